@@ -1,0 +1,1 @@
+//! The embedded simulated account: groups, templates, instances that take virtual time to boot, nodes with pods. Announces nothing, prints nothing.

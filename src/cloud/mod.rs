@@ -1,0 +1,96 @@
+//! The [`Cloud`] trait: an AWS account (or one that simulates it) in our words. No SDK type crosses it, no decision is made behind it.
+
+use std::future::Future;
+
+use crate::model::{AccountId, Applied, CloudEffect, ClusterName, Live, Region, Timestamp};
+
+pub mod local;
+
+/// A cluster and where it lives.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Its account.
+    pub account: AccountId,
+    /// Its region.
+    pub region: Region,
+}
+
+/// An AWS account with AutoScalingGroups in it.
+///
+/// Time belongs to the world that is acted upon: the simulated account brings its own.
+pub trait Cloud: Send + Sync {
+    /// What time it is there.
+    fn now(&self) -> Timestamp;
+
+    /// Waits until that moment has come there.
+    fn wait(&self, until: Timestamp) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// The account that the caller is in, for the fence before any write.
+    fn account(&self, place: &Place) -> impl Future<Output = Result<AccountId, CloudError>> + Send;
+
+    /// The groups of the clusters named. What could not be read is a gap of its cluster, never an absence.
+    fn read(&self, places: &[Place]) -> impl Future<Output = Result<Live, CloudError>> + Send;
+
+    /// Carries out one effect. Reads its precondition just before: finds `to`, answers [`Applied::Already`];
+    /// finds neither, answers [`Applied::Moved`] and touches nothing.
+    fn apply(&self, place: &Place, effect: &CloudEffect) -> impl Future<Output = Result<Applied, CloudError>> + Send;
+}
+
+/// What a cloud refused or could not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloudError {
+    /// Throttled to the end of the retries.
+    #[error("throttled in account {account}, {region}: {message}")]
+    Throttled {
+        /// Account.
+        account: AccountId,
+        /// Region.
+        region: Region,
+        /// AWS's words, with the request id.
+        message: String,
+    },
+    /// Refused for good: asking again gives the same answer.
+    #[error("refused for {subject}: {message}")]
+    Refused {
+        /// The group or cluster.
+        subject: String,
+        /// AWS's words, with the request id.
+        message: String,
+    },
+    /// The credentials are missing or over.
+    #[error("no valid credentials for account {account}: {message}")]
+    Credentials {
+        /// Account.
+        account: AccountId,
+        /// AWS's words.
+        message: String,
+    },
+    /// No answer, or one that makes no sense: whether the effect happened is not known.
+    #[error("no answer for {subject}: {message}")]
+    Unknown {
+        /// The group or cluster.
+        subject: String,
+        /// What was seen.
+        message: String,
+    },
+    /// The simulated account's own state cannot be read or written.
+    #[error("the simulated account's state in {path} is unusable: {message}")]
+    State {
+        /// File.
+        path: String,
+        /// Why.
+        message: String,
+    },
+}
+
+impl CloudError {
+    /// Whether asking again later can help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            CloudError::Throttled { .. } | CloudError::Unknown { .. } => true,
+            CloudError::Refused { .. } | CloudError::Credentials { .. } | CloudError::State { .. } => false,
+        }
+    }
+}

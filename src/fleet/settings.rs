@@ -1,0 +1,194 @@
+//! The settings of a fleet in resolved form: stages with their clusters, waves, gates, rolling policy. Reads no files.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ClusterName, Span, StageName};
+
+/// What `fleet.yaml` says, checked and resolved against the clusters there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Where journals, locks and baselines live, relative to the fleet.
+    pub store: String,
+    /// Stages in the order in which they must run: a stage stands behind the one it names in `after`.
+    pub stages: Vec<Stage>,
+    /// Rolling policy of every group that does not say otherwise.
+    pub rolling: Rolling,
+    /// Gates, in the order given.
+    pub gates: Vec<GateSpec>,
+}
+
+/// One stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Its name.
+    pub name: StageName,
+    /// The stage that has to be verified and soaked first.
+    pub after: Option<StageName>,
+    /// Waves in order; together they hold every cluster of the stage exactly once, and no wave is empty.
+    pub waves: Vec<Wave>,
+    /// How long each cluster must have run the new rendering, healthy, before the stage counts as passed.
+    pub soak: Span,
+    /// Whether a person has to approve before the stage starts.
+    pub approval: bool,
+    /// When the stage may not start anything.
+    pub freeze: Vec<Freeze>,
+}
+
+/// One wave of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wave {
+    /// Its clusters, sorted by name.
+    pub clusters: Vec<ClusterName>,
+    /// How many of them are rolled at the same time, at least 1.
+    pub parallel: usize,
+    /// How long its clusters run the new rendering, healthy, before the next wave starts.
+    pub soak: Span,
+}
+
+/// A weekly window in which nothing starts, e.g. Friday 16:00 to Monday 08:00 in Europe/Paris.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Begins: weekday and minute of the day.
+    pub from: (Weekday, u16),
+    /// Ends: weekday and minute of the day. May lie in the next week.
+    pub to: (Weekday, u16),
+    /// IANA name of the time zone, known to exist.
+    pub timezone: String,
+}
+
+/// A day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Weekday {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
+}
+
+/// How instances of a group are replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rolling {
+    /// New instances brought up beyond the group's capacity at the same time.
+    pub max_surge: Amount,
+    /// Instances of the group's capacity that may be missing at the same time.
+    pub max_unavailable: Amount,
+    /// Surge over all groups of a cluster together.
+    pub cluster_surge: u32,
+    /// New instances of a new definition proven alone before the rest of the group.
+    pub canary: u32,
+    /// How long the canary runs before it counts as proven.
+    pub bake: Span,
+    /// Disruption as a rate, over the whole cluster.
+    pub rate: Rate,
+    /// Draining.
+    pub drain: Drain,
+    /// How long a new instance may take to be in service, with its node Ready.
+    pub ready_timeout: Span,
+}
+
+/// A count of instances, or a percentage of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Amount {
+    /// This many.
+    Count(u32),
+    /// This percentage; rounded up for surge, down but to at least 1 for unavailability, as kops does.
+    Percent(u32),
+}
+
+/// At most `instances` disrupted within `per`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Instances.
+    pub instances: u32,
+    /// Window.
+    pub per: Span,
+}
+
+/// Draining a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// Longest time for one drain.
+    pub timeout: Span,
+    /// What happens then.
+    pub on_timeout: OnTimeout,
+}
+
+/// What happens when a drain does not end in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnTimeout {
+    /// Set the node aside (uncordoned), come back when the rest of the group is done, then stop.
+    Skip,
+    /// Fail the group at once.
+    Stop,
+}
+
+/// One gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateSpec {
+    /// Its name, unique.
+    pub name: String,
+    /// What it looks at.
+    pub kind: GateKind,
+    /// How long it may say "wait" before that counts as a failure.
+    pub deadline: Span,
+}
+
+/// What a gate looks at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateKind {
+    /// In service = wanted in every group of the cluster, no failed scaling activity since the change.
+    Asg,
+    /// Every instance in service has a node, and it is Ready.
+    Kubernetes,
+    /// A command of the fleet: exit 0 passes, 75 waits, anything else fails.
+    Command(
+        /// Program and arguments; run in the fleet's folder.
+        Vec<String>,
+    ),
+}
+
+impl Default for Rolling {
+    /// kops's own caution (one at a time, the first one alone), with the surge that it does by detaching.
+    fn default() -> Self {
+        Rolling {
+            max_surge: Amount::Count(1),
+            max_unavailable: Amount::Count(0),
+            cluster_surge: 10,
+            canary: 1,
+            bake: Span::from_secs(300),
+            rate: Rate { instances: 20, per: Span::from_secs(600) },
+            drain: Drain { timeout: Span::from_secs(900), on_timeout: OnTimeout::Skip },
+            ready_timeout: Span::from_secs(900),
+        }
+    }
+}
+
+impl Amount {
+    /// The surge for a group of `size`: a percentage is rounded up. Source: kops, rolling-update settings.
+    pub fn surge_of(self, size: u32) -> u32 {
+        match self {
+            Amount::Count(n) => n,
+            Amount::Percent(p) => u32::try_from((u64::from(p) * u64::from(size)).div_ceil(100)).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The unavailability for a group of `size`: a percentage is rounded down, to at least 1. Source: kops, rolling-update settings.
+    pub fn unavailable_of(self, size: u32) -> u32 {
+        match self {
+            Amount::Count(n) => n,
+            Amount::Percent(p) => u32::try_from(u64::from(p) * u64::from(size) / 100).unwrap_or(u32::MAX).max(1),
+        }
+    }
+}

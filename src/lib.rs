@@ -1,0 +1,45 @@
+//! kfleet keeps a fleet of kops-built Kubernetes clusters on AWS equal to a git repository, and changes it in stages.
+//!
+//! This page is the map; each module's first line says what it is for and what it does not do. Data only moves down:
+//!
+//! ```text
+//!  cli ─ what was typed → calls → output and exit code               clap        only place that prints
+//!   │
+//!   ├─ fleet    files → Fleet (settings, layers, sources)            serde_yaml  no templates, no cloud
+//!   ├─ render   Fleet → documents (text + origin)                    minijinja   no files, no cloud        pure
+//!   ├─ kops     document → typed Cluster, InstanceGroup; checks                  no cloud                  pure
+//!   ├─ desired  documents → definitions                                          no cloud                  pure
+//!   ├─ plan     definitions × live → Plan                                        no cloud, no clock        pure
+//!   ├─ rollout  Plan → stages, waves, steps; next(); progress; gates' verdicts   no I/O, no clock          pure
+//!   ├─ store    journal, locks, baselines, approvals                 folder
+//!   ├─ cloud    trait; local/ (the embedded simulated account)
+//!   ├─ nodes    trait; simulated by the same local world
+//!   ├─ run      the only loop that acts                              tokio
+//!   ├─ report   plan, rollout, event → text, JSON                                no I/O                    pure
+//!   ├─ model    names, definitions, live state: the words every stage shares     imports nothing of ours
+//!   └─ yaml     text ↔ values with positions                                     imports nothing of ours
+//! ```
+//!
+//! Laws, each with a test in `tests/laws.rs`:
+//!
+//! 1. Arrows go only downwards: cli → run → {store, cloud, nodes} → rollout → plan → desired → kops → render → fleet → {model, yaml};
+//!    `report` is a leaf that `cli` calls. `cloud`, `nodes`, `tokio` and `async` never appear in the pure modules.
+//! 2. Pure functions take `now` as an argument; nothing outside `cli`, `run` and the clouds reads a clock, environment or randomness.
+//! 3. Only `cli` prints. Core modules speak in typed events and typed errors.
+//! 4. No `utils`, `common`, `helpers`, `manager`. A file over 600 lines or a function over 80 is a missing idea.
+//! 5. Anything shown, stored or compared is ordered: same input, same bytes.
+//! 6. Preview and act share one path: there is no dry-run flag below `cli`.
+
+pub mod cloud;
+pub mod desired;
+pub mod fleet;
+pub mod kops;
+pub mod model;
+pub mod nodes;
+pub mod plan;
+pub mod render;
+pub mod report;
+pub mod rollout;
+pub mod run;
+pub mod store;
+pub mod yaml;

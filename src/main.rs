@@ -1,0 +1,3 @@
+//! The kfleet binary.
+
+fn main() {}
