@@ -30,6 +30,7 @@
 //! 5. Anything shown, stored or compared is ordered: same input, same bytes.
 //! 6. Preview and act share one path: there is no dry-run flag below `cli`.
 
+pub mod cli;
 pub mod cloud;
 pub mod desired;
 pub mod fleet;

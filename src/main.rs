@@ -1,3 +1,7 @@
-//! The kfleet binary.
+//! The kfleet binary: starts the runtime, hands over, turns the result into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kfleet::cli::main()
+}

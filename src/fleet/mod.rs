@@ -1,5 +1,95 @@
 //! Files → [`Fleet`]: settings, clusters, layered vars, template and snippet sources. Renders nothing, asks no cloud.
 
+mod cluster;
+mod document;
+mod error;
+mod file;
+mod read;
+mod resolve;
 mod settings;
+mod stages;
+mod suggest;
+mod vars;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::model::{AccountId, ClusterName, Environment, GroupName, Region};
+
+pub use error::{FleetError, Place};
 pub use settings::{Amount, Drain, Freeze, GateKind, GateSpec, OnTimeout, Rate, Rolling, Settings, Stage, Wave, Weekday};
+pub use suggest::closest;
+pub use vars::{Layer, Merged, MergedValue, Origin, Overridden, Vars};
+
+/// A fleet as its files say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fleet {
+    /// The folder it was read from.
+    pub root: PathBuf,
+    /// What `fleet.yaml` says.
+    pub settings: Settings,
+    /// The clusters, by name.
+    pub clusters: BTreeMap<ClusterName, Cluster>,
+    /// Templates by their path below `templates/`.
+    pub templates: BTreeMap<String, Source>,
+    /// Snippets by their path below `snippets/`.
+    pub snippets: BTreeMap<String, Source>,
+}
+
+/// A text file of the fleet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its path relative to the fleet, e.g. `templates/1_cluster.yaml.j2`.
+    pub path: String,
+    /// What it holds.
+    pub text: String,
+}
+
+/// One cluster as its file says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// Its name.
+    pub name: ClusterName,
+    /// Its file, relative to the fleet.
+    pub file: String,
+    /// Its environment.
+    pub environment: Environment,
+    /// Its AWS region.
+    pub region: Region,
+    /// Its AWS account.
+    pub account: AccountId,
+    /// The role to assume in that account; none: the credentials there are.
+    pub role_arn: Option<String>,
+    /// Its templates, keys of [`Fleet::templates`], in rendering order.
+    pub templates: Vec<String>,
+    /// How its Kubernetes API is reached; none: not at all, so no drain and no node gate.
+    pub kubernetes: Option<KubernetesAccess>,
+    /// Groups that are never retired.
+    pub protect: BTreeSet<GroupName>,
+    /// Its vars.
+    pub vars: Vars,
+}
+
+/// How the Kubernetes API of a cluster is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubernetesAccess {
+    /// The kubeconfig context.
+    pub context: String,
+}
+
+/// Reads the fleet in `dir`.
+///
+/// # Errors
+/// The first fault in its files, with file, line and column.
+pub fn load(dir: &Path) -> Result<Fleet, FleetError> {
+    let file = read::fleet_file(dir)?;
+    let templates = read::sources(dir, "templates")?;
+    let snippets = read::sources(dir, "snippets")?;
+    let layering = resolve::Layering::of(&file)?;
+    let clusters = cluster::load_all(dir, &layering, &templates)?;
+    let settings = resolve::settings(&file, &clusters)?;
+    Ok(Fleet { root: dir.to_owned(), settings, clusters, templates, snippets })
+}

@@ -370,28 +370,45 @@ impl Definition {
     /// Both sides of every comparison go through it.
     #[must_use]
     pub fn canonical(mut self) -> Self {
-        self.auto_scaling_group.tags.sort();
-        if self.auto_scaling_group.capacity_rebalance == Some(false) {
-            self.auto_scaling_group.capacity_rebalance = None;
-        }
-        if self.auto_scaling_group.max_instance_lifetime == Some(0) {
-            self.auto_scaling_group.max_instance_lifetime = None;
-        }
-        if let Some(policy) = &mut self.auto_scaling_group.mixed_instances_policy {
-            policy.instances_distribution.canonical(policy.overrides.iter().any(|o| o.instance_requirements.is_some()));
-        }
-        let data = &mut self.launch_template.launch_template_data;
-        data.block_device_mappings.sort_by(|a, b| a.device_name.cmp(&b.device_name));
-        data.tag_specifications.sort_by(|a, b| a.resource_type.cmp(&b.resource_type));
-        for interface in &mut data.network_interfaces {
-            interface.groups.sort();
-        }
+        self.auto_scaling_group = self.auto_scaling_group.canonical();
+        self.launch_template.launch_template_data = self.launch_template.launch_template_data.canonical();
         self
     }
 
     /// SHA-256 of the canonical form.
     pub fn digest(&self) -> Digest {
         digest_of(&self.clone().canonical())
+    }
+}
+
+impl LaunchTemplateData {
+    /// The canonical form of what a version holds: lists that are sets sorted.
+    #[must_use]
+    pub fn canonical(mut self) -> Self {
+        self.block_device_mappings.sort_by(|a, b| a.device_name.cmp(&b.device_name));
+        self.tag_specifications.sort_by(|a, b| a.resource_type.cmp(&b.resource_type));
+        for interface in &mut self.network_interfaces {
+            interface.groups.sort();
+        }
+        self
+    }
+}
+
+impl AutoScalingGroup {
+    /// The part of [`Definition::canonical`] that concerns the group itself.
+    #[must_use]
+    pub fn canonical(mut self) -> Self {
+        self.tags.sort();
+        if self.capacity_rebalance == Some(false) {
+            self.capacity_rebalance = None;
+        }
+        if self.max_instance_lifetime == Some(0) {
+            self.max_instance_lifetime = None;
+        }
+        if let Some(policy) = &mut self.mixed_instances_policy {
+            policy.instances_distribution.canonical(policy.overrides.iter().any(|o| o.instance_requirements.is_some()));
+        }
+        self
     }
 }
 

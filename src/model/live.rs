@@ -15,6 +15,20 @@ pub struct Live {
     pub clusters: BTreeMap<ClusterName, LiveCluster>,
 }
 
+impl Live {
+    /// The same state without the suspended processes that a running rollout answers for.
+    #[must_use]
+    pub fn without_held(mut self, held: &BTreeMap<AsgName, BTreeSet<String>>) -> Self {
+        for (name, group) in self.clusters.values_mut().flat_map(|c| &mut c.groups) {
+            if let Some(processes) = held.get(name) {
+                group.group.suspended_processes.retain(|p| !processes.contains(p));
+                group.suspended.retain(|p| !processes.contains(p));
+            }
+        }
+        self
+    }
+}
+
 /// The live state of one cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveCluster {

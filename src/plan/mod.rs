@@ -1,1 +1,256 @@
-//! To be.
+//! Definitions × live state → [`Plan`]: every difference, typed, with what it does to instances and what stands in its way. No cloud, no clock.
+
+mod cluster;
+mod compare;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+pub use compare::{FieldChange, fields};
+
+use crate::desired::DesiredCluster;
+use crate::fleet::Rolling;
+use crate::kops::Role;
+use crate::model::{
+    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, InstanceId, Live, Region, Timestamp, UserData, VersionRef, digest_of,
+};
+
+/// The version of the plan file's form. Readers refuse a newer one.
+pub const PLAN_VERSION: u32 = 1;
+
+/// The difference between what git wants and what is, immutable, identified by the hash of its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Form of this file.
+    pub version: u32,
+    /// SHA-256 of everything below.
+    pub id: Digest,
+    /// The release: digest of everything that can influence rendering.
+    pub release: Digest,
+    /// Every cluster looked at, by name, those without changes among them.
+    pub clusters: BTreeMap<ClusterName, ClusterPlan>,
+}
+
+/// The differences of one cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterPlan {
+    /// Its account.
+    pub account: AccountId,
+    /// Its region.
+    pub region: Region,
+    /// Digest of what git wants for it: documents and definitions, by meaning.
+    pub digest: Digest,
+    /// Digest of the live state the plan was made from: fields of groups and the versions they refer to, not sizes or instances.
+    pub fingerprint: Digest,
+    /// Roles of all groups that git wants.
+    pub roles: BTreeMap<AsgName, Role>,
+    /// Changes of groups, by name.
+    pub groups: BTreeMap<AsgName, GroupChange>,
+    /// Changes of documents other than InstanceGroups, by `Kind/name`.
+    pub documents: BTreeMap<String, DocumentChange>,
+    /// What stands in the way. A cluster with anything here is shown and not rolled.
+    pub blocked: Vec<Blocked>,
+    /// What a reader should know, and needs no decision.
+    pub notes: Vec<String>,
+}
+
+/// A change of one group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum GroupChange {
+    /// It is not there yet.
+    Create {
+        /// The group as wanted.
+        to: Box<Target>,
+    },
+    /// It differs.
+    Update {
+        /// The group as wanted.
+        to: Box<Target>,
+        /// The group as found.
+        from: Box<Found>,
+        /// Every field that differs.
+        fields: Vec<FieldChange>,
+        /// A launch template version that already holds what is wanted.
+        existing_version: Option<u64>,
+        /// Instances that have to be replaced, each with the fields that are the reason.
+        replace: BTreeMap<InstanceId, Vec<String>>,
+    },
+    /// Git no longer has it: drain, then delete.
+    Retire {
+        /// The group as found.
+        from: Box<Found>,
+        /// Instances that end with it.
+        instances: BTreeSet<InstanceId>,
+    },
+}
+
+/// A group as git wants it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Its definition.
+    pub definition: Definition,
+    /// Its role.
+    pub role: Role,
+    /// Where the user data of a new launch template version comes from.
+    pub user_data: UserData,
+    /// How its instances are replaced.
+    pub rolling: Rolling,
+    /// Whether instances are replaced at all (kops `drainAndTerminate`); otherwise a new version takes effect on the next launch.
+    pub replace_instances: bool,
+}
+
+/// A group as found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Found {
+    /// Its definition, as far as it can be known: the data of the version it refers to.
+    pub definition: Definition,
+    /// How it refers to its launch template.
+    pub version: VersionRef,
+    /// Desired capacity at the time.
+    pub desired: u32,
+}
+
+/// A change of a document that is not carried out by changing a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DocumentChange {
+    /// New.
+    Added,
+    /// Different.
+    Changed(Vec<FieldChange>),
+    /// No longer in git.
+    Removed,
+}
+
+/// Why something cannot be done as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Blocked {
+    /// Part of the live state is not known.
+    Gap {
+        /// What could not be read.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// A group disappeared from git, and retiring was not allowed.
+    Retire {
+        /// The group.
+        group: AsgName,
+        /// Instances that would end.
+        instances: usize,
+    },
+    /// A group disappeared from git, and is protected.
+    Protected {
+        /// The group.
+        group: AsgName,
+    },
+    /// A lower maximum ends instances, and shrinking was not allowed.
+    Shrink {
+        /// The group.
+        group: AsgName,
+        /// Desired capacity now.
+        desired: u32,
+        /// The wanted maximum.
+        max: u32,
+    },
+    /// A new group has no user data to boot with.
+    NoUserData {
+        /// The group.
+        group: AsgName,
+    },
+    /// Only kops can carry the change of this document out.
+    NeedsKops {
+        /// `Kind/name`.
+        document: String,
+    },
+}
+
+/// What the last verified rollout left: the thing later changes of documents are compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// Form of this file, 1.
+    pub version: u32,
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Digest of what was applied and verified.
+    pub digest: Digest,
+    /// The release it came from.
+    pub release: Digest,
+    /// The rollout that did it.
+    pub rollout: String,
+    /// Since when the cluster has run it, healthy, without a break: where soaking counts from.
+    pub since: Timestamp,
+    /// The documents other than InstanceGroups, as applied.
+    pub documents: BTreeMap<String, Json>,
+}
+
+/// What the person who asked allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// Retire groups that disappeared from git.
+    pub retire: bool,
+    /// End instances by a lower maximum.
+    pub shrink: bool,
+    /// Record documents that changed as applied by other means.
+    pub documents: bool,
+}
+
+/// One cluster's inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// What git wants.
+    pub desired: &'a DesiredCluster,
+    /// What the last verified rollout left, if there was one.
+    pub baseline: Option<&'a Baseline>,
+    /// Groups that are never retired.
+    pub protect: &'a BTreeSet<GroupName>,
+}
+
+/// The plan for `wanted` against `live`.
+pub fn plan(release: Digest, wanted: &[Wanted<'_>], live: &Live, rolling: &Rolling, allow: Allow) -> Plan {
+    let clusters: BTreeMap<_, _> =
+        wanted.iter().map(|w| (w.desired.cluster.clone(), cluster::cluster_plan(w, live.clusters.get(&w.desired.cluster), rolling, allow))).collect();
+    let id = digest_of(&(PLAN_VERSION, &release, &clusters));
+    Plan { version: PLAN_VERSION, id, release, clusters }
+}
+
+impl Plan {
+    /// The one meaning of "no changes": nothing differs and nothing is in the way.
+    pub fn is_empty(&self) -> bool {
+        self.clusters.values().all(ClusterPlan::is_empty)
+    }
+
+    /// Whether the id is the hash of the content, so that nobody changed the file.
+    pub fn is_genuine(&self) -> bool {
+        self.id == digest_of(&(self.version, &self.release, &self.clusters))
+    }
+}
+
+impl ClusterPlan {
+    /// Nothing differs and nothing is in the way.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.documents.is_empty() && self.blocked.is_empty()
+    }
+}
+
+impl GroupChange {
+    /// Instances that are replaced or ended.
+    pub fn instances(&self) -> usize {
+        match self {
+            GroupChange::Create { .. } => 0,
+            GroupChange::Update { replace, .. } => replace.len(),
+            GroupChange::Retire { instances, .. } => instances.len(),
+        }
+    }
+}
+
+pub use cluster::fingerprint;

@@ -1,1 +1,26 @@
-//! To be.
+//! Plan, rollout and event → text, JSON and markdown. Listens and writes strings; decides nothing, reads nothing, prints nothing.
+
+mod event;
+mod field;
+mod fold;
+mod history;
+mod markdown;
+mod plan_file;
+mod plan_text;
+mod progress;
+mod shape;
+mod status;
+mod style;
+mod summary;
+mod wording;
+mod work;
+
+pub use event::{EVENT_VERSION, event_json, event_line};
+pub use history::{history_text, rollout_summary};
+pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
+pub use plan_file::{PlanFileError, plan_from_json, plan_json};
+pub use plan_text::plan_text;
+pub use progress::progress_lines;
+pub use status::{approve_command, status_text};
+pub use style::Style;
+pub use summary::{Counts, StageSummary, Summary, summary};

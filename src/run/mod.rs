@@ -1,1 +1,435 @@
-//! To be.
+//! The only loop that acts: look, ask `rollout::next`, write down, act, write down. Decides nothing, prints nothing.
+
+mod checks;
+mod look;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::cloud::{Cloud, CloudError, Place};
+use crate::model::{AccountId, Applied, ClusterName, Effect, Span, StageName, Timestamp};
+use crate::nodes::{NodeApi, NodeError};
+use crate::plan::Baseline;
+use crate::rollout::{ClusterRun, ClusterState, Direction, Ending, Event, Next, Progress, Record, Rollout, State, Step, StepResult, Waiting, next};
+use crate::store::{Journal, Locks, Request, Store, StoreError};
+
+pub use look::look;
+
+/// How a call of [`run`] ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The rollout is over.
+    Ended(Ending),
+    /// A person has to approve this stage.
+    WaitingForPerson(StageName),
+    /// Nothing to do until then, and that is longer than the caller wants to wait.
+    WaitingForTime {
+        /// Until when.
+        until: Timestamp,
+        /// For what.
+        why: String,
+    },
+    /// A person has to act.
+    Stuck,
+    /// The caller asked to step back.
+    Interrupted,
+}
+
+/// Why a call of [`run`] could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store failed; nothing is done that cannot be written down.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The cloud failed for good.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// The caller is in another account than the cluster.
+    #[error("{cluster} belongs to account {expected}, and the credentials belong to account {found}")]
+    WrongAccount {
+        /// The cluster.
+        cluster: ClusterName,
+        /// Its account.
+        expected: AccountId,
+        /// The caller's account.
+        found: AccountId,
+    },
+}
+
+/// What the listeners hear.
+#[derive(Debug)]
+pub enum Signal<'a> {
+    /// A record was written.
+    Recorded(&'a Record),
+    /// Time passes; what is being waited for.
+    Waiting {
+        /// The rollout.
+        rollout: &'a Rollout,
+        /// Where it stands.
+        progress: &'a Progress,
+        /// What is being waited for.
+        waiting: &'a [Waiting],
+        /// Now.
+        now: Timestamp,
+    },
+}
+
+/// How a run is driven.
+#[derive(Clone, Debug)]
+pub struct Drive {
+    /// Who drives.
+    pub by: String,
+    /// The fleet's folder: commands of gates run there.
+    pub folder: PathBuf,
+    /// Between two looks while something is under way.
+    pub poll: Span,
+    /// Between two looks while only time passes.
+    pub watch: Span,
+    /// Longest wait for mere time; beyond it the run steps back.
+    pub max_wait: Span,
+    /// Approve every stage by itself. For the simulated cloud only: the caller sees to that.
+    pub auto_approve: bool,
+}
+
+/// A look that fails for a passing reason is repeated this often before the run gives up.
+const MAX_LOOKS: u32 = 20;
+
+/// Carries a rollout on until it is over, has to wait, or is interrupted.
+///
+/// # Errors
+/// When the store or the cloud fails for good. The journal then holds everything that was begun, and the rollout can be resumed.
+pub async fn run<W: Cloud + NodeApi>(
+    world: &W,
+    store: &Store,
+    journal: &mut Journal,
+    drive: &Drive,
+    interrupted: impl Fn() -> bool,
+    tell: impl FnMut(Signal<'_>),
+) -> Result<Outcome, RunError> {
+    let mut runner = Runner { world, store, journal, drive, tell, locks: Locks::default() };
+    runner.take_up().await?;
+    let mut live = runner.look().await?;
+    loop {
+        if interrupted() {
+            runner.pause("interrupted".into())?;
+            return Ok(Outcome::Interrupted);
+        }
+        runner.requests()?;
+        let next = next(runner.journal.rollout(), runner.journal.progress(), &live, world.now());
+        if !next.records.is_empty() {
+            runner.record(next.records).await?;
+            continue;
+        }
+        if let Some(outcome) = runner.step_back(&next)? {
+            return Ok(outcome);
+        }
+        runner.act(next).await?;
+        // A simulated world answers without ever waiting; signals have to get their turn.
+        tokio::task::yield_now().await;
+        live = runner.look().await?;
+    }
+}
+
+struct Runner<'a, W, T> {
+    world: &'a W,
+    store: &'a Store,
+    journal: &'a mut Journal,
+    drive: &'a Drive,
+    tell: T,
+    locks: Locks,
+}
+
+impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
+    /// Locks of what is under way, the account fence, and what a dead process may not have got to: baselines of verified clusters.
+    async fn take_up(&mut self) -> Result<(), RunError> {
+        let progress = self.journal.progress();
+        let touched: Vec<ClusterName> =
+            progress.clusters.iter().filter(|(_, c)| c.groups.values().any(|g| g.touched)).map(|(name, _)| name.clone()).collect();
+        let waves: Vec<ClusterName> = self.waves_under_way();
+        if progress.ending.is_none() {
+            self.lock(touched.into_iter().chain(waves).collect())?;
+            self.fence().await?;
+        }
+        if self.journal.progress().seq > 1 && self.journal.progress().ending.is_none() {
+            self.append(vec![Event::Resumed { by: self.drive.by.clone() }])?;
+        }
+        let clusters = self.journal.progress().clusters.iter();
+        let verified = clusters.filter_map(|(name, c)| match c.state {
+            ClusterState::Verified(since) => Some((name.clone(), since)),
+            ClusterState::Waiting | ClusterState::Rolling | ClusterState::Checking(_) | ClusterState::Restored => None,
+        });
+        for (cluster, since) in verified.collect::<Vec<_>>() {
+            self.baseline(&cluster, since)?;
+        }
+        Ok(())
+    }
+
+    fn waves_under_way(&self) -> Vec<ClusterName> {
+        let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
+        let under_way = |stage: &StageName, wave: usize| {
+            let key = (stage.clone(), wave);
+            progress.waves_started.contains(&key) && !progress.waves_passed.contains(&key)
+        };
+        let waves = rollout.stages.iter().flat_map(|s| s.waves.iter().enumerate().map(move |(n, w)| (&s.name, n, w)));
+        waves.filter(|(stage, n, _)| under_way(stage, *n)).flat_map(|(_, _, w)| w.changing()).collect()
+    }
+
+    fn lock(&mut self, clusters: BTreeSet<ClusterName>) -> Result<(), RunError> {
+        let (owner, now) = (self.drive.by.clone(), self.world.now());
+        let rollout = self.journal.rollout().id.clone();
+        Ok(self.locks.take(self.store, clusters, &owner, &rollout, now)?)
+    }
+
+    /// Before any write: the caller's account is the account of every cluster of the rollout.
+    async fn fence(&self) -> Result<(), RunError> {
+        for run in self.journal.rollout().clusters().filter(|c| !c.groups.is_empty()) {
+            let found = self.world.account(&place(run)).await?;
+            if found != run.account {
+                return Err(RunError::WrongAccount { cluster: run.cluster.clone(), expected: run.account.clone(), found });
+            }
+        }
+        Ok(())
+    }
+
+    /// What people asked for in the meantime goes into the journal first, then out of the mailbox.
+    fn requests(&mut self) -> Result<(), RunError> {
+        let id = self.journal.rollout().id.clone();
+        for (path, request) in self.store.pending(&id)? {
+            let event = match request {
+                Request::Approve { plan, stage, by, expires } => {
+                    (plan == self.journal.rollout().plan).then_some(Event::Approved { stage, by, expires })
+                }
+                Request::Abort { by, reason } => {
+                    let turned = matches!(self.journal.progress().direction, Direction::Aborting) || self.journal.progress().ending.is_some();
+                    (!turned).then_some(Event::AbortStarted { by, reason })
+                }
+            };
+            self.append(event.into_iter().collect())?;
+            self.store.take_request(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Facts first; a wave's locks are all held before it counts as begun.
+    async fn record(&mut self, events: Vec<Event>) -> Result<(), RunError> {
+        for event in &events {
+            if let Event::WaveStarted { stage, wave } = event {
+                let changing = self.journal.rollout().stage(stage).and_then(|s| s.waves.get(*wave)).map(crate::rollout::WaveRun::changing);
+                self.lock(changing.unwrap_or_default())?;
+                self.fence().await?;
+            }
+        }
+        for record in self.append(events)? {
+            self.follow(&record.event)?;
+        }
+        Ok(())
+    }
+
+    /// What the store has to know once a fact is written.
+    fn follow(&mut self, event: &Event) -> Result<(), RunError> {
+        match event {
+            Event::ClusterVerified { cluster, since, evidence: _ } => self.baseline(cluster, *since)?,
+            Event::ClusterRestored { cluster } => self.restore_baseline(cluster)?,
+            Event::WavePassed { .. } | Event::Finished | Event::RolledBack | Event::Aborted => self.locks.release(),
+            Event::Started { .. }
+            | Event::Approved { .. }
+            | Event::StageStarted { .. }
+            | Event::StagePassed { .. }
+            | Event::WaveStarted { .. }
+            | Event::ClusterStarted { .. }
+            | Event::ClusterRolled { .. }
+            | Event::SoakBroken { .. }
+            | Event::GroupStarted { .. }
+            | Event::CanaryUp { .. }
+            | Event::CanaryProven { .. }
+            | Event::DrainStarted { .. }
+            | Event::SetAside { .. }
+            | Event::DrainAbandoned { .. }
+            | Event::GroupDone { .. }
+            | Event::Answered { .. }
+            | Event::Intent { .. }
+            | Event::Outcome { .. }
+            | Event::Failed { .. }
+            | Event::RollbackStarted { .. }
+            | Event::Stuck { .. }
+            | Event::AbortStarted { .. }
+            | Event::Resumed { .. }
+            | Event::Paused { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn baseline(&self, cluster: &ClusterName, since: Timestamp) -> Result<(), RunError> {
+        let rollout = self.journal.rollout();
+        let Some(run) = rollout.cluster(cluster) else { return Ok(()) };
+        let baseline = Baseline {
+            version: 1,
+            cluster: cluster.clone(),
+            digest: run.digest.clone(),
+            release: rollout.release.clone(),
+            rollout: rollout.id.clone(),
+            since,
+            documents: run.documents.clone(),
+        };
+        Ok(self.store.put_baseline(&baseline)?)
+    }
+
+    /// What ran before runs again, and its soak begins anew.
+    fn restore_baseline(&self, cluster: &ClusterName) -> Result<(), RunError> {
+        let previous = self.journal.rollout().cluster(cluster).and_then(|run| run.previous.clone());
+        match previous {
+            Some(previous) => Ok(self.store.put_baseline(&Baseline { since: self.world.now(), ..*previous })?),
+            None => Ok(self.store.remove_baseline(cluster)?),
+        }
+    }
+
+    /// Whether this process has nothing to do for now.
+    fn step_back(&mut self, next: &Next) -> Result<Option<Outcome>, RunError> {
+        match &next.state {
+            State::Going => Ok(None),
+            State::Ended(ending) => Ok(Some(Outcome::Ended(*ending))),
+            State::Stuck => Ok(Some(Outcome::Stuck)),
+            State::WaitingForPerson { stage } if self.drive.auto_approve => {
+                let expires = self.world.now() + Span::from_secs(3_600);
+                self.append(vec![Event::Approved { stage: stage.clone(), by: "--auto-approve".into(), expires }])?;
+                Ok(None)
+            }
+            State::WaitingForPerson { stage } => {
+                self.pause(format!("stage {stage} has to be approved"))?;
+                Ok(Some(Outcome::WaitingForPerson(stage.clone())))
+            }
+            State::WaitingForTime { until, why } if until.since(self.world.now()) > self.drive.max_wait => {
+                self.pause(why.clone())?;
+                Ok(Some(Outcome::WaitingForTime { until: *until, why: why.clone() }))
+            }
+            State::WaitingForTime { .. } => Ok(None),
+        }
+    }
+
+    fn pause(&mut self, why: String) -> Result<(), RunError> {
+        if self.journal.progress().ending.is_none() {
+            self.append(vec![Event::Paused { why }])?;
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, next: Next) -> Result<(), RunError> {
+        let now = self.world.now();
+        let watch = match &next.state {
+            State::WaitingForTime { until, .. } => Some((now + self.drive.watch).min(*until)),
+            State::Going | State::WaitingForPerson { .. } | State::Stuck | State::Ended(_) => None,
+        };
+        let idle = next.steps.is_empty() && next.checks.is_empty();
+        self.ask(&next).await?;
+        let settled = self.steps(next.steps).await?;
+        if idle || !settled {
+            let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
+            (self.tell)(Signal::Waiting { rollout, progress, waiting: &next.waiting, now });
+            self.world.wait(watch.unwrap_or(now + self.drive.poll)).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self, next: &Next) -> Result<(), RunError> {
+        for check in &next.checks {
+            let verdict = checks::ask(check, &self.drive.folder).await;
+            let (cluster, scope, gate) = (check.cluster.clone(), check.scope.clone(), check.gate.clone());
+            self.append(vec![Event::Answered { cluster, scope, gate, verdict }])?;
+        }
+        Ok(())
+    }
+
+    /// Intents of a round go to disk in one write before the first of them is acted upon. Whether the world has to be
+    /// given time before it is worth another look: evictions, and steps without an answer, are repeated.
+    async fn steps(&mut self, steps: Vec<Step>) -> Result<bool, RunError> {
+        let intents = steps.iter().filter(|s| !s.again).map(|s| Event::Intent {
+            step: s.id,
+            cluster: s.cluster.clone(),
+            group: s.group.clone(),
+            effect: Box::new(s.effect.clone()),
+        });
+        let intents: Vec<Event> = intents.collect();
+        self.append(intents)?;
+        let mut settled = true;
+        let mut outcomes = Vec::new();
+        let mut fatal = None;
+        for step in &steps {
+            let (result, error) = self.apply(step).await;
+            settled &= matches!(&result, StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_))) && !is_eviction(&step.effect);
+            outcomes.push(Event::Outcome { step: step.id, result });
+            if error.is_some() {
+                fatal = error;
+                break;
+            }
+        }
+        self.append(outcomes)?;
+        match fatal {
+            Some(error) => Err(error.into()),
+            None => Ok(settled),
+        }
+    }
+
+    async fn apply(&self, step: &Step) -> (StepResult, Option<CloudError>) {
+        let Some(run) = self.journal.rollout().cluster(&step.cluster) else {
+            return (StepResult::Refused(format!("{} is no cluster of this rollout", step.cluster)), None);
+        };
+        match &step.effect {
+            Effect::Cloud(effect) => match self.world.apply(&place(run), effect).await {
+                Ok(applied) => (StepResult::Applied(applied), None),
+                Err(e @ CloudError::Refused { .. }) => (StepResult::Refused(e.to_string()), None),
+                Err(e @ (CloudError::Throttled { .. } | CloudError::Unknown { .. })) => (StepResult::Unknown(e.to_string()), None),
+                Err(e @ (CloudError::Credentials { .. } | CloudError::State { .. })) => (StepResult::Unknown(e.to_string()), Some(e)),
+            },
+            Effect::Node(effect) => match self.world.act(&step.cluster, effect).await {
+                Ok(applied) => (StepResult::Applied(applied), None),
+                Err(e @ NodeError::Unreachable { .. }) => (StepResult::Unknown(e.to_string()), None),
+                Err(e @ NodeError::Refused { .. }) => (StepResult::Refused(e.to_string()), None),
+            },
+        }
+    }
+
+    /// The live state of what is under way. A passing failure is waited out; it is never taken for "nothing there".
+    async fn look(&mut self) -> Result<crate::model::Live, RunError> {
+        let places = places_under_way(self.journal.rollout(), self.journal.progress());
+        let mut tries = 0;
+        loop {
+            match look(self.world, &places).await {
+                Ok(live) => return Ok(live),
+                Err(e) if e.is_transient() && tries < MAX_LOOKS => {
+                    tries += 1;
+                    self.world.wait(self.world.now() + self.drive.poll).await?;
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    fn append(&mut self, events: Vec<Event>) -> Result<Vec<Record>, RunError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A simulated world that died goes back to its last saved moment; the journal's time does not go back with it.
+        let at = self.world.now().max(self.journal.progress().at);
+        let records = self.journal.append(at, events)?;
+        for record in &records {
+            (self.tell)(Signal::Recorded(record));
+        }
+        Ok(records)
+    }
+}
+
+fn is_eviction(effect: &Effect) -> bool {
+    matches!(effect, Effect::Node(crate::model::NodeEffect::Evict { .. }))
+}
+
+fn place(run: &ClusterRun) -> Place {
+    Place { cluster: run.cluster.clone(), account: run.account.clone(), region: run.region.clone() }
+}
+
+/// Clusters of the stages that have begun and not passed; on the way back, every cluster of a stage that has begun.
+fn places_under_way(rollout: &Rollout, progress: &Progress) -> Vec<Place> {
+    let forward = progress.direction == Direction::Forward && progress.failure.is_none();
+    let stages =
+        rollout.stages.iter().filter(|s| progress.stages_started.contains(&s.name) && !(forward && progress.stages_passed.contains(&s.name)));
+    stages.flat_map(|s| &s.waves).flat_map(|w| &w.clusters).map(place).collect()
+}

@@ -1,0 +1,207 @@
+//! What can be typed. Nothing here is resolved yet.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::{ClusterName, Span, StageName};
+
+/// Keeps a fleet of kops-built Kubernetes clusters on AWS equal to a git repository, and changes it in stages.
+///
+/// Exit codes: 0 done or no changes, 1 error, 2 changes, 3 a rollout waits for a person or time, 4 a rollout failed and was
+/// rolled back, 5 a rollout is stuck and a person must act.
+#[derive(Debug, Parser)]
+#[command(name = "kfleet", version, max_term_width = 120, arg_required_else_help = true)]
+pub(super) struct Arguments {
+    /// The fleet's folder.
+    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".", global = true)]
+    pub(super) directory: PathBuf,
+    /// The cloud to look at and to act on.
+    #[arg(long, value_enum, env = "KFLEET_CLOUD", global = true)]
+    pub(super) cloud: Option<CloudArgument>,
+    /// The form of the output.
+    #[arg(long, value_enum, global = true)]
+    pub(super) format: Option<Format>,
+    /// Only the result, no story.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Everything: no list is shortened.
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Which cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum CloudArgument {
+    /// Amazon's.
+    Aws,
+    /// The embedded simulated account, kept in the store.
+    Local,
+}
+
+/// The form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For machines: one JSON value.
+    Json,
+    /// For machines: one JSON value a line, as things happen.
+    Jsonl,
+    /// YAML.
+    Yaml,
+    /// For a pull-request comment.
+    Markdown,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Render manifests and definitions into `rendered/`.
+    Render(RenderArguments),
+    /// Compile kops manifests into the AutoScalingGroups and launch templates that kops makes of them.
+    Compile(CompileArguments),
+    /// Show how the live state differs from what git wants, and what a rollout would do.
+    Plan(PlanArguments),
+    /// Carry out a plan in stages.
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RenderArguments {
+    /// Clusters to render; all when none is named.
+    pub(super) clusters: Vec<ClusterName>,
+    /// Write nothing; exit with 2 when the files are not up to date.
+    #[arg(long, conflicts_with = "out")]
+    pub(super) check: bool,
+    /// Where to write, instead of `rendered/`; `-` prints the documents.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompileArguments {
+    /// Files with a kops Cluster and its InstanceGroups; `-` reads standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// What is looked at, and what is allowed.
+#[derive(Debug, Args)]
+pub(super) struct Selection {
+    /// Only this stage (repeatable).
+    #[arg(long = "stage", value_name = "STAGE")]
+    pub(super) stages: Vec<StageName>,
+    /// Allow groups that disappeared from git to be drained and deleted.
+    #[arg(long)]
+    pub(super) allow_retire: bool,
+    /// Allow a lower maximum to end instances.
+    #[arg(long)]
+    pub(super) allow_shrink: bool,
+    /// Record changed documents that only kops can carry out as carried out by other means.
+    #[arg(long)]
+    pub(super) adopt_documents: bool,
+    /// Order a fault of the simulated account, e.g. `sick-image:IMAGE`, `no-capacity:GROUP`, `throttle:7` (repeatable).
+    #[arg(long = "fault", value_name = "FAULT", help_heading = "Simulated account")]
+    pub(super) faults: Vec<String>,
+    /// What all chance of a new simulated account is drawn from.
+    #[arg(long, default_value_t = 1, help_heading = "Simulated account")]
+    pub(super) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    /// Clusters to look at; all when none is named.
+    pub(super) clusters: Vec<ClusterName>,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// Save the plan, to be looked at and carried out later.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RolloutCommand {
+    /// Plan (or take a saved plan) and carry it out: staging first, prod after approval.
+    Start(StartArguments),
+    /// Go on where a rollout stopped, whatever stopped it: what was left open is put right first.
+    Resume(DriveArguments),
+    /// Approve the stage that a rollout waits for.
+    Approve(ApproveArguments),
+    /// Stop a rollout; what is open (cordons, surge, suspended processes) is given back, groups stay as they are.
+    Abort(AbortArguments),
+    /// Show where a rollout stands.
+    Status(WhichArguments),
+    /// List all rollouts, the newest first.
+    History,
+    /// Show everything that happened in a rollout.
+    Show(WhichArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StartArguments {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// Carry out this saved plan, if the live state is still the one it was made from.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_retire", "allow_shrink", "adopt_documents"])]
+    pub(super) plan: Option<PathBuf>,
+    /// Set the order of stages aside; the reason is recorded and shown for ever.
+    #[arg(long, value_name = "REASON")]
+    pub(super) break_glass: Option<String>,
+    #[command(flatten)]
+    pub(super) pace: Pace,
+}
+
+/// How long to stay.
+#[derive(Debug, Args)]
+pub(super) struct Pace {
+    /// Approve every stage by itself; on the simulated account only.
+    #[arg(long)]
+    pub(super) auto_approve: bool,
+    /// Longest wait for mere time (soak, freeze); beyond it the command exits with 3. Virtual time is never too long.
+    #[arg(long, value_name = "TIME", default_value = "6h")]
+    pub(super) max_wait: Span,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DriveArguments {
+    /// The rollout; the unfinished one when none is named.
+    pub(super) rollout: Option<String>,
+    #[command(flatten)]
+    pub(super) pace: Pace,
+    /// Order a fault of the simulated account (repeatable).
+    #[arg(long = "fault", value_name = "FAULT", help_heading = "Simulated account")]
+    pub(super) faults: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApproveArguments {
+    /// The stage; the one the rollout waits for when none is named.
+    pub(super) stage: Option<StageName>,
+    /// The rollout; the unfinished one when none is named.
+    #[arg(long, value_name = "ID")]
+    pub(super) rollout: Option<String>,
+    /// The id of the plan that was looked at (its beginning is enough).
+    #[arg(long, value_name = "ID")]
+    pub(super) plan: String,
+    /// How long the approval counts.
+    #[arg(long, value_name = "TIME", default_value = "4h")]
+    pub(super) valid: Span,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AbortArguments {
+    /// The rollout; the unfinished one when none is named.
+    pub(super) rollout: Option<String>,
+    /// Why; it is recorded.
+    #[arg(long, default_value = "no reason given")]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WhichArguments {
+    /// The rollout; the newest when none is named.
+    pub(super) rollout: Option<String>,
+}

@@ -1,0 +1,94 @@
+//! An error on its way to the person: what, because of what, and what to do next.
+
+use crate::cloud::CloudError;
+use crate::fleet::FleetError;
+use crate::render::RenderError;
+use crate::rollout::BuildError;
+use crate::run::RunError;
+use crate::store::StoreError;
+
+/// What ends a command with exit code 1.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(super) text: String,
+    pub(super) hints: Vec<String>,
+}
+
+impl Failure {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Failure { text: text.into(), hints: Vec::new() }
+    }
+
+    #[must_use]
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub(super) fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        self.hints.extend(hints);
+        self
+    }
+}
+
+impl From<FleetError> for Failure {
+    fn from(error: FleetError) -> Self {
+        let hint = error.hint();
+        Failure::new(error.to_string()).hints(hint)
+    }
+}
+
+impl From<RenderError> for Failure {
+    fn from(error: RenderError) -> Self {
+        let hint = error.hint();
+        Failure::new(error.to_string()).hints(hint)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let hint = match &error {
+            StoreError::OtherCloud { .. } => Some("name another folder as `store` in fleet.yaml".to_owned()),
+            StoreError::Locked { .. } | StoreError::Running(_) => Some("wait for it, or see `kfleet rollout status`".into()),
+            StoreError::NoSuchRollout(_) => Some("`kfleet rollout history` lists them".into()),
+            StoreError::Journal { .. } => Some("nothing was done; keep the file and compare it with a backup of the store".into()),
+            StoreError::Damaged { .. } => Some("nothing was done; mend or remove the file".into()),
+            StoreError::Io { .. } => None,
+        };
+        Failure::new(error.to_string()).hints(hint)
+    }
+}
+
+impl From<CloudError> for Failure {
+    fn from(error: CloudError) -> Self {
+        let hint = match &error {
+            CloudError::Throttled { .. } | CloudError::Unknown { .. } => Some("try again; a rollout goes on with `kfleet rollout resume`".to_owned()),
+            CloudError::Credentials { .. } => Some("log in again, then `kfleet rollout resume` if a rollout was under way".into()),
+            CloudError::State { .. } => Some("remove the store's `local` folder to begin with an empty simulated account".into()),
+            CloudError::Refused { .. } => None,
+        };
+        Failure::new(error.to_string()).hints(hint)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Store(error) => error.into(),
+            RunError::Cloud(error) => error.into(),
+            error @ RunError::WrongAccount { .. } => Failure::new(error.to_string())
+                .hint("nothing was written; use the credentials of the cluster's account, or correct `account` in the cluster's file"),
+        }
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        let hint = match &error {
+            BuildError::Blocked(_) => "the plan says what stands in the way, and what to do about it",
+            BuildError::NotPromoted { .. } => "roll the earlier stage out first; `--break-glass REASON` sets the order aside, and is recorded",
+        };
+        Failure::new(error.to_string()).hint(hint)
+    }
+}

@@ -1,0 +1,80 @@
+//! What was typed → calls → output and exit code. The only place that prints, reads the environment and knows about terminals. Decides nothing about changes.
+
+mod args;
+mod compile;
+mod failure;
+mod output;
+mod pipeline;
+mod plan;
+mod render;
+mod rollout;
+mod screen;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Arguments, Command};
+use failure::Failure;
+use output::Output;
+
+/// How a command ended, as its exit code says it. 1 is always an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: done, or no changes.
+    Good,
+    /// 2: there are changes, or the rendered files are not up to date.
+    Changes,
+    /// 3: a rollout waits for a person or for time.
+    Waits,
+    /// 4: a rollout failed and was rolled back.
+    RolledBack,
+    /// 5: a rollout is stuck; a person must act.
+    Stuck,
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Exit::Good => 0,
+            Exit::Changes => 2,
+            Exit::Waits => 3,
+            Exit::RolledBack => 4,
+            Exit::Stuck => 5,
+        }
+    }
+}
+
+/// Runs kfleet with the arguments of the process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers, not errors; wrong usage is the error 1 (2 means "changes").
+            let code = if error.use_stderr() { 1 } else { 0 };
+            return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(1) };
+        }
+    };
+    let output = Output::new(arguments.quiet);
+    match run(&arguments, &output) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Render(command) => render::run(arguments, command, output),
+        Command::Compile(command) => compile::run(arguments, command, output),
+        Command::Plan(command) => runtime()?.block_on(plan::run(arguments, command, output)),
+        Command::Rollout(command) => runtime()?.block_on(rollout::run(arguments, command, output)),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::new(format!("the async runtime does not start: {e}")))
+}

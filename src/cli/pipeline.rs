@@ -1,0 +1,125 @@
+//! From the fleet's folder to what every cluster should be: load, render, read as kops reads, compile. Reads files; asks no cloud.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use base64::Engine as _;
+
+use super::failure::Failure;
+use crate::desired::{DesiredCluster, GroupExtras};
+use crate::fleet::{Cluster, Fleet};
+use crate::kops::{self, KopsError, Role};
+use crate::model::{ClusterName, Digest, digest_of};
+use crate::render::{Rendered, Renderer};
+use crate::{fleet, yaml};
+
+/// One cluster, rendered and compiled.
+pub(super) struct Prepared {
+    pub(super) rendered: Rendered,
+    pub(super) desired: DesiredCluster,
+    /// What kops would drop without a word, and other things worth a look.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The whole fleet, rendered and compiled.
+pub(super) struct PreparedFleet {
+    pub(super) fleet: Fleet,
+    pub(super) clusters: BTreeMap<ClusterName, Prepared>,
+    /// Digest of everything that can influence rendering.
+    pub(super) release: Digest,
+}
+
+impl PreparedFleet {
+    /// Warnings of all clusters.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &String> {
+        self.clusters.values().flat_map(|c| &c.warnings)
+    }
+}
+
+/// Loads the fleet and prepares every cluster: what is wrong anywhere stops everything, before anything is written.
+pub(super) fn prepare(directory: &Path) -> Result<PreparedFleet, Failure> {
+    let fleet = fleet::load(directory)?;
+    let clusters = prepare_all(&fleet)?;
+    let release = release(&fleet);
+    Ok(PreparedFleet { fleet, clusters, release })
+}
+
+/// On all cores; order and bytes do not depend on how many there are, and of several faults the first cluster's is told.
+fn prepare_all(fleet: &Fleet) -> Result<BTreeMap<ClusterName, Prepared>, Failure> {
+    let renderer = Renderer::new(fleet)?;
+    let clusters: Vec<&Cluster> = fleet.clusters.values().collect();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = clusters.len().div_ceil(cores).max(1);
+    let parts: Vec<Vec<Result<Prepared, Failure>>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = clusters
+            .chunks(share)
+            .map(|part| scope.spawn(|| part.iter().map(|cluster| prepare_one(&renderer, cluster)).collect::<Vec<_>>()))
+            .collect();
+        let lost = || vec![Err(Failure::new("a worker of the renderer died; this is a bug in kfleet"))];
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| lost())).collect()
+    });
+    clusters.iter().map(|c| c.name.clone()).zip(parts.into_iter().flatten()).map(|(name, prepared)| Ok((name, prepared?))).collect()
+}
+
+fn prepare_one(renderer: &Renderer<'_>, cluster: &Cluster) -> Result<Prepared, Failure> {
+    let rendered = renderer.render(&cluster.name)?;
+    let documents: Vec<yaml::Document> = rendered.documents.iter().map(|d| d.document.clone()).collect();
+    let manifests = kops::read(&documents).map_err(|errors| manifest_failure(&rendered, &errors.0))?;
+    if manifests.cluster.name != cluster.name {
+        return Err(Failure::new(format!("{}: the templates render the Cluster `{}`", cluster.file, manifests.cluster.name))
+            .hint("use `{{ cluster.name }}` as its name"));
+    }
+    let mut extras = BTreeMap::new();
+    for group in &manifests.groups {
+        let user_data = renderer.user_data(&cluster.name, &group.name, role_name(group.role))?;
+        let user_data = user_data.map(|text| base64::engine::general_purpose::STANDARD.encode(text));
+        extras.insert(group.name.clone(), GroupExtras { user_data, protect: cluster.protect.contains(&group.name) });
+    }
+    let desired = DesiredCluster::new(&manifests, cluster.account.clone(), cluster.region.clone(), &extras)
+        .map_err(|e| Failure::new(format!("{}: {e}", cluster.name)))?;
+    let warnings = manifests.warnings.iter().map(|w| {
+        let from = rendered.origin(w.pos.line).map(|t| format!(", rendered from {t}")).unwrap_or_default();
+        let hint = w.hint.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
+        format!("{}: {}: {}{hint} (line {}{from})", cluster.name, w.document, w.message, w.pos.line)
+    });
+    let warnings = warnings.collect();
+    Ok(Prepared { rendered, desired, warnings })
+}
+
+/// The role as kops writes it into the state store's paths.
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::ControlPlane => "control-plane",
+        Role::ApiServer => "apiserver",
+        Role::Node => "node",
+        Role::Bastion => "bastion",
+    }
+}
+
+/// Every fault with its rendered line, a caret, and the template that wrote it.
+fn manifest_failure(rendered: &Rendered, errors: &[KopsError]) -> Failure {
+    let mut text = String::new();
+    for error in errors {
+        let line = rendered.text.lines().nth(usize::try_from(error.pos.line.saturating_sub(1)).unwrap_or(usize::MAX)).unwrap_or_default();
+        let number = error.pos.line.to_string();
+        let (margin, caret) = (" ".repeat(number.len()), " ".repeat(usize::try_from(error.pos.column.saturating_sub(1)).unwrap_or(0)));
+        let from = rendered.origin(error.pos.line).map(|t| format!(", rendered from {t}")).unwrap_or_default();
+        let separator = if text.is_empty() { "" } else { "\n" };
+        text.push_str(&format!(
+            "{separator}{}: {}\n{margin}--> rendered/{}/manifests.yaml:{}{from}\n{margin} |\n{number} | {line}\n{margin} | {caret}^\n",
+            error.document, error.message, rendered.cluster, error.pos,
+        ));
+        if let Some(hint) = &error.hint {
+            text.push_str(&format!("{margin} = {hint}\n"));
+        }
+    }
+    Failure::new(text)
+}
+
+/// Digest of everything that can influence rendering: templates, snippets, vars and cluster files.
+fn release(fleet: &Fleet) -> Digest {
+    let sources: Vec<(&String, &String)> = fleet.templates.values().chain(fleet.snippets.values()).map(|s| (&s.path, &s.text)).collect();
+    let clusters: Vec<_> =
+        fleet.clusters.values().map(|c| (&c.name, &c.environment, &c.region, &c.account, &c.templates, &c.protect, c.vars.to_json())).collect();
+    digest_of(&(sources, clusters))
+}

@@ -1,0 +1,95 @@
+//! `kfleet plan`: what git wants against what is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Exit;
+use super::args::{Arguments, Format, PlanArguments, Selection};
+use super::failure::Failure;
+use super::output::Output;
+use super::pipeline::{PreparedFleet, prepare};
+use super::render::select;
+use super::world;
+use crate::cloud::Place;
+use crate::cloud::local::World;
+use crate::fleet::Stage;
+use crate::model::{AsgName, ClusterName};
+use crate::plan::{Allow, Plan, Wanted, plan};
+use crate::report::{self, Style};
+use crate::run::look;
+use crate::store::Store;
+
+pub(super) async fn run(arguments: &Arguments, command: &PlanArguments, output: &Output) -> Result<Exit, Failure> {
+    let prepared = prepare(&arguments.directory)?;
+    prepared.warnings().for_each(|w| output.story(&format!("warning: {w}")));
+    let store = world::store(arguments, &prepared.fleet)?;
+    let world = world::world(&store, command.selection.seed, &command.selection.faults)?;
+    let mut clusters = in_stages(&prepared, &command.selection)?;
+    if !command.clusters.is_empty() {
+        let named = select(&prepared, &command.clusters)?;
+        clusters.retain(|c| named.contains(c));
+    }
+    let plan = make(&prepared, &clusters, &store, &world, &command.selection).await?;
+    if let Some(path) = &command.out {
+        let text = report::plan_json(&plan, &prepared.fleet.settings.stages);
+        std::fs::write(path, text).map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
+    }
+    show(arguments, &plan, &prepared.fleet.settings.stages, output)?;
+    Ok(if plan.is_empty() { Exit::Good } else { Exit::Changes })
+}
+
+/// The clusters of the stages selected; all when none is.
+pub(super) fn in_stages(prepared: &PreparedFleet, selection: &Selection) -> Result<BTreeSet<ClusterName>, Failure> {
+    let stages = &prepared.fleet.settings.stages;
+    if let Some(unknown) = selection.stages.iter().find(|name| !stages.iter().any(|s| s.name == **name)) {
+        let names: Vec<&str> = stages.iter().map(|s| s.name.as_str()).collect();
+        return Err(Failure::new(format!("the fleet has no stage `{unknown}`")).hint(format!("its stages are {}", names.join(", "))));
+    }
+    let wanted = stages.iter().filter(|s| selection.stages.is_empty() || selection.stages.contains(&s.name));
+    Ok(wanted.flat_map(|s| &s.waves).flat_map(|w| &w.clusters).cloned().collect())
+}
+
+pub(super) async fn make(
+    prepared: &PreparedFleet,
+    clusters: &BTreeSet<ClusterName>,
+    store: &Store,
+    world: &World,
+    selection: &Selection,
+) -> Result<Plan, Failure> {
+    let baselines = store.baselines()?;
+    let chosen: Vec<_> = prepared.clusters.iter().filter(|(name, _)| clusters.contains(*name)).collect();
+    let places: Vec<Place> = chosen
+        .iter()
+        .map(|(name, c)| Place { cluster: (*name).clone(), account: c.desired.account.clone(), region: c.desired.region.clone() })
+        .collect();
+    let live = look(world, &places).await?.without_held(&held(store)?);
+    let nothing = BTreeSet::new();
+    let wanted: Vec<Wanted<'_>> = chosen
+        .iter()
+        .map(|(name, c)| Wanted {
+            desired: &c.desired,
+            baseline: baselines.get(*name),
+            protect: prepared.fleet.clusters.get(*name).map_or(&nothing, |c| &c.protect),
+        })
+        .collect();
+    let allow = Allow { retire: selection.allow_retire, shrink: selection.allow_shrink, documents: selection.adopt_documents };
+    Ok(plan(prepared.release.clone(), &wanted, &live, &prepared.fleet.settings.rolling, allow))
+}
+
+/// What unfinished rollouts hold suspended.
+fn held(store: &Store) -> Result<BTreeMap<AsgName, BTreeSet<String>>, Failure> {
+    let mut held = BTreeMap::new();
+    for id in store.rollouts()? {
+        held.extend(store.rollout(&id)?.1.held());
+    }
+    Ok(held)
+}
+
+pub(super) fn show(arguments: &Arguments, plan: &Plan, stages: &[Stage], output: &Output) -> Result<(), Failure> {
+    let style = Style { colour: output.colour(), full: arguments.verbose };
+    match arguments.format.unwrap_or(Format::Text) {
+        Format::Text => output.local_result(&report::plan_text(plan, stages, style)),
+        Format::Json => output.result(&report::plan_json(plan, stages)),
+        Format::Markdown => output.result(&report::plan_markdown(plan, stages)),
+        Format::Jsonl | Format::Yaml => Err(Failure::new("`plan` prints `text`, `json` or `markdown`")),
+    }
+}

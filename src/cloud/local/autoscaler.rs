@@ -1,0 +1,68 @@
+//! A cluster-autoscaler of a kind: moves desired capacity of the groups that are tagged for it. Does nothing that a rollout asked for.
+
+use super::chance::draw;
+use super::faults::Faults;
+use super::groups::Group;
+use crate::model::{InstanceId, Lifecycle, Timestamp};
+
+/// How often it looks at a group, in milliseconds.
+const PERIOD: i64 = 600_000;
+
+/// One look in this many ends in a change.
+const ODDS: u64 = 5;
+
+impl Group {
+    /// When it looks at the group next, strictly after `now`; none for a group that is not its business.
+    pub(super) fn next_look(&self, now: Timestamp) -> Option<(Timestamp, u64)> {
+        self.tag("k8s.io/role/node")?;
+        self.tag("k8s.io/cluster-autoscaler/enabled")?;
+        // Every group has its own phase, so that they do not all move at once.
+        let phase = i64::try_from(draw(self.salt, "phase", 0) % PERIOD.unsigned_abs()).unwrap_or(0);
+        let nth = now.millis().saturating_sub(phase).div_euclid(PERIOD).saturating_add(1);
+        let at = nth.saturating_mul(PERIOD).saturating_add(phase);
+        (at > now.millis()).then(|| (Timestamp::from_millis(at), nth.unsigned_abs()))
+    }
+
+    /// Looks: mostly nothing, sometimes one more or one less. Never while an instance starts or a node is cordoned: somebody else is at work.
+    pub(super) fn look(&mut self, nth: u64, now: Timestamp, faults: &Faults) {
+        let number = draw(self.salt, "look", nth);
+        let starting = !self.launching.is_empty() || self.machines.values().any(|m| m.lifecycle == Lifecycle::Pending);
+        let cordoned = self.machines.values().any(|m| m.node.as_ref().is_some_and(|n| n.cordoned));
+        if !number.is_multiple_of(ODDS) || starting || cordoned {
+            return;
+        }
+        if (number / ODDS).is_multiple_of(2) {
+            self.scale_out(now);
+        } else {
+            self.scale_in(now, faults);
+        }
+    }
+
+    fn scale_out(&mut self, now: Timestamp) {
+        if self.desired < self.fields.max_size {
+            self.desired += 1;
+            self.workload.nodes = self.workload.nodes.saturating_add(1).min(self.fields.max_size);
+            self.settle(now);
+        }
+    }
+
+    /// Empties the node with the fewest pods and ends its instance, unless a budget is in the way.
+    fn scale_in(&mut self, now: Timestamp, faults: &Faults) {
+        let Some(id) = self.least_used() else { return };
+        let pods = self.machines.get(&id).and_then(|m| m.node.as_ref()).map(|n| n.pods.clone()).unwrap_or_default();
+        if self.desired <= self.fields.min_size || pods.iter().any(|pod| self.is_blocked(*pod, now, faults)) {
+            return;
+        }
+        self.node_mut(&id).into_iter().for_each(|node| node.cordoned = true);
+        self.empty(&id);
+        self.desired -= 1;
+        self.workload.nodes = self.workload.nodes.saturating_sub(1).max(self.fields.min_size);
+        self.end(&id, now);
+    }
+
+    fn least_used(&self) -> Option<InstanceId> {
+        let serving = self.machines.iter().filter(|(_, m)| m.lifecycle == Lifecycle::InService);
+        let nodes = serving.filter_map(|(id, m)| m.node.as_ref().filter(|n| n.ready && !n.cordoned).map(|n| (n.pods.len(), id)));
+        nodes.min().map(|(_, id)| id.clone())
+    }
+}

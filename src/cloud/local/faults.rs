@@ -1,0 +1,188 @@
+//! Faults that can be ordered for tests and demos. They are the session's, never part of the saved state.
+
+use std::str::FromStr;
+
+use crate::model::{ClusterName, NameError, Span};
+
+/// Something that goes wrong on purpose. A group is named by its AutoScalingGroup or by its kops InstanceGroup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `sick-image:IMAGE`: instances of this `ImageId` come into service, but their nodes never turn Ready.
+    SickImage(String),
+    /// `dead-image:IMAGE`: instances of this `ImageId` never come into service.
+    DeadImage(String),
+    /// `no-capacity:GROUP`: every launch of the group is refused.
+    NoCapacity(String),
+    /// `stuck-drain:GROUP`: a disruption budget allows no eviction on the group's nodes.
+    StuckDrain(String),
+    /// `slow-boot:GROUP:SECONDS`: the group's instances take this long from launch to service.
+    SlowBoot(String, Span),
+    /// `throttle:N`: every Nth call of the cloud is throttled (N at least 2, so that a retry gets through).
+    Throttle(u64),
+    /// `lost-answer:N`: every Nth effect happens, but is answered with [`crate::cloud::CloudError::Unknown`] (N at least 2).
+    LostAnswer(u64),
+    /// `no-read:CLUSTER`: what is read of the cluster has a gap.
+    NoRead(ClusterName),
+    /// `wrong-account:CLUSTER`: the caller turns out to be in another account than the cluster's.
+    WrongAccount(ClusterName),
+}
+
+/// A text that orders no fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// The word before the colon is no kind of fault.
+    #[error(
+        "`{0}` is no fault; there are sick-image, dead-image, no-capacity, stuck-drain, slow-boot, throttle, lost-answer, no-read, wrong-account"
+    )]
+    Kind(String),
+    /// What follows the colon is missing or of the wrong shape.
+    #[error("fault `{fault}` is written {form}")]
+    Form {
+        /// As typed.
+        fault: String,
+        /// How it has to look.
+        form: &'static str,
+    },
+    /// The cluster's name is none.
+    #[error(transparent)]
+    Cluster(#[from] NameError),
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let (kind, value) = text.split_once(':').unwrap_or((text, ""));
+        let form = |form| FaultError::Form { fault: text.to_owned(), form };
+        let name = |shape| if value.is_empty() { Err(form(shape)) } else { Ok(value.to_owned()) };
+        let every = |shape| value.parse::<u64>().ok().filter(|n| *n >= 2).ok_or_else(|| form(shape));
+        match kind {
+            "sick-image" => Ok(Fault::SickImage(name("sick-image:IMAGE")?)),
+            "dead-image" => Ok(Fault::DeadImage(name("dead-image:IMAGE")?)),
+            "no-capacity" => Ok(Fault::NoCapacity(name("no-capacity:GROUP")?)),
+            "stuck-drain" => Ok(Fault::StuckDrain(name("stuck-drain:GROUP")?)),
+            "slow-boot" => slow_boot(value).ok_or_else(|| form("slow-boot:GROUP:SECONDS")),
+            "throttle" => Ok(Fault::Throttle(every("throttle:N, N at least 2")?)),
+            "lost-answer" => Ok(Fault::LostAnswer(every("lost-answer:N, N at least 2")?)),
+            "no-read" => Ok(Fault::NoRead(value.parse()?)),
+            "wrong-account" => Ok(Fault::WrongAccount(value.parse()?)),
+            other => Err(FaultError::Kind(other.to_owned())),
+        }
+    }
+}
+
+fn slow_boot(value: &str) -> Option<Fault> {
+    let (group, seconds) = value.rsplit_once(':')?;
+    let seconds = seconds.parse::<u32>().ok()?;
+    (!group.is_empty()).then(|| Fault::SlowBoot(group.to_owned(), Span::from_secs(seconds.into())))
+}
+
+/// What an instance of an image comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Image {
+    /// It boots and its node turns Ready.
+    Sound,
+    /// It boots, its node never turns Ready.
+    Sick,
+    /// It never comes into service.
+    Dead,
+}
+
+/// The faults ordered now, as questions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults(pub(super) Vec<Fault>);
+
+impl Faults {
+    /// Whether any of them changes what time brings (as opposed to what calls answer).
+    pub(super) fn bend_time(&self) -> bool {
+        self.0.iter().any(|fault| match fault {
+            Fault::SickImage(_) | Fault::DeadImage(_) | Fault::NoCapacity(_) | Fault::StuckDrain(_) | Fault::SlowBoot(..) => true,
+            Fault::Throttle(_) | Fault::LostAnswer(_) | Fault::NoRead(_) | Fault::WrongAccount(_) => false,
+        })
+    }
+
+    pub(super) fn image(&self, image: &str) -> Image {
+        if self.0.iter().any(|f| matches!(f, Fault::DeadImage(dead) if dead == image)) {
+            Image::Dead
+        } else if self.0.iter().any(|f| matches!(f, Fault::SickImage(sick) if sick == image)) {
+            Image::Sick
+        } else {
+            Image::Sound
+        }
+    }
+
+    /// `names`: everything the group answers to.
+    pub(super) fn no_capacity(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|f| matches!(f, Fault::NoCapacity(group) if names.contains(&group.as_str())))
+    }
+
+    pub(super) fn stuck_drain(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|f| matches!(f, Fault::StuckDrain(group) if names.contains(&group.as_str())))
+    }
+
+    pub(super) fn slow_boot(&self, names: &[&str]) -> Option<Span> {
+        self.0.iter().find_map(|f| match f {
+            Fault::SlowBoot(group, span) if names.contains(&group.as_str()) => Some(*span),
+            Fault::SlowBoot(..)
+            | Fault::SickImage(_)
+            | Fault::DeadImage(_)
+            | Fault::NoCapacity(_)
+            | Fault::StuckDrain(_)
+            | Fault::Throttle(_)
+            | Fault::LostAnswer(_)
+            | Fault::NoRead(_)
+            | Fault::WrongAccount(_) => None,
+        })
+    }
+
+    /// Whether the `call`th call of the cloud (from 1) is throttled.
+    pub(super) fn throttles(&self, call: u64) -> bool {
+        self.0.iter().any(|f| matches!(f, Fault::Throttle(n) if call.is_multiple_of(*n)))
+    }
+
+    /// Whether the answer to the `effect`th effect (from 1) gets lost.
+    pub(super) fn loses(&self, effect: u64) -> bool {
+        self.0.iter().any(|f| matches!(f, Fault::LostAnswer(n) if effect.is_multiple_of(*n)))
+    }
+
+    pub(super) fn no_read(&self, cluster: &ClusterName) -> bool {
+        self.0.iter().any(|f| matches!(f, Fault::NoRead(c) if c == cluster))
+    }
+
+    pub(super) fn wrong_account(&self, cluster: &ClusterName) -> bool {
+        self.0.iter().any(|f| matches!(f, Fault::WrongAccount(c) if c == cluster))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> String {
+        match text.parse::<Fault>() {
+            Ok(fault) => format!("{fault:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn faults_are_read_from_text() {
+        for (text, read) in [
+            ("sick-image:ami-1", "SickImage(\"ami-1\")"),
+            ("dead-image:099720109477/ubuntu:24.04", "DeadImage(\"099720109477/ubuntu:24.04\")"),
+            ("no-capacity:nodes.a.b", "NoCapacity(\"nodes.a.b\")"),
+            ("slow-boot:nodes:600", "SlowBoot(\"nodes\", Span(600000))"),
+            ("slow-boot:nodes", "fault `slow-boot:nodes` is written slow-boot:GROUP:SECONDS"),
+            ("slow-boot::5", "fault `slow-boot::5` is written slow-boot:GROUP:SECONDS"),
+            ("throttle:3", "Throttle(3)"),
+            ("throttle:1", "fault `throttle:1` is written throttle:N, N at least 2"),
+            ("lost-answer:x", "fault `lost-answer:x` is written lost-answer:N, N at least 2"),
+            ("no-read:a.b", "NoRead(ClusterName(\"a.b\"))"),
+            ("stuck-drain", "fault `stuck-drain` is written stuck-drain:GROUP"),
+        ] {
+            assert_eq!(check(text), read);
+        }
+        assert!(check("explode:x").starts_with("`explode` is no fault; there are sick-image,"));
+        assert!(check("wrong-account:A B").contains("cluster name"));
+    }
+}

@@ -1,0 +1,173 @@
+//! The files of the simulated account: one for the clock, one per cluster, JSON with a version. Knows no rules of AWS.
+//!
+//! A file is replaced by renaming a complete new one over it, so that a process killed at any moment leaves the old
+//! or the new. A cluster's file may be older than the clock; one that is newer moves the clock when read.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::cluster::{Cluster, State};
+use super::kept::Kept;
+use super::world::Options;
+use crate::cloud::{CloudError, Place};
+use crate::model::{AccountId, AsgName, ClusterName, Region, Span, Timestamp};
+
+/// The version of the files that this program reads and writes.
+const VERSION: u32 = 1;
+const CLOCK: &str = "clock.json";
+const LOCK: &str = "lock";
+
+/// The clock's file: the time, and what chance and time hang on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Clock {
+    version: u32,
+    pub(super) now: Timestamp,
+    seed: u64,
+    autoscaler: bool,
+    spot_life: Option<Span>,
+}
+
+/// The head of every file: read first, so that a newer file is called newer and not corrupt.
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+}
+
+/// A cluster's file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClusterFile {
+    #[expect(dead_code, reason = "has been read as the head")]
+    version: u32,
+    cluster: ClusterName,
+    account: AccountId,
+    region: Region,
+    at: Timestamp,
+    state: State,
+}
+
+impl Clock {
+    pub(super) fn new(now: Timestamp, options: &Options) -> Self {
+        let Options { seed, autoscaler, spot_life } = *options;
+        Clock { version: VERSION, now, seed, autoscaler, spot_life }
+    }
+
+    /// The options that the saved state was made with.
+    pub(super) fn options(&self) -> Options {
+        Options { seed: self.seed, autoscaler: self.autoscaler, spot_life: self.spot_life }
+    }
+}
+
+/// Reads all there is; none for a folder that is missing or empty.
+pub(super) fn read(dir: &Path) -> Result<Option<(Clock, Vec<Cluster>)>, CloudError> {
+    let path = dir.join(CLOCK);
+    let clusters = clusters(dir)?;
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some((decode(&path, &bytes)?, clusters))),
+        Err(e) if e.kind() == ErrorKind::NotFound && clusters.is_empty() => Ok(None),
+        Err(e) => Err(unusable(&path, &e)),
+    }
+}
+
+fn clusters(dir: &Path) -> Result<Vec<Cluster>, CloudError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(unusable(dir, &e)),
+    };
+    let mut clusters = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| unusable(dir, &e))?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if !(name.starts_with("cluster-") && name.ends_with(".json")) {
+            continue;
+        }
+        let bytes = fs::read(&path).map_err(|e| unusable(&path, &e))?;
+        let ClusterFile { version: _, cluster, account, region, at, state } = decode(&path, &bytes)?;
+        let place = Place { cluster, account, region };
+        if path != cluster_path(dir, &place) {
+            return Err(unusable(&path, &format!("it holds cluster {} of account {}", place.cluster, place.account)));
+        }
+        clusters.push(Cluster { place, at, state });
+    }
+    Ok(clusters)
+}
+
+fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CloudError> {
+    let head: Head = serde_json::from_slice(bytes).map_err(|e| unusable(path, &e))?;
+    if head.version != VERSION {
+        return Err(unusable(path, &format!("it is of version {}, this program knows version {VERSION}", head.version)));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize(&mut reader).map_err(|e| unusable(path, &e))
+}
+
+pub(super) fn write_clock(dir: &Path, clock: &Clock) -> Result<(), CloudError> {
+    let path = dir.join(CLOCK);
+    let json = serde_json::to_string(clock).map_err(|e| unusable(&path, &e))?;
+    write(&path, &json)
+}
+
+pub(super) fn write_cluster(dir: &Path, cluster: &Cluster) -> Result<(), CloudError> {
+    let path = cluster_path(dir, &cluster.place);
+    let json = cluster_json(cluster).map_err(|e| unusable(&path, &e))?;
+    write(&path, &json)
+}
+
+/// What [`ClusterFile`] reads, put together from the parts that are kept as JSON.
+fn cluster_json(cluster: &Cluster) -> Result<String, serde_json::Error> {
+    let Cluster { place: Place { cluster, account, region }, at, state: State { groups, templates, made } } = cluster;
+    let head = serde_json::json!({"version": VERSION, "cluster": cluster, "account": account, "region": region, "at": at}).to_string();
+    let mut json = head.trim_end_matches('}').to_owned();
+    json.push_str(",\"state\":{\"groups\":{");
+    push_entries(&mut json, groups)?;
+    json.push_str("},\"templates\":{");
+    push_entries(&mut json, templates)?;
+    json.push_str("},\"made\":");
+    json.push_str(&serde_json::to_string(made)?);
+    json.push_str("}}");
+    Ok(json)
+}
+
+fn push_entries<T: Clone + Serialize>(json: &mut String, entries: &BTreeMap<AsgName, Kept<T>>) -> Result<(), serde_json::Error> {
+    for (nth, (name, kept)) in entries.iter().enumerate() {
+        json.push_str(if nth == 0 { "" } else { "," });
+        json.push_str(&serde_json::to_string(name)?);
+        json.push(':');
+        json.push_str(kept.json()?);
+    }
+    Ok(())
+}
+
+fn cluster_path(dir: &Path, place: &Place) -> PathBuf {
+    let Place { cluster, account, region } = place;
+    dir.join(format!("cluster-{account}-{region}-{cluster}.json"))
+}
+
+/// Writes beside it and renames. Not synced to the disk: what is simulated need not outlive the machine, only the process.
+fn write(path: &Path, json: &str) -> Result<(), CloudError> {
+    let temporary = path.with_extension("json.new");
+    fs::write(&temporary, json).and_then(|()| fs::rename(&temporary, path)).map_err(|e| unusable(path, &e))
+}
+
+/// Makes the folder and takes it for this process until the file is dropped; a process that ends or is killed lets go of it.
+pub(super) fn lock(dir: &Path) -> Result<fs::File, CloudError> {
+    let path = dir.join(LOCK);
+    fs::create_dir_all(dir).map_err(|e| unusable(dir, &e))?;
+    let file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|e| unusable(&path, &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(unusable(&path, &"another process is changing it")),
+        Err(fs::TryLockError::Error(e)) => Err(unusable(&path, &e)),
+    }
+}
+
+fn unusable(path: &Path, why: &impl std::fmt::Display) -> CloudError {
+    CloudError::State { path: path.display().to_string(), message: why.to_string() }
+}

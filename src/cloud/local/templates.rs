@@ -1,0 +1,58 @@
+//! Launch templates and their versions. Knows no groups: whether a version is in use is not asked here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::groups::{Outcome, refused};
+use crate::cloud::CloudError;
+use crate::model::{Applied, AsgName, LaunchTemplateData, TemplateVersion, UserData};
+
+/// A launch template.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Template {
+    /// By number, from 1; numbers are never used twice.
+    pub(super) versions: BTreeMap<u64, TemplateVersion>,
+}
+
+impl Template {
+    /// The newest number; 0 while there is none.
+    pub(super) fn latest(&self) -> u64 {
+        self.versions.last_key_value().map_or(0, |(number, _)| *number)
+    }
+
+    /// Adds a version, or finds the one that the token made before.
+    /// A token given again for something else is refused, as AWS does (IdempotentParameterMismatch).
+    pub(super) fn create_version(
+        &mut self,
+        name: &AsgName,
+        data: &LaunchTemplateData,
+        user_data: &UserData,
+        token: &str,
+    ) -> Result<Outcome, CloudError> {
+        if let Some((number, made)) = self.versions.iter().find(|(_, v)| v.token.as_deref() == Some(token)) {
+            if made.data != *data {
+                return Err(refused(name, format!("IdempotentParameterMismatch: the token of version {number} came with other data")));
+            }
+            return Ok(Outcome::Unchanged(Applied::Version(*number)));
+        }
+        let user_data = match user_data {
+            UserData::Given(text) => Some(text.clone()),
+            UserData::CarriedFrom(number) => self.version(name, *number)?.user_data.clone(),
+        };
+        let number = self.latest().saturating_add(1);
+        self.versions.insert(number, TemplateVersion { data: data.clone(), user_data, token: Some(token.to_owned()) });
+        Ok(Outcome::Changed(Applied::Version(number)))
+    }
+
+    /// A version, or AWS's refusal.
+    pub(super) fn version(&self, name: &AsgName, number: u64) -> Result<&TemplateVersion, CloudError> {
+        self.versions.get(&number).ok_or_else(|| unknown_version(name, number))
+    }
+}
+
+/// AWS's refusal of a version that does not exist.
+pub(super) fn unknown_version(name: &AsgName, number: u64) -> CloudError {
+    refused(name, format!("InvalidLaunchTemplateId.VersionNotFound: launch template {name} has no version {number}"))
+}

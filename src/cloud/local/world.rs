@@ -1,0 +1,287 @@
+//! [`World`]: the simulated account as a whole: its clock, its clusters, its files, its log. The rules of AWS are in `groups` and its neighbours.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::cluster::{Cluster, already_exists};
+use super::faults::{Fault, Faults};
+use super::files::{self, Clock};
+use super::groups::Outcome;
+use super::simulate::Surroundings;
+use crate::cloud::{CloudError, Place};
+use crate::model::{Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, NodeEffect, Nodes, Span, Timestamp};
+
+/// When an account that nobody has touched yet begins: Monday 2026-01-05T08:00:00Z, a working day in every place.
+const EPOCH: Timestamp = Timestamp::from_millis(1_767_600_000_000);
+
+/// No rollout waits longer than this at once; who does has miscalculated. Ten years, in milliseconds.
+const LONGEST_WAIT: i64 = 10 * 366 * 86_400_000;
+
+/// What a simulated account is like. The seed of an account that exists already stays what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What all chance is drawn from.
+    pub seed: u64,
+    /// Whether an autoscaler moves desired capacities on its own.
+    pub autoscaler: bool,
+    /// How long spot instances live about (half to one and a half of it), counted for those launched from then on; none: for ever.
+    pub spot_life: Option<Span>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { seed: 1, autoscaler: true, spot_life: None }
+    }
+}
+
+/// A mutating call that took effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedCall {
+    /// When.
+    pub at: Timestamp,
+    /// The cluster it was for.
+    pub cluster: ClusterName,
+    /// What it did.
+    pub effect: Effect,
+}
+
+/// A simulated AWS account (any number of them) with the Kubernetes clusters in it.
+///
+/// It is shared by reference. Several worlds may read one folder; only one at a time changes it, until it is dropped or its process ends.
+#[derive(Debug)]
+pub struct World {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    dir: PathBuf,
+    options: Options,
+    /// The options that the files were written with; none while there are no files.
+    saved: Option<Options>,
+    now: Timestamp,
+    clusters: BTreeMap<Place, Cluster>,
+    /// Held from the first change on.
+    lock: Option<File>,
+    pub(super) faults: Faults,
+    calls: u64,
+    effects: u64,
+    reads: u64,
+    log: Vec<LoggedCall>,
+}
+
+impl World {
+    /// Opens the account kept in `dir`; a folder that is missing or empty is an empty account. Writes nothing.
+    ///
+    /// # Errors
+    /// [`CloudError::State`] with the path of a file that cannot be read or makes no sense.
+    pub fn open(dir: &Path, options: Options) -> Result<World, CloudError> {
+        let mut inner = Inner {
+            dir: dir.to_owned(),
+            options,
+            saved: None,
+            now: EPOCH,
+            clusters: BTreeMap::new(),
+            lock: None,
+            faults: Faults::default(),
+            calls: 0,
+            effects: 0,
+            reads: 0,
+            log: Vec::new(),
+        };
+        inner.load()?;
+        Ok(World { inner: Mutex::new(inner) })
+    }
+
+    /// Orders faults, in place of those ordered before. They are not saved, and change nothing that is under way.
+    /// Calls are counted from here on.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        let mut inner = self.inner();
+        (inner.calls, inner.effects) = (0, 0);
+        inner.faults = Faults(faults);
+    }
+
+    /// The mutating calls that took effect since this world was opened, oldest first. Those whose answer got lost are among them.
+    pub fn log(&self) -> Vec<LoggedCall> {
+        self.inner().log.clone()
+    }
+
+    /// How many times live state was read since this world was opened.
+    pub fn reads(&self) -> u64 {
+        self.inner().reads
+    }
+
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic while the lock was held would be a bug of ours; the state is replaced as a whole, so it is sound even then.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Takes up what the files say, played up to the present with the options they were written with.
+    fn load(&mut self) -> Result<(), CloudError> {
+        let Some((clock, clusters)) = files::read(&self.dir)? else { return Ok(()) };
+        let saved = clock.options();
+        self.now = clusters.iter().map(|c| c.at).fold(clock.now, Timestamp::max);
+        self.saved = Some(saved);
+        self.options.seed = saved.seed;
+        let faults = Faults::default();
+        let around = Surroundings { autoscaler: saved.autoscaler, spot_life: saved.spot_life, faults: &faults };
+        self.clusters = clusters.into_iter().map(|c| (c.place.clone(), c)).collect();
+        for cluster in self.clusters.values_mut() {
+            cluster.advance(self.now, around);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that this process may change the files and knows what they say now.
+    fn begin(&mut self) -> Result<(), CloudError> {
+        if self.lock.is_none() {
+            let lock = files::lock(&self.dir)?;
+            self.load()?;
+            self.lock = Some(lock);
+        }
+        if self.saved != Some(self.options) {
+            // Files that lag behind would be caught up with the new options: bring them up to date first.
+            self.clusters.values().try_for_each(|cluster| files::write_cluster(&self.dir, cluster))?;
+            files::write_clock(&self.dir, &Clock::new(self.now, &self.options))?;
+            self.saved = Some(self.options);
+        }
+        Ok(())
+    }
+
+    /// Counts a call, and throttles it when that was ordered.
+    pub(super) fn call(&mut self, place: Option<&Place>) -> Result<(), CloudError> {
+        self.calls = self.calls.saturating_add(1);
+        match place {
+            Some(Place { account, region, .. }) if self.faults.throttles(self.calls) => {
+                let message = format!("Rate exceeded (simulated, call {})", self.calls);
+                Err(CloudError::Throttled { account: account.clone(), region: region.clone(), message })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn wait(&mut self, until: Timestamp) -> Result<(), CloudError> {
+        if until <= self.now {
+            return Ok(());
+        }
+        if until.since(self.now).millis() > LONGEST_WAIT {
+            let message = format!("waiting from {} until {until} is longer than ten years", self.now);
+            return Err(CloudError::Refused { subject: "the simulated account".into(), message });
+        }
+        self.begin()?;
+        let around = Surroundings { autoscaler: self.options.autoscaler, spot_life: self.options.spot_life, faults: &self.faults };
+        let happened: Vec<&Cluster> = self.clusters.values_mut().filter_map(|c| c.advance(until, around).then_some(&*c)).collect();
+        self.now = until.max(self.now);
+        // Faults are not saved, so what they brought about could not be played again: save it, and the clock last.
+        if self.faults.bend_time() {
+            happened.into_iter().try_for_each(|cluster| files::write_cluster(&self.dir, cluster))?;
+        }
+        files::write_clock(&self.dir, &Clock::new(self.now, &self.options))
+    }
+
+    pub(super) fn read(&mut self, places: &[Place]) -> Live {
+        self.reads = self.reads.saturating_add(1);
+        let clusters = places.iter().map(|place| (place.cluster.clone(), self.read_cluster(place)));
+        Live { read_at: self.now, clusters: clusters.collect() }
+    }
+
+    fn read_cluster(&self, place: &Place) -> LiveCluster {
+        let mut live = LiveCluster::default();
+        if self.faults.no_read(&place.cluster) {
+            let why = "AccessDenied: not authorized to perform autoscaling:DescribeAutoScalingGroups (simulated)".into();
+            live.gaps.push(Gap { what: "AutoScalingGroups".into(), why });
+            return live;
+        }
+        self.neighbours(place).for_each(|cluster| cluster.read(place.cluster.as_str(), &mut live));
+        live
+    }
+
+    /// All clusters in the account and region of a place: AutoScalingGroups know no other borders.
+    fn neighbours<'a>(&'a self, place: &'a Place) -> impl Iterator<Item = &'a Cluster> {
+        self.clusters.values().filter(|c| c.place.account == place.account && c.place.region == place.region)
+    }
+
+    pub(super) fn apply(&mut self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        self.effects = self.effects.saturating_add(1);
+        let applied = self.carry_out(place, effect)?;
+        if self.faults.loses(self.effects) {
+            let message = "the connection was closed before the answer came (simulated)".into();
+            return Err(CloudError::Unknown { subject: effect.group().to_string(), message });
+        }
+        Ok(applied)
+    }
+
+    fn carry_out(&mut self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        if self.lock.is_none() {
+            // What changes nothing shall leave no trace: look before the folder is made and taken.
+            self.load()?;
+            if let (_, Outcome::Unchanged(applied)) = self.after(place, effect)? {
+                return Ok(applied);
+            }
+        }
+        self.begin()?;
+        match self.after(place, effect)? {
+            (_, Outcome::Unchanged(applied)) => Ok(applied),
+            (cluster, Outcome::Changed(applied)) => {
+                self.keep(cluster, Effect::Cloud(effect.clone()))?;
+                Ok(applied)
+            }
+        }
+    }
+
+    /// The cluster as it would be after an effect. Nothing of it counts until it is saved.
+    fn after(&self, place: &Place, effect: &CloudEffect) -> Result<(Cluster, Outcome), CloudError> {
+        if let CloudEffect::CreateGroup { definition, .. } = effect {
+            let name = &definition.auto_scaling_group.auto_scaling_group_name;
+            if self.neighbours(place).any(|c| c.place != *place && c.state.groups.contains_key(name)) {
+                return Err(already_exists(name));
+            }
+        }
+        let mut cluster = self.clusters.get(place).cloned().unwrap_or_else(|| Cluster::new(place.clone(), self.now));
+        let outcome = cluster.apply(effect, self.options.seed)?;
+        Ok((cluster, outcome))
+    }
+
+    /// Saves a cluster, then lets it count.
+    fn keep(&mut self, cluster: Cluster, effect: Effect) -> Result<(), CloudError> {
+        files::write_cluster(&self.dir, &cluster)?;
+        self.log.push(LoggedCall { at: self.now, cluster: cluster.place.cluster.clone(), effect });
+        self.clusters.insert(cluster.place.clone(), cluster);
+        Ok(())
+    }
+
+    pub(super) fn nodes(&self, cluster: &ClusterName) -> Nodes {
+        if self.faults.no_read(cluster) {
+            return Nodes::Unknown("no answer within 10s (simulated)".into());
+        }
+        let named = self.clusters.values().filter(|c| c.place.cluster == *cluster);
+        Nodes::Known(named.flat_map(|c| c.nodes(&self.faults)).collect())
+    }
+
+    pub(super) fn act(&mut self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, CloudError> {
+        if !self.clusters.keys().any(|place| place.cluster == *cluster) {
+            return Ok(Applied::Already);
+        }
+        self.begin()?;
+        let named: Vec<Cluster> = self.clusters.values().filter(|c| c.place.cluster == *cluster).cloned().collect();
+        for mut after in named {
+            match after.act(effect, &self.faults) {
+                None => {}
+                Some(Outcome::Unchanged(applied)) => return Ok(applied),
+                Some(Outcome::Changed(applied)) => {
+                    self.keep(after, Effect::Node(effect.clone()))?;
+                    return Ok(applied);
+                }
+            }
+        }
+        Ok(Applied::Already)
+    }
+}

@@ -1,0 +1,271 @@
+//! The desired state of a whole cluster: definitions, other documents, and one digest of it all. Compares nothing.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{DesiredError, compile};
+use crate::kops::{InstanceGroup, Manifests, Role, RollingUpdate};
+use crate::model::{AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, digest_of};
+
+/// Fields of an InstanceGroup that its definition, its role and its rolling update express in full.
+/// All others reach instances only through what kops itself does (user data, add-ons), so they are carried along.
+const COMPILED: [&str; 38] = [
+    "additionalSecurityGroups",
+    "associatePublicIp",
+    "capacityRebalance",
+    "cloudLabels",
+    "cpuCredits",
+    "detailedInstanceMonitoring",
+    "externalLoadBalancers",
+    "iam",
+    "image",
+    "instanceInterruptionBehavior",
+    "instanceMetadata",
+    "instanceProtection",
+    "machineType",
+    "manager",
+    "maxInstanceLifetime",
+    "maxPrice",
+    "maxSize",
+    "minSize",
+    "mixedInstancesPolicy",
+    "role",
+    "rollingUpdate",
+    "rootVolumeDeleteOnTermination",
+    "rootVolumeEncryption",
+    "rootVolumeEncryptionKey",
+    "rootVolumeIops",
+    "rootVolumeOptimization",
+    "rootVolumeSize",
+    "rootVolumeThroughput",
+    "rootVolumeType",
+    "securityGroupOverride",
+    "spotDurationInMinutes",
+    "subnets",
+    "suspendProcesses",
+    "tenancy",
+    "volumes",
+    "guestAccelerators",
+    "gcpProvisioningModel",
+    "zones",
+];
+
+/// What a cluster should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesiredCluster {
+    /// Its name.
+    pub cluster: ClusterName,
+    /// The account it lives in.
+    pub account: AccountId,
+    /// The region it lives in.
+    pub region: Region,
+    /// Digest of everything here that can reach the cluster. A comment or the order of keys does not change it.
+    pub digest: Digest,
+    /// Its groups.
+    pub groups: BTreeMap<AsgName, DesiredGroup>,
+    /// The other documents with keys sorted, by `Kind/name` or `Kind/namespace/name`: the Cluster, Karpenter's groups, objects.
+    pub documents: BTreeMap<String, Json>,
+}
+
+/// What a group should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesiredGroup {
+    /// AutoScalingGroup and launch template.
+    pub definition: Definition,
+    /// What its instances are.
+    pub role: Role,
+    /// How its instances are replaced, as far as the manifests say.
+    pub rolling_update: RollingUpdate,
+    /// User data, base64, when the fleet gives it; none: carried over from the version the group runs.
+    pub user_data: Option<String>,
+    /// Whether the group is never retired.
+    pub protect: bool,
+    /// Fields of its `spec` that no definition carries, keys sorted: kops puts them into user data or add-ons.
+    pub bootstrap: BTreeMap<String, Json>,
+}
+
+/// What a fleet says about a group beside its manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupExtras {
+    /// User data, base64.
+    pub user_data: Option<String>,
+    /// Whether the group is never retired.
+    pub protect: bool,
+}
+
+/// Exactly what the digest is taken of.
+#[derive(Serialize)]
+struct Content<'a> {
+    documents: &'a BTreeMap<String, Json>,
+    groups: BTreeMap<&'a AsgName, GroupContent<'a>>,
+}
+
+#[derive(Serialize)]
+struct GroupContent<'a> {
+    definition: Digest,
+    user_data: &'a Option<String>,
+    bootstrap: &'a BTreeMap<String, Json>,
+}
+
+impl DesiredCluster {
+    /// Compiles the manifests of a cluster. `extras`: by group; a group that is not named has none.
+    ///
+    /// # Errors
+    /// As [`compile`], and when `extras` names a group that is not there.
+    pub fn new(manifests: &Manifests, account: AccountId, region: Region, extras: &BTreeMap<GroupName, GroupExtras>) -> Result<Self, DesiredError> {
+        if let Some(unknown) = extras.keys().find(|name| manifests.groups.iter().all(|g| g.name != **name)) {
+            return Err(DesiredError::NoSuchGroup(unknown.clone()));
+        }
+        let mut definitions: BTreeMap<GroupName, Definition> = compile(manifests)?.into_iter().map(|d| (d.instance_group.clone(), d)).collect();
+        let mut groups = BTreeMap::new();
+        for group in &manifests.groups {
+            if let Some(definition) = definitions.remove(&group.name) {
+                let name = definition.auto_scaling_group.auto_scaling_group_name.clone();
+                let extra = extras.get(&group.name).cloned().unwrap_or_default();
+                groups.insert(name, desired_group(definition, group, extra));
+            }
+        }
+        let documents = documents(manifests);
+        let digest = digest(&documents, &groups);
+        Ok(DesiredCluster { cluster: manifests.cluster.name.clone(), account, region, digest, groups, documents })
+    }
+
+    /// Everything git wants that is not carried out by changing a group's definition: the documents, and of each
+    /// InstanceGroup the fields that kops puts into user data (as `InstanceGroup/name`).
+    pub fn beside_definitions(&self) -> BTreeMap<String, Json> {
+        let groups = self.groups.values().filter(|g| !g.bootstrap.is_empty()).map(|g| {
+            let fields = g.bootstrap.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            (format!("InstanceGroup/{}", g.definition.instance_group), Json::Object(fields))
+        });
+        self.documents.iter().map(|(k, v)| (k.clone(), v.clone())).chain(groups).collect()
+    }
+}
+
+fn desired_group(definition: Definition, group: &InstanceGroup, extra: GroupExtras) -> DesiredGroup {
+    DesiredGroup {
+        definition,
+        role: group.role,
+        rolling_update: group.rolling_update.clone(),
+        user_data: extra.user_data,
+        protect: extra.protect,
+        bootstrap: bootstrap(group),
+    }
+}
+
+fn bootstrap(group: &InstanceGroup) -> BTreeMap<String, Json> {
+    let spec = group.value.get("spec").and_then(Json::as_object).into_iter().flatten();
+    spec.filter(|(key, value)| !COMPILED.contains(&key.as_str()) && !value.is_null()).map(|(k, v)| (k.clone(), sorted(v))).collect()
+}
+
+fn documents(manifests: &Manifests) -> BTreeMap<String, Json> {
+    let cluster = (format!("Cluster/{}", manifests.cluster.name), sorted(&manifests.cluster.value));
+    let objects = manifests.karpenter.iter().chain(&manifests.others);
+    objects.map(|o| (o.key(), sorted(&o.value))).chain([cluster]).collect()
+}
+
+fn digest(documents: &BTreeMap<String, Json>, groups: &BTreeMap<AsgName, DesiredGroup>) -> Digest {
+    digest_of(&Content { documents, groups: groups.iter().map(|(name, group)| (name, content(group))).collect() })
+}
+
+/// How a group is rolled and whether it is protected are not what it is.
+fn content(group: &DesiredGroup) -> GroupContent<'_> {
+    let DesiredGroup { definition, user_data, bootstrap, role: _, rolling_update: _, protect: _ } = group;
+    GroupContent { definition: definition.digest(), user_data, bootstrap }
+}
+
+/// The same value with the keys of every mapping sorted.
+fn sorted(value: &Json) -> Json {
+    match value {
+        Json::Object(map) => {
+            let ordered: BTreeMap<&String, &Json> = map.iter().collect();
+            Json::Object(ordered.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect())
+        }
+        Json::Array(items) => Json::Array(items.iter().map(sorted).collect()),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{kops, yaml};
+
+    const MANIFESTS: &str = "\
+apiVersion: kops.k8s.io/v1alpha2
+kind: Cluster
+metadata: {name: c.example.com}
+spec:
+  cloudProvider: aws
+  kubernetesVersion: 1.34.0
+  rollingUpdate: {maxSurge: 25%}
+  subnets: [{name: a, type: Public}]
+---
+apiVersion: kops.k8s.io/v1alpha2
+kind: InstanceGroup
+metadata: {name: cp, labels: {kops.k8s.io/cluster: c.example.com}}
+spec: {role: Master, image: i, machineType: m5.large, subnets: [a]}
+---
+apiVersion: kops.k8s.io/v1alpha2
+kind: InstanceGroup
+metadata: {name: nodes, labels: {kops.k8s.io/cluster: c.example.com}}
+spec: {role: Node, image: i, machineType: m5.large, subnets: [a], sysctlParameters: [a=1]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: m, namespace: n}
+data: {k: v}
+";
+
+    fn desired(text: &str, extras: &[(&str, GroupExtras)]) -> DesiredCluster {
+        let manifests = kops::read(&yaml::parse(text, yaml::Schema::Core).unwrap()).unwrap();
+        let extras = extras.iter().map(|(name, extra)| (GroupName::new(*name).unwrap(), extra.clone())).collect();
+        DesiredCluster::new(&manifests, AccountId::new("111122223333").unwrap(), Region::new("eu-west-3").unwrap(), &extras).unwrap()
+    }
+
+    #[test]
+    fn the_digest_is_of_the_meaning() {
+        let digest = |text: &str| desired(text, &[]).digest;
+        let plain = digest(MANIFESTS);
+        for (from, to) in [
+            ("kind: ConfigMap", "kind: ConfigMap # a comment"),
+            ("{name: m, namespace: n}", "{namespace: n, name: m}"),
+            ("image: i, machineType: m5.large, subnets: [a]}", "subnets: [a], machineType: m5.large, image: \"i\"}"),
+        ] {
+            assert_eq!(digest(&MANIFESTS.replace(from, to)), plain, "{to}");
+        }
+        for (from, to) in [
+            ("data: {k: v}", "data: {k: w}"),
+            ("1.34.0", "1.34.1"),
+            ("machineType: m5.large, subnets: [a], sysctl", "machineType: m6i.large, subnets: [a], sysctl"),
+            ("[a=1]", "[a=2]"),
+        ] {
+            assert_ne!(digest(&MANIFESTS.replace(from, to)), plain, "{to}");
+        }
+        let user_data = GroupExtras { user_data: Some("eA==".into()), protect: false };
+        assert_ne!(desired(MANIFESTS, &[("nodes", user_data)]).digest, plain);
+        let protect = GroupExtras { user_data: None, protect: true };
+        assert_eq!(desired(MANIFESTS, &[("nodes", protect)]).digest, plain, "protection is not what a group is");
+    }
+
+    #[test]
+    fn everything_of_a_manifest_is_carried_somewhere() {
+        let cluster = desired(MANIFESTS, &[]);
+        let documents: Vec<&str> = cluster.documents.keys().map(String::as_str).collect();
+        assert_eq!(documents, ["Cluster/c.example.com", "ConfigMap/n/m"]);
+        let groups: Vec<&str> = cluster.groups.keys().map(AsgName::as_str).collect();
+        assert_eq!(groups, ["cp.masters.c.example.com", "nodes.c.example.com"]);
+        let nodes = cluster.groups.values().last().unwrap();
+        assert_eq!(nodes.bootstrap.keys().collect::<Vec<_>>(), ["sysctlParameters"]);
+        assert_eq!(nodes.rolling_update.max_surge, Some(crate::fleet::Amount::Percent(25)), "from the Cluster");
+    }
+
+    #[test]
+    fn extras_of_a_group_that_is_not_there_are_an_error() {
+        let manifests = kops::read(&yaml::parse(MANIFESTS, yaml::Schema::Core).unwrap()).unwrap();
+        let extras = BTreeMap::from([(GroupName::new("gone").unwrap(), GroupExtras::default())]);
+        let error = DesiredCluster::new(&manifests, AccountId::new("111122223333").unwrap(), Region::new("x").unwrap(), &extras);
+        assert_eq!(error.unwrap_err().to_string(), "the manifests have no group gone");
+    }
+}

@@ -1,0 +1,29 @@
+//! The AutoScalingGroup of a group. What AWS fills in by itself (health check, cooldown, ...) is left to it, as kops does.
+
+use std::collections::BTreeMap;
+
+use super::{balancing, mixed, names, pools};
+use crate::kops::{Cluster, InstanceGroup};
+use crate::model::{AsgName, AutoScalingGroup, Tag};
+
+/// Builds the AutoScalingGroup.
+pub(super) fn auto_scaling_group(cluster: &Cluster, group: &InstanceGroup, name: AsgName, tags: &BTreeMap<String, String>) -> AutoScalingGroup {
+    let subnet = |s: &crate::kops::Subnet| s.id.clone().unwrap_or_else(|| names::subnet(&s.name, &cluster.name));
+    let tag = |(key, value): (&String, &String)| Tag { key: key.clone(), value: value.clone(), propagate_at_launch: true };
+    AutoScalingGroup {
+        auto_scaling_group_name: name,
+        min_size: group.min_size,
+        max_size: group.max_size,
+        vpc_zone_identifier: group.subnets.iter().map(subnet).collect(),
+        new_instances_protected_from_scale_in: group.instance_protection,
+        tags: tags.iter().map(tag).collect(),
+        enabled_metrics: pools::metrics(group),
+        mixed_instances_policy: mixed::policy(group),
+        max_instance_lifetime: group.max_instance_lifetime,
+        suspended_processes: group.suspend_processes.iter().cloned().collect(),
+        load_balancer_names: balancing::classic(group),
+        target_group_arns: balancing::target_groups(cluster, group),
+        capacity_rebalance: group.capacity_rebalance,
+        warm_pool: pools::warm_pool(group),
+    }
+}

@@ -1,0 +1,72 @@
+//! The tags of a group, one map for AutoScalingGroup, instances, volumes and network interfaces. Source: kops 1.37, `pkg/model` and its golden outputs.
+
+use std::collections::BTreeMap;
+
+use crate::kops::{Cluster, InstanceGroup, Role};
+use crate::model::AsgName;
+
+const LABEL_PREFIX: &str = "k8s.io/cluster-autoscaler/node-template/label/";
+const TAINT_PREFIX: &str = "k8s.io/cluster-autoscaler/node-template/taint/";
+
+/// All tags; later entries replace earlier ones of the same key, in kops' order.
+pub(super) fn tags(cluster: &Cluster, group: &InstanceGroup, asg: &AsgName, api_server_nodes: bool) -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::from([
+        ("Name".to_owned(), asg.to_string()),
+        ("KubernetesCluster".to_owned(), cluster.name.to_string()),
+        (format!("kubernetes.io/cluster/{}", cluster.name), "owned".to_owned()),
+    ]);
+    tags.extend(cluster.cloud_labels.clone());
+    tags.extend(group.cloud_labels.clone());
+    if let Some(tag) = cluster.termination_queue.as_ref().and_then(|q| q.managed_asg_tag.clone()) {
+        tags.entry(tag).or_default();
+    }
+    tags.extend(node_labels(cluster, group, api_server_nodes).into_iter().map(|(label, value)| (format!("{LABEL_PREFIX}{label}"), value)));
+    for taint in &group.taints {
+        if let Some(effect) = &taint.effect {
+            tags.insert(format!("{TAINT_PREFIX}{}", taint.key), format!("{}:{effect}", taint.value));
+        }
+    }
+    tags.extend(role_tags(group.role).iter().map(|key| ((*key).to_owned(), "1".to_owned())));
+    tags.insert("kops.k8s.io/instancegroup".to_owned(), group.name.to_string());
+    tags
+}
+
+/// The labels that the nodes of a group get. `api_server_nodes`: kops' feature flag, which marks control planes too.
+pub(super) fn node_labels(cluster: &Cluster, group: &InstanceGroup, api_server_nodes: bool) -> BTreeMap<String, String> {
+    const CONTROL_PLANE: [&str; 3] =
+        ["node-role.kubernetes.io/control-plane", "kops.k8s.io/kops-controller-pki", "node.kubernetes.io/exclude-from-external-load-balancers"];
+    let mut labels = match group.role {
+        Role::ControlPlane => cluster.control_plane_labels.clone(),
+        Role::ApiServer | Role::Node | Role::Bastion => cluster.kubelet_labels.clone(),
+    };
+    labels.extend(group.kubelet_labels.clone());
+    let mut mark = |label: &str| labels.insert(label.to_owned(), String::new());
+    match group.role {
+        Role::ControlPlane => {
+            for label in CONTROL_PLANE {
+                mark(label);
+            }
+            if api_server_nodes {
+                mark("node-role.kubernetes.io/api-server");
+            }
+        }
+        Role::ApiServer => {
+            mark("node-role.kubernetes.io/api-server");
+        }
+        Role::Node => {
+            mark("node-role.kubernetes.io/node");
+        }
+        Role::Bastion => {}
+    }
+    labels.extend(group.node_labels.clone());
+    labels
+}
+
+fn role_tags(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::ControlPlane => &["k8s.io/role/master", "k8s.io/role/control-plane"],
+        Role::Node => &["k8s.io/role/node"],
+        Role::ApiServer => &["k8s.io/role/apiserver"],
+        Role::Bastion => &["k8s.io/role/bastion"],
+    }
+}

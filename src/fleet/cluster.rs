@@ -1,0 +1,156 @@
+//! `clusters/NAME.yaml` and its layers of vars → [`Cluster`]. Knows no stages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::document::Document;
+use super::file::ClusterFile;
+use super::resolve::Layering;
+use super::vars::{Layer, Vars};
+use super::{Cluster, FleetError, KubernetesAccess, Place, Source, read};
+use crate::model::ClusterName;
+
+/// Names that templates find at top level beside the vars.
+const RESERVED: [&str; 2] = ["cluster", "fleet"];
+
+/// Every cluster of `clusters/`.
+pub(super) fn load_all(root: &Path, layering: &Layering, templates: &BTreeMap<String, Source>) -> Result<BTreeMap<ClusterName, Cluster>, FleetError> {
+    let mut clusters: BTreeMap<ClusterName, Cluster> = BTreeMap::new();
+    for (name, source) in read::sources(root, "clusters")? {
+        let Some(stem) = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")) else { continue };
+        let stem = stem.rsplit('/').next().unwrap_or(stem);
+        let cluster = load(root, stem, source, layering, templates)?;
+        if let Some(first) = clusters.get(&cluster.name) {
+            let place = Place { file: cluster.file, pos: None };
+            return Err(FleetError::Twice { place, what: "cluster", name: cluster.name.to_string(), first: first.file.clone() });
+        }
+        clusters.insert(cluster.name.clone(), cluster);
+    }
+    if clusters.is_empty() { Err(FleetError::NoClusters) } else { Ok(clusters) }
+}
+
+fn load(root: &Path, stem: &str, source: Source, layering: &Layering, templates: &BTreeMap<String, Source>) -> Result<Cluster, FleetError> {
+    let doc = Document::parse(&source.path, source.text)?;
+    refuse_kops(&doc)?;
+    let file: ClusterFile = doc.decode()?;
+    let name = match &file.name {
+        Some(name) => name.clone(),
+        None => ClusterName::new(stem).map_err(|e| FleetError::Invalid {
+            place: Place { file: doc.file.clone(), pos: None },
+            message: e.to_string(),
+            hint: "name the file after the cluster, or give the cluster's name with `name:`".into(),
+        })?,
+    };
+    check_role(&doc, &file)?;
+    Ok(Cluster {
+        vars: layers(root, &doc, &file, &name, layering)?,
+        templates: pick_templates(&doc, file.templates.as_deref(), templates)?,
+        file: doc.file,
+        name,
+        environment: file.environment,
+        region: file.region,
+        account: file.account,
+        role_arn: file.role_arn,
+        kubernetes: file.kubernetes.map(|k| KubernetesAccess { context: k.context }),
+        protect: file.protect.into_iter().collect::<BTreeSet<_>>(),
+    })
+}
+
+fn refuse_kops(doc: &Document) -> Result<(), FleetError> {
+    let instead = || "leave it out: the engine `asg` changes groups through the AWS API".to_owned();
+    if doc.node.get("engine").and_then(|n| n.as_str()) == Some("kops") {
+        return Err(FleetError::NotAvailable { place: doc.place(&["engine"]), what: "the engine `kops`".into(), instead: instead() });
+    }
+    if doc.node.get("kops").is_some() {
+        return Err(FleetError::NotAvailable { place: doc.key_place(&[], "kops"), what: "reading a kops state store".into(), instead: instead() });
+    }
+    Ok(())
+}
+
+/// A role of another account is how changes land in the wrong place.
+fn check_role(doc: &Document, file: &ClusterFile) -> Result<(), FleetError> {
+    let Some(arn) = &file.role_arn else { return Ok(()) };
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let place = || doc.place(&["role_arn"]);
+    match parts.as_slice() {
+        ["arn", _, "iam", "", account, role] if role.starts_with("role/") => {
+            if *account == file.account.as_str() {
+                return Ok(());
+            }
+            let message = format!("the role belongs to account {account}, and the cluster to {}", file.account);
+            Err(FleetError::Invalid { place: place(), message, hint: "one of the two is wrong; kfleet writes only to the cluster's account".into() })
+        }
+        _ => Err(FleetError::Invalid {
+            place: place(),
+            message: "this is not the ARN of a role".into(),
+            hint: "write arn:aws:iam::ACCOUNT:role/NAME".into(),
+        }),
+    }
+}
+
+fn pick_templates(doc: &Document, wanted: Option<&[String]>, templates: &BTreeMap<String, Source>) -> Result<Vec<String>, FleetError> {
+    let Some(wanted) = wanted else { return Ok(templates.keys().cloned().collect()) };
+    let mut picked: Vec<String> = Vec::new();
+    for (i, name) in wanted.iter().enumerate() {
+        let place = || doc.place(&["templates", &i.to_string()]);
+        let with_suffix = format!("{name}.j2");
+        let found = [name, &with_suffix].into_iter().find(|n| templates.contains_key(*n));
+        let Some(found) = found else {
+            return Err(FleetError::UnknownName { place: place(), what: "template", name: name.clone(), known: templates.keys().cloned().collect() });
+        };
+        if picked.contains(found) {
+            return Err(FleetError::Twice { place: place(), what: "template", name: name.clone(), first: "this list".into() });
+        }
+        picked.push(found.clone());
+    }
+    Ok(picked)
+}
+
+fn layers(root: &Path, doc: &Document, file: &ClusterFile, name: &ClusterName, layering: &Layering) -> Result<Vars, FleetError> {
+    let mut layers = Vec::new();
+    for path in layering.paths(file.environment.as_str(), name.as_str()) {
+        layers.extend(layer(root, &path)?);
+    }
+    for (i, extra) in file.vars.iter().enumerate() {
+        let place = doc.place(&["vars", &i.to_string()]);
+        let path = below_vars(extra, &place)?;
+        match layer(root, &path)? {
+            Some(layer) => layers.push(layer),
+            None => {
+                let known = read::sources(root, "vars")?.into_keys().collect();
+                return Err(FleetError::UnknownName { place, what: "file in vars/", name: extra.clone(), known });
+            }
+        }
+    }
+    Ok(Vars { layers })
+}
+
+fn layer(root: &Path, path: &str) -> Result<Option<Layer>, FleetError> {
+    let Some(text) = read::text(root, path)? else { return Ok(None) };
+    let doc = Document::parse(path, text)?;
+    if !doc.node.is_null() && !matches!(doc.node.value, crate::yaml::Value::Map(_)) {
+        let message = format!("vars are a mapping, and this is {}", doc.node.kind());
+        return Err(FleetError::Shape { place: doc.place(&[]), message });
+    }
+    if let Some((key, _)) = doc.node.entries().iter().find(|(k, _)| RESERVED.contains(&k.text.as_str())) {
+        return Err(FleetError::Invalid {
+            place: Place { file: doc.file, pos: Some(key.pos) },
+            message: format!("the name `{}` is taken: templates find the cluster's own facts under it", key.text),
+            hint: "give the var another name".into(),
+        });
+    }
+    Ok(Some(Layer { path: path.to_owned(), node: doc.node }))
+}
+
+/// The path below the fleet of a file named relative to `vars/`; it may not lead out of there.
+pub(super) fn below_vars(name: &str, place: &Place) -> Result<String, FleetError> {
+    let plain = !name.is_empty() && name.split('/').all(|part| !part.is_empty() && !matches!(part, "." | "..")) && !name.contains('\\');
+    if plain {
+        return Ok(format!("vars/{name}"));
+    }
+    Err(FleetError::Invalid {
+        place: place.clone(),
+        message: format!("`{name}` is not a path below vars/"),
+        hint: "write it relative to vars/, such as customers/acme.yaml".into(),
+    })
+}

@@ -1,0 +1,177 @@
+//! What can be wrong with the files of a fleet, and what to do about it. Prints nothing.
+
+use crate::yaml::Pos;
+
+use super::suggest::closest;
+
+/// A place in a file of the fleet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, relative to the fleet.
+    pub file: String,
+    /// Where in it; none: the file as a whole.
+    pub pos: Option<Pos>,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.pos {
+            Some(pos) => write!(f, "{}:{pos}", self.file),
+            None => f.write_str(&self.file),
+        }
+    }
+}
+
+/// A fault in the files of a fleet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FleetError {
+    /// The folder is no fleet.
+    #[error("{dir}: no fleet.yaml here")]
+    NotAFleet {
+        /// The folder.
+        dir: String,
+    },
+    /// There is no cluster file.
+    #[error("clusters/: no cluster file")]
+    NoClusters,
+    /// A file or folder could not be read.
+    #[error("{file}: cannot be read: {why}")]
+    Unreadable {
+        /// Which.
+        file: String,
+        /// The system's words.
+        why: String,
+    },
+    /// A file is no YAML, or YAML that means two things.
+    #[error("{place}: {message}")]
+    Yaml {
+        /// Where.
+        place: Place,
+        /// What.
+        message: String,
+    },
+    /// A key that has no meaning there.
+    #[error("{place}: unknown key `{key}`")]
+    UnknownKey {
+        /// Where.
+        place: Place,
+        /// The key.
+        key: String,
+        /// The keys there are.
+        known: Vec<String>,
+    },
+    /// A value of the wrong type or form, or a key that is missing.
+    #[error("{place}: {message}")]
+    Shape {
+        /// Where.
+        place: Place,
+        /// What.
+        message: String,
+    },
+    /// A name that refers to nothing.
+    #[error("{place}: no {what} is named `{name}`")]
+    UnknownName {
+        /// Where.
+        place: Place,
+        /// What it should name.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// Two things with one name.
+    #[error("{place}: the {what} `{name}` is already in {first}")]
+    Twice {
+        /// The second.
+        place: Place,
+        /// What it is.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Where it was before.
+        first: String,
+    },
+    /// A value that is understood and makes no sense.
+    #[error("{place}: {message}")]
+    Invalid {
+        /// Where.
+        place: Place,
+        /// Why.
+        message: String,
+        /// What to write instead.
+        hint: String,
+    },
+    /// Something this version does not do.
+    #[error("{place}: {what} is not available in this version")]
+    NotAvailable {
+        /// Where.
+        place: Place,
+        /// What.
+        what: String,
+        /// What there is.
+        instead: String,
+    },
+    /// A stage or wave that holds no cluster.
+    #[error("{place}: {what} has no clusters")]
+    Empty {
+        /// Where.
+        place: Place,
+        /// Stage, or stage and wave.
+        what: String,
+    },
+    /// Clusters that no stage or wave holds.
+    #[error("{place}: in no {what}: {}", .clusters.join(", "))]
+    LeftOut {
+        /// Where.
+        place: Place,
+        /// What should hold them: stage, or wave of a stage.
+        what: String,
+        /// The clusters.
+        clusters: Vec<String>,
+    },
+    /// Stages that wait for each other.
+    #[error("{place}: {}", wait(.stages))]
+    Cycle {
+        /// The first of them.
+        place: Place,
+        /// All of them.
+        stages: Vec<String>,
+    },
+}
+
+impl FleetError {
+    /// What to do about it, when that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            FleetError::NotAFleet { .. } => Some("run in a fleet's folder, or name one with -C DIR".into()),
+            FleetError::NoClusters => Some("add clusters/NAME.yaml with environment, region and account".into()),
+            FleetError::Unreadable { .. } | FleetError::Yaml { .. } | FleetError::Shape { .. } => None,
+            FleetError::UnknownKey { key, known, .. } => Some(did_you_mean(key, known, "the keys here are")),
+            FleetError::UnknownName { name, known, .. } => Some(did_you_mean(name, known, "there are")),
+            FleetError::Twice { .. } => Some("keep one of the two".into()),
+            FleetError::Invalid { hint, .. } => Some(hint.clone()),
+            FleetError::NotAvailable { instead, .. } => Some(instead.clone()),
+            FleetError::Empty { .. } => Some("select clusters that exist, or remove it".into()),
+            FleetError::LeftOut { .. } => {
+                Some("every cluster belongs to exactly one wave of one stage: add them, or leave `clusters` out of one wave".into())
+            }
+            FleetError::Cycle { .. } => Some("take `after` away from one of them".into()),
+        }
+    }
+}
+
+fn did_you_mean(name: &str, known: &[String], all: &str) -> String {
+    match closest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "there are none".into(),
+        None => format!("{all} {}", known.join(", ")),
+    }
+}
+
+fn wait(stages: &[String]) -> String {
+    match stages {
+        [one] => format!("the stage {one} waits for itself"),
+        _ => format!("the stages {} wait for each other", stages.join(", ")),
+    }
+}

@@ -1,0 +1,185 @@
+//! The forms of `fleet.yaml` and `clusters/NAME.yaml` as written, for serde. Resolves nothing.
+
+use serde::Deserialize;
+
+use super::{OnTimeout, Rate};
+use crate::model::{AccountId, ClusterName, Environment, GroupName, Region, Span, StageName};
+
+/// `fleet.yaml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FleetFile {
+    #[serde(rename = "version")]
+    pub(super) _version: u32,
+    pub(super) store: Option<String>,
+    #[serde(rename = "vars")]
+    pub(super) _vars: Option<Vec<String>>,
+    pub(super) stages: Vec<StageFile>,
+    #[serde(default)]
+    pub(super) rolling: RollingFile,
+    #[serde(default)]
+    pub(super) gates: Vec<GateFile>,
+}
+
+/// One of `stages`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StageFile {
+    pub(super) name: StageName,
+    pub(super) after: Option<StageName>,
+    pub(super) clusters: Selector,
+    pub(super) waves: Option<Vec<WaveFile>>,
+    #[serde(default)]
+    pub(super) soak: Span,
+    #[serde(default)]
+    pub(super) approval: Approval,
+    #[serde(default)]
+    pub(super) freeze: Vec<FreezeFile>,
+}
+
+/// Which clusters a stage holds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a list of cluster names, {environment: NAME} or {clusters: [NAME, ...]}")]
+pub(super) enum Selector {
+    List(Vec<ClusterName>),
+    Environment(ByEnvironment),
+    Clusters(ByName),
+}
+
+/// `{environment: NAME}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByEnvironment {
+    pub(super) environment: Environment,
+}
+
+/// `{clusters: [NAME, ...]}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByName {
+    pub(super) clusters: Vec<ClusterName>,
+}
+
+/// One of `waves`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaveFile {
+    pub(super) clusters: Option<Vec<ClusterName>>,
+    pub(super) parallel: Option<usize>,
+    #[serde(default)]
+    pub(super) soak: Span,
+}
+
+/// `approval`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Approval {
+    Required,
+    #[default]
+    None,
+}
+
+/// One of `freeze`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FreezeFile {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) timezone: String,
+}
+
+/// `rolling`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RollingFile {
+    pub(super) max_surge: Option<AmountFile>,
+    pub(super) max_unavailable: Option<AmountFile>,
+    pub(super) cluster_surge: Option<u32>,
+    pub(super) canary: Option<u32>,
+    pub(super) bake: Option<Span>,
+    pub(super) rate: Option<RateFile>,
+    pub(super) drain: Option<DrainFile>,
+    pub(super) ready_timeout: Option<Span>,
+}
+
+/// A count or a percentage.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a count such as 1, or a percentage such as 25%")]
+pub(super) enum AmountFile {
+    Count(u32),
+    Text(String),
+}
+
+/// `rolling.rate`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RateFile {
+    instances: u32,
+    per: Span,
+}
+
+impl From<RateFile> for Rate {
+    fn from(file: RateFile) -> Rate {
+        Rate { instances: file.instances, per: file.per }
+    }
+}
+
+/// `rolling.drain`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DrainFile {
+    pub(super) timeout: Option<Span>,
+    pub(super) on_timeout: Option<OnTimeout>,
+}
+
+/// One of `gates`. Its kind was checked before.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GateFile {
+    pub(super) name: String,
+    pub(super) kind: GateKindFile,
+    pub(super) run: Option<Vec<String>>,
+    pub(super) deadline: Option<Span>,
+}
+
+/// `gates[].kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum GateKindFile {
+    Asg,
+    Kubernetes,
+    Command,
+}
+
+/// `clusters/NAME.yaml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClusterFile {
+    pub(super) name: Option<ClusterName>,
+    pub(super) environment: Environment,
+    pub(super) region: Region,
+    pub(super) account: AccountId,
+    pub(super) role_arn: Option<String>,
+    #[serde(rename = "engine")]
+    pub(super) _engine: Option<Engine>,
+    pub(super) templates: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) vars: Vec<String>,
+    pub(super) kubernetes: Option<KubernetesFile>,
+    #[serde(default)]
+    pub(super) protect: Vec<GroupName>,
+}
+
+/// `engine`; `kops` was refused before.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Engine {
+    Asg,
+}
+
+/// `kubernetes`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KubernetesFile {
+    pub(super) context: String,
+}

@@ -1,0 +1,225 @@
+//! `fleet.yaml` as written → [`Settings`]: rolling policy, gates, freezes, the layering of vars. Stages are in `stages`. Reads no files.
+
+use super::document::Document;
+use super::file::{AmountFile, DrainFile, FleetFile, FreezeFile, GateFile, GateKindFile, RollingFile};
+use super::{Amount, Cluster, Drain, FleetError, Freeze, GateKind, GateSpec, Place, Rolling, Settings, Weekday, cluster, stages};
+use crate::model::{ClusterName, Span};
+use std::collections::BTreeMap;
+
+/// How long a gate may say "wait" when it does not say itself.
+const GATE_DEADLINE: Span = Span::from_secs(30 * 60);
+/// Kinds of gates of this version.
+const GATE_KINDS: [&str; 3] = ["asg", "kubernetes", "command"];
+
+/// Which files of `vars/` a cluster reads, before its own extra ones.
+pub(super) struct Layering(Vec<String>);
+
+impl Layering {
+    /// The patterns of `vars:`, or the standard ones.
+    pub(super) fn of(doc: &Document) -> Result<Self, FleetError> {
+        let Some(node) = doc.node.get("vars") else {
+            return Ok(Layering(["defaults.yaml", "{environment}.yaml", "{cluster}.yaml"].map(|p| format!("vars/{p}")).into()));
+        };
+        let mut patterns = Vec::new();
+        for (i, item) in node.items().iter().enumerate() {
+            let place = doc.place(&["vars", &i.to_string()]);
+            // A pattern that is no string is refused when the file is decoded.
+            let Some(pattern) = item.as_str() else { continue };
+            let rest = pattern.replace("{environment}", "").replace("{cluster}", "");
+            if rest.contains(['{', '}']) {
+                let message = format!("`{pattern}` has a placeholder that means nothing");
+                return Err(FleetError::Invalid { place, message, hint: "the placeholders are {environment} and {cluster}".into() });
+            }
+            patterns.push(cluster::below_vars(pattern, &place)?);
+        }
+        Ok(Layering(patterns))
+    }
+
+    /// The paths for one cluster, lowest first.
+    pub(super) fn paths(&self, environment: &str, cluster: &str) -> Vec<String> {
+        self.0.iter().map(|p| p.replace("{environment}", environment).replace("{cluster}", cluster)).collect()
+    }
+}
+
+/// The settings, checked against the clusters there are.
+pub(super) fn settings(doc: &Document, clusters: &BTreeMap<ClusterName, Cluster>) -> Result<Settings, FleetError> {
+    check_version(doc)?;
+    check_gate_kinds(doc)?;
+    check_selectors(doc)?;
+    let file: FleetFile = doc.decode()?;
+    let store = file.store.unwrap_or_else(|| ".kfleet".into());
+    if store.contains("://") {
+        let what = format!("the store `{store}`");
+        return Err(FleetError::NotAvailable { place: doc.place(&["store"]), what, instead: "name a folder, such as .kfleet".into() });
+    }
+    if store.is_empty() {
+        return Err(invalid(doc, &["store"], "the store has no name", "name a folder, such as .kfleet"));
+    }
+    Ok(Settings {
+        store,
+        stages: stages::resolve(doc, &file.stages, clusters)?,
+        rolling: rolling(doc, &file.rolling)?,
+        gates: gates(doc, &file.gates)?,
+    })
+}
+
+pub(super) fn invalid(doc: &Document, path: &[&str], message: impl Into<String>, hint: impl Into<String>) -> FleetError {
+    FleetError::Invalid { place: doc.place(path), message: message.into(), hint: hint.into() }
+}
+
+/// Before anything else: the file of a later version would only give misleading errors.
+fn check_version(doc: &Document) -> Result<(), FleetError> {
+    let Some(version) = doc.node.get("version") else {
+        return Err(invalid(doc, &[], "missing key `version`", "begin the file with `version: 1`"));
+    };
+    if version.to_json() == serde_json::json!(1) {
+        return Ok(());
+    }
+    let place = doc.place(&["version"]);
+    Err(FleetError::NotAvailable { place, what: format!("version {} of fleet.yaml", version.to_json()), instead: "write `version: 1`".into() })
+}
+
+/// Before decoding: a gate of another kind has other keys, and the kind is what has to be said.
+fn check_gate_kinds(doc: &Document) -> Result<(), FleetError> {
+    let gates = doc.node.get("gates").map(|n| n.items()).unwrap_or_default();
+    for (i, gate) in gates.iter().enumerate() {
+        if let Some(kind) = gate.get("kind").and_then(|k| k.as_str())
+            && !GATE_KINDS.contains(&kind)
+        {
+            return Err(FleetError::NotAvailable {
+                place: doc.place(&["gates", &i.to_string(), "kind"]),
+                what: format!("the gate kind `{kind}`"),
+                instead: format!("the kinds are {}; a command can ask anything", GATE_KINDS.join(", ")),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Before decoding: of a value with several forms serde can only say that none fitted.
+fn check_selectors(doc: &Document) -> Result<(), FleetError> {
+    let known = ["environment", "clusters"];
+    let stages = doc.node.get("stages").map(|n| n.items()).unwrap_or_default();
+    for (key, _) in stages.iter().filter_map(|s| s.get("clusters")).flat_map(|c| c.entries()) {
+        if !known.contains(&key.text.as_str()) {
+            let place = Place { file: doc.file.clone(), pos: Some(key.pos) };
+            return Err(FleetError::UnknownKey { place, key: key.text.clone(), known: known.map(str::to_owned).into() });
+        }
+    }
+    Ok(())
+}
+
+fn gates(doc: &Document, files: &[GateFile]) -> Result<Vec<GateSpec>, FleetError> {
+    let mut gates: Vec<GateSpec> = Vec::new();
+    for (i, file) in files.iter().enumerate() {
+        let index = i.to_string();
+        if gates.iter().any(|g| g.name == file.name) {
+            let place = doc.place(&["gates", &index, "name"]);
+            return Err(FleetError::Twice { place, what: "gate", name: file.name.clone(), first: "this list".into() });
+        }
+        let kind = match (file.kind, &file.run) {
+            (GateKindFile::Asg, None) => GateKind::Asg,
+            (GateKindFile::Kubernetes, None) => GateKind::Kubernetes,
+            (GateKindFile::Command, Some(run)) if run.first().is_some_and(|p| !p.is_empty()) => GateKind::Command(run.clone()),
+            (GateKindFile::Command, Some(_) | None) => {
+                let hint = "give it `run: [\"./smoke.sh\"]`: exit 0 passes, 75 waits, anything else fails";
+                return Err(invalid(doc, &["gates", &index], format!("the gate `{}` has no command", file.name), hint));
+            }
+            (GateKindFile::Asg | GateKindFile::Kubernetes, Some(_)) => {
+                let message = format!("the gate `{}` has a command, and its kind runs none", file.name);
+                return Err(invalid(doc, &["gates", &index, "run"], message, "write `kind: command`, or remove `run`"));
+            }
+        };
+        gates.push(GateSpec { name: file.name.clone(), kind, deadline: file.deadline.unwrap_or(GATE_DEADLINE) });
+    }
+    Ok(gates)
+}
+
+fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
+    let base = Rolling::default();
+    let rolling = Rolling {
+        max_surge: amount(doc, "max_surge", file.max_surge.as_ref(), base.max_surge)?,
+        max_unavailable: amount(doc, "max_unavailable", file.max_unavailable.as_ref(), base.max_unavailable)?,
+        cluster_surge: file.cluster_surge.unwrap_or(base.cluster_surge),
+        canary: file.canary.unwrap_or(base.canary),
+        bake: file.bake.unwrap_or(base.bake),
+        rate: file.rate.map_or(base.rate, Into::into),
+        drain: drain(file.drain, base.drain),
+        ready_timeout: file.ready_timeout.unwrap_or(base.ready_timeout),
+    };
+    let nothing = |a: Amount| matches!(a, Amount::Count(0) | Amount::Percent(0));
+    if nothing(rolling.max_surge) && nothing(rolling.max_unavailable) {
+        let hint = "one of max_surge and max_unavailable has to be above 0";
+        return Err(invalid(doc, &["rolling"], "neither surge nor unavailability is allowed, so nothing could ever be replaced", hint));
+    }
+    if rolling.rate.instances == 0 || rolling.rate.per.is_zero() {
+        return Err(invalid(doc, &["rolling", "rate"], "this rate lets nothing be replaced", "write {instances: 20, per: 10m}"));
+    }
+    if rolling.cluster_surge == 0 && !nothing(rolling.max_surge) {
+        return Err(invalid(doc, &["rolling", "cluster_surge"], "no surge in the cluster contradicts the surge of its groups", "allow at least 1"));
+    }
+    Ok(rolling)
+}
+
+fn drain(file: Option<DrainFile>, base: Drain) -> Drain {
+    let timeout = file.and_then(|d| d.timeout).unwrap_or(base.timeout);
+    Drain { timeout, on_timeout: file.and_then(|d| d.on_timeout).unwrap_or(base.on_timeout) }
+}
+
+fn amount(doc: &Document, key: &str, file: Option<&AmountFile>, base: Amount) -> Result<Amount, FleetError> {
+    match file {
+        None => Ok(base),
+        Some(AmountFile::Count(n)) => Ok(Amount::Count(*n)),
+        Some(AmountFile::Text(text)) => {
+            let digits = |t: &str| t.parse::<u32>().ok();
+            let parsed = match text.strip_suffix('%') {
+                Some(percent) => digits(percent).filter(|p| *p <= 100).map(Amount::Percent),
+                None => digits(text).map(Amount::Count),
+            };
+            let wrong = || invalid(doc, &["rolling", key], format!("`{text}` is neither a count nor a percentage"), "write 1 or 25%");
+            parsed.ok_or_else(wrong)
+        }
+    }
+}
+
+/// A weekly window.
+pub(super) fn freeze(doc: &Document, path: [&str; 4], file: &FreezeFile) -> Result<Freeze, FleetError> {
+    let at = |key: &'static str| doc.place(&path.iter().copied().chain([key]).collect::<Vec<_>>());
+    if jiff::tz::TimeZone::get(&file.timezone).is_err() {
+        let message = format!("there is no time zone `{}`", file.timezone);
+        return Err(FleetError::Invalid { place: at("timezone"), message, hint: "write an IANA name such as Europe/Paris or UTC".into() });
+    }
+    let (from, to) = (moment(&file.from, at("from"))?, moment(&file.to, at("to"))?);
+    if from == to {
+        let hint = "an empty window or a whole week? Write the end a minute earlier or later";
+        return Err(FleetError::Invalid { place: at("to"), message: "the window ends when it begins".into(), hint: hint.into() });
+    }
+    Ok(Freeze { from, to, timezone: file.timezone.clone() })
+}
+
+fn moment(text: &str, place: Place) -> Result<(Weekday, u16), FleetError> {
+    let parsed = text.split_once(' ').and_then(|(day, clock)| {
+        let (hour, minute) = clock.split_once(':')?;
+        let two_digits = |t: &str| (t.len() == 2).then(|| t.parse::<u16>().ok()).flatten();
+        let (hour, minute) = (two_digits(hour)?, two_digits(minute)?);
+        (hour < 24 && minute < 60).then_some((weekday(day)?, hour * 60 + minute))
+    });
+    parsed.ok_or_else(|| FleetError::Invalid {
+        place,
+        message: format!("`{text}` is not a weekday and a time"),
+        hint: "write it as \"Fri 16:00\": Mon, Tue, Wed, Thu, Fri, Sat or Sun, and 24 hours".into(),
+    })
+}
+
+fn weekday(text: &str) -> Option<Weekday> {
+    Some(match text {
+        "Mon" => Weekday::Mon,
+        "Tue" => Weekday::Tue,
+        "Wed" => Weekday::Wed,
+        "Thu" => Weekday::Thu,
+        "Fri" => Weekday::Fri,
+        "Sat" => Weekday::Sat,
+        "Sun" => Weekday::Sun,
+        _ => return None,
+    })
+}

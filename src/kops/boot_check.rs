@@ -1,0 +1,105 @@
+//! The rules of an InstanceGroup about what reaches its instances through user data: hooks, files, mounts. Renders no user data.
+
+use std::collections::BTreeSet;
+
+use super::error::Problems;
+use super::group::Role;
+use super::view::View;
+
+const USER_DATA_TYPES: [&str; 8] = [
+    "text/x-include-once-url",
+    "text/x-include-url",
+    "text/cloud-config-archive",
+    "text/upstart-job",
+    "text/cloud-config",
+    "text/part-handler",
+    "text/x-shellscript",
+    "text/cloud-boothook",
+];
+
+/// Checks the fields of a group that kops' node bootstrap carries.
+pub(super) fn check(spec: View<'_>, role: Role, problems: &mut Problems) {
+    hooks(spec, problems);
+    files(spec, problems);
+    user_data(spec, problems);
+    mounts(spec, problems);
+    for (line, pos) in spec.items("sysctlParameters") {
+        if !line.contains('=') {
+            problems.error(pos, "a sysctl parameter must be `key=value`");
+        }
+    }
+    if spec.text("updatePolicy").is_some_and(|p| !matches!(p, "automatic" | "external")) {
+        problems.error(spec.at("updatePolicy"), "`updatePolicy` must be `automatic` or `external`");
+    }
+    if role != Role::Node && spec.sub("containerd").sub("gvisor").bool("enabled") == Some(true) {
+        problems.error(spec.sub("containerd").at("gvisor"), "gVisor is possible on groups of role Node only");
+    }
+}
+
+fn hooks(spec: View<'_>, problems: &mut Problems) {
+    for hook in spec.list("hooks").filter(|h| h.bool("disabled") != Some(true)) {
+        let container = hook.sub("execContainer");
+        let raw = hook.bool("useRawManifest") == Some(true);
+        if hook.text("manifest").is_none() && !container.is_present() {
+            problems.error(hook.pos, "a hook needs a `manifest` or an `execContainer`");
+        }
+        if container.is_present() && container.text("image").is_none() {
+            problems.error(container.pos, "`execContainer` needs an `image`");
+        }
+        for (name, _, pos) in container.pairs("environment") {
+            if name.trim().is_empty() {
+                problems.error(pos, "an environment variable of `execContainer` has no name");
+            }
+        }
+        if raw && (container.is_present() || !hook.strings("before").is_empty() || !hook.strings("requires").is_empty()) {
+            problems.error(hook.at("useRawManifest"), "`useRawManifest` excludes `execContainer`, `before` and `requires`");
+        }
+        if raw && hook.text("manifest").is_none() {
+            problems.error(hook.at("useRawManifest"), "`useRawManifest` needs a `manifest`");
+        }
+    }
+}
+
+fn files(spec: View<'_>, problems: &mut Problems) {
+    for file in spec.list("fileAssets") {
+        for key in ["name", "content"] {
+            if file.text(key).is_none() {
+                problems.error(file.at(key), format!("a file asset needs a `{key}`"));
+            }
+        }
+    }
+}
+
+fn user_data(spec: View<'_>, problems: &mut Problems) {
+    for part in spec.list("additionalUserData") {
+        for key in ["name", "content"] {
+            if part.text(key).is_none() {
+                problems.error(part.at(key), format!("a part of `additionalUserData` needs a `{key}`"));
+            }
+        }
+        if !part.text("type").is_some_and(|t| USER_DATA_TYPES.contains(&t)) {
+            problems.error_hint(
+                part.at("type"),
+                "a part of `additionalUserData` has no known `type`",
+                format!("one of {}", USER_DATA_TYPES.join(", ")),
+            );
+        }
+    }
+}
+
+fn mounts(spec: View<'_>, problems: &mut Problems) {
+    let mut devices = BTreeSet::new();
+    for mount in spec.list("volumeMounts") {
+        for key in ["device", "path"] {
+            if mount.text(key).is_none() {
+                problems.error(mount.at(key), format!("a volume mount needs a `{key}`"));
+            }
+        }
+        if !mount.text("filesystem").is_some_and(|f| matches!(f, "btfs" | "ext4" | "xfs")) {
+            problems.error(mount.at("filesystem"), "a volume mount needs a `filesystem`: btfs, ext4 or xfs");
+        }
+        if mount.text("device").is_some_and(|d| !devices.insert(d)) {
+            problems.error(mount.at("device"), "two volume mounts have the same device");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Which fields a kops object may have and of what type: `fields.txt` applied to a tree. Knows no rule beyond names and types.
+//!
+//! kops itself drops what it does not know, letter case included, without a word; here that is a fault with a suggestion.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde_json::Value as Json;
+
+use super::error::Problems;
+use super::values::{duration, quantity};
+use super::view::{integer, scalar};
+use crate::yaml::{Node, Value};
+
+type Section = BTreeMap<&'static str, &'static str>;
+
+static SECTIONS: LazyLock<BTreeMap<&'static str, Section>> = LazyLock::new(|| sections(include_str!("fields.txt")));
+
+/// What an unknown field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// A fault.
+    Error,
+    /// A warning: the table of the Cluster's fields does not cover every kops version.
+    Warning,
+}
+
+fn sections(text: &'static str) -> BTreeMap<&'static str, Section> {
+    let mut all: BTreeMap<&str, Section> = BTreeMap::new();
+    let mut name = "";
+    for line in text.lines().filter(|l| !l.starts_with('#')) {
+        if let Some(section) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            name = section;
+        } else if let Some((kind, fields)) = line.split_once(": ") {
+            all.entry(name).or_default().extend(fields.split(' ').map(|field| (field, kind)));
+        }
+    }
+    all
+}
+
+/// Checks a mapping against a section; `path` is how faults call it, e.g. `spec`.
+pub(super) fn check(section: &str, node: &Node, path: &str, unknown: Unknown, problems: &mut Problems) {
+    if node.is_null() {
+        return;
+    }
+    let Value::Map(entries) = &node.value else {
+        return mismatch("a mapping", node, path, problems);
+    };
+    let Some(fields) = SECTIONS.get(section) else { return };
+    for (key, value) in entries {
+        let path = format!("{path}.{}", key.text);
+        match fields.get(key.text.as_str()) {
+            Some(kind) => check_type(kind, value, &path, unknown, problems),
+            None if fields.contains_key("*") => {}
+            None => {
+                let message = format!("unknown field `{path}`; kops would drop it without a word");
+                let hint = suggest(&key.text, fields.keys().copied()).map(|s| format!("did you mean `{s}`?"));
+                match (unknown, hint) {
+                    (Unknown::Warning, hint) => problems.warn(key.pos, message, hint),
+                    (Unknown::Error, Some(hint)) => problems.error_hint(key.pos, message, hint),
+                    (Unknown::Error, None) => problems.error(key.pos, message),
+                }
+            }
+        }
+    }
+}
+
+fn check_type(kind: &str, node: &Node, path: &str, unknown: Unknown, problems: &mut Problems) {
+    if node.is_null() || kind == "any" {
+        return;
+    }
+    if let Some(section) = kind.strip_prefix('@') {
+        return check(section, node, path, unknown, problems);
+    }
+    if let Some(item) = kind.strip_prefix("[]") {
+        let Value::List(items) = &node.value else { return mismatch("a list", node, path, problems) };
+        for (i, value) in items.iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            if value.is_null() && item != "any" {
+                problems.error(value.pos, format!("`{path}` is null"));
+                problems.nothing_more_at(value.pos);
+            }
+            check_type(item, value, &path, unknown, problems);
+        }
+        return;
+    }
+    if kind == "strings" || kind == "map" {
+        let Value::Map(entries) = &node.value else { return mismatch("a mapping", node, path, problems) };
+        for (key, value) in entries.iter().filter(|_| kind == "strings") {
+            check_type("string", value, &format!("{path}.{}", key.text), unknown, problems);
+        }
+        return;
+    }
+    if let Some(expected) = wrong_scalar(kind, node) {
+        mismatch(expected, node, path, problems);
+    }
+}
+
+/// What the type wants, when the value is not that.
+fn wrong_scalar(kind: &str, node: &Node) -> Option<&'static str> {
+    let value = scalar(node);
+    let text = node.as_str();
+    let number = value.is_some_and(Json::is_number);
+    let (ok, expected) = match kind {
+        "string" => (text.is_some(), "a string"),
+        "bool" => (value.is_some_and(Json::is_boolean), "true or false"),
+        "int" => (integer(node).is_some(), "a whole number"),
+        "quantity" => (number || text.is_some_and(|t| quantity(t).is_some()), "a quantity such as 4, 500m or 2Gi"),
+        "duration" => (text.is_some_and(|t| duration(t).is_some()), "a duration such as 48h or 1h30m"),
+        "int-or-percent" => (integer(node).is_some() || text.is_some(), "a number or a percentage such as 25%"),
+        _ => (true, ""),
+    };
+    (!ok).then_some(expected)
+}
+
+fn mismatch(expected: &str, node: &Node, path: &str, problems: &mut Problems) {
+    let plain_scalar = matches!(&node.value, Value::Scalar(s) if s.plain);
+    let message = format!("`{path}` must be {expected}, and this is {}", node.kind());
+    if expected == "a string" && plain_scalar {
+        problems.error_hint(node.pos, message, "put it in quotes");
+    } else {
+        problems.error(node.pos, message);
+    }
+    problems.nothing_more_at(node.pos);
+}
+
+/// The known name a person most likely meant.
+pub(super) fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = |name: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase());
+    let best = known.map(|name| (near(name), name)).min()?;
+    (best.0 <= 1 + word.chars().count() / 5).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sound() {
+        let kinds = ["string", "bool", "int", "quantity", "duration", "int-or-percent", "strings", "map", "any"];
+        assert_eq!(SECTIONS.get("InstanceGroup").map(Section::len), Some(53));
+        for (section, fields) in SECTIONS.iter() {
+            for (field, kind) in fields {
+                let kind = kind.trim_start_matches("[]");
+                let known = kind.strip_prefix('@').map_or_else(|| kinds.contains(&kind), |s| SECTIONS.contains_key(s));
+                assert!(known, "{section}.{field} has the unknown type {kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_letter_case_is_the_nearest() {
+        let fields = ["maxSize", "minSize", "machineType"];
+        let meant = |w| suggest(w, fields.into_iter());
+        assert_eq!(
+            [meant("MaxSize"), meant("machinetyp"), meant("maxsise"), meant("image")],
+            [Some("maxSize"), Some("machineType"), Some("maxSize"), None]
+        );
+    }
+}

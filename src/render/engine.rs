@@ -1,0 +1,216 @@
+//! The template engine, set up once for a fleet: strict, hermetic, made for YAML. Knows nothing of kops.
+
+use std::sync::Arc;
+
+use minijinja::value::Value;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, syntax::SyntaxConfig};
+use serde_json::{Value as Json, json};
+
+use super::explain::Explain;
+use super::names::{Names, NoSnippet};
+use super::trace::{self, Trace};
+use super::values::{from_json, print};
+use super::{RenderError, Rendered, Spot, TemplateFault, documents, functions, include, influence};
+use crate::fleet::{Cluster, Fleet, Source, closest};
+use crate::model::{ClusterName, GroupName};
+
+/// Nesting of blocks, macros and loops in one template.
+const RECURSION_LIMIT: usize = 64;
+
+/// Longest tag.
+const MAX_TAG: usize = 4_096;
+
+/// Renders the clusters of one fleet.
+pub struct Renderer<'f> {
+    fleet: &'f Fleet,
+    env: Environment<'static>,
+    names: Arc<Names>,
+}
+
+impl<'f> Renderer<'f> {
+    /// Compiles every template and snippet of the fleet, those that no cluster uses too.
+    ///
+    /// # Errors
+    /// The first syntax error.
+    pub fn new(fleet: &'f Fleet) -> Result<Self, RenderError> {
+        let names = Arc::new(Names::of(fleet));
+        let mut env = environment(&names);
+        for source in fleet.templates.values().chain(fleet.snippets.values()) {
+            refuse_long_tag(source)?;
+            env.add_template_owned(source.path.clone(), source.text.clone())
+                .map_err(|e| Explain { fleet, env: &env, cluster: None, scope: &Json::Null }.error(&e))?;
+        }
+        Ok(Renderer { fleet, env, names })
+    }
+
+    /// Everything a cluster is rendered to.
+    ///
+    /// # Errors
+    /// The first fault in a template or in what it rendered to.
+    pub fn render(&self, cluster: &ClusterName) -> Result<Rendered, RenderError> {
+        let cluster = self.cluster(cluster)?;
+        let scope = self.scope(cluster);
+        let mut outputs = Vec::new();
+        for source in self.templates(cluster) {
+            outputs.push((source.path.clone(), self.text(&source.path, cluster, &scope)?));
+        }
+        documents::assemble(&cluster.name, &outputs).map_err(|e| self.with_template_line(cluster, &outputs, e))
+    }
+
+    /// Which line of which template made each line of the rendered text. Renders a second time, so ask only when somebody wants to know.
+    ///
+    /// # Errors
+    /// When the fleet has no such cluster.
+    pub fn trace(&self, rendered: &Rendered) -> Result<Trace, RenderError> {
+        let cluster = self.cluster(&rendered.cluster)?;
+        let mut trace = Trace::default();
+        for chunk in &rendered.chunks {
+            let text = rendered.text.get(chunk.range.clone()).unwrap_or_default();
+            trace.add(&chunk.template, chunk.first_line, self.lines(cluster, &chunk.template, text));
+        }
+        Ok(trace)
+    }
+
+    /// The templates and snippets that read a variable, by their path in the fleet, sorted. `path` is dotted, such as `etcd.main`.
+    pub fn readers(&self, path: &str) -> Vec<String> {
+        let below = |a: &str, b: &str| a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'));
+        let reads = |name: &str| {
+            let variables = self.env.get_template(name).map(|t| t.undeclared_variables(true)).unwrap_or_default();
+            variables.iter().any(|v| below(v, path) || below(path, v))
+        };
+        let all = self.fleet.templates.values().chain(self.fleet.snippets.values());
+        let mut found: Vec<String> = all.filter(|s| reads(&s.path)).map(|s| s.path.clone()).collect();
+        found.sort();
+        found
+    }
+
+    /// The lines of the rendered text that a var produces. `path` is dotted, such as `etcd.main`; for a map, of everything in it.
+    ///
+    /// Found by rendering once more with another value. Empty when the var is not there, produces nothing, or decides so much
+    /// (the name of a snippet, say) that nothing can be rendered with another value.
+    ///
+    /// # Errors
+    /// When the fleet has no such cluster.
+    pub fn lines_of_var(&self, rendered: &Rendered, path: &str) -> Result<Vec<u32>, RenderError> {
+        let cluster = self.cluster(&rendered.cluster)?;
+        let Some(scope) = influence::changed(&self.scope(cluster), path) else { return Ok(Vec::new()) };
+        let mut lines = Vec::new();
+        for chunk in &rendered.chunks {
+            let before = rendered.text.get(chunk.range.clone()).unwrap_or_default();
+            if let Ok(after) = self.text(&chunk.template, cluster, &scope) {
+                lines.extend(influence::lines(before, &after).into_iter().map(|line| chunk.first_line.saturating_add(line).saturating_sub(1)));
+            }
+        }
+        Ok(lines)
+    }
+
+    fn templates<'s>(&'s self, cluster: &'s Cluster) -> impl Iterator<Item = &'f Source> + 's {
+        cluster.templates.iter().filter_map(|name| self.fleet.templates.get(name))
+    }
+
+    /// The template's line of each line of its output; empty when it cannot be told.
+    fn lines(&self, cluster: &Cluster, path: &str, output: &str) -> Vec<u32> {
+        let source = self.fleet.templates.values().find(|s| s.path == path);
+        let Some(marked) = source.and_then(|s| trace::mark(&s.text)) else { return Vec::new() };
+        let context = context(&self.scope(cluster));
+        let rendered = self.env.template_from_named_str(path, &marked).and_then(|t| t.render(context));
+        rendered.map(|text| trace::unmark(&text, output)).unwrap_or_default()
+    }
+
+    fn with_template_line(&self, cluster: &Cluster, outputs: &[(String, String)], error: RenderError) -> RenderError {
+        let RenderError::Document(mut fault) = error else { return error };
+        let (_, chunks) = documents::join(outputs);
+        let chunk = chunks.iter().rev().find(|c| c.first_line <= fault.at.line);
+        if let Some((chunk, (path, output))) = chunk.and_then(|c| outputs.iter().find(|(p, _)| *p == c.template).map(|o| (c, o))) {
+            let within = fault.at.line.saturating_sub(chunk.first_line) as usize;
+            fault.template_line = self.lines(cluster, path, output).get(within).copied();
+        }
+        RenderError::Document(fault)
+    }
+
+    /// The user data of a new group, from the snippet named `user_data` (with any extension); none when there is no such snippet.
+    ///
+    /// # Errors
+    /// A fault in the snippet, or two snippets of that name.
+    pub fn user_data(&self, cluster: &ClusterName, group: &GroupName, role: &str) -> Result<Option<String>, RenderError> {
+        let cluster = self.cluster(cluster)?;
+        let path = match self.names.find_stem("user_data") {
+            Ok(Some(path)) => path,
+            Ok(None) | Err(NoSnippet::Unknown { .. }) => return Ok(None),
+            Err(NoSnippet::Ambiguous { files }) => return Err(RenderError::AmbiguousSnippet { name: "user_data".into(), files }),
+        };
+        let mut scope = self.scope(cluster);
+        if let Json::Object(map) = &mut scope {
+            map.insert("group".into(), json!({"name": group.as_str(), "role": role}));
+        }
+        self.text(&path, cluster, &scope).map(Some)
+    }
+
+    fn cluster(&self, name: &ClusterName) -> Result<&'f Cluster, RenderError> {
+        self.fleet.clusters.get(name).ok_or_else(|| RenderError::UnknownCluster {
+            name: name.to_string(),
+            near: closest(name.as_str(), self.fleet.clusters.keys().map(ClusterName::as_str)).map(str::to_owned),
+        })
+    }
+
+    /// All vars at top level, and beside them `cluster` and `fleet`.
+    fn scope(&self, cluster: &Cluster) -> Json {
+        let mut scope = cluster.vars.to_json();
+        if let Json::Object(map) = &mut scope {
+            let names: Vec<&str> = self.fleet.clusters.keys().map(ClusterName::as_str).collect();
+            let own = json!({
+                "name": cluster.name.as_str(),
+                "environment": cluster.environment.as_str(),
+                "account": cluster.account.as_str(),
+                "region": cluster.region.as_str(),
+            });
+            map.insert("cluster".into(), own);
+            map.insert("fleet".into(), json!({"clusters": names}));
+        }
+        scope
+    }
+
+    fn text(&self, path: &str, cluster: &Cluster, scope: &Json) -> Result<String, RenderError> {
+        let explain = Explain { fleet: self.fleet, env: &self.env, cluster: Some(&cluster.name), scope };
+        let template = self.env.get_template(path).map_err(|e| explain.error(&e))?;
+        template.render(context(scope)).map_err(|e| explain.error(&e))
+    }
+}
+
+/// The engine's compiler walks an expression by recursion, and one of thousands of terms would end the process.
+fn refuse_long_tag(source: &Source) -> Result<(), RenderError> {
+    let Some(start) = trace::long_tag(&source.text, MAX_TAG) else { return Ok(()) };
+    Err(RenderError::Template(Box::new(TemplateFault {
+        cluster: None,
+        at: Spot::of_range(&source.path, &source.text, start..start + 2),
+        message: format!("a tag of more than {MAX_TAG} bytes"),
+        included_from: Vec::new(),
+        hint: Some("put data in vars/ or in a snippet, and read it from there".into()),
+    })))
+}
+
+fn context(scope: &Json) -> Value {
+    let variables = scope.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), from_json(v)));
+    Value::from_pairs(variables.chain(include::scope()))
+}
+
+fn environment(names: &Arc<Names>) -> Environment<'static> {
+    let mut env = Environment::new();
+    let mut syntax = SyntaxConfig::builder();
+    syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+    // The default delimiters are valid ones, so this does not fail.
+    if let Ok(syntax) = syntax.build() {
+        env.set_syntax(syntax);
+    }
+    // Text is YAML, and quoting is the template's business.
+    env.set_auto_escape_callback(|_| AutoEscape::None);
+    env.set_formatter(print);
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_fuel(Some(include::FUEL));
+    env.set_recursion_limit(RECURSION_LIMIT);
+    // For the ranges in errors; what it knows of variables is never printed.
+    env.set_debug(true);
+    functions::add_all(&mut env);
+    include::add(&mut env, names);
+    env
+}

@@ -1,0 +1,318 @@
+//! Templates as texts, and what they render to.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::fleet::{Cluster, Rolling, Settings, Source};
+use crate::model::{AccountId, Environment, Region};
+use crate::yaml::{Schema, parse_one};
+
+const VARS: &str = "name: web\nflag: true\noff: false\nnothing: null\nempty: \"\"\nn: 3\npi: 1.5\nzones: [b, a, b]\nnested: {a: {b: deep}, list: [1, {x: y}]}\nsecret: hunter2\ntext: \"one\\ntwo\\n\"\n";
+
+/// A fleet of one cluster from (path, text) pairs.
+pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
+    let sources = |folder: &str| -> BTreeMap<String, Source> {
+        let inside = files.iter().filter_map(|(path, text)| path.strip_prefix(folder).map(|name| (name, path, text)));
+        inside.map(|(name, path, text)| (name.to_owned(), Source { path: (*path).to_owned(), text: (*text).to_owned() })).collect()
+    };
+    let (templates, snippets) = (sources("templates/"), sources("snippets/"));
+    let layer = crate::fleet::Layer { path: "vars/defaults.yaml".into(), node: parse_one(vars, Schema::Core).unwrap() };
+    let name = ClusterName::new("prod-a.k8s").unwrap();
+    let cluster = Cluster {
+        name: name.clone(),
+        file: "clusters/prod-a.k8s.yaml".into(),
+        environment: Environment::new("prod").unwrap(),
+        region: Region::new("eu-west-3").unwrap(),
+        account: AccountId::new("111122223333").unwrap(),
+        role_arn: None,
+        templates: templates.keys().cloned().collect(),
+        kubernetes: None,
+        protect: Default::default(),
+        vars: crate::fleet::Vars { layers: vec![layer] },
+    };
+    let settings = Settings { store: ".kfleet".into(), stages: Vec::new(), rolling: Rolling::default(), gates: Vec::new() };
+    Fleet { root: ".".into(), settings, clusters: BTreeMap::from([(name, cluster)]), templates, snippets }
+}
+
+/// What the files render to, or the error with its hint.
+pub(super) fn check(files: &[(&str, &str)]) -> String {
+    let fleet = fleet(files, VARS);
+    let cluster = fleet.clusters.keys().next().unwrap();
+    match render(&fleet, cluster) {
+        Ok(rendered) => rendered.text,
+        Err(e) => e.hint().map_or(e.to_string(), |hint| format!("{e}\nhint: {hint}")),
+    }
+}
+
+/// What one expression prints, or the message alone.
+fn expression(source: &str) -> String {
+    let template =
+        format!("{{% set text_of %}}{source}{{% endset %}}apiVersion: v1\nkind: K\nmetadata: {{name: x}}\nout: {{{{ text_of | to_json }}}}\n");
+    let fleet = fleet(&[("templates/t.yaml", &template), ("snippets/s.txt", "{{ name }}-{{ extra | default('none') }}\n")], VARS);
+    match render(&fleet, fleet.clusters.keys().next().unwrap()) {
+        Ok(rendered) => rendered.documents[0].document.root.get("out").unwrap().as_str().unwrap().to_owned(),
+        Err(RenderError::Template(fault)) => format!("error: {}", fault.message),
+        Err(other) => format!("error: {other}"),
+    }
+}
+
+#[test]
+fn functions_and_filters() {
+    let cases = [
+        // printing
+        ("{{ name }} {{ n }} {{ pi }} {{ flag }} {{ off }} {{ nothing }}", "web 3 1.5 true false null"),
+        ("{{ zones }}", "error: a list cannot be printed as it is; use `| to_yaml`, `| to_json` or `| join(\",\")`"),
+        ("{{ nested }}", "error: a map cannot be printed as it is; use `| to_yaml` or `| to_json`"),
+        ("{{ nope }}", "error: `nope` is undefined"),
+        ("{{ nested.a.nope.deeper }}", "error: `nested.a.nope` is undefined"),
+        ("{{ 'q' if off }}", "error: this expression has no value here; an `if` without `else`?"),
+        ("{{ cluster.name }} {{ cluster.environment }} {{ cluster.account }} {{ cluster.region }}", "prod-a.k8s prod 111122223333 eu-west-3"),
+        ("{{ fleet.clusters | join(' ') }}", "prod-a.k8s"),
+        // include
+        ("{{ include('s.txt') }}", "web-none"),
+        ("{{ include('s.txt', extra='more', name='db') }}", "db-more"),
+        ("{% set extra = 'local' %}{{ include('s.txt') }}", "web-local"),
+        ("{% for extra in zones %}{{ include('s.txt') }} {% endfor %}", "web-b web-a web-b "),
+        ("{% macro m(extra) %}{{ include('s.txt') }}{% endmacro %}{{ m('arg') }}", "web-arg"),
+        ("{% include 's.txt' %}", "web-none\n"),
+        // text
+        ("{{ text | indent(2) }}", "one\n  two"),
+        ("{{ text | indent(2, true) }}", "  one\n  two"),
+        ("{{ text | nindent(2) }}", "\n  one\n  two"),
+        ("{{ 'a\n\nb' | nindent(1) }}", "\n a\n\n b"),
+        ("{{ n | quote }} {{ 'a\"b\\\\' | quote }} {{ flag | quote }}", "\"3\" \"a\\\"b\\\\\" \"true\""),
+        ("{{ nothing | quote }}", "error: null in quotes would be the word \"null\"; give it a default"),
+        ("{{ \"it's\" | squote }}", "'it''s'"),
+        ("{{ text | squote }}", "error: text with line breaks or control characters does not fit in single quotes; use quote"),
+        ("{{ ' x ' | trim }}|{{ 'aB' | lower }}|{{ 'aB' | upper }}|{{ 'a-b' | replace('-', '_') }}", "x|ab|AB|a_b"),
+        ("{{ 'v1.2' | trim_prefix('v') }} {{ 'a.yaml' | trim_suffix('.yaml') }}", "1.2 a"),
+        ("{{ zones | join('+') }} {{ [1, true, none] | join(',') }}", "b+a+b 1,true,null"),
+        ("{{ 'a,b' | split(',') | to_json }} {{ split_list('a b', ' ') | to_json }}", "[\"a\",\"b\"] [\"a\",\"b\"]"),
+        ("{{ 'abc' | contains('b') }} {{ zones | contains('c') }} {{ contains(nested, 'a') }}", "true false true"),
+        (
+            "{{ 'abc' | starts_with('a') }} {{ has_prefix('abc', 'b') }} {{ 'abc' | ends_with('c') }} {{ 'abc' | has_suffix('b') }}",
+            "true false true false",
+        ),
+        // choice
+        (
+            "{{ nope | default('d') }} {{ nothing | default('d') }} {{ empty | default('d') }} {{ empty | default('d', true) }} {{ n | default(1) }}",
+            "d d  d 3",
+        ),
+        ("{{ nested.nope | default('d') }} {{ default(nested.a.nope, 'd') }}", "d d"),
+        ("{{ nested | dig('a.b', 'd') }} {{ nested | dig('a.x.y', 'd') }} {{ dig(nested, 'x.y.z', 'd') }}", "deep d d"),
+        ("{{ name | required('give a name') }} {{ required('give a name', name) }}", "web web"),
+        ("{{ nope | required('give a name') }}", "error: give a name"),
+        ("{{ required('give a name', empty) }}", "error: give a name"),
+        ("{{ flag | ternary('y', 'n') }} {{ ternary(off, 'y', 'n') }}", "y n"),
+        ("{{ coalesce(nope, nothing, empty, 'last') }}", "last"),
+        ("{{ coalesce(nope) }}", "error: every value given to coalesce is empty"),
+        // encoding
+        ("{{ nested | to_yaml }}", "a:\n  b: deep\nlist:\n- 1\n- x: \"y\""),
+        ("{{ 'no' | to_yaml }} {{ nothing | to_yaml }}", "\"no\" null"),
+        ("{{ [nope] | to_yaml }}", "error: a value inside this list or map is undefined"),
+        ("{{ {'k': nope} | to_json }}", "error: a value inside this list or map is undefined"),
+        ("{{ nested | to_json }} {{ \"it's <b>\" | tojson }}", "{\"a\":{\"b\":\"deep\"},\"list\":[1,{\"x\":\"y\"}]} \"it's <b>\""),
+        ("{{ ('a: [1, no]' | from_yaml).a | to_json }} {{ from_json('{\"a\": 1}').a }}", "[1,\"no\"] 1"),
+        ("{{ 'a: [' | from_yaml }}", "error: no YAML, at 2:1: while parsing a node, did not find expected node content"),
+        ("{{ '{' | from_json }}", "error: no JSON, at 1:1"),
+        ("{{ 'hello' | b64enc }} {{ b64dec('aGVsbG8=') }}", "aGVsbG8= hello"),
+        ("{{ '%' | b64dec }}", "error: this is not base64"),
+        ("{{ 'x' | sha256sum }}", "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"),
+        // collections
+        ("{{ nested | keys | to_json }} {{ values({'a': 1, 'b': 2}) | to_json }}", "[\"a\",\"list\"] [1,2]"),
+        ("{{ nested | has_key('a') }} {{ has_key(nested, 'b') }}", "true false"),
+        ("{{ merge({'a': 1, 'm': {'x': 1}}, {'a': 2, 'b': 3, 'm': {'y': 2}}) | to_json }}", "{\"a\":1,\"m\":{\"x\":1,\"y\":2},\"b\":3}"),
+        ("{{ {'a': 1} | merge_overwrite({'a': 2}, {'b': 3}) | to_json }}", "{\"a\":2,\"b\":3}"),
+        ("{{ merge(name, nested) | to_json }}", "error: a map is needed, and this is a string"),
+        ("{{ until(3) | to_json }} {{ seq(2, 4) | to_json }} {{ until(0) | to_json }}", "[0,1,2] [2,3,4] []"),
+        ("{{ until(1000000) | to_json }}", "error: a list of more than 100000 numbers"),
+        ("{{ dict('a', 1, 'b', 2) | to_json }} {{ dict(a=1) | to_json }} {{ list(1, 'x') | to_json }}", "{\"a\":1,\"b\":2} {\"a\":1} [1,\"x\"]"),
+        ("{{ dict('a') | to_json }}", "error: dict needs a value for each key"),
+        ("{{ zones | uniq | to_json }} {{ zones | sort | to_json }} {{ zones | first }} {{ last(zones) }}", "[\"b\",\"a\"] [\"a\",\"b\",\"b\"] b b"),
+        ("{{ '7' | int + 1 }} {{ float('1.5') * 2 }} {{ true | string }}", "8 3.0 true"),
+        (
+            "{{ autoscaler_labels({'pool': 'x'}, ['dedicated=api:NoSchedule', 'k:NoExecute', {'key': 'a', 'effect': 'NoSchedule'}]) | to_yaml }}",
+            "k8s.io/cluster-autoscaler/enabled: \"true\"\nk8s.io/cluster-autoscaler/prod-a.k8s: owned\nk8s.io/cluster-autoscaler/node-template/label/pool: x\nk8s.io/cluster-autoscaler/node-template/taint/dedicated: api:NoSchedule\nk8s.io/cluster-autoscaler/node-template/taint/k: \":NoExecute\"\nk8s.io/cluster-autoscaler/node-template/taint/a: \":NoSchedule\"",
+        ),
+        ("{{ autoscaler_labels() | keys | join(' ') }}", "k8s.io/cluster-autoscaler/enabled k8s.io/cluster-autoscaler/prod-a.k8s"),
+        ("{{ autoscaler_labels({}, ['x']) }}", "error: a taint is written key=value:Effect, or as a map with key, value and effect"),
+        // what must not be there
+        ("{{ debug() }}", "error: there is no function `debug`"),
+        ("{{ name | pprint }}", "error: there is no filter `pprint`"),
+        ("{{ now() }}", "error: there is no function `now`"),
+        ("{{ zones | random }}", "error: there is no filter `random`"),
+    ];
+    let mut wrong = String::new();
+    for (source, expected) in cases {
+        let got = expression(source);
+        if got != expected {
+            wrong.push_str(&format!("{source}\n  expected {expected:?}\n  got      {got:?}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_filter_that_can_be_suggested_exists() {
+    for name in super::explain::FILTERS {
+        let got = check(&[("templates/t.yaml", &format!("{{{{ 1 | {name}(9, 9, 9, 9, 9) }}}}"))]);
+        assert!(!got.contains("there is no filter"), "{name}: {got}");
+    }
+}
+
+#[test]
+fn a_rendered_line_knows_the_line_of_its_template() {
+    let head = "apiVersion: v1\nkind: K\nmetadata:\n  name: x\n";
+    let template = format!(
+        "{head}data:\n{{% for zone in zones | uniq %}}\n  {{{{ zone }}}}: 1\n{{% endfor %}}\n  {{{{ include('s.yaml') | indent(2) }}}}\n  last: {{{{ name }}}}\n"
+    );
+    let fleet = fleet(
+        &[("templates/t.yaml", &template), ("templates/u.yaml", &head.replace("x", "web")), ("snippets/s.yaml", "p: 1\nq: {{ secret }}\n")],
+        VARS,
+    );
+    let renderer = Renderer::new(&fleet).unwrap();
+    let rendered = renderer.render(fleet.clusters.keys().next().unwrap()).unwrap();
+    let trace = renderer.trace(&rendered).unwrap();
+    let shown: Vec<String> = rendered
+        .text
+        .lines()
+        .zip(1..)
+        .map(|(text, n)| format!("{} {text}", trace.line(n).map_or("-".into(), |l| format!("{}:{}", l.template, l.line))))
+        .collect();
+    let t = "templates/t.yaml";
+    let expected = [
+        format!("{t}:1 apiVersion: v1"),
+        format!("{t}:2 kind: K"),
+        format!("{t}:3 metadata:"),
+        format!("{t}:4   name: x"),
+        format!("{t}:5 data:"),
+        format!("{t}:7   b: 1"),
+        format!("{t}:7   a: 1"),
+        format!("{t}:9   p: 1"),
+        format!("{t}:9   q: hunter2"),
+        format!("{t}:10   last: web"),
+        "- ---".into(),
+        "templates/u.yaml:1 apiVersion: v1".into(),
+        "templates/u.yaml:2 kind: K".into(),
+        "templates/u.yaml:3 metadata:".into(),
+        "templates/u.yaml:4   name: web".into(),
+    ];
+    assert_eq!(shown, expected);
+    let produced = |path: &str| renderer.lines_of_var(&rendered, path).unwrap();
+    assert_eq!(produced("name"), [10]);
+    assert_eq!(produced("secret"), [9]);
+    assert_eq!(produced("zones"), [6, 7]);
+    assert_eq!(produced("nested.a.b"), Vec::<u32>::new());
+    assert_eq!(produced("nested.nope"), Vec::<u32>::new());
+    assert_eq!(renderer.readers("name"), ["templates/t.yaml"]);
+    assert_eq!(renderer.readers("secret"), ["snippets/s.yaml"]);
+    assert_eq!(renderer.readers("sec"), Vec::<String>::new());
+}
+
+#[test]
+fn documents_are_joined_without_gluing_and_kept_as_rendered() {
+    let doc = |name: &str| format!("apiVersion: v1\nkind: K\nmetadata: {{name: {name}}}");
+    let fleet = fleet(
+        &[
+            ("templates/1", &doc("no-newline-at-the-end")),
+            ("templates/2", "\n{# nothing #}\n"),
+            ("templates/3", &format!("---\n# kept\n{}\n---\n# only a comment\n---\n{}\n", doc("b"), doc("c"))),
+            ("templates/4", &format!("# before\n---\n{}\ntext: |\n  ---\n  -----BEGIN X-----\n", doc("d"))),
+        ],
+        VARS,
+    );
+    let rendered = render(&fleet, fleet.clusters.keys().next().unwrap()).unwrap();
+    let expected = format!(
+        "{}\n---\n# kept\n{}\n---\n# only a comment\n---\n{}\n---\n# before\n---\n{}\ntext: |\n  ---\n  -----BEGIN X-----\n",
+        doc("no-newline-at-the-end"),
+        doc("b"),
+        doc("c"),
+        doc("d")
+    );
+    assert_eq!(rendered.text, expected);
+    let texts: Vec<&str> = rendered.documents.iter().map(|d| rendered.text_of(d)).collect();
+    assert_eq!(
+        texts,
+        [
+            format!("{}\n", doc("no-newline-at-the-end")),
+            format!("# kept\n{}\n", doc("b")),
+            format!("{}\n", doc("c")),
+            // Comments before the marker belong to what follows it.
+            format!("# before\n---\n{}\ntext: |\n  ---\n  -----BEGIN X-----\n", doc("d")),
+        ]
+    );
+    let lines: Vec<(u32, &str)> = rendered.documents.iter().map(|d| (d.document.root.pos.line, d.template.as_str())).collect();
+    assert_eq!(lines, [(1, "templates/1"), (6, "templates/3"), (12, "templates/3"), (18, "templates/4")]);
+}
+
+#[test]
+fn the_user_data_snippet_sees_its_group() {
+    let files = |name: &'static str| {
+        [
+            ("templates/t", "apiVersion: v1\nkind: K\nmetadata: {name: x}\n"),
+            (name, "{{ cluster.name }} {{ group.name }} {{ group.role }} {{ name }}\n"),
+        ]
+    };
+    let ask = |files: &[(&str, &str)]| {
+        let fleet = fleet(files, VARS);
+        let group = crate::model::GroupName::new("nodes").unwrap();
+        Renderer::new(&fleet).and_then(|r| r.user_data(fleet.clusters.keys().next().unwrap(), &group, "Node")).map_err(|e| e.to_string())
+    };
+    assert_eq!(ask(&files("snippets/user_data.sh.j2")), Ok(Some("prod-a.k8s nodes Node web\n".into())));
+    assert_eq!(ask(&files("snippets/boot/user_data")), Ok(Some("prod-a.k8s nodes Node web\n".into())));
+    assert_eq!(ask(&files("snippets/user_data_old.sh")).ok().flatten(), None);
+    let mut twice = files("snippets/user_data.sh").to_vec();
+    twice.push(("snippets/b/user_data.sh", ""));
+    assert_eq!(ask(&twice), Err("the snippet `user_data` is there more than once: snippets/b/user_data.sh, snippets/user_data.sh".into()));
+}
+
+#[test]
+fn hostile_templates_end_in_an_error() {
+    let deep = format!("{}x{}", "{% if true %}".repeat(3_000), "{% endif %}".repeat(3_000));
+    let nested = format!("{{{{ {}1{} }}}}", "(".repeat(5_000), ")".repeat(5_000));
+    let sum = format!("{{{{ 1{} }}}}", "+1".repeat(30_000));
+    let unclosed = format!("{{{{ 1{}", "|int".repeat(30_000));
+    let long_but_allowed = format!("{{{{ x{} }}}}", "+1".repeat(2_000));
+    let cases: [&[(&str, &str)]; 10] = [
+        &[("templates/t", &sum)],
+        &[("templates/t", &unclosed)],
+        &[("templates/t", &long_but_allowed)],
+        &[("templates/t", &deep)],
+        &[("templates/t", &nested)],
+        &[("templates/t", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")],
+        &[("templates/t", "{{ include('a') }}"), ("snippets/a", "{{ include('b') }}"), ("snippets/b", "{{ include('a') }}")],
+        &[("templates/t", "{% include 'a' %}"), ("snippets/a", "{% include 'a' %}")],
+        &[
+            ("templates/t", "{% import 'a' as a %}{{ a.m() }}"),
+            ("snippets/a", "{% macro m() %}{{ include('b') }}{% endmacro %}"),
+            ("snippets/b", "{% import 'a' as a %}{{ a.m() }}"),
+        ],
+        &[("templates/t", "{% for i in range(5000) %}{{ include('a') }}{% endfor %}"), ("snippets/a", "{% for i in range(5000) %}{% endfor %}")],
+    ];
+    for files in cases {
+        let got = check(files);
+        assert!(got.contains(" | "), "{got}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_rendering_panic(text in "[-{}%#|~:,.'\"\\[\\]&*!? a-ez\n\té\u{f0000}]{0,60}", open in 0..4usize) {
+        let open = ["", "{{ ", "{% if ", "kind: "][open];
+        let fleet = fleet(&[("templates/t", &format!("{open}{text}")), ("templates/u", "{{ include('s') }}"), ("snippets/s", &text)], VARS);
+        if let Ok(renderer) = Renderer::new(&fleet) {
+            for cluster in fleet.clusters.keys() {
+                if let Ok(rendered) = renderer.render(cluster) {
+                    renderer.trace(&rendered).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn marks_never_change_a_text_without_tags(text in "[-{}%#: a\n\t]{0,40}") {
+        let marked = super::trace::mark(&text).unwrap();
+        let lines = super::trace::unmark(&marked, &text);
+        proptest::prop_assert_eq!(lines.len(), text.split_inclusive('\n').count());
+    }
+}

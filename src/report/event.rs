@@ -1,0 +1,141 @@
+//! One record of a journal → one line for a log, or one JSON line for a program. Remembers nothing between records.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::wording::{clock, count, group, list, plain};
+use crate::model::{Applied, AsgName, ClusterName, StageName};
+use crate::rollout::{Event, Record, Rollout, Scope, StepResult, Verdict};
+
+/// The version of the envelope of [`event_json`].
+pub const EVENT_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Envelope<'r> {
+    v: u32,
+    seq: u64,
+    at: String,
+    event: &'r Event,
+}
+
+/// One line of JSON, without the newline: `{"v":1,"seq":…,"at":"…","event":…}`. `seq` has no hole, so a reader sees what it
+/// missed; `at` is RFC 3339 in the cloud's time; `event` is the journal's own form.
+pub fn event_json(record: &Record) -> String {
+    let envelope = Envelope { v: EVENT_VERSION, seq: record.seq, at: record.at.to_string(), event: &record.event };
+    // Our own enums of strings, numbers and maps with text keys always serialise.
+    serde_json::to_string(&envelope).unwrap_or_default()
+}
+
+/// One line for people, without the newline: time, what it is about, what happened. None for steps that went as they should.
+pub fn event_line(record: &Record) -> Option<String> {
+    let (subject, text) = words(&record.event)?;
+    Some(format!("{}  {subject}: {}", clock(record.at), plain(&text)))
+}
+
+fn words(event: &Event) -> Option<(String, String)> {
+    let whole = || "rollout".to_owned();
+    let in_stage = |name: &StageName| format!("stage {name}");
+    let of = |cluster: &ClusterName, asg: &AsgName| subject(cluster, Some(asg));
+    let words = match event {
+        Event::Started { rollout } => (whole(), started(rollout)),
+        Event::Approved { stage, by, expires } => (in_stage(stage), format!("approved by {by}, until {}", clock(*expires))),
+        Event::StageStarted { stage } => (in_stage(stage), "starts".into()),
+        Event::StagePassed { stage } => (in_stage(stage), "passed: every cluster verified and soaked".into()),
+        Event::WaveStarted { stage, wave } => (in_stage(stage), format!("wave {} starts", wave + 1)),
+        Event::WavePassed { stage, wave } => (in_stage(stage), format!("wave {} passed", wave + 1)),
+        Event::ClusterStarted { cluster } => (subject(cluster, None), "starts".into()),
+        Event::ClusterRolled { cluster } => (subject(cluster, None), "all groups done, gates decide now".into()),
+        Event::ClusterVerified { cluster, since, evidence } => {
+            (subject(cluster, None), format!("verified, soak counts from {}{}", clock(*since), because(evidence)))
+        }
+        Event::SoakBroken { cluster, why } => (subject(cluster, None), format!("soak broken, begins anew once gates pass: {why}")),
+        Event::ClusterRestored { cluster } => (subject(cluster, None), "restored: runs again what it ran before".into()),
+        Event::Answered { cluster, scope, gate, verdict } => (scope_subject(cluster, scope), answered(scope, gate, verdict)),
+        Event::Failed { cluster, group, why } => (subject(cluster, group.as_ref()), format!("FAILED: {why}")),
+        Event::Stuck { cluster, group, why, advice } => (subject(cluster, group.as_ref()), format!("STUCK: {why}; what to do: {advice}")),
+        Event::GroupStarted { cluster, group, instances } => (of(cluster, group), group_started(*instances)),
+        Event::CanaryUp { cluster, group } => (of(cluster, group), "canary is in service and Ready, bakes now".into()),
+        Event::CanaryProven { cluster, group, evidence } => (of(cluster, group), format!("canary proven, the rest follows{}", because(evidence))),
+        Event::DrainStarted { cluster, group, instance, node } => {
+            let node = node.as_ref().map_or("which has no node".to_owned(), |n| format!("node {n}"));
+            (of(cluster, group), format!("drains {instance}, {node}"))
+        }
+        Event::SetAside { cluster, group, instance, why } => {
+            (of(cluster, group), format!("sets {instance} aside, comes back to it at the end: {why}"))
+        }
+        Event::DrainAbandoned { cluster, group, instance } => (of(cluster, group), format!("stops draining {instance}, gives its node back")),
+        Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
+        Event::RollbackStarted { clusters } => (whole(), rollback(clusters)),
+        Event::AbortStarted { by, reason } => (whole(), format!("abort asked for by {by} ({reason}): gives back what is open, then stops")),
+        Event::Resumed { by } => (whole(), format!("taken up again by {by}")),
+        Event::Paused { why } => (whole(), format!("paused: {why}")),
+        Event::Finished => (whole(), "finished: every cluster runs the release, verified and soaked".into()),
+        Event::RolledBack => (whole(), "rolled back: what had failed runs again what it ran before".into()),
+        Event::Aborted => (whole(), "aborted: stopped on the way, what was open is given back".into()),
+        Event::Intent { .. } => return None,
+        Event::Outcome { step, result } => (format!("step {step}"), outcome(result)?),
+    };
+    Some(words)
+}
+
+fn started(rollout: &Rollout) -> String {
+    let stages = list(rollout.stages.iter().map(|s| &s.name), 10);
+    let changing = rollout.clusters().filter(|c| !c.groups.is_empty()).count();
+    let glass = rollout.break_glass.as_ref().map(|why| format!("; BREAK GLASS: {why}")).unwrap_or_default();
+    format!(
+        "{} started by {}: plan {} of release {}, changes {} in stages {stages}{glass}",
+        rollout.id,
+        rollout.started_by,
+        rollout.plan.short(),
+        rollout.release.short(),
+        count(changing, "cluster")
+    )
+}
+
+fn rollback(clusters: &BTreeSet<ClusterName>) -> String {
+    if clusters.is_empty() {
+        return "rollback starts: nothing was touched".into();
+    }
+    format!("rollback starts, back to what ran before, in {}: {}", count(clusters.len(), "cluster"), list(clusters, 10))
+}
+
+fn group_started(instances: u32) -> String {
+    if instances == 0 { "starts, no instance to replace".into() } else { format!("starts, {} to replace or end", count(instances, "instance")) }
+}
+
+fn outcome(result: &StepResult) -> Option<String> {
+    match result {
+        StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_)) => None,
+        StepResult::Applied(Applied::Moved(found)) => Some(format!("not done, somebody else changed it: {found}")),
+        StepResult::Refused(why) => Some(format!("refused: {why}")),
+        StepResult::Unknown(why) => Some(format!("no answer, will look and try again: {why}")),
+    }
+}
+
+fn answered(scope: &Scope, gate: &str, verdict: &Verdict) -> String {
+    let about = match scope {
+        Scope::Canary(_) => " of the canary",
+        Scope::Cluster => "",
+    };
+    match verdict {
+        Verdict::Pass(why) => format!("gate {gate}{about} passes: {why}"),
+        Verdict::Wait(why) => format!("gate {gate}{about} waits: {why}"),
+        Verdict::Fail(why) => format!("gate {gate}{about} FAILS: {why}"),
+    }
+}
+
+fn scope_subject(cluster: &ClusterName, scope: &Scope) -> String {
+    match scope {
+        Scope::Canary(asg) => subject(cluster, Some(asg)),
+        Scope::Cluster => subject(cluster, None),
+    }
+}
+
+fn subject(cluster: &ClusterName, asg: Option<&AsgName>) -> String {
+    asg.map_or_else(|| cluster.to_string(), |asg| format!("{cluster} {}", group(asg, cluster)))
+}
+
+fn because(evidence: &[String]) -> String {
+    if evidence.is_empty() { String::new() } else { format!("; {}", evidence.join("; ")) }
+}

@@ -1,0 +1,240 @@
+//! Field changes → lines for people: short names, set differences, the same change of one tag in many places as one line. Cuts nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::wording::plain;
+use crate::plan::FieldChange;
+
+/// One line of a group's or document's changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FieldLine {
+    /// Does not need a new launch template version.
+    pub(super) in_place: bool,
+    /// What people call it.
+    pub(super) name: String,
+    /// How it changes.
+    pub(super) change: Change,
+    /// Where a tag changes; empty for everything else.
+    pub(super) places: Vec<String>,
+}
+
+/// How a field changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Change {
+    /// From one value to another.
+    Values {
+        /// As found; none: absent.
+        from: Option<String>,
+        /// As wanted; none: removed.
+        to: Option<String>,
+    },
+    /// A list used as a set.
+    Members {
+        /// New members.
+        added: Vec<String>,
+        /// Members that go.
+        removed: Vec<String>,
+    },
+}
+
+impl FieldLine {
+    /// Puts every text through `f`.
+    pub(super) fn map_texts(&mut self, f: &impl Fn(&str) -> String) {
+        self.name = f(&self.name);
+        match &mut self.change {
+            Change::Values { from, to } => from.iter_mut().chain(to).for_each(|t| *t = f(t)),
+            Change::Members { added, removed } => added.iter_mut().chain(removed).for_each(|t| *t = f(t)),
+        }
+    }
+}
+
+const TEMPLATE: &str = "launchTemplate.LaunchTemplateData.";
+const GROUP: &str = "autoScalingGroup.";
+
+/// What the plan calls the reference from a group to a version of its template.
+const REFERENCE: &str = "launchTemplate.Version";
+
+/// The fields of a group: in place first, then those of the launch template, each by name.
+pub(super) fn group_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
+    let mut lines: Vec<FieldLine> = Vec::new();
+    let mut tags: BTreeMap<(String, Option<String>, Option<String>), BTreeSet<Place>> = BTreeMap::new();
+    for field in fields {
+        match tag_of(&field.field) {
+            Some((key, place)) => {
+                let value = |v: &Option<Json>| v.as_ref().map(tag_value);
+                tags.entry((key, value(&field.from), value(&field.to))).or_default().insert(place);
+            }
+            None => lines.push(group_line(field)),
+        }
+    }
+    lines.extend(tags.into_iter().map(|((key, from, to), places)| FieldLine {
+        in_place: places.iter().all(|p| *p == Place::Group),
+        name: format!("tag {}", plain(&key)),
+        change: Change::Values { from, to },
+        places: places.iter().map(Place::word).collect(),
+    }));
+    lines.sort_by_key(|l| !l.in_place);
+    lines
+}
+
+/// The fields of a document, by path.
+pub(super) fn document_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
+    fields
+        .iter()
+        .map(|f| FieldLine { in_place: true, name: plain(&f.field), change: change(f.from.as_ref(), f.to.as_ref()), places: Vec::new() })
+        .collect()
+}
+
+/// What people call a field of a launch template that is the reason of a replacement.
+pub(super) fn reason(field: &str) -> String {
+    match tag_of(field) {
+        Some((key, _)) => format!("tag {}", plain(&key)),
+        None => plain(field),
+    }
+}
+
+fn group_line(field: &FieldChange) -> FieldLine {
+    if field.field == REFERENCE {
+        // The number differs from cluster to cluster, and says nothing: it is what the reference means now.
+        let change = Change::Values { from: field.from.as_ref().map(text), to: Some("the version it means now, by number".into()) };
+        return FieldLine { in_place: true, name: "launch template version".into(), change, places: Vec::new() };
+    }
+    let template = field.field.starts_with("launchTemplate.");
+    let name = field.field.strip_prefix(TEMPLATE).or_else(|| field.field.strip_prefix(GROUP)).unwrap_or(&field.field);
+    FieldLine { in_place: !template, name: plain(name), change: change(field.from.as_ref(), field.to.as_ref()), places: Vec::new() }
+}
+
+/// Where a tag is put.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Group,
+    Instance,
+    Volume,
+    NetworkInterface,
+    Other(String),
+}
+
+impl Place {
+    fn of(resource: &str) -> Place {
+        match resource {
+            "instance" => Place::Instance,
+            "volume" => Place::Volume,
+            "network-interface" => Place::NetworkInterface,
+            other => Place::Other(other.to_owned()),
+        }
+    }
+
+    fn word(&self) -> String {
+        match self {
+            Place::Group => "group".into(),
+            Place::Instance => "instances".into(),
+            Place::Volume => "volumes".into(),
+            Place::NetworkInterface => "network interfaces".into(),
+            Place::Other(name) => plain(name),
+        }
+    }
+}
+
+/// The key and place of a tag, when the path is the one of a tag's value (or of a whole tag that comes or goes).
+fn tag_of(path: &str) -> Option<(String, Place)> {
+    if let Some(rest) = path.strip_prefix("autoScalingGroup.Tags[") {
+        let key = rest.strip_suffix("].Value").or_else(|| rest.strip_suffix(']'))?;
+        return Some((key.to_owned(), Place::Group));
+    }
+    let rest = path.strip_prefix(TEMPLATE).unwrap_or(path).strip_prefix("TagSpecifications[")?;
+    let (resource, rest) = rest.split_once("].Tags")?;
+    let key = rest.strip_prefix('.').or_else(|| rest.strip_prefix('[').and_then(|r| r.strip_suffix(']')))?;
+    Some((key.to_owned(), Place::of(resource)))
+}
+
+/// A whole tag of a group says more than its value only when instances do not get it.
+fn tag_value(value: &Json) -> String {
+    let Some(inner) = value.get("Value") else { return text(value) };
+    let kept = value.get("PropagateAtLaunch") == Some(&Json::Bool(false));
+    format!("{}{}", text(inner), if kept { " (not passed on to instances)" } else { "" })
+}
+
+fn change(from: Option<&Json>, to: Option<&Json>) -> Change {
+    if let (Some(a), Some(b)) = (from.and_then(strings), to.and_then(strings))
+        && a.iter().collect::<BTreeSet<_>>() != b.iter().collect::<BTreeSet<_>>()
+    {
+        let only = |x: &[&str], y: &[&str]| x.iter().filter(|i| !y.contains(i)).map(|i| plain(i)).collect();
+        return Change::Members { added: only(&b, &a), removed: only(&a, &b) };
+    }
+    Change::Values { from: from.map(text), to: to.map(text) }
+}
+
+/// The items of a list that holds only strings.
+fn strings(value: &Json) -> Option<Vec<&str>> {
+    value.as_array()?.iter().map(Json::as_str).collect()
+}
+
+fn text(value: &Json) -> String {
+    match value {
+        Json::String(s) if s.is_empty() => "\"\"".into(),
+        Json::String(s) => plain(s),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => plain(&value.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(fields: &[(&str, &str, &str)]) -> String {
+        let value = |t: &str| (!t.is_empty()).then(|| serde_json::from_str::<Json>(t).unwrap());
+        let fields: Vec<FieldChange> =
+            fields.iter().map(|(f, from, to)| FieldChange { field: (*f).into(), from: value(from), to: value(to) }).collect();
+        let line = |l: FieldLine| {
+            let change = match l.change {
+                Change::Values { from, to } => format!("{} -> {}", from.unwrap_or("-".into()), to.unwrap_or("-".into())),
+                Change::Members { added, removed } => format!("+{added:?} -{removed:?}"),
+            };
+            format!("{}{}: {change} ({})", if l.in_place { "in place " } else { "" }, l.name, l.places.join(", "))
+        };
+        group_lines(&fields).into_iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_same_change_of_a_tag_is_one_line() {
+        let everywhere = [
+            ("autoScalingGroup.Tags[Owner].Value", "\"a\"", "\"b\""),
+            ("launchTemplate.LaunchTemplateData.TagSpecifications[instance].Tags.Owner", "\"a\"", "\"b\""),
+            ("launchTemplate.LaunchTemplateData.TagSpecifications[network-interface].Tags.Owner", "\"a\"", "\"b\""),
+            ("launchTemplate.LaunchTemplateData.TagSpecifications[volume].Tags.Owner", "\"a\"", "\"b\""),
+        ];
+        assert_eq!(check(&everywhere), "tag Owner: a -> b (group, instances, volumes, network interfaces)");
+        let added = [
+            ("autoScalingGroup.Tags[k8s.io/x]", "", r#"{"Key":"k8s.io/x","Value":"1","PropagateAtLaunch":true}"#),
+            ("launchTemplate.LaunchTemplateData.TagSpecifications[instance].Tags[k8s.io/x]", "", "\"1\""),
+        ];
+        assert_eq!(check(&added), "tag k8s.io/x: - -> 1 (group, instances)");
+        // Another value in one place is another change.
+        let differs = [everywhere[0], ("launchTemplate.LaunchTemplateData.TagSpecifications[volume].Tags.Owner", "\"a\"", "\"c\"")];
+        assert_eq!(check(&differs), "in place tag Owner: a -> b (group)\ntag Owner: a -> c (volumes)");
+        let passed_on = [("autoScalingGroup.Tags[Owner].PropagateAtLaunch", "true", "false")];
+        assert_eq!(check(&passed_on), "in place Tags[Owner].PropagateAtLaunch: true -> false ()");
+    }
+
+    #[test]
+    fn fields_have_short_names_and_sets_show_members() {
+        for (field, expected) in [
+            (("launchTemplate.LaunchTemplateData.ImageId", "\"a\"", "\"b\""), "ImageId: a -> b ()"),
+            (("autoScalingGroup.MaxSize", "1", "2"), "in place MaxSize: 1 -> 2 ()"),
+            (("lifecycleHooks.drain", "{\"a\":1}", ""), "in place lifecycleHooks.drain: {\"a\":1} -> - ()"),
+            (("autoScalingGroup.VPCZoneIdentifier", r#"["a","b"]"#, r#"["b","c"]"#), "in place VPCZoneIdentifier: +[\"c\"] -[\"a\"] ()"),
+            (("autoScalingGroup.X", r#"["a","b"]"#, r#"["b","a"]"#), "in place X: [\"a\",\"b\"] -> [\"b\",\"a\"] ()"),
+            (
+                ("launchTemplate.Version", "\"$Latest\"", "\"7\""),
+                "in place launch template version: $Latest -> the version it means now, by number ()",
+            ),
+            (("autoScalingGroup.X", "\"\"", "\"a\\nb\""), "in place X: \"\" -> a\\nb ()"),
+        ] {
+            assert_eq!(check(&[field]), expected);
+        }
+        assert_eq!(reason("TagSpecifications[instance].Tags[k8s.io/x]"), "tag k8s.io/x");
+        assert_eq!(reason("ImageId"), "ImageId");
+    }
+}

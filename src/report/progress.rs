@@ -1,0 +1,87 @@
+//! The live view of a rollout: a header, then one line for each group at work and each thing waited for. Draws no screen.
+
+use super::wording::{count, cut, group, plain, span};
+use super::work::{self, Position};
+use crate::model::{AsgName, ClusterName, Timestamp};
+use crate::rollout::{Direction, GroupProgress, GroupTask, Progress, Rollout, Waiting};
+
+/// Most lines, the header among them.
+const LINES: usize = 20;
+
+/// What is going on now, in at most 20 lines of at most `width` characters. `now` is the cloud's time.
+pub fn progress_lines(rollout: &Rollout, progress: &Progress, waiting: &[Waiting], now: Timestamp, width: usize) -> Vec<String> {
+    let mut lines = vec![header(rollout, progress, now)];
+    let mut rest: Vec<&Waiting> = waiting.iter().collect();
+    let mut work = Vec::new();
+    for run in rollout.clusters() {
+        let Some(cluster) = progress.clusters.get(&run.cluster) else { continue };
+        for task in &run.groups {
+            let Some(group) = cluster.groups.get(&task.asg).filter(|g| work::rolling_since(g).is_some()) else { continue };
+            let (mine, others) = rest.into_iter().partition(|w| is_about(w, &run.cluster, &task.asg));
+            rest = others;
+            work.push(group_line(&run.cluster, task, group, &mine, progress, now));
+        }
+    }
+    work.extend(rest.iter().map(|w| format!("  {}{}", subject(w), reason(w, now))));
+    let all = work.len();
+    let shown = if all < LINES { all } else { LINES - 2 };
+    lines.extend(work.into_iter().take(shown));
+    if all > shown {
+        lines.push(format!("  … and {}", count(all - shown, "more line")));
+    }
+    lines.iter().map(|l| cut(l, width)).collect()
+}
+
+fn header(rollout: &Rollout, progress: &Progress, now: Timestamp) -> String {
+    let parts = [place(rollout, progress, now), work::achieved(rollout, progress), format!("{} elapsed", span(now.since(rollout.started_at)))];
+    parts.join(", ")
+}
+
+fn place(rollout: &Rollout, progress: &Progress, now: Timestamp) -> String {
+    let state = work::state(rollout, progress, now);
+    let forward = progress.ending.is_none() && progress.stuck.is_none() && progress.failure.is_none();
+    if !forward || progress.direction != Direction::Forward {
+        return state;
+    }
+    let Some(Position { stage, wave }) = work::position(rollout, progress) else { return "every stage passed".into() };
+    if work::unapproved(stage, progress, now) {
+        return state;
+    }
+    let soaking = match wave {
+        Some((_, wave)) => work::soaked_at(&wave.clusters, wave.soak, progress),
+        None => work::soaked_at(stage.waves.iter().flat_map(|w| &w.clusters), stage.soak, progress),
+    };
+    let soaking = soaking.and_then(|until| work::soak_words(until, now)).map(|s| format!(" {s}")).unwrap_or_default();
+    match wave {
+        Some((index, _)) => format!("stage {}, wave {} of {}{soaking}", stage.name, index + 1, stage.waves.len()),
+        None => format!("stage {}{soaking}", stage.name),
+    }
+}
+
+fn group_line(cluster: &ClusterName, task: &GroupTask, progress: &GroupProgress, waits: &[&Waiting], all: &Progress, now: Timestamp) -> String {
+    let counts = work::group_counts(task, progress, &all.direction);
+    let eta = work::eta(progress, now).map_or("-".to_owned(), span);
+    let waits: Vec<String> = waits.iter().map(|w| reason(w, now)).collect();
+    let waits = if waits.is_empty() { String::new() } else { format!("; {}", waits.join("; ")) };
+    format!("  {cluster} {}: {counts}, eta {eta}{waits}", group(&task.asg, cluster))
+}
+
+fn is_about(waiting: &Waiting, cluster: &ClusterName, asg: &AsgName) -> bool {
+    waiting.cluster.as_ref() == Some(cluster) && waiting.group.as_ref() == Some(asg)
+}
+
+fn subject(waiting: &Waiting) -> String {
+    match (&waiting.cluster, &waiting.group) {
+        (Some(cluster), Some(asg)) => format!("{cluster} {}: ", group(asg, cluster)),
+        (Some(cluster), None) => format!("{cluster}: "),
+        (None, _) => String::new(),
+    }
+}
+
+fn reason(waiting: &Waiting, now: Timestamp) -> String {
+    let why = plain(&waiting.why);
+    match waiting.until {
+        Some(until) if until > now => format!("{why} (at most {} more)", span(until.since(now))),
+        Some(_) | None => why,
+    }
+}

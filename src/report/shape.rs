@@ -1,0 +1,234 @@
+//! One cluster's plan → its shape: what changes, without what differs from cluster to cluster by nature (names, ids and counts of instances, version numbers).
+
+use std::collections::BTreeMap;
+
+use super::field::{self, FieldLine};
+use super::wording::{group, list, plain};
+use crate::kops::Role;
+use crate::model::{AsgName, ClusterName, Definition, InstanceId};
+use crate::plan::{Blocked, ClusterPlan, DocumentChange, GroupChange};
+
+/// Stands for the cluster's own name in every text of a shape.
+pub(super) const SELF: char = '\u{e000}';
+
+/// What changes in a cluster. Two clusters with equal shapes change in the same way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Shape {
+    /// Changes of groups, equal ones together: the change, and the groups' names.
+    pub(super) groups: Vec<(GroupShape, Vec<String>)>,
+    /// Changes of documents, by name.
+    pub(super) documents: Vec<(String, DocumentShape)>,
+    /// What stands in the way.
+    pub(super) blocked: Vec<BlockedShape>,
+    /// What a reader should know.
+    pub(super) notes: Vec<String>,
+}
+
+/// A change, the names of the groups that have it, and their details.
+type Changed = ((GroupShape, Vec<String>), Vec<Detail>);
+
+/// The change of a group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct GroupShape {
+    /// Order in which groups begin.
+    order: u8,
+    /// In short: what happens.
+    pub(super) kind: Kind,
+    /// Its fields.
+    pub(super) fields: Vec<FieldLine>,
+}
+
+/// What happens to a group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// It is made; says what it will be.
+    Create(String),
+    /// It is changed.
+    Update {
+        /// What happens to its launch template.
+        template: Template,
+        /// Whether instances are replaced now, or each only when it is launched next.
+        replaces: bool,
+    },
+    /// It is drained and deleted.
+    Retire,
+}
+
+/// What happens to a launch template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Template {
+    /// Nothing.
+    Untouched,
+    /// A version is made.
+    New,
+    /// The group goes to a version that is there.
+    Existing,
+}
+
+/// The change of a document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum DocumentShape {
+    /// New.
+    Added,
+    /// Different.
+    Changed(Vec<FieldLine>),
+    /// Gone.
+    Removed,
+}
+
+/// Something in the way, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct BlockedShape {
+    /// What and why.
+    pub(super) text: String,
+    /// The next step; the same for all of one kind.
+    pub(super) hint: &'static str,
+}
+
+/// What the shape leaves out of one group's change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Detail {
+    /// The existing launch template version, when it goes to one.
+    pub(super) version: Option<u64>,
+    /// Instances that are replaced or ended, by reason.
+    pub(super) reasons: BTreeMap<String, Vec<InstanceId>>,
+}
+
+/// The shape of a cluster's plan, and the details of its groups: as many as the shape has, for each in the order of its names.
+pub(super) fn of(cluster: &ClusterName, plan: &ClusterPlan) -> (Shape, Vec<Vec<Detail>>) {
+    let own = |text: &str| text.replace(cluster.as_str(), SELF.encode_utf8(&mut [0; 4]));
+    let mut by_change: BTreeMap<GroupShape, (Vec<String>, Vec<Detail>)> = BTreeMap::new();
+    for (asg, change) in &plan.groups {
+        let (shape, detail) = group_shape(plan, asg, change, &own);
+        let (names, details) = by_change.entry(shape).or_default();
+        names.push(own(group(asg, cluster)));
+        details.push(detail);
+    }
+    let mut groups: Vec<Changed> = by_change.into_iter().map(|(shape, (names, details))| ((shape, names), details)).collect();
+    groups.sort_by(|((a, x), _), ((b, y), _)| (a.order, a.kind == Kind::Retire, x).cmp(&(b.order, b.kind == Kind::Retire, y)));
+    let (groups, details) = groups.into_iter().unzip();
+    let documents = plan.documents.iter().map(|(name, change)| (own(&plain(name)), document_shape(change, &own))).collect();
+    let blocked = plan.blocked.iter().map(|b| blocked_shape(b, cluster, &own)).collect();
+    let notes = plan.notes.iter().map(|n| own(&plain(n))).collect();
+    (Shape { groups, documents, blocked, notes }, details)
+}
+
+impl Shape {
+    /// How many groups and documents change.
+    pub(super) fn changes(&self) -> usize {
+        self.groups.iter().map(|(_, names)| names.len()).sum::<usize>() + self.documents.len()
+    }
+}
+
+fn group_shape(plan: &ClusterPlan, asg: &AsgName, change: &GroupChange, own: &impl Fn(&str) -> String) -> (GroupShape, Detail) {
+    let order = order(plan.roles.get(asg).copied().unwrap_or(Role::Node));
+    match change {
+        GroupChange::Create { to } => {
+            (GroupShape { order, kind: Kind::Create(own(&created(&to.definition))), fields: Vec::new() }, Detail::default())
+        }
+        GroupChange::Update { to, from: _, fields, existing_version, replace } => {
+            let fields = lines(field::group_lines(fields), own);
+            let template = match (fields.iter().all(|f| f.in_place), existing_version) {
+                (true, _) => Template::Untouched,
+                (false, None) => Template::New,
+                (false, Some(_)) => Template::Existing,
+            };
+            let mut reasons: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
+            for (id, why) in replace {
+                reasons.entry(reason(why)).or_default().push(id.clone());
+            }
+            let kind = Kind::Update { template, replaces: to.replace_instances };
+            (GroupShape { order, kind, fields }, Detail { version: *existing_version, reasons })
+        }
+        GroupChange::Retire { from: _, instances } => {
+            let reasons = BTreeMap::from([(String::new(), instances.iter().cloned().collect::<Vec<_>>())]);
+            (GroupShape { order, kind: Kind::Retire, fields: Vec::new() }, Detail { version: None, reasons })
+        }
+    }
+}
+
+/// Control plane first, as a rollout does it.
+fn order(role: Role) -> u8 {
+    match role {
+        Role::ControlPlane => 0,
+        Role::ApiServer => 1,
+        Role::Bastion => 2,
+        Role::Node => 3,
+    }
+}
+
+/// What a new group will be, in one line.
+fn created(to: &Definition) -> String {
+    let (asg, data) = (&to.auto_scaling_group, &to.launch_template.launch_template_data);
+    let types: Vec<&str> = asg.mixed_instances_policy.iter().flat_map(|p| &p.overrides).filter_map(|o| o.instance_type.as_deref()).collect();
+    let types = if types.is_empty() { format!("type {}", plain(&data.instance_type)) } else { format!("types {}", plain(&list(types, 4))) };
+    format!("min {}, max {}, {types}, image {}", asg.min_size, asg.max_size, plain(&data.image_id))
+}
+
+/// Why an instance has to go, from the fields that differ, or from the plan's own sentence when there is no version to compare with.
+fn reason(why: &[String]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for name in why.iter().map(|w| field::reason(w)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    match names.as_slice() {
+        [one] if one.starts_with("was not launched") => format!("it {one}"),
+        [one] => format!("{one} differs"),
+        _ => format!("{} differ", list(&names, 4)),
+    }
+}
+
+fn document_shape(change: &DocumentChange, own: &impl Fn(&str) -> String) -> DocumentShape {
+    match change {
+        DocumentChange::Added => DocumentShape::Added,
+        DocumentChange::Changed(fields) => DocumentShape::Changed(lines(field::document_lines(fields), own)),
+        DocumentChange::Removed => DocumentShape::Removed,
+    }
+}
+
+fn lines(mut lines: Vec<FieldLine>, own: &impl Fn(&str) -> String) -> Vec<FieldLine> {
+    lines.iter_mut().for_each(|l| l.map_texts(own));
+    lines
+}
+
+fn blocked_shape(blocked: &Blocked, cluster: &ClusterName, own: &impl Fn(&str) -> String) -> BlockedShape {
+    let text = match blocked {
+        Blocked::Gap { what, why } => format!("{} could not be read: {}", plain(what), plain(why)),
+        // How many instances end stands at the group's own change, and would keep equal clusters apart here.
+        Blocked::Retire { group: asg, instances: _ } => format!("{} is not in git any more; retiring it ends its instances", group(asg, cluster)),
+        Blocked::Protected { group: asg } => format!("{} is not in git any more, and is protected", group(asg, cluster)),
+        Blocked::Shrink { group: asg, desired, max } => {
+            let ends = desired.saturating_sub(*max);
+            format!("{}: a maximum of {max} ends {ends} of its {desired} instances at once, undrained", group(asg, cluster))
+        }
+        Blocked::NoUserData { group: asg } => format!("{} is new and has no user data to boot with", group(asg, cluster)),
+        Blocked::NeedsKops { document } => format!("{} differs, and only kops can carry that out", plain(document)),
+    };
+    BlockedShape { text: own(&text), hint: hint(blocked) }
+}
+
+/// What a person can do about something in the way.
+pub(super) fn hint(blocked: &Blocked) -> &'static str {
+    match blocked {
+        Blocked::Gap { .. } => "make it readable and plan again: nothing is planned on a guess",
+        Blocked::Retire { .. } => "put it back into git, or allow it with --allow-retire",
+        Blocked::Protected { .. } => "put it back into git, or take its protection away first",
+        Blocked::Shrink { .. } => "keep the maximum up until the group has shrunk, or allow it with --allow-shrink",
+        Blocked::NoUserData { .. } => "add a user_data snippet, or let kops make the group (engine: kops)",
+        Blocked::NeedsKops { .. } => "let kops apply it (engine: kops); once applied by other means, record that with --adopt-documents",
+    }
+}
+
+/// The kind of thing in the way, for counting.
+pub(super) fn blocked_kind(blocked: &Blocked) -> &'static str {
+    match blocked {
+        Blocked::Gap { .. } => "live state unread",
+        Blocked::Retire { .. } => "group to retire",
+        Blocked::Protected { .. } => "protected group gone from git",
+        Blocked::Shrink { .. } => "group to shrink",
+        Blocked::NoUserData { .. } => "new group without user data",
+        Blocked::NeedsKops { .. } => "document that only kops can change",
+    }
+}

@@ -1,0 +1,176 @@
+//! Plan + settings + baselines → [`Rollout`]: which clusters, in which order, with what. Refuses what may not be rolled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::{ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, WaveRun};
+use crate::fleet::{Settings, Stage};
+use crate::kops::Role;
+use crate::model::{AsgName, ClusterName, Digest, StageName, Timestamp};
+use crate::plan::{Baseline, ClusterPlan, GroupChange, Plan};
+
+/// Why a plan cannot be rolled out as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// Something stands in the way of these clusters.
+    #[error("the plan is blocked in {}", names(.0))]
+    Blocked(Vec<ClusterName>),
+    /// A stage comes before the one it waits for.
+    #[error("stage {stage} has to wait for stage {after}: {cluster} does not run this release, verified ({why})")]
+    NotPromoted {
+        /// The stage asked for.
+        stage: StageName,
+        /// The stage it waits for.
+        after: StageName,
+        /// The cluster that lags.
+        cluster: ClusterName,
+        /// In what way.
+        why: String,
+    },
+}
+
+/// What a rollout is made from, beside the plan.
+#[derive(Clone, Debug)]
+pub struct Inputs<'a> {
+    /// Stages, waves, gates, policies.
+    pub settings: &'a Settings,
+    /// Stages to roll; all when empty.
+    pub only: &'a BTreeSet<StageName>,
+    /// Baselines there are.
+    pub baselines: &'a BTreeMap<ClusterName, Baseline>,
+    /// Digest of what git wants, and its documents other than InstanceGroups, for every cluster of the fleet.
+    pub wanted: &'a BTreeMap<ClusterName, (Digest, BTreeMap<String, Json>)>,
+    /// Its id.
+    pub id: String,
+    /// Now, in the cloud's time.
+    pub now: Timestamp,
+    /// Who asks.
+    pub by: String,
+    /// Why the order of stages is set aside, when it is.
+    pub break_glass: Option<String>,
+}
+
+/// The rollout of a plan.
+///
+/// # Errors
+/// When a cluster is blocked, or a stage comes before the one it waits for.
+pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
+    let blocked: Vec<ClusterName> = plan.clusters.iter().filter(|(_, c)| !c.blocked.is_empty()).map(|(name, _)| name.clone()).collect();
+    if !blocked.is_empty() {
+        return Err(BuildError::Blocked(blocked));
+    }
+    let wanted = |stage: &&Stage| inputs.only.is_empty() || inputs.only.contains(&stage.name);
+    let stages: Vec<&Stage> = inputs.settings.stages.iter().filter(wanted).collect();
+    if inputs.break_glass.is_none() {
+        let here: BTreeSet<&StageName> = stages.iter().map(|s| &s.name).collect();
+        stages.iter().try_for_each(|stage| promoted(stage, &here, inputs))?;
+    }
+    Ok(Rollout {
+        version: JOURNAL_VERSION,
+        id: inputs.id.clone(),
+        plan: plan.id.clone(),
+        release: plan.release.clone(),
+        started_at: inputs.now,
+        started_by: inputs.by.clone(),
+        break_glass: inputs.break_glass.clone(),
+        stages: stages.iter().map(|stage| stage_run(stage, plan, inputs)).collect(),
+        gates: inputs.settings.gates.clone(),
+    })
+}
+
+/// A stage outside this rollout has to run the release already, verified and soaked.
+fn promoted(stage: &Stage, here: &BTreeSet<&StageName>, inputs: &Inputs<'_>) -> Result<(), BuildError> {
+    let Some(after) = stage.after.as_ref().filter(|a| !here.contains(a)) else { return Ok(()) };
+    let Some(before) = inputs.settings.stages.iter().find(|s| s.name == *after) else { return Ok(()) };
+    for cluster in before.waves.iter().flat_map(|w| &w.clusters) {
+        let lags = |why: String| BuildError::NotPromoted { stage: stage.name.clone(), after: after.clone(), cluster: cluster.clone(), why };
+        match inputs.baselines.get(cluster) {
+            None => return Err(lags("it was never rolled out".into())),
+            Some(b) if inputs.wanted.get(cluster).map(|(digest, _)| digest) != Some(&b.digest) => {
+                return Err(lags(format!("it runs {}", b.digest.short())));
+            }
+            Some(b) if b.since + before.soak > inputs.now => return Err(lags(format!("it soaks until {}", b.since + before.soak))),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn stage_run(stage: &Stage, plan: &Plan, inputs: &Inputs<'_>) -> StageRun {
+    let runs =
+        |clusters: &[ClusterName]| clusters.iter().filter_map(|name| Some(cluster_run(name, plan.clusters.get(name)?, inputs))).collect::<Vec<_>>();
+    let waves = stage.waves.iter().map(|wave| WaveRun { parallel: wave.parallel.max(1), soak: wave.soak, clusters: runs(&wave.clusters) });
+    StageRun {
+        name: stage.name.clone(),
+        approval: stage.approval,
+        soak: stage.soak,
+        freeze: stage.freeze.clone(),
+        waves: waves.filter(|w| !w.clusters.is_empty()).collect(),
+    }
+}
+
+fn cluster_run(name: &ClusterName, plan: &ClusterPlan, inputs: &Inputs<'_>) -> ClusterRun {
+    let mut groups: Vec<GroupTask> = plan.groups.iter().map(|(asg, change)| task(asg, change, plan, inputs)).collect();
+    // Control plane first (kubelets may not be newer than their API server), what is retired last.
+    groups.sort_by_key(|g| (matches!(g.task, Task::Retire { .. }), order(g.role), g.asg.clone()));
+    let unchanged = inputs.baselines.get(name).filter(|b| b.digest == plan.digest && groups.is_empty());
+    ClusterRun {
+        cluster: name.clone(),
+        account: plan.account.clone(),
+        region: plan.region.clone(),
+        digest: plan.digest.clone(),
+        since: unchanged.map(|b| b.since),
+        roles: plan.roles.clone(),
+        rolling: inputs.settings.rolling.clone(),
+        groups,
+        documents: inputs.wanted.get(name).map(|(_, documents)| documents.clone()).unwrap_or_default(),
+        previous: inputs.baselines.get(name).cloned().map(Box::new),
+    }
+}
+
+fn order(role: Role) -> u8 {
+    match role {
+        Role::ControlPlane => 0,
+        Role::ApiServer => 1,
+        Role::Bastion => 2,
+        Role::Node => 3,
+    }
+}
+
+fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, inputs: &Inputs<'_>) -> GroupTask {
+    let role = plan.roles.get(asg).copied().unwrap_or(Role::Node);
+    match change {
+        GroupChange::Create { to } => GroupTask {
+            name: to.definition.instance_group.clone(),
+            asg: asg.clone(),
+            role: to.role,
+            rolling: to.rolling.clone(),
+            task: Task::Create { to: Box::new(to.definition.clone()), user_data: to.user_data.clone() },
+        },
+        GroupChange::Update { to, from, existing_version, fields: _, replace } => GroupTask {
+            name: to.definition.instance_group.clone(),
+            asg: asg.clone(),
+            role: to.role,
+            rolling: to.rolling.clone(),
+            task: Task::Update {
+                from: Box::new(from.definition.clone()),
+                to: Box::new(to.definition.clone()),
+                from_version: from.version.number(),
+                version: existing_version.map_or_else(|| VersionSource::New(to.user_data.clone()), VersionSource::Existing),
+                replace: to.replace_instances && (!replace.is_empty() || existing_version.is_none()),
+            },
+        },
+        GroupChange::Retire { from, instances: _ } => GroupTask {
+            name: from.definition.instance_group.clone(),
+            asg: asg.clone(),
+            role,
+            rolling: inputs.settings.rolling.clone(),
+            task: Task::Retire { from: Box::new(from.definition.clone()) },
+        },
+    }
+}
+
+fn names(clusters: &[ClusterName]) -> String {
+    clusters.iter().map(ClusterName::as_str).collect::<Vec<_>>().join(", ")
+}

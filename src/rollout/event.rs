@@ -1,0 +1,272 @@
+//! Everything that can happen in a rollout, as facts. The journal is a list of these; reports are written from nothing else.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Rollout;
+use crate::model::{Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, StageName, Timestamp};
+
+/// The number of a step, from 1, unique in its rollout.
+pub type StepId = u64;
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// From 1, without a hole.
+    pub seq: u64,
+    /// When, in the cloud's time.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event,
+}
+
+/// What a gate is asked about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// The canary of one group.
+    Canary(AsgName),
+    /// The whole cluster, after its groups.
+    Cluster,
+}
+
+/// What a gate says. Missing evidence is never a pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Good, and why.
+    Pass(String),
+    /// Not yet, and why.
+    Wait(String),
+    /// Bad, and why.
+    Fail(String),
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepResult {
+    /// The world answered.
+    Applied(Applied),
+    /// Refused for good.
+    Refused(String),
+    /// It is not known whether it happened; it will be looked at and, if need be, done again.
+    Unknown(String),
+}
+
+/// A fact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// The rollout began; holds all of it.
+    Started {
+        /// The rollout.
+        rollout: Box<Rollout>,
+    },
+    /// A person approved a stage of this plan.
+    Approved {
+        /// Stage.
+        stage: StageName,
+        /// Who.
+        by: String,
+        /// Until when it counts.
+        expires: Timestamp,
+    },
+    /// A stage began.
+    StageStarted {
+        /// Stage.
+        stage: StageName,
+    },
+    /// Every cluster of a stage is verified and soaked.
+    StagePassed {
+        /// Stage.
+        stage: StageName,
+    },
+    /// A wave began; all its locks are held.
+    WaveStarted {
+        /// Stage.
+        stage: StageName,
+        /// Its index in the stage, from 0.
+        wave: usize,
+    },
+    /// Every cluster of a wave is verified and soaked.
+    WavePassed {
+        /// Stage.
+        stage: StageName,
+        /// Its index in the stage, from 0.
+        wave: usize,
+    },
+    /// Work on a cluster began.
+    ClusterStarted {
+        /// Cluster.
+        cluster: ClusterName,
+    },
+    /// All groups of a cluster are done; its gates decide now.
+    ClusterRolled {
+        /// Cluster.
+        cluster: ClusterName,
+    },
+    /// A cluster runs the release, and its gates passed.
+    ClusterVerified {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Where soaking counts from.
+        since: Timestamp,
+        /// What each gate said.
+        evidence: Vec<String>,
+    },
+    /// A cluster stopped being healthy while soaking; its soak begins anew once its gates pass.
+    SoakBroken {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Why.
+        why: String,
+    },
+    /// Work on a group began.
+    GroupStarted {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// Instances that have to be replaced or ended.
+        instances: u32,
+    },
+    /// The canary instances of a group are in service and Ready; they bake now.
+    CanaryUp {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+    },
+    /// The canary of a group is proven.
+    CanaryProven {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// What each gate said.
+        evidence: Vec<String>,
+    },
+    /// A node is about to be emptied.
+    DrainStarted {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// Instance.
+        instance: InstanceId,
+        /// Its node, when it has one.
+        node: Option<NodeName>,
+    },
+    /// A drain did not end in time; the node was given back and comes last.
+    SetAside {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// Instance.
+        instance: InstanceId,
+        /// Which pods and budgets.
+        why: String,
+    },
+    /// A drain is no longer wanted; the node was given back.
+    DrainAbandoned {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// Instance.
+        instance: InstanceId,
+    },
+    /// A group is done: forward, or undone, or left as it is by an abort.
+    GroupDone {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+    },
+    /// A gate that needs asking has answered.
+    Answered {
+        /// Cluster.
+        cluster: ClusterName,
+        /// What it was asked about.
+        scope: Scope,
+        /// Gate.
+        gate: String,
+        /// What it said.
+        verdict: Verdict,
+    },
+    /// A step is about to be taken. Written, and on disk, before.
+    Intent {
+        /// Its number.
+        step: StepId,
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// What exactly.
+        effect: Box<Effect>,
+    },
+    /// A step was taken.
+    Outcome {
+        /// Its number.
+        step: StepId,
+        /// How it ended.
+        result: StepResult,
+    },
+    /// Something failed; what follows is the way back.
+    Failed {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group, when it was one.
+        group: Option<AsgName>,
+        /// Why.
+        why: String,
+    },
+    /// The way back began: these clusters return to what they ran.
+    RollbackStarted {
+        /// Clusters.
+        clusters: BTreeSet<ClusterName>,
+    },
+    /// A cluster is back at what it ran before.
+    ClusterRestored {
+        /// Cluster.
+        cluster: ClusterName,
+    },
+    /// It cannot go on by itself.
+    Stuck {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group, when it is one.
+        group: Option<AsgName>,
+        /// Why.
+        why: String,
+        /// What a person can do.
+        advice: String,
+    },
+    /// Somebody asked to stop; what is open is given back.
+    AbortStarted {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A process took the rollout up again.
+    Resumed {
+        /// Who.
+        by: String,
+    },
+    /// The process stepped back: for a person, for time, or for credentials.
+    Paused {
+        /// Why.
+        why: String,
+    },
+    /// Everything is done, verified and soaked.
+    Finished,
+    /// The way back is done.
+    RolledBack,
+    /// It was stopped, and what was open is given back.
+    Aborted,
+}

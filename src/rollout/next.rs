@@ -1,0 +1,361 @@
+//! What a rollout does now: [`next`] is total, sync and deterministic, over what happened so far, what is, and what time it is. Acts on nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cluster::{self, Turn};
+use super::freeze::frozen_until;
+use super::group::View;
+use super::progress::{ClusterState, Direction, Ending, GroupState, Intent, Progress};
+use super::{ClusterRun, Event, Rollout, Scope, StageRun, StepId, WaveRun};
+use crate::model::{AsgName, CloudEffect, ClusterName, Effect, Live, NodeEffect, StageName, Timestamp};
+
+/// What comes now. Records first: while there are any, nothing else is done before they are written and `next` is asked again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Facts that follow from what is.
+    pub records: Vec<Event>,
+    /// Steps to take.
+    pub steps: Vec<Step>,
+    /// Gates to ask.
+    pub checks: Vec<Check>,
+    /// What is being waited for.
+    pub waiting: Vec<Waiting>,
+    /// Whether it goes on by itself.
+    pub state: State,
+}
+
+/// A step to take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its number.
+    pub id: StepId,
+    /// Cluster.
+    pub cluster: ClusterName,
+    /// Group.
+    pub group: AsgName,
+    /// What.
+    pub effect: Effect,
+    /// Its intent is in the journal already: an earlier attempt ended without an answer.
+    pub again: bool,
+}
+
+/// A gate to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Cluster.
+    pub cluster: ClusterName,
+    /// About what.
+    pub scope: Scope,
+    /// Gate.
+    pub gate: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+}
+
+/// Something that is being waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Cluster, when it is one.
+    pub cluster: Option<ClusterName>,
+    /// Group, when it is one.
+    pub group: Option<AsgName>,
+    /// For what.
+    pub why: String,
+    /// Until when at the latest, where that is known.
+    pub until: Option<Timestamp>,
+}
+
+/// Whether a rollout goes on by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Going,
+    /// Nothing to do until then but to watch.
+    WaitingForTime {
+        /// Until when.
+        until: Timestamp,
+        /// For what.
+        why: String,
+    },
+    /// A person has to approve a stage.
+    WaitingForPerson {
+        /// Stage.
+        stage: StageName,
+    },
+    /// A person has to act.
+    Stuck,
+    /// It is over.
+    Ended(Ending),
+}
+
+/// Budgets of one cluster, handed out over its groups in one round.
+pub(super) struct Budget {
+    pub(super) surge: u32,
+    pub(super) rate: u32,
+    /// When the rate allows the next one.
+    pub(super) rate_back: Option<Timestamp>,
+}
+
+/// Collects what comes now.
+pub(super) struct Out<'a> {
+    pub(super) records: Vec<Event>,
+    pub(super) checks: Vec<Check>,
+    fresh: Vec<(ClusterName, AsgName, Effect)>,
+    again: Vec<(StepId, &'a Intent)>,
+    waiting: Vec<Waiting>,
+    open: &'a BTreeMap<StepId, Intent>,
+    failed: Option<Event>,
+}
+
+impl Out<'_> {
+    pub(super) fn step(&mut self, view: &View<'_>, effect: CloudEffect) {
+        self.fresh.push((view.cluster.clone(), view.task.asg.clone(), Effect::Cloud(effect)));
+    }
+
+    pub(super) fn node_step(&mut self, view: &View<'_>, effect: NodeEffect) {
+        self.fresh.push((view.cluster.clone(), view.task.asg.clone(), Effect::Node(effect)));
+    }
+
+    pub(super) fn wait(&mut self, view: &View<'_>, why: String, until: Option<Timestamp>) {
+        self.waiting.push(Waiting { cluster: Some(view.cluster.clone()), group: Some(view.task.asg.clone()), why, until });
+    }
+
+    pub(super) fn wait_cluster(&mut self, cluster: &ClusterName, why: String, until: Option<Timestamp>) {
+        self.waiting.push(Waiting { cluster: Some(cluster.clone()), group: None, why, until });
+    }
+
+    pub(super) fn done(&mut self, view: &View<'_>) {
+        self.records.push(Event::GroupDone { cluster: view.cluster.clone(), group: view.task.asg.clone() });
+    }
+
+    /// On the way forward a failure turns the rollout round; on the way back nothing is left but a person.
+    pub(super) fn failed(&mut self, view: &View<'_>, why: String) {
+        match view.mode {
+            super::group::Mode::Forward => self.fail(view.cluster, Some(&view.task.asg), why),
+            super::group::Mode::Undo | super::group::Mode::Heal => {
+                self.stuck(view, why, "put the group right by hand, then `kfleet rollout resume` to go on with the way back");
+            }
+        }
+    }
+
+    pub(super) fn fail(&mut self, cluster: &ClusterName, group: Option<&AsgName>, why: String) {
+        self.failed.get_or_insert(Event::Failed { cluster: cluster.clone(), group: group.cloned(), why });
+    }
+
+    pub(super) fn stuck(&mut self, view: &View<'_>, why: String, advice: &str) {
+        let event = Event::Stuck { cluster: view.cluster.clone(), group: Some(view.task.asg.clone()), why, advice: advice.into() };
+        self.failed.get_or_insert(event);
+    }
+
+    /// Steps of this group whose outcome is not known come before anything new.
+    pub(super) fn open_steps(&mut self, view: &View<'_>, max_tries: u32) -> bool {
+        let open = self.open;
+        let mine = open.iter().filter(|(_, i)| i.cluster == *view.cluster && i.group == view.task.asg);
+        let before = self.again.len();
+        for (id, intent) in mine {
+            if intent.tries >= max_tries {
+                self.stuck(
+                    view,
+                    format!("step {id} was tried {} times without an answer", intent.tries),
+                    "see that the API answers, then `kfleet rollout resume`",
+                );
+            }
+            self.again.push((*id, intent));
+        }
+        self.again.len() > before
+    }
+}
+
+/// What the rollout does now.
+pub fn next(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp) -> Next {
+    let mut out = Out {
+        records: Vec::new(),
+        checks: Vec::new(),
+        fresh: Vec::new(),
+        again: Vec::new(),
+        waiting: Vec::new(),
+        open: &progress.open,
+        failed: None,
+    };
+    let state = decide(rollout, progress, live, now, &mut out);
+    finish(progress, out, state)
+}
+
+fn decide(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp, out: &mut Out<'_>) -> State {
+    if let Some(ending) = progress.ending {
+        return State::Ended(ending);
+    }
+    if progress.stuck.is_some() {
+        return State::Stuck;
+    }
+    let turn = Turn { rollout, progress, live, now };
+    match &progress.direction {
+        Direction::Forward => match &progress.failure {
+            Some((cluster, _, _)) => {
+                out.records.push(Event::RollbackStarted { clusters: touched_beside(rollout, progress, cluster) });
+                State::Going
+            }
+            None => forward(&turn, out),
+        },
+        Direction::Back(clusters) => back(&turn, clusters, out),
+        Direction::Aborting => abort(&turn, out),
+    }
+}
+
+fn finish(progress: &Progress, out: Out<'_>, state: State) -> Next {
+    let Out { records, checks, fresh, again, waiting, open: _, failed } = out;
+    // A failure stands alone: nothing else of this round may be started on top of it.
+    if let Some(event) = failed {
+        return Next { records: vec![event], steps: Vec::new(), checks: Vec::new(), waiting, state: State::Going };
+    }
+    let again =
+        again.into_iter().map(|(id, i)| Step { id, cluster: i.cluster.clone(), group: i.group.clone(), effect: i.effect.clone(), again: true });
+    let fresh = (progress.next_step..).zip(fresh).map(|(id, (cluster, group, effect))| Step { id, cluster, group, effect, again: false });
+    let steps: Vec<Step> = again.chain(fresh).collect();
+    let state = if records.is_empty() && steps.is_empty() && checks.is_empty() { state } else { State::Going };
+    Next { records, steps, checks, waiting, state }
+}
+
+fn forward(turn: &Turn<'_>, out: &mut Out<'_>) -> State {
+    for stage in &turn.rollout.stages {
+        if turn.progress.stages_passed.contains(&stage.name) {
+            continue;
+        }
+        if !turn.progress.stages_started.contains(&stage.name) {
+            return match may_start(turn, stage) {
+                Some(state) => state,
+                None => {
+                    out.records.push(Event::StageStarted { stage: stage.name.clone() });
+                    State::Going
+                }
+            };
+        }
+        for (index, wave) in stage.waves.iter().enumerate() {
+            if !turn.progress.waves_passed.contains(&(stage.name.clone(), index)) {
+                return run_wave(turn, stage, index, wave, out);
+            }
+        }
+        let all = stage.waves.iter().flat_map(|w| &w.clusters);
+        return soak(turn, all, stage.soak, Event::StagePassed { stage: stage.name.clone() }, out);
+    }
+    out.records.push(Event::Finished);
+    State::Going
+}
+
+/// Why a stage may not start; a stage that changes nothing needs nobody's leave.
+fn may_start(turn: &Turn<'_>, stage: &StageRun) -> Option<State> {
+    if !stage.changes() {
+        return None;
+    }
+    let approved = turn.progress.approvals.get(&stage.name).is_some_and(|(_, expires)| *expires > turn.now);
+    if stage.approval && !approved {
+        return Some(State::WaitingForPerson { stage: stage.name.clone() });
+    }
+    frozen(turn, stage)
+}
+
+fn frozen(turn: &Turn<'_>, stage: &StageRun) -> Option<State> {
+    let until = frozen_until(&stage.freeze, turn.now)?;
+    Some(State::WaitingForTime { until, why: format!("stage {} is frozen until {until}", stage.name) })
+}
+
+fn run_wave(turn: &Turn<'_>, stage: &StageRun, index: usize, wave: &WaveRun, out: &mut Out<'_>) -> State {
+    if !turn.progress.waves_started.contains(&(stage.name.clone(), index)) {
+        if let Some(state) = frozen(turn, stage).filter(|_| !wave.changing().is_empty()) {
+            return state;
+        }
+        out.records.push(Event::WaveStarted { stage: stage.name.clone(), wave: index });
+        return State::Going;
+    }
+    let state_of = |run: &ClusterRun| turn.progress.clusters.get(&run.cluster).map(|c| c.state);
+    let mut active = wave.clusters.iter().filter(|c| matches!(state_of(c), Some(ClusterState::Rolling | ClusterState::Checking(_)))).count();
+    let mut unfinished = 0;
+    for run in &wave.clusters {
+        match state_of(run) {
+            Some(ClusterState::Waiting) => {
+                unfinished += 1;
+                if active < wave.parallel || run.groups.is_empty() {
+                    active += 1;
+                    cluster::start(run, out);
+                }
+            }
+            Some(ClusterState::Rolling | ClusterState::Checking(_)) => {
+                unfinished += 1;
+                cluster::forward(turn, run, out);
+            }
+            Some(ClusterState::Verified(_) | ClusterState::Restored) | None => {}
+        }
+    }
+    if unfinished > 0 {
+        return State::Going;
+    }
+    soak(turn, wave.clusters.iter(), wave.soak, Event::WavePassed { stage: stage.name.clone(), wave: index }, out)
+}
+
+/// Waits until every cluster has run the release for `soak`, healthy; `passed` is what follows.
+fn soak<'r>(turn: &Turn<'_>, clusters: impl Iterator<Item = &'r ClusterRun>, soak: crate::model::Span, passed: Event, out: &mut Out<'_>) -> State {
+    let mut last: Option<(Timestamp, &ClusterName)> = None;
+    let mut verified = true;
+    for run in clusters {
+        match turn.progress.clusters.get(&run.cluster).map(|c| c.state) {
+            Some(ClusterState::Verified(since)) => {
+                let until = since + soak;
+                if until > turn.now {
+                    cluster::watch(turn, run, out);
+                    last = last.max(Some((until, &run.cluster)));
+                }
+            }
+            // Its soak was broken: it has to prove itself again.
+            Some(ClusterState::Checking(_)) => {
+                verified = false;
+                cluster::forward(turn, run, out);
+            }
+            Some(ClusterState::Waiting | ClusterState::Rolling | ClusterState::Restored) | None => verified = false,
+        }
+    }
+    match last {
+        None if verified => {
+            out.records.push(passed);
+            State::Going
+        }
+        Some((until, name)) if verified => State::WaitingForTime { until, why: format!("{name} soaks until {until}") },
+        None | Some(_) => State::Going,
+    }
+}
+
+fn back(turn: &Turn<'_>, clusters: &BTreeSet<ClusterName>, out: &mut Out<'_>) -> State {
+    let mut left = 0;
+    for run in turn.rollout.clusters().filter(|c| clusters.contains(&c.cluster)) {
+        let restored = turn.progress.clusters.get(&run.cluster).is_some_and(|c| c.state == ClusterState::Restored);
+        if !restored {
+            left += 1;
+            cluster::back(turn, run, out);
+        }
+    }
+    if left == 0 {
+        out.records.push(Event::RolledBack);
+    }
+    State::Going
+}
+
+fn abort(turn: &Turn<'_>, out: &mut Out<'_>) -> State {
+    let mut left = 0;
+    for run in turn.rollout.clusters() {
+        let Some(progress) = turn.progress.clusters.get(&run.cluster) else { continue };
+        if progress.groups.values().any(|g| g.touched && g.state != GroupState::Done) {
+            left += 1;
+            cluster::heal(turn, run, out);
+        }
+    }
+    if left == 0 {
+        out.records.push(Event::Aborted);
+    }
+    State::Going
+}
+
+/// The clusters of the failing cluster's wave that were touched: they go back together. Waves before it were verified, and stay.
+fn touched_beside(rollout: &Rollout, progress: &Progress, failing: &ClusterName) -> BTreeSet<ClusterName> {
+    let wave = rollout.stages.iter().flat_map(|s| &s.waves).find(|w| w.clusters.iter().any(|c| c.cluster == *failing));
+    let touched = |name: &ClusterName| progress.clusters.get(name).is_some_and(|c| c.groups.values().any(|g| g.touched));
+    wave.map(|w| w.clusters.iter().map(|c| c.cluster.clone()).filter(touched).collect()).unwrap_or_default()
+}

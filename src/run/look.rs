@@ -1,0 +1,19 @@
+//! One look at the world: groups from the cloud, nodes from the clusters, put together. Judges nothing.
+
+use crate::cloud::{Cloud, CloudError, Place};
+use crate::model::Live;
+use crate::nodes::NodeApi;
+
+/// The live state of these clusters, nodes among it.
+///
+/// # Errors
+/// When the cloud gave no answer at all; what it could not read in part is a gap of its cluster.
+pub async fn look<W: Cloud + NodeApi>(world: &W, places: &[Place]) -> Result<Live, CloudError> {
+    let mut live = world.read(places).await?;
+    for place in places {
+        if let Some(cluster) = live.clusters.get_mut(&place.cluster) {
+            cluster.nodes = world.nodes(&place.cluster).await;
+        }
+    }
+    Ok(live)
+}

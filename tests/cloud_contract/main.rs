@@ -1,0 +1,50 @@
+//! What every implementation of `Cloud` and `NodeApi` has to do (`cases`), run on the simulated account, and what only that one promises (`world`).
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod world;
+
+/// Makes one test per case and implementation, so that a failure names both.
+macro_rules! contract {
+    ($implementation:ident, $fresh:expr, [$($case:ident),* $(,)?]) => {
+        mod $implementation {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let (cloud, _kept) = $fresh;
+                    super::cases::$case(&cloud).await;
+                }
+            )*
+        }
+    };
+}
+
+contract!(
+    on_the_simulated_account,
+    crate::bench::quiet_world(),
+    [
+        created_groups_read_back_equal,
+        every_effect_is_done_once,
+        neither_expected_nor_wanted_is_moved_and_untouched,
+        refusals_touch_nothing,
+        sizes_move_desired_capacity,
+        desired_capacity_is_reached,
+        a_detached_instance_runs_on_and_is_replaced,
+        ending_with_decrement_is_not_replaced,
+        suspended_launch_starts_nothing,
+        a_launch_decided_before_launch_was_suspended_does_not_begin,
+        activities_come_to_an_end,
+        scale_in_ends_the_oldest_version_first,
+        instances_run_the_version_pinned_at_their_launch,
+        spot_follows_the_distribution,
+        zones_are_filled_evenly,
+        a_drain_empties_a_node,
+        pods_of_a_node_that_goes_undrained_come_back,
+        a_node_that_is_gone_needs_nothing,
+        a_group_goes_when_it_is_empty,
+        names_are_unique_in_account_and_region,
+    ]
+);

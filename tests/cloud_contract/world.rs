@@ -1,0 +1,461 @@
+//! What the simulated account promises beyond the contract: the same future from the same state, files that survive a kill, faults to order.
+
+use std::path::Path;
+
+use kfleet::cloud::local::{Fault, Options, World};
+use kfleet::cloud::{Cloud, CloudError};
+use kfleet::model::{ActivityStatus, Applied, AsgName, CloudEffect, Effect, Lifecycle, Live, NodeEffect, Nodes, Span, UserData};
+use kfleet::nodes::NodeApi;
+
+use crate::bench::{Bench, creation, definition, desired, detach, new_version, pin, place, quiet, quiet_world, terminate};
+
+const CLUSTER: &str = "one.k8s.foo.bar";
+
+/// A world in which much happens by itself.
+fn lively() -> Options {
+    Options { spot_life: Some(Span::from_secs(7_200)), ..Options::default() }
+}
+
+fn faults(texts: &[&str]) -> Vec<Fault> {
+    texts.iter().map(|t| t.parse().unwrap()).collect()
+}
+
+fn state_error(dir: &Path) -> String {
+    match World::open(dir, quiet()) {
+        Err(CloudError::State { path, message }) => format!("{}: {message}", path.rsplit('/').next().unwrap_or_default()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A spot group of three, so that instances are reclaimed too.
+async fn spot_group(world: &World, cluster: &str, group: &str) -> AsgName {
+    let bench = Bench::new(world, cluster);
+    let mut wanted = definition(cluster, group, 1, 8);
+    let policy = serde_json::json!({
+        "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 0},
+        "Overrides": [{"InstanceType": "r5.xlarge"}, {"InstanceType": "m4.xlarge"}],
+    });
+    wanted.auto_scaling_group.mixed_instances_policy = Some(serde_json::from_value(policy).unwrap());
+    bench.told(&new_version(&wanted, "ami-1", UserData::Given(String::new()), group)).await;
+    assert_eq!(bench.told(&creation(&wanted, 1, 3)).await, "done");
+    wanted.auto_scaling_group.auto_scaling_group_name
+}
+
+async fn seen(world: &World, cluster: &str) -> (Live, Nodes) {
+    let place = place(cluster);
+    (world.read(std::slice::from_ref(&place)).await.unwrap(), world.nodes(&place.cluster).await)
+}
+
+#[tokio::test]
+async fn looking_leaves_no_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("account");
+    let world = World::open(&missing, quiet()).unwrap();
+    assert_eq!(world.now().to_string(), "2026-01-05T08:00:00.000Z");
+    let bench = Bench::new(&world, CLUSTER);
+    assert!(bench.cluster().await.groups.is_empty());
+    assert!(bench.nodes().await.is_empty());
+    assert_eq!(world.account(&bench.place).await.unwrap(), bench.place.account);
+    world.wait(world.now()).await.unwrap();
+    let none: AsgName = "none".parse().unwrap();
+    assert!(bench.told(&desired(&none, 1, 2)).await.starts_with("moved: "));
+    assert!(bench.told(&creation(&definition(CLUSTER, "nodes", 0, 1), 1, 0)).await.starts_with("refused "));
+    assert_eq!(bench.act(NodeEffect::Cordon { node: "n".parse().unwrap() }).await, Applied::Already);
+    assert!(!missing.exists());
+    assert_eq!((world.log(), world.reads()), (Vec::new(), 1));
+}
+
+/// Whatever was answered is in the files: another process that opens them sees the same, after every call.
+#[tokio::test]
+async fn a_kill_at_any_moment_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(dir.path(), lively()).unwrap();
+    let name = spot_group(&world, CLUSTER, "nodes").await;
+    let bench = Bench::new(&world, CLUSTER);
+    bench.complete(&name).await;
+    for round in 0..120 {
+        let group = bench.group(&name).await;
+        let node = bench.nodes().await.into_keys().nth(round % 3);
+        let instance = group.instances.keys().nth(round % 3).unwrap().clone();
+        match round % 6 {
+            0 => drop(bench.told(&desired(&name, group.desired, group.desired + 1)).await),
+            1 => drop(bench.told(&detach(&name, &instance)).await),
+            2 => drop(bench.told(&terminate(&name, &instance, round % 4 == 2)).await),
+            3 => bench.pass(37).await,
+            4 => bench.pass(3_600).await,
+            _ => drop(bench.act(NodeEffect::Evict { node: node.unwrap() }).await),
+        }
+        let reopened = World::open(dir.path(), lively()).unwrap();
+        assert_eq!(reopened.now(), world.now());
+        assert_eq!(seen(&reopened, CLUSTER).await, seen(&world, CLUSTER).await, "round {round}");
+    }
+    assert!(world.log().len() > 40, "{}", world.log().len());
+}
+
+#[tokio::test]
+async fn a_reopened_world_has_the_same_future() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(dir.path(), lively()).unwrap();
+    let name = spot_group(&world, CLUSTER, "nodes").await;
+    Bench::new(&world, CLUSTER).pass(5_000).await;
+    let other = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, other.path().join(path.file_name().unwrap())).unwrap();
+    }
+    // Half a write of a process that was killed: no part of the state.
+    std::fs::write(other.path().join("clock.json.new"), "{").unwrap();
+    let reopened = World::open(other.path(), lively()).unwrap();
+    for world in [&world, &reopened] {
+        let bench = Bench::new(world, CLUSTER);
+        let now = bench.group(&name).await.desired;
+        bench.told(&desired(&name, now, now + 1)).await;
+        bench.pass(40_000).await;
+    }
+    assert_eq!(seen(&reopened, CLUSTER).await, seen(&world, CLUSTER).await);
+}
+
+#[tokio::test]
+async fn time_is_the_same_in_small_steps_and_large() {
+    let mut ends = Vec::new();
+    for (steps, seconds) in [(1, 36_000), (3_600, 10)] {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::open(dir.path(), lively()).unwrap();
+        spot_group(&world, CLUSTER, "nodes").await;
+        for _ in 0..steps {
+            Bench::new(&world, CLUSTER).pass(seconds).await;
+        }
+        ends.push(seen(&world, CLUSTER).await);
+    }
+    assert_eq!(ends[0], ends[1]);
+}
+
+#[tokio::test]
+async fn the_seed_decides_and_a_group_is_its_own() {
+    let mut ends = Vec::new();
+    for (seed, neighbours) in [(1, 0), (1, 0), (1, 3), (2, 0)] {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::open(dir.path(), Options { seed, ..lively() }).unwrap();
+        for n in 0..neighbours {
+            spot_group(&world, CLUSTER, &format!("a{n}")).await;
+        }
+        let name = spot_group(&world, CLUSTER, "nodes").await;
+        let bench = Bench::new(&world, CLUSTER);
+        bench.pass(36_000).await;
+        let group = bench.group(&name).await;
+        let nodes = bench.nodes().await.into_iter().filter(|(_, n)| group.instances.contains_key(&n.instance));
+        ends.push((nodes.collect::<Vec<_>>(), group));
+    }
+    assert!(!ends[0].0.is_empty());
+    assert_eq!(ends[0], ends[1], "same seed, same trace");
+    assert_eq!(ends[0], ends[2], "other groups change nothing");
+    assert_ne!(ends[0], ends[3], "another seed, another trace");
+}
+
+/// With an option changed, what has been seen before must not turn out to have been otherwise.
+#[tokio::test]
+async fn changed_options_leave_the_past_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(dir.path(), quiet()).unwrap();
+    let (one, two) = (spot_group(&world, CLUSTER, "nodes").await, "two.k8s.foo.bar");
+    spot_group(&world, two, "others").await;
+    Bench::new(&world, CLUSTER).pass(86_400).await;
+    let before = seen(&world, two).await;
+    drop(world);
+    let world = World::open(dir.path(), lively()).unwrap();
+    let bench = Bench::new(&world, CLUSTER);
+    assert_eq!(bench.told(&desired(&one, 3, 4)).await, "done");
+    bench.pass(1).await;
+    drop(world);
+    let (mut then, now) = (before, seen(&World::open(dir.path(), lively()).unwrap(), two).await);
+    then.0.read_at = now.0.read_at;
+    assert_eq!(then, now);
+}
+
+#[tokio::test]
+async fn unusable_files_are_named_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(dir.path(), quiet()).unwrap();
+    spot_group(&world, CLUSTER, "nodes").await;
+    drop(world);
+    let clock = dir.path().join("clock.json");
+    let cluster = dir.path().join("cluster-111122223333-eu-west-3-one.k8s.foo.bar.json");
+    let (good_clock, good) = (std::fs::read_to_string(&clock).unwrap(), std::fs::read_to_string(&cluster).unwrap());
+    for (path, text, told) in [
+        (&clock, String::new(), "clock.json: EOF while parsing"),
+        (&clock, good_clock.replace("\"version\":1", "\"version\":7"), "clock.json: it is of version 7, this program knows version 1"),
+        (&cluster, good[..good.len() / 2].to_owned(), "cluster-111122223333-eu-west-3-one.k8s.foo.bar.json: EOF while parsing"),
+        (&cluster, good.replace("\"desired\":3", "\"desired\":-3"), "cluster-111122223333-eu-west-3-one.k8s.foo.bar.json: state.groups.nodes"),
+        (
+            &cluster,
+            good.replace("\"cluster\":\"one", "\"cluster\":\"two"),
+            "cluster-111122223333-eu-west-3-one.k8s.foo.bar.json: it holds cluster two",
+        ),
+    ] {
+        let kept = std::fs::read(path).unwrap();
+        std::fs::write(path, &text).unwrap();
+        let error = state_error(dir.path());
+        assert!(error.starts_with(told), "{error}");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), text);
+        std::fs::write(path, kept).unwrap();
+    }
+    std::fs::remove_file(&clock).unwrap();
+    assert!(state_error(dir.path()).starts_with("clock.json: "), "a cluster without a clock");
+}
+
+#[tokio::test]
+async fn one_process_changes_it_while_others_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (World::open(dir.path(), quiet()).unwrap(), World::open(dir.path(), quiet()).unwrap());
+    let name = spot_group(&first, CLUSTER, "nodes").await;
+    let refused = second.wait(second.now() + Span::from_secs(1)).await;
+    assert!(matches!(refused, Err(CloudError::State { message, .. }) if message == "another process is changing it"));
+    drop(first);
+    // What the other did meanwhile is known before anything is changed, or time moved.
+    let bench = Bench::new(&second, CLUSTER);
+    bench.pass(600).await;
+    assert_eq!(bench.instances(&name, Lifecycle::InService).await.len(), 3);
+    assert_eq!(bench.told(&desired(&name, 3, 4)).await, "done");
+    assert_eq!(bench.group(&name).await.desired, 4);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_saved_did_not_happen() {
+    let (world, dir) = quiet_world();
+    let name = spot_group(&world, CLUSTER, "nodes").await;
+    let bench = Bench::new(&world, CLUSTER);
+    let (before, logged) = (bench.cluster().await, world.log());
+    // Something in the way of the temporary file.
+    let obstacle = dir.path().join("cluster-111122223333-eu-west-3-one.k8s.foo.bar.json.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    assert!(matches!(bench.apply(&desired(&name, 3, 4)).await, Err(CloudError::State { .. })));
+    assert_eq!((bench.cluster().await, world.log()), (before, logged));
+    std::fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(bench.told(&desired(&name, 3, 4)).await, "done");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_centuries() {
+    let (world, _dir) = quiet_world();
+    let far = kfleet::model::Timestamp::from_millis(i64::MAX);
+    assert!(matches!(world.wait(far).await, Err(CloudError::Refused { .. })));
+    assert_eq!(world.now().to_string(), "2026-01-05T08:00:00.000Z");
+}
+
+#[tokio::test]
+async fn instances_take_their_time() {
+    let (world, _dir) = quiet_world();
+    let name = spot_group(&world, CLUSTER, "nodes").await;
+    let bench = Bench::new(&world, CLUSTER);
+    let begin = world.now();
+    let mut phases = String::new();
+    for _ in 0..24 {
+        let (group, nodes) = (bench.group(&name).await, bench.nodes().await);
+        let serving = bench.instances(&name, Lifecycle::InService).await.len();
+        let ready = nodes.values().filter(|n| n.ready).count();
+        let pods: u32 = nodes.values().map(|n| n.evictable_pods).sum();
+        phases += &format!(
+            "{}s: {} instances, {serving} serving, {ready} ready, {pods} pods\n",
+            world.now().since(begin).millis() / 1_000,
+            group.instances.len()
+        );
+        bench.pass(10).await;
+    }
+    let told = [
+        "0s: 0 instances, 0 serving, 0 ready, 0 pods",
+        "40s: 3 instances, 0 serving, 0 ready, 0 pods",
+        "80s: 3 instances, 0 serving, 0 ready, 0 pods",
+        "120s: 3 instances, 1 serving, 0 ready, 0 pods",
+        "160s: 3 instances, 3 serving, 3 ready, 17 pods",
+        "200s: 3 instances, 3 serving, 3 ready, 17 pods",
+    ];
+    assert_eq!(phases.lines().step_by(4).collect::<Vec<_>>(), told);
+}
+
+async fn group_with(orders: &[&str], image: &str) -> (World, tempfile::TempDir, AsgName) {
+    let (world, dir) = quiet_world();
+    let bench = Bench::new(&world, CLUSTER);
+    let wanted = definition(CLUSTER, "nodes", 1, 8);
+    let name = bench.created(&wanted, 2).await;
+    bench.all_ready().await;
+    world.set_faults(faults(orders));
+    bench.told(&new_version(&wanted, image, UserData::CarriedFrom(1), "second")).await;
+    bench.told(&pin(&name, 1, 2)).await;
+    assert_eq!(bench.told(&desired(&name, 2, 3)).await, "done");
+    bench.pass(300).await;
+    (world, dir, name)
+}
+
+#[tokio::test]
+async fn sick_and_dead_images_and_refused_capacity() {
+    for (orders, image, serving, pending, ready) in [
+        (vec![], "ami-2", 3, 0, 3),
+        (vec!["sick-image:ami-2"], "ami-2", 3, 0, 2),
+        (vec!["sick-image:ami-2"], "ami-3", 3, 0, 3),
+        (vec!["dead-image:ami-2"], "ami-2", 2, 1, 2),
+        (vec!["no-capacity:nodes"], "ami-2", 2, 0, 2),
+        (vec!["no-capacity:nodes.one.k8s.foo.bar"], "ami-2", 2, 0, 2),
+        (vec!["no-capacity:others"], "ami-2", 3, 0, 3),
+        (vec!["slow-boot:nodes:600"], "ami-2", 2, 1, 2),
+    ] {
+        let (world, dir, name) = group_with(&orders, image).await;
+        let before = seen(&world, CLUSTER).await;
+        drop(world);
+        // Faults are not saved, what they brought about is.
+        let world = World::open(dir.path(), quiet()).unwrap();
+        let bench = Bench::new(&world, CLUSTER);
+        assert_eq!(seen(&world, CLUSTER).await, before, "{orders:?}");
+        assert_eq!(bench.instances(&name, Lifecycle::InService).await.len(), serving, "{orders:?}");
+        assert_eq!(bench.instances(&name, Lifecycle::Pending).await.len(), pending, "{orders:?}");
+        assert_eq!(bench.nodes().await.values().filter(|n| n.ready).count(), ready, "{orders:?}");
+    }
+}
+
+/// Killed after the clusters were saved and before the clock was.
+#[tokio::test]
+async fn a_clock_that_is_behind_a_cluster_is_moved() {
+    let (world, dir) = quiet_world();
+    let name = spot_group(&world, CLUSTER, "nodes").await;
+    let clock = dir.path().join("clock.json");
+    let before = std::fs::read(&clock).unwrap();
+    world.set_faults(faults(&["sick-image:ami-1"]));
+    Bench::new(&world, CLUSTER).complete(&name).await;
+    let seen_before = seen(&world, CLUSTER).await;
+    drop(world);
+    std::fs::write(&clock, before).unwrap();
+    let reopened = World::open(dir.path(), quiet()).unwrap();
+    assert_eq!(reopened.now(), seen_before.0.read_at);
+    assert_eq!(seen(&reopened, CLUSTER).await, seen_before);
+}
+
+#[tokio::test]
+async fn a_group_made_again_is_another() {
+    let (world, _dir) = quiet_world();
+    let bench = Bench::new(&world, CLUSTER);
+    let wanted = definition(CLUSTER, "nodes", 0, 3);
+    let mut ids = std::collections::BTreeSet::new();
+    for _ in 0..2 {
+        let name = bench.created(&wanted, 1).await;
+        ids.extend(bench.instances(&name, Lifecycle::InService).await);
+        bench.told(&desired(&name, 1, 0)).await;
+        bench.complete(&name).await;
+        bench.told(&CloudEffect::DeleteGroup { group: Box::new(wanted.auto_scaling_group.clone()) }).await;
+    }
+    assert_eq!(ids.len(), 2);
+}
+
+#[tokio::test]
+async fn refused_capacity_is_told_and_ends() {
+    let (world, _dir, name) = group_with(&["no-capacity:nodes"], "ami-2").await;
+    let bench = Bench::new(&world, CLUSTER);
+    let refusals = bench.group(&name).await.activities.into_iter().filter(|a| a.status == ActivityStatus::NoCapacity);
+    let messages: Vec<String> = refusals.map(|a| a.message).collect();
+    assert!(messages.len() >= 4, "{messages:?}");
+    assert!(messages[0].starts_with("We currently do not have sufficient m5.xlarge capacity in the Availability Zone you requested (eu-west-3a)."));
+    world.set_faults(Vec::new());
+    bench.complete(&name).await;
+    let last = bench.group(&name).await.activities.pop().unwrap();
+    assert_eq!(last.status, ActivityStatus::Successful);
+    bench.told(&desired(&name, 3, 2)).await;
+    assert_eq!(bench.group(&name).await.activities.pop().unwrap().status, ActivityStatus::InProgress);
+    bench.pass(36_000).await;
+    assert!(bench.group(&name).await.activities.len() <= 20);
+}
+
+#[tokio::test]
+async fn a_stuck_drain_names_its_budget() {
+    let (world, _dir, _) = group_with(&["stuck-drain:nodes"], "ami-2").await;
+    let bench = Bench::new(&world, CLUSTER);
+    let (node, before) = bench.nodes().await.into_iter().max_by_key(|(_, n)| n.evictable_pods).unwrap();
+    for _ in 0..20 {
+        assert_eq!(bench.act(NodeEffect::Evict { node: node.clone() }).await, Applied::Done);
+        bench.pass(30).await;
+    }
+    let after = &bench.nodes().await[&node];
+    assert_eq!((after.evictable_pods, after.blocked.len()), (before.evictable_pods, before.evictable_pods as usize));
+    let block = &after.blocked[0];
+    assert!(block.pod.starts_with(&block.budget) && block.budget == "default/nodes-app-0", "{block:?}");
+    assert!(world.log().iter().all(|call| !matches!(call.effect, Effect::Node(_))), "nothing took effect");
+}
+
+#[tokio::test]
+async fn calls_are_throttled_and_answers_lost() {
+    let (world, _dir) = quiet_world();
+    let name = spot_group(&world, CLUSTER, "nodes").await;
+    let bench = Bench::new(&world, CLUSTER);
+    let logged = world.log().len();
+    world.set_faults(faults(&["throttle:2"]));
+    let mut errors = 0;
+    for _ in 0..10 {
+        errors += usize::from(matches!(world.read(std::slice::from_ref(&bench.place)).await, Err(CloudError::Throttled { .. })));
+    }
+    assert_eq!(errors, 5);
+    world.set_faults(faults(&["lost-answer:2"]));
+    let mut told = Vec::new();
+    for to in 4..8 {
+        let effect = desired(&name, to - 1, to);
+        let mut answer = bench.told(&effect).await;
+        if answer.starts_with("no answer") {
+            answer = format!("no answer, then {}", bench.told(&effect).await);
+        }
+        told.push(answer);
+    }
+    assert_eq!(told.iter().filter(|t| *t == "no answer, then already").count(), 3, "{told:?}");
+    let sizes: Vec<u32> = world.log()[logged..]
+        .iter()
+        .filter_map(|c| if let Effect::Cloud(CloudEffect::SetDesired { to, .. }) = &c.effect { Some(*to) } else { None })
+        .collect();
+    assert_eq!(sizes, [4, 5, 6, 7], "every effect took place once");
+}
+
+#[tokio::test]
+async fn gaps_and_wrong_accounts() {
+    let (world, _dir) = quiet_world();
+    spot_group(&world, CLUSTER, "nodes").await;
+    let bench = Bench::new(&world, CLUSTER);
+    world.set_faults(faults(&["no-read:one.k8s.foo.bar", "wrong-account:one.k8s.foo.bar"]));
+    let cluster = bench.cluster().await;
+    assert_eq!((cluster.groups.len(), cluster.gaps.len()), (0, 1));
+    assert!(matches!(world.nodes(&bench.place.cluster).await, Nodes::Unknown(_)));
+    assert_ne!(world.account(&bench.place).await.unwrap(), bench.place.account);
+    let other = place("two.k8s.foo.bar");
+    assert_eq!(world.account(&other).await.unwrap(), other.account);
+}
+
+#[tokio::test]
+async fn the_autoscaler_moves_what_it_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(dir.path(), Options::default()).unwrap();
+    let bench = Bench::new(&world, CLUSTER);
+    let mut untagged = definition(CLUSTER, "fixed", 1, 6);
+    untagged.auto_scaling_group.tags.retain(|t| t.key != "k8s.io/cluster-autoscaler/enabled");
+    let free = bench.created(&definition(CLUSTER, "free", 1, 4), 2).await;
+    let held = bench.created(&definition(CLUSTER, "held", 1, 4), 2).await;
+    let fixed = bench.created(&untagged, 2).await;
+    bench.all_ready().await;
+    let members = bench.instances(&held, Lifecycle::InService).await;
+    let (node, _) = bench.nodes().await.into_iter().find(|(_, n)| members.contains(&n.instance)).unwrap();
+    let size = bench.group(&held).await.desired;
+    bench.act(NodeEffect::Cordon { node }).await;
+    let mut sizes = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        bench.pass(600).await;
+        sizes.insert(bench.group(&free).await.desired);
+        assert_eq!(bench.group(&held).await.desired, size, "a cordoned node: somebody is at work");
+        assert_eq!(bench.group(&fixed).await.desired, 2, "not tagged");
+    }
+    assert_eq!(sizes, [1, 2, 3, 4].into());
+}
+
+#[tokio::test]
+async fn spot_instances_are_reclaimed_and_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(dir.path(), Options { autoscaler: false, ..lively() }).unwrap();
+    let name = spot_group(&world, CLUSTER, "nodes").await;
+    let bench = Bench::new(&world, CLUSTER);
+    bench.complete(&name).await;
+    let first = bench.instances(&name, Lifecycle::InService).await;
+    bench.pass(3 * 7_200).await;
+    bench.complete(&name).await;
+    assert!(bench.instances(&name, Lifecycle::InService).await.iter().all(|id| !first.contains(id)));
+}

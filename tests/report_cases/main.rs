@@ -1,0 +1,10 @@
+//! What reports say, as whole texts: each case builds a plan or a rollout and is compared with the file of its name.
+//!
+//! `KFLEET_BLESS=1 cargo test --test report_cases` writes the files anew; read the difference before you commit it.
+
+#[cfg(test)]
+mod plans;
+#[cfg(test)]
+mod rollouts;
+#[cfg(test)]
+mod sample;
