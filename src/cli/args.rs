@@ -160,9 +160,9 @@ pub(super) struct Pace {
     /// Approve every stage by itself; on the simulated account only.
     #[arg(long)]
     pub(super) auto_approve: bool,
-    /// Longest wait for mere time (soak, freeze); beyond it the command exits with 3. Virtual time is never too long.
-    #[arg(long, value_name = "TIME", default_value = "6h")]
-    pub(super) max_wait: Span,
+    /// Longest wait for mere time (soak, freeze); beyond it the command exits with 3. Without it virtual time is waited out.
+    #[arg(long, value_name = "TIME")]
+    pub(super) max_wait: Option<Span>,
 }
 
 #[derive(Debug, Args)]

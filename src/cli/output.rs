@@ -11,7 +11,7 @@ pub(crate) struct Output {
 }
 
 /// Put before every line that speaks of a simulated account, so that nobody takes it for the real one.
-const LOCAL: &str = "[local] ";
+pub(super) const LOCAL: &str = "[local] ";
 
 impl Output {
     pub(super) fn new(quiet: bool) -> Self {

@@ -64,7 +64,7 @@ fn prepare_all(fleet: &Fleet) -> Result<BTreeMap<ClusterName, Prepared>, Failure
 fn prepare_one(renderer: &Renderer<'_>, cluster: &Cluster) -> Result<Prepared, Failure> {
     let rendered = renderer.render(&cluster.name)?;
     let documents: Vec<yaml::Document> = rendered.documents.iter().map(|d| d.document.clone()).collect();
-    let manifests = kops::read(&documents).map_err(|errors| manifest_failure(&rendered, &errors.0))?;
+    let manifests = kops::read(&documents).map_err(|errors| manifest_failure(renderer, &rendered, &errors.0))?;
     if manifests.cluster.name != cluster.name {
         return Err(Failure::new(format!("{}: the templates render the Cluster `{}`", cluster.file, manifests.cluster.name))
             .hint("use `{{ cluster.name }}` as its name"));
@@ -96,24 +96,36 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
-/// Every fault with its rendered line, a caret, and the template that wrote it.
-fn manifest_failure(rendered: &Rendered, errors: &[KopsError]) -> Failure {
-    let mut text = String::new();
+/// Every fault with its rendered line, a caret, and the template line that wrote it. One template line that is wrong for
+/// many documents is one fault: it is shown for the first, the others are named.
+fn manifest_failure(renderer: &Renderer<'_>, rendered: &Rendered, errors: &[KopsError]) -> Failure {
+    let trace = renderer.trace(rendered).unwrap_or_default();
+    let written = |error: &KopsError| trace.line(error.pos.line).map(|l| format!("{}:{}", l.template, l.line));
+    let mut faults: Vec<(&KopsError, Option<String>, Vec<&str>)> = Vec::new();
     for error in errors {
-        let line = rendered.text.lines().nth(usize::try_from(error.pos.line.saturating_sub(1)).unwrap_or(usize::MAX)).unwrap_or_default();
-        let number = error.pos.line.to_string();
-        let (margin, caret) = (" ".repeat(number.len()), " ".repeat(usize::try_from(error.pos.column.saturating_sub(1)).unwrap_or(0)));
-        let from = rendered.origin(error.pos.line).map(|t| format!(", rendered from {t}")).unwrap_or_default();
-        let separator = if text.is_empty() { "" } else { "\n" };
-        text.push_str(&format!(
-            "{separator}{}: {}\n{margin}--> rendered/{}/manifests.yaml:{}{from}\n{margin} |\n{number} | {line}\n{margin} | {caret}^\n",
-            error.document, error.message, rendered.cluster, error.pos,
-        ));
-        if let Some(hint) = &error.hint {
-            text.push_str(&format!("{margin} = {hint}\n"));
+        let from = written(error);
+        match faults.iter_mut().find(|(first, place, _)| place.is_some() && *place == from && first.message == error.message) {
+            Some((_, _, others)) => others.push(&error.document),
+            None => faults.push((error, from, Vec::new())),
         }
     }
-    Failure::new(text)
+    Failure::new(faults.iter().map(|(error, from, others)| fault(rendered, error, from.as_deref(), others)).collect::<Vec<_>>().join("\n"))
+}
+
+fn fault(rendered: &Rendered, error: &KopsError, from: Option<&str>, others: &[&str]) -> String {
+    let line = rendered.text.lines().nth(usize::try_from(error.pos.line.saturating_sub(1)).unwrap_or(usize::MAX)).unwrap_or_default();
+    let number = error.pos.line.to_string();
+    let (margin, caret) = (" ".repeat(number.len()), " ".repeat(usize::try_from(error.pos.column.saturating_sub(1)).unwrap_or(0)));
+    let place = format!("rendered/{}/manifests.yaml:{}", rendered.cluster, error.pos);
+    let from = from.map(|t| format!("{t}: ")).unwrap_or_default();
+    let mut text = format!("{from}{}: {}\n{margin}--> {place}\n{margin} |\n{number} | {line}\n{margin} | {caret}^\n", error.document, error.message);
+    if !others.is_empty() {
+        text.push_str(&format!("{margin} = the same in {}\n", others.join(", ")));
+    }
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("{margin} = {hint}\n"));
+    }
+    text
 }
 
 /// Digest of everything that can influence rendering: templates, snippets, vars and cluster files.

@@ -39,6 +39,7 @@ async fn start(arguments: &Arguments, command: &StartArguments, output: &Output)
     prepared.warnings().for_each(|w| output.story(&format!("warning: {w}")));
     let groups: usize = prepared.clusters.values().map(|c| c.desired.groups.len()).sum();
     output.local_story(&format!("{} clusters rendered, {groups} groups compiled", prepared.clusters.len()));
+    world::may_approve_itself(arguments, &command.pace)?;
     let store = world::store(arguments, &prepared.fleet)?;
     if let Some(id) = unfinished(&store)? {
         return Err(
@@ -61,7 +62,8 @@ async fn start(arguments: &Arguments, command: &StartArguments, output: &Output)
     let (mut journal, first) = Journal::begin(&store, &rollout)?;
     let mut screen = Screen::new(output, machine(arguments)?);
     screen.hear(&crate::run::Signal::Recorded(&first));
-    carry(arguments, &prepared.fleet, &store, &world, &mut journal, &command.pace, screen, output).await
+    let outcome = carry(arguments, &prepared.fleet, &store, &world, &mut journal, &command.pace, screen, output).await?;
+    exit(&outcome, &journal, output)
 }
 
 /// Whether every cluster of the plan is known to run, verified, just what git wants.
@@ -116,6 +118,7 @@ fn new_id(store: &Store, now: Timestamp, plan: &Plan) -> Result<String, Failure>
 }
 
 async fn resume(arguments: &Arguments, command: &DriveArguments, output: &Output) -> Result<Exit, Failure> {
+    world::may_approve_itself(arguments, &command.pace)?;
     let (fleet, store) = opened(arguments)?;
     let Some(id) = chosen(&store, command.rollout.as_deref())? else {
         output.story("no rollout is unfinished: nothing to resume");
@@ -124,7 +127,8 @@ async fn resume(arguments: &Arguments, command: &DriveArguments, output: &Output
     let world = world::world(&store, 1, &command.faults)?;
     let mut journal = Journal::take_up(&store, &id)?;
     let screen = Screen::new(output, machine(arguments)?);
-    carry(arguments, &fleet, &store, &world, &mut journal, &command.pace, screen, output).await
+    let outcome = carry(arguments, &fleet, &store, &world, &mut journal, &command.pace, screen, output).await?;
+    exit(&outcome, &journal, output)
 }
 
 fn approve(arguments: &Arguments, command: &ApproveArguments, output: &Output) -> Result<Exit, Failure> {
@@ -170,8 +174,10 @@ async fn abort(arguments: &Arguments, command: &AbortArguments, output: &Output)
     };
     let world = world::world(&store, 1, &[])?;
     let screen = Screen::new(output, machine(arguments)?);
-    let pace = Pace { auto_approve: false, max_wait: Span::from_secs(0) };
-    carry(arguments, &fleet, &store, &world, &mut journal, &pace, screen, output).await
+    let pace = Pace { auto_approve: false, max_wait: None };
+    let outcome = carry(arguments, &fleet, &store, &world, &mut journal, &pace, screen, output).await?;
+    // What is an error to whoever wanted the rollout is the success of whoever wanted it stopped.
+    if outcome == Outcome::Ended(Ending::Aborted) { Ok(Exit::Good) } else { exit(&outcome, &journal, output) }
 }
 
 fn status(arguments: &Arguments, which: &WhichArguments, output: &Output) -> Result<Exit, Failure> {
@@ -225,14 +231,14 @@ async fn carry(
     pace: &Pace,
     mut screen: Screen<'_>,
     output: &Output,
-) -> Result<Exit, Failure> {
+) -> Result<Outcome, Failure> {
     let drive = Drive {
         by: world::who(),
         folder: folder(fleet),
         poll: Span::from_secs(10),
         watch: Span::from_secs(60),
         // Virtual time costs nothing.
-        max_wait: if pace.max_wait.is_zero() { Span::ZERO } else { Span::from_secs(366 * 86_400) },
+        max_wait: pace.max_wait.unwrap_or(Span::from_secs(366 * 86_400)),
         auto_approve: pace.auto_approve,
     };
     let interrupted = interruption();
@@ -247,10 +253,14 @@ async fn carry(
     } else {
         output.local_result(&summary)?;
     }
+    Ok(outcome)
+}
+
+fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Result<Exit, Failure> {
     match outcome {
         Outcome::Ended(Ending::Finished) => Ok(Exit::Good),
         Outcome::Ended(Ending::RolledBack) => Ok(Exit::RolledBack),
-        Outcome::Ended(Ending::Aborted) => Ok(Exit::Good),
+        Outcome::Ended(Ending::Aborted) => Err(Failure::new(format!("rollout {} was aborted", journal.rollout().id))),
         Outcome::Stuck => Ok(Exit::Stuck),
         Outcome::WaitingForPerson(_) | Outcome::Interrupted => Ok(Exit::Waits),
         Outcome::WaitingForTime { until, why } => {

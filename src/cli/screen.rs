@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::output::{Output, announced};
+use super::output::{LOCAL, Output, announced};
 use crate::report;
 use crate::run::Signal;
 
@@ -73,5 +73,6 @@ impl<'a> Screen<'a> {
 
 /// Columns for the live view, less what the announcement takes.
 fn width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|c| c.parse::<usize>().ok()).unwrap_or(120).saturating_sub(9).max(60)
+    let columns = terminal_size::terminal_size_of(std::io::stderr()).map_or(120, |(width, _)| usize::from(width.0));
+    columns.saturating_sub(LOCAL.len() + 1).max(40)
 }

@@ -1,6 +1,6 @@
 //! The cloud that was asked for, and the store that belongs to it.
 
-use super::args::{Arguments, CloudArgument};
+use super::args::{Arguments, CloudArgument, Pace};
 use super::failure::Failure;
 use crate::cloud::local::{Fault, Options, World};
 use crate::fleet::Fleet;
@@ -14,6 +14,16 @@ pub(super) fn store(arguments: &Arguments, fleet: &Fleet) -> Result<Store, Failu
             Err(Failure::new("this build of kfleet has no AWS in it").hint("`--cloud local` acts on the embedded simulated account"))
         }
         None => Err(Failure::new("no cloud was named").hint("say `--cloud local` for the embedded simulated account, or set KFLEET_CLOUD")),
+    }
+}
+
+/// A stage that approves itself is a toy: only the simulated account takes it.
+pub(super) fn may_approve_itself(arguments: &Arguments, pace: &Pace) -> Result<(), Failure> {
+    match arguments.cloud {
+        Some(CloudArgument::Aws) if pace.auto_approve => {
+            Err(Failure::new("a real cloud refuses `--auto-approve`").hint("look at the plan, then `kfleet rollout approve STAGE --plan ID`"))
+        }
+        Some(CloudArgument::Aws | CloudArgument::Local) | None => Ok(()),
     }
 }
 

@@ -134,9 +134,7 @@ fn group(shape: &GroupShape, names: &[String], tally: &Tally, style: Style) -> V
     let mut out = vec![format!("  {symbol} {names}: {what}")];
     let mixed = shape.fields.iter().any(|f| !f.in_place);
     out.extend(fields(&shape.fields, mixed, style));
-    out.extend(
-        tally.reasons.iter().filter(|(_, ids)| !ids.is_empty()).map(|(reason, ids)| instances(reason, ids, tally.per_cluster.len() == 1, style)),
-    );
+    out.extend(tally.reasons.iter().filter(|(_, ids)| !ids.is_empty()).map(|(reason, ids)| instances(reason, ids, style)));
     out
 }
 
@@ -166,10 +164,8 @@ fn retire(tally: &Tally) -> String {
     }
 }
 
-/// Ids say something beside the cluster they are in, so for several clusters only the number is shown.
-fn instances(reason: &str, ids: &[InstanceId], one_cluster: bool, style: Style) -> String {
-    let names = list(ids, if style.full { usize::MAX } else { INSTANCES });
-    let names = if one_cluster || style.full { format!(": {names}") } else { String::new() };
+fn instances(reason: &str, ids: &[InstanceId], style: Style) -> String {
+    let names = format!(": {}", list(ids, if style.full { usize::MAX } else { INSTANCES }));
     let number = count(ids.len(), "instance");
     match reason {
         "" => format!("      {number} end{names}"),
