@@ -10,6 +10,7 @@
 //!   ├─ kops     document → typed Cluster, InstanceGroup; checks                  no cloud                  pure
 //!   ├─ desired  documents → definitions                                          no cloud                  pure
 //!   ├─ plan     definitions × live → Plan                                        no cloud, no clock        pure
+//!   ├─ impact   two renderings → what a change of git does to every cluster      no cloud, no git          pure
 //!   ├─ rollout  Plan → stages, waves, steps; next(); progress; gates' verdicts   no I/O, no clock          pure
 //!   ├─ store    journal, locks, baselines, approvals                 folder
 //!   ├─ cloud    trait; local/ (the embedded simulated account)
@@ -22,7 +23,7 @@
 //!
 //! Laws, each with a test in `tests/laws.rs`:
 //!
-//! 1. Arrows go only downwards: cli → run → {store, cloud, nodes} → rollout → plan → desired → kops → render → fleet → {model, yaml};
+//! 1. Arrows go only downwards: cli → run → {store, cloud, nodes} → {rollout, impact} → plan → desired → kops → render → fleet → {model, yaml};
 //!    `report` is a leaf that `cli` calls. `cloud`, `nodes`, `tokio` and `async` never appear in the pure modules.
 //! 2. Pure functions take `now` as an argument; nothing outside `cli`, `run` and the clouds reads a clock, environment or randomness.
 //! 3. Only `cli` prints. Core modules speak in typed events and typed errors.
@@ -34,6 +35,7 @@ pub mod cli;
 pub mod cloud;
 pub mod desired;
 pub mod fleet;
+pub mod impact;
 pub mod kops;
 pub mod model;
 pub mod nodes;

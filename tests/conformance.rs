@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use kfleet::{desired, kops, yaml};
 use serde_json::{Value as Json, json};
 
 fn folder() -> PathBuf {
@@ -28,20 +28,35 @@ fn definitions_are_what_kops_makes() {
 /// Every difference of a case, with its path.
 fn failure(case: &Path) -> Option<String> {
     let name = case.file_name().unwrap().to_string_lossy();
-    let text = std::fs::read_to_string(case.join("manifests.yaml")).unwrap();
     let expected: Json = serde_json::from_str(&std::fs::read_to_string(case.join("expected.json")).unwrap()).unwrap();
     let mut differences = Vec::new();
-    match compile(&text) {
+    match compile(&case.join("manifests.yaml")) {
         Ok(actual) => compare("", &by_group(&expected), &by_group(&actual), &mut differences),
         Err(error) => differences.push(error),
     }
     (!differences.is_empty()).then(|| format!("{name}:\n  {}", differences.join("\n  ")))
 }
 
-fn compile(text: &str) -> Result<Json, String> {
-    let documents = yaml::parse(text, yaml::Schema::Kops).map_err(|e| e.to_string())?;
-    let manifests = kops::read(&documents).map_err(|e| e.to_string())?;
-    Ok(desired::print_form(&desired::compile(&manifests).map_err(|e| e.to_string())?))
+/// Source: kops' golden output of the case.
+#[test]
+fn priorities_are_those_kops_writes() {
+    let Ok(text) = std::fs::read_to_string(folder().join("cluster-autoscaler-priority-expander/manifests.yaml")) else {
+        println!("skipped: no conformance cases");
+        return;
+    };
+    let manifests = kfleet::kops::read(&kfleet::yaml::parse(&text, kfleet::yaml::Schema::Kops).unwrap()).unwrap();
+    let names = ["nodes", "nodes-high-priority", "nodes-low-priority"].map(|g| format!("{g}.cas-priority-expander.example.com"));
+    let expected = format!("0:\n- {}\n100:\n- {}\n50:\n- {}", names[0], names[1], names[2]);
+    assert_eq!(kfleet::desired::priority_expander(&manifests), Some(expected));
+}
+
+/// What the program itself prints.
+fn compile(manifests: &Path) -> Result<Json, String> {
+    let run = Command::new(env!("CARGO_BIN_EXE_kfleet")).args(["compile", "--format", "json"]).arg(manifests).output().unwrap();
+    if !run.status.success() {
+        return Err(String::from_utf8_lossy(&run.stderr).into_owned());
+    }
+    serde_json::from_slice(&run.stdout).map_err(|e| format!("no JSON: {e}"))
 }
 
 fn by_group(list: &Json) -> Json {

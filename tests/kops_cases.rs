@@ -129,6 +129,7 @@ fn changed(documents: &[yaml::Document], i: usize, change: impl Fn(&mut Json)) -
     documents[i].root = yaml::parse_one(&yaml::emit(&json), yaml::Schema::Kops).unwrap();
     let manifests = kops::read(&documents)?;
     let _ = desired::compile(&manifests);
+    let _ = desired::autoscaler(&manifests);
     Ok(())
 }
 

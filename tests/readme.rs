@@ -1,4 +1,5 @@
 //! What the README says of template functions is what they do: every example of its table is rendered.
+#![allow(clippy::expect_used, reason = "a test says what it needs")]
 
 use std::fs;
 

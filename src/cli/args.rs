@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::kops::KopsVersion;
 use crate::model::{ClusterName, Span, StageName};
 
 /// Keeps a fleet of kops-built Kubernetes clusters on AWS equal to a git repository, and changes it in stages.
@@ -60,8 +61,16 @@ pub(super) enum Format {
 pub(super) enum Command {
     /// Render manifests and definitions into `rendered/`.
     Render(RenderArguments),
+    /// Show what a change of git does to every cluster, without any cloud.
+    Diff(DiffArguments),
+    /// Show where a value or a document of a cluster comes from.
+    Explain(ExplainArguments),
     /// Compile kops manifests into the AutoScalingGroups and launch templates that kops makes of them.
     Compile(CompileArguments),
+    /// Show what cluster-autoscaler sees of a cluster: which groups, in which order, and what it takes their nodes for.
+    Autoscaler(AutoscalerArguments),
+    /// Print the JSON Schema of `fleet.yaml` or of a cluster's file, for editors.
+    Schema(SchemaArguments),
     /// Show how the live state differs from what git wants, and what a rollout would do.
     Plan(PlanArguments),
     /// Carry out a plan in stages.
@@ -82,10 +91,57 @@ pub(super) struct RenderArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct DiffArguments {
+    /// The revision to compare with, such as `origin/main` or `HEAD~1`.
+    #[arg(long, value_name = "REV")]
+    pub(super) since: String,
+    /// The revision to look at, instead of the working tree.
+    #[arg(long, value_name = "REV")]
+    pub(super) until: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArguments {
+    /// The cluster.
+    pub(super) cluster: ClusterName,
+    /// A var, such as `spot_nodes.4x_32Gb.max`; for a map, everything in it.
+    #[arg(required_unless_present = "doc", conflicts_with = "doc")]
+    pub(super) path: Option<String>,
+    /// A document instead: which template made it, and what it depends on.
+    #[arg(long, value_name = "KIND/NAME")]
+    pub(super) doc: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// Of which file.
+    #[arg(value_enum, default_value_t = SchemaFile::Fleet)]
+    pub(super) file: SchemaFile,
+}
+
+/// A file that has a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaFile {
+    /// `fleet.yaml`.
+    Fleet,
+    /// `clusters/NAME.yaml`.
+    Cluster,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct CompileArguments {
     /// Files with a kops Cluster and its InstanceGroups; `-` reads standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+    /// The kops whose rules count.
+    #[arg(long, value_name = "VERSION", default_value_t)]
+    pub(super) kops_version: KopsVersion,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AutoscalerArguments {
+    /// The cluster.
+    pub(super) cluster: ClusterName,
 }
 
 /// What is looked at, and what is allowed.

@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Arguments, command: &CompileArguments, output: &Ou
     for warning in &manifests.warnings {
         output.story(&format!("warning: {warning}"));
     }
-    let definitions = desired::compile(&manifests).map_err(|e| Failure::new(e.to_string()))?;
+    let definitions = desired::compile_for(&manifests, command.kops_version).map_err(|e| Failure::new(e.to_string()))?;
     let value = desired::print_form(&definitions);
     match arguments.format.unwrap_or(Format::Yaml) {
         Format::Json => output.result(&(format!("{value:#}") + "\n"))?,

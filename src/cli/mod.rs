@@ -1,13 +1,18 @@
 //! What was typed → calls → output and exit code. The only place that prints, reads the environment and knows about terminals. Decides nothing about changes.
 
 mod args;
+mod autoscaler;
 mod compile;
+mod diff;
+mod explain;
 mod failure;
+mod git;
 mod output;
 mod pipeline;
 mod plan;
 mod render;
 mod rollout;
+mod schema;
 mod screen;
 mod world;
 
@@ -69,7 +74,11 @@ pub fn main() -> ExitCode {
 fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Render(command) => render::run(arguments, command, output),
+        Command::Diff(command) => diff::run(arguments, command, output),
+        Command::Explain(command) => explain::run(arguments, command, output),
+        Command::Schema(command) => schema::run(arguments, command, output),
         Command::Compile(command) => compile::run(arguments, command, output),
+        Command::Autoscaler(command) => autoscaler::run(arguments, command, output),
         Command::Plan(command) => runtime()?.block_on(plan::run(arguments, command, output)),
         Command::Rollout(command) => runtime()?.block_on(rollout::run(arguments, command, output)),
     }

@@ -19,8 +19,11 @@ use crate::model::{ClusterName, Span, Timestamp};
 use crate::plan::{Plan, fingerprint};
 use crate::report::{self, Style};
 use crate::rollout::{Ending, Inputs, Progress, Rollout, build};
-use crate::run::{Drive, Outcome, look, run as carry_on};
+use crate::run::{Drive, Outcome, fence, look, run as carry_on};
 use crate::store::{Journal, Request, Store};
+
+/// Between two looks while something is under way.
+const POLL: Span = Span::from_secs(10);
 
 pub(super) async fn run(arguments: &Arguments, command: &RolloutCommand, output: &Output) -> Result<Exit, Failure> {
     match command {
@@ -59,6 +62,7 @@ async fn start(arguments: &Arguments, command: &StartArguments, output: &Output)
         return Ok(Exit::Good);
     }
     let rollout = make(&prepared, &plan, &store, &world, command)?;
+    fence(&world, &rollout, POLL).await?;
     let (mut journal, first) = Journal::begin(&store, &rollout)?;
     let mut screen = Screen::new(output, machine(arguments)?);
     screen.hear(&crate::run::Signal::Recorded(&first));
@@ -235,7 +239,7 @@ async fn carry(
     let drive = Drive {
         by: world::who(),
         folder: folder(fleet),
-        poll: Span::from_secs(10),
+        poll: POLL,
         watch: Span::from_secs(60),
         // Virtual time costs nothing.
         max_wait: pace.max_wait.unwrap_or(Span::from_secs(366 * 86_400)),

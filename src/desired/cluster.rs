@@ -161,8 +161,16 @@ fn bootstrap(group: &InstanceGroup) -> BTreeMap<String, Json> {
 
 fn documents(manifests: &Manifests) -> BTreeMap<String, Json> {
     let cluster = (format!("Cluster/{}", manifests.cluster.name), sorted(&manifests.cluster.value));
-    let objects = manifests.karpenter.iter().chain(&manifests.others);
-    objects.map(|o| (o.key(), sorted(&o.value))).chain([cluster]).collect()
+    let mut documents = BTreeMap::from([cluster]);
+    for object in manifests.karpenter.iter().chain(&manifests.others) {
+        // Only objects without a name can share a key: they are counted, so that none is lost.
+        let key = object.key();
+        let numbered = (2..).map(|n| format!("{key} #{n}"));
+        if let Some(free) = std::iter::once(key.clone()).chain(numbered).find(|k| !documents.contains_key(k)) {
+            documents.insert(free, sorted(&object.value));
+        }
+    }
+    documents
 }
 
 fn digest(documents: &BTreeMap<String, Json>, groups: &BTreeMap<AsgName, DesiredGroup>) -> Digest {
@@ -259,6 +267,15 @@ data: {k: v}
         let nodes = cluster.groups.values().last().unwrap();
         assert_eq!(nodes.bootstrap.keys().collect::<Vec<_>>(), ["sysctlParameters"]);
         assert_eq!(nodes.rolling_update.max_surge, Some(crate::fleet::Amount::Percent(25)), "from the Cluster");
+    }
+
+    #[test]
+    fn objects_without_a_name_are_all_kept() {
+        let object =
+            |profile: &str| format!("---\napiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofile: {profile}\n");
+        let cluster = desired(&(MANIFESTS.to_owned() + &object("a") + &object("b")), &[]);
+        let profile = |key: &str| cluster.documents[key]["profile"].clone();
+        assert_eq!([profile("KubeSchedulerConfiguration"), profile("KubeSchedulerConfiguration #2")], ["a", "b"]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Typed manifests → definitions: what kops makes of every group on AWS, offline. Looks nothing up, compares nothing, applies no AWS defaults.
 //!
 //! One file a theme: `names`, `tags`, `group` (AutoScalingGroup), `template` (launch template), `volumes`, `mixed`, `pools` (warm pool, hooks,
-//! metrics), `balancing`. `cluster` holds the desired state of a whole cluster for the stages after this one.
+//! metrics), `balancing`, `autoscaler` (what cluster-autoscaler sees). `cluster` holds the desired state of a whole cluster for the stages after this one.
 
+mod autoscaler;
 mod balancing;
 mod cluster;
 mod group;
@@ -13,11 +14,12 @@ mod tags;
 mod template;
 mod volumes;
 
+pub use autoscaler::{Autoscaler, Discovery, Expander, Finding, NodeGroup, Pattern, Priority, Source, autoscaler, priority_expander};
 pub use cluster::{DesiredCluster, DesiredGroup, GroupExtras};
 
 use std::collections::BTreeMap;
 
-use crate::kops::{Cluster, InstanceGroup, Manifests, Role};
+use crate::kops::{Cluster, InstanceGroup, KopsVersion, Manifests, Role};
 use crate::model::{AsgName, Definition, GroupName, NameError};
 
 /// Manifests that are valid one by one and still make no definitions.
@@ -46,17 +48,26 @@ pub enum DesiredError {
     NoSuchGroup(GroupName),
 }
 
-/// The definitions of all groups, sorted by group name, lists in canonical order.
+/// The definitions of all groups as the newest kops makes them, sorted by group name, lists in canonical order.
 ///
 /// # Errors
 /// When names clash or are too long for AWS.
 pub fn compile(manifests: &Manifests) -> Result<Vec<Definition>, DesiredError> {
+    compile_for(manifests, KopsVersion::NEWEST)
+}
+
+/// As [`compile`], as this kops makes them.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_for(manifests: &Manifests, version: KopsVersion) -> Result<Vec<Definition>, DesiredError> {
     // kops takes APIServer groups only under the feature flag that also labels control planes.
     let api_server_nodes = manifests.groups.iter().any(|g| g.role == Role::ApiServer);
+    let kops = tags::Kops { version, api_server_nodes };
     let mut names: BTreeMap<AsgName, &GroupName> = BTreeMap::new();
     let mut definitions = Vec::new();
     for group in &manifests.groups {
-        let definition = definition(&manifests.cluster, group, api_server_nodes)?;
+        let definition = definition(&manifests.cluster, group, kops)?;
         let name = &definition.auto_scaling_group.auto_scaling_group_name;
         if let Some(first) = names.insert(name.clone(), &group.name) {
             return Err(DesiredError::SameName { first: first.clone(), second: group.name.clone(), name: name.clone() });
@@ -67,9 +78,9 @@ pub fn compile(manifests: &Manifests) -> Result<Vec<Definition>, DesiredError> {
     Ok(definitions)
 }
 
-fn definition(cluster: &Cluster, group: &InstanceGroup, api_server_nodes: bool) -> Result<Definition, DesiredError> {
+fn definition(cluster: &Cluster, group: &InstanceGroup, kops: tags::Kops) -> Result<Definition, DesiredError> {
     let name = names::group(&group.name, group.role, &cluster.name).map_err(|error| DesiredError::Name { group: group.name.clone(), error })?;
-    let tags = tags::tags(cluster, group, &name, api_server_nodes);
+    let tags = tags::tags(cluster, group, &name, kops);
     Ok(Definition {
         instance_group: group.name.clone(),
         auto_scaling_group: group::auto_scaling_group(cluster, group, name.clone(), &tags),
@@ -83,4 +94,47 @@ pub fn print_form(definitions: &[Definition]) -> serde_json::Value {
     let plain = |d: &Definition| Definition { lifecycle_hooks: BTreeMap::new(), ..d.clone() };
     // Our own structs with string keys always serialise.
     serde_json::to_value(definitions.iter().map(plain).collect::<Vec<_>>()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{kops, yaml};
+
+    const MANIFESTS: &str = "\
+apiVersion: kops.k8s.io/v1alpha2
+kind: Cluster
+metadata: {name: c.example.com}
+spec:
+  cloudProvider: aws
+  kubernetesVersion: 1.34.0
+  containerd: {nvidiaGPU: {enabled: true}}
+  subnets: [{name: a, type: Public}]
+---
+apiVersion: kops.k8s.io/v1alpha2
+kind: InstanceGroup
+metadata: {name: cp, labels: {kops.k8s.io/cluster: c.example.com}}
+spec: {role: Master, image: i, machineType: m5.large, subnets: [a]}
+---
+apiVersion: kops.k8s.io/v1alpha2
+kind: InstanceGroup
+metadata: {name: gpu, labels: {kops.k8s.io/cluster: c.example.com}}
+spec: {role: Node, image: i, machineType: g5.xlarge, subnets: [a], taints: [a:NoSchedule, 'b=:NoSchedule', c=d:NoSchedule]}
+";
+
+    #[test]
+    fn taints_without_a_value_become_tags_since_1_36() {
+        let manifests = kops::read(&yaml::parse(MANIFESTS, yaml::Schema::Kops).unwrap()).unwrap();
+        let taints = |version: &str| {
+            let definitions = compile_for(&manifests, version.parse().unwrap()).unwrap();
+            let tags = definitions.last().unwrap().auto_scaling_group.tags.clone();
+            let taint = |tag: &crate::model::Tag| {
+                tag.key.strip_prefix("k8s.io/cluster-autoscaler/node-template/taint/").map(|k| format!("{k}={}", tag.value))
+            };
+            tags.iter().filter_map(taint).collect::<Vec<_>>().join(" ")
+        };
+        let all = "a=:NoSchedule b=:NoSchedule c=d:NoSchedule nvidia.com/gpu=:NoSchedule";
+        assert_eq!([taints("1.35"), taints("1.36")], ["b=:NoSchedule c=d:NoSchedule", all]);
+        assert_eq!(compile(&manifests), compile_for(&manifests, KopsVersion::NEWEST));
+    }
 }

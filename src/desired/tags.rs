@@ -2,14 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use crate::kops::{Cluster, InstanceGroup, Role};
+use crate::kops::{Cluster, InstanceGroup, KopsVersion, Role};
 use crate::model::AsgName;
 
 const LABEL_PREFIX: &str = "k8s.io/cluster-autoscaler/node-template/label/";
 const TAINT_PREFIX: &str = "k8s.io/cluster-autoscaler/node-template/taint/";
 
+/// The kops that makes the tags.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kops {
+    /// Its version.
+    pub(super) version: KopsVersion,
+    /// Its feature flag of groups with API servers only, which labels control planes too.
+    pub(super) api_server_nodes: bool,
+}
+
 /// All tags; later entries replace earlier ones of the same key, in kops' order.
-pub(super) fn tags(cluster: &Cluster, group: &InstanceGroup, asg: &AsgName, api_server_nodes: bool) -> BTreeMap<String, String> {
+pub(super) fn tags(cluster: &Cluster, group: &InstanceGroup, asg: &AsgName, kops: Kops) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::from([
         ("Name".to_owned(), asg.to_string()),
         ("KubernetesCluster".to_owned(), cluster.name.to_string()),
@@ -20,10 +29,10 @@ pub(super) fn tags(cluster: &Cluster, group: &InstanceGroup, asg: &AsgName, api_
     if let Some(tag) = cluster.termination_queue.as_ref().and_then(|q| q.managed_asg_tag.clone()) {
         tags.entry(tag).or_default();
     }
-    tags.extend(node_labels(cluster, group, api_server_nodes).into_iter().map(|(label, value)| (format!("{LABEL_PREFIX}{label}"), value)));
-    for taint in &group.taints {
+    tags.extend(node_labels(cluster, group, kops.api_server_nodes).into_iter().map(|(label, value)| (format!("{LABEL_PREFIX}{label}"), value)));
+    for taint in group.taints.iter().filter(|t| t.value.is_some() || kops.version.tags_taints_without_value()) {
         if let Some(effect) = &taint.effect {
-            tags.insert(format!("{TAINT_PREFIX}{}", taint.key), format!("{}:{effect}", taint.value));
+            tags.insert(format!("{TAINT_PREFIX}{}", taint.key), format!("{}:{effect}", taint.value.as_deref().unwrap_or_default()));
         }
     }
     tags.extend(role_tags(group.role).iter().map(|key| ((*key).to_owned(), "1".to_owned())));

@@ -1,7 +1,10 @@
 //! What can be wrong with the files of a fleet, and what to do about it. Prints nothing.
 
+use std::collections::BTreeSet;
+
 use crate::yaml::Pos;
 
+use super::schema::VarFault;
 use super::suggest::closest;
 
 /// A place in a file of the fleet.
@@ -130,6 +133,22 @@ pub enum FleetError {
         /// The clusters.
         clusters: Vec<String>,
     },
+    /// A schema for vars that cannot be used.
+    #[error("{place}: {message}")]
+    VarsSchema {
+        /// Where.
+        place: Place,
+        /// Why.
+        message: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// Vars that break the schema.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Vars(
+        /// Every one of them.
+        Vec<VarFault>,
+    ),
     /// Stages that wait for each other.
     #[error("{place}: {}", wait(.stages))]
     Cycle {
@@ -155,6 +174,12 @@ impl FleetError {
             FleetError::Empty { .. } => Some("select clusters that exist, or remove it".into()),
             FleetError::LeftOut { .. } => {
                 Some("every cluster belongs to exactly one wave of one stage: add them, or leave `clusters` out of one wave".into())
+            }
+            FleetError::VarsSchema { hint, .. } => hint.clone(),
+            FleetError::Vars(faults) => {
+                let near: BTreeSet<String> = faults.iter().filter_map(|f| f.near.as_ref().map(|n| format!("`{n}`"))).collect();
+                let near = near.into_iter().collect::<Vec<_>>().join(" and ");
+                Some(if near.is_empty() { "vars/schema.json says what vars may be".into() } else { format!("did you mean {near}?") })
             }
             FleetError::Cycle { .. } => Some("take `after` away from one of them".into()),
         }

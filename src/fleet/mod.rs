@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod read;
 mod resolve;
+mod schema;
 mod settings;
 mod stages;
 mod suggest;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{AccountId, ClusterName, Environment, GroupName, Region};
 
 pub use error::{FleetError, Place};
+pub use schema::{CLUSTER_SCHEMA, FLEET_SCHEMA, Fault, Schema, SchemaError, VARS_SCHEMA, VarFault};
 pub use settings::{Amount, Drain, Freeze, GateKind, GateSpec, OnTimeout, Rate, Rolling, Settings, Stage, Wave, Weekday};
 pub use suggest::closest;
 pub use vars::{Layer, Merged, MergedValue, Origin, Overridden, Vars};
@@ -90,6 +92,9 @@ pub fn load(dir: &Path) -> Result<Fleet, FleetError> {
     let snippets = read::sources(dir, "snippets")?;
     let layering = resolve::Layering::of(&file)?;
     let clusters = cluster::load_all(dir, &layering, &templates)?;
+    if let Some(text) = read::text(dir, VARS_SCHEMA)? {
+        schema::check_vars(&text, &clusters)?;
+    }
     let settings = resolve::settings(&file, &clusters)?;
     Ok(Fleet { root: dir.to_owned(), settings, clusters, templates, snippets })
 }

@@ -41,6 +41,8 @@ pub struct Cluster {
     pub etcd_clusters: Vec<EtcdCluster>,
     /// Whether kops writes Terraform for it (`target.terraform`) instead of calling AWS.
     pub terraform: bool,
+    /// kops' cluster-autoscaler add-on, when it is on.
+    pub autoscaler: Option<Autoscaler>,
     /// Warm pool of worker groups that say nothing else.
     pub(super) warm_pool: Option<WarmPoolSpec>,
     /// Rolling update of groups that say nothing else.
@@ -102,6 +104,22 @@ pub enum Dns {
 pub struct TerminationQueue {
     /// Tag by which the handler knows its groups; none: no tag.
     pub managed_asg_tag: Option<String>,
+}
+
+/// kops' cluster-autoscaler add-on: it names its groups one by one, by `--nodes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Autoscaler {
+    /// What kops writes for the priority expander; none: another expander, or a ConfigMap that kops does not write.
+    pub priorities: Option<PriorityExpander>,
+}
+
+/// Where the priorities that kops writes come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PriorityExpander {
+    /// `autoscalePriority` of the groups.
+    Groups,
+    /// `customPriorityExpanderConfig`: patterns by priority.
+    Custom(BTreeMap<String, Vec<String>>),
 }
 
 /// An etcd cluster.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::cluster::{ApiLoadBalancer, Cluster, Dns, EtcdCluster, RollingUpdate, Subnet, SubnetKind, TerminationQueue, WarmPoolSpec};
+use super::cluster::{
+    ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, PriorityExpander, RollingUpdate, Subnet, SubnetKind, TerminationQueue, WarmPoolSpec,
+};
 use super::error::Problems;
 use super::labels;
-use super::schema::{self, Unknown};
+use super::schema::{self, Strict};
 use super::values::amount;
 use super::view::{View, integer};
 use crate::fleet::Amount;
@@ -22,7 +24,7 @@ pub(super) fn read(root: &Node, control_plane_subnets: &BTreeSet<String>, proble
         problems.error(root.pos, "has no `spec`");
         return None;
     };
-    schema::check("Cluster", node, "spec", Unknown::Warning, problems);
+    schema::check("Cluster", node, "spec", Strict::WhatIsRead, problems);
     let spec = View::new(node);
     provider(spec, problems);
     labels::check_cloud_labels(spec, None, problems);
@@ -50,6 +52,7 @@ pub(super) fn read(root: &Node, control_plane_subnets: &BTreeSet<String>, proble
         ssh_key_name: spec.owned("sshKeyName"),
         etcd_clusters,
         terraform: spec.sub("target").has("terraform"),
+        autoscaler: autoscaler(spec.sub("clusterAutoscaler")),
         warm_pool,
         rolling_update,
         nvidia_gpu: spec.sub("containerd").sub("nvidiaGPU").bool("enabled") == Some(true),
@@ -159,6 +162,18 @@ fn termination_queue(spec: View<'_>) -> Option<TerminationQueue> {
         None => defaults.then(|| MANAGED_TAG.to_owned()),
     };
     on.then_some(TerminationQueue { managed_asg_tag: tag })
+}
+
+/// The add-on; with the priority expander kops writes its ConfigMap unless told not to.
+fn autoscaler(view: View<'_>) -> Option<Autoscaler> {
+    let writes = view.text("expander") == Some("priority") && view.bool("createPriorityExpanderConfig") != Some(false);
+    let custom = view.get("customPriorityExpanderConfig").map(Node::entries).unwrap_or_default();
+    let patterns = |node: &Node| node.items().iter().filter_map(Node::as_str).map(str::to_owned).collect();
+    let priorities = writes.then(|| match custom {
+        [] => PriorityExpander::Groups,
+        custom => PriorityExpander::Custom(custom.iter().map(|(key, node)| (key.text.clone(), patterns(node))).collect()),
+    });
+    (view.bool("enabled") == Some(true)).then_some(Autoscaler { priorities })
 }
 
 fn etcd(spec: View<'_>, problems: &mut Problems) -> Vec<EtcdCluster> {

@@ -67,10 +67,10 @@ fn etcd(cluster: &Cluster, members: &[Member<'_>], problems: &mut Problems) {
     }
 }
 
-/// Other objects are known by kind, namespace and name.
+/// Other objects are known by kind, namespace and name. One without a name is a configuration file: there may be several.
 pub(super) fn same_names(others: &[Object], problems: &mut Problems) {
     let mut seen: BTreeMap<String, Pos> = BTreeMap::new();
-    for object in others {
+    for object in others.iter().filter(|o| o.name.is_some()) {
         let key = object.key();
         if let Some(first) = seen.insert(key.clone(), object.pos) {
             problems.of(key);

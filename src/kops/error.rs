@@ -67,7 +67,7 @@ impl Problems {
         self.push(pos, message.into(), Some(hint.into()));
     }
 
-    fn push(&mut self, pos: Pos, message: String, hint: Option<String>) {
+    pub(super) fn push(&mut self, pos: Pos, message: String, hint: Option<String>) {
         if !self.said.contains(&pos) {
             let error = self.fault(pos, message, hint);
             self.errors.push(error);

@@ -136,7 +136,9 @@ fn mixed(spec: View<'_>, problems: &mut Problems) {
         problems.error(policy.at("onDemandBase"), format!("`onDemandBase` is {base}, above `maxSize` {max}"));
     }
     let types = policy.items("instances");
-    if policy.has("instanceRequirements") && !types.is_empty() {
+    // Karpenter's own API takes both.
+    let asg = spec.text("manager") != Some("Karpenter");
+    if asg && policy.has("instanceRequirements") && !types.is_empty() {
         problems.error(policy.at("instanceRequirements"), "AWS takes `instances` or `instanceRequirements`, not both");
     }
     let mut seen = BTreeSet::new();

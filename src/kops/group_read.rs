@@ -196,7 +196,7 @@ fn labels_and_taints(spec: View<'_>, cluster: &Cluster, machine_type: &str) -> (
     if nvidia && has_gpu(machine_type) {
         labels.insert("kops.k8s.io/gpu".into(), "1".into());
         if !taints.iter().any(|t| t.key.starts_with("nvidia.com/gpu")) {
-            taints.push(Taint { key: "nvidia.com/gpu".into(), value: String::new(), effect: Some("NoSchedule".into()) });
+            taints.push(Taint { key: "nvidia.com/gpu".into(), value: None, effect: Some("NoSchedule".into()) });
         }
     }
     // On other roles it is a fault: see `boot_check`.
@@ -206,10 +206,12 @@ fn labels_and_taints(spec: View<'_>, cluster: &Cluster, machine_type: &str) -> (
     (labels, taints)
 }
 
-/// Whether EC2 gives the type a GPU: the families g, gr and p do, and no others with a digit behind these letters.
+/// Whether EC2 gives the type a GPU or a part of one: the families g, gr and p do, no others with a digit behind these letters, and dl1
+/// (EC2 counts its accelerators as GPUs, those of dl2q, inf, trn and vt not). By family: a type newer than our table has one, too.
 fn has_gpu(machine_type: &str) -> bool {
     let family = machine_type.split('.').next().unwrap_or_default();
-    ["gr", "g", "p"].iter().any(|f| family.strip_prefix(f).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())))
+    let numbered = |letters: &str| family.strip_prefix(letters).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    ["gr", "g", "p"].into_iter().any(numbered) || family == "dl1"
 }
 
 /// The warm pool in force: the group's, missing parts from the cluster's; control planes and bastions have only their own.
@@ -233,4 +235,19 @@ fn resolve_warm_pool(spec: View<'_>, role: Role, cluster: &Cluster, problems: &m
 /// The subnets of a group by name, as far as they are written.
 pub(super) fn written_subnets(root: &Node) -> impl Iterator<Item = &str> {
     root.at(["spec", "subnets"]).map(Node::items).unwrap_or_default().iter().filter_map(Node::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kops::instance_types;
+
+    #[test]
+    fn families_with_gpus_are_those_of_the_table() {
+        // Parts of a GPU count as none there, and are one to kops.
+        let part = |name: &str| name.starts_with("g6f.") || name.starts_with("gr6f.");
+        for t in instance_types() {
+            assert_eq!(has_gpu(t.name), t.gpus > 0 || part(t.name), "{}", t.name);
+        }
+    }
 }

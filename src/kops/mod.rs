@@ -14,25 +14,29 @@ mod error;
 mod group;
 mod group_check;
 mod group_read;
+mod instance_types;
 mod labels;
 mod schema;
 mod subnets;
 mod values;
+mod version;
 mod view;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-pub use cluster::{ApiLoadBalancer, Cluster, Dns, EtcdCluster, RollingUpdate, Subnet, SubnetKind, TerminationQueue};
+pub use cluster::{ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, PriorityExpander, RollingUpdate, Subnet, SubnetKind, TerminationQueue};
 pub use error::{KopsError, KopsErrors};
 pub use group::{ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, Role, RootVolume, Spot, Volume, Volumes, WarmPool};
+pub use instance_types::{Architecture, InstanceType, instance_type, instance_types};
 pub use values::Taint;
+pub use version::{KopsVersion, KopsVersionError};
 
 use crate::model::GroupName;
 use crate::yaml::{Document, Node, Pos, Value};
 use error::Problems;
-use schema::{Unknown, suggest};
+use schema::{Strict, suggest};
 use view::View;
 
 /// The manifests of one cluster.
@@ -217,7 +221,7 @@ fn group<'a>(root: &'a Node, cluster: Option<&Cluster>, members: &mut Vec<Member
         problems.error(root.pos, "has no `spec`");
         return None;
     };
-    schema::check("InstanceGroup", node, "spec", Unknown::Error, problems);
+    schema::check("InstanceGroup", node, "spec", Strict::Everything, problems);
     let spec = View::new(node);
     let role = role(spec, problems);
     group_check::check(spec, name, problems);

@@ -16,13 +16,65 @@ type Section = BTreeMap<&'static str, &'static str>;
 
 static SECTIONS: LazyLock<BTreeMap<&'static str, Section>> = LazyLock::new(|| sections(include_str!("fields.txt")));
 
-/// What an unknown field is.
+/// How much of an object has to be right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unknown {
-    /// A fault.
-    Error,
-    /// A warning: the table of the Cluster's fields does not cover every kops version.
-    Warning,
+pub(super) enum Strict {
+    /// Everything: all of an InstanceGroup ends up in its definition or its instances.
+    Everything,
+    /// What kfleet reads of a Cluster (see [`READ`]). The rest is kops' own: the table of its fields does not cover every kops
+    /// version, so what looks wrong there is a warning and stops no definition.
+    WhatIsRead,
+}
+
+/// The fields of a Cluster that kfleet reads; `.*`: and everything below. Read as absent, a wrong type would make another definition.
+const READ: [&str; 34] = [
+    "api.dns",
+    "api.loadBalancer.additionalSecurityGroups",
+    "api.loadBalancer.class",
+    "api.loadBalancer.sslCertificate",
+    "cloudLabels.*",
+    "cloudProvider",
+    "clusterAutoscaler.createPriorityExpanderConfig",
+    "clusterAutoscaler.customPriorityExpanderConfig",
+    "clusterAutoscaler.enabled",
+    "clusterAutoscaler.expander",
+    "containerd.nvidiaGPU.enabled",
+    "etcdClusters.etcdMembers.instanceGroup",
+    "etcdClusters.name",
+    "karpenter.enabled",
+    "kubelet.nodeLabels.*",
+    "masterKubelet.nodeLabels.*",
+    "networking.cilium.etcdManaged",
+    "nodeTerminationHandler.enableSQSTerminationDraining",
+    "nodeTerminationHandler.enabled",
+    "nodeTerminationHandler.managedASGTag",
+    "nonMasqueradeCIDR",
+    "rollingUpdate.*",
+    "sshKeyName",
+    "subnets.id",
+    "subnets.ipv6CIDR",
+    "subnets.name",
+    "subnets.type",
+    "subnets.zone",
+    "target.terraform",
+    "topology.dns.type",
+    "warmPool.enableLifecycleHook",
+    "warmPool.lifecycleHookTimeout",
+    "warmPool.maxSize",
+    "warmPool.minSize",
+];
+
+impl Strict {
+    /// Whether a wrong type at `path` (such as `spec.subnets[0].type`) is a fault: the place is read, or something below it is.
+    fn faults(self, path: &str) -> bool {
+        let names: Vec<&str> = path.split('.').skip(1).map(|name| name.split('[').next().unwrap_or_default()).collect();
+        let counts = |read: &str| {
+            let all_below = read.ends_with(".*");
+            let read: Vec<&str> = read.trim_end_matches(".*").split('.').collect();
+            read.starts_with(&names) || all_below && names.starts_with(&read)
+        };
+        self == Strict::Everything || READ.iter().any(|read| counts(read))
+    }
 }
 
 fn sections(text: &'static str) -> BTreeMap<&'static str, Section> {
@@ -39,60 +91,58 @@ fn sections(text: &'static str) -> BTreeMap<&'static str, Section> {
 }
 
 /// Checks a mapping against a section; `path` is how faults call it, e.g. `spec`.
-pub(super) fn check(section: &str, node: &Node, path: &str, unknown: Unknown, problems: &mut Problems) {
+pub(super) fn check(section: &str, node: &Node, path: &str, strict: Strict, problems: &mut Problems) {
     if node.is_null() {
         return;
     }
     let Value::Map(entries) = &node.value else {
-        return mismatch("a mapping", node, path, problems);
+        return mismatch("a mapping", node, path, strict, problems);
     };
     let Some(fields) = SECTIONS.get(section) else { return };
     for (key, value) in entries {
         let path = format!("{path}.{}", key.text);
         match fields.get(key.text.as_str()) {
-            Some(kind) => check_type(kind, value, &path, unknown, problems),
+            Some(kind) => check_type(kind, value, &path, strict, problems),
             None if fields.contains_key("*") => {}
             None => {
                 let message = format!("unknown field `{path}`; kops would drop it without a word");
                 let hint = suggest(&key.text, fields.keys().copied()).map(|s| format!("did you mean `{s}`?"));
-                match (unknown, hint) {
-                    (Unknown::Warning, hint) => problems.warn(key.pos, message, hint),
-                    (Unknown::Error, Some(hint)) => problems.error_hint(key.pos, message, hint),
-                    (Unknown::Error, None) => problems.error(key.pos, message),
+                match strict {
+                    Strict::WhatIsRead => problems.warn(key.pos, message, hint),
+                    Strict::Everything => problems.push(key.pos, message, hint),
                 }
             }
         }
     }
 }
 
-fn check_type(kind: &str, node: &Node, path: &str, unknown: Unknown, problems: &mut Problems) {
+fn check_type(kind: &str, node: &Node, path: &str, strict: Strict, problems: &mut Problems) {
     if node.is_null() || kind == "any" {
         return;
     }
     if let Some(section) = kind.strip_prefix('@') {
-        return check(section, node, path, unknown, problems);
+        return check(section, node, path, strict, problems);
     }
     if let Some(item) = kind.strip_prefix("[]") {
-        let Value::List(items) = &node.value else { return mismatch("a list", node, path, problems) };
+        let Value::List(items) = &node.value else { return mismatch("a list", node, path, strict, problems) };
         for (i, value) in items.iter().enumerate() {
             let path = format!("{path}[{i}]");
             if value.is_null() && item != "any" {
-                problems.error(value.pos, format!("`{path}` is null"));
-                problems.nothing_more_at(value.pos);
+                fault(value, &path, format!("`{path}` is null"), None, strict, problems);
             }
-            check_type(item, value, &path, unknown, problems);
+            check_type(item, value, &path, strict, problems);
         }
         return;
     }
     if kind == "strings" || kind == "map" {
-        let Value::Map(entries) = &node.value else { return mismatch("a mapping", node, path, problems) };
+        let Value::Map(entries) = &node.value else { return mismatch("a mapping", node, path, strict, problems) };
         for (key, value) in entries.iter().filter(|_| kind == "strings") {
-            check_type("string", value, &format!("{path}.{}", key.text), unknown, problems);
+            check_type("string", value, &format!("{path}.{}", key.text), strict, problems);
         }
         return;
     }
     if let Some(expected) = wrong_scalar(kind, node) {
-        mismatch(expected, node, path, problems);
+        mismatch(expected, node, path, strict, problems);
     }
 }
 
@@ -113,15 +163,24 @@ fn wrong_scalar(kind: &str, node: &Node) -> Option<&'static str> {
     (!ok).then_some(expected)
 }
 
-fn mismatch(expected: &str, node: &Node, path: &str, problems: &mut Problems) {
+fn mismatch(expected: &str, node: &Node, path: &str, strict: Strict, problems: &mut Problems) {
     let plain_scalar = matches!(&node.value, Value::Scalar(s) if s.plain);
     let message = format!("`{path}` must be {expected}, and this is {}", node.kind());
-    if expected == "a string" && plain_scalar {
-        problems.error_hint(node.pos, message, "put it in quotes");
+    let hint = match strict {
+        _ if expected == "a string" && plain_scalar => Some("put it in quotes".to_owned()),
+        Strict::WhatIsRead if !strict.faults(path) => Some("kops takes no manifest with a wrong type in it".to_owned()),
+        Strict::WhatIsRead | Strict::Everything => None,
+    };
+    fault(node, path, message, hint, strict, problems);
+}
+
+fn fault(node: &Node, path: &str, message: String, hint: Option<String>, strict: Strict, problems: &mut Problems) {
+    if strict.faults(path) {
+        problems.push(node.pos, message, hint);
+        problems.nothing_more_at(node.pos);
     } else {
-        problems.error(node.pos, message);
+        problems.warn(node.pos, message, hint);
     }
-    problems.nothing_more_at(node.pos);
 }
 
 /// The known name a person most likely meant.
@@ -146,6 +205,28 @@ mod tests {
                 assert!(known, "{section}.{field} has the unknown type {kind}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_read_is_in_the_table() {
+        let kind_at = |path: &str| {
+            path.trim_end_matches(".*").split('.').fold("@Cluster", |kind, name| {
+                let section = kind.trim_start_matches("[]").strip_prefix('@');
+                section.and_then(|s| SECTIONS.get(s)).and_then(|fields| fields.get(name)).copied().unwrap_or("nothing")
+            })
+        };
+        for path in READ {
+            assert_ne!(kind_at(path), "nothing", "{path}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_read_is_a_fault_in_a_cluster() {
+        let faults = ["spec.subnets", "spec.subnets[0].type", "spec.subnets[1]", "spec.cloudLabels.a.b/c", "spec.topology", "spec.api.loadBalancer"];
+        let warnings = ["spec.subnets[0].cidr", "spec.topology.dns.types", "spec.kubeProxy", "spec.target.terraform.x", "spec.kubelet.maxPods"];
+        assert!(faults.iter().all(|path| Strict::WhatIsRead.faults(path)));
+        assert!(!warnings.iter().any(|path| Strict::WhatIsRead.faults(path)));
+        assert!(warnings.iter().all(|path| Strict::Everything.faults(path)));
     }
 
     #[test]

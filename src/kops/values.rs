@@ -118,8 +118,8 @@ pub(super) fn amount(text: &str) -> Option<Amount> {
 pub struct Taint {
     /// Key.
     pub key: String,
-    /// Value; may be empty.
-    pub value: String,
+    /// Value; may be empty. None: written without `=`.
+    pub value: Option<String>,
     /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`; none: a taint without effect, which makes no tag.
     pub effect: Option<String>,
 }
@@ -132,9 +132,9 @@ pub(super) fn taint(text: &str) -> Option<Taint> {
     if parts.next().is_some() || effect.is_some_and(|e| !matches!(e, "NoSchedule" | "PreferNoSchedule" | "NoExecute")) {
         return None;
     }
-    let (key, value) = head.split_once('=').unwrap_or((head, ""));
-    let ok = !key.is_empty() && !value.contains('=');
-    ok.then(|| Taint { key: key.into(), value: value.into(), effect: effect.map(Into::into) })
+    let (key, value) = head.split_once('=').map_or((head, None), |(key, value)| (key, Some(value)));
+    let ok = !key.is_empty() && value.is_none_or(|v| !v.contains('='));
+    ok.then(|| Taint { key: key.into(), value: value.map(Into::into), effect: effect.map(Into::into) })
 }
 
 /// The resource part of an ARN.
@@ -166,10 +166,10 @@ mod tests {
 
     #[test]
     fn taints_have_one_colon_and_one_equals_sign() {
-        let show = |t| taint(t).map(|t| format!("{} {} {:?}", t.key, t.value, t.effect));
-        assert_eq!(show("a=b:NoSchedule").as_deref(), Some("a b Some(\"NoSchedule\")"));
-        assert_eq!(show("a:NoExecute").as_deref(), Some("a  Some(\"NoExecute\")"));
-        assert_eq!(show("a").as_deref(), Some("a  None"));
+        let show = |t| taint(t).map(|t| format!("{} {:?} {:?}", t.key, t.value, t.effect));
+        assert_eq!(show("a=b:NoSchedule").as_deref(), Some("a Some(\"b\") Some(\"NoSchedule\")"));
+        assert_eq!(show("a:NoExecute").as_deref(), Some("a None Some(\"NoExecute\")"));
+        assert_eq!(show("a").as_deref(), Some("a None None"));
         assert_eq!(["a=b=c:NoSchedule", "a:b:c", ":NoSchedule", "a:Never"].map(show), [None, None, None, None]);
     }
 }

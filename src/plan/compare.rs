@@ -1,6 +1,6 @@
 //! Two values of one canonical form → the fields that differ. Knows identities of list items; decides nothing about effects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -19,8 +19,9 @@ pub struct FieldChange {
     pub to: Option<Json>,
 }
 
-/// The keys by which an item of a list is the same item, whatever its position.
-const IDENTITIES: [&str; 6] = ["Key", "DeviceName", "ResourceType", "name", "key", "id"];
+/// The keys by which an item of a list is the same item, whatever its position: AWS's own, then those of kops and Kubernetes.
+const IDENTITIES: [&str; 12] =
+    ["Key", "DeviceName", "ResourceType", "InstanceType", "name", "key", "id", "device", "mountPath", "containerPort", "port", "ip"];
 
 /// Every field in which `to` differs from `from`, in the order of the path.
 pub fn fields(from: &Json, to: &Json) -> Vec<FieldChange> {
@@ -39,21 +40,20 @@ fn walk(path: String, from: Option<&Json>, to: Option<&Json>, out: &mut Vec<Fiel
             }
         }
         (Some(Json::Array(a)), Some(Json::Array(b))) => match identity(a, b) {
-            Some(id) => walk_items(&path, id, a, b, out),
+            Some(id) => walk_items(&path, |item| id.of(item), a, b, out),
+            None if a.iter().chain(b).all(Json::is_object) => walk_objects(&path, a, b, out),
             None => out.push(change(path, from, to)),
         },
         _ => out.push(change(path, from, to)),
     }
 }
 
-fn walk_items(path: &str, id: &str, a: &[Json], b: &[Json], out: &mut Vec<FieldChange>) {
-    let name = |item: &Json| item.get(id).and_then(Json::as_str).map(str::to_owned);
-    let names: BTreeSet<String> = a.iter().chain(b).filter_map(name).collect();
+fn walk_items(path: &str, split: impl Fn(&Json) -> Option<(String, Json)>, a: &[Json], b: &[Json], out: &mut Vec<FieldChange>) {
+    let named = |list: &[Json]| list.iter().filter_map(&split).collect::<BTreeMap<String, Json>>();
+    let (old, new) = (named(a), named(b));
     let before = out.len();
-    for item in &names {
-        let find = |list: &'_ [Json]| list.iter().position(|i| name(i).as_deref() == Some(item));
-        let (x, y) = (find(a).and_then(|i| a.get(i)), find(b).and_then(|i| b.get(i)));
-        walk(format!("{path}[{item}]"), x, y, out);
+    for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        walk(format!("{path}[{name}]"), old.get(name), new.get(name), out);
     }
     // The same items in another order: that is a difference of the list itself, and only then.
     if out.len() == before {
@@ -61,15 +61,64 @@ fn walk_items(path: &str, id: &str, a: &[Json], b: &[Json], out: &mut Vec<FieldC
     }
 }
 
-/// The key that identifies every item of both lists, each once.
-fn identity(a: &[Json], b: &[Json]) -> Option<&'static str> {
-    IDENTITIES.into_iter().find(|id| {
-        let unique = |list: &[Json]| {
-            let names: Option<BTreeSet<&str>> = list.iter().map(|i| i.get(id).and_then(Json::as_str)).collect();
-            names.is_some_and(|n| n.len() == list.len())
-        };
-        !(a.is_empty() && b.is_empty()) && unique(a) && unique(b)
-    })
+/// Objects without an identity: equal ones are the same, and of the rest one that is alone on both sides is the same one changed.
+fn walk_objects(path: &str, a: &[Json], b: &[Json], out: &mut Vec<FieldChange>) {
+    let (old, new) = (without(a, b), without(b, a));
+    match (old.as_slice(), new.as_slice()) {
+        ([(_, x)], [(i, y)]) => walk(format!("{path}[{i}]"), Some(x), Some(y), out),
+        ([], []) => out.push(change(path.to_owned(), Some(&Json::Array(a.to_vec())), Some(&Json::Array(b.to_vec())))),
+        (old, new) => {
+            out.extend(old.iter().map(|(i, x)| change(format!("{path}[{i}]"), Some(x), None)));
+            out.extend(new.iter().map(|(i, y)| change(format!("{path}[{i}]"), None, Some(y))));
+        }
+    }
+}
+
+/// The items (with their index) that `list` has and `other` has not, each as often as it has more of it.
+fn without<'a>(list: &'a [Json], other: &[Json]) -> Vec<(usize, &'a Json)> {
+    let mut left: Vec<&Json> = other.iter().collect();
+    let mut rest = Vec::new();
+    for (i, item) in list.iter().enumerate() {
+        match left.iter().position(|o| *o == item) {
+            Some(at) => drop(left.swap_remove(at)),
+            None => rest.push((i, item)),
+        }
+    }
+    rest
+}
+
+/// What makes an item of a list the same item.
+#[derive(Clone, Copy, Debug)]
+enum Identity {
+    /// The value under this key.
+    Under(&'static str),
+    /// The part of a text before its `=`, as in sysctls and taints; the rest is its value.
+    BeforeEquals,
+}
+
+impl Identity {
+    /// The name of an item, and what it is beside its name.
+    fn of(self, item: &Json) -> Option<(String, Json)> {
+        match self {
+            Identity::Under(key) => match item.get(key)? {
+                Json::String(name) => Some((name.clone(), item.clone())),
+                Json::Number(name) => Some((name.to_string(), item.clone())),
+                Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+            },
+            Identity::BeforeEquals => item.as_str().and_then(|text| text.split_once('=')).map(|(name, value)| (name.to_owned(), Json::from(value))),
+        }
+    }
+
+    fn is_unique_in(self, list: &[Json]) -> bool {
+        let names: Option<BTreeSet<String>> = list.iter().map(|item| self.of(item).map(|(name, _)| name)).collect();
+        names.is_some_and(|n| n.len() == list.len())
+    }
+}
+
+/// What identifies every item of both lists, each once.
+fn identity(a: &[Json], b: &[Json]) -> Option<Identity> {
+    let all = IDENTITIES.into_iter().map(Identity::Under).chain([Identity::BeforeEquals]);
+    all.into_iter().find(|id| !(a.is_empty() && b.is_empty()) && id.is_unique_in(a) && id.is_unique_in(b))
 }
 
 fn change(field: String, from: Option<&Json>, to: Option<&Json>) -> FieldChange {
@@ -117,6 +166,20 @@ mod tests {
                 r#"{"t":[{"name":"b"},{"name":"a"}]}"#,
                 "t: [{\"name\":\"a\"},{\"name\":\"b\"}] -> [{\"name\":\"b\"},{\"name\":\"a\"}]",
             ),
+            (
+                r#"{"t":["a=1:NoSchedule","b=2"]}"#,
+                r#"{"t":["b=2","a=1:NoExecute","c=3"]}"#,
+                "t[a]: \"1:NoSchedule\" -> \"1:NoExecute\"; t[c]: - -> \"3\"",
+            ),
+            (
+                r#"{"t":["a=1:NoSchedule","a=1:NoExecute"]}"#,
+                r#"{"t":["a=1:NoSchedule"]}"#,
+                "t: [\"a=1:NoSchedule\",\"a=1:NoExecute\"] -> [\"a=1:NoSchedule\"]",
+            ),
+            (r#"{"p":[{"port":1,"x":1},{"port":2}]}"#, r#"{"p":[{"port":2},{"port":1}]}"#, "p[1].x: 1 -> -"),
+            (r#"{"p":[{"v":1},{"v":2}]}"#, r#"{"p":[{"v":2},{"v":3}]}"#, "p[1].v: 1 -> 3"),
+            (r#"{"p":[{"v":1},{"v":1}]}"#, r#"{"p":[{"v":1}]}"#, "p[1]: {\"v\":1} -> -"),
+            (r#"{"p":[{"v":1},{"v":2}]}"#, r#"{"p":[{"v":2},{"v":1}]}"#, "p: [{\"v\":1},{\"v\":2}] -> [{\"v\":2},{\"v\":1}]"),
             (r#"{"m":{"k8s.io/x":"1"}}"#, r#"{"m":{"k8s.io/x":"2"}}"#, "m[k8s.io/x]: \"1\" -> \"2\""),
         ] {
             assert_eq!(check(from, to), expected);

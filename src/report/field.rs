@@ -37,6 +37,8 @@ pub(super) enum Change {
         /// Members that go.
         removed: Vec<String>,
     },
+    /// The same items of a list in another order: the new one.
+    Order(Vec<String>),
 }
 
 impl FieldLine {
@@ -46,6 +48,7 @@ impl FieldLine {
         match &mut self.change {
             Change::Values { from, to } => from.iter_mut().chain(to).for_each(|t| *t = f(t)),
             Change::Members { added, removed } => added.iter_mut().chain(removed).for_each(|t| *t = f(t)),
+            Change::Order(items) => items.iter_mut().for_each(|t| *t = f(t)),
         }
     }
 }
@@ -58,6 +61,7 @@ const REFERENCE: &str = "launchTemplate.Version";
 
 /// The fields of a group: in place first, then those of the launch template, each by name.
 pub(super) fn group_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
+    let fields = &with_bare_items_together(fields);
     let mut lines: Vec<FieldLine> = Vec::new();
     let mut tags: BTreeMap<(String, Option<String>, Option<String>), BTreeSet<Place>> = BTreeMap::new();
     for field in fields {
@@ -79,9 +83,48 @@ pub(super) fn group_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
     lines
 }
 
+/// Items that are nothing but their name, come and go as members of their list: two lists of names instead of a line each.
+fn with_bare_items_together(fields: &[FieldChange]) -> Vec<FieldChange> {
+    let mut out: Vec<FieldChange> = Vec::new();
+    for field in fields {
+        let bare = match (&field.from, &field.to) {
+            (Some(item), None) => bare_item(&field.field, item).map(|(list, name)| (list, Some(name), None)),
+            (None, Some(item)) => bare_item(&field.field, item).map(|(list, name)| (list, None, Some(name))),
+            (Some(_), Some(_)) | (None, None) => None,
+        };
+        let Some((list, from, to)) = bare else {
+            out.push(field.clone());
+            continue;
+        };
+        let add = |side: &mut Option<Json>, name: Option<Json>| match (side, name) {
+            (Some(Json::Array(items)), Some(name)) => items.push(name),
+            (_, _) => {}
+        };
+        match out.iter_mut().find(|f| f.field == list) {
+            Some(all) => {
+                add(&mut all.from, from);
+                add(&mut all.to, to);
+            }
+            None => {
+                let names = |name: Option<Json>| Some(Json::Array(name.into_iter().collect()));
+                out.push(FieldChange { field: list, from: names(from), to: names(to) });
+            }
+        }
+    }
+    out
+}
+
+/// The path of the list and the name of an item that has only its name.
+fn bare_item(path: &str, item: &Json) -> Option<(String, Json)> {
+    let (list, name) = path.strip_suffix(']')?.rsplit_once('[')?;
+    let mut entries = item.as_object()?.values();
+    let only = entries.next().filter(|value| entries.next().is_none() && value.as_str() == Some(name))?;
+    Some((list.to_owned(), only.clone()))
+}
+
 /// The fields of a document, by path.
 pub(super) fn document_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
-    fields
+    with_bare_items_together(fields)
         .iter()
         .map(|f| FieldLine { in_place: true, name: plain(&f.field), change: change(f.from.as_ref(), f.to.as_ref()), places: Vec::new() })
         .collect()
@@ -163,7 +206,25 @@ fn change(from: Option<&Json>, to: Option<&Json>) -> Change {
         let only = |x: &[&str], y: &[&str]| x.iter().filter(|i| !y.contains(i)).map(|i| plain(i)).collect();
         return Change::Members { added: only(&b, &a), removed: only(&a, &b) };
     }
+    if let (Some(Json::Array(a)), Some(Json::Array(b))) = (from, to)
+        && a.len() == b.len()
+        && sorted(a) == sorted(b)
+    {
+        return Change::Order(b.iter().map(item).collect());
+    }
     Change::Values { from: from.map(text), to: to.map(text) }
+}
+
+fn sorted(items: &[Json]) -> Vec<String> {
+    let mut texts: Vec<String> = items.iter().map(Json::to_string).collect();
+    texts.sort();
+    texts
+}
+
+/// What an item of a list is called, when it has a name.
+fn item(item: &Json) -> String {
+    let name = ["name", "Key", "InstanceType", "key"].into_iter().find_map(|key| item.get(key));
+    text(name.unwrap_or(item))
 }
 
 /// The items of a list that holds only strings.
@@ -191,6 +252,7 @@ mod tests {
             let change = match l.change {
                 Change::Values { from, to } => format!("{} -> {}", from.unwrap_or("-".into()), to.unwrap_or("-".into())),
                 Change::Members { added, removed } => format!("+{added:?} -{removed:?}"),
+                Change::Order(items) => format!("order {}", items.join(" ")),
             };
             format!("{}{}: {change} ({})", if l.in_place { "in place " } else { "" }, l.name, l.places.join(", "))
         };
@@ -225,10 +287,16 @@ mod tests {
             (("autoScalingGroup.MaxSize", "1", "2"), "in place MaxSize: 1 -> 2 ()"),
             (("lifecycleHooks.drain", "{\"a\":1}", ""), "in place lifecycleHooks.drain: {\"a\":1} -> - ()"),
             (("autoScalingGroup.VPCZoneIdentifier", r#"["a","b"]"#, r#"["b","c"]"#), "in place VPCZoneIdentifier: +[\"c\"] -[\"a\"] ()"),
-            (("autoScalingGroup.X", r#"["a","b"]"#, r#"["b","a"]"#), "in place X: [\"a\",\"b\"] -> [\"b\",\"a\"] ()"),
+            (("autoScalingGroup.X", r#"["a","b"]"#, r#"["b","a"]"#), "in place X: order b a ()"),
+            (("autoScalingGroup.X", r#"[{"name":"a"},{"name":"b"}]"#, r#"[{"name":"b"},{"name":"a"}]"#), "in place X: order b a ()"),
             (
                 ("launchTemplate.Version", "\"$Latest\"", "\"7\""),
                 "in place launch template version: $Latest -> the version it means now, by number ()",
+            ),
+            (("autoScalingGroup.O[a]", "", r#"{"InstanceType":"a"}"#), "in place O: +[\"a\"] -[] ()"),
+            (
+                ("autoScalingGroup.O[a]", "", r#"{"InstanceType":"a","Weight":"1"}"#),
+                "in place O[a]: - -> {\"InstanceType\":\"a\",\"Weight\":\"1\"} ()",
             ),
             (("autoScalingGroup.X", "\"\"", "\"a\\nb\""), "in place X: \"\" -> a\\nb ()"),
         ] {

@@ -1,6 +1,8 @@
-//! Plan, rollout and event → text, JSON and markdown. Listens and writes strings; decides nothing, reads nothing, prints nothing.
+//! Plan, rollout, event and difference → text, JSON and markdown. Listens and writes strings; decides nothing, reads nothing, prints nothing.
 
+mod diff;
 mod event;
+mod explain;
 mod field;
 mod fold;
 mod history;
@@ -15,7 +17,9 @@ mod summary;
 mod wording;
 mod work;
 
+pub use diff::{Compared, diff_json, diff_markdown, diff_text};
 pub use event::{EVENT_VERSION, event_json, event_line};
+pub use explain::{DocumentStory, Input, Replaced, ValueStory, WrittenLine, document_text, values_text};
 pub use history::{history_text, rollout_summary};
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use plan_file::{PlanFileError, plan_from_json, plan_json};

@@ -185,7 +185,7 @@ fn document(name: &str, change: &DocumentShape, style: Style) -> Vec<String> {
 }
 
 /// The lines of fields; `mixed`: some of them need a new launch template version, so those that do not say so.
-fn fields(lines: &[FieldLine], mixed: bool, style: Style) -> Vec<String> {
+pub(super) fn fields(lines: &[FieldLine], mixed: bool, style: Style) -> Vec<String> {
     let most = if style.full { usize::MAX } else { FIELDS };
     let mut out: Vec<String> = lines.iter().take(most).map(|l| format!("      {}", field(l, mixed, style))).collect();
     if let Some(left) = lines.len().checked_sub(most).filter(|n| *n > 0) {
@@ -205,6 +205,7 @@ fn field(line: &FieldLine, mixed: bool, style: Style) -> String {
             let part = |word: &str, items: &[String]| (!items.is_empty()).then(|| format!("{word} {}", short(&items.join(", "))));
             [part("adds", added), part("removes", removed)].into_iter().flatten().collect::<Vec<_>>().join("; ")
         }
+        Change::Order(items) => format!("the same items in another order: {}", short(&items.join(", "))),
     };
     let places = if line.places.is_empty() { String::new() } else { format!(" ({})", line.places.join(", ")) };
     let in_place = if mixed && line.in_place { " [in place]" } else { "" };

@@ -148,7 +148,7 @@ fn group_shape(plan: &ClusterPlan, asg: &AsgName, change: &GroupChange, own: &im
 }
 
 /// Control plane first, as a rollout does it.
-fn order(role: Role) -> u8 {
+pub(super) fn order(role: Role) -> u8 {
     match role {
         Role::ControlPlane => 0,
         Role::ApiServer => 1,
@@ -158,7 +158,7 @@ fn order(role: Role) -> u8 {
 }
 
 /// What a new group will be, in one line.
-fn created(to: &Definition) -> String {
+pub(super) fn created(to: &Definition) -> String {
     let (asg, data) = (&to.auto_scaling_group, &to.launch_template.launch_template_data);
     let types: Vec<&str> = asg.mixed_instances_policy.iter().flat_map(|p| &p.overrides).filter_map(|o| o.instance_type.as_deref()).collect();
     let types = if types.is_empty() { format!("type {}", plain(&data.instance_type)) } else { format!("types {}", plain(&list(types, 4))) };

@@ -64,7 +64,7 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
     let stages: Vec<&Stage> = inputs.settings.stages.iter().filter(wanted).collect();
     if inputs.break_glass.is_none() {
         let here: BTreeSet<&StageName> = stages.iter().map(|s| &s.name).collect();
-        stages.iter().try_for_each(|stage| promoted(stage, &here, inputs))?;
+        stages.iter().try_for_each(|stage| promoted(stage, &here, plan, inputs))?;
     }
     Ok(Rollout {
         version: JOURNAL_VERSION,
@@ -79,11 +79,15 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
     })
 }
 
-/// A stage outside this rollout has to run the release already, verified and soaked.
-fn promoted(stage: &Stage, here: &BTreeSet<&StageName>, inputs: &Inputs<'_>) -> Result<(), BuildError> {
-    let Some(after) = stage.after.as_ref().filter(|a| !here.contains(a)) else { return Ok(()) };
+/// Every cluster of the stage before that is not itself part of this rollout has to run the release already, verified and soaked.
+fn promoted(stage: &Stage, here: &BTreeSet<&StageName>, plan: &Plan, inputs: &Inputs<'_>) -> Result<(), BuildError> {
+    let Some(after) = &stage.after else { return Ok(()) };
     let Some(before) = inputs.settings.stages.iter().find(|s| s.name == *after) else { return Ok(()) };
-    for cluster in before.waves.iter().flat_map(|w| &w.clusters) {
+    if !stage.waves.iter().flat_map(|w| &w.clusters).any(|c| plan.clusters.contains_key(c)) {
+        return Ok(());
+    }
+    let rolled = |cluster: &ClusterName| here.contains(after) && plan.clusters.contains_key(cluster);
+    for cluster in before.waves.iter().flat_map(|w| &w.clusters).filter(|c| !rolled(c)) {
         let lags = |why: String| BuildError::NotPromoted { stage: stage.name.clone(), after: after.clone(), cluster: cluster.clone(), why };
         match inputs.baselines.get(cluster) {
             None => return Err(lags("it was never rolled out".into())),

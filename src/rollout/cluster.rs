@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::gate::{self, Asked, GateOutcome, NodeView, Readiness};
 use super::group::{self, Mode, View};
-use super::next::{Budget, Out};
+use super::next::{Budget, Mark, Out};
 use super::progress::{ClusterProgress, ClusterState, GroupProgress, GroupState, Progress};
-use super::{ClusterRun, Event, GroupTask, Rollout, Scope, Verdict, undo};
+use super::{ClusterRun, Event, GroupTask, Rollout, Scope, Task, Verdict, replace, undo};
 use crate::kops::Role;
-use crate::model::{AsgName, Live, LiveCluster, Timestamp};
+use crate::model::{AsgName, Live, LiveCluster, Nodes, Span, Timestamp};
 
 /// What every decision of a round depends on.
 pub(super) struct Turn<'a> {
@@ -52,43 +52,132 @@ pub(super) fn start(run: &ClusterRun, out: &mut Out<'_>) {
 }
 
 pub(super) fn forward(turn: &Turn<'_>, run: &ClusterRun, out: &mut Out<'_>) {
-    let Some(sight) = turn.sight(run, out) else { return };
-    match sight.progress.state {
-        ClusterState::Rolling => {
-            let (control_plane, rest): (Vec<_>, Vec<_>) = run.groups.iter().partition(|g| g.role == Role::ControlPlane);
-            let waiting = one_at_a_time(turn, &sight, control_plane.into_iter(), Mode::Forward, out);
-            if !waiting && !side_by_side(turn, &sight, rest.into_iter(), Mode::Forward, out) {
-                out.records.push(Event::ClusterRolled { cluster: run.cluster.clone() });
+    let mark = out.mark();
+    if let Some(sight) = turn.sight(run, out) {
+        match sight.progress.state {
+            ClusterState::Rolling => {
+                if !phases(&run.groups).any(|phase| phase.turn(turn, &sight, &run.groups, Mode::Forward, out)) {
+                    out.records.push(Event::ClusterRolled { cluster: run.cluster.clone() });
+                }
             }
+            ClusterState::Checking(since) => check(turn, &sight, since, out),
+            ClusterState::Waiting | ClusterState::Verified(_) | ClusterState::Restored => {}
         }
-        ClusterState::Checking(since) => check(turn, &sight, since, out),
-        ClusterState::Waiting | ClusterState::Verified(_) | ClusterState::Restored => {}
     }
+    patience(turn, run, &mark, Mode::Forward, out);
 }
 
 pub(super) fn back(turn: &Turn<'_>, run: &ClusterRun, out: &mut Out<'_>) {
-    let Some(sight) = turn.sight(run, out) else { return };
-    let undone: Vec<GroupTask> = run.groups.iter().rev().filter_map(|g| Some(undo::undo(g, sight.progress.groups.get(&g.asg)?))).collect();
-    let (control_plane, rest): (Vec<_>, Vec<_>) = undone.iter().partition(|g| g.role == Role::ControlPlane);
-    let waiting = side_by_side(turn, &sight, rest.into_iter(), Mode::Undo, out);
-    if !waiting && !one_at_a_time(turn, &sight, control_plane.into_iter(), Mode::Undo, out) {
-        out.records.push(Event::ClusterRestored { cluster: run.cluster.clone() });
+    let mark = out.mark();
+    if let Some(sight) = turn.sight(run, out) {
+        let undone: Vec<GroupTask> = run.groups.iter().filter_map(|g| Some(undo::undo(g, sight.progress.groups.get(&g.asg)?))).collect();
+        let phases: Vec<Phase> = phases(&run.groups).collect();
+        if !phases.iter().rev().any(|phase| phase.turn(turn, &sight, &undone, Mode::Undo, out)) {
+            out.records.push(Event::ClusterRestored { cluster: run.cluster.clone() });
+        }
     }
+    patience(turn, run, &mark, Mode::Undo, out);
 }
 
 pub(super) fn heal(turn: &Turn<'_>, run: &ClusterRun, out: &mut Out<'_>) {
-    let Some(sight) = turn.sight(run, out) else { return };
-    side_by_side(turn, &sight, run.groups.iter(), Mode::Heal, out);
+    let mark = out.mark();
+    if let Some(sight) = turn.sight(run, out) {
+        side_by_side(turn, &sight, run.groups.iter(), Mode::Heal, out);
+    }
+    patience(turn, run, &mark, Mode::Heal, out);
 }
 
-/// A verified cluster while it soaks: a failing gate breaks the soak. "Wait" does not: the autoscaler is at work all the time.
-pub(super) fn watch(turn: &Turn<'_>, run: &ClusterRun, out: &mut Out<'_>) {
-    let Some(sight) = turn.sight(run, out) else { return };
-    let verdict = gate::kubernetes(sight.live, run.roles.keys(), run.rolling.ready_timeout, turn.now);
-    let needs_nodes = turn.rollout.gates.iter().any(|g| matches!(g.kind, crate::fleet::GateKind::Kubernetes));
-    if let (Verdict::Fail(why), true) = (verdict, needs_nodes) {
-        out.records.push(Event::SoakBroken { cluster: run.cluster.clone(), why });
+/// A verified cluster until `until`, the end of its soak: a failing gate breaks it. "Wait" does not: the autoscaler is at
+/// work all the time. Whether the cluster can be seen: without eyes nothing passes.
+pub(super) fn watch(turn: &Turn<'_>, run: &ClusterRun, until: Timestamp, out: &mut Out<'_>) -> bool {
+    let mark = out.mark();
+    let seen = turn.sight(run, out).is_some_and(|sight| {
+        let verdict = gate::kubernetes(sight.live, staying(run), Timestamp::from_millis(0), run.rolling.ready_timeout, turn.now);
+        let needs_nodes = turn.rollout.gates.iter().any(|g| matches!(g.kind, crate::fleet::GateKind::Kubernetes));
+        match verdict {
+            Verdict::Fail(why) if needs_nodes => broken(&sight, why, out),
+            Verdict::Fail(_) | Verdict::Wait(_) | Verdict::Pass(_) => {}
+        }
+        match sight.nodes.unknown().filter(|_| needs_nodes) {
+            None => true,
+            Some(why) => {
+                out.wait_cluster(&run.cluster, format!("the Kubernetes API does not answer: {why}"), None);
+                false
+            }
+        }
+    });
+    if turn.now > until {
+        patience(turn, run, &mark, Mode::Forward, out);
     }
+    seen
+}
+
+/// A soak that is broken again and again proves that the release does not hold.
+fn broken(sight: &Sight<'_>, why: String, out: &mut Out<'_>) {
+    const MAX_BREAKS: u32 = 3;
+    let cluster = sight.run.cluster.clone();
+    match sight.progress.breaks {
+        n if n >= MAX_BREAKS => out.fail(&cluster, None, format!("its soak was broken {n} times, and now again: {why}")),
+        _ => out.records.push(Event::SoakBroken { cluster, why }),
+    }
+}
+
+/// Every wait ends: where nothing moves for twice the time that an instance may take, and nothing is due at a known time,
+/// the way forward has failed, and every other way needs a person. So does a cluster that cannot be seen.
+fn patience(turn: &Turn<'_>, run: &ClusterRun, mark: &Mark, mode: Mode, out: &mut Out<'_>) {
+    let Some(progress) = turn.progress.clusters.get(&run.cluster) else { return };
+    let Some(why) = out.only_waits(mark, turn.now) else { return };
+    let each = run.groups.iter().map(|g| g.rolling.ready_timeout).fold(run.rolling.ready_timeout, Span::max);
+    let still = turn.now.since(progress.moved_at);
+    if still <= Span::from_millis(each.millis().saturating_mul(2)) {
+        return;
+    }
+    let why = format!("nothing has moved for {still}: {why}");
+    let live = turn.live.clusters.get(&run.cluster).filter(|live| live.gaps.is_empty());
+    let seen = live.is_some_and(|live| !matches!(live.nodes, Nodes::Unknown(_)));
+    match mode {
+        Mode::Forward if seen => out.fail(&run.cluster, None, why),
+        Mode::Undo | Mode::Heal if seen => out.stuck_cluster(&run.cluster, why, "put it right by hand, then `kfleet rollout resume`"),
+        Mode::Forward | Mode::Undo | Mode::Heal => {
+            out.stuck_cluster(&run.cluster, why, "see that the cloud and the Kubernetes API answer, then `kfleet rollout resume`");
+        }
+    }
+}
+
+/// Groups that go through their change together.
+struct Phase {
+    /// Their places among the groups of the cluster.
+    groups: Vec<usize>,
+    /// One after the other, and only while the rest of the control plane is healthy.
+    one_at_a_time: bool,
+}
+
+/// In order: the control plane (kubelets may not be newer than their API server), the rest, and what is retired only when
+/// everything that takes its place is there.
+fn phases(groups: &[GroupTask]) -> impl Iterator<Item = Phase> {
+    let of = move |retired: bool, one_at_a_time: bool| {
+        let mine = |g: &GroupTask| matches!(g.task, Task::Retire { .. }) == retired && (g.role == Role::ControlPlane) == one_at_a_time;
+        Phase { groups: groups.iter().enumerate().filter(|(_, g)| mine(g)).map(|(n, _)| n).collect(), one_at_a_time }
+    };
+    [of(false, true), of(false, false), of(true, false), of(true, true)].into_iter()
+}
+
+impl Phase {
+    /// Whether anything of it is unfinished.
+    fn turn(&self, turn: &Turn<'_>, sight: &Sight<'_>, tasks: &[GroupTask], mode: Mode, out: &mut Out<'_>) -> bool {
+        let mine = self.groups.iter().filter_map(|n| tasks.get(*n));
+        match (self.one_at_a_time, mode) {
+            (false, _) => side_by_side(turn, sight, mine, mode, out),
+            (true, Mode::Forward) => one_at_a_time(turn, sight, mine, mode, out),
+            (true, Mode::Undo | Mode::Heal) => one_at_a_time(turn, sight, mine.rev(), mode, out),
+        }
+    }
+}
+
+/// The groups that are there when all is done.
+fn staying(run: &ClusterRun) -> impl Iterator<Item = &AsgName> {
+    let retired: BTreeSet<&AsgName> = run.groups.iter().filter(|g| matches!(g.task, Task::Retire { .. })).map(|g| &g.asg).collect();
+    run.roles.keys().filter(move |name| !retired.contains(name))
 }
 
 /// The first unfinished group only, and only while the other groups of the control plane are healthy. Whether any is unfinished.
@@ -147,12 +236,17 @@ fn sick_control_plane(sight: &Sight<'_>, except: &AsgName) -> Option<String> {
 fn budget(turn: &Turn<'_>, sight: &Sight<'_>) -> Budget {
     let rolling = &sight.run.rolling;
     let groups = sight.progress.groups.values();
-    let used: u32 = groups.clone().map(|g| g.surge + u32::try_from(g.detached.len()).unwrap_or(u32::MAX)).sum();
+    let out_there = |(name, g): (&AsgName, &GroupProgress)| {
+        let surge = sight.live.groups.get(name).map_or(0, |live| replace::out_there(g.surge, live));
+        surge.saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
+    };
+    let used = sight.progress.groups.iter().map(out_there).fold(0, u32::saturating_add);
     let draining = groups.map(|g| g.drains.len()).sum::<usize>();
     let recent: Vec<Timestamp> = sight.progress.disruptions.iter().copied().filter(|at| *at + rolling.rate.per > turn.now).collect();
     let disrupted = u32::try_from(draining + recent.len()).unwrap_or(u32::MAX);
     Budget {
         surge: rolling.cluster_surge.saturating_sub(used),
+        most: rolling.cluster_surge,
         rate: rolling.rate.instances.saturating_sub(disrupted),
         rate_back: recent.first().map(|at| *at + rolling.rate.per),
     }
@@ -160,7 +254,6 @@ fn budget(turn: &Turn<'_>, sight: &Sight<'_>) -> Budget {
 
 /// The gates over the whole cluster, once its groups are done.
 fn check(turn: &Turn<'_>, sight: &Sight<'_>, since: Timestamp, out: &mut Out<'_>) {
-    let retired: BTreeSet<&AsgName> = sight.run.groups.iter().filter(|g| matches!(g.task, super::Task::Retire { .. })).map(|g| &g.asg).collect();
     let asked = Asked {
         gates: &turn.rollout.gates,
         cluster: &sight.run.cluster,
@@ -168,14 +261,30 @@ fn check(turn: &Turn<'_>, sight: &Sight<'_>, since: Timestamp, out: &mut Out<'_>
         live: sight.live,
         now: turn.now,
         scope: Scope::Cluster,
-        groups: sight.run.roles.keys().filter(|name| !retired.contains(name)).collect(),
+        groups: staying(sight.run).collect(),
         since,
         deadline_from: since,
         patience: sight.run.rolling.ready_timeout,
     };
     match gate::all(&asked, out) {
-        GateOutcome::Pass(evidence) => out.records.push(Event::ClusterVerified { cluster: sight.run.cluster.clone(), since: turn.now, evidence }),
-        GateOutcome::Wait(why) => out.wait_cluster(&sight.run.cluster, why, None),
+        GateOutcome::Pass(evidence) => {
+            if deleted(turn, sight, out) {
+                out.records.push(Event::ClusterVerified { cluster: sight.run.cluster.clone(), since: turn.now, evidence });
+            }
+        }
+        GateOutcome::Wait(why, until) => out.wait_cluster(&sight.run.cluster, why, Some(until)),
         GateOutcome::Fail(why) => out.fail(&sight.run.cluster, None, why),
     }
+}
+
+/// Whether the retired groups are gone; goes on with it if not.
+fn deleted(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> bool {
+    let mut budget = budget(turn, sight);
+    let mut gone = true;
+    for task in &sight.run.groups {
+        if let Some(group) = sight.progress.groups.get(&task.asg) {
+            gone &= group::delete(&view(turn, sight, task, group, Mode::Forward), &mut budget, out);
+        }
+    }
+    gone
 }

@@ -89,8 +89,8 @@ pub(super) struct Asked<'a> {
 pub(super) enum GateOutcome {
     /// All pass; what each said.
     Pass(Vec<String>),
-    /// At least one waits, none fails.
-    Wait(String),
+    /// At least one waits, none fails; until when it may.
+    Wait(String, Timestamp),
     /// One fails, or has waited beyond its deadline.
     Fail(String),
 }
@@ -108,7 +108,7 @@ pub(super) fn all(asked: &Asked<'_>, out: &mut Out<'_>) -> GateOutcome {
             Verdict::Wait(why) if asked.now.since(asked.deadline_from) > gate.deadline => {
                 return GateOutcome::Fail(format!("gate `{}` still waits after {}: {why}", gate.name, gate.deadline));
             }
-            Verdict::Wait(why) => return GateOutcome::Wait(format!("gate `{}` waits: {why}", gate.name)),
+            Verdict::Wait(why) => return GateOutcome::Wait(format!("gate `{}` waits: {why}", gate.name), asked.deadline_from + gate.deadline),
         }
     }
     GateOutcome::Pass(evidence)
@@ -117,7 +117,7 @@ pub(super) fn all(asked: &Asked<'_>, out: &mut Out<'_>) -> GateOutcome {
 fn one(gate: &GateSpec, asked: &Asked<'_>, out: &mut Out<'_>) -> Verdict {
     match &gate.kind {
         GateKind::Asg => asg(asked.live, asked.groups.iter().copied(), asked.since),
-        GateKind::Kubernetes => kubernetes(asked.live, asked.groups.iter().copied(), asked.patience, asked.now),
+        GateKind::Kubernetes => kubernetes(asked.live, asked.groups.iter().copied(), asked.since, asked.patience, asked.now),
         GateKind::Command(command) => {
             let answer = asked.progress.answers.get(&(asked.scope.clone(), gate.name.clone())).filter(|(at, _)| *at >= asked.deadline_from);
             match answer {
@@ -155,8 +155,15 @@ pub(super) fn asg<'a>(live: &LiveCluster, groups: impl IntoIterator<Item = &'a A
     Verdict::Pass(format!("{total} instances in service, as wanted"))
 }
 
-/// Every instance in service of the groups named has a Ready node.
-pub(super) fn kubernetes<'a>(live: &LiveCluster, groups: impl IntoIterator<Item = &'a AsgName>, patience: Span, now: Timestamp) -> Verdict {
+/// Every instance in service of the groups named has a Ready node. One that has not gets time from its launch, or from
+/// `since`: a node that turned bad may come back, or be replaced.
+pub(super) fn kubernetes<'a>(
+    live: &LiveCluster,
+    groups: impl IntoIterator<Item = &'a AsgName>,
+    since: Timestamp,
+    patience: Span,
+    now: Timestamp,
+) -> Verdict {
     let nodes = NodeView::new(&live.nodes);
     if !nodes.asked() {
         return Verdict::Fail("no Kubernetes access is configured for this cluster, so its nodes cannot be seen".into());
@@ -171,7 +178,7 @@ pub(super) fn kubernetes<'a>(live: &LiveCluster, groups: impl IntoIterator<Item 
                 Readiness::NotYet(what) => {
                     let age = now.since(instance.launched_at);
                     let text = format!("{name}: {id} {what} ({age} after launch)");
-                    return if age > patience { Verdict::Fail(text) } else { Verdict::Wait(text) };
+                    return if now.since(instance.launched_at.max(since)) > patience { Verdict::Fail(text) } else { Verdict::Wait(text) };
                 }
             }
         }

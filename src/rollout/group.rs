@@ -37,14 +37,7 @@ pub(super) enum Mode {
 
 /// Adds this group's next move to `out`.
 pub(super) fn turn(view: &View<'_>, budget: &mut Budget, out: &mut Out<'_>) {
-    if let Some(found) = &view.group.moved {
-        let why = format!("somebody else changed it: {found}");
-        return out.stuck(view, why, "look at the group, bring it back to what the plan expects or abort, then `kfleet rollout resume`");
-    }
-    if let Some(why) = &view.group.refused {
-        return out.failed(view, why.clone());
-    }
-    if out.open_steps(view, MAX_TRIES) {
+    if troubled(view, out) || out.open_steps(view, MAX_TRIES) {
         return;
     }
     match (view.group.state, view.mode) {
@@ -56,9 +49,26 @@ pub(super) fn turn(view: &View<'_>, budget: &mut Budget, out: &mut Out<'_>) {
             Task::Update { from, to, from_version, version, replace } => {
                 update(view, &Move { from, to, from_version: *from_version, version, replace: *replace }, budget, out);
             }
-            Task::Retire { from } => retire(view, from, budget, out),
+            Task::Retire { from } => retire(view, from, view.mode == Mode::Undo, budget, out),
         },
     }
+}
+
+/// What a person has to look at, or turns the rollout round.
+fn troubled(view: &View<'_>, out: &mut Out<'_>) -> bool {
+    let group = view.group;
+    if let Some(found) = &group.moved {
+        let why = format!("somebody else changed it: {found}");
+        out.stuck(view, why, "look at the group, bring it back to what the plan expects or abort, then `kfleet rollout resume`");
+    } else if let Some(why) = &group.refused {
+        out.failed(view, why.clone());
+    } else if group.raced >= MAX_TRIES {
+        let why = format!("somebody else moved its desired capacity or instances {} times just before a step", group.raced);
+        out.stuck(view, why, "find out what else changes the group and stop it, then `kfleet rollout resume`");
+    } else {
+        return false;
+    }
+    true
 }
 
 /// The parts of an update.
@@ -120,6 +130,11 @@ fn update(view: &View<'_>, change: &Move<'_>, budget: &mut Budget, out: &mut Out
         (VersionSource::New(_), Some(n)) => n,
         (VersionSource::New(user_data), None) => return out.step(view, new_version(view, change.to, user_data)),
     };
+    // The way back of a retired group: what was taken from it comes back while its minimum cannot add to that.
+    let back = live.desired.saturating_add(view.group.taken).min(live.group.max_size);
+    if version == 0 && back > live.desired {
+        return out.step(view, CloudEffect::SetDesired { group: view.task.asg.clone(), from: live.desired, to: back });
+    }
     if !view.group.updated && differs(change.from, change.to) {
         return out.step(view, CloudEffect::UpdateGroup { from: Box::new(change.from.clone()), to: Box::new(change.to.clone()) });
     }
@@ -141,7 +156,19 @@ pub(super) fn retiring(from: &Definition) -> Definition {
     to
 }
 
-fn retire(view: &View<'_>, from: &Definition, budget: &mut Budget, out: &mut Out<'_>) {
+/// What cannot be taken back comes last: forward, a group is deleted only after the gates of its cluster passed. Whether it is gone.
+pub(super) fn delete(view: &View<'_>, budget: &mut Budget, out: &mut Out<'_>) -> bool {
+    let Task::Retire { from } = &view.task.task else { return true };
+    if view.live.is_none() && view.group.moved.is_none() && view.group.refused.is_none() {
+        return true;
+    }
+    if !troubled(view, out) && !out.open_steps(view, MAX_TRIES) {
+        retire(view, from, true, budget, out);
+    }
+    false
+}
+
+fn retire(view: &View<'_>, from: &Definition, to_the_end: bool, budget: &mut Budget, out: &mut Out<'_>) {
     let Some(live) = view.live else {
         return out.done(view);
     };
@@ -157,6 +184,9 @@ fn retire(view: &View<'_>, from: &Definition, budget: &mut Budget, out: &mut Out
     }
     if !live.instances.is_empty() {
         return out.wait(view, "the last instances are ending".into(), None);
+    }
+    if !to_the_end {
+        return out.done(view);
     }
     out.step(view, CloudEffect::DeleteGroup { group: Box::new(to.auto_scaling_group) });
 }

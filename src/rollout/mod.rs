@@ -14,7 +14,9 @@ mod undo;
 pub use build::{BuildError, Inputs, build};
 pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
 pub use next::{Check, Next, State, Step, Waiting, next};
-pub use progress::{ClusterProgress, ClusterState, Direction, Drain, Ending, GroupProgress, GroupState, IllegalRecord, Intent, Progress, Stuck};
+pub use progress::{
+    ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending, GroupProgress, GroupState, IllegalRecord, Intent, Progress, Stuck,
+};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,7 +7,7 @@ use super::freeze::frozen_until;
 use super::group::View;
 use super::progress::{ClusterState, Direction, Ending, GroupState, Intent, Progress};
 use super::{ClusterRun, Event, Rollout, Scope, StageRun, StepId, WaveRun};
-use crate::model::{AsgName, CloudEffect, ClusterName, Effect, Live, NodeEffect, StageName, Timestamp};
+use crate::model::{AsgName, CloudEffect, ClusterName, Effect, Live, NodeEffect, Span, StageName, Timestamp};
 
 /// What comes now. Records first: while there are any, nothing else is done before they are written and `next` is asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub enum State {
 /// Budgets of one cluster, handed out over its groups in one round.
 pub(super) struct Budget {
     pub(super) surge: u32,
+    /// The surge that there would be if none were in use.
+    pub(super) most: u32,
     pub(super) rate: u32,
     /// When the rate allows the next one.
     pub(super) rate_back: Option<Timestamp>,
@@ -105,6 +107,12 @@ pub(super) struct Out<'a> {
     waiting: Vec<Waiting>,
     open: &'a BTreeMap<StepId, Intent>,
     failed: Option<Event>,
+}
+
+/// A point in a round.
+pub(super) struct Mark {
+    done: usize,
+    waiting: usize,
 }
 
 impl Out<'_> {
@@ -145,6 +153,31 @@ impl Out<'_> {
     pub(super) fn stuck(&mut self, view: &View<'_>, why: String, advice: &str) {
         let event = Event::Stuck { cluster: view.cluster.clone(), group: Some(view.task.asg.clone()), why, advice: advice.into() };
         self.failed.get_or_insert(event);
+    }
+
+    /// A cluster that no way leads on from.
+    pub(super) fn stuck_cluster(&mut self, cluster: &ClusterName, why: String, advice: &str) {
+        let event = Event::Stuck { cluster: cluster.clone(), group: None, why, advice: advice.into() };
+        self.failed.get_or_insert(event);
+    }
+
+    /// How far this round has come.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { done: self.done_so_far(), waiting: self.waiting.len() }
+    }
+
+    fn done_so_far(&self) -> usize {
+        self.records.len() + self.checks.len() + self.fresh.len() + self.again.len() + usize::from(self.failed.is_some())
+    }
+
+    /// What is waited for since `mark`, when nothing else came and none of it ends by itself at a known time.
+    pub(super) fn only_waits(&self, mark: &Mark, now: Timestamp) -> Option<String> {
+        let waits = self.waiting.get(mark.waiting..).unwrap_or_default();
+        if self.done_so_far() > mark.done || waits.is_empty() || waits.iter().any(|w| w.until.is_some_and(|until| until >= now)) {
+            return None;
+        }
+        let said: Vec<String> = waits.iter().map(|w| w.group.as_ref().map_or_else(|| w.why.clone(), |g| format!("{g}: {}", w.why))).collect();
+        Some(said.join("; "))
     }
 
     /// Steps of this group whose outcome is not known come before anything new.
@@ -270,11 +303,14 @@ fn run_wave(turn: &Turn<'_>, stage: &StageRun, index: usize, wave: &WaveRun, out
     let state_of = |run: &ClusterRun| turn.progress.clusters.get(&run.cluster).map(|c| c.state);
     let mut active = wave.clusters.iter().filter(|c| matches!(state_of(c), Some(ClusterState::Rolling | ClusterState::Checking(_)))).count();
     let mut unfinished = 0;
+    let mut held = None;
     for run in &wave.clusters {
         match state_of(run) {
             Some(ClusterState::Waiting) => {
                 unfinished += 1;
-                if active < wave.parallel || run.groups.is_empty() {
+                let turn_came = active < wave.parallel || run.groups.is_empty();
+                held = held.or_else(|| frozen(turn, stage).filter(|_| turn_came && !run.groups.is_empty()));
+                if turn_came && (held.is_none() || run.groups.is_empty()) {
                     active += 1;
                     cluster::start(run, out);
                 }
@@ -286,39 +322,38 @@ fn run_wave(turn: &Turn<'_>, stage: &StageRun, index: usize, wave: &WaveRun, out
             Some(ClusterState::Verified(_) | ClusterState::Restored) | None => {}
         }
     }
-    if unfinished > 0 {
-        return State::Going;
+    match held {
+        Some(state) if active == 0 => state,
+        Some(_) | None if unfinished > 0 => State::Going,
+        Some(_) | None => soak(turn, wave.clusters.iter(), wave.soak, Event::WavePassed { stage: stage.name.clone(), wave: index }, out),
     }
-    soak(turn, wave.clusters.iter(), wave.soak, Event::WavePassed { stage: stage.name.clone(), wave: index }, out)
 }
 
-/// Waits until every cluster has run the release for `soak`, healthy; `passed` is what follows.
-fn soak<'r>(turn: &Turn<'_>, clusters: impl Iterator<Item = &'r ClusterRun>, soak: crate::model::Span, passed: Event, out: &mut Out<'_>) -> State {
+/// Waits until every cluster has run the release for `soak`, healthy; `passed` is what follows. Whoever cannot be seen has not soaked.
+fn soak<'r>(turn: &Turn<'_>, clusters: impl Iterator<Item = &'r ClusterRun>, soak: Span, passed: Event, out: &mut Out<'_>) -> State {
     let mut last: Option<(Timestamp, &ClusterName)> = None;
-    let mut verified = true;
+    let mut ready = true;
     for run in clusters {
         match turn.progress.clusters.get(&run.cluster).map(|c| c.state) {
             Some(ClusterState::Verified(since)) => {
                 let until = since + soak;
-                if until > turn.now {
-                    cluster::watch(turn, run, out);
-                    last = last.max(Some((until, &run.cluster)));
-                }
+                ready &= cluster::watch(turn, run, until, out);
+                last = last.max((until > turn.now).then_some((until, &run.cluster)));
             }
             // Its soak was broken: it has to prove itself again.
             Some(ClusterState::Checking(_)) => {
-                verified = false;
+                ready = false;
                 cluster::forward(turn, run, out);
             }
-            Some(ClusterState::Waiting | ClusterState::Rolling | ClusterState::Restored) | None => verified = false,
+            Some(ClusterState::Waiting | ClusterState::Rolling | ClusterState::Restored) | None => ready = false,
         }
     }
     match last {
-        None if verified => {
+        None if ready => {
             out.records.push(passed);
             State::Going
         }
-        Some((until, name)) if verified => State::WaitingForTime { until, why: format!("{name} soaks until {until}") },
+        Some((until, name)) if ready => State::WaitingForTime { until, why: format!("{name} soaks until {until}") },
         None | Some(_) => State::Going,
     }
 }
@@ -342,7 +377,7 @@ fn abort(turn: &Turn<'_>, out: &mut Out<'_>) -> State {
     let mut left = 0;
     for run in turn.rollout.clusters() {
         let Some(progress) = turn.progress.clusters.get(&run.cluster) else { continue };
-        if progress.groups.values().any(|g| g.touched && g.state != GroupState::Done) {
+        if progress.groups.values().any(|g| g.state != GroupState::Done) {
             left += 1;
             cluster::heal(turn, run, out);
         }

@@ -4,10 +4,11 @@ mod checks;
 mod look;
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::path::PathBuf;
 
 use crate::cloud::{Cloud, CloudError, Place};
-use crate::model::{AccountId, Applied, ClusterName, Effect, Span, StageName, Timestamp};
+use crate::model::{AccountId, Applied, ClusterName, Effect, Live, Span, StageName, Timestamp, digest_of};
 use crate::nodes::{NodeApi, NodeError};
 use crate::plan::Baseline;
 use crate::rollout::{ClusterRun, ClusterState, Direction, Ending, Event, Next, Progress, Record, Rollout, State, Step, StepResult, Waiting, next};
@@ -107,26 +108,42 @@ pub async fn run<W: Cloud + NodeApi>(
     tell: impl FnMut(Signal<'_>),
 ) -> Result<Outcome, RunError> {
     let mut runner = Runner { world, store, journal, drive, tell, locks: Locks::default() };
-    runner.take_up().await?;
-    let mut live = runner.look().await?;
+    match runner.go(&interrupted).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => {
+            // Whoever reads the journal shall see why it stopped. Where the store itself fails, the first error is the one that counts.
+            let _ = runner.pause(error.to_string());
+            Err(error)
+        }
+    }
+}
+
+/// Before any write: the caller's account is the account of every cluster of the rollout.
+///
+/// # Errors
+/// When it is not, or the cloud does not say to the end of the retries, `poll` apart.
+pub async fn fence<W: Cloud>(world: &W, rollout: &Rollout, poll: Span) -> Result<(), RunError> {
+    for run in rollout.clusters().filter(|c| !c.groups.is_empty()) {
+        let place = place(run);
+        let found = patiently(world, poll, || world.account(&place)).await?;
+        if found != run.account {
+            return Err(RunError::WrongAccount { cluster: run.cluster.clone(), expected: run.account.clone(), found });
+        }
+    }
+    Ok(())
+}
+
+/// Asks until there is an answer: a passing failure is waited out, and never taken for one.
+async fn patiently<W: Cloud, T, F: Future<Output = Result<T, CloudError>>>(world: &W, poll: Span, ask: impl Fn() -> F) -> Result<T, CloudError> {
+    let mut tries = 0;
     loop {
-        if interrupted() {
-            runner.pause("interrupted".into())?;
-            return Ok(Outcome::Interrupted);
+        match ask().await {
+            Err(e) if e.is_transient() && tries < MAX_LOOKS => {
+                tries += 1;
+                world.wait(world.now() + poll).await?;
+            }
+            answer => return answer,
         }
-        runner.requests()?;
-        let next = next(runner.journal.rollout(), runner.journal.progress(), &live, world.now());
-        if !next.records.is_empty() {
-            runner.record(next.records).await?;
-            continue;
-        }
-        if let Some(outcome) = runner.step_back(&next)? {
-            return Ok(outcome);
-        }
-        runner.act(next).await?;
-        // A simulated world answers without ever waiting; signals have to get their turn.
-        tokio::task::yield_now().await;
-        live = runner.look().await?;
     }
 }
 
@@ -140,26 +157,55 @@ struct Runner<'a, W, T> {
 }
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
-    /// Locks of what is under way, the account fence, and what a dead process may not have got to: baselines of verified clusters.
+    async fn go(&mut self, interrupted: impl Fn() -> bool) -> Result<Outcome, RunError> {
+        self.take_up().await?;
+        let (mut live, mut places) = self.look().await?;
+        loop {
+            if interrupted() {
+                self.pause("interrupted".into())?;
+                return Ok(Outcome::Interrupted);
+            }
+            self.requests()?;
+            if places != places_under_way(self.journal.rollout(), self.journal.progress()) {
+                (live, places) = self.look().await?;
+            }
+            let next = next(self.journal.rollout(), self.journal.progress(), &live, self.world.now());
+            if !next.records.is_empty() {
+                self.record(next.records).await?;
+                continue;
+            }
+            if let Some(outcome) = self.step_back(&next)? {
+                return Ok(outcome);
+            }
+            self.act(next).await?;
+            // A simulated world answers without ever waiting; signals have to get their turn.
+            tokio::task::yield_now().await;
+            (live, places) = self.look().await?;
+        }
+    }
+
+    /// Locks of what is under way, the account fence, and what a dead process may not have got to: baselines of verified
+    /// and of restored clusters. A rollout that is over is left alone: what came after it counts.
     async fn take_up(&mut self) -> Result<(), RunError> {
         let progress = self.journal.progress();
+        if progress.ending.is_some() {
+            return Ok(());
+        }
         let touched: Vec<ClusterName> =
             progress.clusters.iter().filter(|(_, c)| c.groups.values().any(|g| g.touched)).map(|(name, _)| name.clone()).collect();
         let waves: Vec<ClusterName> = self.waves_under_way();
-        if progress.ending.is_none() {
-            self.lock(touched.into_iter().chain(waves).collect())?;
-            self.fence().await?;
-        }
-        if self.journal.progress().seq > 1 && self.journal.progress().ending.is_none() {
+        self.fence().await?;
+        self.lock(touched.into_iter().chain(waves).collect())?;
+        if self.journal.progress().seq > 1 {
             self.append(vec![Event::Resumed { by: self.drive.by.clone() }])?;
         }
-        let clusters = self.journal.progress().clusters.iter();
-        let verified = clusters.filter_map(|(name, c)| match c.state {
-            ClusterState::Verified(since) => Some((name.clone(), since)),
-            ClusterState::Waiting | ClusterState::Rolling | ClusterState::Checking(_) | ClusterState::Restored => None,
-        });
-        for (cluster, since) in verified.collect::<Vec<_>>() {
-            self.baseline(&cluster, since)?;
+        let states: Vec<(ClusterName, ClusterState)> = self.journal.progress().clusters.iter().map(|(name, c)| (name.clone(), c.state)).collect();
+        for (cluster, state) in states {
+            match state {
+                ClusterState::Verified(since) => self.baseline(&cluster, since)?,
+                ClusterState::Restored => self.restore_baseline(&cluster)?,
+                ClusterState::Waiting | ClusterState::Rolling | ClusterState::Checking(_) => {}
+            }
         }
         Ok(())
     }
@@ -180,43 +226,50 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         Ok(self.locks.take(self.store, clusters, &owner, &rollout, now)?)
     }
 
-    /// Before any write: the caller's account is the account of every cluster of the rollout.
     async fn fence(&self) -> Result<(), RunError> {
-        for run in self.journal.rollout().clusters().filter(|c| !c.groups.is_empty()) {
-            let found = self.world.account(&place(run)).await?;
-            if found != run.account {
-                return Err(RunError::WrongAccount { cluster: run.cluster.clone(), expected: run.account.clone(), found });
-            }
-        }
-        Ok(())
+        fence(self.world, self.journal.rollout(), self.drive.poll).await
     }
 
-    /// What people asked for in the meantime goes into the journal first, then out of the mailbox.
+    /// What people asked for in the meantime goes into the journal first, then out of the mailbox. What can no longer
+    /// change anything is only taken out.
     fn requests(&mut self) -> Result<(), RunError> {
         let id = self.journal.rollout().id.clone();
         for (path, request) in self.store.pending(&id)? {
-            let event = match request {
-                Request::Approve { plan, stage, by, expires } => {
-                    (plan == self.journal.rollout().plan).then_some(Event::Approved { stage, by, expires })
-                }
-                Request::Abort { by, reason } => {
-                    let turned = matches!(self.journal.progress().direction, Direction::Aborting) || self.journal.progress().ending.is_some();
-                    (!turned).then_some(Event::AbortStarted { by, reason })
-                }
-            };
+            let event = self.granted(request);
             self.append(event.into_iter().collect())?;
             self.store.take_request(&path)?;
         }
         Ok(())
     }
 
-    /// Facts first; a wave's locks are all held before it counts as begun.
+    fn granted(&self, request: Request) -> Option<Event> {
+        let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
+        let over = progress.ending.is_some();
+        match request {
+            Request::Approve { plan, stage, by, expires } => {
+                let counts = !over && plan == rollout.plan && rollout.stage(&stage).is_some() && !progress.stages_started.contains(&stage);
+                counts.then_some(Event::Approved { stage, by, expires })
+            }
+            Request::Abort { by, reason } => {
+                let turned = over || progress.direction == Direction::Aborting;
+                (!turned).then_some(Event::AbortStarted { by, reason })
+            }
+        }
+    }
+
+    /// Facts first; a wave's locks are all held before it counts as begun, and those of the clusters that go back before they do.
     async fn record(&mut self, events: Vec<Event>) -> Result<(), RunError> {
         for event in &events {
             if let Event::WaveStarted { stage, wave } = event {
                 let changing = self.journal.rollout().stage(stage).and_then(|s| s.waves.get(*wave)).map(crate::rollout::WaveRun::changing);
                 self.lock(changing.unwrap_or_default())?;
                 self.fence().await?;
+            }
+            if let Event::RollbackStarted { clusters } = event {
+                self.lock(clusters.clone())?;
+            }
+            if *event == Event::Aborted {
+                self.left_behind()?;
             }
         }
         for record in self.append(events)? {
@@ -281,6 +334,28 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             Some(previous) => Ok(self.store.put_baseline(&Baseline { since: self.world.now(), ..*previous })?),
             None => Ok(self.store.remove_baseline(cluster)?),
         }
+    }
+
+    /// Clusters that an abort leaves half-way run neither what they ran nor what they should: nothing may be promoted on
+    /// their strength. Their documents are still compared with what was applied last.
+    fn left_behind(&self) -> Result<(), RunError> {
+        let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
+        for run in rollout.clusters() {
+            let Some(cluster) = progress.clusters.get(&run.cluster) else { continue };
+            let half_way = match cluster.state {
+                ClusterState::Rolling | ClusterState::Checking(_) => cluster.groups.values().any(|g| g.touched),
+                ClusterState::Waiting | ClusterState::Verified(_) | ClusterState::Restored => false,
+            };
+            match &run.previous {
+                _ if !half_way => {}
+                Some(previous) => {
+                    let digest = digest_of(&("left half-way by", &rollout.id, &run.cluster));
+                    self.store.put_baseline(&Baseline { digest, since: self.world.now(), ..(**previous).clone() })?;
+                }
+                None => self.store.remove_baseline(&run.cluster)?,
+            }
+        }
+        Ok(())
     }
 
     /// Whether this process has nothing to do for now.
@@ -388,20 +463,11 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         }
     }
 
-    /// The live state of what is under way. A passing failure is waited out; it is never taken for "nothing there".
-    async fn look(&mut self) -> Result<crate::model::Live, RunError> {
+    /// The live state of what is under way, and of which clusters that is.
+    async fn look(&self) -> Result<(Live, Vec<Place>), RunError> {
         let places = places_under_way(self.journal.rollout(), self.journal.progress());
-        let mut tries = 0;
-        loop {
-            match look(self.world, &places).await {
-                Ok(live) => return Ok(live),
-                Err(e) if e.is_transient() && tries < MAX_LOOKS => {
-                    tries += 1;
-                    self.world.wait(self.world.now() + self.drive.poll).await?;
-                }
-                Err(e) => return Err(e.into()),
-            }
-        }
+        let live = patiently(self.world, self.drive.poll, || look(self.world, &places)).await?;
+        Ok((live, places))
     }
 
     fn append(&mut self, events: Vec<Event>) -> Result<Vec<Record>, RunError> {

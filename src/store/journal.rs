@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Store, StoreError, files};
+use super::{Store, StoreError, files, remove};
 use crate::rollout::{Event, Progress, Record, Rollout};
 
 /// An open journal. Whoever has it is the only process that carries the rollout on: the lock ends with the process.
@@ -26,10 +26,16 @@ impl Journal {
         store.ensure(&folder)?;
         let path = store.journal_path(&rollout.id);
         let error = |source| StoreError::Io { doing: "create", path: path.clone(), source };
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(&path).map_err(error)?;
+        // Under another name until the first record is whole: a process killed here leaves no journal without a rollout.
+        let unnamed = folder.join(format!(".{}.{}", rollout.id, std::process::id()));
+        remove(&unnamed)?;
+        let file = OpenOptions::new().read(true).append(true).create_new(true).open(&unnamed).map_err(error)?;
         lock(&file, &path, &rollout.id)?;
-        let mut journal = Journal { file, path, rollout: rollout.clone(), progress: Progress::new(rollout) };
+        let mut journal = Journal { file, path: path.clone(), rollout: rollout.clone(), progress: Progress::new(rollout) };
         let records = journal.append(rollout.started_at, vec![Event::Started { rollout: Box::new(rollout.clone()) }])?;
+        // Unlike a rename, this refuses a name that is taken.
+        fs::hard_link(&unnamed, &path).map_err(error)?;
+        remove(&unnamed)?;
         // The file's name has to be as durable as its content.
         File::open(&folder).and_then(|f| f.sync_all()).map_err(|source| StoreError::Io { doing: "sync", path: folder.clone(), source })?;
         let first =

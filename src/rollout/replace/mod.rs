@@ -5,13 +5,14 @@
 //! capacity with them. Where a group stands at its maximum, an instance is detached instead: the group then launches
 //! its replacement while the old one still works. Control-plane groups do neither: one instance, one at a time.
 
+mod drain;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gate::{self, GateOutcome, Readiness};
 use super::group::{Mode, View, late, present};
 use super::next::{Budget, Out};
-use super::{Drain, Event, GroupState, Scope};
-use crate::fleet::OnTimeout;
+use super::{Cordoned, Event, GroupState, Scope};
 use crate::kops::Role;
 use crate::model::{ActivityStatus, CloudEffect, Definition, Instance, InstanceId, Lifecycle, LiveGroup, NodeEffect};
 
@@ -24,7 +25,7 @@ pub(super) fn outdated(live: &LiveGroup, to: &Definition) -> BTreeSet<InstanceId
 
 /// The next round of replacing whatever does not run `to`.
 pub(super) fn replace(view: &View<'_>, live: &LiveGroup, outdated: BTreeSet<InstanceId>, budget: &mut Budget, out: &mut Out<'_>) {
-    let work = Work::new(view, live, outdated);
+    let work = Work::new(view, live, outdated, budget);
     if work.given_back(out) || work.finished(out) {
         return;
     }
@@ -48,7 +49,7 @@ pub(super) fn heal(view: &View<'_>, budget: &mut Budget, out: &mut Out<'_>) {
 /// Every instance of a group that is being retired is drained and ends.
 pub(super) fn empty(view: &View<'_>, live: &LiveGroup, budget: &mut Budget, out: &mut Out<'_>) {
     let all = present(live).map(|(id, _)| id.clone()).collect();
-    let work = Work { retiring: true, ..Work::new(view, live, all) };
+    let work = Work { retiring: true, ..Work::new(view, live, all, budget) };
     if work.eyes_closed(out) {
         return;
     }
@@ -63,25 +64,28 @@ struct Work<'a> {
     outdated: BTreeSet<InstanceId>,
     /// Everything that has to go: outdated ones, detached ones, and new ones that only the surge brought.
     victims: BTreeSet<InstanceId>,
-    /// Our surge, as far as it can still be out: an autoscaler that went down to the minimum has taken some of it back already.
+    /// Our surge, as far as it is still out there.
     surge: u32,
+    /// The most surge that the cluster ever allows.
+    most: u32,
     retiring: bool,
 }
 
 impl<'a> Work<'a> {
-    fn new(view: &'a View<'a>, live: &'a LiveGroup, outdated: BTreeSet<InstanceId>) -> Self {
+    fn new(view: &'a View<'a>, live: &'a LiveGroup, outdated: BTreeSet<InstanceId>, budget: &Budget) -> Self {
         let mut victims = outdated.clone();
         victims
             .extend(view.group.detached.iter().filter(|id| live.instances.get(*id).is_some_and(|i| i.lifecycle != Lifecycle::Terminating)).cloned());
         let in_group = outdated.iter().filter(|id| !is_detached(live, id)).count();
-        let surge = view.group.surge.min(live.desired.saturating_sub(live.group.min_size));
+        let surge = out_there(view.group.surge, live);
         let surplus = usize::try_from(surge).unwrap_or(usize::MAX).saturating_sub(in_group).saturating_sub(missing(live));
         let mut newest: Vec<(&InstanceId, &Instance)> =
             present(live).filter(|(id, i)| !victims.contains(*id) && i.lifecycle != Lifecycle::Detached).collect();
-        newest.sort_by_key(|(id, i)| (std::cmp::Reverse(i.launched_at), (*id).clone()));
+        // One that is drained already stays the one to go, whatever is launched in the meantime.
+        newest.sort_by_key(|(id, i)| (!view.group.drains.contains_key(*id), std::cmp::Reverse(i.launched_at), (*id).clone()));
         let surplus: Vec<InstanceId> = newest.into_iter().take(surplus).map(|(id, _)| id.clone()).collect();
         victims.extend(surplus);
-        Work { view, live, outdated, victims, surge, retiring: false }
+        Work { view, live, outdated, victims, surge, most: budget.most, retiring: false }
     }
 
     /// Drains that are no longer wanted, instances that went by themselves, and surge that never arrived.
@@ -95,8 +99,8 @@ impl<'a> Work<'a> {
         }
         for (id, drain) in group.drains.iter().filter(|(id, _)| !gone(id) && !self.victims.contains(*id)) {
             match (&drain.node, drain.cordoned) {
-                (Some(node), true) => out.node_step(self.view, NodeEffect::Uncordon { node: node.clone() }),
-                (Some(_) | None, false) | (None, true) => out.records.push(self.abandoned(id)),
+                (Some(node), Cordoned::ByUs) => out.node_step(self.view, NodeEffect::Uncordon { node: node.clone() }),
+                (Some(_), Cordoned::No | Cordoned::ByOthers) | (None, _) => out.records.push(self.abandoned(id)),
             }
             any = true;
         }
@@ -211,12 +215,11 @@ impl<'a> Work<'a> {
 
     /// Whether the canary is proven; moves it on if it can.
     fn canary(&self, out: &mut Out<'_>) -> bool {
-        let (group, rolling) = (self.view.group, &self.view.task.rolling);
-        if group.canary_proven || rolling.canary == 0 || self.view.mode != Mode::Forward || group.instances == 0 {
+        let (group, wanted) = (self.view.group, self.canary_size());
+        if group.canary_proven || wanted == 0 || self.view.mode != Mode::Forward {
             return true;
         }
         let up = self.ready().filter(|id| !self.outdated.contains(*id)).count();
-        let wanted = usize::try_from(rolling.canary.min(group.instances)).unwrap_or(usize::MAX);
         if up < wanted {
             return false;
         }
@@ -224,7 +227,7 @@ impl<'a> Work<'a> {
             out.records.push(Event::CanaryUp { cluster: self.view.cluster.clone(), group: self.view.task.asg.clone() });
             return false;
         };
-        let baked = since + rolling.bake;
+        let baked = since + self.view.task.rolling.bake;
         if self.view.now < baked {
             out.wait(self.view, "canary bakes".into(), Some(baked));
             return false;
@@ -234,10 +237,21 @@ impl<'a> Work<'a> {
             GateOutcome::Pass(evidence) => {
                 out.records.push(Event::CanaryProven { cluster: self.view.cluster.clone(), group: self.view.task.asg.clone(), evidence });
             }
-            GateOutcome::Wait(why) => out.wait(self.view, why, None),
+            GateOutcome::Wait(why, until) => out.wait(self.view, why, Some(until)),
             GateOutcome::Fail(why) => out.failed(self.view, why),
         }
         false
+    }
+
+    /// New instances that have to be proven before the rest: as many as the policy says, and never more than the group has.
+    fn canary_size(&self) -> usize {
+        let (group, canary) = (self.view.group, self.view.task.rolling.canary);
+        // Nothing to replace when it began, and nothing now: there is nothing to prove.
+        if group.instances == 0 && group.ended == 0 && self.outdated.is_empty() {
+            return 0;
+        }
+        let size = usize::try_from(self.live.desired).unwrap_or(usize::MAX).max(self.outdated.len());
+        usize::try_from(canary).unwrap_or(usize::MAX).min(size)
     }
 
     fn ready(&self) -> impl Iterator<Item = &'a InstanceId> {
@@ -251,17 +265,26 @@ impl<'a> Work<'a> {
     }
 
     fn surge_limit(&self, proven: bool) -> u32 {
-        if self.view.task.role == Role::ControlPlane || self.retiring || self.view.mode == Mode::Heal {
+        if self.retiring || self.view.mode == Mode::Heal {
             return 0;
         }
-        let limit = self.view.task.rolling.max_surge.surge_of(self.base()).min(u32::try_from(self.outdated.len()).unwrap_or(u32::MAX));
+        let limit = self.may_surge().min(u32::try_from(self.outdated.len()).unwrap_or(u32::MAX));
         if proven { limit } else { limit.min(self.view.task.rolling.canary) }
+    }
+
+    /// The surge that group and cluster allow, whatever is used of it now.
+    fn may_surge(&self) -> u32 {
+        if self.view.task.role == Role::ControlPlane { 0 } else { self.view.task.rolling.max_surge.surge_of(self.base()).min(self.most) }
+    }
+
+    /// What of the surge is in use: raised capacity and detached instances.
+    fn used(&self) -> u32 {
+        self.surge.saturating_add(u32::try_from(self.view.group.detached.len()).unwrap_or(u32::MAX))
     }
 
     fn surge(&self, proven: bool, budget: &mut Budget, out: &mut Out<'_>) {
         let group = self.view.group;
-        let used = self.surge + u32::try_from(group.detached.len()).unwrap_or(u32::MAX);
-        let wanted = self.surge_limit(proven).saturating_sub(used).min(budget.surge);
+        let wanted = self.surge_limit(proven).saturating_sub(self.used()).min(budget.surge);
         // Asking for more while what was asked for is refused would only pile up.
         if wanted == 0 || (missing(self.live) > 0 && gate::refused(self.live, self.since()).is_some()) {
             return;
@@ -292,143 +315,6 @@ impl<'a> Work<'a> {
         all
     }
 
-    fn drains(&self, proven: bool, budget: &mut Budget, out: &mut Out<'_>) {
-        let mut left = Left {
-            surge: usize::try_from(self.surge).unwrap_or(usize::MAX),
-            in_group: self.victims.iter().filter(|id| !is_detached(self.live, id)).count(),
-        };
-        for (id, drain) in &self.view.group.drains {
-            self.go_on(id, drain, &mut left, out);
-        }
-        self.begin(proven, budget, out);
-    }
-
-    /// One drain's next step.
-    fn go_on(&self, id: &InstanceId, drain: &Drain, left: &mut Left, out: &mut Out<'_>) {
-        let Some((name, node)) = self.view.nodes.of(id) else {
-            return self.terminate(id, left, out);
-        };
-        let policy = self.view.task.rolling.drain;
-        if node.evictable_pods > 0 && self.view.now.since(drain.since) > policy.timeout {
-            return self.timed_out(id, drain, policy.on_timeout, node, out);
-        }
-        if !drain.cordoned {
-            out.node_step(self.view, NodeEffect::Cordon { node: name.clone() });
-        } else if node.evictable_pods > 0 {
-            out.node_step(self.view, NodeEffect::Evict { node: name.clone() });
-            let blocked = node.blocked.first().map(|b| format!(", {} held by {}", b.pod, b.budget)).unwrap_or_default();
-            out.wait(self.view, format!("{name} drains, {} pods left{blocked}", node.evictable_pods), Some(drain.since + policy.timeout));
-        } else {
-            self.terminate(id, left, out);
-        }
-    }
-
-    fn timed_out(&self, id: &InstanceId, drain: &Drain, on_timeout: OnTimeout, node: &crate::model::Node, out: &mut Out<'_>) {
-        let held: Vec<String> = node.blocked.iter().map(|b| format!("{} by {}", b.pod, b.budget)).collect();
-        let held = if held.is_empty() { format!("{} pods are left", node.evictable_pods) } else { format!("held: {}", held.join(", ")) };
-        let why = format!(
-            "the drain of {} ({id}) did not end within {}: {held}",
-            drain.node.as_ref().map_or("a node", |n| n.as_str()),
-            self.view.task.rolling.drain.timeout
-        );
-        match (on_timeout, &drain.node) {
-            (OnTimeout::Stop, _) => out.failed(self.view, why),
-            (OnTimeout::Skip, _) if self.view.group.set_aside.contains(id) => {
-                out.stuck(self.view, why, "free the pods (raise replicas or the budget), then `kfleet rollout resume`; or `kfleet rollout abort`");
-            }
-            (OnTimeout::Skip, Some(node)) if drain.cordoned => out.node_step(self.view, NodeEffect::Uncordon { node: node.clone() }),
-            (OnTimeout::Skip, _) => {
-                out.records.push(Event::SetAside {
-                    cluster: self.view.cluster.clone(),
-                    group: self.view.task.asg.clone(),
-                    instance: id.clone(),
-                    why,
-                });
-            }
-        }
-    }
-
-    fn terminate(&self, id: &InstanceId, left: &mut Left, out: &mut Out<'_>) {
-        let detached = is_detached(self.live, id);
-        let decrement = !detached && (self.retiring || left.surge >= left.in_group);
-        if !detached {
-            left.in_group = left.in_group.saturating_sub(1);
-        }
-        if decrement {
-            left.surge = left.surge.saturating_sub(1);
-        }
-        out.step(self.view, CloudEffect::Terminate { group: self.view.task.asg.clone(), instance: id.clone(), decrement });
-    }
-
-    /// New drains, as many as capacity, rate and the canary allow.
-    fn begin(&self, proven: bool, budget: &mut Budget, out: &mut Out<'_>) {
-        let group = self.view.group;
-        let mut ready: BTreeSet<&InstanceId> = self.ready().filter(|id| !group.drains.contains_key(*id)).collect();
-        let mut running = group.drains.len();
-        let set_aside_only = self.victims.iter().all(|id| group.set_aside.contains(id) || group.drains.contains_key(id));
-        for (id, instance) in self.ordered() {
-            let waits = group.drains.contains_key(id) || (group.set_aside.contains(id) && !set_aside_only);
-            if waits || !self.canary_allows(proven, running) {
-                continue;
-            }
-            let works = ready.contains(id);
-            if !self.enough(ready.len().saturating_sub(usize::from(works)), instance, works) {
-                continue;
-            }
-            if budget.rate == 0 {
-                out.wait(self.view, "the cluster's disruption rate is used up".into(), budget.rate_back);
-                break;
-            }
-            budget.rate -= 1;
-            running += 1;
-            ready.remove(id);
-            let node = self.view.nodes.of(id).map(|(name, _)| name.clone());
-            out.records.push(Event::DrainStarted {
-                cluster: self.view.cluster.clone(),
-                group: self.view.task.asg.clone(),
-                instance: id.clone(),
-                node,
-            });
-        }
-    }
-
-    /// Whether `left` working instances are enough once this one is drained too.
-    fn enough(&self, left: usize, instance: &Instance, works: bool) -> bool {
-        if self.retiring {
-            return self.view.group.drains.len() < usize::try_from(self.parallel()).unwrap_or(1);
-        }
-        // An instance that does no work is no loss. A detached one still works, and waits for its replacement.
-        if !works && instance.lifecycle != Lifecycle::Detached {
-            return true;
-        }
-        let rolling = &self.view.task.rolling;
-        let surges = self.view.task.role != Role::ControlPlane && rolling.max_surge.surge_of(self.base()) > 0;
-        let allowed = match self.view.task.role {
-            Role::ControlPlane => 1,
-            Role::ApiServer | Role::Node | Role::Bastion if surges => rolling.max_unavailable.unavailable_of(self.base()),
-            // Nothing can be replaced where nothing may be missing and nothing may be added. Source: kops, rolling-update settings.
-            Role::ApiServer | Role::Node | Role::Bastion => rolling.max_unavailable.unavailable_of(self.base()).max(1),
-        };
-        let at_least = self.base().saturating_sub(allowed);
-        left >= usize::try_from(at_least).unwrap_or(usize::MAX)
-    }
-
-    fn parallel(&self) -> u32 {
-        let rolling = &self.view.task.rolling;
-        (rolling.max_surge.surge_of(self.live.desired) + rolling.max_unavailable.unavailable_of(self.live.desired)).max(1)
-    }
-
-    /// Before the canary is proven nothing of the rest goes. Where nothing can be added, the canary itself has to take an instance's place.
-    fn canary_allows(&self, proven: bool, running: usize) -> bool {
-        if proven {
-            return true;
-        }
-        let new = present(self.live).filter(|(id, _)| !self.outdated.contains(*id)).count();
-        let canary = usize::try_from(self.view.task.rolling.canary).unwrap_or(usize::MAX);
-        let adds = self.surge_limit(true) > 0;
-        !adds && missing(self.live) == 0 && running + new < canary
-    }
-
     fn explain(&self, out: &mut Out<'_>) {
         let refused = gate::refused(self.live, self.since()).filter(|_| missing(self.live) > 0).map(|m| format!("; {m}")).unwrap_or_default();
         let mut states: BTreeMap<&str, usize> = BTreeMap::new();
@@ -442,10 +328,9 @@ impl<'a> Work<'a> {
     }
 }
 
-/// What is left to account for while terminations are handed out in one round.
-struct Left {
-    surge: usize,
-    in_group: usize,
+/// Our surge, as far as it can still be out: an autoscaler that went down to the minimum has taken some of it back already.
+pub(super) fn out_there(surge: u32, live: &LiveGroup) -> u32 {
+    surge.min(live.desired.saturating_sub(live.group.min_size))
 }
 
 fn is_detached(live: &LiveGroup, id: &InstanceId) -> bool {

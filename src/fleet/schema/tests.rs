@@ -1,0 +1,241 @@
+//! The schemas of our files say what serde says; the subset of JSON Schema as data: schema, value, faults.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::super::document::Document;
+use super::super::file::{
+    ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, GateFile, KubernetesFile, RateFile, RollingFile, StageFile, WaveFile,
+};
+use super::*;
+
+/// The keys that serde knows.
+fn keys<T: DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
+    match Document::parse("f", "zzz: 1\n".into()).unwrap().decode::<T>() {
+        Err(FleetError::UnknownKey { mut known, .. }) => {
+            known.sort();
+            known
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn our_schemas_have_the_keys_of_our_files() {
+    let fleet: Json = serde_json::from_str(FLEET_SCHEMA).unwrap();
+    let cluster: Json = serde_json::from_str(CLUSTER_SCHEMA).unwrap();
+    let cases: [(&Json, &str, Vec<String>); 12] = [
+        (&fleet, "", keys::<FleetFile>()),
+        (&fleet, "/$defs/stage", keys::<StageFile>()),
+        (&fleet, "/$defs/by_environment", keys::<ByEnvironment>()),
+        (&fleet, "/$defs/by_name", keys::<ByName>()),
+        (&fleet, "/$defs/wave", keys::<WaveFile>()),
+        (&fleet, "/$defs/freeze", keys::<FreezeFile>()),
+        (&fleet, "/$defs/rolling", keys::<RollingFile>()),
+        (&fleet, "/$defs/rate", keys::<RateFile>()),
+        (&fleet, "/$defs/drain", keys::<DrainFile>()),
+        (&fleet, "/$defs/gate", keys::<GateFile>()),
+        (&cluster, "", keys::<ClusterFile>()),
+        (&cluster, "/properties/kubernetes", keys::<KubernetesFile>()),
+    ];
+    for (schema, pointer, known) in cases {
+        let place = schema.pointer(pointer).unwrap();
+        let mut names: Vec<String> = place["properties"].as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        assert_eq!(names, known, "{pointer}");
+        assert_eq!(place["additionalProperties"], json!(false), "{pointer}");
+    }
+}
+
+#[test]
+fn our_schemas_require_what_our_files_require() {
+    fn check<T: DeserializeOwned>(schema: &str, pointer: &str, whole: &Json) {
+        let schema: Json = serde_json::from_str(schema).unwrap();
+        let required = schema.pointer(pointer).unwrap()["required"].as_array().unwrap().clone();
+        let decodes = |value: &Json| Document::parse("f", value.to_string()).unwrap().decode::<T>().is_ok();
+        assert!(decodes(whole), "{whole}");
+        assert_eq!(whole.as_object().unwrap().len(), required.len(), "{pointer}");
+        for key in required {
+            let mut less = whole.clone();
+            less.as_object_mut().unwrap().remove(key.as_str().unwrap()).unwrap();
+            assert!(!decodes(&less), "{pointer} {key}");
+        }
+    }
+    check::<FleetFile>(FLEET_SCHEMA, "", &json!({"version": 1, "stages": []}));
+    check::<StageFile>(FLEET_SCHEMA, "/$defs/stage", &json!({"name": "a", "clusters": []}));
+    check::<FreezeFile>(FLEET_SCHEMA, "/$defs/freeze", &json!({"from": "", "to": "", "timezone": ""}));
+    check::<RateFile>(FLEET_SCHEMA, "/$defs/rate", &json!({"instances": 1, "per": "1m"}));
+    check::<GateFile>(FLEET_SCHEMA, "/$defs/gate", &json!({"name": "a", "kind": "asg"}));
+    check::<ClusterFile>(CLUSTER_SCHEMA, "", &json!({"environment": "a", "region": "b", "account": "111122223333"}));
+    check::<KubernetesFile>(CLUSTER_SCHEMA, "/properties/kubernetes", &json!({"context": "a"}));
+}
+
+#[test]
+fn the_bundled_files_are_valid() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let value = |path: &Path| parse_one(&std::fs::read_to_string(path).unwrap(), Yaml::Core).unwrap().to_json();
+    assert_eq!(Schema::parse(FLEET_SCHEMA).unwrap().check(&value(&root.join("fleet.yaml"))), []);
+    let schema = Schema::parse(CLUSTER_SCHEMA).unwrap();
+    let mut files = 0;
+    for entry in std::fs::read_dir(root.join("clusters")).unwrap() {
+        assert_eq!(schema.check(&value(&entry.unwrap().path())), []);
+        files += 1;
+    }
+    assert_eq!(files, 5);
+}
+
+/// A line a fault.
+fn faults(schema: &str, value: &Json) -> String {
+    let schema = match Schema::parse(schema) {
+        Ok(schema) => schema,
+        Err(error) => return format!("schema {error}{}", error.hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default()),
+    };
+    let mut out = String::new();
+    for fault in schema.check(value) {
+        let near = fault.near.map(|n| format!(" ({n}?)")).unwrap_or_default();
+        writeln!(out, "{}: {}{near}", fault.path.join("."), fault.message).unwrap();
+    }
+    out
+}
+
+#[test]
+fn values_are_checked_by_every_keyword() {
+    let recursive = r##"{"$ref": "#/$defs/tree", "$defs": {"tree": {"type": "object", "additionalProperties": {"$ref": "#/$defs/tree"}}}}"##;
+    for (schema, value, expected) in [
+        ("true", json!(1), ""),
+        ("false", json!(1), ": may not be there\n"),
+        (r#"{"type": "integer"}"#, json!(1.0), ""),
+        (r#"{"type": "integer"}"#, json!(1.5), ": has to be a whole number, and this is a number\n"),
+        (r#"{"type": ["string", "null"], "minLength": 1}"#, json!(1), ": has to be a string or null, and this is a number\n"),
+        (r#"{"enum": ["b", "a", 1]}"#, json!("secret"), ": has to be one of 1, a, b\n"),
+        (r#"{"const": {"a": 1}}"#, json!({"a": 1}), ""),
+        (r#"{"const": 1}"#, json!(2), ": has to be 1\n"),
+        (r#"{"minimum": 1, "maximum": 3}"#, json!(0), ": has to be at least 1\n"),
+        (r#"{"minimum": 1, "maximum": 3}"#, json!(3.5), ": has to be at most 3\n"),
+        (r#"{"minimum": 1}"#, json!("x"), ""),
+        (r#"{"exclusiveMinimum": 1}"#, json!(1), ": has to be above 1\n"),
+        (r#"{"exclusiveMaximum": 1}"#, json!(1), ": has to be below 1\n"),
+        (r#"{"minLength": 2, "maxLength": 3}"#, json!("é"), ": has to have at least 2 characters\n"),
+        (r#"{"maxLength": 1}"#, json!("éé"), ": has to have at most 1 character\n"),
+        (r#"{"pattern": "b+"}"#, json!("abc"), ""),
+        (r#"{"pattern": "^b+$"}"#, json!("abc"), ": has to match `^b+$`\n"),
+        (r#"{"minItems": 1}"#, json!([]), ": has to have at least 1 item\n"),
+        (r#"{"maxItems": 1}"#, json!([1, 2]), ": has to have at most 1 item\n"),
+        (r#"{"uniqueItems": true}"#, json!([1, {"a": 1}, {"a": 1}]), ": has an item twice\n"),
+        (
+            r#"{"items": {"type": "string"}}"#,
+            json!(["a", 1, null]),
+            "1: has to be a string, and this is a number\n2: has to be a string, and this is null\n",
+        ),
+        (r#"{"required": ["a", "b"]}"#, json!({"a": 1}), ": has no `b`\n"),
+        (r#"{"properties": {"maximum": {}}, "additionalProperties": false}"#, json!({"maximun": 1}), "maximun: is unknown (maximum?)\n"),
+        (r#"{"properties": {"a": false}}"#, json!({"a": 1, "b": 1}), "a: may not be there\n"),
+        (
+            r#"{"properties": {"a": {}}, "additionalProperties": {"type": "null"}}"#,
+            json!({"a": 1, "b": 1}),
+            "b: has to be null, and this is a number\n",
+        ),
+        (
+            r#"{"patternProperties": {"^x": {"type": "null"}}, "additionalProperties": false}"#,
+            json!({"x1": 1, "y": 1}),
+            "x1: has to be null, and this is a number\ny: is unknown\n",
+        ),
+        (r#"{"allOf": [{"minimum": 2}, {"maximum": 0}]}"#, json!(1), ": has to be at least 2\n: has to be at most 0\n"),
+        (r#"{"anyOf": [{"type": "string"}, {"minimum": 2}]}"#, json!(3), ""),
+        (r#"{"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 2}]}"#, json!(1), ": has to be at least 2\n"),
+        (r#"{"anyOf": [{"type": "string"}, {"type": "null"}]}"#, json!(1), ": fits none of the 2 forms it may have\n"),
+        (r#"{"oneOf": [{"minimum": 2}, {"minimum": 3}]}"#, json!(3), ": fits more than one of the forms that exclude each other\n"),
+        (r#"{"oneOf": [{"minimum": 2}, {"minimum": 3}]}"#, json!(2), ""),
+        (recursive, json!({"a": {"b": {}}}), ""),
+        (recursive, json!({"a": {"b": 1}}), "a.b: has to be a mapping, and this is a number\n"),
+    ] {
+        assert_eq!(faults(schema, &value), expected, "{schema} {value}");
+    }
+}
+
+#[test]
+fn a_schema_is_understood_or_refused() {
+    for (schema, expected) in [
+        (
+            r#"{"format": "ipv4"}"#,
+            "schema 1:2: the keyword `format` is not supported (there are type, enum, const, properties, patternProperties, additionalProperties, required, items, minItems, maxItems, uniqueItems, minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, pattern, allOf, anyOf, oneOf, $ref, $defs)",
+        ),
+        (r#"{"properties": {"a": {"minimun": 1}}}"#, "schema 1:23: the keyword `minimun` is not supported (did you mean `minimum`?)"),
+        (r#"{"type": "text"}"#, "schema 1:10: there is no type `text`"),
+        (r#"{"pattern": "(?=a)"}"#, "schema 1:13: this regular expression cannot be used: look-around is not supported"),
+        (r#"{"required": "a"}"#, "schema 1:14: `required` has to be a list, and this is a string"),
+        (r#"{"minLength": -1}"#, "schema 1:15: `minLength` has to be a whole number from 0"),
+        (r#"{"anyOf": []}"#, "schema 1:11: `anyOf` has no schemas"),
+        (r#"{"items": [1]}"#, "schema 1:11: a schema is a mapping, true or false, and this is a list"),
+        (r##"{"$ref": "#/$defs/zoen", "$defs": {"zone": {}}}"##, "schema 1:10: `$defs` has no `zoen` (did you mean `#/$defs/zone`?)"),
+        (r##"{"$ref": "other.json#/a"}"##, "schema 1:10: `$ref` has to be #/$defs/NAME"),
+        (r##"{"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}}}"##, "schema 1:12: `a` is defined by itself"),
+        (r#"{"items": {"$defs": {}}}"#, "schema 1:12: `$defs` stands at the top of the schema only"),
+        ("{\"a\"", "schema "),
+    ] {
+        let text = faults(schema, &json!(null));
+        assert!(text == expected || schema == "{\"a\"" && text.starts_with(expected), "{schema}\n{text}\n{expected}");
+    }
+}
+
+/// What loading a fleet of two clusters says.
+fn vars(schema: &str, defaults: &str, own: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = "environment: prod\nregion: eu-west-3\naccount: \"111122223333\"\n";
+    for (path, text) in [
+        ("fleet.yaml", "version: 1\nstages:\n  - {name: all, clusters: {environment: prod}}\n"),
+        ("clusters/a.k8s.yaml", cluster),
+        ("clusters/b.k8s.yaml", cluster),
+        ("vars/defaults.yaml", defaults),
+        ("vars/a.k8s.yaml", own),
+        ("vars/schema.json", schema),
+    ] {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    match super::super::load(dir.path()) {
+        Ok(_) => "ok".into(),
+        Err(error) => format!("{error}\nhint: {}", error.hint().unwrap_or_default()),
+    }
+}
+
+#[test]
+fn vars_that_break_the_schema_are_told_with_their_place() {
+    let schema = r#"{
+        "required": ["image"],
+        "additionalProperties": false,
+        "properties": {
+            "image": {"type": "string"},
+            "zones": {"items": {"type": "string", "pattern": "^eu-"}},
+            "pool": {"additionalProperties": false, "properties": {"min": {"minimum": 1}, "max": {"type": "integer"}}}
+        }
+    }"#;
+    let see = "\nhint: vars/schema.json says what vars may be";
+    for (defaults, own, expected) in [
+        ("image: x\n", "", "ok".to_owned()),
+        ("image: x\npool: {min: 0}\n", "pool: {min: 1}\n", format!("vars/defaults.yaml:2:13: `pool.min` has to be at least 1 (of b.k8s){see}")),
+        ("image: x\npool: {min: 0}\n", "", format!("vars/defaults.yaml:2:13: `pool.min` has to be at least 1 (of a.k8s and b.k8s){see}")),
+        ("image: x\n", "zones:\n  - eu-west-3a\n  - us-east-1a\n", format!("vars/a.k8s.yaml:3:5: `zones.1` has to match `^eu-` (of a.k8s){see}")),
+        ("zones: []\n", "image: x\n", format!("vars/defaults.yaml:1:1: vars has no `image` (of b.k8s){see}")),
+        (
+            "image: x\npool: {mni: 1}\n",
+            "pool: {max: \"5\"}\n",
+            "vars/a.k8s.yaml:1:13: `pool.max` has to be a whole number, and this is a string (of a.k8s)\n\
+             vars/defaults.yaml:2:13: `pool.mni` is unknown (of a.k8s and b.k8s)\nhint: did you mean `pool.min`?"
+                .into(),
+        ),
+    ] {
+        assert_eq!(vars(schema, defaults, own), expected);
+    }
+    assert_eq!(
+        vars("{\n  \"if\": {}\n}", "", ""),
+        format!(
+            "vars/schema.json:2:3: the keyword `if` is not supported\nhint: {}",
+            "there are type, enum, const, properties, patternProperties, additionalProperties, required, items, minItems, maxItems, uniqueItems, minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, pattern, allOf, anyOf, oneOf, $ref, $defs"
+        )
+    );
+}

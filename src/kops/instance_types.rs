@@ -1,0 +1,100 @@
+//! What EC2 instance types have, from a table that is part of the program. Knows no prices, no regions, no availability.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+static TYPES: LazyLock<BTreeMap<&'static str, InstanceType>> = LazyLock::new(|| {
+    let lines = include_str!("../../data/instance-types.txt").lines().filter(|l| !l.starts_with('#'));
+    lines.filter_map(read).map(|t| (t.name, t)).collect()
+});
+
+/// An EC2 instance type. Source: see the head of `data/instance-types.txt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstanceType {
+    /// e.g. `m5.xlarge`.
+    pub name: &'static str,
+    /// vCPUs.
+    pub vcpus: u32,
+    /// Memory in MiB, before the kernel and the kubelet take their part.
+    pub memory_mib: u64,
+    /// Whole GPUs, of any maker.
+    pub gpus: u32,
+    /// What its processor runs.
+    pub architecture: Architecture,
+    /// Most network interfaces of its first network card.
+    pub interfaces: u32,
+    /// Most IPv4 addresses of an interface.
+    pub addresses: u32,
+    /// Whether it is sold as spot.
+    pub spot: bool,
+}
+
+/// Architecture of a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// x86-64.
+    Amd64,
+    /// AArch64.
+    Arm64,
+}
+
+impl Architecture {
+    /// As Kubernetes calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Architecture::Amd64 => "amd64",
+            Architecture::Arm64 => "arm64",
+        }
+    }
+}
+
+/// The type of this name. None: it is newer than the table, or there is no such type.
+pub fn instance_type(name: &str) -> Option<&'static InstanceType> {
+    TYPES.get(name)
+}
+
+/// All types of the table, sorted by name.
+pub fn instance_types() -> impl Iterator<Item = &'static InstanceType> {
+    TYPES.values()
+}
+
+fn read(line: &'static str) -> Option<InstanceType> {
+    let mut words = line.split(' ');
+    let name = words.next()?;
+    let (vcpus, memory_mib, gpus) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let architecture = match words.next()? {
+        "amd64" => Architecture::Amd64,
+        "arm64" => Architecture::Arm64,
+        _ => return None,
+    };
+    let (interfaces, addresses) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let spot = match words.next()? {
+        "spot" => true,
+        "-" => false,
+        _ => return None,
+    };
+    words.next().is_none().then_some(InstanceType { name, vcpus, memory_mib, gpus, architecture, interfaces, addresses, spot })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_table_is_read() {
+        let lines = include_str!("../../data/instance-types.txt").lines().filter(|l| !l.starts_with('#'));
+        assert_eq!(lines.count(), TYPES.len(), "a line is broken, or a type is there twice");
+        assert!(TYPES.values().all(|t| t.vcpus > 0 && t.memory_mib >= 512 && t.interfaces > 0 && t.addresses > 0));
+    }
+
+    #[test]
+    fn types_are_known_by_name() {
+        let show = |name| instance_type(name).map(|t| (t.vcpus, t.memory_mib, t.gpus, t.architecture.as_str(), t.interfaces, t.addresses, t.spot));
+        assert_eq!(show("m5.large"), Some((2, 8_192, 0, "amd64", 3, 10, true)));
+        assert_eq!(show("m6g.large"), Some((2, 8_192, 0, "arm64", 3, 10, true)));
+        assert_eq!(show("g4dn.12xlarge"), Some((48, 196_608, 4, "amd64", 8, 30, true)));
+        assert_eq!(show("p4d.24xlarge").map(|t| t.4), Some(15), "of the first of four cards");
+        assert_eq!(show("m5.enormous"), None);
+    }
+}

@@ -1,0 +1,323 @@
+//! Where a rollout stands: the fold of its records. A record that cannot follow the ones before it is refused loudly.
+
+mod fold;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ClusterRun, Event, Record, Rollout, Scope, StepId, Verdict};
+use crate::model::{AsgName, ClusterName, Effect, InstanceId, NodeName, StageName, Timestamp};
+
+/// A record that cannot be: the journal was cut in the middle, mixed up, or written by something else.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {seq} cannot follow what stands before it: {why}")]
+pub struct IllegalRecord {
+    /// The record.
+    pub seq: u64,
+    /// Why.
+    pub why: String,
+}
+
+/// Where a rollout stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Number of the last record.
+    pub seq: u64,
+    /// When the last record was written.
+    pub at: Timestamp,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Approvals by stage: who, until when.
+    pub approvals: BTreeMap<StageName, (String, Timestamp)>,
+    /// Stages that began.
+    pub stages_started: BTreeSet<StageName>,
+    /// Stages that passed.
+    pub stages_passed: BTreeSet<StageName>,
+    /// Waves that began.
+    pub waves_started: BTreeSet<(StageName, usize)>,
+    /// Waves that passed.
+    pub waves_passed: BTreeSet<(StageName, usize)>,
+    /// Clusters.
+    pub clusters: BTreeMap<ClusterName, ClusterProgress>,
+    /// Steps whose outcome is not known.
+    pub open: BTreeMap<StepId, Intent>,
+    /// Number of the next step.
+    pub next_step: StepId,
+    /// Why it cannot go on by itself; taken back when somebody resumes.
+    pub stuck: Option<Stuck>,
+    /// The failure that turned it round.
+    pub failure: Option<(ClusterName, Option<AsgName>, String)>,
+    /// How it ended.
+    pub ending: Option<Ending>,
+}
+
+/// Which way a rollout goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the release.
+    Forward,
+    /// Back, for these clusters.
+    Back(BTreeSet<ClusterName>),
+    /// To a stop.
+    Aborting,
+}
+
+/// How a rollout ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Done, verified, soaked.
+    Finished,
+    /// Back where it came from.
+    RolledBack,
+    /// Stopped on request.
+    Aborted,
+}
+
+/// Why a rollout cannot go on by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// Cluster.
+    pub cluster: ClusterName,
+    /// Group.
+    pub group: Option<AsgName>,
+    /// Why.
+    pub why: String,
+    /// What a person can do.
+    pub advice: String,
+}
+
+/// A step whose outcome is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Cluster.
+    pub cluster: ClusterName,
+    /// Group.
+    pub group: AsgName,
+    /// What.
+    pub effect: Effect,
+    /// How often it was tried without an answer.
+    pub tries: u32,
+    /// An earlier attempt may have got through: what is found done already is then taken for ours.
+    pub doubtful: bool,
+}
+
+/// Where a cluster stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterProgress {
+    /// Its state.
+    pub state: ClusterState,
+    /// Its groups.
+    pub groups: BTreeMap<AsgName, GroupProgress>,
+    /// When anything last went on here: what stands still for too long ends as a failure, or stuck.
+    pub moved_at: Timestamp,
+    /// How often its soak was broken.
+    pub breaks: u32,
+    /// When instances were taken out of service, oldest first.
+    pub disruptions: Vec<Timestamp>,
+    /// Latest answers of gates that need asking.
+    pub answers: BTreeMap<(Scope, String), (Timestamp, Verdict)>,
+}
+
+/// The state of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterState {
+    /// Its turn has not come.
+    Waiting,
+    /// Its groups are being changed.
+    Rolling,
+    /// Its groups are done; the gates decide since then.
+    Checking(Timestamp),
+    /// It runs the release, healthy, since then.
+    Verified(Timestamp),
+    /// It runs again what it ran before.
+    Restored,
+}
+
+/// The state of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupState {
+    /// Its turn has not come.
+    Waiting,
+    /// Being changed since then.
+    Rolling(Timestamp),
+    /// Done.
+    Done,
+}
+
+/// Where a group stands. What is open here (surge, drains, detached instances, suspended processes) survives a change of direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupProgress {
+    /// Its state.
+    pub state: GroupState,
+    /// Whether anything was begun on it, ever.
+    pub touched: bool,
+    /// Instances that had to be replaced when it began.
+    pub instances: u32,
+    /// Instances ended so far.
+    pub ended: u32,
+    /// The launch template version it moves to, once known.
+    pub version: Option<u64>,
+    /// Its own fields are as wanted (or the group is created, or prepared for retiring).
+    pub updated: bool,
+    /// It refers to the version.
+    pub pinned: bool,
+    /// The group is deleted.
+    pub deleted: bool,
+    /// Since when the canary is up.
+    pub canary_up: Option<Timestamp>,
+    /// The canary is proven.
+    pub canary_proven: bool,
+    /// Processes we suspended.
+    pub suspended: BTreeSet<String>,
+    /// Desired capacity that we added and have not given back.
+    pub surge: u32,
+    /// Desired capacity that retiring the group took away.
+    pub taken: u32,
+    /// Instances we took out of the group that still run.
+    pub detached: BTreeSet<InstanceId>,
+    /// Drains under way.
+    pub drains: BTreeMap<InstanceId, Drain>,
+    /// Instances whose drain did not end in time.
+    pub set_aside: BTreeSet<InstanceId>,
+    /// Somebody else changed it: what was found.
+    pub moved: Option<String>,
+    /// The world refused a step for good.
+    pub refused: Option<String>,
+    /// How often in a row somebody else moved desired capacity, or an instance, before we could.
+    pub raced: u32,
+}
+
+/// A drain under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// Its node.
+    pub node: Option<NodeName>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether its node is cordoned, and by whom.
+    pub cordoned: Cordoned,
+}
+
+/// Whether a node is cordoned, as far as a drain is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cordoned {
+    /// Not yet, or no longer.
+    No,
+    /// By us: we give it back.
+    ByUs,
+    /// It was when we came: not ours to undo.
+    ByOthers,
+}
+
+impl GroupProgress {
+    fn new() -> Self {
+        GroupProgress {
+            state: GroupState::Waiting,
+            touched: false,
+            instances: 0,
+            ended: 0,
+            version: None,
+            updated: false,
+            pinned: false,
+            deleted: false,
+            canary_up: None,
+            canary_proven: false,
+            suspended: BTreeSet::new(),
+            surge: 0,
+            taken: 0,
+            detached: BTreeSet::new(),
+            drains: BTreeMap::new(),
+            set_aside: BTreeSet::new(),
+            moved: None,
+            refused: None,
+            raced: 0,
+        }
+    }
+
+    /// Whether something of ours is still out there that has to be given back.
+    pub fn owes(&self) -> bool {
+        self.surge > 0 || !self.detached.is_empty() || !self.drains.is_empty() || !self.suspended.is_empty()
+    }
+
+    /// The other way now: what was achieved is forgotten, what is open is not. Back, all that was touched has to go; to a
+    /// stop, only what is half-way or still owes something.
+    fn turn(&mut self, back: bool) {
+        let goes = self.touched && (back || self.state != GroupState::Done || self.owes());
+        self.state = if goes { GroupState::Waiting } else { GroupState::Done };
+        (self.updated, self.pinned) = (false, false);
+        (self.canary_up, self.canary_proven) = (None, true);
+        self.set_aside.clear();
+        (self.moved, self.refused, self.raced) = (None, None, 0);
+    }
+}
+
+impl Progress {
+    /// The state before the first record.
+    pub fn new(rollout: &Rollout) -> Self {
+        let cluster = |c: &ClusterRun| {
+            let groups = c.groups.iter().map(|g| (g.asg.clone(), GroupProgress::new())).collect();
+            let progress = ClusterProgress {
+                state: ClusterState::Waiting,
+                groups,
+                moved_at: rollout.started_at,
+                breaks: 0,
+                disruptions: Vec::new(),
+                answers: BTreeMap::new(),
+            };
+            (c.cluster.clone(), progress)
+        };
+        Progress {
+            seq: 0,
+            at: rollout.started_at,
+            direction: Direction::Forward,
+            approvals: BTreeMap::new(),
+            stages_started: BTreeSet::new(),
+            stages_passed: BTreeSet::new(),
+            waves_started: BTreeSet::new(),
+            waves_passed: BTreeSet::new(),
+            clusters: rollout.clusters().map(cluster).collect(),
+            open: BTreeMap::new(),
+            next_step: 1,
+            stuck: None,
+            failure: None,
+            ending: None,
+        }
+    }
+
+    /// Processes that this rollout holds suspended, by group. Until it ends they are no difference between git and the live state.
+    pub fn held(&self) -> BTreeMap<AsgName, BTreeSet<String>> {
+        let groups = self.clusters.values().flat_map(|c| &c.groups);
+        groups.filter(|(_, g)| self.ending.is_none() && !g.suspended.is_empty()).map(|(name, g)| (name.clone(), g.suspended.clone())).collect()
+    }
+
+    /// The fold of all records of a journal.
+    ///
+    /// # Errors
+    /// When the first record does not hold the rollout, or a record cannot follow the ones before it.
+    pub fn of(records: &[Record]) -> Result<(Rollout, Progress), IllegalRecord> {
+        let Some(Record { event: Event::Started { rollout }, .. }) = records.first() else {
+            return Err(IllegalRecord { seq: 1, why: "the first record has to hold the rollout".into() });
+        };
+        let mut progress = Progress::new(rollout);
+        for record in records {
+            progress.add(record)?;
+        }
+        Ok(((**rollout).clone(), progress))
+    }
+
+    /// Adds one record.
+    ///
+    /// # Errors
+    /// When it cannot follow the ones before it.
+    pub fn add(&mut self, record: &Record) -> Result<(), IllegalRecord> {
+        let illegal = |why: String| IllegalRecord { seq: record.seq, why };
+        if record.seq != self.seq + 1 {
+            return Err(illegal(format!("it should be number {}", self.seq + 1)));
+        }
+        if self.ending.is_some() {
+            return Err(illegal("the rollout had ended".into()));
+        }
+        self.apply(&record.event, record.at).map_err(illegal)?;
+        (self.seq, self.at) = (record.seq, record.at);
+        Ok(())
+    }
+}
