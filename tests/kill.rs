@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bed::{Bed, NEW_IMAGE, OLD_IMAGE, assert_same, event};
+use bed::{Bed, NEW_IMAGE, OLD_IMAGE, assert_same, desired_moved, event};
 
 /// Milliseconds before the kill of the first rounds: they hit the planning and the first record. The others are drawn.
 const EARLY: [u64; 3] = [5, 120, 220];
@@ -76,6 +76,7 @@ fn assert_whole(bed: &Bed, quiet: &Bed, round: usize) {
     let plan = bed.run("plan").ends(0);
     assert!(plan.out.starts_with("[local] no changes\n"), "round {round}: {}", plan.out);
     bed.assert_at_rest();
+    assert_eq!(desired_moved(&bed.records()), BTreeMap::new(), "round {round}: surge is left");
     assert_eq!(bed.digests(), quiet.digests(), "round {round}");
     assert!(bed.run("rollout resume").ends(0).err.contains("nothing to resume"));
     // No lock is left that anybody would have to break.

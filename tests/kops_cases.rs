@@ -30,7 +30,7 @@ fn every_case_gives_what_is_expected() {
 }
 
 fn failure(case: &Path, plain: &BTreeMap<String, Flat>) -> Option<String> {
-    let (file, actual) = match manifests(case).map_err(faults).and_then(|m| Ok((definitions(&m)?, m.warnings))) {
+    let (file, actual) = match manifests(case).map_err(faults).and_then(|m| Ok((definitions(&m)?, [m.warnings, m.misread].concat()))) {
         Ok((groups, warnings)) => ("expected.yaml", success(case, &groups, plain, warnings)),
         Err(faults) => ("expected.txt", faults),
     };

@@ -6,14 +6,14 @@ use super::Exit;
 use super::args::{Arguments, AutoscalerArguments, Format};
 use super::failure::Failure;
 use super::output::Output;
-use super::pipeline::prepare;
+use super::pipeline::prepare_with_trees;
 use super::render::select;
 use crate::desired::{self, Autoscaler, Discovery, Expander, NodeGroup, Source};
 use crate::kops::{self, Architecture};
 use crate::yaml;
 
 pub(super) fn run(arguments: &Arguments, command: &AutoscalerArguments, output: &Output) -> Result<Exit, Failure> {
-    let prepared = prepare(&arguments.directory)?;
+    let prepared = prepare_with_trees(&arguments.directory)?;
     select(&prepared, std::slice::from_ref(&command.cluster))?;
     let name = &command.cluster;
     let documents: Vec<yaml::Document> = prepared.clusters.get(name).iter().flat_map(|c| &c.rendered.documents).map(|d| d.document.clone()).collect();

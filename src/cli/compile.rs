@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Arguments, command: &CompileArguments, output: &Ou
         });
         Failure::new(lines.collect::<Vec<_>>().join("\n"))
     })?;
-    for warning in &manifests.warnings {
+    for warning in manifests.warnings.iter().chain(&manifests.misread) {
         output.story(&format!("warning: {warning}"));
     }
     let definitions = desired::compile_for(&manifests, command.kops_version).map_err(|e| Failure::new(e.to_string()))?;

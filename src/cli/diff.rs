@@ -5,7 +5,7 @@ use super::args::{Arguments, DiffArguments, Format};
 use super::failure::Failure;
 use super::git::{Checkout, Repository};
 use super::output::Output;
-use super::pipeline::{PreparedFleet, prepare};
+use super::pipeline::{PreparedFleet, prepare_with_trees};
 use crate::fleet::Stage;
 use crate::impact::{Side, Version, impact};
 use crate::report::{self, Compared, Style};
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &Arguments, command: &DiffArguments, output: &Outpu
     let before = side(&repository.checkout(&since)?, &compared.since)?;
     let after = match &until {
         Some(revision) => side(&repository.checkout(revision)?, &compared.until)?,
-        None => prepare(&arguments.directory).map_err(|e| of_side(e, WORKING_TREE))?,
+        None => prepare_with_trees(&arguments.directory).map_err(|e| of_side(e, WORKING_TREE))?,
     };
     // Only what is new is worth a warning: what was there before is no news of this change.
     let known: Vec<&String> = before.warnings().collect();
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, command: &DiffArguments, output: &Outpu
 }
 
 fn side(checkout: &Checkout, label: &str) -> Result<PreparedFleet, Failure> {
-    prepare(checkout.folder()).map_err(|e| {
+    prepare_with_trees(checkout.folder()).map_err(|e| {
         // The folder is ours and gone when somebody reads this.
         let text = e.text.replace(&format!("{}: ", checkout.folder().display()), "");
         of_side(Failure { text, hints: e.hints }, label)

@@ -8,7 +8,7 @@ use super::Exit;
 use super::args::{Arguments, ExplainArguments, Format};
 use super::failure::Failure;
 use super::output::Output;
-use crate::fleet::{self, Cluster, Fleet, Layer, Merged, MergedValue, Source, closest};
+use crate::fleet::{self, Cluster, Fleet, Layer, MergedValue, Overridden, Source, closest};
 use crate::render::{Rendered, RenderedDocument, Renderer};
 use crate::report::{self, DocumentStory, Input, Replaced, ValueStory, WrittenLine};
 use crate::yaml::{self, Schema};
@@ -71,14 +71,15 @@ impl Scene<'_> {
         let merged = self.cluster.vars.merged();
         let found = find(&merged, path).map_err(|(walked, at)| self.unknown(path, walked, at))?;
         let mut leaves = Vec::new();
-        collect(path, &[], found, &mut leaves);
-        leaves.into_iter().map(|leaf| self.story(&leaf.path, leaf.value)).collect()
+        collect(Leaf::new(path, found), &mut leaves);
+        leaves.iter().map(|leaf| self.story(leaf)).collect()
     }
 
-    fn story(&self, path: &str, value: &MergedValue) -> Result<ValueStory, Failure> {
-        let replaced = value.overrode.iter().rev().map(|o| Replaced { value: o.value.clone(), set_in: o.origin.to_string() });
+    fn story(&self, leaf: &Leaf<'_>) -> Result<ValueStory, Failure> {
+        let Leaf { path, value, .. } = leaf;
+        let replaced = leaf.replaced().map(|o| Replaced { value: o.value.clone(), set_in: o.origin.to_string() });
         Ok(ValueStory {
-            path: path.to_owned(),
+            path: path.clone(),
             value: value.to_json(),
             set_in: value.origin.to_string(),
             overrode: replaced.collect(),
@@ -163,7 +164,7 @@ impl Scene<'_> {
     fn inputs(&self, document: &RenderedDocument, snippets: &[String]) -> Vec<Input> {
         let merged = self.cluster.vars.merged();
         let mut leaves = Vec::new();
-        collect("", &[], &merged, &mut leaves);
+        collect(Leaf::new("", &merged), &mut leaves);
         let depends = |leaf: &Leaf<'_>| match self.with(|fleet| change_var(fleet, self.cluster, leaf)) {
             Some(other) => self.differs(document, &other),
             // Nothing can be rendered with another value: whoever reads it depends on it.
@@ -204,11 +205,30 @@ fn key(document: &RenderedDocument) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
-/// A value that is no map, or an empty one.
+/// A value, and what it stands below.
 struct Leaf<'v> {
     path: String,
     keys: Vec<&'v str>,
     value: &'v MergedValue,
+    /// What the maps around it replaced.
+    around: Vec<&'v Overridden>,
+}
+
+impl<'v> Leaf<'v> {
+    fn new(path: &str, value: &'v MergedValue) -> Self {
+        Leaf { path: path.to_owned(), keys: Vec::new(), value, around: Vec::new() }
+    }
+
+    fn below(&self, key: &'v str, value: &'v MergedValue) -> Self {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        let around = self.around.iter().copied().chain(&self.value.overrode).collect();
+        Leaf { path, keys: self.keys.iter().copied().chain([key]).collect(), value, around }
+    }
+
+    /// What it replaced, the nearest first.
+    fn replaced(&self) -> impl Iterator<Item = &'v Overridden> {
+        self.value.overrode.iter().rev().chain(self.around.iter().copied().rev())
+    }
 }
 
 /// What a dotted path names; a key may itself have dots. Otherwise the end of what there is (in bytes of the path), and what is there.
@@ -227,16 +247,11 @@ fn find<'v>(at: &'v MergedValue, path: &str) -> Result<&'v MergedValue, (usize, 
     Err(farthest)
 }
 
-/// Every leaf at or below a value.
-fn collect<'v>(path: &str, keys: &[&'v str], value: &'v MergedValue, into: &mut Vec<Leaf<'v>>) {
-    match &value.value {
-        Merged::Map(entries) if !entries.is_empty() => {
-            for (key, value) in entries {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                collect(&path, &[keys, &[key.as_str()]].concat(), value, into);
-            }
-        }
-        Merged::Map(_) | Merged::Leaf(_) => into.push(Leaf { path: path.to_owned(), keys: keys.to_vec(), value }),
+/// Every value at or below `from` that is no map, or an empty one.
+fn collect<'v>(from: Leaf<'v>, into: &mut Vec<Leaf<'v>>) {
+    match from.value.entries() {
+        [] => into.push(from),
+        entries => entries.iter().for_each(|(key, value)| collect(from.below(key, value), into)),
     }
 }
 

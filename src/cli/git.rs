@@ -113,7 +113,7 @@ impl<'a> Repository<'a> {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         // Its messages are looked at, so they have to be in one language.
-        command.arg("-C").arg(self.folder).args(arguments).env("LC_ALL", "C").env_remove("GIT_LITERAL_PATHSPECS");
+        command.arg("-C").arg(self.folder).args(arguments).env("LC_ALL", "C");
         command
     }
 }

@@ -38,14 +38,30 @@ impl PreparedFleet {
 
 /// Loads the fleet and prepares every cluster: what is wrong anywhere stops everything, before anything is written.
 pub(super) fn prepare(directory: &Path) -> Result<PreparedFleet, Failure> {
+    prepared(directory, Trees::Dropped)
+}
+
+/// As [`prepare`], with the trees of all documents, which take many times the room of their text.
+pub(super) fn prepare_with_trees(directory: &Path) -> Result<PreparedFleet, Failure> {
+    prepared(directory, Trees::Kept)
+}
+
+/// What becomes of the trees of rendered documents once they are compiled.
+#[derive(Clone, Copy)]
+enum Trees {
+    Kept,
+    Dropped,
+}
+
+fn prepared(directory: &Path, trees: Trees) -> Result<PreparedFleet, Failure> {
     let fleet = fleet::load(directory)?;
-    let clusters = prepare_all(&fleet)?;
+    let clusters = prepare_all(&fleet, trees)?;
     let release = release(&fleet);
     Ok(PreparedFleet { fleet, clusters, release })
 }
 
 /// On all cores; order and bytes do not depend on how many there are, and of several faults the first cluster's is told.
-fn prepare_all(fleet: &Fleet) -> Result<BTreeMap<ClusterName, Prepared>, Failure> {
+fn prepare_all(fleet: &Fleet, trees: Trees) -> Result<BTreeMap<ClusterName, Prepared>, Failure> {
     let renderer = Renderer::new(fleet)?;
     let clusters: Vec<&Cluster> = fleet.clusters.values().collect();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -53,7 +69,7 @@ fn prepare_all(fleet: &Fleet) -> Result<BTreeMap<ClusterName, Prepared>, Failure
     let parts: Vec<Vec<Result<Prepared, Failure>>> = std::thread::scope(|scope| {
         let workers: Vec<_> = clusters
             .chunks(share)
-            .map(|part| scope.spawn(|| part.iter().map(|cluster| prepare_one(&renderer, cluster)).collect::<Vec<_>>()))
+            .map(|part| scope.spawn(|| part.iter().map(|cluster| prepare_one(&renderer, cluster, trees)).collect::<Vec<_>>()))
             .collect();
         let lost = || vec![Err(Failure::new("a worker of the renderer died; this is a bug in kfleet"))];
         workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| lost())).collect()
@@ -61,10 +77,16 @@ fn prepare_all(fleet: &Fleet) -> Result<BTreeMap<ClusterName, Prepared>, Failure
     clusters.iter().map(|c| c.name.clone()).zip(parts.into_iter().flatten()).map(|(name, prepared)| Ok((name, prepared?))).collect()
 }
 
-fn prepare_one(renderer: &Renderer<'_>, cluster: &Cluster) -> Result<Prepared, Failure> {
-    let rendered = renderer.render(&cluster.name)?;
-    let documents: Vec<yaml::Document> = rendered.documents.iter().map(|d| d.document.clone()).collect();
+fn prepare_one(renderer: &Renderer<'_>, cluster: &Cluster, trees: Trees) -> Result<Prepared, Failure> {
+    let mut rendered = renderer.render(&cluster.name)?;
+    let documents: Vec<yaml::Document> = match trees {
+        Trees::Kept => rendered.documents.iter().map(|d| d.document.clone()).collect(),
+        Trees::Dropped => std::mem::take(&mut rendered.documents).into_iter().map(|d| d.document).collect(),
+    };
     let manifests = kops::read(&documents).map_err(|errors| manifest_failure(renderer, &rendered, &errors.0))?;
+    if !manifests.misread.is_empty() {
+        return Err(manifest_failure(renderer, &rendered, &manifests.misread));
+    }
     if manifests.cluster.name != cluster.name {
         return Err(Failure::new(format!("{}: the templates render the Cluster `{}`", cluster.file, manifests.cluster.name))
             .hint("use `{{ cluster.name }}` as its name"));

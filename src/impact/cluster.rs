@@ -50,12 +50,11 @@ fn key(document: &RenderedDocument) -> String {
 }
 
 fn documents(before: &Version<'_>, after: &Version<'_>) -> BTreeMap<String, DocumentImpact> {
-    let by_key = |v: &Version<'_>| v.rendered.documents.iter().map(|d| (key(d), d.clone())).collect::<BTreeMap<_, _>>();
     let (old, new) = (by_key(before), by_key(after));
     let carriers = Carriers::of(before, after);
     let mut found = BTreeMap::new();
     for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
-        let (from, to) = (old.get(name), new.get(name));
+        let (from, to) = (old.get(name).copied(), new.get(name).copied());
         let from_text = from.map_or(("", 1), |d| placed(before.rendered, d));
         let to_text = to.map_or(("", 1), |d| placed(after.rendered, d));
         let (presence, fields) = match (from, to) {
@@ -74,6 +73,10 @@ fn documents(before: &Version<'_>, after: &Version<'_>) -> BTreeMap<String, Docu
         found.insert(name.clone(), impact);
     }
     found
+}
+
+fn by_key<'a>(version: &Version<'a>) -> BTreeMap<String, &'a RenderedDocument> {
+    version.rendered.documents.iter().map(|d| (key(d), d)).collect()
 }
 
 /// The text of a document, and the number of its first line.

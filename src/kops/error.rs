@@ -46,6 +46,7 @@ pub(super) struct Problems {
     said: BTreeSet<Pos>,
     pub(super) errors: Vec<KopsError>,
     pub(super) warnings: Vec<KopsError>,
+    pub(super) misread: Vec<KopsError>,
 }
 
 impl Problems {
@@ -77,6 +78,12 @@ impl Problems {
     pub(super) fn warn(&mut self, pos: Pos, message: impl Into<String>, hint: Option<String>) {
         let warning = self.fault(pos, message.into(), hint);
         self.warnings.push(warning);
+    }
+
+    /// A field that kops drops or refuses, and no definition depends on.
+    pub(super) fn misreads(&mut self, pos: Pos, message: impl Into<String>, hint: Option<String>) {
+        let fault = self.fault(pos, message.into(), hint);
+        self.misread.push(fault);
     }
 
     fn fault(&self, pos: Pos, message: String, hint: Option<String>) -> KopsError {

@@ -50,8 +50,11 @@ pub struct Manifests {
     pub karpenter: Vec<Object>,
     /// Everything else, in the order written.
     pub others: Vec<Object>,
-    /// What is odd but stops nothing, such as a field of the Cluster that is not known here.
+    /// What is odd but stops nothing, such as a setting that has no effect.
     pub warnings: Vec<KopsError>,
+    /// Fields of the Cluster that kops drops or refuses, and that no definition depends on. Who compiles a stranger's
+    /// manifests warns of them; a fleet that writes its own refuses them.
+    pub misread: Vec<KopsError>,
 }
 
 /// A document that is carried along whole.
@@ -105,9 +108,10 @@ pub fn read(documents: &[Document]) -> Result<Manifests, KopsErrors> {
     karpenter.sort_by(|a, b| a.name.cmp(&b.name));
     problems.errors.sort_by_key(|e| e.pos);
     problems.warnings.sort_by_key(|e| e.pos);
+    problems.misread.sort_by_key(|e| e.pos);
     match cluster {
         Some(cluster) if problems.errors.is_empty() => {
-            Ok(Manifests { cluster, groups, karpenter, others: sorted.others, warnings: problems.warnings })
+            Ok(Manifests { cluster, groups, karpenter, others: sorted.others, warnings: problems.warnings, misread: problems.misread })
         }
         Some(_) | None => Err(KopsErrors(problems.errors)),
     }

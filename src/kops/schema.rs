@@ -108,7 +108,7 @@ pub(super) fn check(section: &str, node: &Node, path: &str, strict: Strict, prob
                 let message = format!("unknown field `{path}`; kops would drop it without a word");
                 let hint = suggest(&key.text, fields.keys().copied()).map(|s| format!("did you mean `{s}`?"));
                 match strict {
-                    Strict::WhatIsRead => problems.warn(key.pos, message, hint),
+                    Strict::WhatIsRead => problems.misreads(key.pos, message, hint),
                     Strict::Everything => problems.push(key.pos, message, hint),
                 }
             }
@@ -179,7 +179,7 @@ fn fault(node: &Node, path: &str, message: String, hint: Option<String>, strict:
         problems.push(node.pos, message, hint);
         problems.nothing_more_at(node.pos);
     } else {
-        problems.warn(node.pos, message, hint);
+        problems.misreads(node.pos, message, hint);
     }
 }
 

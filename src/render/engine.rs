@@ -25,6 +25,8 @@ pub struct Renderer<'f> {
     fleet: &'f Fleet,
     env: Environment<'static>,
     names: Arc<Names>,
+    /// `fleet` in every scope.
+    everything: Value,
 }
 
 impl<'f> Renderer<'f> {
@@ -40,7 +42,10 @@ impl<'f> Renderer<'f> {
             env.add_template_owned(source.path.clone(), source.text.clone())
                 .map_err(|e| Explain { fleet, env: &env, cluster: None, scope: &Json::Null }.error(&e))?;
         }
-        Ok(Renderer { fleet, env, names })
+        names.note_simple(fleet, |path| Some(env.get_template(path).ok()?.undeclared_variables(false).into_iter().collect()));
+        let clusters: Vec<&str> = fleet.clusters.keys().map(ClusterName::as_str).collect();
+        let everything = from_json(&json!({"clusters": clusters}));
+        Ok(Renderer { fleet, env, names, everything })
     }
 
     /// Everything a cluster is rendered to.
@@ -50,9 +55,10 @@ impl<'f> Renderer<'f> {
     pub fn render(&self, cluster: &ClusterName) -> Result<Rendered, RenderError> {
         let cluster = self.cluster(cluster)?;
         let scope = self.scope(cluster);
+        let context = self.context(&scope);
         let mut outputs = Vec::new();
         for source in self.templates(cluster) {
-            outputs.push((source.path.clone(), self.text(&source.path, cluster, &scope)?));
+            outputs.push((source.path.clone(), self.text(&source.path, cluster, &scope, &context)?));
         }
         documents::assemble(&cluster.name, &outputs).map_err(|e| self.with_template_line(cluster, &outputs, e))
     }
@@ -94,10 +100,11 @@ impl<'f> Renderer<'f> {
     pub fn lines_of_var(&self, rendered: &Rendered, path: &str) -> Result<Vec<u32>, RenderError> {
         let cluster = self.cluster(&rendered.cluster)?;
         let Some(scope) = influence::changed(&self.scope(cluster), path) else { return Ok(Vec::new()) };
+        let context = self.context(&scope);
         let mut lines = Vec::new();
         for chunk in &rendered.chunks {
             let before = rendered.text.get(chunk.range.clone()).unwrap_or_default();
-            if let Ok(after) = self.text(&chunk.template, cluster, &scope) {
+            if let Ok(after) = self.text(&chunk.template, cluster, &scope, &context) {
                 lines.extend(influence::lines(before, &after).into_iter().map(|line| chunk.first_line.saturating_add(line).saturating_sub(1)));
             }
         }
@@ -112,7 +119,7 @@ impl<'f> Renderer<'f> {
     fn lines(&self, cluster: &Cluster, path: &str, output: &str) -> Vec<u32> {
         let source = self.fleet.templates.values().find(|s| s.path == path);
         let Some(marked) = source.and_then(|s| trace::mark(&s.text)) else { return Vec::new() };
-        let context = context(&self.scope(cluster));
+        let context = self.context(&self.scope(cluster));
         let rendered = self.env.template_from_named_str(path, &marked).and_then(|t| t.render(context));
         rendered.map(|text| trace::unmark(&text, output)).unwrap_or_default()
     }
@@ -143,7 +150,7 @@ impl<'f> Renderer<'f> {
         if let Json::Object(map) = &mut scope {
             map.insert("group".into(), json!({"name": group.as_str(), "role": role}));
         }
-        self.text(&path, cluster, &scope).map(Some)
+        self.text(&path, cluster, &scope, &self.context(&scope)).map(Some)
     }
 
     fn cluster(&self, name: &ClusterName) -> Result<&'f Cluster, RenderError> {
@@ -157,7 +164,6 @@ impl<'f> Renderer<'f> {
     fn scope(&self, cluster: &Cluster) -> Json {
         let mut scope = cluster.vars.to_json();
         if let Json::Object(map) = &mut scope {
-            let names: Vec<&str> = self.fleet.clusters.keys().map(ClusterName::as_str).collect();
             let own = json!({
                 "name": cluster.name.as_str(),
                 "environment": cluster.environment.as_str(),
@@ -165,15 +171,23 @@ impl<'f> Renderer<'f> {
                 "region": cluster.region.as_str(),
             });
             map.insert("cluster".into(), own);
-            map.insert("fleet".into(), json!({"clusters": names}));
+            // Here for its name; the list itself is as long as the fleet and the same for all, see `context`.
+            map.insert("fleet".into(), json!({"clusters": null}));
         }
         scope
     }
 
-    fn text(&self, path: &str, cluster: &Cluster, scope: &Json) -> Result<String, RenderError> {
+    /// The scope as the engine takes it.
+    fn context(&self, scope: &Json) -> Value {
+        let variables = scope.as_object().into_iter().flatten().filter(|(k, _)| *k != "fleet").map(|(k, v)| (k.clone(), from_json(v)));
+        let fleet = ("fleet".to_owned(), self.everything.clone());
+        Value::from_pairs(variables.chain([fleet]).chain(include::scope()))
+    }
+
+    fn text(&self, path: &str, cluster: &Cluster, scope: &Json, context: &Value) -> Result<String, RenderError> {
         let explain = Explain { fleet: self.fleet, env: &self.env, cluster: Some(&cluster.name), scope };
         let template = self.env.get_template(path).map_err(|e| explain.error(&e))?;
-        template.render(context(scope)).map_err(|e| explain.error(&e))
+        template.render(context).map_err(|e| explain.error(&e))
     }
 }
 
@@ -187,11 +201,6 @@ fn refuse_long_tag(source: &Source) -> Result<(), RenderError> {
         included_from: Vec::new(),
         hint: Some("put data in vars/ or in a snippet, and read it from there".into()),
     })))
-}
-
-fn context(scope: &Json) -> Value {
-    let variables = scope.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), from_json(v)));
-    Value::from_pairs(variables.chain(include::scope()))
 }
 
 fn environment(names: &Arc<Names>) -> Environment<'static> {

@@ -1,12 +1,13 @@
 //! The function `include`: renders a snippet with the current scope and gives back its text. Stops endless inclusion.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use minijinja::value::{Kwargs, Object, Value};
 use minijinja::{Environment, Error, ErrorKind, State};
 
-use super::names::{Names, NoSnippet};
+use super::names::{Names, NoSnippet, Simple};
 use super::values::fault;
 
 /// Snippets include each other at most this deep.
@@ -45,15 +46,15 @@ fn include(state: &mut State, names: &Names, name: &str, extra: &Kwargs) -> Resu
     if depth >= MAX_DEPTH {
         return Err(fault(format!("snippets include each other more than {MAX_DEPTH} deep; does one include itself?")));
     }
-    let mut scope: Vec<(String, Value)> = Vec::new();
-    for variable in state.known_variables() {
-        if variable != DEPTH
-            && !extra.has(&variable)
-            && let Some(value) = state.lookup(&variable)
-        {
-            scope.push((variable.into_owned(), value));
-        }
+    let simple = names.simple(&path);
+    if let Some(Simple::Text(text)) = simple {
+        return Ok(text.strip_suffix('\n').unwrap_or(text).to_owned());
     }
+    let needed = match simple {
+        Some(Simple::Reads(reads)) => needed(state, reads, extra),
+        Some(Simple::Text(_)) | None => None,
+    };
+    let mut scope = needed.unwrap_or_else(|| everything(state, extra));
     for key in extra.args() {
         scope.push((key.to_owned(), extra.get(key)?));
     }
@@ -70,6 +71,18 @@ fn include(state: &mut State, names: &Names, name: &str, extra: &Kwargs) -> Resu
     // The line break that ends a file is not part of what it says.
     let text = captured.into_output();
     Ok(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))
+}
+
+/// The variables that a snippet reads; none when one is missing: the error then has to know what else there is.
+fn needed(state: &State, reads: &BTreeSet<String>, extra: &Kwargs) -> Option<Vec<(String, Value)>> {
+    let wanted = reads.iter().filter(|name| !extra.has(name));
+    wanted.map(|name| Some((name.clone(), state.lookup(name).filter(|v| !v.is_undefined())?))).collect()
+}
+
+/// The whole scope.
+fn everything(state: &State, extra: &Kwargs) -> Vec<(String, Value)> {
+    let names = state.known_variables().into_iter().filter(|name| *name != DEPTH && !extra.has(name));
+    names.filter_map(|name| state.lookup(&name).map(|value| (name.into_owned(), value))).collect()
 }
 
 fn no_snippet(name: &str, why: NoSnippet) -> Error {

@@ -1,6 +1,7 @@
 //! What a snippet may be called: its path below `snippets/`, or its file name while only one file has it. Reads nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use crate::fleet::{Fleet, closest};
 
@@ -13,6 +14,17 @@ pub(super) struct Names {
     bare: BTreeMap<String, BTreeSet<String>>,
     /// File name without any extension → paths below the fleet.
     stem: BTreeMap<String, BTreeSet<String>>,
+    /// What is known of snippets before any is rendered, by path below the fleet.
+    simple: OnceLock<BTreeMap<String, Simple>>,
+}
+
+/// A snippet that can be included without the whole scope. Most can, and gathering the scope costs more than rendering them.
+#[derive(Clone, Debug)]
+pub(super) enum Simple {
+    /// It has no tags: its text, as it stands.
+    Text(String),
+    /// It includes nothing itself: the variables it reads.
+    Reads(BTreeSet<String>),
 }
 
 /// A snippet that is not there, or is there twice.
@@ -23,6 +35,24 @@ pub(super) enum NoSnippet {
 }
 
 impl Names {
+    /// Notes what is simple, once every snippet is compiled. `reads`: the variables that a compiled snippet reads.
+    pub(super) fn note_simple(&self, fleet: &Fleet, reads: impl Fn(&str) -> Option<BTreeSet<String>>) {
+        let simple = fleet.snippets.values().filter_map(|source| {
+            let text = &source.text;
+            if !["{{", "{%", "{#"].iter().any(|tag| text.contains(tag)) {
+                return Some((source.path.clone(), Simple::Text(text.clone())));
+            }
+            let hands_on = ["include", "import", "extends"].iter().any(|word| text.contains(word));
+            if hands_on { None } else { Some((source.path.clone(), Simple::Reads(reads(&source.path)?))) }
+        });
+        self.simple.get_or_init(|| simple.collect());
+    }
+
+    /// What makes this snippet simple; none when it is not.
+    pub(super) fn simple(&self, path: &str) -> Option<&Simple> {
+        self.simple.get().and_then(|s| s.get(path))
+    }
+
     pub(super) fn of(fleet: &Fleet) -> Self {
         let mut names = Names::default();
         for (name, source) in &fleet.snippets {

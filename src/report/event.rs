@@ -64,6 +64,7 @@ fn words(event: &Event) -> Option<(String, String)> {
         Event::SetAside { cluster, group, instance, why } => {
             (of(cluster, group), format!("sets {instance} aside, comes back to it at the end: {why}"))
         }
+        Event::SurgeTaken { cluster, group, left } => (of(cluster, group), format!("an autoscaler took surge back, {left} left")),
         Event::DrainAbandoned { cluster, group, instance } => (of(cluster, group), format!("stops draining {instance}, gives its node back")),
         Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
         Event::RollbackStarted { clusters } => (whole(), rollback(clusters)),

@@ -96,9 +96,10 @@ fn with_bare_items_together(fields: &[FieldChange]) -> Vec<FieldChange> {
             out.push(field.clone());
             continue;
         };
-        let add = |side: &mut Option<Json>, name: Option<Json>| match (side, name) {
-            (Some(Json::Array(items)), Some(name)) => items.push(name),
-            (_, _) => {}
+        let add = |side: &mut Option<Json>, name: Option<Json>| {
+            if let (Some(Json::Array(items)), Some(name)) = (side, name) {
+                items.push(name);
+            }
         };
         match out.iter_mut().find(|f| f.field == list) {
             Some(all) => {

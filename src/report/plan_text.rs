@@ -197,6 +197,10 @@ pub(super) fn fields(lines: &[FieldLine], mixed: bool, style: Style) -> Vec<Stri
 fn field(line: &FieldLine, mixed: bool, style: Style) -> String {
     let short = |text: &str| if style.full { text.to_owned() } else { cut(text, VALUE) };
     let change = match &line.change {
+        Change::Values { from: Some(from), to: Some(to) } if !style.full => {
+            let (from, to) = without_beginning(from, to);
+            format!("{} → {}", short(&from), short(&to))
+        }
         Change::Values { from, to } => {
             let side = |value: &Option<String>, none: &str| value.as_deref().map_or(none.to_owned(), short);
             format!("{} → {}", side(from, "(none)"), side(to, "(removed)"))
@@ -210,4 +214,33 @@ fn field(line: &FieldLine, mixed: bool, style: Style) -> String {
     let places = if line.places.is_empty() { String::new() } else { format!(" ({})", line.places.join(", ")) };
     let in_place = if mixed && line.in_place { " [in place]" } else { "" };
     format!("{}: {change}{places}{in_place}", line.name)
+}
+
+/// Two values of which one would be cut, without most of what they begin with alike: the difference must not be what is cut away.
+fn without_beginning(from: &str, to: &str) -> (String, String) {
+    const KEPT: usize = 20;
+    let (a, b): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let common = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+    if a.len().max(b.len()) <= VALUE || common <= KEPT {
+        return (from.to_owned(), to.to_owned());
+    }
+    let rest = |text: &[char]| format!("…{}", text.iter().skip(common - KEPT).collect::<String>());
+    (rest(&a), rest(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_at_the_end_of_a_long_value_is_seen() {
+        let long = "x".repeat(90);
+        let check = |from: &str, to: &str| {
+            let (a, b) = without_beginning(from, to);
+            format!("{a} → {b}")
+        };
+        assert_eq!(check("short-1", "short-2"), "short-1 → short-2");
+        assert_eq!(check(&format!("{long}1"), &format!("{long}23")), format!("…{0}1 → …{0}23", "x".repeat(20)));
+        assert_eq!(check(&format!("a{long}"), &format!("b{long}")), format!("a{long} → b{long}"));
+    }
 }

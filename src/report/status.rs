@@ -95,7 +95,7 @@ fn not_done(rollout: &Rollout, progress: &Progress) -> Vec<String> {
     for run in rollout.clusters() {
         let Some(cluster) = progress.clusters.get(&run.cluster) else { continue };
         for task in &run.groups {
-            let Some(found) = cluster.groups.get(&task.asg).filter(|g| work::unfinished(&run.cluster, g, progress)) else { continue };
+            let Some(found) = cluster.groups.get(&task.asg).filter(|g| work::unfinished(g, progress)) else { continue };
             let counts = work::group_counts(task, found, &progress.direction);
             out.push(format!("  {} {}: {counts}", run.cluster, group(&task.asg, &run.cluster)));
             for (id, drain) in &found.drains {

@@ -1,7 +1,7 @@
 //! Where a rollout, a cluster, a group stands, in words that the live view, `status` and the summaries share. Lays nothing out.
 
 use super::wording::{clock, count, span};
-use crate::model::{ClusterName, Span, StageName, Timestamp};
+use crate::model::{Span, StageName, Timestamp};
 use crate::rollout::{ClusterRun, ClusterState, Direction, Ending, GroupProgress, GroupState, GroupTask, Progress, Rollout, StageRun, Task, WaveRun};
 
 /// The stage and wave that are at work: the first that did not pass. No wave: all passed, the stage itself soaks.
@@ -142,14 +142,8 @@ pub(super) fn eta(group: &GroupProgress, now: Timestamp) -> Option<Span> {
 }
 
 /// Whether a group is at work, half-way, or has something of ours left out there.
-pub(super) fn unfinished(cluster: &ClusterName, group: &GroupProgress, progress: &Progress) -> bool {
-    // Turning round makes every group that was touched wait again; those of clusters that stay as they are wait for nothing.
-    let stays = match &progress.direction {
-        Direction::Back(clusters) => !clusters.contains(cluster),
-        Direction::Forward | Direction::Aborting => false,
-    };
-    let open = group.touched && group.state != GroupState::Done && !stays && progress.ending.is_none();
-    open || group.owes()
+pub(super) fn unfinished(group: &GroupProgress, progress: &Progress) -> bool {
+    (group.touched && group.state != GroupState::Done && progress.ending.is_none()) || group.owes()
 }
 
 /// How many of the clusters that count are where they should be: `2 of 3 clusters verified`, or `1 of 1 cluster restored` on the way back.

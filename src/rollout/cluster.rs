@@ -8,7 +8,7 @@ use super::next::{Budget, Mark, Out};
 use super::progress::{ClusterProgress, ClusterState, GroupProgress, GroupState, Progress};
 use super::{ClusterRun, Event, GroupTask, Rollout, Scope, Task, Verdict, replace, undo};
 use crate::kops::Role;
-use crate::model::{AsgName, Live, LiveCluster, Nodes, Span, Timestamp};
+use crate::model::{AsgName, CloudEffect, Effect, Live, LiveCluster, Nodes, Span, Timestamp};
 
 /// What every decision of a round depends on.
 pub(super) struct Turn<'a> {
@@ -240,7 +240,13 @@ fn budget(turn: &Turn<'_>, sight: &Sight<'_>) -> Budget {
         let surge = sight.live.groups.get(name).map_or(0, |live| replace::out_there(g.surge, live));
         surge.saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
     };
-    let used = sight.progress.groups.iter().map(out_there).fold(0, u32::saturating_add);
+    // What was asked for and not answered may be out there too.
+    let asked = turn.progress.open.values().filter(|i| i.cluster == sight.run.cluster).map(|i| match &i.effect {
+        Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) => to.saturating_sub(*from),
+        Effect::Cloud(CloudEffect::Detach { .. }) => 1,
+        Effect::Cloud(_) | Effect::Node(_) => 0,
+    });
+    let used = sight.progress.groups.iter().map(out_there).chain(asked).fold(0, u32::saturating_add);
     let draining = groups.map(|g| g.drains.len()).sum::<usize>();
     let recent: Vec<Timestamp> = sight.progress.disruptions.iter().copied().filter(|at| *at + rolling.rate.per > turn.now).collect();
     let disrupted = u32::try_from(draining + recent.len()).unwrap_or(u32::MAX);

@@ -180,6 +180,15 @@ pub enum Event {
         /// Instance.
         instance: InstanceId,
     },
+    /// An autoscaler went down to the minimum and took surge with it, which is no longer ours to give back.
+    SurgeTaken {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// What is still out there.
+        left: u32,
+    },
     /// A group is done: forward, or undone, or left as it is by an abort.
     GroupDone {
         /// Cluster.

@@ -112,7 +112,7 @@ fn create(view: &View<'_>, to: &Definition, user_data: &UserData, since: Timesta
     let wanted = usize::try_from(live.desired).unwrap_or(usize::MAX);
     if ready < wanted {
         let refused = super::gate::refused(live, since).map(|m| format!(": {m}")).unwrap_or_default();
-        if view.now.since(since) > view.task.rolling.ready_timeout {
+        if view.waited(since) > view.task.rolling.ready_timeout {
             return out
                 .failed(view, format!("{ready} of {wanted} instances are Ready {} after the group was created{refused}", view.now.since(since)));
         }
@@ -219,7 +219,7 @@ pub(super) fn ready_instances<'a>(view: &'a View<'_>, live: &'a LiveGroup) -> im
 pub(super) fn late(view: &View<'_>, live: &LiveGroup, old: &BTreeSet<InstanceId>, since: Timestamp) -> Option<String> {
     let patience = view.task.rolling.ready_timeout;
     present(live).filter(|(id, i)| i.launched_at >= since && !old.contains(*id)).find_map(|(id, i)| match view.nodes.readiness(id, i) {
-        Readiness::NotYet(what) if view.now.since(i.launched_at) > patience => {
+        Readiness::NotYet(what) if view.waited(i.launched_at) > patience => {
             Some(format!("{id} ({}, {}) {what} {} after launch", i.instance_type, i.zone, view.now.since(i.launched_at)))
         }
         Readiness::NotYet(_) | Readiness::Ready | Readiness::Unknown(_) => None,
@@ -227,6 +227,11 @@ pub(super) fn late(view: &View<'_>, live: &LiveGroup, old: &BTreeSet<InstanceId>
 }
 
 impl<'a> View<'a> {
+    /// How long something has been waited for since then, by whoever runs the rollout now.
+    pub(super) fn waited(&self, since: Timestamp) -> crate::model::Span {
+        self.now.since(since.max(self.progress.resumed_at))
+    }
+
     /// The gates, asked about some groups of this cluster.
     pub(super) fn asked(&self, scope: Scope, groups: Vec<&'a AsgName>, since: Timestamp, deadline_from: Timestamp) -> Asked<'a> {
         Asked {

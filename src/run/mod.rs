@@ -298,6 +298,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | Event::DrainStarted { .. }
             | Event::SetAside { .. }
             | Event::DrainAbandoned { .. }
+            | Event::SurgeTaken { .. }
             | Event::GroupDone { .. }
             | Event::Answered { .. }
             | Event::Intent { .. }

@@ -149,6 +149,9 @@ impl Store {
     /// When it belongs to another kind of cloud, or cannot be read.
     pub fn open(root: &Path, kind: CloudKind) -> Result<Store, StoreError> {
         let store = Store { root: root.to_owned(), kind };
+        if root.exists() && !root.is_dir() {
+            return Err(StoreError::Damaged { path: store.root, why: "it is a file, not a folder".into() });
+        }
         let marker: Option<Marker> = read_json(&store.marker())?;
         match marker {
             Some(Marker { version: 1, cloud }) if cloud == kind => Ok(store),
@@ -156,7 +159,6 @@ impl Store {
             Some(Marker { version, cloud: _ }) => {
                 Err(StoreError::Damaged { path: store.marker(), why: format!("version {version} is newer than this kfleet") })
             }
-            None if root.exists() && !root.is_dir() => Err(StoreError::Damaged { path: store.root, why: "it is a file, not a folder".into() }),
             None => Ok(store),
         }
     }

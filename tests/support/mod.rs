@@ -5,6 +5,8 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
+    clippy::indexing_slicing,
+    clippy::panic,
     reason = "each test binary uses its own part"
 )]
 
@@ -14,12 +16,16 @@ use std::path::{Path, PathBuf};
 use kfleet::cloud::local::{Fault, Options, World};
 use kfleet::desired::{DesiredCluster, GroupExtras};
 use kfleet::fleet::{GateKind, GateSpec, Rolling, Settings, Stage, Wave};
-use kfleet::model::{ClusterName, GroupName, Live, Span, StageName, digest_of};
+use kfleet::model::{ClusterName, GroupName, Lifecycle, Live, Nodes, Span, StageName, digest_of};
 use kfleet::plan::{Allow, Plan, Wanted, plan};
 use kfleet::rollout::{Event, Inputs, Progress, Record, Rollout, build};
 use kfleet::run::{Drive, Outcome, RunError, Signal, look, run};
 use kfleet::store::{CloudKind, Journal, Store};
 use kfleet::{kops, yaml};
+
+pub mod spy;
+
+pub use spy::Spy;
 
 /// Staging and prod clusters, their manifests made from a few knobs.
 #[derive(Clone)]
@@ -29,6 +35,14 @@ pub struct Scene {
     pub nodes: (u32, u32),
     pub spot: bool,
     pub extra_group: bool,
+    /// Zones with a control-plane group each.
+    pub zones: Vec<&'static str>,
+    /// Node groups in place of the usual ones: name, minimum, maximum, labelled for the autoscaler.
+    pub groups: Option<Vec<(&'static str, u32, u32, bool)>>,
+    /// Groups and clusters that run another image than the rest.
+    pub odd_image: Option<(&'static str, String)>,
+    pub stage_waves: Option<Vec<Wave>>,
+    pub freeze: Vec<kfleet::fleet::Freeze>,
     pub rolling: Rolling,
     pub gates: Vec<GateSpec>,
     pub options: Options,
@@ -54,6 +68,11 @@ impl Scene {
             nodes: (3, 6),
             spot: false,
             extra_group: false,
+            zones: vec!["a", "b", "c"],
+            groups: None,
+            odd_image: None,
+            stage_waves: None,
+            freeze: Vec::new(),
             rolling: Rolling::default(),
             gates: vec![gate("instances", GateKind::Asg), gate("nodes", GateKind::Kubernetes)],
             options: Options::default(),
@@ -65,14 +84,18 @@ impl Scene {
     }
 
     fn manifests(&self, cluster: &ClusterName) -> String {
-        let group = |name: &str, role: &str, min: u32, max: u32, subnets: &str| {
+        let image =
+            |name: &str| self.odd_image.as_ref().filter(|(odd, _)| *odd == name || *odd == cluster.as_str()).map_or(&self.image, |(_, image)| image);
+        let group = |name: &str, role: &str, min: u32, max: u32, subnets: &str, scaled: bool| {
+            let labels = if scaled { "  cloudLabels:\n    k8s.io/cluster-autoscaler/enabled: \"true\"\n" } else { "" };
             format!(
-                "---\napiVersion: kops.k8s.io/v1alpha2\nkind: InstanceGroup\nmetadata:\n  name: {name}\n  labels:\n    kops.k8s.io/cluster: {cluster}\nspec:\n  role: {role}\n  image: {}\n  machineType: m5.large\n  minSize: {min}\n  maxSize: {max}\n  subnets: [{subnets}]\n  cloudLabels:\n    k8s.io/cluster-autoscaler/enabled: \"true\"\n",
-                self.image
+                "---\napiVersion: kops.k8s.io/v1alpha2\nkind: InstanceGroup\nmetadata:\n  name: {name}\n  labels:\n    kops.k8s.io/cluster: {cluster}\nspec:\n  role: {role}\n  image: {}\n  machineType: m5.large\n  minSize: {min}\n  maxSize: {max}\n  subnets: [{subnets}]\n{}{labels}",
+                image(name),
+                if self.spot && role == "Node" { "  maxPrice: \"1\"\n" } else { "" },
             )
         };
         let member = |zone: &str| format!("    - {{name: {zone}, instanceGroup: control-plane-{zone}}}\n");
-        let etcd = |name: &str| format!("  - name: {name}\n    etcdMembers:\n{}{}{}", member("a"), member("b"), member("c"));
+        let etcd = |name: &str| format!("  - name: {name}\n    etcdMembers:\n{}", self.zones.iter().map(|z| member(z)).collect::<String>());
         let subnet = |zone: &str| format!("  - {{name: zone-{zone}, zone: eu-west-3{zone}, type: Private, cidr: 10.0.0.0/19}}\n");
         let mut text = format!(
             "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: {cluster}\nspec:\n  cloudProvider: aws\n  kubernetesVersion: 1.32.0\n  networking: {{calico: {{}}}}\n  networkCIDR: 10.0.0.0/16\n  subnets:\n{}{}{}  etcdClusters:\n{}{}",
@@ -82,13 +105,19 @@ impl Scene {
             etcd("main"),
             etcd("events"),
         );
-        for zone in ["a", "b", "c"] {
-            text += &group(&format!("control-plane-{zone}"), "Master", 1, 1, &format!("zone-{zone}"));
+        for zone in &self.zones {
+            text += &group(&format!("control-plane-{zone}"), "Master", 1, 1, &format!("zone-{zone}"), true);
         }
-        text += &group("nodes", "Node", self.nodes.0, self.nodes.1, "zone-a, zone-b, zone-c");
-        text += &group("full", "Node", 2, 2, "zone-a, zone-b");
+        if let Some(groups) = &self.groups {
+            for (name, min, max, scaled) in groups {
+                text += &group(name, "Node", *min, *max, "zone-a, zone-b, zone-c", *scaled);
+            }
+            return text;
+        }
+        text += &group("nodes", "Node", self.nodes.0, self.nodes.1, "zone-a, zone-b, zone-c", true);
+        text += &group("full", "Node", 2, 2, "zone-a, zone-b", true);
         if self.extra_group {
-            text += &group("extra", "Node", 2, 4, "zone-a");
+            text += &group("extra", "Node", 2, 4, "zone-a", true);
         }
         text
     }
@@ -113,13 +142,14 @@ impl Scene {
             waves,
             soak,
             approval,
-            freeze: Vec::new(),
+            freeze: if name_ == "prod" { self.freeze.clone() } else { Vec::new() },
         };
+        let prod = || self.prod.iter().map(|c| wave(std::slice::from_ref(c), 1)).collect();
         Settings {
             store: ".kfleet".into(),
             stages: vec![
                 stage("staging", None, vec![wave(&self.staging, 2)], self.soak, false),
-                stage("prod", Some("staging"), self.prod.iter().map(|c| wave(std::slice::from_ref(c), 1)).collect(), Span::ZERO, true),
+                stage("prod", Some("staging"), self.stage_waves.clone().unwrap_or_else(prod), Span::ZERO, true),
             ],
             rolling: self.rolling.clone(),
             gates: self.gates.clone(),
@@ -184,40 +214,85 @@ impl Scene {
         }
     }
 
-    /// Begins a rollout and carries it as far as it goes.
+    /// Begins a rollout and carries it as far as it goes, watched for every rule.
     pub fn start(&self, id: &str) -> (Result<Outcome, RunError>, Vec<Record>) {
-        let world = self.world();
-        let rollout = self.rollout(&world, id, &[]);
+        self.start_on(&Spy::new(self.world()), id)
+    }
+
+    pub fn start_on(&self, spy: &Spy, id: &str) -> (Result<Outcome, RunError>, Vec<Record>) {
+        let rollout = self.rollout(spy.world(), id, &[]);
         let (mut journal, first) = Journal::begin(&self.store(), &rollout).unwrap();
         let mut records = vec![first];
-        let outcome = self.carry(&world, &mut journal, &self.drive(), &mut records);
+        let outcome = self.carry(spy, &mut journal, &self.drive(), &mut records);
         (outcome, records)
     }
 
     pub fn resume(&self, id: &str) -> (Result<Outcome, RunError>, Vec<Record>) {
-        let world = self.world();
+        self.resume_on(&Spy::new(self.world()), id)
+    }
+
+    pub fn resume_on(&self, spy: &Spy, id: &str) -> (Result<Outcome, RunError>, Vec<Record>) {
         let mut journal = Journal::take_up(&self.store(), id).unwrap();
         let mut records = Vec::new();
-        let outcome = self.carry(&world, &mut journal, &self.drive(), &mut records);
+        let outcome = self.carry(spy, &mut journal, &self.drive(), &mut records);
         (outcome, records)
     }
 
-    pub fn carry(&self, world: &World, journal: &mut Journal, drive: &Drive, records: &mut Vec<Record>) -> Result<Outcome, RunError> {
+    pub fn carry(&self, spy: &Spy, journal: &mut Journal, drive: &Drive, records: &mut Vec<Record>) -> Result<Outcome, RunError> {
         let mut turns = 0u32;
-        block(run(
-            world,
+        spy.begin(journal.rollout(), journal.progress());
+        let outcome = block(run(
+            spy,
             &self.store(),
             journal,
             drive,
             || false,
             |signal| match signal {
-                Signal::Recorded(record) => records.push(record.clone()),
+                Signal::Recorded(record) => {
+                    records.push(record.clone());
+                    spy.hear(record);
+                    assert!(records.len() < 20_000, "it never ends: {:#?}", &records[records.len() - 20..]);
+                }
                 Signal::Waiting { waiting, now, .. } => {
                     turns += 1;
-                    assert!(turns < 100_000, "it never ends: {now}: {waiting:#?}");
+                    assert!(turns < 20_000, "it never ends: {now}: {waiting:#?}");
                 }
             },
-        ))
+        ));
+        let wrong = spy.wrong();
+        assert!(wrong.is_empty(), "rules broken:\n{}\n--- trace\n{}", wrong.join("\n"), facts(records).join("\n"));
+        outcome
+    }
+
+    /// What must not be left behind, whatever happened.
+    pub fn leftovers(&self) -> Vec<String> {
+        let live = self.live(&self.world());
+        let mut left = Vec::new();
+        for (cluster, found) in &live.clusters {
+            for (name, group) in &found.groups {
+                if !group.suspended.is_empty() {
+                    left.push(format!("{name} has {:?} suspended", group.suspended));
+                }
+                let going = |id| group.instances.get(id).is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
+                left.extend(group.instances.iter().filter(|(_, i)| i.lifecycle == Lifecycle::Detached).map(|(id, _)| format!("{id} is detached")));
+                let Nodes::Known(nodes) = &found.nodes else { panic!("{cluster} cannot be seen") };
+                let mine = nodes.iter().filter(|(_, n)| group.instances.contains_key(&n.instance));
+                left.extend(mine.filter(|(_, n)| n.cordoned && !going(&n.instance)).map(|(name, _)| format!("{name} is cordoned")));
+            }
+        }
+        left
+    }
+
+    /// Desired capacity and definition of every group.
+    pub fn shape(&self) -> BTreeMap<String, (u32, String)> {
+        let live = self.live(&self.world());
+        let groups = live.clusters.values().flat_map(|c| &c.groups);
+        groups
+            .map(|(name, g)| {
+                let data = g.versions.get(&g.version.number()).map(|v| v.data.image_id.clone()).unwrap_or_default();
+                (name.to_string(), (g.desired, format!("{data} {}..{}", g.group.min_size, g.group.max_size)))
+            })
+            .collect()
     }
 
     pub fn progress(&self, id: &str) -> Progress {
@@ -239,4 +314,87 @@ pub fn facts(records: &[Record]) -> Vec<String> {
             event => Some(serde_json::to_string(event).unwrap()),
         })
         .collect()
+}
+
+/// The trace of a rollout, one fact or step a line: `failed staging/nodes`, `step pin-version staging/nodes`.
+pub fn trace(records: &[Record]) -> Vec<String> {
+    records.iter().filter_map(|r| line(&serde_json::to_value(&r.event).unwrap())).collect()
+}
+
+fn line(event: &serde_json::Value) -> Option<String> {
+    let Some((kind, fields)) = event.as_object().and_then(|o| o.iter().next()) else { return event.as_str().map(str::to_owned) };
+    let short = |key: &str| fields.get(key).and_then(|v| v.as_str()).map(|v| v.split('.').next().unwrap_or(v).to_owned());
+    let mut words = vec![kind.clone()];
+    if kind == "outcome" {
+        return None;
+    }
+    if let Some(effect) = fields.get("effect").and_then(|e| e.as_object()?.values().next()?.as_object()?.keys().next().cloned()) {
+        words = vec!["step".into(), effect];
+    }
+    words.extend(short("stage"));
+    words.extend(fields.get("wave").map(ToString::to_string));
+    words.extend(match (short("cluster"), short("group")) {
+        (Some(cluster), Some(group)) => Some(format!("{cluster}/{group}")),
+        (cluster, _) => cluster,
+    });
+    Some(words.join(" "))
+}
+
+/// These lines stand in the trace in this order.
+#[track_caller]
+pub fn in_order(records: &[Record], wanted: &[&str]) {
+    let all = trace(records);
+    let mut rest = all.iter();
+    for line in wanted {
+        assert!(rest.any(|l| l == line), "`{line}` is not where it should be in\n{}\n---\n{}", all.join("\n"), reasons(records).join("\n"));
+    }
+}
+
+/// None of these lines stands in the trace.
+#[track_caller]
+pub fn never(records: &[Record], unwanted: &[&str]) {
+    let all = trace(records);
+    for line in unwanted {
+        assert!(!all.iter().any(|l| l == line), "`{line}` stands in\n{}", all.join("\n"));
+    }
+}
+
+/// What was said about failures and the like.
+pub fn reasons(records: &[Record]) -> Vec<String> {
+    let why = |r: &Record| match &r.event {
+        Event::Failed { why, .. }
+        | Event::Stuck { why, .. }
+        | Event::SetAside { why, .. }
+        | Event::SoakBroken { why, .. }
+        | Event::Paused { why } => Some(why.clone()),
+        _ => None,
+    };
+    records.iter().filter_map(why).collect()
+}
+
+impl Scene {
+    /// One staging cluster with one control-plane group and these node groups; made, and waiting for another image.
+    pub fn small(dir: &Path, groups: &[(&'static str, u32, u32, bool)]) -> Scene {
+        let mut scene = Scene::new(dir);
+        scene.zones = vec!["a"];
+        scene.groups = Some(groups.to_vec());
+        scene.prod = Vec::new();
+        scene.options.autoscaler = false;
+        scene.rolling.bake = Span::from_secs(60);
+        scene
+    }
+
+    /// Rolls it out for the first time, then wants another image.
+    #[track_caller]
+    pub fn made(mut self) -> Scene {
+        let (outcome, records) = self.start("r1");
+        assert_eq!(outcome.unwrap(), Outcome::Ended(kfleet::rollout::Ending::Finished), "{}", reasons(&records).join("\n"));
+        self.image = "image-2".into();
+        self
+    }
+}
+
+/// A folder in memory where there is such a thing: a journal is synced with every record.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }

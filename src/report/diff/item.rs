@@ -76,7 +76,7 @@ fn line(item: &Item<'_>, style: Style) -> (Tone, &'static str, String) {
 fn group(kind: &GroupKind, number: usize, no_fields: bool) -> (Tone, &'static str, String) {
     let all = if number == 1 { "all its instances".to_owned() } else { format!("all instances of these {number} groups") };
     match kind {
-        GroupKind::Changed { .. } if no_fields => (Tone::Change, "~", "stays as it is".into()),
+        GroupKind::Changed { .. } if no_fields => (Tone::Change, "~", if number == 1 { "stays as it is".into() } else { "stay as they are".into() }),
         GroupKind::Changed { new_version: false, .. } => (Tone::Change, "~", "update in place, no instance is replaced".into()),
         GroupKind::Changed { new_version: true, replaces: true, .. } => (Tone::Change, "~", format!("new launch template version, replaces {all}")),
         GroupKind::Changed { new_version: true, replaces: false, .. } => {

@@ -6,7 +6,7 @@ use super::super::plan_text::fields;
 use super::super::style::Style;
 use super::super::wording::count;
 use super::Compared;
-use super::fold::{Block, Item, blocks};
+use super::fold::{Block, blocks};
 use super::item::{diff, heading, words};
 use super::summary::Numbers;
 use crate::fleet::Stage;
@@ -30,7 +30,7 @@ pub fn diff_markdown(impact: &Impact, stages: &[Stage], compared: &Compared) -> 
     if !impact.settings.is_empty() {
         comment.settings(&fields(&field::document_lines(&impact.settings), false, Style::default()));
     }
-    blocks(impact, stages).iter().for_each(|block| comment.block(block));
+    comment.blocks(&blocks(impact, stages));
     comment.end()
 }
 
@@ -43,36 +43,64 @@ struct Comment {
     changes: usize,
 }
 
+/// A change as it will stand in the comment.
+struct Piece {
+    words: String,
+    /// Empty when it has none, or no room.
+    diff: String,
+}
+
 impl Comment {
-    fn block(&mut self, block: &Block<'_>) {
-        let open = open(&heading(block, Style::default()));
-        let mut body = String::new();
-        for item in &block.items {
-            let words = fenced("text", &words(block, item, Style::default()));
-            let diff = item.sample.map(|sample| fenced("diff", &diff(&sample, Style::default()))).unwrap_or_default();
-            let room = MARKDOWN_LIMIT.saturating_sub(self.out.len() + open.len() + body.len() + CLOSE.len() + RESERVE);
-            if words.len() + diff.len() <= room {
-                body.push_str(&words);
-                body.push_str(&diff);
-            } else if words.len() <= room {
-                body.push_str(&words);
-                self.diffs += 1;
-            } else {
-                self.leave_out(block, item);
+    fn room(&self) -> usize {
+        MARKDOWN_LIMIT.saturating_sub(self.out.len() + RESERVE)
+    }
+
+    /// What changes comes before how its text looks: diffs get the room that all the words leave.
+    fn blocks(&mut self, blocks: &[Block<'_>]) {
+        let mut room = self.room();
+        let mut chosen = Vec::new();
+        for block in blocks {
+            let open = open(&heading(block, Style::default()));
+            let (pieces, used) = self.words(block, room.saturating_sub(open.len() + CLOSE.len()));
+            if !pieces.is_empty() {
+                room = room.saturating_sub(open.len() + used + CLOSE.len());
+                chosen.push((open, pieces));
             }
         }
-        if !body.is_empty() {
-            self.out.push_str(&format!("{open}{body}{CLOSE}"));
+        for (open, pieces) in chosen {
+            self.out.push_str(&open);
+            for Piece { words, diff } in pieces {
+                self.out.push_str(&words);
+                if diff.len() <= room {
+                    room -= diff.len();
+                    self.out.push_str(&diff);
+                } else {
+                    self.diffs += 1;
+                }
+            }
+            self.out.push_str(CLOSE);
         }
     }
 
-    fn leave_out(&mut self, block: &Block<'_>, item: &Item<'_>) {
-        self.changes += item.names.len() * block.clusters.len();
+    /// The changes of a block whose words fit, and how much room they take.
+    fn words(&mut self, block: &Block<'_>, room: usize) -> (Vec<Piece>, usize) {
+        let (mut pieces, mut used) = (Vec::new(), 0);
+        for item in &block.items {
+            let words = fenced("text", &words(block, item, Style::default()));
+            if used + words.len() <= room {
+                used += words.len();
+                let diff = item.sample.map(|sample| fenced("diff", &diff(&sample, Style::default()))).unwrap_or_default();
+                pieces.push(Piece { words, diff });
+            } else {
+                self.changes += item.names.len() * block.clusters.len();
+            }
+        }
+        (pieces, used)
     }
 
     fn settings(&mut self, lines: &[String]) {
         let item = format!("{}{}{CLOSE}", open("fleet.yaml: how changes are rolled out"), fenced("text", lines));
-        if self.out.len() + item.len() + RESERVE <= MARKDOWN_LIMIT {
+        if item.len() <= self.room() {
             self.out.push_str(&item);
         } else {
             self.changes += lines.len();

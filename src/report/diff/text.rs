@@ -5,14 +5,16 @@ use super::super::plan_text::fields;
 use super::super::style::{Style, Tone};
 use super::super::wording::count;
 use super::Compared;
-use super::fold::{Sample, blocks};
+use super::fold::{Sample, What, blocks};
 use super::item::{diff, heading, words};
 use super::summary::Numbers;
 use crate::fleet::Stage;
-use crate::impact::Impact;
+use crate::impact::{Impact, Presence};
 
 /// Lines of text of one item that are shown without `full`.
 const LINES: usize = 40;
+/// The same for a document that comes or goes whole.
+const WHOLE: usize = 12;
 
 /// The effect for a terminal or a log. `stages` gives the order of clusters.
 pub fn diff_text(impact: &Impact, stages: &[Stage], compared: &Compared, style: Style) -> String {
@@ -24,7 +26,16 @@ pub fn diff_text(impact: &Impact, stages: &[Stage], compared: &Compared, style: 
         out.push(style.paint(Tone::Head, &heading(&block, style)));
         for item in &block.items {
             out.extend(words(&block, item, style));
-            out.extend(item.sample.iter().flat_map(|sample| text(sample, style)));
+            let most = match &item.shape.what {
+                What::Document { presence: Presence::Added | Presence::Removed, .. } => WHOLE,
+                What::Document { presence: Presence::Changed, .. }
+                | What::ClusterAdded(_)
+                | What::ClusterRemoved(_)
+                | What::Facts
+                | What::Layout
+                | What::Group { .. } => LINES,
+            };
+            out.extend(item.sample.iter().flat_map(|sample| text(sample, most, style)));
         }
         out.push(String::new());
     }
@@ -39,9 +50,9 @@ pub fn diff_text(impact: &Impact, stages: &[Stage], compared: &Compared, style: 
     format!("{}\n", out.join("\n"))
 }
 
-fn text(sample: &Sample<'_>, style: Style) -> Vec<String> {
+fn text(sample: &Sample<'_>, most: usize, style: Style) -> Vec<String> {
     let lines = diff(sample, style);
-    let most = if style.full { usize::MAX } else { LINES };
+    let most = if style.full { usize::MAX } else { most };
     let mut out: Vec<String> = lines.iter().take(most).map(|line| format!("      {line}")).collect();
     if let Some(left) = lines.len().checked_sub(most).filter(|n| *n > 0) {
         out.push(format!("      … and {} (--verbose shows all)", count(left, "more line")));

@@ -50,6 +50,7 @@ impl Progress {
             | Event::DrainStarted { .. }
             | Event::SetAside { .. }
             | Event::DrainAbandoned { .. }
+            | Event::SurgeTaken { .. }
             | Event::GroupDone { .. } => self.group_event(event, at)?,
         }
         Ok(())
@@ -74,6 +75,7 @@ impl Progress {
                 group.drains.remove(instance);
                 group.detached.remove(instance);
             }
+            Event::SurgeTaken { cluster, group, left } => self.touch(cluster, group, at)?.surge = *left,
             Event::GroupDone { cluster, group } => self.touch(cluster, group, at)?.finish(),
             Event::Started { .. }
             | Event::Approved { .. }
@@ -124,7 +126,7 @@ impl Progress {
         self.stuck = None;
         self.open.values_mut().for_each(|i| (i.tries, i.doubtful) = (0, true));
         for cluster in self.clusters.values_mut() {
-            cluster.moved_at = at;
+            (cluster.moved_at, cluster.resumed_at) = (at, at);
             for group in cluster.groups.values_mut() {
                 (group.moved, group.refused, group.raced) = (None, None, 0);
                 group.set_aside.clear();

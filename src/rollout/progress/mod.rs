@@ -109,6 +109,8 @@ pub struct ClusterProgress {
     pub groups: BTreeMap<AsgName, GroupProgress>,
     /// When anything last went on here: what stands still for too long ends as a failure, or stuck.
     pub moved_at: Timestamp,
+    /// When somebody last took the rollout up: no patience is over before it has begun again.
+    pub resumed_at: Timestamp,
     /// How often its soak was broken.
     pub breaks: u32,
     /// When instances were taken out of service, oldest first.
@@ -259,6 +261,7 @@ impl Progress {
                 state: ClusterState::Waiting,
                 groups,
                 moved_at: rollout.started_at,
+                resumed_at: rollout.started_at,
                 breaks: 0,
                 disruptions: Vec::new(),
                 answers: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::gate::Readiness;
 use super::super::next::{Budget, Out};
 use super::super::{Cordoned, Drain, Event};
 use super::{Work, is_detached, missing, present};
@@ -37,7 +38,7 @@ impl Work<'_> {
             return out.records.push(self.started(id, Some(name.clone())));
         }
         let policy = self.view.task.rolling.drain;
-        if node.evictable_pods > 0 && self.view.now.since(drain.since) > policy.timeout {
+        if node.evictable_pods > 0 && self.view.waited(drain.since) > policy.timeout {
             return self.timed_out(id, drain, policy.on_timeout, node, out);
         }
         if drain.cordoned == Cordoned::No {
@@ -101,7 +102,8 @@ impl Work<'_> {
                 continue;
             }
             let works = ready.contains(id);
-            if !self.enough(ready.len().saturating_sub(usize::from(works)), instance, works) {
+            let begun = running - group.drains.len();
+            if !self.enough(ready.len().saturating_sub(usize::from(works)), begun, instance, works) {
                 continue;
             }
             if budget.rate == 0 {
@@ -121,13 +123,14 @@ impl Work<'_> {
     }
 
     /// Whether `left` working instances are enough once this one is drained too.
-    fn enough(&self, left: usize, instance: &Instance, works: bool) -> bool {
+    fn enough(&self, left: usize, begun: usize, instance: &Instance, works: bool) -> bool {
         if self.retiring {
-            return self.view.group.drains.len() < usize::try_from(self.parallel()).unwrap_or(1);
+            return self.view.group.drains.len() + begun < usize::try_from(self.parallel()).unwrap_or(1);
         }
-        // An instance that does no work is no loss. A detached one still works, and waits for its replacement.
+        // An instance that does no work is no loss, yet what looks like many of them may be a network that is down: no more
+        // of them at a time than of others, and only when what replaced the last one works. A detached one does work.
         if !works && instance.lifecycle != Lifecycle::Detached {
-            return true;
+            return self.view.group.drains.len() + begun + self.coming() < usize::try_from(self.parallel()).unwrap_or(1);
         }
         let rolling = &self.view.task.rolling;
         let surges = self.may_surge() > 0;
@@ -142,8 +145,14 @@ impl Work<'_> {
     }
 
     fn parallel(&self) -> u32 {
-        let rolling = &self.view.task.rolling;
-        (rolling.max_surge.surge_of(self.live.desired) + rolling.max_unavailable.unavailable_of(self.live.desired)).max(1)
+        let (surge, missing) = (self.may_surge(), self.view.task.rolling.max_unavailable.unavailable_of(self.live.desired));
+        if self.view.task.role == Role::ControlPlane { 1 } else { surge.saturating_add(missing).max(1) }
+    }
+
+    /// Replacements that are not at work yet.
+    fn coming(&self) -> usize {
+        let stays = present(self.live).filter(|(id, i)| i.launched_at >= self.since() && !self.victims.contains(*id));
+        missing(self.live) + stays.filter(|(id, i)| self.view.nodes.readiness(id, i) != Readiness::Ready).count()
     }
 
     /// Before the canary is proven nothing of the rest goes. Where less can be added than has to be proven, the canary

@@ -93,6 +93,11 @@ impl<'a> Work<'a> {
         let group = self.view.group;
         let gone = |id: &&InstanceId| self.live.instances.get(*id).is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
         let mut any = false;
+        if self.surge < group.surge {
+            let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
+            out.records.push(Event::SurgeTaken { cluster, group, left: self.surge });
+            any = true;
+        }
         for id in group.detached.iter().chain(group.drains.keys()).filter(gone).collect::<BTreeSet<_>>() {
             out.records.push(self.abandoned(id));
             any = true;
@@ -193,7 +198,7 @@ impl<'a> Work<'a> {
             .iter()
             .find(|a| a.at >= self.since() && a.status == ActivityStatus::NoCapacity);
         match refused {
-            Some(first) if missing(self.live) > 0 && self.view.now.since(first.at) > patience => {
+            Some(first) if missing(self.live) > 0 && self.view.waited(first.at) > patience => {
                 out.failed(self.view, format!("no replacement could be launched for {}: {}", self.view.now.since(first.at), first.message));
                 true
             }

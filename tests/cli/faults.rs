@@ -1,0 +1,81 @@
+//! What goes wrong in the cloud: it ends rolled back, stuck with advice, or as if nothing had been, and never half done.
+
+use std::collections::BTreeMap;
+
+use crate::bed::{Bed, NEW_IMAGE, assert_same, desired_moved, event};
+
+fn image() -> String {
+    format!("099720109477/ubuntu/images/hvm-ssd-gp3/{NEW_IMAGE}")
+}
+
+#[test]
+fn an_image_that_never_turns_ready_is_rolled_back() {
+    let bed = Bed::with_new_image();
+    let (desired, digests) = (bed.desired(), bed.digests());
+    let said = bed.run(&format!("rollout start --auto-approve --fault sick-image:{}", image())).ends(4);
+    assert!(said.out.contains(": rolled back\n"), "{}", said.out);
+    assert!(said.out.contains("has a node that is not Ready"), "{}", said.out);
+    assert!(said.out.ends_with("[local] next: mend in git what failed, then plan and roll out again\n"), "{}", said.out);
+    assert!(bed.records().iter().all(|r| !event(r).1["cluster"].as_str().unwrap_or_default().starts_with("prod-")), "prod was touched");
+    bed.assert_at_rest();
+    // The autoscaler moves what has room to move; the control plane has none, and it is what was touched.
+    let control_plane = |d: BTreeMap<String, u64>| d.into_iter().filter(|(g, _)| g.starts_with("control-plane-")).collect::<BTreeMap<_, _>>();
+    assert_eq!(control_plane(bed.desired()), control_plane(desired));
+    assert_eq!(desired_moved(&bed.records()), BTreeMap::new(), "surge is left");
+    assert_eq!(bed.digests(), digests);
+    // Exactly the change that was asked for is still to be made.
+    let plan = bed.run("plan").ends(2);
+    assert!(plan.out.contains("staging    2 of 2         -        20"), "{}", plan.out);
+    assert!(plan.out.contains("prod       3 of 3         -        36"), "{}", plan.out);
+    assert!(bed.run("rollout resume").ends(0).err.contains("nothing to resume"));
+}
+
+#[test]
+fn a_drain_that_never_ends_is_stuck_until_somebody_acts() {
+    let bed = Bed::with_new_image();
+    let said = bed.run("rollout start --auto-approve --fault stuck-drain:spot-4x-16gb").ends(5);
+    assert!(said.out.contains("STUCK until a person acts"), "{}", said.out);
+    // The node, the pod, and the budget that holds it.
+    assert!(said.out.contains("spot-4x-16gb: the drain of ip-"), "{}", said.out);
+    assert!(said.out.contains("held: default/spot-4x-16gb-app-"), "{}", said.out);
+    assert!(said.out.contains(" by default/spot-4x-16gb-app-"), "{}", said.out);
+    assert!(bed.run("rollout status").ends(0).out.to_lowercase().contains("stuck"));
+    bed.run("rollout resume --auto-approve --quiet").ends(0);
+    bed.run("plan").ends(0);
+    bed.assert_at_rest();
+}
+
+#[test]
+fn calls_that_fail_for_a_while_change_nothing_about_the_end() {
+    let quiet = Bed::with_new_image();
+    quiet.run("rollout start --auto-approve --quiet").ends(0);
+    for fault in ["throttle:5", "lost-answer:5"] {
+        let bed = Bed::with_new_image();
+        bed.run(&format!("rollout start --auto-approve --quiet --fault {fault}")).ends(0);
+        bed.run("plan").ends(0);
+        bed.assert_at_rest();
+        assert_eq!(bed.digests(), quiet.digests(), "{fault}");
+        assert_eq!(desired_moved(&bed.records()), BTreeMap::new(), "{fault}: surge is left");
+    }
+}
+
+#[test]
+fn the_wrong_account_is_noticed_before_anything_is_written() {
+    let bed = Bed::with_new_image();
+    let before = bed.tree();
+    let said = bed.run("rollout start --auto-approve --fault wrong-account:prod-acme.k8s.foo.bar").ends(1);
+    assert!(said.err.contains("error: prod-acme.k8s.foo.bar belongs to account 111122223333"), "{}", said.err);
+    assert!(said.err.contains("nothing was written"), "{}", said.err);
+    assert_same(&before, &bed.tree());
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+}
+
+#[test]
+fn a_cluster_that_cannot_be_read_is_blocked() {
+    let bed = Bed::with_new_image();
+    let said = bed.run("plan --fault no-read:prod-acme.k8s.foo.bar").ends(2);
+    assert!(said.out.contains("blocked"), "{}", said.out);
+    let before = bed.tree();
+    bed.run("rollout start --auto-approve --fault no-read:prod-acme.k8s.foo.bar").ends(1);
+    assert_same(&before, &bed.tree());
+}

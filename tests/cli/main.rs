@@ -1,0 +1,10 @@
+//! The binary as a user runs it: exit code, standard output and standard error, on copies of the bundled fleet.
+
+#![cfg(test)]
+
+mod bed;
+mod faults;
+mod plans;
+mod refusals;
+mod rendering;
+mod rollouts;

@@ -1,0 +1,175 @@
+//! Failures, and the way back.
+
+use super::*;
+
+#[test]
+fn a_sick_canary_turns_the_rollout_back() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES, ("other", 2, 4, false)]).made();
+    scene.faults = vec!["sick-image:image-3".into()];
+    scene.odd_image = Some(("nodes", "image-3".into()));
+    let records = goes_back(&scene);
+    in_order(&records, &["step set-desired staging/nodes", "failed staging/nodes", "rollback-started", "cluster-restored staging", "rolled-back"]);
+    in_order(&records, &["rollback-started", "step pin-version staging/nodes", "step terminate staging/nodes", "step resume staging/nodes"]);
+    says(&records, "has a node that is not Ready");
+    never(&records, &["canary-up staging/nodes", "cluster-rolled staging"]);
+    // Of the sick group only the canary was ever started, and only it ended.
+    assert_eq!(count(&records, "step terminate staging/nodes"), 1);
+}
+
+#[test]
+fn a_dead_image_of_a_control_plane_stops_at_the_first() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]);
+    scene.zones = vec!["a", "b", "c"];
+    let mut scene = scene.made();
+    scene.faults = vec!["dead-image:image-2".into()];
+    scene.rolling.ready_timeout = Span::from_secs(600);
+    let records = goes_back(&scene);
+    never(&records, &["group-started staging/control-plane-b", "group-started staging/nodes"]);
+    in_order(&records, &["failed staging/control-plane-a", "step terminate staging/control-plane-a", "cluster-restored staging"]);
+}
+
+fn gate(scene: &mut Scene, command: &[&str], deadline: i64) {
+    scene.gates.push(GateSpec {
+        name: "smoke".into(),
+        kind: GateKind::Command(command.iter().map(|s| (*s).to_owned()).collect()),
+        deadline: Span::from_secs(deadline),
+    });
+}
+
+#[test]
+fn a_gate_that_fails_at_the_canary_or_over_the_cluster_turns_it_back() {
+    for (script, last, absent) in [
+        ("test -z \"$KFLEET_GROUP\"", "canary-up staging/control-plane-a", "canary-proven staging/control-plane-a"),
+        ("test -n \"$KFLEET_GROUP\"", "cluster-rolled staging", "cluster-verified staging"),
+    ] {
+        let dir = folder();
+        let mut scene = Scene::small(dir.path(), &[NODES]).made();
+        gate(&mut scene, &["sh", "-c", script], 600);
+        let records = goes_back(&scene);
+        in_order(&records, &[last, "answered staging", "rollback-started", "rolled-back"]);
+        never(&records, &[absent]);
+        says(&records, "gate `smoke` failed");
+    }
+}
+
+#[test]
+fn a_gate_that_waits_beyond_its_deadline_fails() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]).made();
+    gate(&mut scene, &["sh", "-c", "exit 75"], 300);
+    let records = goes_back(&scene);
+    says(&records, "gate `smoke` still waits after 5m");
+    assert!(count(&records, "answered staging") > 3);
+    never(&records, &["canary-proven staging/nodes"]);
+}
+
+#[test]
+fn a_sick_canary_of_a_group_at_its_maximum_goes_back() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[("nodes", 2, 2, false)]).made();
+    scene.faults = vec!["sick-image:image-3".into()];
+    scene.odd_image = Some(("nodes", "image-3".into()));
+    let records = goes_back(&scene);
+    in_order(&records, &["step detach staging/nodes", "failed staging/nodes", "cluster-restored staging"]);
+}
+
+#[test]
+fn a_retired_group_gets_everything_back() {
+    for size in [2, 0] {
+        let dir = folder();
+        let mut scene = Scene::small(dir.path(), &[NODES, ("old", size, 4, false)]).made();
+        scene.image = "image-1".into();
+        scene.groups = Some(vec![NODES, ("new", 2, 4, false)]);
+        gate(&mut scene, &["false"], 300);
+        let before = scene.shape();
+        let records = ends(scene.start("r2"), Ending::RolledBack);
+        assert_eq!(scene.shape(), before);
+        clean(&scene);
+        in_order(&records, &["group-done staging/old", "failed staging", "step delete-group staging/new", "rolled-back"]);
+    }
+}
+
+#[test]
+fn no_node_is_drained_whose_replacement_cannot_come() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES, ("full", 2, 2, false)]).made();
+    scene.faults = vec!["no-capacity:nodes".into()];
+    let records = goes_back(&scene);
+    says(&records, "no replacement could be launched");
+    never(&records, &["step cordon staging/nodes", "step terminate staging/nodes"]);
+}
+
+#[test]
+fn a_stuck_drain_may_fail_the_group_at_once() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[("nodes", 4, 6, false)]);
+    scene.rolling.drain = kfleet::fleet::Drain { timeout: Span::from_secs(120), on_timeout: OnTimeout::Stop };
+    let mut scene = scene.made();
+    scene.faults = vec!["stuck-drain:nodes".into()];
+    let before = scene.shape();
+    let (outcome, records) = scene.start("r2");
+    // The way back has to drain the proven canary too, and the same budget may hold it.
+    says(&records, "did not end within 2m");
+    in_order(&records, &["failed staging/nodes", "rollback-started", "step uncordon staging/nodes", "drain-abandoned staging/nodes"]);
+    if outcome.unwrap() == Outcome::Stuck {
+        scene.faults.clear();
+        ends(scene.resume("r2"), Ending::RolledBack);
+    }
+    assert_eq!(scene.shape(), before);
+    clean(&scene);
+}
+
+#[test]
+fn a_lost_answer_before_a_failure_does_not_spare_the_way_back() {
+    for n in 2..9 {
+        let dir = folder();
+        let mut scene = Scene::small(dir.path(), &[NODES, ("other", 2, 4, false), ("third", 2, 2, false)]).made();
+        scene.faults = vec![format!("lost-answer:{n}"), "sick-image:image-3".into()];
+        scene.odd_image = Some(("nodes", "image-3".into()));
+        goes_back(&scene);
+    }
+}
+
+#[test]
+fn a_control_plane_that_is_not_whole_is_not_waited_for_for_ever() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]);
+    scene.zones = vec!["a", "b", "c"];
+    let scene = scene.made();
+    let spy = Spy::new(scene.world());
+    let now = spy.now();
+    spy.unready(&scene.staging[0], now, now + Span::from_secs(86_400));
+    let records = ends(scene.start_on(&spy, "r2"), Ending::RolledBack);
+    says(&records, "the control plane is not whole");
+    never(&records, &["group-started staging/control-plane-a", "step cordon staging/nodes"]);
+}
+
+#[test]
+fn two_clusters_of_a_wave_go_side_by_side_and_back_together() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]);
+    scene.prod = vec![name("prod-a.k8s.test"), name("prod-b.k8s.test"), name("prod-c.k8s.test")];
+    let wave = |clusters: &[kfleet::model::ClusterName], parallel| Wave { clusters: clusters.to_vec(), parallel, soak: Span::ZERO };
+    scene.stage_waves = Some(vec![wave(&scene.prod[..1], 1), wave(&scene.prod[1..], 2)]);
+    let mut scene = scene.made();
+    let before = scene.shape();
+    scene.faults = vec!["sick-image:image-3".into()];
+    scene.odd_image = Some(("prod-c.k8s.test", "image-3".into()));
+    let records = ends(scene.start("r2"), Ending::RolledBack);
+    in_order(&records, &["cluster-started prod-b", "cluster-started prod-c", "rollback-started", "rolled-back"]);
+    in_order(&records, &["rollback-started", "cluster-restored prod-b"]);
+    in_order(&records, &["rollback-started", "cluster-restored prod-c"]);
+    let turned = trace(&records).iter().position(|l| l == "rollback-started").unwrap();
+    assert!(!trace(&records)[turned..].iter().any(|l| l.contains("prod-a") || l.contains("staging")), "{}", trace(&records)[turned..].join("\n"));
+    let after = scene.shape();
+    for (group, shape) in &after {
+        let goes_back = group.contains("prod-b") || group.contains("prod-c");
+        assert_eq!(before[group] == *shape, goes_back, "{group}");
+    }
+    clean(&scene);
+    let baselines = scene.store().baselines().unwrap();
+    let rollouts: Vec<_> = baselines.values().map(|b| b.rollout.as_str()).collect();
+    assert_eq!(rollouts, ["r2", "r1", "r1", "r2"]);
+}

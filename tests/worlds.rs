@@ -1,0 +1,166 @@
+//! Rollouts in worlds that nobody thought of: whatever the sizes, settings, faults and the autoscaler do, no rule of a
+//! rollout is broken on the way (`support/spy.rs` looks on), it comes to an end, and nothing is left behind.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "tests")]
+
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use kfleet::fleet::{Amount, Drain, OnTimeout, Rate, Rolling};
+use kfleet::model::Span;
+use kfleet::plan::Allow;
+use kfleet::rollout::Ending;
+use kfleet::run::Outcome;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use support::spy::{Death, Died};
+use support::{Scene, Spy, facts, folder, name};
+
+/// One of the worlds.
+#[derive(Clone, Debug)]
+struct Made {
+    seed: u64,
+    autoscaler: bool,
+    spot_life: Option<i64>,
+    planes: usize,
+    groups: Vec<(u32, u32, bool)>,
+    prods: usize,
+    rolling: Rolling,
+    fault: Option<&'static str>,
+    /// What becomes of the groups beside the new image: one more, one less.
+    new_group: bool,
+    retire: bool,
+    /// Before or after which effect the first process dies.
+    death: Option<Death>,
+}
+
+fn amount() -> impl Strategy<Value = Amount> {
+    prop_oneof![(0u32..4).prop_map(Amount::Count), (0u32..101).prop_map(Amount::Percent)]
+}
+
+fn rolling() -> impl Strategy<Value = Rolling> {
+    let drain = (400i64..900, any::<bool>())
+        .prop_map(|(s, stop)| Drain { timeout: Span::from_secs(s), on_timeout: if stop { OnTimeout::Stop } else { OnTimeout::Skip } });
+    let rate = (1u32..10, 60i64..1200).prop_map(|(instances, s)| Rate { instances, per: Span::from_secs(s) });
+    (amount(), amount(), 0u32..6, 0u32..5, 0i64..600, rate, drain).prop_map(
+        |(max_surge, max_unavailable, cluster_surge, canary, bake, rate, drain)| {
+            let bake = Span::from_secs(bake);
+            Rolling { max_surge, max_unavailable, cluster_surge, canary, bake, rate, drain, ready_timeout: Span::from_secs(900) }
+        },
+    )
+}
+
+fn worlds() -> impl Strategy<Value = Made> {
+    let group = (0u32..5, 0u32..4, any::<bool>()).prop_map(|(min, more, scaled)| (min, (min + more).max(1), scaled));
+    let fault = prop_oneof![
+        4 => Just(None),
+        1 => Just(Some("sick-image:image-2")),
+        1 => Just(Some("dead-image:image-2")),
+        1 => Just(Some("no-capacity:g0")),
+        1 => Just(Some("stuck-drain:g1")),
+        1 => Just(Some("slow-boot:g0:1200")),
+        1 => Just(Some("throttle:5")),
+        1 => Just(Some("lost-answer:3")),
+    ];
+    let life = prop_oneof![2 => Just(None), 1 => (7_200i64..40_000).prop_map(Some)];
+    let first = (any::<u64>(), any::<bool>(), life, prop_oneof![Just(1usize), Just(3)], prop::collection::vec(group, 1..4));
+    let death = prop_oneof![Just(None), (1u64..100).prop_map(|n| Some(Death::Before(n))), (1u64..100).prop_map(|n| Some(Death::After(n)))];
+    let second = (0usize..2, rolling(), fault, any::<bool>(), any::<bool>(), death);
+    (first, second).prop_map(|((seed, autoscaler, spot_life, planes, groups), (prods, rolling, fault, new_group, retire, death))| Made {
+        seed,
+        autoscaler,
+        spot_life,
+        planes,
+        groups,
+        prods,
+        rolling,
+        fault,
+        new_group,
+        retire,
+        death,
+    })
+}
+
+const NAMES: [&str; 4] = ["g0", "g1", "g2", "g3"];
+
+fn check(made: &Made) -> Result<(), TestCaseError> {
+    let dir = folder();
+    let groups: Vec<_> = made.groups.iter().zip(NAMES).map(|((min, max, scaled), name)| (name, *min, *max, *scaled)).collect();
+    let mut scene = Scene::small(dir.path(), &groups);
+    scene.zones = ["a", "b", "c"][..made.planes].to_vec();
+    scene.prod = ["prod-a.k8s.test", "prod-b.k8s.test"][..made.prods].iter().map(|n| name(n)).collect();
+    (scene.options.seed, scene.options.autoscaler) = (made.seed, made.autoscaler);
+    scene.soak = Span::from_secs(300);
+    let mut scene = scene.made();
+    scene.options.spot_life = made.spot_life.map(Span::from_secs);
+    scene.spot = made.spot_life.is_some();
+    scene.rolling = made.rolling.clone();
+    let mut groups = groups;
+    if made.retire && groups.len() > 1 {
+        groups.pop();
+    }
+    if made.new_group {
+        groups.push(("new", 1, 3, false));
+    }
+    scene.groups = Some(groups);
+    scene.faults = made.fault.into_iter().map(str::to_owned).collect();
+
+    let spy = made.death.map_or_else(|| Spy::new(scene.world()), |death| Spy::dying(scene.world(), death));
+    let first = catch_unwind(AssertUnwindSafe(|| scene.start_on(&spy, "r2")));
+    let mut ours = spy.ours();
+    drop(spy);
+    let (outcome, records) = match first {
+        Ok(ran) => ran,
+        Err(payload) if payload.is::<Died>() => {
+            let spy = Spy::new(scene.world()).after(ours);
+            let ran = scene.resume_on(&spy, "r2");
+            ours = spy.ours();
+            ran
+        }
+        Err(payload) => resume_unwind(payload),
+    };
+    let said = || format!("{made:#?}\n{}", facts(&records).join("\n"));
+    let (mut outcome, mut later) = (outcome.unwrap(), Vec::new());
+    // A person takes the fault away: then it ends, at the latest when what was launched under the fault has come up.
+    for _ in 0..3 {
+        if outcome != Outcome::Stuck {
+            break;
+        }
+        prop_assert!(made.fault.is_some() || made.spot_life.is_some(), "stuck without a reason: {}", said());
+        scene.faults.clear();
+        let spy = Spy::new(scene.world()).after(ours);
+        let (again, more) = scene.resume_on(&spy, "r2");
+        ours = spy.ours();
+        later.extend(more);
+        outcome = again.unwrap();
+    }
+    let said = || format!("{}\n---\n{}", said(), facts(&later).join("\n"));
+    prop_assert!(matches!(outcome, Outcome::Ended(Ending::Finished | Ending::RolledBack)), "{outcome:?}: {}", said());
+    prop_assert_eq!(scene.leftovers(), Vec::<String>::new(), "{}", said());
+    if outcome == Outcome::Ended(Ending::Finished) {
+        prop_assert!(scene.plan(&scene.world(), Allow::default()).is_empty(), "{}", said());
+    }
+    let live = scene.live(&scene.world());
+    for (group, ours) in ours {
+        let there = live.clusters.values().any(|c| c.groups.contains_key(&group));
+        let retired = made.retire || made.new_group;
+        prop_assert!(ours == 0 || !there || (ours < 0 && retired), "{group} keeps {ours} of ours: {}", said());
+    }
+    Ok(())
+}
+
+/// The same few worlds every time; `KFLEET_WORLDS=500 cargo test --test worlds` looks at as many others.
+fn config() -> ProptestConfig {
+    let asked = std::env::var("KFLEET_WORLDS").ok().and_then(|n| n.parse().ok());
+    let rng_seed = if asked.is_some() { RngSeed::Random } else { RngSeed::Fixed(20_260_105) };
+    ProptestConfig { cases: asked.unwrap_or(24), max_shrink_iters: 30, failure_persistence: None, rng_seed, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn no_world_breaks_a_rule(made in worlds()) {
+        check(&made)?;
+    }
+}
