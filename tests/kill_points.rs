@@ -13,7 +13,7 @@ use kfleet::model::{Applied, CloudEffect, Effect, InstanceId, Span, Timestamp};
 use kfleet::plan::Allow;
 use kfleet::rollout::{Ending, Event, Record, StepResult};
 use kfleet::run::{Drive, Outcome, Signal, run};
-use kfleet::store::{Journal, StoreError};
+use kfleet::store::Journal;
 use support::spy::{Death, Died};
 use support::{Scene, Spy, block, facts, folder, name};
 
@@ -94,17 +94,6 @@ fn run_until(scene: &Scene, kill: Kill) -> (Spy, Option<Outcome>) {
     (spy, outcome)
 }
 
-/// A gate's command that another thread starts holds every open file for the blink of an eye, this journal's lock among them.
-fn taken_up(scene: &Scene) -> Journal {
-    for _ in 0..100 {
-        match Journal::take_up(&scene.store(), "r2") {
-            Err(StoreError::Running(_)) => std::thread::sleep(std::time::Duration::from_millis(20)),
-            journal => return journal.unwrap(),
-        }
-    }
-    panic!("the journal stays locked")
-}
-
 /// What is the same whichever way the end was reached: desired capacity, image and sizes of every group, and the baselines.
 type Shape = (BTreeMap<String, (u32, String)>, BTreeMap<String, (String, String)>);
 
@@ -124,7 +113,7 @@ fn check(template: &Scene, kill: Kill, ending: Ending, shape: &Shape) -> bool {
     let (mut done, ours) = (dead.done(), dead.ours());
     drop(dead);
     let spy = Spy::new(scene.world()).after(ours);
-    let mut journal = taken_up(&scene);
+    let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
     let mut later = Vec::new();
     let outcome = scene.carry(&spy, &mut journal, &drive(&scene), &mut later);
     assert_eq!(outcome.unwrap(), Outcome::Ended(ending), "{kill:?}\n{}", facts(&later).join("\n"));
@@ -232,10 +221,9 @@ fn a_way_back_survives_death_at_any_point() {
     let dir = folder();
     let mut scene = prepared(dir.path());
     scene.prod = Vec::new();
-    scene.gates.push(kfleet::fleet::GateSpec {
-        name: "smoke".into(),
-        kind: kfleet::fleet::GateKind::Command(vec!["sh".into(), "-c".into(), "test -n \"$KFLEET_GROUP\"".into()]),
-        deadline: Span::from_secs(600),
-    });
+    // Only the whole cluster is asked about, and a gate without a command never passes: everything is changed by then.
+    scene.rolling.canary = 0;
+    let kind = kfleet::fleet::GateKind::Command(Vec::new());
+    scene.gates.push(kfleet::fleet::GateSpec { name: "smoke".into(), kind, deadline: Span::from_secs(600) });
     check_all(&scene, Ending::RolledBack, 4);
 }
