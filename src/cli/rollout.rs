@@ -38,12 +38,12 @@ pub(super) async fn run(arguments: &Arguments, command: &RolloutCommand, output:
 }
 
 async fn start(arguments: &Arguments, command: &StartArguments, output: &Output) -> Result<Exit, Failure> {
+    world::may_approve_itself(arguments, &command.pace)?;
     let prepared = prepare(&arguments.directory)?;
     prepared.warnings().for_each(|w| output.story(&format!("warning: {w}")));
+    let store = world::store(arguments, &prepared.fleet)?;
     let groups: usize = prepared.clusters.values().map(|c| c.desired.groups.len()).sum();
     output.local_story(&format!("{} clusters rendered, {groups} groups compiled", prepared.clusters.len()));
-    world::may_approve_itself(arguments, &command.pace)?;
-    let store = world::store(arguments, &prepared.fleet)?;
     if let Some(id) = unfinished(&store)? {
         return Err(
             Failure::new(format!("rollout {id} is not finished")).hint("`kfleet rollout resume` goes on with it, `kfleet rollout abort` ends it")
