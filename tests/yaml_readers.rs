@@ -89,7 +89,8 @@ fn has_pyyaml() -> bool {
 #[test]
 fn pyyaml_reads_what_we_write() {
     if !has_pyyaml() {
-        println!("skipped: no PyYAML");
+        // Past the harness, which keeps what a passing test prints to itself.
+        std::io::stderr().write_all(b"skipped: no PyYAML\n").unwrap();
         return;
     }
     let batch: Vec<Json> = values().into_iter().map(|value| json!([value, emit(&value)])).collect();
