@@ -162,6 +162,7 @@ fn live_group(desired: &DesiredGroup) -> LiveGroup {
         latest_version: 1,
         instances: BTreeMap::new(),
         activities: Vec::new(),
+        refresh: None,
     }
 }
 
@@ -174,6 +175,7 @@ fn baseline(desired: &DesiredCluster, live: &Live) -> Baseline {
         rollout: "bench".into(),
         since: live.read_at,
         documents: desired.beside_definitions(),
+        kubernetes: None,
     }
 }
 

@@ -226,6 +226,12 @@ fn a_way_back_survives_death_at_any_point() {
     // Only the whole cluster is asked about, and a gate without a command never passes: everything is changed by then.
     scene.rolling.canary = 0;
     let kind = kfleet::fleet::GateKind::Command(Vec::new());
-    scene.gates.push(kfleet::fleet::GateSpec { name: "smoke".into(), kind, deadline: Span::from_secs(600) });
+    scene.gates.push(kfleet::fleet::GateSpec {
+        name: "smoke".into(),
+        kind,
+        deadline: Span::from_secs(600),
+        at: None,
+        samples: kfleet::fleet::Samples::default(),
+    });
     check_all(&scene, Ending::RolledBack, 4);
 }

@@ -39,13 +39,23 @@ fn amount() -> impl Strategy<Value = Amount> {
 }
 
 fn rolling() -> impl Strategy<Value = Rolling> {
-    let drain = (400i64..900, any::<bool>())
-        .prop_map(|(s, stop)| Drain { timeout: Span::from_secs(s), on_timeout: if stop { OnTimeout::Stop } else { OnTimeout::Skip } });
+    let on_timeout = prop_oneof![Just(OnTimeout::Stop), Just(OnTimeout::Skip), Just(OnTimeout::Force)];
+    let drain = (400i64..900, on_timeout).prop_map(|(s, on_timeout)| Drain { timeout: Span::from_secs(s), on_timeout, ..Drain::default() });
     let rate = (1u32..10, 60i64..1200).prop_map(|(instances, s)| Rate { instances, per: Span::from_secs(s) });
     (amount(), amount(), 0u32..6, 0u32..5, 0i64..600, rate, drain).prop_map(
         |(max_surge, max_unavailable, cluster_surge, canary, bake, rate, drain)| {
             let bake = Span::from_secs(bake);
-            Rolling { max_surge, max_unavailable, cluster_surge, canary, bake, rate, drain, ready_timeout: Span::from_secs(900) }
+            Rolling {
+                max_surge,
+                max_unavailable,
+                cluster_surge,
+                canary,
+                bake,
+                rate,
+                drain,
+                ready_timeout: Span::from_secs(900),
+                ..Rolling::default()
+            }
         },
     )
 }

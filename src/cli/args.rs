@@ -73,6 +73,10 @@ pub(super) enum Command {
     Schema(SchemaArguments),
     /// Show how the live state differs from what git wants, and what a rollout would do.
     Plan(PlanArguments),
+    /// Write the live state of the fleet's clusters into a file, to rehearse on: user data replaced by its digest.
+    Snapshot(SnapshotArguments),
+    /// Carry a plan out on a simulated account, to see what it would do: nothing real is touched, and no store.
+    Rehearse(RehearseArguments),
     /// Carry out a plan in stages.
     #[command(subcommand)]
     Rollout(RolloutCommand),
@@ -162,6 +166,9 @@ pub(super) struct Selection {
     /// Order a fault of the simulated account, e.g. `sick-image:IMAGE`, `no-capacity:GROUP`, `throttle:7` (repeatable).
     #[arg(long = "fault", value_name = "FAULT", help_heading = "Simulated account")]
     pub(super) faults: Vec<String>,
+    /// Play a scenario on the simulated account: faults and acts with their times, from a YAML file.
+    #[arg(long, value_name = "FILE", help_heading = "Simulated account")]
+    pub(super) scenario: Option<PathBuf>,
     /// What all chance of a new simulated account is drawn from.
     #[arg(long, default_value_t = 1, help_heading = "Simulated account")]
     pub(super) seed: u64,
@@ -178,6 +185,46 @@ pub(super) struct PlanArguments {
     pub(super) out: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct SnapshotArguments {
+    /// Clusters to copy; all when none is named.
+    pub(super) clusters: Vec<ClusterName>,
+    /// Where to write.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RehearseArguments {
+    /// Rehearse this saved plan; without it, what git wants now.
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
+    /// Begin with this snapshot; without it, with a copy of the store's simulated account.
+    #[arg(long, value_name = "FILE")]
+    pub(super) snapshot: Option<PathBuf>,
+    /// Only this stage (repeatable).
+    #[arg(long = "stage", value_name = "STAGE")]
+    pub(super) stages: Vec<StageName>,
+    /// Order a fault (repeatable): it is the case in the whole rehearsal, and what comes of each alone is shown as well.
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub(super) faults: Vec<String>,
+    /// Play a scenario: faults and acts with their times, from a YAML file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<PathBuf>,
+    /// Run it this often, with as many seeds, and show them as one summary.
+    #[arg(long, value_name = "N", conflicts_with = "out", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) seeds: Option<u64>,
+    /// What all chance is drawn from.
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Without the simulated autoscaler, which moves desired capacities on its own.
+    #[arg(long)]
+    pub(super) no_autoscaler: bool,
+    /// Write the chart and the report as one HTML file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum RolloutCommand {
     /// Plan (or take a saved plan) and carry it out: staging first, prod after approval.
@@ -188,6 +235,8 @@ pub(super) enum RolloutCommand {
     Approve(ApproveArguments),
     /// Stop a rollout; what is open (cordons, surge, suspended processes) is given back, groups stay as they are.
     Abort(AbortArguments),
+    /// Take a rollout back, running or finished: every cluster it touched, the newest wave first, returns to what it ran.
+    Rollback(RollbackArguments),
     /// Show where a rollout stands.
     Status(WhichArguments),
     /// List all rollouts, the newest first.
@@ -230,6 +279,9 @@ pub(super) struct DriveArguments {
     /// Order a fault of the simulated account (repeatable).
     #[arg(long = "fault", value_name = "FAULT", help_heading = "Simulated account")]
     pub(super) faults: Vec<String>,
+    /// Play a scenario on the simulated account: faults and acts with their times, from a YAML file.
+    #[arg(long, value_name = "FILE", help_heading = "Simulated account")]
+    pub(super) scenario: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -254,6 +306,18 @@ pub(super) struct AbortArguments {
     /// Why; it is recorded.
     #[arg(long, default_value = "no reason given")]
     pub(super) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RollbackArguments {
+    /// The rollout; the unfinished one, or else the newest, when none is named.
+    pub(super) rollout: Option<String>,
+    /// Why; it is recorded.
+    #[arg(long)]
+    pub(super) reason: String,
+    /// Order a fault of the simulated account (repeatable).
+    #[arg(long = "fault", value_name = "FAULT", help_heading = "Simulated account")]
+    pub(super) faults: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use crate::cloud::CloudError;
 use crate::fleet::FleetError;
 use crate::render::RenderError;
-use crate::rollout::BuildError;
+use crate::rollout::{BuildError, NoRecall};
 use crate::run::RunError;
 use crate::store::StoreError;
 
@@ -88,6 +88,20 @@ impl From<BuildError> for Failure {
         let hint = match &error {
             BuildError::Blocked(_) => "the plan says what stands in the way, and what to do about it",
             BuildError::NotPromoted { .. } => "roll the earlier stage out first; `--break-glass REASON` sets the order aside, and is recorded",
+        };
+        Failure::new(error.to_string()).hint(hint)
+    }
+}
+
+impl From<NoRecall> for Failure {
+    fn from(error: NoRecall) -> Self {
+        let hint = match &error {
+            NoRecall::OnItsWay { id, .. } => format!("`kfleet rollout resume {id}` goes on with it"),
+            NoRecall::Nothing { .. } => "`kfleet rollout history` lists the others".into(),
+            NoRecall::Later { later, .. } => {
+                format!("take that one back first (`kfleet rollout rollback {later}`), or revert the change in git and roll that out")
+            }
+            NoRecall::Deleted { .. } => "revert the change in git and roll that out: it makes the group anew".into(),
         };
         Failure::new(error.to_string()).hint(hint)
     }

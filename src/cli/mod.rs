@@ -10,10 +10,12 @@ mod git;
 mod output;
 mod pipeline;
 mod plan;
+mod rehearse;
 mod render;
 mod rollout;
 mod schema;
 mod screen;
+mod snapshot;
 mod world;
 
 use std::process::ExitCode;
@@ -61,7 +63,7 @@ pub fn main() -> ExitCode {
             return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(1) };
         }
     };
-    let output = Output::new(arguments.quiet);
+    let output = Output::new(arguments.quiet, arguments.cloud == Some(args::CloudArgument::Local));
     match run(&arguments, &output) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
@@ -80,6 +82,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Compile(command) => compile::run(arguments, command, output),
         Command::Autoscaler(command) => autoscaler::run(arguments, command, output),
         Command::Plan(command) => runtime()?.block_on(plan::run(arguments, command, output)),
+        Command::Snapshot(command) => runtime()?.block_on(snapshot::run(arguments, command, output)),
+        Command::Rehearse(command) => rehearse::run(arguments, command, output),
         Command::Rollout(command) => runtime()?.block_on(rollout::run(arguments, command, output)),
     }
 }

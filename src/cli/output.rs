@@ -8,14 +8,16 @@ use super::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct Output {
     quiet: bool,
+    /// The cloud spoken of is the simulated account.
+    simulated: bool,
 }
 
 /// Put before every line that speaks of a simulated account, so that nobody takes it for the real one.
 pub(super) const LOCAL: &str = "[local] ";
 
 impl Output {
-    pub(super) fn new(quiet: bool) -> Self {
-        Output { quiet }
+    pub(super) fn new(quiet: bool, simulated: bool) -> Self {
+        Output { quiet, simulated }
     }
 
     /// The result, as it stands.
@@ -27,9 +29,9 @@ impl Output {
         }
     }
 
-    /// A result that speaks of a simulated account.
-    pub(super) fn local_result(&self, text: &str) -> Result<(), Failure> {
-        self.result(&announced(text))
+    /// A result that speaks of a cloud.
+    pub(super) fn cloud_result(&self, text: &str) -> Result<(), Failure> {
+        self.result(&self.announced(text))
     }
 
     /// A line of the story.
@@ -39,9 +41,15 @@ impl Output {
         }
     }
 
-    /// A line of the story of a simulated account.
-    pub(super) fn local_story(&self, line: &str) {
-        self.story(announced(line).trim_end_matches('\n'));
+    /// A line of a cloud's story.
+    pub(super) fn cloud_story(&self, line: &str) {
+        self.story(self.announced(line).trim_end_matches('\n'));
+    }
+
+    /// The text, with the announcement before every line where the cloud spoken of is simulated.
+    pub(super) fn announced(&self, text: &str) -> String {
+        let announcement = if self.simulated { LOCAL } else { "" };
+        text.lines().map(|line| format!("{announcement}{line}").trim_end().to_owned() + "\n").collect()
     }
 
     /// Text for standard error as it stands; nobody reading it is no error.
@@ -67,9 +75,4 @@ impl Output {
         }
         self.raw_story(&text);
     }
-}
-
-/// Every line with the announcement before it.
-pub(super) fn announced(text: &str) -> String {
-    text.lines().map(|line| format!("{LOCAL}{line}").trim_end().to_owned() + "\n").collect()
 }

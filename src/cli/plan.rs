@@ -8,11 +8,10 @@ use super::failure::Failure;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
-use super::world;
+use super::world::{self, Simulated, World};
 use crate::cloud::Place;
-use crate::cloud::local::World;
 use crate::fleet::Stage;
-use crate::model::{AsgName, ClusterName};
+use crate::model::{AsgName, ClusterName, StageName};
 use crate::plan::{Allow, Plan, Wanted, plan};
 use crate::report::{self, Style};
 use crate::run::look;
@@ -22,7 +21,8 @@ pub(super) async fn run(arguments: &Arguments, command: &PlanArguments, output: 
     let prepared = prepare(&arguments.directory)?;
     prepared.warnings().for_each(|w| output.story(&format!("warning: {w}")));
     let store = world::store(arguments, &prepared.fleet)?;
-    let world = world::world(&store, command.selection.seed, &command.selection.faults)?;
+    let simulated = Simulated { seed: command.selection.seed, faults: &command.selection.faults, scenario: command.selection.scenario.as_deref() };
+    let world = world::open(arguments, &prepared.fleet, &store, world::images(&prepared), &simulated).await?;
     let mut clusters = in_stages(&prepared, &command.selection)?;
     if !command.clusters.is_empty() {
         let named = select(&prepared, &command.clusters)?;
@@ -39,12 +39,17 @@ pub(super) async fn run(arguments: &Arguments, command: &PlanArguments, output: 
 
 /// The clusters of the stages selected; all when none is.
 pub(super) fn in_stages(prepared: &PreparedFleet, selection: &Selection) -> Result<BTreeSet<ClusterName>, Failure> {
+    of_stages(prepared, &selection.stages)
+}
+
+/// As [`in_stages`], for stages named one by one.
+pub(super) fn of_stages(prepared: &PreparedFleet, named: &[StageName]) -> Result<BTreeSet<ClusterName>, Failure> {
     let stages = &prepared.fleet.settings.stages;
-    if let Some(unknown) = selection.stages.iter().find(|name| !stages.iter().any(|s| s.name == **name)) {
+    if let Some(unknown) = named.iter().find(|name| !stages.iter().any(|s| s.name == **name)) {
         let names: Vec<&str> = stages.iter().map(|s| s.name.as_str()).collect();
         return Err(Failure::new(format!("the fleet has no stage `{unknown}`")).hint(format!("its stages are {}", names.join(", "))));
     }
-    let wanted = stages.iter().filter(|s| selection.stages.is_empty() || selection.stages.contains(&s.name));
+    let wanted = stages.iter().filter(|s| named.is_empty() || named.contains(&s.name));
     Ok(wanted.flat_map(|s| &s.waves).flat_map(|w| &w.clusters).cloned().collect())
 }
 
@@ -87,7 +92,7 @@ fn held(store: &Store) -> Result<BTreeMap<AsgName, BTreeSet<String>>, Failure> {
 pub(super) fn show(arguments: &Arguments, plan: &Plan, stages: &[Stage], output: &Output) -> Result<(), Failure> {
     let style = Style { colour: output.colour(), full: arguments.verbose };
     match arguments.format.unwrap_or(Format::Text) {
-        Format::Text => output.local_result(&report::plan_text(plan, stages, style)),
+        Format::Text => output.cloud_result(&report::plan_text(plan, stages, style)),
         Format::Json => output.result(&report::plan_json(plan, stages)),
         Format::Markdown => output.result(&report::plan_markdown(plan, stages)),
         Format::Jsonl | Format::Yaml => Err(Failure::new("`plan` prints `text`, `json` or `markdown`")),

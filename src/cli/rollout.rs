@@ -6,19 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Exit;
-use super::args::{AbortArguments, ApproveArguments, Arguments, DriveArguments, Format, Pace, RolloutCommand, StartArguments, WhichArguments};
+use super::args::{
+    AbortArguments, ApproveArguments, Arguments, DriveArguments, Format, Pace, RollbackArguments, RolloutCommand, StartArguments, WhichArguments,
+};
 use super::failure::Failure;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::screen::Screen;
+use super::world::{Simulated, World};
 use super::{plan, world};
-use crate::cloud::local::World;
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::{self, Fleet};
 use crate::model::{ClusterName, Span, Timestamp};
 use crate::plan::{Plan, fingerprint};
 use crate::report::{self, Style};
-use crate::rollout::{Ending, Inputs, Progress, Rollout, build};
+use crate::rollout::{Ending, Event, Inputs, Progress, Rollout, build, may_recall};
 use crate::run::{Drive, Outcome, fence, look, run as carry_on};
 use crate::store::{Journal, Request, Store};
 
@@ -31,6 +33,7 @@ pub(super) async fn run(arguments: &Arguments, command: &RolloutCommand, output:
         RolloutCommand::Resume(drive) => resume(arguments, drive, output).await,
         RolloutCommand::Approve(approve_arguments) => approve(arguments, approve_arguments, output),
         RolloutCommand::Abort(abort_arguments) => abort(arguments, abort_arguments, output).await,
+        RolloutCommand::Rollback(rollback_arguments) => rollback(arguments, rollback_arguments, output).await,
         RolloutCommand::Status(which) => status(arguments, which, output),
         RolloutCommand::History => history(arguments, output),
         RolloutCommand::Show(which) => show(arguments, which, output),
@@ -43,13 +46,14 @@ async fn start(arguments: &Arguments, command: &StartArguments, output: &Output)
     prepared.warnings().for_each(|w| output.story(&format!("warning: {w}")));
     let store = world::store(arguments, &prepared.fleet)?;
     let groups: usize = prepared.clusters.values().map(|c| c.desired.groups.len()).sum();
-    output.local_story(&format!("{} clusters rendered, {groups} groups compiled", prepared.clusters.len()));
+    output.cloud_story(&format!("{} clusters rendered, {groups} groups compiled", prepared.clusters.len()));
     if let Some(id) = unfinished(&store)? {
         return Err(
             Failure::new(format!("rollout {id} is not finished")).hint("`kfleet rollout resume` goes on with it, `kfleet rollout abort` ends it")
         );
     }
-    let world = world::world(&store, command.selection.seed, &command.selection.faults)?;
+    let simulated = Simulated { seed: command.selection.seed, faults: &command.selection.faults, scenario: command.selection.scenario.as_deref() };
+    let world = world::open(arguments, &prepared.fleet, &store, world::images(&prepared), &simulated).await?;
     let clusters = plan::in_stages(&prepared, &command.selection)?;
     let plan = match &command.plan {
         Some(path) => saved(path, &prepared, &world).await?,
@@ -128,8 +132,9 @@ async fn resume(arguments: &Arguments, command: &DriveArguments, output: &Output
         output.story("no rollout is unfinished: nothing to resume");
         return Ok(Exit::Good);
     };
-    let world = world::world(&store, 1, &command.faults)?;
     let mut journal = Journal::take_up(&store, &id)?;
+    let simulated = Simulated { seed: 1, faults: &command.faults, scenario: command.scenario.as_deref() };
+    let world = world::open(arguments, &fleet, &store, world::images_of(journal.rollout()), &simulated).await?;
     let screen = Screen::new(output, machine(arguments)?);
     let outcome = carry(arguments, &fleet, &store, &world, &mut journal, &command.pace, screen, output).await?;
     exit(&outcome, &journal, output)
@@ -155,10 +160,10 @@ fn approve(arguments: &Arguments, command: &ApproveArguments, output: &Output) -
     if progress.stages_started.contains(&stage) {
         return Err(Failure::new(format!("stage {stage} of rollout {id} has started already")));
     }
-    let now = world::world(&store, 1, &[])?.now();
+    let now = world::now(arguments, &store)?;
     let expires = now + command.valid;
     store.request(&id, &Request::Approve { plan: rollout.plan.clone(), stage: stage.clone(), by: world::who(), expires })?;
-    output.local_story(&format!("stage {stage} of plan {} is approved until {expires}; `kfleet rollout resume` goes on", rollout.plan.short()));
+    output.cloud_story(&format!("stage {stage} of plan {} is approved until {expires}; `kfleet rollout resume` goes on", rollout.plan.short()));
     Ok(Exit::Good)
 }
 
@@ -171,12 +176,13 @@ async fn abort(arguments: &Arguments, command: &AbortArguments, output: &Output)
     let mut journal = match Journal::take_up(&store, &id) {
         Ok(journal) => journal,
         Err(crate::store::StoreError::Running(_)) => {
-            output.local_story(&format!("rollout {id} is being carried on by another process, which will stop it"));
+            output.cloud_story(&format!("rollout {id} is being carried on by another process, which will stop it"));
             return Ok(Exit::Good);
         }
         Err(error) => return Err(error.into()),
     };
-    let world = world::world(&store, 1, &[])?;
+    let world =
+        world::open(arguments, &fleet, &store, world::images_of(journal.rollout()), &Simulated { seed: 1, faults: &[], scenario: None }).await?;
     let screen = Screen::new(output, machine(arguments)?);
     let pace = Pace { auto_approve: false, max_wait: None };
     let outcome = carry(arguments, &fleet, &store, &world, &mut journal, &pace, screen, output).await?;
@@ -184,17 +190,54 @@ async fn abort(arguments: &Arguments, command: &AbortArguments, output: &Output)
     if outcome == Outcome::Ended(Ending::Aborted) { Ok(Exit::Good) } else { exit(&outcome, &journal, output) }
 }
 
+async fn rollback(arguments: &Arguments, command: &RollbackArguments, output: &Output) -> Result<Exit, Failure> {
+    let (fleet, store) = opened(arguments)?;
+    let Some(id) = named_or_newest(&store, command.rollout.as_deref())? else {
+        return Err(Failure::new("there was no rollout yet: nothing to take back"));
+    };
+    let all: Vec<(Rollout, Progress)> = store.rollouts()?.iter().map(|id| store.rollout(id)).collect::<Result<_, _>>()?;
+    if let Some((other, _)) = all.iter().find(|(r, p)| r.id != id && p.ending.is_none()) {
+        let hint = format!("`kfleet rollout resume {0}` goes on with it, `kfleet rollout abort {0}` ends it", other.id);
+        return Err(Failure::new(format!("rollout {} is not finished", other.id)).hint(hint));
+    }
+    let (rollout, progress) = store.rollout(&id)?;
+    let clusters = may_recall(&rollout, &progress, &all)?;
+    let (by, reason) = (world::who(), command.reason.clone());
+    let mut journal = match Journal::take_up(&store, &id) {
+        Ok(journal) => journal,
+        Err(crate::store::StoreError::Running(_)) => {
+            store.request(&id, &Request::Rollback { by, reason })?;
+            output.cloud_story(&format!("rollout {id} is being carried on by another process, which will take it back"));
+            return Ok(Exit::Good);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let world =
+        world::open(arguments, &fleet, &store, world::images_of(journal.rollout()), &Simulated { seed: 1, faults: &command.faults, scenario: None })
+            .await?;
+    fence(&world, journal.rollout(), POLL).await?;
+    let at = world.now().max(journal.progress().at);
+    let records = journal.append(at, vec![Event::RollbackAsked { by, reason }])?;
+    let mut screen = Screen::new(output, machine(arguments)?);
+    records.iter().for_each(|record| screen.hear(&crate::run::Signal::Recorded(record)));
+    output.cloud_story(&format!("takes {} back", clusters.iter().map(ClusterName::as_str).collect::<Vec<_>>().join(", ")));
+    let pace = Pace { auto_approve: false, max_wait: None };
+    let outcome = carry(arguments, &fleet, &store, &world, &mut journal, &pace, screen, output).await?;
+    // What is a failure to whoever wanted the rollout is the success of whoever wanted it back.
+    if outcome == Outcome::Ended(Ending::RolledBack) { Ok(Exit::Good) } else { exit(&outcome, &journal, output) }
+}
+
 fn status(arguments: &Arguments, which: &WhichArguments, output: &Output) -> Result<Exit, Failure> {
     let (_, store) = opened(arguments)?;
     let Some(id) = named_or_newest(&store, which.rollout.as_deref())? else {
-        output.local_story("there was no rollout yet");
+        output.cloud_story("there was no rollout yet");
         return Ok(Exit::Good);
     };
     let (rollout, progress) = store.rollout(&id)?;
-    output.local_result(&report::status_text(
+    output.cloud_result(&report::status_text(
         &rollout,
         &progress,
-        world::world(&store, 1, &[])?.now(),
+        world::now(arguments, &store)?,
         Style { colour: output.colour(), full: arguments.verbose },
     ))?;
     Ok(Exit::Good)
@@ -204,21 +247,21 @@ fn history(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let (_, store) = opened(arguments)?;
     let mut all: Vec<(Rollout, Progress)> = store.rollouts()?.iter().map(|id| store.rollout(id)).collect::<Result<_, _>>()?;
     all.sort_by(|(a, _), (b, _)| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
-    output.local_result(&report::history_text(&all))?;
+    output.cloud_result(&report::history_text(&all))?;
     Ok(Exit::Good)
 }
 
 fn show(arguments: &Arguments, which: &WhichArguments, output: &Output) -> Result<Exit, Failure> {
     let (_, store) = opened(arguments)?;
     let Some(id) = named_or_newest(&store, which.rollout.as_deref())? else {
-        output.local_story("there was no rollout yet");
+        output.cloud_story("there was no rollout yet");
         return Ok(Exit::Good);
     };
     let machine = machine(arguments)?;
     for record in store.records(&id)? {
         match (machine, report::event_line(&record)) {
             (true, _) => output.result(&(report::event_json(&record) + "\n"))?,
-            (false, Some(line)) => output.local_result(&line)?,
+            (false, Some(line)) => output.cloud_result(&line)?,
             (false, None) => {}
         }
     }
@@ -239,23 +282,27 @@ async fn carry(
     let drive = Drive {
         by: world::who(),
         folder: folder(fleet),
+        environment: |name| std::env::var(name).ok(),
         poll: POLL,
         watch: Span::from_secs(60),
-        // Virtual time costs nothing.
-        max_wait: pace.max_wait.unwrap_or(Span::from_secs(366 * 86_400)),
+        max_wait: pace.max_wait.unwrap_or(world::patience(arguments)),
         auto_approve: pace.auto_approve,
     };
     let interrupted = interruption();
-    let outcome = carry_on(world, store, journal, &drive, || interrupted.load(Ordering::Relaxed), |signal| screen.hear(&signal)).await;
+    let outcome = tokio::select! {
+        biased;
+        () = world.killed() => std::process::abort(),
+        outcome = carry_on(world, store, journal, &drive, || interrupted.load(Ordering::Relaxed), |signal| screen.hear(&signal)) => outcome,
+    };
     screen.clear();
     let outcome = outcome.map_err(|e| {
         Failure::from(e).hint(format!("everything that was begun is in the journal; `kfleet rollout resume {}` goes on", journal.rollout().id))
     })?;
     let summary = report::rollout_summary(journal.rollout(), journal.progress());
     if machine(arguments)? {
-        output.local_story(&summary);
+        output.cloud_story(&summary);
     } else {
-        output.local_result(&summary)?;
+        output.cloud_result(&summary)?;
     }
     Ok(outcome)
 }
@@ -266,9 +313,9 @@ fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Result<Exit, F
         Outcome::Ended(Ending::RolledBack) => Ok(Exit::RolledBack),
         Outcome::Ended(Ending::Aborted) => Err(Failure::new(format!("rollout {} was aborted", journal.rollout().id))),
         Outcome::Stuck => Ok(Exit::Stuck),
-        Outcome::WaitingForPerson(_) | Outcome::Interrupted => Ok(Exit::Waits),
+        Outcome::WaitingForPerson(_) | Outcome::Held | Outcome::Interrupted => Ok(Exit::Waits),
         Outcome::WaitingForTime { until, why } => {
-            output.local_story(&format!("{why}; `kfleet rollout resume` after {until} goes on"));
+            output.cloud_story(&format!("{why}; `kfleet rollout resume` after {until} goes on"));
             Ok(Exit::Waits)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::output::{LOCAL, Output, announced};
+use super::output::{LOCAL, Output};
 use crate::report;
 use crate::run::Signal;
 
@@ -43,7 +43,7 @@ impl<'a> Screen<'a> {
             Signal::Recorded(record) => {
                 if let Some(line) = report::event_line(record) {
                     self.clear();
-                    self.output.local_story(&line);
+                    self.output.cloud_story(&line);
                 }
             }
             Signal::Waiting { rollout, progress, waiting, now } if self.mode == Mode::Live => {
@@ -57,7 +57,7 @@ impl<'a> Screen<'a> {
 
     fn draw(&mut self, lines: &[String]) {
         self.clear();
-        self.output.raw_story(&announced(&lines.join("\n")));
+        self.output.raw_story(&self.output.announced(&lines.join("\n")));
         self.drawn = lines.len();
         self.last = Some(Instant::now());
     }

@@ -1,20 +1,90 @@
 //! The cloud that was asked for, and the store that belongs to it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
 use super::args::{Arguments, CloudArgument, Pace};
 use super::failure::Failure;
-use crate::cloud::local::{Fault, Options, World};
+use super::pipeline::PreparedFleet;
+use crate::cloud::local::{self, Fault, Scenario};
+use crate::cloud::{Cloud, CloudError, Place};
 use crate::fleet::Fleet;
+use crate::model::{AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Span, Timestamp};
+#[cfg(feature = "aws")]
+use crate::nodes::Access;
+use crate::nodes::{NodeApi, NodeError};
+use crate::rollout::{Rollout, Task};
 use crate::store::{CloudKind, Store};
+
+/// The world that is looked at and acted upon.
+pub(super) enum World {
+    /// The simulated account, with its simulated clusters.
+    Local(local::World),
+    /// AWS, and the clusters' own APIs.
+    #[cfg(feature = "aws")]
+    Aws(Box<Real>),
+}
+
+/// AWS, and the clusters' own APIs.
+#[cfg(feature = "aws")]
+pub(super) struct Real {
+    cloud: crate::cloud::aws::Aws,
+    nodes: Clusters,
+}
+
+#[cfg(all(feature = "aws", feature = "kubernetes"))]
+use crate::nodes::kube::Clusters;
+
+/// What stands for the clusters' own APIs in a build that cannot ask them.
+#[cfg(all(feature = "aws", not(feature = "kubernetes")))]
+struct Clusters {
+    access: BTreeMap<ClusterName, Access>,
+}
+
+#[cfg(all(feature = "aws", not(feature = "kubernetes")))]
+impl Clusters {
+    fn new(access: BTreeMap<ClusterName, Access>, _: Option<std::path::PathBuf>) -> Clusters {
+        Clusters { access }
+    }
+}
+
+#[cfg(all(feature = "aws", not(feature = "kubernetes")))]
+impl NodeApi for Clusters {
+    async fn nodes(&self, cluster: &ClusterName) -> Nodes {
+        if self.access.contains_key(cluster) { Nodes::Unknown("this build has no Kubernetes client".into()) } else { Nodes::NotAsked }
+    }
+
+    async fn act(&self, cluster: &ClusterName, _: &NodeEffect) -> Result<Applied, NodeError> {
+        Err(NodeError::Refused { cluster: cluster.clone(), message: "this build has no Kubernetes client".into() })
+    }
+}
+
+/// What only the simulated account takes.
+pub(super) struct Simulated<'a> {
+    pub(super) seed: u64,
+    pub(super) faults: &'a [String],
+    pub(super) scenario: Option<&'a Path>,
+}
+
+/// Images by the cluster whose definitions name them.
+pub(super) type Images = BTreeMap<ClusterName, BTreeSet<String>>;
 
 /// The store of the fleet for the cloud asked for.
 pub(super) fn store(arguments: &Arguments, fleet: &Fleet) -> Result<Store, Failure> {
-    match arguments.cloud {
-        Some(CloudArgument::Local) => Ok(Store::open(&fleet.root.join(&fleet.settings.store), CloudKind::Local)?),
+    let kind = match arguments.cloud {
+        Some(CloudArgument::Local) => CloudKind::Local,
+        Some(CloudArgument::Aws) if cfg!(feature = "aws") => CloudKind::Aws,
         Some(CloudArgument::Aws) => {
-            Err(Failure::new("this build of kfleet has no AWS in it").hint("`--cloud local` acts on the embedded simulated account"))
+            return Err(Failure::new("this build of kfleet has no AWS in it")
+                .hint("build it with its default features; `--cloud local` acts on the embedded simulated account"));
         }
-        None => Err(Failure::new("no cloud was named").hint("say `--cloud local` for the embedded simulated account, or set KFLEET_CLOUD")),
-    }
+        None => {
+            return Err(
+                Failure::new("no cloud was named").hint("say `--cloud aws`, or `--cloud local` for the simulated account, or set KFLEET_CLOUD")
+            );
+        }
+    };
+    Ok(Store::open(&fleet.root.join(&fleet.settings.store), kind)?)
 }
 
 /// A stage that approves itself is a toy: only the simulated account takes it.
@@ -27,12 +97,165 @@ pub(super) fn may_approve_itself(arguments: &Arguments, pace: &Pace) -> Result<(
     }
 }
 
-/// The simulated account in the store.
-pub(super) fn world(store: &Store, seed: u64, faults: &[String]) -> Result<World, Failure> {
-    let world = World::open(&store.local_state(), Options { seed, ..Options::default() })?;
-    let faults: Vec<Fault> = faults.iter().map(|f| f.parse()).collect::<Result<_, _>>().map_err(|e| Failure::new(format!("{e}")))?;
+/// The cloud asked for.
+pub(super) async fn open(arguments: &Arguments, fleet: &Fleet, store: &Store, images: Images, simulated: &Simulated<'_>) -> Result<World, Failure> {
+    match arguments.cloud {
+        Some(CloudArgument::Aws) if !simulated.faults.is_empty() || simulated.scenario.is_some() => {
+            Err(Failure::new("faults can be ordered from the simulated account only")
+                .hint("leave `--fault` and `--scenario` out, or say `--cloud local`"))
+        }
+        Some(CloudArgument::Aws) => real(fleet, store, images).await,
+        Some(CloudArgument::Local) | None => Ok(World::Local(simulate(store, simulated)?)),
+    }
+}
+
+/// What time it is in the cloud asked for.
+pub(super) fn now(arguments: &Arguments, store: &Store) -> Result<Timestamp, Failure> {
+    match arguments.cloud {
+        Some(CloudArgument::Aws) => Ok(Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())),
+        Some(CloudArgument::Local) | None => Ok(simulate(store, &Simulated { seed: 1, faults: &[], scenario: None })?.now()),
+    }
+}
+
+/// Longest wait for mere time where the caller names none: virtual time costs nothing, and a pipeline's worker does.
+pub(super) fn patience(arguments: &Arguments) -> Span {
+    match arguments.cloud {
+        Some(CloudArgument::Aws) => Span::from_secs(1_800),
+        Some(CloudArgument::Local) | None => Span::from_secs(366 * 86_400),
+    }
+}
+
+fn simulate(store: &Store, simulated: &Simulated<'_>) -> Result<local::World, Failure> {
+    let world = local::World::open(&store.local_state(), local::Options { seed: simulated.seed, ..local::Options::default() })?;
+    let faults: Vec<Fault> = simulated.faults.iter().map(|f| f.parse()).collect::<Result<_, _>>().map_err(|e| Failure::new(format!("{e}")))?;
     world.set_faults(faults);
+    if simulated.scenario.is_some() {
+        world.set_scenario(scenario(simulated.scenario)?)?;
+    }
     Ok(world)
+}
+
+/// The scenario in a file; none: nothing happens.
+pub(super) fn scenario(path: Option<&Path>) -> Result<Scenario, Failure> {
+    let Some(path) = path else { return Ok(Scenario::default()) };
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
+    Scenario::parse(&path.display().to_string(), &text).map_err(|e| Failure::new(e.to_string()))
+}
+
+impl World {
+    /// Comes when a scenario of the simulated account kills the process.
+    pub(super) async fn killed(&self) {
+        match self {
+            World::Local(world) => world.killed().await,
+            #[cfg(feature = "aws")]
+            World::Aws(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(feature = "aws")]
+async fn real(fleet: &Fleet, store: &Store, mut images: Images) -> Result<World, Failure> {
+    use crate::cloud::aws::{Access as Credentials, Aws, Options};
+
+    let access = |c: &crate::fleet::Cluster| Credentials { role_arn: c.role_arn.clone(), images: images.remove(&c.name).unwrap_or_default() };
+    let clusters = fleet.clusters.values().map(access);
+    let options = Options { clusters: fleet.clusters.keys().cloned().zip(clusters).collect(), endpoint_url: None };
+    let baselines = store.baselines()?;
+    let access = fleet.clusters.values().filter_map(|c| {
+        let uid = baselines.get(&c.name).and_then(|b| b.kubernetes.clone());
+        Some((c.name.clone(), Access { context: c.kubernetes.as_ref()?.context.clone(), uid }))
+    });
+    Ok(World::Aws(Box::new(Real { cloud: Aws::connect(options).await?, nodes: Clusters::new(access.collect(), None) })))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn real(_: &Fleet, _: &Store, _: Images) -> Result<World, Failure> {
+    Err(Failure::new("this build of kfleet has no AWS in it"))
+}
+
+/// The images that the definitions of a fleet name.
+pub(super) fn images(prepared: &PreparedFleet) -> Images {
+    let of = |c: &super::pipeline::Prepared| {
+        c.desired.groups.values().map(|g| g.definition.launch_template.launch_template_data.image_id.clone()).collect()
+    };
+    prepared.clusters.iter().map(|(name, c)| (name.clone(), of(c))).collect()
+}
+
+/// The images that a rollout's definitions name.
+pub(super) fn images_of(rollout: &Rollout) -> Images {
+    let mut images = Images::new();
+    for run in rollout.clusters() {
+        let of_cluster = images.entry(run.cluster.clone()).or_default();
+        for task in &run.groups {
+            let definitions = match &task.task {
+                Task::Create { to, .. } => vec![to],
+                Task::Update { from, to, .. } => vec![from, to],
+                Task::Retire { from } => vec![from],
+            };
+            of_cluster.extend(definitions.into_iter().map(|d| d.launch_template.launch_template_data.image_id.clone()));
+        }
+    }
+    images
+}
+
+impl Cloud for World {
+    fn now(&self) -> Timestamp {
+        match self {
+            World::Local(world) => world.now(),
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.now(),
+        }
+    }
+
+    async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
+        match self {
+            World::Local(world) => world.wait(until).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.wait(until).await,
+        }
+    }
+
+    async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
+        match self {
+            World::Local(world) => world.account(place).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.account(place).await,
+        }
+    }
+
+    async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
+        match self {
+            World::Local(world) => world.read(places).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.read(places).await,
+        }
+    }
+
+    async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        match self {
+            World::Local(world) => world.apply(place, effect).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.apply(place, effect).await,
+        }
+    }
+}
+
+impl NodeApi for World {
+    async fn nodes(&self, cluster: &ClusterName) -> Nodes {
+        match self {
+            World::Local(world) => world.nodes(cluster).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.nodes.nodes(cluster).await,
+        }
+    }
+
+    async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
+        match self {
+            World::Local(world) => world.act(cluster, effect).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.nodes.act(cluster, effect).await,
+        }
+    }
 }
 
 /// Who asks: for journals, locks and approvals.

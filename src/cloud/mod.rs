@@ -4,6 +4,8 @@ use std::future::Future;
 
 use crate::model::{AccountId, Applied, CloudEffect, ClusterName, Live, Region, Timestamp};
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod local;
 
 /// A cluster and where it lives.

@@ -1,9 +1,13 @@
 //! The forms of `fleet.yaml` and `clusters/NAME.yaml` as written, for serde. Resolves nothing.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
-use super::{OnTimeout, Rate};
-use crate::model::{AccountId, ClusterName, Environment, GroupName, Region, Span, StageName};
+use super::gates::GateFile;
+use super::policy::{CapacityFile, GroupRollingFile, OnFailure, Strategy};
+use super::{OnTimeout, Preflight, Rate};
+use crate::model::{AccountId, ClusterName, EmptyDir, Environment, GroupName, Region, Span, StageName, Unmanaged};
 
 /// `fleet.yaml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +23,7 @@ pub(super) struct FleetFile {
     pub(super) rolling: RollingFile,
     #[serde(default)]
     pub(super) gates: Vec<GateFile>,
+    pub(super) on_failure: Option<OnFailure>,
 }
 
 /// One of `stages`.
@@ -35,6 +40,7 @@ pub(super) struct StageFile {
     pub(super) approval: Approval,
     #[serde(default)]
     pub(super) freeze: Vec<FreezeFile>,
+    pub(super) on_failure: Option<OnFailure>,
 }
 
 /// Which clusters a stage holds.
@@ -100,6 +106,11 @@ pub(super) struct RollingFile {
     pub(super) rate: Option<RateFile>,
     pub(super) drain: Option<DrainFile>,
     pub(super) ready_timeout: Option<Span>,
+    pub(super) strategy: Option<Strategy>,
+    pub(super) capacity: Option<CapacityFile>,
+    pub(super) keep_versions: Option<u64>,
+    #[serde(default)]
+    pub(super) groups: BTreeMap<GroupName, GroupRollingFile>,
 }
 
 /// A count or a percentage.
@@ -130,25 +141,11 @@ impl From<RateFile> for Rate {
 pub(super) struct DrainFile {
     pub(super) timeout: Option<Span>,
     pub(super) on_timeout: Option<OnTimeout>,
-}
-
-/// One of `gates`. Its kind was checked before.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct GateFile {
-    pub(super) name: String,
-    pub(super) kind: GateKindFile,
-    pub(super) run: Option<Vec<String>>,
-    pub(super) deadline: Option<Span>,
-}
-
-/// `gates[].kind`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum GateKindFile {
-    Asg,
-    Kubernetes,
-    Command,
+    pub(super) min_pod_age: Option<Span>,
+    pub(super) parallel: Option<u32>,
+    pub(super) empty_dir: Option<EmptyDir>,
+    pub(super) unmanaged: Option<Unmanaged>,
+    pub(super) preflight: Option<Preflight>,
 }
 
 /// `clusters/NAME.yaml`.

@@ -4,6 +4,8 @@ mod cluster;
 mod document;
 mod error;
 mod file;
+mod gates;
+mod policy;
 mod read;
 mod resolve;
 mod schema;
@@ -21,8 +23,10 @@ use std::path::{Path, PathBuf};
 use crate::model::{AccountId, ClusterName, Environment, GroupName, Region};
 
 pub use error::{FleetError, Place};
+pub use gates::{Bound, Empty, FromEnv, GateAt, HeaderValue, HttpGate, PromqlGate, Samples};
+pub use policy::{Capacity, CapacityPolicy, GroupRolling, OnFailure, Strategy};
 pub use schema::{CLUSTER_SCHEMA, FLEET_SCHEMA, Fault, Schema, SchemaError, VARS_SCHEMA, VarFault};
-pub use settings::{Amount, Drain, Freeze, GateKind, GateSpec, OnTimeout, Rate, Rolling, Settings, Stage, Wave, Weekday};
+pub use settings::{Amount, Drain, Freeze, GateKind, GateSpec, OnTimeout, Preflight, Rate, Rolling, Settings, Stage, Wave, Weekday};
 pub use suggest::closest;
 pub use vars::{Layer, Merged, MergedValue, Origin, Overridden, Vars};
 

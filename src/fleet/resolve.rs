@@ -1,15 +1,10 @@
 //! `fleet.yaml` as written → [`Settings`]: rolling policy, gates, freezes, the layering of vars. Stages are in `stages`. Reads no files.
 
 use super::document::Document;
-use super::file::{AmountFile, DrainFile, FleetFile, FreezeFile, GateFile, GateKindFile, RollingFile};
-use super::{Amount, Cluster, Drain, FleetError, Freeze, GateKind, GateSpec, Place, Rolling, Settings, Weekday, cluster, stages};
-use crate::model::{ClusterName, Span};
+use super::file::{AmountFile, DrainFile, FleetFile, FreezeFile, RollingFile};
+use super::{Amount, Cluster, Drain, FleetError, Freeze, Place, Rolling, Settings, Weekday, cluster, gates, policy, stages};
+use crate::model::{ClusterName, Eviction};
 use std::collections::BTreeMap;
-
-/// How long a gate may say "wait" when it does not say itself.
-const GATE_DEADLINE: Span = Span::from_secs(30 * 60);
-/// Kinds of gates of this version.
-const GATE_KINDS: [&str; 3] = ["asg", "kubernetes", "command"];
 
 /// Which files of `vars/` a cluster reads, before its own extra ones.
 pub(super) struct Layering(Vec<String>);
@@ -44,7 +39,8 @@ impl Layering {
 /// The settings, checked against the clusters there are.
 pub(super) fn settings(doc: &Document, clusters: &BTreeMap<ClusterName, Cluster>) -> Result<Settings, FleetError> {
     check_version(doc)?;
-    check_gate_kinds(doc)?;
+    gates::check_kinds(doc)?;
+    policy::check_capacity(doc)?;
     check_selectors(doc)?;
     let file: FleetFile = doc.decode()?;
     let store = file.store.unwrap_or_else(|| ".kfleet".into());
@@ -57,9 +53,9 @@ pub(super) fn settings(doc: &Document, clusters: &BTreeMap<ClusterName, Cluster>
     }
     Ok(Settings {
         store,
-        stages: stages::resolve(doc, &file.stages, clusters)?,
+        stages: stages::resolve(doc, &file.stages, file.on_failure.unwrap_or_default(), clusters)?,
         rolling: rolling(doc, &file.rolling)?,
-        gates: gates(doc, &file.gates)?,
+        gates: gates::resolve(doc, &file.gates)?,
     })
 }
 
@@ -79,23 +75,6 @@ fn check_version(doc: &Document) -> Result<(), FleetError> {
     Err(FleetError::NotAvailable { place, what: format!("version {} of fleet.yaml", version.to_json()), instead: "write `version: 1`".into() })
 }
 
-/// Before decoding: a gate of another kind has other keys, and the kind is what has to be said.
-fn check_gate_kinds(doc: &Document) -> Result<(), FleetError> {
-    let gates = doc.node.get("gates").map(|n| n.items()).unwrap_or_default();
-    for (i, gate) in gates.iter().enumerate() {
-        if let Some(kind) = gate.get("kind").and_then(|k| k.as_str())
-            && !GATE_KINDS.contains(&kind)
-        {
-            return Err(FleetError::NotAvailable {
-                place: doc.place(&["gates", &i.to_string(), "kind"]),
-                what: format!("the gate kind `{kind}`"),
-                instead: format!("the kinds are {}; a command can ask anything", GATE_KINDS.join(", ")),
-            });
-        }
-    }
-    Ok(())
-}
-
 /// Before decoding: of a value with several forms serde can only say that none fitted.
 fn check_selectors(doc: &Document) -> Result<(), FleetError> {
     let known = ["environment", "clusters"];
@@ -109,32 +88,6 @@ fn check_selectors(doc: &Document) -> Result<(), FleetError> {
     Ok(())
 }
 
-fn gates(doc: &Document, files: &[GateFile]) -> Result<Vec<GateSpec>, FleetError> {
-    let mut gates: Vec<GateSpec> = Vec::new();
-    for (i, file) in files.iter().enumerate() {
-        let index = i.to_string();
-        if gates.iter().any(|g| g.name == file.name) {
-            let place = doc.place(&["gates", &index, "name"]);
-            return Err(FleetError::Twice { place, what: "gate", name: file.name.clone(), first: "this list".into() });
-        }
-        let kind = match (file.kind, &file.run) {
-            (GateKindFile::Asg, None) => GateKind::Asg,
-            (GateKindFile::Kubernetes, None) => GateKind::Kubernetes,
-            (GateKindFile::Command, Some(run)) if run.first().is_some_and(|p| !p.is_empty()) => GateKind::Command(run.clone()),
-            (GateKindFile::Command, Some(_) | None) => {
-                let hint = "give it `run: [\"./smoke.sh\"]`: exit 0 passes, 75 waits, anything else fails";
-                return Err(invalid(doc, &["gates", &index], format!("the gate `{}` has no command", file.name), hint));
-            }
-            (GateKindFile::Asg | GateKindFile::Kubernetes, Some(_)) => {
-                let message = format!("the gate `{}` has a command, and its kind runs none", file.name);
-                return Err(invalid(doc, &["gates", &index, "run"], message, "write `kind: command`, or remove `run`"));
-            }
-        };
-        gates.push(GateSpec { name: file.name.clone(), kind, deadline: file.deadline.unwrap_or(GATE_DEADLINE) });
-    }
-    Ok(gates)
-}
-
 fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
     let base = Rolling::default();
     let rolling = Rolling {
@@ -144,8 +97,12 @@ fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
         canary: file.canary.unwrap_or(base.canary),
         bake: file.bake.unwrap_or(base.bake),
         rate: file.rate.map_or(base.rate, Into::into),
-        drain: drain(file.drain, base.drain),
+        drain: drain(doc, file.drain, base.drain)?,
         ready_timeout: file.ready_timeout.unwrap_or(base.ready_timeout),
+        strategy: file.strategy.unwrap_or(base.strategy),
+        capacity: file.capacity.map_or(base.capacity, Into::into),
+        keep_versions: policy::keep_versions(doc, file.keep_versions, base.keep_versions)?,
+        groups: policy::groups(&file.groups),
     };
     let nothing = |a: Amount| matches!(a, Amount::Count(0) | Amount::Percent(0));
     if nothing(rolling.max_surge) && nothing(rolling.max_unavailable) {
@@ -161,9 +118,23 @@ fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
     Ok(rolling)
 }
 
-fn drain(file: Option<DrainFile>, base: Drain) -> Drain {
-    let timeout = file.and_then(|d| d.timeout).unwrap_or(base.timeout);
-    Drain { timeout, on_timeout: file.and_then(|d| d.on_timeout).unwrap_or(base.on_timeout) }
+fn drain(doc: &Document, file: Option<DrainFile>, base: Drain) -> Result<Drain, FleetError> {
+    let Some(DrainFile { timeout, on_timeout, min_pod_age, parallel, empty_dir, unmanaged, preflight }) = file else { return Ok(base) };
+    if parallel == Some(0) {
+        return Err(invalid(doc, &["rolling", "drain", "parallel"], "no eviction at a time is never", "write 1 or more"));
+    }
+    let eviction = Eviction {
+        empty_dir: empty_dir.unwrap_or(base.eviction.empty_dir),
+        unmanaged: unmanaged.unwrap_or(base.eviction.unmanaged),
+        parallel: parallel.unwrap_or(base.eviction.parallel),
+    };
+    Ok(Drain {
+        timeout: timeout.unwrap_or(base.timeout),
+        on_timeout: on_timeout.unwrap_or(base.on_timeout),
+        min_pod_age: min_pod_age.unwrap_or(base.min_pod_age),
+        eviction,
+        preflight: preflight.unwrap_or(base.preflight),
+    })
 }
 
 fn amount(doc: &Document, key: &str, file: Option<&AmountFile>, base: Amount) -> Result<Amount, FleetError> {

@@ -1,8 +1,12 @@
 //! The settings of a fleet in resolved form: stages with their clusters, waves, gates, rolling policy. Reads no files.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ClusterName, Span, StageName};
+use super::gates::{GateAt, HttpGate, PromqlGate, Samples};
+use super::policy::{Capacity, GroupRolling, OnFailure, Strategy};
+use crate::model::{ClusterName, Eviction, GroupName, Span, StageName};
 
 /// What `fleet.yaml` says, checked and resolved against the clusters there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +36,9 @@ pub struct Stage {
     pub approval: bool,
     /// When the stage may not start anything.
     pub freeze: Vec<Freeze>,
+    /// What follows when something fails in it.
+    #[serde(default)]
+    pub on_failure: OnFailure,
 }
 
 /// One wave of a stage.
@@ -94,6 +101,23 @@ pub struct Rolling {
     pub drain: Drain,
     /// How long a new instance may take to be in service, with its node Ready.
     pub ready_timeout: Span,
+    /// Who replaces instances, and when.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// What happens for want of capacity.
+    #[serde(default)]
+    pub capacity: Capacity,
+    /// Launch template versions that are kept when a group is done, at least 2; those in use are kept in any case.
+    #[serde(default = "keep_versions")]
+    pub keep_versions: u64,
+    /// What groups of this name do otherwise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<GroupName, GroupRolling>,
+}
+
+/// Versions kept when nothing else is said: enough to go back by hand through more than a week of daily rollouts.
+fn keep_versions() -> u64 {
+    10
 }
 
 /// A count of instances, or a percentage of a group.
@@ -121,6 +145,15 @@ pub struct Drain {
     pub timeout: Span,
     /// What happens then.
     pub on_timeout: OnTimeout,
+    /// With `force`: no pod younger than this is deleted, and none with a sibling younger than this.
+    #[serde(default = "min_pod_age")]
+    pub min_pod_age: Span,
+    /// Which pods may be evicted, and how.
+    #[serde(default)]
+    pub eviction: Eviction,
+    /// What happens when something stands in the way before the first drain of a cluster.
+    #[serde(default)]
+    pub preflight: Preflight,
 }
 
 /// What happens when a drain does not end in time.
@@ -129,8 +162,28 @@ pub struct Drain {
 pub enum OnTimeout {
     /// Set the node aside (uncordoned), come back when the rest of the group is done, then stop.
     Skip,
+    /// Go on asking for as long as it takes.
+    Wait,
+    /// Delete what is held by a budget, one pod of an owner at a time, oldest first, as far as `min_pod_age` allows.
+    Force,
     /// Fail the group at once.
     Stop,
+}
+
+/// What happens when something stands in the way before the first drain of a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preflight {
+    /// It is said, and the rollout goes on.
+    #[default]
+    Warn,
+    /// The rollout stops before it touches the cluster.
+    Stop,
+}
+
+/// How long a pod counts as young: the kubelet forgets a container's crashes once it has run for ten minutes.
+fn min_pod_age() -> Span {
+    Span::from_secs(600)
 }
 
 /// One gate.
@@ -142,6 +195,12 @@ pub struct GateSpec {
     pub kind: GateKind,
     /// How long it may say "wait" before that counts as a failure.
     pub deadline: Span,
+    /// When it is asked; none: about canaries and about clusters.
+    #[serde(default)]
+    pub at: Option<GateAt>,
+    /// How often it is asked.
+    #[serde(default)]
+    pub samples: Samples,
 }
 
 /// What a gate looks at.
@@ -150,13 +209,18 @@ pub struct GateSpec {
 pub enum GateKind {
     /// In service = wanted in every group of the cluster, no failed scaling activity since the change.
     Asg,
-    /// Every instance in service has a node, and it is Ready.
+    /// What `kops validate cluster` looks at: every instance has a Ready node, critical pods run, every control-plane node has its
+    /// components; and no more pods are unready than before the change.
     Kubernetes,
     /// A command of the fleet: exit 0 passes, 75 waits, anything else fails.
     Command(
         /// Program and arguments; run in the fleet's folder.
         Vec<String>,
     ),
+    /// An HTTP request: the status and text expected pass, no answer waits, anything else fails.
+    Http(Box<HttpGate>),
+    /// A question to Prometheus: values within their bounds pass.
+    Promql(Box<PromqlGate>),
 }
 
 impl Default for Rolling {
@@ -169,8 +233,25 @@ impl Default for Rolling {
             canary: 1,
             bake: Span::from_secs(300),
             rate: Rate { instances: 20, per: Span::from_secs(600) },
-            drain: Drain { timeout: Span::from_secs(900), on_timeout: OnTimeout::Skip },
+            drain: Drain::default(),
             ready_timeout: Span::from_secs(900),
+            strategy: Strategy::Surge,
+            capacity: Capacity::default(),
+            keep_versions: keep_versions(),
+            groups: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Drain {
+    /// kops's fifteen minutes, then the next node.
+    fn default() -> Self {
+        Drain {
+            timeout: Span::from_secs(900),
+            on_timeout: OnTimeout::Skip,
+            min_pod_age: min_pod_age(),
+            eviction: Eviction::default(),
+            preflight: Preflight::Warn,
         }
     }
 }

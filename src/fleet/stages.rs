@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::Document;
 use super::file::{Approval, Selector, StageFile, WaveFile};
 use super::resolve::{freeze, invalid};
-use super::{Cluster, FleetError, Stage, Wave};
+use super::{Cluster, FleetError, OnFailure, Stage, Wave};
 use crate::model::{ClusterName, Environment, StageName};
 
 type Clusters = BTreeMap<ClusterName, Cluster>;
 
 /// The stages, each behind the one it names in `after`.
-pub(super) fn resolve(doc: &Document, files: &[StageFile], clusters: &Clusters) -> Result<Vec<Stage>, FleetError> {
+pub(super) fn resolve(doc: &Document, files: &[StageFile], on_failure: OnFailure, clusters: &Clusters) -> Result<Vec<Stage>, FleetError> {
     let mut stages: Vec<Stage> = Vec::new();
     let mut holder: BTreeMap<ClusterName, StageName> = BTreeMap::new();
     for (i, file) in files.iter().enumerate() {
@@ -27,7 +27,7 @@ pub(super) fn resolve(doc: &Document, files: &[StageFile], clusters: &Clusters) 
                 return Err(FleetError::Twice { place, what: "cluster", name: cluster.to_string(), first: format!("the stage {first}") });
             }
         }
-        stages.push(stage(doc, &index, file, members)?);
+        stages.push(Stage { on_failure: file.on_failure.unwrap_or(on_failure), ..stage(doc, &index, file, members)? });
     }
     let left_out: Vec<String> = clusters.keys().filter(|c| !holder.contains_key(c)).map(ToString::to_string).collect();
     if !left_out.is_empty() {
@@ -48,6 +48,7 @@ fn stage(doc: &Document, index: &str, file: &StageFile, members: BTreeSet<Cluste
         soak: file.soak,
         approval: file.approval == Approval::Required,
         freeze: windows,
+        on_failure: OnFailure::default(),
     })
 }
 

@@ -78,8 +78,9 @@ fn rolling_and_gates_have_defaults_and_can_be_set() {
         canary: 0,
         bake: crate::model::Span::from_secs(60),
         rate: Rate { instances: 3, per: crate::model::Span::from_secs(3600) },
-        drain: Drain { timeout: Rolling::default().drain.timeout, on_timeout: OnTimeout::Stop },
+        drain: Drain { on_timeout: OnTimeout::Stop, ..Drain::default() },
         ready_timeout: crate::model::Span::from_secs(300),
+        ..Rolling::default()
     };
     assert_eq!((set.store.as_str(), set.rolling), ("state", rolling));
     let gates: Vec<String> = set.gates.iter().map(|g| format!("{} {:?} {}", g.name, g.kind, g.deadline)).collect();

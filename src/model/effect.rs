@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AsgName, AutoScalingGroup, Definition, InstanceId, LaunchTemplateData, NodeName};
+use super::{AsgName, AutoScalingGroup, Definition, Hold, InstanceId, LaunchTemplateData, NodeName, Span};
 
 /// One change of the world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,70 @@ pub enum CloudEffect {
         /// The group, as it must be found (its fields; sizes may be 0).
         group: Box<AutoScalingGroup>,
     },
+    /// Delete old launch template versions. Those that do not exist count as deleted; the template's default version and
+    /// versions that its group, or an instance that is there at that moment, refers to are left, whatever is asked for.
+    PruneVersions {
+        /// The template.
+        template: AsgName,
+        /// Versions that nobody needs any more, at most 200 (what one call takes).
+        versions: BTreeSet<u64>,
+    },
+    /// Protect instances from scale-in, or end that protection. Instances that are gone, or not in service, are left out.
+    Protect {
+        /// The group.
+        group: AsgName,
+        /// Instances, at most 50 (what one call takes).
+        instances: BTreeSet<InstanceId>,
+        /// Protected afterwards, or not.
+        protect: bool,
+    },
+    /// Have AWS replace the instances: an instance refresh with `version` as its desired configuration. The group itself
+    /// refers to `version` once the refresh has succeeded, not before.
+    ///
+    /// Finds an active refresh to `version`, or the group at `version` after the last refresh, to `version` too, succeeded:
+    /// [`Applied::Already`]. Finds another active refresh, or the group at neither `from` nor `version`: [`Applied::Moved`].
+    StartRefresh {
+        /// The group.
+        group: AsgName,
+        /// Version the group must be found at (or at `version`, with instances that run another one).
+        from: u64,
+        /// Version all its instances will run.
+        version: u64,
+        /// How AWS goes about it.
+        preferences: RefreshPreferences,
+    },
+    /// Stop the active instance refresh: what is replaced stays replaced, the group still refers to its old version.
+    /// Finds none active: [`Applied::Already`].
+    CancelRefresh {
+        /// The group.
+        group: AsgName,
+    },
+    /// Have AWS take the active instance refresh back: what was replaced is replaced by the old version again.
+    /// Finds one that is rolling back, or has: [`Applied::Already`]. Finds none active: [`Applied::Moved`].
+    RollbackRefresh {
+        /// The group.
+        group: AsgName,
+    },
+}
+
+/// How AWS goes about an instance refresh. Its own rollback on failure is always off: whether to go back is decided here,
+/// where the other groups and clusters are known. Instances that are protected from scale-in are replaced too, those in
+/// standby are waited for. Source: Auto Scaling API, RefreshPreferences.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshPreferences {
+    /// Capacity that has to stay healthy, in percent of the desired one, 0 to 100.
+    pub min_healthy_percent: u32,
+    /// Capacity that there may be, in percent of the desired one, 100 to 200 and at most 100 above the minimum.
+    pub max_healthy_percent: u32,
+    /// How long a new instance has to be in service before it counts.
+    pub warmup: Span,
+    /// Percentages of the group at which AWS pauses; the last one is 100. Empty: it never does.
+    pub checkpoints: BTreeSet<u32>,
+    /// How long it pauses there, at most 48 hours.
+    pub checkpoint_delay: Span,
+    /// Leave alone instances that run the desired configuration already.
+    pub skip_matching: bool,
 }
 
 /// Where the user data of a new version comes from.
@@ -119,21 +183,119 @@ pub enum UserData {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeEffect {
-    /// Mark unschedulable.
+    /// Get it ready for its drain: mark it unschedulable, take it out of external load balancers, keep the autoscaler from
+    /// ending it. The node itself says which of these we did.
     Cordon {
         /// The node.
         node: NodeName,
     },
-    /// Mark schedulable again.
+    /// Take back what `Cordon` did, as the node says it; where it says nothing, mark it schedulable.
     Uncordon {
         /// The node.
         node: NodeName,
     },
-    /// Ask for the eviction of every evictable pod once; what is refused is asked again in a later round.
+    /// Ask for the eviction of every evictable pod that is not on its way out, once; what is refused is asked again in a later round.
     Evict {
         /// The node.
         node: NodeName,
+        /// What may be evicted, and how.
+        #[serde(default, skip_serializing_if = "Eviction::is_default")]
+        policy: Eviction,
     },
+    /// Delete these pods, whatever budgets say. One that is gone, or was made anew, is left alone.
+    Delete {
+        /// The node.
+        node: NodeName,
+        /// The pods.
+        pods: BTreeSet<PodRef>,
+    },
+    /// Put nothing new on these nodes where there is another place (a taint with effect PreferNoSchedule).
+    Taint {
+        /// The nodes.
+        nodes: BTreeSet<NodeName>,
+    },
+    /// Take back what `Taint` did, as each node says it.
+    Untaint {
+        /// The nodes.
+        nodes: BTreeSet<NodeName>,
+    },
+}
+
+impl NodeEffect {
+    /// The nodes it touches.
+    pub fn nodes(&self) -> BTreeSet<&NodeName> {
+        match self {
+            NodeEffect::Cordon { node } | NodeEffect::Uncordon { node } | NodeEffect::Evict { node, .. } | NodeEffect::Delete { node, .. } => {
+                BTreeSet::from([node])
+            }
+            NodeEffect::Taint { nodes } | NodeEffect::Untaint { nodes } => nodes.iter().collect(),
+        }
+    }
+}
+
+/// A pod, this very one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PodRef {
+    /// `namespace/name`.
+    pub pod: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// Which pods may be evicted, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Eviction {
+    /// Pods with data in an `emptyDir`.
+    pub empty_dir: EmptyDir,
+    /// Pods that nobody would make anew.
+    pub unmanaged: Unmanaged,
+    /// At most this many evictions asked for at the same time, at least 1.
+    pub parallel: u32,
+}
+
+/// What becomes of data in an `emptyDir`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmptyDir {
+    /// It goes with the pod, as kops does it.
+    #[default]
+    Delete,
+    /// The pod is not evicted: somebody has to move it.
+    Keep,
+}
+
+/// What becomes of pods that nobody would make anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unmanaged {
+    /// They are evicted, as kops does it.
+    #[default]
+    Evict,
+    /// They are not: somebody has to move them.
+    Keep,
+}
+
+impl Default for Eviction {
+    /// What kops does, ten at a time.
+    fn default() -> Self {
+        Eviction { empty_dir: EmptyDir::Delete, unmanaged: Unmanaged::Evict, parallel: 10 }
+    }
+}
+
+impl Eviction {
+    fn is_default(&self) -> bool {
+        *self == Eviction::default()
+    }
+
+    /// Whether a pod stands in the way under this policy.
+    pub fn holds(&self, hold: &Hold) -> bool {
+        match hold {
+            Hold::Budget(_) => true,
+            Hold::NoController => self.unmanaged == Unmanaged::Keep,
+            Hold::EmptyDir => self.empty_dir == EmptyDir::Keep,
+        }
+    }
 }
 
 /// What carrying out an effect came to.
@@ -154,7 +316,7 @@ impl CloudEffect {
     /// The group it touches.
     pub fn group(&self) -> &AsgName {
         match self {
-            CloudEffect::CreateTemplateVersion { template, .. } => template,
+            CloudEffect::CreateTemplateVersion { template, .. } | CloudEffect::PruneVersions { template, .. } => template,
             CloudEffect::CreateGroup { definition, .. } => &definition.auto_scaling_group.auto_scaling_group_name,
             CloudEffect::UpdateGroup { to, .. } => &to.auto_scaling_group.auto_scaling_group_name,
             CloudEffect::DeleteGroup { group } => &group.auto_scaling_group_name,
@@ -163,7 +325,11 @@ impl CloudEffect {
             | CloudEffect::Suspend { group, .. }
             | CloudEffect::Resume { group, .. }
             | CloudEffect::Detach { group, .. }
-            | CloudEffect::Terminate { group, .. } => group,
+            | CloudEffect::Terminate { group, .. }
+            | CloudEffect::Protect { group, .. }
+            | CloudEffect::StartRefresh { group, .. }
+            | CloudEffect::CancelRefresh { group }
+            | CloudEffect::RollbackRefresh { group } => group,
         }
     }
 }

@@ -56,7 +56,7 @@ pub enum Nodes {
     #[default]
     NotAsked,
     /// Asked, and this was the answer.
-    Known(BTreeMap<NodeName, Node>),
+    Known(Seen),
     /// Asked, and there was no (complete) answer.
     Unknown(String),
 }
@@ -82,6 +82,68 @@ pub struct LiveGroup {
     pub activities: Vec<Activity>,
     /// Processes suspended now.
     pub suspended: BTreeSet<String>,
+    /// The newest instance refresh, when there ever was one (AWS keeps them for six weeks).
+    #[serde(default)]
+    pub refresh: Option<Refresh>,
+}
+
+/// An instance refresh of a group: AWS's own engine for replacing instances.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refresh {
+    /// AWS's id of it.
+    pub id: String,
+    /// Where it is.
+    pub status: RefreshStatus,
+    /// How much of the group is done, 0 to 100; none while AWS does not say.
+    pub percentage: Option<u32>,
+    /// The launch template version of its desired configuration; none when it was started without one, or with `$Latest`.
+    pub version: Option<u64>,
+    /// AWS's words on why it is where it is.
+    pub reason: Option<String>,
+}
+
+/// Where an instance refresh is. Source: Auto Scaling API, InstanceRefresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefreshStatus {
+    /// Asked for, not begun.
+    Pending,
+    /// At work, or pausing at a checkpoint.
+    InProgress,
+    /// All instances are replaced; it waits a while for alarms.
+    Baking,
+    /// Done.
+    Successful,
+    /// Given up.
+    Failed,
+    /// Being cancelled.
+    Cancelling,
+    /// Cancelled.
+    Cancelled,
+    /// Taking back what it did.
+    RollbackInProgress,
+    /// Taking back failed.
+    RollbackFailed,
+    /// Everything is taken back.
+    RollbackSuccessful,
+}
+
+impl RefreshStatus {
+    /// Whether AWS is still at work on it: no other one can be started then.
+    pub fn is_active(self) -> bool {
+        match self {
+            RefreshStatus::Pending
+            | RefreshStatus::InProgress
+            | RefreshStatus::Baking
+            | RefreshStatus::Cancelling
+            | RefreshStatus::RollbackInProgress => true,
+            RefreshStatus::Successful
+            | RefreshStatus::Failed
+            | RefreshStatus::Cancelled
+            | RefreshStatus::RollbackFailed
+            | RefreshStatus::RollbackSuccessful => false,
+        }
+    }
 }
 
 /// How a group refers to its launch template.
@@ -132,6 +194,9 @@ pub struct Instance {
     pub version: Option<u64>,
     /// When it was launched.
     pub launched_at: Timestamp,
+    /// Protected from scale-in.
+    #[serde(default)]
+    pub protected: bool,
 }
 
 /// Where an instance is in its life.
@@ -194,26 +259,121 @@ pub enum ActivityStatus {
     Failed,
 }
 
+/// What the Kubernetes API of a cluster showed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Uid of the namespace `kube-system`: which cluster this is, whatever it is called.
+    pub uid: String,
+    /// Its nodes.
+    pub nodes: BTreeMap<NodeName, Node>,
+    /// Critical pods that no node has taken, and do not run.
+    pub waiting: Vec<SickPod>,
+    /// Since when each pod that should be Ready is not, completed and leaving ones aside.
+    pub unready: Vec<Timestamp>,
+    /// What a drain needs and the caller may not do, in the API's words: `create pods/eviction`.
+    pub denied: BTreeSet<String>,
+}
+
 /// One Kubernetes node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// The instance behind it (from `spec.providerID`).
     pub instance: InstanceId,
-    /// Condition Ready is True.
+    /// Condition Ready is True, and NetworkUnavailable is not.
     pub ready: bool,
+    /// Why it is not Ready, in the kubelet's words: reason and message of the condition.
+    pub unready_because: Option<String>,
+    /// Version of its kubelet, e.g. `v1.32.0`.
+    pub kubelet: String,
+    /// It carries the label `node-role.kubernetes.io/control-plane`.
+    pub control_plane: bool,
     /// `spec.unschedulable`: cordoned.
     pub cordoned: bool,
-    /// Pods a drain has to evict (all but DaemonSet and mirror pods).
+    /// What we did to it and have not taken back, as it says itself.
+    pub ours: BTreeSet<NodeMark>,
+    /// Nothing new is put on it where there is another place: the taint that a rolling update gives to old nodes, by whomever.
+    pub tainted: bool,
+    /// Pods that a drain has to wait for (all but completed, DaemonSet and mirror pods).
     pub evictable_pods: u32,
-    /// Pods whose eviction a disruption budget refuses now.
+    /// Those among them that are on their way out already, in their grace period.
+    pub leaving_pods: u32,
+    /// Pods whose eviction is refused now, or may be by policy.
     pub blocked: Vec<PodBlock>,
+    /// Critical pods on it that are not Ready.
+    pub sick: Vec<SickPod>,
+    /// Components of the control plane that have a pod on it, by their label `k8s-app`.
+    pub components: BTreeSet<String>,
 }
 
-/// A pod whose eviction is refused, and by what.
+/// Something that a drain does to a node, beside evicting its pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeMark {
+    /// `spec.unschedulable`.
+    Cordoned,
+    /// Label `node.kubernetes.io/exclude-from-external-load-balancers`.
+    OutOfLoadBalancers,
+    /// Annotation `cluster-autoscaler.kubernetes.io/scale-down-disabled`.
+    KeptFromAutoscaler,
+    /// Taint `kops.k8s.io/scheduled-for-update`, effect PreferNoSchedule.
+    Tainted,
+}
+
+/// A pod that stands in the way of a drain, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PodBlock {
     /// `namespace/name` of the pod.
     pub pod: String,
-    /// `namespace/name` of the disruption budget.
-    pub budget: String,
+    /// Its uid: a pod made anew under the same name has another one.
+    pub uid: String,
+    /// Why.
+    pub hold: Hold,
+    /// Who makes it anew: `ReplicaSet web/api-5d4f`; nobody for a bare pod.
+    pub owner: Option<String>,
+    /// When it was made, or one of its containers started last.
+    pub started_at: Timestamp,
+    /// When the youngest other pod of its owner was made or started last.
+    pub sibling_started_at: Option<Timestamp>,
+}
+
+/// Why a pod stands in the way of a drain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hold {
+    /// This disruption budget (`namespace/name`) allows no disruption now.
+    Budget(String),
+    /// Nobody would make it anew. In the way only where the policy says so.
+    NoController,
+    /// It has data in an `emptyDir` that goes with it. In the way only where the policy says so.
+    EmptyDir,
+}
+
+/// A pod with priority class `system-cluster-critical` or `system-node-critical` that does not run as it should.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SickPod {
+    /// `namespace/name`.
+    pub pod: String,
+    /// What is wrong, e.g. `container calico-node is not ready: CrashLoopBackOff`.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// `system-cluster-critical`: the whole cluster depends on it, not only its node.
+    pub cluster_critical: bool,
+}
+
+impl std::fmt::Display for PodBlock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let owner = self.owner.as_ref().map(|o| format!(" (of {o})")).unwrap_or_default();
+        match &self.hold {
+            Hold::Budget(budget) => write!(f, "{}{owner} by disruption budget {budget}", self.pod),
+            Hold::NoController => write!(f, "{} by the policy to keep pods that nobody would make anew", self.pod),
+            Hold::EmptyDir => write!(f, "{}{owner} by the policy to keep data in emptyDir", self.pod),
+        }
+    }
+}
+
+impl std::fmt::Display for SickPod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.pod, self.why)
+    }
 }

@@ -4,6 +4,7 @@ mod definition;
 mod effect;
 mod live;
 mod names;
+mod snapshot;
 mod time;
 
 pub use definition::{
@@ -11,10 +12,11 @@ pub use definition::{
     InstanceRequirements, InstancesDistribution, LaunchTemplate, LaunchTemplateData, LifecycleHook, MetadataOptions, MixedInstancesPolicy,
     Monitoring, NetworkInterface, Override, Placement, Range, SpotOptions, Tag, TagSpecification, WarmPool, digest_of,
 };
-pub use effect::{Applied, CloudEffect, Effect, NodeEffect, UserData};
+pub use effect::{Applied, CloudEffect, Effect, EmptyDir, Eviction, NodeEffect, PodRef, RefreshPreferences, Unmanaged, UserData};
 pub use live::{
-    Activity, ActivityStatus, Gap, Health, Instance, Lifecycle, Live, LiveCluster, LiveGroup, Market, Node, Nodes, PodBlock, TemplateVersion,
-    VersionRef,
+    Activity, ActivityStatus, Gap, Health, Hold, Instance, Lifecycle, Live, LiveCluster, LiveGroup, Market, Node, NodeMark, Nodes, PodBlock, Refresh,
+    RefreshStatus, Seen, SickPod, TemplateVersion, VersionRef,
 };
 pub use names::{AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError, NodeName, Region, StageName};
+pub use snapshot::{Residence, SNAPSHOT_VERSION, Snapshot};
 pub use time::{Span, SpanError, Timestamp};

@@ -4,6 +4,18 @@ use std::future::Future;
 
 use crate::model::{Applied, ClusterName, NodeEffect, Nodes};
 
+#[cfg(feature = "kubernetes")]
+pub mod kube;
+
+/// How the Kubernetes API of a cluster is reached, and what is known of the cluster behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Context of the kubeconfig.
+    pub context: String,
+    /// Uid of its namespace `kube-system`, from the baseline: another one is another cluster, and refused.
+    pub uid: Option<String>,
+}
+
 /// The Kubernetes API of the clusters of a fleet.
 pub trait NodeApi: Send + Sync {
     /// The nodes of a cluster; an API that does not answer is [`Nodes::Unknown`], never no nodes.

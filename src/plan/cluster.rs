@@ -6,7 +6,8 @@ use serde_json::Value as Json;
 
 use super::{Allow, Baseline, Blocked, ClusterPlan, DocumentChange, FieldChange, Found, GroupChange, Target, Wanted, fields};
 use crate::desired::DesiredGroup;
-use crate::fleet::Rolling;
+use crate::fleet::{Rolling, Strategy};
+use crate::kops::Role;
 use crate::model::{
     AsgName, Definition, Digest, GroupName, InstanceId, LaunchTemplate, LaunchTemplateData, Lifecycle, LiveCluster, LiveGroup, UserData, VersionRef,
     digest_of,
@@ -83,7 +84,7 @@ fn update(plan: &mut ClusterPlan, name: &AsgName, group: &DesiredGroup, live: &L
         });
     }
     let replace = replacements(live, &wanted.launch_template.launch_template_data);
-    if changes.is_empty() && (replace.is_empty() || !replaces(group)) {
+    if changes.is_empty() && (replace.is_empty() || !replaces(group, rolling)) {
         return;
     }
     sizes(plan, name, live.desired, &wanted, allow);
@@ -96,13 +97,15 @@ fn update(plan: &mut ClusterPlan, name: &AsgName, group: &DesiredGroup, live: &L
             from: Box::new(Found { definition, version: live.version, desired: live.desired }),
             fields: changes,
             existing_version,
-            replace: if replaces(group) { replace } else { BTreeMap::new() },
+            replace: if replaces(group, rolling) { replace } else { BTreeMap::new() },
         },
     );
 }
 
-fn replaces(group: &DesiredGroup) -> bool {
-    group.rolling_update.drain_and_terminate != Some(false)
+/// Whether instances that run something else are replaced at all. The control plane never waits for chance to replace it.
+fn replaces(group: &DesiredGroup, rolling: &Rolling) -> bool {
+    let waits = rolling.of(&group.definition.instance_group).strategy == Strategy::OnNextLaunch && group.role != Role::ControlPlane;
+    group.rolling_update.drain_and_terminate != Some(false) && !waits
 }
 
 fn moving_reference(version: VersionRef) -> Option<&'static str> {
@@ -132,14 +135,14 @@ fn instances(n: u32) -> String {
 }
 
 fn target(group: &DesiredGroup, user_data: UserData, rolling: &Rolling) -> Target {
-    let mut rolling = rolling.clone();
+    let mut rolling = rolling.of(&group.definition.instance_group);
     if let Some(surge) = group.rolling_update.max_surge {
         rolling.max_surge = surge;
     }
     if let Some(unavailable) = group.rolling_update.max_unavailable {
         rolling.max_unavailable = unavailable;
     }
-    Target { definition: group.definition.clone().canonical(), role: group.role, user_data, rolling, replace_instances: replaces(group) }
+    Target { definition: group.definition.clone().canonical(), role: group.role, user_data, replace_instances: replaces(group, &rolling), rolling }
 }
 
 fn retired_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluster, allow: Allow) {

@@ -191,6 +191,9 @@ pub struct Baseline {
     pub since: Timestamp,
     /// The documents other than InstanceGroups, as applied.
     pub documents: BTreeMap<String, Json>,
+    /// Uid of the cluster's namespace `kube-system`, when its Kubernetes API was asked: another one is another cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<String>,
 }
 
 /// What the person who asked allows.

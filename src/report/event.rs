@@ -45,6 +45,7 @@ fn words(event: &Event) -> Option<(String, String)> {
         Event::WaveStarted { stage, wave } => (in_stage(stage), format!("wave {} starts", wave + 1)),
         Event::WavePassed { stage, wave } => (in_stage(stage), format!("wave {} passed", wave + 1)),
         Event::ClusterStarted { cluster } => (subject(cluster, None), "starts".into()),
+        Event::Preflight { cluster, uid: _, unready: _, findings } => (subject(cluster, None), preflight(findings)),
         Event::ClusterRolled { cluster } => (subject(cluster, None), "all groups done, gates decide now".into()),
         Event::ClusterVerified { cluster, since, evidence } => {
             (subject(cluster, None), format!("verified, soak counts from {}{}", clock(*since), because(evidence)))
@@ -56,6 +57,7 @@ fn words(event: &Event) -> Option<(String, String)> {
         Event::Stuck { cluster, group, why, advice } => (subject(cluster, group.as_ref()), format!("STUCK: {why}; what to do: {advice}")),
         Event::GroupStarted { cluster, group, instances } => (of(cluster, group), group_started(*instances)),
         Event::CanaryUp { cluster, group } => (of(cluster, group), "canary is in service and Ready, bakes now".into()),
+        Event::CanaryLost { cluster, group, why } => (of(cluster, group), format!("canary lost, its bake begins anew: {why}")),
         Event::CanaryProven { cluster, group, evidence } => (of(cluster, group), format!("canary proven, the rest follows{}", because(evidence))),
         Event::DrainStarted { cluster, group, instance, node } => {
             let node = node.as_ref().map_or("which has no node".to_owned(), |n| format!("node {n}"));
@@ -67,6 +69,8 @@ fn words(event: &Event) -> Option<(String, String)> {
         Event::SurgeTaken { cluster, group, left } => (of(cluster, group), format!("an autoscaler took surge back, {left} left")),
         Event::DrainAbandoned { cluster, group, instance } => (of(cluster, group), format!("stops draining {instance}, gives its node back")),
         Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
+        Event::Held => (whole(), "held: nothing more happens until a person resumes it, or rolls it back".into()),
+        Event::RollbackAsked { by, reason } => (whole(), format!("rollback asked for by {by} ({reason}): all of it, the newest wave first")),
         Event::RollbackStarted { clusters } => (whole(), rollback(clusters)),
         Event::AbortStarted { by, reason } => (whole(), format!("abort asked for by {by} ({reason}): gives back what is open, then stops")),
         Event::Resumed { by } => (whole(), format!("taken up again by {by}")),
@@ -92,6 +96,14 @@ fn started(rollout: &Rollout) -> String {
         rollout.release.short(),
         count(changing, "cluster")
     )
+}
+
+fn preflight(findings: &[String]) -> String {
+    if findings.is_empty() {
+        "looked at its nodes: nothing stands in the way of drains".into()
+    } else {
+        format!("will stand in the way of drains: {}", findings.join("; "))
+    }
 }
 
 fn rollback(clusters: &BTreeSet<ClusterName>) -> String {

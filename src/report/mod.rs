@@ -1,5 +1,6 @@
 //! Plan, rollout, event and difference → text, JSON and markdown. Listens and writes strings; decides nothing, reads nothing, prints nothing.
 
+mod chart;
 mod diff;
 mod event;
 mod explain;
@@ -10,13 +11,16 @@ mod markdown;
 mod plan_file;
 mod plan_text;
 mod progress;
+mod rehearsal;
 mod shape;
+mod snapshot_file;
 mod status;
 mod style;
 mod summary;
 mod wording;
 mod work;
 
+pub use chart::rehearsal_html;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text};
 pub use event::{EVENT_VERSION, event_json, event_line};
 pub use explain::{DocumentStory, Input, Replaced, ValueStory, WrittenLine, document_text, values_text};
@@ -25,6 +29,8 @@ pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use plan_file::{PlanFileError, plan_from_json, plan_json};
 pub use plan_text::plan_text;
 pub use progress::progress_lines;
+pub use rehearsal::{Fate, Rehearsal, Runs, fates_text, rehearsal_text, runs_text};
+pub use snapshot_file::{SnapshotFileError, snapshot_from_json, snapshot_json};
 pub use status::{approve_command, status_text};
 pub use style::Style;
 pub use summary::{Counts, StageSummary, Summary, summary};

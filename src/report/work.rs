@@ -28,6 +28,12 @@ pub(super) fn state(rollout: &Rollout, progress: &Progress, now: Timestamp) -> S
     if progress.stuck.is_some() {
         return "STUCK until a person acts".into();
     }
+    if progress.held {
+        return "FAILED and held until a person decides".into();
+    }
+    if progress.rollback_asked.is_some() {
+        return "rollback comes next".into();
+    }
     match &progress.direction {
         Direction::Back(_) => "rolling back".into(),
         Direction::Aborting => "aborting".into(),

@@ -110,6 +110,7 @@ fn stage_run(stage: &Stage, plan: &Plan, inputs: &Inputs<'_>) -> StageRun {
         approval: stage.approval,
         soak: stage.soak,
         freeze: stage.freeze.clone(),
+        on_failure: stage.on_failure,
         waves: waves.filter(|w| !w.clusters.is_empty()).collect(),
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::gate::{self, Asked, GateOutcome, NodeView, Readiness};
+use super::gate::{self, Asked, GateOutcome, NodeView, NodesAsked, Readiness};
 use super::group::{self, Mode, View};
 use super::next::{Budget, Mark, Out};
 use super::progress::{ClusterProgress, ClusterState, GroupProgress, GroupState, Progress};
-use super::{ClusterRun, Event, GroupTask, Rollout, Scope, Task, Verdict, replace, undo};
+use super::validate::Limits;
+use super::{ClusterRun, Event, GroupTask, Rollout, Scope, Task, Verdict, preflight, replace, undo};
 use crate::kops::Role;
 use crate::model::{AsgName, CloudEffect, Effect, Live, LiveCluster, Nodes, Span, Timestamp};
 
@@ -19,10 +20,10 @@ pub(super) struct Turn<'a> {
 }
 
 /// A cluster and everything that is known of it.
-struct Sight<'a> {
-    run: &'a ClusterRun,
-    progress: &'a ClusterProgress,
-    live: &'a LiveCluster,
+pub(super) struct Sight<'a> {
+    pub(super) run: &'a ClusterRun,
+    pub(super) progress: &'a ClusterProgress,
+    pub(super) live: &'a LiveCluster,
     nodes: NodeView<'a>,
 }
 
@@ -55,6 +56,7 @@ pub(super) fn forward(turn: &Turn<'_>, run: &ClusterRun, out: &mut Out<'_>) {
     let mark = out.mark();
     if let Some(sight) = turn.sight(run, out) {
         match sight.progress.state {
+            ClusterState::Rolling if !preflight::done(turn, &sight, out) => {}
             ClusterState::Rolling => {
                 if !phases(&run.groups).any(|phase| phase.turn(turn, &sight, &run.groups, Mode::Forward, out)) {
                     out.records.push(Event::ClusterRolled { cluster: run.cluster.clone() });
@@ -92,7 +94,14 @@ pub(super) fn heal(turn: &Turn<'_>, run: &ClusterRun, out: &mut Out<'_>) {
 pub(super) fn watch(turn: &Turn<'_>, run: &ClusterRun, until: Timestamp, out: &mut Out<'_>) -> bool {
     let mark = out.mark();
     let seen = turn.sight(run, out).is_some_and(|sight| {
-        let verdict = gate::kubernetes(sight.live, staying(run), Timestamp::from_millis(0), run.rolling.ready_timeout, turn.now);
+        let verdict = gate::kubernetes(&NodesAsked {
+            live: sight.live,
+            limits: Limits { roles: &run.roles, groups: &staying(run).collect() },
+            since: Timestamp::from_millis(0),
+            patience: run.rolling.ready_timeout,
+            now: turn.now,
+            before: sight.progress.before.as_ref(),
+        });
         let needs_nodes = turn.rollout.gates.iter().any(|g| matches!(g.kind, crate::fleet::GateKind::Kubernetes));
         match verdict {
             Verdict::Fail(why) if needs_nodes => broken(&sight, why, out),
@@ -215,6 +224,7 @@ fn view<'a>(turn: &Turn<'a>, sight: &'a Sight<'a>, task: &'a GroupTask, group: &
         task,
         group,
         progress: sight.progress,
+        roles: &sight.run.roles,
         live_cluster: sight.live,
         live: sight.live.groups.get(&task.asg),
         nodes: &sight.nodes,
@@ -255,6 +265,7 @@ fn budget(turn: &Turn<'_>, sight: &Sight<'_>) -> Budget {
         most: rolling.cluster_surge,
         rate: rolling.rate.instances.saturating_sub(disrupted),
         rate_back: recent.first().map(|at| *at + rolling.rate.per),
+        forced: BTreeSet::new(),
     }
 }
 
@@ -267,6 +278,8 @@ fn check(turn: &Turn<'_>, sight: &Sight<'_>, since: Timestamp, out: &mut Out<'_>
         live: sight.live,
         now: turn.now,
         scope: Scope::Cluster,
+        name: None,
+        roles: &sight.run.roles,
         groups: staying(sight.run).collect(),
         since,
         deadline_from: since,

@@ -103,6 +103,18 @@ pub enum Event {
         /// Cluster.
         cluster: ClusterName,
     },
+    /// A look at the Kubernetes API before the first change of a cluster: what later looks are compared with, and what will stand in
+    /// the way of drains.
+    Preflight {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Which cluster it is: uid of its namespace `kube-system`.
+        uid: String,
+        /// Pods that should be Ready and are not, for longer than a start takes.
+        unready: u32,
+        /// What stands in the way, all of it.
+        findings: Vec<String>,
+    },
     /// All groups of a cluster are done; its gates decide now.
     ClusterRolled {
         /// Cluster.
@@ -139,6 +151,15 @@ pub enum Event {
         cluster: ClusterName,
         /// Group.
         group: AsgName,
+    },
+    /// An instance of the canary went while it baked: the bake begins anew with the one that takes its place.
+    CanaryLost {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// What was seen.
+        why: String,
     },
     /// The canary of a group is proven.
     CanaryProven {
@@ -233,6 +254,15 @@ pub enum Event {
         group: Option<AsgName>,
         /// Why.
         why: String,
+    },
+    /// Something failed in a stage whose failures are for a person to decide: everything stays as it is until then.
+    Held,
+    /// A person asked for the way back: of all clusters that were touched, the newest wave first.
+    RollbackAsked {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
     },
     /// The way back began: these clusters return to what they ran.
     RollbackStarted {

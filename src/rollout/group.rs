@@ -1,10 +1,11 @@
 //! One group's next move: create, update or retire. Replacing its instances is in `replace`. Looks at live state, never acts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::gate::{Asked, NodeView, Readiness};
 use super::next::{Budget, Out};
 use super::{ClusterProgress, Event, GroupProgress, GroupState, GroupTask, Rollout, Scope, Task, VersionSource, replace};
+use crate::kops::Role;
 use crate::model::{AsgName, CloudEffect, ClusterName, Definition, InstanceId, Lifecycle, LiveCluster, LiveGroup, Timestamp, UserData};
 
 /// A step that was tried this often without an answer needs a person.
@@ -17,6 +18,7 @@ pub(super) struct View<'a> {
     pub(super) task: &'a GroupTask,
     pub(super) group: &'a GroupProgress,
     pub(super) progress: &'a ClusterProgress,
+    pub(super) roles: &'a BTreeMap<AsgName, Role>,
     pub(super) live_cluster: &'a LiveCluster,
     pub(super) live: Option<&'a LiveGroup>,
     pub(super) nodes: &'a NodeView<'a>,
@@ -241,6 +243,8 @@ impl<'a> View<'a> {
             live: self.live_cluster,
             now: self.now,
             scope,
+            name: Some(&self.task.name),
+            roles: self.roles,
             groups,
             since,
             deadline_from,

@@ -7,22 +7,33 @@ mod freeze;
 mod gate;
 mod group;
 mod next;
+mod preflight;
 mod progress;
+mod recall;
 mod replace;
+mod rules;
+mod seen;
 mod undo;
+mod validate;
 
 pub use build::{BuildError, Inputs, build};
 pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
-pub use next::{Check, Next, State, Step, Waiting, next};
+pub use next::{Check, Next, Question, State, Step, Waiting, next};
 pub use progress::{
-    ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending, GroupProgress, GroupState, IllegalRecord, Intent, Progress, Stuck,
+    Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending, GroupProgress, GroupState, IllegalRecord, Intent, Progress,
+    Stuck,
 };
+pub use validate::{COMPONENTS, Failure, Limits, failures, of_this_cluster};
+
+pub use recall::{NoRecall, may_recall};
+pub use rules::broken_rules;
+pub use seen::{GroupSeen, Seen, Step as SeenStep};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::{Freeze, GateSpec, Rolling};
+use crate::fleet::{Freeze, GateSpec, OnFailure, Rolling};
 use crate::kops::Role;
 use crate::model::{AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, Span, StageName, Timestamp, UserData};
 use crate::plan::Baseline;
@@ -66,6 +77,9 @@ pub struct StageRun {
     pub soak: Span,
     /// When it may not start anything.
     pub freeze: Vec<Freeze>,
+    /// What follows when something fails in it.
+    #[serde(default)]
+    pub on_failure: OnFailure,
     /// Waves in order.
     pub waves: Vec<WaveRun>,
 }
@@ -174,6 +188,11 @@ impl Rollout {
     /// The cluster of that name.
     pub fn cluster(&self, name: &ClusterName) -> Option<&ClusterRun> {
         self.clusters().find(|c| c.cluster == *name)
+    }
+
+    /// The stage of a cluster.
+    pub fn stage_of(&self, cluster: &ClusterName) -> Option<&StageRun> {
+        self.stages.iter().find(|s| s.waves.iter().flat_map(|w| &w.clusters).any(|c| c.cluster == *cluster))
     }
 
     /// The stage of that name.

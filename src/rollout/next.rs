@@ -7,6 +7,7 @@ use super::freeze::frozen_until;
 use super::group::View;
 use super::progress::{ClusterState, Direction, Ending, GroupState, Intent, Progress};
 use super::{ClusterRun, Event, Rollout, Scope, StageRun, StepId, WaveRun};
+use crate::fleet::{HttpGate, OnFailure, PromqlGate};
 use crate::model::{AsgName, CloudEffect, ClusterName, Effect, Live, NodeEffect, Span, StageName, Timestamp};
 
 /// What comes now. Records first: while there are any, nothing else is done before they are written and `next` is asked again.
@@ -48,8 +49,19 @@ pub struct Check {
     pub scope: Scope,
     /// Gate.
     pub gate: String,
-    /// Program and arguments.
-    pub command: Vec<String>,
+    /// What is asked.
+    pub question: Question,
+}
+
+/// What a gate asks, with every placeholder filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// A command of the fleet: program and arguments.
+    Command(Vec<String>),
+    /// An HTTP server.
+    Http(HttpGate),
+    /// Prometheus.
+    Promql(PromqlGate),
 }
 
 /// Something that is being waited for.
@@ -84,6 +96,8 @@ pub enum State {
     },
     /// A person has to act.
     Stuck,
+    /// It failed, and a person has to say whether it tries again or goes back.
+    Held,
     /// It is over.
     Ended(Ending),
 }
@@ -96,6 +110,8 @@ pub(super) struct Budget {
     pub(super) rate: u32,
     /// When the rate allows the next one.
     pub(super) rate_back: Option<Timestamp>,
+    /// Owners of whom a pod is deleted by force in this round: none loses two.
+    pub(super) forced: BTreeSet<String>,
 }
 
 /// Collects what comes now.
@@ -221,11 +237,16 @@ fn decide(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp, o
     if progress.stuck.is_some() {
         return State::Stuck;
     }
+    if progress.rollback_asked.is_some() {
+        out.records.push(Event::RollbackStarted { clusters: touched(rollout, progress) });
+        return State::Going;
+    }
     let turn = Turn { rollout, progress, live, now };
     match &progress.direction {
         Direction::Forward => match &progress.failure {
-            Some((cluster, _, _)) => {
-                out.records.push(Event::RollbackStarted { clusters: touched_beside(rollout, progress, cluster) });
+            Some(_) if progress.held => State::Held,
+            Some((cluster, _, why)) => {
+                out.records.push(after_failure(rollout, progress, cluster, why));
                 State::Going
             }
             None => forward(&turn, out),
@@ -358,17 +379,16 @@ fn soak<'r>(turn: &Turn<'_>, clusters: impl Iterator<Item = &'r ClusterRun>, soa
     }
 }
 
+/// The newest wave first; the clusters of a wave go back together.
 fn back(turn: &Turn<'_>, clusters: &BTreeSet<ClusterName>, out: &mut Out<'_>) -> State {
-    let mut left = 0;
-    for run in turn.rollout.clusters().filter(|c| clusters.contains(&c.cluster)) {
+    let away = |run: &&ClusterRun| {
         let restored = turn.progress.clusters.get(&run.cluster).is_some_and(|c| c.state == ClusterState::Restored);
-        if !restored {
-            left += 1;
-            cluster::back(turn, run, out);
-        }
-    }
-    if left == 0 {
-        out.records.push(Event::RolledBack);
+        clusters.contains(&run.cluster) && !restored
+    };
+    let waves: Vec<&WaveRun> = turn.rollout.stages.iter().flat_map(|s| &s.waves).collect();
+    match waves.into_iter().rev().find(|w| w.clusters.iter().any(|run| away(&run))) {
+        Some(wave) => wave.clusters.iter().filter(away).for_each(|run| cluster::back(turn, run, out)),
+        None => out.records.push(Event::RolledBack),
     }
     State::Going
 }
@@ -386,6 +406,26 @@ fn abort(turn: &Turn<'_>, out: &mut Out<'_>) -> State {
         out.records.push(Event::Aborted);
     }
     State::Going
+}
+
+/// What follows a failure, as its stage says.
+fn after_failure(rollout: &Rollout, progress: &Progress, cluster: &ClusterName, why: &str) -> Event {
+    match rollout.stage_of(cluster).map(|s| s.on_failure).unwrap_or_default() {
+        OnFailure::Rollback => Event::RollbackStarted { clusters: touched_beside(rollout, progress, cluster) },
+        OnFailure::Hold => Event::Held,
+        OnFailure::Stop => Event::AbortStarted { by: "on_failure: stop".into(), reason: format!("{cluster}: {why}") },
+    }
+}
+
+/// Every cluster in which anything was begun, those aside that are back where they came from.
+pub(super) fn touched(rollout: &Rollout, progress: &Progress) -> BTreeSet<ClusterName> {
+    let mut all = BTreeSet::new();
+    for run in rollout.clusters() {
+        let found = progress.clusters.get(&run.cluster);
+        let away = found.is_some_and(|c| c.state != ClusterState::Restored && c.groups.values().any(|g| g.touched));
+        all.extend(away.then(|| run.cluster.clone()));
+    }
+    all
 }
 
 /// The clusters of the failing cluster's wave that were touched: they go back together. Waves before it were verified, and stay.

@@ -1,23 +1,32 @@
-//! Gates that need asking: a command of the fleet. Exit 0 passes, 75 (try again later, as in sysexits.h) waits, anything else fails.
+//! Gates that need asking. A command of the fleet: exit 0 passes, 75 (try again later, as in sysexits.h) waits, anything else fails.
+//! What an HTTP server or Prometheus says is read in `web`.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::rollout::{Check, Scope, Verdict};
+use super::{Drive, web};
+use crate::rollout::{Check, Question, Scope, Verdict};
 
 /// A gate's command that takes longer has not answered.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Asks one gate. What cannot be asked does not pass.
-pub(super) async fn ask(check: &Check, folder: &Path) -> Verdict {
-    let Some((program, arguments)) = check.command.split_first() else {
+pub(super) async fn ask(check: &Check, drive: &Drive) -> Verdict {
+    match &check.question {
+        Question::Command(command) => run(check, command, drive).await,
+        Question::Http(gate) => web::http(gate, drive.environment).await,
+        Question::Promql(gate) => web::promql(gate, drive.environment).await,
+    }
+}
+
+async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
+    let Some((program, arguments)) = command.split_first() else {
         return Verdict::Fail("the gate has no command".into());
     };
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
+    command.args(arguments).current_dir(&drive.folder).stdin(Stdio::null()).kill_on_drop(true);
     command.env("KFLEET_CLUSTER", check.cluster.as_str()).env("KFLEET_GATE", &check.gate);
     if let Scope::Canary(group) = &check.scope {
         command.env("KFLEET_GROUP", group.as_str());

@@ -3,6 +3,7 @@
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::Live;
 use crate::nodes::NodeApi;
+use crate::rollout::of_this_cluster;
 
 /// The live state of these clusters, nodes among it.
 ///
@@ -12,7 +13,7 @@ pub async fn look<W: Cloud + NodeApi>(world: &W, places: &[Place]) -> Result<Liv
     let mut live = world.read(places).await?;
     for place in places {
         if let Some(cluster) = live.clusters.get_mut(&place.cluster) {
-            cluster.nodes = world.nodes(&place.cluster).await;
+            cluster.nodes = of_this_cluster(cluster, world.nodes(&place.cluster).await);
         }
     }
     Ok(live)

@@ -2,6 +2,9 @@
 
 mod checks;
 mod look;
+mod rehearsal;
+mod under_way;
+mod web;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -15,6 +18,9 @@ use crate::rollout::{ClusterRun, ClusterState, Direction, Ending, Event, Next, P
 use crate::store::{Journal, Locks, Request, Store, StoreError};
 
 pub use look::look;
+pub use rehearsal::{Rehearsed, rehearse};
+
+use under_way::places_under_way;
 
 /// How a call of [`run`] ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +38,8 @@ pub enum Outcome {
     },
     /// A person has to act.
     Stuck,
+    /// It failed, and a person has to say whether it tries again or goes back.
+    Held,
     /// The caller asked to step back.
     Interrupted,
 }
@@ -82,6 +90,8 @@ pub struct Drive {
     pub by: String,
     /// The fleet's folder: commands of gates run there.
     pub folder: PathBuf,
+    /// What an environment variable holds: headers of gates are named by theirs.
+    pub environment: fn(&str) -> Option<String>,
     /// Between two looks while something is under way.
     pub poll: Span,
     /// Between two looks while only time passes.
@@ -123,7 +133,12 @@ pub async fn run<W: Cloud + NodeApi>(
 /// # Errors
 /// When it is not, or the cloud does not say to the end of the retries, `poll` apart.
 pub async fn fence<W: Cloud>(world: &W, rollout: &Rollout, poll: Span) -> Result<(), RunError> {
-    for run in rollout.clusters().filter(|c| !c.groups.is_empty()) {
+    fence_of(world, rollout, poll, |_| true).await
+}
+
+/// As [`fence`], for some of its clusters: those of a wave, before the wave begins.
+async fn fence_of<W: Cloud>(world: &W, rollout: &Rollout, poll: Span, meant: impl Fn(&ClusterRun) -> bool) -> Result<(), RunError> {
+    for run in rollout.clusters().filter(|c| !c.groups.is_empty() && meant(c)) {
         let place = place(run);
         let found = patiently(world, poll, || world.account(&place)).await?;
         if found != run.account {
@@ -250,6 +265,10 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 let counts = !over && plan == rollout.plan && rollout.stage(&stage).is_some() && !progress.stages_started.contains(&stage);
                 counts.then_some(Event::Approved { stage, by, expires })
             }
+            Request::Rollback { by, reason } => {
+                let back = over || progress.direction != Direction::Forward || progress.rollback_asked.is_some();
+                (!back).then_some(Event::RollbackAsked { by, reason })
+            }
             Request::Abort { by, reason } => {
                 let turned = over || progress.direction == Direction::Aborting;
                 (!turned).then_some(Event::AbortStarted { by, reason })
@@ -262,8 +281,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         for event in &events {
             if let Event::WaveStarted { stage, wave } = event {
                 let changing = self.journal.rollout().stage(stage).and_then(|s| s.waves.get(*wave)).map(crate::rollout::WaveRun::changing);
-                self.lock(changing.unwrap_or_default())?;
-                self.fence().await?;
+                let changing = changing.unwrap_or_default();
+                self.lock(changing.clone())?;
+                fence_of(self.world, self.journal.rollout(), self.drive.poll, |run| changing.contains(&run.cluster)).await?;
             }
             if let Event::RollbackStarted { clusters } = event {
                 self.lock(clusters.clone())?;
@@ -290,10 +310,12 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | Event::StagePassed { .. }
             | Event::WaveStarted { .. }
             | Event::ClusterStarted { .. }
+            | Event::Preflight { .. }
             | Event::ClusterRolled { .. }
             | Event::SoakBroken { .. }
             | Event::GroupStarted { .. }
             | Event::CanaryUp { .. }
+            | Event::CanaryLost { .. }
             | Event::CanaryProven { .. }
             | Event::DrainStarted { .. }
             | Event::SetAside { .. }
@@ -304,6 +326,8 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | Event::Intent { .. }
             | Event::Outcome { .. }
             | Event::Failed { .. }
+            | Event::Held
+            | Event::RollbackAsked { .. }
             | Event::RollbackStarted { .. }
             | Event::Stuck { .. }
             | Event::AbortStarted { .. }
@@ -316,6 +340,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     fn baseline(&self, cluster: &ClusterName, since: Timestamp) -> Result<(), RunError> {
         let rollout = self.journal.rollout();
         let Some(run) = rollout.cluster(cluster) else { return Ok(()) };
+        let seen = self.journal.progress().clusters.get(cluster).and_then(|c| c.before.as_ref()).map(|b| b.uid.clone());
         let baseline = Baseline {
             version: 1,
             cluster: cluster.clone(),
@@ -324,6 +349,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             rollout: rollout.id.clone(),
             since,
             documents: run.documents.clone(),
+            kubernetes: seen.or_else(|| run.previous.as_ref()?.kubernetes.clone()),
         };
         Ok(self.store.put_baseline(&baseline)?)
     }
@@ -365,6 +391,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             State::Going => Ok(None),
             State::Ended(ending) => Ok(Some(Outcome::Ended(*ending))),
             State::Stuck => Ok(Some(Outcome::Stuck)),
+            State::Held => Ok(Some(Outcome::Held)),
             State::WaitingForPerson { stage } if self.drive.auto_approve => {
                 let expires = self.world.now() + Span::from_secs(3_600);
                 self.append(vec![Event::Approved { stage: stage.clone(), by: "--auto-approve".into(), expires }])?;
@@ -393,7 +420,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         let now = self.world.now();
         let watch = match &next.state {
             State::WaitingForTime { until, .. } => Some((now + self.drive.watch).min(*until)),
-            State::Going | State::WaitingForPerson { .. } | State::Stuck | State::Ended(_) => None,
+            State::Going | State::WaitingForPerson { .. } | State::Stuck | State::Held | State::Ended(_) => None,
         };
         let idle = next.steps.is_empty() && next.checks.is_empty();
         self.ask(&next).await?;
@@ -408,7 +435,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
 
     async fn ask(&mut self, next: &Next) -> Result<(), RunError> {
         for check in &next.checks {
-            let verdict = checks::ask(check, &self.drive.folder).await;
+            let verdict = checks::ask(check, self.drive).await;
             let (cluster, scope, gate) = (check.cluster.clone(), check.scope.clone(), check.gate.clone());
             self.append(vec![Event::Answered { cluster, scope, gate, verdict }])?;
         }
@@ -491,12 +518,4 @@ fn is_eviction(effect: &Effect) -> bool {
 
 fn place(run: &ClusterRun) -> Place {
     Place { cluster: run.cluster.clone(), account: run.account.clone(), region: run.region.clone() }
-}
-
-/// Clusters of the stages that have begun and not passed; on the way back, every cluster of a stage that has begun.
-fn places_under_way(rollout: &Rollout, progress: &Progress) -> Vec<Place> {
-    let forward = progress.direction == Direction::Forward && progress.failure.is_none();
-    let stages =
-        rollout.stages.iter().filter(|s| progress.stages_started.contains(&s.name) && !(forward && progress.stages_passed.contains(&s.name)));
-    stages.flat_map(|s| &s.waves).flat_map(|w| &w.clusters).map(place).collect()
 }

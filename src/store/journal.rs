@@ -14,6 +14,8 @@ pub struct Journal {
     path: PathBuf,
     rollout: Rollout,
     progress: Progress,
+    /// A write failed, and so did every attempt to find out what it left.
+    lost: bool,
 }
 
 impl Journal {
@@ -31,7 +33,7 @@ impl Journal {
         remove(&unnamed)?;
         let file = OpenOptions::new().read(true).append(true).create_new(true).open(&unnamed).map_err(error)?;
         lock(&file, &path, &rollout.id)?;
-        let mut journal = Journal { file, path: path.clone(), rollout: rollout.clone(), progress: Progress::new(rollout) };
+        let mut journal = Journal { file, path: path.clone(), rollout: rollout.clone(), progress: Progress::new(rollout), lost: false };
         let records = journal.append(rollout.started_at, vec![Event::Started { rollout: Box::new(rollout.clone()) }])?;
         // Unlike a rename, this refuses a name that is taken.
         fs::hard_link(&unnamed, &path).map_err(error)?;
@@ -64,7 +66,7 @@ impl Journal {
             file.seek(SeekFrom::End(0)).map_err(error)?;
         }
         let (rollout, progress) = fold(&records, &path)?;
-        Ok(Journal { file, path, rollout, progress })
+        Ok(Journal { file, path, rollout, progress, lost: false })
     }
 
     /// The rollout.
@@ -82,20 +84,45 @@ impl Journal {
     /// # Errors
     /// When they cannot be written, or cannot follow what stands before them; nothing may be acted upon then.
     pub fn append(&mut self, at: crate::model::Timestamp, events: Vec<Event>) -> Result<Vec<Record>, StoreError> {
+        if self.lost {
+            return Err(StoreError::Damaged { path: self.path.clone(), why: "an earlier write failed, and what it left cannot be read".into() });
+        }
+        // In place, and brought back from the file when it fails: a copy of the whole fleet's progress with every record
+        // would make a rollout cost the square of its clusters.
+        let written = self.write(at, events);
+        if written.is_err() {
+            self.lost = self.recover().is_err();
+        }
+        written
+    }
+
+    fn write(&mut self, at: crate::model::Timestamp, events: Vec<Event>) -> Result<Vec<Record>, StoreError> {
         let mut text = Vec::new();
-        let mut progress = self.progress.clone();
         let mut records = Vec::with_capacity(events.len());
         for event in events {
-            let record = Record { seq: progress.seq + 1, at, event };
-            progress.add(&record).map_err(|source| StoreError::Journal { path: self.path.clone(), source })?;
+            let record = Record { seq: self.progress.seq + 1, at, event };
+            self.progress.add(&record).map_err(|source| StoreError::Journal { path: self.path.clone(), source })?;
             serde_json::to_writer(&mut text, &record).map_err(|e| StoreError::Damaged { path: self.path.clone(), why: e.to_string() })?;
             text.push(b'\n');
             records.push(record);
         }
         let error = |source| StoreError::Io { doing: "write", path: self.path.clone(), source };
         self.file.write_all(&text).and_then(|()| self.file.sync_data()).map_err(error)?;
-        self.progress = progress;
         Ok(records)
+    }
+
+    /// After a write that failed: what stands whole in the file counts, and half a line is cut off, or the next would be
+    /// written behind it.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let error = |source| StoreError::Io { doing: "read", path: self.path.clone(), source };
+        let mut text = Vec::new();
+        self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.read_to_end(&mut text)).map_err(error)?;
+        let (records, whole) = parse(&text, &self.path)?;
+        if whole < text.len() {
+            self.file.set_len(u64::try_from(whole).unwrap_or(u64::MAX)).map_err(error)?;
+        }
+        self.progress = if records.is_empty() { Progress::new(&self.rollout) } else { fold(&records, &self.path)?.1 };
+        Ok(())
     }
 }
 

@@ -119,6 +119,13 @@ pub enum Request {
         /// Until when it counts.
         expires: Timestamp,
     },
+    /// Go back, all of it.
+    Rollback {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Stop, and give back what is open.
     Abort {
         /// Who.
@@ -206,6 +213,7 @@ impl Store {
         let name = match request {
             Request::Approve { stage, .. } => format!("approve-{stage}.json"),
             Request::Abort { .. } => "abort.json".into(),
+            Request::Rollback { .. } => "rollback.json".into(),
         };
         self.write_json(&self.requests(rollout).join(name), request)
     }

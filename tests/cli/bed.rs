@@ -213,14 +213,15 @@ pub struct Group {
 
 impl Group {
     fn all(cluster: &LiveCluster) -> Vec<Group> {
-        let Nodes::Known(nodes) = &cluster.nodes else { panic!("no nodes are known") };
+        let Nodes::Known(seen) = &cluster.nodes else { panic!("no nodes are known") };
         // What is on its way out stays cordoned; what is on its way in was ordered by the autoscaler, which acts when it likes.
         let one = |(name, group): (&AsgName, &LiveGroup)| Group {
             name: name.to_string(),
             min: group.group.min_size.into(),
             desired: group.desired.into(),
             in_service: group.instances.values().filter(|i| matches!(i.lifecycle, Lifecycle::InService | Lifecycle::Pending)).count() as u64,
-            cordoned: nodes
+            cordoned: seen
+                .nodes
                 .values()
                 .filter(|n| n.cordoned)
                 .filter(|n| group.instances.get(&n.instance).is_some_and(|i| i.lifecycle != Lifecycle::Terminating))

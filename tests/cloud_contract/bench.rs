@@ -191,7 +191,7 @@ impl<'a, C: Cloud> Bench<'a, C> {
 impl<C: Cloud + NodeApi> Bench<'_, C> {
     pub(crate) async fn nodes(&self) -> BTreeMap<NodeName, Node> {
         match self.cloud.nodes(&self.place.cluster).await {
-            Nodes::Known(nodes) => nodes,
+            Nodes::Known(seen) => seen.nodes,
             Nodes::NotAsked | Nodes::Unknown(_) => panic!("the nodes are not known"),
         }
     }

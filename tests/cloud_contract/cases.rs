@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kfleet::cloud::Cloud;
-use kfleet::model::{ActivityStatus, Applied, CloudEffect, Definition, Lifecycle, Market, NodeEffect, UserData, VersionRef};
+use kfleet::model::{ActivityStatus, Applied, CloudEffect, Definition, Eviction, Lifecycle, Market, NodeEffect, UserData, VersionRef};
 use kfleet::nodes::NodeApi;
 
 use crate::bench::{Bench, asg, creation, definition, desired, detach, new_version, pin, resume, suspend, terminate, update};
@@ -311,7 +311,7 @@ pub(crate) async fn a_drain_empties_a_node<C: Cloud + NodeApi>(cloud: &C) {
     let begin = cloud.now();
     let mut blocked = 0;
     for _ in 0..60 {
-        if bench.act(NodeEffect::Evict { node: node.clone() }).await == Applied::Already {
+        if bench.act(NodeEffect::Evict { node: node.clone(), policy: Eviction::default() }).await == Applied::Already {
             break;
         }
         blocked += bench.nodes().await[&node].blocked.len();
@@ -350,7 +350,11 @@ pub(crate) async fn a_node_that_is_gone_needs_nothing<C: Cloud + NodeApi>(cloud:
     assert!(bench.nodes().await.is_empty());
     bench.created(&definition(CLUSTER, "nodes", 1, 5), 1).await;
     let node: kfleet::model::NodeName = "ip-10-0-0-1".parse().unwrap();
-    for effect in [NodeEffect::Cordon { node: node.clone() }, NodeEffect::Uncordon { node: node.clone() }, NodeEffect::Evict { node }] {
+    for effect in [
+        NodeEffect::Cordon { node: node.clone() },
+        NodeEffect::Uncordon { node: node.clone() },
+        NodeEffect::Evict { node, policy: Eviction::default() },
+    ] {
         assert_eq!(bench.act(effect).await, Applied::Already);
     }
 }

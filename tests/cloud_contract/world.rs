@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kfleet::cloud::local::{Fault, Options, World};
 use kfleet::cloud::{Cloud, CloudError};
-use kfleet::model::{ActivityStatus, Applied, AsgName, CloudEffect, Effect, Lifecycle, Live, NodeEffect, Nodes, Span, UserData};
+use kfleet::model::{ActivityStatus, Applied, AsgName, CloudEffect, Effect, Eviction, Hold, Lifecycle, Live, NodeEffect, Nodes, Span, UserData};
 use kfleet::nodes::NodeApi;
 
 use crate::bench::{Bench, creation, definition, desired, detach, new_version, pin, place, quiet, quiet_world, terminate};
@@ -83,7 +83,7 @@ async fn a_kill_at_any_moment_loses_nothing() {
             2 => drop(bench.told(&terminate(&name, &instance, round % 4 == 2)).await),
             3 => bench.pass(37).await,
             4 => bench.pass(3_600).await,
-            _ => drop(bench.act(NodeEffect::Evict { node: node.unwrap() }).await),
+            _ => drop(bench.act(NodeEffect::Evict { node: node.unwrap(), policy: Eviction::default() }).await),
         }
         let reopened = World::open(dir.path(), lively()).unwrap();
         assert_eq!(reopened.now(), world.now());
@@ -368,13 +368,14 @@ async fn a_stuck_drain_names_its_budget() {
     let bench = Bench::new(&world, CLUSTER);
     let (node, before) = bench.nodes().await.into_iter().max_by_key(|(_, n)| n.evictable_pods).unwrap();
     for _ in 0..20 {
-        assert_eq!(bench.act(NodeEffect::Evict { node: node.clone() }).await, Applied::Done);
+        assert_eq!(bench.act(NodeEffect::Evict { node: node.clone(), policy: Eviction::default() }).await, Applied::Done);
         bench.pass(30).await;
     }
     let after = &bench.nodes().await[&node];
     assert_eq!((after.evictable_pods, after.blocked.len()), (before.evictable_pods, before.evictable_pods as usize));
     let block = &after.blocked[0];
-    assert!(block.pod.starts_with(&block.budget) && block.budget == "default/nodes-app-0", "{block:?}");
+    assert_eq!(block.hold, Hold::Budget("default/nodes-app-0".into()));
+    assert!(block.pod.starts_with("default/nodes-app-0-") && block.owner.as_deref() == Some("ReplicaSet default/nodes-app-0"), "{block:?}");
     assert!(world.log().iter().all(|call| !matches!(call.effect, Effect::Node(_))), "nothing took effect");
 }
 

@@ -40,6 +40,7 @@ fn rollout() -> Rollout {
         approval,
         soak: Span::from_secs(1_800),
         freeze: Vec::new(),
+        on_failure: kfleet::fleet::OnFailure::Rollback,
         waves,
     };
     Rollout {

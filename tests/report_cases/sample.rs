@@ -43,6 +43,7 @@ pub(crate) fn stages(of: &[(&str, &[&str])]) -> Vec<Stage> {
         soak: Span::ZERO,
         approval: false,
         freeze: Vec::new(),
+        on_failure: kfleet::fleet::OnFailure::Rollback,
     };
     of.iter().map(one).collect()
 }

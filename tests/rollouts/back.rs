@@ -35,6 +35,8 @@ fn gate(scene: &mut Scene, command: &[&str], deadline: i64) {
         name: "smoke".into(),
         kind: GateKind::Command(command.iter().map(|s| (*s).to_owned()).collect()),
         deadline: Span::from_secs(deadline),
+        at: None,
+        samples: kfleet::fleet::Samples::default(),
     });
 }
 
@@ -105,7 +107,7 @@ fn no_node_is_drained_whose_replacement_cannot_come() {
 fn a_stuck_drain_may_fail_the_group_at_once() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[("nodes", 4, 6, false)]);
-    scene.rolling.drain = kfleet::fleet::Drain { timeout: Span::from_secs(120), on_timeout: OnTimeout::Stop };
+    scene.rolling.drain = kfleet::fleet::Drain { timeout: Span::from_secs(120), on_timeout: OnTimeout::Stop, ..kfleet::fleet::Drain::default() };
     let mut scene = scene.made();
     scene.faults = vec!["stuck-drain:nodes".into()];
     let before = scene.shape();

@@ -136,9 +136,9 @@ fn a_cordon_that_was_there_before_is_not_ours_to_undo() {
     let theirs = {
         let world = scene.world();
         let live = scene.live(&world);
-        let kfleet::model::Nodes::Known(nodes) = &live.clusters[&scene.staging[0]].nodes else { panic!() };
+        let kfleet::model::Nodes::Known(seen) = &live.clusters[&scene.staging[0]].nodes else { panic!() };
         let group = &live.clusters[&scene.staging[0]].groups[&name("nodes.staging.k8s.test")];
-        let (node, _) = nodes.iter().find(|(_, n)| group.instances.contains_key(&n.instance)).unwrap();
+        let (node, _) = seen.nodes.iter().find(|(_, n)| group.instances.contains_key(&n.instance)).unwrap();
         let effect = kfleet::model::NodeEffect::Cordon { node: node.clone() };
         support::block(kfleet::nodes::NodeApi::act(&world, &scene.staging[0], &effect)).unwrap();
         node.clone()

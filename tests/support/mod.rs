@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use kfleet::cloud::local::{Fault, Options, World};
 use kfleet::desired::{DesiredCluster, GroupExtras};
 use kfleet::fleet::{GateKind, GateSpec, Rolling, Settings, Stage, Wave};
-use kfleet::model::{ClusterName, GroupName, Lifecycle, Live, Nodes, Span, StageName, digest_of};
+use kfleet::model::{ClusterName, GroupName, Lifecycle, Live, NodeMark, Nodes, Span, StageName, digest_of};
 use kfleet::plan::{Allow, Plan, Wanted, plan};
 use kfleet::rollout::{Event, Inputs, Progress, Record, Rollout, build};
 use kfleet::run::{Drive, Outcome, RunError, Signal, look, run};
@@ -50,6 +50,7 @@ pub struct Scene {
     pub staging: Vec<ClusterName>,
     pub prod: Vec<ClusterName>,
     pub soak: Span,
+    pub on_failure: kfleet::fleet::OnFailure,
 }
 
 pub fn name<T: std::str::FromStr>(text: &str) -> T
@@ -61,7 +62,13 @@ where
 
 impl Scene {
     pub fn new(dir: &Path) -> Scene {
-        let gate = |name: &str, kind| GateSpec { name: name.into(), kind, deadline: Span::from_secs(1800) };
+        let gate = |name: &str, kind| GateSpec {
+            name: name.into(),
+            kind,
+            deadline: Span::from_secs(1800),
+            at: None,
+            samples: kfleet::fleet::Samples::default(),
+        };
         Scene {
             dir: dir.to_owned(),
             image: "image-1".into(),
@@ -80,6 +87,7 @@ impl Scene {
             staging: vec![name("staging.k8s.test")],
             prod: vec![name("prod-a.k8s.test"), name("prod-b.k8s.test")],
             soak: Span::from_secs(1800),
+            on_failure: kfleet::fleet::OnFailure::Rollback,
         }
     }
 
@@ -143,6 +151,7 @@ impl Scene {
             soak,
             approval,
             freeze: if name_ == "prod" { self.freeze.clone() } else { Vec::new() },
+            on_failure: self.on_failure,
         };
         let prod = || self.prod.iter().map(|c| wave(std::slice::from_ref(c), 1)).collect();
         Settings {
@@ -207,6 +216,7 @@ impl Scene {
         Drive {
             by: "test".into(),
             folder: self.dir.clone(),
+            environment: |name| (name == "KFLEET_TEST_TOKEN").then(|| "s3cret-token".to_owned()),
             poll: Span::from_secs(10),
             watch: Span::from_secs(60),
             max_wait: Span::from_secs(100_000_000),
@@ -275,9 +285,15 @@ impl Scene {
                 }
                 let going = |id| group.instances.get(id).is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
                 left.extend(group.instances.iter().filter(|(_, i)| i.lifecycle == Lifecycle::Detached).map(|(id, _)| format!("{id} is detached")));
-                let Nodes::Known(nodes) = &found.nodes else { panic!("{cluster} cannot be seen") };
-                let mine = nodes.iter().filter(|(_, n)| group.instances.contains_key(&n.instance));
-                left.extend(mine.filter(|(_, n)| n.cordoned && !going(&n.instance)).map(|(name, _)| format!("{name} is cordoned")));
+                let Nodes::Known(seen) = &found.nodes else { panic!("{cluster} cannot be seen") };
+                let mine = seen.nodes.iter().filter(|(_, n)| group.instances.contains_key(&n.instance));
+                for (name, node) in mine.filter(|(_, n)| !going(&n.instance)) {
+                    left.extend(node.cordoned.then(|| format!("{name} is cordoned")));
+                    left.extend(node.tainted.then(|| format!("{name} is tainted")));
+                    left.extend(
+                        node.ours.iter().filter(|m| **m != NodeMark::Cordoned && **m != NodeMark::Tainted).map(|m| format!("{name} is {m:?}")),
+                    );
+                }
             }
         }
         left

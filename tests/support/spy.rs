@@ -151,7 +151,13 @@ impl Spy {
         match effect {
             Effect::Cloud(effect) => wrong.extend(eye.cloud(effect)),
             Effect::Node(NodeEffect::Cordon { node }) => wrong.extend(eye.cordon(node)),
-            Effect::Node(NodeEffect::Uncordon { .. } | NodeEffect::Evict { .. }) => {}
+            Effect::Node(
+                NodeEffect::Uncordon { .. }
+                | NodeEffect::Evict { .. }
+                | NodeEffect::Delete { .. }
+                | NodeEffect::Taint { .. }
+                | NodeEffect::Untaint { .. },
+            ) => {}
         }
         let now = self.world.now();
         state.wrong.extend(wrong.into_iter().map(|w| format!("{now} {cluster}: {w}: {effect:?}")));
@@ -257,8 +263,8 @@ impl Eye<'_> {
     }
 
     fn node(&self, instance: &InstanceId) -> Option<&Node> {
-        let Nodes::Known(nodes) = &self.live.nodes else { return None };
-        nodes.values().find(|n| n.instance == *instance)
+        let Nodes::Known(seen) = &self.live.nodes else { return None };
+        seen.nodes.values().find(|n| n.instance == *instance)
     }
 
     fn works(&self, id: &InstanceId, instance: &Instance) -> bool {
@@ -269,8 +275,8 @@ impl Eye<'_> {
 
     /// Capacity before an instance goes: enough others work.
     fn cordon(&self, node: &kfleet::model::NodeName) -> Option<String> {
-        let Nodes::Known(nodes) = &self.live.nodes else { return Some("cordoned blindly".into()) };
-        let found = nodes.get(node)?;
+        let Nodes::Known(seen) = &self.live.nodes else { return Some("cordoned blindly".into()) };
+        let found = seen.nodes.get(node)?;
         let run = self.rollout.cluster(self.cluster)?;
         let (name, group) = self.live.groups.iter().find(|(_, g)| g.instances.contains_key(&found.instance))?;
         let Some(task) = run.groups.iter().find(|g| g.asg == *name) else { return Some("a node outside the plan".into()) };
@@ -358,7 +364,10 @@ impl NodeApi for Spy {
         };
         match self.world.nodes(cluster).await {
             _ if blind => Nodes::Unknown("connection refused (test)".into()),
-            Nodes::Known(nodes) if unready => Nodes::Known(nodes.into_iter().map(|(name, node)| (name, Node { ready: false, ..node })).collect()),
+            Nodes::Known(mut seen) if unready => {
+                seen.nodes.values_mut().for_each(|node| node.ready = false);
+                Nodes::Known(seen)
+            }
             nodes => nodes,
         }
     }

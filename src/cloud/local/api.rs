@@ -11,7 +11,9 @@ impl Cloud for World {
     }
 
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
-        self.inner().wait(until)
+        let waited = self.inner().wait(until);
+        self.lives().await;
+        waited
     }
 
     /// Every account exists, and the caller is in the one that is asked about.
@@ -28,9 +30,12 @@ impl Cloud for World {
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
-        let mut inner = self.inner();
-        inner.call(Some(place))?;
-        inner.apply(place, effect)
+        let applied = {
+            let mut inner = self.inner();
+            inner.call(Some(place)).and_then(|()| inner.apply(place, effect))
+        };
+        self.lives().await;
+        applied
     }
 }
 
@@ -41,7 +46,22 @@ impl NodeApi for World {
 
     async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
         let acted = self.inner().act(cluster, effect);
+        self.lives().await;
         acted.map_err(|e| NodeError::Unreachable { cluster: cluster.clone(), message: e.to_string() })
+    }
+}
+
+impl World {
+    /// Goes on, unless the scenario has killed the process: then nobody ever gets an answer.
+    async fn lives(&self) {
+        let killed = {
+            let inner = self.inner();
+            self.tell(&inner);
+            inner.killed
+        };
+        if killed {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

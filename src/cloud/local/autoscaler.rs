@@ -38,7 +38,7 @@ impl Group {
         }
     }
 
-    fn scale_out(&mut self, now: Timestamp) {
+    pub(super) fn scale_out(&mut self, now: Timestamp) {
         if self.desired < self.fields.max_size {
             self.desired += 1;
             self.workload.nodes = self.workload.nodes.saturating_add(1).min(self.fields.max_size);
@@ -47,14 +47,14 @@ impl Group {
     }
 
     /// Empties the node with the fewest pods and ends its instance, unless a budget is in the way.
-    fn scale_in(&mut self, now: Timestamp, faults: &Faults) {
+    pub(super) fn scale_in(&mut self, now: Timestamp, faults: &Faults) {
         let Some(id) = self.least_used() else { return };
         let pods = self.machines.get(&id).and_then(|m| m.node.as_ref()).map(|n| n.pods.clone()).unwrap_or_default();
         if self.desired <= self.fields.min_size || pods.iter().any(|pod| self.is_blocked(*pod, now, faults)) {
             return;
         }
         self.node_mut(&id).into_iter().for_each(|node| node.cordoned = true);
-        self.empty(&id);
+        self.empty(&id, now);
         self.desired -= 1;
         self.workload.nodes = self.workload.nodes.saturating_sub(1).max(self.fields.min_size);
         self.end(&id, now);

@@ -31,10 +31,19 @@ pub(super) struct Machine {
     pub(super) ready_at: Option<Timestamp>,
     /// When AWS takes it back (spot).
     pub(super) reclaimed_at: Option<Timestamp>,
+    /// A critical pod on its node never turns Ready.
+    #[serde(default)]
+    pub(super) sick_pods: bool,
     /// When it is gone for good; set while it terminates.
     pub(super) gone_at: Option<Timestamp>,
     /// Its Kubernetes node, from the moment that it is in service.
     pub(super) node: Option<SimNode>,
+    /// Since when it is in service.
+    #[serde(default)]
+    pub(super) serving_since: Option<Timestamp>,
+    /// Protected from scale-in.
+    #[serde(default)]
+    pub(super) protected: bool,
 }
 
 impl Machine {
@@ -56,6 +65,7 @@ impl Machine {
             market: self.market,
             version: Some(self.version),
             launched_at: self.launched_at,
+            protected: self.protected,
         }
     }
 }
@@ -63,8 +73,9 @@ impl Machine {
 impl Group {
     /// Decides launches and ends until members and launches make up the desired capacity.
     pub(super) fn settle(&mut self, now: Timestamp) {
-        self.grow_workload();
-        let wanted = usize::try_from(self.desired).unwrap_or(usize::MAX);
+        self.grow_workload(now);
+        let extra = self.refresh.as_ref().map_or(0, |r| r.extra);
+        let wanted = usize::try_from(self.desired.saturating_add(extra)).unwrap_or(usize::MAX);
         let members = self.machines.values().filter(|m| m.is_member()).count();
         let have = members.saturating_add(self.launching.len());
         if !self.suspends("Launch") {
@@ -90,7 +101,7 @@ impl Group {
             self.forget(Work::Launch(number));
             return;
         }
-        let members = self.machines.iter().filter(|(_, m)| m.is_member());
+        let members = self.machines.iter().filter(|(_, m)| m.is_member() && !m.protected);
         let victim = members.min_by_key(|(id, m)| (m.version, m.launched_at, *id)).map(|(id, _)| id.clone());
         if let Some(id) = victim {
             self.end(&id, now);
@@ -103,6 +114,7 @@ impl Group {
         let Some(machine) = self.machines.get_mut(id) else { return };
         let number = machine.number;
         machine.lifecycle = Lifecycle::Terminating;
+        machine.protected = false;
         (machine.in_service_at, machine.ready_at, machine.reclaimed_at) = (None, None, None);
         machine.gone_at = Some(now + Span::from_secs(between(salt, "end", number, 25, 35).into()));
         // A launch that is broken off counts neither as done nor as failed: its end is told by the activity that ends it.
@@ -119,13 +131,16 @@ impl Group {
             instance_type: self.next_type(number, &zone, market, &version.data),
             zone,
             market,
-            version: self.version,
+            version: self.launch_version(),
             launched_at: now,
             in_service_at: None,
             ready_at: None,
             reclaimed_at: None,
+            sick_pods: false,
             gone_at: None,
             node: None,
+            serving_since: None,
+            protected: false,
         }
     }
 
@@ -184,7 +199,7 @@ impl Group {
 }
 
 /// The availability zone in a subnet's name (`eu-west-3a` of `utility-eu-west-3a.prod.k8s.foo.bar`), else the whole name.
-fn zone_of(subnet: &str) -> String {
+pub(super) fn zone_of(subnet: &str) -> String {
     let zone = |label: &str| {
         let parts: Vec<&str> = label.split('-').collect();
         let from = (0..parts.len()).find(|from| parts.get(*from..).is_some_and(is_zone))?;

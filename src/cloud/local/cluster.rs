@@ -1,6 +1,6 @@
 //! One cluster of the simulated account: its groups and templates, and which of them an effect is about. No files, no clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -11,7 +11,7 @@ use super::kept::Kept;
 use super::simulate::Surroundings;
 use super::templates::{Template, unknown_version};
 use crate::cloud::{CloudError, Place};
-use crate::model::{Applied, AsgName, CloudEffect, Definition, LiveCluster, Node, NodeEffect, NodeName, Timestamp};
+use crate::model::{Applied, AsgName, CloudEffect, Definition, Effect, LiveCluster, NodeEffect, Seen, Timestamp};
 
 /// A cluster's groups and templates.
 #[derive(Clone, Debug)]
@@ -21,6 +21,18 @@ pub(super) struct Cluster {
     /// Up to when its time has been played.
     pub(super) at: Timestamp,
     pub(super) state: State,
+    due: Due,
+}
+
+/// When the next thing happens in a cluster: kept, so that time costs nothing where nothing happens.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    /// It has to be looked up.
+    Unknown,
+    /// Then.
+    At(Timestamp),
+    /// Nothing will.
+    Never,
 }
 
 /// What a cluster's file holds beside its place and time.
@@ -35,25 +47,58 @@ pub(super) struct State {
 
 impl Cluster {
     pub(super) fn new(place: Place, at: Timestamp) -> Self {
-        Cluster { place, at, state: State::default() }
+        Cluster::with(place, at, State::default())
+    }
+
+    pub(super) fn with(place: Place, at: Timestamp, state: State) -> Self {
+        Cluster { place, at, state, due: Due::Unknown }
     }
 
     /// Plays its time up to `until`. Whether anything happened.
     pub(super) fn advance(&mut self, until: Timestamp, around: Surroundings<'_>) -> bool {
-        let mut happened = false;
-        for group in self.state.groups.values_mut() {
-            if group.is_due(self.at, until, around) {
-                let template = self.state.templates.get(&group.template).map(|t| &**t);
-                group.change().advance(self.at, until, template, around);
-                happened = true;
-            }
+        if let Due::Unknown = self.due {
+            self.due = self.next_due(around);
+        }
+        let happened = matches!(self.due, Due::At(at) if at <= until);
+        if happened {
+            self.play(until, around);
         }
         self.at = self.at.max(until);
+        if happened {
+            self.due = self.next_due(around);
+        }
         happened
+    }
+
+    fn play(&mut self, until: Timestamp, around: Surroundings<'_>) {
+        for group in self.state.groups.values_mut() {
+            if group.due(self.at, around).is_some_and(|at| at <= until) {
+                let template = self.state.templates.get(&group.template).map(|t| &**t);
+                group.change().advance(self.at, until, template, around);
+            }
+        }
+    }
+
+    fn next_due(&self, around: Surroundings<'_>) -> Due {
+        self.state.groups.values().filter_map(|g| g.due(self.at, around)).min().map_or(Due::Never, Due::At)
+    }
+
+    /// Draws all chance from another seed.
+    pub(super) fn reseed(&mut self, seed: u64) {
+        for group in self.state.groups.values_mut().map(Kept::change) {
+            group.salt = salt(seed, &[&group.salt.to_string()]);
+        }
+        self.changed();
+    }
+
+    /// Something was done to it: what comes next has to be looked up again.
+    pub(super) fn changed(&mut self) {
+        self.due = Due::Unknown;
     }
 
     /// Carries out an effect now. `seed` is the world's. On any other answer than [`Outcome::Changed`] what is left is not to be used.
     pub(super) fn apply(&mut self, effect: &CloudEffect, seed: u64) -> Result<Outcome, CloudError> {
+        self.changed();
         match effect {
             CloudEffect::CreateTemplateVersion { template, data, user_data, token } => {
                 let kept = self.state.templates.entry(template.clone()).or_insert_with(|| Kept::new(Template::default()));
@@ -71,6 +116,7 @@ impl Cluster {
                 self.state.templates.remove(&template);
                 Ok(done())
             }
+            CloudEffect::PruneVersions { template, versions } => Ok(self.prune(template, versions)),
             CloudEffect::Terminate { group, .. } if !self.state.groups.contains_key(group) => Ok(Outcome::Unchanged(Applied::Already)),
             CloudEffect::UpdateGroup { .. }
             | CloudEffect::PinVersion { .. }
@@ -78,7 +124,11 @@ impl Cluster {
             | CloudEffect::Suspend { .. }
             | CloudEffect::Resume { .. }
             | CloudEffect::Detach { .. }
-            | CloudEffect::Terminate { .. } => self.change(effect),
+            | CloudEffect::Terminate { .. }
+            | CloudEffect::Protect { .. }
+            | CloudEffect::StartRefresh { .. }
+            | CloudEffect::CancelRefresh { .. }
+            | CloudEffect::RollbackRefresh { .. } => self.change(effect),
         }
     }
 
@@ -99,11 +149,34 @@ impl Cluster {
             CloudEffect::Resume { processes, .. } => group.resume(processes, now),
             CloudEffect::Detach { instance, .. } => group.detach(instance, now),
             CloudEffect::Terminate { instance, decrement, .. } => group.terminate(instance, *decrement, now),
-            // Those that need no group: `apply` has dealt with them.
-            CloudEffect::CreateTemplateVersion { .. } | CloudEffect::CreateGroup { .. } | CloudEffect::DeleteGroup { .. } => {
-                Ok(Outcome::Unchanged(Applied::Already))
+            CloudEffect::Protect { instances, protect, .. } => Ok(group.protect(instances, *protect)),
+            CloudEffect::StartRefresh { from, version, preferences, .. } => {
+                let template = self.state.templates.get(&group.template).map(|t| &**t);
+                group.start_refresh(*from, *version, preferences, template, now)
             }
+            CloudEffect::CancelRefresh { .. } => Ok(group.cancel_refresh(now)),
+            CloudEffect::RollbackRefresh { .. } => Ok(group.rollback_refresh(now)),
+            // Those that need no group: `apply` has dealt with them.
+            CloudEffect::CreateTemplateVersion { .. }
+            | CloudEffect::CreateGroup { .. }
+            | CloudEffect::DeleteGroup { .. }
+            | CloudEffect::PruneVersions { .. } => Ok(Outcome::Unchanged(Applied::Already)),
         }
+    }
+
+    /// Deletes versions; those in use stay, whatever is asked for.
+    fn prune(&mut self, template: &AsgName, versions: &BTreeSet<u64>) -> Outcome {
+        let users = self.state.groups.values().filter(|g| g.template == *template);
+        let used: BTreeSet<u64> = users.flat_map(|g| g.used_versions()).collect();
+        let Some(found) = self.state.templates.get_mut(template) else { return Outcome::Unchanged(Applied::Already) };
+        // The newest is the default one, as kops leaves it.
+        let newest = found.latest();
+        let gone = |n: &u64| versions.contains(n) && !used.contains(n) && *n != newest;
+        if !found.versions.keys().any(gone) {
+            return Outcome::Unchanged(Applied::Already);
+        }
+        found.change().versions.retain(|n, _| !gone(n));
+        done()
     }
 
     fn create(&mut self, definition: &Definition, version: u64, desired: u32, seed: u64) -> Result<Outcome, CloudError> {
@@ -128,10 +201,27 @@ impl Cluster {
 
     /// Carries out an effect on a node now; none when no node here has the name.
     pub(super) fn act(&mut self, effect: &NodeEffect, faults: &Faults) -> Option<Outcome> {
-        let (NodeEffect::Cordon { node } | NodeEffect::Uncordon { node } | NodeEffect::Evict { node }) = effect;
+        self.changed();
         let now = self.at;
-        let found = self.state.groups.values_mut().find_map(|g| g.instance_of(node).map(|instance| (g, instance)));
-        found.map(|(group, instance)| group.change().act(&instance, effect, now, faults))
+        let mut outcome = None;
+        for node in effect.nodes() {
+            let found = self.state.groups.values_mut().find_map(|g| g.instance_of(node).map(|instance| (g, instance)));
+            let Some((group, instance)) = found else { continue };
+            match group.change().act(&instance, effect, now, faults) {
+                changed @ Outcome::Changed(_) => outcome = Some(changed),
+                unchanged @ Outcome::Unchanged(_) => drop(outcome.get_or_insert(unchanged)),
+            }
+        }
+        outcome
+    }
+
+    /// Everything that the group of an effect answers to.
+    pub(super) fn names_touched(&self, effect: &Effect) -> Vec<String> {
+        let group = match effect {
+            Effect::Cloud(effect) => self.state.groups.get(effect.group()),
+            Effect::Node(effect) => effect.nodes().into_iter().find_map(|node| self.state.groups.values().find(|g| g.instance_of(node).is_some())),
+        };
+        group.map(|g| g.names().into_iter().map(str::to_owned).collect()).unwrap_or_default()
     }
 
     /// Adds the groups that carry the tag of `cluster` to a reading.
@@ -143,9 +233,13 @@ impl Cluster {
         }
     }
 
-    /// Its nodes.
-    pub(super) fn nodes(&self, faults: &Faults) -> BTreeMap<NodeName, Node> {
-        self.state.groups.values().flat_map(|g| g.nodes(self.at, faults)).collect()
+    /// What its Kubernetes API shows.
+    pub(super) fn seen(&self, faults: &Faults, into: &mut Seen) {
+        for group in self.state.groups.values() {
+            into.nodes.extend(group.nodes(self.at, faults));
+            into.unready.extend(group.unready_pods());
+        }
+        into.unready.sort();
     }
 }
 

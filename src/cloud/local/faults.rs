@@ -9,6 +9,8 @@ use crate::model::{ClusterName, NameError, Span};
 pub enum Fault {
     /// `sick-image:IMAGE`: instances of this `ImageId` come into service, but their nodes never turn Ready.
     SickImage(String),
+    /// `sick-pods:IMAGE`: instances of this `ImageId` have Ready nodes, on which a critical pod never turns Ready.
+    SickPods(String),
     /// `dead-image:IMAGE`: instances of this `ImageId` never come into service.
     DeadImage(String),
     /// `no-capacity:GROUP`: every launch of the group is refused.
@@ -25,6 +27,24 @@ pub enum Fault {
     NoRead(ClusterName),
     /// `wrong-account:CLUSTER`: the caller turns out to be in another account than the cluster's.
     WrongAccount(ClusterName),
+    /// `no-capacity-of:TYPE@ZONE` (either may be `*`): AWS has no instance of this type in this zone. A launch then takes
+    /// the next zone, and the next type of its group's list, and is refused only where none is left.
+    NoCapacityOf(Pool),
+    /// `no-answer:N`: every Nth effect does not happen, and is answered with [`crate::cloud::CloudError::Unknown`] (N at least 2).
+    NoAnswer(u64),
+    /// `expired-credentials`: every call of the cloud is refused with [`crate::cloud::CloudError::Credentials`].
+    ExpiredCredentials,
+    /// `no-kubernetes:CLUSTER`: the cluster's own API does not answer; what AWS says of it can be read.
+    NoKubernetes(ClusterName),
+}
+
+/// Instances that AWS may be out of; none: of every type, in every zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// e.g. `m5.large`.
+    pub instance_type: Option<String>,
+    /// Availability zone, e.g. `eu-west-3a`.
+    pub zone: Option<String>,
 }
 
 /// A text that orders no fault.
@@ -32,7 +52,8 @@ pub enum Fault {
 pub enum FaultError {
     /// The word before the colon is no kind of fault.
     #[error(
-        "`{0}` is no fault; there are sick-image, dead-image, no-capacity, stuck-drain, slow-boot, throttle, lost-answer, no-read, wrong-account"
+        "`{0}` is no fault; there are sick-image, sick-pods, dead-image, no-capacity, no-capacity-of, stuck-drain, slow-boot, throttle, lost-answer, no-answer, \
+         no-read, no-kubernetes, wrong-account, expired-credentials"
     )]
     Kind(String),
     /// What follows the colon is missing or of the wrong shape.
@@ -58,6 +79,7 @@ impl FromStr for Fault {
         let every = |shape| value.parse::<u64>().ok().filter(|n| *n >= 2).ok_or_else(|| form(shape));
         match kind {
             "sick-image" => Ok(Fault::SickImage(name("sick-image:IMAGE")?)),
+            "sick-pods" => Ok(Fault::SickPods(name("sick-pods:IMAGE")?)),
             "dead-image" => Ok(Fault::DeadImage(name("dead-image:IMAGE")?)),
             "no-capacity" => Ok(Fault::NoCapacity(name("no-capacity:GROUP")?)),
             "stuck-drain" => Ok(Fault::StuckDrain(name("stuck-drain:GROUP")?)),
@@ -66,6 +88,11 @@ impl FromStr for Fault {
             "lost-answer" => Ok(Fault::LostAnswer(every("lost-answer:N, N at least 2")?)),
             "no-read" => Ok(Fault::NoRead(value.parse()?)),
             "wrong-account" => Ok(Fault::WrongAccount(value.parse()?)),
+            "no-capacity-of" => pool(value).ok_or_else(|| form("no-capacity-of:TYPE@ZONE, either of them * for all")),
+            "no-answer" => Ok(Fault::NoAnswer(every("no-answer:N, N at least 2")?)),
+            "no-kubernetes" => Ok(Fault::NoKubernetes(value.parse()?)),
+            "expired-credentials" if value.is_empty() => Ok(Fault::ExpiredCredentials),
+            "expired-credentials" => Err(form("expired-credentials")),
             other => Err(FaultError::Kind(other.to_owned())),
         }
     }
@@ -77,6 +104,13 @@ fn slow_boot(value: &str) -> Option<Fault> {
     (!group.is_empty()).then(|| Fault::SlowBoot(group.to_owned(), Span::from_secs(seconds.into())))
 }
 
+fn pool(value: &str) -> Option<Fault> {
+    let (instance_type, zone) = value.split_once('@')?;
+    let named = |text: &str| (text != "*").then(|| text.to_owned());
+    let whole = !instance_type.is_empty() && !zone.is_empty();
+    whole.then(|| Fault::NoCapacityOf(Pool { instance_type: named(instance_type), zone: named(zone) }))
+}
+
 /// What an instance of an image comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Image {
@@ -84,6 +118,8 @@ pub(super) enum Image {
     Sound,
     /// It boots, its node never turns Ready.
     Sick,
+    /// It boots and its node turns Ready, and a critical pod on it does not.
+    SickPods,
     /// It never comes into service.
     Dead,
 }
@@ -96,8 +132,20 @@ impl Faults {
     /// Whether any of them changes what time brings (as opposed to what calls answer).
     pub(super) fn bend_time(&self) -> bool {
         self.0.iter().any(|fault| match fault {
-            Fault::SickImage(_) | Fault::DeadImage(_) | Fault::NoCapacity(_) | Fault::StuckDrain(_) | Fault::SlowBoot(..) => true,
-            Fault::Throttle(_) | Fault::LostAnswer(_) | Fault::NoRead(_) | Fault::WrongAccount(_) => false,
+            Fault::SickImage(_)
+            | Fault::SickPods(_)
+            | Fault::DeadImage(_)
+            | Fault::NoCapacity(_)
+            | Fault::NoCapacityOf(_)
+            | Fault::StuckDrain(_)
+            | Fault::SlowBoot(..) => true,
+            Fault::Throttle(_)
+            | Fault::LostAnswer(_)
+            | Fault::NoAnswer(_)
+            | Fault::NoRead(_)
+            | Fault::NoKubernetes(_)
+            | Fault::ExpiredCredentials
+            | Fault::WrongAccount(_) => false,
         })
     }
 
@@ -106,6 +154,8 @@ impl Faults {
             Image::Dead
         } else if self.0.iter().any(|f| matches!(f, Fault::SickImage(sick) if sick == image)) {
             Image::Sick
+        } else if self.0.iter().any(|f| matches!(f, Fault::SickPods(sick) if sick == image)) {
+            Image::SickPods
         } else {
             Image::Sound
         }
@@ -125,12 +175,17 @@ impl Faults {
             Fault::SlowBoot(group, span) if names.contains(&group.as_str()) => Some(*span),
             Fault::SlowBoot(..)
             | Fault::SickImage(_)
+            | Fault::SickPods(_)
             | Fault::DeadImage(_)
             | Fault::NoCapacity(_)
+            | Fault::NoCapacityOf(_)
             | Fault::StuckDrain(_)
             | Fault::Throttle(_)
             | Fault::LostAnswer(_)
+            | Fault::NoAnswer(_)
             | Fault::NoRead(_)
+            | Fault::NoKubernetes(_)
+            | Fault::ExpiredCredentials
             | Fault::WrongAccount(_) => None,
         })
     }
@@ -143,6 +198,25 @@ impl Faults {
     /// Whether the answer to the `effect`th effect (from 1) gets lost.
     pub(super) fn loses(&self, effect: u64) -> bool {
         self.0.iter().any(|f| matches!(f, Fault::LostAnswer(n) if effect.is_multiple_of(*n)))
+    }
+
+    /// Whether AWS is out of instances of this type in this zone.
+    pub(super) fn is_out_of(&self, instance_type: &str, zone: &str) -> bool {
+        let meant = |name: &Option<String>, is: &str| name.as_ref().is_none_or(|n| n == is);
+        self.0.iter().any(|f| matches!(f, Fault::NoCapacityOf(pool) if meant(&pool.instance_type, instance_type) && meant(&pool.zone, zone)))
+    }
+
+    /// Whether the `effect`th effect (from 1) never reaches AWS.
+    pub(super) fn swallows(&self, effect: u64) -> bool {
+        self.0.iter().any(|f| matches!(f, Fault::NoAnswer(n) if effect.is_multiple_of(*n)))
+    }
+
+    pub(super) fn credentials_are_over(&self) -> bool {
+        self.0.contains(&Fault::ExpiredCredentials)
+    }
+
+    pub(super) fn no_kubernetes(&self, cluster: &ClusterName) -> bool {
+        self.0.iter().any(|f| matches!(f, Fault::NoKubernetes(c) if c == cluster))
     }
 
     pub(super) fn no_read(&self, cluster: &ClusterName) -> bool {
@@ -179,6 +253,12 @@ mod tests {
             ("lost-answer:x", "fault `lost-answer:x` is written lost-answer:N, N at least 2"),
             ("no-read:a.b", "NoRead(ClusterName(\"a.b\"))"),
             ("stuck-drain", "fault `stuck-drain` is written stuck-drain:GROUP"),
+            ("no-capacity-of:m5.large@*", "NoCapacityOf(Pool { instance_type: Some(\"m5.large\"), zone: None })"),
+            ("no-capacity-of:m5.large", "fault `no-capacity-of:m5.large` is written no-capacity-of:TYPE@ZONE, either of them * for all"),
+            ("no-answer:2", "NoAnswer(2)"),
+            ("expired-credentials", "ExpiredCredentials"),
+            ("expired-credentials:x", "fault `expired-credentials:x` is written expired-credentials"),
+            ("no-kubernetes:a.b", "NoKubernetes(ClusterName(\"a.b\"))"),
         ] {
             assert_eq!(check(text), read);
         }

@@ -94,7 +94,7 @@ fn clusters(dir: &Path) -> Result<Vec<Cluster>, CloudError> {
         if path != cluster_path(dir, &place) {
             return Err(unusable(&path, &format!("it holds cluster {} of account {}", place.cluster, place.account)));
         }
-        clusters.push(Cluster { place, at, state });
+        clusters.push(Cluster::with(place, at, state));
     }
     Ok(clusters)
 }
@@ -122,8 +122,9 @@ pub(super) fn write_cluster(dir: &Path, cluster: &Cluster) -> Result<(), CloudEr
 
 /// What [`ClusterFile`] reads, put together from the parts that are kept as JSON.
 fn cluster_json(cluster: &Cluster) -> Result<String, serde_json::Error> {
-    let Cluster { place: Place { cluster, account, region }, at, state: State { groups, templates, made } } = cluster;
-    let head = serde_json::json!({"version": VERSION, "cluster": cluster, "account": account, "region": region, "at": at}).to_string();
+    let Place { cluster: name, account, region } = &cluster.place;
+    let State { groups, templates, made } = &cluster.state;
+    let head = serde_json::json!({"version": VERSION, "cluster": name, "account": account, "region": region, "at": cluster.at}).to_string();
     let mut json = head.trim_end_matches('}').to_owned();
     json.push_str(",\"state\":{\"groups\":{");
     push_entries(&mut json, groups)?;

@@ -61,6 +61,12 @@ pub(super) struct Group {
     pub(super) activities: Vec<Record>,
     /// The pods that belong on its nodes.
     pub(super) workload: Workload,
+    /// The newest instance refresh.
+    #[serde(default)]
+    pub(super) refresh: Option<super::refresh::Run>,
+    /// Instance refreshes ever started.
+    #[serde(default)]
+    pub(super) refreshes: u64,
 }
 
 /// A scaling activity and what it is about.
@@ -100,6 +106,8 @@ impl Group {
             machines: BTreeMap::new(),
             activities: Vec::new(),
             workload: Workload { nodes: desired, ..Workload::default() },
+            refresh: None,
+            refreshes: 0,
             fields,
         })
     }
@@ -173,6 +181,9 @@ impl Group {
         }
         if self.version != from {
             return Ok(moved(format!("{} is at launch template version {}, not {from}", self.name(), self.version)));
+        }
+        if let Some(refusal) = self.refreshing() {
+            return Err(refusal);
         }
         if !exists {
             return Err(super::templates::unknown_version(&self.template, to));
@@ -270,9 +281,9 @@ impl Group {
 
     /// As a reading shows it.
     pub(super) fn live(&self, template: Option<&super::templates::Template>) -> LiveGroup {
-        let used: BTreeSet<u64> = self.machines.values().map(|m| m.version).chain([self.version]).collect();
+        let used = self.used_versions();
         let versions = template.map(|t| t.versions.iter().filter(|(n, _)| used.contains(n)).map(|(n, v)| (*n, v.clone())).collect());
-        LiveGroup {
+        self.live_refresh(LiveGroup {
             group: self.fields.clone(),
             hooks: self.hooks.clone(),
             desired: self.desired,
@@ -282,7 +293,13 @@ impl Group {
             instances: self.machines.iter().map(|(id, m)| (id.clone(), m.live())).collect(),
             activities: self.activities.iter().map(|r| r.activity.clone()).collect(),
             suspended: self.fields.suspended_processes.clone(),
-        }
+            refresh: None,
+        })
+    }
+
+    /// Launch template versions that it and its instances refer to.
+    pub(super) fn used_versions(&self) -> BTreeSet<u64> {
+        self.machines.values().map(|m| m.version).chain([self.version, self.launch_version()]).collect()
     }
 }
 

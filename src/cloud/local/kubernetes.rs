@@ -1,13 +1,15 @@
 //! The Kubernetes side of a group: nodes, the pods on them and their disruption budgets. Pods stay within their group, as by a node selector.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::capacity::Machine;
 use super::chance::{between, draw};
 use super::faults::Faults;
 use super::groups::{Group, Outcome, done};
-use crate::model::{Applied, InstanceId, Lifecycle, Node, NodeEffect, NodeName, PodBlock, Span, Timestamp};
+use crate::model::{Applied, Hold, InstanceId, Lifecycle, Node, NodeEffect, NodeMark, NodeName, PodBlock, PodRef, SickPod, Span, Timestamp};
+use crate::rollout::COMPONENTS;
 
 /// Pods that share a disruption budget which allows one disruption at a time.
 const PODS_PER_BUDGET: u32 = 8;
@@ -22,7 +24,19 @@ pub(super) struct SimNode {
     pub(super) name: NodeName,
     pub(super) ready: bool,
     pub(super) cordoned: bool,
+    #[serde(default)]
+    pub(super) tainted: bool,
+    /// What a drain did to it.
+    #[serde(default)]
+    pub(super) marks: BTreeSet<NodeMark>,
     pub(super) pods: Vec<Pod>,
+}
+
+impl SimNode {
+    /// One that has registered.
+    pub(super) fn new(name: NodeName) -> Self {
+        SimNode { name, ready: false, cordoned: false, tainted: false, marks: BTreeSet::new(), pods: Vec::new() }
+    }
 }
 
 /// A pod that a drain has to evict.
@@ -33,6 +47,14 @@ pub(super) struct Pod {
     pub(super) number: u32,
     /// How often it has been made anew: an evicted pod comes back under another name.
     pub(super) generation: u32,
+    /// When it was made.
+    #[serde(default = "long_ago")]
+    pub(super) made_at: Timestamp,
+}
+
+/// Pods of files that do not say.
+fn long_ago() -> Timestamp {
+    Timestamp::from_millis(0)
 }
 
 /// The pods that belong on a group's nodes. They are never fewer than they were: a pod that finds no place waits.
@@ -53,16 +75,19 @@ pub(super) struct Workload {
 
 impl Group {
     /// Makes the pods that the asked-for nodes bring: up to 10 a node, up to 2 on a control plane.
-    pub(super) fn grow_workload(&mut self) {
-        let control_plane = ["k8s.io/role/control-plane", "k8s.io/role/master"].iter().any(|role| self.tag(role).is_some());
-        let most = if control_plane { 2 } else { 10 };
+    pub(super) fn grow_workload(&mut self, now: Timestamp) {
+        let most = if self.is_control_plane() { 2 } else { 10 };
         while self.workload.made < self.workload.nodes {
             let fresh = between(self.salt, "pods", self.workload.made.into(), 0, most);
             let numbers = self.workload.pods..self.workload.pods.saturating_add(fresh);
-            self.workload.waiting.extend(numbers.map(|number| Pod { number, generation: 0 }));
+            self.workload.waiting.extend(numbers.map(|number| Pod { number, generation: 0, made_at: now }));
             self.workload.pods = self.workload.pods.saturating_add(fresh);
             self.workload.made = self.workload.made.saturating_add(1);
         }
+    }
+
+    fn is_control_plane(&self) -> bool {
+        ["k8s.io/role/control-plane", "k8s.io/role/master"].iter().any(|role| self.tag(role).is_some())
     }
 
     /// Puts waiting pods on nodes, up to a fair share of each. Called when a node turns Ready.
@@ -73,26 +98,26 @@ impl Group {
         }
     }
 
-    /// Puts a pod on the schedulable node with the fewest pods, if one has fewer than `limit`; else it waits.
+    /// Puts a pod on the schedulable node with the fewest pods, if one has fewer than `limit`, one without a taint first; else it waits.
     fn place(&mut self, pod: Pod, limit: usize) {
         let open = self.machines.values_mut().filter(|m| m.lifecycle != Lifecycle::Terminating).filter_map(|m| m.node.as_mut());
         let open = open.filter(|n| n.ready && !n.cordoned && n.pods.len() < limit);
-        match open.min_by(|a, b| (a.pods.len(), &a.name).cmp(&(b.pods.len(), &b.name))) {
+        match open.min_by(|a, b| (a.tainted, a.pods.len(), &a.name).cmp(&(b.tainted, b.pods.len(), &b.name))) {
             Some(node) => node.pods.push(pod),
             None => self.workload.waiting.push(pod),
         }
     }
 
     /// Makes a pod anew elsewhere.
-    pub(super) fn displace(&mut self, pod: Pod) {
-        self.place(Pod { number: pod.number, generation: pod.generation.saturating_add(1) }, usize::MAX);
+    pub(super) fn displace(&mut self, pod: Pod, now: Timestamp) {
+        self.place(Pod { number: pod.number, generation: pod.generation.saturating_add(1), made_at: now }, usize::MAX);
     }
 
     /// Takes all pods of a node away and makes them anew elsewhere, budgets or not.
-    pub(super) fn empty(&mut self, instance: &InstanceId) {
+    pub(super) fn empty(&mut self, instance: &InstanceId, now: Timestamp) {
         let pods = self.node_mut(instance).map(|n| std::mem::take(&mut n.pods)).unwrap_or_default();
         // Its own node is no place for them: the caller has cordoned it, or taken it away.
-        pods.into_iter().for_each(|pod| self.displace(pod));
+        pods.into_iter().for_each(|pod| self.displace(pod, now));
     }
 
     pub(super) fn node_mut(&mut self, instance: &InstanceId) -> Option<&mut SimNode> {
@@ -107,19 +132,41 @@ impl Group {
     /// Carries out an effect on the node of an instance.
     pub(super) fn act(&mut self, instance: &InstanceId, effect: &NodeEffect, now: Timestamp, faults: &Faults) -> Outcome {
         match effect {
-            NodeEffect::Cordon { .. } => self.cordon(instance, true),
-            NodeEffect::Uncordon { .. } => self.cordon(instance, false),
+            NodeEffect::Cordon { .. } => self.change_node(instance, SimNode::cordon),
+            NodeEffect::Uncordon { .. } => self.change_node(instance, SimNode::uncordon),
             NodeEffect::Evict { .. } => self.evict(instance, now, faults),
+            NodeEffect::Delete { pods, .. } => self.delete(instance, pods, now),
+            NodeEffect::Taint { .. } => self.change_node(instance, SimNode::taint),
+            NodeEffect::Untaint { .. } => self.change_node(instance, SimNode::untaint),
         }
     }
 
-    fn cordon(&mut self, instance: &InstanceId, cordoned: bool) -> Outcome {
-        match self.node_mut(instance) {
-            Some(node) if node.cordoned != cordoned => {
-                node.cordoned = cordoned;
-                done()
-            }
-            Some(_) | None => Outcome::Unchanged(Applied::Already),
+    fn change_node(&mut self, instance: &InstanceId, change: impl Fn(&mut SimNode)) -> Outcome {
+        let Some(node) = self.node_mut(instance) else { return Outcome::Unchanged(Applied::Already) };
+        let before = node.clone();
+        change(node);
+        if *node == before { Outcome::Unchanged(Applied::Already) } else { done() }
+    }
+
+    /// Deletes pods, budgets or not; those that are not here any more are left alone.
+    fn delete(&mut self, instance: &InstanceId, pods: &BTreeSet<PodRef>, now: Timestamp) -> Outcome {
+        let here = self.node_mut(instance).map(|n| n.pods.clone()).unwrap_or_default();
+        let gone: Vec<Pod> = here.into_iter().filter(|pod| pods.iter().any(|p| p.uid == pod.uid())).collect();
+        if gone.is_empty() {
+            return Outcome::Unchanged(Applied::Already);
+        }
+        self.move_away(instance, &gone, now);
+        done()
+    }
+
+    /// Takes pods off a node and makes them anew elsewhere.
+    fn move_away(&mut self, instance: &InstanceId, pods: &[Pod], now: Timestamp) {
+        if let Some(node) = self.node_mut(instance) {
+            node.pods.retain(|pod| !pods.contains(pod));
+        }
+        for pod in pods {
+            self.workload.budgets.insert(budget(*pod), now + RECOVERY);
+            self.displace(*pod, now);
         }
     }
 
@@ -140,10 +187,7 @@ impl Group {
         if evicted.is_empty() {
             return Outcome::Unchanged(Applied::Done);
         }
-        if let Some(node) = self.node_mut(instance) {
-            node.pods.retain(|pod| !evicted.contains(pod));
-        }
-        evicted.into_iter().for_each(|pod| self.displace(pod));
+        self.move_away(instance, &evicted, now);
         done()
     }
 
@@ -153,23 +197,92 @@ impl Group {
     }
 
     /// Its nodes, as the Kubernetes API shows them.
-    pub(super) fn nodes(&self, now: Timestamp, faults: &Faults) -> impl Iterator<Item = (NodeName, Node)> {
-        let of = move |(id, machine): (&InstanceId, &super::capacity::Machine)| {
-            let node = machine.node.as_ref()?;
-            let blocked = node.pods.iter().filter(|pod| self.is_blocked(**pod, now, faults)).map(|pod| self.block(*pod));
-            let mut blocked: Vec<PodBlock> = blocked.collect();
-            blocked.sort();
-            let evictable_pods = u32::try_from(node.pods.len()).unwrap_or(u32::MAX);
-            Some((node.name.clone(), Node { instance: id.clone(), ready: node.ready, cordoned: node.cordoned, evictable_pods, blocked }))
-        };
-        self.machines.iter().filter_map(of).collect::<Vec<_>>().into_iter()
+    pub(super) fn nodes(&self, now: Timestamp, faults: &Faults) -> BTreeMap<NodeName, Node> {
+        let all = self.machines.iter().filter_map(|(id, machine)| Some((id, machine, machine.node.as_ref()?)));
+        all.map(|(id, machine, node)| (node.name.clone(), self.node(id, machine, node, now, faults))).collect()
+    }
+
+    fn node(&self, id: &InstanceId, machine: &Machine, node: &SimNode, now: Timestamp, faults: &Faults) -> Node {
+        let mut blocked: Vec<PodBlock> = node.pods.iter().filter(|pod| self.is_blocked(**pod, now, faults)).map(|pod| self.block(*pod)).collect();
+        blocked.sort();
+        let control_plane = self.is_control_plane();
+        let components = if control_plane && node.ready { COMPONENTS.map(str::to_owned).into() } else { BTreeSet::new() };
+        let sick = (machine.sick_pods && node.ready).then(|| SickPod {
+            pod: format!("kube-system/calico-node-{}", node.name),
+            why: "container calico-node is not ready: CrashLoopBackOff (simulated)".into(),
+            since: machine.launched_at,
+            cluster_critical: false,
+        });
+        Node {
+            instance: id.clone(),
+            ready: node.ready,
+            unready_because: (!node.ready).then(|| "KubeletNotReady: it is starting (simulated)".into()),
+            kubelet: "v1.32.0".into(),
+            control_plane,
+            cordoned: node.cordoned,
+            ours: node.marks.clone(),
+            tainted: node.tainted,
+            evictable_pods: u32::try_from(node.pods.len()).unwrap_or(u32::MAX),
+            leaving_pods: 0,
+            blocked,
+            sick: sick.into_iter().collect(),
+            components,
+        }
+    }
+
+    /// Since when each pod that has no node waits for one; those of a group that nobody wants instances of are nobody's loss.
+    pub(super) fn unready_pods(&self) -> impl Iterator<Item = Timestamp> {
+        self.workload.waiting.iter().filter(|_| self.desired > 0).map(|pod| pod.made_at)
     }
 
     fn block(&self, pod: Pod) -> PodBlock {
         let name = self.name().as_str();
         let (group, number) = (name.split('.').next().unwrap_or(name), budget(pod));
         let suffix = draw(self.salt, "pod", (u64::from(pod.number) << 32) | u64::from(pod.generation)) >> 44;
-        PodBlock { pod: format!("default/{group}-app-{number}-{suffix:05x}"), budget: format!("default/{group}-app-{number}") }
+        let placed = self.machines.values().filter_map(|m| m.node.as_ref()).flat_map(|n| &n.pods);
+        let siblings = placed.chain(&self.workload.waiting).filter(|p| budget(**p) == number && p.number != pod.number);
+        PodBlock {
+            pod: format!("default/{group}-app-{number}-{suffix:05x}"),
+            uid: pod.uid(),
+            hold: Hold::Budget(format!("default/{group}-app-{number}")),
+            owner: Some(format!("ReplicaSet default/{group}-app-{number}")),
+            started_at: pod.made_at,
+            sibling_started_at: siblings.map(|p| p.made_at).max(),
+        }
+    }
+}
+
+impl Pod {
+    fn uid(self) -> String {
+        format!("{}-{}", self.number, self.generation)
+    }
+}
+
+impl SimNode {
+    fn cordon(&mut self) {
+        if !self.cordoned {
+            self.cordoned = true;
+            self.marks.insert(NodeMark::Cordoned);
+        }
+        self.marks.extend([NodeMark::OutOfLoadBalancers, NodeMark::KeptFromAutoscaler]);
+    }
+
+    /// Takes back what is marked as ours; a node without any marks was cordoned by one who leaves none.
+    fn uncordon(&mut self) {
+        let marked = [NodeMark::Cordoned, NodeMark::OutOfLoadBalancers, NodeMark::KeptFromAutoscaler].iter().any(|m| self.marks.contains(m));
+        self.cordoned &= marked && !self.marks.contains(&NodeMark::Cordoned);
+        self.marks.retain(|m| *m == NodeMark::Tainted);
+    }
+
+    fn taint(&mut self) {
+        if !self.tainted {
+            self.tainted = true;
+            self.marks.insert(NodeMark::Tainted);
+        }
+    }
+
+    fn untaint(&mut self) {
+        self.tainted &= !self.marks.remove(&NodeMark::Tainted);
     }
 }
 

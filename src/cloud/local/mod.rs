@@ -4,6 +4,7 @@
 //! that a group that is added changes no other, and a state that is replayed from its file meets the same future.
 //! That is why moving time costs one small write: a cluster's file may lag behind the clock and is caught up when opened.
 
+mod acts;
 mod api;
 mod autoscaler;
 mod capacity;
@@ -12,11 +13,18 @@ mod cluster;
 mod faults;
 mod files;
 mod groups;
+mod index;
 mod kept;
 mod kubernetes;
+mod playing;
+mod pools;
+mod refresh;
+mod scenario;
 mod simulate;
+mod snapshot;
 mod templates;
 mod world;
 
-pub use faults::{Fault, FaultError};
+pub use faults::{Fault, FaultError, Pool};
+pub use scenario::{Act, Field, Item, Scenario, ScenarioError, Trigger, What};
 pub use world::{LoggedCall, Options, World};

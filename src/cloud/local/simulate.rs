@@ -32,12 +32,14 @@ enum Event {
     Gone(u64),
     /// The autoscaler looks at the group, for the nth time.
     Look(u64),
+    /// The engine of instance refreshes looks at the group.
+    Tick,
 }
 
 impl Group {
-    /// Whether anything happens after `from` up to and including `until`.
-    pub(super) fn is_due(&self, from: Timestamp, until: Timestamp, around: Surroundings<'_>) -> bool {
-        self.next_event(from, around).is_some_and(|(at, _)| at <= until)
+    /// When the next thing happens, seen from `now`.
+    pub(super) fn due(&self, now: Timestamp, around: Surroundings<'_>) -> Option<Timestamp> {
+        self.next_event(now, around).map(|(at, _)| at)
     }
 
     /// Plays everything that happens after `from` up to and including `until`.
@@ -58,13 +60,15 @@ impl Group {
         });
         let launches = self.launching.iter().map(|(number, at)| (*at, Event::Begin(*number)));
         let look = around.autoscaler.then(|| self.next_look(now)).flatten().map(|(at, nth)| (at, Event::Look(nth)));
-        machines.flatten().chain(launches).chain(look).min()
+        let tick = self.refresh.as_ref().and_then(|r| r.next).map(|at| (at, Event::Tick));
+        machines.flatten().chain(launches).chain(look).chain(tick).min()
     }
 
     fn play(&mut self, event: Event, now: Timestamp, template: Option<&Template>, around: Surroundings<'_>) {
         match event {
             Event::Begin(number) => self.begin(number, now, template, around),
             Event::Look(nth) => self.look(nth, now, around.faults),
+            Event::Tick => self.tick(now),
             Event::InService(number) | Event::Ready(number) | Event::Reclaimed(number) | Event::Gone(number) => {
                 let found = self.machines.iter().find(|(_, m)| m.number == number).map(|(id, _)| id.clone());
                 if let Some(id) = found {
@@ -78,7 +82,7 @@ impl Group {
         match event {
             Event::InService(number) => {
                 if let Some(machine) = self.machines.get_mut(id) {
-                    machine.come_into_service(id);
+                    machine.come_into_service(id, now);
                 }
                 self.succeed(Work::Launch(number));
             }
@@ -95,11 +99,11 @@ impl Group {
             }
             Event::Gone(number) => {
                 // Still terminating while its pods move, so that none of them comes back to it.
-                self.empty(id);
+                self.empty(id, now);
                 self.machines.remove(id);
                 self.succeed(Work::End(number));
             }
-            Event::Begin(_) | Event::Look(_) => {}
+            Event::Begin(_) | Event::Look(_) | Event::Tick => {}
         }
     }
 
@@ -111,14 +115,16 @@ impl Group {
             return;
         }
         let work = Work::Launch(number);
-        let Some(version) = template.and_then(|t| t.versions.get(&self.version)) else {
+        let Some(version) = template.and_then(|t| t.versions.get(&self.launch_version())) else {
             let message = format!("You must use a valid launch template version: {} has none of number {}", self.template, self.version);
             return self.put_off(work, now, ActivityStatus::Failed, message);
         };
-        let mut machine = self.machine(number, version, now);
-        if around.faults.no_capacity(&self.names()) {
-            return self.put_off(work, now, ActivityStatus::NoCapacity, no_capacity(&machine));
-        }
+        let wanted = self.machine(number, version, now);
+        let refusal = no_capacity(&wanted);
+        let found = if around.faults.no_capacity(&self.names()) { None } else { self.with_capacity(wanted, &version.data, around.faults) };
+        let Some(mut machine) = found else {
+            return self.put_off(work, now, ActivityStatus::NoCapacity, refusal);
+        };
         self.launching.remove(&number);
         let Some(id) = self.instance_id(number) else { return };
         self.foresee(&mut machine, version, around);
@@ -143,7 +149,8 @@ impl Group {
         let in_service = machine.launched_at + around.faults.slow_boot(&self.names()).unwrap_or(boot);
         let image = around.faults.image(&version.data.image_id);
         machine.in_service_at = (image != Image::Dead).then_some(in_service);
-        machine.ready_at = (image == Image::Sound).then_some(in_service + ready);
+        machine.ready_at = matches!(image, Image::Sound | Image::SickPods).then_some(in_service + ready);
+        machine.sick_pods = image == Image::SickPods;
         if let (Market::Spot, Some(life)) = (machine.market, around.spot_life) {
             let percent = i64::from(between(self.salt, "life", machine.number, 50, 150));
             machine.reclaimed_at = Some(machine.launched_at + Span::from_millis(life.millis().saturating_div(100).saturating_mul(percent)));
@@ -158,10 +165,10 @@ impl Group {
 
 impl Machine {
     /// In service, with a node that has registered and is not Ready yet.
-    fn come_into_service(&mut self, id: &InstanceId) {
-        self.in_service_at = None;
+    fn come_into_service(&mut self, id: &InstanceId, now: Timestamp) {
+        (self.in_service_at, self.serving_since) = (None, Some(now));
         self.lifecycle = Lifecycle::InService;
-        self.node = node_name(id).map(|name| SimNode { name, ready: false, cordoned: false, pods: Vec::new() });
+        self.node = node_name(id).map(|name| SimNode::new(name));
     }
 }
 

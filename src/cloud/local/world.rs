@@ -9,9 +9,12 @@ use super::cluster::{Cluster, already_exists};
 use super::faults::{Fault, Faults};
 use super::files::{self, Clock};
 use super::groups::Outcome;
+use super::index::Index;
+use super::playing::Playing;
+use super::scenario::{Act, Scenario};
 use super::simulate::Surroundings;
 use crate::cloud::{CloudError, Place};
-use crate::model::{Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, NodeEffect, Nodes, Span, Timestamp};
+use crate::model::{Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, NodeEffect, Nodes, Seen, Span, Timestamp};
 
 /// When an account that nobody has touched yet begins: Monday 2026-01-05T08:00:00Z, a working day in every place.
 const EPOCH: Timestamp = Timestamp::from_millis(1_767_600_000_000);
@@ -53,19 +56,27 @@ pub struct LoggedCall {
 #[derive(Debug)]
 pub struct World {
     inner: Mutex<Inner>,
+    /// Told when a scenario kills the process.
+    death: tokio::sync::Notify,
 }
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    dir: PathBuf,
+    /// Where it is kept; none: in memory.
+    dir: Option<PathBuf>,
     options: Options,
     /// The options that the files were written with; none while there are no files.
     saved: Option<Options>,
     now: Timestamp,
     clusters: BTreeMap<Place, Cluster>,
+    index: Index,
     /// Held from the first change on.
     lock: Option<File>,
+    /// What is the case now: what was ordered, and what the scenario brings.
     pub(super) faults: Faults,
+    ordered: Vec<Fault>,
+    scenario: Playing,
+    pub(super) killed: bool,
     calls: u64,
     effects: u64,
     reads: u64,
@@ -78,21 +89,77 @@ impl World {
     /// # Errors
     /// [`CloudError::State`] with the path of a file that cannot be read or makes no sense.
     pub fn open(dir: &Path, options: Options) -> Result<World, CloudError> {
-        let mut inner = Inner {
-            dir: dir.to_owned(),
-            options,
-            saved: None,
-            now: EPOCH,
-            clusters: BTreeMap::new(),
-            lock: None,
-            faults: Faults::default(),
-            calls: 0,
-            effects: 0,
-            reads: 0,
-            log: Vec::new(),
-        };
+        let mut inner = Inner::new(Some(dir.to_owned()), EPOCH, options);
         inner.load()?;
-        Ok(World { inner: Mutex::new(inner) })
+        Ok(World::around(inner))
+    }
+
+    fn around(inner: Inner) -> World {
+        World { inner: Mutex::new(inner), death: tokio::sync::Notify::new() }
+    }
+
+    /// These clusters, in memory.
+    pub(super) fn of(clusters: impl Iterator<Item = Cluster>, now: Timestamp, options: Options) -> World {
+        let mut inner = Inner::new(None, now, options);
+        inner.clusters = clusters.map(|c| (c.place.clone(), c)).collect();
+        inner.index = Index::of(inner.clusters.values());
+        World::around(inner)
+    }
+
+    /// A copy of it in memory, as it is now: what is done to the copy is never written.
+    pub fn in_memory(&self, options: Options) -> World {
+        let inner = self.inner();
+        World::of(inner.clusters.values().cloned(), inner.now, options)
+    }
+
+    /// Plays a scenario from now on, in place of the one before. It is not saved.
+    ///
+    /// # Errors
+    /// [`CloudError::State`] when what happens at once cannot be saved.
+    pub fn set_scenario(&self, scenario: Scenario) -> Result<(), CloudError> {
+        let mut inner = self.inner();
+        inner.scenario = Playing::new(scenario, inner.now);
+        inner.play()?;
+        self.tell(&inner);
+        Ok(())
+    }
+
+    /// A copy of it in memory that meets another fate: all chance from now on is drawn from this seed.
+    pub fn with_seed(&self, seed: u64) -> World {
+        let inner = self.inner();
+        let clusters = inner.clusters.values().cloned().map(|mut cluster| {
+            cluster.reseed(seed);
+            cluster
+        });
+        World::of(clusters, inner.now, Options { seed, ..inner.options })
+    }
+
+    /// What a cluster is like, for an onlooker: no call of anybody's, so that faults are not counted on by it.
+    pub fn glance(&self, place: &Place) -> LiveCluster {
+        let inner = self.inner();
+        let mut live = LiveCluster::default();
+        inner.index.tagged(place).filter_map(|p| inner.clusters.get(p)).for_each(|c| c.read(place.cluster.as_str(), &mut live));
+        let named = inner.index.named(&place.cluster).filter_map(|p| inner.clusters.get(p));
+        let mut seen = Seen::default();
+        named.for_each(|c| c.seen(&inner.faults, &mut seen));
+        live.nodes = Nodes::Known(seen);
+        live
+    }
+
+    /// Lets another process take the place of the one that was killed. The scenario goes on.
+    pub fn revive(&self) {
+        self.inner().killed = false;
+    }
+
+    /// Comes when the scenario kills the process; whoever waits for it has to end there. Never, in any other case.
+    pub async fn killed(&self) {
+        self.death.notified().await;
+    }
+
+    pub(super) fn tell(&self, inner: &Inner) {
+        if inner.killed {
+            self.death.notify_one();
+        }
     }
 
     /// Orders faults, in place of those ordered before. They are not saved, and change nothing that is under way.
@@ -100,7 +167,8 @@ impl World {
     pub fn set_faults(&self, faults: Vec<Fault>) {
         let mut inner = self.inner();
         (inner.calls, inner.effects) = (0, 0);
-        inner.faults = Faults(faults);
+        inner.ordered = faults;
+        inner.reckon();
     }
 
     /// The mutating calls that took effect since this world was opened, oldest first. Those whose answer got lost are among them.
@@ -120,13 +188,34 @@ impl World {
 }
 
 impl Inner {
+    fn new(dir: Option<PathBuf>, now: Timestamp, options: Options) -> Self {
+        Inner {
+            dir,
+            options,
+            saved: None,
+            now,
+            clusters: BTreeMap::new(),
+            index: Index::default(),
+            lock: None,
+            faults: Faults::default(),
+            ordered: Vec::new(),
+            scenario: Playing::default(),
+            killed: false,
+            calls: 0,
+            effects: 0,
+            reads: 0,
+            log: Vec::new(),
+        }
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.now
     }
 
     /// Takes up what the files say, played up to the present with the options they were written with.
     fn load(&mut self) -> Result<(), CloudError> {
-        let Some((clock, clusters)) = files::read(&self.dir)? else { return Ok(()) };
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let Some((clock, clusters)) = files::read(dir)? else { return Ok(()) };
         let saved = clock.options();
         self.now = clusters.iter().map(|c| c.at).fold(clock.now, Timestamp::max);
         self.saved = Some(saved);
@@ -136,21 +225,25 @@ impl Inner {
         self.clusters = clusters.into_iter().map(|c| (c.place.clone(), c)).collect();
         for cluster in self.clusters.values_mut() {
             cluster.advance(self.now, around);
+            // What comes next was seen with the options of the past.
+            cluster.changed();
         }
+        self.index = Index::of(self.clusters.values());
         Ok(())
     }
 
     /// Makes sure that this process may change the files and knows what they say now.
     fn begin(&mut self) -> Result<(), CloudError> {
+        let Some(dir) = self.dir.clone() else { return Ok(()) };
         if self.lock.is_none() {
-            let lock = files::lock(&self.dir)?;
+            let lock = files::lock(&dir)?;
             self.load()?;
             self.lock = Some(lock);
         }
         if self.saved != Some(self.options) {
             // Files that lag behind would be caught up with the new options: bring them up to date first.
-            self.clusters.values().try_for_each(|cluster| files::write_cluster(&self.dir, cluster))?;
-            files::write_clock(&self.dir, &Clock::new(self.now, &self.options))?;
+            self.clusters.values().try_for_each(|cluster| files::write_cluster(&dir, cluster))?;
+            files::write_clock(&dir, &Clock::new(self.now, &self.options))?;
             self.saved = Some(self.options);
         }
         Ok(())
@@ -160,6 +253,10 @@ impl Inner {
     pub(super) fn call(&mut self, place: Option<&Place>) -> Result<(), CloudError> {
         self.calls = self.calls.saturating_add(1);
         match place {
+            Some(Place { account, .. }) if self.faults.credentials_are_over() => {
+                let message = format!("ExpiredToken: the security token included in the request is expired (simulated, call {})", self.calls);
+                Err(CloudError::Credentials { account: account.clone(), message })
+            }
             Some(Place { account, region, .. }) if self.faults.throttles(self.calls) => {
                 let message = format!("Rate exceeded (simulated, call {})", self.calls);
                 Err(CloudError::Throttled { account: account.clone(), region: region.clone(), message })
@@ -177,14 +274,58 @@ impl Inner {
             return Err(CloudError::Refused { subject: "the simulated account".into(), message });
         }
         self.begin()?;
+        while let Some(turn) = self.scenario.next(self.now).filter(|at| *at <= until && !self.killed) {
+            self.advance(turn)?;
+            self.play()?;
+        }
+        self.advance(until)?;
+        self.save_clock()
+    }
+
+    fn advance(&mut self, until: Timestamp) -> Result<(), CloudError> {
         let around = Surroundings { autoscaler: self.options.autoscaler, spot_life: self.options.spot_life, faults: &self.faults };
         let happened: Vec<&Cluster> = self.clusters.values_mut().filter_map(|c| c.advance(until, around).then_some(&*c)).collect();
         self.now = until.max(self.now);
         // Faults are not saved, so what they brought about could not be played again: save it, and the clock last.
-        if self.faults.bend_time() {
-            happened.into_iter().try_for_each(|cluster| files::write_cluster(&self.dir, cluster))?;
+        if self.faults.bend_time()
+            && let Some(dir) = &self.dir
+        {
+            happened.into_iter().try_for_each(|cluster| files::write_cluster(dir, cluster))?;
         }
-        files::write_clock(&self.dir, &Clock::new(self.now, &self.options))
+        Ok(())
+    }
+
+    /// What is the case now.
+    fn reckon(&mut self) {
+        self.faults = Faults(self.ordered.iter().cloned().chain(self.scenario.faults(self.now)).collect());
+    }
+
+    /// What the scenario brings by now.
+    fn play(&mut self) -> Result<(), CloudError> {
+        self.reckon();
+        for act in self.scenario.due(self.now) {
+            if act == Act::Kill {
+                self.killed = true;
+                continue;
+            }
+            self.begin()?;
+            let mut suffered: Vec<Cluster> = self.clusters.values().cloned().collect();
+            for cluster in suffered.iter_mut() {
+                if cluster.suffer(&act, &self.faults) {
+                    self.save(cluster)?;
+                    self.clusters.insert(cluster.place.clone(), cluster.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn save(&self, cluster: &Cluster) -> Result<(), CloudError> {
+        self.dir.as_ref().map_or(Ok(()), |dir| files::write_cluster(dir, cluster))
+    }
+
+    fn save_clock(&self) -> Result<(), CloudError> {
+        self.dir.as_ref().map_or(Ok(()), |dir| files::write_clock(dir, &Clock::new(self.now, &self.options)))
     }
 
     pub(super) fn read(&mut self, places: &[Place]) -> Live {
@@ -200,7 +341,8 @@ impl Inner {
             live.gaps.push(Gap { what: "AutoScalingGroups".into(), why });
             return live;
         }
-        self.neighbours(place).for_each(|cluster| cluster.read(place.cluster.as_str(), &mut live));
+        let there = self.index.tagged(place).filter_map(|place| self.clusters.get(place));
+        there.for_each(|cluster| cluster.read(place.cluster.as_str(), &mut live));
         live
     }
 
@@ -211,6 +353,10 @@ impl Inner {
 
     pub(super) fn apply(&mut self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         self.effects = self.effects.saturating_add(1);
+        if self.faults.swallows(self.effects) {
+            let message = "the connection timed out (simulated)".into();
+            return Err(CloudError::Unknown { subject: effect.group().to_string(), message });
+        }
         let applied = self.carry_out(place, effect)?;
         if self.faults.loses(self.effects) {
             let message = "the connection was closed before the answer came (simulated)".into();
@@ -220,7 +366,7 @@ impl Inner {
     }
 
     fn carry_out(&mut self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
-        if self.lock.is_none() {
+        if self.lock.is_none() && self.dir.is_some() {
             // What changes nothing shall leave no trace: look before the folder is made and taken.
             self.load()?;
             if let (_, Outcome::Unchanged(applied)) = self.after(place, effect)? {
@@ -252,26 +398,39 @@ impl Inner {
 
     /// Saves a cluster, then lets it count.
     fn keep(&mut self, cluster: Cluster, effect: Effect) -> Result<(), CloudError> {
-        files::write_cluster(&self.dir, &cluster)?;
+        self.save(&cluster)?;
+        self.index.add(&cluster);
+        if self.scenario.listens() {
+            let names = cluster.names_touched(&effect);
+            self.scenario.notice(&effect, &names.iter().map(String::as_str).collect::<Vec<_>>(), self.now);
+        }
         self.log.push(LoggedCall { at: self.now, cluster: cluster.place.cluster.clone(), effect });
         self.clusters.insert(cluster.place.clone(), cluster);
-        Ok(())
+        self.play()
     }
 
     pub(super) fn nodes(&self, cluster: &ClusterName) -> Nodes {
         if self.faults.no_read(cluster) {
             return Nodes::Unknown("no answer within 10s (simulated)".into());
         }
-        let named = self.clusters.values().filter(|c| c.place.cluster == *cluster);
-        Nodes::Known(named.flat_map(|c| c.nodes(&self.faults)).collect())
+        if self.faults.no_kubernetes(cluster) {
+            return Nodes::Unknown("connection refused (simulated)".into());
+        }
+        let mut seen = Seen { uid: format!("simulated-{cluster}"), ..Seen::default() };
+        let named = self.index.named(cluster).filter_map(|place| self.clusters.get(place));
+        named.for_each(|c| c.seen(&self.faults, &mut seen));
+        Nodes::Known(seen)
     }
 
     pub(super) fn act(&mut self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, CloudError> {
-        if !self.clusters.keys().any(|place| place.cluster == *cluster) {
+        if self.faults.no_kubernetes(cluster) {
+            return Err(CloudError::Unknown { subject: cluster.to_string(), message: "connection refused (simulated)".into() });
+        }
+        if self.index.named(cluster).next().is_none() {
             return Ok(Applied::Already);
         }
         self.begin()?;
-        let named: Vec<Cluster> = self.clusters.values().filter(|c| c.place.cluster == *cluster).cloned().collect();
+        let named: Vec<Cluster> = self.index.named(cluster).filter_map(|place| self.clusters.get(place).cloned()).collect();
         for mut after in named {
             match after.act(effect, &self.faults) {
                 None => {}

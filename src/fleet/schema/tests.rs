@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::super::document::Document;
 use super::super::file::{
-    ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, GateFile, KubernetesFile, RateFile, RollingFile, StageFile, WaveFile,
+    ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, KubernetesFile, RateFile, RollingFile, StageFile, WaveFile,
 };
+use super::super::gates::GateFile;
 use super::*;
 
 /// The keys that serde knows.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Event, StepId, StepResult};
-use super::{ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending, GroupProgress, GroupState, Intent, Progress, Stuck};
+use super::super::{Event, Scope, StepId, StepResult, Verdict};
+use super::{Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending, GroupProgress, GroupState, Intent, Progress, Stuck};
 use crate::model::{Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Timestamp};
 
 impl Progress {
@@ -21,6 +21,11 @@ impl Progress {
             Event::Intent { step, cluster, group, effect } => self.intent(*step, cluster, group, effect)?,
             Event::Outcome { step, result } => self.outcome(*step, result, at)?,
             Event::Failed { cluster, group, why } => self.failure = Some((cluster.clone(), group.clone(), why.clone())),
+            Event::Held => self.held = true,
+            Event::RollbackAsked { by, reason } => {
+                (self.ending, self.stuck, self.held) = (None, None, false);
+                self.rollback_asked = Some((by.clone(), reason.clone()));
+            }
             Event::RollbackStarted { clusters } => self.turn_back(clusters, at),
             Event::AbortStarted { .. } => self.turn_to_stop(at),
             Event::Stuck { cluster, group, why, advice } => {
@@ -32,7 +37,13 @@ impl Progress {
             Event::RolledBack => self.ending = Some(Ending::RolledBack),
             Event::Aborted => self.ending = Some(Ending::Aborted),
             Event::ClusterStarted { cluster } => self.enter(cluster, ClusterState::Rolling, at)?,
-            Event::ClusterRolled { cluster } => self.enter(cluster, ClusterState::Checking(at), at)?,
+            Event::Preflight { cluster, uid, unready, findings: _ } => {
+                self.cluster(cluster)?.before = Some(Before { uid: uid.clone(), unready: *unready });
+            }
+            Event::ClusterRolled { cluster } => {
+                self.forget_answers(cluster, &Scope::Cluster)?;
+                self.enter(cluster, ClusterState::Checking(at), at)?;
+            }
             Event::ClusterVerified { cluster, since, .. } => self.enter(cluster, ClusterState::Verified(*since), at)?,
             Event::SoakBroken { cluster, .. } => {
                 self.enter(cluster, ClusterState::Checking(at), at)?;
@@ -42,10 +53,19 @@ impl Progress {
             }
             Event::ClusterRestored { cluster } => self.enter(cluster, ClusterState::Restored, at)?,
             Event::Answered { cluster, scope, gate, verdict } => {
-                self.cluster(cluster)?.answers.insert((scope.clone(), gate.clone()), (at, verdict.clone()));
+                let answers = &mut self.cluster(cluster)?.answers;
+                let key = (scope.clone(), gate.clone());
+                let before = answers.get(&key).map_or(0, |a| a.passes);
+                let passes = match verdict {
+                    Verdict::Pass(_) => before.saturating_add(1),
+                    Verdict::Wait(_) => before,
+                    Verdict::Fail(_) => 0,
+                };
+                answers.insert(key, Answer { at, verdict: verdict.clone(), passes });
             }
             Event::GroupStarted { .. }
             | Event::CanaryUp { .. }
+            | Event::CanaryLost { .. }
             | Event::CanaryProven { .. }
             | Event::DrainStarted { .. }
             | Event::SetAside { .. }
@@ -59,10 +79,18 @@ impl Progress {
     fn group_event(&mut self, event: &Event, at: Timestamp) -> Result<(), String> {
         match event {
             Event::GroupStarted { cluster, group, instances } => self.touch(cluster, group, at)?.begin(*instances, at),
-            Event::CanaryUp { cluster, group } => self.touch(cluster, group, at)?.canary_up = Some(at),
+            Event::CanaryUp { cluster, group } => {
+                self.forget_answers(cluster, &Scope::Canary(group.clone()))?;
+                self.touch(cluster, group, at)?.canary_up = Some(at);
+            }
+            Event::CanaryLost { cluster, group, .. } => {
+                let group = self.touch(cluster, group, at)?;
+                group.canary_up = None;
+                group.canary_lost += 1;
+            }
             Event::CanaryProven { cluster, group, .. } => self.touch(cluster, group, at)?.canary_proven = true,
             Event::DrainStarted { cluster, group, instance, node } => {
-                let drain = Drain { node: node.clone(), since: at, cordoned: Cordoned::No };
+                let drain = Drain { node: node.clone(), since: at, cordoned: Cordoned::No, asked_at: None };
                 self.touch(cluster, group, at)?.drains.insert(instance.clone(), drain);
             }
             Event::SetAside { cluster, group, instance, .. } => {
@@ -84,6 +112,7 @@ impl Progress {
             | Event::WaveStarted { .. }
             | Event::WavePassed { .. }
             | Event::ClusterStarted { .. }
+            | Event::Preflight { .. }
             | Event::ClusterRolled { .. }
             | Event::ClusterVerified { .. }
             | Event::SoakBroken { .. }
@@ -91,6 +120,8 @@ impl Progress {
             | Event::Intent { .. }
             | Event::Outcome { .. }
             | Event::Failed { .. }
+            | Event::Held
+            | Event::RollbackAsked { .. }
             | Event::RollbackStarted { .. }
             | Event::ClusterRestored { .. }
             | Event::Stuck { .. }
@@ -104,9 +135,15 @@ impl Progress {
         Ok(())
     }
 
+    /// What was said about an earlier canary, or an earlier state of the cluster, proves nothing.
+    fn forget_answers(&mut self, cluster: &ClusterName, about: &Scope) -> Result<(), String> {
+        self.cluster(cluster)?.answers.retain(|(scope, _), _| scope != about);
+        Ok(())
+    }
+
     /// These clusters go back; every other one stays what it is. None of these counts as verified any more.
     fn turn_back(&mut self, clusters: &BTreeSet<ClusterName>, at: Timestamp) {
-        (self.direction, self.stuck) = (Direction::Back(clusters.clone()), None);
+        (self.direction, self.stuck, self.rollback_asked) = (Direction::Back(clusters.clone()), None, None);
         for cluster in self.clusters.iter_mut().filter(|(name, _)| clusters.contains(name)).map(|(_, c)| c) {
             (cluster.state, cluster.moved_at) = (ClusterState::Rolling, at);
             cluster.groups.values_mut().for_each(|g| g.turn(true));
@@ -114,7 +151,7 @@ impl Progress {
     }
 
     fn turn_to_stop(&mut self, at: Timestamp) {
-        (self.direction, self.stuck) = (Direction::Aborting, None);
+        (self.direction, self.stuck, self.held) = (Direction::Aborting, None, false);
         for cluster in self.clusters.values_mut() {
             cluster.moved_at = at;
             cluster.groups.values_mut().for_each(|g| g.turn(false));
@@ -124,9 +161,18 @@ impl Progress {
     /// Somebody looked at it: whatever was held against a group is forgotten, and every patience begins anew.
     fn resumed(&mut self, at: Timestamp) {
         self.stuck = None;
+        let retried = std::mem::take(&mut self.held);
+        if retried {
+            self.failure = None;
+        }
         self.open.values_mut().for_each(|i| (i.tries, i.doubtful) = (0, true));
         for cluster in self.clusters.values_mut() {
             (cluster.moved_at, cluster.resumed_at) = (at, at);
+            if retried {
+                // What failed is asked anew, and proven anew.
+                (cluster.breaks, cluster.answers) = (0, BTreeMap::new());
+                cluster.groups.values_mut().filter(|g| !g.canary_proven).for_each(|g| (g.canary_up, g.canary_lost) = (None, 0));
+            }
             for group in cluster.groups.values_mut() {
                 (group.moved, group.refused, group.raced) = (None, None, 0);
                 group.set_aside.clear();
@@ -163,7 +209,10 @@ impl Progress {
     /// Somebody else got there first. Desired capacity belongs to the autoscaler, and an instance may go at any time: there we look again.
     fn moved(&mut self, intent: &Intent, found: &str) -> Result<(), String> {
         let ours = match &intent.effect {
-            Effect::Cloud(CloudEffect::SetDesired { .. } | CloudEffect::Detach { .. } | CloudEffect::Terminate { .. }) | Effect::Node(_) => false,
+            Effect::Cloud(
+                CloudEffect::SetDesired { .. } | CloudEffect::Detach { .. } | CloudEffect::Terminate { .. } | CloudEffect::Protect { .. },
+            )
+            | Effect::Node(_) => false,
             Effect::Cloud(
                 CloudEffect::CreateTemplateVersion { .. }
                 | CloudEffect::CreateGroup { .. }
@@ -171,7 +220,11 @@ impl Progress {
                 | CloudEffect::PinVersion { .. }
                 | CloudEffect::Suspend { .. }
                 | CloudEffect::Resume { .. }
-                | CloudEffect::DeleteGroup { .. },
+                | CloudEffect::DeleteGroup { .. }
+                | CloudEffect::PruneVersions { .. }
+                | CloudEffect::StartRefresh { .. }
+                | CloudEffect::CancelRefresh { .. }
+                | CloudEffect::RollbackRefresh { .. },
             ) => true,
         };
         let group = self.group(&intent.cluster, &intent.group)?;
@@ -192,7 +245,7 @@ impl Progress {
         let group = self.touch(&intent.cluster, &intent.group, at)?;
         group.raced = 0;
         match &intent.effect {
-            Effect::Node(effect) => group.node_effect(effect, ours),
+            Effect::Node(effect) => group.node_effect(effect, ours, at),
             Effect::Cloud(effect) => group.cloud_effect(effect, applied, ours),
         }
         Ok(())
@@ -233,6 +286,7 @@ impl GroupProgress {
         self.surge = 0;
         self.detached.clear();
         self.drains.clear();
+        self.tainted.clear();
         self.set_aside.clear();
         self.suspended.clear();
     }
@@ -258,7 +312,9 @@ impl GroupProgress {
                 self.detached.insert(instance.clone());
             }
             CloudEffect::Terminate { instance, decrement, .. } => {
-                self.drains.remove(instance);
+                if let Some(node) = self.drains.remove(instance).and_then(|drain| drain.node) {
+                    self.tainted.remove(&node);
+                }
                 self.detached.remove(instance);
                 self.set_aside.remove(instance);
                 self.ended += 1;
@@ -266,6 +322,11 @@ impl GroupProgress {
                 self.removed(u32::from(*decrement && ours));
             }
             CloudEffect::DeleteGroup { .. } => self.deleted = true,
+            CloudEffect::PruneVersions { .. }
+            | CloudEffect::Protect { .. }
+            | CloudEffect::StartRefresh { .. }
+            | CloudEffect::CancelRefresh { .. }
+            | CloudEffect::RollbackRefresh { .. } => {}
         }
     }
 
@@ -283,14 +344,18 @@ impl GroupProgress {
         self.taken = self.taken.saturating_add(less - surge);
     }
 
-    fn node_effect(&mut self, effect: &NodeEffect, ours: bool) {
-        let mark = |drains: &mut BTreeMap<InstanceId, Drain>, node: &NodeName, cordoned: Cordoned| {
-            drains.values_mut().filter(|d| d.node.as_ref() == Some(node)).for_each(|d| d.cordoned = cordoned);
+    fn node_effect(&mut self, effect: &NodeEffect, ours: bool, at: Timestamp) {
+        let change = |drains: &mut BTreeMap<InstanceId, Drain>, node: &NodeName, change: &dyn Fn(&mut Drain)| {
+            drains.values_mut().filter(|d| d.node.as_ref() == Some(node)).for_each(change);
         };
+        let cordoned = if ours { Cordoned::ByUs } else { Cordoned::ByOthers };
         match effect {
-            NodeEffect::Cordon { node } => mark(&mut self.drains, node, if ours { Cordoned::ByUs } else { Cordoned::ByOthers }),
-            NodeEffect::Uncordon { node } => mark(&mut self.drains, node, Cordoned::No),
-            NodeEffect::Evict { .. } => {}
+            NodeEffect::Cordon { node } => change(&mut self.drains, node, &|d| d.cordoned = cordoned),
+            NodeEffect::Uncordon { node } => change(&mut self.drains, node, &|d| d.cordoned = Cordoned::No),
+            NodeEffect::Evict { node, .. } | NodeEffect::Delete { node, .. } => change(&mut self.drains, node, &|d| d.asked_at = Some(at)),
+            // Of nodes that had the taint before, each says itself that it is not ours.
+            NodeEffect::Taint { nodes } => self.tainted.extend(nodes.iter().cloned()),
+            NodeEffect::Untaint { nodes } => self.tainted.retain(|n| !nodes.contains(n)),
         }
     }
 }

@@ -46,6 +46,10 @@ pub struct Progress {
     pub stuck: Option<Stuck>,
     /// The failure that turned it round.
     pub failure: Option<(ClusterName, Option<AsgName>, String)>,
+    /// It failed, and a person has to say what comes; taken back when somebody resumes.
+    pub held: bool,
+    /// Who asked for the way back, and why; taken back when it begins.
+    pub rollback_asked: Option<(String, String)>,
     /// How it ended.
     pub ending: Option<Ending>,
 }
@@ -111,12 +115,34 @@ pub struct ClusterProgress {
     pub moved_at: Timestamp,
     /// When somebody last took the rollout up: no patience is over before it has begun again.
     pub resumed_at: Timestamp,
+    /// What the Kubernetes API showed before the first change; none: it was not asked, or not yet.
+    pub before: Option<Before>,
     /// How often its soak was broken.
     pub breaks: u32,
     /// When instances were taken out of service, oldest first.
     pub disruptions: Vec<Timestamp>,
     /// Latest answers of gates that need asking.
-    pub answers: BTreeMap<(Scope, String), (Timestamp, Verdict)>,
+    pub answers: BTreeMap<(Scope, String), Answer>,
+}
+
+/// What a gate said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub verdict: Verdict,
+    /// How often it has passed, without a fail, since it was first asked about this.
+    pub passes: u32,
+}
+
+/// What the Kubernetes API of a cluster showed before its first change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Uid of the namespace `kube-system`.
+    pub uid: String,
+    /// Pods that should have been Ready and were not.
+    pub unready: u32,
 }
 
 /// The state of a cluster.
@@ -168,6 +194,8 @@ pub struct GroupProgress {
     pub canary_up: Option<Timestamp>,
     /// The canary is proven.
     pub canary_proven: bool,
+    /// How often an instance of the canary went while it baked.
+    pub canary_lost: u32,
     /// Processes we suspended.
     pub suspended: BTreeSet<String>,
     /// Desired capacity that we added and have not given back.
@@ -176,6 +204,8 @@ pub struct GroupProgress {
     pub taken: u32,
     /// Instances we took out of the group that still run.
     pub detached: BTreeSet<InstanceId>,
+    /// Nodes to which we gave the taint of old nodes.
+    pub tainted: BTreeSet<NodeName>,
     /// Drains under way.
     pub drains: BTreeMap<InstanceId, Drain>,
     /// Instances whose drain did not end in time.
@@ -197,6 +227,8 @@ pub struct Drain {
     pub since: Timestamp,
     /// Whether its node is cordoned, and by whom.
     pub cordoned: Cordoned,
+    /// When evictions were asked for last.
+    pub asked_at: Option<Timestamp>,
 }
 
 /// Whether a node is cordoned, as far as a drain is concerned.
@@ -223,10 +255,12 @@ impl GroupProgress {
             deleted: false,
             canary_up: None,
             canary_proven: false,
+            canary_lost: 0,
             suspended: BTreeSet::new(),
             surge: 0,
             taken: 0,
             detached: BTreeSet::new(),
+            tainted: BTreeSet::new(),
             drains: BTreeMap::new(),
             set_aside: BTreeSet::new(),
             moved: None,
@@ -237,7 +271,7 @@ impl GroupProgress {
 
     /// Whether something of ours is still out there that has to be given back.
     pub fn owes(&self) -> bool {
-        self.surge > 0 || !self.detached.is_empty() || !self.drains.is_empty() || !self.suspended.is_empty()
+        self.surge > 0 || !self.detached.is_empty() || !self.drains.is_empty() || !self.tainted.is_empty() || !self.suspended.is_empty()
     }
 
     /// The other way now: what was achieved is forgotten, what is open is not. Back, all that was touched has to go; to a
@@ -262,6 +296,7 @@ impl Progress {
                 groups,
                 moved_at: rollout.started_at,
                 resumed_at: rollout.started_at,
+                before: None,
                 breaks: 0,
                 disruptions: Vec::new(),
                 answers: BTreeMap::new(),
@@ -282,6 +317,8 @@ impl Progress {
             next_step: 1,
             stuck: None,
             failure: None,
+            held: false,
+            rollback_asked: None,
             ending: None,
         }
     }
@@ -316,7 +353,8 @@ impl Progress {
         if record.seq != self.seq + 1 {
             return Err(illegal(format!("it should be number {}", self.seq + 1)));
         }
-        if self.ending.is_some() {
+        // What is over can only be taken back.
+        if self.ending.is_some() && !matches!(record.event, Event::RollbackAsked { .. }) {
             return Err(illegal("the rollout had ended".into()));
         }
         self.apply(&record.event, record.at).map_err(illegal)?;

@@ -8,7 +8,10 @@ use super::super::{Cordoned, Drain, Event};
 use super::{Work, is_detached, missing, present};
 use crate::fleet::OnTimeout;
 use crate::kops::Role;
-use crate::model::{CloudEffect, Instance, InstanceId, Lifecycle, NodeEffect, NodeName};
+use crate::model::{CloudEffect, Hold, Instance, InstanceId, Lifecycle, Node, NodeEffect, NodeName, PodBlock, PodRef, Span, Timestamp};
+
+/// Once a drain is past its time, what is refused is asked for again this often.
+const ASK_AGAIN: Span = Span::from_secs(60);
 
 /// What is left to account for while terminations are handed out in one round.
 struct Left {
@@ -23,13 +26,13 @@ impl Work<'_> {
             in_group: self.victims.iter().filter(|id| !is_detached(self.live, id)).count(),
         };
         for (id, drain) in &self.view.group.drains {
-            self.go_on(id, drain, &mut left, out);
+            self.go_on(id, drain, &mut left, budget, out);
         }
         self.begin(proven, budget, out);
     }
 
     /// One drain's next step.
-    fn go_on(&self, id: &InstanceId, drain: &Drain, left: &mut Left, out: &mut Out<'_>) {
+    fn go_on(&self, id: &InstanceId, drain: &Drain, left: &mut Left, budget: &mut Budget, out: &mut Out<'_>) {
         let Some((name, node)) = self.view.nodes.of(id) else {
             return self.terminate(id, left, out);
         };
@@ -39,43 +42,99 @@ impl Work<'_> {
         }
         let policy = self.view.task.rolling.drain;
         if node.evictable_pods > 0 && self.view.waited(drain.since) > policy.timeout {
-            return self.timed_out(id, drain, policy.on_timeout, node, out);
+            return self.timed_out(id, drain, node, budget, out);
         }
         if drain.cordoned == Cordoned::No {
             out.node_step(self.view, NodeEffect::Cordon { node: name.clone() });
         } else if node.evictable_pods > 0 {
-            out.node_step(self.view, NodeEffect::Evict { node: name.clone() });
-            let blocked = node.blocked.first().map(|b| format!(", {} held by {}", b.pod, b.budget)).unwrap_or_default();
-            out.wait(self.view, format!("{name} drains, {} pods left{blocked}", node.evictable_pods), Some(drain.since + policy.timeout));
+            self.ask(drain, name, node, Span::ZERO, drain.since + policy.timeout, out);
         } else {
             self.terminate(id, left, out);
         }
     }
 
-    fn timed_out(&self, id: &InstanceId, drain: &Drain, on_timeout: OnTimeout, node: &crate::model::Node, out: &mut Out<'_>) {
-        let held: Vec<String> = node.blocked.iter().map(|b| format!("{} by {}", b.pod, b.budget)).collect();
-        let held = if held.is_empty() { format!("{} pods are left", node.evictable_pods) } else { format!("held: {}", held.join(", ")) };
-        let why = format!(
-            "the drain of {} ({id}) did not end within {}: {held}",
+    /// Asks for evictions again once `pause` is over. What is on its way out already has its grace period.
+    fn ask(&self, drain: &Drain, name: &NodeName, node: &Node, pause: Span, until: Timestamp, out: &mut Out<'_>) {
+        let due = drain.asked_at.is_none_or(|at| self.view.now.since(at) >= pause);
+        if due && node.evictable_pods > node.leaving_pods {
+            out.node_step(self.view, NodeEffect::Evict { node: name.clone(), policy: self.view.task.rolling.drain.eviction });
+        }
+        let blocked = self.held(node).first().map(|b| format!(", held: {b}")).unwrap_or_default();
+        out.wait(self.view, format!("{name} drains, {} pods left{blocked}", node.evictable_pods), Some(until));
+    }
+
+    /// What stands in the way under the drain's policy.
+    fn held<'n>(&self, node: &'n Node) -> Vec<&'n PodBlock> {
+        node.blocked.iter().filter(|b| self.view.task.rolling.drain.eviction.holds(&b.hold)).collect()
+    }
+
+    fn timed_out(&self, id: &InstanceId, drain: &Drain, node: &Node, budget: &mut Budget, out: &mut Out<'_>) {
+        match (self.view.task.rolling.drain.on_timeout, &drain.node) {
+            (OnTimeout::Stop, _) => out.failed(self.view, self.overdue(id, drain, node)),
+            (OnTimeout::Wait, Some(name)) => self.ask(drain, name, node, ASK_AGAIN, self.view.now + ASK_AGAIN, out),
+            (OnTimeout::Force, Some(name)) => self.force(id, drain, name, node, budget, out),
+            (OnTimeout::Skip, _) | (OnTimeout::Wait | OnTimeout::Force, None) => self.skip(id, drain, node, out),
+        }
+    }
+
+    /// What holds the drain, by name: node, pods, their owners, their budgets, and since when.
+    fn overdue(&self, id: &InstanceId, drain: &Drain, node: &Node) -> String {
+        const SHOWN: usize = 10;
+        let held = self.held(node);
+        let shown: Vec<String> = held.iter().take(SHOWN).map(ToString::to_string).collect();
+        let more = if held.len() > SHOWN { format!(", and {} more", held.len() - SHOWN) } else { String::new() };
+        let held = if held.is_empty() { format!("{} pods are left", node.evictable_pods) } else { format!("held: {}{more}", shown.join(", ")) };
+        format!(
+            "the drain of {} ({id}), begun at {}, did not end within {}: {held}",
             drain.node.as_ref().map_or("a node", |n| n.as_str()),
+            drain.since,
             self.view.task.rolling.drain.timeout
-        );
-        match (on_timeout, &drain.node, drain.cordoned) {
-            (OnTimeout::Stop, _, _) => out.failed(self.view, why),
+        )
+    }
+
+    fn skip(&self, id: &InstanceId, drain: &Drain, node: &Node, out: &mut Out<'_>) {
+        match (&drain.node, drain.cordoned) {
             // Nobody knows how long a person takes: the node works on until then.
-            (OnTimeout::Skip, Some(node), Cordoned::ByUs) => out.node_step(self.view, NodeEffect::Uncordon { node: node.clone() }),
-            (OnTimeout::Skip, _, _) if self.view.group.set_aside.contains(id) => {
-                out.stuck(self.view, why, "free the pods (raise replicas or the budget), then `kfleet rollout resume`; or `kfleet rollout abort`");
+            (Some(name), Cordoned::ByUs) => out.node_step(self.view, NodeEffect::Uncordon { node: name.clone() }),
+            _ if self.view.group.set_aside.contains(id) => {
+                let advice = "free the pods (raise replicas or the budget), then `kfleet rollout resume`; or `kfleet rollout abort`";
+                out.stuck(self.view, self.overdue(id, drain, node), advice);
             }
-            (OnTimeout::Skip, _, _) => {
-                out.records.push(Event::SetAside {
-                    cluster: self.view.cluster.clone(),
-                    group: self.view.task.asg.clone(),
-                    instance: id.clone(),
-                    why,
-                });
+            _ => out.records.push(Event::SetAside {
+                cluster: self.view.cluster.clone(),
+                group: self.view.task.asg.clone(),
+                instance: id.clone(),
+                why: self.overdue(id, drain, node),
+            }),
+        }
+    }
+
+    /// Deletes pods that budgets hold: never a young one, none with a young sibling, and of one owner one at a time. Where
+    /// none may go, it waits for them to grow old; where that does not help either, the node is set aside.
+    fn force(&self, id: &InstanceId, drain: &Drain, name: &NodeName, node: &Node, budget: &mut Budget, out: &mut Out<'_>) {
+        let policy = self.view.task.rolling.drain;
+        let mut held: Vec<&PodBlock> = node.blocked.iter().filter(|b| matches!(b.hold, Hold::Budget(_))).collect();
+        held.sort_by_key(|b| (b.started_at, b.pod.clone()));
+        let mut pods = BTreeSet::new();
+        for block in &held {
+            let youngest = block.sibling_started_at.map_or(block.started_at, |s| s.max(block.started_at));
+            let owner = block.owner.clone().unwrap_or_else(|| block.pod.clone());
+            if self.view.now.since(youngest) >= policy.min_pod_age && budget.forced.insert(owner) {
+                pods.insert(PodRef { pod: block.pod.clone(), uid: block.uid.clone() });
             }
         }
+        if !pods.is_empty() {
+            let names: Vec<&str> = pods.iter().map(|p| p.pod.as_str()).collect();
+            out.wait(self.view, format!("{name} drains, deletes by force: {}", names.join(", ")), Some(self.view.now + ASK_AGAIN));
+            return out.node_step(self.view, NodeEffect::Delete { node: name.clone(), pods });
+        }
+        // Once every pod had the time to be replaced one after the other, and to grow old, patience is over.
+        let each = policy.min_pod_age.millis().saturating_mul(i64::try_from(held.len()).unwrap_or(i64::MAX).saturating_add(1));
+        let last = Span::from_millis(policy.timeout.millis().saturating_mul(2).saturating_add(each));
+        if held.is_empty() || self.view.waited(drain.since) > last {
+            return self.skip(id, drain, node, out);
+        }
+        self.ask(drain, name, node, ASK_AGAIN, self.view.now + ASK_AGAIN, out);
     }
 
     fn terminate(&self, id: &InstanceId, left: &mut Left, out: &mut Out<'_>) {

@@ -5,16 +5,17 @@
 //! capacity with them. Where a group stands at its maximum, an instance is detached instead: the group then launches
 //! its replacement while the old one still works. Control-plane groups do neither: one instance, one at a time.
 
+mod canary;
 mod drain;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::gate::{self, GateOutcome, Readiness};
+use super::gate::{self, Readiness};
 use super::group::{Mode, View, late, present};
 use super::next::{Budget, Out};
-use super::{Cordoned, Event, GroupState, Scope};
+use super::{Cordoned, Event, GroupState};
 use crate::kops::Role;
-use crate::model::{ActivityStatus, CloudEffect, Definition, Instance, InstanceId, Lifecycle, LiveGroup, NodeEffect};
+use crate::model::{ActivityStatus, CloudEffect, Definition, Instance, InstanceId, Lifecycle, LiveGroup, NodeEffect, NodeName};
 
 /// Instances that run something else than `to`, those on their way out aside.
 pub(super) fn outdated(live: &LiveGroup, to: &Definition) -> BTreeSet<InstanceId> {
@@ -33,6 +34,7 @@ pub(super) fn replace(view: &View<'_>, live: &LiveGroup, outdated: BTreeSet<Inst
         return;
     }
     let proven = work.canary(out);
+    work.taints(proven, out);
     work.surge(proven, budget, out);
     work.drains(proven, budget, out);
     work.explain(out);
@@ -53,6 +55,7 @@ pub(super) fn empty(view: &View<'_>, live: &LiveGroup, budget: &mut Budget, out:
     if work.eyes_closed(out) {
         return;
     }
+    work.taints(true, out);
     work.drains(true, budget, out);
     work.explain(out);
 }
@@ -109,6 +112,7 @@ impl<'a> Work<'a> {
             }
             any = true;
         }
+        any |= self.untaints(out);
         let in_group = self.outdated.iter().filter(|id| !is_detached(self.live, id)).count();
         let excess = usize::try_from(self.surge).unwrap_or(usize::MAX).saturating_sub(in_group).min(missing(self.live));
         if !any && excess > 0 {
@@ -117,6 +121,36 @@ impl<'a> Work<'a> {
             any = true;
         }
         any
+    }
+
+    /// Old nodes take nothing new where there is another place, so that a pod does not move from one of them to the next.
+    /// Only once the canary is proven: until then the old ones are the better place. Source: kops, rolling update.
+    fn taints(&self, proven: bool, out: &mut Out<'_>) {
+        if !proven || self.view.mode == Mode::Heal {
+            return;
+        }
+        let old = self.outdated.iter().filter_map(|id| self.view.nodes.of(id));
+        let bare = old.filter(|(name, node)| !node.tainted && !self.view.group.tainted.contains(*name));
+        let nodes: BTreeSet<NodeName> = bare.map(|(name, _)| name.clone()).collect();
+        if !nodes.is_empty() {
+            out.node_step(self.view, NodeEffect::Taint { nodes });
+        }
+    }
+
+    /// Nodes that stay take everything again.
+    fn untaints(&self, out: &mut Out<'_>) -> bool {
+        let tainted = &self.view.group.tainted;
+        if let Some(why) = self.view.nodes.unknown().filter(|_| !tainted.is_empty() && self.victims.is_empty()) {
+            out.wait(self.view, format!("the Kubernetes API does not answer: {why}"), None);
+            return true;
+        }
+        let stays = |name: &&NodeName| self.view.nodes.named(name).is_some_and(|node| !self.victims.contains(&node.instance));
+        let nodes: BTreeSet<NodeName> = tainted.iter().filter(stays).cloned().collect();
+        if nodes.is_empty() {
+            return false;
+        }
+        out.node_step(self.view, NodeEffect::Untaint { nodes });
+        true
     }
 
     fn abandoned(&self, id: &InstanceId) -> Event {
@@ -224,26 +258,15 @@ impl<'a> Work<'a> {
         if group.canary_proven || wanted == 0 || self.view.mode != Mode::Forward {
             return true;
         }
-        let up = self.ready().filter(|id| !self.outdated.contains(*id)).count();
-        if up < wanted {
-            return false;
-        }
-        let Some(since) = group.canary_up else {
-            out.records.push(Event::CanaryUp { cluster: self.view.cluster.clone(), group: self.view.task.asg.clone() });
-            return false;
-        };
-        let baked = since + self.view.task.rolling.bake;
-        if self.view.now < baked {
-            out.wait(self.view, "canary bakes".into(), Some(baked));
-            return false;
-        }
-        let scope = Scope::Canary(self.view.task.asg.clone());
-        match gate::all(&self.view.asked(scope, vec![&self.view.task.asg], self.since(), baked), out) {
-            GateOutcome::Pass(evidence) => {
-                out.records.push(Event::CanaryProven { cluster: self.view.cluster.clone(), group: self.view.task.asg.clone(), evidence });
-            }
-            GateOutcome::Wait(why, until) => out.wait(self.view, why, Some(until)),
-            GateOutcome::Fail(why) => out.failed(self.view, why),
+        let new: Vec<&InstanceId> = self.ready().filter(|id| !self.outdated.contains(*id)).collect();
+        let launched_by = |since| move |id: &&&InstanceId| self.live.instances.get(**id).is_some_and(|i| i.launched_at <= since);
+        match group.canary_up {
+            None if new.len() < wanted => {}
+            None => out.records.push(Event::CanaryUp { cluster: self.view.cluster.clone(), group: self.view.task.asg.clone() }),
+            Some(since) => match new.iter().filter(launched_by(since)).count() {
+                baking if baking < wanted => canary::lost(self.view, baking, wanted, out),
+                _ => canary::bakes(self.view, self.since(), since, out),
+            },
         }
         false
     }

@@ -1,0 +1,47 @@
+//! `kfleet snapshot`: the live state of the fleet's clusters in a file, to rehearse on. Reads; changes nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Exit;
+use super::args::{Arguments, CloudArgument, SnapshotArguments};
+use super::failure::Failure;
+use super::output::Output;
+use super::pipeline::prepare;
+use super::render::select;
+use super::world::{self, Simulated};
+use crate::cloud::Place;
+use crate::model::{Residence, Snapshot};
+use crate::report;
+use crate::run::look;
+
+pub(super) async fn run(arguments: &Arguments, command: &SnapshotArguments, output: &Output) -> Result<Exit, Failure> {
+    let prepared = prepare(&arguments.directory)?;
+    let store = world::store(arguments, &prepared.fleet)?;
+    let simulated = Simulated { seed: 1, faults: &[], scenario: None };
+    let world = world::open(arguments, &prepared.fleet, &store, world::images(&prepared), &simulated).await?;
+    let named = select(&prepared, &command.clusters)?;
+    let chosen = prepared.clusters.iter().filter(|(name, _)| command.clusters.is_empty() || named.contains(*name));
+    let places: Vec<Place> =
+        chosen.map(|(name, c)| Place { cluster: name.clone(), account: c.desired.account.clone(), region: c.desired.region.clone() }).collect();
+    let live = look(&world, &places).await?;
+    let gaps: usize = live.clusters.values().map(|c| c.gaps.len()).sum();
+    let homes: BTreeMap<_, _> = places.into_iter().map(|p| (p.cluster, Residence { account: p.account, region: p.region })).collect();
+    let cloud = match arguments.cloud {
+        Some(CloudArgument::Aws) => "aws",
+        Some(CloudArgument::Local) | None => "local",
+    };
+    let snapshot = Snapshot::new(cloud.into(), homes, live);
+    let path = &command.out;
+    std::fs::write(path, report::snapshot_json(&snapshot)).map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
+    let groups: usize = snapshot.live.clusters.values().map(|c| c.groups.len()).sum();
+    let missing = if gaps == 0 { String::new() } else { format!("; {gaps} things could not be read, and are written down as such") };
+    output.cloud_story(&format!("{} clusters with {groups} groups written to {}{missing}", snapshot.places.len(), path.display()));
+    Ok(Exit::Good)
+}
+
+/// A snapshot from its file.
+pub(super) fn read(path: &Path) -> Result<Snapshot, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
+    report::snapshot_from_json(&text).map_err(|e| Failure::new(format!("{}: {e}", path.display())).hint("`kfleet snapshot --out FILE` makes one"))
+}

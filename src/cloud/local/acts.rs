@@ -1,0 +1,150 @@
+//! What somebody else does to the account at once: AWS, an autoscaler, a person in the console. When, is in `playing`.
+
+use super::chance::draw;
+use super::cluster::Cluster;
+use super::faults::Faults;
+use super::groups::Group;
+use super::kept::Kept;
+use super::scenario::{Act, Field};
+use crate::model::{InstanceId, Lifecycle, Market, TemplateVersion, Timestamp};
+
+impl Cluster {
+    /// Plays an act on the groups it names. Whether anything changed here.
+    pub(super) fn suffer(&mut self, act: &Act, faults: &Faults) -> bool {
+        let Some(name) = group_of(act) else { return false };
+        let now = self.at;
+        let named: Vec<_> = self.state.groups.iter().filter(|(_, g)| g.names().contains(&name)).map(|(asg, _)| asg.clone()).collect();
+        for asg in &named {
+            match act {
+                Act::Delete(_) => {
+                    if let Some(gone) = self.state.groups.remove(asg) {
+                        self.state.templates.remove(&gone.template);
+                    }
+                }
+                Act::Repin(_) => self.repin(asg),
+                Act::Reclaim(..)
+                | Act::Terminate(..)
+                | Act::Detach(..)
+                | Act::NodeDown(..)
+                | Act::Cordon(..)
+                | Act::Rebalance(_)
+                | Act::Scale(..)
+                | Act::Set(..)
+                | Act::Kill => {
+                    if let Some(group) = self.state.groups.get_mut(asg).map(Kept::change) {
+                        group.suffer(act, now, faults);
+                    }
+                }
+            }
+        }
+        self.changed();
+        !named.is_empty()
+    }
+
+    /// Another image, in a version of somebody else's.
+    fn repin(&mut self, asg: &crate::model::AsgName) {
+        let Some(group) = self.state.groups.get_mut(asg).map(Kept::change) else { return };
+        let Some(template) = self.state.templates.get_mut(&group.template).map(Kept::change) else { return };
+        let Some(TemplateVersion { mut data, user_data, token: _ }) = template.versions.get(&group.version).cloned() else { return };
+        data.image_id = format!("{}-of-somebody-else", data.image_id);
+        let number = template.latest().saturating_add(1);
+        template.versions.insert(number, TemplateVersion { data, user_data, token: None });
+        group.version = number;
+    }
+}
+
+/// The group that an act is about; none: the process.
+fn group_of(act: &Act) -> Option<&str> {
+    match act {
+        Act::Reclaim(group, _)
+        | Act::Terminate(group, _)
+        | Act::Detach(group, _)
+        | Act::NodeDown(group, _)
+        | Act::Cordon(group, _)
+        | Act::Rebalance(group)
+        | Act::Scale(group, _)
+        | Act::Set(group, ..)
+        | Act::Repin(group)
+        | Act::Delete(group) => Some(group),
+        Act::Kill => None,
+    }
+}
+
+impl Group {
+    fn suffer(&mut self, act: &Act, now: Timestamp, faults: &Faults) {
+        match act {
+            Act::Reclaim(_, n) => self.lose(*n, Some(Market::Spot), now),
+            Act::Terminate(_, n) => self.lose(*n, None, now),
+            Act::Detach(_, n) => {
+                for id in self.chosen(*n, None) {
+                    if let Some(machine) = self.machines.get_mut(&id) {
+                        machine.lifecycle = Lifecycle::Detached;
+                    }
+                }
+                self.settle(now);
+            }
+            Act::NodeDown(_, n) => {
+                for id in self.chosen(*n, None) {
+                    self.node_mut(&id).into_iter().for_each(|node| node.ready = false);
+                }
+            }
+            Act::Cordon(_, n) => {
+                for id in self.chosen(*n, None) {
+                    self.node_mut(&id).into_iter().for_each(|node| node.cordoned = true);
+                }
+            }
+            Act::Rebalance(_) => self.rebalance(now),
+            Act::Scale(_, by) => (0..by.unsigned_abs()).for_each(|_| if *by > 0 { self.scale_out(now) } else { self.scale_in(now, faults) }),
+            Act::Set(_, field, to) => self.set(*field, *to, now),
+            // Those of a whole cluster, or of none.
+            Act::Repin(_) | Act::Delete(_) | Act::Kill => {}
+        }
+    }
+
+    /// Instances in service, in an order of chance that is the same every time; with a market, only its own.
+    fn chosen(&self, n: u32, market: Option<Market>) -> Vec<InstanceId> {
+        let serving = self.machines.iter().filter(|(_, m)| m.lifecycle == Lifecycle::InService && market.is_none_or(|only| m.market == only));
+        let mut all: Vec<(u64, &InstanceId)> = serving.map(|(id, m)| (draw(self.salt, "act", m.number), id)).collect();
+        all.sort_unstable();
+        all.into_iter().take(usize::try_from(n).unwrap_or(usize::MAX)).map(|(_, id)| id.clone()).collect()
+    }
+
+    fn lose(&mut self, n: u32, market: Option<Market>, now: Timestamp) {
+        for id in self.chosen(n, market) {
+            self.end(&id, now);
+        }
+        self.settle(now);
+    }
+
+    fn rebalance(&mut self, now: Timestamp) {
+        if self.suspends("AZRebalance") {
+            return;
+        }
+        let mut zones: std::collections::BTreeMap<&str, Vec<&InstanceId>> = std::collections::BTreeMap::new();
+        for (id, machine) in self.machines.iter().filter(|(_, m)| m.lifecycle == Lifecycle::InService) {
+            zones.entry(&machine.zone).or_default().push(id);
+        }
+        let fullest = zones.into_values().max_by_key(Vec::len).and_then(|ids| ids.first().copied()).cloned();
+        if let Some(id) = fullest {
+            self.end(&id, now);
+            self.settle(now);
+        }
+    }
+
+    /// As the console does it: what AWS would refuse is not done.
+    fn set(&mut self, field: Field, to: u32, now: Timestamp) {
+        let (least, most) = match field {
+            Field::Minimum => (to, self.fields.max_size),
+            Field::Maximum => (self.fields.min_size, to),
+            Field::Desired => (self.fields.min_size, self.fields.max_size),
+        };
+        let refused = least > most || (field == Field::Desired && !(least..=most).contains(&to));
+        if refused {
+            return;
+        }
+        (self.fields.min_size, self.fields.max_size) = (least, most);
+        self.desired = if field == Field::Desired { to } else { self.desired.clamp(least, most) };
+        self.workload.nodes = self.workload.nodes.clamp(least, most);
+        self.settle(now);
+    }
+}

@@ -1,0 +1,59 @@
+//! Before the first change of a cluster: which cluster it is, what it is like now, and what will stand in the way of its drains, all at once.
+
+use std::collections::BTreeSet;
+
+use super::cluster::{Sight, Turn};
+use super::group::present;
+use super::next::Out;
+use super::{Event, Task, replace, validate};
+use crate::fleet::Preflight;
+use crate::model::{InstanceId, Nodes};
+
+/// Whether the cluster was looked at, or need not be. Nothing is touched that would have to be drained blindly.
+pub(super) fn done(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> bool {
+    if sight.progress.before.is_some() {
+        return true;
+    }
+    let drained = drained(sight);
+    match &sight.live.nodes {
+        Nodes::NotAsked => true,
+        Nodes::Unknown(_) if drained.is_empty() => true,
+        Nodes::Unknown(why) => {
+            out.wait_cluster(&sight.run.cluster, format!("the Kubernetes API does not answer: {why}"), None);
+            false
+        }
+        Nodes::Known(seen) => {
+            let policy = sight.run.rolling.drain;
+            let findings = if drained.is_empty() { Vec::new() } else { validate::in_the_way(seen, &drained, policy.eviction) };
+            // A journal of an earlier version may be in the middle of it: there is no stopping before it begins.
+            let begun = sight.progress.groups.values().any(|g| g.touched);
+            let stops = policy.preflight == Preflight::Stop || !seen.denied.is_empty();
+            if !findings.is_empty() && stops && !begun {
+                let why = format!("nothing was touched; in the way of drains: {}", findings.join("; "));
+                let advice = "put it right (rights of the caller, replicas, budgets), then `kfleet rollout resume`; or `kfleet rollout abort`";
+                out.stuck_cluster(&sight.run.cluster, why, advice);
+                return false;
+            }
+            let (cluster, uid) = (sight.run.cluster.clone(), seen.uid.clone());
+            out.records.push(Event::Preflight { cluster, uid, unready: validate::unready(seen, turn.now), findings });
+            false
+        }
+    }
+}
+
+/// Instances that the rollout drains, as far as they are there now.
+fn drained<'a>(sight: &Sight<'a>) -> BTreeSet<&'a InstanceId> {
+    let mut drained = BTreeSet::new();
+    for task in &sight.run.groups {
+        let Some(live) = sight.live.groups.get(&task.asg) else { continue };
+        match &task.task {
+            Task::Update { to, replace: true, .. } => {
+                let outdated = replace::outdated(live, to);
+                drained.extend(live.instances.keys().filter(|id| outdated.contains(*id)));
+            }
+            Task::Retire { .. } => drained.extend(present(live).map(|(id, _)| id)),
+            Task::Update { replace: false, .. } | Task::Create { .. } => {}
+        }
+    }
+    drained
+}

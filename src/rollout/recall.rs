@@ -1,0 +1,80 @@
+//! Whether a rollout can still be taken back by hand. Compares with what came after it; does nothing.
+
+use std::collections::BTreeSet;
+
+use super::{ClusterProgress, Direction, Progress, Rollout};
+use crate::model::{AsgName, ClusterName};
+
+/// Why a rollout cannot be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRecall {
+    /// It is going back, or being stopped, already.
+    #[error("rollout {id} is {way} already")]
+    OnItsWay {
+        /// The rollout.
+        id: String,
+        /// What it does.
+        way: &'static str,
+    },
+    /// Nothing that it did is still there.
+    #[error("rollout {id} changed nothing that is still there")]
+    Nothing {
+        /// The rollout.
+        id: String,
+    },
+    /// A later one built on it.
+    #[error("rollout {later} came after rollout {id} and changed {cluster} too")]
+    Later {
+        /// The rollout.
+        id: String,
+        /// The later one.
+        later: String,
+        /// A cluster that both touched.
+        cluster: ClusterName,
+    },
+    /// What it deleted is gone for good.
+    #[error("rollout {id} deleted {group} of {cluster}, which no rollback can bring back")]
+    Deleted {
+        /// The rollout.
+        id: String,
+        /// The cluster.
+        cluster: ClusterName,
+        /// The group.
+        group: AsgName,
+    },
+}
+
+/// Whether a rollout can be taken back, all of it. `others`: every other rollout there is.
+///
+/// # Errors
+/// When it cannot, and why.
+pub fn may_recall<'r>(
+    rollout: &Rollout,
+    progress: &Progress,
+    others: impl IntoIterator<Item = &'r (Rollout, Progress)>,
+) -> Result<BTreeSet<ClusterName>, NoRecall> {
+    let id = rollout.id.clone();
+    match (&progress.direction, progress.ending) {
+        (Direction::Back(_), None) => return Err(NoRecall::OnItsWay { id, way: "going back" }),
+        (Direction::Aborting, None) => return Err(NoRecall::OnItsWay { id, way: "being stopped" }),
+        (Direction::Back(_) | Direction::Aborting, Some(_)) | (Direction::Forward, _) => {}
+    }
+    let touched: BTreeSet<ClusterName> = super::next::touched(rollout, progress);
+    if touched.is_empty() {
+        return Err(NoRecall::Nothing { id });
+    }
+    let later = |other: &&(Rollout, Progress)| (other.0.started_at, &other.0.id) > (rollout.started_at, &rollout.id);
+    for (other, theirs) in others.into_iter().filter(later) {
+        if let Some(cluster) = super::next::touched(other, theirs).intersection(&touched).next() {
+            return Err(NoRecall::Later { id, later: other.id.clone(), cluster: cluster.clone() });
+        }
+    }
+    let deleted = |(cluster, found): (&ClusterName, &ClusterProgress)| {
+        let group = found.groups.iter().find(|(_, g)| g.deleted)?.0.clone();
+        Some(NoRecall::Deleted { id: id.clone(), cluster: cluster.clone(), group })
+    };
+    match progress.clusters.iter().filter(|(name, _)| touched.contains(*name)).find_map(deleted) {
+        Some(error) => Err(error),
+        None => Ok(touched),
+    }
+}

@@ -1,0 +1,168 @@
+//! A rollout on a simulated account with an onlooker: what it did to capacity, what it called, which rules it broke.
+//! The rollout itself is [`run`], as for the real thing. Prints nothing.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Drive, Outcome, RunError, Signal, place, run};
+use crate::cloud::local::World;
+use crate::cloud::{Cloud, CloudError, Place};
+use crate::model::{AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp};
+use crate::nodes::{NodeApi, NodeError};
+use crate::rollout::{Progress, Record, Rollout, Seen, broken_rules};
+use crate::store::{Journal, Store};
+
+/// How a rehearsal went.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// How it ended; an error is what would have stopped the process.
+    pub outcome: Result<Outcome, RunError>,
+    /// Everything that happened.
+    pub records: Vec<Record>,
+    /// Where it stands in the end.
+    pub progress: Progress,
+    /// What the onlooker saw.
+    pub seen: Seen,
+    /// How often the scenario killed the process, and another took over.
+    pub deaths: u32,
+}
+
+/// No rehearsal goes on for longer than this, in virtual time.
+const LONGEST: Span = Span::from_secs(60 * 86_400);
+
+/// A scenario may kill the process this often.
+const MAX_DEATHS: u32 = 100;
+
+/// Carries a rollout out on a simulated account, in a store of its own.
+///
+/// # Errors
+/// When that store fails; what stops the rollout itself is an outcome.
+pub async fn rehearse(world: World, store: &Store, rollout: &Rollout, drive: &Drive) -> Result<Rehearsed, RunError> {
+    let (journal, first) = Journal::begin(store, rollout)?;
+    let end = world.now() + LONGEST;
+    let onlooker = Onlooker::new(world, rollout);
+    let mut records = Vec::new();
+    onlooker.hear(&first, &mut records);
+    let (mut journal, mut deaths) = (Some(journal), 0);
+    let outcome = loop {
+        let mut open = match journal.take() {
+            Some(journal) => journal,
+            None => Journal::take_up(store, &rollout.id)?,
+        };
+        let tell = |signal: Signal<'_>| {
+            if let Signal::Recorded(record) = signal {
+                onlooker.hear(record, &mut records);
+            }
+        };
+        let ran = tokio::select! {
+            biased;
+            () = onlooker.world.killed() => None,
+            outcome = run(&onlooker, store, &mut open, drive, || onlooker.world.now() > end, tell) => Some(outcome),
+        };
+        match ran {
+            Some(outcome) => break outcome,
+            None if deaths >= MAX_DEATHS => break Ok(Outcome::Interrupted),
+            None => {
+                deaths += 1;
+                onlooker.world.revive();
+            }
+        }
+    };
+    let Looking { progress, seen, .. } = onlooker.looking.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Rehearsed { outcome, records, progress, seen, deaths })
+}
+
+/// The world, and who looks on.
+struct Onlooker {
+    world: World,
+    looking: Mutex<Looking>,
+}
+
+struct Looking {
+    rollout: Rollout,
+    progress: Progress,
+    seen: Seen,
+}
+
+impl Onlooker {
+    fn new(world: World, rollout: &Rollout) -> Self {
+        let looking = Looking { rollout: rollout.clone(), progress: Progress::new(rollout), seen: Seen::default() };
+        Onlooker { world, looking: Mutex::new(looking) }
+    }
+
+    fn looking(&self) -> MutexGuard<'_, Looking> {
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, record: &Record, records: &mut Vec<Record>) {
+        let mut looking = self.looking();
+        if let Err(error) = looking.progress.add(record) {
+            looking.seen.broken.insert(error.to_string());
+        }
+        records.push(record.clone());
+    }
+
+    fn count(&self, call: &str) {
+        *self.looking().seen.calls.entry(call.to_owned()).or_default() += 1;
+    }
+
+    /// Counts an effect, and holds it against the rules.
+    fn judge(&self, cluster: &ClusterName, effect: &Effect) {
+        self.count(&kind_of(effect));
+        let mut looking = self.looking();
+        let Some(place) = looking.rollout.cluster(cluster).map(place) else { return };
+        let now = self.world.now();
+        let broken = broken_rules(&looking.rollout, &looking.progress, cluster, effect, &self.world.glance(&place), now);
+        looking.seen.broken.extend(broken);
+    }
+}
+
+/// The name of an effect, as the journal writes it.
+fn kind_of(effect: &Effect) -> String {
+    let json = match effect {
+        Effect::Cloud(effect) => serde_json::to_value(effect),
+        Effect::Node(effect) => serde_json::to_value(effect),
+    };
+    json.ok().and_then(|j| j.as_object()?.keys().next().cloned()).unwrap_or_default()
+}
+
+impl Cloud for Onlooker {
+    fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
+        self.world.wait(until).await
+    }
+
+    async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
+        self.count("account");
+        self.world.account(place).await
+    }
+
+    async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
+        self.count("read");
+        let read = self.world.read(places).await;
+        let clusters = places.iter().map(|p| (p.cluster.clone(), self.world.glance(p))).collect();
+        let live = Live { read_at: self.world.now(), clusters };
+        let Looking { rollout, progress, seen } = &mut *self.looking();
+        seen.look(rollout, progress, &live);
+        read
+    }
+
+    async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        self.judge(&place.cluster, &Effect::Cloud(effect.clone()));
+        self.world.apply(place, effect).await
+    }
+}
+
+impl NodeApi for Onlooker {
+    async fn nodes(&self, cluster: &ClusterName) -> Nodes {
+        self.count("nodes");
+        self.world.nodes(cluster).await
+    }
+
+    async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
+        self.judge(cluster, &Effect::Node(effect.clone()));
+        self.world.act(cluster, effect).await
+    }
+}
