@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Everything: no list is shortened.
     #[arg(short, long, global = true)]
     pub(super) verbose: bool,
+    /// Between two looks at a cloud while something is under way, instead of ten seconds.
+    #[arg(long, value_name = "TIME", env = "KFLEET_POLL", hide = true, global = true)]
+    pub(super) poll: Option<Span>,
     #[command(subcommand)]
     pub(super) command: Command,
 }

@@ -66,7 +66,7 @@ async fn start(arguments: &Arguments, command: &StartArguments, output: &Output)
         return Ok(Exit::Good);
     }
     let rollout = make(&prepared, &plan, &store, &world, command)?;
-    fence(&world, &rollout, POLL).await?;
+    fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;
     let (mut journal, first) = Journal::begin(&store, &rollout)?;
     let mut screen = Screen::new(output, machine(arguments)?);
     screen.hear(&crate::run::Signal::Recorded(&first));
@@ -283,7 +283,7 @@ async fn carry(
         by: world::who(),
         folder: folder(fleet),
         environment: |name| std::env::var(name).ok(),
-        poll: POLL,
+        poll: arguments.poll.unwrap_or(POLL),
         watch: Span::from_secs(60),
         max_wait: pace.max_wait.unwrap_or(world::patience(arguments)),
         auto_approve: pace.auto_approve,

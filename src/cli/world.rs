@@ -159,7 +159,7 @@ async fn real(fleet: &Fleet, store: &Store, mut images: Images) -> Result<World,
 
     let access = |c: &crate::fleet::Cluster| Credentials { role_arn: c.role_arn.clone(), images: images.remove(&c.name).unwrap_or_default() };
     let clusters = fleet.clusters.values().map(access);
-    let options = Options { clusters: fleet.clusters.keys().cloned().zip(clusters).collect(), endpoint_url: None };
+    let options = Options { clusters: fleet.clusters.keys().cloned().zip(clusters).collect(), ..Options::default() };
     let baselines = store.baselines()?;
     let access = fleet.clusters.values().filter_map(|c| {
         let uid = baselines.get(&c.name).and_then(|b| b.kubernetes.clone());

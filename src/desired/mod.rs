@@ -16,6 +16,7 @@ mod volumes;
 
 pub use autoscaler::{Autoscaler, Discovery, Expander, Finding, NodeGroup, Pattern, Priority, Source, autoscaler, priority_expander};
 pub use cluster::{DesiredCluster, DesiredGroup, GroupExtras};
+pub use names::{security_groups, target_groups};
 
 use std::collections::BTreeMap;
 

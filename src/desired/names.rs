@@ -1,5 +1,7 @@
 //! The names kops gives things on AWS, cut and hashed where AWS limits their length. Knows no ids.
 
+use std::collections::BTreeSet;
+
 use crate::kops::Role;
 use crate::model::{AsgName, ClusterName, GroupName, NameError};
 
@@ -27,6 +29,16 @@ pub(super) fn security_group(role: Role, cluster: &ClusterName) -> String {
         Role::Bastion => "bastion",
     };
     format!("{prefix}.{cluster}")
+}
+
+/// The names of all security groups that kops makes for a cluster.
+pub fn security_groups(cluster: &ClusterName) -> BTreeSet<String> {
+    [Role::ControlPlane, Role::Node, Role::Bastion].into_iter().map(|role| security_group(role, cluster)).collect()
+}
+
+/// The names of all target groups that kops makes for a cluster.
+pub fn target_groups(cluster: &ClusterName) -> BTreeSet<String> {
+    ["tcp", "tls", "kops-controller", "etcd-cilium", "bastion"].into_iter().map(|prefix| target_group(prefix, cluster)).collect()
 }
 
 /// The instance profile of a role.

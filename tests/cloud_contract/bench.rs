@@ -21,8 +21,10 @@ pub(crate) fn quiet() -> Options {
     Options { autoscaler: false, ..Options::default() }
 }
 
+/// In the account of this process, where it has one of its own.
 pub(crate) fn place(cluster: &str) -> Place {
-    Place { cluster: cluster.parse().unwrap(), account: "111122223333".parse().unwrap(), region: "eu-west-3".parse().unwrap() }
+    let account = std::env::var("KFLEET_CASE_ACCOUNT").unwrap_or_else(|_| "111122223333".into());
+    Place { cluster: cluster.parse().unwrap(), account: account.parse().unwrap(), region: "eu-west-3".parse().unwrap() }
 }
 
 pub(crate) fn asg(name: &str) -> AsgName {

@@ -1,31 +1,59 @@
-//! What every implementation of `Cloud` and `NodeApi` has to do (`cases`), run on the simulated account, and what only that one promises (`world`).
+//! What every implementation of `Cloud` and `NodeApi` has to do (`cases`), run on the simulated account and, through the AWS SDK,
+//! on moto; and what only the simulated account promises (`world`).
 
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod cases;
+#[cfg(all(test, feature = "aws"))]
+mod moto;
+#[cfg(all(test, feature = "aws"))]
+#[path = "../support/moto.rs"]
+mod support;
 #[cfg(test)]
 mod world;
 
 /// Makes one test per case and implementation, so that a failure names both.
 macro_rules! contract {
-    ($implementation:ident, $fresh:expr, [$($case:ident),* $(,)?]) => {
-        mod $implementation {
+    (cloud: [$($case:ident),* $(,)?], nodes: [$($node_case:ident),* $(,)?]) => {
+        mod on_the_simulated_account {
             $(
                 #[tokio::test]
                 async fn $case() {
-                    let (cloud, _kept) = $fresh;
+                    let (cloud, _kept) = crate::bench::quiet_world();
                     super::cases::$case(&cloud).await;
                 }
             )*
+            $(
+                #[tokio::test]
+                async fn $node_case() {
+                    let (cloud, _kept) = crate::bench::quiet_world();
+                    super::cases::$node_case(&cloud).await;
+                }
+            )*
+        }
+
+        #[cfg(feature = "aws")]
+        mod on_moto {
+            $(
+                #[test]
+                fn $case() {
+                    crate::moto::case(stringify!($case), async |cloud| super::cases::$case(cloud).await);
+                }
+            )*
+
+            /// A case is shown here, or it is said where.
+            #[test]
+            fn no_case_is_forgotten() {
+                let named: Vec<&str> = crate::moto::NOT_HERE.iter().map(|(name, _)| *name).collect();
+                assert_eq!(named, [$(stringify!($node_case)),*]);
+            }
         }
     };
 }
 
 contract!(
-    on_the_simulated_account,
-    crate::bench::quiet_world(),
-    [
+    cloud: [
         created_groups_read_back_equal,
         every_effect_is_done_once,
         neither_expected_nor_wanted_is_moved_and_untouched,
@@ -41,10 +69,12 @@ contract!(
         instances_run_the_version_pinned_at_their_launch,
         spot_follows_the_distribution,
         zones_are_filled_evenly,
+        a_group_goes_when_it_is_empty,
+        names_are_unique_in_account_and_region,
+    ],
+    nodes: [
         a_drain_empties_a_node,
         pods_of_a_node_that_goes_undrained_come_back,
         a_node_that_is_gone_needs_nothing,
-        a_group_goes_when_it_is_empty,
-        names_are_unique_in_account_and_region,
     ]
 );

@@ -1,11 +1,20 @@
 //! AWS itself, through its SDK: the only home of the SDK's types. Decides nothing; what is asked of it and what it answers are `model` words.
 
 pub mod bucket;
+mod connect;
+mod convert;
+mod error;
+mod names;
+mod polite;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use connect::{Reach, Session};
+
 use super::{Cloud, CloudError, Place};
 use crate::model::{AccountId, Applied, CloudEffect, ClusterName, Live, Timestamp};
+use connect::Connection;
+use error::cloud_error;
 
 /// What has to be known of a cluster before its account can be asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,14 +30,16 @@ pub struct Access {
 pub struct Options {
     /// By cluster.
     pub clusters: BTreeMap<ClusterName, Access>,
-    /// Another endpoint than AWS's own, for every service.
-    pub endpoint_url: Option<String>,
+    /// What the environment says and the SDK does not read by itself.
+    pub reach: Reach,
+    /// Who is seen to act.
+    pub session: Session,
 }
 
 /// The AWS accounts of a fleet.
 #[derive(Debug)]
 pub struct Aws {
-    options: Options,
+    connection: Connection,
 }
 
 impl Aws {
@@ -37,7 +48,17 @@ impl Aws {
     /// # Errors
     /// When the settings of the environment make no sense.
     pub async fn connect(options: Options) -> Result<Aws, CloudError> {
-        Ok(Aws { options })
+        Ok(Aws { connection: Connection::new(options)? })
+    }
+
+    /// Calls sent so far, attempts again among them, by `service:Api`.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.connection.counts()
+    }
+
+    /// The clients for a cluster: its account by its role, its region.
+    async fn clients(&self, place: &Place) -> Result<connect::Clients, CloudError> {
+        self.connection.clients(place).await
     }
 }
 
@@ -53,22 +74,24 @@ impl Cloud for Aws {
     }
 
     async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
-        Err(missing(&self.options, place))
+        let answer = self.clients(place).await?.sts.get_caller_identity().send().await;
+        let identity = answer.map_err(|e| cloud_error(place, &place.cluster, &e))?;
+        let unknown = |message: String| CloudError::Unknown { subject: place.cluster.to_string(), message };
+        AccountId::new(identity.account.unwrap_or_default()).map_err(|e| unknown(format!("GetCallerIdentity names no account: {e}")))
     }
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         match places.first() {
-            Some(place) => Err(missing(&self.options, place)),
+            Some(place) => Err(missing(place)),
             None => Ok(Live { read_at: self.now(), clusters: BTreeMap::new() }),
         }
     }
 
     async fn apply(&self, place: &Place, _effect: &CloudEffect) -> Result<Applied, CloudError> {
-        Err(missing(&self.options, place))
+        Err(missing(place))
     }
 }
 
-fn missing(options: &Options, place: &Place) -> CloudError {
-    let message = format!("not there yet ({} clusters)", options.clusters.len());
-    CloudError::Refused { subject: place.cluster.to_string(), message }
+fn missing(place: &Place) -> CloudError {
+    CloudError::Refused { subject: place.cluster.to_string(), message: "not there yet".into() }
 }

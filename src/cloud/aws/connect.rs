@@ -1,0 +1,289 @@
+//! The way to AWS: settings and credentials as the AWS CLI takes them, the role of each cluster, one set of clients for each account, role and region.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::identity::IdentityCache;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{AppName, BehaviorVersion, Region as SdkRegion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_autoscaling::config::retry::{RetryPartition, TokenBucket};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::polite::{Counts, PoliteClient, Politeness};
+use super::{Access, Options};
+use crate::cloud::{CloudError, Place};
+use crate::model::{AccountId, ClusterName, Region};
+
+/// Tries of one call, the first among them. With the SDK's waits (doubling from a second, by chance between none and all, twenty seconds at most) the
+/// last one comes after half a minute.
+const ATTEMPTS: u32 = 6;
+/// To reach a server at all.
+const CONNECT: Duration = Duration::from_secs(5);
+/// For the first byte of an answer.
+const READ: Duration = Duration::from_secs(30);
+/// For one try, its turn among other calls included.
+const ATTEMPT: Duration = Duration::from_secs(60);
+/// For a call with all its tries.
+const OPERATION: Duration = Duration::from_secs(240);
+/// For a login: a `credential_process` may have to ask somewhere.
+const LOGIN: Duration = Duration::from_secs(30);
+/// Credentials are renewed when they are good for less than this.
+const RENEW: Duration = Duration::from_secs(120);
+/// Longest name of a session. Source: STS API reference, AssumeRole, `RoleSessionName`.
+const SESSION_NAME: usize = 64;
+
+/// What the environment says and the SDK does not read by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Another endpoint than AWS's own, for every service.
+    pub endpoint_url: Option<String>,
+    /// The only certificates that are trusted (`AWS_CA_BUNDLE`), instead of the system's.
+    pub ca_bundle: Option<PathBuf>,
+}
+
+/// Who is seen to act, in CloudTrail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// `kfleet-plan`, `kfleet-ROLLOUT`: the name of the session in an assumed role.
+    pub name: String,
+    /// Tags of that session; the role has to allow `sts:TagSession` when there are any.
+    pub tags: BTreeMap<String, String>,
+    /// A call that changes anything is refused before it is sent.
+    pub read_only: bool,
+}
+
+impl Default for Session {
+    fn default() -> Session {
+        Session { name: "kfleet".into(), tags: BTreeMap::new(), read_only: false }
+    }
+}
+
+/// The clients of one account, role and region.
+#[derive(Clone, Debug)]
+pub(super) struct Clients {
+    /// AutoScalingGroups.
+    pub(super) autoscaling: aws_sdk_autoscaling::Client,
+    /// Launch templates, instances, networks, images.
+    pub(super) ec2: aws_sdk_ec2::Client,
+    /// Target groups.
+    pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
+    /// Who we are.
+    pub(super) sts: aws_sdk_sts::Client,
+}
+
+/// What clients are kept by.
+pub(super) type Door = (AccountId, Option<String>, Region);
+
+/// All ways into a fleet's accounts.
+#[derive(Debug)]
+pub(super) struct Connection {
+    reach: Reach,
+    session: Session,
+    http: SharedHttpClient,
+    clusters: BTreeMap<ClusterName, Access>,
+    politeness: Arc<Politeness>,
+    /// Settings and credentials of the caller; read when first needed.
+    base: OnceCell<SdkConfig>,
+    /// One login a role, whatever the region.
+    roles: Mutex<BTreeMap<String, SharedCredentialsProvider>>,
+    clients: Mutex<BTreeMap<Door, Clients>>,
+}
+
+impl Connection {
+    /// Gets ready; asks nothing yet.
+    pub(super) fn new(options: Options) -> Result<Connection, CloudError> {
+        let Options { clusters, reach, session } = options;
+        Ok(Connection {
+            http: http_client(reach.ca_bundle.as_deref())?,
+            politeness: Arc::new(Politeness::new(session.read_only)),
+            reach,
+            session,
+            clusters,
+            base: OnceCell::new(),
+            roles: Mutex::default(),
+            clients: Mutex::default(),
+        })
+    }
+
+    /// Calls sent so far.
+    pub(super) fn counts(&self) -> Counts {
+        self.politeness.counts()
+    }
+
+    /// What is known of a cluster.
+    pub(super) fn access(&self, cluster: &ClusterName) -> Access {
+        self.clusters.get(cluster).cloned().unwrap_or_default()
+    }
+
+    /// What the clients of a cluster are kept by: clusters with the same are read together.
+    pub(super) fn door(&self, place: &Place) -> Door {
+        let role = self.clusters.get(&place.cluster).and_then(|a| a.role_arn.clone());
+        (place.account.clone(), role, place.region.clone())
+    }
+
+    /// The clients for a cluster.
+    ///
+    /// # Errors
+    /// When the settings of the environment make no sense. Credentials are looked for by the first call.
+    pub(super) async fn clients(&self, place: &Place) -> Result<Clients, CloudError> {
+        let door = self.door(place);
+        if let Some(clients) = self.clients.lock().await.get(&door) {
+            return Ok(clients.clone());
+        }
+        let config = self.config(place).await?;
+        let clients = Clients::new(&config, &place.account, &place.region);
+        Ok(self.clients.lock().await.entry(door).or_insert(clients).clone())
+    }
+
+    /// The settings for calls about a cluster: in its account (by its role), its region, at the pace of both.
+    pub(super) async fn config(&self, place: &Place) -> Result<SdkConfig, CloudError> {
+        let region = SdkRegion::new(place.region.as_str().to_owned());
+        let base = self.base.get_or_init(|| settings(&self.reach, self.http.clone(), Some(region.clone()))).await;
+        let polite = PoliteClient {
+            inner: self.http.clone(),
+            account: place.account.clone(),
+            region: place.region.clone(),
+            politeness: Arc::clone(&self.politeness),
+        };
+        let own = base.to_builder().region(region).http_client(polite).build();
+        match self.access(&place.cluster).role_arn {
+            None => Ok(own),
+            Some(role) => {
+                let provider = self.assumed(&role, &own).await;
+                Ok(own.into_builder().credentials_provider(provider).build())
+            }
+        }
+    }
+
+    /// The credentials of a role; the SDK asks for them when they are needed, and again before they end.
+    async fn assumed(&self, role: &str, config: &SdkConfig) -> SharedCredentialsProvider {
+        if let Some(known) = self.roles.lock().await.get(role) {
+            return known.clone();
+        }
+        let mut builder = AssumeRoleProvider::builder(role).configure(config).session_name(session_name(&self.session.name));
+        if !self.session.tags.is_empty() {
+            builder = builder.tags(self.session.tags.clone());
+        }
+        let provider = SharedCredentialsProvider::new(builder.build().await);
+        self.roles.lock().await.entry(role.to_owned()).or_insert(provider).clone()
+    }
+}
+
+impl Clients {
+    fn new(config: &SdkConfig, account: &AccountId, region: &Region) -> Clients {
+        // The SDK's own share of tries is one for all accounts of a region: one that is throttled would use up what the others need.
+        let share = |service: &str| RetryPartition::custom(format!("{service}-{account}-{region}")).token_bucket(TokenBucket::new(500)).build();
+        let autoscaling = aws_sdk_autoscaling::config::Builder::from(config).retry_partition(share("autoscaling")).build();
+        let ec2 = aws_sdk_ec2::config::Builder::from(config).retry_partition(share("ec2")).build();
+        let elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(config).retry_partition(share("elb")).build();
+        let sts = aws_sdk_sts::config::Builder::from(config).retry_partition(share("sts")).build();
+        Clients {
+            autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling),
+            ec2: aws_sdk_ec2::Client::from_conf(ec2),
+            elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb),
+            sts: aws_sdk_sts::Client::from_conf(sts),
+        }
+    }
+}
+
+/// Settings and credentials of the caller: environment, profiles, web identity, SSO, processes, containers, instance role, in the SDK's order, which
+/// is that of the AWS CLI. Without a region: the one that the environment or the profile names.
+pub(super) async fn settings(reach: &Reach, http: SharedHttpClient, region: Option<SdkRegion>) -> SdkConfig {
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .identity_cache(IdentityCache::lazy().load_timeout(LOGIN).buffer_time(RENEW).build());
+    if let Ok(name) = AppName::new(concat!("kfleet-", env!("CARGO_PKG_VERSION"))) {
+        loader = loader.app_name(name);
+    }
+    if let Some(region) = region {
+        loader = loader.region(region);
+    }
+    if let Some(url) = &reach.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
+}
+
+/// One HTTP client for everything: proxies of the environment, and its certificates.
+///
+/// # Errors
+/// When the certificates cannot be read.
+pub(super) fn http_client(ca_bundle: Option<&Path>) -> Result<SharedHttpClient, CloudError> {
+    let trusted = ca_bundle.map(trusted).transpose()?;
+    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(|c| c.sleep_impl()));
+        builder.set_proxy_config(Some(ProxyConfig::from_env()));
+        if let Some(trusted) = &trusted {
+            builder.set_tls_context(trusted.clone());
+        }
+        builder.build()
+    }))
+}
+
+/// The certificates of a bundle, tried out: the SDK would not say what is wrong with them.
+fn trusted(path: &Path) -> Result<TlsContext, CloudError> {
+    let refused = |message: String| CloudError::Refused { subject: format!("the certificates of AWS_CA_BUNDLE, {}", path.display()), message };
+    let pem = std::fs::read(path).map_err(|e| refused(e.to_string()))?;
+    if !pem.windows(27).any(|w| w == b"-----BEGIN CERTIFICATE-----") {
+        return Err(refused("there is none in the file".into()));
+    }
+    let store = TrustStore::empty().with_pem_certificate(pem);
+    let context = TlsContext::builder().with_trust_store(store).build().map_err(|e| refused(e.to_string()))?;
+    let tried = context.clone();
+    let connector = || drop(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tried).build());
+    catch_unwind(AssertUnwindSafe(connector)).map_err(|_| refused("one of them is broken".into()))?;
+    Ok(context)
+}
+
+/// What AWS takes for the name of a session: letters, digits and `_+=,.@-`, 64 at most.
+fn session_name(name: &str) -> String {
+    let fits = |c: char| if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) { c } else { '-' };
+    name.chars().map(fits).take(SESSION_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_names_are_what_aws_takes() {
+        assert_eq!(session_name("kfleet-20261122-1/é b"), "kfleet-20261122-1---b");
+        assert_eq!(session_name(&"a".repeat(99)).len(), 64);
+    }
+
+    #[test]
+    fn broken_certificates_are_no_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let mut said = Vec::new();
+        for content in [
+            None,
+            Some("no certificate"),
+            Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            Some("-----BEGIN CERTIFICATE-----\n%\n"),
+        ] {
+            if let Some(text) = content {
+                std::fs::write(&path, text).unwrap();
+            }
+            said.push(http_client(Some(&path)).unwrap_err().to_string());
+        }
+        assert!(said.iter().all(|s| s.starts_with("refused for the certificates of AWS_CA_BUNDLE, ")), "{said:?}");
+    }
+}

@@ -1,0 +1,227 @@
+//! Every call to AWS passes here just before it is sent: it waits its turn, is counted, and in a world that only looks it is refused
+//! when it would change something. Knows calls by their names, not what is in them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
+use aws_smithy_types::config_bag::ConfigBag;
+
+use crate::model::{AccountId, Region};
+
+/// Calls sent so far, attempts again among them, by `service:Api`.
+pub(super) type Counts = BTreeMap<String, u64>;
+
+/// What all clients of one process share: the turns and the counts.
+#[derive(Debug)]
+pub(super) struct Politeness {
+    started: tokio::time::Instant,
+    read_only: bool,
+    turns: Mutex<BTreeMap<(AccountId, Region, String), Bucket>>,
+    counts: Mutex<Counts>,
+}
+
+impl Politeness {
+    /// Nothing sent yet. `read_only`: no call that changes anything ever will be.
+    pub(super) fn new(read_only: bool) -> Politeness {
+        Politeness { started: tokio::time::Instant::now(), read_only, turns: Mutex::default(), counts: Mutex::default() }
+    }
+
+    /// Calls sent so far.
+    pub(super) fn counts(&self) -> Counts {
+        unpoisoned(&self.counts).clone()
+    }
+
+    /// Counts a call and says how long it has to wait for its turn.
+    fn turn(&self, account: &AccountId, region: &Region, api: &str) -> Duration {
+        *unpoisoned(&self.counts).entry(api.to_owned()).or_default() += 1;
+        let mut turns = unpoisoned(&self.turns);
+        let bucket = turns.entry((account.clone(), region.clone(), api.to_owned())).or_insert_with(|| Bucket::full(Rate::of(api)));
+        bucket.take(self.started.elapsed())
+    }
+}
+
+/// What is behind these locks is whole between any two statements: a panic elsewhere does not spoil it.
+fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How fast an API may be called.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rate {
+    /// Calls at once after a pause.
+    burst: f64,
+    /// Calls a second from then on.
+    per_second: f64,
+}
+
+impl Rate {
+    /// Half of what AWS grants an account in a region: kops, autoscalers and people live on the same.
+    ///
+    /// Source: EC2 developer guide, "Request throttling for the Amazon EC2 API" (a call that reads: 100 and 20 a second; one that changes: 50
+    /// and 5 a second); Elastic Load Balancing publishes 40 and 10 for calls that read. For Auto Scaling and STS there is no table; they get
+    /// EC2's numbers, which are below what both are seen to grant.
+    fn of(api: &str) -> Rate {
+        match (api.split(':').next(), is_read(api)) {
+            (Some("elasticloadbalancing"), true) => Rate { burst: 20.0, per_second: 5.0 },
+            (_, true) => Rate { burst: 50.0, per_second: 10.0 },
+            (_, false) => Rate { burst: 25.0, per_second: 2.5 },
+        }
+    }
+}
+
+/// A token bucket that lends: who finds it empty is told when its token will be there.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    rate: Rate,
+    tokens: f64,
+    /// Since the start of the process.
+    at: Duration,
+}
+
+impl Bucket {
+    fn full(rate: Rate) -> Bucket {
+        Bucket { rate, tokens: rate.burst, at: Duration::ZERO }
+    }
+
+    /// Takes a token and says how long it is until it is there.
+    fn take(&mut self, now: Duration) -> Duration {
+        let gained = now.saturating_sub(self.at).as_secs_f64() * self.rate.per_second;
+        self.tokens = (self.tokens + gained).min(self.rate.burst) - 1.0;
+        self.at = self.at.max(now);
+        Duration::from_secs_f64((-self.tokens / self.rate.per_second).max(0.0))
+    }
+}
+
+/// Whether a call, by its `service:Api`, only reads. What is not known to read is taken to change something.
+fn is_read(api: &str) -> bool {
+    let name = api.split_once(':').map_or(api, |(_, name)| name);
+    ["Describe", "Get", "List", "Head", "AssumeRole"].iter().any(|verb| name.starts_with(verb))
+}
+
+/// The HTTP client of one account and region.
+#[derive(Clone)]
+pub(super) struct PoliteClient {
+    pub(super) inner: SharedHttpClient,
+    pub(super) account: AccountId,
+    pub(super) region: Region,
+    pub(super) politeness: Arc<Politeness>,
+}
+
+impl fmt::Debug for PoliteClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoliteClient").field("account", &self.account).field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+impl HttpClient for PoliteClient {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(PoliteConnector { client: self.clone(), inner: self.inner.http_connector(settings, components) })
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        cfg: &ConfigBag,
+    ) -> Result<(), aws_smithy_runtime_api::box_error::BoxError> {
+        self.inner.validate_base_client_config(components, cfg)
+    }
+
+    fn validate_final_config(&self, components: &RuntimeComponents, cfg: &ConfigBag) -> Result<(), aws_smithy_runtime_api::box_error::BoxError> {
+        self.inner.validate_final_config(components, cfg)
+    }
+}
+
+#[derive(Debug)]
+struct PoliteConnector {
+    client: PoliteClient,
+    inner: SharedHttpConnector,
+}
+
+impl HttpConnector for PoliteConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let PoliteClient { inner: _, account, region, politeness } = &self.client;
+        let api = name(&request);
+        if politeness.read_only && !is_read(&api) {
+            return HttpConnectorFuture::ready(Err(ConnectorError::user(
+                format!("{api} changes something and was not sent: this command only looks").into(),
+            )));
+        }
+        let wait = politeness.turn(account, region, &api);
+        let inner = self.inner.clone();
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(wait).await;
+            inner.call(request).await
+        })
+    }
+}
+
+/// `service:Api` of a request. The services asked through here put the name into the form they send; a request that has none is not known to read.
+fn name(request: &HttpRequest) -> String {
+    let form = request.body().bytes().and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default();
+    let field = |key: &str| form.split('&').find_map(|pair| pair.split_once('=').filter(|(k, _)| *k == key)).map_or("", |(_, value)| value);
+    // The version of an API is the name of its service: it has been the same since there is an SDK.
+    let service = match field("Version") {
+        "2011-01-01" => "autoscaling",
+        "2016-11-15" => "ec2",
+        "2015-12-01" => "elasticloadbalancing",
+        "2011-06-15" => "sts",
+        _ => "unknown",
+    };
+    let action = field("Action");
+    format!("{service}:{}", if action.is_empty() { request.method() } else { action })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_smithy_types::body::SdkBody;
+
+    #[test]
+    fn a_bucket_lends_what_it_has_not() {
+        let mut bucket = Bucket::full(Rate { burst: 2.0, per_second: 4.0 });
+        let mut waits = |times: usize, at: u64| (0..times).map(|_| bucket.take(Duration::from_millis(at)).as_millis()).collect::<Vec<_>>();
+        assert_eq!(waits(4, 0), [0, 0, 250, 500]);
+        assert_eq!(waits(1, 500), [250], "two came back and two were owed");
+        assert_eq!(waits(3, 60_000), [0, 0, 250], "never more than the burst");
+    }
+
+    #[test]
+    fn what_is_not_known_to_read_changes_something() {
+        let read = ["ec2:DescribeInstances", "sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity", "ec2:GetLaunchTemplateData"];
+        let change =
+            ["ec2:CreateLaunchTemplate", "autoscaling:SetDesiredCapacity", "ec2:DescribelessDelete:Describe", "unknown:POST", "unknown:PUT", ""];
+        assert!(read.iter().all(|api| is_read(api)));
+        assert!(change.iter().skip(3).chain(&change[..2]).all(|api| !is_read(api)));
+    }
+
+    #[test]
+    fn calls_are_known_by_name() {
+        let named = |body: &str| name(&HttpRequest::new(SdkBody::from(body)));
+        assert_eq!(named("Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=Action"), "ec2:DescribeInstances");
+        assert_eq!(named("Action=TerminateInstanceInAutoScalingGroup&Version=2011-01-01"), "autoscaling:TerminateInstanceInAutoScalingGroup");
+        assert_eq!(named("Action=DescribeTargetGroups&Version=2015-12-01"), "elasticloadbalancing:DescribeTargetGroups");
+        assert_eq!(named("Action=GetCallerIdentity&Version=2011-06-15"), "sts:GetCallerIdentity");
+        assert_eq!(named("{\"Action\":1}"), "unknown:GET");
+    }
+
+    #[test]
+    fn accounts_regions_and_apis_have_their_own_turns() {
+        let politeness = Politeness::new(false);
+        let account = |id: &str| AccountId::new(id).unwrap();
+        let (here, there) = (Region::new("eu-west-1").unwrap(), Region::new("eu-west-3").unwrap());
+        let ask = |id: &str, region: &Region, api: &str| politeness.turn(&account(id), region, api) > Duration::ZERO;
+        let create = "ec2:CreateLaunchTemplate";
+        let burst: Vec<bool> = (0..26).map(|_| ask("111122223333", &here, create)).collect();
+        assert_eq!(burst.iter().filter(|waits| **waits).count(), 1, "the burst is 25");
+        assert!(!ask("444455556666", &here, create) && !ask("111122223333", &there, create) && !ask("111122223333", &here, "ec2:CreateTags"));
+        assert_eq!(politeness.counts(), Counts::from([(create.to_owned(), 28), ("ec2:CreateTags".to_owned(), 1)]));
+    }
+}

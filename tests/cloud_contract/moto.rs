@@ -1,0 +1,101 @@
+//! The second implementation: AWS through its SDK, against moto. Time there is the server's own, so that nothing waits.
+
+use std::process::Command;
+use std::sync::Mutex;
+
+use kfleet::cloud::aws::{Access, Aws, Options};
+use kfleet::cloud::{Cloud, CloudError, Place};
+use kfleet::model::{AccountId, Applied, CloudEffect, Live, Timestamp};
+use serde_json::json;
+
+use crate::support::{Server, account, server_or_skip, skip};
+
+/// Cases that moto has no part in, and where they are proven instead.
+pub(crate) const NOT_HERE: [(&str, &str); 3] = [
+    ("a_drain_empties_a_node", "nodes and pods belong to the Kubernetes API, which moto is not: tests/kube"),
+    ("pods_of_a_node_that_goes_undrained_come_back", "pods are scheduled by Kubernetes, which moto is not"),
+    ("a_node_that_is_gone_needs_nothing", "nodes belong to the Kubernetes API, which moto is not: tests/kube"),
+];
+
+const CLUSTER: &str = "one.k8s.foo.bar";
+
+/// The SDK, and a clock that the server goes by.
+pub(crate) struct OnMoto {
+    aws: Aws,
+    server: Server,
+    account: String,
+    now: Mutex<Timestamp>,
+}
+
+/// Runs a case with credentials of its own: they come from the environment, so the case gets a process of its own.
+pub(crate) fn case(name: &str, run: impl AsyncFnOnce(&OnMoto)) {
+    let (Ok(url), Ok(account)) = (std::env::var("KFLEET_CASE_SERVER"), std::env::var("KFLEET_CASE_ACCOUNT")) else {
+        return in_its_own_process(name);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let cloud = OnMoto::open(Server::at(&url), account).await;
+        run(&cloud).await;
+    });
+}
+
+fn in_its_own_process(name: &str) {
+    let Some(server) = server_or_skip(name) else { return };
+    let account = account();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", &format!("on_moto::{name}"), "--nocapture", "--test-threads=1"]);
+    command.envs(server.environment(&account)).env("KFLEET_CASE_SERVER", server.url()).env("KFLEET_CASE_ACCOUNT", &account);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// What is not shown here is said.
+#[test]
+fn cases_that_are_shown_elsewhere() {
+    for (name, why) in NOT_HERE {
+        skip(&format!("on_moto::{name}"), why);
+    }
+}
+
+impl OnMoto {
+    async fn open(server: Server, account: String) -> OnMoto {
+        for region in ["eu-west-3", "eu-west-1"] {
+            let subnets: Vec<String> = ["a", "b"].iter().map(|z| format!("eu-west-3{z}.{CLUSTER}")).collect();
+            server.order("network", &json!({"account": account, "region": region, "cluster": CLUSTER, "subnets": subnets}));
+        }
+        let told = server.order("clock", &json!({"account": account, "frozen": true, "decide": 12, "boot": 40, "end": 30}));
+        let now = Timestamp::try_from(format!("{}Z", told["now"].as_str().unwrap())).unwrap();
+        let access = Access { images: (1..=9).map(|n| format!("ami-{n}")).collect(), ..Access::default() };
+        let clusters = [CLUSTER, "two.k8s.foo.bar"].map(|c| (c.parse().unwrap(), access.clone()));
+        let options = Options { clusters: clusters.into(), endpoint_url: Some(server.url()), ..Options::default() };
+        OnMoto { aws: Aws::connect(options).await.unwrap(), server, account, now: Mutex::new(now) }
+    }
+}
+
+impl Cloud for OnMoto {
+    fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap()
+    }
+
+    async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
+        let seconds = until.since(self.now()).millis() / 1000;
+        if seconds > 0 {
+            self.server.order("tick", &json!({"account": self.account, "seconds": seconds}));
+            *self.now.lock().unwrap() = until;
+        }
+        Ok(())
+    }
+
+    async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
+        self.aws.account(place).await
+    }
+
+    async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
+        self.aws.read(places).await
+    }
+
+    async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        self.aws.apply(place, effect).await
+    }
+}
