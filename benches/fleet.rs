@@ -163,6 +163,7 @@ fn live_group(desired: &DesiredGroup) -> LiveGroup {
         instances: BTreeMap::new(),
         activities: Vec::new(),
         refresh: None,
+        by_hand: BTreeMap::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a rollout of 10, 100 and 1,000 clusters of 12 groups costs on the simulated account: seconds of one core, and the
 //! largest the process has been. Both have to grow with the clusters and not faster: ten times the clusters, ten times the cost.
 //! `cargo bench --bench rollout_scale`; `-- SIZE` runs one size in this process and prints its row.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs, reason = "a bench")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, clippy::indexing_slicing, clippy::print_stdout, missing_docs, reason = "a bench")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -12,11 +12,11 @@
 //!   ├─ plan     definitions × live → Plan                                        no cloud, no clock        pure
 //!   ├─ impact   two renderings → what a change of git does to every cluster      no cloud, no git          pure
 //!   ├─ rollout  Plan → stages, waves, steps; next(); progress; gates' verdicts   no I/O, no clock          pure
-//!   ├─ store    journal, locks, baselines, approvals                 folder
-//!   ├─ cloud    trait; local/ (the embedded simulated account)
-//!   ├─ nodes    trait; simulated by the same local world
+//!   ├─ store    journal, locks, baselines, approvals, stops          folder, or S3 by conditional puts
+//!   ├─ cloud    trait; aws/ (only home of the SDK), local/ (the embedded simulated account)
+//!   ├─ nodes    trait; kube/ (only home of the client), simulated by the same local world
 //!   ├─ run      the only loop that acts                              tokio
-//!   ├─ report   plan, rollout, event → text, JSON                                no I/O                    pure
+//!   ├─ report   plan, rollout, event, rehearsal → text, JSON, HTML           no I/O                    pure
 //!   ├─ model    names, definitions, live state: the words every stage shares     imports nothing of ours
 //!   └─ yaml     text ↔ values with positions                                     imports nothing of ours
 //! ```

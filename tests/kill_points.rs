@@ -235,3 +235,32 @@ fn a_way_back_survives_death_at_any_point() {
     });
     check_all(&scene, Ending::RolledBack, 4);
 }
+
+#[test]
+fn a_refresh_and_its_way_back_survive_death_at_any_point() {
+    for ending in [Ending::Finished, Ending::RolledBack] {
+        let dir = folder();
+        let mut scene = prepared(dir.path());
+        scene.prod = Vec::new();
+        scene.rolling.strategy = kfleet::fleet::Strategy::InstanceRefresh;
+        if ending == Ending::RolledBack {
+            let (kind, at) = (kfleet::fleet::GateKind::Command(Vec::new()), Some(kfleet::fleet::GateAt::Cluster));
+            let samples = kfleet::fleet::Samples::default();
+            scene.gates.push(kfleet::fleet::GateSpec { name: "smoke".into(), kind, deadline: Span::from_secs(600), at, samples });
+        }
+        check_all(&scene, ending, 6);
+    }
+}
+
+#[test]
+fn a_twin_that_stands_in_survives_death_at_any_point() {
+    use kfleet::fleet::{Capacity, CapacityPolicy, GroupRolling};
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[("nodes", 2, 4, false), ("od", 0, 3, false)]).made();
+    scene.odd_image = Some(("od", "image-1".into()));
+    let capacity = Capacity { policy: CapacityPolicy::OnDemand, patience: Some(Span::from_secs(300)), twin: Some(name("od")) };
+    scene.rolling.groups.insert(name("nodes"), GroupRolling { strategy: None, capacity: Some(capacity) });
+    // From anew in each process: whoever takes it up finds no capacity either, for a while.
+    scene.scenario = vec!["{fault: \"no-capacity:nodes\", for: 1h}".into()];
+    check_all(&scene, Ending::Finished, 12);
+}

@@ -100,8 +100,17 @@ fn every_library_has_its_home() {
             ("src/cloud/local/world.rs", "use std::time::SystemTime;"),
             ("src/cloud/local/world.rs", "fn f() { jiff::Timestamp::now() }"),
             ("src/store/mod.rs", "fn f() { std::env::var(\"A\") }"),
+            ("src/run/mod.rs", "use aws_sdk_ec2::Client;"),
+            ("src/cloud/mod.rs", "fn f() { aws_config::load() }"),
+            ("src/cloud/local/world.rs", "use aws_smithy_types::DateTime;"),
+            ("src/cloud/aws/read/ask.rs", "use std::time::SystemTime;"),
         ],
-        fine: &[("src/render/mod.rs", "use minijinja::Value;"), ("src/run/mod.rs", "use std::time::Instant;")],
+        fine: &[
+            ("src/render/mod.rs", "use minijinja::Value;"),
+            ("src/run/mod.rs", "use std::time::Instant;"),
+            ("src/cloud/aws/names.rs", "use aws_sdk_ec2::types::Image;"),
+            ("src/cloud/aws/mod.rs", "fn f() { jiff::Timestamp::now() }"),
+        ],
     });
 }
 
@@ -243,8 +252,11 @@ fn homes(path: &str, source: &Source) -> Found {
         let away = HOMES.iter().find(|(what, homes)| starts(&text, what) && !homes.contains(&module)).map(|(what, _)| *what);
         let clock =
             matches!(parts.as_slice(), [.., of, now] if now == "now" && matches!(of.as_str(), "Timestamp" | "Zoned" | "Instant" | "SystemTime"));
-        let clock = (clock && !matches!(module, "cli" | "run")).then_some("a real clock");
-        away.or(clock).map(|what| format!("{path}:{line}: {what} is not at home in {module}"))
+        // A real account has the real time, and nobody else speaks to its SDK.
+        let real = path.starts_with("src/cloud/aws/");
+        let clock = (clock && !real && !matches!(module, "cli" | "run")).then_some("a real clock");
+        let sdk = (!real && parts.first().is_some_and(|p| p.starts_with("aws_"))).then_some("the SDK of AWS");
+        away.or(clock).or(sdk).map(|what| format!("{path}:{line}: {what} is not at home in {module}"))
     });
     paths.collect()
 }

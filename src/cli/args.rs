@@ -20,6 +20,12 @@ pub(super) struct Arguments {
     /// The cloud to look at and to act on.
     #[arg(long, value_enum, env = "KFLEET_CLOUD", global = true)]
     pub(super) cloud: Option<CloudArgument>,
+    /// Another address than AWS's own, for every service; `AWS_ENDPOINT_URL` does the same.
+    #[arg(long, value_name = "URL", global = true)]
+    pub(super) endpoint_url: Option<String>,
+    /// How much of the calls that AWS grants an account in a region may be used, in percent; half when it is not given.
+    #[arg(long, value_name = "PERCENT", env = "KFLEET_CALL_SHARE", value_parser = clap::value_parser!(u32).range(1..=100), global = true)]
+    pub(super) call_share: Option<u32>,
     /// The form of the output.
     #[arg(long, value_enum, global = true)]
     pub(super) format: Option<Format>,
@@ -83,6 +89,27 @@ pub(super) enum Command {
     /// Carry out a plan in stages.
     #[command(subcommand)]
     Rollout(RolloutCommand),
+    /// Stop the line: running rollouts halt at their next round, and none begins, until `kfleet go`.
+    Stop(StopArguments),
+    /// Let the line go on after `kfleet stop`.
+    Go(GoArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StopArguments {
+    /// In this cluster only: rollouts that change it.
+    #[arg(long)]
+    pub(super) cluster: Option<ClusterName>,
+    /// Why; whoever is stopped by it is told.
+    #[arg(long)]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GoArguments {
+    /// Lift the stop of this cluster; without it the stop of everything.
+    #[arg(long)]
+    pub(super) cluster: Option<ClusterName>,
 }
 
 #[derive(Debug, Args)]
@@ -186,6 +213,9 @@ pub(super) struct PlanArguments {
     /// Save the plan, to be looked at and carried out later.
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+    /// Say how many calls were made, by API.
+    #[arg(long)]
+    pub(super) stats: bool,
 }
 
 #[derive(Debug, Args)]
@@ -318,6 +348,9 @@ pub(super) struct RollbackArguments {
     /// Why; it is recorded.
     #[arg(long)]
     pub(super) reason: String,
+    /// Allow groups that the rollout made to be drained and deleted again.
+    #[arg(long)]
+    pub(super) allow_retire: bool,
     /// Order a fault of the simulated account (repeatable).
     #[arg(long = "fault", value_name = "FAULT", help_heading = "Simulated account")]
     pub(super) faults: Vec<String>,

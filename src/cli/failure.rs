@@ -5,7 +5,7 @@ use crate::fleet::FleetError;
 use crate::render::RenderError;
 use crate::rollout::{BuildError, NoRecall};
 use crate::run::RunError;
-use crate::store::StoreError;
+use crate::store::{ObjectError, StoreError};
 
 /// What ends a command with exit code 1.
 #[derive(Debug)]
@@ -50,11 +50,22 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
             StoreError::OtherCloud { .. } => Some("name another folder as `store` in fleet.yaml".to_owned()),
-            StoreError::Locked { .. } | StoreError::Running(_) => Some("wait for it, or see `kfleet rollout status`".into()),
+            StoreError::Locked { .. } | StoreError::Running(_) => Some(
+                "wait for it, or see `kfleet rollout status`; in a store in S3 the locks of a process that died are free three minutes later".into(),
+            ),
             StoreError::NoSuchRollout(_) => Some("`kfleet rollout history` lists them".into()),
+            StoreError::LockLost { .. } | StoreError::Overtaken(_) => {
+                Some("nothing more was done; see `kfleet rollout status`, then `kfleet rollout resume` if nobody carries it on".into())
+            }
+            StoreError::SuchRollout(_) => Some("begin it again".into()),
+            StoreError::Stopped(stop) => Some(format!("`{}` lifts it", stop.go())),
             StoreError::Journal { .. } => Some("nothing was done; keep the file and compare it with a backup of the store".into()),
             StoreError::Damaged { .. } => Some("nothing was done; mend or remove the file".into()),
-            StoreError::Io { .. } => None,
+            StoreError::Object(ObjectError::Credentials { .. }) => {
+                Some("log in again, then `kfleet rollout resume` if a rollout was under way".into())
+            }
+            StoreError::Object(ObjectError::NoAnswer { .. }) => Some("try again; a rollout goes on with `kfleet rollout resume`".into()),
+            StoreError::Object(ObjectError::Refused { .. }) => None,
         };
         Failure::new(error.to_string()).hints(hint)
     }
@@ -101,6 +112,7 @@ impl From<NoRecall> for Failure {
             NoRecall::Later { later, .. } => {
                 format!("take that one back first (`kfleet rollout rollback {later}`), or revert the change in git and roll that out")
             }
+            NoRecall::Made { .. } => "look at `kfleet rollout status`, then add --allow-retire if that is what you want".into(),
             NoRecall::Deleted { .. } => "revert the change in git and roll that out: it makes the group anew".into(),
         };
         Failure::new(error.to_string()).hint(hint)

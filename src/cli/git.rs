@@ -238,6 +238,13 @@ fn link(_target: &Path, _path: &Path) -> std::io::Result<()> {
     Err(std::io::Error::other("links are not supported here"))
 }
 
+/// The commit that is checked out there; none where git does not say.
+pub(super) fn head(folder: &Path) -> Option<String> {
+    let output = std::process::Command::new("git").arg("-C").arg(folder).args(["rev-parse", "--verify", "--quiet", "HEAD"]).output().ok()?;
+    let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !commit.is_empty()).then_some(commit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,11 @@
 
 mod args;
 mod autoscaler;
+#[cfg(feature = "aws")]
+mod bucket;
 mod compile;
 mod diff;
+mod documents;
 mod explain;
 mod failure;
 mod git;
@@ -16,6 +19,7 @@ mod rollout;
 mod schema;
 mod screen;
 mod snapshot;
+mod stop;
 mod world;
 
 use std::process::ExitCode;
@@ -25,6 +29,9 @@ use clap::Parser as _;
 use args::{Arguments, Command};
 use failure::Failure;
 use output::Output;
+
+#[cfg(feature = "aws")]
+pub use bucket::objects as objects_in_s3;
 
 /// How a command ended, as its exit code says it. 1 is always an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +92,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Snapshot(command) => runtime()?.block_on(snapshot::run(arguments, command, output)),
         Command::Rehearse(command) => rehearse::run(arguments, command, output),
         Command::Rollout(command) => runtime()?.block_on(rollout::run(arguments, command, output)),
+        Command::Stop(command) => stop::stop(arguments, command),
+        Command::Go(command) => stop::go(arguments, command),
     }
 }
 

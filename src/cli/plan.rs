@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Exit;
 use super::args::{Arguments, Format, PlanArguments, Selection};
 use super::failure::Failure;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
+use super::stop;
 use super::world::{self, Simulated, World};
-use crate::cloud::Place;
+use super::{Exit, documents};
+use crate::cloud::{Cloud as _, Place};
 use crate::fleet::Stage;
-use crate::model::{AsgName, ClusterName, StageName};
+use crate::model::{AsgName, ClusterName, StageName, Timestamp};
 use crate::plan::{Allow, Plan, Wanted, plan};
 use crate::report::{self, Style};
-use crate::run::look;
 use crate::store::Store;
 
 pub(super) async fn run(arguments: &Arguments, command: &PlanArguments, output: &Output) -> Result<Exit, Failure> {
@@ -28,12 +28,19 @@ pub(super) async fn run(arguments: &Arguments, command: &PlanArguments, output: 
         let named = select(&prepared, &command.clusters)?;
         clusters.retain(|c| named.contains(c));
     }
-    let plan = make(&prepared, &clusters, &store, &world, &command.selection).await?;
+    let made = make(&prepared, &clusters, &store, &world, &command.selection, output).await;
+    if command.stats {
+        output.cloud_story(&stats(&world.calls()));
+    }
+    let plan = made?;
     if let Some(path) = &command.out {
         let text = report::plan_json(&plan, &prepared.fleet.settings.stages);
         std::fs::write(path, text).map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
     }
-    show(arguments, &plan, &prepared.fleet.settings.stages, output)?;
+    if arguments.format.unwrap_or(Format::Text) == Format::Text {
+        output.cloud_result(&stop::lines(&store)?)?;
+    }
+    show(arguments, &plan, &prepared.fleet.settings.stages, world.now(), output)?;
     Ok(if plan.is_empty() { Exit::Good } else { Exit::Changes })
 }
 
@@ -59,6 +66,7 @@ pub(super) async fn make(
     store: &Store,
     world: &World,
     selection: &Selection,
+    output: &Output,
 ) -> Result<Plan, Failure> {
     let baselines = store.baselines()?;
     let chosen: Vec<_> = prepared.clusters.iter().filter(|(name, _)| clusters.contains(*name)).collect();
@@ -66,7 +74,7 @@ pub(super) async fn make(
         .iter()
         .map(|(name, c)| Place { cluster: (*name).clone(), account: c.desired.account.clone(), region: c.desired.region.clone() })
         .collect();
-    let live = look(world, &places).await?.without_held(&held(store)?);
+    let live = documents::sight(&prepared.fleet, world, &places, output).await?.without_held(&held(store)?);
     let nothing = BTreeSet::new();
     let wanted: Vec<Wanted<'_>> = chosen
         .iter()
@@ -80,21 +88,30 @@ pub(super) async fn make(
     Ok(plan(prepared.release.clone(), &wanted, &live, &prepared.fleet.settings.rolling, allow))
 }
 
+/// How many calls, and of which.
+fn stats(calls: &BTreeMap<String, u64>) -> String {
+    let each: String = calls.iter().map(|(api, n)| format!("\n  {n:>6} {api}")).collect();
+    format!("{} calls{each}", calls.values().sum::<u64>())
+}
+
 /// What unfinished rollouts hold suspended.
 fn held(store: &Store) -> Result<BTreeMap<AsgName, BTreeSet<String>>, Failure> {
     let mut held = BTreeMap::new();
-    for id in store.rollouts()? {
+    for id in store.perhaps_unfinished()? {
         held.extend(store.rollout(&id)?.1.held());
     }
     Ok(held)
 }
 
-pub(super) fn show(arguments: &Arguments, plan: &Plan, stages: &[Stage], output: &Output) -> Result<(), Failure> {
+pub(super) fn show(arguments: &Arguments, plan: &Plan, stages: &[Stage], now: Timestamp, output: &Output) -> Result<(), Failure> {
     let style = Style { colour: output.colour(), full: arguments.verbose };
     match arguments.format.unwrap_or(Format::Text) {
-        Format::Text => output.cloud_result(&report::plan_text(plan, stages, style)),
+        Format::Text => output.cloud_result(&(report::plan_text(plan, stages, style) + &report::freezes_text(plan, stages, now, style))),
         Format::Json => output.result(&report::plan_json(plan, stages)),
-        Format::Markdown => output.result(&report::plan_markdown(plan, stages)),
+        Format::Markdown => {
+            let freezes: String = report::freezes_text(plan, stages, now, Style::default()).lines().map(|l| format!("\n- {l}")).collect();
+            output.result(&format!("{}{freezes}{}", report::plan_markdown(plan, stages), if freezes.is_empty() { "" } else { "\n" }))
+        }
         Format::Jsonl | Format::Yaml => Err(Failure::new("`plan` prints `text`, `json` or `markdown`")),
     }
 }

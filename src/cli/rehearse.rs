@@ -15,7 +15,7 @@ use super::{snapshot, world};
 use crate::cloud::local::{Fault, Options, Scenario, World};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::GateKind;
-use crate::model::{ClusterName, Live, Nodes, Span, StageName};
+use crate::model::{ClusterName, Live, Nodes, Proven, Span, StageName};
 use crate::plan::{Allow, Baseline, Plan, Wanted, fingerprint, plan};
 use crate::report::{self, Fate, Rehearsal, Runs};
 use crate::rollout::{Ending, Inputs, Rollout, build};
@@ -74,7 +74,7 @@ fn begin(arguments: &Arguments, command: &RehearseArguments, prepared: &Prepared
     let places = places(prepared, &command.stages)?;
     let mut notes = Vec::new();
     let (world, live, baselines) = match &command.snapshot {
-        Some(path) => found_in(path, &places, options, &mut notes)?,
+        Some(path) => found_in(path, prepared, &places, options, &mut notes)?,
         None => {
             let (world, baselines) = copied(arguments, prepared, options)?;
             let clusters = places.iter().map(|place| (place.cluster.clone(), world.glance(place))).collect();
@@ -104,7 +104,7 @@ fn places(prepared: &PreparedFleet, stages: &[StageName]) -> Result<Vec<Place>, 
 
 type Found = (World, Live, BTreeMap<ClusterName, Baseline>);
 
-fn found_in(path: &Path, places: &[Place], options: Options, notes: &mut Vec<String>) -> Result<Found, Failure> {
+fn found_in(path: &Path, prepared: &PreparedFleet, places: &[Place], options: Options, notes: &mut Vec<String>) -> Result<Found, Failure> {
     let snapshot = snapshot::read(path)?;
     for place in places {
         let Some(home) = snapshot.places.get(&place.cluster) else {
@@ -137,7 +137,27 @@ fn found_in(path: &Path, places: &[Place], options: Options, notes: &mut Vec<Str
             notes.push(format!("{name}: disruption budgets held {held} pods when the snapshot was taken; here they let one go at a time"));
         }
     }
-    Ok((World::from_live(&snapshot.live, places, options), snapshot.live, BTreeMap::new()))
+    let baselines = baselines(&snapshot.proven, prepared);
+    Ok((World::from_live(&snapshot.live, places, options), snapshot.live, baselines))
+}
+
+/// What the clusters of a snapshot ran, where it is what git wants: such a cluster keeps its soak. Of any other nobody knows the documents.
+fn baselines(proven: &BTreeMap<ClusterName, Proven>, prepared: &PreparedFleet) -> BTreeMap<ClusterName, Baseline> {
+    let one = |(name, proven): (&ClusterName, &Proven)| {
+        let desired = &prepared.clusters.get(name)?.desired;
+        let baseline = Baseline {
+            version: 1,
+            cluster: name.clone(),
+            digest: proven.digest.clone(),
+            release: proven.release.clone(),
+            rollout: proven.rollout.clone(),
+            since: proven.since,
+            documents: desired.beside_definitions(),
+            kubernetes: None,
+        };
+        (desired.digest == proven.digest).then(|| (name.clone(), baseline))
+    };
+    proven.iter().filter_map(one).collect()
 }
 
 /// A copy, in memory, of the local account of the fleet's store.
@@ -147,7 +167,8 @@ fn copied(arguments: &Arguments, prepared: &PreparedFleet, options: Options) -> 
             .hint("`kfleet snapshot --out FILE` copies its live state; then `kfleet rehearse --snapshot FILE`"));
     }
     let store = Store::open(&prepared.fleet.root.join(&prepared.fleet.settings.store), CloudKind::Local)?;
-    let world = World::open(&store.local_state(), options)?;
+    let folder = store.local_state().ok_or_else(|| Failure::new("the simulated account keeps its state in a folder, and the store is none"))?;
+    let world = World::open(&folder, options)?;
     Ok((world.in_memory(options), store.baselines()?))
 }
 
@@ -249,12 +270,15 @@ fn ended(ran: &Rehearsed) -> String {
         Ok(Outcome::WaitingForPerson(stage)) => format!("waits for an approval of stage {stage}"),
         Ok(Outcome::WaitingForTime { why, .. }) => format!("waits: {why}"),
         Ok(Outcome::Held) => format!("held, a person must say whether it goes on{}", why.unwrap_or_default()),
+        Ok(Outcome::WaitingForCredentials { why }) => format!("paused, `rollout resume` goes on after a login: {why}"),
+        Ok(Outcome::Stopped(stop)) => stop.to_string(),
         Ok(Outcome::Interrupted) => "not ended after 60 days".into(),
         Err(error) => format!("the process stops, `rollout resume` goes on later: {error}"),
     };
     match ran.deaths {
         0 => text,
-        n => format!("{text} (killed {n} times, taken up again each time)"),
+        1 => format!("{text} (killed once, and taken up again)"),
+        n => format!("{text} (killed {n} times, and taken up again each time)"),
     }
 }
 
@@ -264,7 +288,15 @@ fn exit(ran: &Rehearsed) -> Result<Exit, Failure> {
         Ok(Outcome::Ended(Ending::Finished)) => Ok(Exit::Good),
         Ok(Outcome::Ended(Ending::RolledBack | Ending::Aborted)) => Ok(Exit::RolledBack),
         Ok(Outcome::Stuck) => Ok(Exit::Stuck),
-        Ok(Outcome::WaitingForPerson(_) | Outcome::WaitingForTime { .. } | Outcome::Held | Outcome::Interrupted) | Err(_) => Ok(Exit::Waits),
+        Ok(
+            Outcome::WaitingForPerson(_)
+            | Outcome::WaitingForTime { .. }
+            | Outcome::WaitingForCredentials { .. }
+            | Outcome::Held
+            | Outcome::Stopped(_)
+            | Outcome::Interrupted,
+        )
+        | Err(_) => Ok(Exit::Waits),
     }
 }
 

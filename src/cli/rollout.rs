@@ -14,14 +14,14 @@ use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::screen::Screen;
 use super::world::{Simulated, World};
-use super::{plan, world};
+use super::{documents, plan, stop, world};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::{self, Fleet};
 use crate::model::{ClusterName, Span, Timestamp};
 use crate::plan::{Plan, fingerprint};
 use crate::report::{self, Style};
-use crate::rollout::{Ending, Event, Inputs, Progress, Rollout, build, may_recall};
-use crate::run::{Drive, Outcome, fence, look, run as carry_on};
+use crate::rollout::{Direction, Ending, Event, Inputs, Progress, Rollout, build, may_recall};
+use crate::run::{Drive, Outcome, fence, run as carry_on};
 use crate::store::{Journal, Request, Store};
 
 /// Between two looks while something is under way.
@@ -45,6 +45,7 @@ async fn start(arguments: &Arguments, command: &StartArguments, output: &Output)
     let prepared = prepare(&arguments.directory)?;
     prepared.warnings().for_each(|w| output.story(&format!("warning: {w}")));
     let store = world::store(arguments, &prepared.fleet)?;
+    stop::heed_all(&store)?;
     let groups: usize = prepared.clusters.values().map(|c| c.desired.groups.len()).sum();
     output.cloud_story(&format!("{} clusters rendered, {groups} groups compiled", prepared.clusters.len()));
     if let Some(id) = unfinished(&store)? {
@@ -56,16 +57,17 @@ async fn start(arguments: &Arguments, command: &StartArguments, output: &Output)
     let world = world::open(arguments, &prepared.fleet, &store, world::images(&prepared), &simulated).await?;
     let clusters = plan::in_stages(&prepared, &command.selection)?;
     let plan = match &command.plan {
-        Some(path) => saved(path, &prepared, &world).await?,
-        None => plan::make(&prepared, &clusters, &store, &world, &command.selection).await?,
+        Some(path) => saved(path, &prepared, &world, output).await?,
+        None => plan::make(&prepared, &clusters, &store, &world, &command.selection, output).await?,
     };
     if !machine(arguments)? {
-        plan::show(arguments, &plan, &prepared.fleet.settings.stages, output)?;
+        plan::show(arguments, &plan, &prepared.fleet.settings.stages, world.now(), output)?;
     }
     if plan.is_empty() && verified(&prepared, &plan, &store)? {
         return Ok(Exit::Good);
     }
     let rollout = make(&prepared, &plan, &store, &world, command)?;
+    stop::heed(&store, &rollout)?;
     fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;
     let (mut journal, first) = Journal::begin(&store, &rollout)?;
     let mut screen = Screen::new(output, machine(arguments)?);
@@ -81,13 +83,13 @@ fn verified(prepared: &PreparedFleet, plan: &Plan, store: &Store) -> Result<bool
 }
 
 /// A saved plan, refused where git or the live state has moved since.
-async fn saved(path: &Path, prepared: &PreparedFleet, world: &World) -> Result<Plan, Failure> {
+async fn saved(path: &Path, prepared: &PreparedFleet, world: &World, output: &Output) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
     let plan = report::plan_from_json(&text).map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
     let again = "make a new plan and look at it";
     let places: Vec<Place> =
         plan.clusters.iter().map(|(name, c)| Place { cluster: name.clone(), account: c.account.clone(), region: c.region.clone() }).collect();
-    let live = look(world, &places).await?;
+    let live = documents::sight(&prepared.fleet, world, &places, output).await?;
     for (name, cluster) in &plan.clusters {
         if prepared.clusters.get(name).map(|c| &c.desired.digest) != Some(&cluster.digest) {
             return Err(Failure::new(format!("{name}: git does not want what the plan was made for any more")).hint(again));
@@ -133,6 +135,10 @@ async fn resume(arguments: &Arguments, command: &DriveArguments, output: &Output
         return Ok(Exit::Good);
     };
     let mut journal = Journal::take_up(&store, &id)?;
+    // What is being aborted only gives back what is open.
+    if journal.progress().direction != Direction::Aborting {
+        stop::heed(&store, journal.rollout())?;
+    }
     let simulated = Simulated { seed: 1, faults: &command.faults, scenario: command.scenario.as_deref() };
     let world = world::open(arguments, &fleet, &store, world::images_of(journal.rollout()), &simulated).await?;
     let screen = Screen::new(output, machine(arguments)?);
@@ -160,7 +166,7 @@ fn approve(arguments: &Arguments, command: &ApproveArguments, output: &Output) -
     if progress.stages_started.contains(&stage) {
         return Err(Failure::new(format!("stage {stage} of rollout {id} has started already")));
     }
-    let now = world::now(arguments, &store)?;
+    let now = world::now(&store)?;
     let expires = now + command.valid;
     store.request(&id, &Request::Approve { plan: rollout.plan.clone(), stage: stage.clone(), by: world::who(), expires })?;
     output.cloud_story(&format!("stage {stage} of plan {} is approved until {expires}; `kfleet rollout resume` goes on", rollout.plan.short()));
@@ -201,7 +207,7 @@ async fn rollback(arguments: &Arguments, command: &RollbackArguments, output: &O
         return Err(Failure::new(format!("rollout {} is not finished", other.id)).hint(hint));
     }
     let (rollout, progress) = store.rollout(&id)?;
-    let clusters = may_recall(&rollout, &progress, &all)?;
+    let clusters = may_recall(&rollout, &progress, &all, command.allow_retire)?;
     let (by, reason) = (world::who(), command.reason.clone());
     let mut journal = match Journal::take_up(&store, &id) {
         Ok(journal) => journal,
@@ -229,6 +235,7 @@ async fn rollback(arguments: &Arguments, command: &RollbackArguments, output: &O
 
 fn status(arguments: &Arguments, which: &WhichArguments, output: &Output) -> Result<Exit, Failure> {
     let (_, store) = opened(arguments)?;
+    output.cloud_result(&stop::lines(&store)?)?;
     let Some(id) = named_or_newest(&store, which.rollout.as_deref())? else {
         output.cloud_story("there was no rollout yet");
         return Ok(Exit::Good);
@@ -237,7 +244,7 @@ fn status(arguments: &Arguments, which: &WhichArguments, output: &Output) -> Res
     output.cloud_result(&report::status_text(
         &rollout,
         &progress,
-        world::now(arguments, &store)?,
+        world::now(&store)?,
         Style { colour: output.colour(), full: arguments.verbose },
     ))?;
     Ok(Exit::Good)
@@ -288,6 +295,7 @@ async fn carry(
         max_wait: pace.max_wait.unwrap_or(world::patience(arguments)),
         auto_approve: pace.auto_approve,
     };
+    world.act_for(&journal.rollout().id, super::git::head(&fleet.root).as_deref()).await;
     let interrupted = interruption();
     let outcome = tokio::select! {
         biased;
@@ -314,6 +322,16 @@ fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Result<Exit, F
         Outcome::Ended(Ending::Aborted) => Err(Failure::new(format!("rollout {} was aborted", journal.rollout().id))),
         Outcome::Stuck => Ok(Exit::Stuck),
         Outcome::WaitingForPerson(_) | Outcome::Held | Outcome::Interrupted => Ok(Exit::Waits),
+        Outcome::WaitingForCredentials { why } => {
+            let id = &journal.rollout().id;
+            output.cloud_story(&format!("paused, {why}"));
+            output.cloud_story(&format!("log in again, then `kfleet rollout resume {id}` goes on; everything that was begun is in the journal"));
+            Ok(Exit::Waits)
+        }
+        Outcome::Stopped(stop) => {
+            output.cloud_story(&format!("{stop}; `{}` lifts it, then `kfleet rollout resume` goes on", stop.go()));
+            Ok(Exit::Waits)
+        }
         Outcome::WaitingForTime { until, why } => {
             output.cloud_story(&format!("{why}; `kfleet rollout resume` after {until} goes on"));
             Ok(Exit::Waits)
@@ -353,7 +371,7 @@ fn machine(arguments: &Arguments) -> Result<bool, Failure> {
 
 /// The rollout that has not ended.
 fn unfinished(store: &Store) -> Result<Option<String>, Failure> {
-    for id in store.rollouts()?.into_iter().rev() {
+    for id in store.perhaps_unfinished()?.into_iter().rev() {
         if store.rollout(&id)?.1.ending.is_none() {
             return Ok(Some(id));
         }

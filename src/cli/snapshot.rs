@@ -11,7 +11,7 @@ use super::pipeline::prepare;
 use super::render::select;
 use super::world::{self, Simulated};
 use crate::cloud::Place;
-use crate::model::{Residence, Snapshot};
+use crate::model::{Proven, Residence, Snapshot};
 use crate::report;
 use crate::run::look;
 
@@ -31,7 +31,10 @@ pub(super) async fn run(arguments: &Arguments, command: &SnapshotArguments, outp
         Some(CloudArgument::Aws) => "aws",
         Some(CloudArgument::Local) | None => "local",
     };
-    let snapshot = Snapshot::new(cloud.into(), homes, live);
+    let mut snapshot = Snapshot::new(cloud.into(), homes, live);
+    let baselines = store.baselines()?.into_iter().filter(|(name, _)| snapshot.places.contains_key(name));
+    snapshot.proven =
+        baselines.map(|(name, b)| (name, Proven { digest: b.digest, release: b.release, rollout: b.rollout, since: b.since })).collect();
     let path = &command.out;
     std::fs::write(path, report::snapshot_json(&snapshot)).map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
     let groups: usize = snapshot.live.clusters.values().map(|c| c.groups.len()).sum();

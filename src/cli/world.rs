@@ -19,7 +19,7 @@ use crate::store::{CloudKind, Store};
 /// The world that is looked at and acted upon.
 pub(super) enum World {
     /// The simulated account, with its simulated clusters.
-    Local(local::World),
+    Local(Box<local::World>),
     /// AWS, and the clusters' own APIs.
     #[cfg(feature = "aws")]
     Aws(Box<Real>),
@@ -28,7 +28,7 @@ pub(super) enum World {
 /// AWS, and the clusters' own APIs.
 #[cfg(feature = "aws")]
 pub(super) struct Real {
-    cloud: crate::cloud::aws::Aws,
+    pub(super) cloud: crate::cloud::aws::Aws,
     nodes: Clusters,
 }
 
@@ -71,7 +71,12 @@ pub(super) type Images = BTreeMap<ClusterName, BTreeSet<String>>;
 
 /// The store of the fleet for the cloud asked for.
 pub(super) fn store(arguments: &Arguments, fleet: &Fleet) -> Result<Store, Failure> {
-    let kind = match arguments.cloud {
+    store_of(arguments, arguments.cloud, fleet)
+}
+
+/// The store of the fleet for a cloud.
+pub(super) fn store_of(arguments: &Arguments, cloud: Option<CloudArgument>, fleet: &Fleet) -> Result<Store, Failure> {
+    let kind = match cloud {
         Some(CloudArgument::Local) => CloudKind::Local,
         Some(CloudArgument::Aws) if cfg!(feature = "aws") => CloudKind::Aws,
         Some(CloudArgument::Aws) => {
@@ -84,7 +89,35 @@ pub(super) fn store(arguments: &Arguments, fleet: &Fleet) -> Result<Store, Failu
             );
         }
     };
-    Ok(Store::open(&fleet.root.join(&fleet.settings.store), kind)?)
+    let place = &fleet.settings.store;
+    match (place.starts_with(S3), kind) {
+        (false, _) => Ok(Store::open(&fleet.root.join(place), kind)?),
+        (true, CloudKind::Local) => Err(Failure::new(format!("the simulated account keeps its state in a folder, and the store is {place}"))
+            .hint("say `--cloud aws`, or name a folder as `store` in fleet.yaml")),
+        (true, CloudKind::Aws) => remote(arguments, place),
+    }
+}
+
+const S3: &str = "s3://";
+
+#[cfg(feature = "aws")]
+fn remote(arguments: &Arguments, url: &str) -> Result<Store, Failure> {
+    Ok(Store::of_objects(super::bucket::leases(url, who(), &reach(arguments))?, CloudKind::Aws)?)
+}
+
+#[cfg(not(feature = "aws"))]
+fn remote(_: &Arguments, url: &str) -> Result<Store, Failure> {
+    Err(Failure::new(format!("this build of kfleet has no AWS in it, and the store is {url}")))
+}
+
+/// The cloud that the fleet's store belongs to, where that is known without being told.
+pub(super) fn cloud_of_store(fleet: &Fleet) -> Result<Option<CloudArgument>, Failure> {
+    let place = &fleet.settings.store;
+    let kind = if place.starts_with(S3) { Some(CloudKind::Aws) } else { Store::kind_of(&fleet.root.join(place))? };
+    Ok(kind.map(|kind| match kind {
+        CloudKind::Aws => CloudArgument::Aws,
+        CloudKind::Local => CloudArgument::Local,
+    }))
 }
 
 /// A stage that approves itself is a toy: only the simulated account takes it.
@@ -104,16 +137,16 @@ pub(super) async fn open(arguments: &Arguments, fleet: &Fleet, store: &Store, im
             Err(Failure::new("faults can be ordered from the simulated account only")
                 .hint("leave `--fault` and `--scenario` out, or say `--cloud local`"))
         }
-        Some(CloudArgument::Aws) => real(fleet, store, images).await,
-        Some(CloudArgument::Local) | None => Ok(World::Local(simulate(store, simulated)?)),
+        Some(CloudArgument::Aws) => real(arguments, fleet, store, images).await,
+        Some(CloudArgument::Local) | None => Ok(World::Local(Box::new(simulate(store, simulated)?))),
     }
 }
 
-/// What time it is in the cloud asked for.
-pub(super) fn now(arguments: &Arguments, store: &Store) -> Result<Timestamp, Failure> {
-    match arguments.cloud {
-        Some(CloudArgument::Aws) => Ok(Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())),
-        Some(CloudArgument::Local) | None => Ok(simulate(store, &Simulated { seed: 1, faults: &[], scenario: None })?.now()),
+/// What time it is in the cloud that the store belongs to.
+pub(super) fn now(store: &Store) -> Result<Timestamp, Failure> {
+    match store.kind() {
+        CloudKind::Aws => Ok(Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())),
+        CloudKind::Local => Ok(simulate(store, &Simulated { seed: 1, faults: &[], scenario: None })?.now()),
     }
 }
 
@@ -126,7 +159,8 @@ pub(super) fn patience(arguments: &Arguments) -> Span {
 }
 
 fn simulate(store: &Store, simulated: &Simulated<'_>) -> Result<local::World, Failure> {
-    let world = local::World::open(&store.local_state(), local::Options { seed: simulated.seed, ..local::Options::default() })?;
+    let folder = store.local_state().ok_or_else(|| Failure::new("the simulated account keeps its state in a folder, and the store is none"))?;
+    let world = local::World::open(&folder, local::Options { seed: simulated.seed, ..local::Options::default() })?;
     let faults: Vec<Fault> = simulated.faults.iter().map(|f| f.parse()).collect::<Result<_, _>>().map_err(|e| Failure::new(format!("{e}")))?;
     world.set_faults(faults);
     if simulated.scenario.is_some() {
@@ -153,13 +187,24 @@ impl World {
     }
 }
 
+/// How AWS is reached: what the SDK does not read from the environment by itself.
 #[cfg(feature = "aws")]
-async fn real(fleet: &Fleet, store: &Store, mut images: Images) -> Result<World, Failure> {
-    use crate::cloud::aws::{Access as Credentials, Aws, Options};
+fn reach(arguments: &Arguments) -> crate::cloud::aws::Reach {
+    let ca_bundle = std::env::var_os("AWS_CA_BUNDLE").filter(|p| !p.is_empty()).map(Into::into);
+    crate::cloud::aws::Reach { endpoint_url: arguments.endpoint_url.clone(), ca_bundle, share: arguments.call_share }
+}
+
+#[cfg(feature = "aws")]
+async fn real(arguments: &Arguments, fleet: &Fleet, store: &Store, mut images: Images) -> Result<World, Failure> {
+    use crate::cloud::aws::{Access as Credentials, Aws, Options, Session};
 
     let access = |c: &crate::fleet::Cluster| Credentials { role_arn: c.role_arn.clone(), images: images.remove(&c.name).unwrap_or_default() };
     let clusters = fleet.clusters.values().map(access);
-    let options = Options { clusters: fleet.clusters.keys().cloned().zip(clusters).collect(), ..Options::default() };
+    // Whatever is no rollout only looks.
+    let acts = matches!(arguments.command, super::args::Command::Rollout(_));
+    let name = if acts { "kfleet-rollout" } else { "kfleet-plan" };
+    let session = Session { name: name.into(), read_only: !acts, ..Session::default() };
+    let options = Options { clusters: fleet.clusters.keys().cloned().zip(clusters).collect(), reach: reach(arguments), session };
     let baselines = store.baselines()?;
     let access = fleet.clusters.values().filter_map(|c| {
         let uid = baselines.get(&c.name).and_then(|b| b.kubernetes.clone());
@@ -169,8 +214,48 @@ async fn real(fleet: &Fleet, store: &Store, mut images: Images) -> Result<World,
 }
 
 #[cfg(not(feature = "aws"))]
-async fn real(_: &Fleet, _: &Store, _: Images) -> Result<World, Failure> {
+async fn real(_: &Arguments, _: &Fleet, _: &Store, _: Images) -> Result<World, Failure> {
     Err(Failure::new("this build of kfleet has no AWS in it"))
+}
+
+impl World {
+    /// Calls sent so far, by API. The simulated account is asked without any.
+    pub(super) fn calls(&self) -> BTreeMap<String, u64> {
+        match self {
+            World::Local(_) => BTreeMap::new(),
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.calls(),
+        }
+    }
+
+    /// Has what follows seen as done by this rollout, of this revision of git.
+    pub(super) async fn act_for(&self, rollout: &str, revision: Option<&str>) {
+        match self {
+            World::Local(_) => {}
+            #[cfg(feature = "aws")]
+            World::Aws(real) => {
+                let revision = revision.map(|r| ("kfleet-revision".to_owned(), r.to_owned()));
+                let tags = revision.into_iter().chain([("kfleet-rollout".to_owned(), rollout.to_owned())]).collect();
+                let session = crate::cloud::aws::Session { name: format!("kfleet-{rollout}"), tags, read_only: false };
+                real.cloud.act_for(session).await;
+            }
+        }
+    }
+
+    /// One look, and again a while later where a real cloud gave no answer at all.
+    pub(super) async fn patient_look(&self, places: &[Place], output: &super::output::Output) -> Result<Live, Failure> {
+        const WAITS: [i64; 2] = [15_000, 45_000];
+        for wait in WAITS {
+            match crate::run::look(self, places).await {
+                Err(error) if error.is_transient() && !matches!(self, World::Local(_)) => {
+                    output.cloud_story(&format!("{error}; asking again in {} seconds", wait / 1_000));
+                    self.wait(Timestamp::from_millis(self.now().millis() + wait)).await?;
+                }
+                answer => return Ok(answer?),
+            }
+        }
+        Ok(crate::run::look(self, places).await?)
+    }
 }
 
 /// The images that the definitions of a fleet name.

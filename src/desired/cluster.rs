@@ -155,7 +155,12 @@ fn desired_group(definition: Definition, group: &InstanceGroup, extra: GroupExtr
 }
 
 fn bootstrap(group: &InstanceGroup) -> BTreeMap<String, Json> {
-    let spec = group.value.get("spec").and_then(Json::as_object).into_iter().flatten();
+    beside_definition(&group.value)
+}
+
+/// Fields of an InstanceGroup's `spec` that its definition does not carry, keys sorted.
+pub fn beside_definition(group: &Json) -> BTreeMap<String, Json> {
+    let spec = group.get("spec").and_then(Json::as_object).into_iter().flatten();
     spec.filter(|(key, value)| !COMPILED.contains(&key.as_str()) && !value.is_null()).map(|(k, v)| (k.clone(), sorted(v))).collect()
 }
 

@@ -15,7 +15,7 @@ mod template;
 mod volumes;
 
 pub use autoscaler::{Autoscaler, Discovery, Expander, Finding, NodeGroup, Pattern, Priority, Source, autoscaler, priority_expander};
-pub use cluster::{DesiredCluster, DesiredGroup, GroupExtras};
+pub use cluster::{DesiredCluster, DesiredGroup, GroupExtras, beside_definition};
 pub use names::{security_groups, target_groups};
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use super::document::Document;
 use super::file::ClusterFile;
 use super::resolve::Layering;
 use super::vars::{Layer, Vars};
-use super::{Cluster, FleetError, KubernetesAccess, Place, Source, read};
+use super::{Cluster, FleetError, KubernetesAccess, Place, Source, read, state_store};
 use crate::model::ClusterName;
 
 /// Names that templates find at top level beside the vars.
@@ -31,7 +31,7 @@ pub(super) fn load_all(root: &Path, layering: &Layering, templates: &BTreeMap<St
 
 fn load(root: &Path, stem: &str, source: Source, layering: &Layering, templates: &BTreeMap<String, Source>) -> Result<Cluster, FleetError> {
     let doc = Document::parse(&source.path, source.text)?;
-    refuse_kops(&doc)?;
+    refuse_engine(&doc)?;
     let file: ClusterFile = doc.decode()?;
     let name = match &file.name {
         Some(name) => name.clone(),
@@ -42,6 +42,7 @@ fn load(root: &Path, stem: &str, source: Source, layering: &Layering, templates:
         })?,
     };
     check_role(&doc, &file)?;
+    let state_store = file.kops.as_ref().map(|k| state_store::parse(root, &doc, &k.state_store)).transpose()?;
     Ok(Cluster {
         vars: layers(root, &doc, &file, &name, layering)?,
         templates: pick_templates(&doc, file.templates.as_deref(), templates)?,
@@ -52,19 +53,17 @@ fn load(root: &Path, stem: &str, source: Source, layering: &Layering, templates:
         account: file.account,
         role_arn: file.role_arn,
         kubernetes: file.kubernetes.map(|k| KubernetesAccess { context: k.context }),
+        state_store,
         protect: file.protect.into_iter().collect::<BTreeSet<_>>(),
     })
 }
 
-fn refuse_kops(doc: &Document) -> Result<(), FleetError> {
-    let instead = || "leave it out: the engine `asg` changes groups through the AWS API".to_owned();
-    if doc.node.get("engine").and_then(|n| n.as_str()) == Some("kops") {
-        return Err(FleetError::NotAvailable { place: doc.place(&["engine"]), what: "the engine `kops`".into(), instead: instead() });
+fn refuse_engine(doc: &Document) -> Result<(), FleetError> {
+    if doc.node.get("engine").and_then(|n| n.as_str()) != Some("kops") {
+        return Ok(());
     }
-    if doc.node.get("kops").is_some() {
-        return Err(FleetError::NotAvailable { place: doc.key_place(&[], "kops"), what: "reading a kops state store".into(), instead: instead() });
-    }
-    Ok(())
+    let instead = "leave it out: the engine `asg` changes groups through the AWS API".to_owned();
+    Err(FleetError::NotAvailable { place: doc.place(&["engine"]), what: "the engine `kops`".into(), instead })
 }
 
 /// A role of another account is how changes land in the wrong place.

@@ -163,6 +163,7 @@ pub(super) struct ClusterFile {
     #[serde(default)]
     pub(super) vars: Vec<String>,
     pub(super) kubernetes: Option<KubernetesFile>,
+    pub(super) kops: Option<KopsFile>,
     #[serde(default)]
     pub(super) protect: Vec<GroupName>,
 }
@@ -179,4 +180,11 @@ pub(super) enum Engine {
 #[serde(deny_unknown_fields)]
 pub(super) struct KubernetesFile {
     pub(super) context: String,
+}
+
+/// `kops`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KopsFile {
+    pub(super) state_store: String,
 }

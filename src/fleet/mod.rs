@@ -11,6 +11,7 @@ mod resolve;
 mod schema;
 mod settings;
 mod stages;
+mod state_store;
 mod suggest;
 mod vars;
 
@@ -27,6 +28,7 @@ pub use gates::{Bound, Empty, FromEnv, GateAt, HeaderValue, HttpGate, PromqlGate
 pub use policy::{Capacity, CapacityPolicy, GroupRolling, OnFailure, Strategy};
 pub use schema::{CLUSTER_SCHEMA, FLEET_SCHEMA, Fault, Schema, SchemaError, VARS_SCHEMA, VarFault};
 pub use settings::{Amount, Drain, Freeze, GateKind, GateSpec, OnTimeout, Preflight, Rate, Rolling, Settings, Stage, Wave, Weekday};
+pub use state_store::StateStore;
 pub use suggest::closest;
 pub use vars::{Layer, Merged, MergedValue, Origin, Overridden, Vars};
 
@@ -73,6 +75,8 @@ pub struct Cluster {
     pub templates: Vec<String>,
     /// How its Kubernetes API is reached; none: not at all, so no drain and no node gate.
     pub kubernetes: Option<KubernetesAccess>,
+    /// Where kops keeps what it knows of the cluster; none: it is not read, and documents are compared with the baseline.
+    pub state_store: Option<StateStore>,
     /// Groups that are never retired.
     pub protect: BTreeSet<GroupName>,
     /// Its vars.

@@ -23,13 +23,16 @@ pub enum Strategy {
 }
 
 /// What happens when AWS has no capacity for a replacement. Nothing is drained before its replacement is there, in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Capacity {
     /// What.
     pub policy: CapacityPolicy,
-    /// How long launches may be refused before `stop` or `next-type` act; the group's `ready_timeout` when not given.
+    /// How long launches may be refused before `stop`, `next-type` or `on-demand` act; the group's `ready_timeout` when not given.
     pub patience: Option<Span>,
+    /// The group whose instances may stand in, with `on-demand` and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin: Option<GroupName>,
 }
 
 /// What happens when AWS has no capacity for a replacement.
@@ -44,6 +47,9 @@ pub enum CapacityPolicy {
     /// It waits while the group has an instance type that was not refused (AWS goes on to it by itself), and fails, once
     /// its patience is over, when each of them was.
     NextType,
+    /// Once its patience is over, its on-demand twin grows by what it cannot get, and its old instances go when the twin's
+    /// new ones are Ready; the twin shrinks again when the group has its own.
+    OnDemand,
 }
 
 /// What follows when a group, a gate or a soak fails.
@@ -60,7 +66,7 @@ pub enum OnFailure {
 }
 
 /// What one group does otherwise than the rest of the fleet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupRolling {
     /// Its strategy.
@@ -70,22 +76,23 @@ pub struct GroupRolling {
 }
 
 /// `rolling.capacity`: a policy, or a policy and its patience.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged, expecting = "expected stop, wait or next-type, or {policy: stop, patience: 20m}")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected stop, wait or next-type, or {policy: stop, patience: 20m}, or for a group {policy: on-demand, twin: GROUP}")]
 pub(super) enum CapacityFile {
     Policy(CapacityPolicy),
     Whole(WholeCapacityFile),
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WholeCapacityFile {
     policy: CapacityPolicy,
     patience: Option<Span>,
+    twin: Option<GroupName>,
 }
 
 /// One of `rolling.groups`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GroupRollingFile {
     strategy: Option<Strategy>,
@@ -95,15 +102,15 @@ pub(super) struct GroupRollingFile {
 impl From<CapacityFile> for Capacity {
     fn from(file: CapacityFile) -> Capacity {
         match file {
-            CapacityFile::Policy(policy) => Capacity { policy, patience: None },
-            CapacityFile::Whole(WholeCapacityFile { policy, patience }) => Capacity { policy, patience },
+            CapacityFile::Policy(policy) => Capacity { policy, patience: None, twin: None },
+            CapacityFile::Whole(WholeCapacityFile { policy, patience, twin }) => Capacity { policy, patience, twin },
         }
     }
 }
 
 /// `rolling.groups`.
 pub(super) fn groups(files: &BTreeMap<GroupName, GroupRollingFile>) -> BTreeMap<GroupName, GroupRolling> {
-    let one = |file: &GroupRollingFile| GroupRolling { strategy: file.strategy, capacity: file.capacity.map(Into::into) };
+    let one = |file: &GroupRollingFile| GroupRolling { strategy: file.strategy, capacity: file.capacity.clone().map(Into::into) };
     files.iter().map(|(name, file)| (name.clone(), one(file))).collect()
 }
 
@@ -116,34 +123,47 @@ pub(super) fn keep_versions(doc: &Document, file: Option<u64>, base: u64) -> Res
     }
 }
 
-/// Before decoding: of a value with several forms serde can only say that none fitted.
-pub(super) fn check_capacity(doc: &Document) -> Result<(), FleetError> {
-    let groups = doc.node.at(["rolling", "groups"]).map(|n| n.entries()).unwrap_or_default();
-    let paths = groups.iter().map(|(name, _)| vec!["rolling", "groups", name.text.as_str(), "capacity"]).chain([vec!["rolling", "capacity"]]);
-    for path in paths {
-        let Some(node) = doc.node.at(path.iter().copied()) else { continue };
-        let (policy, path) = match node.get("policy") {
-            Some(policy) => (policy, path.iter().copied().chain(["policy"]).collect()),
-            None => (node, path),
-        };
-        if policy.as_str() == Some("on-demand") {
-            let place = doc.place(&path);
-            let what = "the capacity policy `on-demand`".to_owned();
-            let instead = "write `wait`, and let cluster-autoscaler's priority expander fill the on-demand twin of a spot group".into();
-            return Err(FleetError::NotAvailable { place, what, instead });
+/// Twins: a group that may lend has to be named, and lends to one group only.
+pub(super) fn check_twins(doc: &Document, rolling: &Rolling) -> Result<(), FleetError> {
+    const EXAMPLE: &str = "name it: `groups: {nodes-spot: {capacity: {policy: on-demand, twin: nodes-on-demand}}}`";
+    if rolling.capacity.policy == CapacityPolicy::OnDemand || rolling.capacity.twin.is_some() {
+        return Err(invalid(doc, &["rolling", "capacity"], "each group has an on-demand twin of its own", EXAMPLE));
+    }
+    let mut lenders: BTreeMap<&GroupName, &GroupName> = BTreeMap::new();
+    for (name, capacity) in rolling.groups.iter().filter_map(|(name, g)| Some((name, g.capacity.as_ref()?))) {
+        let path = ["rolling", "groups", name.as_str(), "capacity"];
+        let wrong = |what: String, hint: &str| Err(invalid(doc, &path, what, hint));
+        match (capacity.policy, &capacity.twin) {
+            (CapacityPolicy::OnDemand, None) => return wrong(format!("the on-demand twin of {name} is not named"), EXAMPLE),
+            (CapacityPolicy::OnDemand, Some(twin)) if twin == name => return wrong(format!("{name} cannot be its own twin"), EXAMPLE),
+            (CapacityPolicy::OnDemand, Some(twin)) => {
+                if let Some(other) = lenders.insert(twin, name) {
+                    return wrong(format!("{twin} is the twin of {other} already, and lends to one group only"), "give each group a twin of its own");
+                }
+            }
+            (CapacityPolicy::Stop | CapacityPolicy::Wait | CapacityPolicy::NextType, Some(_)) => {
+                return wrong("a twin is for the policy `on-demand` only".into(), "write `policy: on-demand`, or leave the twin out");
+            }
+            (CapacityPolicy::Stop | CapacityPolicy::Wait | CapacityPolicy::NextType, None) => {}
         }
     }
-    Ok(())
+    match lenders.iter().find(|(twin, _)| lenders.values().any(|borrower| borrower == *twin)) {
+        Some((twin, _)) => {
+            let path = ["rolling", "groups", twin.as_str(), "capacity"];
+            Err(invalid(doc, &path, format!("{twin} is a twin, and has one itself"), "a group lends or borrows, not both"))
+        }
+        None => Ok(()),
+    }
 }
 
 impl Rolling {
     /// The policy of one group.
     #[must_use]
     pub fn of(&self, group: &GroupName) -> Rolling {
-        let own = self.groups.get(group).copied().unwrap_or_default();
+        let own = self.groups.get(group).cloned().unwrap_or_default();
         Rolling {
             strategy: own.strategy.unwrap_or(self.strategy),
-            capacity: own.capacity.unwrap_or(self.capacity),
+            capacity: own.capacity.unwrap_or_else(|| self.capacity.clone()),
             groups: BTreeMap::new(),
             ..self.clone()
         }

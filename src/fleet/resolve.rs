@@ -40,23 +40,32 @@ impl Layering {
 pub(super) fn settings(doc: &Document, clusters: &BTreeMap<ClusterName, Cluster>) -> Result<Settings, FleetError> {
     check_version(doc)?;
     gates::check_kinds(doc)?;
-    policy::check_capacity(doc)?;
     check_selectors(doc)?;
     let file: FleetFile = doc.decode()?;
-    let store = file.store.unwrap_or_else(|| ".kfleet".into());
-    if store.contains("://") {
-        let what = format!("the store `{store}`");
-        return Err(FleetError::NotAvailable { place: doc.place(&["store"]), what, instead: "name a folder, such as .kfleet".into() });
-    }
-    if store.is_empty() {
-        return Err(invalid(doc, &["store"], "the store has no name", "name a folder, such as .kfleet"));
-    }
+    let store = store(doc, file.store)?;
     Ok(Settings {
         store,
         stages: stages::resolve(doc, &file.stages, file.on_failure.unwrap_or_default(), clusters)?,
         rolling: rolling(doc, &file.rolling)?,
         gates: gates::resolve(doc, &file.gates)?,
     })
+}
+
+/// A folder, or a bucket with a prefix. Source of what a bucket may be called: S3, "General purpose bucket naming rules".
+fn store(doc: &Document, given: Option<String>) -> Result<String, FleetError> {
+    const EXAMPLE: &str = "name a folder, such as .kfleet, or a bucket: s3://bucket/prefix";
+    let store = given.unwrap_or_else(|| ".kfleet".into());
+    let fine = match store.split_once("://") {
+        None => !store.is_empty(),
+        Some(("s3", rest)) => {
+            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+            let letters = bucket.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'));
+            let ends = |c: char| c.is_ascii_alphanumeric();
+            (3..=63).contains(&bucket.len()) && letters && bucket.starts_with(ends) && bucket.ends_with(ends) && !prefix.contains("//")
+        }
+        Some(_) => false,
+    };
+    if fine { Ok(store) } else { Err(invalid(doc, &["store"], format!("`{store}` is no place for a store"), EXAMPLE)) }
 }
 
 pub(super) fn invalid(doc: &Document, path: &[&str], message: impl Into<String>, hint: impl Into<String>) -> FleetError {
@@ -100,10 +109,11 @@ fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
         drain: drain(doc, file.drain, base.drain)?,
         ready_timeout: file.ready_timeout.unwrap_or(base.ready_timeout),
         strategy: file.strategy.unwrap_or(base.strategy),
-        capacity: file.capacity.map_or(base.capacity, Into::into),
+        capacity: file.capacity.clone().map_or(base.capacity, Into::into),
         keep_versions: policy::keep_versions(doc, file.keep_versions, base.keep_versions)?,
         groups: policy::groups(&file.groups),
     };
+    policy::check_twins(doc, &rolling)?;
     let nothing = |a: Amount| matches!(a, Amount::Count(0) | Amount::Percent(0));
     if nothing(rolling.max_surge) && nothing(rolling.max_unavailable) {
         let hint = "one of max_surge and max_unavailable has to be above 0";

@@ -11,7 +11,7 @@ use crate::model::{ClusterName, Eviction, GroupName, Span, StageName};
 /// What `fleet.yaml` says, checked and resolved against the clusters there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Where journals, locks and baselines live, relative to the fleet.
+    /// Where journals, locks and baselines live: a folder relative to the fleet, or `s3://bucket/prefix`.
     pub store: String,
     /// Stages in the order in which they must run: a stage stands behind the one it names in `after`.
     pub stages: Vec<Stage>,

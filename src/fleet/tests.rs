@@ -170,3 +170,22 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_state_store_is_a_bucket_or_a_folder() {
+    let all = "version: 1\nstages:\n  - {name: all, clusters: {environment: prod}}\n";
+    for (written, expected) in [
+        ("s3://acme-kops-state", "s3://acme-kops-state"),
+        ("s3://acme-kops-state/", "s3://acme-kops-state"),
+        ("s3://acme-kops-state/eu/west/", "s3://acme-kops-state/eu/west"),
+        ("./kops-state", "ROOT/kops-state"),
+        ("../kops-state", "ROOT/../kops-state"),
+        ("/var/kops", "/var/kops"),
+        ("file:///var/kops", "/var/kops"),
+    ] {
+        let fleet = fleet(&[("fleet.yaml", all), ("clusters/a.k8s.yaml", &format!("{CLUSTER}kops: {{state_store: '{written}'}}\n"))]);
+        let store = fleet.clusters.values().next().unwrap().state_store.as_ref().unwrap();
+        assert_eq!(store.to_string().replace(&fleet.root.display().to_string(), "ROOT"), expected);
+        assert_eq!(matches!(store, StateStore::Bucket(_)), written.starts_with("s3:"));
+    }
+}

@@ -17,6 +17,7 @@ mod group_read;
 mod instance_types;
 mod labels;
 mod schema;
+pub mod stored;
 mod subnets;
 mod values;
 mod version;

@@ -90,6 +90,11 @@ fn sections(text: &'static str) -> BTreeMap<&'static str, Section> {
     all
 }
 
+/// The type of a field as the table has it; none: the table does not know the field.
+pub(super) fn kind(section: &str, field: &str) -> Option<&'static str> {
+    SECTIONS.get(section).and_then(|fields| fields.get(field)).copied()
+}
+
 /// Checks a mapping against a section; `path` is how faults call it, e.g. `spec`.
 pub(super) fn check(section: &str, node: &Node, path: &str, strict: Strict, problems: &mut Problems) {
     if node.is_null() {
@@ -102,7 +107,7 @@ pub(super) fn check(section: &str, node: &Node, path: &str, strict: Strict, prob
     for (key, value) in entries {
         let path = format!("{path}.{}", key.text);
         match fields.get(key.text.as_str()) {
-            Some(kind) => check_type(kind, value, &path, strict, problems),
+            Some(kind) => check_type(kind.trim_start_matches('*'), value, &path, strict, problems),
             None if fields.contains_key("*") => {}
             None => {
                 let message = format!("unknown field `{path}`; kops would drop it without a word");
@@ -200,7 +205,7 @@ mod tests {
         assert_eq!(SECTIONS.get("InstanceGroup").map(Section::len), Some(53));
         for (section, fields) in SECTIONS.iter() {
             for (field, kind) in fields {
-                let kind = kind.trim_start_matches("[]");
+                let kind = kind.trim_start_matches("[]").trim_start_matches('*');
                 let known = kind.strip_prefix('@').map_or_else(|| kinds.contains(&kind), |s| SECTIONS.contains_key(s));
                 assert!(known, "{section}.{field} has the unknown type {kind}");
             }

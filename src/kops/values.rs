@@ -4,6 +4,11 @@ use crate::fleet::Amount;
 
 /// Whole seconds of a Go duration such as `48h20m`; none when it is no such text or negative. `0` needs no unit.
 pub(super) fn duration(text: &str) -> Option<u64> {
+    u64::try_from(nanoseconds(text)? / 1_000_000_000).ok()
+}
+
+/// As [`duration`], to the nanosecond.
+pub(super) fn nanoseconds(text: &str) -> Option<u128> {
     let text = text.strip_prefix('+').unwrap_or(text);
     if text == "0" {
         return Some(0);
@@ -31,7 +36,14 @@ pub(super) fn duration(text: &str) -> Option<u64> {
         nanoseconds = nanoseconds.checked_add(numerator.checked_mul(scale)? / denominator)?;
         rest = tail;
     }
-    u64::try_from(nanoseconds / 1_000_000_000).ok()
+    Some(nanoseconds)
+}
+
+/// The whole number that a floating one stands for.
+pub(super) fn whole(f: f64) -> Option<i64> {
+    // Within 2^53 a whole f64 is exactly that integer.
+    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+    (f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0).then_some(f as i64)
 }
 
 /// A Kubernetes quantity as a fraction of whole numbers.
@@ -50,6 +62,11 @@ impl Quantity {
             return i64::try_from(self.numerator / divisor).ok().map(|n| -n);
         }
         i64::try_from(self.numerator.div_ceil(divisor)).ok()
+    }
+
+    /// Numerator, denominator, and whether it is negative.
+    pub(super) fn parts(self) -> (u128, u128, bool) {
+        (self.numerator, self.denominator, self.negative)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::error::Problems;
+use super::values::whole;
 use crate::yaml::{Node, Pos, Scalar, Value};
 
 /// A mapping that may be absent.
@@ -116,8 +117,5 @@ pub(super) fn scalar(node: &Node) -> Option<&Json> {
 /// A whole number, also when written as `1e3`, which JSON readers take for one.
 pub(super) fn integer(node: &Node) -> Option<i64> {
     let value = scalar(node)?;
-    // Within 2^53 a whole f64 is exactly that integer.
-    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-    let whole = |f: f64| (f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0).then_some(f as i64);
     value.as_i64().or_else(|| value.as_f64().and_then(whole))
 }

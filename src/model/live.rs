@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::{AsgName, AutoScalingGroup, ClusterName, InstanceId, LaunchTemplateData, LifecycleHook, NodeName, Timestamp};
 
@@ -36,6 +37,9 @@ pub struct LiveCluster {
     pub groups: BTreeMap<AsgName, LiveGroup>,
     /// Nodes, as far as the Kubernetes API answered.
     pub nodes: Nodes,
+    /// The documents that kops has stored, as far as its state store answered.
+    #[serde(default)]
+    pub documents: Stored,
     /// What could not be read. A cluster with a gap is shown, never changed.
     pub gaps: Vec<Gap>,
 }
@@ -57,6 +61,19 @@ pub enum Nodes {
     NotAsked,
     /// Asked, and this was the answer.
     Known(Seen),
+    /// Asked, and there was no (complete) answer.
+    Unknown(String),
+}
+
+/// The documents of a cluster in kops' state store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stored {
+    /// Not asked: no state store is configured.
+    #[default]
+    NotAsked,
+    /// Asked, and these are all, in the form in which documents are compared, by `Kind/name` or `Kind/namespace/name`.
+    /// A store that does not know the cluster has none.
+    Known(BTreeMap<String, Json>),
     /// Asked, and there was no (complete) answer.
     Unknown(String),
 }
@@ -85,6 +102,9 @@ pub struct LiveGroup {
     /// The newest instance refresh, when there ever was one (AWS keeps them for six weeks).
     #[serde(default)]
     pub refresh: Option<Refresh>,
+    /// What is set on the group, or in the launch template version it refers to, and is no field of a definition: by AWS's name, with its value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_hand: BTreeMap<String, String>,
 }
 
 /// An instance refresh of a group: AWS's own engine for replacing instances.
@@ -364,10 +384,16 @@ pub struct SickPod {
 impl std::fmt::Display for PodBlock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let owner = self.owner.as_ref().map(|o| format!(" (of {o})")).unwrap_or_default();
-        match &self.hold {
-            Hold::Budget(budget) => write!(f, "{}{owner} by disruption budget {budget}", self.pod),
-            Hold::NoController => write!(f, "{} by the policy to keep pods that nobody would make anew", self.pod),
-            Hold::EmptyDir => write!(f, "{}{owner} by the policy to keep data in emptyDir", self.pod),
+        write!(f, "{}{owner} by {}", self.pod, self.hold)
+    }
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Hold::Budget(budget) => write!(f, "disruption budget {budget}"),
+            Hold::NoController => f.write_str("the policy to keep pods that nobody would make anew"),
+            Hold::EmptyDir => f.write_str("the policy to keep data in emptyDir"),
         }
     }
 }

@@ -15,8 +15,8 @@ pub use definition::{
 pub use effect::{Applied, CloudEffect, Effect, EmptyDir, Eviction, NodeEffect, PodRef, RefreshPreferences, Unmanaged, UserData};
 pub use live::{
     Activity, ActivityStatus, Gap, Health, Hold, Instance, Lifecycle, Live, LiveCluster, LiveGroup, Market, Node, NodeMark, Nodes, PodBlock, Refresh,
-    RefreshStatus, Seen, SickPod, TemplateVersion, VersionRef,
+    RefreshStatus, Seen, SickPod, Stored, TemplateVersion, VersionRef,
 };
 pub use names::{AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError, NodeName, Region, StageName};
-pub use snapshot::{Residence, SNAPSHOT_VERSION, Snapshot};
+pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use time::{Span, SpanError, Timestamp};

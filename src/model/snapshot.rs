@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, ClusterName, Live, Region, digest_of};
+use super::{AccountId, ClusterName, Digest, Live, Region, Timestamp, digest_of};
 
 /// The version of snapshots.
 pub const SNAPSHOT_VERSION: u32 = 1;
@@ -21,6 +21,23 @@ pub struct Snapshot {
     pub places: BTreeMap<ClusterName, Residence>,
     /// What was read.
     pub live: Live,
+    /// Clusters that ran something verified, as far as the store of their rollouts said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub proven: BTreeMap<ClusterName, Proven>,
+}
+
+/// What a cluster was verified to run. Its documents, which may hold secrets, are not carried away: the digest tells whether git still wants them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proven {
+    /// Digest of what it ran.
+    pub digest: Digest,
+    /// The release it came from.
+    pub release: Digest,
+    /// The rollout that brought it.
+    pub rollout: String,
+    /// Since when, without a break: where soaking counts from.
+    pub since: Timestamp,
 }
 
 /// Where a cluster is.
@@ -41,14 +58,13 @@ impl Snapshot {
                 *text = digest_of(text).as_str().to_owned();
             }
         }
-        Snapshot { version: SNAPSHOT_VERSION, cloud, places, live }
+        Snapshot { version: SNAPSHOT_VERSION, cloud, places, live, proven: BTreeMap::new() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
 
     #[test]
     fn user_data_is_not_carried_away() {

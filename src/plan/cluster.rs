@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::{Allow, Baseline, Blocked, ClusterPlan, DocumentChange, FieldChange, Found, GroupChange, Target, Wanted, fields};
+use super::{Allow, Blocked, ClusterPlan, FieldChange, Found, GroupChange, Target, Wanted, documents, fields, in_the_way, no_launch, twins};
 use crate::desired::DesiredGroup;
 use crate::fleet::{Rolling, Strategy};
 use crate::kops::Role;
 use crate::model::{
-    AsgName, Definition, Digest, GroupName, InstanceId, LaunchTemplate, LaunchTemplateData, Lifecycle, LiveCluster, LiveGroup, UserData, VersionRef,
-    digest_of,
+    AsgName, Definition, Digest, GroupName, InstanceId, LaunchTemplate, LaunchTemplateData, Lifecycle, LiveCluster, LiveGroup, Nodes, Stored,
+    UserData, VersionRef, digest_of,
 };
 
 pub(super) fn cluster_plan(wanted: &Wanted<'_>, live: Option<&LiveCluster>, rolling: &Rolling, allow: Allow) -> ClusterPlan {
@@ -22,6 +22,7 @@ pub(super) fn cluster_plan(wanted: &Wanted<'_>, live: Option<&LiveCluster>, roll
         fingerprint: fingerprint(live),
         roles: desired.groups.iter().map(|(name, g)| (name.clone(), g.role)).collect(),
         groups: BTreeMap::new(),
+        twins: BTreeMap::new(),
         documents: BTreeMap::new(),
         blocked: Vec::new(),
         notes: Vec::new(),
@@ -35,27 +36,46 @@ pub(super) fn cluster_plan(wanted: &Wanted<'_>, live: Option<&LiveCluster>, roll
     if plan.blocked.is_empty() {
         wanted_groups(&mut plan, wanted, live, rolling, allow);
         retired_groups(&mut plan, wanted, live, allow);
+        twins::twins(&mut plan, wanted, live, rolling);
     }
-    documents(&mut plan, &desired.beside_definitions(), wanted.baseline, allow);
+    held_drains(&mut plan, live, rolling);
+    documents::changes(&mut plan, wanted, &live.documents, allow);
     plan.blocked.sort();
     plan
 }
 
-/// What a plan is bound to: the fields of every group and the template version it refers to. Sizes that the autoscaler
-/// moves, and the instances, are free to change between plan and rollout.
+/// What a plan is bound to: the fields of every group, the template version it refers to, and the documents that kops has stored.
+/// Sizes that the autoscaler moves, and the instances, are free to change between plan and rollout.
 pub fn fingerprint(live: Option<&LiveCluster>) -> Digest {
     let groups: Vec<(&AsgName, Option<Definition>, u64)> =
         live.map(|l| l.groups.iter().map(|(name, g)| (name, found_definition(name, g), g.version.number())).collect()).unwrap_or_default();
-    digest_of(&groups)
+    match live.map(|l| &l.documents) {
+        Some(Stored::Known(stored)) => digest_of(&(groups, documents::compared(stored))),
+        Some(Stored::NotAsked | Stored::Unknown(_)) | None => digest_of(&groups),
+    }
 }
 
 fn wanted_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluster, rolling: &Rolling, allow: Allow) {
     for (name, group) in &wanted.desired.groups {
         match live.groups.get(name) {
             None => create(plan, name, group, rolling),
-            Some(found) => update(plan, name, group, found, rolling, allow),
+            Some(found) => {
+                plan.notes.extend(by_hand(name, found));
+                update(plan, name, group, found, rolling, allow);
+            }
         }
     }
+}
+
+/// What is set by other means and is no field of a definition: nobody compares it, so it has to be said.
+fn by_hand(name: &AsgName, live: &LiveGroup) -> Option<String> {
+    const OF_TEMPLATE: &str = "LaunchTemplateData.";
+    let (of_template, of_group): (Vec<_>, Vec<_>) = live.by_hand.iter().partition(|(field, _)| field.starts_with(OF_TEMPLATE));
+    let list = |fields: Vec<(&String, &String)>| fields.iter().map(|(field, value)| format!("{field} = {value}")).collect::<Vec<_>>().join(", ");
+    let group = (!of_group.is_empty()).then(|| format!("{}, which stays as it is", list(of_group)));
+    let template = (!of_template.is_empty()).then(|| format!("{}, which the next launch template version will not have", list(of_template)));
+    let said: Vec<String> = group.into_iter().chain(template).collect();
+    (!said.is_empty()).then(|| format!("{name}: set by other means than a manifest: {}", said.join("; ")))
 }
 
 fn create(plan: &mut ClusterPlan, name: &AsgName, group: &DesiredGroup, rolling: &Rolling) {
@@ -134,7 +154,7 @@ fn instances(n: u32) -> String {
     if n == 1 { "1 instance".into() } else { format!("{n} instances") }
 }
 
-fn target(group: &DesiredGroup, user_data: UserData, rolling: &Rolling) -> Target {
+pub(super) fn target(group: &DesiredGroup, user_data: UserData, rolling: &Rolling) -> Target {
     let mut rolling = rolling.of(&group.definition.instance_group);
     if let Some(surge) = group.rolling_update.max_surge {
         rolling.max_surge = surge;
@@ -164,6 +184,27 @@ fn retired_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluste
     }
 }
 
+/// What will hold the replacements and the drains that the changes need: those, where the Kubernetes API was asked.
+fn held_drains(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
+    let replaced = plan.groups.iter().filter(|(_, change)| matches!(change, GroupChange::Update { replace, .. } if !replace.is_empty()));
+    let refused: Vec<String> =
+        replaced.filter_map(|(name, _)| Some(no_launch(name, live.groups.get(name)?))).flatten().map(|what| format!("in the way: {what}")).collect();
+    plan.notes.extend(refused);
+    let Nodes::Known(seen) = &live.nodes else { return };
+    let mut drained = BTreeSet::new();
+    for change in plan.groups.values() {
+        match change {
+            GroupChange::Create { .. } => {}
+            GroupChange::Update { replace, .. } => drained.extend(replace.keys()),
+            GroupChange::Retire { instances, .. } => drained.extend(instances),
+        }
+    }
+    if !drained.is_empty() {
+        let found = in_the_way(seen, &drained, rolling.drain.eviction);
+        plan.notes.extend(found.into_iter().map(|what| format!("in the way of drains: {what}")));
+    }
+}
+
 /// Instances that run something else than `data`, each with the fields that differ.
 fn replacements(live: &LiveGroup, data: &LaunchTemplateData) -> BTreeMap<InstanceId, Vec<String>> {
     let wanted = to_json(data);
@@ -176,44 +217,6 @@ fn replacements(live: &LiveGroup, data: &LaunchTemplateData) -> BTreeMap<Instanc
         (!reason.is_empty()).then(|| (id.clone(), reason))
     });
     outdated.collect()
-}
-
-fn documents(plan: &mut ClusterPlan, wanted: &BTreeMap<String, Json>, baseline: Option<&Baseline>, allow: Allow) {
-    let Some(baseline) = baseline else {
-        plan.notes.push(format!("no baseline yet: the {} documents beside the groups will be recorded as they are", wanted.len()));
-        return;
-    };
-    let names: BTreeSet<&String> = wanted.keys().chain(baseline.documents.keys()).collect();
-    for name in names {
-        if comes_or_goes(plan, name) {
-            continue;
-        }
-        let change = match (baseline.documents.get(name), wanted.get(name)) {
-            (Some(from), Some(to)) => {
-                let changes = fields(from, to);
-                if changes.is_empty() {
-                    continue;
-                }
-                DocumentChange::Changed(changes)
-            }
-            (None, _) => DocumentChange::Added,
-            (Some(_), None) => DocumentChange::Removed,
-        };
-        if !allow.documents {
-            plan.blocked.push(Blocked::NeedsKops { document: name.clone() });
-        }
-        plan.documents.insert(name.clone(), change);
-    }
-}
-
-/// What a group boots with comes and goes with the group itself.
-fn comes_or_goes(plan: &ClusterPlan, document: &str) -> bool {
-    let Some(group) = document.strip_prefix("InstanceGroup/") else { return false };
-    plan.groups.values().any(|change| match change {
-        GroupChange::Create { to } => to.definition.instance_group.as_str() == group,
-        GroupChange::Retire { from, .. } => from.definition.instance_group.as_str() == group,
-        GroupChange::Update { .. } => false,
-    })
 }
 
 /// Fields of the two sides that differ; both are canonical.
@@ -240,4 +243,51 @@ pub(super) fn found_definition(name: &AsgName, live: &LiveGroup) -> Option<Defin
 fn to_json(value: &impl serde::Serialize) -> Json {
     // Our own structs of strings, numbers and ordered maps always serialise.
     serde_json::to_value(value).unwrap_or(Json::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AutoScalingGroup, EnabledMetrics};
+
+    #[test]
+    fn what_is_no_field_of_ours_is_said() {
+        let name = AsgName::new("g.c").unwrap();
+        let group = AutoScalingGroup {
+            auto_scaling_group_name: name.clone(),
+            min_size: 0,
+            max_size: 0,
+            vpc_zone_identifier: BTreeSet::new(),
+            new_instances_protected_from_scale_in: false,
+            tags: Vec::new(),
+            enabled_metrics: EnabledMetrics { granularity: "1Minute".into(), metrics: BTreeSet::new() },
+            mixed_instances_policy: None,
+            max_instance_lifetime: None,
+            suspended_processes: BTreeSet::new(),
+            load_balancer_names: BTreeSet::new(),
+            target_group_arns: BTreeSet::new(),
+            capacity_rebalance: None,
+            warm_pool: None,
+        };
+        let live = |by_hand: &[(&str, &str)]| LiveGroup {
+            group: group.clone(),
+            hooks: BTreeMap::new(),
+            desired: 0,
+            version: VersionRef::Number(1),
+            versions: BTreeMap::new(),
+            latest_version: 1,
+            instances: BTreeMap::new(),
+            activities: Vec::new(),
+            suspended: BTreeSet::new(),
+            refresh: None,
+            by_hand: by_hand.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        };
+        let said = |fields: &[(&str, &str)]| by_hand(&name, &live(fields)).unwrap_or_default();
+        assert_eq!(said(&[]), "");
+        assert_eq!(
+            said(&[("LaunchTemplateData.KernelId", "aki-1"), ("HealthCheckType", "ELB"), ("PlacementGroup", "p")]),
+            "g.c: set by other means than a manifest: HealthCheckType = ELB, PlacementGroup = p, which stays as it is; \
+             LaunchTemplateData.KernelId = aki-1, which the next launch template version will not have"
+        );
+    }
 }

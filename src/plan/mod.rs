@@ -2,6 +2,9 @@
 
 mod cluster;
 mod compare;
+mod documents;
+mod drains;
+mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use compare::{FieldChange, fields};
+pub use drains::{in_the_way, no_launch};
 
 use crate::desired::DesiredCluster;
 use crate::fleet::Rolling;
@@ -50,6 +54,9 @@ pub struct ClusterPlan {
     pub roles: BTreeMap<AsgName, Role>,
     /// Changes of groups, by name.
     pub groups: BTreeMap<AsgName, GroupChange>,
+    /// On-demand twins that may stand in for a group of which instances are replaced, by that group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub twins: BTreeMap<AsgName, Twin>,
     /// Changes of documents other than InstanceGroups, by `Kind/name`.
     pub documents: BTreeMap<String, DocumentChange>,
     /// What stands in the way. A cluster with anything here is shown and not rolled.
@@ -87,6 +94,16 @@ pub enum GroupChange {
         /// Instances that end with it.
         instances: BTreeSet<InstanceId>,
     },
+}
+
+/// The on-demand twin of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Twin {
+    /// Its AutoScalingGroup.
+    pub group: AsgName,
+    /// What it is, when it is not changed itself.
+    pub unchanged: Option<Box<Target>>,
 }
 
 /// A group as git wants it.
@@ -165,6 +182,13 @@ pub enum Blocked {
     NoUserData {
         /// The group.
         group: AsgName,
+    },
+    /// The on-demand twin that a group is given for want of capacity cannot stand in for it.
+    Twin {
+        /// The group.
+        group: AsgName,
+        /// What is wrong with its twin.
+        why: String,
     },
     /// Only kops can carry the change of this document out.
     NeedsKops {

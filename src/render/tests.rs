@@ -27,6 +27,7 @@ pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
         role_arn: None,
         templates: templates.keys().cloned().collect(),
         kubernetes: None,
+        state_store: None,
         protect: Default::default(),
         vars: crate::fleet::Vars { layers: vec![layer] },
     };

@@ -158,24 +158,32 @@ fn bars<'r>(rehearsal: &Rehearsal<'r>) -> Rows<'r> {
     let mut open: BTreeMap<(&'r crate::model::ClusterName, &'r AsgName), (Timestamp, Phase)> = BTreeMap::new();
     let mut back = false;
     for record in rehearsal.records {
-        let (cluster, group, phase) = match &record.event {
-            Event::RollbackStarted { .. } | Event::AbortStarted { .. } => {
-                back = true;
-                let waiting: Vec<_> = open.keys().copied().collect();
-                waiting.into_iter().for_each(|key| turn(&mut rows, &mut open, key, record.at, Some(Phase::Back)));
-                continue;
-            }
-            Event::GroupStarted { cluster, group, .. } => (cluster, group, Some(Phase::Begins)),
-            Event::CanaryUp { cluster, group } => (cluster, group, Some(Phase::Bakes)),
-            Event::CanaryProven { cluster, group, .. } => (cluster, group, Some(Phase::Rolls)),
-            Event::GroupDone { cluster, group } => (cluster, group, None),
-            _ => continue,
-        };
-        turn(&mut rows, &mut open, (cluster, group), record.at, phase.map(|phase| if back { Phase::Back } else { phase }));
+        if matches!(record.event, Event::RollbackStarted { .. } | Event::AbortStarted { .. }) {
+            back = true;
+            let waiting: Vec<_> = open.keys().copied().collect();
+            waiting.into_iter().for_each(|key| turn(&mut rows, &mut open, key, record.at, Some(Phase::Back)));
+        } else if let Some((key, phase)) = begins(&record.event) {
+            turn(&mut rows, &mut open, key, record.at, phase.map(|phase| if back { Phase::Back } else { phase }));
+        }
     }
     let left: Vec<_> = open.keys().copied().collect();
     left.into_iter().for_each(|key| turn(&mut rows, &mut open, key, rehearsal.end(), None));
     rows
+}
+
+/// The phase that a group enters with an event; none: its last has ended.
+fn begins(event: &Event) -> Option<((&crate::model::ClusterName, &AsgName), Option<Phase>)> {
+    if let Event::GroupStarted { cluster, group, .. } = event {
+        Some(((cluster, group), Some(Phase::Begins)))
+    } else if let Event::CanaryUp { cluster, group } = event {
+        Some(((cluster, group), Some(Phase::Bakes)))
+    } else if let Event::CanaryProven { cluster, group, .. } = event {
+        Some(((cluster, group), Some(Phase::Rolls)))
+    } else if let Event::GroupDone { cluster, group } = event {
+        Some(((cluster, group), None))
+    } else {
+        None
+    }
 }
 
 /// Ends the phase that a group is in, and begins the next.

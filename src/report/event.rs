@@ -68,11 +68,20 @@ fn words(event: &Event) -> Option<(String, String)> {
         }
         Event::SurgeTaken { cluster, group, left } => (of(cluster, group), format!("an autoscaler took surge back, {left} left")),
         Event::DrainAbandoned { cluster, group, instance } => (of(cluster, group), format!("stops draining {instance}, gives its node back")),
+        Event::Refreshed { cluster, group, percentage } => (of(cluster, group), format!("instance refresh is at {percentage} percent")),
+        Event::NoCapacity { cluster, group, since, why } => (of(cluster, group), format!("no capacity since {}: {why}", clock(*since))),
+        Event::Borrowed { cluster, group, twin, why } => (of(cluster, group), format!("borrows from {}: {why}", twin.as_str())),
+        Event::Lending { cluster, group, to } => (of(cluster, group), format!("stands in for {}, and grows for it", to.as_str())),
+        Event::CapacityBack { cluster, group } => (of(cluster, group), "AWS launches instances again".into()),
         Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
         Event::Held => (whole(), "held: nothing more happens until a person resumes it, or rolls it back".into()),
         Event::RollbackAsked { by, reason } => (whole(), format!("rollback asked for by {by} ({reason}): all of it, the newest wave first")),
         Event::RollbackStarted { clusters } => (whole(), rollback(clusters)),
         Event::AbortStarted { by, reason } => (whole(), format!("abort asked for by {by} ({reason}): gives back what is open, then stops")),
+        Event::LockTaken { cluster, from, rollout, fence } => {
+            let what = cluster.as_ref().map_or_else(whole, |c| subject(c, None));
+            (what, format!("lock taken over, with number {fence}: {from} held it for rollout {rollout} and no longer renews it"))
+        }
         Event::Resumed { by } => (whole(), format!("taken up again by {by}")),
         Event::Paused { why } => (whole(), format!("paused: {why}")),
         Event::Finished => (whole(), "finished: every cluster runs the release, verified and soaked".into()),
@@ -123,6 +132,7 @@ fn outcome(result: &StepResult) -> Option<String> {
         StepResult::Applied(Applied::Moved(found)) => Some(format!("not done, somebody else changed it: {found}")),
         StepResult::Refused(why) => Some(format!("refused: {why}")),
         StepResult::Unknown(why) => Some(format!("no answer, will look and try again: {why}")),
+        StepResult::GivenUp(why) => Some(format!("not done, and no longer wanted so: {why}")),
     }
 }
 

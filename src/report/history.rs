@@ -81,6 +81,9 @@ fn next_step(rollout: &Rollout, progress: &Progress) -> Option<String> {
         (Some(Ending::RolledBack), _) => Some("mend in git what failed, then plan and roll out again".into()),
         (Some(Ending::Aborted), _) => Some("`kfleet plan` shows what is left to do: clusters may run a mix of old and new".into()),
         (None, Some(stuck)) => Some(plain(&stuck.advice)),
+        (None, None) if progress.held => {
+            Some("mend the cause, then `kfleet rollout resume` tries again; `kfleet rollout rollback --reason WHY` goes back".into())
+        }
         (None, None) => Some(match work::approval_wanted(rollout, progress, progress.at) {
             Some(stage) => format!("`{}`, then `kfleet rollout resume`", approve_command(rollout, stage)),
             None => "`kfleet rollout resume` goes on from here".into(),

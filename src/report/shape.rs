@@ -204,6 +204,7 @@ fn blocked_shape(blocked: &Blocked, cluster: &ClusterName, own: &impl Fn(&str) -
             format!("{}: a maximum of {max} ends {ends} of its {desired} instances at once, undrained", group(asg, cluster))
         }
         Blocked::NoUserData { group: asg } => format!("{} is new and has no user data to boot with", group(asg, cluster)),
+        Blocked::Twin { group: asg, why } => format!("{}: no on-demand twin can stand in: {}", group(asg, cluster), plain(why)),
         Blocked::NeedsKops { document } => format!("{} differs, and only kops can carry that out", plain(document)),
     };
     BlockedShape { text: own(&text), hint: hint(blocked) }
@@ -217,7 +218,10 @@ pub(super) fn hint(blocked: &Blocked) -> &'static str {
         Blocked::Protected { .. } => "put it back into git, or take its protection away first",
         Blocked::Shrink { .. } => "keep the maximum up until the group has shrunk, or allow it with --allow-shrink",
         Blocked::NoUserData { .. } => "add a user_data snippet, or let kops make the group (engine: kops)",
-        Blocked::NeedsKops { .. } => "let kops apply it (engine: kops); once applied by other means, record that with --adopt-documents",
+        Blocked::Twin { .. } => "name another twin under rolling.groups, or choose the capacity policy wait or stop",
+        Blocked::NeedsKops { .. } => {
+            "let kops apply it (kops replace, kops update); go on without with --adopt-documents, which records it as applied"
+        }
     }
 }
 
@@ -229,6 +233,7 @@ pub(super) fn blocked_kind(blocked: &Blocked) -> &'static str {
         Blocked::Protected { .. } => "protected group gone from git",
         Blocked::Shrink { .. } => "group to shrink",
         Blocked::NoUserData { .. } => "new group without user data",
+        Blocked::Twin { .. } => "on-demand twin that cannot stand in",
         Blocked::NeedsKops { .. } => "document that only kops can change",
     }
 }

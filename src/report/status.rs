@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::style::{Style, Tone};
 use super::wording::{clock, group, list, plain, span};
-use super::work;
+use super::{trouble, work};
 use crate::model::{StageName, Timestamp};
 use crate::rollout::{Direction, Progress, Rollout, StageRun, WaveRun};
 
@@ -34,7 +34,7 @@ pub fn status_text(rollout: &Rollout, progress: &Progress, now: Timestamp, style
         out.push(style.paint(Tone::Head, "groups at work or half-way"));
         out.extend(open);
     }
-    out.extend(trouble(progress, style));
+    out.extend(trouble::lines(rollout, progress, style));
     out.extend(approvals(rollout, progress, now, style));
     format!("{}\n", out.join("\n"))
 }
@@ -104,20 +104,6 @@ fn not_done(rollout: &Rollout, progress: &Progress) -> Vec<String> {
             }
             out.extend((!found.set_aside.is_empty()).then(|| format!("    set aside, drain did not end in time: {}", list(&found.set_aside, 5))));
         }
-    }
-    out
-}
-
-fn trouble(progress: &Progress, style: Style) -> Vec<String> {
-    let mut out = Vec::new();
-    if let Some((cluster, asg, why)) = &progress.failure {
-        let asg = asg.as_ref().map(|g| format!(" {}", group(g, cluster))).unwrap_or_default();
-        out.push(style.paint(Tone::Bad, &format!("failed: {cluster}{asg}: {}", plain(why))));
-    }
-    if let Some(stuck) = &progress.stuck {
-        let asg = stuck.group.as_ref().map(|g| format!(" {}", group(g, &stuck.cluster))).unwrap_or_default();
-        out.push(style.paint(Tone::Bad, &format!("stuck: {}{asg}: {}", stuck.cluster, plain(&stuck.why))));
-        out.push(format!("  what to do: {}", plain(&stuck.advice)));
     }
     out
 }

@@ -117,6 +117,7 @@ fn stage_run(stage: &Stage, plan: &Plan, inputs: &Inputs<'_>) -> StageRun {
 
 fn cluster_run(name: &ClusterName, plan: &ClusterPlan, inputs: &Inputs<'_>) -> ClusterRun {
     let mut groups: Vec<GroupTask> = plan.groups.iter().map(|(asg, change)| task(asg, change, plan, inputs)).collect();
+    lenders(&mut groups, plan);
     // Control plane first (kubelets may not be newer than their API server), what is retired last.
     groups.sort_by_key(|g| (matches!(g.task, Task::Retire { .. }), order(g.role), g.asg.clone()));
     let unchanged = inputs.baselines.get(name).filter(|b| b.digest == plan.digest && groups.is_empty());
@@ -131,6 +132,32 @@ fn cluster_run(name: &ClusterName, plan: &ClusterPlan, inputs: &Inputs<'_>) -> C
         groups,
         documents: inputs.wanted.get(name).map(|(_, documents)| documents.clone()).unwrap_or_default(),
         previous: inputs.baselines.get(name).cloned().map(Box::new),
+    }
+}
+
+/// The on-demand twins; one that is not changed itself gets a task that changes nothing, so that what may be done to it was approved.
+fn lenders(groups: &mut Vec<GroupTask>, plan: &ClusterPlan) {
+    for (borrower, twin) in &plan.twins {
+        if let Some(task) = groups.iter_mut().find(|g| g.asg == twin.group) {
+            task.lends = Some(borrower.clone());
+        } else if let Some(found) = &twin.unchanged {
+            groups.push(GroupTask {
+                name: found.definition.instance_group.clone(),
+                asg: twin.group.clone(),
+                role: found.role,
+                rolling: found.rolling.clone(),
+                // Version 0: leave it.
+                task: Task::Update {
+                    from: Box::new(found.definition.clone()),
+                    to: Box::new(found.definition.clone()),
+                    from_version: 0,
+                    version: VersionSource::Existing(0),
+                    replace: false,
+                },
+                twin: None,
+                lends: Some(borrower.clone()),
+            });
+        }
     }
 }
 
@@ -152,6 +179,8 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, inputs: &Inputs
             role: to.role,
             rolling: to.rolling.clone(),
             task: Task::Create { to: Box::new(to.definition.clone()), user_data: to.user_data.clone() },
+            twin: None,
+            lends: None,
         },
         GroupChange::Update { to, from, existing_version, fields: _, replace } => GroupTask {
             name: to.definition.instance_group.clone(),
@@ -165,6 +194,8 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, inputs: &Inputs
                 version: existing_version.map_or_else(|| VersionSource::New(to.user_data.clone()), VersionSource::Existing),
                 replace: to.replace_instances && (!replace.is_empty() || existing_version.is_none()),
             },
+            twin: plan.twins.get(asg).map(|t| t.group.clone()),
+            lends: None,
         },
         GroupChange::Retire { from, instances: _ } => GroupTask {
             name: from.definition.instance_group.clone(),
@@ -172,6 +203,8 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, inputs: &Inputs
             role,
             rolling: inputs.settings.rolling.clone(),
             task: Task::Retire { from: Box::new(from.definition.clone()) },
+            twin: None,
+            lends: None,
         },
     }
 }

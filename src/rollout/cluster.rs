@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::gate::{self, Asked, GateOutcome, NodeView, NodesAsked, Readiness};
 use super::group::{self, Mode, View};
 use super::next::{Budget, Mark, Out};
-use super::progress::{ClusterProgress, ClusterState, GroupProgress, GroupState, Progress};
+use super::progress::{ClusterProgress, ClusterState, GroupProgress, GroupState, Intent, Progress};
 use super::validate::Limits;
-use super::{ClusterRun, Event, GroupTask, Rollout, Scope, Task, Verdict, preflight, replace, undo};
+use super::{ClusterRun, Event, GroupTask, Rollout, Scope, Task, Verdict, preflight, prune, replace, twin, undo};
 use crate::kops::Role;
 use crate::model::{AsgName, CloudEffect, Effect, Live, LiveCluster, Nodes, Span, Timestamp};
 
@@ -194,6 +194,11 @@ fn one_at_a_time<'t>(turn: &Turn<'_>, sight: &Sight<'_>, tasks: impl Iterator<It
     let open = |task: &GroupTask| sight.progress.groups.get(&task.asg).is_some_and(|g| g.state != GroupState::Done);
     let Some(task) = tasks.into_iter().find(|task| open(task)) else { return false };
     let Some(group) = sight.progress.groups.get(&task.asg) else { return false };
+    // Who cannot be seen is not sick: that is another thing to say, and to mend.
+    if let Some(why) = sight.nodes.unknown().filter(|_| group.drains.is_empty()) {
+        out.wait_cluster(&sight.run.cluster, format!("the Kubernetes API does not answer: {why}"), None);
+        return true;
+    }
     // A drain that has begun goes on: stopping half-way helps nobody.
     if let Some(sick) = sick_control_plane(sight, &task.asg).filter(|_| group.drains.is_empty()) {
         out.wait_cluster(&sight.run.cluster, format!("the control plane is not whole: {sick}"), None);
@@ -206,15 +211,29 @@ fn one_at_a_time<'t>(turn: &Turn<'_>, sight: &Sight<'_>, tasks: impl Iterator<It
 
 /// All groups, in the cluster's budgets. Whether any is unfinished.
 fn side_by_side<'t>(turn: &Turn<'_>, sight: &Sight<'_>, tasks: impl Iterator<Item = &'t GroupTask>, mode: Mode, out: &mut Out<'_>) -> bool {
-    let mut budget = budget(turn, sight);
-    let mut unfinished = false;
-    for task in tasks {
-        if let Some(group) = sight.progress.groups.get(&task.asg).filter(|g| g.state != GroupState::Done) {
-            unfinished = true;
-            group::turn(&view(turn, sight, task, group, mode), &mut budget, out);
-        }
+    if twin::opened(sight.run, sight.progress, mode, out) {
+        return true;
     }
-    unfinished
+    let mut budget = budget(turn, sight);
+    let mut open: Vec<(&GroupTask, &GroupProgress)> =
+        tasks.filter_map(|task| Some((task, sight.progress.groups.get(&task.asg)?))).filter(|(_, g)| g.state != GroupState::Done).collect();
+    // Whoever has the longest way to go is served first: were the first by name always first, the last would be left with
+    // all of theirs when the others are done, and go through it one after the other with most of the budget unused.
+    open.sort_by_key(|(task, group)| std::cmp::Reverse(rounds_left(task, group)));
+    for (task, group) in &open {
+        group::turn(&view(turn, sight, task, group, mode), &mut budget, out);
+    }
+    !open.is_empty()
+}
+
+/// How many exchanges, one after the other, a group has before it; one that has not begun comes first.
+fn rounds_left(task: &GroupTask, group: &GroupProgress) -> u32 {
+    if group.state == GroupState::Waiting {
+        return u32::MAX;
+    }
+    let (rolling, size) = (&task.rolling, group.instances);
+    let at_once = rolling.max_surge.surge_of(size).saturating_add(rolling.max_unavailable.unavailable_of(size)).max(1);
+    size.saturating_sub(group.ended).div_ceil(at_once)
 }
 
 fn view<'a>(turn: &Turn<'a>, sight: &'a Sight<'a>, task: &'a GroupTask, group: &'a GroupProgress, mode: Mode) -> View<'a> {
@@ -245,7 +264,6 @@ fn sick_control_plane(sight: &Sight<'_>, except: &AsgName) -> Option<String> {
 
 fn budget(turn: &Turn<'_>, sight: &Sight<'_>) -> Budget {
     let rolling = &sight.run.rolling;
-    let groups = sight.progress.groups.values();
     let out_there = |(name, g): (&AsgName, &GroupProgress)| {
         let surge = sight.live.groups.get(name).map_or(0, |live| replace::out_there(g.surge, live));
         surge.saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
@@ -257,14 +275,32 @@ fn budget(turn: &Turn<'_>, sight: &Sight<'_>) -> Budget {
         Effect::Cloud(_) | Effect::Node(_) => 0,
     });
     let used = sight.progress.groups.iter().map(out_there).chain(asked).fold(0, u32::saturating_add);
-    let draining = groups.map(|g| g.drains.len()).sum::<usize>();
-    let recent: Vec<Timestamp> = sight.progress.disruptions.iter().copied().filter(|at| *at + rolling.rate.per > turn.now).collect();
-    let disrupted = u32::try_from(draining + recent.len()).unwrap_or(u32::MAX);
+    Budget { surge: rolling.cluster_surge.saturating_sub(used), most: rolling.cluster_surge, ..rate(turn, sight) }
+}
+
+/// What the rate leaves: each drain under way needs a place in its window by the time that it ends. A node whose replacement
+/// works already may be drained on the way to its place: draining takes minutes, which would be lost for the rollout each time.
+fn rate(turn: &Turn<'_>, sight: &Sight<'_>) -> Budget {
+    /// This part of the window.
+    const AHEAD: i64 = 4;
+    let rate = sight.run.rolling.rate;
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let left = |taken: usize| rate.instances.saturating_sub(count(taken));
+    // Oldest first.
+    let ended = &sight.progress.disruptions;
+    let held_at = |now: Timestamp| ended.iter().filter(|at| **at + rate.per > now).count();
+    let (held, held_soon) = (held_at(turn.now), held_at(turn.now + Span::from_millis(rate.per.millis() / AHEAD)));
+    let draining = sight.progress.groups.values().map(|g| g.drains.len()).sum::<usize>();
+    // What was asked for and not answered may have happened.
+    let is_end = |i: &&Intent| i.cluster == sight.run.cluster && matches!(i.effect, Effect::Cloud(CloudEffect::Terminate { .. }));
+    let asked = turn.progress.open.values().filter(is_end).count();
     Budget {
-        surge: rolling.cluster_surge.saturating_sub(used),
-        most: rolling.cluster_surge,
-        rate: rolling.rate.instances.saturating_sub(disrupted),
-        rate_back: recent.first().map(|at| *at + rolling.rate.per),
+        surge: 0,
+        most: 0,
+        rate: left(draining + held),
+        ahead: left(draining + held_soon),
+        ends: left(asked + held),
+        rate_back: ended.iter().map(|at| *at + rate.per).find(|back| *back > turn.now),
         forced: BTreeSet::new(),
     }
 }
@@ -287,7 +323,7 @@ fn check(turn: &Turn<'_>, sight: &Sight<'_>, since: Timestamp, out: &mut Out<'_>
     };
     match gate::all(&asked, out) {
         GateOutcome::Pass(evidence) => {
-            if deleted(turn, sight, out) {
+            if deleted(turn, sight, out) && pruned(turn, sight, out) {
                 out.records.push(Event::ClusterVerified { cluster: sight.run.cluster.clone(), since: turn.now, evidence });
             }
         }
@@ -306,4 +342,15 @@ fn deleted(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> bool {
         }
     }
     gone
+}
+
+/// Whether no group has launch template versions left that nobody needs; prunes if so.
+fn pruned(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> bool {
+    let mut none = true;
+    for task in &sight.run.groups {
+        if let Some(group) = sight.progress.groups.get(&task.asg) {
+            none &= prune::pruned(&view(turn, sight, task, group, Mode::Forward), out);
+        }
+    }
+    none
 }

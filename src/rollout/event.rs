@@ -54,6 +54,8 @@ pub enum StepResult {
     Refused(String),
     /// It is not known whether it happened; it will be looked at and, if need be, done again.
     Unknown(String),
+    /// It did not happen, as a later look shows, and is no longer what should: what comes instead is decided anew.
+    GivenUp(String),
 }
 
 /// A fact.
@@ -210,6 +212,53 @@ pub enum Event {
         /// What is still out there.
         left: u32,
     },
+    /// An instance refresh got further.
+    Refreshed {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// How far it is, in percent.
+        percentage: u32,
+    },
+    /// AWS refuses launches for want of capacity.
+    NoCapacity {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// Since when.
+        since: Timestamp,
+        /// Of which types, in which zones, and what happens about it.
+        why: String,
+    },
+    /// AWS launches instances of the group again.
+    CapacityBack {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+    },
+    /// A group whose launches are refused gives up its own surge and borrows from its on-demand twin, until AWS launches instances of it again.
+    Borrowed {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// Its twin.
+        twin: AsgName,
+        /// What is refused.
+        why: String,
+    },
+    /// A twin begins to stand in for a group: it grows now, and shrinks again when the group has its own capacity.
+    Lending {
+        /// Cluster.
+        cluster: ClusterName,
+        /// The twin.
+        group: AsgName,
+        /// The group that borrows.
+        to: AsgName,
+    },
     /// A group is done: forward, or undone, or left as it is by an abort.
     GroupDone {
         /// Cluster.
@@ -291,6 +340,17 @@ pub enum Event {
         by: String,
         /// Why.
         reason: String,
+    },
+    /// A lock was taken whose last holder had not given it back: it had not been renewed for too long.
+    LockTaken {
+        /// The cluster; none: the rollout itself.
+        cluster: Option<ClusterName>,
+        /// Who had it.
+        from: String,
+        /// For which rollout.
+        rollout: String,
+        /// The number that it has now.
+        fence: u64,
     },
     /// A process took the rollout up again.
     Resumed {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::next::{Check, Out, Question};
 use super::validate::{self, Failure, Limits};
-use super::{Answer, Before, ClusterProgress, Scope, Verdict};
+use super::{Answer, Before, ClusterProgress, Scope, Verdict, capacity};
 use crate::fleet::{GateAt, GateKind, GateSpec, HttpGate, PromqlGate};
 use crate::kops::Role;
 use crate::model::{
@@ -207,7 +207,7 @@ pub(super) fn asg<'a>(live: &LiveCluster, groups: impl IntoIterator<Item = &'a A
         }
         let serving = in_service(group);
         if serving < group.desired {
-            let why = refused(group, since).map(|m| format!(" ({m})")).unwrap_or_default();
+            let why = capacity::refusal(group, since).map(|r| format!(" ({})", r.text())).unwrap_or_default();
             return Verdict::Wait(format!("{name}: {serving} of {} instances in service{why}", group.desired));
         }
         total += serving;
@@ -263,11 +263,4 @@ pub(super) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
 pub(super) fn in_service(group: &LiveGroup) -> u32 {
     let count = group.instances.values().filter(|i| i.lifecycle == Lifecycle::InService && i.health == Health::Healthy).count();
     u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-/// The newest refusal for want of capacity since `since`, unless a launch has succeeded after it.
-pub(super) fn refused(group: &LiveGroup, since: Timestamp) -> Option<&str> {
-    let last =
-        group.activities.iter().rev().find(|a| a.at >= since && matches!(a.status, ActivityStatus::NoCapacity | ActivityStatus::Successful))?;
-    (last.status == ActivityStatus::NoCapacity).then_some(last.message.as_str())
 }

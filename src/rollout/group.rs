@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::gate::{Asked, NodeView, Readiness};
 use super::next::{Budget, Out};
-use super::{ClusterProgress, Event, GroupProgress, GroupState, GroupTask, Rollout, Scope, Task, VersionSource, replace};
+use super::{ClusterProgress, Event, GroupProgress, GroupState, GroupTask, Rollout, Scope, Task, VersionSource, capacity, refresh, replace};
+use crate::fleet::Strategy;
 use crate::kops::Role;
 use crate::model::{AsgName, CloudEffect, ClusterName, Definition, InstanceId, Lifecycle, LiveCluster, LiveGroup, Timestamp, UserData};
 
 /// A step that was tried this often without an answer needs a person.
-const MAX_TRIES: u32 = 20;
+pub(super) const MAX_TRIES: u32 = 20;
 
 /// Everything one group's move depends on.
 pub(super) struct View<'a> {
@@ -39,7 +40,7 @@ pub(super) enum Mode {
 
 /// Adds this group's next move to `out`.
 pub(super) fn turn(view: &View<'_>, budget: &mut Budget, out: &mut Out<'_>) {
-    if troubled(view, out) || out.open_steps(view, MAX_TRIES) {
+    if troubled(view, out) || out.open_steps(view, MAX_TRIES) || capacity::noted(view, out) {
         return;
     }
     match (view.group.state, view.mode) {
@@ -113,12 +114,13 @@ fn create(view: &View<'_>, to: &Definition, user_data: &UserData, since: Timesta
     let ready = ready_instances(view, live).count();
     let wanted = usize::try_from(live.desired).unwrap_or(usize::MAX);
     if ready < wanted {
-        let refused = super::gate::refused(live, since).map(|m| format!(": {m}")).unwrap_or_default();
-        if view.waited(since) > view.task.rolling.ready_timeout {
+        let refused = capacity::refusal(live, since).map(|r| format!(": {}", r.text())).unwrap_or_default();
+        let held = capacity::held_until(view, live, since);
+        if held.is_none() && view.waited(since) > view.task.rolling.ready_timeout {
             return out
                 .failed(view, format!("{ready} of {wanted} instances are Ready {} after the group was created{refused}", view.now.since(since)));
         }
-        return out.wait(view, format!("{ready} of {wanted} instances Ready{refused}"), None);
+        return out.wait(view, format!("{ready} of {wanted} instances Ready{refused}"), held);
     }
     out.done(view);
 }
@@ -127,6 +129,13 @@ fn update(view: &View<'_>, change: &Move<'_>, budget: &mut Budget, out: &mut Out
     let Some(live) = view.live else {
         return out.stuck(view, "the group is gone".into(), "find out who deleted it; revert the change in git and roll out again to bring it back");
     };
+    if view.group.lending && view.mode == Mode::Forward {
+        return replace::replace(view, live, BTreeSet::new(), budget, out);
+    }
+    let uses_refresh = refresh::is_used(view) && change.replace;
+    if uses_refresh && view.mode == Mode::Undo && refresh::taken_back(view, live, change.from_version, out) {
+        return;
+    }
     let version = match (change.version, view.group.version) {
         (VersionSource::Existing(n), _) => *n,
         (VersionSource::New(_), Some(n)) => n,
@@ -140,6 +149,11 @@ fn update(view: &View<'_>, change: &Move<'_>, budget: &mut Budget, out: &mut Out
     if !view.group.updated && differs(change.from, change.to) {
         return out.step(view, CloudEffect::UpdateGroup { from: Box::new(change.from.clone()), to: Box::new(change.to.clone()) });
     }
+    let outdated = if change.replace { outdated(view, live, change) } else { BTreeSet::new() };
+    // A refresh brings the version with it; where it has nothing to replace, the group is pinned like any other.
+    if uses_refresh && version != 0 && !view.group.owes() && (view.group.refresh.is_some() || !outdated.is_empty()) {
+        return refresh::turn(view, live, change.from_version, version, &outdated, out);
+    }
     // Version 0 stands for "leave it": the way back of a retired group, which never moved to another one.
     if !view.group.pinned && version != 0 {
         return out.step(view, CloudEffect::PinVersion { group: view.task.asg.clone(), from: change.from_version, to: version });
@@ -147,14 +161,24 @@ fn update(view: &View<'_>, change: &Move<'_>, budget: &mut Budget, out: &mut Out
     if !change.replace && !view.group.owes() {
         return out.done(view);
     }
-    let outdated = if change.replace { replace::outdated(live, change.to) } else { BTreeSet::new() };
     replace::replace(view, live, outdated, budget, out);
 }
 
-/// A group on its way out keeps its maximum and loses its minimum, so that its instances can end without being replaced.
+/// Instances that have to be replaced. Where nothing is replaced on the way forward, only those go back that came anew meanwhile.
+fn outdated(view: &View<'_>, live: &LiveGroup, change: &Move<'_>) -> BTreeSet<InstanceId> {
+    let mut outdated = replace::outdated(live, change.to);
+    if view.mode == Mode::Undo && view.task.rolling.strategy == Strategy::OnNextLaunch && view.task.role != Role::ControlPlane {
+        outdated.retain(|id| live.instances.get(id).is_some_and(|i| i.version == Some(change.from_version)));
+    }
+    outdated
+}
+
+/// A group on its way out keeps its maximum and loses its minimum, so that its instances can end without being replaced; and
+/// its warm pool, which would fill up again whatever ends.
 pub(super) fn retiring(from: &Definition) -> Definition {
     let mut to = from.clone();
     to.auto_scaling_group.min_size = 0;
+    to.auto_scaling_group.warm_pool = None;
     to
 }
 

@@ -1,6 +1,9 @@
 //! The execution of a plan as data: stages > waves > clusters > groups, what has happened so far, and what comes [`next`]. No I/O, no clock, no cloud.
 
+mod again;
 mod build;
+mod canary;
+mod capacity;
 mod cluster;
 mod event;
 mod freeze;
@@ -9,19 +12,23 @@ mod group;
 mod next;
 mod preflight;
 mod progress;
+mod prune;
 mod recall;
+mod refresh;
 mod replace;
 mod rules;
 mod seen;
+mod twin;
 mod undo;
 mod validate;
 
 pub use build::{BuildError, Inputs, build};
 pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
+pub use freeze::{Window, window};
 pub use next::{Check, Next, Question, State, Step, Waiting, next};
 pub use progress::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending, GroupProgress, GroupState, IllegalRecord, Intent, Progress,
-    Stuck,
+    RefreshSeen, Stuck,
 };
 pub use validate::{COMPONENTS, Failure, Limits, failures, of_this_cluster};
 
@@ -136,6 +143,12 @@ pub struct GroupTask {
     pub rolling: Rolling,
     /// The change.
     pub task: Task,
+    /// The on-demand group that stands in when AWS has no capacity for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin: Option<AsgName>,
+    /// The group for which this one may stand in: then it may grow for a while, also where it is not changed itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lends: Option<AsgName>,
 }
 
 /// The change of a group.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::again::{self, Standing};
 use super::cluster::{self, Turn};
 use super::freeze::frozen_until;
 use super::group::View;
 use super::progress::{ClusterState, Direction, Ending, GroupState, Intent, Progress};
-use super::{ClusterRun, Event, Rollout, Scope, StageRun, StepId, WaveRun};
+use super::{ClusterRun, Event, Rollout, Scope, StageRun, StepId, StepResult, Task, VersionSource, WaveRun};
 use crate::fleet::{HttpGate, OnFailure, PromqlGate};
 use crate::model::{AsgName, CloudEffect, ClusterName, Effect, Live, NodeEffect, Span, StageName, Timestamp};
 
@@ -107,7 +108,12 @@ pub(super) struct Budget {
     pub(super) surge: u32,
     /// The surge that there would be if none were in use.
     pub(super) most: u32,
+    /// Drains that may begin: for each there is a place in the rate's window now.
     pub(super) rate: u32,
+    /// Drains that may begin where the replacement works already: for each there will be a place soon.
+    pub(super) ahead: u32,
+    /// Instances that may end now.
+    pub(super) ends: u32,
     /// When the rate allows the next one.
     pub(super) rate_back: Option<Timestamp>,
     /// Owners of whom a pod is deleted by force in this round: none loses two.
@@ -157,7 +163,8 @@ impl Out<'_> {
         match view.mode {
             super::group::Mode::Forward => self.fail(view.cluster, Some(&view.task.asg), why),
             super::group::Mode::Undo | super::group::Mode::Heal => {
-                self.stuck(view, why, "put the group right by hand, then `kfleet rollout resume` to go on with the way back");
+                let advice = by_hand(view);
+                self.stuck(view, why, &advice);
             }
         }
     }
@@ -196,12 +203,13 @@ impl Out<'_> {
         Some(said.join("; "))
     }
 
-    /// Steps of this group whose outcome is not known come before anything new.
+    /// Steps of this group whose outcome is not known come before anything new: taken again, or given up where they no longer fit.
     pub(super) fn open_steps(&mut self, view: &View<'_>, max_tries: u32) -> bool {
         let open = self.open;
         let mine = open.iter().filter(|(_, i)| i.cluster == *view.cluster && i.group == view.task.asg);
-        let before = self.again.len();
+        let mut any = false;
         for (id, intent) in mine {
+            any = true;
             if intent.tries >= max_tries {
                 self.stuck(
                     view,
@@ -209,10 +217,29 @@ impl Out<'_> {
                     "see that the API answers, then `kfleet rollout resume`",
                 );
             }
-            self.again.push((*id, intent));
+            match again::standing(view, intent) {
+                Standing::Repeat => self.again.push((*id, intent)),
+                Standing::Wait(why, until) => self.wait(view, why, until),
+                Standing::GivenUp(why) => self.records.push(Event::Outcome { step: *id, result: StepResult::GivenUp(why) }),
+            }
         }
-        self.again.len() > before
+        any
     }
+}
+
+/// The next step of a way back that failed, for a person.
+fn by_hand(view: &View<'_>) -> String {
+    let group = &view.task.asg;
+    let step = match &view.task.task {
+        Task::Update { version: VersionSource::Existing(n), .. } if *n > 0 && view.mode == super::group::Mode::Undo => {
+            format!("see that {group} refers to launch template version {n}, and find out why its instances do not work with it")
+        }
+        Task::Retire { .. } if view.mode == super::group::Mode::Undo => {
+            format!("see that the instances of {group} can be drained: it is to be deleted")
+        }
+        Task::Create { .. } | Task::Update { .. } | Task::Retire { .. } => format!("put {group} right by hand"),
+    };
+    format!("{step}; then `kfleet rollout resume` goes on with the way back")
 }
 
 /// What the rollout does now.
@@ -284,10 +311,9 @@ fn forward(turn: &Turn<'_>, out: &mut Out<'_>) -> State {
                 }
             };
         }
-        for (index, wave) in stage.waves.iter().enumerate() {
-            if !turn.progress.waves_passed.contains(&(stage.name.clone(), index)) {
-                return run_wave(turn, stage, index, wave, out);
-            }
+        let through = turn.progress.waves_through(&stage.name);
+        if let Some(wave) = stage.waves.get(through) {
+            return run_wave(turn, stage, through, wave, out);
         }
         let all = stage.waves.iter().flat_map(|w| &w.clusters);
         return soak(turn, all, stage.soak, Event::StagePassed { stage: stage.name.clone() }, out);

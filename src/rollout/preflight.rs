@@ -8,6 +8,7 @@ use super::next::Out;
 use super::{Event, Task, replace, validate};
 use crate::fleet::Preflight;
 use crate::model::{InstanceId, Nodes};
+use crate::plan::{in_the_way, no_launch};
 
 /// Whether the cluster was looked at, or need not be. Nothing is touched that would have to be drained blindly.
 pub(super) fn done(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> bool {
@@ -24,7 +25,10 @@ pub(super) fn done(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> boo
         }
         Nodes::Known(seen) => {
             let policy = sight.run.rolling.drain;
-            let findings = if drained.is_empty() { Vec::new() } else { validate::in_the_way(seen, &drained, policy.eviction) };
+            let mut findings = launches(sight);
+            if !drained.is_empty() {
+                findings.extend(in_the_way(seen, &drained, policy.eviction));
+            }
             // A journal of an earlier version may be in the middle of it: there is no stopping before it begins.
             let begun = sight.progress.groups.values().any(|g| g.touched);
             let stops = policy.preflight == Preflight::Stop || !seen.denied.is_empty();
@@ -39,6 +43,12 @@ pub(super) fn done(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> boo
             false
         }
     }
+}
+
+/// Groups whose replacements cannot launch.
+fn launches(sight: &Sight<'_>) -> Vec<String> {
+    let replaced = sight.run.groups.iter().filter(|t| matches!(t.task, Task::Update { replace: true, .. }));
+    replaced.filter_map(|t| Some(no_launch(&t.asg, sight.live.groups.get(&t.asg)?))).flatten().collect()
 }
 
 /// Instances that the rollout drains, as far as they are there now.

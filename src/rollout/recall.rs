@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ClusterProgress, Direction, Progress, Rollout};
+use super::{ClusterProgress, Direction, Progress, Rollout, Task};
 use crate::model::{AsgName, ClusterName};
 
 /// Why a rollout cannot be taken back.
@@ -32,6 +32,16 @@ pub enum NoRecall {
         /// A cluster that both touched.
         cluster: ClusterName,
     },
+    /// What it made would be drained and deleted, and nobody has allowed that.
+    #[error("rollout {id} made {group} of {cluster}, which a rollback drains and deletes")]
+    Made {
+        /// The rollout.
+        id: String,
+        /// The cluster.
+        cluster: ClusterName,
+        /// The group.
+        group: AsgName,
+    },
     /// What it deleted is gone for good.
     #[error("rollout {id} deleted {group} of {cluster}, which no rollback can bring back")]
     Deleted {
@@ -44,7 +54,8 @@ pub enum NoRecall {
     },
 }
 
-/// Whether a rollout can be taken back, all of it. `others`: every other rollout there is.
+/// Whether a rollout can be taken back, all of it. `others`: every other rollout there is. `allow_retire`: groups that it
+/// made may be drained and deleted again.
 ///
 /// # Errors
 /// When it cannot, and why.
@@ -52,6 +63,7 @@ pub fn may_recall<'r>(
     rollout: &Rollout,
     progress: &Progress,
     others: impl IntoIterator<Item = &'r (Rollout, Progress)>,
+    allow_retire: bool,
 ) -> Result<BTreeSet<ClusterName>, NoRecall> {
     let id = rollout.id.clone();
     match (&progress.direction, progress.ending) {
@@ -67,6 +79,12 @@ pub fn may_recall<'r>(
     for (other, theirs) in others.into_iter().filter(later) {
         if let Some(cluster) = super::next::touched(other, theirs).intersection(&touched).next() {
             return Err(NoRecall::Later { id, later: other.id.clone(), cluster: cluster.clone() });
+        }
+    }
+    let made = rollout.clusters().filter(|run| touched.contains(&run.cluster)).flat_map(|run| run.groups.iter().map(move |task| (run, task)));
+    for (run, task) in made.filter(|(_, task)| !allow_retire && matches!(task.task, Task::Create { .. })) {
+        if progress.clusters.get(&run.cluster).and_then(|c| c.groups.get(&task.asg)).is_some_and(|g| g.touched) {
+            return Err(NoRecall::Made { id, cluster: run.cluster.clone(), group: task.asg.clone() });
         }
     }
     let deleted = |(cluster, found): (&ClusterName, &ClusterProgress)| {

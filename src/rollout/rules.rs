@@ -81,7 +81,8 @@ impl Eye<'_> {
         let all = groups.map(|(name, g)| out(g, self.live.groups.get(name))).fold(more, u32::saturating_add);
         match task.rolling.max_surge {
             _ if task.role == Role::ControlPlane => Some(format!("{}, a control plane, is surged", task.asg)),
-            Amount::Count(most) if here > most => Some(format!("{} surges by {here} of at most {most}", task.asg)),
+            // What stands in for another group is bounded by the cluster's surge and the group's maximum.
+            Amount::Count(most) if here > most && !progress.lending => Some(format!("{} surges by {here} of at most {most}", task.asg)),
             _ if all > run.rolling.cluster_surge => Some(format!("{} surges by {all} of at most {}", self.cluster, run.rolling.cluster_surge)),
             Amount::Count(_) | Amount::Percent(_) => None,
         }
@@ -137,8 +138,19 @@ impl Eye<'_> {
         let surges = task.role != Role::ControlPlane && task.rolling.max_surge.surge_of(base).min(run.rolling.cluster_surge) > 0;
         let missing = task.rolling.max_unavailable.unavailable_of(base).max(u32::from(!surges));
         let missing = if task.role == Role::ControlPlane { 1 } else { missing };
+        let left = left.saturating_add(self.stand_ins(task));
         let least = usize::try_from(base.saturating_sub(missing)).unwrap_or(usize::MAX);
         (left < least).then(|| format!("{name} keeps only {left} of {base} at work, {missing} may be missing"))
+    }
+
+    /// What works of the on-demand twin beyond its own capacity.
+    fn stand_ins(&self, task: &GroupTask) -> usize {
+        let of = |name| Some((self.live.groups.get(name)?, self.progress.clusters.get(self.cluster)?.groups.get(name)?));
+        let Some((live, twin)) = task.twin.as_ref().and_then(of).filter(|(_, twin)| twin.lending) else { return 0 };
+        let lent = twin.surge.min(live.desired.saturating_sub(live.group.min_size));
+        let working = live.instances.iter().filter(|(id, i)| self.works(id, i)).count();
+        let own = usize::try_from(live.desired.saturating_sub(lent)).unwrap_or(usize::MAX);
+        working.saturating_sub(own).min(usize::try_from(lent).unwrap_or(0))
     }
 
     fn sick_control_plane(&self, except: &InstanceId) -> Option<String> {

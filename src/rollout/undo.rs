@@ -1,5 +1,8 @@
 //! The way back of a group, derived from what was done: the same kinds of task, the other way round. Rendering and kops are not asked again.
 
+use crate::fleet::Strategy;
+use crate::kops::Role;
+
 use super::{GroupProgress, GroupTask, Task, VersionSource};
 
 /// The task that takes a touched group back to what it was.
@@ -16,7 +19,8 @@ pub(super) fn undo(task: &GroupTask, done: &GroupProgress) -> GroupTask {
                 to: from.clone(),
                 from_version: reached,
                 version: VersionSource::Existing(*from_version),
-                replace: *replace,
+                // What came anew meanwhile runs the new version, whoever brought it.
+                replace: *replace || (task.rolling.strategy == Strategy::OnNextLaunch && task.role != Role::ControlPlane),
             }
         }
         // What was drained fills up again once the group has its sizes back.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::gate::NodeView;
 use crate::kops::Role;
-use crate::model::{AsgName, Hold, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeName, Seen, SickPod, Span, Timestamp};
+use crate::model::{AsgName, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeName, Seen, SickPod, Span, Timestamp};
 
 /// What every ready control-plane node has to have a pod of, by the label `k8s-app`. Source: kops, `validate_cluster.go`.
 pub const COMPONENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -120,32 +120,6 @@ fn sick(owner: Option<&AsgName>, pod: &SickPod) -> Failure {
 /// Pods that should be Ready and are not, those that only start aside.
 pub(super) fn unready(seen: &Seen, now: Timestamp) -> u32 {
     u32::try_from(seen.unready.iter().filter(|since| now.since(**since) > START).count()).unwrap_or(u32::MAX)
-}
-
-/// What will stand in the way of draining these instances: everything at once, sorted.
-pub(super) fn in_the_way(seen: &Seen, instances: &BTreeSet<&InstanceId>, policy: crate::model::Eviction) -> Vec<String> {
-    let mut budgets: BTreeMap<&str, (usize, BTreeSet<&str>)> = BTreeMap::new();
-    let mut found = BTreeSet::new();
-    for (name, node) in seen.nodes.iter().filter(|(_, n)| instances.contains(&n.instance)) {
-        for block in node.blocked.iter().filter(|b| policy.holds(&b.hold)) {
-            match &block.hold {
-                Hold::Budget(budget) => {
-                    let (pods, owners) = budgets.entry(budget).or_default();
-                    *pods += 1;
-                    owners.extend(block.owner.as_deref());
-                }
-                Hold::NoController => drop(found.insert(format!("{name}: {} is kept: nobody would make it anew", block.pod))),
-                Hold::EmptyDir => drop(found.insert(format!("{name}: {} is kept: it has data in an emptyDir", block.pod))),
-            }
-        }
-    }
-    found.extend(seen.denied.iter().map(|what| format!("the caller may not {what}")));
-    found.extend(budgets.into_iter().map(|(budget, (pods, owners))| {
-        let of = owners.into_iter().collect::<Vec<_>>().join(", ");
-        let of = if of.is_empty() { of } else { format!(" (of {of})") };
-        format!("disruption budget {budget} allows no disruption now: it holds {pods} {}{of}", if pods == 1 { "pod" } else { "pods" })
-    }));
-    found.into_iter().collect()
 }
 
 /// What the Kubernetes API said, refused where it is about another cluster: none of its nodes is an instance of this one.

@@ -1,6 +1,7 @@
 //! The only loop that acts: look, ask `rollout::next`, write down, act, write down. Decides nothing, prints nothing.
 
 mod checks;
+mod documents;
 mod look;
 mod rehearsal;
 mod under_way;
@@ -15,8 +16,9 @@ use crate::model::{AccountId, Applied, ClusterName, Effect, Live, Span, StageNam
 use crate::nodes::{NodeApi, NodeError};
 use crate::plan::Baseline;
 use crate::rollout::{ClusterRun, ClusterState, Direction, Ending, Event, Next, Progress, Record, Rollout, State, Step, StepResult, Waiting, next};
-use crate::store::{Journal, Locks, Request, Store, StoreError};
+use crate::store::{Journal, Locks, ObjectError, Request, Stop, Store, StoreError, TakenOver};
 
+pub use documents::{StateStore, documents};
 pub use look::look;
 pub use rehearsal::{Rehearsed, rehearse};
 
@@ -40,6 +42,13 @@ pub enum Outcome {
     Stuck,
     /// It failed, and a person has to say whether it tries again or goes back.
     Held,
+    /// The credentials, of the cloud or of the store, are over or will be too soon: a person has to log in again.
+    WaitingForCredentials {
+        /// Whose, and in whose words.
+        why: String,
+    },
+    /// Somebody stopped the line.
+    Stopped(Stop),
     /// The caller asked to step back.
     Interrupted,
 }
@@ -63,6 +72,13 @@ pub enum RunError {
         /// The caller's account.
         found: AccountId,
     },
+}
+
+impl RunError {
+    /// Whether nothing is wrong but that somebody has to log in again.
+    fn is_for_want_of_credentials(&self) -> bool {
+        matches!(self, RunError::Cloud(CloudError::Credentials { .. }) | RunError::Store(StoreError::Object(ObjectError::Credentials { .. })))
+    }
 }
 
 /// What the listeners hear.
@@ -105,7 +121,8 @@ pub struct Drive {
 /// A look that fails for a passing reason is repeated this often before the run gives up.
 const MAX_LOOKS: u32 = 20;
 
-/// Carries a rollout on until it is over, has to wait, or is interrupted.
+/// Carries a rollout on until it is over, has to wait, or is interrupted. Without credentials it waits for a person: what was meant and
+/// got no answer stays open in the journal, and nothing else is half done.
 ///
 /// # Errors
 /// When the store or the cloud fails for good. The journal then holds everything that was begun, and the rollout can be resumed.
@@ -122,8 +139,9 @@ pub async fn run<W: Cloud + NodeApi>(
         Ok(outcome) => Ok(outcome),
         Err(error) => {
             // Whoever reads the journal shall see why it stopped. Where the store itself fails, the first error is the one that counts.
-            let _ = runner.pause(error.to_string());
-            Err(error)
+            let why = error.to_string();
+            let _ = runner.pause(why.clone());
+            if error.is_for_want_of_credentials() { Ok(Outcome::WaitingForCredentials { why }) } else { Err(error) }
         }
     }
 }
@@ -181,6 +199,10 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 return Ok(Outcome::Interrupted);
             }
             self.requests()?;
+            if let Some(stop) = self.stopped()? {
+                self.pause(stop.to_string())?;
+                return Ok(Outcome::Stopped(stop));
+            }
             if places != places_under_way(self.journal.rollout(), self.journal.progress()) {
                 (live, places) = self.look().await?;
             }
@@ -210,6 +232,8 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             progress.clusters.iter().filter(|(_, c)| c.groups.values().any(|g| g.touched)).map(|(name, _)| name.clone()).collect();
         let waves: Vec<ClusterName> = self.waves_under_way();
         self.fence().await?;
+        let over = self.journal.taken_over();
+        self.taken(over)?;
         self.lock(touched.into_iter().chain(waves).collect())?;
         if self.journal.progress().seq > 1 {
             self.append(vec![Event::Resumed { by: self.drive.by.clone() }])?;
@@ -238,7 +262,23 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     fn lock(&mut self, clusters: BTreeSet<ClusterName>) -> Result<(), RunError> {
         let (owner, now) = (self.drive.by.clone(), self.world.now());
         let rollout = self.journal.rollout().id.clone();
-        Ok(self.locks.take(self.store, clusters, &owner, &rollout, now)?)
+        let over = self.locks.take(self.store, clusters, &owner, &rollout, now)?;
+        self.taken(over)
+    }
+
+    /// What was taken from somebody who had not given it back stands in the journal before anything is done with it.
+    fn taken(&mut self, over: impl IntoIterator<Item = TakenOver>) -> Result<(), RunError> {
+        let event = |TakenOver { cluster, from, fence }| Event::LockTaken { cluster, from: from.owner, rollout: from.rollout, fence };
+        self.append(over.into_iter().map(event).collect()).map(drop)
+    }
+
+    /// What stops this rollout. One that is being aborted only gives back what is open, and is let through.
+    fn stopped(&self) -> Result<Option<Stop>, RunError> {
+        let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
+        if progress.ending.is_some() || progress.direction == Direction::Aborting {
+            return Ok(None);
+        }
+        Ok(self.store.stops()?.into_iter().find(|stop| stop.holds_for(rollout)))
     }
 
     async fn fence(&self) -> Result<(), RunError> {
@@ -321,6 +361,11 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | Event::SetAside { .. }
             | Event::DrainAbandoned { .. }
             | Event::SurgeTaken { .. }
+            | Event::Refreshed { .. }
+            | Event::NoCapacity { .. }
+            | Event::CapacityBack { .. }
+            | Event::Borrowed { .. }
+            | Event::Lending { .. }
             | Event::GroupDone { .. }
             | Event::Answered { .. }
             | Event::Intent { .. }
@@ -331,6 +376,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | Event::RollbackStarted { .. }
             | Event::Stuck { .. }
             | Event::AbortStarted { .. }
+            | Event::LockTaken { .. }
             | Event::Resumed { .. }
             | Event::Paused { .. } => {}
         }
@@ -452,11 +498,17 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             effect: Box::new(s.effect.clone()),
         });
         let intents: Vec<Event> = intents.collect();
+        // Whatever the rollout has come to: nothing is done to a cluster whose lock is not held.
+        self.lock(steps.iter().map(|s| s.cluster.clone()).collect())?;
         self.append(intents)?;
         let mut settled = true;
         let mut outcomes = Vec::new();
-        let mut fatal = None;
+        let (mut fatal, mut lost) = (None, None);
         for step in &steps {
+            if let Err(error) = self.journal.check().and_then(|()| self.locks.check(&step.cluster)) {
+                lost = Some(error);
+                break;
+            }
             let (result, error) = self.apply(step).await;
             settled &= matches!(&result, StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_))) && !is_eviction(&step.effect);
             outcomes.push(Event::Outcome { step: step.id, result });
@@ -465,15 +517,16 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 break;
             }
         }
-        self.append(outcomes)?;
-        match fatal {
-            Some(error) => Err(error.into()),
-            None => Ok(settled),
+        let written = self.append(outcomes);
+        match (fatal, lost) {
+            (_, Some(error)) => Err(error.into()),
+            (Some(error), None) => Err(error.into()),
+            (None, None) => written.map(|_| settled),
         }
     }
 
     async fn apply(&self, step: &Step) -> (StepResult, Option<CloudError>) {
-        let Some(run) = self.journal.rollout().cluster(&step.cluster) else {
+        let Some(run) = self.journal.cluster(&step.cluster) else {
             return (StepResult::Refused(format!("{} is no cluster of this rollout", step.cluster)), None);
         };
         match &step.effect {

@@ -111,7 +111,7 @@ impl Onlooker {
         let mut looking = self.looking();
         let Some(place) = looking.rollout.cluster(cluster).map(place) else { return };
         let now = self.world.now();
-        let broken = broken_rules(&looking.rollout, &looking.progress, cluster, effect, &self.world.glance(&place), now);
+        let broken = broken_rules(&looking.rollout, &looking.progress, cluster, effect, &self.world.outline(&place), now);
         looking.seen.broken.extend(broken);
     }
 }
@@ -142,7 +142,7 @@ impl Cloud for Onlooker {
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         self.count("read");
         let read = self.world.read(places).await;
-        let clusters = places.iter().map(|p| (p.cluster.clone(), self.world.glance(p))).collect();
+        let clusters = places.iter().map(|p| (p.cluster.clone(), self.world.outline(p))).collect();
         let live = Live { read_at: self.world.now(), clusters };
         let Looking { rollout, progress, seen } = &mut *self.looking();
         seen.look(rollout, progress, &live);

@@ -23,9 +23,8 @@ pub(super) fn places_under_way(rollout: &Rollout, progress: &Progress) -> Vec<Pl
 
 /// The clusters of its wave under way; of all its waves once they have passed.
 fn of_stage<'r>(stage: &'r StageRun, progress: &Progress) -> Vec<&'r ClusterRun> {
-    let open = stage.waves.iter().enumerate().find(|(n, _)| !progress.waves_passed.contains(&(stage.name.clone(), *n)));
-    match open {
-        Some((_, wave)) => wave.clusters.iter().collect(),
+    match stage.waves.get(progress.waves_through(&stage.name)) {
+        Some(wave) => wave.clusters.iter().collect(),
         None => stage.waves.iter().flat_map(|w| &w.clusters).collect(),
     }
 }

@@ -1,21 +1,32 @@
-//! The journal of a rollout: one record a line, append and sync. A torn last line is dropped; any other damage is refused loudly.
+//! The journal of a rollout: records in order, each written before what follows from it. A torn last line of a file is dropped; any other
+//! damage is refused loudly.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Store, StoreError, files, remove};
-use crate::rollout::{Event, Progress, Record, Rollout};
+use super::logs::{ENDED, Log, read};
+use super::{Store, StoreError, TakenOver};
+use crate::model::{ClusterName, Timestamp};
+use crate::rollout::{ClusterRun, Event, Progress, Record, Rollout};
 
-/// An open journal. Whoever has it is the only process that carries the rollout on: the lock ends with the process.
+/// An open journal. Whoever has it is the only process that carries the rollout on.
 #[derive(Debug)]
 pub struct Journal {
-    file: File,
-    path: PathBuf,
+    log: Log,
     rollout: Rollout,
     progress: Progress,
-    /// A write failed, and so did every attempt to find out what it left.
-    lost: bool,
+    /// Where each cluster stands in the rollout: stage, wave, place. It is asked for with every effect, by the thousand.
+    places: BTreeMap<ClusterName, (usize, usize, usize)>,
+    standing: Standing,
+}
+
+/// Whether an open journal can be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Sound,
+    /// Somebody else carries the rollout on, for all that is known.
+    Overtaken,
+    /// A write failed, and so did the attempt to find out what it left.
+    Unreadable,
 }
 
 impl Journal {
@@ -24,25 +35,14 @@ impl Journal {
     /// # Errors
     /// When it cannot be written, or a journal of this name exists.
     pub fn begin(store: &Store, rollout: &Rollout) -> Result<(Journal, Record), StoreError> {
-        let folder = store.root.join("journals");
-        store.ensure(&folder)?;
-        let path = store.journal_path(&rollout.id);
-        let error = |source| StoreError::Io { doing: "create", path: path.clone(), source };
-        // Under another name until the first record is whole: a process killed here leaves no journal without a rollout.
-        let unnamed = folder.join(format!(".{}.{}", rollout.id, std::process::id()));
-        remove(&unnamed)?;
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(&unnamed).map_err(error)?;
-        lock(&file, &path, &rollout.id)?;
-        let mut journal = Journal { file, path: path.clone(), rollout: rollout.clone(), progress: Progress::new(rollout), lost: false };
-        let records = journal.append(rollout.started_at, vec![Event::Started { rollout: Box::new(rollout.clone()) }])?;
-        // Unlike a rename, this refuses a name that is taken.
-        fs::hard_link(&unnamed, &path).map_err(error)?;
-        remove(&unnamed)?;
-        // The file's name has to be as durable as its content.
-        File::open(&folder).and_then(|f| f.sync_all()).map_err(|source| StoreError::Io { doing: "sync", path: folder.clone(), source })?;
-        let first =
-            records.into_iter().next().ok_or_else(|| StoreError::Damaged { path: journal.path.clone(), why: "nothing was written".into() })?;
-        Ok((journal, first))
+        store.ensure()?;
+        let place = store.journal_place(&rollout.id);
+        let started = vec![Event::Started { rollout: Box::new(rollout.clone()) }];
+        let mut progress = Progress::new(rollout);
+        let (records, text) = written(&mut progress, rollout.started_at, started, &place)?;
+        let log = Log::begin(store, &rollout.id, text.as_bytes())?;
+        let first = records.into_iter().next().ok_or_else(|| StoreError::Damaged { place, why: "nothing was written".into() })?;
+        Ok((Journal::of(log, rollout.clone(), progress), first))
     }
 
     /// Opens a journal to carry its rollout on; a torn last line is cut off.
@@ -50,23 +50,22 @@ impl Journal {
     /// # Errors
     /// When it is not there, damaged, or carried on by another process.
     pub fn take_up(store: &Store, id: &str) -> Result<Journal, StoreError> {
-        let path = store.journal_path(id);
-        let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::NoSuchRollout(id.to_owned())),
-            Err(source) => return Err(StoreError::Io { doing: "open", path, source }),
-        };
-        lock(&file, &path, id)?;
-        let error = |source| StoreError::Io { doing: "read", path: path.clone(), source };
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(error)?;
-        let (records, whole) = parse(&text, &path)?;
-        if whole < text.len() {
-            file.set_len(u64::try_from(whole).unwrap_or(u64::MAX)).and_then(|()| file.sync_all()).map_err(error)?;
-            file.seek(SeekFrom::End(0)).map_err(error)?;
-        }
-        let (rollout, progress) = fold(&records, &path)?;
-        Ok(Journal { file, path, rollout, progress, lost: false })
+        let (log, records) = Log::take_up(store, id)?;
+        let (rollout, progress) = fold(&records, &store.journal_place(id))?;
+        Ok(Journal::of(log, rollout, progress))
+    }
+
+    fn of(log: Log, rollout: Rollout, progress: Progress) -> Journal {
+        let waves = rollout.stages.iter().enumerate().flat_map(|(s, stage)| stage.waves.iter().enumerate().map(move |(w, wave)| (s, w, wave)));
+        let clusters = waves.flat_map(|(s, w, wave)| wave.clusters.iter().enumerate().map(move |(c, run)| (run.cluster.clone(), (s, w, c))));
+        let places = clusters.collect();
+        Journal { log, rollout, progress, places, standing: Standing::Sound }
+    }
+
+    /// What the rollout does to a cluster.
+    pub fn cluster(&self, name: &ClusterName) -> Option<&ClusterRun> {
+        let (stage, wave, place) = *self.places.get(name)?;
+        self.rollout.stages.get(stage)?.waves.get(wave)?.clusters.get(place)
     }
 
     /// The rollout.
@@ -79,61 +78,94 @@ impl Journal {
         &self.progress
     }
 
-    /// Appends events as records, in one write, and returns when they are on disk.
+    /// From whom the rollout was taken over, when its last carrier had not let it go.
+    pub fn taken_over(&self) -> Option<TakenOver> {
+        self.log.taken_over()
+    }
+
+    /// Whether this process still is the one that carries the rollout on, for certain.
+    ///
+    /// # Errors
+    /// When that is not known.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.log.check(&self.rollout.id)
+    }
+
+    /// Appends events as records, in one write, and returns when they are safe.
     ///
     /// # Errors
     /// When they cannot be written, or cannot follow what stands before them; nothing may be acted upon then.
-    pub fn append(&mut self, at: crate::model::Timestamp, events: Vec<Event>) -> Result<Vec<Record>, StoreError> {
-        if self.lost {
-            return Err(StoreError::Damaged { path: self.path.clone(), why: "an earlier write failed, and what it left cannot be read".into() });
+    pub fn append(&mut self, at: Timestamp, events: Vec<Event>) -> Result<Vec<Record>, StoreError> {
+        match self.standing {
+            Standing::Sound => {}
+            Standing::Overtaken => {
+                self.check()?;
+                return Err(StoreError::Overtaken(self.rollout.id.clone()));
+            }
+            Standing::Unreadable => {
+                return Err(StoreError::Damaged { place: self.log.place(), why: "an earlier write failed, and what it left cannot be read".into() });
+            }
         }
-        // In place, and brought back from the file when it fails: a copy of the whole fleet's progress with every record
+        // In place, and brought back from the journal when it fails: a copy of the whole fleet's progress with every record
         // would make a rollout cost the square of its clusters.
-        let written = self.write(at, events);
-        if written.is_err() {
-            self.lost = self.recover().is_err();
+        let first = self.progress.seq + 1;
+        let place = self.log.place();
+        let written = written(&mut self.progress, at, events, &place)
+            .and_then(|(records, text)| self.log.append(&self.rollout.id, first, records.len(), text.as_bytes()).map(|()| records));
+        match &written {
+            Ok(_) if self.progress.ending.is_some() => self.log.ended(&self.rollout.id),
+            Ok(_) => {}
+            // Another process writes here now: its records are not ours to go on from.
+            Err(StoreError::Overtaken(_) | StoreError::LockLost { .. }) => self.standing = Standing::Overtaken,
+            Err(_) if self.recover().is_ok() => {}
+            Err(_) => self.standing = Standing::Unreadable,
         }
         written
     }
 
-    fn write(&mut self, at: crate::model::Timestamp, events: Vec<Event>) -> Result<Vec<Record>, StoreError> {
-        let mut text = Vec::new();
-        let mut records = Vec::with_capacity(events.len());
-        for event in events {
-            let record = Record { seq: self.progress.seq + 1, at, event };
-            self.progress.add(&record).map_err(|source| StoreError::Journal { path: self.path.clone(), source })?;
-            serde_json::to_writer(&mut text, &record).map_err(|e| StoreError::Damaged { path: self.path.clone(), why: e.to_string() })?;
-            text.push(b'\n');
-            records.push(record);
-        }
-        let error = |source| StoreError::Io { doing: "write", path: self.path.clone(), source };
-        self.file.write_all(&text).and_then(|()| self.file.sync_data()).map_err(error)?;
-        Ok(records)
-    }
-
-    /// After a write that failed: what stands whole in the file counts, and half a line is cut off, or the next would be
-    /// written behind it.
+    /// After a write that failed: what stands in the journal counts.
     fn recover(&mut self) -> Result<(), StoreError> {
-        let error = |source| StoreError::Io { doing: "read", path: self.path.clone(), source };
-        let mut text = Vec::new();
-        self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.read_to_end(&mut text)).map_err(error)?;
-        let (records, whole) = parse(&text, &self.path)?;
-        if whole < text.len() {
-            self.file.set_len(u64::try_from(whole).unwrap_or(u64::MAX)).map_err(error)?;
-        }
-        self.progress = if records.is_empty() { Progress::new(&self.rollout) } else { fold(&records, &self.path)?.1 };
+        let records = self.log.records(&self.rollout.id)?;
+        self.progress = fold(&records, &self.log.place())?.1;
         Ok(())
     }
+}
+
+/// The records of these events, added to the progress, and their text.
+fn written(progress: &mut Progress, at: Timestamp, events: Vec<Event>, place: &str) -> Result<(Vec<Record>, String), StoreError> {
+    let mut text = String::new();
+    let mut records = Vec::with_capacity(events.len());
+    for event in events {
+        let record = Record { seq: progress.seq + 1, at, event };
+        progress.add(&record).map_err(|source| StoreError::Journal { place: place.to_owned(), source })?;
+        text += &serde_json::to_string(&record).map_err(|e| StoreError::Damaged { place: place.to_owned(), why: e.to_string() })?;
+        text.push('\n');
+        records.push(record);
+    }
+    Ok((records, text))
 }
 
 impl Store {
     /// The ids of all rollouts, oldest first.
     ///
     /// # Errors
-    /// When the folder cannot be read.
+    /// When they cannot be listed.
     pub fn rollouts(&self) -> Result<Vec<String>, StoreError> {
-        let names = files(&self.root.join("journals"), ".jsonl")?;
-        Ok(names.iter().filter_map(|p| p.file_stem().and_then(|n| n.to_str()).map(str::to_owned)).collect())
+        let names = self.objects.list("journals/")?;
+        let id = |name: &String| name.strip_suffix(".jsonl").or_else(|| name.strip_suffix('/')).map(str::to_owned);
+        let mut ids: Vec<String> = names.iter().filter_map(id).collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// The ids of the rollouts that may not have ended, oldest first. Reading every journal there ever was takes its time where each record
+    /// is an object: those that are known to have ended are left out there.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn perhaps_unfinished(&self) -> Result<Vec<String>, StoreError> {
+        let ended: BTreeSet<String> = self.objects.list(ENDED)?.into_iter().collect();
+        Ok(self.rollouts()?.into_iter().filter(|id| !ended.contains(id)).collect())
     }
 
     /// All records of a rollout, without taking it up.
@@ -141,12 +173,7 @@ impl Store {
     /// # Errors
     /// When it is not there or damaged.
     pub fn records(&self, id: &str) -> Result<Vec<Record>, StoreError> {
-        let path = self.journal_path(id);
-        match fs::read(&path) {
-            Ok(text) => parse(&text, &path).map(|(records, _)| records),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(StoreError::NoSuchRollout(id.to_owned())),
-            Err(source) => Err(StoreError::Io { doing: "read", path, source }),
-        }
+        read(self, id)
     }
 
     /// A rollout and where it stands.
@@ -154,31 +181,10 @@ impl Store {
     /// # Errors
     /// When it is not there or damaged.
     pub fn rollout(&self, id: &str) -> Result<(Rollout, Progress), StoreError> {
-        fold(&self.records(id)?, &self.journal_path(id))
-    }
-
-    fn journal_path(&self, id: &str) -> PathBuf {
-        self.root.join("journals").join(format!("{id}.jsonl"))
+        fold(&self.records(id)?, &self.journal_place(id))
     }
 }
 
-fn fold(records: &[Record], path: &Path) -> Result<(Rollout, Progress), StoreError> {
-    Progress::of(records).map_err(|source| StoreError::Journal { path: path.to_owned(), source })
-}
-
-fn lock(file: &File, path: &Path, id: &str) -> Result<(), StoreError> {
-    file.try_lock().map_err(|e| match e {
-        TryLockError::WouldBlock => StoreError::Running(id.to_owned()),
-        TryLockError::Error(source) => StoreError::Io { doing: "lock", path: path.to_owned(), source },
-    })
-}
-
-/// Whole records, and how many bytes they take. What stands behind the last line end was being written when the process died.
-fn parse(text: &[u8], path: &Path) -> Result<(Vec<Record>, usize), StoreError> {
-    let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
-    let lines = text.get(..whole).unwrap_or_default().split(|b| *b == b'\n').filter(|l| !l.is_empty());
-    let records = lines.enumerate().map(|(n, line)| {
-        serde_json::from_slice(line).map_err(|e| StoreError::Damaged { path: path.to_owned(), why: format!("line {}: {e}", n + 1) })
-    });
-    Ok((records.collect::<Result<_, _>>()?, whole))
+fn fold(records: &[Record], place: &str) -> Result<(Rollout, Progress), StoreError> {
+    Progress::of(records).map_err(|source| StoreError::Journal { place: place.to_owned(), source })
 }

@@ -1,89 +1,45 @@
-//! What outlives a process: journals, locks, baselines, requests. A folder; written by temporary file and rename, or by append and sync. Decides nothing.
+//! What outlives a process: journals, locks, baselines, requests. A folder, or objects in S3 (`objects`: the trait; the SDK is not named
+//! here). Decides nothing.
 //!
 //! ```text
-//! store.json                which kind of cloud it belongs to; a store is never shared between a real and a simulated one
-//! journals/<rollout>.jsonl  one record a line, append-only
-//! baselines/<cluster>.json  what was last applied and verified
-//! locks/<cluster>.json      who holds the cluster, with a fencing number that only grows
-//! requests/<rollout>/       approvals and aborts left for the process that runs the rollout
+//! store.json                         which kind of cloud it belongs to; a store is never shared between a real and a simulated one
+//! journals/<rollout>.jsonl           in a folder: one record a line, append-only
+//! journals/<rollout>/<number>.jsonl  elsewhere: what was appended at once, by the number of its first record
+//! carriers/<rollout>.json            elsewhere: the lease of the process that carries the rollout on
+//! baselines/<cluster>.json           what was last applied and verified
+//! locks/<cluster>.json               who holds the cluster, with a fencing number that only grows
+//! requests/<rollout>/                approvals and aborts left for the process that runs the rollout
+//! ended/<rollout>                    elsewhere: this rollout has ended, its journal need not be read to know
+//! stops/                             who stopped the line, and why
 //! ```
 
+mod error;
+mod folder;
 mod journal;
+mod lease;
 mod locks;
+mod logs;
+mod objects;
+mod stops;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use error::StoreError;
+pub use folder::Folder;
 pub use journal::Journal;
-pub use locks::{Holder, Locks};
+pub use lease::{Leases, Terms, Ticks};
+pub use locks::{Holder, Locks, TakenOver};
+pub use objects::{Condition, Object, ObjectError, Objects, Put};
+pub use stops::Stop;
 
-use crate::model::{ClusterName, Digest, StageName, Timestamp};
+use crate::model::{ClusterName, Digest, StageName, Timestamp, digest_of};
 use crate::plan::Baseline;
-use crate::rollout::IllegalRecord;
-
-/// Why the store could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A file or folder could not be read or written.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// `read`, `write`, …
-        doing: &'static str,
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file does not hold what it should.
-    #[error("{} is damaged: {why}", path.display())]
-    Damaged {
-        /// Which.
-        path: PathBuf,
-        /// In what way.
-        why: String,
-    },
-    /// The records of a journal do not follow one another.
-    #[error("the journal {} is damaged: {source}", path.display())]
-    Journal {
-        /// Which.
-        path: PathBuf,
-        /// Where.
-        source: IllegalRecord,
-    },
-    /// The store belongs to another kind of cloud.
-    #[error("the store {} belongs to the {theirs} cloud, and this is the {ours} cloud", path.display())]
-    OtherCloud {
-        /// The store.
-        path: PathBuf,
-        /// Its cloud.
-        theirs: CloudKind,
-        /// The cloud of this call.
-        ours: CloudKind,
-    },
-    /// A cluster is held by another process.
-    #[error("{cluster} is locked by {owner} for rollout {rollout} since {since}")]
-    Locked {
-        /// The cluster.
-        cluster: ClusterName,
-        /// Who.
-        owner: String,
-        /// For what.
-        rollout: String,
-        /// Since when.
-        since: String,
-    },
-    /// A rollout is carried on by another process right now.
-    #[error("rollout {0} is being carried on by another process")]
-    Running(String),
-    /// There is no such rollout.
-    #[error("there is no rollout {0} in the store")]
-    NoSuchRollout(String),
-}
 
 /// Which kind of cloud a store belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,41 +94,84 @@ pub enum Request {
 /// The store.
 #[derive(Clone, Debug)]
 pub struct Store {
-    root: PathBuf,
+    objects: Arc<dyn Objects>,
     kind: CloudKind,
+    keeper: Keeper,
+    /// The marker is known to be there: it is looked for once.
+    marked: Arc<AtomicBool>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// What keeps two processes apart.
+#[derive(Clone, Debug)]
+enum Keeper {
+    /// The operating system: locks on files end with their process.
+    Folder(PathBuf),
+    /// Leases.
+    Leases(Leases),
+}
+
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Marker {
     version: u32,
     cloud: CloudKind,
 }
 
+const MARKER: &str = "store.json";
+
 impl Store {
-    /// Opens a store; writes nothing before there is something to write.
+    /// Opens a folder; writes nothing before there is something to write.
     ///
     /// # Errors
     /// When it belongs to another kind of cloud, or cannot be read.
     pub fn open(root: &Path, kind: CloudKind) -> Result<Store, StoreError> {
-        let store = Store { root: root.to_owned(), kind };
         if root.exists() && !root.is_dir() {
-            return Err(StoreError::Damaged { path: store.root, why: "it is a file, not a folder".into() });
+            return Err(StoreError::Damaged { place: root.display().to_string(), why: "it is a file, not a folder".into() });
         }
-        let marker: Option<Marker> = read_json(&store.marker())?;
-        match marker {
-            Some(Marker { version: 1, cloud }) if cloud == kind => Ok(store),
-            Some(Marker { version: 1, cloud }) => Err(StoreError::OtherCloud { path: store.root, theirs: cloud, ours: kind }),
-            Some(Marker { version, cloud: _ }) => {
-                Err(StoreError::Damaged { path: store.marker(), why: format!("version {version} is newer than this kfleet") })
-            }
-            None => Ok(store),
-        }
+        Store { objects: Arc::new(Folder::new(root)), kind, keeper: Keeper::Folder(root.to_owned()), marked: Arc::default() }.opened()
     }
 
-    /// The folder in which the simulated account keeps its state.
-    pub fn local_state(&self) -> PathBuf {
-        self.root.join("local")
+    /// Opens a store that is no folder; writes nothing before there is something to write.
+    ///
+    /// # Errors
+    /// When it belongs to another kind of cloud, or cannot be read.
+    pub fn of_objects(leases: Leases, kind: CloudKind) -> Result<Store, StoreError> {
+        Store { objects: Arc::clone(leases.objects()), kind, keeper: Keeper::Leases(leases), marked: Arc::default() }.opened()
+    }
+
+    /// The kind of cloud that the store in a folder belongs to; none while nothing was written to it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn kind_of(root: &Path) -> Result<Option<CloudKind>, StoreError> {
+        let folder = Folder::new(root);
+        let Some(found) = folder.get(MARKER)? else { return Ok(None) };
+        Ok(Some(marker(&found.bytes, &place_of(&folder, MARKER))?.cloud))
+    }
+
+    fn opened(self) -> Result<Store, StoreError> {
+        self.marked.store(self.check_marker()?, Ordering::Relaxed);
+        Ok(self)
+    }
+
+    /// Whether the store knows its cloud already.
+    fn check_marker(&self) -> Result<bool, StoreError> {
+        let Some(found) = self.objects.get(MARKER)? else { return Ok(false) };
+        let theirs = marker(&found.bytes, &self.place(MARKER))?.cloud;
+        if theirs == self.kind { Ok(true) } else { Err(StoreError::OtherCloud { place: self.objects.place(), theirs, ours: self.kind }) }
+    }
+
+    /// The kind of cloud it belongs to.
+    pub fn kind(&self) -> CloudKind {
+        self.kind
+    }
+
+    /// The folder in which the simulated account keeps its state; none where the store is no folder.
+    pub fn local_state(&self) -> Option<PathBuf> {
+        match &self.keeper {
+            Keeper::Folder(root) => Some(root.join("local")),
+            Keeper::Leases(_) => None,
+        }
     }
 
     /// The baselines there are.
@@ -180,13 +179,8 @@ impl Store {
     /// # Errors
     /// When one cannot be read.
     pub fn baselines(&self) -> Result<BTreeMap<ClusterName, Baseline>, StoreError> {
-        let mut all = BTreeMap::new();
-        for path in files(&self.root.join("baselines"), ".json")? {
-            if let Some(baseline) = read_json::<Baseline>(&path)? {
-                all.insert(baseline.cluster.clone(), baseline);
-            }
-        }
-        Ok(all)
+        let all: Vec<(String, Baseline)> = self.all("baselines/")?;
+        Ok(all.into_iter().map(|(_, baseline)| (baseline.cluster.clone(), baseline)).collect())
     }
 
     /// Writes a baseline.
@@ -194,7 +188,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn put_baseline(&self, baseline: &Baseline) -> Result<(), StoreError> {
-        self.write_json(&self.baseline_path(&baseline.cluster), baseline)
+        self.write(&baseline_key(&baseline.cluster), baseline)
     }
 
     /// Forgets a baseline.
@@ -202,7 +196,7 @@ impl Store {
     /// # Errors
     /// When it cannot be removed.
     pub fn remove_baseline(&self, cluster: &ClusterName) -> Result<(), StoreError> {
-        remove(&self.baseline_path(cluster))
+        Ok(self.objects.delete(&baseline_key(cluster))?)
     }
 
     /// Leaves a request for the process that carries the rollout on.
@@ -210,106 +204,100 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn request(&self, rollout: &str, request: &Request) -> Result<(), StoreError> {
-        let name = match request {
-            Request::Approve { stage, .. } => format!("approve-{stage}.json"),
-            Request::Abort { .. } => "abort.json".into(),
-            Request::Rollback { .. } => "rollback.json".into(),
+        let what = match request {
+            Request::Approve { stage, .. } => format!("approve-{stage}"),
+            Request::Abort { .. } => "abort".into(),
+            Request::Rollback { .. } => "rollback".into(),
         };
-        self.write_json(&self.requests(rollout).join(name), request)
+        // Named by what it says as well: one that is taken away is never one that came in just now.
+        self.write(&format!("requests/{rollout}/{what}-{}.json", digest_of(request).short()), request)
     }
 
     /// The requests left for a rollout, with the names by which they are taken away.
     ///
     /// # Errors
     /// When one cannot be read.
-    pub fn pending(&self, rollout: &str) -> Result<Vec<(PathBuf, Request)>, StoreError> {
-        let mut all = Vec::new();
-        for path in files(&self.requests(rollout), ".json")? {
-            if let Some(request) = read_json(&path)? {
-                all.push((path, request));
-            }
-        }
-        Ok(all)
+    pub fn pending(&self, rollout: &str) -> Result<Vec<(String, Request)>, StoreError> {
+        self.all(&format!("requests/{rollout}/"))
     }
 
     /// Takes a request away, once it stands in the journal.
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn take_request(&self, path: &Path) -> Result<(), StoreError> {
-        remove(path)
-    }
-
-    fn requests(&self, rollout: &str) -> PathBuf {
-        self.root.join("requests").join(rollout)
-    }
-
-    fn baseline_path(&self, cluster: &ClusterName) -> PathBuf {
-        self.root.join("baselines").join(format!("{cluster}.json"))
-    }
-
-    fn marker(&self) -> PathBuf {
-        self.root.join("store.json")
+    pub fn take_request(&self, name: &str) -> Result<(), StoreError> {
+        Ok(self.objects.delete(name)?)
     }
 
     /// Makes the store on the first write.
-    fn ensure(&self, folder: &Path) -> Result<(), StoreError> {
-        fs::create_dir_all(folder).map_err(|source| StoreError::Io { doing: "create", path: folder.to_owned(), source })?;
-        let marker = self.marker();
-        if marker.exists() { Ok(()) } else { replace_file(&marker, &to_text(&Marker { version: 1, cloud: self.kind }, &marker)?) }
+    fn ensure(&self) -> Result<(), StoreError> {
+        if self.marked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let marker = self.text(&Marker { version: 1, cloud: self.kind }, MARKER)?;
+        // Whoever was quicker wrote the same, or another cloud's.
+        if !objects::create(&*self.objects, MARKER, marker.as_bytes())? {
+            self.check_marker()?;
+        }
+        self.marked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
-    fn write_json(&self, path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
-        self.ensure(path.parent().unwrap_or(&self.root))?;
-        replace_file(path, &to_text(value, path)?)
+    fn write(&self, key: &str, value: &impl Serialize) -> Result<(), StoreError> {
+        self.ensure()?;
+        Ok(objects::replace(&*self.objects, key, self.text(value, key)?.as_bytes())?)
     }
-}
 
-fn to_text(value: &impl Serialize, path: &Path) -> Result<String, StoreError> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| StoreError::Damaged { path: path.to_owned(), why: e.to_string() })?;
-    Ok(text + "\n")
-}
-
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
-    match fs::read_to_string(path) {
-        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|e| StoreError::Damaged { path: path.to_owned(), why: e.to_string() }),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(StoreError::Io { doing: "read", path: path.to_owned(), source }),
+    fn text(&self, value: &impl Serialize, key: &str) -> Result<String, StoreError> {
+        let text = serde_json::to_string_pretty(value).map_err(|e| StoreError::Damaged { place: self.place(key), why: e.to_string() })?;
+        Ok(text + "\n")
     }
-}
 
-/// Files of a folder that end so, sorted; none when there is no folder.
-fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, StoreError> {
-    let error = |source| StoreError::Io { doing: "read", path: folder.to_owned(), source };
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(error(e)),
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(error)?.path();
-        if path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.ends_with(ending) && !n.starts_with('.')) {
-            paths.push(path);
+    fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
+        match self.objects.get(key)? {
+            Some(found) => {
+                serde_json::from_slice(&found.bytes).map(Some).map_err(|e| StoreError::Damaged { place: self.place(key), why: e.to_string() })
+            }
+            None => Ok(None),
         }
     }
-    paths.sort();
-    Ok(paths)
-}
 
-/// The whole new file or the whole old one, whatever happens in between.
-fn replace_file(path: &Path, text: &str) -> Result<(), StoreError> {
-    let error = |source| StoreError::Io { doing: "write", path: path.to_owned(), source };
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
-    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let mut file = fs::File::create(&temporary).map_err(error)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(error)?;
-    fs::rename(&temporary, path).map_err(error)
-}
-
-fn remove(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(StoreError::Io { doing: "remove", path: path.to_owned(), source }),
-        Ok(()) | Err(_) => Ok(()),
+    /// What lies in a folder, by its key.
+    fn all<T: DeserializeOwned>(&self, folder: &str) -> Result<Vec<(String, T)>, StoreError> {
+        let names = self.objects.list(folder)?;
+        let keys: Vec<String> = names.iter().filter(|n| n.ends_with(".json")).map(|n| format!("{folder}{n}")).collect();
+        let mut all = Vec::new();
+        for (key, found) in keys.iter().zip(self.objects.get_all(&keys)?) {
+            // Removed since it was listed.
+            let Some(found) = found else { continue };
+            let value = serde_json::from_slice(&found.bytes).map_err(|e| StoreError::Damaged { place: self.place(key), why: e.to_string() })?;
+            all.push((key.clone(), value));
+        }
+        Ok(all)
     }
+
+    fn place(&self, key: &str) -> String {
+        place_of(&*self.objects, key)
+    }
+
+    fn journal_place(&self, id: &str) -> String {
+        match &self.keeper {
+            Keeper::Folder(_) => self.place(&format!("journals/{id}.jsonl")),
+            Keeper::Leases(_) => self.place(&format!("journals/{id}/")),
+        }
+    }
+}
+
+fn place_of(objects: &dyn Objects, key: &str) -> String {
+    format!("{}/{key}", objects.place())
+}
+
+fn marker(bytes: &[u8], place: &str) -> Result<Marker, StoreError> {
+    let damaged = |why: String| StoreError::Damaged { place: place.to_owned(), why };
+    let marker: Marker = serde_json::from_slice(bytes).map_err(|e| damaged(e.to_string()))?;
+    if marker.version == 1 { Ok(marker) } else { Err(damaged(format!("version {} is newer than this kfleet", marker.version))) }
+}
+
+fn baseline_key(cluster: &ClusterName) -> String {
+    format!("baselines/{cluster}.json")
 }

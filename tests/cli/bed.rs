@@ -223,7 +223,7 @@ impl Group {
             cordoned: seen
                 .nodes
                 .values()
-                .filter(|n| n.cordoned)
+                .filter(|n| n.cordoned || n.tainted)
                 .filter(|n| group.instances.get(&n.instance).is_some_and(|i| i.lifecycle != Lifecycle::Terminating))
                 .count(),
             suspended: group.suspended.clone(),

@@ -38,7 +38,11 @@ fn a_drain_that_never_ends_is_stuck_until_somebody_acts() {
     // The node, the pod, and the budget that holds it.
     assert!(said.out.contains("spot-4x-16gb: the drain of ip-"), "{}", said.out);
     assert!(said.out.contains("held: default/spot-4x-16gb-app-"), "{}", said.out);
-    assert!(said.out.contains(" by default/spot-4x-16gb-app-"), "{}", said.out);
+    assert!(said.out.contains(" by disruption budget default/spot-4x-16gb-app-"), "{}", said.out);
+    // It was known beforehand: in the plan, and before the cluster was touched.
+    let known = "disruption budget default/spot-4x-16gb-app-0 allows no disruption now: it holds ";
+    assert!(said.out.contains(&format!("note: in the way of drains: {known}")), "{}", said.out);
+    assert!(said.err.contains(&format!("will stand in the way of drains: {known}")), "{}", said.err);
     assert!(bed.run("rollout status").ends(0).out.to_lowercase().contains("stuck"));
     bed.run("rollout resume --auto-approve --quiet").ends(0);
     bed.run("plan").ends(0);
@@ -78,4 +82,24 @@ fn a_cluster_that_cannot_be_read_is_blocked() {
     let before = bed.tree();
     bed.run("rollout start --auto-approve --fault no-read:prod-acme.k8s.foo.bar").ends(1);
     assert_same(&before, &bed.tree());
+}
+
+#[test]
+fn credentials_that_are_over_pause_it_until_somebody_logs_in() {
+    let bed = Bed::with_new_image();
+    bed.write("over.yaml", "version: 1\nscenario:\n  - {fault: expired-credentials, after: 25m, for: 4h}\n");
+    let scenario = bed.path("over.yaml").display().to_string();
+    let said = bed.run(&format!("rollout start --auto-approve --scenario {scenario}")).ends(3);
+    assert!(said.err.contains("no valid credentials for account 222233334444: ExpiredToken"), "{}", said.err);
+    assert!(said.err.contains("log in again, then `kfleet rollout resume "), "{}", said.err);
+    let records = bed.records();
+    let (kind, fields) = event(records.last().unwrap());
+    assert_eq!(kind, "paused");
+    assert!(fields["why"].as_str().unwrap().starts_with("no valid credentials for account 222233334444: "), "{fields}");
+    assert!(records.iter().all(|r| !matches!(event(r).0, "failed" | "stuck" | "rollback-started")));
+    // Not logged in yet: the same again.
+    bed.run("rollout resume --auto-approve --quiet --fault expired-credentials").ends(3);
+    bed.run("rollout resume --auto-approve --quiet").ends(0);
+    bed.run("plan").ends(0);
+    bed.assert_at_rest();
 }

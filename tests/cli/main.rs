@@ -4,7 +4,10 @@
 
 mod bed;
 mod faults;
+mod kops_store;
 mod plans;
 mod refusals;
+mod rehearse;
 mod rendering;
 mod rollouts;
+mod stops;

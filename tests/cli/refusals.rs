@@ -69,7 +69,12 @@ fn unknown_names_as_arguments() {
     let said = bed.run("plan --cloud moon").ends(1);
     assert!(said.err.contains("'moon'"), "{}", said.err);
     assert_same(&before, &bed.tree());
-    bed.refuses("plan --cloud aws", &["no AWS in it"]);
+    if cfg!(feature = "aws") {
+        bed.refuses("plan --cloud aws --fault throttle:3", &["faults can be ordered from the simulated account only"]);
+        bed.refuses("rollout start --cloud aws --auto-approve", &["a real cloud refuses `--auto-approve`"]);
+    } else {
+        bed.refuses("plan --cloud aws", &["no AWS in it"]);
+    }
 }
 
 #[test]

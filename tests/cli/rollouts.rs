@@ -45,6 +45,7 @@ fn one_number_of_one_group_changes_in_place() {
 [local]   prod       1 of 3         -         1         -                   -      -          -        -
 [local]   total      1 of 5         -         1         -                   -      -          -        -
 [local] plan ID of release ID
+[local] stage prod: open now, frozen from 2026-01-09 15:00:00Z (in 4d4h); windows: Fri 16:00 to Mon 08:00 Europe/Paris
 "
     );
     bed.run("rollout start --auto-approve").ends(0);

@@ -1,6 +1,6 @@
 """Changes by hand, as somebody with boto3 would make them: each owned field in turn, each on a group of its own.
 
-`python drift.py URL KEY REGION CLUSTER…` prints a JSON list of `{"group": …, "field": …}`: what a plan has to find, and nothing else.
+`python drift.py URL REGION KEY=CLUSTER,CLUSTER…` prints a JSON list of `{"group": …, "field": …}`: what a plan has to find, and nothing else.
 """
 
 import json
@@ -87,6 +87,8 @@ def suspended(hand, group):
 
 @edit(GROUP + "LoadBalancerNames")
 def load_balancer(hand, group):
+    listener = {"Protocol": "TCP", "LoadBalancerPort": 443, "InstancePort": 443}
+    hand.classic.create_load_balancer(LoadBalancerName="by-hand", Listeners=[listener], AvailabilityZones=group["AvailabilityZones"])
     hand.groups.attach_load_balancers(AutoScalingGroupName=group["AutoScalingGroupName"], LoadBalancerNames=["by-hand"])
 
 
@@ -189,7 +191,12 @@ def tag_of_instances(data):
     next(t for t in found["Tags"] if t["Key"] == "customer")["Value"] = "somebody else"
 
 
-template_edit(TEMPLATE + "ImageId", value(ImageId="ami-0123456789abcdef0"))
+@edit(TEMPLATE + "ImageId")
+def image(hand, group):
+    made = hand.ec2.register_image(Name="by-hand", RootDeviceName="/dev/sda1")["ImageId"]
+    hand.template(group, value(ImageId=made))
+
+
 template_edit(TEMPLATE + "InstanceType", value(InstanceType="c5.large"))
 template_edit(TEMPLATE + "IamInstanceProfile.Name", value(IamInstanceProfile={"Name": "by-hand"}))
 template_edit(TEMPLATE + "BlockDeviceMappings", device(VolumeSize=777))
@@ -199,7 +206,9 @@ template_edit(TEMPLATE + "BlockDeviceMappings", device(Throughput=250))
 template_edit(TEMPLATE + "BlockDeviceMappings", device(Encrypted=False))
 template_edit(TEMPLATE + "BlockDeviceMappings", device(DeleteOnTermination=False))
 template_edit(TEMPLATE + "BlockDeviceMappings", device(KmsKeyId="alias/by-hand"))
-template_edit(TEMPLATE + "BlockDeviceMappings", lambda data: data["BlockDeviceMappings"].append({"DeviceName": "/dev/xvdz", "VirtualName": "ephemeral0"}))
+# A disk that comes with the instance type would be no difference: kops maps those by itself, and does not compare them.
+DISK = {"DeviceName": "/dev/xvdz", "Ebs": {"VolumeSize": 9, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}}
+template_edit(TEMPLATE + "BlockDeviceMappings", lambda data: data["BlockDeviceMappings"].append(DISK))
 template_edit(TEMPLATE + "MetadataOptions.HttpTokens", options(HttpTokens="optional"))
 template_edit(TEMPLATE + "MetadataOptions.HttpPutResponseHopLimit", options(HttpPutResponseHopLimit=7))
 template_edit(TEMPLATE + "MetadataOptions.HttpProtocolIpv6", options(HttpProtocolIpv6="enabled"))
@@ -222,7 +231,7 @@ class Hand:
         def client(service):
             return boto3.client(service, endpoint_url=url, region_name=region, aws_access_key_id=key, aws_secret_access_key="not checked")
 
-        self.groups, self.ec2, self.balancers = client("autoscaling"), client("ec2"), client("elbv2")
+        self.groups, self.ec2, self.balancers, self.classic = client("autoscaling"), client("ec2"), client("elbv2"), client("elb")
 
     def all(self, clusters):
         found = [g for p in self.groups.get_paginator("describe_auto_scaling_groups").paginate() for g in p["AutoScalingGroups"]]
@@ -232,8 +241,7 @@ class Hand:
             group["kinds"] = {"any", "mixed" if "MixedInstancesPolicy" in group else "plain"}
             group["kinds"] |= {"hooked"} if hooks else set()
             group["kinds"] |= {"wide"} if "," in group["VPCZoneIdentifier"] else set()
-        # The fewest instances first, so that healing has little to replace; the rarest kinds last, so that they are there for those that need them.
-        return sorted(mine, key=lambda g: (len(g["kinds"]), g["DesiredCapacity"], g["AutoScalingGroupName"]))
+        return mine
 
     def update(self, group, **change):
         self.groups.update_auto_scaling_group(AutoScalingGroupName=group["AutoScalingGroupName"], **change)
@@ -263,17 +271,21 @@ class Hand:
 
 
 def main():
-    url, key, region, *clusters = sys.argv[1:]
-    hand = Hand(url, key, region)
-    left, told = hand.all(clusters), []
+    url, region, *accounts = sys.argv[1:]
+    left, told = [], []
+    for key, clusters in (a.split("=") for a in accounts):
+        hand = Hand(url, key, region)
+        left += [(hand, group) for group in hand.all(clusters.split(","))]
+    # The fewest instances first, so that healing has little to replace.
+    left.sort(key=lambda pair: (len(pair[1]["kinds"]), pair[1]["DesiredCapacity"], pair[1]["AutoScalingGroupName"]))
     # Edits that not every group can take choose first.
     for field, kind, make in sorted(EDITS, key=lambda e: e[1] == "any"):
-        group = next((g for g in left if kind in g["kinds"]), None)
-        if group is None:
+        found = next((pair for pair in left if kind in pair[1]["kinds"]), None)
+        if found is None:
             sys.exit(f"no {kind} group is left for {field}")
-        left.remove(group)
-        make(hand, group)
-        told.append({"group": group["AutoScalingGroupName"], "field": field})
+        left.remove(found)
+        make(*found)
+        told.append({"group": found[1]["AutoScalingGroupName"], "field": field})
     print(json.dumps(told))
 
 

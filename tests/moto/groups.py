@@ -108,9 +108,11 @@ def create_auto_scaling_group(self):
     least, most, desired = (self._get_int_param(n) for n in ("MinSize", "MaxSize", "DesiredCapacity"))
     check_sizes(least, most, least if desired is None else desired)
     check_subnets(self)
+    # moto writes into what it was given.
+    template, policy = copy.deepcopy(self._get_param("LaunchTemplate")), copy.deepcopy(self._get_param("MixedInstancesPolicy"))
     try:
         result = stock_create(self)
-        pointed(groups[name], self._get_param("LaunchTemplate"), self._get_param("MixedInstancesPolicy"))
+        pointed(groups[name], template, policy)
     except Exception:
         groups.pop(name, None)
         raise

@@ -4,6 +4,8 @@ Nothing here happens by itself: `settle` brings a group to where it would be by 
 call of that account and after everything that changes a group.
 """
 
+import datetime
+
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
@@ -50,8 +52,8 @@ def size(group, now):
     if missing <= 0 or suspended(group, "Launch"):
         group.launch_due = None
     elif due is None:
-        group.launch_due = clock.after(group.account_id, clock.clock(group.account_id).decide)
-        if clock.clock(group.account_id).decide == 0:
+        group.launch_due = now + datetime.timedelta(seconds=clock.clock(group.account_id).decide)
+        if now >= group.launch_due:
             size(group, now)
     elif now >= due:
         group.launch_due = None

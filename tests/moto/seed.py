@@ -158,9 +158,9 @@ def one(account_id, region, definition, ids, body):
 
 
 def many(account_id, region, body):
-    """`count` groups of one cluster after one definition, without instances: for counting calls and for size."""
+    """`count` groups of one cluster after one definition, numbered from `first`: for counting calls."""
     made = []
-    for number in range(body["count"]):
+    for number in range(body["first"], body["first"] + body["count"]):
         text = copy.deepcopy(body["definition"])
         own = f"{text['instanceGroup']}-{number:05}"
         cluster = body["cluster"]

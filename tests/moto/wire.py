@@ -90,6 +90,7 @@ class Wire:
             answer.body = b"".join(self.app(env, answer.start))
             advance(call["account"])
         call["status"] = int(answer.status.split()[0])
+        call["landed"] = call["status"] < 400
         return answer
 
     def fail(self, env, start, call, fault):
@@ -130,7 +131,7 @@ def logged(env, path, method, raw):
     call = {
         "time": time.time(), "account": account, "region": region, "service": service, "key": key, "action": action, "params": params,
         "agent": env.get("HTTP_USER_AGENT", ""), "attempt": env.get("HTTP_AMZ_SDK_REQUEST", ""), "invocation": env.get("HTTP_AMZ_SDK_INVOCATION_ID", ""),
-        "fault": None, "status": None,
+        "fault": None, "status": None, "landed": False,
     }
     with LOCK:
         call["n"] = len(LOG)

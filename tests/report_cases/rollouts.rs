@@ -15,7 +15,15 @@ const PLAIN: Style = Style { colour: false, full: false };
 fn task(group: &str, name: &str) -> GroupTask {
     let (from, to) = (Box::new(definition(group, name)), Box::new(definition(group, name)));
     let task = Task::Update { from, to, from_version: 3, version: VersionSource::New(UserData::CarriedFrom(3)), replace: true };
-    GroupTask { name: GroupName::new(group).unwrap(), asg: asg(group, name), role: Role::Node, rolling: Rolling::default(), task }
+    GroupTask {
+        name: GroupName::new(group).unwrap(),
+        asg: asg(group, name),
+        role: Role::Node,
+        rolling: Rolling::default(),
+        task,
+        twin: None,
+        lends: None,
+    }
 }
 
 fn run(name: &str, groups: &[&str]) -> ClusterRun {
@@ -108,6 +116,15 @@ fn prod_at_work() -> Vec<(&'static str, Event)> {
         ("09:00:00", Event::StageStarted { stage: stage.clone() }),
         ("09:00:00", Event::WaveStarted { stage, wave: 0 }),
         ("09:00:00", Event::ClusterStarted { cluster: c.clone() }),
+        (
+            "09:00:00",
+            Event::Preflight {
+                cluster: c.clone(),
+                uid: "4f1c".into(),
+                unready: 0,
+                findings: vec!["disruption budget web/api allows no disruption now: it holds 2 pods (of StatefulSet web/api)".into()],
+            },
+        ),
         ("09:00:00", Event::GroupStarted { cluster: c.clone(), group: of("cp"), instances: 1 }),
         ("09:05:00", Event::GroupDone { cluster: c.clone(), group: of("cp") }),
         ("09:05:00", Event::GroupStarted { cluster: c.clone(), group: of("nodes"), instances: 4 }),
@@ -265,6 +282,7 @@ fn noteworthy_events_have_a_line_and_steps_only_when_they_go_wrong() {
     add(Event::Outcome { step: 7, result: StepResult::Refused("AccessDenied".into()) });
     add(Event::Outcome { step: 8, result: StepResult::Unknown("timed out".into()) });
     add(Event::Outcome { step: 9, result: StepResult::Applied(Applied::Moved("desired is 9".into())) });
+    add(Event::Outcome { step: 11, result: StepResult::GivenUp("i-02 is still there 2m later".into()) });
     add(Event::Outcome { step: 10, result: StepResult::Applied(Applied::Already) });
     add(Event::AbortStarted { by: "bob".into(), reason: "wrong image".into() });
     add(Event::Resumed { by: "carol".into() });

@@ -126,6 +126,7 @@ impl Cluster {
             fingerprint: digest_of(&(name, 1)),
             roles: roles.into_iter().map(|(group, role)| (asg(group, name), role)).collect(),
             groups: BTreeMap::new(),
+            twins: BTreeMap::new(),
             documents: BTreeMap::new(),
             blocked: Vec::new(),
             notes: Vec::new(),

@@ -1,19 +1,26 @@
 //! Rollouts on the simulated account: what happens, in which order, and what is left afterwards. Every effect is held
 //! against the rules as well (`support/spy.rs`).
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::wildcard_enum_match_arm, missing_docs, reason = "tests")]
 
 mod back;
+mod drains;
+mod gates;
 mod groups;
+mod modes;
 mod people;
 mod stages;
+mod strategies;
 #[path = "../support/mod.rs"]
 mod support;
+mod twins;
+mod validation;
+mod ways;
 
 use kfleet::cloud::Cloud as _;
 use kfleet::fleet::{Amount, Freeze, GateKind, GateSpec, OnTimeout, Rate, Wave, Weekday};
 use kfleet::model::{CloudEffect, Effect, Span, Timestamp};
 use kfleet::plan::Allow;
-use kfleet::rollout::{Ending, Event, Record};
+use kfleet::rollout::{Ending, Event, Record, StepResult};
 use kfleet::run::{Outcome, RunError};
 use kfleet::store::{Journal, Request};
 use support::{Scene, Spy, facts, folder, in_order, name, never, reasons, trace};

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use kfleet::cloud::local::{Fault, Options, World};
+use kfleet::cloud::local::{Fault, Options, Scenario, World};
 use kfleet::desired::{DesiredCluster, GroupExtras};
 use kfleet::fleet::{GateKind, GateSpec, Rolling, Settings, Stage, Wave};
 use kfleet::model::{ClusterName, GroupName, Lifecycle, Live, NodeMark, Nodes, Span, StageName, digest_of};
@@ -47,10 +47,14 @@ pub struct Scene {
     pub gates: Vec<GateSpec>,
     pub options: Options,
     pub faults: Vec<String>,
+    /// Items of a scenario, played from the moment that a world is opened.
+    pub scenario: Vec<String>,
     pub staging: Vec<ClusterName>,
     pub prod: Vec<ClusterName>,
     pub soak: Span,
     pub on_failure: kfleet::fleet::OnFailure,
+    /// Another store than the folder.
+    pub kept: Option<Store>,
 }
 
 pub fn name<T: std::str::FromStr>(text: &str) -> T
@@ -84,10 +88,12 @@ impl Scene {
             gates: vec![gate("instances", GateKind::Asg), gate("nodes", GateKind::Kubernetes)],
             options: Options::default(),
             faults: Vec::new(),
+            scenario: Vec::new(),
             staging: vec![name("staging.k8s.test")],
             prod: vec![name("prod-a.k8s.test"), name("prod-b.k8s.test")],
             soak: Span::from_secs(1800),
             on_failure: kfleet::fleet::OnFailure::Rollback,
+            kept: None,
         }
     }
 
@@ -104,7 +110,7 @@ impl Scene {
         };
         let member = |zone: &str| format!("    - {{name: {zone}, instanceGroup: control-plane-{zone}}}\n");
         let etcd = |name: &str| format!("  - name: {name}\n    etcdMembers:\n{}", self.zones.iter().map(|z| member(z)).collect::<String>());
-        let subnet = |zone: &str| format!("  - {{name: zone-{zone}, zone: eu-west-3{zone}, type: Private, cidr: 10.0.0.0/19}}\n");
+        let subnet = |zone: &str| format!("  - {{name: eu-west-3{zone}, zone: eu-west-3{zone}, type: Private, cidr: 10.0.0.0/19}}\n");
         let mut text = format!(
             "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: {cluster}\nspec:\n  cloudProvider: aws\n  kubernetesVersion: 1.32.0\n  networking: {{calico: {{}}}}\n  networkCIDR: 10.0.0.0/16\n  subnets:\n{}{}{}  etcdClusters:\n{}{}",
             subnet("a"),
@@ -114,18 +120,18 @@ impl Scene {
             etcd("events"),
         );
         for zone in &self.zones {
-            text += &group(&format!("control-plane-{zone}"), "Master", 1, 1, &format!("zone-{zone}"), true);
+            text += &group(&format!("control-plane-{zone}"), "Master", 1, 1, &format!("eu-west-3{zone}"), true);
         }
         if let Some(groups) = &self.groups {
             for (name, min, max, scaled) in groups {
-                text += &group(name, "Node", *min, *max, "zone-a, zone-b, zone-c", *scaled);
+                text += &group(name, "Node", *min, *max, "eu-west-3a, eu-west-3b, eu-west-3c", *scaled);
             }
             return text;
         }
-        text += &group("nodes", "Node", self.nodes.0, self.nodes.1, "zone-a, zone-b, zone-c", true);
-        text += &group("full", "Node", 2, 2, "zone-a, zone-b", true);
+        text += &group("nodes", "Node", self.nodes.0, self.nodes.1, "eu-west-3a, eu-west-3b, eu-west-3c", true);
+        text += &group("full", "Node", 2, 2, "eu-west-3a, eu-west-3b", true);
         if self.extra_group {
-            text += &group("extra", "Node", 2, 4, "zone-a", true);
+            text += &group("extra", "Node", 2, 4, "eu-west-3a", true);
         }
         text
     }
@@ -166,12 +172,16 @@ impl Scene {
     }
 
     pub fn store(&self) -> Store {
-        Store::open(&self.dir, CloudKind::Local).unwrap()
+        self.kept.clone().unwrap_or_else(|| Store::open(&self.dir, CloudKind::Local).unwrap())
     }
 
     pub fn world(&self) -> World {
         let world = World::open(&self.dir.join("local"), self.options).unwrap();
         world.set_faults(self.faults.iter().map(|f| f.parse::<Fault>().unwrap()).collect());
+        if !self.scenario.is_empty() {
+            let items: String = self.scenario.iter().map(|item| format!("  - {item}\n")).collect();
+            world.set_scenario(Scenario::parse("scenario", &format!("version: 1\nscenario:\n{items}")).unwrap()).unwrap();
+        }
         world
     }
 

@@ -2,7 +2,15 @@
 //!
 //! Python that has moto: `KFLEET_MOTO_PYTHON`, else a `python3` on PATH that can import it, else an environment in
 //! `target/moto`, made once with pip. Where there is none of these the test says "skipped" and is no pass.
-#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::panic, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "each test binary uses its own part"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,6 +28,7 @@ const VERSION: &str = "5.2.5";
 /// A running server. It ends when its standard input does, which is when this process does, however that comes about.
 pub struct Server {
     address: String,
+    python: PathBuf,
     _standard_input: Option<ChildStdin>,
 }
 
@@ -60,14 +69,15 @@ fn start(python: &Path) -> Result<Server, String> {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).map_err(|e| e.to_string())?;
     match line.trim().strip_prefix("ready http://") {
-        Some(address) => Ok(Server { address: address.to_owned(), _standard_input: child.stdin.take() }),
+        Some(address) => Ok(Server { address: address.to_owned(), python: python.to_owned(), _standard_input: child.stdin.take() }),
         // It is there and does not start: that is a failure of ours, nothing to skip.
         None => panic!("the moto server did not start; see {}", log_path().display()),
     }
 }
 
 fn log_path() -> PathBuf {
-    target(&format!("moto-{}.log", std::process::id()))
+    let exe = std::env::current_exe().unwrap_or_default();
+    target(&format!("moto-{}.log", exe.file_stem().unwrap_or_default().to_string_lossy()))
 }
 
 fn log_of_server() -> Stdio {
@@ -135,11 +145,16 @@ fn ran(command: &mut Command) -> Result<(), String> {
 impl Server {
     /// A server that another process started.
     pub fn at(url: &str) -> Server {
-        Server { address: url.trim_start_matches("http://").to_owned(), _standard_input: None }
+        Server { address: url.trim_start_matches("http://").to_owned(), python: PathBuf::new(), _standard_input: None }
     }
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The python that has moto, and boto3 with it.
+    pub fn python(&self) -> &Path {
+        &self.python
     }
 
     /// What makes a program act in that account on this server, and look nowhere else for credentials.
@@ -233,9 +248,21 @@ impl Call {
         self.0["region"].as_str().unwrap_or_default()
     }
 
-    /// Whether it landed: a fault that was ordered may have come after the effect.
-    pub fn answered(&self) -> bool {
-        self.0["fault"].is_null() && self.0["status"].as_u64().is_some_and(|s| s < 400)
+    /// Whether it took effect, whatever became of its answer.
+    pub fn landed(&self) -> bool {
+        self.0["landed"] == true
+    }
+
+    /// The fault that was ordered for it.
+    pub fn fault(&self) -> Option<&str> {
+        self.0["fault"].as_str()
+    }
+
+    /// What it asked for: the same twice is the same effect. Tokens are what makes a repetition harmless, not part of it.
+    pub fn effect(&self) -> String {
+        let parameters = self.0["params"].as_object().into_iter().flatten().filter(|(name, _)| *name != "ClientToken");
+        let parameters: BTreeMap<&String, &Value> = parameters.collect();
+        format!("{} {} {parameters:?}", self.region(), self.action())
     }
 
     /// Whether it may change something.

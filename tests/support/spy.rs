@@ -13,7 +13,7 @@ use kfleet::model::{
     Nodes, Timestamp,
 };
 use kfleet::nodes::{NodeApi, NodeError};
-use kfleet::rollout::{Direction, Event, Progress, Record, Rollout, StageRun, Task, next};
+use kfleet::rollout::{ClusterState, Direction, Event, GroupTask, Progress, Record, Rollout, StageRun, StepResult, Task, next};
 
 /// When the process dies, counted in effects from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,12 @@ struct State {
     /// Clusters whose nodes do not answer, and whose nodes are not Ready, at a time.
     blind: Vec<(ClusterName, Timestamp, Timestamp)>,
     unready: Vec<(ClusterName, Timestamp, Timestamp)>,
+    /// Clusters with a pod that is not Ready at a time.
+    limping: Vec<(ClusterName, Timestamp, Timestamp)>,
+    /// The account is not told once this wave, counted from 0 over all stages, is about to begin: the credentials ended after the last look.
+    nameless: Option<usize>,
+    /// When all faults end.
+    calm: Option<Timestamp>,
     /// What we added to the desired capacity of a group and have not given back.
     ours: Option<BTreeMap<AsgName, i64>>,
     ended: Vec<(ClusterName, Timestamp)>,
@@ -76,6 +82,20 @@ impl Spy {
         self.state.lock().unwrap().unready.push((cluster.clone(), from, to));
     }
 
+    pub fn limping(&self, cluster: &ClusterName, from: Timestamp, to: Timestamp) {
+        self.state.lock().unwrap().limping.push((cluster.clone(), from, to));
+    }
+
+    /// The credentials end just before this wave, counted from 0 over all stages.
+    pub fn nameless(&self, wave: usize) {
+        self.state.lock().unwrap().nameless = Some(wave);
+    }
+
+    /// From then on the world is sound.
+    pub fn calm(&self, at: Timestamp) {
+        self.state.lock().unwrap().calm = Some(at);
+    }
+
     pub fn begin(&self, rollout: &Rollout, progress: &Progress) {
         let mut state = self.state.lock().unwrap();
         // The books of an earlier process that ended in good order.
@@ -87,7 +107,13 @@ impl Spy {
 
     pub fn hear(&self, record: &Record) {
         let mut state = self.state.lock().unwrap();
-        let State { run: Some((rollout, progress)), wrong, ours: Some(ours), .. } = &mut *state else { return };
+        let State { run: Some((rollout, progress)), wrong, ours: Some(ours), done, .. } = &mut *state else { return };
+        if let Event::Outcome { step, result: StepResult::GivenUp(why) } = &record.event
+            && let Some(intent) = progress.open.get(step)
+            && done.iter().any(|(_, effect)| *effect == intent.effect)
+        {
+            wrong.insert(format!("{}: step {step} is given up and has happened: {why}", record.at));
+        }
         if let Err(e) = progress.add(record) {
             wrong.insert(e.to_string());
         }
@@ -120,11 +146,8 @@ impl Spy {
             let run = state.run.as_ref().and_then(|(r, _)| r.cluster(cluster)).unwrap();
             Place { cluster: cluster.clone(), account: run.account.clone(), region: run.region.clone() }
         };
-        let mut live = loop {
-            if let Ok(mut live) = self.world.read(std::slice::from_ref(&place)).await {
-                break live.clusters.remove_entry(cluster).unwrap().1;
-            }
-        };
+        // Not a call of the rollout's: no fault counts on it, and none stands in its way.
+        let mut live = self.world.glance(&place);
         live.nodes = self.nodes(cluster).await;
         live
     }
@@ -146,20 +169,15 @@ impl Spy {
     fn judge(&self, cluster: &ClusterName, effect: &Effect, live: &LiveCluster) {
         let mut state = self.state.lock().unwrap();
         let State { run: Some((rollout, progress)), ours: Some(ours), .. } = &*state else { return };
-        let eye = Eye { rollout, progress, cluster, live, ours };
+        let now = self.world.now();
+        let eye = Eye { rollout, progress, cluster, live, ours, now };
         let mut wrong = eye.order();
         match effect {
             Effect::Cloud(effect) => wrong.extend(eye.cloud(effect)),
             Effect::Node(NodeEffect::Cordon { node }) => wrong.extend(eye.cordon(node)),
-            Effect::Node(
-                NodeEffect::Uncordon { .. }
-                | NodeEffect::Evict { .. }
-                | NodeEffect::Delete { .. }
-                | NodeEffect::Taint { .. }
-                | NodeEffect::Untaint { .. },
-            ) => {}
+            Effect::Node(NodeEffect::Uncordon { .. } | NodeEffect::Evict { .. } | NodeEffect::Delete { .. } | NodeEffect::Untaint { .. }) => {}
+            Effect::Node(NodeEffect::Taint { nodes }) => wrong.extend(nodes.iter().filter_map(|node| eye.taint(node))),
         }
-        let now = self.world.now();
         state.wrong.extend(wrong.into_iter().map(|w| format!("{now} {cluster}: {w}: {effect:?}")));
     }
 
@@ -203,7 +221,7 @@ impl State {
             let base = u32::try_from(i64::from(found.desired) - ours).unwrap_or(0);
             let most = i64::from(task.rolling.max_surge.surge_of(base));
             // The base may shrink under a surge that is out already; a percentage shrinks with it.
-            if task.asg == *group && surge > most && matches!(task.rolling.max_surge, Amount::Count(_)) {
+            if task.asg == *group && task.lends.is_none() && surge > most && matches!(task.rolling.max_surge, Amount::Count(_)) {
                 wrong.push(format!("surge {surge} of at most {most}"));
             }
             if task.role == Role::ControlPlane && surge > 0 {
@@ -241,6 +259,7 @@ struct Eye<'a> {
     cluster: &'a ClusterName,
     live: &'a LiveCluster,
     ours: &'a BTreeMap<AsgName, i64>,
+    now: Timestamp,
 }
 
 impl Eye<'_> {
@@ -249,12 +268,45 @@ impl Eye<'_> {
         let holds = |s: &&StageRun| s.waves.iter().flat_map(|w| &w.clusters).any(|c| c.cluster == *self.cluster);
         let before = self.rollout.stages.iter().take_while(|s| !holds(s));
         let lacking = before.filter(|s| s.changes() && !self.progress.stages_passed.contains(&s.name));
-        lacking.map(|s| format!("touched before stage {} has passed", s.name)).collect()
+        let mut wrong: Vec<String> = lacking.map(|s| format!("touched before stage {} has passed", s.name)).collect();
+        // On the way back the newest come first, and none of those before them is verified any more.
+        if self.progress.direction != Direction::Forward {
+            return wrong;
+        }
+        // Not only the rollout's own word for it: each cluster before is verified, and has soaked.
+        for stage in self.rollout.stages.iter().take_while(|s| !holds(s)) {
+            for run in stage.waves.iter().flat_map(|w| &w.clusters) {
+                let state = self.progress.clusters.get(&run.cluster).map(|c| c.state);
+                match state {
+                    Some(ClusterState::Verified(since)) if since + stage.soak <= self.now => {}
+                    _ => wrong.push(format!("touched while {} is {state:?}, and has to soak {}", run.cluster, stage.soak)),
+                }
+            }
+        }
+        wrong
+    }
+
+    /// One control-plane instance at a time, and no effect on a group beyond its sizes.
+    fn one_plane(&self, task: &GroupTask) -> Option<String> {
+        let cluster = self.progress.clusters.get(self.cluster)?;
+        let run = self.rollout.cluster(self.cluster)?;
+        let planes = run.groups.iter().filter(|g| g.role == Role::ControlPlane);
+        let drains: usize = planes.filter_map(|g| cluster.groups.get(&g.asg)).map(|g| g.drains.len()).sum();
+        (task.role == Role::ControlPlane && drains > 1).then(|| format!("{drains} instances of the control plane go at once"))
     }
 
     fn cloud(&self, effect: &CloudEffect) -> Option<String> {
         let run = self.rollout.cluster(self.cluster)?;
         let Some(task) = run.groups.iter().find(|g| g.asg == *effect.group()) else { return Some("a group outside the plan".into()) };
+        if let CloudEffect::SetDesired { to, .. } = effect
+            && let Some(found) = self.live.groups.get(&task.asg)
+            && !(found.group.min_size..=found.group.max_size).contains(to)
+        {
+            return Some(format!("desired capacity {to} is not within {}..{}", found.group.min_size, found.group.max_size));
+        }
+        if let Some(wrong) = self.one_plane(task) {
+            return Some(wrong);
+        }
         let CloudEffect::Terminate { instance, .. } = effect else { return None };
         let group = self.live.groups.get(&task.asg)?;
         let node = self.node(instance)?;
@@ -300,7 +352,41 @@ impl Eye<'_> {
         let surges = task.role != Role::ControlPlane && task.rolling.max_surge.surge_of(size).min(run.rolling.cluster_surge) > 0;
         let missing = i64::from(task.rolling.max_unavailable.unavailable_of(size)).max(i64::from(!surges));
         let missing = if task.role == Role::ControlPlane { 1 } else { missing };
-        (left < base - missing).then(|| format!("only {left} of {base} work on, {missing} may be missing"))
+        if let Some(of) = task.lends.as_ref().filter(|_| matches!(task.task, Task::Update { .. })) {
+            // What stands in for another group goes only when that one has its own.
+            let (works, own) = self.sizes(of);
+            let with = works + (left - base).max(0);
+            let may = run
+                .groups
+                .iter()
+                .find(|g| g.asg == *of)
+                .map_or(0, |g| i64::from(g.rolling.max_unavailable.unavailable_of(u32::try_from(own).unwrap_or(0))));
+            if with < own - may - missing {
+                return Some(format!("stands in for {of}, of which {works} of {own} work"));
+            }
+        }
+        let stand_ins = task.twin.as_ref().map_or(0, |twin| {
+            let (works, own) = self.sizes(twin);
+            (works - own).max(0)
+        });
+        (left + stand_ins < base - missing).then(|| format!("only {left} and {stand_ins} of {base} work on, {missing} may be missing"))
+    }
+
+    /// How many instances of a group work, and how many it has to keep: ours taken off.
+    fn sizes(&self, name: &AsgName) -> (i64, i64) {
+        let Some(group) = self.live.groups.get(name) else { return (0, 0) };
+        let works = group.instances.iter().filter(|(id, i)| self.works(id, i)).count() as i64;
+        let ours = self.ours.get(name).copied().unwrap_or(0).min(i64::from(group.desired) - i64::from(group.group.min_size)).max(0);
+        (works, i64::from(group.desired) - ours)
+    }
+
+    /// Only nodes of groups that are changed.
+    fn taint(&self, node: &kfleet::model::NodeName) -> Option<String> {
+        let Nodes::Known(seen) = &self.live.nodes else { return Some("tainted blindly".into()) };
+        let found = seen.nodes.get(node)?;
+        let (name, _) = self.live.groups.iter().find(|(_, g)| g.instances.contains_key(&found.instance))?;
+        let planned = self.rollout.cluster(self.cluster)?.groups.iter().any(|g| g.asg == *name);
+        (!planned).then(|| "a node outside the plan".into())
     }
 
     fn sick_control_plane(&self, except: &InstanceId) -> Option<String> {
@@ -320,10 +406,17 @@ impl Cloud for Spy {
     }
 
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
+        if self.state.lock().unwrap().calm.take_if(|at| *at <= self.world.now()).is_some() {
+            self.world.set_faults(Vec::new());
+        }
         self.world.wait(until).await
     }
 
     async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
+        let begun = self.state.lock().unwrap().run.as_ref().map_or(0, |(_, p)| p.waves_started.len());
+        if self.state.lock().unwrap().nameless.is_some_and(|wave| wave == begun) {
+            return Err(CloudError::Credentials { account: place.account.clone(), message: "ExpiredToken (test)".into() });
+        }
         self.world.account(place).await
     }
 
@@ -358,11 +451,17 @@ impl NodeApi for Spy {
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {
         let now = self.world.now();
         let during = |all: &[(ClusterName, Timestamp, Timestamp)]| all.iter().any(|(c, from, to)| c == cluster && *from <= now && now < *to);
-        let (blind, unready) = {
+        let (blind, unready, limping) = {
             let state = self.state.lock().unwrap();
-            (during(&state.blind), during(&state.unready))
+            let limping: Vec<Timestamp> =
+                state.limping.iter().filter(|(c, from, to)| c == cluster && *from <= now && now < *to).map(|(_, from, _)| *from).collect();
+            (during(&state.blind), during(&state.unready), limping)
         };
         match self.world.nodes(cluster).await {
+            Nodes::Known(mut seen) if !blind && !unready => {
+                seen.unready.extend(limping);
+                Nodes::Known(seen)
+            }
             _ if blind => Nodes::Unknown("connection refused (test)".into()),
             Nodes::Known(mut seen) if unready => {
                 seen.nodes.values_mut().for_each(|node| node.ready = false);

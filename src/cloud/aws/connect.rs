@@ -9,13 +9,14 @@ use std::time::Duration;
 use aws_config::identity::IdentityCache;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region as SdkRegion, SdkConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_autoscaling::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::{Mutex, OnceCell};
@@ -23,7 +24,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::polite::{Counts, PoliteClient, Politeness};
 use super::{Access, Options};
 use crate::cloud::{CloudError, Place};
-use crate::model::{AccountId, ClusterName, Region};
+use crate::model::{AccountId, ClusterName, Region, Span, Timestamp};
 
 /// Tries of one call, the first among them. With the SDK's waits (doubling from a second, by chance between none and all, twenty seconds at most) the
 /// last one comes after half a minute.
@@ -40,6 +41,8 @@ const OPERATION: Duration = Duration::from_secs(240);
 const LOGIN: Duration = Duration::from_secs(30);
 /// Credentials are renewed when they are good for less than this.
 const RENEW: Duration = Duration::from_secs(120);
+/// Credentials have to be good for at least this long before a wave begins: none of its steps shall be the one that finds them over.
+const ENOUGH: Span = Span::from_secs(300);
 /// Longest name of a session. Source: STS API reference, AssumeRole, `RoleSessionName`.
 const SESSION_NAME: usize = 64;
 
@@ -50,6 +53,8 @@ pub struct Reach {
     pub endpoint_url: Option<String>,
     /// The only certificates that are trusted (`AWS_CA_BUNDLE`), instead of the system's.
     pub ca_bundle: Option<PathBuf>,
+    /// What may be used of the calls that AWS grants an account in a region, in percent; none: half.
+    pub share: Option<u32>,
 }
 
 /// Who is seen to act, in CloudTrail.
@@ -89,7 +94,8 @@ pub(super) type Door = (AccountId, Option<String>, Region);
 #[derive(Debug)]
 pub(super) struct Connection {
     reach: Reach,
-    session: Session,
+    session: Mutex<Session>,
+    read_only: bool,
     http: SharedHttpClient,
     clusters: BTreeMap<ClusterName, Access>,
     politeness: Arc<Politeness>,
@@ -106,9 +112,10 @@ impl Connection {
         let Options { clusters, reach, session } = options;
         Ok(Connection {
             http: http_client(reach.ca_bundle.as_deref())?,
-            politeness: Arc::new(Politeness::new(session.read_only)),
+            politeness: Arc::new(Politeness::new(session.read_only, reach.share.unwrap_or(50))),
             reach,
-            session,
+            read_only: session.read_only,
+            session: Mutex::new(session),
             clusters,
             base: OnceCell::new(),
             roles: Mutex::default(),
@@ -121,6 +128,16 @@ impl Connection {
         self.politeness.counts()
     }
 
+    /// Calls that changed something in a cluster's account and region.
+    pub(super) fn writes(&self, place: &Place) -> u64 {
+        self.politeness.writes(&place.account, &place.region)
+    }
+
+    /// Whether nothing will ever be written.
+    pub(super) fn only_reads(&self) -> bool {
+        self.read_only
+    }
+
     /// What is known of a cluster.
     pub(super) fn access(&self, cluster: &ClusterName) -> Access {
         self.clusters.get(cluster).cloned().unwrap_or_default()
@@ -130,6 +147,13 @@ impl Connection {
     pub(super) fn door(&self, place: &Place) -> Door {
         let role = self.clusters.get(&place.cluster).and_then(|a| a.role_arn.clone());
         (place.account.clone(), role, place.region.clone())
+    }
+
+    /// Takes on another name: roles are assumed anew when they are next needed.
+    pub(super) async fn act_for(&self, session: Session) {
+        *self.session.lock().await = session;
+        self.roles.lock().await.clear();
+        self.clients.lock().await.clear();
     }
 
     /// The clients for a cluster.
@@ -149,7 +173,7 @@ impl Connection {
     /// The settings for calls about a cluster: in its account (by its role), its region, at the pace of both.
     pub(super) async fn config(&self, place: &Place) -> Result<SdkConfig, CloudError> {
         let region = SdkRegion::new(place.region.as_str().to_owned());
-        let base = self.base.get_or_init(|| settings(&self.reach, self.http.clone(), Some(region.clone()))).await;
+        let base = self.base(&region).await;
         let polite = PoliteClient {
             inner: self.http.clone(),
             account: place.account.clone(),
@@ -166,14 +190,41 @@ impl Connection {
         }
     }
 
+    /// As [`Connection::config`], for services that have paces and answers of another kind.
+    pub(super) async fn plain(&self, place: &Place) -> Result<SdkConfig, CloudError> {
+        Ok(self.config(place).await?.into_builder().http_client(self.http.clone()).build())
+    }
+
+    async fn base(&self, region: &SdkRegion) -> &SdkConfig {
+        self.base.get_or_init(|| settings(&self.reach, self.http.clone(), Some(region.clone()))).await
+    }
+
+    /// Whether the caller's credentials, asked for anew, are good for a while yet, as far as whoever gives them says so. Those of a role
+    /// are renewed with them. What cannot be said here is said by the next call.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub(super) async fn lasts(&self, place: &Place, now: Timestamp) -> Result<(), CloudError> {
+        let region = SdkRegion::new(place.region.as_str().to_owned());
+        let Some(provider) = self.base(&region).await.credentials_provider() else { return Ok(()) };
+        let Ok(Ok(credentials)) = tokio::time::timeout(LOGIN, provider.provide_credentials()).await else { return Ok(()) };
+        // Nobody's credentials are good for longer than a number can say: those would be as good as for ever.
+        let end = credentials.expiry().and_then(|end| DateTime::from(end).to_millis().ok()).map(Timestamp::from_millis);
+        match end.and_then(|end| over_soon(end, now)) {
+            Some(message) => Err(CloudError::Credentials { account: place.account.clone(), message }),
+            None => Ok(()),
+        }
+    }
+
     /// The credentials of a role; the SDK asks for them when they are needed, and again before they end.
     async fn assumed(&self, role: &str, config: &SdkConfig) -> SharedCredentialsProvider {
         if let Some(known) = self.roles.lock().await.get(role) {
             return known.clone();
         }
-        let mut builder = AssumeRoleProvider::builder(role).configure(config).session_name(session_name(&self.session.name));
-        if !self.session.tags.is_empty() {
-            builder = builder.tags(self.session.tags.clone());
+        let Session { name, tags, read_only: _ } = self.session.lock().await.clone();
+        let mut builder = AssumeRoleProvider::builder(role).configure(config).session_name(session_name(&name));
+        if !tags.is_empty() {
+            builder = builder.tags(tags);
         }
         let provider = SharedCredentialsProvider::new(builder.build().await);
         self.roles.lock().await.entry(role.to_owned()).or_insert(provider).clone()
@@ -252,6 +303,11 @@ fn trusted(path: &Path) -> Result<TlsContext, CloudError> {
     Ok(context)
 }
 
+/// Why credentials that end then are none to begin anything with.
+fn over_soon(end: Timestamp, now: Timestamp) -> Option<String> {
+    (end < now + ENOUGH).then(|| format!("they are good until {end} only, less than {ENOUGH}, and were not renewed"))
+}
+
 /// What AWS takes for the name of a session: letters, digits and `_+=,.@-`, 64 at most.
 fn session_name(name: &str) -> String {
     let fits = |c: char| if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) { c } else { '-' };
@@ -266,6 +322,15 @@ mod tests {
     fn session_names_are_what_aws_takes() {
         assert_eq!(session_name("kfleet-20261122-1/é b"), "kfleet-20261122-1---b");
         assert_eq!(session_name(&"a".repeat(99)).len(), 64);
+    }
+
+    #[test]
+    fn credentials_have_to_last_for_five_minutes() {
+        let now = Timestamp::from_millis(1_767_600_000_000);
+        let ends = |seconds: i64| over_soon(now + Span::from_secs(seconds), now);
+        assert_eq!(ends(299).unwrap(), "they are good until 2026-01-05T08:04:59.000Z only, less than 5m, and were not renewed");
+        assert_eq!((ends(300), ends(86_400)), (None, None));
+        assert!(over_soon(Timestamp::from_millis(0), now).is_some());
     }
 
     #[test]

@@ -99,7 +99,7 @@ where
         SdkError::TimeoutError(_) => (Kind::Unknown, "no answer in time".to_owned()),
         SdkError::DispatchFailure(_) => (dispatched(error), causes(error)),
         // An answer that broke off; `SdkError` may get more variants, and of those nothing is known.
-        _ => (Kind::Unknown, format!("{}{request}", causes(error))),
+        SdkError::ResponseError(_) | _ => (Kind::Unknown, format!("{}{request}", causes(error))),
     }
 }
 
@@ -173,5 +173,110 @@ fn causes<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> String {
         }
     }
     let text = without_values(&said.join(": "));
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     text.chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccountId, ClusterName, Region};
+    use aws_credential_types::provider::error::CredentialsError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    /// An error of a service, as the SDK models those it has no name for.
+    #[derive(Debug, thiserror::Error)]
+    #[error("unhandled")]
+    struct Unhandled(ErrorMetadata);
+
+    impl ProvideErrorMetadata for Unhandled {
+        fn meta(&self) -> &ErrorMetadata {
+            &self.0
+        }
+    }
+
+    fn response(status: u16) -> HttpResponse {
+        let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+        response.headers_mut().insert("x-amzn-requestid", "req-7");
+        response
+    }
+
+    fn answered(status: u16, code: &str, message: &str) -> SdkError<Unhandled, HttpResponse> {
+        let mut meta = ErrorMetadata::builder();
+        if !code.is_empty() {
+            meta = meta.code(code).message(message);
+        }
+        SdkError::service_error(Unhandled(meta.build()), response(status))
+    }
+
+    fn said(error: &SdkError<Unhandled, HttpResponse>) -> String {
+        let place = Place {
+            cluster: ClusterName::new("c.example.com").unwrap(),
+            account: AccountId::new("111122223333").unwrap(),
+            region: Region::new("eu-west-3").unwrap(),
+        };
+        cloud_error(&place, "g", error).to_string()
+    }
+
+    #[test]
+    fn an_answer_says_what_asking_again_would_come_to() {
+        let later = "throttled in account 111122223333, eu-west-3: ";
+        let login = "no valid credentials for account 111122223333: ";
+        let (no, unknown) = ("refused for g: ", "no answer for g: ");
+        for (status, code, message, kind) in [
+            (503, "RequestLimitExceeded", "", later),
+            (400, "Throttling", "Rate exceeded", later),
+            (400, "ScalingActivityInProgress", "", later),
+            (429, "", "", later),
+            (403, "ExpiredToken", "", login),
+            (401, "AuthFailure", "AWS was not able to validate the provided access credentials", login),
+            (403, "AuthFailure", "Not authorized for images: [ami-1]", no),
+            (403, "InvalidClientTokenId", "", login),
+            (403, "UnauthorizedOperation", "", no),
+            (400, "ValidationError", "AutoScalingGroup name not found", no),
+            (400, "InternalFailure", "", unknown),
+            (503, "ServiceUnavailable", "", unknown),
+            (408, "", "", unknown),
+            (407, "", "", no),
+            (502, "", "", unknown),
+            (200, "", "", unknown),
+        ] {
+            let text = said(&answered(status, code, message));
+            let told = if code.is_empty() { format!("HTTP {status}") } else { code.to_owned() };
+            assert!(text.starts_with(&format!("{kind}{told}")), "{status} {code}: {text}");
+            assert!(text.ends_with("(request req-7)"), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_answer_is_no_knowledge() {
+        let io = SdkError::dispatch_failure(ConnectorError::io("connection reset by peer".into()));
+        assert_eq!(said(&io), "no answer for g: dispatch failure: io error: connection reset by peer");
+        assert_eq!(said(&SdkError::timeout_error("after 60 s")), "no answer for g: no answer in time");
+        let guard = SdkError::dispatch_failure(ConnectorError::user("ec2:CreateTags changes something".into()));
+        assert!(said(&guard).starts_with("refused for g: "), "{}", said(&guard));
+        let broken = SdkError::response_error("error parsing XML", response(200));
+        assert!(said(&broken).starts_with("no answer for g: "), "{}", said(&broken));
+        assert!(said(&broken).ends_with("(request req-7)"), "{}", said(&broken));
+    }
+
+    #[test]
+    fn who_is_not_logged_in_has_to_log_in() {
+        let of = |error| said(&SdkError::dispatch_failure(ConnectorError::other(Box::new(error), None)));
+        assert!(of(CredentialsError::not_loaded("nowhere")).starts_with("no valid credentials for account 111122223333: "));
+        assert!(of(CredentialsError::provider_error("AccessDenied for AssumeRole")).contains("AccessDenied for AssumeRole"));
+        assert!(of(CredentialsError::provider_timed_out(std::time::Duration::from_secs(30))).starts_with("no answer for g: "));
+    }
+
+    #[test]
+    fn what_we_sent_is_not_repeated() {
+        let text = said(&answered(400, "ValidationError", "1 error: Value 's3cret' at 'userData' failed; Value 'pass'word' at 'tags' too"));
+        assert_eq!(text, "refused for g: ValidationError: 1 error: a value at 'userData' failed; a value at 'tags' too (request req-7)");
+        assert_eq!(without_values("Value 's3cret"), "a value");
+        let long = said(&answered(403, "UnauthorizedOperation", &"x".repeat(5_000)));
+        assert!(long.len() < 500 && long.contains(" …"), "{long}");
+    }
 }

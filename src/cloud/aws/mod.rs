@@ -1,13 +1,16 @@
 //! AWS itself, through its SDK: the only home of the SDK's types. Decides nothing; what is asked of it and what it answers are `model` words.
 
+mod apply;
 pub mod bucket;
 mod connect;
 mod convert;
 mod error;
 mod names;
 mod polite;
+mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use connect::{Reach, Session};
 
@@ -39,7 +42,9 @@ pub struct Options {
 /// The AWS accounts of a fleet.
 #[derive(Debug)]
 pub struct Aws {
-    connection: Connection,
+    connection: Arc<Connection>,
+    memory: Arc<read::Memory>,
+    fence: apply::Fence,
 }
 
 impl Aws {
@@ -48,12 +53,26 @@ impl Aws {
     /// # Errors
     /// When the settings of the environment make no sense.
     pub async fn connect(options: Options) -> Result<Aws, CloudError> {
-        Ok(Aws { connection: Connection::new(options)? })
+        Ok(Aws { connection: Arc::new(Connection::new(options)?), memory: Arc::default(), fence: apply::Fence::default() })
     }
 
     /// Calls sent so far, attempts again among them, by `service:Api`.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.connection.counts()
+    }
+
+    /// Has what follows seen as done by somebody else: a rollout that has begun. Whether anything may be written stays as it was.
+    pub async fn act_for(&self, session: Session) {
+        self.connection.act_for(session).await;
+    }
+
+    /// A bucket, with the credentials that count for a cluster.
+    ///
+    /// # Errors
+    /// When the URL names no bucket, or the settings of the environment make no sense.
+    pub async fn bucket(&self, place: &Place, url: &str) -> Result<bucket::Bucket, bucket::BucketError> {
+        let refused = |e: CloudError| bucket::BucketError::Refused { subject: url.to_owned(), message: e.to_string() };
+        bucket::Bucket::within(url, self.connection.plain(place).await.map_err(refused)?).await
     }
 
     /// The clients for a cluster: its account by its role, its region.
@@ -73,7 +92,9 @@ impl Cloud for Aws {
         Ok(())
     }
 
+    /// Credentials that will be over before anything is done are as good as none.
     async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
+        self.connection.lasts(place, self.now()).await?;
         let answer = self.clients(place).await?.sts.get_caller_identity().send().await;
         let identity = answer.map_err(|e| cloud_error(place, &place.cluster, &e))?;
         let unknown = |message: String| CloudError::Unknown { subject: place.cluster.to_string(), message };
@@ -81,17 +102,11 @@ impl Cloud for Aws {
     }
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
-        match places.first() {
-            Some(place) => Err(missing(place)),
-            None => Ok(Live { read_at: self.now(), clusters: BTreeMap::new() }),
-        }
+        let clusters = read::read(&self.connection, &self.memory, places, self.now()).await?;
+        Ok(Live { read_at: self.now(), clusters })
     }
 
-    async fn apply(&self, place: &Place, _effect: &CloudEffect) -> Result<Applied, CloudError> {
-        Err(missing(place))
+    async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        self.carry_out(place, effect).await
     }
-}
-
-fn missing(place: &Place) -> CloudError {
-    CloudError::Refused { subject: place.cluster.to_string(), message: "not there yet".into() }
 }

@@ -128,7 +128,10 @@ impl Names {
                 }
             }
         }
-        let root = self.images.get(&data.image_id).and_then(|i| i.root.clone());
+        let root = match self.images.get(&data.image_id) {
+            Some(image) => image.root.clone(),
+            None => usual_root(&data),
+        };
         for device in data.block_device_mappings.iter_mut().filter(|d| Some(&d.device_name) == root.as_ref()) {
             ROOT.clone_into(&mut device.device_name);
         }
@@ -334,6 +337,13 @@ impl Asking<'_> {
     }
 }
 
+/// The root device of an image that is no longer there: images call it by one of two names, and a template has one root.
+fn usual_root(data: &LaunchTemplateData) -> Option<String> {
+    let usual = |name: &str| matches!(name, "/dev/sda1" | "/dev/xvda");
+    let mut found = data.block_device_mappings.iter().map(|d| &d.device_name).filter(|name| usual(name));
+    found.next().filter(|_| found.next().is_none()).cloned()
+}
+
 /// A filter of EC2.
 pub(super) fn filter(name: &str, values: Vec<String>) -> Filter {
     Filter::builder().name(name).set_values(Some(values)).build()
@@ -435,6 +445,25 @@ mod tests {
         assert_eq!(target_group_name(&arn(&own)), Some(own.as_str()));
         assert_eq!(target_group_name("arn:aws:x"), None);
         assert!(!target_groups(&cluster()).contains("mine"));
+    }
+
+    #[test]
+    fn an_image_that_is_gone_had_a_root_device() {
+        let data = |devices: &[&str]| {
+            let device = |d: &&str| aws_sdk_ec2::types::LaunchTemplateBlockDeviceMapping::builder().device_name(*d).build();
+            let devices = devices.iter().map(device).collect();
+            let given = aws_sdk_ec2::types::ResponseLaunchTemplateData::builder().image_id("ami-1").set_block_device_mappings(Some(devices));
+            super::super::convert::template::data(&given.build()).unwrap()
+        };
+        let shown = |names: &Names, devices: &[&str]| {
+            let found = names.data_by_name(&cluster(), data(devices)).block_device_mappings;
+            found.into_iter().map(|d| d.device_name).collect::<Vec<_>>().join(" ")
+        };
+        let mut names = Names::default();
+        assert_eq!(shown(&names, &["/dev/xvda", "/dev/xvdd"]), "/dev/xvdd <root>");
+        assert_eq!(shown(&names, &["/dev/sda1", "/dev/xvda"]), "/dev/sda1 /dev/xvda", "nobody knows which");
+        names.add_image(&Image::builder().image_id("ami-1").root_device_name("/dev/xvdd").build());
+        assert_eq!(shown(&names, &["/dev/xvda", "/dev/xvdd"]), "/dev/xvda <root>");
     }
 
     #[test]

@@ -9,9 +9,11 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::model::{AccountId, Region};
@@ -24,14 +26,24 @@ pub(super) type Counts = BTreeMap<String, u64>;
 pub(super) struct Politeness {
     started: tokio::time::Instant,
     read_only: bool,
+    /// What may be used of what AWS grants, in percent.
+    share: u32,
     turns: Mutex<BTreeMap<(AccountId, Region, String), Bucket>>,
     counts: Mutex<Counts>,
+    writes: Mutex<BTreeMap<(AccountId, Region), u64>>,
 }
 
 impl Politeness {
-    /// Nothing sent yet. `read_only`: no call that changes anything ever will be.
-    pub(super) fn new(read_only: bool) -> Politeness {
-        Politeness { started: tokio::time::Instant::now(), read_only, turns: Mutex::default(), counts: Mutex::default() }
+    /// Nothing sent yet. `read_only`: no call that changes anything ever will be. `share`: what may be used of what AWS grants, in percent.
+    pub(super) fn new(read_only: bool, share: u32) -> Politeness {
+        Politeness {
+            started: tokio::time::Instant::now(),
+            read_only,
+            share,
+            turns: Mutex::default(),
+            counts: Mutex::default(),
+            writes: Mutex::default(),
+        }
     }
 
     /// Calls sent so far.
@@ -39,11 +51,19 @@ impl Politeness {
         unpoisoned(&self.counts).clone()
     }
 
+    /// Calls that changed something in an account and region.
+    pub(super) fn writes(&self, account: &AccountId, region: &Region) -> u64 {
+        unpoisoned(&self.writes).get(&(account.clone(), region.clone())).copied().unwrap_or(0)
+    }
+
     /// Counts a call and says how long it has to wait for its turn.
     fn turn(&self, account: &AccountId, region: &Region, api: &str) -> Duration {
         *unpoisoned(&self.counts).entry(api.to_owned()).or_default() += 1;
+        if !is_read(api) {
+            *unpoisoned(&self.writes).entry((account.clone(), region.clone())).or_default() += 1;
+        }
         let mut turns = unpoisoned(&self.turns);
-        let bucket = turns.entry((account.clone(), region.clone(), api.to_owned())).or_insert_with(|| Bucket::full(Rate::of(api)));
+        let bucket = turns.entry((account.clone(), region.clone(), api.to_owned())).or_insert_with(|| Bucket::full(Rate::of(api, self.share)));
         bucket.take(self.started.elapsed())
     }
 }
@@ -63,17 +83,19 @@ struct Rate {
 }
 
 impl Rate {
-    /// Half of what AWS grants an account in a region: kops, autoscalers and people live on the same.
+    /// A share of what AWS grants an account in a region, in percent: kops, autoscalers and people live on the same.
     ///
     /// Source: EC2 developer guide, "Request throttling for the Amazon EC2 API" (a call that reads: 100 and 20 a second; one that changes: 50
     /// and 5 a second); Elastic Load Balancing publishes 40 and 10 for calls that read. For Auto Scaling and STS there is no table; they get
     /// EC2's numbers, which are below what both are seen to grant.
-    fn of(api: &str) -> Rate {
-        match (api.split(':').next(), is_read(api)) {
-            (Some("elasticloadbalancing"), true) => Rate { burst: 20.0, per_second: 5.0 },
-            (_, true) => Rate { burst: 50.0, per_second: 10.0 },
-            (_, false) => Rate { burst: 25.0, per_second: 2.5 },
-        }
+    fn of(api: &str, share: u32) -> Rate {
+        let (burst, per_second) = match (api.split(':').next(), is_read(api)) {
+            (Some("elasticloadbalancing"), true) => (40.0, 10.0),
+            (_, true) => (100.0, 20.0),
+            (_, false) => (50.0, 5.0),
+        };
+        let part = f64::from(share.clamp(1, 100)) / 100.0;
+        Rate { burst: (burst * part).max(1.0), per_second: per_second * part }
     }
 }
 
@@ -158,9 +180,30 @@ impl HttpConnector for PoliteConnector {
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
             tokio::time::sleep(wait).await;
-            inner.call(request).await
+            whole(inner.call(request).await?).await
         })
     }
+}
+
+/// The answer with all of its body there. One that broke off in the middle would be taken for a shorter list: the SDK's reader of XML does not mind.
+async fn whole(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+    let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
+    let bytes = ByteStream::new(body).collect().await.map_err(|e| ConnectorError::io(e.into()))?.into_bytes();
+    if let Some(root) = broken_off(&bytes) {
+        return Err(ConnectorError::io(format!("the answer broke off: it does not end with </{root}>").into()));
+    }
+    *answer.body_mut() = SdkBody::from(bytes);
+    Ok(answer)
+}
+
+/// The root element of an answer of AWS's that lacks its end.
+fn broken_off(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    // What comes before the root begins with `<?` or `<!`.
+    let begin = text.match_indices('<').find(|(i, _)| text.get(i + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic())));
+    let root: String = text.get(begin?.0 + 1..)?.chars().take_while(char::is_ascii_alphanumeric).collect();
+    let ours = root.is_empty() || root.ends_with("Response");
+    (ours && !text.trim_end().ends_with(&format!("</{root}>"))).then_some(root)
 }
 
 /// `service:Api` of a request. The services asked through here put the name into the form they send; a request that has none is not known to read.
@@ -182,7 +225,6 @@ fn name(request: &HttpRequest) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_smithy_types::body::SdkBody;
 
     #[test]
     fn a_bucket_lends_what_it_has_not() {
@@ -212,9 +254,63 @@ mod tests {
         assert_eq!(named("{\"Action\":1}"), "unknown:GET");
     }
 
+    /// Answers everything, and says what it was asked.
+    #[derive(Clone, Debug, Default)]
+    struct Heard(Arc<Mutex<Vec<String>>>);
+
+    impl HttpConnector for Heard {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            unpoisoned(&self.0).push(name(&request));
+            let body = SdkBody::from("<Response></Response>");
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), body)))
+        }
+    }
+
+    #[tokio::test]
+    async fn who_only_looks_sends_no_change() {
+        for (read_only, heard) in [(true, "ec2:DescribeTags"), (false, "ec2:DescribeTags ec2:CreateTags autoscaling:SetDesiredCapacity")] {
+            let inner = Heard::default();
+            let told = inner.clone();
+            let politeness = Arc::new(Politeness::new(read_only, 50));
+            let client = PoliteClient {
+                inner: aws_smithy_runtime_api::client::http::http_client_fn(|_, _| SharedHttpConnector::new(Heard::default())),
+                account: AccountId::new("111122223333").unwrap(),
+                region: Region::new("eu-west-1").unwrap(),
+                politeness: Arc::clone(&politeness),
+            };
+            let polite = PoliteConnector { client, inner: SharedHttpConnector::new(inner) };
+            let ask = |body: &str| polite.call(HttpRequest::new(SdkBody::from(body)));
+            assert!(ask("Action=DescribeTags&Version=2016-11-15").await.is_ok());
+            for change in ["Action=CreateTags&Version=2016-11-15", "Action=SetDesiredCapacity&Version=2011-01-01"] {
+                let answer = ask(change).await;
+                assert_eq!(answer.is_err_and(|e| e.is_user() && e.to_string() != ""), read_only);
+            }
+            assert_eq!(unpoisoned(&told.0).join(" "), heard);
+            assert_eq!(politeness.counts().len(), if read_only { 1 } else { 3 });
+        }
+    }
+
+    #[test]
+    fn an_answer_that_broke_off_is_none() {
+        for (body, root) in [
+            ("<?xml version=\"1.0\"?>\n<DescribeSubnetsResponse xmlns=\"x\"><a/></DescribeSubnetsResponse>\n", None),
+            ("<?xml version=\"1.0\"?>\n<DescribeSubnetsResponse xmlns=\"x\"><subnetSet><item>", Some("DescribeSubnetsResponse")),
+            ("<?xml version=\"1.0\"?><ErrorResponse><Error><Code>Thrott", Some("ErrorResponse")),
+            ("<Response><Errors/></Response>", None),
+            ("<Response><Errors/></Respon", Some("Response")),
+            ("<!doctype html><html><p>busy", None),
+            ("", None),
+            ("busy", None),
+            ("<", None),
+            ("<?xml", None),
+        ] {
+            assert_eq!(broken_off(body.as_bytes()).as_deref(), root, "{body}");
+        }
+    }
+
     #[test]
     fn accounts_regions_and_apis_have_their_own_turns() {
-        let politeness = Politeness::new(false);
+        let politeness = Politeness::new(false, 50);
         let account = |id: &str| AccountId::new(id).unwrap();
         let (here, there) = (Region::new("eu-west-1").unwrap(), Region::new("eu-west-3").unwrap());
         let ask = |id: &str, region: &Region, api: &str| politeness.turn(&account(id), region, api) > Duration::ZERO;

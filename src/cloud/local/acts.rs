@@ -76,10 +76,11 @@ impl Group {
             Act::Reclaim(_, n) => self.lose(*n, Some(Market::Spot), now),
             Act::Terminate(_, n) => self.lose(*n, None, now),
             Act::Detach(_, n) => {
+                // It runs on, and AWS no longer shows it with the group: whose it was cannot be told.
                 for id in self.chosen(*n, None) {
-                    if let Some(machine) = self.machines.get_mut(&id) {
-                        machine.lifecycle = Lifecycle::Detached;
-                    }
+                    self.node_mut(&id).into_iter().for_each(|node| node.cordoned = true);
+                    self.empty(&id, now);
+                    self.machines.remove(&id);
                 }
                 self.settle(now);
             }

@@ -153,6 +153,11 @@ impl Group {
         zones.into_iter().min_by_key(|(_, members)| *members).map_or_else(String::new, |(zone, _)| zone)
     }
 
+    /// Its zones.
+    pub(super) fn zones(&self) -> std::collections::BTreeSet<String> {
+        self.fields.vpc_zone_identifier.iter().map(|subnet| zone_of(subnet)).collect()
+    }
+
     /// Spot or on-demand, so that the members keep to the group's distribution (percentages are rounded up, as AWS does).
     fn next_market(&self, data: &LaunchTemplateData) -> Market {
         let Some(policy) = &self.fields.mixed_instances_policy else {

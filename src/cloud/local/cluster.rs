@@ -233,6 +233,12 @@ impl Cluster {
         }
     }
 
+    /// Adds the outlines of the groups that carry the tag of `cluster`.
+    pub(super) fn outline(&self, cluster: &str, into: &mut LiveCluster) {
+        let mine = self.state.groups.iter().filter(|(_, g)| g.tag("KubernetesCluster") == Some(cluster));
+        into.groups.extend(mine.map(|(name, group)| (name.clone(), group.outline())));
+    }
+
     /// What its Kubernetes API shows.
     pub(super) fn seen(&self, faults: &Faults, into: &mut Seen) {
         for group in self.state.groups.values() {

@@ -27,8 +27,9 @@ pub enum Fault {
     NoRead(ClusterName),
     /// `wrong-account:CLUSTER`: the caller turns out to be in another account than the cluster's.
     WrongAccount(ClusterName),
-    /// `no-capacity-of:TYPE@ZONE` (either may be `*`): AWS has no instance of this type in this zone. A launch then takes
-    /// the next zone, and the next type of its group's list, and is refused only where none is left.
+    /// `no-capacity:GROUP:TYPE@ZONE` (type or zone left out), `no-capacity-of:TYPE@ZONE` for every group (either may be `*`):
+    /// there is no instance of this type in this zone. A launch then takes the next type of its group's list, then the next
+    /// zone, and is refused only where none is left.
     NoCapacityOf(Pool),
     /// `no-answer:N`: every Nth effect does not happen, and is answered with [`crate::cloud::CloudError::Unknown`] (N at least 2).
     NoAnswer(u64),
@@ -38,9 +39,11 @@ pub enum Fault {
     NoKubernetes(ClusterName),
 }
 
-/// Instances that AWS may be out of; none: of every type, in every zone.
+/// Instances that AWS may be out of; none: for every group, of every type, in every zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
+    /// The group.
+    pub group: Option<String>,
     /// e.g. `m5.large`.
     pub instance_type: Option<String>,
     /// Availability zone, e.g. `eu-west-3a`.
@@ -81,6 +84,7 @@ impl FromStr for Fault {
             "sick-image" => Ok(Fault::SickImage(name("sick-image:IMAGE")?)),
             "sick-pods" => Ok(Fault::SickPods(name("sick-pods:IMAGE")?)),
             "dead-image" => Ok(Fault::DeadImage(name("dead-image:IMAGE")?)),
+            "no-capacity" if value.contains(':') => no_capacity_of(value).ok_or_else(|| form("no-capacity:GROUP:TYPE@ZONE, type or zone left out")),
             "no-capacity" => Ok(Fault::NoCapacity(name("no-capacity:GROUP")?)),
             "stuck-drain" => Ok(Fault::StuckDrain(name("stuck-drain:GROUP")?)),
             "slow-boot" => slow_boot(value).ok_or_else(|| form("slow-boot:GROUP:SECONDS")),
@@ -98,6 +102,14 @@ impl FromStr for Fault {
     }
 }
 
+fn no_capacity_of(value: &str) -> Option<Fault> {
+    let (group, what) = value.split_once(':')?;
+    let (instance_type, zone) = what.split_once('@').unwrap_or((what, ""));
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let fault = Fault::NoCapacityOf(Pool { group: Some(given(group)?), instance_type: given(instance_type), zone: given(zone) });
+    (!what.is_empty() && what != "@").then_some(fault)
+}
+
 fn slow_boot(value: &str) -> Option<Fault> {
     let (group, seconds) = value.rsplit_once(':')?;
     let seconds = seconds.parse::<u32>().ok()?;
@@ -108,7 +120,7 @@ fn pool(value: &str) -> Option<Fault> {
     let (instance_type, zone) = value.split_once('@')?;
     let named = |text: &str| (text != "*").then(|| text.to_owned());
     let whole = !instance_type.is_empty() && !zone.is_empty();
-    whole.then(|| Fault::NoCapacityOf(Pool { instance_type: named(instance_type), zone: named(zone) }))
+    whole.then(|| Fault::NoCapacityOf(Pool { group: None, instance_type: named(instance_type), zone: named(zone) }))
 }
 
 /// What an instance of an image comes to.
@@ -162,8 +174,26 @@ impl Faults {
     }
 
     /// `names`: everything the group answers to.
-    pub(super) fn no_capacity(&self, names: &[&str]) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::NoCapacity(group) if names.contains(&group.as_str())))
+    pub(super) fn no_capacity(&self, names: &[&str], instance_type: &str, zone: &str) -> bool {
+        let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
+        self.0.iter().any(|f| match f {
+            Fault::NoCapacity(group) => names.contains(&group.as_str()),
+            Fault::NoCapacityOf(Pool { group, instance_type: t, zone: z }) => {
+                group.as_ref().is_none_or(|g| names.contains(&g.as_str())) && is(t, instance_type) && is(z, zone)
+            }
+            Fault::SickImage(_)
+            | Fault::SickPods(_)
+            | Fault::NoAnswer(_)
+            | Fault::NoKubernetes(_)
+            | Fault::ExpiredCredentials
+            | Fault::DeadImage(_)
+            | Fault::StuckDrain(_)
+            | Fault::SlowBoot(..)
+            | Fault::Throttle(_)
+            | Fault::LostAnswer(_)
+            | Fault::NoRead(_)
+            | Fault::WrongAccount(_) => false,
+        })
     }
 
     pub(super) fn stuck_drain(&self, names: &[&str]) -> bool {
@@ -198,12 +228,6 @@ impl Faults {
     /// Whether the answer to the `effect`th effect (from 1) gets lost.
     pub(super) fn loses(&self, effect: u64) -> bool {
         self.0.iter().any(|f| matches!(f, Fault::LostAnswer(n) if effect.is_multiple_of(*n)))
-    }
-
-    /// Whether AWS is out of instances of this type in this zone.
-    pub(super) fn is_out_of(&self, instance_type: &str, zone: &str) -> bool {
-        let meant = |name: &Option<String>, is: &str| name.as_ref().is_none_or(|n| n == is);
-        self.0.iter().any(|f| matches!(f, Fault::NoCapacityOf(pool) if meant(&pool.instance_type, instance_type) && meant(&pool.zone, zone)))
     }
 
     /// Whether the `effect`th effect (from 1) never reaches AWS.
@@ -245,6 +269,12 @@ mod tests {
             ("sick-image:ami-1", "SickImage(\"ami-1\")"),
             ("dead-image:099720109477/ubuntu:24.04", "DeadImage(\"099720109477/ubuntu:24.04\")"),
             ("no-capacity:nodes.a.b", "NoCapacity(\"nodes.a.b\")"),
+            (
+                "no-capacity:nodes:m5.large@eu-west-3a",
+                "NoCapacityOf(Pool { group: Some(\"nodes\"), instance_type: Some(\"m5.large\"), zone: Some(\"eu-west-3a\") })",
+            ),
+            ("no-capacity:nodes:@eu-west-3a", "NoCapacityOf(Pool { group: Some(\"nodes\"), instance_type: None, zone: Some(\"eu-west-3a\") })"),
+            ("no-capacity:nodes:", "fault `no-capacity:nodes:` is written no-capacity:GROUP:TYPE@ZONE, type or zone left out"),
             ("slow-boot:nodes:600", "SlowBoot(\"nodes\", Span(600000))"),
             ("slow-boot:nodes", "fault `slow-boot:nodes` is written slow-boot:GROUP:SECONDS"),
             ("slow-boot::5", "fault `slow-boot::5` is written slow-boot:GROUP:SECONDS"),
@@ -253,7 +283,7 @@ mod tests {
             ("lost-answer:x", "fault `lost-answer:x` is written lost-answer:N, N at least 2"),
             ("no-read:a.b", "NoRead(ClusterName(\"a.b\"))"),
             ("stuck-drain", "fault `stuck-drain` is written stuck-drain:GROUP"),
-            ("no-capacity-of:m5.large@*", "NoCapacityOf(Pool { instance_type: Some(\"m5.large\"), zone: None })"),
+            ("no-capacity-of:m5.large@*", "NoCapacityOf(Pool { group: None, instance_type: Some(\"m5.large\"), zone: None })"),
             ("no-capacity-of:m5.large", "fault `no-capacity-of:m5.large` is written no-capacity-of:TYPE@ZONE, either of them * for all"),
             ("no-answer:2", "NoAnswer(2)"),
             ("expired-credentials", "ExpiredCredentials"),

@@ -85,6 +85,8 @@ pub(super) struct Record {
 pub(super) enum Work {
     /// The launch of this number.
     Launch(u64),
+    /// A part of the launch of this number that was refused.
+    Refused(u64),
     /// The end of the instance of this number.
     End(u64),
 }
@@ -249,11 +251,11 @@ impl Group {
             Lifecycle::Terminating => return Ok(Outcome::Unchanged(Applied::Already)),
             Lifecycle::Detached => {}
             Lifecycle::Pending | Lifecycle::InService | Lifecycle::Standby | Lifecycle::Warmed => {
-                if decrement && self.desired <= self.fields.min_size {
-                    let least = self.fields.min_size;
-                    let message =
-                        format!("ValidationError: desired capacity is min size {least}; ending {instance} without replacement would go below");
-                    return Err(refused(self.name(), message));
+                let (name, desired) = (self.name(), self.desired);
+                if decrement && desired <= self.fields.min_size {
+                    return Ok(moved(format!(
+                        "{name} has desired capacity {desired}, its minimum: ending {instance} without replacement would go below"
+                    )));
                 }
                 self.desired -= u32::from(decrement);
             }
@@ -294,7 +296,41 @@ impl Group {
             activities: self.activities.iter().map(|r| r.activity.clone()).collect(),
             suspended: self.fields.suspended_processes.clone(),
             refresh: None,
+            by_hand: BTreeMap::new(),
         })
+    }
+
+    /// Sizes, instances and nothing that is only written down: of a reading most of the work is in templates, tags and activities.
+    pub(super) fn outline(&self) -> LiveGroup {
+        let fields = AutoScalingGroup {
+            auto_scaling_group_name: self.fields.auto_scaling_group_name.clone(),
+            min_size: self.fields.min_size,
+            max_size: self.fields.max_size,
+            vpc_zone_identifier: BTreeSet::new(),
+            new_instances_protected_from_scale_in: self.fields.new_instances_protected_from_scale_in,
+            tags: Vec::new(),
+            enabled_metrics: self.fields.enabled_metrics.clone(),
+            mixed_instances_policy: None,
+            max_instance_lifetime: None,
+            suspended_processes: BTreeSet::new(),
+            load_balancer_names: BTreeSet::new(),
+            target_group_arns: BTreeSet::new(),
+            capacity_rebalance: None,
+            warm_pool: None,
+        };
+        LiveGroup {
+            group: fields,
+            hooks: BTreeMap::new(),
+            desired: self.desired,
+            version: VersionRef::Number(self.version),
+            versions: BTreeMap::new(),
+            latest_version: 0,
+            instances: self.machines.iter().map(|(id, m)| (id.clone(), m.live())).collect(),
+            activities: Vec::new(),
+            suspended: self.fields.suspended_processes.clone(),
+            refresh: None,
+            by_hand: BTreeMap::new(),
+        }
     }
 
     /// Launch template versions that it and its instances refer to.

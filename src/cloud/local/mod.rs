@@ -17,7 +17,6 @@ mod index;
 mod kept;
 mod kubernetes;
 mod playing;
-mod pools;
 mod refresh;
 mod scenario;
 mod simulate;

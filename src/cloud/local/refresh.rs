@@ -52,6 +52,11 @@ impl Run {
         if self.status == RefreshStatus::RollbackInProgress { self.previous } else { self.version }
     }
 
+    /// Instances that are replaced at a checkpoint, at least one.
+    fn due(&self, checkpoint: u32) -> usize {
+        (self.total.saturating_mul(usize::try_from(checkpoint).unwrap_or(100)) / 100).max(1)
+    }
+
     fn end(&mut self, status: RefreshStatus, reason: Option<String>) {
         (self.status, self.reason, self.next, self.extra) = (status, reason, None, 0);
     }
@@ -204,8 +209,8 @@ impl Group {
             return run.end(failed, Some(format!("{} instances are left to be replaced and nothing has moved for {GIVES_UP}", left.len())));
         }
         let back = run.status == RefreshStatus::RollbackInProgress;
-        let done = percent(run.total.saturating_sub(left.len()), run.total);
-        let reached = run.preferences.checkpoints.iter().copied().filter(|c| *c < 100 && *c <= done && !back).max().unwrap_or(0);
+        let done = run.total.saturating_sub(left.len());
+        let reached = run.preferences.checkpoints.iter().copied().filter(|c| *c < 100 && run.due(*c) <= done && !back).max().unwrap_or(0);
         if reached > run.checkpoint && healthy >= wanted {
             (run.checkpoint, run.next, run.moved_at) = (reached, Some(now + run.preferences.checkpoint_delay + TICK), now);
             return;
@@ -223,8 +228,7 @@ impl Group {
         let room = if run.preferences.max_healthy_percent > 100 || least >= desired { room.max(1) } else { room };
         // A checkpoint is not overshot.
         let stop = run.preferences.checkpoints.iter().copied().find(|c| *c > run.checkpoint).unwrap_or(100);
-        let until = run.total.saturating_mul(usize::try_from(stop).unwrap_or(100)).div_ceil(100);
-        let mut may = until.saturating_sub(run.total.saturating_sub(left.len()));
+        let mut may = run.due(stop).saturating_sub(run.total.saturating_sub(left.len()));
         let mut rest = left.len();
         for id in left {
             let serves = self.machines.get(id).is_some_and(|m| m.lifecycle == Lifecycle::InService);

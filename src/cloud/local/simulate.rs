@@ -119,18 +119,39 @@ impl Group {
             let message = format!("You must use a valid launch template version: {} has none of number {}", self.template, self.version);
             return self.put_off(work, now, ActivityStatus::Failed, message);
         };
-        let wanted = self.machine(number, version, now);
-        let refusal = no_capacity(&wanted);
-        let found = if around.faults.no_capacity(&self.names()) { None } else { self.with_capacity(wanted, &version.data, around.faults) };
-        let Some(mut machine) = found else {
-            return self.put_off(work, now, ActivityStatus::NoCapacity, refusal);
-        };
+        let mut machine = self.machine(number, version, now);
+        let refused = self.find_capacity(&mut machine, around.faults);
+        if let Some((last, others)) = refused.split_last() {
+            for message in others {
+                self.note(Work::Refused(number), now, ActivityStatus::NoCapacity, message.clone());
+            }
+            return self.put_off(work, now, ActivityStatus::NoCapacity, last.clone());
+        }
         self.launching.remove(&number);
         let Some(id) = self.instance_id(number) else { return };
         self.foresee(&mut machine, version, around);
         self.forget(work);
         self.note(work, now, ActivityStatus::InProgress, format!("Launching a new EC2 instance: {id}"));
         self.machines.insert(id, machine);
+    }
+
+    /// Goes on to the other types of the group, and then to its other zones, as AWS does. What was refused, when all was.
+    fn find_capacity(&self, machine: &mut Machine, faults: &Faults) -> Vec<String> {
+        let (first_type, first_zone) = (machine.instance_type.clone(), machine.zone.clone());
+        let overrides = self.fields.mixed_instances_policy.iter().flat_map(|p| &p.overrides).filter_map(|o| o.instance_type.clone());
+        let types: Vec<String> = std::iter::once(first_type.clone()).chain(overrides.filter(|t| *t != first_type)).collect();
+        let zones = std::iter::once(first_zone.clone()).chain(self.zones().into_iter().filter(|z| *z != first_zone));
+        let mut refused = Vec::new();
+        for zone in zones {
+            for instance_type in &types {
+                (machine.instance_type, machine.zone) = (instance_type.clone(), zone.clone());
+                if !faults.no_capacity(&self.names(), instance_type, &zone) {
+                    return Vec::new();
+                }
+                refused.push(no_capacity(machine));
+            }
+        }
+        refused
     }
 
     fn put_off(&mut self, work: Work, now: Timestamp, status: ActivityStatus, message: String) {
@@ -168,7 +189,7 @@ impl Machine {
     fn come_into_service(&mut self, id: &InstanceId, now: Timestamp) {
         (self.in_service_at, self.serving_since) = (None, Some(now));
         self.lifecycle = Lifecycle::InService;
-        self.node = node_name(id).map(|name| SimNode::new(name));
+        self.node = node_name(id).map(SimNode::new);
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::document::Document;
 use super::super::file::{
-    ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, KubernetesFile, RateFile, RollingFile, StageFile, WaveFile,
+    ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, KopsFile, KubernetesFile, RateFile, RollingFile, StageFile, WaveFile,
 };
 use super::super::gates::GateFile;
 use super::*;
@@ -28,7 +28,7 @@ fn keys<T: DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
 fn our_schemas_have_the_keys_of_our_files() {
     let fleet: Json = serde_json::from_str(FLEET_SCHEMA).unwrap();
     let cluster: Json = serde_json::from_str(CLUSTER_SCHEMA).unwrap();
-    let cases: [(&Json, &str, Vec<String>); 12] = [
+    let cases: [(&Json, &str, Vec<String>); 13] = [
         (&fleet, "", keys::<FleetFile>()),
         (&fleet, "/$defs/stage", keys::<StageFile>()),
         (&fleet, "/$defs/by_environment", keys::<ByEnvironment>()),
@@ -41,6 +41,7 @@ fn our_schemas_have_the_keys_of_our_files() {
         (&fleet, "/$defs/gate", keys::<GateFile>()),
         (&cluster, "", keys::<ClusterFile>()),
         (&cluster, "/properties/kubernetes", keys::<KubernetesFile>()),
+        (&cluster, "/properties/kops", keys::<KopsFile>()),
     ];
     for (schema, pointer, known) in cases {
         let place = schema.pointer(pointer).unwrap();
@@ -72,6 +73,7 @@ fn our_schemas_require_what_our_files_require() {
     check::<GateFile>(FLEET_SCHEMA, "/$defs/gate", &json!({"name": "a", "kind": "asg"}));
     check::<ClusterFile>(CLUSTER_SCHEMA, "", &json!({"environment": "a", "region": "b", "account": "111122223333"}));
     check::<KubernetesFile>(CLUSTER_SCHEMA, "/properties/kubernetes", &json!({"context": "a"}));
+    check::<KopsFile>(CLUSTER_SCHEMA, "/properties/kops", &json!({"state_store": "s3://a"}));
 }
 
 #[test]

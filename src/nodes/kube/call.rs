@@ -83,6 +83,7 @@ async fn pages<K: Clone + DeserializeOwned + std::fmt::Debug>(api: &Api<K>, sele
 }
 
 /// A failure in our words.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are kube's: what it adds is one more way to get no answer")]
 pub(super) fn fault(error: &Error) -> Fault {
     match error {
         Error::Api(status) => {
@@ -107,6 +108,7 @@ pub(super) fn fault(error: &Error) -> Fault {
 }
 
 /// What a credential plugin came to. The whole command and its output may hold secrets: only the end of what it says to people is told.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are kube's: what it adds is one more way to have no credentials")]
 fn plugin(error: &AuthError) -> String {
     match error {
         AuthError::AuthExecRun { out, .. } => {

@@ -53,7 +53,7 @@ pub(super) async fn connect(access: &Access, kubeconfig: Option<&Path>, foreign:
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let system = call(|| namespaces.get("kube-system")).await.map_err(|fault| match fault {
         Fault::Refused(why) => Fault::Refused(format!("which cluster it is cannot be seen (get namespaces): {why}")),
-        other => other,
+        other @ (Fault::Silent(_) | Fault::Unauthorized(_) | Fault::Busy(_) | Fault::Gone | Fault::Conflict(_) | Fault::Stranger(_)) => other,
     })?;
     let uid = system.metadata.uid.filter(|uid| !uid.is_empty()).ok_or_else(|| Fault::Stranger("its namespace kube-system has no uid".into()))?;
     if let Some(known) = access.uid.as_ref().filter(|known| **known != uid) {

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Event, Scope, StepId, StepResult, Verdict};
-use super::{Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending, GroupProgress, GroupState, Intent, Progress, Stuck};
+use super::{
+    Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending, GroupProgress, GroupState, Intent, Progress, RefreshSeen,
+    Stuck,
+};
 use crate::model::{Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Timestamp};
 
 impl Progress {
@@ -18,7 +21,7 @@ impl Progress {
             Event::StagePassed { stage } => once(&mut self.stages_passed, stage.clone(), "stage passed")?,
             Event::WaveStarted { stage, wave } => once(&mut self.waves_started, (stage.clone(), *wave), "wave started")?,
             Event::WavePassed { stage, wave } => once(&mut self.waves_passed, (stage.clone(), *wave), "wave passed")?,
-            Event::Intent { step, cluster, group, effect } => self.intent(*step, cluster, group, effect)?,
+            Event::Intent { step, cluster, group, effect } => self.intent(*step, cluster, group, effect, at)?,
             Event::Outcome { step, result } => self.outcome(*step, result, at)?,
             Event::Failed { cluster, group, why } => self.failure = Some((cluster.clone(), group.clone(), why.clone())),
             Event::Held => self.held = true,
@@ -32,7 +35,7 @@ impl Progress {
                 self.stuck = Some(Stuck { cluster: cluster.clone(), group: group.clone(), why: why.clone(), advice: advice.clone() });
             }
             Event::Resumed { .. } => self.resumed(at),
-            Event::Paused { .. } => {}
+            Event::LockTaken { .. } | Event::Paused { .. } => {}
             Event::Finished => self.ending = Some(Ending::Finished),
             Event::RolledBack => self.ending = Some(Ending::RolledBack),
             Event::Aborted => self.ending = Some(Ending::Aborted),
@@ -71,6 +74,11 @@ impl Progress {
             | Event::SetAside { .. }
             | Event::DrainAbandoned { .. }
             | Event::SurgeTaken { .. }
+            | Event::Refreshed { .. }
+            | Event::NoCapacity { .. }
+            | Event::CapacityBack { .. }
+            | Event::Borrowed { .. }
+            | Event::Lending { .. }
             | Event::GroupDone { .. } => self.group_event(event, at)?,
         }
         Ok(())
@@ -104,6 +112,20 @@ impl Progress {
                 group.detached.remove(instance);
             }
             Event::SurgeTaken { cluster, group, left } => self.touch(cluster, group, at)?.surge = *left,
+            Event::Refreshed { cluster, group, percentage } => {
+                if let Some(seen) = &mut self.touch(cluster, group, at)?.refresh {
+                    seen.percentage = Some(*percentage);
+                }
+            }
+            Event::NoCapacity { cluster, group, since, why } => {
+                self.touch(cluster, group, at)?.no_capacity = Some((*since, why.clone()));
+            }
+            Event::CapacityBack { cluster, group } => {
+                let group = self.touch(cluster, group, at)?;
+                (group.no_capacity, group.borrowed) = (None, None);
+            }
+            Event::Borrowed { cluster, group, .. } => self.touch(cluster, group, at)?.borrowed = Some(at),
+            Event::Lending { cluster, group, .. } => self.touch(cluster, group, at)?.lend(at),
             Event::GroupDone { cluster, group } => self.touch(cluster, group, at)?.finish(),
             Event::Started { .. }
             | Event::Approved { .. }
@@ -126,6 +148,7 @@ impl Progress {
             | Event::ClusterRestored { .. }
             | Event::Stuck { .. }
             | Event::AbortStarted { .. }
+            | Event::LockTaken { .. }
             | Event::Resumed { .. }
             | Event::Paused { .. }
             | Event::Finished
@@ -165,7 +188,7 @@ impl Progress {
         if retried {
             self.failure = None;
         }
-        self.open.values_mut().for_each(|i| (i.tries, i.doubtful) = (0, true));
+        self.open.values_mut().for_each(|i| (i.tries, i.doubtful, i.asked_at) = (0, true, at));
         for cluster in self.clusters.values_mut() {
             (cluster.moved_at, cluster.resumed_at) = (at, at);
             if retried {
@@ -180,13 +203,14 @@ impl Progress {
         }
     }
 
-    fn intent(&mut self, step: StepId, cluster: &ClusterName, group: &AsgName, effect: &Effect) -> Result<(), String> {
+    fn intent(&mut self, step: StepId, cluster: &ClusterName, group: &AsgName, effect: &Effect, at: Timestamp) -> Result<(), String> {
         if step != self.next_step {
             return Err(format!("step {step} should be step {}", self.next_step));
         }
         self.group(cluster, group)?;
         self.next_step += 1;
-        self.open.insert(step, Intent { cluster: cluster.clone(), group: group.clone(), effect: effect.clone(), tries: 0, doubtful: false });
+        let (cluster, group, effect) = (cluster.clone(), group.clone(), effect.clone());
+        self.open.insert(step, Intent { cluster, group, effect, tries: 0, asked_at: at, doubtful: false });
         Ok(())
     }
 
@@ -196,9 +220,13 @@ impl Progress {
         };
         match result {
             StepResult::Unknown(_) => {
-                (intent.tries, intent.doubtful) = (intent.tries + 1, true);
+                (intent.tries, intent.doubtful, intent.asked_at) = (intent.tries + 1, true, at);
                 self.open.insert(step, intent);
             }
+            StepResult::GivenUp(_) if matches!(intent.effect, Effect::Cloud(CloudEffect::Terminate { .. })) => {}
+            StepResult::GivenUp(_) => return Err(format!("step {step} cannot be given up: only the end of an instance can")),
+            // What only tidies up is no reason to turn round.
+            StepResult::Refused(_) if is_pruning(&intent.effect) => self.group(&intent.cluster, &intent.group)?.pruned = true,
             StepResult::Refused(why) => self.group(&intent.cluster, &intent.group)?.refused = Some(why.clone()),
             StepResult::Applied(Applied::Moved(found)) => self.moved(&intent, found)?,
             StepResult::Applied(applied @ (Applied::Done | Applied::Already | Applied::Version(_))) => self.happened(&intent, applied, at)?,
@@ -289,6 +317,13 @@ impl GroupProgress {
         self.tainted.clear();
         self.set_aside.clear();
         self.suspended.clear();
+        (self.no_capacity, self.borrowed, self.lending) = (None, None, false);
+    }
+
+    /// Its own change is done: what it adds from now on stands in for another group.
+    fn lend(&mut self, at: Timestamp) {
+        (self.state, self.touched, self.lending) = (GroupState::Rolling(at), true, true);
+        (self.canary_up, self.canary_proven) = (None, true);
     }
 
     fn cloud_effect(&mut self, effect: &CloudEffect, applied: &Applied, ours: bool) {
@@ -322,11 +357,9 @@ impl GroupProgress {
                 self.removed(u32::from(*decrement && ours));
             }
             CloudEffect::DeleteGroup { .. } => self.deleted = true,
-            CloudEffect::PruneVersions { .. }
-            | CloudEffect::Protect { .. }
-            | CloudEffect::StartRefresh { .. }
-            | CloudEffect::CancelRefresh { .. }
-            | CloudEffect::RollbackRefresh { .. } => {}
+            CloudEffect::PruneVersions { .. } => self.pruned = true,
+            CloudEffect::StartRefresh { version, .. } => self.refresh = Some(RefreshSeen { version: *version, percentage: None }),
+            CloudEffect::Protect { .. } | CloudEffect::CancelRefresh { .. } | CloudEffect::RollbackRefresh { .. } => {}
         }
     }
 
@@ -358,6 +391,10 @@ impl GroupProgress {
             NodeEffect::Untaint { nodes } => self.tainted.retain(|n| !nodes.contains(n)),
         }
     }
+}
+
+fn is_pruning(effect: &Effect) -> bool {
+    matches!(effect, Effect::Cloud(CloudEffect::PruneVersions { .. }))
 }
 
 fn once<T: Ord>(set: &mut BTreeSet<T>, item: T, what: &str) -> Result<(), String> {

@@ -100,6 +100,8 @@ pub struct Intent {
     pub effect: Effect,
     /// How often it was tried without an answer.
     pub tries: u32,
+    /// When it was last written down, tried or taken up again.
+    pub asked_at: Timestamp,
     /// An earlier attempt may have got through: what is found done already is then taken for ours.
     pub doubtful: bool,
 }
@@ -196,6 +198,16 @@ pub struct GroupProgress {
     pub canary_proven: bool,
     /// How often an instance of the canary went while it baked.
     pub canary_lost: u32,
+    /// The instance refresh that was started on the way it goes now: to which version, and what was last seen of it.
+    pub refresh: Option<RefreshSeen>,
+    /// Old launch template versions are pruned, or that was refused.
+    pub pruned: bool,
+    /// Launches that AWS refuses for want of capacity: since when, and its words.
+    pub no_capacity: Option<(Timestamp, String)>,
+    /// Since when it borrows from its on-demand twin.
+    pub borrowed: Option<Timestamp>,
+    /// It stands in for the group it lends to: its surge, or a part of it, stays until that one has its own capacity.
+    pub lending: bool,
     /// Processes we suspended.
     pub suspended: BTreeSet<String>,
     /// Desired capacity that we added and have not given back.
@@ -216,6 +228,15 @@ pub struct GroupProgress {
     pub refused: Option<String>,
     /// How often in a row somebody else moved desired capacity, or an instance, before we could.
     pub raced: u32,
+}
+
+/// An instance refresh of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshSeen {
+    /// To which version.
+    pub version: u64,
+    /// How far it was when last looked at, in percent; none before the first look.
+    pub percentage: Option<u32>,
 }
 
 /// A drain under way.
@@ -256,6 +277,11 @@ impl GroupProgress {
             canary_up: None,
             canary_proven: false,
             canary_lost: 0,
+            refresh: None,
+            pruned: false,
+            no_capacity: None,
+            borrowed: None,
+            lending: false,
             suspended: BTreeSet::new(),
             surge: 0,
             taken: 0,
@@ -283,6 +309,7 @@ impl GroupProgress {
         (self.canary_up, self.canary_proven) = (None, true);
         self.set_aside.clear();
         (self.moved, self.refused, self.raced) = (None, None, 0);
+        (self.refresh, self.no_capacity, self.borrowed) = (None, None, None);
     }
 }
 
@@ -321,6 +348,12 @@ impl Progress {
             rollback_asked: None,
             ending: None,
         }
+    }
+
+    /// How many waves of a stage have passed: they pass one after the other.
+    pub fn waves_through(&self, stage: &StageName) -> usize {
+        let mine = (stage.clone(), 0)..=(stage.clone(), usize::MAX);
+        self.waves_passed.range(mine).next_back().map_or(0, |(_, last)| last.saturating_add(1))
     }
 
     /// Processes that this rollout holds suspended, by group. Until it ends they are no difference between git and the live state.

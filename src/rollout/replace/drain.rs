@@ -1,10 +1,10 @@
 //! Draining the instances that have to go, and ending them: one step of each drain a round, new ones within every limit. Never acts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::gate::Readiness;
 use super::super::next::{Budget, Out};
-use super::super::{Cordoned, Drain, Event};
+use super::super::{Cordoned, Drain, Event, twin};
 use super::{Work, is_detached, missing, present};
 use crate::fleet::OnTimeout;
 use crate::kops::Role;
@@ -34,7 +34,7 @@ impl Work<'_> {
     /// One drain's next step.
     fn go_on(&self, id: &InstanceId, drain: &Drain, left: &mut Left, budget: &mut Budget, out: &mut Out<'_>) {
         let Some((name, node)) = self.view.nodes.of(id) else {
-            return self.terminate(id, left, out);
+            return self.terminate(id, left, budget, out);
         };
         if drain.node.as_ref() != Some(name) {
             // It registered only after the drain began: what is done to the node has to be booked on it.
@@ -44,12 +44,13 @@ impl Work<'_> {
         if node.evictable_pods > 0 && self.view.waited(drain.since) > policy.timeout {
             return self.timed_out(id, drain, node, budget, out);
         }
-        if drain.cordoned == Cordoned::No {
+        // A node that somebody gave back in the meantime takes pods again: it is ours to cordon once more.
+        if drain.cordoned == Cordoned::No || !node.cordoned {
             out.node_step(self.view, NodeEffect::Cordon { node: name.clone() });
         } else if node.evictable_pods > 0 {
             self.ask(drain, name, node, Span::ZERO, drain.since + policy.timeout, out);
         } else {
-            self.terminate(id, left, out);
+            self.terminate(id, left, budget, out);
         }
     }
 
@@ -79,11 +80,10 @@ impl Work<'_> {
 
     /// What holds the drain, by name: node, pods, their owners, their budgets, and since when.
     fn overdue(&self, id: &InstanceId, drain: &Drain, node: &Node) -> String {
-        const SHOWN: usize = 10;
-        let held = self.held(node);
-        let shown: Vec<String> = held.iter().take(SHOWN).map(ToString::to_string).collect();
-        let more = if held.len() > SHOWN { format!(", and {} more", held.len() - SHOWN) } else { String::new() };
-        let held = if held.is_empty() { format!("{} pods are left", node.evictable_pods) } else { format!("held: {}{more}", shown.join(", ")) };
+        let held = match listed(&self.held(node)) {
+            none if none.is_empty() => format!("{} pods are left, {} of them on their way out", node.evictable_pods, node.leaving_pods),
+            held => format!("held: {held}"),
+        };
         format!(
             "the drain of {} ({id}), begun at {}, did not end within {}: {held}",
             drain.node.as_ref().map_or("a node", |n| n.as_str()),
@@ -137,7 +137,12 @@ impl Work<'_> {
         self.ask(drain, name, node, ASK_AGAIN, self.view.now + ASK_AGAIN, out);
     }
 
-    fn terminate(&self, id: &InstanceId, left: &mut Left, out: &mut Out<'_>) {
+    /// Ends an instance that is drained, once there is a place for it in the rate's window.
+    fn terminate(&self, id: &InstanceId, left: &mut Left, budget: &mut Budget, out: &mut Out<'_>) {
+        if budget.ends == 0 {
+            return out.wait(self.view, format!("{id} is drained and ends when the cluster's disruption rate allows it"), budget.rate_back);
+        }
+        budget.ends -= 1;
         let detached = is_detached(self.live, id);
         let decrement = !detached && (self.retiring || left.surge >= left.in_group);
         if !detached {
@@ -160,16 +165,22 @@ impl Work<'_> {
             if waits || !self.canary_allows(proven, running) {
                 continue;
             }
+            // However many stand in: no more at a time than with its own surge.
+            let apart = self.view.group.borrowed.is_some() || self.view.group.lending;
+            if apart && running >= usize::try_from(self.parallel()).unwrap_or(1) {
+                break;
+            }
             let works = ready.contains(id);
             let begun = running - group.drains.len();
             if !self.enough(ready.len().saturating_sub(usize::from(works)), begun, instance, works) {
                 continue;
             }
-            if budget.rate == 0 {
+            // Where nothing is added a drained node is missing, and shall not be for longer than it has to.
+            if (if self.may_surge() > 0 { budget.ahead } else { budget.rate }) == 0 {
                 out.wait(self.view, "the cluster's disruption rate is used up".into(), budget.rate_back);
                 break;
             }
-            budget.rate -= 1;
+            (budget.rate, budget.ahead) = (budget.rate.saturating_sub(1), budget.ahead.saturating_sub(1));
             running += 1;
             ready.remove(id);
             let node = self.view.nodes.of(id).map(|(name, _)| name.clone());
@@ -200,7 +211,8 @@ impl Work<'_> {
             Role::ApiServer | Role::Node | Role::Bastion => rolling.max_unavailable.unavailable_of(self.base()).max(1),
         };
         let at_least = self.base().saturating_sub(allowed);
-        left >= usize::try_from(at_least).unwrap_or(usize::MAX)
+        let stand_ins = usize::try_from(twin::stand_ins(self.view)).unwrap_or(0);
+        left.saturating_add(stand_ins) >= usize::try_from(at_least).unwrap_or(usize::MAX)
     }
 
     fn parallel(&self) -> u32 {
@@ -219,6 +231,22 @@ impl Work<'_> {
     fn canary_allows(&self, proven: bool, running: usize) -> bool {
         let coming = self.surge_limit(false).saturating_sub(self.used());
         let new = present(self.live).filter(|(id, _)| !self.outdated.contains(*id)).count() + missing(self.live) + running;
-        proven || new.saturating_add(usize::try_from(coming).unwrap_or(usize::MAX)) < self.canary_size()
+        // Where the twin's instances take over, nothing unproven does.
+        proven || twin::stand_ins(self.view) > 0 || new.saturating_add(usize::try_from(coming).unwrap_or(usize::MAX)) < self.canary_size()
     }
+}
+
+/// Pods that are held, those of one owner and one reason together: `web/api-1, web/api-2 and 3 more (of StatefulSet web/api) by disruption budget web/api`.
+fn listed(held: &[&PodBlock]) -> String {
+    const SHOWN: usize = 3;
+    let mut together: BTreeMap<(&Hold, Option<&str>), Vec<&str>> = BTreeMap::new();
+    for block in held {
+        together.entry((&block.hold, block.owner.as_deref())).or_default().push(&block.pod);
+    }
+    let one = |((hold, owner), pods): ((&Hold, Option<&str>), Vec<&str>)| {
+        let more = if pods.len() > SHOWN { format!(" and {} more", pods.len() - SHOWN) } else { String::new() };
+        let owner = owner.map(|o| format!(" (of {o})")).unwrap_or_default();
+        format!("{}{more}{owner} by {hold}", pods.into_iter().take(SHOWN).collect::<Vec<_>>().join(", "))
+    };
+    together.into_iter().map(one).collect::<Vec<_>>().join("; ")
 }

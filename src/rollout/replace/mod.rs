@@ -5,22 +5,25 @@
 //! capacity with them. Where a group stands at its maximum, an instance is detached instead: the group then launches
 //! its replacement while the old one still works. Control-plane groups do neither: one instance, one at a time.
 
-mod canary;
 mod drain;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::gate::{self, Readiness};
+use super::capacity::{self, Answer};
+use super::gate::Readiness;
 use super::group::{Mode, View, late, present};
 use super::next::{Budget, Out};
-use super::{Cordoned, Event, GroupState};
+use super::twin::Loan;
+use super::{Cordoned, Event, GroupState, canary, refresh, twin};
 use crate::kops::Role;
-use crate::model::{ActivityStatus, CloudEffect, Definition, Instance, InstanceId, Lifecycle, LiveGroup, NodeEffect, NodeName};
+use crate::model::{CloudEffect, Definition, Instance, InstanceId, LaunchTemplateData, Lifecycle, LiveGroup, NodeEffect, NodeName, Timestamp};
 
 /// Instances that run something else than `to`, those on their way out aside.
 pub(super) fn outdated(live: &LiveGroup, to: &Definition) -> BTreeSet<InstanceId> {
     let wanted = &to.launch_template.launch_template_data;
-    let good: BTreeSet<u64> = live.versions.iter().filter(|(_, v)| v.data.clone().canonical() == *wanted).map(|(n, _)| *n).collect();
+    // Asked for every group in every round: what differs in its image needs no canonical form to differ.
+    let is_wanted = |data: &LaunchTemplateData| data.image_id == wanted.image_id && (data == wanted || data.clone().canonical() == *wanted);
+    let good: BTreeSet<u64> = live.versions.iter().filter(|(_, v)| is_wanted(&v.data)).map(|(n, _)| *n).collect();
     present(live).filter(|(_, i)| i.version.is_none_or(|v| !good.contains(&v))).map(|(id, _)| id.clone()).collect()
 }
 
@@ -43,6 +46,7 @@ pub(super) fn replace(view: &View<'_>, live: &LiveGroup, outdated: BTreeSet<Inst
 /// Only what is open is given back: drains of instances that may stay, surge, detached instances, suspended processes.
 pub(super) fn heal(view: &View<'_>, budget: &mut Budget, out: &mut Out<'_>) {
     match view.live {
+        Some(live) if refresh::cancelled(view, live, out) => {}
         Some(live) => replace(view, live, BTreeSet::new(), budget, out),
         None => out.done(view),
     }
@@ -68,7 +72,10 @@ struct Work<'a> {
     /// Everything that has to go: outdated ones, detached ones, and new ones that only the surge brought.
     victims: BTreeSet<InstanceId>,
     /// Our surge, as far as it is still out there.
+    out: u32,
+    /// What of it can be given back: all but what stands in for another group.
     surge: u32,
+    loan: Loan,
     /// The most surge that the cluster ever allows.
     most: u32,
     retiring: bool,
@@ -80,7 +87,9 @@ impl<'a> Work<'a> {
         victims
             .extend(view.group.detached.iter().filter(|id| live.instances.get(*id).is_some_and(|i| i.lifecycle != Lifecycle::Terminating)).cloned());
         let in_group = outdated.iter().filter(|id| !is_detached(live, id)).count();
-        let surge = out_there(view.group.surge, live);
+        let there = out_there(view.group.surge, live);
+        let loan = twin::loan(view, there, budget.most);
+        let surge = there.saturating_sub(loan.keep);
         let surplus = usize::try_from(surge).unwrap_or(usize::MAX).saturating_sub(in_group).saturating_sub(missing(live));
         let mut newest: Vec<(&InstanceId, &Instance)> =
             present(live).filter(|(id, i)| !victims.contains(*id) && i.lifecycle != Lifecycle::Detached).collect();
@@ -88,7 +97,7 @@ impl<'a> Work<'a> {
         newest.sort_by_key(|(id, i)| (!view.group.drains.contains_key(*id), std::cmp::Reverse(i.launched_at), (*id).clone()));
         let surplus: Vec<InstanceId> = newest.into_iter().take(surplus).map(|(id, _)| id.clone()).collect();
         victims.extend(surplus);
-        Work { view, live, outdated, victims, surge, most: budget.most, retiring: false }
+        Work { view, live, outdated, victims, out: there, surge, loan, most: budget.most, retiring: false }
     }
 
     /// Drains that are no longer wanted, instances that went by themselves, and surge that never arrived.
@@ -96,9 +105,9 @@ impl<'a> Work<'a> {
         let group = self.view.group;
         let gone = |id: &&InstanceId| self.live.instances.get(*id).is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
         let mut any = false;
-        if self.surge < group.surge {
+        if self.out < group.surge {
             let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
-            out.records.push(Event::SurgeTaken { cluster, group, left: self.surge });
+            out.records.push(Event::SurgeTaken { cluster, group, left: self.out });
             any = true;
         }
         for id in group.detached.iter().chain(group.drains.keys()).filter(gone).collect::<BTreeSet<_>>() {
@@ -114,7 +123,9 @@ impl<'a> Work<'a> {
         }
         any |= self.untaints(out);
         let in_group = self.outdated.iter().filter(|id| !is_detached(self.live, id)).count();
-        let excess = usize::try_from(self.surge).unwrap_or(usize::MAX).saturating_sub(in_group).min(missing(self.live));
+        // Whoever borrows leaves the cluster's surge to the one that stands in.
+        let in_use = if self.view.group.borrowed.is_some() { 0 } else { in_group };
+        let excess = usize::try_from(self.surge).unwrap_or(usize::MAX).saturating_sub(in_use).min(missing(self.live));
         if !any && excess > 0 {
             let (from, excess) = (self.live.desired, u32::try_from(excess).unwrap_or(u32::MAX));
             out.step(self.view, CloudEffect::SetDesired { group: self.view.task.asg.clone(), from, to: from.saturating_sub(excess) });
@@ -160,7 +171,7 @@ impl<'a> Work<'a> {
     /// Nothing left to exchange: processes resume, a canary still has to be proven, then the group is done.
     fn finished(&self, out: &mut Out<'_>) -> bool {
         let group = self.view.group;
-        if !self.victims.is_empty() || self.surge > 0 || !group.drains.is_empty() {
+        if !self.victims.is_empty() || self.out > 0 || self.loan.target.is_some() || !group.drains.is_empty() {
             return false;
         }
         if !group.suspended.is_empty() {
@@ -175,8 +186,8 @@ impl<'a> Work<'a> {
             return true;
         }
         if group.instances > 0 && missing(self.live) > 0 {
-            let refused = gate::refused(self.live, self.since()).map(|m| format!(": {m}")).unwrap_or_default();
-            out.wait(self.view, format!("{} of {} instances launched{refused}", present(self.live).count(), self.live.desired), None);
+            let (refused, until) = self.refused(": ");
+            out.wait(self.view, format!("{} of {} instances launched{refused}", present(self.live).count(), self.live.desired), until);
             return true;
         }
         let new = present(self.live).filter(|(_, i)| i.launched_at >= self.since());
@@ -206,7 +217,7 @@ impl<'a> Work<'a> {
         false
     }
 
-    fn since(&self) -> crate::model::Timestamp {
+    fn since(&self) -> Timestamp {
         match self.view.group.state {
             GroupState::Rolling(since) => since,
             GroupState::Waiting | GroupState::Done => self.view.now,
@@ -222,21 +233,28 @@ impl<'a> Work<'a> {
             out.failed(self.view, why);
             return true;
         }
-        let patience = self.view.task.rolling.ready_timeout;
-        let last_launch = self.live.activities.iter().rposition(|a| a.status == ActivityStatus::Successful).map_or(0, |i| i + 1);
-        let refused = self
-            .live
-            .activities
-            .get(last_launch..)
-            .unwrap_or_default()
-            .iter()
-            .find(|a| a.at >= self.since() && a.status == ActivityStatus::NoCapacity);
-        match refused {
-            Some(first) if missing(self.live) > 0 && self.view.waited(first.at) > patience => {
-                out.failed(self.view, format!("no replacement could be launched for {}: {}", self.view.now.since(first.at), first.message));
+        if missing(self.live) == 0 {
+            return false;
+        }
+        match capacity::answer(self.view, self.live, self.since()) {
+            Answer::GoOn | Answer::Hold => false,
+            Answer::Borrow(twin, why) => {
+                let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
+                out.records.push(Event::Borrowed { cluster, group, twin, why });
                 true
             }
-            Some(_) | None => false,
+            Answer::Fail(why) => {
+                out.failed(self.view, why);
+                true
+            }
+        }
+    }
+
+    /// What AWS refuses while instances are missing, in words, and until when waiting for it is nobody's fault.
+    fn refused(&self, before: &str) -> (String, Option<Timestamp>) {
+        match capacity::refusal(self.live, self.since()).filter(|_| missing(self.live) > 0) {
+            Some(refusal) => (format!("{before}{}", refusal.text()), capacity::held_until(self.view, self.live, self.since())),
+            None => (String::new(), None),
         }
     }
 
@@ -293,7 +311,7 @@ impl<'a> Work<'a> {
     }
 
     fn surge_limit(&self, proven: bool) -> u32 {
-        if self.retiring || self.view.mode == Mode::Heal {
+        if self.retiring || self.view.mode == Mode::Heal || self.view.group.borrowed.is_some() {
             return 0;
         }
         let limit = self.may_surge().min(u32::try_from(self.outdated.len()).unwrap_or(u32::MAX));
@@ -312,9 +330,13 @@ impl<'a> Work<'a> {
 
     fn surge(&self, proven: bool, budget: &mut Budget, out: &mut Out<'_>) {
         let group = self.view.group;
-        let wanted = self.surge_limit(proven).saturating_sub(self.used()).min(budget.surge);
+        let wanted = match self.loan.target {
+            Some(target) => target.saturating_sub(self.out),
+            None => self.surge_limit(proven).saturating_sub(self.used()),
+        };
+        let wanted = wanted.min(budget.surge);
         // Asking for more while what was asked for is refused would only pile up.
-        if wanted == 0 || (missing(self.live) > 0 && gate::refused(self.live, self.since()).is_some()) {
+        if wanted == 0 || (missing(self.live) > 0 && capacity::refusal(self.live, self.since()).is_some()) {
             return;
         }
         let headroom = self.live.group.max_size.saturating_sub(self.live.desired);
@@ -344,15 +366,24 @@ impl<'a> Work<'a> {
     }
 
     fn explain(&self, out: &mut Out<'_>) {
-        let refused = gate::refused(self.live, self.since()).filter(|_| missing(self.live) > 0).map(|m| format!("; {m}")).unwrap_or_default();
+        let (refused, until) = self.refused("; ");
         let mut states: BTreeMap<&str, usize> = BTreeMap::new();
         for (id, i) in present(self.live).filter(|(id, _)| !self.victims.contains(*id)) {
             if let Readiness::NotYet(what) = self.view.nodes.readiness(id, i) {
                 *states.entry(what).or_default() += 1;
             }
         }
+        if self.loan.keep > 0 {
+            let of = self.view.task.lends.as_ref().map_or("another group", |name| name.as_str());
+            out.wait(self.view, format!("{} more than its own stand in for {of}{refused}", self.loan.keep), until);
+            return;
+        }
+        if let Some(twin) = twin::comes_later(self.view) {
+            let why = format!("{twin} stands in for it when all else is done{refused}");
+            return out.wait(self.view, why, Some(self.view.now + capacity::AGAIN));
+        }
         let coming: Vec<String> = states.into_iter().map(|(what, n)| format!(", {n} new {what}")).collect();
-        out.wait(self.view, format!("{} left to replace{}{refused}", self.victims.len(), coming.concat()), None);
+        out.wait(self.view, format!("{} left to replace{}{refused}", self.victims.len(), coming.concat()), until);
     }
 }
 
@@ -366,7 +397,7 @@ fn is_detached(live: &LiveGroup, id: &InstanceId) -> bool {
 }
 
 /// Instances wanted that are not there, not even launching.
-fn missing(live: &LiveGroup) -> usize {
+pub(super) fn missing(live: &LiveGroup) -> usize {
     let here = present(live).filter(|(_, i)| matches!(i.lifecycle, Lifecycle::Pending | Lifecycle::InService)).count();
     usize::try_from(live.desired).unwrap_or(usize::MAX).saturating_sub(here)
 }

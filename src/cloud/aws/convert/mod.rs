@@ -5,6 +5,8 @@ pub(super) mod instance;
 pub(super) mod mixed;
 pub(super) mod past;
 pub(super) mod template;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -46,9 +46,12 @@ pub(in crate::cloud::aws) fn data(given: &sdk::ResponseLaunchTemplateData) -> Re
     Ok(data.canonical())
 }
 
-/// Disks that come with the type: kops maps those of old types, and does not compare them.
+/// Disks that come with the type, as kops maps those of old types: `/dev/sdc` to `ephemeral0` and so on. They follow from the type, and kops does not
+/// compare them either. Source: kops-facts, B.10 and C.3.
 fn is_instance_store(device: &sdk::LaunchTemplateBlockDeviceMapping) -> bool {
-    device.ebs().is_none() && device.virtual_name().is_some_and(|v| v.starts_with("ephemeral"))
+    let letter = device.device_name().and_then(|d| d.strip_prefix("/dev/sd")).filter(|l| l.len() == 1).and_then(|l| l.bytes().next());
+    let number: Option<u8> = device.virtual_name().and_then(|v| v.strip_prefix("ephemeral")).and_then(|n| n.parse().ok());
+    device.ebs().is_none() && number.is_some_and(|n| letter == b'c'.checked_add(n))
 }
 
 fn profile(given: Option<&sdk::LaunchTemplateIamInstanceProfileSpecification>) -> String {

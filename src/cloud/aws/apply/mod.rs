@@ -1,0 +1,55 @@
+//! Carries out effects: the fence, a look at the one thing an effect is about, then as few calls as it takes.
+
+mod capacity;
+mod change;
+mod fence;
+mod fields;
+mod group;
+mod hand;
+mod instances;
+#[cfg(test)]
+mod recorded;
+mod refresh;
+mod templates;
+mod write;
+
+pub(super) use fence::Fence;
+pub(super) use instances::DETACHED_FROM;
+
+use super::Aws;
+use crate::cloud::{CloudError, Place};
+use crate::model::{Applied, CloudEffect};
+use hand::Hand;
+use templates::Wanted;
+
+impl Aws {
+    /// One effect, in the account that the cluster belongs to and nowhere else.
+    pub(super) async fn carry_out(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        self.fenced(place).await?;
+        Hand::new(place, effect.group(), self.clients(place).await?).carry_out(effect).await
+    }
+}
+
+impl Hand<'_> {
+    async fn carry_out(&self, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        match effect {
+            CloudEffect::CreateTemplateVersion { template: _, data, user_data, token } => {
+                self.create_version(&Wanted { data, user_data, token }).await
+            }
+            CloudEffect::CreateGroup { definition, version, desired } => self.create(definition, *version, *desired).await,
+            CloudEffect::UpdateGroup { from, to } => self.update(from, to).await,
+            CloudEffect::PinVersion { group: _, from, to } => self.pin(*from, *to).await,
+            CloudEffect::SetDesired { group: _, from, to } => self.set_desired(*from, *to).await,
+            CloudEffect::Suspend { group: _, processes } => self.suspend(processes).await,
+            CloudEffect::Resume { group: _, processes } => self.resume(processes).await,
+            CloudEffect::Detach { group: _, instance } => self.detach(instance).await,
+            CloudEffect::Terminate { group: _, instance, decrement } => self.terminate(instance, *decrement).await,
+            CloudEffect::DeleteGroup { group } => self.delete(group).await,
+            CloudEffect::PruneVersions { template: _, versions } => self.prune(versions).await,
+            CloudEffect::Protect { group: _, instances, protect } => self.protect(instances, *protect).await,
+            CloudEffect::StartRefresh { group: _, from, version, preferences } => self.start_refresh(*from, *version, preferences).await,
+            CloudEffect::CancelRefresh { group: _ } => self.cancel_refresh().await,
+            CloudEffect::RollbackRefresh { group: _ } => self.rollback_refresh().await,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Live state: what of AWS has to be asked for a set of clusters, at once where the API allows it. `ask` sends, `assemble` puts together.
+//!
+//! Clusters that share account, role and region are read together. Calls, for N groups there:
+//!
+//! | API | calls |
+//! |---|---|
+//! | DescribeAutoScalingGroups, by cluster tag | N / 100 |
+//! | DescribeLaunchTemplates, by name | N / 200 |
+//! | DescribeLaunchTemplateVersions | templates of the region / 200 for the newest version of each; then one for each template of which an older one is in use |
+//! | DescribeInstances | new instances / 200, and one for those taken out of their group |
+//! | DescribeSubnets, DescribeSecurityGroups, DescribeImages | 1, 1, one an image owner and one |
+//! | DescribeScalingActivities, of all groups since two hours | activities / 100 |
+//! | DescribeLifecycleHooks | N: there is no other way to ask, and every group of kops has one |
+//! | DescribeWarmPool | one for each group that has a warm pool |
+//! | DescribeInstanceRefreshes | one for each group, in a process that also writes; else one for each group of which an activity names a refresh |
+//!
+//! Versions and what EC2 knows of an instance never change: one process asks for each once. Hooks and refreshes are asked again when anything was
+//! written in that account and region, or after a minute.
+
+mod ask;
+mod assemble;
+mod memory;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::connect::{Connection, Door};
+use crate::cloud::{CloudError, Place};
+use crate::model::{ClusterName, Gap, LiveCluster, Timestamp};
+pub(super) use memory::Memory;
+
+/// Accounts and regions read at the same time.
+const DOORS: usize = 8;
+
+/// What could not be read, by cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Gaps(BTreeMap<ClusterName, BTreeSet<Gap>>);
+
+impl Gaps {
+    fn add<'a>(&mut self, clusters: impl IntoIterator<Item = &'a ClusterName>, what: &str, why: impl ToString) {
+        for cluster in clusters {
+            self.0.entry(cluster.clone()).or_default().insert(Gap { what: what.to_owned(), why: why.to_string() });
+        }
+    }
+}
+
+/// The groups of these clusters. An account and region that gave no answer is a gap of its clusters; where none gave one, that is the answer.
+pub(super) async fn read(
+    connection: &Arc<Connection>,
+    memory: &Arc<Memory>,
+    places: &[Place],
+    now: Timestamp,
+) -> Result<BTreeMap<ClusterName, LiveCluster>, CloudError> {
+    let mut doors: BTreeMap<Door, Vec<Place>> = BTreeMap::new();
+    for place in places {
+        doors.entry(connection.door(place)).or_default().push(place.clone());
+    }
+    let turns = Arc::new(Semaphore::new(DOORS));
+    let mut tasks = JoinSet::new();
+    for places in doors.into_values() {
+        let (connection, memory, turns) = (Arc::clone(connection), Arc::clone(memory), Arc::clone(&turns));
+        tasks.spawn(async move {
+            let _turn = turns.acquire_owned().await;
+            let read = ask::door(&connection, &memory, &places, now).await;
+            (places, read)
+        });
+    }
+    let mut clusters = BTreeMap::new();
+    let mut failed: Vec<(Vec<Place>, CloudError)> = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok((_, Ok(read))) => clusters.extend(read),
+            Ok((places, Err(error))) => failed.push((places, error)),
+            // Only a panic ends a task so, and then nothing is known of its clusters: they are missing below.
+            Err(_) => {}
+        }
+    }
+    if clusters.is_empty()
+        && let Some((_, error)) = failed.first()
+    {
+        return Err(error.clone());
+    }
+    for (places, error) in failed {
+        clusters.extend(places.iter().map(|p| (p.cluster.clone(), unread(&error.to_string()))));
+    }
+    for place in places {
+        clusters.entry(place.cluster.clone()).or_insert_with(|| unread("the reading broke off"));
+    }
+    Ok(clusters)
+}
+
+fn unread(why: &str) -> LiveCluster {
+    LiveCluster { gaps: vec![Gap { what: "live state".into(), why: why.to_owned() }], ..LiveCluster::default() }
+}

@@ -1,0 +1,118 @@
+//! The part of `rollout status` that is read at three in the morning: what happened, what is safe, what to do. Decides nothing.
+
+use std::collections::BTreeSet;
+
+use super::style::{Style, Tone};
+use super::wording::{clock, count, group, list, plain};
+use super::work;
+use crate::model::{AsgName, ClusterName};
+use crate::rollout::{ClusterState, Cordoned, Direction, Ending, Progress, Rollout};
+
+/// Nothing while all goes well.
+pub(super) fn lines(rollout: &Rollout, progress: &Progress, style: Style) -> Vec<String> {
+    let happened = happened(progress);
+    if happened.is_empty() {
+        return Vec::new();
+    }
+    let mut out = vec![style.paint(Tone::Bad, "what happened")];
+    out.extend(happened.into_iter().map(|l| format!("  {l}")));
+    out.push(style.paint(Tone::Head, "what is safe"));
+    out.extend(safe(rollout, progress).into_iter().map(|l| format!("  {l}")));
+    out.push(style.paint(Tone::Change, "what to do"));
+    out.extend(to_do(rollout, progress).into_iter().map(|l| format!("  {l}")));
+    out
+}
+
+fn happened(progress: &Progress) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some((cluster, asg, why)) = &progress.failure {
+        out.push(format!("failed: {}: {}", subject(cluster, asg.as_ref()), plain(why)));
+    }
+    if let Some(stuck) = &progress.stuck {
+        out.push(format!("stuck: {}: {}", subject(&stuck.cluster, stuck.group.as_ref()), plain(&stuck.why)));
+    }
+    for (cluster, found) in progress.clusters.iter().filter(|_| progress.ending.is_none()) {
+        for (asg, group) in &found.groups {
+            let waits = group.no_capacity.as_ref();
+            out.extend(waits.map(|(since, why)| format!("no capacity: {}: since {}: {}", subject(cluster, Some(asg)), clock(*since), plain(why))));
+        }
+    }
+    out
+}
+
+/// What is where it should be, and what is not.
+fn safe(rollout: &Rollout, progress: &Progress) -> Vec<String> {
+    let of = |wanted: fn(&ClusterState) -> bool, touched: bool| {
+        let matching = work::changing(rollout).filter(|run| {
+            let found = progress.clusters.get(&run.cluster);
+            found.is_some_and(|c| wanted(&c.state) && c.groups.values().any(|g| g.touched) == touched)
+        });
+        list(matching.map(|run| &run.cluster), 10)
+    };
+    let going_back = matches!(progress.direction, Direction::Back(_)) && progress.ending.is_none();
+    let half = of(|s| matches!(s, ClusterState::Rolling | ClusterState::Checking(_)), true);
+    let states = [
+        ("untouched: ", of(|s| !matches!(s, ClusterState::Verified(_)), false)),
+        ("runs the release, verified: ", of(|s| matches!(s, ClusterState::Verified(_)), true)),
+        ("runs again what it ran before: ", of(|s| matches!(s, ClusterState::Restored), true)),
+        (if going_back { "on its way back: " } else { "half-way: " }, half),
+    ];
+    let mut out: Vec<String> = states.into_iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| format!("{what}{names}")).collect();
+    out.extend(left_out_there(progress));
+    out
+}
+
+/// What of ours is still out there: it works on like that, and any way on gives it back.
+fn left_out_there(progress: &Progress) -> Vec<String> {
+    let groups = || progress.clusters.values().flat_map(|c| c.groups.values());
+    let surge: u32 = groups().map(|g| g.surge).sum();
+    let detached: usize = groups().map(|g| g.detached.len()).sum();
+    let drains = groups().flat_map(|g| g.drains.values());
+    let cordoned: BTreeSet<&str> = drains.filter(|d| d.cordoned == Cordoned::ByUs).filter_map(|d| d.node.as_ref()).map(|n| n.as_str()).collect();
+    let suspended = groups().filter(|g| !g.suspended.is_empty()).count();
+    let mut parts = Vec::new();
+    if surge > 0 {
+        parts.push(format!("{} more than wanted", count(surge, "instance")));
+    }
+    if detached > 0 {
+        parts.push(format!("{} beside their group", count(detached, "instance")));
+    }
+    if !cordoned.is_empty() {
+        parts.push(format!("{} cordoned ({})", count(cordoned.len(), "node"), list(cordoned, 5)));
+    }
+    if suspended > 0 {
+        parts.push(format!("AZ rebalancing suspended in {}", count(suspended, "group")));
+    }
+    match parts.is_empty() {
+        true => vec!["nothing of the rollout is left open: no cordon, no surge, no suspended process".into()],
+        false => vec![format!("open, works on like that, and given back by any way on: {}", parts.join(", "))],
+    }
+}
+
+fn to_do(rollout: &Rollout, progress: &Progress) -> Vec<String> {
+    let id = &rollout.id;
+    let abort = format!("or `kfleet rollout abort {id}`: gives back what is open, leaves groups as they are, and ends it");
+    let back = format!("or `kfleet rollout rollback {id} --reason WHY`: takes back all of it, the newest wave first");
+    match progress.ending {
+        Some(Ending::RolledBack) => return vec!["nothing now: find out why, mend it in git, and roll out again".into()],
+        Some(Ending::Aborted) => return vec!["`kfleet plan` shows what is left to do; mend what failed in git, and roll out again".into()],
+        Some(Ending::Finished) => return vec!["nothing".into()],
+        None => {}
+    }
+    let forward = progress.direction == Direction::Forward;
+    if let Some(stuck) = &progress.stuck {
+        let first = plain(&stuck.advice).replace("`kfleet rollout resume`", &format!("`kfleet rollout resume {id}`"));
+        return [Some(first), forward.then_some(back), (progress.direction != Direction::Aborting).then_some(abort)].into_iter().flatten().collect();
+    }
+    if progress.held {
+        return vec![format!("mend the cause, then `kfleet rollout resume {id}`: tries again what failed"), back, abort];
+    }
+    if progress.failure.is_some() || !forward {
+        return vec![format!("nothing: it goes on by itself; `kfleet rollout resume {id}` if its process is gone")];
+    }
+    vec![format!("nothing: it waits, and goes on by itself; `kfleet rollout resume {id}` if its process is gone"), back, abort]
+}
+
+fn subject(cluster: &ClusterName, asg: Option<&AsgName>) -> String {
+    asg.map_or_else(|| cluster.to_string(), |asg| format!("{cluster} {}", group(asg, cluster)))
+}

@@ -1,0 +1,39 @@
+//! A canary that is up: it bakes, gates are asked about it, and it has to stay alive meanwhile. Which instances it is made of is not asked here.
+
+use super::gate::{self, GateOutcome};
+use super::group::View;
+use super::next::Out;
+use super::{Event, Scope};
+use crate::model::Timestamp;
+
+/// A canary whose instances go this often while it bakes is a failure.
+const MAX_LOST: u32 = 3;
+
+/// Up since `since`: gates that want several samples are asked all through the bake, every gate at its end. `rolling`:
+/// since when its group is being changed.
+pub(super) fn bakes(view: &View<'_>, rolling: Timestamp, since: Timestamp, out: &mut Out<'_>) {
+    let baked = since + view.task.rolling.bake;
+    let asked = view.asked(Scope::Canary(view.task.asg.clone()), vec![&view.task.asg], rolling, baked);
+    if view.now < baked {
+        if let Some(why) = gate::sampling(&asked, out) {
+            return out.failed(view, why);
+        }
+        return out.wait(view, "canary bakes".into(), Some(baked));
+    }
+    match gate::all(&asked, out) {
+        GateOutcome::Pass(evidence) => {
+            out.records.push(Event::CanaryProven { cluster: view.cluster.clone(), group: view.task.asg.clone(), evidence });
+        }
+        GateOutcome::Wait(why, until) => out.wait(view, why, Some(until)),
+        GateOutcome::Fail(why) => out.failed(view, why),
+    }
+}
+
+/// Fewer of them work than began to bake.
+pub(super) fn lost(view: &View<'_>, baking: usize, wanted: usize, out: &mut Out<'_>) {
+    let why = format!("{baking} of {wanted} canary instances still work");
+    if view.group.canary_lost >= MAX_LOST {
+        return out.failed(view, format!("{why}, and that is the {}th time while it bakes", MAX_LOST + 1));
+    }
+    out.records.push(Event::CanaryLost { cluster: view.cluster.clone(), group: view.task.asg.clone(), why });
+}

@@ -1,0 +1,145 @@
+//! What kops has stored of the clusters: its state store read, whole or not at all. Compares nothing.
+//!
+//! `<store>/<cluster>/config` is the Cluster, `instancegroup/<name>` one group each, `clusteraddons/default` the additional objects. Beside them
+//! there are keys, secrets and what kops worked out; none of that is read.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+#[cfg(feature = "aws")]
+use crate::cloud::aws::bucket::Bucket;
+use crate::kops::stored::{self, StoredObject};
+use crate::model::{ClusterName, Stored};
+
+/// Clusters read at a time: enough to hide the way to S3, few enough for its politeness.
+const AT_ONCE: usize = 16;
+
+/// A state store that can be read.
+#[derive(Debug)]
+pub enum StateStore {
+    /// A folder.
+    Folder(PathBuf),
+    /// In S3.
+    #[cfg(feature = "aws")]
+    Bucket(Bucket),
+    /// One that cannot: why.
+    Unreadable(String),
+}
+
+/// The documents of every cluster, each from its store.
+pub async fn documents(stores: BTreeMap<ClusterName, Arc<StateStore>>) -> BTreeMap<ClusterName, Stored> {
+    let mut found = BTreeMap::new();
+    let mut reading = JoinSet::new();
+    // Who is not heard of again was not read.
+    for name in stores.keys() {
+        found.insert(name.clone(), Stored::Unknown("its reader died; this is a bug in kfleet".into()));
+    }
+    for (name, store) in stores {
+        if reading.len() >= AT_ONCE
+            && let Some(Ok((name, stored))) = reading.join_next().await
+        {
+            found.insert(name, stored);
+        }
+        reading.spawn(async move {
+            let stored = store.documents(&name).await.map_or_else(Stored::Unknown, Stored::Known);
+            (name, stored)
+        });
+    }
+    while let Some(read) = reading.join_next().await {
+        if let Ok((name, stored)) = read {
+            found.insert(name, stored);
+        }
+    }
+    found
+}
+
+impl StateStore {
+    async fn documents(&self, cluster: &ClusterName) -> Result<BTreeMap<String, serde_json::Value>, String> {
+        let mut all = BTreeMap::new();
+        let mut add = |path: &str, object: StoredObject| match all.insert(object.key.clone(), object.value) {
+            None => Ok(()),
+            Some(_) => Err(format!("{path}: {} is there twice", object.key)),
+        };
+        let path = format!("{cluster}/config");
+        if let Some(text) = self.get(&path).await? {
+            add(&path, stored::read(&text, "Cluster", cluster.as_str()).map_err(|e| format!("{path}: {e}"))?)?;
+        }
+        let folder = format!("{cluster}/instancegroup/");
+        for path in self.list(&folder).await? {
+            let text = self.get(&path).await?.ok_or_else(|| format!("{path} went away while it was read"))?;
+            let name = path.strip_prefix(&folder).unwrap_or(&path);
+            add(&path, stored::read(&text, "InstanceGroup", name).map_err(|e| format!("{path}: {e}"))?)?;
+        }
+        let path = format!("{cluster}/clusteraddons/default");
+        if let Some(text) = self.get(&path).await? {
+            for object in stored::read_all(&text).map_err(|e| format!("{path}: {e}"))? {
+                add(&path, object)?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The text there; none: there is nothing.
+    async fn get(&self, path: &str) -> Result<Option<String>, String> {
+        let bytes = match self {
+            StateStore::Folder(root) => file(root, path)?,
+            #[cfg(feature = "aws")]
+            StateStore::Bucket(bucket) => bucket.get(path).await.map_err(|e| e.to_string())?.map(|object| object.bytes),
+            StateStore::Unreadable(why) => return Err(why.clone()),
+        };
+        bytes.map(|b| String::from_utf8(b).map_err(|_| format!("{path}: is no text"))).transpose()
+    }
+
+    /// The paths of what is in a folder, its own folders left out.
+    async fn list(&self, folder: &str) -> Result<Vec<String>, String> {
+        let paths = match self {
+            StateStore::Folder(root) => files(root, folder)?,
+            #[cfg(feature = "aws")]
+            StateStore::Bucket(bucket) => bucket.list(folder).await.map_err(|e| e.to_string())?,
+            StateStore::Unreadable(why) => return Err(why.clone()),
+        };
+        let own = |path: &String| path.strip_prefix(folder).is_some_and(|name| !name.is_empty() && !name.contains('/'));
+        Ok(paths.into_iter().filter(own).collect())
+    }
+}
+
+fn file(root: &Path, path: &str) -> Result<Option<Vec<u8>>, String> {
+    there(root)?;
+    match std::fs::read(root.join(path)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{path}: {error}")),
+    }
+}
+
+fn files(root: &Path, folder: &str) -> Result<Vec<String>, String> {
+    there(root)?;
+    let entries = match std::fs::read_dir(root.join(folder)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(format!("{folder}: {error}")),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| format!("{folder}: {e}"))?;
+        let name = entry.file_name().into_string().map_err(|name| format!("{folder}: {} is no name of a group", name.display()))?;
+        if !entry.file_type().map_err(|e| format!("{folder}{name}: {e}"))?.is_dir() {
+            paths.push(format!("{folder}{name}"));
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// A folder that is not there is no empty store: it may not be mounted.
+fn there(root: &Path) -> Result<(), String> {
+    match std::fs::metadata(root) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(format!("{} is no folder", root.display())),
+        Err(error) => Err(format!("{}: {error}", root.display())),
+    }
+}

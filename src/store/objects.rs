@@ -1,0 +1,144 @@
+//! What a store is made of: small objects under keys, written by condition. Knows nothing of what they hold.
+
+use crate::model::Timestamp;
+
+/// Why an object could not be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectError {
+    /// Refused for good.
+    #[error("cannot {doing} {place}: {message}")]
+    Refused {
+        /// `read`, `write`, …
+        doing: &'static str,
+        /// The file, or the URL of the object.
+        place: String,
+        /// In whose words.
+        message: String,
+    },
+    /// The credentials are missing or over.
+    #[error("cannot {doing} {place}: no valid credentials: {message}")]
+    Credentials {
+        /// `read`, `write`, …
+        doing: &'static str,
+        /// The URL of the object.
+        place: String,
+        /// In whose words.
+        message: String,
+    },
+    /// No answer: whether it happened is not known.
+    #[error("cannot {doing} {place}: no answer: {message}")]
+    NoAnswer {
+        /// `read`, `write`, …
+        doing: &'static str,
+        /// The URL of the object.
+        place: String,
+        /// What was seen.
+        message: String,
+    },
+}
+
+/// What an object holds now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// What a conditional put names it by.
+    pub etag: String,
+    /// When it was written, by the clock of whoever keeps the objects: one clock for all processes.
+    pub written: Timestamp,
+}
+
+/// What must be so for a put to take effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    None,
+    /// There is no such object.
+    Absent,
+    /// The object is still this one.
+    Is(String),
+}
+
+/// How a put ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// Written; the new etag.
+    Written(String),
+    /// The condition did not hold. An earlier attempt of the same put, one whose answer got lost, may be what is in the way.
+    Refused,
+}
+
+/// A place for objects. Keys are names joined by `/`; a key that ends with `/` is a folder.
+pub trait Objects: std::fmt::Debug + Send + Sync {
+    /// Where it is, for people: a folder, or a URL.
+    fn place(&self) -> String;
+
+    /// The object under that key, if there is one.
+    ///
+    /// # Errors
+    /// When that cannot be known.
+    fn get(&self, key: &str) -> Result<Option<Object>, ObjectError>;
+
+    /// Writes an object, whole or not at all, if the condition holds.
+    ///
+    /// # Errors
+    /// When it could not be written, or whether it was is not known.
+    fn put(&self, key: &str, bytes: &[u8], condition: &Condition) -> Result<Put, ObjectError>;
+
+    /// Removes an object; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// When it could not be removed, or whether it was is not known.
+    fn delete(&self, key: &str) -> Result<(), ObjectError>;
+
+    /// What lies right under a folder, sorted, relative to it: objects, and folders with their `/`. None where there is no such folder.
+    ///
+    /// # Errors
+    /// When that cannot be known.
+    fn list(&self, folder: &str) -> Result<Vec<String>, ObjectError>;
+
+    /// Several objects, in the order of their keys. For whoever can ask for many at once.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    fn get_all(&self, keys: &[String]) -> Result<Vec<Option<Object>>, ObjectError> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+}
+
+/// How often a put without an answer is tried before it counts as failed; the connection has patience of its own.
+const TRIES: u32 = 3;
+
+/// Writes an object that must not be there yet, and whose bytes nobody else writes. Whether it is ours that is there now: a lost
+/// answer is looked up.
+pub(super) fn create(objects: &dyn Objects, key: &str, bytes: &[u8]) -> Result<bool, ObjectError> {
+    let is_ours = |found: Option<Object>| found.map(|o| o.bytes == bytes);
+    let mut tries = 1;
+    loop {
+        match objects.put(key, bytes, &Condition::Absent) {
+            Ok(Put::Written(_)) => return Ok(true),
+            Ok(Put::Refused) => return Ok(is_ours(objects.get(key)?).unwrap_or(false)),
+            Err(error @ ObjectError::NoAnswer { .. }) => {
+                if let Some(ours) = is_ours(objects.get(key)?) {
+                    return Ok(ours);
+                }
+                if tries == TRIES {
+                    return Err(error);
+                }
+                tries += 1;
+            }
+            Err(error @ (ObjectError::Refused { .. } | ObjectError::Credentials { .. })) => return Err(error),
+        }
+    }
+}
+
+/// Writes an object whatever is there; an answer that got lost is asked for again.
+pub(super) fn replace(objects: &dyn Objects, key: &str, bytes: &[u8]) -> Result<(), ObjectError> {
+    let mut tries = 1;
+    loop {
+        match objects.put(key, bytes, &Condition::None) {
+            Err(ObjectError::NoAnswer { .. }) if tries < TRIES => tries += 1,
+            answer => return answer.map(drop),
+        }
+    }
+}

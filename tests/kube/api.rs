@@ -1,0 +1,399 @@
+//! A Kubernetes API over HTTP that keeps state: nodes, pods that are made anew, disruption budgets that are enforced. Its time is virtual.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use kfleet::model::{ClusterName, NodeEffect, Timestamp};
+use kfleet::nodes::Access;
+use kfleet::nodes::kube::Clusters;
+use serde_json::{Value as Json, json};
+
+pub const CLUSTER: &str = "one.k8s.foo.bar";
+
+/// How long a budget allows nothing after an eviction, in seconds; that of the simulated account.
+const RECOVERY: i64 = 20;
+
+/// What the API holds, and how it behaves.
+pub struct Kept {
+    pub now: i64,
+    pub uid: String,
+    pub nodes: BTreeMap<String, Json>,
+    pub pods: BTreeMap<(String, String), Json>,
+    /// Budgets by `namespace/app`: when each allows the next eviction; none: never.
+    pub budgets: BTreeMap<(String, String), Option<i64>>,
+    pub unhealthy: Option<String>,
+    pub denied: BTreeSet<String>,
+    /// Most items of a page, whatever is asked for.
+    pub page: usize,
+    /// Answers that come before the right ones.
+    pub failures: Vec<u16>,
+    /// After so many evictions nothing is answered any more.
+    pub silent_after: Option<usize>,
+    /// What the caller has to say.
+    pub token: Option<String>,
+    /// Mutating requests that took effect.
+    pub log: Vec<String>,
+    /// All requests.
+    pub calls: Vec<String>,
+    /// Evictions that took effect, by the pod's uid.
+    pub evicted: Vec<String>,
+    made: u64,
+}
+
+impl Kept {
+    fn new() -> Kept {
+        Kept {
+            now: 1_767_600_000,
+            uid: "uid-of-kube-system".into(),
+            nodes: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            budgets: BTreeMap::new(),
+            unhealthy: None,
+            denied: BTreeSet::new(),
+            page: 500,
+            failures: Vec::new(),
+            silent_after: None,
+            token: None,
+            log: Vec::new(),
+            calls: Vec::new(),
+            evicted: Vec::new(),
+            made: 0,
+        }
+    }
+
+    fn time(&self, seconds: i64) -> String {
+        Timestamp::from_millis(seconds * 1000).to_string().replace(".000Z", "Z")
+    }
+
+    pub fn node(&mut self, name: &str, instance: &str) {
+        let node = json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": name, "resourceVersion": "1", "labels": {"kops.k8s.io/instancegroup": "nodes"}},
+            "spec": {"providerID": format!("aws:///eu-west-3a/{instance}")},
+            "status": {
+                "conditions": [{"type": "Ready", "status": "True"}, {"type": "NetworkUnavailable", "status": "False"}],
+                "nodeInfo": {"kubeletVersion": "v1.32.4", "architecture": "", "bootID": "", "containerRuntimeVersion": "", "kernelVersion": "",
+                    "kubeProxyVersion": "", "machineID": "", "operatingSystem": "", "osImage": "", "systemUUID": ""},
+            },
+        });
+        self.nodes.insert(name.into(), node);
+    }
+
+    /// A running pod of a ReplicaSet `app`, Ready since it was made.
+    pub fn pod(&mut self, namespace: &str, app: &str, node: &str, change: impl Fn(&mut Json)) -> String {
+        self.made += 1;
+        let name = format!("{app}-{:04}", self.made);
+        let now = self.time(self.now);
+        let mut pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": name, "namespace": namespace, "uid": format!("uid-{}", self.made), "resourceVersion": "1", "creationTimestamp": now,
+                "labels": {"app": app},
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": app, "uid": format!("rs-{app}"), "controller": true}],
+            },
+            "spec": {"nodeName": node, "containers": [{"name": "main"}]},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now}]},
+        });
+        change(&mut pod);
+        self.pods.insert((namespace.into(), name.clone()), pod);
+        name
+    }
+
+    /// Lets time pass: what was told to go goes, and comes back elsewhere.
+    pub fn pass(&mut self, seconds: i64) {
+        self.now += seconds;
+        let gone = |p: &Json, now: i64| p["metadata"]["goneAt"].as_i64().is_some_and(|at| at <= now);
+        let ended: Vec<(String, String)> = self.pods.iter().filter(|(_, p)| gone(p, self.now)).map(|(key, _)| key.clone()).collect();
+        for key in ended {
+            self.remove(&key);
+        }
+    }
+
+    fn remove(&mut self, key: &(String, String)) {
+        let Some(pod) = self.pods.remove(key) else { return };
+        if pod["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty) {
+            return;
+        }
+        let load = |name: &String| self.pods.values().filter(|p| p["spec"]["nodeName"] == **name).count();
+        let open = self.nodes.iter().filter(|(_, n)| n["spec"]["unschedulable"] != true);
+        let Some(place) = open.map(|(name, _)| name).min_by_key(|name| (load(name), (*name).clone())).cloned() else { return };
+        let app = pod["metadata"]["labels"]["app"].as_str().unwrap().to_owned();
+        self.pod(&key.0, &app, &place, |_| {});
+    }
+
+    /// A node goes, and all that is on it.
+    pub fn lose(&mut self, node: &str) {
+        self.nodes.remove(node);
+        let on: Vec<(String, String)> = self.pods.iter().filter(|(_, p)| p["spec"]["nodeName"] == node).map(|(key, _)| key.clone()).collect();
+        for key in on {
+            if self.pods[&key]["metadata"]["ownerReferences"][0]["kind"] == "DaemonSet" || self.pods[&key]["metadata"]["annotations"].is_object() {
+                self.pods.remove(&key);
+            } else {
+                self.remove(&key);
+            }
+        }
+    }
+
+    fn leave(&mut self, key: &(String, String)) {
+        let grace = self.pods[key]["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(0);
+        if grace == 0 {
+            return self.remove(key);
+        }
+        let (at, now) = (self.now + grace, self.time(self.now));
+        let pod = self.pods.get_mut(key).unwrap();
+        pod["metadata"]["deletionTimestamp"] = json!(now);
+        pod["metadata"]["goneAt"] = json!(at);
+    }
+
+    fn allows(&self, budget: &(String, String)) -> bool {
+        self.budgets.get(budget).is_none_or(|free| free.is_some_and(|at| at <= self.now))
+    }
+
+    fn pod_budgets(&self) -> Vec<Json> {
+        let one = |((namespace, app), _): (&(String, String), &Option<i64>)| {
+            let allowed = i32::from(self.allows(&(namespace.clone(), app.clone())));
+            let mut spec = json!({"selector": {"matchLabels": {"app": app}}});
+            if let Some(policy) = &self.unhealthy {
+                spec["unhealthyPodEvictionPolicy"] = json!(policy);
+            }
+            json!({
+                "metadata": {"name": app, "namespace": namespace}, "spec": spec,
+                "status": {"disruptionsAllowed": allowed, "expectedPods": 2, "currentHealthy": 1 + allowed, "desiredHealthy": 2 - allowed},
+            })
+        };
+        self.budgets.iter().map(one).collect()
+    }
+}
+
+/// The server, in a thread of its own: it lives until it is dropped.
+pub struct Api {
+    pub kept: Arc<Mutex<Kept>>,
+    pub dir: tempfile::TempDir,
+    pub address: String,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl Api {
+    pub fn new() -> Api {
+        let kept = Arc::new(Mutex::new(Kept::new()));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut api = Api { kept, dir: tempfile::tempdir().unwrap(), address, stop: None };
+        api.serve(listener);
+        api.kubeconfig("user: {token: secret}", &format!("http://{}", api.address));
+        api
+    }
+
+    fn serve(&mut self, listener: std::net::TcpListener) {
+        listener.set_nonblocking(true).unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let app = Router::new().fallback(answer).with_state(Arc::clone(&self.kept));
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                tokio::select! {
+                    served = async { axum::serve(listener, app).await } => served.unwrap(),
+                    _ = stopped => {}
+                }
+            });
+        });
+        self.stop = Some(stop);
+    }
+
+    /// Nobody listens any more.
+    pub fn down(&mut self) {
+        drop(self.stop.take());
+        while std::net::TcpStream::connect(&self.address).is_ok() {
+            std::thread::yield_now();
+        }
+    }
+
+    pub fn up(&mut self) {
+        let listener = std::net::TcpListener::bind(&self.address).unwrap();
+        self.serve(listener);
+    }
+
+    /// Writes the kubeconfig: a user, and where the API is.
+    pub fn kubeconfig(&self, user: &str, server: &str) {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\nclusters:\n- {{name: c, cluster: {{server: \"{server}\"}}}}\nusers:\n- name: u\n  {user}\n\
+             contexts:\n- {{name: here, context: {{cluster: c, user: u}}}}\n"
+        );
+        std::fs::write(self.file(), text).unwrap();
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.dir.path().join("config")
+    }
+
+    /// A client that knows nothing of the cluster yet.
+    pub fn client(&self) -> Clusters {
+        client(&self.file(), None)
+    }
+
+    pub fn with<T>(&self, f: impl FnOnce(&mut Kept) -> T) -> T {
+        f(&mut self.kept.lock().unwrap())
+    }
+}
+
+pub fn client(kubeconfig: &Path, uid: Option<&str>) -> Clusters {
+    let access = |uid: Option<&str>| Access { context: "here".into(), uid: uid.map(str::to_owned) };
+    let clusters = [(cluster(), access(uid)), ("two.k8s.foo.bar".parse().unwrap(), access(None))];
+    Clusters::new(clusters.into(), Some(kubeconfig.to_owned()))
+}
+
+pub fn cluster() -> ClusterName {
+    CLUSTER.parse().unwrap()
+}
+
+pub fn evict(node: &str) -> NodeEffect {
+    NodeEffect::Evict { node: node.parse().unwrap(), policy: kfleet::model::Eviction::default() }
+}
+
+pub fn cordon(node: &str) -> NodeEffect {
+    NodeEffect::Cordon { node: node.parse().unwrap() }
+}
+
+pub fn uncordon(node: &str) -> NodeEffect {
+    NodeEffect::Uncordon { node: node.parse().unwrap() }
+}
+
+fn status(code: u16, reason: &str, message: &str) -> Response {
+    let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code});
+    (StatusCode::from_u16(code).unwrap(), axum::Json(body)).into_response()
+}
+
+fn found(json: Json) -> Response {
+    axum::Json(json).into_response()
+}
+
+async fn answer(State(kept): State<Arc<Mutex<Kept>>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let silent = {
+        let kept = kept.lock().unwrap();
+        kept.silent_after.is_some_and(|n| kept.evicted.len() >= n)
+    };
+    if silent {
+        std::future::pending::<()>().await;
+    }
+    let mut kept = kept.lock().unwrap();
+    kept.calls.push(format!("{method} {}", uri.path()));
+    if let Some(token) = &kept.token
+        && headers.get("authorization").and_then(|h| h.to_str().ok()) != Some(&format!("Bearer {token}"))
+    {
+        return status(401, "Unauthorized", "Unauthorized");
+    }
+    if !kept.failures.is_empty() {
+        let code = kept.failures.remove(0);
+        return status(code, "Busy", "injected");
+    }
+    let query: BTreeMap<String, String> = uri.query().unwrap_or_default().split('&').filter_map(|p| p.split_once('=')).map(decoded).collect();
+    let body: Json = serde_json::from_slice(&body).unwrap_or(Json::Null);
+    let path: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
+    route(&mut kept, &method, &path, &query, &body)
+}
+
+fn decoded((key, value): (&str, &str)) -> (String, String) {
+    (key.to_owned(), value.replace("%3D", "=").replace("%2F", "/"))
+}
+
+fn route(kept: &mut Kept, method: &Method, path: &[&str], query: &BTreeMap<String, String>, body: &Json) -> Response {
+    match (method.as_str(), path) {
+        ("GET", ["api", "v1", "namespaces", "kube-system"]) => {
+            found(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": kept.uid}}))
+        }
+        ("POST", ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"]) => {
+            let a = &body["spec"]["resourceAttributes"];
+            let sub = a["subresource"].as_str().map(|s| format!("/{s}")).unwrap_or_default();
+            let asked = format!("{} {}{sub}", a["verb"].as_str().unwrap(), a["resource"].as_str().unwrap());
+            let mut review = body.clone();
+            review["status"] = json!({"allowed": !kept.denied.contains(&asked)});
+            found(review)
+        }
+        ("GET", ["api", "v1", "nodes"]) => page(kept, kept.nodes.values().cloned().collect(), "NodeList", query),
+        ("GET", ["api", "v1", "nodes", name]) => match kept.nodes.get(*name) {
+            Some(node) => found(node.clone()),
+            None => status(404, "NotFound", "no such node"),
+        },
+        ("PATCH", ["api", "v1", "nodes", name]) => patch(kept, name, body),
+        ("GET", ["api", "v1", "pods"]) => {
+            let on = query.get("fieldSelector").and_then(|f| f.strip_prefix("spec.nodeName="));
+            let pods = kept.pods.values().filter(|p| on.is_none_or(|on| p["spec"]["nodeName"] == on)).cloned().collect();
+            page(kept, pods, "PodList", query)
+        }
+        ("GET", ["apis", "policy", "v1", "poddisruptionbudgets"]) => page(kept, kept.pod_budgets(), "PodDisruptionBudgetList", query),
+        ("POST", ["api", "v1", "namespaces", namespace, "pods", name, "eviction"]) => {
+            let options = &body["deleteOptions"];
+            assert!(options.is_object() && body["delete_options"].is_null(), "{body}");
+            end(kept, namespace, name, &options["preconditions"]["uid"], true)
+        }
+        ("DELETE", ["api", "v1", "namespaces", namespace, "pods", name]) => end(kept, namespace, name, &body["preconditions"]["uid"], false),
+        _ => status(404, "NotFound", &format!("{method} {path:?}")),
+    }
+}
+
+/// A page of a list; its token says where the next one begins.
+fn page(kept: &Kept, items: Vec<Json>, kind: &str, query: &BTreeMap<String, String>) -> Response {
+    let from: usize = query.get("continue").map_or(0, |t| t.parse().unwrap());
+    let limit = query.get("limit").map_or(usize::MAX, |l| l.parse().unwrap()).min(kept.page);
+    let next = (from + limit < items.len()).then(|| (from + limit).to_string());
+    let items: Vec<Json> = items.into_iter().skip(from).take(limit).collect();
+    found(json!({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": "1", "continue": next}, "items": items}))
+}
+
+fn patch(kept: &mut Kept, name: &str, body: &Json) -> Response {
+    let Some(node) = kept.nodes.get_mut(name) else { return status(404, "NotFound", "no such node") };
+    let version = node["metadata"]["resourceVersion"].clone();
+    if body["metadata"]["resourceVersion"] != version {
+        return status(409, "Conflict", "the object has been modified");
+    }
+    merge(node, body);
+    let next = version.as_str().unwrap().parse::<u64>().unwrap() + 1;
+    node["metadata"]["resourceVersion"] = json!(next.to_string());
+    kept.log.push(format!("patch {name}"));
+    found(kept.nodes[name].clone())
+}
+
+/// RFC 7386.
+fn merge(target: &mut Json, patch: &Json) {
+    let Json::Object(fields) = patch else { return *target = patch.clone() };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (key, value) in fields {
+        if value.is_null() {
+            target.as_object_mut().unwrap().remove(key);
+        } else {
+            merge(&mut target[key], value);
+        }
+    }
+}
+
+/// Evicts or deletes a pod.
+fn end(kept: &mut Kept, namespace: &str, name: &str, uid: &Json, evicts: bool) -> Response {
+    let key = (namespace.to_owned(), name.to_owned());
+    let Some(pod) = kept.pods.get(&key).cloned() else { return status(404, "NotFound", "no such pod") };
+    if !uid.is_null() && pod["metadata"]["uid"] != *uid {
+        return status(409, "Conflict", "the uid in the precondition does not match");
+    }
+    let budget = (namespace.to_owned(), pod["metadata"]["labels"]["app"].as_str().unwrap().to_owned());
+    let ready = pod["status"]["conditions"][0]["status"] == "True";
+    if evicts && !kept.allows(&budget) && (ready || kept.unhealthy.as_deref() != Some("AlwaysAllow")) {
+        return status(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.");
+    }
+    if let Some(Some(free)) = kept.budgets.get(&budget) {
+        kept.budgets.insert(budget, Some((*free).max(kept.now + RECOVERY)));
+    }
+    if evicts {
+        kept.evicted.push(pod["metadata"]["uid"].as_str().unwrap().to_owned());
+    }
+    kept.log.push(format!("{} {namespace}/{name}", if evicts { "evict" } else { "delete" }));
+    kept.leave(&key);
+    found(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}))
+}

@@ -1,0 +1,98 @@
+//! Certificates of both sides and a proxy: with python3 and openssl, else skipped.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use kfleet::model::Nodes;
+use kfleet::nodes::NodeApi;
+
+use crate::api::{Api, cluster};
+
+/// A CA, a server's certificate and a client's.
+const CERTIFICATES: &str = r#"set -e; cd "$1"
+openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=ca -addext basicConstraints=critical,CA:TRUE
+for who in server client; do
+  openssl req -newkey rsa:2048 -nodes -keyout $who.key -out $who.csr -subj /CN=$who
+  printf 'subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\n' > $who.ext
+  openssl x509 -req -in $who.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out $who.crt -days 2 -extfile $who.ext
+done"#;
+
+struct Running {
+    child: Child,
+    said: BufReader<ChildStdout>,
+    port: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Running {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kube/tls.py");
+        let mut child = Command::new("python3").arg(script).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut port = String::new();
+        said.read_line(&mut port).unwrap();
+        Running { child, said, port: port.trim().to_owned() }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+}
+
+fn certificates(dir: &Path) -> bool {
+    let tool = |name: &str, argument: &str| Command::new(name).arg(argument).output().is_ok_and(|o| o.status.success());
+    if !tool("python3", "--version") || !tool("openssl", "version") {
+        std::io::stderr().write_all(b"skipped: python3 or openssl is missing\n").unwrap();
+        return false;
+    }
+    let made = Command::new("sh").args(["-c", CERTIFICATES, "sh"]).arg(dir).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    true
+}
+
+fn kubeconfig(api: &Api, server: &str, proxy: &str, user: &str) {
+    let dir = api.dir.path().display();
+    let text = format!(
+        "apiVersion: v1\nkind: Config\nclusters:\n- {{name: c, cluster: {{server: \"{server}\", certificate-authority: {dir}/ca.crt{proxy}}}}}\n\
+         users:\n- {{name: u, user: {user}}}\ncontexts:\n- {{name: here, context: {{cluster: c, user: u}}}}\n"
+    );
+    std::fs::write(api.file(), text).unwrap();
+}
+
+#[tokio::test]
+async fn certificates_of_both_sides_are_checked_and_a_proxy_is_gone_through() {
+    let api = Api::new();
+    let dir = api.dir.path().to_owned();
+    if !certificates(&dir) {
+        return;
+    }
+    api.with(|kept| kept.node("node-1", "i-1"));
+    let mut tls = Running::start(&["tls", dir.to_str().unwrap(), &api.address]);
+    let mut proxy = Running::start(&["proxy"]);
+    let server = format!("https://127.0.0.1:{}", tls.port);
+    let user = format!("{{client-certificate: {0}/client.crt, client-key: {0}/client.key}}", dir.display());
+
+    kubeconfig(&api, &server, "", &user);
+    assert!(matches!(api.client().nodes(&cluster()).await, Nodes::Known(seen) if seen.nodes.len() == 1));
+    assert_eq!(tls.line(), "client client");
+
+    kubeconfig(&api, &server, &format!(", proxy-url: \"http://127.0.0.1:{}\"", proxy.port), &user);
+    assert!(matches!(api.client().nodes(&cluster()).await, Nodes::Known(_)));
+    assert_eq!(proxy.line(), format!("CONNECT 127.0.0.1:{}", tls.port));
+
+    kubeconfig(&api, &server, "", "{token: secret}");
+    assert!(matches!(api.client().nodes(&cluster()).await, Nodes::Unknown(_)), "no certificate");
+
+    std::fs::copy(dir.join("client.crt"), dir.join("ca.crt")).unwrap();
+    kubeconfig(&api, &server, "", &user);
+    assert!(matches!(api.client().nodes(&cluster()).await, Nodes::Unknown(why) if why.to_lowercase().contains("certificate")), "another CA");
+}

@@ -1,0 +1,241 @@
+//! A whole rollout: instances of the simulated account, and their nodes behind an API over HTTP. Killed on the way, and taken up again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use kfleet::cloud::local::World;
+use kfleet::cloud::{Cloud, CloudError, Place};
+use kfleet::model::{AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp};
+use kfleet::nodes::kube::Clusters;
+use kfleet::nodes::{Access, NodeApi, NodeError};
+use kfleet::rollout::{Ending, Event};
+use kfleet::run::{Outcome, RunError, Signal, run};
+use kfleet::store::Journal;
+use serde_json::json;
+
+use crate::api::{Api, Kept};
+use crate::support::{Scene, block, folder};
+
+/// The simulated account, with its nodes behind the API.
+struct Mixed<'a> {
+    world: World,
+    client: Clusters,
+    api: &'a Api,
+}
+
+/// What a dead process leaves on the stack.
+struct Killed;
+
+/// The process dies with the nth step that fits.
+type Kill = (fn(&NodeEffect) -> bool, usize);
+
+impl<'a> Mixed<'a> {
+    fn new(scene: &Scene, api: &'a Api) -> Mixed<'a> {
+        let access = scene.clusters().map(|c| (c.clone(), Access { context: "here".into(), uid: None })).collect();
+        Mixed { world: scene.world(), client: Clusters::new(access, Some(api.file())), api }
+    }
+
+    /// Nodes come and go with their instances; pods of one that is gone are made anew elsewhere.
+    async fn follow(&self, cluster: &ClusterName) {
+        let Nodes::Known(seen) = self.world.nodes(cluster).await else { panic!() };
+        let now = self.world.now().millis() / 1000;
+        self.api.with(|kept| {
+            let gone: BTreeSet<String> = kept.nodes.keys().filter(|n| !seen.nodes.keys().any(|s| s.as_str() == **n)).cloned().collect();
+            gone.iter().for_each(|name| kept.lose(name));
+            for (name, node) in &seen.nodes {
+                if !kept.nodes.contains_key(name.as_str()) {
+                    joins(kept, name.as_str(), node.instance.as_str(), node.control_plane);
+                }
+                let found = kept.nodes.get_mut(name.as_str()).unwrap();
+                found["status"]["conditions"][0]["status"] = json!(if node.ready { "True" } else { "False" });
+            }
+            kept.pass(now - kept.now);
+        });
+    }
+}
+
+fn joins(kept: &mut Kept, name: &str, instance: &str, control_plane: bool) {
+    kept.node(name, instance);
+    kept.pod("kube-system", "kube-proxy", name, |p| {
+        p["metadata"]["ownerReferences"][0]["kind"] = json!("DaemonSet");
+        p["spec"]["priorityClassName"] = json!("system-node-critical");
+    });
+    if control_plane {
+        kept.nodes.get_mut(name).unwrap()["metadata"]["labels"]["node-role.kubernetes.io/control-plane"] = json!("");
+        for component in kfleet::rollout::COMPONENTS {
+            kept.pod("kube-system", component, name, |p| {
+                p["metadata"]["labels"]["k8s-app"] = json!(component);
+                p["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});
+            });
+        }
+    }
+}
+
+impl Cloud for Mixed<'_> {
+    fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+    async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
+        self.world.wait(until).await
+    }
+    async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
+        self.world.account(place).await
+    }
+    async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
+        self.world.read(places).await
+    }
+    async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        self.world.apply(place, effect).await
+    }
+}
+
+impl NodeApi for Mixed<'_> {
+    async fn nodes(&self, cluster: &ClusterName) -> Nodes {
+        self.follow(cluster).await;
+        self.client.nodes(cluster).await
+    }
+    async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
+        self.client.act(cluster, effect).await
+    }
+}
+
+/// Carries on until the end, or until the process dies just before it writes down the outcome of the nth step that fits.
+fn carry(scene: &Scene, api: &Api, journal: &mut Journal, dies: Option<Kill>) -> Option<Result<Outcome, RunError>> {
+    let mixed = Mixed::new(scene, api);
+    let (mut steps, mut left): (BTreeMap<u64, Effect>, usize) = (BTreeMap::new(), dies.map_or(0, |(_, n)| n));
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        block(run(
+            &mixed,
+            &scene.store(),
+            journal,
+            &scene.drive(),
+            || false,
+            |signal| {
+                let Signal::Recorded(record) = signal else { return };
+                match (&record.event, dies) {
+                    (Event::Intent { step, effect, .. }, _) => drop(steps.insert(*step, (**effect).clone())),
+                    (Event::Outcome { step, .. }, Some((fits, _))) => {
+                        let Some(Effect::Node(effect)) = steps.get(step) else { return };
+                        left -= usize::from(fits(effect));
+                        if left == 0 {
+                            resume_unwind(Box::new(Killed));
+                        }
+                    }
+                    _ => {}
+                }
+            },
+        ))
+    }));
+    match result {
+        Ok(outcome) => Some(outcome),
+        Err(payload) if payload.is::<Killed>() => None,
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// A cluster of one control-plane node and three others, with four pods on each under one budget; it waits for another image.
+fn prepared(dir: &std::path::Path, api: &Api) -> Scene {
+    let mut scene = Scene::small(dir, &[("nodes", 3, 6, false)]);
+    scene.soak = Span::from_secs(60);
+    begun(&scene, api, "r1", None);
+    api.with(|kept| {
+        let nodes: Vec<String> = kept
+            .nodes
+            .iter()
+            .filter(|(_, n)| n["metadata"]["labels"]["node-role.kubernetes.io/control-plane"].is_null())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for node in nodes {
+            for _ in 0..4 {
+                kept.pod("default", "web", &node, |p| p["spec"]["terminationGracePeriodSeconds"] = json!(15));
+            }
+        }
+        kept.budgets.insert(("default".into(), "web".into()), Some(0));
+    });
+    scene.image = "image-2".into();
+    scene
+}
+
+fn begun(scene: &Scene, api: &Api, id: &str, dies: Option<Kill>) {
+    let rollout = scene.rollout(&scene.world(), id, &[]);
+    let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
+    match (carry(scene, api, &mut journal, dies), dies) {
+        (Some(outcome), None) => assert_eq!(outcome.unwrap(), Outcome::Ended(Ending::Finished)),
+        (None, Some(_)) => {}
+        (outcome, _) => panic!("{outcome:?}"),
+    }
+}
+
+/// Nothing of ours is on any node.
+fn unmarked(api: &Api) {
+    api.with(|kept| {
+        for (name, node) in &kept.nodes {
+            assert_eq!(node["metadata"]["annotations"].as_object().map_or(0, serde_json::Map::len), 0, "{name}: {node}");
+            assert!(node["spec"]["taints"].as_array().is_none_or(Vec::is_empty) && node["spec"]["unschedulable"] != true, "{name}: {node}");
+            assert!(node["metadata"]["labels"].get("node.kubernetes.io/exclude-from-external-load-balancers").is_none(), "{name}: {node}");
+        }
+    });
+}
+
+/// Nothing of ours is on any node, every pod is there, and nobody was evicted twice.
+fn at_rest(api: &Api) {
+    unmarked(api);
+    api.with(|kept| {
+        assert_eq!(kept.pods.keys().filter(|(namespace, _)| namespace == "default").count(), 12);
+        let once: BTreeSet<&String> = kept.evicted.iter().collect();
+        assert_eq!(once.len(), kept.evicted.len(), "a pod was evicted twice");
+        assert!(kept.evicted.len() >= 12, "{}", kept.evicted.len());
+        assert!(kept.log.iter().all(|l| !l.starts_with("delete")));
+    });
+}
+
+#[test]
+fn a_rollout_over_http_ends_and_leaves_nothing_behind() {
+    let (dir, api) = (folder(), Api::new());
+    let scene = prepared(dir.path(), &api);
+    begun(&scene, &api, "r2", None);
+    at_rest(&api);
+    assert_eq!(scene.store().baselines().unwrap().into_values().map(|b| b.kubernetes).collect::<Vec<_>>(), [Some("uid-of-kube-system".into())]);
+}
+
+#[test]
+fn a_rollout_that_dies_in_the_middle_of_a_drain_is_taken_up_and_leaves_nothing_behind() {
+    let kills: [Kill; 5] = [
+        (|e| matches!(e, NodeEffect::Taint { .. }), 1),
+        (|e| matches!(e, NodeEffect::Cordon { .. }), 2),
+        (|e| matches!(e, NodeEffect::Evict { .. }), 1),
+        (|e| matches!(e, NodeEffect::Evict { .. }), 4),
+        (|e| matches!(e, NodeEffect::Evict { .. }), 9),
+    ];
+    for kill in kills {
+        let (dir, api) = (folder(), Api::new());
+        let scene = prepared(dir.path(), &api);
+        begun(&scene, &api, "r2", Some(kill));
+        let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
+        let outcome = carry(&scene, &api, &mut journal, None);
+        assert_eq!(outcome.unwrap().unwrap(), Outcome::Ended(Ending::Finished));
+        at_rest(&api);
+    }
+}
+
+#[test]
+fn an_abort_in_the_middle_of_a_drain_gives_the_node_back() {
+    let (dir, api) = (folder(), Api::new());
+    let scene = prepared(dir.path(), &api);
+    begun(&scene, &api, "r2", Some((|e| matches!(e, NodeEffect::Evict { .. }), 1)));
+    let taken: Vec<String> = api.with(|kept| kept.nodes.iter().filter(|(_, n)| n["spec"]["unschedulable"] == true).map(|(n, _)| n.clone()).collect());
+    assert_eq!(taken.len(), 1);
+    let request = kfleet::store::Request::Abort { by: "test".into(), reason: "enough".into() };
+    scene.store().request("r2", &request).unwrap();
+    let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
+    let outcome = carry(&scene, &api, &mut journal, None);
+    assert_eq!(outcome.unwrap().unwrap(), Outcome::Ended(Ending::Aborted));
+    // The node that was drained goes with the surge; whatever stays is as it was.
+    let mixed = Mixed::new(&scene, &api);
+    block(async {
+        mixed.wait(mixed.now() + Span::from_secs(120)).await.unwrap();
+        mixed.follow(&scene.staging[0]).await;
+    });
+    unmarked(&api);
+    assert_eq!(api.with(|kept| kept.nodes.len()), 4);
+}
