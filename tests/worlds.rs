@@ -236,6 +236,41 @@ fn an_instance_whose_end_was_throttled_is_drained_when_its_node_has_come() {
     check(&made).unwrap();
 }
 
+/// A world in which a rule was broken once: on the way back a twin gave up what stood in for its borrower as if it were its own, and by
+/// its own settings it could spare it.
+#[test]
+fn a_twin_that_goes_back_keeps_what_its_borrower_needs() {
+    let drain = Drain { timeout: Span::from_secs(456), on_timeout: OnTimeout::Stop, ..Drain::default() };
+    let rolling = Rolling {
+        max_surge: Amount::Count(3),
+        max_unavailable: Amount::Percent(69),
+        cluster_surge: 2,
+        canary: 3,
+        bake: Span::from_secs(212),
+        rate: Rate { instances: 3, per: Span::from_secs(725) },
+        drain,
+        ready_timeout: Span::from_secs(900),
+        keep_versions: 2,
+        ..Rolling::default()
+    };
+    let made = Made {
+        seed: 12_553_054_851,
+        autoscaler: false,
+        spot_life: None,
+        planes: 1,
+        groups: vec![(4, 7, false), (1, 4, false)],
+        prods: 0,
+        rolling,
+        fault: Some("slow-boot:g0:1200"),
+        new_group: false,
+        retire: false,
+        acts: vec![],
+        twin: true,
+        death: Some(Death::After(41)),
+    };
+    check(&made).unwrap();
+}
+
 /// The same few worlds every time; `KFLEET_WORLDS=500 cargo test --test worlds` looks at as many others.
 fn config() -> ProptestConfig {
     let asked = std::env::var("KFLEET_WORLDS").ok().and_then(|n| n.parse().ok());

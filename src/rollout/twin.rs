@@ -97,6 +97,16 @@ pub(super) fn loan(view: &View<'_>, surge: u32, most: u32) -> Loan {
     Loan { keep: surge, target: Some(gap.saturating_add(next)) }
 }
 
+/// How many instances of the group of `view`, a twin that has lent, have to work on for the other one's sake, whichever way it
+/// goes: what the other one lacks beyond what it may lack, on top of the `own` that it needs itself.
+pub(super) fn owed(view: &View<'_>, own: u32) -> u32 {
+    let Some(borrower) = view.task.lends.as_ref().filter(|_| view.group.lending).and_then(|name| other(view, name)) else { return 0 };
+    let size = base(borrower.live, borrower.group);
+    let lacks = size.saturating_sub(works(view, borrower.live, borrower.group));
+    let may_lack = borrower.task.rolling.max_unavailable.unavailable_of(size);
+    own.saturating_add(lacks.saturating_sub(may_lack))
+}
+
 /// Instances of the twin that stand in for some of this group: Ready, and more than the twin keeps for itself.
 pub(super) fn stand_ins(view: &View<'_>) -> u32 {
     let borrows = view.group.borrowed.is_some() && view.mode == Mode::Forward;

@@ -352,7 +352,9 @@ impl Eye<'_> {
         let surges = task.role != Role::ControlPlane && task.rolling.max_surge.surge_of(size).min(run.rolling.cluster_surge) > 0;
         let missing = i64::from(task.rolling.max_unavailable.unavailable_of(size)).max(i64::from(!surges));
         let missing = if task.role == Role::ControlPlane { 1 } else { missing };
-        if let Some(of) = task.lends.as_ref().filter(|_| matches!(task.task, Task::Update { .. })) {
+        // Before it lends, a twin changes its own instances like any other group.
+        let lends = self.progress.clusters.get(self.cluster)?.groups.get(name).is_some_and(|g| g.lending);
+        if let Some(of) = task.lends.as_ref().filter(|_| lends) {
             // What stands in for another group goes only when that one has its own.
             let (works, own) = self.sizes(of);
             let with = works + (left - base).max(0);

@@ -204,13 +204,15 @@ impl Work<'_> {
         }
         let rolling = &self.view.task.rolling;
         let surges = self.may_surge() > 0;
-        let allowed = match self.view.task.role {
+        let allowed = |size: u32| match self.view.task.role {
             Role::ControlPlane => 1,
-            Role::ApiServer | Role::Node | Role::Bastion if surges => rolling.max_unavailable.unavailable_of(self.base()),
+            Role::ApiServer | Role::Node | Role::Bastion if surges => rolling.max_unavailable.unavailable_of(size),
             // Nothing can be replaced where nothing may be missing and nothing may be added. Source: kops, rolling-update settings.
-            Role::ApiServer | Role::Node | Role::Bastion => rolling.max_unavailable.unavailable_of(self.base()).max(1),
+            Role::ApiServer | Role::Node | Role::Bastion => rolling.max_unavailable.unavailable_of(size).max(1),
         };
-        let at_least = self.base().saturating_sub(allowed);
+        let least = |size: u32| size.saturating_sub(allowed(size));
+        let own = self.live.desired.saturating_sub(self.out);
+        let at_least = least(self.base()).max(twin::owed(self.view, least(own)));
         let stand_ins = usize::try_from(twin::stand_ins(self.view)).unwrap_or(0);
         left.saturating_add(stand_ins) >= usize::try_from(at_least).unwrap_or(usize::MAX)
     }
