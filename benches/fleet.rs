@@ -143,7 +143,7 @@ fn planned(fleet: &Fleet, desired: &[DesiredCluster], live: &Live, baselines: &B
 /// An account in which every group is what it should be. Instances are left out: they are the cloud's, not git's.
 fn filled(desired: &[DesiredCluster], empty: &Live) -> Live {
     let cluster = |d: &DesiredCluster| LiveCluster {
-        groups: d.groups.values().map(|g| (g.definition.auto_scaling_group.auto_scaling_group_name.clone(), live_group(g))).collect(),
+        groups: d.groups.values().map(|g| (g.definition.auto_scaling_group.auto_scaling_group_name.clone(), live_group(g).into())).collect(),
         ..empty.clusters.get(&d.cluster).cloned().unwrap_or_default()
     };
     Live { read_at: empty.read_at, clusters: desired.iter().map(|d| (d.cluster.clone(), cluster(d))).collect() }
@@ -156,9 +156,9 @@ fn live_group(desired: &DesiredGroup) -> LiveGroup {
         desired: definition.auto_scaling_group.min_size,
         hooks: definition.lifecycle_hooks,
         suspended: definition.auto_scaling_group.suspended_processes.clone(),
-        group: definition.auto_scaling_group,
+        group: definition.auto_scaling_group.into(),
         version: VersionRef::Number(1),
-        versions: BTreeMap::from([(1, version)]),
+        versions: BTreeMap::from([(1, version.into())]),
         latest_version: 1,
         instances: BTreeMap::new(),
         activities: Vec::new(),

@@ -370,6 +370,6 @@ impl Kops<'_> {
 
     async fn node(&self, instance: &InstanceId) -> Option<(NodeName, Node)> {
         let Nodes::Known(nodes) = self.live().await.nodes else { panic!() };
-        nodes.nodes.into_iter().find(|(_, n)| n.instance == *instance)
+        nodes.nodes.into_iter().find(|(_, n)| n.instance == *instance).map(|(name, node)| (name, (*node).clone()))
     }
 }

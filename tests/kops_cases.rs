@@ -7,7 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use kfleet::{desired, kops, model::Definition, yaml};
+use kfleet::{
+    desired, kops,
+    model::{Definition, Hooks},
+    yaml,
+};
 use serde_json::{Value as Json, json};
 
 type Flat = BTreeMap<String, Json>;
@@ -92,7 +96,8 @@ fn flat(definition: &Definition) -> Flat {
     let json = serde_json::to_value(&definition).unwrap();
     flatten("group", &json["autoScalingGroup"], &mut flat);
     flatten("template", &json["launchTemplate"]["LaunchTemplateData"], &mut flat);
-    for (name, hook) in &definition.lifecycle_hooks {
+    let Hooks::Known(hooks) = &definition.lifecycle_hooks else { panic!("compiled hooks are known") };
+    for (name, hook) in hooks {
         let text = format!("{} after {} s of {}", hook.default_result, hook.heartbeat_timeout, hook.lifecycle_transition);
         flat.insert(format!("hook {name}"), json!(text));
     }

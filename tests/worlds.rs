@@ -271,6 +271,42 @@ fn a_twin_that_goes_back_keeps_what_its_borrower_needs() {
     check(&made).unwrap();
 }
 
+/// A world in which a rollout ran in a circle once: an instance launched in the moment in which its group began to borrow was taken for
+/// capacity that is back, so the surge was asked for, refused, given up and asked for again without end.
+#[test]
+fn a_launch_that_is_under_way_does_not_end_a_loan() {
+    let drain = Drain { timeout: Span::from_secs(482), on_timeout: OnTimeout::Skip, ..Drain::default() };
+    let rolling = Rolling {
+        max_surge: Amount::Percent(13),
+        max_unavailable: Amount::Count(0),
+        cluster_surge: 2,
+        canary: 0,
+        bake: Span::from_secs(263),
+        rate: Rate { instances: 7, per: Span::from_secs(187) },
+        drain,
+        ready_timeout: Span::from_secs(900),
+        capacity: Capacity { policy: CapacityPolicy::NextType, patience: None, twin: None },
+        keep_versions: 3,
+        ..Rolling::default()
+    };
+    let made = Made {
+        seed: 13,
+        autoscaler: false,
+        spot_life: None,
+        planes: 1,
+        groups: vec![(3, 4, false), (1, 4, false)],
+        prods: 0,
+        rolling,
+        fault: Some("stuck-drain:g1"),
+        new_group: false,
+        retire: false,
+        acts: vec![],
+        twin: true,
+        death: None,
+    };
+    check(&made).unwrap();
+}
+
 /// The same few worlds every time; `KFLEET_WORLDS=500 cargo test --test worlds` looks at as many others.
 fn config() -> ProptestConfig {
     let asked = std::env::var("KFLEET_WORLDS").ok().and_then(|n| n.parse().ok());

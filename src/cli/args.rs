@@ -193,6 +193,10 @@ pub(super) struct Selection {
     /// Record changed documents that only kops can carry out as carried out by other means.
     #[arg(long)]
     pub(super) adopt_documents: bool,
+    /// Compare the lifecycle hooks of every group, however many there are: one call a group. Without it those of an account and region that has more
+    /// than 100 groups are not compared.
+    #[arg(long)]
+    pub(super) hooks: bool,
     /// Order a fault of the simulated account, e.g. `sick-image:IMAGE`, `no-capacity:GROUP`, `throttle:7` (repeatable).
     #[arg(long = "fault", value_name = "FAULT", help_heading = "Simulated account")]
     pub(super) faults: Vec<String>,
@@ -225,6 +229,10 @@ pub(super) struct SnapshotArguments {
     /// Where to write.
     #[arg(long, value_name = "FILE")]
     pub(super) out: PathBuf,
+    /// Copy the lifecycle hooks of every group, however many there are: one call a group. Without it those of an account and region that has more than
+    /// 100 groups are left out, and written down as not read.
+    #[arg(long)]
+    pub(super) hooks: bool,
 }
 
 #[derive(Debug, Args)]
@@ -283,7 +291,7 @@ pub(super) struct StartArguments {
     #[command(flatten)]
     pub(super) selection: Selection,
     /// Carry out this saved plan, if the live state is still the one it was made from.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_retire", "allow_shrink", "adopt_documents"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_retire", "allow_shrink", "adopt_documents", "hooks"])]
     pub(super) plan: Option<PathBuf>,
     /// Set the order of stages aside; the reason is recorded and shown for ever.
     #[arg(long, value_name = "REASON")]

@@ -32,6 +32,18 @@ impl Failure {
     }
 }
 
+/// What to do when credentials are missing or over: whose they are is what whoever runs this has to know. In the order in which the SDK looks for them.
+fn log_in() -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let whose = match (set("AWS_ACCESS_KEY_ID"), set("AWS_PROFILE"), set("AWS_WEB_IDENTITY_TOKEN_FILE")) {
+        (Some(_), _, _) => "those of AWS_ACCESS_KEY_ID in the environment".to_owned(),
+        (None, Some(profile), _) => format!("those of profile `{profile}`"),
+        (None, None, Some(file)) => format!("the web identity in {file}"),
+        (None, None, None) => "those of profile `default`, or of this container or machine".to_owned(),
+    };
+    format!("log in again: the credentials are {whose}")
+}
+
 impl From<FleetError> for Failure {
     fn from(error: FleetError) -> Self {
         let hint = error.hint();
@@ -62,7 +74,7 @@ impl From<StoreError> for Failure {
             StoreError::Journal { .. } => Some("nothing was done; keep the file and compare it with a backup of the store".into()),
             StoreError::Damaged { .. } => Some("nothing was done; mend or remove the file".into()),
             StoreError::Object(ObjectError::Credentials { .. }) => {
-                Some("log in again, then `kfleet rollout resume` if a rollout was under way".into())
+                Some(format!("{}; then `kfleet rollout resume` if a rollout was under way", log_in()))
             }
             StoreError::Object(ObjectError::NoAnswer { .. }) => Some("try again; a rollout goes on with `kfleet rollout resume`".into()),
             StoreError::Object(ObjectError::Refused { .. }) => None,
@@ -75,7 +87,7 @@ impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
         let hint = match &error {
             CloudError::Throttled { .. } | CloudError::Unknown { .. } => Some("try again; a rollout goes on with `kfleet rollout resume`".to_owned()),
-            CloudError::Credentials { .. } => Some("log in again, then `kfleet rollout resume` if a rollout was under way".into()),
+            CloudError::Credentials { .. } => Some(format!("{}; then `kfleet rollout resume` if a rollout was under way", log_in())),
             CloudError::State { .. } => Some("remove the store's `local` folder to begin with an empty simulated account".into()),
             CloudError::Refused { .. } => None,
         };

@@ -1,5 +1,6 @@
 //! What was typed → calls → output and exit code. The only place that prints, reads the environment and knows about terminals. Decides nothing about changes.
 
+mod aims;
 mod args;
 mod autoscaler;
 #[cfg(feature = "aws")]

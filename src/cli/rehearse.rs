@@ -11,11 +11,11 @@ use super::args::{Arguments, Format, RehearseArguments};
 use super::failure::Failure;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
-use super::{snapshot, world};
+use super::{aims, snapshot, world};
 use crate::cloud::local::{Fault, Options, Scenario, World};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::GateKind;
-use crate::model::{ClusterName, Live, Nodes, Proven, Span, StageName};
+use crate::model::{ClusterName, Hooks, Live, Nodes, Proven, Span, StageName};
 use crate::plan::{Allow, Baseline, Plan, Wanted, fingerprint, plan};
 use crate::report::{self, Fate, Rehearsal, Runs};
 use crate::rollout::{Ending, Inputs, Rollout, build};
@@ -91,8 +91,9 @@ fn begin(arguments: &Arguments, command: &RehearseArguments, prepared: &Prepared
     }
     let mut rollout = rollout(prepared, &plan, &baselines, command, live.read_at)?;
     notes.extend(without_outside_gates(&mut rollout));
-    let faults: Vec<Fault> = command.faults.iter().map(|f| f.parse()).collect::<Result<_, _>>().map_err(|e| Failure::new(format!("{e}")))?;
+    let faults = world::faults(&command.faults)?;
     let scenario = world::scenario(command.scenario.as_deref())?;
+    aims::known(prepared, &plan, &faults, &scenario)?;
     Ok(Some(Start { world, rollout, notes, faults, scenario }))
 }
 
@@ -128,6 +129,10 @@ fn found_in(path: &Path, prepared: &PreparedFleet, places: &[Place], options: Op
         notes.extend(cluster.gaps.iter().map(|gap| format!("{name}: {} could not be read when the snapshot was taken: {}", gap.what, gap.why)));
         if !matches!(cluster.nodes, Nodes::Known(_)) {
             notes.push(format!("{name}: its nodes are not in the snapshot; every instance in service gets a Ready node, with pods of chance"));
+        }
+        let unread = cluster.groups.values().filter(|g| g.hooks == Hooks::NotRead).count();
+        if unread > 0 {
+            notes.push(format!("{name}: the lifecycle hooks of {unread} groups are not in the snapshot, and count as git wants them"));
         }
         let held = match &cluster.nodes {
             Nodes::Known(nodes) => nodes.nodes.values().map(|n| n.blocked.len()).sum(),

@@ -14,7 +14,7 @@ use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::screen::Screen;
 use super::world::{Simulated, World};
-use super::{documents, plan, stop, world};
+use super::{aims, documents, plan, stop, world};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::{self, Fleet};
 use crate::model::{ClusterName, Span, Timestamp};
@@ -66,6 +66,7 @@ async fn start(arguments: &Arguments, command: &StartArguments, output: &Output)
     if plan.is_empty() && verified(&prepared, &plan, &store)? {
         return Ok(Exit::Good);
     }
+    aims::known(&prepared, &plan, &world::faults(&command.selection.faults)?, &world::scenario(command.selection.scenario.as_deref())?)?;
     let rollout = make(&prepared, &plan, &store, &world, command)?;
     stop::heed(&store, &rollout)?;
     fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;
@@ -295,7 +296,7 @@ async fn carry(
         max_wait: pace.max_wait.unwrap_or(world::patience(arguments)),
         auto_approve: pace.auto_approve,
     };
-    world.act_for(&journal.rollout().id, super::git::head(&fleet.root).as_deref()).await;
+    world.act_for(journal.rollout(), super::git::head(&fleet.root).as_deref()).await;
     let interrupted = interruption();
     let outcome = tokio::select! {
         biased;

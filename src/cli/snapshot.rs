@@ -11,7 +11,7 @@ use super::pipeline::prepare;
 use super::render::select;
 use super::world::{self, Simulated};
 use crate::cloud::Place;
-use crate::model::{Proven, Residence, Snapshot};
+use crate::model::{Hooks, LiveGroup, Proven, Residence, Shared, Snapshot};
 use crate::report;
 use crate::run::look;
 
@@ -37,9 +37,12 @@ pub(super) async fn run(arguments: &Arguments, command: &SnapshotArguments, outp
         baselines.map(|(name, b)| (name, Proven { digest: b.digest, release: b.release, rollout: b.rollout, since: b.since })).collect();
     let path = &command.out;
     std::fs::write(path, report::snapshot_json(&snapshot)).map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
-    let groups: usize = snapshot.live.clusters.values().map(|c| c.groups.len()).sum();
+    let groups: Vec<&Shared<LiveGroup>> = snapshot.live.clusters.values().flat_map(|c| c.groups.values()).collect();
     let missing = if gaps == 0 { String::new() } else { format!("; {gaps} things could not be read, and are written down as such") };
-    output.cloud_story(&format!("{} clusters with {groups} groups written to {}{missing}", snapshot.places.len(), path.display()));
+    let unread = groups.iter().filter(|g| g.hooks == Hooks::NotRead).count();
+    let hooks =
+        if unread == 0 { String::new() } else { format!("; the lifecycle hooks of {unread} groups were not read: `--hooks` does, one call a group") };
+    output.cloud_story(&format!("{} clusters with {} groups written to {}{missing}{hooks}", snapshot.places.len(), groups.len(), path.display()));
     Ok(Exit::Good)
 }
 

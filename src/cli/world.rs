@@ -161,12 +161,16 @@ pub(super) fn patience(arguments: &Arguments) -> Span {
 fn simulate(store: &Store, simulated: &Simulated<'_>) -> Result<local::World, Failure> {
     let folder = store.local_state().ok_or_else(|| Failure::new("the simulated account keeps its state in a folder, and the store is none"))?;
     let world = local::World::open(&folder, local::Options { seed: simulated.seed, ..local::Options::default() })?;
-    let faults: Vec<Fault> = simulated.faults.iter().map(|f| f.parse()).collect::<Result<_, _>>().map_err(|e| Failure::new(format!("{e}")))?;
-    world.set_faults(faults);
+    world.set_faults(faults(simulated.faults)?);
     if simulated.scenario.is_some() {
         world.set_scenario(scenario(simulated.scenario)?)?;
     }
     Ok(world)
+}
+
+/// Faults as they were ordered.
+pub(super) fn faults(ordered: &[String]) -> Result<Vec<Fault>, Failure> {
+    ordered.iter().map(|f| f.parse()).collect::<Result<_, _>>().map_err(|e| Failure::new(format!("{e}")))
 }
 
 /// The scenario in a file; none: nothing happens.
@@ -191,12 +195,13 @@ impl World {
 #[cfg(feature = "aws")]
 fn reach(arguments: &Arguments) -> crate::cloud::aws::Reach {
     let ca_bundle = std::env::var_os("AWS_CA_BUNDLE").filter(|p| !p.is_empty()).map(Into::into);
-    crate::cloud::aws::Reach { endpoint_url: arguments.endpoint_url.clone(), ca_bundle, share: arguments.call_share }
+    let rates = crate::fleet::CallRates::default();
+    crate::cloud::aws::Reach { endpoint_url: arguments.endpoint_url.clone(), ca_bundle, share: arguments.call_share, rates }
 }
 
 #[cfg(feature = "aws")]
 async fn real(arguments: &Arguments, fleet: &Fleet, store: &Store, mut images: Images) -> Result<World, Failure> {
-    use crate::cloud::aws::{Access as Credentials, Aws, Options, Session};
+    use crate::cloud::aws::{Access as Credentials, Aws, Options, Reach, Session};
 
     let access = |c: &crate::fleet::Cluster| Credentials { role_arn: c.role_arn.clone(), images: images.remove(&c.name).unwrap_or_default() };
     let clusters = fleet.clusters.values().map(access);
@@ -204,13 +209,46 @@ async fn real(arguments: &Arguments, fleet: &Fleet, store: &Store, mut images: I
     let acts = matches!(arguments.command, super::args::Command::Rollout(_));
     let name = if acts { "kfleet-rollout" } else { "kfleet-plan" };
     let session = Session { name: name.into(), read_only: !acts, ..Session::default() };
-    let options = Options { clusters: fleet.clusters.keys().cloned().zip(clusters).collect(), reach: reach(arguments), session };
+    let reach = Reach { rates: fleet.settings.call_rates.clone(), ..reach(arguments) };
+    let options = Options { clusters: fleet.clusters.keys().cloned().zip(clusters).collect(), reach, session, hooks: hooks_of(&arguments.command) };
     let baselines = store.baselines()?;
     let access = fleet.clusters.values().filter_map(|c| {
         let uid = baselines.get(&c.name).and_then(|b| b.kubernetes.clone());
         Some((c.name.clone(), Access { context: c.kubernetes.as_ref()?.context.clone(), uid }))
     });
     Ok(World::Aws(Box::new(Real { cloud: Aws::connect(options).await?, nodes: Clusters::new(access.collect(), None) })))
+}
+
+/// Whose lifecycle hooks the command wants to be read.
+#[cfg(feature = "aws")]
+fn hooks_of(command: &super::args::Command) -> crate::cloud::aws::HooksOf {
+    use super::args::{Command, RolloutCommand};
+    use crate::cloud::aws::HooksOf;
+
+    let everybody = match command {
+        Command::Plan(plan) => plan.selection.hooks,
+        Command::Rollout(RolloutCommand::Start(start)) => start.selection.hooks,
+        Command::Snapshot(snapshot) => snapshot.hooks,
+        Command::Rollout(
+            RolloutCommand::Resume(_)
+            | RolloutCommand::Approve(_)
+            | RolloutCommand::Abort(_)
+            | RolloutCommand::Rollback(_)
+            | RolloutCommand::Status(_)
+            | RolloutCommand::History
+            | RolloutCommand::Show(_),
+        )
+        | Command::Render(_)
+        | Command::Diff(_)
+        | Command::Explain(_)
+        | Command::Compile(_)
+        | Command::Autoscaler(_)
+        | Command::Schema(_)
+        | Command::Rehearse(_)
+        | Command::Stop(_)
+        | Command::Go(_) => false,
+    };
+    if everybody { HooksOf::Everybody } else { HooksOf::Few }
 }
 
 #[cfg(not(feature = "aws"))]
@@ -229,15 +267,18 @@ impl World {
     }
 
     /// Has what follows seen as done by this rollout, of this revision of git.
-    pub(super) async fn act_for(&self, rollout: &str, revision: Option<&str>) {
+    #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only AWS is told"))]
+    pub(super) async fn act_for(&self, rollout: &Rollout, revision: Option<&str>) {
         match self {
             World::Local(_) => {}
             #[cfg(feature = "aws")]
             World::Aws(real) => {
                 let revision = revision.map(|r| ("kfleet-revision".to_owned(), r.to_owned()));
-                let tags = revision.into_iter().chain([("kfleet-rollout".to_owned(), rollout.to_owned())]).collect();
-                let session = crate::cloud::aws::Session { name: format!("kfleet-{rollout}"), tags, read_only: false };
-                real.cloud.act_for(session).await;
+                let tags = revision.into_iter().chain([("kfleet-rollout".to_owned(), rollout.id.clone())]).collect();
+                let session = crate::cloud::aws::Session { name: format!("kfleet-{}", rollout.id), tags, read_only: false };
+                let by_aws = |g: &&crate::rollout::GroupTask| g.rolling.strategy == crate::fleet::Strategy::InstanceRefresh;
+                let refreshed = rollout.clusters().flat_map(|c| &c.groups).filter(by_aws);
+                real.cloud.act_for(session, refreshed.map(|g| g.asg.clone()).collect()).await;
             }
         }
     }

@@ -21,7 +21,7 @@ pub use names::{security_groups, target_groups};
 use std::collections::BTreeMap;
 
 use crate::kops::{Cluster, InstanceGroup, KopsVersion, Manifests, Role};
-use crate::model::{AsgName, Definition, GroupName, NameError};
+use crate::model::{AsgName, Definition, GroupName, Hooks, NameError};
 
 /// Manifests that are valid one by one and still make no definitions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,13 +86,13 @@ fn definition(cluster: &Cluster, group: &InstanceGroup, kops: tags::Kops) -> Res
         instance_group: group.name.clone(),
         auto_scaling_group: group::auto_scaling_group(cluster, group, name.clone(), &tags),
         launch_template: template::launch_template(cluster, group, name, &tags),
-        lifecycle_hooks: pools::hooks(cluster, group),
+        lifecycle_hooks: Hooks::Known(pools::hooks(cluster, group)),
     })
 }
 
 /// The form that `compile --format json` prints: the definitions without lifecycle hooks.
 pub fn print_form(definitions: &[Definition]) -> serde_json::Value {
-    let plain = |d: &Definition| Definition { lifecycle_hooks: BTreeMap::new(), ..d.clone() };
+    let plain = |d: &Definition| Definition { lifecycle_hooks: Hooks::default(), ..d.clone() };
     // Our own structs with string keys always serialise.
     serde_json::to_value(definitions.iter().map(plain).collect::<Vec<_>>()).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::gates::GateFile;
 use super::policy::{CapacityFile, GroupRollingFile, OnFailure, Strategy};
-use super::{OnTimeout, Preflight, Rate};
+use super::{CallRate, OnTimeout, Preflight, Rate};
 use crate::model::{AccountId, ClusterName, EmptyDir, Environment, GroupName, Region, Span, StageName, Unmanaged};
 
 /// `fleet.yaml`.
@@ -24,6 +24,8 @@ pub(super) struct FleetFile {
     #[serde(default)]
     pub(super) gates: Vec<GateFile>,
     pub(super) on_failure: Option<OnFailure>,
+    #[serde(default)]
+    pub(super) call_rates: BTreeMap<String, CallRate>,
 }
 
 /// One of `stages`.

@@ -1,5 +1,6 @@
 //! Files → [`Fleet`]: settings, clusters, layered vars, template and snippet sources. Renders nothing, asks no cloud.
 
+mod calls;
 mod cluster;
 mod document;
 mod error;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{AccountId, ClusterName, Environment, GroupName, Region};
 
+pub use calls::{CallRate, CallRates};
 pub use error::{FleetError, Place};
 pub use gates::{Bound, Empty, FromEnv, GateAt, HeaderValue, HttpGate, PromqlGate, Samples};
 pub use policy::{Capacity, CapacityPolicy, GroupRolling, OnFailure, Strategy};

@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use super::file::{AmountFile, DrainFile, FleetFile, FreezeFile, RollingFile};
-use super::{Amount, Cluster, Drain, FleetError, Freeze, Place, Rolling, Settings, Weekday, cluster, gates, policy, stages};
+use super::{Amount, CallRates, Cluster, Drain, FleetError, Freeze, Place, Rolling, Settings, Weekday, cluster, gates, policy, stages};
 use crate::model::{ClusterName, Eviction};
 use std::collections::BTreeMap;
 
@@ -48,6 +48,7 @@ pub(super) fn settings(doc: &Document, clusters: &BTreeMap<ClusterName, Cluster>
         stages: stages::resolve(doc, &file.stages, file.on_failure.unwrap_or_default(), clusters)?,
         rolling: rolling(doc, &file.rolling)?,
         gates: gates::resolve(doc, &file.gates)?,
+        call_rates: CallRates::resolve(doc, file.call_rates)?,
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::CallRates;
 use super::gates::{GateAt, HttpGate, PromqlGate, Samples};
 use super::policy::{Capacity, GroupRolling, OnFailure, Strategy};
 use crate::model::{ClusterName, Eviction, GroupName, Span, StageName};
@@ -19,6 +20,9 @@ pub struct Settings {
     pub rolling: Rolling,
     /// Gates, in the order given.
     pub gates: Vec<GateSpec>,
+    /// How fast AWS lets the accounts call it, where that is not what it publishes.
+    #[serde(default)]
+    pub call_rates: CallRates,
 }
 
 /// One stage.

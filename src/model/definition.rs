@@ -21,9 +21,9 @@ pub struct Definition {
     pub auto_scaling_group: AutoScalingGroup,
     /// The launch template.
     pub launch_template: LaunchTemplate,
-    /// Lifecycle hooks of the group, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub lifecycle_hooks: BTreeMap<String, LifecycleHook>,
+    /// Lifecycle hooks of the group. Not read only in a definition that was found: then nothing is expected of them and nothing is done to them.
+    #[serde(default, skip_serializing_if = "Hooks::are_none")]
+    pub lifecycle_hooks: Hooks,
 }
 
 /// An AutoScalingGroup, the fields we own.
@@ -173,6 +173,50 @@ pub struct WarmPool {
     pub min_size: u32,
     /// Most instances in group and pool together; -1: as many as the group's maximum.
     pub max_group_prepared_capacity: i64,
+}
+
+/// The lifecycle hooks of a group, as far as anybody looked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hooks {
+    /// Nobody looked: there may be any.
+    NotRead,
+    /// These and no others, by name.
+    #[serde(untagged)]
+    Known(BTreeMap<String, LifecycleHook>),
+}
+
+impl Default for Hooks {
+    fn default() -> Hooks {
+        Hooks::Known(BTreeMap::new())
+    }
+}
+
+impl Hooks {
+    /// Known, and there are none.
+    pub fn are_none(&self) -> bool {
+        match self {
+            Hooks::NotRead => false,
+            Hooks::Known(hooks) => hooks.is_empty(),
+        }
+    }
+
+    /// These, or the others where nobody looked at these.
+    #[must_use]
+    pub fn or(&self, others: &Hooks) -> Hooks {
+        match self {
+            Hooks::NotRead => others.clone(),
+            Hooks::Known(_) => self.clone(),
+        }
+    }
+
+    /// Whether nothing is known that speaks against both being the same.
+    pub fn fit(&self, others: &Hooks) -> bool {
+        match (self, others) {
+            (Hooks::NotRead, _) | (_, Hooks::NotRead) => true,
+            (Hooks::Known(one), Hooks::Known(other)) => one == other,
+        }
+    }
 }
 
 /// A lifecycle hook.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{AsgName, AutoScalingGroup, ClusterName, InstanceId, LaunchTemplateData, LifecycleHook, NodeName, Timestamp};
+use super::{AsgName, AutoScalingGroup, ClusterName, Hooks, InstanceId, LaunchTemplateData, NodeName, Shared, Timestamp};
 
 /// What was read, in one go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ impl Live {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveCluster {
     /// Groups tagged as the cluster's own.
-    pub groups: BTreeMap<AsgName, LiveGroup>,
+    pub groups: BTreeMap<AsgName, Shared<LiveGroup>>,
     /// Nodes, as far as the Kubernetes API answered.
     pub nodes: Nodes,
     /// The documents that kops has stored, as far as its state store answered.
@@ -82,15 +82,15 @@ pub enum Stored {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveGroup {
     /// The fields we own, ids turned back into the names kops gives.
-    pub group: AutoScalingGroup,
-    /// Lifecycle hooks by name.
-    pub hooks: BTreeMap<String, LifecycleHook>,
+    pub group: Shared<AutoScalingGroup>,
+    /// Lifecycle hooks: a cloud where they cost a call for each group does not read them always.
+    pub hooks: Hooks,
     /// Desired capacity: the autoscaler's, read only.
     pub desired: u32,
     /// The launch template version the group refers to.
     pub version: VersionRef,
     /// The versions that matter: the group's and its instances', by number.
-    pub versions: BTreeMap<u64, TemplateVersion>,
+    pub versions: BTreeMap<u64, Shared<TemplateVersion>>,
     /// The newest version number of the template.
     pub latest_version: u64,
     /// Its instances, those we detached among them.
@@ -285,7 +285,7 @@ pub struct Seen {
     /// Uid of the namespace `kube-system`: which cluster this is, whatever it is called.
     pub uid: String,
     /// Its nodes.
-    pub nodes: BTreeMap<NodeName, Node>,
+    pub nodes: BTreeMap<NodeName, Shared<Node>>,
     /// Critical pods that no node has taken, and do not run.
     pub waiting: Vec<SickPod>,
     /// Since when each pod that should be Ready is not, completed and leaving ones aside.

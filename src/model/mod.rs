@@ -4,11 +4,12 @@ mod definition;
 mod effect;
 mod live;
 mod names;
+mod shared;
 mod snapshot;
 mod time;
 
 pub use definition::{
-    AutoScalingGroup, BlockDevice, CreditSpecification, Definition, Ebs, EnabledMetrics, InstanceMarketOptions, InstanceProfile,
+    AutoScalingGroup, BlockDevice, CreditSpecification, Definition, Ebs, EnabledMetrics, Hooks, InstanceMarketOptions, InstanceProfile,
     InstanceRequirements, InstancesDistribution, LaunchTemplate, LaunchTemplateData, LifecycleHook, MetadataOptions, MixedInstancesPolicy,
     Monitoring, NetworkInterface, Override, Placement, Range, SpotOptions, Tag, TagSpecification, WarmPool, digest_of,
 };
@@ -18,5 +19,6 @@ pub use live::{
     RefreshStatus, Seen, SickPod, Stored, TemplateVersion, VersionRef,
 };
 pub use names::{AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError, NodeName, Region, StageName};
+pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use time::{Span, SpanError, Timestamp};

@@ -9,7 +9,7 @@ use crate::desired::DesiredGroup;
 use crate::fleet::{Rolling, Strategy};
 use crate::kops::Role;
 use crate::model::{
-    AsgName, Definition, Digest, GroupName, InstanceId, LaunchTemplate, LaunchTemplateData, Lifecycle, LiveCluster, LiveGroup, Nodes, Stored,
+    AsgName, Definition, Digest, GroupName, Hooks, InstanceId, LaunchTemplate, LaunchTemplateData, Lifecycle, LiveCluster, LiveGroup, Nodes, Stored,
     UserData, VersionRef, digest_of,
 };
 
@@ -26,6 +26,7 @@ pub(super) fn cluster_plan(wanted: &Wanted<'_>, live: Option<&LiveCluster>, roll
         documents: BTreeMap::new(),
         blocked: Vec::new(),
         notes: Vec::new(),
+        hooks_not_compared: live.map_or(0, |l| l.groups.values().filter(|g| g.hooks == Hooks::NotRead).count()),
     };
     let Some(live) = live else {
         plan.blocked.push(Blocked::Gap { what: "live state".into(), why: "the cluster was not read".into() });
@@ -45,14 +46,20 @@ pub(super) fn cluster_plan(wanted: &Wanted<'_>, live: Option<&LiveCluster>, roll
 }
 
 /// What a plan is bound to: the fields of every group, the template version it refers to, and the documents that kops has stored.
-/// Sizes that the autoscaler moves, and the instances, are free to change between plan and rollout.
+/// Sizes that the autoscaler moves, and the instances, are free to change between plan and rollout. Hooks are not in it, as not every look
+/// reads them: those of a group that is changed are looked at again just before.
 pub fn fingerprint(live: Option<&LiveCluster>) -> Digest {
-    let groups: Vec<(&AsgName, Option<Definition>, u64)> =
-        live.map(|l| l.groups.iter().map(|(name, g)| (name, found_definition(name, g), g.version.number())).collect()).unwrap_or_default();
+    let groups: Vec<(&AsgName, Option<Definition>, u64)> = live
+        .map(|l| l.groups.iter().map(|(name, g)| (name, found_definition(name, g, &Hooks::NotRead).map(without_hooks), g.version.number())).collect())
+        .unwrap_or_default();
     match live.map(|l| &l.documents) {
         Some(Stored::Known(stored)) => digest_of(&(groups, documents::compared(stored))),
         Some(Stored::NotAsked | Stored::Unknown(_)) | None => digest_of(&groups),
     }
+}
+
+fn without_hooks(definition: Definition) -> Definition {
+    Definition { lifecycle_hooks: Hooks::default(), ..definition }
 }
 
 fn wanted_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluster, rolling: &Rolling, allow: Allow) {
@@ -89,12 +96,12 @@ fn create(plan: &mut ClusterPlan, name: &AsgName, group: &DesiredGroup, rolling:
 }
 
 fn update(plan: &mut ClusterPlan, name: &AsgName, group: &DesiredGroup, live: &LiveGroup, rolling: &Rolling, allow: Allow) {
-    let Some(definition) = found_definition(name, live) else {
+    let wanted = group.definition.clone().canonical();
+    let Some(definition) = found_definition(name, live, &wanted.lifecycle_hooks) else {
         plan.blocked
             .push(Blocked::Gap { what: format!("launch template of {name}"), why: format!("version {} was not read", live.version.number()) });
         return;
     };
-    let wanted = group.definition.clone().canonical();
     let mut changes = definition_fields(&definition, &wanted);
     if let Some(text) = moving_reference(live.version) {
         changes.push(FieldChange {
@@ -169,7 +176,7 @@ fn retired_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluste
     for (name, group) in live.groups.iter().filter(|(name, _)| !wanted.desired.groups.contains_key(*name)) {
         let instances: BTreeSet<InstanceId> =
             group.instances.iter().filter(|(_, i)| i.lifecycle != Lifecycle::Terminating).map(|(id, _)| id.clone()).collect();
-        let Some(definition) = found_definition(name, group) else {
+        let Some(definition) = found_definition(name, group, &Hooks::NotRead) else {
             plan.blocked
                 .push(Blocked::Gap { what: format!("launch template of {name}"), why: format!("version {} was not read", group.version.number()) });
             continue;
@@ -226,16 +233,16 @@ fn definition_fields(from: &Definition, to: &Definition) -> Vec<FieldChange> {
     fields(&to_json(&from), &to_json(to))
 }
 
-/// The definition of a group as found: its own fields with the data of the version it refers to.
-pub(super) fn found_definition(name: &AsgName, live: &LiveGroup) -> Option<Definition> {
+/// The definition of a group as found: its own fields with the data of the version it refers to. Hooks that nobody looked at are taken to be `hooks`.
+fn found_definition(name: &AsgName, live: &LiveGroup, hooks: &Hooks) -> Option<Definition> {
     let version = live.versions.get(&live.version.number())?;
     let tag = live.group.tags.iter().find(|t| t.key == "kops.k8s.io/instancegroup").and_then(|t| GroupName::new(t.value.clone()).ok());
     let by_name = || GroupName::new(name.as_str().split('.').next().unwrap_or_default().to_owned()).ok();
     let definition = Definition {
         instance_group: tag.or_else(by_name)?,
-        auto_scaling_group: live.group.clone(),
+        auto_scaling_group: (*live.group).clone(),
         launch_template: LaunchTemplate { launch_template_name: name.clone(), launch_template_data: version.data.clone() },
-        lifecycle_hooks: live.hooks.clone(),
+        lifecycle_hooks: live.hooks.or(hooks),
     };
     Some(definition.canonical())
 }
@@ -248,12 +255,10 @@ fn to_json(value: &impl serde::Serialize) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AutoScalingGroup, EnabledMetrics};
+    use crate::model::{AutoScalingGroup, EnabledMetrics, LifecycleHook, TemplateVersion};
 
-    #[test]
-    fn what_is_no_field_of_ours_is_said() {
-        let name = AsgName::new("g.c").unwrap();
-        let group = AutoScalingGroup {
+    fn group(name: &AsgName) -> AutoScalingGroup {
+        AutoScalingGroup {
             auto_scaling_group_name: name.clone(),
             min_size: 0,
             max_size: 0,
@@ -268,10 +273,13 @@ mod tests {
             target_group_arns: BTreeSet::new(),
             capacity_rebalance: None,
             warm_pool: None,
-        };
-        let live = |by_hand: &[(&str, &str)]| LiveGroup {
-            group: group.clone(),
-            hooks: BTreeMap::new(),
+        }
+    }
+
+    fn live(name: &AsgName, hooks: Hooks, by_hand: &[(&str, &str)]) -> LiveGroup {
+        LiveGroup {
+            group: group(name).into(),
+            hooks,
             desired: 0,
             version: VersionRef::Number(1),
             versions: BTreeMap::new(),
@@ -281,13 +289,42 @@ mod tests {
             suspended: BTreeSet::new(),
             refresh: None,
             by_hand: by_hand.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        };
-        let said = |fields: &[(&str, &str)]| by_hand(&name, &live(fields)).unwrap_or_default();
+        }
+    }
+
+    #[test]
+    fn what_is_no_field_of_ours_is_said() {
+        let name = AsgName::new("g.c").unwrap();
+        let said = |fields: &[(&str, &str)]| by_hand(&name, &live(&name, Hooks::default(), fields)).unwrap_or_default();
         assert_eq!(said(&[]), "");
         assert_eq!(
             said(&[("LaunchTemplateData.KernelId", "aki-1"), ("HealthCheckType", "ELB"), ("PlacementGroup", "p")]),
             "g.c: set by other means than a manifest: HealthCheckType = ELB, PlacementGroup = p, which stays as it is; \
              LaunchTemplateData.KernelId = aki-1, which the next launch template version will not have"
         );
+    }
+
+    #[test]
+    fn hooks_that_nobody_read_are_as_wanted_and_bind_no_plan() {
+        let name = AsgName::new("g.c").unwrap();
+        let hook = LifecycleHook { default_result: "CONTINUE".into(), heartbeat_timeout: 300, lifecycle_transition: "t".into() };
+        let wanted = Hooks::Known(BTreeMap::from([("drain".to_owned(), hook)]));
+        let of = |hooks: Hooks| {
+            let mut live = live(&name, hooks, &[]);
+            let data = serde_json::from_value(serde_json::json!({
+                "ImageId": "ami-1", "InstanceType": "m5.large", "IamInstanceProfile": {"Name": "p"}, "BlockDeviceMappings": [], "Monitoring": {"Enabled": false},
+                "MetadataOptions": {"HttpEndpoint": "e", "HttpProtocolIpv6": "d", "HttpTokens": "required", "HttpPutResponseHopLimit": 1}, "NetworkInterfaces": [], "TagSpecifications": []
+            }));
+            let data = data.unwrap();
+            live.versions.insert(1, TemplateVersion { data, user_data: None, token: None }.into());
+            live
+        };
+        let found = |hooks: Hooks| found_definition(&name, &of(hooks), &wanted).unwrap().lifecycle_hooks;
+        assert_eq!(found(Hooks::NotRead), wanted);
+        assert_eq!(found(Hooks::default()), Hooks::default(), "none is not the same as not read");
+        let print =
+            |hooks: Hooks| fingerprint(Some(&LiveCluster { groups: BTreeMap::from([(name.clone(), of(hooks).into())]), ..LiveCluster::default() }));
+        assert_eq!(print(Hooks::NotRead), print(wanted.clone()));
+        assert_ne!(print(Hooks::NotRead), fingerprint(None));
     }
 }

@@ -63,6 +63,9 @@ pub struct ClusterPlan {
     pub blocked: Vec<Blocked>,
     /// What a reader should know, and needs no decision.
     pub notes: Vec<String>,
+    /// Groups whose lifecycle hooks nobody looked at: they are not compared, and a group that is changed is expected to have the wanted ones.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hooks_not_compared: usize,
 }
 
 /// A change of one group.
@@ -248,6 +251,11 @@ pub fn plan(release: Digest, wanted: &[Wanted<'_>], live: &Live, rolling: &Rolli
         wanted.iter().map(|w| (w.desired.cluster.clone(), cluster::cluster_plan(w, live.clusters.get(&w.desired.cluster), rolling, allow))).collect();
     let id = digest_of(&(PLAN_VERSION, &release, &clusters));
     Plan { version: PLAN_VERSION, id, release, clusters }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl Plan {

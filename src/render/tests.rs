@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::fleet::{Cluster, Rolling, Settings, Source};
+use crate::fleet::{CallRates, Cluster, Rolling, Settings, Source};
 use crate::model::{AccountId, Environment, Region};
 use crate::yaml::{Schema, parse_one};
 
@@ -31,7 +31,8 @@ pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
         protect: Default::default(),
         vars: crate::fleet::Vars { layers: vec![layer] },
     };
-    let settings = Settings { store: ".kfleet".into(), stages: Vec::new(), rolling: Rolling::default(), gates: Vec::new() };
+    let settings =
+        Settings { store: ".kfleet".into(), stages: Vec::new(), rolling: Rolling::default(), gates: Vec::new(), call_rates: CallRates::default() };
     Fleet { root: ".".into(), settings, clusters: BTreeMap::from([(name, cluster)]), templates, snippets }
 }
 

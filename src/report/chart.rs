@@ -175,7 +175,7 @@ fn bars<'r>(rehearsal: &Rehearsal<'r>) -> Rows<'r> {
 fn begins(event: &Event) -> Option<((&crate::model::ClusterName, &AsgName), Option<Phase>)> {
     if let Event::GroupStarted { cluster, group, .. } = event {
         Some(((cluster, group), Some(Phase::Begins)))
-    } else if let Event::CanaryUp { cluster, group } = event {
+    } else if let Event::CanaryUp { cluster, group, .. } = event {
         Some(((cluster, group), Some(Phase::Bakes)))
     } else if let Event::CanaryProven { cluster, group, .. } = event {
         Some(((cluster, group), Some(Phase::Rolls)))

@@ -56,7 +56,7 @@ fn words(event: &Event) -> Option<(String, String)> {
         Event::Failed { cluster, group, why } => (subject(cluster, group.as_ref()), format!("FAILED: {why}")),
         Event::Stuck { cluster, group, why, advice } => (subject(cluster, group.as_ref()), format!("STUCK: {why}; what to do: {advice}")),
         Event::GroupStarted { cluster, group, instances } => (of(cluster, group), group_started(*instances)),
-        Event::CanaryUp { cluster, group } => (of(cluster, group), "canary is in service and Ready, bakes now".into()),
+        Event::CanaryUp { cluster, group, .. } => (of(cluster, group), "canary is in service and Ready, bakes now".into()),
         Event::CanaryLost { cluster, group, why } => (of(cluster, group), format!("canary lost, its bake begins anew: {why}")),
         Event::CanaryProven { cluster, group, evidence } => (of(cluster, group), format!("canary proven, the rest follows{}", because(evidence))),
         Event::DrainStarted { cluster, group, instance, node } => {

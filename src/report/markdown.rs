@@ -3,7 +3,7 @@
 use super::fold::folds;
 use super::plan_text::{body, heading, nothing};
 use super::style::Style;
-use super::summary::{kinds, summary};
+use super::summary::{kinds, not_compared, summary};
 use super::wording::count;
 use crate::fleet::Stage;
 use crate::plan::Plan;
@@ -51,6 +51,7 @@ fn head(plan: &Plan, stages: &[Stage]) -> String {
         }
     }
     out.push('\n');
+    out.extend(not_compared(&summary(plan, stages).total).map(|line| format!("{line}\n\n")));
     let kinds = kinds(plan);
     if !kinds.is_empty() {
         out.push_str("**Blocked**: this plan is not rolled out before that is cleared.\n\n");

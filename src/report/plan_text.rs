@@ -36,7 +36,8 @@ pub fn plan_text(plan: &Plan, stages: &[Stage], style: Style) -> String {
 /// What is said when there are no changes.
 pub(super) fn nothing(plan: &Plan, stages: &[Stage]) -> [String; 2] {
     let total = summary::summary(plan, stages).total;
-    ["no changes".into(), format!("looked at {} and {}", count(total.clusters, "cluster"), count(total.groups, "group"))]
+    let not_compared = summary::not_compared(&total).map(|line| format!("\n{line}")).unwrap_or_default();
+    ["no changes".into(), format!("looked at {} and {}{not_compared}", count(total.clusters, "cluster"), count(total.groups, "group"))]
 }
 
 /// Which clusters a fold is about.

@@ -55,6 +55,14 @@ pub struct Counts {
     pub documents_changed: usize,
     /// Things that stand in the way.
     pub blocked: usize,
+    /// Groups whose lifecycle hooks nobody looked at.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub hooks_not_compared: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Stages that a text or table names; the rest is one line.
@@ -80,6 +88,7 @@ impl Counts {
         self.groups += plan.roles.len();
         self.documents_changed += plan.documents.len();
         self.blocked += plan.blocked.len();
+        self.hooks_not_compared += plan.hooks_not_compared;
         for change in plan.groups.values() {
             match change {
                 GroupChange::Create { .. } => self.groups_created += 1,
@@ -149,8 +158,20 @@ pub(super) fn lines(plan: &Plan, stages: &[Stage], style: Style) -> Vec<String> 
         let kinds = kinds(plan);
         out.extend(kinds.iter().map(|(kind, (n, hint))| format!("  {n} × {kind}: {hint}")));
     }
+    out.extend(not_compared(total));
     out.push(format!("plan {} of release {}", plan.id.short(), plan.release.short()));
     out
+}
+
+/// What a plan does not know, and what to do about it: no plan without it may look complete.
+pub(super) fn not_compared(counts: &Counts) -> Option<String> {
+    let groups = count(counts.hooks_not_compared, "group");
+    (counts.hooks_not_compared > 0).then(|| {
+        format!(
+            "not compared: the lifecycle hooks of {groups}, more than are read in one account and region (a call for each); `--hooks` compares them. \
+             A rollout looks at them before it changes the group itself, and leaves the group alone where they differ"
+        )
+    })
 }
 
 /// What stands in the way, by kind: how often, and what to do.

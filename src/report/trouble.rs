@@ -69,10 +69,14 @@ fn left_out_there(progress: &Progress) -> Vec<String> {
     let detached: usize = groups().map(|g| g.detached.len()).sum();
     let drains = groups().flat_map(|g| g.drains.values());
     let cordoned: BTreeSet<&str> = drains.filter(|d| d.cordoned == Cordoned::ByUs).filter_map(|d| d.node.as_ref()).map(|n| n.as_str()).collect();
+    let protected: usize = groups().map(|g| g.protected.len()).sum();
     let suspended = groups().filter(|g| !g.suspended.is_empty()).count();
     let mut parts = Vec::new();
     if surge > 0 {
         parts.push(format!("{} more than wanted", count(surge, "instance")));
+    }
+    if protected > 0 {
+        parts.push(format!("{} protected from scale-in", count(protected, "instance")));
     }
     if detached > 0 {
         parts.push(format!("{} beside their group", count(detached, "instance")));
@@ -84,7 +88,7 @@ fn left_out_there(progress: &Progress) -> Vec<String> {
         parts.push(format!("AZ rebalancing suspended in {}", count(suspended, "group")));
     }
     match parts.is_empty() {
-        true => vec!["nothing of the rollout is left open: no cordon, no surge, no suspended process".into()],
+        true => vec!["nothing of the rollout is left open: no cordon, no surge, no protection from scale-in, no suspended process".into()],
         false => vec![format!("open, works on like that, and given back by any way on: {}", parts.join(", "))],
     }
 }

@@ -1,13 +1,26 @@
-//! A canary that is up: it bakes, gates are asked about it, and it has to stay alive meanwhile. Which instances it is made of is not asked here.
+//! A canary: it comes up, it bakes, gates are asked about it, and it has to stay alive meanwhile. How large it is is not asked here.
+
+use std::collections::BTreeSet;
 
 use super::gate::{self, GateOutcome};
-use super::group::View;
+use super::group::{View, present};
 use super::next::Out;
 use super::{Event, Scope};
-use crate::model::Timestamp;
+use crate::model::{InstanceId, LiveGroup, Timestamp};
 
 /// A canary whose instances go this often while it bakes is a failure.
 const MAX_LOST: u32 = 3;
+
+/// Enough of what is new in the group works: all but `outdated` is new.
+pub(super) fn up(view: &View<'_>, live: &LiveGroup, outdated: &BTreeSet<InstanceId>, out: &mut Out<'_>) {
+    let instances = present(live).map(|(id, _)| id).filter(|id| !outdated.contains(*id)).cloned().collect();
+    out.records.push(Event::CanaryUp { cluster: view.cluster.clone(), group: view.task.asg.clone(), instances });
+}
+
+/// How many of the canary are among those that work.
+pub(super) fn at_work<'i>(view: &View<'_>, works: impl Iterator<Item = &'i InstanceId>) -> usize {
+    works.filter(|id| view.group.canary.contains(*id)).count()
+}
 
 /// Up since `since`: gates that want several samples are asked all through the bake, every gate at its end. `rolling`:
 /// since when its group is being changed.

@@ -117,10 +117,12 @@ pub(super) fn noted(view: &View<'_>, out: &mut Out<'_>) -> bool {
     let (Some(live), GroupState::Rolling(since)) = (view.live, view.group.state) else { return false };
     let (cluster, group) = (view.cluster.clone(), view.task.asg.clone());
     let GroupProgress { no_capacity, .. } = view.group;
-    match (refusal(live, since).filter(|_| short(live)), no_capacity) {
+    let refused = refusal(live, since);
+    // Whoever borrows has given its surge back, may lack nothing without it, and that proves nothing: a launch has to succeed.
+    let unproven = view.group.borrowed.is_some() && (refused.is_some() || !twin::launched(view, live));
+    match (refused.filter(|_| short(live)), no_capacity) {
         (None, None) => return false,
-        // Without its surge it may lack nothing, and that proves nothing.
-        (None, Some(_)) if !twin::launched(view, live) => return false,
+        (None, Some(_)) if unproven => return false,
         (None, Some(_)) => out.records.push(Event::CapacityBack { cluster, group }),
         (Some(refusal), before) => {
             let why = format!("{}; {}", refusal.text(), policy_words(view.task.rolling.capacity.policy));

@@ -245,7 +245,7 @@ fn view<'a>(turn: &Turn<'a>, sight: &'a Sight<'a>, task: &'a GroupTask, group: &
         progress: sight.progress,
         roles: &sight.run.roles,
         live_cluster: sight.live,
-        live: sight.live.groups.get(&task.asg),
+        live: sight.live.groups.get(&task.asg).map(|g| &**g),
         nodes: &sight.nodes,
         now: turn.now,
         mode,

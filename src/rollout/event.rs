@@ -153,6 +153,9 @@ pub enum Event {
         cluster: ClusterName,
         /// Group.
         group: AsgName,
+        /// What is new in the group at that time: of these the canary is made up.
+        #[serde(default)]
+        instances: BTreeSet<InstanceId>,
     },
     /// An instance of the canary went while it baked: the bake begins anew with the one that takes its place.
     CanaryLost {

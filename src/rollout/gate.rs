@@ -32,7 +32,7 @@ pub(super) enum Readiness {
 impl<'a> NodeView<'a> {
     pub(super) fn new(nodes: &'a Nodes) -> Self {
         let by_instance = match nodes {
-            Nodes::Known(seen) => seen.nodes.iter().map(|(name, node)| (&node.instance, (name, node))).collect(),
+            Nodes::Known(seen) => seen.nodes.iter().map(|(name, node)| (&node.instance, (name, &**node))).collect(),
             Nodes::NotAsked | Nodes::Unknown(_) => BTreeMap::new(),
         };
         NodeView { nodes, by_instance }
@@ -44,7 +44,7 @@ impl<'a> NodeView<'a> {
 
     pub(super) fn named(&self, name: &NodeName) -> Option<&'a Node> {
         match self.nodes {
-            Nodes::Known(seen) => seen.nodes.get(name),
+            Nodes::Known(seen) => seen.nodes.get(name).map(|node| &**node),
             Nodes::NotAsked | Nodes::Unknown(_) => None,
         }
     }

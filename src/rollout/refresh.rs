@@ -105,16 +105,16 @@ fn bakes(view: &View<'_>, live: &LiveGroup, outdated: &BTreeSet<InstanceId>, out
         return true;
     }
     let ready = |(id, i): &(&InstanceId, &crate::model::Instance)| !outdated.contains(*id) && view.nodes.readiness(id, i) == Readiness::Ready;
-    let new: Vec<_> = present(live).filter(ready).collect();
+    let new: Vec<&InstanceId> = present(live).filter(ready).map(|(id, _)| id).collect();
     match group.canary_up {
-        None if new.len() >= wanted => out.records.push(Event::CanaryUp { cluster: view.cluster.clone(), group: view.task.asg.clone() }),
+        None if new.len() >= wanted => canary::up(view, live, outdated, out),
         None => {}
         // Beyond the pause AWS is at work on the rest, proven or not.
         Some(since) if view.now > since + view.task.rolling.bake + MARGIN => {
             let why = format!("the canary is not proven {} after it came up, and AWS goes on without it", view.now.since(since));
             out.failed(view, why);
         }
-        Some(since) => match new.iter().filter(|(_, i)| i.launched_at <= since).count() {
+        Some(since) => match canary::at_work(view, new.into_iter()) {
             baking if baking < wanted => canary::lost(view, baking, wanted, out),
             _ => canary::bakes(view, rolling, since, out),
         },

@@ -1,46 +1,59 @@
 //! The rules that no effect of a rollout may break, asked just before it: an onlooker's view, apart from what decides. Judges; decides nothing.
 
-use super::{Direction, GroupProgress, GroupTask, Progress, Rollout, StageRun, Task};
+use std::ops::Deref;
+
+use super::{ClusterRun, ClusterState, Direction, GroupProgress, GroupTask, Progress, Rollout, StageRun, Task};
 use crate::fleet::Amount;
 use crate::kops::Role;
 use crate::model::{
-    CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, Timestamp,
+    AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, Timestamp,
 };
 
-/// The rules that an effect would break; empty when it may be.
+/// The rules that an effect would break; empty when it may be. `live` may be a look that is taken only when a rule asks for it.
 pub fn broken_rules(
     rollout: &Rollout,
     progress: &Progress,
     cluster: &ClusterName,
     effect: &Effect,
-    live: &LiveCluster,
+    live: &impl Deref<Target = LiveCluster>,
     now: Timestamp,
 ) -> Vec<String> {
     let eye = Eye { rollout, progress, cluster, live, now };
     let mut broken = eye.order();
-    if let Effect::Cloud(effect) = effect {
-        broken.extend(eye.cloud(effect));
-    } else if let Effect::Node(NodeEffect::Cordon { node }) = effect {
-        broken.extend(eye.cordon(node));
+    match effect {
+        Effect::Cloud(effect) => broken.extend(eye.cloud(effect)),
+        Effect::Node(NodeEffect::Cordon { node }) => broken.extend(eye.cordon(node)),
+        Effect::Node(NodeEffect::Taint { nodes }) => broken.extend(nodes.iter().filter_map(|node| eye.taint(node))),
+        Effect::Node(NodeEffect::Uncordon { .. } | NodeEffect::Evict { .. } | NodeEffect::Delete { .. } | NodeEffect::Untaint { .. }) => {}
     }
     broken
 }
 
-struct Eye<'a> {
+struct Eye<'a, L> {
     rollout: &'a Rollout,
     progress: &'a Progress,
     cluster: &'a ClusterName,
-    live: &'a LiveCluster,
+    live: &'a L,
     now: Timestamp,
 }
 
-impl Eye<'_> {
-    /// Stages before the cluster's have passed.
+impl<L: Deref<Target = LiveCluster>> Eye<'_, L> {
+    /// Stages before the cluster's have passed; and on the way there, not only by the rollout's own word: each of their clusters is
+    /// verified, and has soaked.
     fn order(&self) -> Vec<String> {
         let holds = |s: &&StageRun| s.waves.iter().flat_map(|w| &w.clusters).any(|c| c.cluster == *self.cluster);
-        let before = self.rollout.stages.iter().take_while(|s| !holds(s));
-        let lacking = before.filter(|s| s.changes() && !self.progress.stages_passed.contains(&s.name));
-        lacking.map(|s| format!("{} is touched before stage {} has passed", self.cluster, s.name)).collect()
+        let before = || self.rollout.stages.iter().take_while(|s| !holds(s));
+        let lacking = before().filter(|s| s.changes() && !self.progress.stages_passed.contains(&s.name));
+        let mut broken: Vec<String> = lacking.map(|s| format!("{} is touched before stage {} has passed", self.cluster, s.name)).collect();
+        if self.progress.direction != Direction::Forward {
+            return broken;
+        }
+        for (stage, run) in before().flat_map(|s| s.waves.iter().flat_map(|w| &w.clusters).map(move |c| (s, c))) {
+            let state = self.progress.clusters.get(&run.cluster).map(|c| c.state);
+            let soaked = matches!(state, Some(ClusterState::Verified(since)) if since + stage.soak <= self.now);
+            broken.extend((!soaked).then(|| format!("{} is touched before {} is verified and has soaked {}", self.cluster, run.cluster, stage.soak)));
+        }
+        broken
     }
 
     fn cloud(&self, effect: &CloudEffect) -> Option<String> {
@@ -48,7 +61,10 @@ impl Eye<'_> {
         let Some(task) = run.groups.iter().find(|g| g.asg == *effect.group()) else {
             return Some(format!("{} is no group of the plan", effect.group()));
         };
-        let (group, progress) = (self.live.groups.get(&task.asg)?, self.group(task)?);
+        let (group, progress) = (self.live.groups.get(&task.asg)?, self.group(&task.asg)?);
+        if let Some(broken) = self.planes_at_once(task) {
+            return Some(broken);
+        }
         if let CloudEffect::Terminate { instance, .. } = effect {
             self.terminate(task, group, instance)
         } else if let CloudEffect::SetDesired { from, to, .. } = effect {
@@ -63,8 +79,15 @@ impl Eye<'_> {
         }
     }
 
-    fn group(&self, task: &GroupTask) -> Option<&GroupProgress> {
-        self.progress.clusters.get(self.cluster)?.groups.get(&task.asg)
+    fn group(&self, name: &AsgName) -> Option<&GroupProgress> {
+        self.progress.clusters.get(self.cluster)?.groups.get(name)
+    }
+
+    /// One instance of the control plane at a time.
+    fn planes_at_once(&self, task: &GroupTask) -> Option<String> {
+        let planes = self.rollout.cluster(self.cluster)?.groups.iter().filter(|g| g.role == Role::ControlPlane);
+        let drains: usize = planes.filter_map(|g| self.group(&g.asg)).map(|g| g.drains.len()).sum();
+        (task.role == Role::ControlPlane && drains > 1).then(|| format!("{drains} instances of the control plane of {} go at once", self.cluster))
     }
 
     fn surge(&self, task: &GroupTask, group: &LiveGroup, progress: &GroupProgress, more: u32) -> Option<String> {
@@ -78,7 +101,7 @@ impl Eye<'_> {
         let here = out(progress, Some(group)).saturating_add(more);
         let run = self.rollout.cluster(self.cluster)?;
         let groups = self.progress.clusters.get(self.cluster)?.groups.iter();
-        let all = groups.map(|(name, g)| out(g, self.live.groups.get(name))).fold(more, u32::saturating_add);
+        let all = groups.map(|(name, g)| out(g, self.live.groups.get(name).map(|g| &**g))).fold(more, u32::saturating_add);
         match task.rolling.max_surge {
             _ if task.role == Role::ControlPlane => Some(format!("{}, a control plane, is surged", task.asg)),
             // What stands in for another group is bounded by the cluster's surge and the group's maximum.
@@ -103,7 +126,7 @@ impl Eye<'_> {
 
     fn node(&self, instance: &InstanceId) -> Option<&Node> {
         let Nodes::Known(nodes) = &self.live.nodes else { return None };
-        nodes.nodes.values().find(|n| n.instance == *instance)
+        nodes.nodes.values().map(|n| &**n).find(|n| n.instance == *instance)
     }
 
     fn works(&self, id: &InstanceId, instance: &Instance) -> bool {
@@ -132,25 +155,61 @@ impl Eye<'_> {
         if retires || !self.works(&found.instance, instance) {
             return None;
         }
-        let left = group.instances.iter().filter(|(id, i)| **id != found.instance && self.works(id, i)).count();
-        let ours = self.group(task)?.surge.min(group.desired.saturating_sub(group.group.min_size));
-        let base = group.desired.saturating_sub(ours);
+        let left = count(group.instances.iter().filter(|(id, i)| **id != found.instance && self.works(id, i)));
+        let (_, base) = self.sizes(name);
         let surges = task.role != Role::ControlPlane && task.rolling.max_surge.surge_of(base).min(run.rolling.cluster_surge) > 0;
         let missing = task.rolling.max_unavailable.unavailable_of(base).max(u32::from(!surges));
         let missing = if task.role == Role::ControlPlane { 1 } else { missing };
+        if let Some(broken) = self.loan(run, task, left.saturating_sub(base), missing) {
+            return Some(broken);
+        }
         let left = left.saturating_add(self.stand_ins(task));
-        let least = usize::try_from(base.saturating_sub(missing)).unwrap_or(usize::MAX);
-        (left < least).then(|| format!("{name} keeps only {left} of {base} at work, {missing} may be missing"))
+        (left < base.saturating_sub(missing)).then(|| format!("{name} keeps only {left} of {base} at work, {missing} may be missing"))
+    }
+
+    /// What stands in for another group, `more` than the twin's own, goes only when that one has its own.
+    fn loan(&self, run: &ClusterRun, task: &GroupTask, more: u32, missing: u32) -> Option<String> {
+        // Before it lends, a twin changes its own instances like any other group.
+        let of = task.lends.as_ref().filter(|_| self.group(&task.asg).is_some_and(|g| g.lending))?;
+        let borrower = run.groups.iter().find(|g| g.asg == *of)?;
+        let (works, own) = self.sizes(of);
+        let may = borrower.rolling.max_unavailable.unavailable_of(own).saturating_add(missing);
+        let broken = works.saturating_add(more) < own.saturating_sub(may);
+        broken.then(|| format!("{} gives up what stands in for {of}, of which {works} of {own} work", task.asg))
     }
 
     /// What works of the on-demand twin beyond its own capacity.
-    fn stand_ins(&self, task: &GroupTask) -> usize {
-        let of = |name| Some((self.live.groups.get(name)?, self.progress.clusters.get(self.cluster)?.groups.get(name)?));
-        let Some((live, twin)) = task.twin.as_ref().and_then(of).filter(|(_, twin)| twin.lending) else { return 0 };
-        let lent = twin.surge.min(live.desired.saturating_sub(live.group.min_size));
-        let working = live.instances.iter().filter(|(id, i)| self.works(id, i)).count();
-        let own = usize::try_from(live.desired.saturating_sub(lent)).unwrap_or(usize::MAX);
-        working.saturating_sub(own).min(usize::try_from(lent).unwrap_or(0))
+    fn stand_ins(&self, task: &GroupTask) -> u32 {
+        let Some(name) = task.twin.as_ref().filter(|name| self.group(name).is_some_and(|twin| twin.lending)) else { return 0 };
+        let (working, own) = self.sizes(name);
+        working.saturating_sub(own)
+    }
+
+    /// How many instances of a group work, and how many it has to keep: our surge, as far as it is out there, taken off.
+    fn sizes(&self, name: &AsgName) -> (u32, u32) {
+        let Some(group) = self.live.groups.get(name) else { return (0, 0) };
+        let works = count(group.instances.iter().filter(|(id, i)| self.works(id, i)));
+        let surge = self.group(name).map_or(0, |g| g.surge).saturating_add(self.unbooked(name, group.desired));
+        (works, group.desired.saturating_sub(surge.min(group.desired.saturating_sub(group.group.min_size))))
+    }
+
+    /// Surge that was asked for, is not booked yet (its answer is on its way, or lost), and is out there as it looks.
+    fn unbooked(&self, name: &AsgName, desired: u32) -> u32 {
+        let asked = self.progress.open.values().filter(|i| i.cluster == *self.cluster && i.group == *name);
+        let more = asked.map(|i| match &i.effect {
+            Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) if desired >= *to => to.saturating_sub(*from),
+            Effect::Cloud(_) | Effect::Node(_) => 0,
+        });
+        more.fold(0, u32::saturating_add)
+    }
+
+    /// Only nodes of groups that are changed.
+    fn taint(&self, node: &NodeName) -> Option<String> {
+        let Nodes::Known(nodes) = &self.live.nodes else { return Some(format!("{node} is tainted blindly")) };
+        let found = nodes.nodes.get(node)?;
+        let (name, _) = self.live.groups.iter().find(|(_, g)| g.instances.contains_key(&found.instance))?;
+        let planned = self.rollout.cluster(self.cluster)?.groups.iter().any(|g| g.asg == *name);
+        (!planned).then(|| format!("{node} is of no group of the plan"))
     }
 
     fn sick_control_plane(&self, except: &InstanceId) -> Option<String> {
@@ -161,4 +220,8 @@ impl Eye<'_> {
         let mut others = there.filter(|(_, group)| !group.instances.contains_key(except));
         others.find(|(_, g)| g.instances.iter().filter(|(id, i)| self.works(id, i)).count() < wanted(g)).map(|(name, _)| name.to_string())
     }
+}
+
+fn count<T>(of: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(of.count()).unwrap_or(u32::MAX)
 }

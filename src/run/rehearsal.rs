@@ -1,6 +1,7 @@
 //! A rollout on a simulated account with an onlooker: what it did to capacity, what it called, which rules it broke.
 //! The rollout itself is [`run`], as for the real thing. Prints nothing.
 
+use std::cell::LazyCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Drive, Outcome, RunError, Signal, place, run};
@@ -41,7 +42,8 @@ pub async fn rehearse(world: World, store: &Store, rollout: &Rollout, drive: &Dr
     let end = world.now() + LONGEST;
     let onlooker = Onlooker::new(world, rollout);
     let mut records = Vec::new();
-    onlooker.hear(&first, &mut records);
+    onlooker.hear(&first);
+    records.push(first);
     let (mut journal, mut deaths) = (Some(journal), 0);
     let outcome = loop {
         let mut open = match journal.take() {
@@ -50,7 +52,8 @@ pub async fn rehearse(world: World, store: &Store, rollout: &Rollout, drive: &Dr
         };
         let tell = |signal: Signal<'_>| {
             if let Signal::Recorded(record) = signal {
-                onlooker.hear(record, &mut records);
+                onlooker.hear(record);
+                records.push(record.clone());
             }
         };
         let ran = tokio::select! {
@@ -72,33 +75,32 @@ pub async fn rehearse(world: World, store: &Store, rollout: &Rollout, drive: &Dr
 }
 
 /// The world, and who looks on.
-struct Onlooker {
+struct Onlooker<'r> {
     world: World,
-    looking: Mutex<Looking>,
+    looking: Mutex<Looking<'r>>,
 }
 
-struct Looking {
-    rollout: Rollout,
+struct Looking<'r> {
+    rollout: &'r Rollout,
     progress: Progress,
     seen: Seen,
 }
 
-impl Onlooker {
-    fn new(world: World, rollout: &Rollout) -> Self {
-        let looking = Looking { rollout: rollout.clone(), progress: Progress::new(rollout), seen: Seen::default() };
+impl<'r> Onlooker<'r> {
+    fn new(world: World, rollout: &'r Rollout) -> Self {
+        let looking = Looking { rollout, progress: Progress::new(rollout), seen: Seen::default() };
         Onlooker { world, looking: Mutex::new(looking) }
     }
 
-    fn looking(&self) -> MutexGuard<'_, Looking> {
+    fn looking(&self) -> MutexGuard<'_, Looking<'r>> {
         self.looking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, record: &Record, records: &mut Vec<Record>) {
+    fn hear(&self, record: &Record) {
         let mut looking = self.looking();
         if let Err(error) = looking.progress.add(record) {
             looking.seen.broken.insert(error.to_string());
         }
-        records.push(record.clone());
     }
 
     fn count(&self, call: &str) {
@@ -111,7 +113,8 @@ impl Onlooker {
         let mut looking = self.looking();
         let Some(place) = looking.rollout.cluster(cluster).map(place) else { return };
         let now = self.world.now();
-        let broken = broken_rules(&looking.rollout, &looking.progress, cluster, effect, &self.world.outline(&place), now);
+        let live = LazyCell::new(|| self.world.glance(&place));
+        let broken = broken_rules(looking.rollout, &looking.progress, cluster, effect, &live, now);
         looking.seen.broken.extend(broken);
     }
 }
@@ -125,7 +128,7 @@ fn kind_of(effect: &Effect) -> String {
     json.ok().and_then(|j| j.as_object()?.keys().next().cloned()).unwrap_or_default()
 }
 
-impl Cloud for Onlooker {
+impl Cloud for Onlooker<'_> {
     fn now(&self) -> Timestamp {
         self.world.now()
     }
@@ -142,7 +145,7 @@ impl Cloud for Onlooker {
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         self.count("read");
         let read = self.world.read(places).await;
-        let clusters = places.iter().map(|p| (p.cluster.clone(), self.world.outline(p))).collect();
+        let clusters = places.iter().map(|p| (p.cluster.clone(), self.world.glance(p))).collect();
         let live = Live { read_at: self.world.now(), clusters };
         let Looking { rollout, progress, seen } = &mut *self.looking();
         seen.look(rollout, progress, &live);
@@ -155,7 +158,7 @@ impl Cloud for Onlooker {
     }
 }
 
-impl NodeApi for Onlooker {
+impl NodeApi for Onlooker<'_> {
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {
         self.count("nodes");
         self.world.nodes(cluster).await

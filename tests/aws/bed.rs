@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -29,8 +29,10 @@ pub(crate) struct Bed {
     pub(crate) staging: String,
     pub(crate) prod: String,
     /// The account of whoever runs kfleet: roles in the others are assumed from here.
-    home: String,
+    pub(crate) home: String,
     clusters: Vec<String>,
+    /// What the environment says beside.
+    environment: Vec<(String, String)>,
 }
 
 /// How a command ended, and what it said.
@@ -64,7 +66,7 @@ impl Bed {
         for folder in ["clusters", "vars", "templates", "snippets"] {
             copy(&root.join(folder), &dir.path().join(folder));
         }
-        let mut bed = Bed { dir, server, staging: account(), prod: account(), home: account(), clusters: Vec::new() };
+        let mut bed = Bed { dir, server, staging: account(), prod: account(), home: account(), clusters: Vec::new(), environment: Vec::new() };
         for entry in fs::read_dir(bed.dir.path().join("clusters")).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -137,19 +139,50 @@ impl Bed {
         entries.map(|text| serde_yaml::from_str(&text).unwrap()).collect()
     }
 
+    /// Sets a variable of the environment.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn path(&self, path: &str) -> std::path::PathBuf {
+        self.dir.path().join(path)
+    }
+
+    /// Goes to another machine: only what is in git, and who reaches the clusters, is there.
+    pub(crate) fn move_to_another_machine(&mut self) {
+        let elsewhere = tempfile::tempdir().unwrap();
+        for folder in ["clusters", "vars", "templates", "snippets"] {
+            copy(&self.path(folder), &elsewhere.path().join(folder));
+        }
+        for file in ["fleet.yaml", "kubeconfig"] {
+            fs::copy(self.path(file), elsewhere.path().join(file)).unwrap();
+        }
+        self.dir = elsewhere;
+    }
+
     /// Runs with these words.
     pub(crate) fn run(&self, words: &str) -> Said {
+        let Output { status, stdout, stderr } = self.command(words).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Said { code: status.code(), out: text(&stdout), err: text(&stderr) }
+    }
+
+    /// Begins with these words; what it says is nobody's.
+    pub(crate) fn begin(&self, words: &str) -> Child {
+        self.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kfleet"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(self.server.environment(&self.home));
         command
             .env("KFLEET_CLOUD", "aws")
             .env("KFLEET_USER", "anna")
             .env("KFLEET_POLL", "200ms")
-            .env("KUBECONFIG", self.dir.path().join("kubeconfig"));
+            .env("KUBECONFIG", self.dir.path().join("kubeconfig"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.dir.path()).args(words.split_whitespace()).stdin(Stdio::null());
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Said { code: status.code(), out: text(&stdout), err: text(&stderr) }
+        command
     }
 
     /// The plan as JSON; it has to exit with that code.
@@ -189,6 +222,14 @@ impl Bed {
     pub(crate) fn add(&self, path: &str, text: &str) {
         let path = self.dir.path().join(path);
         fs::write(&path, fs::read_to_string(&path).unwrap() + text).unwrap();
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        fs::write(self.dir.path().join(path), text).unwrap();
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.dir.path().join(path)).unwrap()
     }
 
     #[track_caller]
@@ -234,5 +275,23 @@ fn copy(from: &Path, to: &Path) {
         } else {
             fs::copy(&path, &target).unwrap();
         }
+    }
+}
+
+/// What a record says happened, and to what: `canary-up`, `intent start-refresh`.
+pub(crate) fn happened(record: &Value) -> String {
+    let name = |value: &Value| value.as_object().and_then(|o| o.keys().next().cloned()).or_else(|| value.as_str().map(str::to_owned));
+    let what = name(&record["event"]).unwrap_or_default();
+    let effect = record.pointer(&format!("/event/{what}/effect")).and_then(|e| name(e.as_object()?.values().next()?));
+    effect.map_or(what.clone(), |effect| format!("{what} {effect}"))
+}
+
+/// These happened in this order, whatever else did.
+#[track_caller]
+pub(crate) fn in_order(records: &[Value], wanted: &[&str]) {
+    let all: Vec<String> = records.iter().map(happened).collect();
+    let mut rest = all.iter();
+    for what in wanted {
+        assert!(rest.any(|h| h == what), "{what} is not there, or too early, in\n{}", all.join("\n"));
     }
 }

@@ -19,8 +19,14 @@ fn budget(action: &str, groups: usize) -> usize {
         // Versions are read by the ids of templates that are no longer followed by `$Latest`, in pages of 200.
         "DescribeLaunchTemplateVersions" | "DescribeLaunchTemplates" => 2 * pages + 2,
         "DescribeInstances" | "DescribeAutoScalingInstances" | "DescribeScalingActivities" => pages + 2,
-        // The one API that takes a single group: AWS has no other way to its hooks.
-        "DescribeLifecycleHooks" => groups,
+        // The one API that takes a single group: beyond a hundred of them hooks are read when asked for (see `hooks`).
+        "DescribeLifecycleHooks" => {
+            if groups <= 100 {
+                groups
+            } else {
+                0
+            }
+        }
         _ => 4,
     }
 }

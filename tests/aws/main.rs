@@ -6,7 +6,13 @@
 mod bed;
 mod calls;
 mod drift;
+mod hooks;
 mod hostile;
+mod login;
+mod refresh;
+#[path = "../support/stored.rs"]
+mod stored;
+mod stores;
 mod story;
 #[path = "../support/moto.rs"]
 mod support;

@@ -50,8 +50,13 @@ fn a_change_in_git_is_rolled_out_instance_by_instance() {
     assert_eq!(ended, 12, "each instance of the cluster ended once");
     let versions = log.iter().filter(|c| c.action() == "CreateLaunchTemplateVersion" && c.landed()).count();
     assert_eq!(versions, 10, "one version for each group");
+    let of_refreshes = log.iter().filter(|c| c.action() == "DescribeInstanceRefreshes").count();
+    assert!(of_refreshes <= 10, "{of_refreshes} calls: no group but those that AWS refreshes is asked again and again");
+    let protections = log.iter().filter(|c| c.action() == "SetInstanceProtection" && c.landed()).count();
+    assert!(protections >= 2, "what a surge brings is protected, and given free again");
     // What was lent is given back.
     let state = server.by_hand(&bed.staging, crate::bed::REGION, "DescribeAutoScalingGroups", &[("MaxRecords", "100")]);
     assert!(!state.contains("<ProcessName>"), "a process is left suspended");
+    assert!(!state.contains("<ProtectedFromScaleIn>true"), "an instance is left protected");
     assert!(!state.contains("<LifecycleState>Terminating"), "an instance is still ending");
 }

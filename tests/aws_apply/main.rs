@@ -14,7 +14,7 @@ use std::process::Command;
 
 use kfleet::cloud::aws::{Access, Aws, Options};
 use kfleet::cloud::{Cloud, CloudError, Place};
-use kfleet::model::{Applied, AsgName, CloudEffect, Definition, InstanceId, RefreshPreferences, Span, UserData};
+use kfleet::model::{Applied, AsgName, CloudEffect, Definition, Hooks, InstanceId, RefreshPreferences, Span, UserData};
 use serde_json::json;
 
 use bench::{creation, definition, desired, detach, new_version, pin, place, resume, suspend, terminate, update};
@@ -118,7 +118,7 @@ fn a_lost_answer_is_found_out() {
         let several = |d: &mut Definition| {
             d.auto_scaling_group.max_size = 9;
             d.auto_scaling_group.enabled_metrics.metrics = ["GroupMinSize".to_owned()].into();
-            d.lifecycle_hooks.clear();
+            d.lifecycle_hooks = Hooks::default();
             d.auto_scaling_group.tags.remove(2);
         };
         let protect = CloudEffect::Protect { group: name.clone(), instances: members.iter().cloned().collect(), protect: true };

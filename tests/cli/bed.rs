@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use kfleet::cloud::Place;
 use kfleet::cloud::local::{Options, World};
-use kfleet::model::{AsgName, Lifecycle, LiveCluster, LiveGroup, Nodes};
+use kfleet::model::{AsgName, Lifecycle, LiveCluster, LiveGroup, Nodes, Shared};
 use kfleet::run::look;
 use serde_json::Value;
 
@@ -215,7 +215,7 @@ impl Group {
     fn all(cluster: &LiveCluster) -> Vec<Group> {
         let Nodes::Known(seen) = &cluster.nodes else { panic!("no nodes are known") };
         // What is on its way out stays cordoned; what is on its way in was ordered by the autoscaler, which acts when it likes.
-        let one = |(name, group): (&AsgName, &LiveGroup)| Group {
+        let one = |(name, group): (&AsgName, &Shared<LiveGroup>)| Group {
             name: name.to_string(),
             min: group.group.min_size.into(),
             desired: group.desired.into(),

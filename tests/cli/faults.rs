@@ -64,6 +64,25 @@ fn calls_that_fail_for_a_while_change_nothing_about_the_end() {
 }
 
 #[test]
+fn a_fault_about_something_that_is_not_there_is_refused() {
+    let bed = Bed::with_new_image();
+    let before = bed.tree();
+    let typo = ["a fault or an act is about group spot-4x-16bg, which is not there", "did you mean `spot-4x-16gb`?"];
+    let none = ["a fault or an act is about cluster prod.elsewhere, which is not there", "`kfleet plan` names every cluster"];
+    for (fault, texts) in [("stuck-drain:spot-4x-16bg", typo), ("no-kubernetes:prod.elsewhere", none)] {
+        for command in ["rollout start --auto-approve", "rehearse"] {
+            let said = bed.run(&format!("{command} --fault {fault}")).ends(1);
+            assert!(texts.iter().all(|text| said.err.contains(text)), "{}", said.err);
+        }
+    }
+    std::fs::write(bed.path("play.yaml"), "version: 1\nscenario:\n  - {act: \"reclaim:nodes:1\", when: pin-version nodes}\n").unwrap();
+    let said = bed.run(&format!("rehearse --scenario {}", bed.path("play.yaml").display())).ends(1);
+    assert!(said.err.contains("about group nodes, which is not there"), "{}", said.err);
+    std::fs::remove_file(bed.path("play.yaml")).unwrap();
+    assert_eq!(bed.tree(), before);
+}
+
+#[test]
 fn the_wrong_account_is_noticed_before_anything_is_written() {
     let bed = Bed::with_new_image();
     let before = bed.tree();

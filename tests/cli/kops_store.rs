@@ -3,7 +3,7 @@
 use std::fs;
 
 use kfleet::yaml;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::bed::Bed;
 
@@ -19,41 +19,14 @@ fn stored() -> Bed {
     for (name, cluster) in &clusters {
         bed.write(&cluster.file, &(bed.read(&cluster.file) + "kops: {state_store: ./kops-state}\n"));
         let manifests = bed.read(&format!("rendered/{name}/manifests.yaml"));
-        for document in yaml::parse(&manifests, yaml::Schema::Kops).unwrap() {
-            let document = document.root.to_json();
-            let path = match document["kind"].as_str().unwrap() {
-                "Cluster" => "config".to_owned(),
-                "InstanceGroup" => format!("instancegroup/{}", document["metadata"]["name"].as_str().unwrap()),
-                // Applied by other means: no kops keeps them.
-                _ => continue,
-            };
-            bed.write(&format!("kops-state/{name}/{path}"), &yaml::emit(&as_kops_stores(document, name.as_str())));
+        for (path, text) in crate::kept::stored(&manifests, name.as_str()) {
+            bed.write(&format!("kops-state/{name}/{path}"), &text);
         }
     }
     // What a plan has no business with is not read.
     bed.write(&format!("kops-state/{CLUSTER}/instancegroup/.keep/x"), "[");
     bed.write(&format!("kops-state/{CLUSTER}/secrets/admin"), "[");
     bed
-}
-
-/// What comes back of a manifest that kops wrote.
-fn as_kops_stores(mut document: Value, cluster: &str) -> Value {
-    let is_cluster = document["kind"] == "Cluster";
-    document["metadata"]["creationTimestamp"] = json!("2026-01-05T08:00:00Z");
-    document["metadata"]["generation"] = json!(3);
-    document["metadata"]["labels"]["kops.k8s.io/cluster"] = json!(cluster);
-    let spec = document["spec"].as_object_mut().unwrap();
-    if is_cluster {
-        spec.shift_remove("configBase").unwrap();
-        spec["iam"].as_object_mut().unwrap().shift_remove("legacy").unwrap();
-        let manager = spec["kubeControllerManager"].as_object_mut().unwrap();
-        manager["kubeAPIQPS"] = json!(manager["kubeAPIQPS"].to_string());
-        spec.insert("masterPublicName".into(), json!(format!("api.{cluster}")));
-    } else if spec["role"] == "Node" {
-        // Sizes are compared with the groups themselves: the store may lag.
-        spec["maxSize"] = json!(1_000);
-    }
-    document
 }
 
 #[test]

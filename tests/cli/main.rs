@@ -4,6 +4,8 @@
 
 mod bed;
 mod faults;
+#[path = "../support/stored.rs"]
+mod kept;
 mod kops_store;
 mod plans;
 mod refusals;

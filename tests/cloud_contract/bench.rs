@@ -155,7 +155,7 @@ impl<'a, C: Cloud> Bench<'a, C> {
     }
 
     pub(crate) async fn group(&self, name: &AsgName) -> LiveGroup {
-        self.cluster().await.groups.get(name).unwrap_or_else(|| panic!("no group {name}")).clone()
+        LiveGroup::clone(self.cluster().await.groups.get(name).unwrap_or_else(|| panic!("no group {name}")))
     }
 
     /// Instances in one phase of life.
@@ -193,7 +193,7 @@ impl<'a, C: Cloud> Bench<'a, C> {
 impl<C: Cloud + NodeApi> Bench<'_, C> {
     pub(crate) async fn nodes(&self) -> BTreeMap<NodeName, Node> {
         match self.cloud.nodes(&self.place.cluster).await {
-            Nodes::Known(seen) => seen.nodes,
+            Nodes::Known(seen) => seen.nodes.into_iter().map(|(name, node)| (name, Node::clone(&node))).collect(),
             Nodes::NotAsked | Nodes::Unknown(_) => panic!("the nodes are not known"),
         }
     }

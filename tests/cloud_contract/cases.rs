@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kfleet::cloud::Cloud;
-use kfleet::model::{ActivityStatus, Applied, CloudEffect, Definition, Eviction, Lifecycle, Market, NodeEffect, UserData, VersionRef};
+use kfleet::model::{ActivityStatus, Applied, CloudEffect, Definition, Eviction, Hooks, Lifecycle, Market, NodeEffect, UserData, VersionRef};
 use kfleet::nodes::NodeApi;
 
 use crate::bench::{Bench, asg, creation, definition, desired, detach, new_version, pin, resume, suspend, terminate, update};
@@ -17,7 +17,7 @@ pub(crate) async fn created_groups_read_back_equal<C: Cloud>(cloud: &C) {
     let live = bench.group(&name).await;
     let version = live.versions.get(&1).unwrap();
     let mut found = wanted.clone();
-    found.auto_scaling_group = live.group.clone();
+    found.auto_scaling_group = (*live.group).clone();
     found.lifecycle_hooks = live.hooks.clone();
     found.launch_template.launch_template_data = version.data.clone();
     assert_eq!(found.canonical(), wanted.canonical());
@@ -77,7 +77,7 @@ pub(crate) async fn neither_expected_nor_wanted_is_moved_and_untouched<C: Cloud>
     let mut stale = wanted.clone();
     stale.auto_scaling_group.max_size = 4;
     let mut stale_hooks = wanted.clone();
-    stale_hooks.lifecycle_hooks.clear();
+    stale_hooks.lifecycle_hooks = Hooks::default();
     let none = asg("none");
     let larger = |d: &mut Definition| d.auto_scaling_group.max_size = 9;
     let before = bench.cluster().await;
@@ -99,6 +99,21 @@ pub(crate) async fn neither_expected_nor_wanted_is_moved_and_untouched<C: Cloud>
     assert_eq!(told, "moved: nodes.one.k8s.foo.bar is not as expected: Tags differs");
     assert_eq!(bench.told(&terminate(&none, &"i-0".parse().unwrap(), true)).await, "already");
     assert_eq!(bench.cluster().await, before);
+}
+
+/// Of a group that goes, nobody may have read the hooks: its sizes are changed all the same.
+pub(crate) async fn hooks_that_nobody_read_stay_as_they_are<C: Cloud>(cloud: &C) {
+    let bench = Bench::new(cloud, CLUSTER);
+    let wanted = definition(CLUSTER, "nodes", 1, 5);
+    let group = bench.created(&wanted, 1).await;
+    assert!(!wanted.lifecycle_hooks.are_none(), "there is one");
+    let mut unread = wanted.clone();
+    unread.lifecycle_hooks = Hooks::NotRead;
+    for told in ["done", "already"] {
+        assert_eq!(bench.told(&update(&unread, |d| d.auto_scaling_group.min_size = 0)).await, told);
+        let live = bench.group(&group).await;
+        assert_eq!((live.group.min_size, &live.hooks), (0, &wanted.lifecycle_hooks));
+    }
 }
 
 pub(crate) async fn refusals_touch_nothing<C: Cloud>(cloud: &C) {
@@ -253,6 +268,29 @@ pub(crate) async fn scale_in_ends_the_oldest_version_first<C: Cloud>(cloud: &C) 
     bench.told(&desired(&name, 4, 2)).await;
     bench.complete(&name).await;
     assert!(bench.instances(&name, Lifecycle::InService).await.iter().all(|id| !old.contains(id)));
+}
+
+pub(crate) async fn scale_in_leaves_what_is_protected<C: Cloud>(cloud: &C) {
+    let bench = Bench::new(cloud, CLUSTER);
+    let wanted = two(&bench).await;
+    let name = wanted.auto_scaling_group.auto_scaling_group_name.clone();
+    let old = bench.instances(&name, Lifecycle::InService).await;
+    for protect in [true, false] {
+        let effect = CloudEffect::Protect { group: name.clone(), instances: old.iter().cloned().collect(), protect };
+        for told in ["done", "already"] {
+            assert_eq!(bench.told(&effect).await, told);
+        }
+        let found = bench.group(&name).await.instances;
+        assert!(old.iter().all(|id| found[id].protected == protect));
+        bench.told(&pin(&name, if protect { 1 } else { 2 }, 2)).await;
+        bench.told(&desired(&name, 2, 4)).await;
+        bench.complete(&name).await;
+        // Those of the older version would be the first to go.
+        bench.told(&desired(&name, 4, 2)).await;
+        bench.complete(&name).await;
+        let left: BTreeSet<_> = bench.instances(&name, Lifecycle::InService).await.into_iter().collect();
+        assert_eq!(left == old.iter().cloned().collect(), protect);
+    }
 }
 
 pub(crate) async fn instances_run_the_version_pinned_at_their_launch<C: Cloud>(cloud: &C) {

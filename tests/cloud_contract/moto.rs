@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::Mutex;
 
-use kfleet::cloud::aws::{Access, Aws, Options, Reach, Session};
+use kfleet::cloud::aws::{Access, Aws, HooksOf, Options, Reach, Session};
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{AccountId, Applied, CloudEffect, Live, Timestamp};
 use serde_json::json;
@@ -69,7 +69,7 @@ impl OnMoto {
         let access = Access { images: (1..=9).map(|n| format!("ami-{n}")).collect(), ..Access::default() };
         let clusters = [CLUSTER, "two.k8s.foo.bar"].map(|c| (c.parse().unwrap(), access.clone()));
         let reach = Reach { endpoint_url: Some(server.url()), ..Reach::default() };
-        let options = Options { clusters: clusters.into(), reach, session: Session::default() };
+        let options = Options { clusters: clusters.into(), reach, session: Session::default(), hooks: HooksOf::default() };
         OnMoto { aws: Aws::connect(options).await.unwrap(), server, account, now: Mutex::new(now) }
     }
 }

@@ -102,7 +102,7 @@ async fn seen(ground: &impl Ground) -> Seen {
 }
 
 async fn node(ground: &impl Ground, name: &NodeName) -> Node {
-    seen(ground).await.nodes.remove(name).unwrap()
+    Node::clone(&seen(ground).await.nodes.remove(name).unwrap())
 }
 
 async fn act(ground: &impl Ground, effect: NodeEffect) -> Applied {

@@ -23,7 +23,7 @@ async fn look(api: &Api) -> Seen {
 }
 
 async fn node(api: &Api) -> Node {
-    look(api).await.nodes.remove(&"node-1".parse().unwrap()).unwrap()
+    Node::clone(&look(api).await.nodes.remove(&"node-1".parse().unwrap()).unwrap())
 }
 
 #[tokio::test]

@@ -27,6 +27,23 @@ fn an_empty_plan_says_so_in_two_lines() {
 }
 
 #[test]
+fn hooks_that_nobody_looked_at_are_said_once_whatever_else_there_is() {
+    let unread = |name: &str| Cluster::new(name).hooks_not_compared(60);
+    let line = "not compared: the lifecycle hooks of 120 groups, more than are read in one account and region (a call for each); `--hooks` compares them. \
+                A rollout looks at them before it changes the group itself, and leaves the group alone where they differ\n";
+    let nothing = plan(vec![unread("prod-a"), unread("prod-b")]);
+    let something = plan(vec![unread("prod-a"), unread("prod-b"), new_image("staging-a", &["i-01"])]);
+    assert_eq!(plan_text(&nothing, &two_stages(), PLAIN), format!("no changes\nlooked at 2 clusters and 6 groups\n{line}"));
+    for text in [plan_text(&something, &two_stages(), PLAIN), plan_markdown(&nothing, &two_stages()), plan_markdown(&something, &two_stages())] {
+        assert_eq!(text.matches(line.trim()).count(), 1, "{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&plan_json(&something, &two_stages())).unwrap();
+    assert_eq!(json["summary"]["total"]["hooks_not_compared"], 120);
+    assert_eq!(plan_from_json(&plan_json(&something, &two_stages())).unwrap(), something);
+    assert!(!plan_json(&plan(vec![Cluster::new("prod-a")]), &two_stages()).contains("hooks_not_compared"));
+}
+
+#[test]
 fn clusters_that_change_alike_are_folded() {
     let own_name = |name: &str| {
         let to = format!("\"{name}.k8s.foo.bar/spot\"");

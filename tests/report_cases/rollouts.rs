@@ -106,6 +106,12 @@ fn surge(step: u64) -> [(&'static str, Event); 2] {
     [("09:10:00", intent), ("09:10:01", Event::Outcome { step, result: StepResult::Applied(Applied::Done) })]
 }
 
+fn protect(step: u64) -> [(&'static str, Event); 2] {
+    let effect = CloudEffect::Protect { group: asg("nodes", "prod-a"), instances: [id("i-11")].into(), protect: true };
+    let intent = Event::Intent { step, cluster: cluster("prod-a"), group: asg("nodes", "prod-a"), effect: Box::new(Effect::Cloud(effect)) };
+    [("09:12:00", intent), ("09:12:01", Event::Outcome { step, result: StepResult::Applied(Applied::Done) })]
+}
+
 /// In the middle of prod: the control plane is done, nodes replaced one of four and drain the next, spot has only begun.
 fn prod_at_work() -> Vec<(&'static str, Event)> {
     let (stage, c) = (stage("prod"), cluster("prod-a"));
@@ -131,7 +137,8 @@ fn prod_at_work() -> Vec<(&'static str, Event)> {
         ("09:05:00", Event::GroupStarted { cluster: c.clone(), group: of("spot"), instances: 12 }),
     ]);
     events.extend(surge(1));
-    events.extend(terminate(2, "nodes", "i-01"));
+    events.extend(protect(2));
+    events.extend(terminate(3, "nodes", "i-01"));
     let node = NodeName::new("ip-10-0-0-2").unwrap();
     events.push(("09:15:00", Event::DrainStarted { cluster: c.clone(), group: of("nodes"), instance: id("i-02"), node: Some(node) }));
     events.push(("09:15:00", Event::SetAside { cluster: c, group: of("nodes"), instance: id("i-03"), why: "held: web/api-1 by web/api".into() }));
@@ -199,12 +206,12 @@ fn rolled_back() -> Vec<(&'static str, Event)> {
         ("09:40:00", Event::RollbackStarted { clusters: BTreeSet::from([c.clone()]) }),
         ("09:41:00", Event::GroupStarted { cluster: c.clone(), group: group.clone(), instances: 1 }),
     ]);
-    events.extend(terminate(3, "nodes", "i-09").map(|(_, event)| ("09:50:00", event)));
+    events.extend(terminate(4, "nodes", "i-09").map(|(_, event)| ("09:50:00", event)));
     let effect = CloudEffect::SetDesired { group: group.clone(), from: 5, to: 4 };
-    let intent = Event::Intent { step: 4, cluster: c.clone(), group: group.clone(), effect: Box::new(Effect::Cloud(effect)) };
+    let intent = Event::Intent { step: 5, cluster: c.clone(), group: group.clone(), effect: Box::new(Effect::Cloud(effect)) };
     events.extend([
         ("09:51:00", intent),
-        ("09:51:00", Event::Outcome { step: 4, result: StepResult::Applied(Applied::Done) }),
+        ("09:51:00", Event::Outcome { step: 5, result: StepResult::Applied(Applied::Done) }),
         ("09:51:00", Event::GroupDone { cluster: c.clone(), group }),
         ("09:51:00", Event::GroupDone { cluster: c.clone(), group: asg("spot", "prod-a") }),
         ("09:51:00", Event::GroupDone { cluster: c.clone(), group: asg("cp", "prod-a") }),
@@ -271,7 +278,7 @@ fn noteworthy_events_have_a_line_and_steps_only_when_they_go_wrong() {
     let (c, group) = (cluster("prod-a"), asg("nodes", "prod-a"));
     let mut records = journal(rolled_back());
     let mut add = |event| records.push(Record { seq: 99, at: at("12:00:00"), event });
-    add(Event::CanaryUp { cluster: c.clone(), group: group.clone() });
+    add(Event::CanaryUp { cluster: c.clone(), group: group.clone(), instances: [id("i-11")].into() });
     add(Event::CanaryProven { cluster: c.clone(), group: group.clone(), evidence: vec!["instances: 4 of 4".into(), "smoke: ok".into()] });
     add(Event::DrainAbandoned { cluster: c.clone(), group: group.clone(), instance: id("i-02") });
     for verdict in [Verdict::Pass("exit 0".into()), Verdict::Wait("exit 75".into()), Verdict::Fail("exit 1:\nboom\x1b[2J".into())] {

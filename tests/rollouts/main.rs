@@ -8,6 +8,7 @@ mod gates;
 mod groups;
 mod modes;
 mod people;
+mod protection;
 mod stages;
 mod strategies;
 #[path = "../support/mod.rs"]

@@ -309,3 +309,30 @@ fn a_process_that_is_killed_is_followed_by_another_and_no_rule_is_broken() {
         assert_eq!(count(&ran.records, "resumed"), 1);
     }
 }
+
+#[test]
+fn surge_that_is_raised_in_the_same_round_is_no_missing_capacity() {
+    let dir = folder();
+    let mut scene = scene(dir.path(), &[("nodes", 4, 8, false)], &[]);
+    // Proven with one; then the second is asked for, and the first old instance drained, in one round.
+    (scene.rolling.max_surge, scene.rolling.canary) = (Amount::Count(2), 1);
+    let other = folder();
+    let store = kfleet::store::Store::open(other.path(), kfleet::store::CloudKind::Local).unwrap();
+    let world = scene.world().in_memory(scene.options);
+    let rollout = scene.rollout(&world, "r2", &[]);
+    let ran = support::block(kfleet::run::rehearse(world, &store, &rollout, &scene.drive())).unwrap();
+    assert_eq!((ran.outcome.unwrap(), ran.seen.broken), (Outcome::Ended(Ending::Finished), Default::default()));
+    in_order(&ran.records, &["canary-proven staging/nodes", "step set-desired staging/nodes", "step cordon staging/nodes"]);
+}
+
+#[test]
+fn a_cloud_whose_clock_goes_ahead_of_ours_has_the_same_canary() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[("nodes", 4, 8, false)]).made();
+    (scene.rolling.canary, scene.rolling.bake) = (1, Span::from_secs(600));
+    let spy = Spy::new(scene.world());
+    // AWS takes requests that are signed up to five minutes off.
+    spy.ahead(Span::from_secs(290));
+    let records = ends(scene.start_on(&spy, "r2"), Ending::Finished);
+    assert_eq!((count(&records, "canary-up staging/nodes"), count(&records, "canary-lost staging/nodes")), (1, 0));
+}

@@ -31,6 +31,7 @@ fn a_stuck_drain_is_set_aside_comes_last_and_then_needs_a_person() {
 fn an_abort_gives_back_what_is_open_and_nothing_is_promoted_on_it() {
     for stop in [
         "canary-up staging/nodes",
+        "step protect staging/nodes",
         "step cordon staging/nodes",
         "step detach staging/full",
         "step suspend staging/nodes",
@@ -145,7 +146,7 @@ fn a_group_that_somebody_else_changed_needs_a_person() {
     let (data, user_data) = {
         let live = scene.live(spy.world());
         let version = live.clusters[&scene.staging[0]].groups[&name("nodes.staging.k8s.test")].versions[&1].clone();
-        (version.data, kfleet::model::UserData::CarriedFrom(1))
+        (version.data.clone(), kfleet::model::UserData::CarriedFrom(1))
     };
     let mut other = data;
     other.image_id = "somebodys".into();

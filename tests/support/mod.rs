@@ -35,6 +35,8 @@ pub struct Scene {
     pub nodes: (u32, u32),
     pub spot: bool,
     pub extra_group: bool,
+    /// Lines that every node group has beside the usual ones.
+    pub node_spec: &'static str,
     /// Zones with a control-plane group each.
     pub zones: Vec<&'static str>,
     /// Node groups in place of the usual ones: name, minimum, maximum, labelled for the autoscaler.
@@ -79,6 +81,7 @@ impl Scene {
             nodes: (3, 6),
             spot: false,
             extra_group: false,
+            node_spec: "",
             zones: vec!["a", "b", "c"],
             groups: None,
             odd_image: None,
@@ -103,9 +106,10 @@ impl Scene {
         let group = |name: &str, role: &str, min: u32, max: u32, subnets: &str, scaled: bool| {
             let labels = if scaled { "  cloudLabels:\n    k8s.io/cluster-autoscaler/enabled: \"true\"\n" } else { "" };
             format!(
-                "---\napiVersion: kops.k8s.io/v1alpha2\nkind: InstanceGroup\nmetadata:\n  name: {name}\n  labels:\n    kops.k8s.io/cluster: {cluster}\nspec:\n  role: {role}\n  image: {}\n  machineType: m5.large\n  minSize: {min}\n  maxSize: {max}\n  subnets: [{subnets}]\n{}{labels}",
+                "---\napiVersion: kops.k8s.io/v1alpha2\nkind: InstanceGroup\nmetadata:\n  name: {name}\n  labels:\n    kops.k8s.io/cluster: {cluster}\nspec:\n  role: {role}\n  image: {}\n  machineType: m5.large\n  minSize: {min}\n  maxSize: {max}\n  subnets: [{subnets}]\n{}{}{labels}",
                 image(name),
                 if self.spot && role == "Node" { "  maxPrice: \"1\"\n" } else { "" },
+                if role == "Node" { self.node_spec } else { "" },
             )
         };
         let member = |zone: &str| format!("    - {{name: {zone}, instanceGroup: control-plane-{zone}}}\n");
@@ -168,6 +172,7 @@ impl Scene {
             ],
             rolling: self.rolling.clone(),
             gates: self.gates.clone(),
+            call_rates: kfleet::fleet::CallRates::default(),
         }
     }
 
@@ -294,6 +299,9 @@ impl Scene {
                     left.push(format!("{name} has {:?} suspended", group.suspended));
                 }
                 let going = |id| group.instances.get(id).is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
+                let held = group.instances.iter().filter(|(_, i)| i.protected && i.lifecycle != Lifecycle::Terminating);
+                let protects = group.group.new_instances_protected_from_scale_in;
+                left.extend(held.filter(|_| !protects).map(|(id, _)| format!("{id} is protected from scale-in")));
                 left.extend(group.instances.iter().filter(|(_, i)| i.lifecycle == Lifecycle::Detached).map(|(id, _)| format!("{id} is detached")));
                 let Nodes::Known(seen) = &found.nodes else { panic!("{cluster} cannot be seen") };
                 let mine = seen.nodes.iter().filter(|(_, n)| group.instances.contains_key(&n.instance));

@@ -215,6 +215,14 @@ impl Server {
         text
     }
 
+    /// An object of S3 as somebody else would put it there, by its path `/bucket/key`; `/bucket` makes the bucket.
+    #[track_caller]
+    pub fn put(&self, account: &str, path: &str, body: &str) {
+        let scope = format!("AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0", key(account));
+        let (status, text) = self.send("PUT", path, &[("Authorization", &scope), ("Host", &self.address)], body);
+        assert_eq!(status, 200, "PUT {path}: {text}");
+    }
+
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let mut head = format!("{method} {path} HTTP/1.0\r\nContent-Length: {}\r\n", body.len());

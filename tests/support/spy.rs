@@ -1,5 +1,5 @@
-//! A world that looks over the shoulder of whoever acts on it: every effect is held against the rules of a rollout, and
-//! faults that the simulated account does not know can be ordered.
+//! A world that looks over the shoulder of whoever acts on it: every effect is held against the rules of a rollout before it, against
+//! books of its own after it, and faults that the simulated account does not know can be ordered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -9,11 +9,10 @@ use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::Amount;
 use kfleet::kops::Role;
 use kfleet::model::{
-    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, Live, LiveCluster, LiveGroup, Node, NodeEffect,
-    Nodes, Timestamp,
+    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Lifecycle, Live, LiveCluster, LiveGroup, NodeEffect, Nodes, Span, Timestamp,
 };
 use kfleet::nodes::{NodeApi, NodeError};
-use kfleet::rollout::{ClusterState, Direction, Event, GroupTask, Progress, Record, Rollout, StageRun, StepResult, Task, next};
+use kfleet::rollout::{Event, Progress, Record, Rollout, StepResult, Task, broken_rules, next};
 
 /// When the process dies, counted in effects from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +42,8 @@ struct State {
     limping: Vec<(ClusterName, Timestamp, Timestamp)>,
     /// The account is not told once this wave, counted from 0 over all stages, is about to begin: the credentials ended after the last look.
     nameless: Option<usize>,
+    /// How far the cloud's clock is ahead of whoever reads it.
+    ahead: Option<Span>,
     /// When all faults end.
     calm: Option<Timestamp>,
     /// What we added to the desired capacity of a group and have not given back.
@@ -89,6 +90,11 @@ impl Spy {
     /// The credentials end just before this wave, counted from 0 over all stages.
     pub fn nameless(&self, wave: usize) {
         self.state.lock().unwrap().nameless = Some(wave);
+    }
+
+    /// The cloud's own clock, which says when instances were launched, is so far ahead.
+    pub fn ahead(&self, span: Span) {
+        self.state.lock().unwrap().ahead = Some(span);
     }
 
     /// From then on the world is sound.
@@ -168,16 +174,9 @@ impl Spy {
     /// Holds an effect against the rules, from the live state just before it.
     fn judge(&self, cluster: &ClusterName, effect: &Effect, live: &LiveCluster) {
         let mut state = self.state.lock().unwrap();
-        let State { run: Some((rollout, progress)), ours: Some(ours), .. } = &*state else { return };
+        let Some((rollout, progress)) = &state.run else { return };
         let now = self.world.now();
-        let eye = Eye { rollout, progress, cluster, live, ours, now };
-        let mut wrong = eye.order();
-        match effect {
-            Effect::Cloud(effect) => wrong.extend(eye.cloud(effect)),
-            Effect::Node(NodeEffect::Cordon { node }) => wrong.extend(eye.cordon(node)),
-            Effect::Node(NodeEffect::Uncordon { .. } | NodeEffect::Evict { .. } | NodeEffect::Delete { .. } | NodeEffect::Untaint { .. }) => {}
-            Effect::Node(NodeEffect::Taint { nodes }) => wrong.extend(nodes.iter().filter_map(|node| eye.taint(node))),
-        }
+        let wrong = broken_rules(rollout, progress, cluster, effect, &live, now);
         state.wrong.extend(wrong.into_iter().map(|w| format!("{now} {cluster}: {w}: {effect:?}")));
     }
 
@@ -252,156 +251,6 @@ fn crowds(rollout: &Rollout, progress: &Progress) -> Vec<String> {
     wrong
 }
 
-/// What one effect is held against.
-struct Eye<'a> {
-    rollout: &'a Rollout,
-    progress: &'a Progress,
-    cluster: &'a ClusterName,
-    live: &'a LiveCluster,
-    ours: &'a BTreeMap<AsgName, i64>,
-    now: Timestamp,
-}
-
-impl Eye<'_> {
-    /// Stages before the cluster's have passed.
-    fn order(&self) -> Vec<String> {
-        let holds = |s: &&StageRun| s.waves.iter().flat_map(|w| &w.clusters).any(|c| c.cluster == *self.cluster);
-        let before = self.rollout.stages.iter().take_while(|s| !holds(s));
-        let lacking = before.filter(|s| s.changes() && !self.progress.stages_passed.contains(&s.name));
-        let mut wrong: Vec<String> = lacking.map(|s| format!("touched before stage {} has passed", s.name)).collect();
-        // On the way back the newest come first, and none of those before them is verified any more.
-        if self.progress.direction != Direction::Forward {
-            return wrong;
-        }
-        // Not only the rollout's own word for it: each cluster before is verified, and has soaked.
-        for stage in self.rollout.stages.iter().take_while(|s| !holds(s)) {
-            for run in stage.waves.iter().flat_map(|w| &w.clusters) {
-                let state = self.progress.clusters.get(&run.cluster).map(|c| c.state);
-                match state {
-                    Some(ClusterState::Verified(since)) if since + stage.soak <= self.now => {}
-                    _ => wrong.push(format!("touched while {} is {state:?}, and has to soak {}", run.cluster, stage.soak)),
-                }
-            }
-        }
-        wrong
-    }
-
-    /// One control-plane instance at a time, and no effect on a group beyond its sizes.
-    fn one_plane(&self, task: &GroupTask) -> Option<String> {
-        let cluster = self.progress.clusters.get(self.cluster)?;
-        let run = self.rollout.cluster(self.cluster)?;
-        let planes = run.groups.iter().filter(|g| g.role == Role::ControlPlane);
-        let drains: usize = planes.filter_map(|g| cluster.groups.get(&g.asg)).map(|g| g.drains.len()).sum();
-        (task.role == Role::ControlPlane && drains > 1).then(|| format!("{drains} instances of the control plane go at once"))
-    }
-
-    fn cloud(&self, effect: &CloudEffect) -> Option<String> {
-        let run = self.rollout.cluster(self.cluster)?;
-        let Some(task) = run.groups.iter().find(|g| g.asg == *effect.group()) else { return Some("a group outside the plan".into()) };
-        if let CloudEffect::SetDesired { to, .. } = effect
-            && let Some(found) = self.live.groups.get(&task.asg)
-            && !(found.group.min_size..=found.group.max_size).contains(to)
-        {
-            return Some(format!("desired capacity {to} is not within {}..{}", found.group.min_size, found.group.max_size));
-        }
-        if let Some(wrong) = self.one_plane(task) {
-            return Some(wrong);
-        }
-        let CloudEffect::Terminate { instance, .. } = effect else { return None };
-        let group = self.live.groups.get(&task.asg)?;
-        let node = self.node(instance)?;
-        let ends = group.instances.get(instance).is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
-        (!ends && (!node.cordoned || node.evictable_pods > 0)).then(|| format!("{instance} ends without being drained"))
-    }
-
-    fn node(&self, instance: &InstanceId) -> Option<&Node> {
-        let Nodes::Known(seen) = &self.live.nodes else { return None };
-        seen.nodes.values().find(|n| n.instance == *instance)
-    }
-
-    fn works(&self, id: &InstanceId, instance: &Instance) -> bool {
-        let there = matches!(instance.lifecycle, Lifecycle::InService | Lifecycle::Detached);
-        let drained = self.progress.clusters.get(self.cluster).is_some_and(|c| c.groups.values().any(|g| g.drains.contains_key(id)));
-        there && self.node(id).is_some_and(|n| n.ready && !(n.cordoned && drained))
-    }
-
-    /// Capacity before an instance goes: enough others work.
-    fn cordon(&self, node: &kfleet::model::NodeName) -> Option<String> {
-        let Nodes::Known(seen) = &self.live.nodes else { return Some("cordoned blindly".into()) };
-        let found = seen.nodes.get(node)?;
-        let run = self.rollout.cluster(self.cluster)?;
-        let (name, group) = self.live.groups.iter().find(|(_, g)| g.instances.contains_key(&found.instance))?;
-        let Some(task) = run.groups.iter().find(|g| g.asg == *name) else { return Some("a node outside the plan".into()) };
-        let instance = group.instances.get(&found.instance)?;
-        if task.role == Role::ControlPlane
-            && let Some(sick) = self.sick_control_plane(&found.instance)
-        {
-            return Some(format!("a control-plane node is drained while {sick} does not work"));
-        }
-        let retires = match (&task.task, &self.progress.direction) {
-            (Task::Retire { .. }, _) | (Task::Create { .. }, Direction::Back(_)) => true,
-            (Task::Create { .. } | Task::Update { .. }, _) => false,
-        };
-        if retires || !self.works(&found.instance, instance) {
-            return None;
-        }
-        let left = group.instances.iter().filter(|(id, i)| **id != found.instance && self.works(id, i)).count() as i64;
-        let ours = self.ours.get(name).copied().unwrap_or(0).min(i64::from(group.desired) - i64::from(group.group.min_size)).max(0);
-        let base = i64::from(group.desired) - ours;
-        let size = u32::try_from(base).unwrap_or(0);
-        let surges = task.role != Role::ControlPlane && task.rolling.max_surge.surge_of(size).min(run.rolling.cluster_surge) > 0;
-        let missing = i64::from(task.rolling.max_unavailable.unavailable_of(size)).max(i64::from(!surges));
-        let missing = if task.role == Role::ControlPlane { 1 } else { missing };
-        // Before it lends, a twin changes its own instances like any other group.
-        let lends = self.progress.clusters.get(self.cluster)?.groups.get(name).is_some_and(|g| g.lending);
-        if let Some(of) = task.lends.as_ref().filter(|_| lends) {
-            // What stands in for another group goes only when that one has its own.
-            let (works, own) = self.sizes(of);
-            let with = works + (left - base).max(0);
-            let may = run
-                .groups
-                .iter()
-                .find(|g| g.asg == *of)
-                .map_or(0, |g| i64::from(g.rolling.max_unavailable.unavailable_of(u32::try_from(own).unwrap_or(0))));
-            if with < own - may - missing {
-                return Some(format!("stands in for {of}, of which {works} of {own} work"));
-            }
-        }
-        let stand_ins = task.twin.as_ref().map_or(0, |twin| {
-            let (works, own) = self.sizes(twin);
-            (works - own).max(0)
-        });
-        (left + stand_ins < base - missing).then(|| format!("only {left} and {stand_ins} of {base} work on, {missing} may be missing"))
-    }
-
-    /// How many instances of a group work, and how many it has to keep: ours taken off.
-    fn sizes(&self, name: &AsgName) -> (i64, i64) {
-        let Some(group) = self.live.groups.get(name) else { return (0, 0) };
-        let works = group.instances.iter().filter(|(id, i)| self.works(id, i)).count() as i64;
-        let ours = self.ours.get(name).copied().unwrap_or(0).min(i64::from(group.desired) - i64::from(group.group.min_size)).max(0);
-        (works, i64::from(group.desired) - ours)
-    }
-
-    /// Only nodes of groups that are changed.
-    fn taint(&self, node: &kfleet::model::NodeName) -> Option<String> {
-        let Nodes::Known(seen) = &self.live.nodes else { return Some("tainted blindly".into()) };
-        let found = seen.nodes.get(node)?;
-        let (name, _) = self.live.groups.iter().find(|(_, g)| g.instances.contains_key(&found.instance))?;
-        let planned = self.rollout.cluster(self.cluster)?.groups.iter().any(|g| g.asg == *name);
-        (!planned).then(|| "a node outside the plan".into())
-    }
-
-    fn sick_control_plane(&self, except: &InstanceId) -> Option<String> {
-        let run = self.rollout.cluster(self.cluster)?;
-        let planes =
-            run.roles.iter().filter(|(_, role)| **role == Role::ControlPlane).filter_map(|(name, _)| Some((name, self.live.groups.get(name)?)));
-        planes
-            .filter(|(_, group)| !group.instances.contains_key(except))
-            .find(|(_, g)| g.instances.iter().filter(|(id, i)| self.works(id, i)).count() < g.desired as usize)
-            .map(|(name, _)| name.to_string())
-    }
-}
-
 impl Cloud for Spy {
     fn now(&self) -> Timestamp {
         self.world.now()
@@ -423,7 +272,13 @@ impl Cloud for Spy {
     }
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
-        let live = self.world.read(places).await?;
+        let mut live = self.world.read(places).await?;
+        let ahead = self.state.lock().unwrap().ahead;
+        for group in live.clusters.values_mut().flat_map(|c| c.groups.values_mut()).filter(|_| ahead.is_some()) {
+            let mut moved = LiveGroup::clone(group);
+            moved.instances.values_mut().for_each(|i| i.launched_at = i.launched_at + ahead.unwrap());
+            *group = moved.into();
+        }
         // What comes next is the same however often it is asked, and never panics.
         if let Some((rollout, progress)) = &self.state.lock().unwrap().run {
             let now = self.world.now();

@@ -24,6 +24,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::polite::{Counts, PoliteClient, Politeness};
 use super::{Access, Options};
 use crate::cloud::{CloudError, Place};
+use crate::fleet::CallRates;
 use crate::model::{AccountId, ClusterName, Region, Span, Timestamp};
 
 /// Tries of one call, the first among them. With the SDK's waits (doubling from a second, by chance between none and all, twenty seconds at most) the
@@ -55,6 +56,8 @@ pub struct Reach {
     pub ca_bundle: Option<PathBuf>,
     /// What may be used of the calls that AWS grants an account in a region, in percent; none: half.
     pub share: Option<u32>,
+    /// What AWS grants, where that is not what it publishes.
+    pub rates: CallRates,
 }
 
 /// Who is seen to act, in CloudTrail.
@@ -109,10 +112,10 @@ pub(super) struct Connection {
 impl Connection {
     /// Gets ready; asks nothing yet.
     pub(super) fn new(options: Options) -> Result<Connection, CloudError> {
-        let Options { clusters, reach, session } = options;
+        let Options { clusters, reach, session, hooks: _ } = options;
         Ok(Connection {
             http: http_client(reach.ca_bundle.as_deref())?,
-            politeness: Arc::new(Politeness::new(session.read_only, reach.share.unwrap_or(50))),
+            politeness: Arc::new(Politeness::new(session.read_only, reach.share.unwrap_or(50), reach.rates.clone())),
             reach,
             read_only: session.read_only,
             session: Mutex::new(session),

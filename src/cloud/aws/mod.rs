@@ -10,12 +10,13 @@ mod polite;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use connect::{Reach, Session};
+pub use read::HooksOf;
 
 use super::{Cloud, CloudError, Place};
-use crate::model::{AccountId, Applied, CloudEffect, ClusterName, Live, Timestamp};
+use crate::model::{AccountId, Applied, AsgName, CloudEffect, ClusterName, Live, Timestamp};
 use connect::Connection;
 use error::cloud_error;
 
@@ -37,6 +38,8 @@ pub struct Options {
     pub reach: Reach,
     /// Who is seen to act.
     pub session: Session,
+    /// Whose lifecycle hooks are read along with the groups, until something is done for a rollout.
+    pub hooks: HooksOf,
 }
 
 /// The AWS accounts of a fleet.
@@ -44,6 +47,9 @@ pub struct Options {
 pub struct Aws {
     connection: Arc<Connection>,
     memory: Arc<read::Memory>,
+    hooks: HooksOf,
+    /// Groups that the rollout under way has AWS refresh; none: there is none under way.
+    refreshing: Mutex<Option<Arc<BTreeSet<AsgName>>>>,
     fence: apply::Fence,
 }
 
@@ -53,7 +59,9 @@ impl Aws {
     /// # Errors
     /// When the settings of the environment make no sense.
     pub async fn connect(options: Options) -> Result<Aws, CloudError> {
-        Ok(Aws { connection: Arc::new(Connection::new(options)?), memory: Arc::default(), fence: apply::Fence::default() })
+        let hooks = options.hooks;
+        let connection = Arc::new(Connection::new(options)?);
+        Ok(Aws { connection, memory: Arc::default(), hooks, refreshing: Mutex::default(), fence: apply::Fence::default() })
     }
 
     /// Calls sent so far, attempts again among them, by `service:Api`.
@@ -62,7 +70,9 @@ impl Aws {
     }
 
     /// Has what follows seen as done by somebody else: a rollout that has begun. Whether anything may be written stays as it was.
-    pub async fn act_for(&self, session: Session) {
+    /// What is read from now on is not compared with definitions any more, and comes without hooks; of `refreshing` with their refresh.
+    pub async fn act_for(&self, session: Session, refreshing: BTreeSet<AsgName>) {
+        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(refreshing));
         self.connection.act_for(session).await;
     }
 
@@ -102,7 +112,9 @@ impl Cloud for Aws {
     }
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
-        let clusters = read::read(&self.connection, &self.memory, places, self.now()).await?;
+        let refreshing = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let singly = refreshing.map_or(read::Singly::Compares(self.hooks), read::Singly::Acts);
+        let clusters = read::read(&self.connection, &self.memory, places, self.now(), &singly).await?;
         Ok(Live { read_at: self.now(), clusters })
     }
 

@@ -16,6 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::config_bag::ConfigBag;
 
+use crate::fleet::{CallRate, CallRates};
 use crate::model::{AccountId, Region};
 
 /// Calls sent so far, attempts again among them, by `service:Api`.
@@ -28,6 +29,7 @@ pub(super) struct Politeness {
     read_only: bool,
     /// What may be used of what AWS grants, in percent.
     share: u32,
+    rates: CallRates,
     turns: Mutex<BTreeMap<(AccountId, Region, String), Bucket>>,
     counts: Mutex<Counts>,
     writes: Mutex<BTreeMap<(AccountId, Region), u64>>,
@@ -35,11 +37,13 @@ pub(super) struct Politeness {
 
 impl Politeness {
     /// Nothing sent yet. `read_only`: no call that changes anything ever will be. `share`: what may be used of what AWS grants, in percent.
-    pub(super) fn new(read_only: bool, share: u32) -> Politeness {
+    /// `rates`: what AWS grants, where that is not what it publishes.
+    pub(super) fn new(read_only: bool, share: u32, rates: CallRates) -> Politeness {
         Politeness {
             started: tokio::time::Instant::now(),
             read_only,
             share,
+            rates,
             turns: Mutex::default(),
             counts: Mutex::default(),
             writes: Mutex::default(),
@@ -63,7 +67,8 @@ impl Politeness {
             *unpoisoned(&self.writes).entry((account.clone(), region.clone())).or_default() += 1;
         }
         let mut turns = unpoisoned(&self.turns);
-        let bucket = turns.entry((account.clone(), region.clone(), api.to_owned())).or_insert_with(|| Bucket::full(Rate::of(api, self.share)));
+        let bucket =
+            turns.entry((account.clone(), region.clone(), api.to_owned())).or_insert_with(|| Bucket::full(Rate::of(api, &self.rates, self.share)));
         bucket.take(self.started.elapsed())
     }
 }
@@ -85,14 +90,22 @@ struct Rate {
 impl Rate {
     /// A share of what AWS grants an account in a region, in percent: kops, autoscalers and people live on the same.
     ///
-    /// Source: EC2 developer guide, "Request throttling for the Amazon EC2 API" (a call that reads: 100 and 20 a second; one that changes: 50
-    /// and 5 a second); Elastic Load Balancing publishes 40 and 10 for calls that read. For Auto Scaling and STS there is no table; they get
-    /// EC2's numbers, which are below what both are seen to grant.
-    fn of(api: &str, share: u32) -> Rate {
-        let (burst, per_second) = match (api.split(':').next(), is_read(api)) {
-            (Some("elasticloadbalancing"), true) => (40.0, 10.0),
-            (_, true) => (100.0, 20.0),
-            (_, false) => (50.0, 5.0),
+    /// Published by AWS, as burst and calls a second of one account and region:
+    /// - EC2, developer guide, "Request throttling for the Amazon EC2 API": calls that read, with a filter or pages, 100 and 20; calls that read everything
+    ///   at once, 50 and 10; calls that change something, 50 and 5 (some 200 and 5). There are buckets of resources beside (`RunInstances`,
+    ///   `TerminateInstances`: 1,000 instances, refilled by the second), which nothing here comes near to: launches are Auto Scaling's.
+    ///   kfleet reads by filter, by id or in pages; what AWS takes for a reading of everything all the same is safe with the half that is used by default.
+    /// - Elastic Load Balancing, user guide, "API throttling": calls that read, 40 and 10.
+    ///
+    /// Not published, for Auto Scaling and STS: they get EC2's figures for calls with a filter. That Auto Scaling takes about 10 calls a second of
+    /// a reading API is what people see, and half of 20. Who knows better, or has other quotas, says so in `call_rates` of `fleet.yaml`.
+    fn of(api: &str, rates: &CallRates, share: u32) -> Rate {
+        let reads = is_read(api);
+        let (burst, per_second) = match (rates.of(api, reads), api.split(':').next()) {
+            (Some(CallRate { burst, per_second }), _) => (f64::from(burst), f64::from(per_second)),
+            (None, Some("elasticloadbalancing")) if reads => (40.0, 10.0),
+            (None, _) if reads => (100.0, 20.0),
+            (None, _) => (50.0, 5.0),
         };
         let part = f64::from(share.clamp(1, 100)) / 100.0;
         Rate { burst: (burst * part).max(1.0), per_second: per_second * part }
@@ -271,7 +284,7 @@ mod tests {
         for (read_only, heard) in [(true, "ec2:DescribeTags"), (false, "ec2:DescribeTags ec2:CreateTags autoscaling:SetDesiredCapacity")] {
             let inner = Heard::default();
             let told = inner.clone();
-            let politeness = Arc::new(Politeness::new(read_only, 50));
+            let politeness = Arc::new(Politeness::new(read_only, 50, CallRates::default()));
             let client = PoliteClient {
                 inner: aws_smithy_runtime_api::client::http::http_client_fn(|_, _| SharedHttpConnector::new(Heard::default())),
                 account: AccountId::new("111122223333").unwrap(),
@@ -310,7 +323,7 @@ mod tests {
 
     #[test]
     fn accounts_regions_and_apis_have_their_own_turns() {
-        let politeness = Politeness::new(false, 50);
+        let politeness = Politeness::new(false, 50, CallRates::default());
         let account = |id: &str| AccountId::new(id).unwrap();
         let (here, there) = (Region::new("eu-west-1").unwrap(), Region::new("eu-west-3").unwrap());
         let ask = |id: &str, region: &Region, api: &str| politeness.turn(&account(id), region, api) > Duration::ZERO;
@@ -319,5 +332,26 @@ mod tests {
         assert_eq!(burst.iter().filter(|waits| **waits).count(), 1, "the burst is 25");
         assert!(!ask("444455556666", &here, create) && !ask("111122223333", &there, create) && !ask("111122223333", &here, "ec2:CreateTags"));
         assert_eq!(politeness.counts(), Counts::from([(create.to_owned(), 28), ("ec2:CreateTags".to_owned(), 1)]));
+    }
+
+    #[test]
+    fn rates_are_as_published_or_as_the_fleet_says() {
+        let said: CallRates = serde_json::from_value(serde_json::json!({
+            "ec2:read": {"burst": 8, "per_second": 4},
+            "autoscaling:DescribeLifecycleHooks": {"burst": 2, "per_second": 1},
+        }))
+        .unwrap();
+        for (api, rates, share, burst, per_second) in [
+            ("ec2:DescribeImages", &CallRates::default(), 100, 100.0, 20.0),
+            ("ec2:DescribeImages", &CallRates::default(), 50, 50.0, 10.0),
+            ("ec2:CreateTags", &CallRates::default(), 50, 25.0, 2.5),
+            ("elasticloadbalancing:DescribeTargetGroups", &CallRates::default(), 50, 20.0, 5.0),
+            ("ec2:DescribeImages", &said, 50, 4.0, 2.0),
+            ("ec2:CreateTags", &said, 50, 25.0, 2.5),
+            ("autoscaling:DescribeLifecycleHooks", &said, 25, 1.0, 0.25),
+            ("autoscaling:DescribeAutoScalingGroups", &said, 50, 50.0, 10.0),
+        ] {
+            assert_eq!(Rate::of(api, rates, share), Rate { burst, per_second }, "{api} {share}");
+        }
     }
 }

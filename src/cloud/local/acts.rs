@@ -6,7 +6,7 @@ use super::faults::Faults;
 use super::groups::Group;
 use super::kept::Kept;
 use super::scenario::{Act, Field};
-use crate::model::{InstanceId, Lifecycle, Market, TemplateVersion, Timestamp};
+use crate::model::{InstanceId, Lifecycle, Market, Timestamp};
 
 impl Cluster {
     /// Plays an act on the groups it names. Whether anything changed here.
@@ -45,16 +45,17 @@ impl Cluster {
     fn repin(&mut self, asg: &crate::model::AsgName) {
         let Some(group) = self.state.groups.get_mut(asg).map(Kept::change) else { return };
         let Some(template) = self.state.templates.get_mut(&group.template).map(Kept::change) else { return };
-        let Some(TemplateVersion { mut data, user_data, token: _ }) = template.versions.get(&group.version).cloned() else { return };
-        data.image_id = format!("{}-of-somebody-else", data.image_id);
+        let Some(mut version) = template.versions.get(&group.version).cloned() else { return };
+        version.data.image_id = format!("{}-of-somebody-else", version.data.image_id);
+        version.token = None;
         let number = template.latest().saturating_add(1);
-        template.versions.insert(number, TemplateVersion { data, user_data, token: None });
+        template.versions.insert(number, version);
         group.version = number;
     }
 }
 
 /// The group that an act is about; none: the process.
-fn group_of(act: &Act) -> Option<&str> {
+pub(super) fn group_of(act: &Act) -> Option<&str> {
     match act {
         Act::Reclaim(group, _)
         | Act::Terminate(group, _)

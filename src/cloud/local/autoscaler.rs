@@ -50,7 +50,8 @@ impl Group {
     pub(super) fn scale_in(&mut self, now: Timestamp, faults: &Faults) {
         let Some(id) = self.least_used() else { return };
         let pods = self.machines.get(&id).and_then(|m| m.node.as_ref()).map(|n| n.pods.clone()).unwrap_or_default();
-        if self.desired <= self.fields.min_size || pods.iter().any(|pod| self.is_blocked(*pod, now, faults)) {
+        let stuck = self.is_stuck(faults);
+        if self.desired <= self.fields.min_size || pods.iter().any(|pod| self.is_blocked(*pod, now, stuck)) {
             return;
         }
         self.node_mut(&id).into_iter().for_each(|node| node.cordoned = true);

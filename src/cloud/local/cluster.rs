@@ -10,6 +10,7 @@ use super::groups::{Group, Outcome, done, moved, refused};
 use super::kept::Kept;
 use super::simulate::Surroundings;
 use super::templates::{Template, unknown_version};
+use super::views::Views;
 use crate::cloud::{CloudError, Place};
 use crate::model::{Applied, AsgName, CloudEffect, Definition, Effect, LiveCluster, NodeEffect, Seen, Timestamp};
 
@@ -39,7 +40,7 @@ enum Due {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct State {
-    pub(super) groups: BTreeMap<AsgName, Kept<Group>>,
+    pub(super) groups: BTreeMap<AsgName, Kept<Group, Views>>,
     pub(super) templates: BTreeMap<AsgName, Kept<Template>>,
     /// Groups ever made here, so that one made again under its old name meets another fate.
     pub(super) made: BTreeMap<AsgName, u64>,
@@ -228,22 +229,15 @@ impl Cluster {
     pub(super) fn read(&self, cluster: &str, into: &mut LiveCluster) {
         for (name, group) in &self.state.groups {
             if group.tag("KubernetesCluster") == Some(cluster) {
-                into.groups.insert(name.clone(), group.live(self.state.templates.get(&group.template).map(|t| &**t)));
+                into.groups.insert(name.clone(), group.shown(self.state.templates.get(&group.template)));
             }
         }
-    }
-
-    /// Adds the outlines of the groups that carry the tag of `cluster`.
-    pub(super) fn outline(&self, cluster: &str, into: &mut LiveCluster) {
-        let mine = self.state.groups.iter().filter(|(_, g)| g.tag("KubernetesCluster") == Some(cluster));
-        into.groups.extend(mine.map(|(name, group)| (name.clone(), group.outline())));
     }
 
     /// What its Kubernetes API shows.
     pub(super) fn seen(&self, faults: &Faults, into: &mut Seen) {
         for group in self.state.groups.values() {
-            into.nodes.extend(group.nodes(self.at, faults));
-            into.unready.extend(group.unready_pods());
+            group.show_nodes(self.at, faults, into);
         }
         into.unready.sort();
     }

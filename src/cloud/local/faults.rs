@@ -102,6 +102,33 @@ impl FromStr for Fault {
     }
 }
 
+/// What a fault, an act or a trigger is about, by the name that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim<'a> {
+    /// A group, by its AutoScalingGroup or its InstanceGroup.
+    Group(&'a str),
+    /// A cluster.
+    Cluster(&'a ClusterName),
+}
+
+impl Fault {
+    /// What it is about; none: an image, a kind of instance, or the whole account.
+    pub fn aim(&self) -> Option<Aim<'_>> {
+        match self {
+            Fault::NoCapacity(group) | Fault::StuckDrain(group) | Fault::SlowBoot(group, _) => Some(Aim::Group(group)),
+            Fault::NoCapacityOf(Pool { group, .. }) => group.as_deref().map(Aim::Group),
+            Fault::NoRead(cluster) | Fault::WrongAccount(cluster) | Fault::NoKubernetes(cluster) => Some(Aim::Cluster(cluster)),
+            Fault::SickImage(_)
+            | Fault::SickPods(_)
+            | Fault::DeadImage(_)
+            | Fault::Throttle(_)
+            | Fault::LostAnswer(_)
+            | Fault::NoAnswer(_)
+            | Fault::ExpiredCredentials => None,
+        }
+    }
+}
+
 fn no_capacity_of(value: &str) -> Option<Fault> {
     let (group, what) = value.split_once(':')?;
     let (instance_type, zone) = what.split_once('@').unwrap_or((what, ""));

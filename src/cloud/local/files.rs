@@ -136,7 +136,7 @@ fn cluster_json(cluster: &Cluster) -> Result<String, serde_json::Error> {
     Ok(json)
 }
 
-fn push_entries<T: Clone + Serialize>(json: &mut String, entries: &BTreeMap<AsgName, Kept<T>>) -> Result<(), serde_json::Error> {
+fn push_entries<T: Clone + Serialize, V: Default>(json: &mut String, entries: &BTreeMap<AsgName, Kept<T, V>>) -> Result<(), serde_json::Error> {
     for (nth, (name, kept)) in entries.iter().enumerate() {
         json.push_str(if nth == 0 { "" } else { "," });
         json.push_str(&serde_json::to_string(name)?);
@@ -162,11 +162,24 @@ pub(super) fn lock(dir: &Path) -> Result<fs::File, CloudError> {
     let path = dir.join(LOCK);
     fs::create_dir_all(dir).map_err(|e| unusable(dir, &e))?;
     let file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|e| unusable(&path, &e))?;
-    match file.try_lock() {
+    match taken(&file) {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(unusable(&path, &"another process is changing it")),
         Err(fs::TryLockError::Error(e)) => Err(unusable(&path, &e)),
     }
+}
+
+/// A process that is just being started (a gate's command, by another thread) has copies of all open files, locks and all, until its
+/// own program runs: what looks taken is asked for again that long.
+fn taken(file: &fs::File) -> Result<(), fs::TryLockError> {
+    const TIMES: u32 = 10;
+    for _ in 0..TIMES {
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            answer => return answer,
+        }
+    }
+    file.try_lock()
 }
 
 fn unusable(path: &Path, why: &impl std::fmt::Display) -> CloudError {

@@ -10,7 +10,7 @@ use super::capacity::Machine;
 use super::kubernetes::Workload;
 use crate::cloud::CloudError;
 use crate::model::{
-    Activity, Applied, AsgName, AutoScalingGroup, Definition, InstanceId, Lifecycle, LifecycleHook, LiveGroup, Timestamp, VersionRef,
+    Activity, Applied, AsgName, AutoScalingGroup, Definition, Hooks, InstanceId, Lifecycle, LiveGroup, Shared, Timestamp, VersionRef,
 };
 
 /// Everything the scaling processes of a group can be called. Source: AWS Auto Scaling guide, "Suspend and resume processes".
@@ -40,9 +40,9 @@ pub(super) enum Outcome {
 #[serde(deny_unknown_fields)]
 pub(super) struct Group {
     /// Its fields in canonical form; `suspended_processes` is what is suspended now, by whoever.
-    pub(super) fields: AutoScalingGroup,
-    /// Lifecycle hooks by name.
-    pub(super) hooks: BTreeMap<String, LifecycleHook>,
+    pub(super) fields: Shared<AutoScalingGroup>,
+    /// Lifecycle hooks; not read where the account is a copy of one in which nobody looked at them.
+    pub(super) hooks: Hooks,
     /// Its launch template.
     pub(super) template: AsgName,
     /// The version it launches from.
@@ -110,7 +110,7 @@ impl Group {
             workload: Workload { nodes: desired, ..Workload::default() },
             refresh: None,
             refreshes: 0,
-            fields,
+            fields: fields.into(),
         })
     }
 
@@ -135,8 +135,8 @@ impl Group {
 
     /// Whether creating it again would make the same group.
     pub(super) fn is_like(&self, definition: &Definition, version: u64) -> bool {
-        self.fields == self.expectation(&definition.auto_scaling_group, &BTreeSet::new())
-            && self.hooks == definition.lifecycle_hooks
+        *self.fields == self.expectation(&definition.auto_scaling_group, &BTreeSet::new())
+            && self.hooks.fit(&definition.lifecycle_hooks)
             && self.version == version
     }
 
@@ -153,13 +153,13 @@ impl Group {
     pub(super) fn update(&mut self, from: &Definition, to: &Definition, now: Timestamp) -> Result<Outcome, CloudError> {
         let dropped = from.auto_scaling_group.suspended_processes.difference(&to.auto_scaling_group.suspended_processes).cloned().collect();
         let wanted = self.expectation(&to.auto_scaling_group, &dropped);
-        if self.fields == wanted && self.hooks == to.lifecycle_hooks {
+        if *self.fields == wanted && self.hooks.fit(&to.lifecycle_hooks) {
             return Ok(Outcome::Unchanged(Applied::Already));
         }
         let expected = self.expectation(&from.auto_scaling_group, &BTreeSet::new());
-        if self.fields != expected || self.hooks != from.lifecycle_hooks {
+        if *self.fields != expected || !self.hooks.fit(&from.lifecycle_hooks) {
             let mut found = differences(&self.fields, &expected);
-            if self.hooks != from.lifecycle_hooks {
+            if !self.hooks.fit(&from.lifecycle_hooks) {
                 found.push("lifecycle hooks differ".to_owned());
             }
             return Ok(moved(format!("{} is not as expected: {}", self.name(), found.join(", "))));
@@ -169,8 +169,8 @@ impl Group {
             return Err(refused(self.name(), format!("ValidationError: min size {least} is above max size {most}")));
         }
         check_processes(self.name(), &wanted.suspended_processes)?;
-        self.fields = wanted;
-        self.hooks = to.lifecycle_hooks.clone();
+        self.fields = wanted.into();
+        self.hooks = to.lifecycle_hooks.or(&self.hooks);
         self.desired = self.desired.clamp(least, most);
         self.workload.nodes = self.workload.nodes.clamp(least, most);
         self.settle(now);
@@ -270,7 +270,7 @@ impl Group {
         let mut expected = expected.clone().canonical();
         (expected.min_size, expected.max_size) = (self.fields.min_size, self.fields.max_size);
         expected.suspended_processes.clone_from(&self.fields.suspended_processes);
-        if self.fields != expected {
+        if *self.fields != expected {
             let found = differences(&self.fields, &expected).join(", ");
             return Ok(Some(moved(format!("{} is not as expected: {found}", self.name()))));
         }
@@ -298,39 +298,6 @@ impl Group {
             refresh: None,
             by_hand: BTreeMap::new(),
         })
-    }
-
-    /// Sizes, instances and nothing that is only written down: of a reading most of the work is in templates, tags and activities.
-    pub(super) fn outline(&self) -> LiveGroup {
-        let fields = AutoScalingGroup {
-            auto_scaling_group_name: self.fields.auto_scaling_group_name.clone(),
-            min_size: self.fields.min_size,
-            max_size: self.fields.max_size,
-            vpc_zone_identifier: BTreeSet::new(),
-            new_instances_protected_from_scale_in: self.fields.new_instances_protected_from_scale_in,
-            tags: Vec::new(),
-            enabled_metrics: self.fields.enabled_metrics.clone(),
-            mixed_instances_policy: None,
-            max_instance_lifetime: None,
-            suspended_processes: BTreeSet::new(),
-            load_balancer_names: BTreeSet::new(),
-            target_group_arns: BTreeSet::new(),
-            capacity_rebalance: None,
-            warm_pool: None,
-        };
-        LiveGroup {
-            group: fields,
-            hooks: BTreeMap::new(),
-            desired: self.desired,
-            version: VersionRef::Number(self.version),
-            versions: BTreeMap::new(),
-            latest_version: 0,
-            instances: self.machines.iter().map(|(id, m)| (id.clone(), m.live())).collect(),
-            activities: Vec::new(),
-            suspended: self.fields.suspended_processes.clone(),
-            refresh: None,
-            by_hand: BTreeMap::new(),
-        }
     }
 
     /// Launch template versions that it and its instances refer to.

@@ -8,42 +8,67 @@ use std::sync::{Arc, OnceLock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A value shared with its copies until one of them changes, with its JSON once that was asked for.
-#[derive(Clone, Debug)]
-pub(super) struct Kept<T> {
+/// A value shared with its copies until one of them changes, with its JSON once that was asked for, and what else is made of it.
+#[derive(Debug)]
+pub(super) struct Kept<T, V = ()> {
     value: Arc<T>,
-    json: Arc<OnceLock<String>>,
+    made: Arc<Made<V>>,
 }
 
-impl<T: Clone + Serialize> Kept<T> {
+/// What was made of a value since it changed last.
+#[derive(Debug, Default)]
+struct Made<V> {
+    json: OnceLock<String>,
+    views: V,
+}
+
+impl<T, V> Clone for Kept<T, V> {
+    fn clone(&self) -> Self {
+        Kept { value: Arc::clone(&self.value), made: Arc::clone(&self.made) }
+    }
+}
+
+impl<T: Clone + Serialize, V: Default> Kept<T, V> {
     pub(super) fn new(value: T) -> Self {
-        Kept { value: Arc::new(value), json: Arc::default() }
+        Kept { value: Arc::new(value), made: Arc::default() }
     }
 
     /// The value, to change it.
     pub(super) fn change(&mut self) -> &mut T {
-        self.json = Arc::default();
+        self.made = Arc::default();
         Arc::make_mut(&mut self.value)
     }
 
     /// Its JSON.
     pub(super) fn json(&self) -> Result<&str, serde_json::Error> {
-        if let Some(json) = self.json.get() {
+        if let Some(json) = self.made.json.get() {
             return Ok(json);
         }
         let json = serde_json::to_string(&*self.value)?;
-        Ok(self.json.get_or_init(|| json))
+        Ok(self.made.json.get_or_init(|| json))
     }
 }
 
-impl<T> std::ops::Deref for Kept<T> {
+impl<T, V> Kept<T, V> {
+    /// What was made of it since it changed last.
+    pub(super) fn views(&self) -> &V {
+        &self.made.views
+    }
+
+    /// Whether the other one is a copy of it, and neither has changed since.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.value, &other.value)
+    }
+}
+
+impl<T, V> std::ops::Deref for Kept<T, V> {
     type Target = T;
     fn deref(&self) -> &T {
         &self.value
     }
 }
 
-impl<'de, T: DeserializeOwned + Clone + Serialize> Deserialize<'de> for Kept<T> {
+impl<'de, T: DeserializeOwned + Clone + Serialize, V: Default> Deserialize<'de> for Kept<T, V> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         T::deserialize(from).map(Kept::new)
     }
@@ -55,10 +80,12 @@ mod tests {
 
     #[test]
     fn json_follows_changes_and_copies_do_not() {
-        let mut one = Kept::new(vec![1]);
+        let mut one: Kept<Vec<i32>> = Kept::new(vec![1]);
         assert_eq!(one.json().ok(), Some("[1]"));
         let copy = one.clone();
+        assert!(one.is(&copy));
         one.change().push(2);
+        assert!(!one.is(&copy));
         assert_eq!((one.json().ok(), copy.json().ok()), (Some("[1,2]"), Some("[1]")));
     }
 }

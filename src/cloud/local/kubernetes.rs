@@ -8,7 +8,7 @@ use super::capacity::Machine;
 use super::chance::{between, draw};
 use super::faults::Faults;
 use super::groups::{Group, Outcome, done};
-use crate::model::{Applied, Hold, InstanceId, Lifecycle, Node, NodeEffect, NodeMark, NodeName, PodBlock, PodRef, SickPod, Span, Timestamp};
+use crate::model::{Applied, Hold, InstanceId, Lifecycle, Node, NodeEffect, NodeMark, NodeName, PodBlock, PodRef, Shared, SickPod, Span, Timestamp};
 use crate::rollout::COMPONENTS;
 
 /// Pods that share a disruption budget which allows one disruption at a time.
@@ -177,9 +177,10 @@ impl Group {
             return Outcome::Unchanged(Applied::Already);
         }
         pods.sort_unstable();
+        let stuck = self.is_stuck(faults);
         let mut evicted = Vec::new();
         for pod in pods {
-            if !self.is_blocked(pod, now, faults) {
+            if !self.is_blocked(pod, now, stuck) {
                 self.workload.budgets.insert(budget(pod), now + RECOVERY);
                 evicted.push(pod);
             }
@@ -192,19 +193,43 @@ impl Group {
     }
 
     /// Whether a budget refuses the eviction of a pod now.
-    pub(super) fn is_blocked(&self, pod: Pod, now: Timestamp, faults: &Faults) -> bool {
-        self.workload.budgets.get(&budget(pod)).is_some_and(|free| now < *free) || faults.stuck_drain(&self.names())
+    pub(super) fn is_blocked(&self, pod: Pod, now: Timestamp, stuck: bool) -> bool {
+        stuck || self.workload.budgets.get(&budget(pod)).is_some_and(|free| now < *free)
     }
 
-    /// Its nodes, as the Kubernetes API shows them.
-    pub(super) fn nodes(&self, now: Timestamp, faults: &Faults) -> BTreeMap<NodeName, Node> {
-        let all = self.machines.iter().filter_map(|(id, machine)| Some((id, machine, machine.node.as_ref()?)));
-        all.map(|(id, machine, node)| (node.name.clone(), self.node(id, machine, node, now, faults))).collect()
+    /// Whether no budget of it ever allows anything.
+    pub(super) fn is_stuck(&self, faults: &Faults) -> bool {
+        faults.stuck_drain(&self.names())
     }
 
-    fn node(&self, id: &InstanceId, machine: &Machine, node: &SimNode, now: Timestamp, faults: &Faults) -> Node {
-        let mut blocked: Vec<PodBlock> = node.pods.iter().filter(|pod| self.is_blocked(**pod, now, faults)).map(|pod| self.block(*pod)).collect();
-        blocked.sort();
+    /// Whether the eviction of any pod could be refused now.
+    pub(super) fn may_refuse(&self, now: Timestamp, faults: &Faults) -> bool {
+        self.is_stuck(faults) || self.workload.budgets.values().any(|free| now < *free)
+    }
+
+    /// Its nodes, as the Kubernetes API shows them while no eviction is refused.
+    pub(super) fn nodes(&self) -> BTreeMap<NodeName, Shared<Node>> {
+        self.with_nodes().map(|(id, machine, node)| (node.name.clone(), self.node(id, machine, node).into())).collect()
+    }
+
+    /// Adds the pods whose eviction is refused now to its nodes.
+    pub(super) fn show_refusals(&self, now: Timestamp, faults: &Faults, nodes: &mut BTreeMap<NodeName, Shared<Node>>) {
+        let (stuck, together) = (self.is_stuck(faults), self.by_budget());
+        for (_, _, node) in self.with_nodes() {
+            let refused = node.pods.iter().filter(|pod| self.is_blocked(**pod, now, stuck));
+            let mut blocked: Vec<PodBlock> = refused.map(|pod| self.block(*pod, &together)).collect();
+            blocked.sort();
+            if let Some(shown) = nodes.get_mut(&node.name).filter(|_| !blocked.is_empty()) {
+                shown.blocked = blocked;
+            }
+        }
+    }
+
+    fn with_nodes(&self) -> impl Iterator<Item = (&InstanceId, &Machine, &SimNode)> {
+        self.machines.iter().filter_map(|(id, machine)| Some((id, machine, machine.node.as_ref()?)))
+    }
+
+    fn node(&self, id: &InstanceId, machine: &Machine, node: &SimNode) -> Node {
         let control_plane = self.is_control_plane();
         let components = if control_plane && node.ready { COMPONENTS.map(str::to_owned).into() } else { BTreeSet::new() };
         let sick = (machine.sick_pods && node.ready).then(|| SickPod {
@@ -224,7 +249,7 @@ impl Group {
             tainted: node.tainted,
             evictable_pods: u32::try_from(node.pods.len()).unwrap_or(u32::MAX),
             leaving_pods: 0,
-            blocked,
+            blocked: Vec::new(),
             sick: sick.into_iter().collect(),
             components,
         }
@@ -235,12 +260,19 @@ impl Group {
         self.workload.waiting.iter().filter(|_| self.desired > 0).map(|pod| pod.made_at)
     }
 
-    fn block(&self, pod: Pod) -> PodBlock {
+    /// Its pods by the budget that they share.
+    fn by_budget(&self) -> BTreeMap<u32, Vec<Pod>> {
+        let mut together: BTreeMap<u32, Vec<Pod>> = BTreeMap::new();
+        let placed = self.with_nodes().flat_map(|(_, _, node)| &node.pods);
+        placed.chain(&self.workload.waiting).for_each(|pod| together.entry(budget(*pod)).or_default().push(*pod));
+        together
+    }
+
+    fn block(&self, pod: Pod, together: &BTreeMap<u32, Vec<Pod>>) -> PodBlock {
         let name = self.name().as_str();
         let (group, number) = (name.split('.').next().unwrap_or(name), budget(pod));
         let suffix = draw(self.salt, "pod", (u64::from(pod.number) << 32) | u64::from(pod.generation)) >> 44;
-        let placed = self.machines.values().filter_map(|m| m.node.as_ref()).flat_map(|n| &n.pods);
-        let siblings = placed.chain(&self.workload.waiting).filter(|p| budget(**p) == number && p.number != pod.number);
+        let siblings = together.get(&number).into_iter().flatten().filter(|p| p.number != pod.number);
         PodBlock {
             pod: format!("default/{group}-app-{number}-{suffix:05x}"),
             uid: pod.uid(),

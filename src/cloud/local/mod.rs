@@ -22,8 +22,9 @@ mod scenario;
 mod simulate;
 mod snapshot;
 mod templates;
+mod views;
 mod world;
 
-pub use faults::{Fault, FaultError, Pool};
+pub use faults::{Aim, Fault, FaultError, Pool};
 pub use scenario::{Act, Field, Item, Scenario, ScenarioError, Trigger, What};
 pub use world::{LoggedCall, Options, World};

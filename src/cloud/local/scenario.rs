@@ -11,7 +11,8 @@
 
 use std::str::FromStr;
 
-use super::faults::Fault;
+use super::acts::group_of;
+use super::faults::{Aim, Fault};
 use crate::model::{CloudEffect, Effect, NodeEffect, Span};
 use crate::yaml::{self, Node, Pos, Schema, Value};
 
@@ -23,6 +24,20 @@ const VERSION: u64 = 1;
 pub struct Scenario {
     /// In the order of the file.
     pub items: Vec<Item>,
+}
+
+impl Scenario {
+    /// What its faults, acts and triggers are about.
+    pub fn aims(&self) -> impl Iterator<Item = Aim<'_>> {
+        self.items.iter().flat_map(|item| {
+            let what = match &item.what {
+                What::Fault(fault) => fault.aim(),
+                What::Act(act) => group_of(act).map(Aim::Group),
+            };
+            let when = item.when.as_ref().and_then(|when| when.group.as_deref()).map(Aim::Group);
+            what.into_iter().chain(when)
+        })
+    }
 }
 
 /// One line of a scenario.

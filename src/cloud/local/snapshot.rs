@@ -24,7 +24,7 @@ impl World {
 
 fn cluster(place: &Place, found: &LiveCluster, now: Timestamp, seed: u64) -> Cluster {
     let known = match &found.nodes {
-        Nodes::Known(nodes) => Some(nodes.nodes.iter().map(|(name, node)| (&node.instance, (name, node))).collect()),
+        Nodes::Known(nodes) => Some(nodes.nodes.iter().map(|(name, node)| (&node.instance, (name, &**node))).collect()),
         Nodes::NotAsked | Nodes::Unknown(_) => None,
     };
     let mut state = State::default();
@@ -40,12 +40,12 @@ fn cluster(place: &Place, found: &LiveCluster, now: Timestamp, seed: u64) -> Clu
 }
 
 fn group(name: &AsgName, live: &LiveGroup, salt: u64) -> Group {
-    let mut fields = live.group.clone().canonical();
+    let mut fields = (*live.group).clone().canonical();
     fields.suspended_processes.clone_from(&live.suspended);
     // What was going on when it was read is decided anew: nobody knows how it will end.
     let over = live.activities.iter().filter(|a| a.status != ActivityStatus::InProgress);
     Group {
-        fields,
+        fields: fields.into(),
         hooks: live.hooks.clone(),
         template: name.clone(),
         version: live.version.number(),

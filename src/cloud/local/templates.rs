@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::groups::{Outcome, refused};
 use crate::cloud::CloudError;
-use crate::model::{Applied, AsgName, LaunchTemplateData, TemplateVersion, UserData};
+use crate::model::{Applied, AsgName, LaunchTemplateData, Shared, TemplateVersion, UserData};
 
 /// A launch template.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Template {
     /// By number, from 1; numbers are never used twice.
-    pub(super) versions: BTreeMap<u64, TemplateVersion>,
+    pub(super) versions: BTreeMap<u64, Shared<TemplateVersion>>,
 }
 
 impl Template {
@@ -42,13 +42,14 @@ impl Template {
             UserData::CarriedFrom(number) => self.version(name, *number)?.user_data.clone(),
         };
         let number = self.latest().saturating_add(1);
-        self.versions.insert(number, TemplateVersion { data: data.clone(), user_data, token: Some(token.to_owned()) });
+        let made = TemplateVersion { data: data.clone(), user_data, token: Some(token.to_owned()) };
+        self.versions.insert(number, made.into());
         Ok(Outcome::Changed(Applied::Version(number)))
     }
 
     /// A version, or AWS's refusal.
     pub(super) fn version(&self, name: &AsgName, number: u64) -> Result<&TemplateVersion, CloudError> {
-        self.versions.get(&number).ok_or_else(|| unknown_version(name, number))
+        self.versions.get(&number).map(|v| &**v).ok_or_else(|| unknown_version(name, number))
     }
 }
 

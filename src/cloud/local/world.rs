@@ -136,18 +136,9 @@ impl World {
 
     /// What a cluster is like, for an onlooker: no call of anybody's, so that faults are not counted on by it.
     pub fn glance(&self, place: &Place) -> LiveCluster {
-        self.see(place, Cluster::read)
-    }
-
-    /// As [`World::glance`], of groups only sizes and instances: what the rules of a rollout ask for, thousands of times.
-    pub fn outline(&self, place: &Place) -> LiveCluster {
-        self.see(place, Cluster::outline)
-    }
-
-    fn see(&self, place: &Place, look: impl Fn(&Cluster, &str, &mut LiveCluster)) -> LiveCluster {
         let inner = self.inner();
         let mut live = LiveCluster::default();
-        inner.index.tagged(place).filter_map(|p| inner.clusters.get(p)).for_each(|c| look(c, place.cluster.as_str(), &mut live));
+        inner.index.tagged(place).filter_map(|p| inner.clusters.get(p)).for_each(|c| c.read(place.cluster.as_str(), &mut live));
         let named = inner.index.named(&place.cluster).filter_map(|p| inner.clusters.get(p));
         let mut seen = Seen::default();
         named.for_each(|c| c.seen(&inner.faults, &mut seen));

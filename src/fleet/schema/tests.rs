@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::super::CallRate;
 use super::super::document::Document;
 use super::super::file::{
     ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, KopsFile, KubernetesFile, RateFile, RollingFile, StageFile, WaveFile,
@@ -28,7 +29,7 @@ fn keys<T: DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
 fn our_schemas_have_the_keys_of_our_files() {
     let fleet: Json = serde_json::from_str(FLEET_SCHEMA).unwrap();
     let cluster: Json = serde_json::from_str(CLUSTER_SCHEMA).unwrap();
-    let cases: [(&Json, &str, Vec<String>); 13] = [
+    let cases: [(&Json, &str, Vec<String>); 14] = [
         (&fleet, "", keys::<FleetFile>()),
         (&fleet, "/$defs/stage", keys::<StageFile>()),
         (&fleet, "/$defs/by_environment", keys::<ByEnvironment>()),
@@ -37,6 +38,7 @@ fn our_schemas_have_the_keys_of_our_files() {
         (&fleet, "/$defs/freeze", keys::<FreezeFile>()),
         (&fleet, "/$defs/rolling", keys::<RollingFile>()),
         (&fleet, "/$defs/rate", keys::<RateFile>()),
+        (&fleet, "/$defs/call_rate", keys::<CallRate>()),
         (&fleet, "/$defs/drain", keys::<DrainFile>()),
         (&fleet, "/$defs/gate", keys::<GateFile>()),
         (&cluster, "", keys::<ClusterFile>()),
@@ -70,6 +72,7 @@ fn our_schemas_require_what_our_files_require() {
     check::<StageFile>(FLEET_SCHEMA, "/$defs/stage", &json!({"name": "a", "clusters": []}));
     check::<FreezeFile>(FLEET_SCHEMA, "/$defs/freeze", &json!({"from": "", "to": "", "timezone": ""}));
     check::<RateFile>(FLEET_SCHEMA, "/$defs/rate", &json!({"instances": 1, "per": "1m"}));
+    check::<CallRate>(FLEET_SCHEMA, "/$defs/call_rate", &json!({"burst": 1, "per_second": 1}));
     check::<GateFile>(FLEET_SCHEMA, "/$defs/gate", &json!({"name": "a", "kind": "asg"}));
     check::<ClusterFile>(CLUSTER_SCHEMA, "", &json!({"environment": "a", "region": "b", "account": "111122223333"}));
     check::<KubernetesFile>(CLUSTER_SCHEMA, "/properties/kubernetes", &json!({"context": "a"}));

@@ -26,7 +26,7 @@ pub(super) async fn seen(connection: &Connection) -> Result<Seen, Fault> {
     let (nodes, all_pods, budgets) = tokio::join!(list(&nodes, &everything), list(&all_pods, &everything), list(&budgets, &everything));
     let (nodes, all_pods, budgets) = (nodes?, all_pods?, budgets?);
     let mut seen = Seen { uid: connection.uid.clone(), denied: connection.denied.clone(), ..Seen::default() };
-    seen.nodes = nodes.iter().filter_map(node).collect();
+    seen.nodes = nodes.iter().filter_map(node).map(|(name, node)| (name, node.into())).collect();
     let youngest = youngest(&all_pods);
     for pod in &all_pods {
         seen.unready.extend(pods::unready_since(pod));

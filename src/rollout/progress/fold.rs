@@ -87,9 +87,10 @@ impl Progress {
     fn group_event(&mut self, event: &Event, at: Timestamp) -> Result<(), String> {
         match event {
             Event::GroupStarted { cluster, group, instances } => self.touch(cluster, group, at)?.begin(*instances, at),
-            Event::CanaryUp { cluster, group } => {
+            Event::CanaryUp { cluster, group, instances } => {
                 self.forget_answers(cluster, &Scope::Canary(group.clone()))?;
-                self.touch(cluster, group, at)?.canary_up = Some(at);
+                let group = self.touch(cluster, group, at)?;
+                (group.canary_up, group.canary) = (Some(at), instances.clone());
             }
             Event::CanaryLost { cluster, group, .. } => {
                 let group = self.touch(cluster, group, at)?;
@@ -315,6 +316,7 @@ impl GroupProgress {
         self.detached.clear();
         self.drains.clear();
         self.tainted.clear();
+        self.protected.clear();
         self.set_aside.clear();
         self.suspended.clear();
         (self.no_capacity, self.borrowed, self.lending) = (None, None, false);
@@ -341,7 +343,9 @@ impl GroupProgress {
                 self.removed(from.saturating_sub(*to));
             }
             CloudEffect::Suspend { processes, .. } if ours => self.suspended.extend(processes.iter().cloned()),
-            CloudEffect::SetDesired { .. } | CloudEffect::Suspend { .. } => {}
+            CloudEffect::Protect { instances, protect: true, .. } if ours => self.protected.extend(instances.iter().cloned()),
+            CloudEffect::Protect { instances, protect: false, .. } => self.protected.retain(|id| !instances.contains(id)),
+            CloudEffect::SetDesired { .. } | CloudEffect::Suspend { .. } | CloudEffect::Protect { .. } => {}
             CloudEffect::Resume { processes, .. } => self.suspended.retain(|p| !processes.contains(p)),
             CloudEffect::Detach { instance, .. } => {
                 self.detached.insert(instance.clone());
@@ -351,6 +355,7 @@ impl GroupProgress {
                     self.tainted.remove(&node);
                 }
                 self.detached.remove(instance);
+                self.protected.remove(instance);
                 self.set_aside.remove(instance);
                 self.ended += 1;
                 // One that ended by itself took no desired capacity with it.
@@ -359,7 +364,7 @@ impl GroupProgress {
             CloudEffect::DeleteGroup { .. } => self.deleted = true,
             CloudEffect::PruneVersions { .. } => self.pruned = true,
             CloudEffect::StartRefresh { version, .. } => self.refresh = Some(RefreshSeen { version: *version, percentage: None }),
-            CloudEffect::Protect { .. } | CloudEffect::CancelRefresh { .. } | CloudEffect::RollbackRefresh { .. } => {}
+            CloudEffect::CancelRefresh { .. } | CloudEffect::RollbackRefresh { .. } => {}
         }
     }
 

@@ -194,6 +194,8 @@ pub struct GroupProgress {
     pub deleted: bool,
     /// Since when the canary is up.
     pub canary_up: Option<Timestamp>,
+    /// What was new in the group then. By name, not by age: AWS's clock is not ours.
+    pub canary: BTreeSet<InstanceId>,
     /// The canary is proven.
     pub canary_proven: bool,
     /// How often an instance of the canary went while it baked.
@@ -218,6 +220,8 @@ pub struct GroupProgress {
     pub detached: BTreeSet<InstanceId>,
     /// Nodes to which we gave the taint of old nodes.
     pub tainted: BTreeSet<NodeName>,
+    /// Instances that we protected from scale-in.
+    pub protected: BTreeSet<InstanceId>,
     /// Drains under way.
     pub drains: BTreeMap<InstanceId, Drain>,
     /// Instances whose drain did not end in time.
@@ -275,6 +279,7 @@ impl GroupProgress {
             pinned: false,
             deleted: false,
             canary_up: None,
+            canary: BTreeSet::new(),
             canary_proven: false,
             canary_lost: 0,
             refresh: None,
@@ -287,6 +292,7 @@ impl GroupProgress {
             taken: 0,
             detached: BTreeSet::new(),
             tainted: BTreeSet::new(),
+            protected: BTreeSet::new(),
             drains: BTreeMap::new(),
             set_aside: BTreeSet::new(),
             moved: None,
@@ -297,7 +303,8 @@ impl GroupProgress {
 
     /// Whether something of ours is still out there that has to be given back.
     pub fn owes(&self) -> bool {
-        self.surge > 0 || !self.detached.is_empty() || !self.drains.is_empty() || !self.tainted.is_empty() || !self.suspended.is_empty()
+        let marked = !self.tainted.is_empty() || !self.protected.is_empty() || !self.suspended.is_empty();
+        self.surge > 0 || !self.detached.is_empty() || !self.drains.is_empty() || marked
     }
 
     /// The other way now: what was achieved is forgotten, what is open is not. Back, all that was touched has to go; to a

@@ -6,6 +6,7 @@
 //! its replacement while the old one still works. Control-plane groups do neither: one instance, one at a time.
 
 mod drain;
+mod protect;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +39,7 @@ pub(super) fn replace(view: &View<'_>, live: &LiveGroup, outdated: BTreeSet<Inst
     }
     let proven = work.canary(out);
     work.taints(proven, out);
+    work.protects(out);
     work.surge(proven, budget, out);
     work.drains(proven, budget, out);
     work.explain(out);
@@ -122,6 +124,7 @@ impl<'a> Work<'a> {
             any = true;
         }
         any |= self.untaints(out);
+        any |= self.unprotects(out);
         let in_group = self.outdated.iter().filter(|id| !is_detached(self.live, id)).count();
         // Whoever borrows leaves the cluster's surge to the one that stands in.
         let in_use = if self.view.group.borrowed.is_some() { 0 } else { in_group };
@@ -193,7 +196,7 @@ impl<'a> Work<'a> {
         let new = present(self.live).filter(|(_, i)| i.launched_at >= self.since());
         let coming = new.filter(|(id, i)| self.view.nodes.readiness(id, i) != Readiness::Ready).count();
         if coming > 0 {
-            out.wait(self.view, format!("{coming} new instances are not Ready yet"), None);
+            out.wait(self.view, format!("{coming} new instances are not Ready yet"), self.refused("").1);
         } else if self.canary(out) {
             out.done(self.view);
         }
@@ -250,12 +253,12 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// What AWS refuses while instances are missing, in words, and until when waiting for it is nobody's fault.
+    /// What AWS refuses while instances are missing, in words, and until when waiting for it is nobody's fault: until what it launches
+    /// at last is there, for which it has the time of every launch.
     fn refused(&self, before: &str) -> (String, Option<Timestamp>) {
-        match capacity::refusal(self.live, self.since()).filter(|_| missing(self.live) > 0) {
-            Some(refusal) => (format!("{before}{}", refusal.text()), capacity::held_until(self.view, self.live, self.since())),
-            None => (String::new(), None),
-        }
+        let missing = missing(self.live) > 0;
+        let text = capacity::refusal(self.live, self.since()).filter(|_| missing).map(|r| format!("{before}{}", r.text()));
+        (text.unwrap_or_default(), capacity::held_until(self.view, self.live, self.since()))
     }
 
     /// AWS moves instances between zones on its own, undrained; not while we are at it. (An AZRebalance that somebody else suspended is not ours to resume.)
@@ -277,11 +280,10 @@ impl<'a> Work<'a> {
             return true;
         }
         let new: Vec<&InstanceId> = self.ready().filter(|id| !self.outdated.contains(*id)).collect();
-        let launched_by = |since| move |id: &&&InstanceId| self.live.instances.get(**id).is_some_and(|i| i.launched_at <= since);
         match group.canary_up {
             None if new.len() < wanted => {}
-            None => out.records.push(Event::CanaryUp { cluster: self.view.cluster.clone(), group: self.view.task.asg.clone() }),
-            Some(since) => match new.iter().filter(launched_by(since)).count() {
+            None => canary::up(self.view, self.live, &self.outdated, out),
+            Some(since) => match canary::at_work(self.view, new.into_iter()) {
                 baking if baking < wanted => canary::lost(self.view, baking, wanted, out),
                 _ => canary::bakes(self.view, self.since(), since, out),
             },

@@ -10,7 +10,7 @@ use super::hand::Hand;
 use crate::cloud::CloudError;
 use crate::cloud::aws::convert::{group, template};
 use crate::cloud::aws::names::Asking;
-use crate::model::{AutoScalingGroup, Definition, LaunchTemplateData};
+use crate::model::{AutoScalingGroup, Definition, Hooks, LaunchTemplateData, LifecycleHook};
 
 impl Hand<'_> {
     /// The group as it was described, and its hooks as they are now.
@@ -26,17 +26,17 @@ impl Hand<'_> {
         template::version(version).map(|(_, version)| version.data).map_err(|e| self.strange(&e))
     }
 
-    /// What is to be written: each name has to mean one thing.
-    pub(super) async fn wanted(&self, definition: &Definition) -> Result<Fields, CloudError> {
+    /// What is to be written: each name has to mean one thing. Hooks of which the definition says nothing stay as they are.
+    pub(super) async fn wanted(&self, definition: &Definition, hooks: &BTreeMap<String, LifecycleHook>) -> Result<Fields, CloudError> {
         let group = &definition.auto_scaling_group;
         let names = self.asking().of_definition(Some(group), None).await?;
         let group = names.group_by_id(&self.place.cluster, group.clone()).map_err(|e| self.refused(e.to_string()))?;
-        Ok(Fields { group: group.canonical(), hooks: definition.lifecycle_hooks.clone() })
+        Ok(Fields { group: group.canonical(), hooks: said(definition, hooks) })
     }
 
-    /// What is expected to be found.
-    pub(super) async fn expected(&self, definition: &Definition) -> Result<Fields, CloudError> {
-        Ok(Fields { group: self.group_expected(&definition.auto_scaling_group).await?, hooks: definition.lifecycle_hooks.clone() })
+    /// What is expected to be found: of hooks of which the definition says nothing, whatever there are.
+    pub(super) async fn expected(&self, definition: &Definition, hooks: &BTreeMap<String, LifecycleHook>) -> Result<Fields, CloudError> {
+        Ok(Fields { group: self.group_expected(&definition.auto_scaling_group).await?, hooks: said(definition, hooks) })
     }
 
     /// Names that mean nothing any more stay: then the group will not be found to be what was expected.
@@ -57,5 +57,13 @@ impl Hand<'_> {
 
     fn asking(&self) -> Asking<'_> {
         Asking { clients: &self.read, place: self.place }
+    }
+}
+
+/// The hooks that a definition names, or those that were found where it says nothing of them.
+fn said(definition: &Definition, found: &BTreeMap<String, LifecycleHook>) -> BTreeMap<String, LifecycleHook> {
+    match &definition.lifecycle_hooks {
+        Hooks::Known(hooks) => hooks.clone(),
+        Hooks::NotRead => found.clone(),
     }
 }

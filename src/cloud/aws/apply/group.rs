@@ -1,6 +1,6 @@
 //! A group's own fields: made, changed call by call as `change` says, and deleted with its template.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::types as sdk;
 
@@ -10,7 +10,7 @@ use super::write;
 use super::write::TooMuch;
 use crate::cloud::CloudError;
 use crate::cloud::aws::convert::group::{TemplateReference, template};
-use crate::model::{Applied, AutoScalingGroup, Definition, EnabledMetrics, LifecycleHook, WarmPool};
+use crate::model::{Applied, AutoScalingGroup, Definition, EnabledMetrics, Hooks, LifecycleHook, WarmPool};
 
 impl Hand<'_> {
     pub(super) async fn create(&self, definition: &Definition, version: u64, desired: u32) -> Result<Applied, CloudError> {
@@ -20,7 +20,10 @@ impl Hand<'_> {
             Err(CloudError::Refused { subject: _, message }) => return Err(taken(message)),
             answer => answer?,
         };
-        let to = self.wanted(definition).await?;
+        if definition.lifecycle_hooks == Hooks::NotRead {
+            return Err(self.refused("which lifecycle hooks it is to have is not known"));
+        }
+        let to = self.wanted(definition, &BTreeMap::new()).await?;
         let (begun, group) = match found {
             Found::Here(group) => (true, group),
             Found::Going => return Err(self.later("a group of this name is still being deleted")),
@@ -99,7 +102,8 @@ impl Hand<'_> {
             Ok(group) => group,
             Err(none) => return Ok(Applied::Moved(none)),
         };
-        let (found, from, to) = (self.fields(&group).await?, self.expected(from).await?, self.wanted(to).await?);
+        let found = self.fields(&group).await?;
+        let (from, to) = (self.expected(from, &found.hooks).await?, self.wanted(to, &found.hooks).await?);
         let calls = match writes(&found, &from, &to) {
             Ok(calls) if calls.is_empty() => return Ok(Applied::Already),
             Ok(calls) => calls,

@@ -31,7 +31,17 @@ impl Aws {
 }
 
 impl Hand<'_> {
+    /// A refusal may come of what happened since the look, as when a spot instance is reclaimed: whoever looks again finds it gone. No
+    /// rollout turns round for that.
     async fn carry_out(&self, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        let of_instances = matches!(effect, CloudEffect::Detach { .. } | CloudEffect::Terminate { .. } | CloudEffect::Protect { .. });
+        match self.attempt(effect).await {
+            Err(CloudError::Refused { .. }) if of_instances => self.attempt(effect).await,
+            answer => answer,
+        }
+    }
+
+    async fn attempt(&self, effect: &CloudEffect) -> Result<Applied, CloudError> {
         match effect {
             CloudEffect::CreateTemplateVersion { template: _, data, user_data, token } => {
                 self.create_version(&Wanted { data, user_data, token }).await

@@ -8,9 +8,9 @@ use aws_sdk_ec2::types as ec2;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::Gaps;
 use super::assemble::{self, Haul, Template};
 use super::memory::{Asked, Memory, Version};
+use super::{Gaps, Singly};
 use crate::cloud::aws::connect::{Clients, Connection};
 use crate::cloud::aws::convert::group::{self, TemplateReference};
 use crate::cloud::aws::convert::{instance, past, template};
@@ -43,6 +43,7 @@ struct Reading<'a> {
     memory: &'a Memory,
     place: &'a Place,
     places: &'a [Place],
+    singly: &'a Singly,
     haul: Haul,
     gaps: Gaps,
 }
@@ -53,11 +54,12 @@ pub(super) async fn door(
     memory: &Memory,
     places: &[Place],
     now: Timestamp,
+    singly: &Singly,
 ) -> Result<BTreeMap<ClusterName, LiveCluster>, CloudError> {
     let Some(place) = places.first() else { return Ok(BTreeMap::new()) };
     let clients = connection.clients(place).await?;
     let haul = Haul::new(now, groups(&clients, places, place).await?);
-    let mut reading = Reading { clients, connection, memory, place, places, haul, gaps: Gaps::default() };
+    let mut reading = Reading { clients, connection, memory, place, places, singly, haul, gaps: Gaps::default() };
     reading.all().await;
     let Reading { haul, gaps, .. } = reading;
     Ok(assemble::clusters(&haul, places, gaps))
@@ -175,17 +177,19 @@ impl Reading<'_> {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         let mut tasks = JoinSet::new();
         let writes = self.connection.writes(self.place);
+        let (groups, only_reads) = (self.haul.groups.len(), self.connection.only_reads());
+        let hooks = self.singly.hooks(groups);
         for given in &self.haul.groups {
             let Some(name) = given.auto_scaling_group_name().and_then(|n| AsgName::new(n).ok()) else { continue };
             let key = (self.place.account.clone(), self.place.region.clone(), name.clone());
             let pool = given.warm_pool_configuration().is_some();
-            let known = self.memory.group(&key, writes);
+            let refresh = self.singly.refresh(&name, groups, only_reads) || self.haul.refreshed.contains(&name);
+            let known = self.memory.group(&key, writes, hooks, refresh);
             if let (Some(asked), false) = (&known, pool) {
                 self.haul.asked.insert(name, asked.clone());
                 continue;
             }
-            let refresh = !self.connection.only_reads() || self.haul.refreshed.contains(&name);
-            let one = One { clients: self.clients.clone(), place: self.place.clone(), name, pool, refresh, writes };
+            let one = One { clients: self.clients.clone(), place: self.place.clone(), name, pool, hooks, refresh, writes };
             let turns = Arc::clone(&turns);
             tasks.spawn(async move {
                 let _turn = turns.acquire_owned().await;
@@ -198,7 +202,7 @@ impl Reading<'_> {
             });
         }
         while let Some(done) = tasks.join_next().await {
-            // Only a panic ends a task otherwise; its group then has no hooks, which is a gap below.
+            // Only a panic ends a task otherwise; its group was then not asked, which is a gap below.
             let Ok((key, asked, warm)) = done else { continue };
             let name = key.2.clone();
             match asked {
@@ -206,7 +210,7 @@ impl Reading<'_> {
                     self.memory.keep_group(key, asked.clone());
                     self.haul.asked.insert(name.clone(), asked);
                 }
-                Err(error) => drop(self.haul.unread.insert(name.clone(), ("lifecycle hooks", error.to_string()))),
+                Err(error) => drop(self.haul.unread.insert(name.clone(), ("lifecycle hooks and instance refreshes", error.to_string()))),
             }
             match warm {
                 Ok(warm) => drop(self.haul.warm.insert(name, warm)),
@@ -321,15 +325,20 @@ struct One {
     place: Place,
     name: AsgName,
     pool: bool,
+    hooks: bool,
     refresh: bool,
     writes: u64,
 }
 
 impl One {
     async fn asked(&self) -> Result<Asked, CloudError> {
+        // Taken before the answers: they are as old as the question.
         let at = tokio::time::Instant::now();
-        let answer = self.clients.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(self.name.as_str()).send().await;
-        let hooks = answer.map_err(|e| cloud_error(&self.place, &self.name, &e))?.lifecycle_hooks.unwrap_or_default();
+        let mut hooks = None;
+        if self.hooks {
+            let answer = self.clients.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(self.name.as_str()).send().await;
+            hooks = Some(answer.map_err(|e| cloud_error(&self.place, &self.name, &e))?.lifecycle_hooks.unwrap_or_default());
+        }
         let mut refresh = None;
         if self.refresh {
             let call = self.clients.autoscaling.describe_instance_refreshes().auto_scaling_group_name(self.name.as_str()).max_records(1);
@@ -339,7 +348,7 @@ impl One {
             let strange = |e: crate::cloud::aws::convert::Strange| CloudError::Unknown { subject: self.name.to_string(), message: e.to_string() };
             refresh = newest.map_err(strange)?;
         }
-        Ok(Asked { hooks, refresh, writes: self.writes, at })
+        Ok(Asked { hooks, refresh, of_refreshes: self.refresh, writes: self.writes, at })
     }
 
     /// The instances of its warm pool.

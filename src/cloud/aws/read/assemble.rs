@@ -13,7 +13,7 @@ use crate::cloud::aws::convert::group::{self, TemplateReference};
 use crate::cloud::aws::convert::instance::{self, Details};
 use crate::cloud::aws::names::Names;
 use crate::model::{
-    Activity, AsgName, ClusterName, Instance, InstanceId, LifecycleHook, LiveCluster, LiveGroup, TemplateVersion, Timestamp, VersionRef,
+    Activity, AsgName, ClusterName, Hooks, Instance, InstanceId, LiveCluster, LiveGroup, Shared, TemplateVersion, Timestamp, VersionRef,
 };
 
 /// A launch template.
@@ -137,7 +137,7 @@ pub(super) fn clusters(haul: &Haul, places: &[Place], mut gaps: Gaps) -> BTreeMa
             continue;
         };
         match live_group(haul, &cluster, given) {
-            Ok(group) => drop(live.groups.insert(group.group.auto_scaling_group_name.clone(), group)),
+            Ok(group) => drop(live.groups.insert(group.group.auto_scaling_group_name.clone(), group.into())),
             Err((what, why)) => gaps.add([&cluster], &what, why),
         }
     }
@@ -158,7 +158,8 @@ fn live_group(haul: &Haul, cluster: &ClusterName, given: &sdk::AutoScalingGroup)
     if let Some((what, why)) = haul.unread.get(&name) {
         return Err((format!("{what} of {name}"), why.clone()));
     }
-    let asked = haul.asked.get(&name).ok_or_else(|| (format!("lifecycle hooks of {name}"), "the reading broke off".to_owned()))?;
+    let asked =
+        haul.asked.get(&name).ok_or_else(|| (format!("lifecycle hooks and instance refreshes of {name}"), "the reading broke off".to_owned()))?;
     let reference = group::template(given).ok_or_else(|| missing(&"it launches from a launch configuration, not from a launch template"))?;
     let template = haul.template(&reference).ok_or_else(|| missing(&"its launch template was not found"))?;
     if let Some(why) = haul.unversioned.get(&template.id) {
@@ -168,15 +169,18 @@ fn live_group(haul: &Haul, cluster: &ClusterName, given: &sdk::AutoScalingGroup)
     let instances = haul.instances(given, &name, &reference)?;
     let (versions, of_template) = versions(haul, cluster, template, version, &instances);
     let mut by_hand = group::foreign(given);
-    by_hand.extend(asked.hooks.iter().flat_map(group::foreign_hook));
+    by_hand.extend(asked.hooks.iter().flatten().flat_map(group::foreign_hook));
     by_hand.extend(of_template);
     if template.name != name.as_str() {
         by_hand.insert("LaunchTemplateName".into(), template.name.clone());
     }
-    let hooks: BTreeMap<String, LifecycleHook> = asked.hooks.iter().map(group::hook).collect::<Result<_, _>>().map_err(|e| missing(&e))?;
+    let hooks = match &asked.hooks {
+        None => Hooks::NotRead,
+        Some(given) => Hooks::Known(given.iter().map(group::hook).collect::<Result<_, _>>().map_err(|e| missing(&e))?),
+    };
     Ok(LiveGroup {
         suspended: fields.suspended_processes.clone(),
-        group: haul.names.group_by_name(cluster, fields),
+        group: haul.names.group_by_name(cluster, fields).into(),
         hooks,
         desired: group::desired(given).map_err(|e| missing(&e))?,
         version,
@@ -196,11 +200,11 @@ fn versions(
     template: &Template,
     own: VersionRef,
     instances: &BTreeMap<InstanceId, Instance>,
-) -> (BTreeMap<u64, TemplateVersion>, BTreeMap<String, String>) {
+) -> (BTreeMap<u64, Shared<TemplateVersion>>, BTreeMap<String, String>) {
     let used: BTreeSet<u64> = instances.values().filter_map(|i| i.version).chain([own.number()]).collect();
     let found = |n: u64| haul.versions.get(&(template.id.clone(), n));
     let named = |v: &Version| TemplateVersion { data: haul.names.data_by_name(cluster, v.version.data.clone()), ..v.version.clone() };
-    let versions = used.iter().filter_map(|n| Some((*n, named(found(*n)?)))).collect();
+    let versions = used.iter().filter_map(|n| Some((*n, named(found(*n)?).into()))).collect();
     let foreign = found(own.number()).map(|v| v.foreign.clone()).unwrap_or_default();
     (versions, foreign.into_iter().map(|(field, value)| (format!("LaunchTemplateData.{field}"), value)).collect())
 }

@@ -27,8 +27,12 @@ pub(super) type VersionKey = (String, u64);
 /// What a group was asked for by itself.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
-    pub(super) hooks: Vec<LifecycleHook>,
+    /// None: it was not asked for them.
+    pub(super) hooks: Option<Vec<LifecycleHook>>,
+    /// The newest one, if there is any and it was asked for it.
     pub(super) refresh: Option<Refresh>,
+    /// Whether it was asked for that.
+    pub(super) of_refreshes: bool,
     /// Calls that had changed something in the account and region by then.
     pub(super) writes: u64,
     pub(super) at: Instant,
@@ -59,11 +63,13 @@ impl Memory {
         unpoisoned(&self.details).insert(id, details);
     }
 
-    /// What a group was asked for, when it still counts: nothing was written since, no refresh is under way, and it is not long ago.
-    pub(super) fn group(&self, key: &(AccountId, Region, AsgName), writes: u64) -> Option<Asked> {
+    /// What a group was asked for, when it still counts: it was asked for what is wanted now, nothing was written since, no refresh is under
+    /// way, and it is not long ago.
+    pub(super) fn group(&self, key: &(AccountId, Region, AsgName), writes: u64, hooks: bool, refresh: bool) -> Option<Asked> {
         let asked = unpoisoned(&self.groups).get(key).cloned()?;
         let rests = asked.refresh.as_ref().is_none_or(|r| !r.status.is_active());
-        (asked.writes == writes && rests && asked.at.elapsed() < FRESH).then_some(asked)
+        let enough = (asked.hooks.is_some() || !hooks) && (asked.of_refreshes || !refresh);
+        (enough && asked.writes == writes && rests && asked.at.elapsed() < FRESH).then_some(asked)
     }
 
     pub(super) fn keep_group(&self, key: (AccountId, Region, AsgName), asked: Asked) {

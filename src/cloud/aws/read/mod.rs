@@ -10,9 +10,9 @@
 //! | DescribeInstances | new instances / 200, and one for those taken out of their group |
 //! | DescribeSubnets, DescribeSecurityGroups, DescribeImages | 1, 1, one an image owner and one |
 //! | DescribeScalingActivities, of all groups since two hours | activities / 100 |
-//! | DescribeLifecycleHooks | N: there is no other way to ask, and every group of kops has one |
+//! | DescribeLifecycleHooks | N, where that is not more than [`HOOKS`]; else none, unless asked for: see [`HooksOf`] |
 //! | DescribeWarmPool | one for each group that has a warm pool |
-//! | DescribeInstanceRefreshes | one for each group, in a process that also writes; else one for each group of which an activity names a refresh |
+//! | DescribeInstanceRefreshes | one for each group that a rollout under way refreshes, of few groups where one may begin, and of which an activity names a refresh |
 //!
 //! Versions and what EC2 knows of an instance never change: one process asks for each once. Hooks and refreshes are asked again when anything was
 //! written in that account and region, or after a minute.
@@ -31,11 +31,54 @@ use tokio::task::JoinSet;
 
 use super::connect::{Connection, Door};
 use crate::cloud::{CloudError, Place};
-use crate::model::{ClusterName, Gap, LiveCluster, Timestamp};
+use crate::model::{AsgName, ClusterName, Gap, LiveCluster, Timestamp};
 pub(super) use memory::Memory;
 
 /// Accounts and regions read at the same time.
 const DOORS: usize = 8;
+
+/// Most groups of an account and region (and role) whose lifecycle hooks are read along with them. AWS describes the hooks of one group a call, every
+/// group of kops has some, and about ten such calls a second are what an account is seen to be granted: so many take ten seconds of it.
+const HOOKS: usize = 100;
+
+/// Whose lifecycle hooks are read along with the groups. What is not read is never taken for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HooksOf {
+    /// All groups of an account and region that has few; else nobody's.
+    #[default]
+    Few,
+    /// All groups, one call each.
+    Everybody,
+}
+
+/// What each group is asked for by itself.
+#[derive(Clone, Debug)]
+pub(super) enum Singly {
+    /// By whoever compares: hooks; and where there are few groups, what a rollout that may begin has to know of instance refreshes.
+    Compares(HooksOf),
+    /// By a rollout under way: these for their instance refresh. It compares nothing, and looks at the hooks of a group before writing to it.
+    Acts(Arc<BTreeSet<AsgName>>),
+}
+
+impl Singly {
+    /// Whether the hooks of so many groups are read.
+    fn hooks(&self, groups: usize) -> bool {
+        match self {
+            Singly::Compares(HooksOf::Few) => groups <= HOOKS,
+            Singly::Compares(HooksOf::Everybody) => true,
+            Singly::Acts(_) => false,
+        }
+    }
+
+    /// Whether a group, one of so many, is asked for its newest instance refresh though no activity names one. `only_reads`: who only compares
+    /// has no use for it.
+    fn refresh(&self, group: &AsgName, groups: usize, only_reads: bool) -> bool {
+        match self {
+            Singly::Compares(HooksOf::Few | HooksOf::Everybody) => !only_reads && groups <= HOOKS,
+            Singly::Acts(refreshing) => refreshing.contains(group),
+        }
+    }
+}
 
 /// What could not be read, by cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +98,7 @@ pub(super) async fn read(
     memory: &Arc<Memory>,
     places: &[Place],
     now: Timestamp,
+    singly: &Singly,
 ) -> Result<BTreeMap<ClusterName, LiveCluster>, CloudError> {
     let mut doors: BTreeMap<Door, Vec<Place>> = BTreeMap::new();
     for place in places {
@@ -63,10 +107,10 @@ pub(super) async fn read(
     let turns = Arc::new(Semaphore::new(DOORS));
     let mut tasks = JoinSet::new();
     for places in doors.into_values() {
-        let (connection, memory, turns) = (Arc::clone(connection), Arc::clone(memory), Arc::clone(&turns));
+        let (connection, memory, turns, singly) = (Arc::clone(connection), Arc::clone(memory), Arc::clone(&turns), singly.clone());
         tasks.spawn(async move {
             let _turn = turns.acquire_owned().await;
-            let read = ask::door(&connection, &memory, &places, now).await;
+            let read = ask::door(&connection, &memory, &places, now, &singly).await;
             (places, read)
         });
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use aws_sdk_autoscaling::types as sdk;
 use aws_sdk_ec2::types as ec2;
 
-use super::Gaps;
 use super::assemble::{self, Haul, Template};
 use super::memory::{Asked, Memory, Version};
+use super::{Gaps, HooksOf, Singly};
 use crate::cloud::Place;
 use crate::cloud::aws::convert::template;
-use crate::model::{AccountId, AsgName, ClusterName, LiveCluster, Refresh, RefreshStatus, Region, Timestamp, VersionRef};
+use crate::model::{AccountId, AsgName, ClusterName, Hooks, LiveCluster, Refresh, RefreshStatus, Region, Timestamp, VersionRef};
 
 fn place(cluster: &str) -> Place {
     Place { cluster: ClusterName::new(cluster).unwrap(), account: AccountId::new("111122223333").unwrap(), region: Region::new("eu-west-3").unwrap() }
@@ -28,7 +28,7 @@ fn given(name: &str, cluster: &str, version: &str) -> sdk::builders::AutoScaling
 }
 
 fn asked() -> Asked {
-    Asked { hooks: Vec::new(), refresh: None, writes: 0, at: tokio::time::Instant::now() }
+    Asked { hooks: None, refresh: None, of_refreshes: false, writes: 0, at: tokio::time::Instant::now() }
 }
 
 /// Versions 1 to 3 of one template; 2 is the default.
@@ -93,7 +93,7 @@ fn what_was_not_read_is_a_gap_of_its_cluster() {
     cases.push((unread, "warm pool of n: throttled"));
     let mut silent = with(plain());
     silent.asked.remove(&AsgName::new("n").unwrap());
-    cases.push((silent, "lifecycle hooks of n: the reading broke off"));
+    cases.push((silent, "lifecycle hooks and instance refreshes of n: the reading broke off"));
     for (haul, gap) in cases {
         assert_eq!(gaps(&haul), format!("a.example.com: {gap}"));
         let clusters = clusters(&haul);
@@ -112,12 +112,40 @@ fn what_was_not_read_is_a_gap_of_its_cluster() {
 fn what_a_group_was_asked_for_counts_until_something_is_written() {
     let memory = Memory::default();
     let key = (place("a.example.com").account, place("a.example.com").region, AsgName::new("n").unwrap());
-    assert!(memory.group(&key, 0).is_none());
+    assert!(memory.group(&key, 0, false, false).is_none());
     memory.keep_group(key.clone(), asked());
-    assert!(memory.group(&key, 0).is_some());
-    assert!(memory.group(&key, 1).is_none(), "something was written");
+    assert!(memory.group(&key, 0, false, false).is_some());
+    assert!(memory.group(&key, 0, true, false).is_none(), "it was not asked for hooks");
+    memory.keep_group(key.clone(), Asked { hooks: Some(Vec::new()), ..asked() });
+    assert!(memory.group(&key, 0, true, false).is_some());
+    assert!(memory.group(&key, 0, true, true).is_none(), "it was not asked for refreshes");
+    memory.keep_group(key.clone(), Asked { of_refreshes: true, ..asked() });
+    assert!(memory.group(&key, 0, false, true).is_some());
+    assert!(memory.group(&key, 1, false, false).is_none(), "something was written");
     let status = RefreshStatus::InProgress;
     let refresh = Some(Refresh { id: "r".into(), status, percentage: None, version: None, reason: None });
     memory.keep_group(key.clone(), Asked { refresh, ..asked() });
-    assert!(memory.group(&key, 0).is_none(), "it is under way");
+    assert!(memory.group(&key, 0, false, false).is_none(), "it is under way");
+}
+
+#[test]
+fn hooks_that_were_not_asked_for_are_not_none() {
+    let mut haul = haul(vec![given("n", "a.example.com", "1").build()]);
+    let hooks = |haul: &Haul| clusters(haul)[&place("a.example.com").cluster].groups.values().map(|g| g.hooks.clone()).collect::<Vec<_>>();
+    assert_eq!(hooks(&haul), [Hooks::NotRead]);
+    haul.asked.insert(AsgName::new("n").unwrap(), Asked { hooks: Some(Vec::new()), ..asked() });
+    assert_eq!(hooks(&haul), [Hooks::Known(BTreeMap::new())]);
+}
+
+#[test]
+fn groups_are_asked_by_themselves_where_they_are_few_or_it_has_to_be() {
+    let [few, everybody] = [HooksOf::Few, HooksOf::Everybody].map(Singly::Compares);
+    let (n, m) = (AsgName::new("n").unwrap(), AsgName::new("m").unwrap());
+    let acts = Singly::Acts(std::sync::Arc::new([n.clone()].into()));
+    assert_eq!([100, 101].map(|groups| few.hooks(groups)), [true, false]);
+    assert_eq!([1, 3_000].map(|groups| everybody.hooks(groups)), [true, true]);
+    assert!(!acts.hooks(1));
+    assert_eq!([100, 101].map(|groups| few.refresh(&n, groups, false)), [true, false]);
+    assert!(!few.refresh(&n, 1, true), "who only compares");
+    assert_eq!([&n, &m].map(|group| acts.refresh(group, 3_000, false)), [true, false]);
 }
