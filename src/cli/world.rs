@@ -102,7 +102,7 @@ const S3: &str = "s3://";
 
 #[cfg(feature = "aws")]
 fn remote(arguments: &Arguments, url: &str) -> Result<Store, Failure> {
-    Ok(Store::of_objects(super::bucket::leases(url, who(), &reach(arguments))?, CloudKind::Aws)?)
+    Ok(Store::of_objects(super::bucket::leases(url, who(), &reach(arguments)?)?, CloudKind::Aws)?)
 }
 
 #[cfg(not(feature = "aws"))]
@@ -191,12 +191,21 @@ impl World {
     }
 }
 
-/// How AWS is reached: what the SDK does not read from the environment by itself.
+/// How AWS is reached: what the SDK does not read from the environment by itself. It does read addresses there, and dies of one that is none.
 #[cfg(feature = "aws")]
-fn reach(arguments: &Arguments) -> crate::cloud::aws::Reach {
+fn reach(arguments: &Arguments) -> Result<crate::cloud::aws::Reach, Failure> {
+    let of_environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let of_environment = of_environment.filter(|(name, _)| name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_"));
+    let mut addresses: Vec<(String, String)> = of_environment.map(|(name, value)| (name, value.to_string_lossy().into_owned())).collect();
+    addresses.extend(arguments.endpoint_url.iter().map(|url| ("--endpoint-url".to_owned(), url.clone())));
+    let is_address = |url: &str| ["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
+    if let Some((name, _)) = addresses.iter().find(|(_, url)| !is_address(url)) {
+        let hint = format!("leave {name} away, or give it an address that begins with https:// or http://");
+        return Err(Failure::new(format!("{name} is no address")).hint(hint));
+    }
     let ca_bundle = std::env::var_os("AWS_CA_BUNDLE").filter(|p| !p.is_empty()).map(Into::into);
     let rates = crate::fleet::CallRates::default();
-    crate::cloud::aws::Reach { endpoint_url: arguments.endpoint_url.clone(), ca_bundle, share: arguments.call_share, rates }
+    Ok(crate::cloud::aws::Reach { endpoint_url: arguments.endpoint_url.clone(), ca_bundle, share: arguments.call_share, rates })
 }
 
 #[cfg(feature = "aws")]
@@ -209,7 +218,7 @@ async fn real(arguments: &Arguments, fleet: &Fleet, store: &Store, mut images: I
     let acts = matches!(arguments.command, super::args::Command::Rollout(_));
     let name = if acts { "kfleet-rollout" } else { "kfleet-plan" };
     let session = Session { name: name.into(), read_only: !acts, ..Session::default() };
-    let reach = Reach { rates: fleet.settings.call_rates.clone(), ..reach(arguments) };
+    let reach = Reach { rates: fleet.settings.call_rates.clone(), ..reach(arguments)? };
     let options = Options { clusters: fleet.clusters.keys().cloned().zip(clusters).collect(), reach, session, hooks: hooks_of(&arguments.command) };
     let baselines = store.baselines()?;
     let access = fleet.clusters.values().filter_map(|c| {

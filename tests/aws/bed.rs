@@ -31,8 +31,8 @@ pub(crate) struct Bed {
     /// The account of whoever runs kfleet: roles in the others are assumed from here.
     pub(crate) home: String,
     clusters: Vec<String>,
-    /// What the environment says beside.
-    environment: Vec<(String, String)>,
+    /// What the environment says beside; none: not even what it says otherwise.
+    environment: Vec<(String, Option<String>)>,
 }
 
 /// How a command ended, and what it said.
@@ -139,9 +139,14 @@ impl Bed {
         entries.map(|text| serde_yaml::from_str(&text).unwrap()).collect()
     }
 
+    /// Takes a variable out of the environment.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.environment.push((name.to_owned(), None));
+    }
+
     /// Sets a variable of the environment.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        self.environment.push((name.to_owned(), value.to_owned()));
+        self.environment.push((name.to_owned(), Some(value.to_owned())));
     }
 
     pub(crate) fn path(&self, path: &str) -> std::path::PathBuf {
@@ -179,8 +184,13 @@ impl Bed {
             .env("KFLEET_CLOUD", "aws")
             .env("KFLEET_USER", "anna")
             .env("KFLEET_POLL", "200ms")
-            .env("KUBECONFIG", self.dir.path().join("kubeconfig"))
-            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+            .env("KUBECONFIG", self.dir.path().join("kubeconfig"));
+        for (name, value) in &self.environment {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command.current_dir(self.dir.path()).args(words.split_whitespace()).stdin(Stdio::null());
         command
     }

@@ -9,6 +9,7 @@ mod drift;
 mod hooks;
 mod hostile;
 mod login;
+mod reach;
 mod refresh;
 #[path = "../support/stored.rs"]
 mod stored;

@@ -89,6 +89,12 @@ fn target(path: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(path)
 }
 
+/// Where moto and what it brings are where there is no environment of their own.
+#[allow(dead_code, reason = "one test starts another program")]
+pub fn packages() -> PathBuf {
+    target("moto/packages")
+}
+
 fn python() -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("KFLEET_MOTO_PYTHON") {
         let path = PathBuf::from(path);

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
@@ -143,9 +143,13 @@ fn without_values(message: &str) -> String {
 
 /// Of a request that was not answered.
 fn dispatched<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Kind {
-    let credentials = chain(error).into_iter().find_map(|e| e.downcast_ref::<CredentialsError>());
+    let chain = chain(error);
+    let credentials = chain.iter().find_map(|e| e.downcast_ref::<CredentialsError>());
+    // Whoever gives the credentials was not reached: what becomes of them is not known.
+    let away = chain.iter().filter_map(|e| e.downcast_ref::<ConnectorError>()).any(|e| e.is_io() || e.is_timeout());
     match credentials {
         Some(CredentialsError::ProviderTimedOut(_)) => Kind::Unknown,
+        Some(CredentialsError::ProviderError(_)) if away => Kind::Unknown,
         Some(_) => Kind::Credentials,
         None if matches!(error, SdkError::DispatchFailure(f) if f.as_connector_error().is_some_and(|e| e.is_user())) => Kind::Refused,
         None => Kind::Unknown,
@@ -182,7 +186,6 @@ mod tests {
     use super::*;
     use crate::model::{AccountId, ClusterName, Region};
     use aws_credential_types::provider::error::CredentialsError;
-    use aws_smithy_runtime_api::client::result::ConnectorError;
     use aws_smithy_runtime_api::http::StatusCode;
     use aws_smithy_types::body::SdkBody;
     use aws_smithy_types::error::ErrorMetadata;
@@ -268,6 +271,8 @@ mod tests {
         let of = |error| said(&SdkError::dispatch_failure(ConnectorError::other(Box::new(error), None)));
         assert!(of(CredentialsError::not_loaded("nowhere")).starts_with("no valid credentials for account 111122223333: "));
         assert!(of(CredentialsError::provider_error("AccessDenied for AssumeRole")).contains("AccessDenied for AssumeRole"));
+        let away = ConnectorError::io("connection refused".into());
+        assert!(of(CredentialsError::provider_error(away)).starts_with("no answer for g: "));
         assert!(of(CredentialsError::provider_timed_out(std::time::Duration::from_secs(30))).starts_with("no answer for g: "));
     }
 
