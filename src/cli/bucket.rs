@@ -10,9 +10,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::failure::Failure;
 use crate::cloud::aws::Reach;
-use crate::cloud::aws::bucket::{self, Bucket, BucketError};
+use crate::cloud::aws::bucket::{Bucket, BucketError};
 use crate::model::digest_of;
-use crate::store::{Condition, Leases, Object, ObjectError, Objects, Put, Terms, Ticks};
+use crate::model::object::{Condition, Object, Put};
+use crate::store::{Leases, ObjectError, Objects, Terms, Ticks};
 
 /// Objects asked for at the same time.
 const AT_ONCE: usize = 16;
@@ -110,20 +111,12 @@ impl Objects for Remote {
 
     fn get(&self, key: &str) -> Result<Option<Object>, ObjectError> {
         let name = key.to_owned();
-        Ok(self.ask("read", key, |bucket| async move { bucket.get(&name).await })?.map(object))
+        self.ask("read", key, |bucket| async move { bucket.get(&name).await })
     }
 
     fn put(&self, key: &str, bytes: &[u8], condition: &Condition) -> Result<Put, ObjectError> {
-        let (name, bytes) = (key.to_owned(), bytes.to_vec());
-        let condition = match condition {
-            Condition::None => bucket::Condition::None,
-            Condition::Absent => bucket::Condition::Absent,
-            Condition::Is(etag) => bucket::Condition::Is(etag.clone()),
-        };
-        Ok(match self.ask("write", key, |bucket| async move { bucket.put(&name, bytes, &condition).await })? {
-            bucket::Put::Written(etag) => Put::Written(etag),
-            bucket::Put::Refused => Put::Refused,
-        })
+        let (name, bytes, condition) = (key.to_owned(), bytes.to_vec(), condition.clone());
+        self.ask("write", key, |bucket| async move { bucket.put(&name, bytes, &condition).await })
     }
 
     fn delete(&self, key: &str) -> Result<(), ObjectError> {
@@ -155,15 +148,10 @@ impl Objects for Remote {
                 }
                 Ok(found)
             })?;
-            all.extend(found.into_iter().map(|f| f.map(object)));
+            all.extend(found);
         }
         Ok(all)
     }
-}
-
-fn object(found: bucket::Object) -> Object {
-    let bucket::Object { bytes, etag, written } = found;
-    Object { bytes, etag, written }
 }
 
 fn object_error(doing: &'static str, place: String, error: BucketError) -> ObjectError {

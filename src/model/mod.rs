@@ -4,6 +4,7 @@ mod definition;
 mod effect;
 mod live;
 mod names;
+pub mod object;
 mod shared;
 mod snapshot;
 mod time;

@@ -8,7 +8,8 @@ use std::time::UNIX_EPOCH;
 
 use sha2::{Digest as _, Sha256};
 
-use super::objects::{Condition, Object, ObjectError, Objects, Put};
+use super::objects::{ObjectError, Objects};
+use super::{Condition, Object, Put};
 use crate::model::Timestamp;
 
 /// A folder that keeps objects.

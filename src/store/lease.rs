@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::objects::{Condition, Object, ObjectError, Objects, Put, replace};
+use super::objects::{ObjectError, Objects, replace};
+use super::{Condition, Object, Put};
 use super::{Holder, StoreError};
 use crate::model::{Span, Timestamp};
 

@@ -30,12 +30,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::object::{Condition, Object, Put};
 pub use error::StoreError;
 pub use folder::Folder;
 pub use journal::Journal;
 pub use lease::{Leases, Terms, Ticks};
 pub use locks::{Holder, Locks, TakenOver};
-pub use objects::{Condition, Object, ObjectError, Objects, Put};
+pub use objects::{ObjectError, Objects};
 pub use stops::Stop;
 
 use crate::model::{ClusterName, Digest, StageName, Timestamp, digest_of};

@@ -1,6 +1,6 @@
 //! What a store is made of: small objects under keys, written by condition. Knows nothing of what they hold.
 
-use crate::model::Timestamp;
+use crate::model::object::{Condition, Object, Put};
 
 /// Why an object could not be read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,37 +35,6 @@ pub enum ObjectError {
         /// What was seen.
         message: String,
     },
-}
-
-/// What an object holds now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
-    /// Its content.
-    pub bytes: Vec<u8>,
-    /// What a conditional put names it by.
-    pub etag: String,
-    /// When it was written, by the clock of whoever keeps the objects: one clock for all processes.
-    pub written: Timestamp,
-}
-
-/// What must be so for a put to take effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// Nothing.
-    None,
-    /// There is no such object.
-    Absent,
-    /// The object is still this one.
-    Is(String),
-}
-
-/// How a put ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Put {
-    /// Written; the new etag.
-    Written(String),
-    /// The condition did not hold. An earlier attempt of the same put, one whose answer got lost, may be what is in the way.
-    Refused,
 }
 
 /// A place for objects. Keys are names joined by `/`; a key that ends with `/` is a folder.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::objects::{Condition, Put};
+use super::{Condition, Put};
 use super::{Store, StoreError};
 use crate::model::{ClusterName, Timestamp};
 use crate::rollout::Rollout;

@@ -56,6 +56,26 @@ fn count(records: &[Record], line: &str) -> usize {
     trace(records).iter().filter(|l| *l == line).count()
 }
 
+/// Begins a rollout, and asks for something as soon as `stop` stands in its journal.
+fn asked_at(scene: &Scene, stop: &str, request: &Request) -> Ran {
+    let (spy, store) = (Spy::new(scene.world()), scene.store());
+    let rollout = scene.rollout(spy.world(), "r2", &[]);
+    let (mut journal, first) = Journal::begin(&store, &rollout).unwrap();
+    let mut records = vec![first];
+    spy.begin(journal.rollout(), journal.progress());
+    let hear = |signal: kfleet::run::Signal<'_>| {
+        let kfleet::run::Signal::Recorded(record) = signal else { return };
+        spy.hear(record);
+        records.push(record.clone());
+        if trace(std::slice::from_ref(record)) == [stop] {
+            store.request("r2", request).unwrap();
+        }
+    };
+    let outcome = support::block(kfleet::run::run(&spy, &store, &mut journal, &scene.drive(), || false, hear));
+    assert_eq!(spy.wrong(), Vec::<String>::new(), "{}", facts(&records).join("\n"));
+    (outcome, records)
+}
+
 /// Rolls image-2 out, which has to fail and to leave everything as it was.
 #[track_caller]
 fn goes_back(scene: &Scene) -> Vec<Record> {

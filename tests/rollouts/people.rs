@@ -41,32 +41,9 @@ fn an_abort_gives_back_what_is_open_and_nothing_is_promoted_on_it() {
         let mut scene = Scene::small(dir.path(), &[NODES, ("full", 2, 2, false)]).made();
         scene.prod = Vec::new();
         let before = scene.shape();
-        let spy = Spy::new(scene.world());
-        let rollout = scene.rollout(spy.world(), "r2", &[]);
-        let (mut journal, first) = Journal::begin(&scene.store(), &rollout).unwrap();
         let store = scene.store();
-        let mut records = vec![first];
-        let mut drive = scene.drive();
-        drive.by = "first".into();
-        spy.begin(journal.rollout(), journal.progress());
-        let outcome = support::block(kfleet::run::run(
-            &spy,
-            &store,
-            &mut journal,
-            &drive,
-            || false,
-            |signal| {
-                if let kfleet::run::Signal::Recorded(record) = signal {
-                    spy.hear(record);
-                    records.push(record.clone());
-                    if trace(std::slice::from_ref(record)) == [stop] {
-                        store.request("r2", &Request::Abort { by: "me".into(), reason: "enough".into() }).unwrap();
-                    }
-                }
-            },
-        ));
-        drop((journal, spy));
-        ends((outcome, records), Ending::Aborted);
+        let request = Request::Abort { by: "me".into(), reason: "enough".into() };
+        ends(asked_at(&scene, stop, &request), Ending::Aborted);
         clean(&scene);
         let desired = |shape: &std::collections::BTreeMap<String, (u32, String)>| shape.values().map(|(d, _)| *d).collect::<Vec<_>>();
         assert_eq!(desired(&before), desired(&scene.shape()), "{stop}");

@@ -118,30 +118,8 @@ fn an_abort_cancels_the_refresh() {
     let dir = folder();
     let mut scene = by(dir.path(), &[("nodes", 6, 9, false)], Strategy::InstanceRefresh);
     scene.prod = Vec::new();
-    let store = scene.store();
-    let spy = Spy::new(scene.world());
-    let rollout = scene.rollout(spy.world(), "r2", &[]);
-    let (mut journal, first) = Journal::begin(&store, &rollout).unwrap();
-    let mut records = vec![first];
-    spy.begin(journal.rollout(), journal.progress());
-    let outcome = support::block(kfleet::run::run(
-        &spy,
-        &store,
-        &mut journal,
-        &scene.drive(),
-        || false,
-        |signal| {
-            if let kfleet::run::Signal::Recorded(record) = signal {
-                spy.hear(record);
-                records.push(record.clone());
-                if trace(std::slice::from_ref(record)) == ["canary-up staging/nodes"] {
-                    store.request("r2", &Request::Abort { by: "me".into(), reason: "enough".into() }).unwrap();
-                }
-            }
-        },
-    ));
-    drop((journal, spy));
-    let records = ends((outcome, records), Ending::Aborted);
+    let request = Request::Abort { by: "me".into(), reason: "enough".into() };
+    let records = ends(asked_at(&scene, "canary-up staging/nodes", &request), Ending::Aborted);
     in_order(&records, &["abort-started", "step cancel-refresh staging/nodes", "aborted"]);
     let live = scene.live(&scene.world());
     let group = &live.clusters[&scene.staging[0]].groups[&name(GROUP)];

@@ -149,30 +149,8 @@ fn a_running_rollout_is_taken_back_by_a_letter_in_its_mailbox() {
     scene.prod = vec![name("prod-a.k8s.test")];
     let scene = scene.made();
     let before = scene.shape();
-    let store = scene.store();
-    let spy = Spy::new(scene.world());
-    let rollout = scene.rollout(spy.world(), "r2", &[]);
-    let (mut journal, first) = Journal::begin(&store, &rollout).unwrap();
-    let mut records = vec![first];
-    spy.begin(journal.rollout(), journal.progress());
-    let outcome = support::block(kfleet::run::run(
-        &spy,
-        &store,
-        &mut journal,
-        &scene.drive(),
-        || false,
-        |signal| {
-            if let kfleet::run::Signal::Recorded(record) = signal {
-                spy.hear(record);
-                records.push(record.clone());
-                if trace(std::slice::from_ref(record)) == ["canary-up prod-a/nodes"] {
-                    store.request("r2", &Request::Rollback { by: "me".into(), reason: "wrong image".into() }).unwrap();
-                }
-            }
-        },
-    ));
-    drop((journal, spy));
-    let records = ends((outcome, records), Ending::RolledBack);
+    let request = Request::Rollback { by: "me".into(), reason: "wrong image".into() };
+    let records = ends(asked_at(&scene, "canary-up prod-a/nodes", &request), Ending::RolledBack);
     in_order(
         &records,
         &["canary-up prod-a/nodes", "rollback-asked", "rollback-started", "cluster-restored prod-a", "cluster-restored staging", "rolled-back"],

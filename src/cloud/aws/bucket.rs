@@ -17,6 +17,7 @@ use aws_types::service_config::ServiceConfigKey;
 use super::connect::{Reach, http_client, settings};
 use crate::cloud::CloudError;
 use crate::model::Timestamp;
+use crate::model::object::{Condition, Object, Put};
 
 /// A silent peer would hang the SDK for ever. Each attempt, and all of them together: well within the lease of a lock.
 const ATTEMPT: Duration = Duration::from_secs(6);
@@ -55,38 +56,6 @@ pub struct Bucket {
     bucket: String,
     /// Empty, or ending with `/`.
     prefix: String,
-}
-
-/// What an object holds now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
-    /// Its content.
-    pub bytes: Vec<u8>,
-    /// What a conditional put names it by.
-    pub etag: String,
-    /// When it was written, by the clock of S3, in whole seconds.
-    pub written: Timestamp,
-}
-
-/// What must be so for a put to take effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// Nothing.
-    None,
-    /// There is no such object.
-    Absent,
-    /// The object is still this one.
-    Is(String),
-}
-
-/// How a put ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Put {
-    /// Written; the new etag.
-    Written(String),
-    /// The condition did not hold: nothing was written. It may be an earlier attempt of this very put that is in the way, one whose
-    /// answer got lost: whoever has to know reads back and compares.
-    Refused,
 }
 
 /// Why S3 did not do what was asked.
