@@ -19,7 +19,7 @@ const EARLY: [u64; 3] = [5, 120, 220];
 const ROUNDS: usize = 12;
 /// How often a rollout is killed again while it heals or goes on.
 const AGAIN: usize = 6;
-/// At least so many kills there are in all, as often as each rollout could be killed.
+/// At least so many kills there are in all; there are more rounds where these did not bring them.
 const KILLS: usize = 50;
 /// What the moments are drawn from.
 const SEED: u64 = 20_260_105;
@@ -32,9 +32,14 @@ fn killed_at_any_moment_it_ends_as_if_nothing_had_been() {
 
     let mut chance = Chance(SEED);
     let rounds = std::env::var("KFLEET_KILL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
-    let kills: usize = (1..=rounds).map(|round| one_life(&mut chance, round, &quiet)).sum();
     let wanted = if rounds < ROUNDS { rounds } else { KILLS };
-    assert!(kills >= wanted, "{kills} kills in {rounds} rounds");
+    let (mut kills, mut round) = (0, 0);
+    // On a quick machine a rollout ends before it is killed so often: then there are more of them.
+    while round < rounds || (kills < wanted && round < 4 * rounds) {
+        round += 1;
+        kills += one_life(&mut chance, round, &quiet);
+    }
+    assert!(kills >= wanted, "{kills} kills in {round} rounds");
 }
 
 /// A rollout that is killed once or more and then carried to its end. How often it was killed.
