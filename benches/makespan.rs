@@ -34,8 +34,8 @@ use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::{Amount, Rate};
 use kfleet::model::{
-    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Eviction, InstanceId, Lifecycle, Live, LiveCluster, LiveGroup, Node, NodeEffect,
-    NodeName, Nodes, Span, Timestamp, UserData,
+    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Eviction, InstanceId, Lifecycle,
+    Live, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, Span, Timestamp, UserData,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event, Record};
@@ -69,24 +69,54 @@ struct Budgets {
 }
 
 fn main() {
-    let rate = |instances| Rate { instances, per: Span::from_secs(600) };
+    let rate = |instances| Rate {
+        instances,
+        per: Span::from_secs(600),
+    };
     let all = [
-        Budgets { name: "defaults, one surge a group", surge: 1, cluster_surge: 12, rate: rate(20) },
-        Budgets { name: "no rate, one surge a group", surge: 1, cluster_surge: 12, rate: rate(1000) },
-        Budgets { name: "no rate, two surges a group", surge: 2, cluster_surge: 24, rate: rate(1000) },
+        Budgets {
+            name: "defaults, one surge a group",
+            surge: 1,
+            cluster_surge: 12,
+            rate: rate(20),
+        },
+        Budgets {
+            name: "no rate, one surge a group",
+            surge: 1,
+            cluster_surge: 12,
+            rate: rate(1000),
+        },
+        Budgets {
+            name: "no rate, two surges a group",
+            surge: 2,
+            cluster_surge: 24,
+            rate: rate(1000),
+        },
     ];
     println!("budgets\tkops, serial\tkfleet\tlower bound\tkops / kfleet\tkfleet / lower bound");
     let wanted = std::env::args().skip(1).find(|a| !a.starts_with('-'));
-    for budgets in all.iter().filter(|b| wanted.as_ref().is_none_or(|w| b.name.contains(w.as_str()))) {
+    for budgets in all
+        .iter()
+        .filter(|b| wanted.as_ref().is_none_or(|w| b.name.contains(w.as_str())))
+    {
         let dir = folder();
         let kops = Kops::roll(&made(dir.path(), budgets));
         let ours = ours(budgets, Span::from_secs(10));
         // With a look every second, and no rate to wait for, what is measured is boots and drains, and nearly nothing of ours.
-        let free = Budgets { rate: rate(1000), ..*budgets };
+        let free = Budgets {
+            rate: rate(1000),
+            ..*budgets
+        };
         let bound = bound(&self::ours(&free, Span::from_secs(1)), budgets);
         let ratio = |a: Span, b: Span| a.millis() as f64 / b.millis() as f64;
         let (faster, near) = (ratio(kops, ours.makespan), ratio(ours.makespan, bound));
-        println!("{}\t{}\t{}\t{}\t{faster:.2}\t{near:.3}", budgets.name, short(kops), short(ours.makespan), short(bound));
+        println!(
+            "{}\t{}\t{}\t{}\t{faster:.2}\t{near:.3}",
+            budgets.name,
+            short(kops),
+            short(ours.makespan),
+            short(bound)
+        );
     }
 }
 
@@ -118,7 +148,11 @@ struct Ours {
 fn ours(budgets: &Budgets, poll: Span) -> Ours {
     let dir = folder();
     let scene = made(dir.path(), budgets);
-    let probe = Probe { spy: Spy::new(scene.world()), place: place(&scene), ready: Mutex::default() };
+    let probe = Probe {
+        spy: Spy::new(scene.world()),
+        place: place(&scene),
+        ready: Mutex::default(),
+    };
     let rollout = scene.rollout(probe.spy.world(), "r2", &[]);
     let (mut journal, first) = Journal::begin(&scene.store(), &rollout).unwrap();
     let mut records = vec![first];
@@ -139,19 +173,47 @@ fn ours(budgets: &Budgets, poll: Span) -> Ours {
         },
     ));
     assert_eq!(outcome.unwrap(), Outcome::Ended(Ending::Finished));
-    assert_eq!(probe.spy.wrong(), Vec::<String>::new(), "rules of a rollout are broken");
-    let started = records.iter().filter(|r| matches!(r.event, Event::GroupStarted { .. })).map(|r| r.at).min().unwrap();
-    let done: Vec<Timestamp> = records.iter().filter(|r| matches!(r.event, Event::GroupDone { .. })).map(|r| r.at).collect();
+    assert_eq!(
+        probe.spy.wrong(),
+        Vec::<String>::new(),
+        "rules of a rollout are broken"
+    );
+    let started = records
+        .iter()
+        .filter(|r| matches!(r.event, Event::GroupStarted { .. }))
+        .map(|r| r.at)
+        .min()
+        .unwrap();
+    let done: Vec<Timestamp> = records
+        .iter()
+        .filter(|r| matches!(r.event, Event::GroupDone { .. }))
+        .map(|r| r.at)
+        .collect();
     assert_eq!(done.len(), GROUPS.len());
     let mut launches: BTreeMap<AsgName, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
-    for (group, launched, ready) in probe.ready.into_inner().unwrap().into_values().filter(|(_, launched, _)| *launched >= started) {
+    for (group, launched, ready) in probe
+        .ready
+        .into_inner()
+        .unwrap()
+        .into_values()
+        .filter(|(_, launched, _)| *launched >= started)
+    {
         launches.entry(group).or_default().push((launched, ready));
     }
-    Ours { makespan: done.into_iter().max().unwrap().since(started), records, launches, bake: scene.rolling.bake }
+    Ours {
+        makespan: done.into_iter().max().unwrap().since(started),
+        records,
+        launches,
+        bake: scene.rolling.bake,
+    }
 }
 
 fn place(scene: &Scene) -> Place {
-    Place { cluster: scene.staging[0].clone(), account: name("111122223333"), region: name("eu-west-3") }
+    Place {
+        cluster: scene.staging[0].clone(),
+        account: name("111122223333"),
+        region: name("eu-west-3"),
+    }
 }
 
 /// Looks on every second, and writes down when each instance was Ready.
@@ -168,14 +230,32 @@ impl Cloud for Probe {
 
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
         while self.now() < until {
-            self.spy.wait((self.now() + Span::from_secs(1)).min(until)).await?;
-            let live = look(self.spy.world(), std::slice::from_ref(&self.place)).await?.clusters.remove(&self.place.cluster).unwrap();
-            let Nodes::Known(nodes) = &live.nodes else { panic!() };
-            let ready: BTreeSet<&InstanceId> = nodes.nodes.values().filter(|n| n.ready).map(|n| &n.instance).collect();
+            self.spy
+                .wait((self.now() + Span::from_secs(1)).min(until))
+                .await?;
+            let live = look(self.spy.world(), std::slice::from_ref(&self.place))
+                .await?
+                .clusters
+                .remove(&self.place.cluster)
+                .unwrap();
+            let Nodes::Known(nodes) = &live.nodes else {
+                panic!()
+            };
+            let ready: BTreeSet<&InstanceId> = nodes
+                .nodes
+                .values()
+                .filter(|n| n.ready)
+                .map(|n| &n.instance)
+                .collect();
             let mut seen = self.ready.lock().unwrap();
-            for (group, id, instance) in live.groups.iter().flat_map(|(name, g)| g.instances.iter().map(move |(id, i)| (name, id, i))) {
+            for (group, id, instance) in live
+                .groups
+                .iter()
+                .flat_map(|(name, g)| g.instances.iter().map(move |(id, i)| (name, id, i)))
+            {
                 if ready.contains(id) {
-                    seen.entry(id.clone()).or_insert_with(|| (group.clone(), instance.launched_at, self.now()));
+                    seen.entry(id.clone())
+                        .or_insert_with(|| (group.clone(), instance.launched_at, self.now()));
                 }
             }
         }
@@ -225,9 +305,14 @@ fn times(fine: &Ours) -> BTreeMap<AsgName, Times> {
             }
             Event::Intent { group, effect, .. } => match &**effect {
                 Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) => {
-                    times.entry(group.clone()).or_default().decisions -= record.at.millis() * (i64::from(*to) - i64::from(*from));
+                    times.entry(group.clone()).or_default().decisions -=
+                        record.at.millis() * (i64::from(*to) - i64::from(*from));
                 }
-                Effect::Cloud(CloudEffect::Terminate { instance, decrement, .. }) => {
+                Effect::Cloud(CloudEffect::Terminate {
+                    instance,
+                    decrement,
+                    ..
+                }) => {
                     let group = times.entry(group.clone()).or_default();
                     group.drains.push(record.at.since(begun[instance]).millis());
                     group.decisions -= if *decrement { 0 } else { record.at.millis() };
@@ -241,9 +326,19 @@ fn times(fine: &Ours) -> BTreeMap<AsgName, Times> {
         let mut launches = launches.clone();
         launches.sort();
         let times = times.get_mut(group).unwrap();
-        assert_eq!((times.drains.len(), launches.len()), (SIZE, SIZE), "{group} is exchanged once, instance by instance");
-        times.boots = launches.iter().map(|(launched, ready)| ready.since(*launched).millis()).collect();
-        times.decisions += launches.iter().map(|(launched, _)| launched.millis()).sum::<i64>();
+        assert_eq!(
+            (times.drains.len(), launches.len()),
+            (SIZE, SIZE),
+            "{group} is exchanged once, instance by instance"
+        );
+        times.boots = launches
+            .iter()
+            .map(|(launched, ready)| ready.since(*launched).millis())
+            .collect();
+        times.decisions += launches
+            .iter()
+            .map(|(launched, _)| launched.millis())
+            .sum::<i64>();
     }
     times
 }
@@ -252,14 +347,26 @@ fn times(fine: &Ours) -> BTreeMap<AsgName, Times> {
 fn bound(fine: &Ours, budgets: &Budgets) -> Span {
     let (bake, surge) = (fine.bake.millis(), i64::from(budgets.surge));
     let mut ends: Vec<i64> = Vec::new();
-    for Times { decisions, boots, mut drains } in times(fine).into_values() {
+    for Times {
+        decisions,
+        boots,
+        mut drains,
+    } in times(fine).into_values()
+    {
         let decision = decisions / SIZE as i64;
         let (canary, mut rest) = (boots[0], boots[1..].to_vec());
         rest.sort_unstable();
         drains.sort_unstable();
         let proven = decision + canary + bake;
-        let launches = |k: usize| rest[..k - 1].iter().map(|boot| boot + decision).sum::<i64>();
-        ends.extend((1..=SIZE).map(|k| proven + (launches(k) + drains[..k].iter().sum::<i64>()) / surge));
+        let launches = |k: usize| {
+            rest[..k - 1]
+                .iter()
+                .map(|boot| boot + decision)
+                .sum::<i64>()
+        };
+        ends.extend(
+            (1..=SIZE).map(|k| proven + (launches(k) + drains[..k].iter().sum::<i64>()) / surge),
+        );
     }
     // The n-th end over all groups, if there were no rate; and then with it.
     ends.sort_unstable();
@@ -289,18 +396,27 @@ const VALIDATE_TWICE: Span = Span::from_secs(10);
 impl Kops<'_> {
     fn roll(scene: &Scene) -> Span {
         let world = scene.world();
-        let kops = Kops { world: &world, place: place(scene) };
+        let kops = Kops {
+            world: &world,
+            place: place(scene),
+        };
         let start = world.now();
         block(async {
             for (group, ..) in GROUPS {
-                kops.group(&name(&format!("{group}.{}", kops.place.cluster))).await;
+                kops.group(&name(&format!("{group}.{}", kops.place.cluster)))
+                    .await;
             }
         });
         world.now().since(start)
     }
 
     async fn live(&self) -> LiveCluster {
-        look(self.world, std::slice::from_ref(&self.place)).await.unwrap().clusters.remove(&self.place.cluster).unwrap()
+        look(self.world, std::slice::from_ref(&self.place))
+            .await
+            .unwrap()
+            .clusters
+            .remove(&self.place.cluster)
+            .unwrap()
     }
 
     async fn cloud(&self, effect: CloudEffect) -> Applied {
@@ -317,12 +433,21 @@ impl Kops<'_> {
         let old: Vec<InstanceId> = found.instances.keys().cloned().collect();
         self.validate(asg).await;
         let (detached, rest) = old.split_last().unwrap();
-        self.cloud(CloudEffect::Detach { group: asg.clone(), instance: detached.clone() }).await;
+        self.cloud(CloudEffect::Detach {
+            group: asg.clone(),
+            instance: detached.clone(),
+        })
+        .await;
         self.sleep(INTERVAL).await;
         self.validate(asg).await;
         for instance in rest.iter().chain([detached]) {
             self.drain(instance).await;
-            self.cloud(CloudEffect::Terminate { group: asg.clone(), instance: instance.clone(), decrement: false }).await;
+            self.cloud(CloudEffect::Terminate {
+                group: asg.clone(),
+                instance: instance.clone(),
+                decrement: false,
+            })
+            .await;
             self.sleep(INTERVAL).await;
             self.validate(asg).await;
         }
@@ -333,9 +458,23 @@ impl Kops<'_> {
         let mut data = found.versions[&from].data.clone();
         data.image_id = "image-2".into();
         let (template, user_data) = (asg.clone(), UserData::CarriedFrom(from));
-        let made = self.cloud(CloudEffect::CreateTemplateVersion { template, data: Box::new(data), user_data, token: "kops".into() }).await;
-        let Applied::Version(to) = made else { panic!("{made:?}") };
-        self.cloud(CloudEffect::PinVersion { group: asg.clone(), from, to }).await;
+        let made = self
+            .cloud(CloudEffect::CreateTemplateVersion {
+                template,
+                data: Box::new(data),
+                user_data,
+                token: "kops".into(),
+            })
+            .await;
+        let Applied::Version(to) = made else {
+            panic!("{made:?}")
+        };
+        self.cloud(CloudEffect::PinVersion {
+            group: asg.clone(),
+            from,
+            to,
+        })
+        .await;
     }
 
     /// Two successes in a row: as many members as wanted, each with a Ready node.
@@ -343,25 +482,63 @@ impl Kops<'_> {
         let mut good = 0;
         while good < 2 {
             let live = self.live().await;
-            let Nodes::Known(nodes) = &live.nodes else { panic!() };
-            let ready = |id: &InstanceId| nodes.nodes.values().any(|n| n.instance == *id && n.ready);
+            let Nodes::Known(nodes) = &live.nodes else {
+                panic!()
+            };
+            let ready =
+                |id: &InstanceId| nodes.nodes.values().any(|n| n.instance == *id && n.ready);
             let group = &live.groups[asg];
-            let members = group.instances.iter().filter(|(_, i)| matches!(i.lifecycle, Lifecycle::Pending | Lifecycle::InService));
-            let (all, well) = members.fold((0, 0), |(all, well), (id, _)| (all + 1, well + u32::from(ready(id))));
+            let members = group
+                .instances
+                .iter()
+                .filter(|(_, i)| matches!(i.lifecycle, Lifecycle::Pending | Lifecycle::InService));
+            let (all, well) = members.fold((0, 0), |(all, well), (id, _)| {
+                (all + 1, well + u32::from(ready(id)))
+            });
             let valid = all >= group.desired && well == all;
             good = if valid { good + 1 } else { 0 };
             if good < 2 {
-                self.sleep(if valid { VALIDATE_TWICE } else { VALIDATE_AGAIN }).await;
+                self.sleep(if valid {
+                    VALIDATE_TWICE
+                } else {
+                    VALIDATE_AGAIN
+                })
+                .await;
             }
         }
     }
 
     async fn drain(&self, instance: &InstanceId) {
-        let Some((node, _)) = self.node(instance).await else { return };
-        self.world.act(&self.place.cluster, &NodeEffect::Cordon { node: node.clone() }).await.unwrap();
-        while self.node(instance).await.is_some_and(|(_, n)| n.evictable_pods > 0) {
-            self.world.act(&self.place.cluster, &NodeEffect::Evict { node: node.clone(), policy: Eviction::default() }).await.unwrap();
-            if self.node(instance).await.is_some_and(|(_, n)| n.evictable_pods > 0) {
+        let Some((node, _)) = self.node(instance).await else {
+            return;
+        };
+        self.world
+            .act(
+                &self.place.cluster,
+                &NodeEffect::Cordon { node: node.clone() },
+            )
+            .await
+            .unwrap();
+        while self
+            .node(instance)
+            .await
+            .is_some_and(|(_, n)| n.evictable_pods > 0)
+        {
+            self.world
+                .act(
+                    &self.place.cluster,
+                    &NodeEffect::Evict {
+                        node: node.clone(),
+                        policy: Eviction::default(),
+                    },
+                )
+                .await
+                .unwrap();
+            if self
+                .node(instance)
+                .await
+                .is_some_and(|(_, n)| n.evictable_pods > 0)
+            {
                 self.sleep(Span::from_secs(5)).await;
             }
         }
@@ -369,7 +546,13 @@ impl Kops<'_> {
     }
 
     async fn node(&self, instance: &InstanceId) -> Option<(NodeName, Node)> {
-        let Nodes::Known(nodes) = self.live().await.nodes else { panic!() };
-        nodes.nodes.into_iter().find(|(_, n)| n.instance == *instance).map(|(name, node)| (name, (*node).clone()))
+        let Nodes::Known(nodes) = self.live().await.nodes else {
+            panic!()
+        };
+        nodes
+            .nodes
+            .into_iter()
+            .find(|(_, n)| n.instance == *instance)
+            .map(|(name, node)| (name, (*node).clone()))
     }
 }

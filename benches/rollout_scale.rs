@@ -1,7 +1,14 @@
 //! What a rollout of 10, 100 and 1,000 clusters of 12 groups costs on the simulated account: seconds of one core, and the
 //! largest the process has been. Both have to grow with the clusters and not faster: ten times the clusters, ten times the cost.
 //! `cargo bench --bench rollout_scale`; `-- SIZE` runs one size in this process and prints its row.
-#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, clippy::indexing_slicing, clippy::print_stdout, missing_docs, reason = "a bench")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a bench"
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -36,7 +43,10 @@ const GROUPS: [(&str, u32, u32, bool); 11] = [
 const WAVE: usize = 10;
 
 fn main() {
-    let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
+    let sizes: Vec<usize> = std::env::args()
+        .skip(1)
+        .filter_map(|a| a.parse().ok())
+        .collect();
     if let [size] = sizes.as_slice() {
         return println!("{}", one(*size));
     }
@@ -44,15 +54,28 @@ fn main() {
     // Each in a process of its own: the largest that a process has been is never less afterwards.
     let rows: Vec<(usize, f64, f64)> = [10, 100, 1000].into_iter().map(child).collect();
     for pair in rows.windows(2) {
-        let [(a, seconds_a, bytes_a), (b, seconds_b, bytes_b)] = pair else { continue };
-        println!("{a} -> {b} clusters: time x {:.1}, memory x {:.1}", seconds_b / seconds_a, bytes_b / bytes_a);
+        let [(a, seconds_a, bytes_a), (b, seconds_b, bytes_b)] = pair else {
+            continue;
+        };
+        println!(
+            "{a} -> {b} clusters: time x {:.1}, memory x {:.1}",
+            seconds_b / seconds_a,
+            bytes_b / bytes_a
+        );
     }
 }
 
 fn child(size: usize) -> (usize, f64, f64) {
-    let output = Command::new(std::env::current_exe().unwrap()).arg(size.to_string()).output().unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .arg(size.to_string())
+        .output()
+        .unwrap();
     let row = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{row}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{row}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     print!("{row}");
     let numbers: Vec<f64> = row.split_whitespace().map(|n| n.parse().unwrap()).collect();
     (size, numbers[2], numbers[3])
@@ -62,8 +85,14 @@ fn child(size: usize) -> (usize, f64, f64) {
 fn one(size: usize) -> String {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &GROUPS);
-    scene.prod = (1..size).map(|n| name(&format!("prod-{n:04}.k8s.test"))).collect();
-    let wave = |clusters: &[_]| Wave { clusters: clusters.to_vec(), parallel: WAVE, soak: Span::ZERO };
+    scene.prod = (1..size)
+        .map(|n| name(&format!("prod-{n:04}.k8s.test")))
+        .collect();
+    let wave = |clusters: &[_]| Wave {
+        clusters: clusters.to_vec(),
+        parallel: WAVE,
+        soak: Span::ZERO,
+    };
     scene.stage_waves = Some(scene.prod.chunks(WAVE).map(wave).collect());
     scene.soak = Span::ZERO;
     roll(&scene, "r1");
@@ -91,7 +120,14 @@ fn roll(scene: &Scene, id: &str) -> u64 {
     let rollout = scene.rollout(&world, id, &[]);
     let before = world.reads();
     let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
-    let outcome = block(run(&world, &scene.store(), &mut journal, &scene.drive(), || false, |_| {}));
+    let outcome = block(run(
+        &world,
+        &scene.store(),
+        &mut journal,
+        &scene.drive(),
+        || false,
+        |_| {},
+    ));
     assert_eq!(outcome.unwrap(), Outcome::Ended(Ending::Finished));
     world.reads() - before
 }
@@ -106,5 +142,7 @@ fn on_core() -> Option<f64> {
 fn peak() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<usize>().ok()).unwrap_or(0) * 1024
+    line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<usize>().ok())
+        .unwrap_or(0)
+        * 1024
 }

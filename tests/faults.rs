@@ -11,9 +11,18 @@ use std::path::{Path, PathBuf};
 use kfleet::render::Renderer;
 
 const BASE: [(&str, &str); 3] = [
-    ("fleet.yaml", "version: 1\nstages:\n  - {name: all, clusters: {environment: prod}}\n"),
-    ("clusters/prod-a.k8s.yaml", "environment: prod\nregion: eu-west-3\naccount: \"111122223333\"\n"),
-    ("vars/defaults.yaml", "zones: [a, b]\nimage: ami-1\npool: {min: 1, max: 5, secret: hunter2}\n"),
+    (
+        "fleet.yaml",
+        "version: 1\nstages:\n  - {name: all, clusters: {environment: prod}}\n",
+    ),
+    (
+        "clusters/prod-a.k8s.yaml",
+        "environment: prod\nregion: eu-west-3\naccount: \"111122223333\"\n",
+    ),
+    (
+        "vars/defaults.yaml",
+        "zones: [a, b]\nimage: ami-1\npool: {min: 1, max: 5, secret: hunter2}\n",
+    ),
 ];
 
 #[test]
@@ -27,8 +36,13 @@ fn render_errors() {
 }
 
 fn check_all(folder: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
-    let mut cases: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(folder);
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     cases.sort();
     assert!(!cases.is_empty());
     let wrong: Vec<String> = cases.iter().filter_map(|case| check(case)).collect();
@@ -40,7 +54,11 @@ fn check(case: &Path) -> Option<String> {
     let text = fs::read_to_string(case).unwrap();
     let (input, expected) = text.split_once("=== expect\n").unwrap();
     let got = outcome(input);
-    assert!(!got.contains("hunter2"), "{}: a value of a variable is printed:\n{got}", case.display());
+    assert!(
+        !got.contains("hunter2"),
+        "{}: a value of a variable is printed:\n{got}",
+        case.display()
+    );
     if std::env::var_os("KFLEET_BLESS").is_some() {
         fs::write(case, format!("{input}=== expect\n{got}")).unwrap();
         return None;
@@ -50,16 +68,27 @@ fn check(case: &Path) -> Option<String> {
 
 fn outcome(input: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let given: Vec<(&str, &str)> = input.split("=== ").skip(1).map(|s| s.split_once('\n').unwrap()).collect();
-    let base = BASE.into_iter().filter(|(path, _)| !given.iter().any(|(p, _)| p == path));
-    for (path, text) in base.chain(given.iter().copied()).filter(|(_, text)| *text != "ABSENT\n") {
+    let given: Vec<(&str, &str)> = input
+        .split("=== ")
+        .skip(1)
+        .map(|s| s.split_once('\n').unwrap())
+        .collect();
+    let base = BASE
+        .into_iter()
+        .filter(|(path, _)| !given.iter().any(|(p, _)| p == path));
+    for (path, text) in base
+        .chain(given.iter().copied())
+        .filter(|(_, text)| *text != "ABSENT\n")
+    {
         let path = dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
     let said = |text: String, hint: Option<String>| {
         let text = text.replace(&dir.path().display().to_string(), "DIR");
-        hint.map_or(format!("{text}\n"), |hint| format!("{text}\nhint: {hint}\n"))
+        hint.map_or(format!("{text}\n"), |hint| {
+            format!("{text}\nhint: {hint}\n")
+        })
     };
     let fleet = match kfleet::fleet::load(dir.path()) {
         Ok(fleet) => fleet,

@@ -31,7 +31,10 @@ fn killed_at_any_moment_it_ends_as_if_nothing_had_been() {
     quiet.assert_at_rest();
 
     let mut chance = Chance(SEED);
-    let rounds = std::env::var("KFLEET_KILL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
+    let rounds = std::env::var("KFLEET_KILL_ROUNDS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(ROUNDS);
     let wanted = if rounds < ROUNDS { rounds } else { KILLS };
     let (mut kills, mut round) = (0, 0);
     // On a quick machine a rollout ends before it is killed so often: then there are more of them.
@@ -46,11 +49,24 @@ fn killed_at_any_moment_it_ends_as_if_nothing_had_been() {
 fn one_life(chance: &mut Chance, round: usize, quiet: &Bed) -> usize {
     let bed = copy_of_built();
     let mut kills = 0;
-    let first = EARLY.get(round - 1).copied().unwrap_or_else(|| chance.up_to(1_500).max(5));
-    let mut done = killed_after(&bed, "rollout start --auto-approve --quiet", first, &mut kills);
+    let first = EARLY
+        .get(round - 1)
+        .copied()
+        .unwrap_or_else(|| chance.up_to(1_500).max(5));
+    let mut done = killed_after(
+        &bed,
+        "rollout start --auto-approve --quiet",
+        first,
+        &mut kills,
+    );
     for _ in 0..AGAIN {
         if !done && bed.journals().len() == 2 {
-            done = killed_after(&bed, "rollout resume --auto-approve --quiet", chance.up_to(600).max(5), &mut kills);
+            done = killed_after(
+                &bed,
+                "rollout resume --auto-approve --quiet",
+                chance.up_to(600).max(5),
+                &mut kills,
+            );
         }
     }
     if bed.journals().len() < 2 && !done {
@@ -65,8 +81,12 @@ fn one_life(chance: &mut Chance, round: usize, quiet: &Bed) -> usize {
 
 /// Whether it ended well by itself before it could be killed.
 fn killed_after(bed: &Bed, words: &str, milliseconds: u64, kills: &mut usize) -> bool {
-    let mut child =
-        bed.command(&words.split(' ').collect::<Vec<_>>()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut child = bed
+        .command(&words.split(' ').collect::<Vec<_>>())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     std::thread::sleep(Duration::from_millis(milliseconds));
     // SIGKILL: nothing in the process gets to say goodbye.
     child.kill().unwrap();
@@ -75,7 +95,11 @@ fn killed_after(bed: &Bed, words: &str, milliseconds: u64, kills: &mut usize) ->
         *kills += 1;
         return false;
     }
-    assert_eq!(status.code(), Some(0), "{words} ended by itself, and not well");
+    assert_eq!(
+        status.code(),
+        Some(0),
+        "{words} ended by itself, and not well"
+    );
     true
 }
 
@@ -83,13 +107,31 @@ fn killed_after(bed: &Bed, words: &str, milliseconds: u64, kills: &mut usize) ->
 #[track_caller]
 fn assert_whole(bed: &Bed, quiet: &Bed, round: usize) {
     let plan = bed.run("plan").ends(0);
-    assert!(plan.out.starts_with("[local] no changes\n"), "round {round}: {}", plan.out);
+    assert!(
+        plan.out.starts_with("[local] no changes\n"),
+        "round {round}: {}",
+        plan.out
+    );
     bed.assert_at_rest();
-    assert_eq!(desired_moved(&bed.records()), BTreeMap::new(), "round {round}: surge is left");
+    assert_eq!(
+        desired_moved(&bed.records()),
+        BTreeMap::new(),
+        "round {round}: surge is left"
+    );
     assert_eq!(bed.digests(), quiet.digests(), "round {round}");
-    assert!(bed.run("rollout resume").ends(0).err.contains("nothing to resume"));
+    assert!(
+        bed.run("rollout resume")
+            .ends(0)
+            .err
+            .contains("nothing to resume")
+    );
     // No lock is left that anybody would have to break.
-    assert!(bed.run("rollout start --auto-approve").ends(0).out.starts_with("[local] no changes\n"));
+    assert!(
+        bed.run("rollout start --auto-approve")
+            .ends(0)
+            .out
+            .starts_with("[local] no changes\n")
+    );
     assert_steps_done_once(bed);
 }
 
@@ -107,7 +149,10 @@ fn assert_steps_done_once(bed: &Bed) {
         let eviction = held["effect"]["node"].get("evict").is_some();
         match kind {
             "intent" if !eviction => *meant.entry(held["step"].as_u64().unwrap()).or_default() += 1,
-            "outcome" if held["result"]["applied"] == "done" || held["result"]["applied"].get("version").is_some() => {
+            "outcome"
+                if held["result"]["applied"] == "done"
+                    || held["result"]["applied"].get("version").is_some() =>
+            {
                 *done.entry(held["step"].as_u64().unwrap()).or_default() += 1;
             }
             _ => {}
@@ -116,7 +161,10 @@ fn assert_steps_done_once(bed: &Bed) {
     assert!(!meant.is_empty());
     for (step, times) in meant {
         assert_eq!(times, 1, "step {step} was meant more than once");
-        assert!(done.get(&step).copied().unwrap_or(0) <= 1, "step {step} was done more than once");
+        assert!(
+            done.get(&step).copied().unwrap_or(0) <= 1,
+            "step {step} was done more than once"
+        );
     }
 }
 
@@ -126,16 +174,33 @@ fn a_torn_last_line_is_cut_off_and_any_other_damage_is_refused() {
     bed.run("rollout start --quiet").ends(3);
     let journal = bed.journals().pop().unwrap();
     let whole = fs::read(&journal).unwrap();
-    let last_line = whole[..whole.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    let last_line = whole[..whole.len() - 1]
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .unwrap()
+        + 1;
 
     // In the middle: refused, whatever is asked, and nothing is touched.
     let mut cut = whole.clone();
-    let middle = cut.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i).nth(40).unwrap();
+    let middle = cut
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| **b == b'\n')
+        .map(|(i, _)| i)
+        .nth(40)
+        .unwrap();
     cut.drain(middle - 30..middle);
     fs::write(&journal, &cut).unwrap();
     let before = bed.tree();
-    for words in ["rollout resume --auto-approve", "rollout start --auto-approve", "rollout status", "rollout abort", "plan"] {
-        bed.run(words).refuses(&[".jsonl is damaged", "line 41", "nothing was done"]);
+    for words in [
+        "rollout resume --auto-approve",
+        "rollout start --auto-approve",
+        "rollout status",
+        "rollout abort",
+        "plan",
+    ] {
+        bed.run(words)
+            .refuses(&[".jsonl is damaged", "line 41", "nothing was done"]);
     }
     assert_same(&before, &bed.tree());
 
@@ -144,16 +209,26 @@ fn a_torn_last_line_is_cut_off_and_any_other_damage_is_refused() {
     let next = middle + 1 + cut[middle + 1..].iter().position(|b| *b == b'\n').unwrap();
     cut.drain(middle..next);
     fs::write(&journal, &cut).unwrap();
-    bed.run("rollout resume --auto-approve").refuses(&[".jsonl is damaged", "nothing was done"]);
+    bed.run("rollout resume --auto-approve")
+        .refuses(&[".jsonl is damaged", "nothing was done"]);
 
     // At the end, wherever in the line: it was being written when the process died.
-    for keep in [whole.len() - 1, last_line + 1, (last_line + whole.len()) / 2] {
+    for keep in [
+        whole.len() - 1,
+        last_line + 1,
+        (last_line + whole.len()) / 2,
+    ] {
         fs::write(&journal, &whole[..keep]).unwrap();
         bed.run("rollout status").ends(0);
     }
     bed.run("rollout resume --auto-approve --quiet").ends(0);
     assert_steps_done_once(&bed);
-    assert!(bed.run("plan").ends(0).out.starts_with("[local] no changes\n"));
+    assert!(
+        bed.run("plan")
+            .ends(0)
+            .out
+            .starts_with("[local] no changes\n")
+    );
     bed.assert_at_rest();
 }
 

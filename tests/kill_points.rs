@@ -1,6 +1,13 @@
 //! A process that dies before or after any effect, or with its journal cut after any record, is taken up by another one,
 //! which ends where the first would have ended.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::wildcard_enum_match_arm, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    missing_docs,
+    reason = "tests"
+)]
 
 mod support;
 
@@ -20,11 +27,22 @@ use support::{Scene, Spy, block, facts, folder, name};
 /// A fleet of two stages that waits for a change: two control-plane groups apart, one that surges, one at its maximum,
 /// one that is retired, one that is new.
 fn prepared(dir: &Path) -> Scene {
-    let mut scene = Scene::small(dir, &[("nodes", 2, 4, false), ("full", 1, 1, false), ("old", 1, 2, false)]);
+    let mut scene = Scene::small(
+        dir,
+        &[
+            ("nodes", 2, 4, false),
+            ("full", 1, 1, false),
+            ("old", 1, 2, false),
+        ],
+    );
     scene.prod = vec![name("prod-a.k8s.test")];
     scene.soak = Span::from_secs(600);
     let mut scene = scene.made();
-    scene.groups = Some(vec![("nodes", 2, 4, false), ("full", 1, 1, false), ("new", 1, 2, false)]);
+    scene.groups = Some(vec![
+        ("nodes", 2, 4, false),
+        ("full", 1, 1, false),
+        ("new", 1, 2, false),
+    ]);
     scene
 }
 
@@ -32,13 +50,21 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() { copy(&entry.path(), &target) } else { fs::copy(entry.path(), target).map(drop).unwrap() }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            fs::copy(entry.path(), target).map(drop).unwrap()
+        }
     }
 }
 
 /// Looks less often than in earnest: what happens between two looks is the same.
 fn drive(scene: &Scene) -> Drive {
-    Drive { poll: Span::from_secs(30), watch: Span::from_secs(300), ..scene.drive() }
+    Drive {
+        poll: Span::from_secs(30),
+        watch: Span::from_secs(300),
+        ..scene.drive()
+    }
 }
 
 /// Where a process dies.
@@ -86,7 +112,11 @@ fn run_until(scene: &Scene, kill: Kill) -> (Spy, Option<Outcome>) {
     if let (Kill::Record(n), None) = (kill, &outcome) {
         let path = scene.dir.join("journals/r2.jsonl");
         let text = fs::read_to_string(&path).unwrap();
-        let kept: String = text.lines().take(usize::try_from(n).unwrap()).map(|l| format!("{l}\n")).collect();
+        let kept: String = text
+            .lines()
+            .take(usize::try_from(n).unwrap())
+            .map(|l| format!("{l}\n"))
+            .collect();
         // And a torn line on top.
         fs::write(&path, kept + "{\"seq\":").unwrap();
     }
@@ -95,17 +125,29 @@ fn run_until(scene: &Scene, kill: Kill) -> (Spy, Option<Outcome>) {
 }
 
 /// What is the same whichever way the end was reached: desired capacity, image and sizes of every group, and the baselines.
-type Shape = (BTreeMap<String, (u32, String)>, BTreeMap<String, (String, String)>);
+type Shape = (
+    BTreeMap<String, (u32, String)>,
+    BTreeMap<String, (String, String)>,
+);
 
 fn shape(scene: &Scene) -> Shape {
     let baselines = scene.store().baselines().unwrap();
-    (scene.shape(), baselines.into_values().map(|b| (b.cluster.to_string(), (b.digest.to_string(), b.rollout))).collect())
+    (
+        scene.shape(),
+        baselines
+            .into_values()
+            .map(|b| (b.cluster.to_string(), (b.digest.to_string(), b.rollout)))
+            .collect(),
+    )
 }
 
 fn check(template: &Scene, kill: Kill, ending: Ending, shape: &Shape) -> bool {
     let dir = folder();
     copy(&template.dir, dir.path());
-    let scene = Scene { dir: dir.path().to_owned(), ..template.clone() };
+    let scene = Scene {
+        dir: dir.path().to_owned(),
+        ..template.clone()
+    };
     let (dead, outcome) = run_until(&scene, kill);
     if outcome.is_some() {
         return false;
@@ -116,13 +158,26 @@ fn check(template: &Scene, kill: Kill, ending: Ending, shape: &Shape) -> bool {
     let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
     let mut later = Vec::new();
     let outcome = scene.carry(&spy, &mut journal, &drive(&scene), &mut later);
-    assert_eq!(outcome.unwrap(), Outcome::Ended(ending), "{kill:?}\n{}", facts(&later).join("\n"));
+    assert_eq!(
+        outcome.unwrap(),
+        Outcome::Ended(ending),
+        "{kill:?}\n{}",
+        facts(&later).join("\n")
+    );
     done.extend(spy.done());
     drop((journal, spy));
-    assert_eq!(self::shape(&scene), *shape, "{kill:?}\n{}", facts(&later).join("\n"));
+    assert_eq!(
+        self::shape(&scene),
+        *shape,
+        "{kill:?}\n{}",
+        facts(&later).join("\n")
+    );
     assert_eq!(scene.leftovers(), Vec::<String>::new(), "{kill:?}");
     if ending == Ending::Finished {
-        assert!(scene.plan(&scene.world(), Allow::default()).is_empty(), "{kill:?}");
+        assert!(
+            scene.plan(&scene.world(), Allow::default()).is_empty(),
+            "{kill:?}"
+        );
     }
     once(&done, kill);
     booked_once(&scene);
@@ -134,12 +189,24 @@ fn once(done: &[(Timestamp, Effect)], kill: Kill) {
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut ended: BTreeSet<InstanceId> = BTreeSet::new();
     for (_, effect) in done {
-        let Effect::Cloud(effect) = effect else { continue };
+        let Effect::Cloud(effect) = effect else {
+            continue;
+        };
         match effect {
-            CloudEffect::Terminate { instance, .. } => assert!(ended.insert(instance.clone()), "{kill:?}: {instance} ended twice"),
-            CloudEffect::CreateTemplateVersion { token, .. } => assert!(seen.insert(token.clone()), "{kill:?}: {token} made twice"),
-            CloudEffect::CreateGroup { .. } | CloudEffect::DeleteGroup { .. } | CloudEffect::Detach { .. } => {
-                assert!(seen.insert(format!("{effect:?}")), "{kill:?}: {effect:?} twice");
+            CloudEffect::Terminate { instance, .. } => assert!(
+                ended.insert(instance.clone()),
+                "{kill:?}: {instance} ended twice"
+            ),
+            CloudEffect::CreateTemplateVersion { token, .. } => {
+                assert!(seen.insert(token.clone()), "{kill:?}: {token} made twice")
+            }
+            CloudEffect::CreateGroup { .. }
+            | CloudEffect::DeleteGroup { .. }
+            | CloudEffect::Detach { .. } => {
+                assert!(
+                    seen.insert(format!("{effect:?}")),
+                    "{kill:?}: {effect:?} twice"
+                );
             }
             _ => {}
         }
@@ -150,7 +217,11 @@ fn once(done: &[(Timestamp, Effect)], kill: Kill) {
 fn booked_once(scene: &Scene) {
     let mut answers: BTreeMap<u64, u32> = BTreeMap::new();
     for record in scene.store().records("r2").unwrap() {
-        if let Event::Outcome { step, result: StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_)) } = record.event {
+        if let Event::Outcome {
+            step,
+            result: StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_)),
+        } = record.event
+        {
             *answers.entry(step).or_default() += 1;
         }
     }
@@ -159,25 +230,49 @@ fn booked_once(scene: &Scene) {
 
 /// One in so many kill points, and the first step of every kind; all of them with `KFLEET_KILL_EVERY=1`.
 fn check_all(template: &Scene, ending: Ending, every: u64) {
-    let every = std::env::var("KFLEET_KILL_EVERY").ok().and_then(|n| n.parse().ok()).unwrap_or(every);
+    let every = std::env::var("KFLEET_KILL_EVERY")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(every);
     let dir = folder();
     copy(&template.dir, dir.path());
-    let scene = Scene { dir: dir.path().to_owned(), ..template.clone() };
+    let scene = Scene {
+        dir: dir.path().to_owned(),
+        ..template.clone()
+    };
     let spy = Spy::new(scene.world());
-    let (mut journal, first) = Journal::begin(&scene.store(), &scene.rollout(spy.world(), "r2", &[])).unwrap();
+    let (mut journal, first) =
+        Journal::begin(&scene.store(), &scene.rollout(spy.world(), "r2", &[])).unwrap();
     let mut records = vec![first];
     let outcome = scene.carry(&spy, &mut journal, &drive(&scene), &mut records);
     drop((journal, spy));
-    assert_eq!(outcome.unwrap(), Outcome::Ended(ending), "{}", facts(&records).join("\n"));
+    assert_eq!(
+        outcome.unwrap(),
+        Outcome::Ended(ending),
+        "{}",
+        facts(&records).join("\n")
+    );
     let shape = shape(&scene);
-    let effects = records.iter().filter(|r| matches!(r.event, Event::Outcome { .. })).count() as u64;
+    let effects = records
+        .iter()
+        .filter(|r| matches!(r.event, Event::Outcome { .. }))
+        .count() as u64;
     let kinds = kinds(&records);
     let mut kills: Vec<Kill> = (1..=effects)
         .filter(|n| n.is_multiple_of(every) || kinds.contains(n))
-        .flat_map(|n| [Kill::Effect(Death::Before(n)), Kill::Effect(Death::After(n))])
+        .flat_map(|n| {
+            [
+                Kill::Effect(Death::Before(n)),
+                Kill::Effect(Death::After(n)),
+            ]
+        })
         .collect();
     // The first record is written before the process is on its way.
-    kills.extend((2..records.len() as u64).filter(|n| n.is_multiple_of(every)).map(Kill::Record));
+    kills.extend(
+        (2..records.len() as u64)
+            .filter(|n| n.is_multiple_of(every))
+            .map(Kill::Record),
+    );
     let tried = kills.len();
     let next = std::sync::Mutex::new(kills.into_iter());
     let died = std::thread::scope(|scope| {
@@ -189,7 +284,10 @@ fn check_all(template: &Scene, ending: Ending, every: u64) {
             died
         };
         let threads: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().map(|t| t.join().unwrap_or_else(|e| resume_unwind(e))).sum::<usize>()
+        threads
+            .into_iter()
+            .map(|t| t.join().unwrap_or_else(|e| resume_unwind(e)))
+            .sum::<usize>()
     });
     assert_eq!(died, tried, "of the kill points");
 }
@@ -202,14 +300,33 @@ fn kinds(records: &[Record]) -> BTreeSet<u64> {
         _ => None,
     });
     intents
-        .filter(|(_, effect)| seen.insert(format!("{effect:?}").split([' ', '{']).next().unwrap().to_owned() + &kind(effect)))
+        .filter(|(_, effect)| {
+            seen.insert(
+                format!("{effect:?}")
+                    .split([' ', '{'])
+                    .next()
+                    .unwrap()
+                    .to_owned()
+                    + &kind(effect),
+            )
+        })
         .map(|(n, _)| n)
         .collect()
 }
 
 fn kind(effect: &Effect) -> String {
     let text = serde_json::to_value(effect).unwrap();
-    text.as_object().unwrap().values().next().unwrap().as_object().unwrap().keys().next().unwrap().clone()
+    text.as_object()
+        .unwrap()
+        .values()
+        .next()
+        .unwrap()
+        .as_object()
+        .unwrap()
+        .keys()
+        .next()
+        .unwrap()
+        .clone()
 }
 
 #[test]
@@ -244,9 +361,18 @@ fn a_refresh_and_its_way_back_survive_death_at_any_point() {
         scene.prod = Vec::new();
         scene.rolling.strategy = kfleet::fleet::Strategy::InstanceRefresh;
         if ending == Ending::RolledBack {
-            let (kind, at) = (kfleet::fleet::GateKind::Command(Vec::new()), Some(kfleet::fleet::GateAt::Cluster));
+            let (kind, at) = (
+                kfleet::fleet::GateKind::Command(Vec::new()),
+                Some(kfleet::fleet::GateAt::Cluster),
+            );
             let samples = kfleet::fleet::Samples::default();
-            scene.gates.push(kfleet::fleet::GateSpec { name: "smoke".into(), kind, deadline: Span::from_secs(600), at, samples });
+            scene.gates.push(kfleet::fleet::GateSpec {
+                name: "smoke".into(),
+                kind,
+                deadline: Span::from_secs(600),
+                at,
+                samples,
+            });
         }
         check_all(&scene, ending, 6);
     }
@@ -258,8 +384,18 @@ fn a_twin_that_stands_in_survives_death_at_any_point() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[("nodes", 2, 4, false), ("od", 0, 3, false)]).made();
     scene.odd_image = Some(("od", "image-1".into()));
-    let capacity = Capacity { policy: CapacityPolicy::OnDemand, patience: Some(Span::from_secs(300)), twin: Some(name("od")) };
-    scene.rolling.groups.insert(name("nodes"), GroupRolling { strategy: None, capacity: Some(capacity) });
+    let capacity = Capacity {
+        policy: CapacityPolicy::OnDemand,
+        patience: Some(Span::from_secs(300)),
+        twin: Some(name("od")),
+    };
+    scene.rolling.groups.insert(
+        name("nodes"),
+        GroupRolling {
+            strategy: None,
+            capacity: Some(capacity),
+        },
+    );
     // From anew in each process: whoever takes it up finds no capacity either, for a while.
     scene.scenario = vec!["{fault: \"no-capacity:nodes\", for: 1h}".into()];
     check_all(&scene, Ending::Finished, 12);

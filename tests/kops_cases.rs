@@ -2,7 +2,12 @@
 //!
 //! `expected.yaml` holds the definitions as `path: value`, those of `plain` in full, those of every other case as far as they differ from
 //! `plain`'s group of the same name, else from its `nodes` (`~`: gone). `expected.txt` holds the faults of a case that has some. KFLEET_UPDATE=1 rewrites them: read them.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -28,13 +33,22 @@ fn manifests(case: &Path) -> Result<kops::Manifests, kops::KopsErrors> {
 #[test]
 fn every_case_gives_what_is_expected() {
     let plain = definitions(&manifests(&folder().join("plain")).unwrap()).unwrap();
-    let cases: BTreeSet<PathBuf> = std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
-    let failed: Vec<String> = cases.iter().filter_map(|case| failure(case, &plain)).collect();
+    let cases: BTreeSet<PathBuf> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    let failed: Vec<String> = cases
+        .iter()
+        .filter_map(|case| failure(case, &plain))
+        .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 fn failure(case: &Path, plain: &BTreeMap<String, Flat>) -> Option<String> {
-    let (file, actual) = match manifests(case).map_err(faults).and_then(|m| Ok((definitions(&m)?, [m.warnings, m.misread].concat()))) {
+    let (file, actual) = match manifests(case)
+        .map_err(faults)
+        .and_then(|m| Ok((definitions(&m)?, [m.warnings, m.misread].concat())))
+    {
         Ok((groups, warnings)) => ("expected.yaml", success(case, &groups, plain, warnings)),
         Err(faults) => ("expected.txt", faults),
     };
@@ -44,8 +58,14 @@ fn failure(case: &Path, plain: &BTreeMap<String, Flat>) -> Option<String> {
         std::fs::write(case.join(file), actual).unwrap();
         return None;
     }
-    let expected = std::fs::read_to_string(case.join(file)).unwrap_or_else(|_| format!("no {file}\n"));
-    (expected != actual).then(|| format!("{}/{file}:\n--- expected\n{expected}--- actual\n{actual}", case.file_name().unwrap().to_string_lossy()))
+    let expected =
+        std::fs::read_to_string(case.join(file)).unwrap_or_else(|_| format!("no {file}\n"));
+    (expected != actual).then(|| {
+        format!(
+            "{}/{file}:\n--- expected\n{expected}--- actual\n{actual}",
+            case.file_name().unwrap().to_string_lossy()
+        )
+    })
 }
 
 fn faults(errors: kops::KopsErrors) -> String {
@@ -53,52 +73,113 @@ fn faults(errors: kops::KopsErrors) -> String {
 }
 
 fn fault(e: &kops::KopsError) -> String {
-    let hint = e.hint.as_ref().map(|h| format!("\n  {h}")).unwrap_or_default();
+    let hint = e
+        .hint
+        .as_ref()
+        .map(|h| format!("\n  {h}"))
+        .unwrap_or_default();
     format!("{e}{hint}\n")
 }
 
-fn success(case: &Path, groups: &BTreeMap<String, Flat>, plain: &BTreeMap<String, Flat>, warnings: Vec<kops::KopsError>) -> String {
+fn success(
+    case: &Path,
+    groups: &BTreeMap<String, Flat>,
+    plain: &BTreeMap<String, Flat>,
+    warnings: Vec<kops::KopsError>,
+) -> String {
     let mut shown = serde_json::Map::new();
     for (name, flat) in groups {
-        let base = plain.get(name).or_else(|| plain.get("nodes")).filter(|_| !case.ends_with("plain"));
-        shown.insert(name.clone(), base.map_or_else(|| json!(flat), |base| difference(base, flat)));
+        let base = plain
+            .get(name)
+            .or_else(|| plain.get("nodes"))
+            .filter(|_| !case.ends_with("plain"));
+        shown.insert(
+            name.clone(),
+            base.map_or_else(|| json!(flat), |base| difference(base, flat)),
+        );
     }
     for name in plain.keys().filter(|name| !groups.contains_key(*name)) {
         shown.insert(name.clone(), Json::Null);
     }
     if !warnings.is_empty() {
-        shown.insert("(warnings)".into(), warnings.iter().map(|w| json!(fault(w).trim_end())).collect());
+        shown.insert(
+            "(warnings)".into(),
+            warnings
+                .iter()
+                .map(|w| json!(fault(w).trim_end()))
+                .collect(),
+        );
     }
     yaml::emit(&Json::Object(shown))
 }
 
 fn difference(base: &Flat, flat: &Flat) -> Json {
-    let gone = base.keys().filter(|path| !flat.contains_key(*path)).map(|path| (path.clone(), json!("~")));
-    let other = flat.iter().filter(|(path, value)| base.get(*path) != Some(value)).map(|(k, v)| (k.clone(), v.clone()));
+    let gone = base
+        .keys()
+        .filter(|path| !flat.contains_key(*path))
+        .map(|path| (path.clone(), json!("~")));
+    let other = flat
+        .iter()
+        .filter(|(path, value)| base.get(*path) != Some(value))
+        .map(|(k, v)| (k.clone(), v.clone()));
     json!(gone.chain(other).collect::<Flat>())
 }
 
 /// The definitions by group, each as paths and values.
 fn definitions(manifests: &kops::Manifests) -> Result<BTreeMap<String, Flat>, String> {
     let definitions = desired::compile(manifests).map_err(|e| format!("{e}\n"))?;
-    Ok(definitions.iter().map(|d| (d.instance_group.to_string(), flat(d))).collect())
+    Ok(definitions
+        .iter()
+        .map(|d| (d.instance_group.to_string(), flat(d)))
+        .collect())
 }
 
 fn flat(definition: &Definition) -> Flat {
     let mut definition = definition.clone();
-    let tags: BTreeMap<String, String> = definition.auto_scaling_group.tags.iter().map(|t| (t.key.clone(), t.value.clone())).collect();
-    let specifications = std::mem::take(&mut definition.launch_template.launch_template_data.tag_specifications);
-    let kinds: Vec<&str> = specifications.iter().map(|s| s.resource_type.as_str()).collect();
+    let tags: BTreeMap<String, String> = definition
+        .auto_scaling_group
+        .tags
+        .iter()
+        .map(|t| (t.key.clone(), t.value.clone()))
+        .collect();
+    let specifications = std::mem::take(
+        &mut definition
+            .launch_template
+            .launch_template_data
+            .tag_specifications,
+    );
+    let kinds: Vec<&str> = specifications
+        .iter()
+        .map(|s| s.resource_type.as_str())
+        .collect();
     assert_eq!(kinds, ["instance", "network-interface", "volume"]);
-    assert!(specifications.iter().all(|s| s.tags == tags), "tags of instances and group differ");
-    assert!(definition.auto_scaling_group.tags.iter().all(|t| t.propagate_at_launch));
+    assert!(
+        specifications.iter().all(|s| s.tags == tags),
+        "tags of instances and group differ"
+    );
+    assert!(
+        definition
+            .auto_scaling_group
+            .tags
+            .iter()
+            .all(|t| t.propagate_at_launch)
+    );
     let mut flat = Flat::new();
     let json = serde_json::to_value(&definition).unwrap();
     flatten("group", &json["autoScalingGroup"], &mut flat);
-    flatten("template", &json["launchTemplate"]["LaunchTemplateData"], &mut flat);
-    let Hooks::Known(hooks) = &definition.lifecycle_hooks else { panic!("compiled hooks are known") };
+    flatten(
+        "template",
+        &json["launchTemplate"]["LaunchTemplateData"],
+        &mut flat,
+    );
+    let Hooks::Known(hooks) = &definition.lifecycle_hooks else {
+        panic!("compiled hooks are known")
+    };
     for (name, hook) in hooks {
-        let text = format!("{} after {} s of {}", hook.default_result, hook.heartbeat_timeout, hook.lifecycle_transition);
+        let text = format!(
+            "{} after {} s of {}",
+            hook.default_result, hook.heartbeat_timeout, hook.lifecycle_transition
+        );
         flat.insert(format!("hook {name}"), json!(text));
     }
     flat.remove("template.TagSpecifications");
@@ -107,15 +188,24 @@ fn flat(definition: &Definition) -> Flat {
 
 fn flatten(path: &str, value: &Json, flat: &mut Flat) {
     match value {
-        Json::Object(map) => map.iter().for_each(|(k, v)| flatten(&format!("{path}.{k}"), v, flat)),
+        Json::Object(map) => map
+            .iter()
+            .for_each(|(k, v)| flatten(&format!("{path}.{k}"), v, flat)),
         Json::Array(items) if items.iter().any(|i| i.get("Key").is_some()) => {
             for tag in items {
-                flat.insert(format!("tag {}", tag["Key"].as_str().unwrap()), tag["Value"].clone());
+                flat.insert(
+                    format!("tag {}", tag["Key"].as_str().unwrap()),
+                    tag["Value"].clone(),
+                );
             }
         }
         Json::Array(items) if items.iter().any(|i| i.get("DeviceName").is_some()) => {
             for device in items {
-                flatten(&format!("volume {}", device["DeviceName"].as_str().unwrap()), &device["Ebs"], flat);
+                flatten(
+                    &format!("volume {}", device["DeviceName"].as_str().unwrap()),
+                    &device["Ebs"],
+                    flat,
+                );
             }
         }
         Json::Array(items) if path.ends_with("NetworkInterfaces") => flatten(path, &items[0], flat),
@@ -127,7 +217,11 @@ fn flatten(path: &str, value: &Json, flat: &mut Flat) {
 }
 
 /// Reads a case with the value at `path` of one of its documents changed, and compiles what comes of it.
-fn changed(documents: &[yaml::Document], i: usize, change: impl Fn(&mut Json)) -> Result<(), kops::KopsErrors> {
+fn changed(
+    documents: &[yaml::Document],
+    i: usize,
+    change: impl Fn(&mut Json),
+) -> Result<(), kops::KopsErrors> {
     let mut documents = documents.to_vec();
     let mut json = documents[i].root.to_json();
     change(&mut json);
@@ -141,12 +235,24 @@ fn changed(documents: &[yaml::Document], i: usize, change: impl Fn(&mut Json)) -
 /// Whatever stands at any place of a manifest: an answer or faults, never a panic.
 #[test]
 fn no_value_at_any_place_ends_in_a_panic() {
-    let odd = [json!(null), json!(""), json!(-1), json!(1e300), json!(true), json!([null]), json!([{}]), json!({"x": {"y": 1}}), json!("é:%=/,")];
+    let odd = [
+        json!(null),
+        json!(""),
+        json!(-1),
+        json!(1e300),
+        json!(true),
+        json!([null]),
+        json!([{}]),
+        json!({"x": {"y": 1}}),
+        json!("é:%=/,"),
+    ];
     let documents = everything();
     for (i, document) in documents.iter().enumerate() {
         for path in places(&document.root.to_json()) {
             for value in &odd {
-                let _ = changed(&documents, i, |json| *json.pointer_mut(&path).unwrap() = value.clone());
+                let _ = changed(&documents, i, |json| {
+                    *json.pointer_mut(&path).unwrap() = value.clone()
+                });
             }
         }
     }
@@ -158,9 +264,16 @@ fn a_field_that_is_not_known_is_refused_at_every_depth() {
     let documents = everything();
     for (i, document) in documents.iter().enumerate().skip(1) {
         let json = document.root.to_json();
-        for path in places(&json).iter().filter(|p| p.starts_with("/spec") && json.pointer(p).unwrap().is_object()) {
+        for path in places(&json)
+            .iter()
+            .filter(|p| p.starts_with("/spec") && json.pointer(p).unwrap().is_object())
+        {
             let result = changed(&documents, i, |json| {
-                json.pointer_mut(path).unwrap().as_object_mut().unwrap().insert("zzz".into(), json!(1));
+                json.pointer_mut(path)
+                    .unwrap()
+                    .as_object_mut()
+                    .unwrap()
+                    .insert("zzz".into(), json!(1));
             });
             assert!(result.is_err(), "`zzz` was taken at {path}");
         }
@@ -174,11 +287,25 @@ fn everything() -> Vec<yaml::Document> {
 
 /// JSON pointers to everything in a value.
 fn places(value: &Json) -> Vec<String> {
-    let below = |segment: String, value: &Json| -> Vec<String> { places(value).into_iter().map(|p| format!("/{segment}{p}")).collect() };
+    let below = |segment: String, value: &Json| -> Vec<String> {
+        places(value)
+            .into_iter()
+            .map(|p| format!("/{segment}{p}"))
+            .collect()
+    };
     let inner: Vec<Vec<String>> = match value {
-        Json::Object(map) => map.iter().map(|(k, v)| below(k.replace('~', "~0").replace('/', "~1"), v)).collect(),
-        Json::Array(items) => items.iter().enumerate().map(|(i, v)| below(i.to_string(), v)).collect(),
+        Json::Object(map) => map
+            .iter()
+            .map(|(k, v)| below(k.replace('~', "~0").replace('/', "~1"), v))
+            .collect(),
+        Json::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(i, v)| below(i.to_string(), v))
+            .collect(),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => Vec::new(),
     };
-    std::iter::once(String::new()).chain(inner.into_iter().flatten()).collect()
+    std::iter::once(String::new())
+        .chain(inner.into_iter().flatten())
+        .collect()
 }

@@ -23,20 +23,74 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("render", &["fleet", "model", "yaml"]),
     ("kops", &["render", "fleet", "model", "yaml"]),
     ("desired", &["kops", "render", "fleet", "model", "yaml"]),
-    ("plan", &["desired", "kops", "render", "fleet", "model", "yaml"]),
-    ("impact", &["plan", "desired", "kops", "render", "fleet", "model", "yaml"]),
-    ("rollout", &["plan", "desired", "kops", "render", "fleet", "model", "yaml"]),
-    ("store", &["rollout", "plan", "desired", "kops", "render", "fleet", "model", "yaml"]),
-    ("cloud", &["rollout", "plan", "desired", "kops", "render", "fleet", "model", "yaml"]),
-    ("nodes", &["rollout", "plan", "desired", "kops", "render", "fleet", "model", "yaml"]),
-    ("run", &["store", "cloud", "nodes", "rollout", "plan", "desired", "kops", "render", "fleet", "model", "yaml"]),
-    ("report", &["model", "plan", "impact", "rollout", "fleet", "kops"]),
-    ("cli", &["run", "report", "impact", "store", "cloud", "nodes", "rollout", "plan", "desired", "kops", "render", "fleet", "model", "yaml"]),
+    (
+        "plan",
+        &["desired", "kops", "render", "fleet", "model", "yaml"],
+    ),
+    (
+        "impact",
+        &[
+            "plan", "desired", "kops", "render", "fleet", "model", "yaml",
+        ],
+    ),
+    (
+        "rollout",
+        &[
+            "plan", "desired", "kops", "render", "fleet", "model", "yaml",
+        ],
+    ),
+    (
+        "store",
+        &[
+            "rollout", "plan", "desired", "kops", "render", "fleet", "model", "yaml",
+        ],
+    ),
+    (
+        "cloud",
+        &[
+            "rollout", "plan", "desired", "kops", "render", "fleet", "model", "yaml",
+        ],
+    ),
+    (
+        "nodes",
+        &[
+            "rollout", "plan", "desired", "kops", "render", "fleet", "model", "yaml",
+        ],
+    ),
+    (
+        "run",
+        &[
+            "store", "cloud", "nodes", "rollout", "plan", "desired", "kops", "render", "fleet",
+            "model", "yaml",
+        ],
+    ),
+    (
+        "report",
+        &["model", "plan", "impact", "rollout", "fleet", "kops"],
+    ),
+    (
+        "cli",
+        &[
+            "run", "report", "impact", "store", "cloud", "nodes", "rollout", "plan", "desired",
+            "kops", "render", "fleet", "model", "yaml",
+        ],
+    ),
 ];
-const PURE: [&str; 9] = ["model", "yaml", "render", "kops", "desired", "plan", "impact", "rollout", "report"];
+const PURE: [&str; 9] = [
+    "model", "yaml", "render", "kops", "desired", "plan", "impact", "rollout", "report",
+];
 /// Never in a pure module.
-const IMPURE: [&str; 9] =
-    ["tokio", "std::fs", "std::env", "std::net", "std::thread", "std::process", "std::time::Instant", "std::time::SystemTime", "std::io::stdin"];
+const IMPURE: [&str; 9] = [
+    "tokio",
+    "std::fs",
+    "std::env",
+    "std::net",
+    "std::thread",
+    "std::process",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "std::io::stdin",
+];
 /// The only module that may name it.
 const HOMES: [(&str, &[&str]); 7] = [
     ("minijinja", &["render"]),
@@ -65,9 +119,15 @@ fn arrows_go_only_downwards() {
             ("src/new.rs", "use crate::model::Span;"),
         ],
         fine: &[
-            ("src/plan/mod.rs", "use crate::{desired::{self, Desired}, model::Span}; use super::model;"),
+            (
+                "src/plan/mod.rs",
+                "use crate::{desired::{self, Desired}, model::Span}; use super::model;",
+            ),
             ("src/cloud/local/api.rs", "use crate::nodes::NodeApi;"),
-            ("src/plan/mod.rs", "// crate::store\nconst A: &str = \"crate::store\";"),
+            (
+                "src/plan/mod.rs",
+                "// crate::store\nconst A: &str = \"crate::store\";",
+            ),
         ],
     });
 }
@@ -80,12 +140,19 @@ fn pure_modules_do_nothing() {
             ("src/plan/mod.rs", "use tokio::time;"),
             ("src/model/time.rs", "async fn f() {}"),
             ("src/report/mod.rs", "fn f() { x.await; }"),
-            ("src/rollout/next.rs", "use std::{collections::BTreeMap, fs};"),
+            (
+                "src/rollout/next.rs",
+                "use std::{collections::BTreeMap, fs};",
+            ),
             ("src/rollout/next.rs", "use std::time::{Duration, Instant};"),
             ("src/yaml/mod.rs", "fn f() { std::thread::spawn(g) }"),
             ("src/fleet/read.rs", "use std::process::Command;"),
         ],
-        fine: &[("src/plan/mod.rs", "use std::time::Duration;"), ("src/fleet/read.rs", "use std::fs;"), ("src/store/mod.rs", "use std::fs;")],
+        fine: &[
+            ("src/plan/mod.rs", "use std::time::Duration;"),
+            ("src/fleet/read.rs", "use std::fs;"),
+            ("src/store/mod.rs", "use std::fs;"),
+        ],
     });
 }
 
@@ -98,11 +165,17 @@ fn every_library_has_its_home() {
             ("src/run/mod.rs", "use clap::Parser;"),
             ("src/kops/mod.rs", "fn f() { saphyr_parser::parse() }"),
             ("src/cloud/local/world.rs", "use std::time::SystemTime;"),
-            ("src/cloud/local/world.rs", "fn f() { jiff::Timestamp::now() }"),
+            (
+                "src/cloud/local/world.rs",
+                "fn f() { jiff::Timestamp::now() }",
+            ),
             ("src/store/mod.rs", "fn f() { std::env::var(\"A\") }"),
             ("src/run/mod.rs", "use aws_sdk_ec2::Client;"),
             ("src/cloud/mod.rs", "fn f() { aws_config::load() }"),
-            ("src/cloud/local/world.rs", "use aws_smithy_types::DateTime;"),
+            (
+                "src/cloud/local/world.rs",
+                "use aws_smithy_types::DateTime;",
+            ),
             ("src/cloud/aws/read/ask.rs", "use std::time::SystemTime;"),
         ],
         fine: &[
@@ -124,7 +197,10 @@ fn only_cli_prints() {
             ("src/plan/mod.rs", "fn f() { std::io::stdout().write() }"),
             ("src/plan/mod.rs", "use std::io::stderr;"),
         ],
-        fine: &[("src/cli/mod.rs", "fn f() { println!(\"a\") }"), ("src/run/checks.rs", "fn f() { c.stdout(g); a(o.stdout) }")],
+        fine: &[
+            ("src/cli/mod.rs", "fn f() { println!(\"a\") }"),
+            ("src/run/checks.rs", "fn f() { c.stdout(g); a(o.stdout) }"),
+        ],
     });
 }
 
@@ -132,17 +208,32 @@ fn only_cli_prints() {
 fn no_drawer_for_odds_and_ends() {
     check(&Law {
         check: names,
-        planted: &[("src/utils.rs", ""), ("src/plan/helpers.rs", ""), ("src/common/mod.rs", ""), ("tests/manager.rs", "")],
+        planted: &[
+            ("src/utils.rs", ""),
+            ("src/plan/helpers.rs", ""),
+            ("src/common/mod.rs", ""),
+            ("tests/manager.rs", ""),
+        ],
         fine: &[("src/plan/compare.rs", "")],
     });
 }
 
 #[test]
 fn nothing_is_too_long() {
-    check(&Law { check: lengths, planted: &[], fine: &[("src/plan/mod.rs", "fn f() {\n}\n")] });
+    check(&Law {
+        check: lengths,
+        planted: &[],
+        fine: &[("src/plan/mod.rs", "fn f() {\n}\n")],
+    });
     let long = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(80));
-    assert_eq!(lengths("src/a.rs", &Source::new("src/a.rs", &long)), ["src/a.rs:1: a function of 82 lines"]);
-    assert_eq!(lengths("src/a.rs", &Source::new("src/a.rs", &"\n".repeat(601))), ["src/a.rs:601: a file of 601 lines"]);
+    assert_eq!(
+        lengths("src/a.rs", &Source::new("src/a.rs", &long)),
+        ["src/a.rs:1: a function of 82 lines"]
+    );
+    assert_eq!(
+        lengths("src/a.rs", &Source::new("src/a.rs", &"\n".repeat(601))),
+        ["src/a.rs:601: a file of 601 lines"]
+    );
 }
 
 #[test]
@@ -150,10 +241,19 @@ fn everything_is_ordered() {
     check(&Law {
         check: ordered,
         planted: &[
-            ("src/plan/mod.rs", "use std::collections::{BTreeMap, HashMap};"),
-            ("src/cli/mod.rs", "fn f(a: std::collections::HashSet<u8>) {}"),
+            (
+                "src/plan/mod.rs",
+                "use std::collections::{BTreeMap, HashMap};",
+            ),
+            (
+                "src/cli/mod.rs",
+                "fn f(a: std::collections::HashSet<u8>) {}",
+            ),
         ],
-        fine: &[("src/plan/mod.rs", "use std::collections::BTreeMap;"), ("tests/a.rs", "use std::collections::HashMap;")],
+        fine: &[
+            ("src/plan/mod.rs", "use std::collections::BTreeMap;"),
+            ("tests/a.rs", "use std::collections::HashMap;"),
+        ],
     });
 }
 
@@ -175,23 +275,38 @@ fn everything_is_said_and_done() {
 fn check(law: &Law) {
     for (path, text) in law.planted {
         let found = (law.check)(path, &Source::new(path, text));
-        assert!(!found.is_empty(), "the law does not find what is wrong in {path}: {text}");
-        assert!(found.iter().all(|f| f.starts_with(&format!("{path}:"))), "no place: {found:?}");
+        assert!(
+            !found.is_empty(),
+            "the law does not find what is wrong in {path}: {text}"
+        );
+        assert!(
+            found.iter().all(|f| f.starts_with(&format!("{path}:"))),
+            "no place: {found:?}"
+        );
     }
     for (path, text) in law.fine {
         let found = (law.check)(path, &Source::new(path, text));
         assert!(found.is_empty(), "{found:?}");
     }
     let files = tree();
-    assert!(files.len() > 100, "the tree is not where it was: {} files", files.len());
-    let found: Found = files.iter().flat_map(|(path, text)| (law.check)(path, &Source::new(path, text))).collect();
+    assert!(
+        files.len() > 100,
+        "the tree is not where it was: {} files",
+        files.len()
+    );
+    let found: Found = files
+        .iter()
+        .flat_map(|(path, text)| (law.check)(path, &Source::new(path, text)))
+        .collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
 /// Every Rust file of `src`, `tests` and `benches`, by its path in the repository.
 fn tree() -> Vec<(String, String)> {
     fn walk(root: &Path, folder: &Path, into: &mut Vec<(String, String)>) {
-        let Ok(entries) = fs::read_dir(folder) else { return };
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
         let mut paths: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
         paths.sort();
         for path in paths {
@@ -215,19 +330,33 @@ fn tree() -> Vec<(String, String)> {
 // The laws.
 
 fn arrows(path: &str, source: &Source) -> Found {
-    let Some(module) = module(path) else { return Vec::new() };
+    let Some(module) = module(path) else {
+        return Vec::new();
+    };
     let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == module) else {
-        return if matches!(path, "src/lib.rs" | "src/main.rs") { Vec::new() } else { vec![format!("{path}:1: a module without arrows: {module}")] };
+        return if matches!(path, "src/lib.rs" | "src/main.rs") {
+            Vec::new()
+        } else {
+            vec![format!("{path}:1: a module without arrows: {module}")]
+        };
     };
     // The simulated account is cloud and cluster in one.
     let both = |target: &str| path.starts_with("src/cloud/local/") && target == "nodes";
-    let ours = source.production_paths().filter_map(|(line, parts)| Some((line, target(path, &parts)?)));
-    let wrong = ours.filter(|(_, target)| target != module && !allowed.contains(&target.as_str()) && !both(target));
-    wrong.map(|(line, target)| format!("{path}:{line}: {module} names {target}")).collect()
+    let ours = source
+        .production_paths()
+        .filter_map(|(line, parts)| Some((line, target(path, &parts)?)));
+    let wrong = ours.filter(|(_, target)| {
+        target != module && !allowed.contains(&target.as_str()) && !both(target)
+    });
+    wrong
+        .map(|(line, target)| format!("{path}:{line}: {module} names {target}"))
+        .collect()
 }
 
 fn pure(path: &str, source: &Source) -> Found {
-    let Some(module) = module(path) else { return Vec::new() };
+    let Some(module) = module(path) else {
+        return Vec::new();
+    };
     let fleet = module == "fleet";
     if !fleet && !PURE.contains(&module) {
         return Vec::new();
@@ -236,17 +365,23 @@ fn pure(path: &str, source: &Source) -> Found {
         .production_paths()
         .filter_map(|(line, parts)| {
             let text = parts.join("::");
-            let what = IMPURE.iter().find(|i| starts(&text, i) && !(fleet && **i == "std::fs"))?;
+            let what = IMPURE
+                .iter()
+                .find(|i| starts(&text, i) && !(fleet && **i == "std::fs"))?;
             Some(format!("{path}:{line}: {what} in a pure module"))
         })
         .collect();
-    let words = source.production_tokens().filter(|(_, t)| matches!(*t, "async" | "await"));
+    let words = source
+        .production_tokens()
+        .filter(|(_, t)| matches!(*t, "async" | "await"));
     found.extend(words.map(|(line, word)| format!("{path}:{line}: {word} in a pure module")));
     found
 }
 
 fn homes(path: &str, source: &Source) -> Found {
-    let Some(module) = module(path) else { return Vec::new() };
+    let Some(module) = module(path) else {
+        return Vec::new();
+    };
     let paths = source.production_paths().filter_map(|(line, parts)| {
         let text = parts.join("::");
         let away = HOMES.iter().find(|(what, homes)| starts(&text, what) && !homes.contains(&module)).map(|(what, _)| *what);
@@ -262,14 +397,21 @@ fn homes(path: &str, source: &Source) -> Found {
 }
 
 fn silence(path: &str, source: &Source) -> Found {
-    let Some(module) = module(path).filter(|m| *m != "cli") else { return Vec::new() };
+    let Some(module) = module(path).filter(|m| *m != "cli") else {
+        return Vec::new();
+    };
     let tokens: Vec<(usize, &str)> = source.production_tokens().collect();
     let mut found = Vec::new();
     for (index, (line, token)) in tokens.iter().enumerate() {
-        let before = index.checked_sub(1).and_then(|i| tokens.get(i)).map_or("", |t| t.1);
+        let before = index
+            .checked_sub(1)
+            .and_then(|i| tokens.get(i))
+            .map_or("", |t| t.1);
         let after = tokens.get(index + 1).map_or("", |t| t.1);
-        let macros = matches!(*token, "print" | "println" | "eprint" | "eprintln" | "dbg") && after == "!";
-        let streams = matches!(*token, "stdout" | "stderr" | "stdin") && (before == "::" || (after == "(" && before != "."));
+        let macros =
+            matches!(*token, "print" | "println" | "eprint" | "eprintln" | "dbg") && after == "!";
+        let streams = matches!(*token, "stdout" | "stderr" | "stdin")
+            && (before == "::" || (after == "(" && before != "."));
         if macros || streams {
             found.push(format!("{path}:{line}: {module} uses {token}"));
         }
@@ -278,28 +420,51 @@ fn silence(path: &str, source: &Source) -> Found {
 }
 
 fn names(path: &str, _: &Source) -> Found {
-    let drawer = |part: &str| matches!(part.trim_end_matches(".rs"), "util" | "utils" | "common" | "helper" | "helpers" | "manager");
-    if path.split('/').any(drawer) { vec![format!("{path}: say what it is for")] } else { Vec::new() }
+    let drawer = |part: &str| {
+        matches!(
+            part.trim_end_matches(".rs"),
+            "util" | "utils" | "common" | "helper" | "helpers" | "manager"
+        )
+    };
+    if path.split('/').any(drawer) {
+        vec![format!("{path}: say what it is for")]
+    } else {
+        Vec::new()
+    }
 }
 
 fn lengths(path: &str, source: &Source) -> Found {
     let lines: Vec<&str> = source.code.lines().collect();
     let mut found = Vec::new();
     if lines.len() > 600 {
-        found.push(format!("{path}:{}: a file of {} lines", lines.len(), lines.len()));
+        found.push(format!(
+            "{path}:{}: a file of {} lines",
+            lines.len(),
+            lines.len()
+        ));
     }
     for (start, line) in lines.iter().enumerate() {
         let text = line.trim_start();
-        let words = text.split(' ').take_while(|w| matches!(*w, "pub" | "const" | "async" | "fn") || w.starts_with("pub("));
+        let words = text.split(' ').take_while(|w| {
+            matches!(*w, "pub" | "const" | "async" | "fn") || w.starts_with("pub(")
+        });
         if !words.into_iter().any(|w| w == "fn") {
             continue;
         }
         let end = format!("{}}}", &line[..line.len() - text.len()]);
         // What ends on its own line, or without a body, is no long function.
-        let rest = lines.iter().skip(start).take_while(|l| !l.trim_end().ends_with(';') || l.len() - l.trim_start().len() > end.len() - 1);
-        let Some(length) = rest.into_iter().position(|l| l.trim_end() == end) else { continue };
+        let rest = lines.iter().skip(start).take_while(|l| {
+            !l.trim_end().ends_with(';') || l.len() - l.trim_start().len() > end.len() - 1
+        });
+        let Some(length) = rest.into_iter().position(|l| l.trim_end() == end) else {
+            continue;
+        };
         if length + 1 > 80 {
-            found.push(format!("{path}:{}: a function of {} lines", start + 1, length + 1));
+            found.push(format!(
+                "{path}:{}: a function of {} lines",
+                start + 1,
+                length + 1
+            ));
         }
     }
     found
@@ -309,21 +474,33 @@ fn ordered(path: &str, source: &Source) -> Found {
     if !path.starts_with("src/") {
         return Vec::new();
     }
-    let hashed = source.tokens.iter().filter(|(_, t)| matches!(t.as_str(), "HashMap" | "HashSet" | "RandomState"));
-    hashed.map(|(line, token)| format!("{path}:{line}: {token} has no order")).collect()
+    let hashed = source
+        .tokens
+        .iter()
+        .filter(|(_, t)| matches!(t.as_str(), "HashMap" | "HashSet" | "RandomState"));
+    hashed
+        .map(|(line, token)| format!("{path}:{line}: {token} has no order"))
+        .collect()
 }
 
 fn finished(path: &str, source: &Source) -> Found {
     let mut found = Vec::new();
     if !source.text.starts_with("//! ") {
-        found.push(format!("{path}:1: the first line does not say what it is for"));
+        found.push(format!(
+            "{path}:1: the first line does not say what it is for"
+        ));
     }
     for pair in source.tokens.windows(2) {
-        let [(line, first), (_, second)] = pair else { continue };
+        let [(line, first), (_, second)] = pair else {
+            continue;
+        };
         let stub = matches!(first.as_str(), "todo" | "unimplemented") && second == "!";
         let ignored = first == "[" && second == "ignore";
         if stub || ignored {
-            found.push(format!("{path}:{line}: unfinished: {}", if stub { first } else { second }));
+            found.push(format!(
+                "{path}:{line}: unfinished: {}",
+                if stub { first } else { second }
+            ));
         }
     }
     found
@@ -332,7 +509,12 @@ fn finished(path: &str, source: &Source) -> Found {
 /// `src/plan/compare.rs` is of `plan`; none for what is no source of ours.
 fn module(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("src/")?;
-    Some(rest.split('/').next().unwrap_or(rest).trim_end_matches(".rs"))
+    Some(
+        rest.split('/')
+            .next()
+            .unwrap_or(rest)
+            .trim_end_matches(".rs"),
+    )
 }
 
 /// The module of ours that a path in this file names.
@@ -349,7 +531,8 @@ fn target(path: &str, parts: &[String]) -> Option<String> {
 }
 
 fn starts(path: &str, with: &str) -> bool {
-    path.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    path.strip_prefix(with)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -368,12 +551,25 @@ impl Source {
     fn new(path: &str, text: &str) -> Source {
         let code = blank(text);
         let tokens = tokens(&code);
-        let test = if path.ends_with("/tests.rs") { vec![true; tokens.len()] } else { tests(&tokens) };
-        Source { text: text.to_owned(), code, tokens, test }
+        let test = if path.ends_with("/tests.rs") {
+            vec![true; tokens.len()]
+        } else {
+            tests(&tokens)
+        };
+        Source {
+            text: text.to_owned(),
+            code,
+            tokens,
+            test,
+        }
     }
 
     fn production_tokens(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.tokens.iter().zip(&self.test).filter(|(_, test)| !**test).map(|((line, token), _)| (*line, token.as_str()))
+        self.tokens
+            .iter()
+            .zip(&self.test)
+            .filter(|(_, test)| !**test)
+            .map(|((line, token), _)| (*line, token.as_str()))
     }
 
     /// Every path written, groups of a `use` spelled out.
@@ -383,14 +579,23 @@ impl Source {
         let mut index = 0;
         while index < tokens.len() {
             let follows = index > 0 && tokens[index - 1].1 == "::";
-            index = if is_word(tokens[index].1) && !follows { read_path(&tokens, index, &[], &mut found) } else { index + 1 };
+            index = if is_word(tokens[index].1) && !follows {
+                read_path(&tokens, index, &[], &mut found)
+            } else {
+                index + 1
+            };
         }
         found.into_iter()
     }
 }
 
 /// Reads the path at `index`, and says where it ends.
-fn read_path(tokens: &[(usize, &str)], mut index: usize, before: &[String], found: &mut Vec<(usize, Vec<String>)>) -> usize {
+fn read_path(
+    tokens: &[(usize, &str)],
+    mut index: usize,
+    before: &[String],
+    found: &mut Vec<(usize, Vec<String>)>,
+) -> usize {
     let mut path = before.to_vec();
     let line = tokens[index].0;
     loop {
@@ -399,7 +604,11 @@ fn read_path(tokens: &[(usize, &str)], mut index: usize, before: &[String], foun
             Some("{") => {
                 index += 1;
                 while index < tokens.len() && tokens[index].1 != "}" {
-                    index = if is_word(tokens[index].1) { read_path(tokens, index, &path, found) } else { index + 1 };
+                    index = if is_word(tokens[index].1) {
+                        read_path(tokens, index, &path, found)
+                    } else {
+                        index + 1
+                    };
                 }
                 return index + 1;
             }
@@ -428,9 +637,13 @@ fn blank(text: &str) -> String {
     let mut i = 0;
     while i < chars.len() {
         let end = if at(i) == '/' && at(i + 1) == '/' {
-            (i..chars.len()).find(|j| at(*j) == '\n').unwrap_or(chars.len())
+            (i..chars.len())
+                .find(|j| at(*j) == '\n')
+                .unwrap_or(chars.len())
         } else if at(i) == '/' && at(i + 1) == '*' {
-            (i + 2..chars.len()).find(|j| at(*j) == '*' && at(j + 1) == '/').map_or(chars.len(), |j| j + 2)
+            (i + 2..chars.len())
+                .find(|j| at(*j) == '*' && at(j + 1) == '/')
+                .map_or(chars.len(), |j| j + 2)
         } else if at(i) == 'r' && matches!(at(i + 1), '"' | '#') && !word_before(&chars, i) {
             raw_end(&chars, i)
         } else if at(i) == '"' {
@@ -440,7 +653,9 @@ fn blank(text: &str) -> String {
             }
             j + 1
         } else if at(i) == '\'' && (at(i + 1) == '\\' || at(i + 2) == '\'') {
-            (i + 2 + usize::from(at(i + 1) == '\\')..chars.len()).find(|j| at(*j) == '\'').map_or(chars.len(), |j| j + 1)
+            (i + 2 + usize::from(at(i + 1) == '\\')..chars.len())
+                .find(|j| at(*j) == '\'')
+                .map_or(chars.len(), |j| j + 1)
         } else {
             out.push(at(i));
             i += 1;
@@ -462,8 +677,18 @@ fn raw_end(chars: &[char], i: usize) -> usize {
     if chars.get(i + 1 + hashes) != Some(&'"') {
         return i + 1;
     }
-    let closes = |j: usize| chars[j] == '"' && chars[j + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes;
-    (i + 2 + hashes..chars.len()).find(|j| closes(*j)).map_or(chars.len(), |j| j + 1 + hashes)
+    let closes = |j: usize| {
+        chars[j] == '"'
+            && chars[j + 1..]
+                .iter()
+                .take(hashes)
+                .filter(|c| **c == '#')
+                .count()
+                == hashes
+    };
+    (i + 2 + hashes..chars.len())
+        .find(|j| closes(*j))
+        .map_or(chars.len(), |j| j + 1 + hashes)
 }
 
 /// Words, `::`, and every other sign alone.
@@ -472,7 +697,9 @@ fn tokens(code: &str) -> Vec<(usize, String)> {
     for (number, line) in code.lines().enumerate() {
         let mut rest = line.trim_start();
         while let Some(first) = rest.chars().next() {
-            let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let word = rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
             let length = if word > 0 {
                 word
             } else if rest.starts_with("::") {
@@ -490,7 +717,13 @@ fn tokens(code: &str) -> Vec<(usize, String)> {
 /// Which tokens belong to an item under `#[cfg(test)]`.
 fn tests(tokens: &[(usize, String)]) -> Vec<bool> {
     let mut test = vec![false; tokens.len()];
-    let begins = |i: usize| tokens[i..].iter().take(7).map(|t| t.1.as_str()).eq(["#", "[", "cfg", "(", "test", ")", "]"]);
+    let begins = |i: usize| {
+        tokens[i..]
+            .iter()
+            .take(7)
+            .map(|t| t.1.as_str())
+            .eq(["#", "[", "cfg", "(", "test", ")", "]"])
+    };
     let mut index = 0;
     while index < tokens.len() {
         if !begins(index) {

@@ -1,5 +1,9 @@
 //! The bundled fleet with random damage: whatever a file holds, the answer is a rendering or an error, never a panic, a hang or an abort.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what it needs")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what it needs"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,13 +33,20 @@ fn no_damage_makes_it_panic() {
         match everything(dir.path()) {
             Ok(()) => good += 1,
             Err(text) => {
-                assert!(!text.trim().is_empty(), "an error without a word, {} in round {round}", path.display());
+                assert!(
+                    !text.trim().is_empty(),
+                    "an error without a word, {} in round {round}",
+                    path.display()
+                );
                 bad += 1;
             }
         }
         write(dir.path(), path, &files[path]);
     }
-    assert!(good > 0 && bad > 0, "{good} good and {bad} bad: this damage tests nothing");
+    assert!(
+        good > 0 && bad > 0,
+        "{good} good and {bad} bad: this damage tests nothing"
+    );
     assert_eq!(everything(dir.path()), Ok(()));
 }
 
@@ -44,18 +55,35 @@ fn everything(dir: &Path) -> Result<(), String> {
     let fleet = fleet::load(dir).map_err(|e| format!("{e} {:?}", e.hint()))?;
     let renderer = Renderer::new(&fleet).map_err(|e| format!("{e} {:?}", e.hint()))?;
     for cluster in fleet.clusters.values() {
-        let rendered = renderer.render(&cluster.name).map_err(|e| format!("{e} {:?}", e.hint()))?;
-        let documents: Vec<_> = rendered.documents.iter().map(|d| d.document.clone()).collect();
+        let rendered = renderer
+            .render(&cluster.name)
+            .map_err(|e| format!("{e} {:?}", e.hint()))?;
+        let documents: Vec<_> = rendered
+            .documents
+            .iter()
+            .map(|d| d.document.clone())
+            .collect();
         let manifests = kops::read(&documents).map_err(|e| e.to_string())?;
-        DesiredCluster::new(&manifests, cluster.account.clone(), cluster.region.clone(), &BTreeMap::new()).map_err(|e| e.to_string())?;
+        DesiredCluster::new(
+            &manifests,
+            cluster.account.clone(),
+            cluster.region.clone(),
+            &BTreeMap::new(),
+        )
+        .map_err(|e| e.to_string())?;
     }
     Ok(())
 }
 
 fn bundled() -> BTreeMap<PathBuf, Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = BTreeMap::from([(PathBuf::from("fleet.yaml"), fs::read(root.join("fleet.yaml")).unwrap())]);
-    let mut folders = ["clusters", "vars", "templates", "snippets"].map(PathBuf::from).to_vec();
+    let mut files = BTreeMap::from([(
+        PathBuf::from("fleet.yaml"),
+        fs::read(root.join("fleet.yaml")).unwrap(),
+    )]);
+    let mut folders = ["clusters", "vars", "templates", "snippets"]
+        .map(PathBuf::from)
+        .to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root.join(&folder)).unwrap() {
             let path = folder.join(entry.unwrap().file_name());
@@ -70,7 +98,24 @@ fn bundled() -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 fn damaged(bytes: &[u8], chance: &mut Chance) -> Vec<u8> {
-    const WORDS: [&str; 16] = ["{{", "}}", "{%", "%}", ": ", "- ", "\n", "\t", "'", "\"", "|", "&a ", "*a", "\u{feff}", "9999999999999999999", "no"];
+    const WORDS: [&str; 16] = [
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        ": ",
+        "- ",
+        "\n",
+        "\t",
+        "'",
+        "\"",
+        "|",
+        "&a ",
+        "*a",
+        "\u{feff}",
+        "9999999999999999999",
+        "no",
+    ];
     let mut bytes = bytes.to_vec();
     for _ in 0..=chance.below(3) {
         let at = chance.below(bytes.len() + 1);

@@ -68,21 +68,40 @@ const WORDS: [&str; 40] = [
 
 fn values() -> Vec<Json> {
     let mut texts: Vec<String> = WORDS.iter().map(|w| (*w).to_owned()).collect();
-    texts.extend(WORDS.iter().flat_map(|w| [format!("{w}\n"), format!("a\n{w}\nb"), format!(" {w}"), format!("{w}:")]));
+    texts.extend(WORDS.iter().flat_map(|w| {
+        [
+            format!("{w}\n"),
+            format!("a\n{w}\nb"),
+            format!(" {w}"),
+            format!("{w}:"),
+        ]
+    }));
     // Always the same ones: a failure can be looked at again.
     let mut runner = TestRunner::deterministic();
-    for pattern in
-        [r#"[-yn0-9oxeE_:., a-c#'"\[\]{}&*!|>%@`~\t\n\\é\u{85}\u{2028}\u{feff}\u{1F600}]{0,14}"#, r"[0-9a-fxobeE_:.+TZ -]{1,10}", r"[ -~\n]{0,40}"]
-    {
+    for pattern in [
+        r#"[-yn0-9oxeE_:., a-c#'"\[\]{}&*!|>%@`~\t\n\\é\u{85}\u{2028}\u{feff}\u{1F600}]{0,14}"#,
+        r"[0-9a-fxobeE_:.+TZ -]{1,10}",
+        r"[ -~\n]{0,40}",
+    ] {
         let strategy = proptest::string::string_regex(pattern).unwrap();
         texts.extend((0..700).map(|_| strategy.new_tree(&mut runner).unwrap().current()));
     }
-    let forms = |text: &String| [json!(text), json!({"k": text}), json!([text, [text]]), json!({text.clone(): {"k": [{"a": text}]}})];
+    let forms = |text: &String| {
+        [
+            json!(text),
+            json!({"k": text}),
+            json!([text, [text]]),
+            json!({text.clone(): {"k": [{"a": text}]}}),
+        ]
+    };
     texts.iter().flat_map(forms).collect()
 }
 
 fn has_pyyaml() -> bool {
-    let check = Command::new("python3").args(["-c", "import yaml"]).stderr(Stdio::null()).status();
+    let check = Command::new("python3")
+        .args(["-c", "import yaml"])
+        .stderr(Stdio::null())
+        .status();
     check.is_ok_and(|status| status.success())
 }
 
@@ -90,13 +109,28 @@ fn has_pyyaml() -> bool {
 fn pyyaml_reads_what_we_write() {
     if !has_pyyaml() {
         // Past the harness, which keeps what a passing test prints to itself.
-        std::io::stderr().write_all(b"skipped: no PyYAML\n").unwrap();
+        std::io::stderr()
+            .write_all(b"skipped: no PyYAML\n")
+            .unwrap();
         return;
     }
-    let batch: Vec<Json> = values().into_iter().map(|value| json!([value, emit(&value)])).collect();
-    let mut python = Command::new("python3").args(["-c", PROGRAM]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let batch: Vec<Json> = values()
+        .into_iter()
+        .map(|value| json!([value, emit(&value)]))
+        .collect();
+    let mut python = Command::new("python3")
+        .args(["-c", PROGRAM])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     // Python reads everything before it writes anything, so this cannot wait for itself.
-    python.stdin.take().unwrap().write_all(Json::Array(batch).to_string().as_bytes()).unwrap();
+    python
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(Json::Array(batch).to_string().as_bytes())
+        .unwrap();
     let output = python.wait_with_output().unwrap();
     assert!(output.status.success());
     let wrong = String::from_utf8(output.stdout).unwrap();

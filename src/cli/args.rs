@@ -12,10 +12,21 @@ use crate::model::{ClusterName, Span, StageName};
 /// Exit codes: 0 done or no changes, 1 error, 2 changes, 3 a rollout waits for a person or time, 4 a rollout failed and was
 /// rolled back, 5 a rollout is stuck and a person must act.
 #[derive(Debug, Parser)]
-#[command(name = "kfleet", version, max_term_width = 120, arg_required_else_help = true)]
+#[command(
+    name = "kfleet",
+    version,
+    max_term_width = 120,
+    arg_required_else_help = true
+)]
 pub(super) struct Arguments {
     /// The fleet's folder.
-    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".", global = true)]
+    #[arg(
+        short = 'C',
+        long = "directory",
+        value_name = "DIR",
+        default_value = ".",
+        global = true
+    )]
     pub(super) directory: PathBuf,
     /// The cloud to look at and to act on.
     #[arg(long, value_enum, env = "KFLEET_CLOUD", global = true)]
@@ -36,7 +47,13 @@ pub(super) struct Arguments {
     #[arg(short, long, global = true)]
     pub(super) verbose: bool,
     /// Between two looks at a cloud while something is under way, instead of ten seconds.
-    #[arg(long, value_name = "TIME", env = "KFLEET_POLL", hide = true, global = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "KFLEET_POLL",
+        hide = true,
+        global = true
+    )]
     pub(super) poll: Option<Span>,
     #[command(subcommand)]
     pub(super) command: Command,
@@ -198,7 +215,11 @@ pub(super) struct Selection {
     #[arg(long)]
     pub(super) hooks: bool,
     /// Order a fault of the simulated account, e.g. `sick-image:IMAGE`, `no-capacity:GROUP`, `throttle:7` (repeatable).
-    #[arg(long = "fault", value_name = "FAULT", help_heading = "Simulated account")]
+    #[arg(
+        long = "fault",
+        value_name = "FAULT",
+        help_heading = "Simulated account"
+    )]
     pub(super) faults: Vec<String>,
     /// Play a scenario on the simulated account: faults and acts with their times, from a YAML file.
     #[arg(long, value_name = "FILE", help_heading = "Simulated account")]
@@ -318,7 +339,11 @@ pub(super) struct DriveArguments {
     #[command(flatten)]
     pub(super) pace: Pace,
     /// Order a fault of the simulated account (repeatable).
-    #[arg(long = "fault", value_name = "FAULT", help_heading = "Simulated account")]
+    #[arg(
+        long = "fault",
+        value_name = "FAULT",
+        help_heading = "Simulated account"
+    )]
     pub(super) faults: Vec<String>,
     /// Play a scenario on the simulated account: faults and acts with their times, from a YAML file.
     #[arg(long, value_name = "FILE", help_heading = "Simulated account")]
@@ -360,7 +385,11 @@ pub(super) struct RollbackArguments {
     #[arg(long)]
     pub(super) allow_retire: bool,
     /// Order a fault of the simulated account (repeatable).
-    #[arg(long = "fault", value_name = "FAULT", help_heading = "Simulated account")]
+    #[arg(
+        long = "fault",
+        value_name = "FAULT",
+        help_heading = "Simulated account"
+    )]
     pub(super) faults: Vec<String>,
 }
 

@@ -29,9 +29,16 @@ struct Remote {
 
 /// The leases of this process on the objects under that URL.
 pub(super) fn leases(url: &str, owner: String, reach: &Reach) -> Result<Leases, Failure> {
-    let remote = objects(url, reach).map_err(|why| Failure::new(format!("the store {url} cannot be used: {why}")))?;
-    let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string();
-    let token = digest_of(&(&owner, std::process::id(), nanoseconds)).short().to_owned();
+    let remote = objects(url, reach)
+        .map_err(|why| Failure::new(format!("the store {url} cannot be used: {why}")))?;
+    let nanoseconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos()
+        .to_string();
+    let token = digest_of(&(&owner, std::process::id(), nanoseconds))
+        .short()
+        .to_owned();
     Ok(Leases::new(remote, ticks(), Terms::default(), owner, token))
 }
 
@@ -59,9 +66,14 @@ impl Remote {
         let (ready, answer) = mpsc::channel();
         let whole = url.to_owned();
         std::thread::spawn(move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            let runtime = match tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            {
                 Ok(runtime) => runtime,
-                Err(e) => return drop(ready.send(Err(format!("the async runtime does not start: {e}")))),
+                Err(e) => {
+                    return drop(ready.send(Err(format!("the async runtime does not start: {e}"))));
+                }
             };
             runtime.block_on(async move {
                 let bucket = match Bucket::connect(&whole, &reach).await {
@@ -75,18 +87,30 @@ impl Remote {
             });
         });
         match answer.recv() {
-            Ok(Ok(())) => Ok(Remote { url: url.trim_end_matches('/').to_owned(), jobs }),
+            Ok(Ok(())) => Ok(Remote {
+                url: url.trim_end_matches('/').to_owned(),
+                jobs,
+            }),
             Ok(Err(why)) => Err(why),
             Err(_) => Err("its thread has ended".into()),
         }
     }
 
-    fn ask<T, F>(&self, doing: &'static str, key: &str, work: impl FnOnce(Bucket) -> F + Send + 'static) -> Result<T, ObjectError>
+    fn ask<T, F>(
+        &self,
+        doing: &'static str,
+        key: &str,
+        work: impl FnOnce(Bucket) -> F + Send + 'static,
+    ) -> Result<T, ObjectError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, BucketError>> + Send + 'static,
     {
-        let gone = || ObjectError::NoAnswer { doing, place: self.place_of(key), message: "the connection has ended".into() };
+        let gone = || ObjectError::NoAnswer {
+            doing,
+            place: self.place_of(key),
+            message: "the connection has ended".into(),
+        };
         let (done, answer) = mpsc::channel();
         let job: Job = Box::new(move |bucket| {
             let work = work(bucket);
@@ -95,7 +119,9 @@ impl Remote {
         });
         self.jobs.send(job).map_err(|_| gone())?;
         // The SDK's own limits end every call; this one is for what they do not see.
-        let answer = answer.recv_timeout(Duration::from_secs(120)).map_err(|_| gone())?;
+        let answer = answer
+            .recv_timeout(Duration::from_secs(120))
+            .map_err(|_| gone())?;
         answer.map_err(|e| object_error(doing, self.place_of(key), e))
     }
 
@@ -116,38 +142,53 @@ impl Objects for Remote {
 
     fn put(&self, key: &str, bytes: &[u8], condition: &Condition) -> Result<Put, ObjectError> {
         let (name, bytes, condition) = (key.to_owned(), bytes.to_vec(), condition.clone());
-        self.ask("write", key, |bucket| async move { bucket.put(&name, bytes, &condition).await })
+        self.ask("write", key, |bucket| async move {
+            bucket.put(&name, bytes, &condition).await
+        })
     }
 
     fn delete(&self, key: &str) -> Result<(), ObjectError> {
         let name = key.to_owned();
-        self.ask("remove", key, |bucket| async move { bucket.delete(&name).await })
+        self.ask(
+            "remove",
+            key,
+            |bucket| async move { bucket.delete(&name).await },
+        )
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, ObjectError> {
         let name = folder.to_owned();
-        self.ask("list", folder, |bucket| async move { bucket.children(&name).await })
+        self.ask("list", folder, |bucket| async move {
+            bucket.children(&name).await
+        })
     }
 
     fn get_all(&self, keys: &[String]) -> Result<Vec<Option<Object>>, ObjectError> {
         let mut all = Vec::with_capacity(keys.len());
         for some in keys.chunks(AT_ONCE) {
             let names = some.to_vec();
-            let found = self.ask("read", some.first().map_or("", String::as_str), |bucket| async move {
-                let one = |name: String| {
-                    tokio::spawn({
-                        let bucket = bucket.clone();
-                        async move { bucket.get(&name).await }
-                    })
-                };
-                let tasks: Vec<_> = names.into_iter().map(one).collect();
-                let mut found = Vec::with_capacity(tasks.len());
-                for task in tasks {
-                    let ended = |e: tokio::task::JoinError| BucketError::NoAnswer { subject: "s3".into(), message: e.to_string() };
-                    found.push(task.await.map_err(ended)??);
-                }
-                Ok(found)
-            })?;
+            let found = self.ask(
+                "read",
+                some.first().map_or("", String::as_str),
+                |bucket| async move {
+                    let one = |name: String| {
+                        tokio::spawn({
+                            let bucket = bucket.clone();
+                            async move { bucket.get(&name).await }
+                        })
+                    };
+                    let tasks: Vec<_> = names.into_iter().map(one).collect();
+                    let mut found = Vec::with_capacity(tasks.len());
+                    for task in tasks {
+                        let ended = |e: tokio::task::JoinError| BucketError::NoAnswer {
+                            subject: "s3".into(),
+                            message: e.to_string(),
+                        };
+                        found.push(task.await.map_err(ended)??);
+                    }
+                    Ok(found)
+                },
+            )?;
             all.extend(found);
         }
         Ok(all)
@@ -156,9 +197,34 @@ impl Objects for Remote {
 
 fn object_error(doing: &'static str, place: String, error: BucketError) -> ObjectError {
     match error {
-        BucketError::NoBucket(url) => ObjectError::Refused { doing, place, message: format!("`{url}` is no bucket") },
-        BucketError::Refused { subject: _, message } => ObjectError::Refused { doing, place, message },
-        BucketError::Credentials { subject: _, message } => ObjectError::Credentials { doing, place, message },
-        BucketError::NoAnswer { subject: _, message } => ObjectError::NoAnswer { doing, place, message },
+        BucketError::NoBucket(url) => ObjectError::Refused {
+            doing,
+            place,
+            message: format!("`{url}` is no bucket"),
+        },
+        BucketError::Refused {
+            subject: _,
+            message,
+        } => ObjectError::Refused {
+            doing,
+            place,
+            message,
+        },
+        BucketError::Credentials {
+            subject: _,
+            message,
+        } => ObjectError::Credentials {
+            doing,
+            place,
+            message,
+        },
+        BucketError::NoAnswer {
+            subject: _,
+            message,
+        } => ObjectError::NoAnswer {
+            doing,
+            place,
+            message,
+        },
     }
 }

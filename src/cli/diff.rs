@@ -13,15 +13,28 @@ use crate::report::{self, Compared, Style};
 /// What the files on disk are called.
 const WORKING_TREE: &str = "the working tree";
 
-pub(super) fn run(arguments: &Arguments, command: &DiffArguments, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    command: &DiffArguments,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let format = arguments.format.unwrap_or(Format::Text);
     if matches!(format, Format::Jsonl | Format::Yaml) {
         return Err(Failure::new("`diff` prints `text`, `json` or `markdown`"));
     }
     let repository = Repository::of(&arguments.directory)?;
     let since = repository.revision(&command.since)?;
-    let until = command.until.as_ref().map(|name| repository.revision(name)).transpose()?;
-    let compared = Compared { since: since.label(), until: until.as_ref().map_or_else(|| WORKING_TREE.into(), |r| r.label()) };
+    let until = command
+        .until
+        .as_ref()
+        .map(|name| repository.revision(name))
+        .transpose()?;
+    let compared = Compared {
+        since: since.label(),
+        until: until
+            .as_ref()
+            .map_or_else(|| WORKING_TREE.into(), |r| r.label()),
+    };
     let before = side(&repository.checkout(&since)?, &compared.since)?;
     let after = match &until {
         Some(revision) => side(&repository.checkout(revision)?, &compared.until)?,
@@ -29,46 +42,93 @@ pub(super) fn run(arguments: &Arguments, command: &DiffArguments, output: &Outpu
     };
     // Only what is new is worth a warning: what was there before is no news of this change.
     let known: Vec<&String> = before.warnings().collect();
-    after.warnings().filter(|w| !known.contains(w)).for_each(|w| output.story(&format!("warning: {w}")));
+    after
+        .warnings()
+        .filter(|w| !known.contains(w))
+        .for_each(|w| output.story(&format!("warning: {w}")));
     let impact = impact(&versions(&before), &versions(&after));
     let stages = stages(&before, &after);
     match format {
         Format::Json => output.result(&report::diff_json(&impact, &compared))?,
         Format::Markdown => output.result(&report::diff_markdown(&impact, &stages, &compared))?,
         Format::Text | Format::Jsonl | Format::Yaml => {
-            let style = Style { colour: output.colour(), full: arguments.verbose };
+            let style = Style {
+                colour: output.colour(),
+                full: arguments.verbose,
+            };
             output.result(&report::diff_text(&impact, &stages, &compared, style))?;
         }
     }
-    Ok(if impact.is_empty() { Exit::Good } else { Exit::Changes })
+    Ok(if impact.is_empty() {
+        Exit::Good
+    } else {
+        Exit::Changes
+    })
 }
 
 fn side(checkout: &Checkout, label: &str) -> Result<PreparedFleet, Failure> {
     prepare_with_trees(checkout.folder()).map_err(|e| {
         // The folder is ours and gone when somebody reads this.
-        let text = e.text.replace(&format!("{}: ", checkout.folder().display()), "");
-        of_side(Failure { text, hints: e.hints }, label)
+        let text = e
+            .text
+            .replace(&format!("{}: ", checkout.folder().display()), "");
+        of_side(
+            Failure {
+                text,
+                hints: e.hints,
+            },
+            label,
+        )
     })
 }
 
 fn of_side(failure: Failure, label: &str) -> Failure {
-    Failure::new(format!("the fleet of {label} does not render:\n{}", failure.text)).hints(failure.hints)
+    Failure::new(format!(
+        "the fleet of {label} does not render:\n{}",
+        failure.text
+    ))
+    .hints(failure.hints)
 }
 
 fn versions(prepared: &PreparedFleet) -> Side<'_> {
-    let version = |name, p| prepared.fleet.clusters.get(name).map(|cluster| version(cluster, p));
-    let clusters = prepared.clusters.iter().filter_map(|(name, p)| Some((name.clone(), version(name, p)?))).collect();
-    Side { settings: &prepared.fleet.settings, clusters }
+    let version = |name, p| {
+        prepared
+            .fleet
+            .clusters
+            .get(name)
+            .map(|cluster| version(cluster, p))
+    };
+    let clusters = prepared
+        .clusters
+        .iter()
+        .filter_map(|(name, p)| Some((name.clone(), version(name, p)?)))
+        .collect();
+    Side {
+        settings: &prepared.fleet.settings,
+        clusters,
+    }
 }
 
-fn version<'a>(cluster: &'a crate::fleet::Cluster, prepared: &'a super::pipeline::Prepared) -> Version<'a> {
-    Version { cluster, rendered: &prepared.rendered, desired: &prepared.desired }
+fn version<'a>(
+    cluster: &'a crate::fleet::Cluster,
+    prepared: &'a super::pipeline::Prepared,
+) -> Version<'a> {
+    Version {
+        cluster,
+        rendered: &prepared.rendered,
+        desired: &prepared.desired,
+    }
 }
 
 /// The stages of the new version; what only the old one had comes last.
 fn stages(before: &PreparedFleet, after: &PreparedFleet) -> Vec<Stage> {
     let mut stages = after.fleet.settings.stages.clone();
-    let old = before.fleet.settings.stages.iter().filter(|s| after.fleet.settings.stages.iter().all(|n| n.name != s.name));
+    let old = before
+        .fleet
+        .settings
+        .stages
+        .iter()
+        .filter(|s| after.fleet.settings.stages.iter().all(|n| n.name != s.name));
     stages.extend(old.cloned());
     stages
 }

@@ -12,7 +12,12 @@ use crate::model::{ClusterName, Live};
 use crate::run::{StateStore, documents};
 
 /// The live state of these clusters: groups, nodes, and what kops has stored.
-pub(super) async fn sight(fleet: &Fleet, world: &World, places: &[Place], output: &Output) -> Result<Live, Failure> {
+pub(super) async fn sight(
+    fleet: &Fleet,
+    world: &World,
+    places: &[Place],
+    output: &Output,
+) -> Result<Live, Failure> {
     let mut live = world.patient_look(places, output).await?;
     for (name, stored) in documents(stores(fleet, world, places).await).await {
         if let Some(cluster) = live.clusters.get_mut(&name) {
@@ -23,18 +28,29 @@ pub(super) async fn sight(fleet: &Fleet, world: &World, places: &[Place], output
 }
 
 /// The stores to ask, each opened once.
-async fn stores(fleet: &Fleet, world: &World, places: &[Place]) -> BTreeMap<ClusterName, Arc<StateStore>> {
+async fn stores(
+    fleet: &Fleet,
+    world: &World,
+    places: &[Place],
+) -> BTreeMap<ClusterName, Arc<StateStore>> {
     // A bucket answers each role by itself.
-    let mut open: BTreeMap<(&fleet::StateStore, Option<&String>), Arc<StateStore>> = BTreeMap::new();
+    let mut open: BTreeMap<(&fleet::StateStore, Option<&String>), Arc<StateStore>> =
+        BTreeMap::new();
     let mut stores = BTreeMap::new();
     for place in places {
-        let Some(cluster) = fleet.clusters.get(&place.cluster) else { continue };
-        let Some(wanted) = cluster.state_store.as_ref() else { continue };
+        let Some(cluster) = fleet.clusters.get(&place.cluster) else {
+            continue;
+        };
+        let Some(wanted) = cluster.state_store.as_ref() else {
+            continue;
+        };
         let key = (wanted, cluster.role_arn.as_ref());
         let store = match open.get(&key) {
             Some(store) => Arc::clone(store),
             None => {
-                let Some(store) = opened(wanted, place, world).await else { continue };
+                let Some(store) = opened(wanted, place, world).await else {
+                    continue;
+                };
                 Arc::clone(open.entry(key).or_insert(Arc::new(store)))
             }
         };
@@ -46,16 +62,22 @@ async fn stores(fleet: &Fleet, world: &World, places: &[Place]) -> BTreeMap<Clus
 /// None: the store is not to be asked. A simulated account has nothing to do with a real bucket.
 async fn opened(
     store: &fleet::StateStore,
-    #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only AWS has buckets"))] place: &Place,
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(unused_variables, reason = "only AWS has buckets")
+    )]
+    place: &Place,
     world: &World,
 ) -> Option<StateStore> {
     match (store, world) {
         (fleet::StateStore::Folder(path), _) => Some(StateStore::Folder(path.clone())),
         (fleet::StateStore::Bucket(_), World::Local(_)) => None,
         #[cfg(feature = "aws")]
-        (fleet::StateStore::Bucket(url), World::Aws(real)) => Some(match real.cloud.bucket(place, url).await {
-            Ok(bucket) => StateStore::Bucket(bucket),
-            Err(error) => StateStore::Unreadable(error.to_string()),
-        }),
+        (fleet::StateStore::Bucket(url), World::Aws(real)) => {
+            Some(match real.cloud.bucket(place, url).await {
+                Ok(bucket) => StateStore::Bucket(bucket),
+                Err(error) => StateStore::Unreadable(error.to_string()),
+            })
+        }
     }
 }

@@ -13,22 +13,38 @@ use crate::render::{Rendered, RenderedDocument, Renderer};
 use crate::report::{self, DocumentStory, Input, Replaced, ValueStory, WrittenLine};
 use crate::yaml::{self, Schema};
 
-pub(super) fn run(arguments: &Arguments, command: &ExplainArguments, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    command: &ExplainArguments,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let machine = match arguments.format.unwrap_or(Format::Text) {
         Format::Text => false,
         Format::Json => true,
-        Format::Jsonl | Format::Yaml | Format::Markdown => return Err(Failure::new("`explain` prints `text` or `json`")),
+        Format::Jsonl | Format::Yaml | Format::Markdown => {
+            return Err(Failure::new("`explain` prints `text` or `json`"));
+        }
     };
     let fleet = fleet::load(&arguments.directory)?;
     let Some(cluster) = fleet.clusters.get(&command.cluster) else {
-        let near = closest(command.cluster.as_str(), fleet.clusters.keys().map(|c| c.as_str()));
+        let near = closest(
+            command.cluster.as_str(),
+            fleet.clusters.keys().map(|c| c.as_str()),
+        );
         let hint = near.map(|n| format!("did you mean `{n}`?"));
-        return Err(Failure::new(format!("the fleet has no cluster `{}`", command.cluster)).hints(hint));
+        return Err(
+            Failure::new(format!("the fleet has no cluster `{}`", command.cluster)).hints(hint),
+        );
     };
     let renderer = Renderer::new(&fleet)?;
     let rendered = renderer.render(&cluster.name)?;
     let file = format!("rendered/{}/manifests.yaml", cluster.name);
-    let scene = Scene { fleet: &fleet, cluster, renderer: &renderer, rendered: &rendered };
+    let scene = Scene {
+        fleet: &fleet,
+        cluster,
+        renderer: &renderer,
+        rendered: &rendered,
+    };
     let (text, value) = match (&command.path, &command.doc) {
         (_, Some(document)) => {
             let story = scene.document(document)?;
@@ -38,10 +54,14 @@ pub(super) fn run(arguments: &Arguments, command: &ExplainArguments, output: &Ou
             let stories = scene.values(path)?;
             (report::values_text(&stories, &file), json(&stories))
         }
-        (None, None) => return Err(Failure::new("nothing to explain").hint("name a var, or a document with --doc KIND/NAME")),
+        (None, None) => {
+            return Err(Failure::new("nothing to explain")
+                .hint("name a var, or a document with --doc KIND/NAME"));
+        }
     };
     if machine {
-        let value = json!({"version": 1, "cluster": cluster.name, "rendered": file, "explained": value});
+        let value =
+            json!({"version": 1, "cluster": cluster.name, "rendered": file, "explained": value});
         output.result(&format!("{value:#}\n"))?;
     } else {
         output.result(&text)?;
@@ -77,7 +97,10 @@ impl Scene<'_> {
 
     fn story(&self, leaf: &Leaf<'_>) -> Result<ValueStory, Failure> {
         let Leaf { path, value, .. } = leaf;
-        let replaced = leaf.replaced().map(|o| Replaced { value: o.value.clone(), set_in: o.origin.to_string() });
+        let replaced = leaf.replaced().map(|o| Replaced {
+            value: o.value.clone(),
+            set_in: o.origin.to_string(),
+        });
         Ok(ValueStory {
             path: path.clone(),
             value: value.to_json(),
@@ -90,20 +113,42 @@ impl Scene<'_> {
 
     /// The templates of this cluster that read `path`, and the snippets.
     fn readers(&self, path: &str) -> Vec<String> {
-        let others: BTreeSet<&String> =
-            self.fleet.templates.iter().filter(|(n, _)| !self.cluster.templates.contains(n)).map(|(_, s)| &s.path).collect();
-        self.renderer.readers(path).into_iter().filter(|r| !others.contains(r)).collect()
+        let others: BTreeSet<&String> = self
+            .fleet
+            .templates
+            .iter()
+            .filter(|(n, _)| !self.cluster.templates.contains(n))
+            .map(|(_, s)| &s.path)
+            .collect();
+        self.renderer
+            .readers(path)
+            .into_iter()
+            .filter(|r| !others.contains(r))
+            .collect()
     }
 
     fn writes(&self, path: &str) -> Result<Vec<WrittenLine>, Failure> {
-        let numbers: BTreeSet<u32> = self.renderer.lines_of_var(self.rendered, path)?.into_iter().collect();
-        let lines = (1..).zip(self.rendered.text.lines()).filter(|(n, _)| numbers.contains(n));
-        Ok(lines.map(|(line, text)| WrittenLine { line, text: text.to_owned() }).collect())
+        let numbers: BTreeSet<u32> = self
+            .renderer
+            .lines_of_var(self.rendered, path)?
+            .into_iter()
+            .collect();
+        let lines = (1..)
+            .zip(self.rendered.text.lines())
+            .filter(|(n, _)| numbers.contains(n));
+        Ok(lines
+            .map(|(line, text)| WrittenLine {
+                line,
+                text: text.to_owned(),
+            })
+            .collect())
     }
 
     /// What templates find under `cluster`: it comes from the cluster's own file.
     fn fact(&self, path: &str) -> Result<Option<ValueStory>, Failure> {
-        let Some(key) = path.strip_prefix("cluster.") else { return Ok(None) };
+        let Some(key) = path.strip_prefix("cluster.") else {
+            return Ok(None);
+        };
         let cluster = self.cluster;
         let value = match key {
             "name" => cluster.name.as_str(),
@@ -111,16 +156,22 @@ impl Scene<'_> {
             "account" => cluster.account.as_str(),
             "region" => cluster.region.as_str(),
             _ => {
-                let near = closest(key, ["name", "environment", "account", "region"]).map(|n| format!("did you mean `cluster.{n}`?"));
+                let near = closest(key, ["name", "environment", "account", "region"])
+                    .map(|n| format!("did you mean `cluster.{n}`?"));
                 return Err(Failure::new(format!("a cluster has no `{key}`")).hints(near));
             }
         };
         let text = std::fs::read_to_string(self.fleet.root.join(&cluster.file)).unwrap_or_default();
-        let line = yaml::parse_one(&text, Schema::Core).ok().and_then(|node| node.get(key).map(|n| n.pos.line));
+        let line = yaml::parse_one(&text, Schema::Core)
+            .ok()
+            .and_then(|node| node.get(key).map(|n| n.pos.line));
         Ok(Some(ValueStory {
             path: path.to_owned(),
             value: value.into(),
-            set_in: line.map_or_else(|| cluster.file.clone(), |line| format!("{}:{line}", cluster.file)),
+            set_in: line.map_or_else(
+                || cluster.file.clone(),
+                |line| format!("{}:{line}", cluster.file),
+            ),
             overrode: Vec::new(),
             read_by: self.readers(path),
             writes: self.writes(path)?,
@@ -135,20 +186,39 @@ impl Scene<'_> {
         let near = closest(rest.split('.').next().unwrap_or(rest), keys.iter().copied());
         match (near, keys.as_slice()) {
             (Some(near), _) => failure.hint(format!("did you mean `{before}{near}`?")),
-            (None, []) => failure.hint(format!("`{}` is one value, set as a whole: explain that", before.trim_end_matches('.'))),
+            (None, []) => failure.hint(format!(
+                "`{}` is one value, set as a whole: explain that",
+                before.trim_end_matches('.')
+            )),
             (None, keys) => failure.hint(format!("there are {}", keys.join(", "))),
         }
     }
 
     fn document(&self, name: &str) -> Result<DocumentStory, Failure> {
         let all = &self.rendered.documents;
-        let Some(document) = all.iter().find(|d| key(d) == name || format!("{}/{}", d.kind, d.name) == name) else {
+        let Some(document) = all
+            .iter()
+            .find(|d| key(d) == name || format!("{}/{}", d.kind, d.name) == name)
+        else {
             let keys: Vec<String> = all.iter().map(key).collect();
-            let near = closest(name, keys.iter().map(String::as_str)).map(|n| format!("did you mean `{n}`?"));
+            let near = closest(name, keys.iter().map(String::as_str))
+                .map(|n| format!("did you mean `{n}`?"));
             let hint = near.unwrap_or_else(|| format!("there are {}", keys.join(", ")));
-            return Err(Failure::new(format!("{} has no document `{name}`", self.cluster.name)).hint(hint));
+            return Err(
+                Failure::new(format!("{} has no document `{name}`", self.cluster.name)).hint(hint),
+            );
         };
-        let line = |at: usize| u32::try_from(self.rendered.text.get(..at).unwrap_or_default().matches('\n').count()).unwrap_or(u32::MAX);
+        let line = |at: usize| {
+            u32::try_from(
+                self.rendered
+                    .text
+                    .get(..at)
+                    .unwrap_or_default()
+                    .matches('\n')
+                    .count(),
+            )
+            .unwrap_or(u32::MAX)
+        };
         let range = &document.text_range;
         let snippets = self.snippets(document);
         Ok(DocumentStory {
@@ -165,25 +235,47 @@ impl Scene<'_> {
         let merged = self.cluster.vars.merged();
         let mut leaves = Vec::new();
         collect(Leaf::new("", &merged), &mut leaves);
-        let depends = |leaf: &Leaf<'_>| match self.with(|fleet| change_var(fleet, self.cluster, leaf)) {
-            Some(other) => self.differs(document, &other),
-            // Nothing can be rendered with another value: whoever reads it depends on it.
-            None => self.renderer.readers(&leaf.path).iter().any(|r| *r == document.template || snippets.contains(r)),
-        };
+        let depends =
+            |leaf: &Leaf<'_>| match self.with(|fleet| change_var(fleet, self.cluster, leaf)) {
+                Some(other) => self.differs(document, &other),
+                // Nothing can be rendered with another value: whoever reads it depends on it.
+                None => self
+                    .renderer
+                    .readers(&leaf.path)
+                    .iter()
+                    .any(|r| *r == document.template || snippets.contains(r)),
+            };
         let found = leaves.into_iter().filter(depends);
-        found.map(|leaf| Input { path: leaf.path, set_in: leaf.value.origin.to_string() }).collect()
+        found
+            .map(|leaf| Input {
+                path: leaf.path,
+                set_in: leaf.value.origin.to_string(),
+            })
+            .collect()
     }
 
     /// The snippets without which the document would be another one.
     fn snippets(&self, document: &RenderedDocument) -> Vec<String> {
-        let template = self.fleet.templates.values().find(|s| s.path == document.template);
+        let template = self
+            .fleet
+            .templates
+            .values()
+            .find(|s| s.path == document.template);
         // What breaks when it changes is used, and by this template when it says the name.
-        let says = |file: &str| template.is_some_and(|t| t.text.contains(file.split('.').next().unwrap_or(file)));
-        let depends = |name: &str, source: &Source| match self.with(|fleet| change_snippet(fleet, name)) {
-            Some(other) => self.differs(document, &other),
-            None => says(source.path.rsplit('/').next().unwrap_or_default()),
+        let says = |file: &str| {
+            template.is_some_and(|t| t.text.contains(file.split('.').next().unwrap_or(file)))
         };
-        self.fleet.snippets.iter().filter(|(name, source)| depends(name, source)).map(|(_, source)| source.path.clone()).collect()
+        let depends =
+            |name: &str, source: &Source| match self.with(|fleet| change_snippet(fleet, name)) {
+                Some(other) => self.differs(document, &other),
+                None => says(source.path.rsplit('/').next().unwrap_or_default()),
+            };
+        self.fleet
+            .snippets
+            .iter()
+            .filter(|(name, source)| depends(name, source))
+            .map(|(_, source)| source.path.clone())
+            .collect()
     }
 
     fn differs(&self, document: &RenderedDocument, other: &Rendered) -> bool {
@@ -196,12 +288,18 @@ impl Scene<'_> {
     fn with(&self, change: impl FnOnce(&mut Fleet)) -> Option<Rendered> {
         let mut fleet = self.fleet.clone();
         change(&mut fleet);
-        Renderer::new(&fleet).and_then(|r| r.render(&self.cluster.name)).ok()
+        Renderer::new(&fleet)
+            .and_then(|r| r.render(&self.cluster.name))
+            .ok()
     }
 }
 
 fn key(document: &RenderedDocument) -> String {
-    let parts = [Some(document.kind.as_str()), document.namespace.as_deref(), Some(document.name.as_str())];
+    let parts = [
+        Some(document.kind.as_str()),
+        document.namespace.as_deref(),
+        Some(document.name.as_str()),
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
@@ -216,18 +314,41 @@ struct Leaf<'v> {
 
 impl<'v> Leaf<'v> {
     fn new(path: &str, value: &'v MergedValue) -> Self {
-        Leaf { path: path.to_owned(), keys: Vec::new(), value, around: Vec::new() }
+        Leaf {
+            path: path.to_owned(),
+            keys: Vec::new(),
+            value,
+            around: Vec::new(),
+        }
     }
 
     fn below(&self, key: &'v str, value: &'v MergedValue) -> Self {
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        let around = self.around.iter().copied().chain(&self.value.overrode).collect();
-        Leaf { path, keys: self.keys.iter().copied().chain([key]).collect(), value, around }
+        let path = if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        };
+        let around = self
+            .around
+            .iter()
+            .copied()
+            .chain(&self.value.overrode)
+            .collect();
+        Leaf {
+            path,
+            keys: self.keys.iter().copied().chain([key]).collect(),
+            value,
+            around,
+        }
     }
 
     /// What it replaced, the nearest first.
     fn replaced(&self) -> impl Iterator<Item = &'v Overridden> {
-        self.value.overrode.iter().rev().chain(self.around.iter().copied().rev())
+        self.value
+            .overrode
+            .iter()
+            .rev()
+            .chain(self.around.iter().copied().rev())
     }
 }
 
@@ -238,7 +359,12 @@ fn find<'v>(at: &'v MergedValue, path: &str) -> Result<&'v MergedValue, (usize, 
     }
     let mut farthest = (0, at);
     for (dot, _) in path.match_indices('.') {
-        let (Some(next), Some(rest)) = (path.get(..dot).and_then(|key| at.get(key)), path.get(dot + 1..)) else { continue };
+        let (Some(next), Some(rest)) = (
+            path.get(..dot).and_then(|key| at.get(key)),
+            path.get(dot + 1..),
+        ) else {
+            continue;
+        };
         match find(next, rest) {
             Ok(value) => return Ok(value),
             Err((walked, value)) => farthest = (dot + 1 + walked, value),
@@ -251,15 +377,26 @@ fn find<'v>(at: &'v MergedValue, path: &str) -> Result<&'v MergedValue, (usize, 
 fn collect<'v>(from: Leaf<'v>, into: &mut Vec<Leaf<'v>>) {
     match from.value.entries() {
         [] => into.push(from),
-        entries => entries.iter().for_each(|(key, value)| collect(from.below(key, value), into)),
+        entries => entries
+            .iter()
+            .for_each(|(key, value)| collect(from.below(key, value), into)),
     }
 }
 
 /// A layer over all others, with another value of the same type.
 fn change_var(fleet: &mut Fleet, cluster: &Cluster, leaf: &Leaf<'_>) {
-    let value = leaf.keys.iter().rev().fold(other(&leaf.value.to_json()), |value, key| json!({*key: value}));
-    if let (Some(cluster), Ok(node)) = (fleet.clusters.get_mut(&cluster.name), yaml::parse_one(&yaml::emit(&value), Schema::Core)) {
-        cluster.vars.layers.push(Layer { path: "changed".into(), node });
+    let value = leaf.keys.iter().rev().fold(
+        other(&leaf.value.to_json()),
+        |value, key| json!({*key: value}),
+    );
+    if let (Some(cluster), Ok(node)) = (
+        fleet.clusters.get_mut(&cluster.name),
+        yaml::parse_one(&yaml::emit(&value), Schema::Core),
+    ) {
+        cluster.vars.layers.push(Layer {
+            path: "changed".into(),
+            node,
+        });
     }
 }
 
@@ -267,7 +404,9 @@ fn other(value: &Json) -> Json {
     match value {
         Json::Null => json!("changed"),
         Json::Bool(b) => json!(!b),
-        Json::Number(n) => n.as_i64().map_or_else(|| json!(0), |n| json!(n.wrapping_add(1))),
+        Json::Number(n) => n
+            .as_i64()
+            .map_or_else(|| json!(0), |n| json!(n.wrapping_add(1))),
         Json::String(s) => json!(format!("{s}x")),
         Json::Array(items) => Json::Array(items.iter().map(other).collect()),
         Json::Object(map) => Json::Object(map.iter().map(|(k, v)| (k.clone(), other(v))).collect()),
@@ -276,8 +415,18 @@ fn other(value: &Json) -> Json {
 
 /// Every line of a snippet that can write something, written a little differently.
 fn change_snippet(fleet: &mut Fleet, name: &str) {
-    let Some(source) = fleet.snippets.get_mut(name) else { return };
-    let silent = |line: &str| line.is_empty() || line.starts_with('#') || line.starts_with("{#") || line.starts_with("{%");
-    let change = |line: &str| if silent(line.trim()) { format!("{line}\n") } else { format!("{line}x\n") };
+    let Some(source) = fleet.snippets.get_mut(name) else {
+        return;
+    };
+    let silent = |line: &str| {
+        line.is_empty() || line.starts_with('#') || line.starts_with("{#") || line.starts_with("{%")
+    };
+    let change = |line: &str| {
+        if silent(line.trim()) {
+            format!("{line}\n")
+        } else {
+            format!("{line}x\n")
+        }
+    };
     source.text = source.text.lines().map(change).collect();
 }

@@ -16,7 +16,10 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(super) fn new(text: impl Into<String>) -> Self {
-        Failure { text: text.into(), hints: Vec::new() }
+        Failure {
+            text: text.into(),
+            hints: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -35,11 +38,17 @@ impl Failure {
 /// What to do when credentials are missing or over: whose they are is what whoever runs this has to know. In the order in which the SDK looks for them.
 fn log_in() -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let whose = match (set("AWS_ACCESS_KEY_ID"), set("AWS_PROFILE"), set("AWS_WEB_IDENTITY_TOKEN_FILE")) {
+    let whose = match (
+        set("AWS_ACCESS_KEY_ID"),
+        set("AWS_PROFILE"),
+        set("AWS_WEB_IDENTITY_TOKEN_FILE"),
+    ) {
         (Some(_), _, _) => "those of AWS_ACCESS_KEY_ID in the environment".to_owned(),
         (None, Some(profile), _) => format!("those of profile `{profile}`"),
         (None, None, Some(file)) => format!("the web identity in {file}"),
-        (None, None, None) => "those of profile `default`, or of this container or machine".to_owned(),
+        (None, None, None) => {
+            "those of profile `default`, or of this container or machine".to_owned()
+        }
     };
     format!("log in again: the credentials are {whose}")
 }
@@ -86,9 +95,16 @@ impl From<StoreError> for Failure {
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
         let hint = match &error {
-            CloudError::Throttled { .. } | CloudError::Unknown { .. } => Some("try again; a rollout goes on with `kfleet rollout resume`".to_owned()),
-            CloudError::Credentials { .. } => Some(format!("{}; then `kfleet rollout resume` if a rollout was under way", log_in())),
-            CloudError::State { .. } => Some("remove the store's `local` folder to begin with an empty simulated account".into()),
+            CloudError::Throttled { .. } | CloudError::Unknown { .. } => {
+                Some("try again; a rollout goes on with `kfleet rollout resume`".to_owned())
+            }
+            CloudError::Credentials { .. } => Some(format!(
+                "{}; then `kfleet rollout resume` if a rollout was under way",
+                log_in()
+            )),
+            CloudError::State { .. } => Some(
+                "remove the store's `local` folder to begin with an empty simulated account".into(),
+            ),
             CloudError::Refused { .. } => None,
         };
         Failure::new(error.to_string()).hints(hint)
@@ -109,8 +125,12 @@ impl From<RunError> for Failure {
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let hint = match &error {
-            BuildError::Blocked(_) => "the plan says what stands in the way, and what to do about it",
-            BuildError::NotPromoted { .. } => "roll the earlier stage out first; `--break-glass REASON` sets the order aside, and is recorded",
+            BuildError::Blocked(_) => {
+                "the plan says what stands in the way, and what to do about it"
+            }
+            BuildError::NotPromoted { .. } => {
+                "roll the earlier stage out first; `--break-glass REASON` sets the order aside, and is recorded"
+            }
         };
         Failure::new(error.to_string()).hint(hint)
     }
@@ -119,13 +139,22 @@ impl From<BuildError> for Failure {
 impl From<NoRecall> for Failure {
     fn from(error: NoRecall) -> Self {
         let hint = match &error {
-            NoRecall::OnItsWay { id, .. } => format!("`kfleet rollout resume {id}` goes on with it"),
+            NoRecall::OnItsWay { id, .. } => {
+                format!("`kfleet rollout resume {id}` goes on with it")
+            }
             NoRecall::Nothing { .. } => "`kfleet rollout history` lists the others".into(),
             NoRecall::Later { later, .. } => {
-                format!("take that one back first (`kfleet rollout rollback {later}`), or revert the change in git and roll that out")
+                format!(
+                    "take that one back first (`kfleet rollout rollback {later}`), or revert the change in git and roll that out"
+                )
             }
-            NoRecall::Made { .. } => "look at `kfleet rollout status`, then add --allow-retire if that is what you want".into(),
-            NoRecall::Deleted { .. } => "revert the change in git and roll that out: it makes the group anew".into(),
+            NoRecall::Made { .. } => {
+                "look at `kfleet rollout status`, then add --allow-retire if that is what you want"
+                    .into()
+            }
+            NoRecall::Deleted { .. } => {
+                "revert the change in git and roll that out: it makes the group anew".into()
+            }
         };
         Failure::new(error.to_string()).hint(hint)
     }

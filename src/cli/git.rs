@@ -24,7 +24,11 @@ impl Revision {
     /// `main (1a2b3c4d5e6f)`.
     pub(super) fn label(&self) -> String {
         let short = self.commit.get(..12).unwrap_or(&self.commit);
-        if self.commit.starts_with(&self.name) { short.to_owned() } else { format!("{} ({short})", self.name) }
+        if self.commit.starts_with(&self.name) {
+            short.to_owned()
+        } else {
+            format!("{} ({short})", self.name)
+        }
     }
 }
 
@@ -38,14 +42,23 @@ impl<'a> Repository<'a> {
     pub(super) fn of(folder: &'a Path) -> Result<Self, Failure> {
         let repository = Repository { folder };
         if !folder.is_dir() {
-            return Err(Failure::new(format!("{}: no such folder", folder.display())));
+            return Err(Failure::new(format!(
+                "{}: no such folder",
+                folder.display()
+            )));
         }
         match repository.ask(&["rev-parse", "--show-toplevel"])? {
             Ok(_) => Ok(repository),
             // The words of git, when it is another reason: a repository of another owner, say.
-            Err(why) if !why.contains("not a git repository") => Err(Failure::new(format!("{}: git says: {why}", folder.display()))),
-            Err(_) => Err(Failure::new(format!("{}: not in a git repository", folder.display()))
-                .hint("`diff` compares revisions of git; `git init` and a first commit make one")),
+            Err(why) if !why.contains("not a git repository") => Err(Failure::new(format!(
+                "{}: git says: {why}",
+                folder.display()
+            ))),
+            Err(_) => Err(
+                Failure::new(format!("{}: not in a git repository", folder.display())).hint(
+                    "`diff` compares revisions of git; `git init` and a first commit make one",
+                ),
+            ),
         }
     }
 
@@ -56,13 +69,27 @@ impl<'a> Repository<'a> {
         if name.is_empty() || name.starts_with('-') || name.contains('\0') {
             return Err(unknown());
         }
-        if let Ok(commit) = self.ask(&["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")])? {
-            return Ok(Revision { name: name.to_owned(), commit });
+        if let Ok(commit) = self.ask(&[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            &format!("{name}^{{commit}}"),
+        ])? {
+            return Ok(Revision {
+                name: name.to_owned(),
+                commit,
+            });
         }
-        let names = self.ask(&["for-each-ref", "--format=%(refname:short)"])?.unwrap_or_default();
-        let shallow = self.ask(&["rev-parse", "--is-shallow-repository"])?.is_ok_and(|answer| answer == "true");
+        let names = self
+            .ask(&["for-each-ref", "--format=%(refname:short)"])?
+            .unwrap_or_default();
+        let shallow = self
+            .ask(&["rev-parse", "--is-shallow-repository"])?
+            .is_ok_and(|answer| answer == "true");
         let near = closest(name, names.lines()).map(|near| format!("did you mean `{near}`?"));
-        let fetch = shallow.then(|| "this is a shallow clone: `git fetch --unshallow` brings what is missing".to_owned());
+        let fetch = shallow.then(|| {
+            "this is a shallow clone: `git fetch --unshallow` brings what is missing".to_owned()
+        });
         Err(unknown().hints(near).hints(fetch))
     }
 
@@ -71,29 +98,55 @@ impl<'a> Repository<'a> {
         let checkout = Checkout::new()?;
         let mut arguments = vec!["ls-tree", "-r", "-z", &revision.commit, "--"];
         arguments.extend(PATHS);
-        let listing = self.ask(&arguments)?.map_err(|why| Failure::new(format!("git does not list {}: {why}", revision.label())))?;
+        let listing = self.ask(&arguments)?.map_err(|why| {
+            Failure::new(format!("git does not list {}: {why}", revision.label()))
+        })?;
         let mut files = Vec::new();
         for entry in listing.split('\0').filter(|e| !e.is_empty()) {
-            let Some((meta, path)) = entry.split_once('\t') else { continue };
+            let Some((meta, path)) = entry.split_once('\t') else {
+                continue;
+            };
             let mut meta = meta.split(' ');
-            let (mode, object) = (meta.next().unwrap_or_default(), meta.nth(1).unwrap_or_default());
-            files.push(Entry { link: mode == "120000", submodule: mode == "160000", object: object.to_owned(), path: path.to_owned() });
+            let (mode, object) = (
+                meta.next().unwrap_or_default(),
+                meta.nth(1).unwrap_or_default(),
+            );
+            files.push(Entry {
+                link: mode == "120000",
+                submodule: mode == "160000",
+                object: object.to_owned(),
+                path: path.to_owned(),
+            });
         }
         self.write(&files, &checkout, revision)?;
         Ok(checkout)
     }
 
     /// Every object through one process of git, byte for byte as it was committed.
-    fn write(&self, files: &[Entry], checkout: &Checkout, revision: &Revision) -> Result<(), Failure> {
-        let broken = |e: std::io::Error| Failure::new(format!("cannot read {} from git: {e}", revision.label()));
-        let mut child = self.command(&["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(broken)?;
+    fn write(
+        &self,
+        files: &[Entry],
+        checkout: &Checkout,
+        revision: &Revision,
+    ) -> Result<(), Failure> {
+        let broken = |e: std::io::Error| {
+            Failure::new(format!("cannot read {} from git: {e}", revision.label()))
+        };
+        let mut child = self
+            .command(&["cat-file", "--batch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(broken)?;
         let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::new("git has no standard input and output"));
         };
         let mut output = BufReader::new(output);
         for file in files {
             file.refuse(revision)?;
-            writeln!(input, "{}", file.object).and_then(|()| input.flush()).map_err(broken)?;
+            writeln!(input, "{}", file.object)
+                .and_then(|()| input.flush())
+                .map_err(broken)?;
             let bytes = object(&mut output).map_err(broken)?;
             checkout.put(file, &bytes, revision)?;
         }
@@ -105,15 +158,29 @@ impl<'a> Repository<'a> {
     /// What git prints, without the last line break; or what it complains about.
     fn ask(&self, arguments: &[&str]) -> Result<Result<String, String>, Failure> {
         let output = self.command(arguments).stdin(Stdio::null()).output();
-        let output = output.map_err(|e| Failure::new(format!("cannot run git: {e}")).hint("`diff` needs git in the PATH"))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches('\n').to_owned();
-        Ok(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
+        let output = output.map_err(|e| {
+            Failure::new(format!("cannot run git: {e}")).hint("`diff` needs git in the PATH")
+        })?;
+        let text = |bytes: &[u8]| {
+            String::from_utf8_lossy(bytes)
+                .trim_end_matches('\n')
+                .to_owned()
+        };
+        Ok(if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        })
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         // Its messages are looked at, so they have to be in one language.
-        command.arg("-C").arg(self.folder).args(arguments).env("LC_ALL", "C");
+        command
+            .arg("-C")
+            .arg(self.folder)
+            .args(arguments)
+            .env("LC_ALL", "C");
         command
     }
 }
@@ -122,8 +189,17 @@ impl<'a> Repository<'a> {
 fn object(output: &mut impl std::io::BufRead) -> std::io::Result<Vec<u8>> {
     let mut header = String::new();
     output.read_line(&mut header)?;
-    let size = header.trim_end().rsplit(' ').next().and_then(|n| n.parse::<u64>().ok());
-    let Some(size) = size else { return Err(std::io::Error::other(format!("git says: {}", header.trim_end()))) };
+    let size = header
+        .trim_end()
+        .rsplit(' ')
+        .next()
+        .and_then(|n| n.parse::<u64>().ok());
+    let Some(size) = size else {
+        return Err(std::io::Error::other(format!(
+            "git says: {}",
+            header.trim_end()
+        )));
+    };
     let mut bytes = Vec::new();
     output.by_ref().take(size).read_to_end(&mut bytes)?;
     // Each object ends in a line break that is not its own.
@@ -144,7 +220,11 @@ struct Entry {
 impl Entry {
     fn refuse(&self, revision: &Revision) -> Result<(), Failure> {
         if self.submodule {
-            return Err(Failure::new(format!("{} at {} is a submodule, which `diff` does not read", self.path, revision.label())));
+            return Err(Failure::new(format!(
+                "{} at {} is a submodule, which `diff` does not read",
+                self.path,
+                revision.label()
+            )));
         }
         Ok(())
     }
@@ -165,10 +245,18 @@ impl Checkout {
                 Ok(()) => return Ok(Checkout { folder }),
                 // Left behind by a process that was killed, or somebody else's.
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(Failure::new(format!("cannot make a folder in {}: {e}", base.display()))),
+                Err(e) => {
+                    return Err(Failure::new(format!(
+                        "cannot make a folder in {}: {e}",
+                        base.display()
+                    )));
+                }
             }
         }
-        Err(Failure::new(format!("{} is full of folders of other runs", base.display())))
+        Err(Failure::new(format!(
+            "{} is full of folders of other runs",
+            base.display()
+        )))
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -176,7 +264,13 @@ impl Checkout {
     }
 
     fn put(&self, file: &Entry, bytes: &[u8], revision: &Revision) -> Result<(), Failure> {
-        let error = |e: std::io::Error| Failure::new(format!("cannot write {} of {}: {e}", file.path, revision.label()));
+        let error = |e: std::io::Error| {
+            Failure::new(format!(
+                "cannot write {} of {}: {e}",
+                file.path,
+                revision.label()
+            ))
+        };
         let path = self.folder.join(&file.path);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(error)?;
@@ -240,7 +334,12 @@ fn link(_target: &Path, _path: &Path) -> std::io::Result<()> {
 
 /// The commit that is checked out there; none where git does not say.
 pub(super) fn head(folder: &Path) -> Option<String> {
-    let output = std::process::Command::new("git").arg("-C").arg(folder).args(["rev-parse", "--verify", "--quiet", "HEAD"]).output().ok()?;
+    let output = std::process::Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["rev-parse", "--verify", "--quiet", "HEAD"])
+        .output()
+        .ok()?;
     let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !commit.is_empty()).then_some(commit)
 }
@@ -259,7 +358,11 @@ mod tests {
             ("vars/a.yaml", "../vars/../../b", false),
             ("vars/a.yaml", "/etc/passwd", false),
         ] {
-            assert_eq!(stays_inside(Path::new(path), Path::new(target)), inside, "{path} -> {target}");
+            assert_eq!(
+                stays_inside(Path::new(path), Path::new(target)),
+                inside,
+                "{path} -> {target}"
+            );
         }
     }
 }

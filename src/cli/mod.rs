@@ -68,10 +68,17 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are answers, not errors; wrong usage is the error 1 (2 means "changes").
             let code = if error.use_stderr() { 1 } else { 0 };
-            return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(1) };
+            return if error.print().is_ok() {
+                ExitCode::from(code)
+            } else {
+                ExitCode::from(1)
+            };
         }
     };
-    let output = Output::new(arguments.quiet, arguments.cloud == Some(args::CloudArgument::Local));
+    let output = Output::new(
+        arguments.quiet,
+        arguments.cloud == Some(args::CloudArgument::Local),
+    );
     match run(&arguments, &output) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
@@ -90,7 +97,9 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Compile(command) => compile::run(arguments, command, output),
         Command::Autoscaler(command) => autoscaler::run(arguments, command, output),
         Command::Plan(command) => runtime()?.block_on(plan::run(arguments, command, output)),
-        Command::Snapshot(command) => runtime()?.block_on(snapshot::run(arguments, command, output)),
+        Command::Snapshot(command) => {
+            runtime()?.block_on(snapshot::run(arguments, command, output))
+        }
         Command::Rehearse(command) => rehearse::run(arguments, command, output),
         Command::Rollout(command) => runtime()?.block_on(rollout::run(arguments, command, output)),
         Command::Stop(command) => stop::stop(arguments, command),
@@ -99,5 +108,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::new(format!("the async runtime does not start: {e}")))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(format!("the async runtime does not start: {e}")))
 }

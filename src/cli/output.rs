@@ -24,7 +24,9 @@ impl Output {
     pub(super) fn result(&self, text: &str) -> Result<(), Failure> {
         let mut out = anstream::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(format!("cannot write to standard output: {e}"))),
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
+                "cannot write to standard output: {e}"
+            ))),
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -49,7 +51,9 @@ impl Output {
     /// The text, with the announcement before every line where the cloud spoken of is simulated.
     pub(super) fn announced(&self, text: &str) -> String {
         let announcement = if self.simulated { LOCAL } else { "" };
-        text.lines().map(|line| format!("{announcement}{line}").trim_end().to_owned() + "\n").collect()
+        text.lines()
+            .map(|line| format!("{announcement}{line}").trim_end().to_owned() + "\n")
+            .collect()
     }
 
     /// Text for standard error as it stands; nobody reading it is no error.

@@ -57,7 +57,11 @@ fn prepared(directory: &Path, trees: Trees) -> Result<PreparedFleet, Failure> {
     let fleet = fleet::load(directory)?;
     let clusters = prepare_all(&fleet, trees)?;
     let release = release(&fleet);
-    Ok(PreparedFleet { fleet, clusters, release })
+    Ok(PreparedFleet {
+        fleet,
+        clusters,
+        release,
+    })
 }
 
 /// On all cores; order and bytes do not depend on how many there are, and of several faults the first cluster's is told.
@@ -69,43 +73,102 @@ fn prepare_all(fleet: &Fleet, trees: Trees) -> Result<BTreeMap<ClusterName, Prep
     let parts: Vec<Vec<Result<Prepared, Failure>>> = std::thread::scope(|scope| {
         let workers: Vec<_> = clusters
             .chunks(share)
-            .map(|part| scope.spawn(|| part.iter().map(|cluster| prepare_one(&renderer, cluster, trees)).collect::<Vec<_>>()))
+            .map(|part| {
+                scope.spawn(|| {
+                    part.iter()
+                        .map(|cluster| prepare_one(&renderer, cluster, trees))
+                        .collect::<Vec<_>>()
+                })
+            })
             .collect();
-        let lost = || vec![Err(Failure::new("a worker of the renderer died; this is a bug in kfleet"))];
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| lost())).collect()
+        let lost = || {
+            vec![Err(Failure::new(
+                "a worker of the renderer died; this is a bug in kfleet",
+            ))]
+        };
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|_| lost()))
+            .collect()
     });
-    clusters.iter().map(|c| c.name.clone()).zip(parts.into_iter().flatten()).map(|(name, prepared)| Ok((name, prepared?))).collect()
+    clusters
+        .iter()
+        .map(|c| c.name.clone())
+        .zip(parts.into_iter().flatten())
+        .map(|(name, prepared)| Ok((name, prepared?)))
+        .collect()
 }
 
-fn prepare_one(renderer: &Renderer<'_>, cluster: &Cluster, trees: Trees) -> Result<Prepared, Failure> {
+fn prepare_one(
+    renderer: &Renderer<'_>,
+    cluster: &Cluster,
+    trees: Trees,
+) -> Result<Prepared, Failure> {
     let mut rendered = renderer.render(&cluster.name)?;
     let documents: Vec<yaml::Document> = match trees {
-        Trees::Kept => rendered.documents.iter().map(|d| d.document.clone()).collect(),
-        Trees::Dropped => std::mem::take(&mut rendered.documents).into_iter().map(|d| d.document).collect(),
+        Trees::Kept => rendered
+            .documents
+            .iter()
+            .map(|d| d.document.clone())
+            .collect(),
+        Trees::Dropped => std::mem::take(&mut rendered.documents)
+            .into_iter()
+            .map(|d| d.document)
+            .collect(),
     };
-    let manifests = kops::read(&documents).map_err(|errors| manifest_failure(renderer, &rendered, &errors.0))?;
+    let manifests = kops::read(&documents)
+        .map_err(|errors| manifest_failure(renderer, &rendered, &errors.0))?;
     if !manifests.misread.is_empty() {
         return Err(manifest_failure(renderer, &rendered, &manifests.misread));
     }
     if manifests.cluster.name != cluster.name {
-        return Err(Failure::new(format!("{}: the templates render the Cluster `{}`", cluster.file, manifests.cluster.name))
-            .hint("use `{{ cluster.name }}` as its name"));
+        return Err(Failure::new(format!(
+            "{}: the templates render the Cluster `{}`",
+            cluster.file, manifests.cluster.name
+        ))
+        .hint("use `{{ cluster.name }}` as its name"));
     }
     let mut extras = BTreeMap::new();
     for group in &manifests.groups {
         let user_data = renderer.user_data(&cluster.name, &group.name, role_name(group.role))?;
-        let user_data = user_data.map(|text| base64::engine::general_purpose::STANDARD.encode(text));
-        extras.insert(group.name.clone(), GroupExtras { user_data, protect: cluster.protect.contains(&group.name) });
+        let user_data =
+            user_data.map(|text| base64::engine::general_purpose::STANDARD.encode(text));
+        extras.insert(
+            group.name.clone(),
+            GroupExtras {
+                user_data,
+                protect: cluster.protect.contains(&group.name),
+            },
+        );
     }
-    let desired = DesiredCluster::new(&manifests, cluster.account.clone(), cluster.region.clone(), &extras)
-        .map_err(|e| Failure::new(format!("{}: {e}", cluster.name)))?;
+    let desired = DesiredCluster::new(
+        &manifests,
+        cluster.account.clone(),
+        cluster.region.clone(),
+        &extras,
+    )
+    .map_err(|e| Failure::new(format!("{}: {e}", cluster.name)))?;
     let warnings = manifests.warnings.iter().map(|w| {
-        let from = rendered.origin(w.pos.line).map(|t| format!(", rendered from {t}")).unwrap_or_default();
-        let hint = w.hint.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
-        format!("{}: {}: {}{hint} (line {}{from})", cluster.name, w.document, w.message, w.pos.line)
+        let from = rendered
+            .origin(w.pos.line)
+            .map(|t| format!(", rendered from {t}"))
+            .unwrap_or_default();
+        let hint = w
+            .hint
+            .as_ref()
+            .map(|h| format!("; {h}"))
+            .unwrap_or_default();
+        format!(
+            "{}: {}: {}{hint} (line {}{from})",
+            cluster.name, w.document, w.message, w.pos.line
+        )
     });
     let warnings = warnings.collect();
-    Ok(Prepared { rendered, desired, warnings })
+    Ok(Prepared {
+        rendered,
+        desired,
+        warnings,
+    })
 }
 
 /// The role as kops writes it into the state store's paths.
@@ -122,25 +185,47 @@ fn role_name(role: Role) -> &'static str {
 /// many documents is one fault: it is shown for the first, the others are named.
 fn manifest_failure(renderer: &Renderer<'_>, rendered: &Rendered, errors: &[KopsError]) -> Failure {
     let trace = renderer.trace(rendered).unwrap_or_default();
-    let written = |error: &KopsError| trace.line(error.pos.line).map(|l| format!("{}:{}", l.template, l.line));
+    let written = |error: &KopsError| {
+        trace
+            .line(error.pos.line)
+            .map(|l| format!("{}:{}", l.template, l.line))
+    };
     let mut faults: Vec<(&KopsError, Option<String>, Vec<&str>)> = Vec::new();
     for error in errors {
         let from = written(error);
-        match faults.iter_mut().find(|(first, place, _)| place.is_some() && *place == from && first.message == error.message) {
+        match faults.iter_mut().find(|(first, place, _)| {
+            place.is_some() && *place == from && first.message == error.message
+        }) {
             Some((_, _, others)) => others.push(&error.document),
             None => faults.push((error, from, Vec::new())),
         }
     }
-    Failure::new(faults.iter().map(|(error, from, others)| fault(rendered, error, from.as_deref(), others)).collect::<Vec<_>>().join("\n"))
+    Failure::new(
+        faults
+            .iter()
+            .map(|(error, from, others)| fault(rendered, error, from.as_deref(), others))
+            .collect::<Vec<_>>()
+            .join("\n"),
+    )
 }
 
 fn fault(rendered: &Rendered, error: &KopsError, from: Option<&str>, others: &[&str]) -> String {
-    let line = rendered.text.lines().nth(usize::try_from(error.pos.line.saturating_sub(1)).unwrap_or(usize::MAX)).unwrap_or_default();
+    let line = rendered
+        .text
+        .lines()
+        .nth(usize::try_from(error.pos.line.saturating_sub(1)).unwrap_or(usize::MAX))
+        .unwrap_or_default();
     let number = error.pos.line.to_string();
-    let (margin, caret) = (" ".repeat(number.len()), " ".repeat(usize::try_from(error.pos.column.saturating_sub(1)).unwrap_or(0)));
+    let (margin, caret) = (
+        " ".repeat(number.len()),
+        " ".repeat(usize::try_from(error.pos.column.saturating_sub(1)).unwrap_or(0)),
+    );
     let place = format!("rendered/{}/manifests.yaml:{}", rendered.cluster, error.pos);
     let from = from.map(|t| format!("{t}: ")).unwrap_or_default();
-    let mut text = format!("{from}{}: {}\n{margin}--> {place}\n{margin} |\n{number} | {line}\n{margin} | {caret}^\n", error.document, error.message);
+    let mut text = format!(
+        "{from}{}: {}\n{margin}--> {place}\n{margin} |\n{number} | {line}\n{margin} | {caret}^\n",
+        error.document, error.message
+    );
     if !others.is_empty() {
         text.push_str(&format!("{margin} = the same in {}\n", others.join(", ")));
     }
@@ -152,8 +237,26 @@ fn fault(rendered: &Rendered, error: &KopsError, from: Option<&str>, others: &[&
 
 /// Digest of everything that can influence rendering: templates, snippets, vars and cluster files.
 fn release(fleet: &Fleet) -> Digest {
-    let sources: Vec<(&String, &String)> = fleet.templates.values().chain(fleet.snippets.values()).map(|s| (&s.path, &s.text)).collect();
-    let clusters: Vec<_> =
-        fleet.clusters.values().map(|c| (&c.name, &c.environment, &c.region, &c.account, &c.templates, &c.protect, c.vars.to_json())).collect();
+    let sources: Vec<(&String, &String)> = fleet
+        .templates
+        .values()
+        .chain(fleet.snippets.values())
+        .map(|s| (&s.path, &s.text))
+        .collect();
+    let clusters: Vec<_> = fleet
+        .clusters
+        .values()
+        .map(|c| {
+            (
+                &c.name,
+                &c.environment,
+                &c.region,
+                &c.account,
+                &c.templates,
+                &c.protect,
+                c.vars.to_json(),
+            )
+        })
+        .collect();
     digest_of(&(sources, clusters))
 }

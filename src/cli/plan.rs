@@ -17,47 +17,99 @@ use crate::plan::{Allow, Plan, Wanted, plan};
 use crate::report::{self, Style};
 use crate::store::Store;
 
-pub(super) async fn run(arguments: &Arguments, command: &PlanArguments, output: &Output) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    arguments: &Arguments,
+    command: &PlanArguments,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let prepared = prepare(&arguments.directory)?;
-    prepared.warnings().for_each(|w| output.story(&format!("warning: {w}")));
+    prepared
+        .warnings()
+        .for_each(|w| output.story(&format!("warning: {w}")));
     let store = world::store(arguments, &prepared.fleet)?;
-    let simulated = Simulated { seed: command.selection.seed, faults: &command.selection.faults, scenario: command.selection.scenario.as_deref() };
-    let world = world::open(arguments, &prepared.fleet, &store, world::images(&prepared), &simulated).await?;
+    let simulated = Simulated {
+        seed: command.selection.seed,
+        faults: &command.selection.faults,
+        scenario: command.selection.scenario.as_deref(),
+    };
+    let world = world::open(
+        arguments,
+        &prepared.fleet,
+        &store,
+        world::images(&prepared),
+        &simulated,
+    )
+    .await?;
     let mut clusters = in_stages(&prepared, &command.selection)?;
     if !command.clusters.is_empty() {
         let named = select(&prepared, &command.clusters)?;
         clusters.retain(|c| named.contains(c));
     }
-    let made = make(&prepared, &clusters, &store, &world, &command.selection, output).await;
+    let made = make(
+        &prepared,
+        &clusters,
+        &store,
+        &world,
+        &command.selection,
+        output,
+    )
+    .await;
     if command.stats {
         output.cloud_story(&stats(&world.calls()));
     }
     let plan = made?;
     if let Some(path) = &command.out {
         let text = report::plan_json(&plan, &prepared.fleet.settings.stages);
-        std::fs::write(path, text).map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
+        std::fs::write(path, text)
+            .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
     }
     if arguments.format.unwrap_or(Format::Text) == Format::Text {
         output.cloud_result(&stop::lines(&store)?)?;
     }
-    show(arguments, &plan, &prepared.fleet.settings.stages, world.now(), output)?;
-    Ok(if plan.is_empty() { Exit::Good } else { Exit::Changes })
+    show(
+        arguments,
+        &plan,
+        &prepared.fleet.settings.stages,
+        world.now(),
+        output,
+    )?;
+    Ok(if plan.is_empty() {
+        Exit::Good
+    } else {
+        Exit::Changes
+    })
 }
 
 /// The clusters of the stages selected; all when none is.
-pub(super) fn in_stages(prepared: &PreparedFleet, selection: &Selection) -> Result<BTreeSet<ClusterName>, Failure> {
+pub(super) fn in_stages(
+    prepared: &PreparedFleet,
+    selection: &Selection,
+) -> Result<BTreeSet<ClusterName>, Failure> {
     of_stages(prepared, &selection.stages)
 }
 
 /// As [`in_stages`], for stages named one by one.
-pub(super) fn of_stages(prepared: &PreparedFleet, named: &[StageName]) -> Result<BTreeSet<ClusterName>, Failure> {
+pub(super) fn of_stages(
+    prepared: &PreparedFleet,
+    named: &[StageName],
+) -> Result<BTreeSet<ClusterName>, Failure> {
     let stages = &prepared.fleet.settings.stages;
-    if let Some(unknown) = named.iter().find(|name| !stages.iter().any(|s| s.name == **name)) {
+    if let Some(unknown) = named
+        .iter()
+        .find(|name| !stages.iter().any(|s| s.name == **name))
+    {
         let names: Vec<&str> = stages.iter().map(|s| s.name.as_str()).collect();
-        return Err(Failure::new(format!("the fleet has no stage `{unknown}`")).hint(format!("its stages are {}", names.join(", "))));
+        return Err(Failure::new(format!("the fleet has no stage `{unknown}`"))
+            .hint(format!("its stages are {}", names.join(", "))));
     }
-    let wanted = stages.iter().filter(|s| named.is_empty() || named.contains(&s.name));
-    Ok(wanted.flat_map(|s| &s.waves).flat_map(|w| &w.clusters).cloned().collect())
+    let wanted = stages
+        .iter()
+        .filter(|s| named.is_empty() || named.contains(&s.name));
+    Ok(wanted
+        .flat_map(|s| &s.waves)
+        .flat_map(|w| &w.clusters)
+        .cloned()
+        .collect())
 }
 
 pub(super) async fn make(
@@ -69,28 +121,55 @@ pub(super) async fn make(
     output: &Output,
 ) -> Result<Plan, Failure> {
     let baselines = store.baselines()?;
-    let chosen: Vec<_> = prepared.clusters.iter().filter(|(name, _)| clusters.contains(*name)).collect();
+    let chosen: Vec<_> = prepared
+        .clusters
+        .iter()
+        .filter(|(name, _)| clusters.contains(*name))
+        .collect();
     let places: Vec<Place> = chosen
         .iter()
-        .map(|(name, c)| Place { cluster: (*name).clone(), account: c.desired.account.clone(), region: c.desired.region.clone() })
+        .map(|(name, c)| Place {
+            cluster: (*name).clone(),
+            account: c.desired.account.clone(),
+            region: c.desired.region.clone(),
+        })
         .collect();
-    let live = documents::sight(&prepared.fleet, world, &places, output).await?.without_held(&held(store)?);
+    let live = documents::sight(&prepared.fleet, world, &places, output)
+        .await?
+        .without_held(&held(store)?);
     let nothing = BTreeSet::new();
     let wanted: Vec<Wanted<'_>> = chosen
         .iter()
         .map(|(name, c)| Wanted {
             desired: &c.desired,
             baseline: baselines.get(*name),
-            protect: prepared.fleet.clusters.get(*name).map_or(&nothing, |c| &c.protect),
+            protect: prepared
+                .fleet
+                .clusters
+                .get(*name)
+                .map_or(&nothing, |c| &c.protect),
         })
         .collect();
-    let allow = Allow { retire: selection.allow_retire, shrink: selection.allow_shrink, documents: selection.adopt_documents };
-    Ok(plan(prepared.release.clone(), &wanted, &live, &prepared.fleet.settings.rolling, allow))
+    let allow = Allow {
+        retire: selection.allow_retire,
+        shrink: selection.allow_shrink,
+        documents: selection.adopt_documents,
+    };
+    Ok(plan(
+        prepared.release.clone(),
+        &wanted,
+        &live,
+        &prepared.fleet.settings.rolling,
+        allow,
+    ))
 }
 
 /// How many calls, and of which.
 fn stats(calls: &BTreeMap<String, u64>) -> String {
-    let each: String = calls.iter().map(|(api, n)| format!("\n  {n:>6} {api}")).collect();
+    let each: String = calls
+        .iter()
+        .map(|(api, n)| format!("\n  {n:>6} {api}"))
+        .collect();
     format!("{} calls{each}", calls.values().sum::<u64>())
 }
 
@@ -103,15 +182,36 @@ fn held(store: &Store) -> Result<BTreeMap<AsgName, BTreeSet<String>>, Failure> {
     Ok(held)
 }
 
-pub(super) fn show(arguments: &Arguments, plan: &Plan, stages: &[Stage], now: Timestamp, output: &Output) -> Result<(), Failure> {
-    let style = Style { colour: output.colour(), full: arguments.verbose };
+pub(super) fn show(
+    arguments: &Arguments,
+    plan: &Plan,
+    stages: &[Stage],
+    now: Timestamp,
+    output: &Output,
+) -> Result<(), Failure> {
+    let style = Style {
+        colour: output.colour(),
+        full: arguments.verbose,
+    };
     match arguments.format.unwrap_or(Format::Text) {
-        Format::Text => output.cloud_result(&(report::plan_text(plan, stages, style) + &report::freezes_text(plan, stages, now, style))),
+        Format::Text => output.cloud_result(
+            &(report::plan_text(plan, stages, style)
+                + &report::freezes_text(plan, stages, now, style)),
+        ),
         Format::Json => output.result(&report::plan_json(plan, stages)),
         Format::Markdown => {
-            let freezes: String = report::freezes_text(plan, stages, now, Style::default()).lines().map(|l| format!("\n- {l}")).collect();
-            output.result(&format!("{}{freezes}{}", report::plan_markdown(plan, stages), if freezes.is_empty() { "" } else { "\n" }))
+            let freezes: String = report::freezes_text(plan, stages, now, Style::default())
+                .lines()
+                .map(|l| format!("\n- {l}"))
+                .collect();
+            output.result(&format!(
+                "{}{freezes}{}",
+                report::plan_markdown(plan, stages),
+                if freezes.is_empty() { "" } else { "\n" }
+            ))
         }
-        Format::Jsonl | Format::Yaml => Err(Failure::new("`plan` prints `text`, `json` or `markdown`")),
+        Format::Jsonl | Format::Yaml => {
+            Err(Failure::new("`plan` prints `text`, `json` or `markdown`"))
+        }
     }
 }

@@ -38,9 +38,15 @@ struct Start {
     scenario: Scenario,
 }
 
-pub(super) fn run(arguments: &Arguments, command: &RehearseArguments, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    command: &RehearseArguments,
+    output: &Output,
+) -> Result<Exit, Failure> {
     if !matches!(arguments.format, None | Some(Format::Text)) {
-        return Err(Failure::new("`rehearse` prints `text`; `--out FILE` writes the chart as HTML"));
+        return Err(Failure::new(
+            "`rehearse` prints `text`; `--out FILE` writes the chart as HTML",
+        ));
     }
     let prepared = prepare(&arguments.directory)?;
     let Some(start) = begin(arguments, command, &prepared)? else {
@@ -50,35 +56,63 @@ pub(super) fn run(arguments: &Arguments, command: &RehearseArguments, output: &O
     if let Some(seeds) = command.seeds {
         return many(&start, seeds, output);
     }
-    let ran = once(&start, command.seed, start.faults.clone(), start.scenario.clone())?;
+    let ran = once(
+        &start,
+        command.seed,
+        start.faults.clone(),
+        start.scenario.clone(),
+    )?;
     let fates = fates(&start, command)?;
     let ended = ended(&ran);
-    let rehearsal = Rehearsal { rollout: &start.rollout, records: &ran.records, seen: &ran.seen, ended: &ended, notes: &start.notes };
+    let rehearsal = Rehearsal {
+        rollout: &start.rollout,
+        records: &ran.records,
+        seen: &ran.seen,
+        ended: &ended,
+        notes: &start.notes,
+    };
     tell(output, &report::rehearsal_text(&rehearsal))?;
     tell(output, &format!("\n{}", report::fates_text(&fates)))?;
     if let Some(path) = &command.out {
         let html = report::rehearsal_html(&rehearsal, &fates);
-        std::fs::write(path, html).map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
+        std::fs::write(path, html)
+            .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
     }
     exit(&ran)
 }
 
 fn tell(output: &Output, text: &str) -> Result<(), Failure> {
-    let announced = text.lines().map(|line| format!("{ANNOUNCEMENT}{line}").trim_end().to_owned() + "\n");
+    let announced = text
+        .lines()
+        .map(|line| format!("{ANNOUNCEMENT}{line}").trim_end().to_owned() + "\n");
     output.result(&announced.collect::<String>())
 }
 
 /// The world as it was found, and the rollout; none where nothing changes.
-fn begin(arguments: &Arguments, command: &RehearseArguments, prepared: &PreparedFleet) -> Result<Option<Start>, Failure> {
-    let options = Options { seed: command.seed, autoscaler: !command.no_autoscaler, ..Options::default() };
+fn begin(
+    arguments: &Arguments,
+    command: &RehearseArguments,
+    prepared: &PreparedFleet,
+) -> Result<Option<Start>, Failure> {
+    let options = Options {
+        seed: command.seed,
+        autoscaler: !command.no_autoscaler,
+        ..Options::default()
+    };
     let places = places(prepared, &command.stages)?;
     let mut notes = Vec::new();
     let (world, live, baselines) = match &command.snapshot {
         Some(path) => found_in(path, prepared, &places, options, &mut notes)?,
         None => {
             let (world, baselines) = copied(arguments, prepared, options)?;
-            let clusters = places.iter().map(|place| (place.cluster.clone(), world.glance(place))).collect();
-            let live = Live { read_at: world.now(), clusters };
+            let clusters = places
+                .iter()
+                .map(|place| (place.cluster.clone(), world.glance(place)))
+                .collect();
+            let live = Live {
+                read_at: world.now(),
+                clusters,
+            };
             (world, live, baselines)
         }
     };
@@ -94,18 +128,39 @@ fn begin(arguments: &Arguments, command: &RehearseArguments, prepared: &Prepared
     let faults = world::faults(&command.faults)?;
     let scenario = world::scenario(command.scenario.as_deref())?;
     aims::known(prepared, &plan, &faults, &scenario)?;
-    Ok(Some(Start { world, rollout, notes, faults, scenario }))
+    Ok(Some(Start {
+        world,
+        rollout,
+        notes,
+        faults,
+        scenario,
+    }))
 }
 
 fn places(prepared: &PreparedFleet, stages: &[StageName]) -> Result<Vec<Place>, Failure> {
     let clusters = super::plan::of_stages(prepared, stages)?;
-    let chosen = prepared.clusters.iter().filter(|(name, _)| clusters.contains(*name));
-    Ok(chosen.map(|(name, c)| Place { cluster: name.clone(), account: c.desired.account.clone(), region: c.desired.region.clone() }).collect())
+    let chosen = prepared
+        .clusters
+        .iter()
+        .filter(|(name, _)| clusters.contains(*name));
+    Ok(chosen
+        .map(|(name, c)| Place {
+            cluster: name.clone(),
+            account: c.desired.account.clone(),
+            region: c.desired.region.clone(),
+        })
+        .collect())
 }
 
 type Found = (World, Live, BTreeMap<ClusterName, Baseline>);
 
-fn found_in(path: &Path, prepared: &PreparedFleet, places: &[Place], options: Options, notes: &mut Vec<String>) -> Result<Found, Failure> {
+fn found_in(
+    path: &Path,
+    prepared: &PreparedFleet,
+    places: &[Place],
+    options: Options,
+    notes: &mut Vec<String>,
+) -> Result<Found, Failure> {
     let snapshot = snapshot::read(path)?;
     for place in places {
         let Some(home) = snapshot.places.get(&place.cluster) else {
@@ -124,13 +179,25 @@ fn found_in(path: &Path, prepared: &PreparedFleet, places: &[Place], options: Op
             )));
         }
     }
-    notes.push(format!("from a snapshot of cloud {}, read at {}", snapshot.cloud, snapshot.live.read_at));
+    notes.push(format!(
+        "from a snapshot of cloud {}, read at {}",
+        snapshot.cloud, snapshot.live.read_at
+    ));
     for (name, cluster) in &snapshot.live.clusters {
-        notes.extend(cluster.gaps.iter().map(|gap| format!("{name}: {} could not be read when the snapshot was taken: {}", gap.what, gap.why)));
+        notes.extend(cluster.gaps.iter().map(|gap| {
+            format!(
+                "{name}: {} could not be read when the snapshot was taken: {}",
+                gap.what, gap.why
+            )
+        }));
         if !matches!(cluster.nodes, Nodes::Known(_)) {
             notes.push(format!("{name}: its nodes are not in the snapshot; every instance in service gets a Ready node, with pods of chance"));
         }
-        let unread = cluster.groups.values().filter(|g| g.hooks == Hooks::NotRead).count();
+        let unread = cluster
+            .groups
+            .values()
+            .filter(|g| g.hooks == Hooks::NotRead)
+            .count();
         if unread > 0 {
             notes.push(format!("{name}: the lifecycle hooks of {unread} groups are not in the snapshot, and count as git wants them"));
         }
@@ -143,11 +210,18 @@ fn found_in(path: &Path, prepared: &PreparedFleet, places: &[Place], options: Op
         }
     }
     let baselines = baselines(&snapshot.proven, prepared);
-    Ok((World::from_live(&snapshot.live, places, options), snapshot.live, baselines))
+    Ok((
+        World::from_live(&snapshot.live, places, options),
+        snapshot.live,
+        baselines,
+    ))
 }
 
 /// What the clusters of a snapshot ran, where it is what git wants: such a cluster keeps its soak. Of any other nobody knows the documents.
-fn baselines(proven: &BTreeMap<ClusterName, Proven>, prepared: &PreparedFleet) -> BTreeMap<ClusterName, Baseline> {
+fn baselines(
+    proven: &BTreeMap<ClusterName, Proven>,
+    prepared: &PreparedFleet,
+) -> BTreeMap<ClusterName, Baseline> {
     let one = |(name, proven): (&ClusterName, &Proven)| {
         let desired = &prepared.clusters.get(name)?.desired;
         let baseline = Baseline {
@@ -166,45 +240,82 @@ fn baselines(proven: &BTreeMap<ClusterName, Proven>, prepared: &PreparedFleet) -
 }
 
 /// A copy, in memory, of the local account of the fleet's store.
-fn copied(arguments: &Arguments, prepared: &PreparedFleet, options: Options) -> Result<(World, BTreeMap<ClusterName, Baseline>), Failure> {
+fn copied(
+    arguments: &Arguments,
+    prepared: &PreparedFleet,
+    options: Options,
+) -> Result<(World, BTreeMap<ClusterName, Baseline>), Failure> {
     if arguments.cloud == Some(super::args::CloudArgument::Aws) {
         return Err(Failure::new("a rehearsal does not touch a real account")
             .hint("`kfleet snapshot --out FILE` copies its live state; then `kfleet rehearse --snapshot FILE`"));
     }
-    let store = Store::open(&prepared.fleet.root.join(&prepared.fleet.settings.store), CloudKind::Local)?;
-    let folder = store.local_state().ok_or_else(|| Failure::new("the simulated account keeps its state in a folder, and the store is none"))?;
+    let store = Store::open(
+        &prepared.fleet.root.join(&prepared.fleet.settings.store),
+        CloudKind::Local,
+    )?;
+    let folder = store.local_state().ok_or_else(|| {
+        Failure::new("the simulated account keeps its state in a folder, and the store is none")
+    })?;
     let world = World::open(&folder, options)?;
     Ok((world.in_memory(options), store.baselines()?))
 }
 
 fn saved(path: &Path, prepared: &PreparedFleet, live: &Live) -> Result<Plan, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
-    let plan = report::plan_from_json(&text).map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
+    let plan = report::plan_from_json(&text)
+        .map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
     for (name, cluster) in &plan.clusters {
         if prepared.clusters.get(name).map(|c| &c.desired.digest) != Some(&cluster.digest) {
-            return Err(Failure::new(format!("{name}: git does not want what the plan was made for any more")).hint("make a new plan"));
+            return Err(Failure::new(format!(
+                "{name}: git does not want what the plan was made for any more"
+            ))
+            .hint("make a new plan"));
         }
         if fingerprint(live.clusters.get(name)) != cluster.fingerprint {
-            return Err(Failure::new(format!("{name}: the plan was made from another live state than this"))
-                .hint("take snapshot and plan at the same time, or leave `--plan` out"));
+            return Err(Failure::new(format!(
+                "{name}: the plan was made from another live state than this"
+            ))
+            .hint("take snapshot and plan at the same time, or leave `--plan` out"));
         }
     }
     Ok(plan)
 }
 
-fn made(prepared: &PreparedFleet, places: &[Place], live: &Live, baselines: &BTreeMap<ClusterName, Baseline>) -> Plan {
+fn made(
+    prepared: &PreparedFleet,
+    places: &[Place],
+    live: &Live,
+    baselines: &BTreeMap<ClusterName, Baseline>,
+) -> Plan {
     let nothing = BTreeSet::new();
-    let chosen = places.iter().filter_map(|place| Some((&place.cluster, prepared.clusters.get(&place.cluster)?)));
+    let chosen = places
+        .iter()
+        .filter_map(|place| Some((&place.cluster, prepared.clusters.get(&place.cluster)?)));
     let wanted: Vec<Wanted<'_>> = chosen
         .map(|(name, c)| Wanted {
             desired: &c.desired,
             baseline: baselines.get(name),
-            protect: prepared.fleet.clusters.get(name).map_or(&nothing, |c| &c.protect),
+            protect: prepared
+                .fleet
+                .clusters
+                .get(name)
+                .map_or(&nothing, |c| &c.protect),
         })
         .collect();
     // Whatever a rollout could be allowed is rehearsed.
-    let allow = Allow { retire: true, shrink: true, documents: true };
-    plan(prepared.release.clone(), &wanted, live, &prepared.fleet.settings.rolling, allow)
+    let allow = Allow {
+        retire: true,
+        shrink: true,
+        documents: true,
+    };
+    plan(
+        prepared.release.clone(),
+        &wanted,
+        live,
+        &prepared.fleet.settings.rolling,
+        allow,
+    )
 }
 
 fn rollout(
@@ -214,8 +325,16 @@ fn rollout(
     command: &RehearseArguments,
     now: crate::model::Timestamp,
 ) -> Result<Rollout, Failure> {
-    let wanted: BTreeMap<ClusterName, _> =
-        prepared.clusters.iter().map(|(name, c)| (name.clone(), (c.desired.digest.clone(), c.desired.beside_definitions()))).collect();
+    let wanted: BTreeMap<ClusterName, _> = prepared
+        .clusters
+        .iter()
+        .map(|(name, c)| {
+            (
+                name.clone(),
+                (c.desired.digest.clone(), c.desired.beside_definitions()),
+            )
+        })
+        .collect();
     let inputs = Inputs {
         settings: &prepared.fleet.settings,
         only: &command.stages.iter().cloned().collect(),
@@ -224,7 +343,8 @@ fn rollout(
         id: format!("rehearsal-{}", plan.id.short()),
         now,
         by: world::who(),
-        break_glass: (!command.stages.is_empty()).then(|| "a rehearsal of some stages only".to_owned()),
+        break_glass: (!command.stages.is_empty())
+            .then(|| "a rehearsal of some stages only".to_owned()),
     };
     Ok(build(plan, &inputs)?)
 }
@@ -232,13 +352,28 @@ fn rollout(
 /// What asks something outside the account has no answer here: such gates are taken to pass, and that is said.
 fn without_outside_gates(rollout: &mut Rollout) -> Option<String> {
     let inside = |kind: &GateKind| matches!(kind, GateKind::Asg | GateKind::Kubernetes);
-    let outside: Vec<String> = rollout.gates.iter().filter(|g| !inside(&g.kind)).map(|g| g.name.clone()).collect();
+    let outside: Vec<String> = rollout
+        .gates
+        .iter()
+        .filter(|g| !inside(&g.kind))
+        .map(|g| g.name.clone())
+        .collect();
     rollout.gates.retain(|g| inside(&g.kind));
-    (!outside.is_empty()).then(|| format!("gates that ask something outside are taken to pass: {}", outside.join(", ")))
+    (!outside.is_empty()).then(|| {
+        format!(
+            "gates that ask something outside are taken to pass: {}",
+            outside.join(", ")
+        )
+    })
 }
 
 /// One run, in a world and a store of its own.
-fn once(start: &Start, seed: u64, faults: Vec<Fault>, scenario: Scenario) -> Result<Rehearsed, Failure> {
+fn once(
+    start: &Start,
+    seed: u64,
+    faults: Vec<Fault>,
+    scenario: Scenario,
+) -> Result<Rehearsed, Failure> {
     let scratch = Scratch::new()?;
     let store = Store::open(scratch.path(), CloudKind::Local)?;
     let world = start.world.with_seed(seed);
@@ -260,22 +395,40 @@ fn once(start: &Start, seed: u64, faults: Vec<Fault>, scenario: Scenario) -> Res
 
 /// The end in a few words.
 fn ended(ran: &Rehearsed) -> String {
-    let why = ran
-        .progress
-        .failure
-        .as_ref()
-        .map(|(cluster, group, why)| format!(": {}: {why}", group.as_ref().map_or_else(|| cluster.to_string(), ToString::to_string)));
-    let stuck =
-        ran.progress.stuck.as_ref().map(|s| format!(": {}: {}", s.group.as_ref().map_or_else(|| s.cluster.to_string(), ToString::to_string), s.why));
+    let why = ran.progress.failure.as_ref().map(|(cluster, group, why)| {
+        format!(
+            ": {}: {why}",
+            group
+                .as_ref()
+                .map_or_else(|| cluster.to_string(), ToString::to_string)
+        )
+    });
+    let stuck = ran.progress.stuck.as_ref().map(|s| {
+        format!(
+            ": {}: {}",
+            s.group
+                .as_ref()
+                .map_or_else(|| s.cluster.to_string(), ToString::to_string),
+            s.why
+        )
+    });
     let text = match &ran.outcome {
         Ok(Outcome::Ended(Ending::Finished)) => "finished".to_owned(),
         Ok(Outcome::Ended(Ending::RolledBack)) => format!("rolled back{}", why.unwrap_or_default()),
         Ok(Outcome::Ended(Ending::Aborted)) => "aborted".into(),
-        Ok(Outcome::Stuck) => format!("stuck, a person must act{}", stuck.or(why).unwrap_or_default()),
+        Ok(Outcome::Stuck) => format!(
+            "stuck, a person must act{}",
+            stuck.or(why).unwrap_or_default()
+        ),
         Ok(Outcome::WaitingForPerson(stage)) => format!("waits for an approval of stage {stage}"),
         Ok(Outcome::WaitingForTime { why, .. }) => format!("waits: {why}"),
-        Ok(Outcome::Held) => format!("held, a person must say whether it goes on{}", why.unwrap_or_default()),
-        Ok(Outcome::WaitingForCredentials { why }) => format!("paused, `rollout resume` goes on after a login: {why}"),
+        Ok(Outcome::Held) => format!(
+            "held, a person must say whether it goes on{}",
+            why.unwrap_or_default()
+        ),
+        Ok(Outcome::WaitingForCredentials { why }) => {
+            format!("paused, `rollout resume` goes on after a login: {why}")
+        }
         Ok(Outcome::Stopped(stop)) => stop.to_string(),
         Ok(Outcome::Interrupted) => "not ended after 60 days".into(),
         Err(error) => format!("the process stops, `rollout resume` goes on later: {error}"),
@@ -289,7 +442,9 @@ fn ended(ran: &Rehearsed) -> String {
 
 fn exit(ran: &Rehearsed) -> Result<Exit, Failure> {
     match &ran.outcome {
-        _ if !ran.seen.broken.is_empty() => Err(Failure::new("a rule of a rollout was broken in the rehearsal; this is a bug in kfleet")),
+        _ if !ran.seen.broken.is_empty() => Err(Failure::new(
+            "a rule of a rollout was broken in the rehearsal; this is a bug in kfleet",
+        )),
         Ok(Outcome::Ended(Ending::Finished)) => Ok(Exit::Good),
         Ok(Outcome::Ended(Ending::RolledBack | Ending::Aborted)) => Ok(Exit::RolledBack),
         Ok(Outcome::Stuck) => Ok(Exit::Stuck),
@@ -307,14 +462,33 @@ fn exit(ran: &Rehearsed) -> Result<Exit, Failure> {
 
 /// Each fault alone: those ordered, else those that this plan may meet.
 fn fates(start: &Start, command: &RehearseArguments) -> Result<Vec<Fate>, Failure> {
-    let named = command.faults.iter().map(|fault| faults::ordered(fault)).collect::<Result<Vec<_>, _>>()?;
-    let all = if named.is_empty() { faults::of_plan(&start.rollout)? } else { named };
+    let named = command
+        .faults
+        .iter()
+        .map(|fault| faults::ordered(fault))
+        .collect::<Result<Vec<_>, _>>()?;
+    let all = if named.is_empty() {
+        faults::of_plan(&start.rollout)?
+    } else {
+        named
+    };
     all.into_iter()
-        .map(|faults::Named { name, faults, scenario }| {
-            let ran = once(start, command.seed, faults, scenario)?;
-            let makespan = ran.progress.at.since(start.rollout.started_at);
-            Ok(Fate { fault: name, ended: ended(&ran), makespan, broken: ran.seen.broken.len() })
-        })
+        .map(
+            |faults::Named {
+                 name,
+                 faults,
+                 scenario,
+             }| {
+                let ran = once(start, command.seed, faults, scenario)?;
+                let makespan = ran.progress.at.since(start.rollout.started_at);
+                Ok(Fate {
+                    fault: name,
+                    ended: ended(&ran),
+                    makespan,
+                    broken: ran.seen.broken.len(),
+                })
+            },
+        )
         .collect()
 }
 
@@ -323,33 +497,61 @@ fn many(start: &Start, seeds: u64, output: &Output) -> Result<Exit, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let step = u64::try_from(cores).unwrap_or(1).max(1);
     let parts: Vec<Result<Runs, Failure>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (1..=step).map(|first| scope.spawn(move || part(start, (first..=seeds).step_by(cores)))).collect();
+        let workers: Vec<_> = (1..=step)
+            .map(|first| scope.spawn(move || part(start, (first..=seeds).step_by(cores))))
+            .collect();
         let lost = || Err(Failure::new("a worker died; this is a bug in kfleet"));
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| lost())).collect()
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|_| lost()))
+            .collect()
     });
     let mut all = Runs::default();
     for part in parts {
-        let Runs { makespans, ended, broken } = part?;
+        let Runs {
+            makespans,
+            ended,
+            broken,
+        } = part?;
         all.makespans.extend(makespans);
-        ended.into_iter().for_each(|(end, n)| *all.ended.entry(end).or_default() += n);
+        ended
+            .into_iter()
+            .for_each(|(end, n)| *all.ended.entry(end).or_default() += n);
         for (rule, seed) in broken {
             let first = all.broken.entry(rule).or_insert(seed);
             *first = seed.min(*first);
         }
     }
-    tell(output, &start.notes.iter().map(|n| format!("note: {n}\n")).collect::<String>())?;
+    tell(
+        output,
+        &start
+            .notes
+            .iter()
+            .map(|n| format!("note: {n}\n"))
+            .collect::<String>(),
+    )?;
     tell(output, &report::runs_text(&all))?;
-    if all.broken.is_empty() { Ok(Exit::Good) } else { Err(Failure::new("rules of a rollout were broken; this is a bug in kfleet")) }
+    if all.broken.is_empty() {
+        Ok(Exit::Good)
+    } else {
+        Err(Failure::new(
+            "rules of a rollout were broken; this is a bug in kfleet",
+        ))
+    }
 }
 
 fn part(start: &Start, seeds: impl Iterator<Item = u64>) -> Result<Runs, Failure> {
     let mut runs = Runs::default();
     for seed in seeds {
         let ran = once(start, seed, start.faults.clone(), start.scenario.clone())?;
-        runs.makespans.push((ran.progress.at.since(start.rollout.started_at), seed));
+        runs.makespans
+            .push((ran.progress.at.since(start.rollout.started_at), seed));
         // Names of instances and moments differ from run to run: what counts is how it ended.
         let end = ended(&ran);
-        *runs.ended.entry(end.split(':').next().unwrap_or(&end).to_owned()).or_default() += 1;
+        *runs
+            .ended
+            .entry(end.split(':').next().unwrap_or(&end).to_owned())
+            .or_default() += 1;
         for rule in ran.seen.broken {
             runs.broken.entry(rule).or_insert(seed);
         }

@@ -16,22 +16,41 @@ use crate::yaml;
 /// Files by their path below the output folder.
 type Files = BTreeMap<PathBuf, String>;
 
-pub(super) fn run(arguments: &Arguments, command: &RenderArguments, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    command: &RenderArguments,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let prepared = prepare(&arguments.directory)?;
-    prepared.warnings().for_each(|w| output.story(&format!("warning: {w}")));
+    prepared
+        .warnings()
+        .for_each(|w| output.story(&format!("warning: {w}")));
     let selected = select(&prepared, &command.clusters)?;
     if command.out.as_deref() == Some(Path::new("-")) {
         return print(&prepared, &selected, output);
     }
-    let folder = command.out.clone().unwrap_or_else(|| arguments.directory.join("rendered"));
+    let folder = command
+        .out
+        .clone()
+        .unwrap_or_else(|| arguments.directory.join("rendered"));
     let mut wanted = Files::new();
-    for (name, cluster) in prepared.clusters.iter().filter(|(name, _)| selected.contains(*name)) {
+    for (name, cluster) in prepared
+        .clusters
+        .iter()
+        .filter(|(name, _)| selected.contains(*name))
+    {
         wanted.extend(files(name, cluster)?);
     }
     let all = command.clusters.is_empty();
     let present = present(&folder, &selected, all)?;
-    let stale: BTreeSet<&PathBuf> = present.keys().filter(|path| !wanted.contains_key(*path)).collect();
-    let changed: BTreeMap<&PathBuf, &String> = wanted.iter().filter(|(path, text)| present.get(*path) != Some(*text)).collect();
+    let stale: BTreeSet<&PathBuf> = present
+        .keys()
+        .filter(|path| !wanted.contains_key(*path))
+        .collect();
+    let changed: BTreeMap<&PathBuf, &String> = wanted
+        .iter()
+        .filter(|(path, text)| present.get(*path) != Some(*text))
+        .collect();
     if command.check {
         return Ok(check(&folder, &stale, &changed, &present, output));
     }
@@ -52,21 +71,37 @@ pub(super) fn run(arguments: &Arguments, command: &RenderArguments, output: &Out
     Ok(Exit::Good)
 }
 
-pub(super) fn select(prepared: &PreparedFleet, named: &[ClusterName]) -> Result<BTreeSet<ClusterName>, Failure> {
+pub(super) fn select(
+    prepared: &PreparedFleet,
+    named: &[ClusterName],
+) -> Result<BTreeSet<ClusterName>, Failure> {
     if named.is_empty() {
         return Ok(prepared.clusters.keys().cloned().collect());
     }
     for name in named {
         if !prepared.clusters.contains_key(name) {
-            let near = closest(name.as_str(), prepared.clusters.keys().map(ClusterName::as_str));
-            return Err(Failure::new(format!("the fleet has no cluster `{name}`")).hints(near.map(|n| format!("did you mean `{n}`?"))));
+            let near = closest(
+                name.as_str(),
+                prepared.clusters.keys().map(ClusterName::as_str),
+            );
+            return Err(Failure::new(format!("the fleet has no cluster `{name}`"))
+                .hints(near.map(|n| format!("did you mean `{n}`?"))));
         }
     }
     Ok(named.iter().cloned().collect())
 }
 
-fn print(prepared: &PreparedFleet, selected: &BTreeSet<ClusterName>, output: &Output) -> Result<Exit, Failure> {
-    for (index, (_, cluster)) in prepared.clusters.iter().filter(|(name, _)| selected.contains(*name)).enumerate() {
+fn print(
+    prepared: &PreparedFleet,
+    selected: &BTreeSet<ClusterName>,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    for (index, (_, cluster)) in prepared
+        .clusters
+        .iter()
+        .filter(|(name, _)| selected.contains(*name))
+        .enumerate()
+    {
         if index > 0 && !cluster.rendered.text.starts_with("---") {
             output.result("---\n")?;
         }
@@ -80,8 +115,14 @@ fn files(name: &ClusterName, cluster: &Prepared) -> Result<Files, Failure> {
     let folder = PathBuf::from(name.as_str());
     let mut files = Files::from([(folder.join("manifests.yaml"), cluster.rendered.text.clone())]);
     for group in cluster.desired.groups.values() {
-        let value = serde_json::to_value(&group.definition).map_err(|e| Failure::new(format!("{name}: a definition cannot be written: {e}")))?;
-        files.insert(folder.join("groups").join(format!("{}.yaml", group.definition.instance_group)), yaml::emit(&value));
+        let value = serde_json::to_value(&group.definition)
+            .map_err(|e| Failure::new(format!("{name}: a definition cannot be written: {e}")))?;
+        files.insert(
+            folder
+                .join("groups")
+                .join(format!("{}.yaml", group.definition.instance_group)),
+            yaml::emit(&value),
+        );
     }
     Ok(files)
 }
@@ -90,7 +131,11 @@ fn files(name: &ClusterName, cluster: &Prepared) -> Result<Files, Failure> {
 fn present(folder: &Path, selected: &BTreeSet<ClusterName>, all: bool) -> Result<Files, Failure> {
     let mut found = Files::new();
     for cluster in folders(folder)? {
-        let name = cluster.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        let name = cluster
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default()
+            .to_owned();
         if all || selected.iter().any(|s| s.as_str() == name) {
             read_into(&mut found, folder, &cluster.join("manifests.yaml"))?;
             for file in entries(&cluster.join("groups"))? {
@@ -104,14 +149,20 @@ fn present(folder: &Path, selected: &BTreeSet<ClusterName>, all: bool) -> Result
 }
 
 fn folders(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    Ok(entries(folder)?.into_iter().filter(|p| p.is_dir()).collect())
+    Ok(entries(folder)?
+        .into_iter()
+        .filter(|p| p.is_dir())
+        .collect())
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let error = |e: std::io::Error| Failure::new(format!("cannot read {}: {e}", folder.display()));
     match fs::read_dir(folder) {
         Ok(entries) => {
-            let mut paths = entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>().map_err(error)?;
+            let mut paths = entries
+                .map(|e| e.map(|e| e.path()))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(error)?;
             paths.sort();
             Ok(paths)
         }
@@ -131,19 +182,35 @@ fn read_into(files: &mut Files, folder: &Path, path: &Path) -> Result<(), Failur
     Ok(())
 }
 
-fn check(folder: &Path, stale: &BTreeSet<&PathBuf>, changed: &BTreeMap<&PathBuf, &String>, present: &Files, output: &Output) -> Exit {
+fn check(
+    folder: &Path,
+    stale: &BTreeSet<&PathBuf>,
+    changed: &BTreeMap<&PathBuf, &String>,
+    present: &Files,
+    output: &Output,
+) -> Exit {
     if stale.is_empty() && changed.is_empty() {
         output.story("rendered files are up to date");
         return Exit::Good;
     }
     for path in changed.keys() {
-        let what = if present.contains_key(*path) { "differs" } else { "is missing" };
+        let what = if present.contains_key(*path) {
+            "differs"
+        } else {
+            "is missing"
+        };
         output.story(&format!("{} {what}", folder.join(path).display()));
     }
     for path in stale {
-        output.story(&format!("{} should not be there", folder.join(path).display()));
+        output.story(&format!(
+            "{} should not be there",
+            folder.join(path).display()
+        ));
     }
-    output.story(&format!("{} files are not up to date; run `kfleet render` and commit the result", stale.len() + changed.len()));
+    output.story(&format!(
+        "{} files are not up to date; run `kfleet render` and commit the result",
+        stale.len() + changed.len()
+    ));
     Exit::Changes
 }
 
@@ -155,12 +222,15 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, path)).map_err(error)
+    fs::write(&temporary, text)
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(error)
 }
 
 fn remove(folder: &Path, path: &Path) -> Result<(), Failure> {
     let full = folder.join(path);
-    fs::remove_file(&full).map_err(|e| Failure::new(format!("cannot remove {}: {e}", full.display())))?;
+    fs::remove_file(&full)
+        .map_err(|e| Failure::new(format!("cannot remove {}: {e}", full.display())))?;
     // Folders that became empty go with their last file; one that is not empty stays.
     let mut parent = full.parent();
     while let Some(dir) = parent.filter(|d| *d != folder) {

@@ -6,10 +6,16 @@ use super::failure::Failure;
 use super::output::Output;
 use crate::fleet::{CLUSTER_SCHEMA, FLEET_SCHEMA};
 
-pub(super) fn run(arguments: &Arguments, command: &SchemaArguments, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    command: &SchemaArguments,
+    output: &Output,
+) -> Result<Exit, Failure> {
     match arguments.format.unwrap_or(Format::Json) {
         Format::Json => {}
-        Format::Text | Format::Jsonl | Format::Yaml | Format::Markdown => return Err(Failure::new("`schema` prints `json`")),
+        Format::Text | Format::Jsonl | Format::Yaml | Format::Markdown => {
+            return Err(Failure::new("`schema` prints `json`"));
+        }
     }
     output.result(match command.file {
         SchemaFile::Fleet => FLEET_SCHEMA,

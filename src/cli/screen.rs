@@ -31,7 +31,12 @@ impl<'a> Screen<'a> {
             (false, true) => Mode::Live,
             (false, false) => Mode::Lines,
         };
-        Screen { output, mode, drawn: 0, last: None }
+        Screen {
+            output,
+            mode,
+            drawn: 0,
+            last: None,
+        }
     }
 
     pub(super) fn hear(&mut self, signal: &Signal<'_>) {
@@ -46,9 +51,20 @@ impl<'a> Screen<'a> {
                     self.output.cloud_story(&line);
                 }
             }
-            Signal::Waiting { rollout, progress, waiting, now } if self.mode == Mode::Live => {
+            Signal::Waiting {
+                rollout,
+                progress,
+                waiting,
+                now,
+            } if self.mode == Mode::Live => {
                 if self.last.is_none_or(|t| t.elapsed() >= REDRAW) {
-                    self.draw(&report::progress_lines(rollout, progress, waiting, *now, width()));
+                    self.draw(&report::progress_lines(
+                        rollout,
+                        progress,
+                        waiting,
+                        *now,
+                        width(),
+                    ));
                 }
             }
             Signal::Waiting { .. } => {}
@@ -57,7 +73,8 @@ impl<'a> Screen<'a> {
 
     fn draw(&mut self, lines: &[String]) {
         self.clear();
-        self.output.raw_story(&self.output.announced(&lines.join("\n")));
+        self.output
+            .raw_story(&self.output.announced(&lines.join("\n")));
         self.drawn = lines.len();
         self.last = Some(Instant::now());
     }
@@ -65,7 +82,8 @@ impl<'a> Screen<'a> {
     /// Takes the live view away.
     pub(super) fn clear(&mut self) {
         if self.drawn > 0 {
-            self.output.raw_story(&format!("\x1b[{}A\x1b[J", self.drawn));
+            self.output
+                .raw_story(&format!("\x1b[{}A\x1b[J", self.drawn));
             self.drawn = 0;
         }
     }
@@ -73,6 +91,7 @@ impl<'a> Screen<'a> {
 
 /// Columns for the live view, less what the announcement takes.
 fn width() -> usize {
-    let columns = terminal_size::terminal_size_of(std::io::stderr()).map_or(120, |(width, _)| usize::from(width.0));
+    let columns = terminal_size::terminal_size_of(std::io::stderr())
+        .map_or(120, |(width, _)| usize::from(width.0));
     columns.saturating_sub(LOCAL.len() + 1).max(40)
 }

@@ -15,39 +15,111 @@ use crate::model::{Hooks, LiveGroup, Proven, Residence, Shared, Snapshot};
 use crate::report;
 use crate::run::look;
 
-pub(super) async fn run(arguments: &Arguments, command: &SnapshotArguments, output: &Output) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    arguments: &Arguments,
+    command: &SnapshotArguments,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let prepared = prepare(&arguments.directory)?;
     let store = world::store(arguments, &prepared.fleet)?;
-    let simulated = Simulated { seed: 1, faults: &[], scenario: None };
-    let world = world::open(arguments, &prepared.fleet, &store, world::images(&prepared), &simulated).await?;
+    let simulated = Simulated {
+        seed: 1,
+        faults: &[],
+        scenario: None,
+    };
+    let world = world::open(
+        arguments,
+        &prepared.fleet,
+        &store,
+        world::images(&prepared),
+        &simulated,
+    )
+    .await?;
     let named = select(&prepared, &command.clusters)?;
-    let chosen = prepared.clusters.iter().filter(|(name, _)| command.clusters.is_empty() || named.contains(*name));
-    let places: Vec<Place> =
-        chosen.map(|(name, c)| Place { cluster: name.clone(), account: c.desired.account.clone(), region: c.desired.region.clone() }).collect();
+    let chosen = prepared
+        .clusters
+        .iter()
+        .filter(|(name, _)| command.clusters.is_empty() || named.contains(*name));
+    let places: Vec<Place> = chosen
+        .map(|(name, c)| Place {
+            cluster: name.clone(),
+            account: c.desired.account.clone(),
+            region: c.desired.region.clone(),
+        })
+        .collect();
     let live = look(&world, &places).await?;
     let gaps: usize = live.clusters.values().map(|c| c.gaps.len()).sum();
-    let homes: BTreeMap<_, _> = places.into_iter().map(|p| (p.cluster, Residence { account: p.account, region: p.region })).collect();
+    let homes: BTreeMap<_, _> = places
+        .into_iter()
+        .map(|p| {
+            (
+                p.cluster,
+                Residence {
+                    account: p.account,
+                    region: p.region,
+                },
+            )
+        })
+        .collect();
     let cloud = match arguments.cloud {
         Some(CloudArgument::Aws) => "aws",
         Some(CloudArgument::Local) | None => "local",
     };
     let mut snapshot = Snapshot::new(cloud.into(), homes, live);
-    let baselines = store.baselines()?.into_iter().filter(|(name, _)| snapshot.places.contains_key(name));
-    snapshot.proven =
-        baselines.map(|(name, b)| (name, Proven { digest: b.digest, release: b.release, rollout: b.rollout, since: b.since })).collect();
+    let baselines = store
+        .baselines()?
+        .into_iter()
+        .filter(|(name, _)| snapshot.places.contains_key(name));
+    snapshot.proven = baselines
+        .map(|(name, b)| {
+            (
+                name,
+                Proven {
+                    digest: b.digest,
+                    release: b.release,
+                    rollout: b.rollout,
+                    since: b.since,
+                },
+            )
+        })
+        .collect();
     let path = &command.out;
-    std::fs::write(path, report::snapshot_json(&snapshot)).map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
-    let groups: Vec<&Shared<LiveGroup>> = snapshot.live.clusters.values().flat_map(|c| c.groups.values()).collect();
-    let missing = if gaps == 0 { String::new() } else { format!("; {gaps} things could not be read, and are written down as such") };
+    std::fs::write(path, report::snapshot_json(&snapshot))
+        .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
+    let groups: Vec<&Shared<LiveGroup>> = snapshot
+        .live
+        .clusters
+        .values()
+        .flat_map(|c| c.groups.values())
+        .collect();
+    let missing = if gaps == 0 {
+        String::new()
+    } else {
+        format!("; {gaps} things could not be read, and are written down as such")
+    };
     let unread = groups.iter().filter(|g| g.hooks == Hooks::NotRead).count();
-    let hooks =
-        if unread == 0 { String::new() } else { format!("; the lifecycle hooks of {unread} groups were not read: `--hooks` does, one call a group") };
-    output.cloud_story(&format!("{} clusters with {} groups written to {}{missing}{hooks}", snapshot.places.len(), groups.len(), path.display()));
+    let hooks = if unread == 0 {
+        String::new()
+    } else {
+        format!(
+            "; the lifecycle hooks of {unread} groups were not read: `--hooks` does, one call a group"
+        )
+    };
+    output.cloud_story(&format!(
+        "{} clusters with {} groups written to {}{missing}{hooks}",
+        snapshot.places.len(),
+        groups.len(),
+        path.display()
+    ));
     Ok(Exit::Good)
 }
 
 /// A snapshot from its file.
 pub(super) fn read(path: &Path) -> Result<Snapshot, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
-    report::snapshot_from_json(&text).map_err(|e| Failure::new(format!("{}: {e}", path.display())).hint("`kfleet snapshot --out FILE` makes one"))
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
+    report::snapshot_from_json(&text).map_err(|e| {
+        Failure::new(format!("{}: {e}", path.display()))
+            .hint("`kfleet snapshot --out FILE` makes one")
+    })
 }

@@ -15,13 +15,25 @@ pub(super) fn stop(arguments: &Arguments, command: &StopArguments) -> Result<Exi
     known(&fleet, command.cluster.as_ref())?;
     let output = output(arguments, &store);
     if command.reason.trim().is_empty() {
-        return Err(Failure::new("the reason is empty").hint("say in `--reason` what whoever is stopped by it has to know"));
+        return Err(Failure::new("the reason is empty")
+            .hint("say in `--reason` what whoever is stopped by it has to know"));
     }
     let since = world::now(&store)?;
-    let stop = Stop { cluster: command.cluster.clone(), by: world::who(), since, reason: command.reason.trim().to_owned() };
+    let stop = Stop {
+        cluster: command.cluster.clone(),
+        by: world::who(),
+        since,
+        reason: command.reason.trim().to_owned(),
+    };
     match store.stop(&stop)? {
-        Some(before) => output.cloud_result(&format!("already stopped: {before}; `{}` lifts it", before.go()))?,
-        None => output.cloud_result(&format!("{stop}; running rollouts halt at their next round, none begins until `{}`", stop.go()))?,
+        Some(before) => output.cloud_result(&format!(
+            "already stopped: {before}; `{}` lifts it",
+            before.go()
+        ))?,
+        None => output.cloud_result(&format!(
+            "{stop}; running rollouts halt at their next round, none begins until `{}`",
+            stop.go()
+        ))?,
     }
     Ok(Exit::Good)
 }
@@ -37,7 +49,9 @@ pub(super) fn go(arguments: &Arguments, command: &GoArguments) -> Result<Exit, F
         }
     }
     let left = store.stops()?;
-    left.iter().try_for_each(|stop| output.cloud_result(&format!("still stopped: {stop}; `{}` lifts it", stop.go())))?;
+    left.iter().try_for_each(|stop| {
+        output.cloud_result(&format!("still stopped: {stop}; `{}` lifts it", stop.go()))
+    })?;
     if left.is_empty() {
         output.cloud_story("`kfleet rollout resume` goes on with what was halted");
     }
@@ -46,17 +60,29 @@ pub(super) fn go(arguments: &Arguments, command: &GoArguments) -> Result<Exit, F
 
 /// What stops this rollout, as an error.
 pub(super) fn heed(store: &Store, rollout: &Rollout) -> Result<(), Failure> {
-    store.stops()?.into_iter().find(|stop| stop.holds_for(rollout)).map_or(Ok(()), |stop| Err(StoreError::Stopped(stop).into()))
+    store
+        .stops()?
+        .into_iter()
+        .find(|stop| stop.holds_for(rollout))
+        .map_or(Ok(()), |stop| Err(StoreError::Stopped(stop).into()))
 }
 
 /// What stops everything, as an error: before anything is looked at.
 pub(super) fn heed_all(store: &Store) -> Result<(), Failure> {
-    store.stops()?.into_iter().find(|stop| stop.cluster.is_none()).map_or(Ok(()), |stop| Err(StoreError::Stopped(stop).into()))
+    store
+        .stops()?
+        .into_iter()
+        .find(|stop| stop.cluster.is_none())
+        .map_or(Ok(()), |stop| Err(StoreError::Stopped(stop).into()))
 }
 
 /// One line for each stop there is.
 pub(super) fn lines(store: &Store) -> Result<String, Failure> {
-    Ok(store.stops()?.into_iter().map(|stop| format!("STOPPED: {stop}; `{}` lifts it\n", stop.go())).collect())
+    Ok(store
+        .stops()?
+        .into_iter()
+        .map(|stop| format!("STOPPED: {stop}; `{}` lifts it\n", stop.go()))
+        .collect())
 }
 
 fn opened(arguments: &Arguments) -> Result<(Fleet, Store), Failure> {
@@ -71,12 +97,17 @@ fn opened(arguments: &Arguments) -> Result<(Fleet, Store), Failure> {
 
 /// The simulated account announces itself also where nobody named it.
 fn output(arguments: &Arguments, store: &Store) -> Output {
-    Output::new(arguments.quiet, store.kind() == CloudKind::Local || arguments.cloud == Some(CloudArgument::Local))
+    Output::new(
+        arguments.quiet,
+        store.kind() == CloudKind::Local || arguments.cloud == Some(CloudArgument::Local),
+    )
 }
 
 fn known(fleet: &Fleet, cluster: Option<&ClusterName>) -> Result<(), Failure> {
     match cluster {
-        Some(name) if !fleet.clusters.contains_key(name) => Err(Failure::new(format!("the fleet has no cluster `{name}`"))),
+        Some(name) if !fleet.clusters.contains_key(name) => {
+            Err(Failure::new(format!("the fleet has no cluster `{name}`")))
+        }
         Some(_) | None => Ok(()),
     }
 }

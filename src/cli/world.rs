@@ -9,7 +9,9 @@ use super::pipeline::PreparedFleet;
 use crate::cloud::local::{self, Fault, Scenario};
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::fleet::Fleet;
-use crate::model::{AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Span, Timestamp};
+use crate::model::{
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Span, Timestamp,
+};
 #[cfg(feature = "aws")]
 use crate::nodes::Access;
 use crate::nodes::{NodeApi, NodeError};
@@ -51,11 +53,18 @@ impl Clusters {
 #[cfg(all(feature = "aws", not(feature = "kubernetes")))]
 impl NodeApi for Clusters {
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {
-        if self.access.contains_key(cluster) { Nodes::Unknown("this build has no Kubernetes client".into()) } else { Nodes::NotAsked }
+        if self.access.contains_key(cluster) {
+            Nodes::Unknown("this build has no Kubernetes client".into())
+        } else {
+            Nodes::NotAsked
+        }
     }
 
     async fn act(&self, cluster: &ClusterName, _: &NodeEffect) -> Result<Applied, NodeError> {
-        Err(NodeError::Refused { cluster: cluster.clone(), message: "this build has no Kubernetes client".into() })
+        Err(NodeError::Refused {
+            cluster: cluster.clone(),
+            message: "this build has no Kubernetes client".into(),
+        })
     }
 }
 
@@ -75,7 +84,11 @@ pub(super) fn store(arguments: &Arguments, fleet: &Fleet) -> Result<Store, Failu
 }
 
 /// The store of the fleet for a cloud.
-pub(super) fn store_of(arguments: &Arguments, cloud: Option<CloudArgument>, fleet: &Fleet) -> Result<Store, Failure> {
+pub(super) fn store_of(
+    arguments: &Arguments,
+    cloud: Option<CloudArgument>,
+    fleet: &Fleet,
+) -> Result<Store, Failure> {
     let kind = match cloud {
         Some(CloudArgument::Local) => CloudKind::Local,
         Some(CloudArgument::Aws) if cfg!(feature = "aws") => CloudKind::Aws,
@@ -92,8 +105,10 @@ pub(super) fn store_of(arguments: &Arguments, cloud: Option<CloudArgument>, flee
     let place = &fleet.settings.store;
     match (place.starts_with(S3), kind) {
         (false, _) => Ok(Store::open(&fleet.root.join(place), kind)?),
-        (true, CloudKind::Local) => Err(Failure::new(format!("the simulated account keeps its state in a folder, and the store is {place}"))
-            .hint("say `--cloud aws`, or name a folder as `store` in fleet.yaml")),
+        (true, CloudKind::Local) => Err(Failure::new(format!(
+            "the simulated account keeps its state in a folder, and the store is {place}"
+        ))
+        .hint("say `--cloud aws`, or name a folder as `store` in fleet.yaml")),
         (true, CloudKind::Aws) => remote(arguments, place),
     }
 }
@@ -102,18 +117,27 @@ const S3: &str = "s3://";
 
 #[cfg(feature = "aws")]
 fn remote(arguments: &Arguments, url: &str) -> Result<Store, Failure> {
-    Ok(Store::of_objects(super::bucket::leases(url, who(), &reach(arguments)?)?, CloudKind::Aws)?)
+    Ok(Store::of_objects(
+        super::bucket::leases(url, who(), &reach(arguments)?)?,
+        CloudKind::Aws,
+    )?)
 }
 
 #[cfg(not(feature = "aws"))]
 fn remote(_: &Arguments, url: &str) -> Result<Store, Failure> {
-    Err(Failure::new(format!("this build of kfleet has no AWS in it, and the store is {url}")))
+    Err(Failure::new(format!(
+        "this build of kfleet has no AWS in it, and the store is {url}"
+    )))
 }
 
 /// The cloud that the fleet's store belongs to, where that is known without being told.
 pub(super) fn cloud_of_store(fleet: &Fleet) -> Result<Option<CloudArgument>, Failure> {
     let place = &fleet.settings.store;
-    let kind = if place.starts_with(S3) { Some(CloudKind::Aws) } else { Store::kind_of(&fleet.root.join(place))? };
+    let kind = if place.starts_with(S3) {
+        Some(CloudKind::Aws)
+    } else {
+        Store::kind_of(&fleet.root.join(place))?
+    };
     Ok(kind.map(|kind| match kind {
         CloudKind::Aws => CloudArgument::Aws,
         CloudKind::Local => CloudArgument::Local,
@@ -124,29 +148,52 @@ pub(super) fn cloud_of_store(fleet: &Fleet) -> Result<Option<CloudArgument>, Fai
 pub(super) fn may_approve_itself(arguments: &Arguments, pace: &Pace) -> Result<(), Failure> {
     match arguments.cloud {
         Some(CloudArgument::Aws) if pace.auto_approve => {
-            Err(Failure::new("a real cloud refuses `--auto-approve`").hint("look at the plan, then `kfleet rollout approve STAGE --plan ID`"))
+            Err(Failure::new("a real cloud refuses `--auto-approve`")
+                .hint("look at the plan, then `kfleet rollout approve STAGE --plan ID`"))
         }
         Some(CloudArgument::Aws | CloudArgument::Local) | None => Ok(()),
     }
 }
 
 /// The cloud asked for.
-pub(super) async fn open(arguments: &Arguments, fleet: &Fleet, store: &Store, images: Images, simulated: &Simulated<'_>) -> Result<World, Failure> {
+pub(super) async fn open(
+    arguments: &Arguments,
+    fleet: &Fleet,
+    store: &Store,
+    images: Images,
+    simulated: &Simulated<'_>,
+) -> Result<World, Failure> {
     match arguments.cloud {
-        Some(CloudArgument::Aws) if !simulated.faults.is_empty() || simulated.scenario.is_some() => {
-            Err(Failure::new("faults can be ordered from the simulated account only")
-                .hint("leave `--fault` and `--scenario` out, or say `--cloud local`"))
+        Some(CloudArgument::Aws)
+            if !simulated.faults.is_empty() || simulated.scenario.is_some() =>
+        {
+            Err(
+                Failure::new("faults can be ordered from the simulated account only")
+                    .hint("leave `--fault` and `--scenario` out, or say `--cloud local`"),
+            )
         }
         Some(CloudArgument::Aws) => real(arguments, fleet, store, images).await,
-        Some(CloudArgument::Local) | None => Ok(World::Local(Box::new(simulate(store, simulated)?))),
+        Some(CloudArgument::Local) | None => {
+            Ok(World::Local(Box::new(simulate(store, simulated)?)))
+        }
     }
 }
 
 /// What time it is in the cloud that the store belongs to.
 pub(super) fn now(store: &Store) -> Result<Timestamp, Failure> {
     match store.kind() {
-        CloudKind::Aws => Ok(Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())),
-        CloudKind::Local => Ok(simulate(store, &Simulated { seed: 1, faults: &[], scenario: None })?.now()),
+        CloudKind::Aws => Ok(Timestamp::from_millis(
+            jiff::Timestamp::now().as_millisecond(),
+        )),
+        CloudKind::Local => Ok(simulate(
+            store,
+            &Simulated {
+                seed: 1,
+                faults: &[],
+                scenario: None,
+            },
+        )?
+        .now()),
     }
 }
 
@@ -159,8 +206,16 @@ pub(super) fn patience(arguments: &Arguments) -> Span {
 }
 
 fn simulate(store: &Store, simulated: &Simulated<'_>) -> Result<local::World, Failure> {
-    let folder = store.local_state().ok_or_else(|| Failure::new("the simulated account keeps its state in a folder, and the store is none"))?;
-    let world = local::World::open(&folder, local::Options { seed: simulated.seed, ..local::Options::default() })?;
+    let folder = store.local_state().ok_or_else(|| {
+        Failure::new("the simulated account keeps its state in a folder, and the store is none")
+    })?;
+    let world = local::World::open(
+        &folder,
+        local::Options {
+            seed: simulated.seed,
+            ..local::Options::default()
+        },
+    )?;
     world.set_faults(faults(simulated.faults)?);
     if simulated.scenario.is_some() {
         world.set_scenario(scenario(simulated.scenario)?)?;
@@ -170,13 +225,20 @@ fn simulate(store: &Store, simulated: &Simulated<'_>) -> Result<local::World, Fa
 
 /// Faults as they were ordered.
 pub(super) fn faults(ordered: &[String]) -> Result<Vec<Fault>, Failure> {
-    ordered.iter().map(|f| f.parse()).collect::<Result<_, _>>().map_err(|e| Failure::new(format!("{e}")))
+    ordered
+        .iter()
+        .map(|f| f.parse())
+        .collect::<Result<_, _>>()
+        .map_err(|e| Failure::new(format!("{e}")))
 }
 
 /// The scenario in a file; none: nothing happens.
 pub(super) fn scenario(path: Option<&Path>) -> Result<Scenario, Failure> {
-    let Some(path) = path else { return Ok(Scenario::default()) };
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
+    let Some(path) = path else {
+        return Ok(Scenario::default());
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
     Scenario::parse(&path.display().to_string(), &text).map_err(|e| Failure::new(e.to_string()))
 }
 
@@ -194,38 +256,93 @@ impl World {
 /// How AWS is reached: what the SDK does not read from the environment by itself. It does read addresses there, and dies of one that is none.
 #[cfg(feature = "aws")]
 fn reach(arguments: &Arguments) -> Result<crate::cloud::aws::Reach, Failure> {
-    let of_environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    let of_environment = of_environment.filter(|(name, _)| name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_"));
-    let mut addresses: Vec<(String, String)> = of_environment.map(|(name, value)| (name, value.to_string_lossy().into_owned())).collect();
-    addresses.extend(arguments.endpoint_url.iter().map(|url| ("--endpoint-url".to_owned(), url.clone())));
-    let is_address = |url: &str| ["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
+    let of_environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let of_environment = of_environment
+        .filter(|(name, _)| name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_"));
+    let mut addresses: Vec<(String, String)> = of_environment
+        .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
+        .collect();
+    addresses.extend(
+        arguments
+            .endpoint_url
+            .iter()
+            .map(|url| ("--endpoint-url".to_owned(), url.clone())),
+    );
+    let is_address = |url: &str| {
+        ["http://", "https://"]
+            .iter()
+            .any(|scheme| url.len() > scheme.len() && url.starts_with(scheme))
+    };
     if let Some((name, _)) = addresses.iter().find(|(_, url)| !is_address(url)) {
-        let hint = format!("leave {name} away, or give it an address that begins with https:// or http://");
+        let hint = format!(
+            "leave {name} away, or give it an address that begins with https:// or http://"
+        );
         return Err(Failure::new(format!("{name} is no address")).hint(hint));
     }
-    let ca_bundle = std::env::var_os("AWS_CA_BUNDLE").filter(|p| !p.is_empty()).map(Into::into);
+    let ca_bundle = std::env::var_os("AWS_CA_BUNDLE")
+        .filter(|p| !p.is_empty())
+        .map(Into::into);
     let rates = crate::fleet::CallRates::default();
-    Ok(crate::cloud::aws::Reach { endpoint_url: arguments.endpoint_url.clone(), ca_bundle, share: arguments.call_share, rates })
+    Ok(crate::cloud::aws::Reach {
+        endpoint_url: arguments.endpoint_url.clone(),
+        ca_bundle,
+        share: arguments.call_share,
+        rates,
+    })
 }
 
 #[cfg(feature = "aws")]
-async fn real(arguments: &Arguments, fleet: &Fleet, store: &Store, mut images: Images) -> Result<World, Failure> {
+async fn real(
+    arguments: &Arguments,
+    fleet: &Fleet,
+    store: &Store,
+    mut images: Images,
+) -> Result<World, Failure> {
     use crate::cloud::aws::{Access as Credentials, Aws, Options, Reach, Session};
 
-    let access = |c: &crate::fleet::Cluster| Credentials { role_arn: c.role_arn.clone(), images: images.remove(&c.name).unwrap_or_default() };
+    let access = |c: &crate::fleet::Cluster| Credentials {
+        role_arn: c.role_arn.clone(),
+        images: images.remove(&c.name).unwrap_or_default(),
+    };
     let clusters = fleet.clusters.values().map(access);
     // Whatever is no rollout only looks.
     let acts = matches!(arguments.command, super::args::Command::Rollout(_));
-    let name = if acts { "kfleet-rollout" } else { "kfleet-plan" };
-    let session = Session { name: name.into(), read_only: !acts, ..Session::default() };
-    let reach = Reach { rates: fleet.settings.call_rates.clone(), ..reach(arguments)? };
-    let options = Options { clusters: fleet.clusters.keys().cloned().zip(clusters).collect(), reach, session, hooks: hooks_of(&arguments.command) };
+    let name = if acts {
+        "kfleet-rollout"
+    } else {
+        "kfleet-plan"
+    };
+    let session = Session {
+        name: name.into(),
+        read_only: !acts,
+        ..Session::default()
+    };
+    let reach = Reach {
+        rates: fleet.settings.call_rates.clone(),
+        ..reach(arguments)?
+    };
+    let options = Options {
+        clusters: fleet.clusters.keys().cloned().zip(clusters).collect(),
+        reach,
+        session,
+        hooks: hooks_of(&arguments.command),
+    };
     let baselines = store.baselines()?;
     let access = fleet.clusters.values().filter_map(|c| {
         let uid = baselines.get(&c.name).and_then(|b| b.kubernetes.clone());
-        Some((c.name.clone(), Access { context: c.kubernetes.as_ref()?.context.clone(), uid }))
+        Some((
+            c.name.clone(),
+            Access {
+                context: c.kubernetes.as_ref()?.context.clone(),
+                uid,
+            },
+        ))
     });
-    Ok(World::Aws(Box::new(Real { cloud: Aws::connect(options).await?, nodes: Clusters::new(access.collect(), None) })))
+    Ok(World::Aws(Box::new(Real {
+        cloud: Aws::connect(options).await?,
+        nodes: Clusters::new(access.collect(), None),
+    })))
 }
 
 /// Whose lifecycle hooks the command wants to be read.
@@ -257,7 +374,11 @@ fn hooks_of(command: &super::args::Command) -> crate::cloud::aws::HooksOf {
         | Command::Stop(_)
         | Command::Go(_) => false,
     };
-    if everybody { HooksOf::Everybody } else { HooksOf::Few }
+    if everybody {
+        HooksOf::Everybody
+    } else {
+        HooksOf::Few
+    }
 }
 
 #[cfg(not(feature = "aws"))]
@@ -276,30 +397,52 @@ impl World {
     }
 
     /// Has what follows seen as done by this rollout, of this revision of git.
-    #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only AWS is told"))]
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(unused_variables, reason = "only AWS is told")
+    )]
     pub(super) async fn act_for(&self, rollout: &Rollout, revision: Option<&str>) {
         match self {
             World::Local(_) => {}
             #[cfg(feature = "aws")]
             World::Aws(real) => {
                 let revision = revision.map(|r| ("kfleet-revision".to_owned(), r.to_owned()));
-                let tags = revision.into_iter().chain([("kfleet-rollout".to_owned(), rollout.id.clone())]).collect();
-                let session = crate::cloud::aws::Session { name: format!("kfleet-{}", rollout.id), tags, read_only: false };
-                let by_aws = |g: &&crate::rollout::GroupTask| g.rolling.strategy == crate::fleet::Strategy::InstanceRefresh;
+                let tags = revision
+                    .into_iter()
+                    .chain([("kfleet-rollout".to_owned(), rollout.id.clone())])
+                    .collect();
+                let session = crate::cloud::aws::Session {
+                    name: format!("kfleet-{}", rollout.id),
+                    tags,
+                    read_only: false,
+                };
+                let by_aws = |g: &&crate::rollout::GroupTask| {
+                    g.rolling.strategy == crate::fleet::Strategy::InstanceRefresh
+                };
                 let refreshed = rollout.clusters().flat_map(|c| &c.groups).filter(by_aws);
-                real.cloud.act_for(session, refreshed.map(|g| g.asg.clone()).collect()).await;
+                real.cloud
+                    .act_for(session, refreshed.map(|g| g.asg.clone()).collect())
+                    .await;
             }
         }
     }
 
     /// One look, and again a while later where a real cloud gave no answer at all.
-    pub(super) async fn patient_look(&self, places: &[Place], output: &super::output::Output) -> Result<Live, Failure> {
+    pub(super) async fn patient_look(
+        &self,
+        places: &[Place],
+        output: &super::output::Output,
+    ) -> Result<Live, Failure> {
         const WAITS: [i64; 2] = [15_000, 45_000];
         for wait in WAITS {
             match crate::run::look(self, places).await {
                 Err(error) if error.is_transient() && !matches!(self, World::Local(_)) => {
-                    output.cloud_story(&format!("{error}; asking again in {} seconds", wait / 1_000));
-                    self.wait(Timestamp::from_millis(self.now().millis() + wait)).await?;
+                    output.cloud_story(&format!(
+                        "{error}; asking again in {} seconds",
+                        wait / 1_000
+                    ));
+                    self.wait(Timestamp::from_millis(self.now().millis() + wait))
+                        .await?;
                 }
                 answer => return Ok(answer?),
             }
@@ -311,9 +454,23 @@ impl World {
 /// The images that the definitions of a fleet name.
 pub(super) fn images(prepared: &PreparedFleet) -> Images {
     let of = |c: &super::pipeline::Prepared| {
-        c.desired.groups.values().map(|g| g.definition.launch_template.launch_template_data.image_id.clone()).collect()
+        c.desired
+            .groups
+            .values()
+            .map(|g| {
+                g.definition
+                    .launch_template
+                    .launch_template_data
+                    .image_id
+                    .clone()
+            })
+            .collect()
     };
-    prepared.clusters.iter().map(|(name, c)| (name.clone(), of(c))).collect()
+    prepared
+        .clusters
+        .iter()
+        .map(|(name, c)| (name.clone(), of(c)))
+        .collect()
 }
 
 /// The images that a rollout's definitions name.
@@ -327,7 +484,11 @@ pub(super) fn images_of(rollout: &Rollout) -> Images {
                 Task::Update { from, to, .. } => vec![from, to],
                 Task::Retire { from } => vec![from],
             };
-            of_cluster.extend(definitions.into_iter().map(|d| d.launch_template.launch_template_data.image_id.clone()));
+            of_cluster.extend(
+                definitions
+                    .into_iter()
+                    .map(|d| d.launch_template.launch_template_data.image_id.clone()),
+            );
         }
     }
     images
@@ -395,7 +556,17 @@ impl NodeApi for World {
 
 /// Who asks: for journals, locks and approvals.
 pub(super) fn who() -> String {
-    let name = ["KFLEET_USER", "BUILD_USER_ID", "USER", "LOGNAME"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
-    let host = std::env::var("HOSTNAME").ok().filter(|h| !h.is_empty()).map(|h| format!("@{h}")).unwrap_or_default();
-    format!("{}{host} (process {})", name.unwrap_or_else(|| "somebody".into()), std::process::id())
+    let name = ["KFLEET_USER", "BUILD_USER_ID", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    let host = std::env::var("HOSTNAME")
+        .ok()
+        .filter(|h| !h.is_empty())
+        .map(|h| format!("@{h}"))
+        .unwrap_or_default();
+    format!(
+        "{}{host} (process {})",
+        name.unwrap_or_else(|| "somebody".into()),
+        std::process::id()
+    )
 }

@@ -37,7 +37,11 @@ pub trait Cloud: Send + Sync {
 
     /// Carries out one effect. Reads its precondition just before: finds `to`, answers [`Applied::Already`];
     /// finds neither, answers [`Applied::Moved`] and touches nothing.
-    fn apply(&self, place: &Place, effect: &CloudEffect) -> impl Future<Output = Result<Applied, CloudError>> + Send;
+    fn apply(
+        &self,
+        place: &Place,
+        effect: &CloudEffect,
+    ) -> impl Future<Output = Result<Applied, CloudError>> + Send;
 }
 
 /// What a cloud refused or could not do.
@@ -92,7 +96,9 @@ impl CloudError {
     pub fn is_transient(&self) -> bool {
         match self {
             CloudError::Throttled { .. } | CloudError::Unknown { .. } => true,
-            CloudError::Refused { .. } | CloudError::Credentials { .. } | CloudError::State { .. } => false,
+            CloudError::Refused { .. }
+            | CloudError::Credentials { .. }
+            | CloudError::State { .. } => false,
         }
     }
 }

@@ -25,7 +25,9 @@ pub(super) fn target_groups(cluster: &Cluster, group: &InstanceGroup) -> BTreeSe
     if group.role == Role::Bastion {
         prefixes.push("bastion");
     }
-    let own = prefixes.into_iter().map(|prefix| target_group(prefix, &cluster.name));
+    let own = prefixes
+        .into_iter()
+        .map(|prefix| target_group(prefix, &cluster.name));
     let external = group.load_balancers.iter().filter_map(|lb| match lb {
         ExternalLoadBalancer::TargetGroup(arn) => Some(arn.clone()),
         ExternalLoadBalancer::Classic(_) => None,

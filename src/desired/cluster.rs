@@ -7,7 +7,9 @@ use serde_json::Value as Json;
 
 use super::{DesiredError, compile};
 use crate::kops::{InstanceGroup, Manifests, Role, RollingUpdate};
-use crate::model::{AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, digest_of};
+use crate::model::{
+    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, digest_of,
+};
 
 /// Fields of an InstanceGroup that its definition, its role and its rolling update express in full.
 /// All others reach instances only through what kops itself does (user data, add-ons), so they are carried along.
@@ -114,36 +116,76 @@ impl DesiredCluster {
     ///
     /// # Errors
     /// As [`compile`], and when `extras` names a group that is not there.
-    pub fn new(manifests: &Manifests, account: AccountId, region: Region, extras: &BTreeMap<GroupName, GroupExtras>) -> Result<Self, DesiredError> {
-        if let Some(unknown) = extras.keys().find(|name| manifests.groups.iter().all(|g| g.name != **name)) {
+    pub fn new(
+        manifests: &Manifests,
+        account: AccountId,
+        region: Region,
+        extras: &BTreeMap<GroupName, GroupExtras>,
+    ) -> Result<Self, DesiredError> {
+        if let Some(unknown) = extras
+            .keys()
+            .find(|name| manifests.groups.iter().all(|g| g.name != **name))
+        {
             return Err(DesiredError::NoSuchGroup(unknown.clone()));
         }
-        let mut definitions: BTreeMap<GroupName, Definition> = compile(manifests)?.into_iter().map(|d| (d.instance_group.clone(), d)).collect();
+        let mut definitions: BTreeMap<GroupName, Definition> = compile(manifests)?
+            .into_iter()
+            .map(|d| (d.instance_group.clone(), d))
+            .collect();
         let mut groups = BTreeMap::new();
         for group in &manifests.groups {
             if let Some(definition) = definitions.remove(&group.name) {
-                let name = definition.auto_scaling_group.auto_scaling_group_name.clone();
+                let name = definition
+                    .auto_scaling_group
+                    .auto_scaling_group_name
+                    .clone();
                 let extra = extras.get(&group.name).cloned().unwrap_or_default();
                 groups.insert(name, desired_group(definition, group, extra));
             }
         }
         let documents = documents(manifests);
         let digest = digest(&documents, &groups);
-        Ok(DesiredCluster { cluster: manifests.cluster.name.clone(), account, region, digest, groups, documents })
+        Ok(DesiredCluster {
+            cluster: manifests.cluster.name.clone(),
+            account,
+            region,
+            digest,
+            groups,
+            documents,
+        })
     }
 
     /// Everything git wants that is not carried out by changing a group's definition: the documents, and of each
     /// InstanceGroup the fields that kops puts into user data (as `InstanceGroup/name`).
     pub fn beside_definitions(&self) -> BTreeMap<String, Json> {
-        let groups = self.groups.values().filter(|g| !g.bootstrap.is_empty()).map(|g| {
-            let fields = g.bootstrap.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-            (format!("InstanceGroup/{}", g.definition.instance_group), Json::Object(fields))
-        });
-        self.documents.iter().map(|(k, v)| (k.clone(), v.clone())).chain(groups).collect()
+        let groups = self
+            .groups
+            .values()
+            .filter(|g| !g.bootstrap.is_empty())
+            .map(|g| {
+                let fields = g
+                    .bootstrap
+                    .iter()
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect();
+                (
+                    format!("InstanceGroup/{}", g.definition.instance_group),
+                    Json::Object(fields),
+                )
+            });
+        self.documents
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .chain(groups)
+            .collect()
     }
 }
 
-fn desired_group(definition: Definition, group: &InstanceGroup, extra: GroupExtras) -> DesiredGroup {
+fn desired_group(
+    definition: Definition,
+    group: &InstanceGroup,
+    extra: GroupExtras,
+) -> DesiredGroup {
     DesiredGroup {
         definition,
         role: group.role,
@@ -160,18 +202,30 @@ fn bootstrap(group: &InstanceGroup) -> BTreeMap<String, Json> {
 
 /// Fields of an InstanceGroup's `spec` that its definition does not carry, keys sorted.
 pub fn beside_definition(group: &Json) -> BTreeMap<String, Json> {
-    let spec = group.get("spec").and_then(Json::as_object).into_iter().flatten();
-    spec.filter(|(key, value)| !COMPILED.contains(&key.as_str()) && !value.is_null()).map(|(k, v)| (k.clone(), sorted(v))).collect()
+    let spec = group
+        .get("spec")
+        .and_then(Json::as_object)
+        .into_iter()
+        .flatten();
+    spec.filter(|(key, value)| !COMPILED.contains(&key.as_str()) && !value.is_null())
+        .map(|(k, v)| (k.clone(), sorted(v)))
+        .collect()
 }
 
 fn documents(manifests: &Manifests) -> BTreeMap<String, Json> {
-    let cluster = (format!("Cluster/{}", manifests.cluster.name), sorted(&manifests.cluster.value));
+    let cluster = (
+        format!("Cluster/{}", manifests.cluster.name),
+        sorted(&manifests.cluster.value),
+    );
     let mut documents = BTreeMap::from([cluster]);
     for object in manifests.karpenter.iter().chain(&manifests.others) {
         // Only objects without a name can share a key: they are counted, so that none is lost.
         let key = object.key();
         let numbered = (2..).map(|n| format!("{key} #{n}"));
-        if let Some(free) = std::iter::once(key.clone()).chain(numbered).find(|k| !documents.contains_key(k)) {
+        if let Some(free) = std::iter::once(key.clone())
+            .chain(numbered)
+            .find(|k| !documents.contains_key(k))
+        {
             documents.insert(free, sorted(&object.value));
         }
     }
@@ -179,13 +233,30 @@ fn documents(manifests: &Manifests) -> BTreeMap<String, Json> {
 }
 
 fn digest(documents: &BTreeMap<String, Json>, groups: &BTreeMap<AsgName, DesiredGroup>) -> Digest {
-    digest_of(&Content { documents, groups: groups.iter().map(|(name, group)| (name, content(group))).collect() })
+    digest_of(&Content {
+        documents,
+        groups: groups
+            .iter()
+            .map(|(name, group)| (name, content(group)))
+            .collect(),
+    })
 }
 
 /// How a group is rolled and whether it is protected are not what it is.
 fn content(group: &DesiredGroup) -> GroupContent<'_> {
-    let DesiredGroup { definition, user_data, bootstrap, role: _, rolling_update: _, protect: _ } = group;
-    GroupContent { definition: definition.digest(), user_data, bootstrap }
+    let DesiredGroup {
+        definition,
+        user_data,
+        bootstrap,
+        role: _,
+        rolling_update: _,
+        protect: _,
+    } = group;
+    GroupContent {
+        definition: definition.digest(),
+        user_data,
+        bootstrap,
+    }
 }
 
 /// The same value with the keys of every mapping sorted.
@@ -193,7 +264,12 @@ fn sorted(value: &Json) -> Json {
     match value {
         Json::Object(map) => {
             let ordered: BTreeMap<&String, &Json> = map.iter().collect();
-            Json::Object(ordered.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect())
+            Json::Object(
+                ordered
+                    .into_iter()
+                    .map(|(k, v)| (k.clone(), sorted(v)))
+                    .collect(),
+            )
         }
         Json::Array(items) => Json::Array(items.iter().map(sorted).collect()),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => value.clone(),
@@ -233,8 +309,17 @@ data: {k: v}
 
     fn desired(text: &str, extras: &[(&str, GroupExtras)]) -> DesiredCluster {
         let manifests = kops::read(&yaml::parse(text, yaml::Schema::Core).unwrap()).unwrap();
-        let extras = extras.iter().map(|(name, extra)| (GroupName::new(*name).unwrap(), extra.clone())).collect();
-        DesiredCluster::new(&manifests, AccountId::new("111122223333").unwrap(), Region::new("eu-west-3").unwrap(), &extras).unwrap()
+        let extras = extras
+            .iter()
+            .map(|(name, extra)| (GroupName::new(*name).unwrap(), extra.clone()))
+            .collect();
+        DesiredCluster::new(
+            &manifests,
+            AccountId::new("111122223333").unwrap(),
+            Region::new("eu-west-3").unwrap(),
+            &extras,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -244,22 +329,38 @@ data: {k: v}
         for (from, to) in [
             ("kind: ConfigMap", "kind: ConfigMap # a comment"),
             ("{name: m, namespace: n}", "{namespace: n, name: m}"),
-            ("image: i, machineType: m5.large, subnets: [a]}", "subnets: [a], machineType: m5.large, image: \"i\"}"),
+            (
+                "image: i, machineType: m5.large, subnets: [a]}",
+                "subnets: [a], machineType: m5.large, image: \"i\"}",
+            ),
         ] {
             assert_eq!(digest(&MANIFESTS.replace(from, to)), plain, "{to}");
         }
         for (from, to) in [
             ("data: {k: v}", "data: {k: w}"),
             ("1.34.0", "1.34.1"),
-            ("machineType: m5.large, subnets: [a], sysctl", "machineType: m6i.large, subnets: [a], sysctl"),
+            (
+                "machineType: m5.large, subnets: [a], sysctl",
+                "machineType: m6i.large, subnets: [a], sysctl",
+            ),
             ("[a=1]", "[a=2]"),
         ] {
             assert_ne!(digest(&MANIFESTS.replace(from, to)), plain, "{to}");
         }
-        let user_data = GroupExtras { user_data: Some("eA==".into()), protect: false };
+        let user_data = GroupExtras {
+            user_data: Some("eA==".into()),
+            protect: false,
+        };
         assert_ne!(desired(MANIFESTS, &[("nodes", user_data)]).digest, plain);
-        let protect = GroupExtras { user_data: None, protect: true };
-        assert_eq!(desired(MANIFESTS, &[("nodes", protect)]).digest, plain, "protection is not what a group is");
+        let protect = GroupExtras {
+            user_data: None,
+            protect: true,
+        };
+        assert_eq!(
+            desired(MANIFESTS, &[("nodes", protect)]).digest,
+            plain,
+            "protection is not what a group is"
+        );
     }
 
     #[test]
@@ -270,24 +371,48 @@ data: {k: v}
         let groups: Vec<&str> = cluster.groups.keys().map(AsgName::as_str).collect();
         assert_eq!(groups, ["cp.masters.c.example.com", "nodes.c.example.com"]);
         let nodes = cluster.groups.values().last().unwrap();
-        assert_eq!(nodes.bootstrap.keys().collect::<Vec<_>>(), ["sysctlParameters"]);
-        assert_eq!(nodes.rolling_update.max_surge, Some(crate::fleet::Amount::Percent(25)), "from the Cluster");
+        assert_eq!(
+            nodes.bootstrap.keys().collect::<Vec<_>>(),
+            ["sysctlParameters"]
+        );
+        assert_eq!(
+            nodes.rolling_update.max_surge,
+            Some(crate::fleet::Amount::Percent(25)),
+            "from the Cluster"
+        );
     }
 
     #[test]
     fn objects_without_a_name_are_all_kept() {
-        let object =
-            |profile: &str| format!("---\napiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofile: {profile}\n");
+        let object = |profile: &str| {
+            format!(
+                "---\napiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofile: {profile}\n"
+            )
+        };
         let cluster = desired(&(MANIFESTS.to_owned() + &object("a") + &object("b")), &[]);
         let profile = |key: &str| cluster.documents[key]["profile"].clone();
-        assert_eq!([profile("KubeSchedulerConfiguration"), profile("KubeSchedulerConfiguration #2")], ["a", "b"]);
+        assert_eq!(
+            [
+                profile("KubeSchedulerConfiguration"),
+                profile("KubeSchedulerConfiguration #2")
+            ],
+            ["a", "b"]
+        );
     }
 
     #[test]
     fn extras_of_a_group_that_is_not_there_are_an_error() {
         let manifests = kops::read(&yaml::parse(MANIFESTS, yaml::Schema::Core).unwrap()).unwrap();
         let extras = BTreeMap::from([(GroupName::new("gone").unwrap(), GroupExtras::default())]);
-        let error = DesiredCluster::new(&manifests, AccountId::new("111122223333").unwrap(), Region::new("x").unwrap(), &extras);
-        assert_eq!(error.unwrap_err().to_string(), "the manifests have no group gone");
+        let error = DesiredCluster::new(
+            &manifests,
+            AccountId::new("111122223333").unwrap(),
+            Region::new("x").unwrap(),
+            &extras,
+        );
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "the manifests have no group gone"
+        );
     }
 }

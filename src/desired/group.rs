@@ -7,9 +7,21 @@ use crate::kops::{Cluster, InstanceGroup};
 use crate::model::{AsgName, AutoScalingGroup, Tag};
 
 /// Builds the AutoScalingGroup.
-pub(super) fn auto_scaling_group(cluster: &Cluster, group: &InstanceGroup, name: AsgName, tags: &BTreeMap<String, String>) -> AutoScalingGroup {
-    let subnet = |s: &crate::kops::Subnet| s.id.clone().unwrap_or_else(|| names::subnet(&s.name, &cluster.name));
-    let tag = |(key, value): (&String, &String)| Tag { key: key.clone(), value: value.clone(), propagate_at_launch: true };
+pub(super) fn auto_scaling_group(
+    cluster: &Cluster,
+    group: &InstanceGroup,
+    name: AsgName,
+    tags: &BTreeMap<String, String>,
+) -> AutoScalingGroup {
+    let subnet = |s: &crate::kops::Subnet| {
+        s.id.clone()
+            .unwrap_or_else(|| names::subnet(&s.name, &cluster.name))
+    };
+    let tag = |(key, value): (&String, &String)| Tag {
+        key: key.clone(),
+        value: value.clone(),
+        propagate_at_launch: true,
+    };
     AutoScalingGroup {
         auto_scaling_group_name: name,
         min_size: group.min_size,

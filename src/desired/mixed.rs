@@ -1,7 +1,9 @@
 //! The mixed instances policy: as written, nothing defaulted but the spot price, which kops always sends.
 
 use crate::kops::{InstanceGroup, MixedPolicy, Requirements};
-use crate::model::{InstanceRequirements, InstancesDistribution, MixedInstancesPolicy, Override, Range};
+use crate::model::{
+    InstanceRequirements, InstancesDistribution, MixedInstancesPolicy, Override, Range,
+};
 
 /// The policy of a group that has one. An empty price is AWS's way to say "the on-demand price".
 pub(super) fn policy(group: &InstanceGroup) -> Option<MixedInstancesPolicy> {
@@ -20,15 +22,24 @@ pub(super) fn policy(group: &InstanceGroup) -> Option<MixedInstancesPolicy> {
 }
 
 fn overrides(mixed: &MixedPolicy) -> Vec<Override> {
-    let types = mixed.instances.iter().map(|t| Override { instance_type: Some(t.clone()), instance_requirements: None });
-    let attributes = mixed.requirements.iter().map(|r| Override { instance_type: None, instance_requirements: Some(requirements(r)) });
+    let types = mixed.instances.iter().map(|t| Override {
+        instance_type: Some(t.clone()),
+        instance_requirements: None,
+    });
+    let attributes = mixed.requirements.iter().map(|r| Override {
+        instance_type: None,
+        instance_requirements: Some(requirements(r)),
+    });
     types.chain(attributes).collect()
 }
 
 fn requirements(given: &Requirements) -> InstanceRequirements {
     // Without a block kops sends a least of 0, which AWS insists on; a block without `min` has none.
     let range = |block: Option<(Option<i64>, Option<i64>)>| match block {
-        None => Range { min: Some(0), max: None },
+        None => Range {
+            min: Some(0),
+            max: None,
+        },
         Some((min, max)) => Range { min, max },
     };
     InstanceRequirements {

@@ -14,7 +14,10 @@ mod tags;
 mod template;
 mod volumes;
 
-pub use autoscaler::{Autoscaler, Discovery, Expander, Finding, NodeGroup, Pattern, Priority, Source, autoscaler, priority_expander};
+pub use autoscaler::{
+    Autoscaler, Discovery, Expander, Finding, NodeGroup, Pattern, Priority, Source, autoscaler,
+    priority_expander,
+};
 pub use cluster::{DesiredCluster, DesiredGroup, GroupExtras, beside_definition};
 pub use names::{security_groups, target_groups};
 
@@ -61,17 +64,27 @@ pub fn compile(manifests: &Manifests) -> Result<Vec<Definition>, DesiredError> {
 ///
 /// # Errors
 /// As [`compile`].
-pub fn compile_for(manifests: &Manifests, version: KopsVersion) -> Result<Vec<Definition>, DesiredError> {
+pub fn compile_for(
+    manifests: &Manifests,
+    version: KopsVersion,
+) -> Result<Vec<Definition>, DesiredError> {
     // kops takes APIServer groups only under the feature flag that also labels control planes.
     let api_server_nodes = manifests.groups.iter().any(|g| g.role == Role::ApiServer);
-    let kops = tags::Kops { version, api_server_nodes };
+    let kops = tags::Kops {
+        version,
+        api_server_nodes,
+    };
     let mut names: BTreeMap<AsgName, &GroupName> = BTreeMap::new();
     let mut definitions = Vec::new();
     for group in &manifests.groups {
         let definition = definition(&manifests.cluster, group, kops)?;
         let name = &definition.auto_scaling_group.auto_scaling_group_name;
         if let Some(first) = names.insert(name.clone(), &group.name) {
-            return Err(DesiredError::SameName { first: first.clone(), second: group.name.clone(), name: name.clone() });
+            return Err(DesiredError::SameName {
+                first: first.clone(),
+                second: group.name.clone(),
+                name: name.clone(),
+            });
         }
         definitions.push(definition);
     }
@@ -79,8 +92,17 @@ pub fn compile_for(manifests: &Manifests, version: KopsVersion) -> Result<Vec<De
     Ok(definitions)
 }
 
-fn definition(cluster: &Cluster, group: &InstanceGroup, kops: tags::Kops) -> Result<Definition, DesiredError> {
-    let name = names::group(&group.name, group.role, &cluster.name).map_err(|error| DesiredError::Name { group: group.name.clone(), error })?;
+fn definition(
+    cluster: &Cluster,
+    group: &InstanceGroup,
+    kops: tags::Kops,
+) -> Result<Definition, DesiredError> {
+    let name = names::group(&group.name, group.role, &cluster.name).map_err(|error| {
+        DesiredError::Name {
+            group: group.name.clone(),
+            error,
+        }
+    })?;
     let tags = tags::tags(cluster, group, &name, kops);
     Ok(Definition {
         instance_group: group.name.clone(),
@@ -92,7 +114,10 @@ fn definition(cluster: &Cluster, group: &InstanceGroup, kops: tags::Kops) -> Res
 
 /// The form that `compile --format json` prints: the definitions without lifecycle hooks.
 pub fn print_form(definitions: &[Definition]) -> serde_json::Value {
-    let plain = |d: &Definition| Definition { lifecycle_hooks: Hooks::default(), ..d.clone() };
+    let plain = |d: &Definition| Definition {
+        lifecycle_hooks: Hooks::default(),
+        ..d.clone()
+    };
     // Our own structs with string keys always serialise.
     serde_json::to_value(definitions.iter().map(plain).collect::<Vec<_>>()).unwrap_or_default()
 }
@@ -130,12 +155,20 @@ spec: {role: Node, image: i, machineType: g5.xlarge, subnets: [a], taints: [a:No
             let definitions = compile_for(&manifests, version.parse().unwrap()).unwrap();
             let tags = definitions.last().unwrap().auto_scaling_group.tags.clone();
             let taint = |tag: &crate::model::Tag| {
-                tag.key.strip_prefix("k8s.io/cluster-autoscaler/node-template/taint/").map(|k| format!("{k}={}", tag.value))
+                tag.key
+                    .strip_prefix("k8s.io/cluster-autoscaler/node-template/taint/")
+                    .map(|k| format!("{k}={}", tag.value))
             };
             tags.iter().filter_map(taint).collect::<Vec<_>>().join(" ")
         };
         let all = "a=:NoSchedule b=:NoSchedule c=d:NoSchedule nvidia.com/gpu=:NoSchedule";
-        assert_eq!([taints("1.35"), taints("1.36")], ["b=:NoSchedule c=d:NoSchedule", all]);
-        assert_eq!(compile(&manifests), compile_for(&manifests, KopsVersion::NEWEST));
+        assert_eq!(
+            [taints("1.35"), taints("1.36")],
+            ["b=:NoSchedule c=d:NoSchedule", all]
+        );
+        assert_eq!(
+            compile(&manifests),
+            compile_for(&manifests, KopsVersion::NEWEST)
+        );
     }
 }

@@ -29,29 +29,53 @@ const WARM_METRICS: [&str; 8] = [
 
 /// The metrics kops switches on.
 pub(super) fn metrics(group: &InstanceGroup) -> EnabledMetrics {
-    let warm = if group.warm_pool.is_some() { WARM_METRICS.as_slice() } else { &[] };
-    let metrics: BTreeSet<String> = METRICS.iter().chain(warm).map(|m| (*m).to_owned()).collect();
-    EnabledMetrics { granularity: "1Minute".into(), metrics }
+    let warm = if group.warm_pool.is_some() {
+        WARM_METRICS.as_slice()
+    } else {
+        &[]
+    };
+    let metrics: BTreeSet<String> = METRICS
+        .iter()
+        .chain(warm)
+        .map(|m| (*m).to_owned())
+        .collect();
+    EnabledMetrics {
+        granularity: "1Minute".into(),
+        metrics,
+    }
 }
 
 /// The warm pool, when it is on.
 pub(super) fn warm_pool(group: &InstanceGroup) -> Option<WarmPool> {
     let pool = group.warm_pool?;
-    Some(WarmPool { min_size: pool.min_size, max_group_prepared_capacity: pool.max_size.map_or(-1, i64::from) })
+    Some(WarmPool {
+        min_size: pool.min_size,
+        max_group_prepared_capacity: pool.max_size.map_or(-1, i64::from),
+    })
 }
 
 /// Hooks: one that tells the node termination handler's queue, one that holds a new instance until it is warm.
 pub(super) fn hooks(cluster: &Cluster, group: &InstanceGroup) -> BTreeMap<String, LifecycleHook> {
     let mut hooks = BTreeMap::new();
     if cluster.termination_queue.is_some() {
-        hooks.insert(format!("{}-NTHLifecycleHook", group.name), hook("CONTINUE", 300, "autoscaling:EC2_INSTANCE_TERMINATING"));
+        hooks.insert(
+            format!("{}-NTHLifecycleHook", group.name),
+            hook("CONTINUE", 300, "autoscaling:EC2_INSTANCE_TERMINATING"),
+        );
     }
     if let Some(timeout) = group.warm_pool.and_then(|p| p.hook_timeout) {
-        hooks.insert("kops-warmpool".into(), hook("ABANDON", timeout, "autoscaling:EC2_INSTANCE_LAUNCHING"));
+        hooks.insert(
+            "kops-warmpool".into(),
+            hook("ABANDON", timeout, "autoscaling:EC2_INSTANCE_LAUNCHING"),
+        );
     }
     hooks
 }
 
 fn hook(result: &str, timeout: u32, transition: &str) -> LifecycleHook {
-    LifecycleHook { default_result: result.into(), heartbeat_timeout: timeout, lifecycle_transition: transition.into() }
+    LifecycleHook {
+        default_result: result.into(),
+        heartbeat_timeout: timeout,
+        lifecycle_transition: transition.into(),
+    }
 }

@@ -18,32 +18,69 @@ pub(super) struct Kops {
 }
 
 /// All tags; later entries replace earlier ones of the same key, in kops' order.
-pub(super) fn tags(cluster: &Cluster, group: &InstanceGroup, asg: &AsgName, kops: Kops) -> BTreeMap<String, String> {
+pub(super) fn tags(
+    cluster: &Cluster,
+    group: &InstanceGroup,
+    asg: &AsgName,
+    kops: Kops,
+) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::from([
         ("Name".to_owned(), asg.to_string()),
         ("KubernetesCluster".to_owned(), cluster.name.to_string()),
-        (format!("kubernetes.io/cluster/{}", cluster.name), "owned".to_owned()),
+        (
+            format!("kubernetes.io/cluster/{}", cluster.name),
+            "owned".to_owned(),
+        ),
     ]);
     tags.extend(cluster.cloud_labels.clone());
     tags.extend(group.cloud_labels.clone());
-    if let Some(tag) = cluster.termination_queue.as_ref().and_then(|q| q.managed_asg_tag.clone()) {
+    if let Some(tag) = cluster
+        .termination_queue
+        .as_ref()
+        .and_then(|q| q.managed_asg_tag.clone())
+    {
         tags.entry(tag).or_default();
     }
-    tags.extend(node_labels(cluster, group, kops.api_server_nodes).into_iter().map(|(label, value)| (format!("{LABEL_PREFIX}{label}"), value)));
-    for taint in group.taints.iter().filter(|t| t.value.is_some() || kops.version.tags_taints_without_value()) {
+    tags.extend(
+        node_labels(cluster, group, kops.api_server_nodes)
+            .into_iter()
+            .map(|(label, value)| (format!("{LABEL_PREFIX}{label}"), value)),
+    );
+    for taint in group
+        .taints
+        .iter()
+        .filter(|t| t.value.is_some() || kops.version.tags_taints_without_value())
+    {
         if let Some(effect) = &taint.effect {
-            tags.insert(format!("{TAINT_PREFIX}{}", taint.key), format!("{}:{effect}", taint.value.as_deref().unwrap_or_default()));
+            tags.insert(
+                format!("{TAINT_PREFIX}{}", taint.key),
+                format!("{}:{effect}", taint.value.as_deref().unwrap_or_default()),
+            );
         }
     }
-    tags.extend(role_tags(group.role).iter().map(|key| ((*key).to_owned(), "1".to_owned())));
-    tags.insert("kops.k8s.io/instancegroup".to_owned(), group.name.to_string());
+    tags.extend(
+        role_tags(group.role)
+            .iter()
+            .map(|key| ((*key).to_owned(), "1".to_owned())),
+    );
+    tags.insert(
+        "kops.k8s.io/instancegroup".to_owned(),
+        group.name.to_string(),
+    );
     tags
 }
 
 /// The labels that the nodes of a group get. `api_server_nodes`: kops' feature flag, which marks control planes too.
-pub(super) fn node_labels(cluster: &Cluster, group: &InstanceGroup, api_server_nodes: bool) -> BTreeMap<String, String> {
-    const CONTROL_PLANE: [&str; 3] =
-        ["node-role.kubernetes.io/control-plane", "kops.k8s.io/kops-controller-pki", "node.kubernetes.io/exclude-from-external-load-balancers"];
+pub(super) fn node_labels(
+    cluster: &Cluster,
+    group: &InstanceGroup,
+    api_server_nodes: bool,
+) -> BTreeMap<String, String> {
+    const CONTROL_PLANE: [&str; 3] = [
+        "node-role.kubernetes.io/control-plane",
+        "kops.k8s.io/kops-controller-pki",
+        "node.kubernetes.io/exclude-from-external-load-balancers",
+    ];
     let mut labels = match group.role {
         Role::ControlPlane => cluster.control_plane_labels.clone(),
         Role::ApiServer | Role::Node | Role::Bastion => cluster.kubelet_labels.clone(),

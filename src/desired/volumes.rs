@@ -9,13 +9,23 @@ const ROOT: &str = "<root>";
 /// All volumes, sorted by device.
 pub(super) fn volumes(cluster: &Cluster, group: &InstanceGroup) -> Vec<BlockDevice> {
     let mut devices = vec![device(ROOT, root(&group.volumes.root, group.role))];
-    devices.extend(group.volumes.extra.iter().map(|v| device(&v.device, extra(v, cluster.terraform))));
+    devices.extend(
+        group
+            .volumes
+            .extra
+            .iter()
+            .map(|v| device(&v.device, extra(v, cluster.terraform))),
+    );
     devices.sort_by(|a, b| a.device_name.cmp(&b.device_name));
     devices
 }
 
 fn device(name: &str, ebs: Ebs) -> BlockDevice {
-    BlockDevice { device_name: name.to_owned(), ebs: Some(ebs), virtual_name: None }
+    BlockDevice {
+        device_name: name.to_owned(),
+        ebs: Some(ebs),
+        virtual_name: None,
+    }
 }
 
 fn root(volume: &RootVolume, role: Role) -> Ebs {
@@ -30,8 +40,12 @@ fn root(volume: &RootVolume, role: Role) -> Ebs {
         encrypted: volume.encryption != Some(false),
         iops: least_iops(kind).map(|least| volume.iops.unwrap_or(least).max(least)),
         // The key counts only when encryption is asked for, not when it is merely the default.
-        kms_key_id: volume.key.clone().filter(|_| volume.encryption == Some(true)),
-        throughput: least_throughput(kind).map(|least| volume.throughput.unwrap_or(least).max(least)),
+        kms_key_id: volume
+            .key
+            .clone()
+            .filter(|_| volume.encryption == Some(true)),
+        throughput: least_throughput(kind)
+            .map(|least| volume.throughput.unwrap_or(least).max(least)),
         volume_size: volume.size.unwrap_or(size),
         volume_type: kind.to_owned(),
     }

@@ -87,19 +87,37 @@ impl CallRates {
     /// What is said of a call, by its `service:Api`; what is said of it alone goes before what is said of all that read, or change something.
     pub fn of(&self, call: &str, reads: bool) -> Option<CallRate> {
         let service = call.split(':').next().unwrap_or_default();
-        let of_kind = || self.0.get(&format!("{service}:{}", if reads { "read" } else { "change" }));
+        let of_kind = || {
+            self.0.get(&format!(
+                "{service}:{}",
+                if reads { "read" } else { "change" }
+            ))
+        };
         self.0.get(call).or_else(of_kind).copied()
     }
 
     /// The rates as written, checked: a rate of a call that nobody makes would be kept by nobody.
-    pub(super) fn resolve(doc: &Document, given: BTreeMap<String, CallRate>) -> Result<CallRates, FleetError> {
+    pub(super) fn resolve(
+        doc: &Document,
+        given: BTreeMap<String, CallRate>,
+    ) -> Result<CallRates, FleetError> {
         for (call, CallRate { burst, per_second }) in &given {
             if let Some(hint) = unknown(call) {
-                return Err(invalid(doc, &["call_rates", call], format!("kfleet makes no call `{call}`"), hint));
+                return Err(invalid(
+                    doc,
+                    &["call_rates", call],
+                    format!("kfleet makes no call `{call}`"),
+                    hint,
+                ));
             }
             if *burst == 0 || *per_second == 0 {
                 let hint = "write how fast AWS lets you call, such as {burst: 100, per_second: 20}; `--call-share` says how much of it is used";
-                return Err(invalid(doc, &["call_rates", call], format!("this rate lets `{call}` never be called"), hint));
+                return Err(invalid(
+                    doc,
+                    &["call_rates", call],
+                    format!("this rate lets `{call}` never be called"),
+                    hint,
+                ));
             }
         }
         Ok(CallRates(given))
@@ -111,11 +129,17 @@ fn unknown(call: &str) -> Option<String> {
     let (service, api) = call.split_once(':').unwrap_or((call, ""));
     let services: Vec<&str> = CALLS.iter().map(|(name, _)| *name).collect();
     match CALLS.iter().find(|(name, _)| *name == service) {
-        None => Some(format!("write SERVICE:Api, SERVICE:read or SERVICE:change; the services are {}", services.join(", "))),
+        None => Some(format!(
+            "write SERVICE:Api, SERVICE:read or SERVICE:change; the services are {}",
+            services.join(", ")
+        )),
         Some((_, apis)) if KINDS.contains(&api) || apis.contains(&api) => None,
         Some((_, apis)) => Some(match closest(api, apis.iter().chain(&KINDS).copied()) {
             Some(near) => format!("did you mean `{service}:{near}`?"),
-            None => format!("its calls are {}; or write {service}:read, {service}:change", apis.join(", ")),
+            None => format!(
+                "its calls are {}; or write {service}:read, {service}:change",
+                apis.join(", ")
+            ),
         }),
     }
 }
@@ -126,9 +150,19 @@ mod tests {
 
     #[test]
     fn what_is_said_of_a_call_alone_goes_first() {
-        let rate = |burst| CallRate { burst, per_second: 1 };
-        let rates =
-            CallRates([("ec2:read", 1), ("ec2:DescribeSubnets", 2), ("sts:change", 3)].map(|(call, burst)| (call.to_owned(), rate(burst))).into());
+        let rate = |burst| CallRate {
+            burst,
+            per_second: 1,
+        };
+        let rates = CallRates(
+            [
+                ("ec2:read", 1),
+                ("ec2:DescribeSubnets", 2),
+                ("sts:change", 3),
+            ]
+            .map(|(call, burst)| (call.to_owned(), rate(burst)))
+            .into(),
+        );
         for (call, reads, burst) in [
             ("ec2:DescribeSubnets", true, Some(2)),
             ("ec2:DescribeImages", true, Some(1)),

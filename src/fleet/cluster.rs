@@ -14,35 +14,69 @@ use crate::model::ClusterName;
 const RESERVED: [&str; 2] = ["cluster", "fleet"];
 
 /// Every cluster of `clusters/`.
-pub(super) fn load_all(root: &Path, layering: &Layering, templates: &BTreeMap<String, Source>) -> Result<BTreeMap<ClusterName, Cluster>, FleetError> {
+pub(super) fn load_all(
+    root: &Path,
+    layering: &Layering,
+    templates: &BTreeMap<String, Source>,
+) -> Result<BTreeMap<ClusterName, Cluster>, FleetError> {
     let mut clusters: BTreeMap<ClusterName, Cluster> = BTreeMap::new();
     for (name, source) in read::sources(root, "clusters")? {
-        let Some(stem) = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")) else { continue };
+        let Some(stem) = name
+            .strip_suffix(".yaml")
+            .or_else(|| name.strip_suffix(".yml"))
+        else {
+            continue;
+        };
         let stem = stem.rsplit('/').next().unwrap_or(stem);
         let cluster = load(root, stem, source, layering, templates)?;
         if let Some(first) = clusters.get(&cluster.name) {
-            let place = Place { file: cluster.file, pos: None };
-            return Err(FleetError::Twice { place, what: "cluster", name: cluster.name.to_string(), first: first.file.clone() });
+            let place = Place {
+                file: cluster.file,
+                pos: None,
+            };
+            return Err(FleetError::Twice {
+                place,
+                what: "cluster",
+                name: cluster.name.to_string(),
+                first: first.file.clone(),
+            });
         }
         clusters.insert(cluster.name.clone(), cluster);
     }
-    if clusters.is_empty() { Err(FleetError::NoClusters) } else { Ok(clusters) }
+    if clusters.is_empty() {
+        Err(FleetError::NoClusters)
+    } else {
+        Ok(clusters)
+    }
 }
 
-fn load(root: &Path, stem: &str, source: Source, layering: &Layering, templates: &BTreeMap<String, Source>) -> Result<Cluster, FleetError> {
+fn load(
+    root: &Path,
+    stem: &str,
+    source: Source,
+    layering: &Layering,
+    templates: &BTreeMap<String, Source>,
+) -> Result<Cluster, FleetError> {
     let doc = Document::parse(&source.path, source.text)?;
     refuse_engine(&doc)?;
     let file: ClusterFile = doc.decode()?;
     let name = match &file.name {
         Some(name) => name.clone(),
         None => ClusterName::new(stem).map_err(|e| FleetError::Invalid {
-            place: Place { file: doc.file.clone(), pos: None },
+            place: Place {
+                file: doc.file.clone(),
+                pos: None,
+            },
             message: e.to_string(),
             hint: "name the file after the cluster, or give the cluster's name with `name:`".into(),
         })?,
     };
     check_role(&doc, &file)?;
-    let state_store = file.kops.as_ref().map(|k| state_store::parse(root, &doc, &k.state_store)).transpose()?;
+    let state_store = file
+        .kops
+        .as_ref()
+        .map(|k| state_store::parse(root, &doc, &k.state_store))
+        .transpose()?;
     Ok(Cluster {
         vars: layers(root, &doc, &file, &name, layering)?,
         templates: pick_templates(&doc, file.templates.as_deref(), templates)?,
@@ -52,7 +86,9 @@ fn load(root: &Path, stem: &str, source: Source, layering: &Layering, templates:
         region: file.region,
         account: file.account,
         role_arn: file.role_arn,
-        kubernetes: file.kubernetes.map(|k| KubernetesAccess { context: k.context }),
+        kubernetes: file
+            .kubernetes
+            .map(|k| KubernetesAccess { context: k.context }),
         state_store,
         protect: file.protect.into_iter().collect::<BTreeSet<_>>(),
     })
@@ -63,12 +99,18 @@ fn refuse_engine(doc: &Document) -> Result<(), FleetError> {
         return Ok(());
     }
     let instead = "leave it out: the engine `asg` changes groups through the AWS API".to_owned();
-    Err(FleetError::NotAvailable { place: doc.place(&["engine"]), what: "the engine `kops`".into(), instead })
+    Err(FleetError::NotAvailable {
+        place: doc.place(&["engine"]),
+        what: "the engine `kops`".into(),
+        instead,
+    })
 }
 
 /// A role of another account is how changes land in the wrong place.
 fn check_role(doc: &Document, file: &ClusterFile) -> Result<(), FleetError> {
-    let Some(arn) = &file.role_arn else { return Ok(()) };
+    let Some(arn) = &file.role_arn else {
+        return Ok(());
+    };
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let place = || doc.place(&["role_arn"]);
     match parts.as_slice() {
@@ -76,8 +118,15 @@ fn check_role(doc: &Document, file: &ClusterFile) -> Result<(), FleetError> {
             if *account == file.account.as_str() {
                 return Ok(());
             }
-            let message = format!("the role belongs to account {account}, and the cluster to {}", file.account);
-            Err(FleetError::Invalid { place: place(), message, hint: "one of the two is wrong; kfleet writes only to the cluster's account".into() })
+            let message = format!(
+                "the role belongs to account {account}, and the cluster to {}",
+                file.account
+            );
+            Err(FleetError::Invalid {
+                place: place(),
+                message,
+                hint: "one of the two is wrong; kfleet writes only to the cluster's account".into(),
+            })
         }
         _ => Err(FleetError::Invalid {
             place: place(),
@@ -87,25 +136,49 @@ fn check_role(doc: &Document, file: &ClusterFile) -> Result<(), FleetError> {
     }
 }
 
-fn pick_templates(doc: &Document, wanted: Option<&[String]>, templates: &BTreeMap<String, Source>) -> Result<Vec<String>, FleetError> {
-    let Some(wanted) = wanted else { return Ok(templates.keys().cloned().collect()) };
+fn pick_templates(
+    doc: &Document,
+    wanted: Option<&[String]>,
+    templates: &BTreeMap<String, Source>,
+) -> Result<Vec<String>, FleetError> {
+    let Some(wanted) = wanted else {
+        return Ok(templates.keys().cloned().collect());
+    };
     let mut picked: Vec<String> = Vec::new();
     for (i, name) in wanted.iter().enumerate() {
         let place = || doc.place(&["templates", &i.to_string()]);
         let with_suffix = format!("{name}.j2");
-        let found = [name, &with_suffix].into_iter().find(|n| templates.contains_key(*n));
+        let found = [name, &with_suffix]
+            .into_iter()
+            .find(|n| templates.contains_key(*n));
         let Some(found) = found else {
-            return Err(FleetError::UnknownName { place: place(), what: "template", name: name.clone(), known: templates.keys().cloned().collect() });
+            return Err(FleetError::UnknownName {
+                place: place(),
+                what: "template",
+                name: name.clone(),
+                known: templates.keys().cloned().collect(),
+            });
         };
         if picked.contains(found) {
-            return Err(FleetError::Twice { place: place(), what: "template", name: name.clone(), first: "this list".into() });
+            return Err(FleetError::Twice {
+                place: place(),
+                what: "template",
+                name: name.clone(),
+                first: "this list".into(),
+            });
         }
         picked.push(found.clone());
     }
     Ok(picked)
 }
 
-fn layers(root: &Path, doc: &Document, file: &ClusterFile, name: &ClusterName, layering: &Layering) -> Result<Vars, FleetError> {
+fn layers(
+    root: &Path,
+    doc: &Document,
+    file: &ClusterFile,
+    name: &ClusterName,
+    layering: &Layering,
+) -> Result<Vars, FleetError> {
     let mut layers = Vec::new();
     for path in layering.paths(file.environment.as_str(), name.as_str()) {
         layers.extend(layer(root, &path)?);
@@ -117,7 +190,12 @@ fn layers(root: &Path, doc: &Document, file: &ClusterFile, name: &ClusterName, l
             Some(layer) => layers.push(layer),
             None => {
                 let known = read::sources(root, "vars")?.into_keys().collect();
-                return Err(FleetError::UnknownName { place, what: "file in vars/", name: extra.clone(), known });
+                return Err(FleetError::UnknownName {
+                    place,
+                    what: "file in vars/",
+                    name: extra.clone(),
+                    known,
+                });
             }
         }
     }
@@ -125,25 +203,48 @@ fn layers(root: &Path, doc: &Document, file: &ClusterFile, name: &ClusterName, l
 }
 
 fn layer(root: &Path, path: &str) -> Result<Option<Layer>, FleetError> {
-    let Some(text) = read::text(root, path)? else { return Ok(None) };
+    let Some(text) = read::text(root, path)? else {
+        return Ok(None);
+    };
     let doc = Document::parse(path, text)?;
     if !doc.node.is_null() && !matches!(doc.node.value, crate::yaml::Value::Map(_)) {
         let message = format!("vars are a mapping, and this is {}", doc.node.kind());
-        return Err(FleetError::Shape { place: doc.place(&[]), message });
+        return Err(FleetError::Shape {
+            place: doc.place(&[]),
+            message,
+        });
     }
-    if let Some((key, _)) = doc.node.entries().iter().find(|(k, _)| RESERVED.contains(&k.text.as_str())) {
+    if let Some((key, _)) = doc
+        .node
+        .entries()
+        .iter()
+        .find(|(k, _)| RESERVED.contains(&k.text.as_str()))
+    {
         return Err(FleetError::Invalid {
-            place: Place { file: doc.file, pos: Some(key.pos) },
-            message: format!("the name `{}` is taken: templates find the cluster's own facts under it", key.text),
+            place: Place {
+                file: doc.file,
+                pos: Some(key.pos),
+            },
+            message: format!(
+                "the name `{}` is taken: templates find the cluster's own facts under it",
+                key.text
+            ),
             hint: "give the var another name".into(),
         });
     }
-    Ok(Some(Layer { path: path.to_owned(), node: doc.node }))
+    Ok(Some(Layer {
+        path: path.to_owned(),
+        node: doc.node,
+    }))
 }
 
 /// The path below the fleet of a file named relative to `vars/`; it may not lead out of there.
 pub(super) fn below_vars(name: &str, place: &Place) -> Result<String, FleetError> {
-    let plain = !name.is_empty() && name.split('/').all(|part| !part.is_empty() && !matches!(part, "." | "..")) && !name.contains('\\');
+    let plain = !name.is_empty()
+        && name
+            .split('/')
+            .all(|part| !part.is_empty() && !matches!(part, "." | ".."))
+        && !name.contains('\\');
     if plain {
         return Ok(format!("vars/{name}"));
     }

@@ -20,9 +20,18 @@ pub(super) struct Document {
 impl Document {
     /// Parses `text`; duplicate keys are errors.
     pub(super) fn parse(file: &str, text: String) -> Result<Self, FleetError> {
-        let node = parse_one(&text, Schema::Core)
-            .map_err(|e| FleetError::Yaml { place: Place { file: file.to_owned(), pos: Some(e.pos) }, message: e.message })?;
-        Ok(Document { file: file.to_owned(), text, node })
+        let node = parse_one(&text, Schema::Core).map_err(|e| FleetError::Yaml {
+            place: Place {
+                file: file.to_owned(),
+                pos: Some(e.pos),
+            },
+            message: e.message,
+        })?;
+        Ok(Document {
+            file: file.to_owned(),
+            text,
+            node,
+        })
     }
 
     /// The place of the value at `path`, or of the nearest thing around it that exists.
@@ -34,13 +43,25 @@ impl Document {
                 None => break,
             }
         }
-        Place { file: self.file.clone(), pos: Some(node.pos) }
+        Place {
+            file: self.file.clone(),
+            pos: Some(node.pos),
+        }
     }
 
     /// The place of the key `key` of the mapping at `path`.
     pub(super) fn key_place(&self, path: &[&str], key: &str) -> Place {
-        let entry = self.node.at(path.iter().copied()).and_then(|n| n.entry(key));
-        entry.map_or_else(|| self.place(path), |(k, _)| Place { file: self.file.clone(), pos: Some(k.pos) })
+        let entry = self
+            .node
+            .at(path.iter().copied())
+            .and_then(|n| n.entry(key));
+        entry.map_or_else(
+            || self.place(path),
+            |(k, _)| Place {
+                file: self.file.clone(),
+                pos: Some(k.pos),
+            },
+        )
     }
 
     /// The typed value.
@@ -60,14 +81,21 @@ impl Document {
                 Some((last, parent)) if *last == key => parent,
                 Some(_) | None => path.as_slice(),
             };
-            return FleetError::UnknownKey { place: self.key_place(parent, &key), key, known };
+            return FleetError::UnknownKey {
+                place: self.key_place(parent, &key),
+                key,
+                known,
+            };
         }
         // serde's names for things, in words of people who write YAML.
         let message = message
             .replace("missing field", "missing key")
             .replace("expected u32", "expected a whole number")
             .replace("expected usize", "expected a whole number");
-        FleetError::Shape { place: self.place(&path), message }
+        FleetError::Shape {
+            place: self.place(&path),
+            message,
+        }
     }
 }
 
@@ -85,7 +113,10 @@ fn segments(path: &serde_path_to_error::Path) -> Vec<String> {
 fn bare_message(error: &serde_yaml::Error) -> String {
     let text = error.to_string();
     let text = match error.location() {
-        Some(at) => text.strip_suffix(&format!(" at line {} column {}", at.line(), at.column())).unwrap_or(&text).to_owned(),
+        Some(at) => text
+            .strip_suffix(&format!(" at line {} column {}", at.line(), at.column()))
+            .unwrap_or(&text)
+            .to_owned(),
         None => text,
     };
     match text.split_once(": ") {
@@ -101,7 +132,12 @@ fn is_path(text: &str) -> bool {
 
 /// The field and the fields there are, of serde's message about an unknown one.
 fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
-    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2).map(str::to_owned);
+    let mut quoted = message
+        .strip_prefix("unknown field ")?
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned);
     let key = quoted.next()?;
     Some((key, quoted.collect()))
 }

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use super::gates::GateFile;
 use super::policy::{CapacityFile, GroupRollingFile, OnFailure, Strategy};
 use super::{CallRate, OnTimeout, Preflight, Rate};
-use crate::model::{AccountId, ClusterName, EmptyDir, Environment, GroupName, Region, Span, StageName, Unmanaged};
+use crate::model::{
+    AccountId, ClusterName, EmptyDir, Environment, GroupName, Region, Span, StageName, Unmanaged,
+};
 
 /// `fleet.yaml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,7 +49,10 @@ pub(super) struct StageFile {
 
 /// Which clusters a stage holds.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a list of cluster names, {environment: NAME} or {clusters: [NAME, ...]}")]
+#[serde(
+    untagged,
+    expecting = "expected a list of cluster names, {environment: NAME} or {clusters: [NAME, ...]}"
+)]
 pub(super) enum Selector {
     List(Vec<ClusterName>),
     Environment(ByEnvironment),
@@ -117,7 +122,10 @@ pub(super) struct RollingFile {
 
 /// A count or a percentage.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a count such as 1, or a percentage such as 25%")]
+#[serde(
+    untagged,
+    expecting = "expected a count such as 1, or a percentage such as 25%"
+)]
 pub(super) enum AmountFile {
     Count(u32),
     Text(String),
@@ -133,7 +141,10 @@ pub(super) struct RateFile {
 
 impl From<RateFile> for Rate {
     fn from(file: RateFile) -> Rate {
-        Rate { instances: file.instances, per: file.per }
+        Rate {
+            instances: file.instances,
+            per: file.per,
+        }
     }
 }
 

@@ -16,7 +16,12 @@ const TIMEOUT: Span = Span::from_secs(10);
 /// Kinds of gates.
 const KINDS: [&str; 5] = ["asg", "kubernetes", "command", "http", "promql"];
 /// Headers that carry secrets: a journal must never hold them.
-const SECRET_HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
+const SECRET_HEADERS: [&str; 4] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-api-key",
+];
 
 /// When a gate is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +45,10 @@ pub struct Samples {
 
 impl Default for Samples {
     fn default() -> Self {
-        Samples { times: 1, every: Span::from_secs(30) }
+        Samples {
+            times: 1,
+            every: Span::from_secs(30),
+        }
     }
 }
 
@@ -93,7 +101,11 @@ pub enum Empty {
 
 /// The value of a header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", untagged, expecting = "expected a text, or {env: NAME}")]
+#[serde(
+    rename_all = "kebab-case",
+    untagged,
+    expecting = "expected a text, or {env: NAME}"
+)]
 pub enum HeaderValue {
     /// As it stands.
     Text(String),
@@ -126,7 +138,11 @@ impl Bound {
 impl TryFrom<f64> for Bound {
     type Error = &'static str;
     fn try_from(value: f64) -> Result<Self, Self::Error> {
-        if value.is_finite() { Ok(Bound(value)) } else { Err("a bound has to be a finite number") }
+        if value.is_finite() {
+            Ok(Bound(value))
+        } else {
+            Err("a bound has to be a finite number")
+        }
     }
 }
 
@@ -179,7 +195,10 @@ pub(super) fn check_kinds(doc: &Document) -> Result<(), FleetError> {
             return Err(FleetError::NotAvailable {
                 place: doc.place(&["gates", &i.to_string(), "kind"]),
                 what: format!("the gate kind `{kind}`"),
-                instead: format!("the kinds are {}; a command can ask anything", KINDS.join(", ")),
+                instead: format!(
+                    "the kinds are {}; a command can ask anything",
+                    KINDS.join(", ")
+                ),
             });
         }
     }
@@ -193,12 +212,27 @@ pub(super) fn resolve(doc: &Document, files: &[GateFile]) -> Result<Vec<GateSpec
         let index = i.to_string();
         if gates.iter().any(|g| g.name == file.name) {
             let place = doc.place(&["gates", &index, "name"]);
-            return Err(FleetError::Twice { place, what: "gate", name: file.name.clone(), first: "this list".into() });
+            return Err(FleetError::Twice {
+                place,
+                what: "gate",
+                name: file.name.clone(),
+                first: "this list".into(),
+            });
         }
-        let reader = Reader { doc, index: &index, file };
+        let reader = Reader {
+            doc,
+            index: &index,
+            file,
+        };
         reader.only_own_keys()?;
         let kind = reader.kind()?;
-        gates.push(GateSpec { name: file.name.clone(), samples: reader.samples()?, kind, deadline: file.deadline.unwrap_or(DEADLINE), at: file.at });
+        gates.push(GateSpec {
+            name: file.name.clone(),
+            samples: reader.samples()?,
+            kind,
+            deadline: file.deadline.unwrap_or(DEADLINE),
+            at: file.at,
+        });
     }
     Ok(gates)
 }
@@ -221,10 +255,20 @@ impl Reader<'_> {
             KindFile::Asg | KindFile::Kubernetes => Vec::new(),
             KindFile::Command => vec!["run", "samples", "every"],
             KindFile::Http => [web.as_slice(), &["status", "body", "samples", "every"]].concat(),
-            KindFile::Promql => [web.as_slice(), &["query", "min", "max", "empty", "samples", "every"]].concat(),
+            KindFile::Promql => [
+                web.as_slice(),
+                &["query", "min", "max", "empty", "samples", "every"],
+            ]
+            .concat(),
         };
         let common = ["name", "kind", "deadline", "at"];
-        let gate = self.doc.node.get("gates").map(|n| n.items()).unwrap_or_default().get(self.index.parse::<usize>().unwrap_or_default());
+        let gate = self
+            .doc
+            .node
+            .get("gates")
+            .map(|n| n.items())
+            .unwrap_or_default()
+            .get(self.index.parse::<usize>().unwrap_or_default());
         for (key, _) in gate.map(|g| g.entries()).unwrap_or_default() {
             let key = key.text.as_str();
             if !common.contains(&key) && !own.contains(&key) {
@@ -233,8 +277,11 @@ impl Reader<'_> {
                     _ if own.is_empty() => format!("remove `{key}`"),
                     _ => format!("a gate of this kind has {}", own.join(", ")),
                 };
-                let what =
-                    if key == "run" { "has a command, and its kind runs none".into() } else { format!("has `{key}`, which its kind does not read") };
+                let what = if key == "run" {
+                    "has a command, and its kind runs none".into()
+                } else {
+                    format!("has `{key}`, which its kind does not read")
+                };
                 return Err(self.wrong(key, format!("the gate `{}` {what}", self.file.name), hint));
             }
         }
@@ -261,8 +308,14 @@ impl Reader<'_> {
         match &self.file.run {
             Some(run) if run.first().is_some_and(|p| !p.is_empty()) => Ok(run.clone()),
             Some(_) | None => {
-                let hint = "give it `run: [\"./smoke.sh\"]`: exit 0 passes, 75 waits, anything else fails";
-                Err(invalid(self.doc, &["gates", self.index], format!("the gate `{}` has no command", self.file.name), hint))
+                let hint =
+                    "give it `run: [\"./smoke.sh\"]`: exit 0 passes, 75 waits, anything else fails";
+                Err(invalid(
+                    self.doc,
+                    &["gates", self.index],
+                    format!("the gate `{}` has no command", self.file.name),
+                    hint,
+                ))
             }
         }
     }
@@ -270,30 +323,66 @@ impl Reader<'_> {
     fn promql(&self) -> Result<PromqlGate, FleetError> {
         let file = self.file;
         let Some(query) = file.query.clone().filter(|q| !q.trim().is_empty()) else {
-            return Err(self.wrong("query", format!("the gate `{}` has no query", file.name), "write `query: 'up{job=\"shop\"}'` and a bound"));
+            return Err(self.wrong(
+                "query",
+                format!("the gate `{}` has no query", file.name),
+                "write `query: 'up{job=\"shop\"}'` and a bound",
+            ));
         };
         self.group_needs_canary("query", &query)?;
         match (file.min, file.max) {
             (None, None) => {
-                return Err(self.wrong("query", format!("the gate `{}` would pass whatever the answer is", file.name), "give it `min` or `max`"));
+                return Err(self.wrong(
+                    "query",
+                    format!("the gate `{}` would pass whatever the answer is", file.name),
+                    "give it `min` or `max`",
+                ));
             }
             (Some(min), Some(max)) if min.get() > max.get() => {
-                return Err(self.wrong("min", format!("the gate `{}` can never pass: min is above max", file.name), "exchange them"));
+                return Err(self.wrong(
+                    "min",
+                    format!("the gate `{}` can never pass: min is above max", file.name),
+                    "exchange them",
+                ));
             }
             (Some(_), _) | (None, Some(_)) => {}
         }
-        let (url, headers, timeout) = (self.url()?.trim_end_matches('/').to_owned(), self.headers()?, self.timeout()?);
-        Ok(PromqlGate { url, query, min: file.min, max: file.max, empty: file.empty.unwrap_or_default(), headers, timeout })
+        let (url, headers, timeout) = (
+            self.url()?.trim_end_matches('/').to_owned(),
+            self.headers()?,
+            self.timeout()?,
+        );
+        Ok(PromqlGate {
+            url,
+            query,
+            min: file.min,
+            max: file.max,
+            empty: file.empty.unwrap_or_default(),
+            headers,
+            timeout,
+        })
     }
 
     fn url(&self) -> Result<String, FleetError> {
         let name = &self.file.name;
         let Some(url) = &self.file.url else {
-            return Err(invalid(self.doc, &["gates", self.index], format!("the gate `{name}` has no url"), "write `url: https://…`"));
+            return Err(invalid(
+                self.doc,
+                &["gates", self.index],
+                format!("the gate `{name}` has no url"),
+                "write `url: https://…`",
+            ));
         };
-        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-        let host = rest.map(|r| r.split(['/', '?', '#']).next().unwrap_or_default()).unwrap_or_default();
-        if host.is_empty() || host.starts_with(':') || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        let rest = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"));
+        let host = rest
+            .map(|r| r.split(['/', '?', '#']).next().unwrap_or_default())
+            .unwrap_or_default();
+        if host.is_empty()
+            || host.starts_with(':')
+            || url.chars().any(|c| c.is_whitespace() || c.is_control())
+        {
             return Err(self.wrong(
                 "url",
                 format!("the gate `{name}` has an url that cannot be asked"),
@@ -302,10 +391,19 @@ impl Reader<'_> {
         }
         if host.contains('@') {
             let hint = "write a header instead: `headers: {Authorization: {env: NAME}}`";
-            return Err(self.wrong("url", format!("the gate `{name}` has a user or password in its url"), hint));
+            return Err(self.wrong(
+                "url",
+                format!("the gate `{name}` has a user or password in its url"),
+                hint,
+            ));
         }
-        if url.replace("{cluster}", "").replace("{group}", "").contains(['{', '}']) {
-            let message = format!("the gate `{name}` has a placeholder in its url that means nothing");
+        if url
+            .replace("{cluster}", "")
+            .replace("{group}", "")
+            .contains(['{', '}'])
+        {
+            let message =
+                format!("the gate `{name}` has a placeholder in its url that means nothing");
             return Err(self.wrong("url", message, "the placeholders are {cluster} and {group}"));
         }
         self.group_needs_canary("url", url)?;
@@ -315,7 +413,10 @@ impl Reader<'_> {
     /// Only a canary is of one group.
     fn group_needs_canary(&self, key: &str, text: &str) -> Result<(), FleetError> {
         if text.contains("{group}") && self.file.at != Some(GateAt::Canary) {
-            let message = format!("the gate `{}` names {{group}}, and is also asked about whole clusters", self.file.name);
+            let message = format!(
+                "the gate `{}` names {{group}}, and is also asked about whole clusters",
+                self.file.name
+            );
             return Err(self.wrong(key, message, "write `at: canary`"));
         }
         Ok(())
@@ -334,12 +435,24 @@ impl Reader<'_> {
                 ));
             }
             match value {
-                HeaderValue::Text(_) if SECRET_HEADERS.contains(&header.to_lowercase().as_str()) => {
-                    let hint = format!("write `{header}: {{env: NAME}}`, and put the value into that environment variable");
-                    return Err(self.wrong("headers", format!("the gate `{name}` has the value of `{header}` in the file"), hint));
+                HeaderValue::Text(_)
+                    if SECRET_HEADERS.contains(&header.to_lowercase().as_str()) =>
+                {
+                    let hint = format!(
+                        "write `{header}: {{env: NAME}}`, and put the value into that environment variable"
+                    );
+                    return Err(self.wrong(
+                        "headers",
+                        format!("the gate `{name}` has the value of `{header}` in the file"),
+                        hint,
+                    ));
                 }
                 HeaderValue::Text(text) if text.chars().any(char::is_control) => {
-                    return Err(self.wrong("headers", format!("the gate `{name}` has a control character in `{header}`"), "remove it"));
+                    return Err(self.wrong(
+                        "headers",
+                        format!("the gate `{name}` has a control character in `{header}`"),
+                        "remove it",
+                    ));
                 }
                 HeaderValue::Env(from) if from.env.is_empty() || from.env.contains(['=', '\0']) => {
                     return Err(self.wrong(
@@ -357,22 +470,40 @@ impl Reader<'_> {
     fn status(&self) -> Result<u16, FleetError> {
         match self.file.status.unwrap_or(200) {
             status @ 100..=599 => Ok(status),
-            other => Err(self.wrong("status", format!("the gate `{}` waits for status {other}, which there is not", self.file.name), "write 200")),
+            other => Err(self.wrong(
+                "status",
+                format!(
+                    "the gate `{}` waits for status {other}, which there is not",
+                    self.file.name
+                ),
+                "write 200",
+            )),
         }
     }
 
     fn timeout(&self) -> Result<Span, FleetError> {
         match self.file.timeout.unwrap_or(TIMEOUT) {
-            none if none.is_zero() => Err(self.wrong("timeout", format!("the gate `{}` gives no time to answer", self.file.name), "write 10s")),
+            none if none.is_zero() => Err(self.wrong(
+                "timeout",
+                format!("the gate `{}` gives no time to answer", self.file.name),
+                "write 10s",
+            )),
             timeout => Ok(timeout),
         }
     }
 
     fn samples(&self) -> Result<Samples, FleetError> {
         let Samples { times, every } = Samples::default();
-        let samples = Samples { times: self.file.samples.unwrap_or(times), every: self.file.every.unwrap_or(every) };
+        let samples = Samples {
+            times: self.file.samples.unwrap_or(times),
+            every: self.file.every.unwrap_or(every),
+        };
         if samples.times == 0 || samples.every.is_zero() {
-            return Err(self.wrong("samples", format!("the gate `{}` is never asked", self.file.name), "write `samples: 5` and `every: 1m`"));
+            return Err(self.wrong(
+                "samples",
+                format!("the gate `{}` is never asked", self.file.name),
+                "write `samples: 5` and `every: 1m`",
+            ));
         }
         Ok(samples)
     }

@@ -29,7 +29,10 @@ pub use error::{FleetError, Place};
 pub use gates::{Bound, Empty, FromEnv, GateAt, HeaderValue, HttpGate, PromqlGate, Samples};
 pub use policy::{Capacity, CapacityPolicy, GroupRolling, OnFailure, Strategy};
 pub use schema::{CLUSTER_SCHEMA, FLEET_SCHEMA, Fault, Schema, SchemaError, VARS_SCHEMA, VarFault};
-pub use settings::{Amount, Drain, Freeze, GateKind, GateSpec, OnTimeout, Preflight, Rate, Rolling, Settings, Stage, Wave, Weekday};
+pub use settings::{
+    Amount, Drain, Freeze, GateKind, GateSpec, OnTimeout, Preflight, Rate, Rolling, Settings,
+    Stage, Wave, Weekday,
+};
 pub use state_store::StateStore;
 pub use suggest::closest;
 pub use vars::{Layer, Merged, MergedValue, Origin, Overridden, Vars};
@@ -106,5 +109,11 @@ pub fn load(dir: &Path) -> Result<Fleet, FleetError> {
         schema::check_vars(&text, &clusters)?;
     }
     let settings = resolve::settings(&file, &clusters)?;
-    Ok(Fleet { root: dir.to_owned(), settings, clusters, templates, snippets })
+    Ok(Fleet {
+        root: dir.to_owned(),
+        settings,
+        clusters,
+        templates,
+        snippets,
+    })
 }

@@ -13,21 +13,35 @@ const MAX_DEPTH: usize = 16;
 pub(super) fn fleet_file(dir: &Path) -> Result<Document, FleetError> {
     match text(dir, "fleet.yaml")? {
         Some(text) => Document::parse("fleet.yaml", text),
-        None => Err(FleetError::NotAFleet { dir: dir.display().to_string() }),
+        None => Err(FleetError::NotAFleet {
+            dir: dir.display().to_string(),
+        }),
     }
 }
 
 /// The text of a file; none when there is no such file.
 pub(super) fn text(root: &Path, relative: &str) -> Result<Option<String>, FleetError> {
-    let unreadable = |why: String| FleetError::Unreadable { file: relative.to_owned(), why };
+    let unreadable = |why: String| FleetError::Unreadable {
+        file: relative.to_owned(),
+        why,
+    };
     let bytes = match std::fs::read(root.join(relative)) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(unreadable(e.to_string())),
     };
-    let text = String::from_utf8(bytes).map_err(|e| unreadable(format!("not UTF-8 at byte {}", e.utf8_error().valid_up_to())))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        unreadable(format!(
+            "not UTF-8 at byte {}",
+            e.utf8_error().valid_up_to()
+        ))
+    })?;
     // A byte order mark is no part of the text, and YAML readers differ on it.
-    Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+    Ok(Some(
+        text.strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text),
+    ))
 }
 
 /// Every file below `folder`, by path relative to it. A folder that is not there holds nothing.
@@ -37,17 +51,31 @@ pub(super) fn sources(root: &Path, folder: &str) -> Result<BTreeMap<String, Sour
     let mut sources = BTreeMap::new();
     for path in names {
         if let Some(text) = text(root, &path)? {
-            let name = path.strip_prefix(folder).and_then(|p| p.strip_prefix('/')).unwrap_or(&path).to_owned();
+            let name = path
+                .strip_prefix(folder)
+                .and_then(|p| p.strip_prefix('/'))
+                .unwrap_or(&path)
+                .to_owned();
             sources.insert(name, Source { path, text });
         }
     }
     Ok(sources)
 }
 
-fn walk(root: &Path, relative: &str, depth: usize, into: &mut Vec<String>) -> Result<(), FleetError> {
-    let unreadable = |why: String| FleetError::Unreadable { file: relative.to_owned(), why };
+fn walk(
+    root: &Path,
+    relative: &str,
+    depth: usize,
+    into: &mut Vec<String>,
+) -> Result<(), FleetError> {
+    let unreadable = |why: String| FleetError::Unreadable {
+        file: relative.to_owned(),
+        why,
+    };
     if depth > MAX_DEPTH {
-        return Err(unreadable(format!("folders nested more than {MAX_DEPTH} deep")));
+        return Err(unreadable(format!(
+            "folders nested more than {MAX_DEPTH} deep"
+        )));
     }
     let entries = match std::fs::read_dir(root.join(relative)) {
         Ok(entries) => entries,
@@ -57,7 +85,9 @@ fn walk(root: &Path, relative: &str, depth: usize, into: &mut Vec<String>) -> Re
     let mut names = Vec::new();
     for entry in entries {
         let name = entry.map_err(|e| unreadable(e.to_string()))?.file_name();
-        let name = name.into_string().map_err(|_| unreadable("a file name is not UTF-8".into()))?;
+        let name = name
+            .into_string()
+            .map_err(|_| unreadable("a file name is not UTF-8".into()))?;
         // Hidden files and the backups that editors leave behind.
         if !name.starts_with('.') && !name.ends_with('~') {
             names.push(name);
@@ -69,7 +99,12 @@ fn walk(root: &Path, relative: &str, depth: usize, into: &mut Vec<String>) -> Re
         match std::fs::metadata(root.join(&path)) {
             Ok(meta) if meta.is_dir() => walk(root, &path, depth + 1, into)?,
             Ok(_) => into.push(path),
-            Err(e) => return Err(FleetError::Unreadable { file: path, why: e.to_string() }),
+            Err(e) => {
+                return Err(FleetError::Unreadable {
+                    file: path,
+                    why: e.to_string(),
+                });
+            }
         }
     }
     Ok(())

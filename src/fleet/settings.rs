@@ -236,7 +236,10 @@ impl Default for Rolling {
             cluster_surge: 10,
             canary: 1,
             bake: Span::from_secs(300),
-            rate: Rate { instances: 20, per: Span::from_secs(600) },
+            rate: Rate {
+                instances: 20,
+                per: Span::from_secs(600),
+            },
             drain: Drain::default(),
             ready_timeout: Span::from_secs(900),
             strategy: Strategy::Surge,
@@ -265,7 +268,9 @@ impl Amount {
     pub fn surge_of(self, size: u32) -> u32 {
         match self {
             Amount::Count(n) => n,
-            Amount::Percent(p) => u32::try_from((u64::from(p) * u64::from(size)).div_ceil(100)).unwrap_or(u32::MAX),
+            Amount::Percent(p) => {
+                u32::try_from((u64::from(p) * u64::from(size)).div_ceil(100)).unwrap_or(u32::MAX)
+            }
         }
     }
 
@@ -273,7 +278,9 @@ impl Amount {
     pub fn unavailable_of(self, size: u32) -> u32 {
         match self {
             Amount::Count(n) => n,
-            Amount::Percent(p) => u32::try_from(u64::from(p) * u64::from(size) / 100).unwrap_or(u32::MAX).max(1),
+            Amount::Percent(p) => u32::try_from(u64::from(p) * u64::from(size) / 100)
+                .unwrap_or(u32::MAX)
+                .max(1),
         }
     }
 }

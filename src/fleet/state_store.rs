@@ -37,12 +37,17 @@ pub(super) fn parse(root: &Path, doc: &Document, text: &str) -> Result<StateStor
     // kops' own way to write a folder.
     let folder = text.strip_prefix("file://").unwrap_or(text);
     if folder.contains("://") {
-        return Err(invalid(place(), format!("a state store at `{text}` cannot be read")));
+        return Err(invalid(
+            place(),
+            format!("a state store at `{text}` cannot be read"),
+        ));
     }
     if folder.trim().is_empty() {
         return Err(invalid(place(), "the state store has no name".into()));
     }
-    Ok(StateStore::Folder(root.join(folder.trim_start_matches("./"))))
+    Ok(StateStore::Folder(
+        root.join(folder.trim_start_matches("./")),
+    ))
 }
 
 fn invalid(place: Place, message: String) -> FleetError {
@@ -57,7 +62,9 @@ fn invalid(place: Place, message: String) -> FleetError {
 fn is_bucket(name: &str) -> bool {
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     (3..=63).contains(&name.len())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-'))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-'))
         && ends(name.chars().next())
         && ends(name.chars().last())
 }

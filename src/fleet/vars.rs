@@ -67,11 +67,21 @@ pub enum Merged {
 impl Vars {
     /// All layers as one mapping.
     pub fn merged(&self) -> MergedValue {
-        let none = Origin { path: String::new(), pos: Pos { line: 1, column: 1 } };
-        let mut root = MergedValue { value: Merged::Map(Vec::new()), origin: none, overrode: Vec::new() };
+        let none = Origin {
+            path: String::new(),
+            pos: Pos { line: 1, column: 1 },
+        };
+        let mut root = MergedValue {
+            value: Merged::Map(Vec::new()),
+            origin: none,
+            overrode: Vec::new(),
+        };
         for (i, layer) in self.layers.iter().filter(|l| !l.node.is_null()).enumerate() {
             if i == 0 {
-                root.origin = Origin { path: layer.path.clone(), pos: layer.node.pos };
+                root.origin = Origin {
+                    path: layer.path.clone(),
+                    pos: layer.node.pos,
+                };
             }
             root.overlay(&layer.path, &layer.node);
         }
@@ -86,12 +96,24 @@ impl Vars {
 
 impl MergedValue {
     fn new(path: &str, node: &Node) -> Self {
-        let origin = Origin { path: path.to_owned(), pos: node.pos };
+        let origin = Origin {
+            path: path.to_owned(),
+            pos: node.pos,
+        };
         let value = match &node.value {
-            Value::Map(entries) => Merged::Map(entries.iter().map(|(k, v)| (k.text.clone(), MergedValue::new(path, v))).collect()),
+            Value::Map(entries) => Merged::Map(
+                entries
+                    .iter()
+                    .map(|(k, v)| (k.text.clone(), MergedValue::new(path, v)))
+                    .collect(),
+            ),
             Value::Scalar(_) | Value::List(_) => Merged::Leaf(node.to_json()),
         };
-        MergedValue { value, origin, overrode: Vec::new() }
+        MergedValue {
+            value,
+            origin,
+            overrode: Vec::new(),
+        }
     }
 
     fn overlay(&mut self, path: &str, node: &Node) {
@@ -104,10 +126,16 @@ impl MergedValue {
                     }
                 }
             }
-            (Merged::Map(_) | Merged::Leaf(_), Value::Map(_) | Value::Scalar(_) | Value::List(_)) => {
+            (
+                Merged::Map(_) | Merged::Leaf(_),
+                Value::Map(_) | Value::Scalar(_) | Value::List(_),
+            ) => {
                 let mut next = MergedValue::new(path, node);
                 next.overrode = std::mem::take(&mut self.overrode);
-                next.overrode.push(Overridden { origin: self.origin.clone(), value: self.to_json() });
+                next.overrode.push(Overridden {
+                    origin: self.origin.clone(),
+                    value: self.to_json(),
+                });
                 *self = next;
             }
         }
@@ -117,13 +145,21 @@ impl MergedValue {
     pub fn to_json(&self) -> Json {
         match &self.value {
             Merged::Leaf(value) => value.clone(),
-            Merged::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.clone(), v.to_json())).collect::<Map<_, _>>()),
+            Merged::Map(entries) => Json::Object(
+                entries
+                    .iter()
+                    .map(|(k, v)| (k.clone(), v.to_json()))
+                    .collect::<Map<_, _>>(),
+            ),
         }
     }
 
     /// The value under `key`, when this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&MergedValue> {
-        self.entries().iter().find(|(k, _)| k == key).map(|(_, v)| v)
+        self.entries()
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| v)
     }
 
     /// The entries of a mapping; none for anything else.
@@ -147,22 +183,39 @@ mod tests {
 
     /// One line a leaf: `path = value  origin  (overrode origin value …)`.
     fn show(layers: &[&str]) -> String {
-        let layers = layers.iter().zip(["a", "b", "c"]).map(|(text, path)| Layer { path: path.into(), node: parse_one(text, Schema::Core).unwrap() });
-        let merged = Vars { layers: layers.collect() }.merged();
+        let layers = layers
+            .iter()
+            .zip(["a", "b", "c"])
+            .map(|(text, path)| Layer {
+                path: path.into(),
+                node: parse_one(text, Schema::Core).unwrap(),
+            });
+        let merged = Vars {
+            layers: layers.collect(),
+        }
+        .merged();
         let mut out = String::new();
         walk(&merged, "", &mut out);
         out
     }
 
     fn walk(value: &MergedValue, path: &str, out: &mut String) {
-        let over: String = value.overrode.iter().map(|o| format!(" <- {} {}", o.origin, o.value)).collect();
+        let over: String = value
+            .overrode
+            .iter()
+            .map(|o| format!(" <- {} {}", o.origin, o.value))
+            .collect();
         match &value.value {
-            Merged::Leaf(json) => out.push_str(&format!("{path} = {json} {}{over}\n", value.origin)),
+            Merged::Leaf(json) => {
+                out.push_str(&format!("{path} = {json} {}{over}\n", value.origin))
+            }
             Merged::Map(entries) => {
                 if !over.is_empty() {
                     out.push_str(&format!("{path} {}{over}\n", value.origin));
                 }
-                entries.iter().for_each(|(k, v)| walk(v, &format!("{path}/{k}"), out));
+                entries
+                    .iter()
+                    .for_each(|(k, v)| walk(v, &format!("{path}/{k}"), out));
             }
         }
     }
@@ -170,10 +223,19 @@ mod tests {
     #[test]
     fn maps_merge_and_everything_else_is_replaced_by_the_later_layer() {
         let cases: [(&[&str], &str); 5] = [
-            (&["x: 1\ny: {a: 1, b: [1, 2]}\n", "y:\n  b: [3]\n  c: 4\n"], "/x = 1 a:1\n/y/a = 1 a:2\n/y/b = [3] b:2 <- a:2 [1,2]\n/y/c = 4 b:3\n"),
+            (
+                &["x: 1\ny: {a: 1, b: [1, 2]}\n", "y:\n  b: [3]\n  c: 4\n"],
+                "/x = 1 a:1\n/y/a = 1 a:2\n/y/b = [3] b:2 <- a:2 [1,2]\n/y/c = 4 b:3\n",
+            ),
             (&["x: 1", "x: 2", "x: 3"], "/x = 3 c:1 <- a:1 1 <- b:1 2\n"),
-            (&["x: {a: 1}", "x: 2", "x: {b: 1}"], "/x c:1 <- a:1 {\"a\":1} <- b:1 2\n/x/b = 1 c:1\n"),
-            (&["x: {a: 1}", "x: null"], "/x = null b:1 <- a:1 {\"a\":1}\n"),
+            (
+                &["x: {a: 1}", "x: 2", "x: {b: 1}"],
+                "/x c:1 <- a:1 {\"a\":1} <- b:1 2\n/x/b = 1 c:1\n",
+            ),
+            (
+                &["x: {a: 1}", "x: null"],
+                "/x = null b:1 <- a:1 {\"a\":1}\n",
+            ),
             (&["", "x: 1", ""], "/x = 1 b:1\n"),
         ];
         for (layers, expected) in cases {

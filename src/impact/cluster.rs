@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
-use super::{Carrier, ClusterChange, DocumentImpact, GroupDifference, GroupImpact, Outline, Presence, Version, json as to_json, lines};
+use super::{
+    Carrier, ClusterChange, DocumentImpact, GroupDifference, GroupImpact, Outline, Presence,
+    Version, json as to_json, lines,
+};
 use crate::desired::DesiredGroup;
 use crate::fleet::Cluster;
 use crate::model::{AsgName, GroupName};
@@ -15,12 +18,22 @@ use crate::render::{Rendered, RenderedDocument};
 const SAME_UNDER_ANOTHER_NAME: f64 = 0.9;
 
 pub(super) fn outline(version: &Version<'_>) -> Outline {
-    let Cluster { environment, account, region, .. } = version.cluster;
+    let Cluster {
+        environment,
+        account,
+        region,
+        ..
+    } = version.cluster;
     Outline {
         environment: environment.clone(),
         account: account.clone(),
         region: region.clone(),
-        groups: version.desired.groups.values().map(|g| g.definition.instance_group.clone()).collect(),
+        groups: version
+            .desired
+            .groups
+            .values()
+            .map(|g| g.definition.instance_group.clone())
+            .collect(),
         documents: version.rendered.documents.iter().map(key).collect(),
     }
 }
@@ -28,7 +41,12 @@ pub(super) fn outline(version: &Version<'_>) -> Outline {
 pub(super) fn change(before: &Version<'_>, after: &Version<'_>) -> ClusterChange {
     let documents = documents(before, after);
     let layout = documents.is_empty() && before.rendered.text != after.rendered.text;
-    ClusterChange { facts: fields(&facts(before.cluster), &facts(after.cluster)), documents, groups: groups(before, after), layout }
+    ClusterChange {
+        facts: fields(&facts(before.cluster), &facts(after.cluster)),
+        documents,
+        groups: groups(before, after),
+        layout,
+    }
 }
 
 /// What a cluster's file says beside its vars and templates, whose effect is in the documents.
@@ -45,7 +63,11 @@ fn facts(cluster: &Cluster) -> Json {
 
 /// `Kind/name` or `Kind/namespace/name`, as [`crate::desired`] calls documents.
 fn key(document: &RenderedDocument) -> String {
-    let parts = [Some(document.kind.as_str()), document.namespace.as_deref(), Some(document.name.as_str())];
+    let parts = [
+        Some(document.kind.as_str()),
+        document.namespace.as_deref(),
+        Some(document.name.as_str()),
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
@@ -59,13 +81,20 @@ fn documents(before: &Version<'_>, after: &Version<'_>) -> BTreeMap<String, Docu
         let to_text = to.map_or(("", 1), |d| placed(after.rendered, d));
         let (presence, fields) = match (from, to) {
             (Some(_), Some(_)) if from_text.0 == to_text.0 => continue,
-            (Some(from), Some(to)) => (Presence::Changed, fields(&from.document.root.to_json(), &to.document.root.to_json())),
+            (Some(from), Some(to)) => (
+                Presence::Changed,
+                fields(&from.document.root.to_json(), &to.document.root.to_json()),
+            ),
             (None, _) => (Presence::Added, Vec::new()),
             (Some(_), None) => (Presence::Removed, Vec::new()),
         };
         let impact = DocumentImpact {
             template: to.or(from).map(|d| d.template.clone()).unwrap_or_default(),
-            carrier: if presence == Presence::Changed && fields.is_empty() { Carrier::Nobody } else { carriers.carrier(name) },
+            carrier: if presence == Presence::Changed && fields.is_empty() {
+                Carrier::Nobody
+            } else {
+                carriers.carrier(name)
+            },
             presence,
             fields,
             text: lines::hunks(from_text, to_text),
@@ -76,12 +105,20 @@ fn documents(before: &Version<'_>, after: &Version<'_>) -> BTreeMap<String, Docu
 }
 
 fn by_key<'a>(version: &Version<'a>) -> BTreeMap<String, &'a RenderedDocument> {
-    version.rendered.documents.iter().map(|d| (key(d), d)).collect()
+    version
+        .rendered
+        .documents
+        .iter()
+        .map(|d| (key(d), d))
+        .collect()
 }
 
 /// The text of a document, and the number of its first line.
 fn placed<'a>(rendered: &'a Rendered, document: &RenderedDocument) -> (&'a str, usize) {
-    let before = rendered.text.get(..document.text_range.start).unwrap_or_default();
+    let before = rendered
+        .text
+        .get(..document.text_range.start)
+        .unwrap_or_default();
     (rendered.text_of(document), before.matches('\n').count() + 1)
 }
 
@@ -95,9 +132,22 @@ struct Carriers {
 
 impl Carriers {
     fn of(before: &Version<'_>, after: &Version<'_>) -> Self {
-        let names = |v: &Version<'_>| v.desired.groups.values().map(|g| document_of(&g.definition.instance_group)).collect::<BTreeSet<_>>();
-        let come_and_go = names(before).symmetric_difference(&names(after)).cloned().collect();
-        Carriers { old: before.desired.beside_definitions(), new: after.desired.beside_definitions(), come_and_go }
+        let names = |v: &Version<'_>| {
+            v.desired
+                .groups
+                .values()
+                .map(|g| document_of(&g.definition.instance_group))
+                .collect::<BTreeSet<_>>()
+        };
+        let come_and_go = names(before)
+            .symmetric_difference(&names(after))
+            .cloned()
+            .collect();
+        Carriers {
+            old: before.desired.beside_definitions(),
+            new: after.desired.beside_definitions(),
+            come_and_go,
+        }
     }
 
     fn carrier(&self, document: &str) -> Carrier {
@@ -110,9 +160,18 @@ impl Carriers {
         if !sides.iter().all(is_group) {
             return Carrier::Kops;
         }
-        let keys: BTreeSet<&String> = sides.iter().filter_map(|v| v.as_object()).flat_map(|m| m.keys()).collect();
+        let keys: BTreeSet<&String> = sides
+            .iter()
+            .filter_map(|v| v.as_object())
+            .flat_map(|m| m.keys())
+            .collect();
         let value = |side: Option<&Json>, key: &str| side.and_then(|v| v.get(key)).cloned();
-        Carrier::KopsInPart(keys.into_iter().filter(|k| value(old, k) != value(new, k)).cloned().collect())
+        Carrier::KopsInPart(
+            keys.into_iter()
+                .filter(|k| value(old, k) != value(new, k))
+                .cloned()
+                .collect(),
+        )
     }
 }
 
@@ -128,27 +187,45 @@ fn groups(before: &Version<'_>, after: &Version<'_>) -> BTreeMap<AsgName, GroupI
             (Some(from), Some(to)) => (to, changed(from, to)),
             (None, Some(to)) => (to, Some(created(before, after, to))),
             (Some(from), None) => {
-                let protected = after.cluster.protect.contains(&from.definition.instance_group);
+                let protected = after
+                    .cluster
+                    .protect
+                    .contains(&from.definition.instance_group);
                 (from, Some(GroupDifference::Retired { protected }))
             }
             (None, None) => continue,
         };
-        let impact = change.map(|change| GroupImpact { group: group.definition.instance_group.clone(), role: group.role, change });
+        let impact = change.map(|change| GroupImpact {
+            group: group.definition.instance_group.clone(),
+            role: group.role,
+            change,
+        });
         found.extend(impact.map(|impact| (name.clone(), impact)));
     }
     found
 }
 
 fn changed(from: &DesiredGroup, to: &DesiredGroup) -> Option<GroupDifference> {
-    let fields = fields(&to_json(&from.definition.clone().canonical()), &to_json(&to.definition.clone().canonical()));
+    let fields = fields(
+        &to_json(&from.definition.clone().canonical()),
+        &to_json(&to.definition.clone().canonical()),
+    );
     let user_data = from.user_data != to.user_data;
     let differs = !fields.is_empty() || user_data;
-    differs.then(|| GroupDifference::Changed { fields, replaces: to.rolling_update.drain_and_terminate != Some(false), user_data })
+    differs.then(|| GroupDifference::Changed {
+        fields,
+        replaces: to.rolling_update.drain_and_terminate != Some(false),
+        user_data,
+    })
 }
 
 fn created(before: &Version<'_>, after: &Version<'_>, to: &DesiredGroup) -> GroupDifference {
     let own = &to.definition.instance_group;
-    let gone = before.desired.groups.iter().filter(|(name, _)| !after.desired.groups.contains_key(*name));
+    let gone = before
+        .desired
+        .groups
+        .iter()
+        .filter(|(name, _)| !after.desired.groups.contains_key(*name));
     let text = |v: &Version<'_>, group: &GroupName| {
         let document = v.rendered.document("InstanceGroup", group.as_str());
         document.map(|d| v.rendered.text_of(d).replace(group.as_str(), own.as_str()))

@@ -71,7 +71,11 @@ pub(super) fn hunks(before: (&str, usize), after: (&str, usize)) -> Vec<Hunk> {
             },
             text: change.value().trim_end_matches(['\n', '\r']).to_owned(),
         });
-        hunks.push(Hunk { before: before.1 + old, after: after.1 + new, lines: lines.collect() });
+        hunks.push(Hunk {
+            before: before.1 + old,
+            after: after.1 + new,
+            lines: lines.collect(),
+        });
     }
     hunks
 }
@@ -87,18 +91,31 @@ mod tests {
 
     fn check(before: &str, after: &str) -> String {
         let show = |hunk: Hunk| {
-            let lines: String = hunk.lines.iter().map(|l| format!("{}{}\n", l.sign.mark(), l.text)).collect();
+            let lines: String = hunk
+                .lines
+                .iter()
+                .map(|l| format!("{}{}\n", l.sign.mark(), l.text))
+                .collect();
             format!("@@ {} {}\n{lines}", hunk.before, hunk.after)
         };
-        hunks((before, 10), (after, 20)).into_iter().map(show).collect()
+        hunks((before, 10), (after, 20))
+            .into_iter()
+            .map(show)
+            .collect()
     }
 
     #[test]
     fn lines_that_differ_are_shown_with_their_surroundings() {
         assert_eq!(check("a\nb\n", "a\nb\n"), "");
-        assert_eq!(check("a\nb\nc\nd\ne\nf\n", "a\nb\nc\nd\ne\ng\n"), "@@ 12 22\n c\n d\n e\n-f\n+g\n");
+        assert_eq!(
+            check("a\nb\nc\nd\ne\nf\n", "a\nb\nc\nd\ne\ng\n"),
+            "@@ 12 22\n c\n d\n e\n-f\n+g\n"
+        );
         assert_eq!(check("", "a\nb\n"), "@@ 10 20\n+a\n+b\n");
         let long = |first: &str, last: &str| format!("{first}\n1\n2\n3\n4\n5\n6\n7\n8\n{last}\n");
-        assert_eq!(check(&long("a", "x"), &long("b", "y")), "@@ 10 20\n-a\n+b\n 1\n 2\n 3\n@@ 16 26\n 6\n 7\n 8\n-x\n+y\n");
+        assert_eq!(
+            check(&long("a", "x"), &long("b", "y")),
+            "@@ 10 20\n-a\n+b\n 1\n 2\n 3\n@@ 16 26\n 6\n 7\n 8\n-x\n+y\n"
+        );
     }
 }

@@ -171,7 +171,11 @@ pub enum GroupDifference {
 
 /// The difference between two versions of a fleet.
 pub fn impact(before: &Side<'_>, after: &Side<'_>) -> Impact {
-    let names: BTreeSet<&ClusterName> = before.clusters.keys().chain(after.clusters.keys()).collect();
+    let names: BTreeSet<&ClusterName> = before
+        .clusters
+        .keys()
+        .chain(after.clusters.keys())
+        .collect();
     let mut clusters = BTreeMap::new();
     for name in &names {
         let found = match (before.clusters.get(*name), after.clusters.get(*name)) {
@@ -185,7 +189,11 @@ pub fn impact(before: &Side<'_>, after: &Side<'_>) -> Impact {
         };
         clusters.extend(found.map(|impact| ((*name).clone(), impact)));
     }
-    Impact { compared: names.len(), settings: fields(&json(before.settings), &json(after.settings)), clusters }
+    Impact {
+        compared: names.len(),
+        settings: fields(&json(before.settings), &json(after.settings)),
+        clusters,
+    }
 }
 
 impl Impact {
@@ -207,7 +215,9 @@ impl GroupDifference {
     pub fn is_new_version(&self) -> bool {
         match self {
             GroupDifference::Created { .. } | GroupDifference::Retired { .. } => false,
-            GroupDifference::Changed { fields, .. } => fields.iter().any(|f| f.field.starts_with("launchTemplate.")),
+            GroupDifference::Changed { fields, .. } => fields
+                .iter()
+                .any(|f| f.field.starts_with("launchTemplate.")),
         }
     }
 }

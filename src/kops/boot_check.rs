@@ -28,16 +28,28 @@ pub(super) fn check(spec: View<'_>, role: Role, problems: &mut Problems) {
             problems.error(pos, "a sysctl parameter must be `key=value`");
         }
     }
-    if spec.text("updatePolicy").is_some_and(|p| !matches!(p, "automatic" | "external")) {
-        problems.error(spec.at("updatePolicy"), "`updatePolicy` must be `automatic` or `external`");
+    if spec
+        .text("updatePolicy")
+        .is_some_and(|p| !matches!(p, "automatic" | "external"))
+    {
+        problems.error(
+            spec.at("updatePolicy"),
+            "`updatePolicy` must be `automatic` or `external`",
+        );
     }
     if role != Role::Node && spec.sub("containerd").sub("gvisor").bool("enabled") == Some(true) {
-        problems.error(spec.sub("containerd").at("gvisor"), "gVisor is possible on groups of role Node only");
+        problems.error(
+            spec.sub("containerd").at("gvisor"),
+            "gVisor is possible on groups of role Node only",
+        );
     }
 }
 
 fn hooks(spec: View<'_>, problems: &mut Problems) {
-    for hook in spec.list("hooks").filter(|h| h.bool("disabled") != Some(true)) {
+    for hook in spec
+        .list("hooks")
+        .filter(|h| h.bool("disabled") != Some(true))
+    {
         let container = hook.sub("execContainer");
         let raw = hook.bool("useRawManifest") == Some(true);
         if hook.text("manifest").is_none() && !container.is_present() {
@@ -48,14 +60,27 @@ fn hooks(spec: View<'_>, problems: &mut Problems) {
         }
         for (name, _, pos) in container.pairs("environment") {
             if name.trim().is_empty() {
-                problems.error(pos, "an environment variable of `execContainer` has no name");
+                problems.error(
+                    pos,
+                    "an environment variable of `execContainer` has no name",
+                );
             }
         }
-        if raw && (container.is_present() || !hook.strings("before").is_empty() || !hook.strings("requires").is_empty()) {
-            problems.error(hook.at("useRawManifest"), "`useRawManifest` excludes `execContainer`, `before` and `requires`");
+        if raw
+            && (container.is_present()
+                || !hook.strings("before").is_empty()
+                || !hook.strings("requires").is_empty())
+        {
+            problems.error(
+                hook.at("useRawManifest"),
+                "`useRawManifest` excludes `execContainer`, `before` and `requires`",
+            );
         }
         if raw && hook.text("manifest").is_none() {
-            problems.error(hook.at("useRawManifest"), "`useRawManifest` needs a `manifest`");
+            problems.error(
+                hook.at("useRawManifest"),
+                "`useRawManifest` needs a `manifest`",
+            );
         }
     }
 }
@@ -74,10 +99,16 @@ fn user_data(spec: View<'_>, problems: &mut Problems) {
     for part in spec.list("additionalUserData") {
         for key in ["name", "content"] {
             if part.text(key).is_none() {
-                problems.error(part.at(key), format!("a part of `additionalUserData` needs a `{key}`"));
+                problems.error(
+                    part.at(key),
+                    format!("a part of `additionalUserData` needs a `{key}`"),
+                );
             }
         }
-        if !part.text("type").is_some_and(|t| USER_DATA_TYPES.contains(&t)) {
+        if !part
+            .text("type")
+            .is_some_and(|t| USER_DATA_TYPES.contains(&t))
+        {
             problems.error_hint(
                 part.at("type"),
                 "a part of `additionalUserData` has no known `type`",
@@ -95,8 +126,14 @@ fn mounts(spec: View<'_>, problems: &mut Problems) {
                 problems.error(mount.at(key), format!("a volume mount needs a `{key}`"));
             }
         }
-        if !mount.text("filesystem").is_some_and(|f| matches!(f, "btfs" | "ext4" | "xfs")) {
-            problems.error(mount.at("filesystem"), "a volume mount needs a `filesystem`: btfs, ext4 or xfs");
+        if !mount
+            .text("filesystem")
+            .is_some_and(|f| matches!(f, "btfs" | "ext4" | "xfs"))
+        {
+            problems.error(
+                mount.at("filesystem"),
+                "a volume mount needs a `filesystem`: btfs, ext4 or xfs",
+            );
         }
         if mount.text("device").is_some_and(|d| !devices.insert(d)) {
             problems.error(mount.at("device"), "two volume mounts have the same device");

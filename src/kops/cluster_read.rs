@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::cluster::{
-    ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, PriorityExpander, RollingUpdate, Subnet, SubnetKind, TerminationQueue, WarmPoolSpec,
+    ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, PriorityExpander, RollingUpdate,
+    Subnet, SubnetKind, TerminationQueue, WarmPoolSpec,
 };
 use super::error::Problems;
 use super::labels;
@@ -18,7 +19,11 @@ use crate::yaml::Node;
 const MANAGED_TAG: &str = "aws-node-termination-handler/managed";
 
 /// Decodes the Cluster. `control_plane_subnets`: names of the subnets of control-plane groups, on which the API's default depends.
-pub(super) fn read(root: &Node, control_plane_subnets: &BTreeSet<String>, problems: &mut Problems) -> Option<Cluster> {
+pub(super) fn read(
+    root: &Node,
+    control_plane_subnets: &BTreeSet<String>,
+    problems: &mut Problems,
+) -> Option<Cluster> {
     let name = name(root, problems);
     let Some(node) = root.get("spec").filter(|n| !n.is_null()) else {
         problems.error(root.pos, "has no `spec`");
@@ -31,7 +36,9 @@ pub(super) fn read(root: &Node, control_plane_subnets: &BTreeSet<String>, proble
     networking(spec, problems);
     let subnets = subnets(spec, problems);
     let dns = dns(spec, problems);
-    let private = subnets.iter().any(|s| s.kind == SubnetKind::Private && control_plane_subnets.contains(&s.name));
+    let private = subnets
+        .iter()
+        .any(|s| s.kind == SubnetKind::Private && control_plane_subnets.contains(&s.name));
     let api_load_balancer = api(spec, private, dns, problems);
     let rolling_update = rolling_update(spec.sub("rollingUpdate"), problems);
     let warm_pool = warm_pool(spec.sub("warmPool"), problems);
@@ -74,16 +81,30 @@ fn name(root: &Node, problems: &mut Problems) -> Option<ClusterName> {
 fn provider(spec: View<'_>, problems: &mut Problems) {
     match spec.str("cloudProvider") {
         Some("aws") => {}
-        Some(other) => problems.error(spec.at("cloudProvider"), format!("`spec.cloudProvider` is `{other}`; only `aws` is supported")),
+        Some(other) => problems.error(
+            spec.at("cloudProvider"),
+            format!("`spec.cloudProvider` is `{other}`; only `aws` is supported"),
+        ),
         None if spec.has("cloudProvider") => {}
         None => problems.error(spec.pos, "`spec.cloudProvider` is missing"),
     }
 }
 
 fn networking(spec: View<'_>, problems: &mut Problems) {
-    let providers: Vec<String> = spec.sub("networking").places().into_keys().filter(|key| spec.sub("networking").has(key)).collect();
+    let providers: Vec<String> = spec
+        .sub("networking")
+        .places()
+        .into_keys()
+        .filter(|key| spec.sub("networking").has(key))
+        .collect();
     if providers.len() > 1 {
-        problems.error(spec.at("networking"), format!("`spec.networking` has more than one provider: {}", providers.join(", ")));
+        problems.error(
+            spec.at("networking"),
+            format!(
+                "`spec.networking` has more than one provider: {}",
+                providers.join(", ")
+            ),
+        );
     }
 }
 
@@ -96,7 +117,10 @@ fn subnets(spec: View<'_>, problems: &mut Problems) -> Vec<Subnet> {
             continue;
         };
         if !names.insert(name) {
-            problems.error(subnet.at("name"), format!("the subnet `{name}` is defined twice"));
+            problems.error(
+                subnet.at("name"),
+                format!("the subnet `{name}` is defined twice"),
+            );
         }
         let kind = match subnet.text("type") {
             Some("Public") => SubnetKind::Public,
@@ -104,11 +128,21 @@ fn subnets(spec: View<'_>, problems: &mut Problems) -> Vec<Subnet> {
             Some("Utility") => SubnetKind::Utility,
             Some("DualStack") => SubnetKind::DualStack,
             Some(_) | None => {
-                problems.error_hint(subnet.at("type"), format!("the subnet `{name}` has no known `type`"), "Public, Private, Utility or DualStack");
+                problems.error_hint(
+                    subnet.at("type"),
+                    format!("the subnet `{name}` has no known `type`"),
+                    "Public, Private, Utility or DualStack",
+                );
                 SubnetKind::Public
             }
         };
-        subnets.push(Subnet { name: name.into(), id: subnet.owned("id"), kind, ipv6: subnet.text("ipv6CIDR").is_some(), zone: subnet.owned("zone") });
+        subnets.push(Subnet {
+            name: name.into(),
+            id: subnet.owned("id"),
+            kind,
+            ipv6: subnet.text("ipv6CIDR").is_some(),
+            zone: subnet.owned("zone"),
+        });
     }
     if names.is_empty() {
         problems.error(spec.pos, "the cluster has no subnets");
@@ -123,19 +157,33 @@ fn dns(spec: View<'_>, problems: &mut Problems) -> Dns {
         Some("Private") => Dns::Private,
         Some("None") => Dns::None,
         Some(_) => {
-            problems.error_hint(dns.at("type"), "`spec.topology.dns.type` is none that kops knows", "Public, Private or None");
+            problems.error_hint(
+                dns.at("type"),
+                "`spec.topology.dns.type` is none that kops knows",
+                "Public, Private or None",
+            );
             Dns::Public
         }
     }
 }
 
 /// The load balancer of the API: as given, else one when a control plane is in a private subnet.
-fn api(spec: View<'_>, private: bool, dns: Dns, problems: &mut Problems) -> Option<ApiLoadBalancer> {
+fn api(
+    spec: View<'_>,
+    private: bool,
+    dns: Dns,
+    problems: &mut Problems,
+) -> Option<ApiLoadBalancer> {
     let api = spec.sub("api");
     let given = api.sub("loadBalancer");
     if let Some(class) = given.text("class").filter(|c| *c != "Network") {
-        let message = format!("`spec.api.loadBalancer.class` is `{class}`, which kops has given up");
-        problems.error_hint(given.at("class"), message, "migrate to `class: Network` with kops first");
+        let message =
+            format!("`spec.api.loadBalancer.class` is `{class}`, which kops has given up");
+        problems.error_hint(
+            given.at("class"),
+            message,
+            "migrate to `class: Network` with kops first",
+        );
     }
     let wanted = given.is_present() || !api.has("dns") && private;
     if !wanted && dns == Dns::None {
@@ -155,23 +203,41 @@ fn api(spec: View<'_>, private: bool, dns: Dns, problems: &mut Problems) -> Opti
 fn termination_queue(spec: View<'_>) -> Option<TerminationQueue> {
     let handler = spec.sub("nodeTerminationHandler");
     let defaults = spec.sub("karpenter").bool("enabled") != Some(true);
-    let on = handler.bool("enabled").unwrap_or(defaults) && handler.bool("enableSQSTerminationDraining").unwrap_or(true);
+    let on = handler.bool("enabled").unwrap_or(defaults)
+        && handler.bool("enableSQSTerminationDraining").unwrap_or(true);
     let tag = match handler.str("managedASGTag") {
         Some("") => None,
         Some(tag) => Some(tag.to_owned()),
         None => defaults.then(|| MANAGED_TAG.to_owned()),
     };
-    on.then_some(TerminationQueue { managed_asg_tag: tag })
+    on.then_some(TerminationQueue {
+        managed_asg_tag: tag,
+    })
 }
 
 /// The add-on; with the priority expander kops writes its ConfigMap unless told not to.
 fn autoscaler(view: View<'_>) -> Option<Autoscaler> {
-    let writes = view.text("expander") == Some("priority") && view.bool("createPriorityExpanderConfig") != Some(false);
-    let custom = view.get("customPriorityExpanderConfig").map(Node::entries).unwrap_or_default();
-    let patterns = |node: &Node| node.items().iter().filter_map(Node::as_str).map(str::to_owned).collect();
+    let writes = view.text("expander") == Some("priority")
+        && view.bool("createPriorityExpanderConfig") != Some(false);
+    let custom = view
+        .get("customPriorityExpanderConfig")
+        .map(Node::entries)
+        .unwrap_or_default();
+    let patterns = |node: &Node| {
+        node.items()
+            .iter()
+            .filter_map(Node::as_str)
+            .map(str::to_owned)
+            .collect()
+    };
     let priorities = writes.then(|| match custom {
         [] => PriorityExpander::Groups,
-        custom => PriorityExpander::Custom(custom.iter().map(|(key, node)| (key.text.clone(), patterns(node))).collect()),
+        custom => PriorityExpander::Custom(
+            custom
+                .iter()
+                .map(|(key, node)| (key.text.clone(), patterns(node)))
+                .collect(),
+        ),
     });
     (view.bool("enabled") == Some(true)).then_some(Autoscaler { priorities })
 }
@@ -185,22 +251,39 @@ fn etcd(spec: View<'_>, problems: &mut Problems) -> Vec<EtcdCluster> {
             continue;
         };
         if !names.insert(name) {
-            problems.error(etcd.at("name"), format!("the etcd cluster `{name}` is defined twice"));
+            problems.error(
+                etcd.at("name"),
+                format!("the etcd cluster `{name}` is defined twice"),
+            );
         }
         if !matches!(name, "main" | "events" | "cilium" | "leases") {
-            problems.error_hint(etcd.at("name"), format!("`{name}` is no etcd cluster that kops knows"), "main, events, cilium or leases");
+            problems.error_hint(
+                etcd.at("name"),
+                format!("`{name}` is no etcd cluster that kops knows"),
+                "main, events, cilium or leases",
+            );
         }
         let mut members = Vec::new();
         for member in etcd.list("etcdMembers") {
             match member.text("instanceGroup") {
                 Some(group) => members.push((group.to_owned(), member.at("instanceGroup"))),
-                None => problems.error(member.pos, format!("a member of the etcd cluster `{name}` has no `instanceGroup`")),
+                None => problems.error(
+                    member.pos,
+                    format!("a member of the etcd cluster `{name}` has no `instanceGroup`"),
+                ),
             }
         }
         if etcd.list("etcdMembers").count() % 2 == 0 {
-            problems.error(etcd.at("etcdMembers"), format!("the etcd cluster `{name}` must have an odd number of members"));
+            problems.error(
+                etcd.at("etcdMembers"),
+                format!("the etcd cluster `{name}` must have an odd number of members"),
+            );
         }
-        clusters.push(EtcdCluster { name: name.into(), pos: etcd.pos, members });
+        clusters.push(EtcdCluster {
+            name: name.into(),
+            pos: etcd.pos,
+            members,
+        });
     }
     clusters
 }
@@ -213,7 +296,10 @@ pub(super) fn rolling_update(view: View<'_>, problems: &mut Problems) -> Rolling
         max_surge: rolling_amount(view, "maxSurge", problems),
     };
     if update.max_surge.is_some_and(is_zero) && update.max_unavailable.is_some_and(is_zero) {
-        problems.error(view.pos, "`maxSurge` and `maxUnavailable` are both zero: nothing could ever be replaced");
+        problems.error(
+            view.pos,
+            "`maxSurge` and `maxUnavailable` are both zero: nothing could ever be replaced",
+        );
     }
     update
 }

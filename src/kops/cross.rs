@@ -9,27 +9,44 @@ use super::{Member, Object, label};
 use crate::yaml::{Node, Pos};
 
 /// Checks everything that takes more than one document to see.
-pub(super) fn check(clusters: &[&Node], cluster: Option<&Cluster>, members: &[Member<'_>], problems: &mut Problems) {
+pub(super) fn check(
+    clusters: &[&Node],
+    cluster: Option<&Cluster>,
+    members: &[Member<'_>],
+    problems: &mut Problems,
+) {
     one_cluster(clusters, problems);
     unique(members, problems);
     let Some(cluster) = cluster else { return };
     problems.of(format!("Cluster/{}", cluster.name));
     whole(cluster, members, problems);
     etcd(cluster, members, problems);
-    for member in members.iter().filter(|m| m.role == Role::ApiServer && cluster.dns == Dns::None) {
+    for member in members
+        .iter()
+        .filter(|m| m.role == Role::ApiServer && cluster.dns == Dns::None)
+    {
         problems.of(format!("InstanceGroup/{}", member.name));
-        problems.error(member.role_pos, "groups of role APIServer are not possible with `topology.dns.type: None`");
+        problems.error(
+            member.role_pos,
+            "groups of role APIServer are not possible with `topology.dns.type: None`",
+        );
     }
 }
 
 fn one_cluster(clusters: &[&Node], problems: &mut Problems) {
     if clusters.is_empty() {
         problems.of("Cluster/?");
-        problems.error(Pos { line: 1, column: 1 }, "there is no document of kind Cluster (kops.k8s.io/v1alpha2)");
+        problems.error(
+            Pos { line: 1, column: 1 },
+            "there is no document of kind Cluster (kops.k8s.io/v1alpha2)",
+        );
     }
     for second in clusters.iter().skip(1) {
         problems.of(label(second));
-        problems.error(second.pos, "a second Cluster: the manifests of one cluster are read at a time");
+        problems.error(
+            second.pos,
+            "a second Cluster: the manifests of one cluster are read at a time",
+        );
     }
 }
 
@@ -38,31 +55,54 @@ fn unique(members: &[Member<'_>], problems: &mut Problems) {
     for member in members {
         if let Some(first) = seen.insert(member.name, member.pos) {
             problems.of(format!("InstanceGroup/{}", member.name));
-            problems.error(member.pos, format!("the group is defined twice, first at line {}", first.line));
+            problems.error(
+                member.pos,
+                format!("the group is defined twice, first at line {}", first.line),
+            );
         }
     }
 }
 
 fn whole(cluster: &Cluster, members: &[Member<'_>], problems: &mut Problems) {
-    let control_planes = members.iter().filter(|m| m.role == Role::ControlPlane).count();
+    let control_planes = members
+        .iter()
+        .filter(|m| m.role == Role::ControlPlane)
+        .count();
     if control_planes == 0 {
         problems.error(cluster.pos, "the cluster has no control-plane group");
     }
     if control_planes == members.len() {
-        problems.error(cluster.pos, "the cluster has no group beside control planes");
+        problems.error(
+            cluster.pos,
+            "the cluster has no group beside control planes",
+        );
     }
 }
 
 /// Every member's group exists and is a control plane, and every control plane has a member in every etcd cluster.
 fn etcd(cluster: &Cluster, members: &[Member<'_>], problems: &mut Problems) {
-    let control_planes: BTreeSet<&str> = members.iter().filter(|m| m.role == Role::ControlPlane).map(|m| m.name).collect();
+    let control_planes: BTreeSet<&str> = members
+        .iter()
+        .filter(|m| m.role == Role::ControlPlane)
+        .map(|m| m.name)
+        .collect();
     for etcd in &cluster.etcd_clusters {
-        for (group, pos) in etcd.members.iter().filter(|(g, _)| !control_planes.contains(g.as_str())) {
+        for (group, pos) in etcd
+            .members
+            .iter()
+            .filter(|(g, _)| !control_planes.contains(g.as_str()))
+        {
             problems.error(*pos, format!("the etcd cluster `{}` has a member in `{group}`, which is no control-plane group here", etcd.name));
         }
         let with_member: BTreeSet<&str> = etcd.members.iter().map(|(g, _)| g.as_str()).collect();
         for group in control_planes.difference(&with_member) {
-            problems.error(etcd.pos, format!("the control-plane group `{group}` has no member in the etcd cluster `{}`", etcd.name));
+            problems.error(
+                etcd.pos,
+                format!(
+                    "the control-plane group `{group}` has no member in the etcd cluster `{}`",
+                    etcd.name
+                ),
+            );
         }
     }
 }
@@ -74,7 +114,10 @@ pub(super) fn same_names(others: &[Object], problems: &mut Problems) {
         let key = object.key();
         if let Some(first) = seen.insert(key.clone(), object.pos) {
             problems.of(key);
-            problems.error(object.pos, format!("the object is defined twice, first at line {}", first.line));
+            problems.error(
+                object.pos,
+                format!("the object is defined twice, first at line {}", first.line),
+            );
         }
     }
 }

@@ -64,7 +64,12 @@ impl Problems {
         self.push(pos, message.into(), None);
     }
 
-    pub(super) fn error_hint(&mut self, pos: Pos, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn error_hint(
+        &mut self,
+        pos: Pos,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.push(pos, message.into(), Some(hint.into()));
     }
 
@@ -87,6 +92,11 @@ impl Problems {
     }
 
     fn fault(&self, pos: Pos, message: String, hint: Option<String>) -> KopsError {
-        KopsError { pos, document: self.document.clone(), message, hint }
+        KopsError {
+            pos,
+            document: self.document.clone(),
+            message,
+            hint,
+        }
     }
 }

@@ -6,7 +6,8 @@ use super::cluster::Cluster;
 use super::cluster_read::{rolling_update, warm_pool};
 use super::error::Problems;
 use super::group::{
-    ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, Role, RootVolume, Spot, Volume, Volumes, WarmPool,
+    ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, Role,
+    RootVolume, Spot, Volume, Volumes, WarmPool,
 };
 use super::values::{Taint, arn_resource, duration, quantity, taint};
 use super::view::{View, scalar};
@@ -15,7 +16,12 @@ use crate::model::GroupName;
 use crate::yaml::Node;
 
 /// Decodes a group whose fields have been checked. None: a fault was found.
-pub(super) fn read(root: &Node, role: Role, cluster: &Cluster, problems: &mut Problems) -> Option<InstanceGroup> {
+pub(super) fn read(
+    root: &Node,
+    role: Role,
+    cluster: &Cluster,
+    problems: &mut Problems,
+) -> Option<InstanceGroup> {
     let name = GroupName::new(root.at(["metadata", "name"])?.as_str()?).ok()?;
     let spec = View::new(root.get("spec")?);
     let (min_size, max_size) = group_check::sizes(spec, role, problems);
@@ -27,8 +33,10 @@ pub(super) fn read(root: &Node, role: Role, cluster: &Cluster, problems: &mut Pr
         kept_volumes(spec, problems);
     }
     let image = required(spec, "image", problems);
-    let machine_type = required(spec, "machineType", problems).and_then(|types| first_type(&types, spec, problems));
-    let (node_labels, taints) = labels_and_taints(spec, cluster, machine_type.as_deref().unwrap_or_default());
+    let machine_type = required(spec, "machineType", problems)
+        .and_then(|types| first_type(&types, spec, problems));
+    let (node_labels, taints) =
+        labels_and_taints(spec, cluster, machine_type.as_deref().unwrap_or_default());
     Some(InstanceGroup {
         name,
         pos: root.pos,
@@ -41,7 +49,9 @@ pub(super) fn read(root: &Node, role: Role, cluster: &Cluster, problems: &mut Pr
         machine_type: machine_type?,
         subnets: subnets?,
         volumes: volumes(spec, problems),
-        mixed: spec.has("mixedInstancesPolicy").then(|| mixed(spec.sub("mixedInstancesPolicy"), problems)),
+        mixed: spec
+            .has("mixedInstancesPolicy")
+            .then(|| mixed(spec.sub("mixedInstancesPolicy"), problems)),
         spot: spot(spec, problems),
         metadata: metadata(spec.sub("instanceMetadata"), problems),
         security_group_override: spec.owned("securityGroupOverride"),
@@ -85,7 +95,10 @@ fn required(spec: View<'_>, key: &str, problems: &mut Problems) -> Option<String
 fn first_type(types: &str, spec: View<'_>, problems: &mut Problems) -> Option<String> {
     let first = types.split(',').next().unwrap_or_default();
     if first.is_empty() || types.contains(char::is_whitespace) {
-        problems.error(spec.at("machineType"), "`machineType` must be an instance type, or several with commas and no blanks between");
+        problems.error(
+            spec.at("machineType"),
+            "`machineType` must be an instance type, or several with commas and no blanks between",
+        );
         return None;
     }
     Some(first.to_owned())
@@ -94,7 +107,9 @@ fn first_type(types: &str, spec: View<'_>, problems: &mut Problems) -> Option<St
 fn volumes(spec: View<'_>, problems: &mut Problems) -> Volumes {
     let root = RootVolume {
         // Zero counts as absent: kops takes a size only when it is positive.
-        size: spec.count("rootVolumeSize", problems).filter(|size| *size > 0),
+        size: spec
+            .count("rootVolumeSize", problems)
+            .filter(|size| *size > 0),
         kind: spec.owned("rootVolumeType"),
         iops: spec.count("rootVolumeIops", problems),
         throughput: spec.count("rootVolumeThroughput", problems),
@@ -111,12 +126,18 @@ fn volumes(spec: View<'_>, problems: &mut Problems) -> Volumes {
         key: v.owned("key"),
         delete_on_termination: v.bool("deleteOnTermination"),
     });
-    Volumes { root, extra: extra.collect() }
+    Volumes {
+        root,
+        extra: extra.collect(),
+    }
 }
 
 /// Through Terraform kops makes every volume go with its instance; whoever asked for something else should know.
 fn kept_volumes(spec: View<'_>, problems: &mut Problems) {
-    for volume in spec.list("volumes").filter(|v| v.bool("deleteOnTermination") == Some(false)) {
+    for volume in spec
+        .list("volumes")
+        .filter(|v| v.bool("deleteOnTermination") == Some(false))
+    {
         let message = "`deleteOnTermination: false` has no effect in a cluster with `target.terraform`: kops ignores it there";
         problems.warn(volume.at("deleteOnTermination"), message, None);
     }
@@ -125,7 +146,9 @@ fn kept_volumes(spec: View<'_>, problems: &mut Problems) {
 fn mixed(view: View<'_>, problems: &mut Problems) -> MixedPolicy {
     MixedPolicy {
         instances: view.strings("instances"),
-        requirements: view.has("instanceRequirements").then(|| requirements(view.sub("instanceRequirements"), problems)),
+        requirements: view
+            .has("instanceRequirements")
+            .then(|| requirements(view.sub("instanceRequirements"), problems)),
         on_demand_allocation_strategy: view.owned("onDemandAllocationStrategy"),
         on_demand_base: view.count("onDemandBase", problems),
         on_demand_above_base: view.count("onDemandAboveBase", problems),
@@ -138,7 +161,9 @@ fn requirements(view: View<'_>, problems: &mut Problems) -> Requirements {
     Requirements {
         cpu: view.has("cpu").then(|| range(view.sub("cpu"), 1, problems)),
         // kops scales memory to 10^6 bytes and sends that as MiB.
-        memory: view.has("memory").then(|| range(view.sub("memory"), 1_000_000, problems)),
+        memory: view
+            .has("memory")
+            .then(|| range(view.sub("memory"), 1_000_000, problems)),
         excluded: view.strings("excludedInstanceTypes"),
     }
 }
@@ -146,8 +171,13 @@ fn requirements(view: View<'_>, problems: &mut Problems) -> Requirements {
 fn range(view: View<'_>, unit: u128, problems: &mut Problems) -> (Option<i64>, Option<i64>) {
     let mut bound = |key: &str| {
         let node = view.get(key)?;
-        let text = node.as_str().map(str::to_owned).or_else(|| scalar(node).map(ToString::to_string))?;
-        let value = quantity(&text).and_then(|q| q.in_units_of(unit)).filter(|n| *n >= 0);
+        let text = node
+            .as_str()
+            .map(str::to_owned)
+            .or_else(|| scalar(node).map(ToString::to_string))?;
+        let value = quantity(&text)
+            .and_then(|q| q.in_units_of(unit))
+            .filter(|n| *n >= 0);
         if value.is_none() {
             problems.error(node.pos, format!("`{key}` must be a quantity from 0 up"));
         }
@@ -165,7 +195,10 @@ fn spot(spec: View<'_>, problems: &mut Problems) -> Spot {
 }
 
 fn metadata(view: View<'_>, problems: &mut Problems) -> MetadataOptions {
-    MetadataOptions { http_tokens: view.owned("httpTokens"), hop_limit: view.count("httpPutResponseHopLimit", problems) }
+    MetadataOptions {
+        http_tokens: view.owned("httpTokens"),
+        hop_limit: view.count("httpPutResponseHopLimit", problems),
+    }
 }
 
 /// The name is the last path element of the ARN.
@@ -176,8 +209,13 @@ fn iam_profile(spec: View<'_>) -> Option<String> {
 
 fn load_balancers(spec: View<'_>) -> Vec<ExternalLoadBalancer> {
     let one = |lb: View<'_>| {
-        let classic = lb.owned("loadBalancerName").map(ExternalLoadBalancer::Classic);
-        classic.or_else(|| lb.owned("targetGroupArn").map(ExternalLoadBalancer::TargetGroup))
+        let classic = lb
+            .owned("loadBalancerName")
+            .map(ExternalLoadBalancer::Classic);
+        classic.or_else(|| {
+            lb.owned("targetGroupArn")
+                .map(ExternalLoadBalancer::TargetGroup)
+        })
     };
     spec.list("externalLoadBalancers").filter_map(one).collect()
 }
@@ -188,15 +226,27 @@ fn lifetime(spec: View<'_>) -> Option<u32> {
 }
 
 /// Node labels and taints as written, with what kops adds for GPUs and gVisor.
-fn labels_and_taints(spec: View<'_>, cluster: &Cluster, machine_type: &str) -> (BTreeMap<String, String>, Vec<Taint>) {
+fn labels_and_taints(
+    spec: View<'_>,
+    cluster: &Cluster,
+    machine_type: &str,
+) -> (BTreeMap<String, String>, Vec<Taint>) {
     let mut labels = spec.map("nodeLabels");
-    let mut taints: Vec<Taint> = spec.items("taints").into_iter().filter_map(|(text, _)| taint(text)).collect();
+    let mut taints: Vec<Taint> = spec
+        .items("taints")
+        .into_iter()
+        .filter_map(|(text, _)| taint(text))
+        .collect();
     let own = spec.sub("containerd");
     let nvidia = cluster.nvidia_gpu || own.sub("nvidiaGPU").bool("enabled") == Some(true);
     if nvidia && has_gpu(machine_type) {
         labels.insert("kops.k8s.io/gpu".into(), "1".into());
         if !taints.iter().any(|t| t.key.starts_with("nvidia.com/gpu")) {
-            taints.push(Taint { key: "nvidia.com/gpu".into(), value: None, effect: Some("NoSchedule".into()) });
+            taints.push(Taint {
+                key: "nvidia.com/gpu".into(),
+                value: None,
+                effect: Some("NoSchedule".into()),
+            });
         }
     }
     // On other roles it is a fault: see `boot_check`.
@@ -210,31 +260,54 @@ fn labels_and_taints(spec: View<'_>, cluster: &Cluster, machine_type: &str) -> (
 /// (EC2 counts its accelerators as GPUs, those of dl2q, inf, trn and vt not). By family: a type newer than our table has one, too.
 fn has_gpu(machine_type: &str) -> bool {
     let family = machine_type.split('.').next().unwrap_or_default();
-    let numbered = |letters: &str| family.strip_prefix(letters).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let numbered = |letters: &str| {
+        family
+            .strip_prefix(letters)
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
     ["gr", "g", "p"].into_iter().any(numbered) || family == "dl1"
 }
 
 /// The warm pool in force: the group's, missing parts from the cluster's; control planes and bastions have only their own.
-fn resolve_warm_pool(spec: View<'_>, role: Role, cluster: &Cluster, problems: &mut Problems) -> Option<WarmPool> {
+fn resolve_warm_pool(
+    spec: View<'_>,
+    role: Role,
+    cluster: &Cluster,
+    problems: &mut Problems,
+) -> Option<WarmPool> {
     let own = warm_pool(spec.sub("warmPool"), problems);
-    let inherited = cluster.warm_pool.filter(|_| matches!(role, Role::Node | Role::ApiServer));
+    let inherited = cluster
+        .warm_pool
+        .filter(|_| matches!(role, Role::Node | Role::ApiServer));
     let base = inherited.unwrap_or_default();
     let pool = own.or(inherited)?;
     let max_size = pool.max_size.or(base.max_size);
-    let min_size = pool.min_size.filter(|n| *n > 0).or(base.min_size).unwrap_or(0);
+    let min_size = pool
+        .min_size
+        .filter(|n| *n > 0)
+        .or(base.min_size)
+        .unwrap_or(0);
     let hook = pool.hook == Some(true) || base.hook == Some(true);
     let timeout = pool.hook_timeout.or(base.hook_timeout).unwrap_or(600);
     if max_size == Some(0) {
         return None;
     }
-    let resolved = WarmPool { min_size, max_size, hook_timeout: hook.then_some(timeout) };
+    let resolved = WarmPool {
+        min_size,
+        max_size,
+        hook_timeout: hook.then_some(timeout),
+    };
     group_check::warm_pool(spec, role, resolved, problems);
     Some(resolved)
 }
 
 /// The subnets of a group by name, as far as they are written.
 pub(super) fn written_subnets(root: &Node) -> impl Iterator<Item = &str> {
-    root.at(["spec", "subnets"]).map(Node::items).unwrap_or_default().iter().filter_map(Node::as_str)
+    root.at(["spec", "subnets"])
+        .map(Node::items)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Node::as_str)
 }
 
 #[cfg(test)]

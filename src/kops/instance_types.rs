@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 static TYPES: LazyLock<BTreeMap<&'static str, InstanceType>> = LazyLock::new(|| {
-    let lines = include_str!("../../data/instance-types.txt").lines().filter(|l| !l.starts_with('#'));
+    let lines = include_str!("../../data/instance-types.txt")
+        .lines()
+        .filter(|l| !l.starts_with('#'));
     lines.filter_map(read).map(|t| (t.name, t)).collect()
 });
 
@@ -62,7 +64,11 @@ pub fn instance_types() -> impl Iterator<Item = &'static InstanceType> {
 fn read(line: &'static str) -> Option<InstanceType> {
     let mut words = line.split(' ');
     let name = words.next()?;
-    let (vcpus, memory_mib, gpus) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let (vcpus, memory_mib, gpus) = (
+        words.next()?.parse().ok()?,
+        words.next()?.parse().ok()?,
+        words.next()?.parse().ok()?,
+    );
     let architecture = match words.next()? {
         "amd64" => Architecture::Amd64,
         "arm64" => Architecture::Arm64,
@@ -74,7 +80,16 @@ fn read(line: &'static str) -> Option<InstanceType> {
         "-" => false,
         _ => return None,
     };
-    words.next().is_none().then_some(InstanceType { name, vcpus, memory_mib, gpus, architecture, interfaces, addresses, spot })
+    words.next().is_none().then_some(InstanceType {
+        name,
+        vcpus,
+        memory_mib,
+        gpus,
+        architecture,
+        interfaces,
+        addresses,
+        spot,
+    })
 }
 
 #[cfg(test)]
@@ -83,18 +98,47 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_read() {
-        let lines = include_str!("../../data/instance-types.txt").lines().filter(|l| !l.starts_with('#'));
-        assert_eq!(lines.count(), TYPES.len(), "a line is broken, or a type is there twice");
-        assert!(TYPES.values().all(|t| t.vcpus > 0 && t.memory_mib >= 512 && t.interfaces > 0 && t.addresses > 0));
+        let lines = include_str!("../../data/instance-types.txt")
+            .lines()
+            .filter(|l| !l.starts_with('#'));
+        assert_eq!(
+            lines.count(),
+            TYPES.len(),
+            "a line is broken, or a type is there twice"
+        );
+        assert!(
+            TYPES
+                .values()
+                .all(|t| t.vcpus > 0 && t.memory_mib >= 512 && t.interfaces > 0 && t.addresses > 0)
+        );
     }
 
     #[test]
     fn types_are_known_by_name() {
-        let show = |name| instance_type(name).map(|t| (t.vcpus, t.memory_mib, t.gpus, t.architecture.as_str(), t.interfaces, t.addresses, t.spot));
+        let show = |name| {
+            instance_type(name).map(|t| {
+                (
+                    t.vcpus,
+                    t.memory_mib,
+                    t.gpus,
+                    t.architecture.as_str(),
+                    t.interfaces,
+                    t.addresses,
+                    t.spot,
+                )
+            })
+        };
         assert_eq!(show("m5.large"), Some((2, 8_192, 0, "amd64", 3, 10, true)));
         assert_eq!(show("m6g.large"), Some((2, 8_192, 0, "arm64", 3, 10, true)));
-        assert_eq!(show("g4dn.12xlarge"), Some((48, 196_608, 4, "amd64", 8, 30, true)));
-        assert_eq!(show("p4d.24xlarge").map(|t| t.4), Some(15), "of the first of four cards");
+        assert_eq!(
+            show("g4dn.12xlarge"),
+            Some((48, 196_608, 4, "amd64", 8, 30, true))
+        );
+        assert_eq!(
+            show("p4d.24xlarge").map(|t| t.4),
+            Some(15),
+            "of the first of four cards"
+        );
         assert_eq!(show("m5.enormous"), None);
     }
 }

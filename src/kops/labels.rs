@@ -8,9 +8,14 @@ pub(super) fn check_cloud_labels(spec: View<'_>, group: Option<&str>, problems: 
     for (key, value, pos) in spec.pairs("cloudLabels") {
         let own = key == "kops.k8s.io/instancegroup" && group == Some(value);
         let reserved = matches!(key, "Name" | "KubernetesCluster")
-            || ["kubernetes.io/cluster/", "k8s.io/role/", "kops.k8s.io/"].iter().any(|prefix| key.starts_with(prefix));
+            || ["kubernetes.io/cluster/", "k8s.io/role/", "kops.k8s.io/"]
+                .iter()
+                .any(|prefix| key.starts_with(prefix));
         if reserved && !own {
-            problems.error(pos, format!("the cloud label `{key}` is reserved: kops writes it itself"));
+            problems.error(
+                pos,
+                format!("the cloud label `{key}` is reserved: kops writes it itself"),
+            );
         }
     }
 }

@@ -27,9 +27,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-pub use cluster::{ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, PriorityExpander, RollingUpdate, Subnet, SubnetKind, TerminationQueue};
+pub use cluster::{
+    ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, PriorityExpander, RollingUpdate,
+    Subnet, SubnetKind, TerminationQueue,
+};
 pub use error::{KopsError, KopsErrors};
-pub use group::{ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, Role, RootVolume, Spot, Volume, Volumes, WarmPool};
+pub use group::{
+    ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, Role,
+    RootVolume, Spot, Volume, Volumes, WarmPool,
+};
 pub use instance_types::{Architecture, InstanceType, instance_type, instance_types};
 pub use values::Taint;
 pub use version::{KopsVersion, KopsVersionError};
@@ -76,7 +82,11 @@ pub struct Object {
 impl Object {
     /// `Kind/name` or `Kind/namespace/name`; `Kind` when it has no name.
     pub fn key(&self) -> String {
-        let parts = [Some(self.kind.as_str()), self.namespace.as_deref(), self.name.as_deref()];
+        let parts = [
+            Some(self.kind.as_str()),
+            self.namespace.as_deref(),
+            self.name.as_deref(),
+        ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("/")
     }
 }
@@ -111,9 +121,14 @@ pub fn read(documents: &[Document]) -> Result<Manifests, KopsErrors> {
     problems.warnings.sort_by_key(|e| e.pos);
     problems.misread.sort_by_key(|e| e.pos);
     match cluster {
-        Some(cluster) if problems.errors.is_empty() => {
-            Ok(Manifests { cluster, groups, karpenter, others: sorted.others, warnings: problems.warnings, misread: problems.misread })
-        }
+        Some(cluster) if problems.errors.is_empty() => Ok(Manifests {
+            cluster,
+            groups,
+            karpenter,
+            others: sorted.others,
+            warnings: problems.warnings,
+            misread: problems.misread,
+        }),
         Some(_) | None => Err(KopsErrors(problems.errors)),
     }
 }
@@ -127,17 +142,31 @@ struct Sorted<'a> {
 
 impl<'a> Sorted<'a> {
     fn new(documents: &'a [Document], problems: &mut Problems) -> Self {
-        let mut sorted = Sorted { clusters: Vec::new(), groups: Vec::new(), others: Vec::new() };
+        let mut sorted = Sorted {
+            clusters: Vec::new(),
+            groups: Vec::new(),
+            others: Vec::new(),
+        };
         for root in documents.iter().map(|d| &d.root).filter(|r| !r.is_null()) {
             problems.of(label(root));
-            let Some(object) = envelope(root, problems) else { continue };
-            let version = root.get("apiVersion").and_then(Node::as_str).unwrap_or_default();
+            let Some(object) = envelope(root, problems) else {
+                continue;
+            };
+            let version = root
+                .get("apiVersion")
+                .and_then(Node::as_str)
+                .unwrap_or_default();
             let known = matches!(version, "kops.k8s.io/v1alpha2" | "kops/v1alpha2");
-            let of_kops = known || version.starts_with("kops.k8s.io/") || version.starts_with("kops/");
+            let of_kops =
+                known || version.starts_with("kops.k8s.io/") || version.starts_with("kops/");
             match object.kind.as_str() {
                 "Cluster" | "InstanceGroup" if of_kops && !known => {
                     let at = root.get("apiVersion").map_or(root.pos, |n| n.pos);
-                    problems.error_hint(at, format!("`apiVersion: {version}` is not supported"), "kops.k8s.io/v1alpha2 is");
+                    problems.error_hint(
+                        at,
+                        format!("`apiVersion: {version}` is not supported"),
+                        "kops.k8s.io/v1alpha2 is",
+                    );
                 }
                 "Cluster" if known => sorted.clusters.push(root),
                 "InstanceGroup" if known => sorted.groups.push(root),
@@ -155,39 +184,73 @@ impl<'a> Sorted<'a> {
 /// `Kind/name` as far as there are such.
 fn label(root: &Node) -> String {
     let text = |node: Option<&Node>| node.and_then(Node::as_str).unwrap_or("?").to_owned();
-    format!("{}/{}", text(root.get("kind")), text(root.at(["metadata", "name"])))
+    format!(
+        "{}/{}",
+        text(root.get("kind")),
+        text(root.at(["metadata", "name"]))
+    )
 }
 
 /// What every document must have.
 fn envelope(root: &Node, problems: &mut Problems) -> Option<Object> {
     if !matches!(root.value, Value::Map(_)) {
-        problems.error(root.pos, format!("a manifest must be a mapping, and this is {}", root.kind()));
+        problems.error(
+            root.pos,
+            format!("a manifest must be a mapping, and this is {}", root.kind()),
+        );
         return None;
     }
     let mut text = |path: &[&str]| {
         let node = root.at(path.iter().copied());
         let value = node.and_then(Node::as_str).filter(|s| !s.is_empty());
         if value.is_none() {
-            problems.error(node.map_or(root.pos, |n| n.pos), format!("`{}` is missing or no string", path.join(".")));
+            problems.error(
+                node.map_or(root.pos, |n| n.pos),
+                format!("`{}` is missing or no string", path.join(".")),
+            );
         }
         value.map(str::to_owned)
     };
     let (version, kind) = (text(&["apiVersion"]), text(&["kind"]));
     let of_kops = version.as_ref().is_some_and(|v| v.starts_with("kops"));
     let named = of_kops || root.at(["metadata", "name"]).is_some();
-    let name = if named { text(&["metadata", "name"]).map(Some) } else { Some(None) };
-    let (Some(_), Some(kind), Some(name)) = (version, kind, name) else { return None };
-    let namespace = root.at(["metadata", "namespace"]).and_then(Node::as_str).map(str::to_owned);
-    Some(Object { kind, namespace, name, pos: root.pos, value: root.to_json() })
+    let name = if named {
+        text(&["metadata", "name"]).map(Some)
+    } else {
+        Some(None)
+    };
+    let (Some(_), Some(kind), Some(name)) = (version, kind, name) else {
+        return None;
+    };
+    let namespace = root
+        .at(["metadata", "namespace"])
+        .and_then(Node::as_str)
+        .map(str::to_owned);
+    Some(Object {
+        kind,
+        namespace,
+        name,
+        pos: root.pos,
+        value: root.to_json(),
+    })
 }
 
 /// A kops document has these keys and no others.
 fn top_level(root: &Node, problems: &mut Problems) {
     const KEYS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
-    for (key, _) in root.entries().iter().filter(|(k, _)| !KEYS.contains(&k.text.as_str())) {
-        let message = format!("unknown field `{}`; kops would drop it without a word", key.text);
+    for (key, _) in root
+        .entries()
+        .iter()
+        .filter(|(k, _)| !KEYS.contains(&k.text.as_str()))
+    {
+        let message = format!(
+            "unknown field `{}`; kops would drop it without a word",
+            key.text
+        );
         match suggest(&key.text, KEYS.into_iter()) {
-            Some(meant) => problems.error_hint(key.pos, message, format!("did you mean `{meant}`?")),
+            Some(meant) => {
+                problems.error_hint(key.pos, message, format!("did you mean `{meant}`?"))
+            }
             None => problems.error_hint(key.pos, message, "does it belong under `spec`?"),
         }
     }
@@ -195,9 +258,18 @@ fn top_level(root: &Node, problems: &mut Problems) {
 
 /// The default of the cluster's `api` depends on where its control planes are.
 fn control_plane_subnets(groups: &[&Node]) -> BTreeSet<String> {
-    let role = |root: &Node| root.at(["spec", "role"]).and_then(Node::as_str).and_then(Role::parse);
-    let control_planes = groups.iter().filter(|root| role(root) == Some(Role::ControlPlane));
-    control_planes.flat_map(|root| group_read::written_subnets(root)).map(str::to_owned).collect()
+    let role = |root: &Node| {
+        root.at(["spec", "role"])
+            .and_then(Node::as_str)
+            .and_then(Role::parse)
+    };
+    let control_planes = groups
+        .iter()
+        .filter(|root| role(root) == Some(Role::ControlPlane));
+    control_planes
+        .flat_map(|root| group_read::written_subnets(root))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A group as the rules between documents see it.
@@ -214,7 +286,12 @@ enum Group {
 }
 
 /// Checks and decodes a group. None: a fault was found.
-fn group<'a>(root: &'a Node, cluster: Option<&Cluster>, members: &mut Vec<Member<'a>>, problems: &mut Problems) -> Option<Group> {
+fn group<'a>(
+    root: &'a Node,
+    cluster: Option<&Cluster>,
+    members: &mut Vec<Member<'a>>,
+    problems: &mut Problems,
+) -> Option<Group> {
     let before = problems.errors.len();
     let name_node = root.at(["metadata", "name"])?;
     let name = name_node.as_str().unwrap_or_default();
@@ -232,10 +309,21 @@ fn group<'a>(root: &'a Node, cluster: Option<&Cluster>, members: &mut Vec<Member
     group_check::check(spec, name, problems);
     boot_check::check(spec, role.unwrap_or(Role::Node), problems);
     let role = role?;
-    members.push(Member { name, role, pos: root.pos, role_pos: spec.at("role") });
+    members.push(Member {
+        name,
+        role,
+        pos: root.pos,
+        role_pos: spec.at("role"),
+    });
     if spec.str("manager") == Some("Karpenter") {
         karpenter(spec, role, problems);
-        let object = Object { kind: "InstanceGroup".into(), namespace: None, name: Some(name.into()), pos: root.pos, value: root.to_json() };
+        let object = Object {
+            kind: "InstanceGroup".into(),
+            namespace: None,
+            name: Some(name.into()),
+            pos: root.pos,
+            value: root.to_json(),
+        };
         return (problems.errors.len() == before).then_some(Group::Karpenter(object));
     }
     let group = group_read::read(root, role, cluster?, problems)?;
@@ -245,11 +333,19 @@ fn group<'a>(root: &'a Node, cluster: Option<&Cluster>, members: &mut Vec<Member
 /// A group says which cluster it belongs to.
 fn cluster_label(root: &Node, cluster: Option<&Cluster>, problems: &mut Problems) {
     const LABEL: &str = "kops.k8s.io/cluster";
-    let node = root.at(["metadata", "labels", LABEL]).filter(|n| !n.is_null());
+    let node = root
+        .at(["metadata", "labels", LABEL])
+        .filter(|n| !n.is_null());
     match (node.map(|n| (n, n.as_str())), cluster) {
         (None, _) => problems.error(root.pos, format!("`metadata.labels` has no `{LABEL}`")),
         (Some((node, name)), Some(cluster)) if name != Some(cluster.name.as_str()) => {
-            problems.error(node.pos, format!("the label `{LABEL}` names another cluster than the one here, `{}`", cluster.name));
+            problems.error(
+                node.pos,
+                format!(
+                    "the label `{LABEL}` names another cluster than the one here, `{}`",
+                    cluster.name
+                ),
+            );
         }
         (Some(_), _) => {}
     }
@@ -262,16 +358,26 @@ fn role(spec: View<'_>, problems: &mut Problems) -> Option<Role> {
     };
     let role = Role::parse(name);
     if role.is_none() {
-        problems.error_hint(spec.at("role"), "`spec.role` is no role that kops knows", "Master (or ControlPlane), APIServer, Node or Bastion");
+        problems.error_hint(
+            spec.at("role"),
+            "`spec.role` is no role that kops knows",
+            "Master (or ControlPlane), APIServer, Node or Bastion",
+        );
     }
     role
 }
 
 fn karpenter(spec: View<'_>, role: Role, problems: &mut Problems) {
     if role != Role::Node {
-        problems.error(spec.at("role"), "a group of manager Karpenter must have the role Node");
+        problems.error(
+            spec.at("role"),
+            "a group of manager Karpenter must have the role Node",
+        );
     }
     if spec.int("maxSize").is_some_and(|n| n <= 0) {
-        problems.error(spec.at("maxSize"), "`maxSize` of a group of manager Karpenter must be above 0");
+        problems.error(
+            spec.at("maxSize"),
+            "`maxSize` of a group of manager Karpenter must be above 0",
+        );
     }
 }

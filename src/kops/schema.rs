@@ -14,7 +14,8 @@ use crate::yaml::{Node, Value};
 
 type Section = BTreeMap<&'static str, &'static str>;
 
-static SECTIONS: LazyLock<BTreeMap<&'static str, Section>> = LazyLock::new(|| sections(include_str!("fields.txt")));
+static SECTIONS: LazyLock<BTreeMap<&'static str, Section>> =
+    LazyLock::new(|| sections(include_str!("fields.txt")));
 
 /// How much of an object has to be right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,11 @@ const READ: [&str; 34] = [
 impl Strict {
     /// Whether a wrong type at `path` (such as `spec.subnets[0].type`) is a fault: the place is read, or something below it is.
     fn faults(self, path: &str) -> bool {
-        let names: Vec<&str> = path.split('.').skip(1).map(|name| name.split('[').next().unwrap_or_default()).collect();
+        let names: Vec<&str> = path
+            .split('.')
+            .skip(1)
+            .map(|name| name.split('[').next().unwrap_or_default())
+            .collect();
         let counts = |read: &str| {
             let all_below = read.ends_with(".*");
             let read: Vec<&str> = read.trim_end_matches(".*").split('.').collect();
@@ -84,7 +89,9 @@ fn sections(text: &'static str) -> BTreeMap<&'static str, Section> {
         if let Some(section) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
             name = section;
         } else if let Some((kind, fields)) = line.split_once(": ") {
-            all.entry(name).or_default().extend(fields.split(' ').map(|field| (field, kind)));
+            all.entry(name)
+                .or_default()
+                .extend(fields.split(' ').map(|field| (field, kind)));
         }
     }
     all
@@ -92,18 +99,29 @@ fn sections(text: &'static str) -> BTreeMap<&'static str, Section> {
 
 /// The type of a field as the table has it; none: the table does not know the field.
 pub(super) fn kind(section: &str, field: &str) -> Option<&'static str> {
-    SECTIONS.get(section).and_then(|fields| fields.get(field)).copied()
+    SECTIONS
+        .get(section)
+        .and_then(|fields| fields.get(field))
+        .copied()
 }
 
 /// Checks a mapping against a section; `path` is how faults call it, e.g. `spec`.
-pub(super) fn check(section: &str, node: &Node, path: &str, strict: Strict, problems: &mut Problems) {
+pub(super) fn check(
+    section: &str,
+    node: &Node,
+    path: &str,
+    strict: Strict,
+    problems: &mut Problems,
+) {
     if node.is_null() {
         return;
     }
     let Value::Map(entries) = &node.value else {
         return mismatch("a mapping", node, path, strict, problems);
     };
-    let Some(fields) = SECTIONS.get(section) else { return };
+    let Some(fields) = SECTIONS.get(section) else {
+        return;
+    };
     for (key, value) in entries {
         let path = format!("{path}.{}", key.text);
         match fields.get(key.text.as_str()) {
@@ -111,7 +129,8 @@ pub(super) fn check(section: &str, node: &Node, path: &str, strict: Strict, prob
             None if fields.contains_key("*") => {}
             None => {
                 let message = format!("unknown field `{path}`; kops would drop it without a word");
-                let hint = suggest(&key.text, fields.keys().copied()).map(|s| format!("did you mean `{s}`?"));
+                let hint = suggest(&key.text, fields.keys().copied())
+                    .map(|s| format!("did you mean `{s}`?"));
                 match strict {
                     Strict::WhatIsRead => problems.misreads(key.pos, message, hint),
                     Strict::Everything => problems.push(key.pos, message, hint),
@@ -129,20 +148,37 @@ fn check_type(kind: &str, node: &Node, path: &str, strict: Strict, problems: &mu
         return check(section, node, path, strict, problems);
     }
     if let Some(item) = kind.strip_prefix("[]") {
-        let Value::List(items) = &node.value else { return mismatch("a list", node, path, strict, problems) };
+        let Value::List(items) = &node.value else {
+            return mismatch("a list", node, path, strict, problems);
+        };
         for (i, value) in items.iter().enumerate() {
             let path = format!("{path}[{i}]");
             if value.is_null() && item != "any" {
-                fault(value, &path, format!("`{path}` is null"), None, strict, problems);
+                fault(
+                    value,
+                    &path,
+                    format!("`{path}` is null"),
+                    None,
+                    strict,
+                    problems,
+                );
             }
             check_type(item, value, &path, strict, problems);
         }
         return;
     }
     if kind == "strings" || kind == "map" {
-        let Value::Map(entries) = &node.value else { return mismatch("a mapping", node, path, strict, problems) };
+        let Value::Map(entries) = &node.value else {
+            return mismatch("a mapping", node, path, strict, problems);
+        };
         for (key, value) in entries.iter().filter(|_| kind == "strings") {
-            check_type("string", value, &format!("{path}.{}", key.text), strict, problems);
+            check_type(
+                "string",
+                value,
+                &format!("{path}.{}", key.text),
+                strict,
+                problems,
+            );
         }
         return;
     }
@@ -160,9 +196,18 @@ fn wrong_scalar(kind: &str, node: &Node) -> Option<&'static str> {
         "string" => (text.is_some(), "a string"),
         "bool" => (value.is_some_and(Json::is_boolean), "true or false"),
         "int" => (integer(node).is_some(), "a whole number"),
-        "quantity" => (number || text.is_some_and(|t| quantity(t).is_some()), "a quantity such as 4, 500m or 2Gi"),
-        "duration" => (text.is_some_and(|t| duration(t).is_some()), "a duration such as 48h or 1h30m"),
-        "int-or-percent" => (integer(node).is_some() || text.is_some(), "a number or a percentage such as 25%"),
+        "quantity" => (
+            number || text.is_some_and(|t| quantity(t).is_some()),
+            "a quantity such as 4, 500m or 2Gi",
+        ),
+        "duration" => (
+            text.is_some_and(|t| duration(t).is_some()),
+            "a duration such as 48h or 1h30m",
+        ),
+        "int-or-percent" => (
+            integer(node).is_some() || text.is_some(),
+            "a number or a percentage such as 25%",
+        ),
         _ => (true, ""),
     };
     (!ok).then_some(expected)
@@ -173,13 +218,22 @@ fn mismatch(expected: &str, node: &Node, path: &str, strict: Strict, problems: &
     let message = format!("`{path}` must be {expected}, and this is {}", node.kind());
     let hint = match strict {
         _ if expected == "a string" && plain_scalar => Some("put it in quotes".to_owned()),
-        Strict::WhatIsRead if !strict.faults(path) => Some("kops takes no manifest with a wrong type in it".to_owned()),
+        Strict::WhatIsRead if !strict.faults(path) => {
+            Some("kops takes no manifest with a wrong type in it".to_owned())
+        }
         Strict::WhatIsRead | Strict::Everything => None,
     };
     fault(node, path, message, hint, strict, problems);
 }
 
-fn fault(node: &Node, path: &str, message: String, hint: Option<String>, strict: Strict, problems: &mut Problems) {
+fn fault(
+    node: &Node,
+    path: &str,
+    message: String,
+    hint: Option<String>,
+    strict: Strict,
+    problems: &mut Problems,
+) {
     if strict.faults(path) {
         problems.push(node.pos, message, hint);
         problems.nothing_more_at(node.pos);
@@ -201,12 +255,24 @@ mod tests {
 
     #[test]
     fn the_table_is_sound() {
-        let kinds = ["string", "bool", "int", "quantity", "duration", "int-or-percent", "strings", "map", "any"];
+        let kinds = [
+            "string",
+            "bool",
+            "int",
+            "quantity",
+            "duration",
+            "int-or-percent",
+            "strings",
+            "map",
+            "any",
+        ];
         assert_eq!(SECTIONS.get("InstanceGroup").map(Section::len), Some(53));
         for (section, fields) in SECTIONS.iter() {
             for (field, kind) in fields {
                 let kind = kind.trim_start_matches("[]").trim_start_matches('*');
-                let known = kind.strip_prefix('@').map_or_else(|| kinds.contains(&kind), |s| SECTIONS.contains_key(s));
+                let known = kind
+                    .strip_prefix('@')
+                    .map_or_else(|| kinds.contains(&kind), |s| SECTIONS.contains_key(s));
                 assert!(known, "{section}.{field} has the unknown type {kind}");
             }
         }
@@ -215,10 +281,16 @@ mod tests {
     #[test]
     fn what_is_read_is_in_the_table() {
         let kind_at = |path: &str| {
-            path.trim_end_matches(".*").split('.').fold("@Cluster", |kind, name| {
-                let section = kind.trim_start_matches("[]").strip_prefix('@');
-                section.and_then(|s| SECTIONS.get(s)).and_then(|fields| fields.get(name)).copied().unwrap_or("nothing")
-            })
+            path.trim_end_matches(".*")
+                .split('.')
+                .fold("@Cluster", |kind, name| {
+                    let section = kind.trim_start_matches("[]").strip_prefix('@');
+                    section
+                        .and_then(|s| SECTIONS.get(s))
+                        .and_then(|fields| fields.get(name))
+                        .copied()
+                        .unwrap_or("nothing")
+                })
         };
         for path in READ {
             assert_ne!(kind_at(path), "nothing", "{path}");
@@ -227,8 +299,21 @@ mod tests {
 
     #[test]
     fn only_what_is_read_is_a_fault_in_a_cluster() {
-        let faults = ["spec.subnets", "spec.subnets[0].type", "spec.subnets[1]", "spec.cloudLabels.a.b/c", "spec.topology", "spec.api.loadBalancer"];
-        let warnings = ["spec.subnets[0].cidr", "spec.topology.dns.types", "spec.kubeProxy", "spec.target.terraform.x", "spec.kubelet.maxPods"];
+        let faults = [
+            "spec.subnets",
+            "spec.subnets[0].type",
+            "spec.subnets[1]",
+            "spec.cloudLabels.a.b/c",
+            "spec.topology",
+            "spec.api.loadBalancer",
+        ];
+        let warnings = [
+            "spec.subnets[0].cidr",
+            "spec.topology.dns.types",
+            "spec.kubeProxy",
+            "spec.target.terraform.x",
+            "spec.kubelet.maxPods",
+        ];
         assert!(faults.iter().all(|path| Strict::WhatIsRead.faults(path)));
         assert!(!warnings.iter().any(|path| Strict::WhatIsRead.faults(path)));
         assert!(warnings.iter().all(|path| Strict::Everything.faults(path)));
@@ -239,7 +324,12 @@ mod tests {
         let fields = ["maxSize", "minSize", "machineType"];
         let meant = |w| suggest(w, fields.into_iter());
         assert_eq!(
-            [meant("MaxSize"), meant("machinetyp"), meant("maxsise"), meant("image")],
+            [
+                meant("MaxSize"),
+                meant("machinetyp"),
+                meant("maxsise"),
+                meant("image")
+            ],
             [Some("maxSize"), Some("machineType"), Some("maxSize"), None]
         );
     }

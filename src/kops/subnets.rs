@@ -6,29 +6,52 @@ use super::group::Role;
 use super::view::View;
 
 /// The subnets of a group, at least one and all of one kind. None: a fault was found.
-pub(super) fn resolve(spec: View<'_>, role: Role, cluster: &Cluster, problems: &mut Problems) -> Option<Vec<Subnet>> {
+pub(super) fn resolve(
+    spec: View<'_>,
+    role: Role,
+    cluster: &Cluster,
+    problems: &mut Problems,
+) -> Option<Vec<Subnet>> {
     let written = spec.items("subnets");
     let before = problems.errors.len();
     let mut found: Vec<Subnet> = Vec::new();
     for (name, pos) in &written {
         match cluster.subnets.iter().find(|s| s.name == *name) {
-            None => problems.error_hint(*pos, format!("the cluster has no subnet `{name}`"), known(cluster)),
-            Some(subnet) if found.contains(subnet) => problems.error(*pos, format!("the subnet `{name}` stands here twice")),
+            None => problems.error_hint(
+                *pos,
+                format!("the cluster has no subnet `{name}`"),
+                known(cluster),
+            ),
+            Some(subnet) if found.contains(subnet) => {
+                problems.error(*pos, format!("the subnet `{name}` stands here twice"))
+            }
             Some(subnet) => found.push(subnet.clone()),
         }
     }
     if written.is_empty() {
         if role == Role::ControlPlane {
-            problems.error(spec.at("subnets"), "a control-plane group must name its subnets");
+            problems.error(
+                spec.at("subnets"),
+                "a control-plane group must name its subnets",
+            );
         } else {
             found = default(role, cluster);
         }
     }
-    if found.windows(2).any(|pair| pair.first().map(|s| s.kind) != pair.last().map(|s| s.kind)) {
-        problems.error(spec.at("subnets"), "the subnets of a group must all be of one type");
+    if found
+        .windows(2)
+        .any(|pair| pair.first().map(|s| s.kind) != pair.last().map(|s| s.kind))
+    {
+        problems.error(
+            spec.at("subnets"),
+            "the subnets of a group must all be of one type",
+        );
     }
     if found.is_empty() && problems.errors.len() == before {
-        problems.error(spec.at("subnets"), "the group names no subnets and the cluster has none to take by default");
+        problems.error(
+            spec.at("subnets"),
+            "the group names no subnets and the cluster has none to take by default",
+        );
     }
     (problems.errors.len() == before).then_some(found)
 }
@@ -40,10 +63,21 @@ fn known(cluster: &Cluster) -> String {
 
 /// What kops takes when a group names no subnets, in the order of the cluster.
 fn default(role: Role, cluster: &Cluster) -> Vec<Subnet> {
-    let without = |kinds: &[SubnetKind]| cluster.subnets.iter().filter(|s| !kinds.contains(&s.kind)).cloned().collect::<Vec<_>>();
+    let without = |kinds: &[SubnetKind]| {
+        cluster
+            .subnets
+            .iter()
+            .filter(|s| !kinds.contains(&s.kind))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     if role == Role::ApiServer && cluster.ipv6_only {
         return without(&[SubnetKind::Private, SubnetKind::Utility]);
     }
     let first = without(&[SubnetKind::DualStack, SubnetKind::Utility]);
-    if first.is_empty() { without(&[SubnetKind::Utility]) } else { first }
+    if first.is_empty() {
+        without(&[SubnetKind::Utility])
+    } else {
+        first
+    }
 }

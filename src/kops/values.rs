@@ -19,9 +19,13 @@ pub(super) fn nanoseconds(text: &str) -> Option<u128> {
         return None;
     }
     while !rest.is_empty() {
-        let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let number_end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, tail) = rest.split_at(number_end);
-        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let unit_end = tail
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_end);
         let scale: u128 = match unit {
             "ns" => 1,
@@ -72,12 +76,22 @@ impl Quantity {
 
 /// Reads a quantity: `2`, `0.5`, `500m`, `2G`, `4Gi`, `1e3`.
 pub(super) fn quantity(text: &str) -> Option<Quantity> {
-    let (negative, body) = text.strip_prefix('-').map_or((false, text.strip_prefix('+').unwrap_or(text)), |b| (true, b));
-    let end = body.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(body.len());
+    let (negative, body) = text
+        .strip_prefix('-')
+        .map_or((false, text.strip_prefix('+').unwrap_or(text)), |b| {
+            (true, b)
+        });
+    let end = body
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(body.len());
     let (number, suffix) = body.split_at(end);
     let (numerator, denominator) = decimal(number)?;
     let (up, down) = scale(suffix)?;
-    Some(Quantity { numerator: numerator.checked_mul(up)?, denominator: denominator.checked_mul(down)?, negative })
+    Some(Quantity {
+        numerator: numerator.checked_mul(up)?,
+        denominator: denominator.checked_mul(down)?,
+        negative,
+    })
 }
 
 /// What a suffix multiplies by and divides by.
@@ -113,7 +127,11 @@ fn scale(suffix: &str) -> Option<(u128, u128)> {
 fn decimal(text: &str) -> Option<(u128, u128)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits_only = |s: &str| s.chars().all(|c| c.is_ascii_digit());
-    if whole.is_empty() && fraction.is_empty() || !digits_only(whole) || !digits_only(fraction) || whole.len() > 18 {
+    if whole.is_empty() && fraction.is_empty()
+        || !digits_only(whole)
+        || !digits_only(fraction)
+        || whole.len() > 18
+    {
         return None;
     }
     let fraction: String = fraction.chars().take(9).collect();
@@ -146,12 +164,20 @@ pub(super) fn taint(text: &str) -> Option<Taint> {
     let mut parts = text.split(':');
     let head = parts.next().unwrap_or_default();
     let effect = parts.next();
-    if parts.next().is_some() || effect.is_some_and(|e| !matches!(e, "NoSchedule" | "PreferNoSchedule" | "NoExecute")) {
+    if parts.next().is_some()
+        || effect.is_some_and(|e| !matches!(e, "NoSchedule" | "PreferNoSchedule" | "NoExecute"))
+    {
         return None;
     }
-    let (key, value) = head.split_once('=').map_or((head, None), |(key, value)| (key, Some(value)));
+    let (key, value) = head
+        .split_once('=')
+        .map_or((head, None), |(key, value)| (key, Some(value)));
     let ok = !key.is_empty() && value.is_none_or(|v| !v.contains('='));
-    ok.then(|| Taint { key: key.into(), value: value.map(Into::into), effect: effect.map(Into::into) })
+    ok.then(|| Taint {
+        key: key.into(),
+        value: value.map(Into::into),
+        effect: effect.map(Into::into),
+    })
 }
 
 /// The resource part of an ARN.
@@ -167,8 +193,25 @@ mod tests {
 
     #[test]
     fn durations_are_gos() {
-        let read = ["48h20m", "0", "1.5h", "90s", "1500ms", "86400", "h", "-1h", "", "1d"].map(duration);
-        assert_eq!(read, [Some(174_000), Some(0), Some(5_400), Some(90), Some(1), None, None, None, None, None]);
+        let read = [
+            "48h20m", "0", "1.5h", "90s", "1500ms", "86400", "h", "-1h", "", "1d",
+        ]
+        .map(duration);
+        assert_eq!(
+            read,
+            [
+                Some(174_000),
+                Some(0),
+                Some(5_400),
+                Some(90),
+                Some(1),
+                None,
+                None,
+                None,
+                None,
+                None
+            ]
+        );
     }
 
     #[test]
@@ -176,17 +219,38 @@ mod tests {
         let mega = |t| quantity(t).and_then(|q| q.in_units_of(1_000_000));
         assert_eq!(
             ["2G", "2Gi", "4500M", "1", "1e9", "0.5Gi", "1GB", "x"].map(mega),
-            [Some(2_000), Some(2_148), Some(4_500), Some(1), Some(1_000), Some(537), None, None]
+            [
+                Some(2_000),
+                Some(2_148),
+                Some(4_500),
+                Some(1),
+                Some(1_000),
+                Some(537),
+                None,
+                None
+            ]
         );
-        assert_eq!(["2", "500m", "1500m"].map(|t| quantity(t).and_then(|q| q.in_units_of(1))), [Some(2), Some(1), Some(2)]);
+        assert_eq!(
+            ["2", "500m", "1500m"].map(|t| quantity(t).and_then(|q| q.in_units_of(1))),
+            [Some(2), Some(1), Some(2)]
+        );
     }
 
     #[test]
     fn taints_have_one_colon_and_one_equals_sign() {
         let show = |t| taint(t).map(|t| format!("{} {:?} {:?}", t.key, t.value, t.effect));
-        assert_eq!(show("a=b:NoSchedule").as_deref(), Some("a Some(\"b\") Some(\"NoSchedule\")"));
-        assert_eq!(show("a:NoExecute").as_deref(), Some("a None Some(\"NoExecute\")"));
+        assert_eq!(
+            show("a=b:NoSchedule").as_deref(),
+            Some("a Some(\"b\") Some(\"NoSchedule\")")
+        );
+        assert_eq!(
+            show("a:NoExecute").as_deref(),
+            Some("a None Some(\"NoExecute\")")
+        );
         assert_eq!(show("a").as_deref(), Some("a None None"));
-        assert_eq!(["a=b=c:NoSchedule", "a:b:c", ":NoSchedule", "a:Never"].map(show), [None, None, None, None]);
+        assert_eq!(
+            ["a=b=c:NoSchedule", "a:b:c", ":NoSchedule", "a:Never"].map(show),
+            [None, None, None, None]
+        );
     }
 }

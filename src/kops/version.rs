@@ -46,18 +46,31 @@ impl FromStr for KopsVersion {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let form = || KopsVersionError::Form(text.to_owned());
-        let number = |part: &str| part.chars().all(|c| c.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten().ok_or_else(form);
+        let number = |part: &str| {
+            part.chars()
+                .all(|c| c.is_ascii_digit())
+                .then(|| part.parse::<u32>().ok())
+                .flatten()
+                .ok_or_else(form)
+        };
         let release = text.strip_prefix('v').unwrap_or(text);
         // `-alpha.1` and its like have the rules of the release they lead to.
         let (release, _) = release.split_once('-').unwrap_or((release, ""));
         let mut parts = release.split('.');
-        let (major, minor) = (number(parts.next().unwrap_or_default())?, number(parts.next().unwrap_or_default())?);
+        let (major, minor) = (
+            number(parts.next().unwrap_or_default())?,
+            number(parts.next().unwrap_or_default())?,
+        );
         parts.next().map(number).transpose()?;
         if major != 1 || parts.next().is_some() || text.ends_with(['-', '.']) {
             return Err(form());
         }
         let version = KopsVersion { minor };
-        if version > KopsVersion::NEWEST { Err(KopsVersionError::TooNew(version)) } else { Ok(version) }
+        if version > KopsVersion::NEWEST {
+            Err(KopsVersionError::TooNew(version))
+        } else {
+            Ok(version)
+        }
     }
 }
 
@@ -67,16 +80,28 @@ mod tests {
 
     #[test]
     fn versions_are_read_as_kops_prints_them() {
-        let read = |text: &str| text.parse::<KopsVersion>().map_or_else(|e| e.to_string(), |v| v.to_string());
+        let read = |text: &str| {
+            text.parse::<KopsVersion>()
+                .map_or_else(|e| e.to_string(), |v| v.to_string())
+        };
         for (text, expected) in [
             ("1.36", "1.36"),
             ("v1.35.2", "1.35"),
             ("1.37.0-alpha.1", "1.37"),
-            ("1.38", "kops 1.38 is newer than 1.37, the last one described here"),
+            (
+                "1.38",
+                "kops 1.38 is newer than 1.37, the last one described here",
+            ),
             ("2.1", "`2.1` is no version of kops, such as 1.36 or 1.36.2"),
             ("1", "`1` is no version of kops, such as 1.36 or 1.36.2"),
-            ("1.36.1.1", "`1.36.1.1` is no version of kops, such as 1.36 or 1.36.2"),
-            ("1.+3", "`1.+3` is no version of kops, such as 1.36 or 1.36.2"),
+            (
+                "1.36.1.1",
+                "`1.36.1.1` is no version of kops, such as 1.36 or 1.36.2",
+            ),
+            (
+                "1.+3",
+                "`1.+3` is no version of kops, such as 1.36 or 1.36.2",
+            ),
         ] {
             assert_eq!(read(text), expected);
         }

@@ -18,7 +18,10 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn new(node: &'a Node) -> Self {
-        View { node: Some(node), pos: node.pos }
+        View {
+            node: Some(node),
+            pos: node.pos,
+        }
     }
 
     pub(super) fn get(self, key: &str) -> Option<&'a Node> {
@@ -42,15 +45,27 @@ impl<'a> View<'a> {
 
     /// Where each field of the mapping stands.
     pub(super) fn places(self) -> BTreeMap<String, Pos> {
-        self.node.map(Node::entries).unwrap_or_default().iter().map(|(k, v)| (k.text.clone(), v.pos)).collect()
+        self.node
+            .map(Node::entries)
+            .unwrap_or_default()
+            .iter()
+            .map(|(k, v)| (k.text.clone(), v.pos))
+            .collect()
     }
 
     pub(super) fn sub(self, key: &str) -> View<'a> {
-        View { node: self.get(key), pos: self.at(key) }
+        View {
+            node: self.get(key),
+            pos: self.at(key),
+        }
     }
 
     pub(super) fn list(self, key: &str) -> impl Iterator<Item = View<'a>> {
-        self.get(key).map(Node::items).unwrap_or_default().iter().map(View::new)
+        self.get(key)
+            .map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .map(View::new)
     }
 
     pub(super) fn str(self, key: &str) -> Option<&'a str> {
@@ -80,29 +95,45 @@ impl<'a> View<'a> {
         if let Ok(count) = u32::try_from(value) {
             return Some(count);
         }
-        let what = if value < 0 { "must not be negative" } else { "is too large" };
+        let what = if value < 0 {
+            "must not be negative"
+        } else {
+            "is too large"
+        };
         problems.error(self.at(key), format!("`{key}` {what}"));
         None
     }
 
     pub(super) fn strings(self, key: &str) -> Vec<String> {
-        self.items(key).into_iter().map(|(s, _)| s.to_owned()).collect()
+        self.items(key)
+            .into_iter()
+            .map(|(s, _)| s.to_owned())
+            .collect()
     }
 
     /// The strings of a list with their places.
     pub(super) fn items(self, key: &str) -> Vec<(&'a str, Pos)> {
         let nodes = self.get(key).map(Node::items).unwrap_or_default();
-        nodes.iter().filter_map(|n| n.as_str().map(|s| (s, n.pos))).collect()
+        nodes
+            .iter()
+            .filter_map(|n| n.as_str().map(|s| (s, n.pos)))
+            .collect()
     }
 
     pub(super) fn map(self, key: &str) -> BTreeMap<String, String> {
-        self.pairs(key).into_iter().map(|(k, v, _)| (k.to_owned(), v.to_owned())).collect()
+        self.pairs(key)
+            .into_iter()
+            .map(|(k, v, _)| (k.to_owned(), v.to_owned()))
+            .collect()
     }
 
     /// Key, value and the key's place of a map of strings.
     pub(super) fn pairs(self, key: &str) -> Vec<(&'a str, &'a str, Pos)> {
         let entries = self.get(key).map(Node::entries).unwrap_or_default();
-        entries.iter().map(|(k, v)| (k.text.as_str(), v.as_str().unwrap_or_default(), k.pos)).collect()
+        entries
+            .iter()
+            .map(|(k, v)| (k.text.as_str(), v.as_str().unwrap_or_default(), k.pos))
+            .collect()
     }
 }
 

@@ -58,7 +58,11 @@ pub struct AutoScalingGroup {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub load_balancer_names: BTreeSet<String>,
     /// Target groups, by ARN or by the name kops gives them; a set.
-    #[serde(default, rename = "TargetGroupARNs", skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(
+        default,
+        rename = "TargetGroupARNs",
+        skip_serializing_if = "BTreeSet::is_empty"
+    )]
     pub target_group_arns: BTreeSet<String>,
     /// Whether AWS replaces spot instances at risk; none: not set, which is AWS's default false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -415,7 +419,8 @@ impl Definition {
     #[must_use]
     pub fn canonical(mut self) -> Self {
         self.auto_scaling_group = self.auto_scaling_group.canonical();
-        self.launch_template.launch_template_data = self.launch_template.launch_template_data.canonical();
+        self.launch_template.launch_template_data =
+            self.launch_template.launch_template_data.canonical();
         self
     }
 
@@ -429,8 +434,10 @@ impl LaunchTemplateData {
     /// The canonical form of what a version holds: lists that are sets sorted.
     #[must_use]
     pub fn canonical(mut self) -> Self {
-        self.block_device_mappings.sort_by(|a, b| a.device_name.cmp(&b.device_name));
-        self.tag_specifications.sort_by(|a, b| a.resource_type.cmp(&b.resource_type));
+        self.block_device_mappings
+            .sort_by(|a, b| a.device_name.cmp(&b.device_name));
+        self.tag_specifications
+            .sort_by(|a, b| a.resource_type.cmp(&b.resource_type));
         for interface in &mut self.network_interfaces {
             interface.groups.sort();
         }
@@ -450,7 +457,12 @@ impl AutoScalingGroup {
             self.max_instance_lifetime = None;
         }
         if let Some(policy) = &mut self.mixed_instances_policy {
-            policy.instances_distribution.canonical(policy.overrides.iter().any(|o| o.instance_requirements.is_some()));
+            policy.instances_distribution.canonical(
+                policy
+                    .overrides
+                    .iter()
+                    .any(|o| o.instance_requirements.is_some()),
+            );
         }
         self
     }
@@ -459,11 +471,19 @@ impl AutoScalingGroup {
 impl InstancesDistribution {
     /// What AWS fills in where nothing is given. Source: AWS API reference, InstancesDistribution.
     fn canonical(&mut self, by_attributes: bool) {
-        let on_demand = if by_attributes { "lowest-price" } else { "prioritized" };
-        self.on_demand_allocation_strategy.get_or_insert_with(|| on_demand.into());
+        let on_demand = if by_attributes {
+            "lowest-price"
+        } else {
+            "prioritized"
+        };
+        self.on_demand_allocation_strategy
+            .get_or_insert_with(|| on_demand.into());
         self.on_demand_base_capacity.get_or_insert(0);
-        self.on_demand_percentage_above_base_capacity.get_or_insert(100);
-        let spot = self.spot_allocation_strategy.get_or_insert_with(|| "lowest-price".into());
+        self.on_demand_percentage_above_base_capacity
+            .get_or_insert(100);
+        let spot = self
+            .spot_allocation_strategy
+            .get_or_insert_with(|| "lowest-price".into());
         if spot == "lowest-price" {
             self.spot_instance_pools.get_or_insert(2);
         }
@@ -475,7 +495,10 @@ impl InstancesDistribution {
 pub fn digest_of(value: &impl Serialize) -> Digest {
     // A value of ours that does not serialise would be a bug; it then gets the digest of the error's text, equal to nothing real.
     let bytes = serde_json::to_vec(value).unwrap_or_else(|e| e.to_string().into_bytes());
-    let hex: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    let hex: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     Digest::new(hex).unwrap_or_else(|e| unreachable_digest(&e))
 }
 

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AsgName, AutoScalingGroup, Definition, Hold, InstanceId, LaunchTemplateData, NodeName, Span};
+use super::{
+    AsgName, AutoScalingGroup, Definition, Hold, InstanceId, LaunchTemplateData, NodeName, Span,
+};
 
 /// One change of the world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,9 +227,10 @@ impl NodeEffect {
     /// The nodes it touches.
     pub fn nodes(&self) -> BTreeSet<&NodeName> {
         match self {
-            NodeEffect::Cordon { node } | NodeEffect::Uncordon { node } | NodeEffect::Evict { node, .. } | NodeEffect::Delete { node, .. } => {
-                BTreeSet::from([node])
-            }
+            NodeEffect::Cordon { node }
+            | NodeEffect::Uncordon { node }
+            | NodeEffect::Evict { node, .. }
+            | NodeEffect::Delete { node, .. } => BTreeSet::from([node]),
             NodeEffect::Taint { nodes } | NodeEffect::Untaint { nodes } => nodes.iter().collect(),
         }
     }
@@ -279,7 +282,11 @@ pub enum Unmanaged {
 impl Default for Eviction {
     /// What kops does, ten at a time.
     fn default() -> Self {
-        Eviction { empty_dir: EmptyDir::Delete, unmanaged: Unmanaged::Evict, parallel: 10 }
+        Eviction {
+            empty_dir: EmptyDir::Delete,
+            unmanaged: Unmanaged::Evict,
+            parallel: 10,
+        }
     }
 }
 
@@ -316,8 +323,11 @@ impl CloudEffect {
     /// The group it touches.
     pub fn group(&self) -> &AsgName {
         match self {
-            CloudEffect::CreateTemplateVersion { template, .. } | CloudEffect::PruneVersions { template, .. } => template,
-            CloudEffect::CreateGroup { definition, .. } => &definition.auto_scaling_group.auto_scaling_group_name,
+            CloudEffect::CreateTemplateVersion { template, .. }
+            | CloudEffect::PruneVersions { template, .. } => template,
+            CloudEffect::CreateGroup { definition, .. } => {
+                &definition.auto_scaling_group.auto_scaling_group_name
+            }
             CloudEffect::UpdateGroup { to, .. } => &to.auto_scaling_group.auto_scaling_group_name,
             CloudEffect::DeleteGroup { group } => &group.auto_scaling_group_name,
             CloudEffect::PinVersion { group, .. }

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{AsgName, AutoScalingGroup, ClusterName, Hooks, InstanceId, LaunchTemplateData, NodeName, Shared, Timestamp};
+use super::{
+    AsgName, AutoScalingGroup, ClusterName, Hooks, InstanceId, LaunchTemplateData, NodeName,
+    Shared, Timestamp,
+};
 
 /// What was read, in one go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +25,10 @@ impl Live {
     pub fn without_held(mut self, held: &BTreeMap<AsgName, BTreeSet<String>>) -> Self {
         for (name, group) in self.clusters.values_mut().flat_map(|c| &mut c.groups) {
             if let Some(processes) = held.get(name) {
-                group.group.suspended_processes.retain(|p| !processes.contains(p));
+                group
+                    .group
+                    .suspended_processes
+                    .retain(|p| !processes.contains(p));
                 group.suspended.retain(|p| !processes.contains(p));
             }
         }
@@ -383,7 +389,11 @@ pub struct SickPod {
 
 impl std::fmt::Display for PodBlock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let owner = self.owner.as_ref().map(|o| format!(" (of {o})")).unwrap_or_default();
+        let owner = self
+            .owner
+            .as_ref()
+            .map(|o| format!(" (of {o})"))
+            .unwrap_or_default();
         write!(f, "{}{owner} by {}", self.pod, self.hold)
     }
 }
@@ -392,7 +402,9 @@ impl std::fmt::Display for Hold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Hold::Budget(budget) => write!(f, "disruption budget {budget}"),
-            Hold::NoController => f.write_str("the policy to keep pods that nobody would make anew"),
+            Hold::NoController => {
+                f.write_str("the policy to keep pods that nobody would make anew")
+            }
             Hold::EmptyDir => f.write_str("the policy to keep data in emptyDir"),
         }
     }

@@ -10,16 +10,25 @@ mod snapshot;
 mod time;
 
 pub use definition::{
-    AutoScalingGroup, BlockDevice, CreditSpecification, Definition, Ebs, EnabledMetrics, Hooks, InstanceMarketOptions, InstanceProfile,
-    InstanceRequirements, InstancesDistribution, LaunchTemplate, LaunchTemplateData, LifecycleHook, MetadataOptions, MixedInstancesPolicy,
-    Monitoring, NetworkInterface, Override, Placement, Range, SpotOptions, Tag, TagSpecification, WarmPool, digest_of,
+    AutoScalingGroup, BlockDevice, CreditSpecification, Definition, Ebs, EnabledMetrics, Hooks,
+    InstanceMarketOptions, InstanceProfile, InstanceRequirements, InstancesDistribution,
+    LaunchTemplate, LaunchTemplateData, LifecycleHook, MetadataOptions, MixedInstancesPolicy,
+    Monitoring, NetworkInterface, Override, Placement, Range, SpotOptions, Tag, TagSpecification,
+    WarmPool, digest_of,
 };
-pub use effect::{Applied, CloudEffect, Effect, EmptyDir, Eviction, NodeEffect, PodRef, RefreshPreferences, Unmanaged, UserData};
+pub use effect::{
+    Applied, CloudEffect, Effect, EmptyDir, Eviction, NodeEffect, PodRef, RefreshPreferences,
+    Unmanaged, UserData,
+};
 pub use live::{
-    Activity, ActivityStatus, Gap, Health, Hold, Instance, Lifecycle, Live, LiveCluster, LiveGroup, Market, Node, NodeMark, Nodes, PodBlock, Refresh,
-    RefreshStatus, Seen, SickPod, Stored, TemplateVersion, VersionRef,
+    Activity, ActivityStatus, Gap, Health, Hold, Instance, Lifecycle, Live, LiveCluster, LiveGroup,
+    Market, Node, NodeMark, Nodes, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
+    TemplateVersion, VersionRef,
 };
-pub use names::{AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError, NodeName, Region, StageName};
+pub use names::{
+    AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError,
+    NodeName, Region, StageName,
+};
 pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use time::{Span, SpanError, Timestamp};

@@ -122,24 +122,42 @@ impl Digest {
 fn word(value: &str) -> Result<(), &'static str> {
     let ok = !value.is_empty()
         && value.len() <= 63
-        && value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && value
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         && !value.starts_with('-');
-    if ok { Ok(()) } else { Err("lower-case letters, digits and dashes") }
+    if ok {
+        Ok(())
+    } else {
+        Err("lower-case letters, digits and dashes")
+    }
 }
 
 fn dns_label_like(value: &str) -> Result<(), &'static str> {
     let ok = !value.is_empty()
         && value.len() <= 253
-        && value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))
+        && value
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))
         && value.starts_with(|c: char| c.is_ascii_alphanumeric())
         && value.ends_with(|c: char| c.is_ascii_alphanumeric());
-    if ok { Ok(()) } else { Err("a DNS subdomain: lower-case letters, digits, dashes and dots, beginning and ending with a letter or digit") }
+    if ok {
+        Ok(())
+    } else {
+        Err(
+            "a DNS subdomain: lower-case letters, digits, dashes and dots, beginning and ending with a letter or digit",
+        )
+    }
 }
 
 fn dns_name(value: &str) -> Result<(), &'static str> {
     dns_label_like(value)?;
-    if value.split('.').any(|label| label.is_empty() || label.len() > 63 || label.starts_with('-') || label.ends_with('-')) {
-        return Err("a DNS name: labels of 1 to 63 characters that do not begin or end with a dash");
+    if value.split('.').any(|label| {
+        label.is_empty() || label.len() > 63 || label.starts_with('-') || label.ends_with('-')
+    }) {
+        return Err(
+            "a DNS name: labels of 1 to 63 characters that do not begin or end with a dash",
+        );
     }
     Ok(())
 }

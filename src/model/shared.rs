@@ -64,6 +64,9 @@ mod tests {
     fn it_is_written_and_read_as_the_value_itself() {
         let json = serde_json::to_string(&Shared::from(vec![1])).unwrap();
         assert_eq!(json, "[1]");
-        assert_eq!(serde_json::from_str::<Shared<Vec<i32>>>(&json).unwrap(), Shared::from(vec![1]));
+        assert_eq!(
+            serde_json::from_str::<Shared<Vec<i32>>>(&json).unwrap(),
+            Shared::from(vec![1])
+        );
     }
 }

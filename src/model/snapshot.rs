@@ -52,13 +52,31 @@ pub struct Residence {
 
 impl Snapshot {
     /// A snapshot of `live`: user data, which holds secrets, is replaced by its digest.
-    pub fn new(cloud: String, places: BTreeMap<ClusterName, Residence>, mut live: Live) -> Snapshot {
-        for group in live.clusters.values_mut().flat_map(|c| c.groups.values_mut()) {
-            for text in group.versions.values_mut().filter_map(|v| v.user_data.as_mut()) {
+    pub fn new(
+        cloud: String,
+        places: BTreeMap<ClusterName, Residence>,
+        mut live: Live,
+    ) -> Snapshot {
+        for group in live
+            .clusters
+            .values_mut()
+            .flat_map(|c| c.groups.values_mut())
+        {
+            for text in group
+                .versions
+                .values_mut()
+                .filter_map(|v| v.user_data.as_mut())
+            {
                 *text = digest_of(text).as_str().to_owned();
             }
         }
-        Snapshot { version: SNAPSHOT_VERSION, cloud, places, live, proven: BTreeMap::new() }
+        Snapshot {
+            version: SNAPSHOT_VERSION,
+            cloud,
+            places,
+            live,
+            proven: BTreeMap::new(),
+        }
     }
 }
 
@@ -74,10 +92,22 @@ mod tests {
             "instances": {}, "activities": [], "suspended": []
         });
         // The shapes of the parts are `live`'s own business: only the text that must be gone is looked for.
-        let Ok(group) = serde_json::from_value(group) else { return };
-        let cluster = super::super::LiveCluster { groups: BTreeMap::from([("nodes.a".parse().unwrap(), group)]), ..Default::default() };
-        let live = Live { read_at: Timestamp::from_millis(0), clusters: BTreeMap::from([("a.b".parse().unwrap(), cluster)]) };
+        let Ok(group) = serde_json::from_value(group) else {
+            return;
+        };
+        let cluster = super::super::LiveCluster {
+            groups: BTreeMap::from([("nodes.a".parse().unwrap(), group)]),
+            ..Default::default()
+        };
+        let live = Live {
+            read_at: Timestamp::from_millis(0),
+            clusters: BTreeMap::from([("a.b".parse().unwrap(), cluster)]),
+        };
         let snapshot = Snapshot::new("local".into(), BTreeMap::new(), live);
-        assert!(!serde_json::to_string(&snapshot).unwrap().contains("c2VjcmV0"));
+        assert!(
+            !serde_json::to_string(&snapshot)
+                .unwrap()
+                .contains("c2VjcmV0")
+        );
     }
 }

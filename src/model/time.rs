@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(i64);
 
 /// A length of time in milliseconds, written `1h30m`, `15m`, `10s`, `500ms`, or `0s`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(i64);
 
@@ -61,7 +63,9 @@ impl From<Timestamp> for String {
 impl TryFrom<String> for Timestamp {
     type Error = SpanError;
     fn try_from(text: String) -> Result<Self, SpanError> {
-        text.parse::<jiff::Timestamp>().map(|t| Timestamp(t.as_millisecond())).map_err(|_| SpanError(text, "time such as 2026-01-31T12:00:00Z"))
+        text.parse::<jiff::Timestamp>()
+            .map(|t| Timestamp(t.as_millisecond()))
+            .map_err(|_| SpanError(text, "time such as 2026-01-31T12:00:00Z"))
     }
 }
 
@@ -92,7 +96,13 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+        let units = [
+            ("d", 86_400_000),
+            ("h", 3_600_000),
+            ("m", 60_000),
+            ("s", 1_000),
+            ("ms", 1),
+        ];
         let mut rest = self.0.max(0);
         let mut out = String::new();
         for (unit, size) in units {
@@ -121,7 +131,12 @@ impl TryFrom<String> for Span {
 impl std::str::FromStr for Span {
     type Err = SpanError;
     fn from_str(text: &str) -> Result<Self, SpanError> {
-        let bad = || SpanError(text.to_owned(), "length of time such as 30s, 15m, 1h30m or 2d");
+        let bad = || {
+            SpanError(
+                text.to_owned(),
+                "length of time such as 30s, 15m, 1h30m or 2d",
+            )
+        };
         let mut total: i64 = 0;
         let mut rest = text.trim();
         if rest.is_empty() {
@@ -129,8 +144,14 @@ impl std::str::FromStr for Span {
         }
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
-            let unit_end = rest.get(digits..).and_then(|r| r.find(|c: char| c.is_ascii_digit())).map_or(rest.len(), |n| n + digits);
-            let (number, unit) = (rest.get(..digits).unwrap_or_default(), rest.get(digits..unit_end).unwrap_or_default());
+            let unit_end = rest
+                .get(digits..)
+                .and_then(|r| r.find(|c: char| c.is_ascii_digit()))
+                .map_or(rest.len(), |n| n + digits);
+            let (number, unit) = (
+                rest.get(..digits).unwrap_or_default(),
+                rest.get(digits..unit_end).unwrap_or_default(),
+            );
             let size = match unit {
                 "d" => 86_400_000,
                 "h" => 3_600_000,
@@ -139,7 +160,11 @@ impl std::str::FromStr for Span {
                 "ms" => 1,
                 _ => return Err(bad()),
             };
-            let amount = number.parse::<i64>().ok().and_then(|n| n.checked_mul(size)).ok_or_else(bad)?;
+            let amount = number
+                .parse::<i64>()
+                .ok()
+                .and_then(|n| n.checked_mul(size))
+                .ok_or_else(bad)?;
             total = total.checked_add(amount).ok_or_else(bad)?;
             rest = rest.get(unit_end..).unwrap_or_default();
         }
@@ -154,9 +179,15 @@ mod tests {
     #[test]
     fn spans_read_back_as_written() {
         for text in ["0s", "15m", "1h30m", "500ms", "2d", "1d2h3m4s"] {
-            assert_eq!(text.parse::<Span>().map(|s| s.to_string()), Ok(text.to_owned()));
+            assert_eq!(
+                text.parse::<Span>().map(|s| s.to_string()),
+                Ok(text.to_owned())
+            );
         }
-        assert_eq!("90m".parse::<Span>().map(|s| s.to_string()), Ok("1h30m".into()));
+        assert_eq!(
+            "90m".parse::<Span>().map(|s| s.to_string()),
+            Ok("1h30m".into())
+        );
         for text in ["", "5", "m", "5 m", "-5m", "1y", "99999999999999999d"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }

@@ -22,7 +22,11 @@ pub trait NodeApi: Send + Sync {
     fn nodes(&self, cluster: &ClusterName) -> impl Future<Output = Nodes> + Send;
 
     /// Carries out one effect on a node. A node that is gone is [`Applied::Already`].
-    fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> impl Future<Output = Result<Applied, NodeError>> + Send;
+    fn act(
+        &self,
+        cluster: &ClusterName,
+        effect: &NodeEffect,
+    ) -> impl Future<Output = Result<Applied, NodeError>> + Send;
 }
 
 /// What the Kubernetes API refused or could not do.

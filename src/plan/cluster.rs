@@ -4,35 +4,59 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::{Allow, Blocked, ClusterPlan, FieldChange, Found, GroupChange, Target, Wanted, documents, fields, in_the_way, no_launch, twins};
+use super::{
+    Allow, Blocked, ClusterPlan, FieldChange, Found, GroupChange, Target, Wanted, documents,
+    fields, in_the_way, no_launch, twins,
+};
 use crate::desired::DesiredGroup;
 use crate::fleet::{Rolling, Strategy};
 use crate::kops::Role;
 use crate::model::{
-    AsgName, Definition, Digest, GroupName, Hooks, InstanceId, LaunchTemplate, LaunchTemplateData, Lifecycle, LiveCluster, LiveGroup, Nodes, Stored,
-    UserData, VersionRef, digest_of,
+    AsgName, Definition, Digest, GroupName, Hooks, InstanceId, LaunchTemplate, LaunchTemplateData,
+    Lifecycle, LiveCluster, LiveGroup, Nodes, Stored, UserData, VersionRef, digest_of,
 };
 
-pub(super) fn cluster_plan(wanted: &Wanted<'_>, live: Option<&LiveCluster>, rolling: &Rolling, allow: Allow) -> ClusterPlan {
+pub(super) fn cluster_plan(
+    wanted: &Wanted<'_>,
+    live: Option<&LiveCluster>,
+    rolling: &Rolling,
+    allow: Allow,
+) -> ClusterPlan {
     let desired = wanted.desired;
     let mut plan = ClusterPlan {
         account: desired.account.clone(),
         region: desired.region.clone(),
         digest: desired.digest.clone(),
         fingerprint: fingerprint(live),
-        roles: desired.groups.iter().map(|(name, g)| (name.clone(), g.role)).collect(),
+        roles: desired
+            .groups
+            .iter()
+            .map(|(name, g)| (name.clone(), g.role))
+            .collect(),
         groups: BTreeMap::new(),
         twins: BTreeMap::new(),
         documents: BTreeMap::new(),
         blocked: Vec::new(),
         notes: Vec::new(),
-        hooks_not_compared: live.map_or(0, |l| l.groups.values().filter(|g| g.hooks == Hooks::NotRead).count()),
+        hooks_not_compared: live.map_or(0, |l| {
+            l.groups
+                .values()
+                .filter(|g| g.hooks == Hooks::NotRead)
+                .count()
+        }),
     };
     let Some(live) = live else {
-        plan.blocked.push(Blocked::Gap { what: "live state".into(), why: "the cluster was not read".into() });
+        plan.blocked.push(Blocked::Gap {
+            what: "live state".into(),
+            why: "the cluster was not read".into(),
+        });
         return plan;
     };
-    plan.blocked.extend(live.gaps.iter().map(|gap| Blocked::Gap { what: gap.what.clone(), why: gap.why.clone() }));
+    plan.blocked
+        .extend(live.gaps.iter().map(|gap| Blocked::Gap {
+            what: gap.what.clone(),
+            why: gap.why.clone(),
+        }));
     // With a gap, what is missing may only be unread: nothing is created or retired on such ground.
     if plan.blocked.is_empty() {
         wanted_groups(&mut plan, wanted, live, rolling, allow);
@@ -50,7 +74,18 @@ pub(super) fn cluster_plan(wanted: &Wanted<'_>, live: Option<&LiveCluster>, roll
 /// reads them: those of a group that is changed are looked at again just before.
 pub fn fingerprint(live: Option<&LiveCluster>) -> Digest {
     let groups: Vec<(&AsgName, Option<Definition>, u64)> = live
-        .map(|l| l.groups.iter().map(|(name, g)| (name, found_definition(name, g, &Hooks::NotRead).map(without_hooks), g.version.number())).collect())
+        .map(|l| {
+            l.groups
+                .iter()
+                .map(|(name, g)| {
+                    (
+                        name,
+                        found_definition(name, g, &Hooks::NotRead).map(without_hooks),
+                        g.version.number(),
+                    )
+                })
+                .collect()
+        })
         .unwrap_or_default();
     match live.map(|l| &l.documents) {
         Some(Stored::Known(stored)) => digest_of(&(groups, documents::compared(stored))),
@@ -59,10 +94,19 @@ pub fn fingerprint(live: Option<&LiveCluster>) -> Digest {
 }
 
 fn without_hooks(definition: Definition) -> Definition {
-    Definition { lifecycle_hooks: Hooks::default(), ..definition }
+    Definition {
+        lifecycle_hooks: Hooks::default(),
+        ..definition
+    }
 }
 
-fn wanted_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluster, rolling: &Rolling, allow: Allow) {
+fn wanted_groups(
+    plan: &mut ClusterPlan,
+    wanted: &Wanted<'_>,
+    live: &LiveCluster,
+    rolling: &Rolling,
+    allow: Allow,
+) {
     for (name, group) in &wanted.desired.groups {
         match live.groups.get(name) {
             None => create(plan, name, group, rolling),
@@ -77,12 +121,31 @@ fn wanted_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluster
 /// What is set by other means and is no field of a definition: nobody compares it, so it has to be said.
 fn by_hand(name: &AsgName, live: &LiveGroup) -> Option<String> {
     const OF_TEMPLATE: &str = "LaunchTemplateData.";
-    let (of_template, of_group): (Vec<_>, Vec<_>) = live.by_hand.iter().partition(|(field, _)| field.starts_with(OF_TEMPLATE));
-    let list = |fields: Vec<(&String, &String)>| fields.iter().map(|(field, value)| format!("{field} = {value}")).collect::<Vec<_>>().join(", ");
+    let (of_template, of_group): (Vec<_>, Vec<_>) = live
+        .by_hand
+        .iter()
+        .partition(|(field, _)| field.starts_with(OF_TEMPLATE));
+    let list = |fields: Vec<(&String, &String)>| {
+        fields
+            .iter()
+            .map(|(field, value)| format!("{field} = {value}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let group = (!of_group.is_empty()).then(|| format!("{}, which stays as it is", list(of_group)));
-    let template = (!of_template.is_empty()).then(|| format!("{}, which the next launch template version will not have", list(of_template)));
+    let template = (!of_template.is_empty()).then(|| {
+        format!(
+            "{}, which the next launch template version will not have",
+            list(of_template)
+        )
+    });
     let said: Vec<String> = group.into_iter().chain(template).collect();
-    (!said.is_empty()).then(|| format!("{name}: set by other means than a manifest: {}", said.join("; ")))
+    (!said.is_empty()).then(|| {
+        format!(
+            "{name}: set by other means than a manifest: {}",
+            said.join("; ")
+        )
+    })
 }
 
 fn create(plan: &mut ClusterPlan, name: &AsgName, group: &DesiredGroup, rolling: &Rolling) {
@@ -91,15 +154,26 @@ fn create(plan: &mut ClusterPlan, name: &AsgName, group: &DesiredGroup, rolling:
             let to = Box::new(target(group, UserData::Given(text.clone()), rolling));
             plan.groups.insert(name.clone(), GroupChange::Create { to });
         }
-        None => plan.blocked.push(Blocked::NoUserData { group: name.clone() }),
+        None => plan.blocked.push(Blocked::NoUserData {
+            group: name.clone(),
+        }),
     }
 }
 
-fn update(plan: &mut ClusterPlan, name: &AsgName, group: &DesiredGroup, live: &LiveGroup, rolling: &Rolling, allow: Allow) {
+fn update(
+    plan: &mut ClusterPlan,
+    name: &AsgName,
+    group: &DesiredGroup,
+    live: &LiveGroup,
+    rolling: &Rolling,
+    allow: Allow,
+) {
     let wanted = group.definition.clone().canonical();
     let Some(definition) = found_definition(name, live, &wanted.lifecycle_hooks) else {
-        plan.blocked
-            .push(Blocked::Gap { what: format!("launch template of {name}"), why: format!("version {} was not read", live.version.number()) });
+        plan.blocked.push(Blocked::Gap {
+            what: format!("launch template of {name}"),
+            why: format!("version {} was not read", live.version.number()),
+        });
         return;
     };
     let mut changes = definition_fields(&definition, &wanted);
@@ -116,22 +190,40 @@ fn update(plan: &mut ClusterPlan, name: &AsgName, group: &DesiredGroup, live: &L
     }
     sizes(plan, name, live.desired, &wanted, allow);
     let data = &wanted.launch_template.launch_template_data;
-    let existing_version = live.versions.iter().rev().find(|(_, v)| v.data.clone().canonical() == *data).map(|(n, _)| *n);
+    let existing_version = live
+        .versions
+        .iter()
+        .rev()
+        .find(|(_, v)| v.data.clone().canonical() == *data)
+        .map(|(n, _)| *n);
     plan.groups.insert(
         name.clone(),
         GroupChange::Update {
-            to: Box::new(target(group, UserData::CarriedFrom(live.version.number()), rolling)),
-            from: Box::new(Found { definition, version: live.version, desired: live.desired }),
+            to: Box::new(target(
+                group,
+                UserData::CarriedFrom(live.version.number()),
+                rolling,
+            )),
+            from: Box::new(Found {
+                definition,
+                version: live.version,
+                desired: live.desired,
+            }),
             fields: changes,
             existing_version,
-            replace: if replaces(group, rolling) { replace } else { BTreeMap::new() },
+            replace: if replaces(group, rolling) {
+                replace
+            } else {
+                BTreeMap::new()
+            },
         },
     );
 }
 
 /// Whether instances that run something else are replaced at all. The control plane never waits for chance to replace it.
 fn replaces(group: &DesiredGroup, rolling: &Rolling) -> bool {
-    let waits = rolling.of(&group.definition.instance_group).strategy == Strategy::OnNextLaunch && group.role != Role::ControlPlane;
+    let waits = rolling.of(&group.definition.instance_group).strategy == Strategy::OnNextLaunch
+        && group.role != Role::ControlPlane;
     group.rolling_update.drain_and_terminate != Some(false) && !waits
 }
 
@@ -145,20 +237,37 @@ fn moving_reference(version: VersionRef) -> Option<&'static str> {
 
 /// What the cloud will do by itself because of the new sizes.
 fn sizes(plan: &mut ClusterPlan, name: &AsgName, desired: u32, wanted: &Definition, allow: Allow) {
-    let (min, max) = (wanted.auto_scaling_group.min_size, wanted.auto_scaling_group.max_size);
+    let (min, max) = (
+        wanted.auto_scaling_group.min_size,
+        wanted.auto_scaling_group.max_size,
+    );
     if min > desired {
-        plan.notes.push(format!("{name}: a minimum of {min} starts {} at once (desired capacity is {desired})", instances(min - desired)));
+        plan.notes.push(format!(
+            "{name}: a minimum of {min} starts {} at once (desired capacity is {desired})",
+            instances(min - desired)
+        ));
     }
     if max < desired {
-        plan.notes.push(format!("{name}: a maximum of {max} ends {} at once, undrained (desired capacity is {desired})", instances(desired - max)));
+        plan.notes.push(format!(
+            "{name}: a maximum of {max} ends {} at once, undrained (desired capacity is {desired})",
+            instances(desired - max)
+        ));
         if !allow.shrink {
-            plan.blocked.push(Blocked::Shrink { group: name.clone(), desired, max });
+            plan.blocked.push(Blocked::Shrink {
+                group: name.clone(),
+                desired,
+                max,
+            });
         }
     }
 }
 
 fn instances(n: u32) -> String {
-    if n == 1 { "1 instance".into() } else { format!("{n} instances") }
+    if n == 1 {
+        "1 instance".into()
+    } else {
+        format!("{n} instances")
+    }
 }
 
 pub(super) fn target(group: &DesiredGroup, user_data: UserData, rolling: &Rolling) -> Target {
@@ -169,35 +278,68 @@ pub(super) fn target(group: &DesiredGroup, user_data: UserData, rolling: &Rollin
     if let Some(unavailable) = group.rolling_update.max_unavailable {
         rolling.max_unavailable = unavailable;
     }
-    Target { definition: group.definition.clone().canonical(), role: group.role, user_data, replace_instances: replaces(group, &rolling), rolling }
+    Target {
+        definition: group.definition.clone().canonical(),
+        role: group.role,
+        user_data,
+        replace_instances: replaces(group, &rolling),
+        rolling,
+    }
 }
 
 fn retired_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluster, allow: Allow) {
-    for (name, group) in live.groups.iter().filter(|(name, _)| !wanted.desired.groups.contains_key(*name)) {
-        let instances: BTreeSet<InstanceId> =
-            group.instances.iter().filter(|(_, i)| i.lifecycle != Lifecycle::Terminating).map(|(id, _)| id.clone()).collect();
+    for (name, group) in live
+        .groups
+        .iter()
+        .filter(|(name, _)| !wanted.desired.groups.contains_key(*name))
+    {
+        let instances: BTreeSet<InstanceId> = group
+            .instances
+            .iter()
+            .filter(|(_, i)| i.lifecycle != Lifecycle::Terminating)
+            .map(|(id, _)| id.clone())
+            .collect();
         let Some(definition) = found_definition(name, group, &Hooks::NotRead) else {
-            plan.blocked
-                .push(Blocked::Gap { what: format!("launch template of {name}"), why: format!("version {} was not read", group.version.number()) });
+            plan.blocked.push(Blocked::Gap {
+                what: format!("launch template of {name}"),
+                why: format!("version {} was not read", group.version.number()),
+            });
             continue;
         };
         if wanted.protect.contains(&definition.instance_group) {
-            plan.blocked.push(Blocked::Protected { group: name.clone() });
+            plan.blocked.push(Blocked::Protected {
+                group: name.clone(),
+            });
         } else if !allow.retire {
-            plan.blocked.push(Blocked::Retire { group: name.clone(), instances: instances.len() });
+            plan.blocked.push(Blocked::Retire {
+                group: name.clone(),
+                instances: instances.len(),
+            });
         }
-        let from = Box::new(Found { definition, version: group.version, desired: group.desired });
-        plan.groups.insert(name.clone(), GroupChange::Retire { from, instances });
+        let from = Box::new(Found {
+            definition,
+            version: group.version,
+            desired: group.desired,
+        });
+        plan.groups
+            .insert(name.clone(), GroupChange::Retire { from, instances });
     }
 }
 
 /// What will hold the replacements and the drains that the changes need: those, where the Kubernetes API was asked.
 fn held_drains(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
-    let replaced = plan.groups.iter().filter(|(_, change)| matches!(change, GroupChange::Update { replace, .. } if !replace.is_empty()));
-    let refused: Vec<String> =
-        replaced.filter_map(|(name, _)| Some(no_launch(name, live.groups.get(name)?))).flatten().map(|what| format!("in the way: {what}")).collect();
+    let replaced = plan.groups.iter().filter(
+        |(_, change)| matches!(change, GroupChange::Update { replace, .. } if !replace.is_empty()),
+    );
+    let refused: Vec<String> = replaced
+        .filter_map(|(name, _)| Some(no_launch(name, live.groups.get(name)?)))
+        .flatten()
+        .map(|what| format!("in the way: {what}"))
+        .collect();
     plan.notes.extend(refused);
-    let Nodes::Known(seen) = &live.nodes else { return };
+    let Nodes::Known(seen) = &live.nodes else {
+        return;
+    };
     let mut drained = BTreeSet::new();
     for change in plan.groups.values() {
         match change {
@@ -208,40 +350,74 @@ fn held_drains(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
     }
     if !drained.is_empty() {
         let found = in_the_way(seen, &drained, rolling.drain.eviction);
-        plan.notes.extend(found.into_iter().map(|what| format!("in the way of drains: {what}")));
+        plan.notes.extend(
+            found
+                .into_iter()
+                .map(|what| format!("in the way of drains: {what}")),
+        );
     }
 }
 
 /// Instances that run something else than `data`, each with the fields that differ.
 fn replacements(live: &LiveGroup, data: &LaunchTemplateData) -> BTreeMap<InstanceId, Vec<String>> {
     let wanted = to_json(data);
-    let outdated = live.instances.iter().filter(|(_, i)| i.lifecycle != Lifecycle::Terminating).filter_map(|(id, instance)| {
-        let version = instance.version.and_then(|n| live.versions.get(&n));
-        let reason = match version {
-            None => vec!["was not launched from a version of this launch template that still exists".to_owned()],
-            Some(version) => fields(&to_json(&version.data.clone().canonical()), &wanted).into_iter().map(|c| c.field).collect(),
-        };
-        (!reason.is_empty()).then(|| (id.clone(), reason))
-    });
+    let outdated = live
+        .instances
+        .iter()
+        .filter(|(_, i)| i.lifecycle != Lifecycle::Terminating)
+        .filter_map(|(id, instance)| {
+            let version = instance.version.and_then(|n| live.versions.get(&n));
+            let reason = match version {
+                None => vec![
+                    "was not launched from a version of this launch template that still exists"
+                        .to_owned(),
+                ],
+                Some(version) => fields(&to_json(&version.data.clone().canonical()), &wanted)
+                    .into_iter()
+                    .map(|c| c.field)
+                    .collect(),
+            };
+            (!reason.is_empty()).then(|| (id.clone(), reason))
+        });
     outdated.collect()
 }
 
 /// Fields of the two sides that differ; both are canonical.
 fn definition_fields(from: &Definition, to: &Definition) -> Vec<FieldChange> {
     // The InstanceGroup's name is how we call the group, no field of it.
-    let from = Definition { instance_group: to.instance_group.clone(), ..from.clone() };
+    let from = Definition {
+        instance_group: to.instance_group.clone(),
+        ..from.clone()
+    };
     fields(&to_json(&from), &to_json(to))
 }
 
 /// The definition of a group as found: its own fields with the data of the version it refers to. Hooks that nobody looked at are taken to be `hooks`.
 fn found_definition(name: &AsgName, live: &LiveGroup, hooks: &Hooks) -> Option<Definition> {
     let version = live.versions.get(&live.version.number())?;
-    let tag = live.group.tags.iter().find(|t| t.key == "kops.k8s.io/instancegroup").and_then(|t| GroupName::new(t.value.clone()).ok());
-    let by_name = || GroupName::new(name.as_str().split('.').next().unwrap_or_default().to_owned()).ok();
+    let tag = live
+        .group
+        .tags
+        .iter()
+        .find(|t| t.key == "kops.k8s.io/instancegroup")
+        .and_then(|t| GroupName::new(t.value.clone()).ok());
+    let by_name = || {
+        GroupName::new(
+            name.as_str()
+                .split('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        )
+        .ok()
+    };
     let definition = Definition {
         instance_group: tag.or_else(by_name)?,
         auto_scaling_group: (*live.group).clone(),
-        launch_template: LaunchTemplate { launch_template_name: name.clone(), launch_template_data: version.data.clone() },
+        launch_template: LaunchTemplate {
+            launch_template_name: name.clone(),
+            launch_template_data: version.data.clone(),
+        },
         lifecycle_hooks: live.hooks.or(hooks),
     };
     Some(definition.canonical())
@@ -265,7 +441,10 @@ mod tests {
             vpc_zone_identifier: BTreeSet::new(),
             new_instances_protected_from_scale_in: false,
             tags: Vec::new(),
-            enabled_metrics: EnabledMetrics { granularity: "1Minute".into(), metrics: BTreeSet::new() },
+            enabled_metrics: EnabledMetrics {
+                granularity: "1Minute".into(),
+                metrics: BTreeSet::new(),
+            },
             mixed_instances_policy: None,
             max_instance_lifetime: None,
             suspended_processes: BTreeSet::new(),
@@ -288,17 +467,26 @@ mod tests {
             activities: Vec::new(),
             suspended: BTreeSet::new(),
             refresh: None,
-            by_hand: by_hand.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            by_hand: by_hand
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
         }
     }
 
     #[test]
     fn what_is_no_field_of_ours_is_said() {
         let name = AsgName::new("g.c").unwrap();
-        let said = |fields: &[(&str, &str)]| by_hand(&name, &live(&name, Hooks::default(), fields)).unwrap_or_default();
+        let said = |fields: &[(&str, &str)]| {
+            by_hand(&name, &live(&name, Hooks::default(), fields)).unwrap_or_default()
+        };
         assert_eq!(said(&[]), "");
         assert_eq!(
-            said(&[("LaunchTemplateData.KernelId", "aki-1"), ("HealthCheckType", "ELB"), ("PlacementGroup", "p")]),
+            said(&[
+                ("LaunchTemplateData.KernelId", "aki-1"),
+                ("HealthCheckType", "ELB"),
+                ("PlacementGroup", "p")
+            ]),
             "g.c: set by other means than a manifest: HealthCheckType = ELB, PlacementGroup = p, which stays as it is; \
              LaunchTemplateData.KernelId = aki-1, which the next launch template version will not have"
         );
@@ -307,7 +495,11 @@ mod tests {
     #[test]
     fn hooks_that_nobody_read_are_as_wanted_and_bind_no_plan() {
         let name = AsgName::new("g.c").unwrap();
-        let hook = LifecycleHook { default_result: "CONTINUE".into(), heartbeat_timeout: 300, lifecycle_transition: "t".into() };
+        let hook = LifecycleHook {
+            default_result: "CONTINUE".into(),
+            heartbeat_timeout: 300,
+            lifecycle_transition: "t".into(),
+        };
         let wanted = Hooks::Known(BTreeMap::from([("drain".to_owned(), hook)]));
         let of = |hooks: Hooks| {
             let mut live = live(&name, hooks, &[]);
@@ -316,14 +508,34 @@ mod tests {
                 "MetadataOptions": {"HttpEndpoint": "e", "HttpProtocolIpv6": "d", "HttpTokens": "required", "HttpPutResponseHopLimit": 1}, "NetworkInterfaces": [], "TagSpecifications": []
             }));
             let data = data.unwrap();
-            live.versions.insert(1, TemplateVersion { data, user_data: None, token: None }.into());
+            live.versions.insert(
+                1,
+                TemplateVersion {
+                    data,
+                    user_data: None,
+                    token: None,
+                }
+                .into(),
+            );
             live
         };
-        let found = |hooks: Hooks| found_definition(&name, &of(hooks), &wanted).unwrap().lifecycle_hooks;
+        let found = |hooks: Hooks| {
+            found_definition(&name, &of(hooks), &wanted)
+                .unwrap()
+                .lifecycle_hooks
+        };
         assert_eq!(found(Hooks::NotRead), wanted);
-        assert_eq!(found(Hooks::default()), Hooks::default(), "none is not the same as not read");
-        let print =
-            |hooks: Hooks| fingerprint(Some(&LiveCluster { groups: BTreeMap::from([(name.clone(), of(hooks).into())]), ..LiveCluster::default() }));
+        assert_eq!(
+            found(Hooks::default()),
+            Hooks::default(),
+            "none is not the same as not read"
+        );
+        let print = |hooks: Hooks| {
+            fingerprint(Some(&LiveCluster {
+                groups: BTreeMap::from([(name.clone(), of(hooks).into())]),
+                ..LiveCluster::default()
+            }))
+        };
         assert_eq!(print(Hooks::NotRead), print(wanted.clone()));
         assert_ne!(print(Hooks::NotRead), fingerprint(None));
     }

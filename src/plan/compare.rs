@@ -20,8 +20,20 @@ pub struct FieldChange {
 }
 
 /// The keys by which an item of a list is the same item, whatever its position: AWS's own, then those of kops and Kubernetes.
-const IDENTITIES: [&str; 12] =
-    ["Key", "DeviceName", "ResourceType", "InstanceType", "name", "key", "id", "device", "mountPath", "containerPort", "port", "ip"];
+const IDENTITIES: [&str; 12] = [
+    "Key",
+    "DeviceName",
+    "ResourceType",
+    "InstanceType",
+    "name",
+    "key",
+    "id",
+    "device",
+    "mountPath",
+    "containerPort",
+    "port",
+    "ip",
+];
 
 /// Every field in which `to` differs from `from`, in the order of the path.
 pub fn fields(from: &Json, to: &Json) -> Vec<FieldChange> {
@@ -48,8 +60,18 @@ fn walk(path: String, from: Option<&Json>, to: Option<&Json>, out: &mut Vec<Fiel
     }
 }
 
-fn walk_items(path: &str, split: impl Fn(&Json) -> Option<(String, Json)>, a: &[Json], b: &[Json], out: &mut Vec<FieldChange>) {
-    let named = |list: &[Json]| list.iter().filter_map(&split).collect::<BTreeMap<String, Json>>();
+fn walk_items(
+    path: &str,
+    split: impl Fn(&Json) -> Option<(String, Json)>,
+    a: &[Json],
+    b: &[Json],
+    out: &mut Vec<FieldChange>,
+) {
+    let named = |list: &[Json]| {
+        list.iter()
+            .filter_map(&split)
+            .collect::<BTreeMap<String, Json>>()
+    };
     let (old, new) = (named(a), named(b));
     let before = out.len();
     for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
@@ -57,7 +79,11 @@ fn walk_items(path: &str, split: impl Fn(&Json) -> Option<(String, Json)>, a: &[
     }
     // The same items in another order: that is a difference of the list itself, and only then.
     if out.len() == before {
-        out.push(change(path.to_owned(), Some(&Json::Array(a.to_vec())), Some(&Json::Array(b.to_vec()))));
+        out.push(change(
+            path.to_owned(),
+            Some(&Json::Array(a.to_vec())),
+            Some(&Json::Array(b.to_vec())),
+        ));
     }
 }
 
@@ -66,10 +92,20 @@ fn walk_objects(path: &str, a: &[Json], b: &[Json], out: &mut Vec<FieldChange>) 
     let (old, new) = (without(a, b), without(b, a));
     match (old.as_slice(), new.as_slice()) {
         ([(_, x)], [(i, y)]) => walk(format!("{path}[{i}]"), Some(x), Some(y), out),
-        ([], []) => out.push(change(path.to_owned(), Some(&Json::Array(a.to_vec())), Some(&Json::Array(b.to_vec())))),
+        ([], []) => out.push(change(
+            path.to_owned(),
+            Some(&Json::Array(a.to_vec())),
+            Some(&Json::Array(b.to_vec())),
+        )),
         (old, new) => {
-            out.extend(old.iter().map(|(i, x)| change(format!("{path}[{i}]"), Some(x), None)));
-            out.extend(new.iter().map(|(i, y)| change(format!("{path}[{i}]"), None, Some(y))));
+            out.extend(
+                old.iter()
+                    .map(|(i, x)| change(format!("{path}[{i}]"), Some(x), None)),
+            );
+            out.extend(
+                new.iter()
+                    .map(|(i, y)| change(format!("{path}[{i}]"), None, Some(y))),
+            );
         }
     }
 }
@@ -105,24 +141,38 @@ impl Identity {
                 Json::Number(name) => Some((name.to_string(), item.clone())),
                 Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
             },
-            Identity::BeforeEquals => item.as_str().and_then(|text| text.split_once('=')).map(|(name, value)| (name.to_owned(), Json::from(value))),
+            Identity::BeforeEquals => item
+                .as_str()
+                .and_then(|text| text.split_once('='))
+                .map(|(name, value)| (name.to_owned(), Json::from(value))),
         }
     }
 
     fn is_unique_in(self, list: &[Json]) -> bool {
-        let names: Option<BTreeSet<String>> = list.iter().map(|item| self.of(item).map(|(name, _)| name)).collect();
+        let names: Option<BTreeSet<String>> = list
+            .iter()
+            .map(|item| self.of(item).map(|(name, _)| name))
+            .collect();
         names.is_some_and(|n| n.len() == list.len())
     }
 }
 
 /// What identifies every item of both lists, each once.
 fn identity(a: &[Json], b: &[Json]) -> Option<Identity> {
-    let all = IDENTITIES.into_iter().map(Identity::Under).chain([Identity::BeforeEquals]);
-    all.into_iter().find(|id| !(a.is_empty() && b.is_empty()) && id.is_unique_in(a) && id.is_unique_in(b))
+    let all = IDENTITIES
+        .into_iter()
+        .map(Identity::Under)
+        .chain([Identity::BeforeEquals]);
+    all.into_iter()
+        .find(|id| !(a.is_empty() && b.is_empty()) && id.is_unique_in(a) && id.is_unique_in(b))
 }
 
 fn change(field: String, from: Option<&Json>, to: Option<&Json>) -> FieldChange {
-    FieldChange { field, from: from.cloned(), to: to.cloned() }
+    FieldChange {
+        field,
+        from: from.cloned(),
+        to: to.cloned(),
+    }
 }
 
 fn join(path: &str, key: &str) -> String {
@@ -141,7 +191,14 @@ mod tests {
         let read = |t: &str| serde_json::from_str::<Json>(t).unwrap();
         fields(&read(from), &read(to))
             .iter()
-            .map(|c| format!("{}: {} -> {}", c.field, text(c.from.as_ref()), text(c.to.as_ref())))
+            .map(|c| {
+                format!(
+                    "{}: {} -> {}",
+                    c.field,
+                    text(c.from.as_ref()),
+                    text(c.to.as_ref())
+                )
+            })
             .collect::<Vec<_>>()
             .join("; ")
     }
@@ -154,7 +211,11 @@ mod tests {
     fn differences_name_the_deepest_field() {
         for (from, to, expected) in [
             (r#"{"a":1,"b":{"c":2}}"#, r#"{"b":{"c":2},"a":1}"#, ""),
-            (r#"{"a":1,"b":{"c":2}}"#, r#"{"a":1,"b":{"c":3,"d":4}}"#, "b.c: 2 -> 3; b.d: - -> 4"),
+            (
+                r#"{"a":1,"b":{"c":2}}"#,
+                r#"{"a":1,"b":{"c":3,"d":4}}"#,
+                "b.c: 2 -> 3; b.d: - -> 4",
+            ),
             (r#"{"l":[1,2]}"#, r#"{"l":[2,1]}"#, "l: [1,2] -> [2,1]"),
             (
                 r#"{"t":[{"Key":"a","Value":"1"},{"Key":"b","Value":"2"}]}"#,
@@ -176,11 +237,31 @@ mod tests {
                 r#"{"t":["a=1:NoSchedule"]}"#,
                 "t: [\"a=1:NoSchedule\",\"a=1:NoExecute\"] -> [\"a=1:NoSchedule\"]",
             ),
-            (r#"{"p":[{"port":1,"x":1},{"port":2}]}"#, r#"{"p":[{"port":2},{"port":1}]}"#, "p[1].x: 1 -> -"),
-            (r#"{"p":[{"v":1},{"v":2}]}"#, r#"{"p":[{"v":2},{"v":3}]}"#, "p[1].v: 1 -> 3"),
-            (r#"{"p":[{"v":1},{"v":1}]}"#, r#"{"p":[{"v":1}]}"#, "p[1]: {\"v\":1} -> -"),
-            (r#"{"p":[{"v":1},{"v":2}]}"#, r#"{"p":[{"v":2},{"v":1}]}"#, "p: [{\"v\":1},{\"v\":2}] -> [{\"v\":2},{\"v\":1}]"),
-            (r#"{"m":{"k8s.io/x":"1"}}"#, r#"{"m":{"k8s.io/x":"2"}}"#, "m[k8s.io/x]: \"1\" -> \"2\""),
+            (
+                r#"{"p":[{"port":1,"x":1},{"port":2}]}"#,
+                r#"{"p":[{"port":2},{"port":1}]}"#,
+                "p[1].x: 1 -> -",
+            ),
+            (
+                r#"{"p":[{"v":1},{"v":2}]}"#,
+                r#"{"p":[{"v":2},{"v":3}]}"#,
+                "p[1].v: 1 -> 3",
+            ),
+            (
+                r#"{"p":[{"v":1},{"v":1}]}"#,
+                r#"{"p":[{"v":1}]}"#,
+                "p[1]: {\"v\":1} -> -",
+            ),
+            (
+                r#"{"p":[{"v":1},{"v":2}]}"#,
+                r#"{"p":[{"v":2},{"v":1}]}"#,
+                "p: [{\"v\":1},{\"v\":2}] -> [{\"v\":2},{\"v\":1}]",
+            ),
+            (
+                r#"{"m":{"k8s.io/x":"1"}}"#,
+                r#"{"m":{"k8s.io/x":"2"}}"#,
+                "m[k8s.io/x]: \"1\" -> \"2\"",
+            ),
         ] {
             assert_eq!(check(from, to), expected);
         }

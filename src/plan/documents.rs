@@ -21,12 +21,25 @@ const STORE: &str = "kops' state store";
 /// Every document that differs, and what stands in the way.
 pub(super) fn changes(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &Stored, allow: Allow) {
     match live {
-        Stored::NotAsked => against_baseline(plan, &wanted.desired.beside_definitions(), wanted.baseline.map(|b| &b.documents), allow),
-        Stored::Unknown(why) => plan.blocked.push(Blocked::Gap { what: STORE.into(), why: why.clone() }),
+        Stored::NotAsked => against_baseline(
+            plan,
+            &wanted.desired.beside_definitions(),
+            wanted.baseline.map(|b| &b.documents),
+            allow,
+        ),
+        Stored::Unknown(why) => plan.blocked.push(Blocked::Gap {
+            what: STORE.into(),
+            why: why.clone(),
+        }),
         Stored::Known(stored) => {
             let (of_kops, others) = sides(wanted.desired, stored);
             against_store(plan, wanted.desired, &of_kops, stored, allow);
-            against_baseline(plan, &others, applied_by_others(wanted, stored).as_ref(), allow);
+            against_baseline(
+                plan,
+                &others,
+                applied_by_others(wanted, stored).as_ref(),
+                allow,
+            );
         }
     }
 }
@@ -34,9 +47,19 @@ pub(super) fn changes(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &Stored
 /// The stored documents as far as a plan compares them: of a group, what no definition carries.
 pub(super) fn compared(stored: &Documents) -> Documents {
     let part = |(key, value): (&String, &Json)| {
-        let of_karpenter = value.get("spec").and_then(|s| s.get("manager")).is_some_and(|m| m == "Karpenter");
+        let of_karpenter = value
+            .get("spec")
+            .and_then(|s| s.get("manager"))
+            .is_some_and(|m| m == "Karpenter");
         let is_group = key.starts_with("InstanceGroup/") && !of_karpenter;
-        (key.clone(), if is_group { group(key, beside_definition(value)) } else { value.clone() })
+        (
+            key.clone(),
+            if is_group {
+                group(key, beside_definition(value))
+            } else {
+                value.clone()
+            },
+        )
     };
     stored.iter().map(part).collect()
 }
@@ -53,8 +76,13 @@ fn sides(desired: &DesiredCluster, stored: &Documents) -> (Documents, Documents)
         let key = format!("InstanceGroup/{}", g.definition.instance_group);
         (key.clone(), group(&key, g.bootstrap.clone()))
     });
-    let documents = desired.documents.iter().map(|(k, v)| (k.clone(), v.clone()));
-    documents.chain(groups).partition(|(key, _)| is_of_kops(desired, key) || stored.contains_key(key))
+    let documents = desired
+        .documents
+        .iter()
+        .map(|(k, v)| (k.clone(), v.clone()));
+    documents
+        .chain(groups)
+        .partition(|(key, _)| is_of_kops(desired, key) || stored.contains_key(key))
 }
 
 fn is_of_kops(desired: &DesiredCluster, key: &str) -> bool {
@@ -64,23 +92,38 @@ fn is_of_kops(desired: &DesiredCluster, key: &str) -> bool {
 /// What the baseline knows of and the store does not hold.
 fn applied_by_others(wanted: &Wanted<'_>, stored: &Documents) -> Option<Documents> {
     let known = wanted.baseline.map(|b: &Baseline| &b.documents)?;
-    let others = known.iter().filter(|(key, _)| !is_of_kops(wanted.desired, key) && !stored.contains_key(*key));
+    let others = known
+        .iter()
+        .filter(|(key, _)| !is_of_kops(wanted.desired, key) && !stored.contains_key(*key));
     Some(others.map(|(k, v)| (k.clone(), v.clone())).collect())
 }
 
-fn against_store(plan: &mut ClusterPlan, desired: &DesiredCluster, wanted: &Documents, stored: &Documents, allow: Allow) {
+fn against_store(
+    plan: &mut ClusterPlan,
+    desired: &DesiredCluster,
+    wanted: &Documents,
+    stored: &Documents,
+    allow: Allow,
+) {
     let cluster = format!("Cluster/{}", desired.cluster);
     let no_cluster = !stored.contains_key(&cluster);
     if no_cluster {
-        plan.notes.push(format!("{STORE} has no cluster {}: kops has not created it there, or the store is another one", desired.cluster));
+        plan.notes.push(format!(
+            "{STORE} has no cluster {}: kops has not created it there, or the store is another one",
+            desired.cluster
+        ));
     }
     for key in wanted.keys().chain(stored.keys()).collect::<BTreeSet<_>>() {
         let change = match (stored.get(key), wanted.get(key)) {
             (Some(from), Some(to)) => changed(desired, key, from, to),
             // Of a cluster that is not there, nothing is: that is said once.
             (None, _) if no_cluster && *key != cluster => None,
-            (None, _) => coming_or_going(plan, key).is_none_or(|note| plan_note(plan, note)).then_some(DocumentChange::Added),
-            (Some(_), None) => coming_or_going(plan, key).is_none_or(|note| plan_note(plan, note)).then_some(DocumentChange::Removed),
+            (None, _) => coming_or_going(plan, key)
+                .is_none_or(|note| plan_note(plan, note))
+                .then_some(DocumentChange::Added),
+            (Some(_), None) => coming_or_going(plan, key)
+                .is_none_or(|note| plan_note(plan, note))
+                .then_some(DocumentChange::Removed),
         };
         let Some(change) = change else { continue };
         if change == DocumentChange::Removed && key.starts_with("InstanceGroup/") {
@@ -96,13 +139,26 @@ fn plan_note(plan: &mut ClusterPlan, note: String) -> bool {
     false
 }
 
-fn changed(desired: &DesiredCluster, key: &str, stored: &Json, wanted: &Json) -> Option<DocumentChange> {
+fn changed(
+    desired: &DesiredCluster,
+    key: &str,
+    stored: &Json,
+    wanted: &Json,
+) -> Option<DocumentChange> {
     let to = stored::normal(wanted);
     // Groups that Karpenter runs have no definition: all of their documents counts.
     let in_part = key.starts_with("InstanceGroup/") && !desired.documents.contains_key(key);
-    let from = if in_part { group(key, beside_definition(stored)) } else { stored.clone() };
+    let from = if in_part {
+        group(key, beside_definition(stored))
+    } else {
+        stored.clone()
+    };
     let from = stored::aligned(&to, &from);
-    let changes = if in_part { fields(below(&from), below(&to)) } else { fields(&from, &to) };
+    let changes = if in_part {
+        fields(below(&from), below(&to))
+    } else {
+        fields(&from, &to)
+    };
     (!changes.is_empty()).then_some(DocumentChange::Changed(changes))
 }
 
@@ -111,17 +167,31 @@ fn below(group: &Json) -> &Json {
     group.get("spec").unwrap_or(&Json::Null)
 }
 
-fn against_baseline(plan: &mut ClusterPlan, wanted: &Documents, baseline: Option<&Documents>, allow: Allow) {
+fn against_baseline(
+    plan: &mut ClusterPlan,
+    wanted: &Documents,
+    baseline: Option<&Documents>,
+    allow: Allow,
+) {
     let Some(baseline) = baseline else {
         if !wanted.is_empty() {
-            plan.notes.push(format!("no baseline yet: the {} documents beside the groups will be recorded as they are", wanted.len()));
+            plan.notes.push(format!(
+                "no baseline yet: the {} documents beside the groups will be recorded as they are",
+                wanted.len()
+            ));
         }
         return;
     };
-    for key in wanted.keys().chain(baseline.keys()).collect::<BTreeSet<_>>() {
+    for key in wanted
+        .keys()
+        .chain(baseline.keys())
+        .collect::<BTreeSet<_>>()
+    {
         let change = match (baseline.get(key), wanted.get(key)) {
             _ if coming_or_going(plan, key).is_some() => None,
-            (Some(from), Some(to)) => Some(fields(from, to)).filter(|c| !c.is_empty()).map(DocumentChange::Changed),
+            (Some(from), Some(to)) => Some(fields(from, to))
+                .filter(|c| !c.is_empty())
+                .map(DocumentChange::Changed),
             (None, _) => Some(DocumentChange::Added),
             (Some(_), None) => Some(DocumentChange::Removed),
         };
@@ -133,7 +203,9 @@ fn against_baseline(plan: &mut ClusterPlan, wanted: &Documents, baseline: Option
 
 fn record(plan: &mut ClusterPlan, key: &str, change: DocumentChange, allow: Allow) {
     if !allow.documents {
-        plan.blocked.push(Blocked::NeedsKops { document: key.to_owned() });
+        plan.blocked.push(Blocked::NeedsKops {
+            document: key.to_owned(),
+        });
     }
     plan.documents.insert(key.to_owned(), change);
 }

@@ -6,11 +6,28 @@ use crate::model::{ActivityStatus, AsgName, Eviction, Hold, InstanceId, LiveGrou
 
 /// Why no replacement can come into a group now, as far as AWS shows it.
 pub fn no_launch(name: &AsgName, live: &LiveGroup) -> Vec<String> {
-    let suspended = live.suspended.contains("Launch").then(|| format!("{name}: no replacement can launch: its process Launch is suspended"));
-    let last = live.activities.iter().rev().find(|a| a.status != ActivityStatus::InProgress);
+    let suspended = live
+        .suspended
+        .contains("Launch")
+        .then(|| format!("{name}: no replacement can launch: its process Launch is suspended"));
+    let last = live
+        .activities
+        .iter()
+        .rev()
+        .find(|a| a.status != ActivityStatus::InProgress);
     let refused = last
-        .filter(|a| matches!(a.status, ActivityStatus::NoCapacity | ActivityStatus::Failed))
-        .map(|a| format!("{name}: the last launch was refused at {}: {}", a.at, a.message));
+        .filter(|a| {
+            matches!(
+                a.status,
+                ActivityStatus::NoCapacity | ActivityStatus::Failed
+            )
+        })
+        .map(|a| {
+            format!(
+                "{name}: the last launch was refused at {}: {}",
+                a.at, a.message
+            )
+        });
     suspended.into_iter().chain(refused).collect()
 }
 
@@ -18,7 +35,11 @@ pub fn no_launch(name: &AsgName, live: &LiveGroup) -> Vec<String> {
 pub fn in_the_way(seen: &Seen, instances: &BTreeSet<&InstanceId>, policy: Eviction) -> Vec<String> {
     let mut budgets: BTreeMap<&str, (usize, BTreeSet<&str>)> = BTreeMap::new();
     let mut found = BTreeSet::new();
-    for (name, node) in seen.nodes.iter().filter(|(_, n)| instances.contains(&n.instance)) {
+    for (name, node) in seen
+        .nodes
+        .iter()
+        .filter(|(_, n)| instances.contains(&n.instance))
+    {
         for block in node.blocked.iter().filter(|b| policy.holds(&b.hold)) {
             match &block.hold {
                 Hold::Budget(budget) => {
@@ -26,16 +47,33 @@ pub fn in_the_way(seen: &Seen, instances: &BTreeSet<&InstanceId>, policy: Evicti
                     *pods += 1;
                     owners.extend(block.owner.as_deref());
                 }
-                Hold::NoController => drop(found.insert(format!("{name}: {} is kept: nobody would make it anew", block.pod))),
-                Hold::EmptyDir => drop(found.insert(format!("{name}: {} is kept: it has data in an emptyDir", block.pod))),
+                Hold::NoController => drop(found.insert(format!(
+                    "{name}: {} is kept: nobody would make it anew",
+                    block.pod
+                ))),
+                Hold::EmptyDir => drop(found.insert(format!(
+                    "{name}: {} is kept: it has data in an emptyDir",
+                    block.pod
+                ))),
             }
         }
     }
-    found.extend(seen.denied.iter().map(|what| format!("the caller may not {what}")));
+    found.extend(
+        seen.denied
+            .iter()
+            .map(|what| format!("the caller may not {what}")),
+    );
     found.extend(budgets.into_iter().map(|(budget, (pods, owners))| {
         let of = owners.into_iter().collect::<Vec<_>>().join(", ");
-        let of = if of.is_empty() { of } else { format!(" (of {of})") };
-        format!("disruption budget {budget} allows no disruption now: it holds {pods} {}{of}", if pods == 1 { "pod" } else { "pods" })
+        let of = if of.is_empty() {
+            of
+        } else {
+            format!(" (of {of})")
+        };
+        format!(
+            "disruption budget {budget} allows no disruption now: it holds {pods} {}{of}",
+            if pods == 1 { "pod" } else { "pods" }
+        )
     }));
     found.into_iter().collect()
 }

@@ -18,7 +18,8 @@ use crate::desired::DesiredCluster;
 use crate::fleet::Rolling;
 use crate::kops::Role;
 use crate::model::{
-    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, InstanceId, Live, Region, Timestamp, UserData, VersionRef, digest_of,
+    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, InstanceId, Live, Region,
+    Timestamp, UserData, VersionRef, digest_of,
 };
 
 /// The version of the plan file's form. Readers refuse a newer one.
@@ -246,11 +247,29 @@ pub struct Wanted<'a> {
 }
 
 /// The plan for `wanted` against `live`.
-pub fn plan(release: Digest, wanted: &[Wanted<'_>], live: &Live, rolling: &Rolling, allow: Allow) -> Plan {
-    let clusters: BTreeMap<_, _> =
-        wanted.iter().map(|w| (w.desired.cluster.clone(), cluster::cluster_plan(w, live.clusters.get(&w.desired.cluster), rolling, allow))).collect();
+pub fn plan(
+    release: Digest,
+    wanted: &[Wanted<'_>],
+    live: &Live,
+    rolling: &Rolling,
+    allow: Allow,
+) -> Plan {
+    let clusters: BTreeMap<_, _> = wanted
+        .iter()
+        .map(|w| {
+            (
+                w.desired.cluster.clone(),
+                cluster::cluster_plan(w, live.clusters.get(&w.desired.cluster), rolling, allow),
+            )
+        })
+        .collect();
     let id = digest_of(&(PLAN_VERSION, &release, &clusters));
-    Plan { version: PLAN_VERSION, id, release, clusters }
+    Plan {
+        version: PLAN_VERSION,
+        id,
+        release,
+        clusters,
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]

@@ -13,26 +13,53 @@ use crate::model::{AsgName, Definition, LiveCluster, UserData};
 const NODE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/";
 
 /// Adds the twins of groups of which instances are replaced, or what is wrong with them.
-pub(super) fn twins(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluster, rolling: &Rolling) {
+pub(super) fn twins(
+    plan: &mut ClusterPlan,
+    wanted: &Wanted<'_>,
+    live: &LiveCluster,
+    rolling: &Rolling,
+) {
     let mut found = BTreeMap::new();
     let mut blocked = Vec::new();
     for (name, change) in &plan.groups {
-        let GroupChange::Update { to, .. } = change else { continue };
+        let GroupChange::Update { to, .. } = change else {
+            continue;
+        };
         let capacity = &to.rolling.capacity;
         if capacity.policy != CapacityPolicy::OnDemand || !to.replace_instances {
             continue;
         }
-        let twin = wanted.desired.groups.iter().find(|(_, g)| Some(&g.definition.instance_group) == capacity.twin.as_ref());
+        let twin = wanted
+            .desired
+            .groups
+            .iter()
+            .find(|(_, g)| Some(&g.definition.instance_group) == capacity.twin.as_ref());
         match (twin, wanted.desired.groups.get(name)) {
-            (Some((asg, twin)), Some(group)) => match unfit(group, to.rolling.strategy, twin, live.groups.contains_key(asg)) {
+            (Some((asg, twin)), Some(group)) => match unfit(
+                group,
+                to.rolling.strategy,
+                twin,
+                live.groups.contains_key(asg),
+            ) {
                 None => drop(found.insert(name.clone(), (asg.clone(), twin))),
-                Some(why) => blocked.push(Blocked::Twin { group: name.clone(), why: format!("{} {why}", twin.definition.instance_group) }),
+                Some(why) => blocked.push(Blocked::Twin {
+                    group: name.clone(),
+                    why: format!("{} {why}", twin.definition.instance_group),
+                }),
             },
             (None, _) | (_, None) => {
-                let names: Vec<String> = wanted.desired.groups.values().map(|g| g.definition.instance_group.to_string()).collect();
+                let names: Vec<String> = wanted
+                    .desired
+                    .groups
+                    .values()
+                    .map(|g| g.definition.instance_group.to_string())
+                    .collect();
                 let twin = capacity.twin.as_ref().map_or("(none)", |t| t.as_str());
                 let why = format!("there is no group {twin}; there are {}", names.join(", "));
-                blocked.push(Blocked::Twin { group: name.clone(), why });
+                blocked.push(Blocked::Twin {
+                    group: name.clone(),
+                    why,
+                });
             }
         }
     }
@@ -42,18 +69,36 @@ pub(super) fn twins(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveClus
             "{name}: may borrow up to {} instances of {asg} (its maximum is {most}) while AWS refuses it capacity; they are drained and ended when it has its own",
             rolling.cluster_surge
         ));
-        plan.twins.insert(name, Twin { unchanged: unchanged(plan, &asg, twin, live, rolling), group: asg });
+        plan.twins.insert(
+            name,
+            Twin {
+                unchanged: unchanged(plan, &asg, twin, live, rolling),
+                group: asg,
+            },
+        );
     }
     plan.blocked.extend(blocked);
 }
 
-fn unchanged(plan: &ClusterPlan, asg: &AsgName, twin: &DesiredGroup, live: &LiveCluster, rolling: &Rolling) -> Option<Box<super::Target>> {
+fn unchanged(
+    plan: &ClusterPlan,
+    asg: &AsgName,
+    twin: &DesiredGroup,
+    live: &LiveCluster,
+    rolling: &Rolling,
+) -> Option<Box<super::Target>> {
     let version = live.groups.get(asg)?.version.number();
-    (!plan.groups.contains_key(asg)).then(|| Box::new(target(twin, UserData::CarriedFrom(version), rolling)))
+    (!plan.groups.contains_key(asg))
+        .then(|| Box::new(target(twin, UserData::CarriedFrom(version), rolling)))
 }
 
 /// Why `twin` cannot stand in for `group`.
-fn unfit(group: &DesiredGroup, strategy: Strategy, twin: &DesiredGroup, there: bool) -> Option<String> {
+fn unfit(
+    group: &DesiredGroup,
+    strategy: Strategy,
+    twin: &DesiredGroup,
+    there: bool,
+) -> Option<String> {
     if group.role != Role::Node || twin.role != Role::Node {
         return Some("and its group have to be groups of nodes".into());
     }
@@ -68,32 +113,58 @@ fn unfit(group: &DesiredGroup, strategy: Strategy, twin: &DesiredGroup, there: b
     }
     let (own, its) = (node(&group.definition), node(&twin.definition));
     let keys = own.keys().chain(its.keys());
-    let differs = keys.into_iter().find(|key| !alike(own.get(*key).copied(), its.get(*key).copied()));
+    let differs = keys
+        .into_iter()
+        .find(|key| !alike(own.get(*key).copied(), its.get(*key).copied()));
     if let Some(key) = differs {
         return Some(format!("has other nodes: they differ in {key}"));
     }
-    let away = group.definition.auto_scaling_group.vpc_zone_identifier.difference(&twin.definition.auto_scaling_group.vpc_zone_identifier);
+    let away = group
+        .definition
+        .auto_scaling_group
+        .vpc_zone_identifier
+        .difference(&twin.definition.auto_scaling_group.vpc_zone_identifier);
     let away: Vec<&str> = away.map(AsRef::as_ref).collect();
     (!away.is_empty()).then(|| format!("has no subnet {}", away.join(", ")))
 }
 
 fn is_on_demand(definition: &Definition) -> bool {
-    let mixed = definition.auto_scaling_group.mixed_instances_policy.as_ref();
+    let mixed = definition
+        .auto_scaling_group
+        .mixed_instances_policy
+        .as_ref();
     // Source: Auto Scaling API, InstancesDistribution: 100 when not given.
-    let share = mixed.and_then(|m| m.instances_distribution.on_demand_percentage_above_base_capacity).unwrap_or(100);
-    definition.launch_template.launch_template_data.instance_market_options.is_none() && share == 100
+    let share = mixed
+        .and_then(|m| {
+            m.instances_distribution
+                .on_demand_percentage_above_base_capacity
+        })
+        .unwrap_or(100);
+    definition
+        .launch_template
+        .launch_template_data
+        .instance_market_options
+        .is_none()
+        && share == 100
 }
 
 /// Labels and taints of the nodes of a group.
 fn node(definition: &Definition) -> BTreeMap<&str, &str> {
-    let tags = definition.auto_scaling_group.tags.iter().filter_map(|t| Some((t.key.strip_prefix(NODE_TAG)?, t.value.as_str())));
+    let tags = definition
+        .auto_scaling_group
+        .tags
+        .iter()
+        .filter_map(|t| Some((t.key.strip_prefix(NODE_TAG)?, t.value.as_str())));
     // Every group has its own.
-    tags.filter(|(key, _)| *key != "label/kops.k8s.io/instancegroup").collect()
+    tags.filter(|(key, _)| *key != "label/kops.k8s.io/instancegroup")
+        .collect()
 }
 
 /// Whether a pod that runs with one value runs with the other: the same, or one that only names the way of buying.
 fn alike(own: Option<&str>, its: Option<&str>) -> bool {
-    let buys = |value: Option<&str>, as_what: &[&str]| value.is_some_and(|v| as_what.contains(&v.to_ascii_lowercase().as_str()));
+    let buys = |value: Option<&str>, as_what: &[&str]| {
+        value.is_some_and(|v| as_what.contains(&v.to_ascii_lowercase().as_str()))
+    };
     own == its || (buys(own, &["spot"]) && buys(its, &["on-demand", "ondemand", "normal"]))
 }
 

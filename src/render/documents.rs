@@ -7,10 +7,20 @@ use crate::model::ClusterName;
 use crate::yaml::{Document, Node, Pos, Schema, Value, ambiguity, parse};
 
 /// Joins the outputs of the templates (file, text) and reads what they say.
-pub(super) fn assemble(cluster: &ClusterName, outputs: &[(String, String)]) -> Result<Rendered, RenderError> {
+pub(super) fn assemble(
+    cluster: &ClusterName,
+    outputs: &[(String, String)],
+) -> Result<Rendered, RenderError> {
     let (text, chunks) = join(outputs);
-    let mut rendered = Rendered { cluster: cluster.clone(), text, documents: Vec::new(), chunks };
-    let check = Check { rendered: &rendered };
+    let mut rendered = Rendered {
+        cluster: cluster.clone(),
+        text,
+        documents: Vec::new(),
+        chunks,
+    };
+    let check = Check {
+        rendered: &rendered,
+    };
     let mut documents = Vec::new();
     for chunk in &rendered.chunks {
         documents.extend(check.chunk(chunk)?);
@@ -24,7 +34,10 @@ pub(super) fn assemble(cluster: &ClusterName, outputs: &[(String, String)]) -> R
 pub(super) fn join(outputs: &[(String, String)]) -> (String, Vec<Chunk>) {
     let mut text = String::new();
     let mut chunks = Vec::new();
-    for (template, output) in outputs.iter().filter(|(_, output)| !output.trim().is_empty()) {
+    for (template, output) in outputs
+        .iter()
+        .filter(|(_, output)| !output.trim().is_empty())
+    {
         if !text.is_empty() && !output.starts_with("---") {
             text.push_str("---\n");
         }
@@ -33,8 +46,14 @@ pub(super) fn join(outputs: &[(String, String)]) -> (String, Vec<Chunk>) {
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        let first_line = u32::try_from(text.get(..start).unwrap_or_default().matches('\n').count() + 1).unwrap_or(u32::MAX);
-        chunks.push(Chunk { template: template.clone(), first_line, range: start..text.len() });
+        let first_line =
+            u32::try_from(text.get(..start).unwrap_or_default().matches('\n').count() + 1)
+                .unwrap_or(u32::MAX);
+        chunks.push(Chunk {
+            template: template.clone(),
+            first_line,
+            range: start..text.len(),
+        });
     }
     (text, chunks)
 }
@@ -48,8 +67,14 @@ impl Check<'_> {
         // Each output is parsed by itself, so that an open quote is reported where it is and not in the next template.
         // The line breaks before it give every position the line of the whole text.
         let mut padded = "\n".repeat(chunk.first_line.saturating_sub(1) as usize);
-        padded.push_str(self.rendered.text.get(chunk.range.clone()).unwrap_or_default());
-        let parsed = parse(&padded, Schema::Core).map_err(|e| self.fault(e.pos, 1, e.message, None, None))?;
+        padded.push_str(
+            self.rendered
+                .text
+                .get(chunk.range.clone())
+                .unwrap_or_default(),
+        );
+        let parsed = parse(&padded, Schema::Core)
+            .map_err(|e| self.fault(e.pos, 1, e.message, None, None))?;
         let starts: Vec<u32> = parsed.iter().map(|d| d.first_line).collect();
         let mut documents = Vec::new();
         for (i, document) in parsed.into_iter().enumerate() {
@@ -57,7 +82,11 @@ impl Check<'_> {
                 continue;
             }
             self.readers_agree(&document.root)?;
-            let from = if i == 0 { chunk.first_line } else { document.first_line };
+            let from = if i == 0 {
+                chunk.first_line
+            } else {
+                document.first_line
+            };
             let text_range = self.bytes(chunk, from, starts.get(i + 1).copied());
             documents.push(self.document(chunk, document, text_range)?);
         }
@@ -70,27 +99,58 @@ impl Check<'_> {
         let chunk_text = text.get(chunk.range.clone()).unwrap_or_default();
         let start_of = |line: u32| {
             let skip = line.saturating_sub(chunk.first_line) as usize;
-            let inside: usize = chunk_text.split_inclusive('\n').take(skip).map(str::len).sum();
+            let inside: usize = chunk_text
+                .split_inclusive('\n')
+                .take(skip)
+                .map(str::len)
+                .sum();
             chunk.range.start + inside
         };
         let start = start_of(from);
         let end = to.map_or(chunk.range.end, start_of).max(start);
         let own = text.get(start..end).unwrap_or_default();
-        let marker = own.split_inclusive('\n').next().filter(|l| l.trim_end() == "---").map_or(0, str::len);
+        let marker = own
+            .split_inclusive('\n')
+            .next()
+            .filter(|l| l.trim_end() == "---")
+            .map_or(0, str::len);
         start + marker..end
     }
 
-    fn document(&self, chunk: &Chunk, document: Document, text_range: std::ops::Range<usize>) -> Result<RenderedDocument, RenderError> {
+    fn document(
+        &self,
+        chunk: &Chunk,
+        document: Document,
+        text_range: std::ops::Range<usize>,
+    ) -> Result<RenderedDocument, RenderError> {
         let root = &document.root;
         if !matches!(root.value, Value::Map(_)) {
             let message = format!("a document is a mapping, and this is {}", root.kind());
-            return Err(self.fault(root.pos, 1, message, None, Some("a template yields whole documents, with apiVersion, kind and metadata".into())));
+            return Err(self.fault(
+                root.pos,
+                1,
+                message,
+                None,
+                Some(
+                    "a template yields whole documents, with apiVersion, kind and metadata".into(),
+                ),
+            ));
         }
         self.text_at(root, &["apiVersion"])?;
         let kind = self.text_at(root, &["kind"])?;
         let name = self.text_at(root, &["metadata", "name"])?;
-        let namespace = root.at(["metadata", "namespace"]).and_then(Node::as_str).map(str::to_owned);
-        Ok(RenderedDocument { kind, name, namespace, template: chunk.template.clone(), document, text_range })
+        let namespace = root
+            .at(["metadata", "namespace"])
+            .and_then(Node::as_str)
+            .map(str::to_owned);
+        Ok(RenderedDocument {
+            kind,
+            name,
+            namespace,
+            template: chunk.template.clone(),
+            document,
+            text_range,
+        })
     }
 
     fn text_at(&self, root: &Node, path: &[&str]) -> Result<String, RenderError> {
@@ -99,14 +159,18 @@ impl Check<'_> {
             Some(node) => match node.as_str().filter(|s| !s.is_empty()) {
                 Some(text) => Ok(text.to_owned()),
                 None => {
-                    let message = format!("`{dotted}` has to be a string, and this is {}", node.kind());
+                    let message =
+                        format!("`{dotted}` has to be a string, and this is {}", node.kind());
                     Err(self.fault(node.pos, 1, message, None, Some("quote it".into())))
                 }
             },
             None => {
                 let kind = root.get("kind").and_then(Node::as_str);
                 let what = kind.map_or_else(|| "this document".to_owned(), |k| format!("this {k}"));
-                let nearest = path.first().and_then(|key| root.entry(key)).map_or(root.pos, |(key, _)| key.pos);
+                let nearest = path
+                    .first()
+                    .and_then(|key| root.entry(key))
+                    .map_or(root.pos, |(key, _)| key.pos);
                 Err(self.fault(nearest, 1, format!("{what} has no `{dotted}`"), None, None))
             }
         }
@@ -131,8 +195,16 @@ impl Check<'_> {
         match ambiguity(text) {
             None => Ok(()),
             Some(why) => {
-                let hint = format!("quote it (\"{text}\" or `| quote`), or write what is meant in a way that all readers share");
-                Err(self.fault(pos, text.chars().count(), format!("`{text}` {}", why.reason()), None, Some(hint)))
+                let hint = format!(
+                    "quote it (\"{text}\" or `| quote`), or write what is meant in a way that all readers share"
+                );
+                Err(self.fault(
+                    pos,
+                    text.chars().count(),
+                    format!("`{text}` {}", why.reason()),
+                    None,
+                    Some(hint),
+                ))
             }
         }
     }
@@ -140,19 +212,44 @@ impl Check<'_> {
     fn unique(&self, documents: &[RenderedDocument]) -> Result<(), RenderError> {
         let mut seen: BTreeMap<(&str, Option<&str>, &str), &RenderedDocument> = BTreeMap::new();
         for document in documents {
-            let key = (document.kind.as_str(), document.namespace.as_deref(), document.name.as_str());
+            let key = (
+                document.kind.as_str(),
+                document.namespace.as_deref(),
+                document.name.as_str(),
+            );
             if let Some(first) = seen.insert(key, document) {
-                let message = format!("the {} `{}` is rendered twice", document.kind, document.name);
-                let pos = |d: &RenderedDocument| d.document.root.at(["metadata", "name"]).map_or(d.document.root.pos, |n| n.pos);
+                let message = format!(
+                    "the {} `{}` is rendered twice",
+                    document.kind, document.name
+                );
+                let pos = |d: &RenderedDocument| {
+                    d.document
+                        .root
+                        .at(["metadata", "name"])
+                        .map_or(d.document.root.pos, |n| n.pos)
+                };
                 let spot = Spot::of_pos(&first.template, &self.rendered.text, pos(first), 1);
                 let hint = Some("give one of them another name, or remove it".into());
-                return Err(self.fault(pos(document), document.name.chars().count(), message, Some(spot), hint));
+                return Err(self.fault(
+                    pos(document),
+                    document.name.chars().count(),
+                    message,
+                    Some(spot),
+                    hint,
+                ));
             }
         }
         Ok(())
     }
 
-    fn fault(&self, pos: Pos, width: usize, message: impl Into<String>, first: Option<Spot>, hint: Option<String>) -> RenderError {
+    fn fault(
+        &self,
+        pos: Pos,
+        width: usize,
+        message: impl Into<String>,
+        first: Option<Spot>,
+        hint: Option<String>,
+    ) -> RenderError {
         let template = self.rendered.origin(pos.line).unwrap_or_default();
         RenderError::Document(Box::new(DocumentFault {
             cluster: self.rendered.cluster.clone(),

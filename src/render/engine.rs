@@ -40,12 +40,33 @@ impl<'f> Renderer<'f> {
         for source in fleet.templates.values().chain(fleet.snippets.values()) {
             refuse_long_tag(source)?;
             env.add_template_owned(source.path.clone(), source.text.clone())
-                .map_err(|e| Explain { fleet, env: &env, cluster: None, scope: &Json::Null }.error(&e))?;
+                .map_err(|e| {
+                    Explain {
+                        fleet,
+                        env: &env,
+                        cluster: None,
+                        scope: &Json::Null,
+                    }
+                    .error(&e)
+                })?;
         }
-        names.note_simple(fleet, |path| Some(env.get_template(path).ok()?.undeclared_variables(false).into_iter().collect()));
+        names.note_simple(fleet, |path| {
+            Some(
+                env.get_template(path)
+                    .ok()?
+                    .undeclared_variables(false)
+                    .into_iter()
+                    .collect(),
+            )
+        });
         let clusters: Vec<&str> = fleet.clusters.keys().map(ClusterName::as_str).collect();
         let everything = from_json(&json!({"clusters": clusters}));
-        Ok(Renderer { fleet, env, names, everything })
+        Ok(Renderer {
+            fleet,
+            env,
+            names,
+            everything,
+        })
     }
 
     /// Everything a cluster is rendered to.
@@ -58,9 +79,13 @@ impl<'f> Renderer<'f> {
         let context = self.context(&scope);
         let mut outputs = Vec::new();
         for source in self.templates(cluster) {
-            outputs.push((source.path.clone(), self.text(&source.path, cluster, &scope, &context)?));
+            outputs.push((
+                source.path.clone(),
+                self.text(&source.path, cluster, &scope, &context)?,
+            ));
         }
-        documents::assemble(&cluster.name, &outputs).map_err(|e| self.with_template_line(cluster, &outputs, e))
+        documents::assemble(&cluster.name, &outputs)
+            .map_err(|e| self.with_template_line(cluster, &outputs, e))
     }
 
     /// Which line of which template made each line of the rendered text. Renders a second time, so ask only when somebody wants to know.
@@ -72,20 +97,37 @@ impl<'f> Renderer<'f> {
         let mut trace = Trace::default();
         for chunk in &rendered.chunks {
             let text = rendered.text.get(chunk.range.clone()).unwrap_or_default();
-            trace.add(&chunk.template, chunk.first_line, self.lines(cluster, &chunk.template, text));
+            trace.add(
+                &chunk.template,
+                chunk.first_line,
+                self.lines(cluster, &chunk.template, text),
+            );
         }
         Ok(trace)
     }
 
     /// The templates and snippets that read a variable, by their path in the fleet, sorted. `path` is dotted, such as `etcd.main`.
     pub fn readers(&self, path: &str) -> Vec<String> {
-        let below = |a: &str, b: &str| a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'));
+        let below = |a: &str, b: &str| {
+            a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'))
+        };
         let reads = |name: &str| {
-            let variables = self.env.get_template(name).map(|t| t.undeclared_variables(true)).unwrap_or_default();
+            let variables = self
+                .env
+                .get_template(name)
+                .map(|t| t.undeclared_variables(true))
+                .unwrap_or_default();
             variables.iter().any(|v| below(v, path) || below(path, v))
         };
-        let all = self.fleet.templates.values().chain(self.fleet.snippets.values());
-        let mut found: Vec<String> = all.filter(|s| reads(&s.path)).map(|s| s.path.clone()).collect();
+        let all = self
+            .fleet
+            .templates
+            .values()
+            .chain(self.fleet.snippets.values());
+        let mut found: Vec<String> = all
+            .filter(|s| reads(&s.path))
+            .map(|s| s.path.clone())
+            .collect();
         found.sort();
         found
     }
@@ -99,36 +141,64 @@ impl<'f> Renderer<'f> {
     /// When the fleet has no such cluster.
     pub fn lines_of_var(&self, rendered: &Rendered, path: &str) -> Result<Vec<u32>, RenderError> {
         let cluster = self.cluster(&rendered.cluster)?;
-        let Some(scope) = influence::changed(&self.scope(cluster), path) else { return Ok(Vec::new()) };
+        let Some(scope) = influence::changed(&self.scope(cluster), path) else {
+            return Ok(Vec::new());
+        };
         let context = self.context(&scope);
         let mut lines = Vec::new();
         for chunk in &rendered.chunks {
             let before = rendered.text.get(chunk.range.clone()).unwrap_or_default();
             if let Ok(after) = self.text(&chunk.template, cluster, &scope, &context) {
-                lines.extend(influence::lines(before, &after).into_iter().map(|line| chunk.first_line.saturating_add(line).saturating_sub(1)));
+                lines.extend(
+                    influence::lines(before, &after)
+                        .into_iter()
+                        .map(|line| chunk.first_line.saturating_add(line).saturating_sub(1)),
+                );
             }
         }
         Ok(lines)
     }
 
     fn templates<'s>(&'s self, cluster: &'s Cluster) -> impl Iterator<Item = &'f Source> + 's {
-        cluster.templates.iter().filter_map(|name| self.fleet.templates.get(name))
+        cluster
+            .templates
+            .iter()
+            .filter_map(|name| self.fleet.templates.get(name))
     }
 
     /// The template's line of each line of its output; empty when it cannot be told.
     fn lines(&self, cluster: &Cluster, path: &str, output: &str) -> Vec<u32> {
         let source = self.fleet.templates.values().find(|s| s.path == path);
-        let Some(marked) = source.and_then(|s| trace::mark(&s.text)) else { return Vec::new() };
+        let Some(marked) = source.and_then(|s| trace::mark(&s.text)) else {
+            return Vec::new();
+        };
         let context = self.context(&self.scope(cluster));
-        let rendered = self.env.template_from_named_str(path, &marked).and_then(|t| t.render(context));
-        rendered.map(|text| trace::unmark(&text, output)).unwrap_or_default()
+        let rendered = self
+            .env
+            .template_from_named_str(path, &marked)
+            .and_then(|t| t.render(context));
+        rendered
+            .map(|text| trace::unmark(&text, output))
+            .unwrap_or_default()
     }
 
-    fn with_template_line(&self, cluster: &Cluster, outputs: &[(String, String)], error: RenderError) -> RenderError {
-        let RenderError::Document(mut fault) = error else { return error };
+    fn with_template_line(
+        &self,
+        cluster: &Cluster,
+        outputs: &[(String, String)],
+        error: RenderError,
+    ) -> RenderError {
+        let RenderError::Document(mut fault) = error else {
+            return error;
+        };
         let (_, chunks) = documents::join(outputs);
         let chunk = chunks.iter().rev().find(|c| c.first_line <= fault.at.line);
-        if let Some((chunk, (path, output))) = chunk.and_then(|c| outputs.iter().find(|(p, _)| *p == c.template).map(|o| (c, o))) {
+        if let Some((chunk, (path, output))) = chunk.and_then(|c| {
+            outputs
+                .iter()
+                .find(|(p, _)| *p == c.template)
+                .map(|o| (c, o))
+        }) {
             let within = fault.at.line.saturating_sub(chunk.first_line) as usize;
             fault.template_line = self.lines(cluster, path, output).get(within).copied();
         }
@@ -139,25 +209,46 @@ impl<'f> Renderer<'f> {
     ///
     /// # Errors
     /// A fault in the snippet, or two snippets of that name.
-    pub fn user_data(&self, cluster: &ClusterName, group: &GroupName, role: &str) -> Result<Option<String>, RenderError> {
+    pub fn user_data(
+        &self,
+        cluster: &ClusterName,
+        group: &GroupName,
+        role: &str,
+    ) -> Result<Option<String>, RenderError> {
         let cluster = self.cluster(cluster)?;
         let path = match self.names.find_stem("user_data") {
             Ok(Some(path)) => path,
             Ok(None) | Err(NoSnippet::Unknown { .. }) => return Ok(None),
-            Err(NoSnippet::Ambiguous { files }) => return Err(RenderError::AmbiguousSnippet { name: "user_data".into(), files }),
+            Err(NoSnippet::Ambiguous { files }) => {
+                return Err(RenderError::AmbiguousSnippet {
+                    name: "user_data".into(),
+                    files,
+                });
+            }
         };
         let mut scope = self.scope(cluster);
         if let Json::Object(map) = &mut scope {
-            map.insert("group".into(), json!({"name": group.as_str(), "role": role}));
+            map.insert(
+                "group".into(),
+                json!({"name": group.as_str(), "role": role}),
+            );
         }
-        self.text(&path, cluster, &scope, &self.context(&scope)).map(Some)
+        self.text(&path, cluster, &scope, &self.context(&scope))
+            .map(Some)
     }
 
     fn cluster(&self, name: &ClusterName) -> Result<&'f Cluster, RenderError> {
-        self.fleet.clusters.get(name).ok_or_else(|| RenderError::UnknownCluster {
-            name: name.to_string(),
-            near: closest(name.as_str(), self.fleet.clusters.keys().map(ClusterName::as_str)).map(str::to_owned),
-        })
+        self.fleet
+            .clusters
+            .get(name)
+            .ok_or_else(|| RenderError::UnknownCluster {
+                name: name.to_string(),
+                near: closest(
+                    name.as_str(),
+                    self.fleet.clusters.keys().map(ClusterName::as_str),
+                )
+                .map(str::to_owned),
+            })
     }
 
     /// All vars at top level, and beside them `cluster` and `fleet`.
@@ -179,13 +270,29 @@ impl<'f> Renderer<'f> {
 
     /// The scope as the engine takes it.
     fn context(&self, scope: &Json) -> Value {
-        let variables = scope.as_object().into_iter().flatten().filter(|(k, _)| *k != "fleet").map(|(k, v)| (k.clone(), from_json(v)));
+        let variables = scope
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(k, _)| *k != "fleet")
+            .map(|(k, v)| (k.clone(), from_json(v)));
         let fleet = ("fleet".to_owned(), self.everything.clone());
         Value::from_pairs(variables.chain([fleet]).chain(include::scope()))
     }
 
-    fn text(&self, path: &str, cluster: &Cluster, scope: &Json, context: &Value) -> Result<String, RenderError> {
-        let explain = Explain { fleet: self.fleet, env: &self.env, cluster: Some(&cluster.name), scope };
+    fn text(
+        &self,
+        path: &str,
+        cluster: &Cluster,
+        scope: &Json,
+        context: &Value,
+    ) -> Result<String, RenderError> {
+        let explain = Explain {
+            fleet: self.fleet,
+            env: &self.env,
+            cluster: Some(&cluster.name),
+            scope,
+        };
         let template = self.env.get_template(path).map_err(|e| explain.error(&e))?;
         template.render(context).map_err(|e| explain.error(&e))
     }
@@ -193,7 +300,9 @@ impl<'f> Renderer<'f> {
 
 /// The engine's compiler walks an expression by recursion, and one of thousands of terms would end the process.
 fn refuse_long_tag(source: &Source) -> Result<(), RenderError> {
-    let Some(start) = trace::long_tag(&source.text, MAX_TAG) else { return Ok(()) };
+    let Some(start) = trace::long_tag(&source.text, MAX_TAG) else {
+        return Ok(());
+    };
     Err(RenderError::Template(Box::new(TemplateFault {
         cluster: None,
         at: Spot::of_range(&source.path, &source.text, start..start + 2),
@@ -206,7 +315,10 @@ fn refuse_long_tag(source: &Source) -> Result<(), RenderError> {
 fn environment(names: &Arc<Names>) -> Environment<'static> {
     let mut env = Environment::new();
     let mut syntax = SyntaxConfig::builder();
-    syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+    syntax
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true);
     // The default delimiters are valid ones, so this does not fail.
     if let Ok(syntax) = syntax.build() {
         env.set_syntax(syntax);

@@ -105,12 +105,24 @@ impl Explain<'_> {
         }
         let at = self.spot(innermost);
         let (message, hint) = self.words(innermost, &at);
-        RenderError::Template(Box::new(TemplateFault { cluster: self.cluster.cloned(), at, message, included_from, hint }))
+        RenderError::Template(Box::new(TemplateFault {
+            cluster: self.cluster.cloned(),
+            at,
+            message,
+            included_from,
+            hint,
+        }))
     }
 
     fn source(&self, path: &str) -> &str {
-        let all = self.fleet.templates.values().chain(self.fleet.snippets.values());
-        all.into_iter().find(|s| s.path == path).map_or("", |s| s.text.as_str())
+        let all = self
+            .fleet
+            .templates
+            .values()
+            .chain(self.fleet.snippets.values());
+        all.into_iter()
+            .find(|s| s.path == path)
+            .map_or("", |s| s.text.as_str())
     }
 
     fn spot(&self, error: &Error) -> Spot {
@@ -128,18 +140,29 @@ impl Explain<'_> {
         if kind == ErrorKind::UndefinedError {
             self.undefined(detail, at)
         } else if kind == ErrorKind::UnknownFilter {
-            self.unknown_filter(detail.strip_prefix("filter ").and_then(|d| d.strip_suffix(" is unknown")).unwrap_or(detail))
+            self.unknown_filter(
+                detail
+                    .strip_prefix("filter ")
+                    .and_then(|d| d.strip_suffix(" is unknown"))
+                    .unwrap_or(detail),
+            )
         } else if kind == ErrorKind::UnknownFunction {
             self.unknown_function(detail.strip_suffix(" is unknown").unwrap_or(detail))
         } else if kind == ErrorKind::UnknownMethod {
-            (format!("there are no methods here ({detail})"), Some("use a filter: `map | items`, `text | split(\",\")`".into()))
+            (
+                format!("there are no methods here ({detail})"),
+                Some("use a filter: `map | items`, `text | split(\",\")`".into()),
+            )
         } else if kind == ErrorKind::TemplateNotFound {
             self.not_found(detail)
         } else if kind == ErrorKind::OutOfFuel {
             ("this takes too many steps; an endless loop?".into(), None)
         } else if detail.starts_with("unable to calculate") {
             // The engine's text holds the values.
-            ("the result of this calculation is out of range".into(), None)
+            (
+                "the result of this calculation is out of range".into(),
+                None,
+            )
         } else if detail.contains("+ operator on unsupported types") && detail.contains("string") {
             (detail.to_owned(), Some("`~` joins texts".into()))
         } else if detail.is_empty() {
@@ -151,13 +174,21 @@ impl Explain<'_> {
 
     fn unknown_filter(&self, name: &str) -> (String, Option<String>) {
         let is_function = self.env.globals().any(|(g, _)| g == name);
-        let hint = if is_function { Some(format!("`{name}` is a function: write `{name}(…)`")) } else { near(name, FILTERS) };
+        let hint = if is_function {
+            Some(format!("`{name}` is a function: write `{name}(…)`"))
+        } else {
+            near(name, FILTERS)
+        };
         (format!("there is no filter `{name}`"), hint)
     }
 
     fn unknown_function(&self, name: &str) -> (String, Option<String>) {
         let functions: Vec<&str> = self.env.globals().map(|(g, _)| g).collect();
-        let hint = if FILTERS.contains(&name) { Some(format!("`{name}` is a filter: write `… | {name}`")) } else { near(name, functions) };
+        let hint = if FILTERS.contains(&name) {
+            Some(format!("`{name}` is a filter: write `… | {name}`"))
+        } else {
+            near(name, functions)
+        };
         (format!("there is no function `{name}`"), hint)
     }
 
@@ -165,9 +196,17 @@ impl Explain<'_> {
         if let Some((message, hint)) = detail.split_once("; ") {
             return (message.to_owned(), Some(hint.to_owned()));
         }
-        let in_tag = detail.strip_prefix("tried to include non-existing template '").and_then(|d| d.strip_suffix('\''));
-        let Some(name) = in_tag.or_else(|| detail.strip_prefix("template \"").and_then(|d| d.strip_suffix("\" does not exist"))) else {
-            let hint = detail.contains("more than once").then(|| "name it by its path below snippets/".to_owned());
+        let in_tag = detail
+            .strip_prefix("tried to include non-existing template '")
+            .and_then(|d| d.strip_suffix('\''));
+        let Some(name) = in_tag.or_else(|| {
+            detail
+                .strip_prefix("template \"")
+                .and_then(|d| d.strip_suffix("\" does not exist"))
+        }) else {
+            let hint = detail
+                .contains("more than once")
+                .then(|| "name it by its path below snippets/".to_owned());
             return (detail.to_owned(), hint);
         };
         let hint = near(name, self.fleet.snippets.keys().map(String::as_str));
@@ -176,11 +215,21 @@ impl Explain<'_> {
 
     fn undefined(&self, detail: &str, at: &Spot) -> (String, Option<String>) {
         let quoted = detail.split('`').nth(1).map(str::to_owned);
-        let written: String = at.text.chars().skip(at.column.saturating_sub(1) as usize).take(at.width).collect();
+        let written: String = at
+            .text
+            .chars()
+            .skip(at.column.saturating_sub(1) as usize)
+            .take(at.width)
+            .collect();
         let expression = quoted.unwrap_or(written);
         let message = format!("`{expression}` is undefined");
-        let hint = self.meant(&expression, at).map(|near| format!("did you mean `{near}`?"));
-        (message, hint.or_else(|| Some("set it in vars/, or say what else: `| default(…)`".into())))
+        let hint = self
+            .meant(&expression, at)
+            .map(|near| format!("did you mean `{near}`?"));
+        (
+            message,
+            hint.or_else(|| Some("set it in vars/, or say what else: `| default(…)`".into())),
+        )
     }
 
     /// The path that was probably meant: the first part that is not there, mended.
@@ -199,7 +248,10 @@ impl Explain<'_> {
                 (_, None) => BTreeSet::new(),
             };
             if let Some(found) = closest(part, names) {
-                let mended = parts.iter().enumerate().map(|(j, p)| if i == j { found } else { p });
+                let mended = parts
+                    .iter()
+                    .enumerate()
+                    .map(|(j, p)| if i == j { found } else { p });
                 return Some(mended.collect::<Vec<_>>().join("."));
             }
             // The first part may be a variable of a loop, of which only the engine knows what it holds.
@@ -208,7 +260,15 @@ impl Explain<'_> {
             }
             let last = parts.last()?;
             let found = closest(last, all_keys(self.scope))?;
-            return Some(parts.iter().take(parts.len() - 1).chain([&found]).copied().collect::<Vec<_>>().join("."));
+            return Some(
+                parts
+                    .iter()
+                    .take(parts.len() - 1)
+                    .chain([&found])
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .join("."),
+            );
         }
         None
     }
@@ -222,11 +282,16 @@ fn near<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option
 fn inner(error: &Error) -> Option<&Error> {
     let wraps = matches!(error.kind(), ErrorKind::BadInclude | ErrorKind::EvalBlock);
     let source = std::error::Error::source(error).filter(|_| wraps)?;
-    source.downcast_ref::<Error>().filter(|e| e.name().is_some())
+    source
+        .downcast_ref::<Error>()
+        .filter(|e| e.name().is_some())
 }
 
 fn keys(json: &Json) -> impl Iterator<Item = &str> {
-    json.as_object().into_iter().flatten().map(|(k, _)| k.as_str())
+    json.as_object()
+        .into_iter()
+        .flatten()
+        .map(|(k, _)| k.as_str())
 }
 
 fn all_keys(json: &Json) -> BTreeSet<&str> {
@@ -247,7 +312,17 @@ fn all_keys(json: &Json) -> BTreeSet<&str> {
 
 /// Names that a template gives itself with `set` and `for`.
 fn assigned(source: &str) -> impl Iterator<Item = &str> {
-    let words: Vec<&str> = source.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).collect();
-    let pairs: Vec<(&str, &str)> = words.iter().zip(words.iter().skip(1)).map(|(a, b)| (*a, *b)).collect();
-    pairs.into_iter().filter(|(before, _)| matches!(*before, "set" | "for")).map(|(_, name)| name)
+    let words: Vec<&str> = source
+        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .filter(|w| !w.is_empty())
+        .collect();
+    let pairs: Vec<(&str, &str)> = words
+        .iter()
+        .zip(words.iter().skip(1))
+        .map(|(a, b)| (*a, *b))
+        .collect();
+    pairs
+        .into_iter()
+        .filter(|(before, _)| matches!(*before, "set" | "for"))
+        .map(|(_, name)| name)
 }

@@ -35,7 +35,9 @@ impl RenderError {
     /// What to do about it, when that can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
-            RenderError::UnknownCluster { near, .. } => near.as_ref().map(|n| format!("did you mean `{n}`?")),
+            RenderError::UnknownCluster { near, .. } => {
+                near.as_ref().map(|n| format!("did you mean `{n}`?"))
+            }
             RenderError::AmbiguousSnippet { .. } => Some("keep one of them".into()),
             RenderError::Template(fault) => fault.hint.clone(),
             RenderError::Document(fault) => fault.hint.clone(),
@@ -61,29 +63,65 @@ pub struct Spot {
 impl Spot {
     /// The place of the bytes `range` of `text`.
     pub(super) fn of_range(file: &str, text: &str, range: std::ops::Range<usize>) -> Self {
-        let start = (0..=range.start.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or_default();
+        let start = (0..=range.start.min(text.len()))
+            .rev()
+            .find(|i| text.is_char_boundary(*i))
+            .unwrap_or_default();
         let before = text.get(..start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        let line = text.get(line_start..).and_then(|t| t.lines().next()).unwrap_or_default();
+        let line = text
+            .get(line_start..)
+            .and_then(|t| t.lines().next())
+            .unwrap_or_default();
         let column = before.get(line_start..).unwrap_or_default().chars().count();
-        let meant = text.get(start..range.end.min(text.len())).and_then(|t| t.lines().next()).unwrap_or_default();
+        let meant = text
+            .get(start..range.end.min(text.len()))
+            .and_then(|t| t.lines().next())
+            .unwrap_or_default();
         let number = before.matches('\n').count() + 1;
-        Spot { file: file.to_owned(), line: count(number), column: count(column + 1), width: meant.chars().count().max(1), text: line.to_owned() }
+        Spot {
+            file: file.to_owned(),
+            line: count(number),
+            column: count(column + 1),
+            width: meant.chars().count().max(1),
+            text: line.to_owned(),
+        }
     }
 
     /// The whole of a line.
     pub(super) fn of_line(file: &str, text: &str, line: u32) -> Self {
-        let content = text.lines().nth(line.saturating_sub(1) as usize).unwrap_or_default();
+        let content = text
+            .lines()
+            .nth(line.saturating_sub(1) as usize)
+            .unwrap_or_default();
         let indent = content.chars().take_while(|c| c.is_whitespace()).count();
         let width = content.trim().chars().count().max(1);
-        Spot { file: file.to_owned(), line, column: count(indent + 1), width, text: content.to_owned() }
+        Spot {
+            file: file.to_owned(),
+            line,
+            column: count(indent + 1),
+            width,
+            text: content.to_owned(),
+        }
     }
 
     /// A position in a line.
     pub(super) fn of_pos(file: &str, text: &str, pos: crate::yaml::Pos, width: usize) -> Self {
-        let content = text.lines().nth(pos.line.saturating_sub(1) as usize).unwrap_or_default();
-        let rest = content.chars().count().saturating_sub(pos.column.saturating_sub(1) as usize);
-        Spot { file: file.to_owned(), line: pos.line, column: pos.column, width: width.min(rest).max(1), text: content.to_owned() }
+        let content = text
+            .lines()
+            .nth(pos.line.saturating_sub(1) as usize)
+            .unwrap_or_default();
+        let rest = content
+            .chars()
+            .count()
+            .saturating_sub(pos.column.saturating_sub(1) as usize);
+        Spot {
+            file: file.to_owned(),
+            line: pos.line,
+            column: pos.column,
+            width: width.min(rest).max(1),
+            text: content.to_owned(),
+        }
     }
 
     /// The line with a caret below it.
@@ -91,9 +129,17 @@ impl Spot {
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
         // Tabs stay tabs in the padding, so that the caret stands where the eye looks.
-        let taken = self.text.chars().take(self.column.saturating_sub(1) as usize);
+        let taken = self
+            .text
+            .chars()
+            .take(self.column.saturating_sub(1) as usize);
         let pad: String = taken.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        write!(f, "\n{gutter} |\n{number} | {}\n{gutter} | {pad}{}", self.text, "^".repeat(self.width))
+        write!(
+            f,
+            "\n{gutter} |\n{number} | {}\n{gutter} | {pad}{}",
+            self.text,
+            "^".repeat(self.width)
+        )
     }
 }
 
@@ -160,12 +206,25 @@ pub struct DocumentFault {
 
 impl fmt::Display for DocumentFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Spot { file, line, column, .. } = &self.at;
-        let source = self.template_line.map(|l| format!(":{l}")).unwrap_or_default();
-        write!(f, "{file}{source}: rendered line {line}:{column}: {}", self.message)?;
+        let Spot {
+            file, line, column, ..
+        } = &self.at;
+        let source = self
+            .template_line
+            .map(|l| format!(":{l}"))
+            .unwrap_or_default();
+        write!(
+            f,
+            "{file}{source}: rendered line {line}:{column}: {}",
+            self.message
+        )?;
         self.at.excerpt(f)?;
         if let Some(first) = &self.first {
-            write!(f, "\n  = first at rendered line {}, from {}", first.line, first.file)?;
+            write!(
+                f,
+                "\n  = first at rendered line {}, from {}",
+                first.line, first.file
+            )?;
         }
         write!(f, "\n  = rendering {}", self.cluster)
     }

@@ -26,25 +26,39 @@ impl Object for Budget {}
 
 /// What every scope needs for `include` to work.
 pub(super) fn scope() -> [(String, Value); 2] {
-    [(BUDGET.to_owned(), Value::from_object(Budget::default())), (DEPTH.to_owned(), Value::from(0))]
+    [
+        (BUDGET.to_owned(), Value::from_object(Budget::default())),
+        (DEPTH.to_owned(), Value::from(0)),
+    ]
 }
 
 /// Adds the function, and lets `{% include %}` and `{% import %}` use the same names.
 pub(super) fn add(env: &mut Environment<'static>, names: &Arc<Names>) {
     let table = Arc::clone(names);
-    env.add_function("include", move |state: &mut State, name: String, extra: Kwargs| include(state, &table, &name, &extra));
+    env.add_function(
+        "include",
+        move |state: &mut State, name: String, extra: Kwargs| include(state, &table, &name, &extra),
+    );
     let table = Arc::clone(names);
-    env.set_path_join_callback(move |name, _parent| table.find(name).map_or_else(|_| name.to_owned().into(), Into::into));
+    env.set_path_join_callback(move |name, _parent| {
+        table
+            .find(name)
+            .map_or_else(|_| name.to_owned().into(), Into::into)
+    });
 }
 
 fn include(state: &mut State, names: &Names, name: &str, extra: &Kwargs) -> Result<String, Error> {
     let path = names.find(name).map_err(|e| no_snippet(name, e))?;
     let (Some(depth), Some(budget)) = (state.lookup(DEPTH), state.lookup(BUDGET)) else {
-        return Err(fault("include works only where the scope of the cluster is"));
+        return Err(fault(
+            "include works only where the scope of the cluster is",
+        ));
     };
     let depth = i64::try_from(depth).unwrap_or(MAX_DEPTH);
     if depth >= MAX_DEPTH {
-        return Err(fault(format!("snippets include each other more than {MAX_DEPTH} deep; does one include itself?")));
+        return Err(fault(format!(
+            "snippets include each other more than {MAX_DEPTH} deep; does one include itself?"
+        )));
     }
     let simple = names.simple(&path);
     if let Some(Simple::Text(text)) = simple {
@@ -60,11 +74,19 @@ fn include(state: &mut State, names: &Names, name: &str, extra: &Kwargs) -> Resu
     }
     scope.push((DEPTH.to_owned(), Value::from(depth + 1)));
     let template = state.env().get_template(&path)?;
-    let inside = |e: Error| Error::new(ErrorKind::BadInclude, "a fault in an included snippet").with_source(e);
-    let captured = template.render_captured(Value::from_pairs(scope)).map_err(inside)?;
+    let inside = |e: Error| {
+        Error::new(ErrorKind::BadInclude, "a fault in an included snippet").with_source(e)
+    };
+    let captured = template
+        .render_captured(Value::from_pairs(scope))
+        .map_err(inside)?;
     let used = captured.state().fuel_levels().map_or(0, |(used, _)| used);
     if let Some(budget) = budget.downcast_object_ref::<Budget>()
-        && budget.0.fetch_add(used, Ordering::Relaxed).saturating_add(used) > FUEL
+        && budget
+            .0
+            .fetch_add(used, Ordering::Relaxed)
+            .saturating_add(used)
+            > FUEL
     {
         return Err(Error::from(ErrorKind::OutOfFuel));
     }
@@ -76,20 +98,37 @@ fn include(state: &mut State, names: &Names, name: &str, extra: &Kwargs) -> Resu
 /// The variables that a snippet reads; none when one is missing: the error then has to know what else there is.
 fn needed(state: &State, reads: &BTreeSet<String>, extra: &Kwargs) -> Option<Vec<(String, Value)>> {
     let wanted = reads.iter().filter(|name| !extra.has(name));
-    wanted.map(|name| Some((name.clone(), state.lookup(name).filter(|v| !v.is_undefined())?))).collect()
+    wanted
+        .map(|name| {
+            Some((
+                name.clone(),
+                state.lookup(name).filter(|v| !v.is_undefined())?,
+            ))
+        })
+        .collect()
 }
 
 /// The whole scope.
 fn everything(state: &State, extra: &Kwargs) -> Vec<(String, Value)> {
-    let names = state.known_variables().into_iter().filter(|name| *name != DEPTH && !extra.has(name));
-    names.filter_map(|name| state.lookup(&name).map(|value| (name.into_owned(), value))).collect()
+    let names = state
+        .known_variables()
+        .into_iter()
+        .filter(|name| *name != DEPTH && !extra.has(name));
+    names
+        .filter_map(|name| state.lookup(&name).map(|value| (name.into_owned(), value)))
+        .collect()
 }
 
 fn no_snippet(name: &str, why: NoSnippet) -> Error {
     let detail = match why {
-        NoSnippet::Unknown { near: Some(near) } => format!("there is no snippet `{name}`; did you mean `{near}`?"),
+        NoSnippet::Unknown { near: Some(near) } => {
+            format!("there is no snippet `{name}`; did you mean `{near}`?")
+        }
         NoSnippet::Unknown { near: None } => format!("there is no snippet `{name}`"),
-        NoSnippet::Ambiguous { files } => format!("the snippet `{name}` is there more than once: {}", files.join(", ")),
+        NoSnippet::Ambiguous { files } => format!(
+            "the snippet `{name}` is there more than once: {}",
+            files.join(", ")
+        ),
     };
     Error::new(ErrorKind::TemplateNotFound, detail)
 }

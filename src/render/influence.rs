@@ -7,7 +7,10 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 pub(super) fn changed(scope: &Json, path: &str) -> Option<Json> {
     let mut copy = scope.clone();
     let keys = keys(scope, path)?;
-    change(keys.iter().try_fold(&mut copy, |value, key| value.get_mut(key))?);
+    change(
+        keys.iter()
+            .try_fold(&mut copy, |value, key| value.get_mut(key))?,
+    );
     Some(copy)
 }
 
@@ -35,7 +38,9 @@ fn change(value: &mut Json) {
 }
 
 fn other_number(n: &Number) -> Number {
-    let whole = n.as_i64().map(|i| Number::from(i.checked_add(1).unwrap_or(0)));
+    let whole = n
+        .as_i64()
+        .map(|i| Number::from(i.checked_add(1).unwrap_or(0)));
     let real = || n.as_f64().and_then(|f| Number::from_f64(f + 1.0));
     whole.or_else(real).unwrap_or_else(|| Number::from(0))
 }
@@ -45,10 +50,18 @@ pub(super) fn lines(before: &str, after: &str) -> Vec<u32> {
     let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     let gone = |op: DiffOp| match op {
         DiffOp::Equal { .. } | DiffOp::Insert { .. } => 0..0,
-        DiffOp::Delete { old_index, old_len, .. } | DiffOp::Replace { old_index, old_len, .. } => old_index..old_index + old_len,
+        DiffOp::Delete {
+            old_index, old_len, ..
+        }
+        | DiffOp::Replace {
+            old_index, old_len, ..
+        } => old_index..old_index + old_len,
     };
     let ops = capture_diff_slices(Algorithm::Myers, &old, &new);
-    ops.into_iter().flat_map(gone).filter_map(|i| u32::try_from(i + 1).ok()).collect()
+    ops.into_iter()
+        .flat_map(gone)
+        .filter_map(|i| u32::try_from(i + 1).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -60,7 +73,14 @@ mod tests {
     fn paths_reach_keys_with_dots() {
         let scope = json!({"a": {"b": {"c": 1}, "k8s.io/x": 2, "b.d": {"e": 3}}, "a.b": 4});
         let show = |path: &str| keys(&scope, path).map(|k| k.join(" ")).unwrap_or_default();
-        for (path, expected) in [("a.b", "a.b"), ("a.b.c", "a b c"), ("a.k8s.io/x", "a k8s.io/x"), ("a.b.d.e", "a b.d e"), ("a.b.x", ""), ("", "")] {
+        for (path, expected) in [
+            ("a.b", "a.b"),
+            ("a.b.c", "a b c"),
+            ("a.k8s.io/x", "a k8s.io/x"),
+            ("a.b.d.e", "a b.d e"),
+            ("a.b.x", ""),
+            ("", ""),
+        ] {
             assert_eq!(show(path), expected, "{path}");
         }
         assert_eq!(changed(&scope, "a.k8s.io/x").unwrap()["a"]["k8s.io/x"], 3);

@@ -68,17 +68,25 @@ pub(crate) struct Chunk {
 impl Rendered {
     /// The file of the template that made a line of the text (from 1).
     pub fn origin(&self, line: u32) -> Option<&str> {
-        self.chunks.iter().rev().find(|c| c.first_line <= line).map(|c| c.template.as_str())
+        self.chunks
+            .iter()
+            .rev()
+            .find(|c| c.first_line <= line)
+            .map(|c| c.template.as_str())
     }
 
     /// The document of a kind and name.
     pub fn document(&self, kind: &str, name: &str) -> Option<&RenderedDocument> {
-        self.documents.iter().find(|d| d.kind == kind && d.name == name)
+        self.documents
+            .iter()
+            .find(|d| d.kind == kind && d.name == name)
     }
 
     /// The text of one document as rendered.
     pub fn text_of(&self, document: &RenderedDocument) -> &str {
-        self.text.get(document.text_range.clone()).unwrap_or_default()
+        self.text
+            .get(document.text_range.clone())
+            .unwrap_or_default()
     }
 }
 

@@ -36,14 +36,24 @@ pub(super) enum NoSnippet {
 
 impl Names {
     /// Notes what is simple, once every snippet is compiled. `reads`: the variables that a compiled snippet reads.
-    pub(super) fn note_simple(&self, fleet: &Fleet, reads: impl Fn(&str) -> Option<BTreeSet<String>>) {
+    pub(super) fn note_simple(
+        &self,
+        fleet: &Fleet,
+        reads: impl Fn(&str) -> Option<BTreeSet<String>>,
+    ) {
         let simple = fleet.snippets.values().filter_map(|source| {
             let text = &source.text;
             if !["{{", "{%", "{#"].iter().any(|tag| text.contains(tag)) {
                 return Some((source.path.clone(), Simple::Text(text.clone())));
             }
-            let hands_on = ["include", "import", "extends"].iter().any(|word| text.contains(word));
-            if hands_on { None } else { Some((source.path.clone(), Simple::Reads(reads(&source.path)?))) }
+            let hands_on = ["include", "import", "extends"]
+                .iter()
+                .any(|word| text.contains(word));
+            if hands_on {
+                None
+            } else {
+                Some((source.path.clone(), Simple::Reads(reads(&source.path)?)))
+            }
         });
         self.simple.get_or_init(|| simple.collect());
     }
@@ -60,10 +70,16 @@ impl Names {
             let stem = file.split('.').next().unwrap_or(file);
             for (map, key) in [(&mut names.full, name.as_str()), (&mut names.bare, file)] {
                 for key in [Some(key), key.strip_suffix(".j2")].into_iter().flatten() {
-                    map.entry(key.to_owned()).or_default().insert(source.path.clone());
+                    map.entry(key.to_owned())
+                        .or_default()
+                        .insert(source.path.clone());
                 }
             }
-            names.stem.entry(stem.to_owned()).or_default().insert(source.path.clone());
+            names
+                .stem
+                .entry(stem.to_owned())
+                .or_default()
+                .insert(source.path.clone());
         }
         names
     }
@@ -71,12 +87,22 @@ impl Names {
     /// The file, relative to the fleet.
     pub(super) fn find(&self, name: &str) -> Result<String, NoSnippet> {
         let exact = format!("snippets/{name}");
-        if self.full.get(name).is_some_and(|files| files.contains(&exact)) {
+        if self
+            .full
+            .get(name)
+            .is_some_and(|files| files.contains(&exact))
+        {
             return Ok(exact);
         }
         match self.full.get(name).or_else(|| self.bare.get(name)) {
             Some(files) => one(files),
-            None => Err(NoSnippet::Unknown { near: closest(name, self.full.keys().chain(self.bare.keys()).map(String::as_str)).map(str::to_owned) }),
+            None => Err(NoSnippet::Unknown {
+                near: closest(
+                    name,
+                    self.full.keys().chain(self.bare.keys()).map(String::as_str),
+                )
+                .map(str::to_owned),
+            }),
         }
     }
 
@@ -89,6 +115,8 @@ impl Names {
 fn one(files: &BTreeSet<String>) -> Result<String, NoSnippet> {
     match (files.len(), files.first()) {
         (1, Some(file)) => Ok(file.clone()),
-        _ => Err(NoSnippet::Ambiguous { files: files.iter().cloned().collect() }),
+        _ => Err(NoSnippet::Ambiguous {
+            files: files.iter().cloned().collect(),
+        }),
     }
 }

@@ -12,11 +12,26 @@ const VARS: &str = "name: web\nflag: true\noff: false\nnothing: null\nempty: \"\
 /// A fleet of one cluster from (path, text) pairs.
 pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
     let sources = |folder: &str| -> BTreeMap<String, Source> {
-        let inside = files.iter().filter_map(|(path, text)| path.strip_prefix(folder).map(|name| (name, path, text)));
-        inside.map(|(name, path, text)| (name.to_owned(), Source { path: (*path).to_owned(), text: (*text).to_owned() })).collect()
+        let inside = files
+            .iter()
+            .filter_map(|(path, text)| path.strip_prefix(folder).map(|name| (name, path, text)));
+        inside
+            .map(|(name, path, text)| {
+                (
+                    name.to_owned(),
+                    Source {
+                        path: (*path).to_owned(),
+                        text: (*text).to_owned(),
+                    },
+                )
+            })
+            .collect()
     };
     let (templates, snippets) = (sources("templates/"), sources("snippets/"));
-    let layer = crate::fleet::Layer { path: "vars/defaults.yaml".into(), node: parse_one(vars, Schema::Core).unwrap() };
+    let layer = crate::fleet::Layer {
+        path: "vars/defaults.yaml".into(),
+        node: parse_one(vars, Schema::Core).unwrap(),
+    };
     let name = ClusterName::new("prod-a.k8s").unwrap();
     let cluster = Cluster {
         name: name.clone(),
@@ -29,11 +44,24 @@ pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
         kubernetes: None,
         state_store: None,
         protect: Default::default(),
-        vars: crate::fleet::Vars { layers: vec![layer] },
+        vars: crate::fleet::Vars {
+            layers: vec![layer],
+        },
     };
-    let settings =
-        Settings { store: ".kfleet".into(), stages: Vec::new(), rolling: Rolling::default(), gates: Vec::new(), call_rates: CallRates::default() };
-    Fleet { root: ".".into(), settings, clusters: BTreeMap::from([(name, cluster)]), templates, snippets }
+    let settings = Settings {
+        store: ".kfleet".into(),
+        stages: Vec::new(),
+        rolling: Rolling::default(),
+        gates: Vec::new(),
+        call_rates: CallRates::default(),
+    };
+    Fleet {
+        root: ".".into(),
+        settings,
+        clusters: BTreeMap::from([(name, cluster)]),
+        templates,
+        snippets,
+    }
 }
 
 /// What the files render to, or the error with its hint.
@@ -42,17 +70,36 @@ pub(super) fn check(files: &[(&str, &str)]) -> String {
     let cluster = fleet.clusters.keys().next().unwrap();
     match render(&fleet, cluster) {
         Ok(rendered) => rendered.text,
-        Err(e) => e.hint().map_or(e.to_string(), |hint| format!("{e}\nhint: {hint}")),
+        Err(e) => e
+            .hint()
+            .map_or(e.to_string(), |hint| format!("{e}\nhint: {hint}")),
     }
 }
 
 /// What one expression prints, or the message alone.
 fn expression(source: &str) -> String {
-    let template =
-        format!("{{% set text_of %}}{source}{{% endset %}}apiVersion: v1\nkind: K\nmetadata: {{name: x}}\nout: {{{{ text_of | to_json }}}}\n");
-    let fleet = fleet(&[("templates/t.yaml", &template), ("snippets/s.txt", "{{ name }}-{{ extra | default('none') }}\n")], VARS);
+    let template = format!(
+        "{{% set text_of %}}{source}{{% endset %}}apiVersion: v1\nkind: K\nmetadata: {{name: x}}\nout: {{{{ text_of | to_json }}}}\n"
+    );
+    let fleet = fleet(
+        &[
+            ("templates/t.yaml", &template),
+            (
+                "snippets/s.txt",
+                "{{ name }}-{{ extra | default('none') }}\n",
+            ),
+        ],
+        VARS,
+    );
     match render(&fleet, fleet.clusters.keys().next().unwrap()) {
-        Ok(rendered) => rendered.documents[0].document.root.get("out").unwrap().as_str().unwrap().to_owned(),
+        Ok(rendered) => rendered.documents[0]
+            .document
+            .root
+            .get("out")
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned(),
         Err(RenderError::Template(fault)) => format!("error: {}", fault.message),
         Err(other) => format!("error: {other}"),
     }
@@ -64,7 +111,9 @@ fn expressions(cases: &[(&str, &str)]) {
     for (source, expected) in cases {
         let got = expression(source);
         if got != *expected {
-            wrong.push_str(&format!("{source}\n  expected {expected:?}\n  got      {got:?}\n"));
+            wrong.push_str(&format!(
+                "{source}\n  expected {expected:?}\n  got      {got:?}\n"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -74,35 +123,86 @@ fn expressions(cases: &[(&str, &str)]) {
 fn texts_and_choices() {
     expressions(&[
         // printing
-        ("{{ name }} {{ n }} {{ pi }} {{ flag }} {{ off }} {{ nothing }}", "web 3 1.5 true false null"),
-        ("{{ zones }}", "error: a list cannot be printed as it is; use `| to_yaml`, `| to_json` or `| join(\",\")`"),
-        ("{{ nested }}", "error: a map cannot be printed as it is; use `| to_yaml` or `| to_json`"),
+        (
+            "{{ name }} {{ n }} {{ pi }} {{ flag }} {{ off }} {{ nothing }}",
+            "web 3 1.5 true false null",
+        ),
+        (
+            "{{ zones }}",
+            "error: a list cannot be printed as it is; use `| to_yaml`, `| to_json` or `| join(\",\")`",
+        ),
+        (
+            "{{ nested }}",
+            "error: a map cannot be printed as it is; use `| to_yaml` or `| to_json`",
+        ),
         ("{{ nope }}", "error: `nope` is undefined"),
-        ("{{ nested.a.nope.deeper }}", "error: `nested.a.nope` is undefined"),
-        ("{{ 'q' if off }}", "error: this expression has no value here; an `if` without `else`?"),
-        ("{{ cluster.name }} {{ cluster.environment }} {{ cluster.account }} {{ cluster.region }}", "prod-a.k8s prod 111122223333 eu-west-3"),
+        (
+            "{{ nested.a.nope.deeper }}",
+            "error: `nested.a.nope` is undefined",
+        ),
+        (
+            "{{ 'q' if off }}",
+            "error: this expression has no value here; an `if` without `else`?",
+        ),
+        (
+            "{{ cluster.name }} {{ cluster.environment }} {{ cluster.account }} {{ cluster.region }}",
+            "prod-a.k8s prod 111122223333 eu-west-3",
+        ),
         ("{{ fleet.clusters | join(' ') }}", "prod-a.k8s"),
         // include
         ("{{ include('s.txt') }}", "web-none"),
         ("{{ include('s.txt', extra='more', name='db') }}", "db-more"),
-        ("{% set extra = 'local' %}{{ include('s.txt') }}", "web-local"),
-        ("{% for extra in zones %}{{ include('s.txt') }} {% endfor %}", "web-b web-a web-b "),
-        ("{% macro m(extra) %}{{ include('s.txt') }}{% endmacro %}{{ m('arg') }}", "web-arg"),
+        (
+            "{% set extra = 'local' %}{{ include('s.txt') }}",
+            "web-local",
+        ),
+        (
+            "{% for extra in zones %}{{ include('s.txt') }} {% endfor %}",
+            "web-b web-a web-b ",
+        ),
+        (
+            "{% macro m(extra) %}{{ include('s.txt') }}{% endmacro %}{{ m('arg') }}",
+            "web-arg",
+        ),
         ("{% include 's.txt' %}", "web-none\n"),
         // text
         ("{{ text | indent(2) }}", "one\n  two"),
         ("{{ text | indent(2, true) }}", "  one\n  two"),
         ("{{ text | nindent(2) }}", "\n  one\n  two"),
         ("{{ 'a\n\nb' | nindent(1) }}", "\n a\n\n b"),
-        ("{{ n | quote }} {{ 'a\"b\\\\' | quote }} {{ flag | quote }}", "\"3\" \"a\\\"b\\\\\" \"true\""),
-        ("{{ nothing | quote }}", "error: null in quotes would be the word \"null\"; give it a default"),
+        (
+            "{{ n | quote }} {{ 'a\"b\\\\' | quote }} {{ flag | quote }}",
+            "\"3\" \"a\\\"b\\\\\" \"true\"",
+        ),
+        (
+            "{{ nothing | quote }}",
+            "error: null in quotes would be the word \"null\"; give it a default",
+        ),
         ("{{ \"it's\" | squote }}", "'it''s'"),
-        ("{{ text | squote }}", "error: text with line breaks or control characters does not fit in single quotes; use quote"),
-        ("{{ ' x ' | trim }}|{{ 'aB' | lower }}|{{ 'aB' | upper }}|{{ 'a-b' | replace('-', '_') }}", "x|ab|AB|a_b"),
-        ("{{ 'v1.2' | trim_prefix('v') }} {{ 'a.yaml' | trim_suffix('.yaml') }}", "1.2 a"),
-        ("{{ zones | join('+') }} {{ [1, true, none] | join(',') }}", "b+a+b 1,true,null"),
-        ("{{ 'a,b' | split(',') | to_json }} {{ split_list('a b', ' ') | to_json }}", "[\"a\",\"b\"] [\"a\",\"b\"]"),
-        ("{{ 'abc' | contains('b') }} {{ zones | contains('c') }} {{ contains(nested, 'a') }}", "true false true"),
+        (
+            "{{ text | squote }}",
+            "error: text with line breaks or control characters does not fit in single quotes; use quote",
+        ),
+        (
+            "{{ ' x ' | trim }}|{{ 'aB' | lower }}|{{ 'aB' | upper }}|{{ 'a-b' | replace('-', '_') }}",
+            "x|ab|AB|a_b",
+        ),
+        (
+            "{{ 'v1.2' | trim_prefix('v') }} {{ 'a.yaml' | trim_suffix('.yaml') }}",
+            "1.2 a",
+        ),
+        (
+            "{{ zones | join('+') }} {{ [1, true, none] | join(',') }}",
+            "b+a+b 1,true,null",
+        ),
+        (
+            "{{ 'a,b' | split(',') | to_json }} {{ split_list('a b', ' ') | to_json }}",
+            "[\"a\",\"b\"] [\"a\",\"b\"]",
+        ),
+        (
+            "{{ 'abc' | contains('b') }} {{ zones | contains('c') }} {{ contains(nested, 'a') }}",
+            "true false true",
+        ),
         (
             "{{ 'abc' | starts_with('a') }} {{ has_prefix('abc', 'b') }} {{ 'abc' | ends_with('c') }} {{ 'abc' | has_suffix('b') }}",
             "true false true false",
@@ -112,49 +212,130 @@ fn texts_and_choices() {
             "{{ nope | default('d') }} {{ nothing | default('d') }} {{ empty | default('d') }} {{ empty | default('d', true) }} {{ n | default(1) }}",
             "d d  d 3",
         ),
-        ("{{ nested.nope | default('d') }} {{ default(nested.a.nope, 'd') }}", "d d"),
-        ("{{ nested | dig('a.b', 'd') }} {{ nested | dig('a.x.y', 'd') }} {{ dig(nested, 'x.y.z', 'd') }}", "deep d d"),
-        ("{{ name | required('give a name') }} {{ required('give a name', name) }}", "web web"),
+        (
+            "{{ nested.nope | default('d') }} {{ default(nested.a.nope, 'd') }}",
+            "d d",
+        ),
+        (
+            "{{ nested | dig('a.b', 'd') }} {{ nested | dig('a.x.y', 'd') }} {{ dig(nested, 'x.y.z', 'd') }}",
+            "deep d d",
+        ),
+        (
+            "{{ name | required('give a name') }} {{ required('give a name', name) }}",
+            "web web",
+        ),
         ("{{ nope | required('give a name') }}", "error: give a name"),
         ("{{ required('give a name', empty) }}", "error: give a name"),
-        ("{{ flag | ternary('y', 'n') }} {{ ternary(off, 'y', 'n') }}", "y n"),
+        (
+            "{{ flag | ternary('y', 'n') }} {{ ternary(off, 'y', 'n') }}",
+            "y n",
+        ),
         ("{{ coalesce(nope, nothing, empty, 'last') }}", "last"),
-        ("{{ coalesce(nope) }}", "error: every value given to coalesce is empty"),
+        (
+            "{{ coalesce(nope) }}",
+            "error: every value given to coalesce is empty",
+        ),
     ]);
 }
 
 #[test]
 fn encodings_and_collections() {
     expressions(&[
-        ("{{ nested | to_yaml }}", "a:\n  b: deep\nlist:\n- 1\n- x: \"y\""),
-        ("{{ 'no' | to_yaml }} {{ nothing | to_yaml }}", "\"no\" null"),
-        ("{{ [nope] | to_yaml }}", "error: a value inside this list or map is undefined"),
-        ("{{ {'k': nope} | to_json }}", "error: a value inside this list or map is undefined"),
-        ("{{ nested | to_json }} {{ \"it's <b>\" | tojson }}", "{\"a\":{\"b\":\"deep\"},\"list\":[1,{\"x\":\"y\"}]} \"it's <b>\""),
-        ("{{ ('a: [1, no]' | from_yaml).a | to_json }} {{ from_json('{\"a\": 1}').a }}", "[1,\"no\"] 1"),
-        ("{{ 'a: [' | from_yaml }}", "error: no YAML, at 2:1: while parsing a node, did not find expected node content"),
+        (
+            "{{ nested | to_yaml }}",
+            "a:\n  b: deep\nlist:\n- 1\n- x: \"y\"",
+        ),
+        (
+            "{{ 'no' | to_yaml }} {{ nothing | to_yaml }}",
+            "\"no\" null",
+        ),
+        (
+            "{{ [nope] | to_yaml }}",
+            "error: a value inside this list or map is undefined",
+        ),
+        (
+            "{{ {'k': nope} | to_json }}",
+            "error: a value inside this list or map is undefined",
+        ),
+        (
+            "{{ nested | to_json }} {{ \"it's <b>\" | tojson }}",
+            "{\"a\":{\"b\":\"deep\"},\"list\":[1,{\"x\":\"y\"}]} \"it's <b>\"",
+        ),
+        (
+            "{{ ('a: [1, no]' | from_yaml).a | to_json }} {{ from_json('{\"a\": 1}').a }}",
+            "[1,\"no\"] 1",
+        ),
+        (
+            "{{ 'a: [' | from_yaml }}",
+            "error: no YAML, at 2:1: while parsing a node, did not find expected node content",
+        ),
         ("{{ '{' | from_json }}", "error: no JSON, at 1:1"),
-        ("{{ 'hello' | b64enc }} {{ b64dec('aGVsbG8=') }}", "aGVsbG8= hello"),
+        (
+            "{{ 'hello' | b64enc }} {{ b64dec('aGVsbG8=') }}",
+            "aGVsbG8= hello",
+        ),
         ("{{ '%' | b64dec }}", "error: this is not base64"),
-        ("{{ 'x' | sha256sum }}", "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"),
+        (
+            "{{ 'x' | sha256sum }}",
+            "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881",
+        ),
         // collections
-        ("{{ nested | keys | to_json }} {{ values({'a': 1, 'b': 2}) | to_json }}", "[\"a\",\"list\"] [1,2]"),
-        ("{{ nested | has_key('a') }} {{ has_key(nested, 'b') }}", "true false"),
-        ("{{ merge({'a': 1, 'm': {'x': 1}}, {'a': 2, 'b': 3, 'm': {'y': 2}}) | to_json }}", "{\"a\":1,\"m\":{\"x\":1,\"y\":2},\"b\":3}"),
-        ("{{ {'a': 1} | merge_overwrite({'a': 2}, {'b': 3}) | to_json }}", "{\"a\":2,\"b\":3}"),
-        ("{{ merge(name, nested) | to_json }}", "error: a map is needed, and this is a string"),
-        ("{{ until(3) | to_json }} {{ seq(2, 4) | to_json }} {{ until(0) | to_json }}", "[0,1,2] [2,3,4] []"),
-        ("{{ until(1000000) | to_json }}", "error: a list of more than 100000 numbers"),
-        ("{{ dict('a', 1, 'b', 2) | to_json }} {{ dict(a=1) | to_json }} {{ list(1, 'x') | to_json }}", "{\"a\":1,\"b\":2} {\"a\":1} [1,\"x\"]"),
-        ("{{ dict('a') | to_json }}", "error: dict needs a value for each key"),
-        ("{{ zones | uniq | to_json }} {{ zones | sort | to_json }} {{ zones | first }} {{ last(zones) }}", "[\"b\",\"a\"] [\"a\",\"b\",\"b\"] b b"),
-        ("{{ '7' | int + 1 }} {{ float('1.5') * 2 }} {{ true | string }}", "8 3.0 true"),
+        (
+            "{{ nested | keys | to_json }} {{ values({'a': 1, 'b': 2}) | to_json }}",
+            "[\"a\",\"list\"] [1,2]",
+        ),
+        (
+            "{{ nested | has_key('a') }} {{ has_key(nested, 'b') }}",
+            "true false",
+        ),
+        (
+            "{{ merge({'a': 1, 'm': {'x': 1}}, {'a': 2, 'b': 3, 'm': {'y': 2}}) | to_json }}",
+            "{\"a\":1,\"m\":{\"x\":1,\"y\":2},\"b\":3}",
+        ),
+        (
+            "{{ {'a': 1} | merge_overwrite({'a': 2}, {'b': 3}) | to_json }}",
+            "{\"a\":2,\"b\":3}",
+        ),
+        (
+            "{{ merge(name, nested) | to_json }}",
+            "error: a map is needed, and this is a string",
+        ),
+        (
+            "{{ until(3) | to_json }} {{ seq(2, 4) | to_json }} {{ until(0) | to_json }}",
+            "[0,1,2] [2,3,4] []",
+        ),
+        (
+            "{{ until(1000000) | to_json }}",
+            "error: a list of more than 100000 numbers",
+        ),
+        (
+            "{{ dict('a', 1, 'b', 2) | to_json }} {{ dict(a=1) | to_json }} {{ list(1, 'x') | to_json }}",
+            "{\"a\":1,\"b\":2} {\"a\":1} [1,\"x\"]",
+        ),
+        (
+            "{{ dict('a') | to_json }}",
+            "error: dict needs a value for each key",
+        ),
+        (
+            "{{ zones | uniq | to_json }} {{ zones | sort | to_json }} {{ zones | first }} {{ last(zones) }}",
+            "[\"b\",\"a\"] [\"a\",\"b\",\"b\"] b b",
+        ),
+        (
+            "{{ '7' | int + 1 }} {{ float('1.5') * 2 }} {{ true | string }}",
+            "8 3.0 true",
+        ),
         (
             "{{ autoscaler_labels({'pool': 'x'}, ['dedicated=api:NoSchedule', 'k:NoExecute', {'key': 'a', 'effect': 'NoSchedule'}]) | to_yaml }}",
             "k8s.io/cluster-autoscaler/enabled: \"true\"\nk8s.io/cluster-autoscaler/prod-a.k8s: owned\nk8s.io/cluster-autoscaler/node-template/label/pool: x\nk8s.io/cluster-autoscaler/node-template/taint/dedicated: api:NoSchedule\nk8s.io/cluster-autoscaler/node-template/taint/k: \":NoExecute\"\nk8s.io/cluster-autoscaler/node-template/taint/a: \":NoSchedule\"",
         ),
-        ("{{ autoscaler_labels() | keys | join(' ') }}", "k8s.io/cluster-autoscaler/enabled k8s.io/cluster-autoscaler/prod-a.k8s"),
-        ("{{ autoscaler_labels({}, ['x']) }}", "error: a taint is written key=value:Effect, or as a map with key, value and effect"),
+        (
+            "{{ autoscaler_labels() | keys | join(' ') }}",
+            "k8s.io/cluster-autoscaler/enabled k8s.io/cluster-autoscaler/prod-a.k8s",
+        ),
+        (
+            "{{ autoscaler_labels({}, ['x']) }}",
+            "error: a taint is written key=value:Effect, or as a map with key, value and effect",
+        ),
         // what must not be there
         ("{{ debug() }}", "error: there is no function `debug`"),
         ("{{ name | pprint }}", "error: there is no filter `pprint`"),
@@ -166,7 +347,10 @@ fn encodings_and_collections() {
 #[test]
 fn every_filter_that_can_be_suggested_exists() {
     for name in super::explain::FILTERS {
-        let got = check(&[("templates/t.yaml", &format!("{{{{ 1 | {name}(9, 9, 9, 9, 9) }}}}"))]);
+        let got = check(&[(
+            "templates/t.yaml",
+            &format!("{{{{ 1 | {name}(9, 9, 9, 9, 9) }}}}"),
+        )]);
         assert!(!got.contains("there is no filter"), "{name}: {got}");
     }
 }
@@ -178,17 +362,30 @@ fn a_rendered_line_knows_the_line_of_its_template() {
         "{head}data:\n{{% for zone in zones | uniq %}}\n  {{{{ zone }}}}: 1\n{{% endfor %}}\n  {{{{ include('s.yaml') | indent(2) }}}}\n  last: {{{{ name }}}}\n"
     );
     let fleet = fleet(
-        &[("templates/t.yaml", &template), ("templates/u.yaml", &head.replace("x", "web")), ("snippets/s.yaml", "p: 1\nq: {{ secret }}\n")],
+        &[
+            ("templates/t.yaml", &template),
+            ("templates/u.yaml", &head.replace("x", "web")),
+            ("snippets/s.yaml", "p: 1\nq: {{ secret }}\n"),
+        ],
         VARS,
     );
     let renderer = Renderer::new(&fleet).unwrap();
-    let rendered = renderer.render(fleet.clusters.keys().next().unwrap()).unwrap();
+    let rendered = renderer
+        .render(fleet.clusters.keys().next().unwrap())
+        .unwrap();
     let trace = renderer.trace(&rendered).unwrap();
     let shown: Vec<String> = rendered
         .text
         .lines()
         .zip(1..)
-        .map(|(text, n)| format!("{} {text}", trace.line(n).map_or("-".into(), |l| format!("{}:{}", l.template, l.line))))
+        .map(|(text, n)| {
+            format!(
+                "{} {text}",
+                trace
+                    .line(n)
+                    .map_or("-".into(), |l| format!("{}:{}", l.template, l.line))
+            )
+        })
         .collect();
     let t = "templates/t.yaml";
     let expected = [
@@ -227,8 +424,21 @@ fn documents_are_joined_without_gluing_and_kept_as_rendered() {
         &[
             ("templates/1", &doc("no-newline-at-the-end")),
             ("templates/2", "\n{# nothing #}\n"),
-            ("templates/3", &format!("---\n# kept\n{}\n---\n# only a comment\n---\n{}\n", doc("b"), doc("c"))),
-            ("templates/4", &format!("# before\n---\n{}\ntext: |\n  ---\n  -----BEGIN X-----\n", doc("d"))),
+            (
+                "templates/3",
+                &format!(
+                    "---\n# kept\n{}\n---\n# only a comment\n---\n{}\n",
+                    doc("b"),
+                    doc("c")
+                ),
+            ),
+            (
+                "templates/4",
+                &format!(
+                    "# before\n---\n{}\ntext: |\n  ---\n  -----BEGIN X-----\n",
+                    doc("d")
+                ),
+            ),
         ],
         VARS,
     );
@@ -241,7 +451,11 @@ fn documents_are_joined_without_gluing_and_kept_as_rendered() {
         doc("d")
     );
     assert_eq!(rendered.text, expected);
-    let texts: Vec<&str> = rendered.documents.iter().map(|d| rendered.text_of(d)).collect();
+    let texts: Vec<&str> = rendered
+        .documents
+        .iter()
+        .map(|d| rendered.text_of(d))
+        .collect();
     assert_eq!(
         texts,
         [
@@ -249,29 +463,61 @@ fn documents_are_joined_without_gluing_and_kept_as_rendered() {
             format!("# kept\n{}\n", doc("b")),
             format!("{}\n", doc("c")),
             // Comments before the marker belong to what follows it.
-            format!("# before\n---\n{}\ntext: |\n  ---\n  -----BEGIN X-----\n", doc("d")),
+            format!(
+                "# before\n---\n{}\ntext: |\n  ---\n  -----BEGIN X-----\n",
+                doc("d")
+            ),
         ]
     );
-    let lines: Vec<(u32, &str)> = rendered.documents.iter().map(|d| (d.document.root.pos.line, d.template.as_str())).collect();
-    assert_eq!(lines, [(1, "templates/1"), (6, "templates/3"), (12, "templates/3"), (18, "templates/4")]);
+    let lines: Vec<(u32, &str)> = rendered
+        .documents
+        .iter()
+        .map(|d| (d.document.root.pos.line, d.template.as_str()))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            (1, "templates/1"),
+            (6, "templates/3"),
+            (12, "templates/3"),
+            (18, "templates/4")
+        ]
+    );
 }
 
 #[test]
 fn the_user_data_snippet_sees_its_group() {
     let files = |name: &'static str| {
         [
-            ("templates/t", "apiVersion: v1\nkind: K\nmetadata: {name: x}\n"),
-            (name, "{{ cluster.name }} {{ group.name }} {{ group.role }} {{ name }}\n"),
+            (
+                "templates/t",
+                "apiVersion: v1\nkind: K\nmetadata: {name: x}\n",
+            ),
+            (
+                name,
+                "{{ cluster.name }} {{ group.name }} {{ group.role }} {{ name }}\n",
+            ),
         ]
     };
     let ask = |files: &[(&str, &str)]| {
         let fleet = fleet(files, VARS);
         let group = crate::model::GroupName::new("nodes").unwrap();
-        Renderer::new(&fleet).and_then(|r| r.user_data(fleet.clusters.keys().next().unwrap(), &group, "Node")).map_err(|e| e.to_string())
+        Renderer::new(&fleet)
+            .and_then(|r| r.user_data(fleet.clusters.keys().next().unwrap(), &group, "Node"))
+            .map_err(|e| e.to_string())
     };
-    assert_eq!(ask(&files("snippets/user_data.sh.j2")), Ok(Some("prod-a.k8s nodes Node web\n".into())));
-    assert_eq!(ask(&files("snippets/boot/user_data")), Ok(Some("prod-a.k8s nodes Node web\n".into())));
-    assert_eq!(ask(&files("snippets/user_data_old.sh")).ok().flatten(), None);
+    assert_eq!(
+        ask(&files("snippets/user_data.sh.j2")),
+        Ok(Some("prod-a.k8s nodes Node web\n".into()))
+    );
+    assert_eq!(
+        ask(&files("snippets/boot/user_data")),
+        Ok(Some("prod-a.k8s nodes Node web\n".into()))
+    );
+    assert_eq!(
+        ask(&files("snippets/user_data_old.sh")).ok().flatten(),
+        None
+    );
     let mut twice = files("snippets/user_data.sh").to_vec();
     twice.push(("snippets/b/user_data.sh", ""));
     assert_eq!(ask(&twice), Err("the snippet `user_data` is there more than once: snippets/b/user_data.sh, snippets/user_data.sh".into()));
@@ -279,7 +525,11 @@ fn the_user_data_snippet_sees_its_group() {
 
 #[test]
 fn hostile_templates_end_in_an_error() {
-    let deep = format!("{}x{}", "{% if true %}".repeat(3_000), "{% endif %}".repeat(3_000));
+    let deep = format!(
+        "{}x{}",
+        "{% if true %}".repeat(3_000),
+        "{% endif %}".repeat(3_000)
+    );
     let nested = format!("{{{{ {}1{} }}}}", "(".repeat(5_000), ")".repeat(5_000));
     let sum = format!("{{{{ 1{} }}}}", "+1".repeat(30_000));
     let unclosed = format!("{{{{ 1{}", "|int".repeat(30_000));
@@ -290,15 +540,34 @@ fn hostile_templates_end_in_an_error() {
         &[("templates/t", &long_but_allowed)],
         &[("templates/t", &deep)],
         &[("templates/t", &nested)],
-        &[("templates/t", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")],
-        &[("templates/t", "{{ include('a') }}"), ("snippets/a", "{{ include('b') }}"), ("snippets/b", "{{ include('a') }}")],
-        &[("templates/t", "{% include 'a' %}"), ("snippets/a", "{% include 'a' %}")],
+        &[(
+            "templates/t",
+            "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        )],
+        &[
+            ("templates/t", "{{ include('a') }}"),
+            ("snippets/a", "{{ include('b') }}"),
+            ("snippets/b", "{{ include('a') }}"),
+        ],
+        &[
+            ("templates/t", "{% include 'a' %}"),
+            ("snippets/a", "{% include 'a' %}"),
+        ],
         &[
             ("templates/t", "{% import 'a' as a %}{{ a.m() }}"),
-            ("snippets/a", "{% macro m() %}{{ include('b') }}{% endmacro %}"),
+            (
+                "snippets/a",
+                "{% macro m() %}{{ include('b') }}{% endmacro %}",
+            ),
             ("snippets/b", "{% import 'a' as a %}{{ a.m() }}"),
         ],
-        &[("templates/t", "{% for i in range(5000) %}{{ include('a') }}{% endfor %}"), ("snippets/a", "{% for i in range(5000) %}{% endfor %}")],
+        &[
+            (
+                "templates/t",
+                "{% for i in range(5000) %}{{ include('a') }}{% endfor %}",
+            ),
+            ("snippets/a", "{% for i in range(5000) %}{% endfor %}"),
+        ],
     ];
     for files in cases {
         let got = check(files);

@@ -27,7 +27,15 @@ impl Trace {
     }
 
     pub(super) fn add(&mut self, template: &str, first_line: u32, lines: Vec<u32>) {
-        self.0.extend((first_line..).zip(lines).map(|(at, line)| (at, Line { template: template.to_owned(), line })));
+        self.0.extend((first_line..).zip(lines).map(|(at, line)| {
+            (
+                at,
+                Line {
+                    template: template.to_owned(),
+                    line,
+                },
+            )
+        }));
     }
 }
 
@@ -68,7 +76,11 @@ pub(super) fn long_tag(text: &str, limit: usize) -> Option<usize> {
         let opens = rest.starts_with("{{") || rest.starts_with("{%");
         let length = tag_length(rest);
         // A raw block is long and harmless: only its first tag counts.
-        let counted = if rest.starts_with("{%") { rest.find("%}").map_or(rest.len(), |i| i + 2) } else { length.unwrap_or(rest.len()) };
+        let counted = if rest.starts_with("{%") {
+            rest.find("%}").map_or(rest.len(), |i| i + 2)
+        } else {
+            length.unwrap_or(rest.len())
+        };
         if opens && counted > limit {
             return Some(start);
         }
@@ -97,7 +109,11 @@ fn tag_length(text: &str) -> Option<usize> {
             None if text.get(i..).is_some_and(|t| t.starts_with(close)) => {
                 let end = i + 2;
                 let inside = text.get(2..i)?.trim_matches(['-', '+', ' ']);
-                return if close == "%}" && inside == "raw" { raw_length(text, end) } else { Some(end) };
+                return if close == "%}" && inside == "raw" {
+                    raw_length(text, end)
+                } else {
+                    Some(end)
+                };
             }
             None => {}
         }
@@ -150,12 +166,21 @@ mod tests {
         let cases = [
             ("a\n  b\n\nc", "<1>a\n  <2>b\n\n<4>c"),
             ("  {{ x }}: y\n", "  <1>{{ x }}: y\n"),
-            ("{% if x %}\n  a\n{% endif %}\n", "{% if x %}\n  <2>a\n{% endif %}\n"),
+            (
+                "{% if x %}\n  a\n{% endif %}\n",
+                "{% if x %}\n  <2>a\n{% endif %}\n",
+            ),
             ("{% if x %}a{% endif %}\n", "{% if x %}<1>a{% endif %}\n"),
             ("  {{- x }}b\n", "  {{- x }}<1>b\n"),
             ("{# a\n b #}\nc\n", "{# a\n b #}\n<3>c\n"),
-            ("{{ \"%}}\" ~ '}}' }}x\n{{ a\n}}\n", "<1>{{ \"%}}\" ~ '}}' }}x\n<2>{{ a\n}}\n"),
-            ("{% raw %}\n{{ x }}\n{% endraw %}\nb\n", "{% raw %}\n{{ x }}\n{% endraw %}\n<4>b\n"),
+            (
+                "{{ \"%}}\" ~ '}}' }}x\n{{ a\n}}\n",
+                "<1>{{ \"%}}\" ~ '}}' }}x\n<2>{{ a\n}}\n",
+            ),
+            (
+                "{% raw %}\n{{ x }}\n{% endraw %}\nb\n",
+                "{% raw %}\n{{ x }}\n{% endraw %}\n<4>b\n",
+            ),
             ("{ a: {b} }\n{{ open", "<1>{ a: {b} }\n<2>{{ open"),
         ];
         for (text, expected) in cases {

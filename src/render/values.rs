@@ -27,7 +27,9 @@ pub(super) fn to_json(value: &Value) -> Result<Json, Error> {
 
 fn convert(value: &Value, depth: usize) -> Result<Json, Error> {
     if depth > MAX_DEPTH {
-        return Err(fault(format!("a value is nested more than {MAX_DEPTH} deep")));
+        return Err(fault(format!(
+            "a value is nested more than {MAX_DEPTH} deep"
+        )));
     }
     match value.kind() {
         ValueKind::Undefined if depth == 0 => Err(Error::from(ErrorKind::UndefinedError)),
@@ -36,24 +38,45 @@ fn convert(value: &Value, depth: usize) -> Result<Json, Error> {
         ValueKind::Bool => Ok(Json::Bool(value.is_true())),
         ValueKind::Number => number(value),
         ValueKind::String => Ok(Json::String(value.as_str().unwrap_or_default().to_owned())),
-        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.map(|v| convert(&v, depth + 1)).collect::<Result<_, _>>().map(Json::Array),
+        ValueKind::Seq | ValueKind::Iterable => value
+            .try_iter()?
+            .map(|v| convert(&v, depth + 1))
+            .collect::<Result<_, _>>()
+            .map(Json::Array),
         ValueKind::Map => {
             let mut map = Map::new();
             for key in value.try_iter()? {
-                map.insert(scalar_text(&key)?, convert(&value.get_item(&key)?, depth + 1)?);
+                map.insert(
+                    scalar_text(&key)?,
+                    convert(&value.get_item(&key)?, depth + 1)?,
+                );
             }
             Ok(Json::Object(map))
         }
-        kind @ (ValueKind::Bytes | ValueKind::Plain | ValueKind::Invalid | _) => Err(fault(format!("{kind} is no data"))),
+        kind @ (ValueKind::Bytes | ValueKind::Plain | ValueKind::Invalid | _) => {
+            Err(fault(format!("{kind} is no data")))
+        }
     }
 }
 
 fn number(value: &Value) -> Result<Json, Error> {
     let whole = value.is_integer();
-    let signed = if whole { i64::try_from(value.clone()).ok().map(Number::from) } else { None };
-    let unsigned = if whole { u64::try_from(value.clone()).ok().map(Number::from) } else { None };
-    let found = signed.or(unsigned).or_else(|| f64::try_from(value.clone()).ok().and_then(Number::from_f64));
-    found.map(Json::Number).ok_or_else(|| fault("this number is infinite or not a number"))
+    let signed = if whole {
+        i64::try_from(value.clone()).ok().map(Number::from)
+    } else {
+        None
+    };
+    let unsigned = if whole {
+        u64::try_from(value.clone()).ok().map(Number::from)
+    } else {
+        None
+    };
+    let found = signed
+        .or(unsigned)
+        .or_else(|| f64::try_from(value.clone()).ok().and_then(Number::from_f64));
+    found
+        .map(Json::Number)
+        .ok_or_else(|| fault("this number is infinite or not a number"))
 }
 
 /// The text of a scalar as YAML would have it: `null`, `true`, `3`, a string as it is.
@@ -64,12 +87,22 @@ pub(super) fn scalar_text(value: &Value) -> Result<String, Error> {
     match value.kind() {
         ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
         ValueKind::None => Ok("null".into()),
-        ValueKind::Bool => Ok(if value.is_true() { "true".into() } else { "false".into() }),
+        ValueKind::Bool => Ok(if value.is_true() {
+            "true".into()
+        } else {
+            "false".into()
+        }),
         ValueKind::Number => number(value).map(|n| n.to_string()),
         ValueKind::String => Ok(value.as_str().unwrap_or_default().to_owned()),
-        ValueKind::Seq | ValueKind::Iterable => Err(fault("a list cannot be printed as it is; use `| to_yaml`, `| to_json` or `| join(\",\")`")),
-        ValueKind::Map => Err(fault("a map cannot be printed as it is; use `| to_yaml` or `| to_json`")),
-        kind @ (ValueKind::Bytes | ValueKind::Plain | ValueKind::Invalid | _) => Err(fault(format!("{kind} cannot be printed"))),
+        ValueKind::Seq | ValueKind::Iterable => Err(fault(
+            "a list cannot be printed as it is; use `| to_yaml`, `| to_json` or `| join(\",\")`",
+        )),
+        ValueKind::Map => Err(fault(
+            "a map cannot be printed as it is; use `| to_yaml` or `| to_json`",
+        )),
+        kind @ (ValueKind::Bytes | ValueKind::Plain | ValueKind::Invalid | _) => {
+            Err(fault(format!("{kind} cannot be printed")))
+        }
     }
 }
 
@@ -77,7 +110,9 @@ pub(super) fn scalar_text(value: &Value) -> Result<String, Error> {
 pub(super) fn print(out: &mut Output, _state: &mut State, value: &Value) -> Result<(), Error> {
     // The engine refuses undefined variables itself; what arrives here is an `if` without `else` whose condition is false.
     if value.is_undefined() {
-        return Err(fault("this expression has no value here; an `if` without `else`?"));
+        return Err(fault(
+            "this expression has no value here; an `if` without `else`?",
+        ));
     }
     let text = scalar_text(value)?;
     out.write_str(&text).map_err(Error::from)

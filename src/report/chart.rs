@@ -56,7 +56,11 @@ struct Bar {
 /// The file.
 pub fn rehearsal_html(rehearsal: &Rehearsal<'_>, fates: &[Fate]) -> String {
     let title = format!("rehearsal of plan {}", rehearsal.rollout.plan.short());
-    let text = if fates.is_empty() { rehearsal_text(rehearsal) } else { format!("{}\n{}", rehearsal_text(rehearsal), fates_text(fates)) };
+    let text = if fates.is_empty() {
+        rehearsal_text(rehearsal)
+    } else {
+        format!("{}\n{}", rehearsal_text(rehearsal), fates_text(fates))
+    };
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n<style>body{{font:14px/1.4 sans-serif;margin:2em}}\
          pre{{background:#f6f6f6;padding:1em;overflow:auto}}svg text{{font:12px sans-serif}}</style></head>\n<body><h1>{title}</h1>\n\
@@ -83,9 +87,17 @@ fn svg(rehearsal: &Rehearsal<'_>) -> String {
         let top = ROW * (nth as f64 + 1.0);
         let name = format!("{cluster} {}", group(asg, cluster));
         // Writing into a String does not fail.
-        let _ = writeln!(out, "<text x=\"0\" y=\"{:.1}\">{}</text>", top + 15.0, escape(&name));
+        let _ = writeln!(
+            out,
+            "<text x=\"0\" y=\"{:.1}\">{}</text>",
+            top + 15.0,
+            escape(&name)
+        );
         for bar in bars {
-            let (x, width) = (x(rehearsal, bar.from), (x(rehearsal, bar.to) - x(rehearsal, bar.from)).max(1.0));
+            let (x, width) = (
+                x(rehearsal, bar.from),
+                (x(rehearsal, bar.to) - x(rehearsal, bar.from)).max(1.0),
+            );
             let _ = writeln!(
                 out,
                 "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"10\" fill=\"{}\"><title>{}, {}</title></rect>",
@@ -95,7 +107,13 @@ fn svg(rehearsal: &Rehearsal<'_>) -> String {
                 span(bar.to.since(bar.from))
             );
         }
-        out.extend(rehearsal.seen.groups.get(*asg).map(|seen| capacity(rehearsal, seen, top + 14.0)));
+        out.extend(
+            rehearsal
+                .seen
+                .groups
+                .get(*asg)
+                .map(|seen| capacity(rehearsal, seen, top + 14.0)),
+        );
     }
     out.push_str(&legend(height));
     out.push_str("</svg>");
@@ -126,12 +144,24 @@ fn axis(rehearsal: &Rehearsal<'_>, height: f64) -> String {
 fn capacity(rehearsal: &Rehearsal<'_>, seen: &GroupSeen, top: f64) -> String {
     let mut points = String::new();
     for (nth, step) in seen.steps.iter().enumerate() {
-        let share = if step.wanted == 0 { 1.0 } else { (f64::from(step.healthy) / f64::from(step.wanted)).min(1.5) };
+        let share = if step.wanted == 0 {
+            1.0
+        } else {
+            (f64::from(step.healthy) / f64::from(step.wanted)).min(1.5)
+        };
         let y = top + 10.0 - share * 6.0;
         let until = seen.steps.get(nth + 1).map_or(step.at, |next| next.at);
-        let _ = write!(points, "{:.1},{y:.1} {:.1},{y:.1} ", x(rehearsal, step.at), x(rehearsal, until));
+        let _ = write!(
+            points,
+            "{:.1},{y:.1} {:.1},{y:.1} ",
+            x(rehearsal, step.at),
+            x(rehearsal, until)
+        );
     }
-    format!("<polyline points=\"{}\" fill=\"none\" stroke=\"#555\"/>\n", points.trim_end())
+    format!(
+        "<polyline points=\"{}\" fill=\"none\" stroke=\"#555\"/>\n",
+        points.trim_end()
+    )
 }
 
 fn legend(height: f64) -> String {
@@ -155,19 +185,32 @@ type Rows<'r> = BTreeMap<(&'r crate::model::ClusterName, &'r AsgName), Vec<Bar>>
 /// The phases of every group, from the records alone.
 fn bars<'r>(rehearsal: &Rehearsal<'r>) -> Rows<'r> {
     let mut rows: Rows<'r> = BTreeMap::new();
-    let mut open: BTreeMap<(&'r crate::model::ClusterName, &'r AsgName), (Timestamp, Phase)> = BTreeMap::new();
+    let mut open: BTreeMap<(&'r crate::model::ClusterName, &'r AsgName), (Timestamp, Phase)> =
+        BTreeMap::new();
     let mut back = false;
     for record in rehearsal.records {
-        if matches!(record.event, Event::RollbackStarted { .. } | Event::AbortStarted { .. }) {
+        if matches!(
+            record.event,
+            Event::RollbackStarted { .. } | Event::AbortStarted { .. }
+        ) {
             back = true;
             let waiting: Vec<_> = open.keys().copied().collect();
-            waiting.into_iter().for_each(|key| turn(&mut rows, &mut open, key, record.at, Some(Phase::Back)));
+            waiting
+                .into_iter()
+                .for_each(|key| turn(&mut rows, &mut open, key, record.at, Some(Phase::Back)));
         } else if let Some((key, phase)) = begins(&record.event) {
-            turn(&mut rows, &mut open, key, record.at, phase.map(|phase| if back { Phase::Back } else { phase }));
+            turn(
+                &mut rows,
+                &mut open,
+                key,
+                record.at,
+                phase.map(|phase| if back { Phase::Back } else { phase }),
+            );
         }
     }
     let left: Vec<_> = open.keys().copied().collect();
-    left.into_iter().for_each(|key| turn(&mut rows, &mut open, key, rehearsal.end(), None));
+    left.into_iter()
+        .for_each(|key| turn(&mut rows, &mut open, key, rehearsal.end(), None));
     rows
 }
 
@@ -195,7 +238,11 @@ fn turn<'r>(
     next: Option<Phase>,
 ) {
     if let Some((from, phase)) = open.remove(&key) {
-        rows.entry(key).or_default().push(Bar { from, to: at, phase });
+        rows.entry(key).or_default().push(Bar {
+            from,
+            to: at,
+            phase,
+        });
     }
     if let Some(phase) = next {
         open.insert(key, (at, phase));
@@ -224,6 +271,9 @@ mod tests {
 
     #[test]
     fn nothing_foreign_becomes_html() {
-        assert_eq!(escape("<b a=\"x\">'&"), "&lt;b a=&quot;x&quot;&gt;&#39;&amp;");
+        assert_eq!(
+            escape("<b a=\"x\">'&"),
+            "&lt;b a=&quot;x&quot;&gt;&#39;&amp;"
+        );
     }
 }

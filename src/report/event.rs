@@ -22,7 +22,12 @@ struct Envelope<'r> {
 /// One line of JSON, without the newline: `{"v":1,"seq":…,"at":"…","event":…}`. `seq` has no hole, so a reader sees what it
 /// missed; `at` is RFC 3339 in the cloud's time; `event` is the journal's own form.
 pub fn event_json(record: &Record) -> String {
-    let envelope = Envelope { v: EVENT_VERSION, seq: record.seq, at: record.at.to_string(), event: &record.event };
+    let envelope = Envelope {
+        v: EVENT_VERSION,
+        seq: record.seq,
+        at: record.at.to_string(),
+        event: &record.event,
+    };
     // Our own enums of strings, numbers and maps with text keys always serialise.
     serde_json::to_string(&envelope).unwrap_or_default()
 }
@@ -39,54 +44,209 @@ fn words(event: &Event) -> Option<(String, String)> {
     let of = |cluster: &ClusterName, asg: &AsgName| subject(cluster, Some(asg));
     let words = match event {
         Event::Started { rollout } => (whole(), started(rollout)),
-        Event::Approved { stage, by, expires } => (in_stage(stage), format!("approved by {by}, until {}", clock(*expires))),
+        Event::Approved { stage, by, expires } => (
+            in_stage(stage),
+            format!("approved by {by}, until {}", clock(*expires)),
+        ),
         Event::StageStarted { stage } => (in_stage(stage), "starts".into()),
-        Event::StagePassed { stage } => (in_stage(stage), "passed: every cluster verified and soaked".into()),
-        Event::WaveStarted { stage, wave } => (in_stage(stage), format!("wave {} starts", wave + 1)),
+        Event::StagePassed { stage } => (
+            in_stage(stage),
+            "passed: every cluster verified and soaked".into(),
+        ),
+        Event::WaveStarted { stage, wave } => {
+            (in_stage(stage), format!("wave {} starts", wave + 1))
+        }
         Event::WavePassed { stage, wave } => (in_stage(stage), format!("wave {} passed", wave + 1)),
         Event::ClusterStarted { cluster } => (subject(cluster, None), "starts".into()),
-        Event::Preflight { cluster, uid: _, unready: _, findings } => (subject(cluster, None), preflight(findings)),
-        Event::ClusterRolled { cluster } => (subject(cluster, None), "all groups done, gates decide now".into()),
-        Event::ClusterVerified { cluster, since, evidence } => {
-            (subject(cluster, None), format!("verified, soak counts from {}{}", clock(*since), because(evidence)))
-        }
-        Event::SoakBroken { cluster, why } => (subject(cluster, None), format!("soak broken, begins anew once gates pass: {why}")),
-        Event::ClusterRestored { cluster } => (subject(cluster, None), "restored: runs again what it ran before".into()),
-        Event::Answered { cluster, scope, gate, verdict } => (scope_subject(cluster, scope), answered(scope, gate, verdict)),
-        Event::Failed { cluster, group, why } => (subject(cluster, group.as_ref()), format!("FAILED: {why}")),
-        Event::Stuck { cluster, group, why, advice } => (subject(cluster, group.as_ref()), format!("STUCK: {why}; what to do: {advice}")),
-        Event::GroupStarted { cluster, group, instances } => (of(cluster, group), group_started(*instances)),
-        Event::CanaryUp { cluster, group, .. } => (of(cluster, group), "canary is in service and Ready, bakes now".into()),
-        Event::CanaryLost { cluster, group, why } => (of(cluster, group), format!("canary lost, its bake begins anew: {why}")),
-        Event::CanaryProven { cluster, group, evidence } => (of(cluster, group), format!("canary proven, the rest follows{}", because(evidence))),
-        Event::DrainStarted { cluster, group, instance, node } => {
-            let node = node.as_ref().map_or("which has no node".to_owned(), |n| format!("node {n}"));
+        Event::Preflight {
+            cluster,
+            uid: _,
+            unready: _,
+            findings,
+        } => (subject(cluster, None), preflight(findings)),
+        Event::ClusterRolled { cluster } => (
+            subject(cluster, None),
+            "all groups done, gates decide now".into(),
+        ),
+        Event::ClusterVerified {
+            cluster,
+            since,
+            evidence,
+        } => (
+            subject(cluster, None),
+            format!(
+                "verified, soak counts from {}{}",
+                clock(*since),
+                because(evidence)
+            ),
+        ),
+        Event::SoakBroken { cluster, why } => (
+            subject(cluster, None),
+            format!("soak broken, begins anew once gates pass: {why}"),
+        ),
+        Event::ClusterRestored { cluster } => (
+            subject(cluster, None),
+            "restored: runs again what it ran before".into(),
+        ),
+        Event::Answered {
+            cluster,
+            scope,
+            gate,
+            verdict,
+        } => (
+            scope_subject(cluster, scope),
+            answered(scope, gate, verdict),
+        ),
+        Event::Failed {
+            cluster,
+            group,
+            why,
+        } => (subject(cluster, group.as_ref()), format!("FAILED: {why}")),
+        Event::Stuck {
+            cluster,
+            group,
+            why,
+            advice,
+        } => (
+            subject(cluster, group.as_ref()),
+            format!("STUCK: {why}; what to do: {advice}"),
+        ),
+        Event::GroupStarted {
+            cluster,
+            group,
+            instances,
+        } => (of(cluster, group), group_started(*instances)),
+        Event::CanaryUp { cluster, group, .. } => (
+            of(cluster, group),
+            "canary is in service and Ready, bakes now".into(),
+        ),
+        Event::CanaryLost {
+            cluster,
+            group,
+            why,
+        } => (
+            of(cluster, group),
+            format!("canary lost, its bake begins anew: {why}"),
+        ),
+        Event::CanaryProven {
+            cluster,
+            group,
+            evidence,
+        } => (
+            of(cluster, group),
+            format!("canary proven, the rest follows{}", because(evidence)),
+        ),
+        Event::DrainStarted {
+            cluster,
+            group,
+            instance,
+            node,
+        } => {
+            let node = node
+                .as_ref()
+                .map_or("which has no node".to_owned(), |n| format!("node {n}"));
             (of(cluster, group), format!("drains {instance}, {node}"))
         }
-        Event::SetAside { cluster, group, instance, why } => {
-            (of(cluster, group), format!("sets {instance} aside, comes back to it at the end: {why}"))
+        Event::SetAside {
+            cluster,
+            group,
+            instance,
+            why,
+        } => (
+            of(cluster, group),
+            format!("sets {instance} aside, comes back to it at the end: {why}"),
+        ),
+        Event::SurgeTaken {
+            cluster,
+            group,
+            left,
+        } => (
+            of(cluster, group),
+            format!("an autoscaler took surge back, {left} left"),
+        ),
+        Event::DrainAbandoned {
+            cluster,
+            group,
+            instance,
+        } => (
+            of(cluster, group),
+            format!("stops draining {instance}, gives its node back"),
+        ),
+        Event::Refreshed {
+            cluster,
+            group,
+            percentage,
+        } => (
+            of(cluster, group),
+            format!("instance refresh is at {percentage} percent"),
+        ),
+        Event::NoCapacity {
+            cluster,
+            group,
+            since,
+            why,
+        } => (
+            of(cluster, group),
+            format!("no capacity since {}: {why}", clock(*since)),
+        ),
+        Event::Borrowed {
+            cluster,
+            group,
+            twin,
+            why,
+        } => (
+            of(cluster, group),
+            format!("borrows from {}: {why}", twin.as_str()),
+        ),
+        Event::Lending { cluster, group, to } => (
+            of(cluster, group),
+            format!("stands in for {}, and grows for it", to.as_str()),
+        ),
+        Event::CapacityBack { cluster, group } => {
+            (of(cluster, group), "AWS launches instances again".into())
         }
-        Event::SurgeTaken { cluster, group, left } => (of(cluster, group), format!("an autoscaler took surge back, {left} left")),
-        Event::DrainAbandoned { cluster, group, instance } => (of(cluster, group), format!("stops draining {instance}, gives its node back")),
-        Event::Refreshed { cluster, group, percentage } => (of(cluster, group), format!("instance refresh is at {percentage} percent")),
-        Event::NoCapacity { cluster, group, since, why } => (of(cluster, group), format!("no capacity since {}: {why}", clock(*since))),
-        Event::Borrowed { cluster, group, twin, why } => (of(cluster, group), format!("borrows from {}: {why}", twin.as_str())),
-        Event::Lending { cluster, group, to } => (of(cluster, group), format!("stands in for {}, and grows for it", to.as_str())),
-        Event::CapacityBack { cluster, group } => (of(cluster, group), "AWS launches instances again".into()),
         Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
-        Event::Held => (whole(), "held: nothing more happens until a person resumes it, or rolls it back".into()),
-        Event::RollbackAsked { by, reason } => (whole(), format!("rollback asked for by {by} ({reason}): all of it, the newest wave first")),
+        Event::Held => (
+            whole(),
+            "held: nothing more happens until a person resumes it, or rolls it back".into(),
+        ),
+        Event::RollbackAsked { by, reason } => (
+            whole(),
+            format!("rollback asked for by {by} ({reason}): all of it, the newest wave first"),
+        ),
         Event::RollbackStarted { clusters } => (whole(), rollback(clusters)),
-        Event::AbortStarted { by, reason } => (whole(), format!("abort asked for by {by} ({reason}): gives back what is open, then stops")),
-        Event::LockTaken { cluster, from, rollout, fence } => {
+        Event::AbortStarted { by, reason } => (
+            whole(),
+            format!("abort asked for by {by} ({reason}): gives back what is open, then stops"),
+        ),
+        Event::LockTaken {
+            cluster,
+            from,
+            rollout,
+            fence,
+        } => {
             let what = cluster.as_ref().map_or_else(whole, |c| subject(c, None));
-            (what, format!("lock taken over, with number {fence}: {from} held it for rollout {rollout} and no longer renews it"))
+            (
+                what,
+                format!(
+                    "lock taken over, with number {fence}: {from} held it for rollout {rollout} and no longer renews it"
+                ),
+            )
         }
         Event::Resumed { by } => (whole(), format!("taken up again by {by}")),
         Event::Paused { why } => (whole(), format!("paused: {why}")),
-        Event::Finished => (whole(), "finished: every cluster runs the release, verified and soaked".into()),
-        Event::RolledBack => (whole(), "rolled back: what had failed runs again what it ran before".into()),
-        Event::Aborted => (whole(), "aborted: stopped on the way, what was open is given back".into()),
+        Event::Finished => (
+            whole(),
+            "finished: every cluster runs the release, verified and soaked".into(),
+        ),
+        Event::RolledBack => (
+            whole(),
+            "rolled back: what had failed runs again what it ran before".into(),
+        ),
+        Event::Aborted => (
+            whole(),
+            "aborted: stopped on the way, what was open is given back".into(),
+        ),
         Event::Intent { .. } => return None,
         Event::Outcome { step, result } => (format!("step {step}"), outcome(result)?),
     };
@@ -96,7 +256,11 @@ fn words(event: &Event) -> Option<(String, String)> {
 fn started(rollout: &Rollout) -> String {
     let stages = list(rollout.stages.iter().map(|s| &s.name), 10);
     let changing = rollout.clusters().filter(|c| !c.groups.is_empty()).count();
-    let glass = rollout.break_glass.as_ref().map(|why| format!("; BREAK GLASS: {why}")).unwrap_or_default();
+    let glass = rollout
+        .break_glass
+        .as_ref()
+        .map(|why| format!("; BREAK GLASS: {why}"))
+        .unwrap_or_default();
     format!(
         "{} started by {}: plan {} of release {}, changes {} in stages {stages}{glass}",
         rollout.id,
@@ -119,17 +283,27 @@ fn rollback(clusters: &BTreeSet<ClusterName>) -> String {
     if clusters.is_empty() {
         return "rollback starts: nothing was touched".into();
     }
-    format!("rollback starts, back to what ran before, in {}: {}", count(clusters.len(), "cluster"), list(clusters, 10))
+    format!(
+        "rollback starts, back to what ran before, in {}: {}",
+        count(clusters.len(), "cluster"),
+        list(clusters, 10)
+    )
 }
 
 fn group_started(instances: u32) -> String {
-    if instances == 0 { "starts, no instance to replace".into() } else { format!("starts, {} to replace or end", count(instances, "instance")) }
+    if instances == 0 {
+        "starts, no instance to replace".into()
+    } else {
+        format!("starts, {} to replace or end", count(instances, "instance"))
+    }
 }
 
 fn outcome(result: &StepResult) -> Option<String> {
     match result {
         StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_)) => None,
-        StepResult::Applied(Applied::Moved(found)) => Some(format!("not done, somebody else changed it: {found}")),
+        StepResult::Applied(Applied::Moved(found)) => {
+            Some(format!("not done, somebody else changed it: {found}"))
+        }
         StepResult::Refused(why) => Some(format!("refused: {why}")),
         StepResult::Unknown(why) => Some(format!("no answer, will look and try again: {why}")),
         StepResult::GivenUp(why) => Some(format!("not done, and no longer wanted so: {why}")),
@@ -156,9 +330,16 @@ fn scope_subject(cluster: &ClusterName, scope: &Scope) -> String {
 }
 
 fn subject(cluster: &ClusterName, asg: Option<&AsgName>) -> String {
-    asg.map_or_else(|| cluster.to_string(), |asg| format!("{cluster} {}", group(asg, cluster)))
+    asg.map_or_else(
+        || cluster.to_string(),
+        |asg| format!("{cluster} {}", group(asg, cluster)),
+    )
 }
 
 fn because(evidence: &[String]) -> String {
-    if evidence.is_empty() { String::new() } else { format!("; {}", evidence.join("; ")) }
+    if evidence.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", evidence.join("; "))
+    }
 }

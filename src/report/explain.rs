@@ -66,7 +66,10 @@ pub struct Input {
 
 /// Values for people; `rendered` is the path of the rendered file.
 pub fn values_text(stories: &[ValueStory], rendered: &str) -> String {
-    let blocks: Vec<String> = stories.iter().map(|story| value_text(story, rendered)).collect();
+    let blocks: Vec<String> = stories
+        .iter()
+        .map(|story| value_text(story, rendered))
+        .collect();
     blocks.join("\n")
 }
 
@@ -75,7 +78,11 @@ fn value_text(story: &ValueStory, rendered: &str) -> String {
     out.push_str(&format!("  set in     {}\n", plain(&story.set_in)));
     for (i, replaced) in story.overrode.iter().enumerate() {
         let label = if i == 0 { "overrides" } else { "" };
-        out.push_str(&format!("  {label:<10} {} of {}\n", value(&replaced.value), plain(&replaced.set_in)));
+        out.push_str(&format!(
+            "  {label:<10} {} of {}\n",
+            value(&replaced.value),
+            plain(&replaced.set_in)
+        ));
     }
     match story.read_by.as_slice() {
         [] => out.push_str("  read by    no template of this cluster\n"),
@@ -84,8 +91,15 @@ fn value_text(story: &ValueStory, rendered: &str) -> String {
     match story.writes.as_slice() {
         [] => out.push_str("  writes     no line by itself\n"),
         lines => {
-            out.push_str(&format!("  writes     {} of {rendered}\n", count(lines.len(), "line")));
-            out.extend(lines.iter().map(|l| format!("    {:>5} | {}\n", l.line, plain(&l.text))));
+            out.push_str(&format!(
+                "  writes     {} of {rendered}\n",
+                count(lines.len(), "line")
+            ));
+            out.extend(
+                lines
+                    .iter()
+                    .map(|l| format!("    {:>5} | {}\n", l.line, plain(&l.text))),
+            );
         }
     }
     out
@@ -94,9 +108,22 @@ fn value_text(story: &ValueStory, rendered: &str) -> String {
 /// A document for people; `rendered` is the path of the rendered file.
 pub fn document_text(story: &DocumentStory, rendered: &str) -> String {
     let (first, last) = story.lines;
-    let mut out = format!("{}\n  made by    {}\n  lines      {first} to {last} of {rendered}\n", plain(&story.document), plain(&story.template));
-    let width = story.vars.iter().map(|v| v.path.chars().count()).max().unwrap_or(0);
-    let vars: Vec<String> = story.vars.iter().map(|v| format!("{:<width$}  {}", v.path, v.set_in)).collect();
+    let mut out = format!(
+        "{}\n  made by    {}\n  lines      {first} to {last} of {rendered}\n",
+        plain(&story.document),
+        plain(&story.template)
+    );
+    let width = story
+        .vars
+        .iter()
+        .map(|v| v.path.chars().count())
+        .max()
+        .unwrap_or(0);
+    let vars: Vec<String> = story
+        .vars
+        .iter()
+        .map(|v| format!("{:<width$}  {}", v.path, v.set_in))
+        .collect();
     out.push_str(&listed("vars", &vars));
     out.push_str(&listed("snippets", &story.snippets));
     out
@@ -106,13 +133,28 @@ fn listed(label: &str, items: &[String]) -> String {
     if items.is_empty() {
         return format!("  {label:<10} none\n");
     }
-    items.iter().enumerate().map(|(i, item)| format!("  {:<10} {}\n", if i == 0 { label } else { "" }, plain(item))).collect()
+    items
+        .iter()
+        .enumerate()
+        .map(|(i, item)| {
+            format!(
+                "  {:<10} {}\n",
+                if i == 0 { label } else { "" },
+                plain(item)
+            )
+        })
+        .collect()
 }
 
 /// As it would be written in one line of YAML, short of quotes.
 fn value(value: &Json) -> String {
     match value {
         Json::String(text) if !text.is_empty() => plain(text),
-        Json::String(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => plain(&value.to_string()),
+        Json::String(_)
+        | Json::Null
+        | Json::Bool(_)
+        | Json::Number(_)
+        | Json::Array(_)
+        | Json::Object(_) => plain(&value.to_string()),
     }
 }

@@ -47,7 +47,9 @@ impl FieldLine {
         self.name = f(&self.name);
         match &mut self.change {
             Change::Values { from, to } => from.iter_mut().chain(to).for_each(|t| *t = f(t)),
-            Change::Members { added, removed } => added.iter_mut().chain(removed).for_each(|t| *t = f(t)),
+            Change::Members { added, removed } => {
+                added.iter_mut().chain(removed).for_each(|t| *t = f(t))
+            }
             Change::Order(items) => items.iter_mut().for_each(|t| *t = f(t)),
         }
     }
@@ -63,12 +65,15 @@ const REFERENCE: &str = "launchTemplate.Version";
 pub(super) fn group_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
     let fields = &with_bare_items_together(fields);
     let mut lines: Vec<FieldLine> = Vec::new();
-    let mut tags: BTreeMap<(String, Option<String>, Option<String>), BTreeSet<Place>> = BTreeMap::new();
+    let mut tags: BTreeMap<(String, Option<String>, Option<String>), BTreeSet<Place>> =
+        BTreeMap::new();
     for field in fields {
         match tag_of(&field.field) {
             Some((key, place)) => {
                 let value = |v: &Option<Json>| v.as_ref().map(tag_value);
-                tags.entry((key, value(&field.from), value(&field.to))).or_default().insert(place);
+                tags.entry((key, value(&field.from), value(&field.to)))
+                    .or_default()
+                    .insert(place);
             }
             None => lines.push(group_line(field)),
         }
@@ -88,8 +93,12 @@ fn with_bare_items_together(fields: &[FieldChange]) -> Vec<FieldChange> {
     let mut out: Vec<FieldChange> = Vec::new();
     for field in fields {
         let bare = match (&field.from, &field.to) {
-            (Some(item), None) => bare_item(&field.field, item).map(|(list, name)| (list, Some(name), None)),
-            (None, Some(item)) => bare_item(&field.field, item).map(|(list, name)| (list, None, Some(name))),
+            (Some(item), None) => {
+                bare_item(&field.field, item).map(|(list, name)| (list, Some(name), None))
+            }
+            (None, Some(item)) => {
+                bare_item(&field.field, item).map(|(list, name)| (list, None, Some(name)))
+            }
             (Some(_), Some(_)) | (None, None) => None,
         };
         let Some((list, from, to)) = bare else {
@@ -108,7 +117,11 @@ fn with_bare_items_together(fields: &[FieldChange]) -> Vec<FieldChange> {
             }
             None => {
                 let names = |name: Option<Json>| Some(Json::Array(name.into_iter().collect()));
-                out.push(FieldChange { field: list, from: names(from), to: names(to) });
+                out.push(FieldChange {
+                    field: list,
+                    from: names(from),
+                    to: names(to),
+                });
             }
         }
     }
@@ -119,7 +132,9 @@ fn with_bare_items_together(fields: &[FieldChange]) -> Vec<FieldChange> {
 fn bare_item(path: &str, item: &Json) -> Option<(String, Json)> {
     let (list, name) = path.strip_suffix(']')?.rsplit_once('[')?;
     let mut entries = item.as_object()?.values();
-    let only = entries.next().filter(|value| entries.next().is_none() && value.as_str() == Some(name))?;
+    let only = entries
+        .next()
+        .filter(|value| entries.next().is_none() && value.as_str() == Some(name))?;
     Some((list.to_owned(), only.clone()))
 }
 
@@ -127,7 +142,12 @@ fn bare_item(path: &str, item: &Json) -> Option<(String, Json)> {
 pub(super) fn document_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
     with_bare_items_together(fields)
         .iter()
-        .map(|f| FieldLine { in_place: true, name: plain(&f.field), change: change(f.from.as_ref(), f.to.as_ref()), places: Vec::new() })
+        .map(|f| FieldLine {
+            in_place: true,
+            name: plain(&f.field),
+            change: change(f.from.as_ref(), f.to.as_ref()),
+            places: Vec::new(),
+        })
         .collect()
 }
 
@@ -142,12 +162,29 @@ pub(super) fn reason(field: &str) -> String {
 fn group_line(field: &FieldChange) -> FieldLine {
     if field.field == REFERENCE {
         // The number differs from cluster to cluster, and says nothing: it is what the reference means now.
-        let change = Change::Values { from: field.from.as_ref().map(text), to: Some("the version it means now, by number".into()) };
-        return FieldLine { in_place: true, name: "launch template version".into(), change, places: Vec::new() };
+        let change = Change::Values {
+            from: field.from.as_ref().map(text),
+            to: Some("the version it means now, by number".into()),
+        };
+        return FieldLine {
+            in_place: true,
+            name: "launch template version".into(),
+            change,
+            places: Vec::new(),
+        };
     }
     let template = field.field.starts_with("launchTemplate.");
-    let name = field.field.strip_prefix(TEMPLATE).or_else(|| field.field.strip_prefix(GROUP)).unwrap_or(&field.field);
-    FieldLine { in_place: !template, name: plain(name), change: change(field.from.as_ref(), field.to.as_ref()), places: Vec::new() }
+    let name = field
+        .field
+        .strip_prefix(TEMPLATE)
+        .or_else(|| field.field.strip_prefix(GROUP))
+        .unwrap_or(&field.field);
+    FieldLine {
+        in_place: !template,
+        name: plain(name),
+        change: change(field.from.as_ref(), field.to.as_ref()),
+        places: Vec::new(),
+    }
 }
 
 /// Where a tag is put.
@@ -184,28 +221,53 @@ impl Place {
 /// The key and place of a tag, when the path is the one of a tag's value (or of a whole tag that comes or goes).
 fn tag_of(path: &str) -> Option<(String, Place)> {
     if let Some(rest) = path.strip_prefix("autoScalingGroup.Tags[") {
-        let key = rest.strip_suffix("].Value").or_else(|| rest.strip_suffix(']'))?;
+        let key = rest
+            .strip_suffix("].Value")
+            .or_else(|| rest.strip_suffix(']'))?;
         return Some((key.to_owned(), Place::Group));
     }
-    let rest = path.strip_prefix(TEMPLATE).unwrap_or(path).strip_prefix("TagSpecifications[")?;
+    let rest = path
+        .strip_prefix(TEMPLATE)
+        .unwrap_or(path)
+        .strip_prefix("TagSpecifications[")?;
     let (resource, rest) = rest.split_once("].Tags")?;
-    let key = rest.strip_prefix('.').or_else(|| rest.strip_prefix('[').and_then(|r| r.strip_suffix(']')))?;
+    let key = rest
+        .strip_prefix('.')
+        .or_else(|| rest.strip_prefix('[').and_then(|r| r.strip_suffix(']')))?;
     Some((key.to_owned(), Place::of(resource)))
 }
 
 /// A whole tag of a group says more than its value only when instances do not get it.
 fn tag_value(value: &Json) -> String {
-    let Some(inner) = value.get("Value") else { return text(value) };
+    let Some(inner) = value.get("Value") else {
+        return text(value);
+    };
     let kept = value.get("PropagateAtLaunch") == Some(&Json::Bool(false));
-    format!("{}{}", text(inner), if kept { " (not passed on to instances)" } else { "" })
+    format!(
+        "{}{}",
+        text(inner),
+        if kept {
+            " (not passed on to instances)"
+        } else {
+            ""
+        }
+    )
 }
 
 fn change(from: Option<&Json>, to: Option<&Json>) -> Change {
     if let (Some(a), Some(b)) = (from.and_then(strings), to.and_then(strings))
         && a.iter().collect::<BTreeSet<_>>() != b.iter().collect::<BTreeSet<_>>()
     {
-        let only = |x: &[&str], y: &[&str]| x.iter().filter(|i| !y.contains(i)).map(|i| plain(i)).collect();
-        return Change::Members { added: only(&b, &a), removed: only(&a, &b) };
+        let only = |x: &[&str], y: &[&str]| {
+            x.iter()
+                .filter(|i| !y.contains(i))
+                .map(|i| plain(i))
+                .collect()
+        };
+        return Change::Members {
+            added: only(&b, &a),
+            removed: only(&a, &b),
+        };
     }
     if let (Some(Json::Array(a)), Some(Json::Array(b))) = (from, to)
         && a.len() == b.len()
@@ -213,7 +275,10 @@ fn change(from: Option<&Json>, to: Option<&Json>) -> Change {
     {
         return Change::Order(b.iter().map(item).collect());
     }
-    Change::Values { from: from.map(text), to: to.map(text) }
+    Change::Values {
+        from: from.map(text),
+        to: to.map(text),
+    }
 }
 
 fn sorted(items: &[Json]) -> Vec<String> {
@@ -224,7 +289,9 @@ fn sorted(items: &[Json]) -> Vec<String> {
 
 /// What an item of a list is called, when it has a name.
 fn item(item: &Json) -> String {
-    let name = ["name", "Key", "InstanceType", "key"].into_iter().find_map(|key| item.get(key));
+    let name = ["name", "Key", "InstanceType", "key"]
+        .into_iter()
+        .find_map(|key| item.get(key));
     text(name.unwrap_or(item))
 }
 
@@ -237,7 +304,9 @@ fn text(value: &Json) -> String {
     match value {
         Json::String(s) if s.is_empty() => "\"\"".into(),
         Json::String(s) => plain(s),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => plain(&value.to_string()),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
+            plain(&value.to_string())
+        }
     }
 }
 
@@ -247,63 +316,165 @@ mod tests {
 
     fn check(fields: &[(&str, &str, &str)]) -> String {
         let value = |t: &str| (!t.is_empty()).then(|| serde_json::from_str::<Json>(t).unwrap());
-        let fields: Vec<FieldChange> =
-            fields.iter().map(|(f, from, to)| FieldChange { field: (*f).into(), from: value(from), to: value(to) }).collect();
+        let fields: Vec<FieldChange> = fields
+            .iter()
+            .map(|(f, from, to)| FieldChange {
+                field: (*f).into(),
+                from: value(from),
+                to: value(to),
+            })
+            .collect();
         let line = |l: FieldLine| {
             let change = match l.change {
-                Change::Values { from, to } => format!("{} -> {}", from.unwrap_or("-".into()), to.unwrap_or("-".into())),
+                Change::Values { from, to } => format!(
+                    "{} -> {}",
+                    from.unwrap_or("-".into()),
+                    to.unwrap_or("-".into())
+                ),
                 Change::Members { added, removed } => format!("+{added:?} -{removed:?}"),
                 Change::Order(items) => format!("order {}", items.join(" ")),
             };
-            format!("{}{}: {change} ({})", if l.in_place { "in place " } else { "" }, l.name, l.places.join(", "))
+            format!(
+                "{}{}: {change} ({})",
+                if l.in_place { "in place " } else { "" },
+                l.name,
+                l.places.join(", ")
+            )
         };
-        group_lines(&fields).into_iter().map(line).collect::<Vec<_>>().join("\n")
+        group_lines(&fields)
+            .into_iter()
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     #[test]
     fn the_same_change_of_a_tag_is_one_line() {
         let everywhere = [
             ("autoScalingGroup.Tags[Owner].Value", "\"a\"", "\"b\""),
-            ("launchTemplate.LaunchTemplateData.TagSpecifications[instance].Tags.Owner", "\"a\"", "\"b\""),
-            ("launchTemplate.LaunchTemplateData.TagSpecifications[network-interface].Tags.Owner", "\"a\"", "\"b\""),
-            ("launchTemplate.LaunchTemplateData.TagSpecifications[volume].Tags.Owner", "\"a\"", "\"b\""),
+            (
+                "launchTemplate.LaunchTemplateData.TagSpecifications[instance].Tags.Owner",
+                "\"a\"",
+                "\"b\"",
+            ),
+            (
+                "launchTemplate.LaunchTemplateData.TagSpecifications[network-interface].Tags.Owner",
+                "\"a\"",
+                "\"b\"",
+            ),
+            (
+                "launchTemplate.LaunchTemplateData.TagSpecifications[volume].Tags.Owner",
+                "\"a\"",
+                "\"b\"",
+            ),
         ];
-        assert_eq!(check(&everywhere), "tag Owner: a -> b (group, instances, volumes, network interfaces)");
+        assert_eq!(
+            check(&everywhere),
+            "tag Owner: a -> b (group, instances, volumes, network interfaces)"
+        );
         let added = [
-            ("autoScalingGroup.Tags[k8s.io/x]", "", r#"{"Key":"k8s.io/x","Value":"1","PropagateAtLaunch":true}"#),
-            ("launchTemplate.LaunchTemplateData.TagSpecifications[instance].Tags[k8s.io/x]", "", "\"1\""),
+            (
+                "autoScalingGroup.Tags[k8s.io/x]",
+                "",
+                r#"{"Key":"k8s.io/x","Value":"1","PropagateAtLaunch":true}"#,
+            ),
+            (
+                "launchTemplate.LaunchTemplateData.TagSpecifications[instance].Tags[k8s.io/x]",
+                "",
+                "\"1\"",
+            ),
         ];
         assert_eq!(check(&added), "tag k8s.io/x: - -> 1 (group, instances)");
         // Another value in one place is another change.
-        let differs = [everywhere[0], ("launchTemplate.LaunchTemplateData.TagSpecifications[volume].Tags.Owner", "\"a\"", "\"c\"")];
-        assert_eq!(check(&differs), "in place tag Owner: a -> b (group)\ntag Owner: a -> c (volumes)");
-        let passed_on = [("autoScalingGroup.Tags[Owner].PropagateAtLaunch", "true", "false")];
-        assert_eq!(check(&passed_on), "in place Tags[Owner].PropagateAtLaunch: true -> false ()");
+        let differs = [
+            everywhere[0],
+            (
+                "launchTemplate.LaunchTemplateData.TagSpecifications[volume].Tags.Owner",
+                "\"a\"",
+                "\"c\"",
+            ),
+        ];
+        assert_eq!(
+            check(&differs),
+            "in place tag Owner: a -> b (group)\ntag Owner: a -> c (volumes)"
+        );
+        let passed_on = [(
+            "autoScalingGroup.Tags[Owner].PropagateAtLaunch",
+            "true",
+            "false",
+        )];
+        assert_eq!(
+            check(&passed_on),
+            "in place Tags[Owner].PropagateAtLaunch: true -> false ()"
+        );
     }
 
     #[test]
     fn fields_have_short_names_and_sets_show_members() {
         for (field, expected) in [
-            (("launchTemplate.LaunchTemplateData.ImageId", "\"a\"", "\"b\""), "ImageId: a -> b ()"),
-            (("autoScalingGroup.MaxSize", "1", "2"), "in place MaxSize: 1 -> 2 ()"),
-            (("lifecycleHooks.drain", "{\"a\":1}", ""), "in place lifecycleHooks.drain: {\"a\":1} -> - ()"),
-            (("autoScalingGroup.VPCZoneIdentifier", r#"["a","b"]"#, r#"["b","c"]"#), "in place VPCZoneIdentifier: +[\"c\"] -[\"a\"] ()"),
-            (("autoScalingGroup.X", r#"["a","b"]"#, r#"["b","a"]"#), "in place X: order b a ()"),
-            (("autoScalingGroup.X", r#"[{"name":"a"},{"name":"b"}]"#, r#"[{"name":"b"},{"name":"a"}]"#), "in place X: order b a ()"),
+            (
+                (
+                    "launchTemplate.LaunchTemplateData.ImageId",
+                    "\"a\"",
+                    "\"b\"",
+                ),
+                "ImageId: a -> b ()",
+            ),
+            (
+                ("autoScalingGroup.MaxSize", "1", "2"),
+                "in place MaxSize: 1 -> 2 ()",
+            ),
+            (
+                ("lifecycleHooks.drain", "{\"a\":1}", ""),
+                "in place lifecycleHooks.drain: {\"a\":1} -> - ()",
+            ),
+            (
+                (
+                    "autoScalingGroup.VPCZoneIdentifier",
+                    r#"["a","b"]"#,
+                    r#"["b","c"]"#,
+                ),
+                "in place VPCZoneIdentifier: +[\"c\"] -[\"a\"] ()",
+            ),
+            (
+                ("autoScalingGroup.X", r#"["a","b"]"#, r#"["b","a"]"#),
+                "in place X: order b a ()",
+            ),
+            (
+                (
+                    "autoScalingGroup.X",
+                    r#"[{"name":"a"},{"name":"b"}]"#,
+                    r#"[{"name":"b"},{"name":"a"}]"#,
+                ),
+                "in place X: order b a ()",
+            ),
             (
                 ("launchTemplate.Version", "\"$Latest\"", "\"7\""),
                 "in place launch template version: $Latest -> the version it means now, by number ()",
             ),
-            (("autoScalingGroup.O[a]", "", r#"{"InstanceType":"a"}"#), "in place O: +[\"a\"] -[] ()"),
             (
-                ("autoScalingGroup.O[a]", "", r#"{"InstanceType":"a","Weight":"1"}"#),
+                ("autoScalingGroup.O[a]", "", r#"{"InstanceType":"a"}"#),
+                "in place O: +[\"a\"] -[] ()",
+            ),
+            (
+                (
+                    "autoScalingGroup.O[a]",
+                    "",
+                    r#"{"InstanceType":"a","Weight":"1"}"#,
+                ),
                 "in place O[a]: - -> {\"InstanceType\":\"a\",\"Weight\":\"1\"} ()",
             ),
-            (("autoScalingGroup.X", "\"\"", "\"a\\nb\""), "in place X: \"\" -> a\\nb ()"),
+            (
+                ("autoScalingGroup.X", "\"\"", "\"a\\nb\""),
+                "in place X: \"\" -> a\\nb ()",
+            ),
         ] {
             assert_eq!(check(&[field]), expected);
         }
-        assert_eq!(reason("TagSpecifications[instance].Tags[k8s.io/x]"), "tag k8s.io/x");
+        assert_eq!(
+            reason("TagSpecifications[instance].Tags[k8s.io/x]"),
+            "tag k8s.io/x"
+        );
         assert_eq!(reason("ImageId"), "ImageId");
     }
 }

@@ -42,11 +42,19 @@ pub(super) fn folds<'p>(plan: &'p Plan, stages: &'p [Stage], notes: bool) -> Vec
     let mut folds: Vec<Fold<'p>> = Vec::new();
     for (stage, name, plan) in members {
         let (shape, details) = shape::of(name, plan);
-        let member = Member { name, plan, stage: stages.get(stage).map(|s| &s.name), details };
+        let member = Member {
+            name,
+            plan,
+            stage: stages.get(stage).map(|s| &s.name),
+            details,
+        };
         let at = *index.entry(shape.clone()).or_insert(folds.len());
         match folds.get_mut(at) {
             Some(fold) => fold.clusters.push(member),
-            None => folds.push(Fold { shape, clusters: vec![member] }),
+            None => folds.push(Fold {
+                shape,
+                clusters: vec![member],
+            }),
         }
     }
     folds
@@ -54,5 +62,8 @@ pub(super) fn folds<'p>(plan: &'p Plan, stages: &'p [Stage], notes: bool) -> Vec
 
 /// The index of the stage that holds the cluster; one past the last for none.
 pub(super) fn stage_index(cluster: &ClusterName, stages: &[Stage]) -> usize {
-    stages.iter().position(|s| s.waves.iter().any(|w| w.clusters.contains(cluster))).unwrap_or(stages.len())
+    stages
+        .iter()
+        .position(|s| s.waves.iter().any(|w| w.clusters.contains(cluster)))
+        .unwrap_or(stages.len())
 }

@@ -12,9 +12,18 @@ use crate::rollout::{Window, window};
 pub fn freezes_text(plan: &Plan, stages: &[Stage], now: Timestamp, style: Style) -> String {
     let changes = |stage: &&Stage| {
         let mut clusters = stage.waves.iter().flat_map(|w| &w.clusters);
-        !stage.freeze.is_empty() && clusters.any(|c| plan.clusters.get(c).is_some_and(|found| !found.groups.is_empty()))
+        !stage.freeze.is_empty()
+            && clusters.any(|c| {
+                plan.clusters
+                    .get(c)
+                    .is_some_and(|found| !found.groups.is_empty())
+            })
     };
-    stages.iter().filter(changes).map(|stage| format!("{}\n", line(stage, now, style))).collect()
+    stages
+        .iter()
+        .filter(changes)
+        .map(|stage| format!("{}\n", line(stage, now, style)))
+        .collect()
 }
 
 fn line(stage: &Stage, now: Timestamp, style: Style) -> String {
@@ -30,11 +39,20 @@ fn line(stage: &Stage, now: Timestamp, style: Style) -> String {
             );
             style.paint(Tone::Bad, &text)
         }
-        Window::Frozen { until: None } => {
-            style.paint(Tone::Bad, &format!("stage {}: FROZEN always, its windows leave no gap: {windows}", stage.name))
-        }
+        Window::Frozen { until: None } => style.paint(
+            Tone::Bad,
+            &format!(
+                "stage {}: FROZEN always, its windows leave no gap: {windows}",
+                stage.name
+            ),
+        ),
         Window::Open { until: Some(until) } => {
-            format!("stage {}: open now, frozen from {} (in {}); windows: {windows}", stage.name, clock(until), span(until.since(now)))
+            format!(
+                "stage {}: open now, frozen from {} (in {}); windows: {windows}",
+                stage.name,
+                clock(until),
+                span(until.since(now))
+            )
         }
         Window::Open { until: None } => format!("stage {}: open; windows: {windows}", stage.name),
     }

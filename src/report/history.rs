@@ -9,11 +9,29 @@ use crate::rollout::{Direction, Ending, GroupState, Progress, Rollout};
 /// What a rollout came to, for the end of a run. The last line says what to do next, if there is anything.
 pub fn rollout_summary(rollout: &Rollout, progress: &Progress) -> String {
     let took = span(progress.at.since(rollout.started_at));
-    let mut out = vec![format!("rollout {} after {took}: {}", rollout.id, work::state(rollout, progress, progress.at))];
-    out.push(format!("  {}, {}", work::achieved(rollout, progress), changed(progress)));
-    out.extend(rollout.break_glass.as_ref().map(|why| format!("  BREAK GLASS: {}", plain(why))));
+    let mut out = vec![format!(
+        "rollout {} after {took}: {}",
+        rollout.id,
+        work::state(rollout, progress, progress.at)
+    )];
+    out.push(format!(
+        "  {}, {}",
+        work::achieved(rollout, progress),
+        changed(progress)
+    ));
+    out.extend(
+        rollout
+            .break_glass
+            .as_ref()
+            .map(|why| format!("  BREAK GLASS: {}", plain(why))),
+    );
     out.extend(failure(progress).map(|why| format!("  failed: {why}")));
-    out.extend(progress.stuck.as_ref().map(|s| format!("  stuck: {}", at(&s.cluster, s.group.as_ref(), &s.why))));
+    out.extend(
+        progress
+            .stuck
+            .as_ref()
+            .map(|s| format!("  stuck: {}", at(&s.cluster, s.group.as_ref(), &s.why))),
+    );
     out.extend(next_step(rollout, progress).map(|step| format!("next: {step}")));
     format!("{}\n", out.join("\n"))
 }
@@ -26,17 +44,32 @@ fn changed(progress: &Progress) -> String {
     };
     let back = matches!(progress.direction, Direction::Back(_));
     let (mut done, mut ended) = (0_usize, 0_u64);
-    for group in progress.clusters.iter().filter(|(name, _)| counts(name)).flat_map(|(_, c)| c.groups.values()) {
+    for group in progress
+        .clusters
+        .iter()
+        .filter(|(name, _)| counts(name))
+        .flat_map(|(_, c)| c.groups.values())
+    {
         let is_done = group.touched && group.state == GroupState::Done;
         done += usize::from(is_done);
         // On the way back the counts of a group are those of the way forward until it begins.
         let begun = is_done || work::rolling_since(group).is_some();
-        ended += if begun || !back { u64::from(group.ended) } else { 0 };
+        ended += if begun || !back {
+            u64::from(group.ended)
+        } else {
+            0
+        };
     }
     let instances = count(ended, "instance");
     match progress.direction {
-        Direction::Forward => format!("{} done, {instances} replaced or ended", count(done, "group")),
-        Direction::Back(_) => format!("{} brought back, {instances} replaced on the way back", count(done, "group")),
+        Direction::Forward => format!(
+            "{} done, {instances} replaced or ended",
+            count(done, "group")
+        ),
+        Direction::Back(_) => format!(
+            "{} brought back, {instances} replaced on the way back",
+            count(done, "group")
+        ),
         Direction::Aborting => format!("{instances} replaced or ended before the stop"),
     }
 }
@@ -48,13 +81,20 @@ pub fn history_text(rollouts: &[(Rollout, Progress)]) -> String {
     if sorted.is_empty() {
         return "no rollouts yet\n".into();
     }
-    sorted.into_iter().map(|(rollout, progress)| format!("{}\n", line(rollout, progress))).collect()
+    sorted
+        .into_iter()
+        .map(|(rollout, progress)| format!("{}\n", line(rollout, progress)))
+        .collect()
 }
 
 fn line(rollout: &Rollout, progress: &Progress) -> String {
     let took = span(progress.at.since(rollout.started_at));
     let stages = list(rollout.stages.iter().map(|s| &s.name), 10);
-    let glass = if rollout.break_glass.is_some() { ", BREAK GLASS" } else { "" };
+    let glass = if rollout.break_glass.is_some() {
+        ", BREAK GLASS"
+    } else {
+        ""
+    };
     format!(
         "{}  {}  {} ({took}), {}, stages {stages}, release {}, by {}{glass}",
         clock(rollout.started_at),
@@ -67,11 +107,16 @@ fn line(rollout: &Rollout, progress: &Progress) -> String {
 }
 
 fn failure(progress: &Progress) -> Option<String> {
-    progress.failure.as_ref().map(|(cluster, asg, why)| at(cluster, asg.as_ref(), why))
+    progress
+        .failure
+        .as_ref()
+        .map(|(cluster, asg, why)| at(cluster, asg.as_ref(), why))
 }
 
 fn at(cluster: &ClusterName, asg: Option<&crate::model::AsgName>, why: &str) -> String {
-    let asg = asg.map(|g| format!(" {}", group(g, cluster))).unwrap_or_default();
+    let asg = asg
+        .map(|g| format!(" {}", group(g, cluster)))
+        .unwrap_or_default();
     format!("{cluster}{asg}: {}", plain(why))
 }
 

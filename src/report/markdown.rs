@@ -24,7 +24,10 @@ pub fn plan_markdown(plan: &Plan, stages: &[Stage]) -> String {
     let mut out = head(plan, stages);
     let (mut left, mut clusters) = (0_usize, 0_usize);
     for fold in folds(plan, stages, false) {
-        let item = details(&heading(&fold, Style::default()), &body(&fold, Style::default()));
+        let item = details(
+            &heading(&fold, Style::default()),
+            &body(&fold, Style::default()),
+        );
         if out.len() + item.len() + RESERVE > MARKDOWN_LIMIT {
             left += 1;
             clusters += fold.clusters.len();
@@ -43,11 +46,18 @@ pub fn plan_markdown(plan: &Plan, stages: &[Stage]) -> String {
 }
 
 fn head(plan: &Plan, stages: &[Stage]) -> String {
-    let mut out = format!("### Plan `{}` of release `{}`\n\n", plan.id.short(), plan.release.short());
+    let mut out = format!(
+        "### Plan `{}` of release `{}`\n\n",
+        plan.id.short(),
+        plan.release.short()
+    );
     for (index, row) in summary(plan, stages).table().iter().enumerate() {
         out.push_str(&format!("| {} |\n", row.join(" | ")));
         if index == 0 {
-            out.push_str(&format!("|---|{}\n", "--:|".repeat(row.len().saturating_sub(1))));
+            out.push_str(&format!(
+                "|---|{}\n",
+                "--:|".repeat(row.len().saturating_sub(1))
+            ));
         }
     }
     out.push('\n');
@@ -55,7 +65,11 @@ fn head(plan: &Plan, stages: &[Stage]) -> String {
     let kinds = kinds(plan);
     if !kinds.is_empty() {
         out.push_str("**Blocked**: this plan is not rolled out before that is cleared.\n\n");
-        out.extend(kinds.iter().map(|(kind, (n, hint))| format!("- {n} × {kind}: {}\n", escape(hint))));
+        out.extend(
+            kinds
+                .iter()
+                .map(|(kind, (n, hint))| format!("- {n} × {kind}: {}\n", escape(hint))),
+        );
         out.push('\n');
     }
     out
@@ -64,7 +78,10 @@ fn head(plan: &Plan, stages: &[Stage]) -> String {
 fn details(heading: &str, body: &[String]) -> String {
     let text = body.join("\n");
     let fence = "`".repeat(longest_run(&text).max(2) + 1);
-    format!("<details><summary>{}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>\n", escape(heading))
+    format!(
+        "<details><summary>{}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>\n",
+        escape(heading)
+    )
 }
 
 /// The longest run of backticks: a fence has to be longer.
@@ -73,5 +90,7 @@ pub(super) fn longest_run(text: &str) -> usize {
 }
 
 pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }

@@ -25,7 +25,9 @@ mod work;
 pub use chart::rehearsal_html;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text};
 pub use event::{EVENT_VERSION, event_json, event_line};
-pub use explain::{DocumentStory, Input, Replaced, ValueStory, WrittenLine, document_text, values_text};
+pub use explain::{
+    DocumentStory, Input, Replaced, ValueStory, WrittenLine, document_text, values_text,
+};
 pub use freezes::freezes_text;
 pub use history::{history_text, rollout_summary};
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};

@@ -48,7 +48,10 @@ pub fn plan_json(plan: &Plan, stages: &[Stage]) -> String {
     // Structs of strings, numbers and maps with text keys always serialise.
     let mut value = serde_json::to_value(plan).unwrap_or(Json::Null);
     if let Some(object) = value.as_object_mut() {
-        object.insert("summary".into(), serde_json::to_value(summary(plan, stages)).unwrap_or(Json::Null));
+        object.insert(
+            "summary".into(),
+            serde_json::to_value(summary(plan, stages)).unwrap_or(Json::Null),
+        );
     }
     format!("{value:#}\n")
 }
@@ -58,15 +61,25 @@ pub fn plan_json(plan: &Plan, stages: &[Stage]) -> String {
 /// # Errors
 /// When the text is no JSON, no plan, of a newer version, has fields a plan does not have, or was changed.
 pub fn plan_from_json(text: &str) -> Result<Plan, PlanFileError> {
-    let mut value: Json = serde_json::from_str(text).map_err(|e| PlanFileError::NotJson { why: e.to_string() })?;
-    let version = value.get("version").and_then(Json::as_u64).ok_or(PlanFileError::NotAPlan)?;
+    let mut value: Json =
+        serde_json::from_str(text).map_err(|e| PlanFileError::NotJson { why: e.to_string() })?;
+    let version = value
+        .get("version")
+        .and_then(Json::as_u64)
+        .ok_or(PlanFileError::NotAPlan)?;
     if version > u64::from(PLAN_VERSION) {
         return Err(PlanFileError::Newer { found: version });
     }
     if let Some(object) = value.as_object_mut() {
         object.remove("summary");
     }
-    let plan: Plan =
-        serde_path_to_error::deserialize(value).map_err(|e| PlanFileError::Shape { path: e.path().to_string(), why: e.inner().to_string() })?;
-    if plan.is_genuine() { Ok(plan) } else { Err(PlanFileError::Changed { id: plan.id }) }
+    let plan: Plan = serde_path_to_error::deserialize(value).map_err(|e| PlanFileError::Shape {
+        path: e.path().to_string(),
+        why: e.inner().to_string(),
+    })?;
+    if plan.is_genuine() {
+        Ok(plan)
+    } else {
+        Err(PlanFileError::Changed { id: plan.id })
+    }
 }

@@ -36,19 +36,36 @@ pub fn plan_text(plan: &Plan, stages: &[Stage], style: Style) -> String {
 /// What is said when there are no changes.
 pub(super) fn nothing(plan: &Plan, stages: &[Stage]) -> [String; 2] {
     let total = summary::summary(plan, stages).total;
-    let not_compared = summary::not_compared(&total).map(|line| format!("\n{line}")).unwrap_or_default();
-    ["no changes".into(), format!("looked at {} and {}{not_compared}", count(total.clusters, "cluster"), count(total.groups, "group"))]
+    let not_compared = summary::not_compared(&total)
+        .map(|line| format!("\n{line}"))
+        .unwrap_or_default();
+    [
+        "no changes".into(),
+        format!(
+            "looked at {} and {}{not_compared}",
+            count(total.clusters, "cluster"),
+            count(total.groups, "group")
+        ),
+    ]
 }
 
 /// Which clusters a fold is about.
 pub(super) fn heading(fold: &Fold<'_>, style: Style) -> String {
     match fold.clusters.as_slice() {
         [one] => {
-            let stage = one.stage.map_or("no stage".to_owned(), |s| format!("stage {s}"));
-            format!("{} ({stage}, account {}, {})", one.name, one.plan.account, one.plan.region)
+            let stage = one
+                .stage
+                .map_or("no stage".to_owned(), |s| format!("stage {s}"));
+            format!(
+                "{} ({stage}, account {}, {})",
+                one.name, one.plan.account, one.plan.region
+            )
         }
         many => {
-            let names = list(many.iter().map(|m| m.name), if style.full { usize::MAX } else { CLUSTERS });
+            let names = list(
+                many.iter().map(|m| m.name),
+                if style.full { usize::MAX } else { CLUSTERS },
+            );
             let what = match fold.shape.changes() {
                 0 => "the same".to_owned(),
                 1 => "same change".to_owned(),
@@ -63,7 +80,11 @@ pub(super) fn heading(fold: &Fold<'_>, style: Style) -> String {
 pub(super) fn body(fold: &Fold<'_>, style: Style) -> Vec<String> {
     let mut out = Vec::new();
     for (index, (shape, names)) in fold.shape.groups.iter().enumerate() {
-        let details = fold.clusters.iter().map(|m| m.details.get(index).map_or([].as_slice(), Vec::as_slice)).collect();
+        let details = fold
+            .clusters
+            .iter()
+            .map(|m| m.details.get(index).map_or([].as_slice(), Vec::as_slice))
+            .collect();
         out.extend(group(shape, names, &Tally::of(details), style));
     }
     for (name, change) in &fold.shape.documents {
@@ -71,7 +92,11 @@ pub(super) fn body(fold: &Fold<'_>, style: Style) -> Vec<String> {
     }
     let mut blocked = fold.shape.blocked.iter().peekable();
     while let Some(item) = blocked.next() {
-        out.push(format!("  {} blocked: {}", style.paint(Tone::Bad, "!"), item.text));
+        out.push(format!(
+            "  {} blocked: {}",
+            style.paint(Tone::Bad, "!"),
+            item.text
+        ));
         if blocked.peek().is_none_or(|next| next.hint != item.hint) {
             out.push(format!("      hint: {}", item.hint));
         }
@@ -82,7 +107,9 @@ pub(super) fn body(fold: &Fold<'_>, style: Style) -> Vec<String> {
         _ => None,
     };
     let own = own.map_or("<cluster>", ClusterName::as_str);
-    out.into_iter().map(|line| line.replace(SELF, own)).collect()
+    out.into_iter()
+        .map(|line| line.replace(SELF, own))
+        .collect()
 }
 
 /// The details of the same change, over all its clusters and groups.
@@ -95,14 +122,22 @@ struct Tally {
 
 impl Tally {
     fn of(clusters: Vec<&[Detail]>) -> Tally {
-        let mut tally = Tally { versions: BTreeSet::new(), reasons: BTreeMap::new(), per_cluster: Vec::new() };
+        let mut tally = Tally {
+            versions: BTreeSet::new(),
+            reasons: BTreeMap::new(),
+            per_cluster: Vec::new(),
+        };
         for details in clusters {
             let mut here = 0;
             for detail in details {
                 tally.versions.extend(detail.version);
                 for (reason, ids) in &detail.reasons {
                     here += ids.len();
-                    tally.reasons.entry(reason.clone()).or_default().extend(ids.iter().cloned());
+                    tally
+                        .reasons
+                        .entry(reason.clone())
+                        .or_default()
+                        .extend(ids.iter().cloned());
                 }
             }
             tally.per_cluster.push(here);
@@ -113,9 +148,17 @@ impl Tally {
     /// `6 instances`, and for several clusters how many in each.
     fn instances(&self) -> String {
         let total = count(self.per_cluster.iter().sum::<usize>(), "instance");
-        match (self.per_cluster.len(), self.per_cluster.iter().min(), self.per_cluster.iter().max()) {
-            (2.., Some(least), Some(most)) if least == most => format!("{total} ({most} in each cluster)"),
-            (2.., Some(least), Some(most)) => format!("{total} ({least} to {most} in each cluster)"),
+        match (
+            self.per_cluster.len(),
+            self.per_cluster.iter().min(),
+            self.per_cluster.iter().max(),
+        ) {
+            (2.., Some(least), Some(most)) if least == most => {
+                format!("{total} ({most} in each cluster)")
+            }
+            (2.., Some(least), Some(most)) => {
+                format!("{total} ({least} to {most} in each cluster)")
+            }
             _ => total,
         }
     }
@@ -129,29 +172,54 @@ fn group(shape: &GroupShape, names: &[String], tally: &Tally, style: Style) -> V
     let names = names.join(", ");
     let (symbol, what) = match &shape.kind {
         Kind::Create(what) => (style.paint(Tone::Good, "+"), format!("create, {what}")),
-        Kind::Update { template, replaces } => (style.paint(Tone::Change, "~"), update(*template, *replaces, shape, tally)),
+        Kind::Update { template, replaces } => (
+            style.paint(Tone::Change, "~"),
+            update(*template, *replaces, shape, tally),
+        ),
         Kind::Retire => (style.paint(Tone::Bad, "-"), retire(tally)),
     };
     let mut out = vec![format!("  {symbol} {names}: {what}")];
     let mixed = shape.fields.iter().any(|f| !f.in_place);
     out.extend(fields(&shape.fields, mixed, style));
-    out.extend(tally.reasons.iter().filter(|(_, ids)| !ids.is_empty()).map(|(reason, ids)| instances(reason, ids, style)));
+    out.extend(
+        tally
+            .reasons
+            .iter()
+            .filter(|(_, ids)| !ids.is_empty())
+            .map(|(reason, ids)| instances(reason, ids, style)),
+    );
     out
 }
 
 fn update(template: Template, replaces: bool, shape: &GroupShape, tally: &Tally) -> String {
     let to = match (template, tally.versions.first(), tally.versions.len()) {
-        (Template::Untouched, _, _) if tally.is_zero() => return "update in place, no instance is replaced".into(),
-        (Template::Untouched, _, _) if shape.fields.is_empty() => {
-            return format!("as wanted, but replaces {} running something else", tally.instances());
+        (Template::Untouched, _, _) if tally.is_zero() => {
+            return "update in place, no instance is replaced".into();
         }
-        (Template::Untouched, _, _) => return format!("update in place, and replaces {} running something else", tally.instances()),
-        (Template::Existing, Some(version), 1) => format!("goes to launch template version {version}, which exists already"),
-        (Template::Existing, _, _) => "goes to a launch template version that exists already".into(),
+        (Template::Untouched, _, _) if shape.fields.is_empty() => {
+            return format!(
+                "as wanted, but replaces {} running something else",
+                tally.instances()
+            );
+        }
+        (Template::Untouched, _, _) => {
+            return format!(
+                "update in place, and replaces {} running something else",
+                tally.instances()
+            );
+        }
+        (Template::Existing, Some(version), 1) => {
+            format!("goes to launch template version {version}, which exists already")
+        }
+        (Template::Existing, _, _) => {
+            "goes to a launch template version that exists already".into()
+        }
         (Template::New, _, _) => "new launch template version".into(),
     };
     match (replaces, tally.is_zero()) {
-        (false, _) => format!("{to}, for instances launched from then on (drainAndTerminate is false)"),
+        (false, _) => {
+            format!("{to}, for instances launched from then on (drainAndTerminate is false)")
+        }
         (true, true) => format!("{to}, no instance to replace"),
         (true, false) => format!("{to}, replaces {}", tally.instances()),
     }
@@ -161,12 +229,18 @@ fn retire(tally: &Tally) -> String {
     if tally.is_zero() {
         "retire, has no instances: deletes the group".into()
     } else {
-        format!("retire, drains and ends {}, then deletes the group", tally.instances())
+        format!(
+            "retire, drains and ends {}, then deletes the group",
+            tally.instances()
+        )
     }
 }
 
 fn instances(reason: &str, ids: &[InstanceId], style: Style) -> String {
-    let names = format!(": {}", list(ids, if style.full { usize::MAX } else { INSTANCES }));
+    let names = format!(
+        ": {}",
+        list(ids, if style.full { usize::MAX } else { INSTANCES })
+    );
     let number = count(ids.len(), "instance");
     match reason {
         "" => format!("      {number} end{names}"),
@@ -177,7 +251,11 @@ fn instances(reason: &str, ids: &[InstanceId], style: Style) -> String {
 fn document(name: &str, change: &DocumentShape, style: Style) -> Vec<String> {
     let (symbol, what, lines) = match change {
         DocumentShape::Added => (style.paint(Tone::Good, "+"), "add", Vec::new()),
-        DocumentShape::Changed(lines) => (style.paint(Tone::Change, "~"), "change", fields(lines, false, style)),
+        DocumentShape::Changed(lines) => (
+            style.paint(Tone::Change, "~"),
+            "change",
+            fields(lines, false, style),
+        ),
         DocumentShape::Removed => (style.paint(Tone::Bad, "-"), "remove", Vec::new()),
     };
     let mut out = vec![format!("  {symbol} document {name}: {what}")];
@@ -188,7 +266,11 @@ fn document(name: &str, change: &DocumentShape, style: Style) -> Vec<String> {
 /// The lines of fields; `mixed`: some of them need a new launch template version, so those that do not say so.
 pub(super) fn fields(lines: &[FieldLine], mixed: bool, style: Style) -> Vec<String> {
     let most = if style.full { usize::MAX } else { FIELDS };
-    let mut out: Vec<String> = lines.iter().take(most).map(|l| format!("      {}", field(l, mixed, style))).collect();
+    let mut out: Vec<String> = lines
+        .iter()
+        .take(most)
+        .map(|l| format!("      {}", field(l, mixed, style)))
+        .collect();
     if let Some(left) = lines.len().checked_sub(most).filter(|n| *n > 0) {
         out.push(format!("      … and {}", count(left, "more field")));
     }
@@ -196,24 +278,52 @@ pub(super) fn fields(lines: &[FieldLine], mixed: bool, style: Style) -> Vec<Stri
 }
 
 fn field(line: &FieldLine, mixed: bool, style: Style) -> String {
-    let short = |text: &str| if style.full { text.to_owned() } else { cut(text, VALUE) };
+    let short = |text: &str| {
+        if style.full {
+            text.to_owned()
+        } else {
+            cut(text, VALUE)
+        }
+    };
     let change = match &line.change {
-        Change::Values { from: Some(from), to: Some(to) } if !style.full => {
+        Change::Values {
+            from: Some(from),
+            to: Some(to),
+        } if !style.full => {
             let (from, to) = without_beginning(from, to);
             format!("{} → {}", short(&from), short(&to))
         }
         Change::Values { from, to } => {
-            let side = |value: &Option<String>, none: &str| value.as_deref().map_or(none.to_owned(), short);
+            let side = |value: &Option<String>, none: &str| {
+                value.as_deref().map_or(none.to_owned(), short)
+            };
             format!("{} → {}", side(from, "(none)"), side(to, "(removed)"))
         }
         Change::Members { added, removed } => {
-            let part = |word: &str, items: &[String]| (!items.is_empty()).then(|| format!("{word} {}", short(&items.join(", "))));
-            [part("adds", added), part("removes", removed)].into_iter().flatten().collect::<Vec<_>>().join("; ")
+            let part = |word: &str, items: &[String]| {
+                (!items.is_empty()).then(|| format!("{word} {}", short(&items.join(", "))))
+            };
+            [part("adds", added), part("removes", removed)]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join("; ")
         }
-        Change::Order(items) => format!("the same items in another order: {}", short(&items.join(", "))),
+        Change::Order(items) => format!(
+            "the same items in another order: {}",
+            short(&items.join(", "))
+        ),
     };
-    let places = if line.places.is_empty() { String::new() } else { format!(" ({})", line.places.join(", ")) };
-    let in_place = if mixed && line.in_place { " [in place]" } else { "" };
+    let places = if line.places.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", line.places.join(", "))
+    };
+    let in_place = if mixed && line.in_place {
+        " [in place]"
+    } else {
+        ""
+    };
     format!("{}: {change}{places}{in_place}", line.name)
 }
 
@@ -241,7 +351,13 @@ mod tests {
             format!("{a} → {b}")
         };
         assert_eq!(check("short-1", "short-2"), "short-1 → short-2");
-        assert_eq!(check(&format!("{long}1"), &format!("{long}23")), format!("…{0}1 → …{0}23", "x".repeat(20)));
-        assert_eq!(check(&format!("a{long}"), &format!("b{long}")), format!("a{long} → b{long}"));
+        assert_eq!(
+            check(&format!("{long}1"), &format!("{long}23")),
+            format!("…{0}1 → …{0}23", "x".repeat(20))
+        );
+        assert_eq!(
+            check(&format!("a{long}"), &format!("b{long}")),
+            format!("a{long} → b{long}")
+        );
     }
 }

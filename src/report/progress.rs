@@ -9,20 +9,39 @@ use crate::rollout::{Direction, GroupProgress, GroupTask, Progress, Rollout, Wai
 const LINES: usize = 20;
 
 /// What is going on now, in at most 20 lines of at most `width` characters. `now` is the cloud's time.
-pub fn progress_lines(rollout: &Rollout, progress: &Progress, waiting: &[Waiting], now: Timestamp, width: usize) -> Vec<String> {
+pub fn progress_lines(
+    rollout: &Rollout,
+    progress: &Progress,
+    waiting: &[Waiting],
+    now: Timestamp,
+    width: usize,
+) -> Vec<String> {
     let mut lines = vec![header(rollout, progress, now)];
     let mut rest: Vec<&Waiting> = waiting.iter().collect();
     let mut work = Vec::new();
     for run in rollout.clusters() {
-        let Some(cluster) = progress.clusters.get(&run.cluster) else { continue };
+        let Some(cluster) = progress.clusters.get(&run.cluster) else {
+            continue;
+        };
         for task in &run.groups {
-            let Some(group) = cluster.groups.get(&task.asg).filter(|g| work::rolling_since(g).is_some()) else { continue };
-            let (mine, others) = rest.into_iter().partition(|w| is_about(w, &run.cluster, &task.asg));
+            let Some(group) = cluster
+                .groups
+                .get(&task.asg)
+                .filter(|g| work::rolling_since(g).is_some())
+            else {
+                continue;
+            };
+            let (mine, others) = rest
+                .into_iter()
+                .partition(|w| is_about(w, &run.cluster, &task.asg));
             rest = others;
             work.push(group_line(&run.cluster, task, group, &mine, progress, now));
         }
     }
-    work.extend(rest.iter().map(|w| format!("  {}{}", subject(w), reason(w, now))));
+    work.extend(
+        rest.iter()
+            .map(|w| format!("  {}{}", subject(w), reason(w, now))),
+    );
     let all = work.len();
     let shown = if all < LINES { all } else { LINES - 2 };
     lines.extend(work.into_iter().take(shown));
@@ -33,37 +52,70 @@ pub fn progress_lines(rollout: &Rollout, progress: &Progress, waiting: &[Waiting
 }
 
 fn header(rollout: &Rollout, progress: &Progress, now: Timestamp) -> String {
-    let parts = [place(rollout, progress, now), work::achieved(rollout, progress), format!("{} elapsed", span(now.since(rollout.started_at)))];
+    let parts = [
+        place(rollout, progress, now),
+        work::achieved(rollout, progress),
+        format!("{} elapsed", span(now.since(rollout.started_at))),
+    ];
     parts.join(", ")
 }
 
 fn place(rollout: &Rollout, progress: &Progress, now: Timestamp) -> String {
     let state = work::state(rollout, progress, now);
-    let forward = progress.ending.is_none() && progress.stuck.is_none() && progress.failure.is_none();
+    let forward =
+        progress.ending.is_none() && progress.stuck.is_none() && progress.failure.is_none();
     if !forward || progress.direction != Direction::Forward {
         return state;
     }
-    let Some(Position { stage, wave }) = work::position(rollout, progress) else { return "every stage passed".into() };
+    let Some(Position { stage, wave }) = work::position(rollout, progress) else {
+        return "every stage passed".into();
+    };
     if work::unapproved(stage, progress, now) {
         return state;
     }
     let soaking = match wave {
         Some((_, wave)) => work::soaked_at(&wave.clusters, wave.soak, progress),
-        None => work::soaked_at(stage.waves.iter().flat_map(|w| &w.clusters), stage.soak, progress),
+        None => work::soaked_at(
+            stage.waves.iter().flat_map(|w| &w.clusters),
+            stage.soak,
+            progress,
+        ),
     };
-    let soaking = soaking.and_then(|until| work::soak_words(until, now)).map(|s| format!(" {s}")).unwrap_or_default();
+    let soaking = soaking
+        .and_then(|until| work::soak_words(until, now))
+        .map(|s| format!(" {s}"))
+        .unwrap_or_default();
     match wave {
-        Some((index, _)) => format!("stage {}, wave {} of {}{soaking}", stage.name, index + 1, stage.waves.len()),
+        Some((index, _)) => format!(
+            "stage {}, wave {} of {}{soaking}",
+            stage.name,
+            index + 1,
+            stage.waves.len()
+        ),
         None => format!("stage {}{soaking}", stage.name),
     }
 }
 
-fn group_line(cluster: &ClusterName, task: &GroupTask, progress: &GroupProgress, waits: &[&Waiting], all: &Progress, now: Timestamp) -> String {
+fn group_line(
+    cluster: &ClusterName,
+    task: &GroupTask,
+    progress: &GroupProgress,
+    waits: &[&Waiting],
+    all: &Progress,
+    now: Timestamp,
+) -> String {
     let counts = work::group_counts(task, progress, &all.direction);
     let eta = work::eta(progress, now).map_or("-".to_owned(), span);
     let waits: Vec<String> = waits.iter().map(|w| reason(w, now)).collect();
-    let waits = if waits.is_empty() { String::new() } else { format!("; {}", waits.join("; ")) };
-    format!("  {cluster} {}: {counts}, eta {eta}{waits}", group(&task.asg, cluster))
+    let waits = if waits.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", waits.join("; "))
+    };
+    format!(
+        "  {cluster} {}: {counts}, eta {eta}{waits}",
+        group(&task.asg, cluster)
+    )
 }
 
 fn is_about(waiting: &Waiting, cluster: &ClusterName, asg: &AsgName) -> bool {

@@ -52,35 +52,69 @@ impl Rehearsal<'_> {
 
     /// The time of the last record.
     pub fn end(&self) -> Timestamp {
-        self.records.last().map_or(self.rollout.started_at, |r| r.at)
+        self.records
+            .last()
+            .map_or(self.rollout.started_at, |r| r.at)
     }
 }
 
 /// The whole of a rehearsal as text.
 pub fn rehearsal_text(rehearsal: &Rehearsal<'_>) -> String {
-    let Rehearsal { rollout, records, seen, ended, notes } = rehearsal;
-    let mut out = vec![format!("plan {} of release {}, begun at {}", rollout.plan.short(), rollout.release.short(), clock(rollout.started_at))];
+    let Rehearsal {
+        rollout,
+        records,
+        seen,
+        ended,
+        notes,
+    } = rehearsal;
+    let mut out = vec![format!(
+        "plan {} of release {}, begun at {}",
+        rollout.plan.short(),
+        rollout.release.short(),
+        clock(rollout.started_at)
+    )];
     out.extend(notes.iter().map(|note| format!("note: {}", plain(note))));
     out.push(String::new());
     out.push("timeline".into());
-    out.extend(records.iter().filter_map(|r| Some(format!("  +{:<8} {}", span(r.at.since(rollout.started_at)), event_line(r)?))));
+    out.extend(records.iter().filter_map(|r| {
+        Some(format!(
+            "  +{:<8} {}",
+            span(r.at.since(rollout.started_at)),
+            event_line(r)?
+        ))
+    }));
     out.push(String::new());
     out.push(format!("{ended} after {}", span(rehearsal.makespan())));
     out.push(format!("  {}", calls(seen)));
     let peak = seen.surge.iter().max_by_key(|(_, surge)| **surge);
-    out.extend(peak.map(|(cluster, surge)| format!("  peak surge {} in {cluster}", count(surge, "instance"))));
+    out.extend(
+        peak.map(|(cluster, surge)| {
+            format!("  peak surge {} in {cluster}", count(surge, "instance"))
+        }),
+    );
     out.extend(rules(seen));
     if !seen.groups.is_empty() {
         out.push(String::new());
         out.push("capacity while it was rolled: least at work of what was wanted, least by zone, most surge".into());
-        out.extend(seen.groups.iter().map(|(asg, g)| format!("  {} {}: {}", g.cluster, group(asg, &g.cluster), capacity(g))));
+        out.extend(seen.groups.iter().map(|(asg, g)| {
+            format!(
+                "  {} {}: {}",
+                g.cluster,
+                group(asg, &g.cluster),
+                capacity(g)
+            )
+        }));
     }
     out.join("\n") + "\n"
 }
 
 fn calls(seen: &Seen) -> String {
     let total: u64 = seen.calls.values().sum();
-    let each: Vec<String> = seen.calls.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+    let each: Vec<String> = seen
+        .calls
+        .iter()
+        .map(|(kind, n)| format!("{n} {kind}"))
+        .collect();
     format!("{}: {}", count(total, "call"), each.join(", "))
 }
 
@@ -88,25 +122,63 @@ fn rules(seen: &Seen) -> Vec<String> {
     if seen.broken.is_empty() {
         return vec!["  no rule of a rollout was broken".into()];
     }
-    seen.broken.iter().map(|rule| format!("  RULE BROKEN: {}", plain(rule))).collect()
+    seen.broken
+        .iter()
+        .map(|rule| format!("  RULE BROKEN: {}", plain(rule)))
+        .collect()
 }
 
 fn capacity(seen: &GroupSeen) -> String {
-    let GroupSeen { cluster: _, retires, first, worst, zones, surge, steps: _ } = seen;
+    let GroupSeen {
+        cluster: _,
+        retires,
+        first,
+        worst,
+        zones,
+        surge,
+        steps: _,
+    } = seen;
     if *retires {
         return format!("{} at work when it began to be retired", first.healthy);
     }
-    let zones: Vec<String> = zones.iter().map(|(zone, least)| format!("{zone} {least}")).collect();
-    format!("{} of {} at {}; {}; surge {surge}", worst.healthy, worst.wanted, clock(worst.at), zones.join(", "))
+    let zones: Vec<String> = zones
+        .iter()
+        .map(|(zone, least)| format!("{zone} {least}"))
+        .collect();
+    format!(
+        "{} of {} at {}; {}; surge {surge}",
+        worst.healthy,
+        worst.wanted,
+        clock(worst.at),
+        zones.join(", ")
+    )
 }
 
 /// What comes of each fault, as a table.
 pub fn fates_text(fates: &[Fate]) -> String {
-    let width = fates.iter().map(|f| f.fault.chars().count()).max().unwrap_or(0);
+    let width = fates
+        .iter()
+        .map(|f| f.fault.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut out = vec!["what would go wrong".to_owned()];
-    for Fate { fault, ended, makespan, broken } in fates {
-        let rules = if *broken == 0 { String::new() } else { format!("; {} BROKEN", count(broken, "rule")) };
-        out.push(format!("  {fault:<width$}  after {:<7} {}{rules}", span(*makespan), plain(ended)));
+    for Fate {
+        fault,
+        ended,
+        makespan,
+        broken,
+    } in fates
+    {
+        let rules = if *broken == 0 {
+            String::new()
+        } else {
+            format!("; {} BROKEN", count(broken, "rule"))
+        };
+        out.push(format!(
+            "  {fault:<width$}  after {:<7} {}{rules}",
+            span(*makespan),
+            plain(ended)
+        ));
     }
     out.join("\n") + "\n"
 }
@@ -115,16 +187,38 @@ pub fn fates_text(fates: &[Fate]) -> String {
 pub fn runs_text(runs: &Runs) -> String {
     let mut sorted = runs.makespans.clone();
     sorted.sort();
-    let at = |percent: usize| sorted.get((sorted.len().saturating_mul(percent)).div_ceil(100).saturating_sub(1)).copied();
+    let at = |percent: usize| {
+        sorted
+            .get(
+                (sorted.len().saturating_mul(percent))
+                    .div_ceil(100)
+                    .saturating_sub(1),
+            )
+            .copied()
+    };
     let mut out = vec![count(sorted.len(), "run")];
     if let (Some(half), Some(most), Some(worst)) = (at(50), at(95), sorted.last()) {
-        out.push(format!("  makespan p50 {}, p95 {}, worst {} (seed {})", span(half.0), span(most.0), span(worst.0), worst.1));
+        out.push(format!(
+            "  makespan p50 {}, p95 {}, worst {} (seed {})",
+            span(half.0),
+            span(most.0),
+            span(worst.0),
+            worst.1
+        ));
     }
-    out.extend(runs.ended.iter().map(|(ended, n)| format!("  {n} x {}", plain(ended))));
+    out.extend(
+        runs.ended
+            .iter()
+            .map(|(ended, n)| format!("  {n} x {}", plain(ended))),
+    );
     if runs.broken.is_empty() {
         out.push("  no rule of a rollout was broken in any of them".into());
     }
-    out.extend(runs.broken.iter().map(|(rule, seed)| format!("  RULE BROKEN (first with seed {seed}): {}", plain(rule))));
+    out.extend(
+        runs.broken
+            .iter()
+            .map(|(rule, seed)| format!("  RULE BROKEN (first with seed {seed}): {}", plain(rule))),
+    );
     out.join("\n") + "\n"
 }
 
@@ -134,16 +228,31 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_the_sorted_runs() {
-        let makespans = (1..=100).rev().map(|n| (Span::from_secs(n * 60), u64::try_from(n).unwrap())).collect();
-        let runs = Runs { makespans, ended: [("finished".to_owned(), 100)].into(), broken: Default::default() };
+        let makespans = (1..=100)
+            .rev()
+            .map(|n| (Span::from_secs(n * 60), u64::try_from(n).unwrap()))
+            .collect();
+        let runs = Runs {
+            makespans,
+            ended: [("finished".to_owned(), 100)].into(),
+            broken: Default::default(),
+        };
         let text = runs_text(&runs);
         assert!(text.starts_with("100 runs\n  makespan p50 50m, p95 1h35m, worst 1h40m (seed 100)\n  100 x finished\n  no rule"), "{text}");
-        assert_eq!(runs_text(&Runs::default()), "0 runs\n  no rule of a rollout was broken in any of them\n");
+        assert_eq!(
+            runs_text(&Runs::default()),
+            "0 runs\n  no rule of a rollout was broken in any of them\n"
+        );
     }
 
     #[test]
     fn faults_stand_in_a_table() {
-        let fate = |fault: &str, broken| Fate { fault: fault.into(), ended: "rolled back: why".into(), makespan: Span::from_secs(60), broken };
+        let fate = |fault: &str, broken| Fate {
+            fault: fault.into(),
+            ended: "rolled back: why".into(),
+            makespan: Span::from_secs(60),
+            broken,
+        };
         let text = fates_text(&[fate("throttle:3", 0), fate("kill", 2)]);
         assert_eq!(
             text,

@@ -104,29 +104,70 @@ pub(super) fn of(cluster: &ClusterName, plan: &ClusterPlan) -> (Shape, Vec<Vec<D
         names.push(own(group(asg, cluster)));
         details.push(detail);
     }
-    let mut groups: Vec<Changed> = by_change.into_iter().map(|(shape, (names, details))| ((shape, names), details)).collect();
-    groups.sort_by(|((a, x), _), ((b, y), _)| (a.order, a.kind == Kind::Retire, x).cmp(&(b.order, b.kind == Kind::Retire, y)));
+    let mut groups: Vec<Changed> = by_change
+        .into_iter()
+        .map(|(shape, (names, details))| ((shape, names), details))
+        .collect();
+    groups.sort_by(|((a, x), _), ((b, y), _)| {
+        (a.order, a.kind == Kind::Retire, x).cmp(&(b.order, b.kind == Kind::Retire, y))
+    });
     let (groups, details) = groups.into_iter().unzip();
-    let documents = plan.documents.iter().map(|(name, change)| (own(&plain(name)), document_shape(change, &own))).collect();
-    let blocked = plan.blocked.iter().map(|b| blocked_shape(b, cluster, &own)).collect();
+    let documents = plan
+        .documents
+        .iter()
+        .map(|(name, change)| (own(&plain(name)), document_shape(change, &own)))
+        .collect();
+    let blocked = plan
+        .blocked
+        .iter()
+        .map(|b| blocked_shape(b, cluster, &own))
+        .collect();
     let notes = plan.notes.iter().map(|n| own(&plain(n))).collect();
-    (Shape { groups, documents, blocked, notes }, details)
+    (
+        Shape {
+            groups,
+            documents,
+            blocked,
+            notes,
+        },
+        details,
+    )
 }
 
 impl Shape {
     /// How many groups and documents change.
     pub(super) fn changes(&self) -> usize {
-        self.groups.iter().map(|(_, names)| names.len()).sum::<usize>() + self.documents.len()
+        self.groups
+            .iter()
+            .map(|(_, names)| names.len())
+            .sum::<usize>()
+            + self.documents.len()
     }
 }
 
-fn group_shape(plan: &ClusterPlan, asg: &AsgName, change: &GroupChange, own: &impl Fn(&str) -> String) -> (GroupShape, Detail) {
+fn group_shape(
+    plan: &ClusterPlan,
+    asg: &AsgName,
+    change: &GroupChange,
+    own: &impl Fn(&str) -> String,
+) -> (GroupShape, Detail) {
     let order = order(plan.roles.get(asg).copied().unwrap_or(Role::Node));
     match change {
-        GroupChange::Create { to } => {
-            (GroupShape { order, kind: Kind::Create(own(&created(&to.definition))), fields: Vec::new() }, Detail::default())
-        }
-        GroupChange::Update { to, from: _, fields, existing_version, replace } => {
+        GroupChange::Create { to } => (
+            GroupShape {
+                order,
+                kind: Kind::Create(own(&created(&to.definition))),
+                fields: Vec::new(),
+            },
+            Detail::default(),
+        ),
+        GroupChange::Update {
+            to,
+            from: _,
+            fields,
+            existing_version,
+            replace,
+        } => {
             let fields = lines(field::group_lines(fields), own);
             let template = match (fields.iter().all(|f| f.in_place), existing_version) {
                 (true, _) => Template::Untouched,
@@ -137,12 +178,36 @@ fn group_shape(plan: &ClusterPlan, asg: &AsgName, change: &GroupChange, own: &im
             for (id, why) in replace {
                 reasons.entry(reason(why)).or_default().push(id.clone());
             }
-            let kind = Kind::Update { template, replaces: to.replace_instances };
-            (GroupShape { order, kind, fields }, Detail { version: *existing_version, reasons })
+            let kind = Kind::Update {
+                template,
+                replaces: to.replace_instances,
+            };
+            (
+                GroupShape {
+                    order,
+                    kind,
+                    fields,
+                },
+                Detail {
+                    version: *existing_version,
+                    reasons,
+                },
+            )
         }
         GroupChange::Retire { from: _, instances } => {
-            let reasons = BTreeMap::from([(String::new(), instances.iter().cloned().collect::<Vec<_>>())]);
-            (GroupShape { order, kind: Kind::Retire, fields: Vec::new() }, Detail { version: None, reasons })
+            let reasons =
+                BTreeMap::from([(String::new(), instances.iter().cloned().collect::<Vec<_>>())]);
+            (
+                GroupShape {
+                    order,
+                    kind: Kind::Retire,
+                    fields: Vec::new(),
+                },
+                Detail {
+                    version: None,
+                    reasons,
+                },
+            )
         }
     }
 }
@@ -159,10 +224,27 @@ pub(super) fn order(role: Role) -> u8 {
 
 /// What a new group will be, in one line.
 pub(super) fn created(to: &Definition) -> String {
-    let (asg, data) = (&to.auto_scaling_group, &to.launch_template.launch_template_data);
-    let types: Vec<&str> = asg.mixed_instances_policy.iter().flat_map(|p| &p.overrides).filter_map(|o| o.instance_type.as_deref()).collect();
-    let types = if types.is_empty() { format!("type {}", plain(&data.instance_type)) } else { format!("types {}", plain(&list(types, 4))) };
-    format!("min {}, max {}, {types}, image {}", asg.min_size, asg.max_size, plain(&data.image_id))
+    let (asg, data) = (
+        &to.auto_scaling_group,
+        &to.launch_template.launch_template_data,
+    );
+    let types: Vec<&str> = asg
+        .mixed_instances_policy
+        .iter()
+        .flat_map(|p| &p.overrides)
+        .filter_map(|o| o.instance_type.as_deref())
+        .collect();
+    let types = if types.is_empty() {
+        format!("type {}", plain(&data.instance_type))
+    } else {
+        format!("types {}", plain(&list(types, 4)))
+    };
+    format!(
+        "min {}, max {}, {types}, image {}",
+        asg.min_size,
+        asg.max_size,
+        plain(&data.image_id)
+    )
 }
 
 /// Why an instance has to go, from the fields that differ, or from the plan's own sentence when there is no version to compare with.
@@ -183,7 +265,9 @@ fn reason(why: &[String]) -> String {
 fn document_shape(change: &DocumentChange, own: &impl Fn(&str) -> String) -> DocumentShape {
     match change {
         DocumentChange::Added => DocumentShape::Added,
-        DocumentChange::Changed(fields) => DocumentShape::Changed(lines(field::document_lines(fields), own)),
+        DocumentChange::Changed(fields) => {
+            DocumentShape::Changed(lines(field::document_lines(fields), own))
+        }
         DocumentChange::Removed => DocumentShape::Removed,
     }
 }
@@ -193,21 +277,54 @@ fn lines(mut lines: Vec<FieldLine>, own: &impl Fn(&str) -> String) -> Vec<FieldL
     lines
 }
 
-fn blocked_shape(blocked: &Blocked, cluster: &ClusterName, own: &impl Fn(&str) -> String) -> BlockedShape {
+fn blocked_shape(
+    blocked: &Blocked,
+    cluster: &ClusterName,
+    own: &impl Fn(&str) -> String,
+) -> BlockedShape {
     let text = match blocked {
         Blocked::Gap { what, why } => format!("{} could not be read: {}", plain(what), plain(why)),
         // How many instances end stands at the group's own change, and would keep equal clusters apart here.
-        Blocked::Retire { group: asg, instances: _ } => format!("{} is not in git any more; retiring it ends its instances", group(asg, cluster)),
-        Blocked::Protected { group: asg } => format!("{} is not in git any more, and is protected", group(asg, cluster)),
-        Blocked::Shrink { group: asg, desired, max } => {
+        Blocked::Retire {
+            group: asg,
+            instances: _,
+        } => format!(
+            "{} is not in git any more; retiring it ends its instances",
+            group(asg, cluster)
+        ),
+        Blocked::Protected { group: asg } => format!(
+            "{} is not in git any more, and is protected",
+            group(asg, cluster)
+        ),
+        Blocked::Shrink {
+            group: asg,
+            desired,
+            max,
+        } => {
             let ends = desired.saturating_sub(*max);
-            format!("{}: a maximum of {max} ends {ends} of its {desired} instances at once, undrained", group(asg, cluster))
+            format!(
+                "{}: a maximum of {max} ends {ends} of its {desired} instances at once, undrained",
+                group(asg, cluster)
+            )
         }
-        Blocked::NoUserData { group: asg } => format!("{} is new and has no user data to boot with", group(asg, cluster)),
-        Blocked::Twin { group: asg, why } => format!("{}: no on-demand twin can stand in: {}", group(asg, cluster), plain(why)),
-        Blocked::NeedsKops { document } => format!("{} differs, and only kops can carry that out", plain(document)),
+        Blocked::NoUserData { group: asg } => format!(
+            "{} is new and has no user data to boot with",
+            group(asg, cluster)
+        ),
+        Blocked::Twin { group: asg, why } => format!(
+            "{}: no on-demand twin can stand in: {}",
+            group(asg, cluster),
+            plain(why)
+        ),
+        Blocked::NeedsKops { document } => format!(
+            "{} differs, and only kops can carry that out",
+            plain(document)
+        ),
     };
-    BlockedShape { text: own(&text), hint: hint(blocked) }
+    BlockedShape {
+        text: own(&text),
+        hint: hint(blocked),
+    }
 }
 
 /// What a person can do about something in the way.
@@ -216,9 +333,15 @@ pub(super) fn hint(blocked: &Blocked) -> &'static str {
         Blocked::Gap { .. } => "make it readable and plan again: nothing is planned on a guess",
         Blocked::Retire { .. } => "put it back into git, or allow it with --allow-retire",
         Blocked::Protected { .. } => "put it back into git, or take its protection away first",
-        Blocked::Shrink { .. } => "keep the maximum up until the group has shrunk, or allow it with --allow-shrink",
-        Blocked::NoUserData { .. } => "add a user_data snippet, or let kops make the group (engine: kops)",
-        Blocked::Twin { .. } => "name another twin under rolling.groups, or choose the capacity policy wait or stop",
+        Blocked::Shrink { .. } => {
+            "keep the maximum up until the group has shrunk, or allow it with --allow-shrink"
+        }
+        Blocked::NoUserData { .. } => {
+            "add a user_data snippet, or let kops make the group (engine: kops)"
+        }
+        Blocked::Twin { .. } => {
+            "name another twin under rolling.groups, or choose the capacity policy wait or stop"
+        }
         Blocked::NeedsKops { .. } => {
             "let kops apply it (kops replace, kops update); go on without with --adopt-documents, which records it as applied"
         }

@@ -26,10 +26,17 @@ pub fn snapshot_json(snapshot: &Snapshot) -> String {
 /// # Errors
 /// When it is no snapshot, or one of another version.
 pub fn snapshot_from_json(text: &str) -> Result<Snapshot, SnapshotFileError> {
-    let json: Json = serde_json::from_str(text).map_err(|e| SnapshotFileError::NotOne(e.to_string()))?;
+    let json: Json =
+        serde_json::from_str(text).map_err(|e| SnapshotFileError::NotOne(e.to_string()))?;
     match json.get("version").and_then(Json::as_u64) {
-        None => return Err(SnapshotFileError::NotOne("it has no `version` number".into())),
-        Some(version) if version != u64::from(SNAPSHOT_VERSION) => return Err(SnapshotFileError::Version(version)),
+        None => {
+            return Err(SnapshotFileError::NotOne(
+                "it has no `version` number".into(),
+            ));
+        }
+        Some(version) if version != u64::from(SNAPSHOT_VERSION) => {
+            return Err(SnapshotFileError::Version(version));
+        }
         Some(_) => {}
     }
     serde_path_to_error::deserialize(json).map_err(|e| SnapshotFileError::NotOne(e.to_string()))
@@ -44,13 +51,31 @@ mod tests {
 
     #[test]
     fn a_snapshot_reads_back_and_nothing_else_does() {
-        let live = Live { read_at: Timestamp::from_millis(1_767_600_000_000), clusters: BTreeMap::new() };
+        let live = Live {
+            read_at: Timestamp::from_millis(1_767_600_000_000),
+            clusters: BTreeMap::new(),
+        };
         let snapshot = Snapshot::new("aws".into(), BTreeMap::new(), live);
-        assert_eq!(snapshot_from_json(&snapshot_json(&snapshot)), Ok(snapshot.clone()));
+        assert_eq!(
+            snapshot_from_json(&snapshot_json(&snapshot)),
+            Ok(snapshot.clone())
+        );
         let newer = snapshot_json(&snapshot).replace("\"version\":1", "\"version\":7");
-        assert_eq!(snapshot_from_json(&newer), Err(SnapshotFileError::Version(7)));
-        for text in ["", "{}", "[1]", "{\"version\":1}", &snapshot_json(&snapshot)[..40]] {
-            assert!(matches!(snapshot_from_json(text), Err(SnapshotFileError::NotOne(_))), "{text}");
+        assert_eq!(
+            snapshot_from_json(&newer),
+            Err(SnapshotFileError::Version(7))
+        );
+        for text in [
+            "",
+            "{}",
+            "[1]",
+            "{\"version\":1}",
+            &snapshot_json(&snapshot)[..40],
+        ] {
+            assert!(
+                matches!(snapshot_from_json(text), Err(SnapshotFileError::NotOne(_))),
+                "{text}"
+            );
         }
     }
 }

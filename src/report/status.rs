@@ -13,7 +13,10 @@ const CLUSTERS: usize = 10;
 
 /// The command that approves a stage of this rollout's plan.
 pub fn approve_command(rollout: &Rollout, stage: &StageName) -> String {
-    format!("kfleet rollout approve {stage} --plan {}", rollout.plan.short())
+    format!(
+        "kfleet rollout approve {stage} --plan {}",
+        rollout.plan.short()
+    )
 }
 
 /// Where the rollout stands. `now` is the cloud's time (the last record's, when no other is at hand).
@@ -22,10 +25,24 @@ pub fn status_text(rollout: &Rollout, progress: &Progress, now: Timestamp, style
     let mut out = vec![
         style.paint(Tone::Head, &format!("rollout {}: {state}", rollout.id)),
         format!("  {}", work::achieved(rollout, progress)),
-        format!("  plan {} of release {}", rollout.plan.short(), rollout.release.short()),
-        format!("  started {} by {}, {}", clock(rollout.started_at), plain(&rollout.started_by), elapsed(rollout, progress, now)),
+        format!(
+            "  plan {} of release {}",
+            rollout.plan.short(),
+            rollout.release.short()
+        ),
+        format!(
+            "  started {} by {}, {}",
+            clock(rollout.started_at),
+            plain(&rollout.started_by),
+            elapsed(rollout, progress, now)
+        ),
     ];
-    out.extend(rollout.break_glass.as_ref().map(|why| style.paint(Tone::Bad, &format!("  BREAK GLASS: {}", plain(why)))));
+    out.extend(
+        rollout
+            .break_glass
+            .as_ref()
+            .map(|why| style.paint(Tone::Bad, &format!("  BREAK GLASS: {}", plain(why)))),
+    );
     for stage in &rollout.stages {
         out.extend(stage_lines(stage, progress, now, style));
     }
@@ -48,15 +65,33 @@ fn elapsed(rollout: &Rollout, progress: &Progress, now: Timestamp) -> String {
 }
 
 fn stage_lines(stage: &StageRun, progress: &Progress, now: Timestamp, style: Style) -> Vec<String> {
-    let mut out = vec![style.paint(Tone::Head, &format!("stage {}: {}", stage.name, stage_state(stage, progress, now)))];
+    let mut out = vec![style.paint(
+        Tone::Head,
+        &format!(
+            "stage {}: {}",
+            stage.name,
+            stage_state(stage, progress, now)
+        ),
+    )];
     for (index, wave) in stage.waves.iter().enumerate() {
-        out.push(format!("  wave {}: {}", index + 1, wave_state(stage, index, wave, progress, now)));
+        out.push(format!(
+            "  wave {}: {}",
+            index + 1,
+            wave_state(stage, index, wave, progress, now)
+        ));
         let mut by_state: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for run in &wave.clusters {
-            by_state.entry(work::cluster_state(run, progress)).or_default().push(run.cluster.to_string());
+            by_state
+                .entry(work::cluster_state(run, progress))
+                .or_default()
+                .push(run.cluster.to_string());
         }
         let most = if style.full { usize::MAX } else { CLUSTERS };
-        out.extend(by_state.into_iter().map(|(state, names)| format!("    {state}: {}", list(names, most))));
+        out.extend(
+            by_state
+                .into_iter()
+                .map(|(state, names)| format!("    {state}: {}", list(names, most))),
+        );
     }
     out
 }
@@ -66,9 +101,17 @@ fn stage_state(stage: &StageRun, progress: &Progress, now: Timestamp) -> String 
         return "passed".into();
     }
     if progress.stages_started.contains(&stage.name) {
-        let waves_done = (0..stage.waves.len()).all(|i| progress.waves_passed.contains(&(stage.name.clone(), i)));
-        let soak = work::soaked_at(stage.waves.iter().flat_map(|w| &w.clusters), stage.soak, progress).filter(|_| waves_done);
-        return soak.and_then(|until| work::soak_words(until, now)).unwrap_or_else(|| "started".into());
+        let waves_done = (0..stage.waves.len())
+            .all(|i| progress.waves_passed.contains(&(stage.name.clone(), i)));
+        let soak = work::soaked_at(
+            stage.waves.iter().flat_map(|w| &w.clusters),
+            stage.soak,
+            progress,
+        )
+        .filter(|_| waves_done);
+        return soak
+            .and_then(|until| work::soak_words(until, now))
+            .unwrap_or_else(|| "started".into());
     }
     match progress.approvals.get(&stage.name) {
         _ if work::unapproved(stage, progress, now) => "not started, needs approval".into(),
@@ -77,7 +120,13 @@ fn stage_state(stage: &StageRun, progress: &Progress, now: Timestamp) -> String 
     }
 }
 
-fn wave_state(stage: &StageRun, index: usize, wave: &WaveRun, progress: &Progress, now: Timestamp) -> String {
+fn wave_state(
+    stage: &StageRun,
+    index: usize,
+    wave: &WaveRun,
+    progress: &Progress,
+    now: Timestamp,
+) -> String {
     let key = (stage.name.clone(), index);
     if progress.waves_passed.contains(&key) {
         return "passed".into();
@@ -86,23 +135,48 @@ fn wave_state(stage: &StageRun, index: usize, wave: &WaveRun, progress: &Progres
         return "not started".into();
     }
     let soak = work::soaked_at(&wave.clusters, wave.soak, progress);
-    soak.and_then(|until| work::soak_words(until, now)).unwrap_or_else(|| "started".into())
+    soak.and_then(|until| work::soak_words(until, now))
+        .unwrap_or_else(|| "started".into())
 }
 
 /// Groups on which something was begun and is not done.
 fn not_done(rollout: &Rollout, progress: &Progress) -> Vec<String> {
     let mut out = Vec::new();
     for run in rollout.clusters() {
-        let Some(cluster) = progress.clusters.get(&run.cluster) else { continue };
+        let Some(cluster) = progress.clusters.get(&run.cluster) else {
+            continue;
+        };
         for task in &run.groups {
-            let Some(found) = cluster.groups.get(&task.asg).filter(|g| work::unfinished(g, progress)) else { continue };
+            let Some(found) = cluster
+                .groups
+                .get(&task.asg)
+                .filter(|g| work::unfinished(g, progress))
+            else {
+                continue;
+            };
             let counts = work::group_counts(task, found, &progress.direction);
-            out.push(format!("  {} {}: {counts}", run.cluster, group(&task.asg, &run.cluster)));
+            out.push(format!(
+                "  {} {}: {counts}",
+                run.cluster,
+                group(&task.asg, &run.cluster)
+            ));
             for (id, drain) in &found.drains {
-                let node = drain.node.as_ref().map(|n| format!(", node {n}")).unwrap_or_default();
-                out.push(format!("    drains {id}{node} since {}", clock(drain.since)));
+                let node = drain
+                    .node
+                    .as_ref()
+                    .map(|n| format!(", node {n}"))
+                    .unwrap_or_default();
+                out.push(format!(
+                    "    drains {id}{node} since {}",
+                    clock(drain.since)
+                ));
             }
-            out.extend((!found.set_aside.is_empty()).then(|| format!("    set aside, drain did not end in time: {}", list(&found.set_aside, 5))));
+            out.extend((!found.set_aside.is_empty()).then(|| {
+                format!(
+                    "    set aside, drain did not end in time: {}",
+                    list(&found.set_aside, 5)
+                )
+            }));
         }
     }
     out
@@ -111,12 +185,31 @@ fn not_done(rollout: &Rollout, progress: &Progress) -> Vec<String> {
 /// Approvals that are or will be needed, each with the command to type.
 fn approvals(rollout: &Rollout, progress: &Progress, now: Timestamp, style: Style) -> Vec<String> {
     let wanted = work::approval_wanted(rollout, progress, now);
-    let over = progress.ending.is_some() || progress.failure.is_some() || progress.direction != Direction::Forward;
-    let open = rollout.stages.iter().filter(|s| !over && work::unapproved(s, progress, now));
+    let over = progress.ending.is_some()
+        || progress.failure.is_some()
+        || progress.direction != Direction::Forward;
+    let open = rollout
+        .stages
+        .iter()
+        .filter(|s| !over && work::unapproved(s, progress, now));
     open.map(|stage| {
-        let when = if wanted == Some(&stage.name) { "needed now" } else { "needed later" };
-        let expired = progress.approvals.get(&stage.name).map(|(by, at)| format!(" (the one by {} expired {})", plain(by), clock(*at)));
-        let head = style.paint(Tone::Change, &format!("approval {when} for stage {}{}", stage.name, expired.unwrap_or_default()));
+        let when = if wanted == Some(&stage.name) {
+            "needed now"
+        } else {
+            "needed later"
+        };
+        let expired = progress
+            .approvals
+            .get(&stage.name)
+            .map(|(by, at)| format!(" (the one by {} expired {})", plain(by), clock(*at)));
+        let head = style.paint(
+            Tone::Change,
+            &format!(
+                "approval {when} for stage {}{}",
+                stage.name,
+                expired.unwrap_or_default()
+            ),
+        );
         format!("{head}: {}", approve_command(rollout, &stage.name))
     })
     .collect()

@@ -35,6 +35,10 @@ impl Tone {
 
 impl Style {
     pub(super) fn paint(self, tone: Tone, text: &str) -> String {
-        if self.colour { format!("{}{text}\x1b[0m", tone.code()) } else { text.to_owned() }
+        if self.colour {
+            format!("{}{text}\x1b[0m", tone.code())
+        } else {
+            text.to_owned()
+        }
     }
 }

@@ -74,10 +74,26 @@ pub fn summary(plan: &Plan, stages: &[Stage]) -> Summary {
     let mut by_stage: BTreeMap<usize, Counts> = BTreeMap::new();
     for (name, cluster) in &plan.clusters {
         total.add(cluster);
-        by_stage.entry(stage_index(name, stages)).or_default().add(cluster);
+        by_stage
+            .entry(stage_index(name, stages))
+            .or_default()
+            .add(cluster);
     }
-    let name = |i: usize| stages.get(i).map_or("(no stage)".to_owned(), |s| s.name.to_string());
-    Summary { stages: by_stage.into_iter().map(|(i, counts)| StageSummary { stage: name(i), counts }).collect(), total }
+    let name = |i: usize| {
+        stages
+            .get(i)
+            .map_or("(no stage)".to_owned(), |s| s.name.to_string())
+    };
+    Summary {
+        stages: by_stage
+            .into_iter()
+            .map(|(i, counts)| StageSummary {
+                stage: name(i),
+                counts,
+            })
+            .collect(),
+        total,
+    }
 }
 
 impl Counts {
@@ -114,13 +130,38 @@ impl Counts {
             self.documents_changed,
             self.blocked,
         ];
-        let [a, b, c, d, e, f, g] = numbers.map(|n| if n == 0 { "-".to_owned() } else { n.to_string() });
-        [format!("{} of {}", self.clusters_changed, self.clusters), a, b, c, d, e, f, g]
+        let [a, b, c, d, e, f, g] = numbers.map(|n| {
+            if n == 0 {
+                "-".to_owned()
+            } else {
+                n.to_string()
+            }
+        });
+        [
+            format!("{} of {}", self.clusters_changed, self.clusters),
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+        ]
     }
 }
 
 /// The heads of the table: clusters that change; groups created, updated, retired; instances replaced, ended; documents; things in the way.
-const HEADS: [&str; 9] = ["stage", "clusters", "+ groups", "~ groups", "- groups", "instances replaced", "ended", "documents", "blocked"];
+const HEADS: [&str; 9] = [
+    "stage",
+    "clusters",
+    "+ groups",
+    "~ groups",
+    "- groups",
+    "instances replaced",
+    "ended",
+    "documents",
+    "blocked",
+];
 
 impl Summary {
     /// Heads and rows of the table by stage, the total last when there is more than one row.
@@ -130,8 +171,18 @@ impl Summary {
             [name.to_owned(), a, b, c, d, e, f, g, h]
         };
         let mut rows = vec![HEADS.map(str::to_owned)];
-        rows.extend(self.stages.iter().take(MOST_STAGES).map(|s| row(&s.stage, &s.counts)));
-        if let Some(left) = self.stages.len().checked_sub(MOST_STAGES).filter(|n| *n > 0) {
+        rows.extend(
+            self.stages
+                .iter()
+                .take(MOST_STAGES)
+                .map(|s| row(&s.stage, &s.counts)),
+        );
+        if let Some(left) = self
+            .stages
+            .len()
+            .checked_sub(MOST_STAGES)
+            .filter(|n| *n > 0)
+        {
             let mut more = HEADS.map(|_| String::new());
             if let Some(first) = more.first_mut() {
                 *first = format!("… {}", count(left, "more stage"));
@@ -152,14 +203,31 @@ pub(super) fn lines(plan: &Plan, stages: &[Stage], style: Style) -> Vec<String> 
     out.extend(columns(&summary.table()));
     let total = &summary.total;
     if total.blocked > 0 {
-        let names = plan.clusters.iter().filter(|(_, c)| !c.blocked.is_empty()).map(|(name, _)| name);
-        out.push(format!("{} in {}: {}", style.paint(Tone::Bad, "BLOCKED"), count(total.clusters_blocked, "cluster"), list(names, 5)));
+        let names = plan
+            .clusters
+            .iter()
+            .filter(|(_, c)| !c.blocked.is_empty())
+            .map(|(name, _)| name);
+        out.push(format!(
+            "{} in {}: {}",
+            style.paint(Tone::Bad, "BLOCKED"),
+            count(total.clusters_blocked, "cluster"),
+            list(names, 5)
+        ));
         out.push("this plan is not rolled out before that is cleared:".into());
         let kinds = kinds(plan);
-        out.extend(kinds.iter().map(|(kind, (n, hint))| format!("  {n} × {kind}: {hint}")));
+        out.extend(
+            kinds
+                .iter()
+                .map(|(kind, (n, hint))| format!("  {n} × {kind}: {hint}")),
+        );
     }
     out.extend(not_compared(total));
-    out.push(format!("plan {} of release {}", plan.id.short(), plan.release.short()));
+    out.push(format!(
+        "plan {} of release {}",
+        plan.id.short(),
+        plan.release.short()
+    ));
     out
 }
 
@@ -178,7 +246,10 @@ pub(super) fn not_compared(counts: &Counts) -> Option<String> {
 pub(super) fn kinds(plan: &Plan) -> BTreeMap<&'static str, (usize, &'static str)> {
     let mut kinds = BTreeMap::new();
     for blocked in plan.clusters.values().flat_map(|c| &c.blocked) {
-        kinds.entry(blocked_kind(blocked)).or_insert((0, hint(blocked))).0 += 1;
+        kinds
+            .entry(blocked_kind(blocked))
+            .or_insert((0, hint(blocked)))
+            .0 += 1;
     }
     kinds
 }
@@ -193,7 +264,13 @@ fn columns(rows: &[[String; 9]]) -> Vec<String> {
     }
     let line = |row: &[String; 9]| {
         let cells = row.iter().zip(widths).enumerate();
-        let cells = cells.map(|(i, (cell, width))| if i == 0 { format!("  {cell:<width$}") } else { format!("  {cell:>width$}") });
+        let cells = cells.map(|(i, (cell, width))| {
+            if i == 0 {
+                format!("  {cell:<width$}")
+            } else {
+                format!("  {cell:>width$}")
+            }
+        });
         cells.collect::<String>().trim_end().to_owned()
     };
     rows.iter().map(line).collect()

@@ -17,24 +17,51 @@ pub(super) fn lines(rollout: &Rollout, progress: &Progress, style: Style) -> Vec
     let mut out = vec![style.paint(Tone::Bad, "what happened")];
     out.extend(happened.into_iter().map(|l| format!("  {l}")));
     out.push(style.paint(Tone::Head, "what is safe"));
-    out.extend(safe(rollout, progress).into_iter().map(|l| format!("  {l}")));
+    out.extend(
+        safe(rollout, progress)
+            .into_iter()
+            .map(|l| format!("  {l}")),
+    );
     out.push(style.paint(Tone::Change, "what to do"));
-    out.extend(to_do(rollout, progress).into_iter().map(|l| format!("  {l}")));
+    out.extend(
+        to_do(rollout, progress)
+            .into_iter()
+            .map(|l| format!("  {l}")),
+    );
     out
 }
 
 fn happened(progress: &Progress) -> Vec<String> {
     let mut out = Vec::new();
     if let Some((cluster, asg, why)) = &progress.failure {
-        out.push(format!("failed: {}: {}", subject(cluster, asg.as_ref()), plain(why)));
+        out.push(format!(
+            "failed: {}: {}",
+            subject(cluster, asg.as_ref()),
+            plain(why)
+        ));
     }
     if let Some(stuck) = &progress.stuck {
-        out.push(format!("stuck: {}: {}", subject(&stuck.cluster, stuck.group.as_ref()), plain(&stuck.why)));
+        out.push(format!(
+            "stuck: {}: {}",
+            subject(&stuck.cluster, stuck.group.as_ref()),
+            plain(&stuck.why)
+        ));
     }
-    for (cluster, found) in progress.clusters.iter().filter(|_| progress.ending.is_none()) {
+    for (cluster, found) in progress
+        .clusters
+        .iter()
+        .filter(|_| progress.ending.is_none())
+    {
         for (asg, group) in &found.groups {
             let waits = group.no_capacity.as_ref();
-            out.extend(waits.map(|(since, why)| format!("no capacity: {}: since {}: {}", subject(cluster, Some(asg)), clock(*since), plain(why))));
+            out.extend(waits.map(|(since, why)| {
+                format!(
+                    "no capacity: {}: since {}: {}",
+                    subject(cluster, Some(asg)),
+                    clock(*since),
+                    plain(why)
+                )
+            }));
         }
     }
     out
@@ -45,19 +72,44 @@ fn safe(rollout: &Rollout, progress: &Progress) -> Vec<String> {
     let of = |wanted: fn(&ClusterState) -> bool, touched: bool| {
         let matching = work::changing(rollout).filter(|run| {
             let found = progress.clusters.get(&run.cluster);
-            found.is_some_and(|c| wanted(&c.state) && c.groups.values().any(|g| g.touched) == touched)
+            found.is_some_and(|c| {
+                wanted(&c.state) && c.groups.values().any(|g| g.touched) == touched
+            })
         });
         list(matching.map(|run| &run.cluster), 10)
     };
     let going_back = matches!(progress.direction, Direction::Back(_)) && progress.ending.is_none();
-    let half = of(|s| matches!(s, ClusterState::Rolling | ClusterState::Checking(_)), true);
+    let half = of(
+        |s| matches!(s, ClusterState::Rolling | ClusterState::Checking(_)),
+        true,
+    );
     let states = [
-        ("untouched: ", of(|s| !matches!(s, ClusterState::Verified(_)), false)),
-        ("runs the release, verified: ", of(|s| matches!(s, ClusterState::Verified(_)), true)),
-        ("runs again what it ran before: ", of(|s| matches!(s, ClusterState::Restored), true)),
-        (if going_back { "on its way back: " } else { "half-way: " }, half),
+        (
+            "untouched: ",
+            of(|s| !matches!(s, ClusterState::Verified(_)), false),
+        ),
+        (
+            "runs the release, verified: ",
+            of(|s| matches!(s, ClusterState::Verified(_)), true),
+        ),
+        (
+            "runs again what it ran before: ",
+            of(|s| matches!(s, ClusterState::Restored), true),
+        ),
+        (
+            if going_back {
+                "on its way back: "
+            } else {
+                "half-way: "
+            },
+            half,
+        ),
     ];
-    let mut out: Vec<String> = states.into_iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| format!("{what}{names}")).collect();
+    let mut out: Vec<String> = states
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!("{what}{names}"))
+        .collect();
     out.extend(left_out_there(progress));
     out
 }
@@ -68,7 +120,11 @@ fn left_out_there(progress: &Progress) -> Vec<String> {
     let surge: u32 = groups().map(|g| g.surge).sum();
     let detached: usize = groups().map(|g| g.detached.len()).sum();
     let drains = groups().flat_map(|g| g.drains.values());
-    let cordoned: BTreeSet<&str> = drains.filter(|d| d.cordoned == Cordoned::ByUs).filter_map(|d| d.node.as_ref()).map(|n| n.as_str()).collect();
+    let cordoned: BTreeSet<&str> = drains
+        .filter(|d| d.cordoned == Cordoned::ByUs)
+        .filter_map(|d| d.node.as_ref())
+        .map(|n| n.as_str())
+        .collect();
     let protected: usize = groups().map(|g| g.protected.len()).sum();
     let suspended = groups().filter(|g| !g.suspended.is_empty()).count();
     let mut parts = Vec::new();
@@ -76,16 +132,29 @@ fn left_out_there(progress: &Progress) -> Vec<String> {
         parts.push(format!("{} more than wanted", count(surge, "instance")));
     }
     if protected > 0 {
-        parts.push(format!("{} protected from scale-in", count(protected, "instance")));
+        parts.push(format!(
+            "{} protected from scale-in",
+            count(protected, "instance")
+        ));
     }
     if detached > 0 {
-        parts.push(format!("{} beside their group", count(detached, "instance")));
+        parts.push(format!(
+            "{} beside their group",
+            count(detached, "instance")
+        ));
     }
     if !cordoned.is_empty() {
-        parts.push(format!("{} cordoned ({})", count(cordoned.len(), "node"), list(cordoned, 5)));
+        parts.push(format!(
+            "{} cordoned ({})",
+            count(cordoned.len(), "node"),
+            list(cordoned, 5)
+        ));
     }
     if suspended > 0 {
-        parts.push(format!("AZ rebalancing suspended in {}", count(suspended, "group")));
+        parts.push(format!(
+            "AZ rebalancing suspended in {}",
+            count(suspended, "group")
+        ));
     }
     match parts.is_empty() {
         true => vec!["nothing of the rollout is left open: no cordon, no surge, no protection from scale-in, no suspended process".into()],
@@ -95,28 +164,62 @@ fn left_out_there(progress: &Progress) -> Vec<String> {
 
 fn to_do(rollout: &Rollout, progress: &Progress) -> Vec<String> {
     let id = &rollout.id;
-    let abort = format!("or `kfleet rollout abort {id}`: gives back what is open, leaves groups as they are, and ends it");
-    let back = format!("or `kfleet rollout rollback {id} --reason WHY`: takes back all of it, the newest wave first");
+    let abort = format!(
+        "or `kfleet rollout abort {id}`: gives back what is open, leaves groups as they are, and ends it"
+    );
+    let back = format!(
+        "or `kfleet rollout rollback {id} --reason WHY`: takes back all of it, the newest wave first"
+    );
     match progress.ending {
-        Some(Ending::RolledBack) => return vec!["nothing now: find out why, mend it in git, and roll out again".into()],
-        Some(Ending::Aborted) => return vec!["`kfleet plan` shows what is left to do; mend what failed in git, and roll out again".into()],
+        Some(Ending::RolledBack) => {
+            return vec!["nothing now: find out why, mend it in git, and roll out again".into()];
+        }
+        Some(Ending::Aborted) => return vec![
+            "`kfleet plan` shows what is left to do; mend what failed in git, and roll out again"
+                .into(),
+        ],
         Some(Ending::Finished) => return vec!["nothing".into()],
         None => {}
     }
     let forward = progress.direction == Direction::Forward;
     if let Some(stuck) = &progress.stuck {
-        let first = plain(&stuck.advice).replace("`kfleet rollout resume`", &format!("`kfleet rollout resume {id}`"));
-        return [Some(first), forward.then_some(back), (progress.direction != Direction::Aborting).then_some(abort)].into_iter().flatten().collect();
+        let first = plain(&stuck.advice).replace(
+            "`kfleet rollout resume`",
+            &format!("`kfleet rollout resume {id}`"),
+        );
+        return [
+            Some(first),
+            forward.then_some(back),
+            (progress.direction != Direction::Aborting).then_some(abort),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
     }
     if progress.held {
-        return vec![format!("mend the cause, then `kfleet rollout resume {id}`: tries again what failed"), back, abort];
+        return vec![
+            format!("mend the cause, then `kfleet rollout resume {id}`: tries again what failed"),
+            back,
+            abort,
+        ];
     }
     if progress.failure.is_some() || !forward {
-        return vec![format!("nothing: it goes on by itself; `kfleet rollout resume {id}` if its process is gone")];
+        return vec![format!(
+            "nothing: it goes on by itself; `kfleet rollout resume {id}` if its process is gone"
+        )];
     }
-    vec![format!("nothing: it waits, and goes on by itself; `kfleet rollout resume {id}` if its process is gone"), back, abort]
+    vec![
+        format!(
+            "nothing: it waits, and goes on by itself; `kfleet rollout resume {id}` if its process is gone"
+        ),
+        back,
+        abort,
+    ]
 }
 
 fn subject(cluster: &ClusterName, asg: Option<&AsgName>) -> String {
-    asg.map_or_else(|| cluster.to_string(), |asg| format!("{cluster} {}", group(asg, cluster)))
+    asg.map_or_else(
+        || cluster.to_string(),
+        |asg| format!("{cluster} {}", group(asg, cluster)),
+    )
 }

@@ -42,7 +42,11 @@ pub(super) fn span(span: Span) -> String {
 
 /// The name of a group as people say it: without the cluster's own name.
 pub(super) fn group<'a>(asg: &'a AsgName, cluster: &ClusterName) -> &'a str {
-    asg.as_str().strip_suffix(cluster.as_str()).and_then(|n| n.strip_suffix('.')).filter(|n| !n.is_empty()).unwrap_or(asg.as_str())
+    asg.as_str()
+        .strip_suffix(cluster.as_str())
+        .and_then(|n| n.strip_suffix('.'))
+        .filter(|n| !n.is_empty())
+        .unwrap_or(asg.as_str())
 }
 
 /// Foreign text on one line that cannot move the cursor, colour anything or turn the direction of writing.
@@ -74,23 +78,41 @@ mod tests {
 
     #[test]
     fn counts_and_lists_read_as_spoken() {
-        assert_eq!((count(1, "group"), count(0, "group"), count(12, "group")), ("1 group".into(), "0 groups".into(), "12 groups".into()));
+        assert_eq!(
+            (count(1, "group"), count(0, "group"), count(12, "group")),
+            ("1 group".into(), "0 groups".into(), "12 groups".into())
+        );
         assert_eq!(list(["a", "b"], 2), "a, b");
         assert_eq!(list(["a", "b", "c", "d"], 2), "a, b and 2 more");
     }
 
     #[test]
     fn moments_and_spans_leave_out_what_nobody_reads() {
-        assert_eq!(clock(Timestamp::from_millis(1_767_600_005_500)), "2026-01-05 08:00:05Z");
-        for (ms, expected) in [(0, "0s"), (999, "0s"), (65_500, "1m5s"), (5_430_000, "1h30m"), (93_784_000, "1d2h")] {
+        assert_eq!(
+            clock(Timestamp::from_millis(1_767_600_005_500)),
+            "2026-01-05 08:00:05Z"
+        );
+        for (ms, expected) in [
+            (0, "0s"),
+            (999, "0s"),
+            (65_500, "1m5s"),
+            (5_430_000, "1h30m"),
+            (93_784_000, "1d2h"),
+        ] {
             assert_eq!(span(Span::from_millis(ms)), expected);
         }
     }
 
     #[test]
     fn foreign_text_stays_on_its_line() {
-        assert_eq!(plain("a\nb\x1b[31mc\u{202e}d\n"), "a\\nb\\u{1b}[31mc\\u{202e}d");
-        assert_eq!((cut("abcdef", 4), cut("abcd", 4), cut("äöü", 2)), ("abc…".into(), "abcd".into(), "ä…".into()));
+        assert_eq!(
+            plain("a\nb\x1b[31mc\u{202e}d\n"),
+            "a\\nb\\u{1b}[31mc\\u{202e}d"
+        );
+        assert_eq!(
+            (cut("abcdef", 4), cut("abcd", 4), cut("äöü", 2)),
+            ("abc…".into(), "abcd".into(), "ä…".into())
+        );
     }
 
     #[test]

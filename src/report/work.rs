@@ -2,7 +2,10 @@
 
 use super::wording::{clock, count, span};
 use crate::model::{Span, StageName, Timestamp};
-use crate::rollout::{ClusterRun, ClusterState, Direction, Ending, GroupProgress, GroupState, GroupTask, Progress, Rollout, StageRun, Task, WaveRun};
+use crate::rollout::{
+    ClusterRun, ClusterState, Direction, Ending, GroupProgress, GroupState, GroupTask, Progress,
+    Rollout, StageRun, Task, WaveRun,
+};
 
 /// The stage and wave that are at work: the first that did not pass. No wave: all passed, the stage itself soaks.
 pub(super) struct Position<'r> {
@@ -11,8 +14,15 @@ pub(super) struct Position<'r> {
 }
 
 pub(super) fn position<'r>(rollout: &'r Rollout, progress: &Progress) -> Option<Position<'r>> {
-    let stage = rollout.stages.iter().find(|s| !progress.stages_passed.contains(&s.name))?;
-    let wave = stage.waves.iter().enumerate().find(|(i, _)| !progress.waves_passed.contains(&(stage.name.clone(), *i)));
+    let stage = rollout
+        .stages
+        .iter()
+        .find(|s| !progress.stages_passed.contains(&s.name))?;
+    let wave = stage
+        .waves
+        .iter()
+        .enumerate()
+        .find(|(i, _)| !progress.waves_passed.contains(&(stage.name.clone(), *i)));
     Some(Position { stage, wave })
 }
 
@@ -46,8 +56,15 @@ pub(super) fn state(rollout: &Rollout, progress: &Progress, now: Timestamp) -> S
 }
 
 /// The stage that waits for a person now.
-pub(super) fn approval_wanted<'r>(rollout: &'r Rollout, progress: &Progress, now: Timestamp) -> Option<&'r StageName> {
-    if progress.ending.is_some() || progress.direction != Direction::Forward || progress.failure.is_some() {
+pub(super) fn approval_wanted<'r>(
+    rollout: &'r Rollout,
+    progress: &Progress,
+    now: Timestamp,
+) -> Option<&'r StageName> {
+    if progress.ending.is_some()
+        || progress.direction != Direction::Forward
+        || progress.failure.is_some()
+    {
         return None;
     }
     let stage = position(rollout, progress)?.stage;
@@ -56,7 +73,10 @@ pub(super) fn approval_wanted<'r>(rollout: &'r Rollout, progress: &Progress, now
 
 /// A person still has to approve before the stage starts.
 pub(super) fn unapproved(stage: &StageRun, progress: &Progress, now: Timestamp) -> bool {
-    let approved = progress.approvals.get(&stage.name).is_some_and(|(_, expires)| *expires > now);
+    let approved = progress
+        .approvals
+        .get(&stage.name)
+        .is_some_and(|(_, expires)| *expires > now);
     stage.approval && stage.changes() && !approved && !progress.stages_started.contains(&stage.name)
 }
 
@@ -64,8 +84,14 @@ pub(super) fn unapproved(stage: &StageRun, progress: &Progress, now: Timestamp) 
 pub(super) fn cluster_state(run: &ClusterRun, progress: &Progress) -> &'static str {
     let state = progress.clusters.get(&run.cluster).map(|c| c.state);
     match &progress.direction {
-        Direction::Back(clusters) if clusters.contains(&run.cluster) && state != Some(ClusterState::Restored) => return "on its way back",
-        Direction::Back(_) | Direction::Aborting if state == Some(ClusterState::Waiting) => return "not reached",
+        Direction::Back(clusters)
+            if clusters.contains(&run.cluster) && state != Some(ClusterState::Restored) =>
+        {
+            return "on its way back";
+        }
+        Direction::Back(_) | Direction::Aborting if state == Some(ClusterState::Waiting) => {
+            return "not reached";
+        }
         Direction::Back(_) | Direction::Aborting | Direction::Forward => {}
     }
     match state {
@@ -83,23 +109,43 @@ pub(super) fn cluster_state(run: &ClusterRun, progress: &Progress) -> &'static s
 pub(super) fn verified_since(run: &ClusterRun, progress: &Progress) -> Option<Timestamp> {
     match progress.clusters.get(&run.cluster)?.state {
         ClusterState::Verified(since) => Some(since),
-        ClusterState::Waiting | ClusterState::Rolling | ClusterState::Checking(_) | ClusterState::Restored => None,
+        ClusterState::Waiting
+        | ClusterState::Rolling
+        | ClusterState::Checking(_)
+        | ClusterState::Restored => None,
     }
 }
 
 /// When the last of these clusters has soaked; none while one of them is not verified.
-pub(super) fn soaked_at<'r>(clusters: impl IntoIterator<Item = &'r ClusterRun>, soak: Span, progress: &Progress) -> Option<Timestamp> {
-    let since: Option<Vec<Timestamp>> = clusters.into_iter().map(|run| verified_since(run, progress)).collect();
+pub(super) fn soaked_at<'r>(
+    clusters: impl IntoIterator<Item = &'r ClusterRun>,
+    soak: Span,
+    progress: &Progress,
+) -> Option<Timestamp> {
+    let since: Option<Vec<Timestamp>> = clusters
+        .into_iter()
+        .map(|run| verified_since(run, progress))
+        .collect();
     since?.into_iter().max().map(|last| last + soak)
 }
 
 /// `soaks until 2026-01-05 09:00:00Z (30m left)`; none when that is over.
 pub(super) fn soak_words(until: Timestamp, now: Timestamp) -> Option<String> {
-    (until > now).then(|| format!("soaks until {} ({} left)", clock(until), span(until.since(now))))
+    (until > now).then(|| {
+        format!(
+            "soaks until {} ({} left)",
+            clock(until),
+            span(until.since(now))
+        )
+    })
 }
 
 /// The counts of a group: instances, and everything of ours that is out there now.
-pub(super) fn group_counts(task: &GroupTask, group: &GroupProgress, direction: &Direction) -> String {
+pub(super) fn group_counts(
+    task: &GroupTask,
+    group: &GroupProgress,
+    direction: &Direction,
+) -> String {
     let mut parts = vec![instances(task, group, direction)];
     let mut add = |n: usize, what: &str| {
         if n > 0 {
@@ -111,7 +157,15 @@ pub(super) fn group_counts(task: &GroupTask, group: &GroupProgress, direction: &
     add(group.drains.len(), "draining");
     add(group.set_aside.len(), "set aside");
     if !group.suspended.is_empty() {
-        parts.push(format!("suspended {}", group.suspended.iter().cloned().collect::<Vec<_>>().join(" ")));
+        parts.push(format!(
+            "suspended {}",
+            group
+                .suspended
+                .iter()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(" ")
+        ));
     }
     parts.join(", ")
 }
@@ -124,7 +178,11 @@ fn instances(task: &GroupTask, group: &GroupProgress, direction: &Direction) -> 
         (Direction::Back(_), _) if waits => "waits to be brought back".into(),
         (Direction::Forward, Task::Create { .. }) => "being created".into(),
         (Direction::Forward, Task::Retire { .. }) => format!("{counts} ended"),
-        (Direction::Forward, Task::Update { .. }) | (Direction::Back(_), _) if group.instances == 0 && group.ended == 0 => "changing in place".into(),
+        (Direction::Forward, Task::Update { .. }) | (Direction::Back(_), _)
+            if group.instances == 0 && group.ended == 0 =>
+        {
+            "changing in place".into()
+        }
         (Direction::Forward, Task::Update { .. }) => format!("{counts} replaced"),
         (Direction::Back(_), _) => format!("{counts} replaced back"),
         (Direction::Aborting, _) => format!("giving back, {counts} had been replaced"),
@@ -143,7 +201,10 @@ pub(super) fn rolling_since(group: &GroupProgress) -> Option<Timestamp> {
 pub(super) fn eta(group: &GroupProgress, now: Timestamp) -> Option<Span> {
     let since = rolling_since(group)?;
     let left = i64::from(group.instances.saturating_sub(group.ended));
-    let each = now.since(since).millis().checked_div(i64::from(group.ended))?;
+    let each = now
+        .since(since)
+        .millis()
+        .checked_div(i64::from(group.ended))?;
     Some(Span::from_millis(each.saturating_mul(left)))
 }
 
@@ -155,15 +216,29 @@ pub(super) fn unfinished(group: &GroupProgress, progress: &Progress) -> bool {
 /// How many of the clusters that count are where they should be: `2 of 3 clusters verified`, or `1 of 1 cluster restored` on the way back.
 pub(super) fn achieved(rollout: &Rollout, progress: &Progress) -> String {
     let (word, clusters): (&str, Vec<&ClusterRun>) = match &progress.direction {
-        Direction::Back(back) => ("restored", rollout.clusters().filter(|c| back.contains(&c.cluster)).collect()),
+        Direction::Back(back) => (
+            "restored",
+            rollout
+                .clusters()
+                .filter(|c| back.contains(&c.cluster))
+                .collect(),
+        ),
         Direction::Forward | Direction::Aborting => ("verified", changing(rollout).collect()),
     };
-    let there = clusters.iter().filter(|run| match progress.clusters.get(&run.cluster).map(|c| c.state) {
-        Some(ClusterState::Verified(_)) => word == "verified",
-        Some(ClusterState::Restored) => word == "restored",
-        Some(ClusterState::Waiting | ClusterState::Rolling | ClusterState::Checking(_)) | None => false,
-    });
-    format!("{} of {} {word}", there.count(), count(clusters.len(), "cluster"))
+    let there =
+        clusters.iter().filter(
+            |run| match progress.clusters.get(&run.cluster).map(|c| c.state) {
+                Some(ClusterState::Verified(_)) => word == "verified",
+                Some(ClusterState::Restored) => word == "restored",
+                Some(ClusterState::Waiting | ClusterState::Rolling | ClusterState::Checking(_))
+                | None => false,
+            },
+        );
+    format!(
+        "{} of {} {word}",
+        there.count(),
+        count(clusters.len(), "cluster")
+    )
 }
 
 /// The clusters that something is changed in.

@@ -20,18 +20,34 @@ pub(super) enum Standing {
 /// The end of an instance is repeated only while nothing runs on it. One that was empty when it was decided (it had no node yet) may take
 /// work by now; then it has to be drained first. Every other step finds out by itself whether the world is still as it expects.
 pub(super) fn standing(view: &View<'_>, intent: &Intent) -> Standing {
-    let Effect::Cloud(CloudEffect::Terminate { instance, .. }) = &intent.effect else { return Standing::Repeat };
+    let Effect::Cloud(CloudEffect::Terminate { instance, .. }) = &intent.effect else {
+        return Standing::Repeat;
+    };
     let found = view.live.and_then(|live| live.instances.get(instance));
     if found.is_none_or(|i| i.lifecycle == Lifecycle::Terminating) {
         return Standing::Repeat;
     }
     if let Some(why) = view.nodes.unknown() {
-        return Standing::Wait(format!("whether {instance} may end is not known, the Kubernetes API does not answer: {why}"), None);
+        return Standing::Wait(
+            format!(
+                "whether {instance} may end is not known, the Kubernetes API does not answer: {why}"
+            ),
+            None,
+        );
     }
-    let Some((name, node)) = view.nodes.of(instance).filter(|(_, n)| !n.cordoned || n.evictable_pods > 0) else { return Standing::Repeat };
+    let Some((name, node)) = view
+        .nodes
+        .of(instance)
+        .filter(|(_, n)| !n.cordoned || n.evictable_pods > 0)
+    else {
+        return Standing::Repeat;
+    };
     let until = intent.asked_at + SETTLED;
     if view.now < until {
-        return Standing::Wait(format!("{instance} was to end, and has the node {name} now, which is not drained"), Some(until));
+        return Standing::Wait(
+            format!("{instance} was to end, and has the node {name} now, which is not drained"),
+            Some(until),
+        );
     }
     let pods = node.evictable_pods;
     Standing::GivenUp(format!(

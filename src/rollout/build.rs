@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::{ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, WaveRun};
+use super::{
+    ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, WaveRun,
+};
 use crate::fleet::{Settings, Stage};
 use crate::kops::Role;
 use crate::model::{AsgName, ClusterName, Digest, StageName, Timestamp};
@@ -17,7 +19,9 @@ pub enum BuildError {
     #[error("the plan is blocked in {}", names(.0))]
     Blocked(Vec<ClusterName>),
     /// A stage comes before the one it waits for.
-    #[error("stage {stage} has to wait for stage {after}: {cluster} does not run this release, verified ({why})")]
+    #[error(
+        "stage {stage} has to wait for stage {after}: {cluster} does not run this release, verified ({why})"
+    )]
     NotPromoted {
         /// The stage asked for.
         stage: StageName,
@@ -56,7 +60,12 @@ pub struct Inputs<'a> {
 /// # Errors
 /// When a cluster is blocked, or a stage comes before the one it waits for.
 pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
-    let blocked: Vec<ClusterName> = plan.clusters.iter().filter(|(_, c)| !c.blocked.is_empty()).map(|(name, _)| name.clone()).collect();
+    let blocked: Vec<ClusterName> = plan
+        .clusters
+        .iter()
+        .filter(|(_, c)| !c.blocked.is_empty())
+        .map(|(name, _)| name.clone())
+        .collect();
     if !blocked.is_empty() {
         return Err(BuildError::Blocked(blocked));
     }
@@ -64,7 +73,9 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
     let stages: Vec<&Stage> = inputs.settings.stages.iter().filter(wanted).collect();
     if inputs.break_glass.is_none() {
         let here: BTreeSet<&StageName> = stages.iter().map(|s| &s.name).collect();
-        stages.iter().try_for_each(|stage| promoted(stage, &here, plan, inputs))?;
+        stages
+            .iter()
+            .try_for_each(|stage| promoted(stage, &here, plan, inputs))?;
     }
     Ok(Rollout {
         version: JOURNAL_VERSION,
@@ -74,27 +85,57 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
         started_at: inputs.now,
         started_by: inputs.by.clone(),
         break_glass: inputs.break_glass.clone(),
-        stages: stages.iter().map(|stage| stage_run(stage, plan, inputs)).collect(),
+        stages: stages
+            .iter()
+            .map(|stage| stage_run(stage, plan, inputs))
+            .collect(),
         gates: inputs.settings.gates.clone(),
     })
 }
 
 /// Every cluster of the stage before that is not itself part of this rollout has to run the release already, verified and soaked.
-fn promoted(stage: &Stage, here: &BTreeSet<&StageName>, plan: &Plan, inputs: &Inputs<'_>) -> Result<(), BuildError> {
-    let Some(after) = &stage.after else { return Ok(()) };
-    let Some(before) = inputs.settings.stages.iter().find(|s| s.name == *after) else { return Ok(()) };
-    if !stage.waves.iter().flat_map(|w| &w.clusters).any(|c| plan.clusters.contains_key(c)) {
+fn promoted(
+    stage: &Stage,
+    here: &BTreeSet<&StageName>,
+    plan: &Plan,
+    inputs: &Inputs<'_>,
+) -> Result<(), BuildError> {
+    let Some(after) = &stage.after else {
+        return Ok(());
+    };
+    let Some(before) = inputs.settings.stages.iter().find(|s| s.name == *after) else {
+        return Ok(());
+    };
+    if !stage
+        .waves
+        .iter()
+        .flat_map(|w| &w.clusters)
+        .any(|c| plan.clusters.contains_key(c))
+    {
         return Ok(());
     }
-    let rolled = |cluster: &ClusterName| here.contains(after) && plan.clusters.contains_key(cluster);
-    for cluster in before.waves.iter().flat_map(|w| &w.clusters).filter(|c| !rolled(c)) {
-        let lags = |why: String| BuildError::NotPromoted { stage: stage.name.clone(), after: after.clone(), cluster: cluster.clone(), why };
+    let rolled =
+        |cluster: &ClusterName| here.contains(after) && plan.clusters.contains_key(cluster);
+    for cluster in before
+        .waves
+        .iter()
+        .flat_map(|w| &w.clusters)
+        .filter(|c| !rolled(c))
+    {
+        let lags = |why: String| BuildError::NotPromoted {
+            stage: stage.name.clone(),
+            after: after.clone(),
+            cluster: cluster.clone(),
+            why,
+        };
         match inputs.baselines.get(cluster) {
             None => return Err(lags("it was never rolled out".into())),
             Some(b) if inputs.wanted.get(cluster).map(|(digest, _)| digest) != Some(&b.digest) => {
                 return Err(lags(format!("it runs {}", b.digest.short())));
             }
-            Some(b) if b.since + before.soak > inputs.now => return Err(lags(format!("it soaks until {}", b.since + before.soak))),
+            Some(b) if b.since + before.soak > inputs.now => {
+                return Err(lags(format!("it soaks until {}", b.since + before.soak)));
+            }
             Some(_) => {}
         }
     }
@@ -102,9 +143,17 @@ fn promoted(stage: &Stage, here: &BTreeSet<&StageName>, plan: &Plan, inputs: &In
 }
 
 fn stage_run(stage: &Stage, plan: &Plan, inputs: &Inputs<'_>) -> StageRun {
-    let runs =
-        |clusters: &[ClusterName]| clusters.iter().filter_map(|name| Some(cluster_run(name, plan.clusters.get(name)?, inputs))).collect::<Vec<_>>();
-    let waves = stage.waves.iter().map(|wave| WaveRun { parallel: wave.parallel.max(1), soak: wave.soak, clusters: runs(&wave.clusters) });
+    let runs = |clusters: &[ClusterName]| {
+        clusters
+            .iter()
+            .filter_map(|name| Some(cluster_run(name, plan.clusters.get(name)?, inputs)))
+            .collect::<Vec<_>>()
+    };
+    let waves = stage.waves.iter().map(|wave| WaveRun {
+        parallel: wave.parallel.max(1),
+        soak: wave.soak,
+        clusters: runs(&wave.clusters),
+    });
     StageRun {
         name: stage.name.clone(),
         approval: stage.approval,
@@ -116,11 +165,24 @@ fn stage_run(stage: &Stage, plan: &Plan, inputs: &Inputs<'_>) -> StageRun {
 }
 
 fn cluster_run(name: &ClusterName, plan: &ClusterPlan, inputs: &Inputs<'_>) -> ClusterRun {
-    let mut groups: Vec<GroupTask> = plan.groups.iter().map(|(asg, change)| task(asg, change, plan, inputs)).collect();
+    let mut groups: Vec<GroupTask> = plan
+        .groups
+        .iter()
+        .map(|(asg, change)| task(asg, change, plan, inputs))
+        .collect();
     lenders(&mut groups, plan);
     // Control plane first (kubelets may not be newer than their API server), what is retired last.
-    groups.sort_by_key(|g| (matches!(g.task, Task::Retire { .. }), order(g.role), g.asg.clone()));
-    let unchanged = inputs.baselines.get(name).filter(|b| b.digest == plan.digest && groups.is_empty());
+    groups.sort_by_key(|g| {
+        (
+            matches!(g.task, Task::Retire { .. }),
+            order(g.role),
+            g.asg.clone(),
+        )
+    });
+    let unchanged = inputs
+        .baselines
+        .get(name)
+        .filter(|b| b.digest == plan.digest && groups.is_empty());
     ClusterRun {
         cluster: name.clone(),
         account: plan.account.clone(),
@@ -130,7 +192,11 @@ fn cluster_run(name: &ClusterName, plan: &ClusterPlan, inputs: &Inputs<'_>) -> C
         roles: plan.roles.clone(),
         rolling: inputs.settings.rolling.clone(),
         groups,
-        documents: inputs.wanted.get(name).map(|(_, documents)| documents.clone()).unwrap_or_default(),
+        documents: inputs
+            .wanted
+            .get(name)
+            .map(|(_, documents)| documents.clone())
+            .unwrap_or_default(),
         previous: inputs.baselines.get(name).cloned().map(Box::new),
     }
 }
@@ -178,11 +244,20 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, inputs: &Inputs
             asg: asg.clone(),
             role: to.role,
             rolling: to.rolling.clone(),
-            task: Task::Create { to: Box::new(to.definition.clone()), user_data: to.user_data.clone() },
+            task: Task::Create {
+                to: Box::new(to.definition.clone()),
+                user_data: to.user_data.clone(),
+            },
             twin: None,
             lends: None,
         },
-        GroupChange::Update { to, from, existing_version, fields: _, replace } => GroupTask {
+        GroupChange::Update {
+            to,
+            from,
+            existing_version,
+            fields: _,
+            replace,
+        } => GroupTask {
             name: to.definition.instance_group.clone(),
             asg: asg.clone(),
             role: to.role,
@@ -191,8 +266,12 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, inputs: &Inputs
                 from: Box::new(from.definition.clone()),
                 to: Box::new(to.definition.clone()),
                 from_version: from.version.number(),
-                version: existing_version.map_or_else(|| VersionSource::New(to.user_data.clone()), VersionSource::Existing),
-                replace: to.replace_instances && (!replace.is_empty() || existing_version.is_none()),
+                version: existing_version.map_or_else(
+                    || VersionSource::New(to.user_data.clone()),
+                    VersionSource::Existing,
+                ),
+                replace: to.replace_instances
+                    && (!replace.is_empty() || existing_version.is_none()),
             },
             twin: plan.twins.get(asg).map(|t| t.group.clone()),
             lends: None,
@@ -202,7 +281,9 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, inputs: &Inputs
             asg: asg.clone(),
             role,
             rolling: inputs.settings.rolling.clone(),
-            task: Task::Retire { from: Box::new(from.definition.clone()) },
+            task: Task::Retire {
+                from: Box::new(from.definition.clone()),
+            },
             twin: None,
             lends: None,
         },
@@ -210,5 +291,9 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, inputs: &Inputs
 }
 
 fn names(clusters: &[ClusterName]) -> String {
-    clusters.iter().map(ClusterName::as_str).collect::<Vec<_>>().join(", ")
+    clusters
+        .iter()
+        .map(ClusterName::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -12,9 +12,22 @@ use crate::model::{InstanceId, LiveGroup, Timestamp};
 const MAX_LOST: u32 = 3;
 
 /// Enough of what is new in the group works: all but `outdated` is new.
-pub(super) fn up(view: &View<'_>, live: &LiveGroup, outdated: &BTreeSet<InstanceId>, out: &mut Out<'_>) {
-    let instances = present(live).map(|(id, _)| id).filter(|id| !outdated.contains(*id)).cloned().collect();
-    out.records.push(Event::CanaryUp { cluster: view.cluster.clone(), group: view.task.asg.clone(), instances });
+pub(super) fn up(
+    view: &View<'_>,
+    live: &LiveGroup,
+    outdated: &BTreeSet<InstanceId>,
+    out: &mut Out<'_>,
+) {
+    let instances = present(live)
+        .map(|(id, _)| id)
+        .filter(|id| !outdated.contains(*id))
+        .cloned()
+        .collect();
+    out.records.push(Event::CanaryUp {
+        cluster: view.cluster.clone(),
+        group: view.task.asg.clone(),
+        instances,
+    });
 }
 
 /// How many of the canary are among those that work.
@@ -26,7 +39,12 @@ pub(super) fn at_work<'i>(view: &View<'_>, works: impl Iterator<Item = &'i Insta
 /// since when its group is being changed.
 pub(super) fn bakes(view: &View<'_>, rolling: Timestamp, since: Timestamp, out: &mut Out<'_>) {
     let baked = since + view.task.rolling.bake;
-    let asked = view.asked(Scope::Canary(view.task.asg.clone()), vec![&view.task.asg], rolling, baked);
+    let asked = view.asked(
+        Scope::Canary(view.task.asg.clone()),
+        vec![&view.task.asg],
+        rolling,
+        baked,
+    );
     if view.now < baked {
         if let Some(why) = gate::sampling(&asked, out) {
             return out.failed(view, why);
@@ -35,7 +53,11 @@ pub(super) fn bakes(view: &View<'_>, rolling: Timestamp, since: Timestamp, out: 
     }
     match gate::all(&asked, out) {
         GateOutcome::Pass(evidence) => {
-            out.records.push(Event::CanaryProven { cluster: view.cluster.clone(), group: view.task.asg.clone(), evidence });
+            out.records.push(Event::CanaryProven {
+                cluster: view.cluster.clone(),
+                group: view.task.asg.clone(),
+                evidence,
+            });
         }
         GateOutcome::Wait(why, until) => out.wait(view, why, Some(until)),
         GateOutcome::Fail(why) => out.failed(view, why),
@@ -46,7 +68,17 @@ pub(super) fn bakes(view: &View<'_>, rolling: Timestamp, since: Timestamp, out: 
 pub(super) fn lost(view: &View<'_>, baking: usize, wanted: usize, out: &mut Out<'_>) {
     let why = format!("{baking} of {wanted} canary instances still work");
     if view.group.canary_lost >= MAX_LOST {
-        return out.failed(view, format!("{why}, and that is the {}th time while it bakes", MAX_LOST + 1));
+        return out.failed(
+            view,
+            format!(
+                "{why}, and that is the {}th time while it bakes",
+                MAX_LOST + 1
+            ),
+        );
     }
-    out.records.push(Event::CanaryLost { cluster: view.cluster.clone(), group: view.task.asg.clone(), why });
+    out.records.push(Event::CanaryLost {
+        cluster: view.cluster.clone(),
+        group: view.task.asg.clone(),
+        why,
+    });
 }

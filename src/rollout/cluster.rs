@@ -7,7 +7,10 @@ use super::group::{self, Mode, View};
 use super::next::{Budget, Mark, Out};
 use super::progress::{ClusterProgress, ClusterState, GroupProgress, GroupState, Intent, Progress};
 use super::validate::Limits;
-use super::{ClusterRun, Event, GroupTask, Rollout, Scope, Task, Verdict, preflight, prune, replace, twin, undo};
+use super::{
+    ClusterRun, Event, GroupTask, Rollout, Scope, Task, Verdict, preflight, prune, replace, twin,
+    undo,
+};
 use crate::kops::Role;
 use crate::model::{AsgName, CloudEffect, Effect, Live, LiveCluster, Nodes, Span, Timestamp};
 
@@ -36,10 +39,19 @@ impl<'a> Turn<'a> {
             return None;
         };
         if let Some(gap) = live.gaps.first() {
-            out.wait_cluster(&run.cluster, format!("{} could not be read: {}", gap.what, gap.why), None);
+            out.wait_cluster(
+                &run.cluster,
+                format!("{} could not be read: {}", gap.what, gap.why),
+                None,
+            );
             return None;
         }
-        Some(Sight { run, progress, live, nodes: NodeView::new(&live.nodes) })
+        Some(Sight {
+            run,
+            progress,
+            live,
+            nodes: NodeView::new(&live.nodes),
+        })
     }
 }
 
@@ -47,7 +59,11 @@ impl<'a> Turn<'a> {
 pub(super) fn start(run: &ClusterRun, out: &mut Out<'_>) {
     let cluster = run.cluster.clone();
     out.records.push(match run.since {
-        Some(since) if run.groups.is_empty() => Event::ClusterVerified { cluster, since, evidence: vec!["nothing changes here".into()] },
+        Some(since) if run.groups.is_empty() => Event::ClusterVerified {
+            cluster,
+            since,
+            evidence: vec!["nothing changes here".into()],
+        },
         Some(_) | None => Event::ClusterStarted { cluster },
     });
 }
@@ -58,8 +74,12 @@ pub(super) fn forward(turn: &Turn<'_>, run: &ClusterRun, out: &mut Out<'_>) {
         match sight.progress.state {
             ClusterState::Rolling if !preflight::done(turn, &sight, out) => {}
             ClusterState::Rolling => {
-                if !phases(&run.groups).any(|phase| phase.turn(turn, &sight, &run.groups, Mode::Forward, out)) {
-                    out.records.push(Event::ClusterRolled { cluster: run.cluster.clone() });
+                if !phases(&run.groups)
+                    .any(|phase| phase.turn(turn, &sight, &run.groups, Mode::Forward, out))
+                {
+                    out.records.push(Event::ClusterRolled {
+                        cluster: run.cluster.clone(),
+                    });
                 }
             }
             ClusterState::Checking(since) => check(turn, &sight, since, out),
@@ -72,10 +92,20 @@ pub(super) fn forward(turn: &Turn<'_>, run: &ClusterRun, out: &mut Out<'_>) {
 pub(super) fn back(turn: &Turn<'_>, run: &ClusterRun, out: &mut Out<'_>) {
     let mark = out.mark();
     if let Some(sight) = turn.sight(run, out) {
-        let undone: Vec<GroupTask> = run.groups.iter().filter_map(|g| Some(undo::undo(g, sight.progress.groups.get(&g.asg)?))).collect();
+        let undone: Vec<GroupTask> = run
+            .groups
+            .iter()
+            .filter_map(|g| Some(undo::undo(g, sight.progress.groups.get(&g.asg)?)))
+            .collect();
         let phases: Vec<Phase> = phases(&run.groups).collect();
-        if !phases.iter().rev().any(|phase| phase.turn(turn, &sight, &undone, Mode::Undo, out)) {
-            out.records.push(Event::ClusterRestored { cluster: run.cluster.clone() });
+        if !phases
+            .iter()
+            .rev()
+            .any(|phase| phase.turn(turn, &sight, &undone, Mode::Undo, out))
+        {
+            out.records.push(Event::ClusterRestored {
+                cluster: run.cluster.clone(),
+            });
         }
     }
     patience(turn, run, &mark, Mode::Undo, out);
@@ -91,18 +121,30 @@ pub(super) fn heal(turn: &Turn<'_>, run: &ClusterRun, out: &mut Out<'_>) {
 
 /// A verified cluster until `until`, the end of its soak: a failing gate breaks it. "Wait" does not: the autoscaler is at
 /// work all the time. Whether the cluster can be seen: without eyes nothing passes.
-pub(super) fn watch(turn: &Turn<'_>, run: &ClusterRun, until: Timestamp, out: &mut Out<'_>) -> bool {
+pub(super) fn watch(
+    turn: &Turn<'_>,
+    run: &ClusterRun,
+    until: Timestamp,
+    out: &mut Out<'_>,
+) -> bool {
     let mark = out.mark();
     let seen = turn.sight(run, out).is_some_and(|sight| {
         let verdict = gate::kubernetes(&NodesAsked {
             live: sight.live,
-            limits: Limits { roles: &run.roles, groups: &staying(run).collect() },
+            limits: Limits {
+                roles: &run.roles,
+                groups: &staying(run).collect(),
+            },
             since: Timestamp::from_millis(0),
             patience: run.rolling.ready_timeout,
             now: turn.now,
             before: sight.progress.before.as_ref(),
         });
-        let needs_nodes = turn.rollout.gates.iter().any(|g| matches!(g.kind, crate::fleet::GateKind::Kubernetes));
+        let needs_nodes = turn
+            .rollout
+            .gates
+            .iter()
+            .any(|g| matches!(g.kind, crate::fleet::GateKind::Kubernetes));
         match verdict {
             Verdict::Fail(why) if needs_nodes => broken(&sight, why, out),
             Verdict::Fail(_) | Verdict::Wait(_) | Verdict::Pass(_) => {}
@@ -110,7 +152,11 @@ pub(super) fn watch(turn: &Turn<'_>, run: &ClusterRun, until: Timestamp, out: &m
         match sight.nodes.unknown().filter(|_| needs_nodes) {
             None => true,
             Some(why) => {
-                out.wait_cluster(&run.cluster, format!("the Kubernetes API does not answer: {why}"), None);
+                out.wait_cluster(
+                    &run.cluster,
+                    format!("the Kubernetes API does not answer: {why}"),
+                    None,
+                );
                 false
             }
         }
@@ -126,7 +172,11 @@ fn broken(sight: &Sight<'_>, why: String, out: &mut Out<'_>) {
     const MAX_BREAKS: u32 = 3;
     let cluster = sight.run.cluster.clone();
     match sight.progress.breaks {
-        n if n >= MAX_BREAKS => out.fail(&cluster, None, format!("its soak was broken {n} times, and now again: {why}")),
+        n if n >= MAX_BREAKS => out.fail(
+            &cluster,
+            None,
+            format!("its soak was broken {n} times, and now again: {why}"),
+        ),
         _ => out.records.push(Event::SoakBroken { cluster, why }),
     }
 }
@@ -134,21 +184,41 @@ fn broken(sight: &Sight<'_>, why: String, out: &mut Out<'_>) {
 /// Every wait ends: where nothing moves for twice the time that an instance may take, and nothing is due at a known time,
 /// the way forward has failed, and every other way needs a person. So does a cluster that cannot be seen.
 fn patience(turn: &Turn<'_>, run: &ClusterRun, mark: &Mark, mode: Mode, out: &mut Out<'_>) {
-    let Some(progress) = turn.progress.clusters.get(&run.cluster) else { return };
-    let Some(why) = out.only_waits(mark, turn.now) else { return };
-    let each = run.groups.iter().map(|g| g.rolling.ready_timeout).fold(run.rolling.ready_timeout, Span::max);
+    let Some(progress) = turn.progress.clusters.get(&run.cluster) else {
+        return;
+    };
+    let Some(why) = out.only_waits(mark, turn.now) else {
+        return;
+    };
+    let each = run
+        .groups
+        .iter()
+        .map(|g| g.rolling.ready_timeout)
+        .fold(run.rolling.ready_timeout, Span::max);
     let still = turn.now.since(progress.moved_at);
     if still <= Span::from_millis(each.millis().saturating_mul(2)) {
         return;
     }
     let why = format!("nothing has moved for {still}: {why}");
-    let live = turn.live.clusters.get(&run.cluster).filter(|live| live.gaps.is_empty());
+    let live = turn
+        .live
+        .clusters
+        .get(&run.cluster)
+        .filter(|live| live.gaps.is_empty());
     let seen = live.is_some_and(|live| !matches!(live.nodes, Nodes::Unknown(_)));
     match mode {
         Mode::Forward if seen => out.fail(&run.cluster, None, why),
-        Mode::Undo | Mode::Heal if seen => out.stuck_cluster(&run.cluster, why, "put it right by hand, then `kfleet rollout resume`"),
+        Mode::Undo | Mode::Heal if seen => out.stuck_cluster(
+            &run.cluster,
+            why,
+            "put it right by hand, then `kfleet rollout resume`",
+        ),
         Mode::Forward | Mode::Undo | Mode::Heal => {
-            out.stuck_cluster(&run.cluster, why, "see that the cloud and the Kubernetes API answer, then `kfleet rollout resume`");
+            out.stuck_cluster(
+                &run.cluster,
+                why,
+                "see that the cloud and the Kubernetes API answer, then `kfleet rollout resume`",
+            );
         }
     }
 }
@@ -165,15 +235,39 @@ struct Phase {
 /// everything that takes its place is there.
 fn phases(groups: &[GroupTask]) -> impl Iterator<Item = Phase> {
     let of = move |retired: bool, one_at_a_time: bool| {
-        let mine = |g: &GroupTask| matches!(g.task, Task::Retire { .. }) == retired && (g.role == Role::ControlPlane) == one_at_a_time;
-        Phase { groups: groups.iter().enumerate().filter(|(_, g)| mine(g)).map(|(n, _)| n).collect(), one_at_a_time }
+        let mine = |g: &GroupTask| {
+            matches!(g.task, Task::Retire { .. }) == retired
+                && (g.role == Role::ControlPlane) == one_at_a_time
+        };
+        Phase {
+            groups: groups
+                .iter()
+                .enumerate()
+                .filter(|(_, g)| mine(g))
+                .map(|(n, _)| n)
+                .collect(),
+            one_at_a_time,
+        }
     };
-    [of(false, true), of(false, false), of(true, false), of(true, true)].into_iter()
+    [
+        of(false, true),
+        of(false, false),
+        of(true, false),
+        of(true, true),
+    ]
+    .into_iter()
 }
 
 impl Phase {
     /// Whether anything of it is unfinished.
-    fn turn(&self, turn: &Turn<'_>, sight: &Sight<'_>, tasks: &[GroupTask], mode: Mode, out: &mut Out<'_>) -> bool {
+    fn turn(
+        &self,
+        turn: &Turn<'_>,
+        sight: &Sight<'_>,
+        tasks: &[GroupTask],
+        mode: Mode,
+        out: &mut Out<'_>,
+    ) -> bool {
         let mine = self.groups.iter().filter_map(|n| tasks.get(*n));
         match (self.one_at_a_time, mode) {
             (false, _) => side_by_side(turn, sight, mine, mode, out),
@@ -185,23 +279,52 @@ impl Phase {
 
 /// The groups that are there when all is done.
 fn staying(run: &ClusterRun) -> impl Iterator<Item = &AsgName> {
-    let retired: BTreeSet<&AsgName> = run.groups.iter().filter(|g| matches!(g.task, Task::Retire { .. })).map(|g| &g.asg).collect();
+    let retired: BTreeSet<&AsgName> = run
+        .groups
+        .iter()
+        .filter(|g| matches!(g.task, Task::Retire { .. }))
+        .map(|g| &g.asg)
+        .collect();
     run.roles.keys().filter(move |name| !retired.contains(name))
 }
 
 /// The first unfinished group only, and only while the other groups of the control plane are healthy. Whether any is unfinished.
-fn one_at_a_time<'t>(turn: &Turn<'_>, sight: &Sight<'_>, tasks: impl Iterator<Item = &'t GroupTask>, mode: Mode, out: &mut Out<'_>) -> bool {
-    let open = |task: &GroupTask| sight.progress.groups.get(&task.asg).is_some_and(|g| g.state != GroupState::Done);
-    let Some(task) = tasks.into_iter().find(|task| open(task)) else { return false };
-    let Some(group) = sight.progress.groups.get(&task.asg) else { return false };
+fn one_at_a_time<'t>(
+    turn: &Turn<'_>,
+    sight: &Sight<'_>,
+    tasks: impl Iterator<Item = &'t GroupTask>,
+    mode: Mode,
+    out: &mut Out<'_>,
+) -> bool {
+    let open = |task: &GroupTask| {
+        sight
+            .progress
+            .groups
+            .get(&task.asg)
+            .is_some_and(|g| g.state != GroupState::Done)
+    };
+    let Some(task) = tasks.into_iter().find(|task| open(task)) else {
+        return false;
+    };
+    let Some(group) = sight.progress.groups.get(&task.asg) else {
+        return false;
+    };
     // Who cannot be seen is not sick: that is another thing to say, and to mend.
     if let Some(why) = sight.nodes.unknown().filter(|_| group.drains.is_empty()) {
-        out.wait_cluster(&sight.run.cluster, format!("the Kubernetes API does not answer: {why}"), None);
+        out.wait_cluster(
+            &sight.run.cluster,
+            format!("the Kubernetes API does not answer: {why}"),
+            None,
+        );
         return true;
     }
     // A drain that has begun goes on: stopping half-way helps nobody.
     if let Some(sick) = sick_control_plane(sight, &task.asg).filter(|_| group.drains.is_empty()) {
-        out.wait_cluster(&sight.run.cluster, format!("the control plane is not whole: {sick}"), None);
+        out.wait_cluster(
+            &sight.run.cluster,
+            format!("the control plane is not whole: {sick}"),
+            None,
+        );
         return true;
     }
     let mut budget = budget(turn, sight);
@@ -210,13 +333,21 @@ fn one_at_a_time<'t>(turn: &Turn<'_>, sight: &Sight<'_>, tasks: impl Iterator<It
 }
 
 /// All groups, in the cluster's budgets. Whether any is unfinished.
-fn side_by_side<'t>(turn: &Turn<'_>, sight: &Sight<'_>, tasks: impl Iterator<Item = &'t GroupTask>, mode: Mode, out: &mut Out<'_>) -> bool {
+fn side_by_side<'t>(
+    turn: &Turn<'_>,
+    sight: &Sight<'_>,
+    tasks: impl Iterator<Item = &'t GroupTask>,
+    mode: Mode,
+    out: &mut Out<'_>,
+) -> bool {
     if twin::opened(sight.run, sight.progress, mode, out) {
         return true;
     }
     let mut budget = budget(turn, sight);
-    let mut open: Vec<(&GroupTask, &GroupProgress)> =
-        tasks.filter_map(|task| Some((task, sight.progress.groups.get(&task.asg)?))).filter(|(_, g)| g.state != GroupState::Done).collect();
+    let mut open: Vec<(&GroupTask, &GroupProgress)> = tasks
+        .filter_map(|task| Some((task, sight.progress.groups.get(&task.asg)?)))
+        .filter(|(_, g)| g.state != GroupState::Done)
+        .collect();
     // Whoever has the longest way to go is served first: were the first by name always first, the last would be left with
     // all of theirs when the others are done, and go through it one after the other with most of the budget unused.
     open.sort_by_key(|(task, group)| std::cmp::Reverse(rounds_left(task, group)));
@@ -232,11 +363,21 @@ fn rounds_left(task: &GroupTask, group: &GroupProgress) -> u32 {
         return u32::MAX;
     }
     let (rolling, size) = (&task.rolling, group.instances);
-    let at_once = rolling.max_surge.surge_of(size).saturating_add(rolling.max_unavailable.unavailable_of(size)).max(1);
+    let at_once = rolling
+        .max_surge
+        .surge_of(size)
+        .saturating_add(rolling.max_unavailable.unavailable_of(size))
+        .max(1);
     size.saturating_sub(group.ended).div_ceil(at_once)
 }
 
-fn view<'a>(turn: &Turn<'a>, sight: &'a Sight<'a>, task: &'a GroupTask, group: &'a GroupProgress, mode: Mode) -> View<'a> {
+fn view<'a>(
+    turn: &Turn<'a>,
+    sight: &'a Sight<'a>,
+    task: &'a GroupTask,
+    group: &'a GroupProgress,
+    mode: Mode,
+) -> View<'a> {
     View {
         rollout: turn.rollout,
         cluster: &sight.run.cluster,
@@ -254,28 +395,57 @@ fn view<'a>(turn: &Turn<'a>, sight: &'a Sight<'a>, task: &'a GroupTask, group: &
 
 /// A control-plane group other than `except` that is there and does not work.
 fn sick_control_plane(sight: &Sight<'_>, except: &AsgName) -> Option<String> {
-    let others = sight.run.roles.iter().filter(|(name, role)| **role == Role::ControlPlane && *name != except);
-    others.filter_map(|(name, _)| Some((name, sight.live.groups.get(name)?))).find_map(|(name, group)| {
-        let ready = group.instances.iter().filter(|(id, i)| sight.nodes.readiness(id, i) == Readiness::Ready).count();
-        let wanted = usize::try_from(group.desired).unwrap_or(usize::MAX);
-        (ready < wanted).then(|| format!("{name} has {ready} of {wanted} Ready"))
-    })
+    let others = sight
+        .run
+        .roles
+        .iter()
+        .filter(|(name, role)| **role == Role::ControlPlane && *name != except);
+    others
+        .filter_map(|(name, _)| Some((name, sight.live.groups.get(name)?)))
+        .find_map(|(name, group)| {
+            let ready = group
+                .instances
+                .iter()
+                .filter(|(id, i)| sight.nodes.readiness(id, i) == Readiness::Ready)
+                .count();
+            let wanted = usize::try_from(group.desired).unwrap_or(usize::MAX);
+            (ready < wanted).then(|| format!("{name} has {ready} of {wanted} Ready"))
+        })
 }
 
 fn budget(turn: &Turn<'_>, sight: &Sight<'_>) -> Budget {
     let rolling = &sight.run.rolling;
     let out_there = |(name, g): (&AsgName, &GroupProgress)| {
-        let surge = sight.live.groups.get(name).map_or(0, |live| replace::out_there(g.surge, live));
+        let surge = sight
+            .live
+            .groups
+            .get(name)
+            .map_or(0, |live| replace::out_there(g.surge, live));
         surge.saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
     };
     // What was asked for and not answered may be out there too.
-    let asked = turn.progress.open.values().filter(|i| i.cluster == sight.run.cluster).map(|i| match &i.effect {
-        Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) => to.saturating_sub(*from),
-        Effect::Cloud(CloudEffect::Detach { .. }) => 1,
-        Effect::Cloud(_) | Effect::Node(_) => 0,
-    });
-    let used = sight.progress.groups.iter().map(out_there).chain(asked).fold(0, u32::saturating_add);
-    Budget { surge: rolling.cluster_surge.saturating_sub(used), most: rolling.cluster_surge, ..rate(turn, sight) }
+    let asked = turn
+        .progress
+        .open
+        .values()
+        .filter(|i| i.cluster == sight.run.cluster)
+        .map(|i| match &i.effect {
+            Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) => to.saturating_sub(*from),
+            Effect::Cloud(CloudEffect::Detach { .. }) => 1,
+            Effect::Cloud(_) | Effect::Node(_) => 0,
+        });
+    let used = sight
+        .progress
+        .groups
+        .iter()
+        .map(out_there)
+        .chain(asked)
+        .fold(0, u32::saturating_add);
+    Budget {
+        surge: rolling.cluster_surge.saturating_sub(used),
+        most: rolling.cluster_surge,
+        ..rate(turn, sight)
+    }
 }
 
 /// What the rate leaves: each drain under way needs a place in its window by the time that it ends. A node whose replacement
@@ -289,10 +459,21 @@ fn rate(turn: &Turn<'_>, sight: &Sight<'_>) -> Budget {
     // Oldest first.
     let ended = &sight.progress.disruptions;
     let held_at = |now: Timestamp| ended.iter().filter(|at| **at + rate.per > now).count();
-    let (held, held_soon) = (held_at(turn.now), held_at(turn.now + Span::from_millis(rate.per.millis() / AHEAD)));
-    let draining = sight.progress.groups.values().map(|g| g.drains.len()).sum::<usize>();
+    let (held, held_soon) = (
+        held_at(turn.now),
+        held_at(turn.now + Span::from_millis(rate.per.millis() / AHEAD)),
+    );
+    let draining = sight
+        .progress
+        .groups
+        .values()
+        .map(|g| g.drains.len())
+        .sum::<usize>();
     // What was asked for and not answered may have happened.
-    let is_end = |i: &&Intent| i.cluster == sight.run.cluster && matches!(i.effect, Effect::Cloud(CloudEffect::Terminate { .. }));
+    let is_end = |i: &&Intent| {
+        i.cluster == sight.run.cluster
+            && matches!(i.effect, Effect::Cloud(CloudEffect::Terminate { .. }))
+    };
     let asked = turn.progress.open.values().filter(is_end).count();
     Budget {
         surge: 0,
@@ -300,7 +481,10 @@ fn rate(turn: &Turn<'_>, sight: &Sight<'_>) -> Budget {
         rate: left(draining + held),
         ahead: left(draining + held_soon),
         ends: left(asked + held),
-        rate_back: ended.iter().map(|at| *at + rate.per).find(|back| *back > turn.now),
+        rate_back: ended
+            .iter()
+            .map(|at| *at + rate.per)
+            .find(|back| *back > turn.now),
         forced: BTreeSet::new(),
     }
 }
@@ -324,7 +508,11 @@ fn check(turn: &Turn<'_>, sight: &Sight<'_>, since: Timestamp, out: &mut Out<'_>
     match gate::all(&asked, out) {
         GateOutcome::Pass(evidence) => {
             if deleted(turn, sight, out) && pruned(turn, sight, out) {
-                out.records.push(Event::ClusterVerified { cluster: sight.run.cluster.clone(), since: turn.now, evidence });
+                out.records.push(Event::ClusterVerified {
+                    cluster: sight.run.cluster.clone(),
+                    since: turn.now,
+                    evidence,
+                });
             }
         }
         GateOutcome::Wait(why, until) => out.wait_cluster(&sight.run.cluster, why, Some(until)),
@@ -338,7 +526,11 @@ fn deleted(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> bool {
     let mut gone = true;
     for task in &sight.run.groups {
         if let Some(group) = sight.progress.groups.get(&task.asg) {
-            gone &= group::delete(&view(turn, sight, task, group, Mode::Forward), &mut budget, out);
+            gone &= group::delete(
+                &view(turn, sight, task, group, Mode::Forward),
+                &mut budget,
+                out,
+            );
         }
     }
     gone

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Rollout;
-use crate::model::{Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, StageName, Timestamp};
+use crate::model::{
+    Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, StageName, Timestamp,
+};
 
 /// The number of a step, from 1, unique in its rollout.
 pub type StepId = u64;

@@ -8,8 +8,8 @@ use super::{Answer, Before, ClusterProgress, Scope, Verdict, capacity};
 use crate::fleet::{GateAt, GateKind, GateSpec, HttpGate, PromqlGate};
 use crate::kops::Role;
 use crate::model::{
-    ActivityStatus, AsgName, ClusterName, GroupName, Health, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeName, Nodes, Span,
-    Timestamp,
+    ActivityStatus, AsgName, ClusterName, GroupName, Health, Instance, InstanceId, Lifecycle,
+    LiveCluster, LiveGroup, Node, NodeName, Nodes, Span, Timestamp,
 };
 
 /// The nodes of a cluster by instance.
@@ -32,7 +32,11 @@ pub(super) enum Readiness {
 impl<'a> NodeView<'a> {
     pub(super) fn new(nodes: &'a Nodes) -> Self {
         let by_instance = match nodes {
-            Nodes::Known(seen) => seen.nodes.iter().map(|(name, node)| (&node.instance, (name, &**node))).collect(),
+            Nodes::Known(seen) => seen
+                .nodes
+                .iter()
+                .map(|(name, node)| (&node.instance, (name, &**node)))
+                .collect(),
             Nodes::NotAsked | Nodes::Unknown(_) => BTreeMap::new(),
         };
         NodeView { nodes, by_instance }
@@ -120,11 +124,21 @@ pub(super) fn all(asked: &Asked<'_>, out: &mut Out<'_>) -> GateOutcome {
     for gate in asked.gates.iter().filter(|g| asked.concerns(g)) {
         match one(gate, asked, out) {
             Verdict::Pass(why) => evidence.push(format!("{}: {why}", gate.name)),
-            Verdict::Fail(why) => return GateOutcome::Fail(format!("gate `{}` failed: {why}", gate.name)),
-            Verdict::Wait(why) if asked.now.since(from) > gate.deadline => {
-                return GateOutcome::Fail(format!("gate `{}` still waits after {}: {why}", gate.name, gate.deadline));
+            Verdict::Fail(why) => {
+                return GateOutcome::Fail(format!("gate `{}` failed: {why}", gate.name));
             }
-            Verdict::Wait(why) => return GateOutcome::Wait(format!("gate `{}` waits: {why}", gate.name), from + gate.deadline),
+            Verdict::Wait(why) if asked.now.since(from) > gate.deadline => {
+                return GateOutcome::Fail(format!(
+                    "gate `{}` still waits after {}: {why}",
+                    gate.name, gate.deadline
+                ));
+            }
+            Verdict::Wait(why) => {
+                return GateOutcome::Wait(
+                    format!("gate `{}` waits: {why}", gate.name),
+                    from + gate.deadline,
+                );
+            }
         }
     }
     GateOutcome::Pass(evidence)
@@ -133,7 +147,11 @@ pub(super) fn all(asked: &Asked<'_>, out: &mut Out<'_>) -> GateOutcome {
 /// While a canary bakes: the gates that want more than one sample are asked already. Why the first of them failed.
 pub(super) fn sampling(asked: &Asked<'_>, out: &mut Out<'_>) -> Option<String> {
     let mut failed = None;
-    for gate in asked.gates.iter().filter(|g| g.samples.times > 1 && asked.concerns(g)) {
+    for gate in asked
+        .gates
+        .iter()
+        .filter(|g| g.samples.times > 1 && asked.concerns(g))
+    {
         if let Verdict::Fail(why) = one(gate, asked, out) {
             failed.get_or_insert(format!("gate `{}` failed: {why}", gate.name));
         }
@@ -144,17 +162,27 @@ pub(super) fn sampling(asked: &Asked<'_>, out: &mut Out<'_>) -> Option<String> {
 impl Asked<'_> {
     fn concerns(&self, gate: &GateSpec) -> bool {
         match (gate.at, &self.scope) {
-            (None, _) | (Some(GateAt::Canary), Scope::Canary(_)) | (Some(GateAt::Cluster), Scope::Cluster) => true,
-            (Some(GateAt::Canary), Scope::Cluster) | (Some(GateAt::Cluster), Scope::Canary(_)) => false,
+            (None, _)
+            | (Some(GateAt::Canary), Scope::Canary(_))
+            | (Some(GateAt::Cluster), Scope::Cluster) => true,
+            (Some(GateAt::Canary), Scope::Cluster) | (Some(GateAt::Cluster), Scope::Canary(_)) => {
+                false
+            }
         }
     }
 
     fn filled(&self, text: &str) -> String {
-        text.replace("{cluster}", self.cluster.as_str()).replace("{group}", self.name.map_or("", GroupName::as_str))
+        text.replace("{cluster}", self.cluster.as_str())
+            .replace("{group}", self.name.map_or("", GroupName::as_str))
     }
 
     fn check(&self, gate: &GateSpec, question: Question) -> Check {
-        Check { cluster: self.cluster.clone(), scope: self.scope.clone(), gate: gate.name.clone(), question }
+        Check {
+            cluster: self.cluster.clone(),
+            scope: self.scope.clone(),
+            gate: gate.name.clone(),
+            question,
+        }
     }
 }
 
@@ -164,7 +192,10 @@ fn one(gate: &GateSpec, asked: &Asked<'_>, out: &mut Out<'_>) -> Verdict {
         GateKind::Kubernetes => {
             return kubernetes(&NodesAsked {
                 live: asked.live,
-                limits: Limits { roles: asked.roles, groups: &asked.groups.iter().copied().collect() },
+                limits: Limits {
+                    roles: asked.roles,
+                    groups: &asked.groups.iter().copied().collect(),
+                },
                 since: asked.since,
                 patience: asked.patience,
                 now: asked.now,
@@ -172,24 +203,47 @@ fn one(gate: &GateSpec, asked: &Asked<'_>, out: &mut Out<'_>) -> Verdict {
             });
         }
         GateKind::Command(command) => Question::Command(command.clone()),
-        GateKind::Http(http) => Question::Http(HttpGate { url: asked.filled(&http.url), ..(**http).clone() }),
-        GateKind::Promql(promql) => {
-            Question::Promql(PromqlGate { url: asked.filled(&promql.url), query: asked.filled(&promql.query), ..(**promql).clone() })
-        }
+        GateKind::Http(http) => Question::Http(HttpGate {
+            url: asked.filled(&http.url),
+            ..(**http).clone()
+        }),
+        GateKind::Promql(promql) => Question::Promql(PromqlGate {
+            url: asked.filled(&promql.url),
+            query: asked.filled(&promql.query),
+            ..(**promql).clone()
+        }),
     };
     let wanted = gate.samples.times;
-    let answer = asked.progress.answers.get(&(asked.scope.clone(), gate.name.clone()));
+    let answer = asked
+        .progress
+        .answers
+        .get(&(asked.scope.clone(), gate.name.clone()));
     // One sample is taken at the end of the bake, several all through it.
     match answer.filter(|a| wanted > 1 || a.at >= asked.deadline_from) {
-        Some(Answer { verdict: verdict @ Verdict::Fail(_), .. }) => verdict.clone(),
-        Some(Answer { at, verdict: verdict @ Verdict::Wait(_), .. }) if asked.now.since(*at) < ASK_AGAIN => verdict.clone(),
-        Some(Answer { verdict: Verdict::Pass(why), passes, .. }) if *passes >= wanted && asked.now >= asked.deadline_from => match wanted {
+        Some(Answer {
+            verdict: verdict @ Verdict::Fail(_),
+            ..
+        }) => verdict.clone(),
+        Some(Answer {
+            at,
+            verdict: verdict @ Verdict::Wait(_),
+            ..
+        }) if asked.now.since(*at) < ASK_AGAIN => verdict.clone(),
+        Some(Answer {
+            verdict: Verdict::Pass(why),
+            passes,
+            ..
+        }) if *passes >= wanted && asked.now >= asked.deadline_from => match wanted {
             1 => Verdict::Pass(why.clone()),
             _ => Verdict::Pass(format!("{passes} samples pass, the last: {why}")),
         },
-        Some(Answer { at, verdict: Verdict::Pass(why), passes }) if asked.now.since(*at) < gate.samples.every => {
-            Verdict::Wait(format!("{passes} of {wanted} samples passed, the last: {why}"))
-        }
+        Some(Answer {
+            at,
+            verdict: Verdict::Pass(why),
+            passes,
+        }) if asked.now.since(*at) < gate.samples.every => Verdict::Wait(format!(
+            "{passes} of {wanted} samples passed, the last: {why}"
+        )),
         Some(_) | None => {
             out.checks.push(asked.check(gate, question));
             Verdict::Wait("it is being asked".into())
@@ -198,17 +252,35 @@ fn one(gate: &GateSpec, asked: &Asked<'_>, out: &mut Out<'_>) -> Verdict {
 }
 
 /// In service = wanted in every group named, no failed scaling activity since `since`.
-pub(super) fn asg<'a>(live: &LiveCluster, groups: impl IntoIterator<Item = &'a AsgName>, since: Timestamp) -> Verdict {
+pub(super) fn asg<'a>(
+    live: &LiveCluster,
+    groups: impl IntoIterator<Item = &'a AsgName>,
+    since: Timestamp,
+) -> Verdict {
     let mut total = 0;
     for name in groups {
-        let Some(group) = live.groups.get(name) else { return Verdict::Fail(format!("{name} does not exist")) };
-        if let Some(activity) = group.activities.iter().find(|a| a.at >= since && matches!(a.status, ActivityStatus::Failed)) {
-            return Verdict::Fail(format!("{name}: a scaling activity failed: {}", activity.message));
+        let Some(group) = live.groups.get(name) else {
+            return Verdict::Fail(format!("{name} does not exist"));
+        };
+        if let Some(activity) = group
+            .activities
+            .iter()
+            .find(|a| a.at >= since && matches!(a.status, ActivityStatus::Failed))
+        {
+            return Verdict::Fail(format!(
+                "{name}: a scaling activity failed: {}",
+                activity.message
+            ));
         }
         let serving = in_service(group);
         if serving < group.desired {
-            let why = capacity::refusal(group, since).map(|r| format!(" ({})", r.text())).unwrap_or_default();
-            return Verdict::Wait(format!("{name}: {serving} of {} instances in service{why}", group.desired));
+            let why = capacity::refusal(group, since)
+                .map(|r| format!(" ({})", r.text()))
+                .unwrap_or_default();
+            return Verdict::Wait(format!(
+                "{name}: {serving} of {} instances in service{why}",
+                group.desired
+            ));
         }
         total += serving;
     }
@@ -231,19 +303,43 @@ pub(super) struct NodesAsked<'a> {
 /// from `since`: a node that turned bad may come back, or be replaced.
 pub(super) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
     const SHOWN: usize = 5;
-    let seen = match &asked.live.nodes {
-        Nodes::NotAsked => return Verdict::Fail("no Kubernetes access is configured for this cluster, so its nodes cannot be seen".into()),
-        Nodes::Unknown(why) => return Verdict::Wait(format!("the Kubernetes API does not answer: {why}")),
-        Nodes::Known(seen) => seen,
-    };
+    let seen =
+        match &asked.live.nodes {
+            Nodes::NotAsked => return Verdict::Fail(
+                "no Kubernetes access is configured for this cluster, so its nodes cannot be seen"
+                    .into(),
+            ),
+            Nodes::Unknown(why) => {
+                return Verdict::Wait(format!("the Kubernetes API does not answer: {why}"));
+            }
+            Nodes::Known(seen) => seen,
+        };
     let found = validate::failures(asked.live, seen, asked.limits);
-    let age = |f: &Failure| f.since.map(|s| format!(" ({} long)", asked.now.since(s))).unwrap_or_default();
+    let age = |f: &Failure| {
+        f.since
+            .map(|s| format!(" ({} long)", asked.now.since(s)))
+            .unwrap_or_default()
+    };
     let said = |failures: &[&Failure]| {
-        let shown: Vec<String> = failures.iter().take(SHOWN).map(|f| format!("{}{}", f.what, age(f))).collect();
-        let more = if failures.len() > SHOWN { format!("; and {} more", failures.len() - SHOWN) } else { String::new() };
+        let shown: Vec<String> = failures
+            .iter()
+            .take(SHOWN)
+            .map(|f| format!("{}{}", f.what, age(f)))
+            .collect();
+        let more = if failures.len() > SHOWN {
+            format!("; and {} more", failures.len() - SHOWN)
+        } else {
+            String::new()
+        };
         shown.join("; ") + &more
     };
-    let late: Vec<&Failure> = found.iter().filter(|f| f.since.is_some_and(|s| asked.now.since(s.max(asked.since)) > asked.patience)).collect();
+    let late: Vec<&Failure> = found
+        .iter()
+        .filter(|f| {
+            f.since
+                .is_some_and(|s| asked.now.since(s.max(asked.since)) > asked.patience)
+        })
+        .collect();
     if !late.is_empty() {
         return Verdict::Fail(said(&late));
     }
@@ -252,15 +348,23 @@ pub(super) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
     }
     let unready = validate::unready(seen, asked.now);
     match asked.before {
-        Some(before) if unready > before.unready => Verdict::Wait(format!("{unready} pods are unready, {} were before the change", before.unready)),
-        Some(_) | None => {
-            Verdict::Pass(format!("{} nodes, all of these groups Ready; critical pods run, the control plane is whole", seen.nodes.len()))
-        }
+        Some(before) if unready > before.unready => Verdict::Wait(format!(
+            "{unready} pods are unready, {} were before the change",
+            before.unready
+        )),
+        Some(_) | None => Verdict::Pass(format!(
+            "{} nodes, all of these groups Ready; critical pods run, the control plane is whole",
+            seen.nodes.len()
+        )),
     }
 }
 
 /// Instances taking traffic.
 pub(super) fn in_service(group: &LiveGroup) -> u32 {
-    let count = group.instances.values().filter(|i| i.lifecycle == Lifecycle::InService && i.health == Health::Healthy).count();
+    let count = group
+        .instances
+        .values()
+        .filter(|i| i.lifecycle == Lifecycle::InService && i.health == Health::Healthy)
+        .count();
     u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -27,8 +27,8 @@ pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
 pub use freeze::{Window, window};
 pub use next::{Check, Next, Question, State, Step, Waiting, next};
 pub use progress::{
-    Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending, GroupProgress, GroupState, IllegalRecord, Intent, Progress,
-    RefreshSeen, Stuck,
+    Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending,
+    GroupProgress, GroupState, IllegalRecord, Intent, Progress, RefreshSeen, Stuck,
 };
 pub use validate::{COMPONENTS, Failure, Limits, failures, of_this_cluster};
 
@@ -42,7 +42,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::{Freeze, GateSpec, OnFailure, Rolling};
 use crate::kops::Role;
-use crate::model::{AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, Span, StageName, Timestamp, UserData};
+use crate::model::{
+    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, Span, StageName,
+    Timestamp, UserData,
+};
 use crate::plan::Baseline;
 
 /// The version of the journal's form. Readers refuse a newer one.
@@ -195,7 +198,10 @@ pub enum VersionSource {
 impl Rollout {
     /// Every cluster, in order.
     pub fn clusters(&self) -> impl Iterator<Item = &ClusterRun> {
-        self.stages.iter().flat_map(|s| &s.waves).flat_map(|w| &w.clusters)
+        self.stages
+            .iter()
+            .flat_map(|s| &s.waves)
+            .flat_map(|w| &w.clusters)
     }
 
     /// The cluster of that name.
@@ -205,7 +211,12 @@ impl Rollout {
 
     /// The stage of a cluster.
     pub fn stage_of(&self, cluster: &ClusterName) -> Option<&StageRun> {
-        self.stages.iter().find(|s| s.waves.iter().flat_map(|w| &w.clusters).any(|c| c.cluster == *cluster))
+        self.stages.iter().find(|s| {
+            s.waves
+                .iter()
+                .flat_map(|w| &w.clusters)
+                .any(|c| c.cluster == *cluster)
+        })
     }
 
     /// The stage of that name.
@@ -217,13 +228,20 @@ impl Rollout {
 impl StageRun {
     /// Whether any cluster of it changes.
     pub fn changes(&self) -> bool {
-        self.waves.iter().flat_map(|w| &w.clusters).any(|c| !c.groups.is_empty())
+        self.waves
+            .iter()
+            .flat_map(|w| &w.clusters)
+            .any(|c| !c.groups.is_empty())
     }
 }
 
 impl WaveRun {
     /// Names of its clusters that change.
     pub fn changing(&self) -> BTreeSet<ClusterName> {
-        self.clusters.iter().filter(|c| !c.groups.is_empty()).map(|c| c.cluster.clone()).collect()
+        self.clusters
+            .iter()
+            .filter(|c| !c.groups.is_empty())
+            .map(|c| c.cluster.clone())
+            .collect()
     }
 }

@@ -7,9 +7,13 @@ use super::cluster::{self, Turn};
 use super::freeze::frozen_until;
 use super::group::View;
 use super::progress::{ClusterState, Direction, Ending, GroupState, Intent, Progress};
-use super::{ClusterRun, Event, Rollout, Scope, StageRun, StepId, StepResult, Task, VersionSource, WaveRun};
+use super::{
+    ClusterRun, Event, Rollout, Scope, StageRun, StepId, StepResult, Task, VersionSource, WaveRun,
+};
 use crate::fleet::{HttpGate, OnFailure, PromqlGate};
-use crate::model::{AsgName, CloudEffect, ClusterName, Effect, Live, NodeEffect, Span, StageName, Timestamp};
+use crate::model::{
+    AsgName, CloudEffect, ClusterName, Effect, Live, NodeEffect, Span, StageName, Timestamp,
+};
 
 /// What comes now. Records first: while there are any, nothing else is done before they are written and `next` is asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,23 +143,49 @@ pub(super) struct Mark {
 
 impl Out<'_> {
     pub(super) fn step(&mut self, view: &View<'_>, effect: CloudEffect) {
-        self.fresh.push((view.cluster.clone(), view.task.asg.clone(), Effect::Cloud(effect)));
+        self.fresh.push((
+            view.cluster.clone(),
+            view.task.asg.clone(),
+            Effect::Cloud(effect),
+        ));
     }
 
     pub(super) fn node_step(&mut self, view: &View<'_>, effect: NodeEffect) {
-        self.fresh.push((view.cluster.clone(), view.task.asg.clone(), Effect::Node(effect)));
+        self.fresh.push((
+            view.cluster.clone(),
+            view.task.asg.clone(),
+            Effect::Node(effect),
+        ));
     }
 
     pub(super) fn wait(&mut self, view: &View<'_>, why: String, until: Option<Timestamp>) {
-        self.waiting.push(Waiting { cluster: Some(view.cluster.clone()), group: Some(view.task.asg.clone()), why, until });
+        self.waiting.push(Waiting {
+            cluster: Some(view.cluster.clone()),
+            group: Some(view.task.asg.clone()),
+            why,
+            until,
+        });
     }
 
-    pub(super) fn wait_cluster(&mut self, cluster: &ClusterName, why: String, until: Option<Timestamp>) {
-        self.waiting.push(Waiting { cluster: Some(cluster.clone()), group: None, why, until });
+    pub(super) fn wait_cluster(
+        &mut self,
+        cluster: &ClusterName,
+        why: String,
+        until: Option<Timestamp>,
+    ) {
+        self.waiting.push(Waiting {
+            cluster: Some(cluster.clone()),
+            group: None,
+            why,
+            until,
+        });
     }
 
     pub(super) fn done(&mut self, view: &View<'_>) {
-        self.records.push(Event::GroupDone { cluster: view.cluster.clone(), group: view.task.asg.clone() });
+        self.records.push(Event::GroupDone {
+            cluster: view.cluster.clone(),
+            group: view.task.asg.clone(),
+        });
     }
 
     /// On the way forward a failure turns the rollout round; on the way back nothing is left but a person.
@@ -170,57 +200,98 @@ impl Out<'_> {
     }
 
     pub(super) fn fail(&mut self, cluster: &ClusterName, group: Option<&AsgName>, why: String) {
-        self.failed.get_or_insert(Event::Failed { cluster: cluster.clone(), group: group.cloned(), why });
+        self.failed.get_or_insert(Event::Failed {
+            cluster: cluster.clone(),
+            group: group.cloned(),
+            why,
+        });
     }
 
     pub(super) fn stuck(&mut self, view: &View<'_>, why: String, advice: &str) {
-        let event = Event::Stuck { cluster: view.cluster.clone(), group: Some(view.task.asg.clone()), why, advice: advice.into() };
+        let event = Event::Stuck {
+            cluster: view.cluster.clone(),
+            group: Some(view.task.asg.clone()),
+            why,
+            advice: advice.into(),
+        };
         self.failed.get_or_insert(event);
     }
 
     /// A cluster that no way leads on from.
     pub(super) fn stuck_cluster(&mut self, cluster: &ClusterName, why: String, advice: &str) {
-        let event = Event::Stuck { cluster: cluster.clone(), group: None, why, advice: advice.into() };
+        let event = Event::Stuck {
+            cluster: cluster.clone(),
+            group: None,
+            why,
+            advice: advice.into(),
+        };
         self.failed.get_or_insert(event);
     }
 
     /// How far this round has come.
     pub(super) fn mark(&self) -> Mark {
-        Mark { done: self.done_so_far(), waiting: self.waiting.len() }
+        Mark {
+            done: self.done_so_far(),
+            waiting: self.waiting.len(),
+        }
     }
 
     fn done_so_far(&self) -> usize {
-        self.records.len() + self.checks.len() + self.fresh.len() + self.again.len() + usize::from(self.failed.is_some())
+        self.records.len()
+            + self.checks.len()
+            + self.fresh.len()
+            + self.again.len()
+            + usize::from(self.failed.is_some())
     }
 
     /// What is waited for since `mark`, when nothing else came and none of it ends by itself at a known time.
     pub(super) fn only_waits(&self, mark: &Mark, now: Timestamp) -> Option<String> {
         let waits = self.waiting.get(mark.waiting..).unwrap_or_default();
-        if self.done_so_far() > mark.done || waits.is_empty() || waits.iter().any(|w| w.until.is_some_and(|until| until >= now)) {
+        if self.done_so_far() > mark.done
+            || waits.is_empty()
+            || waits
+                .iter()
+                .any(|w| w.until.is_some_and(|until| until >= now))
+        {
             return None;
         }
-        let said: Vec<String> = waits.iter().map(|w| w.group.as_ref().map_or_else(|| w.why.clone(), |g| format!("{g}: {}", w.why))).collect();
+        let said: Vec<String> = waits
+            .iter()
+            .map(|w| {
+                w.group
+                    .as_ref()
+                    .map_or_else(|| w.why.clone(), |g| format!("{g}: {}", w.why))
+            })
+            .collect();
         Some(said.join("; "))
     }
 
     /// Steps of this group whose outcome is not known come before anything new: taken again, or given up where they no longer fit.
     pub(super) fn open_steps(&mut self, view: &View<'_>, max_tries: u32) -> bool {
         let open = self.open;
-        let mine = open.iter().filter(|(_, i)| i.cluster == *view.cluster && i.group == view.task.asg);
+        let mine = open
+            .iter()
+            .filter(|(_, i)| i.cluster == *view.cluster && i.group == view.task.asg);
         let mut any = false;
         for (id, intent) in mine {
             any = true;
             if intent.tries >= max_tries {
                 self.stuck(
                     view,
-                    format!("step {id} was tried {} times without an answer", intent.tries),
+                    format!(
+                        "step {id} was tried {} times without an answer",
+                        intent.tries
+                    ),
                     "see that the API answers, then `kfleet rollout resume`",
                 );
             }
             match again::standing(view, intent) {
                 Standing::Repeat => self.again.push((*id, intent)),
                 Standing::Wait(why, until) => self.wait(view, why, until),
-                Standing::GivenUp(why) => self.records.push(Event::Outcome { step: *id, result: StepResult::GivenUp(why) }),
+                Standing::GivenUp(why) => self.records.push(Event::Outcome {
+                    step: *id,
+                    result: StepResult::GivenUp(why),
+                }),
             }
         }
         any
@@ -231,13 +302,20 @@ impl Out<'_> {
 fn by_hand(view: &View<'_>) -> String {
     let group = &view.task.asg;
     let step = match &view.task.task {
-        Task::Update { version: VersionSource::Existing(n), .. } if *n > 0 && view.mode == super::group::Mode::Undo => {
-            format!("see that {group} refers to launch template version {n}, and find out why its instances do not work with it")
+        Task::Update {
+            version: VersionSource::Existing(n),
+            ..
+        } if *n > 0 && view.mode == super::group::Mode::Undo => {
+            format!(
+                "see that {group} refers to launch template version {n}, and find out why its instances do not work with it"
+            )
         }
         Task::Retire { .. } if view.mode == super::group::Mode::Undo => {
             format!("see that the instances of {group} can be drained: it is to be deleted")
         }
-        Task::Create { .. } | Task::Update { .. } | Task::Retire { .. } => format!("put {group} right by hand"),
+        Task::Create { .. } | Task::Update { .. } | Task::Retire { .. } => {
+            format!("put {group} right by hand")
+        }
     };
     format!("{step}; then `kfleet rollout resume` goes on with the way back")
 }
@@ -257,7 +335,13 @@ pub fn next(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp)
     finish(progress, out, state)
 }
 
-fn decide(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp, out: &mut Out<'_>) -> State {
+fn decide(
+    rollout: &Rollout,
+    progress: &Progress,
+    live: &Live,
+    now: Timestamp,
+    out: &mut Out<'_>,
+) -> State {
     if let Some(ending) = progress.ending {
         return State::Ended(ending);
     }
@@ -265,15 +349,23 @@ fn decide(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp, o
         return State::Stuck;
     }
     if progress.rollback_asked.is_some() {
-        out.records.push(Event::RollbackStarted { clusters: touched(rollout, progress) });
+        out.records.push(Event::RollbackStarted {
+            clusters: touched(rollout, progress),
+        });
         return State::Going;
     }
-    let turn = Turn { rollout, progress, live, now };
+    let turn = Turn {
+        rollout,
+        progress,
+        live,
+        now,
+    };
     match &progress.direction {
         Direction::Forward => match &progress.failure {
             Some(_) if progress.held => State::Held,
             Some((cluster, _, why)) => {
-                out.records.push(after_failure(rollout, progress, cluster, why));
+                out.records
+                    .push(after_failure(rollout, progress, cluster, why));
                 State::Going
             }
             None => forward(&turn, out),
@@ -284,17 +376,54 @@ fn decide(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp, o
 }
 
 fn finish(progress: &Progress, out: Out<'_>, state: State) -> Next {
-    let Out { records, checks, fresh, again, waiting, open: _, failed } = out;
+    let Out {
+        records,
+        checks,
+        fresh,
+        again,
+        waiting,
+        open: _,
+        failed,
+    } = out;
     // A failure stands alone: nothing else of this round may be started on top of it.
     if let Some(event) = failed {
-        return Next { records: vec![event], steps: Vec::new(), checks: Vec::new(), waiting, state: State::Going };
+        return Next {
+            records: vec![event],
+            steps: Vec::new(),
+            checks: Vec::new(),
+            waiting,
+            state: State::Going,
+        };
     }
-    let again =
-        again.into_iter().map(|(id, i)| Step { id, cluster: i.cluster.clone(), group: i.group.clone(), effect: i.effect.clone(), again: true });
-    let fresh = (progress.next_step..).zip(fresh).map(|(id, (cluster, group, effect))| Step { id, cluster, group, effect, again: false });
+    let again = again.into_iter().map(|(id, i)| Step {
+        id,
+        cluster: i.cluster.clone(),
+        group: i.group.clone(),
+        effect: i.effect.clone(),
+        again: true,
+    });
+    let fresh = (progress.next_step..)
+        .zip(fresh)
+        .map(|(id, (cluster, group, effect))| Step {
+            id,
+            cluster,
+            group,
+            effect,
+            again: false,
+        });
     let steps: Vec<Step> = again.chain(fresh).collect();
-    let state = if records.is_empty() && steps.is_empty() && checks.is_empty() { state } else { State::Going };
-    Next { records, steps, checks, waiting, state }
+    let state = if records.is_empty() && steps.is_empty() && checks.is_empty() {
+        state
+    } else {
+        State::Going
+    };
+    Next {
+        records,
+        steps,
+        checks,
+        waiting,
+        state,
+    }
 }
 
 fn forward(turn: &Turn<'_>, out: &mut Out<'_>) -> State {
@@ -306,7 +435,9 @@ fn forward(turn: &Turn<'_>, out: &mut Out<'_>) -> State {
             return match may_start(turn, stage) {
                 Some(state) => state,
                 None => {
-                    out.records.push(Event::StageStarted { stage: stage.name.clone() });
+                    out.records.push(Event::StageStarted {
+                        stage: stage.name.clone(),
+                    });
                     State::Going
                 }
             };
@@ -316,7 +447,15 @@ fn forward(turn: &Turn<'_>, out: &mut Out<'_>) -> State {
             return run_wave(turn, stage, through, wave, out);
         }
         let all = stage.waves.iter().flat_map(|w| &w.clusters);
-        return soak(turn, all, stage.soak, Event::StagePassed { stage: stage.name.clone() }, out);
+        return soak(
+            turn,
+            all,
+            stage.soak,
+            Event::StagePassed {
+                stage: stage.name.clone(),
+            },
+            out,
+        );
     }
     out.records.push(Event::Finished);
     State::Going
@@ -327,28 +466,59 @@ fn may_start(turn: &Turn<'_>, stage: &StageRun) -> Option<State> {
     if !stage.changes() {
         return None;
     }
-    let approved = turn.progress.approvals.get(&stage.name).is_some_and(|(_, expires)| *expires > turn.now);
+    let approved = turn
+        .progress
+        .approvals
+        .get(&stage.name)
+        .is_some_and(|(_, expires)| *expires > turn.now);
     if stage.approval && !approved {
-        return Some(State::WaitingForPerson { stage: stage.name.clone() });
+        return Some(State::WaitingForPerson {
+            stage: stage.name.clone(),
+        });
     }
     frozen(turn, stage)
 }
 
 fn frozen(turn: &Turn<'_>, stage: &StageRun) -> Option<State> {
     let until = frozen_until(&stage.freeze, turn.now)?;
-    Some(State::WaitingForTime { until, why: format!("stage {} is frozen until {until}", stage.name) })
+    Some(State::WaitingForTime {
+        until,
+        why: format!("stage {} is frozen until {until}", stage.name),
+    })
 }
 
-fn run_wave(turn: &Turn<'_>, stage: &StageRun, index: usize, wave: &WaveRun, out: &mut Out<'_>) -> State {
-    if !turn.progress.waves_started.contains(&(stage.name.clone(), index)) {
+fn run_wave(
+    turn: &Turn<'_>,
+    stage: &StageRun,
+    index: usize,
+    wave: &WaveRun,
+    out: &mut Out<'_>,
+) -> State {
+    if !turn
+        .progress
+        .waves_started
+        .contains(&(stage.name.clone(), index))
+    {
         if let Some(state) = frozen(turn, stage).filter(|_| !wave.changing().is_empty()) {
             return state;
         }
-        out.records.push(Event::WaveStarted { stage: stage.name.clone(), wave: index });
+        out.records.push(Event::WaveStarted {
+            stage: stage.name.clone(),
+            wave: index,
+        });
         return State::Going;
     }
     let state_of = |run: &ClusterRun| turn.progress.clusters.get(&run.cluster).map(|c| c.state);
-    let mut active = wave.clusters.iter().filter(|c| matches!(state_of(c), Some(ClusterState::Rolling | ClusterState::Checking(_)))).count();
+    let mut active = wave
+        .clusters
+        .iter()
+        .filter(|c| {
+            matches!(
+                state_of(c),
+                Some(ClusterState::Rolling | ClusterState::Checking(_))
+            )
+        })
+        .count();
     let mut unfinished = 0;
     let mut held = None;
     for run in &wave.clusters {
@@ -356,7 +526,9 @@ fn run_wave(turn: &Turn<'_>, stage: &StageRun, index: usize, wave: &WaveRun, out
             Some(ClusterState::Waiting) => {
                 unfinished += 1;
                 let turn_came = active < wave.parallel || run.groups.is_empty();
-                held = held.or_else(|| frozen(turn, stage).filter(|_| turn_came && !run.groups.is_empty()));
+                held = held.or_else(|| {
+                    frozen(turn, stage).filter(|_| turn_came && !run.groups.is_empty())
+                });
                 if turn_came && (held.is_none() || run.groups.is_empty()) {
                     active += 1;
                     cluster::start(run, out);
@@ -372,12 +544,27 @@ fn run_wave(turn: &Turn<'_>, stage: &StageRun, index: usize, wave: &WaveRun, out
     match held {
         Some(state) if active == 0 => state,
         Some(_) | None if unfinished > 0 => State::Going,
-        Some(_) | None => soak(turn, wave.clusters.iter(), wave.soak, Event::WavePassed { stage: stage.name.clone(), wave: index }, out),
+        Some(_) | None => soak(
+            turn,
+            wave.clusters.iter(),
+            wave.soak,
+            Event::WavePassed {
+                stage: stage.name.clone(),
+                wave: index,
+            },
+            out,
+        ),
     }
 }
 
 /// Waits until every cluster has run the release for `soak`, healthy; `passed` is what follows. Whoever cannot be seen has not soaked.
-fn soak<'r>(turn: &Turn<'_>, clusters: impl Iterator<Item = &'r ClusterRun>, soak: Span, passed: Event, out: &mut Out<'_>) -> State {
+fn soak<'r>(
+    turn: &Turn<'_>,
+    clusters: impl Iterator<Item = &'r ClusterRun>,
+    soak: Span,
+    passed: Event,
+    out: &mut Out<'_>,
+) -> State {
     let mut last: Option<(Timestamp, &ClusterName)> = None;
     let mut ready = true;
     for run in clusters {
@@ -392,7 +579,9 @@ fn soak<'r>(turn: &Turn<'_>, clusters: impl Iterator<Item = &'r ClusterRun>, soa
                 ready = false;
                 cluster::forward(turn, run, out);
             }
-            Some(ClusterState::Waiting | ClusterState::Rolling | ClusterState::Restored) | None => ready = false,
+            Some(ClusterState::Waiting | ClusterState::Rolling | ClusterState::Restored) | None => {
+                ready = false
+            }
         }
     }
     match last {
@@ -400,7 +589,10 @@ fn soak<'r>(turn: &Turn<'_>, clusters: impl Iterator<Item = &'r ClusterRun>, soa
             out.records.push(passed);
             State::Going
         }
-        Some((until, name)) if ready => State::WaitingForTime { until, why: format!("{name} soaks until {until}") },
+        Some((until, name)) if ready => State::WaitingForTime {
+            until,
+            why: format!("{name} soaks until {until}"),
+        },
         None | Some(_) => State::Going,
     }
 }
@@ -408,12 +600,24 @@ fn soak<'r>(turn: &Turn<'_>, clusters: impl Iterator<Item = &'r ClusterRun>, soa
 /// The newest wave first; the clusters of a wave go back together.
 fn back(turn: &Turn<'_>, clusters: &BTreeSet<ClusterName>, out: &mut Out<'_>) -> State {
     let away = |run: &&ClusterRun| {
-        let restored = turn.progress.clusters.get(&run.cluster).is_some_and(|c| c.state == ClusterState::Restored);
+        let restored = turn
+            .progress
+            .clusters
+            .get(&run.cluster)
+            .is_some_and(|c| c.state == ClusterState::Restored);
         clusters.contains(&run.cluster) && !restored
     };
     let waves: Vec<&WaveRun> = turn.rollout.stages.iter().flat_map(|s| &s.waves).collect();
-    match waves.into_iter().rev().find(|w| w.clusters.iter().any(|run| away(&run))) {
-        Some(wave) => wave.clusters.iter().filter(away).for_each(|run| cluster::back(turn, run, out)),
+    match waves
+        .into_iter()
+        .rev()
+        .find(|w| w.clusters.iter().any(|run| away(&run)))
+    {
+        Some(wave) => wave
+            .clusters
+            .iter()
+            .filter(away)
+            .for_each(|run| cluster::back(turn, run, out)),
         None => out.records.push(Event::RolledBack),
     }
     State::Going
@@ -422,8 +626,14 @@ fn back(turn: &Turn<'_>, clusters: &BTreeSet<ClusterName>, out: &mut Out<'_>) ->
 fn abort(turn: &Turn<'_>, out: &mut Out<'_>) -> State {
     let mut left = 0;
     for run in turn.rollout.clusters() {
-        let Some(progress) = turn.progress.clusters.get(&run.cluster) else { continue };
-        if progress.groups.values().any(|g| g.state != GroupState::Done) {
+        let Some(progress) = turn.progress.clusters.get(&run.cluster) else {
+            continue;
+        };
+        if progress
+            .groups
+            .values()
+            .any(|g| g.state != GroupState::Done)
+        {
             left += 1;
             cluster::heal(turn, run, out);
         }
@@ -435,11 +645,25 @@ fn abort(turn: &Turn<'_>, out: &mut Out<'_>) -> State {
 }
 
 /// What follows a failure, as its stage says.
-fn after_failure(rollout: &Rollout, progress: &Progress, cluster: &ClusterName, why: &str) -> Event {
-    match rollout.stage_of(cluster).map(|s| s.on_failure).unwrap_or_default() {
-        OnFailure::Rollback => Event::RollbackStarted { clusters: touched_beside(rollout, progress, cluster) },
+fn after_failure(
+    rollout: &Rollout,
+    progress: &Progress,
+    cluster: &ClusterName,
+    why: &str,
+) -> Event {
+    match rollout
+        .stage_of(cluster)
+        .map(|s| s.on_failure)
+        .unwrap_or_default()
+    {
+        OnFailure::Rollback => Event::RollbackStarted {
+            clusters: touched_beside(rollout, progress, cluster),
+        },
         OnFailure::Hold => Event::Held,
-        OnFailure::Stop => Event::AbortStarted { by: "on_failure: stop".into(), reason: format!("{cluster}: {why}") },
+        OnFailure::Stop => Event::AbortStarted {
+            by: "on_failure: stop".into(),
+            reason: format!("{cluster}: {why}"),
+        },
     }
 }
 
@@ -448,15 +672,37 @@ pub(super) fn touched(rollout: &Rollout, progress: &Progress) -> BTreeSet<Cluste
     let mut all = BTreeSet::new();
     for run in rollout.clusters() {
         let found = progress.clusters.get(&run.cluster);
-        let away = found.is_some_and(|c| c.state != ClusterState::Restored && c.groups.values().any(|g| g.touched));
+        let away = found.is_some_and(|c| {
+            c.state != ClusterState::Restored && c.groups.values().any(|g| g.touched)
+        });
         all.extend(away.then(|| run.cluster.clone()));
     }
     all
 }
 
 /// The clusters of the failing cluster's wave that were touched: they go back together. Waves before it were verified, and stay.
-fn touched_beside(rollout: &Rollout, progress: &Progress, failing: &ClusterName) -> BTreeSet<ClusterName> {
-    let wave = rollout.stages.iter().flat_map(|s| &s.waves).find(|w| w.clusters.iter().any(|c| c.cluster == *failing));
-    let touched = |name: &ClusterName| progress.clusters.get(name).is_some_and(|c| c.groups.values().any(|g| g.touched));
-    wave.map(|w| w.clusters.iter().map(|c| c.cluster.clone()).filter(touched).collect()).unwrap_or_default()
+fn touched_beside(
+    rollout: &Rollout,
+    progress: &Progress,
+    failing: &ClusterName,
+) -> BTreeSet<ClusterName> {
+    let wave = rollout
+        .stages
+        .iter()
+        .flat_map(|s| &s.waves)
+        .find(|w| w.clusters.iter().any(|c| c.cluster == *failing));
+    let touched = |name: &ClusterName| {
+        progress
+            .clusters
+            .get(name)
+            .is_some_and(|c| c.groups.values().any(|g| g.touched))
+    };
+    wave.map(|w| {
+        w.clusters
+            .iter()
+            .map(|c| c.cluster.clone())
+            .filter(touched)
+            .collect()
+    })
+    .unwrap_or_default()
 }

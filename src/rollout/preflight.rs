@@ -20,7 +20,11 @@ pub(super) fn done(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> boo
         Nodes::NotAsked => true,
         Nodes::Unknown(_) if drained.is_empty() => true,
         Nodes::Unknown(why) => {
-            out.wait_cluster(&sight.run.cluster, format!("the Kubernetes API does not answer: {why}"), None);
+            out.wait_cluster(
+                &sight.run.cluster,
+                format!("the Kubernetes API does not answer: {why}"),
+                None,
+            );
             false
         }
         Nodes::Known(seen) => {
@@ -33,13 +37,21 @@ pub(super) fn done(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> boo
             let begun = sight.progress.groups.values().any(|g| g.touched);
             let stops = policy.preflight == Preflight::Stop || !seen.denied.is_empty();
             if !findings.is_empty() && stops && !begun {
-                let why = format!("nothing was touched; in the way of drains: {}", findings.join("; "));
+                let why = format!(
+                    "nothing was touched; in the way of drains: {}",
+                    findings.join("; ")
+                );
                 let advice = "put it right (rights of the caller, replicas, budgets), then `kfleet rollout resume`; or `kfleet rollout abort`";
                 out.stuck_cluster(&sight.run.cluster, why, advice);
                 return false;
             }
             let (cluster, uid) = (sight.run.cluster.clone(), seen.uid.clone());
-            out.records.push(Event::Preflight { cluster, uid, unready: validate::unready(seen, turn.now), findings });
+            out.records.push(Event::Preflight {
+                cluster,
+                uid,
+                unready: validate::unready(seen, turn.now),
+                findings,
+            });
             false
         }
     }
@@ -47,17 +59,28 @@ pub(super) fn done(turn: &Turn<'_>, sight: &Sight<'_>, out: &mut Out<'_>) -> boo
 
 /// Groups whose replacements cannot launch.
 fn launches(sight: &Sight<'_>) -> Vec<String> {
-    let replaced = sight.run.groups.iter().filter(|t| matches!(t.task, Task::Update { replace: true, .. }));
-    replaced.filter_map(|t| Some(no_launch(&t.asg, sight.live.groups.get(&t.asg)?))).flatten().collect()
+    let replaced = sight
+        .run
+        .groups
+        .iter()
+        .filter(|t| matches!(t.task, Task::Update { replace: true, .. }));
+    replaced
+        .filter_map(|t| Some(no_launch(&t.asg, sight.live.groups.get(&t.asg)?)))
+        .flatten()
+        .collect()
 }
 
 /// Instances that the rollout drains, as far as they are there now.
 fn drained<'a>(sight: &Sight<'a>) -> BTreeSet<&'a InstanceId> {
     let mut drained = BTreeSet::new();
     for task in &sight.run.groups {
-        let Some(live) = sight.live.groups.get(&task.asg) else { continue };
+        let Some(live) = sight.live.groups.get(&task.asg) else {
+            continue;
+        };
         match &task.task {
-            Task::Update { to, replace: true, .. } => {
+            Task::Update {
+                to, replace: true, ..
+            } => {
                 let outdated = replace::outdated(live, to);
                 drained.extend(live.instances.keys().filter(|id| outdated.contains(*id)));
             }

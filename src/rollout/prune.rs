@@ -12,14 +12,34 @@ const MOST: u64 = 200;
 
 /// Whether the group of `view` has nothing left to prune; prunes if it has. Only a group that was given a new version is tidied.
 pub(super) fn pruned(view: &View<'_>, out: &mut Out<'_>) -> bool {
-    let Task::Update { version: VersionSource::New(_), from_version, .. } = &view.task.task else { return true };
-    let (Some(live), Some(version), false) = (view.live, view.group.version, view.group.pruned) else { return true };
-    let versions = superfluous(live, view.task.rolling.keep_versions, &[version, *from_version]);
+    let Task::Update {
+        version: VersionSource::New(_),
+        from_version,
+        ..
+    } = &view.task.task
+    else {
+        return true;
+    };
+    let (Some(live), Some(version), false) = (view.live, view.group.version, view.group.pruned)
+    else {
+        return true;
+    };
+    let versions = superfluous(
+        live,
+        view.task.rolling.keep_versions,
+        &[version, *from_version],
+    );
     if versions.is_empty() {
         return true;
     }
     if !out.open_steps(view, super::group::MAX_TRIES) {
-        out.step(view, CloudEffect::PruneVersions { template: view.task.asg.clone(), versions });
+        out.step(
+            view,
+            CloudEffect::PruneVersions {
+                template: view.task.asg.clone(),
+                versions,
+            },
+        );
     }
     false
 }
@@ -28,7 +48,14 @@ pub(super) fn pruned(view: &View<'_>, out: &mut Out<'_>) -> bool {
 /// exist, and which one is the template's default, only the cloud knows: it leaves that one.
 fn superfluous(live: &LiveGroup, keep: u64, needed: &[u64]) -> BTreeSet<u64> {
     let last = live.latest_version.saturating_sub(keep);
-    let used: BTreeSet<u64> = live.instances.values().filter_map(|i| i.version).chain(live.versions.keys().copied()).collect();
+    let used: BTreeSet<u64> = live
+        .instances
+        .values()
+        .filter_map(|i| i.version)
+        .chain(live.versions.keys().copied())
+        .collect();
     let first = last.saturating_sub(MOST).saturating_add(1);
-    (first.max(1)..=last).filter(|n| !used.contains(n) && !needed.contains(n) && *n != live.version.number()).collect()
+    (first.max(1)..=last)
+        .filter(|n| !used.contains(n) && !needed.contains(n) && *n != live.version.number())
+        .collect()
 }

@@ -67,31 +67,73 @@ pub fn may_recall<'r>(
 ) -> Result<BTreeSet<ClusterName>, NoRecall> {
     let id = rollout.id.clone();
     match (&progress.direction, progress.ending) {
-        (Direction::Back(_), None) => return Err(NoRecall::OnItsWay { id, way: "going back" }),
-        (Direction::Aborting, None) => return Err(NoRecall::OnItsWay { id, way: "being stopped" }),
+        (Direction::Back(_), None) => {
+            return Err(NoRecall::OnItsWay {
+                id,
+                way: "going back",
+            });
+        }
+        (Direction::Aborting, None) => {
+            return Err(NoRecall::OnItsWay {
+                id,
+                way: "being stopped",
+            });
+        }
         (Direction::Back(_) | Direction::Aborting, Some(_)) | (Direction::Forward, _) => {}
     }
     let touched: BTreeSet<ClusterName> = super::next::touched(rollout, progress);
     if touched.is_empty() {
         return Err(NoRecall::Nothing { id });
     }
-    let later = |other: &&(Rollout, Progress)| (other.0.started_at, &other.0.id) > (rollout.started_at, &rollout.id);
+    let later = |other: &&(Rollout, Progress)| {
+        (other.0.started_at, &other.0.id) > (rollout.started_at, &rollout.id)
+    };
     for (other, theirs) in others.into_iter().filter(later) {
-        if let Some(cluster) = super::next::touched(other, theirs).intersection(&touched).next() {
-            return Err(NoRecall::Later { id, later: other.id.clone(), cluster: cluster.clone() });
+        if let Some(cluster) = super::next::touched(other, theirs)
+            .intersection(&touched)
+            .next()
+        {
+            return Err(NoRecall::Later {
+                id,
+                later: other.id.clone(),
+                cluster: cluster.clone(),
+            });
         }
     }
-    let made = rollout.clusters().filter(|run| touched.contains(&run.cluster)).flat_map(|run| run.groups.iter().map(move |task| (run, task)));
-    for (run, task) in made.filter(|(_, task)| !allow_retire && matches!(task.task, Task::Create { .. })) {
-        if progress.clusters.get(&run.cluster).and_then(|c| c.groups.get(&task.asg)).is_some_and(|g| g.touched) {
-            return Err(NoRecall::Made { id, cluster: run.cluster.clone(), group: task.asg.clone() });
+    let made = rollout
+        .clusters()
+        .filter(|run| touched.contains(&run.cluster))
+        .flat_map(|run| run.groups.iter().map(move |task| (run, task)));
+    for (run, task) in
+        made.filter(|(_, task)| !allow_retire && matches!(task.task, Task::Create { .. }))
+    {
+        if progress
+            .clusters
+            .get(&run.cluster)
+            .and_then(|c| c.groups.get(&task.asg))
+            .is_some_and(|g| g.touched)
+        {
+            return Err(NoRecall::Made {
+                id,
+                cluster: run.cluster.clone(),
+                group: task.asg.clone(),
+            });
         }
     }
     let deleted = |(cluster, found): (&ClusterName, &ClusterProgress)| {
         let group = found.groups.iter().find(|(_, g)| g.deleted)?.0.clone();
-        Some(NoRecall::Deleted { id: id.clone(), cluster: cluster.clone(), group })
+        Some(NoRecall::Deleted {
+            id: id.clone(),
+            cluster: cluster.clone(),
+            group,
+        })
     };
-    match progress.clusters.iter().filter(|(name, _)| touched.contains(*name)).find_map(deleted) {
+    match progress
+        .clusters
+        .iter()
+        .filter(|(name, _)| touched.contains(*name))
+        .find_map(deleted)
+    {
         Some(error) => Err(error),
         None => Ok(touched),
     }

@@ -13,7 +13,9 @@ use super::next::Out;
 use super::{Event, GroupState, canary};
 use crate::fleet::Strategy;
 use crate::kops::Role;
-use crate::model::{CloudEffect, InstanceId, LiveGroup, Refresh, RefreshPreferences, RefreshStatus, Span};
+use crate::model::{
+    CloudEffect, InstanceId, LiveGroup, Refresh, RefreshPreferences, RefreshStatus, Span,
+};
 
 /// AWS is given this much longer than the bake before it goes on behind the checkpoint.
 const MARGIN: Span = Span::from_secs(120);
@@ -28,13 +30,31 @@ pub(super) fn is_used(view: &View<'_>) -> bool {
 
 /// An active refresh of ours on its way to `version`, of the way that is given up now: it is taken back by AWS itself, and
 /// nothing else can be done to the group before. Whether there was one.
-pub(super) fn taken_back(view: &View<'_>, live: &LiveGroup, version: u64, out: &mut Out<'_>) -> bool {
-    let Some(refresh) = live.refresh.as_ref().filter(|r| r.status.is_active() && r.version == Some(version)) else { return false };
+pub(super) fn taken_back(
+    view: &View<'_>,
+    live: &LiveGroup,
+    version: u64,
+    out: &mut Out<'_>,
+) -> bool {
+    let Some(refresh) = live
+        .refresh
+        .as_ref()
+        .filter(|r| r.status.is_active() && r.version == Some(version))
+    else {
+        return false;
+    };
     match refresh.status {
         RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking => {
-            out.step(view, CloudEffect::RollbackRefresh { group: view.task.asg.clone() });
+            out.step(
+                view,
+                CloudEffect::RollbackRefresh {
+                    group: view.task.asg.clone(),
+                },
+            );
         }
-        RefreshStatus::RollbackInProgress | RefreshStatus::Cancelling => watched(view, refresh, "takes it back", out),
+        RefreshStatus::RollbackInProgress | RefreshStatus::Cancelling => {
+            watched(view, refresh, "takes it back", out)
+        }
         RefreshStatus::Successful
         | RefreshStatus::Failed
         | RefreshStatus::Cancelled
@@ -46,9 +66,17 @@ pub(super) fn taken_back(view: &View<'_>, live: &LiveGroup, version: u64, out: &
 
 /// On the way to a stop an active refresh of ours is cancelled. Whether there is one.
 pub(super) fn cancelled(view: &View<'_>, live: &LiveGroup, out: &mut Out<'_>) -> bool {
-    let Some(refresh) = live.refresh.as_ref().filter(|r| is_used(view) && r.status.is_active()) else { return false };
+    let Some(refresh) = live
+        .refresh
+        .as_ref()
+        .filter(|r| is_used(view) && r.status.is_active())
+    else {
+        return false;
+    };
     match refresh.status {
-        RefreshStatus::Cancelling | RefreshStatus::RollbackInProgress => out.wait(view, words(refresh, "is being cancelled"), None),
+        RefreshStatus::Cancelling | RefreshStatus::RollbackInProgress => {
+            out.wait(view, words(refresh, "is being cancelled"), None)
+        }
         RefreshStatus::Pending
         | RefreshStatus::InProgress
         | RefreshStatus::Baking
@@ -56,37 +84,79 @@ pub(super) fn cancelled(view: &View<'_>, live: &LiveGroup, out: &mut Out<'_>) ->
         | RefreshStatus::Failed
         | RefreshStatus::Cancelled
         | RefreshStatus::RollbackFailed
-        | RefreshStatus::RollbackSuccessful => out.step(view, CloudEffect::CancelRefresh { group: view.task.asg.clone() }),
+        | RefreshStatus::RollbackSuccessful => out.step(
+            view,
+            CloudEffect::CancelRefresh {
+                group: view.task.asg.clone(),
+            },
+        ),
     }
     true
 }
 
 /// The next move towards `version`: from `from`, with these instances left that run something else.
-pub(super) fn turn(view: &View<'_>, live: &LiveGroup, from: u64, version: u64, outdated: &BTreeSet<InstanceId>, out: &mut Out<'_>) {
+pub(super) fn turn(
+    view: &View<'_>,
+    live: &LiveGroup,
+    from: u64,
+    version: u64,
+    outdated: &BTreeSet<InstanceId>,
+    out: &mut Out<'_>,
+) {
     let started = view.group.refresh.is_some();
-    let refresh = live.refresh.as_ref().filter(|r| r.version == Some(version) && started);
+    let refresh = live
+        .refresh
+        .as_ref()
+        .filter(|r| r.version == Some(version) && started);
     let Some(refresh) = refresh else {
         if started {
-            return out.wait(view, "the instance refresh was started and is not to be seen yet".into(), None);
+            return out.wait(
+                view,
+                "the instance refresh was started and is not to be seen yet".into(),
+                None,
+            );
         }
         let preferences = preferences(view, live);
-        return out.step(view, CloudEffect::StartRefresh { group: view.task.asg.clone(), from, version, preferences });
+        return out.step(
+            view,
+            CloudEffect::StartRefresh {
+                group: view.task.asg.clone(),
+                from,
+                version,
+                preferences,
+            },
+        );
     };
-    let GroupState::Rolling(since) = view.group.state else { return };
+    let GroupState::Rolling(since) = view.group.state else {
+        return;
+    };
     if let Some(why) = late(view, live, outdated, since) {
         return out.failed(view, why);
     }
-    let unready = present(live).filter(|(id, i)| view.nodes.readiness(id, i) != Readiness::Ready).count();
+    let unready = present(live)
+        .filter(|(id, i)| view.nodes.readiness(id, i) != Readiness::Ready)
+        .count();
     match refresh.status {
         RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking => {
             bakes(view, live, outdated, out);
             watched(view, refresh, "replaces instances", out);
         }
         RefreshStatus::Successful if live.version.number() != version => {
-            out.wait(view, format!("the refresh succeeded, and the group still refers to version {}", live.version.number()), None);
+            out.wait(
+                view,
+                format!(
+                    "the refresh succeeded, and the group still refers to version {}",
+                    live.version.number()
+                ),
+                None,
+            );
         }
-        RefreshStatus::Successful if unready > 0 => out.wait(view, format!("{unready} instances are not Ready yet"), None),
-        RefreshStatus::Successful if outdated.is_empty() && bakes(view, live, outdated, out) => out.done(view),
+        RefreshStatus::Successful if unready > 0 => {
+            out.wait(view, format!("{unready} instances are not Ready yet"), None)
+        }
+        RefreshStatus::Successful if outdated.is_empty() && bakes(view, live, outdated, out) => {
+            out.done(view)
+        }
         RefreshStatus::Successful => watched(view, refresh, "has replaced instances", out),
         RefreshStatus::Failed
         | RefreshStatus::Cancelling
@@ -98,20 +168,32 @@ pub(super) fn turn(view: &View<'_>, live: &LiveGroup, from: u64, version: u64, o
 }
 
 /// The canary behind the first checkpoint. Whether it is proven.
-fn bakes(view: &View<'_>, live: &LiveGroup, outdated: &BTreeSet<InstanceId>, out: &mut Out<'_>) -> bool {
+fn bakes(
+    view: &View<'_>,
+    live: &LiveGroup,
+    outdated: &BTreeSet<InstanceId>,
+    out: &mut Out<'_>,
+) -> bool {
     let wanted = usize::try_from(canary_of(view, live)).unwrap_or(usize::MAX);
-    let (group, GroupState::Rolling(rolling)) = (view.group, view.group.state) else { return true };
+    let (group, GroupState::Rolling(rolling)) = (view.group, view.group.state) else {
+        return true;
+    };
     if wanted == 0 || group.canary_proven || view.mode != Mode::Forward {
         return true;
     }
-    let ready = |(id, i): &(&InstanceId, &crate::model::Instance)| !outdated.contains(*id) && view.nodes.readiness(id, i) == Readiness::Ready;
+    let ready = |(id, i): &(&InstanceId, &crate::model::Instance)| {
+        !outdated.contains(*id) && view.nodes.readiness(id, i) == Readiness::Ready
+    };
     let new: Vec<&InstanceId> = present(live).filter(ready).map(|(id, _)| id).collect();
     match group.canary_up {
         None if new.len() >= wanted => canary::up(view, live, outdated, out),
         None => {}
         // Beyond the pause AWS is at work on the rest, proven or not.
         Some(since) if view.now > since + view.task.rolling.bake + MARGIN => {
-            let why = format!("the canary is not proven {} after it came up, and AWS goes on without it", view.now.since(since));
+            let why = format!(
+                "the canary is not proven {} after it came up, and AWS goes on without it",
+                view.now.since(since)
+            );
             out.failed(view, why);
         }
         Some(since) => match canary::at_work(view, new.into_iter()) {
@@ -128,15 +210,30 @@ fn watched(view: &View<'_>, refresh: &Refresh, does: &str, out: &mut Out<'_>) {
         && before != Some(percentage)
     {
         let (cluster, group) = (view.cluster.clone(), view.task.asg.clone());
-        out.records.push(Event::Refreshed { cluster, group, percentage });
+        out.records.push(Event::Refreshed {
+            cluster,
+            group,
+            percentage,
+        });
     }
     // AWS gives up by itself when it gets no further: until then the patience is its own.
-    out.wait(view, words(refresh, does), Some(view.now + super::capacity::AGAIN));
+    out.wait(
+        view,
+        words(refresh, does),
+        Some(view.now + super::capacity::AGAIN),
+    );
 }
 
 fn words(refresh: &Refresh, does: &str) -> String {
-    let percentage = refresh.percentage.map(|p| format!(" ({p} percent)")).unwrap_or_default();
-    let reason = refresh.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+    let percentage = refresh
+        .percentage
+        .map(|p| format!(" ({p} percent)"))
+        .unwrap_or_default();
+    let reason = refresh
+        .reason
+        .as_ref()
+        .map(|r| format!(": {r}"))
+        .unwrap_or_default();
     format!("instance refresh {} {does}{percentage}{reason}", refresh.id)
 }
 
@@ -150,20 +247,34 @@ fn preferences(view: &View<'_>, live: &LiveGroup) -> RefreshPreferences {
     let size = live.desired.max(1);
     let share = |n: u32| n.saturating_mul(100) / size;
     let missing = share(rolling.max_unavailable.unavailable_of(size).min(size));
-    let surge = rolling.max_surge.surge_of(size).min(size).min(rolling.cluster_surge);
+    let surge = rolling
+        .max_surge
+        .surge_of(size)
+        .min(size)
+        .min(rolling.cluster_surge);
     let min_healthy_percent = 100_u32.saturating_sub(missing);
-    let max_healthy_percent = 100 + surge.saturating_mul(100).div_ceil(size).min(100 - missing.min(100));
+    let max_healthy_percent = 100
+        + surge
+            .saturating_mul(100)
+            .div_ceil(size)
+            .min(100 - missing.min(100));
     let canary = canary_of(view, live);
     let first = canary.saturating_mul(100).div_ceil(size);
     let pauses = canary > 0 && first < 100 && view.mode == Mode::Forward;
     // A new instance is in service before its node is Ready: the bake begins only then.
-    let delay = [rolling.ready_timeout, rolling.bake, MARGIN, MARGIN].iter().fold(0_i64, |sum, span| sum.saturating_add(span.millis()));
+    let delay = [rolling.ready_timeout, rolling.bake, MARGIN, MARGIN]
+        .iter()
+        .fold(0_i64, |sum, span| sum.saturating_add(span.millis()));
     let delay = Span::from_millis(delay);
     RefreshPreferences {
         min_healthy_percent,
         max_healthy_percent,
         warmup: Span::from_secs(60),
-        checkpoints: if pauses { BTreeSet::from([first, 100]) } else { BTreeSet::new() },
+        checkpoints: if pauses {
+            BTreeSet::from([first, 100])
+        } else {
+            BTreeSet::new()
+        },
         checkpoint_delay: delay.min(LONGEST_PAUSE),
         skip_matching: true,
     }

@@ -2,11 +2,15 @@
 
 use std::ops::Deref;
 
-use super::{ClusterRun, ClusterState, Direction, GroupProgress, GroupTask, Progress, Rollout, StageRun, Task};
+use super::{
+    ClusterRun, ClusterState, Direction, GroupProgress, GroupTask, Progress, Rollout, StageRun,
+    Task,
+};
 use crate::fleet::Amount;
 use crate::kops::Role;
 use crate::model::{
-    AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, Timestamp,
+    AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
+    LiveGroup, Node, NodeEffect, NodeName, Nodes, Timestamp,
 };
 
 /// The rules that an effect would break; empty when it may be. `live` may be a look that is taken only when a rule asks for it.
@@ -18,13 +22,26 @@ pub fn broken_rules(
     live: &impl Deref<Target = LiveCluster>,
     now: Timestamp,
 ) -> Vec<String> {
-    let eye = Eye { rollout, progress, cluster, live, now };
+    let eye = Eye {
+        rollout,
+        progress,
+        cluster,
+        live,
+        now,
+    };
     let mut broken = eye.order();
     match effect {
         Effect::Cloud(effect) => broken.extend(eye.cloud(effect)),
         Effect::Node(NodeEffect::Cordon { node }) => broken.extend(eye.cordon(node)),
-        Effect::Node(NodeEffect::Taint { nodes }) => broken.extend(nodes.iter().filter_map(|node| eye.taint(node))),
-        Effect::Node(NodeEffect::Uncordon { .. } | NodeEffect::Evict { .. } | NodeEffect::Delete { .. } | NodeEffect::Untaint { .. }) => {}
+        Effect::Node(NodeEffect::Taint { nodes }) => {
+            broken.extend(nodes.iter().filter_map(|node| eye.taint(node)))
+        }
+        Effect::Node(
+            NodeEffect::Uncordon { .. }
+            | NodeEffect::Evict { .. }
+            | NodeEffect::Delete { .. }
+            | NodeEffect::Untaint { .. },
+        ) => {}
     }
     broken
 }
@@ -41,17 +58,40 @@ impl<L: Deref<Target = LiveCluster>> Eye<'_, L> {
     /// Stages before the cluster's have passed; and on the way there, not only by the rollout's own word: each of their clusters is
     /// verified, and has soaked.
     fn order(&self) -> Vec<String> {
-        let holds = |s: &&StageRun| s.waves.iter().flat_map(|w| &w.clusters).any(|c| c.cluster == *self.cluster);
+        let holds = |s: &&StageRun| {
+            s.waves
+                .iter()
+                .flat_map(|w| &w.clusters)
+                .any(|c| c.cluster == *self.cluster)
+        };
         let before = || self.rollout.stages.iter().take_while(|s| !holds(s));
-        let lacking = before().filter(|s| s.changes() && !self.progress.stages_passed.contains(&s.name));
-        let mut broken: Vec<String> = lacking.map(|s| format!("{} is touched before stage {} has passed", self.cluster, s.name)).collect();
+        let lacking =
+            before().filter(|s| s.changes() && !self.progress.stages_passed.contains(&s.name));
+        let mut broken: Vec<String> = lacking
+            .map(|s| {
+                format!(
+                    "{} is touched before stage {} has passed",
+                    self.cluster, s.name
+                )
+            })
+            .collect();
         if self.progress.direction != Direction::Forward {
             return broken;
         }
-        for (stage, run) in before().flat_map(|s| s.waves.iter().flat_map(|w| &w.clusters).map(move |c| (s, c))) {
+        for (stage, run) in before().flat_map(|s| {
+            s.waves
+                .iter()
+                .flat_map(|w| &w.clusters)
+                .map(move |c| (s, c))
+        }) {
             let state = self.progress.clusters.get(&run.cluster).map(|c| c.state);
             let soaked = matches!(state, Some(ClusterState::Verified(since)) if since + stage.soak <= self.now);
-            broken.extend((!soaked).then(|| format!("{} is touched before {} is verified and has soaked {}", self.cluster, run.cluster, stage.soak)));
+            broken.extend((!soaked).then(|| {
+                format!(
+                    "{} is touched before {} is verified and has soaked {}",
+                    self.cluster, run.cluster, stage.soak
+                )
+            }));
         }
         broken
     }
@@ -70,8 +110,20 @@ impl<L: Deref<Target = LiveCluster>> Eye<'_, L> {
         } else if let CloudEffect::SetDesired { from, to, .. } = effect {
             let (least, most) = (group.group.min_size, group.group.max_size);
             let outside = from != to && !(least..=most).contains(to);
-            let said = outside.then(|| format!("{} would get desired capacity {to}, outside {least}..{most}", task.asg));
-            said.or_else(|| self.surge(task, group, progress, to.saturating_sub(from.saturating_add(progress.taken))))
+            let said = outside.then(|| {
+                format!(
+                    "{} would get desired capacity {to}, outside {least}..{most}",
+                    task.asg
+                )
+            });
+            said.or_else(|| {
+                self.surge(
+                    task,
+                    group,
+                    progress,
+                    to.saturating_sub(from.saturating_add(progress.taken)),
+                )
+            })
         } else if let CloudEffect::Detach { .. } = effect {
             self.surge(task, group, progress, 1)
         } else {
@@ -85,68 +137,136 @@ impl<L: Deref<Target = LiveCluster>> Eye<'_, L> {
 
     /// One instance of the control plane at a time.
     fn planes_at_once(&self, task: &GroupTask) -> Option<String> {
-        let planes = self.rollout.cluster(self.cluster)?.groups.iter().filter(|g| g.role == Role::ControlPlane);
-        let drains: usize = planes.filter_map(|g| self.group(&g.asg)).map(|g| g.drains.len()).sum();
-        (task.role == Role::ControlPlane && drains > 1).then(|| format!("{drains} instances of the control plane of {} go at once", self.cluster))
+        let planes = self
+            .rollout
+            .cluster(self.cluster)?
+            .groups
+            .iter()
+            .filter(|g| g.role == Role::ControlPlane);
+        let drains: usize = planes
+            .filter_map(|g| self.group(&g.asg))
+            .map(|g| g.drains.len())
+            .sum();
+        (task.role == Role::ControlPlane && drains > 1).then(|| {
+            format!(
+                "{drains} instances of the control plane of {} go at once",
+                self.cluster
+            )
+        })
     }
 
-    fn surge(&self, task: &GroupTask, group: &LiveGroup, progress: &GroupProgress, more: u32) -> Option<String> {
+    fn surge(
+        &self,
+        task: &GroupTask,
+        group: &LiveGroup,
+        progress: &GroupProgress,
+        more: u32,
+    ) -> Option<String> {
         if more == 0 {
             return None;
         }
         let out = |g: &GroupProgress, live: Option<&LiveGroup>| {
-            let there = live.map_or(g.surge, |l| g.surge.min(l.desired.saturating_sub(l.group.min_size)));
+            let there = live.map_or(g.surge, |l| {
+                g.surge.min(l.desired.saturating_sub(l.group.min_size))
+            });
             there.saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
         };
         let here = out(progress, Some(group)).saturating_add(more);
         let run = self.rollout.cluster(self.cluster)?;
         let groups = self.progress.clusters.get(self.cluster)?.groups.iter();
-        let all = groups.map(|(name, g)| out(g, self.live.groups.get(name).map(|g| &**g))).fold(more, u32::saturating_add);
+        let all = groups
+            .map(|(name, g)| out(g, self.live.groups.get(name).map(|g| &**g)))
+            .fold(more, u32::saturating_add);
         match task.rolling.max_surge {
-            _ if task.role == Role::ControlPlane => Some(format!("{}, a control plane, is surged", task.asg)),
+            _ if task.role == Role::ControlPlane => {
+                Some(format!("{}, a control plane, is surged", task.asg))
+            }
             // What stands in for another group is bounded by the cluster's surge and the group's maximum.
-            Amount::Count(most) if here > most && !progress.lending => Some(format!("{} surges by {here} of at most {most}", task.asg)),
-            _ if all > run.rolling.cluster_surge => Some(format!("{} surges by {all} of at most {}", self.cluster, run.rolling.cluster_surge)),
+            Amount::Count(most) if here > most && !progress.lending => {
+                Some(format!("{} surges by {here} of at most {most}", task.asg))
+            }
+            _ if all > run.rolling.cluster_surge => Some(format!(
+                "{} surges by {all} of at most {}",
+                self.cluster, run.rolling.cluster_surge
+            )),
             Amount::Count(_) | Amount::Percent(_) => None,
         }
     }
 
-    fn terminate(&self, task: &GroupTask, group: &LiveGroup, instance: &InstanceId) -> Option<String> {
+    fn terminate(
+        &self,
+        task: &GroupTask,
+        group: &LiveGroup,
+        instance: &InstanceId,
+    ) -> Option<String> {
         let run = self.rollout.cluster(self.cluster)?;
         let rate = run.rolling.rate;
         let ended = &self.progress.clusters.get(self.cluster)?.disruptions;
         let recent = ended.iter().filter(|at| **at + rate.per > self.now).count();
         if recent >= usize::try_from(rate.instances).unwrap_or(usize::MAX) {
-            return Some(format!("{} ends more than {} instances within {}", self.cluster, rate.instances, rate.per));
+            return Some(format!(
+                "{} ends more than {} instances within {}",
+                self.cluster, rate.instances, rate.per
+            ));
         }
-        let ends = group.instances.get(instance).is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
+        let ends = group
+            .instances
+            .get(instance)
+            .is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
         let node = self.node(instance)?;
-        (!ends && (!node.cordoned || node.evictable_pods > 0)).then(|| format!("{instance} of {} ends without being drained", task.asg))
+        (!ends && (!node.cordoned || node.evictable_pods > 0))
+            .then(|| format!("{instance} of {} ends without being drained", task.asg))
     }
 
     fn node(&self, instance: &InstanceId) -> Option<&Node> {
-        let Nodes::Known(nodes) = &self.live.nodes else { return None };
-        nodes.nodes.values().map(|n| &**n).find(|n| n.instance == *instance)
+        let Nodes::Known(nodes) = &self.live.nodes else {
+            return None;
+        };
+        nodes
+            .nodes
+            .values()
+            .map(|n| &**n)
+            .find(|n| n.instance == *instance)
     }
 
     fn works(&self, id: &InstanceId, instance: &Instance) -> bool {
-        let drained = self.progress.clusters.get(self.cluster).is_some_and(|c| c.groups.values().any(|g| g.drains.contains_key(id)));
-        let there = matches!(instance.lifecycle, Lifecycle::InService | Lifecycle::Detached);
-        there && self.node(id).is_some_and(|n| n.ready && !(n.cordoned && drained))
+        let drained = self
+            .progress
+            .clusters
+            .get(self.cluster)
+            .is_some_and(|c| c.groups.values().any(|g| g.drains.contains_key(id)));
+        let there = matches!(
+            instance.lifecycle,
+            Lifecycle::InService | Lifecycle::Detached
+        );
+        there
+            && self
+                .node(id)
+                .is_some_and(|n| n.ready && !(n.cordoned && drained))
     }
 
     /// Capacity before an instance goes: enough others work.
     fn cordon(&self, node: &NodeName) -> Option<String> {
-        let Nodes::Known(nodes) = &self.live.nodes else { return Some(format!("{node} is cordoned blindly")) };
+        let Nodes::Known(nodes) = &self.live.nodes else {
+            return Some(format!("{node} is cordoned blindly"));
+        };
         let found = nodes.nodes.get(node)?;
         let run = self.rollout.cluster(self.cluster)?;
-        let (name, group) = self.live.groups.iter().find(|(_, g)| g.instances.contains_key(&found.instance))?;
-        let Some(task) = run.groups.iter().find(|g| g.asg == *name) else { return Some(format!("{node} is of no group of the plan")) };
+        let (name, group) = self
+            .live
+            .groups
+            .iter()
+            .find(|(_, g)| g.instances.contains_key(&found.instance))?;
+        let Some(task) = run.groups.iter().find(|g| g.asg == *name) else {
+            return Some(format!("{node} is of no group of the plan"));
+        };
         let instance = group.instances.get(&found.instance)?;
         if task.role == Role::ControlPlane
             && let Some(sick) = self.sick_control_plane(&found.instance)
         {
-            return Some(format!("{node}, of the control plane, is drained while {sick} does not work"));
+            return Some(format!(
+                "{node}, of the control plane, is drained while {sick} does not work"
+            ));
         }
         let retires = match (&task.task, &self.progress.direction) {
             (Task::Retire { .. }, _) | (Task::Create { .. }, Direction::Back(_)) => true,
@@ -155,49 +275,104 @@ impl<L: Deref<Target = LiveCluster>> Eye<'_, L> {
         if retires || !self.works(&found.instance, instance) {
             return None;
         }
-        let left = count(group.instances.iter().filter(|(id, i)| **id != found.instance && self.works(id, i)));
+        let left = count(
+            group
+                .instances
+                .iter()
+                .filter(|(id, i)| **id != found.instance && self.works(id, i)),
+        );
         let (_, base) = self.sizes(name);
-        let surges = task.role != Role::ControlPlane && task.rolling.max_surge.surge_of(base).min(run.rolling.cluster_surge) > 0;
-        let missing = task.rolling.max_unavailable.unavailable_of(base).max(u32::from(!surges));
-        let missing = if task.role == Role::ControlPlane { 1 } else { missing };
+        let surges = task.role != Role::ControlPlane
+            && task
+                .rolling
+                .max_surge
+                .surge_of(base)
+                .min(run.rolling.cluster_surge)
+                > 0;
+        let missing = task
+            .rolling
+            .max_unavailable
+            .unavailable_of(base)
+            .max(u32::from(!surges));
+        let missing = if task.role == Role::ControlPlane {
+            1
+        } else {
+            missing
+        };
         if let Some(broken) = self.loan(run, task, left.saturating_sub(base), missing) {
             return Some(broken);
         }
         let left = left.saturating_add(self.stand_ins(task));
-        (left < base.saturating_sub(missing)).then(|| format!("{name} keeps only {left} of {base} at work, {missing} may be missing"))
+        (left < base.saturating_sub(missing)).then(|| {
+            format!("{name} keeps only {left} of {base} at work, {missing} may be missing")
+        })
     }
 
     /// What stands in for another group, `more` than the twin's own, goes only when that one has its own.
     fn loan(&self, run: &ClusterRun, task: &GroupTask, more: u32, missing: u32) -> Option<String> {
         // Before it lends, a twin changes its own instances like any other group.
-        let of = task.lends.as_ref().filter(|_| self.group(&task.asg).is_some_and(|g| g.lending))?;
+        let of = task
+            .lends
+            .as_ref()
+            .filter(|_| self.group(&task.asg).is_some_and(|g| g.lending))?;
         let borrower = run.groups.iter().find(|g| g.asg == *of)?;
         let (works, own) = self.sizes(of);
-        let may = borrower.rolling.max_unavailable.unavailable_of(own).saturating_add(missing);
+        let may = borrower
+            .rolling
+            .max_unavailable
+            .unavailable_of(own)
+            .saturating_add(missing);
         let broken = works.saturating_add(more) < own.saturating_sub(may);
-        broken.then(|| format!("{} gives up what stands in for {of}, of which {works} of {own} work", task.asg))
+        broken.then(|| {
+            format!(
+                "{} gives up what stands in for {of}, of which {works} of {own} work",
+                task.asg
+            )
+        })
     }
 
     /// What works of the on-demand twin beyond its own capacity.
     fn stand_ins(&self, task: &GroupTask) -> u32 {
-        let Some(name) = task.twin.as_ref().filter(|name| self.group(name).is_some_and(|twin| twin.lending)) else { return 0 };
+        let Some(name) = task
+            .twin
+            .as_ref()
+            .filter(|name| self.group(name).is_some_and(|twin| twin.lending))
+        else {
+            return 0;
+        };
         let (working, own) = self.sizes(name);
         working.saturating_sub(own)
     }
 
     /// How many instances of a group work, and how many it has to keep: our surge, as far as it is out there, taken off.
     fn sizes(&self, name: &AsgName) -> (u32, u32) {
-        let Some(group) = self.live.groups.get(name) else { return (0, 0) };
+        let Some(group) = self.live.groups.get(name) else {
+            return (0, 0);
+        };
         let works = count(group.instances.iter().filter(|(id, i)| self.works(id, i)));
-        let surge = self.group(name).map_or(0, |g| g.surge).saturating_add(self.unbooked(name, group.desired));
-        (works, group.desired.saturating_sub(surge.min(group.desired.saturating_sub(group.group.min_size))))
+        let surge = self
+            .group(name)
+            .map_or(0, |g| g.surge)
+            .saturating_add(self.unbooked(name, group.desired));
+        (
+            works,
+            group
+                .desired
+                .saturating_sub(surge.min(group.desired.saturating_sub(group.group.min_size))),
+        )
     }
 
     /// Surge that was asked for, is not booked yet (its answer is on its way, or lost), and is out there as it looks.
     fn unbooked(&self, name: &AsgName, desired: u32) -> u32 {
-        let asked = self.progress.open.values().filter(|i| i.cluster == *self.cluster && i.group == *name);
+        let asked = self
+            .progress
+            .open
+            .values()
+            .filter(|i| i.cluster == *self.cluster && i.group == *name);
         let more = asked.map(|i| match &i.effect {
-            Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) if desired >= *to => to.saturating_sub(*from),
+            Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) if desired >= *to => {
+                to.saturating_sub(*from)
+            }
             Effect::Cloud(_) | Effect::Node(_) => 0,
         });
         more.fold(0, u32::saturating_add)
@@ -205,20 +380,42 @@ impl<L: Deref<Target = LiveCluster>> Eye<'_, L> {
 
     /// Only nodes of groups that are changed.
     fn taint(&self, node: &NodeName) -> Option<String> {
-        let Nodes::Known(nodes) = &self.live.nodes else { return Some(format!("{node} is tainted blindly")) };
+        let Nodes::Known(nodes) = &self.live.nodes else {
+            return Some(format!("{node} is tainted blindly"));
+        };
         let found = nodes.nodes.get(node)?;
-        let (name, _) = self.live.groups.iter().find(|(_, g)| g.instances.contains_key(&found.instance))?;
-        let planned = self.rollout.cluster(self.cluster)?.groups.iter().any(|g| g.asg == *name);
+        let (name, _) = self
+            .live
+            .groups
+            .iter()
+            .find(|(_, g)| g.instances.contains_key(&found.instance))?;
+        let planned = self
+            .rollout
+            .cluster(self.cluster)?
+            .groups
+            .iter()
+            .any(|g| g.asg == *name);
         (!planned).then(|| format!("{node} is of no group of the plan"))
     }
 
     fn sick_control_plane(&self, except: &InstanceId) -> Option<String> {
         let run = self.rollout.cluster(self.cluster)?;
-        let planes = run.roles.iter().filter(|(_, role)| **role == Role::ControlPlane);
+        let planes = run
+            .roles
+            .iter()
+            .filter(|(_, role)| **role == Role::ControlPlane);
         let there = planes.filter_map(|(name, _)| Some((name, self.live.groups.get(name)?)));
         let wanted = |g: &LiveGroup| usize::try_from(g.desired).unwrap_or(usize::MAX);
         let mut others = there.filter(|(_, group)| !group.instances.contains_key(except));
-        others.find(|(_, g)| g.instances.iter().filter(|(id, i)| self.works(id, i)).count() < wanted(g)).map(|(name, _)| name.to_string())
+        others
+            .find(|(_, g)| {
+                g.instances
+                    .iter()
+                    .filter(|(id, i)| self.works(id, i))
+                    .count()
+                    < wanted(g)
+            })
+            .map(|(name, _)| name.to_string())
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{GroupProgress, GroupState, Progress, Rollout, Task};
-use crate::model::{AsgName, ClusterName, Lifecycle, Live, LiveCluster, LiveGroup, Nodes, Timestamp};
+use crate::model::{
+    AsgName, ClusterName, Lifecycle, Live, LiveCluster, LiveGroup, Nodes, Timestamp,
+};
 
 /// What was seen on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,23 +60,51 @@ impl Seen {
     /// Adds a look.
     pub fn look(&mut self, rollout: &Rollout, progress: &Progress, live: &Live) {
         for (name, found) in &live.clusters {
-            let (Some(run), Some(cluster)) = (rollout.cluster(name), progress.clusters.get(name)) else { continue };
-            let out = |g: &GroupProgress| g.surge.saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX));
-            let all = cluster.groups.values().map(out).fold(0, u32::saturating_add);
+            let (Some(run), Some(cluster)) = (rollout.cluster(name), progress.clusters.get(name))
+            else {
+                continue;
+            };
+            let out = |g: &GroupProgress| {
+                g.surge
+                    .saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
+            };
+            let all = cluster
+                .groups
+                .values()
+                .map(out)
+                .fold(0, u32::saturating_add);
             let most = self.surge.entry(name.clone()).or_default();
             *most = all.max(*most);
             for task in &run.groups {
-                let (Some(group), Some(live_group)) = (cluster.groups.get(&task.asg), found.groups.get(&task.asg)) else { continue };
-                let rolled = matches!(group.state, GroupState::Rolling(_)) && !matches!(task.task, Task::Create { .. });
+                let (Some(group), Some(live_group)) =
+                    (cluster.groups.get(&task.asg), found.groups.get(&task.asg))
+                else {
+                    continue;
+                };
+                let rolled = matches!(group.state, GroupState::Rolling(_))
+                    && !matches!(task.task, Task::Create { .. });
                 if rolled {
                     let retires = matches!(task.task, Task::Retire { .. });
-                    self.group(name, &task.asg, retires, out(group), step(live, found, live_group, group));
+                    self.group(
+                        name,
+                        &task.asg,
+                        retires,
+                        out(group),
+                        step(live, found, live_group, group),
+                    );
                 }
             }
         }
     }
 
-    fn group(&mut self, cluster: &ClusterName, asg: &AsgName, retires: bool, surge: u32, (step, zones): (Step, BTreeMap<String, u32>)) {
+    fn group(
+        &mut self,
+        cluster: &ClusterName,
+        asg: &AsgName,
+        retires: bool,
+        surge: u32,
+        (step, zones): (Step, BTreeMap<String, u32>),
+    ) {
         let seen = self.groups.entry(asg.clone()).or_insert_with(|| GroupSeen {
             cluster: cluster.clone(),
             retires,
@@ -91,22 +121,47 @@ impl Seen {
         for (zone, least) in &mut seen.zones {
             *least = (*least).min(zones.get(zone).copied().unwrap_or(0));
         }
-        if seen.steps.last().is_none_or(|last| (last.healthy, last.wanted) != (step.healthy, step.wanted)) {
+        if seen
+            .steps
+            .last()
+            .is_none_or(|last| (last.healthy, last.wanted) != (step.healthy, step.wanted))
+        {
             seen.steps.push(step);
         }
     }
 }
 
-fn step(live: &Live, cluster: &LiveCluster, group: &LiveGroup, progress: &GroupProgress) -> (Step, BTreeMap<String, u32>) {
+fn step(
+    live: &Live,
+    cluster: &LiveCluster,
+    group: &LiveGroup,
+    progress: &GroupProgress,
+) -> (Step, BTreeMap<String, u32>) {
     let mut zones: BTreeMap<String, u32> = BTreeMap::new();
-    for (id, instance) in group.instances.iter().filter(|(_, i)| matches!(i.lifecycle, Lifecycle::InService | Lifecycle::Detached)) {
+    for (id, instance) in group
+        .instances
+        .iter()
+        .filter(|(_, i)| matches!(i.lifecycle, Lifecycle::InService | Lifecycle::Detached))
+    {
         let works = match &cluster.nodes {
-            Nodes::Known(nodes) => nodes.nodes.values().any(|n| n.instance == *id && n.ready && !n.cordoned),
+            Nodes::Known(nodes) => nodes
+                .nodes
+                .values()
+                .any(|n| n.instance == *id && n.ready && !n.cordoned),
             Nodes::NotAsked => true,
             Nodes::Unknown(_) => continue,
         };
         *zones.entry(instance.zone.clone()).or_default() += u32::from(works);
     }
-    let surge = progress.surge.min(group.desired.saturating_sub(group.group.min_size));
-    (Step { at: live.read_at, healthy: zones.values().sum(), wanted: group.desired.saturating_sub(surge) }, zones)
+    let surge = progress
+        .surge
+        .min(group.desired.saturating_sub(group.group.min_size));
+    (
+        Step {
+            at: live.read_at,
+            healthy: zones.values().sum(),
+            wanted: group.desired.saturating_sub(surge),
+        },
+        zones,
+    )
 }

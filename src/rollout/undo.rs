@@ -9,7 +9,13 @@ use super::{GroupProgress, GroupTask, Task, VersionSource};
 pub(super) fn undo(task: &GroupTask, done: &GroupProgress) -> GroupTask {
     let back = match &task.task {
         Task::Create { to, .. } => Task::Retire { from: to.clone() },
-        Task::Update { from, to, from_version, version, replace } => {
+        Task::Update {
+            from,
+            to,
+            from_version,
+            version,
+            replace,
+        } => {
             let reached = match version {
                 VersionSource::Existing(n) => *n,
                 VersionSource::New(_) => done.version.unwrap_or(*from_version),
@@ -20,14 +26,25 @@ pub(super) fn undo(task: &GroupTask, done: &GroupProgress) -> GroupTask {
                 from_version: reached,
                 version: VersionSource::Existing(*from_version),
                 // What came anew meanwhile runs the new version, whoever brought it.
-                replace: *replace || (task.rolling.strategy == Strategy::OnNextLaunch && task.role != Role::ControlPlane),
+                replace: *replace
+                    || (task.rolling.strategy == Strategy::OnNextLaunch
+                        && task.role != Role::ControlPlane),
             }
         }
         // What was drained fills up again once the group has its sizes back.
         Task::Retire { from } => {
             let shrunk = Box::new(super::group::retiring(from));
-            Task::Update { from: shrunk, to: from.clone(), from_version: 0, version: VersionSource::Existing(0), replace: false }
+            Task::Update {
+                from: shrunk,
+                to: from.clone(),
+                from_version: 0,
+                version: VersionSource::Existing(0),
+                replace: false,
+            }
         }
     };
-    GroupTask { task: back, ..task.clone() }
+    GroupTask {
+        task: back,
+        ..task.clone()
+    }
 }

@@ -8,10 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::gate::NodeView;
 use crate::kops::Role;
-use crate::model::{AsgName, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeName, Seen, SickPod, Span, Timestamp};
+use crate::model::{
+    AsgName, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeName, Seen,
+    SickPod, Span, Timestamp,
+};
 
 /// What every ready control-plane node has to have a pod of, by the label `k8s-app`. Source: kops, `validate_cluster.go`.
-pub const COMPONENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+pub const COMPONENTS: [&str; 3] = [
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+];
 
 /// A pod that starts is unready for a while: only one that is so for longer counts.
 const START: Span = Span::from_secs(120);
@@ -54,7 +61,12 @@ pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Fail
     for (name, group) in &live.groups {
         owners.extend(group.instances.keys().map(|id| (id, name)));
     }
-    for name in limits.roles.keys().chain(limits.groups.iter().copied()).collect::<BTreeSet<_>>() {
+    for name in limits
+        .roles
+        .keys()
+        .chain(limits.groups.iter().copied())
+        .collect::<BTreeSet<_>>()
+    {
         if !limits.counts(name) {
             continue;
         }
@@ -62,10 +74,19 @@ pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Fail
             Some(group) => members(name, group, limits.role(name), &nodes, &mut found),
             // A group of the control plane may only be about to be made.
             None if !limits.groups.contains(name) => {}
-            None => found.push(Failure { group: Some(name.clone()), what: format!("{name} does not exist"), since: None }),
+            None => found.push(Failure {
+                group: Some(name.clone()),
+                what: format!("{name} does not exist"),
+                since: None,
+            }),
         }
     }
-    found.extend(seen.waiting.iter().filter(|pod| pod.cluster_critical).map(|pod| sick(None, pod)));
+    found.extend(
+        seen.waiting
+            .iter()
+            .filter(|pod| pod.cluster_critical)
+            .map(|pod| sick(None, pod)),
+    );
     for (name, node) in &seen.nodes {
         let owner = owners.get(&node.instance).copied();
         on_node(name, node, owner, limits, &mut found);
@@ -74,11 +95,26 @@ pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Fail
     found
 }
 
-fn members(name: &AsgName, group: &LiveGroup, role: Option<Role>, nodes: &NodeView<'_>, found: &mut Vec<Failure>) {
-    let members = |(_, i): &(&InstanceId, &Instance)| matches!(i.lifecycle, Lifecycle::Pending | Lifecycle::InService | Lifecycle::Standby);
+fn members(
+    name: &AsgName,
+    group: &LiveGroup,
+    role: Option<Role>,
+    nodes: &NodeView<'_>,
+    found: &mut Vec<Failure>,
+) {
+    let members = |(_, i): &(&InstanceId, &Instance)| {
+        matches!(
+            i.lifecycle,
+            Lifecycle::Pending | Lifecycle::InService | Lifecycle::Standby
+        )
+    };
     let count = u32::try_from(group.instances.iter().filter(members).count()).unwrap_or(u32::MAX);
     if count < group.desired {
-        found.push(Failure { group: Some(name.clone()), what: format!("{name}: {count} of {} instances are there", group.desired), since: None });
+        found.push(Failure {
+            group: Some(name.clone()),
+            what: format!("{name}: {count} of {} instances are there", group.desired),
+            since: None,
+        });
     }
     // A bastion never becomes a node.
     if role == Some(Role::Bastion) {
@@ -89,49 +125,103 @@ fn members(name: &AsgName, group: &LiveGroup, role: Option<Role>, nodes: &NodeVi
         let what = match nodes.of(id) {
             None => format!("{name}: {id} has no node yet"),
             Some((node, found)) if !found.ready => {
-                let because = found.unready_because.as_ref().map(|b| format!(" ({b})")).unwrap_or_default();
+                let because = found
+                    .unready_because
+                    .as_ref()
+                    .map(|b| format!(" ({b})"))
+                    .unwrap_or_default();
                 format!("{name}: {id} has a node that is not Ready: {node}{because}")
             }
             Some(_) => continue,
         };
-        found.push(Failure { group: Some(name.clone()), what, since });
+        found.push(Failure {
+            group: Some(name.clone()),
+            what,
+            since,
+        });
     }
 }
 
 /// Critical pods and components on one node. Of a node that is not Ready only that counts: its pods say nothing.
-fn on_node(name: &NodeName, node: &Node, owner: Option<&AsgName>, limits: Limits<'_>, found: &mut Vec<Failure>) {
+fn on_node(
+    name: &NodeName,
+    node: &Node,
+    owner: Option<&AsgName>,
+    limits: Limits<'_>,
+    found: &mut Vec<Failure>,
+) {
     let mine = owner.is_some_and(|group| limits.counts(group));
-    let of_cluster = node.sick.iter().filter(|pod| pod.cluster_critical).map(|pod| sick(None, pod));
-    let of_node = node.sick.iter().filter(|pod| !pod.cluster_critical && mine).map(|pod| sick(owner, pod));
+    let of_cluster = node
+        .sick
+        .iter()
+        .filter(|pod| pod.cluster_critical)
+        .map(|pod| sick(None, pod));
+    let of_node = node
+        .sick
+        .iter()
+        .filter(|pod| !pod.cluster_critical && mine)
+        .map(|pod| sick(owner, pod));
     found.extend(of_cluster.chain(of_node));
     if node.control_plane && node.ready {
-        let missing: Vec<&str> = COMPONENTS.into_iter().filter(|c| !node.components.contains(*c)).collect();
+        let missing: Vec<&str> = COMPONENTS
+            .into_iter()
+            .filter(|c| !node.components.contains(*c))
+            .collect();
         if !missing.is_empty() {
-            let what = format!("control-plane node {name} has no pod of {}", missing.join(", "));
-            found.push(Failure { group: owner.cloned(), what, since: None });
+            let what = format!(
+                "control-plane node {name} has no pod of {}",
+                missing.join(", ")
+            );
+            found.push(Failure {
+                group: owner.cloned(),
+                what,
+                since: None,
+            });
         }
     }
 }
 
 fn sick(owner: Option<&AsgName>, pod: &SickPod) -> Failure {
-    Failure { group: owner.cloned(), what: format!("critical pod {pod}"), since: Some(pod.since) }
+    Failure {
+        group: owner.cloned(),
+        what: format!("critical pod {pod}"),
+        since: Some(pod.since),
+    }
 }
 
 /// Pods that should be Ready and are not, those that only start aside.
 pub(super) fn unready(seen: &Seen, now: Timestamp) -> u32 {
-    u32::try_from(seen.unready.iter().filter(|since| now.since(**since) > START).count()).unwrap_or(u32::MAX)
+    u32::try_from(
+        seen.unready
+            .iter()
+            .filter(|since| now.since(**since) > START)
+            .count(),
+    )
+    .unwrap_or(u32::MAX)
 }
 
 /// What the Kubernetes API said, refused where it is about another cluster: none of its nodes is an instance of this one.
 pub fn of_this_cluster(live: &LiveCluster, nodes: crate::model::Nodes) -> crate::model::Nodes {
     use crate::model::Nodes;
-    let Nodes::Known(seen) = &nodes else { return nodes };
+    let Nodes::Known(seen) = &nodes else {
+        return nodes;
+    };
     let there = || live.groups.values().flat_map(|g| &g.instances);
-    let known = seen.nodes.values().any(|n| there().any(|(id, _)| *id == n.instance));
+    let known = seen
+        .nodes
+        .values()
+        .any(|n| there().any(|(id, _)| *id == n.instance));
     let working = there().any(|(_, i)| i.lifecycle == Lifecycle::InService);
     if live.gaps.is_empty() && !seen.nodes.is_empty() && working && !known {
-        let example = seen.nodes.values().next().map(|n| n.instance.to_string()).unwrap_or_default();
-        return Nodes::Unknown(format!("it is the API of another cluster: none of its nodes (such as {example}) is an instance of this one"));
+        let example = seen
+            .nodes
+            .values()
+            .next()
+            .map(|n| n.instance.to_string())
+            .unwrap_or_default();
+        return Nodes::Unknown(format!(
+            "it is the API of another cluster: none of its nodes (such as {example}) is an instance of this one"
+        ));
     }
     nodes
 }

@@ -26,17 +26,31 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
         return Verdict::Fail("the gate has no command".into());
     };
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(&drive.folder).stdin(Stdio::null()).kill_on_drop(true);
-    command.env("KFLEET_CLUSTER", check.cluster.as_str()).env("KFLEET_GATE", &check.gate);
+    command
+        .args(arguments)
+        .current_dir(&drive.folder)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+        .env("KFLEET_CLUSTER", check.cluster.as_str())
+        .env("KFLEET_GATE", &check.gate);
     if let Scope::Canary(group) = &check.scope {
         command.env("KFLEET_GROUP", group.as_str());
     }
     let output = match tokio::time::timeout(PATIENCE, command.output()).await {
-        Err(_) => return Verdict::Wait(format!("`{program}` did not answer within {} s", PATIENCE.as_secs())),
+        Err(_) => {
+            return Verdict::Wait(format!(
+                "`{program}` did not answer within {} s",
+                PATIENCE.as_secs()
+            ));
+        }
         Ok(Err(e)) => return Verdict::Fail(format!("`{program}` cannot be run: {e}")),
         Ok(Ok(output)) => output,
     };
-    let said = last_line(&output.stdout).or_else(|| last_line(&output.stderr)).map(|l| format!(": {l}")).unwrap_or_default();
+    let said = last_line(&output.stdout)
+        .or_else(|| last_line(&output.stderr))
+        .map(|l| format!(": {l}"))
+        .unwrap_or_default();
     match output.status.code() {
         Some(0) => Verdict::Pass(format!("`{program}` passes{said}")),
         Some(75) => Verdict::Wait(format!("`{program}` waits{said}")),
@@ -48,5 +62,11 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
 fn last_line(output: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(output);
     let line = text.lines().rev().find(|l| !l.trim().is_empty())?;
-    Some(line.trim().chars().filter(|c| !c.is_control()).take(200).collect())
+    Some(
+        line.trim()
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(200)
+            .collect(),
+    )
 }

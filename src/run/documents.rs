@@ -31,12 +31,17 @@ pub enum StateStore {
 }
 
 /// The documents of every cluster, each from its store.
-pub async fn documents(stores: BTreeMap<ClusterName, Arc<StateStore>>) -> BTreeMap<ClusterName, Stored> {
+pub async fn documents(
+    stores: BTreeMap<ClusterName, Arc<StateStore>>,
+) -> BTreeMap<ClusterName, Stored> {
     let mut found = BTreeMap::new();
     let mut reading = JoinSet::new();
     // Who is not heard of again was not read.
     for name in stores.keys() {
-        found.insert(name.clone(), Stored::Unknown("its reader died; this is a bug in kfleet".into()));
+        found.insert(
+            name.clone(),
+            Stored::Unknown("its reader died; this is a bug in kfleet".into()),
+        );
     }
     for (name, store) in stores {
         if reading.len() >= AT_ONCE
@@ -45,7 +50,10 @@ pub async fn documents(stores: BTreeMap<ClusterName, Arc<StateStore>>) -> BTreeM
             found.insert(name, stored);
         }
         reading.spawn(async move {
-            let stored = store.documents(&name).await.map_or_else(Stored::Unknown, Stored::Known);
+            let stored = store
+                .documents(&name)
+                .await
+                .map_or_else(Stored::Unknown, Stored::Known);
             (name, stored)
         });
     }
@@ -58,21 +66,35 @@ pub async fn documents(stores: BTreeMap<ClusterName, Arc<StateStore>>) -> BTreeM
 }
 
 impl StateStore {
-    async fn documents(&self, cluster: &ClusterName) -> Result<BTreeMap<String, serde_json::Value>, String> {
+    async fn documents(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<BTreeMap<String, serde_json::Value>, String> {
         let mut all = BTreeMap::new();
-        let mut add = |path: &str, object: StoredObject| match all.insert(object.key.clone(), object.value) {
-            None => Ok(()),
-            Some(_) => Err(format!("{path}: {} is there twice", object.key)),
-        };
+        let mut add =
+            |path: &str, object: StoredObject| match all.insert(object.key.clone(), object.value) {
+                None => Ok(()),
+                Some(_) => Err(format!("{path}: {} is there twice", object.key)),
+            };
         let path = format!("{cluster}/config");
         if let Some(text) = self.get(&path).await? {
-            add(&path, stored::read(&text, "Cluster", cluster.as_str()).map_err(|e| format!("{path}: {e}"))?)?;
+            add(
+                &path,
+                stored::read(&text, "Cluster", cluster.as_str())
+                    .map_err(|e| format!("{path}: {e}"))?,
+            )?;
         }
         let folder = format!("{cluster}/instancegroup/");
         for path in self.list(&folder).await? {
-            let text = self.get(&path).await?.ok_or_else(|| format!("{path} went away while it was read"))?;
+            let text = self
+                .get(&path)
+                .await?
+                .ok_or_else(|| format!("{path} went away while it was read"))?;
             let name = path.strip_prefix(&folder).unwrap_or(&path);
-            add(&path, stored::read(&text, "InstanceGroup", name).map_err(|e| format!("{path}: {e}"))?)?;
+            add(
+                &path,
+                stored::read(&text, "InstanceGroup", name).map_err(|e| format!("{path}: {e}"))?,
+            )?;
         }
         let path = format!("{cluster}/clusteraddons/default");
         if let Some(text) = self.get(&path).await? {
@@ -88,10 +110,16 @@ impl StateStore {
         let bytes = match self {
             StateStore::Folder(root) => file(root, path)?,
             #[cfg(feature = "aws")]
-            StateStore::Bucket(bucket) => bucket.get(path).await.map_err(|e| e.to_string())?.map(|object| object.bytes),
+            StateStore::Bucket(bucket) => bucket
+                .get(path)
+                .await
+                .map_err(|e| e.to_string())?
+                .map(|object| object.bytes),
             StateStore::Unreadable(why) => return Err(why.clone()),
         };
-        bytes.map(|b| String::from_utf8(b).map_err(|_| format!("{path}: is no text"))).transpose()
+        bytes
+            .map(|b| String::from_utf8(b).map_err(|_| format!("{path}: is no text")))
+            .transpose()
     }
 
     /// The paths of what is in a folder, its own folders left out.
@@ -102,7 +130,10 @@ impl StateStore {
             StateStore::Bucket(bucket) => bucket.list(folder).await.map_err(|e| e.to_string())?,
             StateStore::Unreadable(why) => return Err(why.clone()),
         };
-        let own = |path: &String| path.strip_prefix(folder).is_some_and(|name| !name.is_empty() && !name.contains('/'));
+        let own = |path: &String| {
+            path.strip_prefix(folder)
+                .is_some_and(|name| !name.is_empty() && !name.contains('/'))
+        };
         Ok(paths.into_iter().filter(own).collect())
     }
 }
@@ -126,8 +157,15 @@ fn files(root: &Path, folder: &str) -> Result<Vec<String>, String> {
     let mut paths = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|e| format!("{folder}: {e}"))?;
-        let name = entry.file_name().into_string().map_err(|name| format!("{folder}: {} is no name of a group", name.display()))?;
-        if !entry.file_type().map_err(|e| format!("{folder}{name}: {e}"))?.is_dir() {
+        let name = entry
+            .file_name()
+            .into_string()
+            .map_err(|name| format!("{folder}: {} is no name of a group", name.display()))?;
+        if !entry
+            .file_type()
+            .map_err(|e| format!("{folder}{name}: {e}"))?
+            .is_dir()
+        {
             paths.push(format!("{folder}{name}"));
         }
     }

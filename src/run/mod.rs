@@ -12,10 +12,15 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use crate::cloud::{Cloud, CloudError, Place};
-use crate::model::{AccountId, Applied, ClusterName, Effect, Live, Span, StageName, Timestamp, digest_of};
+use crate::model::{
+    AccountId, Applied, ClusterName, Effect, Live, Span, StageName, Timestamp, digest_of,
+};
 use crate::nodes::{NodeApi, NodeError};
 use crate::plan::Baseline;
-use crate::rollout::{ClusterRun, ClusterState, Direction, Ending, Event, Next, Progress, Record, Rollout, State, Step, StepResult, Waiting, next};
+use crate::rollout::{
+    ClusterRun, ClusterState, Direction, Ending, Event, Next, Progress, Record, Rollout, State,
+    Step, StepResult, Waiting, next,
+};
 use crate::store::{Journal, Locks, ObjectError, Request, Stop, Store, StoreError, TakenOver};
 
 pub use documents::{StateStore, documents};
@@ -63,7 +68,9 @@ pub enum RunError {
     #[error(transparent)]
     Cloud(#[from] CloudError),
     /// The caller is in another account than the cluster.
-    #[error("{cluster} belongs to account {expected}, and the credentials belong to account {found}")]
+    #[error(
+        "{cluster} belongs to account {expected}, and the credentials belong to account {found}"
+    )]
     WrongAccount {
         /// The cluster.
         cluster: ClusterName,
@@ -77,7 +84,11 @@ pub enum RunError {
 impl RunError {
     /// Whether nothing is wrong but that somebody has to log in again.
     fn is_for_want_of_credentials(&self) -> bool {
-        matches!(self, RunError::Cloud(CloudError::Credentials { .. }) | RunError::Store(StoreError::Object(ObjectError::Credentials { .. })))
+        matches!(
+            self,
+            RunError::Cloud(CloudError::Credentials { .. })
+                | RunError::Store(StoreError::Object(ObjectError::Credentials { .. }))
+        )
     }
 }
 
@@ -134,14 +145,25 @@ pub async fn run<W: Cloud + NodeApi>(
     interrupted: impl Fn() -> bool,
     tell: impl FnMut(Signal<'_>),
 ) -> Result<Outcome, RunError> {
-    let mut runner = Runner { world, store, journal, drive, tell, locks: Locks::default() };
+    let mut runner = Runner {
+        world,
+        store,
+        journal,
+        drive,
+        tell,
+        locks: Locks::default(),
+    };
     match runner.go(&interrupted).await {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
             // Whoever reads the journal shall see why it stopped. Where the store itself fails, the first error is the one that counts.
             let why = error.to_string();
             let _ = runner.pause(why.clone());
-            if error.is_for_want_of_credentials() { Ok(Outcome::WaitingForCredentials { why }) } else { Err(error) }
+            if error.is_for_want_of_credentials() {
+                Ok(Outcome::WaitingForCredentials { why })
+            } else {
+                Err(error)
+            }
         }
     }
 }
@@ -155,19 +177,35 @@ pub async fn fence<W: Cloud>(world: &W, rollout: &Rollout, poll: Span) -> Result
 }
 
 /// As [`fence`], for some of its clusters: those of a wave, before the wave begins.
-async fn fence_of<W: Cloud>(world: &W, rollout: &Rollout, poll: Span, meant: impl Fn(&ClusterRun) -> bool) -> Result<(), RunError> {
-    for run in rollout.clusters().filter(|c| !c.groups.is_empty() && meant(c)) {
+async fn fence_of<W: Cloud>(
+    world: &W,
+    rollout: &Rollout,
+    poll: Span,
+    meant: impl Fn(&ClusterRun) -> bool,
+) -> Result<(), RunError> {
+    for run in rollout
+        .clusters()
+        .filter(|c| !c.groups.is_empty() && meant(c))
+    {
         let place = place(run);
         let found = patiently(world, poll, || world.account(&place)).await?;
         if found != run.account {
-            return Err(RunError::WrongAccount { cluster: run.cluster.clone(), expected: run.account.clone(), found });
+            return Err(RunError::WrongAccount {
+                cluster: run.cluster.clone(),
+                expected: run.account.clone(),
+                found,
+            });
         }
     }
     Ok(())
 }
 
 /// Asks until there is an answer: a passing failure is waited out, and never taken for one.
-async fn patiently<W: Cloud, T, F: Future<Output = Result<T, CloudError>>>(world: &W, poll: Span, ask: impl Fn() -> F) -> Result<T, CloudError> {
+async fn patiently<W: Cloud, T, F: Future<Output = Result<T, CloudError>>>(
+    world: &W,
+    poll: Span,
+    ask: impl Fn() -> F,
+) -> Result<T, CloudError> {
     let mut tries = 0;
     loop {
         match ask().await {
@@ -206,7 +244,12 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             if places != places_under_way(self.journal.rollout(), self.journal.progress()) {
                 (live, places) = self.look().await?;
             }
-            let next = next(self.journal.rollout(), self.journal.progress(), &live, self.world.now());
+            let next = next(
+                self.journal.rollout(),
+                self.journal.progress(),
+                &live,
+                self.world.now(),
+            );
             if !next.records.is_empty() {
                 self.record(next.records).await?;
                 continue;
@@ -228,17 +271,29 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         if progress.ending.is_some() {
             return Ok(());
         }
-        let touched: Vec<ClusterName> =
-            progress.clusters.iter().filter(|(_, c)| c.groups.values().any(|g| g.touched)).map(|(name, _)| name.clone()).collect();
+        let touched: Vec<ClusterName> = progress
+            .clusters
+            .iter()
+            .filter(|(_, c)| c.groups.values().any(|g| g.touched))
+            .map(|(name, _)| name.clone())
+            .collect();
         let waves: Vec<ClusterName> = self.waves_under_way();
         self.fence().await?;
         let over = self.journal.taken_over();
         self.taken(over)?;
         self.lock(touched.into_iter().chain(waves).collect())?;
         if self.journal.progress().seq > 1 {
-            self.append(vec![Event::Resumed { by: self.drive.by.clone() }])?;
+            self.append(vec![Event::Resumed {
+                by: self.drive.by.clone(),
+            }])?;
         }
-        let states: Vec<(ClusterName, ClusterState)> = self.journal.progress().clusters.iter().map(|(name, c)| (name.clone(), c.state)).collect();
+        let states: Vec<(ClusterName, ClusterState)> = self
+            .journal
+            .progress()
+            .clusters
+            .iter()
+            .map(|(name, c)| (name.clone(), c.state))
+            .collect();
         for (cluster, state) in states {
             match state {
                 ClusterState::Verified(since) => self.baseline(&cluster, since)?,
@@ -255,20 +310,39 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             let key = (stage.clone(), wave);
             progress.waves_started.contains(&key) && !progress.waves_passed.contains(&key)
         };
-        let waves = rollout.stages.iter().flat_map(|s| s.waves.iter().enumerate().map(move |(n, w)| (&s.name, n, w)));
-        waves.filter(|(stage, n, _)| under_way(stage, *n)).flat_map(|(_, _, w)| w.changing()).collect()
+        let waves = rollout.stages.iter().flat_map(|s| {
+            s.waves
+                .iter()
+                .enumerate()
+                .map(move |(n, w)| (&s.name, n, w))
+        });
+        waves
+            .filter(|(stage, n, _)| under_way(stage, *n))
+            .flat_map(|(_, _, w)| w.changing())
+            .collect()
     }
 
     fn lock(&mut self, clusters: BTreeSet<ClusterName>) -> Result<(), RunError> {
         let (owner, now) = (self.drive.by.clone(), self.world.now());
         let rollout = self.journal.rollout().id.clone();
-        let over = self.locks.take(self.store, clusters, &owner, &rollout, now)?;
+        let over = self
+            .locks
+            .take(self.store, clusters, &owner, &rollout, now)?;
         self.taken(over)
     }
 
     /// What was taken from somebody who had not given it back stands in the journal before anything is done with it.
     fn taken(&mut self, over: impl IntoIterator<Item = TakenOver>) -> Result<(), RunError> {
-        let event = |TakenOver { cluster, from, fence }| Event::LockTaken { cluster, from: from.owner, rollout: from.rollout, fence };
+        let event = |TakenOver {
+                         cluster,
+                         from,
+                         fence,
+                     }| Event::LockTaken {
+            cluster,
+            from: from.owner,
+            rollout: from.rollout,
+            fence,
+        };
         self.append(over.into_iter().map(event).collect()).map(drop)
     }
 
@@ -278,7 +352,11 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         if progress.ending.is_some() || progress.direction == Direction::Aborting {
             return Ok(None);
         }
-        Ok(self.store.stops()?.into_iter().find(|stop| stop.holds_for(rollout)))
+        Ok(self
+            .store
+            .stops()?
+            .into_iter()
+            .find(|stop| stop.holds_for(rollout)))
     }
 
     async fn fence(&self) -> Result<(), RunError> {
@@ -301,12 +379,22 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
         let over = progress.ending.is_some();
         match request {
-            Request::Approve { plan, stage, by, expires } => {
-                let counts = !over && plan == rollout.plan && rollout.stage(&stage).is_some() && !progress.stages_started.contains(&stage);
+            Request::Approve {
+                plan,
+                stage,
+                by,
+                expires,
+            } => {
+                let counts = !over
+                    && plan == rollout.plan
+                    && rollout.stage(&stage).is_some()
+                    && !progress.stages_started.contains(&stage);
                 counts.then_some(Event::Approved { stage, by, expires })
             }
             Request::Rollback { by, reason } => {
-                let back = over || progress.direction != Direction::Forward || progress.rollback_asked.is_some();
+                let back = over
+                    || progress.direction != Direction::Forward
+                    || progress.rollback_asked.is_some();
                 (!back).then_some(Event::RollbackAsked { by, reason })
             }
             Request::Abort { by, reason } => {
@@ -320,10 +408,18 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     async fn record(&mut self, events: Vec<Event>) -> Result<(), RunError> {
         for event in &events {
             if let Event::WaveStarted { stage, wave } = event {
-                let changing = self.journal.rollout().stage(stage).and_then(|s| s.waves.get(*wave)).map(crate::rollout::WaveRun::changing);
+                let changing = self
+                    .journal
+                    .rollout()
+                    .stage(stage)
+                    .and_then(|s| s.waves.get(*wave))
+                    .map(crate::rollout::WaveRun::changing);
                 let changing = changing.unwrap_or_default();
                 self.lock(changing.clone())?;
-                fence_of(self.world, self.journal.rollout(), self.drive.poll, |run| changing.contains(&run.cluster)).await?;
+                fence_of(self.world, self.journal.rollout(), self.drive.poll, |run| {
+                    changing.contains(&run.cluster)
+                })
+                .await?;
             }
             if let Event::RollbackStarted { clusters } = event {
                 self.lock(clusters.clone())?;
@@ -341,9 +437,15 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// What the store has to know once a fact is written.
     fn follow(&mut self, event: &Event) -> Result<(), RunError> {
         match event {
-            Event::ClusterVerified { cluster, since, evidence: _ } => self.baseline(cluster, *since)?,
+            Event::ClusterVerified {
+                cluster,
+                since,
+                evidence: _,
+            } => self.baseline(cluster, *since)?,
             Event::ClusterRestored { cluster } => self.restore_baseline(cluster)?,
-            Event::WavePassed { .. } | Event::Finished | Event::RolledBack | Event::Aborted => self.locks.release(),
+            Event::WavePassed { .. } | Event::Finished | Event::RolledBack | Event::Aborted => {
+                self.locks.release()
+            }
             Event::Started { .. }
             | Event::Approved { .. }
             | Event::StageStarted { .. }
@@ -385,8 +487,16 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
 
     fn baseline(&self, cluster: &ClusterName, since: Timestamp) -> Result<(), RunError> {
         let rollout = self.journal.rollout();
-        let Some(run) = rollout.cluster(cluster) else { return Ok(()) };
-        let seen = self.journal.progress().clusters.get(cluster).and_then(|c| c.before.as_ref()).map(|b| b.uid.clone());
+        let Some(run) = rollout.cluster(cluster) else {
+            return Ok(());
+        };
+        let seen = self
+            .journal
+            .progress()
+            .clusters
+            .get(cluster)
+            .and_then(|c| c.before.as_ref())
+            .map(|b| b.uid.clone());
         let baseline = Baseline {
             version: 1,
             cluster: cluster.clone(),
@@ -402,9 +512,16 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
 
     /// What ran before runs again, and its soak begins anew.
     fn restore_baseline(&self, cluster: &ClusterName) -> Result<(), RunError> {
-        let previous = self.journal.rollout().cluster(cluster).and_then(|run| run.previous.clone());
+        let previous = self
+            .journal
+            .rollout()
+            .cluster(cluster)
+            .and_then(|run| run.previous.clone());
         match previous {
-            Some(previous) => Ok(self.store.put_baseline(&Baseline { since: self.world.now(), ..*previous })?),
+            Some(previous) => Ok(self.store.put_baseline(&Baseline {
+                since: self.world.now(),
+                ..*previous
+            })?),
             None => Ok(self.store.remove_baseline(cluster)?),
         }
     }
@@ -414,16 +531,24 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     fn left_behind(&self) -> Result<(), RunError> {
         let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
         for run in rollout.clusters() {
-            let Some(cluster) = progress.clusters.get(&run.cluster) else { continue };
+            let Some(cluster) = progress.clusters.get(&run.cluster) else {
+                continue;
+            };
             let half_way = match cluster.state {
-                ClusterState::Rolling | ClusterState::Checking(_) => cluster.groups.values().any(|g| g.touched),
+                ClusterState::Rolling | ClusterState::Checking(_) => {
+                    cluster.groups.values().any(|g| g.touched)
+                }
                 ClusterState::Waiting | ClusterState::Verified(_) | ClusterState::Restored => false,
             };
             match &run.previous {
                 _ if !half_way => {}
                 Some(previous) => {
                     let digest = digest_of(&("left half-way by", &rollout.id, &run.cluster));
-                    self.store.put_baseline(&Baseline { digest, since: self.world.now(), ..(**previous).clone() })?;
+                    self.store.put_baseline(&Baseline {
+                        digest,
+                        since: self.world.now(),
+                        ..(**previous).clone()
+                    })?;
                 }
                 None => self.store.remove_baseline(&run.cluster)?,
             }
@@ -440,16 +565,25 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             State::Held => Ok(Some(Outcome::Held)),
             State::WaitingForPerson { stage } if self.drive.auto_approve => {
                 let expires = self.world.now() + Span::from_secs(3_600);
-                self.append(vec![Event::Approved { stage: stage.clone(), by: "--auto-approve".into(), expires }])?;
+                self.append(vec![Event::Approved {
+                    stage: stage.clone(),
+                    by: "--auto-approve".into(),
+                    expires,
+                }])?;
                 Ok(None)
             }
             State::WaitingForPerson { stage } => {
                 self.pause(format!("stage {stage} has to be approved"))?;
                 Ok(Some(Outcome::WaitingForPerson(stage.clone())))
             }
-            State::WaitingForTime { until, why } if until.since(self.world.now()) > self.drive.max_wait => {
+            State::WaitingForTime { until, why }
+                if until.since(self.world.now()) > self.drive.max_wait =>
+            {
                 self.pause(why.clone())?;
-                Ok(Some(Outcome::WaitingForTime { until: *until, why: why.clone() }))
+                Ok(Some(Outcome::WaitingForTime {
+                    until: *until,
+                    why: why.clone(),
+                }))
             }
             State::WaitingForTime { .. } => Ok(None),
         }
@@ -466,15 +600,26 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         let now = self.world.now();
         let watch = match &next.state {
             State::WaitingForTime { until, .. } => Some((now + self.drive.watch).min(*until)),
-            State::Going | State::WaitingForPerson { .. } | State::Stuck | State::Held | State::Ended(_) => None,
+            State::Going
+            | State::WaitingForPerson { .. }
+            | State::Stuck
+            | State::Held
+            | State::Ended(_) => None,
         };
         let idle = next.steps.is_empty() && next.checks.is_empty();
         self.ask(&next).await?;
         let settled = self.steps(next.steps).await?;
         if idle || !settled {
             let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
-            (self.tell)(Signal::Waiting { rollout, progress, waiting: &next.waiting, now });
-            self.world.wait(watch.unwrap_or(now + self.drive.poll)).await?;
+            (self.tell)(Signal::Waiting {
+                rollout,
+                progress,
+                waiting: &next.waiting,
+                now,
+            });
+            self.world
+                .wait(watch.unwrap_or(now + self.drive.poll))
+                .await?;
         }
         Ok(())
     }
@@ -482,8 +627,17 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     async fn ask(&mut self, next: &Next) -> Result<(), RunError> {
         for check in &next.checks {
             let verdict = checks::ask(check, self.drive).await;
-            let (cluster, scope, gate) = (check.cluster.clone(), check.scope.clone(), check.gate.clone());
-            self.append(vec![Event::Answered { cluster, scope, gate, verdict }])?;
+            let (cluster, scope, gate) = (
+                check.cluster.clone(),
+                check.scope.clone(),
+                check.gate.clone(),
+            );
+            self.append(vec![Event::Answered {
+                cluster,
+                scope,
+                gate,
+                verdict,
+            }])?;
         }
         Ok(())
     }
@@ -505,13 +659,23 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         let mut outcomes = Vec::new();
         let (mut fatal, mut lost) = (None, None);
         for step in &steps {
-            if let Err(error) = self.journal.check().and_then(|()| self.locks.check(&step.cluster)) {
+            if let Err(error) = self
+                .journal
+                .check()
+                .and_then(|()| self.locks.check(&step.cluster))
+            {
                 lost = Some(error);
                 break;
             }
             let (result, error) = self.apply(step).await;
-            settled &= matches!(&result, StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_))) && !is_eviction(&step.effect);
-            outcomes.push(Event::Outcome { step: step.id, result });
+            settled &= matches!(
+                &result,
+                StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_))
+            ) && !is_eviction(&step.effect);
+            outcomes.push(Event::Outcome {
+                step: step.id,
+                result,
+            });
             if error.is_some() {
                 fatal = error;
                 break;
@@ -527,18 +691,27 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
 
     async fn apply(&self, step: &Step) -> (StepResult, Option<CloudError>) {
         let Some(run) = self.journal.cluster(&step.cluster) else {
-            return (StepResult::Refused(format!("{} is no cluster of this rollout", step.cluster)), None);
+            return (
+                StepResult::Refused(format!("{} is no cluster of this rollout", step.cluster)),
+                None,
+            );
         };
         match &step.effect {
             Effect::Cloud(effect) => match self.world.apply(&place(run), effect).await {
                 Ok(applied) => (StepResult::Applied(applied), None),
                 Err(e @ CloudError::Refused { .. }) => (StepResult::Refused(e.to_string()), None),
-                Err(e @ (CloudError::Throttled { .. } | CloudError::Unknown { .. })) => (StepResult::Unknown(e.to_string()), None),
-                Err(e @ (CloudError::Credentials { .. } | CloudError::State { .. })) => (StepResult::Unknown(e.to_string()), Some(e)),
+                Err(e @ (CloudError::Throttled { .. } | CloudError::Unknown { .. })) => {
+                    (StepResult::Unknown(e.to_string()), None)
+                }
+                Err(e @ (CloudError::Credentials { .. } | CloudError::State { .. })) => {
+                    (StepResult::Unknown(e.to_string()), Some(e))
+                }
             },
             Effect::Node(effect) => match self.world.act(&step.cluster, effect).await {
                 Ok(applied) => (StepResult::Applied(applied), None),
-                Err(e @ NodeError::Unreachable { .. }) => (StepResult::Unknown(e.to_string()), None),
+                Err(e @ NodeError::Unreachable { .. }) => {
+                    (StepResult::Unknown(e.to_string()), None)
+                }
                 Err(e @ NodeError::Refused { .. }) => (StepResult::Refused(e.to_string()), None),
             },
         }
@@ -570,5 +743,9 @@ fn is_eviction(effect: &Effect) -> bool {
 }
 
 fn place(run: &ClusterRun) -> Place {
-    Place { cluster: run.cluster.clone(), account: run.account.clone(), region: run.region.clone() }
+    Place {
+        cluster: run.cluster.clone(),
+        account: run.account.clone(),
+        region: run.region.clone(),
+    }
 }

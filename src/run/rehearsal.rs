@@ -7,7 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{Drive, Outcome, RunError, Signal, place, run};
 use crate::cloud::local::World;
 use crate::cloud::{Cloud, CloudError, Place};
-use crate::model::{AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp};
+use crate::model::{
+    AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp,
+};
 use crate::nodes::{NodeApi, NodeError};
 use crate::rollout::{Progress, Record, Rollout, Seen, broken_rules};
 use crate::store::{Journal, Store};
@@ -37,7 +39,12 @@ const MAX_DEATHS: u32 = 100;
 ///
 /// # Errors
 /// When that store fails; what stops the rollout itself is an outcome.
-pub async fn rehearse(world: World, store: &Store, rollout: &Rollout, drive: &Drive) -> Result<Rehearsed, RunError> {
+pub async fn rehearse(
+    world: World,
+    store: &Store,
+    rollout: &Rollout,
+    drive: &Drive,
+) -> Result<Rehearsed, RunError> {
     let (journal, first) = Journal::begin(store, rollout)?;
     let end = world.now() + LONGEST;
     let onlooker = Onlooker::new(world, rollout);
@@ -70,8 +77,17 @@ pub async fn rehearse(world: World, store: &Store, rollout: &Rollout, drive: &Dr
             }
         }
     };
-    let Looking { progress, seen, .. } = onlooker.looking.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Rehearsed { outcome, records, progress, seen, deaths })
+    let Looking { progress, seen, .. } = onlooker
+        .looking
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    Ok(Rehearsed {
+        outcome,
+        records,
+        progress,
+        seen,
+        deaths,
+    })
 }
 
 /// The world, and who looks on.
@@ -88,8 +104,15 @@ struct Looking<'r> {
 
 impl<'r> Onlooker<'r> {
     fn new(world: World, rollout: &'r Rollout) -> Self {
-        let looking = Looking { rollout, progress: Progress::new(rollout), seen: Seen::default() };
-        Onlooker { world, looking: Mutex::new(looking) }
+        let looking = Looking {
+            rollout,
+            progress: Progress::new(rollout),
+            seen: Seen::default(),
+        };
+        Onlooker {
+            world,
+            looking: Mutex::new(looking),
+        }
     }
 
     fn looking(&self) -> MutexGuard<'_, Looking<'r>> {
@@ -104,17 +127,31 @@ impl<'r> Onlooker<'r> {
     }
 
     fn count(&self, call: &str) {
-        *self.looking().seen.calls.entry(call.to_owned()).or_default() += 1;
+        *self
+            .looking()
+            .seen
+            .calls
+            .entry(call.to_owned())
+            .or_default() += 1;
     }
 
     /// Counts an effect, and holds it against the rules.
     fn judge(&self, cluster: &ClusterName, effect: &Effect) {
         self.count(&kind_of(effect));
         let mut looking = self.looking();
-        let Some(place) = looking.rollout.cluster(cluster).map(place) else { return };
+        let Some(place) = looking.rollout.cluster(cluster).map(place) else {
+            return;
+        };
         let now = self.world.now();
         let live = LazyCell::new(|| self.world.glance(&place));
-        let broken = broken_rules(looking.rollout, &looking.progress, cluster, effect, &live, now);
+        let broken = broken_rules(
+            looking.rollout,
+            &looking.progress,
+            cluster,
+            effect,
+            &live,
+            now,
+        );
         looking.seen.broken.extend(broken);
     }
 }
@@ -125,7 +162,9 @@ fn kind_of(effect: &Effect) -> String {
         Effect::Cloud(effect) => serde_json::to_value(effect),
         Effect::Node(effect) => serde_json::to_value(effect),
     };
-    json.ok().and_then(|j| j.as_object()?.keys().next().cloned()).unwrap_or_default()
+    json.ok()
+        .and_then(|j| j.as_object()?.keys().next().cloned())
+        .unwrap_or_default()
 }
 
 impl Cloud for Onlooker<'_> {
@@ -145,9 +184,19 @@ impl Cloud for Onlooker<'_> {
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         self.count("read");
         let read = self.world.read(places).await;
-        let clusters = places.iter().map(|p| (p.cluster.clone(), self.world.glance(p))).collect();
-        let live = Live { read_at: self.world.now(), clusters };
-        let Looking { rollout, progress, seen } = &mut *self.looking();
+        let clusters = places
+            .iter()
+            .map(|p| (p.cluster.clone(), self.world.glance(p)))
+            .collect();
+        let live = Live {
+            read_at: self.world.now(),
+            clusters,
+        };
+        let Looking {
+            rollout,
+            progress,
+            seen,
+        } = &mut *self.looking();
         seen.look(rollout, progress, &live);
         read
     }

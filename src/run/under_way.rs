@@ -7,18 +7,38 @@ use crate::rollout::{ClusterRun, ClusterState, Direction, Progress, Rollout, Sta
 /// Forward: the clusters of the wave under way that are being rolled or checked; when none is, those of the wave, and after
 /// the last wave those of the stage: they soak. On the way back, every cluster of a stage that has begun.
 pub(super) fn places_under_way(rollout: &Rollout, progress: &Progress) -> Vec<Place> {
-    let mut begun = rollout.stages.iter().filter(|s| progress.stages_started.contains(&s.name));
+    let mut begun = rollout
+        .stages
+        .iter()
+        .filter(|s| progress.stages_started.contains(&s.name));
     if progress.direction != Direction::Forward || progress.failure.is_some() {
-        return begun.flat_map(|s| &s.waves).flat_map(|w| &w.clusters).map(place).collect();
+        return begun
+            .flat_map(|s| &s.waves)
+            .flat_map(|w| &w.clusters)
+            .map(place)
+            .collect();
     }
-    let Some(stage) = begun.find(|s| !progress.stages_passed.contains(&s.name)) else { return Vec::new() };
+    let Some(stage) = begun.find(|s| !progress.stages_passed.contains(&s.name)) else {
+        return Vec::new();
+    };
     let clusters = of_stage(stage, progress);
     let state = |run: &ClusterRun| progress.clusters.get(&run.cluster).map(|c| c.state);
-    let rolling = clusters.iter().filter(|run| matches!(state(run), Some(ClusterState::Rolling | ClusterState::Checking(_))));
+    let rolling = clusters.iter().filter(|run| {
+        matches!(
+            state(run),
+            Some(ClusterState::Rolling | ClusterState::Checking(_))
+        )
+    });
     let rolling: Vec<Place> = rolling.map(|run| place(run)).collect();
-    let waits = clusters.iter().any(|run| matches!(state(run), Some(ClusterState::Waiting)));
+    let waits = clusters
+        .iter()
+        .any(|run| matches!(state(run), Some(ClusterState::Waiting)));
     // A soak looks at all of them, those that have to prove themselves again among them.
-    if rolling.is_empty() || !waits { clusters.into_iter().map(place).collect() } else { rolling }
+    if rolling.is_empty() || !waits {
+        clusters.into_iter().map(place).collect()
+    } else {
+        rolling
+    }
 }
 
 /// The clusters of its wave under way; of all its waves once they have passed.

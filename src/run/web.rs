@@ -24,12 +24,25 @@ pub(super) async fn http(gate: &HttpGate, environment: Environment) -> Verdict {
         Err(verdict) => return verdict,
     };
     if said.status != gate.status {
-        let text = format!("{} answers {}, not {}", bare(&gate.url), said.status, gate.status);
+        let text = format!(
+            "{} answers {}, not {}",
+            bare(&gate.url),
+            said.status,
+            gate.status
+        );
         // A server that is overloaded or being restarted may say something else in a minute.
-        return if matches!(said.status, 429 | 502 | 503 | 504) { Verdict::Wait(text) } else { Verdict::Fail(text) };
+        return if matches!(said.status, 429 | 502 | 503 | 504) {
+            Verdict::Wait(text)
+        } else {
+            Verdict::Fail(text)
+        };
     }
     match &gate.body {
-        Some(text) if !said.body.contains(text) => Verdict::Fail(format!("{} answers {} without `{text}`", bare(&gate.url), said.status)),
+        Some(text) if !said.body.contains(text) => Verdict::Fail(format!(
+            "{} answers {} without `{text}`",
+            bare(&gate.url),
+            said.status
+        )),
         Some(_) | None => Verdict::Pass(format!("{} answers {}", bare(&gate.url), said.status)),
     }
 }
@@ -37,7 +50,15 @@ pub(super) async fn http(gate: &HttpGate, environment: Environment) -> Verdict {
 /// Asks Prometheus.
 pub(super) async fn promql(gate: &PromqlGate, environment: Environment) -> Verdict {
     let url = format!("{}/api/v1/query", gate.url);
-    match get(&url, &[("query", &gate.query)], &gate.headers, gate.timeout, environment).await {
+    match get(
+        &url,
+        &[("query", &gate.query)],
+        &gate.headers,
+        gate.timeout,
+        environment,
+    )
+    .await
+    {
         Ok(said) => judge(gate, &said),
         Err(verdict) => verdict,
     }
@@ -73,20 +94,40 @@ struct Series {
 fn judge(gate: &PromqlGate, said: &Said) -> Verdict {
     let answer: Answer = match serde_json::from_str(&said.body) {
         Ok(answer) => answer,
-        Err(_) if matches!(said.status, 429 | 500..=599) => return Verdict::Wait(format!("{} answers {}", bare(&gate.url), said.status)),
-        Err(_) => return Verdict::Fail(format!("{} answers {} with something that is no answer of Prometheus", bare(&gate.url), said.status)),
+        Err(_) if matches!(said.status, 429 | 500..=599) => {
+            return Verdict::Wait(format!("{} answers {}", bare(&gate.url), said.status));
+        }
+        Err(_) => {
+            return Verdict::Fail(format!(
+                "{} answers {} with something that is no answer of Prometheus",
+                bare(&gate.url),
+                said.status
+            ));
+        }
     };
     if answer.status != "success" || said.status != 200 {
-        let (kind, why) = (answer.error_type.unwrap_or_default(), short(&answer.error.unwrap_or_default()));
+        let (kind, why) = (
+            answer.error_type.unwrap_or_default(),
+            short(&answer.error.unwrap_or_default()),
+        );
         let text = format!("Prometheus answers {} {kind}: {why}", said.status);
         // A query that cannot be understood will not be understood in a minute either.
-        return if matches!(said.status, 400 | 401 | 403 | 404 | 422) { Verdict::Fail(text) } else { Verdict::Wait(text) };
+        return if matches!(said.status, 400 | 401 | 403 | 404 | 422) {
+            Verdict::Fail(text)
+        } else {
+            Verdict::Wait(text)
+        };
     }
     let values: Vec<(String, String)> = match answer.data {
-        Some(Data::Vector(series)) => series.into_iter().map(|s| (labels(&s.metric), s.value.1)).collect(),
+        Some(Data::Vector(series)) => series
+            .into_iter()
+            .map(|s| (labels(&s.metric), s.value.1))
+            .collect(),
         Some(Data::Scalar((_, value))) => vec![(String::new(), value)],
         Some(Data::Matrix(_) | Data::String(_)) | None => {
-            return Verdict::Fail("the query gives no instant vector and no number: nothing to compare".into());
+            return Verdict::Fail(
+                "the query gives no instant vector and no number: nothing to compare".into(),
+            );
         }
     };
     compare(gate, &values)
@@ -101,7 +142,9 @@ fn compare(gate: &PromqlGate, values: &[(String, String)]) -> Verdict {
         };
     }
     for (labels, text) in values {
-        let Ok(value) = text.parse::<f64>() else { return Verdict::Fail(format!("`{}`{labels} is no number", short(text))) };
+        let Ok(value) = text.parse::<f64>() else {
+            return Verdict::Fail(format!("`{}`{labels} is no number", short(text)));
+        };
         if value.is_nan() {
             return Verdict::Fail(format!("the value{labels} is NaN: nothing was measured"));
         }
@@ -113,12 +156,24 @@ fn compare(gate: &PromqlGate, values: &[(String, String)]) -> Verdict {
         }
     }
     let first = values.first().map_or("", |(_, value)| value);
-    Verdict::Pass(if values.len() == 1 { format!("the value is {first}") } else { format!("{} values are within their bounds", values.len()) })
+    Verdict::Pass(if values.len() == 1 {
+        format!("the value is {first}")
+    } else {
+        format!("{} values are within their bounds", values.len())
+    })
 }
 
 fn labels(metric: &std::collections::BTreeMap<String, String>) -> String {
-    let all: Vec<String> = metric.iter().take(4).map(|(name, value)| format!("{}={}", short(name), short(value))).collect();
-    if all.is_empty() { String::new() } else { format!(" of {}", all.join(",")) }
+    let all: Vec<String> = metric
+        .iter()
+        .take(4)
+        .map(|(name, value)| format!("{}={}", short(name), short(value)))
+        .collect();
+    if all.is_empty() {
+        String::new()
+    } else {
+        format!(" of {}", all.join(","))
+    }
 }
 
 /// An url without its query: that may hold a secret.
@@ -143,9 +198,15 @@ async fn get(
     environment: Environment,
 ) -> Result<Said, Verdict> {
     let timeout = std::time::Duration::from_millis(timeout.millis().max(0).unsigned_abs());
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(timeout).build();
-    let client = client.map_err(|_| Verdict::Fail("no HTTP client can be made on this machine".into()))?;
-    let mut url: reqwest::Url = url.parse().map_err(|_| Verdict::Fail(format!("{} is no url", bare(url))))?;
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(timeout)
+        .build();
+    let client =
+        client.map_err(|_| Verdict::Fail("no HTTP client can be made on this machine".into()))?;
+    let mut url: reqwest::Url = url
+        .parse()
+        .map_err(|_| Verdict::Fail(format!("{} is no url", bare(url))))?;
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
@@ -156,10 +217,16 @@ async fn get(
             HeaderValue::Text(text) => text.clone(),
             HeaderValue::Env(from) => environment(&from.env)
                 .filter(|v| !v.is_empty())
-                .ok_or_else(|| Verdict::Fail(format!("the environment variable {} of the header {name} is not set", from.env)))?,
+                .ok_or_else(|| {
+                    Verdict::Fail(format!(
+                        "the environment variable {} of the header {name} is not set",
+                        from.env
+                    ))
+                })?,
         };
         let value = reqwest::header::HeaderValue::from_str(&value);
-        let mut value = value.map_err(|_| Verdict::Fail(format!("the value of the header {name} cannot be sent")))?;
+        let mut value = value
+            .map_err(|_| Verdict::Fail(format!("the value of the header {name} cannot be sent")))?;
         value.set_sensitive(true);
         request = request.header(name, value);
     }
@@ -184,7 +251,10 @@ async fn get(
             break;
         }
     }
-    Ok(Said { status, body: String::from_utf8_lossy(&body).into_owned() })
+    Ok(Said {
+        status,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
 }
 
 #[cfg(not(feature = "http"))]
@@ -195,5 +265,9 @@ async fn get(
     _timeout: crate::model::Span,
     _environment: Environment,
 ) -> Result<Said, Verdict> {
-    std::future::ready(Err(Verdict::Fail(format!("{} cannot be asked: this kfleet was built without the feature `http`", bare(url))))).await
+    std::future::ready(Err(Verdict::Fail(format!(
+        "{} cannot be asked: this kfleet was built without the feature `http`",
+        bare(url)
+    ))))
+    .await
 }

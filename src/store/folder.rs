@@ -23,7 +23,10 @@ pub struct Folder {
 impl Folder {
     /// The folder need not be there yet.
     pub fn new(root: &Path) -> Folder {
-        Folder { root: root.to_owned(), temporary: AtomicU64::new(0) }
+        Folder {
+            root: root.to_owned(),
+            temporary: AtomicU64::new(0),
+        }
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -36,15 +39,23 @@ impl Folder {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
-        let written = fs::metadata(path).and_then(|m| m.modified()).map(|t| t.duration_since(UNIX_EPOCH).unwrap_or_default());
+        let written = fs::metadata(path)
+            .and_then(|m| m.modified())
+            .map(|t| t.duration_since(UNIX_EPOCH).unwrap_or_default());
         let written = match written {
-            Ok(since) => Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+            Ok(since) => {
+                Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+            }
             // Removed in between.
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
         let etag = etag(&bytes);
-        Ok(Some(Object { bytes, etag, written }))
+        Ok(Some(Object {
+            bytes,
+            etag,
+            written,
+        }))
     }
 
     fn write(&self, path: &Path, bytes: &[u8], condition: &Condition) -> io::Result<Put> {
@@ -70,7 +81,8 @@ impl Folder {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = path.with_file_name(format!(".{name}.{}.{number}", std::process::id()));
-        let written = File::create(&temporary).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+        let written = File::create(&temporary)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
         if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
             let _gone = fs::remove_file(&temporary);
             return Err(error);
@@ -91,7 +103,8 @@ impl Objects for Folder {
 
     fn put(&self, key: &str, bytes: &[u8], condition: &Condition) -> Result<Put, ObjectError> {
         let path = self.path(key);
-        self.write(&path, bytes, condition).map_err(|e| refused("write", &path, &e))
+        self.write(&path, bytes, condition)
+            .map_err(|e| refused("write", &path, &e))
     }
 
     fn delete(&self, key: &str) -> Result<(), ObjectError> {
@@ -114,7 +127,14 @@ impl Objects for Folder {
         for entry in entries {
             let entry = entry.map_err(error)?;
             // What begins with a dot is being written, or was when its process died.
-            let Some(name) = entry.file_name().to_str().filter(|n| !n.starts_with('.')).map(str::to_owned) else { continue };
+            let Some(name) = entry
+                .file_name()
+                .to_str()
+                .filter(|n| !n.starts_with('.'))
+                .map(str::to_owned)
+            else {
+                continue;
+            };
             let folder = entry.file_type().map_err(error)?.is_dir();
             names.push(if folder { name + "/" } else { name });
         }
@@ -124,9 +144,16 @@ impl Objects for Folder {
 }
 
 fn etag(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 pub(super) fn refused(doing: &'static str, path: &Path, error: &io::Error) -> ObjectError {
-    ObjectError::Refused { doing, place: path.display().to_string(), message: error.to_string() }
+    ObjectError::Refused {
+        doing,
+        place: path.display().to_string(),
+        message: error.to_string(),
+    }
 }

@@ -37,11 +37,19 @@ impl Journal {
     pub fn begin(store: &Store, rollout: &Rollout) -> Result<(Journal, Record), StoreError> {
         store.ensure()?;
         let place = store.journal_place(&rollout.id);
-        let started = vec![Event::Started { rollout: Box::new(rollout.clone()) }];
+        let started = vec![Event::Started {
+            rollout: Box::new(rollout.clone()),
+        }];
         let mut progress = Progress::new(rollout);
         let (records, text) = written(&mut progress, rollout.started_at, started, &place)?;
         let log = Log::begin(store, &rollout.id, text.as_bytes())?;
-        let first = records.into_iter().next().ok_or_else(|| StoreError::Damaged { place, why: "nothing was written".into() })?;
+        let first = records
+            .into_iter()
+            .next()
+            .ok_or_else(|| StoreError::Damaged {
+                place,
+                why: "nothing was written".into(),
+            })?;
         Ok((Journal::of(log, rollout.clone(), progress), first))
     }
 
@@ -56,16 +64,39 @@ impl Journal {
     }
 
     fn of(log: Log, rollout: Rollout, progress: Progress) -> Journal {
-        let waves = rollout.stages.iter().enumerate().flat_map(|(s, stage)| stage.waves.iter().enumerate().map(move |(w, wave)| (s, w, wave)));
-        let clusters = waves.flat_map(|(s, w, wave)| wave.clusters.iter().enumerate().map(move |(c, run)| (run.cluster.clone(), (s, w, c))));
+        let waves = rollout.stages.iter().enumerate().flat_map(|(s, stage)| {
+            stage
+                .waves
+                .iter()
+                .enumerate()
+                .map(move |(w, wave)| (s, w, wave))
+        });
+        let clusters = waves.flat_map(|(s, w, wave)| {
+            wave.clusters
+                .iter()
+                .enumerate()
+                .map(move |(c, run)| (run.cluster.clone(), (s, w, c)))
+        });
         let places = clusters.collect();
-        Journal { log, rollout, progress, places, standing: Standing::Sound }
+        Journal {
+            log,
+            rollout,
+            progress,
+            places,
+            standing: Standing::Sound,
+        }
     }
 
     /// What the rollout does to a cluster.
     pub fn cluster(&self, name: &ClusterName) -> Option<&ClusterRun> {
         let (stage, wave, place) = *self.places.get(name)?;
-        self.rollout.stages.get(stage)?.waves.get(wave)?.clusters.get(place)
+        self.rollout
+            .stages
+            .get(stage)?
+            .waves
+            .get(wave)?
+            .clusters
+            .get(place)
     }
 
     /// The rollout.
@@ -103,20 +134,29 @@ impl Journal {
                 return Err(StoreError::Overtaken(self.rollout.id.clone()));
             }
             Standing::Unreadable => {
-                return Err(StoreError::Damaged { place: self.log.place(), why: "an earlier write failed, and what it left cannot be read".into() });
+                return Err(StoreError::Damaged {
+                    place: self.log.place(),
+                    why: "an earlier write failed, and what it left cannot be read".into(),
+                });
             }
         }
         // In place, and brought back from the journal when it fails: a copy of the whole fleet's progress with every record
         // would make a rollout cost the square of its clusters.
         let first = self.progress.seq + 1;
         let place = self.log.place();
-        let written = written(&mut self.progress, at, events, &place)
-            .and_then(|(records, text)| self.log.append(&self.rollout.id, first, records.len(), text.as_bytes()).map(|()| records));
+        let written =
+            written(&mut self.progress, at, events, &place).and_then(|(records, text)| {
+                self.log
+                    .append(&self.rollout.id, first, records.len(), text.as_bytes())
+                    .map(|()| records)
+            });
         match &written {
             Ok(_) if self.progress.ending.is_some() => self.log.ended(&self.rollout.id),
             Ok(_) => {}
             // Another process writes here now: its records are not ours to go on from.
-            Err(StoreError::Overtaken(_) | StoreError::LockLost { .. }) => self.standing = Standing::Overtaken,
+            Err(StoreError::Overtaken(_) | StoreError::LockLost { .. }) => {
+                self.standing = Standing::Overtaken
+            }
             Err(_) if self.recover().is_ok() => {}
             Err(_) => self.standing = Standing::Unreadable,
         }
@@ -132,13 +172,30 @@ impl Journal {
 }
 
 /// The records of these events, added to the progress, and their text.
-fn written(progress: &mut Progress, at: Timestamp, events: Vec<Event>, place: &str) -> Result<(Vec<Record>, String), StoreError> {
+fn written(
+    progress: &mut Progress,
+    at: Timestamp,
+    events: Vec<Event>,
+    place: &str,
+) -> Result<(Vec<Record>, String), StoreError> {
     let mut text = String::new();
     let mut records = Vec::with_capacity(events.len());
     for event in events {
-        let record = Record { seq: progress.seq + 1, at, event };
-        progress.add(&record).map_err(|source| StoreError::Journal { place: place.to_owned(), source })?;
-        text += &serde_json::to_string(&record).map_err(|e| StoreError::Damaged { place: place.to_owned(), why: e.to_string() })?;
+        let record = Record {
+            seq: progress.seq + 1,
+            at,
+            event,
+        };
+        progress
+            .add(&record)
+            .map_err(|source| StoreError::Journal {
+                place: place.to_owned(),
+                source,
+            })?;
+        text += &serde_json::to_string(&record).map_err(|e| StoreError::Damaged {
+            place: place.to_owned(),
+            why: e.to_string(),
+        })?;
         text.push('\n');
         records.push(record);
     }
@@ -152,7 +209,11 @@ impl Store {
     /// When they cannot be listed.
     pub fn rollouts(&self) -> Result<Vec<String>, StoreError> {
         let names = self.objects.list("journals/")?;
-        let id = |name: &String| name.strip_suffix(".jsonl").or_else(|| name.strip_suffix('/')).map(str::to_owned);
+        let id = |name: &String| {
+            name.strip_suffix(".jsonl")
+                .or_else(|| name.strip_suffix('/'))
+                .map(str::to_owned)
+        };
         let mut ids: Vec<String> = names.iter().filter_map(id).collect();
         ids.sort();
         Ok(ids)
@@ -165,7 +226,11 @@ impl Store {
     /// When they cannot be listed.
     pub fn perhaps_unfinished(&self) -> Result<Vec<String>, StoreError> {
         let ended: BTreeSet<String> = self.objects.list(ENDED)?.into_iter().collect();
-        Ok(self.rollouts()?.into_iter().filter(|id| !ended.contains(id)).collect())
+        Ok(self
+            .rollouts()?
+            .into_iter()
+            .filter(|id| !ended.contains(id))
+            .collect())
     }
 
     /// All records of a rollout, without taking it up.
@@ -186,5 +251,8 @@ impl Store {
 }
 
 fn fold(records: &[Record], place: &str) -> Result<(Rollout, Progress), StoreError> {
-    Progress::of(records).map_err(|source| StoreError::Journal { place: place.to_owned(), source })
+    Progress::of(records).map_err(|source| StoreError::Journal {
+        place: place.to_owned(),
+        source,
+    })
 }

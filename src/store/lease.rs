@@ -31,7 +31,11 @@ pub struct Terms {
 impl Default for Terms {
     /// Four renewals may fail. Whoever resumes after a crash waits at most two and a half minutes.
     fn default() -> Terms {
-        Terms { beat: Span::from_secs(12), lease: Span::from_secs(60), margin: Span::from_secs(90) }
+        Terms {
+            beat: Span::from_secs(12),
+            lease: Span::from_secs(60),
+            margin: Span::from_secs(90),
+        }
     }
 }
 
@@ -81,7 +85,10 @@ struct Held {
 
 impl fmt::Debug for Leases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leases").field("objects", &self.inner.objects).field("terms", &self.inner.terms).finish_non_exhaustive()
+        f.debug_struct("Leases")
+            .field("objects", &self.inner.objects)
+            .field("terms", &self.inner.terms)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,16 +121,36 @@ const TRIES: u32 = 4;
 
 impl Leases {
     /// The leases of this process. `owner` says whose it is, `token` tells it from every other.
-    pub fn new(objects: Arc<dyn Objects>, ticks: Ticks, terms: Terms, owner: String, token: String) -> Leases {
+    pub fn new(
+        objects: Arc<dyn Objects>,
+        ticks: Ticks,
+        terms: Terms,
+        owner: String,
+        token: String,
+    ) -> Leases {
         Leases {
-            inner: Arc::new(Inner { objects, ticks, terms, owner, token, held: Mutex::default(), turn: Mutex::default(), beating: Mutex::default() }),
+            inner: Arc::new(Inner {
+                objects,
+                ticks,
+                terms,
+                owner,
+                token,
+                held: Mutex::default(),
+                turn: Mutex::default(),
+                beating: Mutex::default(),
+            }),
         }
     }
 
     /// This process as the one that carries a rollout on.
     pub(super) fn carrier(&self, rollout: &str) -> Holder {
         let since = Timestamp::from_millis((self.inner.ticks)());
-        Holder { owner: self.inner.owner.clone(), rollout: rollout.to_owned(), since, fence: 0 }
+        Holder {
+            owner: self.inner.owner.clone(),
+            rollout: rollout.to_owned(),
+            since,
+            fence: 0,
+        }
     }
 
     pub(super) fn objects(&self) -> &Arc<dyn Objects> {
@@ -147,15 +174,32 @@ impl Leases {
             match self.inner.objects.put(key, &bytes(&record), &condition) {
                 Ok(Put::Written(etag)) => {
                     let fence = record.holder.fence;
-                    self.inner.held().insert(key.to_owned(), Held { record, etag, proven, lost: None, trouble: None });
+                    self.inner.held().insert(
+                        key.to_owned(),
+                        Held {
+                            record,
+                            etag,
+                            proven,
+                            lost: None,
+                            trouble: None,
+                        },
+                    );
                     self.beat_from_now_on();
-                    return Ok(Lease { leases: self.clone(), key: key.to_owned(), from, fence });
+                    return Ok(Lease {
+                        leases: self.clone(),
+                        key: key.to_owned(),
+                        from,
+                        fence,
+                    });
                 }
                 // Somebody else was quicker, or an earlier try of ours was: the next look tells.
                 Ok(Put::Refused) | Err(ObjectError::NoAnswer { .. }) if tries < TRIES => {}
                 Ok(Put::Refused) => {
                     let why = format!("{key}: it changes hands all the time");
-                    return Err(NotTaken::Store(StoreError::LockLost { what: key.to_owned(), why }));
+                    return Err(NotTaken::Store(StoreError::LockLost {
+                        what: key.to_owned(),
+                        why,
+                    }));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -163,7 +207,12 @@ impl Leases {
     }
 
     /// What would be written to take it, on what condition, and from whom it would be taken.
-    fn next(&self, key: &str, found: Option<Object>, holder: &Holder) -> Result<(Record, Condition, Option<Holder>), NotTaken> {
+    fn next(
+        &self,
+        key: &str,
+        found: Option<Object>,
+        holder: &Holder,
+    ) -> Result<(Record, Condition, Option<Holder>), NotTaken> {
         let Some(object) = found else {
             return Ok((self.record(holder, 1), Condition::Absent, None));
         };
@@ -173,28 +222,69 @@ impl Leases {
         let from = match (last.free, mine) {
             (true, _) => None,
             // A put of ours whose answer got lost: nobody else ever had it.
-            (false, true) => return Ok((Record { beat: last.beat + 1, ..last }, condition, None)),
+            (false, true) => {
+                return Ok((
+                    Record {
+                        beat: last.beat + 1,
+                        ..last
+                    },
+                    condition,
+                    None,
+                ));
+            }
             (false, false) if self.is_over(&object)? => Some(last.holder.clone()),
             (false, false) => return Err(NotTaken::Held(last.holder)),
         };
-        Ok((self.record(holder, last.holder.fence.saturating_add(1)), condition, from))
+        Ok((
+            self.record(holder, last.holder.fence.saturating_add(1)),
+            condition,
+            from,
+        ))
     }
 
     fn record(&self, holder: &Holder, fence: u64) -> Record {
-        Record { version: 1, holder: Holder { fence, ..holder.clone() }, token: self.inner.token.clone(), beat: 0, free: false }
+        Record {
+            version: 1,
+            holder: Holder {
+                fence,
+                ..holder.clone()
+            },
+            token: self.inner.token.clone(),
+            beat: 0,
+            free: false,
+        }
     }
 
     fn read(&self, key: &str, object: &Object) -> Result<Record, NotTaken> {
-        let damaged = |why: String| NotTaken::Store(StoreError::Damaged { place: format!("{}/{key}", self.inner.objects.place()), why });
-        let record: Record = serde_json::from_slice(&object.bytes).map_err(|e| damaged(e.to_string()))?;
-        if record.version == 1 { Ok(record) } else { Err(damaged(format!("version {} is newer than this kfleet", record.version))) }
+        let damaged = |why: String| {
+            NotTaken::Store(StoreError::Damaged {
+                place: format!("{}/{key}", self.inner.objects.place()),
+                why,
+            })
+        };
+        let record: Record =
+            serde_json::from_slice(&object.bytes).map_err(|e| damaged(e.to_string()))?;
+        if record.version == 1 {
+            Ok(record)
+        } else {
+            Err(damaged(format!(
+                "version {} is newer than this kfleet",
+                record.version
+            )))
+        }
     }
 
     /// Whether nobody has renewed it for so long that its holder cannot be acting on it any more. Both moments are of one clock: an
     /// object written just now tells the time of whoever keeps them.
     fn is_over(&self, object: &Object) -> Result<bool, ObjectError> {
-        let Some(now) = self.time_there()? else { return Ok(false) };
-        let Terms { beat: _, lease, margin } = self.inner.terms;
+        let Some(now) = self.time_there()? else {
+            return Ok(false);
+        };
+        let Terms {
+            beat: _,
+            lease,
+            margin,
+        } = self.inner.terms;
         Ok(now.since(object.written).millis() > lease.millis() + margin.millis())
     }
 
@@ -212,13 +302,18 @@ impl Leases {
     }
 
     fn beat_from_now_on(&self) {
-        let mut beating = self.inner.beating.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut beating = self
+            .inner
+            .beating
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if beating.is_some() {
             return;
         }
         let (stop, stopped) = mpsc::channel::<()>();
         let inner: Weak<Inner> = Arc::downgrade(&self.inner);
-        let beat = Duration::from_millis(u64::try_from(self.inner.terms.beat.millis()).unwrap_or(1));
+        let beat =
+            Duration::from_millis(u64::try_from(self.inner.terms.beat.millis()).unwrap_or(1));
         std::thread::spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(beat) {
                 let Some(inner) = inner.upgrade() else { return };
@@ -235,11 +330,18 @@ impl Inner {
     }
 
     fn renew(&self) {
-        let all: Vec<String> = self.held().iter().filter(|(_, h)| h.lost.is_none()).map(|(key, _)| key.clone()).collect();
+        let all: Vec<String> = self
+            .held()
+            .iter()
+            .filter(|(_, h)| h.lost.is_none())
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in all {
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
             // Given back in the meantime.
-            let Some(held) = self.held().get(&key).cloned() else { continue };
+            let Some(held) = self.held().get(&key).cloned() else {
+                continue;
+            };
             let renewed = self.written(&key, held, false);
             self.held().insert(key, renewed);
         }
@@ -249,28 +351,80 @@ impl Inner {
     fn written(&self, key: &str, mut held: Held, free: bool) -> Held {
         for _ in 0..TRIES {
             let proven = (self.ticks)();
-            let next = Record { beat: held.record.beat + 1, free, ..held.record.clone() };
-            match self.objects.put(key, &bytes(&next), &Condition::Is(held.etag.clone())) {
-                Ok(Put::Written(etag)) => return Held { record: next, etag, proven, lost: None, trouble: None },
+            let next = Record {
+                beat: held.record.beat + 1,
+                free,
+                ..held.record.clone()
+            };
+            match self
+                .objects
+                .put(key, &bytes(&next), &Condition::Is(held.etag.clone()))
+            {
+                Ok(Put::Written(etag)) => {
+                    return Held {
+                        record: next,
+                        etag,
+                        proven,
+                        lost: None,
+                        trouble: None,
+                    };
+                }
                 Ok(Put::Refused) => match self.in_the_way(key, &held) {
                     Ok(Ok((record, etag))) => (held.record, held.etag) = (record, etag),
-                    Ok(Err(lost)) => return Held { lost: Some(lost), ..held },
-                    Err(error) => return Held { trouble: Some(error.to_string()), ..held },
+                    Ok(Err(lost)) => {
+                        return Held {
+                            lost: Some(lost),
+                            ..held
+                        };
+                    }
+                    Err(error) => {
+                        return Held {
+                            trouble: Some(error.to_string()),
+                            ..held
+                        };
+                    }
                 },
-                Err(error) => return Held { trouble: Some(error.to_string()), ..held },
+                Err(error) => {
+                    return Held {
+                        trouble: Some(error.to_string()),
+                        ..held
+                    };
+                }
             }
         }
-        Held { trouble: Some("it changes all the time".into()), ..held }
+        Held {
+            trouble: Some("it changes all the time".into()),
+            ..held
+        }
     }
 
     /// An earlier renewal of ours that got through while its answer did not; or why it is lost.
-    fn in_the_way(&self, key: &str, held: &Held) -> Result<Result<(Record, String), String>, ObjectError> {
-        let Some(object) = self.objects.get(key)? else { return Ok(Err("somebody removed it".into())) };
+    fn in_the_way(
+        &self,
+        key: &str,
+        held: &Held,
+    ) -> Result<Result<(Record, String), String>, ObjectError> {
+        let Some(object) = self.objects.get(key)? else {
+            return Ok(Err("somebody removed it".into()));
+        };
         Ok(match serde_json::from_slice::<Record>(&object.bytes) {
-            Ok(record) if record.token == self.token && record.holder == held.record.holder && !record.free => Ok((record, object.etag)),
+            Ok(record)
+                if record.token == self.token
+                    && record.holder == held.record.holder
+                    && !record.free =>
+            {
+                Ok((record, object.etag))
+            }
             Ok(record) => {
-                let Holder { owner, rollout, since, fence } = record.holder;
-                Err(format!("{owner} took it for rollout {rollout} at {since}, with number {fence}"))
+                let Holder {
+                    owner,
+                    rollout,
+                    since,
+                    fence,
+                } = record.holder;
+                Err(format!(
+                    "{owner} took it for rollout {rollout} at {since}, with number {fence}"
+                ))
             }
             Err(error) => Err(format!("what stands there is none of ours: {error}")),
         })
@@ -280,9 +434,14 @@ impl Inner {
 impl Lease {
     /// Whether it is held for certain: renewed a short while ago, and not known to be lost.
     pub(super) fn check(&self, what: &str) -> Result<(), StoreError> {
-        let lost = |why: String| StoreError::LockLost { what: what.to_owned(), why };
+        let lost = |why: String| StoreError::LockLost {
+            what: what.to_owned(),
+            why,
+        };
         let inner = &self.leases.inner;
-        let Some(held) = inner.held().get(&self.key).cloned() else { return Err(lost("it was given back".into())) };
+        let Some(held) = inner.held().get(&self.key).cloned() else {
+            return Err(lost("it was given back".into()));
+        };
         if let Some(why) = held.lost {
             return Err(lost(why));
         }
@@ -291,7 +450,10 @@ impl Lease {
             return Ok(());
         }
         let trouble = held.trouble.map(|t| format!(": {t}")).unwrap_or_default();
-        Err(lost(format!("it could not be renewed for {} s{trouble}", silent / 1_000)))
+        Err(lost(format!(
+            "it could not be renewed for {} s{trouble}",
+            silent / 1_000
+        )))
     }
 }
 

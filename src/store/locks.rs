@@ -69,16 +69,32 @@ impl Locks {
         now: Timestamp,
     ) -> Result<Vec<TakenOver>, StoreError> {
         // Sorted: whoever wants the same ones meets us at the first.
-        let wanted: BTreeSet<ClusterName> = clusters.into_iter().filter(|c| self.held.iter().all(|(held, _)| held != c)).collect();
+        let wanted: BTreeSet<ClusterName> = clusters
+            .into_iter()
+            .filter(|c| self.held.iter().all(|(held, _)| held != c))
+            .collect();
         let (mut taken, mut over) = (Vec::new(), Vec::new());
         for cluster in wanted {
             store.ensure()?;
-            let holder = Holder { owner: owner.to_owned(), rollout: rollout.to_owned(), since: now, fence: 0 };
+            let holder = Holder {
+                owner: owner.to_owned(),
+                rollout: rollout.to_owned(),
+                since: now,
+                fence: 0,
+            };
             let hold = match &store.keeper {
-                Keeper::Folder(root) => Hold::File { _file: lock_file(&root.join("locks"), &cluster, holder)? },
+                Keeper::Folder(root) => Hold::File {
+                    _file: lock_file(&root.join("locks"), &cluster, holder)?,
+                },
                 Keeper::Leases(leases) => {
-                    let lease = leases.take(&format!("locks/{cluster}.json"), &holder).map_err(|e| not_taken(e, &cluster))?;
-                    over.extend(lease.from.clone().map(|from| TakenOver { cluster: Some(cluster.clone()), from, fence: lease.fence }));
+                    let lease = leases
+                        .take(&format!("locks/{cluster}.json"), &holder)
+                        .map_err(|e| not_taken(e, &cluster))?;
+                    over.extend(lease.from.clone().map(|from| TakenOver {
+                        cluster: Some(cluster.clone()),
+                        from,
+                        fence: lease.fence,
+                    }));
                     Hold::Lease(lease)
                 }
             };
@@ -96,7 +112,10 @@ impl Locks {
         match self.held.iter().find(|(held, _)| held == cluster) {
             Some((_, Hold::File { _file })) => Ok(()),
             Some((_, Hold::Lease(lease))) => lease.check(cluster.as_str()),
-            None => Err(StoreError::LockLost { what: cluster.to_string(), why: "it was never taken".into() }),
+            None => Err(StoreError::LockLost {
+                what: cluster.to_string(),
+                why: "it was never taken".into(),
+            }),
         }
     }
 
@@ -114,16 +133,34 @@ fn not_taken(error: NotTaken, cluster: &ClusterName) -> StoreError {
 }
 
 fn locked(cluster: &ClusterName, holder: Option<Holder>) -> StoreError {
-    let unknown = || ("another process".to_owned(), "unknown".to_owned(), "just now".to_owned());
-    let (owner, rollout, since) = holder.map_or_else(unknown, |h| (h.owner, h.rollout, h.since.to_string()));
-    StoreError::Locked { cluster: cluster.clone(), owner, rollout, since }
+    let unknown = || {
+        (
+            "another process".to_owned(),
+            "unknown".to_owned(),
+            "just now".to_owned(),
+        )
+    };
+    let (owner, rollout, since) =
+        holder.map_or_else(unknown, |h| (h.owner, h.rollout, h.since.to_string()));
+    StoreError::Locked {
+        cluster: cluster.clone(),
+        owner,
+        rollout,
+        since,
+    }
 }
 
 fn lock_file(folder: &Path, cluster: &ClusterName, holder: Holder) -> Result<File, StoreError> {
     let path = folder.join(format!("{cluster}.json"));
     let error = |e| refused("lock", &path, &e);
     std::fs::create_dir_all(folder).map_err(error)?;
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(error)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(error)?;
     let free = file.try_lock();
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(error)?;
@@ -134,10 +171,18 @@ fn lock_file(folder: &Path, cluster: &ClusterName, holder: Holder) -> Result<Fil
         Err(TryLockError::WouldBlock) => return Err(locked(cluster, last)),
         Err(TryLockError::Error(source)) => return Err(error(source).into()),
     }
-    let holder = Holder { fence: last.map_or(1, |h| h.fence.saturating_add(1)), ..holder };
-    let text = serde_json::to_string(&holder).map_err(|e| StoreError::Damaged { place: path.display().to_string(), why: e.to_string() })?;
+    let holder = Holder {
+        fence: last.map_or(1, |h| h.fence.saturating_add(1)),
+        ..holder
+    };
+    let text = serde_json::to_string(&holder).map_err(|e| StoreError::Damaged {
+        place: path.display().to_string(),
+        why: e.to_string(),
+    })?;
     file.seek(SeekFrom::Start(0)).map_err(error)?;
     file.write_all(text.as_bytes()).map_err(error)?;
-    file.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX)).and_then(|()| file.sync_all()).map_err(error)?;
+    file.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX))
+        .and_then(|()| file.sync_all())
+        .map_err(error)?;
     Ok(file)
 }

@@ -72,7 +72,9 @@ impl Log {
 
     pub(super) fn take_up(store: &Store, id: &str) -> Result<(Log, Vec<Record>), StoreError> {
         match &store.keeper {
-            Keeper::Folder(root) => Lines::take_up(root, id).map(|(lines, records)| (Log::File(lines), records)),
+            Keeper::Folder(root) => {
+                Lines::take_up(root, id).map(|(lines, records)| (Log::File(lines), records))
+            }
             Keeper::Leases(leases) => {
                 // Nothing is written, not even a lock, for a rollout that is not there.
                 if store.objects.list(&folder(id))?.is_empty() {
@@ -86,7 +88,13 @@ impl Log {
         }
     }
 
-    pub(super) fn append(&mut self, id: &str, first: u64, records: usize, text: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn append(
+        &mut self,
+        id: &str,
+        first: u64,
+        records: usize,
+        text: &[u8],
+    ) -> Result<(), StoreError> {
         match self {
             Log::File(lines) => lines.append(text),
             Log::Objects(batches) => batches.append(id, first, records, text),
@@ -116,7 +124,11 @@ impl Log {
             Log::File(_) => None,
             Log::Objects(batches) => {
                 let from = batches.carrier.from.clone()?;
-                Some(TakenOver { cluster: None, from, fence: batches.carrier.fence })
+                Some(TakenOver {
+                    cluster: None,
+                    from,
+                    fence: batches.carrier.fence,
+                })
             }
         }
     }
@@ -125,7 +137,9 @@ impl Log {
     pub(super) fn ended(&self, id: &str) {
         match self {
             Log::File(_) => {}
-            Log::Objects(batches) => drop(replace(&*batches.objects, &format!("{ENDED}{id}"), b"{}\n")),
+            Log::Objects(batches) => {
+                drop(replace(&*batches.objects, &format!("{ENDED}{id}"), b"{}\n"))
+            }
         }
     }
 
@@ -144,7 +158,9 @@ pub(super) fn read(store: &Store, id: &str) -> Result<Vec<Record>, StoreError> {
             let path = path(root, id);
             match fs::read(&path) {
                 Ok(text) => parse(&text, &path.display().to_string()).map(|(records, _)| records),
-                Err(e) if e.kind() == ErrorKind::NotFound => Err(StoreError::NoSuchRollout(id.to_owned())),
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    Err(StoreError::NoSuchRollout(id.to_owned()))
+                }
                 Err(e) => Err(refused("read", &path, &e).into()),
             }
         }
@@ -163,15 +179,26 @@ impl Lines {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(error(e).into()),
             Ok(()) | Err(_) => {}
         }
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(&unnamed).map_err(error)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create_new(true)
+            .open(&unnamed)
+            .map_err(error)?;
         lock(&file, &path, id)?;
-        let mut lines = Lines { file, path: path.clone(), whole: 0 };
+        let mut lines = Lines {
+            file,
+            path: path.clone(),
+            whole: 0,
+        };
         lines.append(text)?;
         // Unlike a rename, this refuses a name that is taken.
         fs::hard_link(&unnamed, &path).map_err(error)?;
         fs::remove_file(&unnamed).map_err(error)?;
         // The file's name has to be as durable as its content.
-        File::open(&folder).and_then(|f| f.sync_all()).map_err(|e| refused("sync", &folder, &e))?;
+        File::open(&folder)
+            .and_then(|f| f.sync_all())
+            .map_err(|e| refused("sync", &folder, &e))?;
         Ok(lines)
     }
 
@@ -179,7 +206,9 @@ impl Lines {
         let path = path(root, id);
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
             Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Err(StoreError::NoSuchRollout(id.to_owned())),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return Err(StoreError::NoSuchRollout(id.to_owned()));
+            }
             Err(e) => return Err(refused("open", &path, &e).into()),
         };
         lock(&file, &path, id)?;
@@ -187,7 +216,11 @@ impl Lines {
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(error)?;
         let (records, whole) = parse(&text, &path.display().to_string())?;
-        let mut lines = Lines { file, path: path.clone(), whole: u64::try_from(whole).unwrap_or(u64::MAX) };
+        let mut lines = Lines {
+            file,
+            path: path.clone(),
+            whole: u64::try_from(whole).unwrap_or(u64::MAX),
+        };
         if whole < text.len() {
             lines.cut().map_err(error)?;
         }
@@ -195,7 +228,11 @@ impl Lines {
     }
 
     fn append(&mut self, text: &[u8]) -> Result<(), StoreError> {
-        if let Err(e) = self.file.write_all(text).and_then(|()| self.file.sync_data()) {
+        if let Err(e) = self
+            .file
+            .write_all(text)
+            .and_then(|()| self.file.sync_data())
+        {
             // Half a line must not stand before the next one. Where it cannot be cut off either, the next append fails alike, and what
             // reads the journal sees a torn last line.
             let _torn = self.cut();
@@ -215,22 +252,47 @@ impl Lines {
 
 impl Batches {
     fn of(leases: &Leases, id: &str) -> Result<Batches, StoreError> {
-        let carrier = leases.take(&format!("carriers/{id}.json"), &leases.carrier(id)).map_err(|e| match e {
-            NotTaken::Held(_) => StoreError::Running(id.to_owned()),
-            NotTaken::Store(error) => error,
-        })?;
-        Ok(Batches { objects: Arc::clone(leases.objects()), folder: folder(id), carrier, writer: leases.token().to_owned() })
+        let carrier = leases
+            .take(&format!("carriers/{id}.json"), &leases.carrier(id))
+            .map_err(|e| match e {
+                NotTaken::Held(_) => StoreError::Running(id.to_owned()),
+                NotTaken::Store(error) => error,
+            })?;
+        Ok(Batches {
+            objects: Arc::clone(leases.objects()),
+            folder: folder(id),
+            carrier,
+            writer: leases.token().to_owned(),
+        })
     }
 
-    fn append(&mut self, id: &str, first: u64, records: usize, text: &[u8]) -> Result<(), StoreError> {
+    fn append(
+        &mut self,
+        id: &str,
+        first: u64,
+        records: usize,
+        text: &[u8],
+    ) -> Result<(), StoreError> {
         self.carrier.check(&format!("rollout {id}"))?;
         let place = || format!("{}/{}", self.objects.place(), self.folder);
-        let head = Head { version: 1, writer: self.writer.clone(), first, records };
-        let mut bytes = serde_json::to_vec(&head).map_err(|e| StoreError::Damaged { place: place(), why: e.to_string() })?;
+        let head = Head {
+            version: 1,
+            writer: self.writer.clone(),
+            first,
+            records,
+        };
+        let mut bytes = serde_json::to_vec(&head).map_err(|e| StoreError::Damaged {
+            place: place(),
+            why: e.to_string(),
+        })?;
         bytes.push(b'\n');
         bytes.extend_from_slice(text);
         let key = format!("{}{first:010}.jsonl", self.folder);
-        if create(&*self.objects, &key, &bytes)? { Ok(()) } else { Err(StoreError::Overtaken(id.to_owned())) }
+        if create(&*self.objects, &key, &bytes)? {
+            Ok(())
+        } else {
+            Err(StoreError::Overtaken(id.to_owned()))
+        }
     }
 }
 
@@ -243,17 +305,36 @@ fn read_batches(objects: &dyn Objects, id: &str) -> Result<Vec<Record>, StoreErr
     let keys: Vec<String> = names.iter().map(|name| format!("{folder}{name}")).collect();
     let mut all = Vec::new();
     for (key, object) in keys.iter().zip(objects.get_all(&keys)?) {
-        let damaged = |why: String| StoreError::Damaged { place: format!("{}/{key}", objects.place()), why };
+        let damaged = |why: String| StoreError::Damaged {
+            place: format!("{}/{key}", objects.place()),
+            why,
+        };
         let object = object.ok_or_else(|| damaged("it was removed while it was read".into()))?;
-        let end = object.bytes.iter().position(|b| *b == b'\n').ok_or_else(|| damaged("its first line has no end".into()))?;
+        let end = object
+            .bytes
+            .iter()
+            .position(|b| *b == b'\n')
+            .ok_or_else(|| damaged("its first line has no end".into()))?;
         let (head, lines) = object.bytes.split_at(end + 1);
-        let head: Head = serde_json::from_slice(head).map_err(|e| damaged(format!("line 1: {e}")))?;
+        let head: Head =
+            serde_json::from_slice(head).map_err(|e| damaged(format!("line 1: {e}")))?;
         if head.version != 1 {
-            return Err(damaged(format!("version {} is newer than this kfleet", head.version)));
+            return Err(damaged(format!(
+                "version {} is newer than this kfleet",
+                head.version
+            )));
         }
         let (records, whole) = parse(lines, &format!("{}/{key}", objects.place()))?;
-        if whole < lines.len() || records.len() != head.records || *key != format!("{folder}{:010}.jsonl", head.first) {
-            return Err(damaged(format!("it holds {} records and should hold {} from {}", records.len(), head.records, head.first)));
+        if whole < lines.len()
+            || records.len() != head.records
+            || *key != format!("{folder}{:010}.jsonl", head.first)
+        {
+            return Err(damaged(format!(
+                "it holds {} records and should hold {} from {}",
+                records.len(),
+                head.records,
+                head.first
+            )));
         }
         all.extend(records);
     }
@@ -278,9 +359,16 @@ fn lock(file: &File, path: &Path, id: &str) -> Result<(), StoreError> {
 /// Whole records, and how many bytes they take. What stands behind the last line end was being written when the process died.
 fn parse(text: &[u8], place: &str) -> Result<(Vec<Record>, usize), StoreError> {
     let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
-    let lines = text.get(..whole).unwrap_or_default().split(|b| *b == b'\n').filter(|l| !l.is_empty());
+    let lines = text
+        .get(..whole)
+        .unwrap_or_default()
+        .split(|b| *b == b'\n')
+        .filter(|l| !l.is_empty());
     let records = lines.enumerate().map(|(n, line)| {
-        serde_json::from_slice(line).map_err(|e| StoreError::Damaged { place: place.to_owned(), why: format!("line {}: {e}", n + 1) })
+        serde_json::from_slice(line).map_err(|e| StoreError::Damaged {
+            place: place.to_owned(),
+            why: format!("line {}: {e}", n + 1),
+        })
     });
     Ok((records.collect::<Result<_, _>>()?, whole))
 }

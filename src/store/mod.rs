@@ -127,9 +127,18 @@ impl Store {
     /// When it belongs to another kind of cloud, or cannot be read.
     pub fn open(root: &Path, kind: CloudKind) -> Result<Store, StoreError> {
         if root.exists() && !root.is_dir() {
-            return Err(StoreError::Damaged { place: root.display().to_string(), why: "it is a file, not a folder".into() });
+            return Err(StoreError::Damaged {
+                place: root.display().to_string(),
+                why: "it is a file, not a folder".into(),
+            });
         }
-        Store { objects: Arc::new(Folder::new(root)), kind, keeper: Keeper::Folder(root.to_owned()), marked: Arc::default() }.opened()
+        Store {
+            objects: Arc::new(Folder::new(root)),
+            kind,
+            keeper: Keeper::Folder(root.to_owned()),
+            marked: Arc::default(),
+        }
+        .opened()
     }
 
     /// Opens a store that is no folder; writes nothing before there is something to write.
@@ -137,7 +146,13 @@ impl Store {
     /// # Errors
     /// When it belongs to another kind of cloud, or cannot be read.
     pub fn of_objects(leases: Leases, kind: CloudKind) -> Result<Store, StoreError> {
-        Store { objects: Arc::clone(leases.objects()), kind, keeper: Keeper::Leases(leases), marked: Arc::default() }.opened()
+        Store {
+            objects: Arc::clone(leases.objects()),
+            kind,
+            keeper: Keeper::Leases(leases),
+            marked: Arc::default(),
+        }
+        .opened()
     }
 
     /// The kind of cloud that the store in a folder belongs to; none while nothing was written to it.
@@ -146,8 +161,12 @@ impl Store {
     /// When it cannot be read.
     pub fn kind_of(root: &Path) -> Result<Option<CloudKind>, StoreError> {
         let folder = Folder::new(root);
-        let Some(found) = folder.get(MARKER)? else { return Ok(None) };
-        Ok(Some(marker(&found.bytes, &place_of(&folder, MARKER))?.cloud))
+        let Some(found) = folder.get(MARKER)? else {
+            return Ok(None);
+        };
+        Ok(Some(
+            marker(&found.bytes, &place_of(&folder, MARKER))?.cloud,
+        ))
     }
 
     fn opened(self) -> Result<Store, StoreError> {
@@ -157,9 +176,19 @@ impl Store {
 
     /// Whether the store knows its cloud already.
     fn check_marker(&self) -> Result<bool, StoreError> {
-        let Some(found) = self.objects.get(MARKER)? else { return Ok(false) };
+        let Some(found) = self.objects.get(MARKER)? else {
+            return Ok(false);
+        };
         let theirs = marker(&found.bytes, &self.place(MARKER))?.cloud;
-        if theirs == self.kind { Ok(true) } else { Err(StoreError::OtherCloud { place: self.objects.place(), theirs, ours: self.kind }) }
+        if theirs == self.kind {
+            Ok(true)
+        } else {
+            Err(StoreError::OtherCloud {
+                place: self.objects.place(),
+                theirs,
+                ours: self.kind,
+            })
+        }
     }
 
     /// The kind of cloud it belongs to.
@@ -181,7 +210,10 @@ impl Store {
     /// When one cannot be read.
     pub fn baselines(&self) -> Result<BTreeMap<ClusterName, Baseline>, StoreError> {
         let all: Vec<(String, Baseline)> = self.all("baselines/")?;
-        Ok(all.into_iter().map(|(_, baseline)| (baseline.cluster.clone(), baseline)).collect())
+        Ok(all
+            .into_iter()
+            .map(|(_, baseline)| (baseline.cluster.clone(), baseline))
+            .collect())
     }
 
     /// Writes a baseline.
@@ -211,7 +243,13 @@ impl Store {
             Request::Rollback { .. } => "rollback".into(),
         };
         // Named by what it says as well: one that is taken away is never one that came in just now.
-        self.write(&format!("requests/{rollout}/{what}-{}.json", digest_of(request).short()), request)
+        self.write(
+            &format!(
+                "requests/{rollout}/{what}-{}.json",
+                digest_of(request).short()
+            ),
+            request,
+        )
     }
 
     /// The requests left for a rollout, with the names by which they are taken away.
@@ -235,7 +273,13 @@ impl Store {
         if self.marked.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let marker = self.text(&Marker { version: 1, cloud: self.kind }, MARKER)?;
+        let marker = self.text(
+            &Marker {
+                version: 1,
+                cloud: self.kind,
+            },
+            MARKER,
+        )?;
         // Whoever was quicker wrote the same, or another cloud's.
         if !objects::create(&*self.objects, MARKER, marker.as_bytes())? {
             self.check_marker()?;
@@ -246,18 +290,30 @@ impl Store {
 
     fn write(&self, key: &str, value: &impl Serialize) -> Result<(), StoreError> {
         self.ensure()?;
-        Ok(objects::replace(&*self.objects, key, self.text(value, key)?.as_bytes())?)
+        Ok(objects::replace(
+            &*self.objects,
+            key,
+            self.text(value, key)?.as_bytes(),
+        )?)
     }
 
     fn text(&self, value: &impl Serialize, key: &str) -> Result<String, StoreError> {
-        let text = serde_json::to_string_pretty(value).map_err(|e| StoreError::Damaged { place: self.place(key), why: e.to_string() })?;
+        let text = serde_json::to_string_pretty(value).map_err(|e| StoreError::Damaged {
+            place: self.place(key),
+            why: e.to_string(),
+        })?;
         Ok(text + "\n")
     }
 
     fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
         match self.objects.get(key)? {
             Some(found) => {
-                serde_json::from_slice(&found.bytes).map(Some).map_err(|e| StoreError::Damaged { place: self.place(key), why: e.to_string() })
+                serde_json::from_slice(&found.bytes)
+                    .map(Some)
+                    .map_err(|e| StoreError::Damaged {
+                        place: self.place(key),
+                        why: e.to_string(),
+                    })
             }
             None => Ok(None),
         }
@@ -266,12 +322,19 @@ impl Store {
     /// What lies in a folder, by its key.
     fn all<T: DeserializeOwned>(&self, folder: &str) -> Result<Vec<(String, T)>, StoreError> {
         let names = self.objects.list(folder)?;
-        let keys: Vec<String> = names.iter().filter(|n| n.ends_with(".json")).map(|n| format!("{folder}{n}")).collect();
+        let keys: Vec<String> = names
+            .iter()
+            .filter(|n| n.ends_with(".json"))
+            .map(|n| format!("{folder}{n}"))
+            .collect();
         let mut all = Vec::new();
         for (key, found) in keys.iter().zip(self.objects.get_all(&keys)?) {
             // Removed since it was listed.
             let Some(found) = found else { continue };
-            let value = serde_json::from_slice(&found.bytes).map_err(|e| StoreError::Damaged { place: self.place(key), why: e.to_string() })?;
+            let value = serde_json::from_slice(&found.bytes).map_err(|e| StoreError::Damaged {
+                place: self.place(key),
+                why: e.to_string(),
+            })?;
             all.push((key.clone(), value));
         }
         Ok(all)
@@ -294,9 +357,19 @@ fn place_of(objects: &dyn Objects, key: &str) -> String {
 }
 
 fn marker(bytes: &[u8], place: &str) -> Result<Marker, StoreError> {
-    let damaged = |why: String| StoreError::Damaged { place: place.to_owned(), why };
+    let damaged = |why: String| StoreError::Damaged {
+        place: place.to_owned(),
+        why,
+    };
     let marker: Marker = serde_json::from_slice(bytes).map_err(|e| damaged(e.to_string()))?;
-    if marker.version == 1 { Ok(marker) } else { Err(damaged(format!("version {} is newer than this kfleet", marker.version))) }
+    if marker.version == 1 {
+        Ok(marker)
+    } else {
+        Err(damaged(format!(
+            "version {} is newer than this kfleet",
+            marker.version
+        )))
+    }
 }
 
 fn baseline_key(cluster: &ClusterName) -> String {

@@ -96,7 +96,9 @@ pub(super) fn create(objects: &dyn Objects, key: &str, bytes: &[u8]) -> Result<b
                 }
                 tries += 1;
             }
-            Err(error @ (ObjectError::Refused { .. } | ObjectError::Credentials { .. })) => return Err(error),
+            Err(error @ (ObjectError::Refused { .. } | ObjectError::Credentials { .. })) => {
+                return Err(error);
+            }
         }
     }
 }

@@ -25,7 +25,12 @@ pub struct Stop {
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Stop { cluster, by, since, reason } = self;
+        let Stop {
+            cluster,
+            by,
+            since,
+            reason,
+        } = self;
         match cluster {
             Some(cluster) => write!(f, "{cluster} is stopped by {by} since {since}: {reason}"),
             None => write!(f, "the line is stopped by {by} since {since}: {reason}"),
@@ -36,12 +41,19 @@ impl fmt::Display for Stop {
 impl Stop {
     /// What lifts it.
     pub fn go(&self) -> String {
-        self.cluster.as_ref().map_or_else(|| "kfleet go".to_owned(), |cluster| format!("kfleet go --cluster {cluster}"))
+        self.cluster.as_ref().map_or_else(
+            || "kfleet go".to_owned(),
+            |cluster| format!("kfleet go --cluster {cluster}"),
+        )
     }
 
     /// Whether it holds for a rollout: everywhere, or in a cluster whose groups it changes.
     pub fn holds_for(&self, rollout: &Rollout) -> bool {
-        self.cluster.as_ref().is_none_or(|cluster| rollout.cluster(cluster).is_some_and(|run| !run.groups.is_empty()))
+        self.cluster.as_ref().is_none_or(|cluster| {
+            rollout
+                .cluster(cluster)
+                .is_some_and(|run| !run.groups.is_empty())
+        })
     }
 }
 
@@ -54,7 +66,10 @@ impl Store {
         self.ensure()?;
         let key = key(stop.cluster.as_ref());
         // An answer that got lost leaves what we wrote.
-        match self.objects.put(&key, self.text(stop, &key)?.as_bytes(), &Condition::Absent) {
+        match self
+            .objects
+            .put(&key, self.text(stop, &key)?.as_bytes(), &Condition::Absent)
+        {
             Ok(Put::Written(_)) => Ok(None),
             Ok(Put::Refused) => Ok(self.read(&key)?.filter(|found| found != stop)),
             Err(error) => match self.read::<Stop>(&key)? {
@@ -92,5 +107,8 @@ impl Store {
 
 /// `all` sorts before `cluster`.
 fn key(cluster: Option<&ClusterName>) -> String {
-    cluster.map_or_else(|| "stops/all.json".to_owned(), |cluster| format!("stops/cluster-{cluster}.json"))
+    cluster.map_or_else(
+        || "stops/all.json".to_owned(),
+        |cluster| format!("stops/cluster-{cluster}.json"),
+    )
 }

@@ -11,7 +11,12 @@ pub fn emit(value: &Json) -> String {
     match value {
         Json::Array(items) if !items.is_empty() => list(&mut out, items, 0),
         Json::Object(map) if !map.is_empty() => mapping(&mut out, map, 0),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => {
+        Json::Null
+        | Json::Bool(_)
+        | Json::Number(_)
+        | Json::String(_)
+        | Json::Array(_)
+        | Json::Object(_) => {
             out.push_str(&emit_scalar(value));
             out.push('\n');
         }
@@ -46,7 +51,12 @@ fn list(out: &mut String, items: &[Json], indent: usize) {
                 list(&mut inner, inner_items, indent + 2);
                 out.push_str(inner.trim_start_matches(' '));
             }
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => leaf(out, item, indent),
+            Json::Null
+            | Json::Bool(_)
+            | Json::Number(_)
+            | Json::String(_)
+            | Json::Array(_)
+            | Json::Object(_) => leaf(out, item, indent),
         }
     }
 }
@@ -65,7 +75,12 @@ fn mapping(out: &mut String, map: &serde_json::Map<String, Json>, indent: usize)
                 out.push('\n');
                 list(out, items, indent);
             }
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => {
+            Json::Null
+            | Json::Bool(_)
+            | Json::Number(_)
+            | Json::String(_)
+            | Json::Array(_)
+            | Json::Object(_) => {
                 out.push(' ');
                 leaf(out, value, indent);
             }
@@ -76,7 +91,12 @@ fn mapping(out: &mut String, map: &serde_json::Map<String, Json>, indent: usize)
 fn leaf(out: &mut String, value: &Json, indent: usize) {
     match value {
         Json::String(s) if block_safe(s) => block(out, s, indent + 2),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => {
+        Json::Null
+        | Json::Bool(_)
+        | Json::Number(_)
+        | Json::String(_)
+        | Json::Array(_)
+        | Json::Object(_) => {
             out.push_str(&emit_scalar(value));
             out.push('\n');
         }
@@ -98,8 +118,15 @@ fn block(out: &mut String, text: &str, indent: usize) {
 fn block_safe(text: &str) -> bool {
     text.contains('\n')
         && !text.ends_with("\n\n")
-        && text.trim_end_matches('\n').lines().last().is_some_and(|l| !l.is_empty())
-        && text.lines().next().is_some_and(|l| !l.is_empty() && !l.starts_with([' ', '\t']))
+        && text
+            .trim_end_matches('\n')
+            .lines()
+            .last()
+            .is_some_and(|l| !l.is_empty())
+        && text
+            .lines()
+            .next()
+            .is_some_and(|l| !l.is_empty() && !l.starts_with([' ', '\t']))
         && text.lines().all(|l| l.is_empty() || !l.trim().is_empty())
         && text.chars().all(|c| c == '\n' || c == '\t' || printable(c))
 }
@@ -110,18 +137,42 @@ fn printable(c: char) -> bool {
 }
 
 fn string(text: &str) -> String {
-    if plain_safe(text) { text.to_owned() } else { quoted(text) }
+    if plain_safe(text) {
+        text.to_owned()
+    } else {
+        quoted(text)
+    }
 }
 
 /// Plain only where every reader agrees that it is this very string.
 fn plain_safe(text: &str) -> bool {
-    let first_ok = text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '$' | '('));
+    let first_ok = text.starts_with(|c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '$' | '(')
+    });
     let last_ok = text.ends_with(|c: char| !matches!(c, ' ' | ':'));
     first_ok
         && last_ok
         && text.len() <= 1_000
         && text.chars().all(|c| {
-            c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '=' | '@' | ':' | ' ' | '(' | ')' | '$' | ';' | '<' | '~' | '^')
+            c.is_ascii_alphanumeric()
+                || matches!(
+                    c,
+                    '/' | '.'
+                        | '_'
+                        | '-'
+                        | '+'
+                        | '='
+                        | '@'
+                        | ':'
+                        | ' '
+                        | '('
+                        | ')'
+                        | '$'
+                        | ';'
+                        | '<'
+                        | '~'
+                        | '^'
+                )
         })
         && !text.contains(": ")
         && ambiguity(text).is_none()
@@ -135,9 +186,25 @@ fn odd_number(text: &str) -> bool {
     let body = text.strip_prefix(['-', '+']).unwrap_or(text);
     body.starts_with('.') && body.len() > 1 && !body.starts_with("./") && !body.starts_with("..")
         || body.starts_with(|c: char| c.is_ascii_digit())
-            && body
-                .chars()
-                .all(|c| c.is_ascii_hexdigit() || matches!(c, '.' | '_' | ':' | '-' | '+' | 'x' | 'X' | 'o' | 'O' | 'T' | 'Z' | 't' | 'z' | ' '))
+            && body.chars().all(|c| {
+                c.is_ascii_hexdigit()
+                    || matches!(
+                        c,
+                        '.' | '_'
+                            | ':'
+                            | '-'
+                            | '+'
+                            | 'x'
+                            | 'X'
+                            | 'o'
+                            | 'O'
+                            | 'T'
+                            | 'Z'
+                            | 't'
+                            | 'z'
+                            | ' '
+                    )
+            })
 }
 
 fn quoted(text: &str) -> String {

@@ -15,7 +15,9 @@ pub use scalar::{Ambiguity, ambiguity};
 use serde_json::{Map, Number, Value as Json};
 
 /// A place in a text; both counts start at 1, columns count characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Pos {
     /// Line, from 1.
     pub line: u32,
@@ -101,7 +103,10 @@ impl Node {
 
     /// The key and value under `key`, when this is a mapping that has it.
     pub fn entry(&self, key: &str) -> Option<(&Key, &Node)> {
-        self.entries().iter().find(|(k, _)| k.text == key).map(|(k, v)| (k, v))
+        self.entries()
+            .iter()
+            .find(|(k, _)| k.text == key)
+            .map(|(k, v)| (k, v))
     }
 
     /// The entries of a mapping; none for anything else.
@@ -122,24 +127,34 @@ impl Node {
 
     /// The node reached by following `path` (keys, and indexes for sequences).
     pub fn at<'a>(&'a self, path: impl IntoIterator<Item = &'a str>) -> Option<&'a Node> {
-        path.into_iter().try_fold(self, |node, segment| match &node.value {
-            Value::Map(_) => node.get(segment),
-            Value::List(items) => segment.parse::<usize>().ok().and_then(|i| items.get(i)),
-            Value::Scalar(_) => None,
-        })
+        path.into_iter()
+            .try_fold(self, |node, segment| match &node.value {
+                Value::Map(_) => node.get(segment),
+                Value::List(items) => segment.parse::<usize>().ok().and_then(|i| items.get(i)),
+                Value::Scalar(_) => None,
+            })
     }
 
     /// The string, when this is a string scalar.
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {
-            Value::Scalar(Scalar { value: Json::String(s), .. }) => Some(s),
+            Value::Scalar(Scalar {
+                value: Json::String(s),
+                ..
+            }) => Some(s),
             Value::Scalar(_) | Value::List(_) | Value::Map(_) => None,
         }
     }
 
     /// Whether this is null (or an empty document).
     pub fn is_null(&self) -> bool {
-        matches!(&self.value, Value::Scalar(Scalar { value: Json::Null, .. }))
+        matches!(
+            &self.value,
+            Value::Scalar(Scalar {
+                value: Json::Null,
+                ..
+            })
+        )
     }
 
     /// The same value without positions; key order is kept.
@@ -147,7 +162,12 @@ impl Node {
         match &self.value {
             Value::Scalar(scalar) => scalar.value.clone(),
             Value::List(items) => Json::Array(items.iter().map(Node::to_json).collect()),
-            Value::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.text.clone(), v.to_json())).collect::<Map<_, _>>()),
+            Value::Map(entries) => Json::Object(
+                entries
+                    .iter()
+                    .map(|(k, v)| (k.text.clone(), v.to_json()))
+                    .collect::<Map<_, _>>(),
+            ),
         }
     }
 

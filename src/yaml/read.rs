@@ -35,14 +35,23 @@ impl std::error::Error for YamlError {}
 /// # Errors
 /// Syntax errors, duplicate keys (also between a mapping and nothing it merged), nesting deeper than 100, more than 500,000 nodes.
 pub fn parse(text: &str, schema: Schema) -> Result<Vec<Document>, YamlError> {
-    let mut builder = Builder { schema, nodes: 0, anchors: BTreeMap::new(), anchor_of: 0 };
-    let mut events = Events { parser: Parser::new_from_str(text) };
+    let mut builder = Builder {
+        schema,
+        nodes: 0,
+        anchors: BTreeMap::new(),
+        anchor_of: 0,
+    };
+    let mut events = Events {
+        parser: Parser::new_from_str(text),
+    };
     let mut documents = Vec::new();
     loop {
         let (event, span) = events.next()?;
         match event {
             Event::StreamEnd => return Ok(documents),
-            Event::DocumentStart(_) => documents.push(builder.document(&mut events, start(span).line)?),
+            Event::DocumentStart(_) => {
+                documents.push(builder.document(&mut events, start(span).line)?)
+            }
             Event::Nothing
             | Event::StreamStart
             | Event::DocumentEnd
@@ -64,7 +73,13 @@ pub fn parse_one(text: &str, schema: Schema) -> Result<Node, YamlError> {
     let mut documents = parse(text, schema)?.into_iter();
     let first = documents.next();
     if let Some(second) = documents.next() {
-        return Err(YamlError { pos: Pos { line: second.first_line, column: 1 }, message: "a second document where one is expected".into() });
+        return Err(YamlError {
+            pos: Pos {
+                line: second.first_line,
+                column: 1,
+            },
+            message: "a second document where one is expected".into(),
+        });
     }
     Ok(first.map_or_else(|| null(Pos { line: 1, column: 1 }), |d| d.root))
 }
@@ -79,7 +94,10 @@ impl<'t> Events<'t> {
             Some(Ok(pair)) => Ok(pair),
             Some(Err(error)) => {
                 let at = Span::new(*error.marker(), *error.marker());
-                Err(YamlError { pos: start(at), message: error.info().to_owned() })
+                Err(YamlError {
+                    pos: start(at),
+                    message: error.info().to_owned(),
+                })
             }
             None => Ok((Event::StreamEnd, Span::default())),
         }
@@ -94,22 +112,41 @@ struct Builder {
 }
 
 impl Builder {
-    fn document(&mut self, events: &mut Events<'_>, first_line: u32) -> Result<Document, YamlError> {
+    fn document(
+        &mut self,
+        events: &mut Events<'_>,
+        first_line: u32,
+    ) -> Result<Document, YamlError> {
         self.anchors.clear();
         let (event, span) = events.next()?;
         let root = self.node(events, event, span, 0)?;
         let last_line = root.end_line.max(first_line);
-        Ok(Document { root, first_line, last_line })
+        Ok(Document {
+            root,
+            first_line,
+            last_line,
+        })
     }
 
-    fn node(&mut self, events: &mut Events<'_>, event: Event<'_>, span: Span, depth: usize) -> Result<Node, YamlError> {
+    fn node(
+        &mut self,
+        events: &mut Events<'_>,
+        event: Event<'_>,
+        span: Span,
+        depth: usize,
+    ) -> Result<Node, YamlError> {
         let pos = start(span);
         self.count(1, pos)?;
         if depth > MAX_DEPTH {
-            return Err(YamlError { pos, message: format!("nested more than {MAX_DEPTH} deep") });
+            return Err(YamlError {
+                pos,
+                message: format!("nested more than {MAX_DEPTH} deep"),
+            });
         }
         let (node, anchor) = match event {
-            Event::Scalar(text, style, anchor, tag) => (self.scalar(&text, style, tag.as_deref(), span)?, anchor),
+            Event::Scalar(text, style, anchor, tag) => {
+                (self.scalar(&text, style, tag.as_deref(), span)?, anchor)
+            }
             Event::SequenceStart(anchor, _) => (self.list(events, pos, depth)?, anchor),
             Event::MappingStart(anchor, _) => (self.map(events, pos, depth)?, anchor),
             Event::Alias(id) => (self.alias(id, pos)?, 0),
@@ -131,36 +168,62 @@ impl Builder {
     fn count(&mut self, nodes: usize, pos: Pos) -> Result<(), YamlError> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
-            return Err(YamlError { pos, message: format!("more than {MAX_NODES} values (aliases of aliases?)") });
+            return Err(YamlError {
+                pos,
+                message: format!("more than {MAX_NODES} values (aliases of aliases?)"),
+            });
         }
         Ok(())
     }
 
     fn alias(&mut self, id: usize, pos: Pos) -> Result<Node, YamlError> {
         let Some(target) = self.anchors.get(&id).cloned() else {
-            return Err(YamlError { pos, message: "an alias to an anchor that is not complete here".into() });
+            return Err(YamlError {
+                pos,
+                message: "an alias to an anchor that is not complete here".into(),
+            });
         };
         self.count(size(&target), pos)?;
         Ok(target)
     }
 
-    fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Node, YamlError> {
+    fn scalar(
+        &self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        span: Span,
+    ) -> Result<Node, YamlError> {
         let pos = start(span);
         let plain = style == ScalarStyle::Plain && tag.is_none();
         let value = match tag {
             Some(tag) if tag.is_yaml_core_schema() => tagged(text, &tag.suffix, pos)?,
-            Some(tag) => return Err(YamlError { pos, message: format!("the tag `{tag}` has no meaning here") }),
+            Some(tag) => {
+                return Err(YamlError {
+                    pos,
+                    message: format!("the tag `{tag}` has no meaning here"),
+                });
+            }
             None if plain => resolve(text, self.schema),
             None => Json::String(text.to_owned()),
         };
         let end_line = line(span.end.line()).max(pos.line);
         // A block scalar's span ends where the next thing begins.
-        let end_line = if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) && span.end.col() == 0 {
-            end_line.saturating_sub(1).max(pos.line)
-        } else {
-            end_line
-        };
-        Ok(Node { pos, end_line, value: Value::Scalar(Scalar { value, text: text.to_owned(), plain }) })
+        let end_line =
+            if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) && span.end.col() == 0 {
+                end_line.saturating_sub(1).max(pos.line)
+            } else {
+                end_line
+            };
+        Ok(Node {
+            pos,
+            end_line,
+            value: Value::Scalar(Scalar {
+                value,
+                text: text.to_owned(),
+                plain,
+            }),
+        })
     }
 
     fn list(&mut self, events: &mut Events<'_>, pos: Pos, depth: usize) -> Result<Node, YamlError> {
@@ -168,8 +231,15 @@ impl Builder {
         loop {
             let (event, span) = events.next()?;
             if matches!(event, Event::SequenceEnd | Event::StreamEnd) {
-                let end_line = items.last().map_or(pos.line, |n: &Node| n.end_line).max(pos.line);
-                return Ok(Node { pos, end_line, value: Value::List(items) });
+                let end_line = items
+                    .last()
+                    .map_or(pos.line, |n: &Node| n.end_line)
+                    .max(pos.line);
+                return Ok(Node {
+                    pos,
+                    end_line,
+                    value: Value::List(items),
+                });
             }
             items.push(self.node(events, event, span, depth + 1)?);
         }
@@ -189,7 +259,11 @@ impl Builder {
             let key = key(&key_node)?;
             let (event, span) = events.next()?;
             let value = self.node(events, event, span, depth + 1)?;
-            end_line = end_line.max(key.pos.line).max(if value.pos >= key.pos { value.end_line } else { key.pos.line });
+            end_line = end_line.max(key.pos.line).max(if value.pos >= key.pos {
+                value.end_line
+            } else {
+                key.pos.line
+            });
             if key.plain && key.text == "<<" {
                 merge(&mut merged, &value, key.pos)?;
                 continue;
@@ -197,14 +271,21 @@ impl Builder {
             if let Some(first) = seen.insert(key.text.clone(), key.pos) {
                 return Err(YamlError {
                     pos: key.pos,
-                    message: format!("the key `{}` stands twice in this mapping, first at line {}", key.text, first.line),
+                    message: format!(
+                        "the key `{}` stands twice in this mapping, first at line {}",
+                        key.text, first.line
+                    ),
                 });
             }
             entries.push((key, value));
         }
         let own: BTreeSet<String> = seen.into_keys().collect();
         entries.extend(merged.into_iter().filter(|(k, _)| !own.contains(&k.text)));
-        Ok(Node { pos, end_line, value: Value::Map(entries) })
+        Ok(Node {
+            pos,
+            end_line,
+            value: Value::Map(entries),
+        })
     }
 }
 
@@ -212,11 +293,19 @@ fn merge(into: &mut Vec<(Key, Node)>, value: &Node, pos: Pos) -> Result<(), Yaml
     let sources: Vec<&Node> = match &value.value {
         Value::Map(_) => vec![value],
         Value::List(items) => items.iter().collect(),
-        Value::Scalar(_) => return Err(YamlError { pos, message: format!("`<<` merges mappings, and this is {}", value.kind()) }),
+        Value::Scalar(_) => {
+            return Err(YamlError {
+                pos,
+                message: format!("`<<` merges mappings, and this is {}", value.kind()),
+            });
+        }
     };
     for source in sources {
         let Value::Map(entries) = &source.value else {
-            return Err(YamlError { pos, message: format!("`<<` merges mappings, and this is {}", source.kind()) });
+            return Err(YamlError {
+                pos,
+                message: format!("`<<` merges mappings, and this is {}", source.kind()),
+            });
         };
         for (key, node) in entries {
             if !into.iter().any(|(k, _)| k.text == key.text) {
@@ -229,13 +318,21 @@ fn merge(into: &mut Vec<(Key, Node)>, value: &Node, pos: Pos) -> Result<(), Yaml
 
 fn key(node: &Node) -> Result<Key, YamlError> {
     match &node.value {
-        Value::Scalar(scalar) if !(scalar.plain && scalar.value.is_null()) => {
-            Ok(Key { pos: node.pos, text: scalar.text.clone(), plain: scalar.plain })
-        }
-        Value::Scalar(_) => Err(YamlError { pos: node.pos, message: "a mapping key is null".into() }),
+        Value::Scalar(scalar) if !(scalar.plain && scalar.value.is_null()) => Ok(Key {
+            pos: node.pos,
+            text: scalar.text.clone(),
+            plain: scalar.plain,
+        }),
+        Value::Scalar(_) => Err(YamlError {
+            pos: node.pos,
+            message: "a mapping key is null".into(),
+        }),
         Value::List(_) | Value::Map(_) => Err(YamlError {
             pos: node.pos,
-            message: format!("a mapping key is {}; is this `{{{{ … }}}}` of a template that was not rendered?", node.kind()),
+            message: format!(
+                "a mapping key is {}; is this `{{{{ … }}}}` of a template that was not rendered?",
+                node.kind()
+            ),
         }),
     }
 }
@@ -244,8 +341,13 @@ fn tagged(text: &str, suffix: &str, pos: Pos) -> Result<Json, YamlError> {
     let resolved = resolve(text, Schema::Core);
     match (suffix, &resolved) {
         ("str", _) => Ok(Json::String(text.to_owned())),
-        ("int" | "float", Json::Number(_)) | ("bool", Json::Bool(_)) | ("null", Json::Null) => Ok(resolved),
-        _ => Err(YamlError { pos, message: format!("this is not what its tag `!!{suffix}` says") }),
+        ("int" | "float", Json::Number(_)) | ("bool", Json::Bool(_)) | ("null", Json::Null) => {
+            Ok(resolved)
+        }
+        _ => Err(YamlError {
+            pos,
+            message: format!("this is not what its tag `!!{suffix}` says"),
+        }),
     }
 }
 
@@ -258,7 +360,15 @@ fn size(node: &Node) -> usize {
 }
 
 fn null(pos: Pos) -> Node {
-    Node { pos, end_line: pos.line, value: Value::Scalar(Scalar { value: Json::Null, text: String::new(), plain: true }) }
+    Node {
+        pos,
+        end_line: pos.line,
+        value: Value::Scalar(Scalar {
+            value: Json::Null,
+            text: String::new(),
+            plain: true,
+        }),
+    }
 }
 
 fn line(n: usize) -> u32 {
@@ -266,7 +376,10 @@ fn line(n: usize) -> u32 {
 }
 
 fn start(span: Span) -> Pos {
-    Pos { line: line(span.start.line()).max(1), column: line(span.start.col()).saturating_add(1) }
+    Pos {
+        line: line(span.start.line()).max(1),
+        column: line(span.start.col()).saturating_add(1),
+    }
 }
 
 #[cfg(test)]
@@ -275,7 +388,11 @@ mod tests {
 
     fn json(text: &str) -> String {
         match parse(text, Schema::Core) {
-            Ok(docs) => docs.iter().map(|d| format!("{}-{} {}", d.first_line, d.last_line, d.root.to_json())).collect::<Vec<_>>().join("\n"),
+            Ok(docs) => docs
+                .iter()
+                .map(|d| format!("{}-{} {}", d.first_line, d.last_line, d.root.to_json()))
+                .collect::<Vec<_>>()
+                .join("\n"),
             Err(e) => format!("error {e}"),
         }
     }
@@ -283,33 +400,68 @@ mod tests {
     #[test]
     fn documents_are_split_by_the_grammar_not_by_dashes() {
         let text = "a: |\n  -----BEGIN CERTIFICATE-----\n  ---\nb: 1\n--- # second\nc: 2\n";
-        assert_eq!(json(text), "1-4 {\"a\":\"-----BEGIN CERTIFICATE-----\\n---\\n\",\"b\":1}\n5-6 {\"c\":2}");
+        assert_eq!(
+            json(text),
+            "1-4 {\"a\":\"-----BEGIN CERTIFICATE-----\\n---\\n\",\"b\":1}\n5-6 {\"c\":2}"
+        );
         assert_eq!(json(""), "");
         assert_eq!(json("a: 1"), "1-1 {\"a\":1}");
     }
 
     #[test]
     fn merges_come_after_own_keys_and_lose_to_them() {
-        assert_eq!(json("x: &x {a: 1, b: 2}\ny: {<<: *x, b: 3}\n"), "1-2 {\"x\":{\"a\":1,\"b\":2},\"y\":{\"b\":3,\"a\":1}}");
+        assert_eq!(
+            json("x: &x {a: 1, b: 2}\ny: {<<: *x, b: 3}\n"),
+            "1-2 {\"x\":{\"a\":1,\"b\":2},\"y\":{\"b\":3,\"a\":1}}"
+        );
     }
 
     #[test]
     fn two_meanings_are_refused() {
-        assert_eq!(json("a: 1\nb: 2\na: 3\n"), "error 3:1: the key `a` stands twice in this mapping, first at line 1");
-        assert_eq!(json("x: &x {a: 1}\ny:\n  <<: *x\n  b: 1\n  b: 2\n"), "error 5:3: the key `b` stands twice in this mapping, first at line 4");
-        assert!(json("a: {{ foo }}\n").starts_with("error 1:"), "{}", json("a: {{ foo }}\n"));
-        assert!(json("a:\n\tb: 1\n").starts_with("error 2:"), "{}", json("a:\n\tb: 1\n"));
+        assert_eq!(
+            json("a: 1\nb: 2\na: 3\n"),
+            "error 3:1: the key `a` stands twice in this mapping, first at line 1"
+        );
+        assert_eq!(
+            json("x: &x {a: 1}\ny:\n  <<: *x\n  b: 1\n  b: 2\n"),
+            "error 5:3: the key `b` stands twice in this mapping, first at line 4"
+        );
+        assert!(
+            json("a: {{ foo }}\n").starts_with("error 1:"),
+            "{}",
+            json("a: {{ foo }}\n")
+        );
+        assert!(
+            json("a:\n\tb: 1\n").starts_with("error 2:"),
+            "{}",
+            json("a:\n\tb: 1\n")
+        );
     }
 
     #[test]
     fn hostile_texts_end_in_an_error() {
-        for text in ["- ".repeat(50_000), "[".repeat(50_000), "{a: ".repeat(5_000)] {
+        for text in [
+            "- ".repeat(50_000),
+            "[".repeat(50_000),
+            "{a: ".repeat(5_000),
+        ] {
             assert!(parse(&text, Schema::Core).is_err());
         }
         let mut laughs = String::from("a: &a [1,1,1,1,1,1,1,1,1,1]\n");
-        for (from, to) in [("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"), ("e", "f"), ("f", "g")] {
+        for (from, to) in [
+            ("a", "b"),
+            ("b", "c"),
+            ("c", "d"),
+            ("d", "e"),
+            ("e", "f"),
+            ("f", "g"),
+        ] {
             laughs.push_str(&format!("{to}: &{to} [*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from},*{from}]\n"));
         }
-        assert!(json(&laughs).contains("aliases of aliases"), "{}", json(&laughs));
+        assert!(
+            json(&laughs).contains("aliases of aliases"),
+            "{}",
+            json(&laughs)
+        );
     }
 }

@@ -25,10 +25,18 @@ impl Ambiguity {
     /// The reason, as the end of a sentence that begins with the scalar.
     pub fn reason(self) -> &'static str {
         match self {
-            Ambiguity::Boolean => "is a boolean to YAML 1.1 readers such as kops, and a string to YAML 1.2",
-            Ambiguity::Radix => "is octal, hexadecimal or binary to some readers, and decimal or a string to others",
-            Ambiguity::Underscore => "is a number to YAML 1.1 readers such as kops, and a string to YAML 1.2",
-            Ambiguity::Sexagesimal => "is a base-60 number to some YAML 1.1 readers, and a string to others",
+            Ambiguity::Boolean => {
+                "is a boolean to YAML 1.1 readers such as kops, and a string to YAML 1.2"
+            }
+            Ambiguity::Radix => {
+                "is octal, hexadecimal or binary to some readers, and decimal or a string to others"
+            }
+            Ambiguity::Underscore => {
+                "is a number to YAML 1.1 readers such as kops, and a string to YAML 1.2"
+            }
+            Ambiguity::Sexagesimal => {
+                "is a base-60 number to some YAML 1.1 readers, and a string to others"
+            }
             Ambiguity::Date => "is a date to some YAML 1.1 readers, and a string to others",
             Ambiguity::Special => "has a special meaning to YAML 1.1 readers",
         }
@@ -64,7 +72,9 @@ pub fn ambiguity(text: &str) -> Option<Ambiguity> {
 }
 
 fn radix_like(digits: &str) -> bool {
-    let Some(rest) = digits.strip_prefix('0') else { return false };
+    let Some(rest) = digits.strip_prefix('0') else {
+        return false;
+    };
     let mut chars = rest.chars();
     match chars.next() {
         None | Some('.' | 'e' | 'E') => false,
@@ -72,7 +82,9 @@ fn radix_like(digits: &str) -> bool {
         Some('b' | 'B' | 'o' | 'O' | 'x' | 'X') => {
             let tail = chars.as_str();
             let clean_hex = rest.starts_with('x') && !tail.contains('_');
-            !tail.is_empty() && tail.chars().all(|c| c.is_ascii_hexdigit() || c == '_') && !clean_hex
+            !tail.is_empty()
+                && tail.chars().all(|c| c.is_ascii_hexdigit() || c == '_')
+                && !clean_hex
         }
         Some(_) => rest.chars().all(|c| c.is_ascii_digit() || c == '_'),
     }
@@ -80,7 +92,10 @@ fn radix_like(digits: &str) -> bool {
 
 fn number_like(text: &str) -> bool {
     !text.is_empty()
-        && (text.parse::<f64>().is_ok() || text.get(2..).is_some_and(|t| text.starts_with("0x") && t.chars().all(|c| c.is_ascii_hexdigit())))
+        && (text.parse::<f64>().is_ok()
+            || text.get(2..).is_some_and(|t| {
+                text.starts_with("0x") && t.chars().all(|c| c.is_ascii_hexdigit())
+            }))
 }
 
 fn sexagesimal(digits: &str) -> bool {
@@ -89,17 +104,27 @@ fn sexagesimal(digits: &str) -> bool {
     let rest: Vec<&str> = parts.collect();
     let whole = |p: &str| !p.is_empty() && p.chars().all(|c| c.is_ascii_digit() || c == '_');
     let sixty = |p: &str| p.len() <= 2 && whole(p) && p.parse::<u8>().is_ok_and(|n| n < 60);
-    let last_ok = |p: &str| p.split_once('.').map_or_else(|| sixty(p), |(whole, _)| sixty(whole));
-    !rest.is_empty() && whole(first) && rest.iter().take(rest.len() - 1).all(|p| sixty(p)) && rest.last().is_some_and(|p| last_ok(p))
+    let last_ok = |p: &str| {
+        p.split_once('.')
+            .map_or_else(|| sixty(p), |(whole, _)| sixty(whole))
+    };
+    !rest.is_empty()
+        && whole(first)
+        && rest.iter().take(rest.len() - 1).all(|p| sixty(p))
+        && rest.last().is_some_and(|p| last_ok(p))
 }
 
 fn date(text: &str) -> bool {
     let head: String = text.chars().take(10).collect();
     let mut parts = head.split('-');
-    let number = |p: Option<&str>, max: usize| p.is_some_and(|p| !p.is_empty() && p.len() <= max && p.chars().all(|c| c.is_ascii_digit()));
+    let number = |p: Option<&str>, max: usize| {
+        p.is_some_and(|p| !p.is_empty() && p.len() <= max && p.chars().all(|c| c.is_ascii_digit()))
+    };
     let year = parts.next();
     year.is_some_and(|y| y.len() == 4) && number(year, 4) && number(parts.next(), 2) && {
-        let day: Option<String> = parts.next().map(|d| d.chars().take_while(char::is_ascii_digit).collect());
+        let day: Option<String> = parts
+            .next()
+            .map(|d| d.chars().take_while(char::is_ascii_digit).collect());
         number(day.as_deref(), 2)
     }
 }
@@ -117,7 +142,9 @@ pub(super) fn resolve(text: &str, schema: Schema) -> Json {
     {
         return value;
     }
-    integer(text, schema).or_else(|| real(text)).unwrap_or_else(|| Json::String(text.to_owned()))
+    integer(text, schema)
+        .or_else(|| real(text))
+        .unwrap_or_else(|| Json::String(text.to_owned()))
 }
 
 fn resolve_kops(text: &str) -> Option<Json> {
@@ -126,17 +153,29 @@ fn resolve_kops(text: &str) -> Option<Json> {
         "no" | "off" | "n" => return Some(Json::Bool(false)),
         _ => {}
     }
-    let (sign, digits) = text.strip_prefix('-').map_or((1, text.strip_prefix('+').unwrap_or(text)), |d| (-1, d));
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or((1, text.strip_prefix('+').unwrap_or(text)), |d| (-1, d));
     if !digits.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
     let clean = digits.replace('_', "");
     let lower = clean.to_ascii_lowercase();
-    let radix = |prefix: &str, base: u32| lower.strip_prefix(prefix).and_then(|d| i64::from_str_radix(d, base).ok());
-    let octal = || {
-        lower.strip_prefix('0').filter(|d| !d.is_empty() && d.chars().all(|c| ('0'..='7').contains(&c))).and_then(|d| i64::from_str_radix(d, 8).ok())
+    let radix = |prefix: &str, base: u32| {
+        lower
+            .strip_prefix(prefix)
+            .and_then(|d| i64::from_str_radix(d, base).ok())
     };
-    let value = radix("0x", 16).or_else(|| radix("0o", 8)).or_else(|| radix("0b", 2)).or_else(octal)?;
+    let octal = || {
+        lower
+            .strip_prefix('0')
+            .filter(|d| !d.is_empty() && d.chars().all(|c| ('0'..='7').contains(&c)))
+            .and_then(|d| i64::from_str_radix(d, 8).ok())
+    };
+    let value = radix("0x", 16)
+        .or_else(|| radix("0o", 8))
+        .or_else(|| radix("0b", 2))
+        .or_else(octal)?;
     Some(Json::from(sign * value))
 }
 
@@ -148,21 +187,38 @@ fn integer(text: &str, schema: Schema) -> Option<Json> {
     if let Some(octal) = text.strip_prefix("0o") {
         return u64::from_str_radix(octal, 8).ok().map(Json::from);
     }
-    let clean = if schema == Schema::Kops { text.replace('_', "") } else { text.to_owned() };
-    let plain = unsigned.starts_with(|c: char| c.is_ascii_digit()) && clean.trim_start_matches(['-', '+']).chars().all(|c| c.is_ascii_digit());
+    let clean = if schema == Schema::Kops {
+        text.replace('_', "")
+    } else {
+        text.to_owned()
+    };
+    let plain = unsigned.starts_with(|c: char| c.is_ascii_digit())
+        && clean
+            .trim_start_matches(['-', '+'])
+            .chars()
+            .all(|c| c.is_ascii_digit());
     if !plain {
         return None;
     }
     let clean = clean.trim_start_matches('+');
-    clean.parse::<i64>().map(Json::from).or_else(|_| clean.parse::<u64>().map(Json::from)).ok()
+    clean
+        .parse::<i64>()
+        .map(Json::from)
+        .or_else(|_| clean.parse::<u64>().map(Json::from))
+        .ok()
 }
 
 fn real(text: &str) -> Option<Json> {
     let body = text.strip_prefix(['-', '+']).unwrap_or(text);
     let shape = body.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && body.chars().any(|c| c.is_ascii_digit())
-        && body.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
-    let value = text.parse::<f64>().ok().filter(|v| shape && v.is_finite())?;
+        && body
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    let value = text
+        .parse::<f64>()
+        .ok()
+        .filter(|v| shape && v.is_finite())?;
     Some(float(value))
 }
 
@@ -224,10 +280,34 @@ mod tests {
     fn kops_reads_yaml_1_1_and_we_can_do_the_same() {
         let read = |t| resolve(t, Schema::Kops).to_string();
         assert_eq!(
-            ["yes", "n", "017", "0o17", "0x10", "1_000", "08", "1e3", "12:30"].map(read),
-            ["true", "false", "15", "15", "16", "1000", "8", "1000.0", "\"12:30\""]
+            [
+                "yes", "n", "017", "0o17", "0x10", "1_000", "08", "1e3", "12:30"
+            ]
+            .map(read),
+            [
+                "true",
+                "false",
+                "15",
+                "15",
+                "16",
+                "1000",
+                "8",
+                "1000.0",
+                "\"12:30\""
+            ]
         );
         let core = |t| resolve(t, Schema::Core).to_string();
-        assert_eq!(["yes", "n", "1_000", "12:30", "~", "-3", "1.10"].map(core), ["\"yes\"", "\"n\"", "\"1_000\"", "\"12:30\"", "null", "-3", "1.1"]);
+        assert_eq!(
+            ["yes", "n", "1_000", "12:30", "~", "-3", "1.10"].map(core),
+            [
+                "\"yes\"",
+                "\"n\"",
+                "\"1_000\"",
+                "\"12:30\"",
+                "null",
+                "-3",
+                "1.1"
+            ]
+        );
     }
 }

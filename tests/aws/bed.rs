@@ -46,7 +46,13 @@ pub(crate) struct Said {
 impl Said {
     #[track_caller]
     pub(crate) fn ends(self, code: i32) -> Said {
-        assert_eq!(self.code, Some(code), "\n--- stdout\n{}\n--- stderr\n{}", self.out, self.err);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "\n--- stdout\n{}\n--- stderr\n{}",
+            self.out,
+            self.err
+        );
         self
     }
 }
@@ -66,7 +72,15 @@ impl Bed {
         for folder in ["clusters", "vars", "templates", "snippets"] {
             copy(&root.join(folder), &dir.path().join(folder));
         }
-        let mut bed = Bed { dir, server, staging: account(), prod: account(), home: account(), clusters: Vec::new(), environment: Vec::new() };
+        let mut bed = Bed {
+            dir,
+            server,
+            staging: account(),
+            prod: account(),
+            home: account(),
+            clusters: Vec::new(),
+            environment: Vec::new(),
+        };
         for entry in fs::read_dir(bed.dir.path().join("clusters")).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -74,9 +88,25 @@ impl Bed {
                 fs::remove_file(path).unwrap();
                 continue;
             }
-            let text = fs::read_to_string(&path).unwrap().replace("111122223333", &bed.prod).replace("222233334444", &bed.staging);
-            let blind = |text: String| text.lines().filter(|l| !l.starts_with("kubernetes:")).map(|l| format!("{l}\n")).collect();
-            fs::write(&path, if eyes == Eyes::Open { text } else { blind(text) }).unwrap();
+            let text = fs::read_to_string(&path)
+                .unwrap()
+                .replace("111122223333", &bed.prod)
+                .replace("222233334444", &bed.staging);
+            let blind = |text: String| {
+                text.lines()
+                    .filter(|l| !l.starts_with("kubernetes:"))
+                    .map(|l| format!("{l}\n"))
+                    .collect()
+            };
+            fs::write(
+                &path,
+                if eyes == Eyes::Open {
+                    text
+                } else {
+                    blind(text)
+                },
+            )
+            .unwrap();
             bed.clusters.push(name);
         }
         bed.clusters.sort();
@@ -92,12 +122,22 @@ impl Bed {
             text += "  - {name: staging, clusters: {environment: staging}, waves: [{parallel: 2}], soak: 0s}\n";
         }
         if has("prod") {
-            let after = if has("staging") { "after: staging, approval: required, " } else { "" };
-            text += &format!("  - {{name: prod, {after}clusters: {{environment: prod}}, waves: [{{parallel: 3}}], soak: 0s}}\n");
+            let after = if has("staging") {
+                "after: staging, approval: required, "
+            } else {
+                ""
+            };
+            text += &format!(
+                "  - {{name: prod, {after}clusters: {{environment: prod}}, waves: [{{parallel: 3}}], soak: 0s}}\n"
+            );
         }
         text += SETTINGS;
         text += "gates:\n  - {name: instances, kind: asg}\n";
-        text += if eyes == Eyes::Open { "  - {name: nodes, kind: kubernetes}\n" } else { "" };
+        text += if eyes == Eyes::Open {
+            "  - {name: nodes, kind: kubernetes}\n"
+        } else {
+            ""
+        };
         fs::write(self.dir.path().join("fleet.yaml"), text).unwrap();
     }
 
@@ -106,9 +146,14 @@ impl Bed {
         let (mut clusters, mut contexts) = (Vec::new(), Vec::new());
         for cluster in &self.clusters {
             let context = cluster.split('.').next().unwrap();
-            let server = format!("{}/k8s/{}/{cluster}", self.server.url(), self.account_of(cluster));
+            let server = format!(
+                "{}/k8s/{}/{cluster}",
+                self.server.url(),
+                self.account_of(cluster)
+            );
             clusters.push(json!({"name": context, "cluster": {"server": server}}));
-            contexts.push(json!({"name": context, "context": {"cluster": context, "user": "anna"}}));
+            contexts
+                .push(json!({"name": context, "context": {"cluster": context, "user": "anna"}}));
         }
         let users = json!([{"name": "anna", "user": {"token": "not checked"}}]);
         let config = json!({"apiVersion": "v1", "kind": "Config", "clusters": clusters, "contexts": contexts, "users": users});
@@ -120,7 +165,11 @@ impl Bed {
     }
 
     pub(crate) fn account_of(&self, cluster: &str) -> &str {
-        if cluster.starts_with("staging") { &self.staging } else { &self.prod }
+        if cluster.starts_with("staging") {
+            &self.staging
+        } else {
+            &self.prod
+        }
     }
 
     /// Builds what the fleet describes as kops would have, its groups at that launch template version.
@@ -135,8 +184,12 @@ impl Bed {
     /// The definitions of a cluster, as they were rendered.
     pub(crate) fn definitions(&self, cluster: &str) -> Vec<Value> {
         let folder = self.dir.path().join("seeded").join(cluster).join("groups");
-        let entries = fs::read_dir(folder).unwrap().map(|e| fs::read_to_string(e.unwrap().path()).unwrap());
-        entries.map(|text| serde_yaml::from_str(&text).unwrap()).collect()
+        let entries = fs::read_dir(folder)
+            .unwrap()
+            .map(|e| fs::read_to_string(e.unwrap().path()).unwrap());
+        entries
+            .map(|text| serde_yaml::from_str(&text).unwrap())
+            .collect()
     }
 
     /// Takes a variable out of the environment.
@@ -146,7 +199,8 @@ impl Bed {
 
     /// Sets a variable of the environment.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        self.environment.push((name.to_owned(), Some(value.to_owned())));
+        self.environment
+            .push((name.to_owned(), Some(value.to_owned())));
     }
 
     pub(crate) fn path(&self, path: &str) -> std::path::PathBuf {
@@ -167,19 +221,34 @@ impl Bed {
 
     /// Runs with these words.
     pub(crate) fn run(&self, words: &str) -> Said {
-        let Output { status, stdout, stderr } = self.command(words).output().unwrap();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.command(words).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Said { code: status.code(), out: text(&stdout), err: text(&stderr) }
+        Said {
+            code: status.code(),
+            out: text(&stdout),
+            err: text(&stderr),
+        }
     }
 
     /// Begins with these words; what it says is nobody's.
     pub(crate) fn begin(&self, words: &str) -> Child {
-        self.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        self.command(words)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
     }
 
     fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kfleet"));
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(self.server.environment(&self.home));
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(self.server.environment(&self.home));
         command
             .env("KFLEET_CLOUD", "aws")
             .env("KFLEET_USER", "anna")
@@ -191,7 +260,10 @@ impl Bed {
                 None => command.env_remove(name),
             };
         }
-        command.current_dir(self.dir.path()).args(words.split_whitespace()).stdin(Stdio::null());
+        command
+            .current_dir(self.dir.path())
+            .args(words.split_whitespace())
+            .stdin(Stdio::null());
         command
     }
 
@@ -216,7 +288,8 @@ impl Bed {
         if said.code == Some(3) {
             let first = self.records().into_iter().next().unwrap();
             let plan = text_under(&first, "plan").unwrap_or_else(|| panic!("no plan in {first}"));
-            self.run(&format!("rollout approve prod --plan {plan}")).ends(0);
+            self.run(&format!("rollout approve prod --plan {plan}"))
+                .ends(0);
             self.run("rollout resume --quiet").ends(0);
         } else {
             said.ends(0);
@@ -226,7 +299,10 @@ impl Bed {
     /// The records of the newest rollout.
     pub(crate) fn records(&self) -> Vec<Value> {
         let said = self.run("rollout show --format jsonl").ends(0);
-        said.out.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect()
+        said.out
+            .lines()
+            .map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}")))
+            .collect()
     }
 
     pub(crate) fn add(&self, path: &str, text: &str) {
@@ -256,8 +332,16 @@ pub(crate) fn changed_fields(plan: &Value) -> std::collections::BTreeMap<String,
     let mut all = std::collections::BTreeMap::new();
     for cluster in plan["clusters"].as_object().unwrap().values() {
         for (group, change) in cluster["groups"].as_object().unwrap() {
-            let fields = change["update"]["fields"].as_array().unwrap_or_else(|| panic!("{group} is not only changed: {change}"));
-            all.insert(group.clone(), fields.iter().map(|f| f["field"].as_str().unwrap().to_owned()).collect());
+            let fields = change["update"]["fields"]
+                .as_array()
+                .unwrap_or_else(|| panic!("{group} is not only changed: {change}"));
+            all.insert(
+                group.clone(),
+                fields
+                    .iter()
+                    .map(|f| f["field"].as_str().unwrap().to_owned())
+                    .collect(),
+            );
         }
     }
     all
@@ -290,9 +374,16 @@ fn copy(from: &Path, to: &Path) {
 
 /// What a record says happened, and to what: `canary-up`, `intent start-refresh`.
 pub(crate) fn happened(record: &Value) -> String {
-    let name = |value: &Value| value.as_object().and_then(|o| o.keys().next().cloned()).or_else(|| value.as_str().map(str::to_owned));
+    let name = |value: &Value| {
+        value
+            .as_object()
+            .and_then(|o| o.keys().next().cloned())
+            .or_else(|| value.as_str().map(str::to_owned))
+    };
     let what = name(&record["event"]).unwrap_or_default();
-    let effect = record.pointer(&format!("/event/{what}/effect")).and_then(|e| name(e.as_object()?.values().next()?));
+    let effect = record
+        .pointer(&format!("/event/{what}/effect"))
+        .and_then(|e| name(e.as_object()?.values().next()?));
     effect.map_or(what.clone(), |effect| format!("{what} {effect}"))
 }
 
@@ -302,6 +393,10 @@ pub(crate) fn in_order(records: &[Value], wanted: &[&str]) {
     let all: Vec<String> = records.iter().map(happened).collect();
     let mut rest = all.iter();
     for what in wanted {
-        assert!(rest.any(|h| h == what), "{what} is not there, or too early, in\n{}", all.join("\n"));
+        assert!(
+            rest.any(|h| h == what),
+            "{what} is not there, or too early, in\n{}",
+            all.join("\n")
+        );
     }
 }

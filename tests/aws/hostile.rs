@@ -17,17 +17,31 @@ fn survives(test: &str, faults: impl Fn(&str) -> Vec<Value>) -> Option<bool> {
     let bed = Bed::new(server, &[CLUSTER], Eyes::Open);
     bed.seed("1");
     // One group of two: another type (a new launch template version, both instances replaced) and another maximum.
-    bed.add(&format!("vars/{CLUSTER}.yaml"), "admin_nodes: {max: 5, machine_type: m6i.xlarge}\n");
+    bed.add(
+        &format!("vars/{CLUSTER}.yaml"),
+        "admin_nodes: {max: 5, machine_type: m6i.xlarge}\n",
+    );
     server.forget_log(&bed.staging);
     server.order("faults", &json!(faults(&bed.staging)));
     let said = bed.run("rollout start --quiet");
     let log = server.log(&bed.staging);
-    assert!(log.iter().any(|c| c.fault().is_some()), "the fault was never met: {:?}", log.iter().map(|c| c.action().to_owned()).collect::<Vec<_>>());
+    assert!(
+        log.iter().any(|c| c.fault().is_some()),
+        "the fault was never met: {:?}",
+        log.iter()
+            .map(|c| c.action().to_owned())
+            .collect::<Vec<_>>()
+    );
     assert!(!said.err.contains("panicked"), "{}", said.err);
     server.forget_faults(&bed.staging);
     let at_once = said.code == Some(0);
     if !at_once {
-        assert!(matches!(said.code, Some(1 | 3)), "neither done, nor an error, nor a pause:\n{}\n{}", said.out, said.err);
+        assert!(
+            matches!(said.code, Some(1 | 3)),
+            "neither done, nor an error, nor a pause:\n{}\n{}",
+            said.out,
+            said.err
+        );
         go_on(&bed, &said.err);
     }
     bed.plan_is_empty();
@@ -40,7 +54,10 @@ fn go_on(bed: &Bed, error: &str) {
     let records = bed.run("rollout show --format jsonl").out;
     match records.lines().rfind(|l| l.starts_with('{')) {
         Some(last) => {
-            assert!(last.contains("\"paused\""), "{error}\nthe journal ends with {last}");
+            assert!(
+                last.contains("\"paused\""),
+                "{error}\nthe journal ends with {last}"
+            );
             bed.run("rollout resume --quiet").ends(0);
         }
         None => {
@@ -55,7 +72,12 @@ fn go_on(bed: &Bed, error: &str) {
 /// Of all calls that took effect, no two asked for the same.
 fn no_effect_twice(bed: &Bed) {
     let mut landed: BTreeMap<String, usize> = BTreeMap::new();
-    for call in bed.server.log(&bed.staging).iter().filter(|c| c.mutates() && c.landed()) {
+    for call in bed
+        .server
+        .log(&bed.staging)
+        .iter()
+        .filter(|c| c.mutates() && c.landed())
+    {
         // A token makes the second one the first: what counts is that the answer is the same version.
         if call.parameter("ClientToken").is_none() {
             *landed.entry(call.effect()).or_insert(0) += 1;
@@ -67,21 +89,39 @@ fn no_effect_twice(bed: &Bed) {
         &bed.staging,
         crate::bed::REGION,
         "DescribeLaunchTemplateVersions",
-        &[("LaunchTemplateVersion.1", "$Latest"), ("MaxResults", "200")],
+        &[
+            ("LaunchTemplateVersion.1", "$Latest"),
+            ("MaxResults", "200"),
+        ],
     );
-    let numbers: Vec<&str> = versions.split("<versionNumber>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
-    assert_eq!(numbers.iter().filter(|n| **n != "1").collect::<Vec<_>>(), [&"2"], "one new version of one template");
+    let numbers: Vec<&str> = versions
+        .split("<versionNumber>")
+        .skip(1)
+        .map(|rest| rest.split('<').next().unwrap())
+        .collect();
+    assert_eq!(
+        numbers.iter().filter(|n| **n != "1").collect::<Vec<_>>(),
+        [&"2"],
+        "one new version of one template"
+    );
 }
 
-const WRITES: &str = "(Create|Update|Delete|Set|Suspend|Resume|Attach|Detach|Terminate|Put|Enable|Disable).*";
+const WRITES: &str =
+    "(Create|Update|Delete|Set|Suspend|Resume|Attach|Detach|Terminate|Put|Enable|Disable).*";
 
 #[test]
 fn bursts_of_throttling_are_waited_out() {
     let faults = |account: &str| {
-        let throttled = json!({"after": 3, "times": 6, "code": "Throttling", "message": "Rate exceeded"});
-        let limited = json!({"after": 2, "times": 4, "status": 503, "code": "RequestLimitExceeded"});
+        let throttled =
+            json!({"after": 3, "times": 6, "code": "Throttling", "message": "Rate exceeded"});
+        let limited =
+            json!({"after": 2, "times": 4, "status": 503, "code": "RequestLimitExceeded"});
         vec![
-            fault(account, "DescribeAutoScaling.*|UpdateAutoScalingGroup", throttled),
+            fault(
+                account,
+                "DescribeAutoScaling.*|UpdateAutoScalingGroup",
+                throttled,
+            ),
             fault(account, ".*LaunchTemplate.*|DescribeInstances", limited),
         ]
     };
@@ -95,7 +135,10 @@ fn errors_of_the_service_are_tried_again() {
     let faults = |account: &str| {
         let internal = json!({"after": 1, "times": 3, "status": 500, "code": "InternalFailure"});
         let between = json!({"after": 4, "times": 2, "status": 502, "html": "<html><h1>502 Bad Gateway</h1></html>"});
-        vec![fault(account, WRITES, internal), fault(account, "Describe.*", between)]
+        vec![
+            fault(account, WRITES, internal),
+            fault(account, "Describe.*", between),
+        ]
     };
     survives("errors_of_the_service_are_tried_again", faults);
 }
@@ -105,9 +148,15 @@ fn connections_that_break_and_answers_that_come_late_do_no_harm() {
     let faults = |account: &str| {
         let broken = json!({"after": 2, "times": 3, "drop": true});
         let slow = json!({"after": 1, "times": 3, "delay_ms": 1500});
-        vec![fault(account, WRITES, broken), fault(account, "Describe.*", slow)]
+        vec![
+            fault(account, WRITES, broken),
+            fault(account, "Describe.*", slow),
+        ]
     };
-    survives("connections_that_break_and_answers_that_come_late_do_no_harm", faults);
+    survives(
+        "connections_that_break_and_answers_that_come_late_do_no_harm",
+        faults,
+    );
 }
 
 #[test]
@@ -115,7 +164,10 @@ fn half_an_answer_is_no_answer() {
     let faults = |account: &str| {
         let read = json!({"after": 3, "times": 2, "truncate": true});
         let written = json!({"after": 2, "times": 2, "truncate": true});
-        vec![fault(account, "Describe.*", read), fault(account, WRITES, written)]
+        vec![
+            fault(account, "Describe.*", read),
+            fault(account, WRITES, written),
+        ]
     };
     survives("half_an_answer_is_no_answer", faults);
 }
@@ -124,7 +176,8 @@ fn half_an_answer_is_no_answer() {
 #[test]
 fn an_answer_that_is_lost_after_the_effect_is_no_second_effect() {
     let faults = |account: &str| {
-        let lost = |after: u32| json!({"after": after, "times": 1, "apply_first": true, "drop": true});
+        let lost =
+            |after: u32| json!({"after": after, "times": 1, "apply_first": true, "drop": true});
         let failed = |after: u32| json!({"after": after, "times": 1, "apply_first": true, "status": 500, "code": "InternalFailure"});
         vec![
             fault(account, "CreateLaunchTemplateVersion", lost(0)),
@@ -138,7 +191,10 @@ fn an_answer_that_is_lost_after_the_effect_is_no_second_effect() {
             fault(account, "DetachInstances", failed(0)),
         ]
     };
-    survives("an_answer_that_is_lost_after_the_effect_is_no_second_effect", faults);
+    survives(
+        "an_answer_that_is_lost_after_the_effect_is_no_second_effect",
+        faults,
+    );
 }
 
 #[test]
@@ -147,7 +203,10 @@ fn credentials_that_expire_in_the_middle_end_in_a_clean_stop() {
         let expired = json!({"after": 40, "times": 1_000_000, "status": 403, "code": "ExpiredToken", "message": "The security token included in the request is expired"});
         vec![fault(account, ".*", expired)]
     };
-    if let Some(at_once) = survives("credentials_that_expire_in_the_middle_end_in_a_clean_stop", faults) {
+    if let Some(at_once) = survives(
+        "credentials_that_expire_in_the_middle_end_in_a_clean_stop",
+        faults,
+    ) {
         assert!(!at_once, "nothing more can be done without credentials");
     }
 }

@@ -10,7 +10,10 @@ const CLUSTER: &str = "staging-globex.k8s.foo.bar";
 
 #[test]
 fn credentials_that_are_over_before_a_rollout_began_are_named() {
-    let Some(server) = server_or_skip("credentials_that_are_over_before_a_rollout_began_are_named") else { return };
+    let Some(server) = server_or_skip("credentials_that_are_over_before_a_rollout_began_are_named")
+    else {
+        return;
+    };
     let mut bed = Bed::new(server, &[CLUSTER], Eyes::Closed);
     bed.seed("1");
     bed.add(&format!("vars/{CLUSTER}.yaml"), "admin_nodes: {max: 5}\n");
@@ -19,17 +22,41 @@ fn credentials_that_are_over_before_a_rollout_began_are_named() {
     let says = |bed: &Bed, whose: &str| {
         for words in ["plan", "rollout start"] {
             let said = bed.run(words).ends(1);
-            assert!(said.err.contains(&account) && said.err.contains("ExpiredToken"), "{}", said.err);
+            assert!(
+                said.err.contains(&account) && said.err.contains("ExpiredToken"),
+                "{}",
+                said.err
+            );
             let hint = format!("hint: log in again: the credentials are {whose}");
-            assert!(said.err.contains(&hint), "nothing like {hint:?} in\n{}", said.err);
+            assert!(
+                said.err.contains(&hint),
+                "nothing like {hint:?} in\n{}",
+                said.err
+            );
         }
         let status = bed.run("rollout status").ends(0);
-        assert!(status.err.contains("there was no rollout yet"), "{}", status.err);
+        assert!(
+            status.err.contains("there was no rollout yet"),
+            "{}",
+            status.err
+        );
     };
     // The role's, and the caller's own, which it is assumed with.
-    server.order("faults", &json!([fault(&bed.staging, ".*", over.clone()), fault(&bed.home, ".*", over)]));
+    server.order(
+        "faults",
+        &json!([
+            fault(&bed.staging, ".*", over.clone()),
+            fault(&bed.home, ".*", over)
+        ]),
+    );
     says(&bed, "those of AWS_ACCESS_KEY_ID in the environment");
-    bed.write("credentials", &format!("[ops]\naws_access_key_id = {}\naws_secret_access_key = x\n", key(&bed.home)));
+    bed.write(
+        "credentials",
+        &format!(
+            "[ops]\naws_access_key_id = {}\naws_secret_access_key = x\n",
+            key(&bed.home)
+        ),
+    );
     let file = bed.path("credentials").display().to_string();
     bed.set("AWS_SHARED_CREDENTIALS_FILE", &file);
     bed.set("AWS_ACCESS_KEY_ID", "");
@@ -39,6 +66,10 @@ fn credentials_that_are_over_before_a_rollout_began_are_named() {
     server.forget_faults(&bed.staging);
     server.forget_faults(&bed.home);
     bed.run("plan").ends(2);
-    let writes: Vec<_> = server.log(&bed.staging).into_iter().filter(|c| c.mutates()).collect();
+    let writes: Vec<_> = server
+        .log(&bed.staging)
+        .into_iter()
+        .filter(|c| c.mutates())
+        .collect();
     assert!(writes.is_empty(), "{writes:?}");
 }

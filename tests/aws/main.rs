@@ -1,7 +1,14 @@
 //! The binary against moto: an account as kops leaves it, planned, rolled out, changed, drifted by hand, healed; what it costs in calls;
 //! and what happens when the API misbehaves in the middle.
 #![cfg(all(test, feature = "aws"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests"
+)]
 
 mod bed;
 mod calls;

@@ -10,7 +10,11 @@ const NEW_IMAGE: &str = "ubuntu-noble-24.04-amd64-server-20260901";
 /// What kops built differs in one thing only: its groups follow `$Latest`. Planning changes nothing; taking over replaces nothing.
 #[test]
 fn a_fleet_that_kops_built_is_taken_over_without_replacing_anything() {
-    let Some(server) = server_or_skip("a_fleet_that_kops_built_is_taken_over_without_replacing_anything") else { return };
+    let Some(server) =
+        server_or_skip("a_fleet_that_kops_built_is_taken_over_without_replacing_anything")
+    else {
+        return;
+    };
     let bed = Bed::new(server, &[], Eyes::Closed);
     bed.seed("$Latest");
     let changed = changed_fields(&bed.plan(2));
@@ -19,21 +23,36 @@ fn a_fleet_that_kops_built_is_taken_over_without_replacing_anything() {
         assert_eq!(fields, ["launchTemplate.Version"], "{group}");
     }
     for account in [&bed.staging, &bed.prod] {
-        let mutating: Vec<_> = server.log(account).into_iter().filter(|c| c.mutates()).collect();
+        let mutating: Vec<_> = server
+            .log(account)
+            .into_iter()
+            .filter(|c| c.mutates())
+            .collect();
         assert!(mutating.is_empty(), "a plan changes nothing: {mutating:?}");
     }
     bed.rolls_out("start");
     bed.plan_is_empty();
     for account in [&bed.staging, &bed.prod] {
-        let actions: std::collections::BTreeSet<String> = server.log(account).iter().filter(|c| c.mutates()).map(|c| c.action().to_owned()).collect();
-        assert_eq!(actions, ["UpdateAutoScalingGroup".to_owned()].into(), "nothing but pins");
+        let actions: std::collections::BTreeSet<String> = server
+            .log(account)
+            .iter()
+            .filter(|c| c.mutates())
+            .map(|c| c.action().to_owned())
+            .collect();
+        assert_eq!(
+            actions,
+            ["UpdateAutoScalingGroup".to_owned()].into(),
+            "nothing but pins"
+        );
     }
 }
 
 /// A new image and other sizes in git: every instance of the groups concerned is replaced, and nothing else is touched.
 #[test]
 fn a_change_in_git_is_rolled_out_instance_by_instance() {
-    let Some(server) = server_or_skip("a_change_in_git_is_rolled_out_instance_by_instance") else { return };
+    let Some(server) = server_or_skip("a_change_in_git_is_rolled_out_instance_by_instance") else {
+        return;
+    };
     let bed = Bed::new(server, &["staging-globex.k8s.foo.bar"], Eyes::Open);
     bed.seed("$Latest");
     bed.rolls_out("start");
@@ -46,17 +65,49 @@ fn a_change_in_git_is_rolled_out_instance_by_instance() {
     bed.rolls_out("start");
     bed.plan_is_empty();
     let log = server.log(&bed.staging);
-    let ended = log.iter().filter(|c| c.action() == "TerminateInstanceInAutoScalingGroup" && c.landed()).count();
+    let ended = log
+        .iter()
+        .filter(|c| c.action() == "TerminateInstanceInAutoScalingGroup" && c.landed())
+        .count();
     assert_eq!(ended, 12, "each instance of the cluster ended once");
-    let versions = log.iter().filter(|c| c.action() == "CreateLaunchTemplateVersion" && c.landed()).count();
+    let versions = log
+        .iter()
+        .filter(|c| c.action() == "CreateLaunchTemplateVersion" && c.landed())
+        .count();
     assert_eq!(versions, 10, "one version for each group");
-    let of_refreshes = log.iter().filter(|c| c.action() == "DescribeInstanceRefreshes").count();
-    assert!(of_refreshes <= 10, "{of_refreshes} calls: no group but those that AWS refreshes is asked again and again");
-    let protections = log.iter().filter(|c| c.action() == "SetInstanceProtection" && c.landed()).count();
-    assert!(protections >= 2, "what a surge brings is protected, and given free again");
+    let of_refreshes = log
+        .iter()
+        .filter(|c| c.action() == "DescribeInstanceRefreshes")
+        .count();
+    assert!(
+        of_refreshes <= 10,
+        "{of_refreshes} calls: no group but those that AWS refreshes is asked again and again"
+    );
+    let protections = log
+        .iter()
+        .filter(|c| c.action() == "SetInstanceProtection" && c.landed())
+        .count();
+    assert!(
+        protections >= 2,
+        "what a surge brings is protected, and given free again"
+    );
     // What was lent is given back.
-    let state = server.by_hand(&bed.staging, crate::bed::REGION, "DescribeAutoScalingGroups", &[("MaxRecords", "100")]);
-    assert!(!state.contains("<ProcessName>"), "a process is left suspended");
-    assert!(!state.contains("<ProtectedFromScaleIn>true"), "an instance is left protected");
-    assert!(!state.contains("<LifecycleState>Terminating"), "an instance is still ending");
+    let state = server.by_hand(
+        &bed.staging,
+        crate::bed::REGION,
+        "DescribeAutoScalingGroups",
+        &[("MaxRecords", "100")],
+    );
+    assert!(
+        !state.contains("<ProcessName>"),
+        "a process is left suspended"
+    );
+    assert!(
+        !state.contains("<ProtectedFromScaleIn>true"),
+        "an instance is left protected"
+    );
+    assert!(
+        !state.contains("<LifecycleState>Terminating"),
+        "an instance is still ending"
+    );
 }

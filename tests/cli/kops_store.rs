@@ -17,7 +17,10 @@ fn stored() -> Bed {
     bed.run("render --quiet").ends(0);
     let clusters = kfleet::fleet::load(&bed.path(".")).unwrap().clusters;
     for (name, cluster) in &clusters {
-        bed.write(&cluster.file, &(bed.read(&cluster.file) + "kops: {state_store: ./kops-state}\n"));
+        bed.write(
+            &cluster.file,
+            &(bed.read(&cluster.file) + "kops: {state_store: ./kops-state}\n"),
+        );
         let manifests = bed.read(&format!("rendered/{name}/manifests.yaml"));
         for (path, text) in crate::kept::stored(&manifests, name.as_str()) {
             bed.write(&format!("kops-state/{name}/{path}"), &text);
@@ -32,29 +35,52 @@ fn stored() -> Bed {
 #[test]
 fn what_kops_stored_of_the_fleet_is_no_difference() {
     let bed = stored();
-    assert_eq!(bed.run("plan").ends(0).out, "[local] no changes\n[local] looked at 5 clusters and 56 groups\n");
+    assert_eq!(
+        bed.run("plan").ends(0).out,
+        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+    );
     bed.run("rollout start --auto-approve").ends(0);
     // Without a baseline too: the store is what is compared with.
     fs::remove_dir_all(bed.path(".kfleet/baselines")).unwrap();
-    assert_eq!(bed.run("plan").ends(0).out, "[local] no changes\n[local] looked at 5 clusters and 56 groups\n");
+    assert_eq!(
+        bed.run("plan").ends(0).out,
+        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+    );
 }
 
 #[test]
 fn what_kops_stored_otherwise_stops_the_rollout_until_kops_has_stored_it() {
     let bed = stored();
-    bed.change(CONFIG, "maxRequestsInflight: 800", "maxRequestsInflight: 100");
+    bed.change(
+        CONFIG,
+        "maxRequestsInflight: 800",
+        "maxRequestsInflight: 100",
+    );
     bed.change(GROUP, "net.core.somaxconn=32768", "net.core.somaxconn=128");
     let said = bed.run("plan").ends(2).out;
-    for part in ["maxRequestsInflight: 100 → 800", "net.core.somaxconn", "Cluster/staging-acme.k8s.foo.bar", "InstanceGroup/admin-nodes", "only kops"]
-    {
+    for part in [
+        "maxRequestsInflight: 100 → 800",
+        "net.core.somaxconn",
+        "Cluster/staging-acme.k8s.foo.bar",
+        "InstanceGroup/admin-nodes",
+        "only kops",
+    ] {
         assert!(said.contains(part), "nothing about {part:?} in\n{said}");
     }
-    assert!(!said.contains("maxSize") && !said.contains("creationTimestamp"), "{said}");
+    assert!(
+        !said.contains("maxSize") && !said.contains("creationTimestamp"),
+        "{said}"
+    );
     bed.run("rollout start --auto-approve").ends(1);
     // Going on without kops hides nothing: the store still says otherwise.
-    bed.run("rollout start --auto-approve --adopt-documents --stage staging").ends(0);
+    bed.run("rollout start --auto-approve --adopt-documents --stage staging")
+        .ends(0);
     assert_eq!(bed.run("plan").ends(2).out, said);
-    bed.change(CONFIG, "maxRequestsInflight: 100", "maxRequestsInflight: 800");
+    bed.change(
+        CONFIG,
+        "maxRequestsInflight: 100",
+        "maxRequestsInflight: 800",
+    );
     bed.change(GROUP, "net.core.somaxconn=128", "net.core.somaxconn=32768");
     bed.run("plan").ends(0);
 }
@@ -63,10 +89,17 @@ fn what_kops_stored_otherwise_stops_the_rollout_until_kops_has_stored_it() {
 fn groups_that_only_one_side_has_are_named() {
     let bed = stored();
     let text = bed.read(GROUP);
-    bed.write("kops-state/staging-acme.k8s.foo.bar/instancegroup/forgotten", &text.replace("name: admin-nodes", "name: forgotten"));
+    bed.write(
+        "kops-state/staging-acme.k8s.foo.bar/instancegroup/forgotten",
+        &text.replace("name: admin-nodes", "name: forgotten"),
+    );
     fs::remove_file(bed.path(GROUP)).unwrap();
     let said = bed.run("plan").ends(2).out;
-    assert!(said.contains("- document InstanceGroup/forgotten") && said.contains("+ document InstanceGroup/admin-nodes"), "{said}");
+    assert!(
+        said.contains("- document InstanceGroup/forgotten")
+            && said.contains("+ document InstanceGroup/admin-nodes"),
+        "{said}"
+    );
     assert!(said.contains("InstanceGroup/forgotten is in kops' state store and not in git: `kops replace` never deletes it"), "{said}");
     bed.run("rollout start --auto-approve").ends(1);
 }
@@ -76,15 +109,27 @@ fn additional_objects_are_compared_when_kops_keeps_them() {
     let bed = stored();
     let manifests = bed.read(&format!("rendered/{CLUSTER}/manifests.yaml"));
     let documents = yaml::parse(&manifests, yaml::Schema::Kops).unwrap();
-    let ladder = documents.iter().map(|d| d.root.to_json()).find(|d| d["metadata"]["name"] == "overprovisioning-ladder").unwrap();
+    let ladder = documents
+        .iter()
+        .map(|d| d.root.to_json())
+        .find(|d| d["metadata"]["name"] == "overprovisioning-ladder")
+        .unwrap();
     let path = format!("kops-state/{CLUSTER}/clusteraddons/default");
     bed.write(&path, &yaml::emit(&ladder));
     bed.run("plan").ends(0);
     let other = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "old", "namespace": "kube-system"}});
-    bed.write(&path, &format!("{}---\n{}", yaml::emit(&ladder).replace("[1,1]", "[1,9]"), yaml::emit(&other)));
+    bed.write(
+        &path,
+        &format!(
+            "{}---\n{}",
+            yaml::emit(&ladder).replace("[1,1]", "[1,9]"),
+            yaml::emit(&other)
+        ),
+    );
     let said = bed.run("plan").ends(2).out;
     assert!(
-        said.contains("~ document ConfigMap/kube-system/overprovisioning-ladder") && said.contains("- document ConfigMap/kube-system/old"),
+        said.contains("~ document ConfigMap/kube-system/overprovisioning-ladder")
+            && said.contains("- document ConfigMap/kube-system/old"),
         "{said}"
     );
 }
@@ -104,37 +149,72 @@ fn a_store_that_cannot_be_read_is_no_empty_store() {
         let good = bed.read(path);
         bed.write(path, text);
         let said = bed.run("plan").ends(2).out;
-        assert!(said.contains("kops' state store could not be read: ") && said.contains(naming), "{said}");
-        assert!(!said.contains("Cluster/") && !said.contains("InstanceGroup/"), "what is not known is no difference\n{said}");
+        assert!(
+            said.contains("kops' state store could not be read: ") && said.contains(naming),
+            "{said}"
+        );
+        assert!(
+            !said.contains("Cluster/") && !said.contains("InstanceGroup/"),
+            "what is not known is no difference\n{said}"
+        );
         bed.run("rollout start --auto-approve").ends(1);
-        bed.run("rollout start --auto-approve --adopt-documents").ends(1);
+        bed.run("rollout start --auto-approve --adopt-documents")
+            .ends(1);
         bed.write(path, &good);
     }
     fs::rename(bed.path("kops-state"), bed.path("elsewhere")).unwrap();
     let said = bed.run("plan").ends(2).out;
-    assert!(said.contains("could not be read: DIR/kops-state: No such file or directory"), "{said}");
+    assert!(
+        said.contains("could not be read: DIR/kops-state: No such file or directory"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_cluster_that_the_store_does_not_know_is_named() {
     let bed = stored();
-    fs::rename(bed.path(&format!("kops-state/{CLUSTER}")), bed.path("elsewhere")).unwrap();
+    fs::rename(
+        bed.path(&format!("kops-state/{CLUSTER}")),
+        bed.path("elsewhere"),
+    )
+    .unwrap();
     let said = bed.run("plan").ends(2).out;
-    assert!(said.contains("kops' state store has no cluster staging-acme.k8s.foo.bar"), "{said}");
-    assert!(said.contains("+ document Cluster/") && !said.contains("InstanceGroup/"), "{said}");
+    assert!(
+        said.contains("kops' state store has no cluster staging-acme.k8s.foo.bar"),
+        "{said}"
+    );
+    assert!(
+        said.contains("+ document Cluster/") && !said.contains("InstanceGroup/"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_saved_plan_is_of_what_kops_had_stored() {
     let bed = stored();
-    bed.change("vars/staging.yaml", "admin_nodes: {min: 2, max: 4}", "admin_nodes: {min: 2, max: 5}");
+    bed.change(
+        "vars/staging.yaml",
+        "admin_nodes: {min: 2, max: 4}",
+        "admin_nodes: {min: 2, max: 5}",
+    );
     let file = bed.path("plan.json").display().to_string();
     let start = format!("rollout start --auto-approve --plan {file}");
     bed.run(&format!("plan --out {file}")).ends(2);
-    bed.change(CONFIG, "maxRequestsInflight: 800", "maxRequestsInflight: 100");
-    bed.refuses(&start, &["staging-acme.k8s.foo.bar: the live state has moved since the plan was made"]);
+    bed.change(
+        CONFIG,
+        "maxRequestsInflight: 800",
+        "maxRequestsInflight: 100",
+    );
+    bed.refuses(
+        &start,
+        &["staging-acme.k8s.foo.bar: the live state has moved since the plan was made"],
+    );
     // Written again is not changed.
-    bed.change(CONFIG, "maxRequestsInflight: 100", "maxRequestsInflight: 800");
+    bed.change(
+        CONFIG,
+        "maxRequestsInflight: 100",
+        "maxRequestsInflight: 800",
+    );
     bed.change(CONFIG, "generation: 3", "generation: 4");
     bed.change(GROUP, "maxSize: 1000", "maxSize: 2000");
     bed.run(&start).ends(0);
@@ -143,6 +223,10 @@ fn a_saved_plan_is_of_what_kops_had_stored() {
 #[test]
 fn a_simulated_account_asks_no_bucket() {
     let bed = stored();
-    bed.change("clusters/staging-acme.k8s.foo.bar.yaml", "./kops-state", "s3://acme-kops-state");
+    bed.change(
+        "clusters/staging-acme.k8s.foo.bar.yaml",
+        "./kops-state",
+        "s3://acme-kops-state",
+    );
     bed.run("plan").ends(0);
 }

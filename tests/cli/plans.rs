@@ -12,13 +12,22 @@ fn the_same_plan_in_every_form() {
     let plan: Value = serde_json::from_str(&said.out).unwrap();
     assert!(said.out.contains(&id), "the id is in it");
     assert!(plan.is_object());
-    assert_eq!(bed.run("plan --format json").ends(2).out, said.out, "same input, same bytes");
+    assert_eq!(
+        bed.run("plan --format json").ends(2).out,
+        said.out,
+        "same input, same bytes"
+    );
     let markdown = bed.run("plan --format markdown").ends(2).out;
     assert!(markdown.contains(&id), "{markdown}");
-    bed.run("plan --format yaml").refuses(&["`plan` prints `text`, `json` or `markdown`"]);
+    bed.run("plan --format yaml")
+        .refuses(&["`plan` prints `text`, `json` or `markdown`"]);
 
     let one = bed.run("plan staging-acme.k8s.foo.bar").ends(2);
-    assert!(one.out.contains("staging-acme") && !one.out.contains("staging-globex"), "{}", one.out);
+    assert!(
+        one.out.contains("staging-acme") && !one.out.contains("staging-globex"),
+        "{}",
+        one.out
+    );
     let stage = bed.run("plan --stage prod").ends(2);
     assert!(!stage.out.contains("staging-acme"), "{}", stage.out);
 }
@@ -28,11 +37,19 @@ fn a_saved_plan_is_carried_out() {
     let bed = Bed::with_new_image();
     let file = bed.path("plan.json").display().to_string();
     let id = bed.run(&format!("plan --out {file}")).ends(2).plan_id();
-    let said = bed.run(&format!("rollout start --auto-approve --plan {file}")).ends(0);
+    let said = bed
+        .run(&format!("rollout start --auto-approve --plan {file}"))
+        .ends(0);
     assert_eq!(said.plan_id(), id);
     bed.run("plan").ends(0);
     // Once is enough.
-    bed.refuses(&format!("rollout start --auto-approve --plan {file}"), &["the live state has moved since the plan was made", "make a new plan"]);
+    bed.refuses(
+        &format!("rollout start --auto-approve --plan {file}"),
+        &[
+            "the live state has moved since the plan was made",
+            "make a new plan",
+        ],
+    );
 }
 
 #[test]
@@ -42,18 +59,38 @@ fn a_plan_that_is_not_true_any_more_is_refused() {
     let start = format!("rollout start --auto-approve --plan {file}");
     bed.run(&format!("plan --out {file}")).ends(2);
 
-    bed.change("vars/staging.yaml", "admin_nodes: {min: 2, max: 4}", "admin_nodes: {min: 2, max: 5}");
-    bed.refuses(&start, &["staging-acme.k8s.foo.bar: git does not want what the plan was made for any more", "make a new plan"]);
-    bed.change("vars/staging.yaml", "admin_nodes: {min: 2, max: 5}", "admin_nodes: {min: 2, max: 4}");
+    bed.change(
+        "vars/staging.yaml",
+        "admin_nodes: {min: 2, max: 4}",
+        "admin_nodes: {min: 2, max: 5}",
+    );
+    bed.refuses(
+        &start,
+        &[
+            "staging-acme.k8s.foo.bar: git does not want what the plan was made for any more",
+            "make a new plan",
+        ],
+    );
+    bed.change(
+        "vars/staging.yaml",
+        "admin_nodes: {min: 2, max: 5}",
+        "admin_nodes: {min: 2, max: 4}",
+    );
 
     let text = bed.read("plan.json");
-    bed.write("plan.json", &text.replacen("\"version\": 1", "\"version\": 9", 1));
+    bed.write(
+        "plan.json",
+        &text.replacen("\"version\": 1", "\"version\": 9", 1),
+    );
     bed.refuses(&start, &["plan.json", "version"]);
     bed.write("plan.json", "{");
     bed.refuses(&start, &["plan.json"]);
     bed.write("plan.json", &text.replacen("20260901", "20260902", 1));
     bed.refuses(&start, &["plan.json"]);
-    bed.refuses("rollout start --plan nowhere.json", &["cannot read nowhere.json"]);
+    bed.refuses(
+        "rollout start --plan nowhere.json",
+        &["cannot read nowhere.json"],
+    );
 
     bed.write("plan.json", &text);
     let before = bed.tree();

@@ -4,24 +4,49 @@ use crate::bed::{Bed, assert_same};
 
 fn small(bed: &Bed) {
     // A rehearsal of the whole fleet takes a while without optimisation: one stage is enough here.
-    bed.change("vars/defaults.yaml", crate::bed::OLD_IMAGE, crate::bed::NEW_IMAGE);
+    bed.change(
+        "vars/defaults.yaml",
+        crate::bed::OLD_IMAGE,
+        crate::bed::NEW_IMAGE,
+    );
 }
 
 #[test]
 fn a_rehearsal_says_so_on_every_line_and_touches_nothing() {
     let bed = Bed::built();
     small(&bed);
-    bed.run(&format!("snapshot --out {}", bed.path("snap.json").display())).ends(0);
+    bed.run(&format!(
+        "snapshot --out {}",
+        bed.path("snap.json").display()
+    ))
+    .ends(0);
     let snapshot = bed.read("snap.json");
-    let secrets: Vec<&str> = snapshot.split("\"user_data\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let secrets: Vec<&str> = snapshot
+        .split("\"user_data\":\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
     assert!(!secrets.is_empty());
-    assert!(secrets.iter().all(|s| s.len() == 64 && s.chars().all(|c| c.is_ascii_hexdigit())), "user data in the snapshot");
+    assert!(
+        secrets
+            .iter()
+            .all(|s| s.len() == 64 && s.chars().all(|c| c.is_ascii_hexdigit())),
+        "user data in the snapshot"
+    );
     let before = bed.tree();
     let html = tempfile::tempdir().unwrap();
     let report = html.path().join("report.html");
-    let words = format!("rehearse --snapshot {} --stage staging --fault throttle:3 --out {}", bed.path("snap.json").display(), report.display());
+    let words = format!(
+        "rehearse --snapshot {} --stage staging --fault throttle:3 --out {}",
+        bed.path("snap.json").display(),
+        report.display()
+    );
     let said = bed.run(&words).ends(0);
-    assert!(said.out.lines().all(|l| l.starts_with("[rehearsal]")), "{}", said.out);
+    assert!(
+        said.out.lines().all(|l| l.starts_with("[rehearsal]")),
+        "{}",
+        said.out
+    );
     for part in [
         "timeline",
         "finished after ",
@@ -33,24 +58,49 @@ fn a_rehearsal_says_so_on_every_line_and_touches_nothing() {
     ] {
         assert!(said.out.contains(part), "no `{part}` in\n{}", said.out);
     }
-    assert!(said.out.lines().any(|l| l.contains("throttle:3  after ") && l.ends_with("finished")), "{}", said.out);
+    assert!(
+        said.out
+            .lines()
+            .any(|l| l.contains("throttle:3  after ") && l.ends_with("finished")),
+        "{}",
+        said.out
+    );
     assert_same(&before, &bed.tree());
     let page = std::fs::read_to_string(report).unwrap();
-    assert!(page.starts_with("<!doctype html>") && page.contains("<svg ") && page.contains("staging-acme.k8s.foo.bar admin-nodes"));
+    assert!(
+        page.starts_with("<!doctype html>")
+            && page.contains("<svg ")
+            && page.contains("staging-acme.k8s.foo.bar admin-nodes")
+    );
     // It needs nothing from anywhere.
     let rest = page.replace("http://www.w3.org/2000/svg", "");
     assert!(!rest.contains("<script") && !rest.contains("http://") && !rest.contains("https://"));
 
     // What the other stage was verified to run went along, without its documents.
-    assert!(snapshot.contains("\"proven\":{\"prod-") && snapshot.contains("\"since\":\"") && !snapshot.contains("\"documents\":{"));
+    assert!(
+        snapshot.contains("\"proven\":{\"prod-")
+            && snapshot.contains("\"since\":\"")
+            && !snapshot.contains("\"documents\":{")
+    );
 
     // The same by chance, twice.
     let again = bed.run(&words).ends(0);
-    let without_pid = |text: &str| text.lines().filter(|l| !l.contains("started by")).map(str::to_owned).collect::<Vec<_>>();
+    let without_pid = |text: &str| {
+        text.lines()
+            .filter(|l| !l.contains("started by"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(without_pid(&said.out), without_pid(&again.out));
     // And many of them in short, from the store's own account.
     let said = bed.run("rehearse --stage staging --seeds 3").ends(0);
-    assert!(said.out.contains("3 runs") && said.out.contains("makespan p50 ") && said.out.contains("3 x finished"), "{}", said.out);
+    assert!(
+        said.out.contains("3 runs")
+            && said.out.contains("makespan p50 ")
+            && said.out.contains("3 x finished"),
+        "{}",
+        said.out
+    );
 }
 
 #[test]
@@ -58,20 +108,30 @@ fn what_cannot_be_rehearsed_is_refused() {
     let bed = Bed::new();
     bed.write("not.json", "{}");
     let not = bed.path("not.json").display().to_string();
-    bed.run(&format!("rehearse --snapshot {not}")).refuses(&["not.json", "no snapshot"]);
+    bed.run(&format!("rehearse --snapshot {not}"))
+        .refuses(&["not.json", "no snapshot"]);
     bed.write("bad.yaml", "version: 1\nscenario:\n  - {act: explode}\n");
     let bad = bed.path("bad.yaml").display().to_string();
-    bed.run(&format!("plan --scenario {bad}")).refuses(&["bad.yaml:3:11", "`explode` is no act"]);
-    bed.run("rehearse --fault explode").refuses(&["`explode` is no fault"]);
-    bed.run("rehearse --plan nowhere.json").refuses(&["nowhere.json"]);
+    bed.run(&format!("plan --scenario {bad}"))
+        .refuses(&["bad.yaml:3:11", "`explode` is no act"]);
+    bed.run("rehearse --fault explode")
+        .refuses(&["`explode` is no fault"]);
+    bed.run("rehearse --plan nowhere.json")
+        .refuses(&["nowhere.json"]);
 }
 
 #[test]
 fn a_scenario_kills_the_process_and_resume_goes_on() {
     let bed = Bed::built();
     small(&bed);
-    bed.write("kill.yaml", "version: 1\nscenario:\n  - {act: kill, when: terminate, nth: 2}\n");
-    let words = format!("rollout start --stage staging --auto-approve --quiet --scenario {}", bed.path("kill.yaml").display());
+    bed.write(
+        "kill.yaml",
+        "version: 1\nscenario:\n  - {act: kill, when: terminate, nth: 2}\n",
+    );
+    let words = format!(
+        "rollout start --stage staging --auto-approve --quiet --scenario {}",
+        bed.path("kill.yaml").display()
+    );
     let said = bed.run(&words);
     assert_eq!(said.code, None, "it has to die: {}", said.err);
     bed.run("rollout resume --auto-approve --quiet").ends(0);

@@ -1,6 +1,13 @@
 //! What every implementation of `Cloud` and `NodeApi` has to do (`cases`), run on the simulated account and, through the AWS SDK,
 //! on moto; and what only the simulated account promises (`world`).
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests"
+)]
 
 #[cfg(test)]
 mod bench;

@@ -12,9 +12,18 @@ use crate::support::{Server, account, server_or_skip, skip};
 
 /// Cases that moto has no part in, and where they are proven instead.
 pub(crate) const NOT_HERE: [(&str, &str); 3] = [
-    ("a_drain_empties_a_node", "nodes and pods belong to the Kubernetes API, which moto is not: tests/kube"),
-    ("pods_of_a_node_that_goes_undrained_come_back", "pods are scheduled by Kubernetes, which moto is not"),
-    ("a_node_that_is_gone_needs_nothing", "nodes belong to the Kubernetes API, which moto is not: tests/kube"),
+    (
+        "a_drain_empties_a_node",
+        "nodes and pods belong to the Kubernetes API, which moto is not: tests/kube",
+    ),
+    (
+        "pods_of_a_node_that_goes_undrained_come_back",
+        "pods are scheduled by Kubernetes, which moto is not",
+    ),
+    (
+        "a_node_that_is_gone_needs_nothing",
+        "nodes belong to the Kubernetes API, which moto is not: tests/kube",
+    ),
 ];
 
 const CLUSTER: &str = "one.k8s.foo.bar";
@@ -29,10 +38,16 @@ pub(crate) struct OnMoto {
 
 /// Runs a case with credentials of its own: they come from the environment, so the case gets a process of its own.
 pub(crate) fn case(name: &str, run: impl AsyncFnOnce(&OnMoto)) {
-    let (Ok(url), Ok(account)) = (std::env::var("KFLEET_CASE_SERVER"), std::env::var("KFLEET_CASE_ACCOUNT")) else {
+    let (Ok(url), Ok(account)) = (
+        std::env::var("KFLEET_CASE_SERVER"),
+        std::env::var("KFLEET_CASE_ACCOUNT"),
+    ) else {
         return in_its_own_process(name);
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let cloud = OnMoto::open(Server::at(&url), account).await;
         run(&cloud).await;
@@ -40,14 +55,28 @@ pub(crate) fn case(name: &str, run: impl AsyncFnOnce(&OnMoto)) {
 }
 
 fn in_its_own_process(name: &str) {
-    let Some(server) = server_or_skip(name) else { return };
+    let Some(server) = server_or_skip(name) else {
+        return;
+    };
     let account = account();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", &format!("on_moto::{name}"), "--nocapture", "--test-threads=1"]);
-    command.envs(server.environment(&account)).env("KFLEET_CASE_SERVER", server.url()).env("KFLEET_CASE_ACCOUNT", &account);
+    command.args([
+        "--exact",
+        &format!("on_moto::{name}"),
+        "--nocapture",
+        "--test-threads=1",
+    ]);
+    command
+        .envs(server.environment(&account))
+        .env("KFLEET_CASE_SERVER", server.url())
+        .env("KFLEET_CASE_ACCOUNT", &account);
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
 }
 
 /// What is not shown here is said.
@@ -61,16 +90,38 @@ fn cases_that_are_shown_elsewhere() {
 impl OnMoto {
     async fn open(server: Server, account: String) -> OnMoto {
         for region in ["eu-west-3", "eu-west-1"] {
-            let subnets: Vec<String> = ["a", "b"].iter().map(|z| format!("eu-west-3{z}.{CLUSTER}")).collect();
+            let subnets: Vec<String> = ["a", "b"]
+                .iter()
+                .map(|z| format!("eu-west-3{z}.{CLUSTER}"))
+                .collect();
             server.order("network", &json!({"account": account, "region": region, "cluster": CLUSTER, "subnets": subnets}));
         }
-        let told = server.order("clock", &json!({"account": account, "frozen": true, "decide": 12, "boot": 40, "end": 30}));
+        let told = server.order(
+            "clock",
+            &json!({"account": account, "frozen": true, "decide": 12, "boot": 40, "end": 30}),
+        );
         let now = Timestamp::try_from(format!("{}Z", told["now"].as_str().unwrap())).unwrap();
-        let access = Access { images: (1..=9).map(|n| format!("ami-{n}")).collect(), ..Access::default() };
+        let access = Access {
+            images: (1..=9).map(|n| format!("ami-{n}")).collect(),
+            ..Access::default()
+        };
         let clusters = [CLUSTER, "two.k8s.foo.bar"].map(|c| (c.parse().unwrap(), access.clone()));
-        let reach = Reach { endpoint_url: Some(server.url()), ..Reach::default() };
-        let options = Options { clusters: clusters.into(), reach, session: Session::default(), hooks: HooksOf::default() };
-        OnMoto { aws: Aws::connect(options).await.unwrap(), server, account, now: Mutex::new(now) }
+        let reach = Reach {
+            endpoint_url: Some(server.url()),
+            ..Reach::default()
+        };
+        let options = Options {
+            clusters: clusters.into(),
+            reach,
+            session: Session::default(),
+            hooks: HooksOf::default(),
+        };
+        OnMoto {
+            aws: Aws::connect(options).await.unwrap(),
+            server,
+            account,
+            now: Mutex::new(now),
+        }
     }
 }
 
@@ -82,7 +133,10 @@ impl Cloud for OnMoto {
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
         let seconds = until.since(self.now()).millis() / 1000;
         if seconds > 0 {
-            self.server.order("tick", &json!({"account": self.account, "seconds": seconds}));
+            self.server.order(
+                "tick",
+                &json!({"account": self.account, "seconds": seconds}),
+            );
             *self.now.lock().unwrap() = until;
         }
         Ok(())

@@ -4,16 +4,25 @@ use std::path::Path;
 
 use kfleet::cloud::local::{Fault, Options, World};
 use kfleet::cloud::{Cloud, CloudError};
-use kfleet::model::{ActivityStatus, Applied, AsgName, CloudEffect, Effect, Eviction, Hold, Lifecycle, Live, NodeEffect, Nodes, Span, UserData};
+use kfleet::model::{
+    ActivityStatus, Applied, AsgName, CloudEffect, Effect, Eviction, Hold, Lifecycle, Live,
+    NodeEffect, Nodes, Span, UserData,
+};
 use kfleet::nodes::NodeApi;
 
-use crate::bench::{Bench, creation, definition, desired, detach, new_version, pin, place, quiet, quiet_world, terminate};
+use crate::bench::{
+    Bench, creation, definition, desired, detach, new_version, pin, place, quiet, quiet_world,
+    terminate,
+};
 
 const CLUSTER: &str = "one.k8s.foo.bar";
 
 /// A world in which much happens by itself.
 fn lively() -> Options {
-    Options { spot_life: Some(Span::from_secs(7_200)), ..Options::default() }
+    Options {
+        spot_life: Some(Span::from_secs(7_200)),
+        ..Options::default()
+    }
 }
 
 fn faults(texts: &[&str]) -> Vec<Fault> {
@@ -22,7 +31,9 @@ fn faults(texts: &[&str]) -> Vec<Fault> {
 
 fn state_error(dir: &Path) -> String {
     match World::open(dir, quiet()) {
-        Err(CloudError::State { path, message }) => format!("{}: {message}", path.rsplit('/').next().unwrap_or_default()),
+        Err(CloudError::State { path, message }) => {
+            format!("{}: {message}", path.rsplit('/').next().unwrap_or_default())
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -35,15 +46,26 @@ async fn spot_group(world: &World, cluster: &str, group: &str) -> AsgName {
         "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 0},
         "Overrides": [{"InstanceType": "r5.xlarge"}, {"InstanceType": "m4.xlarge"}],
     });
-    wanted.auto_scaling_group.mixed_instances_policy = Some(serde_json::from_value(policy).unwrap());
-    bench.told(&new_version(&wanted, "ami-1", UserData::Given(String::new()), group)).await;
+    wanted.auto_scaling_group.mixed_instances_policy =
+        Some(serde_json::from_value(policy).unwrap());
+    bench
+        .told(&new_version(
+            &wanted,
+            "ami-1",
+            UserData::Given(String::new()),
+            group,
+        ))
+        .await;
     assert_eq!(bench.told(&creation(&wanted, 1, 3)).await, "done");
     wanted.auto_scaling_group.auto_scaling_group_name
 }
 
 async fn seen(world: &World, cluster: &str) -> (Live, Nodes) {
     let place = place(cluster);
-    (world.read(std::slice::from_ref(&place)).await.unwrap(), world.nodes(&place.cluster).await)
+    (
+        world.read(std::slice::from_ref(&place)).await.unwrap(),
+        world.nodes(&place.cluster).await,
+    )
 }
 
 #[tokio::test]
@@ -55,12 +77,32 @@ async fn looking_leaves_no_trace() {
     let bench = Bench::new(&world, CLUSTER);
     assert!(bench.cluster().await.groups.is_empty());
     assert!(bench.nodes().await.is_empty());
-    assert_eq!(world.account(&bench.place).await.unwrap(), bench.place.account);
+    assert_eq!(
+        world.account(&bench.place).await.unwrap(),
+        bench.place.account
+    );
     world.wait(world.now()).await.unwrap();
     let none: AsgName = "none".parse().unwrap();
-    assert!(bench.told(&desired(&none, 1, 2)).await.starts_with("moved: "));
-    assert!(bench.told(&creation(&definition(CLUSTER, "nodes", 0, 1), 1, 0)).await.starts_with("refused "));
-    assert_eq!(bench.act(NodeEffect::Cordon { node: "n".parse().unwrap() }).await, Applied::Already);
+    assert!(
+        bench
+            .told(&desired(&none, 1, 2))
+            .await
+            .starts_with("moved: ")
+    );
+    assert!(
+        bench
+            .told(&creation(&definition(CLUSTER, "nodes", 0, 1), 1, 0))
+            .await
+            .starts_with("refused ")
+    );
+    assert_eq!(
+        bench
+            .act(NodeEffect::Cordon {
+                node: "n".parse().unwrap()
+            })
+            .await,
+        Applied::Already
+    );
     assert!(!missing.exists());
     assert_eq!((world.log(), world.reads()), (Vec::new(), 1));
 }
@@ -78,16 +120,35 @@ async fn a_kill_at_any_moment_loses_nothing() {
         let node = bench.nodes().await.into_keys().nth(round % 3);
         let instance = group.instances.keys().nth(round % 3).unwrap().clone();
         match round % 6 {
-            0 => drop(bench.told(&desired(&name, group.desired, group.desired + 1)).await),
+            0 => drop(
+                bench
+                    .told(&desired(&name, group.desired, group.desired + 1))
+                    .await,
+            ),
             1 => drop(bench.told(&detach(&name, &instance)).await),
-            2 => drop(bench.told(&terminate(&name, &instance, round % 4 == 2)).await),
+            2 => drop(
+                bench
+                    .told(&terminate(&name, &instance, round % 4 == 2))
+                    .await,
+            ),
             3 => bench.pass(37).await,
             4 => bench.pass(3_600).await,
-            _ => drop(bench.act(NodeEffect::Evict { node: node.unwrap(), policy: Eviction::default() }).await),
+            _ => drop(
+                bench
+                    .act(NodeEffect::Evict {
+                        node: node.unwrap(),
+                        policy: Eviction::default(),
+                    })
+                    .await,
+            ),
         }
         let reopened = World::open(dir.path(), lively()).unwrap();
         assert_eq!(reopened.now(), world.now());
-        assert_eq!(seen(&reopened, CLUSTER).await, seen(&world, CLUSTER).await, "round {round}");
+        assert_eq!(
+            seen(&reopened, CLUSTER).await,
+            seen(&world, CLUSTER).await,
+            "round {round}"
+        );
     }
     assert!(world.log().len() > 40, "{}", world.log().len());
 }
@@ -143,7 +204,11 @@ async fn the_seed_decides_and_a_group_is_its_own() {
         let bench = Bench::new(&world, CLUSTER);
         bench.pass(36_000).await;
         let group = bench.group(&name).await;
-        let nodes = bench.nodes().await.into_iter().filter(|(_, n)| group.instances.contains_key(&n.instance));
+        let nodes = bench
+            .nodes()
+            .await
+            .into_iter()
+            .filter(|(_, n)| group.instances.contains_key(&n.instance));
         ends.push((nodes.collect::<Vec<_>>(), group));
     }
     assert!(!ends[0].0.is_empty());
@@ -157,7 +222,10 @@ async fn the_seed_decides_and_a_group_is_its_own() {
 async fn changed_options_leave_the_past_alone() {
     let dir = tempfile::tempdir().unwrap();
     let world = World::open(dir.path(), quiet()).unwrap();
-    let (one, two) = (spot_group(&world, CLUSTER, "nodes").await, "two.k8s.foo.bar");
+    let (one, two) = (
+        spot_group(&world, CLUSTER, "nodes").await,
+        "two.k8s.foo.bar",
+    );
     spot_group(&world, two, "others").await;
     Bench::new(&world, CLUSTER).pass(86_400).await;
     let before = seen(&world, two).await;
@@ -167,7 +235,10 @@ async fn changed_options_leave_the_past_alone() {
     assert_eq!(bench.told(&desired(&one, 3, 4)).await, "done");
     bench.pass(1).await;
     drop(world);
-    let (mut then, now) = (before, seen(&World::open(dir.path(), lively()).unwrap(), two).await);
+    let (mut then, now) = (
+        before,
+        seen(&World::open(dir.path(), lively()).unwrap(), two).await,
+    );
     then.0.read_at = now.0.read_at;
     assert_eq!(then, now);
 }
@@ -179,13 +250,30 @@ async fn unusable_files_are_named_and_kept() {
     spot_group(&world, CLUSTER, "nodes").await;
     drop(world);
     let clock = dir.path().join("clock.json");
-    let cluster = dir.path().join("cluster-111122223333-eu-west-3-one.k8s.foo.bar.json");
-    let (good_clock, good) = (std::fs::read_to_string(&clock).unwrap(), std::fs::read_to_string(&cluster).unwrap());
+    let cluster = dir
+        .path()
+        .join("cluster-111122223333-eu-west-3-one.k8s.foo.bar.json");
+    let (good_clock, good) = (
+        std::fs::read_to_string(&clock).unwrap(),
+        std::fs::read_to_string(&cluster).unwrap(),
+    );
     for (path, text, told) in [
         (&clock, String::new(), "clock.json: EOF while parsing"),
-        (&clock, good_clock.replace("\"version\":1", "\"version\":7"), "clock.json: it is of version 7, this program knows version 1"),
-        (&cluster, good[..good.len() / 2].to_owned(), "cluster-111122223333-eu-west-3-one.k8s.foo.bar.json: EOF while parsing"),
-        (&cluster, good.replace("\"desired\":3", "\"desired\":-3"), "cluster-111122223333-eu-west-3-one.k8s.foo.bar.json: state.groups.nodes"),
+        (
+            &clock,
+            good_clock.replace("\"version\":1", "\"version\":7"),
+            "clock.json: it is of version 7, this program knows version 1",
+        ),
+        (
+            &cluster,
+            good[..good.len() / 2].to_owned(),
+            "cluster-111122223333-eu-west-3-one.k8s.foo.bar.json: EOF while parsing",
+        ),
+        (
+            &cluster,
+            good.replace("\"desired\":3", "\"desired\":-3"),
+            "cluster-111122223333-eu-west-3-one.k8s.foo.bar.json: state.groups.nodes",
+        ),
         (
             &cluster,
             good.replace("\"cluster\":\"one", "\"cluster\":\"two"),
@@ -200,16 +288,24 @@ async fn unusable_files_are_named_and_kept() {
         std::fs::write(path, kept).unwrap();
     }
     std::fs::remove_file(&clock).unwrap();
-    assert!(state_error(dir.path()).starts_with("clock.json: "), "a cluster without a clock");
+    assert!(
+        state_error(dir.path()).starts_with("clock.json: "),
+        "a cluster without a clock"
+    );
 }
 
 #[tokio::test]
 async fn one_process_changes_it_while_others_read() {
     let dir = tempfile::tempdir().unwrap();
-    let (first, second) = (World::open(dir.path(), quiet()).unwrap(), World::open(dir.path(), quiet()).unwrap());
+    let (first, second) = (
+        World::open(dir.path(), quiet()).unwrap(),
+        World::open(dir.path(), quiet()).unwrap(),
+    );
     let name = spot_group(&first, CLUSTER, "nodes").await;
     let refused = second.wait(second.now() + Span::from_secs(1)).await;
-    assert!(matches!(refused, Err(CloudError::State { message, .. }) if message == "another process is changing it"));
+    assert!(
+        matches!(refused, Err(CloudError::State { message, .. }) if message == "another process is changing it")
+    );
     drop(first);
     // What the other did meanwhile is known before anything is changed, or time moved.
     let bench = Bench::new(&second, CLUSTER);
@@ -226,9 +322,14 @@ async fn a_change_that_cannot_be_saved_did_not_happen() {
     let bench = Bench::new(&world, CLUSTER);
     let (before, logged) = (bench.cluster().await, world.log());
     // Something in the way of the temporary file.
-    let obstacle = dir.path().join("cluster-111122223333-eu-west-3-one.k8s.foo.bar.json.new");
+    let obstacle = dir
+        .path()
+        .join("cluster-111122223333-eu-west-3-one.k8s.foo.bar.json.new");
     std::fs::create_dir(&obstacle).unwrap();
-    assert!(matches!(bench.apply(&desired(&name, 3, 4)).await, Err(CloudError::State { .. })));
+    assert!(matches!(
+        bench.apply(&desired(&name, 3, 4)).await,
+        Err(CloudError::State { .. })
+    ));
     assert_eq!((bench.cluster().await, world.log()), (before, logged));
     std::fs::remove_dir(&obstacle).unwrap();
     assert_eq!(bench.told(&desired(&name, 3, 4)).await, "done");
@@ -238,7 +339,10 @@ async fn a_change_that_cannot_be_saved_did_not_happen() {
 async fn nobody_waits_for_centuries() {
     let (world, _dir) = quiet_world();
     let far = kfleet::model::Timestamp::from_millis(i64::MAX);
-    assert!(matches!(world.wait(far).await, Err(CloudError::Refused { .. })));
+    assert!(matches!(
+        world.wait(far).await,
+        Err(CloudError::Refused { .. })
+    ));
     assert_eq!(world.now().to_string(), "2026-01-05T08:00:00.000Z");
 }
 
@@ -279,7 +383,14 @@ async fn group_with(orders: &[&str], image: &str) -> (World, tempfile::TempDir, 
     let name = bench.created(&wanted, 2).await;
     bench.all_ready().await;
     world.set_faults(faults(orders));
-    bench.told(&new_version(&wanted, image, UserData::CarriedFrom(1), "second")).await;
+    bench
+        .told(&new_version(
+            &wanted,
+            image,
+            UserData::CarriedFrom(1),
+            "second",
+        ))
+        .await;
     bench.told(&pin(&name, 1, 2)).await;
     assert_eq!(bench.told(&desired(&name, 2, 3)).await, "done");
     bench.pass(300).await;
@@ -305,9 +416,21 @@ async fn sick_and_dead_images_and_refused_capacity() {
         let world = World::open(dir.path(), quiet()).unwrap();
         let bench = Bench::new(&world, CLUSTER);
         assert_eq!(seen(&world, CLUSTER).await, before, "{orders:?}");
-        assert_eq!(bench.instances(&name, Lifecycle::InService).await.len(), serving, "{orders:?}");
-        assert_eq!(bench.instances(&name, Lifecycle::Pending).await.len(), pending, "{orders:?}");
-        assert_eq!(bench.nodes().await.values().filter(|n| n.ready).count(), ready, "{orders:?}");
+        assert_eq!(
+            bench.instances(&name, Lifecycle::InService).await.len(),
+            serving,
+            "{orders:?}"
+        );
+        assert_eq!(
+            bench.instances(&name, Lifecycle::Pending).await.len(),
+            pending,
+            "{orders:?}"
+        );
+        assert_eq!(
+            bench.nodes().await.values().filter(|n| n.ready).count(),
+            ready,
+            "{orders:?}"
+        );
     }
 }
 
@@ -339,7 +462,11 @@ async fn a_group_made_again_is_another() {
         ids.extend(bench.instances(&name, Lifecycle::InService).await);
         bench.told(&desired(&name, 1, 0)).await;
         bench.complete(&name).await;
-        bench.told(&CloudEffect::DeleteGroup { group: Box::new(wanted.auto_scaling_group.clone()) }).await;
+        bench
+            .told(&CloudEffect::DeleteGroup {
+                group: Box::new(wanted.auto_scaling_group.clone()),
+            })
+            .await;
     }
     assert_eq!(ids.len(), 2);
 }
@@ -348,7 +475,12 @@ async fn a_group_made_again_is_another() {
 async fn refused_capacity_is_told_and_ends() {
     let (world, _dir, name) = group_with(&["no-capacity:nodes"], "ami-2").await;
     let bench = Bench::new(&world, CLUSTER);
-    let refusals = bench.group(&name).await.activities.into_iter().filter(|a| a.status == ActivityStatus::NoCapacity);
+    let refusals = bench
+        .group(&name)
+        .await
+        .activities
+        .into_iter()
+        .filter(|a| a.status == ActivityStatus::NoCapacity);
     let messages: Vec<String> = refusals.map(|a| a.message).collect();
     assert!(messages.len() >= 4, "{messages:?}");
     assert!(messages[0].starts_with("We currently do not have sufficient m5.xlarge capacity in the Availability Zone you requested (eu-west-3a)."));
@@ -357,7 +489,10 @@ async fn refused_capacity_is_told_and_ends() {
     let last = bench.group(&name).await.activities.pop().unwrap();
     assert_eq!(last.status, ActivityStatus::Successful);
     bench.told(&desired(&name, 3, 2)).await;
-    assert_eq!(bench.group(&name).await.activities.pop().unwrap().status, ActivityStatus::InProgress);
+    assert_eq!(
+        bench.group(&name).await.activities.pop().unwrap().status,
+        ActivityStatus::InProgress
+    );
     bench.pass(36_000).await;
     assert!(bench.group(&name).await.activities.len() <= 20);
 }
@@ -366,17 +501,43 @@ async fn refused_capacity_is_told_and_ends() {
 async fn a_stuck_drain_names_its_budget() {
     let (world, _dir, _) = group_with(&["stuck-drain:nodes"], "ami-2").await;
     let bench = Bench::new(&world, CLUSTER);
-    let (node, before) = bench.nodes().await.into_iter().max_by_key(|(_, n)| n.evictable_pods).unwrap();
+    let (node, before) = bench
+        .nodes()
+        .await
+        .into_iter()
+        .max_by_key(|(_, n)| n.evictable_pods)
+        .unwrap();
     for _ in 0..20 {
-        assert_eq!(bench.act(NodeEffect::Evict { node: node.clone(), policy: Eviction::default() }).await, Applied::Done);
+        assert_eq!(
+            bench
+                .act(NodeEffect::Evict {
+                    node: node.clone(),
+                    policy: Eviction::default()
+                })
+                .await,
+            Applied::Done
+        );
         bench.pass(30).await;
     }
     let after = &bench.nodes().await[&node];
-    assert_eq!((after.evictable_pods, after.blocked.len()), (before.evictable_pods, before.evictable_pods as usize));
+    assert_eq!(
+        (after.evictable_pods, after.blocked.len()),
+        (before.evictable_pods, before.evictable_pods as usize)
+    );
     let block = &after.blocked[0];
     assert_eq!(block.hold, Hold::Budget("default/nodes-app-0".into()));
-    assert!(block.pod.starts_with("default/nodes-app-0-") && block.owner.as_deref() == Some("ReplicaSet default/nodes-app-0"), "{block:?}");
-    assert!(world.log().iter().all(|call| !matches!(call.effect, Effect::Node(_))), "nothing took effect");
+    assert!(
+        block.pod.starts_with("default/nodes-app-0-")
+            && block.owner.as_deref() == Some("ReplicaSet default/nodes-app-0"),
+        "{block:?}"
+    );
+    assert!(
+        world
+            .log()
+            .iter()
+            .all(|call| !matches!(call.effect, Effect::Node(_))),
+        "nothing took effect"
+    );
 }
 
 #[tokio::test]
@@ -388,7 +549,10 @@ async fn calls_are_throttled_and_answers_lost() {
     world.set_faults(faults(&["throttle:2"]));
     let mut errors = 0;
     for _ in 0..10 {
-        errors += usize::from(matches!(world.read(std::slice::from_ref(&bench.place)).await, Err(CloudError::Throttled { .. })));
+        errors += usize::from(matches!(
+            world.read(std::slice::from_ref(&bench.place)).await,
+            Err(CloudError::Throttled { .. })
+        ));
     }
     assert_eq!(errors, 5);
     world.set_faults(faults(&["lost-answer:2"]));
@@ -401,10 +565,22 @@ async fn calls_are_throttled_and_answers_lost() {
         }
         told.push(answer);
     }
-    assert_eq!(told.iter().filter(|t| *t == "no answer, then already").count(), 3, "{told:?}");
+    assert_eq!(
+        told.iter()
+            .filter(|t| *t == "no answer, then already")
+            .count(),
+        3,
+        "{told:?}"
+    );
     let sizes: Vec<u32> = world.log()[logged..]
         .iter()
-        .filter_map(|c| if let Effect::Cloud(CloudEffect::SetDesired { to, .. }) = &c.effect { Some(*to) } else { None })
+        .filter_map(|c| {
+            if let Effect::Cloud(CloudEffect::SetDesired { to, .. }) = &c.effect {
+                Some(*to)
+            } else {
+                None
+            }
+        })
         .collect();
     assert_eq!(sizes, [4, 5, 6, 7], "every effect took place once");
 }
@@ -414,11 +590,20 @@ async fn gaps_and_wrong_accounts() {
     let (world, _dir) = quiet_world();
     spot_group(&world, CLUSTER, "nodes").await;
     let bench = Bench::new(&world, CLUSTER);
-    world.set_faults(faults(&["no-read:one.k8s.foo.bar", "wrong-account:one.k8s.foo.bar"]));
+    world.set_faults(faults(&[
+        "no-read:one.k8s.foo.bar",
+        "wrong-account:one.k8s.foo.bar",
+    ]));
     let cluster = bench.cluster().await;
     assert_eq!((cluster.groups.len(), cluster.gaps.len()), (0, 1));
-    assert!(matches!(world.nodes(&bench.place.cluster).await, Nodes::Unknown(_)));
-    assert_ne!(world.account(&bench.place).await.unwrap(), bench.place.account);
+    assert!(matches!(
+        world.nodes(&bench.place.cluster).await,
+        Nodes::Unknown(_)
+    ));
+    assert_ne!(
+        world.account(&bench.place).await.unwrap(),
+        bench.place.account
+    );
     let other = place("two.k8s.foo.bar");
     assert_eq!(world.account(&other).await.unwrap(), other.account);
 }
@@ -429,20 +614,32 @@ async fn the_autoscaler_moves_what_it_may() {
     let world = World::open(dir.path(), Options::default()).unwrap();
     let bench = Bench::new(&world, CLUSTER);
     let mut untagged = definition(CLUSTER, "fixed", 1, 6);
-    untagged.auto_scaling_group.tags.retain(|t| t.key != "k8s.io/cluster-autoscaler/enabled");
+    untagged
+        .auto_scaling_group
+        .tags
+        .retain(|t| t.key != "k8s.io/cluster-autoscaler/enabled");
     let free = bench.created(&definition(CLUSTER, "free", 1, 4), 2).await;
     let held = bench.created(&definition(CLUSTER, "held", 1, 4), 2).await;
     let fixed = bench.created(&untagged, 2).await;
     bench.all_ready().await;
     let members = bench.instances(&held, Lifecycle::InService).await;
-    let (node, _) = bench.nodes().await.into_iter().find(|(_, n)| members.contains(&n.instance)).unwrap();
+    let (node, _) = bench
+        .nodes()
+        .await
+        .into_iter()
+        .find(|(_, n)| members.contains(&n.instance))
+        .unwrap();
     let size = bench.group(&held).await.desired;
     bench.act(NodeEffect::Cordon { node }).await;
     let mut sizes = std::collections::BTreeSet::new();
     for _ in 0..200 {
         bench.pass(600).await;
         sizes.insert(bench.group(&free).await.desired);
-        assert_eq!(bench.group(&held).await.desired, size, "a cordoned node: somebody is at work");
+        assert_eq!(
+            bench.group(&held).await.desired,
+            size,
+            "a cordoned node: somebody is at work"
+        );
         assert_eq!(bench.group(&fixed).await.desired, 2, "not tagged");
     }
     assert_eq!(sizes, [1, 2, 3, 4].into());
@@ -451,12 +648,25 @@ async fn the_autoscaler_moves_what_it_may() {
 #[tokio::test]
 async fn spot_instances_are_reclaimed_and_replaced() {
     let dir = tempfile::tempdir().unwrap();
-    let world = World::open(dir.path(), Options { autoscaler: false, ..lively() }).unwrap();
+    let world = World::open(
+        dir.path(),
+        Options {
+            autoscaler: false,
+            ..lively()
+        },
+    )
+    .unwrap();
     let name = spot_group(&world, CLUSTER, "nodes").await;
     let bench = Bench::new(&world, CLUSTER);
     bench.complete(&name).await;
     let first = bench.instances(&name, Lifecycle::InService).await;
     bench.pass(3 * 7_200).await;
     bench.complete(&name).await;
-    assert!(bench.instances(&name, Lifecycle::InService).await.iter().all(|id| !first.contains(id)));
+    assert!(
+        bench
+            .instances(&name, Lifecycle::InService)
+            .await
+            .iter()
+            .all(|id| !first.contains(id))
+    );
 }

@@ -12,7 +12,11 @@ enum Edit {
     /// Replaces a text that is there.
     Replace(&'static str, &'static str, &'static str),
     /// Copies a file, with some texts replaced.
-    Copy(&'static str, &'static str, &'static [(&'static str, &'static str)]),
+    Copy(
+        &'static str,
+        &'static str,
+        &'static [(&'static str, &'static str)],
+    ),
     /// Moves a file.
     Move(&'static str, &'static str),
     /// Removes a file.
@@ -56,23 +60,51 @@ fn check(name: &str, edits: &[Edit], arguments: &[&str]) {
 
 #[test]
 fn new_instance_types_name_the_clusters_and_groups_that_use_them() {
-    check("instance_types", &[Replace("snippets/spot_8x_32Gb_machine_type.yaml", "- m7i.2xlarge\n", "- m7i.2xlarge\n- m8i.2xlarge\n")], &[]);
+    check(
+        "instance_types",
+        &[Replace(
+            "snippets/spot_8x_32Gb_machine_type.yaml",
+            "- m7i.2xlarge\n",
+            "- m7i.2xlarge\n- m8i.2xlarge\n",
+        )],
+        &[],
+    );
 }
 
 #[test]
 fn a_comment_means_nothing() {
-    check("comment", &[Replace("templates/3_admin-nodes.yaml.j2", "spec:\n", "spec:\n  # Here is a comment.\n")], &[]);
+    check(
+        "comment",
+        &[Replace(
+            "templates/3_admin-nodes.yaml.j2",
+            "spec:\n",
+            "spec:\n  # Here is a comment.\n",
+        )],
+        &[],
+    );
 }
 
 #[test]
 fn a_maximum_is_changed_in_place() {
-    check("maximum", &[Replace("vars/prod-acme.k8s.foo.bar.yaml", "max: 80", "max: 90")], &[]);
+    check(
+        "maximum",
+        &[Replace(
+            "vars/prod-acme.k8s.foo.bar.yaml",
+            "max: 80",
+            "max: 90",
+        )],
+        &[],
+    );
 }
 
 #[test]
 fn an_image_replaces_instances_and_a_sysctl_is_for_kops() {
     let edits = [
-        Replace("snippets/node_group.yaml.j2", "image: {{ image }}", "image: {{ image }}-x"),
+        Replace(
+            "snippets/node_group.yaml.j2",
+            "image: {{ image }}",
+            "image: {{ image }}-x",
+        ),
         Replace("snippets/sysctl.yaml", "somaxconn=32768", "somaxconn=65535"),
     ];
     check("image", &edits, &[]);
@@ -81,47 +113,112 @@ fn an_image_replaces_instances_and_a_sysctl_is_for_kops() {
 #[test]
 fn order_alone_is_said_to_be_order() {
     let edits = [
-        Replace("snippets/spot_8x_32Gb_machine_type.yaml", "- m5a.2xlarge\n- m5d.2xlarge\n", "- m5d.2xlarge\n- m5a.2xlarge\n"),
-        Replace("templates/1_cluster.yaml.j2", "    - key: dedicated\n      operator: Equal\n", "    - operator: Equal\n      key: dedicated\n"),
+        Replace(
+            "snippets/spot_8x_32Gb_machine_type.yaml",
+            "- m5a.2xlarge\n- m5d.2xlarge\n",
+            "- m5d.2xlarge\n- m5a.2xlarge\n",
+        ),
+        Replace(
+            "templates/1_cluster.yaml.j2",
+            "    - key: dedicated\n      operator: Equal\n",
+            "    - operator: Equal\n      key: dedicated\n",
+        ),
     ];
     check("order", &edits, &[]);
     // A template that is rendered later: no document is rewritten.
-    check("moved", &[Move("templates/3_admin-nodes.yaml.j2", "templates/9_admin-nodes.yaml.j2")], &[]);
+    check(
+        "moved",
+        &[Move(
+            "templates/3_admin-nodes.yaml.j2",
+            "templates/9_admin-nodes.yaml.j2",
+        )],
+        &[],
+    );
 }
 
 #[test]
 fn clusters_come_and_go() {
     let edits = [
-        Copy("clusters/staging-acme.k8s.foo.bar.yaml", "clusters/staging-new.k8s.foo.bar.yaml", &[]),
-        Copy("vars/staging-acme.k8s.foo.bar.yaml", "vars/staging-new.k8s.foo.bar.yaml", &[("10.10", "10.12")]),
+        Copy(
+            "clusters/staging-acme.k8s.foo.bar.yaml",
+            "clusters/staging-new.k8s.foo.bar.yaml",
+            &[],
+        ),
+        Copy(
+            "vars/staging-acme.k8s.foo.bar.yaml",
+            "vars/staging-new.k8s.foo.bar.yaml",
+            &[("10.10", "10.12")],
+        ),
         Remove("clusters/staging-acme.k8s.foo.bar.yaml"),
-        Replace("clusters/prod-acme.k8s.foo.bar.yaml", "protect: [control-plane-eu-west-3a, ", "protect: ["),
+        Replace(
+            "clusters/prod-acme.k8s.foo.bar.yaml",
+            "protect: [control-plane-eu-west-3a, ",
+            "protect: [",
+        ),
     ];
     check("clusters", &edits, &[]);
 }
 
 #[test]
 fn a_group_under_another_name_is_a_new_group() {
-    let edits = [Replace("vars/defaults.yaml", "  prometheus: {", "  metrics: {"), Replace("vars/prod.yaml", "  prometheus: {", "  metrics: {")];
-    let rest = [
-        Replace("vars/prod-globex.k8s.foo.bar.yaml", "  prometheus: {", "  metrics: {"),
-        Replace("vars/prod-small.k8s.foo.bar.yaml", "  prometheus: {", "  metrics: {"),
+    let edits = [
+        Replace("vars/defaults.yaml", "  prometheus: {", "  metrics: {"),
+        Replace("vars/prod.yaml", "  prometheus: {", "  metrics: {"),
     ];
-    check("renamed", &edits.into_iter().chain(rest).collect::<Vec<_>>(), &[]);
+    let rest = [
+        Replace(
+            "vars/prod-globex.k8s.foo.bar.yaml",
+            "  prometheus: {",
+            "  metrics: {",
+        ),
+        Replace(
+            "vars/prod-small.k8s.foo.bar.yaml",
+            "  prometheus: {",
+            "  metrics: {",
+        ),
+    ];
+    check(
+        "renamed",
+        &edits.into_iter().chain(rest).collect::<Vec<_>>(),
+        &[],
+    );
 }
 
 #[test]
 fn what_only_a_new_group_boots_with_is_said() {
-    check("user_data", &[Replace("snippets/user_data.sh.j2", "#!/bin/bash\n", "#!/bin/bash\n# Hello.\n")], &[]);
+    check(
+        "user_data",
+        &[Replace(
+            "snippets/user_data.sh.j2",
+            "#!/bin/bash\n",
+            "#!/bin/bash\n# Hello.\n",
+        )],
+        &[],
+    );
 }
 
 #[test]
 fn what_only_kops_can_carry_out_is_marked() {
     let edits = [
-        Replace("vars/defaults.yaml", "kubernetes_version: \"1.34.2\"", "kubernetes_version: \"1.34.3\""),
-        Replace("templates/3_admin-nodes.yaml.j2", "\"dedicated=admin:NoSchedule\"", "\"dedicated=admin:NoExecute\""),
-        Replace("templates/3_admin-nodes.yaml.j2", "  role: Node\n", "  role: Node\n  # Slowly.\n  detailedInstanceMonitoring: true\n"),
-        Write("templates/z_new.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new, namespace: default}\n"),
+        Replace(
+            "vars/defaults.yaml",
+            "kubernetes_version: \"1.34.2\"",
+            "kubernetes_version: \"1.34.3\"",
+        ),
+        Replace(
+            "templates/3_admin-nodes.yaml.j2",
+            "\"dedicated=admin:NoSchedule\"",
+            "\"dedicated=admin:NoExecute\"",
+        ),
+        Replace(
+            "templates/3_admin-nodes.yaml.j2",
+            "  role: Node\n",
+            "  role: Node\n  # Slowly.\n  detailedInstanceMonitoring: true\n",
+        ),
+        Write(
+            "templates/z_new.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new, namespace: default}\n",
+        ),
     ];
     check("kops", &edits, &[]);
 }
@@ -144,12 +241,23 @@ fn links_are_followed_as_long_as_they_stay_in_the_fleet() {
 
 #[test]
 fn how_changes_are_rolled_out_is_said() {
-    check("settings", &[Replace("fleet.yaml", "soak: 30m", "soak: 45m"), Replace("fleet.yaml", "max_surge: 1", "max_surge: 2")], &[]);
+    check(
+        "settings",
+        &[
+            Replace("fleet.yaml", "soak: 30m", "soak: 45m"),
+            Replace("fleet.yaml", "max_surge: 1", "max_surge: 2"),
+        ],
+        &[],
+    );
 }
 
 #[test]
 fn a_comment_for_a_pull_request_and_json() {
-    let edits = [Replace("vars/prod-acme.k8s.foo.bar.yaml", "max: 80", "max: 90")];
+    let edits = [Replace(
+        "vars/prod-acme.k8s.foo.bar.yaml",
+        "max: 80",
+        "max: 90",
+    )];
     check("comment_markdown", &edits, &["--format", "markdown"]);
     check("json", &edits, &["--format", "json"]);
 }
@@ -157,11 +265,27 @@ fn a_comment_for_a_pull_request_and_json() {
 #[test]
 fn no_difference_is_0() {
     let repository = Repository::of_bundled_fleet();
-    repository.replace("vars/defaults.yaml", "# For every cluster.", "# For each cluster.");
+    repository.replace(
+        "vars/defaults.yaml",
+        "# For every cluster.",
+        "# For each cluster.",
+    );
     let (code, out, _) = repository.diff(&["--since", "HEAD"]);
-    assert_eq!((code, out.as_str()), (0, "no difference between HEAD (COMMIT) and the working tree\nlooked at 5 clusters\n"));
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            0,
+            "no difference between HEAD (COMMIT) and the working tree\nlooked at 5 clusters\n"
+        )
+    );
     let (code, out, _) = repository.diff(&["--since", "HEAD", "--format", "markdown"]);
-    assert_eq!((code, out.as_str()), (0, "**no difference** between HEAD (COMMIT) and the working tree in 5 clusters\n"));
+    assert_eq!(
+        (code, out.as_str()),
+        (
+            0,
+            "**no difference** between HEAD (COMMIT) and the working tree in 5 clusters\n"
+        )
+    );
 }
 
 #[test]
@@ -175,7 +299,11 @@ fn two_revisions_are_compared_without_the_working_tree() {
     assert!(out.contains("      MaxSize: 80 → 90\n"), "{out}");
     let (code, _, _) = repository.diff(&["--since", "main", "--until", "main"]);
     assert_eq!(code, 0);
-    assert_eq!(repository.left_behind(), Vec::<String>::new(), "the folders of revisions are removed");
+    assert_eq!(
+        repository.left_behind(),
+        Vec::<String>::new(),
+        "the folders of revisions are removed"
+    );
 }
 
 #[test]
@@ -186,18 +314,35 @@ fn errors_say_which_side() {
         assert_eq!((code, out.as_str()), (1, ""), "{arguments:?}");
         err
     };
-    assert_eq!(failure(&["--since", "mian"]), "error: git knows no revision `mian`\nhint: did you mean `main`?\n");
-    assert_eq!(failure(&["--since=--help"]), "error: git knows no revision `--help`\n");
-    assert_eq!(failure(&["--since", "main", "--format", "yaml"]), "error: `diff` prints `text`, `json` or `markdown`\n");
+    assert_eq!(
+        failure(&["--since", "mian"]),
+        "error: git knows no revision `mian`\nhint: did you mean `main`?\n"
+    );
+    assert_eq!(
+        failure(&["--since=--help"]),
+        "error: git knows no revision `--help`\n"
+    );
+    assert_eq!(
+        failure(&["--since", "main", "--format", "yaml"]),
+        "error: `diff` prints `text`, `json` or `markdown`\n"
+    );
     repository.replace("vars/defaults.yaml", "zones: [", "zonse: [");
     let schema = "`zonse` is unknown (of prod-acme.k8s.foo.bar and 4 more)";
     let err = failure(&["--since", "main"]);
-    assert!(err.starts_with("error: the fleet of the working tree does not render:\nvars/defaults.yaml:"), "{err}");
+    assert!(
+        err.starts_with(
+            "error: the fleet of the working tree does not render:\nvars/defaults.yaml:"
+        ),
+        "{err}"
+    );
     assert!(err.contains(schema), "{err}");
     repository.commit("broken");
     repository.replace("vars/defaults.yaml", "zonse: [", "zones: [");
     let err = failure(&["--since", "main"]);
-    assert!(err.starts_with("error: the fleet of main (COMMIT) does not render:\nvars/defaults.yaml:"), "{err}");
+    assert!(
+        err.starts_with("error: the fleet of main (COMMIT) does not render:\nvars/defaults.yaml:"),
+        "{err}"
+    );
     repository.remove("fleet.yaml");
     repository.commit("no fleet");
     let err = failure(&["--since", "main"]);

@@ -11,7 +11,10 @@ pub(crate) struct Repository {
 
 impl Repository {
     pub(crate) fn of_bundled_fleet() -> Self {
-        let repository = Repository { dir: tempfile::tempdir().unwrap(), temporary: tempfile::tempdir().unwrap() };
+        let repository = Repository {
+            dir: tempfile::tempdir().unwrap(),
+            temporary: tempfile::tempdir().unwrap(),
+        };
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for path in ["fleet.yaml", "clusters", "vars", "templates", "snippets"] {
             copy(&root.join(path), &repository.fleet().join(path));
@@ -29,11 +32,22 @@ impl Repository {
         let output = Command::new("git")
             .arg("-C")
             .arg(self.dir.path())
-            .args(["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"])
+            .args([
+                "-c",
+                "user.name=test",
+                "-c",
+                "user.email=test@example.com",
+                "-c",
+                "commit.gpgsign=false",
+            ])
             .args(arguments)
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -67,17 +81,28 @@ impl Repository {
     /// Exit code, output and errors of `kfleet diff`; commits, which differ from run to run, are named COMMIT.
     pub(crate) fn diff(&self, arguments: &[&str]) -> (i32, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kfleet"));
-        command.arg("-C").arg(self.fleet()).arg("diff").args(arguments).env("TMPDIR", self.temporary.path());
+        command
+            .arg("-C")
+            .arg(self.fleet())
+            .arg("diff")
+            .args(arguments)
+            .env("TMPDIR", self.temporary.path());
         let (code, out, err) = run(command);
         let commits = self.git(&["rev-list", "--all"]);
-        let named = |text: String| commits.lines().fold(text, |text, commit| text.replace(&commit[..12], "COMMIT"));
+        let named = |text: String| {
+            commits
+                .lines()
+                .fold(text, |text, commit| text.replace(&commit[..12], "COMMIT"))
+        };
         (code, named(out), named(err))
     }
 
     /// What is still in the folder for temporary files.
     pub(crate) fn left_behind(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.temporary.path()).unwrap();
-        entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect()
+        entries
+            .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+            .collect()
     }
 }
 
@@ -90,7 +115,11 @@ pub(crate) fn kfleet(folder: &Path, arguments: &[&str]) -> (i32, String, String)
 fn run(mut command: Command) -> (i32, String, String) {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    (
+        output.status.code().unwrap_or(-1),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -107,7 +136,9 @@ fn copy(from: &Path, to: &Path) {
 
 /// Compares with the file of that name beside this one.
 pub(crate) fn expect(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff_cases").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/diff_cases")
+        .join(name);
     if std::env::var_os("KFLEET_UPDATE").is_some() {
         std::fs::write(&path, text).unwrap();
     }

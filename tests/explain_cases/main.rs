@@ -6,16 +6,34 @@ use std::path::Path;
 use std::process::Command;
 
 const FILES: [(&str, &str); 10] = [
-    ("fleet.yaml", "version: 1\nstages:\n  - {name: all, clusters: {environment: prod}}\n"),
-    ("clusters/a.k8s.yaml", "# A cluster.\nenvironment: prod\nregion: eu-west-3\naccount: \"111122223333\"\n"),
-    ("clusters/b.k8s.yaml", "name: bb.k8s\nenvironment: prod\nregion: eu-west-3\naccount: \"111122223333\"\ntemplates: [1_settings]\n"),
+    (
+        "fleet.yaml",
+        "version: 1\nstages:\n  - {name: all, clusters: {environment: prod}}\n",
+    ),
+    (
+        "clusters/a.k8s.yaml",
+        "# A cluster.\nenvironment: prod\nregion: eu-west-3\naccount: \"111122223333\"\n",
+    ),
+    (
+        "clusters/b.k8s.yaml",
+        "name: bb.k8s\nenvironment: prod\nregion: eu-west-3\naccount: \"111122223333\"\ntemplates: [1_settings]\n",
+    ),
     (
         "vars/defaults.yaml",
         "image: one\npools:\n  small: {min: 1, max: 5}\n  large: {min: 0, max: 2}\nvolume: big\nunused: 1\nlabels: {k8s.io/x: \"1\"}\ndisk: small\n",
     ),
-    ("vars/prod.yaml", "pools:\n  small: {max: 10}\ndisk: {size: 2}\n"),
-    ("vars/a.k8s.yaml", "image: two\npools:\n  small: {max: 20}\n"),
-    ("templates/1_settings.j2", "kind: Settings\napiVersion: v1\nmetadata:\n  name: {{ cluster.name }}\nlabel: {{ labels[\"k8s.io/x\"] | quote }}\n"),
+    (
+        "vars/prod.yaml",
+        "pools:\n  small: {max: 10}\ndisk: {size: 2}\n",
+    ),
+    (
+        "vars/a.k8s.yaml",
+        "image: two\npools:\n  small: {max: 20}\n",
+    ),
+    (
+        "templates/1_settings.j2",
+        "kind: Settings\napiVersion: v1\nmetadata:\n  name: {{ cluster.name }}\nlabel: {{ labels[\"k8s.io/x\"] | quote }}\n",
+    ),
     (
         "templates/2_pools.j2",
         "{% for name, pool in pools | items %}\n---\nkind: Pool\napiVersion: v1\nmetadata:\n  name: {{ name }}\n  namespace: ns\n{% if name == \"small\" %}\nimage: {{ image }}\n{% endif %}\nmax: {{ pool.max }}\n{{ include(\"volume_\" ~ volume ~ \".yaml\") }}\n{% endfor %}\n",
@@ -36,9 +54,17 @@ fn check(arguments: &[&str], code: i32, expected: &str) {
 }
 
 fn kfleet(folder: &Path, arguments: &[&str]) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_kfleet")).arg("-C").arg(folder).args(arguments).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_kfleet"))
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .unwrap();
     let text = [output.stdout, output.stderr].concat();
-    (output.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8(text).unwrap(),
+    )
 }
 
 #[test]
@@ -93,9 +119,13 @@ pools.large.max = 2
 #[test]
 fn a_fact_of_the_cluster_comes_from_its_file() {
     let writes = "  read by    templates/1_settings.j2\n  writes     1 line of rendered/";
-    let name = format!("cluster.name = a.k8s\n  set in     clusters/a.k8s.yaml\n{writes}a.k8s/manifests.yaml\n        4 |   name: a.k8s\n");
+    let name = format!(
+        "cluster.name = a.k8s\n  set in     clusters/a.k8s.yaml\n{writes}a.k8s/manifests.yaml\n        4 |   name: a.k8s\n"
+    );
     check(&["explain", "a.k8s", "cluster.name"], 0, &name);
-    let named = format!("cluster.name = bb.k8s\n  set in     clusters/b.k8s.yaml:1\n{writes}bb.k8s/manifests.yaml\n        4 |   name: bb.k8s\n");
+    let named = format!(
+        "cluster.name = bb.k8s\n  set in     clusters/b.k8s.yaml:1\n{writes}bb.k8s/manifests.yaml\n        4 |   name: bb.k8s\n"
+    );
     check(&["explain", "bb.k8s", "cluster.name"], 0, &named);
 }
 
@@ -125,7 +155,11 @@ Settings/a.k8s
   vars       labels.k8s.io/x  vars/defaults.yaml:7
   snippets   none
 ";
-    check(&["explain", "a.k8s", "--doc", "Settings/a.k8s"], 0, settings);
+    check(
+        &["explain", "a.k8s", "--doc", "Settings/a.k8s"],
+        0,
+        settings,
+    );
 }
 
 #[test]
@@ -134,15 +168,31 @@ fn what_is_misspelt_is_suggested() {
         ("pool.small.max", "did you mean `pools`?"),
         ("pools.smal.max", "did you mean `pools.small`?"),
         ("pools.small.mxa", "did you mean `pools.small.max`?"),
-        ("pools.small.max.x", "`pools.small.max` is one value, set as a whole: explain that"),
+        (
+            "pools.small.max.x",
+            "`pools.small.max` is one value, set as a whole: explain that",
+        ),
         ("pools.banana", "there are small, large"),
         ("", "there are image, pools, volume, unused, labels, disk"),
     ] {
-        check(&["explain", "a.k8s", path], 1, &format!("error: a.k8s has no var `{path}`\nhint: {hint}\n"));
+        check(
+            &["explain", "a.k8s", path],
+            1,
+            &format!("error: a.k8s has no var `{path}`\nhint: {hint}\n"),
+        );
     }
-    check(&["explain", "a.k8s", "cluster.nam"], 1, "error: a cluster has no `nam`\nhint: did you mean `cluster.name`?\n");
-    check(&["explain", "b.k8s", "image"], 1, "error: the fleet has no cluster `b.k8s`\nhint: did you mean `a.k8s`?\n");
-    let document = "error: a.k8s has no document `Pool/smal`\nhint: did you mean `Pool/ns/small`?\n";
+    check(
+        &["explain", "a.k8s", "cluster.nam"],
+        1,
+        "error: a cluster has no `nam`\nhint: did you mean `cluster.name`?\n",
+    );
+    check(
+        &["explain", "b.k8s", "image"],
+        1,
+        "error: the fleet has no cluster `b.k8s`\nhint: did you mean `a.k8s`?\n",
+    );
+    let document =
+        "error: a.k8s has no document `Pool/smal`\nhint: did you mean `Pool/ns/small`?\n";
     check(&["explain", "a.k8s", "--doc", "Pool/smal"], 1, document);
 }
 
@@ -177,12 +227,19 @@ fn machines_get_the_same() {
 }
 "#;
     check(&["explain", "a.k8s", "image", "--format", "json"], 0, json);
-    check(&["explain", "a.k8s", "image", "--format", "yaml"], 1, "error: `explain` prints `text` or `json`\n");
+    check(
+        &["explain", "a.k8s", "image", "--format", "yaml"],
+        1,
+        "error: `explain` prints `text` or `json`\n",
+    );
 }
 
 #[test]
 fn schemas_are_printed_for_editors() {
-    for (file, title) in [("fleet", "fleet.yaml of kfleet"), ("cluster", "clusters/NAME.yaml of kfleet")] {
+    for (file, title) in [
+        ("fleet", "fleet.yaml of kfleet"),
+        ("cluster", "clusters/NAME.yaml of kfleet"),
+    ] {
         let (code, text) = kfleet(Path::new("."), &["schema", file]);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!((code, value["title"].as_str()), (0, Some(title)));

@@ -68,7 +68,9 @@ impl Kept {
     }
 
     fn time(&self, seconds: i64) -> String {
-        Timestamp::from_millis(seconds * 1000).to_string().replace(".000Z", "Z")
+        Timestamp::from_millis(seconds * 1000)
+            .to_string()
+            .replace(".000Z", "Z")
     }
 
     pub fn node(&mut self, name: &str, instance: &str) {
@@ -86,7 +88,13 @@ impl Kept {
     }
 
     /// A running pod of a ReplicaSet `app`, Ready since it was made.
-    pub fn pod(&mut self, namespace: &str, app: &str, node: &str, change: impl Fn(&mut Json)) -> String {
+    pub fn pod(
+        &mut self,
+        namespace: &str,
+        app: &str,
+        node: &str,
+        change: impl Fn(&mut Json),
+    ) -> String {
         self.made += 1;
         let name = format!("{app}-{:04}", self.made);
         let now = self.time(self.now);
@@ -108,31 +116,66 @@ impl Kept {
     /// Lets time pass: what was told to go goes, and comes back elsewhere.
     pub fn pass(&mut self, seconds: i64) {
         self.now += seconds;
-        let gone = |p: &Json, now: i64| p["metadata"]["goneAt"].as_i64().is_some_and(|at| at <= now);
-        let ended: Vec<(String, String)> = self.pods.iter().filter(|(_, p)| gone(p, self.now)).map(|(key, _)| key.clone()).collect();
+        let gone =
+            |p: &Json, now: i64| p["metadata"]["goneAt"].as_i64().is_some_and(|at| at <= now);
+        let ended: Vec<(String, String)> = self
+            .pods
+            .iter()
+            .filter(|(_, p)| gone(p, self.now))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in ended {
             self.remove(&key);
         }
     }
 
     fn remove(&mut self, key: &(String, String)) {
-        let Some(pod) = self.pods.remove(key) else { return };
-        if pod["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty) {
+        let Some(pod) = self.pods.remove(key) else {
+            return;
+        };
+        if pod["metadata"]["ownerReferences"]
+            .as_array()
+            .is_none_or(Vec::is_empty)
+        {
             return;
         }
-        let load = |name: &String| self.pods.values().filter(|p| p["spec"]["nodeName"] == **name).count();
-        let open = self.nodes.iter().filter(|(_, n)| n["spec"]["unschedulable"] != true);
-        let Some(place) = open.map(|(name, _)| name).min_by_key(|name| (load(name), (*name).clone())).cloned() else { return };
-        let app = pod["metadata"]["labels"]["app"].as_str().unwrap().to_owned();
+        let load = |name: &String| {
+            self.pods
+                .values()
+                .filter(|p| p["spec"]["nodeName"] == **name)
+                .count()
+        };
+        let open = self
+            .nodes
+            .iter()
+            .filter(|(_, n)| n["spec"]["unschedulable"] != true);
+        let Some(place) = open
+            .map(|(name, _)| name)
+            .min_by_key(|name| (load(name), (*name).clone()))
+            .cloned()
+        else {
+            return;
+        };
+        let app = pod["metadata"]["labels"]["app"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         self.pod(&key.0, &app, &place, |_| {});
     }
 
     /// A node goes, and all that is on it.
     pub fn lose(&mut self, node: &str) {
         self.nodes.remove(node);
-        let on: Vec<(String, String)> = self.pods.iter().filter(|(_, p)| p["spec"]["nodeName"] == node).map(|(key, _)| key.clone()).collect();
+        let on: Vec<(String, String)> = self
+            .pods
+            .iter()
+            .filter(|(_, p)| p["spec"]["nodeName"] == node)
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in on {
-            if self.pods[&key]["metadata"]["ownerReferences"][0]["kind"] == "DaemonSet" || self.pods[&key]["metadata"]["annotations"].is_object() {
+            if self.pods[&key]["metadata"]["ownerReferences"][0]["kind"] == "DaemonSet"
+                || self.pods[&key]["metadata"]["annotations"].is_object()
+            {
                 self.pods.remove(&key);
             } else {
                 self.remove(&key);
@@ -141,7 +184,9 @@ impl Kept {
     }
 
     fn leave(&mut self, key: &(String, String)) {
-        let grace = self.pods[key]["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(0);
+        let grace = self.pods[key]["spec"]["terminationGracePeriodSeconds"]
+            .as_i64()
+            .unwrap_or(0);
         if grace == 0 {
             return self.remove(key);
         }
@@ -152,7 +197,9 @@ impl Kept {
     }
 
     fn allows(&self, budget: &(String, String)) -> bool {
-        self.budgets.get(budget).is_none_or(|free| free.is_some_and(|at| at <= self.now))
+        self.budgets
+            .get(budget)
+            .is_none_or(|free| free.is_some_and(|at| at <= self.now))
     }
 
     fn pod_budgets(&self) -> Vec<Json> {
@@ -184,7 +231,12 @@ impl Api {
         let kept = Arc::new(Mutex::new(Kept::new()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let mut api = Api { kept, dir: tempfile::tempdir().unwrap(), address, stop: None };
+        let mut api = Api {
+            kept,
+            dir: tempfile::tempdir().unwrap(),
+            address,
+            stop: None,
+        };
         api.serve(listener);
         api.kubeconfig("user: {token: secret}", &format!("http://{}", api.address));
         api
@@ -193,9 +245,14 @@ impl Api {
     fn serve(&mut self, listener: std::net::TcpListener) {
         listener.set_nonblocking(true).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let app = Router::new().fallback(answer).with_state(Arc::clone(&self.kept));
+        let app = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&self.kept));
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 tokio::select! {
@@ -244,8 +301,14 @@ impl Api {
 }
 
 pub fn client(kubeconfig: &Path, uid: Option<&str>) -> Clusters {
-    let access = |uid: Option<&str>| Access { context: "here".into(), uid: uid.map(str::to_owned) };
-    let clusters = [(cluster(), access(uid)), ("two.k8s.foo.bar".parse().unwrap(), access(None))];
+    let access = |uid: Option<&str>| Access {
+        context: "here".into(),
+        uid: uid.map(str::to_owned),
+    };
+    let clusters = [
+        (cluster(), access(uid)),
+        ("two.k8s.foo.bar".parse().unwrap(), access(None)),
+    ];
     Clusters::new(clusters.into(), Some(kubeconfig.to_owned()))
 }
 
@@ -254,15 +317,22 @@ pub fn cluster() -> ClusterName {
 }
 
 pub fn evict(node: &str) -> NodeEffect {
-    NodeEffect::Evict { node: node.parse().unwrap(), policy: kfleet::model::Eviction::default() }
+    NodeEffect::Evict {
+        node: node.parse().unwrap(),
+        policy: kfleet::model::Eviction::default(),
+    }
 }
 
 pub fn cordon(node: &str) -> NodeEffect {
-    NodeEffect::Cordon { node: node.parse().unwrap() }
+    NodeEffect::Cordon {
+        node: node.parse().unwrap(),
+    }
 }
 
 pub fn uncordon(node: &str) -> NodeEffect {
-    NodeEffect::Uncordon { node: node.parse().unwrap() }
+    NodeEffect::Uncordon {
+        node: node.parse().unwrap(),
+    }
 }
 
 fn status(code: u16, reason: &str, message: &str) -> Response {
@@ -274,7 +344,13 @@ fn found(json: Json) -> Response {
     axum::Json(json).into_response()
 }
 
-async fn answer(State(kept): State<Arc<Mutex<Kept>>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(
+    State(kept): State<Arc<Mutex<Kept>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let silent = {
         let kept = kept.lock().unwrap();
         kept.silent_after.is_some_and(|n| kept.evicted.len() >= n)
@@ -285,7 +361,8 @@ async fn answer(State(kept): State<Arc<Mutex<Kept>>>, method: Method, uri: Uri, 
     let mut kept = kept.lock().unwrap();
     kept.calls.push(format!("{method} {}", uri.path()));
     if let Some(token) = &kept.token
-        && headers.get("authorization").and_then(|h| h.to_str().ok()) != Some(&format!("Bearer {token}"))
+        && headers.get("authorization").and_then(|h| h.to_str().ok())
+            != Some(&format!("Bearer {token}"))
     {
         return status(401, "Unauthorized", "Unauthorized");
     }
@@ -293,47 +370,113 @@ async fn answer(State(kept): State<Arc<Mutex<Kept>>>, method: Method, uri: Uri, 
         let code = kept.failures.remove(0);
         return status(code, "Busy", "injected");
     }
-    let query: BTreeMap<String, String> = uri.query().unwrap_or_default().split('&').filter_map(|p| p.split_once('=')).map(decoded).collect();
+    let query: BTreeMap<String, String> = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|p| p.split_once('='))
+        .map(decoded)
+        .collect();
     let body: Json = serde_json::from_slice(&body).unwrap_or(Json::Null);
     let path: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
     route(&mut kept, &method, &path, &query, &body)
 }
 
 fn decoded((key, value): (&str, &str)) -> (String, String) {
-    (key.to_owned(), value.replace("%3D", "=").replace("%2F", "/"))
+    (
+        key.to_owned(),
+        value.replace("%3D", "=").replace("%2F", "/"),
+    )
 }
 
-fn route(kept: &mut Kept, method: &Method, path: &[&str], query: &BTreeMap<String, String>, body: &Json) -> Response {
+fn route(
+    kept: &mut Kept,
+    method: &Method,
+    path: &[&str],
+    query: &BTreeMap<String, String>,
+    body: &Json,
+) -> Response {
     match (method.as_str(), path) {
-        ("GET", ["api", "v1", "namespaces", "kube-system"]) => {
-            found(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": kept.uid}}))
-        }
-        ("POST", ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"]) => {
+        ("GET", ["api", "v1", "namespaces", "kube-system"]) => found(
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": kept.uid}}),
+        ),
+        (
+            "POST",
+            [
+                "apis",
+                "authorization.k8s.io",
+                "v1",
+                "selfsubjectaccessreviews",
+            ],
+        ) => {
             let a = &body["spec"]["resourceAttributes"];
-            let sub = a["subresource"].as_str().map(|s| format!("/{s}")).unwrap_or_default();
-            let asked = format!("{} {}{sub}", a["verb"].as_str().unwrap(), a["resource"].as_str().unwrap());
+            let sub = a["subresource"]
+                .as_str()
+                .map(|s| format!("/{s}"))
+                .unwrap_or_default();
+            let asked = format!(
+                "{} {}{sub}",
+                a["verb"].as_str().unwrap(),
+                a["resource"].as_str().unwrap()
+            );
             let mut review = body.clone();
             review["status"] = json!({"allowed": !kept.denied.contains(&asked)});
             found(review)
         }
-        ("GET", ["api", "v1", "nodes"]) => page(kept, kept.nodes.values().cloned().collect(), "NodeList", query),
+        ("GET", ["api", "v1", "nodes"]) => page(
+            kept,
+            kept.nodes.values().cloned().collect(),
+            "NodeList",
+            query,
+        ),
         ("GET", ["api", "v1", "nodes", name]) => match kept.nodes.get(*name) {
             Some(node) => found(node.clone()),
             None => status(404, "NotFound", "no such node"),
         },
         ("PATCH", ["api", "v1", "nodes", name]) => patch(kept, name, body),
         ("GET", ["api", "v1", "pods"]) => {
-            let on = query.get("fieldSelector").and_then(|f| f.strip_prefix("spec.nodeName="));
-            let pods = kept.pods.values().filter(|p| on.is_none_or(|on| p["spec"]["nodeName"] == on)).cloned().collect();
+            let on = query
+                .get("fieldSelector")
+                .and_then(|f| f.strip_prefix("spec.nodeName="));
+            let pods = kept
+                .pods
+                .values()
+                .filter(|p| on.is_none_or(|on| p["spec"]["nodeName"] == on))
+                .cloned()
+                .collect();
             page(kept, pods, "PodList", query)
         }
-        ("GET", ["apis", "policy", "v1", "poddisruptionbudgets"]) => page(kept, kept.pod_budgets(), "PodDisruptionBudgetList", query),
-        ("POST", ["api", "v1", "namespaces", namespace, "pods", name, "eviction"]) => {
-            let options = &body["deleteOptions"];
-            assert!(options.is_object() && body["delete_options"].is_null(), "{body}");
-            end(kept, namespace, name, &options["preconditions"]["uid"], true)
+        ("GET", ["apis", "policy", "v1", "poddisruptionbudgets"]) => {
+            page(kept, kept.pod_budgets(), "PodDisruptionBudgetList", query)
         }
-        ("DELETE", ["api", "v1", "namespaces", namespace, "pods", name]) => end(kept, namespace, name, &body["preconditions"]["uid"], false),
+        (
+            "POST",
+            [
+                "api",
+                "v1",
+                "namespaces",
+                namespace,
+                "pods",
+                name,
+                "eviction",
+            ],
+        ) => {
+            let options = &body["deleteOptions"];
+            assert!(
+                options.is_object() && body["delete_options"].is_null(),
+                "{body}"
+            );
+            end(
+                kept,
+                namespace,
+                name,
+                &options["preconditions"]["uid"],
+                true,
+            )
+        }
+        ("DELETE", ["api", "v1", "namespaces", namespace, "pods", name]) => {
+            end(kept, namespace, name, &body["preconditions"]["uid"], false)
+        }
         _ => status(404, "NotFound", &format!("{method} {path:?}")),
     }
 }
@@ -341,14 +484,21 @@ fn route(kept: &mut Kept, method: &Method, path: &[&str], query: &BTreeMap<Strin
 /// A page of a list; its token says where the next one begins.
 fn page(kept: &Kept, items: Vec<Json>, kind: &str, query: &BTreeMap<String, String>) -> Response {
     let from: usize = query.get("continue").map_or(0, |t| t.parse().unwrap());
-    let limit = query.get("limit").map_or(usize::MAX, |l| l.parse().unwrap()).min(kept.page);
+    let limit = query
+        .get("limit")
+        .map_or(usize::MAX, |l| l.parse().unwrap())
+        .min(kept.page);
     let next = (from + limit < items.len()).then(|| (from + limit).to_string());
     let items: Vec<Json> = items.into_iter().skip(from).take(limit).collect();
-    found(json!({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": "1", "continue": next}, "items": items}))
+    found(
+        json!({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": "1", "continue": next}, "items": items}),
+    )
 }
 
 fn patch(kept: &mut Kept, name: &str, body: &Json) -> Response {
-    let Some(node) = kept.nodes.get_mut(name) else { return status(404, "NotFound", "no such node") };
+    let Some(node) = kept.nodes.get_mut(name) else {
+        return status(404, "NotFound", "no such node");
+    };
     let version = node["metadata"]["resourceVersion"].clone();
     if body["metadata"]["resourceVersion"] != version {
         return status(409, "Conflict", "the object has been modified");
@@ -362,7 +512,9 @@ fn patch(kept: &mut Kept, name: &str, body: &Json) -> Response {
 
 /// RFC 7386.
 fn merge(target: &mut Json, patch: &Json) {
-    let Json::Object(fields) = patch else { return *target = patch.clone() };
+    let Json::Object(fields) = patch else {
+        return *target = patch.clone();
+    };
     if !target.is_object() {
         *target = json!({});
     }
@@ -378,22 +530,48 @@ fn merge(target: &mut Json, patch: &Json) {
 /// Evicts or deletes a pod.
 fn end(kept: &mut Kept, namespace: &str, name: &str, uid: &Json, evicts: bool) -> Response {
     let key = (namespace.to_owned(), name.to_owned());
-    let Some(pod) = kept.pods.get(&key).cloned() else { return status(404, "NotFound", "no such pod") };
+    let Some(pod) = kept.pods.get(&key).cloned() else {
+        return status(404, "NotFound", "no such pod");
+    };
     if !uid.is_null() && pod["metadata"]["uid"] != *uid {
-        return status(409, "Conflict", "the uid in the precondition does not match");
+        return status(
+            409,
+            "Conflict",
+            "the uid in the precondition does not match",
+        );
     }
-    let budget = (namespace.to_owned(), pod["metadata"]["labels"]["app"].as_str().unwrap().to_owned());
+    let budget = (
+        namespace.to_owned(),
+        pod["metadata"]["labels"]["app"]
+            .as_str()
+            .unwrap()
+            .to_owned(),
+    );
     let ready = pod["status"]["conditions"][0]["status"] == "True";
-    if evicts && !kept.allows(&budget) && (ready || kept.unhealthy.as_deref() != Some("AlwaysAllow")) {
-        return status(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.");
+    if evicts
+        && !kept.allows(&budget)
+        && (ready || kept.unhealthy.as_deref() != Some("AlwaysAllow"))
+    {
+        return status(
+            429,
+            "TooManyRequests",
+            "Cannot evict pod as it would violate the pod's disruption budget.",
+        );
     }
     if let Some(Some(free)) = kept.budgets.get(&budget) {
-        kept.budgets.insert(budget, Some((*free).max(kept.now + RECOVERY)));
+        kept.budgets
+            .insert(budget, Some((*free).max(kept.now + RECOVERY)));
     }
     if evicts {
-        kept.evicted.push(pod["metadata"]["uid"].as_str().unwrap().to_owned());
+        kept.evicted
+            .push(pod["metadata"]["uid"].as_str().unwrap().to_owned());
     }
-    kept.log.push(format!("{} {namespace}/{name}", if evicts { "evict" } else { "delete" }));
+    kept.log.push(format!(
+        "{} {namespace}/{name}",
+        if evicts { "evict" } else { "delete" }
+    ));
     kept.leave(&key);
-    found(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}))
+    found(
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+    )
 }

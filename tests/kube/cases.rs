@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kfleet::cloud::Cloud;
 use kfleet::cloud::local::World;
-use kfleet::model::{Applied, ClusterName, Eviction, Hold, Lifecycle, Node, NodeEffect, NodeMark, NodeName, Nodes, PodRef, Seen, Span};
+use kfleet::model::{
+    Applied, ClusterName, Eviction, Hold, Lifecycle, Node, NodeEffect, NodeMark, NodeName, Nodes,
+    PodRef, Seen, Span,
+};
 use kfleet::nodes::NodeApi;
 use kfleet::nodes::kube::Clusters;
 
@@ -41,14 +44,20 @@ impl Ground for Simulated {
         &self.world
     }
     async fn pass(&self, seconds: i64) {
-        self.world.wait(self.world.now() + Span::from_secs(seconds)).await.unwrap();
+        self.world
+            .wait(self.world.now() + Span::from_secs(seconds))
+            .await
+            .unwrap();
     }
     fn hold_everything(&self) {
-        self.world.set_faults(vec!["stuck-drain:nodes".parse().unwrap()]);
+        self.world
+            .set_faults(vec!["stuck-drain:nodes".parse().unwrap()]);
     }
     async fn instances(&self) -> BTreeSet<String> {
         let name = format!("nodes.{CLUSTER}").parse().unwrap();
-        let ids = Bench::new(&self.world, CLUSTER).instances(&name, Lifecycle::InService).await;
+        let ids = Bench::new(&self.world, CLUSTER)
+            .instances(&name, Lifecycle::InService)
+            .await;
         ids.iter().map(ToString::to_string).collect()
     }
 }
@@ -66,7 +75,9 @@ pub fn real() -> Real {
         }
         for n in 0..16 {
             let app = format!("app-{}", n % 2);
-            kept.pod("default", &app, &format!("node-{}", n % 4 + 1), |p| p["spec"]["terminationGracePeriodSeconds"] = serde_json::json!(10));
+            kept.pod("default", &app, &format!("node-{}", n % 4 + 1), |p| {
+                p["spec"]["terminationGracePeriodSeconds"] = serde_json::json!(10)
+            });
             kept.budgets.insert(("default".into(), app), Some(0));
         }
     });
@@ -83,7 +94,8 @@ impl Ground for Real {
         self.api.with(|kept| kept.pass(seconds));
     }
     fn hold_everything(&self) {
-        self.api.with(|kept| kept.budgets.values_mut().for_each(|b| *b = None));
+        self.api
+            .with(|kept| kept.budgets.values_mut().for_each(|b| *b = None));
     }
     async fn instances(&self) -> BTreeSet<String> {
         (1..=4).map(|n| format!("i-{n}")).collect()
@@ -111,20 +123,51 @@ async fn act(ground: &impl Ground, effect: NodeEffect) -> Applied {
 
 /// The node with most pods.
 async fn fullest(ground: &impl Ground) -> NodeName {
-    seen(ground).await.nodes.into_iter().max_by_key(|(_, n)| n.evictable_pods).unwrap().0
+    seen(ground)
+        .await
+        .nodes
+        .into_iter()
+        .max_by_key(|(_, n)| n.evictable_pods)
+        .unwrap()
+        .0
 }
 
 fn evict(node: &NodeName) -> NodeEffect {
-    NodeEffect::Evict { node: node.clone(), policy: Eviction::default() }
+    NodeEffect::Evict {
+        node: node.clone(),
+        policy: Eviction::default(),
+    }
 }
 
 pub async fn a_look_shows_nodes_with_their_instances(ground: &impl Ground) {
     let first = seen(ground).await;
-    assert_eq!(first.nodes.values().map(|n| n.instance.to_string()).collect::<BTreeSet<_>>(), ground.instances().await);
-    assert!(!first.uid.is_empty() && first.denied.is_empty() && first.waiting.is_empty() && first.unready.is_empty());
+    assert_eq!(
+        first
+            .nodes
+            .values()
+            .map(|n| n.instance.to_string())
+            .collect::<BTreeSet<_>>(),
+        ground.instances().await
+    );
+    assert!(
+        !first.uid.is_empty()
+            && first.denied.is_empty()
+            && first.waiting.is_empty()
+            && first.unready.is_empty()
+    );
     for node in first.nodes.values() {
-        assert!(node.ready && node.unready_because.is_none() && node.kubelet.starts_with("v1."), "{node:?}");
-        assert!(!node.cordoned && !node.tainted && node.ours.is_empty() && node.blocked.is_empty() && node.leaving_pods == 0, "{node:?}");
+        assert!(
+            node.ready && node.unready_because.is_none() && node.kubelet.starts_with("v1."),
+            "{node:?}"
+        );
+        assert!(
+            !node.cordoned
+                && !node.tainted
+                && node.ours.is_empty()
+                && node.blocked.is_empty()
+                && node.leaving_pods == 0,
+            "{node:?}"
+        );
     }
     assert_eq!(seen(ground).await, first, "looking changes nothing");
 }
@@ -133,13 +176,27 @@ pub async fn a_cordon_is_done_once_and_taken_back_whole(ground: &impl Ground) {
     let before = seen(ground).await;
     let name = before.nodes.keys().next().unwrap().clone();
     for told in [Applied::Done, Applied::Already] {
-        assert_eq!(act(ground, NodeEffect::Cordon { node: name.clone() }).await, told);
+        assert_eq!(
+            act(ground, NodeEffect::Cordon { node: name.clone() }).await,
+            told
+        );
         let node = node(ground, &name).await;
         assert!(node.cordoned);
-        assert_eq!(node.ours, [NodeMark::Cordoned, NodeMark::OutOfLoadBalancers, NodeMark::KeptFromAutoscaler].into());
+        assert_eq!(
+            node.ours,
+            [
+                NodeMark::Cordoned,
+                NodeMark::OutOfLoadBalancers,
+                NodeMark::KeptFromAutoscaler
+            ]
+            .into()
+        );
     }
     for told in [Applied::Done, Applied::Already] {
-        assert_eq!(act(ground, NodeEffect::Uncordon { node: name.clone() }).await, told);
+        assert_eq!(
+            act(ground, NodeEffect::Uncordon { node: name.clone() }).await,
+            told
+        );
         assert_eq!(seen(ground).await, before);
     }
 }
@@ -149,16 +206,43 @@ pub async fn a_taint_is_done_once_and_outlives_a_cordon(ground: &impl Ground) {
     let nodes: BTreeSet<NodeName> = before.nodes.keys().take(2).cloned().collect();
     let name = nodes.first().unwrap();
     for told in [Applied::Done, Applied::Already] {
-        assert_eq!(act(ground, NodeEffect::Taint { nodes: nodes.clone() }).await, told);
+        assert_eq!(
+            act(
+                ground,
+                NodeEffect::Taint {
+                    nodes: nodes.clone()
+                }
+            )
+            .await,
+            told
+        );
     }
-    let tainted: BTreeSet<NodeName> = seen(ground).await.nodes.into_iter().filter(|(_, n)| n.tainted).map(|(name, _)| name).collect();
+    let tainted: BTreeSet<NodeName> = seen(ground)
+        .await
+        .nodes
+        .into_iter()
+        .filter(|(_, n)| n.tainted)
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(tainted, nodes);
     act(ground, NodeEffect::Cordon { node: name.clone() }).await;
     act(ground, NodeEffect::Uncordon { node: name.clone() }).await;
     let left = node(ground, name).await;
-    assert!(left.tainted && !left.cordoned && left.ours == [NodeMark::Tainted].into(), "{left:?}");
+    assert!(
+        left.tainted && !left.cordoned && left.ours == [NodeMark::Tainted].into(),
+        "{left:?}"
+    );
     for told in [Applied::Done, Applied::Already] {
-        assert_eq!(act(ground, NodeEffect::Untaint { nodes: nodes.clone() }).await, told);
+        assert_eq!(
+            act(
+                ground,
+                NodeEffect::Untaint {
+                    nodes: nodes.clone()
+                }
+            )
+            .await,
+            told
+        );
     }
     assert_eq!(seen(ground).await, before);
 }
@@ -175,7 +259,10 @@ pub async fn a_drain_keeps_to_the_budgets_and_ends(ground: &impl Ground) {
         rounds += 1;
         assert!(rounds < 200, "it never ends");
     }
-    assert!(blocked > 0 && rounds > 4, "budgets make a drain take time: {rounds} rounds, {blocked} blocked");
+    assert!(
+        blocked > 0 && rounds > 4,
+        "budgets make a drain take time: {rounds} rounds, {blocked} blocked"
+    );
     let after = seen(ground).await;
     assert_eq!(after.nodes[&name].evictable_pods, 0);
     assert_eq!(count(&after), all, "evicted pods come back elsewhere");
@@ -192,18 +279,71 @@ pub async fn what_is_held_is_named_and_goes_by_force_alone(ground: &impl Ground)
     }
     let held = node(ground, &name).await;
     assert_eq!(held.blocked.len(), held.evictable_pods as usize);
-    let owners: BTreeMap<_, _> = held.blocked.iter().map(|b| (b.pod.clone(), b.owner.clone().unwrap())).collect();
-    assert!(owners.values().all(|o| o.starts_with("ReplicaSet default/")), "{owners:?}");
+    let owners: BTreeMap<_, _> = held
+        .blocked
+        .iter()
+        .map(|b| (b.pod.clone(), b.owner.clone().unwrap()))
+        .collect();
+    assert!(
+        owners
+            .values()
+            .all(|o| o.starts_with("ReplicaSet default/")),
+        "{owners:?}"
+    );
     let first = held.blocked.first().unwrap();
-    let Hold::Budget(budget) = &first.hold else { panic!("{first:?}") };
-    assert!(budget.starts_with("default/") && first.pod.starts_with(budget.as_str()), "{first:?}");
+    let Hold::Budget(budget) = &first.hold else {
+        panic!("{first:?}")
+    };
+    assert!(
+        budget.starts_with("default/") && first.pod.starts_with(budget.as_str()),
+        "{first:?}"
+    );
     assert!(first.sibling_started_at.is_some());
-    let pods: BTreeSet<PodRef> = [PodRef { pod: first.pod.clone(), uid: first.uid.clone() }].into();
-    let stranger: BTreeSet<PodRef> = [PodRef { pod: first.pod.clone(), uid: "another".into() }].into();
-    assert_eq!(act(ground, NodeEffect::Delete { node: name.clone(), pods: stranger }).await, Applied::Already, "made anew under the same name");
-    assert_eq!(act(ground, NodeEffect::Delete { node: name.clone(), pods: pods.clone() }).await, Applied::Done);
+    let pods: BTreeSet<PodRef> = [PodRef {
+        pod: first.pod.clone(),
+        uid: first.uid.clone(),
+    }]
+    .into();
+    let stranger: BTreeSet<PodRef> = [PodRef {
+        pod: first.pod.clone(),
+        uid: "another".into(),
+    }]
+    .into();
+    assert_eq!(
+        act(
+            ground,
+            NodeEffect::Delete {
+                node: name.clone(),
+                pods: stranger
+            }
+        )
+        .await,
+        Applied::Already,
+        "made anew under the same name"
+    );
+    assert_eq!(
+        act(
+            ground,
+            NodeEffect::Delete {
+                node: name.clone(),
+                pods: pods.clone()
+            }
+        )
+        .await,
+        Applied::Done
+    );
     ground.pass(30).await;
-    assert_eq!(act(ground, NodeEffect::Delete { node: name.clone(), pods }).await, Applied::Already);
+    assert_eq!(
+        act(
+            ground,
+            NodeEffect::Delete {
+                node: name.clone(),
+                pods
+            }
+        )
+        .await,
+        Applied::Already
+    );
     let after = node(ground, &name).await;
     assert_eq!(after.evictable_pods, held.evictable_pods - 1);
     assert!(after.blocked.iter().all(|b| b.uid != first.uid));
@@ -216,8 +356,17 @@ pub async fn a_node_that_is_gone_needs_nothing(ground: &impl Ground) {
         NodeEffect::Cordon { node: node.clone() },
         NodeEffect::Uncordon { node: node.clone() },
         evict(&node),
-        NodeEffect::Delete { node, pods: [PodRef { pod: "default/x".into(), uid: "1".into() }].into() },
-        NodeEffect::Taint { nodes: nodes.clone() },
+        NodeEffect::Delete {
+            node,
+            pods: [PodRef {
+                pod: "default/x".into(),
+                uid: "1".into(),
+            }]
+            .into(),
+        },
+        NodeEffect::Taint {
+            nodes: nodes.clone(),
+        },
         NodeEffect::Untaint { nodes },
     ] {
         assert_eq!(act(ground, effect).await, Applied::Already);

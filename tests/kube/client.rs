@@ -40,7 +40,10 @@ async fn a_cluster_without_a_context_is_not_asked() {
     let client = api.client();
     let other = "three.k8s.foo.bar".parse().unwrap();
     assert_eq!(client.nodes(&other).await, Nodes::NotAsked);
-    assert!(matches!(client.act(&other, &cordon("node-1")).await, Err(NodeError::Refused { .. })));
+    assert!(matches!(
+        client.act(&other, &cordon("node-1")).await,
+        Err(NodeError::Refused { .. })
+    ));
     assert!(api.with(|kept| kept.calls.is_empty()));
 }
 
@@ -51,14 +54,24 @@ async fn pages_are_read_to_the_last() {
         for n in 0..23 {
             kept.node(&format!("node-{n:02}"), &format!("i-{n}"));
             kept.pod("default", "web", &format!("node-{n:02}"), |_| {});
-            kept.budgets.insert((format!("space-{n}"), "web".into()), Some(0));
+            kept.budgets
+                .insert((format!("space-{n}"), "web".into()), Some(0));
         }
     });
     let whole = seen(&api.client()).await;
-    assert_eq!((whole.nodes.len(), whole.nodes.values().map(|n| n.evictable_pods).sum::<u32>()), (23, 23));
+    assert_eq!(
+        (
+            whole.nodes.len(),
+            whole.nodes.values().map(|n| n.evictable_pods).sum::<u32>()
+        ),
+        (23, 23)
+    );
     api.with(|kept| (kept.page, kept.calls) = (4, Vec::new()));
     assert_eq!(seen(&api.client()).await, whole);
-    assert_eq!(api.with(|kept| kept.calls.iter().filter(|c| c.ends_with("/pods")).count()), 6);
+    assert_eq!(
+        api.with(|kept| kept.calls.iter().filter(|c| c.ends_with("/pods")).count()),
+        6
+    );
 }
 
 #[tokio::test]
@@ -79,7 +92,10 @@ async fn an_api_that_is_down_is_unknown_and_found_again() {
     seen(&client).await;
     api.down();
     assert!(unknown(&client).await.to_lowercase().contains("connect"));
-    assert!(matches!(client.act(&cluster(), &cordon("node-1")).await, Err(NodeError::Unreachable { .. })));
+    assert!(matches!(
+        client.act(&cluster(), &cordon("node-1")).await,
+        Err(NodeError::Unreachable { .. })
+    ));
     api.up();
     assert_eq!(seen(&client).await.nodes.len(), 2);
 }
@@ -89,13 +105,24 @@ async fn another_cluster_is_refused_before_anything_is_done() {
     let api = small();
     let stranger = client(&api.file(), Some("uid-of-another"));
     let why = unknown(&stranger).await;
-    assert!(why.contains("another cluster") && why.contains("uid-of-kube-system") && why.contains("uid-of-another"), "{why}");
+    assert!(
+        why.contains("another cluster")
+            && why.contains("uid-of-kube-system")
+            && why.contains("uid-of-another"),
+        "{why}"
+    );
     for effect in [cordon("node-1"), evict("node-1"), uncordon("node-1")] {
-        assert!(matches!(stranger.act(&cluster(), &effect).await, Err(NodeError::Refused { .. })));
+        assert!(matches!(
+            stranger.act(&cluster(), &effect).await,
+            Err(NodeError::Refused { .. })
+        ));
     }
     assert!(api.with(|kept| kept.log.is_empty()));
     let own = client(&api.file(), Some("uid-of-kube-system"));
-    assert_eq!(own.act(&cluster(), &cordon("node-1")).await, Ok(Applied::Done));
+    assert_eq!(
+        own.act(&cluster(), &cordon("node-1")).await,
+        Ok(Applied::Done)
+    );
 }
 
 #[tokio::test]
@@ -104,7 +131,10 @@ async fn a_context_that_leads_to_another_cluster_of_the_fleet_is_not_even_called
     for host in ["api.two.k8s.foo.bar", "api.internal.two.k8s.foo.bar"] {
         api.kubeconfig("user: {token: secret}", &format!("https://{host}"));
         let why = unknown(&api.client()).await;
-        assert!(why.contains(host) && why.contains("the API of two.k8s.foo.bar"), "{why}");
+        assert!(
+            why.contains(host) && why.contains("the API of two.k8s.foo.bar"),
+            "{why}"
+        );
     }
     api.kubeconfig("user: {token: secret}", "http://nowhere");
     std::fs::write(api.file(), "contexts: []").unwrap();
@@ -128,7 +158,13 @@ async fn a_credential_plugin_gives_the_token_and_is_asked_again_when_it_is_refus
     let token = api.dir.path().join("token");
     std::fs::write(&token, "first").unwrap();
     let credential = "{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"'$(cat TOKEN)'\"}}";
-    plugin(&api, &format!("echo '{}'\n", credential.replace("TOKEN", &token.display().to_string())));
+    plugin(
+        &api,
+        &format!(
+            "echo '{}'\n",
+            credential.replace("TOKEN", &token.display().to_string())
+        ),
+    );
     let client = api.client();
     assert_eq!(seen(&client).await.nodes.len(), 2);
     api.with(|kept| kept.token = Some("second".into()));
@@ -140,18 +176,36 @@ async fn a_credential_plugin_gives_the_token_and_is_asked_again_when_it_is_refus
 #[tokio::test]
 async fn a_credential_plugin_that_fails_tells_no_secret() {
     let api = small();
-    plugin(&api, "echo '{\"token\": \"geheim\"}'\necho 'first line' >&2\necho 'the session has expired' >&2\nexit 3\n");
+    plugin(
+        &api,
+        "echo '{\"token\": \"geheim\"}'\necho 'first line' >&2\necho 'the session has expired' >&2\nexit 3\n",
+    );
     let why = unknown(&api.client()).await;
-    assert!(why.contains("the session has expired") && why.contains('3') && !why.contains("geheim") && !why.contains("plugin.sh"), "{why}");
+    assert!(
+        why.contains("the session has expired")
+            && why.contains('3')
+            && !why.contains("geheim")
+            && !why.contains("plugin.sh"),
+        "{why}"
+    );
     assert!(api.with(|kept| kept.calls.is_empty()));
 }
 
 #[tokio::test]
 async fn what_the_caller_may_not_do_is_known_beforehand() {
     let api = small();
-    api.with(|kept| kept.denied = ["create pods/eviction".to_owned(), "list poddisruptionbudgets".to_owned()].into());
+    api.with(|kept| {
+        kept.denied = [
+            "create pods/eviction".to_owned(),
+            "list poddisruptionbudgets".to_owned(),
+        ]
+        .into()
+    });
     let denied = seen(&api.client()).await.denied;
-    assert_eq!(denied.into_iter().collect::<Vec<_>>(), ["create pods/eviction", "list poddisruptionbudgets"]);
+    assert_eq!(
+        denied.into_iter().collect::<Vec<_>>(),
+        ["create pods/eviction", "list poddisruptionbudgets"]
+    );
 }
 
 #[tokio::test]
@@ -160,8 +214,18 @@ async fn a_refused_eviction_is_asked_once_a_round() {
     api.with(|kept| kept.budgets.insert(("default".into(), "web".into()), None));
     let client = api.client();
     for round in 1..4 {
-        assert_eq!(client.act(&cluster(), &evict("node-1")).await, Ok(Applied::Done));
-        assert_eq!(api.with(|kept| kept.calls.iter().filter(|c| c.ends_with("/eviction")).count()), 2 * round);
+        assert_eq!(
+            client.act(&cluster(), &evict("node-1")).await,
+            Ok(Applied::Done)
+        );
+        assert_eq!(
+            api.with(|kept| kept
+                .calls
+                .iter()
+                .filter(|c| c.ends_with("/eviction"))
+                .count()),
+            2 * round
+        );
     }
     assert!(api.with(|kept| kept.log.is_empty()));
 }
@@ -174,14 +238,25 @@ async fn a_drain_that_was_broken_off_goes_on_and_evicts_nobody_twice() {
         kept.node("node-1", "i-1");
         kept.node("node-2", "i-2");
         for _ in 0..6 {
-            kept.pod("default", "web", "node-1", |p| p["spec"]["terminationGracePeriodSeconds"] = json!(30));
+            kept.pod("default", "web", "node-1", |p| {
+                p["spec"]["terminationGracePeriodSeconds"] = json!(30)
+            });
         }
         kept.silent_after = Some(3);
     });
-    let one_at_a_time = NodeEffect::Evict { node: "node-1".parse().unwrap(), policy: Eviction { parallel: 1, ..Eviction::default() } };
+    let one_at_a_time = NodeEffect::Evict {
+        node: "node-1".parse().unwrap(),
+        policy: Eviction {
+            parallel: 1,
+            ..Eviction::default()
+        },
+    };
     {
         let client = api.client();
-        assert_eq!(client.act(&cluster(), &cordon("node-1")).await, Ok(Applied::Done));
+        assert_eq!(
+            client.act(&cluster(), &cordon("node-1")).await,
+            Ok(Applied::Done)
+        );
         let cut = cluster();
         let drain = client.act(&cut, &one_at_a_time);
         let evicted = async {
@@ -197,11 +272,24 @@ async fn a_drain_that_was_broken_off_goes_on_and_evicts_nobody_twice() {
     }
     api.with(|kept| kept.silent_after = None);
     let node = api.with(|kept| kept.nodes["node-1"].clone());
-    assert_eq!(node["metadata"]["labels"]["node.kubernetes.io/exclude-from-external-load-balancers"], json!(""));
-    assert_eq!(node["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/scale-down-disabled"], json!("true"));
+    assert_eq!(
+        node["metadata"]["labels"]["node.kubernetes.io/exclude-from-external-load-balancers"],
+        json!("")
+    );
+    assert_eq!(
+        node["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/scale-down-disabled"],
+        json!("true")
+    );
     let client = api.client();
-    let node = seen(&client).await.nodes.remove(&"node-1".parse().unwrap()).unwrap();
-    assert_eq!((node.evictable_pods, node.leaving_pods, node.cordoned), (6, 3, true));
+    let node = seen(&client)
+        .await
+        .nodes
+        .remove(&"node-1".parse().unwrap())
+        .unwrap();
+    assert_eq!(
+        (node.evictable_pods, node.leaving_pods, node.cordoned),
+        (6, 3, true)
+    );
     let mut rounds = 0;
     while client.act(&cluster(), &evict("node-1")).await == Ok(Applied::Done) {
         api.with(|kept| kept.pass(10));
@@ -213,10 +301,22 @@ async fn a_drain_that_was_broken_off_goes_on_and_evicts_nobody_twice() {
     evicted.sort();
     evicted.dedup();
     assert_eq!(evicted.len(), 6, "a pod was evicted twice");
-    assert_eq!(client.act(&cluster(), &uncordon("node-1")).await, Ok(Applied::Done));
+    assert_eq!(
+        client.act(&cluster(), &uncordon("node-1")).await,
+        Ok(Applied::Done)
+    );
     let node = api.with(|kept| kept.nodes["node-1"].clone());
-    assert_eq!((&node["metadata"]["annotations"], &node["spec"]["unschedulable"]), (&json!({}), &json!(null)));
-    assert_eq!(node["metadata"]["labels"], json!({"kops.k8s.io/instancegroup": "nodes"}));
+    assert_eq!(
+        (
+            &node["metadata"]["annotations"],
+            &node["spec"]["unschedulable"]
+        ),
+        (&json!({}), &json!(null))
+    );
+    assert_eq!(
+        node["metadata"]["labels"],
+        json!({"kops.k8s.io/instancegroup": "nodes"})
+    );
 }
 
 #[tokio::test]
@@ -229,22 +329,30 @@ async fn what_others_did_to_a_node_stays() {
             {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},
             {"key": "dedicated", "value": "db", "effect": "NoSchedule"},
         ]);
-        node["metadata"]["labels"]["node.kubernetes.io/exclude-from-external-load-balancers"] = json!("theirs");
+        node["metadata"]["labels"]["node.kubernetes.io/exclude-from-external-load-balancers"] =
+            json!("theirs");
     });
     let before = api.with(|kept| kept.nodes["node-1"].clone());
     let client = api.client();
     let nodes = std::collections::BTreeSet::from(["node-1".parse().unwrap()]);
     for effect in [
-        NodeEffect::Taint { nodes: nodes.clone() },
+        NodeEffect::Taint {
+            nodes: nodes.clone(),
+        },
         cordon("node-1"),
         uncordon("node-1"),
-        NodeEffect::Untaint { nodes: nodes.clone() },
+        NodeEffect::Untaint {
+            nodes: nodes.clone(),
+        },
         NodeEffect::Untaint { nodes },
     ] {
         client.act(&cluster(), &effect).await.unwrap();
     }
     let after = api.with(|kept| kept.nodes["node-1"].clone());
-    assert_eq!((&after["spec"], &after["metadata"]["labels"]), (&before["spec"], &before["metadata"]["labels"]));
+    assert_eq!(
+        (&after["spec"], &after["metadata"]["labels"]),
+        (&before["spec"], &before["metadata"]["labels"])
+    );
     assert_eq!(after["metadata"]["annotations"], json!({}));
 }
 
@@ -252,25 +360,63 @@ async fn what_others_did_to_a_node_stays() {
 async fn pods_are_evicted_by_policy() {
     let api = small();
     api.with(|kept| {
-        kept.pod("default", "bare", "node-1", |p| p["metadata"]["ownerReferences"] = json!([]));
-        kept.pod("default", "cache", "node-1", |p| p["spec"]["volumes"] = json!([{"name": "d", "emptyDir": {}}]));
-        kept.pod("kube-system", "daemon", "node-1", |p| p["metadata"]["ownerReferences"][0]["kind"] = json!("DaemonSet"));
-        kept.pod("kube-system", "static", "node-1", |p| p["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"}));
-        kept.pod("default", "done", "node-1", |p| p["status"]["phase"] = json!("Succeeded"));
+        kept.pod("default", "bare", "node-1", |p| {
+            p["metadata"]["ownerReferences"] = json!([])
+        });
+        kept.pod("default", "cache", "node-1", |p| {
+            p["spec"]["volumes"] = json!([{"name": "d", "emptyDir": {}}])
+        });
+        kept.pod("kube-system", "daemon", "node-1", |p| {
+            p["metadata"]["ownerReferences"][0]["kind"] = json!("DaemonSet")
+        });
+        kept.pod("kube-system", "static", "node-1", |p| {
+            p["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"})
+        });
+        kept.pod("default", "done", "node-1", |p| {
+            p["status"]["phase"] = json!("Succeeded")
+        });
     });
     let client = api.client();
-    assert_eq!(seen(&client).await.nodes[&"node-1".parse().unwrap()].evictable_pods, 4);
+    assert_eq!(
+        seen(&client).await.nodes[&"node-1".parse().unwrap()].evictable_pods,
+        4
+    );
     client.act(&cluster(), &cordon("node-1")).await.unwrap();
     let left = || {
         api.with(|kept| {
-            kept.pods.iter().filter(|(_, p)| p["spec"]["nodeName"] == "node-1").map(|((_, n), _)| n[..n.len() - 5].to_owned()).collect::<Vec<_>>()
+            kept.pods
+                .iter()
+                .filter(|(_, p)| p["spec"]["nodeName"] == "node-1")
+                .map(|((_, n), _)| n[..n.len() - 5].to_owned())
+                .collect::<Vec<_>>()
         })
     };
-    let keep = Eviction { empty_dir: EmptyDir::Keep, unmanaged: Unmanaged::Keep, parallel: 1 };
+    let keep = Eviction {
+        empty_dir: EmptyDir::Keep,
+        unmanaged: Unmanaged::Keep,
+        parallel: 1,
+    };
     let node: kfleet::model::NodeName = "node-1".parse().unwrap();
-    assert_eq!(client.act(&cluster(), &NodeEffect::Evict { node: node.clone(), policy: keep }).await, Ok(Applied::Done));
+    assert_eq!(
+        client
+            .act(
+                &cluster(),
+                &NodeEffect::Evict {
+                    node: node.clone(),
+                    policy: keep
+                }
+            )
+            .await,
+        Ok(Applied::Done)
+    );
     assert_eq!(left(), ["bare", "cache", "done", "daemon", "static"]);
-    assert_eq!(client.act(&cluster(), &evict("node-1")).await, Ok(Applied::Done));
+    assert_eq!(
+        client.act(&cluster(), &evict("node-1")).await,
+        Ok(Applied::Done)
+    );
     assert_eq!(left(), ["done", "daemon", "static"]);
-    assert_eq!(client.act(&cluster(), &evict("node-1")).await, Ok(Applied::Already));
+    assert_eq!(
+        client.act(&cluster(), &evict("node-1")).await,
+        Ok(Applied::Already)
+    );
 }

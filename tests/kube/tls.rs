@@ -34,11 +34,20 @@ impl Drop for Running {
 impl Running {
     fn start(arguments: &[&str]) -> Running {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kube/tls.py");
-        let mut child = Command::new("python3").arg(script).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("python3")
+            .arg(script)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut port = String::new();
         said.read_line(&mut port).unwrap();
-        Running { child, said, port: port.trim().to_owned() }
+        Running {
+            child,
+            said,
+            port: port.trim().to_owned(),
+        }
     }
 
     fn line(&mut self) -> String {
@@ -49,13 +58,28 @@ impl Running {
 }
 
 fn certificates(dir: &Path) -> bool {
-    let tool = |name: &str, argument: &str| Command::new(name).arg(argument).output().is_ok_and(|o| o.status.success());
+    let tool = |name: &str, argument: &str| {
+        Command::new(name)
+            .arg(argument)
+            .output()
+            .is_ok_and(|o| o.status.success())
+    };
     if !tool("python3", "--version") || !tool("openssl", "version") {
-        std::io::stderr().write_all(b"skipped: python3 or openssl is missing\n").unwrap();
+        std::io::stderr()
+            .write_all(b"skipped: python3 or openssl is missing\n")
+            .unwrap();
         return false;
     }
-    let made = Command::new("sh").args(["-c", CERTIFICATES, "sh"]).arg(dir).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let made = Command::new("sh")
+        .args(["-c", CERTIFICATES, "sh"])
+        .arg(dir)
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
     true
 }
 
@@ -79,20 +103,39 @@ async fn certificates_of_both_sides_are_checked_and_a_proxy_is_gone_through() {
     let mut tls = Running::start(&["tls", dir.to_str().unwrap(), &api.address]);
     let mut proxy = Running::start(&["proxy"]);
     let server = format!("https://127.0.0.1:{}", tls.port);
-    let user = format!("{{client-certificate: {0}/client.crt, client-key: {0}/client.key}}", dir.display());
+    let user = format!(
+        "{{client-certificate: {0}/client.crt, client-key: {0}/client.key}}",
+        dir.display()
+    );
 
     kubeconfig(&api, &server, "", &user);
-    assert!(matches!(api.client().nodes(&cluster()).await, Nodes::Known(seen) if seen.nodes.len() == 1));
+    assert!(
+        matches!(api.client().nodes(&cluster()).await, Nodes::Known(seen) if seen.nodes.len() == 1)
+    );
     assert_eq!(tls.line(), "client client");
 
-    kubeconfig(&api, &server, &format!(", proxy-url: \"http://127.0.0.1:{}\"", proxy.port), &user);
-    assert!(matches!(api.client().nodes(&cluster()).await, Nodes::Known(_)));
+    kubeconfig(
+        &api,
+        &server,
+        &format!(", proxy-url: \"http://127.0.0.1:{}\"", proxy.port),
+        &user,
+    );
+    assert!(matches!(
+        api.client().nodes(&cluster()).await,
+        Nodes::Known(_)
+    ));
     assert_eq!(proxy.line(), format!("CONNECT 127.0.0.1:{}", tls.port));
 
     kubeconfig(&api, &server, "", "{token: secret}");
-    assert!(matches!(api.client().nodes(&cluster()).await, Nodes::Unknown(_)), "no certificate");
+    assert!(
+        matches!(api.client().nodes(&cluster()).await, Nodes::Unknown(_)),
+        "no certificate"
+    );
 
     std::fs::copy(dir.join("client.crt"), dir.join("ca.crt")).unwrap();
     kubeconfig(&api, &server, "", &user);
-    assert!(matches!(api.client().nodes(&cluster()).await, Nodes::Unknown(why) if why.to_lowercase().contains("certificate")), "another CA");
+    assert!(
+        matches!(api.client().nodes(&cluster()).await, Nodes::Unknown(why) if why.to_lowercase().contains("certificate")),
+        "another CA"
+    );
 }

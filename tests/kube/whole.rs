@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
-use kfleet::model::{AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp};
+use kfleet::model::{
+    AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp,
+};
 use kfleet::nodes::kube::Clusters;
 use kfleet::nodes::{Access, NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event};
@@ -31,23 +33,51 @@ type Kill = (fn(&NodeEffect) -> bool, usize);
 
 impl<'a> Mixed<'a> {
     fn new(scene: &Scene, api: &'a Api) -> Mixed<'a> {
-        let access = scene.clusters().map(|c| (c.clone(), Access { context: "here".into(), uid: None })).collect();
-        Mixed { world: scene.world(), client: Clusters::new(access, Some(api.file())), api }
+        let access = scene
+            .clusters()
+            .map(|c| {
+                (
+                    c.clone(),
+                    Access {
+                        context: "here".into(),
+                        uid: None,
+                    },
+                )
+            })
+            .collect();
+        Mixed {
+            world: scene.world(),
+            client: Clusters::new(access, Some(api.file())),
+            api,
+        }
     }
 
     /// Nodes come and go with their instances; pods of one that is gone are made anew elsewhere.
     async fn follow(&self, cluster: &ClusterName) {
-        let Nodes::Known(seen) = self.world.nodes(cluster).await else { panic!() };
+        let Nodes::Known(seen) = self.world.nodes(cluster).await else {
+            panic!()
+        };
         let now = self.world.now().millis() / 1000;
         self.api.with(|kept| {
-            let gone: BTreeSet<String> = kept.nodes.keys().filter(|n| !seen.nodes.keys().any(|s| s.as_str() == **n)).cloned().collect();
+            let gone: BTreeSet<String> = kept
+                .nodes
+                .keys()
+                .filter(|n| !seen.nodes.keys().any(|s| s.as_str() == **n))
+                .cloned()
+                .collect();
             gone.iter().for_each(|name| kept.lose(name));
             for (name, node) in &seen.nodes {
                 if !kept.nodes.contains_key(name.as_str()) {
-                    joins(kept, name.as_str(), node.instance.as_str(), node.control_plane);
+                    joins(
+                        kept,
+                        name.as_str(),
+                        node.instance.as_str(),
+                        node.control_plane,
+                    );
                 }
                 let found = kept.nodes.get_mut(name.as_str()).unwrap();
-                found["status"]["conditions"][0]["status"] = json!(if node.ready { "True" } else { "False" });
+                found["status"]["conditions"][0]["status"] =
+                    json!(if node.ready { "True" } else { "False" });
             }
             kept.pass(now - kept.now);
         });
@@ -61,7 +91,8 @@ fn joins(kept: &mut Kept, name: &str, instance: &str, control_plane: bool) {
         p["spec"]["priorityClassName"] = json!("system-node-critical");
     });
     if control_plane {
-        kept.nodes.get_mut(name).unwrap()["metadata"]["labels"]["node-role.kubernetes.io/control-plane"] = json!("");
+        kept.nodes.get_mut(name).unwrap()["metadata"]["labels"]["node-role.kubernetes.io/control-plane"] =
+            json!("");
         for component in kfleet::rollout::COMPONENTS {
             kept.pod("kube-system", component, name, |p| {
                 p["metadata"]["labels"]["k8s-app"] = json!(component);
@@ -100,9 +131,15 @@ impl NodeApi for Mixed<'_> {
 }
 
 /// Carries on until the end, or until the process dies just before it writes down the outcome of the nth step that fits.
-fn carry(scene: &Scene, api: &Api, journal: &mut Journal, dies: Option<Kill>) -> Option<Result<Outcome, RunError>> {
+fn carry(
+    scene: &Scene,
+    api: &Api,
+    journal: &mut Journal,
+    dies: Option<Kill>,
+) -> Option<Result<Outcome, RunError>> {
     let mixed = Mixed::new(scene, api);
-    let (mut steps, mut left): (BTreeMap<u64, Effect>, usize) = (BTreeMap::new(), dies.map_or(0, |(_, n)| n));
+    let (mut steps, mut left): (BTreeMap<u64, Effect>, usize) =
+        (BTreeMap::new(), dies.map_or(0, |(_, n)| n));
     let result = catch_unwind(AssertUnwindSafe(|| {
         block(run(
             &mixed,
@@ -111,11 +148,17 @@ fn carry(scene: &Scene, api: &Api, journal: &mut Journal, dies: Option<Kill>) ->
             &scene.drive(),
             || false,
             |signal| {
-                let Signal::Recorded(record) = signal else { return };
+                let Signal::Recorded(record) = signal else {
+                    return;
+                };
                 match (&record.event, dies) {
-                    (Event::Intent { step, effect, .. }, _) => drop(steps.insert(*step, (**effect).clone())),
+                    (Event::Intent { step, effect, .. }, _) => {
+                        drop(steps.insert(*step, (**effect).clone()))
+                    }
                     (Event::Outcome { step, .. }, Some((fits, _))) => {
-                        let Some(Effect::Node(effect)) = steps.get(step) else { return };
+                        let Some(Effect::Node(effect)) = steps.get(step) else {
+                            return;
+                        };
                         left -= usize::from(fits(effect));
                         if left == 0 {
                             resume_unwind(Box::new(Killed));
@@ -142,15 +185,20 @@ fn prepared(dir: &std::path::Path, api: &Api) -> Scene {
         let nodes: Vec<String> = kept
             .nodes
             .iter()
-            .filter(|(_, n)| n["metadata"]["labels"]["node-role.kubernetes.io/control-plane"].is_null())
+            .filter(|(_, n)| {
+                n["metadata"]["labels"]["node-role.kubernetes.io/control-plane"].is_null()
+            })
             .map(|(name, _)| name.clone())
             .collect();
         for node in nodes {
             for _ in 0..4 {
-                kept.pod("default", "web", &node, |p| p["spec"]["terminationGracePeriodSeconds"] = json!(15));
+                kept.pod("default", "web", &node, |p| {
+                    p["spec"]["terminationGracePeriodSeconds"] = json!(15)
+                });
             }
         }
-        kept.budgets.insert(("default".into(), "web".into()), Some(0));
+        kept.budgets
+            .insert(("default".into(), "web".into()), Some(0));
     });
     scene.image = "image-2".into();
     scene
@@ -170,9 +218,24 @@ fn begun(scene: &Scene, api: &Api, id: &str, dies: Option<Kill>) {
 fn unmarked(api: &Api) {
     api.with(|kept| {
         for (name, node) in &kept.nodes {
-            assert_eq!(node["metadata"]["annotations"].as_object().map_or(0, serde_json::Map::len), 0, "{name}: {node}");
-            assert!(node["spec"]["taints"].as_array().is_none_or(Vec::is_empty) && node["spec"]["unschedulable"] != true, "{name}: {node}");
-            assert!(node["metadata"]["labels"].get("node.kubernetes.io/exclude-from-external-load-balancers").is_none(), "{name}: {node}");
+            assert_eq!(
+                node["metadata"]["annotations"]
+                    .as_object()
+                    .map_or(0, serde_json::Map::len),
+                0,
+                "{name}: {node}"
+            );
+            assert!(
+                node["spec"]["taints"].as_array().is_none_or(Vec::is_empty)
+                    && node["spec"]["unschedulable"] != true,
+                "{name}: {node}"
+            );
+            assert!(
+                node["metadata"]["labels"]
+                    .get("node.kubernetes.io/exclude-from-external-load-balancers")
+                    .is_none(),
+                "{name}: {node}"
+            );
         }
     });
 }
@@ -181,7 +244,13 @@ fn unmarked(api: &Api) {
 fn at_rest(api: &Api) {
     unmarked(api);
     api.with(|kept| {
-        assert_eq!(kept.pods.keys().filter(|(namespace, _)| namespace == "default").count(), 12);
+        assert_eq!(
+            kept.pods
+                .keys()
+                .filter(|(namespace, _)| namespace == "default")
+                .count(),
+            12
+        );
         let once: BTreeSet<&String> = kept.evicted.iter().collect();
         assert_eq!(once.len(), kept.evicted.len(), "a pod was evicted twice");
         assert!(kept.evicted.len() >= 12, "{}", kept.evicted.len());
@@ -195,7 +264,16 @@ fn a_rollout_over_http_ends_and_leaves_nothing_behind() {
     let scene = prepared(dir.path(), &api);
     begun(&scene, &api, "r2", None);
     at_rest(&api);
-    assert_eq!(scene.store().baselines().unwrap().into_values().map(|b| b.kubernetes).collect::<Vec<_>>(), [Some("uid-of-kube-system".into())]);
+    assert_eq!(
+        scene
+            .store()
+            .baselines()
+            .unwrap()
+            .into_values()
+            .map(|b| b.kubernetes)
+            .collect::<Vec<_>>(),
+        [Some("uid-of-kube-system".into())]
+    );
 }
 
 #[test]
@@ -222,10 +300,24 @@ fn a_rollout_that_dies_in_the_middle_of_a_drain_is_taken_up_and_leaves_nothing_b
 fn an_abort_in_the_middle_of_a_drain_gives_the_node_back() {
     let (dir, api) = (folder(), Api::new());
     let scene = prepared(dir.path(), &api);
-    begun(&scene, &api, "r2", Some((|e| matches!(e, NodeEffect::Evict { .. }), 1)));
-    let taken: Vec<String> = api.with(|kept| kept.nodes.iter().filter(|(_, n)| n["spec"]["unschedulable"] == true).map(|(n, _)| n.clone()).collect());
+    begun(
+        &scene,
+        &api,
+        "r2",
+        Some((|e| matches!(e, NodeEffect::Evict { .. }), 1)),
+    );
+    let taken: Vec<String> = api.with(|kept| {
+        kept.nodes
+            .iter()
+            .filter(|(_, n)| n["spec"]["unschedulable"] == true)
+            .map(|(n, _)| n.clone())
+            .collect()
+    });
     assert_eq!(taken.len(), 1);
-    let request = kfleet::store::Request::Abort { by: "test".into(), reason: "enough".into() };
+    let request = kfleet::store::Request::Abort {
+        by: "test".into(),
+        reason: "enough".into(),
+    };
     scene.store().request("r2", &request).unwrap();
     let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
     let outcome = carry(&scene, &api, &mut journal, None);
@@ -233,7 +325,10 @@ fn an_abort_in_the_middle_of_a_drain_gives_the_node_back() {
     // The node that was drained goes with the surge; whatever stays is as it was.
     let mixed = Mixed::new(&scene, &api);
     block(async {
-        mixed.wait(mixed.now() + Span::from_secs(120)).await.unwrap();
+        mixed
+            .wait(mixed.now() + Span::from_secs(120))
+            .await
+            .unwrap();
         mixed.follow(&scene.staging[0]).await;
     });
     unmarked(&api);

@@ -5,25 +5,53 @@ use kfleet::report::{MARKDOWN_LIMIT, Style, plan_from_json, plan_json, plan_mark
 
 use crate::sample::*;
 
-const PLAIN: Style = Style { colour: false, full: false };
-const FULL: Style = Style { colour: false, full: true };
+const PLAIN: Style = Style {
+    colour: false,
+    full: false,
+};
+const FULL: Style = Style {
+    colour: false,
+    full: true,
+};
 
 fn two_stages() -> Vec<kfleet::fleet::Stage> {
-    stages(&[("staging", &["staging-a", "staging-b"]), ("prod", &["prod-a", "prod-b", "prod-c"])])
+    stages(&[
+        ("staging", &["staging-a", "staging-b"]),
+        ("prod", &["prod-a", "prod-b", "prod-c"]),
+    ])
 }
 
 /// A new image everywhere: the same change in clusters with different instances.
 fn new_image(name: &str, instances: &[&str]) -> Cluster {
-    let replace: Vec<(&str, &[&str])> = instances.iter().map(|i| (*i, ["ImageId"].as_slice())).collect();
-    let update = || Update { fields: vec![image()], replace: &replace, ..Update::default() };
-    Cluster::new(name).update("cp", update()).update("nodes", update()).update("spot", update())
+    let replace: Vec<(&str, &[&str])> = instances
+        .iter()
+        .map(|i| (*i, ["ImageId"].as_slice()))
+        .collect();
+    let update = || Update {
+        fields: vec![image()],
+        replace: &replace,
+        ..Update::default()
+    };
+    Cluster::new(name)
+        .update("cp", update())
+        .update("nodes", update())
+        .update("spot", update())
 }
 
 #[test]
 fn an_empty_plan_says_so_in_two_lines() {
-    let plan = plan(vec![Cluster::new("prod-a"), Cluster::new("prod-b").note("no baseline yet")]);
-    assert_eq!(plan_text(&plan, &two_stages(), PLAIN), "no changes\nlooked at 2 clusters and 6 groups\n");
-    assert_eq!(plan_markdown(&plan, &two_stages()), "**no changes**: looked at 2 clusters and 6 groups\n");
+    let plan = plan(vec![
+        Cluster::new("prod-a"),
+        Cluster::new("prod-b").note("no baseline yet"),
+    ]);
+    assert_eq!(
+        plan_text(&plan, &two_stages(), PLAIN),
+        "no changes\nlooked at 2 clusters and 6 groups\n"
+    );
+    assert_eq!(
+        plan_markdown(&plan, &two_stages()),
+        "**no changes**: looked at 2 clusters and 6 groups\n"
+    );
 }
 
 #[test]
@@ -32,26 +60,53 @@ fn hooks_that_nobody_looked_at_are_said_once_whatever_else_there_is() {
     let line = "not compared: the lifecycle hooks of 120 groups, more than are read in one account and region (a call for each); `--hooks` compares them. \
                 A rollout looks at them before it changes the group itself, and leaves the group alone where they differ\n";
     let nothing = plan(vec![unread("prod-a"), unread("prod-b")]);
-    let something = plan(vec![unread("prod-a"), unread("prod-b"), new_image("staging-a", &["i-01"])]);
-    assert_eq!(plan_text(&nothing, &two_stages(), PLAIN), format!("no changes\nlooked at 2 clusters and 6 groups\n{line}"));
-    for text in [plan_text(&something, &two_stages(), PLAIN), plan_markdown(&nothing, &two_stages()), plan_markdown(&something, &two_stages())] {
+    let something = plan(vec![
+        unread("prod-a"),
+        unread("prod-b"),
+        new_image("staging-a", &["i-01"]),
+    ]);
+    assert_eq!(
+        plan_text(&nothing, &two_stages(), PLAIN),
+        format!("no changes\nlooked at 2 clusters and 6 groups\n{line}")
+    );
+    for text in [
+        plan_text(&something, &two_stages(), PLAIN),
+        plan_markdown(&nothing, &two_stages()),
+        plan_markdown(&something, &two_stages()),
+    ] {
         assert_eq!(text.matches(line.trim()).count(), 1, "{text}");
     }
-    let json: serde_json::Value = serde_json::from_str(&plan_json(&something, &two_stages())).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&plan_json(&something, &two_stages())).unwrap();
     assert_eq!(json["summary"]["total"]["hooks_not_compared"], 120);
-    assert_eq!(plan_from_json(&plan_json(&something, &two_stages())).unwrap(), something);
-    assert!(!plan_json(&plan(vec![Cluster::new("prod-a")]), &two_stages()).contains("hooks_not_compared"));
+    assert_eq!(
+        plan_from_json(&plan_json(&something, &two_stages())).unwrap(),
+        something
+    );
+    assert!(
+        !plan_json(&plan(vec![Cluster::new("prod-a")]), &two_stages())
+            .contains("hooks_not_compared")
+    );
 }
 
 #[test]
 fn clusters_that_change_alike_are_folded() {
     let own_name = |name: &str| {
         let to = format!("\"{name}.k8s.foo.bar/spot\"");
-        Cluster::new(name).update("spot", Update { fields: vec![field("autoScalingGroup.Tags[Pool].Value", "\"old\"", &to)], ..Update::default() })
+        Cluster::new(name).update(
+            "spot",
+            Update {
+                fields: vec![field("autoScalingGroup.Tags[Pool].Value", "\"old\"", &to)],
+                ..Update::default()
+            },
+        )
     };
     let plan = plan(vec![
         new_image("staging-a", &["i-01"]),
-        new_image("prod-a", &["i-11", "i-12", "i-13", "i-14", "i-15", "i-16", "i-17"]),
+        new_image(
+            "prod-a",
+            &["i-11", "i-12", "i-13", "i-14", "i-15", "i-16", "i-17"],
+        ),
         new_image("prod-b", &["i-21", "i-22"]),
         own_name("staging-b"),
         own_name("prod-c"),
@@ -60,15 +115,38 @@ fn clusters_that_change_alike_are_folded() {
 }
 
 fn everything() -> Cluster {
-    let mut fields = vec![field("autoScalingGroup.MaxSize", "5", "8"), field("autoScalingGroup.VPCZoneIdentifier", r#"["a","b"]"#, r#"["b","c"]"#)];
+    let mut fields = vec![
+        field("autoScalingGroup.MaxSize", "5", "8"),
+        field(
+            "autoScalingGroup.VPCZoneIdentifier",
+            r#"["a","b"]"#,
+            r#"["b","c"]"#,
+        ),
+    ];
     fields.push(field("launchTemplate.Version", "\"$Latest\"", "\"3\""));
     fields.push(image());
     fields.push(field(&format!("{LT}KeyName"), "", "\"ops\""));
     fields.extend(tag("Owner", "\"web\"", "\"platform\""));
     let gone = "was not launched from a version of this launch template that still exists";
     let replace: &[(&str, &[&str])] = &[
-        ("i-01", &["ImageId", "KeyName", "TagSpecifications[instance].Tags.Owner", "TagSpecifications[volume].Tags.Owner"]),
-        ("i-02", &["ImageId", "KeyName", "TagSpecifications[instance].Tags.Owner", "TagSpecifications[volume].Tags.Owner"]),
+        (
+            "i-01",
+            &[
+                "ImageId",
+                "KeyName",
+                "TagSpecifications[instance].Tags.Owner",
+                "TagSpecifications[volume].Tags.Owner",
+            ],
+        ),
+        (
+            "i-02",
+            &[
+                "ImageId",
+                "KeyName",
+                "TagSpecifications[instance].Tags.Owner",
+                "TagSpecifications[volume].Tags.Owner",
+            ],
+        ),
         ("i-03", &["KeyName"]),
         ("i-04", &[gone]),
     ];
@@ -96,13 +174,27 @@ fn everything() -> Cluster {
 
 #[test]
 fn every_kind_of_change_has_its_effect_reason_and_hint() {
-    check("everything.txt", &plan_text(&plan(vec![everything(), Cluster::new("prod-b")]), &two_stages(), PLAIN));
+    check(
+        "everything.txt",
+        &plan_text(
+            &plan(vec![everything(), Cluster::new("prod-b")]),
+            &two_stages(),
+            PLAIN,
+        ),
+    );
 }
 
 #[test]
 fn colour_changes_nothing_but_colour() {
     let plan = plan(vec![everything()]);
-    let mut text = plan_text(&plan, &two_stages(), Style { colour: true, full: false });
+    let mut text = plan_text(
+        &plan,
+        &two_stages(),
+        Style {
+            colour: true,
+            full: false,
+        },
+    );
     assert!(text.contains("\x1b[31m"));
     for code in ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m"] {
         text = text.replace(code, "");
@@ -112,10 +204,29 @@ fn colour_changes_nothing_but_colour() {
 
 #[test]
 fn long_things_are_shortened_and_counted_unless_all_is_asked_for() {
-    let fields: Vec<_> = (0..15).map(|n| field(&format!("autoScalingGroup.Field{n:02}"), "1", &format!("\"{}\"", "x".repeat(100)))).collect();
-    let plan = plan(vec![Cluster::new("prod-a").update("nodes", Update { fields, ..Update::default() })]);
+    let fields: Vec<_> = (0..15)
+        .map(|n| {
+            field(
+                &format!("autoScalingGroup.Field{n:02}"),
+                "1",
+                &format!("\"{}\"", "x".repeat(100)),
+            )
+        })
+        .collect();
+    let plan = plan(vec![Cluster::new("prod-a").update(
+        "nodes",
+        Update {
+            fields,
+            ..Update::default()
+        },
+    )]);
     let text = plan_text(&plan, &two_stages(), PLAIN);
-    assert!(text.contains("      … and 3 more fields\n") && !text.contains("Field12") && text.contains("x…\n"), "{text}");
+    assert!(
+        text.contains("      … and 3 more fields\n")
+            && !text.contains("Field12")
+            && text.contains("x…\n"),
+        "{text}"
+    );
     let text = plan_text(&plan, &two_stages(), FULL);
     assert!(!text.contains('…') && text.contains("Field14"), "{text}");
 }
@@ -125,16 +236,31 @@ fn many(clusters: usize, in_stages: usize) -> (kfleet::plan::Plan, Vec<kfleet::f
     let names: Vec<String> = (0..clusters).map(|n| format!("c{n:03}")).collect();
     let one = |(n, name): (usize, &String)| {
         let to = format!("\"ami-{n}\"");
-        let update =
-            Update { fields: vec![field(&format!("{LT}ImageId"), "\"ami-x\"", &to)], replace: &[("i-1", &["ImageId"])], ..Update::default() };
+        let update = Update {
+            fields: vec![field(&format!("{LT}ImageId"), "\"ami-x\"", &to)],
+            replace: &[("i-1", &["ImageId"])],
+            ..Update::default()
+        };
         let cluster = Cluster::new(name).update("nodes", update);
-        if n % 50 == 0 { cluster.blocked(Blocked::NoUserData { group: asg("gpu", name) }) } else { cluster }
+        if n % 50 == 0 {
+            cluster.blocked(Blocked::NoUserData {
+                group: asg("gpu", name),
+            })
+        } else {
+            cluster
+        }
     };
     let plan = plan(names.iter().enumerate().map(one).collect());
     let per_stage = clusters.div_ceil(in_stages);
-    let chunks: Vec<(String, Vec<&str>)> =
-        names.chunks(per_stage).enumerate().map(|(n, c)| (format!("s{n:03}"), c.iter().map(String::as_str).collect())).collect();
-    let borrowed: Vec<(&str, &[&str])> = chunks.iter().map(|(name, c)| (name.as_str(), c.as_slice())).collect();
+    let chunks: Vec<(String, Vec<&str>)> = names
+        .chunks(per_stage)
+        .enumerate()
+        .map(|(n, c)| (format!("s{n:03}"), c.iter().map(String::as_str).collect()))
+        .collect();
+    let borrowed: Vec<(&str, &[&str])> = chunks
+        .iter()
+        .map(|(name, c)| (name.as_str(), c.as_slice()))
+        .collect();
     (plan, stages(&borrowed))
 }
 
@@ -146,8 +272,19 @@ fn the_summary_comes_last_within_60_lines_at_any_fleet_size() {
         let (_, summary) = text.split_once("\nsummary\n").unwrap();
         let lines = summary.lines().count() + 1;
         assert!(lines <= 60, "{lines} lines");
-        assert!(summary.contains("200 of 200") && summary.contains("4 × new group without user data"), "{summary}");
-        assert!(summary.trim_end().lines().last().unwrap().starts_with(&format!("plan {}", plan.id.short())), "{summary}");
+        assert!(
+            summary.contains("200 of 200") && summary.contains("4 × new group without user data"),
+            "{summary}"
+        );
+        assert!(
+            summary
+                .trim_end()
+                .lines()
+                .last()
+                .unwrap()
+                .starts_with(&format!("plan {}", plan.id.short())),
+            "{summary}"
+        );
         if in_stages == 3 {
             check("summary_200.txt", &format!("summary\n{summary}"));
         }
@@ -186,20 +323,39 @@ fn a_plan_file_reads_back_and_nothing_else_does() {
 fn markdown_stays_within_its_limit_and_counts_what_it_leaves_out() {
     let (plan, stages) = many(500, 3);
     let text = plan_markdown(&plan, &stages);
-    assert!(text.len() <= MARKDOWN_LIMIT && text.len() > MARKDOWN_LIMIT / 2, "{} bytes", text.len());
+    assert!(
+        text.len() <= MARKDOWN_LIMIT && text.len() > MARKDOWN_LIMIT / 2,
+        "{} bytes",
+        text.len()
+    );
     let shown = text.matches("<details>").count();
     assert_eq!(shown, text.matches("</details>").count());
-    assert!(text.contains(&format!("**{} more items ({} clusters) left out here", 500 - shown, 500 - shown)), "{text}");
+    assert!(
+        text.contains(&format!(
+            "**{} more items ({} clusters) left out here",
+            500 - shown,
+            500 - shown
+        )),
+        "{text}"
+    );
 }
 
 #[test]
 fn markdown_folds_details_away() {
     let quoted = field(&format!("{LT}KeyName"), "\"```<b>\"", "\"ops\"");
-    let ticks = Cluster::new("staging-b").update("nodes", Update { fields: vec![quoted], ..Update::default() });
+    let ticks = Cluster::new("staging-b").update(
+        "nodes",
+        Update {
+            fields: vec![quoted],
+            ..Update::default()
+        },
+    );
     let plan = plan(vec![
         new_image("staging-a", &["i-01"]),
         new_image("prod-a", &["i-11"]),
-        ticks.blocked(Blocked::NoUserData { group: asg("gpu", "staging-b") }),
+        ticks.blocked(Blocked::NoUserData {
+            group: asg("gpu", "staging-b"),
+        }),
     ]);
     check("comment.md", &plan_markdown(&plan, &two_stages()));
 }

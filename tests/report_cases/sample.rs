@@ -11,12 +11,17 @@ use serde_json::Value as Json;
 
 /// Compares with the file of that name beside this one.
 pub(crate) fn check(file: &str, found: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report_cases").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/report_cases")
+        .join(file);
     if std::env::var_os("KFLEET_BLESS").is_some() {
         std::fs::write(&path, found).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(expected == found, "{file} should be:\n{expected}\nand is:\n{found}");
+    assert!(
+        expected == found,
+        "{file} should be:\n{expected}\nand is:\n{found}"
+    );
 }
 
 pub(crate) fn cluster(name: &str) -> ClusterName {
@@ -39,7 +44,11 @@ pub(crate) fn stages(of: &[(&str, &[&str])]) -> Vec<Stage> {
     let one = |(name, clusters): &(&str, &[&str])| Stage {
         name: stage(name),
         after: None,
-        waves: vec![Wave { clusters: clusters.iter().map(|c| cluster(c)).collect(), parallel: 1, soak: Span::ZERO }],
+        waves: vec![Wave {
+            clusters: clusters.iter().map(|c| cluster(c)).collect(),
+            parallel: 1,
+            soak: Span::ZERO,
+        }],
         soak: Span::ZERO,
         approval: false,
         freeze: Vec::new(),
@@ -69,7 +78,11 @@ pub(crate) fn definition(group: &str, name: &str) -> Definition {
 /// A field by the last part of its path, with JSON values; an empty text: absent.
 pub(crate) fn field(path: &str, from: &str, to: &str) -> FieldChange {
     let value = |t: &str| (!t.is_empty()).then(|| serde_json::from_str::<Json>(t).unwrap());
-    FieldChange { field: path.into(), from: value(from), to: value(to) }
+    FieldChange {
+        field: path.into(),
+        from: value(from),
+        to: value(to),
+    }
 }
 
 pub(crate) const LT: &str = "launchTemplate.LaunchTemplateData.";
@@ -80,8 +93,19 @@ pub(crate) fn image() -> FieldChange {
 
 /// The same tag in the group and in all three specifications.
 pub(crate) fn tag(key: &str, from: &str, to: &str) -> Vec<FieldChange> {
-    let of = |kind: &str| field(&format!("{LT}TagSpecifications[{kind}].Tags.{key}"), from, to);
-    vec![field(&format!("autoScalingGroup.Tags[{key}].Value"), from, to), of("instance"), of("network-interface"), of("volume")]
+    let of = |kind: &str| {
+        field(
+            &format!("{LT}TagSpecifications[{kind}].Tags.{key}"),
+            from,
+            to,
+        )
+    };
+    vec![
+        field(&format!("autoScalingGroup.Tags[{key}].Value"), from, to),
+        of("instance"),
+        of("network-interface"),
+        of("volume"),
+    ]
 }
 
 pub(crate) struct Update<'a> {
@@ -93,17 +117,32 @@ pub(crate) struct Update<'a> {
 
 impl Default for Update<'_> {
     fn default() -> Self {
-        Update { fields: Vec::new(), existing: None, replace: &[], rolls: true }
+        Update {
+            fields: Vec::new(),
+            existing: None,
+            replace: &[],
+            rolls: true,
+        }
     }
 }
 
 fn target(group: &str, name: &str, replace_instances: bool) -> Box<Target> {
     let definition = definition(group, name);
-    Box::new(Target { definition, role: Role::Node, user_data: UserData::CarriedFrom(3), rolling: Rolling::default(), replace_instances })
+    Box::new(Target {
+        definition,
+        role: Role::Node,
+        user_data: UserData::CarriedFrom(3),
+        rolling: Rolling::default(),
+        replace_instances,
+    })
 }
 
 fn found(group: &str, name: &str) -> Box<Found> {
-    Box::new(Found { definition: definition(group, name), version: VersionRef::Number(3), desired: 3 })
+    Box::new(Found {
+        definition: definition(group, name),
+        version: VersionRef::Number(3),
+        desired: 3,
+    })
 }
 
 pub(crate) fn id(text: &str) -> InstanceId {
@@ -118,25 +157,39 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(name: &str) -> Cluster {
-        let roles = [("cp", Role::ControlPlane), ("nodes", Role::Node), ("spot", Role::Node)];
+        let roles = [
+            ("cp", Role::ControlPlane),
+            ("nodes", Role::Node),
+            ("spot", Role::Node),
+        ];
         let plan = ClusterPlan {
             hooks_not_compared: 0,
             account: AccountId::new("111122223333").unwrap(),
             region: Region::new("eu-west-3").unwrap(),
             digest: digest_of(&name),
             fingerprint: digest_of(&(name, 1)),
-            roles: roles.into_iter().map(|(group, role)| (asg(group, name), role)).collect(),
+            roles: roles
+                .into_iter()
+                .map(|(group, role)| (asg(group, name), role))
+                .collect(),
             groups: BTreeMap::new(),
             twins: BTreeMap::new(),
             documents: BTreeMap::new(),
             blocked: Vec::new(),
             notes: Vec::new(),
         };
-        Cluster { name: name.into(), plan }
+        Cluster {
+            name: name.into(),
+            plan,
+        }
     }
 
     pub(crate) fn update(mut self, group: &str, update: Update<'_>) -> Self {
-        let replace = update.replace.iter().map(|(i, why)| (id(i), why.iter().map(|w| (*w).to_owned()).collect())).collect();
+        let replace = update
+            .replace
+            .iter()
+            .map(|(i, why)| (id(i), why.iter().map(|w| (*w).to_owned()).collect()))
+            .collect();
         let change = GroupChange::Update {
             to: target(group, &self.name, update.rolls),
             from: found(group, &self.name),
@@ -149,13 +202,24 @@ impl Cluster {
     }
 
     pub(crate) fn create(mut self, group: &str) -> Self {
-        self.plan.groups.insert(asg(group, &self.name), GroupChange::Create { to: target(group, &self.name, true) });
+        self.plan.groups.insert(
+            asg(group, &self.name),
+            GroupChange::Create {
+                to: target(group, &self.name, true),
+            },
+        );
         self
     }
 
     pub(crate) fn retire(mut self, group: &str, instances: &[&str]) -> Self {
         let instances: BTreeSet<InstanceId> = instances.iter().map(|i| id(i)).collect();
-        self.plan.groups.insert(asg(group, &self.name), GroupChange::Retire { from: found(group, &self.name), instances });
+        self.plan.groups.insert(
+            asg(group, &self.name),
+            GroupChange::Retire {
+                from: found(group, &self.name),
+                instances,
+            },
+        );
         self
     }
 
@@ -183,6 +247,14 @@ impl Cluster {
 
 pub(crate) fn plan(clusters: Vec<Cluster>) -> Plan {
     let release = digest_of(&"release");
-    let clusters: BTreeMap<ClusterName, ClusterPlan> = clusters.into_iter().map(|c| (cluster(&c.name), c.plan)).collect();
-    Plan { version: PLAN_VERSION, id: digest_of(&(PLAN_VERSION, &release, &clusters)), release, clusters }
+    let clusters: BTreeMap<ClusterName, ClusterPlan> = clusters
+        .into_iter()
+        .map(|c| (cluster(&c.name), c.plan))
+        .collect();
+    Plan {
+        version: PLAN_VERSION,
+        id: digest_of(&(PLAN_VERSION, &release, &clusters)),
+        release,
+        clusters,
+    }
 }

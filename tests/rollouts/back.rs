@@ -9,10 +9,30 @@ fn a_sick_canary_turns_the_rollout_back() {
     scene.faults = vec!["sick-image:image-3".into()];
     scene.odd_image = Some(("nodes", "image-3".into()));
     let records = goes_back(&scene);
-    in_order(&records, &["step set-desired staging/nodes", "failed staging/nodes", "rollback-started", "cluster-restored staging", "rolled-back"]);
-    in_order(&records, &["rollback-started", "step pin-version staging/nodes", "step terminate staging/nodes", "step resume staging/nodes"]);
+    in_order(
+        &records,
+        &[
+            "step set-desired staging/nodes",
+            "failed staging/nodes",
+            "rollback-started",
+            "cluster-restored staging",
+            "rolled-back",
+        ],
+    );
+    in_order(
+        &records,
+        &[
+            "rollback-started",
+            "step pin-version staging/nodes",
+            "step terminate staging/nodes",
+            "step resume staging/nodes",
+        ],
+    );
     says(&records, "has a node that is not Ready");
-    never(&records, &["canary-up staging/nodes", "cluster-rolled staging"]);
+    never(
+        &records,
+        &["canary-up staging/nodes", "cluster-rolled staging"],
+    );
     // Of the sick group only the canary was ever started, and only it ended.
     assert_eq!(count(&records, "step terminate staging/nodes"), 1);
 }
@@ -26,8 +46,21 @@ fn a_dead_image_of_a_control_plane_stops_at_the_first() {
     scene.faults = vec!["dead-image:image-2".into()];
     scene.rolling.ready_timeout = Span::from_secs(600);
     let records = goes_back(&scene);
-    never(&records, &["group-started staging/control-plane-b", "group-started staging/nodes"]);
-    in_order(&records, &["failed staging/control-plane-a", "step terminate staging/control-plane-a", "cluster-restored staging"]);
+    never(
+        &records,
+        &[
+            "group-started staging/control-plane-b",
+            "group-started staging/nodes",
+        ],
+    );
+    in_order(
+        &records,
+        &[
+            "failed staging/control-plane-a",
+            "step terminate staging/control-plane-a",
+            "cluster-restored staging",
+        ],
+    );
 }
 
 fn gate(scene: &mut Scene, command: &[&str], deadline: i64) {
@@ -43,14 +76,25 @@ fn gate(scene: &mut Scene, command: &[&str], deadline: i64) {
 #[test]
 fn a_gate_that_fails_at_the_canary_or_over_the_cluster_turns_it_back() {
     for (script, last, absent) in [
-        ("test -z \"$KFLEET_GROUP\"", "canary-up staging/control-plane-a", "canary-proven staging/control-plane-a"),
-        ("test -n \"$KFLEET_GROUP\"", "cluster-rolled staging", "cluster-verified staging"),
+        (
+            "test -z \"$KFLEET_GROUP\"",
+            "canary-up staging/control-plane-a",
+            "canary-proven staging/control-plane-a",
+        ),
+        (
+            "test -n \"$KFLEET_GROUP\"",
+            "cluster-rolled staging",
+            "cluster-verified staging",
+        ),
     ] {
         let dir = folder();
         let mut scene = Scene::small(dir.path(), &[NODES]).made();
         gate(&mut scene, &["sh", "-c", script], 600);
         let records = goes_back(&scene);
-        in_order(&records, &[last, "answered staging", "rollback-started", "rolled-back"]);
+        in_order(
+            &records,
+            &[last, "answered staging", "rollback-started", "rolled-back"],
+        );
         never(&records, &[absent]);
         says(&records, "gate `smoke` failed");
     }
@@ -74,7 +118,14 @@ fn a_sick_canary_of_a_group_at_its_maximum_goes_back() {
     scene.faults = vec!["sick-image:image-3".into()];
     scene.odd_image = Some(("nodes", "image-3".into()));
     let records = goes_back(&scene);
-    in_order(&records, &["step detach staging/nodes", "failed staging/nodes", "cluster-restored staging"]);
+    in_order(
+        &records,
+        &[
+            "step detach staging/nodes",
+            "failed staging/nodes",
+            "cluster-restored staging",
+        ],
+    );
 }
 
 #[test]
@@ -89,7 +140,15 @@ fn a_retired_group_gets_everything_back() {
         let records = ends(scene.start("r2"), Ending::RolledBack);
         assert_eq!(scene.shape(), before);
         clean(&scene);
-        in_order(&records, &["group-done staging/old", "failed staging", "step delete-group staging/new", "rolled-back"]);
+        in_order(
+            &records,
+            &[
+                "group-done staging/old",
+                "failed staging",
+                "step delete-group staging/new",
+                "rolled-back",
+            ],
+        );
     }
 }
 
@@ -100,21 +159,36 @@ fn no_node_is_drained_whose_replacement_cannot_come() {
     scene.faults = vec!["no-capacity:nodes".into()];
     let records = goes_back(&scene);
     says(&records, "no replacement could be launched");
-    never(&records, &["step cordon staging/nodes", "step terminate staging/nodes"]);
+    never(
+        &records,
+        &["step cordon staging/nodes", "step terminate staging/nodes"],
+    );
 }
 
 #[test]
 fn a_stuck_drain_may_fail_the_group_at_once() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[("nodes", 4, 6, false)]);
-    scene.rolling.drain = kfleet::fleet::Drain { timeout: Span::from_secs(120), on_timeout: OnTimeout::Stop, ..kfleet::fleet::Drain::default() };
+    scene.rolling.drain = kfleet::fleet::Drain {
+        timeout: Span::from_secs(120),
+        on_timeout: OnTimeout::Stop,
+        ..kfleet::fleet::Drain::default()
+    };
     let mut scene = scene.made();
     scene.faults = vec!["stuck-drain:nodes".into()];
     let before = scene.shape();
     let (outcome, records) = scene.start("r2");
     // The way back has to drain the proven canary too, and the same budget may hold it.
     says(&records, "did not end within 2m");
-    in_order(&records, &["failed staging/nodes", "rollback-started", "step uncordon staging/nodes", "drain-abandoned staging/nodes"]);
+    in_order(
+        &records,
+        &[
+            "failed staging/nodes",
+            "rollback-started",
+            "step uncordon staging/nodes",
+            "drain-abandoned staging/nodes",
+        ],
+    );
     if outcome.unwrap() == Outcome::Stuck {
         scene.faults.clear();
         ends(scene.resume("r2"), Ending::RolledBack);
@@ -127,7 +201,11 @@ fn a_stuck_drain_may_fail_the_group_at_once() {
 fn a_lost_answer_before_a_failure_does_not_spare_the_way_back() {
     for n in 2..9 {
         let dir = folder();
-        let mut scene = Scene::small(dir.path(), &[NODES, ("other", 2, 4, false), ("third", 2, 2, false)]).made();
+        let mut scene = Scene::small(
+            dir.path(),
+            &[NODES, ("other", 2, 4, false), ("third", 2, 2, false)],
+        )
+        .made();
         scene.faults = vec![format!("lost-answer:{n}"), "sick-image:image-3".into()];
         scene.odd_image = Some(("nodes", "image-3".into()));
         goes_back(&scene);
@@ -145,26 +223,57 @@ fn a_control_plane_that_is_not_whole_is_not_waited_for_for_ever() {
     spy.unready(&scene.staging[0], now, now + Span::from_secs(86_400));
     let records = ends(scene.start_on(&spy, "r2"), Ending::RolledBack);
     says(&records, "the control plane is not whole");
-    never(&records, &["group-started staging/control-plane-a", "step cordon staging/nodes"]);
+    never(
+        &records,
+        &[
+            "group-started staging/control-plane-a",
+            "step cordon staging/nodes",
+        ],
+    );
 }
 
 #[test]
 fn two_clusters_of_a_wave_go_side_by_side_and_back_together() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[NODES]);
-    scene.prod = vec![name("prod-a.k8s.test"), name("prod-b.k8s.test"), name("prod-c.k8s.test")];
-    let wave = |clusters: &[kfleet::model::ClusterName], parallel| Wave { clusters: clusters.to_vec(), parallel, soak: Span::ZERO };
+    scene.prod = vec![
+        name("prod-a.k8s.test"),
+        name("prod-b.k8s.test"),
+        name("prod-c.k8s.test"),
+    ];
+    let wave = |clusters: &[kfleet::model::ClusterName], parallel| Wave {
+        clusters: clusters.to_vec(),
+        parallel,
+        soak: Span::ZERO,
+    };
     scene.stage_waves = Some(vec![wave(&scene.prod[..1], 1), wave(&scene.prod[1..], 2)]);
     let mut scene = scene.made();
     let before = scene.shape();
     scene.faults = vec!["sick-image:image-3".into()];
     scene.odd_image = Some(("prod-c.k8s.test", "image-3".into()));
     let records = ends(scene.start("r2"), Ending::RolledBack);
-    in_order(&records, &["cluster-started prod-b", "cluster-started prod-c", "rollback-started", "rolled-back"]);
+    in_order(
+        &records,
+        &[
+            "cluster-started prod-b",
+            "cluster-started prod-c",
+            "rollback-started",
+            "rolled-back",
+        ],
+    );
     in_order(&records, &["rollback-started", "cluster-restored prod-b"]);
     in_order(&records, &["rollback-started", "cluster-restored prod-c"]);
-    let turned = trace(&records).iter().position(|l| l == "rollback-started").unwrap();
-    assert!(!trace(&records)[turned..].iter().any(|l| l.contains("prod-a") || l.contains("staging")), "{}", trace(&records)[turned..].join("\n"));
+    let turned = trace(&records)
+        .iter()
+        .position(|l| l == "rollback-started")
+        .unwrap();
+    assert!(
+        !trace(&records)[turned..]
+            .iter()
+            .any(|l| l.contains("prod-a") || l.contains("staging")),
+        "{}",
+        trace(&records)[turned..].join("\n")
+    );
     let after = scene.shape();
     for (group, shape) in &after {
         let goes_back = group.contains("prod-b") || group.contains("prod-c");

@@ -10,7 +10,11 @@ use super::*;
 /// Nodes whose pods no budget lets go.
 fn held(dir: &std::path::Path, on_timeout: OnTimeout) -> Scene {
     let mut scene = Scene::small(dir, &[("nodes", 4, 6, false)]);
-    scene.rolling.drain = Drain { timeout: Span::from_secs(120), on_timeout, ..Drain::default() };
+    scene.rolling.drain = Drain {
+        timeout: Span::from_secs(120),
+        on_timeout,
+        ..Drain::default()
+    };
     let mut scene = scene.made();
     scene.faults = vec!["stuck-drain:nodes".into()];
     scene
@@ -31,12 +35,31 @@ fn node_steps(records: &[Record]) -> Vec<(Timestamp, NodeEffect)> {
 fn a_drain_that_is_held_names_node_pod_owner_budget_and_time() {
     let dir = folder();
     let records = sticks(held(dir.path(), OnTimeout::Skip).start("r2"), "held: ");
-    let begun = records.iter().rev().find(|r| matches!(r.event, Event::DrainStarted { .. })).unwrap();
-    let Event::DrainStarted { node: Some(node), instance, .. } = &begun.event else { panic!() };
+    let begun = records
+        .iter()
+        .rev()
+        .find(|r| matches!(r.event, Event::DrainStarted { .. }))
+        .unwrap();
+    let Event::DrainStarted {
+        node: Some(node),
+        instance,
+        ..
+    } = &begun.event
+    else {
+        panic!()
+    };
     let said = reasons(&records).pop().unwrap();
-    let wanted = format!("the drain of {node} ({instance}), begun at {}, did not end within 2m: held: default/nodes-app-", begun.at);
+    let wanted = format!(
+        "the drain of {node} ({instance}), begun at {}, did not end within 2m: held: default/nodes-app-",
+        begun.at
+    );
     assert!(said.starts_with(&wanted), "{said}\n{wanted}");
-    assert!(said.contains("(of ReplicaSet default/nodes-app-0) by disruption budget default/nodes-app-0"), "{said}");
+    assert!(
+        said.contains(
+            "(of ReplicaSet default/nodes-app-0) by disruption budget default/nodes-app-0"
+        ),
+        "{said}"
+    );
 }
 
 #[test]
@@ -49,10 +72,16 @@ fn whoever_waits_asks_for_hours_and_goes_on_when_the_budget_does() {
     spy.calm(free);
     let records = ends(scene.start_on(&spy, "r2"), Ending::Finished);
     drop(spy);
-    never(&records, &["set-aside staging/nodes", "failed staging/nodes"]);
+    never(
+        &records,
+        &["set-aside staging/nodes", "failed staging/nodes"],
+    );
     assert!(records.last().unwrap().at > free);
     // Six hours at ten seconds would be more than two thousand.
-    let asked = node_steps(&records).into_iter().filter(|(at, e)| *at < free && matches!(e, NodeEffect::Evict { .. })).count();
+    let asked = node_steps(&records)
+        .into_iter()
+        .filter(|(at, e)| *at < free && matches!(e, NodeEffect::Evict { .. }))
+        .count();
     assert!((300..500).contains(&asked), "asked {asked} times");
     clean(&scene);
 }
@@ -66,17 +95,31 @@ fn force_takes_old_pods_and_of_one_owner_one_at_a_time() {
     let mut last: BTreeMap<String, Timestamp> = BTreeMap::new();
     let mut deleted = 0;
     for (at, effect) in node_steps(&records) {
-        let NodeEffect::Delete { pods, .. } = effect else { continue };
+        let NodeEffect::Delete { pods, .. } = effect else {
+            continue;
+        };
         for pod in pods {
             deleted += 1;
             let owner = pod.pod.rsplit_once('-').unwrap().0.to_owned();
             if let Some(before) = last.insert(owner.clone(), at) {
-                assert!(at.since(before) >= age, "{owner} lost two pods within {}", at.since(before));
+                assert!(
+                    at.since(before) >= age,
+                    "{owner} lost two pods within {}",
+                    at.since(before)
+                );
             }
         }
     }
     assert!(deleted > 4, "{deleted} pods deleted");
-    in_order(&records, &["step cordon staging/nodes", "step evict staging/nodes", "step delete staging/nodes", "step terminate staging/nodes"]);
+    in_order(
+        &records,
+        &[
+            "step cordon staging/nodes",
+            "step evict staging/nodes",
+            "step delete staging/nodes",
+            "step terminate staging/nodes",
+        ],
+    );
 }
 
 #[test]
@@ -84,14 +127,32 @@ fn old_nodes_are_tainted_once_the_canary_is_proven_and_get_everything_back() {
     let dir = folder();
     let scene = Scene::small(dir.path(), &[("nodes", 3, 6, false)]).made();
     let records = rolls(&scene, "r2");
-    in_order(&records, &["canary-proven staging/nodes", "step taint staging/nodes", "step cordon staging/nodes", "step evict staging/nodes"]);
-    let tainted: Vec<_> = node_steps(&records).into_iter().filter(|(_, e)| matches!(e, NodeEffect::Taint { nodes } if nodes.len() == 3)).collect();
+    in_order(
+        &records,
+        &[
+            "canary-proven staging/nodes",
+            "step taint staging/nodes",
+            "step cordon staging/nodes",
+            "step evict staging/nodes",
+        ],
+    );
+    let tainted: Vec<_> = node_steps(&records)
+        .into_iter()
+        .filter(|(_, e)| matches!(e, NodeEffect::Taint { nodes } if nodes.len() == 3))
+        .collect();
     assert_eq!(tainted.len(), 1, "one step for all nodes of the group");
 
     let dir = folder();
     let scene = held(dir.path(), OnTimeout::Stop);
     let records = scene.start("r2").1;
-    in_order(&records, &["failed staging/nodes", "rollback-started", "step untaint staging/nodes"]);
+    in_order(
+        &records,
+        &[
+            "failed staging/nodes",
+            "rollback-started",
+            "step untaint staging/nodes",
+        ],
+    );
 }
 
 #[test]
@@ -99,27 +160,65 @@ fn what_will_hold_drains_is_said_before_anything_is_touched() {
     let finding = "disruption budget default/nodes-app-0 allows no disruption now: it holds ";
     let dir = folder();
     let scene = held(dir.path(), OnTimeout::Skip);
-    let notes = scene.plan(&scene.world(), Allow::default()).clusters.into_values().flat_map(|c| c.notes).collect::<Vec<_>>();
-    assert!(notes.iter().any(|n| n.starts_with(&format!("in the way of drains: {finding}"))), "{notes:?}");
+    let notes = scene
+        .plan(&scene.world(), Allow::default())
+        .clusters
+        .into_values()
+        .flat_map(|c| c.notes)
+        .collect::<Vec<_>>();
+    assert!(
+        notes
+            .iter()
+            .any(|n| n.starts_with(&format!("in the way of drains: {finding}"))),
+        "{notes:?}"
+    );
     let (_, records) = scene.start("r2");
-    in_order(&records, &["cluster-started staging", "preflight staging", "group-started staging/control-plane-a"]);
+    in_order(
+        &records,
+        &[
+            "cluster-started staging",
+            "preflight staging",
+            "group-started staging/control-plane-a",
+        ],
+    );
     let said = records.iter().find_map(|r| match &r.event {
-        Event::Preflight { findings, uid, unready: 0, .. } if uid == "simulated-staging.k8s.test" => Some(findings.clone()),
+        Event::Preflight {
+            findings,
+            uid,
+            unready: 0,
+            ..
+        } if uid == "simulated-staging.k8s.test" => Some(findings.clone()),
         _ => None,
     });
     let said = said.unwrap();
-    assert!(said.len() >= 2 && said[0].starts_with(finding) && said[0].contains("ReplicaSet default/nodes-app-0"), "{said:?}");
+    assert!(
+        said.len() >= 2
+            && said[0].starts_with(finding)
+            && said[0].contains("ReplicaSet default/nodes-app-0"),
+        "{said:?}"
+    );
 
     let dir = folder();
     let mut scene = held(dir.path(), OnTimeout::Skip);
     scene.rolling.drain.preflight = Preflight::Stop;
     let before = scene.shape();
     let records = sticks(scene.start("r2"), finding);
-    assert!(trace(&records).iter().all(|l| !l.starts_with("step ")), "{:#?}", trace(&records));
+    assert!(
+        trace(&records).iter().all(|l| !l.starts_with("step ")),
+        "{:#?}",
+        trace(&records)
+    );
     assert_eq!(scene.shape(), before);
     scene.faults.clear();
     let records = ends(scene.resume("r2"), Ending::Finished);
-    in_order(&records, &["preflight staging", "group-started staging/control-plane-a", "finished"]);
+    in_order(
+        &records,
+        &[
+            "preflight staging",
+            "group-started staging/control-plane-a",
+            "finished",
+        ],
+    );
     clean(&scene);
 }
 
@@ -129,15 +228,35 @@ fn a_replacement_that_cannot_launch_is_said_before_anything_is_touched() {
     let mut scene = held(dir.path(), OnTimeout::Skip);
     scene.faults.clear();
     let group: kfleet::model::AsgName = name("nodes.staging.k8s.test");
-    let place = kfleet::cloud::Place { cluster: scene.staging[0].clone(), account: name("111122223333"), region: name("eu-west-3") };
-    let suspend = CloudEffect::Suspend { group, processes: std::collections::BTreeSet::from(["Launch".to_owned()]) };
+    let place = kfleet::cloud::Place {
+        cluster: scene.staging[0].clone(),
+        account: name("111122223333"),
+        region: name("eu-west-3"),
+    };
+    let suspend = CloudEffect::Suspend {
+        group,
+        processes: std::collections::BTreeSet::from(["Launch".to_owned()]),
+    };
     support::block(scene.world().apply(&place, &suspend)).unwrap();
     scene.rolling.drain.preflight = Preflight::Stop;
-    let finding = "nodes.staging.k8s.test: no replacement can launch: its process Launch is suspended";
-    let notes = scene.plan(&scene.world(), Allow::default()).clusters.into_values().flat_map(|c| c.notes).collect::<Vec<_>>();
-    assert!(notes.contains(&format!("in the way: {finding}")), "{notes:?}");
+    let finding =
+        "nodes.staging.k8s.test: no replacement can launch: its process Launch is suspended";
+    let notes = scene
+        .plan(&scene.world(), Allow::default())
+        .clusters
+        .into_values()
+        .flat_map(|c| c.notes)
+        .collect::<Vec<_>>();
+    assert!(
+        notes.contains(&format!("in the way: {finding}")),
+        "{notes:?}"
+    );
     let records = sticks(scene.start("r2"), finding);
-    assert!(trace(&records).iter().all(|l| !l.starts_with("step ")), "{:#?}", trace(&records));
+    assert!(
+        trace(&records).iter().all(|l| !l.starts_with("step ")),
+        "{:#?}",
+        trace(&records)
+    );
 }
 
 #[test]
@@ -148,7 +267,10 @@ fn nobody_drains_blindly_from_the_start() {
     let now = spy.now();
     spy.blind(&scene.staging[0], now, now + Span::from_secs(600));
     let records = ends(scene.start_on(&spy, "r2"), Ending::Finished);
-    let first = records.iter().find(|r| matches!(r.event, Event::GroupStarted { .. })).unwrap();
+    let first = records
+        .iter()
+        .find(|r| matches!(r.event, Event::GroupStarted { .. }))
+        .unwrap();
     assert!(first.at.since(now) >= Span::from_secs(600), "{}", first.at);
 }
 
@@ -157,9 +279,13 @@ fn journals_of_before_are_read() {
     let drain: Drain = serde_json::from_str(r#"{"timeout":"15m","on_timeout":"skip"}"#).unwrap();
     assert_eq!(drain, Drain::default());
     let effect: NodeEffect = serde_json::from_str(r#"{"evict":{"node":"n"}}"#).unwrap();
-    assert_eq!(serde_json::to_string(&effect).unwrap(), r#"{"evict":{"node":"n"}}"#);
+    assert_eq!(
+        serde_json::to_string(&effect).unwrap(),
+        r#"{"evict":{"node":"n"}}"#
+    );
     let baseline = r#"{"version":1,"cluster":"a.b","digest":"D","release":"D","rollout":"r","since":"2026-01-05T08:00:00Z","documents":{}}"#;
-    let baseline: kfleet::plan::Baseline = serde_json::from_str(&baseline.replace('D', &"0".repeat(64))).unwrap();
+    let baseline: kfleet::plan::Baseline =
+        serde_json::from_str(&baseline.replace('D', &"0".repeat(64))).unwrap();
     assert_eq!(baseline.kubernetes, None);
 }
 
@@ -167,7 +293,15 @@ fn journals_of_before_are_read() {
 fn a_baseline_says_which_cluster_it_is_of() {
     let dir = folder();
     let scene = Scene::small(dir.path(), &[NODES]).made();
-    let uid = || scene.store().baselines().unwrap().into_values().map(|b| b.kubernetes.unwrap()).collect::<Vec<_>>();
+    let uid = || {
+        scene
+            .store()
+            .baselines()
+            .unwrap()
+            .into_values()
+            .map(|b| b.kubernetes.unwrap())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(uid(), ["simulated-staging.k8s.test"]);
     rolls(&scene, "r2");
     assert_eq!(uid(), ["simulated-staging.k8s.test"]);
@@ -179,18 +313,27 @@ fn under_a_rate_ends_follow_each_other_a_window_apart() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[("nodes", 8, 12, false)]);
     scene.rolling.max_surge = kfleet::fleet::Amount::Count(2);
-    scene.rolling.rate = kfleet::fleet::Rate { instances: 2, per: Span::from_secs(1200) };
+    scene.rolling.rate = kfleet::fleet::Rate {
+        instances: 2,
+        per: Span::from_secs(1200),
+    };
     let mut scene = scene.made();
     scene.odd_image = Some(("control-plane-a", "image-1".into()));
     let records = ends(scene.start("r2"), Ending::Finished);
     let terminates = |r: &&Record| match &r.event {
-        Event::Intent { effect, .. } => matches!(&**effect, Effect::Cloud(kfleet::model::CloudEffect::Terminate { .. })),
+        Event::Intent { effect, .. } => matches!(
+            &**effect,
+            Effect::Cloud(kfleet::model::CloudEffect::Terminate { .. })
+        ),
         _ => false,
     };
     let ended: Vec<Timestamp> = records.iter().filter(terminates).map(|r| r.at).collect();
     assert_eq!(ended.len(), 8);
     // The first two may be as late as the second launch; never is a window broken, and none of it is lost after that.
-    let apart: Vec<i64> = ended.windows(3).map(|w| w[2].since(w[0]).millis() / 1000).collect();
+    let apart: Vec<i64> = ended
+        .windows(3)
+        .map(|w| w[2].since(w[0]).millis() / 1000)
+        .collect();
     assert!(apart.iter().all(|s| *s >= 1200), "{apart:?}");
     assert!(apart.iter().all(|s| *s <= 1220), "{apart:?}");
     clean(&scene);
@@ -205,21 +348,50 @@ fn an_end_without_an_answer_is_given_up_where_the_instance_has_a_node_by_then() 
         let mut scene = Scene::small(dir.path(), &[("nodes", 0, 3, false)]).made();
         scene.rolling.max_surge = Amount::Count(0);
         scene.faults = vec!["no-answer:2".into()];
-        scene.scenario = vec![format!("{{act: \"scale:nodes:+1\", when: terminate control-plane-a, after: {after}s}}")];
+        scene.scenario = vec![format!(
+            "{{act: \"scale:nodes:+1\", when: terminate control-plane-a, after: {after}s}}"
+        )];
         let spy = Spy::new(scene.world());
-        let (mut journal, first) = Journal::begin(&scene.store(), &scene.rollout(spy.world(), "r2", &[])).unwrap();
+        let (mut journal, first) =
+            Journal::begin(&scene.store(), &scene.rollout(spy.world(), "r2", &[])).unwrap();
         let mut records = vec![first];
         // Between two looks a node comes up.
-        let drive = kfleet::run::Drive { poll: Span::from_secs(60), ..scene.drive() };
+        let drive = kfleet::run::Drive {
+            poll: Span::from_secs(60),
+            ..scene.drive()
+        };
         let outcome = scene.carry(&spy, &mut journal, &drive, &mut records);
         drop((spy, journal));
         let records = ends((outcome, records), Ending::Finished);
-        let given_up = |r: &Record| matches!(&r.event, Event::Outcome { result: StepResult::GivenUp(_), .. });
-        let Some(at) = records.iter().position(given_up) else { continue };
+        let given_up = |r: &Record| {
+            matches!(
+                &r.event,
+                Event::Outcome {
+                    result: StepResult::GivenUp(_),
+                    ..
+                }
+            )
+        };
+        let Some(at) = records.iter().position(given_up) else {
+            continue;
+        };
         met += 1;
-        in_order(&records[..at], &["drain-started staging/nodes", "step terminate staging/nodes"]);
+        in_order(
+            &records[..at],
+            &[
+                "drain-started staging/nodes",
+                "step terminate staging/nodes",
+            ],
+        );
         never(&records[..at], &["step cordon staging/nodes"]);
-        in_order(&records[at..], &["drain-started staging/nodes", "step cordon staging/nodes", "step terminate staging/nodes"]);
+        in_order(
+            &records[at..],
+            &[
+                "drain-started staging/nodes",
+                "step cordon staging/nodes",
+                "step terminate staging/nodes",
+            ],
+        );
         clean(&scene);
     }
     assert!(met > 0, "it never came to that");

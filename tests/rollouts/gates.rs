@@ -10,7 +10,13 @@ use super::*;
 
 fn gated(dir: &std::path::Path, kind: GateKind, at: Option<GateAt>, samples: Samples) -> Scene {
     let mut scene = Scene::small(dir, &[NODES]).made();
-    scene.gates.push(GateSpec { name: "smoke".into(), kind, deadline: Span::from_secs(600), at, samples });
+    scene.gates.push(GateSpec {
+        name: "smoke".into(),
+        kind,
+        deadline: Span::from_secs(600),
+        at,
+        samples,
+    });
     scene
 }
 
@@ -24,7 +30,10 @@ fn asked(records: &[Record]) -> usize {
 
 #[test]
 fn samples_are_taken_all_through_the_bake_and_every_one_has_to_pass() {
-    let samples = Samples { times: 4, every: Span::from_secs(20) };
+    let samples = Samples {
+        times: 4,
+        every: Span::from_secs(20),
+    };
     let dir = folder();
     let scene = gated(dir.path(), command("true"), Some(GateAt::Canary), samples);
     let records = rolls(&scene, "r2");
@@ -32,16 +41,34 @@ fn samples_are_taken_all_through_the_bake_and_every_one_has_to_pass() {
     assert!(asked(&records) >= 8, "{}", trace(&records).join("\n"));
     in_order(
         &records,
-        &["canary-up staging/nodes", "answered staging", "answered staging", "answered staging", "answered staging", "canary-proven staging/nodes"],
+        &[
+            "canary-up staging/nodes",
+            "answered staging",
+            "answered staging",
+            "answered staging",
+            "answered staging",
+            "canary-proven staging/nodes",
+        ],
     );
 
     // The third answer is a fail: nothing waits for the end of the bake.
     let dir = folder();
-    let mut scene = gated(dir.path(), command("echo x >> asked; test $(wc -l < asked) -ne 3"), Some(GateAt::Canary), samples);
+    let mut scene = gated(
+        dir.path(),
+        command("echo x >> asked; test $(wc -l < asked) -ne 3"),
+        Some(GateAt::Canary),
+        samples,
+    );
     scene.rolling.bake = Span::from_secs(3600);
     let records = goes_back(&scene);
     assert_eq!(asked(&records), 3);
-    never(&records, &["canary-proven staging/control-plane-a", "group-started staging/nodes"]);
+    never(
+        &records,
+        &[
+            "canary-proven staging/control-plane-a",
+            "group-started staging/nodes",
+        ],
+    );
 }
 
 #[test]
@@ -50,9 +77,20 @@ fn a_gate_of_clusters_is_not_asked_about_canaries() {
         let dir = folder();
         let scene = gated(dir.path(), command("true"), Some(at), Samples::default());
         let records = rolls(&scene, "r2");
-        let of_canary = |r: &&Record| matches!(&r.event, Event::Answered { scope: kfleet::rollout::Scope::Canary(_), .. });
+        let of_canary = |r: &&Record| {
+            matches!(
+                &r.event,
+                Event::Answered {
+                    scope: kfleet::rollout::Scope::Canary(_),
+                    ..
+                }
+            )
+        };
         let of_canaries = records.iter().filter(of_canary).count();
-        assert_eq!((of_canaries, asked(&records) - of_canaries), (canaries, clusters));
+        assert_eq!(
+            (of_canaries, asked(&records) - of_canaries),
+            (canaries, clusters)
+        );
     }
 }
 
@@ -78,7 +116,10 @@ fn a_canary_that_goes_while_it_bakes_begins_anew() {
         |signal| {
             if let kfleet::run::Signal::Recorded(record) = signal {
                 spy.hear(record);
-                stopped.set(stopped.get() || trace(std::slice::from_ref(record)) == ["canary-up staging/nodes"]);
+                stopped.set(
+                    stopped.get()
+                        || trace(std::slice::from_ref(record)) == ["canary-up staging/nodes"],
+                );
                 records.push(record.clone());
             }
         },
@@ -86,16 +127,51 @@ fn a_canary_that_goes_while_it_bakes_begins_anew() {
     assert_eq!(outcome.unwrap(), Outcome::Interrupted);
     let live = scene.live(spy.world());
     let group = &live.clusters[&scene.staging[0]].groups[&name("nodes.staging.k8s.test")];
-    let (canary, _) = group.instances.iter().find(|(_, i)| i.version == Some(2) && i.lifecycle == Lifecycle::InService).unwrap();
-    let place = kfleet::cloud::Place { cluster: scene.staging[0].clone(), account: name("111122223333"), region: name("eu-west-3") };
-    let end = CloudEffect::Terminate { group: name("nodes.staging.k8s.test"), instance: canary.clone(), decrement: false };
+    let (canary, _) = group
+        .instances
+        .iter()
+        .find(|(_, i)| i.version == Some(2) && i.lifecycle == Lifecycle::InService)
+        .unwrap();
+    let place = kfleet::cloud::Place {
+        cluster: scene.staging[0].clone(),
+        account: name("111122223333"),
+        region: name("eu-west-3"),
+    };
+    let end = CloudEffect::Terminate {
+        group: name("nodes.staging.k8s.test"),
+        instance: canary.clone(),
+        decrement: false,
+    };
     support::block(spy.world().apply(&place, &end)).unwrap();
     let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
     let records = ends((outcome, records), Ending::Finished);
-    in_order(&records, &["canary-up staging/nodes", "canary-lost staging/nodes", "canary-up staging/nodes", "canary-proven staging/nodes"]);
-    let at = |line: &str| records.iter().filter(|r| trace(std::slice::from_ref(r)) == [line]).map(|r| r.at).next_back().unwrap();
-    assert!(at("canary-proven staging/nodes").since(at("canary-up staging/nodes")) >= scene.rolling.bake);
-    assert!(group.activities.iter().all(|a| a.status != ActivityStatus::Failed));
+    in_order(
+        &records,
+        &[
+            "canary-up staging/nodes",
+            "canary-lost staging/nodes",
+            "canary-up staging/nodes",
+            "canary-proven staging/nodes",
+        ],
+    );
+    let at = |line: &str| {
+        records
+            .iter()
+            .filter(|r| trace(std::slice::from_ref(r)) == [line])
+            .map(|r| r.at)
+            .next_back()
+            .unwrap()
+    };
+    assert!(
+        at("canary-proven staging/nodes").since(at("canary-up staging/nodes"))
+            >= scene.rolling.bake
+    );
+    assert!(
+        group
+            .activities
+            .iter()
+            .all(|a| a.status != ActivityStatus::Failed)
+    );
 }
 
 /// What a loopback server answers, and the requests it got: path and query, and the header `Authorization`.
@@ -108,7 +184,10 @@ struct Server {
 impl Server {
     /// Listens on a free port; its thread ends with the process.
     fn new(status: u16, body: &str) -> (Server, String) {
-        let server = Server { answer: Arc::new(Mutex::new((status, body.to_owned()))), ..Server::default() };
+        let server = Server {
+            answer: Arc::new(Mutex::new((status, body.to_owned()))),
+            ..Server::default()
+        };
         let (send, port) = std::sync::mpsc::channel();
         let state = server.clone();
         std::thread::spawn(move || {
@@ -116,8 +195,16 @@ impl Server {
                 let app = axum::Router::new().fallback(move |request: axum::extract::Request| {
                     let state = state.clone();
                     async move {
-                        let header = request.headers().get("authorization").map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
-                        state.asked.lock().unwrap().push((request.uri().to_string(), header));
+                        let header = request
+                            .headers()
+                            .get("authorization")
+                            .map(|v| v.to_str().unwrap().to_owned())
+                            .unwrap_or_default();
+                        state
+                            .asked
+                            .lock()
+                            .unwrap()
+                            .push((request.uri().to_string(), header));
                         let (status, body) = state.answer.lock().unwrap().clone();
                         (axum::http::StatusCode::from_u16(status).unwrap(), body)
                     }
@@ -137,11 +224,22 @@ impl Server {
 }
 
 fn token() -> BTreeMap<String, HeaderValue> {
-    BTreeMap::from([("Authorization".into(), HeaderValue::Env(FromEnv { env: "KFLEET_TEST_TOKEN".into() }))])
+    BTreeMap::from([(
+        "Authorization".into(),
+        HeaderValue::Env(FromEnv {
+            env: "KFLEET_TEST_TOKEN".into(),
+        }),
+    )])
 }
 
 fn http(url: String) -> HttpGate {
-    HttpGate { url, headers: token(), status: 200, body: Some("fine".into()), timeout: Span::from_secs(5) }
+    HttpGate {
+        url,
+        headers: token(),
+        status: 200,
+        body: Some("fine".into()),
+        timeout: Span::from_secs(5),
+    }
 }
 
 fn promql(url: String) -> PromqlGate {
@@ -164,7 +262,10 @@ fn said(kind: GateKind) -> (Outcome, Vec<Record>) {
     let (outcome, records) = scene.start("r2");
     clean(&scene);
     let journal = std::fs::read_to_string(scene.dir.join("journals/r2.jsonl")).unwrap();
-    assert!(!journal.contains("s3cret-token"), "a secret stands in the journal");
+    assert!(
+        !journal.contains("s3cret-token"),
+        "a secret stands in the journal"
+    );
     (outcome.unwrap(), records)
 }
 
@@ -178,7 +279,10 @@ fn a_gate_over_http_fails_closed_without_the_feature() {
     if HTTP {
         return;
     }
-    for kind in [GateKind::Http(Box::new(http("http://127.0.0.1:9/x".into()))), GateKind::Promql(Box::new(promql("http://127.0.0.1:9".into())))] {
+    for kind in [
+        GateKind::Http(Box::new(http("http://127.0.0.1:9/x".into()))),
+        GateKind::Promql(Box::new(promql("http://127.0.0.1:9".into()))),
+    ] {
         let (outcome, records) = said(kind);
         assert_eq!(outcome, Outcome::Ended(Ending::RolledBack));
         says(&records, "built without the feature `http`");
@@ -192,30 +296,70 @@ fn an_http_gate_passes_on_status_and_text_and_on_nothing_else() {
     }
     let back = Outcome::Ended(Ending::RolledBack);
     for (status, body, ending, why) in [
-        (200, "all is fine here", Outcome::Ended(Ending::Finished), ""),
+        (
+            200,
+            "all is fine here",
+            Outcome::Ended(Ending::Finished),
+            "",
+        ),
         (200, "all is lost", back.clone(), "without `fine`"),
         (404, "fine", back.clone(), "answers 404, not 200"),
         (302, "fine", back.clone(), "answers 302, not 200"),
-        (503, "fine", back.clone(), "still waits after 10m: http://127.0.0.1"),
+        (
+            503,
+            "fine",
+            back.clone(),
+            "still waits after 10m: http://127.0.0.1",
+        ),
     ] {
         let (server, url) = Server::new(status, body);
-        let (outcome, records) = said(GateKind::Http(Box::new(http(format!("{url}/of/{{cluster}}/{{group}}?key=hidden")))));
+        let (outcome, records) = said(GateKind::Http(Box::new(http(format!(
+            "{url}/of/{{cluster}}/{{group}}?key=hidden"
+        )))));
         assert_eq!(outcome, ending, "{status} {body}: {:?}", reasons(&records));
-        assert!(why.is_empty() || reasons(&records).iter().any(|r| r.contains(why)), "{why}: {:?}", reasons(&records));
+        assert!(
+            why.is_empty() || reasons(&records).iter().any(|r| r.contains(why)),
+            "{why}: {:?}",
+            reasons(&records)
+        );
         let asked = server.asked();
-        assert_eq!(asked[0], ("/of/staging.k8s.test/control-plane-a?key=hidden".into(), "s3cret-token".into()));
-        assert!(!serde_json::to_string(&records[1..]).unwrap().contains("hidden"), "an url's query stands in the journal");
+        assert_eq!(
+            asked[0],
+            (
+                "/of/staging.k8s.test/control-plane-a?key=hidden".into(),
+                "s3cret-token".into()
+            )
+        );
+        assert!(
+            !serde_json::to_string(&records[1..])
+                .unwrap()
+                .contains("hidden"),
+            "an url's query stands in the journal"
+        );
     }
     // Nobody listens.
-    let (outcome, records) = said(GateKind::Http(Box::new(http("http://127.0.0.1:9/x".into()))));
+    let (outcome, records) = said(GateKind::Http(Box::new(http(
+        "http://127.0.0.1:9/x".into(),
+    ))));
     assert_eq!(outcome, back);
     says(&records, "cannot be reached");
     // The token is not there.
-    let headers = BTreeMap::from([("Authorization".into(), HeaderValue::Env(FromEnv { env: "KFLEET_NO_SUCH".into() }))]);
+    let headers = BTreeMap::from([(
+        "Authorization".into(),
+        HeaderValue::Env(FromEnv {
+            env: "KFLEET_NO_SUCH".into(),
+        }),
+    )]);
     let (_, url) = Server::new(200, "fine");
-    let (outcome, records) = said(GateKind::Http(Box::new(HttpGate { headers, ..http(url) })));
+    let (outcome, records) = said(GateKind::Http(Box::new(HttpGate {
+        headers,
+        ..http(url)
+    })));
     assert_eq!(outcome, back);
-    says(&records, "the environment variable KFLEET_NO_SUCH of the header Authorization is not set");
+    says(
+        &records,
+        "the environment variable KFLEET_NO_SUCH of the header Authorization is not set",
+    );
 }
 
 #[test]
@@ -224,29 +368,90 @@ fn a_promql_gate_needs_numbers_within_its_bounds() {
         return;
     }
     let vector = |values: &[&str]| {
-        let series: Vec<String> =
-            values.iter().enumerate().map(|(n, v)| format!("{{\"metric\":{{\"pod\":\"p{n}\"}},\"value\":[1,\"{v}\"]}}")).collect();
-        format!("{{\"status\":\"success\",\"data\":{{\"resultType\":\"vector\",\"result\":[{}]}}}}", series.join(","))
+        let series: Vec<String> = values
+            .iter()
+            .enumerate()
+            .map(|(n, v)| format!("{{\"metric\":{{\"pod\":\"p{n}\"}},\"value\":[1,\"{v}\"]}}"))
+            .collect();
+        format!(
+            "{{\"status\":\"success\",\"data\":{{\"resultType\":\"vector\",\"result\":[{}]}}}}",
+            series.join(",")
+        )
     };
     let back = Outcome::Ended(Ending::RolledBack);
     for (status, body, ending, why) in [
         (200, vector(&["1"]), Outcome::Ended(Ending::Finished), ""),
-        (200, vector(&["1", "0.95"]), Outcome::Ended(Ending::Finished), ""),
-        (200, "{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":[1,\"0.9\"]}}".into(), Outcome::Ended(Ending::Finished), ""),
-        (200, vector(&["1", "0.5"]), back.clone(), "0.5 of pod=p1 is below 0.9"),
-        (200, vector(&["1.5"]), back.clone(), "1.5 of pod=p0 is above 1"),
-        (200, vector(&["NaN"]), back.clone(), "NaN: nothing was measured"),
+        (
+            200,
+            vector(&["1", "0.95"]),
+            Outcome::Ended(Ending::Finished),
+            "",
+        ),
+        (
+            200,
+            "{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":[1,\"0.9\"]}}"
+                .into(),
+            Outcome::Ended(Ending::Finished),
+            "",
+        ),
+        (
+            200,
+            vector(&["1", "0.5"]),
+            back.clone(),
+            "0.5 of pod=p1 is below 0.9",
+        ),
+        (
+            200,
+            vector(&["1.5"]),
+            back.clone(),
+            "1.5 of pod=p0 is above 1",
+        ),
+        (
+            200,
+            vector(&["NaN"]),
+            back.clone(),
+            "NaN: nothing was measured",
+        ),
         (200, vector(&["+Inf"]), back.clone(), "is above 1"),
-        (200, vector(&[]), back.clone(), "still waits after 10m: the query has no result"),
-        (200, "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}}".into(), back.clone(), "nothing to compare"),
-        (200, "<html>login</html>".into(), back.clone(), "is no answer of Prometheus"),
-        (400, "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"parse error\"}".into(), back.clone(), "bad_data: parse error"),
-        (503, "busy".into(), back.clone(), "still waits after 10m: http://127.0.0.1"),
+        (
+            200,
+            vector(&[]),
+            back.clone(),
+            "still waits after 10m: the query has no result",
+        ),
+        (
+            200,
+            "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}}".into(),
+            back.clone(),
+            "nothing to compare",
+        ),
+        (
+            200,
+            "<html>login</html>".into(),
+            back.clone(),
+            "is no answer of Prometheus",
+        ),
+        (
+            400,
+            "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"parse error\"}".into(),
+            back.clone(),
+            "bad_data: parse error",
+        ),
+        (
+            503,
+            "busy".into(),
+            back.clone(),
+            "still waits after 10m: http://127.0.0.1",
+        ),
     ] {
         let (server, url) = Server::new(status, &body);
         let (outcome, records) = said(GateKind::Promql(Box::new(promql(url))));
         assert_eq!(outcome, ending, "{status} {body}: {:?}", reasons(&records));
-        assert!(why.is_empty() || reasons(&records).iter().any(|r| r.contains(why)), "{why}: {:?}", reasons(&records));
+        assert!(
+            why.is_empty() || reasons(&records).iter().any(|r| r.contains(why)),
+            "{why}: {:?}",
+            reasons(&records)
+        );
         let (asked, header) = server.asked().remove(0);
         assert!(
             asked.starts_with("/api/v1/query?query=min%28up%7Bcluster%3D%22staging.k8s.test%22%2Cgroup%3D%22control-plane-a%22%7D%29"),
@@ -256,7 +461,10 @@ fn a_promql_gate_needs_numbers_within_its_bounds() {
     }
     // What is empty may also be a failure.
     let (_, url) = Server::new(200, &vector(&[]));
-    let (outcome, records) = said(GateKind::Promql(Box::new(PromqlGate { empty: Empty::Fail, ..promql(url) })));
+    let (outcome, records) = said(GateKind::Promql(Box::new(PromqlGate {
+        empty: Empty::Fail,
+        ..promql(url)
+    })));
     assert_eq!(outcome, back);
     says(&records, "gate `smoke` failed: the query has no result");
 }

@@ -11,8 +11,19 @@ fn a_group_at_its_maximum_detaches() {
         let records = rolls(&scene, "r2");
         assert_eq!(count(&records, "step detach staging/nodes"), size as usize);
         never(&records, &["step set-desired staging/nodes"]);
-        in_order(&records, &["step detach staging/nodes", "canary-up staging/nodes", "canary-proven staging/nodes", "step cordon staging/nodes"]);
-        assert_eq!(before.keys().collect::<Vec<_>>(), scene.shape().keys().collect::<Vec<_>>());
+        in_order(
+            &records,
+            &[
+                "step detach staging/nodes",
+                "canary-up staging/nodes",
+                "canary-proven staging/nodes",
+                "step cordon staging/nodes",
+            ],
+        );
+        assert_eq!(
+            before.keys().collect::<Vec<_>>(),
+            scene.shape().keys().collect::<Vec<_>>()
+        );
         // Every terminated instance was a detached one, so desired capacity never moved.
         assert!(records.iter().all(
             |r| !matches!(&r.event, Event::Intent { effect, .. } if matches!(**effect, Effect::Cloud(CloudEffect::Terminate { decrement: true, .. })))
@@ -25,8 +36,14 @@ fn a_group_scaled_to_zero_only_gets_its_version() {
     let dir = folder();
     let scene = Scene::small(dir.path(), &[NODES, ("empty", 0, 3, false)]).made();
     let records = rolls(&scene, "r2");
-    in_order(&records, &["step pin-version staging/empty", "group-done staging/empty"]);
-    never(&records, &["step terminate staging/empty", "canary-up staging/empty"]);
+    in_order(
+        &records,
+        &["step pin-version staging/empty", "group-done staging/empty"],
+    );
+    never(
+        &records,
+        &["step terminate staging/empty", "canary-up staging/empty"],
+    );
 }
 
 #[test]
@@ -83,13 +100,28 @@ fn an_autoscaler_at_work_keeps_what_it_wants() {
 
 #[test]
 fn throttling_and_lost_answers_cost_time_and_nothing_else() {
-    for fault in ["throttle:4", "throttle:5", "throttle:7", "lost-answer:2", "lost-answer:3", "lost-answer:5"] {
+    for fault in [
+        "throttle:4",
+        "throttle:5",
+        "throttle:7",
+        "lost-answer:2",
+        "lost-answer:3",
+        "lost-answer:5",
+    ] {
         let dir = folder();
         let mut scene = Scene::small(dir.path(), &[NODES, ("full", 2, 2, false)]).made();
         scene.faults = vec![fault.into()];
-        let before: Vec<_> = scene.shape().into_values().map(|(desired, _)| desired).collect();
+        let before: Vec<_> = scene
+            .shape()
+            .into_values()
+            .map(|(desired, _)| desired)
+            .collect();
         let records = ends(scene.start("r2"), Ending::Finished);
-        let after: Vec<_> = scene.shape().into_values().map(|(desired, _)| desired).collect();
+        let after: Vec<_> = scene
+            .shape()
+            .into_values()
+            .map(|(desired, _)| desired)
+            .collect();
         assert_eq!(before, after, "{fault}: {}", facts(&records).join("\n"));
         clean(&scene);
     }
@@ -111,18 +143,45 @@ fn percentages_rates_and_the_clusters_surge_are_kept() {
     ];
     for (surge, unavailable, cluster, rate, canary) in budgets {
         let dir = folder();
-        let mut scene = Scene::small(dir.path(), &[("nodes", 6, 20, false), ("more", 4, 9, false), ("full", 3, 3, false)]);
+        let mut scene = Scene::small(
+            dir.path(),
+            &[
+                ("nodes", 6, 20, false),
+                ("more", 4, 9, false),
+                ("full", 3, 3, false),
+            ],
+        );
         (scene.rolling.max_surge, scene.rolling.max_unavailable) = (surge, unavailable);
         (scene.rolling.cluster_surge, scene.rolling.canary) = (cluster, canary);
-        scene.rolling.rate = Rate { instances: rate, per: Span::from_secs(600) };
+        scene.rolling.rate = Rate {
+            instances: rate,
+            per: Span::from_secs(600),
+        };
         let scene = scene.made();
         // The spy holds every effect against these very numbers.
         let records = rolls(&scene, "r2");
-        in_order(&records, &["canary-up staging/nodes", "canary-proven staging/nodes", "group-done staging/nodes"]);
+        in_order(
+            &records,
+            &[
+                "canary-up staging/nodes",
+                "canary-proven staging/nodes",
+                "group-done staging/nodes",
+            ],
+        );
         if rate == 1 {
-            let ends: Vec<_> =
-                records.iter().filter(|r| trace(std::slice::from_ref(r))[..].iter().any(|l| l.starts_with("step terminate"))).map(|r| r.at).collect();
-            assert!(ends.windows(2).all(|w| w[1].since(w[0]) >= Span::from_secs(600)));
+            let ends: Vec<_> = records
+                .iter()
+                .filter(|r| {
+                    trace(std::slice::from_ref(r))[..]
+                        .iter()
+                        .any(|l| l.starts_with("step terminate"))
+                })
+                .map(|r| r.at)
+                .collect();
+            assert!(
+                ends.windows(2)
+                    .all(|w| w[1].since(w[0]) >= Span::from_secs(600))
+            );
         }
     }
 }
@@ -136,11 +195,22 @@ fn a_cordon_that_was_there_before_is_not_ours_to_undo() {
     let theirs = {
         let world = scene.world();
         let live = scene.live(&world);
-        let kfleet::model::Nodes::Known(seen) = &live.clusters[&scene.staging[0]].nodes else { panic!() };
+        let kfleet::model::Nodes::Known(seen) = &live.clusters[&scene.staging[0]].nodes else {
+            panic!()
+        };
         let group = &live.clusters[&scene.staging[0]].groups[&name("nodes.staging.k8s.test")];
-        let (node, _) = seen.nodes.iter().find(|(_, n)| group.instances.contains_key(&n.instance)).unwrap();
+        let (node, _) = seen
+            .nodes
+            .iter()
+            .find(|(_, n)| group.instances.contains_key(&n.instance))
+            .unwrap();
         let effect = kfleet::model::NodeEffect::Cordon { node: node.clone() };
-        support::block(kfleet::nodes::NodeApi::act(&world, &scene.staging[0], &effect)).unwrap();
+        support::block(kfleet::nodes::NodeApi::act(
+            &world,
+            &scene.staging[0],
+            &effect,
+        ))
+        .unwrap();
         node.clone()
     };
     scene.faults = vec!["stuck-drain:nodes".into()];

@@ -1,6 +1,13 @@
 //! Rollouts on the simulated account: what happens, in which order, and what is left afterwards. Every effect is held
 //! against the rules as well (`support/spy.rs`).
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::wildcard_enum_match_arm, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    missing_docs,
+    reason = "tests"
+)]
 
 mod back;
 mod drains;
@@ -30,21 +37,34 @@ type Ran = (Result<Outcome, RunError>, Vec<Record>);
 
 #[track_caller]
 fn ends((outcome, records): Ran, ending: Ending) -> Vec<Record> {
-    let said = format!("{}\n{}", facts(&records).join("\n"), reasons(&records).join("\n"));
+    let said = format!(
+        "{}\n{}",
+        facts(&records).join("\n"),
+        reasons(&records).join("\n")
+    );
     assert_eq!(outcome.unwrap(), Outcome::Ended(ending), "{said}");
     records
 }
 
 #[track_caller]
 fn sticks((outcome, records): Ran, why: &str) -> Vec<Record> {
-    assert_eq!(outcome.unwrap(), Outcome::Stuck, "{}", facts(&records).join("\n"));
+    assert_eq!(
+        outcome.unwrap(),
+        Outcome::Stuck,
+        "{}",
+        facts(&records).join("\n")
+    );
     says(&records, why);
     records
 }
 
 #[track_caller]
 fn says(records: &[Record], why: &str) {
-    assert!(reasons(records).iter().any(|r| r.contains(why)), "`{why}` is not said in {:#?}", reasons(records));
+    assert!(
+        reasons(records).iter().any(|r| r.contains(why)),
+        "`{why}` is not said in {:#?}",
+        reasons(records)
+    );
 }
 
 #[track_caller]
@@ -64,15 +84,29 @@ fn asked_at(scene: &Scene, stop: &str, request: &Request) -> Ran {
     let mut records = vec![first];
     spy.begin(journal.rollout(), journal.progress());
     let hear = |signal: kfleet::run::Signal<'_>| {
-        let kfleet::run::Signal::Recorded(record) = signal else { return };
+        let kfleet::run::Signal::Recorded(record) = signal else {
+            return;
+        };
         spy.hear(record);
         records.push(record.clone());
         if trace(std::slice::from_ref(record)) == [stop] {
             store.request("r2", request).unwrap();
         }
     };
-    let outcome = support::block(kfleet::run::run(&spy, &store, &mut journal, &scene.drive(), || false, hear));
-    assert_eq!(spy.wrong(), Vec::<String>::new(), "{}", facts(&records).join("\n"));
+    let outcome = support::block(kfleet::run::run(
+        &spy,
+        &store,
+        &mut journal,
+        &scene.drive(),
+        || false,
+        hear,
+    ));
+    assert_eq!(
+        spy.wrong(),
+        Vec::<String>::new(),
+        "{}",
+        facts(&records).join("\n")
+    );
     (outcome, records)
 }
 
@@ -85,7 +119,11 @@ fn goes_back(scene: &Scene) -> Vec<Record> {
     assert_eq!(scene.shape(), before);
     clean(scene);
     let after = scene.store().baselines().unwrap();
-    assert!(baselines.iter().all(|(name, b)| after[name].digest == b.digest));
+    assert!(
+        baselines
+            .iter()
+            .all(|(name, b)| after[name].digest == b.digest)
+    );
     records
 }
 

@@ -7,7 +7,11 @@ use kfleet::store::{Locks, StoreError};
 const CP: &str = "control-plane-a";
 
 /// A made cluster with an account in which this happens.
-fn scene(dir: &std::path::Path, groups: &[(&'static str, u32, u32, bool)], scenario: &[&str]) -> Scene {
+fn scene(
+    dir: &std::path::Path,
+    groups: &[(&'static str, u32, u32, bool)],
+    scenario: &[&str],
+) -> Scene {
     let mut scene = Scene::small(dir, groups).made();
     scene.scenario = scenario.iter().map(|s| (*s).to_owned()).collect();
     scene
@@ -32,7 +36,14 @@ fn desired(scene: &Scene) -> u32 {
 
 fn replaced(records: &[Record], group: &str) -> u32 {
     let started = |r: &Record| {
-        let Event::GroupStarted { group: asg, instances, .. } = &r.event else { return None };
+        let Event::GroupStarted {
+            group: asg,
+            instances,
+            ..
+        } = &r.event
+        else {
+            return None;
+        };
         asg.as_str().starts_with(group).then_some(*instances)
     };
     records.iter().find_map(started).unwrap()
@@ -47,17 +58,40 @@ fn a_small_change_walks_all_waves_too() {
     scene.image = "image-1".into();
     scene.groups = Some(vec![("nodes", 3, 7, false)]);
     let records = rolls(&scene, "r2");
-    in_order(&records, &["stage-passed staging", "step update-group prod-a/nodes", "wave-passed prod 0", "step update-group prod-b/nodes"]);
-    never(&records, &["step terminate prod-a/nodes", "drain-started prod-a/nodes"]);
+    in_order(
+        &records,
+        &[
+            "stage-passed staging",
+            "step update-group prod-a/nodes",
+            "wave-passed prod 0",
+            "step update-group prod-b/nodes",
+        ],
+    );
+    never(
+        &records,
+        &["step terminate prod-a/nodes", "drain-started prod-a/nodes"],
+    );
 }
 
 #[test]
 fn a_node_that_an_autoscaler_adds_before_the_groups_turn_comes_up_with_the_proven_version() {
     let dir = folder();
     // While the control plane is rolled; the nodes are three.
-    let scene = scene(dir.path(), &[NODES], &[&format!("{{act: \"scale:nodes:+1\", when: terminate {CP}}}")]);
+    let scene = scene(
+        dir.path(),
+        &[NODES],
+        &[&format!(
+            "{{act: \"scale:nodes:+1\", when: terminate {CP}}}"
+        )],
+    );
     let (scene, records) = finishes(scene);
-    in_order(&records, &["group-done staging/control-plane-a", "group-started staging/nodes"]);
+    in_order(
+        &records,
+        &[
+            "group-done staging/control-plane-a",
+            "group-started staging/nodes",
+        ],
+    );
     // It runs the old version, so that it is one more to replace.
     assert_eq!(replaced(&records, "nodes"), 4);
     assert_eq!(desired(&scene), 4);
@@ -68,11 +102,21 @@ fn an_autoscaler_that_moves_desired_capacity_in_the_middle_keeps_what_it_wants()
     for (by, left) in [("+2", 6), ("-1", 3)] {
         for minutes in [1, 3, 8, 12] {
             let dir = folder();
-            let act = format!("{{act: \"scale:nodes:{by}\", when: pin-version nodes, after: {minutes}m}}");
-            let scene = scene(dir.path(), &[("nodes", 2, 9, false)], &["{act: \"set:nodes:DesiredCapacity=4\"}", &act]);
+            let act = format!(
+                "{{act: \"scale:nodes:{by}\", when: pin-version nodes, after: {minutes}m}}"
+            );
+            let scene = scene(
+                dir.path(),
+                &[("nodes", 2, 9, false)],
+                &["{act: \"set:nodes:DesiredCapacity=4\"}", &act],
+            );
             let (scene, _) = finishes(scene);
             // Down to less than there was at no moment: a node that is drained is no candidate for the autoscaler.
-            assert!(desired(&scene) == left || (by == "-1" && desired(&scene) == 4), "{by} after {minutes}m: {}", desired(&scene));
+            assert!(
+                desired(&scene) == left || (by == "-1" && desired(&scene) == 4),
+                "{by} after {minutes}m: {}",
+                desired(&scene)
+            );
         }
     }
 }
@@ -80,7 +124,11 @@ fn an_autoscaler_that_moves_desired_capacity_in_the_middle_keeps_what_it_wants()
 #[test]
 fn zones_are_not_rebalanced_while_a_group_is_rolled() {
     let dir = folder();
-    let scene = scene(dir.path(), &[NODES], &["{act: \"rebalance:nodes\", when: suspend nodes, every: 1m, times: 6}"]);
+    let scene = scene(
+        dir.path(),
+        &[NODES],
+        &["{act: \"rebalance:nodes\", when: suspend nodes, every: 1m, times: 6}"],
+    );
     let (_, records) = finishes(scene);
     // Every instance that ended was drained and ended by the rollout.
     assert_eq!(count(&records, "step terminate staging/nodes"), 3);
@@ -89,19 +137,44 @@ fn zones_are_not_rebalanced_while_a_group_is_rolled() {
 
 #[test]
 fn what_a_person_ends_or_takes_out_is_replaced_and_the_rollout_goes_on() {
-    for act in ["terminate:nodes:1", "detach:nodes:1", "cordon:nodes:1", "set:nodes:DesiredCapacity=5", "set:nodes:MaxSize=9"] {
+    for act in [
+        "terminate:nodes:1",
+        "detach:nodes:1",
+        "cordon:nodes:1",
+        "set:nodes:DesiredCapacity=5",
+        "set:nodes:MaxSize=9",
+    ] {
         for minutes in [0, 2, 5, 9] {
             let dir = folder();
-            let mut scene = scene(dir.path(), &[NODES], &[&format!("{{act: \"{act}\", when: pin-version nodes, after: {minutes}m}}")]);
+            let mut scene = scene(
+                dir.path(),
+                &[NODES],
+                &[&format!(
+                    "{{act: \"{act}\", when: pin-version nodes, after: {minutes}m}}"
+                )],
+            );
             let spy = Spy::new(scene.world());
             let (outcome, records) = scene.start_on(&spy, "r2");
-            assert!(spy.ours().values().all(|n| *n == 0), "{act} {minutes}: {:?}", spy.ours());
+            assert!(
+                spy.ours().values().all(|n| *n == 0),
+                "{act} {minutes}: {:?}",
+                spy.ours()
+            );
             drop(spy);
-            assert_eq!(outcome.unwrap(), Outcome::Ended(Ending::Finished), "{act} after {minutes}m: {:#?}", reasons(&records));
+            assert_eq!(
+                outcome.unwrap(),
+                Outcome::Ended(Ending::Finished),
+                "{act} after {minutes}m: {:#?}",
+                reasons(&records)
+            );
             scene.scenario.clear();
             // What the person cordoned is theirs to clear away; nothing of ours is left.
             let theirs = |l: &String| act.starts_with("cordon") && l.ends_with("is cordoned");
-            assert!(scene.leftovers().iter().all(theirs), "{act}: {:?}", scene.leftovers());
+            assert!(
+                scene.leftovers().iter().all(theirs),
+                "{act}: {:?}",
+                scene.leftovers()
+            );
         }
     }
 }
@@ -109,23 +182,47 @@ fn what_a_person_ends_or_takes_out_is_replaced_and_the_rollout_goes_on() {
 #[test]
 fn a_version_that_somebody_else_pins_needs_a_person() {
     let dir = folder();
-    let scene = scene(dir.path(), &[NODES], &["{act: \"repin:nodes\", when: create-template-version nodes}"]);
+    let scene = scene(
+        dir.path(),
+        &[NODES],
+        &["{act: \"repin:nodes\", when: create-template-version nodes}"],
+    );
     let records = sticks(scene.start("r2"), "somebody else changed it");
-    never(&records, &["drain-started staging/nodes", "step terminate staging/nodes"]);
+    never(
+        &records,
+        &[
+            "drain-started staging/nodes",
+            "step terminate staging/nodes",
+        ],
+    );
 }
 
 #[test]
 fn a_group_that_somebody_deletes_needs_a_person() {
     let dir = folder();
-    let scene = scene(dir.path(), &[NODES, ("other", 2, 4, false)], &["{act: \"delete:nodes\", when: cordon nodes}"]);
+    let scene = scene(
+        dir.path(),
+        &[NODES, ("other", 2, 4, false)],
+        &["{act: \"delete:nodes\", when: cordon nodes}"],
+    );
     sticks(scene.start("r2"), "the group is gone");
 }
 
 #[test]
 fn no_capacity_in_one_zone_or_of_one_type_is_no_trouble() {
     let dir = folder();
-    let scene = scene(dir.path(), &[NODES], &["{fault: \"no-capacity-of:*@eu-west-3a\"}", "{fault: \"no-capacity-of:m5.xlarge@*\"}"]);
-    let scene = Scene { odd_image: Some((CP, "image-1".into())), ..scene };
+    let scene = scene(
+        dir.path(),
+        &[NODES],
+        &[
+            "{fault: \"no-capacity-of:*@eu-west-3a\"}",
+            "{fault: \"no-capacity-of:m5.xlarge@*\"}",
+        ],
+    );
+    let scene = Scene {
+        odd_image: Some((CP, "image-1".into())),
+        ..scene
+    };
     let (_, records) = finishes(scene);
     assert_eq!(count(&records, "step terminate staging/nodes"), 3);
 }
@@ -134,16 +231,27 @@ fn no_capacity_in_one_zone_or_of_one_type_is_no_trouble() {
 fn no_capacity_at_all_is_waited_out_and_then_turns_it_back_with_type_and_zone_named() {
     for (minutes, ending) in [(8, Ending::Finished), (60, Ending::RolledBack)] {
         let dir = folder();
-        let mut scene =
-            scene(dir.path(), &[NODES], &[&format!("{{fault: \"no-capacity-of:m5.large@*\", when: pin-version nodes, for: {minutes}m}}")]);
+        let mut scene = scene(
+            dir.path(),
+            &[NODES],
+            &[&format!(
+                "{{fault: \"no-capacity-of:m5.large@*\", when: pin-version nodes, for: {minutes}m}}"
+            )],
+        );
         scene.odd_image = Some((CP, "image-1".into()));
         let before = scene.shape();
         let records = ends(scene.start("r2"), ending);
         scene.scenario.clear();
         clean(&scene);
         if ending == Ending::RolledBack {
-            says(&records, "sufficient m5.large capacity in the Availability Zone you requested (eu-west-3");
-            never(&records, &["step cordon staging/nodes", "step terminate staging/nodes"]);
+            says(
+                &records,
+                "sufficient m5.large capacity in the Availability Zone you requested (eu-west-3",
+            );
+            never(
+                &records,
+                &["step cordon staging/nodes", "step terminate staging/nodes"],
+            );
             assert_eq!(scene.shape(), before);
         }
     }
@@ -156,7 +264,9 @@ fn spot_instances_that_are_taken_back_in_the_middle_are_replaced() {
         let mut scene = Scene::small(dir.path(), &[("nodes", 6, 9, false)]);
         scene.spot = true;
         let mut scene = scene.made();
-        scene.scenario = vec![format!("{{act: \"reclaim:nodes:2\", when: pin-version nodes, after: {minutes}m, every: 3m, times: 3}}")];
+        scene.scenario = vec![format!(
+            "{{act: \"reclaim:nodes:2\", when: pin-version nodes, after: {minutes}m, every: 3m, times: 3}}"
+        )];
         let (scene, _) = finishes(scene);
         assert_eq!(desired(&scene), 6);
     }
@@ -169,7 +279,13 @@ fn calls_that_time_out_without_effect_are_made_again() {
         let mut scene = Scene::small(dir.path(), &[NODES, ("full", 2, 2, false)]).made();
         scene.faults = vec![format!("no-answer:{n}")];
         let records = ends(scene.start("r2"), Ending::Finished);
-        assert!(records.iter().any(|r| matches!(&r.event, Event::Outcome { result: StepResult::Unknown(_), .. })));
+        assert!(records.iter().any(|r| matches!(
+            &r.event,
+            Event::Outcome {
+                result: StepResult::Unknown(_),
+                ..
+            }
+        )));
         scene.faults.clear();
         clean(&scene);
     }
@@ -178,29 +294,62 @@ fn calls_that_time_out_without_effect_are_made_again() {
 /// It waits for a login, which is the last thing that its journal says; each step that was meant has no answer, or one that left it open.
 #[track_caller]
 fn waits_for_a_login((outcome, records): Ran) -> Vec<Record> {
-    let Ok(Outcome::WaitingForCredentials { why }) = outcome else { panic!("{outcome:?}\n{}", trace(&records).join("\n")) };
-    assert!(why.starts_with("no valid credentials for account 111122223333: ExpiredToken"), "{why}");
+    let Ok(Outcome::WaitingForCredentials { why }) = outcome else {
+        panic!("{outcome:?}\n{}", trace(&records).join("\n"))
+    };
+    assert!(
+        why.starts_with("no valid credentials for account 111122223333: ExpiredToken"),
+        "{why}"
+    );
     let last = records.last().unwrap();
-    assert!(matches!(&last.event, Event::Paused { why: said } if *said == why), "{last:?}");
+    assert!(
+        matches!(&last.event, Event::Paused { why: said } if *said == why),
+        "{last:?}"
+    );
     records
 }
 
 #[test]
 fn credentials_that_expire_pause_the_rollout_and_it_goes_on_after_a_login() {
-    for trigger in ["pin-version nodes", "cordon nodes", "terminate nodes", "set-desired nodes"] {
+    for trigger in [
+        "pin-version nodes",
+        "cordon nodes",
+        "terminate nodes",
+        "set-desired nodes",
+    ] {
         let dir = folder();
-        let mut scene = scene(dir.path(), &[NODES], &[&format!("{{fault: expired-credentials, when: {trigger}}}")]);
+        let mut scene = scene(
+            dir.path(),
+            &[NODES],
+            &[&format!("{{fault: expired-credentials, when: {trigger}}}")],
+        );
         let records = waits_for_a_login(scene.start("r2"));
         let (kind, _) = trigger.split_once(' ').unwrap();
-        let steps: Vec<String> = trace(&records).into_iter().filter(|l| l.starts_with("step ")).collect();
+        let steps: Vec<String> = trace(&records)
+            .into_iter()
+            .filter(|l| l.starts_with("step "))
+            .collect();
         // What was still to be done on nodes in that round was done: only AWS asks for these credentials.
-        assert!(steps.iter().any(|s| *s == format!("step {kind} staging/nodes")), "{steps:#?}");
+        assert!(
+            steps
+                .iter()
+                .any(|s| *s == format!("step {kind} staging/nodes")),
+            "{steps:#?}"
+        );
         // Whoever has not logged in yet gets no further, and leaves nothing else behind.
         scene.scenario = vec!["{fault: expired-credentials}".into()];
         assert_eq!(trace(&waits_for_a_login(scene.resume("r2"))), ["paused"]);
         scene.scenario.clear();
         let later = ends(scene.resume("r2"), Ending::Finished);
-        in_order(&later, &["resumed", "group-done staging/nodes", "cluster-verified staging", "finished"]);
+        in_order(
+            &later,
+            &[
+                "resumed",
+                "group-done staging/nodes",
+                "cluster-verified staging",
+                "finished",
+            ],
+        );
         clean(&scene);
     }
 }
@@ -216,11 +365,21 @@ fn credentials_that_are_over_for_a_while_pause_the_rollout_whenever_that_is() {
         let shape = scene.shape();
         scene.scenario = vec![over];
         let records = waits_for_a_login(scene.start("r2"));
-        never(&records, &["stuck staging/nodes", "failed staging/nodes", "rollback-started"]);
+        never(
+            &records,
+            &[
+                "stuck staging/nodes",
+                "failed staging/nodes",
+                "rollback-started",
+            ],
+        );
         scene.scenario.clear();
         ends(scene.resume("r2"), Ending::Finished);
         clean(&scene);
-        assert_eq!(scene.shape().keys().collect::<Vec<_>>(), shape.keys().collect::<Vec<_>>());
+        assert_eq!(
+            scene.shape().keys().collect::<Vec<_>>(),
+            shape.keys().collect::<Vec<_>>()
+        );
         assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
     }
 }
@@ -235,16 +394,28 @@ fn a_wave_for_which_there_are_no_credentials_does_not_begin() {
     spy.nameless(1);
     let records = waits_for_a_login(scene.start_on(&spy, "r2"));
     drop(spy);
-    in_order(&records, &["stage-passed staging", "stage-started prod", "paused"]);
+    in_order(
+        &records,
+        &["stage-passed staging", "stage-started prod", "paused"],
+    );
     never(&records, &["wave-started prod 0", "cluster-started prod-a"]);
-    in_order(&ends(scene.resume("r2"), Ending::Finished), &["resumed", "wave-started prod 0", "cluster-verified prod-a", "finished"]);
+    in_order(
+        &ends(scene.resume("r2"), Ending::Finished),
+        &[
+            "resumed",
+            "wave-started prod 0",
+            "cluster-verified prod-a",
+            "finished",
+        ],
+    );
     clean(&scene);
 }
 
 #[test]
 fn nothing_is_drained_while_the_kubernetes_api_is_down() {
     let dir = folder();
-    let down = "{fault: \"no-kubernetes:staging.k8s.test\", when: cordon nodes, after: 1s, for: 10m}";
+    let down =
+        "{fault: \"no-kubernetes:staging.k8s.test\", when: cordon nodes, after: 1s, for: 10m}";
     let scene = scene(dir.path(), &[NODES], &[down]);
     let (_, records) = finishes(scene);
     let cordons: Vec<Timestamp> = records
@@ -252,15 +423,30 @@ fn nothing_is_drained_while_the_kubernetes_api_is_down() {
         .filter(|r| matches!(&r.event, Event::Intent { effect, .. } if matches!(**effect, Effect::Node(kfleet::model::NodeEffect::Cordon { .. }))))
         .map(|r| r.at)
         .collect();
-    assert!(cordons.windows(2).any(|w| w[1].since(w[0]) >= Span::from_secs(600)), "{cordons:?}");
+    assert!(
+        cordons
+            .windows(2)
+            .any(|w| w[1].since(w[0]) >= Span::from_secs(600)),
+        "{cordons:?}"
+    );
 }
 
 #[test]
 fn a_kubernetes_api_that_stays_down_needs_a_person_who_is_told_so() {
     let dir = folder();
-    let mut scene = scene(dir.path(), &[NODES], &["{fault: \"no-kubernetes:staging.k8s.test\"}"]);
+    let mut scene = scene(
+        dir.path(),
+        &[NODES],
+        &["{fault: \"no-kubernetes:staging.k8s.test\"}"],
+    );
     let records = sticks(scene.start("r2"), "the Kubernetes API does not answer");
-    never(&records, &["step cordon staging/control-plane-a", "step terminate staging/control-plane-a"]);
+    never(
+        &records,
+        &[
+            "step cordon staging/control-plane-a",
+            "step terminate staging/control-plane-a",
+        ],
+    );
     scene.scenario.clear();
     ends(scene.resume("r2"), Ending::Finished);
     clean(&scene);
@@ -269,10 +455,17 @@ fn a_kubernetes_api_that_stays_down_needs_a_person_who_is_told_so() {
 #[test]
 fn a_node_that_dies_while_its_group_is_rolled_is_seen_and_named() {
     let dir = folder();
-    let scene = scene(dir.path(), &[("nodes", 4, 6, false)], &["{act: \"node-down:nodes:1\", when: pin-version nodes}"]);
+    let scene = scene(
+        dir.path(),
+        &[("nodes", 4, 6, false)],
+        &["{act: \"node-down:nodes:1\", when: pin-version nodes}"],
+    );
     // Nobody brings it back to life, on the way back neither: that is left to a person.
     let records = sticks(scene.start("r2"), "has a node that is not Ready");
-    in_order(&records, &["failed staging/nodes", "rollback-started", "stuck staging"]);
+    in_order(
+        &records,
+        &["failed staging/nodes", "rollback-started", "stuck staging"],
+    );
     never(&records, &["canary-proven staging/nodes"]);
 }
 
@@ -282,11 +475,24 @@ fn another_kfleet_at_work_is_named_and_nothing_is_done() {
     let scene = scene(dir.path(), &[NODES], &[]);
     let before = scene.shape();
     let mut theirs = Locks::default();
-    theirs.take(&scene.store(), [scene.staging[0].clone()], "somebody else", "r9", scene.world().now()).unwrap();
+    theirs
+        .take(
+            &scene.store(),
+            [scene.staging[0].clone()],
+            "somebody else",
+            "r9",
+            scene.world().now(),
+        )
+        .unwrap();
     let (outcome, records) = scene.start("r2");
-    let Err(RunError::Store(StoreError::Locked { owner, rollout, .. })) = outcome else { panic!("{outcome:?}") };
+    let Err(RunError::Store(StoreError::Locked { owner, rollout, .. })) = outcome else {
+        panic!("{outcome:?}")
+    };
     assert_eq!((owner.as_str(), rollout.as_str()), ("somebody else", "r9"));
-    never(&records, &["wave-started staging 0", "cluster-started staging"]);
+    never(
+        &records,
+        &["wave-started staging 0", "cluster-started staging"],
+    );
     assert_eq!(scene.shape(), before);
     theirs.release();
     ends(scene.resume("r2"), Ending::Finished);
@@ -294,18 +500,46 @@ fn another_kfleet_at_work_is_named_and_nothing_is_done() {
 
 #[test]
 fn a_process_that_is_killed_is_followed_by_another_and_no_rule_is_broken() {
-    for (when, nth) in [("create-template-version", 1), ("set-desired", 1), ("cordon", 2), ("terminate", 3), ("resume", 1)] {
+    for (when, nth) in [
+        ("create-template-version", 1),
+        ("set-desired", 1),
+        ("cordon", 2),
+        ("terminate", 3),
+        ("resume", 1),
+    ] {
         let dir = folder();
-        let scene = scene(dir.path(), &[NODES, ("full", 2, 2, false)], &[&format!("{{act: kill, when: {when}, nth: {nth}}}")]);
+        let scene = scene(
+            dir.path(),
+            &[NODES, ("full", 2, 2, false)],
+            &[&format!("{{act: kill, when: {when}, nth: {nth}}}")],
+        );
         let other = folder();
-        let store = kfleet::store::Store::open(other.path(), kfleet::store::CloudKind::Local).unwrap();
+        let store =
+            kfleet::store::Store::open(other.path(), kfleet::store::CloudKind::Local).unwrap();
         let world = scene.world().in_memory(scene.options);
         let rollout = scene.rollout(&world, "r2", &[]);
         let items = format!("version: 1\nscenario:\n  - {}\n", scene.scenario[0]);
-        world.set_scenario(kfleet::cloud::local::Scenario::parse("s", &items).unwrap()).unwrap();
-        let ran = support::block(kfleet::run::rehearse(world, &store, &rollout, &scene.drive())).unwrap();
-        assert_eq!(ran.outcome.unwrap(), Outcome::Ended(Ending::Finished), "{when}: {:#?}", reasons(&ran.records));
-        assert_eq!((ran.deaths, ran.seen.broken), (1, Default::default()), "{when}");
+        world
+            .set_scenario(kfleet::cloud::local::Scenario::parse("s", &items).unwrap())
+            .unwrap();
+        let ran = support::block(kfleet::run::rehearse(
+            world,
+            &store,
+            &rollout,
+            &scene.drive(),
+        ))
+        .unwrap();
+        assert_eq!(
+            ran.outcome.unwrap(),
+            Outcome::Ended(Ending::Finished),
+            "{when}: {:#?}",
+            reasons(&ran.records)
+        );
+        assert_eq!(
+            (ran.deaths, ran.seen.broken),
+            (1, Default::default()),
+            "{when}"
+        );
         assert_eq!(count(&ran.records, "resumed"), 1);
     }
 }
@@ -320,9 +554,25 @@ fn surge_that_is_raised_in_the_same_round_is_no_missing_capacity() {
     let store = kfleet::store::Store::open(other.path(), kfleet::store::CloudKind::Local).unwrap();
     let world = scene.world().in_memory(scene.options);
     let rollout = scene.rollout(&world, "r2", &[]);
-    let ran = support::block(kfleet::run::rehearse(world, &store, &rollout, &scene.drive())).unwrap();
-    assert_eq!((ran.outcome.unwrap(), ran.seen.broken), (Outcome::Ended(Ending::Finished), Default::default()));
-    in_order(&ran.records, &["canary-proven staging/nodes", "step set-desired staging/nodes", "step cordon staging/nodes"]);
+    let ran = support::block(kfleet::run::rehearse(
+        world,
+        &store,
+        &rollout,
+        &scene.drive(),
+    ))
+    .unwrap();
+    assert_eq!(
+        (ran.outcome.unwrap(), ran.seen.broken),
+        (Outcome::Ended(Ending::Finished), Default::default())
+    );
+    in_order(
+        &ran.records,
+        &[
+            "canary-proven staging/nodes",
+            "step set-desired staging/nodes",
+            "step cordon staging/nodes",
+        ],
+    );
 }
 
 #[test]
@@ -334,5 +584,11 @@ fn a_cloud_whose_clock_goes_ahead_of_ours_has_the_same_canary() {
     // AWS takes requests that are signed up to five minutes off.
     spy.ahead(Span::from_secs(290));
     let records = ends(scene.start_on(&spy, "r2"), Ending::Finished);
-    assert_eq!((count(&records, "canary-up staging/nodes"), count(&records, "canary-lost staging/nodes")), (1, 0));
+    assert_eq!(
+        (
+            count(&records, "canary-up staging/nodes"),
+            count(&records, "canary-lost staging/nodes")
+        ),
+        (1, 0)
+    );
 }

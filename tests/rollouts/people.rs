@@ -20,8 +20,15 @@ fn a_stuck_drain_is_set_aside_comes_last_and_then_needs_a_person() {
             "stuck staging/nodes",
         ],
     );
-    in_order(&records, &["group-done staging/fine", "stuck staging/nodes"]);
-    assert!(scene.leftovers().iter().all(|l| !l.contains("cordoned")), "{:?}", scene.leftovers());
+    in_order(
+        &records,
+        &["group-done staging/fine", "stuck staging/nodes"],
+    );
+    assert!(
+        scene.leftovers().iter().all(|l| !l.contains("cordoned")),
+        "{:?}",
+        scene.leftovers()
+    );
     scene.faults.clear();
     ends(scene.resume("r2"), Ending::Finished);
     clean(&scene);
@@ -42,16 +49,28 @@ fn an_abort_gives_back_what_is_open_and_nothing_is_promoted_on_it() {
         scene.prod = Vec::new();
         let before = scene.shape();
         let store = scene.store();
-        let request = Request::Abort { by: "me".into(), reason: "enough".into() };
+        let request = Request::Abort {
+            by: "me".into(),
+            reason: "enough".into(),
+        };
         ends(asked_at(&scene, stop, &request), Ending::Aborted);
         clean(&scene);
-        let desired = |shape: &std::collections::BTreeMap<String, (u32, String)>| shape.values().map(|(d, _)| *d).collect::<Vec<_>>();
+        let desired = |shape: &std::collections::BTreeMap<String, (u32, String)>| {
+            shape.values().map(|(d, _)| *d).collect::<Vec<_>>()
+        };
         assert_eq!(desired(&before), desired(&scene.shape()), "{stop}");
         let wanted = scene.desired(&scene.staging[0]).digest;
         let baseline = &store.baselines().unwrap()[&scene.staging[0]];
-        assert!(baseline.digest != wanted && baseline.rollout == "r1", "{stop}");
+        assert!(
+            baseline.digest != wanted && baseline.rollout == "r1",
+            "{stop}"
+        );
         scene.image = "image-1".into();
-        assert_ne!(store.baselines().unwrap()[&scene.staging[0]].digest, scene.desired(&scene.staging[0]).digest, "{stop}");
+        assert_ne!(
+            store.baselines().unwrap()[&scene.staging[0]].digest,
+            scene.desired(&scene.staging[0]).digest,
+            "{stop}"
+        );
     }
 }
 
@@ -68,22 +87,47 @@ fn an_approval_that_expired_does_not_count() {
     let (mut journal, first) = Journal::begin(&scene.store(), &rollout).unwrap();
     let mut records = vec![first];
     let approve = |hours: i64, plan| {
-        let request = Request::Approve { plan, stage: name("prod"), by: "me".into(), expires: spy.now() + Span::from_secs(hours * 3600) };
+        let request = Request::Approve {
+            plan,
+            stage: name("prod"),
+            by: "me".into(),
+            expires: spy.now() + Span::from_secs(hours * 3600),
+        };
         scene.store().request("r2", &request).unwrap();
     };
     // Given too early: over when prod's turn comes.
     approve(0, rollout.plan.clone());
     let waits = Outcome::WaitingForPerson(name("prod"));
-    assert_eq!(scene.carry(&spy, &mut journal, &drive, &mut records).unwrap(), waits);
+    assert_eq!(
+        scene
+            .carry(&spy, &mut journal, &drive, &mut records)
+            .unwrap(),
+        waits
+    );
     // For another plan.
     approve(5, kfleet::model::digest_of(&"another"));
-    assert_eq!(scene.carry(&spy, &mut journal, &drive, &mut records).unwrap(), waits);
+    assert_eq!(
+        scene
+            .carry(&spy, &mut journal, &drive, &mut records)
+            .unwrap(),
+        waits
+    );
     never(&records, &["stage-started prod"]);
     approve(5, rollout.plan.clone());
-    assert_eq!(scene.carry(&spy, &mut journal, &drive, &mut records).unwrap(), Outcome::Ended(Ending::Finished));
+    assert_eq!(
+        scene
+            .carry(&spy, &mut journal, &drive, &mut records)
+            .unwrap(),
+        Outcome::Ended(Ending::Finished)
+    );
     // A request that comes too late is dropped, and does not hurt.
     approve(5, rollout.plan.clone());
-    assert_eq!(scene.carry(&spy, &mut journal, &drive, &mut records).unwrap(), Outcome::Ended(Ending::Finished));
+    assert_eq!(
+        scene
+            .carry(&spy, &mut journal, &drive, &mut records)
+            .unwrap(),
+        Outcome::Ended(Ending::Finished)
+    );
     assert!(scene.store().pending("r2").unwrap().is_empty());
 }
 
@@ -118,17 +162,34 @@ fn a_group_that_somebody_else_changed_needs_a_person() {
     let spy = Spy::new(scene.world());
     let rollout = scene.rollout(spy.world(), "r2", &[]);
     let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
-    let place = kfleet::cloud::Place { cluster: scene.staging[0].clone(), account: name("111122223333"), region: name("eu-west-3") };
-    let pin = |from, to| CloudEffect::PinVersion { group: name("nodes.staging.k8s.test"), from, to };
+    let place = kfleet::cloud::Place {
+        cluster: scene.staging[0].clone(),
+        account: name("111122223333"),
+        region: name("eu-west-3"),
+    };
+    let pin = |from, to| CloudEffect::PinVersion {
+        group: name("nodes.staging.k8s.test"),
+        from,
+        to,
+    };
     let (data, user_data) = {
         let live = scene.live(spy.world());
-        let version = live.clusters[&scene.staging[0]].groups[&name("nodes.staging.k8s.test")].versions[&1].clone();
-        (version.data.clone(), kfleet::model::UserData::CarriedFrom(1))
+        let version = live.clusters[&scene.staging[0]].groups[&name("nodes.staging.k8s.test")]
+            .versions[&1]
+            .clone();
+        (
+            version.data.clone(),
+            kfleet::model::UserData::CarriedFrom(1),
+        )
     };
     let mut other = data;
     other.image_id = "somebodys".into();
-    let make =
-        CloudEffect::CreateTemplateVersion { template: name("nodes.staging.k8s.test"), data: Box::new(other), user_data, token: "theirs".into() };
+    let make = CloudEffect::CreateTemplateVersion {
+        template: name("nodes.staging.k8s.test"),
+        data: Box::new(other),
+        user_data,
+        token: "theirs".into(),
+    };
     support::block(async {
         spy.world().apply(&place, &make).await.unwrap();
         spy.world().apply(&place, &pin(1, 2)).await.unwrap();

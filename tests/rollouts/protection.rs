@@ -7,19 +7,32 @@ use kfleet::model::InstanceId;
 use super::*;
 
 /// Instances protected, those given free again, and those ended, in the order of the journal.
-fn protections(records: &[Record], group: &str) -> (Vec<InstanceId>, BTreeSet<InstanceId>, BTreeSet<InstanceId>) {
+fn protections(
+    records: &[Record],
+    group: &str,
+) -> (Vec<InstanceId>, BTreeSet<InstanceId>, BTreeSet<InstanceId>) {
     let (mut held, mut free, mut ended) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for record in records {
-        let Event::Intent { effect, .. } = &record.event else { continue };
+        let Event::Intent { effect, .. } = &record.event else {
+            continue;
+        };
         match &**effect {
-            Effect::Cloud(CloudEffect::Protect { group: of, instances, protect }) if of.as_str() == group => {
+            Effect::Cloud(CloudEffect::Protect {
+                group: of,
+                instances,
+                protect,
+            }) if of.as_str() == group => {
                 if *protect {
                     held.extend(instances.iter().cloned())
                 } else {
                     free.extend(instances.iter().cloned())
                 }
             }
-            Effect::Cloud(CloudEffect::Terminate { group: of, instance, .. }) if of.as_str() == group => drop(ended.insert(instance.clone())),
+            Effect::Cloud(CloudEffect::Terminate {
+                group: of,
+                instance,
+                ..
+            }) if of.as_str() == group => drop(ended.insert(instance.clone())),
             _ => {}
         }
     }
@@ -52,7 +65,13 @@ fn what_a_surge_brings_is_protected_until_the_surge_is_given_back() {
     assert_eq!(free, once);
     assert!(ended.is_disjoint(&once));
     // What is detached and what is of the control plane has no surge.
-    never(&records, &["step protect staging/full", "step protect staging/control-plane-a"]);
+    never(
+        &records,
+        &[
+            "step protect staging/full",
+            "step protect staging/control-plane-a",
+        ],
+    );
 }
 
 #[test]
@@ -62,7 +81,14 @@ fn where_every_instance_is_protected_by_definition_nothing_is_added_and_nothing_
     scene.node_spec = "  instanceProtection: true\n";
     let scene = scene.made();
     let records = rolls(&scene, "r2");
-    in_order(&records, &["step set-desired staging/nodes", "step cordon staging/nodes", "group-done staging/nodes"]);
+    in_order(
+        &records,
+        &[
+            "step set-desired staging/nodes",
+            "step cordon staging/nodes",
+            "group-done staging/nodes",
+        ],
+    );
     never(&records, &["step protect staging/nodes"]);
 }
 
@@ -81,7 +107,11 @@ fn on_the_way_back_what_has_to_go_is_protected_no_more() {
     });
     let records = goes_back(&scene);
     let (held, free, _) = protections(&records, "nodes.staging.k8s.test");
-    assert_eq!(held.len(), 12, "those of the way there, and those of the way back");
+    assert_eq!(
+        held.len(),
+        12,
+        "those of the way there, and those of the way back"
+    );
     assert_eq!(free, held.into_iter().collect());
     // The canary failed in the middle of its surge: its protection ends before it is drained.
     let dir = folder();

@@ -12,14 +12,34 @@ fn a_soak_that_is_broken_begins_anew() {
     let mut records = vec![first];
     let mut drive = scene.drive();
     drive.max_wait = Span::ZERO;
-    let outcome = scene.carry(&spy, &mut journal, &drive, &mut records).unwrap();
-    assert!(matches!(outcome, Outcome::WaitingForTime { .. }), "{outcome:?}");
+    let outcome = scene
+        .carry(&spy, &mut journal, &drive, &mut records)
+        .unwrap();
+    assert!(
+        matches!(outcome, Outcome::WaitingForTime { .. }),
+        "{outcome:?}"
+    );
     let now = spy.now();
     spy.unready(&scene.staging[0], now, now + Span::from_secs(300));
     let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
     let records = ends((outcome, records), Ending::Finished);
-    in_order(&records, &["cluster-verified staging", "soak-broken staging", "cluster-verified staging", "stage-passed staging"]);
-    let at = |line: &str| records.iter().filter(|r| trace(std::slice::from_ref(r)) == [line]).map(|r| r.at).next_back().unwrap();
+    in_order(
+        &records,
+        &[
+            "cluster-verified staging",
+            "soak-broken staging",
+            "cluster-verified staging",
+            "stage-passed staging",
+        ],
+    );
+    let at = |line: &str| {
+        records
+            .iter()
+            .filter(|r| trace(std::slice::from_ref(r)) == [line])
+            .map(|r| r.at)
+            .next_back()
+            .unwrap()
+    };
     assert!(at("stage-passed staging").since(at("cluster-verified staging")) >= scene.soak);
 }
 
@@ -33,12 +53,23 @@ fn nodes_that_stay_bad_while_soaking_turn_it_back_with_locks_held() {
     let mut records = vec![first];
     let mut drive = scene.drive();
     drive.max_wait = Span::ZERO;
-    scene.carry(&spy, &mut journal, &drive, &mut records).unwrap();
+    scene
+        .carry(&spy, &mut journal, &drive, &mut records)
+        .unwrap();
     let now = spy.now();
     spy.unready(&scene.staging[0], now, now + Span::from_secs(1200));
     let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
     let records = ends((outcome, records), Ending::RolledBack);
-    in_order(&records, &["soak-broken staging", "failed staging", "rollback-started", "cluster-restored staging", "rolled-back"]);
+    in_order(
+        &records,
+        &[
+            "soak-broken staging",
+            "failed staging",
+            "rollback-started",
+            "cluster-restored staging",
+            "rolled-back",
+        ],
+    );
     drop((journal, spy));
     clean(&scene);
 }
@@ -53,7 +84,9 @@ fn whoever_cannot_be_seen_has_not_soaked_and_needs_a_person_in_the_end() {
     let mut records = vec![first];
     let mut drive = scene.drive();
     drive.max_wait = Span::ZERO;
-    scene.carry(&spy, &mut journal, &drive, &mut records).unwrap();
+    scene
+        .carry(&spy, &mut journal, &drive, &mut records)
+        .unwrap();
     let now = spy.now();
     spy.blind(&scene.staging[0], now, now + Span::from_secs(86_400));
     let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
@@ -64,17 +97,33 @@ fn whoever_cannot_be_seen_has_not_soaked_and_needs_a_person_in_the_end() {
 /// A moment as weekday and minute, in UTC.
 fn week(at: Timestamp) -> (Weekday, u16) {
     // 1970-01-01 was a Thursday.
-    let days = [Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun, Weekday::Mon, Weekday::Tue, Weekday::Wed];
+    let days = [
+        Weekday::Thu,
+        Weekday::Fri,
+        Weekday::Sat,
+        Weekday::Sun,
+        Weekday::Mon,
+        Weekday::Tue,
+        Weekday::Wed,
+    ];
     let minute = (at.millis() / 60_000).rem_euclid(7 * 1440);
     (days[(minute / 1440) as usize], (minute % 1440) as u16)
 }
 
 fn closed(from: Timestamp, length: Span) -> Vec<Freeze> {
-    vec![Freeze { from: week(from), to: week(from + length), timezone: "UTC".into() }]
+    vec![Freeze {
+        from: week(from),
+        to: week(from + length),
+        timezone: "UTC".into(),
+    }]
 }
 
 fn at(records: &[Record], line: &str) -> Timestamp {
-    records.iter().find(|r| trace(std::slice::from_ref(r)) == [line]).unwrap_or_else(|| panic!("no `{line}` in {:#?}", trace(records))).at
+    records
+        .iter()
+        .find(|r| trace(std::slice::from_ref(r)) == [line])
+        .unwrap_or_else(|| panic!("no `{line}` in {:#?}", trace(records)))
+        .at
 }
 
 #[test]
@@ -83,7 +132,11 @@ fn nothing_starts_in_a_freeze_and_what_has_begun_goes_on() {
     let mut scene = Scene::small(dir.path(), &[NODES]);
     scene.soak = Span::ZERO;
     scene.prod = vec![name("prod-a.k8s.test"), name("prod-b.k8s.test")];
-    scene.stage_waves = Some(vec![Wave { clusters: scene.prod.clone(), parallel: 1, soak: Span::ZERO }]);
+    scene.stage_waves = Some(vec![Wave {
+        clusters: scene.prod.clone(),
+        parallel: 1,
+        soak: Span::ZERO,
+    }]);
     let mut scene = scene.made();
     let two_days = Span::from_secs(2 * 86_400);
     let start = scene.world().now();
@@ -97,7 +150,10 @@ fn nothing_starts_in_a_freeze_and_what_has_begun_goes_on() {
     let closes = scene.world().now() + Span::from_millis(staging_takes.millis() + 300_000);
     scene.freeze = closed(closes, two_days);
     let records = ends(scene.start("r3"), Ending::Finished);
-    assert!(at(&records, "cluster-started prod-a") < closes && at(&records, "cluster-verified prod-a") > closes);
+    assert!(
+        at(&records, "cluster-started prod-a") < closes
+            && at(&records, "cluster-verified prod-a") > closes
+    );
     assert!(at(&records, "cluster-started prod-b") >= closes + Span::from_secs(2 * 86_400 - 120));
 }
 
@@ -108,17 +164,29 @@ fn prod_alone_is_refused_until_staging_runs_the_release_and_has_soaked() {
     scene.prod = vec![name("prod-a.k8s.test")];
     let scene = scene.made();
     let world = scene.world();
-    let allow = Allow { retire: true, shrink: true, documents: true };
+    let allow = Allow {
+        retire: true,
+        shrink: true,
+        documents: true,
+    };
     let refused =
-        |world: &kfleet::cloud::local::World, plan: &kfleet::plan::Plan, only: &[&str]| scene.build(plan, world, "x", only).unwrap_err().to_string();
+        |world: &kfleet::cloud::local::World, plan: &kfleet::plan::Plan, only: &[&str]| {
+            scene.build(plan, world, "x", only).unwrap_err().to_string()
+        };
     let plan = scene.plan(&world, allow);
     let said = refused(&world, &plan, &["prod"]);
-    assert!(said.contains("stage prod has to wait for stage staging") && said.contains("it runs"), "{said}");
+    assert!(
+        said.contains("stage prod has to wait for stage staging") && said.contains("it runs"),
+        "{said}"
+    );
     // A plan that leaves staging out is no way round.
     let mut without = plan.clone();
     without.clusters.remove(&scene.staging[0]);
     let said = refused(&world, &without, &[]);
-    assert!(said.contains("staging.k8s.test does not run this release"), "{said}");
+    assert!(
+        said.contains("staging.k8s.test does not run this release"),
+        "{said}"
+    );
     drop(world);
 
     let spy = Spy::new(scene.world());
@@ -126,16 +194,22 @@ fn prod_alone_is_refused_until_staging_runs_the_release_and_has_soaked() {
     let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
     let mut drive = scene.drive();
     drive.max_wait = Span::ZERO;
-    let outcome = scene.carry(&spy, &mut journal, &drive, &mut Vec::new()).unwrap();
+    let outcome = scene
+        .carry(&spy, &mut journal, &drive, &mut Vec::new())
+        .unwrap();
     assert!(matches!(outcome, Outcome::WaitingForTime { .. }));
     let plan = scene.plan(spy.world(), allow);
     let said = refused(spy.world(), &plan, &["prod"]);
     assert!(said.contains("it soaks until"), "{said}");
-    let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut Vec::new()).unwrap();
+    let outcome = scene
+        .carry(&spy, &mut journal, &scene.drive(), &mut Vec::new())
+        .unwrap();
     assert_eq!(outcome, Outcome::Ended(Ending::Finished));
     drop((journal, spy));
     let world = scene.world();
-    let rollout = scene.build(&scene.plan(&world, allow), &world, "r3", &["prod"]).unwrap();
+    let rollout = scene
+        .build(&scene.plan(&world, allow), &world, "r3", &["prod"])
+        .unwrap();
     assert_eq!(rollout.stages.len(), 1);
 }
 
@@ -150,10 +224,24 @@ fn a_cluster_that_does_not_change_keeps_its_soak() {
     let since = scene.store().baselines().unwrap()[&scene.staging[0]].since;
     let start = scene.world().now();
     let records = rolls(&scene, "r2");
-    never(&records, &["cluster-started staging", "group-started staging/nodes"]);
-    in_order(&records, &["cluster-verified staging", "stage-passed staging", "cluster-verified prod-a"]);
+    never(
+        &records,
+        &["cluster-started staging", "group-started staging/nodes"],
+    );
+    in_order(
+        &records,
+        &[
+            "cluster-verified staging",
+            "stage-passed staging",
+            "cluster-verified prod-a",
+        ],
+    );
     let baseline = scene.store().baselines().unwrap()[&scene.staging[0]].clone();
     assert_eq!((baseline.since, baseline.rollout.as_str()), (since, "r2"));
-    let passed = records.iter().find(|r| trace(std::slice::from_ref(r)) == ["stage-passed staging"]).unwrap().at;
+    let passed = records
+        .iter()
+        .find(|r| trace(std::slice::from_ref(r)) == ["stage-passed staging"])
+        .unwrap()
+        .at;
     assert!(passed.since(start) < Span::from_secs(120));
 }

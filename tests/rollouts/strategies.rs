@@ -7,7 +7,11 @@ use kfleet::model::RefreshStatus;
 
 use super::*;
 
-fn by(dir: &std::path::Path, groups: &[(&'static str, u32, u32, bool)], strategy: Strategy) -> Scene {
+fn by(
+    dir: &std::path::Path,
+    groups: &[(&'static str, u32, u32, bool)],
+    strategy: Strategy,
+) -> Scene {
     let mut scene = Scene::small(dir, groups).made();
     scene.rolling.strategy = strategy;
     scene
@@ -15,7 +19,11 @@ fn by(dir: &std::path::Path, groups: &[(&'static str, u32, u32, bool)], strategy
 
 fn versions(scene: &Scene, group: &str) -> BTreeSet<u64> {
     let live = scene.live(&scene.world());
-    live.clusters[&scene.staging[0]].groups[&name(group)].instances.values().filter_map(|i| i.version).collect()
+    live.clusters[&scene.staging[0]].groups[&name(group)]
+        .instances
+        .values()
+        .filter_map(|i| i.version)
+        .collect()
 }
 
 const GROUP: &str = "nodes.staging.k8s.test";
@@ -23,7 +31,11 @@ const GROUP: &str = "nodes.staging.k8s.test";
 #[test]
 fn a_refresh_replaces_what_we_started_and_watched() {
     let dir = folder();
-    let scene = by(dir.path(), &[NODES, ("empty", 0, 3, false)], Strategy::InstanceRefresh);
+    let scene = by(
+        dir.path(),
+        &[NODES, ("empty", 0, 3, false)],
+        Strategy::InstanceRefresh,
+    );
     let records = rolls(&scene, "r2");
     in_order(
         &records,
@@ -40,12 +52,25 @@ fn a_refresh_replaces_what_we_started_and_watched() {
     );
     never(
         &records,
-        &["step pin-version staging/nodes", "step cordon staging/nodes", "step terminate staging/nodes", "step start-refresh staging/empty"],
+        &[
+            "step pin-version staging/nodes",
+            "step cordon staging/nodes",
+            "step terminate staging/nodes",
+            "step start-refresh staging/empty",
+        ],
     );
-    in_order(&records, &["step pin-version staging/empty", "group-done staging/empty"]);
+    in_order(
+        &records,
+        &["step pin-version staging/empty", "group-done staging/empty"],
+    );
     let started = records.iter().find_map(|r| match &r.event {
         Event::Intent { effect, .. } => match &**effect {
-            Effect::Cloud(CloudEffect::StartRefresh { from, version, preferences, .. }) => Some((*from, *version, preferences.clone())),
+            Effect::Cloud(CloudEffect::StartRefresh {
+                from,
+                version,
+                preferences,
+                ..
+            }) => Some((*from, *version, preferences.clone())),
             _ => None,
         },
         _ => None,
@@ -53,7 +78,13 @@ fn a_refresh_replaces_what_we_started_and_watched() {
     let (from, version, preferences) = started.unwrap();
     assert_eq!((from, version), (1, 2));
     // A canary of one of three, and at least 15 minutes and its bake before AWS goes on.
-    assert_eq!((preferences.min_healthy_percent, preferences.max_healthy_percent), (100, 134));
+    assert_eq!(
+        (
+            preferences.min_healthy_percent,
+            preferences.max_healthy_percent
+        ),
+        (100, 134)
+    );
     assert_eq!(preferences.checkpoints, BTreeSet::from([34, 100]));
     assert!(preferences.skip_matching && preferences.checkpoint_delay >= Span::from_secs(900 + 60));
     assert_eq!(versions(&scene, GROUP), BTreeSet::from([2]));
@@ -62,9 +93,27 @@ fn a_refresh_replaces_what_we_started_and_watched() {
 #[test]
 fn a_refresh_whose_canary_fails_is_rolled_back_by_aws() {
     let dir = folder();
-    let mut scene = by(dir.path(), &[("nodes", 6, 9, false)], Strategy::InstanceRefresh);
-    let kind = GateKind::Command(["sh", "-c", "test \"$KFLEET_GROUP\" != nodes.staging.k8s.test"].map(str::to_owned).to_vec());
-    scene.gates.push(GateSpec { name: "smoke".into(), kind, deadline: Span::from_secs(60), at: Some(GateAt::Canary), samples: Samples::default() });
+    let mut scene = by(
+        dir.path(),
+        &[("nodes", 6, 9, false)],
+        Strategy::InstanceRefresh,
+    );
+    let kind = GateKind::Command(
+        [
+            "sh",
+            "-c",
+            "test \"$KFLEET_GROUP\" != nodes.staging.k8s.test",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    );
+    scene.gates.push(GateSpec {
+        name: "smoke".into(),
+        kind,
+        deadline: Span::from_secs(60),
+        at: Some(GateAt::Canary),
+        samples: Samples::default(),
+    });
     let records = goes_back(&scene);
     in_order(
         &records,
@@ -79,21 +128,37 @@ fn a_refresh_whose_canary_fails_is_rolled_back_by_aws() {
     assert_eq!(count(&records, "step rollback-refresh staging/nodes"), 1);
     assert_eq!(versions(&scene, GROUP), BTreeSet::from([1]));
     let live = scene.live(&scene.world());
-    let refresh = live.clusters[&scene.staging[0]].groups[&name(GROUP)].refresh.clone().unwrap();
+    let refresh = live.clusters[&scene.staging[0]].groups[&name(GROUP)]
+        .refresh
+        .clone()
+        .unwrap();
     assert_eq!(refresh.status, RefreshStatus::RollbackSuccessful);
 }
 
 #[test]
 fn a_sick_image_is_stopped_at_the_first_checkpoint_of_a_refresh() {
     let dir = folder();
-    let mut scene = by(dir.path(), &[("nodes", 6, 9, false)], Strategy::InstanceRefresh);
+    let mut scene = by(
+        dir.path(),
+        &[("nodes", 6, 9, false)],
+        Strategy::InstanceRefresh,
+    );
     scene.faults = vec!["sick-image:image-3".into()];
     scene.odd_image = Some(("nodes", "image-3".into()));
     let records = goes_back(&scene);
     says(&records, "has a node that is not Ready");
     never(&records, &["canary-up staging/nodes"]);
     // Of six instances only the canary was replaced.
-    let highest = records.iter().filter_map(|r| if let Event::Refreshed { percentage, .. } = &r.event { Some(*percentage) } else { None }).max();
+    let highest = records
+        .iter()
+        .filter_map(|r| {
+            if let Event::Refreshed { percentage, .. } = &r.event {
+                Some(*percentage)
+            } else {
+                None
+            }
+        })
+        .max();
     assert!(highest.is_some_and(|p| p <= 17), "{highest:?}");
     assert_eq!(versions(&scene, GROUP), BTreeSet::from([1]));
 }
@@ -103,11 +168,23 @@ fn a_refresh_that_is_done_goes_back_by_another_one() {
     let dir = folder();
     let mut scene = by(dir.path(), &[NODES], Strategy::InstanceRefresh);
     let kind = GateKind::Command(vec!["false".into()]);
-    scene.gates.push(GateSpec { name: "smoke".into(), kind, deadline: Span::from_secs(60), at: Some(GateAt::Cluster), samples: Samples::default() });
+    scene.gates.push(GateSpec {
+        name: "smoke".into(),
+        kind,
+        deadline: Span::from_secs(60),
+        at: Some(GateAt::Cluster),
+        samples: Samples::default(),
+    });
     let records = goes_back(&scene);
     in_order(
         &records,
-        &["group-done staging/nodes", "failed staging", "step start-refresh staging/nodes", "group-done staging/nodes", "cluster-restored staging"],
+        &[
+            "group-done staging/nodes",
+            "failed staging",
+            "step start-refresh staging/nodes",
+            "group-done staging/nodes",
+            "cluster-restored staging",
+        ],
     );
     assert_eq!(count(&records, "step start-refresh staging/nodes"), 2);
     assert_eq!(versions(&scene, GROUP), BTreeSet::from([1]));
@@ -116,27 +193,80 @@ fn a_refresh_that_is_done_goes_back_by_another_one() {
 #[test]
 fn an_abort_cancels_the_refresh() {
     let dir = folder();
-    let mut scene = by(dir.path(), &[("nodes", 6, 9, false)], Strategy::InstanceRefresh);
+    let mut scene = by(
+        dir.path(),
+        &[("nodes", 6, 9, false)],
+        Strategy::InstanceRefresh,
+    );
     scene.prod = Vec::new();
-    let request = Request::Abort { by: "me".into(), reason: "enough".into() };
-    let records = ends(asked_at(&scene, "canary-up staging/nodes", &request), Ending::Aborted);
-    in_order(&records, &["abort-started", "step cancel-refresh staging/nodes", "aborted"]);
+    let request = Request::Abort {
+        by: "me".into(),
+        reason: "enough".into(),
+    };
+    let records = ends(
+        asked_at(&scene, "canary-up staging/nodes", &request),
+        Ending::Aborted,
+    );
+    in_order(
+        &records,
+        &[
+            "abort-started",
+            "step cancel-refresh staging/nodes",
+            "aborted",
+        ],
+    );
     let live = scene.live(&scene.world());
     let group = &live.clusters[&scene.staging[0]].groups[&name(GROUP)];
-    assert_eq!((group.refresh.clone().unwrap().status, group.version.number()), (RefreshStatus::Cancelled, 1));
+    assert_eq!(
+        (
+            group.refresh.clone().unwrap().status,
+            group.version.number()
+        ),
+        (RefreshStatus::Cancelled, 1)
+    );
     clean(&scene);
 }
 
 #[test]
 fn on_next_launch_only_pins_and_leaves_nothing_to_plan() {
     let dir = folder();
-    let mut scene = by(dir.path(), &[NODES, ("other", 2, 4, false)], Strategy::Surge);
-    scene.rolling.groups.insert(name("nodes"), GroupRolling { strategy: Some(Strategy::OnNextLaunch), capacity: None });
+    let mut scene = by(
+        dir.path(),
+        &[NODES, ("other", 2, 4, false)],
+        Strategy::Surge,
+    );
+    scene.rolling.groups.insert(
+        name("nodes"),
+        GroupRolling {
+            strategy: Some(Strategy::OnNextLaunch),
+            capacity: None,
+        },
+    );
     let records = rolls(&scene, "r2");
-    in_order(&records, &["step pin-version staging/nodes", "group-done staging/nodes", "cluster-verified staging"]);
-    never(&records, &["step terminate staging/nodes", "step set-desired staging/nodes", "canary-up staging/nodes"]);
+    in_order(
+        &records,
+        &[
+            "step pin-version staging/nodes",
+            "group-done staging/nodes",
+            "cluster-verified staging",
+        ],
+    );
+    never(
+        &records,
+        &[
+            "step terminate staging/nodes",
+            "step set-desired staging/nodes",
+            "canary-up staging/nodes",
+        ],
+    );
     // The rest of the fleet is replaced as ever, the control plane too.
-    in_order(&records, &["step terminate staging/control-plane-a", "step terminate staging/other"]);
+    in_order(
+        &records,
+        &[
+            "step terminate staging/control-plane-a",
+            "step terminate staging/other",
+        ],
+    );
     assert_eq!(versions(&scene, GROUP), BTreeSet::from([1]));
 }
 
@@ -144,14 +274,30 @@ fn on_next_launch_only_pins_and_leaves_nothing_to_plan() {
 fn want_of_capacity_is_seen_at_once_and_answered_by_policy() {
     let poll = Span::from_secs(10);
     for (policy, fault, ending) in [
-        (CapacityPolicy::Stop, "no-capacity:nodes:m5.large", Ending::RolledBack),
-        (CapacityPolicy::NextType, "no-capacity:nodes:m5.large", Ending::RolledBack),
+        (
+            CapacityPolicy::Stop,
+            "no-capacity:nodes:m5.large",
+            Ending::RolledBack,
+        ),
+        (
+            CapacityPolicy::NextType,
+            "no-capacity:nodes:m5.large",
+            Ending::RolledBack,
+        ),
         // One zone of three: AWS goes on to the others.
-        (CapacityPolicy::Stop, "no-capacity:nodes:m5.large@eu-west-3a", Ending::Finished),
+        (
+            CapacityPolicy::Stop,
+            "no-capacity:nodes:m5.large@eu-west-3a",
+            Ending::Finished,
+        ),
     ] {
         let dir = folder();
         let mut scene = Scene::small(dir.path(), &[NODES]).made();
-        scene.rolling.capacity = Capacity { policy, patience: Some(Span::from_secs(300)), twin: None };
+        scene.rolling.capacity = Capacity {
+            policy,
+            patience: Some(Span::from_secs(300)),
+            twin: None,
+        };
         scene.faults = vec![fault.into()];
         let records = ends(scene.start("r2"), ending);
         clean(&scene);
@@ -159,14 +305,37 @@ fn want_of_capacity_is_seen_at_once_and_answered_by_policy() {
             never(&records, &["no-capacity staging/nodes"]);
             continue;
         }
-        in_order(&records, &["step set-desired staging/nodes", "no-capacity staging/nodes", "failed staging/nodes"]);
-        never(&records, &["step cordon staging/nodes", "step terminate staging/nodes"]);
+        in_order(
+            &records,
+            &[
+                "step set-desired staging/nodes",
+                "no-capacity staging/nodes",
+                "failed staging/nodes",
+            ],
+        );
+        never(
+            &records,
+            &["step cordon staging/nodes", "step terminate staging/nodes"],
+        );
         let (at, since, why) = records
             .iter()
-            .find_map(|r| if let Event::NoCapacity { since, why, .. } = &r.event { Some((r.at, *since, why.clone())) } else { None })
+            .find_map(|r| {
+                if let Event::NoCapacity { since, why, .. } = &r.event {
+                    Some((r.at, *since, why.clone()))
+                } else {
+                    None
+                }
+            })
             .unwrap();
-        assert!(at.since(since) <= poll, "seen {} after AWS said it", at.since(since));
-        assert!(why.contains("m5.large in eu-west-3a and eu-west-3b and eu-west-3c"), "{why}");
+        assert!(
+            at.since(since) <= poll,
+            "seen {} after AWS said it",
+            at.since(since)
+        );
+        assert!(
+            why.contains("m5.large in eu-west-3a and eu-west-3b and eu-west-3c"),
+            "{why}"
+        );
         says(&records, "no replacement could be launched for 5m");
     }
 }
@@ -175,7 +344,11 @@ fn want_of_capacity_is_seen_at_once_and_answered_by_policy() {
 fn whoever_waits_for_capacity_waits_and_drains_nothing() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[NODES]).made();
-    scene.rolling.capacity = Capacity { policy: CapacityPolicy::Wait, patience: None, twin: None };
+    scene.rolling.capacity = Capacity {
+        policy: CapacityPolicy::Wait,
+        patience: None,
+        twin: None,
+    };
     scene.faults = vec!["no-capacity:nodes".into()];
     let store = scene.store();
     let spy = Spy::new(scene.world());
@@ -189,7 +362,10 @@ fn whoever_waits_for_capacity_waits_and_drains_nothing() {
         &spy,
         &store,
         &mut journal,
-        &kfleet::run::Drive { poll: Span::from_secs(60), ..scene.drive() },
+        &kfleet::run::Drive {
+            poll: Span::from_secs(60),
+            ..scene.drive()
+        },
         || spy.now().since(start) > Span::from_secs(86_400),
         |signal| {
             if let kfleet::run::Signal::Recorded(record) = signal {
@@ -199,12 +375,22 @@ fn whoever_waits_for_capacity_waits_and_drains_nothing() {
         },
     ));
     assert_eq!(outcome.unwrap(), Outcome::Interrupted);
-    never(&records, &["failed staging/nodes", "step cordon staging/nodes", "step terminate staging/nodes"]);
+    never(
+        &records,
+        &[
+            "failed staging/nodes",
+            "step cordon staging/nodes",
+            "step terminate staging/nodes",
+        ],
+    );
     assert_eq!(count(&records, "no-capacity staging/nodes"), 1);
     drop((journal, spy));
     scene.faults.clear();
     let records = ends(scene.resume("r2"), Ending::Finished);
-    in_order(&records, &["capacity-back staging/nodes", "group-done staging/nodes"]);
+    in_order(
+        &records,
+        &["capacity-back staging/nodes", "group-done staging/nodes"],
+    );
     clean(&scene);
 }
 
@@ -219,18 +405,37 @@ fn old_versions_are_pruned_and_none_that_anybody_needs() {
         let records = rolls(&scene, &format!("r{n}"));
         let of = |r: &Record| match &r.event {
             Event::Intent { effect, .. } => match &**effect {
-                Effect::Cloud(CloudEffect::PruneVersions { template, versions }) if template.as_str() == GROUP => Some(versions.clone()),
+                Effect::Cloud(CloudEffect::PruneVersions { template, versions })
+                    if template.as_str() == GROUP =>
+                {
+                    Some(versions.clone())
+                }
                 _ => None,
             },
             _ => None,
         };
         pruned.push(records.iter().find_map(of).unwrap_or_default());
         if n > 2 {
-            in_order(&records, &["cluster-rolled staging", "step prune-versions staging/nodes", "cluster-verified staging"]);
+            in_order(
+                &records,
+                &[
+                    "cluster-rolled staging",
+                    "step prune-versions staging/nodes",
+                    "cluster-verified staging",
+                ],
+            );
         }
     }
     // Never what it runs and never what it came from.
-    assert_eq!(pruned, [BTreeSet::new(), BTreeSet::from([1]), BTreeSet::from([1, 2]), BTreeSet::from([1, 2, 3])]);
+    assert_eq!(
+        pruned,
+        [
+            BTreeSet::new(),
+            BTreeSet::from([1]),
+            BTreeSet::from([1, 2]),
+            BTreeSet::from([1, 2, 3])
+        ]
+    );
     let (outcome, records) = {
         let kind = GateKind::Command(vec!["false".into()]);
         scene.gates.push(GateSpec {

@@ -12,13 +12,25 @@ fn twins(dir: &std::path::Path, twin: (u32, u32), changed: bool) -> Scene {
     if !changed {
         scene.odd_image = Some(("od", "image-1".into()));
     }
-    let capacity = Capacity { policy: CapacityPolicy::OnDemand, patience: Some(Span::from_secs(300)), twin: Some(name("od")) };
-    scene.rolling.groups.insert(name("nodes"), GroupRolling { strategy: None, capacity: Some(capacity) });
+    let capacity = Capacity {
+        policy: CapacityPolicy::OnDemand,
+        patience: Some(Span::from_secs(300)),
+        twin: Some(name("od")),
+    };
+    scene.rolling.groups.insert(
+        name("nodes"),
+        GroupRolling {
+            strategy: None,
+            capacity: Some(capacity),
+        },
+    );
     scene
 }
 
 fn refused(scene: &mut Scene, group: &str, hours: u32) {
-    scene.scenario.push(format!("{{fault: \"no-capacity:{group}\", for: {hours}h}}"));
+    scene
+        .scenario
+        .push(format!("{{fault: \"no-capacity:{group}\", for: {hours}h}}"));
 }
 
 fn desired(scene: &Scene, group: &str) -> u32 {
@@ -30,7 +42,11 @@ fn desired(scene: &Scene, group: &str) -> u32 {
 fn most(records: &[Record], group: &str) -> u32 {
     let of = |r: &Record| match &r.event {
         Event::Intent { effect, .. } => match &**effect {
-            Effect::Cloud(CloudEffect::SetDesired { group: g, to, .. }) if g.as_str().starts_with(group) => Some(*to),
+            Effect::Cloud(CloudEffect::SetDesired { group: g, to, .. })
+                if g.as_str().starts_with(group) =>
+            {
+                Some(*to)
+            }
             _ => None,
         },
         _ => None,
@@ -65,10 +81,22 @@ fn a_twin_stands_in_until_there_is_capacity_again_and_shrinks_back() {
             "cluster-verified staging",
         ],
     );
-    in_order(&records, &["capacity-back staging/nodes", "step terminate staging/od", "group-done staging/od"]);
+    in_order(
+        &records,
+        &[
+            "capacity-back staging/nodes",
+            "step terminate staging/od",
+            "group-done staging/od",
+        ],
+    );
     never(
         &records,
-        &["step pin-version staging/od", "step create-template-version staging/od", "step update-group staging/od", "failed staging/nodes"],
+        &[
+            "step pin-version staging/od",
+            "step create-template-version staging/od",
+            "step update-group staging/od",
+            "failed staging/nodes",
+        ],
     );
     assert_eq!((desired(&scene, "nodes"), desired(&scene, "od")), (3, 1));
     assert_eq!(most(&records, "od"), 4);
@@ -82,7 +110,13 @@ fn a_twin_that_is_changed_itself_is_done_first() {
     let records = rolls(&scene, "r2");
     in_order(
         &records,
-        &["step pin-version staging/od", "group-done staging/od", "lending staging/od", "step set-desired staging/od", "group-done staging/od"],
+        &[
+            "step pin-version staging/od",
+            "group-done staging/od",
+            "lending staging/od",
+            "step set-desired staging/od",
+            "group-done staging/od",
+        ],
     );
     assert_eq!((desired(&scene, "nodes"), desired(&scene, "od")), (3, 1));
 }
@@ -95,7 +129,15 @@ fn a_twin_lends_no_more_than_its_maximum_and_the_clusters_surge() {
         scene.rolling.cluster_surge = surge;
         refused(&mut scene, "nodes", 3);
         let records = rolls(&scene, "r2");
-        in_order(&records, &["lending staging/od", "step terminate staging/nodes", "capacity-back staging/nodes", "step terminate staging/od"]);
+        in_order(
+            &records,
+            &[
+                "lending staging/od",
+                "step terminate staging/nodes",
+                "capacity-back staging/nodes",
+                "step terminate staging/od",
+            ],
+        );
         assert_eq!(most(&records, "od"), bound);
         assert_eq!((desired(&scene, "nodes"), desired(&scene, "od")), (3, 0));
     }
@@ -107,8 +149,24 @@ fn a_twin_that_is_refused_too_ends_as_its_stage_says() {
     let mut scene = twins(dir.path(), (1, 6), false);
     scene.faults = vec!["no-capacity:nodes".into(), "no-capacity:od".into()];
     let records = goes_back(&scene);
-    in_order(&records, &["borrowed staging/nodes", "lending staging/od", "no-capacity staging/od", "failed staging/od", "rolled-back"]);
-    never(&records, &["step cordon staging/nodes", "step terminate staging/nodes", "step terminate staging/od"]);
+    in_order(
+        &records,
+        &[
+            "borrowed staging/nodes",
+            "lending staging/od",
+            "no-capacity staging/od",
+            "failed staging/od",
+            "rolled-back",
+        ],
+    );
+    never(
+        &records,
+        &[
+            "step cordon staging/nodes",
+            "step terminate staging/nodes",
+            "step terminate staging/od",
+        ],
+    );
 }
 
 #[test]
@@ -117,8 +175,18 @@ fn a_twin_at_its_maximum_is_no_help() {
     let mut scene = twins(dir.path(), (2, 2), false);
     scene.faults = vec!["no-capacity:nodes".into()];
     let records = goes_back(&scene);
-    says(&records, "its on-demand twin od.staging.k8s.test is at its maximum of 2");
-    never(&records, &["borrowed staging/nodes", "lending staging/od", "step set-desired staging/od"]);
+    says(
+        &records,
+        "its on-demand twin od.staging.k8s.test is at its maximum of 2",
+    );
+    never(
+        &records,
+        &[
+            "borrowed staging/nodes",
+            "lending staging/od",
+            "step set-desired staging/od",
+        ],
+    );
 }
 
 /// Runs until `stop` stands in the journal, then aborts.
@@ -140,14 +208,27 @@ fn aborted(scene: &Scene, stop: &str) -> Vec<Record> {
             if let kfleet::run::Signal::Recorded(record) = signal {
                 spy.hear(record);
                 records.push(record.clone());
-                seen.set(seen.get() || trace(std::slice::from_ref(record)).iter().any(|l| l == stop));
+                seen.set(
+                    seen.get()
+                        || trace(std::slice::from_ref(record))
+                            .iter()
+                            .any(|l| l == stop),
+                );
             }
         },
     ));
     assert_eq!(outcome.unwrap(), Outcome::Interrupted);
     assert_eq!(spy.wrong(), Vec::<String>::new());
     drop((journal, spy));
-    store.request("r2", &Request::Abort { by: "test".into(), reason: "test".into() }).unwrap();
+    store
+        .request(
+            "r2",
+            &Request::Abort {
+                by: "test".into(),
+                reason: "test".into(),
+            },
+        )
+        .unwrap();
     let (outcome, more) = scene.resume("r2");
     if outcome.as_ref().is_ok_and(|o| *o == Outcome::Stuck) {
         records.extend(more);
@@ -160,13 +241,21 @@ fn aborted(scene: &Scene, stop: &str) -> Vec<Record> {
 #[test]
 fn an_abort_gives_back_what_is_borrowed_and_nothing_that_is_needed() {
     // Nothing is drained yet: all of it goes back at once, capacity or not.
-    for stop in ["borrowed staging/nodes", "lending staging/od", "step set-desired staging/od"] {
+    for stop in [
+        "borrowed staging/nodes",
+        "lending staging/od",
+        "step set-desired staging/od",
+    ] {
         let dir = folder();
         let mut scene = twins(dir.path(), (1, 6), false);
         scene.faults = vec!["no-capacity:nodes".into()];
         let records = aborted(&scene, stop);
         assert!(trace(&records).iter().any(|l| l == "aborted"), "{stop}");
-        assert_eq!((desired(&scene, "nodes"), desired(&scene, "od")), (3, 1), "{stop}");
+        assert_eq!(
+            (desired(&scene, "nodes"), desired(&scene, "od")),
+            (3, 1),
+            "{stop}"
+        );
         clean(&scene);
     }
     // An instance is gone, and none comes for it: what stands in stays, a person is told, and it ends once there is capacity.
@@ -174,7 +263,10 @@ fn an_abort_gives_back_what_is_borrowed_and_nothing_that_is_needed() {
     let mut scene = twins(dir.path(), (1, 6), false);
     scene.faults = vec!["no-capacity:nodes".into()];
     let records = aborted(&scene, "step terminate staging/nodes");
-    says(&records, "1 more than its own stand in for nodes.staging.k8s.test");
+    says(
+        &records,
+        "1 more than its own stand in for nodes.staging.k8s.test",
+    );
     assert_eq!(desired(&scene, "od"), 2);
     scene.faults.clear();
     ends(scene.resume("r2"), Ending::Aborted);
@@ -209,22 +301,59 @@ fn the_plan_says_who_lends_and_refuses_a_twin_that_is_none() {
     let scene = twins(dir.path(), (1, 6), false);
     let plan = scene.plan(&scene.world(), Allow::default());
     let cluster = &plan.clusters[&scene.staging[0]];
-    assert_eq!(cluster.twins.keys().map(|k| k.as_str()).collect::<Vec<_>>(), ["nodes.staging.k8s.test"]);
-    assert!(cluster.notes.iter().any(|n| n.contains("may borrow up to")), "{:?}", cluster.notes);
+    assert_eq!(
+        cluster.twins.keys().map(|k| k.as_str()).collect::<Vec<_>>(),
+        ["nodes.staging.k8s.test"]
+    );
+    assert!(
+        cluster.notes.iter().any(|n| n.contains("may borrow up to")),
+        "{:?}",
+        cluster.notes
+    );
     let rollout = scene.build(&plan, &scene.world(), "r2", &[]).unwrap();
-    let lent = rollout.clusters().flat_map(|c| &c.groups).find(|g| g.lends.is_some()).unwrap();
-    assert_eq!((lent.asg.as_str(), lent.role), ("od.staging.k8s.test", Role::Node));
-    for (twin, why) in [("gone", "there is no group gone"), ("control-plane-a", "groups of nodes")] {
+    let lent = rollout
+        .clusters()
+        .flat_map(|c| &c.groups)
+        .find(|g| g.lends.is_some())
+        .unwrap();
+    assert_eq!(
+        (lent.asg.as_str(), lent.role),
+        ("od.staging.k8s.test", Role::Node)
+    );
+    for (twin, why) in [
+        ("gone", "there is no group gone"),
+        ("control-plane-a", "groups of nodes"),
+    ] {
         let mut scene = scene.clone();
-        let capacity = Capacity { policy: CapacityPolicy::OnDemand, patience: None, twin: Some(name(twin)) };
-        scene.rolling.groups.insert(name("nodes"), GroupRolling { strategy: None, capacity: Some(capacity) });
+        let capacity = Capacity {
+            policy: CapacityPolicy::OnDemand,
+            patience: None,
+            twin: Some(name(twin)),
+        };
+        scene.rolling.groups.insert(
+            name("nodes"),
+            GroupRolling {
+                strategy: None,
+                capacity: Some(capacity),
+            },
+        );
         let plan = scene.plan(&scene.world(), Allow::default());
         let blocked = &plan.clusters[&scene.staging[0]].blocked;
-        assert!(blocked.iter().any(|b| matches!(b, Blocked::Twin { why: said, .. } if said.contains(why))), "{blocked:?}");
+        assert!(
+            blocked
+                .iter()
+                .any(|b| matches!(b, Blocked::Twin { why: said, .. } if said.contains(why))),
+            "{blocked:?}"
+        );
     }
     let mut spot = scene.clone();
     spot.spot = true;
     let plan = spot.plan(&spot.world(), Allow::default());
     let blocked = &plan.clusters[&spot.staging[0]].blocked;
-    assert!(blocked.iter().any(|b| matches!(b, Blocked::Twin { why, .. } if why.contains("spot"))), "{blocked:?}");
+    assert!(
+        blocked
+            .iter()
+            .any(|b| matches!(b, Blocked::Twin { why, .. } if why.contains("spot"))),
+        "{blocked:?}"
+    );
 }

@@ -5,31 +5,56 @@ use kfleet::rollout::{NoRecall, may_recall};
 
 use super::*;
 
-fn failing(dir: &std::path::Path, groups: &[(&'static str, u32, u32, bool)], on_failure: OnFailure) -> Scene {
+fn failing(
+    dir: &std::path::Path,
+    groups: &[(&'static str, u32, u32, bool)],
+    on_failure: OnFailure,
+) -> Scene {
     let mut scene = Scene::small(dir, groups).made();
     scene.on_failure = on_failure;
     let kind = GateKind::Command(["sh", "-c", "test -e good"].map(str::to_owned).to_vec());
-    scene.gates.push(GateSpec { name: "smoke".into(), kind, deadline: Span::from_secs(600), at: None, samples: kfleet::fleet::Samples::default() });
+    scene.gates.push(GateSpec {
+        name: "smoke".into(),
+        kind,
+        deadline: Span::from_secs(600),
+        at: None,
+        samples: kfleet::fleet::Samples::default(),
+    });
     scene
 }
 
 /// What `kfleet rollout rollback` does to a rollout that nobody carries on.
 fn takes_back(scene: &Scene, id: &str) -> Ran {
     let store = scene.store();
-    let others: Vec<_> = store.rollouts().unwrap().iter().map(|id| store.rollout(id).unwrap()).collect();
+    let others: Vec<_> = store
+        .rollouts()
+        .unwrap()
+        .iter()
+        .map(|id| store.rollout(id).unwrap())
+        .collect();
     let (rollout, progress) = store.rollout(id).unwrap();
     may_recall(&rollout, &progress, &others, false).unwrap();
     let spy = Spy::new(scene.world());
     let mut journal = Journal::take_up(&store, id).unwrap();
-    let asked = Event::RollbackAsked { by: "me".into(), reason: "enough".into() };
-    let mut records = journal.append(spy.now().max(progress.at), vec![asked]).unwrap();
+    let asked = Event::RollbackAsked {
+        by: "me".into(),
+        reason: "enough".into(),
+    };
+    let mut records = journal
+        .append(spy.now().max(progress.at), vec![asked])
+        .unwrap();
     let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
     (outcome, records)
 }
 
 fn why_not(scene: &Scene, id: &str) -> NoRecall {
     let store = scene.store();
-    let others: Vec<_> = store.rollouts().unwrap().iter().map(|id| store.rollout(id).unwrap()).collect();
+    let others: Vec<_> = store
+        .rollouts()
+        .unwrap()
+        .iter()
+        .map(|id| store.rollout(id).unwrap())
+        .collect();
     let (rollout, progress) = store.rollout(id).unwrap();
     may_recall(&rollout, &progress, &others, false).unwrap_err()
 }
@@ -41,14 +66,33 @@ fn a_failure_is_held_for_a_person_who_tries_again() {
     let (outcome, records) = scene.start("r2");
     assert_eq!(outcome.unwrap(), Outcome::Held);
     in_order(&records, &["failed staging/control-plane-a", "held"]);
-    never(&records, &["rollback-started", "group-started staging/nodes"]);
+    never(
+        &records,
+        &["rollback-started", "group-started staging/nodes"],
+    );
     // Nobody has mended anything: it is held again.
     let (outcome, records) = scene.resume("r2");
     assert_eq!(outcome.unwrap(), Outcome::Held);
-    in_order(&records, &["resumed", "canary-up staging/control-plane-a", "answered staging", "failed staging/control-plane-a", "held"]);
+    in_order(
+        &records,
+        &[
+            "resumed",
+            "canary-up staging/control-plane-a",
+            "answered staging",
+            "failed staging/control-plane-a",
+            "held",
+        ],
+    );
     std::fs::write(dir.path().join("good"), "").unwrap();
     let records = ends(scene.resume("r2"), Ending::Finished);
-    in_order(&records, &["resumed", "canary-proven staging/control-plane-a", "cluster-verified staging"]);
+    in_order(
+        &records,
+        &[
+            "resumed",
+            "canary-proven staging/control-plane-a",
+            "cluster-verified staging",
+        ],
+    );
     clean(&scene);
 }
 
@@ -59,7 +103,15 @@ fn a_failure_that_is_held_can_be_taken_back() {
     let before = scene.shape();
     assert_eq!(scene.start("r2").0.unwrap(), Outcome::Held);
     let records = ends(takes_back(&scene, "r2"), Ending::RolledBack);
-    in_order(&records, &["rollback-asked", "rollback-started", "cluster-restored staging", "rolled-back"]);
+    in_order(
+        &records,
+        &[
+            "rollback-asked",
+            "rollback-started",
+            "cluster-restored staging",
+            "rolled-back",
+        ],
+    );
     assert_eq!(scene.shape(), before);
     clean(&scene);
 }
@@ -71,8 +123,14 @@ fn a_failure_may_stop_it_where_it_stands() {
     scene.gates.pop();
     scene.faults = vec!["no-capacity:nodes".into()];
     let records = ends(scene.start("r2"), Ending::Aborted);
-    in_order(&records, &["failed staging/nodes", "abort-started", "aborted"]);
-    never(&records, &["rollback-started", "step terminate staging/nodes"]);
+    in_order(
+        &records,
+        &["failed staging/nodes", "abort-started", "aborted"],
+    );
+    never(
+        &records,
+        &["rollback-started", "step terminate staging/nodes"],
+    );
     clean(&scene);
 }
 
@@ -85,20 +143,55 @@ fn the_undo_of_many_done_steps_comes_in_the_other_order() {
     // Everything is changed by then: three control planes one by one, and two groups.
     let kind = GateKind::Command(vec!["false".into()]);
     let at = Some(kfleet::fleet::GateAt::Cluster);
-    scene.gates.push(GateSpec { name: "smoke".into(), kind, deadline: Span::from_secs(60), at, samples: kfleet::fleet::Samples::default() });
+    scene.gates.push(GateSpec {
+        name: "smoke".into(),
+        kind,
+        deadline: Span::from_secs(60),
+        at,
+        samples: kfleet::fleet::Samples::default(),
+    });
     let records = goes_back(&scene);
-    let planes = |letters: [&str; 3]| letters.map(|l| format!("group-done staging/control-plane-{l}"));
+    let planes =
+        |letters: [&str; 3]| letters.map(|l| format!("group-done staging/control-plane-{l}"));
     let forward: Vec<String> = planes(["a", "b", "c"]).into();
-    let back: Vec<String> = ["group-done staging/nodes".to_owned()].into_iter().chain(planes(["c", "b", "a"])).collect();
-    let lines: Vec<&str> = forward.iter().map(String::as_str).chain(["group-done staging/nodes", "failed staging", "rollback-started"]).collect();
-    let lines: Vec<&str> = lines.into_iter().chain(back.iter().map(String::as_str)).chain(["cluster-restored staging", "rolled-back"]).collect();
+    let back: Vec<String> = ["group-done staging/nodes".to_owned()]
+        .into_iter()
+        .chain(planes(["c", "b", "a"]))
+        .collect();
+    let lines: Vec<&str> = forward
+        .iter()
+        .map(String::as_str)
+        .chain([
+            "group-done staging/nodes",
+            "failed staging",
+            "rollback-started",
+        ])
+        .collect();
+    let lines: Vec<&str> = lines
+        .into_iter()
+        .chain(back.iter().map(String::as_str))
+        .chain(["cluster-restored staging", "rolled-back"])
+        .collect();
     in_order(&records, &lines);
     // Of every group: pinned back before anything of it is replaced back.
-    let turned = trace(&records).iter().position(|l| l == "rollback-started").unwrap();
-    for group in ["control-plane-a", "control-plane-b", "control-plane-c", "nodes", "full"] {
+    let turned = trace(&records)
+        .iter()
+        .position(|l| l == "rollback-started")
+        .unwrap();
+    for group in [
+        "control-plane-a",
+        "control-plane-b",
+        "control-plane-c",
+        "nodes",
+        "full",
+    ] {
         let after: Vec<String> = trace(&records).split_off(turned);
         let at = |line: String| after.iter().position(|l| *l == line).unwrap();
-        assert!(at(format!("step pin-version staging/{group}")) < at(format!("step terminate staging/{group}")), "{group}");
+        assert!(
+            at(format!("step pin-version staging/{group}"))
+                < at(format!("step terminate staging/{group}")),
+            "{group}"
+        );
     }
 }
 
@@ -114,15 +207,29 @@ fn a_finished_rollout_is_taken_back_the_newest_wave_first() {
     let records = ends(takes_back(&scene, "r2"), Ending::RolledBack);
     in_order(
         &records,
-        &["rollback-asked", "rollback-started", "cluster-restored prod-b", "cluster-restored prod-a", "cluster-restored staging", "rolled-back"],
+        &[
+            "rollback-asked",
+            "rollback-started",
+            "cluster-restored prod-b",
+            "cluster-restored prod-a",
+            "cluster-restored staging",
+            "rolled-back",
+        ],
     );
     let lines = trace(&records);
     let at = |line: &str| lines.iter().position(|l| l == line).unwrap();
-    assert!(at("cluster-restored prod-b") < at("group-started prod-a/nodes") && at("cluster-restored prod-a") < at("group-started staging/nodes"));
+    assert!(
+        at("cluster-restored prod-b") < at("group-started prod-a/nodes")
+            && at("cluster-restored prod-a") < at("group-started staging/nodes")
+    );
     assert_eq!(scene.shape(), before);
     clean(&scene);
     let after = scene.store().baselines().unwrap();
-    assert!(baselines.iter().all(|(name, b)| after[name].digest == b.digest));
+    assert!(
+        baselines
+            .iter()
+            .all(|(name, b)| after[name].digest == b.digest)
+    );
     scene.image = "image-1".into();
     assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
     // Once back, there is nothing left of it; and what came before it may go now.
@@ -138,8 +245,17 @@ fn a_rollout_that_others_built_upon_is_not_taken_back() {
     scene.groups = Some(vec![NODES]);
     rolls(&scene, "r3");
     assert!(matches!(why_not(&scene, "r1"), NoRecall::Later { .. }));
-    assert_eq!(why_not(&scene, "r2"), NoRecall::Later { id: "r2".into(), later: "r3".into(), cluster: scene.staging[0].clone() });
-    assert!(matches!(why_not(&scene, "r3"), NoRecall::Deleted { group, .. } if group.as_str() == "old.staging.k8s.test"));
+    assert_eq!(
+        why_not(&scene, "r2"),
+        NoRecall::Later {
+            id: "r2".into(),
+            later: "r3".into(),
+            cluster: scene.staging[0].clone()
+        }
+    );
+    assert!(
+        matches!(why_not(&scene, "r3"), NoRecall::Deleted { group, .. } if group.as_str() == "old.staging.k8s.test")
+    );
 }
 
 #[test]
@@ -149,11 +265,24 @@ fn a_running_rollout_is_taken_back_by_a_letter_in_its_mailbox() {
     scene.prod = vec![name("prod-a.k8s.test")];
     let scene = scene.made();
     let before = scene.shape();
-    let request = Request::Rollback { by: "me".into(), reason: "wrong image".into() };
-    let records = ends(asked_at(&scene, "canary-up prod-a/nodes", &request), Ending::RolledBack);
+    let request = Request::Rollback {
+        by: "me".into(),
+        reason: "wrong image".into(),
+    };
+    let records = ends(
+        asked_at(&scene, "canary-up prod-a/nodes", &request),
+        Ending::RolledBack,
+    );
     in_order(
         &records,
-        &["canary-up prod-a/nodes", "rollback-asked", "rollback-started", "cluster-restored prod-a", "cluster-restored staging", "rolled-back"],
+        &[
+            "canary-up prod-a/nodes",
+            "rollback-asked",
+            "rollback-started",
+            "cluster-restored prod-a",
+            "cluster-restored staging",
+            "rolled-back",
+        ],
     );
     assert_eq!(scene.shape(), before);
     clean(&scene);
@@ -167,20 +296,56 @@ fn a_way_back_that_fails_is_stuck_with_the_next_step_by_hand() {
     // Now not even what ran before comes up.
     scene.faults = vec!["sick-image:image-1".into()];
     let records = sticks(takes_back(&scene, "r2"), "has a node that is not Ready");
-    let advice = records.iter().find_map(|r| if let Event::Stuck { advice, .. } = &r.event { Some(advice.clone()) } else { None }).unwrap();
-    assert!(advice.contains("launch template version 1") && advice.contains("kfleet rollout resume"), "{advice}");
+    let advice = records
+        .iter()
+        .find_map(|r| {
+            if let Event::Stuck { advice, .. } = &r.event {
+                Some(advice.clone())
+            } else {
+                None
+            }
+        })
+        .unwrap();
+    assert!(
+        advice.contains("launch template version 1") && advice.contains("kfleet rollout resume"),
+        "{advice}"
+    );
     scene.faults.clear();
     // What came up sick stays sick until a person ends it.
     let world = scene.world();
     let live = scene.live(&world);
-    let kfleet::model::Nodes::Known(nodes) = &live.clusters[&scene.staging[0]].nodes else { panic!() };
-    let sick: Vec<_> = nodes.nodes.values().filter(|n| !n.ready).map(|n| n.instance.clone()).collect();
+    let kfleet::model::Nodes::Known(nodes) = &live.clusters[&scene.staging[0]].nodes else {
+        panic!()
+    };
+    let sick: Vec<_> = nodes
+        .nodes
+        .values()
+        .filter(|n| !n.ready)
+        .map(|n| n.instance.clone())
+        .collect();
     assert!(!sick.is_empty());
-    let place = kfleet::cloud::Place { cluster: scene.staging[0].clone(), account: name("111122223333"), region: name("eu-west-3") };
+    let place = kfleet::cloud::Place {
+        cluster: scene.staging[0].clone(),
+        account: name("111122223333"),
+        region: name("eu-west-3"),
+    };
     let groups = &live.clusters[&scene.staging[0]].groups;
     for instance in sick {
-        let group = groups.iter().find(|(_, g)| g.instances.contains_key(&instance)).unwrap().0.clone();
-        support::block(world.apply(&place, &CloudEffect::Terminate { group, instance, decrement: false })).unwrap();
+        let group = groups
+            .iter()
+            .find(|(_, g)| g.instances.contains_key(&instance))
+            .unwrap()
+            .0
+            .clone();
+        support::block(world.apply(
+            &place,
+            &CloudEffect::Terminate {
+                group,
+                instance,
+                decrement: false,
+            },
+        ))
+        .unwrap();
     }
     drop(world);
     ends(scene.resume("r2"), Ending::RolledBack);
@@ -195,5 +360,7 @@ fn what_a_rollout_made_is_deleted_again_only_with_leave() {
     assert!(matches!(why_not(&scene, "r1"), NoRecall::Made { .. }));
     scene.groups = Some(vec![NODES, ("new", 1, 2, false)]);
     rolls(&scene, "r2");
-    assert!(matches!(why_not(&scene, "r2"), NoRecall::Made { group, .. } if group.as_str() == "new.staging.k8s.test"));
+    assert!(
+        matches!(why_not(&scene, "r2"), NoRecall::Made { group, .. } if group.as_str() == "new.staging.k8s.test")
+    );
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use kfleet::model::{ClusterName, Span, Timestamp, digest_of};
 use kfleet::plan::Baseline;
 use kfleet::rollout::Event;
-use kfleet::store::{CloudKind, Condition, Journal, Locks, Objects, Put, Request, Stop, Store, StoreError};
+use kfleet::store::{
+    CloudKind, Condition, Journal, Locks, Objects, Put, Request, Stop, Store, StoreError,
+};
 
 use crate::support::{Scene, name};
 
@@ -17,21 +19,43 @@ pub struct Place {
 }
 
 pub const ALL: [(&str, fn(&Place)); 8] = [
-    ("objects_are_written_by_condition", objects_are_written_by_condition),
-    ("a_folder_lists_what_lies_right_under_it", a_folder_lists_what_lies_right_under_it),
+    (
+        "objects_are_written_by_condition",
+        objects_are_written_by_condition,
+    ),
+    (
+        "a_folder_lists_what_lies_right_under_it",
+        a_folder_lists_what_lies_right_under_it,
+    ),
     ("a_store_knows_its_cloud", a_store_knows_its_cloud),
     ("baselines_come_and_go", baselines_come_and_go),
-    ("requests_are_taken_one_by_one", requests_are_taken_one_by_one),
-    ("a_stop_stands_until_it_is_lifted", a_stop_stands_until_it_is_lifted),
-    ("a_journal_is_carried_on_by_one", a_journal_is_carried_on_by_one),
-    ("locks_of_a_wave_are_taken_together", locks_of_a_wave_are_taken_together),
+    (
+        "requests_are_taken_one_by_one",
+        requests_are_taken_one_by_one,
+    ),
+    (
+        "a_stop_stands_until_it_is_lifted",
+        a_stop_stands_until_it_is_lifted,
+    ),
+    (
+        "a_journal_is_carried_on_by_one",
+        a_journal_is_carried_on_by_one,
+    ),
+    (
+        "locks_of_a_wave_are_taken_together",
+        locks_of_a_wave_are_taken_together,
+    ),
 ];
 
 const NOW: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 
 fn objects_are_written_by_condition(place: &Place) {
     let objects = &place.objects;
-    let put = |text: &str, condition: Condition| objects.put("a/one.json", text.as_bytes(), &condition).unwrap();
+    let put = |text: &str, condition: Condition| {
+        objects
+            .put("a/one.json", text.as_bytes(), &condition)
+            .unwrap()
+    };
     let etag = |put: Put| match put {
         Put::Written(etag) => etag,
         Put::Refused => panic!("refused"),
@@ -60,28 +84,67 @@ fn objects_are_written_by_condition(place: &Place) {
 
 fn a_folder_lists_what_lies_right_under_it(place: &Place) {
     assert_eq!(place.objects.list("b/").unwrap(), Vec::<String>::new());
-    let keys: Vec<String> = (0..1_100).step_by(25).map(|n| format!("b/{n:04}.json")).collect();
-    for key in keys.iter().map(String::as_str).chain(["b/c.d/x.json", "b/c.d/y.json", "b2/z.json"]) {
-        place.objects.put(key, key.as_bytes(), &Condition::None).unwrap();
+    let keys: Vec<String> = (0..1_100)
+        .step_by(25)
+        .map(|n| format!("b/{n:04}.json"))
+        .collect();
+    for key in keys
+        .iter()
+        .map(String::as_str)
+        .chain(["b/c.d/x.json", "b/c.d/y.json", "b2/z.json"])
+    {
+        place
+            .objects
+            .put(key, key.as_bytes(), &Condition::None)
+            .unwrap();
     }
-    let names: Vec<String> = keys.iter().map(|k| k[2..].to_owned()).chain(["c.d/".to_owned()]).collect();
+    let names: Vec<String> = keys
+        .iter()
+        .map(|k| k[2..].to_owned())
+        .chain(["c.d/".to_owned()])
+        .collect();
     assert_eq!(place.objects.list("b/").unwrap(), names);
     assert_eq!(place.objects.list("b/c.d/").unwrap(), ["x.json", "y.json"]);
-    let asked: Vec<String> = keys.iter().cloned().chain(["b/none.json".to_owned()]).collect();
+    let asked: Vec<String> = keys
+        .iter()
+        .cloned()
+        .chain(["b/none.json".to_owned()])
+        .collect();
     let found = place.objects.get_all(&asked).unwrap();
-    let texts: Vec<Option<String>> = found.into_iter().map(|f| f.map(|o| String::from_utf8(o.bytes).unwrap())).collect();
-    assert_eq!(texts, keys.into_iter().map(Some).chain([None]).collect::<Vec<_>>());
+    let texts: Vec<Option<String>> = found
+        .into_iter()
+        .map(|f| f.map(|o| String::from_utf8(o.bytes).unwrap()))
+        .collect();
+    assert_eq!(
+        texts,
+        keys.into_iter().map(Some).chain([None]).collect::<Vec<_>>()
+    );
 }
 
 fn a_store_knows_its_cloud(place: &Place) {
     let store = (place.open)("p1");
     // Looking makes nothing.
-    assert!(store.rollouts().unwrap().is_empty() && store.stops().unwrap().is_empty() && store.baselines().unwrap().is_empty());
+    assert!(
+        store.rollouts().unwrap().is_empty()
+            && store.stops().unwrap().is_empty()
+            && store.baselines().unwrap().is_empty()
+    );
     assert_eq!(place.objects.get("store.json").unwrap(), None);
     store.remove_baseline(&name("a.k8s.test")).unwrap();
-    store.request("r", &Request::Abort { by: "me".into(), reason: "enough".into() }).unwrap();
+    store
+        .request(
+            "r",
+            &Request::Abort {
+                by: "me".into(),
+                reason: "enough".into(),
+            },
+        )
+        .unwrap();
     let marker = place.objects.get("store.json").unwrap().unwrap();
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(&marker.bytes).unwrap(), serde_json::json!({"version": 1, "cloud": "local"}));
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&marker.bytes).unwrap(),
+        serde_json::json!({"version": 1, "cloud": "local"})
+    );
     assert_eq!((place.open)("p2").kind(), CloudKind::Local);
 }
 
@@ -97,12 +160,25 @@ fn baselines_come_and_go(place: &Place) {
         documents: std::collections::BTreeMap::default(),
         kubernetes: None,
     };
-    for (cluster, rollout) in [("a.k8s.test", "r1"), ("b.k8s.test", "r1"), ("a.k8s.test", "r2")] {
+    for (cluster, rollout) in [
+        ("a.k8s.test", "r1"),
+        ("b.k8s.test", "r1"),
+        ("a.k8s.test", "r2"),
+    ] {
         store.put_baseline(&baseline(cluster, rollout)).unwrap();
     }
     let all = (place.open)("p2").baselines().unwrap();
-    let rollouts: Vec<(String, String)> = all.into_values().map(|b| (b.cluster.to_string(), b.rollout)).collect();
-    assert_eq!(rollouts, [("a.k8s.test".into(), "r2".into()), ("b.k8s.test".into(), "r1".into())]);
+    let rollouts: Vec<(String, String)> = all
+        .into_values()
+        .map(|b| (b.cluster.to_string(), b.rollout))
+        .collect();
+    assert_eq!(
+        rollouts,
+        [
+            ("a.k8s.test".into(), "r2".into()),
+            ("b.k8s.test".into(), "r1".into())
+        ]
+    );
     store.remove_baseline(&name("a.k8s.test")).unwrap();
     assert_eq!(store.baselines().unwrap().len(), 1);
 }
@@ -116,30 +192,59 @@ fn requests_are_taken_one_by_one(place: &Place) {
         expires: NOW + Span::from_secs(hours * 3_600),
     };
     ours.request("r1", &approve("plan", 1)).unwrap();
-    ours.request("r2", &Request::Abort { by: "me".into(), reason: "enough".into() }).unwrap();
+    ours.request(
+        "r2",
+        &Request::Abort {
+            by: "me".into(),
+            reason: "enough".into(),
+        },
+    )
+    .unwrap();
     let [(taken, request)] = theirs.pending("r1").unwrap().try_into().unwrap();
     assert_eq!(request, approve("plan", 1));
     // One that comes in between the look and the taking away stays.
     ours.request("r1", &approve("plan", 2)).unwrap();
     theirs.take_request(&taken).unwrap();
     theirs.take_request(&taken).unwrap();
-    let left: Vec<Request> = theirs.pending("r1").unwrap().into_iter().map(|(_, r)| r).collect();
+    let left: Vec<Request> = theirs
+        .pending("r1")
+        .unwrap()
+        .into_iter()
+        .map(|(_, r)| r)
+        .collect();
     assert_eq!(left, [approve("plan", 2)]);
     assert_eq!(theirs.pending("r2").unwrap().len(), 1);
 }
 
 fn a_stop_stands_until_it_is_lifted(place: &Place) {
     let (ours, theirs) = ((place.open)("p1"), (place.open)("p2"));
-    let stop = |cluster: Option<&str>, reason: &str| Stop { cluster: cluster.map(name), by: "me".into(), since: NOW, reason: reason.into() };
+    let stop = |cluster: Option<&str>, reason: &str| Stop {
+        cluster: cluster.map(name),
+        by: "me".into(),
+        since: NOW,
+        reason: reason.into(),
+    };
     assert_eq!(ours.go(None).unwrap(), None);
-    assert_eq!(ours.stop(&stop(Some("a.k8s.test"), "a burns")).unwrap(), None);
+    assert_eq!(
+        ours.stop(&stop(Some("a.k8s.test"), "a burns")).unwrap(),
+        None
+    );
     assert_eq!(ours.stop(&stop(None, "all burns")).unwrap(), None);
     // The first one stays, and is told.
-    assert_eq!(theirs.stop(&stop(None, "me too")).unwrap(), Some(stop(None, "all burns")));
-    assert_eq!(theirs.stops().unwrap(), [stop(None, "all burns"), stop(Some("a.k8s.test"), "a burns")]);
+    assert_eq!(
+        theirs.stop(&stop(None, "me too")).unwrap(),
+        Some(stop(None, "all burns"))
+    );
+    assert_eq!(
+        theirs.stops().unwrap(),
+        [stop(None, "all burns"), stop(Some("a.k8s.test"), "a burns")]
+    );
     assert_eq!(theirs.go(None).unwrap(), Some(stop(None, "all burns")));
     assert_eq!(ours.stops().unwrap(), [stop(Some("a.k8s.test"), "a burns")]);
-    assert_eq!(ours.go(Some(&name("a.k8s.test"))).unwrap(), Some(stop(Some("a.k8s.test"), "a burns")));
+    assert_eq!(
+        ours.go(Some(&name("a.k8s.test"))).unwrap(),
+        Some(stop(Some("a.k8s.test"), "a burns"))
+    );
     assert!(ours.stops().unwrap().is_empty());
 }
 
@@ -148,20 +253,45 @@ fn a_journal_is_carried_on_by_one(place: &Place) {
     let scene = Scene::small(dir.path(), &[("nodes", 2, 4, false)]);
     let rollout = scene.rollout(&scene.world(), "r1", &[]);
     let (ours, theirs) = ((place.open)("p1"), (place.open)("p2"));
-    assert!(matches!(Journal::take_up(&theirs, "r1"), Err(StoreError::NoSuchRollout(_))));
-    assert!(matches!(theirs.records("r1"), Err(StoreError::NoSuchRollout(_))));
+    assert!(matches!(
+        Journal::take_up(&theirs, "r1"),
+        Err(StoreError::NoSuchRollout(_))
+    ));
+    assert!(matches!(
+        theirs.records("r1"),
+        Err(StoreError::NoSuchRollout(_))
+    ));
     let (mut journal, first) = Journal::begin(&ours, &rollout).unwrap();
     assert_eq!(first.seq, 1);
     let paused = |why: &str| Event::Paused { why: why.into() };
     let at = rollout.started_at;
-    let records = journal.append(at, vec![paused("one"), paused("two")]).unwrap();
+    let records = journal
+        .append(at, vec![paused("one"), paused("two")])
+        .unwrap();
     assert_eq!(records.iter().map(|r| r.seq).collect::<Vec<_>>(), [2, 3]);
     // Read by everybody, carried on by one.
     assert_eq!(theirs.records("r1").unwrap().len(), 3);
-    assert!(matches!(Journal::take_up(&theirs, "r1"), Err(StoreError::Running(_))));
+    assert!(matches!(
+        Journal::take_up(&theirs, "r1"),
+        Err(StoreError::Running(_))
+    ));
     assert!(Journal::begin(&theirs, &rollout).is_err());
     // What cannot follow is refused before it is written.
-    assert!(journal.append(at, vec![Event::StagePassed { stage: name("staging") }, Event::Started { rollout: Box::new(rollout.clone()) }]).is_err());
+    assert!(
+        journal
+            .append(
+                at,
+                vec![
+                    Event::StagePassed {
+                        stage: name("staging")
+                    },
+                    Event::Started {
+                        rollout: Box::new(rollout.clone())
+                    }
+                ]
+            )
+            .is_err()
+    );
     journal.append(at, vec![paused("three")]).unwrap();
     journal.check().unwrap();
     drop(journal);
@@ -170,36 +300,75 @@ fn a_journal_is_carried_on_by_one(place: &Place) {
     journal.append(at, vec![Event::Aborted]).unwrap();
     drop(journal);
     let all = ours.records("r1").unwrap();
-    assert_eq!(all.iter().map(|r| r.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert_eq!(
+        all.iter().map(|r| r.seq).collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5]
+    );
     assert_eq!(ours.rollout("r1").unwrap().0, rollout);
-    assert!(Journal::begin(&ours, &rollout).is_err(), "a name that is taken");
-    let other = kfleet::rollout::Rollout { id: "r0".into(), ..rollout };
+    assert!(
+        Journal::begin(&ours, &rollout).is_err(),
+        "a name that is taken"
+    );
+    let other = kfleet::rollout::Rollout {
+        id: "r0".into(),
+        ..rollout
+    };
     drop(Journal::begin(&ours, &other).unwrap());
     assert_eq!(theirs.rollouts().unwrap(), ["r0", "r1"]);
-    assert!(theirs.perhaps_unfinished().unwrap().contains(&"r0".to_owned()));
+    assert!(
+        theirs
+            .perhaps_unfinished()
+            .unwrap()
+            .contains(&"r0".to_owned())
+    );
 }
 
 fn locks_of_a_wave_are_taken_together(place: &Place) {
-    let clusters = |names: &[&str]| names.iter().map(|n| name(&format!("{n}.k8s.test"))).collect::<Vec<ClusterName>>();
+    let clusters = |names: &[&str]| {
+        names
+            .iter()
+            .map(|n| name(&format!("{n}.k8s.test")))
+            .collect::<Vec<ClusterName>>()
+    };
     let (ours, theirs) = ((place.open)("p1"), (place.open)("p2"));
     let (mut a, mut b) = (Locks::default(), Locks::default());
-    assert_eq!(a.take(&ours, clusters(&["c", "d"]), "a", "r1", NOW).unwrap(), []);
-    a.take(&ours, clusters(&["d", "e"]), "a", "r1", NOW).unwrap();
+    assert_eq!(
+        a.take(&ours, clusters(&["c", "d"]), "a", "r1", NOW)
+            .unwrap(),
+        []
+    );
+    a.take(&ours, clusters(&["d", "e"]), "a", "r1", NOW)
+        .unwrap();
     for held in clusters(&["c", "d", "e"]) {
         a.check(&held).unwrap();
         assert!(matches!(b.check(&held), Err(StoreError::LockLost { .. })));
     }
     // All or nothing: b would have been free.
     match b.take(&theirs, clusters(&["b", "d", "f"]), "b", "r2", NOW) {
-        Err(StoreError::Locked { cluster, owner, rollout, since }) => {
-            assert_eq!((cluster.as_str(), owner.as_str(), rollout.as_str(), since), ("d.k8s.test", "a", "r1", NOW.to_string()));
+        Err(StoreError::Locked {
+            cluster,
+            owner,
+            rollout,
+            since,
+        }) => {
+            assert_eq!(
+                (cluster.as_str(), owner.as_str(), rollout.as_str(), since),
+                ("d.k8s.test", "a", "r1", NOW.to_string())
+            );
         }
         other => panic!("{other:?}"),
     }
     a.take(&ours, clusters(&["b"]), "a", "r1", NOW).unwrap();
     a.release();
-    assert!(matches!(a.check(&name("c.k8s.test")), Err(StoreError::LockLost { .. })));
-    assert_eq!(b.take(&theirs, clusters(&["b", "c", "d", "e"]), "b", "r2", NOW).unwrap(), []);
+    assert!(matches!(
+        a.check(&name("c.k8s.test")),
+        Err(StoreError::LockLost { .. })
+    ));
+    assert_eq!(
+        b.take(&theirs, clusters(&["b", "c", "d", "e"]), "b", "r2", NOW)
+            .unwrap(),
+        []
+    );
     drop(b);
     a.take(&ours, clusters(&["c"]), "a", "r1", NOW).unwrap();
 }
@@ -215,5 +384,8 @@ pub fn all_on(fresh: impl Fn(&str) -> Place) {
 pub fn folder(root: &Path) -> Place {
     let root = root.to_owned();
     let objects = Arc::new(kfleet::store::Folder::new(&root));
-    Place { objects, open: Box::new(move |_| Store::open(&root, CloudKind::Local).unwrap()) }
+    Place {
+        objects,
+        open: Box::new(move |_| Store::open(&root, CloudKind::Local).unwrap()),
+    }
 }

@@ -15,7 +15,11 @@ fn cluster() -> ClusterName {
     name("a.k8s.test")
 }
 
-fn take(locks: &mut Locks, store: &Store, owner: &str) -> Result<Vec<kfleet::store::TakenOver>, StoreError> {
+fn take(
+    locks: &mut Locks,
+    store: &Store,
+    owner: &str,
+) -> Result<Vec<kfleet::store::TakenOver>, StoreError> {
     locks.take(store, [cluster()], owner, "r1", NOW)
 }
 
@@ -34,22 +38,47 @@ fn it_is_taken_over_only_when_it_is_over_by_the_stores_clock_and_that_is_told() 
     take(&mut ours, &dead.store("dead"), "anna").unwrap();
     let store = next.store("next");
     // Whatever the clock of the one who wants it says.
-    next.ticks.fetch_add(1_000_000_000, std::sync::atomic::Ordering::SeqCst);
+    next.ticks
+        .fetch_add(1_000_000_000, std::sync::atomic::Ordering::SeqCst);
     for _ in 0..15 {
-        assert!(matches!(take(&mut theirs, &store, "ben"), Err(StoreError::Locked { .. })));
+        assert!(matches!(
+            take(&mut theirs, &store, "ben"),
+            Err(StoreError::Locked { .. })
+        ));
         memory.pass(10);
     }
     // 150 s of silence: 60 in which its holder may act, and 90 for a call that is under way.
     memory.pass(1);
-    let [over] = take(&mut theirs, &store, "ben").unwrap().try_into().unwrap();
-    assert_eq!((over.cluster, over.from.owner.as_str(), over.from.fence, over.fence), (Some(cluster()), "anna", 1, 2));
+    let [over] = take(&mut theirs, &store, "ben")
+        .unwrap()
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        (
+            over.cluster,
+            over.from.owner.as_str(),
+            over.from.fence,
+            over.fence
+        ),
+        (Some(cluster()), "anna", 1, 2)
+    );
     theirs.check(&cluster()).unwrap();
-    assert!(memory.keys().iter().all(|k| !k.starts_with("clock/")), "{:?}", memory.keys());
+    assert!(
+        memory.keys().iter().all(|k| !k.starts_with("clock/")),
+        "{:?}",
+        memory.keys()
+    );
     // The clock of the dead stood still: it believes what it knows until it asks.
     ours.check(&cluster()).unwrap();
     drop(ours);
     theirs.check(&cluster()).unwrap();
-    assert!(memory.text("locks/a.k8s.test.json").unwrap().contains("\"ben\""), "what was lost is not given back");
+    assert!(
+        memory
+            .text("locks/a.k8s.test.json")
+            .unwrap()
+            .contains("\"ben\""),
+        "what was lost is not given back"
+    );
 }
 
 #[test]
@@ -60,7 +89,13 @@ fn a_holder_that_cannot_renew_stops_long_before_anybody_may_take_over() {
     let store = Store::of_objects(leases.clone(), CloudKind::Local).unwrap();
     let mut locks = Locks::default();
     take(&mut locks, &store, "anna").unwrap();
-    wire.fails(|verb, _| if verb == Verb::Put { Fault::LostBefore } else { Fault::Fine });
+    wire.fails(|verb, _| {
+        if verb == Verb::Put {
+            Fault::LostBefore
+        } else {
+            Fault::Fine
+        }
+    });
     for seconds in [20, 20, 20] {
         wire.pass(seconds);
         leases.renew();
@@ -68,9 +103,15 @@ fn a_holder_that_cannot_renew_stops_long_before_anybody_may_take_over() {
     }
     wire.pass(1);
     leases.renew();
-    assert_eq!(lost(&locks), "a.k8s.test: it could not be renewed for 61 s: cannot reach memory/locks/a.k8s.test.json: no answer: timed out");
+    assert_eq!(
+        lost(&locks),
+        "a.k8s.test: it could not be renewed for 61 s: cannot reach memory/locks/a.k8s.test.json: no answer: timed out"
+    );
     let mut theirs = Locks::default();
-    assert!(matches!(take(&mut theirs, &memory.wire().store("p2"), "ben"), Err(StoreError::Locked { .. })));
+    assert!(matches!(
+        take(&mut theirs, &memory.wire().store("p2"), "ben"),
+        Err(StoreError::Locked { .. })
+    ));
     // Nobody took it: renewed in the end it is held again.
     wire.fails(|_, _| Fault::Fine);
     leases.renew();
@@ -80,7 +121,10 @@ fn a_holder_that_cannot_renew_stops_long_before_anybody_may_take_over() {
     assert!(lost(&locks).contains("for 3600 s"), "{}", lost(&locks));
     take(&mut theirs, &memory.wire().store("p3"), "ben").unwrap();
     leases.renew();
-    assert_eq!(lost(&locks), "a.k8s.test: ben took it for rollout r1 at 1970-01-01T00:00:00.000Z, with number 2");
+    assert_eq!(
+        lost(&locks),
+        "a.k8s.test: ben took it for rollout r1 at 1970-01-01T00:00:00.000Z, with number 2"
+    );
     drop(locks);
     theirs.check(&cluster()).unwrap();
 }
@@ -108,29 +152,55 @@ fn renewed_it_is_never_over() {
         wire.pass(12);
         leases.renew();
         locks.check(&cluster()).unwrap();
-        assert!(matches!(take(&mut theirs, &memory.wire().store("p2"), "ben"), Err(StoreError::Locked { .. })));
+        assert!(matches!(
+            take(&mut theirs, &memory.wire().store("p2"), "ben"),
+            Err(StoreError::Locked { .. })
+        ));
     }
     wire.fails(|_, _| Fault::Fine);
     drop(locks);
-    assert_eq!(take(&mut theirs, &memory.wire().store("p3"), "ben").unwrap(), []);
+    assert_eq!(
+        take(&mut theirs, &memory.wire().store("p3"), "ben").unwrap(),
+        []
+    );
 }
 
 #[test]
 fn whatever_answer_gets_lost_a_lock_is_taken_by_one() {
-    for (first, second) in [(Fault::LostAfter, Fault::Fine), (Fault::LostBefore, Fault::LostAfter), (Fault::LostAfter, Fault::LostAfter)] {
+    for (first, second) in [
+        (Fault::LostAfter, Fault::Fine),
+        (Fault::LostBefore, Fault::LostAfter),
+        (Fault::LostAfter, Fault::LostAfter),
+    ] {
         let memory = Arc::new(Memory::default());
         let wire = memory.wire();
         let store = wire.store("p1");
         let mut faults = vec![second, first];
-        wire.fails(move |verb, key| if verb == Verb::Put && key.starts_with("locks/") { faults.pop().unwrap_or(Fault::Fine) } else { Fault::Fine });
+        wire.fails(move |verb, key| {
+            if verb == Verb::Put && key.starts_with("locks/") {
+                faults.pop().unwrap_or(Fault::Fine)
+            } else {
+                Fault::Fine
+            }
+        });
         let mut locks = Locks::default();
         assert_eq!(take(&mut locks, &store, "anna").unwrap(), []);
         locks.check(&cluster()).unwrap();
         let mut theirs = Locks::default();
-        assert!(matches!(take(&mut theirs, &memory.wire().store("p2"), "ben"), Err(StoreError::Locked { .. })));
+        assert!(matches!(
+            take(&mut theirs, &memory.wire().store("p2"), "ben"),
+            Err(StoreError::Locked { .. })
+        ));
         drop(locks);
         take(&mut theirs, &memory.wire().store("p3"), "ben").unwrap();
-        assert!(memory.text("locks/a.k8s.test.json").unwrap().contains("\"fence\": 2"), "{:?}", memory.text("locks/a.k8s.test.json"));
+        assert!(
+            memory
+                .text("locks/a.k8s.test.json")
+                .unwrap()
+                .contains("\"fence\": 2"),
+            "{:?}",
+            memory.text("locks/a.k8s.test.json")
+        );
     }
 }
 
@@ -139,10 +209,24 @@ fn a_wave_whose_second_lock_cannot_be_written_leaves_the_first_free() {
     let memory = Arc::new(Memory::default());
     let wire = memory.wire();
     let store = wire.store("p1");
-    wire.fails(|verb, key| if verb == Verb::Put && key == "locks/b.k8s.test.json" { Fault::Refused } else { Fault::Fine });
+    wire.fails(|verb, key| {
+        if verb == Verb::Put && key == "locks/b.k8s.test.json" {
+            Fault::Refused
+        } else {
+            Fault::Fine
+        }
+    });
     let both = || [cluster(), name("b.k8s.test")];
-    assert!(matches!(Locks::default().take(&store, both(), "anna", "r1", NOW), Err(StoreError::Object(_))));
-    assert_eq!(Locks::default().take(&memory.wire().store("p2"), both(), "ben", "r2", NOW).unwrap(), []);
+    assert!(matches!(
+        Locks::default().take(&store, both(), "anna", "r1", NOW),
+        Err(StoreError::Object(_))
+    ));
+    assert_eq!(
+        Locks::default()
+            .take(&memory.wire().store("p2"), both(), "ben", "r2", NOW)
+            .unwrap(),
+        []
+    );
 }
 
 #[test]
@@ -153,29 +237,52 @@ fn whoever_was_overtaken_writes_no_record() {
     let memory = Arc::new(Memory::default());
     let (slept, next) = (memory.wire(), memory.wire());
     let (mut ours, _) = Journal::begin(&slept.store("slept"), &rollout).unwrap();
-    assert!(matches!(Journal::take_up(&next.store("next"), "r1"), Err(StoreError::Running(_))));
+    assert!(matches!(
+        Journal::take_up(&next.store("next"), "r1"),
+        Err(StoreError::Running(_))
+    ));
     memory.pass(151);
     let mut theirs = Journal::take_up(&next.store("again"), "r1").unwrap();
     let over = theirs.taken_over().unwrap();
-    assert_eq!((over.cluster, over.from.owner.as_str(), over.fence), (None, "owner slept", 2));
+    assert_eq!(
+        (over.cluster, over.from.owner.as_str(), over.fence),
+        (None, "owner slept", 2)
+    );
     let paused = |why: &str| vec![kfleet::rollout::Event::Paused { why: why.into() }];
     theirs.append(rollout.started_at, paused("theirs")).unwrap();
     // Its clock stood still and it has not asked: the number of the record is what stops it.
     ours.check().unwrap();
-    assert!(matches!(ours.append(rollout.started_at, paused("ours")), Err(StoreError::Overtaken(_))));
-    theirs.append(rollout.started_at, paused("theirs again")).unwrap();
+    assert!(matches!(
+        ours.append(rollout.started_at, paused("ours")),
+        Err(StoreError::Overtaken(_))
+    ));
+    theirs
+        .append(rollout.started_at, paused("theirs again"))
+        .unwrap();
     assert_eq!(next.store("reader").records("r1").unwrap().len(), 3);
     // And once it knows the time, it does not even try.
     slept.pass(61);
-    assert!(matches!(ours.append(rollout.started_at, paused("ours")), Err(StoreError::LockLost { .. })));
+    assert!(matches!(
+        ours.append(rollout.started_at, paused("ours")),
+        Err(StoreError::LockLost { .. })
+    ));
 }
 
 #[test]
 fn locks_are_renewed_by_themselves_while_a_write_waits_for_its_answer() {
     let memory = Arc::new(Memory::default());
     let wire = memory.wire();
-    let terms = Terms { beat: Span::from_millis(1), ..Terms::default() };
-    let leases = Leases::new(Arc::new(wire.clone()), Arc::new(|| 0), terms, "anna".into(), "p1".into());
+    let terms = Terms {
+        beat: Span::from_millis(1),
+        ..Terms::default()
+    };
+    let leases = Leases::new(
+        Arc::new(wire.clone()),
+        Arc::new(|| 0),
+        terms,
+        "anna".into(),
+        "p1".into(),
+    );
     let store = Store::of_objects(leases, CloudKind::Local).unwrap();
     let mut locks = Locks::default();
     take(&mut locks, &store, "anna").unwrap();
@@ -192,7 +299,8 @@ fn locks_are_renewed_by_themselves_while_a_write_waits_for_its_answer() {
         }
         Fault::Fine
     });
-    slow.put("baselines/x.json", b"{}", &kfleet::store::Condition::None).unwrap();
+    slow.put("baselines/x.json", b"{}", &kfleet::store::Condition::None)
+        .unwrap();
     assert_ne!(held(), before);
     locks.check(&cluster()).unwrap();
 }
@@ -204,12 +312,20 @@ fn what_is_no_lock_of_ours_is_refused_loudly() {
     take(&mut Locks::default(), &wire.store("p1"), "anna").unwrap();
     let whole = memory.text("locks/a.k8s.test.json").unwrap();
     for (text, why) in [
-        (whole.replace("\"version\": 1", "\"version\": 2"), "version 2 is newer than this kfleet"),
+        (
+            whole.replace("\"version\": 1", "\"version\": 2"),
+            "version 2 is newer than this kfleet",
+        ),
         (whole[..whole.len() / 2].to_owned(), "EOF"),
         (String::new(), "EOF"),
     ] {
         memory.set("locks/a.k8s.test.json", &text);
-        let error = take(&mut Locks::default(), &memory.wire().store("p2"), "ben").unwrap_err().to_string();
-        assert!(error.starts_with("memory/locks/a.k8s.test.json is damaged: ") && error.contains(why), "{error}");
+        let error = take(&mut Locks::default(), &memory.wire().store("p2"), "ben")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("memory/locks/a.k8s.test.json is damaged: ") && error.contains(why),
+            "{error}"
+        );
     }
 }

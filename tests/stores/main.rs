@@ -29,7 +29,10 @@ use memory::Memory;
 fn in_memory() -> cases::Place {
     let memory = Arc::new(Memory::default());
     let wire = memory.wire();
-    cases::Place { objects: Arc::new(wire.clone()), open: Box::new(move |token| wire.store(token)) }
+    cases::Place {
+        objects: Arc::new(wire.clone()),
+        open: Box::new(move |token| wire.store(token)),
+    }
 }
 
 #[test]

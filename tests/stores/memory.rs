@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kfleet::model::Timestamp;
-use kfleet::store::{CloudKind, Condition, Leases, Object, ObjectError, Objects, Put, Store, Terms};
+use kfleet::store::{
+    CloudKind, Condition, Leases, Object, ObjectError, Objects, Put, Store, Terms,
+};
 
 /// What everybody sees.
 #[derive(Debug, Default)]
@@ -58,7 +60,11 @@ impl fmt::Debug for Wire {
 impl Memory {
     pub fn wire(self: &Arc<Memory>) -> Wire {
         let ticks = Arc::new(AtomicI64::new(self.clock.load(Ordering::SeqCst)));
-        Wire { memory: Arc::clone(self), ticks, faults: Arc::new(Mutex::new(Box::new(|_, _| Fault::Fine))) }
+        Wire {
+            memory: Arc::clone(self),
+            ticks,
+            faults: Arc::new(Mutex::new(Box::new(|_, _| Fault::Fine))),
+        }
     }
 
     pub fn pass(&self, seconds: i64) {
@@ -66,7 +72,11 @@ impl Memory {
     }
 
     pub fn text(&self, key: &str) -> Option<String> {
-        self.objects.lock().unwrap().get(key).map(|o| String::from_utf8(o.bytes.clone()).unwrap())
+        self.objects
+            .lock()
+            .unwrap()
+            .get(key)
+            .map(|o| String::from_utf8(o.bytes.clone()).unwrap())
     }
 
     pub fn set(&self, key: &str, text: &str) {
@@ -83,9 +93,14 @@ impl Memory {
 
     /// All of it, for another world.
     pub fn copy(&self) -> Arc<Memory> {
-        let copy = Memory { objects: Mutex::new(self.objects.lock().unwrap().clone()), ..Memory::default() };
-        copy.version.store(self.version.load(Ordering::SeqCst), Ordering::SeqCst);
-        copy.clock.store(self.clock.load(Ordering::SeqCst), Ordering::SeqCst);
+        let copy = Memory {
+            objects: Mutex::new(self.objects.lock().unwrap().clone()),
+            ..Memory::default()
+        };
+        copy.version
+            .store(self.version.load(Ordering::SeqCst), Ordering::SeqCst);
+        copy.clock
+            .store(self.clock.load(Ordering::SeqCst), Ordering::SeqCst);
         Arc::new(copy)
     }
 
@@ -97,7 +112,14 @@ impl Memory {
     fn insert(&self, all: &mut BTreeMap<String, Object>, key: &str, bytes: &[u8]) -> String {
         let etag = format!("\"{}\"", self.version.fetch_add(1, Ordering::SeqCst));
         let written = Timestamp::from_millis(self.clock.load(Ordering::SeqCst) / 1_000 * 1_000);
-        all.insert(key.to_owned(), Object { bytes: bytes.to_vec(), etag: etag.clone(), written });
+        all.insert(
+            key.to_owned(),
+            Object {
+                bytes: bytes.to_vec(),
+                etag: etag.clone(),
+                written,
+            },
+        );
         etag
     }
 }
@@ -112,8 +134,17 @@ impl Wire {
         let ticks = Arc::clone(&self.ticks);
         let read = Arc::new(move || ticks.load(Ordering::SeqCst));
         // An hour: these clocks stand still, so nothing has to be renewed unless a test does it.
-        let terms = Terms { beat: kfleet::model::Span::from_secs(3_600), ..Terms::default() };
-        Leases::new(Arc::new(self.clone()), read, terms, format!("owner {token}"), token.to_owned())
+        let terms = Terms {
+            beat: kfleet::model::Span::from_secs(3_600),
+            ..Terms::default()
+        };
+        Leases::new(
+            Arc::new(self.clone()),
+            read,
+            terms,
+            format!("owner {token}"),
+            token.to_owned(),
+        )
     }
 
     pub fn store(&self, token: &str) -> Store {
@@ -131,12 +162,28 @@ impl Wire {
         let fault = (self.faults.lock().unwrap())(verb, key);
         match fault {
             Fault::Fine => Ok(act()),
-            Fault::Refused => Err(ObjectError::Refused { doing, place, message: "AccessDenied".into() }),
-            Fault::Credentials => Err(ObjectError::Credentials { doing, place, message: "ExpiredToken".into() }),
-            Fault::LostBefore => Err(ObjectError::NoAnswer { doing, place, message: "timed out".into() }),
+            Fault::Refused => Err(ObjectError::Refused {
+                doing,
+                place,
+                message: "AccessDenied".into(),
+            }),
+            Fault::Credentials => Err(ObjectError::Credentials {
+                doing,
+                place,
+                message: "ExpiredToken".into(),
+            }),
+            Fault::LostBefore => Err(ObjectError::NoAnswer {
+                doing,
+                place,
+                message: "timed out".into(),
+            }),
             Fault::LostAfter => {
                 act();
-                Err(ObjectError::NoAnswer { doing, place, message: "timed out".into() })
+                Err(ObjectError::NoAnswer {
+                    doing,
+                    place,
+                    message: "timed out".into(),
+                })
             }
         }
     }
@@ -148,7 +195,9 @@ impl Objects for Wire {
     }
 
     fn get(&self, key: &str) -> Result<Option<Object>, ObjectError> {
-        self.call(Verb::Get, key, || self.memory.objects.lock().unwrap().get(key).cloned())
+        self.call(Verb::Get, key, || {
+            self.memory.objects.lock().unwrap().get(key).cloned()
+        })
     }
 
     fn put(&self, key: &str, bytes: &[u8], condition: &Condition) -> Result<Put, ObjectError> {
@@ -160,7 +209,11 @@ impl Objects for Wire {
                 Condition::Absent => found.is_none(),
                 Condition::Is(etag) => found.is_some_and(|o| o.etag == *etag),
             };
-            if holds { Put::Written(self.memory.insert(&mut all, key, bytes)) } else { Put::Refused }
+            if holds {
+                Put::Written(self.memory.insert(&mut all, key, bytes))
+            } else {
+                Put::Refused
+            }
         })
     }
 
@@ -174,7 +227,12 @@ impl Objects for Wire {
         self.call(Verb::List, folder, || {
             let keys = self.memory.keys();
             let below = keys.iter().filter_map(|k| k.strip_prefix(folder));
-            let mut names: Vec<String> = below.map(|rest| rest.split_once('/').map_or_else(|| rest.to_owned(), |(f, _)| format!("{f}/"))).collect();
+            let mut names: Vec<String> = below
+                .map(|rest| {
+                    rest.split_once('/')
+                        .map_or_else(|| rest.to_owned(), |(f, _)| format!("{f}/"))
+                })
+                .collect();
             names.dedup();
             names
         })

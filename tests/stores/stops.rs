@@ -8,7 +8,12 @@ use kfleet::store::{Journal, Request, Stop};
 use crate::support::{Scene, Spy, block, folder, name};
 
 fn stop(cluster: Option<&str>, spy: &Spy) -> Stop {
-    Stop { cluster: cluster.map(name), by: "anna".into(), since: spy.now(), reason: "prod burns".into() }
+    Stop {
+        cluster: cluster.map(name),
+        by: "anna".into(),
+        since: spy.now(),
+        reason: "prod burns".into(),
+    }
 }
 
 fn halted(cluster: Option<&str>) {
@@ -44,8 +49,18 @@ fn halted(cluster: Option<&str>) {
     ));
     assert_eq!(outcome.unwrap(), Outcome::Stopped(stop.clone()));
     // The round that was under way is written to its end, and nothing else.
-    assert!(matches!(after.last(), Some(Event::Paused { why }) if why.contains("stopped by anna since") && why.contains("prod burns")), "{after:?}");
-    assert!(after.iter().filter(|e| matches!(e, Event::Intent { .. })).count() <= 1, "{after:?}");
+    assert!(
+        matches!(after.last(), Some(Event::Paused { why }) if why.contains("stopped by anna since") && why.contains("prod burns")),
+        "{after:?}"
+    );
+    assert!(
+        after
+            .iter()
+            .filter(|e| matches!(e, Event::Intent { .. }))
+            .count()
+            <= 1,
+        "{after:?}"
+    );
     drop(journal);
 
     // Whoever takes it up does nothing.
@@ -53,7 +68,12 @@ fn halted(cluster: Option<&str>) {
     let again = Spy::new(scene.world());
     let (outcome, records) = scene.resume_on(&again, "r2");
     assert_eq!(outcome.unwrap(), Outcome::Stopped(stop.clone()));
-    assert!(records.iter().all(|r| matches!(r.event, Event::Resumed { .. } | Event::Paused { .. })), "{records:?}");
+    assert!(
+        records
+            .iter()
+            .all(|r| matches!(r.event, Event::Resumed { .. } | Event::Paused { .. })),
+        "{records:?}"
+    );
     assert_eq!(again.done(), []);
     drop(again);
 
@@ -78,8 +98,14 @@ fn a_stop_of_another_cluster_stops_nothing() {
     let dir = folder();
     let scene = Scene::small(dir.path(), &[("nodes", 3, 6, false)]).made();
     let spy = Spy::new(scene.world());
-    scene.store().stop(&stop(Some("prod-z.k8s.test"), &spy)).unwrap();
-    assert_eq!(scene.start_on(&spy, "r2").0.unwrap(), Outcome::Ended(Ending::Finished));
+    scene
+        .store()
+        .stop(&stop(Some("prod-z.k8s.test"), &spy))
+        .unwrap();
+    assert_eq!(
+        scene.start_on(&spy, "r2").0.unwrap(),
+        Outcome::Ended(Ending::Finished)
+    );
 }
 
 #[test]
@@ -89,10 +115,25 @@ fn an_abort_gives_back_what_is_open_while_the_line_is_stopped() {
     scene.faults = vec!["stuck-drain:nodes".into()];
     let (outcome, _) = scene.start("r2");
     assert_eq!(outcome.unwrap(), Outcome::Stuck);
-    assert!(!scene.leftovers().is_empty(), "nothing is open, so this proves nothing");
+    assert!(
+        !scene.leftovers().is_empty(),
+        "nothing is open, so this proves nothing"
+    );
     let stop = stop(None, &Spy::new(scene.world()));
     scene.store().stop(&stop).unwrap();
-    scene.store().request("r2", &Request::Abort { by: "ben".into(), reason: "enough".into() }).unwrap();
-    assert_eq!(scene.resume("r2").0.unwrap(), Outcome::Ended(Ending::Aborted));
+    scene
+        .store()
+        .request(
+            "r2",
+            &Request::Abort {
+                by: "ben".into(),
+                reason: "enough".into(),
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        scene.resume("r2").0.unwrap(),
+        Outcome::Ended(Ending::Aborted)
+    );
     assert_eq!(scene.leftovers(), Vec::<String>::new());
 }

@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use kfleet::cloud::local::{Fault, Options, Scenario, World};
 use kfleet::desired::{DesiredCluster, GroupExtras};
 use kfleet::fleet::{GateKind, GateSpec, Rolling, Settings, Stage, Wave};
-use kfleet::model::{ClusterName, GroupName, Lifecycle, Live, NodeMark, Nodes, Span, StageName, digest_of};
+use kfleet::model::{
+    ClusterName, GroupName, Lifecycle, Live, NodeMark, Nodes, Span, StageName, digest_of,
+};
 use kfleet::plan::{Allow, Plan, Wanted, plan};
 use kfleet::rollout::{Event, Inputs, Progress, Record, Rollout, build};
 use kfleet::run::{Drive, Outcome, RunError, Signal, look, run};
@@ -88,7 +90,10 @@ impl Scene {
             stage_waves: None,
             freeze: Vec::new(),
             rolling: Rolling::default(),
-            gates: vec![gate("instances", GateKind::Asg), gate("nodes", GateKind::Kubernetes)],
+            gates: vec![
+                gate("instances", GateKind::Asg),
+                gate("nodes", GateKind::Kubernetes),
+            ],
             options: Options::default(),
             faults: Vec::new(),
             scenario: Vec::new(),
@@ -101,20 +106,42 @@ impl Scene {
     }
 
     fn manifests(&self, cluster: &ClusterName) -> String {
-        let image =
-            |name: &str| self.odd_image.as_ref().filter(|(odd, _)| *odd == name || *odd == cluster.as_str()).map_or(&self.image, |(_, image)| image);
+        let image = |name: &str| {
+            self.odd_image
+                .as_ref()
+                .filter(|(odd, _)| *odd == name || *odd == cluster.as_str())
+                .map_or(&self.image, |(_, image)| image)
+        };
         let group = |name: &str, role: &str, min: u32, max: u32, subnets: &str, scaled: bool| {
-            let labels = if scaled { "  cloudLabels:\n    k8s.io/cluster-autoscaler/enabled: \"true\"\n" } else { "" };
+            let labels = if scaled {
+                "  cloudLabels:\n    k8s.io/cluster-autoscaler/enabled: \"true\"\n"
+            } else {
+                ""
+            };
             format!(
                 "---\napiVersion: kops.k8s.io/v1alpha2\nkind: InstanceGroup\nmetadata:\n  name: {name}\n  labels:\n    kops.k8s.io/cluster: {cluster}\nspec:\n  role: {role}\n  image: {}\n  machineType: m5.large\n  minSize: {min}\n  maxSize: {max}\n  subnets: [{subnets}]\n{}{}{labels}",
                 image(name),
-                if self.spot && role == "Node" { "  maxPrice: \"1\"\n" } else { "" },
+                if self.spot && role == "Node" {
+                    "  maxPrice: \"1\"\n"
+                } else {
+                    ""
+                },
                 if role == "Node" { self.node_spec } else { "" },
             )
         };
-        let member = |zone: &str| format!("    - {{name: {zone}, instanceGroup: control-plane-{zone}}}\n");
-        let etcd = |name: &str| format!("  - name: {name}\n    etcdMembers:\n{}", self.zones.iter().map(|z| member(z)).collect::<String>());
-        let subnet = |zone: &str| format!("  - {{name: eu-west-3{zone}, zone: eu-west-3{zone}, type: Private, cidr: 10.0.0.0/19}}\n");
+        let member =
+            |zone: &str| format!("    - {{name: {zone}, instanceGroup: control-plane-{zone}}}\n");
+        let etcd = |name: &str| {
+            format!(
+                "  - name: {name}\n    etcdMembers:\n{}",
+                self.zones.iter().map(|z| member(z)).collect::<String>()
+            )
+        };
+        let subnet = |zone: &str| {
+            format!(
+                "  - {{name: eu-west-3{zone}, zone: eu-west-3{zone}, type: Private, cidr: 10.0.0.0/19}}\n"
+            )
+        };
         let mut text = format!(
             "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: {cluster}\nspec:\n  cloudProvider: aws\n  kubernetesVersion: 1.32.0\n  networking: {{calico: {{}}}}\n  networkCIDR: 10.0.0.0/16\n  subnets:\n{}{}{}  etcdClusters:\n{}{}",
             subnet("a"),
@@ -124,15 +151,36 @@ impl Scene {
             etcd("events"),
         );
         for zone in &self.zones {
-            text += &group(&format!("control-plane-{zone}"), "Master", 1, 1, &format!("eu-west-3{zone}"), true);
+            text += &group(
+                &format!("control-plane-{zone}"),
+                "Master",
+                1,
+                1,
+                &format!("eu-west-3{zone}"),
+                true,
+            );
         }
         if let Some(groups) = &self.groups {
             for (name, min, max, scaled) in groups {
-                text += &group(name, "Node", *min, *max, "eu-west-3a, eu-west-3b, eu-west-3c", *scaled);
+                text += &group(
+                    name,
+                    "Node",
+                    *min,
+                    *max,
+                    "eu-west-3a, eu-west-3b, eu-west-3c",
+                    *scaled,
+                );
             }
             return text;
         }
-        text += &group("nodes", "Node", self.nodes.0, self.nodes.1, "eu-west-3a, eu-west-3b, eu-west-3c", true);
+        text += &group(
+            "nodes",
+            "Node",
+            self.nodes.0,
+            self.nodes.1,
+            "eu-west-3a, eu-west-3b, eu-west-3c",
+            true,
+        );
         text += &group("full", "Node", 2, 2, "eu-west-3a, eu-west-3b", true);
         if self.extra_group {
             text += &group("extra", "Node", 2, 4, "eu-west-3a", true);
@@ -147,28 +195,64 @@ impl Scene {
     pub fn desired(&self, cluster: &ClusterName) -> DesiredCluster {
         let documents = yaml::parse(&self.manifests(cluster), yaml::Schema::Kops).unwrap();
         let manifests = kops::read(&documents).unwrap();
-        let extras =
-            manifests.groups.iter().map(|g| (g.name.clone(), GroupExtras { user_data: Some("IyEvYmluL3NoCg==".into()), protect: false })).collect();
+        let extras = manifests
+            .groups
+            .iter()
+            .map(|g| {
+                (
+                    g.name.clone(),
+                    GroupExtras {
+                        user_data: Some("IyEvYmluL3NoCg==".into()),
+                        protect: false,
+                    },
+                )
+            })
+            .collect();
         DesiredCluster::new(&manifests, name("111122223333"), name("eu-west-3"), &extras).unwrap()
     }
 
     pub fn settings(&self) -> Settings {
-        let wave = |clusters: &[ClusterName], parallel| Wave { clusters: clusters.to_vec(), parallel, soak: Span::ZERO };
+        let wave = |clusters: &[ClusterName], parallel| Wave {
+            clusters: clusters.to_vec(),
+            parallel,
+            soak: Span::ZERO,
+        };
         let stage = |name_: &str, after: Option<&str>, waves, soak, approval| Stage {
             name: name(name_),
             after: after.map(name::<StageName>),
             waves,
             soak,
             approval,
-            freeze: if name_ == "prod" { self.freeze.clone() } else { Vec::new() },
+            freeze: if name_ == "prod" {
+                self.freeze.clone()
+            } else {
+                Vec::new()
+            },
             on_failure: self.on_failure,
         };
-        let prod = || self.prod.iter().map(|c| wave(std::slice::from_ref(c), 1)).collect();
+        let prod = || {
+            self.prod
+                .iter()
+                .map(|c| wave(std::slice::from_ref(c), 1))
+                .collect()
+        };
         Settings {
             store: ".kfleet".into(),
             stages: vec![
-                stage("staging", None, vec![wave(&self.staging, 2)], self.soak, false),
-                stage("prod", Some("staging"), self.stage_waves.clone().unwrap_or_else(prod), Span::ZERO, true),
+                stage(
+                    "staging",
+                    None,
+                    vec![wave(&self.staging, 2)],
+                    self.soak,
+                    false,
+                ),
+                stage(
+                    "prod",
+                    Some("staging"),
+                    self.stage_waves.clone().unwrap_or_else(prod),
+                    Span::ZERO,
+                    true,
+                ),
             ],
             rolling: self.rolling.clone(),
             gates: self.gates.clone(),
@@ -177,22 +261,44 @@ impl Scene {
     }
 
     pub fn store(&self) -> Store {
-        self.kept.clone().unwrap_or_else(|| Store::open(&self.dir, CloudKind::Local).unwrap())
+        self.kept
+            .clone()
+            .unwrap_or_else(|| Store::open(&self.dir, CloudKind::Local).unwrap())
     }
 
     pub fn world(&self) -> World {
         let world = World::open(&self.dir.join("local"), self.options).unwrap();
-        world.set_faults(self.faults.iter().map(|f| f.parse::<Fault>().unwrap()).collect());
+        world.set_faults(
+            self.faults
+                .iter()
+                .map(|f| f.parse::<Fault>().unwrap())
+                .collect(),
+        );
         if !self.scenario.is_empty() {
-            let items: String = self.scenario.iter().map(|item| format!("  - {item}\n")).collect();
-            world.set_scenario(Scenario::parse("scenario", &format!("version: 1\nscenario:\n{items}")).unwrap()).unwrap();
+            let items: String = self
+                .scenario
+                .iter()
+                .map(|item| format!("  - {item}\n"))
+                .collect();
+            world
+                .set_scenario(
+                    Scenario::parse("scenario", &format!("version: 1\nscenario:\n{items}"))
+                        .unwrap(),
+                )
+                .unwrap();
         }
         world
     }
 
     pub fn live(&self, world: &World) -> Live {
-        let places: Vec<_> =
-            self.clusters().map(|c| kfleet::cloud::Place { cluster: c.clone(), account: name("111122223333"), region: name("eu-west-3") }).collect();
+        let places: Vec<_> = self
+            .clusters()
+            .map(|c| kfleet::cloud::Place {
+                cluster: c.clone(),
+                account: name("111122223333"),
+                region: name("eu-west-3"),
+            })
+            .collect();
         block(look(world, &places)).unwrap()
     }
 
@@ -200,18 +306,52 @@ impl Scene {
         let desired: Vec<DesiredCluster> = self.clusters().map(|c| self.desired(c)).collect();
         let baselines = self.store().baselines().unwrap();
         let protect: BTreeSet<GroupName> = BTreeSet::new();
-        let wanted: Vec<Wanted<'_>> = desired.iter().map(|d| Wanted { desired: d, baseline: baselines.get(&d.cluster), protect: &protect }).collect();
-        plan(digest_of(&"release"), &wanted, &self.live(world), &self.rolling, allow)
+        let wanted: Vec<Wanted<'_>> = desired
+            .iter()
+            .map(|d| Wanted {
+                desired: d,
+                baseline: baselines.get(&d.cluster),
+                protect: &protect,
+            })
+            .collect();
+        plan(
+            digest_of(&"release"),
+            &wanted,
+            &self.live(world),
+            &self.rolling,
+            allow,
+        )
     }
 
     pub fn rollout(&self, world: &World, id: &str, only: &[&str]) -> Rollout {
-        let plan = self.plan(world, Allow { retire: true, shrink: true, documents: true });
+        let plan = self.plan(
+            world,
+            Allow {
+                retire: true,
+                shrink: true,
+                documents: true,
+            },
+        );
         self.build(&plan, world, id, only).unwrap()
     }
 
-    pub fn build(&self, plan: &Plan, world: &World, id: &str, only: &[&str]) -> Result<Rollout, kfleet::rollout::BuildError> {
-        let wanted: BTreeMap<_, _> =
-            self.clusters().map(|c| self.desired(c)).map(|d| (d.cluster.clone(), (d.digest.clone(), d.beside_definitions()))).collect();
+    pub fn build(
+        &self,
+        plan: &Plan,
+        world: &World,
+        id: &str,
+        only: &[&str],
+    ) -> Result<Rollout, kfleet::rollout::BuildError> {
+        let wanted: BTreeMap<_, _> = self
+            .clusters()
+            .map(|c| self.desired(c))
+            .map(|d| {
+                (
+                    d.cluster.clone(),
+                    (d.digest.clone(), d.beside_definitions()),
+                )
+            })
+            .collect();
         build(
             plan,
             &Inputs {
@@ -263,7 +403,13 @@ impl Scene {
         (outcome, records)
     }
 
-    pub fn carry(&self, spy: &Spy, journal: &mut Journal, drive: &Drive, records: &mut Vec<Record>) -> Result<Outcome, RunError> {
+    pub fn carry(
+        &self,
+        spy: &Spy,
+        journal: &mut Journal,
+        drive: &Drive,
+        records: &mut Vec<Record>,
+    ) -> Result<Outcome, RunError> {
         let mut turns = 0u32;
         spy.begin(journal.rollout(), journal.progress());
         let outcome = block(run(
@@ -276,7 +422,11 @@ impl Scene {
                 Signal::Recorded(record) => {
                     records.push(record.clone());
                     spy.hear(record);
-                    assert!(records.len() < 20_000, "it never ends: {:#?}", &records[records.len() - 20..]);
+                    assert!(
+                        records.len() < 20_000,
+                        "it never ends: {:#?}",
+                        &records[records.len() - 20..]
+                    );
                 }
                 Signal::Waiting { waiting, now, .. } => {
                     turns += 1;
@@ -285,7 +435,12 @@ impl Scene {
             },
         ));
         let wrong = spy.wrong();
-        assert!(wrong.is_empty(), "rules broken:\n{}\n--- trace\n{}", wrong.join("\n"), facts(records).join("\n"));
+        assert!(
+            wrong.is_empty(),
+            "rules broken:\n{}\n--- trace\n{}",
+            wrong.join("\n"),
+            facts(records).join("\n")
+        );
         outcome
     }
 
@@ -298,18 +453,43 @@ impl Scene {
                 if !group.suspended.is_empty() {
                     left.push(format!("{name} has {:?} suspended", group.suspended));
                 }
-                let going = |id| group.instances.get(id).is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
-                let held = group.instances.iter().filter(|(_, i)| i.protected && i.lifecycle != Lifecycle::Terminating);
+                let going = |id| {
+                    group
+                        .instances
+                        .get(id)
+                        .is_none_or(|i| i.lifecycle == Lifecycle::Terminating)
+                };
+                let held = group
+                    .instances
+                    .iter()
+                    .filter(|(_, i)| i.protected && i.lifecycle != Lifecycle::Terminating);
                 let protects = group.group.new_instances_protected_from_scale_in;
-                left.extend(held.filter(|_| !protects).map(|(id, _)| format!("{id} is protected from scale-in")));
-                left.extend(group.instances.iter().filter(|(_, i)| i.lifecycle == Lifecycle::Detached).map(|(id, _)| format!("{id} is detached")));
-                let Nodes::Known(seen) = &found.nodes else { panic!("{cluster} cannot be seen") };
-                let mine = seen.nodes.iter().filter(|(_, n)| group.instances.contains_key(&n.instance));
+                left.extend(
+                    held.filter(|_| !protects)
+                        .map(|(id, _)| format!("{id} is protected from scale-in")),
+                );
+                left.extend(
+                    group
+                        .instances
+                        .iter()
+                        .filter(|(_, i)| i.lifecycle == Lifecycle::Detached)
+                        .map(|(id, _)| format!("{id} is detached")),
+                );
+                let Nodes::Known(seen) = &found.nodes else {
+                    panic!("{cluster} cannot be seen")
+                };
+                let mine = seen
+                    .nodes
+                    .iter()
+                    .filter(|(_, n)| group.instances.contains_key(&n.instance));
                 for (name, node) in mine.filter(|(_, n)| !going(&n.instance)) {
                     left.extend(node.cordoned.then(|| format!("{name} is cordoned")));
                     left.extend(node.tainted.then(|| format!("{name} is tainted")));
                     left.extend(
-                        node.ours.iter().filter(|m| **m != NodeMark::Cordoned && **m != NodeMark::Tainted).map(|m| format!("{name} is {m:?}")),
+                        node.ours
+                            .iter()
+                            .filter(|m| **m != NodeMark::Cordoned && **m != NodeMark::Tainted)
+                            .map(|m| format!("{name} is {m:?}")),
                     );
                 }
             }
@@ -323,8 +503,18 @@ impl Scene {
         let groups = live.clusters.values().flat_map(|c| &c.groups);
         groups
             .map(|(name, g)| {
-                let data = g.versions.get(&g.version.number()).map(|v| v.data.image_id.clone()).unwrap_or_default();
-                (name.to_string(), (g.desired, format!("{data} {}..{}", g.group.min_size, g.group.max_size)))
+                let data = g
+                    .versions
+                    .get(&g.version.number())
+                    .map(|v| v.data.image_id.clone())
+                    .unwrap_or_default();
+                (
+                    name.to_string(),
+                    (
+                        g.desired,
+                        format!("{data} {}..{}", g.group.min_size, g.group.max_size),
+                    ),
+                )
             })
             .collect()
     }
@@ -335,7 +525,11 @@ impl Scene {
 }
 
 pub fn block<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 /// The facts of a trace, one a line, steps left out.
@@ -352,17 +546,35 @@ pub fn facts(records: &[Record]) -> Vec<String> {
 
 /// The trace of a rollout, one fact or step a line: `failed staging/nodes`, `step pin-version staging/nodes`.
 pub fn trace(records: &[Record]) -> Vec<String> {
-    records.iter().filter_map(|r| line(&serde_json::to_value(&r.event).unwrap())).collect()
+    records
+        .iter()
+        .filter_map(|r| line(&serde_json::to_value(&r.event).unwrap()))
+        .collect()
 }
 
 fn line(event: &serde_json::Value) -> Option<String> {
-    let Some((kind, fields)) = event.as_object().and_then(|o| o.iter().next()) else { return event.as_str().map(str::to_owned) };
-    let short = |key: &str| fields.get(key).and_then(|v| v.as_str()).map(|v| v.split('.').next().unwrap_or(v).to_owned());
+    let Some((kind, fields)) = event.as_object().and_then(|o| o.iter().next()) else {
+        return event.as_str().map(str::to_owned);
+    };
+    let short = |key: &str| {
+        fields
+            .get(key)
+            .and_then(|v| v.as_str())
+            .map(|v| v.split('.').next().unwrap_or(v).to_owned())
+    };
     let mut words = vec![kind.clone()];
     if kind == "outcome" {
         return None;
     }
-    if let Some(effect) = fields.get("effect").and_then(|e| e.as_object()?.values().next()?.as_object()?.keys().next().cloned()) {
+    if let Some(effect) = fields.get("effect").and_then(|e| {
+        e.as_object()?
+            .values()
+            .next()?
+            .as_object()?
+            .keys()
+            .next()
+            .cloned()
+    }) {
         words = vec!["step".into(), effect];
     }
     words.extend(short("stage"));
@@ -380,7 +592,12 @@ pub fn in_order(records: &[Record], wanted: &[&str]) {
     let all = trace(records);
     let mut rest = all.iter();
     for line in wanted {
-        assert!(rest.any(|l| l == line), "`{line}` is not where it should be in\n{}\n---\n{}", all.join("\n"), reasons(records).join("\n"));
+        assert!(
+            rest.any(|l| l == line),
+            "`{line}` is not where it should be in\n{}\n---\n{}",
+            all.join("\n"),
+            reasons(records).join("\n")
+        );
     }
 }
 
@@ -389,7 +606,11 @@ pub fn in_order(records: &[Record], wanted: &[&str]) {
 pub fn never(records: &[Record], unwanted: &[&str]) {
     let all = trace(records);
     for line in unwanted {
-        assert!(!all.iter().any(|l| l == line), "`{line}` stands in\n{}", all.join("\n"));
+        assert!(
+            !all.iter().any(|l| l == line),
+            "`{line}` stands in\n{}",
+            all.join("\n")
+        );
     }
 }
 
@@ -422,7 +643,12 @@ impl Scene {
     #[track_caller]
     pub fn made(mut self) -> Scene {
         let (outcome, records) = self.start("r1");
-        assert_eq!(outcome.unwrap(), Outcome::Ended(kfleet::rollout::Ending::Finished), "{}", reasons(&records).join("\n"));
+        assert_eq!(
+            outcome.unwrap(),
+            Outcome::Ended(kfleet::rollout::Ending::Finished),
+            "{}",
+            reasons(&records).join("\n")
+        );
         self.image = "image-2".into();
         self
     }
@@ -430,5 +656,7 @@ impl Scene {
 
 /// A folder in memory where there is such a thing: a journal is synced with every record.
 pub fn folder() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }

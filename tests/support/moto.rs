@@ -35,7 +35,10 @@ pub struct Server {
 /// The server of this test binary; started when first asked for.
 pub fn server() -> Result<&'static Server, &'static str> {
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
-    SERVER.get_or_init(|| python().and_then(|python| start(&python))).as_ref().map_err(String::as_str)
+    SERVER
+        .get_or_init(|| python().and_then(|python| start(&python)))
+        .as_ref()
+        .map_err(String::as_str)
 }
 
 /// The server, or a line on standard error that says that this test did not run.
@@ -51,7 +54,9 @@ pub fn server_or_skip(test: &str) -> Option<&'static Server> {
 
 /// A check that cannot run is seen, whatever the test harness captures.
 pub fn skip(test: &str, why: &str) {
-    std::io::stderr().write_all(format!("skipped: {test}: {why}\n").as_bytes()).unwrap();
+    std::io::stderr()
+        .write_all(format!("skipped: {test}: {why}\n").as_bytes())
+        .unwrap();
 }
 
 /// An account that no other test of this binary uses.
@@ -63,21 +68,42 @@ pub fn account() -> String {
 fn start(python: &Path) -> Result<Server, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto");
     let mut command = Command::new(python);
-    command.arg(folder).arg("0").env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONPATH", target("moto/packages"));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_of_server());
-    let mut child = command.spawn().map_err(|e| format!("{}: {e}", python.display()))?;
+    command
+        .arg(folder)
+        .arg("0")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PYTHONPATH", target("moto/packages"));
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log_of_server());
+    let mut child = command
+        .spawn()
+        .map_err(|e| format!("{}: {e}", python.display()))?;
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).map_err(|e| e.to_string())?;
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .map_err(|e| e.to_string())?;
     match line.trim().strip_prefix("ready http://") {
-        Some(address) => Ok(Server { address: address.to_owned(), python: python.to_owned(), _standard_input: child.stdin.take() }),
+        Some(address) => Ok(Server {
+            address: address.to_owned(),
+            python: python.to_owned(),
+            _standard_input: child.stdin.take(),
+        }),
         // It is there and does not start: that is a failure of ours, nothing to skip.
-        None => panic!("the moto server did not start; see {}", log_path().display()),
+        None => panic!(
+            "the moto server did not start; see {}",
+            log_path().display()
+        ),
     }
 }
 
 fn log_path() -> PathBuf {
     let exe = std::env::current_exe().unwrap_or_default();
-    target(&format!("moto-{}.log", exe.file_stem().unwrap_or_default().to_string_lossy()))
+    target(&format!(
+        "moto-{}.log",
+        exe.file_stem().unwrap_or_default().to_string_lossy()
+    ))
 }
 
 fn log_of_server() -> Stdio {
@@ -86,7 +112,10 @@ fn log_of_server() -> Stdio {
 
 /// A path in the target folder.
 fn target(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(path)
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .unwrap()
+        .join(path)
 }
 
 /// Where moto and what it brings are where there is no environment of their own.
@@ -98,7 +127,11 @@ pub fn packages() -> PathBuf {
 fn python() -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("KFLEET_MOTO_PYTHON") {
         let path = PathBuf::from(path);
-        return if has_moto(&path) { Ok(path) } else { Err(format!("{} cannot import moto {VERSION}", path.display())) };
+        return if has_moto(&path) {
+            Ok(path)
+        } else {
+            Err(format!("{} cannot import moto {VERSION}", path.display()))
+        };
     }
     let found = PathBuf::from("python3");
     if has_moto(&found) {
@@ -113,8 +146,14 @@ fn python() -> Result<PathBuf, String> {
 fn has_moto(python: &Path) -> bool {
     let program = format!("import moto, flask, flask_cors; assert moto.__version__ == '{VERSION}'");
     let mut command = Command::new(python);
-    command.args(["-c", &program]).env("PYTHONPATH", target("moto/packages"));
-    let asked = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    command
+        .args(["-c", &program])
+        .env("PYTHONPATH", target("moto/packages"));
+    let asked = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     asked.is_ok_and(|status| status.success())
 }
 
@@ -125,33 +164,56 @@ fn install() -> Result<PathBuf, String> {
         return Ok(inside);
     }
     let (folder, package) = (target("moto"), format!("moto[server]=={VERSION}"));
-    let venv = ran(Command::new("python3").args(["-m", "venv"]).arg(&folder))
-        .and_then(|()| ran(Command::new(&inside).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", &package])));
+    let venv = ran(Command::new("python3").args(["-m", "venv"]).arg(&folder)).and_then(|()| {
+        ran(Command::new(&inside).args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            &package,
+        ]))
+    });
     match venv {
         Ok(()) if has_moto(&inside) => Ok(inside),
         Ok(()) => Err("moto was installed and cannot be imported".into()),
         Err(first) => {
             let packages = target("moto/packages");
-            ran(Command::new("python3").args(["-m", "pip", "install", "--quiet", "--target"]).arg(packages).arg(&package))
-                .map_err(|second| format!("{first}; {second}"))?;
+            ran(Command::new("python3")
+                .args(["-m", "pip", "install", "--quiet", "--target"])
+                .arg(packages)
+                .arg(&package))
+            .map_err(|second| format!("{first}; {second}"))?;
             Ok(PathBuf::from("python3"))
         }
     }
 }
 
 fn ran(command: &mut Command) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{:?}: {e}", command.get_program()))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| format!("{:?}: {e}", command.get_program()))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(said.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it failed and said nothing").to_owned())
+    Err(said
+        .lines()
+        .rev()
+        .find(|l| !l.trim().is_empty())
+        .unwrap_or("it failed and said nothing")
+        .to_owned())
 }
 
 impl Server {
     /// A server that another process started.
     pub fn at(url: &str) -> Server {
-        Server { address: url.trim_start_matches("http://").to_owned(), python: PathBuf::new(), _standard_input: None }
+        Server {
+            address: url.trim_start_matches("http://").to_owned(),
+            python: PathBuf::new(),
+            _standard_input: None,
+        }
     }
 
     pub fn url(&self) -> String {
@@ -179,9 +241,15 @@ impl Server {
     /// A control endpoint.
     #[track_caller]
     pub fn order(&self, what: &str, body: &Value) -> Value {
-        let (status, text) = self.send("POST", &format!("/x/{what}"), &[("Content-Type", "application/json")], &body.to_string());
+        let (status, text) = self.send(
+            "POST",
+            &format!("/x/{what}"),
+            &[("Content-Type", "application/json")],
+            &body.to_string(),
+        );
         assert_eq!(status, 200, "/x/{what}: {text}");
-        let answer: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("/x/{what}: {e}: {text}"));
+        let answer: Value =
+            serde_json::from_str(&text).unwrap_or_else(|e| panic!("/x/{what}: {e}: {text}"));
         assert!(answer.get("error").is_none(), "/x/{what}: {answer}");
         answer
     }
@@ -205,17 +273,37 @@ impl Server {
 
     /// A change by hand: one call of the API, as somebody else would make it. The answer's XML.
     #[track_caller]
-    pub fn by_hand(&self, account: &str, region: &str, action: &str, parameters: &[(&str, &str)]) -> String {
-        let ec2 = ["Image", "LaunchTemplate", "Subnet", "SecurityGroup"].iter().any(|w| action.contains(w)) || action == "DescribeInstances";
+    pub fn by_hand(
+        &self,
+        account: &str,
+        region: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> String {
+        let ec2 = ["Image", "LaunchTemplate", "Subnet", "SecurityGroup"]
+            .iter()
+            .any(|w| action.contains(w))
+            || action == "DescribeInstances";
         let ec2 = ec2 || action == "TerminateInstances" || action == "CreateTags";
-        let (service, version) = if ec2 { ("ec2", "2016-11-15") } else { ("autoscaling", "2011-01-01") };
+        let (service, version) = if ec2 {
+            ("ec2", "2016-11-15")
+        } else {
+            ("autoscaling", "2011-01-01")
+        };
         let mut body = format!("Action={action}&Version={version}");
         for (name, value) in parameters {
             body += &format!("&{name}={}", escaped(value));
         }
-        let scope = format!("AWS4-HMAC-SHA256 Credential={}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0", key(account));
+        let scope = format!(
+            "AWS4-HMAC-SHA256 Credential={}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0",
+            key(account)
+        );
         let host = format!("{service}.{region}.amazonaws.com");
-        let headers = [("Authorization", scope.as_str()), ("Content-Type", "application/x-www-form-urlencoded"), ("Host", host.as_str())];
+        let headers = [
+            ("Authorization", scope.as_str()),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Host", host.as_str()),
+        ];
         let (status, text) = self.send("POST", "/", &headers, &body);
         assert_eq!(status, 200, "{action} {parameters:?}: {text}");
         text
@@ -224,23 +312,46 @@ impl Server {
     /// An object of S3 as somebody else would put it there, by its path `/bucket/key`; `/bucket` makes the bucket.
     #[track_caller]
     pub fn put(&self, account: &str, path: &str, body: &str) {
-        let scope = format!("AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0", key(account));
-        let (status, text) = self.send("PUT", path, &[("Authorization", &scope), ("Host", &self.address)], body);
+        let scope = format!(
+            "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0",
+            key(account)
+        );
+        let (status, text) = self.send(
+            "PUT",
+            path,
+            &[("Authorization", &scope), ("Host", &self.address)],
+            body,
+        );
         assert_eq!(status, 200, "PUT {path}: {text}");
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        let mut head = format!("{method} {path} HTTP/1.0\r\nContent-Length: {}\r\n", body.len());
+        let mut head = format!(
+            "{method} {path} HTTP/1.0\r\nContent-Length: {}\r\n",
+            body.len()
+        );
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
-        stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
+        stream
+            .write_all(format!("{head}\r\n{body}").as_bytes())
+            .unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or_else(|| panic!("{method} {path}: {answer}"));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|s| s.parse().ok())
+            .unwrap_or_else(|| panic!("{method} {path}: {answer}"));
         (status, body.to_owned())
     }
 }
@@ -274,7 +385,11 @@ impl Call {
 
     /// What it asked for: the same twice is the same effect. Tokens are what makes a repetition harmless, not part of it.
     pub fn effect(&self) -> String {
-        let parameters = self.0["params"].as_object().into_iter().flatten().filter(|(name, _)| *name != "ClientToken");
+        let parameters = self.0["params"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| *name != "ClientToken");
         let parameters: BTreeMap<&String, &Value> = parameters.collect();
         format!("{} {} {parameters:?}", self.region(), self.action())
     }
@@ -282,7 +397,9 @@ impl Call {
     /// Whether it may change something.
     pub fn mutates(&self) -> bool {
         let action = self.action();
-        !["Describe", "Get", "List", "Assume", "HEAD", "GET "].iter().any(|read| action.starts_with(read))
+        !["Describe", "Get", "List", "Assume", "HEAD", "GET "]
+            .iter()
+            .any(|read| action.starts_with(read))
     }
 }
 
@@ -302,12 +419,24 @@ pub fn key(account: &str) -> String {
 
 fn escaped(value: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
-    value.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    value
+        .bytes()
+        .map(|b| {
+            if plain(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }
 
 /// A fault that is ordered for an account.
 pub fn fault(account: &str, action: &str, more: Value) -> Value {
     let mut fault = json!({"account": account, "action": action});
-    fault.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+    fault
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().cloned().unwrap_or_default());
     fault
 }

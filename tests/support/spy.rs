@@ -9,7 +9,8 @@ use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::Amount;
 use kfleet::kops::Role;
 use kfleet::model::{
-    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Lifecycle, Live, LiveCluster, LiveGroup, NodeEffect, Nodes, Span, Timestamp,
+    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Lifecycle, Live, LiveCluster,
+    LiveGroup, NodeEffect, Nodes, Span, Timestamp,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{Event, Progress, Record, Rollout, StepResult, Task, broken_rules, next};
@@ -55,7 +56,10 @@ struct State {
 
 impl Spy {
     pub fn new(world: World) -> Spy {
-        Spy { world, state: Mutex::default() }
+        Spy {
+            world,
+            state: Mutex::default(),
+        }
     }
 
     pub fn dying(world: World, death: Death) -> Spy {
@@ -76,15 +80,27 @@ impl Spy {
     }
 
     pub fn blind(&self, cluster: &ClusterName, from: Timestamp, to: Timestamp) {
-        self.state.lock().unwrap().blind.push((cluster.clone(), from, to));
+        self.state
+            .lock()
+            .unwrap()
+            .blind
+            .push((cluster.clone(), from, to));
     }
 
     pub fn unready(&self, cluster: &ClusterName, from: Timestamp, to: Timestamp) {
-        self.state.lock().unwrap().unready.push((cluster.clone(), from, to));
+        self.state
+            .lock()
+            .unwrap()
+            .unready
+            .push((cluster.clone(), from, to));
     }
 
     pub fn limping(&self, cluster: &ClusterName, from: Timestamp, to: Timestamp) {
-        self.state.lock().unwrap().limping.push((cluster.clone(), from, to));
+        self.state
+            .lock()
+            .unwrap()
+            .limping
+            .push((cluster.clone(), from, to));
     }
 
     /// The credentials end just before this wave, counted from 0 over all stages.
@@ -106,19 +122,36 @@ impl Spy {
         let mut state = self.state.lock().unwrap();
         // The books of an earlier process that ended in good order.
         let groups = progress.clusters.values().flat_map(|c| &c.groups);
-        let ours = groups.map(|(name, g)| (name.clone(), i64::from(g.surge) - i64::from(g.taken))).collect();
+        let ours = groups
+            .map(|(name, g)| (name.clone(), i64::from(g.surge) - i64::from(g.taken)))
+            .collect();
         state.ours.get_or_insert(ours);
         state.run = Some((rollout.clone(), progress.clone()));
     }
 
     pub fn hear(&self, record: &Record) {
         let mut state = self.state.lock().unwrap();
-        let State { run: Some((rollout, progress)), wrong, ours: Some(ours), done, .. } = &mut *state else { return };
-        if let Event::Outcome { step, result: StepResult::GivenUp(why) } = &record.event
+        let State {
+            run: Some((rollout, progress)),
+            wrong,
+            ours: Some(ours),
+            done,
+            ..
+        } = &mut *state
+        else {
+            return;
+        };
+        if let Event::Outcome {
+            step,
+            result: StepResult::GivenUp(why),
+        } = &record.event
             && let Some(intent) = progress.open.get(step)
             && done.iter().any(|(_, effect)| *effect == intent.effect)
         {
-            wrong.insert(format!("{}: step {step} is given up and has happened: {why}", record.at));
+            wrong.insert(format!(
+                "{}: step {step} is given up and has happened: {why}",
+                record.at
+            ));
         }
         if let Err(e) = progress.add(record) {
             wrong.insert(e.to_string());
@@ -126,7 +159,11 @@ impl Spy {
         if let Event::SurgeTaken { group, left, .. } = &record.event {
             ours.insert(group.clone(), i64::from(*left));
         }
-        wrong.extend(crowds(rollout, progress).into_iter().map(|w| format!("{}: {w}", record.at)));
+        wrong.extend(
+            crowds(rollout, progress)
+                .into_iter()
+                .map(|w| format!("{}: {w}", record.at)),
+        );
     }
 
     pub fn wrong(&self) -> Vec<String> {
@@ -149,8 +186,16 @@ impl Spy {
     async fn sight(&self, cluster: &ClusterName) -> LiveCluster {
         let place = {
             let state = self.state.lock().unwrap();
-            let run = state.run.as_ref().and_then(|(r, _)| r.cluster(cluster)).unwrap();
-            Place { cluster: cluster.clone(), account: run.account.clone(), region: run.region.clone() }
+            let run = state
+                .run
+                .as_ref()
+                .and_then(|(r, _)| r.cluster(cluster))
+                .unwrap();
+            Place {
+                cluster: cluster.clone(),
+                account: run.account.clone(),
+                region: run.region.clone(),
+            }
         };
         // Not a call of the rollout's: no fault counts on it, and none stands in its way.
         let mut live = self.world.glance(&place);
@@ -174,64 +219,131 @@ impl Spy {
     /// Holds an effect against the rules, from the live state just before it.
     fn judge(&self, cluster: &ClusterName, effect: &Effect, live: &LiveCluster) {
         let mut state = self.state.lock().unwrap();
-        let Some((rollout, progress)) = &state.run else { return };
+        let Some((rollout, progress)) = &state.run else {
+            return;
+        };
         let now = self.world.now();
         let wrong = broken_rules(rollout, progress, cluster, effect, &live, now);
-        state.wrong.extend(wrong.into_iter().map(|w| format!("{now} {cluster}: {w}: {effect:?}")));
+        state.wrong.extend(
+            wrong
+                .into_iter()
+                .map(|w| format!("{now} {cluster}: {w}: {effect:?}")),
+        );
     }
 
     /// Books what an effect really did.
-    fn book(&self, cluster: &ClusterName, effect: &Effect, before: &LiveCluster, after: &LiveCluster) {
+    fn book(
+        &self,
+        cluster: &ClusterName,
+        effect: &Effect,
+        before: &LiveCluster,
+        after: &LiveCluster,
+    ) {
         let mut state = self.state.lock().unwrap();
         let now = self.world.now();
         state.done.push((now, effect.clone()));
-        let Effect::Cloud(effect) = effect else { return };
-        let desired = |live: &LiveCluster| live.groups.get(effect.group()).map_or(0, |g| i64::from(g.desired));
+        let Effect::Cloud(effect) = effect else {
+            return;
+        };
+        let desired = |live: &LiveCluster| {
+            live.groups
+                .get(effect.group())
+                .map_or(0, |g| i64::from(g.desired))
+        };
         let moved = desired(after) - desired(before);
-        if matches!(effect, CloudEffect::SetDesired { .. } | CloudEffect::Terminate { .. }) {
-            *state.ours.get_or_insert_default().entry(effect.group().clone()).or_default() += moved;
+        if matches!(
+            effect,
+            CloudEffect::SetDesired { .. } | CloudEffect::Terminate { .. }
+        ) {
+            *state
+                .ours
+                .get_or_insert_default()
+                .entry(effect.group().clone())
+                .or_default() += moved;
         }
         if let CloudEffect::Terminate { .. } = effect {
             state.ended.push((cluster.clone(), now));
         }
         let wrong = state.budgets(cluster, effect.group(), after, now);
-        state.wrong.extend(wrong.into_iter().map(|w| format!("{now} {cluster}: {w}: {effect:?}")));
+        state.wrong.extend(
+            wrong
+                .into_iter()
+                .map(|w| format!("{now} {cluster}: {w}: {effect:?}")),
+        );
     }
 }
 
 impl State {
-    fn budgets(&self, cluster: &ClusterName, group: &AsgName, live: &LiveCluster, now: Timestamp) -> Vec<String> {
+    fn budgets(
+        &self,
+        cluster: &ClusterName,
+        group: &AsgName,
+        live: &LiveCluster,
+        now: Timestamp,
+    ) -> Vec<String> {
         let mut wrong = Vec::new();
-        let Some((rollout, _)) = &self.run else { return wrong };
+        let Some((rollout, _)) = &self.run else {
+            return wrong;
+        };
         let run = rollout.cluster(cluster).unwrap();
         let window = run.rolling.rate.per;
-        let recent = self.ended.iter().filter(|(c, at)| c == cluster && *at + window > now).count();
+        let recent = self
+            .ended
+            .iter()
+            .filter(|(c, at)| c == cluster && *at + window > now)
+            .count();
         if recent > run.rolling.rate.instances as usize {
             wrong.push(format!("{recent} instances ended within {window}"));
         }
-        let detached = |g: &LiveGroup| g.instances.values().filter(|i| i.lifecycle == Lifecycle::Detached).count() as i64;
+        let detached = |g: &LiveGroup| {
+            g.instances
+                .values()
+                .filter(|i| i.lifecycle == Lifecycle::Detached)
+                .count() as i64
+        };
         let mut all = 0;
         for task in &run.groups {
-            let (Some(found), Task::Update { .. }) = (live.groups.get(&task.asg), &task.task) else { continue };
-            let ours = self.ours.as_ref().and_then(|o| o.get(&task.asg)).copied().unwrap_or(0);
+            let (Some(found), Task::Update { .. }) = (live.groups.get(&task.asg), &task.task)
+            else {
+                continue;
+            };
+            let ours = self
+                .ours
+                .as_ref()
+                .and_then(|o| o.get(&task.asg))
+                .copied()
+                .unwrap_or(0);
             // An autoscaler that went down to the minimum has taken our surge with it.
-            let surge = ours.min(i64::from(found.desired) - i64::from(found.group.min_size)).max(0) + detached(found);
+            let surge = ours
+                .min(i64::from(found.desired) - i64::from(found.group.min_size))
+                .max(0)
+                + detached(found);
             all += surge;
             let base = u32::try_from(i64::from(found.desired) - ours).unwrap_or(0);
             let most = i64::from(task.rolling.max_surge.surge_of(base));
             // The base may shrink under a surge that is out already; a percentage shrinks with it.
-            if task.asg == *group && task.lends.is_none() && surge > most && matches!(task.rolling.max_surge, Amount::Count(_)) {
+            if task.asg == *group
+                && task.lends.is_none()
+                && surge > most
+                && matches!(task.rolling.max_surge, Amount::Count(_))
+            {
                 wrong.push(format!("surge {surge} of at most {most}"));
             }
             if task.role == Role::ControlPlane && surge > 0 {
                 wrong.push("a control plane is surged".into());
             }
             if found.desired < found.group.min_size || found.desired > found.group.max_size {
-                wrong.push(format!("desired {} is not within {}..{}", found.desired, found.group.min_size, found.group.max_size));
+                wrong.push(format!(
+                    "desired {} is not within {}..{}",
+                    found.desired, found.group.min_size, found.group.max_size
+                ));
             }
         }
         if all > i64::from(run.rolling.cluster_surge) {
-            wrong.push(format!("cluster surge {all} of at most {}", run.rolling.cluster_surge));
+            wrong.push(format!(
+                "cluster surge {all} of at most {}",
+                run.rolling.cluster_surge
+            ));
         }
         wrong
     }
@@ -240,12 +352,33 @@ impl State {
 /// Groups in which more is drained at once than surge and unavailability together allow.
 fn crowds(rollout: &Rollout, progress: &Progress) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (run, task) in rollout.clusters().flat_map(|c| c.groups.iter().map(move |g| (c, g))) {
-        let Some(group) = progress.clusters.get(&run.cluster).and_then(|c| c.groups.get(&task.asg)) else { continue };
-        let (Amount::Count(surge), Amount::Count(missing)) = (task.rolling.max_surge, task.rolling.max_unavailable) else { continue };
-        let most = if task.role == Role::ControlPlane { 1 } else { (surge + missing).max(1) as usize };
+    for (run, task) in rollout
+        .clusters()
+        .flat_map(|c| c.groups.iter().map(move |g| (c, g)))
+    {
+        let Some(group) = progress
+            .clusters
+            .get(&run.cluster)
+            .and_then(|c| c.groups.get(&task.asg))
+        else {
+            continue;
+        };
+        let (Amount::Count(surge), Amount::Count(missing)) =
+            (task.rolling.max_surge, task.rolling.max_unavailable)
+        else {
+            continue;
+        };
+        let most = if task.role == Role::ControlPlane {
+            1
+        } else {
+            (surge + missing).max(1) as usize
+        };
         if group.drains.len() > most {
-            wrong.push(format!("{} drains {} at once, {most} may", task.asg, group.drains.len()));
+            wrong.push(format!(
+                "{} drains {} at once, {most} may",
+                task.asg,
+                group.drains.len()
+            ));
         }
     }
     wrong
@@ -257,16 +390,38 @@ impl Cloud for Spy {
     }
 
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
-        if self.state.lock().unwrap().calm.take_if(|at| *at <= self.world.now()).is_some() {
+        if self
+            .state
+            .lock()
+            .unwrap()
+            .calm
+            .take_if(|at| *at <= self.world.now())
+            .is_some()
+        {
             self.world.set_faults(Vec::new());
         }
         self.world.wait(until).await
     }
 
     async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
-        let begun = self.state.lock().unwrap().run.as_ref().map_or(0, |(_, p)| p.waves_started.len());
-        if self.state.lock().unwrap().nameless.is_some_and(|wave| wave == begun) {
-            return Err(CloudError::Credentials { account: place.account.clone(), message: "ExpiredToken (test)".into() });
+        let begun = self
+            .state
+            .lock()
+            .unwrap()
+            .run
+            .as_ref()
+            .map_or(0, |(_, p)| p.waves_started.len());
+        if self
+            .state
+            .lock()
+            .unwrap()
+            .nameless
+            .is_some_and(|wave| wave == begun)
+        {
+            return Err(CloudError::Credentials {
+                account: place.account.clone(),
+                message: "ExpiredToken (test)".into(),
+            });
         }
         self.world.account(place).await
     }
@@ -274,15 +429,26 @@ impl Cloud for Spy {
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         let mut live = self.world.read(places).await?;
         let ahead = self.state.lock().unwrap().ahead;
-        for group in live.clusters.values_mut().flat_map(|c| c.groups.values_mut()).filter(|_| ahead.is_some()) {
+        for group in live
+            .clusters
+            .values_mut()
+            .flat_map(|c| c.groups.values_mut())
+            .filter(|_| ahead.is_some())
+        {
             let mut moved = LiveGroup::clone(group);
-            moved.instances.values_mut().for_each(|i| i.launched_at = i.launched_at + ahead.unwrap());
+            moved
+                .instances
+                .values_mut()
+                .for_each(|i| i.launched_at = i.launched_at + ahead.unwrap());
             *group = moved.into();
         }
         // What comes next is the same however often it is asked, and never panics.
         if let Some((rollout, progress)) = &self.state.lock().unwrap().run {
             let now = self.world.now();
-            assert_eq!(next(rollout, progress, &live, now), next(rollout, progress, &live, now));
+            assert_eq!(
+                next(rollout, progress, &live, now),
+                next(rollout, progress, &live, now)
+            );
         }
         Ok(live)
     }
@@ -307,11 +473,18 @@ impl Cloud for Spy {
 impl NodeApi for Spy {
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {
         let now = self.world.now();
-        let during = |all: &[(ClusterName, Timestamp, Timestamp)]| all.iter().any(|(c, from, to)| c == cluster && *from <= now && now < *to);
+        let during = |all: &[(ClusterName, Timestamp, Timestamp)]| {
+            all.iter()
+                .any(|(c, from, to)| c == cluster && *from <= now && now < *to)
+        };
         let (blind, unready, limping) = {
             let state = self.state.lock().unwrap();
-            let limping: Vec<Timestamp> =
-                state.limping.iter().filter(|(c, from, to)| c == cluster && *from <= now && now < *to).map(|(_, from, _)| *from).collect();
+            let limping: Vec<Timestamp> = state
+                .limping
+                .iter()
+                .filter(|(c, from, to)| c == cluster && *from <= now && now < *to)
+                .map(|(_, from, _)| *from)
+                .collect();
             (during(&state.blind), during(&state.unready), limping)
         };
         match self.world.nodes(cluster).await {
@@ -337,7 +510,11 @@ impl NodeApi for Spy {
         let logged = self.world.log().len();
         let applied = self.world.act(cluster, effect).await;
         if self.world.log().len() > logged {
-            self.state.lock().unwrap().done.push((self.world.now(), whole));
+            self.state
+                .lock()
+                .unwrap()
+                .done
+                .push((self.world.now(), whole));
         }
         self.die(false);
         applied

@@ -1,5 +1,12 @@
 //! What kops keeps of the manifests of a cluster: documents by their path in the state store.
-#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use kfleet::yaml;
 use serde_json::{Value, json};
@@ -11,7 +18,10 @@ pub fn stored(manifests: &str, cluster: &str) -> Vec<(String, String)> {
         let document = document.root.to_json();
         let path = match document["kind"].as_str().unwrap() {
             "Cluster" => "config".to_owned(),
-            "InstanceGroup" => format!("instancegroup/{}", document["metadata"]["name"].as_str().unwrap()),
+            "InstanceGroup" => format!(
+                "instancegroup/{}",
+                document["metadata"]["name"].as_str().unwrap()
+            ),
             // Applied by other means: no kops keeps them.
             _ => continue,
         };
@@ -29,7 +39,11 @@ fn as_kops_stores(mut document: Value, cluster: &str) -> Value {
     let spec = document["spec"].as_object_mut().unwrap();
     if is_cluster {
         spec.shift_remove("configBase").unwrap();
-        spec["iam"].as_object_mut().unwrap().shift_remove("legacy").unwrap();
+        spec["iam"]
+            .as_object_mut()
+            .unwrap()
+            .shift_remove("legacy")
+            .unwrap();
         let manager = spec["kubeControllerManager"].as_object_mut().unwrap();
         manager["kubeAPIQPS"] = json!(manager["kubeAPIQPS"].to_string());
         spec.insert("masterPublicName".into(), json!(format!("api.{cluster}")));

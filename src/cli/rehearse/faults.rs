@@ -15,14 +15,22 @@ pub(super) struct Named {
 /// A fault as it was ordered.
 pub(super) fn ordered(text: &str) -> Result<Named, Failure> {
     let fault = text.parse().map_err(|e| Failure::new(format!("{e}")))?;
-    Ok(Named { name: text.to_owned(), faults: vec![fault], scenario: Scenario::default() })
+    Ok(Named {
+        name: text.to_owned(),
+        faults: vec![fault],
+        scenario: Scenario::default(),
+    })
 }
 
 /// What happens at a moment, as a line of a scenario.
 fn timed(name: String, item: &str) -> Result<Named, Failure> {
     let text = format!("version: 1\nscenario:\n  - {item}\n");
     let scenario = Scenario::parse(&name, &text).map_err(|e| Failure::new(e.to_string()))?;
-    Ok(Named { name, faults: Vec::new(), scenario })
+    Ok(Named {
+        name,
+        faults: Vec::new(),
+        scenario,
+    })
 }
 
 /// Faults for the first group of nodes that is rolled, and for its cluster.
@@ -31,11 +39,24 @@ pub(super) fn of_plan(rollout: &Rollout) -> Result<Vec<Named>, Failure> {
     for fault in ["throttle:3", "lost-answer:3", "no-answer:3"] {
         named.push(ordered(fault)?);
     }
-    named.push(timed("expired-credentials after 10m".into(), "{fault: expired-credentials, after: 10m}")?);
-    named.push(timed("kill in the third terminate".into(), "{act: kill, when: terminate, nth: 3}")?);
-    let rolled: Vec<(&ClusterRun, &GroupTask)> = rollout.clusters().flat_map(|c| c.groups.iter().map(move |g| (c, g))).collect();
-    let replaces = |g: &GroupTask| g.role == Role::Node && matches!(g.task, Task::Update { replace: true, .. });
-    let Some((run, task)) = rolled.iter().find(|(_, g)| replaces(g)).or(rolled.first()) else { return Ok(named) };
+    named.push(timed(
+        "expired-credentials after 10m".into(),
+        "{fault: expired-credentials, after: 10m}",
+    )?);
+    named.push(timed(
+        "kill in the third terminate".into(),
+        "{act: kill, when: terminate, nth: 3}",
+    )?);
+    let rolled: Vec<(&ClusterRun, &GroupTask)> = rollout
+        .clusters()
+        .flat_map(|c| c.groups.iter().map(move |g| (c, g)))
+        .collect();
+    let replaces = |g: &GroupTask| {
+        g.role == Role::Node && matches!(g.task, Task::Update { replace: true, .. })
+    };
+    let Some((run, task)) = rolled.iter().find(|(_, g)| replaces(g)).or(rolled.first()) else {
+        return Ok(named);
+    };
     let (group, cluster) = (&task.asg, &run.cluster);
     if let Task::Create { to, .. } | Task::Update { to, .. } = &task.task {
         let image = &to.launch_template.launch_template_data.image_id;
@@ -43,9 +64,12 @@ pub(super) fn of_plan(rollout: &Rollout) -> Result<Vec<Named>, Failure> {
             named.push(ordered(&fault)?);
         }
     }
-    for fault in
-        [format!("no-capacity:{group}"), format!("stuck-drain:{group}"), format!("slow-boot:{group}:1200"), format!("no-kubernetes:{cluster}")]
-    {
+    for fault in [
+        format!("no-capacity:{group}"),
+        format!("stuck-drain:{group}"),
+        format!("slow-boot:{group}:1200"),
+        format!("no-kubernetes:{cluster}"),
+    ] {
         named.push(ordered(&fault)?);
     }
     for (what, act) in [
@@ -54,11 +78,23 @@ pub(super) fn of_plan(rollout: &Rollout) -> Result<Vec<Named>, Failure> {
         ("a person detaches an instance", "detach"),
         ("a node dies", "node-down"),
     ] {
-        named.push(timed(format!("{what}, {group}"), &format!("{{act: \"{act}:{group}:1\", when: pin-version {group}, after: 3m}}"))?);
+        named.push(timed(
+            format!("{what}, {group}"),
+            &format!("{{act: \"{act}:{group}:1\", when: pin-version {group}, after: 3m}}"),
+        )?);
     }
-    for (what, act) in [("an autoscaler adds 2", "+2"), ("an autoscaler removes 1", "-1")] {
-        named.push(timed(format!("{what}, {group}"), &format!("{{act: \"scale:{group}:{act}\", when: pin-version {group}, after: 3m}}"))?);
+    for (what, act) in [
+        ("an autoscaler adds 2", "+2"),
+        ("an autoscaler removes 1", "-1"),
+    ] {
+        named.push(timed(
+            format!("{what}, {group}"),
+            &format!("{{act: \"scale:{group}:{act}\", when: pin-version {group}, after: 3m}}"),
+        )?);
     }
-    named.push(timed(format!("a person repins {group}"), &format!("{{act: \"repin:{group}\", when: create-template-version {group}}}"))?);
+    named.push(timed(
+        format!("a person repins {group}"),
+        &format!("{{act: \"repin:{group}\", when: create-template-version {group}}}"),
+    )?);
     Ok(named)
 }

@@ -93,9 +93,15 @@ pub enum BucketError {
 impl From<BucketError> for CloudError {
     fn from(error: BucketError) -> CloudError {
         match error {
-            BucketError::NoBucket(url) => CloudError::Refused { subject: url, message: "it names no bucket".into() },
+            BucketError::NoBucket(url) => CloudError::Refused {
+                subject: url,
+                message: "it names no bucket".into(),
+            },
             BucketError::Refused { subject, message } => CloudError::Refused { subject, message },
-            BucketError::Credentials { subject, message } => CloudError::Refused { subject, message: format!("no valid credentials: {message}") },
+            BucketError::Credentials { subject, message } => CloudError::Refused {
+                subject,
+                message: format!("no valid credentials: {message}"),
+            },
             BucketError::NoAnswer { subject, message } => CloudError::Unknown { subject, message },
         }
     }
@@ -107,7 +113,10 @@ impl Bucket {
     /// # Errors
     /// When it is no such URL, or the certificates cannot be read.
     pub async fn connect(url: &str, reach: &Reach) -> Result<Bucket, BucketError> {
-        let refused = |e: CloudError| BucketError::Refused { subject: url.to_owned(), message: e.to_string() };
+        let refused = |e: CloudError| BucketError::Refused {
+            subject: url.to_owned(),
+            message: e.to_string(),
+        };
         let http = http_client(reach.ca_bundle.as_deref()).map_err(refused)?;
         Bucket::within(url, settings(reach, http, None).await).await
     }
@@ -120,12 +129,27 @@ impl Bucket {
         if bucket.is_empty() {
             return Err(none());
         }
-        let timeouts = TimeoutConfig::builder().operation_timeout(OPERATION).operation_attempt_timeout(ATTEMPT).build();
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(OPERATION)
+            .operation_attempt_timeout(ATTEMPT)
+            .build();
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        let config = config.into_builder().timeout_config(timeouts).retry_config(retries).build();
+        let config = config
+            .into_builder()
+            .timeout_config(timeouts)
+            .retry_config(retries)
+            .build();
         let prefix = prefix.trim_matches('/');
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Ok(Bucket { client: client(&config, bucket).await, bucket: bucket.to_owned(), prefix })
+        let prefix = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}/")
+        };
+        Ok(Bucket {
+            client: client(&config, bucket).await,
+            bucket: bucket.to_owned(),
+            prefix,
+        })
     }
 
     /// The object under that key, if there is one.
@@ -133,25 +157,58 @@ impl Bucket {
     /// # Errors
     /// When S3 gives no answer, or refuses.
     pub async fn get(&self, key: &str) -> Result<Option<Object>, BucketError> {
-        let answer = self.client.get_object().bucket(&self.bucket).key(self.key(key)).send().await;
+        let answer = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.key(key))
+            .send()
+            .await;
         let found = match answer {
             Ok(found) => found,
             Err(e) if e.code() == Some("NoSuchKey") => return Ok(None),
             Err(e) => return Err(self.error(key, &e)),
         };
-        let lacking = |what: &str| BucketError::NoAnswer { subject: self.url(key), message: format!("an object without {what}") };
+        let lacking = |what: &str| BucketError::NoAnswer {
+            subject: self.url(key),
+            message: format!("an object without {what}"),
+        };
         let etag = found.e_tag.clone().ok_or_else(|| lacking("an etag"))?;
-        let written = found.last_modified.and_then(|t| t.to_millis().ok()).ok_or_else(|| lacking("a time"))?;
-        let bytes = found.body.collect().await.map_err(|e| BucketError::NoAnswer { subject: self.url(key), message: e.to_string() })?;
-        Ok(Some(Object { bytes: bytes.to_vec(), etag, written: Timestamp::from_millis(written) }))
+        let written = found
+            .last_modified
+            .and_then(|t| t.to_millis().ok())
+            .ok_or_else(|| lacking("a time"))?;
+        let bytes = found
+            .body
+            .collect()
+            .await
+            .map_err(|e| BucketError::NoAnswer {
+                subject: self.url(key),
+                message: e.to_string(),
+            })?;
+        Ok(Some(Object {
+            bytes: bytes.to_vec(),
+            etag,
+            written: Timestamp::from_millis(written),
+        }))
     }
 
     /// Writes an object if the condition holds.
     ///
     /// # Errors
     /// When S3 gives no answer, or refuses for another reason than the condition.
-    pub async fn put(&self, key: &str, bytes: Vec<u8>, condition: &Condition) -> Result<Put, BucketError> {
-        let request = self.client.put_object().bucket(&self.bucket).key(self.key(key)).body(ByteStream::from(bytes));
+    pub async fn put(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        condition: &Condition,
+    ) -> Result<Put, BucketError> {
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.key(key))
+            .body(ByteStream::from(bytes));
         let request = match condition {
             Condition::None => request,
             Condition::Absent => request.if_none_match("*"),
@@ -159,12 +216,17 @@ impl Bucket {
         };
         match request.send().await {
             Ok(answer) => {
-                let lacking = || BucketError::NoAnswer { subject: self.url(key), message: "written, but without an etag".into() };
+                let lacking = || BucketError::NoAnswer {
+                    subject: self.url(key),
+                    message: "written, but without an etag".into(),
+                };
                 Ok(Put::Written(answer.e_tag.ok_or_else(lacking)?))
             }
             Err(e) if e.code() == Some("PreconditionFailed") => Ok(Put::Refused),
             // The object that should still be this one is gone.
-            Err(e) if matches!(condition, Condition::Is(_)) && e.code() == Some("NoSuchKey") => Ok(Put::Refused),
+            Err(e) if matches!(condition, Condition::Is(_)) && e.code() == Some("NoSuchKey") => {
+                Ok(Put::Refused)
+            }
             Err(e) => Err(self.error(key, &e)),
         }
     }
@@ -174,7 +236,14 @@ impl Bucket {
     /// # Errors
     /// When S3 gives no answer, or refuses.
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        match self.client.delete_object().bucket(&self.bucket).key(self.key(key)).send().await {
+        match self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(self.key(key))
+            .send()
+            .await
+        {
             Ok(_) => Ok(()),
             Err(e) if e.code() == Some("NoSuchKey") => Ok(()),
             Err(e) => Err(self.error(key, &e)),
@@ -195,19 +264,47 @@ impl Bucket {
     /// When S3 gives no answer, or refuses.
     pub async fn children(&self, folder: &str) -> Result<Vec<String>, BucketError> {
         let keys = self.listed(folder, Some("/")).await?;
-        Ok(keys.iter().filter_map(|k| k.strip_prefix(folder)).filter(|k| !k.is_empty()).map(str::to_owned).collect())
+        Ok(keys
+            .iter()
+            .filter_map(|k| k.strip_prefix(folder))
+            .filter(|k| !k.is_empty())
+            .map(str::to_owned)
+            .collect())
     }
 
-    async fn listed(&self, begin: &str, delimiter: Option<&str>) -> Result<Vec<String>, BucketError> {
-        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.key(begin)).set_delimiter(delimiter.map(str::to_owned));
+    async fn listed(
+        &self,
+        begin: &str,
+        delimiter: Option<&str>,
+    ) -> Result<Vec<String>, BucketError> {
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(self.key(begin))
+            .set_delimiter(delimiter.map(str::to_owned));
         let mut pages = request.into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| self.error(begin, &e))?;
-            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|o| o.key));
-            keys.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(|p| p.prefix));
+            keys.extend(
+                page.contents
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|o| o.key),
+            );
+            keys.extend(
+                page.common_prefixes
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|p| p.prefix),
+            );
         }
-        let mut keys: Vec<String> = keys.iter().filter_map(|k| k.strip_prefix(&self.prefix)).map(str::to_owned).collect();
+        let mut keys: Vec<String> = keys
+            .iter()
+            .filter_map(|k| k.strip_prefix(&self.prefix))
+            .map(str::to_owned)
+            .collect();
         keys.sort();
         Ok(keys)
     }
@@ -225,19 +322,37 @@ impl Bucket {
         E: std::error::Error + ProvideErrorMetadata + RequestId + Send + Sync + 'static,
     {
         let subject = self.url(key);
-        let id = error.request_id().map(|id| format!(" (request {id})")).unwrap_or_default();
+        let id = error
+            .request_id()
+            .map(|id| format!(" (request {id})"))
+            .unwrap_or_default();
         let words = match (error.code(), error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}{id}"),
             (Some(code), None) => format!("{code}{id}"),
             (None, _) => format!("{}{id}", DisplayErrorContext(error)),
         };
         let status = error.raw_response().map(|r| r.status().as_u16());
-        let credentials = is_about_credentials(error) || error.code().is_some_and(|c| CREDENTIALS.contains(&c));
-        let passing = error.code().is_some_and(|c| PASSING.contains(&c)) || status.is_none_or(|s| !(300..500).contains(&s));
+        let credentials =
+            is_about_credentials(error) || error.code().is_some_and(|c| CREDENTIALS.contains(&c));
+        let passing = error.code().is_some_and(|c| PASSING.contains(&c))
+            || status.is_none_or(|s| !(300..500).contains(&s));
         if credentials {
-            return BucketError::Credentials { subject, message: words };
+            return BucketError::Credentials {
+                subject,
+                message: words,
+            };
         }
-        if passing { BucketError::NoAnswer { subject, message: words } } else { BucketError::Refused { subject, message: words } }
+        if passing {
+            BucketError::NoAnswer {
+                subject,
+                message: words,
+            }
+        } else {
+            BucketError::Refused {
+                subject,
+                message: words,
+            }
+        }
     }
 }
 
@@ -251,9 +366,17 @@ async fn client(config: &SdkConfig, bucket: &str) -> Client {
         Some(_) => own.clone().build(),
         None => own.clone().region(Region::new(ANYWHERE)).build(),
     };
-    let region = match Client::from_conf(asked).head_bucket().bucket(bucket).send().await {
+    let region = match Client::from_conf(asked)
+        .head_bucket()
+        .bucket(bucket)
+        .send()
+        .await
+    {
         Ok(head) => head.bucket_region,
-        Err(e) => e.raw_response().and_then(|r| r.headers().get("x-amz-bucket-region")).map(str::to_owned),
+        Err(e) => e
+            .raw_response()
+            .and_then(|r| r.headers().get("x-amz-bucket-region"))
+            .map(str::to_owned),
     };
     Client::from_conf(match region {
         Some(region) => own.region(Region::new(region)).build(),
@@ -263,8 +386,15 @@ async fn client(config: &SdkConfig, bucket: &str) -> Client {
 
 /// Whether the environment or the profile names an endpoint for S3, or for everything.
 fn elsewhere(config: &SdkConfig) -> bool {
-    let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
-    let of_service = config.service_config().zip(key.ok()).and_then(|(settings, key)| settings.load_config(key));
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let of_service = config
+        .service_config()
+        .zip(key.ok())
+        .and_then(|(settings, key)| settings.load_config(key));
     config.endpoint_url().is_some() || of_service.is_some()
 }
 

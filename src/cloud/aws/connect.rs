@@ -73,7 +73,11 @@ pub struct Session {
 
 impl Default for Session {
     fn default() -> Session {
-        Session { name: "kfleet".into(), tags: BTreeMap::new(), read_only: false }
+        Session {
+            name: "kfleet".into(),
+            tags: BTreeMap::new(),
+            read_only: false,
+        }
     }
 }
 
@@ -112,10 +116,19 @@ pub(super) struct Connection {
 impl Connection {
     /// Gets ready; asks nothing yet.
     pub(super) fn new(options: Options) -> Result<Connection, CloudError> {
-        let Options { clusters, reach, session, hooks: _ } = options;
+        let Options {
+            clusters,
+            reach,
+            session,
+            hooks: _,
+        } = options;
         Ok(Connection {
             http: http_client(reach.ca_bundle.as_deref())?,
-            politeness: Arc::new(Politeness::new(session.read_only, reach.share.unwrap_or(50), reach.rates.clone())),
+            politeness: Arc::new(Politeness::new(
+                session.read_only,
+                reach.share.unwrap_or(50),
+                reach.rates.clone(),
+            )),
             reach,
             read_only: session.read_only,
             session: Mutex::new(session),
@@ -148,7 +161,10 @@ impl Connection {
 
     /// What the clients of a cluster are kept by: clusters with the same are read together.
     pub(super) fn door(&self, place: &Place) -> Door {
-        let role = self.clusters.get(&place.cluster).and_then(|a| a.role_arn.clone());
+        let role = self
+            .clusters
+            .get(&place.cluster)
+            .and_then(|a| a.role_arn.clone());
         (place.account.clone(), role, place.region.clone())
     }
 
@@ -170,7 +186,13 @@ impl Connection {
         }
         let config = self.config(place).await?;
         let clients = Clients::new(&config, &place.account, &place.region);
-        Ok(self.clients.lock().await.entry(door).or_insert(clients).clone())
+        Ok(self
+            .clients
+            .lock()
+            .await
+            .entry(door)
+            .or_insert(clients)
+            .clone())
     }
 
     /// The settings for calls about a cluster: in its account (by its role), its region, at the pace of both.
@@ -195,11 +217,18 @@ impl Connection {
 
     /// As [`Connection::config`], for services that have paces and answers of another kind.
     pub(super) async fn plain(&self, place: &Place) -> Result<SdkConfig, CloudError> {
-        Ok(self.config(place).await?.into_builder().http_client(self.http.clone()).build())
+        Ok(self
+            .config(place)
+            .await?
+            .into_builder()
+            .http_client(self.http.clone())
+            .build())
     }
 
     async fn base(&self, region: &SdkRegion) -> &SdkConfig {
-        self.base.get_or_init(|| settings(&self.reach, self.http.clone(), Some(region.clone()))).await
+        self.base
+            .get_or_init(|| settings(&self.reach, self.http.clone(), Some(region.clone())))
+            .await
     }
 
     /// Whether the caller's credentials, asked for anew, are good for a while yet, as far as whoever gives them says so. Those of a role
@@ -209,12 +238,23 @@ impl Connection {
     /// When they are not.
     pub(super) async fn lasts(&self, place: &Place, now: Timestamp) -> Result<(), CloudError> {
         let region = SdkRegion::new(place.region.as_str().to_owned());
-        let Some(provider) = self.base(&region).await.credentials_provider() else { return Ok(()) };
-        let Ok(Ok(credentials)) = tokio::time::timeout(LOGIN, provider.provide_credentials()).await else { return Ok(()) };
+        let Some(provider) = self.base(&region).await.credentials_provider() else {
+            return Ok(());
+        };
+        let Ok(Ok(credentials)) = tokio::time::timeout(LOGIN, provider.provide_credentials()).await
+        else {
+            return Ok(());
+        };
         // Nobody's credentials are good for longer than a number can say: those would be as good as for ever.
-        let end = credentials.expiry().and_then(|end| DateTime::from(end).to_millis().ok()).map(Timestamp::from_millis);
+        let end = credentials
+            .expiry()
+            .and_then(|end| DateTime::from(end).to_millis().ok())
+            .map(Timestamp::from_millis);
         match end.and_then(|end| over_soon(end, now)) {
-            Some(message) => Err(CloudError::Credentials { account: place.account.clone(), message }),
+            Some(message) => Err(CloudError::Credentials {
+                account: place.account.clone(),
+                message,
+            }),
             None => Ok(()),
         }
     }
@@ -224,24 +264,47 @@ impl Connection {
         if let Some(known) = self.roles.lock().await.get(role) {
             return known.clone();
         }
-        let Session { name, tags, read_only: _ } = self.session.lock().await.clone();
-        let mut builder = AssumeRoleProvider::builder(role).configure(config).session_name(session_name(&name));
+        let Session {
+            name,
+            tags,
+            read_only: _,
+        } = self.session.lock().await.clone();
+        let mut builder = AssumeRoleProvider::builder(role)
+            .configure(config)
+            .session_name(session_name(&name));
         if !tags.is_empty() {
             builder = builder.tags(tags);
         }
         let provider = SharedCredentialsProvider::new(builder.build().await);
-        self.roles.lock().await.entry(role.to_owned()).or_insert(provider).clone()
+        self.roles
+            .lock()
+            .await
+            .entry(role.to_owned())
+            .or_insert(provider)
+            .clone()
     }
 }
 
 impl Clients {
     fn new(config: &SdkConfig, account: &AccountId, region: &Region) -> Clients {
         // The SDK's own share of tries is one for all accounts of a region: one that is throttled would use up what the others need.
-        let share = |service: &str| RetryPartition::custom(format!("{service}-{account}-{region}")).token_bucket(TokenBucket::new(500)).build();
-        let autoscaling = aws_sdk_autoscaling::config::Builder::from(config).retry_partition(share("autoscaling")).build();
-        let ec2 = aws_sdk_ec2::config::Builder::from(config).retry_partition(share("ec2")).build();
-        let elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(config).retry_partition(share("elb")).build();
-        let sts = aws_sdk_sts::config::Builder::from(config).retry_partition(share("sts")).build();
+        let share = |service: &str| {
+            RetryPartition::custom(format!("{service}-{account}-{region}"))
+                .token_bucket(TokenBucket::new(500))
+                .build()
+        };
+        let autoscaling = aws_sdk_autoscaling::config::Builder::from(config)
+            .retry_partition(share("autoscaling"))
+            .build();
+        let ec2 = aws_sdk_ec2::config::Builder::from(config)
+            .retry_partition(share("ec2"))
+            .build();
+        let elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
+            .retry_partition(share("elb"))
+            .build();
+        let sts = aws_sdk_sts::config::Builder::from(config)
+            .retry_partition(share("sts"))
+            .build();
         Clients {
             autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling),
             ec2: aws_sdk_ec2::Client::from_conf(ec2),
@@ -253,14 +316,27 @@ impl Clients {
 
 /// Settings and credentials of the caller: environment, profiles, web identity, SSO, processes, containers, instance role, in the SDK's order, which
 /// is that of the AWS CLI. Without a region: the one that the environment or the profile names.
-pub(super) async fn settings(reach: &Reach, http: SharedHttpClient, region: Option<SdkRegion>) -> SdkConfig {
-    let timeouts =
-        TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+pub(super) async fn settings(
+    reach: &Reach,
+    http: SharedHttpClient,
+    region: Option<SdkRegion>,
+) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .read_timeout(READ)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .identity_cache(IdentityCache::lazy().load_timeout(LOGIN).buffer_time(RENEW).build());
+        .identity_cache(
+            IdentityCache::lazy()
+                .load_timeout(LOGIN)
+                .buffer_time(RENEW)
+                .build(),
+        );
     if let Ok(name) = AppName::new(concat!("kfleet-", env!("CARGO_PKG_VERSION"))) {
         loader = loader.app_name(name);
     }
@@ -279,41 +355,66 @@ pub(super) async fn settings(reach: &Reach, http: SharedHttpClient, region: Opti
 /// When the certificates cannot be read.
 pub(super) fn http_client(ca_bundle: Option<&Path>) -> Result<SharedHttpClient, CloudError> {
     let trusted = ca_bundle.map(trusted).transpose()?;
-    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-        builder.set_connector_settings(settings.cloned());
-        builder.set_sleep_impl(components.and_then(|c| c.sleep_impl()));
-        builder.set_proxy_config(Some(ProxyConfig::from_env()));
-        if let Some(trusted) = &trusted {
-            builder.set_tls_context(trusted.clone());
-        }
-        builder.build()
-    }))
+    Ok(
+        Builder::new().build_with_connector_fn(move |settings, components| {
+            let mut builder =
+                Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+            builder.set_connector_settings(settings.cloned());
+            builder.set_sleep_impl(components.and_then(|c| c.sleep_impl()));
+            builder.set_proxy_config(Some(ProxyConfig::from_env()));
+            if let Some(trusted) = &trusted {
+                builder.set_tls_context(trusted.clone());
+            }
+            builder.build()
+        }),
+    )
 }
 
 /// The certificates of a bundle, tried out: the SDK would not say what is wrong with them.
 fn trusted(path: &Path) -> Result<TlsContext, CloudError> {
-    let refused = |message: String| CloudError::Refused { subject: format!("the certificates of AWS_CA_BUNDLE, {}", path.display()), message };
+    let refused = |message: String| CloudError::Refused {
+        subject: format!("the certificates of AWS_CA_BUNDLE, {}", path.display()),
+        message,
+    };
     let pem = std::fs::read(path).map_err(|e| refused(e.to_string()))?;
     if !pem.windows(27).any(|w| w == b"-----BEGIN CERTIFICATE-----") {
         return Err(refused("there is none in the file".into()));
     }
     let store = TrustStore::empty().with_pem_certificate(pem);
-    let context = TlsContext::builder().with_trust_store(store).build().map_err(|e| refused(e.to_string()))?;
+    let context = TlsContext::builder()
+        .with_trust_store(store)
+        .build()
+        .map_err(|e| refused(e.to_string()))?;
     let tried = context.clone();
-    let connector = || drop(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tried).build());
-    catch_unwind(AssertUnwindSafe(connector)).map_err(|_| refused("one of them is broken".into()))?;
+    let connector = || {
+        drop(
+            Connector::builder()
+                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+                .tls_context(tried)
+                .build(),
+        )
+    };
+    catch_unwind(AssertUnwindSafe(connector))
+        .map_err(|_| refused("one of them is broken".into()))?;
     Ok(context)
 }
 
 /// Why credentials that end then are none to begin anything with.
 fn over_soon(end: Timestamp, now: Timestamp) -> Option<String> {
-    (end < now + ENOUGH).then(|| format!("they are good until {end} only, less than {ENOUGH}, and were not renewed"))
+    (end < now + ENOUGH).then(|| {
+        format!("they are good until {end} only, less than {ENOUGH}, and were not renewed")
+    })
 }
 
 /// What AWS takes for the name of a session: letters, digits and `_+=,.@-`, 64 at most.
 fn session_name(name: &str) -> String {
-    let fits = |c: char| if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) { c } else { '-' };
+    let fits = |c: char| {
+        if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
     name.chars().map(fits).take(SESSION_NAME).collect()
 }
 
@@ -323,7 +424,10 @@ mod tests {
 
     #[test]
     fn session_names_are_what_aws_takes() {
-        assert_eq!(session_name("kfleet-20261122-1/é b"), "kfleet-20261122-1---b");
+        assert_eq!(
+            session_name("kfleet-20261122-1/é b"),
+            "kfleet-20261122-1---b"
+        );
         assert_eq!(session_name(&"a".repeat(99)).len(), 64);
     }
 
@@ -331,7 +435,10 @@ mod tests {
     fn credentials_have_to_last_for_five_minutes() {
         let now = Timestamp::from_millis(1_767_600_000_000);
         let ends = |seconds: i64| over_soon(now + Span::from_secs(seconds), now);
-        assert_eq!(ends(299).unwrap(), "they are good until 2026-01-05T08:04:59.000Z only, less than 5m, and were not renewed");
+        assert_eq!(
+            ends(299).unwrap(),
+            "they are good until 2026-01-05T08:04:59.000Z only, less than 5m, and were not renewed"
+        );
         assert_eq!((ends(300), ends(86_400)), (None, None));
         assert!(over_soon(Timestamp::from_millis(0), now).is_some());
     }
@@ -352,6 +459,10 @@ mod tests {
             }
             said.push(http_client(Some(&path)).unwrap_err().to_string());
         }
-        assert!(said.iter().all(|s| s.starts_with("refused for the certificates of AWS_CA_BUNDLE, ")), "{said:?}");
+        assert!(
+            said.iter()
+                .all(|s| s.starts_with("refused for the certificates of AWS_CA_BUNDLE, ")),
+            "{said:?}"
+        );
     }
 }

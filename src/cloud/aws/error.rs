@@ -67,19 +67,43 @@ const CREDENTIALS: [&str; 14] = [
 ];
 
 /// Codes of a fault of AWS's own, whatever the HTTP status.
-const FAULTS: [&str; 6] = ["InternalError", "InternalFailure", "InternalServerError", "RequestTimeout", "ServiceUnavailable", "Unavailable"];
+const FAULTS: [&str; 6] = [
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "Unavailable",
+];
 
 /// What the SDK's error means for whoever asked about `subject` (a group, or a cluster).
-pub(super) fn cloud_error<E>(place: &Place, subject: impl std::fmt::Display, error: &SdkError<E, HttpResponse>) -> CloudError
+pub(super) fn cloud_error<E>(
+    place: &Place,
+    subject: impl std::fmt::Display,
+    error: &SdkError<E, HttpResponse>,
+) -> CloudError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let (kind, message) = judge(error);
     match kind {
-        Kind::Later => CloudError::Throttled { account: place.account.clone(), region: place.region.clone(), message },
-        Kind::Refused => CloudError::Refused { subject: subject.to_string(), message },
-        Kind::Credentials => CloudError::Credentials { account: place.account.clone(), message },
-        Kind::Unknown => CloudError::Unknown { subject: subject.to_string(), message },
+        Kind::Later => CloudError::Throttled {
+            account: place.account.clone(),
+            region: place.region.clone(),
+            message,
+        },
+        Kind::Refused => CloudError::Refused {
+            subject: subject.to_string(),
+            message,
+        },
+        Kind::Credentials => CloudError::Credentials {
+            account: place.account.clone(),
+            message,
+        },
+        Kind::Unknown => CloudError::Unknown {
+            subject: subject.to_string(),
+            message,
+        },
     }
 }
 
@@ -89,11 +113,19 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let status = error.raw_response().map(|r| r.status().as_u16());
-    let request = error.meta().request_id().or_else(|| error.request_id()).map(|id| format!(" (request {id})")).unwrap_or_default();
+    let request = error
+        .meta()
+        .request_id()
+        .or_else(|| error.request_id())
+        .map(|id| format!(" (request {id})"))
+        .unwrap_or_default();
     match error {
         SdkError::ServiceError(_) => {
             let (code, message) = (error.code(), error.message().unwrap_or_default());
-            (answered(code, status, message), format!("{}{request}", told(code, status, message)))
+            (
+                answered(code, status, message),
+                format!("{}{request}", told(code, status, message)),
+            )
         }
         SdkError::ConstructionFailure(_) => (Kind::Refused, format!("not sent: {}", causes(error))),
         SdkError::TimeoutError(_) => (Kind::Unknown, "no answer in time".to_owned()),
@@ -121,11 +153,23 @@ fn answered(code: Option<&str>, status: Option<u16>, message: &str) -> Kind {
 /// Code and message, shortened; and never a value that came from us.
 fn told(code: Option<&str>, status: Option<u16>, message: &str) -> String {
     let status = status.map(|s| format!("HTTP {s}")).unwrap_or_default();
-    let code = code.unwrap_or(if status.is_empty() { "an answer that makes no sense" } else { &status });
+    let code = code.unwrap_or(if status.is_empty() {
+        "an answer that makes no sense"
+    } else {
+        &status
+    });
     let message = without_values(message);
     let short: String = message.chars().take(LONGEST).collect();
-    let more = if short.len() < message.len() { " …" } else { "" };
-    if short.is_empty() { code.to_owned() } else { format!("{code}: {short}{more}") }
+    let more = if short.len() < message.len() {
+        " …"
+    } else {
+        ""
+    };
+    if short.is_empty() {
+        code.to_owned()
+    } else {
+        format!("{code}: {short}{more}")
+    }
 }
 
 /// AWS repeats what it was given: `1 validation error detected: Value 'secret' at 'userData' failed …`.
@@ -144,14 +188,21 @@ fn without_values(message: &str) -> String {
 /// Of a request that was not answered.
 fn dispatched<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Kind {
     let chain = chain(error);
-    let credentials = chain.iter().find_map(|e| e.downcast_ref::<CredentialsError>());
+    let credentials = chain
+        .iter()
+        .find_map(|e| e.downcast_ref::<CredentialsError>());
     // Whoever gives the credentials was not reached: what becomes of them is not known.
-    let away = chain.iter().filter_map(|e| e.downcast_ref::<ConnectorError>()).any(|e| e.is_io() || e.is_timeout());
+    let away = chain
+        .iter()
+        .filter_map(|e| e.downcast_ref::<ConnectorError>())
+        .any(|e| e.is_io() || e.is_timeout());
     match credentials {
         Some(CredentialsError::ProviderTimedOut(_)) => Kind::Unknown,
         Some(CredentialsError::ProviderError(_)) if away => Kind::Unknown,
         Some(_) => Kind::Credentials,
-        None if matches!(error, SdkError::DispatchFailure(f) if f.as_connector_error().is_some_and(|e| e.is_user())) => Kind::Refused,
+        None if matches!(error, SdkError::DispatchFailure(f) if f.as_connector_error().is_some_and(|e| e.is_user())) => {
+            Kind::Refused
+        }
         None => Kind::Unknown,
     }
 }
@@ -202,7 +253,8 @@ mod tests {
     }
 
     fn response(status: u16) -> HttpResponse {
-        let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+        let mut response =
+            HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
         response.headers_mut().insert("x-amzn-requestid", "req-7");
         response
     }
@@ -235,11 +287,21 @@ mod tests {
             (400, "ScalingActivityInProgress", "", later),
             (429, "", "", later),
             (403, "ExpiredToken", "", login),
-            (401, "AuthFailure", "AWS was not able to validate the provided access credentials", login),
+            (
+                401,
+                "AuthFailure",
+                "AWS was not able to validate the provided access credentials",
+                login,
+            ),
             (403, "AuthFailure", "Not authorized for images: [ami-1]", no),
             (403, "InvalidClientTokenId", "", login),
             (403, "UnauthorizedOperation", "", no),
-            (400, "ValidationError", "AutoScalingGroup name not found", no),
+            (
+                400,
+                "ValidationError",
+                "AutoScalingGroup name not found",
+                no,
+            ),
             (400, "InternalFailure", "", unknown),
             (503, "ServiceUnavailable", "", unknown),
             (408, "", "", unknown),
@@ -248,8 +310,15 @@ mod tests {
             (200, "", "", unknown),
         ] {
             let text = said(&answered(status, code, message));
-            let told = if code.is_empty() { format!("HTTP {status}") } else { code.to_owned() };
-            assert!(text.starts_with(&format!("{kind}{told}")), "{status} {code}: {text}");
+            let told = if code.is_empty() {
+                format!("HTTP {status}")
+            } else {
+                code.to_owned()
+            };
+            assert!(
+                text.starts_with(&format!("{kind}{told}")),
+                "{status} {code}: {text}"
+            );
             assert!(text.ends_with("(request req-7)"), "{text}");
         }
     }
@@ -257,29 +326,74 @@ mod tests {
     #[test]
     fn no_answer_is_no_knowledge() {
         let io = SdkError::dispatch_failure(ConnectorError::io("connection reset by peer".into()));
-        assert_eq!(said(&io), "no answer for g: dispatch failure: io error: connection reset by peer");
-        assert_eq!(said(&SdkError::timeout_error("after 60 s")), "no answer for g: no answer in time");
-        let guard = SdkError::dispatch_failure(ConnectorError::user("ec2:CreateTags changes something".into()));
-        assert!(said(&guard).starts_with("refused for g: "), "{}", said(&guard));
+        assert_eq!(
+            said(&io),
+            "no answer for g: dispatch failure: io error: connection reset by peer"
+        );
+        assert_eq!(
+            said(&SdkError::timeout_error("after 60 s")),
+            "no answer for g: no answer in time"
+        );
+        let guard = SdkError::dispatch_failure(ConnectorError::user(
+            "ec2:CreateTags changes something".into(),
+        ));
+        assert!(
+            said(&guard).starts_with("refused for g: "),
+            "{}",
+            said(&guard)
+        );
         let broken = SdkError::response_error("error parsing XML", response(200));
-        assert!(said(&broken).starts_with("no answer for g: "), "{}", said(&broken));
-        assert!(said(&broken).ends_with("(request req-7)"), "{}", said(&broken));
+        assert!(
+            said(&broken).starts_with("no answer for g: "),
+            "{}",
+            said(&broken)
+        );
+        assert!(
+            said(&broken).ends_with("(request req-7)"),
+            "{}",
+            said(&broken)
+        );
     }
 
     #[test]
     fn who_is_not_logged_in_has_to_log_in() {
-        let of = |error| said(&SdkError::dispatch_failure(ConnectorError::other(Box::new(error), None)));
-        assert!(of(CredentialsError::not_loaded("nowhere")).starts_with("no valid credentials for account 111122223333: "));
-        assert!(of(CredentialsError::provider_error("AccessDenied for AssumeRole")).contains("AccessDenied for AssumeRole"));
+        let of = |error| {
+            said(&SdkError::dispatch_failure(ConnectorError::other(
+                Box::new(error),
+                None,
+            )))
+        };
+        assert!(
+            of(CredentialsError::not_loaded("nowhere"))
+                .starts_with("no valid credentials for account 111122223333: ")
+        );
+        assert!(
+            of(CredentialsError::provider_error(
+                "AccessDenied for AssumeRole"
+            ))
+            .contains("AccessDenied for AssumeRole")
+        );
         let away = ConnectorError::io("connection refused".into());
         assert!(of(CredentialsError::provider_error(away)).starts_with("no answer for g: "));
-        assert!(of(CredentialsError::provider_timed_out(std::time::Duration::from_secs(30))).starts_with("no answer for g: "));
+        assert!(
+            of(CredentialsError::provider_timed_out(
+                std::time::Duration::from_secs(30)
+            ))
+            .starts_with("no answer for g: ")
+        );
     }
 
     #[test]
     fn what_we_sent_is_not_repeated() {
-        let text = said(&answered(400, "ValidationError", "1 error: Value 's3cret' at 'userData' failed; Value 'pass'word' at 'tags' too"));
-        assert_eq!(text, "refused for g: ValidationError: 1 error: a value at 'userData' failed; a value at 'tags' too (request req-7)");
+        let text = said(&answered(
+            400,
+            "ValidationError",
+            "1 error: Value 's3cret' at 'userData' failed; Value 'pass'word' at 'tags' too",
+        ));
+        assert_eq!(
+            text,
+            "refused for g: ValidationError: 1 error: a value at 'userData' failed; a value at 'tags' too (request req-7)"
+        );
         assert_eq!(without_values("Value 's3cret"), "a value");
         let long = said(&answered(403, "UnauthorizedOperation", &"x".repeat(5_000)));
         assert!(long.len() < 500 && long.contains(" …"), "{long}");

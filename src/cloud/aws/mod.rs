@@ -61,7 +61,13 @@ impl Aws {
     pub async fn connect(options: Options) -> Result<Aws, CloudError> {
         let hooks = options.hooks;
         let connection = Arc::new(Connection::new(options)?);
-        Ok(Aws { connection, memory: Arc::default(), hooks, refreshing: Mutex::default(), fence: apply::Fence::default() })
+        Ok(Aws {
+            connection,
+            memory: Arc::default(),
+            hooks,
+            refreshing: Mutex::default(),
+            fence: apply::Fence::default(),
+        })
     }
 
     /// Calls sent so far, attempts again among them, by `service:Api`.
@@ -72,7 +78,10 @@ impl Aws {
     /// Has what follows seen as done by somebody else: a rollout that has begun. Whether anything may be written stays as it was.
     /// What is read from now on is not compared with definitions any more, and comes without hooks; of `refreshing` with their refresh.
     pub async fn act_for(&self, session: Session, refreshing: BTreeSet<AsgName>) {
-        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(refreshing));
+        *self
+            .refreshing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(refreshing));
         self.connection.act_for(session).await;
     }
 
@@ -80,8 +89,15 @@ impl Aws {
     ///
     /// # Errors
     /// When the URL names no bucket, or the settings of the environment make no sense.
-    pub async fn bucket(&self, place: &Place, url: &str) -> Result<bucket::Bucket, bucket::BucketError> {
-        let refused = |e: CloudError| bucket::BucketError::Refused { subject: url.to_owned(), message: e.to_string() };
+    pub async fn bucket(
+        &self,
+        place: &Place,
+        url: &str,
+    ) -> Result<bucket::Bucket, bucket::BucketError> {
+        let refused = |e: CloudError| bucket::BucketError::Refused {
+            subject: url.to_owned(),
+            message: e.to_string(),
+        };
         bucket::Bucket::within(url, self.connection.plain(place).await.map_err(refused)?).await
     }
 
@@ -105,17 +121,35 @@ impl Cloud for Aws {
     /// Credentials that will be over before anything is done are as good as none.
     async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
         self.connection.lasts(place, self.now()).await?;
-        let answer = self.clients(place).await?.sts.get_caller_identity().send().await;
+        let answer = self
+            .clients(place)
+            .await?
+            .sts
+            .get_caller_identity()
+            .send()
+            .await;
         let identity = answer.map_err(|e| cloud_error(place, &place.cluster, &e))?;
-        let unknown = |message: String| CloudError::Unknown { subject: place.cluster.to_string(), message };
-        AccountId::new(identity.account.unwrap_or_default()).map_err(|e| unknown(format!("GetCallerIdentity names no account: {e}")))
+        let unknown = |message: String| CloudError::Unknown {
+            subject: place.cluster.to_string(),
+            message,
+        };
+        AccountId::new(identity.account.unwrap_or_default())
+            .map_err(|e| unknown(format!("GetCallerIdentity names no account: {e}")))
     }
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
-        let refreshing = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let refreshing = self
+            .refreshing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let singly = refreshing.map_or(read::Singly::Compares(self.hooks), read::Singly::Acts);
-        let clusters = read::read(&self.connection, &self.memory, places, self.now(), &singly).await?;
-        Ok(Live { read_at: self.now(), clusters })
+        let clusters =
+            read::read(&self.connection, &self.memory, places, self.now(), &singly).await?;
+        Ok(Live {
+            read_at: self.now(),
+            clusters,
+        })
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

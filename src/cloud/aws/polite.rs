@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
+use aws_smithy_runtime_api::client::runtime_components::{
+    RuntimeComponents, RuntimeComponentsBuilder,
+};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -57,18 +60,24 @@ impl Politeness {
 
     /// Calls that changed something in an account and region.
     pub(super) fn writes(&self, account: &AccountId, region: &Region) -> u64 {
-        unpoisoned(&self.writes).get(&(account.clone(), region.clone())).copied().unwrap_or(0)
+        unpoisoned(&self.writes)
+            .get(&(account.clone(), region.clone()))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Counts a call and says how long it has to wait for its turn.
     fn turn(&self, account: &AccountId, region: &Region, api: &str) -> Duration {
         *unpoisoned(&self.counts).entry(api.to_owned()).or_default() += 1;
         if !is_read(api) {
-            *unpoisoned(&self.writes).entry((account.clone(), region.clone())).or_default() += 1;
+            *unpoisoned(&self.writes)
+                .entry((account.clone(), region.clone()))
+                .or_default() += 1;
         }
         let mut turns = unpoisoned(&self.turns);
-        let bucket =
-            turns.entry((account.clone(), region.clone(), api.to_owned())).or_insert_with(|| Bucket::full(Rate::of(api, &self.rates, self.share)));
+        let bucket = turns
+            .entry((account.clone(), region.clone(), api.to_owned()))
+            .or_insert_with(|| Bucket::full(Rate::of(api, &self.rates, self.share)));
         bucket.take(self.started.elapsed())
     }
 }
@@ -108,7 +117,10 @@ impl Rate {
             (None, _) => (50.0, 5.0),
         };
         let part = f64::from(share.clamp(1, 100)) / 100.0;
-        Rate { burst: (burst * part).max(1.0), per_second: per_second * part }
+        Rate {
+            burst: (burst * part).max(1.0),
+            per_second: per_second * part,
+        }
     }
 }
 
@@ -123,7 +135,11 @@ struct Bucket {
 
 impl Bucket {
     fn full(rate: Rate) -> Bucket {
-        Bucket { rate, tokens: rate.burst, at: Duration::ZERO }
+        Bucket {
+            rate,
+            tokens: rate.burst,
+            at: Duration::ZERO,
+        }
     }
 
     /// Takes a token and says how long it is until it is there.
@@ -138,7 +154,9 @@ impl Bucket {
 /// Whether a call, by its `service:Api`, only reads. What is not known to read is taken to change something.
 fn is_read(api: &str) -> bool {
     let name = api.split_once(':').map_or(api, |(_, name)| name);
-    ["Describe", "Get", "List", "Head", "AssumeRole"].iter().any(|verb| name.starts_with(verb))
+    ["Describe", "Get", "List", "Head", "AssumeRole"]
+        .iter()
+        .any(|verb| name.starts_with(verb))
 }
 
 /// The HTTP client of one account and region.
@@ -152,13 +170,23 @@ pub(super) struct PoliteClient {
 
 impl fmt::Debug for PoliteClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PoliteClient").field("account", &self.account).field("region", &self.region).finish_non_exhaustive()
+        f.debug_struct("PoliteClient")
+            .field("account", &self.account)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
     }
 }
 
 impl HttpClient for PoliteClient {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(PoliteConnector { client: self.clone(), inner: self.inner.http_connector(settings, components) })
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(PoliteConnector {
+            client: self.clone(),
+            inner: self.inner.http_connector(settings, components),
+        })
     }
 
     fn validate_base_client_config(
@@ -169,7 +197,11 @@ impl HttpClient for PoliteClient {
         self.inner.validate_base_client_config(components, cfg)
     }
 
-    fn validate_final_config(&self, components: &RuntimeComponents, cfg: &ConfigBag) -> Result<(), aws_smithy_runtime_api::box_error::BoxError> {
+    fn validate_final_config(
+        &self,
+        components: &RuntimeComponents,
+        cfg: &ConfigBag,
+    ) -> Result<(), aws_smithy_runtime_api::box_error::BoxError> {
         self.inner.validate_final_config(components, cfg)
     }
 }
@@ -182,7 +214,12 @@ struct PoliteConnector {
 
 impl HttpConnector for PoliteConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let PoliteClient { inner: _, account, region, politeness } = &self.client;
+        let PoliteClient {
+            inner: _,
+            account,
+            region,
+            politeness,
+        } = &self.client;
         let api = name(&request);
         if politeness.read_only && !is_read(&api) {
             return HttpConnectorFuture::ready(Err(ConnectorError::user(
@@ -201,9 +238,15 @@ impl HttpConnector for PoliteConnector {
 /// The answer with all of its body there. One that broke off in the middle would be taken for a shorter list: the SDK's reader of XML does not mind.
 async fn whole(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError> {
     let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
-    let bytes = ByteStream::new(body).collect().await.map_err(|e| ConnectorError::io(e.into()))?.into_bytes();
+    let bytes = ByteStream::new(body)
+        .collect()
+        .await
+        .map_err(|e| ConnectorError::io(e.into()))?
+        .into_bytes();
     if let Some(root) = broken_off(&bytes) {
-        return Err(ConnectorError::io(format!("the answer broke off: it does not end with </{root}>").into()));
+        return Err(ConnectorError::io(
+            format!("the answer broke off: it does not end with </{root}>").into(),
+        ));
     }
     *answer.body_mut() = SdkBody::from(bytes);
     Ok(answer)
@@ -213,16 +256,31 @@ async fn whole(mut answer: HttpResponse) -> Result<HttpResponse, ConnectorError>
 fn broken_off(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     // What comes before the root begins with `<?` or `<!`.
-    let begin = text.match_indices('<').find(|(i, _)| text.get(i + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic())));
-    let root: String = text.get(begin?.0 + 1..)?.chars().take_while(char::is_ascii_alphanumeric).collect();
+    let begin = text.match_indices('<').find(|(i, _)| {
+        text.get(i + 1..)
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+    });
+    let root: String = text
+        .get(begin?.0 + 1..)?
+        .chars()
+        .take_while(char::is_ascii_alphanumeric)
+        .collect();
     let ours = root.is_empty() || root.ends_with("Response");
     (ours && !text.trim_end().ends_with(&format!("</{root}>"))).then_some(root)
 }
 
 /// `service:Api` of a request. The services asked through here put the name into the form they send; a request that has none is not known to read.
 fn name(request: &HttpRequest) -> String {
-    let form = request.body().bytes().and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default();
-    let field = |key: &str| form.split('&').find_map(|pair| pair.split_once('=').filter(|(k, _)| *k == key)).map_or("", |(_, value)| value);
+    let form = request
+        .body()
+        .bytes()
+        .and_then(|b| std::str::from_utf8(b).ok())
+        .unwrap_or_default();
+    let field = |key: &str| {
+        form.split('&')
+            .find_map(|pair| pair.split_once('=').filter(|(k, _)| *k == key))
+            .map_or("", |(_, value)| value)
+    };
     // The version of an API is the name of its service: it has been the same since there is an SDK.
     let service = match field("Version") {
         "2011-01-01" => "autoscaling",
@@ -232,7 +290,14 @@ fn name(request: &HttpRequest) -> String {
         _ => "unknown",
     };
     let action = field("Action");
-    format!("{service}:{}", if action.is_empty() { request.method() } else { action })
+    format!(
+        "{service}:{}",
+        if action.is_empty() {
+            request.method()
+        } else {
+            action
+        }
+    )
 }
 
 #[cfg(test)]
@@ -241,8 +306,15 @@ mod tests {
 
     #[test]
     fn a_bucket_lends_what_it_has_not() {
-        let mut bucket = Bucket::full(Rate { burst: 2.0, per_second: 4.0 });
-        let mut waits = |times: usize, at: u64| (0..times).map(|_| bucket.take(Duration::from_millis(at)).as_millis()).collect::<Vec<_>>();
+        let mut bucket = Bucket::full(Rate {
+            burst: 2.0,
+            per_second: 4.0,
+        });
+        let mut waits = |times: usize, at: u64| {
+            (0..times)
+                .map(|_| bucket.take(Duration::from_millis(at)).as_millis())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(waits(4, 0), [0, 0, 250, 500]);
         assert_eq!(waits(1, 500), [250], "two came back and two were owed");
         assert_eq!(waits(3, 60_000), [0, 0, 250], "never more than the burst");
@@ -250,20 +322,49 @@ mod tests {
 
     #[test]
     fn what_is_not_known_to_read_changes_something() {
-        let read = ["ec2:DescribeInstances", "sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity", "ec2:GetLaunchTemplateData"];
-        let change =
-            ["ec2:CreateLaunchTemplate", "autoscaling:SetDesiredCapacity", "ec2:DescribelessDelete:Describe", "unknown:POST", "unknown:PUT", ""];
+        let read = [
+            "ec2:DescribeInstances",
+            "sts:GetCallerIdentity",
+            "sts:AssumeRoleWithWebIdentity",
+            "ec2:GetLaunchTemplateData",
+        ];
+        let change = [
+            "ec2:CreateLaunchTemplate",
+            "autoscaling:SetDesiredCapacity",
+            "ec2:DescribelessDelete:Describe",
+            "unknown:POST",
+            "unknown:PUT",
+            "",
+        ];
         assert!(read.iter().all(|api| is_read(api)));
-        assert!(change.iter().skip(3).chain(&change[..2]).all(|api| !is_read(api)));
+        assert!(
+            change
+                .iter()
+                .skip(3)
+                .chain(&change[..2])
+                .all(|api| !is_read(api))
+        );
     }
 
     #[test]
     fn calls_are_known_by_name() {
         let named = |body: &str| name(&HttpRequest::new(SdkBody::from(body)));
-        assert_eq!(named("Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=Action"), "ec2:DescribeInstances");
-        assert_eq!(named("Action=TerminateInstanceInAutoScalingGroup&Version=2011-01-01"), "autoscaling:TerminateInstanceInAutoScalingGroup");
-        assert_eq!(named("Action=DescribeTargetGroups&Version=2015-12-01"), "elasticloadbalancing:DescribeTargetGroups");
-        assert_eq!(named("Action=GetCallerIdentity&Version=2011-06-15"), "sts:GetCallerIdentity");
+        assert_eq!(
+            named("Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=Action"),
+            "ec2:DescribeInstances"
+        );
+        assert_eq!(
+            named("Action=TerminateInstanceInAutoScalingGroup&Version=2011-01-01"),
+            "autoscaling:TerminateInstanceInAutoScalingGroup"
+        );
+        assert_eq!(
+            named("Action=DescribeTargetGroups&Version=2015-12-01"),
+            "elasticloadbalancing:DescribeTargetGroups"
+        );
+        assert_eq!(
+            named("Action=GetCallerIdentity&Version=2011-06-15"),
+            "sts:GetCallerIdentity"
+        );
         assert_eq!(named("{\"Action\":1}"), "unknown:GET");
     }
 
@@ -281,22 +382,39 @@ mod tests {
 
     #[tokio::test]
     async fn who_only_looks_sends_no_change() {
-        for (read_only, heard) in [(true, "ec2:DescribeTags"), (false, "ec2:DescribeTags ec2:CreateTags autoscaling:SetDesiredCapacity")] {
+        for (read_only, heard) in [
+            (true, "ec2:DescribeTags"),
+            (
+                false,
+                "ec2:DescribeTags ec2:CreateTags autoscaling:SetDesiredCapacity",
+            ),
+        ] {
             let inner = Heard::default();
             let told = inner.clone();
             let politeness = Arc::new(Politeness::new(read_only, 50, CallRates::default()));
             let client = PoliteClient {
-                inner: aws_smithy_runtime_api::client::http::http_client_fn(|_, _| SharedHttpConnector::new(Heard::default())),
+                inner: aws_smithy_runtime_api::client::http::http_client_fn(|_, _| {
+                    SharedHttpConnector::new(Heard::default())
+                }),
                 account: AccountId::new("111122223333").unwrap(),
                 region: Region::new("eu-west-1").unwrap(),
                 politeness: Arc::clone(&politeness),
             };
-            let polite = PoliteConnector { client, inner: SharedHttpConnector::new(inner) };
+            let polite = PoliteConnector {
+                client,
+                inner: SharedHttpConnector::new(inner),
+            };
             let ask = |body: &str| polite.call(HttpRequest::new(SdkBody::from(body)));
             assert!(ask("Action=DescribeTags&Version=2016-11-15").await.is_ok());
-            for change in ["Action=CreateTags&Version=2016-11-15", "Action=SetDesiredCapacity&Version=2011-01-01"] {
+            for change in [
+                "Action=CreateTags&Version=2016-11-15",
+                "Action=SetDesiredCapacity&Version=2011-01-01",
+            ] {
                 let answer = ask(change).await;
-                assert_eq!(answer.is_err_and(|e| e.is_user() && e.to_string() != ""), read_only);
+                assert_eq!(
+                    answer.is_err_and(|e| e.is_user() && e.to_string() != ""),
+                    read_only
+                );
             }
             assert_eq!(unpoisoned(&told.0).join(" "), heard);
             assert_eq!(politeness.counts().len(), if read_only { 1 } else { 3 });
@@ -306,9 +424,18 @@ mod tests {
     #[test]
     fn an_answer_that_broke_off_is_none() {
         for (body, root) in [
-            ("<?xml version=\"1.0\"?>\n<DescribeSubnetsResponse xmlns=\"x\"><a/></DescribeSubnetsResponse>\n", None),
-            ("<?xml version=\"1.0\"?>\n<DescribeSubnetsResponse xmlns=\"x\"><subnetSet><item>", Some("DescribeSubnetsResponse")),
-            ("<?xml version=\"1.0\"?><ErrorResponse><Error><Code>Thrott", Some("ErrorResponse")),
+            (
+                "<?xml version=\"1.0\"?>\n<DescribeSubnetsResponse xmlns=\"x\"><a/></DescribeSubnetsResponse>\n",
+                None,
+            ),
+            (
+                "<?xml version=\"1.0\"?>\n<DescribeSubnetsResponse xmlns=\"x\"><subnetSet><item>",
+                Some("DescribeSubnetsResponse"),
+            ),
+            (
+                "<?xml version=\"1.0\"?><ErrorResponse><Error><Code>Thrott",
+                Some("ErrorResponse"),
+            ),
             ("<Response><Errors/></Response>", None),
             ("<Response><Errors/></Respon", Some("Response")),
             ("<!doctype html><html><p>busy", None),
@@ -325,13 +452,31 @@ mod tests {
     fn accounts_regions_and_apis_have_their_own_turns() {
         let politeness = Politeness::new(false, 50, CallRates::default());
         let account = |id: &str| AccountId::new(id).unwrap();
-        let (here, there) = (Region::new("eu-west-1").unwrap(), Region::new("eu-west-3").unwrap());
-        let ask = |id: &str, region: &Region, api: &str| politeness.turn(&account(id), region, api) > Duration::ZERO;
+        let (here, there) = (
+            Region::new("eu-west-1").unwrap(),
+            Region::new("eu-west-3").unwrap(),
+        );
+        let ask = |id: &str, region: &Region, api: &str| {
+            politeness.turn(&account(id), region, api) > Duration::ZERO
+        };
         let create = "ec2:CreateLaunchTemplate";
-        let burst: Vec<bool> = (0..26).map(|_| ask("111122223333", &here, create)).collect();
-        assert_eq!(burst.iter().filter(|waits| **waits).count(), 1, "the burst is 25");
-        assert!(!ask("444455556666", &here, create) && !ask("111122223333", &there, create) && !ask("111122223333", &here, "ec2:CreateTags"));
-        assert_eq!(politeness.counts(), Counts::from([(create.to_owned(), 28), ("ec2:CreateTags".to_owned(), 1)]));
+        let burst: Vec<bool> = (0..26)
+            .map(|_| ask("111122223333", &here, create))
+            .collect();
+        assert_eq!(
+            burst.iter().filter(|waits| **waits).count(),
+            1,
+            "the burst is 25"
+        );
+        assert!(
+            !ask("444455556666", &here, create)
+                && !ask("111122223333", &there, create)
+                && !ask("111122223333", &here, "ec2:CreateTags")
+        );
+        assert_eq!(
+            politeness.counts(),
+            Counts::from([(create.to_owned(), 28), ("ec2:CreateTags".to_owned(), 1)])
+        );
     }
 
     #[test]
@@ -342,16 +487,38 @@ mod tests {
         }))
         .unwrap();
         for (api, rates, share, burst, per_second) in [
-            ("ec2:DescribeImages", &CallRates::default(), 100, 100.0, 20.0),
+            (
+                "ec2:DescribeImages",
+                &CallRates::default(),
+                100,
+                100.0,
+                20.0,
+            ),
             ("ec2:DescribeImages", &CallRates::default(), 50, 50.0, 10.0),
             ("ec2:CreateTags", &CallRates::default(), 50, 25.0, 2.5),
-            ("elasticloadbalancing:DescribeTargetGroups", &CallRates::default(), 50, 20.0, 5.0),
+            (
+                "elasticloadbalancing:DescribeTargetGroups",
+                &CallRates::default(),
+                50,
+                20.0,
+                5.0,
+            ),
             ("ec2:DescribeImages", &said, 50, 4.0, 2.0),
             ("ec2:CreateTags", &said, 50, 25.0, 2.5),
             ("autoscaling:DescribeLifecycleHooks", &said, 25, 1.0, 0.25),
-            ("autoscaling:DescribeAutoScalingGroups", &said, 50, 50.0, 10.0),
+            (
+                "autoscaling:DescribeAutoScalingGroups",
+                &said,
+                50,
+                50.0,
+                10.0,
+            ),
         ] {
-            assert_eq!(Rate::of(api, rates, share), Rate { burst, per_second }, "{api} {share}");
+            assert_eq!(
+                Rate::of(api, rates, share),
+                Rate { burst, per_second },
+                "{api} {share}"
+            );
         }
     }
 }

@@ -11,9 +11,17 @@ use crate::model::{InstanceId, Lifecycle, Market, Timestamp};
 impl Cluster {
     /// Plays an act on the groups it names. Whether anything changed here.
     pub(super) fn suffer(&mut self, act: &Act, faults: &Faults) -> bool {
-        let Some(name) = group_of(act) else { return false };
+        let Some(name) = group_of(act) else {
+            return false;
+        };
         let now = self.at;
-        let named: Vec<_> = self.state.groups.iter().filter(|(_, g)| g.names().contains(&name)).map(|(asg, _)| asg.clone()).collect();
+        let named: Vec<_> = self
+            .state
+            .groups
+            .iter()
+            .filter(|(_, g)| g.names().contains(&name))
+            .map(|(asg, _)| asg.clone())
+            .collect();
         for asg in &named {
             match act {
                 Act::Delete(_) => {
@@ -43,9 +51,20 @@ impl Cluster {
 
     /// Another image, in a version of somebody else's.
     fn repin(&mut self, asg: &crate::model::AsgName) {
-        let Some(group) = self.state.groups.get_mut(asg).map(Kept::change) else { return };
-        let Some(template) = self.state.templates.get_mut(&group.template).map(Kept::change) else { return };
-        let Some(mut version) = template.versions.get(&group.version).cloned() else { return };
+        let Some(group) = self.state.groups.get_mut(asg).map(Kept::change) else {
+            return;
+        };
+        let Some(template) = self
+            .state
+            .templates
+            .get_mut(&group.template)
+            .map(Kept::change)
+        else {
+            return;
+        };
+        let Some(mut version) = template.versions.get(&group.version).cloned() else {
+            return;
+        };
         version.data.image_id = format!("{}-of-somebody-else", version.data.image_id);
         version.token = None;
         let number = template.latest().saturating_add(1);
@@ -79,7 +98,9 @@ impl Group {
             Act::Detach(_, n) => {
                 // It runs on, and AWS no longer shows it with the group: whose it was cannot be told.
                 for id in self.chosen(*n, None) {
-                    self.node_mut(&id).into_iter().for_each(|node| node.cordoned = true);
+                    self.node_mut(&id)
+                        .into_iter()
+                        .for_each(|node| node.cordoned = true);
                     self.empty(&id, now);
                     self.machines.remove(&id);
                 }
@@ -87,16 +108,26 @@ impl Group {
             }
             Act::NodeDown(_, n) => {
                 for id in self.chosen(*n, None) {
-                    self.node_mut(&id).into_iter().for_each(|node| node.ready = false);
+                    self.node_mut(&id)
+                        .into_iter()
+                        .for_each(|node| node.ready = false);
                 }
             }
             Act::Cordon(_, n) => {
                 for id in self.chosen(*n, None) {
-                    self.node_mut(&id).into_iter().for_each(|node| node.cordoned = true);
+                    self.node_mut(&id)
+                        .into_iter()
+                        .for_each(|node| node.cordoned = true);
                 }
             }
             Act::Rebalance(_) => self.rebalance(now),
-            Act::Scale(_, by) => (0..by.unsigned_abs()).for_each(|_| if *by > 0 { self.scale_out(now) } else { self.scale_in(now, faults) }),
+            Act::Scale(_, by) => (0..by.unsigned_abs()).for_each(|_| {
+                if *by > 0 {
+                    self.scale_out(now)
+                } else {
+                    self.scale_in(now, faults)
+                }
+            }),
             Act::Set(_, field, to) => self.set(*field, *to, now),
             // Those of a whole cluster, or of none.
             Act::Repin(_) | Act::Delete(_) | Act::Kill => {}
@@ -105,10 +136,17 @@ impl Group {
 
     /// Instances in service, in an order of chance that is the same every time; with a market, only its own.
     fn chosen(&self, n: u32, market: Option<Market>) -> Vec<InstanceId> {
-        let serving = self.machines.iter().filter(|(_, m)| m.lifecycle == Lifecycle::InService && market.is_none_or(|only| m.market == only));
-        let mut all: Vec<(u64, &InstanceId)> = serving.map(|(id, m)| (draw(self.salt, "act", m.number), id)).collect();
+        let serving = self.machines.iter().filter(|(_, m)| {
+            m.lifecycle == Lifecycle::InService && market.is_none_or(|only| m.market == only)
+        });
+        let mut all: Vec<(u64, &InstanceId)> = serving
+            .map(|(id, m)| (draw(self.salt, "act", m.number), id))
+            .collect();
         all.sort_unstable();
-        all.into_iter().take(usize::try_from(n).unwrap_or(usize::MAX)).map(|(_, id)| id.clone()).collect()
+        all.into_iter()
+            .take(usize::try_from(n).unwrap_or(usize::MAX))
+            .map(|(_, id)| id.clone())
+            .collect()
     }
 
     fn lose(&mut self, n: u32, market: Option<Market>, now: Timestamp) {
@@ -122,11 +160,20 @@ impl Group {
         if self.suspends("AZRebalance") {
             return;
         }
-        let mut zones: std::collections::BTreeMap<&str, Vec<&InstanceId>> = std::collections::BTreeMap::new();
-        for (id, machine) in self.machines.iter().filter(|(_, m)| m.lifecycle == Lifecycle::InService) {
+        let mut zones: std::collections::BTreeMap<&str, Vec<&InstanceId>> =
+            std::collections::BTreeMap::new();
+        for (id, machine) in self
+            .machines
+            .iter()
+            .filter(|(_, m)| m.lifecycle == Lifecycle::InService)
+        {
             zones.entry(&machine.zone).or_default().push(id);
         }
-        let fullest = zones.into_values().max_by_key(Vec::len).and_then(|ids| ids.first().copied()).cloned();
+        let fullest = zones
+            .into_values()
+            .max_by_key(Vec::len)
+            .and_then(|ids| ids.first().copied())
+            .cloned();
         if let Some(id) = fullest {
             self.end(&id, now);
             self.settle(now);
@@ -145,7 +192,11 @@ impl Group {
             return;
         }
         (self.fields.min_size, self.fields.max_size) = (least, most);
-        self.desired = if field == Field::Desired { to } else { self.desired.clamp(least, most) };
+        self.desired = if field == Field::Desired {
+            to
+        } else {
+            self.desired.clamp(least, most)
+        };
         self.workload.nodes = self.workload.nodes.clamp(least, most);
         self.settle(now);
     }

@@ -2,7 +2,9 @@
 
 use super::world::World;
 use crate::cloud::{Cloud, CloudError, Place};
-use crate::model::{AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Timestamp};
+use crate::model::{
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Timestamp,
+};
 use crate::nodes::{NodeApi, NodeError};
 
 impl Cloud for World {
@@ -20,7 +22,11 @@ impl Cloud for World {
     async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
         let mut inner = self.inner();
         inner.call(Some(place))?;
-        Ok(if inner.faults.wrong_account(&place.cluster) { another(&place.account) } else { place.account.clone() })
+        Ok(if inner.faults.wrong_account(&place.cluster) {
+            another(&place.account)
+        } else {
+            place.account.clone()
+        })
     }
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
@@ -32,7 +38,9 @@ impl Cloud for World {
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         let applied = {
             let mut inner = self.inner();
-            inner.call(Some(place)).and_then(|()| inner.apply(place, effect))
+            inner
+                .call(Some(place))
+                .and_then(|()| inner.apply(place, effect))
         };
         self.lives().await;
         applied
@@ -47,7 +55,10 @@ impl NodeApi for World {
     async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
         let acted = self.inner().act(cluster, effect);
         self.lives().await;
-        acted.map_err(|e| NodeError::Unreachable { cluster: cluster.clone(), message: e.to_string() })
+        acted.map_err(|e| NodeError::Unreachable {
+            cluster: cluster.clone(),
+            message: e.to_string(),
+        })
     }
 }
 
@@ -67,6 +78,11 @@ impl World {
 
 /// An account that is not the given one.
 fn another(account: &AccountId) -> AccountId {
-    let candidates = ["999999999999", "000000000000"].into_iter().filter_map(|id| AccountId::new(id).ok());
-    candidates.into_iter().find(|id| id != account).unwrap_or_else(|| account.clone())
+    let candidates = ["999999999999", "000000000000"]
+        .into_iter()
+        .filter_map(|id| AccountId::new(id).ok());
+    candidates
+        .into_iter()
+        .find(|id| id != account)
+        .unwrap_or_else(|| account.clone())
 }

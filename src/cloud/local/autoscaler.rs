@@ -18,7 +18,11 @@ impl Group {
         self.tag("k8s.io/cluster-autoscaler/enabled")?;
         // Every group has its own phase, so that they do not all move at once.
         let phase = i64::try_from(draw(self.salt, "phase", 0) % PERIOD.unsigned_abs()).unwrap_or(0);
-        let nth = now.millis().saturating_sub(phase).div_euclid(PERIOD).saturating_add(1);
+        let nth = now
+            .millis()
+            .saturating_sub(phase)
+            .div_euclid(PERIOD)
+            .saturating_add(1);
         let at = nth.saturating_mul(PERIOD).saturating_add(phase);
         (at > now.millis()).then(|| (Timestamp::from_millis(at), nth.unsigned_abs()))
     }
@@ -26,8 +30,15 @@ impl Group {
     /// Looks: mostly nothing, sometimes one more or one less. Never while an instance starts or a node is cordoned: somebody else is at work.
     pub(super) fn look(&mut self, nth: u64, now: Timestamp, faults: &Faults) {
         let number = draw(self.salt, "look", nth);
-        let starting = !self.launching.is_empty() || self.machines.values().any(|m| m.lifecycle == Lifecycle::Pending);
-        let cordoned = self.machines.values().any(|m| m.node.as_ref().is_some_and(|n| n.cordoned));
+        let starting = !self.launching.is_empty()
+            || self
+                .machines
+                .values()
+                .any(|m| m.lifecycle == Lifecycle::Pending);
+        let cordoned = self
+            .machines
+            .values()
+            .any(|m| m.node.as_ref().is_some_and(|n| n.cordoned));
         if !number.is_multiple_of(ODDS) || starting || cordoned {
             return;
         }
@@ -41,7 +52,11 @@ impl Group {
     pub(super) fn scale_out(&mut self, now: Timestamp) {
         if self.desired < self.fields.max_size {
             self.desired += 1;
-            self.workload.nodes = self.workload.nodes.saturating_add(1).min(self.fields.max_size);
+            self.workload.nodes = self
+                .workload
+                .nodes
+                .saturating_add(1)
+                .min(self.fields.max_size);
             self.settle(now);
         }
     }
@@ -49,21 +64,42 @@ impl Group {
     /// Empties the node with the fewest pods and ends its instance, unless a budget is in the way.
     pub(super) fn scale_in(&mut self, now: Timestamp, faults: &Faults) {
         let Some(id) = self.least_used() else { return };
-        let pods = self.machines.get(&id).and_then(|m| m.node.as_ref()).map(|n| n.pods.clone()).unwrap_or_default();
+        let pods = self
+            .machines
+            .get(&id)
+            .and_then(|m| m.node.as_ref())
+            .map(|n| n.pods.clone())
+            .unwrap_or_default();
         let stuck = self.is_stuck(faults);
-        if self.desired <= self.fields.min_size || pods.iter().any(|pod| self.is_blocked(*pod, now, stuck)) {
+        if self.desired <= self.fields.min_size
+            || pods.iter().any(|pod| self.is_blocked(*pod, now, stuck))
+        {
             return;
         }
-        self.node_mut(&id).into_iter().for_each(|node| node.cordoned = true);
+        self.node_mut(&id)
+            .into_iter()
+            .for_each(|node| node.cordoned = true);
         self.empty(&id, now);
         self.desired -= 1;
-        self.workload.nodes = self.workload.nodes.saturating_sub(1).max(self.fields.min_size);
+        self.workload.nodes = self
+            .workload
+            .nodes
+            .saturating_sub(1)
+            .max(self.fields.min_size);
         self.end(&id, now);
     }
 
     fn least_used(&self) -> Option<InstanceId> {
-        let serving = self.machines.iter().filter(|(_, m)| m.lifecycle == Lifecycle::InService);
-        let nodes = serving.filter_map(|(id, m)| m.node.as_ref().filter(|n| n.ready && !n.cordoned).map(|n| (n.pods.len(), id)));
+        let serving = self
+            .machines
+            .iter()
+            .filter(|(_, m)| m.lifecycle == Lifecycle::InService);
+        let nodes = serving.filter_map(|(id, m)| {
+            m.node
+                .as_ref()
+                .filter(|n| n.ready && !n.cordoned)
+                .map(|n| (n.pods.len(), id))
+        });
         nodes.min().map(|(_, id)| id.clone())
     }
 }

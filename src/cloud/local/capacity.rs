@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::chance::{between, draw};
 use super::groups::{Group, Record, Work};
 use super::kubernetes::SimNode;
-use crate::model::{Activity, ActivityStatus, Health, Instance, InstanceId, LaunchTemplateData, Lifecycle, Market, Span, TemplateVersion, Timestamp};
+use crate::model::{
+    Activity, ActivityStatus, Health, Instance, InstanceId, LaunchTemplateData, Lifecycle, Market,
+    Span, TemplateVersion, Timestamp,
+};
 
 /// Activities that are kept of a group; AWS keeps six weeks, nobody here looks further back than the change just made.
 const ACTIVITIES: usize = 20;
@@ -92,7 +95,12 @@ impl Group {
         self.launches = self.launches.saturating_add(1);
         let begins = now + Span::from_secs(between(self.salt, "begin", number, 15, 25).into());
         self.launching.insert(number, begins);
-        self.note(Work::Launch(number), now, ActivityStatus::InProgress, "Launching a new EC2 instance".into());
+        self.note(
+            Work::Launch(number),
+            now,
+            ActivityStatus::InProgress,
+            "Launching a new EC2 instance".into(),
+        );
     }
 
     /// One less: a launch that has not begun, or the member of the oldest launch template version, undrained, as AWS does.
@@ -101,8 +109,13 @@ impl Group {
             self.forget(Work::Launch(number));
             return;
         }
-        let members = self.machines.iter().filter(|(_, m)| m.is_member() && !m.protected);
-        let victim = members.min_by_key(|(id, m)| (m.version, m.launched_at, *id)).map(|(id, _)| id.clone());
+        let members = self
+            .machines
+            .iter()
+            .filter(|(_, m)| m.is_member() && !m.protected);
+        let victim = members
+            .min_by_key(|(id, m)| (m.version, m.launched_at, *id))
+            .map(|(id, _)| id.clone());
         if let Some(id) = victim {
             self.end(&id, now);
         }
@@ -111,19 +124,35 @@ impl Group {
     /// Begins to terminate an instance.
     pub(super) fn end(&mut self, id: &InstanceId, now: Timestamp) {
         let salt = self.salt;
-        let Some(machine) = self.machines.get_mut(id) else { return };
+        let Some(machine) = self.machines.get_mut(id) else {
+            return;
+        };
         let number = machine.number;
         machine.lifecycle = Lifecycle::Terminating;
         machine.protected = false;
-        (machine.in_service_at, machine.ready_at, machine.reclaimed_at) = (None, None, None);
+        (
+            machine.in_service_at,
+            machine.ready_at,
+            machine.reclaimed_at,
+        ) = (None, None, None);
         machine.gone_at = Some(now + Span::from_secs(between(salt, "end", number, 25, 35).into()));
         // A launch that is broken off counts neither as done nor as failed: its end is told by the activity that ends it.
         self.forget(Work::Launch(number));
-        self.note(Work::End(number), now, ActivityStatus::InProgress, format!("Terminating EC2 instance: {id}"));
+        self.note(
+            Work::End(number),
+            now,
+            ActivityStatus::InProgress,
+            format!("Terminating EC2 instance: {id}"),
+        );
     }
 
     /// The instance that a launch brings.
-    pub(super) fn machine(&self, number: u64, version: &TemplateVersion, now: Timestamp) -> Machine {
+    pub(super) fn machine(
+        &self,
+        number: u64,
+        version: &TemplateVersion,
+        now: Timestamp,
+    ) -> Machine {
         let (zone, market) = (self.next_zone(), self.next_market(&version.data));
         Machine {
             number,
@@ -146,60 +175,122 @@ impl Group {
 
     /// The zone with the fewest members, the first of them by name.
     fn next_zone(&self) -> String {
-        let mut zones: BTreeMap<String, usize> = self.fields.vpc_zone_identifier.iter().map(|subnet| (zone_of(subnet), 0)).collect();
+        let mut zones: BTreeMap<String, usize> = self
+            .fields
+            .vpc_zone_identifier
+            .iter()
+            .map(|subnet| (zone_of(subnet), 0))
+            .collect();
         for machine in self.machines.values().filter(|m| m.is_member()) {
             zones.entry(machine.zone.clone()).and_modify(|n| *n += 1);
         }
-        zones.into_iter().min_by_key(|(_, members)| *members).map_or_else(String::new, |(zone, _)| zone)
+        zones
+            .into_iter()
+            .min_by_key(|(_, members)| *members)
+            .map_or_else(String::new, |(zone, _)| zone)
     }
 
     /// Its zones.
     pub(super) fn zones(&self) -> std::collections::BTreeSet<String> {
-        self.fields.vpc_zone_identifier.iter().map(|subnet| zone_of(subnet)).collect()
+        self.fields
+            .vpc_zone_identifier
+            .iter()
+            .map(|subnet| zone_of(subnet))
+            .collect()
     }
 
     /// Spot or on-demand, so that the members keep to the group's distribution (percentages are rounded up, as AWS does).
     fn next_market(&self, data: &LaunchTemplateData) -> Market {
         let Some(policy) = &self.fields.mixed_instances_policy else {
-            return if data.instance_market_options.is_some() { Market::Spot } else { Market::OnDemand };
+            return if data.instance_market_options.is_some() {
+                Market::Spot
+            } else {
+                Market::OnDemand
+            };
         };
         let distribution = &policy.instances_distribution;
         let base = u64::from(distribution.on_demand_base_capacity.unwrap_or(0));
-        let percent = u64::from(distribution.on_demand_percentage_above_base_capacity.unwrap_or(100));
+        let percent = u64::from(
+            distribution
+                .on_demand_percentage_above_base_capacity
+                .unwrap_or(100),
+        );
         let members = || self.machines.values().filter(|m| m.is_member());
-        let total = u64::try_from(members().count()).unwrap_or(u64::MAX).saturating_add(1);
-        let on_demand = u64::try_from(members().filter(|m| m.market == Market::OnDemand).count()).unwrap_or(u64::MAX);
-        let wanted = base.min(total) + total.saturating_sub(base).saturating_mul(percent).div_ceil(100);
-        if on_demand < wanted { Market::OnDemand } else { Market::Spot }
+        let total = u64::try_from(members().count())
+            .unwrap_or(u64::MAX)
+            .saturating_add(1);
+        let on_demand = u64::try_from(members().filter(|m| m.market == Market::OnDemand).count())
+            .unwrap_or(u64::MAX);
+        let wanted = base.min(total)
+            + total
+                .saturating_sub(base)
+                .saturating_mul(percent)
+                .div_ceil(100);
+        if on_demand < wanted {
+            Market::OnDemand
+        } else {
+            Market::Spot
+        }
     }
 
     /// On-demand takes the first type of the list; spot takes the pool with most capacity, which here is a matter of chance.
-    fn next_type(&self, number: u64, zone: &str, market: Market, data: &LaunchTemplateData) -> String {
+    fn next_type(
+        &self,
+        number: u64,
+        zone: &str,
+        market: Market,
+        data: &LaunchTemplateData,
+    ) -> String {
         let policy = self.fields.mixed_instances_policy.as_ref();
-        let types: Vec<&String> = policy.iter().flat_map(|p| &p.overrides).filter_map(|o| o.instance_type.as_ref()).collect();
+        let types: Vec<&String> = policy
+            .iter()
+            .flat_map(|p| &p.overrides)
+            .filter_map(|o| o.instance_type.as_ref())
+            .collect();
         let chosen = match market {
             Market::OnDemand => types.first().copied(),
-            Market::Spot => types.iter().copied().max_by_key(|t| draw(self.salt, &format!("{zone}/{t}"), number)),
+            Market::Spot => types
+                .iter()
+                .copied()
+                .max_by_key(|t| draw(self.salt, &format!("{zone}/{t}"), number)),
         };
         chosen.unwrap_or(&data.instance_type).clone()
     }
 
     /// Adds an activity.
-    pub(super) fn note(&mut self, about: Work, at: Timestamp, status: ActivityStatus, message: String) {
-        self.activities.push(Record { about, activity: Activity { at, status, message } });
+    pub(super) fn note(
+        &mut self,
+        about: Work,
+        at: Timestamp,
+        status: ActivityStatus,
+        message: String,
+    ) {
+        self.activities.push(Record {
+            about,
+            activity: Activity {
+                at,
+                status,
+                message,
+            },
+        });
         let surplus = self.activities.len().saturating_sub(ACTIVITIES);
         self.activities.drain(..surplus);
     }
 
     /// Ends an activity well; one that is no longer kept is no loss.
     pub(super) fn succeed(&mut self, about: Work) {
-        let going_on = |r: &&mut Record| r.about == about && r.activity.status == ActivityStatus::InProgress;
-        self.activities.iter_mut().filter(going_on).for_each(|r| r.activity.status = ActivityStatus::Successful);
+        let going_on =
+            |r: &&mut Record| r.about == about && r.activity.status == ActivityStatus::InProgress;
+        self.activities
+            .iter_mut()
+            .filter(going_on)
+            .for_each(|r| r.activity.status = ActivityStatus::Successful);
     }
 
     /// Takes an activity that goes on out of the list.
     pub(super) fn forget(&mut self, about: Work) {
-        self.activities.retain(|r| r.about != about || r.activity.status != ActivityStatus::InProgress);
+        self.activities
+            .retain(|r| r.about != about || r.activity.status != ActivityStatus::InProgress);
     }
 }
 
@@ -210,7 +301,10 @@ pub(super) fn zone_of(subnet: &str) -> String {
         let from = (0..parts.len()).find(|from| parts.get(*from..).is_some_and(is_zone))?;
         parts.get(from..).map(|p| p.join("-"))
     };
-    subnet.split('.').find_map(zone).unwrap_or_else(|| subnet.to_owned())
+    subnet
+        .split('.')
+        .find_map(zone)
+        .unwrap_or_else(|| subnet.to_owned())
 }
 
 /// Two letters, one or more words, and a digit with a letter: `eu west 3a`, `us gov east 1b`.

@@ -10,7 +10,9 @@ fn mix(value: u64) -> u64 {
 
 /// A salt from a seed and names. Names are kept apart, so that `ab`,`c` and `a`,`bc` differ.
 pub(super) fn salt(seed: u64, names: &[&str]) -> u64 {
-    names.iter().fold(mix(seed), |salt, name| mix(name.bytes().fold(salt, |s, byte| mix(s ^ u64::from(byte))) ^ 0xff00))
+    names.iter().fold(mix(seed), |salt, name| {
+        mix(name.bytes().fold(salt, |s, byte| mix(s ^ u64::from(byte))) ^ 0xff00)
+    })
 }
 
 /// The number drawn for a purpose, the `number`th time.
@@ -44,7 +46,8 @@ mod tests {
 
     #[test]
     fn ranges_are_reached_to_both_ends_and_never_left() {
-        let seen: std::collections::BTreeSet<u32> = (0..500).map(|n| between(7, "x", n, 3, 6)).collect();
+        let seen: std::collections::BTreeSet<u32> =
+            (0..500).map(|n| between(7, "x", n, 3, 6)).collect();
         assert_eq!(seen, [3, 4, 5, 6].into());
         assert_eq!(between(7, "x", 1, 6, 3), 6);
     }

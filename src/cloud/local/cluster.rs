@@ -12,7 +12,9 @@ use super::simulate::Surroundings;
 use super::templates::{Template, unknown_version};
 use super::views::Views;
 use crate::cloud::{CloudError, Place};
-use crate::model::{Applied, AsgName, CloudEffect, Definition, Effect, LiveCluster, NodeEffect, Seen, Timestamp};
+use crate::model::{
+    Applied, AsgName, CloudEffect, Definition, Effect, LiveCluster, NodeEffect, Seen, Timestamp,
+};
 
 /// A cluster's groups and templates.
 #[derive(Clone, Debug)]
@@ -52,7 +54,12 @@ impl Cluster {
     }
 
     pub(super) fn with(place: Place, at: Timestamp, state: State) -> Self {
-        Cluster { place, at, state, due: Due::Unknown }
+        Cluster {
+            place,
+            at,
+            state,
+            due: Due::Unknown,
+        }
     }
 
     /// Plays its time up to `until`. Whether anything happened.
@@ -81,7 +88,12 @@ impl Cluster {
     }
 
     fn next_due(&self, around: Surroundings<'_>) -> Due {
-        self.state.groups.values().filter_map(|g| g.due(self.at, around)).min().map_or(Due::Never, Due::At)
+        self.state
+            .groups
+            .values()
+            .filter_map(|g| g.due(self.at, around))
+            .min()
+            .map_or(Due::Never, Due::At)
     }
 
     /// Draws all chance from another seed.
@@ -101,14 +113,30 @@ impl Cluster {
     pub(super) fn apply(&mut self, effect: &CloudEffect, seed: u64) -> Result<Outcome, CloudError> {
         self.changed();
         match effect {
-            CloudEffect::CreateTemplateVersion { template, data, user_data, token } => {
-                let kept = self.state.templates.entry(template.clone()).or_insert_with(|| Kept::new(Template::default()));
-                kept.change().create_version(template, data, user_data, token)
+            CloudEffect::CreateTemplateVersion {
+                template,
+                data,
+                user_data,
+                token,
+            } => {
+                let kept = self
+                    .state
+                    .templates
+                    .entry(template.clone())
+                    .or_insert_with(|| Kept::new(Template::default()));
+                kept.change()
+                    .create_version(template, data, user_data, token)
             }
-            CloudEffect::CreateGroup { definition, version, desired } => self.create(definition, *version, *desired, seed),
+            CloudEffect::CreateGroup {
+                definition,
+                version,
+                desired,
+            } => self.create(definition, *version, *desired, seed),
             CloudEffect::DeleteGroup { group } => {
                 let name = &group.auto_scaling_group_name;
-                let Some(found) = self.state.groups.get(name) else { return Ok(Outcome::Unchanged(Applied::Already)) };
+                let Some(found) = self.state.groups.get(name) else {
+                    return Ok(Outcome::Unchanged(Applied::Already));
+                };
                 if let Some(moved) = found.check_delete(group)? {
                     return Ok(moved);
                 }
@@ -118,7 +146,9 @@ impl Cluster {
                 Ok(done())
             }
             CloudEffect::PruneVersions { template, versions } => Ok(self.prune(template, versions)),
-            CloudEffect::Terminate { group, .. } if !self.state.groups.contains_key(group) => Ok(Outcome::Unchanged(Applied::Already)),
+            CloudEffect::Terminate { group, .. } if !self.state.groups.contains_key(group) => {
+                Ok(Outcome::Unchanged(Applied::Already))
+            }
             CloudEffect::UpdateGroup { .. }
             | CloudEffect::PinVersion { .. }
             | CloudEffect::SetDesired { .. }
@@ -142,16 +172,31 @@ impl Cluster {
         match effect {
             CloudEffect::UpdateGroup { from, to } => group.update(from, to, now),
             CloudEffect::PinVersion { from, to, .. } => {
-                let exists = self.state.templates.get(&group.template).is_some_and(|t| t.versions.contains_key(to));
+                let exists = self
+                    .state
+                    .templates
+                    .get(&group.template)
+                    .is_some_and(|t| t.versions.contains_key(to));
                 group.pin(*from, *to, exists)
             }
             CloudEffect::SetDesired { from, to, .. } => group.set_desired(*from, *to, now),
             CloudEffect::Suspend { processes, .. } => group.suspend(processes),
             CloudEffect::Resume { processes, .. } => group.resume(processes, now),
             CloudEffect::Detach { instance, .. } => group.detach(instance, now),
-            CloudEffect::Terminate { instance, decrement, .. } => group.terminate(instance, *decrement, now),
-            CloudEffect::Protect { instances, protect, .. } => Ok(group.protect(instances, *protect)),
-            CloudEffect::StartRefresh { from, version, preferences, .. } => {
+            CloudEffect::Terminate {
+                instance,
+                decrement,
+                ..
+            } => group.terminate(instance, *decrement, now),
+            CloudEffect::Protect {
+                instances, protect, ..
+            } => Ok(group.protect(instances, *protect)),
+            CloudEffect::StartRefresh {
+                from,
+                version,
+                preferences,
+                ..
+            } => {
                 let template = self.state.templates.get(&group.template).map(|t| &**t);
                 group.start_refresh(*from, *version, preferences, template, now)
             }
@@ -167,9 +212,15 @@ impl Cluster {
 
     /// Deletes versions; those in use stay, whatever is asked for.
     fn prune(&mut self, template: &AsgName, versions: &BTreeSet<u64>) -> Outcome {
-        let users = self.state.groups.values().filter(|g| g.template == *template);
+        let users = self
+            .state
+            .groups
+            .values()
+            .filter(|g| g.template == *template);
         let used: BTreeSet<u64> = users.flat_map(|g| g.used_versions()).collect();
-        let Some(found) = self.state.templates.get_mut(template) else { return Outcome::Unchanged(Applied::Already) };
+        let Some(found) = self.state.templates.get_mut(template) else {
+            return Outcome::Unchanged(Applied::Already);
+        };
         // The newest is the default one, as kops leaves it.
         let newest = found.latest();
         let gone = |n: &u64| versions.contains(n) && !used.contains(n) && *n != newest;
@@ -180,7 +231,13 @@ impl Cluster {
         done()
     }
 
-    fn create(&mut self, definition: &Definition, version: u64, desired: u32, seed: u64) -> Result<Outcome, CloudError> {
+    fn create(
+        &mut self,
+        definition: &Definition,
+        version: u64,
+        desired: u32,
+        seed: u64,
+    ) -> Result<Outcome, CloudError> {
         let name = &definition.auto_scaling_group.auto_scaling_group_name;
         if let Some(group) = self.state.groups.get(name) {
             if group.is_like(definition, version) {
@@ -189,10 +246,26 @@ impl Cluster {
             return Err(already_exists(name));
         }
         let template = &definition.launch_template.launch_template_name;
-        self.state.templates.get(template).ok_or_else(|| unknown_version(template, version))?.version(template, version)?;
+        self.state
+            .templates
+            .get(template)
+            .ok_or_else(|| unknown_version(template, version))?
+            .version(template, version)?;
         let made = self.state.made.get(name).copied().unwrap_or(0);
-        let Place { cluster: _, account, region } = &self.place;
-        let salt = salt(seed, &[account.as_str(), region.as_str(), name.as_str(), &made.to_string()]);
+        let Place {
+            cluster: _,
+            account,
+            region,
+        } = &self.place;
+        let salt = salt(
+            seed,
+            &[
+                account.as_str(),
+                region.as_str(),
+                name.as_str(),
+                &made.to_string(),
+            ],
+        );
         let mut group = Group::new(definition, version, desired, salt)?;
         group.settle(self.at);
         self.state.groups.insert(name.clone(), Kept::new(group));
@@ -206,8 +279,14 @@ impl Cluster {
         let now = self.at;
         let mut outcome = None;
         for node in effect.nodes() {
-            let found = self.state.groups.values_mut().find_map(|g| g.instance_of(node).map(|instance| (g, instance)));
-            let Some((group, instance)) = found else { continue };
+            let found = self
+                .state
+                .groups
+                .values_mut()
+                .find_map(|g| g.instance_of(node).map(|instance| (g, instance)));
+            let Some((group, instance)) = found else {
+                continue;
+            };
             match group.change().act(&instance, effect, now, faults) {
                 changed @ Outcome::Changed(_) => outcome = Some(changed),
                 unchanged @ Outcome::Unchanged(_) => drop(outcome.get_or_insert(unchanged)),
@@ -220,16 +299,26 @@ impl Cluster {
     pub(super) fn names_touched(&self, effect: &Effect) -> Vec<String> {
         let group = match effect {
             Effect::Cloud(effect) => self.state.groups.get(effect.group()),
-            Effect::Node(effect) => effect.nodes().into_iter().find_map(|node| self.state.groups.values().find(|g| g.instance_of(node).is_some())),
+            Effect::Node(effect) => effect.nodes().into_iter().find_map(|node| {
+                self.state
+                    .groups
+                    .values()
+                    .find(|g| g.instance_of(node).is_some())
+            }),
         };
-        group.map(|g| g.names().into_iter().map(str::to_owned).collect()).unwrap_or_default()
+        group
+            .map(|g| g.names().into_iter().map(str::to_owned).collect())
+            .unwrap_or_default()
     }
 
     /// Adds the groups that carry the tag of `cluster` to a reading.
     pub(super) fn read(&self, cluster: &str, into: &mut LiveCluster) {
         for (name, group) in &self.state.groups {
             if group.tag("KubernetesCluster") == Some(cluster) {
-                into.groups.insert(name.clone(), group.shown(self.state.templates.get(&group.template)));
+                into.groups.insert(
+                    name.clone(),
+                    group.shown(self.state.templates.get(&group.template)),
+                );
             }
         }
     }
@@ -245,5 +334,9 @@ impl Cluster {
 
 /// AWS's refusal of a name that is taken.
 pub(super) fn already_exists(name: &AsgName) -> CloudError {
-    refused(name, "AlreadyExists: there is another AutoScalingGroup of this name in the account and region".into())
+    refused(
+        name,
+        "AlreadyExists: there is another AutoScalingGroup of this name in the account and region"
+            .into(),
+    )
 }

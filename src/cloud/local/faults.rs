@@ -77,14 +77,30 @@ impl FromStr for Fault {
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
         let (kind, value) = text.split_once(':').unwrap_or((text, ""));
-        let form = |form| FaultError::Form { fault: text.to_owned(), form };
-        let name = |shape| if value.is_empty() { Err(form(shape)) } else { Ok(value.to_owned()) };
-        let every = |shape| value.parse::<u64>().ok().filter(|n| *n >= 2).ok_or_else(|| form(shape));
+        let form = |form| FaultError::Form {
+            fault: text.to_owned(),
+            form,
+        };
+        let name = |shape| {
+            if value.is_empty() {
+                Err(form(shape))
+            } else {
+                Ok(value.to_owned())
+            }
+        };
+        let every = |shape| {
+            value
+                .parse::<u64>()
+                .ok()
+                .filter(|n| *n >= 2)
+                .ok_or_else(|| form(shape))
+        };
         match kind {
             "sick-image" => Ok(Fault::SickImage(name("sick-image:IMAGE")?)),
             "sick-pods" => Ok(Fault::SickPods(name("sick-pods:IMAGE")?)),
             "dead-image" => Ok(Fault::DeadImage(name("dead-image:IMAGE")?)),
-            "no-capacity" if value.contains(':') => no_capacity_of(value).ok_or_else(|| form("no-capacity:GROUP:TYPE@ZONE, type or zone left out")),
+            "no-capacity" if value.contains(':') => no_capacity_of(value)
+                .ok_or_else(|| form("no-capacity:GROUP:TYPE@ZONE, type or zone left out")),
             "no-capacity" => Ok(Fault::NoCapacity(name("no-capacity:GROUP")?)),
             "stuck-drain" => Ok(Fault::StuckDrain(name("stuck-drain:GROUP")?)),
             "slow-boot" => slow_boot(value).ok_or_else(|| form("slow-boot:GROUP:SECONDS")),
@@ -92,7 +108,8 @@ impl FromStr for Fault {
             "lost-answer" => Ok(Fault::LostAnswer(every("lost-answer:N, N at least 2")?)),
             "no-read" => Ok(Fault::NoRead(value.parse()?)),
             "wrong-account" => Ok(Fault::WrongAccount(value.parse()?)),
-            "no-capacity-of" => pool(value).ok_or_else(|| form("no-capacity-of:TYPE@ZONE, either of them * for all")),
+            "no-capacity-of" => pool(value)
+                .ok_or_else(|| form("no-capacity-of:TYPE@ZONE, either of them * for all")),
             "no-answer" => Ok(Fault::NoAnswer(every("no-answer:N, N at least 2")?)),
             "no-kubernetes" => Ok(Fault::NoKubernetes(value.parse()?)),
             "expired-credentials" if value.is_empty() => Ok(Fault::ExpiredCredentials),
@@ -115,9 +132,13 @@ impl Fault {
     /// What it is about; none: an image, a kind of instance, or the whole account.
     pub fn aim(&self) -> Option<Aim<'_>> {
         match self {
-            Fault::NoCapacity(group) | Fault::StuckDrain(group) | Fault::SlowBoot(group, _) => Some(Aim::Group(group)),
+            Fault::NoCapacity(group) | Fault::StuckDrain(group) | Fault::SlowBoot(group, _) => {
+                Some(Aim::Group(group))
+            }
             Fault::NoCapacityOf(Pool { group, .. }) => group.as_deref().map(Aim::Group),
-            Fault::NoRead(cluster) | Fault::WrongAccount(cluster) | Fault::NoKubernetes(cluster) => Some(Aim::Cluster(cluster)),
+            Fault::NoRead(cluster)
+            | Fault::WrongAccount(cluster)
+            | Fault::NoKubernetes(cluster) => Some(Aim::Cluster(cluster)),
             Fault::SickImage(_)
             | Fault::SickPods(_)
             | Fault::DeadImage(_)
@@ -133,7 +154,11 @@ fn no_capacity_of(value: &str) -> Option<Fault> {
     let (group, what) = value.split_once(':')?;
     let (instance_type, zone) = what.split_once('@').unwrap_or((what, ""));
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let fault = Fault::NoCapacityOf(Pool { group: Some(given(group)?), instance_type: given(instance_type), zone: given(zone) });
+    let fault = Fault::NoCapacityOf(Pool {
+        group: Some(given(group)?),
+        instance_type: given(instance_type),
+        zone: given(zone),
+    });
     (!what.is_empty() && what != "@").then_some(fault)
 }
 
@@ -147,7 +172,13 @@ fn pool(value: &str) -> Option<Fault> {
     let (instance_type, zone) = value.split_once('@')?;
     let named = |text: &str| (text != "*").then(|| text.to_owned());
     let whole = !instance_type.is_empty() && !zone.is_empty();
-    whole.then(|| Fault::NoCapacityOf(Pool { group: None, instance_type: named(instance_type), zone: named(zone) }))
+    whole.then(|| {
+        Fault::NoCapacityOf(Pool {
+            group: None,
+            instance_type: named(instance_type),
+            zone: named(zone),
+        })
+    })
 }
 
 /// What an instance of an image comes to.
@@ -189,11 +220,23 @@ impl Faults {
     }
 
     pub(super) fn image(&self, image: &str) -> Image {
-        if self.0.iter().any(|f| matches!(f, Fault::DeadImage(dead) if dead == image)) {
+        if self
+            .0
+            .iter()
+            .any(|f| matches!(f, Fault::DeadImage(dead) if dead == image))
+        {
             Image::Dead
-        } else if self.0.iter().any(|f| matches!(f, Fault::SickImage(sick) if sick == image)) {
+        } else if self
+            .0
+            .iter()
+            .any(|f| matches!(f, Fault::SickImage(sick) if sick == image))
+        {
             Image::Sick
-        } else if self.0.iter().any(|f| matches!(f, Fault::SickPods(sick) if sick == image)) {
+        } else if self
+            .0
+            .iter()
+            .any(|f| matches!(f, Fault::SickPods(sick) if sick == image))
+        {
             Image::SickPods
         } else {
             Image::Sound
@@ -205,8 +248,14 @@ impl Faults {
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
         self.0.iter().any(|f| match f {
             Fault::NoCapacity(group) => names.contains(&group.as_str()),
-            Fault::NoCapacityOf(Pool { group, instance_type: t, zone: z }) => {
-                group.as_ref().is_none_or(|g| names.contains(&g.as_str())) && is(t, instance_type) && is(z, zone)
+            Fault::NoCapacityOf(Pool {
+                group,
+                instance_type: t,
+                zone: z,
+            }) => {
+                group.as_ref().is_none_or(|g| names.contains(&g.as_str()))
+                    && is(t, instance_type)
+                    && is(z, zone)
             }
             Fault::SickImage(_)
             | Fault::SickPods(_)
@@ -224,7 +273,9 @@ impl Faults {
     }
 
     pub(super) fn stuck_drain(&self, names: &[&str]) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::StuckDrain(group) if names.contains(&group.as_str())))
+        self.0
+            .iter()
+            .any(|f| matches!(f, Fault::StuckDrain(group) if names.contains(&group.as_str())))
     }
 
     pub(super) fn slow_boot(&self, names: &[&str]) -> Option<Span> {
@@ -249,17 +300,23 @@ impl Faults {
 
     /// Whether the `call`th call of the cloud (from 1) is throttled.
     pub(super) fn throttles(&self, call: u64) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::Throttle(n) if call.is_multiple_of(*n)))
+        self.0
+            .iter()
+            .any(|f| matches!(f, Fault::Throttle(n) if call.is_multiple_of(*n)))
     }
 
     /// Whether the answer to the `effect`th effect (from 1) gets lost.
     pub(super) fn loses(&self, effect: u64) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::LostAnswer(n) if effect.is_multiple_of(*n)))
+        self.0
+            .iter()
+            .any(|f| matches!(f, Fault::LostAnswer(n) if effect.is_multiple_of(*n)))
     }
 
     /// Whether the `effect`th effect (from 1) never reaches AWS.
     pub(super) fn swallows(&self, effect: u64) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::NoAnswer(n) if effect.is_multiple_of(*n)))
+        self.0
+            .iter()
+            .any(|f| matches!(f, Fault::NoAnswer(n) if effect.is_multiple_of(*n)))
     }
 
     pub(super) fn credentials_are_over(&self) -> bool {
@@ -267,15 +324,21 @@ impl Faults {
     }
 
     pub(super) fn no_kubernetes(&self, cluster: &ClusterName) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::NoKubernetes(c) if c == cluster))
+        self.0
+            .iter()
+            .any(|f| matches!(f, Fault::NoKubernetes(c) if c == cluster))
     }
 
     pub(super) fn no_read(&self, cluster: &ClusterName) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::NoRead(c) if c == cluster))
+        self.0
+            .iter()
+            .any(|f| matches!(f, Fault::NoRead(c) if c == cluster))
     }
 
     pub(super) fn wrong_account(&self, cluster: &ClusterName) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::WrongAccount(c) if c == cluster))
+        self.0
+            .iter()
+            .any(|f| matches!(f, Fault::WrongAccount(c) if c == cluster))
     }
 }
 
@@ -294,27 +357,60 @@ mod tests {
     fn faults_are_read_from_text() {
         for (text, read) in [
             ("sick-image:ami-1", "SickImage(\"ami-1\")"),
-            ("dead-image:099720109477/ubuntu:24.04", "DeadImage(\"099720109477/ubuntu:24.04\")"),
+            (
+                "dead-image:099720109477/ubuntu:24.04",
+                "DeadImage(\"099720109477/ubuntu:24.04\")",
+            ),
             ("no-capacity:nodes.a.b", "NoCapacity(\"nodes.a.b\")"),
             (
                 "no-capacity:nodes:m5.large@eu-west-3a",
                 "NoCapacityOf(Pool { group: Some(\"nodes\"), instance_type: Some(\"m5.large\"), zone: Some(\"eu-west-3a\") })",
             ),
-            ("no-capacity:nodes:@eu-west-3a", "NoCapacityOf(Pool { group: Some(\"nodes\"), instance_type: None, zone: Some(\"eu-west-3a\") })"),
-            ("no-capacity:nodes:", "fault `no-capacity:nodes:` is written no-capacity:GROUP:TYPE@ZONE, type or zone left out"),
+            (
+                "no-capacity:nodes:@eu-west-3a",
+                "NoCapacityOf(Pool { group: Some(\"nodes\"), instance_type: None, zone: Some(\"eu-west-3a\") })",
+            ),
+            (
+                "no-capacity:nodes:",
+                "fault `no-capacity:nodes:` is written no-capacity:GROUP:TYPE@ZONE, type or zone left out",
+            ),
             ("slow-boot:nodes:600", "SlowBoot(\"nodes\", Span(600000))"),
-            ("slow-boot:nodes", "fault `slow-boot:nodes` is written slow-boot:GROUP:SECONDS"),
-            ("slow-boot::5", "fault `slow-boot::5` is written slow-boot:GROUP:SECONDS"),
+            (
+                "slow-boot:nodes",
+                "fault `slow-boot:nodes` is written slow-boot:GROUP:SECONDS",
+            ),
+            (
+                "slow-boot::5",
+                "fault `slow-boot::5` is written slow-boot:GROUP:SECONDS",
+            ),
             ("throttle:3", "Throttle(3)"),
-            ("throttle:1", "fault `throttle:1` is written throttle:N, N at least 2"),
-            ("lost-answer:x", "fault `lost-answer:x` is written lost-answer:N, N at least 2"),
+            (
+                "throttle:1",
+                "fault `throttle:1` is written throttle:N, N at least 2",
+            ),
+            (
+                "lost-answer:x",
+                "fault `lost-answer:x` is written lost-answer:N, N at least 2",
+            ),
             ("no-read:a.b", "NoRead(ClusterName(\"a.b\"))"),
-            ("stuck-drain", "fault `stuck-drain` is written stuck-drain:GROUP"),
-            ("no-capacity-of:m5.large@*", "NoCapacityOf(Pool { group: None, instance_type: Some(\"m5.large\"), zone: None })"),
-            ("no-capacity-of:m5.large", "fault `no-capacity-of:m5.large` is written no-capacity-of:TYPE@ZONE, either of them * for all"),
+            (
+                "stuck-drain",
+                "fault `stuck-drain` is written stuck-drain:GROUP",
+            ),
+            (
+                "no-capacity-of:m5.large@*",
+                "NoCapacityOf(Pool { group: None, instance_type: Some(\"m5.large\"), zone: None })",
+            ),
+            (
+                "no-capacity-of:m5.large",
+                "fault `no-capacity-of:m5.large` is written no-capacity-of:TYPE@ZONE, either of them * for all",
+            ),
             ("no-answer:2", "NoAnswer(2)"),
             ("expired-credentials", "ExpiredCredentials"),
-            ("expired-credentials:x", "fault `expired-credentials:x` is written expired-credentials"),
+            (
+                "expired-credentials:x",
+                "fault `expired-credentials:x` is written expired-credentials",
+            ),
             ("no-kubernetes:a.b", "NoKubernetes(ClusterName(\"a.b\"))"),
         ] {
             assert_eq!(check(text), read);

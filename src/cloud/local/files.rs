@@ -54,13 +54,27 @@ struct ClusterFile {
 
 impl Clock {
     pub(super) fn new(now: Timestamp, options: &Options) -> Self {
-        let Options { seed, autoscaler, spot_life } = *options;
-        Clock { version: VERSION, now, seed, autoscaler, spot_life }
+        let Options {
+            seed,
+            autoscaler,
+            spot_life,
+        } = *options;
+        Clock {
+            version: VERSION,
+            now,
+            seed,
+            autoscaler,
+            spot_life,
+        }
     }
 
     /// The options that the saved state was made with.
     pub(super) fn options(&self) -> Options {
-        Options { seed: self.seed, autoscaler: self.autoscaler, spot_life: self.spot_life }
+        Options {
+            seed: self.seed,
+            autoscaler: self.autoscaler,
+            spot_life: self.spot_life,
+        }
     }
 }
 
@@ -84,15 +98,35 @@ fn clusters(dir: &Path) -> Result<Vec<Cluster>, CloudError> {
     let mut clusters = Vec::new();
     for entry in entries {
         let path = entry.map_err(|e| unusable(dir, &e))?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default();
         if !(name.starts_with("cluster-") && name.ends_with(".json")) {
             continue;
         }
         let bytes = fs::read(&path).map_err(|e| unusable(&path, &e))?;
-        let ClusterFile { version: _, cluster, account, region, at, state } = decode(&path, &bytes)?;
-        let place = Place { cluster, account, region };
+        let ClusterFile {
+            version: _,
+            cluster,
+            account,
+            region,
+            at,
+            state,
+        } = decode(&path, &bytes)?;
+        let place = Place {
+            cluster,
+            account,
+            region,
+        };
         if path != cluster_path(dir, &place) {
-            return Err(unusable(&path, &format!("it holds cluster {} of account {}", place.cluster, place.account)));
+            return Err(unusable(
+                &path,
+                &format!(
+                    "it holds cluster {} of account {}",
+                    place.cluster, place.account
+                ),
+            ));
         }
         clusters.push(Cluster::with(place, at, state));
     }
@@ -102,7 +136,13 @@ fn clusters(dir: &Path) -> Result<Vec<Cluster>, CloudError> {
 fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CloudError> {
     let head: Head = serde_json::from_slice(bytes).map_err(|e| unusable(path, &e))?;
     if head.version != VERSION {
-        return Err(unusable(path, &format!("it is of version {}, this program knows version {VERSION}", head.version)));
+        return Err(unusable(
+            path,
+            &format!(
+                "it is of version {}, this program knows version {VERSION}",
+                head.version
+            ),
+        ));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut reader).map_err(|e| unusable(path, &e))
@@ -122,8 +162,16 @@ pub(super) fn write_cluster(dir: &Path, cluster: &Cluster) -> Result<(), CloudEr
 
 /// What [`ClusterFile`] reads, put together from the parts that are kept as JSON.
 fn cluster_json(cluster: &Cluster) -> Result<String, serde_json::Error> {
-    let Place { cluster: name, account, region } = &cluster.place;
-    let State { groups, templates, made } = &cluster.state;
+    let Place {
+        cluster: name,
+        account,
+        region,
+    } = &cluster.place;
+    let State {
+        groups,
+        templates,
+        made,
+    } = &cluster.state;
     let head = serde_json::json!({"version": VERSION, "cluster": name, "account": account, "region": region, "at": cluster.at}).to_string();
     let mut json = head.trim_end_matches('}').to_owned();
     json.push_str(",\"state\":{\"groups\":{");
@@ -136,7 +184,10 @@ fn cluster_json(cluster: &Cluster) -> Result<String, serde_json::Error> {
     Ok(json)
 }
 
-fn push_entries<T: Clone + Serialize, V: Default>(json: &mut String, entries: &BTreeMap<AsgName, Kept<T, V>>) -> Result<(), serde_json::Error> {
+fn push_entries<T: Clone + Serialize, V: Default>(
+    json: &mut String,
+    entries: &BTreeMap<AsgName, Kept<T, V>>,
+) -> Result<(), serde_json::Error> {
     for (nth, (name, kept)) in entries.iter().enumerate() {
         json.push_str(if nth == 0 { "" } else { "," });
         json.push_str(&serde_json::to_string(name)?);
@@ -147,24 +198,36 @@ fn push_entries<T: Clone + Serialize, V: Default>(json: &mut String, entries: &B
 }
 
 fn cluster_path(dir: &Path, place: &Place) -> PathBuf {
-    let Place { cluster, account, region } = place;
+    let Place {
+        cluster,
+        account,
+        region,
+    } = place;
     dir.join(format!("cluster-{account}-{region}-{cluster}.json"))
 }
 
 /// Writes beside it and renames. Not synced to the disk: what is simulated need not outlive the machine, only the process.
 fn write(path: &Path, json: &str) -> Result<(), CloudError> {
     let temporary = path.with_extension("json.new");
-    fs::write(&temporary, json).and_then(|()| fs::rename(&temporary, path)).map_err(|e| unusable(path, &e))
+    fs::write(&temporary, json)
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(|e| unusable(path, &e))
 }
 
 /// Makes the folder and takes it for this process until the file is dropped; a process that ends or is killed lets go of it.
 pub(super) fn lock(dir: &Path) -> Result<fs::File, CloudError> {
     let path = dir.join(LOCK);
     fs::create_dir_all(dir).map_err(|e| unusable(dir, &e))?;
-    let file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|e| unusable(&path, &e))?;
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|e| unusable(&path, &e))?;
     match taken(&file) {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(unusable(&path, &"another process is changing it")),
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(unusable(&path, &"another process is changing it"))
+        }
         Err(fs::TryLockError::Error(e)) => Err(unusable(&path, &e)),
     }
 }
@@ -175,7 +238,9 @@ fn taken(file: &fs::File) -> Result<(), fs::TryLockError> {
     const TIMES: u32 = 10;
     for _ in 0..TIMES {
         match file.try_lock() {
-            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            Err(fs::TryLockError::WouldBlock) => {
+                std::thread::sleep(std::time::Duration::from_millis(10))
+            }
             answer => return answer,
         }
     }
@@ -183,5 +248,8 @@ fn taken(file: &fs::File) -> Result<(), fs::TryLockError> {
 }
 
 fn unusable(path: &Path, why: &impl std::fmt::Display) -> CloudError {
-    CloudError::State { path: path.display().to_string(), message: why.to_string() }
+    CloudError::State {
+        path: path.display().to_string(),
+        message: why.to_string(),
+    }
 }

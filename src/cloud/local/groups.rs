@@ -10,7 +10,8 @@ use super::capacity::Machine;
 use super::kubernetes::Workload;
 use crate::cloud::CloudError;
 use crate::model::{
-    Activity, Applied, AsgName, AutoScalingGroup, Definition, Hooks, InstanceId, Lifecycle, LiveGroup, Shared, Timestamp, VersionRef,
+    Activity, Applied, AsgName, AutoScalingGroup, Definition, Hooks, InstanceId, Lifecycle,
+    LiveGroup, Shared, Timestamp, VersionRef,
 };
 
 /// Everything the scaling processes of a group can be called. Source: AWS Auto Scaling guide, "Suspend and resume processes".
@@ -93,7 +94,12 @@ pub(super) enum Work {
 
 impl Group {
     /// A group that has just been made; its instances are still to be launched.
-    pub(super) fn new(definition: &Definition, version: u64, desired: u32, salt: u64) -> Result<Self, CloudError> {
+    pub(super) fn new(
+        definition: &Definition,
+        version: u64,
+        desired: u32,
+        salt: u64,
+    ) -> Result<Self, CloudError> {
         let fields = definition.auto_scaling_group.clone().canonical();
         check_sizes(&fields, desired)?;
         check_processes(&fields.auto_scaling_group_name, &fields.suspended_processes)?;
@@ -107,7 +113,10 @@ impl Group {
             launching: BTreeMap::new(),
             machines: BTreeMap::new(),
             activities: Vec::new(),
-            workload: Workload { nodes: desired, ..Workload::default() },
+            workload: Workload {
+                nodes: desired,
+                ..Workload::default()
+            },
             refresh: None,
             refreshes: 0,
             fields: fields.into(),
@@ -121,12 +130,18 @@ impl Group {
 
     /// The value of a tag.
     pub(super) fn tag(&self, key: &str) -> Option<&str> {
-        self.fields.tags.iter().find(|t| t.key == key).map(|t| t.value.as_str())
+        self.fields
+            .tags
+            .iter()
+            .find(|t| t.key == key)
+            .map(|t| t.value.as_str())
     }
 
     /// Everything it answers to in a fault: its own name and that of its InstanceGroup.
     pub(super) fn names(&self) -> Vec<&str> {
-        std::iter::once(self.name().as_str()).chain(self.tag("kops.k8s.io/instancegroup")).collect()
+        std::iter::once(self.name().as_str())
+            .chain(self.tag("kops.k8s.io/instancegroup"))
+            .collect()
     }
 
     pub(super) fn suspends(&self, process: &str) -> bool {
@@ -142,7 +157,11 @@ impl Group {
 
     /// `expected` in canonical form, with the processes that somebody else suspended left as they are here: a rollout
     /// suspends some for a while and that is no difference. Those of `gone` are not somebody else's.
-    fn expectation(&self, expected: &AutoScalingGroup, gone: &BTreeSet<String>) -> AutoScalingGroup {
+    fn expectation(
+        &self,
+        expected: &AutoScalingGroup,
+        gone: &BTreeSet<String>,
+    ) -> AutoScalingGroup {
         let mut expected = expected.clone().canonical();
         let others = self.fields.suspended_processes.difference(gone).cloned();
         expected.suspended_processes.extend(others);
@@ -150,8 +169,18 @@ impl Group {
     }
 
     /// Changes its own fields from one definition to another. A minimum above desired capacity raises it, a maximum below lowers it.
-    pub(super) fn update(&mut self, from: &Definition, to: &Definition, now: Timestamp) -> Result<Outcome, CloudError> {
-        let dropped = from.auto_scaling_group.suspended_processes.difference(&to.auto_scaling_group.suspended_processes).cloned().collect();
+    pub(super) fn update(
+        &mut self,
+        from: &Definition,
+        to: &Definition,
+        now: Timestamp,
+    ) -> Result<Outcome, CloudError> {
+        let dropped = from
+            .auto_scaling_group
+            .suspended_processes
+            .difference(&to.auto_scaling_group.suspended_processes)
+            .cloned()
+            .collect();
         let wanted = self.expectation(&to.auto_scaling_group, &dropped);
         if *self.fields == wanted && self.hooks.fit(&to.lifecycle_hooks) {
             return Ok(Outcome::Unchanged(Applied::Already));
@@ -162,11 +191,18 @@ impl Group {
             if !self.hooks.fit(&from.lifecycle_hooks) {
                 found.push("lifecycle hooks differ".to_owned());
             }
-            return Ok(moved(format!("{} is not as expected: {}", self.name(), found.join(", "))));
+            return Ok(moved(format!(
+                "{} is not as expected: {}",
+                self.name(),
+                found.join(", ")
+            )));
         }
         let (least, most) = (wanted.min_size, wanted.max_size);
         if least > most {
-            return Err(refused(self.name(), format!("ValidationError: min size {least} is above max size {most}")));
+            return Err(refused(
+                self.name(),
+                format!("ValidationError: min size {least} is above max size {most}"),
+            ));
         }
         check_processes(self.name(), &wanted.suspended_processes)?;
         self.fields = wanted.into();
@@ -182,7 +218,11 @@ impl Group {
             return Ok(Outcome::Unchanged(Applied::Already));
         }
         if self.version != from {
-            return Ok(moved(format!("{} is at launch template version {}, not {from}", self.name(), self.version)));
+            return Ok(moved(format!(
+                "{} is at launch template version {}, not {from}",
+                self.name(),
+                self.version
+            )));
         }
         if let Some(refusal) = self.refreshing() {
             return Err(refusal);
@@ -194,12 +234,21 @@ impl Group {
         Ok(done())
     }
 
-    pub(super) fn set_desired(&mut self, from: u32, to: u32, now: Timestamp) -> Result<Outcome, CloudError> {
+    pub(super) fn set_desired(
+        &mut self,
+        from: u32,
+        to: u32,
+        now: Timestamp,
+    ) -> Result<Outcome, CloudError> {
         if self.desired == to {
             return Ok(Outcome::Unchanged(Applied::Already));
         }
         if self.desired != from {
-            return Ok(moved(format!("{} has desired capacity {}, not {from}", self.name(), self.desired)));
+            return Ok(moved(format!(
+                "{} has desired capacity {}, not {from}",
+                self.name(),
+                self.desired
+            )));
         }
         check_sizes(&self.fields, to)?;
         self.desired = to;
@@ -212,31 +261,52 @@ impl Group {
         if processes.is_subset(&self.fields.suspended_processes) {
             return Ok(Outcome::Unchanged(Applied::Already));
         }
-        self.fields.suspended_processes.extend(processes.iter().cloned());
+        self.fields
+            .suspended_processes
+            .extend(processes.iter().cloned());
         Ok(done())
     }
 
-    pub(super) fn resume(&mut self, processes: &BTreeSet<String>, now: Timestamp) -> Result<Outcome, CloudError> {
+    pub(super) fn resume(
+        &mut self,
+        processes: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Outcome, CloudError> {
         check_processes(self.name(), processes)?;
         if processes.is_disjoint(&self.fields.suspended_processes) {
             return Ok(Outcome::Unchanged(Applied::Already));
         }
-        self.fields.suspended_processes.retain(|p| !processes.contains(p));
+        self.fields
+            .suspended_processes
+            .retain(|p| !processes.contains(p));
         self.settle(now);
         Ok(done())
     }
 
     /// Takes an instance out; the group launches its replacement.
-    pub(super) fn detach(&mut self, instance: &InstanceId, now: Timestamp) -> Result<Outcome, CloudError> {
+    pub(super) fn detach(
+        &mut self,
+        instance: &InstanceId,
+        now: Timestamp,
+    ) -> Result<Outcome, CloudError> {
         let name = self.name().clone();
         let Some(machine) = self.machines.get_mut(instance) else {
             return Ok(moved(format!("{name} has no instance {instance}")));
         };
         match machine.lifecycle {
             Lifecycle::Detached => return Ok(Outcome::Unchanged(Applied::Already)),
-            Lifecycle::Terminating => return Ok(moved(format!("instance {instance} of {name} is terminating"))),
+            Lifecycle::Terminating => {
+                return Ok(moved(format!(
+                    "instance {instance} of {name} is terminating"
+                )));
+            }
             Lifecycle::Pending | Lifecycle::Warmed => {
-                return Err(refused(&name, format!("ValidationError: instance {instance} is not in service yet, so it cannot be detached")));
+                return Err(refused(
+                    &name,
+                    format!(
+                        "ValidationError: instance {instance} is not in service yet, so it cannot be detached"
+                    ),
+                ));
             }
             Lifecycle::InService | Lifecycle::Standby => machine.lifecycle = Lifecycle::Detached,
         }
@@ -245,8 +315,16 @@ impl Group {
     }
 
     /// Ends an instance. The desired capacity is not lowered with one that is no longer the group's.
-    pub(super) fn terminate(&mut self, instance: &InstanceId, decrement: bool, now: Timestamp) -> Result<Outcome, CloudError> {
-        let lifecycle = self.machines.get(instance).map_or(Lifecycle::Terminating, |m| m.lifecycle);
+    pub(super) fn terminate(
+        &mut self,
+        instance: &InstanceId,
+        decrement: bool,
+        now: Timestamp,
+    ) -> Result<Outcome, CloudError> {
+        let lifecycle = self
+            .machines
+            .get(instance)
+            .map_or(Lifecycle::Terminating, |m| m.lifecycle);
         match lifecycle {
             Lifecycle::Terminating => return Ok(Outcome::Unchanged(Applied::Already)),
             Lifecycle::Detached => {}
@@ -266,17 +344,28 @@ impl Group {
     }
 
     /// Whether it may be deleted as `expected`: sizes and suspended processes do not count, they are moved on the way to the end.
-    pub(super) fn check_delete(&self, expected: &AutoScalingGroup) -> Result<Option<Outcome>, CloudError> {
+    pub(super) fn check_delete(
+        &self,
+        expected: &AutoScalingGroup,
+    ) -> Result<Option<Outcome>, CloudError> {
         let mut expected = expected.clone().canonical();
         (expected.min_size, expected.max_size) = (self.fields.min_size, self.fields.max_size);
-        expected.suspended_processes.clone_from(&self.fields.suspended_processes);
+        expected
+            .suspended_processes
+            .clone_from(&self.fields.suspended_processes);
         if *self.fields != expected {
             let found = differences(&self.fields, &expected).join(", ");
-            return Ok(Some(moved(format!("{} is not as expected: {found}", self.name()))));
+            return Ok(Some(moved(format!(
+                "{} is not as expected: {found}",
+                self.name()
+            ))));
         }
         let left = self.machines.len() + self.launching.len();
         if left > 0 {
-            return Err(refused(self.name(), format!("ResourceInUse: the group still has {left} instances or launches")));
+            return Err(refused(
+                self.name(),
+                format!("ResourceInUse: the group still has {left} instances or launches"),
+            ));
         }
         Ok(None)
     }
@@ -284,7 +373,13 @@ impl Group {
     /// As a reading shows it.
     pub(super) fn live(&self, template: Option<&super::templates::Template>) -> LiveGroup {
         let used = self.used_versions();
-        let versions = template.map(|t| t.versions.iter().filter(|(n, _)| used.contains(n)).map(|(n, v)| (*n, v.clone())).collect());
+        let versions = template.map(|t| {
+            t.versions
+                .iter()
+                .filter(|(n, _)| used.contains(n))
+                .map(|(n, v)| (*n, v.clone()))
+                .collect()
+        });
         self.live_refresh(LiveGroup {
             group: self.fields.clone(),
             hooks: self.hooks.clone(),
@@ -292,7 +387,11 @@ impl Group {
             version: VersionRef::Number(self.version),
             versions: versions.unwrap_or_default(),
             latest_version: template.map_or(0, super::templates::Template::latest),
-            instances: self.machines.iter().map(|(id, m)| (id.clone(), m.live())).collect(),
+            instances: self
+                .machines
+                .iter()
+                .map(|(id, m)| (id.clone(), m.live()))
+                .collect(),
             activities: self.activities.iter().map(|r| r.activity.clone()).collect(),
             suspended: self.fields.suspended_processes.clone(),
             refresh: None,
@@ -302,7 +401,11 @@ impl Group {
 
     /// Launch template versions that it and its instances refer to.
     pub(super) fn used_versions(&self) -> BTreeSet<u64> {
-        self.machines.values().map(|m| m.version).chain([self.version, self.launch_version()]).collect()
+        self.machines
+            .values()
+            .map(|m| m.version)
+            .chain([self.version, self.launch_version()])
+            .collect()
     }
 }
 
@@ -315,7 +418,10 @@ pub(super) fn moved(found: String) -> Outcome {
 }
 
 pub(super) fn refused(subject: &impl Display, message: String) -> CloudError {
-    CloudError::Refused { subject: subject.to_string(), message }
+    CloudError::Refused {
+        subject: subject.to_string(),
+        message,
+    }
 }
 
 fn check_sizes(fields: &AutoScalingGroup, desired: u32) -> Result<(), CloudError> {
@@ -323,14 +429,22 @@ fn check_sizes(fields: &AutoScalingGroup, desired: u32) -> Result<(), CloudError
     if least <= desired && desired <= most {
         return Ok(());
     }
-    let message = format!("ValidationError: desired capacity {desired} must be between min size {least} and max size {most}");
+    let message = format!(
+        "ValidationError: desired capacity {desired} must be between min size {least} and max size {most}"
+    );
     Err(refused(&fields.auto_scaling_group_name, message))
 }
 
 fn check_processes(name: &AsgName, processes: &BTreeSet<String>) -> Result<(), CloudError> {
     match processes.iter().find(|p| !PROCESSES.contains(&p.as_str())) {
         None => Ok(()),
-        Some(unknown) => Err(refused(name, format!("ValidationError: `{unknown}` is no scaling process; there are {}", PROCESSES.join(", ")))),
+        Some(unknown) => Err(refused(
+            name,
+            format!(
+                "ValidationError: `{unknown}` is no scaling process; there are {}",
+                PROCESSES.join(", ")
+            ),
+        )),
     }
 }
 
@@ -342,12 +456,18 @@ fn differences(found: &AutoScalingGroup, expected: &AutoScalingGroup) -> Vec<Str
     };
     let (found, expected) = (fields(found), fields(expected));
     let keys: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
-    let differing = keys.into_iter().filter(|key| found.get(*key) != expected.get(*key));
+    let differing = keys
+        .into_iter()
+        .filter(|key| found.get(*key) != expected.get(*key));
     differing
         .map(|key| match (found.get(key), expected.get(key)) {
-            (Some(Json::Number(is)), Some(Json::Number(not))) => format!("{key} is {is}, not {not}"),
+            (Some(Json::Number(is)), Some(Json::Number(not))) => {
+                format!("{key} is {is}, not {not}")
+            }
             (Some(Json::Bool(is)), Some(Json::Bool(not))) => format!("{key} is {is}, not {not}"),
-            (Some(Json::String(is)), Some(Json::String(not))) => format!("{key} is {is}, not {not}"),
+            (Some(Json::String(is)), Some(Json::String(not))) => {
+                format!("{key} is {is}, not {not}")
+            }
             (None | Some(_), None | Some(_)) => format!("{key} differs"),
         })
         .collect()

@@ -24,15 +24,24 @@ impl Index {
 
     pub(super) fn add(&mut self, cluster: &Cluster) {
         let place = &cluster.place;
-        self.named.entry(place.cluster.clone()).or_default().insert(place.clone());
-        for tag in cluster.state.groups.values().filter_map(|g| g.tag("KubernetesCluster")) {
+        self.named
+            .entry(place.cluster.clone())
+            .or_default()
+            .insert(place.clone());
+        for tag in cluster
+            .state
+            .groups
+            .values()
+            .filter_map(|g| g.tag("KubernetesCluster"))
+        {
             match self.tagged.get_mut(tag) {
                 Some(places) if places.contains(place) => {}
                 Some(places) => {
                     places.insert(place.clone());
                 }
                 None => {
-                    self.tagged.insert(tag.to_owned(), BTreeSet::from([place.clone()]));
+                    self.tagged
+                        .insert(tag.to_owned(), BTreeSet::from([place.clone()]));
                 }
             }
         }
@@ -44,7 +53,11 @@ impl Index {
 
     /// Places in the same account and region where groups of the cluster may be.
     pub(super) fn tagged<'a>(&'a self, place: &'a Place) -> impl Iterator<Item = &'a Place> {
-        let tagged = self.tagged.get(place.cluster.as_str()).into_iter().flatten();
+        let tagged = self
+            .tagged
+            .get(place.cluster.as_str())
+            .into_iter()
+            .flatten();
         tagged.filter(|p| p.account == place.account && p.region == place.region)
     }
 }

@@ -24,13 +24,19 @@ struct Made<V> {
 
 impl<T, V> Clone for Kept<T, V> {
     fn clone(&self) -> Self {
-        Kept { value: Arc::clone(&self.value), made: Arc::clone(&self.made) }
+        Kept {
+            value: Arc::clone(&self.value),
+            made: Arc::clone(&self.made),
+        }
     }
 }
 
 impl<T: Clone + Serialize, V: Default> Kept<T, V> {
     pub(super) fn new(value: T) -> Self {
-        Kept { value: Arc::new(value), made: Arc::default() }
+        Kept {
+            value: Arc::new(value),
+            made: Arc::default(),
+        }
     }
 
     /// The value, to change it.
@@ -86,6 +92,9 @@ mod tests {
         assert!(one.is(&copy));
         one.change().push(2);
         assert!(!one.is(&copy));
-        assert_eq!((one.json().ok(), copy.json().ok()), (Some("[1,2]"), Some("[1]")));
+        assert_eq!(
+            (one.json().ok(), copy.json().ok()),
+            (Some("[1,2]"), Some("[1]"))
+        );
     }
 }

@@ -8,7 +8,10 @@ use super::capacity::Machine;
 use super::chance::{between, draw};
 use super::faults::Faults;
 use super::groups::{Group, Outcome, done};
-use crate::model::{Applied, Hold, InstanceId, Lifecycle, Node, NodeEffect, NodeMark, NodeName, PodBlock, PodRef, Shared, SickPod, Span, Timestamp};
+use crate::model::{
+    Applied, Hold, InstanceId, Lifecycle, Node, NodeEffect, NodeMark, NodeName, PodBlock, PodRef,
+    Shared, SickPod, Span, Timestamp,
+};
 use crate::rollout::COMPONENTS;
 
 /// Pods that share a disruption budget which allows one disruption at a time.
@@ -35,7 +38,14 @@ pub(super) struct SimNode {
 impl SimNode {
     /// One that has registered.
     pub(super) fn new(name: NodeName) -> Self {
-        SimNode { name, ready: false, cordoned: false, tainted: false, marks: BTreeSet::new(), pods: Vec::new() }
+        SimNode {
+            name,
+            ready: false,
+            cordoned: false,
+            tainted: false,
+            marks: BTreeSet::new(),
+            pods: Vec::new(),
+        }
     }
 }
 
@@ -80,19 +90,27 @@ impl Group {
         while self.workload.made < self.workload.nodes {
             let fresh = between(self.salt, "pods", self.workload.made.into(), 0, most);
             let numbers = self.workload.pods..self.workload.pods.saturating_add(fresh);
-            self.workload.waiting.extend(numbers.map(|number| Pod { number, generation: 0, made_at: now }));
+            self.workload.waiting.extend(numbers.map(|number| Pod {
+                number,
+                generation: 0,
+                made_at: now,
+            }));
             self.workload.pods = self.workload.pods.saturating_add(fresh);
             self.workload.made = self.workload.made.saturating_add(1);
         }
     }
 
     fn is_control_plane(&self) -> bool {
-        ["k8s.io/role/control-plane", "k8s.io/role/master"].iter().any(|role| self.tag(role).is_some())
+        ["k8s.io/role/control-plane", "k8s.io/role/master"]
+            .iter()
+            .any(|role| self.tag(role).is_some())
     }
 
     /// Puts waiting pods on nodes, up to a fair share of each. Called when a node turns Ready.
     pub(super) fn place_waiting(&mut self) {
-        let share = usize::try_from(self.workload.pods.div_ceil(self.workload.nodes.max(1))).unwrap_or(usize::MAX).saturating_add(1);
+        let share = usize::try_from(self.workload.pods.div_ceil(self.workload.nodes.max(1)))
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
         for pod in std::mem::take(&mut self.workload.waiting) {
             self.place(pod, share);
         }
@@ -100,9 +118,15 @@ impl Group {
 
     /// Puts a pod on the schedulable node with the fewest pods, if one has fewer than `limit`, one without a taint first; else it waits.
     fn place(&mut self, pod: Pod, limit: usize) {
-        let open = self.machines.values_mut().filter(|m| m.lifecycle != Lifecycle::Terminating).filter_map(|m| m.node.as_mut());
+        let open = self
+            .machines
+            .values_mut()
+            .filter(|m| m.lifecycle != Lifecycle::Terminating)
+            .filter_map(|m| m.node.as_mut());
         let open = open.filter(|n| n.ready && !n.cordoned && n.pods.len() < limit);
-        match open.min_by(|a, b| (a.tainted, a.pods.len(), &a.name).cmp(&(b.tainted, b.pods.len(), &b.name))) {
+        match open.min_by(|a, b| {
+            (a.tainted, a.pods.len(), &a.name).cmp(&(b.tainted, b.pods.len(), &b.name))
+        }) {
             Some(node) => node.pods.push(pod),
             None => self.workload.waiting.push(pod),
         }
@@ -110,27 +134,48 @@ impl Group {
 
     /// Makes a pod anew elsewhere.
     pub(super) fn displace(&mut self, pod: Pod, now: Timestamp) {
-        self.place(Pod { number: pod.number, generation: pod.generation.saturating_add(1), made_at: now }, usize::MAX);
+        self.place(
+            Pod {
+                number: pod.number,
+                generation: pod.generation.saturating_add(1),
+                made_at: now,
+            },
+            usize::MAX,
+        );
     }
 
     /// Takes all pods of a node away and makes them anew elsewhere, budgets or not.
     pub(super) fn empty(&mut self, instance: &InstanceId, now: Timestamp) {
-        let pods = self.node_mut(instance).map(|n| std::mem::take(&mut n.pods)).unwrap_or_default();
+        let pods = self
+            .node_mut(instance)
+            .map(|n| std::mem::take(&mut n.pods))
+            .unwrap_or_default();
         // Its own node is no place for them: the caller has cordoned it, or taken it away.
         pods.into_iter().for_each(|pod| self.displace(pod, now));
     }
 
     pub(super) fn node_mut(&mut self, instance: &InstanceId) -> Option<&mut SimNode> {
-        self.machines.get_mut(instance).and_then(|m| m.node.as_mut())
+        self.machines
+            .get_mut(instance)
+            .and_then(|m| m.node.as_mut())
     }
 
     /// The instance behind a node.
     pub(super) fn instance_of(&self, node: &NodeName) -> Option<InstanceId> {
-        self.machines.iter().find(|(_, m)| m.node.as_ref().is_some_and(|n| n.name == *node)).map(|(id, _)| id.clone())
+        self.machines
+            .iter()
+            .find(|(_, m)| m.node.as_ref().is_some_and(|n| n.name == *node))
+            .map(|(id, _)| id.clone())
     }
 
     /// Carries out an effect on the node of an instance.
-    pub(super) fn act(&mut self, instance: &InstanceId, effect: &NodeEffect, now: Timestamp, faults: &Faults) -> Outcome {
+    pub(super) fn act(
+        &mut self,
+        instance: &InstanceId,
+        effect: &NodeEffect,
+        now: Timestamp,
+        faults: &Faults,
+    ) -> Outcome {
         match effect {
             NodeEffect::Cordon { .. } => self.change_node(instance, SimNode::cordon),
             NodeEffect::Uncordon { .. } => self.change_node(instance, SimNode::uncordon),
@@ -142,16 +187,33 @@ impl Group {
     }
 
     fn change_node(&mut self, instance: &InstanceId, change: impl Fn(&mut SimNode)) -> Outcome {
-        let Some(node) = self.node_mut(instance) else { return Outcome::Unchanged(Applied::Already) };
+        let Some(node) = self.node_mut(instance) else {
+            return Outcome::Unchanged(Applied::Already);
+        };
         let before = node.clone();
         change(node);
-        if *node == before { Outcome::Unchanged(Applied::Already) } else { done() }
+        if *node == before {
+            Outcome::Unchanged(Applied::Already)
+        } else {
+            done()
+        }
     }
 
     /// Deletes pods, budgets or not; those that are not here any more are left alone.
-    fn delete(&mut self, instance: &InstanceId, pods: &BTreeSet<PodRef>, now: Timestamp) -> Outcome {
-        let here = self.node_mut(instance).map(|n| n.pods.clone()).unwrap_or_default();
-        let gone: Vec<Pod> = here.into_iter().filter(|pod| pods.iter().any(|p| p.uid == pod.uid())).collect();
+    fn delete(
+        &mut self,
+        instance: &InstanceId,
+        pods: &BTreeSet<PodRef>,
+        now: Timestamp,
+    ) -> Outcome {
+        let here = self
+            .node_mut(instance)
+            .map(|n| n.pods.clone())
+            .unwrap_or_default();
+        let gone: Vec<Pod> = here
+            .into_iter()
+            .filter(|pod| pods.iter().any(|p| p.uid == pod.uid()))
+            .collect();
         if gone.is_empty() {
             return Outcome::Unchanged(Applied::Already);
         }
@@ -172,7 +234,10 @@ impl Group {
 
     /// Evicts what the budgets allow now; [`Applied::Already`] when there is nothing left to evict.
     fn evict(&mut self, instance: &InstanceId, now: Timestamp, faults: &Faults) -> Outcome {
-        let mut pods = self.node_mut(instance).map(|n| n.pods.clone()).unwrap_or_default();
+        let mut pods = self
+            .node_mut(instance)
+            .map(|n| n.pods.clone())
+            .unwrap_or_default();
         if pods.is_empty() {
             return Outcome::Unchanged(Applied::Already);
         }
@@ -194,7 +259,12 @@ impl Group {
 
     /// Whether a budget refuses the eviction of a pod now.
     pub(super) fn is_blocked(&self, pod: Pod, now: Timestamp, stuck: bool) -> bool {
-        stuck || self.workload.budgets.get(&budget(pod)).is_some_and(|free| now < *free)
+        stuck
+            || self
+                .workload
+                .budgets
+                .get(&budget(pod))
+                .is_some_and(|free| now < *free)
     }
 
     /// Whether no budget of it ever allows anything.
@@ -209,15 +279,26 @@ impl Group {
 
     /// Its nodes, as the Kubernetes API shows them while no eviction is refused.
     pub(super) fn nodes(&self) -> BTreeMap<NodeName, Shared<Node>> {
-        self.with_nodes().map(|(id, machine, node)| (node.name.clone(), self.node(id, machine, node).into())).collect()
+        self.with_nodes()
+            .map(|(id, machine, node)| (node.name.clone(), self.node(id, machine, node).into()))
+            .collect()
     }
 
     /// Adds the pods whose eviction is refused now to its nodes.
-    pub(super) fn show_refusals(&self, now: Timestamp, faults: &Faults, nodes: &mut BTreeMap<NodeName, Shared<Node>>) {
+    pub(super) fn show_refusals(
+        &self,
+        now: Timestamp,
+        faults: &Faults,
+        nodes: &mut BTreeMap<NodeName, Shared<Node>>,
+    ) {
         let (stuck, together) = (self.is_stuck(faults), self.by_budget());
         for (_, _, node) in self.with_nodes() {
-            let refused = node.pods.iter().filter(|pod| self.is_blocked(**pod, now, stuck));
-            let mut blocked: Vec<PodBlock> = refused.map(|pod| self.block(*pod, &together)).collect();
+            let refused = node
+                .pods
+                .iter()
+                .filter(|pod| self.is_blocked(**pod, now, stuck));
+            let mut blocked: Vec<PodBlock> =
+                refused.map(|pod| self.block(*pod, &together)).collect();
             blocked.sort();
             if let Some(shown) = nodes.get_mut(&node.name).filter(|_| !blocked.is_empty()) {
                 shown.blocked = blocked;
@@ -226,12 +307,18 @@ impl Group {
     }
 
     fn with_nodes(&self) -> impl Iterator<Item = (&InstanceId, &Machine, &SimNode)> {
-        self.machines.iter().filter_map(|(id, machine)| Some((id, machine, machine.node.as_ref()?)))
+        self.machines
+            .iter()
+            .filter_map(|(id, machine)| Some((id, machine, machine.node.as_ref()?)))
     }
 
     fn node(&self, id: &InstanceId, machine: &Machine, node: &SimNode) -> Node {
         let control_plane = self.is_control_plane();
-        let components = if control_plane && node.ready { COMPONENTS.map(str::to_owned).into() } else { BTreeSet::new() };
+        let components = if control_plane && node.ready {
+            COMPONENTS.map(str::to_owned).into()
+        } else {
+            BTreeSet::new()
+        };
         let sick = (machine.sick_pods && node.ready).then(|| SickPod {
             pod: format!("kube-system/calico-node-{}", node.name),
             why: "container calico-node is not ready: CrashLoopBackOff (simulated)".into(),
@@ -241,7 +328,8 @@ impl Group {
         Node {
             instance: id.clone(),
             ready: node.ready,
-            unready_because: (!node.ready).then(|| "KubeletNotReady: it is starting (simulated)".into()),
+            unready_because: (!node.ready)
+                .then(|| "KubeletNotReady: it is starting (simulated)".into()),
             kubelet: "v1.32.0".into(),
             control_plane,
             cordoned: node.cordoned,
@@ -257,22 +345,36 @@ impl Group {
 
     /// Since when each pod that has no node waits for one; those of a group that nobody wants instances of are nobody's loss.
     pub(super) fn unready_pods(&self) -> impl Iterator<Item = Timestamp> {
-        self.workload.waiting.iter().filter(|_| self.desired > 0).map(|pod| pod.made_at)
+        self.workload
+            .waiting
+            .iter()
+            .filter(|_| self.desired > 0)
+            .map(|pod| pod.made_at)
     }
 
     /// Its pods by the budget that they share.
     fn by_budget(&self) -> BTreeMap<u32, Vec<Pod>> {
         let mut together: BTreeMap<u32, Vec<Pod>> = BTreeMap::new();
         let placed = self.with_nodes().flat_map(|(_, _, node)| &node.pods);
-        placed.chain(&self.workload.waiting).for_each(|pod| together.entry(budget(*pod)).or_default().push(*pod));
+        placed
+            .chain(&self.workload.waiting)
+            .for_each(|pod| together.entry(budget(*pod)).or_default().push(*pod));
         together
     }
 
     fn block(&self, pod: Pod, together: &BTreeMap<u32, Vec<Pod>>) -> PodBlock {
         let name = self.name().as_str();
         let (group, number) = (name.split('.').next().unwrap_or(name), budget(pod));
-        let suffix = draw(self.salt, "pod", (u64::from(pod.number) << 32) | u64::from(pod.generation)) >> 44;
-        let siblings = together.get(&number).into_iter().flatten().filter(|p| p.number != pod.number);
+        let suffix = draw(
+            self.salt,
+            "pod",
+            (u64::from(pod.number) << 32) | u64::from(pod.generation),
+        ) >> 44;
+        let siblings = together
+            .get(&number)
+            .into_iter()
+            .flatten()
+            .filter(|p| p.number != pod.number);
         PodBlock {
             pod: format!("default/{group}-app-{number}-{suffix:05x}"),
             uid: pod.uid(),
@@ -296,12 +398,19 @@ impl SimNode {
             self.cordoned = true;
             self.marks.insert(NodeMark::Cordoned);
         }
-        self.marks.extend([NodeMark::OutOfLoadBalancers, NodeMark::KeptFromAutoscaler]);
+        self.marks
+            .extend([NodeMark::OutOfLoadBalancers, NodeMark::KeptFromAutoscaler]);
     }
 
     /// Takes back what is marked as ours; a node without any marks was cordoned by one who leaves none.
     fn uncordon(&mut self) {
-        let marked = [NodeMark::Cordoned, NodeMark::OutOfLoadBalancers, NodeMark::KeptFromAutoscaler].iter().any(|m| self.marks.contains(m));
+        let marked = [
+            NodeMark::Cordoned,
+            NodeMark::OutOfLoadBalancers,
+            NodeMark::KeptFromAutoscaler,
+        ]
+        .iter()
+        .any(|m| self.marks.contains(m));
         self.cordoned &= marked && !self.marks.contains(&NodeMark::Cordoned);
         self.marks.retain(|m| *m == NodeMark::Tainted);
     }
@@ -326,5 +435,12 @@ fn budget(pod: Pod) -> u32 {
 pub(super) fn node_name(instance: &InstanceId) -> Option<NodeName> {
     let bits = super::chance::salt(0, &[instance.as_str()]);
     let byte = |shift: u32| (bits >> shift) & 0xff;
-    NodeName::new(format!("ip-10-{}-{}-{}-{:04x}", byte(40), byte(32), byte(24), bits & 0xffff)).ok()
+    NodeName::new(format!(
+        "ip-10-{}-{}-{}-{:04x}",
+        byte(40),
+        byte(32),
+        byte(24),
+        bits & 0xffff
+    ))
+    .ok()
 }

@@ -23,8 +23,15 @@ struct Running {
 
 impl Playing {
     pub(super) fn new(scenario: Scenario, now: Timestamp) -> Self {
-        let running = |item: Item| Running { base: item.when.is_none().then_some(now), seen: 0, played: 0, item };
-        Playing { items: scenario.items.into_iter().map(running).collect() }
+        let running = |item: Item| Running {
+            base: item.when.is_none().then_some(now),
+            seen: 0,
+            played: 0,
+            item,
+        };
+        Playing {
+            items: scenario.items.into_iter().map(running).collect(),
+        }
     }
 
     /// The next moment after `now` at which anything begins or ends.
@@ -63,8 +70,15 @@ impl Playing {
     pub(super) fn notice(&mut self, effect: &Effect, names: &[&str], now: Timestamp) {
         let kind = kind_of(effect);
         for running in self.items.iter_mut().filter(|r| r.base.is_none()) {
-            let Some(when) = &running.item.when else { continue };
-            if when.kind == kind && when.group.as_ref().is_none_or(|group| names.contains(&group.as_str())) {
+            let Some(when) = &running.item.when else {
+                continue;
+            };
+            if when.kind == kind
+                && when
+                    .group
+                    .as_ref()
+                    .is_none_or(|group| names.contains(&group.as_str()))
+            {
                 running.seen = running.seen.saturating_add(1);
                 running.base = (running.seen >= when.nth).then_some(now);
             }
@@ -76,7 +90,8 @@ impl Running {
     /// When it happens for the nth time, from 0.
     fn start(&self, nth: u32) -> Option<Timestamp> {
         let first = self.base? + self.item.after;
-        (nth < self.item.times).then(|| first + Span::from_millis(self.item.every.millis().saturating_mul(nth.into())))
+        (nth < self.item.times)
+            .then(|| first + Span::from_millis(self.item.every.millis().saturating_mul(nth.into())))
     }
 
     /// Which time is the last that has begun by `now`.
@@ -85,12 +100,22 @@ impl Running {
         if now < first {
             return None;
         }
-        let passed = now.since(first).millis().checked_div(self.item.every.millis()).unwrap_or(0);
-        Some(u32::try_from(passed).unwrap_or(u32::MAX).min(self.item.times.saturating_sub(1)))
+        let passed = now
+            .since(first)
+            .millis()
+            .checked_div(self.item.every.millis())
+            .unwrap_or(0);
+        Some(
+            u32::try_from(passed)
+                .unwrap_or(u32::MAX)
+                .min(self.item.times.saturating_sub(1)),
+        )
     }
 
     fn lasts_at(&self, now: Timestamp) -> bool {
-        let Some(begun) = self.begun(now).and_then(|nth| self.start(nth)) else { return false };
+        let Some(begun) = self.begun(now).and_then(|nth| self.start(nth)) else {
+            return false;
+        };
         self.item.lasts.is_none_or(|lasts| now < begun + lasts)
     }
 
@@ -101,11 +126,19 @@ impl Running {
             (What::Fault(_), None) => self.start(0),
             (What::Fault(_), Some(nth)) => self.start(nth.saturating_add(1)),
         };
-        let end = match (&self.item.what, begun.and_then(|nth| self.start(nth)), self.item.lasts) {
+        let end = match (
+            &self.item.what,
+            begun.and_then(|nth| self.start(nth)),
+            self.item.lasts,
+        ) {
             (What::Fault(_), Some(begun), Some(lasts)) => Some(begun + lasts),
             (What::Fault(_) | What::Act(_), _, _) => None,
         };
-        [start, end].into_iter().flatten().filter(|at| *at > now).min()
+        [start, end]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
     }
 }
 
@@ -126,7 +159,11 @@ mod tests {
     fn check(mut playing: Playing) -> Vec<(i64, usize, usize)> {
         let (mut now, mut seen) = (at(100), Vec::new());
         loop {
-            seen.push((now.millis() / 1000, playing.faults(now).count(), playing.due(now).len()));
+            seen.push((
+                now.millis() / 1000,
+                playing.faults(now).count(),
+                playing.due(now).len(),
+            ));
             match playing.next(now) {
                 Some(next) if seen.len() < 8 => now = next,
                 Some(_) | None => return seen,
@@ -137,28 +174,62 @@ mod tests {
     #[test]
     fn faults_begin_and_end_and_come_back() {
         assert_eq!(check(playing("{fault: \"throttle:3\"}")), [(100, 1, 0)]);
-        assert_eq!(check(playing("{fault: \"throttle:3\", after: 10s, for: 5s}")), [(100, 0, 0), (110, 1, 0), (115, 0, 0)]);
-        let twice = check(playing("{fault: \"throttle:3\", after: 10s, for: 5s, every: 20s, times: 2}"));
-        assert_eq!(twice, [(100, 0, 0), (110, 1, 0), (115, 0, 0), (130, 1, 0), (135, 0, 0)]);
-        assert_eq!(check(playing("{fault: \"throttle:3\", for: 5s, every: 20s}")).len(), 8);
+        assert_eq!(
+            check(playing("{fault: \"throttle:3\", after: 10s, for: 5s}")),
+            [(100, 0, 0), (110, 1, 0), (115, 0, 0)]
+        );
+        let twice = check(playing(
+            "{fault: \"throttle:3\", after: 10s, for: 5s, every: 20s, times: 2}",
+        ));
+        assert_eq!(
+            twice,
+            [
+                (100, 0, 0),
+                (110, 1, 0),
+                (115, 0, 0),
+                (130, 1, 0),
+                (135, 0, 0)
+            ]
+        );
+        assert_eq!(
+            check(playing("{fault: \"throttle:3\", for: 5s, every: 20s}")).len(),
+            8
+        );
     }
 
     #[test]
     fn acts_are_played_once_each() {
         assert_eq!(check(playing("{act: kill}")), [(100, 0, 1)]);
-        assert_eq!(check(playing("{act: kill, after: 5s, every: 7s, times: 3}")), [(100, 0, 0), (105, 0, 1), (112, 0, 1), (119, 0, 1)]);
+        assert_eq!(
+            check(playing("{act: kill, after: 5s, every: 7s, times: 3}")),
+            [(100, 0, 0), (105, 0, 1), (112, 0, 1), (119, 0, 1)]
+        );
     }
 
     #[test]
     fn what_waits_for_an_effect_counts_from_there() {
-        let mut playing = playing("{fault: \"throttle:3\", when: pin-version nodes, nth: 2, after: 10s}");
-        let pin = |group: &str| Effect::Cloud(crate::model::CloudEffect::PinVersion { group: group.parse().unwrap(), from: 1, to: 2 });
+        let mut playing =
+            playing("{fault: \"throttle:3\", when: pin-version nodes, nth: 2, after: 10s}");
+        let pin = |group: &str| {
+            Effect::Cloud(crate::model::CloudEffect::PinVersion {
+                group: group.parse().unwrap(),
+                from: 1,
+                to: 2,
+            })
+        };
         playing.notice(&pin("nodes.a"), &["nodes.a", "nodes"], at(200));
         playing.notice(&pin("other.a"), &["other.a", "other"], at(210));
         assert!(playing.listens());
         assert_eq!(playing.next(at(210)), None);
         playing.notice(&pin("nodes.a"), &["nodes.a", "nodes"], at(220));
         assert_eq!(playing.next(at(220)), Some(at(230)));
-        assert_eq!((playing.faults(at(229)).count(), playing.faults(at(230)).count(), playing.listens()), (0, 1, false));
+        assert_eq!(
+            (
+                playing.faults(at(229)).count(),
+                playing.faults(at(230)).count(),
+                playing.listens()
+            ),
+            (0, 1, false)
+        );
     }
 }

@@ -6,7 +6,10 @@ use super::chance::salt;
 use super::groups::{Group, Outcome, done, moved, refused};
 use super::templates::{Template, unknown_version};
 use crate::cloud::CloudError;
-use crate::model::{Applied, InstanceId, Lifecycle, LiveGroup, Refresh, RefreshPreferences, RefreshStatus, Span, Timestamp};
+use crate::model::{
+    Applied, InstanceId, Lifecycle, LiveGroup, Refresh, RefreshPreferences, RefreshStatus, Span,
+    Timestamp,
+};
 
 /// How often the engine looks at the group.
 const TICK: Span = Span::from_secs(30);
@@ -42,19 +45,40 @@ pub(super) struct Run {
 impl Run {
     /// As a reading shows it.
     fn live(&self, left: usize) -> Refresh {
-        let over = matches!(self.status, RefreshStatus::Successful | RefreshStatus::RollbackSuccessful);
-        let percentage = if over { 100 } else { percent(self.total.saturating_sub(left), self.total).min(99) };
-        Refresh { id: self.id.clone(), status: self.status, percentage: Some(percentage), version: Some(self.version), reason: self.reason.clone() }
+        let over = matches!(
+            self.status,
+            RefreshStatus::Successful | RefreshStatus::RollbackSuccessful
+        );
+        let percentage = if over {
+            100
+        } else {
+            percent(self.total.saturating_sub(left), self.total).min(99)
+        };
+        Refresh {
+            id: self.id.clone(),
+            status: self.status,
+            percentage: Some(percentage),
+            version: Some(self.version),
+            reason: self.reason.clone(),
+        }
     }
 
     /// The version that the engine brings up now.
     fn target(&self) -> u64 {
-        if self.status == RefreshStatus::RollbackInProgress { self.previous } else { self.version }
+        if self.status == RefreshStatus::RollbackInProgress {
+            self.previous
+        } else {
+            self.version
+        }
     }
 
     /// Instances that are replaced at a checkpoint, at least one.
     fn due(&self, checkpoint: u32) -> usize {
-        (self.total.saturating_mul(usize::try_from(checkpoint).unwrap_or(100)) / 100).max(1)
+        (self
+            .total
+            .saturating_mul(usize::try_from(checkpoint).unwrap_or(100))
+            / 100)
+            .max(1)
     }
 
     fn end(&mut self, status: RefreshStatus, reason: Option<String>) {
@@ -65,13 +89,19 @@ impl Run {
 impl Group {
     /// The version that a launch brings: during a refresh that of its desired configuration.
     pub(super) fn launch_version(&self) -> u64 {
-        self.refresh.as_ref().filter(|r| r.status.is_active()).map_or(self.version, Run::target)
+        self.refresh
+            .as_ref()
+            .filter(|r| r.status.is_active())
+            .map_or(self.version, Run::target)
     }
 
     /// Why the group's version cannot be changed now.
     pub(super) fn refreshing(&self) -> Option<CloudError> {
         let active = self.refresh.as_ref().filter(|r| r.status.is_active())?;
-        let message = format!("InstanceRefreshInProgress: instance refresh {} with a desired configuration is active", active.id);
+        let message = format!(
+            "InstanceRefreshInProgress: instance refresh {} with a desired configuration is active",
+            active.id
+        );
         Some(refused(self.name(), message))
     }
 
@@ -85,19 +115,35 @@ impl Group {
         now: Timestamp,
     ) -> Result<Outcome, CloudError> {
         match &self.refresh {
-            Some(run) if run.status.is_active() && run.version == version && run.status != RefreshStatus::RollbackInProgress => {
+            Some(run)
+                if run.status.is_active()
+                    && run.version == version
+                    && run.status != RefreshStatus::RollbackInProgress =>
+            {
                 return Ok(Outcome::Unchanged(Applied::Already));
             }
             Some(run) if run.status.is_active() => {
-                return Ok(moved(format!("{} has another active instance refresh, to version {}", self.name(), run.version)));
+                return Ok(moved(format!(
+                    "{} has another active instance refresh, to version {}",
+                    self.name(),
+                    run.version
+                )));
             }
-            Some(run) if run.status == RefreshStatus::Successful && run.version == version && self.version == version => {
+            Some(run)
+                if run.status == RefreshStatus::Successful
+                    && run.version == version
+                    && self.version == version =>
+            {
                 return Ok(Outcome::Unchanged(Applied::Already));
             }
             Some(_) | None => {}
         }
         if self.version != from && self.version != version {
-            return Ok(moved(format!("{} is at launch template version {}, not {from}", self.name(), self.version)));
+            return Ok(moved(format!(
+                "{} is at launch template version {}, not {from}",
+                self.name(),
+                self.version
+            )));
         }
         if !template.is_some_and(|t| t.versions.contains_key(&version)) {
             return Err(unknown_version(&self.template, version));
@@ -108,7 +154,10 @@ impl Group {
         let number = self.refreshes;
         self.refreshes = number.saturating_add(1);
         let mut run = Run {
-            id: format!("refresh-{:016x}", salt(self.salt, &["refresh", &number.to_string()])),
+            id: format!(
+                "refresh-{:016x}",
+                salt(self.salt, &["refresh", &number.to_string()])
+            ),
             status: RefreshStatus::Pending,
             version,
             previous: self.version,
@@ -140,11 +189,16 @@ impl Group {
     /// Takes the active refresh back.
     pub(super) fn rollback_refresh(&mut self, now: Timestamp) -> Outcome {
         let name = self.name().clone();
-        let Some(run) = &mut self.refresh else { return moved(format!("{name} has no instance refresh")) };
+        let Some(run) = &mut self.refresh else {
+            return moved(format!("{name} has no instance refresh"));
+        };
         match run.status {
-            RefreshStatus::RollbackInProgress | RefreshStatus::RollbackSuccessful => Outcome::Unchanged(Applied::Already),
+            RefreshStatus::RollbackInProgress | RefreshStatus::RollbackSuccessful => {
+                Outcome::Unchanged(Applied::Already)
+            }
             RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking => {
-                (run.status, run.next, run.moved_at) = (RefreshStatus::RollbackInProgress, Some(now + TICK), now);
+                (run.status, run.next, run.moved_at) =
+                    (RefreshStatus::RollbackInProgress, Some(now + TICK), now);
                 run.checkpoint = 100;
                 let back = run.clone();
                 let total = self.left(&back).len();
@@ -157,7 +211,9 @@ impl Group {
             | RefreshStatus::Failed
             | RefreshStatus::Cancelling
             | RefreshStatus::Cancelled
-            | RefreshStatus::RollbackFailed => moved(format!("{name} has no instance refresh that could be taken back")),
+            | RefreshStatus::RollbackFailed => moved(format!(
+                "{name} has no instance refresh that could be taken back"
+            )),
         }
     }
 
@@ -170,18 +226,32 @@ impl Group {
                 m.launched_at < run.started_at
             }
         };
-        let mut left: Vec<_> = self.machines.iter().filter(|(_, m)| m.is_member() && stale(m)).map(|(id, m)| (m.launched_at, id.clone())).collect();
+        let mut left: Vec<_> = self
+            .machines
+            .iter()
+            .filter(|(_, m)| m.is_member() && stale(m))
+            .map(|(id, m)| (m.launched_at, id.clone()))
+            .collect();
         left.sort();
         left.into_iter().map(|(_, id)| id).collect()
     }
 
     /// The engine looks at the group.
     pub(super) fn tick(&mut self, now: Timestamp) {
-        let Some(mut run) = self.refresh.take() else { return };
+        let Some(mut run) = self.refresh.take() else {
+            return;
+        };
         match run.status {
-            RefreshStatus::Pending => (run.status, run.next, run.moved_at) = (RefreshStatus::InProgress, Some(now + TICK), now),
-            RefreshStatus::Cancelling => run.end(RefreshStatus::Cancelled, Some("cancelled".into())),
-            RefreshStatus::InProgress | RefreshStatus::RollbackInProgress => self.go_on(&mut run, now),
+            RefreshStatus::Pending => {
+                (run.status, run.next, run.moved_at) =
+                    (RefreshStatus::InProgress, Some(now + TICK), now)
+            }
+            RefreshStatus::Cancelling => {
+                run.end(RefreshStatus::Cancelled, Some("cancelled".into()))
+            }
+            RefreshStatus::InProgress | RefreshStatus::RollbackInProgress => {
+                self.go_on(&mut run, now)
+            }
             RefreshStatus::Baking
             | RefreshStatus::Successful
             | RefreshStatus::Failed
@@ -197,22 +267,49 @@ impl Group {
         run.next = Some(now + TICK);
         let left = self.left(run);
         let warm = |m: &super::capacity::Machine| {
-            m.lifecycle == Lifecycle::InService && m.serving_since.is_none_or(|since| now.since(since) >= run.preferences.warmup)
+            m.lifecycle == Lifecycle::InService
+                && m.serving_since
+                    .is_none_or(|since| now.since(since) >= run.preferences.warmup)
         };
-        let healthy = self.machines.values().filter(|m| m.is_member() && warm(m)).count();
+        let healthy = self
+            .machines
+            .values()
+            .filter(|m| m.is_member() && warm(m))
+            .count();
         let wanted = usize::try_from(self.desired).unwrap_or(usize::MAX);
         if left.is_empty() && healthy >= wanted {
             return self.succeed_refresh(run);
         }
         if now.since(run.moved_at) > GIVES_UP {
-            let failed = if run.status == RefreshStatus::RollbackInProgress { RefreshStatus::RollbackFailed } else { RefreshStatus::Failed };
-            return run.end(failed, Some(format!("{} instances are left to be replaced and nothing has moved for {GIVES_UP}", left.len())));
+            let failed = if run.status == RefreshStatus::RollbackInProgress {
+                RefreshStatus::RollbackFailed
+            } else {
+                RefreshStatus::Failed
+            };
+            return run.end(
+                failed,
+                Some(format!(
+                    "{} instances are left to be replaced and nothing has moved for {GIVES_UP}",
+                    left.len()
+                )),
+            );
         }
         let back = run.status == RefreshStatus::RollbackInProgress;
         let done = run.total.saturating_sub(left.len());
-        let reached = run.preferences.checkpoints.iter().copied().filter(|c| *c < 100 && run.due(*c) <= done && !back).max().unwrap_or(0);
+        let reached = run
+            .preferences
+            .checkpoints
+            .iter()
+            .copied()
+            .filter(|c| *c < 100 && run.due(*c) <= done && !back)
+            .max()
+            .unwrap_or(0);
         if reached > run.checkpoint && healthy >= wanted {
-            (run.checkpoint, run.next, run.moved_at) = (reached, Some(now + run.preferences.checkpoint_delay + TICK), now);
+            (run.checkpoint, run.next, run.moved_at) = (
+                reached,
+                Some(now + run.preferences.checkpoint_delay + TICK),
+                now,
+            );
             return;
         }
         self.exchange(run, &left, healthy, now);
@@ -225,14 +322,32 @@ impl Group {
         let least = share(run.preferences.min_healthy_percent).div_ceil(100);
         let room = (share(run.preferences.max_healthy_percent) / 100).saturating_sub(desired);
         // Where none may be missing AWS launches before it terminates, whatever the rounding.
-        let room = if run.preferences.max_healthy_percent > 100 || least >= desired { room.max(1) } else { room };
+        let room = if run.preferences.max_healthy_percent > 100 || least >= desired {
+            room.max(1)
+        } else {
+            room
+        };
         // A checkpoint is not overshot.
-        let stop = run.preferences.checkpoints.iter().copied().find(|c| *c > run.checkpoint).unwrap_or(100);
-        let mut may = run.due(stop).saturating_sub(run.total.saturating_sub(left.len()));
+        let stop = run
+            .preferences
+            .checkpoints
+            .iter()
+            .copied()
+            .find(|c| *c > run.checkpoint)
+            .unwrap_or(100);
+        let mut may = run
+            .due(stop)
+            .saturating_sub(run.total.saturating_sub(left.len()));
         let mut rest = left.len();
         for id in left {
-            let serves = self.machines.get(id).is_some_and(|m| m.lifecycle == Lifecycle::InService);
-            if may == 0 || healthy.saturating_sub(usize::from(serves)) < least || (serves && healthy <= least) {
+            let serves = self
+                .machines
+                .get(id)
+                .is_some_and(|m| m.lifecycle == Lifecycle::InService);
+            if may == 0
+                || healthy.saturating_sub(usize::from(serves)) < least
+                || (serves && healthy <= least)
+            {
                 break;
             }
             healthy -= usize::from(serves);
@@ -252,18 +367,36 @@ impl Group {
     }
 
     /// Protects instances, or ends that.
-    pub(super) fn protect(&mut self, instances: &std::collections::BTreeSet<InstanceId>, protect: bool) -> Outcome {
+    pub(super) fn protect(
+        &mut self,
+        instances: &std::collections::BTreeSet<InstanceId>,
+        protect: bool,
+    ) -> Outcome {
         let mut any = false;
-        for (_, machine) in self.machines.iter_mut().filter(|(id, m)| instances.contains(*id) && m.lifecycle == Lifecycle::InService) {
+        for (_, machine) in self
+            .machines
+            .iter_mut()
+            .filter(|(id, m)| instances.contains(*id) && m.lifecycle == Lifecycle::InService)
+        {
             any |= machine.protected != protect;
             machine.protected = protect;
         }
-        if any { done() } else { Outcome::Unchanged(Applied::Already) }
+        if any {
+            done()
+        } else {
+            Outcome::Unchanged(Applied::Already)
+        }
     }
 
     /// The newest refresh, as a reading shows it.
     pub(super) fn live_refresh(&self, live: LiveGroup) -> LiveGroup {
-        LiveGroup { refresh: self.refresh.as_ref().map(|run| run.live(self.left(run).len())), ..live }
+        LiveGroup {
+            refresh: self
+                .refresh
+                .as_ref()
+                .map(|run| run.live(self.left(run).len())),
+            ..live
+        }
     }
 }
 
@@ -273,13 +406,22 @@ fn percent(part: usize, whole: usize) -> u32 {
 
 /// What AWS refuses of preferences. Source: Auto Scaling API, RefreshPreferences.
 fn check(preferences: &RefreshPreferences) -> Option<String> {
-    let RefreshPreferences { min_healthy_percent: least, max_healthy_percent: most, warmup: _, checkpoints, checkpoint_delay, skip_matching: _ } =
-        preferences;
+    let RefreshPreferences {
+        min_healthy_percent: least,
+        max_healthy_percent: most,
+        warmup: _,
+        checkpoints,
+        checkpoint_delay,
+        skip_matching: _,
+    } = preferences;
     if *least > 100 || !(100..=200).contains(most) || most - least > 100 {
-        return Some(format!("MinHealthyPercentage {least} and MaxHealthyPercentage {most} are out of range"));
+        return Some(format!(
+            "MinHealthyPercentage {least} and MaxHealthyPercentage {most} are out of range"
+        ));
     }
     if checkpoints.last().is_some_and(|last| *last != 100) || checkpoints.contains(&0) {
         return Some("CheckpointPercentages must be from 1 and end with 100".into());
     }
-    (*checkpoint_delay > Span::from_secs(172_800)).then(|| "CheckpointDelay must be at most 172800".into())
+    (*checkpoint_delay > Span::from_secs(172_800))
+        .then(|| "CheckpointDelay must be at most 172800".into())
 }

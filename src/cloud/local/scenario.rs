@@ -34,7 +34,11 @@ impl Scenario {
                 What::Fault(fault) => fault.aim(),
                 What::Act(act) => group_of(act).map(Aim::Group),
             };
-            let when = item.when.as_ref().and_then(|when| when.group.as_deref()).map(Aim::Group);
+            let when = item
+                .when
+                .as_ref()
+                .and_then(|when| when.group.as_deref())
+                .map(Aim::Group);
             what.into_iter().chain(when)
         })
     }
@@ -133,7 +137,11 @@ impl Scenario {
     /// # Errors
     /// What is no YAML, of another version, or says something that no scenario can say.
     pub fn parse(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
-        let in_file = |(pos, message)| ScenarioError { file: file.to_owned(), pos, message };
+        let in_file = |(pos, message)| ScenarioError {
+            file: file.to_owned(),
+            pos,
+            message,
+        };
         let root = yaml::parse_one(text, Schema::Core).map_err(|e| in_file((e.pos, e.message)))?;
         read(&root).map_err(in_file)
     }
@@ -143,53 +151,114 @@ type Wrong = (Pos, String);
 
 fn read(root: &Node) -> Result<Scenario, Wrong> {
     known(root, &["version", "scenario"])?;
-    let version = root.get("version").ok_or_else(|| (root.pos, "a scenario has a `version`: 1".to_owned()))?;
+    let version = root
+        .get("version")
+        .ok_or_else(|| (root.pos, "a scenario has a `version`: 1".to_owned()))?;
     if number(version)? != VERSION {
         return Err((version.pos, format!("this program reads version {VERSION}")));
     }
-    let items = root.get("scenario").ok_or_else(|| (root.pos, "`scenario` is missing: a list of faults and acts".to_owned()))?;
-    let Value::List(items) = &items.value else { return Err((items.pos, format!("`scenario` is a list, and this is {}", items.kind()))) };
-    Ok(Scenario { items: items.iter().map(item).collect::<Result<_, _>>()? })
+    let items = root.get("scenario").ok_or_else(|| {
+        (
+            root.pos,
+            "`scenario` is missing: a list of faults and acts".to_owned(),
+        )
+    })?;
+    let Value::List(items) = &items.value else {
+        return Err((
+            items.pos,
+            format!("`scenario` is a list, and this is {}", items.kind()),
+        ));
+    };
+    Ok(Scenario {
+        items: items.iter().map(item).collect::<Result<_, _>>()?,
+    })
 }
 
 fn item(node: &Node) -> Result<Item, Wrong> {
-    known(node, &["fault", "act", "when", "nth", "after", "for", "every", "times"])?;
+    known(
+        node,
+        &[
+            "fault", "act", "when", "nth", "after", "for", "every", "times",
+        ],
+    )?;
     let what = match (node.get("fault"), node.get("act")) {
-        (Some(fault), None) => What::Fault(string(fault)?.parse().map_err(|e: super::FaultError| (fault.pos, e.to_string()))?),
+        (Some(fault), None) => What::Fault(
+            string(fault)?
+                .parse()
+                .map_err(|e: super::FaultError| (fault.pos, e.to_string()))?,
+        ),
         (None, Some(act)) => What::Act(string(act)?.parse().map_err(|message| (act.pos, message))?),
-        (None, None) | (Some(_), Some(_)) => return Err((node.pos, "each item has either a `fault` or an `act`".into())),
+        (None, None) | (Some(_), Some(_)) => {
+            return Err((
+                node.pos,
+                "each item has either a `fault` or an `act`".into(),
+            ));
+        }
     };
     let lasts = node.get("for").map(span).transpose()?;
     if let (What::Act(_), Some(lasts)) = (&what, node.get("for")) {
         return Err((lasts.pos, "an act takes no time: leave `for` out".into()));
     }
     let every = node.get("every").map(span).transpose()?;
-    let times = node.get("times").map_or(Ok(if every.is_some() { u32::MAX } else { 1 }), count)?;
+    let times = node
+        .get("times")
+        .map_or(Ok(if every.is_some() { u32::MAX } else { 1 }), count)?;
     match every {
-        None if times > 1 => return Err((node.pos, "`times` needs `every`: how long it is from one to the next".into())),
-        Some(every) if lasts.is_some_and(|lasts| lasts > every) => return Err((node.pos, "`for` is longer than `every`".into())),
-        Some(every) if every.is_zero() => return Err((node.pos, "`every` is no time at all".into())),
+        None if times > 1 => {
+            return Err((
+                node.pos,
+                "`times` needs `every`: how long it is from one to the next".into(),
+            ));
+        }
+        Some(every) if lasts.is_some_and(|lasts| lasts > every) => {
+            return Err((node.pos, "`for` is longer than `every`".into()));
+        }
+        Some(every) if every.is_zero() => {
+            return Err((node.pos, "`every` is no time at all".into()));
+        }
         Some(_) if lasts.is_none() && matches!(what, What::Fault(_)) => {
-            return Err((node.pos, "a fault that comes back has to end: say `for`".into()));
+            return Err((
+                node.pos,
+                "a fault that comes back has to end: say `for`".into(),
+            ));
         }
         Some(_) | None => {}
     }
-    Ok(Item { when: trigger(node)?, after: node.get("after").map_or(Ok(Span::ZERO), span)?, lasts, every: every.unwrap_or_default(), times, what })
+    Ok(Item {
+        when: trigger(node)?,
+        after: node.get("after").map_or(Ok(Span::ZERO), span)?,
+        lasts,
+        every: every.unwrap_or_default(),
+        times,
+        what,
+    })
 }
 
 fn trigger(node: &Node) -> Result<Option<Trigger>, Wrong> {
     let Some(when) = node.get("when") else {
         return match node.get("nth") {
-            Some(nth) => Err((nth.pos, "`nth` needs `when`: the effect that is counted".into())),
+            Some(nth) => Err((
+                nth.pos,
+                "`nth` needs `when`: the effect that is counted".into(),
+            )),
             None => Ok(None),
         };
     };
     let text = string(when)?;
-    let (kind, group) = text.split_once(' ').map_or((text, None), |(kind, group)| (kind, Some(group.trim().to_owned())));
+    let (kind, group) = text.split_once(' ').map_or((text, None), |(kind, group)| {
+        (kind, Some(group.trim().to_owned()))
+    });
     if let Some(kinds) = unknown_kind(kind) {
-        return Err((when.pos, format!("`{kind}` is no effect; there are {kinds}")));
+        return Err((
+            when.pos,
+            format!("`{kind}` is no effect; there are {kinds}"),
+        ));
     }
-    Ok(Some(Trigger { kind: kind.to_owned(), group, nth: node.get("nth").map_or(Ok(1), count)? }))
+    Ok(Some(Trigger {
+        kind: kind.to_owned(),
+        group,
+        nth: node.get("nth").map_or(Ok(1), count)?,
+    }))
 }
 
 /// What there is instead, for a word that is no kind of effect. Effects are named as the journal writes them, so its own
@@ -198,11 +267,18 @@ fn unknown_kind(kind: &str) -> Option<String> {
     let named = serde_json::json!({ kind: null });
     let unknown = |error: serde_json::Error| {
         let text = error.to_string();
-        let listed = text.strip_prefix("unknown variant")?.split_once("expected one of ")?.1;
+        let listed = text
+            .strip_prefix("unknown variant")?
+            .split_once("expected one of ")?
+            .1;
         Some(listed.replace('`', ""))
     };
-    let cloud = serde_json::from_value::<CloudEffect>(named.clone()).err().and_then(unknown)?;
-    let node = serde_json::from_value::<NodeEffect>(named).err().and_then(unknown)?;
+    let cloud = serde_json::from_value::<CloudEffect>(named.clone())
+        .err()
+        .and_then(unknown)?;
+    let node = serde_json::from_value::<NodeEffect>(named)
+        .err()
+        .and_then(unknown)?;
     Some(format!("{cloud}, {node}"))
 }
 
@@ -212,7 +288,9 @@ pub(super) fn kind_of(effect: &Effect) -> String {
         Effect::Cloud(effect) => serde_json::to_value(effect),
         Effect::Node(effect) => serde_json::to_value(effect),
     };
-    json.ok().and_then(|j| j.as_object()?.keys().next().cloned()).unwrap_or_default()
+    json.ok()
+        .and_then(|j| j.as_object()?.keys().next().cloned())
+        .unwrap_or_default()
 }
 
 impl FromStr for Act {
@@ -221,10 +299,20 @@ impl FromStr for Act {
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, value) = text.split_once(':').unwrap_or((text, ""));
         let form = |form: &str| format!("act `{text}` is written {form}");
-        let group = |shape: &str| if value.is_empty() { Err(form(shape)) } else { Ok(value.to_owned()) };
+        let group = |shape: &str| {
+            if value.is_empty() {
+                Err(form(shape))
+            } else {
+                Ok(value.to_owned())
+            }
+        };
         let some = |shape: &str| {
             let (group, number) = value.rsplit_once(':').unwrap_or((value, "1"));
-            let number = number.parse().ok().filter(|n: &u32| *n > 0 && !group.is_empty()).ok_or_else(|| form(shape))?;
+            let number = number
+                .parse()
+                .ok()
+                .filter(|n: &u32| *n > 0 && !group.is_empty())
+                .ok_or_else(|| form(shape))?;
             Ok::<_, String>((group.to_owned(), number))
         };
         match kind {
@@ -237,7 +325,9 @@ impl FromStr for Act {
             "repin" => group("repin:GROUP").map(Act::Repin),
             "delete" => group("delete:GROUP").map(Act::Delete),
             "scale" => scale(value).ok_or_else(|| form("scale:GROUP:+N or scale:GROUP:-N")),
-            "set" => set(value).ok_or_else(|| form("set:GROUP:FIELD=N, FIELD one of MinSize, MaxSize, DesiredCapacity")),
+            "set" => set(value).ok_or_else(|| {
+                form("set:GROUP:FIELD=N, FIELD one of MinSize, MaxSize, DesiredCapacity")
+            }),
             "kill" if value.is_empty() => Ok(Act::Kill),
             _ => Err(format!(
                 "`{kind}` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill"
@@ -249,7 +339,10 @@ impl FromStr for Act {
 fn scale(value: &str) -> Option<Act> {
     let (group, by) = value.rsplit_once(':')?;
     let signed = by.starts_with(['+', '-']);
-    let by = by.parse::<i64>().ok().filter(|by| *by != 0 && by.unsigned_abs() <= 100_000)?;
+    let by = by
+        .parse::<i64>()
+        .ok()
+        .filter(|by| *by != 0 && by.unsigned_abs() <= 100_000)?;
     (signed && !group.is_empty()).then(|| Act::Scale(group.to_owned(), by))
 }
 
@@ -268,29 +361,58 @@ fn set(value: &str) -> Option<Act> {
 
 fn known(node: &Node, keys: &[&str]) -> Result<(), Wrong> {
     if !matches!(node.value, Value::Map(_)) {
-        return Err((node.pos, format!("this is {}, and should be a mapping with {}", node.kind(), keys.join(", "))));
+        return Err((
+            node.pos,
+            format!(
+                "this is {}, and should be a mapping with {}",
+                node.kind(),
+                keys.join(", ")
+            ),
+        ));
     }
-    match node.entries().iter().find(|(key, _)| !keys.contains(&key.text.as_str())) {
-        Some((key, _)) => Err((key.pos, format!("unknown key `{}`; there are {}", key.text, keys.join(", ")))),
+    match node
+        .entries()
+        .iter()
+        .find(|(key, _)| !keys.contains(&key.text.as_str()))
+    {
+        Some((key, _)) => Err((
+            key.pos,
+            format!("unknown key `{}`; there are {}", key.text, keys.join(", ")),
+        )),
         None => Ok(()),
     }
 }
 
 fn string(node: &Node) -> Result<&str, Wrong> {
-    node.as_str().ok_or_else(|| (node.pos, format!("this is {}, and should be a text", node.kind())))
+    node.as_str().ok_or_else(|| {
+        (
+            node.pos,
+            format!("this is {}, and should be a text", node.kind()),
+        )
+    })
 }
 
 fn span(node: &Node) -> Result<Span, Wrong> {
-    string(node)?.parse().map_err(|e: crate::model::SpanError| (node.pos, e.to_string()))
+    string(node)?
+        .parse()
+        .map_err(|e: crate::model::SpanError| (node.pos, e.to_string()))
 }
 
 fn number(node: &Node) -> Result<u64, Wrong> {
-    node.to_json().as_u64().ok_or_else(|| (node.pos, format!("this is {}, and should be a whole number", node.kind())))
+    node.to_json().as_u64().ok_or_else(|| {
+        (
+            node.pos,
+            format!("this is {}, and should be a whole number", node.kind()),
+        )
+    })
 }
 
 fn count(node: &Node) -> Result<u32, Wrong> {
     let counted = number(node)?;
-    u32::try_from(counted).ok().filter(|n| (1..=100_000).contains(n)).ok_or_else(|| (node.pos, "a number from 1 to 100000 is meant".into()))
+    u32::try_from(counted)
+        .ok()
+        .filter(|n| (1..=100_000).contains(n))
+        .ok_or_else(|| (node.pos, "a number from 1 to 100000 is meant".into()))
 }
 
 #[cfg(test)]
@@ -307,11 +429,23 @@ mod tests {
     #[test]
     fn items_are_read_and_mistakes_have_their_place() {
         for (text, read) in [
-            ("{fault: \"throttle:3\", after: 5m, for: 20m}", "Fault(Throttle(3))"),
-            ("{act: \"reclaim:nodes:2\", when: pin-version nodes}", "Act(Reclaim(\"nodes\", 2))"),
+            (
+                "{fault: \"throttle:3\", after: 5m, for: 20m}",
+                "Fault(Throttle(3))",
+            ),
+            (
+                "{act: \"reclaim:nodes:2\", when: pin-version nodes}",
+                "Act(Reclaim(\"nodes\", 2))",
+            ),
             ("{act: \"terminate:nodes\"}", "Act(Terminate(\"nodes\", 1))"),
-            ("{act: \"scale:nodes:-2\", after: 1m, every: 5m, times: 3}", "Act(Scale(\"nodes\", -2))"),
-            ("{act: \"set:nodes:MaxSize=9\"}", "Act(Set(\"nodes\", Maximum, 9))"),
+            (
+                "{act: \"scale:nodes:-2\", after: 1m, every: 5m, times: 3}",
+                "Act(Scale(\"nodes\", -2))",
+            ),
+            (
+                "{act: \"set:nodes:MaxSize=9\"}",
+                "Act(Set(\"nodes\", Maximum, 9))",
+            ),
             ("{act: kill, when: terminate, nth: 4}", "Act(Kill)"),
             (
                 "{act: \"set:nodes:Max=9\"}",
@@ -321,29 +455,75 @@ mod tests {
                 "{act: explode}",
                 "s.yaml:3:11: `explode` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill",
             ),
-            ("{act: kill, for: 5m}", "s.yaml:3:22: an act takes no time: leave `for` out"),
-            ("{fault: \"throttle:3\", times: 3}", "s.yaml:3:5: `times` needs `every`: how long it is from one to the next"),
-            ("{fault: \"throttle:3\", every: 3m, times: 3}", "s.yaml:3:5: a fault that comes back has to end: say `for`"),
-            ("{fault: \"throttle:3\", after: 5}", "s.yaml:3:34: this is a number, and should be a text"),
-            ("{fault: \"throttle:3\", after: 5x}", "s.yaml:3:34: `5x` is not a length of time such as 30s, 15m, 1h30m or 2d"),
-            ("{fault: \"throttle:3\", nth: 5}", "s.yaml:3:32: `nth` needs `when`: the effect that is counted"),
-            ("{fault: \"throttle:3\", act: kill}", "s.yaml:3:5: each item has either a `fault` or an `act`"),
-            ("{fault: \"throttle:3\", until: 5m}", "s.yaml:3:27: unknown key `until`; there are fault, act, when, nth, after, for, every, times"),
-            ("5", "s.yaml:3:5: this is a number, and should be a mapping with fault, act, when, nth, after, for, every, times"),
+            (
+                "{act: kill, for: 5m}",
+                "s.yaml:3:22: an act takes no time: leave `for` out",
+            ),
+            (
+                "{fault: \"throttle:3\", times: 3}",
+                "s.yaml:3:5: `times` needs `every`: how long it is from one to the next",
+            ),
+            (
+                "{fault: \"throttle:3\", every: 3m, times: 3}",
+                "s.yaml:3:5: a fault that comes back has to end: say `for`",
+            ),
+            (
+                "{fault: \"throttle:3\", after: 5}",
+                "s.yaml:3:34: this is a number, and should be a text",
+            ),
+            (
+                "{fault: \"throttle:3\", after: 5x}",
+                "s.yaml:3:34: `5x` is not a length of time such as 30s, 15m, 1h30m or 2d",
+            ),
+            (
+                "{fault: \"throttle:3\", nth: 5}",
+                "s.yaml:3:32: `nth` needs `when`: the effect that is counted",
+            ),
+            (
+                "{fault: \"throttle:3\", act: kill}",
+                "s.yaml:3:5: each item has either a `fault` or an `act`",
+            ),
+            (
+                "{fault: \"throttle:3\", until: 5m}",
+                "s.yaml:3:27: unknown key `until`; there are fault, act, when, nth, after, for, every, times",
+            ),
+            (
+                "5",
+                "s.yaml:3:5: this is a number, and should be a mapping with fault, act, when, nth, after, for, every, times",
+            ),
         ] {
             assert_eq!(check(text), read, "{text}");
         }
         let said = check("{act: kill, when: explode}");
-        assert!(said.starts_with("s.yaml:3:23: `explode` is no effect; there are create-template-version, ") && said.contains("cordon"), "{said}");
-        let said = Scenario::parse("s.yaml", "version: 2\nscenario: []\n").unwrap_err().to_string();
+        assert!(
+            said.starts_with(
+                "s.yaml:3:23: `explode` is no effect; there are create-template-version, "
+            ) && said.contains("cordon"),
+            "{said}"
+        );
+        let said = Scenario::parse("s.yaml", "version: 2\nscenario: []\n")
+            .unwrap_err()
+            .to_string();
         assert_eq!(said, "s.yaml:1:10: this program reads version 1");
     }
 
     #[test]
     fn effects_are_called_as_the_journal_calls_them() {
         let group = "nodes.a.b".parse().unwrap();
-        assert_eq!(kind_of(&Effect::Cloud(CloudEffect::PinVersion { group, from: 1, to: 2 })), "pin-version");
-        assert_eq!(kind_of(&Effect::Node(NodeEffect::Cordon { node: "ip-1".parse().unwrap() })), "cordon");
+        assert_eq!(
+            kind_of(&Effect::Cloud(CloudEffect::PinVersion {
+                group,
+                from: 1,
+                to: 2
+            })),
+            "pin-version"
+        );
+        assert_eq!(
+            kind_of(&Effect::Node(NodeEffect::Cordon {
+                node: "ip-1".parse().unwrap()
+            })),
+            "cordon"
+        );
         assert_eq!(unknown_kind("cordon"), None);
         assert_eq!(unknown_kind("pin-version"), None);
     }

@@ -6,7 +6,9 @@ use super::faults::{Faults, Image};
 use super::groups::{Group, Work};
 use super::kubernetes::{SimNode, node_name};
 use super::templates::Template;
-use crate::model::{ActivityStatus, InstanceId, Lifecycle, Market, Span, TemplateVersion, Timestamp};
+use crate::model::{
+    ActivityStatus, InstanceId, Lifecycle, Market, Span, TemplateVersion, Timestamp,
+};
 
 /// After this long a refused launch is tried again.
 const RETRY: Span = Span::from_secs(60);
@@ -43,7 +45,13 @@ impl Group {
     }
 
     /// Plays everything that happens after `from` up to and including `until`.
-    pub(super) fn advance(&mut self, from: Timestamp, until: Timestamp, template: Option<&Template>, around: Surroundings<'_>) {
+    pub(super) fn advance(
+        &mut self,
+        from: Timestamp,
+        until: Timestamp,
+        template: Option<&Template>,
+        around: Surroundings<'_>,
+    ) {
         let mut now = from;
         while let Some((at, event)) = self.next_event(now, around)
             && at <= until
@@ -55,22 +63,57 @@ impl Group {
 
     fn next_event(&self, now: Timestamp, around: Surroundings<'_>) -> Option<(Timestamp, Event)> {
         let machines = self.machines.values().flat_map(|m| {
-            let at = |at: Option<Timestamp>, event: fn(u64) -> Event| at.map(|at| (at, event(m.number)));
-            [at(m.in_service_at, Event::InService), at(m.ready_at, Event::Ready), at(m.reclaimed_at, Event::Reclaimed), at(m.gone_at, Event::Gone)]
+            let at =
+                |at: Option<Timestamp>, event: fn(u64) -> Event| at.map(|at| (at, event(m.number)));
+            [
+                at(m.in_service_at, Event::InService),
+                at(m.ready_at, Event::Ready),
+                at(m.reclaimed_at, Event::Reclaimed),
+                at(m.gone_at, Event::Gone),
+            ]
         });
-        let launches = self.launching.iter().map(|(number, at)| (*at, Event::Begin(*number)));
-        let look = around.autoscaler.then(|| self.next_look(now)).flatten().map(|(at, nth)| (at, Event::Look(nth)));
-        let tick = self.refresh.as_ref().and_then(|r| r.next).map(|at| (at, Event::Tick));
-        machines.flatten().chain(launches).chain(look).chain(tick).min()
+        let launches = self
+            .launching
+            .iter()
+            .map(|(number, at)| (*at, Event::Begin(*number)));
+        let look = around
+            .autoscaler
+            .then(|| self.next_look(now))
+            .flatten()
+            .map(|(at, nth)| (at, Event::Look(nth)));
+        let tick = self
+            .refresh
+            .as_ref()
+            .and_then(|r| r.next)
+            .map(|at| (at, Event::Tick));
+        machines
+            .flatten()
+            .chain(launches)
+            .chain(look)
+            .chain(tick)
+            .min()
     }
 
-    fn play(&mut self, event: Event, now: Timestamp, template: Option<&Template>, around: Surroundings<'_>) {
+    fn play(
+        &mut self,
+        event: Event,
+        now: Timestamp,
+        template: Option<&Template>,
+        around: Surroundings<'_>,
+    ) {
         match event {
             Event::Begin(number) => self.begin(number, now, template, around),
             Event::Look(nth) => self.look(nth, now, around.faults),
             Event::Tick => self.tick(now),
-            Event::InService(number) | Event::Ready(number) | Event::Reclaimed(number) | Event::Gone(number) => {
-                let found = self.machines.iter().find(|(_, m)| m.number == number).map(|(id, _)| id.clone());
+            Event::InService(number)
+            | Event::Ready(number)
+            | Event::Reclaimed(number)
+            | Event::Gone(number) => {
+                let found = self
+                    .machines
+                    .iter()
+                    .find(|(_, m)| m.number == number)
+                    .map(|(id, _)| id.clone());
                 if let Some(id) = found {
                     self.play_machine(event, &id, now);
                 }
@@ -108,7 +151,13 @@ impl Group {
     }
 
     /// Begins a launch, or is refused and tries again later.
-    fn begin(&mut self, number: u64, now: Timestamp, template: Option<&Template>, around: Surroundings<'_>) {
+    fn begin(
+        &mut self,
+        number: u64,
+        now: Timestamp,
+        template: Option<&Template>,
+        around: Surroundings<'_>,
+    ) {
         if self.suspends("Launch") {
             self.launching.remove(&number);
             self.forget(Work::Launch(number));
@@ -116,31 +165,54 @@ impl Group {
         }
         let work = Work::Launch(number);
         let Some(version) = template.and_then(|t| t.versions.get(&self.launch_version())) else {
-            let message = format!("You must use a valid launch template version: {} has none of number {}", self.template, self.version);
+            let message = format!(
+                "You must use a valid launch template version: {} has none of number {}",
+                self.template, self.version
+            );
             return self.put_off(work, now, ActivityStatus::Failed, message);
         };
         let mut machine = self.machine(number, version, now);
         let refused = self.find_capacity(&mut machine, around.faults);
         if let Some((last, others)) = refused.split_last() {
             for message in others {
-                self.note(Work::Refused(number), now, ActivityStatus::NoCapacity, message.clone());
+                self.note(
+                    Work::Refused(number),
+                    now,
+                    ActivityStatus::NoCapacity,
+                    message.clone(),
+                );
             }
             return self.put_off(work, now, ActivityStatus::NoCapacity, last.clone());
         }
         self.launching.remove(&number);
-        let Some(id) = self.instance_id(number) else { return };
+        let Some(id) = self.instance_id(number) else {
+            return;
+        };
         self.foresee(&mut machine, version, around);
         self.forget(work);
-        self.note(work, now, ActivityStatus::InProgress, format!("Launching a new EC2 instance: {id}"));
+        self.note(
+            work,
+            now,
+            ActivityStatus::InProgress,
+            format!("Launching a new EC2 instance: {id}"),
+        );
         self.machines.insert(id, machine);
     }
 
     /// Goes on to the other types of the group, and then to its other zones, as AWS does. What was refused, when all was.
     fn find_capacity(&self, machine: &mut Machine, faults: &Faults) -> Vec<String> {
         let (first_type, first_zone) = (machine.instance_type.clone(), machine.zone.clone());
-        let overrides = self.fields.mixed_instances_policy.iter().flat_map(|p| &p.overrides).filter_map(|o| o.instance_type.clone());
-        let types: Vec<String> = std::iter::once(first_type.clone()).chain(overrides.filter(|t| *t != first_type)).collect();
-        let zones = std::iter::once(first_zone.clone()).chain(self.zones().into_iter().filter(|z| *z != first_zone));
+        let overrides = self
+            .fields
+            .mixed_instances_policy
+            .iter()
+            .flat_map(|p| &p.overrides)
+            .filter_map(|o| o.instance_type.clone());
+        let types: Vec<String> = std::iter::once(first_type.clone())
+            .chain(overrides.filter(|t| *t != first_type))
+            .collect();
+        let zones = std::iter::once(first_zone.clone())
+            .chain(self.zones().into_iter().filter(|z| *z != first_zone));
         let mut refused = Vec::new();
         for zone in zones {
             for instance_type in &types {
@@ -165,22 +237,33 @@ impl Group {
 
     /// Settles at the launch what will become of the instance, so that faults ordered later change nothing that is under way.
     fn foresee(&self, machine: &mut Machine, version: &TemplateVersion, around: Surroundings<'_>) {
-        let seconds = |purpose, low, high| Span::from_secs(between(self.salt, purpose, machine.number, low, high).into());
+        let seconds = |purpose, low, high| {
+            Span::from_secs(between(self.salt, purpose, machine.number, low, high).into())
+        };
         let (boot, ready) = (seconds("boot", 60, 120), seconds("ready", 10, 40));
-        let in_service = machine.launched_at + around.faults.slow_boot(&self.names()).unwrap_or(boot);
+        let in_service =
+            machine.launched_at + around.faults.slow_boot(&self.names()).unwrap_or(boot);
         let image = around.faults.image(&version.data.image_id);
         machine.in_service_at = (image != Image::Dead).then_some(in_service);
-        machine.ready_at = matches!(image, Image::Sound | Image::SickPods).then_some(in_service + ready);
+        machine.ready_at =
+            matches!(image, Image::Sound | Image::SickPods).then_some(in_service + ready);
         machine.sick_pods = image == Image::SickPods;
         if let (Market::Spot, Some(life)) = (machine.market, around.spot_life) {
             let percent = i64::from(between(self.salt, "life", machine.number, 50, 150));
-            machine.reclaimed_at = Some(machine.launched_at + Span::from_millis(life.millis().saturating_div(100).saturating_mul(percent)));
+            machine.reclaimed_at = Some(
+                machine.launched_at
+                    + Span::from_millis(life.millis().saturating_div(100).saturating_mul(percent)),
+            );
         }
     }
 
     /// Instance ids are made of the group's salt: no two groups share one.
     fn instance_id(&self, number: u64) -> Option<InstanceId> {
-        InstanceId::new(format!("i-0{:016x}", salt(self.salt, &["instance", &number.to_string()]))).ok()
+        InstanceId::new(format!(
+            "i-0{:016x}",
+            salt(self.salt, &["instance", &number.to_string()])
+        ))
+        .ok()
     }
 }
 

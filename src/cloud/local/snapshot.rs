@@ -11,30 +11,58 @@ use super::kubernetes::{Pod, SimNode, Workload, node_name};
 use super::templates::Template;
 use super::world::{Options, World};
 use crate::cloud::Place;
-use crate::model::{ActivityStatus, AsgName, Instance, InstanceId, Lifecycle, Live, LiveCluster, LiveGroup, Node, NodeName, Nodes, Span, Timestamp};
+use crate::model::{
+    ActivityStatus, AsgName, Instance, InstanceId, Lifecycle, Live, LiveCluster, LiveGroup, Node,
+    NodeName, Nodes, Span, Timestamp,
+};
 
 impl World {
     /// The account in which everything is as `live` says, at the time at which it was read. Where the nodes of a cluster
     /// are not known, each instance in service gets one that is Ready, with pods of chance.
     pub fn from_live(live: &Live, places: &[Place], options: Options) -> World {
-        let found = places.iter().filter_map(|place| Some((place, live.clusters.get(&place.cluster)?)));
-        World::of(found.map(|(place, found)| cluster(place, found, live.read_at, options.seed)), live.read_at, options)
+        let found = places
+            .iter()
+            .filter_map(|place| Some((place, live.clusters.get(&place.cluster)?)));
+        World::of(
+            found.map(|(place, found)| cluster(place, found, live.read_at, options.seed)),
+            live.read_at,
+            options,
+        )
     }
 }
 
 fn cluster(place: &Place, found: &LiveCluster, now: Timestamp, seed: u64) -> Cluster {
     let known = match &found.nodes {
-        Nodes::Known(nodes) => Some(nodes.nodes.iter().map(|(name, node)| (&node.instance, (name, &**node))).collect()),
+        Nodes::Known(nodes) => Some(
+            nodes
+                .nodes
+                .iter()
+                .map(|(name, node)| (&node.instance, (name, &**node)))
+                .collect(),
+        ),
         Nodes::NotAsked | Nodes::Unknown(_) => None,
     };
     let mut state = State::default();
     for (name, live) in &found.groups {
-        let salt = salt(seed, &[place.account.as_str(), place.region.as_str(), name.as_str(), "found"]);
+        let salt = salt(
+            seed,
+            &[
+                place.account.as_str(),
+                place.region.as_str(),
+                name.as_str(),
+                "found",
+            ],
+        );
         let mut group = group(name, live, salt);
         group.people(live, known.as_ref(), now);
         group.settle(now);
         state.groups.insert(name.clone(), Kept::new(group));
-        state.templates.insert(name.clone(), Kept::new(Template { versions: live.versions.clone() }));
+        state.templates.insert(
+            name.clone(),
+            Kept::new(Template {
+                versions: live.versions.clone(),
+            }),
+        );
     }
     Cluster::with(place.clone(), now, state)
 }
@@ -43,7 +71,10 @@ fn group(name: &AsgName, live: &LiveGroup, salt: u64) -> Group {
     let mut fields = (*live.group).clone().canonical();
     fields.suspended_processes.clone_from(&live.suspended);
     // What was going on when it was read is decided anew: nobody knows how it will end.
-    let over = live.activities.iter().filter(|a| a.status != ActivityStatus::InProgress);
+    let over = live
+        .activities
+        .iter()
+        .filter(|a| a.status != ActivityStatus::InProgress);
     Group {
         fields: fields.into(),
         hooks: live.hooks.clone(),
@@ -54,7 +85,12 @@ fn group(name: &AsgName, live: &LiveGroup, salt: u64) -> Group {
         launches: 0,
         launching: BTreeMap::new(),
         machines: BTreeMap::new(),
-        activities: over.map(|a| Record { about: Work::Launch(u64::MAX), activity: a.clone() }).collect(),
+        activities: over
+            .map(|a| Record {
+                about: Work::Launch(u64::MAX),
+                activity: a.clone(),
+            })
+            .collect(),
         workload: Workload::default(),
         refresh: None,
         refreshes: 0,
@@ -70,8 +106,18 @@ impl Group {
             let number = self.launches;
             self.launches = self.launches.saturating_add(1);
             let node = match known {
-                Some(known) => known.get(id).map(|(name, node)| self.housed((*name).clone(), node.ready, node.cordoned, node.evictable_pods, now)),
-                None if instance.lifecycle == Lifecycle::InService => node_name(id).map(|name| self.housed(name, true, false, 0, now)),
+                Some(known) => known.get(id).map(|(name, node)| {
+                    self.housed(
+                        (*name).clone(),
+                        node.ready,
+                        node.cordoned,
+                        node.evictable_pods,
+                        now,
+                    )
+                }),
+                None if instance.lifecycle == Lifecycle::InService => {
+                    node_name(id).map(|name| self.housed(name, true, false, 0, now))
+                }
                 None => None,
             };
             let machine = self.found(number, instance, node, now);
@@ -86,19 +132,50 @@ impl Group {
         }
     }
 
-    fn housed(&mut self, name: NodeName, ready: bool, cordoned: bool, pods: u32, now: Timestamp) -> SimNode {
+    fn housed(
+        &mut self,
+        name: NodeName,
+        ready: bool,
+        cordoned: bool,
+        pods: u32,
+        now: Timestamp,
+    ) -> SimNode {
         let numbers = self.workload.pods..self.workload.pods.saturating_add(pods);
         self.workload.pods = numbers.end;
-        let pods = numbers.map(|number| Pod { number, generation: 0, made_at: now }).collect();
-        SimNode { ready, cordoned, pods, ..SimNode::new(name) }
+        let pods = numbers
+            .map(|number| Pod {
+                number,
+                generation: 0,
+                made_at: now,
+            })
+            .collect();
+        SimNode {
+            ready,
+            cordoned,
+            pods,
+            ..SimNode::new(name)
+        }
     }
 
     /// An instance that was there, and what becomes of it.
-    fn found(&self, number: u64, instance: &Instance, node: Option<SimNode>, now: Timestamp) -> Machine {
-        let later = |purpose, low, high| Some(now + Span::from_secs(between(self.salt, purpose, number, low, high).into()));
+    fn found(
+        &self,
+        number: u64,
+        instance: &Instance,
+        node: Option<SimNode>,
+        now: Timestamp,
+    ) -> Machine {
+        let later = |purpose, low, high| {
+            Some(now + Span::from_secs(between(self.salt, purpose, number, low, high).into()))
+        };
         let starting = instance.lifecycle == Lifecycle::Pending;
-        let unready = node.as_ref().is_none_or(|n| !n.ready) && instance.lifecycle == Lifecycle::InService;
-        let in_service_at = if starting { later("boot", 60, 120) } else { None };
+        let unready =
+            node.as_ref().is_none_or(|n| !n.ready) && instance.lifecycle == Lifecycle::InService;
+        let in_service_at = if starting {
+            later("boot", 60, 120)
+        } else {
+            None
+        };
         Machine {
             number,
             lifecycle: instance.lifecycle,
@@ -111,15 +188,24 @@ impl Group {
             in_service_at,
             // One that has just come is on its way to Ready; one that should long have been is not.
             ready_at: match in_service_at {
-                Some(at) => Some(at + Span::from_secs(between(self.salt, "ready", number, 10, 40).into())),
-                None if unready && now.since(instance.launched_at) < YOUNG => later("ready", 10, 40),
+                Some(at) => {
+                    Some(at + Span::from_secs(between(self.salt, "ready", number, 10, 40).into()))
+                }
+                None if unready && now.since(instance.launched_at) < YOUNG => {
+                    later("ready", 10, 40)
+                }
                 None => None,
             },
             reclaimed_at: None,
             sick_pods: false,
-            serving_since: (instance.lifecycle == Lifecycle::InService).then_some(instance.launched_at),
+            serving_since: (instance.lifecycle == Lifecycle::InService)
+                .then_some(instance.launched_at),
             protected: instance.protected,
-            gone_at: if instance.lifecycle == Lifecycle::Terminating { later("end", 25, 35) } else { None },
+            gone_at: if instance.lifecycle == Lifecycle::Terminating {
+                later("end", 25, 35)
+            } else {
+                None
+            },
             node,
         }
     }

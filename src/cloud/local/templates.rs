@@ -19,7 +19,9 @@ pub(super) struct Template {
 impl Template {
     /// The newest number; 0 while there is none.
     pub(super) fn latest(&self) -> u64 {
-        self.versions.last_key_value().map_or(0, |(number, _)| *number)
+        self.versions
+            .last_key_value()
+            .map_or(0, |(number, _)| *number)
     }
 
     /// Adds a version, or finds the one that the token made before.
@@ -31,9 +33,18 @@ impl Template {
         user_data: &UserData,
         token: &str,
     ) -> Result<Outcome, CloudError> {
-        if let Some((number, made)) = self.versions.iter().find(|(_, v)| v.token.as_deref() == Some(token)) {
+        if let Some((number, made)) = self
+            .versions
+            .iter()
+            .find(|(_, v)| v.token.as_deref() == Some(token))
+        {
             if made.data != *data {
-                return Err(refused(name, format!("IdempotentParameterMismatch: the token of version {number} came with other data")));
+                return Err(refused(
+                    name,
+                    format!(
+                        "IdempotentParameterMismatch: the token of version {number} came with other data"
+                    ),
+                ));
             }
             return Ok(Outcome::Unchanged(Applied::Version(*number)));
         }
@@ -42,18 +53,34 @@ impl Template {
             UserData::CarriedFrom(number) => self.version(name, *number)?.user_data.clone(),
         };
         let number = self.latest().saturating_add(1);
-        let made = TemplateVersion { data: data.clone(), user_data, token: Some(token.to_owned()) };
+        let made = TemplateVersion {
+            data: data.clone(),
+            user_data,
+            token: Some(token.to_owned()),
+        };
         self.versions.insert(number, made.into());
         Ok(Outcome::Changed(Applied::Version(number)))
     }
 
     /// A version, or AWS's refusal.
-    pub(super) fn version(&self, name: &AsgName, number: u64) -> Result<&TemplateVersion, CloudError> {
-        self.versions.get(&number).map(|v| &**v).ok_or_else(|| unknown_version(name, number))
+    pub(super) fn version(
+        &self,
+        name: &AsgName,
+        number: u64,
+    ) -> Result<&TemplateVersion, CloudError> {
+        self.versions
+            .get(&number)
+            .map(|v| &**v)
+            .ok_or_else(|| unknown_version(name, number))
     }
 }
 
 /// AWS's refusal of a version that does not exist.
 pub(super) fn unknown_version(name: &AsgName, number: u64) -> CloudError {
-    refused(name, format!("InvalidLaunchTemplateId.VersionNotFound: launch template {name} has no version {number}"))
+    refused(
+        name,
+        format!(
+            "InvalidLaunchTemplateId.VersionNotFound: launch template {name} has no version {number}"
+        ),
+    )
 }

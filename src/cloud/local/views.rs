@@ -25,7 +25,11 @@ impl Kept<Group, Views> {
     /// As a reading shows it.
     pub(super) fn shown(&self, template: Option<&Kept<Template>>) -> Shared<LiveGroup> {
         // What is in there is replaced as a whole: it is sound even after a panic.
-        let mut kept = self.views().live.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self
+            .views()
+            .live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let is_of = |with: &Option<Kept<Template>>| match (with, template) {
             (Some(with), Some(template)) => with.is(template),
             (None, None) => true,
@@ -42,7 +46,11 @@ impl Kept<Group, Views> {
     /// Adds its nodes, as the Kubernetes API shows them now, and what of its pods is not Ready.
     pub(super) fn show_nodes(&self, now: Timestamp, faults: &Faults, into: &mut Seen) {
         let nodes = self.views().nodes.get_or_init(|| self.nodes());
-        into.nodes.extend(nodes.iter().map(|(name, node)| (name.clone(), node.clone())));
+        into.nodes.extend(
+            nodes
+                .iter()
+                .map(|(name, node)| (name.clone(), node.clone())),
+        );
         if self.may_refuse(now, faults) {
             self.show_refusals(now, faults, &mut into.nodes);
         }
@@ -58,7 +66,11 @@ mod tests {
     use crate::cloud::local::simulate::Surroundings;
     use crate::model::{Eviction, NodeEffect, Span};
 
-    const SURROUNDINGS: fn(&Faults) -> Surroundings<'_> = |faults| Surroundings { autoscaler: false, spot_life: None, faults };
+    const SURROUNDINGS: fn(&Faults) -> Surroundings<'_> = |faults| Surroundings {
+        autoscaler: false,
+        spot_life: None,
+        faults,
+    };
 
     fn group() -> Kept<Group, Views> {
         let fields = json!({
@@ -79,11 +91,21 @@ mod tests {
             "ImageId": "image-1", "InstanceType": "m5.large", "IamInstanceProfile": {"Name": "nodes"}, "BlockDeviceMappings": [],
             "MetadataOptions": metadata, "Monitoring": {"Enabled": false}, "NetworkInterfaces": [], "TagSpecifications": []
         });
-        Kept::new(serde_json::from_value(json!({"versions": {"1": {"data": data, "user_data": null, "token": null}}})).unwrap())
+        Kept::new(
+            serde_json::from_value(
+                json!({"versions": {"1": {"data": data, "user_data": null, "token": null}}}),
+            )
+            .unwrap(),
+        )
     }
 
     /// What the group shows, after it was looked at before and as if nobody ever had: the same. How many pods are held.
-    fn check(group: &Kept<Group, Views>, template: &Kept<Template>, now: Timestamp, faults: &Faults) -> usize {
+    fn check(
+        group: &Kept<Group, Views>,
+        template: &Kept<Template>,
+        now: Timestamp,
+        faults: &Faults,
+    ) -> usize {
         assert_eq!(*group.shown(Some(template)), group.live(Some(template)));
         let (mut seen, mut anew) = (Seen::default(), Seen::default());
         group.show_nodes(now, faults, &mut seen);
@@ -99,23 +121,48 @@ mod tests {
         assert_eq!(check(&group, &template, at(0), &calm), 0);
         group.change().settle(at(0));
         assert_eq!(check(&group, &template, at(0), &calm), 0);
-        group.change().advance(at(0), at(600), Some(&template), SURROUNDINGS(&calm));
+        group
+            .change()
+            .advance(at(0), at(600), Some(&template), SURROUNDINGS(&calm));
         assert_eq!(check(&group, &template, at(600), &calm), 0);
         assert_eq!(group.nodes().len(), 3, "three nodes to look at");
 
         // Nothing of the group changes here, and it shows another thing each time.
         let stuck = Faults(vec!["stuck-drain:nodes.a".parse().unwrap()]);
         let pods: u32 = group.nodes().values().map(|n| n.evictable_pods).sum();
-        assert_eq!(check(&group, &template, at(600), &stuck), usize::try_from(pods).unwrap());
+        assert_eq!(
+            check(&group, &template, at(600), &stuck),
+            usize::try_from(pods).unwrap()
+        );
         assert_eq!(check(&group, &template, at(600), &calm), 0);
         let version = template.versions[&1].clone();
         template.change().versions.insert(2, version);
         assert_eq!(check(&group, &template, at(600), &calm), 0);
         assert_eq!(group.shown(Some(&template)).latest_version, 2);
 
-        let (id, node) = group.nodes().iter().map(|(name, node)| (node.instance.clone(), name.clone())).next().unwrap();
-        group.change().act(&id, &NodeEffect::Evict { node, policy: Eviction::default() }, at(600), &calm);
-        assert!(check(&group, &template, at(600), &calm) > 0, "a budget is used up");
-        assert_eq!(check(&group, &template, at(630), &calm), 0, "and is free again after a while");
+        let (id, node) = group
+            .nodes()
+            .iter()
+            .map(|(name, node)| (node.instance.clone(), name.clone()))
+            .next()
+            .unwrap();
+        group.change().act(
+            &id,
+            &NodeEffect::Evict {
+                node,
+                policy: Eviction::default(),
+            },
+            at(600),
+            &calm,
+        );
+        assert!(
+            check(&group, &template, at(600), &calm) > 0,
+            "a budget is used up"
+        );
+        assert_eq!(
+            check(&group, &template, at(630), &calm),
+            0,
+            "and is free again after a while"
+        );
     }
 }

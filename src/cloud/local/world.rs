@@ -14,7 +14,10 @@ use super::playing::Playing;
 use super::scenario::{Act, Scenario};
 use super::simulate::Surroundings;
 use crate::cloud::{CloudError, Place};
-use crate::model::{Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, NodeEffect, Nodes, Seen, Span, Timestamp};
+use crate::model::{
+    Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, NodeEffect, Nodes, Seen,
+    Span, Timestamp,
+};
 
 /// When an account that nobody has touched yet begins: Monday 2026-01-05T08:00:00Z, a working day in every place.
 const EPOCH: Timestamp = Timestamp::from_millis(1_767_600_000_000);
@@ -35,7 +38,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { seed: 1, autoscaler: true, spot_life: None }
+        Options {
+            seed: 1,
+            autoscaler: true,
+            spot_life: None,
+        }
     }
 }
 
@@ -95,11 +102,18 @@ impl World {
     }
 
     fn around(inner: Inner) -> World {
-        World { inner: Mutex::new(inner), death: tokio::sync::Notify::new() }
+        World {
+            inner: Mutex::new(inner),
+            death: tokio::sync::Notify::new(),
+        }
     }
 
     /// These clusters, in memory.
-    pub(super) fn of(clusters: impl Iterator<Item = Cluster>, now: Timestamp, options: Options) -> World {
+    pub(super) fn of(
+        clusters: impl Iterator<Item = Cluster>,
+        now: Timestamp,
+        options: Options,
+    ) -> World {
         let mut inner = Inner::new(None, now, options);
         inner.clusters = clusters.map(|c| (c.place.clone(), c)).collect();
         inner.index = Index::of(inner.clusters.values());
@@ -131,15 +145,29 @@ impl World {
             cluster.reseed(seed);
             cluster
         });
-        World::of(clusters, inner.now, Options { seed, ..inner.options })
+        World::of(
+            clusters,
+            inner.now,
+            Options {
+                seed,
+                ..inner.options
+            },
+        )
     }
 
     /// What a cluster is like, for an onlooker: no call of anybody's, so that faults are not counted on by it.
     pub fn glance(&self, place: &Place) -> LiveCluster {
         let inner = self.inner();
         let mut live = LiveCluster::default();
-        inner.index.tagged(place).filter_map(|p| inner.clusters.get(p)).for_each(|c| c.read(place.cluster.as_str(), &mut live));
-        let named = inner.index.named(&place.cluster).filter_map(|p| inner.clusters.get(p));
+        inner
+            .index
+            .tagged(place)
+            .filter_map(|p| inner.clusters.get(p))
+            .for_each(|c| c.read(place.cluster.as_str(), &mut live));
+        let named = inner
+            .index
+            .named(&place.cluster)
+            .filter_map(|p| inner.clusters.get(p));
         let mut seen = Seen::default();
         named.for_each(|c| c.seen(&inner.faults, &mut seen));
         live.nodes = Nodes::Known(seen);
@@ -215,13 +243,22 @@ impl Inner {
     /// Takes up what the files say, played up to the present with the options they were written with.
     fn load(&mut self) -> Result<(), CloudError> {
         let Some(dir) = &self.dir else { return Ok(()) };
-        let Some((clock, clusters)) = files::read(dir)? else { return Ok(()) };
+        let Some((clock, clusters)) = files::read(dir)? else {
+            return Ok(());
+        };
         let saved = clock.options();
-        self.now = clusters.iter().map(|c| c.at).fold(clock.now, Timestamp::max);
+        self.now = clusters
+            .iter()
+            .map(|c| c.at)
+            .fold(clock.now, Timestamp::max);
         self.saved = Some(saved);
         self.options.seed = saved.seed;
         let faults = Faults::default();
-        let around = Surroundings { autoscaler: saved.autoscaler, spot_life: saved.spot_life, faults: &faults };
+        let around = Surroundings {
+            autoscaler: saved.autoscaler,
+            spot_life: saved.spot_life,
+            faults: &faults,
+        };
         self.clusters = clusters.into_iter().map(|c| (c.place.clone(), c)).collect();
         for cluster in self.clusters.values_mut() {
             cluster.advance(self.now, around);
@@ -234,7 +271,9 @@ impl Inner {
 
     /// Makes sure that this process may change the files and knows what they say now.
     fn begin(&mut self) -> Result<(), CloudError> {
-        let Some(dir) = self.dir.clone() else { return Ok(()) };
+        let Some(dir) = self.dir.clone() else {
+            return Ok(());
+        };
         if self.lock.is_none() {
             let lock = files::lock(&dir)?;
             self.load()?;
@@ -242,7 +281,9 @@ impl Inner {
         }
         if self.saved != Some(self.options) {
             // Files that lag behind would be caught up with the new options: bring them up to date first.
-            self.clusters.values().try_for_each(|cluster| files::write_cluster(&dir, cluster))?;
+            self.clusters
+                .values()
+                .try_for_each(|cluster| files::write_cluster(&dir, cluster))?;
             files::write_clock(&dir, &Clock::new(self.now, &self.options))?;
             self.saved = Some(self.options);
         }
@@ -254,12 +295,24 @@ impl Inner {
         self.calls = self.calls.saturating_add(1);
         match place {
             Some(Place { account, .. }) if self.faults.credentials_are_over() => {
-                let message = format!("ExpiredToken: the security token included in the request is expired (simulated, call {})", self.calls);
-                Err(CloudError::Credentials { account: account.clone(), message })
+                let message = format!(
+                    "ExpiredToken: the security token included in the request is expired (simulated, call {})",
+                    self.calls
+                );
+                Err(CloudError::Credentials {
+                    account: account.clone(),
+                    message,
+                })
             }
-            Some(Place { account, region, .. }) if self.faults.throttles(self.calls) => {
+            Some(Place {
+                account, region, ..
+            }) if self.faults.throttles(self.calls) => {
                 let message = format!("Rate exceeded (simulated, call {})", self.calls);
-                Err(CloudError::Throttled { account: account.clone(), region: region.clone(), message })
+                Err(CloudError::Throttled {
+                    account: account.clone(),
+                    region: region.clone(),
+                    message,
+                })
             }
             Some(_) | None => Ok(()),
         }
@@ -270,11 +323,21 @@ impl Inner {
             return Ok(());
         }
         if until.since(self.now).millis() > LONGEST_WAIT {
-            let message = format!("waiting from {} until {until} is longer than ten years", self.now);
-            return Err(CloudError::Refused { subject: "the simulated account".into(), message });
+            let message = format!(
+                "waiting from {} until {until} is longer than ten years",
+                self.now
+            );
+            return Err(CloudError::Refused {
+                subject: "the simulated account".into(),
+                message,
+            });
         }
         self.begin()?;
-        while let Some(turn) = self.scenario.next(self.now).filter(|at| *at <= until && !self.killed) {
+        while let Some(turn) = self
+            .scenario
+            .next(self.now)
+            .filter(|at| *at <= until && !self.killed)
+        {
             self.advance(turn)?;
             self.play()?;
         }
@@ -283,21 +346,37 @@ impl Inner {
     }
 
     fn advance(&mut self, until: Timestamp) -> Result<(), CloudError> {
-        let around = Surroundings { autoscaler: self.options.autoscaler, spot_life: self.options.spot_life, faults: &self.faults };
-        let happened: Vec<&Cluster> = self.clusters.values_mut().filter_map(|c| c.advance(until, around).then_some(&*c)).collect();
+        let around = Surroundings {
+            autoscaler: self.options.autoscaler,
+            spot_life: self.options.spot_life,
+            faults: &self.faults,
+        };
+        let happened: Vec<&Cluster> = self
+            .clusters
+            .values_mut()
+            .filter_map(|c| c.advance(until, around).then_some(&*c))
+            .collect();
         self.now = until.max(self.now);
         // Faults are not saved, so what they brought about could not be played again: save it, and the clock last.
         if self.faults.bend_time()
             && let Some(dir) = &self.dir
         {
-            happened.into_iter().try_for_each(|cluster| files::write_cluster(dir, cluster))?;
+            happened
+                .into_iter()
+                .try_for_each(|cluster| files::write_cluster(dir, cluster))?;
         }
         Ok(())
     }
 
     /// What is the case now.
     fn reckon(&mut self) {
-        self.faults = Faults(self.ordered.iter().cloned().chain(self.scenario.faults(self.now)).collect());
+        self.faults = Faults(
+            self.ordered
+                .iter()
+                .cloned()
+                .chain(self.scenario.faults(self.now))
+                .collect(),
+        );
     }
 
     /// What the scenario brings by now.
@@ -321,46 +400,73 @@ impl Inner {
     }
 
     fn save(&self, cluster: &Cluster) -> Result<(), CloudError> {
-        self.dir.as_ref().map_or(Ok(()), |dir| files::write_cluster(dir, cluster))
+        self.dir
+            .as_ref()
+            .map_or(Ok(()), |dir| files::write_cluster(dir, cluster))
     }
 
     fn save_clock(&self) -> Result<(), CloudError> {
-        self.dir.as_ref().map_or(Ok(()), |dir| files::write_clock(dir, &Clock::new(self.now, &self.options)))
+        self.dir.as_ref().map_or(Ok(()), |dir| {
+            files::write_clock(dir, &Clock::new(self.now, &self.options))
+        })
     }
 
     pub(super) fn read(&mut self, places: &[Place]) -> Live {
         self.reads = self.reads.saturating_add(1);
-        let clusters = places.iter().map(|place| (place.cluster.clone(), self.read_cluster(place)));
-        Live { read_at: self.now, clusters: clusters.collect() }
+        let clusters = places
+            .iter()
+            .map(|place| (place.cluster.clone(), self.read_cluster(place)));
+        Live {
+            read_at: self.now,
+            clusters: clusters.collect(),
+        }
     }
 
     fn read_cluster(&self, place: &Place) -> LiveCluster {
         let mut live = LiveCluster::default();
         if self.faults.no_read(&place.cluster) {
             let why = "AccessDenied: not authorized to perform autoscaling:DescribeAutoScalingGroups (simulated)".into();
-            live.gaps.push(Gap { what: "AutoScalingGroups".into(), why });
+            live.gaps.push(Gap {
+                what: "AutoScalingGroups".into(),
+                why,
+            });
             return live;
         }
-        let there = self.index.tagged(place).filter_map(|place| self.clusters.get(place));
+        let there = self
+            .index
+            .tagged(place)
+            .filter_map(|place| self.clusters.get(place));
         there.for_each(|cluster| cluster.read(place.cluster.as_str(), &mut live));
         live
     }
 
     /// All clusters in the account and region of a place: AutoScalingGroups know no other borders.
     fn neighbours<'a>(&'a self, place: &'a Place) -> impl Iterator<Item = &'a Cluster> {
-        self.clusters.values().filter(|c| c.place.account == place.account && c.place.region == place.region)
+        self.clusters
+            .values()
+            .filter(|c| c.place.account == place.account && c.place.region == place.region)
     }
 
-    pub(super) fn apply(&mut self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+    pub(super) fn apply(
+        &mut self,
+        place: &Place,
+        effect: &CloudEffect,
+    ) -> Result<Applied, CloudError> {
         self.effects = self.effects.saturating_add(1);
         if self.faults.swallows(self.effects) {
             let message = "the connection timed out (simulated)".into();
-            return Err(CloudError::Unknown { subject: effect.group().to_string(), message });
+            return Err(CloudError::Unknown {
+                subject: effect.group().to_string(),
+                message,
+            });
         }
         let applied = self.carry_out(place, effect)?;
         if self.faults.loses(self.effects) {
             let message = "the connection was closed before the answer came (simulated)".into();
-            return Err(CloudError::Unknown { subject: effect.group().to_string(), message });
+            return Err(CloudError::Unknown {
+                subject: effect.group().to_string(),
+                message,
+            });
         }
         Ok(applied)
     }
@@ -387,11 +493,18 @@ impl Inner {
     fn after(&self, place: &Place, effect: &CloudEffect) -> Result<(Cluster, Outcome), CloudError> {
         if let CloudEffect::CreateGroup { definition, .. } = effect {
             let name = &definition.auto_scaling_group.auto_scaling_group_name;
-            if self.neighbours(place).any(|c| c.place != *place && c.state.groups.contains_key(name)) {
+            if self
+                .neighbours(place)
+                .any(|c| c.place != *place && c.state.groups.contains_key(name))
+            {
                 return Err(already_exists(name));
             }
         }
-        let mut cluster = self.clusters.get(place).cloned().unwrap_or_else(|| Cluster::new(place.clone(), self.now));
+        let mut cluster = self
+            .clusters
+            .get(place)
+            .cloned()
+            .unwrap_or_else(|| Cluster::new(place.clone(), self.now));
         let outcome = cluster.apply(effect, self.options.seed)?;
         Ok((cluster, outcome))
     }
@@ -402,9 +515,17 @@ impl Inner {
         self.index.add(&cluster);
         if self.scenario.listens() {
             let names = cluster.names_touched(&effect);
-            self.scenario.notice(&effect, &names.iter().map(String::as_str).collect::<Vec<_>>(), self.now);
+            self.scenario.notice(
+                &effect,
+                &names.iter().map(String::as_str).collect::<Vec<_>>(),
+                self.now,
+            );
         }
-        self.log.push(LoggedCall { at: self.now, cluster: cluster.place.cluster.clone(), effect });
+        self.log.push(LoggedCall {
+            at: self.now,
+            cluster: cluster.place.cluster.clone(),
+            effect,
+        });
         self.clusters.insert(cluster.place.clone(), cluster);
         self.play()
     }
@@ -416,21 +537,38 @@ impl Inner {
         if self.faults.no_kubernetes(cluster) {
             return Nodes::Unknown("connection refused (simulated)".into());
         }
-        let mut seen = Seen { uid: format!("simulated-{cluster}"), ..Seen::default() };
-        let named = self.index.named(cluster).filter_map(|place| self.clusters.get(place));
+        let mut seen = Seen {
+            uid: format!("simulated-{cluster}"),
+            ..Seen::default()
+        };
+        let named = self
+            .index
+            .named(cluster)
+            .filter_map(|place| self.clusters.get(place));
         named.for_each(|c| c.seen(&self.faults, &mut seen));
         Nodes::Known(seen)
     }
 
-    pub(super) fn act(&mut self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, CloudError> {
+    pub(super) fn act(
+        &mut self,
+        cluster: &ClusterName,
+        effect: &NodeEffect,
+    ) -> Result<Applied, CloudError> {
         if self.faults.no_kubernetes(cluster) {
-            return Err(CloudError::Unknown { subject: cluster.to_string(), message: "connection refused (simulated)".into() });
+            return Err(CloudError::Unknown {
+                subject: cluster.to_string(),
+                message: "connection refused (simulated)".into(),
+            });
         }
         if self.index.named(cluster).next().is_none() {
             return Ok(Applied::Already);
         }
         self.begin()?;
-        let named: Vec<Cluster> = self.index.named(cluster).filter_map(|place| self.clusters.get(place).cloned()).collect();
+        let named: Vec<Cluster> = self
+            .index
+            .named(cluster)
+            .filter_map(|place| self.clusters.get(place).cloned())
+            .collect();
         for mut after in named {
             match after.act(effect, &self.faults) {
                 None => {}

@@ -41,21 +41,37 @@ fn listed(group: &InstanceGroup) -> bool {
 }
 
 /// How the groups are found; those that are not found, or should not be, become findings.
-pub(super) fn discovery(cluster: &Cluster, groups: &[Compiled<'_>], findings: &mut Vec<Finding>) -> Discovery {
+pub(super) fn discovery(
+    cluster: &Cluster,
+    groups: &[Compiled<'_>],
+    findings: &mut Vec<Finding>,
+) -> Discovery {
     if cluster.autoscaler.is_some() {
-        return Discovery::Names { arguments: groups.iter().filter(|c| listed(c.group)).map(node_argument).collect() };
+        return Discovery::Names {
+            arguments: groups
+                .iter()
+                .filter(|c| listed(c.group))
+                .map(node_argument)
+                .collect(),
+        };
     }
     let tags = discovery_tags(cluster, groups);
     for group in groups {
         findings.extend(finding(group, &tags));
         findings.extend(other_clusters(cluster, group));
     }
-    Discovery::Tags { argument: format!("--node-group-auto-discovery=asg:tag={}", tags.join(",")), tags }
+    Discovery::Tags {
+        argument: format!("--node-group-auto-discovery=asg:tag={}", tags.join(",")),
+        tags,
+    }
 }
 
 fn node_argument(group: &Compiled<'_>) -> String {
     let asg = &group.definition.auto_scaling_group;
-    format!("--nodes={}:{}:{}", asg.min_size, asg.max_size, asg.auto_scaling_group_name)
+    format!(
+        "--nodes={}:{}:{}",
+        asg.min_size, asg.max_size, asg.auto_scaling_group_name
+    )
 }
 
 /// The usual pair: one that says "scale me", one that says which cluster. Where no group carries the autoscaler's own tag of the cluster,
@@ -73,18 +89,38 @@ fn discovery_tags(cluster: &Cluster, groups: &[Compiled<'_>]) -> Vec<String> {
 
 fn finding(group: &Compiled<'_>, tags: &[String]) -> Option<Finding> {
     let name = group.group.name.clone();
-    let missing: Vec<String> = tags.iter().filter(|tag| !group.has_tag(tag)).cloned().collect();
-    let (workers, off) = (group.group.role == Role::Node, group.group.autoscale == Some(false));
+    let missing: Vec<String> = tags
+        .iter()
+        .filter(|tag| !group.has_tag(tag))
+        .cloned()
+        .collect();
+    let (workers, off) = (
+        group.group.role == Role::Node,
+        group.group.autoscale == Some(false),
+    );
     match (missing.is_empty(), workers) {
         (true, false) => Some(Finding::NoWorkers { group: name }),
         (true, true) => off.then_some(Finding::SwitchedOff { group: name }),
-        (false, true) => (!off).then_some(Finding::NotDiscovered { group: name, missing }),
+        (false, true) => (!off).then_some(Finding::NotDiscovered {
+            group: name,
+            missing,
+        }),
         (false, false) => None,
     }
 }
 
 fn other_clusters(cluster: &Cluster, group: &Compiled<'_>) -> Vec<Finding> {
-    let known: BTreeSet<String> = ["enabled", cluster.name.as_str()].map(|end| format!("{TAG}{end}")).into();
-    let other = group.tags().map(|(key, _)| key).filter(|key| key.starts_with(TAG) && !key.starts_with(NODE_TAG) && !known.contains(*key));
-    other.map(|tag| Finding::OtherCluster { group: group.group.name.clone(), tag: tag.to_owned() }).collect()
+    let known: BTreeSet<String> = ["enabled", cluster.name.as_str()]
+        .map(|end| format!("{TAG}{end}"))
+        .into();
+    let other = group
+        .tags()
+        .map(|(key, _)| key)
+        .filter(|key| key.starts_with(TAG) && !key.starts_with(NODE_TAG) && !known.contains(*key));
+    other
+        .map(|tag| Finding::OtherCluster {
+            group: group.group.name.clone(),
+            tag: tag.to_owned(),
+        })
+        .collect()
 }

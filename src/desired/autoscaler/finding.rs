@@ -6,7 +6,11 @@ use crate::model::{AsgName, GroupName};
 
 /// Something that cluster-autoscaler does otherwise than the manifests suggest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "kind",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase"
+)]
 pub enum Finding {
     /// The group cannot be found.
     #[error("group {group}: has no tag {}, so cluster-autoscaler does not find it", missing.join(" and no tag "))]
@@ -17,19 +21,25 @@ pub enum Finding {
         missing: Vec<String>,
     },
     /// The group is found and should not be.
-    #[error("group {group}: is no group of workers and carries the discovery tags, so cluster-autoscaler would scale it")]
+    #[error(
+        "group {group}: is no group of workers and carries the discovery tags, so cluster-autoscaler would scale it"
+    )]
     NoWorkers {
         /// The group.
         group: GroupName,
     },
     /// `autoscale: false` only counts for kops' own add-on.
-    #[error("group {group}: says `autoscale: false` and carries the discovery tags, which are what counts")]
+    #[error(
+        "group {group}: says `autoscale: false` and carries the discovery tags, which are what counts"
+    )]
     SwitchedOff {
         /// The group.
         group: GroupName,
     },
     /// The group carries the tag of another cluster.
-    #[error("group {group}: carries the tag {tag}, by which another cluster's autoscaler would find it")]
+    #[error(
+        "group {group}: carries the tag {tag}, by which another cluster's autoscaler would find it"
+    )]
     OtherCluster {
         /// The group.
         group: GroupName,
@@ -37,13 +47,17 @@ pub enum Finding {
         tag: String,
     },
     /// The ConfigMap is where nobody looks for it.
-    #[error("the priority expander's ConfigMap is in namespace {namespace}; it is looked for in kube-system")]
+    #[error(
+        "the priority expander's ConfigMap is in namespace {namespace}; it is looked for in kube-system"
+    )]
     Namespace {
         /// Where it is.
         namespace: String,
     },
     /// kops writes the ConfigMap, and the manifests have one.
-    #[error("the priority expander's ConfigMap is in the manifests, and kops writes one of its own: they overwrite each other")]
+    #[error(
+        "the priority expander's ConfigMap is in the manifests, and kops writes one of its own: they overwrite each other"
+    )]
     TwoExpanders,
     /// The ConfigMap cannot be read.
     #[error("the priority expander's ConfigMap: {problem}")]
@@ -76,7 +90,9 @@ pub enum Finding {
         asg: AsgName,
     },
     /// The type is not in our table.
-    #[error("group {group}: nothing is known of the instance type {instance_type}, so what a new node has cannot be told")]
+    #[error(
+        "group {group}: nothing is known of the instance type {instance_type}, so what a new node has cannot be told"
+    )]
     UnknownType {
         /// The group.
         group: GroupName,
@@ -84,13 +100,17 @@ pub enum Finding {
         instance_type: String,
     },
     /// AWS chooses the type.
-    #[error("group {group}: its instance types are chosen by attributes, so what a new node has cannot be told")]
+    #[error(
+        "group {group}: its instance types are chosen by attributes, so what a new node has cannot be told"
+    )]
     ByAttributes {
         /// The group.
         group: GroupName,
     },
     /// A tag in a form that is dropped.
-    #[error("group {group}: the tag {tag} is not `value:Effect`, so cluster-autoscaler ignores the taint")]
+    #[error(
+        "group {group}: the tag {tag} is not `value:Effect`, so cluster-autoscaler ignores the taint"
+    )]
     TaintForm {
         /// The group.
         group: GroupName,

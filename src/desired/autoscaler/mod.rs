@@ -54,7 +54,11 @@ struct Compiled<'a> {
 impl Compiled<'_> {
     /// The tags of its AutoScalingGroup.
     fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.definition.auto_scaling_group.tags.iter().map(|t| (t.key.as_str(), t.value.as_str()))
+        self.definition
+            .auto_scaling_group
+            .tags
+            .iter()
+            .map(|t| (t.key.as_str(), t.value.as_str()))
     }
 
     fn has_tag(&self, key: &str) -> bool {
@@ -68,13 +72,29 @@ impl Compiled<'_> {
 /// As [`compile`].
 pub fn autoscaler(manifests: &Manifests) -> Result<Autoscaler, DesiredError> {
     let definitions = compile(manifests)?;
-    let by_name: BTreeMap<&GroupName, &InstanceGroup> = manifests.groups.iter().map(|g| (&g.name, g)).collect();
-    let pairs = definitions.iter().filter_map(|definition| Some(Compiled { group: by_name.get(&definition.instance_group)?, definition }));
+    let by_name: BTreeMap<&GroupName, &InstanceGroup> =
+        manifests.groups.iter().map(|g| (&g.name, g)).collect();
+    let pairs = definitions.iter().filter_map(|definition| {
+        Some(Compiled {
+            group: by_name.get(&definition.instance_group)?,
+            definition,
+        })
+    });
     let compiled: Vec<Compiled<'_>> = pairs.collect();
     let mut findings = Vec::new();
     let discovery = discovery::discovery(&manifests.cluster, &compiled, &mut findings);
-    let seen: Vec<Compiled<'_>> = compiled.iter().filter(|c| discovery.sees(c)).copied().collect();
+    let seen: Vec<Compiled<'_>> = compiled
+        .iter()
+        .filter(|c| discovery.sees(c))
+        .copied()
+        .collect();
     let expander = expander::expander(manifests, &seen, &mut findings);
     let groups = nodes::groups(&compiled, &discovery, expander.as_ref(), &mut findings);
-    Ok(Autoscaler { cluster: manifests.cluster.name.clone(), discovery, expander, groups, findings })
+    Ok(Autoscaler {
+        cluster: manifests.cluster.name.clone(),
+        discovery,
+        expander,
+        groups,
+        findings,
+    })
 }

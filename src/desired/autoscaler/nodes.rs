@@ -43,20 +43,39 @@ pub struct NodeGroup {
 }
 
 /// The groups of workers, and those that are scaled whatever they are.
-pub(super) fn groups(all: &[Compiled<'_>], discovery: &Discovery, expander: Option<&Expander>, findings: &mut Vec<Finding>) -> Vec<NodeGroup> {
-    let shown = all.iter().filter(|c| c.group.role == Role::Node || discovery.sees(c));
-    shown.map(|c| node_group(c, discovery.sees(c), expander, findings)).collect()
+pub(super) fn groups(
+    all: &[Compiled<'_>],
+    discovery: &Discovery,
+    expander: Option<&Expander>,
+    findings: &mut Vec<Finding>,
+) -> Vec<NodeGroup> {
+    let shown = all
+        .iter()
+        .filter(|c| c.group.role == Role::Node || discovery.sees(c));
+    shown
+        .map(|c| node_group(c, discovery.sees(c), expander, findings))
+        .collect()
 }
 
-fn node_group(compiled: &Compiled<'_>, scaled: bool, expander: Option<&Expander>, findings: &mut Vec<Finding>) -> NodeGroup {
+fn node_group(
+    compiled: &Compiled<'_>,
+    scaled: bool,
+    expander: Option<&Expander>,
+    findings: &mut Vec<Finding>,
+) -> NodeGroup {
     let asg = &compiled.definition.auto_scaling_group;
     let name = asg.auto_scaling_group_name.clone();
     let instance_type = first_type(compiled);
     let known = known(compiled, instance_type.as_deref(), findings);
     let tags = |kind: &str| -> BTreeMap<String, String> {
         let prefix = format!("{NODE_TAG}{kind}/");
-        let named = compiled.tags().filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?, value)));
-        named.filter(|(key, _)| !key.is_empty()).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+        let named = compiled
+            .tags()
+            .filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?, value)));
+        named
+            .filter(|(key, _)| !key.is_empty())
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
     };
     NodeGroup {
         group: compiled.group.name.clone(),
@@ -78,12 +97,28 @@ fn node_group(compiled: &Compiled<'_>, scaled: bool, expander: Option<&Expander>
 
 /// None: the first override asks for attributes instead of a type.
 fn first_type(compiled: &Compiled<'_>) -> Option<String> {
-    let overrides = compiled.definition.auto_scaling_group.mixed_instances_policy.iter().flat_map(|p| &p.overrides);
-    let template = &compiled.definition.launch_template.launch_template_data.instance_type;
-    overrides.map(|o| o.instance_type.clone()).next().unwrap_or_else(|| Some(template.clone()))
+    let overrides = compiled
+        .definition
+        .auto_scaling_group
+        .mixed_instances_policy
+        .iter()
+        .flat_map(|p| &p.overrides);
+    let template = &compiled
+        .definition
+        .launch_template
+        .launch_template_data
+        .instance_type;
+    overrides
+        .map(|o| o.instance_type.clone())
+        .next()
+        .unwrap_or_else(|| Some(template.clone()))
 }
 
-fn known(compiled: &Compiled<'_>, name: Option<&str>, findings: &mut Vec<Finding>) -> Option<&'static InstanceType> {
+fn known(
+    compiled: &Compiled<'_>,
+    name: Option<&str>,
+    findings: &mut Vec<Finding>,
+) -> Option<&'static InstanceType> {
     let group = || compiled.group.name.clone();
     let Some(name) = name else {
         findings.push(Finding::ByAttributes { group: group() });
@@ -91,18 +126,30 @@ fn known(compiled: &Compiled<'_>, name: Option<&str>, findings: &mut Vec<Finding
     };
     let known = instance_type(name);
     if known.is_none() {
-        findings.push(Finding::UnknownType { group: group(), instance_type: name.to_owned() });
+        findings.push(Finding::UnknownType {
+            group: group(),
+            instance_type: name.to_owned(),
+        });
     }
     known
 }
 
 /// Taints by key, in the form that people write; what is in no form is ignored, and said.
-fn taints(compiled: &Compiled<'_>, tags: &BTreeMap<String, String>, findings: &mut Vec<Finding>) -> Vec<String> {
+fn taints(
+    compiled: &Compiled<'_>,
+    tags: &BTreeMap<String, String>,
+    findings: &mut Vec<Finding>,
+) -> Vec<String> {
     let mut taints = Vec::new();
     for (key, text) in tags {
         match text.split_once(':') {
-            Some((value, effect @ ("NoSchedule" | "PreferNoSchedule" | "NoExecute"))) => taints.push(format!("{key}={value}:{effect}")),
-            Some(_) | None => findings.push(Finding::TaintForm { group: compiled.group.name.clone(), tag: format!("{NODE_TAG}taint/{key}") }),
+            Some((value, effect @ ("NoSchedule" | "PreferNoSchedule" | "NoExecute"))) => {
+                taints.push(format!("{key}={value}:{effect}"))
+            }
+            Some(_) | None => findings.push(Finding::TaintForm {
+                group: compiled.group.name.clone(),
+                tag: format!("{NODE_TAG}taint/{key}"),
+            }),
         }
     }
     taints

@@ -29,11 +29,14 @@ fn manifests(spec: &str, control_plane: &str, groups: &[(&str, &str)], others: &
         text.push_str(&format!("{head}{name}}}\nspec: {{role: Node, image: i, machineType: m5.large, subnets: [a], {spec}}}\n"));
     }
     text.push_str(others);
-    kops::read(&yaml::parse(&text, yaml::Schema::Kops).unwrap()).unwrap_or_else(|e| panic!("{e}\n{text}"))
+    kops::read(&yaml::parse(&text, yaml::Schema::Kops).unwrap())
+        .unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
 fn config_map(namespace: &str, data: &str) -> String {
-    format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: cluster-autoscaler-priority-expander, namespace: {namespace}}}\ndata: {data}\n")
+    format!(
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: cluster-autoscaler-priority-expander, namespace: {namespace}}}\ndata: {data}\n"
+    )
 }
 
 /// How the groups are found, then the findings, a line each.
@@ -43,7 +46,10 @@ fn check(manifests: &Manifests) -> String {
         Discovery::Tags { tags, .. } => tags.join(" "),
         Discovery::Names { arguments } => arguments.join(" "),
     };
-    std::iter::once(discovery).chain(seen.findings.iter().map(ToString::to_string)).collect::<Vec<_>>().join("\n")
+    std::iter::once(discovery)
+        .chain(seen.findings.iter().map(ToString::to_string))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -51,46 +57,98 @@ fn groups_are_found_by_their_tags() {
     let enabled = "k8s.io/cluster-autoscaler/enabled";
     let own = "k8s.io/cluster-autoscaler/c.example.com";
     let both = format!("{enabled} {own}");
-    let not_found = |group: &str, tags: &str| format!("group {group}: has no tag {tags}, so cluster-autoscaler does not find it");
+    let not_found = |group: &str, tags: &str| {
+        format!("group {group}: has no tag {tags}, so cluster-autoscaler does not find it")
+    };
     let only_enabled = "cloudLabels: {k8s.io/cluster-autoscaler/enabled: 'true'}";
     let only_own = "cloudLabels: {k8s.io/cluster-autoscaler/c.example.com: owned}";
     for (what, manifests, expected) in [
-        ("both tags", manifests("", "", &[("a", TAGS), ("b", TAGS)], ""), both.clone()),
+        (
+            "both tags",
+            manifests("", "", &[("a", TAGS), ("b", TAGS)], ""),
+            both.clone(),
+        ),
         (
             "one without",
             manifests("", "", &[("a", TAGS), ("b", "")], ""),
-            format!("{both}\n{}", not_found("b", &format!("{enabled} and no tag {own}"))),
+            format!(
+                "{both}\n{}",
+                not_found("b", &format!("{enabled} and no tag {own}"))
+            ),
         ),
-        ("one with half", manifests("", "", &[("a", TAGS), ("b", only_enabled)], ""), format!("{both}\n{}", not_found("b", own))),
-        ("kops' own tag of the cluster", manifests("", "", &[("a", only_enabled)], ""), format!("{enabled} kubernetes.io/cluster/c.example.com")),
-        ("the cluster's tag alone", manifests("", "", &[("a", only_own)], ""), own.to_owned()),
-        ("not wanted", manifests("", "", &[("a", TAGS), ("b", "autoscale: false")], ""), both.clone()),
+        (
+            "one with half",
+            manifests("", "", &[("a", TAGS), ("b", only_enabled)], ""),
+            format!("{both}\n{}", not_found("b", own)),
+        ),
+        (
+            "kops' own tag of the cluster",
+            manifests("", "", &[("a", only_enabled)], ""),
+            format!("{enabled} kubernetes.io/cluster/c.example.com"),
+        ),
+        (
+            "the cluster's tag alone",
+            manifests("", "", &[("a", only_own)], ""),
+            own.to_owned(),
+        ),
+        (
+            "not wanted",
+            manifests("", "", &[("a", TAGS), ("b", "autoscale: false")], ""),
+            both.clone(),
+        ),
         (
             "not wanted, and tagged",
             manifests("", "", &[("a", &format!("{TAGS}, autoscale: false"))], ""),
-            format!("{both}\ngroup a: says `autoscale: false` and carries the discovery tags, which are what counts"),
+            format!(
+                "{both}\ngroup a: says `autoscale: false` and carries the discovery tags, which are what counts"
+            ),
         ),
         (
             "tags for the whole cluster",
             manifests(TAGS, "", &[("a", "")], ""),
-            format!("{both}\ngroup cp: is no group of workers and carries the discovery tags, so cluster-autoscaler would scale it"),
+            format!(
+                "{both}\ngroup cp: is no group of workers and carries the discovery tags, so cluster-autoscaler would scale it"
+            ),
         ),
         (
             "another cluster's tag",
-            manifests("", "", &[("a", &TAGS.replace('}', ", k8s.io/cluster-autoscaler/d.example.com: owned}"))], ""),
-            format!("{both}\ngroup a: carries the tag k8s.io/cluster-autoscaler/d.example.com, by which another cluster's autoscaler would find it"),
+            manifests(
+                "",
+                "",
+                &[(
+                    "a",
+                    &TAGS.replace('}', ", k8s.io/cluster-autoscaler/d.example.com: owned}"),
+                )],
+                "",
+            ),
+            format!(
+                "{both}\ngroup a: carries the tag k8s.io/cluster-autoscaler/d.example.com, by which another cluster's autoscaler would find it"
+            ),
         ),
         (
             "kops' add-on",
             manifests(
                 "clusterAutoscaler: {enabled: true}",
                 "",
-                &[("a", "minSize: 1, maxSize: 5"), ("b", "autoscale: false"), ("c", "autoscale: true")],
+                &[
+                    ("a", "minSize: 1, maxSize: 5"),
+                    ("b", "autoscale: false"),
+                    ("c", "autoscale: true"),
+                ],
                 "",
             ),
             "--nodes=1:5:a.c.example.com --nodes=2:2:c.c.example.com".into(),
         ),
-        ("kops' add-on, switched off", manifests("clusterAutoscaler: {enabled: false}", "", &[("a", TAGS)], ""), both.clone()),
+        (
+            "kops' add-on, switched off",
+            manifests(
+                "clusterAutoscaler: {enabled: false}",
+                "",
+                &[("a", TAGS)],
+                "",
+            ),
+            both.clone(),
+        ),
     ] {
         assert_eq!(check(&manifests), expected, "{what}");
     }
@@ -99,13 +157,23 @@ fn groups_are_found_by_their_tags() {
 #[test]
 fn the_priorities_in_the_manifests_are_checked() {
     let of = |namespace: &str, data: &str| {
-        let text = check(&manifests("", "", &[("spot", TAGS), ("demand", TAGS)], &config_map(namespace, data)));
-        text.split_once('\n').map_or(String::new(), |(_, findings)| findings.to_owned())
+        let text = check(&manifests(
+            "",
+            "",
+            &[("spot", TAGS), ("demand", TAGS)],
+            &config_map(namespace, data),
+        ));
+        text.split_once('\n')
+            .map_or(String::new(), |(_, findings)| findings.to_owned())
     };
     let right = r#"{priorities: "50:\n- ^spot\\..*\n10:\n- .*"}"#;
     for (namespace, data, expected) in [
         ("kube-system", right, ""),
-        ("default", right, "the priority expander's ConfigMap is in namespace default; it is looked for in kube-system"),
+        (
+            "default",
+            right,
+            "the priority expander's ConfigMap is in namespace default; it is looked for in kube-system",
+        ),
         (
             "kube-system",
             r#"{priorities: "50:\n- ^spot\\..*\n- ^gone"}"#,
@@ -122,13 +190,21 @@ fn the_priorities_in_the_manifests_are_checked() {
             r#"{priorities: "high:\n- .*"}"#,
             "the priority expander's ConfigMap: `data.priorities`: the priority `high` is no whole number",
         ),
-        ("kube-system", r#"{priorities: "1: .*"}"#, "the priority expander's ConfigMap: `data.priorities`: priority 1 must be a list of texts"),
+        (
+            "kube-system",
+            r#"{priorities: "1: .*"}"#,
+            "the priority expander's ConfigMap: `data.priorities`: priority 1 must be a list of texts",
+        ),
         (
             "kube-system",
             r#"{priorities: ""}"#,
             "the priority expander's ConfigMap: `data.priorities` must be a mapping of priorities to lists of patterns",
         ),
-        ("kube-system", r#"{priority: "1:\n- .*"}"#, "the priority expander's ConfigMap: it has no text under `data.priorities`"),
+        (
+            "kube-system",
+            r#"{priority: "1:\n- .*"}"#,
+            "the priority expander's ConfigMap: it has no text under `data.priorities`",
+        ),
     ] {
         assert_eq!(of(namespace, data), expected, "{data}");
     }
@@ -143,11 +219,21 @@ fn priorities_are_those_kops_writes() {
         ("nodes-low", "autoscale: true, autoscalePriority: 50"),
         ("silent", "autoscalePriority: 7"),
     ];
-    let of = |addon: &str| priority_expander(&manifests(&format!("clusterAutoscaler: {addon}"), "", &groups, ""));
+    let of = |addon: &str| {
+        priority_expander(&manifests(
+            &format!("clusterAutoscaler: {addon}"),
+            "",
+            &groups,
+            "",
+        ))
+    };
     let generated = "0:\n- nodes.c.example.com\n100:\n- nodes-high.c.example.com\n50:\n- nodes-low.c.example.com";
     for (addon, expected) in [
         ("{enabled: true, expander: priority}", Some(generated)),
-        ("{enabled: true, expander: priority, createPriorityExpanderConfig: false}", None),
+        (
+            "{enabled: true, expander: priority, createPriorityExpanderConfig: false}",
+            None,
+        ),
         ("{enabled: true, expander: least-waste}", None),
         ("{enabled: false, expander: priority}", None),
         ("{expander: priority}", None),
@@ -166,19 +252,48 @@ fn what_kops_writes_is_checked_too_and_goes_after_the_manifests() {
     let addon = "clusterAutoscaler: {enabled: true, expander: priority}";
     let groups = [("a", "autoscale: true"), ("silent", "")];
     let alone = autoscaler(&manifests(addon, "", &groups, "")).unwrap();
-    assert_eq!(alone.expander.as_ref().map(|e| e.source), Some(Source::Kops));
+    assert_eq!(
+        alone.expander.as_ref().map(|e| e.source),
+        Some(Source::Kops)
+    );
     let findings: Vec<String> = alone.findings.iter().map(ToString::to_string).collect();
-    assert_eq!(findings, ["silent.c.example.com: no priority matches it, so it is never scaled up while another group would do"]);
-    let both = autoscaler(&manifests(addon, "", &groups, &config_map("kube-system", r#"{priorities: "1:\n- .*"}"#))).unwrap();
+    assert_eq!(
+        findings,
+        [
+            "silent.c.example.com: no priority matches it, so it is never scaled up while another group would do"
+        ]
+    );
+    let both = autoscaler(&manifests(
+        addon,
+        "",
+        &groups,
+        &config_map("kube-system", r#"{priorities: "1:\n- .*"}"#),
+    ))
+    .unwrap();
     assert_eq!(both.expander.map(|e| e.source), Some(Source::Manifests));
     assert_eq!(both.findings, [Finding::TwoExpanders]);
 }
 
 #[test]
 fn a_group_is_in_the_highest_priority_that_matches() {
-    let text = config_map("kube-system", r#"{priorities: "1:\n- .*\n100:\n- spot\n20:\n- spot"}"#);
-    let seen = autoscaler(&manifests("", "", &[("spot", TAGS), ("demand", TAGS)], &text)).unwrap();
-    let order: Vec<i64> = seen.expander.unwrap().priorities.iter().map(|p| p.priority).collect();
+    let text = config_map(
+        "kube-system",
+        r#"{priorities: "1:\n- .*\n100:\n- spot\n20:\n- spot"}"#,
+    );
+    let seen = autoscaler(&manifests(
+        "",
+        "",
+        &[("spot", TAGS), ("demand", TAGS)],
+        &text,
+    ))
+    .unwrap();
+    let order: Vec<i64> = seen
+        .expander
+        .unwrap()
+        .priorities
+        .iter()
+        .map(|p| p.priority)
+        .collect();
     assert_eq!(order, [100, 20, 1]);
     let priorities: Vec<Option<i64>> = seen.groups.iter().map(|g| g.priority).collect();
     assert_eq!(priorities, [Some(1), Some(100)], "demand, spot");
@@ -187,15 +302,37 @@ fn a_group_is_in_the_highest_priority_that_matches() {
 /// What a node of a group with this `spec` is taken for, and the findings about it.
 fn believed(spec: &str, cloud_labels: &str) -> String {
     let labels = TAGS.replace('}', &format!("{cloud_labels}}}"));
-    let seen = autoscaler(&manifests("", "", &[("a", &format!("{labels}, {spec}"))], "")).unwrap();
+    let seen = autoscaler(&manifests(
+        "",
+        "",
+        &[("a", &format!("{labels}, {spec}"))],
+        "",
+    ))
+    .unwrap();
     let g = &seen.groups[0];
     let kind = g.instance_type.as_deref().unwrap_or("?");
     let hardware = g.cpu.map_or("unknown".into(), |cpu| {
-        format!("{cpu} vCPUs {} MiB {} GPUs {}", g.memory_mib.unwrap(), g.gpus.unwrap(), g.architecture.unwrap().as_str())
+        format!(
+            "{cpu} vCPUs {} MiB {} GPUs {}",
+            g.memory_mib.unwrap(),
+            g.gpus.unwrap(),
+            g.architecture.unwrap().as_str()
+        )
     });
-    let map = |map: &BTreeMap<String, String>| map.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ");
+    let map = |map: &BTreeMap<String, String>| {
+        map.iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let findings: Vec<String> = seen.findings.iter().map(ToString::to_string).collect();
-    format!("{kind}: {hardware} | {} | {} | {} | {}", map(&g.labels), g.taints.join(" "), map(&g.resources), findings.join(" "))
+    format!(
+        "{kind}: {hardware} | {} | {} | {} | {}",
+        map(&g.labels),
+        g.taints.join(" "),
+        map(&g.resources),
+        findings.join(" ")
+    )
 }
 
 #[test]
@@ -205,7 +342,11 @@ fn a_node_is_taken_for_what_tags_and_the_first_type_say() {
     let tag = ", k8s.io/cluster-autoscaler/node-template";
     for (spec, cloud_labels, expected) in [
         ("minSize: 0", String::new(), format!("{m5} |  |  | ")),
-        ("minSize: 0", format!("{tag}/resources/ephemeral-storage: 100G"), format!("{m5} |  | ephemeral-storage=100G | ")),
+        (
+            "minSize: 0",
+            format!("{tag}/resources/ephemeral-storage: 100G"),
+            format!("{m5} |  | ephemeral-storage=100G | "),
+        ),
         (
             "nodeLabels: {pool: x}, taints: ['k=v:NoExecute', 'l:NoSchedule', 'm']",
             String::new(),
@@ -223,7 +364,11 @@ fn a_node_is_taken_for_what_tags_and_the_first_type_say() {
             String::new(),
             format!("g5g.xlarge: 4 vCPUs 8192 MiB 1 GPUs arm64 | {node} |  |  | "),
         ),
-        ("mixedInstancesPolicy: {}", String::new(), format!("{m5} |  |  | ")),
+        (
+            "mixedInstancesPolicy: {}",
+            String::new(),
+            format!("{m5} |  |  | "),
+        ),
         (
             "mixedInstancesPolicy: {instances: [m99.large]}",
             String::new(),
@@ -234,9 +379,15 @@ fn a_node_is_taken_for_what_tags_and_the_first_type_say() {
         (
             "mixedInstancesPolicy: {instanceRequirements: {cpu: {min: 2}}}",
             String::new(),
-            format!("?: unknown | {node} |  |  | group a: its instance types are chosen by attributes, so what a new node has cannot be told"),
+            format!(
+                "?: unknown | {node} |  |  | group a: its instance types are chosen by attributes, so what a new node has cannot be told"
+            ),
         ),
     ] {
-        assert_eq!(believed(spec, &cloud_labels), expected, "{spec}{cloud_labels}");
+        assert_eq!(
+            believed(spec, &cloud_labels),
+            expected,
+            "{spec}{cloud_labels}"
+        );
     }
 }

@@ -8,7 +8,11 @@ use super::super::suggest::closest;
 use super::{Fault, Keywords, Rule, Schema, Type};
 
 pub(super) fn check(schema: &Schema, value: &Json) -> Vec<Fault> {
-    let mut check = Check { schema, path: Vec::new(), faults: Vec::new() };
+    let mut check = Check {
+        schema,
+        path: Vec::new(),
+        faults: Vec::new(),
+    };
     check.rule(&schema.root, value);
     check.faults.sort();
     check.faults.dedup();
@@ -23,7 +27,11 @@ struct Check<'s> {
 
 impl<'s> Check<'s> {
     fn fault(&mut self, message: impl Into<String>) {
-        self.faults.push(Fault { path: self.path.clone(), message: message.into(), near: None });
+        self.faults.push(Fault {
+            path: self.path.clone(),
+            message: message.into(),
+            near: None,
+        });
     }
 
     fn require(&mut self, holds: bool, message: impl FnOnce() -> String) {
@@ -52,13 +60,21 @@ impl<'s> Check<'s> {
         {
             // All other rules speak of a value of that type.
             let wanted: Vec<&str> = types.iter().map(|t| t.word()).collect();
-            return self.fault(format!("has to be {}, and this is {}", wanted.join(" or "), kind(value)));
+            return self.fault(format!(
+                "has to be {}, and this is {}",
+                wanted.join(" or "),
+                kind(value)
+            ));
         }
         if let Some(values) = &k.one_of_values {
-            self.require(values.contains(value), || format!("has to be one of {}", listed(values)));
+            self.require(values.contains(value), || {
+                format!("has to be one of {}", listed(values))
+            });
         }
         if let Some(constant) = &k.constant {
-            self.require(constant == value, || format!("has to be {}", listed(std::slice::from_ref(constant))));
+            self.require(constant == value, || {
+                format!("has to be {}", listed(std::slice::from_ref(constant)))
+            });
         }
         match value {
             Json::Number(n) => self.number(k, n.as_f64().unwrap_or(f64::NAN)),
@@ -88,29 +104,45 @@ impl<'s> Check<'s> {
     fn string(&mut self, k: &Keywords, text: &str) {
         let length = text.chars().count();
         if let Some(least) = k.min_length {
-            self.require(length >= least, || format!("has to have at least {}", count(least, "character")));
+            self.require(length >= least, || {
+                format!("has to have at least {}", count(least, "character"))
+            });
         }
         if let Some(most) = k.max_length {
-            self.require(length <= most, || format!("has to have at most {}", count(most, "character")));
+            self.require(length <= most, || {
+                format!("has to have at most {}", count(most, "character"))
+            });
         }
         if let Some(pattern) = &k.pattern {
-            self.require(pattern.is_match(text), || format!("has to match `{}`", pattern.as_str()));
+            self.require(pattern.is_match(text), || {
+                format!("has to match `{}`", pattern.as_str())
+            });
         }
     }
 
     fn array(&mut self, k: &'s Keywords, items: &[Json]) {
         if let Some(least) = k.min_items {
-            self.require(items.len() >= least, || format!("has to have at least {}", count(least, "item")));
+            self.require(items.len() >= least, || {
+                format!("has to have at least {}", count(least, "item"))
+            });
         }
         if let Some(most) = k.max_items {
-            self.require(items.len() <= most, || format!("has to have at most {}", count(most, "item")));
+            self.require(items.len() <= most, || {
+                format!("has to have at most {}", count(most, "item"))
+            });
         }
         if k.unique_items {
-            let twice = items.iter().enumerate().any(|(i, item)| items.iter().skip(i + 1).any(|other| other == item));
+            let twice = items
+                .iter()
+                .enumerate()
+                .any(|(i, item)| items.iter().skip(i + 1).any(|other| other == item));
             self.require(!twice, || "has an item twice".into());
         }
         if let Some(rule) = &k.items {
-            items.iter().enumerate().for_each(|(i, item)| self.below(i.to_string(), rule, item));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(i, item)| self.below(i.to_string(), rule, item));
         }
     }
 
@@ -124,7 +156,11 @@ impl<'s> Check<'s> {
                 known = true;
                 self.below(key, rule, value);
             }
-            for (_, rule) in k.patterns.iter().filter(|(pattern, _)| pattern.is_match(key)) {
+            for (_, rule) in k
+                .patterns
+                .iter()
+                .filter(|(pattern, _)| pattern.is_match(key))
+            {
                 known = true;
                 self.below(key, rule, value);
             }
@@ -138,13 +174,28 @@ impl<'s> Check<'s> {
 
     fn unknown(&mut self, k: &Keywords, key: &str) {
         let near = closest(key, k.properties.keys().map(String::as_str));
-        let near = near.map(|near| self.path.iter().map(String::as_str).chain([near]).collect::<Vec<_>>().join("."));
+        let near = near.map(|near| {
+            self.path
+                .iter()
+                .map(String::as_str)
+                .chain([near])
+                .collect::<Vec<_>>()
+                .join(".")
+        });
         let path = self.path.iter().cloned().chain([key.to_owned()]).collect();
-        self.faults.push(Fault { path, message: "is unknown".into(), near });
+        self.faults.push(Fault {
+            path,
+            message: "is unknown".into(),
+            near,
+        });
     }
 
     fn combined(&mut self, k: &'s Keywords, value: &Json) {
-        if let Some(rule) = k.reference.as_ref().and_then(|name| self.schema.definitions.get(name)) {
+        if let Some(rule) = k
+            .reference
+            .as_ref()
+            .and_then(|name| self.schema.definitions.get(name))
+        {
             self.rule(rule, value);
         }
         k.all.iter().for_each(|rule| self.rule(rule, value));
@@ -166,7 +217,11 @@ impl<'s> Check<'s> {
 
     fn each(&self, rules: &'s [Rule], value: &Json) -> Vec<Vec<Fault>> {
         let alone = |rule| {
-            let mut check = Check { schema: self.schema, path: self.path.clone(), faults: Vec::new() };
+            let mut check = Check {
+                schema: self.schema,
+                path: self.path.clone(),
+                faults: Vec::new(),
+            };
             check.rule(rule, value);
             check.faults
         };
@@ -176,8 +231,15 @@ impl<'s> Check<'s> {
     /// The faults of the one form that is of the right type; otherwise only that none fits.
     fn none_fits(&mut self, results: Vec<Vec<Fault>>) {
         let number = results.len();
-        let wrong_type = |faults: &Vec<Fault>| faults.iter().any(|f| f.path == self.path && f.message.contains(", and this is "));
-        let mut close: Vec<Vec<Fault>> = results.into_iter().filter(|faults| !wrong_type(faults)).collect();
+        let wrong_type = |faults: &Vec<Fault>| {
+            faults
+                .iter()
+                .any(|f| f.path == self.path && f.message.contains(", and this is "))
+        };
+        let mut close: Vec<Vec<Fault>> = results
+            .into_iter()
+            .filter(|faults| !wrong_type(faults))
+            .collect();
         match (close.pop(), close.is_empty()) {
             (Some(only), true) => self.faults.extend(only),
             (_, _) => self.fault(format!("fits none of the {number} forms it may have")),
@@ -194,8 +256,19 @@ impl Type {
             | (Type::String, Json::String(_))
             | (Type::Array, Json::Array(_))
             | (Type::Object, Json::Object(_)) => true,
-            (Type::Integer, Json::Number(n)) => n.is_i64() || n.is_u64() || n.as_f64().is_some_and(|f| f.fract() == 0.0),
-            (Type::Null | Type::Boolean | Type::Integer | Type::Number | Type::String | Type::Array | Type::Object, _) => false,
+            (Type::Integer, Json::Number(n)) => {
+                n.is_i64() || n.is_u64() || n.as_f64().is_some_and(|f| f.fract() == 0.0)
+            }
+            (
+                Type::Null
+                | Type::Boolean
+                | Type::Integer
+                | Type::Number
+                | Type::String
+                | Type::Array
+                | Type::Object,
+                _,
+            ) => false,
         }
     }
 
@@ -225,10 +298,17 @@ fn kind(value: &Json) -> &'static str {
 
 /// Values that the schema itself says.
 fn listed(values: &[Json]) -> String {
-    let all: BTreeSet<String> = values.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
+    let all: BTreeSet<String> = values
+        .iter()
+        .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+        .collect();
     all.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }

@@ -9,7 +9,16 @@ use super::{Keywords, Rule, Schema, SchemaError, Type};
 use crate::yaml::{Node, Pos, Value};
 
 /// Keywords that rule nothing.
-const NOTES: [&str; 8] = ["$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated"];
+const NOTES: [&str; 8] = [
+    "$schema",
+    "$id",
+    "$comment",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+];
 
 /// Keywords that rule something.
 const RULES: [&str; 23] = [
@@ -54,7 +63,11 @@ pub(super) fn schema(node: &Node) -> Result<Schema> {
 }
 
 fn fail<T>(pos: Pos, message: impl Into<String>) -> Result<T> {
-    Err(SchemaError { pos, message: message.into(), hint: None })
+    Err(SchemaError {
+        pos,
+        message: message.into(),
+        hint: None,
+    })
 }
 
 fn rule(node: &Node, root: bool) -> Result<Rule> {
@@ -64,7 +77,13 @@ fn rule(node: &Node, root: bool) -> Result<Rule> {
         return Ok(Rule::Always(always));
     }
     let Value::Map(entries) = &node.value else {
-        return fail(node.pos, format!("a schema is a mapping, true or false, and this is {}", node.kind()));
+        return fail(
+            node.pos,
+            format!(
+                "a schema is a mapping, true or false, and this is {}",
+                node.kind()
+            ),
+        );
     };
     let mut out = Keywords::default();
     for (key, value) in entries {
@@ -84,11 +103,17 @@ fn keyword(out: &mut Keywords, key: &str, pos: Pos, value: &Node) -> Result<()> 
         "properties" => out.properties = rules_by_name(value, key)?,
         "patternProperties" => {
             for (name, value) in mapping(value, key)? {
-                out.patterns.push((regex(&name.text, name.pos)?, rule(value, false)?));
+                out.patterns
+                    .push((regex(&name.text, name.pos)?, rule(value, false)?));
             }
         }
         "additionalProperties" => out.additional = Some(rule(value, false)?),
-        "required" => out.required = list(value, key)?.iter().map(|n| text(n, key)).collect::<Result<_>>()?,
+        "required" => {
+            out.required = list(value, key)?
+                .iter()
+                .map(|n| text(n, key))
+                .collect::<Result<_>>()?
+        }
         "items" => out.items = Some(rule(value, false)?),
         "minItems" => out.min_items = Some(size(value, key)?),
         "maxItems" => out.max_items = Some(size(value, key)?),
@@ -117,39 +142,59 @@ fn unknown(key: &str, pos: Pos) -> Result<()> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are {}", RULES.join(", ")),
     };
-    Err(SchemaError { pos, message: format!("the keyword `{key}` is not supported"), hint: Some(hint) })
+    Err(SchemaError {
+        pos,
+        message: format!("the keyword `{key}` is not supported"),
+        hint: Some(hint),
+    })
 }
 
 fn mapping<'n>(node: &'n Node, key: &str) -> Result<&'n [(crate::yaml::Key, Node)]> {
     match &node.value {
         Value::Map(entries) => Ok(entries),
-        Value::List(_) | Value::Scalar(_) => fail(node.pos, format!("`{key}` has to be a mapping, and this is {}", node.kind())),
+        Value::List(_) | Value::Scalar(_) => fail(
+            node.pos,
+            format!("`{key}` has to be a mapping, and this is {}", node.kind()),
+        ),
     }
 }
 
 fn list<'n>(node: &'n Node, key: &str) -> Result<&'n [Node]> {
     match &node.value {
         Value::List(items) => Ok(items),
-        Value::Map(_) | Value::Scalar(_) => fail(node.pos, format!("`{key}` has to be a list, and this is {}", node.kind())),
+        Value::Map(_) | Value::Scalar(_) => fail(
+            node.pos,
+            format!("`{key}` has to be a list, and this is {}", node.kind()),
+        ),
     }
 }
 
 fn text(node: &Node, key: &str) -> Result<String> {
     match node.as_str() {
         Some(text) => Ok(text.to_owned()),
-        None => fail(node.pos, format!("`{key}` has to be a string, and this is {}", node.kind())),
+        None => fail(
+            node.pos,
+            format!("`{key}` has to be a string, and this is {}", node.kind()),
+        ),
     }
 }
 
 fn number(node: &Node, key: &str) -> Result<f64> {
     match node.to_json().as_f64() {
         Some(number) => Ok(number),
-        None => fail(node.pos, format!("`{key}` has to be a number, and this is {}", node.kind())),
+        None => fail(
+            node.pos,
+            format!("`{key}` has to be a number, and this is {}", node.kind()),
+        ),
     }
 }
 
 fn size(node: &Node, key: &str) -> Result<usize> {
-    match node.to_json().as_u64().and_then(|n| usize::try_from(n).ok()) {
+    match node
+        .to_json()
+        .as_u64()
+        .and_then(|n| usize::try_from(n).ok())
+    {
         Some(size) => Ok(size),
         None => fail(node.pos, format!("`{key}` has to be a whole number from 0")),
     }
@@ -165,7 +210,10 @@ fn flag(node: &Node, key: &str) -> Result<bool> {
 fn regex(pattern: &str, pos: Pos) -> Result<Regex> {
     match Regex::new(pattern) {
         Ok(regex) => Ok(regex),
-        Err(error) => fail(pos, format!("this regular expression cannot be used: {error}")),
+        Err(error) => fail(
+            pos,
+            format!("this regular expression cannot be used: {error}"),
+        ),
     }
 }
 
@@ -177,7 +225,10 @@ fn rules(node: &Node, key: &str) -> Result<Vec<Rule>> {
 }
 
 fn rules_by_name(node: &Node, key: &str) -> Result<BTreeMap<String, Rule>> {
-    mapping(node, key)?.iter().map(|(name, value)| Ok((name.text.clone(), rule(value, false)?))).collect()
+    mapping(node, key)?
+        .iter()
+        .map(|(name, value)| Ok((name.text.clone(), rule(value, false)?)))
+        .collect()
 }
 
 fn types(node: &Node) -> Result<Vec<Type>> {
@@ -213,7 +264,10 @@ fn references(node: &Node, schema: &Schema) -> Result<()> {
     for (name, rule) in &schema.definitions {
         let mut seen = Vec::new();
         if returns_to(rule, name, schema, &mut seen) {
-            let pos = node.get("$defs").and_then(|d| d.entry(name)).map_or(node.pos, |(key, _)| key.pos);
+            let pos = node
+                .get("$defs")
+                .and_then(|d| d.entry(name))
+                .map_or(node.pos, |(key, _)| key.pos);
             return fail(pos, format!("`{name}` is defined by itself"));
         }
     }
@@ -227,21 +281,39 @@ fn check_names(node: &Node, schema: &Schema) -> Result<()> {
             "$ref" => {
                 let name = reference(value)?;
                 if !schema.definitions.contains_key(&name) {
-                    let near = closest(&name, schema.definitions.keys().map(String::as_str)).map(|n| format!("did you mean `#/$defs/{n}`?"));
-                    return Err(SchemaError { pos: value.pos, message: format!("`$defs` has no `{name}`"), hint: near });
+                    let near = closest(&name, schema.definitions.keys().map(String::as_str))
+                        .map(|n| format!("did you mean `#/$defs/{n}`?"));
+                    return Err(SchemaError {
+                        pos: value.pos,
+                        message: format!("`$defs` has no `{name}`"),
+                        hint: near,
+                    });
                 }
             }
-            "properties" | "patternProperties" | "$defs" => value.entries().iter().try_for_each(|(_, inner)| check_names(inner, schema))?,
+            "properties" | "patternProperties" | "$defs" => value
+                .entries()
+                .iter()
+                .try_for_each(|(_, inner)| check_names(inner, schema))?,
             "additionalProperties" | "items" => check_names(value, schema)?,
-            "allOf" | "anyOf" | "oneOf" => value.items().iter().try_for_each(|inner| check_names(inner, schema))?,
+            "allOf" | "anyOf" | "oneOf" => value
+                .items()
+                .iter()
+                .try_for_each(|inner| check_names(inner, schema))?,
             _ => {}
         }
     }
     Ok(())
 }
 
-fn returns_to<'s>(rule: &'s Rule, target: &str, schema: &'s Schema, seen: &mut Vec<&'s str>) -> bool {
-    let Rule::Keywords(keywords) = rule else { return false };
+fn returns_to<'s>(
+    rule: &'s Rule,
+    target: &str,
+    schema: &'s Schema,
+    seen: &mut Vec<&'s str>,
+) -> bool {
+    let Rule::Keywords(keywords) = rule else {
+        return false;
+    };
     let next = keywords.reference.as_deref();
     let by_reference = next.is_some_and(|name| {
         if name == target {
@@ -251,7 +323,16 @@ fn returns_to<'s>(rule: &'s Rule, target: &str, schema: &'s Schema, seen: &mut V
             return false;
         }
         seen.push(name);
-        schema.definitions.get(name).is_some_and(|r| returns_to(r, target, schema, seen))
+        schema
+            .definitions
+            .get(name)
+            .is_some_and(|r| returns_to(r, target, schema, seen))
     });
-    by_reference || keywords.all.iter().chain(&keywords.any).chain(&keywords.one).any(|r| returns_to(r, target, schema, seen))
+    by_reference
+        || keywords
+            .all
+            .iter()
+            .chain(&keywords.any)
+            .chain(&keywords.one)
+            .any(|r| returns_to(r, target, schema, seen))
 }

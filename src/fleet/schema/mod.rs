@@ -108,7 +108,11 @@ impl Schema {
     /// # Errors
     /// The first thing in it that is no schema, or that is not known here.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
-        let node = parse_one(text, Yaml::Core).map_err(|e| SchemaError { pos: e.pos, message: e.message, hint: None })?;
+        let node = parse_one(text, Yaml::Core).map_err(|e| SchemaError {
+            pos: e.pos,
+            message: e.message,
+            hint: None,
+        })?;
         compile::schema(&node)
     }
 
@@ -135,22 +139,38 @@ pub struct VarFault {
 
 impl std::fmt::Display for VarFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let VarFault { place, path, message, clusters, .. } = self;
+        let VarFault {
+            place,
+            path,
+            message,
+            clusters,
+            ..
+        } = self;
         let of = match clusters.as_slice() {
             [one] => one.to_string(),
             [one, two] => format!("{one} and {two}"),
             [one, rest @ ..] => format!("{one} and {} more", rest.len()),
             [] => String::new(),
         };
-        let what = if path.is_empty() { "vars".to_owned() } else { format!("`{path}`") };
+        let what = if path.is_empty() {
+            "vars".to_owned()
+        } else {
+            format!("`{path}`")
+        };
         write!(f, "{place}: {what} {message} (of {of})")
     }
 }
 
 /// Checks the vars of every cluster with the text of [`VARS_SCHEMA`].
-pub(super) fn check_vars(text: &str, clusters: &BTreeMap<ClusterName, Cluster>) -> Result<(), FleetError> {
+pub(super) fn check_vars(
+    text: &str,
+    clusters: &BTreeMap<ClusterName, Cluster>,
+) -> Result<(), FleetError> {
     let schema = Schema::parse(text).map_err(|error| FleetError::VarsSchema {
-        place: Place { file: VARS_SCHEMA.into(), pos: Some(error.pos) },
+        place: Place {
+            file: VARS_SCHEMA.into(),
+            pos: Some(error.pos),
+        },
         message: error.message,
         hint: error.hint,
     })?;
@@ -160,13 +180,26 @@ pub(super) fn check_vars(text: &str, clusters: &BTreeMap<ClusterName, Cluster>) 
         for fault in schema.check(&merged.to_json()) {
             let place = place(&cluster.vars, &merged, &fault.path);
             let path = fault.path.join(".");
-            match faults.iter_mut().find(|f| f.place == place && f.path == path && f.message == fault.message) {
+            match faults
+                .iter_mut()
+                .find(|f| f.place == place && f.path == path && f.message == fault.message)
+            {
                 Some(same) => same.clusters.push(cluster.name.clone()),
-                None => faults.push(VarFault { place, path, message: fault.message, near: fault.near, clusters: vec![cluster.name.clone()] }),
+                None => faults.push(VarFault {
+                    place,
+                    path,
+                    message: fault.message,
+                    near: fault.near,
+                    clusters: vec![cluster.name.clone()],
+                }),
             }
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(FleetError::Vars(faults)) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(FleetError::Vars(faults))
+    }
 }
 
 /// Where the value at `path` was set, or the nearest thing around it.
@@ -181,12 +214,19 @@ fn place(vars: &Vars, merged: &MergedValue, path: &[String]) -> Place {
     let origin = &value.origin;
     // Inside a list the layer itself knows more than the merged value.
     let mut pos = origin.pos;
-    let mut node = vars.layers.iter().find(|layer| layer.path == origin.path).map(|layer| &layer.node);
+    let mut node = vars
+        .layers
+        .iter()
+        .find(|layer| layer.path == origin.path)
+        .map(|layer| &layer.node);
     for key in path {
         node = node.and_then(|n| n.at([key.as_str()]));
         if let Some(node) = node {
             pos = node.pos;
         }
     }
-    Place { file: origin.path.clone(), pos: Some(pos) }
+    Place {
+        file: origin.path.clone(),
+        pos: Some(pos),
+    }
 }

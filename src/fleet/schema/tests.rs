@@ -9,14 +9,18 @@ use serde_json::json;
 use super::super::CallRate;
 use super::super::document::Document;
 use super::super::file::{
-    ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, KopsFile, KubernetesFile, RateFile, RollingFile, StageFile, WaveFile,
+    ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, KopsFile, KubernetesFile,
+    RateFile, RollingFile, StageFile, WaveFile,
 };
 use super::super::gates::GateFile;
 use super::*;
 
 /// The keys that serde knows.
 fn keys<T: DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
-    match Document::parse("f", "zzz: 1\n".into()).unwrap().decode::<T>() {
+    match Document::parse("f", "zzz: 1\n".into())
+        .unwrap()
+        .decode::<T>()
+    {
         Err(FleetError::UnknownKey { mut known, .. }) => {
             known.sort();
             known
@@ -47,7 +51,12 @@ fn our_schemas_have_the_keys_of_our_files() {
     ];
     for (schema, pointer, known) in cases {
         let place = schema.pointer(pointer).unwrap();
-        let mut names: Vec<String> = place["properties"].as_object().unwrap().keys().cloned().collect();
+        let mut names: Vec<String> = place["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
         names.sort();
         assert_eq!(names, known, "{pointer}");
         assert_eq!(place["additionalProperties"], json!(false), "{pointer}");
@@ -58,32 +67,88 @@ fn our_schemas_have_the_keys_of_our_files() {
 fn our_schemas_require_what_our_files_require() {
     fn check<T: DeserializeOwned>(schema: &str, pointer: &str, whole: &Json) {
         let schema: Json = serde_json::from_str(schema).unwrap();
-        let required = schema.pointer(pointer).unwrap()["required"].as_array().unwrap().clone();
-        let decodes = |value: &Json| Document::parse("f", value.to_string()).unwrap().decode::<T>().is_ok();
+        let required = schema.pointer(pointer).unwrap()["required"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let decodes = |value: &Json| {
+            Document::parse("f", value.to_string())
+                .unwrap()
+                .decode::<T>()
+                .is_ok()
+        };
         assert!(decodes(whole), "{whole}");
-        assert_eq!(whole.as_object().unwrap().len(), required.len(), "{pointer}");
+        assert_eq!(
+            whole.as_object().unwrap().len(),
+            required.len(),
+            "{pointer}"
+        );
         for key in required {
             let mut less = whole.clone();
-            less.as_object_mut().unwrap().remove(key.as_str().unwrap()).unwrap();
+            less.as_object_mut()
+                .unwrap()
+                .remove(key.as_str().unwrap())
+                .unwrap();
             assert!(!decodes(&less), "{pointer} {key}");
         }
     }
     check::<FleetFile>(FLEET_SCHEMA, "", &json!({"version": 1, "stages": []}));
-    check::<StageFile>(FLEET_SCHEMA, "/$defs/stage", &json!({"name": "a", "clusters": []}));
-    check::<FreezeFile>(FLEET_SCHEMA, "/$defs/freeze", &json!({"from": "", "to": "", "timezone": ""}));
-    check::<RateFile>(FLEET_SCHEMA, "/$defs/rate", &json!({"instances": 1, "per": "1m"}));
-    check::<CallRate>(FLEET_SCHEMA, "/$defs/call_rate", &json!({"burst": 1, "per_second": 1}));
-    check::<GateFile>(FLEET_SCHEMA, "/$defs/gate", &json!({"name": "a", "kind": "asg"}));
-    check::<ClusterFile>(CLUSTER_SCHEMA, "", &json!({"environment": "a", "region": "b", "account": "111122223333"}));
-    check::<KubernetesFile>(CLUSTER_SCHEMA, "/properties/kubernetes", &json!({"context": "a"}));
-    check::<KopsFile>(CLUSTER_SCHEMA, "/properties/kops", &json!({"state_store": "s3://a"}));
+    check::<StageFile>(
+        FLEET_SCHEMA,
+        "/$defs/stage",
+        &json!({"name": "a", "clusters": []}),
+    );
+    check::<FreezeFile>(
+        FLEET_SCHEMA,
+        "/$defs/freeze",
+        &json!({"from": "", "to": "", "timezone": ""}),
+    );
+    check::<RateFile>(
+        FLEET_SCHEMA,
+        "/$defs/rate",
+        &json!({"instances": 1, "per": "1m"}),
+    );
+    check::<CallRate>(
+        FLEET_SCHEMA,
+        "/$defs/call_rate",
+        &json!({"burst": 1, "per_second": 1}),
+    );
+    check::<GateFile>(
+        FLEET_SCHEMA,
+        "/$defs/gate",
+        &json!({"name": "a", "kind": "asg"}),
+    );
+    check::<ClusterFile>(
+        CLUSTER_SCHEMA,
+        "",
+        &json!({"environment": "a", "region": "b", "account": "111122223333"}),
+    );
+    check::<KubernetesFile>(
+        CLUSTER_SCHEMA,
+        "/properties/kubernetes",
+        &json!({"context": "a"}),
+    );
+    check::<KopsFile>(
+        CLUSTER_SCHEMA,
+        "/properties/kops",
+        &json!({"state_store": "s3://a"}),
+    );
 }
 
 #[test]
 fn the_bundled_files_are_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let value = |path: &Path| parse_one(&std::fs::read_to_string(path).unwrap(), Yaml::Core).unwrap().to_json();
-    assert_eq!(Schema::parse(FLEET_SCHEMA).unwrap().check(&value(&root.join("fleet.yaml"))), []);
+    let value = |path: &Path| {
+        parse_one(&std::fs::read_to_string(path).unwrap(), Yaml::Core)
+            .unwrap()
+            .to_json()
+    };
+    assert_eq!(
+        Schema::parse(FLEET_SCHEMA)
+            .unwrap()
+            .check(&value(&root.join("fleet.yaml"))),
+        []
+    );
     let schema = Schema::parse(CLUSTER_SCHEMA).unwrap();
     let mut files = 0;
     for entry in std::fs::read_dir(root.join("clusters")).unwrap() {
@@ -97,7 +162,16 @@ fn the_bundled_files_are_valid() {
 fn faults(schema: &str, value: &Json) -> String {
     let schema = match Schema::parse(schema) {
         Ok(schema) => schema,
-        Err(error) => return format!("schema {error}{}", error.hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default()),
+        Err(error) => {
+            return format!(
+                "schema {error}{}",
+                error
+                    .hint
+                    .as_ref()
+                    .map(|h| format!(" ({h})"))
+                    .unwrap_or_default()
+            );
+        }
     };
     let mut out = String::new();
     for fault in schema.check(value) {
@@ -114,31 +188,95 @@ fn values_are_checked_by_every_keyword() {
         ("true", json!(1), ""),
         ("false", json!(1), ": may not be there\n"),
         (r#"{"type": "integer"}"#, json!(1.0), ""),
-        (r#"{"type": "integer"}"#, json!(1.5), ": has to be a whole number, and this is a number\n"),
-        (r#"{"type": ["string", "null"], "minLength": 1}"#, json!(1), ": has to be a string or null, and this is a number\n"),
-        (r#"{"enum": ["b", "a", 1]}"#, json!("secret"), ": has to be one of 1, a, b\n"),
+        (
+            r#"{"type": "integer"}"#,
+            json!(1.5),
+            ": has to be a whole number, and this is a number\n",
+        ),
+        (
+            r#"{"type": ["string", "null"], "minLength": 1}"#,
+            json!(1),
+            ": has to be a string or null, and this is a number\n",
+        ),
+        (
+            r#"{"enum": ["b", "a", 1]}"#,
+            json!("secret"),
+            ": has to be one of 1, a, b\n",
+        ),
         (r#"{"const": {"a": 1}}"#, json!({"a": 1}), ""),
         (r#"{"const": 1}"#, json!(2), ": has to be 1\n"),
-        (r#"{"minimum": 1, "maximum": 3}"#, json!(0), ": has to be at least 1\n"),
-        (r#"{"minimum": 1, "maximum": 3}"#, json!(3.5), ": has to be at most 3\n"),
+        (
+            r#"{"minimum": 1, "maximum": 3}"#,
+            json!(0),
+            ": has to be at least 1\n",
+        ),
+        (
+            r#"{"minimum": 1, "maximum": 3}"#,
+            json!(3.5),
+            ": has to be at most 3\n",
+        ),
         (r#"{"minimum": 1}"#, json!("x"), ""),
-        (r#"{"exclusiveMinimum": 1}"#, json!(1), ": has to be above 1\n"),
-        (r#"{"exclusiveMaximum": 1}"#, json!(1), ": has to be below 1\n"),
-        (r#"{"minLength": 2, "maxLength": 3}"#, json!("é"), ": has to have at least 2 characters\n"),
-        (r#"{"maxLength": 1}"#, json!("éé"), ": has to have at most 1 character\n"),
+        (
+            r#"{"exclusiveMinimum": 1}"#,
+            json!(1),
+            ": has to be above 1\n",
+        ),
+        (
+            r#"{"exclusiveMaximum": 1}"#,
+            json!(1),
+            ": has to be below 1\n",
+        ),
+        (
+            r#"{"minLength": 2, "maxLength": 3}"#,
+            json!("é"),
+            ": has to have at least 2 characters\n",
+        ),
+        (
+            r#"{"maxLength": 1}"#,
+            json!("éé"),
+            ": has to have at most 1 character\n",
+        ),
         (r#"{"pattern": "b+"}"#, json!("abc"), ""),
-        (r#"{"pattern": "^b+$"}"#, json!("abc"), ": has to match `^b+$`\n"),
-        (r#"{"minItems": 1}"#, json!([]), ": has to have at least 1 item\n"),
-        (r#"{"maxItems": 1}"#, json!([1, 2]), ": has to have at most 1 item\n"),
-        (r#"{"uniqueItems": true}"#, json!([1, {"a": 1}, {"a": 1}]), ": has an item twice\n"),
+        (
+            r#"{"pattern": "^b+$"}"#,
+            json!("abc"),
+            ": has to match `^b+$`\n",
+        ),
+        (
+            r#"{"minItems": 1}"#,
+            json!([]),
+            ": has to have at least 1 item\n",
+        ),
+        (
+            r#"{"maxItems": 1}"#,
+            json!([1, 2]),
+            ": has to have at most 1 item\n",
+        ),
+        (
+            r#"{"uniqueItems": true}"#,
+            json!([1, {"a": 1}, {"a": 1}]),
+            ": has an item twice\n",
+        ),
         (
             r#"{"items": {"type": "string"}}"#,
             json!(["a", 1, null]),
             "1: has to be a string, and this is a number\n2: has to be a string, and this is null\n",
         ),
-        (r#"{"required": ["a", "b"]}"#, json!({"a": 1}), ": has no `b`\n"),
-        (r#"{"properties": {"maximum": {}}, "additionalProperties": false}"#, json!({"maximun": 1}), "maximun: is unknown (maximum?)\n"),
-        (r#"{"properties": {"a": false}}"#, json!({"a": 1, "b": 1}), "a: may not be there\n"),
+        (
+            r#"{"required": ["a", "b"]}"#,
+            json!({"a": 1}),
+            ": has no `b`\n",
+        ),
+        (
+            r#"{"properties": {"maximum": {}}, "additionalProperties": false}"#,
+            json!({"maximun": 1}),
+            "maximun: is unknown (maximum?)\n",
+        ),
+        (
+            r#"{"properties": {"a": false}}"#,
+            json!({"a": 1, "b": 1}),
+            "a: may not be there\n",
+        ),
         (
             r#"{"properties": {"a": {}}, "additionalProperties": {"type": "null"}}"#,
             json!({"a": 1, "b": 1}),
@@ -149,14 +287,42 @@ fn values_are_checked_by_every_keyword() {
             json!({"x1": 1, "y": 1}),
             "x1: has to be null, and this is a number\ny: is unknown\n",
         ),
-        (r#"{"allOf": [{"minimum": 2}, {"maximum": 0}]}"#, json!(1), ": has to be at least 2\n: has to be at most 0\n"),
-        (r#"{"anyOf": [{"type": "string"}, {"minimum": 2}]}"#, json!(3), ""),
-        (r#"{"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 2}]}"#, json!(1), ": has to be at least 2\n"),
-        (r#"{"anyOf": [{"type": "string"}, {"type": "null"}]}"#, json!(1), ": fits none of the 2 forms it may have\n"),
-        (r#"{"oneOf": [{"minimum": 2}, {"minimum": 3}]}"#, json!(3), ": fits more than one of the forms that exclude each other\n"),
-        (r#"{"oneOf": [{"minimum": 2}, {"minimum": 3}]}"#, json!(2), ""),
+        (
+            r#"{"allOf": [{"minimum": 2}, {"maximum": 0}]}"#,
+            json!(1),
+            ": has to be at least 2\n: has to be at most 0\n",
+        ),
+        (
+            r#"{"anyOf": [{"type": "string"}, {"minimum": 2}]}"#,
+            json!(3),
+            "",
+        ),
+        (
+            r#"{"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 2}]}"#,
+            json!(1),
+            ": has to be at least 2\n",
+        ),
+        (
+            r#"{"anyOf": [{"type": "string"}, {"type": "null"}]}"#,
+            json!(1),
+            ": fits none of the 2 forms it may have\n",
+        ),
+        (
+            r#"{"oneOf": [{"minimum": 2}, {"minimum": 3}]}"#,
+            json!(3),
+            ": fits more than one of the forms that exclude each other\n",
+        ),
+        (
+            r#"{"oneOf": [{"minimum": 2}, {"minimum": 3}]}"#,
+            json!(2),
+            "",
+        ),
         (recursive, json!({"a": {"b": {}}}), ""),
-        (recursive, json!({"a": {"b": 1}}), "a.b: has to be a mapping, and this is a number\n"),
+        (
+            recursive,
+            json!({"a": {"b": 1}}),
+            "a.b: has to be a mapping, and this is a number\n",
+        ),
     ] {
         assert_eq!(faults(schema, &value), expected, "{schema} {value}");
     }
@@ -169,21 +335,54 @@ fn a_schema_is_understood_or_refused() {
             r#"{"format": "ipv4"}"#,
             "schema 1:2: the keyword `format` is not supported (there are type, enum, const, properties, patternProperties, additionalProperties, required, items, minItems, maxItems, uniqueItems, minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, pattern, allOf, anyOf, oneOf, $ref, $defs)",
         ),
-        (r#"{"properties": {"a": {"minimun": 1}}}"#, "schema 1:23: the keyword `minimun` is not supported (did you mean `minimum`?)"),
-        (r#"{"type": "text"}"#, "schema 1:10: there is no type `text`"),
-        (r#"{"pattern": "(?=a)"}"#, "schema 1:13: this regular expression cannot be used: look-around is not supported"),
-        (r#"{"required": "a"}"#, "schema 1:14: `required` has to be a list, and this is a string"),
-        (r#"{"minLength": -1}"#, "schema 1:15: `minLength` has to be a whole number from 0"),
+        (
+            r#"{"properties": {"a": {"minimun": 1}}}"#,
+            "schema 1:23: the keyword `minimun` is not supported (did you mean `minimum`?)",
+        ),
+        (
+            r#"{"type": "text"}"#,
+            "schema 1:10: there is no type `text`",
+        ),
+        (
+            r#"{"pattern": "(?=a)"}"#,
+            "schema 1:13: this regular expression cannot be used: look-around is not supported",
+        ),
+        (
+            r#"{"required": "a"}"#,
+            "schema 1:14: `required` has to be a list, and this is a string",
+        ),
+        (
+            r#"{"minLength": -1}"#,
+            "schema 1:15: `minLength` has to be a whole number from 0",
+        ),
         (r#"{"anyOf": []}"#, "schema 1:11: `anyOf` has no schemas"),
-        (r#"{"items": [1]}"#, "schema 1:11: a schema is a mapping, true or false, and this is a list"),
-        (r##"{"$ref": "#/$defs/zoen", "$defs": {"zone": {}}}"##, "schema 1:10: `$defs` has no `zoen` (did you mean `#/$defs/zone`?)"),
-        (r##"{"$ref": "other.json#/a"}"##, "schema 1:10: `$ref` has to be #/$defs/NAME"),
-        (r##"{"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}}}"##, "schema 1:12: `a` is defined by itself"),
-        (r#"{"items": {"$defs": {}}}"#, "schema 1:12: `$defs` stands at the top of the schema only"),
+        (
+            r#"{"items": [1]}"#,
+            "schema 1:11: a schema is a mapping, true or false, and this is a list",
+        ),
+        (
+            r##"{"$ref": "#/$defs/zoen", "$defs": {"zone": {}}}"##,
+            "schema 1:10: `$defs` has no `zoen` (did you mean `#/$defs/zone`?)",
+        ),
+        (
+            r##"{"$ref": "other.json#/a"}"##,
+            "schema 1:10: `$ref` has to be #/$defs/NAME",
+        ),
+        (
+            r##"{"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}}}"##,
+            "schema 1:12: `a` is defined by itself",
+        ),
+        (
+            r#"{"items": {"$defs": {}}}"#,
+            "schema 1:12: `$defs` stands at the top of the schema only",
+        ),
         ("{\"a\"", "schema "),
     ] {
         let text = faults(schema, &json!(null));
-        assert!(text == expected || schema == "{\"a\"" && text.starts_with(expected), "{schema}\n{text}\n{expected}");
+        assert!(
+            text == expected || schema == "{\"a\"" && text.starts_with(expected),
+            "{schema}\n{text}\n{expected}"
+        );
     }
 }
 
@@ -192,7 +391,10 @@ fn vars(schema: &str, defaults: &str, own: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     let cluster = "environment: prod\nregion: eu-west-3\naccount: \"111122223333\"\n";
     for (path, text) in [
-        ("fleet.yaml", "version: 1\nstages:\n  - {name: all, clusters: {environment: prod}}\n"),
+        (
+            "fleet.yaml",
+            "version: 1\nstages:\n  - {name: all, clusters: {environment: prod}}\n",
+        ),
         ("clusters/a.k8s.yaml", cluster),
         ("clusters/b.k8s.yaml", cluster),
         ("vars/defaults.yaml", defaults),

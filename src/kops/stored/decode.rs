@@ -64,28 +64,48 @@ fn oidc(spec: &mut Fields) {
     let authentication = spec.get_mut("authentication").and_then(Json::as_object_mut);
     let moved = authentication.and_then(|a| a.shift_remove("oidc"));
     let mut there = Fields::new();
-    for (key, value) in moved.as_ref().and_then(Json::as_object).into_iter().flatten() {
-        let place = MOVED.iter().find(|(from, _)| from == key).map(|(_, to)| *to);
+    for (key, value) in moved
+        .as_ref()
+        .and_then(Json::as_object)
+        .into_iter()
+        .flatten()
+    {
+        let place = MOVED
+            .iter()
+            .find(|(from, _)| from == key)
+            .map(|(_, to)| *to);
         match (place, value) {
             // v1alpha2 has room for one.
-            (Some(place), Json::Array(claims)) => there.extend(claims.first().map(|claim| (place.to_owned(), claim.clone()))),
+            (Some(place), Json::Array(claims)) => there.extend(
+                claims
+                    .first()
+                    .map(|claim| (place.to_owned(), claim.clone())),
+            ),
             (Some(place), value) => there.extend([(place.to_owned(), value.clone())]),
             (None, Json::Object(claims)) if key == "requiredClaims" => {
-                let claims = claims.iter().map(|(claim, value)| Json::from(format!("{claim}={}", value.as_str().unwrap_or_default())));
+                let claims = claims.iter().map(|(claim, value)| {
+                    Json::from(format!("{claim}={}", value.as_str().unwrap_or_default()))
+                });
                 there.insert("oidcRequiredClaim".into(), claims.collect());
             }
             (None, value) => there.extend([(format!("oidc.{key}"), value.clone())]),
         }
     }
     if !there.is_empty()
-        && let Some(server) = spec.entry("kubeAPIServer").or_insert_with(|| json!({})).as_object_mut()
+        && let Some(server) = spec
+            .entry("kubeAPIServer")
+            .or_insert_with(|| json!({}))
+            .as_object_mut()
     {
         for (key, value) in there {
             server.entry(key).or_insert(value);
         }
     }
     // It is a mapping to kops, so that its order does not come back.
-    if let Some(Json::Array(claims)) = spec.get_mut("kubeAPIServer").and_then(|s| s.get_mut("oidcRequiredClaim")) {
+    if let Some(Json::Array(claims)) = spec
+        .get_mut("kubeAPIServer")
+        .and_then(|s| s.get_mut("oidcRequiredClaim"))
+    {
         claims.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
     }
 }
@@ -108,7 +128,12 @@ fn defaults(spec: &mut Fields) {
     {
         authorization.insert("rbac".into(), json!({}));
     }
-    absent(spec.get_mut("networking").and_then(|n| n.get_mut("flannel")), "backend", json!("udp"));
+    absent(
+        spec.get_mut("networking")
+            .and_then(|n| n.get_mut("flannel")),
+        "backend",
+        json!("udp"),
+    );
 }
 
 /// Fills a field in that is absent, null or an empty text.
@@ -122,5 +147,9 @@ fn absent(fields: Option<&mut Json>, key: &str, value: Json) {
 
 /// The mappings in a list of the spec.
 fn items<'a>(spec: &'a mut Fields, key: &str) -> impl Iterator<Item = &'a mut Fields> {
-    spec.get_mut(key).and_then(Json::as_array_mut).into_iter().flatten().filter_map(Json::as_object_mut)
+    spec.get_mut(key)
+        .and_then(Json::as_array_mut)
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_object_mut)
 }

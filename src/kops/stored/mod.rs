@@ -61,17 +61,34 @@ pub struct StoredObject {
 /// When the text is no such object.
 pub fn read(text: &str, kind: &'static str, name: &str) -> Result<StoredObject, StoredError> {
     let root = yaml::parse_one(text, yaml::Schema::Kops)?;
-    let word = |path: [&str; 2]| root.at(path.into_iter().filter(|p| !p.is_empty())).and_then(yaml::Node::as_str).map(str::to_owned);
-    let (Some(version), Some(found), Some(named)) = (word(["apiVersion", ""]), word(["kind", ""]), word(["metadata", "name"])) else {
+    let word = |path: [&str; 2]| {
+        root.at(path.into_iter().filter(|p| !p.is_empty()))
+            .and_then(yaml::Node::as_str)
+            .map(str::to_owned)
+    };
+    let (Some(version), Some(found), Some(named)) = (
+        word(["apiVersion", ""]),
+        word(["kind", ""]),
+        word(["metadata", "name"]),
+    ) else {
         return Err(StoredError::NoObject(root.pos));
     };
     if found != kind || !of_kops(&version) {
-        return Err(StoredError::OtherKind { found: format!("{found} of {version}"), wanted: kind });
+        return Err(StoredError::OtherKind {
+            found: format!("{found} of {version}"),
+            wanted: kind,
+        });
     }
     if named != name {
-        return Err(StoredError::OtherName { found: named, wanted: name.to_owned() });
+        return Err(StoredError::OtherName {
+            found: named,
+            wanted: name.to_owned(),
+        });
     }
-    Ok(StoredObject { key: format!("{kind}/{named}"), value: normal(&root.to_json()) })
+    Ok(StoredObject {
+        key: format!("{kind}/{named}"),
+        value: normal(&root.to_json()),
+    })
 }
 
 /// Reads the additional objects that kops keeps beside a cluster.
@@ -80,19 +97,36 @@ pub fn read(text: &str, kind: &'static str, name: &str) -> Result<StoredObject, 
 /// When the text is no YAML, or something in it is no object.
 pub fn read_all(text: &str) -> Result<Vec<StoredObject>, StoredError> {
     let documents = yaml::parse(text, yaml::Schema::Kops)?;
-    documents.iter().map(|d| &d.root).filter(|root| !root.is_null()).map(additional).collect()
+    documents
+        .iter()
+        .map(|d| &d.root)
+        .filter(|root| !root.is_null())
+        .map(additional)
+        .collect()
 }
 
 fn additional(root: &yaml::Node) -> Result<StoredObject, StoredError> {
     let word = |key: &'static str| root.at(["metadata", key]).and_then(yaml::Node::as_str);
-    let kind = root.get("kind").and_then(yaml::Node::as_str).ok_or(StoredError::NoObject(root.pos))?;
-    let key = [Some(kind), word("namespace"), word("name")].into_iter().flatten().collect::<Vec<_>>().join("/");
-    Ok(StoredObject { key, value: normal(&root.to_json()) })
+    let kind = root
+        .get("kind")
+        .and_then(yaml::Node::as_str)
+        .ok_or(StoredError::NoObject(root.pos))?;
+    let key = [Some(kind), word("namespace"), word("name")]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("/");
+    Ok(StoredObject {
+        key,
+        value: normal(&root.to_json()),
+    })
 }
 
 /// One document in the form that is compared: what comes back from kops otherwise than it was written is written alike, keys are sorted.
 pub fn normal(document: &Json) -> Json {
-    let Json::Object(fields) = document else { return document.clone() };
+    let Json::Object(fields) = document else {
+        return document.clone();
+    };
     let text = |key: &str| fields.get(key).and_then(Json::as_str).unwrap_or_default();
     let section = section(text("apiVersion"), text("kind"));
     let mut out = Map::new();
@@ -112,11 +146,19 @@ pub fn normal(document: &Json) -> Json {
 /// The two sides as they are compared: what kops spells or fills in by itself is taken from the wanted side. Both are [`normal`], and of one object.
 pub fn aligned(wanted: &Json, stored: &Json) -> Json {
     let text = |key: &str| wanted.get(key).and_then(Json::as_str).unwrap_or_default();
-    let Some(section) = section(text("apiVersion"), text("kind")) else { return stored.clone() };
+    let Some(section) = section(text("apiVersion"), text("kind")) else {
+        return stored.clone();
+    };
     let mut stored = stored.clone();
-    let (Some(wanted_spec), Some(spec)) = (wanted.get("spec"), stored.get_mut("spec")) else { return stored };
+    let (Some(wanted_spec), Some(spec)) = (wanted.get("spec"), stored.get_mut("spec")) else {
+        return stored;
+    };
     *spec = shape::aligned(section, wanted_spec, spec);
-    let name = wanted.get("metadata").and_then(|m| m.get("name")).and_then(Json::as_str).unwrap_or_default();
+    let name = wanted
+        .get("metadata")
+        .and_then(|m| m.get("name"))
+        .and_then(Json::as_str)
+        .unwrap_or_default();
     assigned::dropped(section, name, wanted_spec, spec);
     stored
 }
@@ -153,7 +195,11 @@ fn metadata(value: &Json, of_kops: bool) -> Option<Json> {
                 labels.shift_remove("kops.k8s.io/cluster");
             }
             for key in ["labels", "annotations"] {
-                if fields.get(key).and_then(Json::as_object).is_some_and(Map::is_empty) {
+                if fields
+                    .get(key)
+                    .and_then(Json::as_object)
+                    .is_some_and(Map::is_empty)
+                {
                     fields.shift_remove(key);
                 }
             }

@@ -2,10 +2,16 @@
 
 /// A duration as Go prints it (`48h` is `48h0m0s`, `1500ms` is `1.5s`); none when it is no duration.
 pub(super) fn duration(text: &str) -> Option<String> {
-    let (negative, body) = text.strip_prefix('-').map_or((false, text), |body| (true, body));
+    let (negative, body) = text
+        .strip_prefix('-')
+        .map_or((false, text), |body| (true, body));
     let nanoseconds = super::super::values::nanoseconds(body)?;
     let shown = shown(nanoseconds);
-    Some(if negative && nanoseconds > 0 { format!("-{shown}") } else { shown })
+    Some(if negative && nanoseconds > 0 {
+        format!("-{shown}")
+    } else {
+        shown
+    })
 }
 
 fn shown(nanoseconds: u128) -> String {
@@ -34,7 +40,10 @@ fn fraction(value: u128, unit: u128) -> String {
         return whole.to_string();
     }
     let digits = unit.to_string().len() - 1;
-    format!("{whole}.{}", format!("{rest:0digits$}").trim_end_matches('0'))
+    format!(
+        "{whole}.{}",
+        format!("{rest:0digits$}").trim_end_matches('0')
+    )
 }
 
 /// A quantity as Kubernetes prints it (`2000m` is `2`, `1024Mi` is `1Gi`); none when it is none, or finer than a billionth.
@@ -42,7 +51,11 @@ fn fraction(value: u128, unit: u128) -> String {
 /// The family of the suffix stays: `1Gi` is not printed as `1073741824`, though the two are one quantity (see [`same_quantity`]).
 pub(super) fn quantity(text: &str) -> Option<String> {
     let amount = amount(text)?;
-    let sign = if amount.negative && amount.nanos > 0 { "-" } else { "" };
+    let sign = if amount.negative && amount.nanos > 0 {
+        "-"
+    } else {
+        ""
+    };
     if amount.nanos == 0 {
         return Some("0".to_owned());
     }
@@ -50,9 +63,21 @@ pub(super) fn quantity(text: &str) -> Option<String> {
     let shown = match (amount.family, whole) {
         // Below 1024 kops prints a binary quantity as a plain number, and one that is no whole number in decimal.
         (Family::Binary, Some(n)) => scaled(n, 1024, &["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]),
-        (Family::Exponent, Some(n)) => scaled(n, 1000, &["", "e3", "e6", "e9", "e12", "e15", "e18"]),
-        (Family::Exponent, None) => scaled(amount.nanos, 1000, &["e-9", "e-6", "e-3", "", "e3", "e6", "e9", "e12", "e15", "e18"]),
-        (Family::Decimal | Family::Binary, _) => scaled(amount.nanos, 1000, &["n", "u", "m", "", "k", "M", "G", "T", "P", "E"]),
+        (Family::Exponent, Some(n)) => {
+            scaled(n, 1000, &["", "e3", "e6", "e9", "e12", "e15", "e18"])
+        }
+        (Family::Exponent, None) => scaled(
+            amount.nanos,
+            1000,
+            &[
+                "e-9", "e-6", "e-3", "", "e3", "e6", "e9", "e12", "e15", "e18",
+            ],
+        ),
+        (Family::Decimal | Family::Binary, _) => scaled(
+            amount.nanos,
+            1000,
+            &["n", "u", "m", "", "k", "M", "G", "T", "P", "E"],
+        ),
     };
     Some(format!("{sign}{shown}"))
 }
@@ -60,7 +85,9 @@ pub(super) fn quantity(text: &str) -> Option<String> {
 /// Whether two texts are one quantity.
 pub(super) fn same_quantity(a: &str, b: &str) -> bool {
     match (amount(a), amount(b)) {
-        (Some(a), Some(b)) => (a.nanos, a.negative && a.nanos > 0) == (b.nanos, b.negative && b.nanos > 0),
+        (Some(a), Some(b)) => {
+            (a.nanos, a.negative && a.nanos > 0) == (b.nanos, b.negative && b.nanos > 0)
+        }
         (_, _) => false,
     }
 }
@@ -102,13 +129,19 @@ fn amount(text: &str) -> Option<Amount> {
     let (numerator, denominator, negative) = super::super::values::quantity(text)?.parts();
     let scaled = numerator.checked_mul(NANO)?;
     let nanos = (scaled % denominator == 0).then_some(scaled / denominator)?;
-    let suffix = text.trim_start_matches(['+', '-']).trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let suffix = text
+        .trim_start_matches(['+', '-'])
+        .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let family = match suffix {
         "" | "n" | "u" | "m" | "k" | "M" | "G" | "T" | "P" | "E" => Family::Decimal,
         _ if suffix.ends_with('i') => Family::Binary,
         _ => Family::Exponent,
     };
-    Some(Amount { nanos, negative, family })
+    Some(Amount {
+        nanos,
+        negative,
+        family,
+    })
 }
 
 #[cfg(test)]
@@ -135,7 +168,10 @@ mod tests {
         ] {
             assert_eq!(duration(written).as_deref(), Some(printed), "{written}");
         }
-        assert_eq!(["1d", "", "-", "h", "90"].map(duration), [None, None, None, None, None]);
+        assert_eq!(
+            ["1d", "", "-", "h", "90"].map(duration),
+            [None, None, None, None, None]
+        );
     }
 
     #[test]
@@ -165,7 +201,12 @@ mod tests {
 
     #[test]
     fn one_quantity_has_many_spellings() {
-        assert!(same_quantity("1Gi", "1073741824") && same_quantity("1e3", "1k") && same_quantity("0.1", "100m") && same_quantity("-0", "0"));
+        assert!(
+            same_quantity("1Gi", "1073741824")
+                && same_quantity("1e3", "1k")
+                && same_quantity("0.1", "100m")
+                && same_quantity("-0", "0")
+        );
         assert!(!same_quantity("1Gi", "1G") && !same_quantity("x", "x"));
     }
 }

@@ -17,11 +17,15 @@ const SAYS_SOMETHING: [(&str, &str); 5] = [
 
 /// A mapping of a section of the table, as kops writes it back.
 pub(super) fn section(name: &str, value: &Json) -> Json {
-    let Json::Object(fields) = value else { return value.clone() };
+    let Json::Object(fields) = value else {
+        return value.clone();
+    };
     let mut out = Map::new();
     for (key, value) in sorted(fields) {
         // What the table does not know is kept: kops would have dropped it from what it wrote, so it means something to this kops.
-        let kind = schema::kind(name, key).or_else(|| schema::kind(name, "*")).unwrap_or("any");
+        let kind = schema::kind(name, key)
+            .or_else(|| schema::kind(name, "*"))
+            .unwrap_or("any");
         let written = field(kind, value).filter(|v| !is_empty(v) || says_something(name, key));
         out.extend(written.map(|v| (key.clone(), v)));
     }
@@ -29,8 +33,15 @@ pub(super) fn section(name: &str, value: &Json) -> Json {
 }
 
 fn says_something(section: &str, field: &str) -> bool {
-    let untyped = schema::kind(section, field) == Some("any") && !matches!((section, field), ("Cluster", "authentication" | "authorization"));
-    untyped || SAYS_SOMETHING.iter().any(|(s, f)| *s == section && (*f == field || *f == "*"))
+    let untyped = schema::kind(section, field) == Some("any")
+        && !matches!(
+            (section, field),
+            ("Cluster", "authentication" | "authorization")
+        );
+    untyped
+        || SAYS_SOMETHING
+            .iter()
+            .any(|(s, f)| *s == section && (*f == field || *f == "*"))
 }
 
 /// A field's value; none: kops leaves it out.
@@ -60,10 +71,15 @@ fn item(kind: &str, value: &Json) -> Option<Json> {
         return Some(items.iter().filter_map(|i| item(kind, i)).collect());
     }
     Some(match (kind, value) {
-        ("int" | "int-or-percent", Json::Number(n)) => n.as_f64().and_then(whole).map_or_else(|| value.clone(), Json::from),
+        ("int" | "int-or-percent", Json::Number(n)) => n
+            .as_f64()
+            .and_then(whole)
+            .map_or_else(|| value.clone(), Json::from),
         ("quantity", Json::Number(n)) => quantity(&n.to_string(), value),
         ("quantity", Json::String(text)) => quantity(text, value),
-        ("duration", Json::String(text)) => scalars::duration(text).map_or_else(|| value.clone(), Json::from),
+        ("duration", Json::String(text)) => {
+            scalars::duration(text).map_or_else(|| value.clone(), Json::from)
+        }
         ("any", _) => any(value)?,
         (_, _) => plain(value)?,
     })
@@ -80,7 +96,13 @@ fn any(value: &Json) -> Option<Json> {
         Json::String(text) if text.is_empty() => None,
         Json::Array(items) if items.is_empty() => None,
         Json::Array(items) => Some(items.iter().filter_map(any).collect()),
-        Json::Object(fields) => Some(sorted(fields).into_iter().filter_map(|(k, v)| Some((k.clone(), any(v)?))).collect::<Map<_, _>>().into()),
+        Json::Object(fields) => Some(
+            sorted(fields)
+                .into_iter()
+                .filter_map(|(k, v)| Some((k.clone(), any(v)?)))
+                .collect::<Map<_, _>>()
+                .into(),
+        ),
         Json::Bool(_) | Json::Number(_) | Json::String(_) => Some(value.clone()),
     }
 }
@@ -89,8 +111,19 @@ fn any(value: &Json) -> Option<Json> {
 pub(super) fn plain(value: &Json) -> Option<Json> {
     match value {
         Json::Null => None,
-        Json::Array(items) => Some(items.iter().map(|i| plain(i).unwrap_or(Json::Null)).collect()),
-        Json::Object(fields) => Some(sorted(fields).into_iter().filter_map(|(k, v)| Some((k.clone(), plain(v)?))).collect::<Map<_, _>>().into()),
+        Json::Array(items) => Some(
+            items
+                .iter()
+                .map(|i| plain(i).unwrap_or(Json::Null))
+                .collect(),
+        ),
+        Json::Object(fields) => Some(
+            sorted(fields)
+                .into_iter()
+                .filter_map(|(k, v)| Some((k.clone(), plain(v)?)))
+                .collect::<Map<_, _>>()
+                .into(),
+        ),
         Json::Bool(_) | Json::Number(_) | Json::String(_) => Some(value.clone()),
     }
 }
@@ -101,7 +134,9 @@ fn is_empty(value: &Json) -> bool {
 
 /// The stored side of a section with the wanted spelling of every quantity that is the same.
 pub(super) fn aligned(name: &str, wanted: &Json, stored: &Json) -> Json {
-    let (Json::Object(wanted), Json::Object(fields)) = (wanted, stored) else { return stored.clone() };
+    let (Json::Object(wanted), Json::Object(fields)) = (wanted, stored) else {
+        return stored.clone();
+    };
     let one = |(key, value): (&String, &Json)| {
         let aligned = match (schema::kind(name, key), wanted.get(key)) {
             (Some(kind), Some(wanted)) => aligned_item(kind, wanted, value),
@@ -121,9 +156,20 @@ fn aligned_item(kind: &str, wanted: &Json, stored: &Json) -> Json {
         // Without an own look at what makes two items one, those in the same place are compared: kops keeps the order.
         (Some(kind), Json::Array(wanted), Json::Array(items)) => {
             let mut wanted = wanted.iter();
-            items.iter().map(|i| wanted.next().map_or_else(|| i.clone(), |w| aligned_item(kind, w, i))).collect()
+            items
+                .iter()
+                .map(|i| {
+                    wanted
+                        .next()
+                        .map_or_else(|| i.clone(), |w| aligned_item(kind, w, i))
+                })
+                .collect()
         }
-        (None, Json::String(a), Json::String(b)) if kind == "quantity" && scalars::same_quantity(a, b) => wanted.clone(),
+        (None, Json::String(a), Json::String(b))
+            if kind == "quantity" && scalars::same_quantity(a, b) =>
+        {
+            wanted.clone()
+        }
         (_, _, _) => stored.clone(),
     }
 }

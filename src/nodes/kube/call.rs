@@ -43,7 +43,9 @@ pub(super) enum Fault {
 }
 
 /// Asks until there is an answer that another try would not change.
-pub(super) async fn call<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Fault> {
+pub(super) async fn call<T, F: Future<Output = Result<T, Error>>>(
+    ask: impl Fn() -> F,
+) -> Result<T, Fault> {
     for pause in PAUSES {
         match once(ask()).await {
             Err(Fault::Silent(_) | Fault::Busy(_)) => tokio::time::sleep(pause).await,
@@ -57,19 +59,28 @@ pub(super) async fn call<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn()
 pub(super) async fn once<T>(ask: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
     match tokio::time::timeout(PATIENCE, ask).await {
         Ok(answer) => answer.map_err(|e| fault(&e)),
-        Err(_) => Err(Fault::Silent(format!("no answer within {} s", PATIENCE.as_secs()))),
+        Err(_) => Err(Fault::Silent(format!(
+            "no answer within {} s",
+            PATIENCE.as_secs()
+        ))),
     }
 }
 
 /// All pages of a list. A list that became too old on the way (410) is begun anew, once.
-pub(super) async fn list<K: Clone + DeserializeOwned + std::fmt::Debug>(api: &Api<K>, select: &ListParams) -> Result<Vec<K>, Fault> {
+pub(super) async fn list<K: Clone + DeserializeOwned + std::fmt::Debug>(
+    api: &Api<K>,
+    select: &ListParams,
+) -> Result<Vec<K>, Fault> {
     match pages(api, select).await {
         Err(Fault::Refused(why)) if why.starts_with("410") => pages(api, select).await,
         answer => answer,
     }
 }
 
-async fn pages<K: Clone + DeserializeOwned + std::fmt::Debug>(api: &Api<K>, select: &ListParams) -> Result<Vec<K>, Fault> {
+async fn pages<K: Clone + DeserializeOwned + std::fmt::Debug>(
+    api: &Api<K>,
+    select: &ListParams,
+) -> Result<Vec<K>, Fault> {
     let mut items = Vec::new();
     let mut select = select.clone().limit(PAGE);
     loop {
@@ -83,7 +94,10 @@ async fn pages<K: Clone + DeserializeOwned + std::fmt::Debug>(api: &Api<K>, sele
 }
 
 /// A failure in our words.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are kube's: what it adds is one more way to get no answer")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds are kube's: what it adds is one more way to get no answer"
+)]
 pub(super) fn fault(error: &Error) -> Fault {
     match error {
         Error::Api(status) => {
@@ -108,13 +122,24 @@ pub(super) fn fault(error: &Error) -> Fault {
 }
 
 /// What a credential plugin came to. The whole command and its output may hold secrets: only the end of what it says to people is told.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are kube's: what it adds is one more way to have no credentials")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds are kube's: what it adds is one more way to have no credentials"
+)]
 fn plugin(error: &AuthError) -> String {
     match error {
         AuthError::AuthExecRun { out, .. } => {
             let said = String::from_utf8_lossy(&out.stderr);
-            let said = said.lines().rev().find(|l| !l.trim().is_empty()).map(|l| format!(": {}", l.trim().chars().take(200).collect::<String>()));
-            format!("the credential plugin ended with {}{}", out.status, said.unwrap_or_default())
+            let said = said
+                .lines()
+                .rev()
+                .find(|l| !l.trim().is_empty())
+                .map(|l| format!(": {}", l.trim().chars().take(200).collect::<String>()));
+            format!(
+                "the credential plugin ended with {}{}",
+                out.status,
+                said.unwrap_or_default()
+            )
         }
         AuthError::AuthExecStart(error) => format!("the credential plugin cannot be run: {error}"),
         _ => "the credentials of the context cannot be used".into(),

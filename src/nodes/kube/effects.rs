@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{Node as ApiNode, Pod, Taint};
 use k8s_openapi::api::policy::v1::Eviction as ApiEviction;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, ObjectMeta, Preconditions};
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions as DeletePreconditions};
+use kube::api::{
+    Api, DeleteParams, ListParams, Patch, PatchParams, PostParams,
+    Preconditions as DeletePreconditions,
+};
 use serde_json::{Value as Json, json};
 
 use super::call::{Fault, call, list, once};
@@ -37,7 +40,11 @@ const TRIES: u32 = 5;
 pub(super) fn marks(node: &ApiNode) -> BTreeSet<NodeMark> {
     let text = annotation(node, MARKS).unwrap_or_default();
     let words: BTreeSet<&str> = text.split(',').collect();
-    WORDS.into_iter().filter(|(_, word)| words.contains(word)).map(|(mark, _)| mark).collect()
+    WORDS
+        .into_iter()
+        .filter(|(_, word)| words.contains(word))
+        .map(|(mark, _)| mark)
+        .collect()
 }
 
 /// Carries out one effect.
@@ -55,7 +62,11 @@ pub(super) async fn apply(connection: &Connection, effect: &NodeEffect) -> Resul
 /// A merge patch of a node, or nothing where it is as wanted.
 type Change = fn(&ApiNode) -> Option<Json>;
 
-async fn change_all(connection: &Connection, nodes: &BTreeSet<NodeName>, work_out: Change) -> Result<Applied, Fault> {
+async fn change_all(
+    connection: &Connection,
+    nodes: &BTreeSet<NodeName>,
+    work_out: Change,
+) -> Result<Applied, Fault> {
     let mut applied = Applied::Already;
     for node in nodes {
         if change(connection, node, work_out).await? == Applied::Done {
@@ -66,7 +77,11 @@ async fn change_all(connection: &Connection, nodes: &BTreeSet<NodeName>, work_ou
 }
 
 /// Changes a node that nobody else changes at the same time. One that is gone needs nothing.
-async fn change(connection: &Connection, node: &NodeName, work_out: Change) -> Result<Applied, Fault> {
+async fn change(
+    connection: &Connection,
+    node: &NodeName,
+    work_out: Change,
+) -> Result<Applied, Fault> {
     let nodes: Api<ApiNode> = Api::all(connection.client.clone());
     let mut tries = 0;
     loop {
@@ -74,8 +89,13 @@ async fn change(connection: &Connection, node: &NodeName, work_out: Change) -> R
             Err(Fault::Gone) => return Ok(Applied::Already),
             found => found?,
         };
-        let Some(mut patch) = work_out(&found) else { return Ok(Applied::Already) };
-        if let (Some(metadata), Some(version)) = (patch.get_mut("metadata").and_then(Json::as_object_mut), &found.metadata.resource_version) {
+        let Some(mut patch) = work_out(&found) else {
+            return Ok(Applied::Already);
+        };
+        if let (Some(metadata), Some(version)) = (
+            patch.get_mut("metadata").and_then(Json::as_object_mut),
+            &found.metadata.resource_version,
+        ) {
             metadata.insert("resourceVersion".into(), json!(version));
         }
         let (patch, parameters) = (Patch::Merge(patch), PatchParams::default());
@@ -119,7 +139,11 @@ fn cordon(node: &ApiNode) -> Option<Json> {
 fn uncordon(node: &ApiNode) -> Option<Json> {
     let mut ours = marks(node);
     let (mut labels, mut annotations, mut spec) = (json!({}), json!({}), json!({}));
-    let lifts = [NodeMark::Cordoned, NodeMark::OutOfLoadBalancers, NodeMark::KeptFromAutoscaler];
+    let lifts = [
+        NodeMark::Cordoned,
+        NodeMark::OutOfLoadBalancers,
+        NodeMark::KeptFromAutoscaler,
+    ];
     if !lifts.iter().any(|mark| ours.contains(mark)) {
         return is_cordoned(node).then(|| json!({"metadata": {}, "spec": {"unschedulable": null}}));
     }
@@ -143,7 +167,12 @@ fn taint(node: &ApiNode) -> Option<Json> {
     if taints.iter().any(|t| t.key == TAINT) {
         return None;
     }
-    taints.push(Taint { key: TAINT.into(), effect: "PreferNoSchedule".into(), value: None, time_added: None });
+    taints.push(Taint {
+        key: TAINT.into(),
+        effect: "PreferNoSchedule".into(),
+        value: None,
+        time_added: None,
+    });
     let mut ours = marks(node);
     ours.insert(NodeMark::Tainted);
     Some(json!({"metadata": {"annotations": {MARKS: written(&ours)}}, "spec": {"taints": taints}}))
@@ -154,21 +183,37 @@ fn untaint(node: &ApiNode) -> Option<Json> {
     if !ours.remove(&NodeMark::Tainted) {
         return None;
     }
-    let taints: Vec<Taint> = taints(node).into_iter().filter(|t| t.key != TAINT).collect();
+    let taints: Vec<Taint> = taints(node)
+        .into_iter()
+        .filter(|t| t.key != TAINT)
+        .collect();
     Some(json!({"metadata": {"annotations": {MARKS: written(&ours)}}, "spec": {"taints": taints}}))
 }
 
 fn written(marks: &BTreeSet<NodeMark>) -> Json {
-    let words: Vec<&str> = WORDS.into_iter().filter(|(mark, _)| marks.contains(mark)).map(|(_, word)| word).collect();
-    if words.is_empty() { Json::Null } else { json!(words.join(",")) }
+    let words: Vec<&str> = WORDS
+        .into_iter()
+        .filter(|(mark, _)| marks.contains(mark))
+        .map(|(_, word)| word)
+        .collect();
+    if words.is_empty() {
+        Json::Null
+    } else {
+        json!(words.join(","))
+    }
 }
 
 fn is_cordoned(node: &ApiNode) -> bool {
-    node.spec.as_ref().is_some_and(|s| s.unschedulable == Some(true))
+    node.spec
+        .as_ref()
+        .is_some_and(|s| s.unschedulable == Some(true))
 }
 
 fn taints(node: &ApiNode) -> Vec<Taint> {
-    node.spec.as_ref().and_then(|s| s.taints.clone()).unwrap_or_default()
+    node.spec
+        .as_ref()
+        .and_then(|s| s.taints.clone())
+        .unwrap_or_default()
 }
 
 fn label<'a>(node: &'a ApiNode, key: &str) -> Option<&'a str> {
@@ -176,22 +221,37 @@ fn label<'a>(node: &'a ApiNode, key: &str) -> Option<&'a str> {
 }
 
 fn annotation<'a>(node: &'a ApiNode, key: &str) -> Option<&'a str> {
-    node.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    node.metadata
+        .annotations
+        .as_ref()?
+        .get(key)
+        .map(String::as_str)
 }
 
 /// Asks for every eviction once, a few at a time. What a budget refuses is asked again in a later round.
-async fn evict(connection: &Connection, node: &NodeName, policy: &Eviction) -> Result<Applied, Fault> {
+async fn evict(
+    connection: &Connection,
+    node: &NodeName,
+    policy: &Eviction,
+) -> Result<Applied, Fault> {
     let all: Api<Pod> = Api::all(connection.client.clone());
-    let there = list(&all, &ListParams::default().fields(&format!("spec.nodeName={node}"))).await?;
+    let there = list(
+        &all,
+        &ListParams::default().fields(&format!("spec.nodeName={node}")),
+    )
+    .await?;
     let left: Vec<Pod> = there.into_iter().filter(pods::has_to_go).collect();
     if left.is_empty() {
         return Ok(Applied::Already);
     }
-    let mut waiting = left.into_iter().filter(|pod| !pods::is_leaving(pod) && !pods::holds(pod, &[]).iter().any(|hold| policy.holds(hold)));
+    let mut waiting = left.into_iter().filter(|pod| {
+        !pods::is_leaving(pod) && !pods::holds(pod, &[]).iter().any(|hold| policy.holds(hold))
+    });
     let mut running = tokio::task::JoinSet::new();
     let mut first = Ok(());
     loop {
-        while running.len() < usize::try_from(policy.parallel.max(1)).unwrap_or(1) && first.is_ok() {
+        while running.len() < usize::try_from(policy.parallel.max(1)).unwrap_or(1) && first.is_ok()
+        {
             let Some(pod) = waiting.next() else { break };
             running.spawn(evict_one(connection.clone(), pod));
         }
@@ -199,7 +259,9 @@ async fn evict(connection: &Connection, node: &NodeName, policy: &Eviction) -> R
             None => break,
             Some(Ok(Ok(()))) => {}
             Some(Ok(Err(fault))) => first = first.and(Err(fault)),
-            Some(Err(_)) => first = first.and(Err(Fault::Silent("an eviction was broken off".into()))),
+            Some(Err(_)) => {
+                first = first.and(Err(Fault::Silent("an eviction was broken off".into())))
+            }
         }
     }
     first.map(|()| Applied::Done)
@@ -207,12 +269,35 @@ async fn evict(connection: &Connection, node: &NodeName, policy: &Eviction) -> R
 
 /// `Api::evict` of kube 5.0.0 writes `delete_options` where the API reads `deleteOptions`: this goes by the API's own type.
 async fn evict_one(connection: Connection, pod: Pod) -> Result<(), Fault> {
-    let (namespace, name) = (pod.metadata.namespace.unwrap_or_default(), pod.metadata.name.unwrap_or_default());
-    let options = DeleteOptions { preconditions: Some(Preconditions { uid: pod.metadata.uid, resource_version: None }), ..DeleteOptions::default() };
-    let metadata = ObjectMeta { name: Some(name.clone()), namespace: Some(namespace.clone()), ..ObjectMeta::default() };
-    let eviction = ApiEviction { delete_options: Some(options), metadata };
+    let (namespace, name) = (
+        pod.metadata.namespace.unwrap_or_default(),
+        pod.metadata.name.unwrap_or_default(),
+    );
+    let options = DeleteOptions {
+        preconditions: Some(Preconditions {
+            uid: pod.metadata.uid,
+            resource_version: None,
+        }),
+        ..DeleteOptions::default()
+    };
+    let metadata = ObjectMeta {
+        name: Some(name.clone()),
+        namespace: Some(namespace.clone()),
+        ..ObjectMeta::default()
+    };
+    let eviction = ApiEviction {
+        delete_options: Some(options),
+        metadata,
+    };
     let api: Api<Pod> = Api::namespaced(connection.client, &namespace);
-    match once(api.create_subresource::<_, Json>("eviction", &name, &PostParams::default(), &eviction)).await {
+    match once(api.create_subresource::<_, Json>(
+        "eviction",
+        &name,
+        &PostParams::default(),
+        &eviction,
+    ))
+    .await
+    {
         // Evicted; gone; made anew under the same name.
         Ok(_) | Err(Fault::Gone | Fault::Conflict(_)) => Ok(()),
         // 429: a budget refuses it now. 5xx: it has more than one budget, or the API is busy.
@@ -229,7 +314,10 @@ async fn delete(connection: &Connection, pods: &BTreeSet<PodRef>) -> Result<Appl
     for pod in pods {
         let (namespace, name) = pod.pod.split_once('/').unwrap_or_default();
         let api: Api<Pod> = Api::namespaced(connection.client.clone(), namespace);
-        let parameters = DeleteParams::default().preconditions(DeletePreconditions { uid: Some(pod.uid.clone()), resource_version: None });
+        let parameters = DeleteParams::default().preconditions(DeletePreconditions {
+            uid: Some(pod.uid.clone()),
+            resource_version: None,
+        });
         match call(|| api.delete(name, &parameters)).await {
             Ok(_) => applied = Applied::Done,
             Err(Fault::Gone | Fault::Conflict(_)) => {}

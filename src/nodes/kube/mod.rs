@@ -33,15 +33,27 @@ pub struct Clusters {
 impl Clusters {
     /// Gets ready to ask; asks nothing yet.
     pub fn new(access: BTreeMap<ClusterName, Access>, kubeconfig: Option<PathBuf>) -> Clusters {
-        Clusters { access, kubeconfig, connections: Mutex::default() }
+        Clusters {
+            access,
+            kubeconfig,
+            connections: Mutex::default(),
+        }
     }
 
-    async fn connection(&self, cluster: &ClusterName, access: &Access) -> Result<Connection, Fault> {
+    async fn connection(
+        &self,
+        cluster: &ClusterName,
+        access: &Access,
+    ) -> Result<Connection, Fault> {
         let mut connections = self.connections.lock().await;
         if let Some(connection) = connections.get(cluster) {
             return Ok(connection.clone());
         }
-        let foreign: Vec<&ClusterName> = self.access.keys().filter(|other| *other != cluster).collect();
+        let foreign: Vec<&ClusterName> = self
+            .access
+            .keys()
+            .filter(|other| *other != cluster)
+            .collect();
         let connection = connect::connect(access, self.kubeconfig.as_deref(), &foreign).await?;
         connections.insert(cluster.clone(), connection.clone());
         Ok(connection)
@@ -55,14 +67,24 @@ impl Clusters {
         result
     }
 
-    async fn look(&self, cluster: &ClusterName, access: &Access) -> Result<crate::model::Seen, Fault> {
+    async fn look(
+        &self,
+        cluster: &ClusterName,
+        access: &Access,
+    ) -> Result<crate::model::Seen, Fault> {
         let connection = self.connection(cluster, access).await?;
         self.forget(cluster, read::seen(&connection).await).await
     }
 
-    async fn carry_out(&self, cluster: &ClusterName, access: &Access, effect: &NodeEffect) -> Result<Applied, Fault> {
+    async fn carry_out(
+        &self,
+        cluster: &ClusterName,
+        access: &Access,
+        effect: &NodeEffect,
+    ) -> Result<Applied, Fault> {
         let connection = self.connection(cluster, access).await?;
-        self.forget(cluster, effects::apply(&connection, effect).await).await
+        self.forget(cluster, effects::apply(&connection, effect).await)
+            .await
     }
 }
 
@@ -80,16 +102,25 @@ impl NodeApi for Clusters {
     async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
         let cluster = cluster.clone();
         let Some(access) = self.access.get(&cluster) else {
-            return Err(NodeError::Refused { cluster, message: "no context is configured for it".into() });
+            return Err(NodeError::Refused {
+                cluster,
+                message: "no context is configured for it".into(),
+            });
         };
         match self.carry_out(&cluster, access, effect).await {
             Ok(applied) => Ok(applied),
             Err(fault @ (Fault::Silent(_) | Fault::Unauthorized(_) | Fault::Busy(_))) => {
-                Err(NodeError::Unreachable { cluster, message: fault.to_string() })
+                Err(NodeError::Unreachable {
+                    cluster,
+                    message: fault.to_string(),
+                })
             }
-            Err(fault @ (Fault::Gone | Fault::Conflict(_) | Fault::Refused(_) | Fault::Stranger(_))) => {
-                Err(NodeError::Refused { cluster, message: fault.to_string() })
-            }
+            Err(
+                fault @ (Fault::Gone | Fault::Conflict(_) | Fault::Refused(_) | Fault::Stranger(_)),
+            ) => Err(NodeError::Refused {
+                cluster,
+                message: fault.to_string(),
+            }),
         }
     }
 }

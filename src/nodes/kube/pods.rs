@@ -12,7 +12,10 @@ use crate::model::{Hold, SickPod, Timestamp};
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// Priority classes of pods that a cluster does not work without, and whether it is the whole cluster. Source: kops, `validate_cluster.go`.
-const CRITICAL: [(&str, bool); 2] = [("system-cluster-critical", true), ("system-node-critical", false)];
+const CRITICAL: [(&str, bool); 2] = [
+    ("system-cluster-critical", true),
+    ("system-node-critical", false),
+];
 
 pub(super) fn timestamp(time: &Time) -> Timestamp {
     Timestamp::from_millis(time.0.as_millisecond())
@@ -20,12 +23,20 @@ pub(super) fn timestamp(time: &Time) -> Timestamp {
 
 /// `namespace/name`.
 pub(super) fn full_name(pod: &Pod) -> String {
-    format!("{}/{}", pod.metadata.namespace.as_deref().unwrap_or_default(), pod.metadata.name.as_deref().unwrap_or_default())
+    format!(
+        "{}/{}",
+        pod.metadata.namespace.as_deref().unwrap_or_default(),
+        pod.metadata.name.as_deref().unwrap_or_default()
+    )
 }
 
 /// Whether a drain has to wait for it: not completed, not of a DaemonSet, not a mirror of a static pod.
 pub(super) fn has_to_go(pod: &Pod) -> bool {
-    let mirror = pod.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(MIRROR));
+    let mirror = pod
+        .metadata
+        .annotations
+        .as_ref()
+        .is_some_and(|a| a.contains_key(MIRROR));
     let daemon = controller(pod).is_some_and(|owner| owner.kind == "DaemonSet");
     !completed(pod) && !daemon && !mirror
 }
@@ -41,24 +52,48 @@ pub(super) fn is_leaving(pod: &Pod) -> bool {
 }
 
 fn phase(pod: &Pod) -> &str {
-    pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or("Unknown")
+    pod.status
+        .as_ref()
+        .and_then(|s| s.phase.as_deref())
+        .unwrap_or("Unknown")
 }
 
 /// Who makes it anew.
 pub(super) fn controller(pod: &Pod) -> Option<&OwnerReference> {
-    pod.metadata.owner_references.as_ref()?.iter().find(|o| o.controller == Some(true))
+    pod.metadata
+        .owner_references
+        .as_ref()?
+        .iter()
+        .find(|o| o.controller == Some(true))
 }
 
 /// `ReplicaSet web/api-5d4f`.
 pub(super) fn owner(pod: &Pod) -> Option<String> {
-    controller(pod).map(|o| format!("{} {}/{}", o.kind, pod.metadata.namespace.as_deref().unwrap_or_default(), o.name))
+    controller(pod).map(|o| {
+        format!(
+            "{} {}/{}",
+            o.kind,
+            pod.metadata.namespace.as_deref().unwrap_or_default(),
+            o.name
+        )
+    })
 }
 
 /// When it was made, or one of its containers started last.
 pub(super) fn started_at(pod: &Pod) -> Timestamp {
-    let made = pod.metadata.creation_timestamp.as_ref().map_or(Timestamp::from_millis(0), timestamp);
-    let statuses = pod.status.as_ref().and_then(|s| s.container_statuses.as_ref());
-    let running = statuses.into_iter().flatten().filter_map(|c| c.state.as_ref()?.running.as_ref()?.started_at.as_ref());
+    let made = pod
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(Timestamp::from_millis(0), timestamp);
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|s| s.container_statuses.as_ref());
+    let running = statuses
+        .into_iter()
+        .flatten()
+        .filter_map(|c| c.state.as_ref()?.running.as_ref()?.started_at.as_ref());
     running.map(timestamp).fold(made, Timestamp::max)
 }
 
@@ -67,7 +102,11 @@ pub(super) fn unready_since(pod: &Pod) -> Option<Timestamp> {
     if completed(pod) || is_leaving(pod) || is_ready(pod) {
         return None;
     }
-    Some(ready_condition(pod).and_then(|c| c.last_transition_time.as_ref()).map_or_else(|| started_at(pod), timestamp))
+    Some(
+        ready_condition(pod)
+            .and_then(|c| c.last_transition_time.as_ref())
+            .map_or_else(|| started_at(pod), timestamp),
+    )
 }
 
 fn is_ready(pod: &Pod) -> bool {
@@ -75,7 +114,12 @@ fn is_ready(pod: &Pod) -> bool {
 }
 
 fn ready_condition(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::PodCondition> {
-    pod.status.as_ref()?.conditions.as_ref()?.iter().find(|c| c.type_ == "Ready")
+    pod.status
+        .as_ref()?
+        .conditions
+        .as_ref()?
+        .iter()
+        .find(|c| c.type_ == "Ready")
 }
 
 /// What is wrong with a critical pod, as kops sees it; none: nothing, or it is not critical.
@@ -88,15 +132,29 @@ pub(super) fn sick(pod: &Pod) -> Option<SickPod> {
         "Unknown" => "is in an unknown phase".to_owned(),
         _ => unready_containers(pod)?,
     };
-    let since = ready_condition(pod).and_then(|c| c.last_transition_time.as_ref()).map_or_else(|| started_at(pod), timestamp);
-    Some(SickPod { pod: full_name(pod), why, since, cluster_critical })
+    let since = ready_condition(pod)
+        .and_then(|c| c.last_transition_time.as_ref())
+        .map_or_else(|| started_at(pod), timestamp);
+    Some(SickPod {
+        pod: full_name(pod),
+        why,
+        since,
+        cluster_critical,
+    })
 }
 
 fn unready_containers(pod: &Pod) -> Option<String> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
     let unready = statuses.iter().filter(|c| !c.ready).map(|c| {
-        let waits = c.state.as_ref().and_then(|s| s.waiting.as_ref()?.reason.as_deref());
-        format!("container {} is not ready{}", c.name, waits.map(|w| format!(": {w}")).unwrap_or_default())
+        let waits = c
+            .state
+            .as_ref()
+            .and_then(|s| s.waiting.as_ref()?.reason.as_deref());
+        format!(
+            "container {} is not ready{}",
+            c.name,
+            waits.map(|w| format!(": {w}")).unwrap_or_default()
+        )
     });
     let unready: Vec<String> = unready.collect();
     (!unready.is_empty()).then(|| unready.join(", "))
@@ -107,7 +165,10 @@ pub(super) fn holds(pod: &Pod, budgets: &[PodDisruptionBudget]) -> Vec<Hold> {
     let refusing = budgets.iter().filter(|b| covers(b, pod) && refuses(b, pod));
     let mut holds: Vec<Hold> = refusing
         .map(|b| {
-            let (namespace, name) = (b.metadata.namespace.as_deref().unwrap_or_default(), b.metadata.name.as_deref().unwrap_or_default());
+            let (namespace, name) = (
+                b.metadata.namespace.as_deref().unwrap_or_default(),
+                b.metadata.name.as_deref().unwrap_or_default(),
+            );
             Hold::Budget(format!("{namespace}/{name}"))
         })
         .collect();
@@ -118,21 +179,31 @@ pub(super) fn holds(pod: &Pod, budgets: &[PodDisruptionBudget]) -> Vec<Hold> {
 
 /// Whether it has data in an `emptyDir`.
 fn has_empty_dir(pod: &Pod) -> bool {
-    pod.spec.as_ref().and_then(|s| s.volumes.as_ref()).is_some_and(|v| v.iter().any(|v| v.empty_dir.is_some()))
+    pod.spec
+        .as_ref()
+        .and_then(|s| s.volumes.as_ref())
+        .is_some_and(|v| v.iter().any(|v| v.empty_dir.is_some()))
 }
 
 fn covers(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
     let selector = budget.spec.as_ref().and_then(|s| s.selector.as_ref());
-    budget.metadata.namespace == pod.metadata.namespace && selector.is_some_and(|s| selects(s, pod.metadata.labels.as_ref()))
+    budget.metadata.namespace == pod.metadata.namespace
+        && selector.is_some_and(|s| selects(s, pod.metadata.labels.as_ref()))
 }
 
 /// A pod that is not Ready counts for nothing, and may go where the budget says so. Source: Kubernetes, `unhealthyPodEvictionPolicy`.
 fn refuses(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
-    let Some(status) = &budget.status else { return true };
+    let Some(status) = &budget.status else {
+        return true;
+    };
     if status.disruptions_allowed > 0 {
         return false;
     }
-    let policy = budget.spec.as_ref().and_then(|s| s.unhealthy_pod_eviction_policy.as_deref()).unwrap_or("IfHealthyBudget");
+    let policy = budget
+        .spec
+        .as_ref()
+        .and_then(|s| s.unhealthy_pod_eviction_policy.as_deref())
+        .unwrap_or("IfHealthyBudget");
     let goes = match policy {
         "AlwaysAllow" => true,
         _ => status.current_healthy >= status.desired_healthy && status.desired_healthy > 0,
@@ -143,9 +214,14 @@ fn refuses(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
 /// A label selector; an empty one selects everything. Source: Kubernetes, policy/v1.
 fn selects(selector: &LabelSelector, labels: Option<&BTreeMap<String, String>>) -> bool {
     let value = |key: &str| labels.and_then(|l| l.get(key));
-    let exact = selector.match_labels.iter().flatten().all(|(key, wanted)| value(key) == Some(wanted));
+    let exact = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .all(|(key, wanted)| value(key) == Some(wanted));
     let expressions = selector.match_expressions.iter().flatten().all(|e| {
-        let among = || value(&e.key).is_some_and(|v| e.values.as_ref().is_some_and(|all| all.contains(v)));
+        let among =
+            || value(&e.key).is_some_and(|v| e.values.as_ref().is_some_and(|all| all.contains(v)));
         match e.operator.as_str() {
             "In" => among(),
             "NotIn" => !among(),
@@ -160,6 +236,12 @@ fn selects(selector: &LabelSelector, labels: Option<&BTreeMap<String, String>>) 
 
 /// The instance in `aws:///eu-west-3a/i-0123`.
 pub(super) fn instance_of(node: &ApiNode) -> Option<&str> {
-    let id = node.spec.as_ref()?.provider_id.as_deref()?.rsplit('/').next()?;
+    let id = node
+        .spec
+        .as_ref()?
+        .provider_id
+        .as_deref()?
+        .rsplit('/')
+        .next()?;
     (!id.is_empty()).then_some(id)
 }

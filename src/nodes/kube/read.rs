@@ -22,15 +22,32 @@ type Youngest = BTreeMap<String, (Timestamp, Option<Timestamp>)>;
 pub(super) async fn seen(connection: &Connection) -> Result<Seen, Fault> {
     let client = || connection.client.clone();
     let everything = ListParams::default();
-    let (nodes, all_pods, budgets): (Api<ApiNode>, Api<Pod>, Api<PodDisruptionBudget>) = (Api::all(client()), Api::all(client()), Api::all(client()));
-    let (nodes, all_pods, budgets) = tokio::join!(list(&nodes, &everything), list(&all_pods, &everything), list(&budgets, &everything));
+    let (nodes, all_pods, budgets): (Api<ApiNode>, Api<Pod>, Api<PodDisruptionBudget>) =
+        (Api::all(client()), Api::all(client()), Api::all(client()));
+    let (nodes, all_pods, budgets) = tokio::join!(
+        list(&nodes, &everything),
+        list(&all_pods, &everything),
+        list(&budgets, &everything)
+    );
     let (nodes, all_pods, budgets) = (nodes?, all_pods?, budgets?);
-    let mut seen = Seen { uid: connection.uid.clone(), denied: connection.denied.clone(), ..Seen::default() };
-    seen.nodes = nodes.iter().filter_map(node).map(|(name, node)| (name, node.into())).collect();
+    let mut seen = Seen {
+        uid: connection.uid.clone(),
+        denied: connection.denied.clone(),
+        ..Seen::default()
+    };
+    seen.nodes = nodes
+        .iter()
+        .filter_map(node)
+        .map(|(name, node)| (name, node.into()))
+        .collect();
     let youngest = youngest(&all_pods);
     for pod in &all_pods {
         seen.unready.extend(pods::unready_since(pod));
-        let on = pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).and_then(|n| NodeName::new(n).ok());
+        let on = pod
+            .spec
+            .as_ref()
+            .and_then(|s| s.node_name.as_deref())
+            .and_then(|n| NodeName::new(n).ok());
         match on.and_then(|name| seen.nodes.get_mut(&name)) {
             Some(node) => add(node, pod, &budgets, &youngest),
             None => seen.waiting.extend(pods::sick(pod)),
@@ -49,18 +66,37 @@ pub(super) async fn seen(connection: &Connection) -> Result<Seen, Fault> {
 fn node(found: &ApiNode) -> Option<(NodeName, Node)> {
     let name = NodeName::new(found.metadata.name.clone()?).ok()?;
     let spec = found.spec.as_ref();
-    let conditions: &[NodeCondition] = found.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
-    let is = |kind: &str, status: &str| conditions.iter().any(|c| c.type_ == kind && c.status == status);
+    let conditions: &[NodeCondition] = found
+        .status
+        .as_ref()
+        .and_then(|s| s.conditions.as_deref())
+        .unwrap_or_default();
+    let is = |kind: &str, status: &str| {
+        conditions
+            .iter()
+            .any(|c| c.type_ == kind && c.status == status)
+    };
     let ready = is("Ready", "True") && !is("NetworkUnavailable", "True");
     let node = Node {
         instance: InstanceId::new(pods::instance_of(found)?).ok()?,
         ready,
         unready_because: (!ready).then(|| because(conditions)),
-        kubelet: found.status.as_ref().and_then(|s| s.node_info.as_ref()).map(|i| i.kubelet_version.clone()).unwrap_or_default(),
-        control_plane: found.metadata.labels.as_ref().is_some_and(|l| l.contains_key(CONTROL_PLANE)),
+        kubelet: found
+            .status
+            .as_ref()
+            .and_then(|s| s.node_info.as_ref())
+            .map(|i| i.kubelet_version.clone())
+            .unwrap_or_default(),
+        control_plane: found
+            .metadata
+            .labels
+            .as_ref()
+            .is_some_and(|l| l.contains_key(CONTROL_PLANE)),
         cordoned: spec.is_some_and(|s| s.unschedulable == Some(true)),
         ours: marks(found),
-        tainted: spec.and_then(|s| s.taints.as_ref()).is_some_and(|t| t.iter().any(|t| t.key == TAINT)),
+        tainted: spec
+            .and_then(|s| s.taints.as_ref())
+            .is_some_and(|t| t.iter().any(|t| t.key == TAINT)),
         evictable_pods: 0,
         leaving_pods: 0,
         blocked: Vec::new(),
@@ -72,20 +108,41 @@ fn node(found: &ApiNode) -> Option<(NodeName, Node)> {
 
 /// The conditions that make a node unready.
 fn because(conditions: &[NodeCondition]) -> String {
-    let wrong = conditions.iter().filter(|c| (c.type_ == "Ready" && c.status != "True") || (c.type_ == "NetworkUnavailable" && c.status == "True"));
+    let wrong = conditions.iter().filter(|c| {
+        (c.type_ == "Ready" && c.status != "True")
+            || (c.type_ == "NetworkUnavailable" && c.status == "True")
+    });
     let said: Vec<String> = wrong
         .map(|c| {
-            let text = [c.reason.as_deref(), c.message.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(": ");
-            if text.is_empty() { format!("{} is {}", c.type_, c.status) } else { text }
+            let text = [c.reason.as_deref(), c.message.as_deref()]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(": ");
+            if text.is_empty() {
+                format!("{} is {}", c.type_, c.status)
+            } else {
+                text
+            }
         })
         .collect();
-    if said.is_empty() { "it has no condition Ready".into() } else { said.join("; ") }
+    if said.is_empty() {
+        "it has no condition Ready".into()
+    } else {
+        said.join("; ")
+    }
 }
 
 fn add(node: &mut Node, pod: &Pod, budgets: &[PodDisruptionBudget], youngest: &Youngest) {
     node.sick.extend(pods::sick(pod));
     if pod.metadata.namespace.as_deref() == Some("kube-system") {
-        node.components.extend(pod.metadata.labels.as_ref().and_then(|l| l.get("k8s-app")).cloned());
+        node.components.extend(
+            pod.metadata
+                .labels
+                .as_ref()
+                .and_then(|l| l.get("k8s-app"))
+                .cloned(),
+        );
     }
     if !pods::has_to_go(pod) {
         return;
@@ -98,21 +155,33 @@ fn add(node: &mut Node, pod: &Pod, budgets: &[PodDisruptionBudget], youngest: &Y
     let started_at = pods::started_at(pod);
     let owner = pods::owner(pod);
     let sibling_started_at =
-        owner.as_ref().and_then(|o| youngest.get(o)).and_then(|(first, second)| if *first == started_at { *second } else { Some(*first) });
-    node.blocked.extend(pods::holds(pod, budgets).into_iter().map(|hold| PodBlock {
-        pod: pods::full_name(pod),
-        uid: pod.metadata.uid.clone().unwrap_or_default(),
-        hold,
-        owner: owner.clone(),
-        started_at,
-        sibling_started_at,
-    }));
+        owner
+            .as_ref()
+            .and_then(|o| youngest.get(o))
+            .and_then(|(first, second)| {
+                if *first == started_at {
+                    *second
+                } else {
+                    Some(*first)
+                }
+            });
+    node.blocked
+        .extend(pods::holds(pod, budgets).into_iter().map(|hold| PodBlock {
+            pod: pods::full_name(pod),
+            uid: pod.metadata.uid.clone().unwrap_or_default(),
+            hold,
+            owner: owner.clone(),
+            started_at,
+            sibling_started_at,
+        }));
 }
 
 fn youngest(all: &[Pod]) -> Youngest {
     let mut youngest = Youngest::new();
     for pod in all.iter().filter(|p| !pods::completed(p)) {
-        let Some(owner) = pods::owner(pod) else { continue };
+        let Some(owner) = pods::owner(pod) else {
+            continue;
+        };
         let at = pods::started_at(pod);
         let after = match youngest.get(&owner) {
             None => (at, None),

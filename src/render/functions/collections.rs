@@ -13,11 +13,23 @@ const MAX_LENGTH: i64 = 100_000;
 const TAG: &str = "k8s.io/cluster-autoscaler";
 
 pub(super) fn add(env: &mut Environment<'static>) {
-    both(env, "keys", |map: &Value| entries(map).map(|m| m.into_iter().map(|(k, _)| k).collect::<Vec<_>>()));
-    both(env, "values", |map: &Value| entries(map).map(|m| m.into_iter().map(|(_, v)| v).collect::<Vec<_>>()));
-    both(env, "has_key", |map: &Value, key: String| entries(map).map(|m| m.iter().any(|(k, _)| *k == key)));
-    both(env, "merge", |first: &Value, others: Rest<Value>| merge_all(first, &others, Wins::First));
-    both(env, "merge_overwrite", |first: &Value, others: Rest<Value>| merge_all(first, &others, Wins::Last));
+    both(env, "keys", |map: &Value| {
+        entries(map).map(|m| m.into_iter().map(|(k, _)| k).collect::<Vec<_>>())
+    });
+    both(env, "values", |map: &Value| {
+        entries(map).map(|m| m.into_iter().map(|(_, v)| v).collect::<Vec<_>>())
+    });
+    both(env, "has_key", |map: &Value, key: String| {
+        entries(map).map(|m| m.iter().any(|(k, _)| *k == key))
+    });
+    both(env, "merge", |first: &Value, others: Rest<Value>| {
+        merge_all(first, &others, Wins::First)
+    });
+    both(
+        env,
+        "merge_overwrite",
+        |first: &Value, others: Rest<Value>| merge_all(first, &others, Wins::Last),
+    );
     both(env, "dig", dig);
     env.add_function("dict", dict);
     env.add_function("list", |items: Rest<Value>| items.0);
@@ -36,9 +48,14 @@ pub(super) fn add(env: &mut Environment<'static>) {
 
 fn entries(map: &Value) -> Result<Vec<(String, Value)>, Error> {
     if map.kind() != ValueKind::Map {
-        return Err(fault(format!("a map is needed, and this is a {}", map.kind())));
+        return Err(fault(format!(
+            "a map is needed, and this is a {}",
+            map.kind()
+        )));
     }
-    map.try_iter()?.map(|key| Ok((scalar_text(&key)?, map.get_item(&key)?))).collect()
+    map.try_iter()?
+        .map(|key| Ok((scalar_text(&key)?, map.get_item(&key)?)))
+        .collect()
 }
 
 /// Which of two values under one key stays.
@@ -79,7 +96,11 @@ fn merge(into: &mut Json, from: Json, wins: Wins) {
 fn dig(map: &Value, path: String, default: Value) -> Result<Value, Error> {
     let mut value = map.clone();
     for key in path.split('.') {
-        let next = if value.kind() == ValueKind::Map { value.get_item(&Value::from(key))? } else { Value::UNDEFINED };
+        let next = if value.kind() == ValueKind::Map {
+            value.get_item(&Value::from(key))?
+        } else {
+            Value::UNDEFINED
+        };
         if next.is_undefined() || next.is_none() {
             return Ok(default);
         }
@@ -97,7 +118,9 @@ fn dict(pairs: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
             map = entries(key)?;
             continue;
         }
-        let value = items.next().ok_or_else(|| fault("dict needs a value for each key"))?;
+        let value = items
+            .next()
+            .ok_or_else(|| fault("dict needs a value for each key"))?;
         put(&mut map, scalar_text(key)?, value.clone());
     }
     for key in named.args() {
@@ -125,10 +148,18 @@ fn sequence(first: i64, last: i64) -> Result<Vec<i64>, Error> {
 /// The cloudLabels that let cluster-autoscaler find a group and know its nodes while there are none.
 ///
 /// `node_labels` is a map; `taints` are texts as kops writes them (`key=value:Effect`) or maps with key, value and effect.
-fn autoscaler_labels(state: &mut State, node_labels: Option<Value>, taints: Option<Value>) -> Result<Value, Error> {
-    let cluster = state.lookup("cluster").ok_or_else(|| fault("no cluster in scope"))?.get_attr("name")?;
+fn autoscaler_labels(
+    state: &mut State,
+    node_labels: Option<Value>,
+    taints: Option<Value>,
+) -> Result<Value, Error> {
+    let cluster = state
+        .lookup("cluster")
+        .ok_or_else(|| fault("no cluster in scope"))?
+        .get_attr("name")?;
     let mut tags = Map::new();
-    let mut tag = |key: String, value: String| tags.insert(format!("{TAG}/{key}"), Json::String(value));
+    let mut tag =
+        |key: String, value: String| tags.insert(format!("{TAG}/{key}"), Json::String(value));
     tag("enabled".into(), "true".into());
     tag(scalar_text(&cluster)?, "owned".into());
     for (key, value) in given(node_labels.as_ref()).map_or_else(|| Ok(Vec::new()), entries)? {
@@ -137,7 +168,10 @@ fn autoscaler_labels(state: &mut State, node_labels: Option<Value>, taints: Opti
     if let Some(taints) = given(taints.as_ref()) {
         for taint in taints.try_iter()? {
             let (key, value, effect) = taint_parts(&taint)?;
-            tag(format!("node-template/taint/{key}"), format!("{value}:{effect}"));
+            tag(
+                format!("node-template/taint/{key}"),
+                format!("{value}:{effect}"),
+            );
         }
     }
     Ok(from_json(&Json::Object(tags)))
@@ -148,11 +182,24 @@ fn given(value: Option<&Value>) -> Option<&Value> {
 }
 
 fn taint_parts(taint: &Value) -> Result<(String, String, String), Error> {
-    let wrong = || fault("a taint is written key=value:Effect, or as a map with key, value and effect");
+    let wrong =
+        || fault("a taint is written key=value:Effect, or as a map with key, value and effect");
     if taint.kind() == ValueKind::Map {
-        let part = |key: &str| taint.get_attr(key).and_then(|v| if v.is_undefined() || v.is_none() { Ok(String::new()) } else { scalar_text(&v) });
+        let part = |key: &str| {
+            taint.get_attr(key).and_then(|v| {
+                if v.is_undefined() || v.is_none() {
+                    Ok(String::new())
+                } else {
+                    scalar_text(&v)
+                }
+            })
+        };
         let (key, value, effect) = (part("key")?, part("value")?, part("effect")?);
-        return if key.is_empty() || effect.is_empty() { Err(wrong()) } else { Ok((key, value, effect)) };
+        return if key.is_empty() || effect.is_empty() {
+            Err(wrong())
+        } else {
+            Ok((key, value, effect))
+        };
     }
     let text = scalar_text(taint)?;
     let (left, effect) = text.rsplit_once(':').ok_or_else(wrong)?;

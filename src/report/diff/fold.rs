@@ -7,7 +7,10 @@ use super::super::fold::stage_index;
 use super::super::shape::{self, SELF};
 use super::super::wording::{count, plain};
 use crate::fleet::Stage;
-use crate::impact::{Carrier, ClusterChange, ClusterImpact, DocumentImpact, GroupDifference, GroupImpact, Hunk, Impact, Outline, Presence, Sign};
+use crate::impact::{
+    Carrier, ClusterChange, ClusterImpact, DocumentImpact, GroupDifference, GroupImpact, Hunk,
+    Impact, Outline, Presence, Sign,
+};
 use crate::model::{ClusterName, StageName};
 
 /// Stands for the own name of a document or group in every text of a shape.
@@ -84,15 +87,24 @@ pub(super) enum What {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum GroupKind {
     /// It is changed.
-    Changed { new_version: bool, replaces: bool, user_data: bool },
+    Changed {
+        new_version: bool,
+        replaces: bool,
+        user_data: bool,
+    },
     /// It is made: what it will be, whether it can boot, what it was called before.
-    Created { text: String, user_data: bool, like: Option<String> },
+    Created {
+        text: String,
+        user_data: bool,
+        like: Option<String>,
+    },
     /// It is drained and deleted.
     Retired { protected: bool },
 }
 
 /// By shape, then by name: the clusters.
-type ByShape<'a> = BTreeMap<Shape, BTreeMap<String, Vec<(usize, &'a ClusterName, Option<Sample<'a>>)>>>;
+type ByShape<'a> =
+    BTreeMap<Shape, BTreeMap<String, Vec<(usize, &'a ClusterName, Option<Sample<'a>>)>>>;
 
 /// Everything that happens, folded.
 pub(super) fn blocks<'a>(impact: &'a Impact, stages: &'a [Stage]) -> Vec<Block<'a>> {
@@ -100,7 +112,12 @@ pub(super) fn blocks<'a>(impact: &'a Impact, stages: &'a [Stage]) -> Vec<Block<'
     for (cluster, found) in &impact.clusters {
         let stage = stage_index(cluster, stages);
         for (shape, name, sample) in changes(cluster, found) {
-            by_shape.entry(shape).or_default().entry(name).or_default().push((stage, cluster, sample));
+            by_shape
+                .entry(shape)
+                .or_default()
+                .entry(name)
+                .or_default()
+                .push((stage, cluster, sample));
         }
     }
     let mut by_clusters: BTreeMap<Vec<(usize, &'a ClusterName)>, Vec<Item<'a>>> = BTreeMap::new();
@@ -109,18 +126,33 @@ pub(super) fn blocks<'a>(impact: &'a Impact, stages: &'a [Stage]) -> Vec<Block<'
         for (name, mut places) in names {
             places.sort_by_key(|(stage, cluster, _)| (*stage, *cluster));
             let sample = places.first().and_then(|(_, _, sample)| *sample);
-            let place = places.iter().map(|(stage, cluster, _)| (*stage, *cluster)).collect();
-            let empty = || Item { shape: shape.clone(), names: Vec::new(), templates: BTreeSet::new(), sample };
+            let place = places
+                .iter()
+                .map(|(stage, cluster, _)| (*stage, *cluster))
+                .collect();
+            let empty = || Item {
+                shape: shape.clone(),
+                names: Vec::new(),
+                templates: BTreeSet::new(),
+                sample,
+            };
             let item = by_where.entry(place).or_insert_with(empty);
             item.names.push(name);
-            item.templates.extend(places.iter().filter_map(|(_, _, sample)| sample.map(|s| s.template)));
+            item.templates.extend(
+                places
+                    .iter()
+                    .filter_map(|(_, _, sample)| sample.map(|s| s.template)),
+            );
         }
         for (place, item) in by_where {
             by_clusters.entry(place).or_default().push(item);
         }
     }
     let block = |(clusters, items): (Vec<(usize, &'a ClusterName)>, _)| Block {
-        stage: clusters.first().and_then(|(stage, _)| stages.get(*stage)).map(|s| &s.name),
+        stage: clusters
+            .first()
+            .and_then(|(stage, _)| stages.get(*stage))
+            .map(|s| &s.name),
         clusters: clusters.into_iter().map(|(_, name)| name).collect(),
         items,
     };
@@ -130,56 +162,162 @@ pub(super) fn blocks<'a>(impact: &'a Impact, stages: &'a [Stage]) -> Vec<Block<'
 type Found<'a> = (Shape, String, Option<Sample<'a>>);
 
 fn changes<'a>(cluster: &'a ClusterName, impact: &'a ClusterImpact) -> Vec<Found<'a>> {
-    let plain_shape = |what| (Shape { what, fields: Vec::new(), lines: Vec::new() }, SELF.to_string(), None);
+    let plain_shape = |what| {
+        (
+            Shape {
+                what,
+                fields: Vec::new(),
+                lines: Vec::new(),
+            },
+            SELF.to_string(),
+            None,
+        )
+    };
     match impact {
         ClusterImpact::Added(outline) => vec![plain_shape(What::ClusterAdded(outlined(outline)))],
-        ClusterImpact::Removed(outline) => vec![plain_shape(What::ClusterRemoved(outlined(outline)))],
+        ClusterImpact::Removed(outline) => {
+            vec![plain_shape(What::ClusterRemoved(outlined(outline)))]
+        }
         ClusterImpact::Changed(change) => changed(cluster, change),
     }
 }
 
 fn outlined(outline: &Outline) -> String {
-    let Outline { environment, account, region, groups, documents } = outline;
-    format!("{environment}, account {account}, {region}, {}, {}", count(groups.len(), "group"), count(documents.len(), "document"))
+    let Outline {
+        environment,
+        account,
+        region,
+        groups,
+        documents,
+    } = outline;
+    format!(
+        "{environment}, account {account}, {region}, {}, {}",
+        count(groups.len(), "group"),
+        count(documents.len(), "document")
+    )
 }
 
 fn changed<'a>(cluster: &'a ClusterName, change: &'a ClusterChange) -> Vec<Found<'a>> {
     let mut found = Vec::new();
     if !change.facts.is_empty() {
-        let own = Own { cluster, name: cluster.as_str() };
-        found.push((own.shape(What::Facts, field::document_lines(&change.facts), &[]), SELF.to_string(), None));
+        let own = Own {
+            cluster,
+            name: cluster.as_str(),
+        };
+        found.push((
+            own.shape(What::Facts, field::document_lines(&change.facts), &[]),
+            SELF.to_string(),
+            None,
+        ));
     }
     if change.layout {
-        found.push((Shape { what: What::Layout, fields: Vec::new(), lines: Vec::new() }, SELF.to_string(), None));
+        found.push((
+            Shape {
+                what: What::Layout,
+                fields: Vec::new(),
+                lines: Vec::new(),
+            },
+            SELF.to_string(),
+            None,
+        ));
     }
-    found.extend(change.documents.iter().map(|(key, document)| document_change(cluster, key, document)));
-    found.extend(change.groups.values().map(|group| group_change(cluster, group)));
+    found.extend(
+        change
+            .documents
+            .iter()
+            .map(|(key, document)| document_change(cluster, key, document)),
+    );
+    found.extend(
+        change
+            .groups
+            .values()
+            .map(|group| group_change(cluster, group)),
+    );
     found
 }
 
-fn document_change<'a>(cluster: &'a ClusterName, key: &'a str, document: &'a DocumentImpact) -> Found<'a> {
+fn document_change<'a>(
+    cluster: &'a ClusterName,
+    key: &'a str,
+    document: &'a DocumentImpact,
+) -> Found<'a> {
     let (kind, name) = key.rsplit_once('/').unwrap_or(("", key));
     let own = Own { cluster, name };
-    let what =
-        What::Document { kind: plain(kind), presence: document.presence, text_only: document.is_text_only(), carrier: document.carrier.clone() };
-    let sample = Sample { cluster, document: key, template: &document.template, hunks: &document.text };
-    (own.shape(what, field::document_lines(&document.fields), &document.text), own.cluster_only(&plain(name)), Some(sample))
+    let what = What::Document {
+        kind: plain(kind),
+        presence: document.presence,
+        text_only: document.is_text_only(),
+        carrier: document.carrier.clone(),
+    };
+    let sample = Sample {
+        cluster,
+        document: key,
+        template: &document.template,
+        hunks: &document.text,
+    };
+    (
+        own.shape(
+            what,
+            field::document_lines(&document.fields),
+            &document.text,
+        ),
+        own.cluster_only(&plain(name)),
+        Some(sample),
+    )
 }
 
 fn group_change<'a>(cluster: &'a ClusterName, group: &'a GroupImpact) -> Found<'a> {
-    let own = Own { cluster, name: group.group.as_str() };
+    let own = Own {
+        cluster,
+        name: group.group.as_str(),
+    };
     let (kind, fields) = match &group.change {
-        GroupDifference::Changed { fields, replaces, user_data } => {
-            let kind = GroupKind::Changed { new_version: group.change.is_new_version(), replaces: *replaces, user_data: *user_data };
+        GroupDifference::Changed {
+            fields,
+            replaces,
+            user_data,
+        } => {
+            let kind = GroupKind::Changed {
+                new_version: group.change.is_new_version(),
+                replaces: *replaces,
+                user_data: *user_data,
+            };
             (kind, field::group_lines(fields))
         }
-        GroupDifference::Created { definition, user_data, like } => {
+        GroupDifference::Created {
+            definition,
+            user_data,
+            like,
+        } => {
             let like = like.as_ref().map(ToString::to_string);
-            (GroupKind::Created { text: own.text(&shape::created(definition)), user_data: *user_data, like }, Vec::new())
+            (
+                GroupKind::Created {
+                    text: own.text(&shape::created(definition)),
+                    user_data: *user_data,
+                    like,
+                },
+                Vec::new(),
+            )
         }
-        GroupDifference::Retired { protected } => (GroupKind::Retired { protected: *protected }, Vec::new()),
+        GroupDifference::Retired { protected } => (
+            GroupKind::Retired {
+                protected: *protected,
+            },
+            Vec::new(),
+        ),
     };
-    (own.shape(What::Group { order: shape::order(group.role), kind }, fields, &[]), group.group.to_string(), None)
+    (
+        own.shape(
+            What::Group {
+                order: shape::order(group.role),
+                kind,
+            },
+            fields,
+            &[],
+        ),
+        group.group.to_string(),
+        None,
+    )
 }
 
 /// The names that stand for themselves in texts of one document or group.
@@ -190,9 +328,20 @@ struct Own<'a> {
 
 impl Own<'_> {
     fn shape(&self, what: What, mut fields: Vec<FieldLine>, text: &[Hunk]) -> Shape {
-        fields.iter_mut().for_each(|line| line.map_texts(&|text| self.text(text)));
-        let lines = text.iter().flat_map(|h| &h.lines).filter(|l| l.sign != Sign::Same).map(|l| (l.sign, self.text(&l.text))).collect();
-        Shape { what, fields, lines }
+        fields
+            .iter_mut()
+            .for_each(|line| line.map_texts(&|text| self.text(text)));
+        let lines = text
+            .iter()
+            .flat_map(|h| &h.lines)
+            .filter(|l| l.sign != Sign::Same)
+            .map(|l| (l.sign, self.text(&l.text)))
+            .collect();
+        Shape {
+            what,
+            fields,
+            lines,
+        }
     }
 
     fn text(&self, text: &str) -> String {

@@ -19,8 +19,16 @@ pub(super) fn heading(block: &Block<'_>, style: Style) -> String {
         },
         many => {
             let changes: usize = block.items.iter().map(|i| i.names.len()).sum();
-            let what = if changes == 1 { "same change".to_owned() } else { format!("same {changes} changes") };
-            format!("{what} in {}: {}", count(many.len(), "cluster"), list(many, most(style)))
+            let what = if changes == 1 {
+                "same change".to_owned()
+            } else {
+                format!("same {changes} changes")
+            };
+            format!(
+                "{what} in {}: {}",
+                count(many.len(), "cluster"),
+                list(many, most(style))
+            )
         }
     }
 }
@@ -33,9 +41,22 @@ fn most(style: Style) -> usize {
 pub(super) fn words(block: &Block<'_>, item: &Item<'_>, style: Style) -> Vec<String> {
     let (tone, symbol, line) = line(item, style);
     let mut out = vec![format!("  {} {line}", style.paint(tone, symbol))];
-    let mixed = matches!(item.shape.what, What::Group { kind: GroupKind::Changed { new_version: true, .. }, .. });
+    let mixed = matches!(
+        item.shape.what,
+        What::Group {
+            kind: GroupKind::Changed {
+                new_version: true,
+                ..
+            },
+            ..
+        }
+    );
     out.extend(fields(&item.shape.fields, mixed, style));
-    out.extend(notes(&item.shape.what).into_iter().map(|note| format!("      {note}")));
+    out.extend(
+        notes(&item.shape.what)
+            .into_iter()
+            .map(|note| format!("      {note}")),
+    );
     let cluster = match block.clusters.as_slice() {
         [one] => one.as_str(),
         _ => "<cluster>",
@@ -44,7 +65,9 @@ pub(super) fn words(block: &Block<'_>, item: &Item<'_>, style: Style) -> Vec<Str
         [one] => one.as_str(),
         _ => "<name>",
     };
-    out.into_iter().map(|line| line.replace(NAME, name).replace(SELF, cluster)).collect()
+    out.into_iter()
+        .map(|line| line.replace(NAME, name).replace(SELF, cluster))
+        .collect()
 }
 
 fn line(item: &Item<'_>, style: Style) -> (Tone, &'static str, String) {
@@ -53,10 +76,24 @@ fn line(item: &Item<'_>, style: Style) -> (Tone, &'static str, String) {
     let s = if item.names.len() == 1 { "" } else { "s" };
     match what {
         What::ClusterAdded(text) => (Tone::Good, "+", format!("cluster: new, {text}")),
-        What::ClusterRemoved(text) => (Tone::Bad, "-", format!("cluster: gone from git, was {text}; kfleet leaves it as it is")),
+        What::ClusterRemoved(text) => (
+            Tone::Bad,
+            "-",
+            format!("cluster: gone from git, was {text}; kfleet leaves it as it is"),
+        ),
         What::Facts => (Tone::Change, "~", "the cluster's file: change".into()),
-        What::Layout => (Tone::Change, "~", "documents stand in another order, or text between them differs: no change of meaning".into()),
-        What::Document { kind, presence, text_only, .. } => {
+        What::Layout => (
+            Tone::Change,
+            "~",
+            "documents stand in another order, or text between them differs: no change of meaning"
+                .into(),
+        ),
+        What::Document {
+            kind,
+            presence,
+            text_only,
+            ..
+        } => {
             let (tone, symbol, verb) = match (presence, text_only) {
                 (Presence::Added, _) => (Tone::Good, "+", "add"),
                 (Presence::Removed, _) => (Tone::Bad, "-", "remove"),
@@ -64,7 +101,11 @@ fn line(item: &Item<'_>, style: Style) -> (Tone, &'static str, String) {
                 (Presence::Changed, false) => (Tone::Change, "~", "change"),
             };
             let templates = list(&item.templates, most(style));
-            (tone, symbol, format!("document{s} {kind}/{names} ({templates}): {verb}"))
+            (
+                tone,
+                symbol,
+                format!("document{s} {kind}/{names} ({templates}): {verb}"),
+            )
         }
         What::Group { kind, .. } => {
             let (tone, symbol, text) = group(kind, item.names.len(), fields.is_empty());
@@ -74,7 +115,11 @@ fn line(item: &Item<'_>, style: Style) -> (Tone, &'static str, String) {
 }
 
 fn group(kind: &GroupKind, number: usize, no_fields: bool) -> (Tone, &'static str, String) {
-    let all = if number == 1 { "all its instances".to_owned() } else { format!("all instances of these {number} groups") };
+    let all = if number == 1 {
+        "all its instances".to_owned()
+    } else {
+        format!("all instances of these {number} groups")
+    };
     match kind {
         GroupKind::Changed { .. } if no_fields => (Tone::Change, "~", if number == 1 { "stays as it is".into() } else { "stay as they are".into() }),
         GroupKind::Changed { new_version: false, .. } => (Tone::Change, "~", "update in place, no instance is replaced".into()),
@@ -92,19 +137,41 @@ fn group(kind: &GroupKind, number: usize, no_fields: bool) -> (Tone, &'static st
 
 fn notes(what: &What) -> Vec<String> {
     match what {
-        What::Document { carrier: Carrier::Kops, .. } => vec!["only kops can carry this out".into()],
-        What::Document { carrier: Carrier::KopsInPart(keys), .. } => {
-            vec![format!("only kops can carry this out: {}", list(keys.iter().map(|k| format!("spec.{k}")), usize::MAX))]
+        What::Document {
+            carrier: Carrier::Kops,
+            ..
+        } => vec!["only kops can carry this out".into()],
+        What::Document {
+            carrier: Carrier::KopsInPart(keys),
+            ..
+        } => {
+            vec![format!(
+                "only kops can carry this out: {}",
+                list(keys.iter().map(|k| format!("spec.{k}")), usize::MAX)
+            )]
         }
-        What::Group { kind: GroupKind::Changed { user_data: true, .. }, .. } => {
+        What::Group {
+            kind: GroupKind::Changed {
+                user_data: true, ..
+            },
+            ..
+        } => {
             vec!["what a new group of this name would boot with differs; a group that is there keeps its user data".into()]
         }
-        What::Group { kind: GroupKind::Created { user_data, like, .. }, .. } => {
+        What::Group {
+            kind: GroupKind::Created {
+                user_data, like, ..
+            },
+            ..
+        } => {
             let renamed = like.as_ref().map(|old| format!("is {old} under another name: a group cannot be renamed, so every instance is replaced"));
             let blind = (!user_data).then(|| "has no user data to boot with: add a user_data snippet, or let kops make the group".to_owned());
             renamed.into_iter().chain(blind).collect()
         }
-        What::Document { carrier: Carrier::Nobody | Carrier::Kfleet, .. }
+        What::Document {
+            carrier: Carrier::Nobody | Carrier::Kfleet,
+            ..
+        }
         | What::Group { .. }
         | What::ClusterAdded(_)
         | What::ClusterRemoved(_)
@@ -118,9 +185,20 @@ pub(super) fn diff(sample: &Sample<'_>, style: Style) -> Vec<String> {
     let mut out = Vec::new();
     for hunk in sample.hunks {
         let has = |sign| hunk.lines.iter().any(|l| l.sign != sign);
-        let old = if has(Sign::Added) { format!("-{} ", hunk.before) } else { String::new() };
-        let new = if has(Sign::Removed) { format!("+{} ", hunk.after) } else { String::new() };
-        out.push(style.paint(Tone::Head, &format!("@@ {old}{new}@@ {} of {}", sample.document, sample.cluster)));
+        let old = if has(Sign::Added) {
+            format!("-{} ", hunk.before)
+        } else {
+            String::new()
+        };
+        let new = if has(Sign::Removed) {
+            format!("+{} ", hunk.after)
+        } else {
+            String::new()
+        };
+        out.push(style.paint(
+            Tone::Head,
+            &format!("@@ {old}{new}@@ {} of {}", sample.document, sample.cluster),
+        ));
         for line in &hunk.lines {
             let text = format!("{}{}", line.sign.mark(), plain(&line.text));
             out.push(match line.sign {

@@ -21,7 +21,13 @@ struct File<'a> {
 
 /// The effect as one JSON value, indented, ending in a newline.
 pub fn diff_json(impact: &Impact, compared: &Compared) -> String {
-    let file = File { version: VERSION, since: &compared.since, until: &compared.until, summary: Numbers::of(impact), impact };
+    let file = File {
+        version: VERSION,
+        since: &compared.since,
+        until: &compared.until,
+        summary: Numbers::of(impact),
+        impact,
+    };
     // Our own structs of strings, numbers and ordered maps always serialise.
     serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
 }

@@ -22,13 +22,29 @@ const CLOSE: &str = "</details>\n";
 pub fn diff_markdown(impact: &Impact, stages: &[Stage], compared: &Compared) -> String {
     let (since, until) = (escape(&compared.since), escape(&compared.until));
     if impact.is_empty() {
-        return format!("**no difference** between {since} and {until} in {}\n", count(impact.compared, "cluster"));
+        return format!(
+            "**no difference** between {since} and {until} in {}\n",
+            count(impact.compared, "cluster")
+        );
     }
-    let mut comment = Comment { out: format!("### Effect on clusters: {since} → {until}\n\n"), diffs: 0, changes: 0 };
-    comment.out.extend(Numbers::of(impact).lines().iter().map(|line| format!("- {line}\n")));
+    let mut comment = Comment {
+        out: format!("### Effect on clusters: {since} → {until}\n\n"),
+        diffs: 0,
+        changes: 0,
+    };
+    comment.out.extend(
+        Numbers::of(impact)
+            .lines()
+            .iter()
+            .map(|line| format!("- {line}\n")),
+    );
     comment.out.push('\n');
     if !impact.settings.is_empty() {
-        comment.settings(&fields(&field::document_lines(&impact.settings), false, Style::default()));
+        comment.settings(&fields(
+            &field::document_lines(&impact.settings),
+            false,
+            Style::default(),
+        ));
     }
     comment.blocks(&blocks(impact, stages));
     comment.end()
@@ -89,7 +105,10 @@ impl Comment {
             let words = fenced("text", &words(block, item, Style::default()));
             if used + words.len() <= room {
                 used += words.len();
-                let diff = item.sample.map(|sample| fenced("diff", &diff(&sample, Style::default()))).unwrap_or_default();
+                let diff = item
+                    .sample
+                    .map(|sample| fenced("diff", &diff(&sample, Style::default())))
+                    .unwrap_or_default();
                 pieces.push(Piece { words, diff });
             } else {
                 self.changes += item.names.len() * block.clusters.len();
@@ -99,7 +118,11 @@ impl Comment {
     }
 
     fn settings(&mut self, lines: &[String]) {
-        let item = format!("{}{}{CLOSE}", open("fleet.yaml: how changes are rolled out"), fenced("text", lines));
+        let item = format!(
+            "{}{}{CLOSE}",
+            open("fleet.yaml: how changes are rolled out"),
+            fenced("text", lines)
+        );
         if item.len() <= self.room() {
             self.out.push_str(&item);
         } else {
@@ -109,7 +132,11 @@ impl Comment {
 
     fn end(mut self) -> String {
         let parts = [(self.changes, "change"), (self.diffs, "diff")];
-        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| count(n, noun)).collect();
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, noun)| count(n, noun))
+            .collect();
         if !parts.is_empty() {
             let parts = parts.join(" and ");
             self.out.push_str(&format!("\n**{parts} left out here for size**: `kfleet diff` as text or JSON has all of them.\n"));

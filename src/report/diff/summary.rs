@@ -26,7 +26,10 @@ pub(super) struct Numbers {
 
 impl Numbers {
     pub(super) fn of(impact: &Impact) -> Self {
-        let mut numbers = Numbers { clusters: impact.compared, ..Numbers::default() };
+        let mut numbers = Numbers {
+            clusters: impact.compared,
+            ..Numbers::default()
+        };
         for cluster in impact.clusters.values() {
             match cluster {
                 ClusterImpact::Added(_) => numbers.clusters_added += 1,
@@ -34,7 +37,10 @@ impl Numbers {
                 ClusterImpact::Changed(change) => {
                     numbers.clusters_changed += 1;
                     change.documents.values().for_each(|d| numbers.document(d));
-                    change.groups.values().for_each(|g| numbers.group(&g.change));
+                    change
+                        .groups
+                        .values()
+                        .for_each(|g| numbers.group(&g.change));
                 }
             }
         }
@@ -48,16 +54,25 @@ impl Numbers {
             Presence::Changed => self.documents_changed += 1,
         }
         self.documents_text_only += usize::from(document.is_text_only());
-        self.documents_for_kops += usize::from(matches!(document.carrier, Carrier::Kops | Carrier::KopsInPart(_)));
+        self.documents_for_kops += usize::from(matches!(
+            document.carrier,
+            Carrier::Kops | Carrier::KopsInPart(_)
+        ));
     }
 
     fn group(&mut self, change: &GroupDifference) {
         match change {
             GroupDifference::Created { .. } => self.groups_created += 1,
             GroupDifference::Retired { .. } => self.groups_retired += 1,
-            GroupDifference::Changed { replaces: true, .. } if change.is_new_version() => self.groups_replaced += 1,
-            GroupDifference::Changed { .. } if change.is_new_version() => self.groups_on_next_launch += 1,
-            GroupDifference::Changed { fields, .. } => self.groups_in_place += usize::from(!fields.is_empty()),
+            GroupDifference::Changed { replaces: true, .. } if change.is_new_version() => {
+                self.groups_replaced += 1
+            }
+            GroupDifference::Changed { .. } if change.is_new_version() => {
+                self.groups_on_next_launch += 1
+            }
+            GroupDifference::Changed { fields, .. } => {
+                self.groups_in_place += usize::from(!fields.is_empty())
+            }
         }
     }
 
@@ -66,9 +81,17 @@ impl Numbers {
         let of = |n: usize, text: &str| (n > 0).then(|| format!("{n} {text}"));
         let joined = |parts: Vec<Option<String>>| {
             let parts: Vec<String> = parts.into_iter().flatten().collect();
-            if parts.is_empty() { "no change".to_owned() } else { parts.join(", ") }
+            if parts.is_empty() {
+                "no change".to_owned()
+            } else {
+                parts.join(", ")
+            }
         };
-        let clusters = joined(vec![of(self.clusters_changed, "changed"), of(self.clusters_added, "new"), of(self.clusters_removed, "gone")]);
+        let clusters = joined(vec![
+            of(self.clusters_changed, "changed"),
+            of(self.clusters_added, "new"),
+            of(self.clusters_removed, "gone"),
+        ]);
         let documents = joined(vec![
             of(self.documents_changed - self.documents_text_only, "changed"),
             of(self.documents_text_only, "without change of meaning"),
@@ -78,13 +101,19 @@ impl Numbers {
         ]);
         let groups = joined(vec![
             of(self.groups_replaced, "with all instances replaced"),
-            of(self.groups_on_next_launch, "with a new launch template version for later launches"),
+            of(
+                self.groups_on_next_launch,
+                "with a new launch template version for later launches",
+            ),
             of(self.groups_in_place, "changed in place"),
             of(self.groups_created, "created"),
             of(self.groups_retired, "retired"),
         ]);
         vec![
-            format!("clusters: {clusters}; {} compared", count(self.clusters, "cluster")),
+            format!(
+                "clusters: {clusters}; {} compared",
+                count(self.clusters, "cluster")
+            ),
             format!("documents: {documents}"),
             format!("groups: {groups}"),
         ]

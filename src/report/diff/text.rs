@@ -19,7 +19,12 @@ const WHOLE: usize = 12;
 /// The effect for a terminal or a log. `stages` gives the order of clusters.
 pub fn diff_text(impact: &Impact, stages: &[Stage], compared: &Compared, style: Style) -> String {
     if impact.is_empty() {
-        return format!("no difference between {} and {}\nlooked at {}\n", compared.since, compared.until, count(impact.compared, "cluster"));
+        return format!(
+            "no difference between {} and {}\nlooked at {}\n",
+            compared.since,
+            compared.until,
+            count(impact.compared, "cluster")
+        );
     }
     let mut out = Vec::new();
     for block in blocks(impact, stages) {
@@ -27,35 +32,64 @@ pub fn diff_text(impact: &Impact, stages: &[Stage], compared: &Compared, style: 
         for item in &block.items {
             out.extend(words(&block, item, style));
             let most = match &item.shape.what {
-                What::Document { presence: Presence::Added | Presence::Removed, .. } => WHOLE,
-                What::Document { presence: Presence::Changed, .. }
+                What::Document {
+                    presence: Presence::Added | Presence::Removed,
+                    ..
+                } => WHOLE,
+                What::Document {
+                    presence: Presence::Changed,
+                    ..
+                }
                 | What::ClusterAdded(_)
                 | What::ClusterRemoved(_)
                 | What::Facts
                 | What::Layout
                 | What::Group { .. } => LINES,
             };
-            out.extend(item.sample.iter().flat_map(|sample| text(sample, most, style)));
+            out.extend(
+                item.sample
+                    .iter()
+                    .flat_map(|sample| text(sample, most, style)),
+            );
         }
         out.push(String::new());
     }
     if !impact.settings.is_empty() {
         out.push(style.paint(Tone::Head, "fleet.yaml: how changes are rolled out"));
-        out.extend(fields(&field::document_lines(&impact.settings), false, style));
+        out.extend(fields(
+            &field::document_lines(&impact.settings),
+            false,
+            style,
+        ));
         out.push(String::new());
     }
     out.push(style.paint(Tone::Head, "summary"));
-    out.extend(Numbers::of(impact).lines().into_iter().map(|line| format!("  {line}")));
-    out.push(format!("compared {} with {}", compared.since, compared.until));
+    out.extend(
+        Numbers::of(impact)
+            .lines()
+            .into_iter()
+            .map(|line| format!("  {line}")),
+    );
+    out.push(format!(
+        "compared {} with {}",
+        compared.since, compared.until
+    ));
     format!("{}\n", out.join("\n"))
 }
 
 fn text(sample: &Sample<'_>, most: usize, style: Style) -> Vec<String> {
     let lines = diff(sample, style);
     let most = if style.full { usize::MAX } else { most };
-    let mut out: Vec<String> = lines.iter().take(most).map(|line| format!("      {line}")).collect();
+    let mut out: Vec<String> = lines
+        .iter()
+        .take(most)
+        .map(|line| format!("      {line}"))
+        .collect();
     if let Some(left) = lines.len().checked_sub(most).filter(|n| *n > 0) {
-        out.push(format!("      … and {} (--verbose shows all)", count(left, "more line")));
+        out.push(format!(
+            "      … and {} (--verbose shows all)",
+            count(left, "more line")
+        ));
     }
     out
 }

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Event, Scope, StepId, StepResult, Verdict};
 use super::{
-    Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending, GroupProgress, GroupState, Intent, Progress, RefreshSeen,
-    Stuck,
+    Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending,
+    GroupProgress, GroupState, Intent, Progress, RefreshSeen, Stuck,
 };
-use crate::model::{Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Timestamp};
+use crate::model::{
+    Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Timestamp,
+};
 
 impl Progress {
     pub(super) fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), String> {
@@ -17,13 +19,34 @@ impl Progress {
             Event::Approved { stage, by, expires } => {
                 self.approvals.insert(stage.clone(), (by.clone(), *expires));
             }
-            Event::StageStarted { stage } => once(&mut self.stages_started, stage.clone(), "stage started")?,
-            Event::StagePassed { stage } => once(&mut self.stages_passed, stage.clone(), "stage passed")?,
-            Event::WaveStarted { stage, wave } => once(&mut self.waves_started, (stage.clone(), *wave), "wave started")?,
-            Event::WavePassed { stage, wave } => once(&mut self.waves_passed, (stage.clone(), *wave), "wave passed")?,
-            Event::Intent { step, cluster, group, effect } => self.intent(*step, cluster, group, effect, at)?,
+            Event::StageStarted { stage } => {
+                once(&mut self.stages_started, stage.clone(), "stage started")?
+            }
+            Event::StagePassed { stage } => {
+                once(&mut self.stages_passed, stage.clone(), "stage passed")?
+            }
+            Event::WaveStarted { stage, wave } => once(
+                &mut self.waves_started,
+                (stage.clone(), *wave),
+                "wave started",
+            )?,
+            Event::WavePassed { stage, wave } => once(
+                &mut self.waves_passed,
+                (stage.clone(), *wave),
+                "wave passed",
+            )?,
+            Event::Intent {
+                step,
+                cluster,
+                group,
+                effect,
+            } => self.intent(*step, cluster, group, effect, at)?,
             Event::Outcome { step, result } => self.outcome(*step, result, at)?,
-            Event::Failed { cluster, group, why } => self.failure = Some((cluster.clone(), group.clone(), why.clone())),
+            Event::Failed {
+                cluster,
+                group,
+                why,
+            } => self.failure = Some((cluster.clone(), group.clone(), why.clone())),
             Event::Held => self.held = true,
             Event::RollbackAsked { by, reason } => {
                 (self.ending, self.stuck, self.held) = (None, None, false);
@@ -31,8 +54,18 @@ impl Progress {
             }
             Event::RollbackStarted { clusters } => self.turn_back(clusters, at),
             Event::AbortStarted { .. } => self.turn_to_stop(at),
-            Event::Stuck { cluster, group, why, advice } => {
-                self.stuck = Some(Stuck { cluster: cluster.clone(), group: group.clone(), why: why.clone(), advice: advice.clone() });
+            Event::Stuck {
+                cluster,
+                group,
+                why,
+                advice,
+            } => {
+                self.stuck = Some(Stuck {
+                    cluster: cluster.clone(),
+                    group: group.clone(),
+                    why: why.clone(),
+                    advice: advice.clone(),
+                });
             }
             Event::Resumed { .. } => self.resumed(at),
             Event::LockTaken { .. } | Event::Paused { .. } => {}
@@ -40,22 +73,39 @@ impl Progress {
             Event::RolledBack => self.ending = Some(Ending::RolledBack),
             Event::Aborted => self.ending = Some(Ending::Aborted),
             Event::ClusterStarted { cluster } => self.enter(cluster, ClusterState::Rolling, at)?,
-            Event::Preflight { cluster, uid, unready, findings: _ } => {
-                self.cluster(cluster)?.before = Some(Before { uid: uid.clone(), unready: *unready });
+            Event::Preflight {
+                cluster,
+                uid,
+                unready,
+                findings: _,
+            } => {
+                self.cluster(cluster)?.before = Some(Before {
+                    uid: uid.clone(),
+                    unready: *unready,
+                });
             }
             Event::ClusterRolled { cluster } => {
                 self.forget_answers(cluster, &Scope::Cluster)?;
                 self.enter(cluster, ClusterState::Checking(at), at)?;
             }
-            Event::ClusterVerified { cluster, since, .. } => self.enter(cluster, ClusterState::Verified(*since), at)?,
+            Event::ClusterVerified { cluster, since, .. } => {
+                self.enter(cluster, ClusterState::Verified(*since), at)?
+            }
             Event::SoakBroken { cluster, .. } => {
                 self.enter(cluster, ClusterState::Checking(at), at)?;
                 let cluster = self.cluster(cluster)?;
                 cluster.breaks += 1;
                 cluster.answers.clear();
             }
-            Event::ClusterRestored { cluster } => self.enter(cluster, ClusterState::Restored, at)?,
-            Event::Answered { cluster, scope, gate, verdict } => {
+            Event::ClusterRestored { cluster } => {
+                self.enter(cluster, ClusterState::Restored, at)?
+            }
+            Event::Answered {
+                cluster,
+                scope,
+                gate,
+                verdict,
+            } => {
                 let answers = &mut self.cluster(cluster)?.answers;
                 let key = (scope.clone(), gate.clone());
                 let before = answers.get(&key).map_or(0, |a| a.passes);
@@ -64,7 +114,14 @@ impl Progress {
                     Verdict::Wait(_) => before,
                     Verdict::Fail(_) => 0,
                 };
-                answers.insert(key, Answer { at, verdict: verdict.clone(), passes });
+                answers.insert(
+                    key,
+                    Answer {
+                        at,
+                        verdict: verdict.clone(),
+                        passes,
+                    },
+                );
             }
             Event::GroupStarted { .. }
             | Event::CanaryUp { .. }
@@ -86,8 +143,16 @@ impl Progress {
 
     fn group_event(&mut self, event: &Event, at: Timestamp) -> Result<(), String> {
         match event {
-            Event::GroupStarted { cluster, group, instances } => self.touch(cluster, group, at)?.begin(*instances, at),
-            Event::CanaryUp { cluster, group, instances } => {
+            Event::GroupStarted {
+                cluster,
+                group,
+                instances,
+            } => self.touch(cluster, group, at)?.begin(*instances, at),
+            Event::CanaryUp {
+                cluster,
+                group,
+                instances,
+            } => {
                 self.forget_answers(cluster, &Scope::Canary(group.clone()))?;
                 let group = self.touch(cluster, group, at)?;
                 (group.canary_up, group.canary) = (Some(at), instances.clone());
@@ -97,35 +162,73 @@ impl Progress {
                 group.canary_up = None;
                 group.canary_lost += 1;
             }
-            Event::CanaryProven { cluster, group, .. } => self.touch(cluster, group, at)?.canary_proven = true,
-            Event::DrainStarted { cluster, group, instance, node } => {
-                let drain = Drain { node: node.clone(), since: at, cordoned: Cordoned::No, asked_at: None };
-                self.touch(cluster, group, at)?.drains.insert(instance.clone(), drain);
+            Event::CanaryProven { cluster, group, .. } => {
+                self.touch(cluster, group, at)?.canary_proven = true
             }
-            Event::SetAside { cluster, group, instance, .. } => {
+            Event::DrainStarted {
+                cluster,
+                group,
+                instance,
+                node,
+            } => {
+                let drain = Drain {
+                    node: node.clone(),
+                    since: at,
+                    cordoned: Cordoned::No,
+                    asked_at: None,
+                };
+                self.touch(cluster, group, at)?
+                    .drains
+                    .insert(instance.clone(), drain);
+            }
+            Event::SetAside {
+                cluster,
+                group,
+                instance,
+                ..
+            } => {
                 let group = self.touch(cluster, group, at)?;
                 group.drains.remove(instance);
                 group.set_aside.insert(instance.clone());
             }
-            Event::DrainAbandoned { cluster, group, instance } => {
+            Event::DrainAbandoned {
+                cluster,
+                group,
+                instance,
+            } => {
                 let group = self.touch(cluster, group, at)?;
                 group.drains.remove(instance);
                 group.detached.remove(instance);
             }
-            Event::SurgeTaken { cluster, group, left } => self.touch(cluster, group, at)?.surge = *left,
-            Event::Refreshed { cluster, group, percentage } => {
+            Event::SurgeTaken {
+                cluster,
+                group,
+                left,
+            } => self.touch(cluster, group, at)?.surge = *left,
+            Event::Refreshed {
+                cluster,
+                group,
+                percentage,
+            } => {
                 if let Some(seen) = &mut self.touch(cluster, group, at)?.refresh {
                     seen.percentage = Some(*percentage);
                 }
             }
-            Event::NoCapacity { cluster, group, since, why } => {
+            Event::NoCapacity {
+                cluster,
+                group,
+                since,
+                why,
+            } => {
                 self.touch(cluster, group, at)?.no_capacity = Some((*since, why.clone()));
             }
             Event::CapacityBack { cluster, group } => {
                 let group = self.touch(cluster, group, at)?;
                 (group.no_capacity, group.borrowed) = (None, None);
             }
-            Event::Borrowed { cluster, group, .. } => self.touch(cluster, group, at)?.borrowed = Some(at),
+            Event::Borrowed { cluster, group, .. } => {
+                self.touch(cluster, group, at)?.borrowed = Some(at)
+            }
             Event::Lending { cluster, group, .. } => self.touch(cluster, group, at)?.lend(at),
             Event::GroupDone { cluster, group } => self.touch(cluster, group, at)?.finish(),
             Event::Started { .. }
@@ -161,14 +264,22 @@ impl Progress {
 
     /// What was said about an earlier canary, or an earlier state of the cluster, proves nothing.
     fn forget_answers(&mut self, cluster: &ClusterName, about: &Scope) -> Result<(), String> {
-        self.cluster(cluster)?.answers.retain(|(scope, _), _| scope != about);
+        self.cluster(cluster)?
+            .answers
+            .retain(|(scope, _), _| scope != about);
         Ok(())
     }
 
     /// These clusters go back; every other one stays what it is. None of these counts as verified any more.
     fn turn_back(&mut self, clusters: &BTreeSet<ClusterName>, at: Timestamp) {
-        (self.direction, self.stuck, self.rollback_asked) = (Direction::Back(clusters.clone()), None, None);
-        for cluster in self.clusters.iter_mut().filter(|(name, _)| clusters.contains(name)).map(|(_, c)| c) {
+        (self.direction, self.stuck, self.rollback_asked) =
+            (Direction::Back(clusters.clone()), None, None);
+        for cluster in self
+            .clusters
+            .iter_mut()
+            .filter(|(name, _)| clusters.contains(name))
+            .map(|(_, c)| c)
+        {
             (cluster.state, cluster.moved_at) = (ClusterState::Rolling, at);
             cluster.groups.values_mut().for_each(|g| g.turn(true));
         }
@@ -189,13 +300,19 @@ impl Progress {
         if retried {
             self.failure = None;
         }
-        self.open.values_mut().for_each(|i| (i.tries, i.doubtful, i.asked_at) = (0, true, at));
+        self.open
+            .values_mut()
+            .for_each(|i| (i.tries, i.doubtful, i.asked_at) = (0, true, at));
         for cluster in self.clusters.values_mut() {
             (cluster.moved_at, cluster.resumed_at) = (at, at);
             if retried {
                 // What failed is asked anew, and proven anew.
                 (cluster.breaks, cluster.answers) = (0, BTreeMap::new());
-                cluster.groups.values_mut().filter(|g| !g.canary_proven).for_each(|g| (g.canary_up, g.canary_lost) = (None, 0));
+                cluster
+                    .groups
+                    .values_mut()
+                    .filter(|g| !g.canary_proven)
+                    .for_each(|g| (g.canary_up, g.canary_lost) = (None, 0));
             }
             for group in cluster.groups.values_mut() {
                 (group.moved, group.refused, group.raced) = (None, None, 0);
@@ -204,14 +321,31 @@ impl Progress {
         }
     }
 
-    fn intent(&mut self, step: StepId, cluster: &ClusterName, group: &AsgName, effect: &Effect, at: Timestamp) -> Result<(), String> {
+    fn intent(
+        &mut self,
+        step: StepId,
+        cluster: &ClusterName,
+        group: &AsgName,
+        effect: &Effect,
+        at: Timestamp,
+    ) -> Result<(), String> {
         if step != self.next_step {
             return Err(format!("step {step} should be step {}", self.next_step));
         }
         self.group(cluster, group)?;
         self.next_step += 1;
         let (cluster, group, effect) = (cluster.clone(), group.clone(), effect.clone());
-        self.open.insert(step, Intent { cluster, group, effect, tries: 0, asked_at: at, doubtful: false });
+        self.open.insert(
+            step,
+            Intent {
+                cluster,
+                group,
+                effect,
+                tries: 0,
+                asked_at: at,
+                doubtful: false,
+            },
+        );
         Ok(())
     }
 
@@ -224,13 +358,24 @@ impl Progress {
                 (intent.tries, intent.doubtful, intent.asked_at) = (intent.tries + 1, true, at);
                 self.open.insert(step, intent);
             }
-            StepResult::GivenUp(_) if matches!(intent.effect, Effect::Cloud(CloudEffect::Terminate { .. })) => {}
-            StepResult::GivenUp(_) => return Err(format!("step {step} cannot be given up: only the end of an instance can")),
+            StepResult::GivenUp(_)
+                if matches!(intent.effect, Effect::Cloud(CloudEffect::Terminate { .. })) => {}
+            StepResult::GivenUp(_) => {
+                return Err(format!(
+                    "step {step} cannot be given up: only the end of an instance can"
+                ));
+            }
             // What only tidies up is no reason to turn round.
-            StepResult::Refused(_) if is_pruning(&intent.effect) => self.group(&intent.cluster, &intent.group)?.pruned = true,
-            StepResult::Refused(why) => self.group(&intent.cluster, &intent.group)?.refused = Some(why.clone()),
+            StepResult::Refused(_) if is_pruning(&intent.effect) => {
+                self.group(&intent.cluster, &intent.group)?.pruned = true
+            }
+            StepResult::Refused(why) => {
+                self.group(&intent.cluster, &intent.group)?.refused = Some(why.clone())
+            }
             StepResult::Applied(Applied::Moved(found)) => self.moved(&intent, found)?,
-            StepResult::Applied(applied @ (Applied::Done | Applied::Already | Applied::Version(_))) => self.happened(&intent, applied, at)?,
+            StepResult::Applied(
+                applied @ (Applied::Done | Applied::Already | Applied::Version(_)),
+            ) => self.happened(&intent, applied, at)?,
         }
         Ok(())
     }
@@ -239,7 +384,10 @@ impl Progress {
     fn moved(&mut self, intent: &Intent, found: &str) -> Result<(), String> {
         let ours = match &intent.effect {
             Effect::Cloud(
-                CloudEffect::SetDesired { .. } | CloudEffect::Detach { .. } | CloudEffect::Terminate { .. } | CloudEffect::Protect { .. },
+                CloudEffect::SetDesired { .. }
+                | CloudEffect::Detach { .. }
+                | CloudEffect::Terminate { .. }
+                | CloudEffect::Protect { .. },
             )
             | Effect::Node(_) => false,
             Effect::Cloud(
@@ -265,7 +413,12 @@ impl Progress {
         Ok(())
     }
 
-    fn happened(&mut self, intent: &Intent, applied: &Applied, at: Timestamp) -> Result<(), String> {
+    fn happened(
+        &mut self,
+        intent: &Intent,
+        applied: &Applied,
+        at: Timestamp,
+    ) -> Result<(), String> {
         if matches!(intent.effect, Effect::Cloud(CloudEffect::Terminate { .. })) {
             self.cluster(&intent.cluster)?.disruptions.push(at);
         }
@@ -280,24 +433,43 @@ impl Progress {
         Ok(())
     }
 
-    fn enter(&mut self, name: &ClusterName, state: ClusterState, at: Timestamp) -> Result<(), String> {
+    fn enter(
+        &mut self,
+        name: &ClusterName,
+        state: ClusterState,
+        at: Timestamp,
+    ) -> Result<(), String> {
         let cluster = self.cluster(name)?;
         (cluster.state, cluster.moved_at) = (state, at);
         Ok(())
     }
 
     /// A group in which something goes on.
-    fn touch(&mut self, cluster: &ClusterName, group: &AsgName, at: Timestamp) -> Result<&mut GroupProgress, String> {
+    fn touch(
+        &mut self,
+        cluster: &ClusterName,
+        group: &AsgName,
+        at: Timestamp,
+    ) -> Result<&mut GroupProgress, String> {
         self.cluster(cluster)?.moved_at = at;
         self.group(cluster, group)
     }
 
     fn cluster(&mut self, name: &ClusterName) -> Result<&mut ClusterProgress, String> {
-        self.clusters.get_mut(name).ok_or_else(|| format!("{name} is no cluster of this rollout"))
+        self.clusters
+            .get_mut(name)
+            .ok_or_else(|| format!("{name} is no cluster of this rollout"))
     }
 
-    fn group(&mut self, cluster: &ClusterName, group: &AsgName) -> Result<&mut GroupProgress, String> {
-        self.cluster(cluster)?.groups.get_mut(group).ok_or_else(|| format!("{group} is no group of this rollout"))
+    fn group(
+        &mut self,
+        cluster: &ClusterName,
+        group: &AsgName,
+    ) -> Result<&mut GroupProgress, String> {
+        self.cluster(cluster)?
+            .groups
+            .get_mut(group)
+            .ok_or_else(|| format!("{group} is no group of this rollout"))
     }
 }
 
@@ -342,15 +514,33 @@ impl GroupProgress {
                 self.added(to.saturating_sub(*from));
                 self.removed(from.saturating_sub(*to));
             }
-            CloudEffect::Suspend { processes, .. } if ours => self.suspended.extend(processes.iter().cloned()),
-            CloudEffect::Protect { instances, protect: true, .. } if ours => self.protected.extend(instances.iter().cloned()),
-            CloudEffect::Protect { instances, protect: false, .. } => self.protected.retain(|id| !instances.contains(id)),
-            CloudEffect::SetDesired { .. } | CloudEffect::Suspend { .. } | CloudEffect::Protect { .. } => {}
-            CloudEffect::Resume { processes, .. } => self.suspended.retain(|p| !processes.contains(p)),
+            CloudEffect::Suspend { processes, .. } if ours => {
+                self.suspended.extend(processes.iter().cloned())
+            }
+            CloudEffect::Protect {
+                instances,
+                protect: true,
+                ..
+            } if ours => self.protected.extend(instances.iter().cloned()),
+            CloudEffect::Protect {
+                instances,
+                protect: false,
+                ..
+            } => self.protected.retain(|id| !instances.contains(id)),
+            CloudEffect::SetDesired { .. }
+            | CloudEffect::Suspend { .. }
+            | CloudEffect::Protect { .. } => {}
+            CloudEffect::Resume { processes, .. } => {
+                self.suspended.retain(|p| !processes.contains(p))
+            }
             CloudEffect::Detach { instance, .. } => {
                 self.detached.insert(instance.clone());
             }
-            CloudEffect::Terminate { instance, decrement, .. } => {
+            CloudEffect::Terminate {
+                instance,
+                decrement,
+                ..
+            } => {
                 if let Some(node) = self.drains.remove(instance).and_then(|drain| drain.node) {
                     self.tainted.remove(&node);
                 }
@@ -363,7 +553,12 @@ impl GroupProgress {
             }
             CloudEffect::DeleteGroup { .. } => self.deleted = true,
             CloudEffect::PruneVersions { .. } => self.pruned = true,
-            CloudEffect::StartRefresh { version, .. } => self.refresh = Some(RefreshSeen { version: *version, percentage: None }),
+            CloudEffect::StartRefresh { version, .. } => {
+                self.refresh = Some(RefreshSeen {
+                    version: *version,
+                    percentage: None,
+                })
+            }
             CloudEffect::CancelRefresh { .. } | CloudEffect::RollbackRefresh { .. } => {}
         }
     }
@@ -383,14 +578,29 @@ impl GroupProgress {
     }
 
     fn node_effect(&mut self, effect: &NodeEffect, ours: bool, at: Timestamp) {
-        let change = |drains: &mut BTreeMap<InstanceId, Drain>, node: &NodeName, change: &dyn Fn(&mut Drain)| {
-            drains.values_mut().filter(|d| d.node.as_ref() == Some(node)).for_each(change);
+        let change = |drains: &mut BTreeMap<InstanceId, Drain>,
+                      node: &NodeName,
+                      change: &dyn Fn(&mut Drain)| {
+            drains
+                .values_mut()
+                .filter(|d| d.node.as_ref() == Some(node))
+                .for_each(change);
         };
-        let cordoned = if ours { Cordoned::ByUs } else { Cordoned::ByOthers };
+        let cordoned = if ours {
+            Cordoned::ByUs
+        } else {
+            Cordoned::ByOthers
+        };
         match effect {
-            NodeEffect::Cordon { node } => change(&mut self.drains, node, &|d| d.cordoned = cordoned),
-            NodeEffect::Uncordon { node } => change(&mut self.drains, node, &|d| d.cordoned = Cordoned::No),
-            NodeEffect::Evict { node, .. } | NodeEffect::Delete { node, .. } => change(&mut self.drains, node, &|d| d.asked_at = Some(at)),
+            NodeEffect::Cordon { node } => {
+                change(&mut self.drains, node, &|d| d.cordoned = cordoned)
+            }
+            NodeEffect::Uncordon { node } => {
+                change(&mut self.drains, node, &|d| d.cordoned = Cordoned::No)
+            }
+            NodeEffect::Evict { node, .. } | NodeEffect::Delete { node, .. } => {
+                change(&mut self.drains, node, &|d| d.asked_at = Some(at))
+            }
             // Of nodes that had the taint before, each says itself that it is not ours.
             NodeEffect::Taint { nodes } => self.tainted.extend(nodes.iter().cloned()),
             NodeEffect::Untaint { nodes } => self.tainted.retain(|n| !nodes.contains(n)),
@@ -403,5 +613,9 @@ fn is_pruning(effect: &Effect) -> bool {
 }
 
 fn once<T: Ord>(set: &mut BTreeSet<T>, item: T, what: &str) -> Result<(), String> {
-    if set.insert(item) { Ok(()) } else { Err(format!("{what} twice")) }
+    if set.insert(item) {
+        Ok(())
+    } else {
+        Err(format!("{what} twice"))
+    }
 }

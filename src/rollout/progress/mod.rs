@@ -303,7 +303,8 @@ impl GroupProgress {
 
     /// Whether something of ours is still out there that has to be given back.
     pub fn owes(&self) -> bool {
-        let marked = !self.tainted.is_empty() || !self.protected.is_empty() || !self.suspended.is_empty();
+        let marked =
+            !self.tainted.is_empty() || !self.protected.is_empty() || !self.suspended.is_empty();
         self.surge > 0 || !self.detached.is_empty() || !self.drains.is_empty() || marked
     }
 
@@ -311,7 +312,11 @@ impl GroupProgress {
     /// stop, only what is half-way or still owes something.
     fn turn(&mut self, back: bool) {
         let goes = self.touched && (back || self.state != GroupState::Done || self.owes());
-        self.state = if goes { GroupState::Waiting } else { GroupState::Done };
+        self.state = if goes {
+            GroupState::Waiting
+        } else {
+            GroupState::Done
+        };
         (self.updated, self.pinned) = (false, false);
         (self.canary_up, self.canary_proven) = (None, true);
         self.set_aside.clear();
@@ -324,7 +329,11 @@ impl Progress {
     /// The state before the first record.
     pub fn new(rollout: &Rollout) -> Self {
         let cluster = |c: &ClusterRun| {
-            let groups = c.groups.iter().map(|g| (g.asg.clone(), GroupProgress::new())).collect();
+            let groups = c
+                .groups
+                .iter()
+                .map(|g| (g.asg.clone(), GroupProgress::new()))
+                .collect();
             let progress = ClusterProgress {
                 state: ClusterState::Waiting,
                 groups,
@@ -360,13 +369,19 @@ impl Progress {
     /// How many waves of a stage have passed: they pass one after the other.
     pub fn waves_through(&self, stage: &StageName) -> usize {
         let mine = (stage.clone(), 0)..=(stage.clone(), usize::MAX);
-        self.waves_passed.range(mine).next_back().map_or(0, |(_, last)| last.saturating_add(1))
+        self.waves_passed
+            .range(mine)
+            .next_back()
+            .map_or(0, |(_, last)| last.saturating_add(1))
     }
 
     /// Processes that this rollout holds suspended, by group. Until it ends they are no difference between git and the live state.
     pub fn held(&self) -> BTreeMap<AsgName, BTreeSet<String>> {
         let groups = self.clusters.values().flat_map(|c| &c.groups);
-        groups.filter(|(_, g)| self.ending.is_none() && !g.suspended.is_empty()).map(|(name, g)| (name.clone(), g.suspended.clone())).collect()
+        groups
+            .filter(|(_, g)| self.ending.is_none() && !g.suspended.is_empty())
+            .map(|(name, g)| (name.clone(), g.suspended.clone()))
+            .collect()
     }
 
     /// The fold of all records of a journal.
@@ -374,8 +389,15 @@ impl Progress {
     /// # Errors
     /// When the first record does not hold the rollout, or a record cannot follow the ones before it.
     pub fn of(records: &[Record]) -> Result<(Rollout, Progress), IllegalRecord> {
-        let Some(Record { event: Event::Started { rollout }, .. }) = records.first() else {
-            return Err(IllegalRecord { seq: 1, why: "the first record has to hold the rollout".into() });
+        let Some(Record {
+            event: Event::Started { rollout },
+            ..
+        }) = records.first()
+        else {
+            return Err(IllegalRecord {
+                seq: 1,
+                why: "the first record has to hold the rollout".into(),
+            });
         };
         let mut progress = Progress::new(rollout);
         for record in records {
@@ -389,7 +411,10 @@ impl Progress {
     /// # Errors
     /// When it cannot follow the ones before it.
     pub fn add(&mut self, record: &Record) -> Result<(), IllegalRecord> {
-        let illegal = |why: String| IllegalRecord { seq: record.seq, why };
+        let illegal = |why: String| IllegalRecord {
+            seq: record.seq,
+            why,
+        };
         if record.seq != self.seq + 1 {
             return Err(illegal(format!("it should be number {}", self.seq + 1)));
         }

@@ -20,16 +20,31 @@ impl Work<'_> {
         if self.live.group.new_instances_protected_from_scale_in {
             return;
         }
-        let bare = |id: &&InstanceId| self.live.instances.get(*id).is_some_and(|i| i.lifecycle == Lifecycle::InService && !i.protected);
+        let bare = |id: &&InstanceId| {
+            self.live
+                .instances
+                .get(*id)
+                .is_some_and(|i| i.lifecycle == Lifecycle::InService && !i.protected)
+        };
         // What somebody else took the protection from keeps it off.
-        let new = self.to_protect().into_iter().filter(|id| !self.view.group.protected.contains(*id));
+        let new = self
+            .to_protect()
+            .into_iter()
+            .filter(|id| !self.view.group.protected.contains(*id));
         self.set(new.filter(bare).cloned().collect(), true, out);
     }
 
     /// Ends the protection of what goes after all, and of everything once no surge is out. Whether there was any.
     pub(super) fn unprotects(&self, out: &mut Out<'_>) -> bool {
         let stay = self.to_protect();
-        let free: BTreeSet<InstanceId> = self.view.group.protected.iter().filter(|id| !stay.contains(id)).cloned().collect();
+        let free: BTreeSet<InstanceId> = self
+            .view
+            .group
+            .protected
+            .iter()
+            .filter(|id| !stay.contains(id))
+            .cloned()
+            .collect();
         let any = !free.is_empty();
         self.set(free, false, out);
         any
@@ -40,14 +55,22 @@ impl Work<'_> {
         if self.out == 0 || self.view.mode == Mode::Heal {
             return BTreeSet::new();
         }
-        let new = present(self.live).filter(|(id, i)| i.launched_at >= self.since() && !self.victims.contains(*id));
+        let new = present(self.live)
+            .filter(|(id, i)| i.launched_at >= self.since() && !self.victims.contains(*id));
         new.map(|(id, _)| id).collect()
     }
 
     fn set(&self, instances: BTreeSet<InstanceId>, protect: bool, out: &mut Out<'_>) {
         let instances: BTreeSet<InstanceId> = instances.into_iter().take(AT_ONCE).collect();
         if !instances.is_empty() {
-            out.step(self.view, CloudEffect::Protect { group: self.view.task.asg.clone(), instances, protect });
+            out.step(
+                self.view,
+                CloudEffect::Protect {
+                    group: self.view.task.asg.clone(),
+                    instances,
+                    protect,
+                },
+            );
         }
     }
 }

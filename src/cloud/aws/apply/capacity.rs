@@ -20,15 +20,31 @@ impl Hand<'_> {
             return Ok(Applied::Already);
         }
         if is != from {
-            return Ok(Applied::Moved(format!("{} has desired capacity {is}, not {from}", self.group)));
+            return Ok(Applied::Moved(format!(
+                "{} has desired capacity {is}, not {from}",
+                self.group
+            )));
         }
-        let capacity = i32::try_from(to).map_err(|_| self.refused(format!("a desired capacity of {to} is more than AWS can be told")))?;
-        let call = || self.write.autoscaling.set_desired_capacity().auto_scaling_group_name(self.group.as_str()).desired_capacity(capacity);
+        let capacity = i32::try_from(to).map_err(|_| {
+            self.refused(format!(
+                "a desired capacity of {to} is more than AWS can be told"
+            ))
+        })?;
+        let call = || {
+            self.write
+                .autoscaling
+                .set_desired_capacity()
+                .auto_scaling_group_name(self.group.as_str())
+                .desired_capacity(capacity)
+        };
         self.sent(|| call().honor_cooldown(false).send()).await?;
         Ok(Applied::Done)
     }
 
-    pub(super) async fn suspend(&self, processes: &BTreeSet<String>) -> Result<Applied, CloudError> {
+    pub(super) async fn suspend(
+        &self,
+        processes: &BTreeSet<String>,
+    ) -> Result<Applied, CloudError> {
         let group = match self.existing().await? {
             Ok(group) => group,
             Err(none) => return Ok(Applied::Moved(none)),
@@ -57,8 +73,19 @@ impl Hand<'_> {
         if processes.is_empty() {
             return Ok(());
         }
-        let call = || self.write.autoscaling.suspend_processes().auto_scaling_group_name(self.group.as_str());
-        self.sent(|| call().set_scaling_processes(Some(processes.iter().cloned().collect())).send()).await.map(drop)
+        let call = || {
+            self.write
+                .autoscaling
+                .suspend_processes()
+                .auto_scaling_group_name(self.group.as_str())
+        };
+        self.sent(|| {
+            call()
+                .set_scaling_processes(Some(processes.iter().cloned().collect()))
+                .send()
+        })
+        .await
+        .map(drop)
     }
 
     /// Without names the API would resume all there are.
@@ -66,8 +93,19 @@ impl Hand<'_> {
         if processes.is_empty() {
             return Ok(());
         }
-        let call = || self.write.autoscaling.resume_processes().auto_scaling_group_name(self.group.as_str());
-        self.sent(|| call().set_scaling_processes(Some(processes.iter().cloned().collect())).send()).await.map(drop)
+        let call = || {
+            self.write
+                .autoscaling
+                .resume_processes()
+                .auto_scaling_group_name(self.group.as_str())
+        };
+        self.sent(|| {
+            call()
+                .set_scaling_processes(Some(processes.iter().cloned().collect()))
+                .send()
+        })
+        .await
+        .map(drop)
     }
 
     /// Always by number. A group at `$Latest` or `$Default` means a number that moves by itself: it is pinned from either end.
@@ -77,18 +115,28 @@ impl Hand<'_> {
             Err(none) => return Ok(Applied::Moved(none)),
         };
         let Some(template) = template(&group) else {
-            return Ok(Applied::Moved(format!("{} has no launch template", self.group)));
+            return Ok(Applied::Moved(format!(
+                "{} has no launch template",
+                self.group
+            )));
         };
         let is = self.number_of(&template).await?;
         if is == to && template.version.as_deref() == Some(to.to_string().as_str()) {
             return Ok(Applied::Already);
         }
         if is != from && is != to {
-            return Ok(Applied::Moved(format!("{} is at launch template version {is}, not {from}", self.group)));
+            return Ok(Applied::Moved(format!(
+                "{} is at launch template version {is}, not {from}",
+                self.group
+            )));
         }
         let template = template.at(to);
         let call = || {
-            let call = self.write.autoscaling.update_auto_scaling_group().auto_scaling_group_name(self.group.as_str());
+            let call = self
+                .write
+                .autoscaling
+                .update_auto_scaling_group()
+                .auto_scaling_group_name(self.group.as_str());
             match group.mixed_instances_policy() {
                 Some(policy) => call.mixed_instances_policy(repeated(policy, &template)),
                 None => call.launch_template(template.specification()),
@@ -105,31 +153,69 @@ impl Hand<'_> {
             return Ok(number);
         }
         let found = self.template_of(template).await?;
-        let found = found.ok_or_else(|| self.refused(format!("the launch template of {} is gone", self.group)))?;
-        let number = if version == "$Latest" { found.latest_version_number() } else { found.default_version_number() };
-        templates::positive(number).ok_or_else(|| self.refused(format!("the launch template of {} has no version {version}", self.group)))
+        let found = found.ok_or_else(|| {
+            self.refused(format!("the launch template of {} is gone", self.group))
+        })?;
+        let number = if version == "$Latest" {
+            found.latest_version_number()
+        } else {
+            found.default_version_number()
+        };
+        templates::positive(number).ok_or_else(|| {
+            self.refused(format!(
+                "the launch template of {} has no version {version}",
+                self.group
+            ))
+        })
     }
 
-    pub(super) async fn protect(&self, instances: &BTreeSet<InstanceId>, protect: bool) -> Result<Applied, CloudError> {
+    pub(super) async fn protect(
+        &self,
+        instances: &BTreeSet<InstanceId>,
+        protect: bool,
+    ) -> Result<Applied, CloudError> {
         let group = match self.existing().await? {
             Ok(group) => group,
             Err(none) => return Ok(Applied::Moved(none)),
         };
         let wanting = |id: &&InstanceId| {
-            let serving = member(&group, id).filter(|i| i.lifecycle_state().is_some_and(|s| s.as_str() == "InService"));
+            let serving = member(&group, id).filter(|i| {
+                i.lifecycle_state()
+                    .is_some_and(|s| s.as_str() == "InService")
+            });
             serving.is_some_and(|i| i.protected_from_scale_in() != Some(protect))
         };
-        let ids: Vec<String> = instances.iter().filter(wanting).map(ToString::to_string).collect();
+        let ids: Vec<String> = instances
+            .iter()
+            .filter(wanting)
+            .map(ToString::to_string)
+            .collect();
         if ids.is_empty() {
             return Ok(Applied::Already);
         }
-        let call = || self.write.autoscaling.set_instance_protection().auto_scaling_group_name(self.group.as_str());
-        self.sent(|| call().set_instance_ids(Some(ids.clone())).protected_from_scale_in(protect).send()).await?;
+        let call = || {
+            self.write
+                .autoscaling
+                .set_instance_protection()
+                .auto_scaling_group_name(self.group.as_str())
+        };
+        self.sent(|| {
+            call()
+                .set_instance_ids(Some(ids.clone()))
+                .protected_from_scale_in(protect)
+                .send()
+        })
+        .await?;
         Ok(Applied::Done)
     }
 }
 
 /// Processes suspended now, by whoever.
 fn suspended(group: &aws_sdk_autoscaling::types::AutoScalingGroup) -> BTreeSet<String> {
-    group.suspended_processes().iter().filter_map(|p| p.process_name()).map(str::to_owned).collect()
+    group
+        .suspended_processes()
+        .iter()
+        .filter_map(|p| p.process_name())
+        .map(str::to_owned)
+        .collect()
 }

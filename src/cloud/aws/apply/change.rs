@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{AutoScalingGroup, EnabledMetrics, LifecycleHook, MixedInstancesPolicy, Tag, WarmPool};
+use crate::model::{
+    AutoScalingGroup, EnabledMetrics, LifecycleHook, MixedInstancesPolicy, Tag, WarmPool,
+};
 
 /// The most load balancers that one call attaches or detaches. Source: AWS API reference, AttachLoadBalancerTargetGroups.
 pub(super) const PER_CALL: usize = 10;
@@ -82,23 +84,56 @@ pub(super) enum Policy {
 pub(super) fn writes(found: &Fields, from: &Fields, to: &Fields) -> Result<Vec<Write>, String> {
     let differing = differences(found, from, to);
     if !differing.is_empty() {
-        return Err(format!("{} is not as expected: {}", found.group.auto_scaling_group_name, differing.join(", ")));
+        return Err(format!(
+            "{} is not as expected: {}",
+            found.group.auto_scaling_group_name,
+            differing.join(", ")
+        ));
     }
     let (is, wanted) = (&found.group, &to.group);
-    let gone: BTreeSet<String> = from.group.suspended_processes.difference(&wanted.suspended_processes).cloned().collect();
-    let suspend: BTreeSet<String> = wanted.suspended_processes.difference(&is.suspended_processes).cloned().collect();
-    let resume: BTreeSet<String> = is.suspended_processes.intersection(&gone).cloned().collect();
+    let gone: BTreeSet<String> = from
+        .group
+        .suspended_processes
+        .difference(&wanted.suspended_processes)
+        .cloned()
+        .collect();
+    let suspend: BTreeSet<String> = wanted
+        .suspended_processes
+        .difference(&is.suspended_processes)
+        .cloned()
+        .collect();
+    let resume: BTreeSet<String> = is
+        .suspended_processes
+        .intersection(&gone)
+        .cloned()
+        .collect();
     let mut out = Vec::new();
     // What keeps instances from being launched or ended wrongly comes before what may launch or end some, what lets go comes last.
     out.extend((!suspend.is_empty()).then_some(Write::Suspend(suspend)));
     out.extend(put_hooks(found, to));
     out.extend(changed(is, wanted).map(|fields| Write::Fields(Box::new(fields))));
     out.extend(tags(&is.tags, &wanted.tags));
-    out.extend(balancers(&is.load_balancer_names, &wanted.load_balancer_names, Write::AttachLoadBalancers, Write::DetachLoadBalancers));
-    out.extend(balancers(&is.target_group_arns, &wanted.target_group_arns, Write::AttachTargetGroups, Write::DetachTargetGroups));
+    out.extend(balancers(
+        &is.load_balancer_names,
+        &wanted.load_balancer_names,
+        Write::AttachLoadBalancers,
+        Write::DetachLoadBalancers,
+    ));
+    out.extend(balancers(
+        &is.target_group_arns,
+        &wanted.target_group_arns,
+        Write::AttachTargetGroups,
+        Write::DetachTargetGroups,
+    ));
     out.extend(metrics(&is.enabled_metrics, &wanted.enabled_metrics));
     out.extend(warm_pool(is.warm_pool.as_ref(), wanted.warm_pool.as_ref()));
-    out.extend(found.hooks.keys().filter(|name| !to.hooks.contains_key(*name)).map(|name| Write::DeleteHook(name.clone())));
+    out.extend(
+        found
+            .hooks
+            .keys()
+            .filter(|name| !to.hooks.contains_key(*name))
+            .map(|name| Write::DeleteHook(name.clone())),
+    );
     out.extend((!resume.is_empty()).then_some(Write::Resume(resume)));
     Ok(out)
 }
@@ -128,42 +163,109 @@ pub(super) fn differences(found: &Fields, from: &Fields, to: &Fields) -> Vec<Str
     [
         value("MinSize", min_size, &a.min_size, &b.min_size),
         value("MaxSize", max_size, &a.max_size, &b.max_size),
-        differs(*vpc_zone_identifier == a.vpc_zone_identifier || *vpc_zone_identifier == b.vpc_zone_identifier, "VPCZoneIdentifier"),
+        differs(
+            *vpc_zone_identifier == a.vpc_zone_identifier
+                || *vpc_zone_identifier == b.vpc_zone_identifier,
+            "VPCZoneIdentifier",
+        ),
         value(
             "NewInstancesProtectedFromScaleIn",
             new_instances_protected_from_scale_in,
             &a.new_instances_protected_from_scale_in,
             &b.new_instances_protected_from_scale_in,
         ),
-        differs(fits_by_key(&by_key(tags), &by_key(&a.tags), &by_key(&b.tags)), "Tags"),
-        differs(fits_by_member(&enabled_metrics.metrics, &a.enabled_metrics.metrics, &b.enabled_metrics.metrics), "EnabledMetrics"),
-        differs(*mixed_instances_policy == a.mixed_instances_policy || *mixed_instances_policy == b.mixed_instances_policy, "MixedInstancesPolicy"),
-        value("MaxInstanceLifetime", &shown(*max_instance_lifetime), &shown(a.max_instance_lifetime), &shown(b.max_instance_lifetime)),
-        differs(kept(suspended_processes, &a.suspended_processes, &b.suspended_processes), "SuspendedProcesses"),
-        differs(fits_by_member(load_balancer_names, &a.load_balancer_names, &b.load_balancer_names), "LoadBalancerNames"),
-        differs(fits_by_member(target_group_arns, &a.target_group_arns, &b.target_group_arns), "TargetGroupARNs"),
-        value("CapacityRebalance", &flag(*capacity_rebalance), &flag(a.capacity_rebalance), &flag(b.capacity_rebalance)),
-        differs(*warm_pool == a.warm_pool || *warm_pool == b.warm_pool, "WarmPool"),
-        differs(fits_by_key(&found.hooks, &from.hooks, &to.hooks), "lifecycle hooks").map(|text| text.replace("differs", "differ")),
+        differs(
+            fits_by_key(&by_key(tags), &by_key(&a.tags), &by_key(&b.tags)),
+            "Tags",
+        ),
+        differs(
+            fits_by_member(
+                &enabled_metrics.metrics,
+                &a.enabled_metrics.metrics,
+                &b.enabled_metrics.metrics,
+            ),
+            "EnabledMetrics",
+        ),
+        differs(
+            *mixed_instances_policy == a.mixed_instances_policy
+                || *mixed_instances_policy == b.mixed_instances_policy,
+            "MixedInstancesPolicy",
+        ),
+        value(
+            "MaxInstanceLifetime",
+            &shown(*max_instance_lifetime),
+            &shown(a.max_instance_lifetime),
+            &shown(b.max_instance_lifetime),
+        ),
+        differs(
+            kept(
+                suspended_processes,
+                &a.suspended_processes,
+                &b.suspended_processes,
+            ),
+            "SuspendedProcesses",
+        ),
+        differs(
+            fits_by_member(
+                load_balancer_names,
+                &a.load_balancer_names,
+                &b.load_balancer_names,
+            ),
+            "LoadBalancerNames",
+        ),
+        differs(
+            fits_by_member(
+                target_group_arns,
+                &a.target_group_arns,
+                &b.target_group_arns,
+            ),
+            "TargetGroupARNs",
+        ),
+        value(
+            "CapacityRebalance",
+            &flag(*capacity_rebalance),
+            &flag(a.capacity_rebalance),
+            &flag(b.capacity_rebalance),
+        ),
+        differs(
+            *warm_pool == a.warm_pool || *warm_pool == b.warm_pool,
+            "WarmPool",
+        ),
+        differs(
+            fits_by_key(&found.hooks, &from.hooks, &to.hooks),
+            "lifecycle hooks",
+        )
+        .map(|text| text.replace("differs", "differ")),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-fn value<T: PartialEq + std::fmt::Display>(field: &str, is: &T, from: &T, to: &T) -> Option<String> {
+fn value<T: PartialEq + std::fmt::Display>(
+    field: &str,
+    is: &T,
+    from: &T,
+    to: &T,
+) -> Option<String> {
     (is != from && is != to).then(|| format!("{field} is {is}, not {from}"))
 }
 
 /// Every entry as in one of the two, or absent as in one of the two.
-fn fits_by_key<T: PartialEq>(is: &BTreeMap<String, T>, from: &BTreeMap<String, T>, to: &BTreeMap<String, T>) -> bool {
+fn fits_by_key<T: PartialEq>(
+    is: &BTreeMap<String, T>,
+    from: &BTreeMap<String, T>,
+    to: &BTreeMap<String, T>,
+) -> bool {
     let mut keys = is.keys().chain(from.keys()).chain(to.keys());
     keys.all(|key| is.get(key) == from.get(key) || is.get(key) == to.get(key))
 }
 
 /// No member that is in neither, none missing that is in both.
 fn fits_by_member(is: &BTreeSet<String>, from: &BTreeSet<String>, to: &BTreeSet<String>) -> bool {
-    is.iter().all(|member| from.contains(member) || to.contains(member)) && kept(is, from, to)
+    is.iter()
+        .all(|member| from.contains(member) || to.contains(member))
+        && kept(is, from, to)
 }
 
 /// None missing that is in both.
@@ -172,7 +274,15 @@ fn kept(is: &BTreeSet<String>, from: &BTreeSet<String>, to: &BTreeSet<String>) -
 }
 
 fn by_key(tags: &[Tag]) -> BTreeMap<String, (&str, bool)> {
-    tags.iter().map(|Tag { key, value, propagate_at_launch }| (key.clone(), (value.as_str(), *propagate_at_launch))).collect()
+    tags.iter()
+        .map(
+            |Tag {
+                 key,
+                 value,
+                 propagate_at_launch,
+             }| (key.clone(), (value.as_str(), *propagate_at_launch)),
+        )
+        .collect()
 }
 
 fn changed(is: &AutoScalingGroup, to: &AutoScalingGroup) -> Option<Changed> {
@@ -180,9 +290,18 @@ fn changed(is: &AutoScalingGroup, to: &AutoScalingGroup) -> Option<Changed> {
         min_size: other(&is.min_size, &to.min_size),
         max_size: other(&is.max_size, &to.max_size),
         subnets: other(&is.vpc_zone_identifier, &to.vpc_zone_identifier),
-        protected: other(&is.new_instances_protected_from_scale_in, &to.new_instances_protected_from_scale_in),
-        lifetime: other(&is.max_instance_lifetime.unwrap_or(0), &to.max_instance_lifetime.unwrap_or(0)),
-        rebalance: other(&is.capacity_rebalance.unwrap_or(false), &to.capacity_rebalance.unwrap_or(false)),
+        protected: other(
+            &is.new_instances_protected_from_scale_in,
+            &to.new_instances_protected_from_scale_in,
+        ),
+        lifetime: other(
+            &is.max_instance_lifetime.unwrap_or(0),
+            &to.max_instance_lifetime.unwrap_or(0),
+        ),
+        rebalance: other(
+            &is.capacity_rebalance.unwrap_or(false),
+            &to.capacity_rebalance.unwrap_or(false),
+        ),
         policy: match &to.mixed_instances_policy {
             same if *same == is.mixed_instances_policy => Policy::Stays,
             Some(policy) => Policy::Mixed(policy.clone()),
@@ -199,19 +318,41 @@ fn other<T: PartialEq + Clone>(is: &T, to: &T) -> Option<T> {
 fn tags(is: &[Tag], to: &[Tag]) -> Vec<Write> {
     let put: Vec<Tag> = to.iter().filter(|tag| !is.contains(tag)).cloned().collect();
     let kept: BTreeSet<&str> = to.iter().map(|t| t.key.as_str()).collect();
-    let delete: Vec<Tag> = is.iter().filter(|tag| !kept.contains(tag.key.as_str())).cloned().collect();
-    [(!put.is_empty()).then_some(Write::PutTags(put)), (!delete.is_empty()).then_some(Write::DeleteTags(delete))].into_iter().flatten().collect()
+    let delete: Vec<Tag> = is
+        .iter()
+        .filter(|tag| !kept.contains(tag.key.as_str()))
+        .cloned()
+        .collect();
+    [
+        (!put.is_empty()).then_some(Write::PutTags(put)),
+        (!delete.is_empty()).then_some(Write::DeleteTags(delete)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn put_hooks(found: &Fields, to: &Fields) -> Vec<Write> {
-    let new = to.hooks.iter().filter(|(name, hook)| found.hooks.get(*name) != Some(hook));
-    new.map(|(name, hook)| Write::PutHook(name.clone(), hook.clone())).collect()
+    let new = to
+        .hooks
+        .iter()
+        .filter(|(name, hook)| found.hooks.get(*name) != Some(hook));
+    new.map(|(name, hook)| Write::PutHook(name.clone(), hook.clone()))
+        .collect()
 }
 
 /// New ones are attached before old ones go.
-fn balancers(is: &BTreeSet<String>, to: &BTreeSet<String>, attach: fn(Vec<String>) -> Write, detach: fn(Vec<String>) -> Write) -> Vec<Write> {
+fn balancers(
+    is: &BTreeSet<String>,
+    to: &BTreeSet<String>,
+    attach: fn(Vec<String>) -> Write,
+    detach: fn(Vec<String>) -> Write,
+) -> Vec<Write> {
     let calls = |names: Vec<&String>, call: fn(Vec<String>) -> Write| {
-        names.chunks(PER_CALL).map(|some| call(some.iter().map(|n| (*n).clone()).collect())).collect::<Vec<_>>()
+        names
+            .chunks(PER_CALL)
+            .map(|some| call(some.iter().map(|n| (*n).clone()).collect()))
+            .collect::<Vec<_>>()
     };
     let mut out = calls(to.difference(is).collect(), attach);
     out.extend(calls(is.difference(to).collect(), detach));
@@ -221,8 +362,16 @@ fn balancers(is: &BTreeSet<String>, to: &BTreeSet<String>, attach: fn(Vec<String
 fn metrics(is: &EnabledMetrics, to: &EnabledMetrics) -> Vec<Write> {
     let enable: BTreeSet<String> = to.metrics.difference(&is.metrics).cloned().collect();
     let disable: BTreeSet<String> = is.metrics.difference(&to.metrics).cloned().collect();
-    let enable = (!enable.is_empty()).then(|| Write::EnableMetrics(EnabledMetrics { granularity: to.granularity.clone(), metrics: enable }));
-    enable.into_iter().chain((!disable.is_empty()).then_some(Write::DisableMetrics(disable))).collect()
+    let enable = (!enable.is_empty()).then(|| {
+        Write::EnableMetrics(EnabledMetrics {
+            granularity: to.granularity.clone(),
+            metrics: enable,
+        })
+    });
+    enable
+        .into_iter()
+        .chain((!disable.is_empty()).then_some(Write::DisableMetrics(disable)))
+        .collect()
 }
 
 fn warm_pool(is: Option<&WarmPool>, to: Option<&WarmPool>) -> Option<Write> {

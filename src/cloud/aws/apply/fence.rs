@@ -24,19 +24,36 @@ impl Aws {
     /// Refuses unless the caller is in the account of the cluster.
     pub(super) async fn fenced(&self, place: &Place) -> Result<(), CloudError> {
         let door = self.connection.door(place);
-        let known = self.fence.answers.lock().await.get(&door).filter(|(at, _)| at.elapsed() < COUNTS).map(|(_, account)| account.clone());
+        let known = self
+            .fence
+            .answers
+            .lock()
+            .await
+            .get(&door)
+            .filter(|(at, _)| at.elapsed() < COUNTS)
+            .map(|(_, account)| account.clone());
         let account = match known {
             Some(account) => account,
             None => {
                 let account = self.account(place).await?;
-                self.fence.answers.lock().await.insert(door, (Instant::now(), account.clone()));
+                self.fence
+                    .answers
+                    .lock()
+                    .await
+                    .insert(door, (Instant::now(), account.clone()));
                 account
             }
         };
         if account == place.account {
             return Ok(());
         }
-        let message = format!("it belongs to account {}, and the credentials belong to account {account}: nothing was changed", place.account);
-        Err(CloudError::Refused { subject: place.cluster.to_string(), message })
+        let message = format!(
+            "it belongs to account {}, and the credentials belong to account {account}: nothing was changed",
+            place.account
+        );
+        Err(CloudError::Refused {
+            subject: place.cluster.to_string(),
+            message,
+        })
     }
 }

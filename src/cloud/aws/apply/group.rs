@@ -10,14 +10,25 @@ use super::write;
 use super::write::TooMuch;
 use crate::cloud::CloudError;
 use crate::cloud::aws::convert::group::{TemplateReference, template};
-use crate::model::{Applied, AutoScalingGroup, Definition, EnabledMetrics, Hooks, LifecycleHook, WarmPool};
+use crate::model::{
+    Applied, AutoScalingGroup, Definition, EnabledMetrics, Hooks, LifecycleHook, WarmPool,
+};
 
 impl Hand<'_> {
-    pub(super) async fn create(&self, definition: &Definition, version: u64, desired: u32) -> Result<Applied, CloudError> {
-        let taken =
-            |why: String| self.refused(format!("AlreadyExists: there is another AutoScalingGroup of this name in the account and region: {why}"));
+    pub(super) async fn create(
+        &self,
+        definition: &Definition,
+        version: u64,
+        desired: u32,
+    ) -> Result<Applied, CloudError> {
+        let taken = |why: String| {
+            self.refused(format!("AlreadyExists: there is another AutoScalingGroup of this name in the account and region: {why}"))
+        };
         let found = match self.found().await {
-            Err(CloudError::Refused { subject: _, message }) => return Err(taken(message)),
+            Err(CloudError::Refused {
+                subject: _,
+                message,
+            }) => return Err(taken(message)),
             answer => answer?,
         };
         if definition.lifecycle_hooks == Hooks::NotRead {
@@ -30,13 +41,20 @@ impl Hand<'_> {
             Found::None => {
                 self.create_now(definition, &to, version, desired).await?;
                 let group = self.existing().await?;
-                (false, group.map_err(|_| self.later("the group was created and is not to be seen yet"))?)
+                (
+                    false,
+                    group.map_err(|_| {
+                        self.later("the group was created and is not to be seen yet")
+                    })?,
+                )
             }
         };
         let template = template(&group).ok_or_else(|| taken("it has no launch template".into()))?;
         let is = self.number_of(&template).await?;
         if is != version {
-            return Err(taken(format!("it is at launch template version {is}, not {version}")));
+            return Err(taken(format!(
+                "it is at launch template version {is}, not {version}"
+            )));
         }
         let left = writes(&self.fields(&group).await?, &just_created(&to), &to).map_err(taken)?;
         if begun && left.is_empty() {
@@ -46,11 +64,22 @@ impl Hand<'_> {
         Ok(Applied::Done)
     }
 
-    async fn create_now(&self, definition: &Definition, to: &Fields, version: u64, desired: u32) -> Result<(), CloudError> {
-        let template = TemplateReference::named(&definition.launch_template.launch_template_name).at(version);
+    async fn create_now(
+        &self,
+        definition: &Definition,
+        to: &Fields,
+        version: u64,
+        desired: u32,
+    ) -> Result<(), CloudError> {
+        let template =
+            TemplateReference::named(&definition.launch_template.launch_template_name).at(version);
         self.template_of(&template).await?;
-        let request = self.creation(to, &template, desired).map_err(|e| self.refused(e.to_string()))?;
-        self.sent(|| request.clone().send_with(&self.write.autoscaling)).await.map(drop)
+        let request = self
+            .creation(to, &template, desired)
+            .map_err(|e| self.refused(e.to_string()))?;
+        self.sent(|| request.clone().send_with(&self.write.autoscaling))
+            .await
+            .map(drop)
     }
 
     /// All that one call can say. Hooks are part of it, so that they are there when the first instances launch; what it has no room for follows.
@@ -59,7 +88,7 @@ impl Hand<'_> {
         to: &Fields,
         template: &TemplateReference,
         desired: u32,
-    ) -> Result<aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupInputBuilder, TooMuch> {
+    ) -> Result<aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupInputBuilder, TooMuch>{
         let Fields { group, hooks } = to;
         let AutoScalingGroup {
             auto_scaling_group_name,
@@ -77,9 +106,16 @@ impl Hand<'_> {
             capacity_rebalance,
             warm_pool: _,
         } = group;
-        let mixed = mixed_instances_policy.as_ref().map(|p| write::group::policy(p, template, false)).transpose()?;
-        let hooks: Vec<_> = hooks.iter().map(|(name, hook)| write::group::hook(name, hook)).collect::<Result<_, _>>()?;
-        let first = |names: &BTreeSet<String>| write::list(names.iter().take(PER_CALL).cloned().collect());
+        let mixed = mixed_instances_policy
+            .as_ref()
+            .map(|p| write::group::policy(p, template, false))
+            .transpose()?;
+        let hooks: Vec<_> = hooks
+            .iter()
+            .map(|(name, hook)| write::group::hook(name, hook))
+            .collect::<Result<_, _>>()?;
+        let first =
+            |names: &BTreeSet<String>| write::list(names.iter().take(PER_CALL).cloned().collect());
         Ok(aws_sdk_autoscaling::operation::create_auto_scaling_group::CreateAutoScalingGroupInput::builder()
             .auto_scaling_group_name(auto_scaling_group_name.as_str())
             .min_size(write::number("MinSize", *min_size)?)
@@ -97,13 +133,20 @@ impl Hand<'_> {
             .set_lifecycle_hook_specification_list(write::list(hooks)))
     }
 
-    pub(super) async fn update(&self, from: &Definition, to: &Definition) -> Result<Applied, CloudError> {
+    pub(super) async fn update(
+        &self,
+        from: &Definition,
+        to: &Definition,
+    ) -> Result<Applied, CloudError> {
         let group = match self.existing().await? {
             Ok(group) => group,
             Err(none) => return Ok(Applied::Moved(none)),
         };
         let found = self.fields(&group).await?;
-        let (from, to) = (self.expected(from, &found.hooks).await?, self.wanted(to, &found.hooks).await?);
+        let (from, to) = (
+            self.expected(from, &found.hooks).await?,
+            self.wanted(to, &found.hooks).await?,
+        );
         let calls = match writes(&found, &from, &to) {
             Ok(calls) if calls.is_empty() => return Ok(Applied::Already),
             Ok(calls) => calls,
@@ -111,14 +154,20 @@ impl Hand<'_> {
         };
         let (least, most) = (to.group.min_size, to.group.max_size);
         if least > most {
-            return Err(self.refused(format!("ValidationError: min size {least} is above max size {most}")));
+            return Err(self.refused(format!(
+                "ValidationError: min size {least} is above max size {most}"
+            )));
         }
         self.perform(&group, calls).await?;
         Ok(Applied::Done)
     }
 
     /// Call after call; where one fails the rest is left for the next attempt.
-    async fn perform(&self, group: &sdk::AutoScalingGroup, calls: Vec<Write>) -> Result<(), CloudError> {
+    async fn perform(
+        &self,
+        group: &sdk::AutoScalingGroup,
+        calls: Vec<Write>,
+    ) -> Result<(), CloudError> {
         let (api, name) = (&self.write.autoscaling, self.group.as_str());
         for call in calls {
             match call {
@@ -126,33 +175,56 @@ impl Hand<'_> {
                 Write::Resume(processes) => self.resume_now(&processes).await?,
                 Write::Fields(fields) => self.change(group, &fields).await?,
                 Write::PutTags(tags) => {
-                    let tags: Vec<_> = tags.iter().map(|tag| write::group::tag(self.group, tag)).collect();
-                    self.sent(|| api.create_or_update_tags().set_tags(Some(tags.clone())).send()).await?;
+                    let tags: Vec<_> = tags
+                        .iter()
+                        .map(|tag| write::group::tag(self.group, tag))
+                        .collect();
+                    self.sent(|| {
+                        api.create_or_update_tags()
+                            .set_tags(Some(tags.clone()))
+                            .send()
+                    })
+                    .await?;
                 }
                 Write::DeleteTags(keys) => {
-                    let tags: Vec<_> = keys.iter().map(|key| write::group::key(self.group, key)).collect();
-                    self.sent(|| api.delete_tags().set_tags(Some(tags.clone())).send()).await?;
+                    let tags: Vec<_> = keys
+                        .iter()
+                        .map(|key| write::group::key(self.group, key))
+                        .collect();
+                    self.sent(|| api.delete_tags().set_tags(Some(tags.clone())).send())
+                        .await?;
                 }
                 Write::PutHook(hook, how) => self.put_hook(&hook, &how).await?,
                 Write::DeleteHook(hook) => {
                     let call = || api.delete_lifecycle_hook().auto_scaling_group_name(name);
-                    self.sent(|| call().lifecycle_hook_name(&hook).send()).await?;
+                    self.sent(|| call().lifecycle_hook_name(&hook).send())
+                        .await?;
                 }
                 Write::AttachLoadBalancers(names) => {
                     let call = || api.attach_load_balancers().auto_scaling_group_name(name);
-                    self.sent(|| call().set_load_balancer_names(Some(names.clone())).send()).await?;
+                    self.sent(|| call().set_load_balancer_names(Some(names.clone())).send())
+                        .await?;
                 }
                 Write::DetachLoadBalancers(names) => {
                     let call = || api.detach_load_balancers().auto_scaling_group_name(name);
-                    self.sent(|| call().set_load_balancer_names(Some(names.clone())).send()).await?;
+                    self.sent(|| call().set_load_balancer_names(Some(names.clone())).send())
+                        .await?;
                 }
                 Write::AttachTargetGroups(arns) => {
-                    let call = || api.attach_load_balancer_target_groups().auto_scaling_group_name(name);
-                    self.sent(|| call().set_target_group_arns(Some(arns.clone())).send()).await?;
+                    let call = || {
+                        api.attach_load_balancer_target_groups()
+                            .auto_scaling_group_name(name)
+                    };
+                    self.sent(|| call().set_target_group_arns(Some(arns.clone())).send())
+                        .await?;
                 }
                 Write::DetachTargetGroups(arns) => {
-                    let call = || api.detach_load_balancer_target_groups().auto_scaling_group_name(name);
-                    self.sent(|| call().set_target_group_arns(Some(arns.clone())).send()).await?;
+                    let call = || {
+                        api.detach_load_balancer_target_groups()
+                            .auto_scaling_group_name(name)
+                    };
+                    self.sent(|| call().set_target_group_arns(Some(arns.clone())).send())
+                        .await?;
                 }
                 Write::EnableMetrics(metrics) => self.enable_metrics(&metrics).await?,
                 Write::DisableMetrics(metrics) => self.disable_metrics(&metrics).await?,
@@ -164,15 +236,31 @@ impl Hand<'_> {
     }
 
     /// A mixed group is told its policy again with every change: nobody can then take its absence for "none".
-    async fn change(&self, group: &sdk::AutoScalingGroup, fields: &Changed) -> Result<(), CloudError> {
-        let Changed { min_size, max_size, subnets, protected, lifetime, rebalance, policy } = fields;
+    async fn change(
+        &self,
+        group: &sdk::AutoScalingGroup,
+        fields: &Changed,
+    ) -> Result<(), CloudError> {
+        let Changed {
+            min_size,
+            max_size,
+            subnets,
+            protected,
+            lifetime,
+            rebalance,
+            policy,
+        } = fields;
         let too_much = |e: TooMuch| self.refused(e.to_string());
         let template = template(group).ok_or_else(|| self.refused("it has no launch template"))?;
         let has = group.mixed_instances_policy();
-        let overrides = has.and_then(|p| p.launch_template()).is_some_and(|t| !t.overrides().is_empty());
+        let overrides = has
+            .and_then(|p| p.launch_template())
+            .is_some_and(|t| !t.overrides().is_empty());
         let mixed = match policy {
             Policy::Stays => has.map(|found| write::group::repeated(found, &template)),
-            Policy::Mixed(policy) => Some(write::group::policy(policy, &template, overrides).map_err(too_much)?),
+            Policy::Mixed(policy) => {
+                Some(write::group::policy(policy, &template, overrides).map_err(too_much)?)
+            }
             Policy::Gone => None,
         };
         let plain = (*policy == Policy::Gone).then(|| template.specification());
@@ -180,7 +268,11 @@ impl Hand<'_> {
         let most = write::optional("MaxSize", *max_size).map_err(too_much)?;
         let lifetime = write::optional("MaxInstanceLifetime", *lifetime).map_err(too_much)?;
         let call = || {
-            let call = self.write.autoscaling.update_auto_scaling_group().auto_scaling_group_name(self.group.as_str());
+            let call = self
+                .write
+                .autoscaling
+                .update_auto_scaling_group()
+                .auto_scaling_group_name(self.group.as_str());
             call.set_min_size(least)
                 .set_max_size(most)
                 .set_vpc_zone_identifier(subnets.as_ref().map(joined))
@@ -194,75 +286,171 @@ impl Hand<'_> {
     }
 
     async fn put_hook(&self, name: &str, hook: &LifecycleHook) -> Result<(), CloudError> {
-        let LifecycleHook { default_result, heartbeat_timeout, lifecycle_transition } = hook;
-        let timeout = write::number("HeartbeatTimeout", *heartbeat_timeout).map_err(|e| self.refused(e.to_string()))?;
+        let LifecycleHook {
+            default_result,
+            heartbeat_timeout,
+            lifecycle_transition,
+        } = hook;
+        let timeout = write::number("HeartbeatTimeout", *heartbeat_timeout)
+            .map_err(|e| self.refused(e.to_string()))?;
         let call = || {
-            let call = self.write.autoscaling.put_lifecycle_hook().auto_scaling_group_name(self.group.as_str()).lifecycle_hook_name(name);
-            call.default_result(default_result).heartbeat_timeout(timeout).lifecycle_transition(lifecycle_transition)
+            let call = self
+                .write
+                .autoscaling
+                .put_lifecycle_hook()
+                .auto_scaling_group_name(self.group.as_str())
+                .lifecycle_hook_name(name);
+            call.default_result(default_result)
+                .heartbeat_timeout(timeout)
+                .lifecycle_transition(lifecycle_transition)
         };
         self.sent(|| call().send()).await.map(drop)
     }
 
     async fn enable_metrics(&self, metrics: &EnabledMetrics) -> Result<(), CloudError> {
-        let EnabledMetrics { granularity, metrics } = metrics;
-        let call = || self.write.autoscaling.enable_metrics_collection().auto_scaling_group_name(self.group.as_str()).granularity(granularity);
-        self.sent(|| call().set_metrics(Some(metrics.iter().cloned().collect())).send()).await.map(drop)
+        let EnabledMetrics {
+            granularity,
+            metrics,
+        } = metrics;
+        let call = || {
+            self.write
+                .autoscaling
+                .enable_metrics_collection()
+                .auto_scaling_group_name(self.group.as_str())
+                .granularity(granularity)
+        };
+        self.sent(|| {
+            call()
+                .set_metrics(Some(metrics.iter().cloned().collect()))
+                .send()
+        })
+        .await
+        .map(drop)
     }
 
     async fn disable_metrics(&self, metrics: &BTreeSet<String>) -> Result<(), CloudError> {
-        let call = || self.write.autoscaling.disable_metrics_collection().auto_scaling_group_name(self.group.as_str());
-        self.sent(|| call().set_metrics(Some(metrics.iter().cloned().collect())).send()).await.map(drop)
+        let call = || {
+            self.write
+                .autoscaling
+                .disable_metrics_collection()
+                .auto_scaling_group_name(self.group.as_str())
+        };
+        self.sent(|| {
+            call()
+                .set_metrics(Some(metrics.iter().cloned().collect()))
+                .send()
+        })
+        .await
+        .map(drop)
     }
 
     async fn put_warm_pool(&self, pool: &WarmPool) -> Result<(), CloudError> {
-        let WarmPool { min_size, max_group_prepared_capacity } = pool;
+        let WarmPool {
+            min_size,
+            max_group_prepared_capacity,
+        } = pool;
         let too_much = |e: TooMuch| self.refused(e.to_string());
         let least = write::number("MinSize", *min_size).map_err(too_much)?;
-        let most = write::number("MaxGroupPreparedCapacity", *max_group_prepared_capacity).map_err(too_much)?;
-        let call = || self.write.autoscaling.put_warm_pool().auto_scaling_group_name(self.group.as_str());
-        self.sent(|| call().min_size(least).max_group_prepared_capacity(most).send()).await.map(drop)
+        let most = write::number("MaxGroupPreparedCapacity", *max_group_prepared_capacity)
+            .map_err(too_much)?;
+        let call = || {
+            self.write
+                .autoscaling
+                .put_warm_pool()
+                .auto_scaling_group_name(self.group.as_str())
+        };
+        self.sent(|| {
+            call()
+                .min_size(least)
+                .max_group_prepared_capacity(most)
+                .send()
+        })
+        .await
+        .map(drop)
     }
 
     /// With what is in it, as kops does.
     async fn delete_warm_pool(&self) -> Result<(), CloudError> {
-        let call = || self.write.autoscaling.delete_warm_pool().auto_scaling_group_name(self.group.as_str()).force_delete(true);
+        let call = || {
+            self.write
+                .autoscaling
+                .delete_warm_pool()
+                .auto_scaling_group_name(self.group.as_str())
+                .force_delete(true)
+        };
         self.sent(|| call().send()).await.map(drop)
     }
 
     pub(super) async fn delete(&self, expected: &AutoScalingGroup) -> Result<Applied, CloudError> {
         let group = match self.found().await? {
             Found::Here(group) => group,
-            Found::None | Found::Going => return Ok(if self.delete_template().await? { Applied::Done } else { Applied::Already }),
+            Found::None | Found::Going => {
+                return Ok(if self.delete_template().await? {
+                    Applied::Done
+                } else {
+                    Applied::Already
+                });
+            }
         };
         if let Some(moved) = self.unlike(&group, expected).await? {
             return Ok(Applied::Moved(moved));
         }
         let left = group.instances().len() + self.detached().await?;
         if left > 0 {
-            return Err(self.refused(format!("ResourceInUse: the group still has {left} instances")));
+            return Err(self.refused(format!(
+                "ResourceInUse: the group still has {left} instances"
+            )));
         }
         // A template that is somebody else's is found out before anything goes.
         self.own_template().await?;
         if group.warm_pool_configuration().is_some() {
             self.delete_warm_pool().await?;
         }
-        self.sent(|| self.write.autoscaling.delete_auto_scaling_group().auto_scaling_group_name(self.group.as_str()).send()).await?;
+        self.sent(|| {
+            self.write
+                .autoscaling
+                .delete_auto_scaling_group()
+                .auto_scaling_group_name(self.group.as_str())
+                .send()
+        })
+        .await?;
         self.delete_template().await?;
         Ok(Applied::Done)
     }
 
     /// Sizes and suspended processes do not count: they are moved on the way to the end. Hooks neither: they go with the group.
-    async fn unlike(&self, group: &sdk::AutoScalingGroup, expected: &AutoScalingGroup) -> Result<Option<String>, CloudError> {
+    async fn unlike(
+        &self,
+        group: &sdk::AutoScalingGroup,
+        expected: &AutoScalingGroup,
+    ) -> Result<Option<String>, CloudError> {
         let found = self.fields(group).await?;
-        let mut expected = Fields { group: self.group_expected(expected).await?, hooks: found.hooks.clone() };
-        (expected.group.min_size, expected.group.max_size) = (found.group.min_size, found.group.max_size);
-        expected.group.suspended_processes.clone_from(&found.group.suspended_processes);
+        let mut expected = Fields {
+            group: self.group_expected(expected).await?,
+            hooks: found.hooks.clone(),
+        };
+        (expected.group.min_size, expected.group.max_size) =
+            (found.group.min_size, found.group.max_size);
+        expected
+            .group
+            .suspended_processes
+            .clone_from(&found.group.suspended_processes);
         let differing = differences(&found, &expected, &expected);
-        Ok((!differing.is_empty()).then(|| format!("{} is not as expected: {}", self.group, differing.join(", "))))
+        Ok((!differing.is_empty()).then(|| {
+            format!(
+                "{} is not as expected: {}",
+                self.group,
+                differing.join(", ")
+            )
+        }))
     }
 }
 
 /// Subnets as Auto Scaling lists them.
 fn joined(subnets: &BTreeSet<String>) -> String {
-    subnets.iter().map(String::as_str).collect::<Vec<_>>().join(",")
+    subnets
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(",")
 }

@@ -55,18 +55,39 @@ pub(super) enum Found {
 impl<'a> Hand<'a> {
     /// Ready for the first look; the caller's account has been compared with the cluster's.
     pub(super) fn new(place: &'a Place, group: &'a AsgName, clients: Clients) -> Hand<'a> {
-        Hand { place, group, write: once(&clients), read: clients }
+        Hand {
+            place,
+            group,
+            write: once(&clients),
+            read: clients,
+        }
     }
 
     /// The group as it is now.
     pub(super) async fn found(&self) -> Result<Found, CloudError> {
-        let answer = self.read.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(self.group.as_str()).send().await;
-        let groups = answer.map_err(|e| self.error(&e))?.auto_scaling_groups.unwrap_or_default();
-        match groups.into_iter().find(|g| g.auto_scaling_group_name() == Some(self.group.as_str())) {
+        let answer = self
+            .read
+            .autoscaling
+            .describe_auto_scaling_groups()
+            .auto_scaling_group_names(self.group.as_str())
+            .send()
+            .await;
+        let groups = answer
+            .map_err(|e| self.error(&e))?
+            .auto_scaling_groups
+            .unwrap_or_default();
+        match groups
+            .into_iter()
+            .find(|g| g.auto_scaling_group_name() == Some(self.group.as_str()))
+        {
             None => Ok(Found::None),
             Some(group) if group.status().is_some_and(|s| !s.is_empty()) => Ok(Found::Going),
             Some(group) => {
-                let owner = group.tags().iter().find(|t| t.key() == Some(OWNER)).and_then(|t| t.value());
+                let owner = group
+                    .tags()
+                    .iter()
+                    .find(|t| t.key() == Some(OWNER))
+                    .and_then(|t| t.value());
                 self.fenced("AutoScalingGroup", owner)?;
                 Ok(Found::Here(Box::new(group)))
             }
@@ -74,7 +95,9 @@ impl<'a> Hand<'a> {
     }
 
     /// The group, or what to answer when there is none.
-    pub(super) async fn existing(&self) -> Result<Result<Box<AutoScalingGroup>, String>, CloudError> {
+    pub(super) async fn existing(
+        &self,
+    ) -> Result<Result<Box<AutoScalingGroup>, String>, CloudError> {
         Ok(match self.found().await? {
             Found::Here(group) => Ok(group),
             Found::None | Found::Going => Err(format!("there is no group {}", self.group)),
@@ -86,26 +109,45 @@ impl<'a> Hand<'a> {
         if owner == Some(self.place.cluster.as_str()) {
             return Ok(());
         }
-        let found = owner.map_or_else(|| format!("it has no tag {OWNER}"), |o| format!("its tag {OWNER} is {o}"));
-        Err(self.refused(format!("the {kind} {} is not this cluster's, {}: {found}", self.group, self.place.cluster)))
+        let found = owner.map_or_else(
+            || format!("it has no tag {OWNER}"),
+            |o| format!("its tag {OWNER} is {o}"),
+        );
+        Err(self.refused(format!(
+            "the {kind} {} is not this cluster's, {}: {found}",
+            self.group, self.place.cluster
+        )))
     }
 
     pub(super) fn refused(&self, message: impl Into<String>) -> CloudError {
-        CloudError::Refused { subject: self.group.to_string(), message: message.into() }
+        CloudError::Refused {
+            subject: self.group.to_string(),
+            message: message.into(),
+        }
     }
 
     /// Not done, and worth asking again.
     pub(super) fn later(&self, message: impl Into<String>) -> CloudError {
-        CloudError::Throttled { account: self.place.account.clone(), region: self.place.region.clone(), message: message.into() }
+        CloudError::Throttled {
+            account: self.place.account.clone(),
+            region: self.place.region.clone(),
+            message: message.into(),
+        }
     }
 
-    pub(super) fn error<E: ProvideErrorMetadata + Error + 'static>(&self, error: &SdkError<E, HttpResponse>) -> CloudError {
+    pub(super) fn error<E: ProvideErrorMetadata + Error + 'static>(
+        &self,
+        error: &SdkError<E, HttpResponse>,
+    ) -> CloudError {
         cloud_error(self.place, self.group, error)
     }
 
     /// An answer that makes no sense: nothing is written on its strength.
     pub(super) fn strange(&self, error: &Strange) -> CloudError {
-        CloudError::Unknown { subject: self.group.to_string(), message: error.to_string() }
+        CloudError::Unknown {
+            subject: self.group.to_string(),
+            message: error.to_string(),
+        }
     }
 
     /// The answer to a change, which is sent again as long as AWS says that it did nothing and to come back later.
@@ -120,17 +162,31 @@ impl<'a> Hand<'a> {
 
 /// The same clients, which send a request once.
 fn once(clients: &Clients) -> Clients {
-    let Clients { autoscaling, ec2, elb, sts } = clients;
+    let Clients {
+        autoscaling,
+        ec2,
+        elb,
+        sts,
+    } = clients;
     let never = RetryConfig::disabled();
     Clients {
-        autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling.config().to_builder().retry_config(never.clone()).build()),
+        autoscaling: aws_sdk_autoscaling::Client::from_conf(
+            autoscaling
+                .config()
+                .to_builder()
+                .retry_config(never.clone())
+                .build(),
+        ),
         ec2: aws_sdk_ec2::Client::from_conf(ec2.config().to_builder().retry_config(never).build()),
         elb: elb.clone(),
         sts: sts.clone(),
     }
 }
 
-async fn insisting<T, E, F>(waits: &[Duration], call: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
+async fn insisting<T, E, F>(
+    waits: &[Duration],
+    call: impl Fn() -> F,
+) -> Result<T, SdkError<E, HttpResponse>>
 where
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     E: ProvideErrorMetadata + Error + 'static,
@@ -147,12 +203,20 @@ where
 /// Whether an instance of a group is on its way out, or out of its hands.
 pub(super) fn is_ending(state: Option<&LifecycleState>) -> bool {
     match state.map(LifecycleState::as_str) {
-        Some(text) => ["Terminating", "Terminated", "Detaching", "Detached"].iter().any(|s| text.starts_with(s)),
+        Some(text) => ["Terminating", "Terminated", "Detaching", "Detached"]
+            .iter()
+            .any(|s| text.starts_with(s)),
         None => false,
     }
 }
 
 /// An instance as the group lists it.
-pub(super) fn member<'g>(group: &'g AutoScalingGroup, instance: &InstanceId) -> Option<&'g aws_sdk_autoscaling::types::Instance> {
-    group.instances().iter().find(|i| i.instance_id() == Some(instance.as_str()))
+pub(super) fn member<'g>(
+    group: &'g AutoScalingGroup,
+    instance: &InstanceId,
+) -> Option<&'g aws_sdk_autoscaling::types::Instance> {
+    group
+        .instances()
+        .iter()
+        .find(|i| i.instance_id() == Some(instance.as_str()))
 }

@@ -24,9 +24,15 @@ use templates::Wanted;
 
 impl Aws {
     /// One effect, in the account that the cluster belongs to and nowhere else.
-    pub(super) async fn carry_out(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+    pub(super) async fn carry_out(
+        &self,
+        place: &Place,
+        effect: &CloudEffect,
+    ) -> Result<Applied, CloudError> {
         self.fenced(place).await?;
-        Hand::new(place, effect.group(), self.clients(place).await?).carry_out(effect).await
+        Hand::new(place, effect.group(), self.clients(place).await?)
+            .carry_out(effect)
+            .await
     }
 }
 
@@ -34,7 +40,12 @@ impl Hand<'_> {
     /// A refusal may come of what happened since the look, as when a spot instance is reclaimed: whoever looks again finds it gone. No
     /// rollout turns round for that.
     async fn carry_out(&self, effect: &CloudEffect) -> Result<Applied, CloudError> {
-        let of_instances = matches!(effect, CloudEffect::Detach { .. } | CloudEffect::Terminate { .. } | CloudEffect::Protect { .. });
+        let of_instances = matches!(
+            effect,
+            CloudEffect::Detach { .. }
+                | CloudEffect::Terminate { .. }
+                | CloudEffect::Protect { .. }
+        );
         match self.attempt(effect).await {
             Err(CloudError::Refused { .. }) if of_instances => self.attempt(effect).await,
             answer => answer,
@@ -43,21 +54,57 @@ impl Hand<'_> {
 
     async fn attempt(&self, effect: &CloudEffect) -> Result<Applied, CloudError> {
         match effect {
-            CloudEffect::CreateTemplateVersion { template: _, data, user_data, token } => {
-                self.create_version(&Wanted { data, user_data, token }).await
+            CloudEffect::CreateTemplateVersion {
+                template: _,
+                data,
+                user_data,
+                token,
+            } => {
+                self.create_version(&Wanted {
+                    data,
+                    user_data,
+                    token,
+                })
+                .await
             }
-            CloudEffect::CreateGroup { definition, version, desired } => self.create(definition, *version, *desired).await,
+            CloudEffect::CreateGroup {
+                definition,
+                version,
+                desired,
+            } => self.create(definition, *version, *desired).await,
             CloudEffect::UpdateGroup { from, to } => self.update(from, to).await,
             CloudEffect::PinVersion { group: _, from, to } => self.pin(*from, *to).await,
             CloudEffect::SetDesired { group: _, from, to } => self.set_desired(*from, *to).await,
-            CloudEffect::Suspend { group: _, processes } => self.suspend(processes).await,
-            CloudEffect::Resume { group: _, processes } => self.resume(processes).await,
+            CloudEffect::Suspend {
+                group: _,
+                processes,
+            } => self.suspend(processes).await,
+            CloudEffect::Resume {
+                group: _,
+                processes,
+            } => self.resume(processes).await,
             CloudEffect::Detach { group: _, instance } => self.detach(instance).await,
-            CloudEffect::Terminate { group: _, instance, decrement } => self.terminate(instance, *decrement).await,
+            CloudEffect::Terminate {
+                group: _,
+                instance,
+                decrement,
+            } => self.terminate(instance, *decrement).await,
             CloudEffect::DeleteGroup { group } => self.delete(group).await,
-            CloudEffect::PruneVersions { template: _, versions } => self.prune(versions).await,
-            CloudEffect::Protect { group: _, instances, protect } => self.protect(instances, *protect).await,
-            CloudEffect::StartRefresh { group: _, from, version, preferences } => self.start_refresh(*from, *version, preferences).await,
+            CloudEffect::PruneVersions {
+                template: _,
+                versions,
+            } => self.prune(versions).await,
+            CloudEffect::Protect {
+                group: _,
+                instances,
+                protect,
+            } => self.protect(instances, *protect).await,
+            CloudEffect::StartRefresh {
+                group: _,
+                from,
+                version,
+                preferences,
+            } => self.start_refresh(*from, *version, preferences).await,
             CloudEffect::CancelRefresh { group: _ } => self.cancel_refresh().await,
             CloudEffect::RollbackRefresh { group: _ } => self.rollback_refresh().await,
         }

@@ -31,19 +31,36 @@ struct Account {
 impl Account {
     /// Writes the request down and takes the next answer.
     fn answer(&self, body: &str) -> (u16, String) {
-        let pairs: Vec<(String, String)> = body.split('&').filter_map(|p| p.split_once('=')).map(|(k, v)| (decoded(k), decoded(v))).collect();
-        let action = pairs.iter().find(|(k, _)| k == "Action").map(|(_, v)| v.clone()).unwrap_or_default();
+        let pairs: Vec<(String, String)> = body
+            .split('&')
+            .filter_map(|p| p.split_once('='))
+            .map(|(k, v)| (decoded(k), decoded(v)))
+            .collect();
+        let action = pairs
+            .iter()
+            .find(|(k, _)| k == "Action")
+            .map(|(_, v)| v.clone())
+            .unwrap_or_default();
         let mut asked = self.asked.lock().unwrap();
         writeln!(asked, "{action}").unwrap();
-        for (key, value) in pairs.iter().filter(|(k, _)| k != "Action" && k != "Version") {
+        for (key, value) in pairs
+            .iter()
+            .filter(|(k, _)| k != "Action" && k != "Version")
+        {
             writeln!(asked, "    {key}={value}").unwrap();
         }
         let mut script = self.script.lock().unwrap();
-        let answers = script.iter_mut().find(|(name, _)| *name == action).map(|(_, answers)| answers);
+        let answers = script
+            .iter_mut()
+            .find(|(name, _)| *name == action)
+            .map(|(_, answers)| answers);
         match answers {
             Some(answers) if answers.len() > 1 => answers.pop_front().unwrap(),
             Some(answers) => answers.front().cloned().unwrap(),
-            None => (200, format!("<{action}Response><{action}Result/></{action}Response>")),
+            None => (
+                200,
+                format!("<{action}Response><{action}Result/></{action}Response>"),
+            ),
         }
     }
 }
@@ -72,7 +89,11 @@ fn clients(address: SocketAddr) -> Clients {
         .behavior_version(aws_config::BehaviorVersion::latest())
         .region(Region::new("eu-west-3"))
         .endpoint_url(format!("http://{address}"))
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(Credentials::new("x", "x", None, None, "test")))
+        .credentials_provider(
+            aws_credential_types::provider::SharedCredentialsProvider::new(Credentials::new(
+                "x", "x", None, None, "test",
+            )),
+        )
         .http_client(crate::cloud::aws::connect::http_client(None).unwrap())
         .build();
     Clients {
@@ -102,7 +123,9 @@ fn parse(text: &str) -> (CloudEffect, Script) {
         let (head, body) = part.split_once('\n').unwrap_or((part, ""));
         let (api, status) = head.trim().split_once(' ').unwrap_or((head.trim(), "200"));
         let body = match body.trim().strip_prefix('@') {
-            Some(name) => std::fs::read_to_string(folder().join(format!("answers/{name}.xml"))).unwrap(),
+            Some(name) => {
+                std::fs::read_to_string(folder().join(format!("answers/{name}.xml"))).unwrap()
+            }
             None => body.to_owned(),
         };
         let answer = (status.parse().unwrap(), body);
@@ -116,11 +139,24 @@ fn parse(text: &str) -> (CloudEffect, Script) {
 
 async fn outcome(text: &str) -> String {
     let (effect, script) = parse(text);
-    let account = Account { script: Arc::new(Mutex::new(script)), ..Account::default() };
+    let account = Account {
+        script: Arc::new(Mutex::new(script)),
+        ..Account::default()
+    };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(axum::serve(listener, Router::new().fallback(answer).with_state(account.clone())).into_future());
-    let place = Place { cluster: "a.b".parse().unwrap(), account: "111122223333".parse().unwrap(), region: "eu-west-3".parse().unwrap() };
+    let server = tokio::spawn(
+        axum::serve(
+            listener,
+            Router::new().fallback(answer).with_state(account.clone()),
+        )
+        .into_future(),
+    );
+    let place = Place {
+        cluster: "a.b".parse().unwrap(),
+        account: "111122223333".parse().unwrap(),
+        region: "eu-west-3".parse().unwrap(),
+    };
     let hand = Hand::new(&place, effect.group(), clients(address));
     let told = told(hand.carry_out(&effect).await).replace(&address.to_string(), "ADDRESS");
     server.abort();
@@ -133,8 +169,11 @@ fn folder() -> PathBuf {
 }
 
 fn cases() -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> =
-        std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "case")).collect();
+    let mut all: Vec<PathBuf> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "case"))
+        .collect();
     all.sort();
     all
 }

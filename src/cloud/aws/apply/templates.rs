@@ -37,13 +37,25 @@ impl Hand<'_> {
             return Ok(Applied::Version(number));
         }
         let (source, user_data) = match wanted.user_data {
-            UserData::Given(text) => (versions.iter().max_by_key(|v| v.version_number), Some(text.clone())),
+            UserData::Given(text) => (
+                versions.iter().max_by_key(|v| v.version_number),
+                Some(text.clone()),
+            ),
             UserData::CarriedFrom(number) => {
                 let source = self.source(&versions, *number)?;
-                (Some(source), source.launch_template_data().and_then(|d| d.user_data()).map(str::to_owned))
+                (
+                    Some(source),
+                    source
+                        .launch_template_data()
+                        .and_then(|d| d.user_data())
+                        .map(str::to_owned),
+                )
             }
         };
-        data.key_name = data.key_name.or_else(|| self.key_of_kops(source?.launch_template_data()?.key_name()).map(str::to_owned));
+        data.key_name = data.key_name.or_else(|| {
+            self.key_of_kops(source?.launch_template_data()?.key_name())
+                .map(str::to_owned)
+        });
         let request = template::data(&data, user_data).map_err(|e| self.refused(e.to_string()))?;
         match &found {
             Some(template) => self.add_version(template, request, wanted).await,
@@ -59,8 +71,14 @@ impl Hand<'_> {
         wanted: &Wanted<'_>,
     ) -> Result<Option<u64>, CloudError> {
         let description = description(wanted.token);
-        let Some(made) = versions.iter().find(|v| v.version_description() == Some(&description)) else { return Ok(None) };
-        let number = positive(made.version_number).ok_or_else(|| self.refused("a launch template version without a number"))?;
+        let Some(made) = versions
+            .iter()
+            .find(|v| v.version_description() == Some(&description))
+        else {
+            return Ok(None);
+        };
+        let number = positive(made.version_number)
+            .ok_or_else(|| self.refused("a launch template version without a number"))?;
         let mut found = self.data_of(made)?;
         if !wanted.data.image_id.starts_with("ami-") {
             // What the name meant then counts.
@@ -71,16 +89,28 @@ impl Hand<'_> {
         }
         // Disks that come with the type are not shown in a description.
         let mut data = data.clone();
-        data.block_device_mappings.retain(|d| d.ebs.is_some() || d.virtual_name.is_none());
+        data.block_device_mappings
+            .retain(|d| d.ebs.is_some() || d.virtual_name.is_none());
         if found.canonical() != data.canonical() {
-            return Err(self.refused(format!("IdempotentParameterMismatch: the token of version {number} came with other data")));
+            return Err(self.refused(format!(
+                "IdempotentParameterMismatch: the token of version {number} came with other data"
+            )));
         }
         Ok(Some(number))
     }
 
-    fn source<'v>(&self, versions: &'v [sdk::LaunchTemplateVersion], number: u64) -> Result<&'v sdk::LaunchTemplateVersion, CloudError> {
-        let unknown = || self.refused(format!("InvalidLaunchTemplateId.VersionNotFound: launch template {} has no version {number}", self.group));
-        versions.iter().find(|v| positive(v.version_number) == Some(number)).ok_or_else(unknown)
+    fn source<'v>(
+        &self,
+        versions: &'v [sdk::LaunchTemplateVersion],
+        number: u64,
+    ) -> Result<&'v sdk::LaunchTemplateVersion, CloudError> {
+        let unknown = || {
+            self.refused(format!("InvalidLaunchTemplateId.VersionNotFound: launch template {} has no version {number}", self.group))
+        };
+        versions
+            .iter()
+            .find(|v| positive(v.version_number) == Some(number))
+            .ok_or_else(unknown)
     }
 
     /// A key pair that kops made of a key in its state store. No manifest names it: it goes from version to version as user data does.
@@ -96,121 +126,270 @@ impl Hand<'_> {
         wanted: &Wanted<'_>,
     ) -> Result<Applied, CloudError> {
         let id = found.launch_template_id().unwrap_or_default();
-        let new: BTreeMap<String, String> =
-            self.template_tags(wanted.data).into_iter().filter(|(key, value)| tag(found.tags(), key) != Some(value)).collect();
+        let new: BTreeMap<String, String> = self
+            .template_tags(wanted.data)
+            .into_iter()
+            .filter(|(key, value)| tag(found.tags(), key) != Some(value))
+            .collect();
         if !new.is_empty() {
-            self.sent(|| self.write.ec2.create_tags().resources(id).set_tags(Some(template::tags(&new))).send()).await?;
+            self.sent(|| {
+                self.write
+                    .ec2
+                    .create_tags()
+                    .resources(id)
+                    .set_tags(Some(template::tags(&new)))
+                    .send()
+            })
+            .await?;
         }
         let call = || {
-            let call = self.write.ec2.create_launch_template_version().launch_template_id(id).launch_template_data(data.clone());
-            call.version_description(description(wanted.token)).client_token(client_token(self.group, wanted.token))
+            let call = self
+                .write
+                .ec2
+                .create_launch_template_version()
+                .launch_template_id(id)
+                .launch_template_data(data.clone());
+            call.version_description(description(wanted.token))
+                .client_token(client_token(self.group, wanted.token))
         };
         let answer = self.sent(|| call().send()).await?;
-        let number = answer.launch_template_version().and_then(|v| positive(v.version_number));
-        number.map(Applied::Version).ok_or_else(|| self.unclear("CreateLaunchTemplateVersion"))
+        let number = answer
+            .launch_template_version()
+            .and_then(|v| positive(v.version_number));
+        number
+            .map(Applied::Version)
+            .ok_or_else(|| self.unclear("CreateLaunchTemplateVersion"))
     }
 
-    async fn create_template(&self, data: sdk::RequestLaunchTemplateData, wanted: &Wanted<'_>) -> Result<Applied, CloudError> {
+    async fn create_template(
+        &self,
+        data: sdk::RequestLaunchTemplateData,
+        wanted: &Wanted<'_>,
+    ) -> Result<Applied, CloudError> {
         let tags = template::tags(&self.template_tags(wanted.data));
-        let tags = sdk::TagSpecification::builder().resource_type(sdk::ResourceType::LaunchTemplate).set_tags(Some(tags)).build();
+        let tags = sdk::TagSpecification::builder()
+            .resource_type(sdk::ResourceType::LaunchTemplate)
+            .set_tags(Some(tags))
+            .build();
         let call = || {
-            let call = self.write.ec2.create_launch_template().launch_template_name(self.group.as_str()).launch_template_data(data.clone());
-            call.version_description(description(wanted.token)).client_token(client_token(self.group, wanted.token)).tag_specifications(tags.clone())
+            let call = self
+                .write
+                .ec2
+                .create_launch_template()
+                .launch_template_name(self.group.as_str())
+                .launch_template_data(data.clone());
+            call.version_description(description(wanted.token))
+                .client_token(client_token(self.group, wanted.token))
+                .tag_specifications(tags.clone())
         };
         let answer = self.sent(|| call().send()).await?;
-        let number = answer.launch_template().and_then(|t| positive(t.latest_version_number));
-        number.map(Applied::Version).ok_or_else(|| self.unclear("CreateLaunchTemplate"))
+        let number = answer
+            .launch_template()
+            .and_then(|t| positive(t.latest_version_number));
+        number
+            .map(Applied::Version)
+            .ok_or_else(|| self.unclear("CreateLaunchTemplate"))
     }
 
     /// The tags of instances, as kops has it, and those that say whose it is.
     fn template_tags(&self, data: &LaunchTemplateData) -> BTreeMap<String, String> {
         let cluster = self.place.cluster.as_str();
-        let instances = data.tag_specifications.iter().find(|s| s.resource_type == "instance").map(|s| s.tags.clone()).unwrap_or_default();
-        let own = [("Name".to_owned(), self.group.to_string()), (format!("kubernetes.io/cluster/{cluster}"), "owned".to_owned())];
-        own.into_iter().chain(instances).chain([(OWNER.to_owned(), cluster.to_owned())]).collect()
+        let instances = data
+            .tag_specifications
+            .iter()
+            .find(|s| s.resource_type == "instance")
+            .map(|s| s.tags.clone())
+            .unwrap_or_default();
+        let own = [
+            ("Name".to_owned(), self.group.to_string()),
+            (
+                format!("kubernetes.io/cluster/{cluster}"),
+                "owned".to_owned(),
+            ),
+        ];
+        own.into_iter()
+            .chain(instances)
+            .chain([(OWNER.to_owned(), cluster.to_owned())])
+            .collect()
     }
 
     /// The template of the group's name, as kops has it; it has to be the cluster's.
     pub(super) async fn own_template(&self) -> Result<Option<sdk::LaunchTemplate>, CloudError> {
-        self.template_of(&TemplateReference::named(self.group)).await
+        self.template_of(&TemplateReference::named(self.group))
+            .await
     }
 
     /// A template; it has to be the cluster's.
-    pub(super) async fn template_of(&self, reference: &TemplateReference) -> Result<Option<sdk::LaunchTemplate>, CloudError> {
-        let TemplateReference { id, name, version: _ } = reference;
+    pub(super) async fn template_of(
+        &self,
+        reference: &TemplateReference,
+    ) -> Result<Option<sdk::LaunchTemplate>, CloudError> {
+        let TemplateReference {
+            id,
+            name,
+            version: _,
+        } = reference;
         let call = self.read.ec2.describe_launch_templates();
         // By filter, as that answers with an empty list where there is none; patterns in a name do no harm, the name is compared below.
         let call = match (id, name) {
             (Some(id), _) => call.launch_template_ids(id),
-            (None, name) => call.filters(sdk::Filter::builder().name("launch-template-name").set_values(name.clone().map(|n| vec![n])).build()),
+            (None, name) => call.filters(
+                sdk::Filter::builder()
+                    .name("launch-template-name")
+                    .set_values(name.clone().map(|n| vec![n]))
+                    .build(),
+            ),
         };
         let items = call.into_paginator().items().send().try_collect().await;
         let templates: Vec<sdk::LaunchTemplate> = match items {
             Err(e) if judge(&e).0 == Kind::Refused && is_not_found(&e) => Vec::new(),
             items => items.map_err(|e| self.error(&e))?,
         };
-        let same = |t: &sdk::LaunchTemplate| if id.is_some() { t.launch_template_id == *id } else { t.launch_template_name == *name };
-        let Some(found) = templates.into_iter().find(same) else { return Ok(None) };
+        let same = |t: &sdk::LaunchTemplate| {
+            if id.is_some() {
+                t.launch_template_id == *id
+            } else {
+                t.launch_template_name == *name
+            }
+        };
+        let Some(found) = templates.into_iter().find(same) else {
+            return Ok(None);
+        };
         self.fenced("launch template", tag(found.tags(), OWNER))?;
         Ok(Some(found))
     }
 
-    async fn versions(&self, found: &sdk::LaunchTemplate) -> Result<Vec<sdk::LaunchTemplateVersion>, CloudError> {
-        let call = self.read.ec2.describe_launch_template_versions().set_launch_template_id(found.launch_template_id.clone());
-        call.into_paginator().page_size(PAGE).items().send().try_collect().await.map_err(|e| self.error(&e))
+    async fn versions(
+        &self,
+        found: &sdk::LaunchTemplate,
+    ) -> Result<Vec<sdk::LaunchTemplateVersion>, CloudError> {
+        let call = self
+            .read
+            .ec2
+            .describe_launch_template_versions()
+            .set_launch_template_id(found.launch_template_id.clone());
+        call.into_paginator()
+            .page_size(PAGE)
+            .items()
+            .send()
+            .try_collect()
+            .await
+            .map_err(|e| self.error(&e))
     }
 
     fn unclear(&self, api: &str) -> CloudError {
-        CloudError::Unknown { subject: self.group.to_string(), message: format!("{api} answered without a version number") }
+        CloudError::Unknown {
+            subject: self.group.to_string(),
+            message: format!("{api} answered without a version number"),
+        }
     }
 
     pub(super) async fn prune(&self, versions: &BTreeSet<u64>) -> Result<Applied, CloudError> {
-        let Some(found) = self.own_template().await? else { return Ok(Applied::Already) };
+        let Some(found) = self.own_template().await? else {
+            return Ok(Applied::Already);
+        };
         let mut kept = self.versions_in_use(&found).await?;
         kept.extend(positive(found.default_version_number));
-        let gone: Vec<String> = versions.difference(&kept).map(ToString::to_string).collect();
+        let gone: Vec<String> = versions
+            .difference(&kept)
+            .map(ToString::to_string)
+            .collect();
         if gone.is_empty() {
             return Ok(Applied::Already);
         }
-        let call = || self.write.ec2.delete_launch_template_versions().set_launch_template_id(found.launch_template_id.clone());
-        let answer = self.sent(|| call().set_versions(Some(gone.clone())).send()).await?;
-        let failed = answer.unsuccessfully_deleted_launch_template_versions().iter().find_map(|item| {
-            let error = item.response_error()?;
-            let code = error.code().map_or("no code", sdk::LaunchTemplateErrorCode::as_str);
-            let missing = code == "launchTemplateVersionDoesNotExist";
-            (!missing).then(|| format!("version {}: {code}: {}", item.version_number().unwrap_or(0), error.message().unwrap_or_default()))
-        });
+        let call = || {
+            self.write
+                .ec2
+                .delete_launch_template_versions()
+                .set_launch_template_id(found.launch_template_id.clone())
+        };
+        let answer = self
+            .sent(|| call().set_versions(Some(gone.clone())).send())
+            .await?;
+        let failed = answer
+            .unsuccessfully_deleted_launch_template_versions()
+            .iter()
+            .find_map(|item| {
+                let error = item.response_error()?;
+                let code = error
+                    .code()
+                    .map_or("no code", sdk::LaunchTemplateErrorCode::as_str);
+                let missing = code == "launchTemplateVersionDoesNotExist";
+                (!missing).then(|| {
+                    format!(
+                        "version {}: {code}: {}",
+                        item.version_number().unwrap_or(0),
+                        error.message().unwrap_or_default()
+                    )
+                })
+            });
         match failed {
             Some(why) => Err(self.refused(why)),
-            None if answer.successfully_deleted_launch_template_versions().is_empty() => Ok(Applied::Already),
+            None if answer
+                .successfully_deleted_launch_template_versions()
+                .is_empty() =>
+            {
+                Ok(Applied::Already)
+            }
             None => Ok(Applied::Done),
         }
     }
 
     /// What the group refers to, and every instance that was launched from the template, whoever has it now.
-    async fn versions_in_use(&self, template: &sdk::LaunchTemplate) -> Result<BTreeSet<u64>, CloudError> {
+    async fn versions_in_use(
+        &self,
+        template: &sdk::LaunchTemplate,
+    ) -> Result<BTreeSet<u64>, CloudError> {
         let id = template.launch_template_id().unwrap_or_default();
         let mut used = BTreeSet::new();
         if let Found::Here(group) = self.found().await? {
             if let Some(reference) = template_of_group(&group) {
                 used.insert(self.number_of(&reference).await?);
             }
-            let of_members = group.instances().iter().filter_map(|i| i.launch_template()).filter(|t| t.launch_template_id() == Some(id));
+            let of_members = group
+                .instances()
+                .iter()
+                .filter_map(|i| i.launch_template())
+                .filter(|t| t.launch_template_id() == Some(id));
             used.extend(of_members.filter_map(|t| t.version()?.parse::<u64>().ok()));
         }
-        let by_template = sdk::Filter::builder().name("tag:aws:ec2launchtemplate:id").values(id).build();
-        let call = self.read.ec2.describe_instances().filters(by_template).filters(super::instances::present());
+        let by_template = sdk::Filter::builder()
+            .name("tag:aws:ec2launchtemplate:id")
+            .values(id)
+            .build();
+        let call = self
+            .read
+            .ec2
+            .describe_instances()
+            .filters(by_template)
+            .filters(super::instances::present());
         let pages = call.into_paginator().send();
         let pages = pages.try_collect().await.map_err(|e| self.error(&e))?;
-        let instances = pages.iter().flat_map(|page| page.reservations()).flat_map(|r| r.instances());
-        used.extend(instances.filter_map(|i| tag(i.tags(), "aws:ec2launchtemplate:version")?.parse::<u64>().ok()));
+        let instances = pages
+            .iter()
+            .flat_map(|page| page.reservations())
+            .flat_map(|r| r.instances());
+        used.extend(instances.filter_map(|i| {
+            tag(i.tags(), "aws:ec2launchtemplate:version")?
+                .parse::<u64>()
+                .ok()
+        }));
         Ok(used)
     }
 
     /// Deletes the group's template, if it is still there. Whether it was.
     pub(super) async fn delete_template(&self) -> Result<bool, CloudError> {
-        let Some(found) = self.own_template().await? else { return Ok(false) };
-        self.sent(|| self.write.ec2.delete_launch_template().set_launch_template_id(found.launch_template_id.clone()).send()).await?;
+        let Some(found) = self.own_template().await? else {
+            return Ok(false);
+        };
+        self.sent(|| {
+            self.write
+                .ec2
+                .delete_launch_template()
+                .set_launch_template_id(found.launch_template_id.clone())
+                .send()
+        })
+        .await?;
         Ok(true)
     }
 }
@@ -222,19 +401,28 @@ fn description(token: &str) -> String {
 
 /// What EC2 knows a repeated request by: 64 ASCII characters at most, of one template. Source: EC2 developer guide, "Ensuring idempotency".
 fn client_token(template: &AsgName, token: &str) -> String {
-    Sha256::digest(format!("{template}\n{token}").as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(format!("{template}\n{token}").as_bytes())
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// The value of a tag.
 pub(super) fn tag<'t>(tags: &'t [sdk::Tag], key: &str) -> Option<&'t str> {
-    tags.iter().find(|t| t.key() == Some(key)).and_then(|t| t.value())
+    tags.iter()
+        .find(|t| t.key() == Some(key))
+        .and_then(|t| t.value())
 }
 
 /// A version number; they begin at 1.
 pub(super) fn positive(number: Option<i64>) -> Option<u64> {
-    number.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0)
+    number
+        .and_then(|n| u64::try_from(n).ok())
+        .filter(|n| *n > 0)
 }
 
 fn is_not_found<E: aws_smithy_types::error::metadata::ProvideErrorMetadata>(error: &E) -> bool {
-    error.code().is_some_and(|code| code.starts_with("InvalidLaunchTemplate") && code.contains("NotFound"))
+    error
+        .code()
+        .is_some_and(|code| code.starts_with("InvalidLaunchTemplate") && code.contains("NotFound"))
 }

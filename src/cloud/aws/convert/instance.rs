@@ -17,19 +17,29 @@ pub(in crate::cloud::aws) struct Details {
 }
 
 /// What EC2 knows of an instance.
-pub(in crate::cloud::aws) fn details(given: &ec2::Instance) -> Result<(InstanceId, Details), Strange> {
+pub(in crate::cloud::aws) fn details(
+    given: &ec2::Instance,
+) -> Result<(InstanceId, Details), Strange> {
     let id = id(given.instance_id())?;
     let market = match given.instance_lifecycle() {
         Some(ec2::InstanceLifecycleType::Spot) => Market::Spot,
         // Scheduled ones and capacity blocks are paid for at a fixed price, too.
         Some(_) | None => Market::OnDemand,
     };
-    Ok((id, Details { market, launched_at: time(needed(given.launch_time(), "LaunchTime")?, "LaunchTime")? }))
+    Ok((
+        id,
+        Details {
+            market,
+            launched_at: time(needed(given.launch_time(), "LaunchTime")?, "LaunchTime")?,
+        },
+    ))
 }
 
 /// An instance's id.
 pub(in crate::cloud::aws) fn id(given: Option<&str>) -> Result<InstanceId, Strange> {
-    InstanceId::new(needed(given, "InstanceId")?).map_err(|e| Strange { what: e.to_string() })
+    InstanceId::new(needed(given, "InstanceId")?).map_err(|e| Strange {
+        what: e.to_string(),
+    })
 }
 
 /// An instance of a group. `template`: what its group refers to; a version of another template says nothing. Without details (EC2 does not know it
@@ -41,10 +51,20 @@ pub(in crate::cloud::aws) fn member(
     now: Timestamp,
 ) -> Result<(InstanceId, Instance), Strange> {
     let id = id(given.instance_id())?;
-    let details = details.unwrap_or(Details { market: Market::OnDemand, launched_at: now });
+    let details = details.unwrap_or(Details {
+        market: Market::OnDemand,
+        launched_at: now,
+    });
     let instance = Instance {
         lifecycle: lifecycle(given.lifecycle_state())?,
-        health: if given.health_status().is_some_and(|h| h.eq_ignore_ascii_case("unhealthy")) { Health::Unhealthy } else { Health::Healthy },
+        health: if given
+            .health_status()
+            .is_some_and(|h| h.eq_ignore_ascii_case("unhealthy"))
+        {
+            Health::Unhealthy
+        } else {
+            Health::Healthy
+        },
         zone: given.availability_zone.clone().unwrap_or_default(),
         instance_type: given.instance_type.clone().unwrap_or_default(),
         market: details.market,
@@ -58,7 +78,13 @@ pub(in crate::cloud::aws) fn member(
 /// The version it was launched from, when it is one of this template.
 fn version(given: &sdk::Instance, template: Option<&TemplateReference>) -> Option<u64> {
     let own = TemplateReference::of(given.launch_template()?);
-    let same = template.is_some_and(|t| if t.id.is_some() && own.id.is_some() { t.id == own.id } else { t.name == own.name });
+    let same = template.is_some_and(|t| {
+        if t.id.is_some() && own.id.is_some() {
+            t.id == own.id
+        } else {
+            t.name == own.name
+        }
+    });
     own.version.filter(|_| same)?.parse().ok()
 }
 
@@ -72,24 +98,47 @@ fn lifecycle(state: Option<&sdk::LifecycleState>) -> Result<Lifecycle, Strange> 
         "Standby" | "EnteringStandby" => Lifecycle::Standby,
         "Warmed" => Lifecycle::Warmed,
         "Detaching" | "Detached" => Lifecycle::Detached,
-        "Terminating" | "Terminated" | "ReplacingRootVolume" | "RootVolumeReplaced" => Lifecycle::Terminating,
-        _ => return Err(Strange { what: format!("LifecycleState is {text}") }),
+        "Terminating" | "Terminated" | "ReplacingRootVolume" | "RootVolumeReplaced" => {
+            Lifecycle::Terminating
+        }
+        _ => {
+            return Err(Strange {
+                what: format!("LifecycleState is {text}"),
+            });
+        }
     })
 }
 
 /// An instance that we took out of its group.
-pub(in crate::cloud::aws) fn detached(given: &ec2::Instance, template: Option<&TemplateReference>) -> Result<(InstanceId, Instance), Strange> {
+pub(in crate::cloud::aws) fn detached(
+    given: &ec2::Instance,
+    template: Option<&TemplateReference>,
+) -> Result<(InstanceId, Instance), Strange> {
     let (id, details) = details(given)?;
-    let tag = |key: &str| given.tags().iter().find(|t| t.key() == Some(key)).and_then(|t| t.value());
+    let tag = |key: &str| {
+        given
+            .tags()
+            .iter()
+            .find(|t| t.key() == Some(key))
+            .and_then(|t| t.value())
+    };
     // AWS tags every instance with what it was launched from. Source: EC2 user guide, launch templates.
-    let same = template.and_then(|t| t.id.as_deref()).is_some_and(|id| tag("aws:ec2launchtemplate:id") == Some(id));
+    let same = template
+        .and_then(|t| t.id.as_deref())
+        .is_some_and(|id| tag("aws:ec2launchtemplate:id") == Some(id));
     let instance = Instance {
         lifecycle: Lifecycle::Detached,
         health: Health::Healthy,
-        zone: given.placement().and_then(|p| p.availability_zone()).unwrap_or_default().to_owned(),
+        zone: given
+            .placement()
+            .and_then(|p| p.availability_zone())
+            .unwrap_or_default()
+            .to_owned(),
         instance_type: given.instance_type().map_or("", |t| t.as_str()).to_owned(),
         market: details.market,
-        version: tag("aws:ec2launchtemplate:version").filter(|_| same).and_then(|v| v.parse().ok()),
+        version: tag("aws:ec2launchtemplate:version")
+            .filter(|_| same)
+            .and_then(|v| v.parse().ok()),
         launched_at: details.launched_at,
         protected: false,
     };

@@ -27,13 +27,17 @@ pub(super) type Foreign = BTreeMap<String, String>;
 
 /// What must be there.
 fn needed<T>(value: Option<T>, what: &str) -> Result<T, Strange> {
-    value.ok_or_else(|| Strange { what: format!("no {what}") })
+    value.ok_or_else(|| Strange {
+        what: format!("no {what}"),
+    })
 }
 
 /// A number that is never below zero.
 fn count(value: Option<i32>, what: &str) -> Result<u32, Strange> {
     let value = needed(value, what)?;
-    u32::try_from(value).map_err(|_| Strange { what: format!("{what} is {value}") })
+    u32::try_from(value).map_err(|_| Strange {
+        what: format!("{what} is {value}"),
+    })
 }
 
 /// A number that need not be there.
@@ -43,7 +47,11 @@ fn optional(value: Option<i32>, what: &str) -> Result<Option<u32>, Strange> {
 
 /// A moment; AWS's precision is the millisecond.
 fn time(at: &DateTime, what: &str) -> Result<Timestamp, Strange> {
-    at.to_millis().map(Timestamp::from_millis).map_err(|e| Strange { what: format!("{what}: {e}") })
+    at.to_millis()
+        .map(Timestamp::from_millis)
+        .map_err(|e| Strange {
+            what: format!("{what}: {e}"),
+        })
 }
 
 /// Notes a field that we have no word for, when there is anything in it.
@@ -63,5 +71,9 @@ fn note_text(foreign: &mut Foreign, field: &str, value: Option<&str>) {
 fn short(text: &str) -> String {
     const LONGEST: usize = 120;
     let kept: String = text.chars().take(LONGEST).collect();
-    if kept.len() < text.len() { format!("{kept} …") } else { kept }
+    if kept.len() < text.len() {
+        format!("{kept} …")
+    } else {
+        kept
+    }
 }

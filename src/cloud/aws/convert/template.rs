@@ -4,8 +4,9 @@ use aws_sdk_ec2::types as sdk;
 
 use super::{Foreign, Strange, needed, note, note_text, optional};
 use crate::model::{
-    BlockDevice, CreditSpecification, Ebs, InstanceMarketOptions, InstanceProfile, LaunchTemplateData, MetadataOptions, Monitoring, NetworkInterface,
-    Placement, SpotOptions, TagSpecification, TemplateVersion,
+    BlockDevice, CreditSpecification, Ebs, InstanceMarketOptions, InstanceProfile,
+    LaunchTemplateData, MetadataOptions, Monitoring, NetworkInterface, Placement, SpotOptions,
+    TagSpecification, TemplateVersion,
 };
 
 /// What kfleet writes before the token of the step that made a version, in its description.
@@ -15,32 +16,61 @@ pub(in crate::cloud::aws) const TOKEN: &str = "kfleet ";
 ///
 /// # Errors
 /// When something is missing that AWS never leaves out.
-pub(in crate::cloud::aws) fn version(version: &sdk::LaunchTemplateVersion) -> Result<(u64, TemplateVersion), Strange> {
-    let number = needed(version.version_number.and_then(|n| u64::try_from(n).ok()), "VersionNumber")?;
+pub(in crate::cloud::aws) fn version(
+    version: &sdk::LaunchTemplateVersion,
+) -> Result<(u64, TemplateVersion), Strange> {
+    let number = needed(
+        version.version_number.and_then(|n| u64::try_from(n).ok()),
+        "VersionNumber",
+    )?;
     let given = needed(version.launch_template_data(), "LaunchTemplateData")?;
-    let token = version.version_description().and_then(|d| d.strip_prefix(TOKEN)).map(str::to_owned);
-    Ok((number, TemplateVersion { data: data(given)?, user_data: given.user_data.clone(), token }))
+    let token = version
+        .version_description()
+        .and_then(|d| d.strip_prefix(TOKEN))
+        .map(str::to_owned);
+    Ok((
+        number,
+        TemplateVersion {
+            data: data(given)?,
+            user_data: given.user_data.clone(),
+            token,
+        },
+    ))
 }
 
 /// The fields we own, ids as AWS gives them, in canonical form. A template holds only what it was given: what AWS does without, is written out.
 ///
 /// # Errors
 /// When a number makes no sense.
-pub(in crate::cloud::aws) fn data(given: &sdk::ResponseLaunchTemplateData) -> Result<LaunchTemplateData, Strange> {
-    let devices = given.block_device_mappings().iter().filter(|d| !is_instance_store(d));
+pub(in crate::cloud::aws) fn data(
+    given: &sdk::ResponseLaunchTemplateData,
+) -> Result<LaunchTemplateData, Strange> {
+    let devices = given
+        .block_device_mappings()
+        .iter()
+        .filter(|d| !is_instance_store(d));
     let data = LaunchTemplateData {
         image_id: given.image_id.clone().unwrap_or_default(),
         instance_type: given.instance_type().map_or("", |t| t.as_str()).to_owned(),
-        iam_instance_profile: InstanceProfile { name: profile(given.iam_instance_profile()) },
+        iam_instance_profile: InstanceProfile {
+            name: profile(given.iam_instance_profile()),
+        },
         block_device_mappings: devices.map(device).collect::<Result<_, _>>()?,
         metadata_options: metadata(given.metadata_options())?,
-        monitoring: Monitoring { enabled: given.monitoring().and_then(|m| m.enabled).unwrap_or(false) },
+        monitoring: Monitoring {
+            enabled: given.monitoring().and_then(|m| m.enabled).unwrap_or(false),
+        },
         network_interfaces: interfaces(given)?,
         credit_specification: credits(given),
         ebs_optimized: given.ebs_optimized,
         instance_market_options: given.instance_market_options().map(market).transpose()?,
         key_name: given.key_name.clone(),
-        placement: given.placement().and_then(|p| p.tenancy()).map(|t| Placement { tenancy: t.as_str().to_owned() }),
+        placement: given
+            .placement()
+            .and_then(|p| p.tenancy())
+            .map(|t| Placement {
+                tenancy: t.as_str().to_owned(),
+            }),
         tag_specifications: given.tag_specifications().iter().filter_map(tags).collect(),
     };
     Ok(data.canonical())
@@ -49,14 +79,29 @@ pub(in crate::cloud::aws) fn data(given: &sdk::ResponseLaunchTemplateData) -> Re
 /// Disks that come with the type, as kops maps those of old types: `/dev/sdc` to `ephemeral0` and so on. They follow from the type, and kops does not
 /// compare them either. Source: kops-facts, B.10 and C.3.
 fn is_instance_store(device: &sdk::LaunchTemplateBlockDeviceMapping) -> bool {
-    let letter = device.device_name().and_then(|d| d.strip_prefix("/dev/sd")).filter(|l| l.len() == 1).and_then(|l| l.bytes().next());
-    let number: Option<u8> = device.virtual_name().and_then(|v| v.strip_prefix("ephemeral")).and_then(|n| n.parse().ok());
+    let letter = device
+        .device_name()
+        .and_then(|d| d.strip_prefix("/dev/sd"))
+        .filter(|l| l.len() == 1)
+        .and_then(|l| l.bytes().next());
+    let number: Option<u8> = device
+        .virtual_name()
+        .and_then(|v| v.strip_prefix("ephemeral"))
+        .and_then(|n| n.parse().ok());
     device.ebs().is_none() && number.is_some_and(|n| letter == b'c'.checked_add(n))
 }
 
 fn profile(given: Option<&sdk::LaunchTemplateIamInstanceProfileSpecification>) -> String {
-    let by_arn = || given.and_then(|p| p.arn()).and_then(|a| a.rsplit('/').next());
-    given.and_then(|p| p.name()).or_else(by_arn).unwrap_or_default().to_owned()
+    let by_arn = || {
+        given
+            .and_then(|p| p.arn())
+            .and_then(|a| a.rsplit('/').next())
+    };
+    given
+        .and_then(|p| p.name())
+        .or_else(by_arn)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn device(given: &sdk::LaunchTemplateBlockDeviceMapping) -> Result<BlockDevice, Strange> {
@@ -80,13 +125,24 @@ fn ebs(given: &sdk::LaunchTemplateEbsBlockDevice) -> Result<Ebs, Strange> {
 }
 
 /// Source of what counts where nothing is given: EC2 API reference, InstanceMetadataOptionsRequest.
-fn metadata(given: Option<&sdk::LaunchTemplateInstanceMetadataOptions>) -> Result<MetadataOptions, Strange> {
+fn metadata(
+    given: Option<&sdk::LaunchTemplateInstanceMetadataOptions>,
+) -> Result<MetadataOptions, Strange> {
     let hops = given.and_then(|m| m.http_put_response_hop_limit);
     Ok(MetadataOptions {
-        http_endpoint: given.and_then(|m| m.http_endpoint()).map_or("enabled", |e| e.as_str()).to_owned(),
-        http_protocol_ipv6: given.and_then(|m| m.http_protocol_ipv6()).map_or("disabled", |e| e.as_str()).to_owned(),
+        http_endpoint: given
+            .and_then(|m| m.http_endpoint())
+            .map_or("enabled", |e| e.as_str())
+            .to_owned(),
+        http_protocol_ipv6: given
+            .and_then(|m| m.http_protocol_ipv6())
+            .map_or("disabled", |e| e.as_str())
+            .to_owned(),
         http_put_response_hop_limit: optional(hops, "HttpPutResponseHopLimit")?.unwrap_or(1),
-        http_tokens: given.and_then(|m| m.http_tokens()).map_or("optional", |t| t.as_str()).to_owned(),
+        http_tokens: given
+            .and_then(|m| m.http_tokens())
+            .map_or("optional", |t| t.as_str())
+            .to_owned(),
     })
 }
 
@@ -104,26 +160,44 @@ fn interfaces(given: &sdk::ResponseLaunchTemplateData) -> Result<Vec<NetworkInte
 }
 
 fn credits(given: &sdk::ResponseLaunchTemplateData) -> Option<CreditSpecification> {
-    let cpu_credits = given.credit_specification()?.cpu_credits.clone().filter(|c| !c.is_empty())?;
+    let cpu_credits = given
+        .credit_specification()?
+        .cpu_credits
+        .clone()
+        .filter(|c| !c.is_empty())?;
     Some(CreditSpecification { cpu_credits })
 }
 
-fn market(given: &sdk::LaunchTemplateInstanceMarketOptions) -> Result<InstanceMarketOptions, Strange> {
+fn market(
+    given: &sdk::LaunchTemplateInstanceMarketOptions,
+) -> Result<InstanceMarketOptions, Strange> {
     let spot = given.spot_options();
     Ok(InstanceMarketOptions {
         market_type: given.market_type().map_or("", |m| m.as_str()).to_owned(),
         spot_options: SpotOptions {
             max_price: spot.and_then(|s| s.max_price.clone()).unwrap_or_default(),
-            block_duration_minutes: optional(spot.and_then(|s| s.block_duration_minutes), "BlockDurationMinutes")?.filter(|m| *m > 0),
-            instance_interruption_behavior: spot.and_then(|s| s.instance_interruption_behavior()).map(|b| b.as_str().to_owned()),
+            block_duration_minutes: optional(
+                spot.and_then(|s| s.block_duration_minutes),
+                "BlockDurationMinutes",
+            )?
+            .filter(|m| *m > 0),
+            instance_interruption_behavior: spot
+                .and_then(|s| s.instance_interruption_behavior())
+                .map(|b| b.as_str().to_owned()),
         },
     })
 }
 
 fn tags(given: &sdk::LaunchTemplateTagSpecification) -> Option<TagSpecification> {
     let resource_type = given.resource_type()?.as_str().to_owned();
-    let tags = given.tags().iter().filter_map(|t| Some((t.key.clone()?, t.value.clone().unwrap_or_default())));
-    Some(TagSpecification { resource_type, tags: tags.collect() })
+    let tags = given
+        .tags()
+        .iter()
+        .filter_map(|t| Some((t.key.clone()?, t.value.clone().unwrap_or_default())));
+    Some(TagSpecification {
+        resource_type,
+        tags: tags.collect(),
+    })
 }
 
 /// What a version holds and we have no word for. The next version will not have it.
@@ -133,26 +207,89 @@ pub(in crate::cloud::aws) fn foreign(given: &sdk::ResponseLaunchTemplateData) ->
     note_text(out, "KernelId", given.kernel_id());
     note_text(out, "RamDiskId", given.ram_disk_id());
     // kops sends false, which is what counts without.
-    note(out, "DisableApiTermination", given.disable_api_termination.filter(|on| *on));
-    note(out, "DisableApiStop", given.disable_api_stop.filter(|on| *on));
-    let shutdown = given.instance_initiated_shutdown_behavior().map(|b| b.as_str());
-    note_text(out, "InstanceInitiatedShutdownBehavior", shutdown.filter(|b| *b != "stop"));
+    note(
+        out,
+        "DisableApiTermination",
+        given.disable_api_termination.filter(|on| *on),
+    );
+    note(
+        out,
+        "DisableApiStop",
+        given.disable_api_stop.filter(|on| *on),
+    );
+    let shutdown = given
+        .instance_initiated_shutdown_behavior()
+        .map(|b| b.as_str());
+    note_text(
+        out,
+        "InstanceInitiatedShutdownBehavior",
+        shutdown.filter(|b| *b != "stop"),
+    );
     note(out, "SecurityGroupIds", some(given.security_group_ids()));
     note(out, "SecurityGroups", some(given.security_groups()));
     note(out, "CpuOptions", given.cpu_options());
-    note(out, "CapacityReservationSpecification", given.capacity_reservation_specification());
-    note(out, "LicenseSpecifications", some(given.license_specifications()));
-    note(out, "HibernationOptions", given.hibernation_options().filter(|h| h.configured == Some(true)));
-    note(out, "EnclaveOptions", given.enclave_options().filter(|e| e.enabled == Some(true)));
-    note(out, "InstanceRequirements", given.instance_requirements().map(|_| "set"));
-    note(out, "PrivateDnsNameOptions", given.private_dns_name_options());
+    note(
+        out,
+        "CapacityReservationSpecification",
+        given.capacity_reservation_specification(),
+    );
+    note(
+        out,
+        "LicenseSpecifications",
+        some(given.license_specifications()),
+    );
+    note(
+        out,
+        "HibernationOptions",
+        given
+            .hibernation_options()
+            .filter(|h| h.configured == Some(true)),
+    );
+    note(
+        out,
+        "EnclaveOptions",
+        given.enclave_options().filter(|e| e.enabled == Some(true)),
+    );
+    note(
+        out,
+        "InstanceRequirements",
+        given.instance_requirements().map(|_| "set"),
+    );
+    note(
+        out,
+        "PrivateDnsNameOptions",
+        given.private_dns_name_options(),
+    );
     note(out, "MaintenanceOptions", given.maintenance_options());
-    note(out, "NetworkPerformanceOptions", given.network_performance_options());
-    note(out, "ElasticGpuSpecifications", some(given.elastic_gpu_specifications()));
-    note(out, "ElasticInferenceAccelerators", some(given.elastic_inference_accelerators()));
-    note(out, "SecondaryInterfaces", some(given.secondary_interfaces()).map(<[_]>::len));
-    let tags = given.metadata_options().and_then(|m| m.instance_metadata_tags()).map(|t| t.as_str());
-    note_text(out, "MetadataOptions.InstanceMetadataTags", tags.filter(|t| *t != "disabled"));
+    note(
+        out,
+        "NetworkPerformanceOptions",
+        given.network_performance_options(),
+    );
+    note(
+        out,
+        "ElasticGpuSpecifications",
+        some(given.elastic_gpu_specifications()),
+    );
+    note(
+        out,
+        "ElasticInferenceAccelerators",
+        some(given.elastic_inference_accelerators()),
+    );
+    note(
+        out,
+        "SecondaryInterfaces",
+        some(given.secondary_interfaces()).map(<[_]>::len),
+    );
+    let tags = given
+        .metadata_options()
+        .and_then(|m| m.instance_metadata_tags())
+        .map(|t| t.as_str());
+    note_text(
+        out,
+        "MetadataOptions.InstanceMetadataTags",
+        tags.filter(|t| *t != "disabled"),
+    );
     foreign_parts(given, out);
     foreign
 }
@@ -169,39 +306,111 @@ fn foreign_parts(given: &sdk::ResponseLaunchTemplateData, out: &mut Foreign) {
             ("SpreadDomain", p.spread_domain()),
             ("HostResourceGroupArn", p.host_resource_group_arn()),
         ];
-        texts.into_iter().for_each(|(field, text)| note_text(out, &format!("Placement.{field}"), text));
+        texts
+            .into_iter()
+            .for_each(|(field, text)| note_text(out, &format!("Placement.{field}"), text));
         note(out, "Placement.PartitionNumber", p.partition_number);
     }
-    if let Some(spot) = given.instance_market_options().and_then(|m| m.spot_options()) {
-        note_text(out, "InstanceMarketOptions.SpotInstanceType", spot.spot_instance_type().map(|t| t.as_str()).filter(|t| *t != "one-time"));
+    if let Some(spot) = given
+        .instance_market_options()
+        .and_then(|m| m.spot_options())
+    {
+        note_text(
+            out,
+            "InstanceMarketOptions.SpotInstanceType",
+            spot.spot_instance_type()
+                .map(|t| t.as_str())
+                .filter(|t| *t != "one-time"),
+        );
         note(out, "InstanceMarketOptions.ValidUntil", spot.valid_until());
     }
     for device in given.block_device_mappings() {
-        let at = |field: &str| format!("BlockDeviceMappings[{}].{field}", device.device_name().unwrap_or_default());
-        note_text(out, &at("SnapshotId"), device.ebs().and_then(|e| e.snapshot_id()));
-        note(out, &at("VolumeInitializationRate"), device.ebs().and_then(|e| e.volume_initialization_rate));
+        let at = |field: &str| {
+            format!(
+                "BlockDeviceMappings[{}].{field}",
+                device.device_name().unwrap_or_default()
+            )
+        };
+        note_text(
+            out,
+            &at("SnapshotId"),
+            device.ebs().and_then(|e| e.snapshot_id()),
+        );
+        note(
+            out,
+            &at("VolumeInitializationRate"),
+            device.ebs().and_then(|e| e.volume_initialization_rate),
+        );
         note(out, &at("NoDevice"), device.no_device());
     }
     for (index, n) in given.network_interfaces().iter().enumerate() {
         let at = |field: &str| format!("NetworkInterfaces[{index}].{field}");
-        note(out, &at("DeviceIndex"), n.device_index.filter(|i| usize::try_from(*i) != Ok(index)));
-        note(out, &at("NetworkCardIndex"), n.network_card_index.filter(|i| *i != 0));
-        note_text(out, &at("InterfaceType"), n.interface_type().filter(|t| *t != "interface"));
+        note(
+            out,
+            &at("DeviceIndex"),
+            n.device_index.filter(|i| usize::try_from(*i) != Ok(index)),
+        );
+        note(
+            out,
+            &at("NetworkCardIndex"),
+            n.network_card_index.filter(|i| *i != 0),
+        );
+        note_text(
+            out,
+            &at("InterfaceType"),
+            n.interface_type().filter(|t| *t != "interface"),
+        );
         note_text(out, &at("SubnetId"), n.subnet_id());
         note_text(out, &at("NetworkInterfaceId"), n.network_interface_id());
         note_text(out, &at("PrivateIpAddress"), n.private_ip_address());
         note_text(out, &at("Description"), n.description());
-        note(out, &at("AssociateCarrierIpAddress"), n.associate_carrier_ip_address.filter(|on| *on));
-        note(out, &at("SecondaryPrivateIpAddressCount"), n.secondary_private_ip_address_count.filter(|c| *c > 0));
-        note(out, &at("Ipv4PrefixCount"), n.ipv4_prefix_count.filter(|c| *c > 0));
-        note(out, &at("Ipv6PrefixCount"), n.ipv6_prefix_count.filter(|c| *c > 0));
+        note(
+            out,
+            &at("AssociateCarrierIpAddress"),
+            n.associate_carrier_ip_address.filter(|on| *on),
+        );
+        note(
+            out,
+            &at("SecondaryPrivateIpAddressCount"),
+            n.secondary_private_ip_address_count.filter(|c| *c > 0),
+        );
+        note(
+            out,
+            &at("Ipv4PrefixCount"),
+            n.ipv4_prefix_count.filter(|c| *c > 0),
+        );
+        note(
+            out,
+            &at("Ipv6PrefixCount"),
+            n.ipv6_prefix_count.filter(|c| *c > 0),
+        );
         note(out, &at("PrimaryIpv6"), n.primary_ipv6.filter(|on| *on));
-        note(out, &at("Ipv6Addresses"), some(n.ipv6_addresses()).map(<[_]>::len));
-        note(out, &at("PrivateIpAddresses"), some(n.private_ip_addresses()).map(<[_]>::len));
-        note(out, &at("Ipv4Prefixes"), some(n.ipv4_prefixes()).map(<[_]>::len));
-        note(out, &at("Ipv6Prefixes"), some(n.ipv6_prefixes()).map(<[_]>::len));
+        note(
+            out,
+            &at("Ipv6Addresses"),
+            some(n.ipv6_addresses()).map(<[_]>::len),
+        );
+        note(
+            out,
+            &at("PrivateIpAddresses"),
+            some(n.private_ip_addresses()).map(<[_]>::len),
+        );
+        note(
+            out,
+            &at("Ipv4Prefixes"),
+            some(n.ipv4_prefixes()).map(<[_]>::len),
+        );
+        note(
+            out,
+            &at("Ipv6Prefixes"),
+            some(n.ipv6_prefixes()).map(<[_]>::len),
+        );
         note(out, &at("EnaSrdSpecification"), n.ena_srd_specification());
-        note(out, &at("ConnectionTrackingSpecification"), n.connection_tracking_specification());
+        note(
+            out,
+            &at("ConnectionTrackingSpecification"),
+            n.connection_tracking_specification(),
+        );
         note(out, &at("EnaQueueCount"), n.ena_queue_count);
     }
 }

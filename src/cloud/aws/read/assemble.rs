@@ -13,7 +13,8 @@ use crate::cloud::aws::convert::group::{self, TemplateReference};
 use crate::cloud::aws::convert::instance::{self, Details};
 use crate::cloud::aws::names::Names;
 use crate::model::{
-    Activity, AsgName, ClusterName, Hooks, Instance, InstanceId, LiveCluster, LiveGroup, Shared, TemplateVersion, Timestamp, VersionRef,
+    Activity, AsgName, ClusterName, Hooks, Instance, InstanceId, LiveCluster, LiveGroup, Shared,
+    TemplateVersion, Timestamp, VersionRef,
 };
 
 /// A launch template.
@@ -84,7 +85,11 @@ impl Haul {
 
     fn template(&self, reference: &TemplateReference) -> Option<&Template> {
         let by_id = reference.id.as_ref().and_then(|id| self.templates.get(id));
-        by_id.or_else(|| self.templates.values().find(|t| reference.id.is_none() && Some(&t.name) == reference.name.as_ref()))
+        by_id.or_else(|| {
+            self.templates
+                .values()
+                .find(|t| reference.id.is_none() && Some(&t.name) == reference.name.as_ref())
+        })
     }
 
     /// The instances of a group: its own, those of its warm pool, those we took out.
@@ -94,15 +99,27 @@ impl Haul {
         name: &AsgName,
         reference: &TemplateReference,
     ) -> Result<BTreeMap<InstanceId, Instance>, Missing> {
-        let details = |i: &sdk::Instance| instance::id(i.instance_id()).ok().and_then(|id| self.details.get(&id).copied());
-        let members = given.instances().iter().chain(self.warm.get(name).into_iter().flatten());
+        let details = |i: &sdk::Instance| {
+            instance::id(i.instance_id())
+                .ok()
+                .and_then(|id| self.details.get(&id).copied())
+        };
+        let members = given
+            .instances()
+            .iter()
+            .chain(self.warm.get(name).into_iter().flatten());
         let mut instances: BTreeMap<_, _> = BTreeMap::new();
-        for out in self.detached.iter().filter(|i| i.tags().iter().any(|t| t.key() == Some(DETACHED) && t.value() == Some(name.as_str()))) {
+        for out in self.detached.iter().filter(|i| {
+            i.tags()
+                .iter()
+                .any(|t| t.key() == Some(DETACHED) && t.value() == Some(name.as_str()))
+        }) {
             instances.extend(instance::detached(out, Some(reference)));
         }
         for member in members {
             let (id, instance) =
-                instance::member(member, Some(reference), details(member), self.now).map_err(|e| (format!("instances of {name}"), e.to_string()))?;
+                instance::member(member, Some(reference), details(member), self.now)
+                    .map_err(|e| (format!("instances of {name}"), e.to_string()))?;
             instances.insert(id, instance);
         }
         Ok(instances)
@@ -112,32 +129,54 @@ impl Haul {
     pub(super) fn wanted_versions(&self) -> BTreeMap<String, BTreeSet<VersionKey>> {
         let mut wanted: BTreeMap<String, BTreeSet<VersionKey>> = BTreeMap::new();
         for given in &self.groups {
-            let Some(reference) = group::template(given) else { continue };
-            let (Some(template), Ok(name)) = (self.template(&reference), AsgName::new(given.auto_scaling_group_name().unwrap_or_default())) else {
+            let Some(reference) = group::template(given) else {
+                continue;
+            };
+            let (Some(template), Ok(name)) = (
+                self.template(&reference),
+                AsgName::new(given.auto_scaling_group_name().unwrap_or_default()),
+            ) else {
                 continue;
             };
             let own = meant(&reference, Some(template)).map(VersionRef::number);
             let instances = self.instances(given, &name, &reference).unwrap_or_default();
             let numbers = instances.values().filter_map(|i| i.version).chain(own);
-            wanted.entry(template.id.clone()).or_default().extend(numbers.map(|n| (template.id.clone(), n)));
+            wanted
+                .entry(template.id.clone())
+                .or_default()
+                .extend(numbers.map(|n| (template.id.clone(), n)));
         }
         wanted
     }
 }
 
 /// The clusters, each with its groups and its gaps.
-pub(super) fn clusters(haul: &Haul, places: &[Place], mut gaps: Gaps) -> BTreeMap<ClusterName, LiveCluster> {
-    let mut clusters: BTreeMap<ClusterName, LiveCluster> = places.iter().map(|p| (p.cluster.clone(), LiveCluster::default())).collect();
+pub(super) fn clusters(
+    haul: &Haul,
+    places: &[Place],
+    mut gaps: Gaps,
+) -> BTreeMap<ClusterName, LiveCluster> {
+    let mut clusters: BTreeMap<ClusterName, LiveCluster> = places
+        .iter()
+        .map(|p| (p.cluster.clone(), LiveCluster::default()))
+        .collect();
     for given in &haul.groups {
-        let owner = group::tag_value(given, "KubernetesCluster").and_then(|c| ClusterName::new(c).ok());
-        let Some((cluster, live)) = owner.and_then(|c| clusters.get_key_value(&c).map(|(c, _)| c.clone())).and_then(|c| {
-            let live = clusters.get_mut(&c)?;
-            Some((c, live))
-        }) else {
+        let owner =
+            group::tag_value(given, "KubernetesCluster").and_then(|c| ClusterName::new(c).ok());
+        let Some((cluster, live)) = owner
+            .and_then(|c| clusters.get_key_value(&c).map(|(c, _)| c.clone()))
+            .and_then(|c| {
+                let live = clusters.get_mut(&c)?;
+                Some((c, live))
+            })
+        else {
             continue;
         };
         match live_group(haul, &cluster, given) {
-            Ok(group) => drop(live.groups.insert(group.group.auto_scaling_group_name.clone(), group.into())),
+            Ok(group) => drop(
+                live.groups
+                    .insert(group.group.auto_scaling_group_name.clone(), group.into()),
+            ),
             Err((what, why)) => gaps.add([&cluster], &what, why),
         }
     }
@@ -149,7 +188,11 @@ pub(super) fn clusters(haul: &Haul, places: &[Place], mut gaps: Gaps) -> BTreeMa
     clusters
 }
 
-fn live_group(haul: &Haul, cluster: &ClusterName, given: &sdk::AutoScalingGroup) -> Result<LiveGroup, Missing> {
+fn live_group(
+    haul: &Haul,
+    cluster: &ClusterName,
+    given: &sdk::AutoScalingGroup,
+) -> Result<LiveGroup, Missing> {
     let shown = given.auto_scaling_group_name().unwrap_or_default();
     let missing = |why: &dyn ToString| (format!("AutoScalingGroup {shown}"), why.to_string());
     let fields = group::fields(given).map_err(|e| missing(&e))?;
@@ -158,14 +201,23 @@ fn live_group(haul: &Haul, cluster: &ClusterName, given: &sdk::AutoScalingGroup)
     if let Some((what, why)) = haul.unread.get(&name) {
         return Err((format!("{what} of {name}"), why.clone()));
     }
-    let asked =
-        haul.asked.get(&name).ok_or_else(|| (format!("lifecycle hooks and instance refreshes of {name}"), "the reading broke off".to_owned()))?;
-    let reference = group::template(given).ok_or_else(|| missing(&"it launches from a launch configuration, not from a launch template"))?;
-    let template = haul.template(&reference).ok_or_else(|| missing(&"its launch template was not found"))?;
+    let asked = haul.asked.get(&name).ok_or_else(|| {
+        (
+            format!("lifecycle hooks and instance refreshes of {name}"),
+            "the reading broke off".to_owned(),
+        )
+    })?;
+    let reference = group::template(given).ok_or_else(|| {
+        missing(&"it launches from a launch configuration, not from a launch template")
+    })?;
+    let template = haul
+        .template(&reference)
+        .ok_or_else(|| missing(&"its launch template was not found"))?;
     if let Some(why) = haul.unversioned.get(&template.id) {
         return Err((format!("launch template versions of {name}"), why.clone()));
     }
-    let version = meant(&reference, Some(template)).ok_or_else(|| missing(&"it refers to no version of its launch template"))?;
+    let version = meant(&reference, Some(template))
+        .ok_or_else(|| missing(&"it refers to no version of its launch template"))?;
     let instances = haul.instances(given, &name, &reference)?;
     let (versions, of_template) = versions(haul, cluster, template, version, &instances);
     let mut by_hand = group::foreign(given);
@@ -176,7 +228,13 @@ fn live_group(haul: &Haul, cluster: &ClusterName, given: &sdk::AutoScalingGroup)
     }
     let hooks = match &asked.hooks {
         None => Hooks::NotRead,
-        Some(given) => Hooks::Known(given.iter().map(group::hook).collect::<Result<_, _>>().map_err(|e| missing(&e))?),
+        Some(given) => Hooks::Known(
+            given
+                .iter()
+                .map(group::hook)
+                .collect::<Result<_, _>>()
+                .map_err(|e| missing(&e))?,
+        ),
     };
     Ok(LiveGroup {
         suspended: fields.suspended_processes.clone(),
@@ -200,13 +258,34 @@ fn versions(
     template: &Template,
     own: VersionRef,
     instances: &BTreeMap<InstanceId, Instance>,
-) -> (BTreeMap<u64, Shared<TemplateVersion>>, BTreeMap<String, String>) {
-    let used: BTreeSet<u64> = instances.values().filter_map(|i| i.version).chain([own.number()]).collect();
+) -> (
+    BTreeMap<u64, Shared<TemplateVersion>>,
+    BTreeMap<String, String>,
+) {
+    let used: BTreeSet<u64> = instances
+        .values()
+        .filter_map(|i| i.version)
+        .chain([own.number()])
+        .collect();
     let found = |n: u64| haul.versions.get(&(template.id.clone(), n));
-    let named = |v: &Version| TemplateVersion { data: haul.names.data_by_name(cluster, v.version.data.clone()), ..v.version.clone() };
-    let versions = used.iter().filter_map(|n| Some((*n, named(found(*n)?).into()))).collect();
-    let foreign = found(own.number()).map(|v| v.foreign.clone()).unwrap_or_default();
-    (versions, foreign.into_iter().map(|(field, value)| (format!("LaunchTemplateData.{field}"), value)).collect())
+    let named = |v: &Version| TemplateVersion {
+        data: haul.names.data_by_name(cluster, v.version.data.clone()),
+        ..v.version.clone()
+    };
+    let versions = used
+        .iter()
+        .filter_map(|n| Some((*n, named(found(*n)?).into())))
+        .collect();
+    let foreign = found(own.number())
+        .map(|v| v.foreign.clone())
+        .unwrap_or_default();
+    (
+        versions,
+        foreign
+            .into_iter()
+            .map(|(field, value)| (format!("LaunchTemplateData.{field}"), value))
+            .collect(),
+    )
 }
 
 /// A group is a cluster's when all its tags say so, and AWS is not deleting it.
@@ -215,8 +294,13 @@ fn belongs(cluster: &ClusterName, given: &sdk::AutoScalingGroup) -> Result<(), S
         return Err(format!("AWS says of it: {status}"));
     }
     let own = format!("kubernetes.io/cluster/{cluster}");
-    match group::owners(given).keys().find(|key| **key != "KubernetesCluster" && **key != own) {
+    match group::owners(given)
+        .keys()
+        .find(|key| **key != "KubernetesCluster" && **key != own)
+    {
         None => Ok(()),
-        Some(other) => Err(format!("its tag KubernetesCluster says {cluster}, and it also has the tag {other}")),
+        Some(other) => Err(format!(
+            "its tag KubernetesCluster says {cluster}, and it also has the tag {other}"
+        )),
     }
 }

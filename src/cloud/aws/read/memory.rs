@@ -65,7 +65,13 @@ impl Memory {
 
     /// What a group was asked for, when it still counts: it was asked for what is wanted now, nothing was written since, no refresh is under
     /// way, and it is not long ago.
-    pub(super) fn group(&self, key: &(AccountId, Region, AsgName), writes: u64, hooks: bool, refresh: bool) -> Option<Asked> {
+    pub(super) fn group(
+        &self,
+        key: &(AccountId, Region, AsgName),
+        writes: u64,
+        hooks: bool,
+        refresh: bool,
+    ) -> Option<Asked> {
         let asked = unpoisoned(&self.groups).get(key).cloned()?;
         let rests = asked.refresh.as_ref().is_none_or(|r| !r.status.is_active());
         let enough = (asked.hooks.is_some() || !hooks) && (asked.of_refreshes || !refresh);

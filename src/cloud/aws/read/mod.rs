@@ -85,9 +85,17 @@ impl Singly {
 struct Gaps(BTreeMap<ClusterName, BTreeSet<Gap>>);
 
 impl Gaps {
-    fn add<'a>(&mut self, clusters: impl IntoIterator<Item = &'a ClusterName>, what: &str, why: impl ToString) {
+    fn add<'a>(
+        &mut self,
+        clusters: impl IntoIterator<Item = &'a ClusterName>,
+        what: &str,
+        why: impl ToString,
+    ) {
         for cluster in clusters {
-            self.0.entry(cluster.clone()).or_default().insert(Gap { what: what.to_owned(), why: why.to_string() });
+            self.0.entry(cluster.clone()).or_default().insert(Gap {
+                what: what.to_owned(),
+                why: why.to_string(),
+            });
         }
     }
 }
@@ -102,12 +110,20 @@ pub(super) async fn read(
 ) -> Result<BTreeMap<ClusterName, LiveCluster>, CloudError> {
     let mut doors: BTreeMap<Door, Vec<Place>> = BTreeMap::new();
     for place in places {
-        doors.entry(connection.door(place)).or_default().push(place.clone());
+        doors
+            .entry(connection.door(place))
+            .or_default()
+            .push(place.clone());
     }
     let turns = Arc::new(Semaphore::new(DOORS));
     let mut tasks = JoinSet::new();
     for places in doors.into_values() {
-        let (connection, memory, turns, singly) = (Arc::clone(connection), Arc::clone(memory), Arc::clone(&turns), singly.clone());
+        let (connection, memory, turns, singly) = (
+            Arc::clone(connection),
+            Arc::clone(memory),
+            Arc::clone(&turns),
+            singly.clone(),
+        );
         tasks.spawn(async move {
             let _turn = turns.acquire_owned().await;
             let read = ask::door(&connection, &memory, &places, now, &singly).await;
@@ -130,14 +146,26 @@ pub(super) async fn read(
         return Err(error.clone());
     }
     for (places, error) in failed {
-        clusters.extend(places.iter().map(|p| (p.cluster.clone(), unread(&error.to_string()))));
+        clusters.extend(
+            places
+                .iter()
+                .map(|p| (p.cluster.clone(), unread(&error.to_string()))),
+        );
     }
     for place in places {
-        clusters.entry(place.cluster.clone()).or_insert_with(|| unread("the reading broke off"));
+        clusters
+            .entry(place.cluster.clone())
+            .or_insert_with(|| unread("the reading broke off"));
     }
     Ok(clusters)
 }
 
 fn unread(why: &str) -> LiveCluster {
-    LiveCluster { gaps: vec![Gap { what: "live state".into(), why: why.to_owned() }], ..LiveCluster::default() }
+    LiveCluster {
+        gaps: vec![Gap {
+            what: "live state".into(),
+            why: why.to_owned(),
+        }],
+        ..LiveCluster::default()
+    }
 }

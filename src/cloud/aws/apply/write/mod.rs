@@ -21,7 +21,10 @@ pub(super) fn number(field: &'static str, value: impl Into<i64>) -> Result<i32, 
 }
 
 /// A number that need not be given.
-pub(super) fn optional(field: &'static str, value: Option<impl Into<i64>>) -> Result<Option<i32>, TooMuch> {
+pub(super) fn optional(
+    field: &'static str,
+    value: Option<impl Into<i64>>,
+) -> Result<Option<i32>, TooMuch> {
     value.map(|value| number(field, value)).transpose()
 }
 

@@ -6,11 +6,27 @@ use super::{TooMuch, list, number};
 use crate::model::{RefreshPreferences, Span};
 
 /// Its own rollback is off, protected instances are replaced, those in standby waited for: what the effect stands for.
-pub(in crate::cloud::aws::apply) fn preferences(preferences: &RefreshPreferences) -> Result<sdk::RefreshPreferences, TooMuch> {
-    let RefreshPreferences { min_healthy_percent, max_healthy_percent, warmup, checkpoints, checkpoint_delay, skip_matching } = preferences;
-    let percentages: Vec<i32> = checkpoints.iter().map(|c| number("CheckpointPercentages", *c)).collect::<Result<_, _>>()?;
+pub(in crate::cloud::aws::apply) fn preferences(
+    preferences: &RefreshPreferences,
+) -> Result<sdk::RefreshPreferences, TooMuch> {
+    let RefreshPreferences {
+        min_healthy_percent,
+        max_healthy_percent,
+        warmup,
+        checkpoints,
+        checkpoint_delay,
+        skip_matching,
+    } = preferences;
+    let percentages: Vec<i32> = checkpoints
+        .iter()
+        .map(|c| number("CheckpointPercentages", *c))
+        .collect::<Result<_, _>>()?;
     // AWS refuses a delay without checkpoints.
-    let delay = if percentages.is_empty() { None } else { Some(seconds("CheckpointDelay", *checkpoint_delay)?) };
+    let delay = if percentages.is_empty() {
+        None
+    } else {
+        Some(seconds("CheckpointDelay", *checkpoint_delay)?)
+    };
     Ok(sdk::RefreshPreferences::builder()
         .min_healthy_percentage(number("MinHealthyPercentage", *min_healthy_percent)?)
         .max_healthy_percentage(number("MaxHealthyPercentage", *max_healthy_percent)?)
