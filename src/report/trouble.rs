@@ -174,10 +174,12 @@ fn to_do(rollout: &Rollout, progress: &Progress) -> Vec<String> {
         Some(Ending::RolledBack) => {
             return vec!["nothing now: find out why, mend it in git, and roll out again".into()];
         }
-        Some(Ending::Aborted) => return vec![
+        Some(Ending::Aborted) => {
+            return vec![
             "`kfleet plan` shows what is left to do; mend what failed in git, and roll out again"
                 .into(),
-        ],
+        ];
+        }
         Some(Ending::Finished) => return vec!["nothing".into()],
         None => {}
     }

@@ -4,7 +4,8 @@
 use std::cell::LazyCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Drive, Outcome, RunError, Signal, place, run};
+use super::fence::place;
+use super::{Drive, Outcome, RunError, Signal, run};
 use crate::cloud::local::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{

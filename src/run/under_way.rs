@@ -1,6 +1,6 @@
 //! Which clusters a round has to look at: a fleet of a thousand shall not be read for the ten that are being rolled. Reads nothing itself.
 
-use super::place;
+use super::fence::place;
 use crate::cloud::Place;
 use crate::rollout::{ClusterRun, ClusterState, Direction, Progress, Rollout, StageRun};
 

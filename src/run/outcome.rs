@@ -1,0 +1,108 @@
+//! What a run is told, what it tells while it runs, and how it ended.
+
+use std::path::PathBuf;
+
+use crate::cloud::CloudError;
+use crate::model::{AccountId, ClusterName, Span, StageName, Timestamp};
+use crate::rollout::{Ending, Progress, Record, Rollout, Waiting};
+use crate::store::{ObjectError, Stop, StoreError};
+
+/// How a call of [`run`] ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The rollout is over.
+    Ended(Ending),
+    /// A person has to approve this stage.
+    WaitingForPerson(StageName),
+    /// Nothing to do until then, and that is longer than the caller wants to wait.
+    WaitingForTime {
+        /// Until when.
+        until: Timestamp,
+        /// For what.
+        why: String,
+    },
+    /// A person has to act.
+    Stuck,
+    /// It failed, and a person has to say whether it tries again or goes back.
+    Held,
+    /// The credentials, of the cloud or of the store, are over or will be too soon: a person has to log in again.
+    WaitingForCredentials {
+        /// Whose, and in whose words.
+        why: String,
+    },
+    /// Somebody stopped the line.
+    Stopped(Stop),
+    /// The caller asked to step back.
+    Interrupted,
+}
+
+/// Why a call of [`run`] could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store failed; nothing is done that cannot be written down.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The cloud failed for good.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// The caller is in another account than the cluster.
+    #[error(
+        "{cluster} belongs to account {expected}, and the credentials belong to account {found}"
+    )]
+    WrongAccount {
+        /// The cluster.
+        cluster: ClusterName,
+        /// Its account.
+        expected: AccountId,
+        /// The caller's account.
+        found: AccountId,
+    },
+}
+
+impl RunError {
+    /// Whether nothing is wrong but that somebody has to log in again.
+    pub(super) fn is_for_want_of_credentials(&self) -> bool {
+        matches!(
+            self,
+            RunError::Cloud(CloudError::Credentials { .. })
+                | RunError::Store(StoreError::Object(ObjectError::Credentials { .. }))
+        )
+    }
+}
+
+/// What the listeners hear.
+#[derive(Debug)]
+pub enum Signal<'a> {
+    /// A record was written.
+    Recorded(&'a Record),
+    /// Time passes; what is being waited for.
+    Waiting {
+        /// The rollout.
+        rollout: &'a Rollout,
+        /// Where it stands.
+        progress: &'a Progress,
+        /// What is being waited for.
+        waiting: &'a [Waiting],
+        /// Now.
+        now: Timestamp,
+    },
+}
+
+/// How a run is driven.
+#[derive(Clone, Debug)]
+pub struct Drive {
+    /// Who drives.
+    pub by: String,
+    /// The fleet's folder: commands of gates run there.
+    pub folder: PathBuf,
+    /// What an environment variable holds: headers of gates are named by theirs.
+    pub environment: fn(&str) -> Option<String>,
+    /// Between two looks while something is under way.
+    pub poll: Span,
+    /// Between two looks while only time passes.
+    pub watch: Span,
+    /// Longest wait for mere time; beyond it the run steps back.
+    pub max_wait: Span,
+    /// Approve every stage by itself. For the simulated cloud only: the caller sees to that.
+    pub auto_approve: bool,
+}

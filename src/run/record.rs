@@ -1,0 +1,115 @@
+//! Facts on their way into the journal, and what has to follow from each.
+
+use super::fence::{fence, fence_of};
+use super::runner::Runner;
+use super::{RunError, Signal};
+use crate::cloud::Cloud;
+use crate::nodes::NodeApi;
+use crate::rollout::{Event, Record};
+
+impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
+    pub(super) async fn fence(&self) -> Result<(), RunError> {
+        fence(self.world, self.journal.rollout(), self.drive.poll).await
+    }
+
+    /// Facts first; a wave's locks are all held before it counts as begun, and those of the clusters that go back before they do.
+    pub(super) async fn record(&mut self, events: Vec<Event>) -> Result<(), RunError> {
+        for event in &events {
+            if let Event::WaveStarted { stage, wave } = event {
+                let changing = self
+                    .journal
+                    .rollout()
+                    .stage(stage)
+                    .and_then(|s| s.waves.get(*wave))
+                    .map(crate::rollout::WaveRun::changing);
+                let changing = changing.unwrap_or_default();
+                self.lock(changing.clone())?;
+                fence_of(self.world, self.journal.rollout(), self.drive.poll, |run| {
+                    changing.contains(&run.cluster)
+                })
+                .await?;
+            }
+            if let Event::RollbackStarted { clusters } = event {
+                self.lock(clusters.clone())?;
+            }
+            if *event == Event::Aborted {
+                self.left_behind()?;
+            }
+        }
+        for record in self.append(events)? {
+            self.follow(&record.event)?;
+        }
+        Ok(())
+    }
+
+    /// What the store has to know once a fact is written.
+    fn follow(&mut self, event: &Event) -> Result<(), RunError> {
+        match event {
+            Event::ClusterVerified {
+                cluster,
+                since,
+                evidence: _,
+            } => self.baseline(cluster, *since)?,
+            Event::ClusterRestored { cluster } => self.restore_baseline(cluster)?,
+            Event::WavePassed { .. } | Event::Finished | Event::RolledBack | Event::Aborted => {
+                self.locks.release()
+            }
+            Event::Started { .. }
+            | Event::Approved { .. }
+            | Event::StageStarted { .. }
+            | Event::StagePassed { .. }
+            | Event::WaveStarted { .. }
+            | Event::ClusterStarted { .. }
+            | Event::Preflight { .. }
+            | Event::ClusterRolled { .. }
+            | Event::SoakBroken { .. }
+            | Event::GroupStarted { .. }
+            | Event::CanaryUp { .. }
+            | Event::CanaryLost { .. }
+            | Event::CanaryProven { .. }
+            | Event::DrainStarted { .. }
+            | Event::SetAside { .. }
+            | Event::DrainAbandoned { .. }
+            | Event::SurgeTaken { .. }
+            | Event::Refreshed { .. }
+            | Event::NoCapacity { .. }
+            | Event::CapacityBack { .. }
+            | Event::Borrowed { .. }
+            | Event::Lending { .. }
+            | Event::GroupDone { .. }
+            | Event::Answered { .. }
+            | Event::Intent { .. }
+            | Event::Outcome { .. }
+            | Event::Failed { .. }
+            | Event::Held
+            | Event::RollbackAsked { .. }
+            | Event::RollbackStarted { .. }
+            | Event::Stuck { .. }
+            | Event::AbortStarted { .. }
+            | Event::LockTaken { .. }
+            | Event::Resumed { .. }
+            | Event::Paused { .. } => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn pause(&mut self, why: String) -> Result<(), RunError> {
+        if self.journal.progress().ending.is_none() {
+            self.append(vec![Event::Paused { why }])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn append(&mut self, events: Vec<Event>) -> Result<Vec<Record>, RunError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A simulated world that died goes back to its last saved moment; the journal's time does not go back with it.
+        let at = self.world.now().max(self.journal.progress().at);
+        let records = self.journal.append(at, events)?;
+        for record in &records {
+            (self.tell)(Signal::Recorded(record));
+        }
+        Ok(records)
+    }
+}
