@@ -21,7 +21,7 @@
 //!   └─ yaml     text ↔ values with positions                                     imports nothing of ours
 //! ```
 //!
-//! Laws, each with a test in `tests/laws.rs`:
+//! Laws, each with a test in `tests/laws/`:
 //!
 //! 1. Arrows go only downwards: cli → run → {store, cloud, nodes} → {rollout, impact} → plan → desired → kops → render → fleet → {model, yaml};
 //!    `report` is a leaf that `cli` calls. `cloud`, `nodes`, `tokio` and `async` never appear in the pure modules.

@@ -3,7 +3,7 @@
 use crate::cloud::CloudError;
 use crate::fleet::FleetError;
 use crate::render::RenderError;
-use crate::rollout::{BuildError, NoRecall};
+use crate::rollout::{BuildError, RollbackError};
 use crate::run::RunError;
 use crate::store::{ObjectError, StoreError};
 
@@ -136,23 +136,23 @@ impl From<BuildError> for Failure {
     }
 }
 
-impl From<NoRecall> for Failure {
-    fn from(error: NoRecall) -> Self {
+impl From<RollbackError> for Failure {
+    fn from(error: RollbackError) -> Self {
         let hint = match &error {
-            NoRecall::OnItsWay { id, .. } => {
+            RollbackError::OnItsWay { id, .. } => {
                 format!("`kfleet rollout resume {id}` goes on with it")
             }
-            NoRecall::Nothing { .. } => "`kfleet rollout history` lists the others".into(),
-            NoRecall::Later { later, .. } => {
+            RollbackError::Nothing { .. } => "`kfleet rollout history` lists the others".into(),
+            RollbackError::Later { later, .. } => {
                 format!(
                     "take that one back first (`kfleet rollout rollback {later}`), or revert the change in git and roll that out"
                 )
             }
-            NoRecall::Made { .. } => {
+            RollbackError::Made { .. } => {
                 "look at `kfleet rollout status`, then add --allow-retire if that is what you want"
                     .into()
             }
-            NoRecall::Deleted { .. } => {
+            RollbackError::Deleted { .. } => {
                 "revert the change in git and roll that out: it makes the group anew".into()
             }
         };

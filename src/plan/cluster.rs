@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{
     Allow, Blocked, ClusterPlan, FieldChange, Found, GroupChange, Target, Wanted, documents,
-    fields, in_the_way, no_launch, twins,
+    drain_blockers, fields, launch_blockers, twins,
 };
 use crate::desired::DesiredGroup;
 use crate::fleet::{Rolling, Strategy};
@@ -332,7 +332,7 @@ fn held_drains(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
         |(_, change)| matches!(change, GroupChange::Update { replace, .. } if !replace.is_empty()),
     );
     let refused: Vec<String> = replaced
-        .filter_map(|(name, _)| Some(no_launch(name, live.groups.get(name)?)))
+        .filter_map(|(name, _)| Some(launch_blockers(name, live.groups.get(name)?)))
         .flatten()
         .map(|what| format!("in the way: {what}"))
         .collect();
@@ -349,7 +349,7 @@ fn held_drains(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
         }
     }
     if !drained.is_empty() {
-        let found = in_the_way(seen, &drained, rolling.drain.eviction);
+        let found = drain_blockers(seen, &drained, rolling.drain.eviction);
         plan.notes.extend(
             found
                 .into_iter()

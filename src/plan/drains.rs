@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{ActivityStatus, AsgName, Eviction, Hold, InstanceId, LiveGroup, Seen};
 
 /// Why no replacement can come into a group now, as far as AWS shows it.
-pub fn no_launch(name: &AsgName, live: &LiveGroup) -> Vec<String> {
+pub fn launch_blockers(name: &AsgName, live: &LiveGroup) -> Vec<String> {
     let suspended = live
         .suspended
         .contains("Launch")
@@ -32,7 +32,11 @@ pub fn no_launch(name: &AsgName, live: &LiveGroup) -> Vec<String> {
 }
 
 /// What will stand in the way of draining these instances: everything at once, sorted.
-pub fn in_the_way(seen: &Seen, instances: &BTreeSet<&InstanceId>, policy: Eviction) -> Vec<String> {
+pub fn drain_blockers(
+    seen: &Seen,
+    instances: &BTreeSet<&InstanceId>,
+    policy: Eviction,
+) -> Vec<String> {
     let mut budgets: BTreeMap<&str, (usize, BTreeSet<&str>)> = BTreeMap::new();
     let mut found = BTreeSet::new();
     for (name, node) in seen

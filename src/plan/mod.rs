@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use compare::{FieldChange, fields};
-pub use drains::{in_the_way, no_launch};
+pub use drains::{drain_blockers, launch_blockers};
 
 use crate::desired::DesiredCluster;
 use crate::fleet::Rolling;

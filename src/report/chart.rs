@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::rehearsal::{Fate, Rehearsal, fates_text, rehearsal_text};
 use super::wording::{group, span};
 use crate::model::{AsgName, Span, Timestamp};
-use crate::rollout::{Event, GroupSeen};
+use crate::rollout::{Event, GroupObservation};
 
 /// Pixels: names on the left, time on the right, one row a group.
 const NAMES: f64 = 320.0;
@@ -141,7 +141,7 @@ fn axis(rehearsal: &Rehearsal<'_>, height: f64) -> String {
 }
 
 /// What was at work, as a share of what was wanted, in a strip of ten pixels: full is as wanted.
-fn capacity(rehearsal: &Rehearsal<'_>, seen: &GroupSeen, top: f64) -> String {
+fn capacity(rehearsal: &Rehearsal<'_>, seen: &GroupObservation, top: f64) -> String {
     let mut points = String::new();
     for (nth, step) in seen.steps.iter().enumerate() {
         let share = if step.wanted == 0 {

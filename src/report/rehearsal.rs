@@ -3,7 +3,7 @@
 use super::event::event_line;
 use super::wording::{clock, count, group, plain, span};
 use crate::model::{Span, Timestamp};
-use crate::rollout::{GroupSeen, Record, Rollout, Seen};
+use crate::rollout::{GroupObservation, Observation, Record, Rollout};
 
 /// A rehearsal that has been run.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +13,7 @@ pub struct Rehearsal<'a> {
     /// What happened.
     pub records: &'a [Record],
     /// What was seen of capacity, calls and rules.
-    pub seen: &'a Seen,
+    pub seen: &'a Observation,
     /// How it ended, in a few words.
     pub ended: &'a str,
     /// What has to be known before any of it is believed.
@@ -108,7 +108,7 @@ pub fn rehearsal_text(rehearsal: &Rehearsal<'_>) -> String {
     out.join("\n") + "\n"
 }
 
-fn calls(seen: &Seen) -> String {
+fn calls(seen: &Observation) -> String {
     let total: u64 = seen.calls.values().sum();
     let each: Vec<String> = seen
         .calls
@@ -118,7 +118,7 @@ fn calls(seen: &Seen) -> String {
     format!("{}: {}", count(total, "call"), each.join(", "))
 }
 
-fn rules(seen: &Seen) -> Vec<String> {
+fn rules(seen: &Observation) -> Vec<String> {
     if seen.broken.is_empty() {
         return vec!["  no rule of a rollout was broken".into()];
     }
@@ -128,8 +128,8 @@ fn rules(seen: &Seen) -> Vec<String> {
         .collect()
 }
 
-fn capacity(seen: &GroupSeen) -> String {
-    let GroupSeen {
+fn capacity(seen: &GroupObservation) -> String {
+    let GroupObservation {
         cluster: _,
         retires,
         first,

@@ -210,7 +210,8 @@ pub(super) fn eta(group: &GroupProgress, now: Timestamp) -> Option<Span> {
 
 /// Whether a group is at work, half-way, or has something of ours left out there.
 pub(super) fn unfinished(group: &GroupProgress, progress: &Progress) -> bool {
-    (group.touched && group.state != GroupState::Done && progress.ending.is_none()) || group.owes()
+    (group.touched && group.state != GroupState::Done && progress.ending.is_none())
+        || group.has_outstanding()
 }
 
 /// How many of the clusters that count are where they should be: `2 of 3 clusters verified`, or `1 of 1 cluster restored` on the way back.

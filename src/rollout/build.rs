@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::{
+use super::schedule::{
     ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, WaveRun,
 };
 use crate::fleet::{Settings, Stage};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Rollout;
+use super::schedule::Rollout;
 use crate::model::{
     Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, StageName, Timestamp,
 };
@@ -373,4 +373,53 @@ pub enum Event {
     RolledBack,
     /// It was stopped, and what was open is given back.
     Aborted,
+}
+
+impl Event {
+    /// The group in which something goes on, where it is a fact about one group.
+    pub fn about_group(&self) -> Option<(&ClusterName, &AsgName)> {
+        match self {
+            Event::GroupStarted { cluster, group, .. }
+            | Event::CanaryUp { cluster, group, .. }
+            | Event::CanaryLost { cluster, group, .. }
+            | Event::CanaryProven { cluster, group, .. }
+            | Event::DrainStarted { cluster, group, .. }
+            | Event::SetAside { cluster, group, .. }
+            | Event::DrainAbandoned { cluster, group, .. }
+            | Event::SurgeTaken { cluster, group, .. }
+            | Event::Refreshed { cluster, group, .. }
+            | Event::NoCapacity { cluster, group, .. }
+            | Event::CapacityBack { cluster, group, .. }
+            | Event::Borrowed { cluster, group, .. }
+            | Event::Lending { cluster, group, .. }
+            | Event::GroupDone { cluster, group, .. } => Some((cluster, group)),
+            Event::Started { .. }
+            | Event::Approved { .. }
+            | Event::StageStarted { .. }
+            | Event::StagePassed { .. }
+            | Event::WaveStarted { .. }
+            | Event::WavePassed { .. }
+            | Event::ClusterStarted { .. }
+            | Event::Preflight { .. }
+            | Event::ClusterRolled { .. }
+            | Event::ClusterVerified { .. }
+            | Event::SoakBroken { .. }
+            | Event::Answered { .. }
+            | Event::Intent { .. }
+            | Event::Outcome { .. }
+            | Event::Failed { .. }
+            | Event::Held
+            | Event::RollbackAsked { .. }
+            | Event::RollbackStarted { .. }
+            | Event::ClusterRestored { .. }
+            | Event::Stuck { .. }
+            | Event::AbortStarted { .. }
+            | Event::LockTaken { .. }
+            | Event::Resumed { .. }
+            | Event::Paused { .. }
+            | Event::Finished
+            | Event::RolledBack
+            | Event::Aborted => None,
+        }
+    }
 }

@@ -1,247 +1,28 @@
-//! The execution of a plan as data: stages > waves > clusters > groups, what has happened so far, and what comes [`next`]. No I/O, no clock, no cloud.
+//! The execution of a plan as data, on three floors: its schedule, events and progress; [`round`], what one round knows; [`decide`], what comes next. No I/O, no clock, no cloud.
 
-mod again;
 mod build;
-mod canary;
-mod capacity;
-mod cluster;
+mod decide;
 mod event;
 mod freeze;
-mod gate;
-mod group;
-mod next;
-mod preflight;
+mod observation;
 mod progress;
-mod prune;
-mod recall;
-mod refresh;
-mod replace;
+mod rollback;
+mod round;
 mod rules;
-mod seen;
-mod twin;
-mod undo;
-mod validate;
+mod schedule;
 
 pub use build::{BuildError, Inputs, build};
+pub use decide::{COMPONENTS, Failure, Limits, decide, failures, of_this_cluster};
 pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
 pub use freeze::{Window, window};
-pub use next::{Check, Next, Question, State, Step, Waiting, next};
+pub use observation::{GroupObservation, Observation, ObservedStep};
 pub use progress::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending,
     GroupProgress, GroupState, IllegalRecord, Intent, Progress, RefreshSeen, Stuck,
 };
-pub use validate::{COMPONENTS, Failure, Limits, failures, of_this_cluster};
-
-pub use recall::{NoRecall, may_recall};
+pub use rollback::{RollbackError, check_rollback};
+pub use round::{Check, Decision, Question, State, Step, Waiting};
 pub use rules::broken_rules;
-pub use seen::{GroupSeen, Seen, Step as SeenStep};
-
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::{Deserialize, Serialize};
-
-use crate::fleet::{Freeze, GateSpec, OnFailure, Rolling};
-use crate::kops::Role;
-use crate::model::{
-    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, Span, StageName,
-    Timestamp, UserData,
+pub use schedule::{
+    ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, WaveRun,
 };
-use crate::plan::Baseline;
-
-/// The version of the journal's form. Readers refuse a newer one.
-pub const JOURNAL_VERSION: u32 = 1;
-
-/// The exact steps of a rollout, immutable: the first record of its journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rollout {
-    /// Form of the journal.
-    pub version: u32,
-    /// Its id: when it started and the plan it carries out.
-    pub id: String,
-    /// Id of the plan.
-    pub plan: Digest,
-    /// The release that is rolled out.
-    pub release: Digest,
-    /// When it started, in the cloud's time.
-    pub started_at: Timestamp,
-    /// Who started it.
-    pub started_by: String,
-    /// Why the order of stages was set aside, when it was.
-    pub break_glass: Option<String>,
-    /// Stages in order.
-    pub stages: Vec<StageRun>,
-    /// Gates of every cluster.
-    pub gates: Vec<GateSpec>,
-}
-
-/// One stage of a rollout.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StageRun {
-    /// Its name.
-    pub name: StageName,
-    /// A person has to approve before it starts.
-    pub approval: bool,
-    /// How long each cluster must have run the rendering before the stage passes.
-    pub soak: Span,
-    /// When it may not start anything.
-    pub freeze: Vec<Freeze>,
-    /// What follows when something fails in it.
-    #[serde(default)]
-    pub on_failure: OnFailure,
-    /// Waves in order.
-    pub waves: Vec<WaveRun>,
-}
-
-/// One wave of a stage.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WaveRun {
-    /// Clusters rolled at the same time.
-    pub parallel: usize,
-    /// How long its clusters run the rendering before the wave passes.
-    pub soak: Span,
-    /// Its clusters.
-    pub clusters: Vec<ClusterRun>,
-}
-
-/// One cluster of a wave.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClusterRun {
-    /// The cluster.
-    pub cluster: ClusterName,
-    /// Its account.
-    pub account: AccountId,
-    /// Its region.
-    pub region: Region,
-    /// Digest of what it will run.
-    pub digest: Digest,
-    /// Since when it has run exactly this, verified: a cluster without changes takes the release at once and keeps its soak.
-    pub since: Option<Timestamp>,
-    /// Roles of all its groups, changed or not: the health of all of them counts.
-    pub roles: BTreeMap<AsgName, Role>,
-    /// Budgets over the whole cluster.
-    pub rolling: Rolling,
-    /// Changes, in the order in which they begin: control plane first.
-    pub groups: Vec<GroupTask>,
-    /// Documents other than InstanceGroups, for the baseline: a resume must not depend on what git holds by then.
-    pub documents: BTreeMap<String, serde_json::Value>,
-    /// The baseline before, which a rollback brings back.
-    pub previous: Option<Box<Baseline>>,
-}
-
-/// What is done to one group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GroupTask {
-    /// Its InstanceGroup.
-    pub name: GroupName,
-    /// Its AutoScalingGroup.
-    pub asg: AsgName,
-    /// Its role.
-    pub role: Role,
-    /// How its instances are replaced.
-    pub rolling: Rolling,
-    /// The change.
-    pub task: Task,
-    /// The on-demand group that stands in when AWS has no capacity for this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub twin: Option<AsgName>,
-    /// The group for which this one may stand in: then it may grow for a while, also where it is not changed itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lends: Option<AsgName>,
-}
-
-/// The change of a group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Task {
-    /// Make it.
-    Create {
-        /// As wanted.
-        to: Box<Definition>,
-        /// User data of its first version.
-        user_data: UserData,
-    },
-    /// Change it.
-    Update {
-        /// As found.
-        from: Box<Definition>,
-        /// As wanted.
-        to: Box<Definition>,
-        /// Version it runs.
-        from_version: u64,
-        /// Version it will run.
-        version: VersionSource,
-        /// Replace instances that run something else.
-        replace: bool,
-    },
-    /// Drain and delete it.
-    Retire {
-        /// As found.
-        from: Box<Definition>,
-    },
-}
-
-/// Where the launch template version comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum VersionSource {
-    /// It is there already.
-    Existing(u64),
-    /// It has to be made, with this user data.
-    New(UserData),
-}
-
-impl Rollout {
-    /// Every cluster, in order.
-    pub fn clusters(&self) -> impl Iterator<Item = &ClusterRun> {
-        self.stages
-            .iter()
-            .flat_map(|s| &s.waves)
-            .flat_map(|w| &w.clusters)
-    }
-
-    /// The cluster of that name.
-    pub fn cluster(&self, name: &ClusterName) -> Option<&ClusterRun> {
-        self.clusters().find(|c| c.cluster == *name)
-    }
-
-    /// The stage of a cluster.
-    pub fn stage_of(&self, cluster: &ClusterName) -> Option<&StageRun> {
-        self.stages.iter().find(|s| {
-            s.waves
-                .iter()
-                .flat_map(|w| &w.clusters)
-                .any(|c| c.cluster == *cluster)
-        })
-    }
-
-    /// The stage of that name.
-    pub fn stage(&self, name: &StageName) -> Option<&StageRun> {
-        self.stages.iter().find(|s| s.name == *name)
-    }
-}
-
-impl StageRun {
-    /// Whether any cluster of it changes.
-    pub fn changes(&self) -> bool {
-        self.waves
-            .iter()
-            .flat_map(|w| &w.clusters)
-            .any(|c| !c.groups.is_empty())
-    }
-}
-
-impl WaveRun {
-    /// Names of its clusters that change.
-    pub fn changing(&self) -> BTreeSet<ClusterName> {
-        self.clusters
-            .iter()
-            .filter(|c| !c.groups.is_empty())
-            .map(|c| c.cluster.clone())
-            .collect()
-    }
-}

@@ -2,10 +2,8 @@
 
 use std::ops::Deref;
 
-use super::{
-    ClusterRun, ClusterState, Direction, GroupProgress, GroupTask, Progress, Rollout, StageRun,
-    Task,
-};
+use super::progress::{ClusterState, Direction, GroupProgress, Progress};
+use super::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task};
 use crate::fleet::Amount;
 use crate::kops::Role;
 use crate::model::{
@@ -22,19 +20,19 @@ pub fn broken_rules(
     live: &impl Deref<Target = LiveCluster>,
     now: Timestamp,
 ) -> Vec<String> {
-    let eye = Eye {
+    let checker = InvariantChecker {
         rollout,
         progress,
         cluster,
         live,
         now,
     };
-    let mut broken = eye.order();
+    let mut broken = checker.order();
     match effect {
-        Effect::Cloud(effect) => broken.extend(eye.cloud(effect)),
-        Effect::Node(NodeEffect::Cordon { node }) => broken.extend(eye.cordon(node)),
+        Effect::Cloud(effect) => broken.extend(checker.cloud(effect)),
+        Effect::Node(NodeEffect::Cordon { node }) => broken.extend(checker.cordon(node)),
         Effect::Node(NodeEffect::Taint { nodes }) => {
-            broken.extend(nodes.iter().filter_map(|node| eye.taint(node)))
+            broken.extend(nodes.iter().filter_map(|node| checker.taint(node)))
         }
         Effect::Node(
             NodeEffect::Uncordon { .. }
@@ -46,7 +44,7 @@ pub fn broken_rules(
     broken
 }
 
-struct Eye<'a, L> {
+struct InvariantChecker<'a, L> {
     rollout: &'a Rollout,
     progress: &'a Progress,
     cluster: &'a ClusterName,
@@ -54,7 +52,7 @@ struct Eye<'a, L> {
     now: Timestamp,
 }
 
-impl<L: Deref<Target = LiveCluster>> Eye<'_, L> {
+impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
     /// Stages before the cluster's have passed; and on the way there, not only by the rollout's own word: each of their clusters is
     /// verified, and has soaked.
     fn order(&self) -> Vec<String> {

@@ -6,10 +6,10 @@ use super::{RunError, Signal, checks};
 use crate::cloud::{Cloud, CloudError};
 use crate::model::{Applied, Effect, NodeEffect};
 use crate::nodes::{NodeApi, NodeError};
-use crate::rollout::{Event, Next, Step, StepResult};
+use crate::rollout::{Decision, Event, Step, StepResult};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
-    pub(super) async fn ask(&mut self, next: &Next) -> Result<(), RunError> {
+    pub(super) async fn ask(&mut self, next: &Decision) -> Result<(), RunError> {
         for check in &next.checks {
             let verdict = checks::ask(check, self.drive).await;
             let (cluster, scope, gate) = (

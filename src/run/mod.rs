@@ -1,4 +1,4 @@
-//! The only loop that acts: look, ask `rollout::next`, write down, act, write down. Decides nothing, prints nothing.
+//! The only loop that acts: look, ask `rollout::decide`, write down, act, write down. Decides nothing, prints nothing.
 
 mod checks;
 mod documents;

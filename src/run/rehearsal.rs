@@ -12,7 +12,7 @@ use crate::model::{
     AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp,
 };
 use crate::nodes::{NodeApi, NodeError};
-use crate::rollout::{Progress, Record, Rollout, Seen, broken_rules};
+use crate::rollout::{Observation, Progress, Record, Rollout, broken_rules};
 use crate::store::{Journal, Store};
 
 /// How a rehearsal went.
@@ -25,7 +25,7 @@ pub struct Rehearsed {
     /// Where it stands in the end.
     pub progress: Progress,
     /// What the onlooker saw.
-    pub seen: Seen,
+    pub seen: Observation,
     /// How often the scenario killed the process, and another took over.
     pub deaths: u32,
 }
@@ -100,7 +100,7 @@ struct Onlooker<'r> {
 struct Looking<'r> {
     rollout: &'r Rollout,
     progress: Progress,
-    seen: Seen,
+    seen: Observation,
 }
 
 impl<'r> Onlooker<'r> {
@@ -108,7 +108,7 @@ impl<'r> Onlooker<'r> {
         let looking = Looking {
             rollout,
             progress: Progress::new(rollout),
-            seen: Seen::default(),
+            seen: Observation::default(),
         };
         Onlooker {
             world,

@@ -7,7 +7,7 @@ use super::{Drive, Outcome, RunError, Signal};
 use crate::cloud::{Cloud, Place};
 use crate::model::{Live, Span};
 use crate::nodes::NodeApi;
-use crate::rollout::{Event, Next, State, next};
+use crate::rollout::{Decision, Event, State, decide};
 use crate::store::{Journal, Locks, Store};
 
 /// One run of a rollout.
@@ -37,7 +37,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             if places != places_under_way(self.journal.rollout(), self.journal.progress()) {
                 (live, places) = self.look().await?;
             }
-            let next = next(
+            let next = decide(
                 self.journal.rollout(),
                 self.journal.progress(),
                 &live,
@@ -58,7 +58,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     }
 
     /// Whether this process has nothing to do for now.
-    fn step_back(&mut self, next: &Next) -> Result<Option<Outcome>, RunError> {
+    fn step_back(&mut self, next: &Decision) -> Result<Option<Outcome>, RunError> {
         match &next.state {
             State::Going => Ok(None),
             State::Ended(ending) => Ok(Some(Outcome::Ended(*ending))),
@@ -90,7 +90,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         }
     }
 
-    async fn act(&mut self, next: Next) -> Result<(), RunError> {
+    async fn act(&mut self, next: Decision) -> Result<(), RunError> {
         let now = self.world.now();
         let watch = match &next.state {
             State::WaitingForTime { until, .. } => Some((now + self.drive.watch).min(*until)),

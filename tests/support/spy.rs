@@ -13,7 +13,7 @@ use kfleet::model::{
     LiveGroup, NodeEffect, Nodes, Span, Timestamp,
 };
 use kfleet::nodes::{NodeApi, NodeError};
-use kfleet::rollout::{Event, Progress, Record, Rollout, StepResult, Task, broken_rules, next};
+use kfleet::rollout::{Event, Progress, Record, Rollout, StepResult, Task, broken_rules, decide};
 
 /// When the process dies, counted in effects from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -446,8 +446,8 @@ impl Cloud for Spy {
         if let Some((rollout, progress)) = &self.state.lock().unwrap().run {
             let now = self.world.now();
             assert_eq!(
-                next(rollout, progress, &live, now),
-                next(rollout, progress, &live, now)
+                decide(rollout, progress, &live, now),
+                decide(rollout, progress, &live, now)
             );
         }
         Ok(live)

@@ -10,7 +10,7 @@ use crate::cli::screen::Screen;
 use crate::cli::world::{self, Simulated};
 use crate::cloud::Cloud as _;
 use crate::model::ClusterName;
-use crate::rollout::{Ending, Event, Progress, Rollout, may_recall};
+use crate::rollout::{Ending, Event, Progress, Rollout, check_rollback};
 use crate::run::{Outcome, Signal, fence};
 use crate::store::{Journal, Request, StoreError};
 
@@ -38,7 +38,7 @@ pub(super) async fn rollback(
         return Err(Failure::new(format!("rollout {} is not finished", other.id)).hint(hint));
     }
     let (rollout, progress) = store.rollout(&id)?;
-    let clusters = may_recall(&rollout, &progress, &all, command.allow_retire)?;
+    let clusters = check_rollback(&rollout, &progress, &all, command.allow_retire)?;
     let (by, reason) = (world::who(), command.reason.clone());
     let mut journal = match Journal::take_up(&store, &id) {
         Ok(journal) => journal,

@@ -1,0 +1,89 @@
+//! Whether a step without an answer is still the right one to take: asked again before it is repeated. Looks at live state, never acts.
+
+use crate::model::{CloudEffect, Effect, Lifecycle, Span, Timestamp};
+use crate::rollout::event::{Event, StepId, StepResult};
+use crate::rollout::progress::Intent;
+use crate::rollout::round::{DecisionBuilder, GroupContext};
+
+/// A step that was tried this often without an answer needs a person.
+pub(crate) const MAX_TRIES: u32 = 20;
+
+/// Steps of this group whose outcome is not known come before anything new: taken again, or given up where they no longer fit.
+pub(crate) fn open_steps(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> bool {
+    let mine: Vec<(StepId, &Intent)> = out.open_of(view).collect();
+    let mut any = false;
+    for (id, intent) in mine {
+        any = true;
+        if intent.tries >= MAX_TRIES {
+            out.stuck(
+                view,
+                format!(
+                    "step {id} was tried {} times without an answer",
+                    intent.tries
+                ),
+                "see that the API answers, then `kfleet rollout resume`",
+            );
+        }
+        match standing(view, intent) {
+            Standing::Repeat => out.repeat(id, intent),
+            Standing::Wait(why, until) => out.wait(view, why, until),
+            Standing::GivenUp(why) => out.records.push(Event::Outcome {
+                step: id,
+                result: StepResult::GivenUp(why),
+            }),
+        }
+    }
+    any
+}
+
+/// What a call that got no answer has not brought about after this long, it never will: twice the time that one try is given.
+const SETTLED: Span = Span::from_secs(120);
+
+/// What becomes of a step without an answer.
+pub(crate) enum Standing {
+    /// It is taken again.
+    Repeat,
+    /// Not now: what would have to be known for it is not, or its last try may still be under way.
+    Wait(String, Option<Timestamp>),
+    /// Never: it did not happen, and is no longer what should.
+    GivenUp(String),
+}
+
+/// The end of an instance is repeated only while nothing runs on it. One that was empty when it was decided (it had no node yet) may take
+/// work by now; then it has to be drained first. Every other step finds out by itself whether the world is still as it expects.
+pub(crate) fn standing(view: &GroupContext<'_>, intent: &Intent) -> Standing {
+    let Effect::Cloud(CloudEffect::Terminate { instance, .. }) = &intent.effect else {
+        return Standing::Repeat;
+    };
+    let found = view.live.and_then(|live| live.instances.get(instance));
+    if found.is_none_or(|i| i.lifecycle == Lifecycle::Terminating) {
+        return Standing::Repeat;
+    }
+    if let Some(why) = view.nodes.unknown() {
+        return Standing::Wait(
+            format!(
+                "whether {instance} may end is not known, the Kubernetes API does not answer: {why}"
+            ),
+            None,
+        );
+    }
+    let Some((name, node)) = view
+        .nodes
+        .of(instance)
+        .filter(|(_, n)| !n.cordoned || n.evictable_pods > 0)
+    else {
+        return Standing::Repeat;
+    };
+    let until = intent.asked_at + SETTLED;
+    if view.now < until {
+        return Standing::Wait(
+            format!("{instance} was to end, and has the node {name} now, which is not drained"),
+            Some(until),
+        );
+    }
+    let pods = node.evictable_pods;
+    Standing::GivenUp(format!(
+        "{instance} is still there {} later, and has the node {name} to be drained first ({pods} pods)",
+        view.now.since(intent.asked_at)
+    ))
+}

@@ -1,0 +1,97 @@
+//! A canary: it comes up, it bakes, gates are asked about it, and it has to stay alive meanwhile. How large it is is not asked here.
+
+use std::collections::BTreeSet;
+
+use super::gate;
+use super::gate::GateOutcome;
+use crate::model::{InstanceId, LiveGroup, Timestamp};
+use crate::rollout::event::{Event, Scope};
+use crate::rollout::round::{DecisionBuilder, GroupContext, present};
+
+/// A canary whose instances go this often while it bakes is a failure.
+const MAX_LOST: u32 = 3;
+
+/// Enough of what is new in the group works: all but `outdated` is new.
+pub(crate) fn up(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    outdated: &BTreeSet<InstanceId>,
+    out: &mut DecisionBuilder<'_>,
+) {
+    let instances = present(live)
+        .map(|(id, _)| id)
+        .filter(|id| !outdated.contains(*id))
+        .cloned()
+        .collect();
+    out.records.push(Event::CanaryUp {
+        cluster: view.cluster.clone(),
+        group: view.task.asg.clone(),
+        instances,
+    });
+}
+
+/// How many of the canary are among those that work.
+pub(crate) fn at_work<'i>(
+    view: &GroupContext<'_>,
+    works: impl Iterator<Item = &'i InstanceId>,
+) -> usize {
+    works.filter(|id| view.group.canary.contains(*id)).count()
+}
+
+/// Up since `since`: gates that want several samples are asked all through the bake, every gate at its end. `rolling`:
+/// since when its group is being changed.
+pub(crate) fn bakes(
+    view: &GroupContext<'_>,
+    rolling: Timestamp,
+    since: Timestamp,
+    out: &mut DecisionBuilder<'_>,
+) {
+    let baked = since + view.task.rolling.bake;
+    let asked = view.asked(
+        Scope::Canary(view.task.asg.clone()),
+        vec![&view.task.asg],
+        rolling,
+        baked,
+    );
+    if view.now < baked {
+        if let Some(why) = gate::sampling(&asked, out) {
+            return out.failed(view, why);
+        }
+        return out.wait(view, "canary bakes".into(), Some(baked));
+    }
+    match gate::all(&asked, out) {
+        GateOutcome::Pass(evidence) => {
+            out.records.push(Event::CanaryProven {
+                cluster: view.cluster.clone(),
+                group: view.task.asg.clone(),
+                evidence,
+            });
+        }
+        GateOutcome::Wait(why, until) => out.wait(view, why, Some(until)),
+        GateOutcome::Fail(why) => out.failed(view, why),
+    }
+}
+
+/// Fewer of them work than began to bake.
+pub(crate) fn lost(
+    view: &GroupContext<'_>,
+    baking: usize,
+    wanted: usize,
+    out: &mut DecisionBuilder<'_>,
+) {
+    let why = format!("{baking} of {wanted} canary instances still work");
+    if view.group.canary_lost >= MAX_LOST {
+        return out.failed(
+            view,
+            format!(
+                "{why}, and that is the {}th time while it bakes",
+                MAX_LOST + 1
+            ),
+        );
+    }
+    out.records.push(Event::CanaryLost {
+        cluster: view.cluster.clone(),
+        group: view.task.asg.clone(),
+        why,
+    });
+}

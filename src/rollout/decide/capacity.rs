@@ -1,0 +1,298 @@
+//! Launches that AWS refuses for want of capacity: which types, where, since when, and what the group's policy makes of it. Never acts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fallback;
+use crate::fleet::CapacityPolicy;
+use crate::model::{Activity, ActivityStatus, AsgName, LiveGroup, Span, Timestamp};
+use crate::rollout::event::Event;
+use crate::rollout::progress::{GroupProgress, GroupState};
+use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, missing};
+
+/// AWS tries a refused launch again by itself; until then there is nothing to see.
+pub(crate) const AGAIN: Span = Span::from_secs(60);
+
+/// What AWS refuses now.
+pub(crate) struct Refusal<'a> {
+    /// When it was first refused.
+    pub(crate) since: Timestamp,
+    /// Zones by type, as far as AWS says them.
+    found: BTreeMap<String, BTreeSet<String>>,
+    /// AWS's newest words.
+    words: &'a str,
+}
+
+/// What is refused since `since`, unless a launch has succeeded after it.
+pub(crate) fn refusal(live: &LiveGroup, since: Timestamp) -> Option<Refusal<'_>> {
+    let launched = |a: &Activity| {
+        a.status == ActivityStatus::Successful && !a.message.starts_with("Terminating")
+    };
+    let after = live
+        .activities
+        .iter()
+        .rposition(launched)
+        .map_or(0, |i| i + 1);
+    let recent = live.activities.get(after..).unwrap_or_default();
+    let refused: Vec<&Activity> = recent
+        .iter()
+        .filter(|a| a.at >= since && a.status == ActivityStatus::NoCapacity)
+        .collect();
+    let (first, last) = (refused.first()?, refused.last()?);
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for activity in &refused {
+        let (types, zones) = named(&activity.message);
+        types
+            .into_iter()
+            .for_each(|t| found.entry(t).or_default().extend(zones.iter().cloned()));
+    }
+    Some(Refusal {
+        since: first.at,
+        found,
+        words: &last.message,
+    })
+}
+
+impl Refusal<'_> {
+    /// `no capacity for m5.large in eu-west-3a, eu-west-3b`; AWS's own words where it names no type.
+    pub(crate) fn text(&self) -> String {
+        if self.found.is_empty() {
+            return format!("no capacity: {}", self.words);
+        }
+        let one = |(kind, zones): (&String, &BTreeSet<String>)| {
+            let zones: Vec<&str> = zones.iter().map(String::as_str).collect();
+            if zones.is_empty() {
+                kind.clone()
+            } else {
+                format!("{kind} in {}", zones.join(" and "))
+            }
+        };
+        format!(
+            "no capacity for {}",
+            self.found.iter().map(one).collect::<Vec<_>>().join(", ")
+        )
+    }
+
+    /// Whether every type that the group may launch was refused. What cannot be known counts as refused, but for groups that
+    /// choose by attributes: those have hundreds.
+    fn exhausts(&self, live: &LiveGroup) -> bool {
+        let overrides = live
+            .group
+            .mixed_instances_policy
+            .iter()
+            .flat_map(|p| &p.overrides);
+        let mut types: BTreeSet<&str> = BTreeSet::new();
+        for one in overrides {
+            if one.instance_requirements.is_some() {
+                return false;
+            }
+            types.extend(one.instance_type.as_deref());
+        }
+        types.len() < 2
+            || self.found.is_empty()
+            || types.iter().all(|t| self.found.contains_key(*t))
+    }
+}
+
+/// What the policy of a group makes of it.
+pub(crate) enum Answer {
+    /// Nothing is refused, or not for long enough.
+    GoOn,
+    /// It waits for capacity, for as long as that takes.
+    Hold,
+    /// Its on-demand twin stands in from now on, and why.
+    Borrow(AsgName, String),
+    /// The group has failed, and why.
+    Fail(String),
+}
+
+pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp) -> Answer {
+    let Some(refusal) = refusal(live, since) else {
+        return Answer::GoOn;
+    };
+    let capacity = &view.task.rolling.capacity;
+    // The cloud forgets the first refusals of many; the journal does not.
+    let first = view
+        .group
+        .no_capacity
+        .as_ref()
+        .map_or(refusal.since, |(since, _)| (*since).min(refusal.since));
+    let over = view.waited(first) > capacity.patience.unwrap_or(view.task.rolling.ready_timeout);
+    let fails = |more: &str| {
+        let lasted = view.now.since(first);
+        Answer::Fail(format!(
+            "no replacement could be launched for {lasted}: {}{more} (AWS: {})",
+            refusal.text(),
+            refusal.words
+        ))
+    };
+    match capacity.policy {
+        CapacityPolicy::Wait => Answer::Hold,
+        CapacityPolicy::Stop if over => fails(""),
+        CapacityPolicy::Stop => Answer::GoOn,
+        CapacityPolicy::NextType if refusal.exhausts(live) && over => {
+            fails(", and the group has no other type")
+        }
+        CapacityPolicy::NextType if refusal.exhausts(live) => Answer::GoOn,
+        CapacityPolicy::NextType => Answer::Hold,
+        CapacityPolicy::OnDemand if view.group.borrowed.is_some() => Answer::Hold,
+        CapacityPolicy::OnDemand if over && view.mode == Mode::Forward => {
+            match fallback::may_lend(view) {
+                Ok(twin) => Answer::Borrow(twin.clone(), refusal.text()),
+                Err(why) => fails(&format!(", and {why}")),
+            }
+        }
+        CapacityPolicy::OnDemand if over => fails(""),
+        CapacityPolicy::OnDemand => Answer::GoOn,
+    }
+}
+
+/// Until when a wait for capacity is nobody's fault; none where the group's patience counts.
+pub(crate) fn held_until(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    since: Timestamp,
+) -> Option<Timestamp> {
+    match answer(view, live, since) {
+        Answer::Hold => Some(view.now + AGAIN),
+        Answer::GoOn | Answer::Borrow(..) | Answer::Fail(_) => None,
+    }
+}
+
+/// What is refused, and that it no longer is, goes into the journal as soon as it is seen. Whether there was anything new.
+pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> bool {
+    let (Some(live), GroupState::Rolling(since)) = (view.live, view.group.state) else {
+        return false;
+    };
+    let (cluster, group) = (view.cluster.clone(), view.task.asg.clone());
+    let GroupProgress { no_capacity, .. } = view.group;
+    let refused = refusal(live, since);
+    // Whoever borrows has given its surge back, may lack nothing without it, and that proves nothing: a launch has to succeed.
+    let unproven =
+        view.group.borrowed.is_some() && (refused.is_some() || !fallback::launched(view, live));
+    match (refused.filter(|_| short(live)), no_capacity) {
+        (None, None) => return false,
+        (None, Some(_)) if unproven => return false,
+        (None, Some(_)) => out.records.push(Event::CapacityBack { cluster, group }),
+        (Some(refusal), before) => {
+            let why = format!(
+                "{}; {}",
+                refusal.text(),
+                policy_words(view.task.rolling.capacity.policy)
+            );
+            if before.as_ref().is_some_and(|(_, known)| *known == why) {
+                return false;
+            }
+            let since = before.as_ref().map_or(refusal.since, |(first, _)| *first);
+            out.records.push(Event::NoCapacity {
+                cluster,
+                group,
+                since,
+                why,
+            });
+        }
+    }
+    true
+}
+
+/// Whether the group has fewer instances than it wants.
+fn short(live: &LiveGroup) -> bool {
+    missing(live) > 0
+}
+
+fn policy_words(policy: CapacityPolicy) -> &'static str {
+    match policy {
+        CapacityPolicy::Stop => "nothing is drained; fails when its patience is over",
+        CapacityPolicy::Wait => "nothing is drained; waits until there is",
+        CapacityPolicy::NextType => "nothing is drained; AWS goes on to the group's other types",
+        CapacityPolicy::OnDemand => "its on-demand twin stands in when its patience is over",
+    }
+}
+
+/// Instance types and zones that a sentence of AWS names.
+fn named(message: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    // What follows is where there is capacity.
+    let refused = message
+        .split("You can currently get")
+        .next()
+        .unwrap_or(message);
+    let words = refused
+        .split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-')))
+        .map(|w| w.trim_matches(['.', '-']));
+    let (mut types, mut zones) = (BTreeSet::new(), BTreeSet::new());
+    for word in words {
+        if is_type(word) {
+            types.insert(word.to_owned());
+        } else if is_zone(word) {
+            zones.insert(word.to_owned());
+        }
+    }
+    (types, zones)
+}
+
+/// `m5.large`, `c6gd.16xlarge`, `u-6tb1.metal`, `mac2-m2.metal`.
+fn is_type(word: &str) -> bool {
+    let Some((family, size)) = word.split_once('.') else {
+        return false;
+    };
+    let sizes = ["nano", "micro", "small", "medium", "large", "metal"];
+    let known = sizes.iter().any(|s| size.ends_with(s)) || size.starts_with("metal-");
+    let plain = |t: &str| {
+        t.chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    known && plain(family) && plain(size) && family.chars().any(|c| c.is_ascii_digit())
+}
+
+/// `eu-west-3a`, `us-gov-east-1b`, `us-west-2-lax-1a`.
+fn is_zone(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('-').collect();
+    let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
+        return false;
+    };
+    let mut end = last.chars();
+    let ends = end.next_back().is_some_and(|c| c.is_ascii_lowercase())
+        && !end.as_str().is_empty()
+        && end.all(|c| c.is_ascii_digit());
+    parts.len() >= 3 && first.len() == 2 && first.chars().all(|c| c.is_ascii_lowercase()) && ends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_and_zones_are_found_in_what_aws_says() {
+        for (message, types, zones) in [
+            (
+                "We currently do not have sufficient m5.large capacity in the Availability Zone you requested (eu-west-3a). Our system will be working on \
+                 provisioning additional capacity. You can currently get m5.large capacity by not specifying an Availability Zone in your request or \
+                 choosing eu-west-3b. Launching EC2 instance failed.",
+                "m5.large",
+                "eu-west-3a",
+            ),
+            (
+                "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due to your request configuration.",
+                "",
+                "",
+            ),
+            (
+                "There is no Spot capacity available that matches your request (c6gd.16xlarge in us-gov-east-1b).",
+                "c6gd.16xlarge",
+                "us-gov-east-1b",
+            ),
+            (
+                "u-6tb1.metal, mac2-m2.metal in us-west-2-lax-1a. e.g. that.",
+                "mac2-m2.metal u-6tb1.metal",
+                "us-west-2-lax-1a",
+            ),
+        ] {
+            let (found, places) = named(message);
+            let text = |all: BTreeSet<String>| all.into_iter().collect::<Vec<_>>().join(" ");
+            assert_eq!(
+                (text(found).as_str(), text(places).as_str()),
+                (types, zones),
+                "{message}"
+            );
+        }
+    }
+}

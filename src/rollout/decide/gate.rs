@@ -1,0 +1,208 @@
+//! The verdicts of all gates about a canary or a cluster. Three-valued, and what is not known is never a pass. Asks nobody.
+
+use std::collections::BTreeMap;
+
+use super::health::{self, NodesAsked};
+use super::validate::Limits;
+use crate::fleet::{GateAt, GateKind, GateSpec, HttpGate, PromqlGate};
+use crate::kops::Role;
+use crate::model::{AsgName, ClusterName, GroupName, LiveCluster, Span, Timestamp};
+use crate::rollout::event::{Scope, Verdict};
+use crate::rollout::progress::{Answer, ClusterProgress};
+use crate::rollout::round::{Check, DecisionBuilder, GroupContext, Question};
+
+/// What the gates are asked about.
+pub(crate) struct Asked<'a> {
+    pub(crate) gates: &'a [GateSpec],
+    pub(crate) cluster: &'a ClusterName,
+    pub(crate) progress: &'a ClusterProgress,
+    pub(crate) live: &'a LiveCluster,
+    pub(crate) now: Timestamp,
+    pub(crate) scope: Scope,
+    /// The InstanceGroup of a canary.
+    pub(crate) name: Option<&'a GroupName>,
+    /// Roles of all groups of the cluster.
+    pub(crate) roles: &'a BTreeMap<AsgName, Role>,
+    /// Groups it is about.
+    pub(crate) groups: Vec<&'a AsgName>,
+    /// Failures before this moment are not this rollout's.
+    pub(crate) since: Timestamp,
+    /// Deadlines count from here.
+    pub(crate) deadline_from: Timestamp,
+    /// How long a new instance may take to become Ready.
+    pub(crate) patience: Span,
+}
+
+/// What all gates together say.
+pub(crate) enum GateOutcome {
+    /// All pass; what each said.
+    Pass(Vec<String>),
+    /// At least one waits, none fails; until when it may.
+    Wait(String, Timestamp),
+    /// One fails, or has waited beyond its deadline.
+    Fail(String),
+}
+
+/// A gate that said "wait" is asked again after this long.
+const ASK_AGAIN: Span = Span::from_secs(30);
+
+/// All gates of this scope, in their order, up to the first that does not pass.
+pub(crate) fn all(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> GateOutcome {
+    let mut evidence = Vec::new();
+    // A person who takes it up again gives every deadline anew.
+    let from = asked.deadline_from.max(asked.progress.resumed_at);
+    for gate in asked.gates.iter().filter(|g| asked.concerns(g)) {
+        match one(gate, asked, out) {
+            Verdict::Pass(why) => evidence.push(format!("{}: {why}", gate.name)),
+            Verdict::Fail(why) => {
+                return GateOutcome::Fail(format!("gate `{}` failed: {why}", gate.name));
+            }
+            Verdict::Wait(why) if asked.now.since(from) > gate.deadline => {
+                return GateOutcome::Fail(format!(
+                    "gate `{}` still waits after {}: {why}",
+                    gate.name, gate.deadline
+                ));
+            }
+            Verdict::Wait(why) => {
+                return GateOutcome::Wait(
+                    format!("gate `{}` waits: {why}", gate.name),
+                    from + gate.deadline,
+                );
+            }
+        }
+    }
+    GateOutcome::Pass(evidence)
+}
+
+/// While a canary bakes: the gates that want more than one sample are asked already. Why the first of them failed.
+pub(crate) fn sampling(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Option<String> {
+    let mut failed = None;
+    for gate in asked
+        .gates
+        .iter()
+        .filter(|g| g.samples.times > 1 && asked.concerns(g))
+    {
+        if let Verdict::Fail(why) = one(gate, asked, out) {
+            failed.get_or_insert(format!("gate `{}` failed: {why}", gate.name));
+        }
+    }
+    failed
+}
+
+impl Asked<'_> {
+    fn concerns(&self, gate: &GateSpec) -> bool {
+        match (gate.at, &self.scope) {
+            (None, _)
+            | (Some(GateAt::Canary), Scope::Canary(_))
+            | (Some(GateAt::Cluster), Scope::Cluster) => true,
+            (Some(GateAt::Canary), Scope::Cluster) | (Some(GateAt::Cluster), Scope::Canary(_)) => {
+                false
+            }
+        }
+    }
+
+    fn filled(&self, text: &str) -> String {
+        text.replace("{cluster}", self.cluster.as_str())
+            .replace("{group}", self.name.map_or("", GroupName::as_str))
+    }
+
+    fn check(&self, gate: &GateSpec, question: Question) -> Check {
+        Check {
+            cluster: self.cluster.clone(),
+            scope: self.scope.clone(),
+            gate: gate.name.clone(),
+            question,
+        }
+    }
+}
+
+impl<'a> GroupContext<'a> {
+    /// The gates, asked about some groups of this cluster.
+    pub(crate) fn asked(
+        &self,
+        scope: Scope,
+        groups: Vec<&'a AsgName>,
+        since: Timestamp,
+        deadline_from: Timestamp,
+    ) -> Asked<'a> {
+        Asked {
+            gates: &self.rollout.gates,
+            cluster: self.cluster,
+            progress: self.progress,
+            live: self.live_cluster,
+            now: self.now,
+            scope,
+            name: Some(&self.task.name),
+            roles: self.roles,
+            groups,
+            since,
+            deadline_from,
+            patience: self.task.rolling.ready_timeout,
+        }
+    }
+}
+
+fn one(gate: &GateSpec, asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Verdict {
+    let question = match &gate.kind {
+        GateKind::Asg => return health::asg(asked.live, asked.groups.iter().copied(), asked.since),
+        GateKind::Kubernetes => {
+            return health::kubernetes(&NodesAsked {
+                live: asked.live,
+                limits: Limits {
+                    roles: asked.roles,
+                    groups: &asked.groups.iter().copied().collect(),
+                },
+                since: asked.since,
+                patience: asked.patience,
+                now: asked.now,
+                before: asked.progress.before.as_ref(),
+            });
+        }
+        GateKind::Command(command) => Question::Command(command.clone()),
+        GateKind::Http(http) => Question::Http(HttpGate {
+            url: asked.filled(&http.url),
+            ..(**http).clone()
+        }),
+        GateKind::Promql(promql) => Question::Promql(PromqlGate {
+            url: asked.filled(&promql.url),
+            query: asked.filled(&promql.query),
+            ..(**promql).clone()
+        }),
+    };
+    let wanted = gate.samples.times;
+    let answer = asked
+        .progress
+        .answers
+        .get(&(asked.scope.clone(), gate.name.clone()));
+    // One sample is taken at the end of the bake, several all through it.
+    match answer.filter(|a| wanted > 1 || a.at >= asked.deadline_from) {
+        Some(Answer {
+            verdict: verdict @ Verdict::Fail(_),
+            ..
+        }) => verdict.clone(),
+        Some(Answer {
+            at,
+            verdict: verdict @ Verdict::Wait(_),
+            ..
+        }) if asked.now.since(*at) < ASK_AGAIN => verdict.clone(),
+        Some(Answer {
+            verdict: Verdict::Pass(why),
+            passes,
+            ..
+        }) if *passes >= wanted && asked.now >= asked.deadline_from => match wanted {
+            1 => Verdict::Pass(why.clone()),
+            _ => Verdict::Pass(format!("{passes} samples pass, the last: {why}")),
+        },
+        Some(Answer {
+            at,
+            verdict: Verdict::Pass(why),
+            passes,
+        }) if asked.now.since(*at) < gate.samples.every => Verdict::Wait(format!(
+            "{passes} of {wanted} samples passed, the last: {why}"
+        )),
+        Some(_) | None => {
+            out.checks.push(asked.check(gate, question));
+            Verdict::Wait("it is being asked".into())
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! One group's next move: what stands in its way, then create, update or retire. Looks at live state, never acts.
+
+use super::again::open_steps;
+use super::conflict::blocked_by_conflict;
+use super::create::create;
+use super::retire::retire;
+use super::update::{Move, update};
+use super::{capacity, replace};
+use crate::rollout::event::Event;
+use crate::rollout::progress::GroupState;
+use crate::rollout::round::{Budget, DecisionBuilder, GroupContext, Mode, outdated, present};
+use crate::rollout::schedule::Task;
+
+/// Adds this group's next move to `out`.
+pub(crate) fn turn(view: &GroupContext<'_>, budget: &mut Budget, out: &mut DecisionBuilder<'_>) {
+    if blocked_by_conflict(view, out) || open_steps(view, out) || capacity::noted(view, out) {
+        return;
+    }
+    match (view.group.state, view.mode) {
+        (GroupState::Done, _) => {}
+        (GroupState::Waiting | GroupState::Rolling(_), Mode::Cleanup) => {
+            replace::clean_up(view, budget, out)
+        }
+        (GroupState::Waiting, Mode::Forward | Mode::Undo) => start(view, out),
+        (GroupState::Rolling(since), Mode::Forward | Mode::Undo) => match &view.task.task {
+            Task::Create { to, user_data } => create(view, to, user_data, since, out),
+            Task::Update {
+                from,
+                to,
+                from_version,
+                version,
+                replace,
+            } => {
+                update(
+                    view,
+                    &Move {
+                        from,
+                        to,
+                        from_version: *from_version,
+                        version,
+                        replace: *replace,
+                    },
+                    budget,
+                    out,
+                );
+            }
+            Task::Retire { from } => retire(view, from, view.mode == Mode::Undo, budget, out),
+        },
+    }
+}
+
+fn start(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) {
+    let instances = match &view.task.task {
+        Task::Create { .. } => 0,
+        Task::Update {
+            to, replace: true, ..
+        } => view.live.map_or(0, |live| outdated(live, to).len()),
+        Task::Update { replace: false, .. } => 0,
+        Task::Retire { .. } => view.live.map_or(0, |live| present(live).count()),
+    };
+    out.records.push(Event::GroupStarted {
+        cluster: view.cluster.clone(),
+        group: view.task.asg.clone(),
+        instances: u32::try_from(instances).unwrap_or(u32::MAX),
+    });
+}

@@ -1,0 +1,53 @@
+//! Every wait ends: what stands still for too long has failed, or needs a person. Never acts.
+
+use crate::model::{Nodes, Span};
+use crate::rollout::round::{DecisionBuilder, Mark, Mode, RoundContext};
+use crate::rollout::schedule::ClusterRun;
+
+/// Every wait ends: where nothing moves for twice the time that an instance may take, and nothing is due at a known time,
+/// the way forward has failed, and every other way needs a person. So does a cluster that cannot be seen.
+pub(crate) fn patience(
+    round: &RoundContext<'_>,
+    run: &ClusterRun,
+    mark: &Mark,
+    mode: Mode,
+    out: &mut DecisionBuilder<'_>,
+) {
+    let Some(progress) = round.progress.clusters.get(&run.cluster) else {
+        return;
+    };
+    let Some(why) = out.only_waits(mark, round.now) else {
+        return;
+    };
+    let each = run
+        .groups
+        .iter()
+        .map(|g| g.rolling.ready_timeout)
+        .fold(run.rolling.ready_timeout, Span::max);
+    let still = round.now.since(progress.moved_at);
+    if still <= Span::from_millis(each.millis().saturating_mul(2)) {
+        return;
+    }
+    let why = format!("nothing has moved for {still}: {why}");
+    let live = round
+        .live
+        .clusters
+        .get(&run.cluster)
+        .filter(|live| live.gaps.is_empty());
+    let seen = live.is_some_and(|live| !matches!(live.nodes, Nodes::Unknown(_)));
+    match mode {
+        Mode::Forward if seen => out.fail(&run.cluster, None, why),
+        Mode::Undo | Mode::Cleanup if seen => out.stuck_cluster(
+            &run.cluster,
+            why,
+            "put it right by hand, then `kfleet rollout resume`",
+        ),
+        Mode::Forward | Mode::Undo | Mode::Cleanup => {
+            out.stuck_cluster(
+                &run.cluster,
+                why,
+                "see that the cloud and the Kubernetes API answer, then `kfleet rollout resume`",
+            );
+        }
+    }
+}

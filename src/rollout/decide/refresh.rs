@@ -1,0 +1,282 @@
+//! Strategy `instance-refresh`: AWS replaces the instances, we start it with a pinned version, watch it, ask the gates while it
+//! pauses behind the canary, and take it back. Never acts.
+//!
+//! The bounds come from the policy of the group: `max_unavailable` and `max_surge` as percentages of its size, `canary` as
+//! the first checkpoint, `ready_timeout` and `bake` as its pause. AWS goes on by itself when that pause is over, never sooner:
+//! a gate that has not passed by then fails the group. AWS drains no node: whoever wants that runs aws-node-termination-handler or a lifecycle hook.
+
+use std::collections::BTreeSet;
+
+use super::late::late;
+use super::{canary, capacity};
+use crate::fleet::Strategy;
+use crate::kops::Role;
+use crate::model::{
+    CloudEffect, InstanceId, LiveGroup, Refresh, RefreshPreferences, RefreshStatus, Span,
+};
+use crate::rollout::event::Event;
+use crate::rollout::progress::GroupState;
+use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, Readiness, present};
+
+/// AWS is given this much longer than the bake before it goes on behind the checkpoint.
+const MARGIN: Span = Span::from_secs(120);
+
+/// The longest pause AWS knows. Source: Auto Scaling API, RefreshPreferences.
+const LONGEST_PAUSE: Span = Span::from_secs(172_800);
+
+/// Whether AWS replaces the instances of this group. One of the control plane is always replaced by us: AWS knows nothing of etcd.
+pub(crate) fn is_used(view: &GroupContext<'_>) -> bool {
+    view.task.rolling.strategy == Strategy::InstanceRefresh && view.task.role != Role::ControlPlane
+}
+
+/// An active refresh of ours on its way to `version`, of the way that is given up now: it is taken back by AWS itself, and
+/// nothing else can be done to the group before. Whether there was one.
+pub(crate) fn taken_back(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    version: u64,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    let Some(refresh) = live
+        .refresh
+        .as_ref()
+        .filter(|r| r.status.is_active() && r.version == Some(version))
+    else {
+        return false;
+    };
+    match refresh.status {
+        RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking => {
+            out.step(
+                view,
+                CloudEffect::RollbackRefresh {
+                    group: view.task.asg.clone(),
+                },
+            );
+        }
+        RefreshStatus::RollbackInProgress | RefreshStatus::Cancelling => {
+            watched(view, refresh, "takes it back", out)
+        }
+        RefreshStatus::Successful
+        | RefreshStatus::Failed
+        | RefreshStatus::Cancelled
+        | RefreshStatus::RollbackFailed
+        | RefreshStatus::RollbackSuccessful => return false,
+    }
+    true
+}
+
+/// On the way to a stop an active refresh of ours is cancelled. Whether there is one.
+pub(crate) fn cancelled(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    let Some(refresh) = live
+        .refresh
+        .as_ref()
+        .filter(|r| is_used(view) && r.status.is_active())
+    else {
+        return false;
+    };
+    match refresh.status {
+        RefreshStatus::Cancelling | RefreshStatus::RollbackInProgress => {
+            out.wait(view, words(refresh, "is being cancelled"), None)
+        }
+        RefreshStatus::Pending
+        | RefreshStatus::InProgress
+        | RefreshStatus::Baking
+        | RefreshStatus::Successful
+        | RefreshStatus::Failed
+        | RefreshStatus::Cancelled
+        | RefreshStatus::RollbackFailed
+        | RefreshStatus::RollbackSuccessful => out.step(
+            view,
+            CloudEffect::CancelRefresh {
+                group: view.task.asg.clone(),
+            },
+        ),
+    }
+    true
+}
+
+/// The next move towards `version`: from `from`, with these instances left that run something else.
+pub(crate) fn turn(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    from: u64,
+    version: u64,
+    outdated: &BTreeSet<InstanceId>,
+    out: &mut DecisionBuilder<'_>,
+) {
+    let started = view.group.refresh.is_some();
+    let refresh = live
+        .refresh
+        .as_ref()
+        .filter(|r| r.version == Some(version) && started);
+    let Some(refresh) = refresh else {
+        if started {
+            return out.wait(
+                view,
+                "the instance refresh was started and is not to be seen yet".into(),
+                None,
+            );
+        }
+        let preferences = preferences(view, live);
+        return out.step(
+            view,
+            CloudEffect::StartRefresh {
+                group: view.task.asg.clone(),
+                from,
+                version,
+                preferences,
+            },
+        );
+    };
+    let GroupState::Rolling(since) = view.group.state else {
+        return;
+    };
+    if let Some(why) = late(view, live, outdated, since) {
+        return out.failed(view, why);
+    }
+    let unready = present(live)
+        .filter(|(id, i)| view.nodes.readiness(id, i) != Readiness::Ready)
+        .count();
+    match refresh.status {
+        RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking => {
+            bakes(view, live, outdated, out);
+            watched(view, refresh, "replaces instances", out);
+        }
+        RefreshStatus::Successful if live.version.number() != version => {
+            out.wait(
+                view,
+                format!(
+                    "the refresh succeeded, and the group still refers to version {}",
+                    live.version.number()
+                ),
+                None,
+            );
+        }
+        RefreshStatus::Successful if unready > 0 => {
+            out.wait(view, format!("{unready} instances are not Ready yet"), None)
+        }
+        RefreshStatus::Successful if outdated.is_empty() && bakes(view, live, outdated, out) => {
+            out.done(view)
+        }
+        RefreshStatus::Successful => watched(view, refresh, "has replaced instances", out),
+        RefreshStatus::Failed
+        | RefreshStatus::Cancelling
+        | RefreshStatus::Cancelled
+        | RefreshStatus::RollbackInProgress
+        | RefreshStatus::RollbackFailed
+        | RefreshStatus::RollbackSuccessful => out.failed(view, words(refresh, "came to nothing")),
+    }
+}
+
+/// The canary behind the first checkpoint. Whether it is proven.
+fn bakes(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    outdated: &BTreeSet<InstanceId>,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    let wanted = usize::try_from(canary_of(view, live)).unwrap_or(usize::MAX);
+    let (group, GroupState::Rolling(rolling)) = (view.group, view.group.state) else {
+        return true;
+    };
+    if wanted == 0 || group.canary_proven || view.mode != Mode::Forward {
+        return true;
+    }
+    let ready = |(id, i): &(&InstanceId, &crate::model::Instance)| {
+        !outdated.contains(*id) && view.nodes.readiness(id, i) == Readiness::Ready
+    };
+    let new: Vec<&InstanceId> = present(live).filter(ready).map(|(id, _)| id).collect();
+    match group.canary_up {
+        None if new.len() >= wanted => canary::up(view, live, outdated, out),
+        None => {}
+        // Beyond the pause AWS is at work on the rest, proven or not.
+        Some(since) if view.now > since + view.task.rolling.bake + MARGIN => {
+            let why = format!(
+                "the canary is not proven {} after it came up, and AWS goes on without it",
+                view.now.since(since)
+            );
+            out.failed(view, why);
+        }
+        Some(since) => match canary::at_work(view, new.into_iter()) {
+            baking if baking < wanted => canary::lost(view, baking, wanted, out),
+            _ => canary::bakes(view, rolling, since, out),
+        },
+    }
+    false
+}
+
+fn watched(view: &GroupContext<'_>, refresh: &Refresh, does: &str, out: &mut DecisionBuilder<'_>) {
+    let seen = view.group.refresh.as_ref().map(|seen| seen.percentage);
+    if let (Some(before), Some(percentage)) = (seen, refresh.percentage)
+        && before != Some(percentage)
+    {
+        let (cluster, group) = (view.cluster.clone(), view.task.asg.clone());
+        out.records.push(Event::Refreshed {
+            cluster,
+            group,
+            percentage,
+        });
+    }
+    // AWS gives up by itself when it gets no further: until then the patience is its own.
+    out.wait(view, words(refresh, does), Some(view.now + capacity::AGAIN));
+}
+
+fn words(refresh: &Refresh, does: &str) -> String {
+    let percentage = refresh
+        .percentage
+        .map(|p| format!(" ({p} percent)"))
+        .unwrap_or_default();
+    let reason = refresh
+        .reason
+        .as_ref()
+        .map(|r| format!(": {r}"))
+        .unwrap_or_default();
+    format!("instance refresh {} {does}{percentage}{reason}", refresh.id)
+}
+
+fn canary_of(view: &GroupContext<'_>, live: &LiveGroup) -> u32 {
+    view.task.rolling.canary.min(live.desired)
+}
+
+/// How AWS is to go about it: our own bounds, in its words.
+fn preferences(view: &GroupContext<'_>, live: &LiveGroup) -> RefreshPreferences {
+    let rolling = &view.task.rolling;
+    let size = live.desired.max(1);
+    let share = |n: u32| n.saturating_mul(100) / size;
+    let missing = share(rolling.max_unavailable.unavailable_of(size).min(size));
+    let surge = rolling
+        .max_surge
+        .surge_of(size)
+        .min(size)
+        .min(rolling.cluster_surge);
+    let min_healthy_percent = 100_u32.saturating_sub(missing);
+    let max_healthy_percent = 100
+        + surge
+            .saturating_mul(100)
+            .div_ceil(size)
+            .min(100 - missing.min(100));
+    let canary = canary_of(view, live);
+    let first = canary.saturating_mul(100).div_ceil(size);
+    let pauses = canary > 0 && first < 100 && view.mode == Mode::Forward;
+    // A new instance is in service before its node is Ready: the bake begins only then.
+    let delay = [rolling.ready_timeout, rolling.bake, MARGIN, MARGIN]
+        .iter()
+        .fold(0_i64, |sum, span| sum.saturating_add(span.millis()));
+    let delay = Span::from_millis(delay);
+    RefreshPreferences {
+        min_healthy_percent,
+        max_healthy_percent,
+        warmup: Span::from_secs(60),
+        checkpoints: if pauses {
+            BTreeSet::from([first, 100])
+        } else {
+            BTreeSet::new()
+        },
+        checkpoint_delay: delay.min(LONGEST_PAUSE),
+        skip_matching: true,
+    }
+}

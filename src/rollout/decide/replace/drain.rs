@@ -1,0 +1,246 @@
+//! Draining the instances that have to go, and ending them: one step of each drain a round, new ones within every limit. Never acts.
+
+use std::collections::BTreeSet;
+
+use super::super::fallback;
+use super::replacement::Replacement;
+use crate::kops::Role;
+use crate::model::{CloudEffect, Instance, InstanceId, Lifecycle, NodeEffect, NodeName, Span};
+use crate::rollout::event::Event;
+use crate::rollout::progress::{Cordoned, Drain};
+use crate::rollout::round::{Budget, DecisionBuilder, Readiness, is_detached, missing, present};
+
+/// What is left to account for while terminations are handed out in one round.
+struct Left {
+    surge: usize,
+    in_group: usize,
+}
+
+impl Replacement<'_> {
+    pub(crate) fn drains(&self, proven: bool, budget: &mut Budget, out: &mut DecisionBuilder<'_>) {
+        let mut left = Left {
+            surge: usize::try_from(self.surge).unwrap_or(usize::MAX),
+            in_group: self
+                .to_replace
+                .iter()
+                .filter(|id| !is_detached(self.live, id))
+                .count(),
+        };
+        for (id, drain) in &self.view.group.drains {
+            self.go_on(id, drain, &mut left, budget, out);
+        }
+        self.begin(proven, budget, out);
+    }
+
+    /// One drain's next step.
+    fn go_on(
+        &self,
+        id: &InstanceId,
+        drain: &Drain,
+        left: &mut Left,
+        budget: &mut Budget,
+        out: &mut DecisionBuilder<'_>,
+    ) {
+        let Some((name, node)) = self.view.nodes.of(id) else {
+            return self.terminate(id, left, budget, out);
+        };
+        if drain.node.as_ref() != Some(name) {
+            // It registered only after the drain began: what is done to the node has to be booked on it.
+            return out.records.push(self.started(id, Some(name.clone())));
+        }
+        let policy = self.view.task.rolling.drain;
+        if node.evictable_pods > 0 && self.view.waited(drain.since) > policy.timeout {
+            return self.timed_out(id, drain, node, budget, out);
+        }
+        // A node that somebody gave back in the meantime takes pods again: it is ours to cordon once more.
+        if drain.cordoned == Cordoned::No || !node.cordoned {
+            out.node_step(self.view, NodeEffect::Cordon { node: name.clone() });
+        } else if node.evictable_pods > 0 {
+            self.ask(
+                drain,
+                name,
+                node,
+                Span::ZERO,
+                drain.since + policy.timeout,
+                out,
+            );
+        } else {
+            self.terminate(id, left, budget, out);
+        }
+    }
+
+    /// Ends an instance that is drained, once there is a place for it in the rate's window.
+    fn terminate(
+        &self,
+        id: &InstanceId,
+        left: &mut Left,
+        budget: &mut Budget,
+        out: &mut DecisionBuilder<'_>,
+    ) {
+        if budget.ends == 0 {
+            return out.wait(
+                self.view,
+                format!("{id} is drained and ends when the cluster's disruption rate allows it"),
+                budget.rate_back,
+            );
+        }
+        budget.ends -= 1;
+        let detached = is_detached(self.live, id);
+        let decrement = !detached && (self.retiring || left.surge >= left.in_group);
+        if !detached {
+            left.in_group = left.in_group.saturating_sub(1);
+        }
+        if decrement {
+            left.surge = left.surge.saturating_sub(1);
+        }
+        out.step(
+            self.view,
+            CloudEffect::Terminate {
+                group: self.view.task.asg.clone(),
+                instance: id.clone(),
+                decrement,
+            },
+        );
+    }
+
+    /// New drains, as many as capacity, rate and the canary allow.
+    fn begin(&self, proven: bool, budget: &mut Budget, out: &mut DecisionBuilder<'_>) {
+        let group = self.view.group;
+        let mut ready: BTreeSet<&InstanceId> = self
+            .ready()
+            .filter(|id| !group.drains.contains_key(*id))
+            .collect();
+        let mut running = group.drains.len();
+        let set_aside_only = self
+            .to_replace
+            .iter()
+            .all(|id| group.set_aside.contains(id) || group.drains.contains_key(id));
+        for (id, instance) in self.ordered() {
+            let waits =
+                group.drains.contains_key(id) || (group.set_aside.contains(id) && !set_aside_only);
+            if waits || !self.canary_allows(proven, running) {
+                continue;
+            }
+            // However many stand in: no more at a time than with its own surge.
+            let apart = self.view.group.borrowed.is_some() || self.view.group.lending;
+            if apart && running >= usize::try_from(self.parallel()).unwrap_or(1) {
+                break;
+            }
+            let works = ready.contains(id);
+            let begun = running - group.drains.len();
+            if !self.enough(
+                ready.len().saturating_sub(usize::from(works)),
+                begun,
+                instance,
+                works,
+            ) {
+                continue;
+            }
+            // Where nothing is added a drained node is missing, and shall not be for longer than it has to.
+            if (if self.may_surge() > 0 {
+                budget.ahead
+            } else {
+                budget.rate
+            }) == 0
+            {
+                out.wait(
+                    self.view,
+                    "the cluster's disruption rate is used up".into(),
+                    budget.rate_back,
+                );
+                break;
+            }
+            (budget.rate, budget.ahead) = (
+                budget.rate.saturating_sub(1),
+                budget.ahead.saturating_sub(1),
+            );
+            running += 1;
+            ready.remove(id);
+            let node = self.view.nodes.of(id).map(|(name, _)| name.clone());
+            out.records.push(self.started(id, node));
+        }
+    }
+
+    pub(crate) fn started(&self, id: &InstanceId, node: Option<NodeName>) -> Event {
+        Event::DrainStarted {
+            cluster: self.view.cluster.clone(),
+            group: self.view.task.asg.clone(),
+            instance: id.clone(),
+            node,
+        }
+    }
+
+    /// Whether `left` working instances are enough once this one is drained too.
+    fn enough(&self, left: usize, begun: usize, instance: &Instance, works: bool) -> bool {
+        if self.retiring {
+            return self.view.group.drains.len() + begun
+                < usize::try_from(self.parallel()).unwrap_or(1);
+        }
+        // An instance that does no work is no loss, yet what looks like many of them may be a network that is down: no more
+        // of them at a time than of others, and only when what replaced the last one works. A detached one does work.
+        if !works && instance.lifecycle != Lifecycle::Detached {
+            return self.view.group.drains.len() + begun + self.coming()
+                < usize::try_from(self.parallel()).unwrap_or(1);
+        }
+        let rolling = &self.view.task.rolling;
+        let surges = self.may_surge() > 0;
+        let allowed = |size: u32| match self.view.task.role {
+            Role::ControlPlane => 1,
+            Role::ApiServer | Role::Node | Role::Bastion if surges => {
+                rolling.max_unavailable.unavailable_of(size)
+            }
+            // Nothing can be replaced where nothing may be missing and nothing may be added. Source: kops, rolling-update settings.
+            Role::ApiServer | Role::Node | Role::Bastion => {
+                rolling.max_unavailable.unavailable_of(size).max(1)
+            }
+        };
+        let least = |size: u32| size.saturating_sub(allowed(size));
+        let own = self.live.desired.saturating_sub(self.out);
+        let at_least = least(self.base()).max(fallback::owed(self.view, least(own)));
+        let fallback_instances =
+            usize::try_from(fallback::fallback_instances(self.view)).unwrap_or(0);
+        left.saturating_add(fallback_instances) >= usize::try_from(at_least).unwrap_or(usize::MAX)
+    }
+
+    fn parallel(&self) -> u32 {
+        let (surge, missing) = (
+            self.may_surge(),
+            self.view
+                .task
+                .rolling
+                .max_unavailable
+                .unavailable_of(self.live.desired),
+        );
+        if self.view.task.role == Role::ControlPlane {
+            1
+        } else {
+            surge.saturating_add(missing).max(1)
+        }
+    }
+
+    /// Replacements that are not at work yet.
+    fn coming(&self) -> usize {
+        let stays = present(self.live)
+            .filter(|(id, i)| i.launched_at >= self.since() && !self.to_replace.contains(*id));
+        missing(self.live)
+            + stays
+                .filter(|(id, i)| self.view.nodes.readiness(id, i) != Readiness::Ready)
+                .count()
+    }
+
+    /// Before the canary is proven nothing of the rest goes. Where less can be added than has to be proven, the canary
+    /// itself takes instances' places.
+    fn canary_allows(&self, proven: bool, running: usize) -> bool {
+        let coming = self.surge_limit(false).saturating_sub(self.used());
+        let new = present(self.live)
+            .filter(|(id, _)| !self.outdated.contains(*id))
+            .count()
+            + missing(self.live)
+            + running;
+        // Where the twin's instances take over, nothing unproven does.
+        proven
+            || fallback::fallback_instances(self.view) > 0
+            || new.saturating_add(usize::try_from(coming).unwrap_or(usize::MAX))
+                < self.canary_size()
+    }
+}

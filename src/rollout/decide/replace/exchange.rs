@@ -1,0 +1,328 @@
+//! Replacing the instances of one group: surge or detach, canary, drain, terminate, give back. One round at a time, from live state; never acts.
+//!
+//! Capacity first: a new instance is in service, with a Ready node, before an old one is drained. The surge is raised
+//! once, held while instances are exchanged under it, and given back by the last terminations, which lower desired
+//! capacity with them. Where a group stands at its maximum, an instance is detached instead: the group then launches
+//! its replacement while the old one still works. Control-plane groups do neither: one instance, one at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::capacity::Answer;
+use super::super::late::late;
+use super::super::{canary, capacity, fallback, refresh};
+use super::replacement::Replacement;
+use crate::model::{CloudEffect, InstanceId, Lifecycle, LiveGroup, NodeEffect, NodeName};
+use crate::rollout::event::Event;
+use crate::rollout::round::{
+    Budget, DecisionBuilder, GroupContext, Mode, Readiness, missing, present,
+};
+
+/// The next round of replacing whatever does not run `to`.
+pub(crate) fn replace(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    outdated: BTreeSet<InstanceId>,
+    budget: &mut Budget,
+    out: &mut DecisionBuilder<'_>,
+) {
+    let work = Replacement::new(view, live, outdated, budget);
+    if work.given_back(out) || work.finished(out) {
+        return;
+    }
+    if work.nodes_unobservable(out) || work.too_late(out) || work.suspends(out) {
+        return;
+    }
+    let proven = work.canary(out);
+    work.taints(proven, out);
+    work.protects(out);
+    work.surge(proven, budget, out);
+    work.drains(proven, budget, out);
+    work.explain(out);
+}
+
+/// Only what is open is given back: drains of instances that may stay, surge, detached instances, suspended processes.
+pub(crate) fn clean_up(
+    view: &GroupContext<'_>,
+    budget: &mut Budget,
+    out: &mut DecisionBuilder<'_>,
+) {
+    match view.live {
+        Some(live) if refresh::cancelled(view, live, out) => {}
+        Some(live) => replace(view, live, BTreeSet::new(), budget, out),
+        None => out.done(view),
+    }
+}
+
+/// Every instance of a group that is being retired is drained and ends.
+pub(crate) fn empty(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    budget: &mut Budget,
+    out: &mut DecisionBuilder<'_>,
+) {
+    let all = present(live).map(|(id, _)| id.clone()).collect();
+    let work = Replacement {
+        retiring: true,
+        ..Replacement::new(view, live, all, budget)
+    };
+    if work.nodes_unobservable(out) {
+        return;
+    }
+    work.taints(true, out);
+    work.drains(true, budget, out);
+    work.explain(out);
+}
+
+impl<'a> Replacement<'a> {
+    /// Nothing left to exchange: processes resume, a canary still has to be proven, then the group is done.
+    pub(crate) fn finished(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        let group = self.view.group;
+        if !self.to_replace.is_empty()
+            || self.out > 0
+            || self.loan.target.is_some()
+            || !group.drains.is_empty()
+        {
+            return false;
+        }
+        if !group.suspended.is_empty() {
+            out.step(
+                self.view,
+                CloudEffect::Resume {
+                    group: self.view.task.asg.clone(),
+                    processes: group.suspended.clone(),
+                },
+            );
+            return true;
+        }
+        if self.view.mode == Mode::Cleanup {
+            out.done(self.view);
+            return true;
+        }
+        if self.too_late(out) {
+            return true;
+        }
+        if group.instances > 0 && missing(self.live) > 0 {
+            let (refused, until) = self.refused(": ");
+            out.wait(
+                self.view,
+                format!(
+                    "{} of {} instances launched{refused}",
+                    present(self.live).count(),
+                    self.live.desired
+                ),
+                until,
+            );
+            return true;
+        }
+        let new = present(self.live).filter(|(_, i)| i.launched_at >= self.since());
+        let coming = new
+            .filter(|(id, i)| self.view.nodes.readiness(id, i) != Readiness::Ready)
+            .count();
+        if coming > 0 {
+            out.wait(
+                self.view,
+                format!("{coming} new instances are not Ready yet"),
+                self.refused("").1,
+            );
+        } else if self.canary(out) {
+            out.done(self.view);
+        }
+        true
+    }
+
+    /// Without eyes on the nodes nothing is drained.
+    pub(crate) fn nodes_unobservable(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        if !self.view.nodes.asked() {
+            out.stuck(
+                self.view,
+                "no Kubernetes access is configured, so nothing can be drained".into(),
+                "set `kubernetes.context` in the cluster's file",
+            );
+            return true;
+        }
+        if let Some(why) = self.view.nodes.unknown() {
+            out.wait(
+                self.view,
+                format!("the Kubernetes API does not answer: {why}"),
+                None,
+            );
+            return true;
+        }
+        false
+    }
+
+    /// A replacement that does not become Ready, or cannot be launched, in its time.
+    pub(crate) fn too_late(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        if self.view.mode == Mode::Cleanup {
+            return false;
+        }
+        if let Some(why) = late(self.view, self.live, &self.to_replace, self.since()) {
+            out.failed(self.view, why);
+            return true;
+        }
+        if missing(self.live) == 0 {
+            return false;
+        }
+        match capacity::answer(self.view, self.live, self.since()) {
+            Answer::GoOn | Answer::Hold => false,
+            Answer::Borrow(twin, why) => {
+                let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
+                out.records.push(Event::Borrowed {
+                    cluster,
+                    group,
+                    twin,
+                    why,
+                });
+                true
+            }
+            Answer::Fail(why) => {
+                out.failed(self.view, why);
+                true
+            }
+        }
+    }
+
+    /// AWS moves instances between zones on its own, undrained; not while we are at it. (An AZRebalance that somebody else suspended is not ours to resume.)
+    pub(crate) fn suspends(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        const PROCESS: &str = "AZRebalance";
+        let zones = self.live.group.vpc_zone_identifier.len();
+        let done =
+            self.view.group.suspended.contains(PROCESS) || self.live.suspended.contains(PROCESS);
+        if zones < 2 || done || self.view.mode == Mode::Cleanup || self.retiring {
+            return false;
+        }
+        out.step(
+            self.view,
+            CloudEffect::Suspend {
+                group: self.view.task.asg.clone(),
+                processes: BTreeSet::from([PROCESS.to_owned()]),
+            },
+        );
+        true
+    }
+
+    /// Whether the canary is proven; moves it on if it can.
+    pub(crate) fn canary(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        let (group, wanted) = (self.view.group, self.canary_size());
+        if group.canary_proven || wanted == 0 || self.view.mode != Mode::Forward {
+            return true;
+        }
+        let new: Vec<&InstanceId> = self
+            .ready()
+            .filter(|id| !self.outdated.contains(*id))
+            .collect();
+        match group.canary_up {
+            None if new.len() < wanted => {}
+            None => canary::up(self.view, self.live, &self.outdated, out),
+            Some(since) => match canary::at_work(self.view, new.into_iter()) {
+                baking if baking < wanted => canary::lost(self.view, baking, wanted, out),
+                _ => canary::bakes(self.view, self.since(), since, out),
+            },
+        }
+        false
+    }
+
+    /// Old nodes take nothing new where there is another place, so that a pod does not move from one of them to the next.
+    /// Only once the canary is proven: until then the old ones are the better place. Source: kops, rolling update.
+    pub(crate) fn taints(&self, proven: bool, out: &mut DecisionBuilder<'_>) {
+        if !proven || self.view.mode == Mode::Cleanup {
+            return;
+        }
+        let old = self.outdated.iter().filter_map(|id| self.view.nodes.of(id));
+        let bare =
+            old.filter(|(name, node)| !node.tainted && !self.view.group.tainted.contains(*name));
+        let nodes: BTreeSet<NodeName> = bare.map(|(name, _)| name.clone()).collect();
+        if !nodes.is_empty() {
+            out.node_step(self.view, NodeEffect::Taint { nodes });
+        }
+    }
+
+    pub(crate) fn surge(&self, proven: bool, budget: &mut Budget, out: &mut DecisionBuilder<'_>) {
+        let group = self.view.group;
+        let wanted = match self.loan.target {
+            Some(target) => target.saturating_sub(self.out),
+            None => self.surge_limit(proven).saturating_sub(self.used()),
+        };
+        let wanted = wanted.min(budget.surge);
+        // Asking for more while what was asked for is refused would only pile up.
+        if wanted == 0
+            || (missing(self.live) > 0 && capacity::refusal(self.live, self.since()).is_some())
+        {
+            return;
+        }
+        let headroom = self.live.group.max_size.saturating_sub(self.live.desired);
+        let asg = self.view.task.asg.clone();
+        if headroom > 0 {
+            let more = wanted.min(headroom);
+            budget.surge = budget.surge.saturating_sub(more);
+            return out.step(
+                self.view,
+                CloudEffect::SetDesired {
+                    group: asg,
+                    from: self.live.desired,
+                    to: self.live.desired + more,
+                },
+            );
+        }
+        let candidates = self.ordered();
+        let next = candidates.iter().find(|(id, i)| {
+            i.lifecycle == Lifecycle::InService
+                && self.outdated.contains(*id)
+                && !group.drains.contains_key(*id)
+        });
+        if let Some((id, _)) = next {
+            budget.surge = budget.surge.saturating_sub(1);
+            out.step(
+                self.view,
+                CloudEffect::Detach {
+                    group: asg,
+                    instance: (*id).clone(),
+                },
+            );
+        }
+    }
+
+    pub(crate) fn explain(&self, out: &mut DecisionBuilder<'_>) {
+        let (refused, until) = self.refused("; ");
+        let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+        for (id, i) in present(self.live).filter(|(id, _)| !self.to_replace.contains(*id)) {
+            if let Readiness::NotYet(what) = self.view.nodes.readiness(id, i) {
+                *states.entry(what).or_default() += 1;
+            }
+        }
+        if self.loan.keep > 0 {
+            let of = self
+                .view
+                .task
+                .lends
+                .as_ref()
+                .map_or("another group", |name| name.as_str());
+            out.wait(
+                self.view,
+                format!(
+                    "{} more than its own stand in for {of}{refused}",
+                    self.loan.keep
+                ),
+                until,
+            );
+            return;
+        }
+        if let Some(twin) = fallback::comes_later(self.view) {
+            let why = format!("{twin} stands in for it when all else is done{refused}");
+            return out.wait(self.view, why, Some(self.view.now + capacity::AGAIN));
+        }
+        let coming: Vec<String> = states
+            .into_iter()
+            .map(|(what, n)| format!(", {n} new {what}"))
+            .collect();
+        out.wait(
+            self.view,
+            format!(
+                "{} left to replace{}{refused}",
+                self.to_replace.len(),
+                coming.concat()
+            ),
+            until,
+        );
+    }
+}

@@ -1,0 +1,10 @@
+//! Replacing the instances of one group: surge or detach, canary, drain, terminate, release.
+
+mod blocked;
+mod drain;
+mod exchange;
+mod protect;
+mod release;
+mod replacement;
+
+pub(crate) use exchange::{clean_up, empty, replace};

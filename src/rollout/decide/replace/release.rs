@@ -1,0 +1,117 @@
+//! What is no longer wanted is released: drains, taints, protection, surge that never arrived. Never acts.
+
+use std::collections::BTreeSet;
+
+use super::replacement::Replacement;
+use crate::model::{CloudEffect, InstanceId, Lifecycle, NodeEffect, NodeName};
+use crate::rollout::event::Event;
+use crate::rollout::progress::Cordoned;
+use crate::rollout::round::{DecisionBuilder, is_detached, missing};
+
+impl<'a> Replacement<'a> {
+    /// Drains that are no longer wanted, instances that went by themselves, and surge that never arrived.
+    pub(crate) fn given_back(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        let group = self.view.group;
+        let gone = |id: &&InstanceId| {
+            self.live
+                .instances
+                .get(*id)
+                .is_none_or(|i| i.lifecycle == Lifecycle::Terminating)
+        };
+        let mut any = false;
+        if self.out < group.surge {
+            let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
+            out.records.push(Event::SurgeTaken {
+                cluster,
+                group,
+                left: self.out,
+            });
+            any = true;
+        }
+        for id in group
+            .detached
+            .iter()
+            .chain(group.drains.keys())
+            .filter(gone)
+            .collect::<BTreeSet<_>>()
+        {
+            out.records.push(self.abandoned(id));
+            any = true;
+        }
+        for (id, drain) in group
+            .drains
+            .iter()
+            .filter(|(id, _)| !gone(id) && !self.to_replace.contains(*id))
+        {
+            match (&drain.node, drain.cordoned) {
+                (Some(node), Cordoned::ByUs) => {
+                    out.node_step(self.view, NodeEffect::Uncordon { node: node.clone() })
+                }
+                (Some(_), Cordoned::No | Cordoned::ByOthers) | (None, _) => {
+                    out.records.push(self.abandoned(id))
+                }
+            }
+            any = true;
+        }
+        any |= self.untaints(out);
+        any |= self.unprotects(out);
+        let in_group = self
+            .outdated
+            .iter()
+            .filter(|id| !is_detached(self.live, id))
+            .count();
+        // Whoever borrows leaves the cluster's surge to the one that stands in.
+        let in_use = if self.view.group.borrowed.is_some() {
+            0
+        } else {
+            in_group
+        };
+        let excess = usize::try_from(self.surge)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(in_use)
+            .min(missing(self.live));
+        if !any && excess > 0 {
+            let (from, excess) = (self.live.desired, u32::try_from(excess).unwrap_or(u32::MAX));
+            out.step(
+                self.view,
+                CloudEffect::SetDesired {
+                    group: self.view.task.asg.clone(),
+                    from,
+                    to: from.saturating_sub(excess),
+                },
+            );
+            any = true;
+        }
+        any
+    }
+
+    /// Nodes that stay take everything again.
+    pub(crate) fn untaints(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        let tainted = &self.view.group.tainted;
+        if let Some(why) = self
+            .view
+            .nodes
+            .unknown()
+            .filter(|_| !tainted.is_empty() && self.to_replace.is_empty())
+        {
+            out.wait(
+                self.view,
+                format!("the Kubernetes API does not answer: {why}"),
+                None,
+            );
+            return true;
+        }
+        let stays = |name: &&NodeName| {
+            self.view
+                .nodes
+                .named(name)
+                .is_some_and(|node| !self.to_replace.contains(&node.instance))
+        };
+        let nodes: BTreeSet<NodeName> = tainted.iter().filter(stays).cloned().collect();
+        if nodes.is_empty() {
+            return false;
+        }
+        out.node_step(self.view, NodeEffect::Untaint { nodes });
+        true
+    }
+}

@@ -1,0 +1,197 @@
+//! One round's view of the instances of a group: which have to go, how much surge is out, what is allowed. Only questions.
+
+use std::collections::BTreeSet;
+
+use super::super::fallback::Loan;
+use super::super::{capacity, fallback};
+use crate::kops::Role;
+use crate::model::{Instance, InstanceId, Lifecycle, LiveGroup, Timestamp};
+use crate::rollout::event::Event;
+use crate::rollout::progress::GroupState;
+use crate::rollout::round::{
+    Budget, GroupContext, Mode, Readiness, is_detached, missing, outstanding_surge, present,
+};
+
+/// One round's view of the instances of a group.
+pub(crate) struct Replacement<'a> {
+    pub(crate) view: &'a GroupContext<'a>,
+    pub(crate) live: &'a LiveGroup,
+    pub(crate) outdated: BTreeSet<InstanceId>,
+    /// Everything that has to go: outdated ones, detached ones, and new ones that only the surge brought.
+    pub(crate) to_replace: BTreeSet<InstanceId>,
+    /// Our surge, as far as it is still out there.
+    pub(crate) out: u32,
+    /// What of it can be given back: all but what stands in for another group.
+    pub(crate) surge: u32,
+    pub(crate) loan: Loan,
+    /// The most surge that the cluster ever allows.
+    pub(crate) most: u32,
+    pub(crate) retiring: bool,
+}
+
+impl<'a> Replacement<'a> {
+    pub(crate) fn new(
+        view: &'a GroupContext<'a>,
+        live: &'a LiveGroup,
+        outdated: BTreeSet<InstanceId>,
+        budget: &Budget,
+    ) -> Self {
+        let mut to_replace = outdated.clone();
+        to_replace.extend(
+            view.group
+                .detached
+                .iter()
+                .filter(|id| {
+                    live.instances
+                        .get(*id)
+                        .is_some_and(|i| i.lifecycle != Lifecycle::Terminating)
+                })
+                .cloned(),
+        );
+        let in_group = outdated.iter().filter(|id| !is_detached(live, id)).count();
+        let there = outstanding_surge(view.group.surge, live);
+        let loan = fallback::loan(view, there, budget.most);
+        let surge = there.saturating_sub(loan.keep);
+        let surplus = usize::try_from(surge)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(in_group)
+            .saturating_sub(missing(live));
+        let mut newest: Vec<(&InstanceId, &Instance)> = present(live)
+            .filter(|(id, i)| !to_replace.contains(*id) && i.lifecycle != Lifecycle::Detached)
+            .collect();
+        // One that is drained already stays the one to go, whatever is launched in the meantime.
+        newest.sort_by_key(|(id, i)| {
+            (
+                !view.group.drains.contains_key(*id),
+                std::cmp::Reverse(i.launched_at),
+                (*id).clone(),
+            )
+        });
+        let surplus: Vec<InstanceId> = newest
+            .into_iter()
+            .take(surplus)
+            .map(|(id, _)| id.clone())
+            .collect();
+        to_replace.extend(surplus);
+        Replacement {
+            view,
+            live,
+            outdated,
+            to_replace,
+            out: there,
+            surge,
+            loan,
+            most: budget.most,
+            retiring: false,
+        }
+    }
+
+    pub(crate) fn since(&self) -> Timestamp {
+        match self.view.group.state {
+            GroupState::Rolling(since) => since,
+            GroupState::Waiting | GroupState::Done => self.view.now,
+        }
+    }
+
+    /// What AWS refuses while instances are missing, in words, and until when waiting for it is nobody's fault: until what it launches
+    /// at last is there, for which it has the time of every launch.
+    pub(crate) fn refused(&self, before: &str) -> (String, Option<Timestamp>) {
+        let missing = missing(self.live) > 0;
+        let text = capacity::refusal(self.live, self.since())
+            .filter(|_| missing)
+            .map(|r| format!("{before}{}", r.text()));
+        (
+            text.unwrap_or_default(),
+            capacity::held_until(self.view, self.live, self.since()),
+        )
+    }
+
+    /// New instances that have to be proven before the rest: as many as the policy says, and never more than the group has.
+    pub(crate) fn canary_size(&self) -> usize {
+        let (group, canary) = (self.view.group, self.view.task.rolling.canary);
+        // Nothing to replace when it began, and nothing now: there is nothing to prove.
+        if group.instances == 0 && group.ended == 0 && self.outdated.is_empty() {
+            return 0;
+        }
+        let size = usize::try_from(self.live.desired)
+            .unwrap_or(usize::MAX)
+            .max(self.outdated.len());
+        usize::try_from(canary).unwrap_or(usize::MAX).min(size)
+    }
+
+    pub(crate) fn ready(&self) -> impl Iterator<Item = &'a InstanceId> {
+        let (view, live) = (self.view, self.live);
+        live.instances
+            .iter()
+            .filter(|(id, i)| view.nodes.readiness(id, i) == Readiness::Ready)
+            .map(|(id, _)| id)
+    }
+
+    /// Capacity that the group has to keep: what the autoscaler asked for, our surge taken off.
+    pub(crate) fn base(&self) -> u32 {
+        self.live.desired.saturating_sub(self.surge)
+    }
+
+    pub(crate) fn surge_limit(&self, proven: bool) -> u32 {
+        if self.retiring || self.view.mode == Mode::Cleanup || self.view.group.borrowed.is_some() {
+            return 0;
+        }
+        let limit = self
+            .may_surge()
+            .min(u32::try_from(self.outdated.len()).unwrap_or(u32::MAX));
+        if proven {
+            limit
+        } else {
+            limit.min(self.view.task.rolling.canary)
+        }
+    }
+
+    /// The surge that group and cluster allow, whatever is used of it now.
+    pub(crate) fn may_surge(&self) -> u32 {
+        if self.view.task.role == Role::ControlPlane {
+            0
+        } else {
+            self.view
+                .task
+                .rolling
+                .max_surge
+                .surge_of(self.base())
+                .min(self.most)
+        }
+    }
+
+    /// What of the surge is in use: raised capacity and detached instances.
+    pub(crate) fn used(&self) -> u32 {
+        self.surge
+            .saturating_add(u32::try_from(self.view.group.detached.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Victims in the order in which they go: detached ones, then those that do not work, then the oldest; those set aside come last.
+    pub(crate) fn ordered(&self) -> Vec<(&'a InstanceId, &'a Instance)> {
+        let mut all: Vec<_> = self
+            .live
+            .instances
+            .iter()
+            .filter(|(id, _)| self.to_replace.contains(*id))
+            .collect();
+        all.sort_by_key(|(id, i)| {
+            let works = self.view.nodes.readiness(id, i) == Readiness::Ready;
+            (
+                self.view.group.set_aside.contains(*id),
+                i.lifecycle != Lifecycle::Detached,
+                works,
+                i.launched_at,
+                (*id).clone(),
+            )
+        });
+        all
+    }
+
+    pub(crate) fn abandoned(&self, id: &InstanceId) -> Event {
+        Event::DrainAbandoned {
+            cluster: self.view.cluster.clone(),
+            group: self.view.task.asg.clone(),
+            instance: id.clone(),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A verified cluster while it soaks: a failing gate breaks it, and what cannot be seen has not soaked. Never acts.
+
+use super::health::{self, NodesAsked};
+use super::look::look;
+use super::patience::patience;
+use super::validate::Limits;
+use crate::model::Timestamp;
+use crate::rollout::event::{Event, Verdict};
+use crate::rollout::round::{ClusterContext, DecisionBuilder, Mode, RoundContext, staying};
+use crate::rollout::schedule::ClusterRun;
+
+/// A verified cluster until `until`, the end of its soak: a failing gate breaks it. "Wait" does not: the autoscaler is at
+/// work all the time. Whether the cluster can be seen: without eyes nothing passes.
+pub(crate) fn watch(
+    round: &RoundContext<'_>,
+    run: &ClusterRun,
+    until: Timestamp,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    let mark = out.mark();
+    let seen = look(round, run, out).is_some_and(|sight| {
+        let verdict = health::kubernetes(&NodesAsked {
+            live: sight.live,
+            limits: Limits {
+                roles: &run.roles,
+                groups: &staying(run).collect(),
+            },
+            since: Timestamp::from_millis(0),
+            patience: run.rolling.ready_timeout,
+            now: round.now,
+            before: sight.progress.before.as_ref(),
+        });
+        let needs_nodes = round
+            .rollout
+            .gates
+            .iter()
+            .any(|g| matches!(g.kind, crate::fleet::GateKind::Kubernetes));
+        match verdict {
+            Verdict::Fail(why) if needs_nodes => broken(&sight, why, out),
+            Verdict::Fail(_) | Verdict::Wait(_) | Verdict::Pass(_) => {}
+        }
+        match sight.nodes.unknown().filter(|_| needs_nodes) {
+            None => true,
+            Some(why) => {
+                out.wait_cluster(
+                    &run.cluster,
+                    format!("the Kubernetes API does not answer: {why}"),
+                    None,
+                );
+                false
+            }
+        }
+    });
+    if round.now > until {
+        patience(round, run, &mark, Mode::Forward, out);
+    }
+    seen
+}
+
+/// A soak that is broken again and again proves that the release does not hold.
+fn broken(sight: &ClusterContext<'_>, why: String, out: &mut DecisionBuilder<'_>) {
+    const MAX_BREAKS: u32 = 3;
+    let cluster = sight.run.cluster.clone();
+    match sight.progress.breaks {
+        n if n >= MAX_BREAKS => out.fail(
+            &cluster,
+            None,
+            format!("its soak was broken {n} times, and now again: {why}"),
+        ),
+        _ => out.records.push(Event::SoakBroken { cluster, why }),
+    }
+}

@@ -1,0 +1,331 @@
+//! What a rollout does now, over what has happened so far, what is, and what time it is: stages, waves, soak, and the way back. Total, sync, deterministic; acts on nothing.
+
+use std::collections::BTreeSet;
+
+use super::{cluster, soak};
+use crate::fleet::OnFailure;
+use crate::model::{ClusterName, Live, Span, Timestamp};
+use crate::rollout::event::Event;
+use crate::rollout::freeze::frozen_until;
+use crate::rollout::progress::{ClusterState, Direction, GroupState, Progress, touched};
+use crate::rollout::round::{Decision, DecisionBuilder, RoundContext, State};
+use crate::rollout::schedule::{ClusterRun, Rollout, StageRun, WaveRun};
+
+/// What the rollout does now.
+pub fn decide(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp) -> Decision {
+    let mut out = DecisionBuilder::new(&progress.open);
+    let state = go_on(rollout, progress, live, now, &mut out);
+    out.finish(progress, state)
+}
+
+fn go_on(
+    rollout: &Rollout,
+    progress: &Progress,
+    live: &Live,
+    now: Timestamp,
+    out: &mut DecisionBuilder<'_>,
+) -> State {
+    if let Some(ending) = progress.ending {
+        return State::Ended(ending);
+    }
+    if progress.stuck.is_some() {
+        return State::Stuck;
+    }
+    if progress.rollback_asked.is_some() {
+        out.records.push(Event::RollbackStarted {
+            clusters: touched(rollout, progress),
+        });
+        return State::Going;
+    }
+    let round = RoundContext {
+        rollout,
+        progress,
+        live,
+        now,
+    };
+    match &progress.direction {
+        Direction::Forward => match &progress.failure {
+            Some(_) if progress.held => State::Held,
+            Some((cluster, _, why)) => {
+                out.records
+                    .push(after_failure(rollout, progress, cluster, why));
+                State::Going
+            }
+            None => forward(&round, out),
+        },
+        Direction::Back(clusters) => back(&round, clusters, out),
+        Direction::Aborting => abort(&round, out),
+    }
+}
+
+fn forward(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
+    for stage in &round.rollout.stages {
+        if round.progress.stages_passed.contains(&stage.name) {
+            continue;
+        }
+        if !round.progress.stages_started.contains(&stage.name) {
+            return match may_start(round, stage) {
+                Some(state) => state,
+                None => {
+                    out.records.push(Event::StageStarted {
+                        stage: stage.name.clone(),
+                    });
+                    State::Going
+                }
+            };
+        }
+        let through = round.progress.waves_through(&stage.name);
+        if let Some(wave) = stage.waves.get(through) {
+            return run_wave(round, stage, through, wave, out);
+        }
+        let all = stage.waves.iter().flat_map(|w| &w.clusters);
+        return soak(
+            round,
+            all,
+            stage.soak,
+            Event::StagePassed {
+                stage: stage.name.clone(),
+            },
+            out,
+        );
+    }
+    out.records.push(Event::Finished);
+    State::Going
+}
+
+/// Why a stage may not start; a stage that changes nothing needs nobody's leave.
+fn may_start(round: &RoundContext<'_>, stage: &StageRun) -> Option<State> {
+    if !stage.changes() {
+        return None;
+    }
+    let approved = round
+        .progress
+        .approvals
+        .get(&stage.name)
+        .is_some_and(|(_, expires)| *expires > round.now);
+    if stage.approval && !approved {
+        return Some(State::WaitingForPerson {
+            stage: stage.name.clone(),
+        });
+    }
+    frozen(round, stage)
+}
+
+fn frozen(round: &RoundContext<'_>, stage: &StageRun) -> Option<State> {
+    let until = frozen_until(&stage.freeze, round.now)?;
+    Some(State::WaitingForTime {
+        until,
+        why: format!("stage {} is frozen until {until}", stage.name),
+    })
+}
+
+fn run_wave(
+    round: &RoundContext<'_>,
+    stage: &StageRun,
+    index: usize,
+    wave: &WaveRun,
+    out: &mut DecisionBuilder<'_>,
+) -> State {
+    if !round
+        .progress
+        .waves_started
+        .contains(&(stage.name.clone(), index))
+    {
+        if let Some(state) = frozen(round, stage).filter(|_| !wave.changing().is_empty()) {
+            return state;
+        }
+        out.records.push(Event::WaveStarted {
+            stage: stage.name.clone(),
+            wave: index,
+        });
+        return State::Going;
+    }
+    let state_of = |run: &ClusterRun| round.progress.clusters.get(&run.cluster).map(|c| c.state);
+    let mut active = wave
+        .clusters
+        .iter()
+        .filter(|c| {
+            matches!(
+                state_of(c),
+                Some(ClusterState::Rolling | ClusterState::Checking(_))
+            )
+        })
+        .count();
+    let mut unfinished = 0;
+    let mut held = None;
+    for run in &wave.clusters {
+        match state_of(run) {
+            Some(ClusterState::Waiting) => {
+                unfinished += 1;
+                let turn_came = active < wave.parallel || run.groups.is_empty();
+                held = held.or_else(|| {
+                    frozen(round, stage).filter(|_| turn_came && !run.groups.is_empty())
+                });
+                if turn_came && (held.is_none() || run.groups.is_empty()) {
+                    active += 1;
+                    cluster::start(run, out);
+                }
+            }
+            Some(ClusterState::Rolling | ClusterState::Checking(_)) => {
+                unfinished += 1;
+                cluster::forward(round, run, out);
+            }
+            Some(ClusterState::Verified(_) | ClusterState::Restored) | None => {}
+        }
+    }
+    match held {
+        Some(state) if active == 0 => state,
+        Some(_) | None if unfinished > 0 => State::Going,
+        Some(_) | None => soak(
+            round,
+            wave.clusters.iter(),
+            wave.soak,
+            Event::WavePassed {
+                stage: stage.name.clone(),
+                wave: index,
+            },
+            out,
+        ),
+    }
+}
+
+/// Waits until every cluster has run the release for `soak`, healthy; `passed` is what follows. Whoever cannot be seen has not soaked.
+fn soak<'r>(
+    round: &RoundContext<'_>,
+    clusters: impl Iterator<Item = &'r ClusterRun>,
+    soak: Span,
+    passed: Event,
+    out: &mut DecisionBuilder<'_>,
+) -> State {
+    let mut last: Option<(Timestamp, &ClusterName)> = None;
+    let mut ready = true;
+    for run in clusters {
+        match round.progress.clusters.get(&run.cluster).map(|c| c.state) {
+            Some(ClusterState::Verified(since)) => {
+                let until = since + soak;
+                ready &= soak::watch(round, run, until, out);
+                last = last.max((until > round.now).then_some((until, &run.cluster)));
+            }
+            // Its soak was broken: it has to prove itself again.
+            Some(ClusterState::Checking(_)) => {
+                ready = false;
+                cluster::forward(round, run, out);
+            }
+            Some(ClusterState::Waiting | ClusterState::Rolling | ClusterState::Restored) | None => {
+                ready = false
+            }
+        }
+    }
+    match last {
+        None if ready => {
+            out.records.push(passed);
+            State::Going
+        }
+        Some((until, name)) if ready => State::WaitingForTime {
+            until,
+            why: format!("{name} soaks until {until}"),
+        },
+        None | Some(_) => State::Going,
+    }
+}
+
+/// The newest wave first; the clusters of a wave go back together.
+fn back(
+    round: &RoundContext<'_>,
+    clusters: &BTreeSet<ClusterName>,
+    out: &mut DecisionBuilder<'_>,
+) -> State {
+    let away = |run: &&ClusterRun| {
+        let restored = round
+            .progress
+            .clusters
+            .get(&run.cluster)
+            .is_some_and(|c| c.state == ClusterState::Restored);
+        clusters.contains(&run.cluster) && !restored
+    };
+    let waves: Vec<&WaveRun> = round.rollout.stages.iter().flat_map(|s| &s.waves).collect();
+    match waves
+        .into_iter()
+        .rev()
+        .find(|w| w.clusters.iter().any(|run| away(&run)))
+    {
+        Some(wave) => wave
+            .clusters
+            .iter()
+            .filter(away)
+            .for_each(|run| cluster::back(round, run, out)),
+        None => out.records.push(Event::RolledBack),
+    }
+    State::Going
+}
+
+fn abort(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
+    let mut left = 0;
+    for run in round.rollout.clusters() {
+        let Some(progress) = round.progress.clusters.get(&run.cluster) else {
+            continue;
+        };
+        if progress
+            .groups
+            .values()
+            .any(|g| g.state != GroupState::Done)
+        {
+            left += 1;
+            cluster::clean_up(round, run, out);
+        }
+    }
+    if left == 0 {
+        out.records.push(Event::Aborted);
+    }
+    State::Going
+}
+
+/// What follows a failure, as its stage says.
+fn after_failure(
+    rollout: &Rollout,
+    progress: &Progress,
+    cluster: &ClusterName,
+    why: &str,
+) -> Event {
+    match rollout
+        .stage_of(cluster)
+        .map(|s| s.on_failure)
+        .unwrap_or_default()
+    {
+        OnFailure::Rollback => Event::RollbackStarted {
+            clusters: touched_beside(rollout, progress, cluster),
+        },
+        OnFailure::Hold => Event::Held,
+        OnFailure::Stop => Event::AbortStarted {
+            by: "on_failure: stop".into(),
+            reason: format!("{cluster}: {why}"),
+        },
+    }
+}
+
+/// The clusters of the failing cluster's wave that were touched: they go back together. Waves before it were verified, and stay.
+fn touched_beside(
+    rollout: &Rollout,
+    progress: &Progress,
+    failing: &ClusterName,
+) -> BTreeSet<ClusterName> {
+    let wave = rollout
+        .stages
+        .iter()
+        .flat_map(|s| &s.waves)
+        .find(|w| w.clusters.iter().any(|c| c.cluster == *failing));
+    let touched = |name: &ClusterName| {
+        progress
+            .clusters
+            .get(name)
+            .is_some_and(|c| c.groups.values().any(|g| g.touched))
+    };
+    wave.map(|w| {
+        w.clusters
+            .iter()
+            .map(|c| c.cluster.clone())
+            .filter(touched)
+            .collect()
+    })
+    .unwrap_or_default()
+}

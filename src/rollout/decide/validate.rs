@@ -1,0 +1,227 @@
+//! What `kops validate cluster` looks at, over data: whether groups, their nodes, critical pods and the control plane are whole. Asks nobody.
+//!
+//! The checks and their limits are kops's (`pkg/validation/validate_cluster.go`, and the filter of its rolling update): while
+//! some groups are looked at, what is wrong counts when it is theirs, the control plane's, or nobody's. Two things are left
+//! out: DNS, which is not read here, and warm-pool instances, which kops counts as members.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::kops::Role;
+use crate::model::{
+    AsgName, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeName, Seen,
+    SickPod, Span, Timestamp,
+};
+use crate::rollout::round::NodeView;
+
+/// What every ready control-plane node has to have a pod of, by the label `k8s-app`. Source: kops, `validate_cluster.go`.
+pub const COMPONENTS: [&str; 3] = [
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+];
+
+/// A pod that starts is unready for a while: only one that is so for longer counts.
+const START: Span = Span::from_secs(120);
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Failure {
+    /// The group that it is attributed to; none: the whole cluster suffers from it.
+    pub group: Option<AsgName>,
+    /// What is wrong, with names.
+    pub what: String,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
+}
+
+/// Whose condition counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits<'a> {
+    /// Every group that should be there, with its role.
+    pub roles: &'a BTreeMap<AsgName, Role>,
+    /// Those that are looked at; the control plane's are in any case.
+    pub groups: &'a BTreeSet<&'a AsgName>,
+}
+
+impl Limits<'_> {
+    fn role(&self, group: &AsgName) -> Option<Role> {
+        self.roles.get(group).copied()
+    }
+
+    fn counts(&self, group: &AsgName) -> bool {
+        self.groups.contains(group) || self.role(group) == Some(Role::ControlPlane)
+    }
+}
+
+/// Everything that is wrong with the groups looked at, the control plane and the cluster as a whole, sorted.
+pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Failure> {
+    let nodes = NodeView::new(&live.nodes);
+    let mut found = Vec::new();
+    let mut owners: BTreeMap<&InstanceId, &AsgName> = BTreeMap::new();
+    for (name, group) in &live.groups {
+        owners.extend(group.instances.keys().map(|id| (id, name)));
+    }
+    for name in limits
+        .roles
+        .keys()
+        .chain(limits.groups.iter().copied())
+        .collect::<BTreeSet<_>>()
+    {
+        if !limits.counts(name) {
+            continue;
+        }
+        match live.groups.get(name) {
+            Some(group) => members(name, group, limits.role(name), &nodes, &mut found),
+            // A group of the control plane may only be about to be made.
+            None if !limits.groups.contains(name) => {}
+            None => found.push(Failure {
+                group: Some(name.clone()),
+                what: format!("{name} does not exist"),
+                since: None,
+            }),
+        }
+    }
+    found.extend(
+        seen.waiting
+            .iter()
+            .filter(|pod| pod.cluster_critical)
+            .map(|pod| sick(None, pod)),
+    );
+    for (name, node) in &seen.nodes {
+        let owner = owners.get(&node.instance).copied();
+        on_node(name, node, owner, limits, &mut found);
+    }
+    found.sort();
+    found
+}
+
+fn members(
+    name: &AsgName,
+    group: &LiveGroup,
+    role: Option<Role>,
+    nodes: &NodeView<'_>,
+    found: &mut Vec<Failure>,
+) {
+    let members = |(_, i): &(&InstanceId, &Instance)| {
+        matches!(
+            i.lifecycle,
+            Lifecycle::Pending | Lifecycle::InService | Lifecycle::Standby
+        )
+    };
+    let count = u32::try_from(group.instances.iter().filter(members).count()).unwrap_or(u32::MAX);
+    if count < group.desired {
+        found.push(Failure {
+            group: Some(name.clone()),
+            what: format!("{name}: {count} of {} instances are there", group.desired),
+            since: None,
+        });
+    }
+    // A bastion never becomes a node.
+    if role == Some(Role::Bastion) {
+        return;
+    }
+    for (id, instance) in group.instances.iter().filter(members) {
+        let since = Some(instance.launched_at);
+        let what = match nodes.of(id) {
+            None => format!("{name}: {id} has no node yet"),
+            Some((node, found)) if !found.ready => {
+                let because = found
+                    .unready_because
+                    .as_ref()
+                    .map(|b| format!(" ({b})"))
+                    .unwrap_or_default();
+                format!("{name}: {id} has a node that is not Ready: {node}{because}")
+            }
+            Some(_) => continue,
+        };
+        found.push(Failure {
+            group: Some(name.clone()),
+            what,
+            since,
+        });
+    }
+}
+
+/// Critical pods and components on one node. Of a node that is not Ready only that counts: its pods say nothing.
+fn on_node(
+    name: &NodeName,
+    node: &Node,
+    owner: Option<&AsgName>,
+    limits: Limits<'_>,
+    found: &mut Vec<Failure>,
+) {
+    let mine = owner.is_some_and(|group| limits.counts(group));
+    let of_cluster = node
+        .sick
+        .iter()
+        .filter(|pod| pod.cluster_critical)
+        .map(|pod| sick(None, pod));
+    let of_node = node
+        .sick
+        .iter()
+        .filter(|pod| !pod.cluster_critical && mine)
+        .map(|pod| sick(owner, pod));
+    found.extend(of_cluster.chain(of_node));
+    if node.control_plane && node.ready {
+        let missing: Vec<&str> = COMPONENTS
+            .into_iter()
+            .filter(|c| !node.components.contains(*c))
+            .collect();
+        if !missing.is_empty() {
+            let what = format!(
+                "control-plane node {name} has no pod of {}",
+                missing.join(", ")
+            );
+            found.push(Failure {
+                group: owner.cloned(),
+                what,
+                since: None,
+            });
+        }
+    }
+}
+
+fn sick(owner: Option<&AsgName>, pod: &SickPod) -> Failure {
+    Failure {
+        group: owner.cloned(),
+        what: format!("critical pod {pod}"),
+        since: Some(pod.since),
+    }
+}
+
+/// Pods that should be Ready and are not, those that only start aside.
+pub(crate) fn unready(seen: &Seen, now: Timestamp) -> u32 {
+    u32::try_from(
+        seen.unready
+            .iter()
+            .filter(|since| now.since(**since) > START)
+            .count(),
+    )
+    .unwrap_or(u32::MAX)
+}
+
+/// What the Kubernetes API said, refused where it is about another cluster: none of its nodes is an instance of this one.
+pub fn of_this_cluster(live: &LiveCluster, nodes: crate::model::Nodes) -> crate::model::Nodes {
+    use crate::model::Nodes;
+    let Nodes::Known(seen) = &nodes else {
+        return nodes;
+    };
+    let there = || live.groups.values().flat_map(|g| &g.instances);
+    let known = seen
+        .nodes
+        .values()
+        .any(|n| there().any(|(id, _)| *id == n.instance));
+    let working = there().any(|(_, i)| i.lifecycle == Lifecycle::InService);
+    if live.gaps.is_empty() && !seen.nodes.is_empty() && working && !known {
+        let example = seen
+            .nodes
+            .values()
+            .next()
+            .map(|n| n.instance.to_string())
+            .unwrap_or_default();
+        return Nodes::Unknown(format!(
+            "it is the API of another cluster: none of its nodes (such as {example}) is an instance of this one"
+        ));
+    }
+    nodes
+}

@@ -1,0 +1,389 @@
+//! Where a rollout stands, as data: the rollout, its clusters, its groups, and what of ours is outstanding.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{AsgName, ClusterName, Effect, InstanceId, NodeName, StageName, Timestamp};
+use crate::rollout::event::{Scope, StepId, Verdict};
+use crate::rollout::schedule::{ClusterRun, Rollout};
+
+/// Where a rollout stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Number of the last record.
+    pub seq: u64,
+    /// When the last record was written.
+    pub at: Timestamp,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Approvals by stage: who, until when.
+    pub approvals: BTreeMap<StageName, (String, Timestamp)>,
+    /// Stages that began.
+    pub stages_started: BTreeSet<StageName>,
+    /// Stages that passed.
+    pub stages_passed: BTreeSet<StageName>,
+    /// Waves that began.
+    pub waves_started: BTreeSet<(StageName, usize)>,
+    /// Waves that passed.
+    pub waves_passed: BTreeSet<(StageName, usize)>,
+    /// Clusters.
+    pub clusters: BTreeMap<ClusterName, ClusterProgress>,
+    /// Steps whose outcome is not known.
+    pub open: BTreeMap<StepId, Intent>,
+    /// Number of the next step.
+    pub next_step: StepId,
+    /// Why it cannot go on by itself; taken back when somebody resumes.
+    pub stuck: Option<Stuck>,
+    /// The failure that turned it round.
+    pub failure: Option<(ClusterName, Option<AsgName>, String)>,
+    /// It failed, and a person has to say what comes; taken back when somebody resumes.
+    pub held: bool,
+    /// Who asked for the way back, and why; taken back when it begins.
+    pub rollback_asked: Option<(String, String)>,
+    /// How it ended.
+    pub ending: Option<Ending>,
+}
+
+/// Which way a rollout goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the release.
+    Forward,
+    /// Back, for these clusters.
+    Back(BTreeSet<ClusterName>),
+    /// To a stop.
+    Aborting,
+}
+
+/// How a rollout ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Done, verified, soaked.
+    Finished,
+    /// Back where it came from.
+    RolledBack,
+    /// Stopped on request.
+    Aborted,
+}
+
+/// Why a rollout cannot go on by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// Cluster.
+    pub cluster: ClusterName,
+    /// Group.
+    pub group: Option<AsgName>,
+    /// Why.
+    pub why: String,
+    /// What a person can do.
+    pub advice: String,
+}
+
+/// A step whose outcome is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Cluster.
+    pub cluster: ClusterName,
+    /// Group.
+    pub group: AsgName,
+    /// What.
+    pub effect: Effect,
+    /// How often it was tried without an answer.
+    pub tries: u32,
+    /// When it was last written down, tried or taken up again.
+    pub asked_at: Timestamp,
+    /// An earlier attempt may have got through: what is found done already is then taken for ours.
+    pub doubtful: bool,
+}
+
+/// Where a cluster stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterProgress {
+    /// Its state.
+    pub state: ClusterState,
+    /// Its groups.
+    pub groups: BTreeMap<AsgName, GroupProgress>,
+    /// When anything last went on here: what stands still for too long ends as a failure, or stuck.
+    pub moved_at: Timestamp,
+    /// When somebody last took the rollout up: no patience is over before it has begun again.
+    pub resumed_at: Timestamp,
+    /// What the Kubernetes API showed before the first change; none: it was not asked, or not yet.
+    pub before: Option<Before>,
+    /// How often its soak was broken.
+    pub breaks: u32,
+    /// When instances were taken out of service, oldest first.
+    pub disruptions: Vec<Timestamp>,
+    /// Latest answers of gates that need asking.
+    pub answers: BTreeMap<(Scope, String), Answer>,
+}
+
+/// What a gate said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub verdict: Verdict,
+    /// How often it has passed, without a fail, since it was first asked about this.
+    pub passes: u32,
+}
+
+/// What the Kubernetes API of a cluster showed before its first change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Uid of the namespace `kube-system`.
+    pub uid: String,
+    /// Pods that should have been Ready and were not.
+    pub unready: u32,
+}
+
+/// The state of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterState {
+    /// Its turn has not come.
+    Waiting,
+    /// Its groups are being changed.
+    Rolling,
+    /// Its groups are done; the gates decide since then.
+    Checking(Timestamp),
+    /// It runs the release, healthy, since then.
+    Verified(Timestamp),
+    /// It runs again what it ran before.
+    Restored,
+}
+
+/// The state of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupState {
+    /// Its turn has not come.
+    Waiting,
+    /// Being changed since then.
+    Rolling(Timestamp),
+    /// Done.
+    Done,
+}
+
+/// Where a group stands. What is open here (surge, drains, detached instances, suspended processes) survives a change of direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupProgress {
+    /// Its state.
+    pub state: GroupState,
+    /// Whether anything was begun on it, ever.
+    pub touched: bool,
+    /// Instances that had to be replaced when it began.
+    pub instances: u32,
+    /// Instances ended so far.
+    pub ended: u32,
+    /// The launch template version it moves to, once known.
+    pub version: Option<u64>,
+    /// Its own fields are as wanted (or the group is created, or prepared for retiring).
+    pub updated: bool,
+    /// It refers to the version.
+    pub pinned: bool,
+    /// The group is deleted.
+    pub deleted: bool,
+    /// Since when the canary is up.
+    pub canary_up: Option<Timestamp>,
+    /// What was new in the group then. By name, not by age: AWS's clock is not ours.
+    pub canary: BTreeSet<InstanceId>,
+    /// The canary is proven.
+    pub canary_proven: bool,
+    /// How often an instance of the canary went while it baked.
+    pub canary_lost: u32,
+    /// The instance refresh that was started on the way it goes now: to which version, and what was last seen of it.
+    pub refresh: Option<RefreshSeen>,
+    /// Old launch template versions are pruned, or that was refused.
+    pub pruned: bool,
+    /// Launches that AWS refuses for want of capacity: since when, and its words.
+    pub no_capacity: Option<(Timestamp, String)>,
+    /// Since when it borrows from its on-demand twin.
+    pub borrowed: Option<Timestamp>,
+    /// It stands in for the group it lends to: its surge, or a part of it, stays until that one has its own capacity.
+    pub lending: bool,
+    /// Processes we suspended.
+    pub suspended: BTreeSet<String>,
+    /// Desired capacity that we added and have not given back.
+    pub surge: u32,
+    /// Desired capacity that retiring the group took away.
+    pub taken: u32,
+    /// Instances we took out of the group that still run.
+    pub detached: BTreeSet<InstanceId>,
+    /// Nodes to which we gave the taint of old nodes.
+    pub tainted: BTreeSet<NodeName>,
+    /// Instances that we protected from scale-in.
+    pub protected: BTreeSet<InstanceId>,
+    /// Drains under way.
+    pub drains: BTreeMap<InstanceId, Drain>,
+    /// Instances whose drain did not end in time.
+    pub set_aside: BTreeSet<InstanceId>,
+    /// Somebody else changed it: what was found.
+    pub drift: Option<String>,
+    /// The world refused a step for good.
+    pub refused: Option<String>,
+    /// How often in a row somebody else moved desired capacity, or an instance, before we could.
+    pub conflicts: u32,
+}
+
+/// An instance refresh of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshSeen {
+    /// To which version.
+    pub version: u64,
+    /// How far it was when last looked at, in percent; none before the first look.
+    pub percentage: Option<u32>,
+}
+
+/// A drain under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// Its node.
+    pub node: Option<NodeName>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether its node is cordoned, and by whom.
+    pub cordoned: Cordoned,
+    /// When evictions were asked for last.
+    pub asked_at: Option<Timestamp>,
+}
+
+/// Whether a node is cordoned, as far as a drain is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cordoned {
+    /// Not yet, or no longer.
+    No,
+    /// By us: we give it back.
+    ByUs,
+    /// It was when we came: not ours to undo.
+    ByOthers,
+}
+
+impl GroupProgress {
+    pub(super) fn new() -> Self {
+        GroupProgress {
+            state: GroupState::Waiting,
+            touched: false,
+            instances: 0,
+            ended: 0,
+            version: None,
+            updated: false,
+            pinned: false,
+            deleted: false,
+            canary_up: None,
+            canary: BTreeSet::new(),
+            canary_proven: false,
+            canary_lost: 0,
+            refresh: None,
+            pruned: false,
+            no_capacity: None,
+            borrowed: None,
+            lending: false,
+            suspended: BTreeSet::new(),
+            surge: 0,
+            taken: 0,
+            detached: BTreeSet::new(),
+            tainted: BTreeSet::new(),
+            protected: BTreeSet::new(),
+            drains: BTreeMap::new(),
+            set_aside: BTreeSet::new(),
+            drift: None,
+            refused: None,
+            conflicts: 0,
+        }
+    }
+
+    /// Whether something of ours is still out there that has to be given back.
+    pub fn has_outstanding(&self) -> bool {
+        let marked =
+            !self.tainted.is_empty() || !self.protected.is_empty() || !self.suspended.is_empty();
+        self.surge > 0 || !self.detached.is_empty() || !self.drains.is_empty() || marked
+    }
+
+    /// The other way now: what was achieved is forgotten, what is open is not. Back, all that was touched has to go; to a
+    /// stop, only what is half-way or still has_outstanding something.
+    pub(super) fn turn(&mut self, back: bool) {
+        let goes =
+            self.touched && (back || self.state != GroupState::Done || self.has_outstanding());
+        self.state = if goes {
+            GroupState::Waiting
+        } else {
+            GroupState::Done
+        };
+        (self.updated, self.pinned) = (false, false);
+        (self.canary_up, self.canary_proven) = (None, true);
+        self.set_aside.clear();
+        (self.drift, self.refused, self.conflicts) = (None, None, 0);
+        (self.refresh, self.no_capacity, self.borrowed) = (None, None, None);
+    }
+}
+
+impl Progress {
+    /// The state before the first record.
+    pub fn new(rollout: &Rollout) -> Self {
+        let cluster = |c: &ClusterRun| {
+            let groups = c
+                .groups
+                .iter()
+                .map(|g| (g.asg.clone(), GroupProgress::new()))
+                .collect();
+            let progress = ClusterProgress {
+                state: ClusterState::Waiting,
+                groups,
+                moved_at: rollout.started_at,
+                resumed_at: rollout.started_at,
+                before: None,
+                breaks: 0,
+                disruptions: Vec::new(),
+                answers: BTreeMap::new(),
+            };
+            (c.cluster.clone(), progress)
+        };
+        Progress {
+            seq: 0,
+            at: rollout.started_at,
+            direction: Direction::Forward,
+            approvals: BTreeMap::new(),
+            stages_started: BTreeSet::new(),
+            stages_passed: BTreeSet::new(),
+            waves_started: BTreeSet::new(),
+            waves_passed: BTreeSet::new(),
+            clusters: rollout.clusters().map(cluster).collect(),
+            open: BTreeMap::new(),
+            next_step: 1,
+            stuck: None,
+            failure: None,
+            held: false,
+            rollback_asked: None,
+            ending: None,
+        }
+    }
+
+    /// How many waves of a stage have passed: they pass one after the other.
+    pub fn waves_through(&self, stage: &StageName) -> usize {
+        let mine = (stage.clone(), 0)..=(stage.clone(), usize::MAX);
+        self.waves_passed
+            .range(mine)
+            .next_back()
+            .map_or(0, |(_, last)| last.saturating_add(1))
+    }
+
+    /// Processes that this rollout holds suspended, by group. Until it ends they are no difference between git and the live state.
+    pub fn held(&self) -> BTreeMap<AsgName, BTreeSet<String>> {
+        let groups = self.clusters.values().flat_map(|c| &c.groups);
+        groups
+            .filter(|(_, g)| self.ending.is_none() && !g.suspended.is_empty())
+            .map(|(name, g)| (name.clone(), g.suspended.clone()))
+            .collect()
+    }
+}
+
+/// Every cluster in which anything was begun, those aside that are back where they came from.
+pub(crate) fn touched(rollout: &Rollout, progress: &Progress) -> BTreeSet<ClusterName> {
+    let mut all = BTreeSet::new();
+    for run in rollout.clusters() {
+        let found = progress.clusters.get(&run.cluster);
+        let away = found.is_some_and(|c| {
+            c.state != ClusterState::Restored && c.groups.values().any(|g| g.touched)
+        });
+        all.extend(away.then(|| run.cluster.clone()));
+    }
+    all
+}

@@ -1,0 +1,346 @@
+//! What the intents and outcomes of steps change: in the rollout, and in the books of a group.
+
+use std::collections::BTreeMap;
+
+use super::state::{Cordoned, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen};
+use crate::model::{
+    Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Timestamp,
+};
+use crate::rollout::event::{Event, StepId, StepResult};
+
+impl Progress {
+    pub(super) fn intent(
+        &mut self,
+        step: StepId,
+        cluster: &ClusterName,
+        group: &AsgName,
+        effect: &Effect,
+        at: Timestamp,
+    ) -> Result<(), String> {
+        if step != self.next_step {
+            return Err(format!("step {step} should be step {}", self.next_step));
+        }
+        self.group(cluster, group)?;
+        self.next_step += 1;
+        let (cluster, group, effect) = (cluster.clone(), group.clone(), effect.clone());
+        self.open.insert(
+            step,
+            Intent {
+                cluster,
+                group,
+                effect,
+                tries: 0,
+                asked_at: at,
+                doubtful: false,
+            },
+        );
+        Ok(())
+    }
+
+    pub(super) fn outcome(
+        &mut self,
+        step: StepId,
+        result: &StepResult,
+        at: Timestamp,
+    ) -> Result<(), String> {
+        let Some(mut intent) = self.open.remove(&step) else {
+            return Err(format!("step {step} was not begun, or had ended"));
+        };
+        match result {
+            StepResult::Unknown(_) => {
+                (intent.tries, intent.doubtful, intent.asked_at) = (intent.tries + 1, true, at);
+                self.open.insert(step, intent);
+            }
+            StepResult::GivenUp(_)
+                if matches!(intent.effect, Effect::Cloud(CloudEffect::Terminate { .. })) => {}
+            StepResult::GivenUp(_) => {
+                return Err(format!(
+                    "step {step} cannot be given up: only the end of an instance can"
+                ));
+            }
+            // What only tidies up is no reason to turn round.
+            StepResult::Refused(_) if is_pruning(&intent.effect) => {
+                self.group(&intent.cluster, &intent.group)?.pruned = true
+            }
+            StepResult::Refused(why) => {
+                self.group(&intent.cluster, &intent.group)?.refused = Some(why.clone())
+            }
+            StepResult::Applied(Applied::Moved(found)) => self.moved(&intent, found)?,
+            StepResult::Applied(
+                applied @ (Applied::Done | Applied::Already | Applied::Version(_)),
+            ) => self.happened(&intent, applied, at)?,
+        }
+        Ok(())
+    }
+
+    /// Somebody else got there first. Desired capacity belongs to the autoscaler, and an instance may go at any time: there we look again.
+    pub(super) fn moved(&mut self, intent: &Intent, found: &str) -> Result<(), String> {
+        let ours = match &intent.effect {
+            Effect::Cloud(
+                CloudEffect::SetDesired { .. }
+                | CloudEffect::Detach { .. }
+                | CloudEffect::Terminate { .. }
+                | CloudEffect::Protect { .. },
+            )
+            | Effect::Node(_) => false,
+            Effect::Cloud(
+                CloudEffect::CreateTemplateVersion { .. }
+                | CloudEffect::CreateGroup { .. }
+                | CloudEffect::UpdateGroup { .. }
+                | CloudEffect::PinVersion { .. }
+                | CloudEffect::Suspend { .. }
+                | CloudEffect::Resume { .. }
+                | CloudEffect::DeleteGroup { .. }
+                | CloudEffect::PruneVersions { .. }
+                | CloudEffect::StartRefresh { .. }
+                | CloudEffect::CancelRefresh { .. }
+                | CloudEffect::RollbackRefresh { .. },
+            ) => true,
+        };
+        let group = self.group(&intent.cluster, &intent.group)?;
+        if ours {
+            group.drift = Some(found.to_owned());
+        } else {
+            group.conflicts += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn happened(
+        &mut self,
+        intent: &Intent,
+        applied: &Applied,
+        at: Timestamp,
+    ) -> Result<(), String> {
+        if matches!(intent.effect, Effect::Cloud(CloudEffect::Terminate { .. })) {
+            self.cluster(&intent.cluster)?.disruptions.push(at);
+        }
+        // What was so before the first attempt is somebody else's doing, and not ours to give back.
+        let ours = *applied != Applied::Already || intent.doubtful;
+        let group = self.touch(&intent.cluster, &intent.group, at)?;
+        group.conflicts = 0;
+        match &intent.effect {
+            Effect::Node(effect) => group.node_effect(effect, ours, at),
+            Effect::Cloud(effect) => group.cloud_effect(effect, applied, ours),
+        }
+        Ok(())
+    }
+}
+
+impl GroupProgress {
+    /// A fact about this group.
+    pub(super) fn event(&mut self, event: &Event, at: Timestamp) {
+        match event {
+            Event::GroupStarted { instances, .. } => self.begin(*instances, at),
+            Event::CanaryUp { instances, .. } => {
+                (self.canary_up, self.canary) = (Some(at), instances.clone());
+            }
+            Event::CanaryLost { .. } => {
+                self.canary_up = None;
+                self.canary_lost += 1;
+            }
+            Event::CanaryProven { .. } => self.canary_proven = true,
+            Event::DrainStarted { instance, node, .. } => self.drain(instance, node.clone(), at),
+            Event::SetAside { instance, .. } => self.defer(instance),
+            Event::DrainAbandoned { instance, .. } => self.abandon(instance),
+            Event::SurgeTaken { left, .. } => self.surge = *left,
+            Event::Refreshed { percentage, .. } => self.refreshed(*percentage),
+            Event::NoCapacity { since, why, .. } => self.no_capacity = Some((*since, why.clone())),
+            Event::CapacityBack { .. } => (self.no_capacity, self.borrowed) = (None, None),
+            Event::Borrowed { .. } => self.borrowed = Some(at),
+            Event::Lending { .. } => self.lend(at),
+            Event::GroupDone { .. } => self.finish(),
+            Event::Started { .. }
+            | Event::Approved { .. }
+            | Event::StageStarted { .. }
+            | Event::StagePassed { .. }
+            | Event::WaveStarted { .. }
+            | Event::WavePassed { .. }
+            | Event::ClusterStarted { .. }
+            | Event::Preflight { .. }
+            | Event::ClusterRolled { .. }
+            | Event::ClusterVerified { .. }
+            | Event::SoakBroken { .. }
+            | Event::Answered { .. }
+            | Event::Intent { .. }
+            | Event::Outcome { .. }
+            | Event::Failed { .. }
+            | Event::Held
+            | Event::RollbackAsked { .. }
+            | Event::RollbackStarted { .. }
+            | Event::ClusterRestored { .. }
+            | Event::Stuck { .. }
+            | Event::AbortStarted { .. }
+            | Event::LockTaken { .. }
+            | Event::Resumed { .. }
+            | Event::Paused { .. }
+            | Event::Finished
+            | Event::RolledBack
+            | Event::Aborted => {}
+        }
+    }
+
+    /// Nothing is achieved yet: a step of the other way may have got its answer only after the turn.
+    pub(super) fn begin(&mut self, instances: u32, at: Timestamp) {
+        (self.state, self.touched) = (GroupState::Rolling(at), true);
+        (self.instances, self.ended) = (instances, 0);
+        (self.updated, self.pinned) = (false, false);
+    }
+
+    pub(super) fn drain(&mut self, instance: &InstanceId, node: Option<NodeName>, at: Timestamp) {
+        let drain = Drain {
+            node,
+            since: at,
+            cordoned: Cordoned::No,
+            asked_at: None,
+        };
+        self.drains.insert(instance.clone(), drain);
+    }
+
+    /// Its drain did not end in time: it comes last.
+    pub(super) fn defer(&mut self, instance: &InstanceId) {
+        self.drains.remove(instance);
+        self.set_aside.insert(instance.clone());
+    }
+
+    pub(super) fn abandon(&mut self, instance: &InstanceId) {
+        self.drains.remove(instance);
+        self.detached.remove(instance);
+    }
+
+    pub(super) fn refreshed(&mut self, percentage: u32) {
+        if let Some(seen) = &mut self.refresh {
+            seen.percentage = Some(percentage);
+        }
+    }
+
+    /// Whatever the books still say is out there is not: an autoscaler took it back, or it is gone.
+    pub(super) fn finish(&mut self) {
+        self.state = GroupState::Done;
+        self.surge = 0;
+        self.detached.clear();
+        self.drains.clear();
+        self.tainted.clear();
+        self.protected.clear();
+        self.set_aside.clear();
+        self.suspended.clear();
+        (self.no_capacity, self.borrowed, self.lending) = (None, None, false);
+    }
+
+    /// Its own change is done: what it adds from now on stands in for another group.
+    pub(super) fn lend(&mut self, at: Timestamp) {
+        (self.state, self.touched, self.lending) = (GroupState::Rolling(at), true, true);
+        (self.canary_up, self.canary_proven) = (None, true);
+    }
+
+    pub(super) fn cloud_effect(&mut self, effect: &CloudEffect, applied: &Applied, ours: bool) {
+        match effect {
+            CloudEffect::CreateTemplateVersion { .. } => {
+                if let Applied::Version(n) = applied {
+                    self.version = Some(*n);
+                }
+            }
+            CloudEffect::CreateGroup { .. } => (self.updated, self.pinned) = (true, true),
+            CloudEffect::UpdateGroup { .. } => self.updated = true,
+            CloudEffect::PinVersion { .. } => self.pinned = true,
+            CloudEffect::SetDesired { from, to, .. } if ours => {
+                self.added(to.saturating_sub(*from));
+                self.removed(from.saturating_sub(*to));
+            }
+            CloudEffect::Suspend { processes, .. } if ours => {
+                self.suspended.extend(processes.iter().cloned())
+            }
+            CloudEffect::Protect {
+                instances,
+                protect: true,
+                ..
+            } if ours => self.protected.extend(instances.iter().cloned()),
+            CloudEffect::Protect {
+                instances,
+                protect: false,
+                ..
+            } => self.protected.retain(|id| !instances.contains(id)),
+            CloudEffect::SetDesired { .. }
+            | CloudEffect::Suspend { .. }
+            | CloudEffect::Protect { .. } => {}
+            CloudEffect::Resume { processes, .. } => {
+                self.suspended.retain(|p| !processes.contains(p))
+            }
+            CloudEffect::Detach { instance, .. } => {
+                self.detached.insert(instance.clone());
+            }
+            CloudEffect::Terminate {
+                instance,
+                decrement,
+                ..
+            } => {
+                if let Some(node) = self.drains.remove(instance).and_then(|drain| drain.node) {
+                    self.tainted.remove(&node);
+                }
+                self.detached.remove(instance);
+                self.protected.remove(instance);
+                self.set_aside.remove(instance);
+                self.ended += 1;
+                // One that ended by itself took no desired capacity with it.
+                self.removed(u32::from(*decrement && ours));
+            }
+            CloudEffect::DeleteGroup { .. } => self.deleted = true,
+            CloudEffect::PruneVersions { .. } => self.pruned = true,
+            CloudEffect::StartRefresh { version, .. } => {
+                self.refresh = Some(RefreshSeen {
+                    version: *version,
+                    percentage: None,
+                })
+            }
+            CloudEffect::CancelRefresh { .. } | CloudEffect::RollbackRefresh { .. } => {}
+        }
+    }
+
+    /// More desired capacity: what was taken comes back first, the rest is surge.
+    pub(super) fn added(&mut self, more: u32) {
+        let back = more.min(self.taken);
+        self.taken -= back;
+        self.surge = self.surge.saturating_add(more - back);
+    }
+
+    /// Less desired capacity: surge goes first, the rest is taken.
+    pub(super) fn removed(&mut self, less: u32) {
+        let surge = less.min(self.surge);
+        self.surge -= surge;
+        self.taken = self.taken.saturating_add(less - surge);
+    }
+
+    pub(super) fn node_effect(&mut self, effect: &NodeEffect, ours: bool, at: Timestamp) {
+        let change = |drains: &mut BTreeMap<InstanceId, Drain>,
+                      node: &NodeName,
+                      change: &dyn Fn(&mut Drain)| {
+            drains
+                .values_mut()
+                .filter(|d| d.node.as_ref() == Some(node))
+                .for_each(change);
+        };
+        let cordoned = if ours {
+            Cordoned::ByUs
+        } else {
+            Cordoned::ByOthers
+        };
+        match effect {
+            NodeEffect::Cordon { node } => {
+                change(&mut self.drains, node, &|d| d.cordoned = cordoned)
+            }
+            NodeEffect::Uncordon { node } => {
+                change(&mut self.drains, node, &|d| d.cordoned = Cordoned::No)
+            }
+            NodeEffect::Evict { node, .. } | NodeEffect::Delete { node, .. } => {
+                change(&mut self.drains, node, &|d| d.asked_at = Some(at))
+            }
+            // Of nodes that had the taint before, each says itself that it is not ours.
+            NodeEffect::Taint { nodes } => self.tainted.extend(nodes.iter().cloned()),
+            NodeEffect::Untaint { nodes } => self.tainted.retain(|n| !nodes.contains(n)),
+        }
+    }
+}
+
+fn is_pruning(effect: &Effect) -> bool {
+    matches!(effect, Effect::Cloud(CloudEffect::PruneVersions { .. }))
+}

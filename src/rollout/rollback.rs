@@ -1,0 +1,138 @@
+//! Whether a rollout can still be taken back by hand. Compares with what came after it; does nothing.
+
+use std::collections::BTreeSet;
+
+use crate::model::{AsgName, ClusterName};
+use crate::rollout::progress::{ClusterProgress, Direction, Progress, touched};
+use crate::rollout::schedule::{Rollout, Task};
+
+/// Why a rollout cannot be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RollbackError {
+    /// It is going back, or being stopped, already.
+    #[error("rollout {id} is {way} already")]
+    OnItsWay {
+        /// The rollout.
+        id: String,
+        /// What it does.
+        way: &'static str,
+    },
+    /// Nothing that it did is still there.
+    #[error("rollout {id} changed nothing that is still there")]
+    Nothing {
+        /// The rollout.
+        id: String,
+    },
+    /// A later one built on it.
+    #[error("rollout {later} came after rollout {id} and changed {cluster} too")]
+    Later {
+        /// The rollout.
+        id: String,
+        /// The later one.
+        later: String,
+        /// A cluster that both touched.
+        cluster: ClusterName,
+    },
+    /// What it made would be drained and deleted, and nobody has allowed that.
+    #[error("rollout {id} made {group} of {cluster}, which a rollback drains and deletes")]
+    Made {
+        /// The rollout.
+        id: String,
+        /// The cluster.
+        cluster: ClusterName,
+        /// The group.
+        group: AsgName,
+    },
+    /// What it deleted is gone for good.
+    #[error("rollout {id} deleted {group} of {cluster}, which no rollback can bring back")]
+    Deleted {
+        /// The rollout.
+        id: String,
+        /// The cluster.
+        cluster: ClusterName,
+        /// The group.
+        group: AsgName,
+    },
+}
+
+/// Whether a rollout can be taken back, all of it. `others`: every other rollout there is. `allow_retire`: groups that it
+/// made may be drained and deleted again.
+///
+/// # Errors
+/// When it cannot, and why.
+pub fn check_rollback<'r>(
+    rollout: &Rollout,
+    progress: &Progress,
+    others: impl IntoIterator<Item = &'r (Rollout, Progress)>,
+    allow_retire: bool,
+) -> Result<BTreeSet<ClusterName>, RollbackError> {
+    let id = rollout.id.clone();
+    match (&progress.direction, progress.ending) {
+        (Direction::Back(_), None) => {
+            return Err(RollbackError::OnItsWay {
+                id,
+                way: "going back",
+            });
+        }
+        (Direction::Aborting, None) => {
+            return Err(RollbackError::OnItsWay {
+                id,
+                way: "being stopped",
+            });
+        }
+        (Direction::Back(_) | Direction::Aborting, Some(_)) | (Direction::Forward, _) => {}
+    }
+    let mine: BTreeSet<ClusterName> = touched(rollout, progress);
+    if mine.is_empty() {
+        return Err(RollbackError::Nothing { id });
+    }
+    let later = |other: &&(Rollout, Progress)| {
+        (other.0.started_at, &other.0.id) > (rollout.started_at, &rollout.id)
+    };
+    for (other, theirs) in others.into_iter().filter(later) {
+        if let Some(cluster) = touched(other, theirs).intersection(&mine).next() {
+            return Err(RollbackError::Later {
+                id,
+                later: other.id.clone(),
+                cluster: cluster.clone(),
+            });
+        }
+    }
+    let made = rollout
+        .clusters()
+        .filter(|run| mine.contains(&run.cluster))
+        .flat_map(|run| run.groups.iter().map(move |task| (run, task)));
+    for (run, task) in
+        made.filter(|(_, task)| !allow_retire && matches!(task.task, Task::Create { .. }))
+    {
+        if progress
+            .clusters
+            .get(&run.cluster)
+            .and_then(|c| c.groups.get(&task.asg))
+            .is_some_and(|g| g.touched)
+        {
+            return Err(RollbackError::Made {
+                id,
+                cluster: run.cluster.clone(),
+                group: task.asg.clone(),
+            });
+        }
+    }
+    let deleted = |(cluster, found): (&ClusterName, &ClusterProgress)| {
+        let group = found.groups.iter().find(|(_, g)| g.deleted)?.0.clone();
+        Some(RollbackError::Deleted {
+            id: id.clone(),
+            cluster: cluster.clone(),
+            group,
+        })
+    };
+    match progress
+        .clusters
+        .iter()
+        .filter(|(name, _)| mine.contains(*name))
+        .find_map(deleted)
+    {
+        Some(error) => Err(error),
+        None => Ok(mine),
+    }
+}

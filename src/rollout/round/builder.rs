@@ -1,0 +1,257 @@
+//! Collects the decision of one round. A failure stands alone: nothing else of its round is started.
+
+use std::collections::BTreeMap;
+
+use super::context::{GroupContext, Mode};
+use super::decision::{Check, Decision, State, Step, Waiting};
+use crate::model::{AsgName, CloudEffect, ClusterName, Effect, NodeEffect, Timestamp};
+use crate::rollout::event::{Event, StepId};
+use crate::rollout::progress::{Intent, Progress};
+use crate::rollout::schedule::{Task, VersionSource};
+
+/// Collects what comes now.
+pub(crate) struct DecisionBuilder<'a> {
+    pub(crate) records: Vec<Event>,
+    pub(crate) checks: Vec<Check>,
+    fresh: Vec<(ClusterName, AsgName, Effect)>,
+    again: Vec<(StepId, &'a Intent)>,
+    waiting: Vec<Waiting>,
+    open: &'a BTreeMap<StepId, Intent>,
+    failed: Option<Event>,
+}
+
+/// A point in a round.
+pub(crate) struct Mark {
+    done: usize,
+    waiting: usize,
+}
+
+impl<'a> DecisionBuilder<'a> {
+    /// Nothing yet; `open` are the steps whose outcome is not known.
+    pub(crate) fn new(open: &'a BTreeMap<StepId, Intent>) -> Self {
+        DecisionBuilder {
+            records: Vec::new(),
+            checks: Vec::new(),
+            fresh: Vec::new(),
+            again: Vec::new(),
+            waiting: Vec::new(),
+            open,
+            failed: None,
+        }
+    }
+
+    /// The steps of a group whose outcome is not known.
+    pub(crate) fn open_of(
+        &self,
+        view: &GroupContext<'_>,
+    ) -> impl Iterator<Item = (StepId, &'a Intent)> + use<'a> {
+        let (cluster, group) = (view.cluster.clone(), view.task.asg.clone());
+        self.open
+            .iter()
+            .filter(move |(_, i)| i.cluster == cluster && i.group == group)
+            .map(|(id, intent)| (*id, intent))
+    }
+
+    /// A step whose outcome is not known is taken again.
+    pub(crate) fn repeat(&mut self, id: StepId, intent: &'a Intent) {
+        self.again.push((id, intent));
+    }
+
+    pub(crate) fn step(&mut self, view: &GroupContext<'_>, effect: CloudEffect) {
+        self.fresh.push((
+            view.cluster.clone(),
+            view.task.asg.clone(),
+            Effect::Cloud(effect),
+        ));
+    }
+
+    pub(crate) fn node_step(&mut self, view: &GroupContext<'_>, effect: NodeEffect) {
+        self.fresh.push((
+            view.cluster.clone(),
+            view.task.asg.clone(),
+            Effect::Node(effect),
+        ));
+    }
+
+    pub(crate) fn wait(&mut self, view: &GroupContext<'_>, why: String, until: Option<Timestamp>) {
+        self.waiting.push(Waiting {
+            cluster: Some(view.cluster.clone()),
+            group: Some(view.task.asg.clone()),
+            why,
+            until,
+        });
+    }
+
+    pub(crate) fn wait_cluster(
+        &mut self,
+        cluster: &ClusterName,
+        why: String,
+        until: Option<Timestamp>,
+    ) {
+        self.waiting.push(Waiting {
+            cluster: Some(cluster.clone()),
+            group: None,
+            why,
+            until,
+        });
+    }
+
+    pub(crate) fn done(&mut self, view: &GroupContext<'_>) {
+        self.records.push(Event::GroupDone {
+            cluster: view.cluster.clone(),
+            group: view.task.asg.clone(),
+        });
+    }
+
+    /// On the way forward a failure turns the rollout round; on the way back nothing is left but a person.
+    pub(crate) fn failed(&mut self, view: &GroupContext<'_>, why: String) {
+        match view.mode {
+            Mode::Forward => self.fail(view.cluster, Some(&view.task.asg), why),
+            Mode::Undo | Mode::Cleanup => {
+                let advice = next_step_by_hand(view);
+                self.stuck(view, why, &advice);
+            }
+        }
+    }
+
+    pub(crate) fn fail(&mut self, cluster: &ClusterName, group: Option<&AsgName>, why: String) {
+        self.failed.get_or_insert(Event::Failed {
+            cluster: cluster.clone(),
+            group: group.cloned(),
+            why,
+        });
+    }
+
+    pub(crate) fn stuck(&mut self, view: &GroupContext<'_>, why: String, advice: &str) {
+        let event = Event::Stuck {
+            cluster: view.cluster.clone(),
+            group: Some(view.task.asg.clone()),
+            why,
+            advice: advice.into(),
+        };
+        self.failed.get_or_insert(event);
+    }
+
+    /// A cluster that no way leads on from.
+    pub(crate) fn stuck_cluster(&mut self, cluster: &ClusterName, why: String, advice: &str) {
+        let event = Event::Stuck {
+            cluster: cluster.clone(),
+            group: None,
+            why,
+            advice: advice.into(),
+        };
+        self.failed.get_or_insert(event);
+    }
+
+    /// How far this round has come.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            done: self.done_so_far(),
+            waiting: self.waiting.len(),
+        }
+    }
+
+    fn done_so_far(&self) -> usize {
+        self.records.len()
+            + self.checks.len()
+            + self.fresh.len()
+            + self.again.len()
+            + usize::from(self.failed.is_some())
+    }
+
+    /// What is waited for since `mark`, when nothing else came and none of it ends by itself at a known time.
+    pub(crate) fn only_waits(&self, mark: &Mark, now: Timestamp) -> Option<String> {
+        let waits = self.waiting.get(mark.waiting..).unwrap_or_default();
+        if self.done_so_far() > mark.done
+            || waits.is_empty()
+            || waits
+                .iter()
+                .any(|w| w.until.is_some_and(|until| until >= now))
+        {
+            return None;
+        }
+        let said: Vec<String> = waits
+            .iter()
+            .map(|w| {
+                w.group
+                    .as_ref()
+                    .map_or_else(|| w.why.clone(), |g| format!("{g}: {}", w.why))
+            })
+            .collect();
+        Some(said.join("; "))
+    }
+
+    /// The decision: what was collected, with a number for every new step.
+    pub(crate) fn finish(self, progress: &Progress, state: State) -> Decision {
+        let DecisionBuilder {
+            records,
+            checks,
+            fresh,
+            again,
+            waiting,
+            open: _,
+            failed,
+        } = self;
+        // A failure stands alone: nothing else of this round may be started on top of it.
+        if let Some(event) = failed {
+            return Decision {
+                records: vec![event],
+                steps: Vec::new(),
+                checks: Vec::new(),
+                waiting,
+                state: State::Going,
+            };
+        }
+        let again = again.into_iter().map(|(id, i)| Step {
+            id,
+            cluster: i.cluster.clone(),
+            group: i.group.clone(),
+            effect: i.effect.clone(),
+            again: true,
+        });
+        let fresh = (progress.next_step..)
+            .zip(fresh)
+            .map(|(id, (cluster, group, effect))| Step {
+                id,
+                cluster,
+                group,
+                effect,
+                again: false,
+            });
+        let steps: Vec<Step> = again.chain(fresh).collect();
+        let state = if records.is_empty() && steps.is_empty() && checks.is_empty() {
+            state
+        } else {
+            State::Going
+        };
+        Decision {
+            records,
+            steps,
+            checks,
+            waiting,
+            state,
+        }
+    }
+}
+
+/// The next step of a way back that failed, for a person.
+fn next_step_by_hand(view: &GroupContext<'_>) -> String {
+    let group = &view.task.asg;
+    let step = match &view.task.task {
+        Task::Update {
+            version: VersionSource::Existing(n),
+            ..
+        } if *n > 0 && view.mode == Mode::Undo => {
+            format!(
+                "see that {group} refers to launch template version {n}, and find out why its instances do not work with it"
+            )
+        }
+        Task::Retire { .. } if view.mode == Mode::Undo => {
+            format!("see that the instances of {group} can be drained: it is to be deleted")
+        }
+        Task::Create { .. } | Task::Update { .. } | Task::Retire { .. } => {
+            format!("put {group} right by hand")
+        }
+    };
+    format!("{step}; then `kfleet rollout resume` goes on with the way back")
+}

@@ -1,0 +1,102 @@
+//! Everything that one round of decisions depends on: for the rollout, for a cluster, for a group. Decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::nodes::{NodeView, Readiness};
+use crate::kops::Role;
+use crate::model::{AsgName, ClusterName, InstanceId, Live, LiveCluster, LiveGroup, Timestamp};
+use crate::rollout::progress::{ClusterProgress, GroupProgress, Progress};
+use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, Task};
+
+/// What every decision of a round depends on.
+pub(crate) struct RoundContext<'a> {
+    pub(crate) rollout: &'a Rollout,
+    pub(crate) progress: &'a Progress,
+    pub(crate) live: &'a Live,
+    pub(crate) now: Timestamp,
+}
+
+/// A cluster and everything that is known of it.
+pub(crate) struct ClusterContext<'a> {
+    pub(crate) run: &'a ClusterRun,
+    pub(crate) progress: &'a ClusterProgress,
+    pub(crate) live: &'a LiveCluster,
+    pub(crate) nodes: NodeView<'a>,
+}
+
+/// Everything one group's move depends on.
+pub(crate) struct GroupContext<'a> {
+    pub(crate) rollout: &'a Rollout,
+    pub(crate) cluster: &'a ClusterName,
+    pub(crate) task: &'a GroupTask,
+    pub(crate) group: &'a GroupProgress,
+    pub(crate) progress: &'a ClusterProgress,
+    pub(crate) roles: &'a BTreeMap<AsgName, Role>,
+    pub(crate) live_cluster: &'a LiveCluster,
+    pub(crate) live: Option<&'a LiveGroup>,
+    pub(crate) nodes: &'a NodeView<'a>,
+    pub(crate) now: Timestamp,
+    pub(crate) mode: Mode,
+}
+
+/// Which way the group goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// To the release: with canary, bake and gates.
+    Forward,
+    /// Back to what was proven before: without them.
+    Undo,
+    /// To a stop: only what is open is given back.
+    Cleanup,
+}
+
+impl<'a> GroupContext<'a> {
+    /// How long something has been waited for since then, by whoever runs the rollout now.
+    pub(crate) fn waited(&self, since: Timestamp) -> crate::model::Span {
+        self.now.since(since.max(self.progress.resumed_at))
+    }
+}
+
+/// Instances of the group that can take work.
+pub(crate) fn ready_instances<'a>(
+    view: &'a GroupContext<'_>,
+    live: &'a LiveGroup,
+) -> impl Iterator<Item = &'a InstanceId> {
+    live.instances
+        .iter()
+        .filter(|(id, i)| view.nodes.readiness(id, i) == Readiness::Ready)
+        .map(|(id, _)| id)
+}
+
+pub(crate) fn group_context<'a>(
+    round: &RoundContext<'a>,
+    sight: &'a ClusterContext<'a>,
+    task: &'a GroupTask,
+    group: &'a GroupProgress,
+    mode: Mode,
+) -> GroupContext<'a> {
+    GroupContext {
+        rollout: round.rollout,
+        cluster: &sight.run.cluster,
+        task,
+        group,
+        progress: sight.progress,
+        roles: &sight.run.roles,
+        live_cluster: sight.live,
+        live: sight.live.groups.get(&task.asg).map(|g| &**g),
+        nodes: &sight.nodes,
+        now: round.now,
+        mode,
+    }
+}
+
+/// The groups that are there when all is done.
+pub(crate) fn staying(run: &ClusterRun) -> impl Iterator<Item = &AsgName> {
+    let retired: BTreeSet<&AsgName> = run
+        .groups
+        .iter()
+        .filter(|g| matches!(g.task, Task::Retire { .. }))
+        .map(|g| &g.asg)
+        .collect();
+    run.roles.keys().filter(move |name| !retired.contains(name))
+}

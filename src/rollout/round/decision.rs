@@ -1,0 +1,98 @@
+//! What a rollout does next, as data: facts to write down, steps to take, gates to ask, and what it waits for.
+
+use crate::fleet::{HttpGate, PromqlGate};
+use crate::model::{AsgName, ClusterName, Effect, StageName, Timestamp};
+use crate::rollout::event::{Event, Scope, StepId};
+use crate::rollout::progress::Ending;
+
+/// What comes now. Records first: while there are any, nothing else is done before they are written and `next` is asked again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Facts that follow from what is.
+    pub records: Vec<Event>,
+    /// Steps to take.
+    pub steps: Vec<Step>,
+    /// Gates to ask.
+    pub checks: Vec<Check>,
+    /// What is being waited for.
+    pub waiting: Vec<Waiting>,
+    /// Whether it goes on by itself.
+    pub state: State,
+}
+
+/// A step to take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its number.
+    pub id: StepId,
+    /// Cluster.
+    pub cluster: ClusterName,
+    /// Group.
+    pub group: AsgName,
+    /// What.
+    pub effect: Effect,
+    /// Its intent is in the journal already: an earlier attempt ended without an answer.
+    pub again: bool,
+}
+
+/// A gate to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Cluster.
+    pub cluster: ClusterName,
+    /// About what.
+    pub scope: Scope,
+    /// Gate.
+    pub gate: String,
+    /// What is asked.
+    pub question: Question,
+}
+
+/// What a gate asks, with every placeholder filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// A command of the fleet: program and arguments.
+    Command(Vec<String>),
+    /// An HTTP server.
+    Http(HttpGate),
+    /// Prometheus.
+    Promql(PromqlGate),
+}
+
+/// Something that is being waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Cluster, when it is one.
+    pub cluster: Option<ClusterName>,
+    /// Group, when it is one.
+    pub group: Option<AsgName>,
+    /// For what.
+    pub why: String,
+    /// Until when at the latest, where that is known.
+    pub until: Option<Timestamp>,
+}
+
+/// Whether a rollout goes on by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Going,
+    /// Nothing to do until then but to watch.
+    WaitingForTime {
+        /// Until when.
+        until: Timestamp,
+        /// For what.
+        why: String,
+    },
+    /// A person has to approve a stage.
+    WaitingForPerson {
+        /// Stage.
+        stage: StageName,
+    },
+    /// A person has to act.
+    Stuck,
+    /// It failed, and a person has to say whether it tries again or goes back.
+    Held,
+    /// It is over.
+    Ended(Ending),
+}

@@ -1,0 +1,64 @@
+//! Plain questions about the instances of one group: which are there, which are outdated, how many are missing.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Definition, Health, InstanceId, LaunchTemplateData, Lifecycle, LiveGroup};
+
+/// Instances that run something else than `to`, those on their way out aside.
+pub(crate) fn outdated(live: &LiveGroup, to: &Definition) -> BTreeSet<InstanceId> {
+    let wanted = &to.launch_template.launch_template_data;
+    // Asked for every group in every round: what differs in its image needs no canonical form to differ.
+    let is_wanted = |data: &LaunchTemplateData| {
+        data.image_id == wanted.image_id && (data == wanted || data.clone().canonical() == *wanted)
+    };
+    let good: BTreeSet<u64> = live
+        .versions
+        .iter()
+        .filter(|(_, v)| is_wanted(&v.data))
+        .map(|(n, _)| *n)
+        .collect();
+    present(live)
+        .filter(|(_, i)| i.version.is_none_or(|v| !good.contains(&v)))
+        .map(|(id, _)| id.clone())
+        .collect()
+}
+
+/// Instances that are not on their way out.
+pub(crate) fn present(
+    live: &LiveGroup,
+) -> impl Iterator<Item = (&InstanceId, &crate::model::Instance)> {
+    live.instances
+        .iter()
+        .filter(|(_, i)| i.lifecycle != Lifecycle::Terminating)
+}
+
+/// Our surge, as far as it can still be out: an autoscaler that went down to the minimum has taken some of it back already.
+pub(crate) fn outstanding_surge(surge: u32, live: &LiveGroup) -> u32 {
+    surge.min(live.desired.saturating_sub(live.group.min_size))
+}
+
+pub(crate) fn is_detached(live: &LiveGroup, id: &InstanceId) -> bool {
+    live.instances
+        .get(id)
+        .is_some_and(|i| i.lifecycle == Lifecycle::Detached)
+}
+
+/// Instances wanted that are not there, not even launching.
+pub(crate) fn missing(live: &LiveGroup) -> usize {
+    let here = present(live)
+        .filter(|(_, i)| matches!(i.lifecycle, Lifecycle::Pending | Lifecycle::InService))
+        .count();
+    usize::try_from(live.desired)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(here)
+}
+
+/// Instances taking traffic.
+pub(crate) fn in_service(group: &LiveGroup) -> u32 {
+    let count = group
+        .instances
+        .values()
+        .filter(|i| i.lifecycle == Lifecycle::InService && i.health == Health::Healthy)
+        .count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,19 @@
+//! What one round of decisions knows, and the form of what it decides. Decides nothing itself.
+
+mod budget;
+mod builder;
+mod context;
+mod decision;
+mod instances;
+mod nodes;
+
+pub(crate) use budget::{Budget, budget};
+pub(crate) use builder::{DecisionBuilder, Mark};
+pub(crate) use context::{
+    ClusterContext, GroupContext, Mode, RoundContext, group_context, ready_instances, staying,
+};
+pub use decision::{Check, Decision, Question, State, Step, Waiting};
+pub(crate) use instances::{
+    in_service, is_detached, missing, outdated, outstanding_surge, present,
+};
+pub(crate) use nodes::{NodeView, Readiness};
