@@ -1,7 +1,7 @@
 //! What follows a failure, and what a person can take back: hold, stop, rollback of a running and of a finished rollout.
 
 use kfleet::fleet::OnFailure;
-use kfleet::rollout::{NoRecall, may_recall};
+use kfleet::rollout::{RollbackError, check_rollback};
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn takes_back(scene: &Scene, id: &str) -> Ran {
         .map(|id| store.rollout(id).unwrap())
         .collect();
     let (rollout, progress) = store.rollout(id).unwrap();
-    may_recall(&rollout, &progress, &others, false).unwrap();
+    check_rollback(&rollout, &progress, &others, false).unwrap();
     let spy = Spy::new(scene.world());
     let mut journal = Journal::take_up(&store, id).unwrap();
     let asked = Event::RollbackAsked {
@@ -47,7 +47,7 @@ fn takes_back(scene: &Scene, id: &str) -> Ran {
     (outcome, records)
 }
 
-fn why_not(scene: &Scene, id: &str) -> NoRecall {
+fn why_not(scene: &Scene, id: &str) -> RollbackError {
     let store = scene.store();
     let others: Vec<_> = store
         .rollouts()
@@ -56,7 +56,7 @@ fn why_not(scene: &Scene, id: &str) -> NoRecall {
         .map(|id| store.rollout(id).unwrap())
         .collect();
     let (rollout, progress) = store.rollout(id).unwrap();
-    may_recall(&rollout, &progress, &others, false).unwrap_err()
+    check_rollback(&rollout, &progress, &others, false).unwrap_err()
 }
 
 #[test]
@@ -233,7 +233,10 @@ fn a_finished_rollout_is_taken_back_the_newest_wave_first() {
     scene.image = "image-1".into();
     assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
     // Once back, there is nothing left of it; and what came before it may go now.
-    assert!(matches!(why_not(&scene, "r2"), NoRecall::Nothing { .. }));
+    assert!(matches!(
+        why_not(&scene, "r2"),
+        RollbackError::Nothing { .. }
+    ));
 }
 
 #[test]
@@ -244,17 +247,17 @@ fn a_rollout_that_others_built_upon_is_not_taken_back() {
     scene.image = "image-3".into();
     scene.groups = Some(vec![NODES]);
     rolls(&scene, "r3");
-    assert!(matches!(why_not(&scene, "r1"), NoRecall::Later { .. }));
+    assert!(matches!(why_not(&scene, "r1"), RollbackError::Later { .. }));
     assert_eq!(
         why_not(&scene, "r2"),
-        NoRecall::Later {
+        RollbackError::Later {
             id: "r2".into(),
             later: "r3".into(),
             cluster: scene.staging[0].clone()
         }
     );
     assert!(
-        matches!(why_not(&scene, "r3"), NoRecall::Deleted { group, .. } if group.as_str() == "old.staging.k8s.test")
+        matches!(why_not(&scene, "r3"), RollbackError::Deleted { group, .. } if group.as_str() == "old.staging.k8s.test")
     );
 }
 
@@ -357,10 +360,10 @@ fn what_a_rollout_made_is_deleted_again_only_with_leave() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[NODES]);
     rolls(&scene, "r1");
-    assert!(matches!(why_not(&scene, "r1"), NoRecall::Made { .. }));
+    assert!(matches!(why_not(&scene, "r1"), RollbackError::Made { .. }));
     scene.groups = Some(vec![NODES, ("new", 1, 2, false)]);
     rolls(&scene, "r2");
     assert!(
-        matches!(why_not(&scene, "r2"), NoRecall::Made { group, .. } if group.as_str() == "new.staging.k8s.test")
+        matches!(why_not(&scene, "r2"), RollbackError::Made { group, .. } if group.as_str() == "new.staging.k8s.test")
     );
 }
