@@ -14,7 +14,8 @@ use aws_types::region::Region;
 use aws_types::request_id::RequestId;
 use aws_types::service_config::ServiceConfigKey;
 
-use super::connect::{Reach, http_client, settings};
+use super::connect::{http_client, settings};
+use super::options::Reach;
 use crate::cloud::CloudError;
 use crate::model::Timestamp;
 use crate::model::object::{Condition, Object, Put};

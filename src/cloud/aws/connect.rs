@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::{Mutex, OnceCell};
 
+use super::error::cloud_error;
+use super::options::{Access, Options, Reach, Session};
 use super::polite::{Counts, PoliteClient, Politeness};
-use super::{Access, Options};
 use crate::cloud::{CloudError, Place};
-use crate::fleet::CallRates;
 use crate::model::{AccountId, ClusterName, Region, Span, Timestamp};
 
 /// Tries of one call, the first among them. With the SDK's waits (doubling from a second, by chance between none and all, twenty seconds at most) the
@@ -46,40 +46,6 @@ const RENEW: Duration = Duration::from_secs(120);
 const ENOUGH: Span = Span::from_secs(300);
 /// Longest name of a session. Source: STS API reference, AssumeRole, `RoleSessionName`.
 const SESSION_NAME: usize = 64;
-
-/// What the environment says and the SDK does not read by itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
-    /// Another endpoint than AWS's own, for every service.
-    pub endpoint_url: Option<String>,
-    /// The only certificates that are trusted (`AWS_CA_BUNDLE`), instead of the system's.
-    pub ca_bundle: Option<PathBuf>,
-    /// What may be used of the calls that AWS grants an account in a region, in percent; none: half.
-    pub share: Option<u32>,
-    /// What AWS grants, where that is not what it publishes.
-    pub rates: CallRates,
-}
-
-/// Who is seen to act, in CloudTrail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// `kfleet-plan`, `kfleet-ROLLOUT`: the name of the session in an assumed role.
-    pub name: String,
-    /// Tags of that session; the role has to allow `sts:TagSession` when there are any.
-    pub tags: BTreeMap<String, String>,
-    /// A call that changes anything is refused before it is sent.
-    pub read_only: bool,
-}
-
-impl Default for Session {
-    fn default() -> Session {
-        Session {
-            name: "kfleet".into(),
-            tags: BTreeMap::new(),
-            read_only: false,
-        }
-    }
-}
 
 /// The clients of one account, role and region.
 #[derive(Clone, Debug)]
@@ -236,7 +202,7 @@ impl Connection {
     ///
     /// # Errors
     /// When they are not.
-    pub(super) async fn lasts(&self, place: &Place, now: Timestamp) -> Result<(), CloudError> {
+    async fn lasts(&self, place: &Place, now: Timestamp) -> Result<(), CloudError> {
         let region = SdkRegion::new(place.region.as_str().to_owned());
         let Some(provider) = self.base(&region).await.credentials_provider() else {
             return Ok(());
@@ -257,6 +223,23 @@ impl Connection {
             }),
             None => Ok(()),
         }
+    }
+
+    /// The account that the caller is in. Credentials that will be over before anything is done are as good as none.
+    pub(super) async fn account(
+        &self,
+        place: &Place,
+        now: Timestamp,
+    ) -> Result<AccountId, CloudError> {
+        self.lasts(place, now).await?;
+        let answer = self.clients(place).await?.sts.get_caller_identity().send();
+        let identity = answer
+            .await
+            .map_err(|e| cloud_error(place, &place.cluster, &e))?;
+        AccountId::new(identity.account.unwrap_or_default()).map_err(|e| CloudError::Unknown {
+            subject: place.cluster.to_string(),
+            message: format!("GetCallerIdentity names no account: {e}"),
+        })
     }
 
     /// The credentials of a role; the SDK asks for them when they are needed, and again before they end.

@@ -4,43 +4,21 @@ mod apply;
 pub mod bucket;
 mod connect;
 mod convert;
+mod ec2;
 mod error;
 mod names;
+mod options;
 mod polite;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use connect::{Reach, Session};
-pub use read::HooksOf;
+pub use options::{Access, HooksOf, Options, Reach, Session};
 
 use super::{Cloud, CloudError, Place};
-use crate::model::{AccountId, Applied, AsgName, CloudEffect, ClusterName, Live, Timestamp};
+use crate::model::{AccountId, Applied, AsgName, CloudEffect, Live, Timestamp};
 use connect::Connection;
-use error::cloud_error;
-
-/// What has to be known of a cluster before its account can be asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Access {
-    /// The role to assume; none: the credentials there are.
-    pub role_arn: Option<String>,
-    /// Images that its definitions name, as they name them: ids of live templates are turned back into these.
-    pub images: BTreeSet<String>,
-}
-
-/// How AWS is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// By cluster.
-    pub clusters: BTreeMap<ClusterName, Access>,
-    /// What the environment says and the SDK does not read by itself.
-    pub reach: Reach,
-    /// Who is seen to act.
-    pub session: Session,
-    /// Whose lifecycle hooks are read along with the groups, until something is done for a rollout.
-    pub hooks: HooksOf,
-}
 
 /// The AWS accounts of a fleet.
 #[derive(Debug)]
@@ -100,11 +78,6 @@ impl Aws {
         };
         bucket::Bucket::within(url, self.connection.plain(place).await.map_err(refused)?).await
     }
-
-    /// The clients for a cluster: its account by its role, its region.
-    async fn clients(&self, place: &Place) -> Result<connect::Clients, CloudError> {
-        self.connection.clients(place).await
-    }
 }
 
 impl Cloud for Aws {
@@ -118,23 +91,8 @@ impl Cloud for Aws {
         Ok(())
     }
 
-    /// Credentials that will be over before anything is done are as good as none.
     async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
-        self.connection.lasts(place, self.now()).await?;
-        let answer = self
-            .clients(place)
-            .await?
-            .sts
-            .get_caller_identity()
-            .send()
-            .await;
-        let identity = answer.map_err(|e| cloud_error(place, &place.cluster, &e))?;
-        let unknown = |message: String| CloudError::Unknown {
-            subject: place.cluster.to_string(),
-            message,
-        };
-        AccountId::new(identity.account.unwrap_or_default())
-            .map_err(|e| unknown(format!("GetCallerIdentity names no account: {e}")))
+        self.connection.account(place, self.now()).await
     }
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
@@ -153,6 +111,9 @@ impl Cloud for Aws {
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
-        self.carry_out(place, effect).await
+        self.fence
+            .check(&self.connection, place, self.now())
+            .await?;
+        apply::carry_out(self.connection.clients(place).await?, place, effect).await
     }
 }

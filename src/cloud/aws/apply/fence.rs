@@ -6,10 +6,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::cloud::aws::Aws;
-use crate::cloud::aws::connect::Door;
-use crate::cloud::{Cloud as _, CloudError, Place};
-use crate::model::AccountId;
+use crate::cloud::aws::connect::{Connection, Door};
+use crate::cloud::{CloudError, Place};
+use crate::model::{AccountId, Timestamp};
 
 /// How long an answer counts. The shortest session that STS grants is of 15 minutes, so within this one the credentials are the same, or their next ones.
 const COUNTS: Duration = Duration::from_secs(300);
@@ -20,12 +19,16 @@ pub(in crate::cloud::aws) struct Fence {
     answers: Mutex<BTreeMap<Door, (Instant, AccountId)>>,
 }
 
-impl Aws {
+impl Fence {
     /// Refuses unless the caller is in the account of the cluster.
-    pub(super) async fn fenced(&self, place: &Place) -> Result<(), CloudError> {
-        let door = self.connection.door(place);
+    pub(in crate::cloud::aws) async fn check(
+        &self,
+        connection: &Connection,
+        place: &Place,
+        now: Timestamp,
+    ) -> Result<(), CloudError> {
+        let door = connection.door(place);
         let known = self
-            .fence
             .answers
             .lock()
             .await
@@ -35,9 +38,8 @@ impl Aws {
         let account = match known {
             Some(account) => account,
             None => {
-                let account = self.account(place).await?;
-                self.fence
-                    .answers
+                let account = connection.account(place, now).await?;
+                self.answers
                     .lock()
                     .await
                     .insert(door, (Instant::now(), account.clone()));

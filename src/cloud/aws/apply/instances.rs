@@ -4,25 +4,10 @@ use aws_sdk_autoscaling::types::AutoScalingGroup;
 use aws_sdk_ec2::types as sdk;
 
 use super::hand::{Found, Hand, OWNER, is_ending, member};
-use super::templates::tag;
 use crate::cloud::CloudError;
 use crate::cloud::aws::convert::group::{desired, fields};
+use crate::cloud::aws::ec2::{DETACHED_FROM, present, tag};
 use crate::model::{Applied, InstanceId};
-
-/// The tag of an instance that we took out of a group; its value is the group's name.
-pub(in crate::cloud::aws) const DETACHED_FROM: &str = "kfleet/detached-from";
-
-/// Instances that are not on their way out.
-pub(super) fn present() -> sdk::Filter {
-    sdk::Filter::builder()
-        .name("instance-state-name")
-        .set_values(Some(
-            ["pending", "running", "stopping", "stopped"]
-                .map(str::to_owned)
-                .into(),
-        ))
-        .build()
-}
 
 /// An instance that the group does not list.
 enum Outside {

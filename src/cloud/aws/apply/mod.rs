@@ -14,26 +14,22 @@ mod templates;
 mod write;
 
 pub(super) use fence::Fence;
-pub(super) use instances::DETACHED_FROM;
 
-use super::Aws;
+use super::connect::Clients;
 use crate::cloud::{CloudError, Place};
 use crate::model::{Applied, CloudEffect};
 use hand::Hand;
 use templates::Wanted;
 
-impl Aws {
-    /// One effect, in the account that the cluster belongs to and nowhere else.
-    pub(super) async fn carry_out(
-        &self,
-        place: &Place,
-        effect: &CloudEffect,
-    ) -> Result<Applied, CloudError> {
-        self.fenced(place).await?;
-        Hand::new(place, effect.group(), self.clients(place).await?)
-            .carry_out(effect)
-            .await
-    }
+/// Carries out one effect. The caller has made sure that the account is the one that the cluster belongs to.
+pub(super) async fn carry_out(
+    clients: Clients,
+    place: &Place,
+    effect: &CloudEffect,
+) -> Result<Applied, CloudError> {
+    Hand::new(place, effect.group(), clients)
+        .carry_out(effect)
+        .await
 }
 
 impl Hand<'_> {

@@ -10,6 +10,7 @@ use super::write::template;
 use crate::cloud::CloudError;
 use crate::cloud::aws::convert::group::{TemplateReference, template as template_of_group};
 use crate::cloud::aws::convert::template::TOKEN;
+use crate::cloud::aws::ec2::{present, tag};
 use crate::cloud::aws::error::{Kind, judge};
 use crate::model::{Applied, AsgName, LaunchTemplateData, UserData};
 
@@ -362,7 +363,7 @@ impl Hand<'_> {
             .ec2
             .describe_instances()
             .filters(by_template)
-            .filters(super::instances::present());
+            .filters(present());
         let pages = call.into_paginator().send();
         let pages = pages.try_collect().await.map_err(|e| self.error(&e))?;
         let instances = pages
@@ -405,13 +406,6 @@ fn client_token(template: &AsgName, token: &str) -> String {
         .iter()
         .map(|b| format!("{b:02x}"))
         .collect()
-}
-
-/// The value of a tag.
-pub(super) fn tag<'t>(tags: &'t [sdk::Tag], key: &str) -> Option<&'t str> {
-    tags.iter()
-        .find(|t| t.key() == Some(key))
-        .and_then(|t| t.value())
 }
 
 /// A version number; they begin at 1.

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use aws_sdk_autoscaling::types as sdk;
 use aws_sdk_ec2::types as ec2;
 
-use super::assemble::{self, Haul, Template};
+use super::assemble;
+use super::haul::{Haul, Template};
 use super::memory::{Asked, Memory, Version};
-use super::{Gaps, HooksOf, Singly};
+use super::scope::{Gaps, Singly};
 use crate::cloud::Place;
 use crate::cloud::aws::convert::template;
+use crate::cloud::aws::options::HooksOf;
 use crate::model::{
     AccountId, AsgName, ClusterName, Hooks, LiveCluster, Refresh, RefreshStatus, Region, Timestamp,
     VersionRef,

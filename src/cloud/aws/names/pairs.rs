@@ -1,0 +1,69 @@
+//! Names that are one id each, or none: a name that means nothing or more than one thing is an error, never a guess.
+
+use std::collections::BTreeSet;
+
+/// A name that means nothing, or more than one thing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::cloud::aws) enum Unclear {
+    /// Nothing has it.
+    #[error("there is no {kind} `{name}`")]
+    None {
+        /// What it should be.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// More than one has it.
+    #[error("there is more than one {kind} `{name}`: {}", ids.join(", "))]
+    Several {
+        /// What it is.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// All that have it.
+        ids: Vec<String>,
+    },
+    /// kfleet does not read these.
+    #[error(
+        "the image `{0}` is named by a parameter of SSM, which kfleet does not read: name the image itself"
+    )]
+    Parameter(String),
+}
+
+/// Pairs of a name and an id, in one account and region.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pairs(BTreeSet<(String, String)>);
+
+impl Pairs {
+    pub(super) fn add(&mut self, name: &str, id: &str) {
+        self.0.insert((name.to_owned(), id.to_owned()));
+    }
+
+    /// The id that a name means.
+    pub(super) fn id(&self, kind: &'static str, name: &str) -> Result<String, Unclear> {
+        let ids: Vec<String> = self
+            .0
+            .iter()
+            .filter(|(n, _)| n == name)
+            .map(|(_, id)| id.clone())
+            .collect();
+        match ids.as_slice() {
+            [] => Err(Unclear::None {
+                kind,
+                name: name.to_owned(),
+            }),
+            [id] => Ok(id.clone()),
+            _ => Err(Unclear::Several {
+                kind,
+                name: name.to_owned(),
+                ids,
+            }),
+        }
+    }
+
+    /// The name of an id, when it has one and shares it with nobody.
+    pub(super) fn name(&self, id: &str) -> Option<&str> {
+        let (name, _) = self.0.iter().find(|(_, i)| i == id)?;
+        (self.0.iter().filter(|(n, _)| n == name).count() == 1).then_some(name.as_str())
+    }
+}
