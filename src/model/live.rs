@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{
-    AsgName, AutoScalingGroup, ClusterName, Hooks, InstanceId, LaunchTemplateData, NodeName,
-    Shared, Timestamp,
+    AsgName, AutoScalingGroup, ClusterName, Hooks, InstanceId, LaunchTemplateData, Lifecycle,
+    NodeName, Shared, Timestamp,
 };
 
 /// What was read, in one go.
@@ -225,23 +225,6 @@ pub struct Instance {
     pub protected: bool,
 }
 
-/// Where an instance is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Lifecycle {
-    /// Launching, waiting hooks included.
-    Pending,
-    /// Taking traffic.
-    InService,
-    /// Set aside by hand.
-    Standby,
-    /// In the warm pool.
-    Warmed,
-    /// Taken out of the group by us, still running.
-    Detached,
-    /// On its way out.
-    Terminating,
-}
-
 /// What AWS thinks of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
@@ -309,6 +292,9 @@ pub struct Node {
     pub ready: bool,
     /// Why it is not Ready, in the kubelet's words: reason and message of the condition.
     pub unready_because: Option<String>,
+    /// Since when it is not Ready, as the condition itself says; none: it is, or that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unready_since: Option<Timestamp>,
     /// Version of its kubelet, e.g. `v1.32.0`.
     pub kubelet: String,
     /// It carries the label `node-role.kubernetes.io/control-plane`.
@@ -329,6 +315,9 @@ pub struct Node {
     pub sick: Vec<SickPod>,
     /// Components of the control plane that have a pod on it, by their label `k8s-app`.
     pub components: BTreeSet<String>,
+    /// etcd clusters that have a member on it (`main`, `events`), and whether its pod is Ready.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub etcd: BTreeMap<String, bool>,
 }
 
 /// Something that a drain does to a node, beside evicting its pods.
