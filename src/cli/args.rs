@@ -214,6 +214,9 @@ pub(super) struct Selection {
     /// than 100 groups are not compared.
     #[arg(long)]
     pub(super) hooks: bool,
+    /// What the plan must not be made without: with `kubernetes` a cluster whose Kubernetes API cannot be asked is an error.
+    #[arg(long, value_name = "WHAT")]
+    pub(super) require: Vec<Required>,
     /// Order a fault of the simulated account, e.g. `sick-image:IMAGE`, `no-capacity:GROUP`, `throttle:7` (repeatable).
     #[arg(
         long = "fault",
@@ -227,6 +230,13 @@ pub(super) struct Selection {
     /// What all chance of a new simulated account is drawn from.
     #[arg(long, default_value_t = 1, help_heading = "Simulated account")]
     pub(super) seed: u64,
+}
+
+/// What a plan must not be made without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Required {
+    /// A look at the nodes of every cluster.
+    Kubernetes,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::args::{Arguments, Format, PlanArguments, Selection};
+use super::args::{Arguments, Format, PlanArguments, Required, Selection};
 use super::failure::Failure;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
@@ -12,7 +12,7 @@ use super::world::{self, Simulated, World};
 use super::{Exit, documents};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::Stage;
-use crate::model::{AsgName, ClusterName, StageName, Timestamp};
+use crate::model::{AsgName, ClusterName, Live, Nodes, StageName, Timestamp};
 use crate::plan::{Allow, Plan, Wanted, plan};
 use crate::report::{self, Style};
 use crate::store::Store;
@@ -137,6 +137,7 @@ pub(super) async fn make(
     let live = documents::sight(&prepared.fleet, world, &places, output)
         .await?
         .without_held(&held(store)?);
+    required(&selection.require, &live)?;
     let nothing = BTreeSet::new();
     let wanted: Vec<Wanted<'_>> = chosen
         .iter()
@@ -161,6 +162,31 @@ pub(super) async fn make(
         &live,
         &prepared.fleet.settings.rolling,
         allow,
+    ))
+}
+
+/// Refuses where something was not looked at without which there shall be no plan.
+fn required(required: &[Required], live: &Live) -> Result<(), Failure> {
+    if !required.contains(&Required::Kubernetes) {
+        return Ok(());
+    }
+    let missing = live.clusters.iter().filter_map(|(name, cluster)| {
+        Some(match &cluster.nodes {
+            Nodes::Known(_) => return None,
+            Nodes::NotAsked => format!("{name}: no `kubernetes.context` is set"),
+            Nodes::Unknown(unseen) => format!("{name}: {unseen}"),
+        })
+    });
+    let missing: Vec<String> = missing.collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let why = format!(
+        "the nodes of every cluster are required, and could not be looked at: {}",
+        missing.join("; ")
+    );
+    Err(Failure::new(why).hint(
+        "put it right, or leave `--require kubernetes` out: the plan then says what nobody looked at",
     ))
 }
 

@@ -38,6 +38,10 @@ pub(super) fn cluster_plan(
         documents: BTreeMap::new(),
         blocked: Vec::new(),
         notes: Vec::new(),
+        unseen: live.and_then(|l| match &l.nodes {
+            Nodes::Unknown(unseen) => Some(unseen.clone()),
+            Nodes::NotAsked | Nodes::Known(_) => None,
+        }),
         hooks_not_compared: live.map_or(0, |l| {
             l.groups
                 .values()

@@ -51,6 +51,13 @@ pub fn drain_blockers(
                     *pods += 1;
                     owners.extend(block.owner.as_deref());
                 }
+                Hold::UnprocessedBudget(budget) => drop(found.insert(format!(
+                    "nobody has processed the newest form of disruption budget {budget}: until then it allows nothing"
+                ))),
+                Hold::ManyBudgets(_) => {
+                    let of = block.owner.as_ref().unwrap_or(&block.pod);
+                    found.insert(format!("pods of {of} are held by {}", block.hold));
+                }
                 Hold::NoController => drop(found.insert(format!(
                     "{name}: {} is kept: nobody would make it anew",
                     block.pod

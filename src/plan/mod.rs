@@ -19,7 +19,7 @@ use crate::fleet::Rolling;
 use crate::kops::Role;
 use crate::model::{
     AccountId, AsgName, ClusterName, Definition, Digest, GroupName, InstanceId, Live, Region,
-    Timestamp, UserData, VersionRef, digest_of,
+    Timestamp, Unseen, UserData, VersionRef, digest_of,
 };
 
 /// The version of the plan file's form. Readers refuse a newer one.
@@ -64,6 +64,9 @@ pub struct ClusterPlan {
     pub blocked: Vec<Blocked>,
     /// What a reader should know, and needs no decision.
     pub notes: Vec<String>,
+    /// Why its nodes could not be looked at, so that nobody knows what would hold its drains; none: they were, or no access is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<Unseen>,
     /// Groups whose lifecycle hooks nobody looked at: they are not compared, and a group that is changed is expected to have the wanted ones.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub hooks_not_compared: usize,

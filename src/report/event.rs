@@ -62,6 +62,8 @@ fn words(event: &Event) -> Option<(String, String)> {
             cluster,
             uid: _,
             unready: _,
+            unready_of: _,
+            failing: _,
             findings,
         } => (subject(cluster, None), preflight(findings)),
         Event::ClusterRolled { cluster } => (
@@ -141,6 +143,7 @@ fn words(event: &Event) -> Option<(String, String)> {
             group,
             instance,
             node,
+            grace: _,
         } => {
             let node = node
                 .as_ref()
@@ -306,6 +309,7 @@ fn outcome(result: &StepResult) -> Option<String> {
         }
         StepResult::Refused(why) => Some(format!("refused: {why}")),
         StepResult::Unknown(why) => Some(format!("no answer, will look and try again: {why}")),
+        StepResult::Denied(why) => Some(format!("refused, will ask again: {why}")),
         StepResult::GivenUp(why) => Some(format!("not done, and no longer wanted so: {why}")),
     }
 }

@@ -4,6 +4,7 @@ use super::fold::folds;
 use super::plan_text::{body, heading, nothing};
 use super::style::Style;
 use super::summary::{kinds, not_compared, summary};
+use super::unseen::unseen;
 use super::wording::count;
 use crate::fleet::Stage;
 use crate::plan::Plan;
@@ -17,11 +18,20 @@ const RESERVE: usize = 200;
 /// The plan as a comment: the table by stage, what stands in the way, then each set of equal clusters folded away. At most
 /// [`MARKDOWN_LIMIT`] bytes: what does not fit is left out whole and counted.
 pub fn plan_markdown(plan: &Plan, stages: &[Stage]) -> String {
+    let unseen: String = unseen(plan, Style::default())
+        .iter()
+        .map(|line| format!("> {}\n", escape(line)))
+        .collect();
+    let unseen = if unseen.is_empty() {
+        unseen
+    } else {
+        format!("{unseen}\n")
+    };
     if plan.is_empty() {
         let [first, second] = nothing(plan, stages);
-        return format!("**{first}**: {second}\n");
+        return format!("{unseen}**{first}**: {second}\n");
     }
-    let mut out = head(plan, stages);
+    let mut out = unseen + &head(plan, stages);
     let (mut left, mut clusters) = (0_usize, 0_usize);
     for fold in folds(plan, stages, false) {
         let item = details(

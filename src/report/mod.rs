@@ -19,6 +19,7 @@ mod status;
 mod style;
 mod summary;
 mod trouble;
+mod unseen;
 mod wording;
 mod work;
 

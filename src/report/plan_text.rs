@@ -7,6 +7,7 @@ use super::fold::{Fold, folds};
 use super::shape::{Detail, DocumentShape, GroupShape, Kind, SELF, Template};
 use super::style::{Style, Tone};
 use super::summary;
+use super::unseen::unseen;
 use super::wording::{count, cut, list};
 use crate::fleet::Stage;
 use crate::model::{ClusterName, InstanceId};
@@ -20,10 +21,14 @@ const VALUE: usize = 80;
 
 /// The plan for a terminal or a log. `stages` gives the order; the summary comes last and stays within 60 lines.
 pub fn plan_text(plan: &Plan, stages: &[Stage], style: Style) -> String {
+    let mut out = unseen(plan, style);
     if plan.is_empty() {
-        return format!("{}\n", nothing(plan, stages).join("\n"));
+        out.extend(nothing(plan, stages));
+        return format!("{}\n", out.join("\n"));
     }
-    let mut out = Vec::new();
+    if !out.is_empty() {
+        out.push(String::new());
+    }
     for fold in folds(plan, stages, style.full) {
         out.push(style.paint(Tone::Head, &heading(&fold, style)));
         out.extend(body(&fold, style));

@@ -151,7 +151,7 @@ fn group_shape(
     change: &GroupChange,
     own: &impl Fn(&str) -> String,
 ) -> (GroupShape, Detail) {
-    let order = plan.roles.get(asg).copied().unwrap_or(Role::Node).rank();
+    let order = order(plan.roles.get(asg).copied().unwrap_or(Role::Node));
     match change {
         GroupChange::Create { to } => (
             GroupShape {
@@ -209,6 +209,16 @@ fn group_shape(
                 },
             )
         }
+    }
+}
+
+/// Control plane first, as a rollout does it.
+pub(super) fn order(role: Role) -> u8 {
+    match role {
+        Role::ControlPlane => 0,
+        Role::ApiServer => 1,
+        Role::Bastion => 2,
+        Role::Node => 3,
     }
 }
 

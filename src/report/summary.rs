@@ -55,6 +55,8 @@ pub struct Counts {
     pub documents_changed: usize,
     /// Things that stand in the way.
     pub blocked: usize,
+    /// Clusters whose Kubernetes API could not be asked: whether anything holds their drains is not known.
+    pub clusters_not_looked_at: usize,
     /// Groups whose lifecycle hooks nobody looked at.
     #[serde(skip_serializing_if = "is_zero")]
     pub hooks_not_compared: usize,
@@ -105,6 +107,7 @@ impl Counts {
         self.documents_changed += plan.documents.len();
         self.blocked += plan.blocked.len();
         self.hooks_not_compared += plan.hooks_not_compared;
+        self.clusters_not_looked_at += usize::from(plan.unseen.is_some());
         for change in plan.groups.values() {
             match change {
                 GroupChange::Create { .. } => self.groups_created += 1,

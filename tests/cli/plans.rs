@@ -97,3 +97,23 @@ fn a_plan_that_is_not_true_any_more_is_refused() {
     assert_same(&before, &bed.tree());
     bed.run(&start).ends(0);
 }
+
+/// "Nothing in the way" and "nobody looked" are two things, and a pipeline may insist on the look.
+#[test]
+fn a_plan_says_whose_kubernetes_api_did_not_answer() {
+    let bed = Bed::with_new_image();
+    let away = "--fault no-kubernetes:staging-acme.k8s.foo.bar";
+    let said = bed.run(&format!("plan {away}")).ends(2);
+    let first = "! staging-acme.k8s.foo.bar: its nodes were not looked at: the Kubernetes API does not answer: connection refused";
+    assert!(said.out.contains(first), "{}", said.out);
+    let json: Value =
+        serde_json::from_str(&bed.run(&format!("plan {away} --format json")).ends(2).out).unwrap();
+    let unseen = &json["clusters"]["staging-acme.k8s.foo.bar"]["unseen"];
+    assert_eq!(unseen["kind"], "silent", "{json}");
+    bed.run(&format!("plan {away} --require kubernetes"))
+        .refuses(&[
+            "the nodes of every cluster are required",
+            "staging-acme.k8s.foo.bar: the Kubernetes API does not answer",
+        ]);
+    bed.run("plan --require kubernetes").ends(2);
+}

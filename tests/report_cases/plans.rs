@@ -359,3 +359,47 @@ fn markdown_folds_details_away() {
     ]);
     check("comment.md", &plan_markdown(&plan, &two_stages()));
 }
+
+/// Nothing in the way, and nobody looked, must not read alike: on top of the text, in markdown, in JSON, with changes and without.
+#[test]
+fn clusters_that_nobody_looked_at_come_first() {
+    use kfleet::model::UnseenKind;
+    let unseen = |cluster: Cluster| {
+        cluster.unseen(UnseenKind::Credentials, "401 Unauthorized: Unauthorized")
+    };
+    let line = "! prod-a: its nodes were not looked at: the Kubernetes API refuses the credentials: 401 Unauthorized: Unauthorized";
+    for made in [
+        plan(vec![unseen(Cluster::new("prod-a")), Cluster::new("prod-b")]),
+        plan(vec![
+            unseen(new_image("prod-a", &["i-1"])),
+            new_image("prod-b", &["i-2"]),
+        ]),
+    ] {
+        for style in [PLAIN, FULL] {
+            let text = plan_text(&made, &two_stages(), style);
+            assert!(text.starts_with(line), "{text}");
+            assert_eq!(text.matches("not looked at").count(), 1, "{text}");
+            assert!(text.contains("--require kubernetes"), "{text}");
+        }
+        let markdown = plan_markdown(&made, &two_stages());
+        assert!(
+            markdown.starts_with(&format!("&gt; {line}"))
+                || markdown.starts_with(&format!("> {line}")),
+            "{markdown}"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&plan_json(&made, &two_stages())).unwrap();
+        assert_eq!(json["clusters"]["prod-a"]["unseen"]["kind"], "credentials");
+        assert!(json["clusters"]["prod-b"]["unseen"].is_null());
+        assert_eq!(json["summary"]["total"]["clusters_not_looked_at"], 1);
+        assert_eq!(
+            plan_from_json(&plan_json(&made, &two_stages())).unwrap(),
+            made
+        );
+    }
+    let many: Vec<Cluster> = (0..30)
+        .map(|n| unseen(Cluster::new(&format!("prod-{n:02}"))))
+        .collect();
+    let text = plan_text(&plan(many), &two_stages(), PLAIN);
+    assert!(text.contains("… and 10 more clusters"), "{text}");
+}

@@ -177,6 +177,7 @@ impl Cluster {
             documents: BTreeMap::new(),
             blocked: Vec::new(),
             notes: Vec::new(),
+            unseen: None,
         };
         Cluster {
             name: name.into(),
@@ -231,6 +232,14 @@ impl Cluster {
     pub(crate) fn blocked(mut self, blocked: Blocked) -> Self {
         self.plan.blocked.push(blocked);
         self.plan.blocked.sort();
+        self
+    }
+
+    pub(crate) fn unseen(mut self, kind: kfleet::model::UnseenKind, why: &str) -> Self {
+        self.plan.unseen = Some(kfleet::model::Unseen {
+            kind,
+            why: why.into(),
+        });
         self
     }
 

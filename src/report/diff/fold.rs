@@ -309,7 +309,7 @@ fn group_change<'a>(cluster: &'a ClusterName, group: &'a GroupImpact) -> Found<'
     (
         own.shape(
             What::Group {
-                order: group.role.rank(),
+                order: shape::order(group.role),
                 kind,
             },
             fields,

@@ -1,0 +1,39 @@
+//! Clusters whose Kubernetes API could not be asked: said on top of a plan, so that nobody takes silence for a look. Asks nobody.
+
+use super::style::{Style, Tone};
+use super::wording::count;
+use crate::plan::Plan;
+
+/// Clusters named without `full`.
+const NAMED: usize = 20;
+
+/// A line for each cluster that nobody looked at, and what that means; none when all were seen, or need not be.
+pub(super) fn unseen(plan: &Plan, style: Style) -> Vec<String> {
+    let all = plan
+        .clusters
+        .iter()
+        .filter_map(|(name, cluster)| Some((name, cluster.unseen.as_ref()?)));
+    let mut lines: Vec<String> = all
+        .map(|(name, unseen)| {
+            format!(
+                "{} {name}: its nodes were not looked at: {unseen}",
+                style.paint(Tone::Bad, "!")
+            )
+        })
+        .collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    let (found, most) = (lines.len(), if style.full { usize::MAX } else { NAMED });
+    lines.truncate(most);
+    if found > lines.len() {
+        lines.push(format!(
+            "  … and {}",
+            count(found - lines.len(), "more cluster")
+        ));
+    }
+    lines.push(
+        "  whether anything holds their drains is not known; `--require kubernetes` makes this an error".into(),
+    );
+    lines
+}
