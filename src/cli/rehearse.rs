@@ -429,6 +429,11 @@ fn ended(ran: &Rehearsed) -> String {
         Ok(Outcome::WaitingForCredentials { why }) => {
             format!("paused, `rollout resume` goes on after a login: {why}")
         }
+        Ok(Outcome::WaitingForAccess { cluster, why }) => {
+            format!(
+                "paused, `rollout resume` goes on when a person has put that right: {cluster}: {why}"
+            )
+        }
         Ok(Outcome::Stopped(stop)) => stop.to_string(),
         Ok(Outcome::Interrupted) => "not ended after 60 days".into(),
         Err(error) => format!("the process stops, `rollout resume` goes on later: {error}"),
@@ -452,6 +457,7 @@ fn exit(ran: &Rehearsed) -> Result<Exit, Failure> {
             Outcome::WaitingForPerson(_)
             | Outcome::WaitingForTime { .. }
             | Outcome::WaitingForCredentials { .. }
+            | Outcome::WaitingForAccess { .. }
             | Outcome::Held
             | Outcome::Stopped(_)
             | Outcome::Interrupted,

@@ -51,19 +51,27 @@ impl Clusters {
 }
 
 #[cfg(all(feature = "aws", not(feature = "kubernetes")))]
+fn no_client() -> crate::model::Unseen {
+    crate::model::Unseen {
+        kind: crate::model::UnseenKind::Context,
+        why: "this build has no Kubernetes client".into(),
+    }
+}
+
+#[cfg(all(feature = "aws", not(feature = "kubernetes")))]
 impl NodeApi for Clusters {
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {
         if self.access.contains_key(cluster) {
-            Nodes::Unknown("this build has no Kubernetes client".into())
+            Nodes::Unknown(no_client())
         } else {
             Nodes::NotAsked
         }
     }
 
     async fn act(&self, cluster: &ClusterName, _: &NodeEffect) -> Result<Applied, NodeError> {
-        Err(NodeError::Refused {
+        Err(NodeError::Shut {
             cluster: cluster.clone(),
-            message: "this build has no Kubernetes client".into(),
+            unseen: no_client(),
         })
     }
 }
@@ -537,6 +545,14 @@ impl Cloud for World {
 }
 
 impl NodeApi for World {
+    fn expect(&self, cluster: &ClusterName, uid: &str) {
+        match self {
+            World::Local(world) => world.expect(cluster, uid),
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.nodes.expect(cluster, uid),
+        }
+    }
+
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {
         match self {
             World::Local(world) => world.nodes(cluster).await,

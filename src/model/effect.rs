@@ -3,7 +3,7 @@
 //! Each effect holds what it expects to find (`from`) and what it leaves behind (`to`), so that carrying it out a
 //! second time finds `to` and does nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,16 +45,12 @@ pub enum CloudEffect {
         /// Desired capacity to begin with, at least the minimum (more only when a retired group is brought back).
         desired: u32,
     },
-    /// Change the group's own fields (tags, sizes, policies, hooks …); its version only where the two depend on each other.
+    /// Change the group's own fields (tags, sizes, policies, hooks …), not its version.
     UpdateGroup {
         /// As it must be found.
         from: Box<Definition>,
         /// As it will be.
         to: Box<Definition>,
-        /// The launch template version that comes with the fields, in the same call: AWS takes neither a mixed instances policy nor a
-        /// warm pool while the version asks for Spot itself. None: the version stays.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        version: Option<VersionChange>,
     },
     /// Point the group at a launch template version. Running instances stay.
     PinVersion {
@@ -155,16 +151,6 @@ pub enum CloudEffect {
     },
 }
 
-/// A launch template version that a group moves to together with its fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VersionChange {
-    /// Version it must be found at.
-    pub from: u64,
-    /// Version it will launch from.
-    pub to: u64,
-}
-
 /// How AWS goes about an instance refresh. Its own rollback on failure is always off: whether to go back is decided here,
 /// where the other groups and clusters are known. Instances that are protected from scale-in are replaced too, those in
 /// standby are waited for. Source: Auto Scaling API, RefreshPreferences.
@@ -195,7 +181,8 @@ pub enum UserData {
     Given(String),
 }
 
-/// One change on a node.
+/// One change on a node. Node names repeat between clusters, and are used again: each effect names the instance as well, and a node of
+/// that name whose `providerID` is another instance is left alone: [`Applied::Moved`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeEffect {
@@ -204,16 +191,34 @@ pub enum NodeEffect {
     Cordon {
         /// The node.
         node: NodeName,
+        /// The instance that it has to be the node of.
+        #[serde(
+            default = "InstanceId::unnamed",
+            skip_serializing_if = "InstanceId::is_unnamed"
+        )]
+        instance: InstanceId,
     },
     /// Take back what `Cordon` did, as the node says it; where it says nothing, mark it schedulable.
     Uncordon {
         /// The node.
         node: NodeName,
+        /// The instance that it has to be the node of.
+        #[serde(
+            default = "InstanceId::unnamed",
+            skip_serializing_if = "InstanceId::is_unnamed"
+        )]
+        instance: InstanceId,
     },
     /// Ask for the eviction of every evictable pod that is not on its way out, once; what is refused is asked again in a later round.
     Evict {
         /// The node.
         node: NodeName,
+        /// The instance that it has to be the node of.
+        #[serde(
+            default = "InstanceId::unnamed",
+            skip_serializing_if = "InstanceId::is_unnamed"
+        )]
+        instance: InstanceId,
         /// What may be evicted, and how.
         #[serde(default, skip_serializing_if = "Eviction::is_default")]
         policy: Eviction,
@@ -222,32 +227,70 @@ pub enum NodeEffect {
     Delete {
         /// The node.
         node: NodeName,
+        /// The instance that it has to be the node of.
+        #[serde(
+            default = "InstanceId::unnamed",
+            skip_serializing_if = "InstanceId::is_unnamed"
+        )]
+        instance: InstanceId,
         /// The pods.
         pods: BTreeSet<PodRef>,
     },
     /// Put nothing new on these nodes where there is another place (a taint with effect PreferNoSchedule).
     Taint {
-        /// The nodes.
-        nodes: BTreeSet<NodeName>,
+        /// The nodes, each with the instance that it has to be the node of.
+        #[serde(deserialize_with = "nodes_of_before")]
+        nodes: BTreeMap<NodeName, InstanceId>,
     },
     /// Take back what `Taint` did, as each node says it.
     Untaint {
-        /// The nodes.
-        nodes: BTreeSet<NodeName>,
+        /// The nodes, each with the instance that it has to be the node of.
+        #[serde(deserialize_with = "nodes_of_before")]
+        nodes: BTreeMap<NodeName, InstanceId>,
     },
 }
 
 impl NodeEffect {
+    /// The instance that a node of this name has to be; none: it is not about that node.
+    pub fn instance_of(&self, name: &NodeName) -> Option<&InstanceId> {
+        match self {
+            NodeEffect::Cordon { node, instance }
+            | NodeEffect::Uncordon { node, instance }
+            | NodeEffect::Evict { node, instance, .. }
+            | NodeEffect::Delete { node, instance, .. } => (node == name).then_some(instance),
+            NodeEffect::Taint { nodes } | NodeEffect::Untaint { nodes } => nodes.get(name),
+        }
+    }
+
     /// The nodes it touches.
     pub fn nodes(&self) -> BTreeSet<&NodeName> {
         match self {
-            NodeEffect::Cordon { node }
-            | NodeEffect::Uncordon { node }
+            NodeEffect::Cordon { node, .. }
+            | NodeEffect::Uncordon { node, .. }
             | NodeEffect::Evict { node, .. }
             | NodeEffect::Delete { node, .. } => BTreeSet::from([node]),
-            NodeEffect::Taint { nodes } | NodeEffect::Untaint { nodes } => nodes.iter().collect(),
+            NodeEffect::Taint { nodes } | NodeEffect::Untaint { nodes } => nodes.keys().collect(),
         }
     }
+}
+
+/// Journals of before list nodes without instances.
+fn nodes_of_before<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<NodeName, InstanceId>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Nodes {
+        Named(BTreeMap<NodeName, InstanceId>),
+        Unnamed(BTreeSet<NodeName>),
+    }
+    Ok(match Nodes::deserialize(deserializer)? {
+        Nodes::Named(nodes) => nodes,
+        Nodes::Unnamed(nodes) => nodes
+            .into_iter()
+            .map(|node| (node, InstanceId::unnamed()))
+            .collect(),
+    })
 }
 
 /// A pod, this very one.
@@ -312,7 +355,7 @@ impl Eviction {
     /// Whether a pod stands in the way under this policy.
     pub fn holds(&self, hold: &Hold) -> bool {
         match hold {
-            Hold::Budget(_) => true,
+            Hold::Budget(_) | Hold::UnprocessedBudget(_) | Hold::ManyBudgets(_) => true,
             Hold::NoController => self.unmanaged == Unmanaged::Keep,
             Hold::EmptyDir => self.empty_dir == EmptyDir::Keep,
         }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{
-    AsgName, AutoScalingGroup, ClusterName, Hooks, InstanceId, LaunchTemplateData, Lifecycle,
-    NodeName, Shared, Timestamp,
+    AsgName, AutoScalingGroup, ClusterName, Hooks, InstanceId, LaunchTemplateData, LeavingPod,
+    NodeName, PodRefusal, Shared, Span, Timestamp,
 };
 
 /// What was read, in one go.
@@ -68,7 +68,67 @@ pub enum Nodes {
     /// Asked, and this was the answer.
     Known(Seen),
     /// Asked, and there was no (complete) answer.
-    Unknown(String),
+    Unknown(Unseen),
+}
+
+/// Why the nodes of a cluster could not be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unseen {
+    /// Of which kind it is: whether it passes by itself, or a person has to put something right.
+    pub kind: UnseenKind,
+    /// In detail, in the words of whoever said so.
+    pub why: String,
+}
+
+/// Of which kind the reason is that nodes could not be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnseenKind {
+    /// No answer, or one that says "later": that may pass.
+    Silent,
+    /// The credentials are refused, or there are none.
+    Credentials,
+    /// The kubeconfig cannot be used: it has no such context, or cannot be read.
+    Context,
+    /// It is the API of another cluster.
+    OtherCluster,
+    /// The caller may not look.
+    Rights,
+}
+
+impl Unseen {
+    /// No answer.
+    pub fn silent(why: impl Into<String>) -> Unseen {
+        Unseen {
+            kind: UnseenKind::Silent,
+            why: why.into(),
+        }
+    }
+
+    /// Whether it stays as it is until a person does something.
+    pub fn is_for_a_person(&self) -> bool {
+        match self.kind {
+            UnseenKind::Silent => false,
+            UnseenKind::Credentials
+            | UnseenKind::Context
+            | UnseenKind::OtherCluster
+            | UnseenKind::Rights => true,
+        }
+    }
+}
+
+impl std::fmt::Display for Unseen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match self.kind {
+            UnseenKind::Silent => "the Kubernetes API does not answer",
+            UnseenKind::Credentials => "the Kubernetes API refuses the credentials",
+            UnseenKind::Context => "the kubeconfig cannot be used",
+            UnseenKind::OtherCluster => "the context leads to another cluster",
+            UnseenKind::Rights => "the caller may not look at the cluster",
+        };
+        write!(f, "{what}: {}", self.why)
+    }
 }
 
 /// The documents of a cluster in kops' state store.
@@ -225,6 +285,23 @@ pub struct Instance {
     pub protected: bool,
 }
 
+/// Where an instance is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Lifecycle {
+    /// Launching, waiting hooks included.
+    Pending,
+    /// Taking traffic.
+    InService,
+    /// Set aside by hand.
+    Standby,
+    /// In the warm pool.
+    Warmed,
+    /// Taken out of the group by us, still running.
+    Detached,
+    /// On its way out.
+    Terminating,
+}
+
 /// What AWS thinks of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
@@ -277,10 +354,25 @@ pub struct Seen {
     pub nodes: BTreeMap<NodeName, Shared<Node>>,
     /// Critical pods that no node has taken, and do not run.
     pub waiting: Vec<SickPod>,
-    /// Since when each pod that should be Ready is not, completed and leaving ones aside.
-    pub unready: Vec<Timestamp>,
+    /// Pods that should be Ready and are not, completed and leaving ones aside.
+    pub unready: Vec<UnreadyPod>,
+    /// Pods that a drain would have to wait for, by the node that they are bound to: of nodes that have no Node object any more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub orphans: BTreeMap<NodeName, u32>,
     /// What a drain needs and the caller may not do, in the API's words: `create pods/eviction`.
     pub denied: BTreeSet<String>,
+}
+
+/// A pod that should be Ready and is not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnreadyPod {
+    /// Since when.
+    pub since: Timestamp,
+    /// `namespace/name` of the pod.
+    pub pod: String,
+    /// Who makes it anew: `ReplicaSet web/api-5d4f`; nobody for a bare pod.
+    pub owner: Option<String>,
 }
 
 /// One Kubernetes node.
@@ -292,9 +384,9 @@ pub struct Node {
     pub ready: bool,
     /// Why it is not Ready, in the kubelet's words: reason and message of the condition.
     pub unready_because: Option<String>,
-    /// Since when it is not Ready, as the condition itself says; none: it is, or that is not known.
+    /// Since when its kubelet has not answered: the condition Ready is Unknown. None: it answers, Ready or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unready_since: Option<Timestamp>,
+    pub silent_since: Option<Timestamp>,
     /// Version of its kubelet, e.g. `v1.32.0`.
     pub kubelet: String,
     /// It carries the label `node-role.kubernetes.io/control-plane`.
@@ -309,15 +401,21 @@ pub struct Node {
     pub evictable_pods: u32,
     /// Those among them that are on their way out already, in their grace period.
     pub leaving_pods: u32,
+    /// More of those: until when each has its grace, and what may hold it beyond that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaving: Vec<LeavingPod>,
+    /// The longest grace period of the pods that a drain has to wait for.
+    #[serde(default)]
+    pub grace: Span,
+    /// What the API last answered to the evictions that it refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<PodRefusal>,
     /// Pods whose eviction is refused now, or may be by policy.
     pub blocked: Vec<PodBlock>,
     /// Critical pods on it that are not Ready.
     pub sick: Vec<SickPod>,
     /// Components of the control plane that have a pod on it, by their label `k8s-app`.
     pub components: BTreeSet<String>,
-    /// etcd clusters that have a member on it (`main`, `events`), and whether its pod is Ready.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub etcd: BTreeMap<String, bool>,
 }
 
 /// Something that a drain does to a node, beside evicting its pods.
@@ -349,6 +447,9 @@ pub struct PodBlock {
     pub started_at: Timestamp,
     /// When the youngest other pod of its owner was made or started last.
     pub sibling_started_at: Option<Timestamp>,
+    /// Other pods of its owner that are on their way out, and whose end somebody will see: they are missing already.
+    #[serde(default)]
+    pub siblings_leaving: u32,
 }
 
 /// Why a pod stands in the way of a drain.
@@ -357,6 +458,10 @@ pub struct PodBlock {
 pub enum Hold {
     /// This disruption budget (`namespace/name`) allows no disruption now.
     Budget(String),
+    /// Nobody has processed the newest form of this budget (`namespace/name`): until then the API refuses, whatever it allows.
+    UnprocessedBudget(String),
+    /// More than one budget selects it: the API never evicts such a pod.
+    ManyBudgets(BTreeSet<String>),
     /// Nobody would make it anew. In the way only where the policy says so.
     NoController,
     /// It has data in an `emptyDir` that goes with it. In the way only where the policy says so.
@@ -374,6 +479,9 @@ pub struct SickPod {
     pub since: Timestamp,
     /// `system-cluster-critical`: the whole cluster depends on it, not only its node.
     pub cluster_critical: bool,
+    /// Who makes it anew; nobody for a bare pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 impl std::fmt::Display for PodBlock {
@@ -387,10 +495,45 @@ impl std::fmt::Display for PodBlock {
     }
 }
 
+impl Node {
+    /// Pods that a drain has to wait for. On a node whose kubelet does not answer nobody will see the end of a pod that was told to go: once its
+    /// grace is over it is not waited for. Source: kubectl drain, `--skip-wait-for-delete-timeout`.
+    pub fn pods_to_wait_for(&self, now: Timestamp) -> u32 {
+        if self.silent_since.is_none() {
+            return self.evictable_pods;
+        }
+        let over = self.leaving.iter().filter(|pod| pod.ends_by <= now).count();
+        self.evictable_pods
+            .saturating_sub(u32::try_from(over).unwrap_or(u32::MAX))
+    }
+}
+
+impl Hold {
+    /// Whether disruption budgets hold the pod, and not the policy of the drain.
+    pub fn is_budget(&self) -> bool {
+        match self {
+            Hold::Budget(_) | Hold::UnprocessedBudget(_) | Hold::ManyBudgets(_) => true,
+            Hold::NoController | Hold::EmptyDir => false,
+        }
+    }
+}
+
 impl std::fmt::Display for Hold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Hold::Budget(budget) => write!(f, "disruption budget {budget}"),
+            Hold::UnprocessedBudget(budget) => {
+                write!(
+                    f,
+                    "disruption budget {budget}, whose newest form nobody has processed"
+                )
+            }
+            Hold::ManyBudgets(budgets) => write!(
+                f,
+                "{} disruption budgets over one pod ({}), which the API never evicts",
+                budgets.len(),
+                budgets.iter().cloned().collect::<Vec<_>>().join(", ")
+            ),
             Hold::NoController => {
                 f.write_str("the policy to keep pods that nobody would make anew")
             }

@@ -2,10 +2,10 @@
 
 mod definition;
 mod effect;
-mod lifecycle;
 mod live;
 mod names;
 pub mod object;
+mod pods;
 mod shared;
 mod snapshot;
 mod time;
@@ -19,18 +19,18 @@ pub use definition::{
 };
 pub use effect::{
     Applied, CloudEffect, Effect, EmptyDir, Eviction, NodeEffect, PodRef, RefreshPreferences,
-    Unmanaged, UserData, VersionChange,
+    Unmanaged, UserData,
 };
-pub use lifecycle::{Lifecycle, LifecycleRules};
 pub use live::{
-    Activity, ActivityStatus, Gap, Health, Hold, Instance, Live, LiveCluster, LiveGroup, Market,
-    Node, NodeMark, Nodes, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
-    TemplateVersion, VersionRef,
+    Activity, ActivityStatus, Gap, Health, Hold, Instance, Lifecycle, Live, LiveCluster, LiveGroup,
+    Market, Node, NodeMark, Nodes, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
+    TemplateVersion, UnreadyPod, Unseen, UnseenKind, VersionRef,
 };
 pub use names::{
     AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError,
     NodeName, Region, StageName,
 };
+pub use pods::{LeavingPod, PodRefusal, Refusal, RefusalKind};
 pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use time::{Span, SpanError, Timestamp};

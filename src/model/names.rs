@@ -112,6 +112,18 @@ name!(
     Digest, "digest", |v| if v.len() == 64 && v.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase()) { Ok(()) } else { Err("64 hexadecimal digits") }
 );
 
+impl InstanceId {
+    /// Stands for the instance in effects of journals from a time when they named none. It is no instance's id, so they touch nothing.
+    pub(super) fn unnamed() -> InstanceId {
+        InstanceId("(not named)".into())
+    }
+
+    /// Whether it is no instance's id.
+    pub(super) fn is_unnamed(&self) -> bool {
+        *self == InstanceId::unnamed()
+    }
+}
+
 impl Digest {
     /// The first twelve digits, for people.
     pub fn short(&self) -> &str {

@@ -89,7 +89,8 @@ impl Span {
     }
 
     /// Whether no time at all.
-    pub const fn is_zero(self) -> bool {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+    pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use crate::model::{Applied, ClusterName, NodeEffect, Nodes};
+use crate::model::{Applied, ClusterName, NodeEffect, Nodes, Unseen};
 
 #[cfg(feature = "kubernetes")]
 pub mod kube;
@@ -18,10 +18,16 @@ pub struct Access {
 
 /// The Kubernetes API of the clusters of a fleet.
 pub trait NodeApi: Send + Sync {
+    /// From now on only the cluster with this uid (of its namespace `kube-system`) is meant by that name: the rollout has seen it. Nothing is
+    /// read or done on a connection that leads to another one.
+    fn expect(&self, cluster: &ClusterName, uid: &str) {
+        let _ = (cluster, uid);
+    }
+
     /// The nodes of a cluster; an API that does not answer is [`Nodes::Unknown`], never no nodes.
     fn nodes(&self, cluster: &ClusterName) -> impl Future<Output = Nodes> + Send;
 
-    /// Carries out one effect on a node. A node that is gone is [`Applied::Already`].
+    /// Carries out one effect on a node. A node that is gone is [`Applied::Already`], one that is another instance [`Applied::Moved`].
     fn act(
         &self,
         cluster: &ClusterName,
@@ -32,7 +38,7 @@ pub trait NodeApi: Send + Sync {
 /// What the Kubernetes API refused or could not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
-    /// No answer.
+    /// No answer: whether it happened is not known.
     #[error("the Kubernetes API of {cluster} does not answer: {message}")]
     Unreachable {
         /// Cluster.
@@ -40,9 +46,17 @@ pub enum NodeError {
         /// What was seen.
         message: String,
     },
-    /// Refused for good.
+    /// Nothing was asked: the way to the cluster's API is shut until a person puts it right.
+    #[error("{cluster}: {unseen}")]
+    Shut {
+        /// Cluster.
+        cluster: ClusterName,
+        /// What is wrong.
+        unseen: Unseen,
+    },
+    /// The API said no: a right, an admission webhook or a policy. It did not happen.
     #[error("the Kubernetes API of {cluster} refuses: {message}")]
-    Refused {
+    Denied {
         /// Cluster.
         cluster: ClusterName,
         /// Its words.

@@ -1,12 +1,12 @@
 //! Everything that can happen in a rollout, as facts. The journal is a list of these; reports are written from nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Rollout;
 use crate::model::{
-    Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, StageName, Timestamp,
+    Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
 };
 
 /// The number of a step, from 1, unique in its rollout.
@@ -56,6 +56,9 @@ pub enum StepResult {
     Refused(String),
     /// It is not known whether it happened; it will be looked at and, if need be, done again.
     Unknown(String),
+    /// The API said no, for now: a right, an admission webhook or a policy, or a way to it that is shut. It did not happen by that; whether an
+    /// earlier attempt got through, only a look shows. It stays open.
+    Denied(String),
     /// It did not happen, as a later look shows, and is no longer what should: what comes instead is decided anew.
     GivenUp(String),
 }
@@ -116,6 +119,12 @@ pub enum Event {
         uid: String,
         /// Pods that should be Ready and are not, for longer than a start takes.
         unready: u32,
+        /// How many of them each owner has (a pod that nobody makes anew stands for itself).
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        unready_of: BTreeMap<String, u32>,
+        /// What a gate would refuse already now: how often for each node, or owner of pods.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        failing: BTreeMap<String, u32>,
         /// What stands in the way, all of it.
         findings: Vec<String>,
     },
@@ -187,6 +196,9 @@ pub enum Event {
         instance: InstanceId,
         /// Its node, when it has one.
         node: Option<NodeName>,
+        /// The longest grace period of the pods on it.
+        #[serde(default, skip_serializing_if = "Span::is_zero")]
+        grace: Span,
     },
     /// A drain did not end in time; the node was given back and comes last.
     SetAside {

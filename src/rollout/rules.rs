@@ -30,9 +30,9 @@ pub fn broken_rules(
     let mut broken = checker.order();
     match effect {
         Effect::Cloud(effect) => broken.extend(checker.cloud(effect)),
-        Effect::Node(NodeEffect::Cordon { node }) => broken.extend(checker.cordon(node)),
+        Effect::Node(NodeEffect::Cordon { node, .. }) => broken.extend(checker.cordon(node)),
         Effect::Node(NodeEffect::Taint { nodes }) => {
-            broken.extend(nodes.iter().filter_map(|node| checker.taint(node)))
+            broken.extend(nodes.keys().filter_map(|node| checker.taint(node)))
         }
         Effect::Node(
             NodeEffect::Uncordon { .. }
@@ -212,7 +212,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .get(instance)
             .is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
         let node = self.node(instance)?;
-        (!ends && (!node.cordoned || node.evictable_pods > 0))
+        (!ends && (!node.cordoned || node.pods_to_wait_for(self.now) > 0))
             .then(|| format!("{instance} of {} ends without being drained", task.asg))
     }
 

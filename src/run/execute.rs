@@ -97,7 +97,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 Err(e @ NodeError::Unreachable { .. }) => {
                     (StepResult::Unknown(e.to_string()), None)
                 }
-                Err(e @ NodeError::Refused { .. }) => (StepResult::Refused(e.to_string()), None),
+                Err(e @ (NodeError::Shut { .. } | NodeError::Denied { .. })) => {
+                    (StepResult::Denied(e.to_string()), None)
+                }
             },
         }
     }

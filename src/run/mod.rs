@@ -12,6 +12,7 @@ mod rehearsal;
 mod requests;
 mod resume;
 mod runner;
+mod shut;
 mod under_way;
 mod web;
 
@@ -26,6 +27,7 @@ pub use outcome::{Drive, Outcome, RunError, Signal};
 pub use rehearsal::{Rehearsed, rehearse};
 
 use runner::Runner;
+use shut::Shut;
 
 /// Carries a rollout on until it is over, has to wait, or is interrupted. Without credentials it waits for a person: what was meant and
 /// got no answer stays open in the journal, and nothing else is half done.
@@ -47,6 +49,7 @@ pub async fn run<W: Cloud + NodeApi>(
         drive,
         tell,
         locks: Locks::default(),
+        shut: Shut::default(),
     };
     match runner.go(&interrupted).await {
         Ok(outcome) => Ok(outcome),

@@ -30,6 +30,14 @@ pub enum Outcome {
         /// Whose, and in whose words.
         why: String,
     },
+    /// Nothing is left to do than to wait for a person to open the way to the Kubernetes API of a cluster: a kubeconfig that leads elsewhere,
+    /// refused credentials, a right that is missing.
+    WaitingForAccess {
+        /// The cluster.
+        cluster: ClusterName,
+        /// What is wrong.
+        why: String,
+    },
     /// Somebody stopped the line.
     Stopped(Stop),
     /// The caller asked to step back.

@@ -38,6 +38,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         }
         for record in self.append(events)? {
             self.follow(&record.event)?;
+            self.expect(&record.event);
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             .map(|(name, _)| name.clone())
             .collect();
         let waves: Vec<ClusterName> = self.waves_under_way();
+        self.expect_all();
         self.fence().await?;
         let over = self.journal.taken_over();
         self.taken(over)?;

@@ -2,6 +2,7 @@
 
 use super::fence::patiently;
 use super::look::look;
+use super::shut::Shut;
 use super::under_way::places_under_way;
 use super::{Drive, Outcome, RunError, Signal};
 use crate::cloud::{Cloud, Place};
@@ -18,6 +19,7 @@ pub(super) struct Runner<'a, W, T> {
     pub(super) drive: &'a Drive,
     pub(super) tell: T,
     pub(super) locks: Locks,
+    pub(super) shut: Shut,
 }
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
@@ -48,6 +50,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 continue;
             }
             if let Some(outcome) = self.step_back(&next)? {
+                return Ok(outcome);
+            }
+            if let Some(outcome) = self.shut_out(&next, &live)? {
                 return Ok(outcome);
             }
             self.act(next).await?;

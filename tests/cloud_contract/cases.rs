@@ -592,7 +592,12 @@ pub(crate) async fn a_drain_empties_a_node<C: Cloud + NodeApi>(cloud: &C) {
     );
     for told in [Applied::Done, Applied::Already] {
         assert_eq!(
-            bench.act(NodeEffect::Cordon { node: node.clone() }).await,
+            bench
+                .act(NodeEffect::Cordon {
+                    node: node.clone(),
+                    instance: full.instance.clone(),
+                })
+                .await,
             told
         );
     }
@@ -602,6 +607,7 @@ pub(crate) async fn a_drain_empties_a_node<C: Cloud + NodeApi>(cloud: &C) {
         if bench
             .act(NodeEffect::Evict {
                 node: node.clone(),
+                instance: full.instance.clone(),
                 policy: Eviction::default(),
             })
             .await
@@ -621,10 +627,12 @@ pub(crate) async fn a_drain_empties_a_node<C: Cloud + NodeApi>(cloud: &C) {
     bench.told(&terminate(&name, &full.instance, false)).await;
     bench.complete(&name).await;
     assert!(!bench.nodes().await.contains_key(&node));
-    let (another, _) = bench.nodes().await.pop_first().unwrap();
+    let (another, shown) = bench.nodes().await.pop_first().unwrap();
+    let instance = shown.instance.clone();
     bench
         .act(NodeEffect::Cordon {
             node: another.clone(),
+            instance: instance.clone(),
         })
         .await;
     assert!(bench.nodes().await[&another].cordoned);
@@ -632,7 +640,8 @@ pub(crate) async fn a_drain_empties_a_node<C: Cloud + NodeApi>(cloud: &C) {
         assert_eq!(
             bench
                 .act(NodeEffect::Uncordon {
-                    node: another.clone()
+                    node: another.clone(),
+                    instance: instance.clone(),
                 })
                 .await,
             told
@@ -674,11 +683,19 @@ pub(crate) async fn a_node_that_is_gone_needs_nothing<C: Cloud + NodeApi>(cloud:
     assert!(bench.nodes().await.is_empty());
     bench.created(&definition(CLUSTER, "nodes", 1, 5), 1).await;
     let node: kfleet::model::NodeName = "ip-10-0-0-1".parse().unwrap();
+    let instance: kfleet::model::InstanceId = "i-1".parse().unwrap();
     for effect in [
-        NodeEffect::Cordon { node: node.clone() },
-        NodeEffect::Uncordon { node: node.clone() },
+        NodeEffect::Cordon {
+            node: node.clone(),
+            instance: instance.clone(),
+        },
+        NodeEffect::Uncordon {
+            node: node.clone(),
+            instance: instance.clone(),
+        },
         NodeEffect::Evict {
             node,
+            instance,
             policy: Eviction::default(),
         },
     ] {
@@ -695,7 +712,6 @@ pub(crate) async fn a_group_goes_when_it_is_empty<C: Cloud>(cloud: &C) {
     let to_nothing = CloudEffect::UpdateGroup {
         from: Box::new(wanted),
         to: Box::new(empty.clone()),
-        version: None,
     };
     assert_eq!(bench.told(&to_nothing).await, "done");
     let deletion = CloudEffect::DeleteGroup {

@@ -98,7 +98,8 @@ async fn looking_leaves_no_trace() {
     assert_eq!(
         bench
             .act(NodeEffect::Cordon {
-                node: "n".parse().unwrap()
+                node: "n".parse().unwrap(),
+                instance: "i-1".parse().unwrap(),
             })
             .await,
         Applied::Already
@@ -117,7 +118,7 @@ async fn a_kill_at_any_moment_loses_nothing() {
     bench.complete(&name).await;
     for round in 0..120 {
         let group = bench.group(&name).await;
-        let node = bench.nodes().await.into_keys().nth(round % 3);
+        let node = bench.nodes().await.into_iter().nth(round % 3);
         let instance = group.instances.keys().nth(round % 3).unwrap().clone();
         match round % 6 {
             0 => drop(
@@ -133,14 +134,15 @@ async fn a_kill_at_any_moment_loses_nothing() {
             ),
             3 => bench.pass(37).await,
             4 => bench.pass(3_600).await,
-            _ => drop(
-                bench
-                    .act(NodeEffect::Evict {
-                        node: node.unwrap(),
-                        policy: Eviction::default(),
-                    })
-                    .await,
-            ),
+            _ => {
+                let (node, shown) = node.unwrap();
+                let effect = NodeEffect::Evict {
+                    node,
+                    instance: shown.instance.clone(),
+                    policy: Eviction::default(),
+                };
+                drop(bench.act(effect).await);
+            }
         }
         let reopened = World::open(dir.path(), lively()).unwrap();
         assert_eq!(reopened.now(), world.now());
@@ -512,6 +514,7 @@ async fn a_stuck_drain_names_its_budget() {
             bench
                 .act(NodeEffect::Evict {
                     node: node.clone(),
+                    instance: before.instance.clone(),
                     policy: Eviction::default()
                 })
                 .await,
@@ -623,14 +626,15 @@ async fn the_autoscaler_moves_what_it_may() {
     let fixed = bench.created(&untagged, 2).await;
     bench.all_ready().await;
     let members = bench.instances(&held, Lifecycle::InService).await;
-    let (node, _) = bench
+    let (node, shown) = bench
         .nodes()
         .await
         .into_iter()
         .find(|(_, n)| members.contains(&n.instance))
         .unwrap();
+    let instance = shown.instance.clone();
     let size = bench.group(&held).await.desired;
-    bench.act(NodeEffect::Cordon { node }).await;
+    bench.act(NodeEffect::Cordon { node, instance }).await;
     let mut sizes = std::collections::BTreeSet::new();
     for _ in 0..200 {
         bench.pass(600).await;

@@ -14,10 +14,23 @@ use kfleet::nodes::Access;
 use kfleet::nodes::kube::Clusters;
 use serde_json::{Value as Json, json};
 
+use crate::eviction;
+
 pub const CLUSTER: &str = "one.k8s.foo.bar";
 
 /// How long a budget allows nothing after an eviction, in seconds; that of the simulated account.
 const RECOVERY: i64 = 20;
+
+/// What admission says to evictions.
+#[derive(Clone, Debug)]
+pub enum Admission {
+    /// A webhook denies, with this code and these words.
+    Webhook(u16, &'static str),
+    /// A webhook that cannot be reached, and must be asked.
+    Unreachable,
+    /// A ValidatingAdmissionPolicy denies, with this code and reason.
+    Policy(u16, &'static str, &'static str),
+}
 
 /// What the API holds, and how it behaves.
 pub struct Kept {
@@ -29,6 +42,20 @@ pub struct Kept {
     pub budgets: BTreeMap<(String, String), Option<i64>>,
     pub unhealthy: Option<String>,
     pub denied: BTreeSet<String>,
+    /// Requests that are answered as by an API server that has only just started: 403, whatever is asked.
+    pub starting: usize,
+    /// Priority and fairness: nothing is let through.
+    pub crowded: bool,
+    /// Budgets whose newest form nobody has processed.
+    pub unprocessed: BTreeSet<(String, String)>,
+    /// Apps over whose pods there is a second budget.
+    pub doubled: BTreeSet<(String, String)>,
+    /// Namespaces that are being deleted.
+    pub ending: BTreeSet<String>,
+    /// What admission says to evictions.
+    pub admission: Option<Admission>,
+    /// From then on nothing is denied any more, by rights or by admission.
+    pub mended_at: Option<i64>,
     /// Most items of a page, whatever is asked for.
     pub page: usize,
     /// Answers that come before the right ones.
@@ -56,6 +83,13 @@ impl Kept {
             budgets: BTreeMap::new(),
             unhealthy: None,
             denied: BTreeSet::new(),
+            starting: 0,
+            crowded: false,
+            unprocessed: BTreeSet::new(),
+            doubled: BTreeSet::new(),
+            ending: BTreeSet::new(),
+            admission: None,
+            mended_at: None,
             page: 500,
             failures: Vec::new(),
             silent_after: None,
@@ -76,7 +110,7 @@ impl Kept {
     pub fn node(&mut self, name: &str, instance: &str) {
         let node = json!({
             "apiVersion": "v1", "kind": "Node",
-            "metadata": {"name": name, "resourceVersion": "1", "labels": {"kops.k8s.io/instancegroup": "nodes"}},
+            "metadata": {"name": name, "uid": format!("uid-of-{name}-{instance}"), "resourceVersion": "1", "labels": {"kops.k8s.io/instancegroup": "nodes"}},
             "spec": {"providerID": format!("aws:///eu-west-3a/{instance}")},
             "status": {
                 "conditions": [{"type": "Ready", "status": "True"}, {"type": "NetworkUnavailable", "status": "False"}],
@@ -116,6 +150,10 @@ impl Kept {
     /// Lets time pass: what was told to go goes, and comes back elsewhere.
     pub fn pass(&mut self, seconds: i64) {
         self.now += seconds;
+        if self.mended_at.is_some_and(|at| at <= self.now) {
+            (self.admission, self.mended_at) = (None, None);
+            self.denied.clear();
+        }
         let gone =
             |p: &Json, now: i64| p["metadata"]["goneAt"].as_i64().is_some_and(|at| at <= now);
         let ended: Vec<(String, String)> = self
@@ -196,7 +234,7 @@ impl Kept {
         pod["metadata"]["goneAt"] = json!(at);
     }
 
-    fn allows(&self, budget: &(String, String)) -> bool {
+    pub fn allows(&self, budget: &(String, String)) -> bool {
         self.budgets
             .get(budget)
             .is_none_or(|free| free.is_some_and(|at| at <= self.now))
@@ -209,12 +247,23 @@ impl Kept {
             if let Some(policy) = &self.unhealthy {
                 spec["unhealthyPodEvictionPolicy"] = json!(policy);
             }
+            let key = (namespace.clone(), app.clone());
+            let generation = 1 + i32::from(self.unprocessed.contains(&key));
             json!({
-                "metadata": {"name": app, "namespace": namespace}, "spec": spec,
-                "status": {"disruptionsAllowed": allowed, "expectedPods": 2, "currentHealthy": 1 + allowed, "desiredHealthy": 2 - allowed},
+                "metadata": {"name": app, "namespace": namespace, "generation": generation}, "spec": spec,
+                "status": {"disruptionsAllowed": allowed, "expectedPods": 2, "currentHealthy": 1 + allowed, "desiredHealthy": 2 - allowed, "observedGeneration": 1},
             })
         };
-        self.budgets.iter().map(one).collect()
+        let mut all: Vec<Json> = self.budgets.iter().map(one).collect();
+        let second = |(namespace, app): &(String, String)| {
+            json!({
+                "metadata": {"name": format!("{app}-2"), "namespace": namespace, "generation": 1},
+                "spec": {"selector": {"matchLabels": {"app": app}}},
+                "status": {"disruptionsAllowed": 1, "expectedPods": 2, "currentHealthy": 2, "desiredHealthy": 1, "observedGeneration": 1},
+            })
+        };
+        all.extend(self.doubled.iter().map(second));
+        all
     }
 }
 
@@ -292,7 +341,13 @@ impl Api {
 
     /// A client that knows nothing of the cluster yet.
     pub fn client(&self) -> Clusters {
-        client(&self.file(), None)
+        client(&self.file(), None).in_time(self.clock())
+    }
+
+    /// The API's own time.
+    pub fn clock(&self) -> impl Fn() -> Timestamp + Send + Sync + 'static {
+        let kept = Arc::clone(&self.kept);
+        move || Timestamp::from_millis(kept.lock().unwrap().now * 1000)
     }
 
     pub fn with<T>(&self, f: impl FnOnce(&mut Kept) -> T) -> T {
@@ -316,9 +371,15 @@ pub fn cluster() -> ClusterName {
     CLUSTER.parse().unwrap()
 }
 
+/// The instance of `node-1` is `i-1`.
+fn instance(node: &str) -> kfleet::model::InstanceId {
+    node.replace("node-", "i-").parse().unwrap()
+}
+
 pub fn evict(node: &str) -> NodeEffect {
     NodeEffect::Evict {
         node: node.parse().unwrap(),
+        instance: instance(node),
         policy: kfleet::model::Eviction::default(),
     }
 }
@@ -326,12 +387,14 @@ pub fn evict(node: &str) -> NodeEffect {
 pub fn cordon(node: &str) -> NodeEffect {
     NodeEffect::Cordon {
         node: node.parse().unwrap(),
+        instance: instance(node),
     }
 }
 
 pub fn uncordon(node: &str) -> NodeEffect {
     NodeEffect::Uncordon {
         node: node.parse().unwrap(),
+        instance: instance(node),
     }
 }
 
@@ -366,6 +429,13 @@ async fn answer(
     {
         return status(401, "Unauthorized", "Unauthorized");
     }
+    if kept.starting > 0 {
+        kept.starting -= 1;
+        return eviction::forbidden("nodes", "list", "nodes", "at the cluster scope");
+    }
+    if kept.crowded {
+        return eviction::crowded();
+    }
     if !kept.failures.is_empty() {
         let code = kept.failures.remove(0);
         return status(code, "Busy", "injected");
@@ -396,6 +466,17 @@ fn route(
     query: &BTreeMap<String, String>,
     body: &Json,
 ) -> Response {
+    if let (Some(resource), "GET") = (path.last(), method.as_str()) {
+        let right = match path {
+            ["api", "v1", "namespaces", name] => format!("get namespaces/{name}"),
+            ["api", "v1", "nodes", _] => "get nodes".into(),
+            _ => format!("list {resource}"),
+        };
+        if kept.denied.contains(&right) {
+            let (verb, resource) = right.split_once(' ').unwrap();
+            return eviction::forbidden(resource, verb, resource, "at the cluster scope");
+        }
+    }
     match (method.as_str(), path) {
         ("GET", ["api", "v1", "namespaces", "kube-system"]) => found(
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": kept.uid}}),
@@ -414,8 +495,12 @@ fn route(
                 .as_str()
                 .map(|s| format!("/{s}"))
                 .unwrap_or_default();
+            let name = a["name"]
+                .as_str()
+                .map(|n| format!("/{n}"))
+                .unwrap_or_default();
             let asked = format!(
-                "{} {}{sub}",
+                "{} {}{sub}{name}",
                 a["verb"].as_str().unwrap(),
                 a["resource"].as_str().unwrap()
             );
@@ -433,7 +518,13 @@ fn route(
             Some(node) => found(node.clone()),
             None => status(404, "NotFound", "no such node"),
         },
-        ("PATCH", ["api", "v1", "nodes", name]) => patch(kept, name, body),
+        ("PATCH", ["api", "v1", "nodes", name]) => {
+            if kept.denied.contains("patch nodes") {
+                let what = format!("nodes \"{name}\"");
+                return eviction::forbidden(&what, "patch", "nodes", "at the cluster scope");
+            }
+            patch(kept, name, body)
+        }
         ("GET", ["api", "v1", "pods"]) => {
             let on = query
                 .get("fieldSelector")
@@ -461,21 +552,36 @@ fn route(
                 "eviction",
             ],
         ) => {
-            let options = &body["deleteOptions"];
-            assert!(
-                options.is_object() && body["delete_options"].is_null(),
-                "{body}"
-            );
-            end(
-                kept,
-                namespace,
-                name,
-                &options["preconditions"]["uid"],
-                true,
-            )
+            // What is dropped without a word by a real one is a mistake of ours.
+            assert!(body["delete_options"].is_null(), "{body}");
+            if let Some(refusal) = eviction::refusal(kept, namespace, name, body) {
+                return refusal;
+            }
+            let key = ((*namespace).to_owned(), (*name).to_owned());
+            let leaving = !kept.pods[&key]["metadata"]["deletionTimestamp"].is_null();
+            let dry = query.get("dryRun").is_some_and(|d| d == "All")
+                || body["deleteOptions"]["dryRun"] == json!(["All"]);
+            if dry || leaving {
+                return success();
+            }
+            end(kept, namespace, name, true)
         }
         ("DELETE", ["api", "v1", "namespaces", namespace, "pods", name]) => {
-            end(kept, namespace, name, &body["preconditions"]["uid"], false)
+            let Some(pod) = kept
+                .pods
+                .get(&((*namespace).to_owned(), (*name).to_owned()))
+            else {
+                return status(404, "NotFound", "no such pod");
+            };
+            let uid = &body["preconditions"]["uid"];
+            if !uid.is_null() && pod["metadata"]["uid"] != *uid {
+                return status(
+                    409,
+                    "Conflict",
+                    "the uid in the precondition does not match",
+                );
+            }
+            end(kept, namespace, name, false)
         }
         _ => status(404, "NotFound", &format!("{method} {path:?}")),
     }
@@ -500,8 +606,23 @@ fn patch(kept: &mut Kept, name: &str, body: &Json) -> Response {
         return status(404, "NotFound", "no such node");
     };
     let version = node["metadata"]["resourceVersion"].clone();
-    if body["metadata"]["resourceVersion"] != version {
-        return status(409, "Conflict", "the object has been modified");
+    let uid = &body["metadata"]["uid"];
+    if body["metadata"]["resourceVersion"] != version
+        || (!uid.is_null() && *uid != node["metadata"]["uid"])
+    {
+        return status(
+            409,
+            "Conflict",
+            "the object has been modified; please apply your changes to the latest version and try again",
+        );
+    }
+    let provider = &body["spec"]["providerID"];
+    if !provider.is_null() && *provider != node["spec"]["providerID"] {
+        return status(
+            422,
+            "Invalid",
+            "spec.providerID: Forbidden: node updates may not change providerID except from \"\" to valid",
+        );
     }
     merge(node, body);
     let next = version.as_str().unwrap().parse::<u64>().unwrap() + 1;
@@ -527,19 +648,10 @@ fn merge(target: &mut Json, patch: &Json) {
     }
 }
 
-/// Evicts or deletes a pod.
-fn end(kept: &mut Kept, namespace: &str, name: &str, uid: &Json, evicts: bool) -> Response {
+/// Evicts or deletes a pod that is there.
+fn end(kept: &mut Kept, namespace: &str, name: &str, evicts: bool) -> Response {
     let key = (namespace.to_owned(), name.to_owned());
-    let Some(pod) = kept.pods.get(&key).cloned() else {
-        return status(404, "NotFound", "no such pod");
-    };
-    if !uid.is_null() && pod["metadata"]["uid"] != *uid {
-        return status(
-            409,
-            "Conflict",
-            "the uid in the precondition does not match",
-        );
-    }
+    let pod = kept.pods[&key].clone();
     let budget = (
         namespace.to_owned(),
         pod["metadata"]["labels"]["app"]
@@ -547,17 +659,6 @@ fn end(kept: &mut Kept, namespace: &str, name: &str, uid: &Json, evicts: bool) -
             .unwrap()
             .to_owned(),
     );
-    let ready = pod["status"]["conditions"][0]["status"] == "True";
-    if evicts
-        && !kept.allows(&budget)
-        && (ready || kept.unhealthy.as_deref() != Some("AlwaysAllow"))
-    {
-        return status(
-            429,
-            "TooManyRequests",
-            "Cannot evict pod as it would violate the pod's disruption budget.",
-        );
-    }
     if let Some(Some(free)) = kept.budgets.get(&budget) {
         kept.budgets
             .insert(budget, Some((*free).max(kept.now + RECOVERY)));
@@ -571,7 +672,10 @@ fn end(kept: &mut Kept, namespace: &str, name: &str, uid: &Json, evicts: bool) -
         if evicts { "evict" } else { "delete" }
     ));
     kept.leave(&key);
-    found(
-        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
-    )
+    success()
+}
+
+fn success() -> Response {
+    let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    (StatusCode::CREATED, axum::Json(body)).into_response()
 }

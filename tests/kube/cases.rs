@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kfleet::cloud::Cloud;
 use kfleet::cloud::local::World;
 use kfleet::model::{
-    Applied, ClusterName, Eviction, Hold, Lifecycle, Node, NodeEffect, NodeMark, NodeName, Nodes,
-    PodRef, Seen, Span,
+    Applied, ClusterName, Eviction, Hold, InstanceId, Lifecycle, Node, NodeEffect, NodeMark,
+    NodeName, Nodes, PodRef, Seen, Span,
 };
 use kfleet::nodes::NodeApi;
 use kfleet::nodes::kube::Clusters;
@@ -132,10 +132,52 @@ async fn fullest(ground: &impl Ground) -> NodeName {
         .0
 }
 
-fn evict(node: &NodeName) -> NodeEffect {
+/// The instance behind a node; of one that is not there: any.
+async fn behind(ground: &impl Ground, node: &NodeName) -> InstanceId {
+    let seen = seen(ground).await;
+    let found = seen.nodes.get(node).map(|n| n.instance.clone());
+    found.unwrap_or_else(|| "i-none".parse().unwrap())
+}
+
+async fn with_instances(
+    ground: &impl Ground,
+    nodes: &BTreeSet<NodeName>,
+) -> BTreeMap<NodeName, InstanceId> {
+    let mut named = BTreeMap::new();
+    for node in nodes {
+        named.insert(node.clone(), behind(ground, node).await);
+    }
+    named
+}
+
+async fn cordon(ground: &impl Ground, node: &NodeName) -> NodeEffect {
+    let instance = behind(ground, node).await;
+    let node = node.clone();
+    NodeEffect::Cordon { node, instance }
+}
+
+async fn uncordon(ground: &impl Ground, node: &NodeName) -> NodeEffect {
+    let instance = behind(ground, node).await;
+    let node = node.clone();
+    NodeEffect::Uncordon { node, instance }
+}
+
+async fn evict(ground: &impl Ground, node: &NodeName) -> NodeEffect {
     NodeEffect::Evict {
         node: node.clone(),
+        instance: behind(ground, node).await,
         policy: Eviction::default(),
+    }
+}
+
+async fn delete(ground: &impl Ground, node: &NodeName, pod: &str, uid: &str) -> NodeEffect {
+    NodeEffect::Delete {
+        node: node.clone(),
+        instance: behind(ground, node).await,
+        pods: BTreeSet::from([PodRef {
+            pod: pod.into(),
+            uid: uid.into(),
+        }]),
     }
 }
 
@@ -176,10 +218,7 @@ pub async fn a_cordon_is_done_once_and_taken_back_whole(ground: &impl Ground) {
     let before = seen(ground).await;
     let name = before.nodes.keys().next().unwrap().clone();
     for told in [Applied::Done, Applied::Already] {
-        assert_eq!(
-            act(ground, NodeEffect::Cordon { node: name.clone() }).await,
-            told
-        );
+        assert_eq!(act(ground, cordon(ground, &name).await).await, told);
         let node = node(ground, &name).await;
         assert!(node.cordoned);
         assert_eq!(
@@ -193,10 +232,7 @@ pub async fn a_cordon_is_done_once_and_taken_back_whole(ground: &impl Ground) {
         );
     }
     for told in [Applied::Done, Applied::Already] {
-        assert_eq!(
-            act(ground, NodeEffect::Uncordon { node: name.clone() }).await,
-            told
-        );
+        assert_eq!(act(ground, uncordon(ground, &name).await).await, told);
         assert_eq!(seen(ground).await, before);
     }
 }
@@ -205,12 +241,13 @@ pub async fn a_taint_is_done_once_and_outlives_a_cordon(ground: &impl Ground) {
     let before = seen(ground).await;
     let nodes: BTreeSet<NodeName> = before.nodes.keys().take(2).cloned().collect();
     let name = nodes.first().unwrap();
+    let named = with_instances(ground, &nodes).await;
     for told in [Applied::Done, Applied::Already] {
         assert_eq!(
             act(
                 ground,
                 NodeEffect::Taint {
-                    nodes: nodes.clone()
+                    nodes: named.clone()
                 }
             )
             .await,
@@ -225,8 +262,8 @@ pub async fn a_taint_is_done_once_and_outlives_a_cordon(ground: &impl Ground) {
         .map(|(name, _)| name)
         .collect();
     assert_eq!(tainted, nodes);
-    act(ground, NodeEffect::Cordon { node: name.clone() }).await;
-    act(ground, NodeEffect::Uncordon { node: name.clone() }).await;
+    act(ground, cordon(ground, name).await).await;
+    act(ground, uncordon(ground, name).await).await;
     let left = node(ground, name).await;
     assert!(
         left.tainted && !left.cordoned && left.ours == [NodeMark::Tainted].into(),
@@ -237,7 +274,7 @@ pub async fn a_taint_is_done_once_and_outlives_a_cordon(ground: &impl Ground) {
             act(
                 ground,
                 NodeEffect::Untaint {
-                    nodes: nodes.clone()
+                    nodes: named.clone()
                 }
             )
             .await,
@@ -251,9 +288,9 @@ pub async fn a_drain_keeps_to_the_budgets_and_ends(ground: &impl Ground) {
     let count = |seen: &Seen| seen.nodes.values().map(|n| n.evictable_pods).sum::<u32>();
     let name = fullest(ground).await;
     let all = count(&seen(ground).await);
-    act(ground, NodeEffect::Cordon { node: name.clone() }).await;
+    act(ground, cordon(ground, &name).await).await;
     let (mut rounds, mut blocked) = (0, 0);
-    while act(ground, evict(&name)).await == Applied::Done {
+    while act(ground, evict(ground, &name).await).await == Applied::Done {
         blocked += node(ground, &name).await.blocked.len();
         ground.pass(5).await;
         rounds += 1;
@@ -271,10 +308,10 @@ pub async fn a_drain_keeps_to_the_budgets_and_ends(ground: &impl Ground) {
 pub async fn what_is_held_is_named_and_goes_by_force_alone(ground: &impl Ground) {
     ground.pass(1000).await;
     let name = fullest(ground).await;
-    act(ground, NodeEffect::Cordon { node: name.clone() }).await;
+    act(ground, cordon(ground, &name).await).await;
     ground.hold_everything();
     for _ in 0..3 {
-        assert_eq!(act(ground, evict(&name)).await, Applied::Done);
+        assert_eq!(act(ground, evict(ground, &name).await).await, Applied::Done);
         ground.pass(60).await;
     }
     let held = node(ground, &name).await;
@@ -299,51 +336,16 @@ pub async fn what_is_held_is_named_and_goes_by_force_alone(ground: &impl Ground)
         "{first:?}"
     );
     assert!(first.sibling_started_at.is_some());
-    let pods: BTreeSet<PodRef> = [PodRef {
-        pod: first.pod.clone(),
-        uid: first.uid.clone(),
-    }]
-    .into();
-    let stranger: BTreeSet<PodRef> = [PodRef {
-        pod: first.pod.clone(),
-        uid: "another".into(),
-    }]
-    .into();
+    let stranger = delete(ground, &name, &first.pod, "another").await;
     assert_eq!(
-        act(
-            ground,
-            NodeEffect::Delete {
-                node: name.clone(),
-                pods: stranger
-            }
-        )
-        .await,
+        act(ground, stranger).await,
         Applied::Already,
         "made anew under the same name"
     );
-    assert_eq!(
-        act(
-            ground,
-            NodeEffect::Delete {
-                node: name.clone(),
-                pods: pods.clone()
-            }
-        )
-        .await,
-        Applied::Done
-    );
+    let this = delete(ground, &name, &first.pod, &first.uid).await;
+    assert_eq!(act(ground, this.clone()).await, Applied::Done);
     ground.pass(30).await;
-    assert_eq!(
-        act(
-            ground,
-            NodeEffect::Delete {
-                node: name.clone(),
-                pods
-            }
-        )
-        .await,
-        Applied::Already
-    );
+    assert_eq!(act(ground, this).await, Applied::Already);
     let after = node(ground, &name).await;
     assert_eq!(after.evictable_pods, held.evictable_pods - 1);
     assert!(after.blocked.iter().all(|b| b.uid != first.uid));
@@ -351,19 +353,12 @@ pub async fn what_is_held_is_named_and_goes_by_force_alone(ground: &impl Ground)
 
 pub async fn a_node_that_is_gone_needs_nothing(ground: &impl Ground) {
     let node: NodeName = "ip-10-0-0-1".parse().unwrap();
-    let nodes = BTreeSet::from([node.clone()]);
+    let nodes = with_instances(ground, &BTreeSet::from([node.clone()])).await;
     for effect in [
-        NodeEffect::Cordon { node: node.clone() },
-        NodeEffect::Uncordon { node: node.clone() },
-        evict(&node),
-        NodeEffect::Delete {
-            node,
-            pods: [PodRef {
-                pod: "default/x".into(),
-                uid: "1".into(),
-            }]
-            .into(),
-        },
+        cordon(ground, &node).await,
+        uncordon(ground, &node).await,
+        evict(ground, &node).await,
+        delete(ground, &node, "default/x", "1").await,
         NodeEffect::Taint {
             nodes: nodes.clone(),
         },
@@ -371,4 +366,55 @@ pub async fn a_node_that_is_gone_needs_nothing(ground: &impl Ground) {
     ] {
         assert_eq!(act(ground, effect).await, Applied::Already);
     }
+}
+
+/// Names of nodes repeat between clusters, and are used again in one: what is meant is the instance.
+pub async fn a_node_that_is_another_instance_is_left_alone(ground: &impl Ground) {
+    let before = seen(ground).await;
+    let (node, instance) = (
+        fullest(ground).await,
+        "i-of-another-cluster".parse::<InstanceId>().unwrap(),
+    );
+    let nodes = BTreeMap::from([(node.clone(), instance.clone())]);
+    let pods = BTreeSet::from([PodRef {
+        pod: "default/x".into(),
+        uid: "1".into(),
+    }]);
+    let policy = Eviction::default();
+    let (cordon, uncordon) = (
+        NodeEffect::Cordon {
+            node: node.clone(),
+            instance: instance.clone(),
+        },
+        NodeEffect::Uncordon {
+            node: node.clone(),
+            instance: instance.clone(),
+        },
+    );
+    let evict = NodeEffect::Evict {
+        node: node.clone(),
+        instance: instance.clone(),
+        policy,
+    };
+    let delete = NodeEffect::Delete {
+        node,
+        instance,
+        pods,
+    };
+    for effect in [cordon, uncordon, evict, delete] {
+        let applied = act(ground, effect.clone()).await;
+        assert!(
+            matches!(applied, Applied::Moved(_)),
+            "{effect:?}: {applied:?}"
+        );
+    }
+    for effect in [
+        NodeEffect::Taint {
+            nodes: nodes.clone(),
+        },
+        NodeEffect::Untaint { nodes },
+    ] {
+        assert_ne!(act(ground, effect).await, Applied::Done);
+    }
+    assert_eq!(seen(ground).await, before);
 }

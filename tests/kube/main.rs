@@ -12,11 +12,14 @@
     reason = "tests"
 )]
 
+mod answers;
 mod api;
 #[path = "../cloud_contract/bench.rs"]
 mod bench;
 mod cases;
 mod client;
+mod eviction;
+mod plugins;
 mod reads;
 #[path = "../support/mod.rs"]
 mod support;
@@ -52,4 +55,5 @@ everywhere!(
     a_drain_keeps_to_the_budgets_and_ends,
     what_is_held_is_named_and_goes_by_force_alone,
     a_node_that_is_gone_needs_nothing,
+    a_node_that_is_another_instance_is_left_alone,
 );

@@ -135,7 +135,7 @@ async fn certificates_of_both_sides_are_checked_and_a_proxy_is_gone_through() {
     std::fs::copy(dir.join("client.crt"), dir.join("ca.crt")).unwrap();
     kubeconfig(&api, &server, "", &user);
     assert!(
-        matches!(api.client().nodes(&cluster()).await, Nodes::Unknown(why) if why.to_lowercase().contains("certificate")),
+        matches!(api.client().nodes(&cluster()).await, Nodes::Unknown(why) if why.why.to_lowercase().contains("certificate")),
         "another CA"
     );
 }

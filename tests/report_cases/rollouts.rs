@@ -275,6 +275,8 @@ fn prod_at_work() -> Vec<(&'static str, Event)> {
                 cluster: c.clone(),
                 uid: "4f1c".into(),
                 unready: 0,
+                unready_of: std::collections::BTreeMap::new(),
+                failing: std::collections::BTreeMap::new(),
                 findings: vec!["disruption budget web/api allows no disruption now: it holds 2 pods (of StatefulSet web/api)".into()],
             },
         ),
@@ -294,6 +296,7 @@ fn prod_at_work() -> Vec<(&'static str, Event)> {
             group: of("nodes"),
             instance: id("i-02"),
             node: Some(node),
+            grace: kfleet::model::Span::ZERO,
         },
     ));
     events.push((

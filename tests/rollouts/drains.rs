@@ -186,6 +186,8 @@ fn what_will_hold_drains_is_said_before_anything_is_touched() {
             findings,
             uid,
             unready: 0,
+            unready_of: _,
+            failing: _,
             ..
         } if uid == "simulated-staging.k8s.test" => Some(findings.clone()),
         _ => None,

@@ -199,12 +199,15 @@ fn a_cordon_that_was_there_before_is_not_ours_to_undo() {
             panic!()
         };
         let group = &live.clusters[&scene.staging[0]].groups[&name("nodes.staging.k8s.test")];
-        let (node, _) = seen
+        let (node, shown) = seen
             .nodes
             .iter()
             .find(|(_, n)| group.instances.contains_key(&n.instance))
             .unwrap();
-        let effect = kfleet::model::NodeEffect::Cordon { node: node.clone() };
+        let effect = kfleet::model::NodeEffect::Cordon {
+            node: node.clone(),
+            instance: shown.instance.clone(),
+        };
         support::block(kfleet::nodes::NodeApi::act(
             &world,
             &scene.staging[0],
@@ -215,6 +218,6 @@ fn a_cordon_that_was_there_before_is_not_ours_to_undo() {
     };
     scene.faults = vec!["stuck-drain:nodes".into()];
     let records = sticks(scene.start("r2"), "held: ");
-    let uncordoned = |r: &Record| matches!(&r.event, Event::Intent { effect, .. } if **effect == Effect::Node(kfleet::model::NodeEffect::Uncordon { node: theirs.clone() }));
+    let uncordoned = |r: &Record| matches!(&r.event, Event::Intent { effect, .. } if matches!(&**effect, Effect::Node(kfleet::model::NodeEffect::Uncordon { node, .. }) if *node == theirs));
     assert!(!records.iter().any(uncordoned));
 }

@@ -76,6 +76,7 @@ fn sick(cluster_critical: bool) -> SickPod {
         why: "is pending".into(),
         since: Timestamp::from_millis(0),
         cluster_critical,
+        owner: None,
     }
 }
 
@@ -254,7 +255,7 @@ fn nodes_of_another_cluster_are_nobodys() {
         panic!()
     };
     assert!(
-        why.contains("another cluster") && why.contains("i-other-0"),
+        why.why.contains("another cluster") && why.why.contains("i-other-0"),
         "{why}"
     );
     assert_eq!(of_this_cluster(&live, live.nodes.clone()), live.nodes);

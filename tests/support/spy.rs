@@ -489,10 +489,19 @@ impl NodeApi for Spy {
         };
         match self.world.nodes(cluster).await {
             Nodes::Known(mut seen) if !blind && !unready => {
-                seen.unready.extend(limping);
+                seen.unready
+                    .extend(limping.into_iter().enumerate().map(|(n, since)| {
+                        kfleet::model::UnreadyPod {
+                            since,
+                            pod: format!("default/limping-{n}"),
+                            owner: Some("ReplicaSet default/limping".into()),
+                        }
+                    }));
                 Nodes::Known(seen)
             }
-            _ if blind => Nodes::Unknown("connection refused (test)".into()),
+            _ if blind => {
+                Nodes::Unknown(kfleet::model::Unseen::silent("connection refused (test)"))
+            }
             Nodes::Known(mut seen) if unready => {
                 seen.nodes.values_mut().for_each(|node| node.ready = false);
                 Nodes::Known(seen)

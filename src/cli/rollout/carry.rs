@@ -85,6 +85,12 @@ pub(super) fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Res
             output.cloud_story(&format!("log in again, then `kfleet rollout resume {id}` goes on; everything that was begun is in the journal"));
             Ok(Exit::Waits)
         }
+        Outcome::WaitingForAccess { cluster, why } => {
+            let id = &journal.rollout().id;
+            output.cloud_story(&format!("paused, {cluster}: {why}"));
+            output.cloud_story(&format!("put that right, then `kfleet rollout resume {id}` goes on; nothing was done there meanwhile, and everything that was begun is in the journal"));
+            Ok(Exit::Waits)
+        }
         Outcome::Stopped(stop) => {
             output.cloud_story(&format!(
                 "{stop}; `{}` lifts it, then `kfleet rollout resume` goes on",

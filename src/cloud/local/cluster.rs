@@ -170,12 +170,7 @@ impl Cluster {
             return Ok(moved(format!("there is no group {}", effect.group())));
         };
         match effect {
-            CloudEffect::UpdateGroup { from, to, version } => {
-                let template = self.state.templates.get(&group.template);
-                let exists = |n: u64| template.is_some_and(|t| t.versions.contains_key(&n));
-                let repin = version.map(|change| (change, exists(change.to)));
-                group.update(from, to, repin, now)
-            }
+            CloudEffect::UpdateGroup { from, to } => group.update(from, to, now),
             CloudEffect::PinVersion { from, to, .. } => {
                 let exists = self
                     .state
@@ -292,8 +287,19 @@ impl Cluster {
             let Some((group, instance)) = found else {
                 continue;
             };
+            if effect.instance_of(node) != Some(&instance) {
+                let what = format!("node {node} is {instance}, not the instance that is meant");
+                outcome.get_or_insert(Outcome::Unchanged(Applied::Moved(what)));
+                continue;
+            }
             match group.change().act(&instance, effect, now, faults) {
                 changed @ Outcome::Changed(_) => outcome = Some(changed),
+                // One of several that is another instance has nothing of ours; what the others say counts.
+                unchanged @ Outcome::Unchanged(_)
+                    if matches!(outcome, Some(Outcome::Unchanged(Applied::Moved(_)))) =>
+                {
+                    outcome = Some(unchanged)
+                }
                 unchanged @ Outcome::Unchanged(_) => drop(outcome.get_or_insert(unchanged)),
             }
         }

@@ -10,7 +10,7 @@ use super::faults::Faults;
 use super::groups::{Group, Outcome, done};
 use crate::model::{
     Applied, Hold, InstanceId, Lifecycle, Node, NodeEffect, NodeMark, NodeName, PodBlock, PodRef,
-    Shared, SickPod, Span, Timestamp,
+    Shared, SickPod, Span, Timestamp, UnreadyPod,
 };
 use crate::rollout::COMPONENTS;
 
@@ -20,18 +20,12 @@ const PODS_PER_BUDGET: u32 = 8;
 /// How long an evicted pod needs until it is ready elsewhere and its budget allows the next one.
 const RECOVERY: Span = Span::from_secs(20);
 
-/// The etcd clusters of every cluster here: each control-plane node has a member of each, Ready with its node.
-const ETCD: [&str; 2] = ["main", "events"];
-
 /// The node of an instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SimNode {
     pub(super) name: NodeName,
     pub(super) ready: bool,
-    /// Since when it is not Ready, where that did not begin with the instance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) unready_since: Option<Timestamp>,
     pub(super) cordoned: bool,
     #[serde(default)]
     pub(super) tainted: bool,
@@ -47,7 +41,6 @@ impl SimNode {
         SimNode {
             name,
             ready: false,
-            unready_since: None,
             cordoned: false,
             tainted: false,
             marks: BTreeSet::new(),
@@ -331,13 +324,14 @@ impl Group {
             why: "container calico-node is not ready: CrashLoopBackOff (simulated)".into(),
             since: machine.launched_at,
             cluster_critical: false,
+            owner: Some("DaemonSet kube-system/calico-node".into()),
         });
         Node {
             instance: id.clone(),
             ready: node.ready,
             unready_because: (!node.ready)
                 .then(|| "KubeletNotReady: it is starting (simulated)".into()),
-            unready_since: (!node.ready).then(|| node.unready_since.unwrap_or(machine.launched_at)),
+            silent_since: None,
             kubelet: "v1.32.0".into(),
             control_plane,
             cordoned: node.cordoned,
@@ -345,24 +339,23 @@ impl Group {
             tainted: node.tainted,
             evictable_pods: u32::try_from(node.pods.len()).unwrap_or(u32::MAX),
             leaving_pods: 0,
+            leaving: Vec::new(),
+            grace: Span::ZERO,
+            refused: Vec::new(),
             blocked: Vec::new(),
             sick: sick.into_iter().collect(),
             components,
-            etcd: if control_plane && node.ready {
-                ETCD.map(|name| (name.to_owned(), true)).into()
-            } else {
-                BTreeMap::new()
-            },
         }
     }
 
-    /// Since when each pod that has no node waits for one; those of a group that nobody wants instances of are nobody's loss.
-    pub(super) fn unready_pods(&self) -> impl Iterator<Item = Timestamp> {
-        self.workload
-            .waiting
-            .iter()
-            .filter(|_| self.desired > 0)
-            .map(|pod| pod.made_at)
+    /// Pods that have no node and wait for one; those of a group that nobody wants instances of are nobody's loss.
+    pub(super) fn unready_pods(&self) -> impl Iterator<Item = UnreadyPod> {
+        let waiting = self.workload.waiting.iter().filter(|_| self.desired > 0);
+        waiting.map(|pod| UnreadyPod {
+            since: pod.made_at,
+            pod: self.pod_name(*pod),
+            owner: Some(format!("ReplicaSet {}", self.app(*pod))),
+        })
     }
 
     /// Its pods by the budget that they share.
@@ -375,26 +368,33 @@ impl Group {
         together
     }
 
-    fn block(&self, pod: Pod, together: &BTreeMap<u32, Vec<Pod>>) -> PodBlock {
+    /// Whose pod it is: also the name of its budget.
+    fn app(&self, pod: Pod) -> String {
         let name = self.name().as_str();
-        let (group, number) = (name.split('.').next().unwrap_or(name), budget(pod));
-        let suffix = draw(
-            self.salt,
-            "pod",
-            (u64::from(pod.number) << 32) | u64::from(pod.generation),
-        ) >> 44;
+        let group = name.split('.').next().unwrap_or(name);
+        format!("default/{group}-app-{}", budget(pod))
+    }
+
+    fn pod_name(&self, pod: Pod) -> String {
+        let id = (u64::from(pod.number) << 32) | u64::from(pod.generation);
+        let suffix = draw(self.salt, "pod", id) >> 44;
+        format!("{}-{suffix:05x}", self.app(pod))
+    }
+
+    fn block(&self, pod: Pod, together: &BTreeMap<u32, Vec<Pod>>) -> PodBlock {
         let siblings = together
-            .get(&number)
+            .get(&budget(pod))
             .into_iter()
             .flatten()
             .filter(|p| p.number != pod.number);
         PodBlock {
-            pod: format!("default/{group}-app-{number}-{suffix:05x}"),
+            pod: self.pod_name(pod),
             uid: pod.uid(),
-            hold: Hold::Budget(format!("default/{group}-app-{number}")),
-            owner: Some(format!("ReplicaSet default/{group}-app-{number}")),
+            hold: Hold::Budget(self.app(pod)),
+            owner: Some(format!("ReplicaSet {}", self.app(pod))),
             started_at: pod.made_at,
             sibling_started_at: siblings.map(|p| p.made_at).max(),
+            siblings_leaving: 0,
         }
     }
 }

@@ -520,7 +520,8 @@ mod tests {
         );
         assert_eq!(
             kind_of(&Effect::Node(NodeEffect::Cordon {
-                node: "ip-1".parse().unwrap()
+                node: "ip-1".parse().unwrap(),
+                instance: "i-1".parse().unwrap(),
             })),
             "cordon"
         );

@@ -150,6 +150,7 @@ mod tests {
             &id,
             &NodeEffect::Evict {
                 node,
+                instance: id.clone(),
                 policy: Eviction::default(),
             },
             at(600),

@@ -16,7 +16,7 @@ use super::simulate::Surroundings;
 use crate::cloud::{CloudError, Place};
 use crate::model::{
     Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, NodeEffect, Nodes, Seen,
-    Span, Timestamp,
+    Span, Timestamp, Unseen,
 };
 
 /// When an account that nobody has touched yet begins: Monday 2026-01-05T08:00:00Z, a working day in every place.
@@ -532,10 +532,10 @@ impl Inner {
 
     pub(super) fn nodes(&self, cluster: &ClusterName) -> Nodes {
         if self.faults.no_read(cluster) {
-            return Nodes::Unknown("no answer within 10s (simulated)".into());
+            return Nodes::Unknown(Unseen::silent("no answer within 10s (simulated)"));
         }
         if self.faults.no_kubernetes(cluster) {
-            return Nodes::Unknown("connection refused (simulated)".into());
+            return Nodes::Unknown(Unseen::silent("connection refused (simulated)"));
         }
         let mut seen = Seen {
             uid: format!("simulated-{cluster}"),

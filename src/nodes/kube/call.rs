@@ -7,23 +7,28 @@ use kube::Error;
 use kube::api::{Api, ListParams};
 use kube::client::AuthError;
 
+use crate::model::{Unseen, UnseenKind};
+
 /// A call that takes longer has not answered.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Before the second and the third try.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
+/// Said of credentials that the client cannot use: its own words may hold them.
+const UNUSABLE: &str = "the credentials of the context cannot be used";
+
 /// Items a page. Source: what kubectl asks for.
 const PAGE: u32 = 500;
 
 /// Why a call came to nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
     /// No answer.
     #[error("{0}")]
     Silent(String),
     /// 401, or a credential plugin that gives nothing.
-    #[error("the credentials are refused: {0}")]
+    #[error("{0}")]
     Unauthorized(String),
     /// 429, or 5xx, to the end of the tries.
     #[error("it is busy or broken: {0}")]
@@ -34,12 +39,42 @@ pub(super) enum Fault {
     /// 409.
     #[error("somebody else changed it: {0}")]
     Conflict(String),
+    /// 403: a right that is missing, an admission that says no, or an API server that has only just started and knows no roles yet.
+    #[error("{0}")]
+    Forbidden(String),
     /// Every other refusal.
     #[error("{0}")]
     Refused(String),
+    /// The kubeconfig cannot be used.
+    #[error("{0}")]
+    Context(String),
+    /// Rights that are needed to look at all, and missing.
+    #[error("it may not {0}")]
+    Rights(String),
     /// It is the API of another cluster.
     #[error("it is the API of another cluster: {0}")]
     Stranger(String),
+}
+
+impl Fault {
+    /// Why nothing could be seen.
+    pub(super) fn unseen(&self) -> Unseen {
+        let kind = match self {
+            Fault::Silent(_)
+            | Fault::Busy(_)
+            | Fault::Gone
+            | Fault::Conflict(_)
+            | Fault::Refused(_) => UnseenKind::Silent,
+            Fault::Unauthorized(_) => UnseenKind::Credentials,
+            Fault::Context(_) => UnseenKind::Context,
+            Fault::Forbidden(_) | Fault::Rights(_) => UnseenKind::Rights,
+            Fault::Stranger(_) => UnseenKind::OtherCluster,
+        };
+        Unseen {
+            kind,
+            why: self.to_string(),
+        }
+    }
 }
 
 /// Asks until there is an answer that another try would not change.
@@ -48,7 +83,10 @@ pub(super) async fn call<T, F: Future<Output = Result<T, Error>>>(
 ) -> Result<T, Fault> {
     for pause in PAUSES {
         match once(ask()).await {
-            Err(Fault::Silent(_) | Fault::Busy(_)) => tokio::time::sleep(pause).await,
+            // An API server that starts says 403 to everything for some hundred milliseconds.
+            Err(Fault::Silent(_) | Fault::Busy(_) | Fault::Forbidden(_)) => {
+                tokio::time::sleep(pause).await
+            }
             answer => return answer,
         }
     }
@@ -56,9 +94,14 @@ pub(super) async fn call<T, F: Future<Output = Result<T, Error>>>(
 }
 
 /// Asks once.
-pub(super) async fn once<T>(ask: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
+async fn once<T>(ask: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
+    timely(async { ask.await.map_err(|e| fault(&e)) }).await
+}
+
+/// What takes too long has not answered.
+pub(super) async fn timely<T>(ask: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     match tokio::time::timeout(PATIENCE, ask).await {
-        Ok(answer) => answer.map_err(|e| fault(&e)),
+        Ok(answer) => answer,
         Err(_) => Err(Fault::Silent(format!(
             "no answer within {} s",
             PATIENCE.as_secs()
@@ -104,45 +147,21 @@ pub(super) fn fault(error: &Error) -> Fault {
             let said = format!("{} {}: {}", status.code, status.reason, status.message);
             match status.code {
                 401 => Fault::Unauthorized(said),
+                403 => Fault::Forbidden(said),
                 404 => Fault::Gone,
                 409 => Fault::Conflict(said),
                 429 | 500..=599 => Fault::Busy(said),
                 _ => Fault::Refused(said),
             }
         }
-        Error::Auth(error) => Fault::Unauthorized(plugin(error)),
+        Error::Auth(_) => Fault::Unauthorized(UNUSABLE.into()),
         // Whatever the connection says: it holds addresses and reasons, no credentials.
         Error::Service(error) => match error.downcast_ref::<AuthError>() {
-            Some(error) => Fault::Unauthorized(plugin(error)),
+            Some(_) => Fault::Unauthorized(UNUSABLE.into()),
             None => Fault::Silent(chain(error.as_ref())),
         },
         Error::HyperError(error) => Fault::Silent(chain(error)),
         other => Fault::Silent(chain(other)),
-    }
-}
-
-/// What a credential plugin came to. The whole command and its output may hold secrets: only the end of what it says to people is told.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the kinds are kube's: what it adds is one more way to have no credentials"
-)]
-fn plugin(error: &AuthError) -> String {
-    match error {
-        AuthError::AuthExecRun { out, .. } => {
-            let said = String::from_utf8_lossy(&out.stderr);
-            let said = said
-                .lines()
-                .rev()
-                .find(|l| !l.trim().is_empty())
-                .map(|l| format!(": {}", l.trim().chars().take(200).collect::<String>()));
-            format!(
-                "the credential plugin ended with {}{}",
-                out.status,
-                said.unwrap_or_default()
-            )
-        }
-        AuthError::AuthExecStart(error) => format!("the credential plugin cannot be run: {error}"),
-        _ => "the credentials of the context cannot be used".into(),
     }
 }
 

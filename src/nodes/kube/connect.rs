@@ -4,32 +4,23 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, PostParams};
-use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
+use kube::api::Api;
+use kube::config::{ExecConfig, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::{Value as Json, json};
 
 use super::call::{Fault, call, chain, fault};
+use super::plugin::{self, Plugins};
+use super::rights;
 use crate::model::ClusterName;
 use crate::nodes::Access;
 
-/// A credential plugin that takes longer gives nothing.
-const PLUGIN: Duration = Duration::from_secs(60);
+/// The namespace whose uid says which cluster it is.
+pub(super) const SYSTEM: &str = "kube-system";
 
-/// What a look and a drain need. Source: RBAC of the calls in this folder.
-const NEEDED: [(&str, &str, &str, &str); 8] = [
-    ("list", "", "nodes", ""),
-    ("get", "", "nodes", ""),
-    ("patch", "", "nodes", ""),
-    ("list", "", "pods", ""),
-    ("create", "", "pods", "eviction"),
-    ("delete", "", "pods", ""),
-    ("list", "policy", "poddisruptionbudgets", ""),
-    ("get", "", "namespaces", ""),
-];
+/// A connection that is not there after this long, never will be: certificates are read, a proxy is asked.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A cluster that is the one that is meant.
 #[derive(Clone)]
@@ -39,6 +30,8 @@ pub(super) struct Connection {
     pub(super) uid: String,
     /// What the caller may not do there, of what is needed.
     pub(super) denied: BTreeSet<String>,
+    /// When its credentials end, where that is known.
+    expires: Option<jiff::Timestamp>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -49,67 +42,77 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// Connects, and makes sure of the cluster. `foreign`: names that its API must not go by.
+impl Connection {
+    /// Whether its credentials last for a while.
+    pub(super) fn lasts(&self) -> bool {
+        plugin::lasts(self.expires)
+    }
+
+    /// Refused where it is not the cluster with this uid. `known_from`: who says that it has it.
+    pub(super) fn is_cluster(
+        &self,
+        uid: Option<&str>,
+        known_from: &str,
+        access: &Access,
+    ) -> Result<(), Fault> {
+        match uid.filter(|known| *known != self.uid) {
+            None => Ok(()),
+            Some(known) => Err(Fault::Stranger(format!(
+                "its namespace {SYSTEM} has the uid {}, that of {known_from} has {known} (context {})",
+                self.uid, access.context
+            ))),
+        }
+    }
+}
+
+/// Connects, and sees which cluster it is. `foreign`: names that its API must not go by.
 pub(super) async fn connect(
     access: &Access,
     kubeconfig: Option<&Path>,
     foreign: &[&ClusterName],
+    plugins: &Plugins,
 ) -> Result<Connection, Fault> {
-    let config = config(access, kubeconfig).await?;
-    not_foreign(config.cluster_url.host().unwrap_or_default(), foreign)?;
+    let (config, expires) = config(access, kubeconfig, foreign, plugins).await?;
     let client = client(config).await?;
+    // What is missing is said at once, before anything runs against it.
+    let denied = rights::denied(&client).await?;
+    let blind: Vec<&str> = denied
+        .iter()
+        .map(String::as_str)
+        .filter(|right| rights::is_for_a_look(right))
+        .collect();
+    if !blind.is_empty() {
+        return Err(Fault::Rights(blind.join(", ")));
+    }
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let system = call(|| namespaces.get("kube-system"))
-        .await
-        .map_err(|fault| match fault {
-            Fault::Refused(why) => Fault::Refused(format!(
-                "which cluster it is cannot be seen (get namespaces): {why}"
-            )),
-            other @ (Fault::Silent(_)
-            | Fault::Unauthorized(_)
-            | Fault::Busy(_)
-            | Fault::Gone
-            | Fault::Conflict(_)
-            | Fault::Stranger(_)) => other,
-        })?;
+    let system = call(|| namespaces.get(SYSTEM)).await?;
     let uid = system
         .metadata
         .uid
         .filter(|uid| !uid.is_empty())
-        .ok_or_else(|| Fault::Stranger("its namespace kube-system has no uid".into()))?;
-    if let Some(known) = access.uid.as_ref().filter(|known| **known != uid) {
-        return Err(Fault::Stranger(format!(
-            "its namespace kube-system has the uid {uid}, that of the cluster last rolled out to has {known} (context {})",
-            access.context
-        )));
-    }
-    let denied = denied(&client).await?;
+        .ok_or_else(|| Fault::Stranger(format!("its namespace {SYSTEM} has no uid")))?;
     Ok(Connection {
         client,
         uid,
         denied,
+        expires,
     })
 }
 
-async fn config(access: &Access, kubeconfig: Option<&Path>) -> Result<Config, Fault> {
-    let unusable = |e: &dyn std::error::Error| {
-        Fault::Refused(format!("the kubeconfig cannot be used: {}", chain(e)))
-    };
-    let mut kubeconfig = match kubeconfig {
+async fn config(
+    access: &Access,
+    path: Option<&Path>,
+    foreign: &[&ClusterName],
+    plugins: &Plugins,
+) -> Result<(Config, Option<jiff::Timestamp>), Fault> {
+    let unusable = |e: &dyn std::error::Error| Fault::Context(chain(e));
+    let mut kubeconfig = match path {
         Some(path) => Kubeconfig::read_from(path),
         None => Kubeconfig::read(),
     }
     .map_err(|e| unusable(&e))?;
-    for exec in kubeconfig
-        .auth_infos
-        .iter_mut()
-        .filter_map(|named| named.auth_info.as_mut()?.exec.as_mut())
-    {
-        // Nobody sits there to answer its questions, and what it says to people is part of an error.
-        if exec.interactive_mode != Some(ExecInteractiveMode::Always) {
-            exec.interactive_mode = Some(ExecInteractiveMode::Never);
-        }
-    }
+    not_foreign(&server(&kubeconfig, access), foreign)?;
+    let expires = with_credential(&mut kubeconfig, access, plugins).await?;
     let options = KubeConfigOptions {
         context: Some(access.context.clone()),
         cluster: None,
@@ -121,10 +124,68 @@ async fn config(access: &Access, kubeconfig: Option<&Path>) -> Result<Config, Fa
     config.connect_timeout = Some(Duration::from_secs(10));
     // A 429 of an eviction is an answer. What is worth another try is decided in `call`.
     config.default_retry = false;
-    Ok(config)
+    Ok((config, expires))
 }
 
-/// A client; a credential plugin runs to its end here, and would hold up everything else.
+/// Runs the credential plugin of the context's user, if it has one, and puts what it gives in its place: the client would run it anew for every
+/// connection, several times, and without an end.
+async fn with_credential(
+    kubeconfig: &mut Kubeconfig,
+    access: &Access,
+    plugins: &Plugins,
+) -> Result<Option<jiff::Timestamp>, Fault> {
+    let context = kubeconfig
+        .contexts
+        .iter()
+        .find(|c| c.name == access.context)
+        .and_then(|c| c.context.as_ref());
+    let Some(name) = context.and_then(|c| c.user.clone()) else {
+        return Ok(None);
+    };
+    let cluster = context.map(|c| c.cluster.clone()).unwrap_or_default();
+    let user = kubeconfig
+        .auth_infos
+        .iter()
+        .find(|u| u.name == name)
+        .and_then(|u| u.auth_info.as_ref());
+    let Some(exec) = user.and_then(|u| u.exec.clone()) else {
+        return Ok(None);
+    };
+    let told = told_of_cluster(kubeconfig, &cluster, &exec);
+    let credential = plugins.credential(&exec, told).await?;
+    for user in kubeconfig.auth_infos.iter_mut().filter(|u| u.name == name) {
+        if let Some(info) = &user.auth_info {
+            user.auth_info = Some(credential.instead_of_plugin(info)?);
+        }
+    }
+    Ok(credential.expires)
+}
+
+/// What a plugin that wants to know of the cluster is told. Source: client.authentication.k8s.io/v1, `Cluster`.
+fn told_of_cluster(kubeconfig: &Kubeconfig, name: &str, exec: &ExecConfig) -> Option<Json> {
+    let cluster = kubeconfig
+        .clusters
+        .iter()
+        .find(|c| exec.provide_cluster_info && c.name == name)?
+        .cluster
+        .as_ref()?;
+    let config = cluster
+        .extensions
+        .iter()
+        .flatten()
+        .find(|e| e.name == "client.authentication.k8s.io/exec")
+        .map(|e| e.extension.clone());
+    Some(json!({
+        "server": cluster.server,
+        "tls-server-name": cluster.tls_server_name,
+        "insecure-skip-tls-verify": cluster.insecure_skip_tls_verify.unwrap_or_default(),
+        "certificate-authority-data": cluster.certificate_authority_data,
+        "proxy-url": cluster.proxy_url,
+        "config": config,
+    }))
+}
+
+/// A client. What it reads and parses to be made may hold up everything else.
 async fn client(config: Config) -> Result<Client, Fault> {
     // The client's worker lives in the runtime that makes it.
     let runtime = tokio::runtime::Handle::current();
@@ -132,15 +193,39 @@ async fn client(config: Config) -> Result<Client, Fault> {
         let _inside = runtime.enter();
         Client::try_from(config)
     });
-    match tokio::time::timeout(PLUGIN, made).await {
+    match tokio::time::timeout(PATIENCE, made).await {
         Ok(Ok(Ok(client))) => Ok(client),
-        Ok(Ok(Err(error))) => Err(fault(&error)),
-        Ok(Err(_)) => Err(Fault::Refused("the context cannot be used".into())),
-        Err(_) => Err(Fault::Unauthorized(format!(
-            "the credential plugin gave nothing within {} s",
-            PLUGIN.as_secs()
+        Ok(Ok(Err(error))) => Err(match fault(&error) {
+            refused @ Fault::Unauthorized(_) => refused,
+            other => Fault::Context(other.to_string()),
+        }),
+        Ok(Err(_)) => Err(Fault::Context("the context cannot be used".into())),
+        Err(_) => Err(Fault::Context(format!(
+            "the context gave no connection within {} s",
+            PATIENCE.as_secs()
         ))),
     }
+}
+
+/// Where the context leads.
+fn server(kubeconfig: &Kubeconfig, access: &Access) -> String {
+    let context = kubeconfig
+        .contexts
+        .iter()
+        .find(|c| c.name == access.context)
+        .and_then(|c| c.context.as_ref());
+    let cluster = context.and_then(|context| {
+        kubeconfig
+            .clusters
+            .iter()
+            .find(|c| c.name == context.cluster)?
+            .cluster
+            .as_ref()
+    });
+    let server = cluster.and_then(|c| c.server.clone()).unwrap_or_default();
+    let host = server.split_once("://").map_or(&*server, |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    host.to_ascii_lowercase()
 }
 
 /// An API that goes by the name of another cluster of the fleet is not this one's. kops calls it `api.NAME` and `api.internal.NAME`.
@@ -154,38 +239,4 @@ fn not_foreign(host: &str, foreign: &[&ClusterName]) -> Result<(), Fault> {
         ))),
         None => Ok(()),
     }
-}
-
-/// What the caller may not do, in the API's words.
-async fn denied(client: &Client) -> Result<BTreeSet<String>, Fault> {
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let mut denied = BTreeSet::new();
-    for (verb, group, resource, subresource) in NEEDED {
-        let attributes = ResourceAttributes {
-            verb: Some(verb.into()),
-            group: Some(group.into()),
-            resource: Some(resource.into()),
-            subresource: (!subresource.is_empty()).then(|| subresource.into()),
-            ..ResourceAttributes::default()
-        };
-        let spec = SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(attributes),
-            ..SelfSubjectAccessReviewSpec::default()
-        };
-        let review = SelfSubjectAccessReview {
-            spec,
-            ..SelfSubjectAccessReview::default()
-        };
-        let parameters = PostParams::default();
-        let answer = call(|| reviews.create(&parameters, &review)).await?;
-        if !answer.status.is_some_and(|s| s.allowed) {
-            let sub = if subresource.is_empty() {
-                String::new()
-            } else {
-                format!("/{subresource}")
-            };
-            denied.insert(format!("{verb} {resource}{sub}"));
-        }
-    }
-    Ok(denied)
 }

@@ -1,20 +1,16 @@
 //! Effects on nodes and pods. What is done to a node is written on it in the same call, so that it can be taken back by whoever comes later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Node as ApiNode, Pod, Taint};
-use k8s_openapi::api::policy::v1::Eviction as ApiEviction;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, ObjectMeta, Preconditions};
-use kube::api::{
-    Api, DeleteParams, ListParams, Patch, PatchParams, PostParams,
-    Preconditions as DeletePreconditions,
-};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions as DeletePreconditions};
 use serde_json::{Value as Json, json};
 
-use super::call::{Fault, call, list, once};
+use super::call::{Fault, call};
 use super::connect::Connection;
+use super::evictions::{Answers, evict};
 use super::pods;
-use crate::model::{Applied, Eviction, NodeEffect, NodeMark, NodeName, PodRef};
+use crate::model::{Applied, InstanceId, NodeEffect, NodeMark, NodeName, PodRef, Timestamp};
 
 /// The taint that kops's rolling update gives to old nodes: whoever sees it knows what goes on. Source: kops, `pkg/instancegroups`.
 pub(super) const TAINT: &str = "kops.k8s.io/scheduled-for-update";
@@ -47,16 +43,65 @@ pub(super) fn marks(node: &ApiNode) -> BTreeSet<NodeMark> {
         .collect()
 }
 
-/// Carries out one effect.
-pub(super) async fn apply(connection: &Connection, effect: &NodeEffect) -> Result<Applied, Fault> {
+/// Carries out one effect. `answers`: what was refused before, and is now.
+pub(super) async fn apply(
+    connection: &Connection,
+    effect: &NodeEffect,
+    answers: &Answers,
+    now: Timestamp,
+) -> Result<Applied, Fault> {
     match effect {
-        NodeEffect::Cordon { node } => change(connection, node, cordon).await,
-        NodeEffect::Uncordon { node } => change(connection, node, uncordon).await,
+        NodeEffect::Cordon { node, instance } => change(connection, node, instance, cordon).await,
+        NodeEffect::Uncordon { node, instance } => {
+            change(connection, node, instance, uncordon).await
+        }
         NodeEffect::Taint { nodes } => change_all(connection, nodes, taint).await,
         NodeEffect::Untaint { nodes } => change_all(connection, nodes, untaint).await,
-        NodeEffect::Evict { node, policy } => evict(connection, node, policy).await,
-        NodeEffect::Delete { node: _, pods } => delete(connection, pods).await,
+        NodeEffect::Evict {
+            node,
+            instance,
+            policy,
+        } => match find(connection, node, instance).await? {
+            Found::Gone => Ok(Applied::Already),
+            Found::Another(what) => Ok(Applied::Moved(what)),
+            Found::It(_) => evict(connection, node, policy, answers, now).await,
+        },
+        NodeEffect::Delete {
+            node,
+            instance,
+            pods,
+        } => match find(connection, node, instance).await? {
+            Found::Gone => Ok(Applied::Already),
+            Found::Another(what) => Ok(Applied::Moved(what)),
+            Found::It(_) => delete(connection, pods).await,
+        },
     }
+}
+
+/// The node that is meant, as it is now.
+enum Found {
+    It(Box<ApiNode>),
+    /// There is none of that name.
+    Gone,
+    /// It is another instance: what it is.
+    Another(String),
+}
+
+async fn find(
+    connection: &Connection,
+    name: &NodeName,
+    instance: &InstanceId,
+) -> Result<Found, Fault> {
+    let nodes: Api<ApiNode> = Api::all(connection.client.clone());
+    let node = match call(|| nodes.get(name.as_str())).await {
+        Err(Fault::Gone) => return Ok(Found::Gone),
+        found => found?,
+    };
+    Ok(match pods::instance_of(&node) {
+        Some(found) if found == instance.as_str() => Found::It(Box::new(node)),
+        Some(found) => Found::Another(format!("node {name} is {found}, not {instance}")),
+        None => Found::Another(format!("node {name} does not say that it is {instance}")),
+    })
 }
 
 /// A merge patch of a node, or nothing where it is as wanted.
@@ -64,40 +109,39 @@ type Change = fn(&ApiNode) -> Option<Json>;
 
 async fn change_all(
     connection: &Connection,
-    nodes: &BTreeSet<NodeName>,
+    nodes: &BTreeMap<NodeName, InstanceId>,
     work_out: Change,
 ) -> Result<Applied, Fault> {
     let mut applied = Applied::Already;
-    for node in nodes {
-        if change(connection, node, work_out).await? == Applied::Done {
-            applied = Applied::Done;
+    for (node, instance) in nodes {
+        // One of them that is another instance now has nothing of ours; the others still have.
+        match change(connection, node, instance, work_out).await? {
+            Applied::Done => applied = Applied::Done,
+            Applied::Already | Applied::Version(_) | Applied::Moved(_) => {}
         }
     }
     Ok(applied)
 }
 
-/// Changes a node that nobody else changes at the same time. One that is gone needs nothing.
+/// Changes a node that nobody else changes at the same time. One that is gone needs nothing; one that is another instance is left alone.
 async fn change(
     connection: &Connection,
     node: &NodeName,
+    instance: &InstanceId,
     work_out: Change,
 ) -> Result<Applied, Fault> {
     let nodes: Api<ApiNode> = Api::all(connection.client.clone());
     let mut tries = 0;
     loop {
-        let found = match call(|| nodes.get(node.as_str())).await {
-            Err(Fault::Gone) => return Ok(Applied::Already),
-            found => found?,
+        let found = match find(connection, node, instance).await? {
+            Found::Gone => return Ok(Applied::Already),
+            Found::Another(what) => return Ok(Applied::Moved(what)),
+            Found::It(found) => found,
         };
         let Some(mut patch) = work_out(&found) else {
             return Ok(Applied::Already);
         };
-        if let (Some(metadata), Some(version)) = (
-            patch.get_mut("metadata").and_then(Json::as_object_mut),
-            &found.metadata.resource_version,
-        ) {
-            metadata.insert("resourceVersion".into(), json!(version));
-        }
+        only_if(&found, &mut patch);
         let (patch, parameters) = (Patch::Merge(patch), PatchParams::default());
         match call(|| nodes.patch(node.as_str(), &parameters, &patch)).await {
             Ok(_) => return Ok(Applied::Done),
@@ -108,6 +152,27 @@ async fn change(
             Err(fault) => return Err(fault),
         }
     }
+}
+
+/// Makes a patch count for this very node, unchanged since it was read. The API refuses another `resourceVersion` or uid (409), and, whoever
+/// answers by then, a node whose `providerID` is another (422: it may not be changed).
+fn only_if(found: &ApiNode, patch: &mut Json) {
+    let set = |patch: &mut Json, part: &str, field: &str, value: &Option<String>| {
+        if let (Some(part), Some(value)) =
+            (patch.get_mut(part).and_then(Json::as_object_mut), value)
+        {
+            part.insert(field.into(), json!(value));
+        }
+    };
+    let provider = found.spec.as_ref().and_then(|s| s.provider_id.clone());
+    set(
+        patch,
+        "metadata",
+        "resourceVersion",
+        &found.metadata.resource_version,
+    );
+    set(patch, "metadata", "uid", &found.metadata.uid);
+    set(patch, "spec", "providerID", &provider);
 }
 
 fn cordon(node: &ApiNode) -> Option<Json> {
@@ -226,86 +291,6 @@ fn annotation<'a>(node: &'a ApiNode, key: &str) -> Option<&'a str> {
         .as_ref()?
         .get(key)
         .map(String::as_str)
-}
-
-/// Asks for every eviction once, a few at a time. What a budget refuses is asked again in a later round.
-async fn evict(
-    connection: &Connection,
-    node: &NodeName,
-    policy: &Eviction,
-) -> Result<Applied, Fault> {
-    let all: Api<Pod> = Api::all(connection.client.clone());
-    let there = list(
-        &all,
-        &ListParams::default().fields(&format!("spec.nodeName={node}")),
-    )
-    .await?;
-    let left: Vec<Pod> = there.into_iter().filter(pods::has_to_go).collect();
-    if left.is_empty() {
-        return Ok(Applied::Already);
-    }
-    let mut waiting = left.into_iter().filter(|pod| {
-        !pods::is_leaving(pod) && !pods::holds(pod, &[]).iter().any(|hold| policy.holds(hold))
-    });
-    let mut running = tokio::task::JoinSet::new();
-    let mut first = Ok(());
-    loop {
-        while running.len() < usize::try_from(policy.parallel.max(1)).unwrap_or(1) && first.is_ok()
-        {
-            let Some(pod) = waiting.next() else { break };
-            running.spawn(evict_one(connection.clone(), pod));
-        }
-        match running.join_next().await {
-            None => break,
-            Some(Ok(Ok(()))) => {}
-            Some(Ok(Err(fault))) => first = first.and(Err(fault)),
-            Some(Err(_)) => {
-                first = first.and(Err(Fault::Silent("an eviction was broken off".into())))
-            }
-        }
-    }
-    first.map(|()| Applied::Done)
-}
-
-/// `Api::evict` of kube 5.0.0 writes `delete_options` where the API reads `deleteOptions`: this goes by the API's own type.
-async fn evict_one(connection: Connection, pod: Pod) -> Result<(), Fault> {
-    let (namespace, name) = (
-        pod.metadata.namespace.unwrap_or_default(),
-        pod.metadata.name.unwrap_or_default(),
-    );
-    let options = DeleteOptions {
-        preconditions: Some(Preconditions {
-            uid: pod.metadata.uid,
-            resource_version: None,
-        }),
-        ..DeleteOptions::default()
-    };
-    let metadata = ObjectMeta {
-        name: Some(name.clone()),
-        namespace: Some(namespace.clone()),
-        ..ObjectMeta::default()
-    };
-    let eviction = ApiEviction {
-        delete_options: Some(options),
-        metadata,
-    };
-    let api: Api<Pod> = Api::namespaced(connection.client, &namespace);
-    match once(api.create_subresource::<_, Json>(
-        "eviction",
-        &name,
-        &PostParams::default(),
-        &eviction,
-    ))
-    .await
-    {
-        // Evicted; gone; made anew under the same name.
-        Ok(_) | Err(Fault::Gone | Fault::Conflict(_)) => Ok(()),
-        // 429: a budget refuses it now. 5xx: it has more than one budget, or the API is busy.
-        Err(Fault::Busy(_)) => Ok(()),
-        // Whatever deletes the namespace deletes its pods.
-        Err(Fault::Refused(why)) if why.contains("is being terminated") => Ok(()),
-        Err(fault) => Err(fault),
-    }
 }
 
 /// Deletes these very pods, each with its own grace period.

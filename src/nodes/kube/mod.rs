@@ -7,27 +7,48 @@
 mod call;
 mod connect;
 mod effects;
+mod evictions;
+mod plugin;
 mod pods;
 mod read;
+mod rights;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 
 use tokio::sync::Mutex;
 
 use super::{Access, NodeApi, NodeError};
-use crate::model::{Applied, ClusterName, NodeEffect, Nodes};
+use crate::model::{Applied, ClusterName, NodeEffect, Nodes, Seen, Timestamp};
 use call::Fault;
 use connect::Connection;
+use evictions::AllAnswers;
+use plugin::Plugins;
+
+/// What time it is.
+type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The Kubernetes APIs of a fleet.
-#[derive(Debug)]
 pub struct Clusters {
     /// How each cluster that can be asked is reached.
     access: BTreeMap<ClusterName, Access>,
     /// A kubeconfig in place of the user's own (`KUBECONFIG`, else `~/.kube/config`).
     kubeconfig: Option<PathBuf>,
     connections: Mutex<BTreeMap<ClusterName, Connection>>,
+    /// Uids of clusters that a rollout has seen: no other is meant.
+    expected: Lock<BTreeMap<ClusterName, String>>,
+    plugins: Plugins,
+    answers: AllAnswers,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Clusters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clusters")
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Clusters {
@@ -37,64 +58,115 @@ impl Clusters {
             access,
             kubeconfig,
             connections: Mutex::default(),
+            expected: Lock::default(),
+            plugins: Plugins::default(),
+            answers: AllAnswers::default(),
+            clock: Arc::new(|| Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())),
         }
     }
 
+    /// The same, in another time: pauses between evictions are counted in it.
+    #[must_use]
+    pub fn in_time(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Clusters {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// A connection that is proven to be the cluster's, as far as it is known which one that is.
     async fn connection(
         &self,
         cluster: &ClusterName,
         access: &Access,
     ) -> Result<Connection, Fault> {
         let mut connections = self.connections.lock().await;
-        if let Some(connection) = connections.get(cluster) {
-            return Ok(connection.clone());
-        }
-        let foreign: Vec<&ClusterName> = self
-            .access
-            .keys()
-            .filter(|other| *other != cluster)
-            .collect();
-        let connection = connect::connect(access, self.kubeconfig.as_deref(), &foreign).await?;
+        // Rights that are missing may be given at any time.
+        let kept = connections
+            .get(cluster)
+            .filter(|c| c.lasts() && c.denied.is_empty())
+            .filter(|c| self.proven(c, cluster, access).is_ok());
+        let connection = match kept {
+            Some(connection) => connection.clone(),
+            None => {
+                let foreign: Vec<&ClusterName> = self
+                    .access
+                    .keys()
+                    .filter(|other| *other != cluster)
+                    .collect();
+                let kubeconfig = self.kubeconfig.as_deref();
+                let made = connect::connect(access, kubeconfig, &foreign, &self.plugins).await;
+                if let Err(Fault::Unauthorized(_)) = &made {
+                    self.plugins.forget().await;
+                }
+                made?
+            }
+        };
+        // One that is another cluster's is not kept: the kubeconfig may be right the next time.
+        connections.remove(cluster);
+        self.proven(&connection, cluster, access)?;
         connections.insert(cluster.clone(), connection.clone());
         Ok(connection)
     }
 
+    /// Refused where the connection is known to be another cluster's.
+    fn proven(
+        &self,
+        connection: &Connection,
+        cluster: &ClusterName,
+        access: &Access,
+    ) -> Result<(), Fault> {
+        let expected = self.lock().get(cluster).cloned();
+        connection.is_cluster(expected.as_deref(), "the cluster of this rollout", access)?;
+        connection.is_cluster(
+            access.uid.as_deref(),
+            "the cluster last rolled out to",
+            access,
+        )
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ClusterName, String>> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Credentials may have expired, or the API moved: the next call begins anew.
     async fn forget<T>(&self, cluster: &ClusterName, result: Result<T, Fault>) -> Result<T, Fault> {
-        if let Err(Fault::Silent(_) | Fault::Unauthorized(_)) = &result {
+        if let Err(Fault::Silent(_) | Fault::Unauthorized(_) | Fault::Forbidden(_)) = &result {
             self.connections.lock().await.remove(cluster);
+        }
+        if let Err(Fault::Unauthorized(_)) = &result {
+            self.plugins.forget().await;
         }
         result
     }
 
-    async fn look(
-        &self,
-        cluster: &ClusterName,
-        access: &Access,
-    ) -> Result<crate::model::Seen, Fault> {
+    async fn look(&self, cluster: &ClusterName, access: &Access) -> Result<Seen, Fault> {
         let connection = self.connection(cluster, access).await?;
-        self.forget(cluster, read::seen(&connection).await).await
+        let seen = read::seen(&connection, &self.answers.of(cluster)).await;
+        self.forget(cluster, seen).await
     }
 
     async fn carry_out(
         &self,
+        connection: &Connection,
         cluster: &ClusterName,
-        access: &Access,
         effect: &NodeEffect,
     ) -> Result<Applied, Fault> {
-        let connection = self.connection(cluster, access).await?;
-        self.forget(cluster, effects::apply(&connection, effect).await)
-            .await
+        let answers = self.answers.of(cluster);
+        let applied = effects::apply(connection, effect, &answers, (self.clock)()).await;
+        self.forget(cluster, applied).await
     }
 }
 
 impl NodeApi for Clusters {
+    fn expect(&self, cluster: &ClusterName, uid: &str) {
+        self.lock().insert(cluster.clone(), uid.to_owned());
+    }
+
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {
         match self.access.get(cluster) {
             None => Nodes::NotAsked,
             Some(access) => match self.look(cluster, access).await {
                 Ok(seen) => Nodes::Known(seen),
-                Err(fault) => Nodes::Unknown(fault.to_string()),
+                Err(fault) => Nodes::Unknown(fault.unseen()),
             },
         }
     }
@@ -102,24 +174,42 @@ impl NodeApi for Clusters {
     async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
         let cluster = cluster.clone();
         let Some(access) = self.access.get(&cluster) else {
-            return Err(NodeError::Refused {
-                cluster,
-                message: "no context is configured for it".into(),
-            });
+            let fault = Fault::Context("no context is configured for the cluster".into());
+            let unseen = fault.unseen();
+            return Err(NodeError::Shut { cluster, unseen });
         };
-        match self.carry_out(&cluster, access, effect).await {
+        // Without a connection nothing was asked.
+        let connection = match self.connection(&cluster, access).await {
+            Ok(connection) => connection,
+            Err(fault @ (Fault::Silent(_) | Fault::Busy(_))) => {
+                let message = fault.to_string();
+                return Err(NodeError::Unreachable { cluster, message });
+            }
+            Err(fault) => {
+                let unseen = fault.unseen();
+                return Err(NodeError::Shut { cluster, unseen });
+            }
+        };
+        let message = |fault: Fault| fault.to_string();
+        match self.carry_out(&connection, &cluster, effect).await {
             Ok(applied) => Ok(applied),
             Err(fault @ (Fault::Silent(_) | Fault::Unauthorized(_) | Fault::Busy(_))) => {
                 Err(NodeError::Unreachable {
+                    message: message(fault),
                     cluster,
-                    message: fault.to_string(),
                 })
             }
             Err(
-                fault @ (Fault::Gone | Fault::Conflict(_) | Fault::Refused(_) | Fault::Stranger(_)),
-            ) => Err(NodeError::Refused {
+                fault @ (Fault::Gone
+                | Fault::Conflict(_)
+                | Fault::Forbidden(_)
+                | Fault::Refused(_)
+                | Fault::Context(_)
+                | Fault::Rights(_)
+                | Fault::Stranger(_)),
+            ) => Err(NodeError::Denied {
+                message: message(fault),
                 cluster,
-                message: fault.to_string(),
             }),
         }
     }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Node as ApiNode, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference, Time};
 
-use crate::model::{Hold, SickPod, Timestamp};
+use crate::model::{Hold, LeavingPod, SickPod, Span, Timestamp};
 
 /// Annotation of the API's picture of a static pod. Source: kubelet.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -49,6 +49,26 @@ pub(super) fn completed(pod: &Pod) -> bool {
 /// It was told to go.
 pub(super) fn is_leaving(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
+}
+
+/// Until when it has its grace, and what may hold it beyond that; none: it was not told to go.
+pub(super) fn leaving(pod: &Pod) -> Option<LeavingPod> {
+    let ends_by = pod.metadata.deletion_timestamp.as_ref().map(timestamp)?;
+    Some(LeavingPod {
+        pod: full_name(pod),
+        ends_by,
+        finalizers: pod.metadata.finalizers.iter().flatten().cloned().collect(),
+    })
+}
+
+/// How long it may take to end once it is told to. Source: Kubernetes, `terminationGracePeriodSeconds` is 30 where it is not set.
+pub(super) fn grace(pod: &Pod) -> Span {
+    let seconds = pod
+        .metadata
+        .deletion_grace_period_seconds
+        .or_else(|| pod.spec.as_ref()?.termination_grace_period_seconds)
+        .unwrap_or(30);
+    Span::from_secs(seconds.clamp(0, 7 * 86_400))
 }
 
 fn phase(pod: &Pod) -> &str {
@@ -109,11 +129,6 @@ pub(super) fn unready_since(pod: &Pod) -> Option<Timestamp> {
     )
 }
 
-/// Ready, and not on its way out.
-pub(super) fn is_working(pod: &Pod) -> bool {
-    is_ready(pod) && !completed(pod) && !is_leaving(pod)
-}
-
 fn is_ready(pod: &Pod) -> bool {
     ready_condition(pod).is_some_and(|c| c.status == "True")
 }
@@ -131,8 +146,11 @@ fn ready_condition(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::PodConditio
 pub(super) fn sick(pod: &Pod) -> Option<SickPod> {
     let class = pod.spec.as_ref()?.priority_class_name.as_deref()?;
     let (_, cluster_critical) = CRITICAL.into_iter().find(|(name, _)| *name == class)?;
+    // Finished is finished: what an eviction for memory or a node's shutdown left behind is no pod that should run.
+    if completed(pod) || is_leaving(pod) {
+        return None;
+    }
     let why = match phase(pod) {
-        "Succeeded" => return None,
         "Pending" => "is pending".to_owned(),
         "Unknown" => "is in an unknown phase".to_owned(),
         _ => unready_containers(pod)?,
@@ -145,6 +163,7 @@ pub(super) fn sick(pod: &Pod) -> Option<SickPod> {
         why,
         since,
         cluster_critical,
+        owner: owner(pod),
     })
 }
 
@@ -167,19 +186,38 @@ fn unready_containers(pod: &Pod) -> Option<String> {
 
 /// Everything that may hold it on its node, budgets that allow no disruption now first.
 pub(super) fn holds(pod: &Pod, budgets: &[PodDisruptionBudget]) -> Vec<Hold> {
-    let refusing = budgets.iter().filter(|b| covers(b, pod) && refuses(b, pod));
-    let mut holds: Vec<Hold> = refusing
-        .map(|b| {
-            let (namespace, name) = (
-                b.metadata.namespace.as_deref().unwrap_or_default(),
-                b.metadata.name.as_deref().unwrap_or_default(),
-            );
-            Hold::Budget(format!("{namespace}/{name}"))
-        })
-        .collect();
+    let mut holds: Vec<Hold> = held_by_budgets(pod, budgets).into_iter().collect();
     holds.extend(controller(pod).is_none().then_some(Hold::NoController));
     holds.extend(has_empty_dir(pod).then_some(Hold::EmptyDir));
     holds
+}
+
+/// What the eviction subresource would say because of budgets, in its order. Source: kube-apiserver, `registry/core/pod/storage/eviction.go`;
+/// each row was seen on the wire.
+fn held_by_budgets(pod: &Pod, budgets: &[PodDisruptionBudget]) -> Option<Hold> {
+    if passes_any_budget(pod) {
+        return None;
+    }
+    let covering: Vec<&PodDisruptionBudget> = budgets.iter().filter(|b| covers(b, pod)).collect();
+    let name = |b: &PodDisruptionBudget| {
+        format!(
+            "{}/{}",
+            b.metadata.namespace.as_deref().unwrap_or_default(),
+            b.metadata.name.as_deref().unwrap_or_default()
+        )
+    };
+    match covering.as_slice() {
+        [] => None,
+        [one] if may_go_unhealthy(one, pod) => None,
+        [one] if is_unprocessed(one) => Some(Hold::UnprocessedBudget(name(one))),
+        [one] => refuses(one).then(|| Hold::Budget(name(one))),
+        many => Some(Hold::ManyBudgets(many.iter().map(|b| name(b)).collect())),
+    }
+}
+
+/// Pods for which budgets are not asked.
+fn passes_any_budget(pod: &Pod) -> bool {
+    completed(pod) || is_leaving(pod) || phase(pod) == "Pending"
 }
 
 /// Whether it has data in an `emptyDir`.
@@ -197,11 +235,8 @@ fn covers(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
 }
 
 /// A pod that is not Ready counts for nothing, and may go where the budget says so. Source: Kubernetes, `unhealthyPodEvictionPolicy`.
-fn refuses(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
-    let Some(status) = &budget.status else {
-        return true;
-    };
-    if status.disruptions_allowed > 0 {
+fn may_go_unhealthy(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
+    if is_ready(pod) {
         return false;
     }
     let policy = budget
@@ -209,11 +244,28 @@ fn refuses(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
         .as_ref()
         .and_then(|s| s.unhealthy_pod_eviction_policy.as_deref())
         .unwrap_or("IfHealthyBudget");
-    let goes = match policy {
-        "AlwaysAllow" => true,
-        _ => status.current_healthy >= status.desired_healthy && status.desired_healthy > 0,
-    };
-    is_ready(pod) || !goes
+    policy == "AlwaysAllow"
+        || budget.status.as_ref().is_some_and(|status| {
+            status.current_healthy >= status.desired_healthy && status.desired_healthy > 0
+        })
+}
+
+/// Whether nobody has looked at its newest form: the API refuses then, whatever its status allows.
+fn is_unprocessed(budget: &PodDisruptionBudget) -> bool {
+    let generation = budget.metadata.generation.unwrap_or_default();
+    let observed = budget
+        .status
+        .as_ref()
+        .and_then(|s| s.observed_generation)
+        .unwrap_or_default();
+    observed < generation
+}
+
+fn refuses(budget: &PodDisruptionBudget) -> bool {
+    budget
+        .status
+        .as_ref()
+        .is_none_or(|status| status.disruptions_allowed <= 0)
 }
 
 /// A label selector; an empty one selects everything. Source: Kubernetes, policy/v1.

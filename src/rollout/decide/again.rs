@@ -1,5 +1,6 @@
 //! Whether a step without an answer is still the right one to take: asked again before it is repeated. Looks at live state, never acts.
 
+use super::node_steps::standing_of_node;
 use crate::model::{CloudEffect, Effect, Lifecycle, Span, Timestamp};
 use crate::rollout::event::{Event, StepId, StepResult};
 use crate::rollout::progress::Intent;
@@ -31,6 +32,7 @@ pub(crate) fn open_steps(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>)
                 step: id,
                 result: StepResult::GivenUp(why),
             }),
+            Standing::Closed(result) => out.records.push(Event::Outcome { step: id, result }),
         }
     }
     any
@@ -47,11 +49,16 @@ pub(crate) enum Standing {
     Wait(String, Option<Timestamp>),
     /// Never: it did not happen, and is no longer what should.
     GivenUp(String),
+    /// A look shows what became of it.
+    Closed(StepResult),
 }
 
 /// The end of an instance is repeated only while nothing runs on it. One that was empty when it was decided (it had no node yet) may take
 /// work by now; then it has to be drained first. Every other step finds out by itself whether the world is still as it expects.
 pub(crate) fn standing(view: &GroupContext<'_>, intent: &Intent) -> Standing {
+    if let Effect::Node(effect) = &intent.effect {
+        return standing_of_node(view, intent, effect);
+    }
     let Effect::Cloud(CloudEffect::Terminate { instance, .. }) = &intent.effect else {
         return Standing::Repeat;
     };
@@ -61,16 +68,14 @@ pub(crate) fn standing(view: &GroupContext<'_>, intent: &Intent) -> Standing {
     }
     if let Some(why) = view.nodes.unknown() {
         return Standing::Wait(
-            format!(
-                "whether {instance} may end is not known, the Kubernetes API does not answer: {why}"
-            ),
+            format!("whether {instance} may end is not known, {why}"),
             None,
         );
     }
     let Some((name, node)) = view
         .nodes
         .of(instance)
-        .filter(|(_, n)| !n.cordoned || n.evictable_pods > 0)
+        .filter(|(_, n)| !n.cordoned || n.pods_to_wait_for(view.now) > 0)
     else {
         return Standing::Repeat;
     };

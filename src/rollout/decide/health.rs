@@ -1,8 +1,10 @@
 //! The two gates over live state: groups have what they want, nodes and pods are whole. Asks nobody.
 
+use std::collections::BTreeMap;
+
 use super::validate::{Failure, Limits};
 use super::{capacity, validate};
-use crate::model::{ActivityStatus, AsgName, LiveCluster, Nodes, Span, Timestamp};
+use crate::model::{ActivityStatus, AsgName, LiveCluster, Nodes, Seen, Span, Timestamp};
 use crate::rollout::event::Verdict;
 use crate::rollout::progress::Before;
 use crate::rollout::round::in_service;
@@ -66,11 +68,15 @@ pub(crate) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
                     .into(),
             ),
             Nodes::Unknown(why) => {
-                return Verdict::Wait(format!("the Kubernetes API does not answer: {why}"));
+                return Verdict::Wait(why.to_string());
             }
             Nodes::Known(seen) => seen,
         };
-    let found = validate::failures(asked.live, seen, asked.limits);
+    let all = validate::failures(asked.live, seen, asked.limits);
+    // What was not well before the change is not its fault: new instances are judged, and what was well.
+    let nothing = BTreeMap::new();
+    let found = validate::since_then(&all, asked.before.map_or(&nothing, |b| &b.failing));
+    let known = all.len() - found.len();
     let age = |f: &Failure| {
         f.since
             .map(|s| format!(" ({} long)", asked.now.since(s)))
@@ -91,6 +97,7 @@ pub(crate) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
     };
     let late: Vec<&Failure> = found
         .iter()
+        .copied()
         .filter(|f| {
             f.since
                 .is_some_and(|s| asked.now.since(s.max(asked.since)) > asked.patience)
@@ -100,17 +107,43 @@ pub(crate) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
         return Verdict::Fail(said(&late));
     }
     if !found.is_empty() {
-        return Verdict::Wait(said(&found.iter().collect::<Vec<_>>()));
+        return Verdict::Wait(said(&found));
     }
-    let unready = validate::unready(seen, asked.now);
-    match asked.before {
-        Some(before) if unready > before.unready => Verdict::Wait(format!(
-            "{unready} pods are unready, {} were before the change",
-            before.unready
-        )),
-        Some(_) | None => Verdict::Pass(format!(
-            "{} nodes, all of these groups Ready; critical pods run, the control plane is whole",
+    let known = match known {
+        0 => String::new(),
+        n => format!("; {n} that were not well before are not counted"),
+    };
+    match asked
+        .before
+        .and_then(|before| more_unready(before, seen, asked.now))
+    {
+        Some(why) => Verdict::Wait(why),
+        None => Verdict::Pass(format!(
+            "{} nodes, all of these groups Ready; critical pods run, the control plane is whole{known}",
             seen.nodes.len()
         )),
     }
+}
+
+/// Owners of which more pods are unready than before the change. Owners are compared, not numbers: three that heal make up for nothing.
+fn more_unready(before: &Before, seen: &Seen, now: Timestamp) -> Option<String> {
+    const SHOWN: usize = 5;
+    let unready = validate::unready(seen, now);
+    let was = |owner: &String| before.unready.get(owner).copied().unwrap_or(0);
+    let worse: Vec<(&String, &u32)> = unready.iter().filter(|(o, n)| **n > was(o)).collect();
+    let said: Vec<String> = worse
+        .iter()
+        .take(SHOWN)
+        .map(|(owner, n)| {
+            format!(
+                "{n} pods of {owner} are unready, {} were before the change",
+                was(owner)
+            )
+        })
+        .collect();
+    let more = match worse.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        n => format!("; and {n} more owners"),
+    };
+    (!said.is_empty()).then(|| format!("{}{more}", said.join("; ")))
 }

@@ -12,6 +12,7 @@ mod group;
 mod health;
 mod late;
 mod look;
+mod node_steps;
 mod patience;
 mod phases;
 mod preflight;

@@ -34,8 +34,19 @@ pub(crate) fn patience(
         .clusters
         .get(&run.cluster)
         .filter(|live| live.gaps.is_empty());
+    let refused = round
+        .progress
+        .open
+        .values()
+        .any(|i| i.cluster == run.cluster && i.refusal.is_some());
     let seen = live.is_some_and(|live| !matches!(live.nodes, Nodes::Unknown(_)));
     match mode {
+        // A right that is missing, a webhook or a policy is no fault of the version that is rolled out.
+        _ if refused => out.stuck_cluster(
+            &run.cluster,
+            why,
+            "give the caller the right that is missing, or see to the admission webhook or policy that says no; then `kfleet rollout resume`",
+        ),
         Mode::Forward if seen => out.fail(&run.cluster, None, why),
         Mode::Undo | Mode::Cleanup if seen => out.stuck_cluster(
             &run.cluster,

@@ -88,11 +88,7 @@ fn one_at_a_time<'t>(
     };
     // Who cannot be seen is not sick: that is another thing to say, and to mend.
     if let Some(why) = sight.nodes.unknown().filter(|_| group.drains.is_empty()) {
-        out.wait_cluster(
-            &sight.run.cluster,
-            format!("the Kubernetes API does not answer: {why}"),
-            None,
-        );
+        out.wait_cluster(&sight.run.cluster, why.to_string(), None);
         return true;
     }
     // A drain that has begun goes on: stopping half-way helps nobody.

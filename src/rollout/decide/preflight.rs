@@ -1,13 +1,15 @@
 //! Before the first change of a cluster: which cluster it is, what it is like now, and what will stand in the way of its drains, all at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::validate;
+use super::validate::{self, Failure, Limits};
 use crate::fleet::Preflight;
-use crate::model::{InstanceId, Nodes};
+use crate::model::{InstanceId, LeavingPod, Nodes, Seen, Timestamp};
 use crate::plan::{drain_blockers, launch_blockers};
 use crate::rollout::event::Event;
-use crate::rollout::round::{ClusterContext, DecisionBuilder, RoundContext, outdated, present};
+use crate::rollout::round::{
+    ClusterContext, DecisionBuilder, RoundContext, outdated, present, staying,
+};
 use crate::rollout::schedule::Task;
 
 /// Whether the cluster was looked at, or need not be. Nothing is touched that would have to be drained blindly.
@@ -24,21 +26,18 @@ pub(crate) fn done(
         Nodes::NotAsked => true,
         Nodes::Unknown(_) if drained.is_empty() => true,
         Nodes::Unknown(why) => {
-            out.wait_cluster(
-                &sight.run.cluster,
-                format!("the Kubernetes API does not answer: {why}"),
-                None,
-            );
+            out.wait_cluster(&sight.run.cluster, why.to_string(), None);
             false
         }
         Nodes::Known(seen) => {
             let policy = sight.run.rolling.drain;
             let mut findings = launches(sight);
+            let failing = already(round, sight, seen, &mut findings);
             if !drained.is_empty() {
                 findings.extend(drain_blockers(seen, &drained, policy.eviction));
             }
             // A journal of an earlier version may be in the middle of it: there is no stopping before it begins.
-            let begun = sight.progress.groups.values().any(|g| g.touched);
+            let begun = !untouched(sight);
             let stops = policy.preflight == Preflight::Stop || !seen.denied.is_empty();
             if !findings.is_empty() && stops && !begun {
                 let why = format!(
@@ -50,15 +49,77 @@ pub(crate) fn done(
                 return false;
             }
             let (cluster, uid) = (sight.run.cluster.clone(), seen.uid.clone());
+            let unready_of = validate::unready(seen, round.now);
             out.records.push(Event::Preflight {
                 cluster,
                 uid,
-                unready: validate::unready(seen, round.now),
+                unready: unready_of.values().sum(),
+                unready_of,
+                failing,
                 findings,
             });
             false
         }
     }
+}
+
+fn untouched(sight: &ClusterContext<'_>) -> bool {
+    !sight.progress.groups.values().any(|g| g.touched)
+}
+
+/// What a gate would refuse already now, named among the findings: how often for each node, or owner of pods. Source: kops validates first.
+fn already(
+    round: &RoundContext<'_>,
+    sight: &ClusterContext<'_>,
+    seen: &Seen,
+    findings: &mut Vec<String>,
+) -> BTreeMap<String, u32> {
+    let limits = Limits {
+        roles: &sight.run.roles,
+        groups: &staying(sight.run).collect(),
+    };
+    let patience = sight.run.rolling.ready_timeout;
+    let late = |f: &Failure| f.since.is_some_and(|s| round.now.since(s) > patience);
+    let mut failing: BTreeMap<String, u32> = BTreeMap::new();
+    for failure in validate::failures(sight.live, seen, limits) {
+        if let Some(subject) = failure.subject.clone().filter(|_| late(&failure)) {
+            *failing.entry(subject).or_default() += 1;
+            findings.push(format!("not well already now: {}", failure.what));
+        }
+    }
+    for (name, node) in &seen.nodes {
+        let said = node.leaving.iter().map(|pod| leaving(pod, round.now));
+        findings.extend(said);
+        if let Some((other, _)) = sight
+            .nodes
+            .of(&node.instance)
+            .filter(|(its, _)| *its != name)
+        {
+            let instance = &node.instance;
+            findings.push(format!(
+                "nodes {other} and {name} both say that they are {instance}: {name} is not counted"
+            ));
+        }
+    }
+    failing
+}
+
+fn leaving(pod: &LeavingPod, now: Timestamp) -> String {
+    let by = if pod.finalizers.is_empty() {
+        String::new()
+    } else {
+        let names: Vec<&str> = pod.finalizers.iter().map(String::as_str).collect();
+        format!(", finalizers: {}", names.join(", "))
+    };
+    let when = if pod.ends_by > now {
+        "has its grace"
+    } else {
+        "was to be gone"
+    };
+    format!(
+        "{} is on its way out already, {when} until {}{by}",
+        pod.pod, pod.ends_by
+    )
 }
 
 /// Groups whose replacements cannot launch.

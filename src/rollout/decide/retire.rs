@@ -52,7 +52,6 @@ pub(crate) fn retire(
             CloudEffect::UpdateGroup {
                 from: Box::new(from.clone()),
                 to: Box::new(to),
-                version: None,
             },
         );
     }

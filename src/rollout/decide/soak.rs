@@ -42,11 +42,7 @@ pub(crate) fn watch(
         match sight.nodes.unknown().filter(|_| needs_nodes) {
             None => true,
             Some(why) => {
-                out.wait_cluster(
-                    &run.cluster,
-                    format!("the Kubernetes API does not answer: {why}"),
-                    None,
-                );
+                out.wait_cluster(&run.cluster, why.to_string(), None);
                 false
             }
         }

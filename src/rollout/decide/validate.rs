@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::kops::Role;
 use crate::model::{
     AsgName, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeName, Seen,
-    SickPod, Span, Timestamp,
+    SickPod, Span, Timestamp, Unseen, UnseenKind,
 };
 use crate::rollout::round::NodeView;
 
@@ -28,6 +28,8 @@ const START: Span = Span::from_secs(120);
 pub struct Failure {
     /// The group that it is attributed to; none: the whole cluster suffers from it.
     pub group: Option<AsgName>,
+    /// The node or the owner of pods that it is about, to know it again later; none: it is about the group or the cluster as a whole.
+    pub subject: Option<String>,
     /// What is wrong, with names.
     pub what: String,
     /// Since when, where that is known.
@@ -76,6 +78,7 @@ pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Fail
             None if !limits.groups.contains(name) => {}
             None => found.push(Failure {
                 group: Some(name.clone()),
+                subject: None,
                 what: format!("{name} does not exist"),
                 since: None,
             }),
@@ -85,9 +88,13 @@ pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Fail
         seen.waiting
             .iter()
             .filter(|pod| pod.cluster_critical)
-            .map(|pod| sick(None, pod)),
+            .map(|pod| sick(None, None, pod)),
     );
     for (name, node) in &seen.nodes {
+        // Of two nodes that say they are one instance, one is left over from another name.
+        if nodes.of(&node.instance).is_some_and(|(its, _)| its != name) {
+            continue;
+        }
         let owner = owners.get(&node.instance).copied();
         on_node(name, node, owner, limits, &mut found);
     }
@@ -112,6 +119,7 @@ fn members(
     if count < group.desired {
         found.push(Failure {
             group: Some(name.clone()),
+            subject: None,
             what: format!("{name}: {count} of {} instances are there", group.desired),
             since: None,
         });
@@ -136,6 +144,7 @@ fn members(
         };
         found.push(Failure {
             group: Some(name.clone()),
+            subject: Some(id.to_string()),
             what,
             since,
         });
@@ -155,12 +164,12 @@ fn on_node(
         .sick
         .iter()
         .filter(|pod| pod.cluster_critical)
-        .map(|pod| sick(None, pod));
+        .map(|pod| sick(None, Some(node), pod));
     let of_node = node
         .sick
         .iter()
         .filter(|pod| !pod.cluster_critical && mine)
-        .map(|pod| sick(owner, pod));
+        .map(|pod| sick(owner, Some(node), pod));
     found.extend(of_cluster.chain(of_node));
     if node.control_plane && node.ready {
         let missing: Vec<&str> = COMPONENTS
@@ -174,6 +183,7 @@ fn on_node(
             );
             found.push(Failure {
                 group: owner.cloned(),
+                subject: None,
                 what,
                 since: None,
             });
@@ -181,23 +191,56 @@ fn on_node(
     }
 }
 
-fn sick(owner: Option<&AsgName>, pod: &SickPod) -> Failure {
+/// Pods of a DaemonSet, and static ones, belong to their node; others move, and are known by their owner.
+fn sick(owner: Option<&AsgName>, node: Option<&Node>, pod: &SickPod) -> Failure {
+    let who = pod.owner.as_ref().unwrap_or(&pod.pod);
+    let stays = ["DaemonSet ", "Node "]
+        .iter()
+        .any(|kind| who.starts_with(kind));
+    let subject = match node.filter(|_| stays) {
+        Some(node) => format!("{who} on {}", node.instance),
+        None => who.clone(),
+    };
     Failure {
         group: owner.cloned(),
+        subject: Some(subject),
         what: format!("critical pod {pod}"),
         since: Some(pod.since),
     }
 }
 
-/// Pods that should be Ready and are not, those that only start aside.
-pub(crate) fn unready(seen: &Seen, now: Timestamp) -> u32 {
-    u32::try_from(
-        seen.unready
-            .iter()
-            .filter(|since| now.since(**since) > START)
-            .count(),
-    )
-    .unwrap_or(u32::MAX)
+/// Pods that should be Ready and are not, those that only start aside: how many of each owner. A pod that nobody makes anew stands for itself.
+pub(crate) fn unready(seen: &Seen, now: Timestamp) -> BTreeMap<String, u32> {
+    let mut unready: BTreeMap<String, u32> = BTreeMap::new();
+    for pod in seen
+        .unready
+        .iter()
+        .filter(|pod| now.since(pod.since) > START)
+    {
+        let who = pod.owner.as_ref().unwrap_or(&pod.pod);
+        let count = unready.entry(who.clone()).or_default();
+        *count = count.saturating_add(1);
+    }
+    unready
+}
+
+/// What of these was so before already, as often as it was: the others.
+pub(crate) fn since_then<'f>(
+    failures: &'f [Failure],
+    before: &BTreeMap<String, u32>,
+) -> Vec<&'f Failure> {
+    let mut left = before.clone();
+    let mut was_so = |failure: &Failure| {
+        let subject = failure.subject.as_ref();
+        match subject.and_then(|subject| left.get_mut(subject)) {
+            Some(times) if *times > 0 => {
+                *times -= 1;
+                true
+            }
+            Some(_) | None => false,
+        }
+    };
+    failures.iter().filter(|f| !was_so(f)).collect()
 }
 
 /// What the Kubernetes API said, refused where it is about another cluster: none of its nodes is an instance of this one.
@@ -219,9 +262,13 @@ pub fn of_this_cluster(live: &LiveCluster, nodes: crate::model::Nodes) -> crate:
             .next()
             .map(|n| n.instance.to_string())
             .unwrap_or_default();
-        return Nodes::Unknown(format!(
+        let why = format!(
             "it is the API of another cluster: none of its nodes (such as {example}) is an instance of this one"
-        ));
+        );
+        return Nodes::Unknown(Unseen {
+            kind: UnseenKind::OtherCluster,
+            why,
+        });
     }
     nodes
 }

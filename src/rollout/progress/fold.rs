@@ -150,12 +150,15 @@ impl Progress {
             Event::Preflight {
                 cluster,
                 uid,
-                unready,
+                unready: _,
+                unready_of,
+                failing,
                 findings: _,
             } => {
                 self.cluster(cluster)?.before = Some(Before {
                     uid: uid.clone(),
-                    unready: *unready,
+                    unready: unready_of.clone(),
+                    failing: failing.clone(),
                 });
             }
             Event::ClusterRolled { cluster } => {
@@ -315,7 +318,7 @@ impl Progress {
         }
         self.open
             .values_mut()
-            .for_each(|i| (i.tries, i.doubtful, i.asked_at) = (0, true, at));
+            .for_each(|i| (i.tries, i.doubtful, i.asked_at, i.refusal) = (0, true, at, None));
         for cluster in self.clusters.values_mut() {
             (cluster.moved_at, cluster.resumed_at) = (at, at);
             if retried {

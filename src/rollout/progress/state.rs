@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{AsgName, ClusterName, Effect, InstanceId, NodeName, StageName, Timestamp};
+use crate::model::{
+    AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
+};
 use crate::rollout::event::{Scope, StepId, Verdict};
 use crate::rollout::schedule::{ClusterRun, Rollout};
 
@@ -93,6 +95,17 @@ pub struct Intent {
     pub asked_at: Timestamp,
     /// An earlier attempt may have got through: what is found done already is then taken for ours.
     pub doubtful: bool,
+    /// What the API said when it refused it last.
+    pub refusal: Option<StepRefusal>,
+}
+
+/// What the API said when it refused a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepRefusal {
+    /// Its words.
+    pub why: String,
+    /// How often in a row.
+    pub times: u32,
 }
 
 /// Where a cluster stands.
@@ -132,8 +145,10 @@ pub struct Answer {
 pub struct Before {
     /// Uid of the namespace `kube-system`.
     pub uid: String,
-    /// Pods that should have been Ready and were not.
-    pub unready: u32,
+    /// Pods that should have been Ready and were not: how many of each owner.
+    pub unready: BTreeMap<String, u32>,
+    /// What a gate would have refused already then: how often for each node, or owner of pods. It is not the new version's fault.
+    pub failing: BTreeMap<String, u32>,
 }
 
 /// The state of a cluster.
@@ -208,7 +223,7 @@ pub struct GroupProgress {
     /// Instances we took out of the group that still run.
     pub detached: BTreeSet<InstanceId>,
     /// Nodes to which we gave the taint of old nodes.
-    pub tainted: BTreeSet<NodeName>,
+    pub tainted: BTreeMap<NodeName, InstanceId>,
     /// Instances that we protected from scale-in.
     pub protected: BTreeSet<InstanceId>,
     /// Drains under way.
@@ -243,6 +258,8 @@ pub struct Drain {
     pub cordoned: Cordoned,
     /// When evictions were asked for last.
     pub asked_at: Option<Timestamp>,
+    /// The longest grace period of its pods when it began.
+    pub grace: Span,
 }
 
 /// Whether a node is cordoned, as far as a drain is concerned.
@@ -280,7 +297,7 @@ impl GroupProgress {
             surge: 0,
             taken: 0,
             detached: BTreeSet::new(),
-            tainted: BTreeSet::new(),
+            tainted: BTreeMap::new(),
             protected: BTreeSet::new(),
             drains: BTreeMap::new(),
             set_aside: BTreeSet::new(),

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::state::{Cordoned, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen};
+use super::state::{
+    Cordoned, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, StepRefusal,
+};
 use crate::model::{
-    Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Timestamp,
+    Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Span,
+    Timestamp,
 };
 use crate::rollout::event::{Event, StepId, StepResult};
 
@@ -32,6 +35,7 @@ impl Progress {
                 tries: 0,
                 asked_at: at,
                 doubtful: false,
+                refusal: None,
             },
         );
         Ok(())
@@ -49,13 +53,24 @@ impl Progress {
         match result {
             StepResult::Unknown(_) => {
                 (intent.tries, intent.doubtful, intent.asked_at) = (intent.tries + 1, true, at);
+                intent.refusal = None;
+                self.open.insert(step, intent);
+            }
+            // A no is no answer to whether an earlier attempt got through: it closes nothing.
+            StepResult::Denied(why) => {
+                let times = intent.refusal.map_or(1, |r| r.times.saturating_add(1));
+                let why = why.clone();
+                (intent.refusal, intent.asked_at) = (Some(StepRefusal { why, times }), at);
                 self.open.insert(step, intent);
             }
             StepResult::GivenUp(_)
-                if matches!(intent.effect, Effect::Cloud(CloudEffect::Terminate { .. })) => {}
+                if matches!(
+                    intent.effect,
+                    Effect::Cloud(CloudEffect::Terminate { .. }) | Effect::Node(_)
+                ) => {}
             StepResult::GivenUp(_) => {
                 return Err(format!(
-                    "step {step} cannot be given up: only the end of an instance can"
+                    "step {step} cannot be given up: only the end of an instance, or what is done to a node, can"
                 ));
             }
             // What only tidies up is no reason to turn round.
@@ -140,7 +155,12 @@ impl GroupProgress {
                 self.canary_lost += 1;
             }
             Event::CanaryProven { .. } => self.canary_proven = true,
-            Event::DrainStarted { instance, node, .. } => self.drain(instance, node.clone(), at),
+            Event::DrainStarted {
+                instance,
+                node,
+                grace,
+                ..
+            } => self.drain(instance, node.clone(), *grace, at),
             Event::SetAside { instance, .. } => self.defer(instance),
             Event::DrainAbandoned { instance, .. } => self.abandon(instance),
             Event::SurgeTaken { left, .. } => self.surge = *left,
@@ -187,12 +207,19 @@ impl GroupProgress {
         (self.updated, self.pinned) = (false, false);
     }
 
-    pub(super) fn drain(&mut self, instance: &InstanceId, node: Option<NodeName>, at: Timestamp) {
+    pub(super) fn drain(
+        &mut self,
+        instance: &InstanceId,
+        node: Option<NodeName>,
+        grace: Span,
+        at: Timestamp,
+    ) {
         let drain = Drain {
             node,
             since: at,
             cordoned: Cordoned::No,
             asked_at: None,
+            grace,
         };
         self.drains.insert(instance.clone(), drain);
     }
@@ -325,18 +352,18 @@ impl GroupProgress {
             Cordoned::ByOthers
         };
         match effect {
-            NodeEffect::Cordon { node } => {
+            NodeEffect::Cordon { node, .. } => {
                 change(&mut self.drains, node, &|d| d.cordoned = cordoned)
             }
-            NodeEffect::Uncordon { node } => {
+            NodeEffect::Uncordon { node, .. } => {
                 change(&mut self.drains, node, &|d| d.cordoned = Cordoned::No)
             }
             NodeEffect::Evict { node, .. } | NodeEffect::Delete { node, .. } => {
                 change(&mut self.drains, node, &|d| d.asked_at = Some(at))
             }
             // Of nodes that had the taint before, each says itself that it is not ours.
-            NodeEffect::Taint { nodes } => self.tainted.extend(nodes.iter().cloned()),
-            NodeEffect::Untaint { nodes } => self.tainted.retain(|n| !nodes.contains(n)),
+            NodeEffect::Taint { nodes } => self.tainted.extend(nodes.clone()),
+            NodeEffect::Untaint { nodes } => self.tainted.retain(|n, _| !nodes.contains_key(n)),
         }
     }
 }

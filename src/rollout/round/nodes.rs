@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Health, Instance, InstanceId, Lifecycle, Node, NodeName, Nodes};
+use crate::model::{Health, Instance, InstanceId, Lifecycle, Node, NodeName, Nodes, Unseen};
 
 /// The nodes of a cluster by instance.
 pub(crate) struct NodeView<'a> {
@@ -18,19 +18,26 @@ pub(crate) enum Readiness {
     /// Not yet.
     NotYet(&'static str),
     /// The Kubernetes API does not answer.
-    Unknown(String),
+    Unknown(Unseen),
 }
 
 impl<'a> NodeView<'a> {
     pub(crate) fn new(nodes: &'a Nodes) -> Self {
-        let by_instance = match nodes {
-            Nodes::Known(seen) => seen
-                .nodes
-                .iter()
-                .map(|(name, node)| (&node.instance, (name, &**node)))
-                .collect(),
-            Nodes::NotAsked | Nodes::Unknown(_) => BTreeMap::new(),
+        let mut by_instance: BTreeMap<&InstanceId, (&NodeName, &Node)> = BTreeMap::new();
+        let known = match nodes {
+            Nodes::Known(seen) => Some(&seen.nodes),
+            Nodes::NotAsked | Nodes::Unknown(_) => None,
         };
+        for (name, node) in known.into_iter().flatten() {
+            // A kubelet that changed its name leaves the old node behind: the one that is Ready is the instance's.
+            let better = |(_, other): &(&NodeName, &Node)| {
+                (node.ready, node.silent_since.is_none())
+                    > (other.ready, other.silent_since.is_none())
+            };
+            if by_instance.get(&node.instance).is_none_or(better) {
+                by_instance.insert(&node.instance, (name, &**node));
+            }
+        }
         NodeView { nodes, by_instance }
     }
 
@@ -45,7 +52,15 @@ impl<'a> NodeView<'a> {
         }
     }
 
-    pub(crate) fn unknown(&self) -> Option<&'a str> {
+    /// Pods of a node that has no Node object any more, as far as the API still has them.
+    pub(crate) fn orphans(&self, name: &NodeName) -> u32 {
+        match self.nodes {
+            Nodes::Known(seen) => seen.orphans.get(name).copied().unwrap_or(0),
+            Nodes::NotAsked | Nodes::Unknown(_) => 0,
+        }
+    }
+
+    pub(crate) fn unknown(&self) -> Option<&'a Unseen> {
         match self.nodes {
             Nodes::Unknown(why) => Some(why),
             Nodes::NotAsked | Nodes::Known(_) => None,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::fallback;
 use super::replacement::Replacement;
 use crate::kops::Role;
-use crate::model::{CloudEffect, Instance, InstanceId, Lifecycle, NodeEffect, NodeName, Span};
+use crate::model::{CloudEffect, Instance, InstanceId, Lifecycle, NodeEffect, Span};
 use crate::rollout::event::Event;
 use crate::rollout::progress::{Cordoned, Drain};
 use crate::rollout::round::{Budget, DecisionBuilder, Readiness, is_detached, missing, present};
@@ -42,20 +42,25 @@ impl Replacement<'_> {
         out: &mut DecisionBuilder<'_>,
     ) {
         let Some((name, node)) = self.view.nodes.of(id) else {
-            return self.terminate(id, left, budget, out);
+            return match self.may_still_run(drain) {
+                Some((why, until)) => out.wait(self.view, format!("{id}: {why}"), Some(until)),
+                None => self.terminate(id, left, budget, out),
+            };
         };
         if drain.node.as_ref() != Some(name) {
             // It registered only after the drain began: what is done to the node has to be booked on it.
-            return out.records.push(self.started(id, Some(name.clone())));
+            return out.records.push(self.started(id));
         }
         let policy = self.view.task.rolling.drain;
-        if node.evictable_pods > 0 && self.view.waited(drain.since) > policy.timeout {
+        let pods = node.pods_to_wait_for(self.view.now);
+        if pods > 0 && self.view.waited(drain.since) > policy.timeout {
             return self.timed_out(id, drain, node, budget, out);
         }
         // A node that somebody gave back in the meantime takes pods again: it is ours to cordon once more.
         if drain.cordoned == Cordoned::No || !node.cordoned {
-            out.node_step(self.view, NodeEffect::Cordon { node: name.clone() });
-        } else if node.evictable_pods > 0 {
+            let (node, instance) = (name.clone(), node.instance.clone());
+            out.node_step(self.view, NodeEffect::Cordon { node, instance });
+        } else if pods > 0 {
             self.ask(
                 drain,
                 name,
@@ -156,17 +161,18 @@ impl Replacement<'_> {
             );
             running += 1;
             ready.remove(id);
-            let node = self.view.nodes.of(id).map(|(name, _)| name.clone());
-            out.records.push(self.started(id, node));
+            out.records.push(self.started(id));
         }
     }
 
-    pub(crate) fn started(&self, id: &InstanceId, node: Option<NodeName>) -> Event {
+    pub(crate) fn started(&self, id: &InstanceId) -> Event {
+        let node = self.view.nodes.of(id);
         Event::DrainStarted {
             cluster: self.view.cluster.clone(),
             group: self.view.task.asg.clone(),
             instance: id.clone(),
-            node,
+            node: node.map(|(name, _)| name.clone()),
+            grace: node.map_or(Span::ZERO, |(_, node)| node.grace),
         }
     }
 
@@ -196,7 +202,10 @@ impl Replacement<'_> {
         };
         let least = |size: u32| size.saturating_sub(allowed(size));
         let own = self.live.desired.saturating_sub(self.out);
-        let at_least = least(self.base()).max(fallback::owed(self.view, least(own)));
+        // A node that is dead is gone, whatever is called its instance's desired capacity.
+        let at_least = least(self.base())
+            .max(fallback::owed(self.view, least(own)))
+            .saturating_sub(self.dead());
         let fallback_instances =
             usize::try_from(fallback::fallback_instances(self.view)).unwrap_or(0);
         left.saturating_add(fallback_instances) >= usize::try_from(at_least).unwrap_or(usize::MAX)

@@ -141,11 +141,7 @@ impl<'a> Replacement<'a> {
             return true;
         }
         if let Some(why) = self.view.nodes.unknown() {
-            out.wait(
-                self.view,
-                format!("the Kubernetes API does not answer: {why}"),
-                None,
-            );
+            out.wait(self.view, why.to_string(), None);
             return true;
         }
         false
@@ -229,9 +225,11 @@ impl<'a> Replacement<'a> {
             return;
         }
         let old = self.outdated.iter().filter_map(|id| self.view.nodes.of(id));
-        let bare =
-            old.filter(|(name, node)| !node.tainted && !self.view.group.tainted.contains(*name));
-        let nodes: BTreeSet<NodeName> = bare.map(|(name, _)| name.clone()).collect();
+        let bare = old
+            .filter(|(name, node)| !node.tainted && !self.view.group.tainted.contains_key(*name));
+        let nodes: BTreeMap<NodeName, InstanceId> = bare
+            .map(|(name, node)| (name.clone(), node.instance.clone()))
+            .collect();
         if !nodes.is_empty() {
             out.node_step(self.view, NodeEffect::Taint { nodes });
         }

@@ -1,6 +1,6 @@
 //! What is no longer wanted is released: drains, taints, protection, surge that never arrived. Never acts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::replacement::Replacement;
 use crate::model::{CloudEffect, InstanceId, Lifecycle, NodeEffect, NodeName};
@@ -45,7 +45,8 @@ impl<'a> Replacement<'a> {
         {
             match (&drain.node, drain.cordoned) {
                 (Some(node), Cordoned::ByUs) => {
-                    out.node_step(self.view, NodeEffect::Uncordon { node: node.clone() })
+                    let (node, instance) = (node.clone(), (*id).clone());
+                    out.node_step(self.view, NodeEffect::Uncordon { node, instance })
                 }
                 (Some(_), Cordoned::No | Cordoned::ByOthers) | (None, _) => {
                     out.records.push(self.abandoned(id))
@@ -54,6 +55,7 @@ impl<'a> Replacement<'a> {
             any = true;
         }
         any |= self.untaints(out);
+        any |= self.unmarks(out);
         any |= self.unprotects(out);
         let in_group = self
             .outdated
@@ -94,20 +96,20 @@ impl<'a> Replacement<'a> {
             .unknown()
             .filter(|_| !tainted.is_empty() && self.to_replace.is_empty())
         {
-            out.wait(
-                self.view,
-                format!("the Kubernetes API does not answer: {why}"),
-                None,
-            );
+            out.wait(self.view, why.to_string(), None);
             return true;
         }
-        let stays = |name: &&NodeName| {
-            self.view
-                .nodes
-                .named(name)
-                .is_some_and(|node| !self.to_replace.contains(&node.instance))
+        // A node of that name that is another instance now has nothing of ours.
+        let stays = |(name, instance): &(&NodeName, &InstanceId)| {
+            let node = self.view.nodes.named(name);
+            node.is_some_and(|node| node.instance == **instance)
+                && !self.to_replace.contains(*instance)
         };
-        let nodes: BTreeSet<NodeName> = tainted.iter().filter(stays).cloned().collect();
+        let nodes: BTreeMap<NodeName, InstanceId> = tainted
+            .iter()
+            .filter(stays)
+            .map(|(name, instance)| (name.clone(), instance.clone()))
+            .collect();
         if nodes.is_empty() {
             return false;
         }

@@ -1,0 +1,304 @@
+//! Credential plugins: run once for all contexts that share a user, never without an end, asked again with growing pauses. No secret of theirs gets
+//! into a message.
+
+use std::collections::BTreeMap;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::call::Fault;
+use crate::model::{Digest, digest_of};
+
+/// A plugin that takes longer gives nothing, and is ended with everything that it started.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is still in a plugin's pipes when it has ended is there at once, unless something that it left behind holds them open.
+const REST: Duration = Duration::from_secs(1);
+
+/// Before a plugin that failed is run again: at the least, and at the most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// A credential this close to its end is not begun with.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// What plugins gave, by what was run.
+#[derive(Debug, Default)]
+pub(super) struct Plugins {
+    ran: Mutex<BTreeMap<Digest, Ran>>,
+}
+
+#[derive(Debug)]
+enum Ran {
+    Given(Credential),
+    Failed {
+        fault: Fault,
+        times: u32,
+        again: Instant,
+    },
+}
+
+/// What a plugin gave.
+#[derive(Clone)]
+pub(super) struct Credential {
+    token: Option<String>,
+    certificate: Option<String>,
+    key: Option<String>,
+    pub(super) expires: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential")
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Credential {
+    /// Whether it may be used for a while.
+    pub(super) fn lasts(&self) -> bool {
+        lasts(self.expires)
+    }
+
+    /// The user of a kubeconfig, with this in place of its plugin.
+    pub(super) fn instead_of_plugin(&self, user: &AuthInfo) -> Result<AuthInfo, Fault> {
+        let encoded = |pem: &Option<String>| {
+            use base64::Engine as _;
+            pem.as_ref()
+                .map(|pem| base64::engine::general_purpose::STANDARD.encode(pem))
+        };
+        let given = json!({
+            "token": self.token,
+            "client-certificate-data": encoded(&self.certificate),
+            "client-key-data": encoded(&self.key),
+        });
+        let given: AuthInfo = serde_json::from_value(given)
+            .map_err(|_| Fault::Unauthorized("the credential plugin gave no credential".into()))?;
+        let mut user = user.clone();
+        user.exec = None;
+        user.token = given.token;
+        user.client_certificate_data = given
+            .client_certificate_data
+            .or(user.client_certificate_data);
+        user.client_key_data = given.client_key_data.or(user.client_key_data);
+        Ok(user)
+    }
+}
+
+/// Whether what ends then may be used for a while.
+pub(super) fn lasts(expires: Option<Timestamp>) -> bool {
+    let margin = i64::try_from(MARGIN.as_secs()).unwrap_or(i64::MAX);
+    expires.is_none_or(|at| at.as_second() > Timestamp::now().as_second().saturating_add(margin))
+}
+
+impl Plugins {
+    /// What the plugin of a user gives. `cluster`: what it is told of the cluster, where it wants that.
+    pub(super) async fn credential(
+        &self,
+        exec: &ExecConfig,
+        cluster: Option<Json>,
+    ) -> Result<Credential, Fault> {
+        // Arguments may hold secrets.
+        let key = digest_of(&format!(
+            "{:?} {:?} {:?} {:?} {cluster:?}",
+            exec.api_version, exec.command, exec.args, exec.env
+        ));
+        // Held while it runs: whoever shares the user waits for it, and takes what it gives.
+        let mut ran = self.ran.lock().await;
+        let failures = match ran.get(&key) {
+            Some(Ran::Given(credential)) if credential.lasts() => return Ok(credential.clone()),
+            Some(Ran::Failed { fault, again, .. }) if *again > Instant::now() => {
+                return Err(fault.clone());
+            }
+            Some(Ran::Failed { times, .. }) => *times,
+            Some(Ran::Given(_)) | None => 0,
+        };
+        match run(exec, cluster).await {
+            Ok(credential) => {
+                ran.insert(key, Ran::Given(credential.clone()));
+                Ok(credential)
+            }
+            Err(fault) => {
+                let pause = PAUSES.0.saturating_mul(1 << failures.min(8)).min(PAUSES.1);
+                ran.insert(
+                    key,
+                    Ran::Failed {
+                        fault: fault.clone(),
+                        times: failures.saturating_add(1),
+                        again: Instant::now() + pause,
+                    },
+                );
+                Err(fault)
+            }
+        }
+    }
+
+    /// The API refused what a plugin gave: it is not given out again.
+    pub(super) async fn forget(&self) {
+        self.ran
+            .lock()
+            .await
+            .retain(|_, ran| matches!(ran, Ran::Failed { .. }));
+    }
+}
+
+/// A process and everything that it started: ended with this, unless it ended by itself.
+struct Group {
+    child: Child,
+    ends: bool,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if self.ends {
+            return;
+        }
+        let leader = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(rustix::process::Pid::from_raw);
+        if let Some(leader) = leader {
+            // Where there is no such group any more there is nothing to end.
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        }
+        let _ = self.child.start_kill();
+    }
+}
+
+async fn run(exec: &ExecConfig, cluster: Option<Json>) -> Result<Credential, Fault> {
+    let mut group = Group {
+        child: command(exec, cluster)?.spawn().map_err(|error| {
+            let hint = exec.install_hint.as_deref().and_then(|h| h.lines().next());
+            let hint = hint.map(|h| format!(" ({h})")).unwrap_or_default();
+            Fault::Unauthorized(format!(
+                "the credential plugin cannot be run: {error}{hint}"
+            ))
+        })?,
+        ends: false,
+    };
+    let said = tokio::spawn(all_of(group.child.stdout.take()));
+    let complaints = tokio::spawn(all_of(group.child.stderr.take()));
+    let Ok(ended) = tokio::time::timeout(PATIENCE, group.child.wait()).await else {
+        return Err(Fault::Unauthorized(format!(
+            "the credential plugin gave nothing within {} s, and was ended",
+            PATIENCE.as_secs()
+        )));
+    };
+    let status =
+        ended.map_err(|e| Fault::Unauthorized(format!("the credential plugin was lost: {e}")))?;
+    let said = rest(said).await;
+    let complaints = rest(complaints).await;
+    group.ends = true;
+    if status.success() {
+        credential(&said)
+    } else {
+        Err(Fault::Unauthorized(failed(status, &complaints)))
+    }
+}
+
+fn command(exec: &ExecConfig, cluster: Option<Json>) -> Result<Command, Fault> {
+    let Some(program) = &exec.command else {
+        return Err(Fault::Context(
+            "its credential plugin has no command".into(),
+        ));
+    };
+    let asks = exec.interactive_mode == Some(ExecInteractiveMode::Always);
+    let mut spec = json!({"interactive": asks});
+    if let (Some(cluster), Some(spec)) = (cluster, spec.as_object_mut()) {
+        spec.insert("cluster".into(), cluster);
+    }
+    let info = json!({"apiVersion": exec.api_version, "kind": "ExecCredential", "spec": spec});
+    let mut command = Command::new(program);
+    command
+        .args(exec.args.iter().flatten())
+        .env("KUBERNETES_EXEC_INFO", info.to_string())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    for variable in exec.env.iter().flatten() {
+        if let (Some(name), Some(value)) = (variable.get("name"), variable.get("value")) {
+            command.env(name, value);
+        }
+    }
+    if asks {
+        // It talks to a person: it needs the terminal, and with it our own process group.
+        command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
+    } else {
+        command
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0);
+    }
+    Ok(command)
+}
+
+async fn all_of(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut all = Vec::new();
+    if let Some(mut pipe) = pipe {
+        let _ = pipe.read_to_end(&mut all).await;
+    }
+    all
+}
+
+async fn rest(reading: tokio::task::JoinHandle<Vec<u8>>) -> Vec<u8> {
+    let abort = reading.abort_handle();
+    match tokio::time::timeout(REST, reading).await {
+        Ok(read) => read.unwrap_or_default(),
+        Err(_) => {
+            abort.abort();
+            Vec::new()
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    token: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<String>,
+    expiration_timestamp: Option<String>,
+}
+
+/// JSON, or YAML, as the client of Kubernetes reads it.
+fn credential(said: &[u8]) -> Result<Credential, Fault> {
+    let nothing = || Fault::Unauthorized("the credential plugin gave no credential".into());
+    let answer: Answer = serde_yaml::from_slice(said).map_err(|_| nothing())?;
+    let status = answer.status.ok_or_else(nothing)?;
+    if status.token.is_none() && status.client_certificate_data.is_none() {
+        return Err(nothing());
+    }
+    Ok(Credential {
+        token: status.token,
+        certificate: status.client_certificate_data,
+        key: status.client_key_data,
+        expires: status.expiration_timestamp.and_then(|at| at.parse().ok()),
+    })
+}
+
+/// How it ended, and the end of what it says to people: the whole command and its output may hold secrets.
+fn failed(status: ExitStatus, complaints: &[u8]) -> String {
+    let text = String::from_utf8_lossy(complaints);
+    let said = text
+        .lines()
+        .rev()
+        .find(|l| !l.trim().is_empty())
+        .map(|l| format!(": {}", l.trim().chars().take(200).collect::<String>()));
+    format!(
+        "the credential plugin ended with {status}{}",
+        said.unwrap_or_default()
+    )
+}

@@ -1,0 +1,83 @@
+//! Nodes that cannot tell any more what runs on them: a kubelet that is dead, a Node object that somebody deleted, marks that nobody answers for. Never acts.
+
+use super::replacement::Replacement;
+use crate::model::{Lifecycle, NodeEffect, NodeMark, Span, Timestamp};
+use crate::rollout::progress::Drain;
+use crate::rollout::round::{DecisionBuilder, Mode, present};
+
+/// A kubelet that has not answered for this long is dead. Source: Kubernetes, pods of such a node are told to go after five minutes.
+const DEAD: Span = Span::from_secs(300);
+
+/// Added to a grace that nobody can watch: containers end, and the API is told.
+const MARGIN: Span = Span::from_secs(60);
+
+impl Replacement<'_> {
+    /// Why a node that is gone from the API in its drain may not be empty, and until when: what was known of its pods counts until their grace is
+    /// over, and its kubelet goes on ending them.
+    pub(crate) fn may_still_run(&self, drain: &Drain) -> Option<(String, Timestamp)> {
+        let name = drain.node.as_ref()?;
+        let last = drain.asked_at.unwrap_or(drain.since).max(drain.since);
+        let until = last + drain.grace + MARGIN;
+        if drain.grace.is_zero() || self.view.now >= until {
+            return None;
+        }
+        let pods = match self.view.nodes.orphans(name) {
+            0 => "its pods".to_owned(),
+            n => format!("{n} of its pods"),
+        };
+        Some((
+            format!("its node {name} is gone from the Kubernetes API, {pods} may still end"),
+            until,
+        ))
+    }
+
+    /// Instances whose node is dead: gone, in every budget. Where it is more than a quarter of the group, it may as well be the network, and none
+    /// is counted.
+    pub(crate) fn dead(&self) -> u32 {
+        let is_dead = present(self.live)
+            .filter(|(_, i)| i.lifecycle == Lifecycle::InService)
+            .filter_map(|(id, _)| self.view.nodes.of(id)?.1.silent_since)
+            .filter(|since| self.view.now.since(*since) >= DEAD);
+        let dead = u32::try_from(is_dead.count()).unwrap_or(u32::MAX);
+        if dead <= (self.live.desired / 4).max(1) {
+            dead
+        } else {
+            0
+        }
+    }
+
+    /// On the way back, and to a stop: marks of ours on nodes that stay, and that no book accounts for, are taken back too. The node says itself
+    /// what was done to it.
+    pub(crate) fn unmarks(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        if self.view.mode == Mode::Forward {
+            return false;
+        }
+        let group = self.view.group;
+        let stays = present(self.live)
+            .filter(|(id, _)| !self.to_replace.contains(*id) && !group.drains.contains_key(*id));
+        let mut any = false;
+        for (id, _) in stays {
+            let Some((name, node)) = self.view.nodes.of(id) else {
+                continue;
+            };
+            let cordon = [NodeMark::Cordoned, NodeMark::OutOfLoadBalancers];
+            let (node_name, instance) = (name.clone(), id.clone());
+            if cordon.iter().any(|mark| node.ours.contains(mark)) {
+                any = true;
+                out.node_step(
+                    self.view,
+                    NodeEffect::Uncordon {
+                        node: node_name.clone(),
+                        instance: instance.clone(),
+                    },
+                );
+            }
+            if node.ours.contains(&NodeMark::Tainted) && !group.tainted.contains_key(name) {
+                any = true;
+                let nodes = [(node_name, instance)].into();
+                out.node_step(self.view, NodeEffect::Untaint { nodes });
+            }
+        }
+        any
+    }
+}

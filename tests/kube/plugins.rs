@@ -1,0 +1,110 @@
+//! Credential plugins: one run for all who share a user, never without an end, nothing left behind.
+
+use std::time::{Duration, Instant};
+
+use kfleet::model::{Nodes, UnseenKind};
+use kfleet::nodes::kube::Clusters;
+use kfleet::nodes::{Access, NodeApi};
+
+use crate::api::{Api, cluster};
+
+/// A kubeconfig with several contexts of one user, whose plugin runs this script. `RUNS` in it is a file that counts.
+fn shared(api: &Api, script: &str) -> Clusters {
+    api.with(|kept| kept.node("node-1", "i-1"));
+    let path = api.dir.path().join("plugin.sh");
+    let runs = api.dir.path().join("runs");
+    std::fs::write(&path, format!("echo run >> {}\n{script}\n", runs.display())).unwrap();
+    let text = format!(
+        "apiVersion: v1\nkind: Config\nclusters:\n- {{name: c, cluster: {{server: \"http://{}\"}}}}\nusers:\n- name: u\n  user: {{exec: \
+         {{apiVersion: client.authentication.k8s.io/v1, command: sh, args: [\"{}\"], interactiveMode: IfAvailable}}}}\ncontexts:\n\
+         - {{name: a, context: {{cluster: c, user: u}}}}\n- {{name: b, context: {{cluster: c, user: u}}}}\n",
+        api.address,
+        path.display()
+    );
+    std::fs::write(api.file(), text).unwrap();
+    let access = |context: &str| Access {
+        context: context.into(),
+        uid: None,
+    };
+    let clusters = [
+        (cluster(), access("a")),
+        ("two.k8s.foo.bar".parse().unwrap(), access("b")),
+    ];
+    Clusters::new(clusters.into(), Some(api.file()))
+}
+
+fn runs(api: &Api) -> usize {
+    std::fs::read_to_string(api.dir.path().join("runs"))
+        .unwrap_or_default()
+        .lines()
+        .count()
+}
+
+const GIVES: &str = "echo '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"t\"}}'";
+
+#[tokio::test]
+async fn a_plugin_runs_once_for_all_who_share_the_user() {
+    let api = Api::new();
+    api.with(|kept| kept.token = Some("t".into()));
+    let client = shared(&api, GIVES);
+    for name in [cluster(), "two.k8s.foo.bar".parse().unwrap(), cluster()] {
+        assert!(matches!(client.nodes(&name).await, Nodes::Known(_)));
+    }
+    assert_eq!(runs(&api), 1);
+}
+
+#[tokio::test]
+async fn a_plugin_that_fails_is_not_run_at_every_look() {
+    let api = Api::new();
+    let client = shared(&api, "echo 'log in first' >&2; exit 1");
+    for name in [cluster(), "two.k8s.foo.bar".parse().unwrap(), cluster()] {
+        let Nodes::Unknown(unseen) = client.nodes(&name).await else {
+            panic!()
+        };
+        assert_eq!(unseen.kind, UnseenKind::Credentials);
+        assert!(unseen.why.contains("log in first"), "{unseen}");
+    }
+    assert_eq!(runs(&api), 1);
+}
+
+#[tokio::test]
+async fn a_credential_that_ends_soon_is_not_used_for_long() {
+    let api = Api::new();
+    let client = shared(
+        &api,
+        "echo '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"t\",\"expirationTimestamp\":\"2020-01-01T00:00:00Z\"}}'",
+    );
+    for times in 1..3 {
+        assert!(matches!(client.nodes(&cluster()).await, Nodes::Known(_)));
+        assert_eq!(runs(&api), times);
+    }
+}
+
+/// Time stands still but for the wait: the plugin sleeps in real time, and what it started sleeps on unless it is ended too.
+#[tokio::test]
+async fn a_plugin_that_is_given_up_is_ended_with_all_that_it_started() {
+    let api = Api::new();
+    let pid = api.dir.path().join("pid");
+    let client = shared(
+        &api,
+        &format!("sleep 300 & echo $! > {}; sleep 300", pid.display()),
+    );
+    let began = Instant::now();
+    let name = cluster();
+    // Whoever waits goes away: as when the command is interrupted, or its own limit is over.
+    let gave_up = tokio::time::timeout(Duration::from_secs(2), client.nodes(&name)).await;
+    assert!(gave_up.is_err());
+    let left: u32 = std::fs::read_to_string(&pid)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let lives = || {
+        std::fs::read_to_string(format!("/proc/{left}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    while lives() {
+        assert!(began.elapsed() < Duration::from_secs(10), "{left} lives on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
