@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::gates::GateFile;
-use super::policy::{CapacityFile, GroupRollingFile, OnFailure, Strategy};
+use super::policy::{
+    CapacityFile, GroupRollingFile, OnFailure, ProvenControlPlane, Standby, Strategy,
+};
 use super::{CallRate, OnTimeout, Preflight, Rate};
 use crate::model::{
     AccountId, ClusterName, EmptyDir, Environment, GroupName, Region, Span, StageName, Unmanaged,
@@ -27,7 +29,16 @@ pub(super) struct FleetFile {
     pub(super) gates: Vec<GateFile>,
     pub(super) on_failure: Option<OnFailure>,
     #[serde(default)]
+    pub(super) rollback: RollbackFile,
+    #[serde(default)]
     pub(super) call_rates: BTreeMap<String, CallRate>,
+}
+
+/// `rollback`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RollbackFile {
+    pub(super) control_plane: Option<ProvenControlPlane>,
 }
 
 /// One of `stages`.
@@ -113,6 +124,8 @@ pub(super) struct RollingFile {
     pub(super) rate: Option<RateFile>,
     pub(super) drain: Option<DrainFile>,
     pub(super) ready_timeout: Option<Span>,
+    pub(super) tolerance: Option<AmountFile>,
+    pub(super) standby: Option<Standby>,
     pub(super) strategy: Option<Strategy>,
     pub(super) capacity: Option<CapacityFile>,
     pub(super) keep_versions: Option<u64>,

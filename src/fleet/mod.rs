@@ -27,7 +27,10 @@ use crate::model::{AccountId, ClusterName, Environment, GroupName, Region};
 pub use calls::{CallRate, CallRates};
 pub use error::{FleetError, Place};
 pub use gates::{Bound, Empty, FromEnv, GateAt, HeaderValue, HttpGate, PromqlGate, Samples};
-pub use policy::{Capacity, CapacityPolicy, GroupRolling, OnFailure, Strategy};
+pub use policy::{
+    Capacity, CapacityPolicy, GroupRolling, OnFailure, ProvenControlPlane, Rollback, Standby,
+    Strategy,
+};
 pub use schema::{CLUSTER_SCHEMA, FLEET_SCHEMA, Fault, Schema, SchemaError, VARS_SCHEMA, VarFault};
 pub use settings::{
     Amount, Drain, Freeze, GateKind, GateSpec, OnTimeout, Preflight, Rate, Rolling, Settings,

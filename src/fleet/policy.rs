@@ -65,6 +65,37 @@ pub enum OnFailure {
     Stop,
 }
 
+/// What goes back when something failed, and what stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// The control plane, when it was proven and only workers failed.
+    #[serde(default)]
+    pub control_plane: ProvenControlPlane,
+}
+
+/// What becomes of a control plane that was proven on the new version when only workers failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProvenControlPlane {
+    /// It stays: what works is not replaced for what failed elsewhere. Older kubelets are served by newer API servers.
+    #[default]
+    Keep,
+    /// It goes back too, one instance at a time, each proven.
+    Restore,
+}
+
+/// What becomes of an instance that somebody put into Standby, and that runs something else than git wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standby {
+    /// It stays as it is, and every plan says so.
+    #[default]
+    Keep,
+    /// It is drained and ended with the others; as it is outside desired capacity, none takes its place.
+    End,
+}
+
 /// What one group does otherwise than the rest of the fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

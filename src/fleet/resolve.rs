@@ -3,8 +3,8 @@
 use super::document::Document;
 use super::file::{AmountFile, DrainFile, FleetFile, FreezeFile, RollingFile};
 use super::{
-    Amount, CallRates, Cluster, Drain, FleetError, Freeze, Place, Rolling, Settings, Weekday,
-    cluster, gates, policy, stages,
+    Amount, CallRates, Cluster, Drain, FleetError, Freeze, Place, Rollback, Rolling, Settings,
+    Weekday, cluster, gates, policy, stages,
 };
 use crate::model::{ClusterName, Eviction};
 use std::collections::BTreeMap;
@@ -77,6 +77,9 @@ pub(super) fn settings(
         )?,
         rolling: rolling(doc, &file.rolling)?,
         gates: gates::resolve(doc, &file.gates)?,
+        rollback: Rollback {
+            control_plane: file.rollback.control_plane.unwrap_or_default(),
+        },
         call_rates: CallRates::resolve(doc, file.call_rates)?,
     })
 }
@@ -191,6 +194,8 @@ fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
         rate: file.rate.map_or(base.rate, Into::into),
         drain: drain(doc, file.drain, base.drain)?,
         ready_timeout: file.ready_timeout.unwrap_or(base.ready_timeout),
+        tolerance: amount(doc, "tolerance", file.tolerance.as_ref(), base.tolerance)?,
+        standby: file.standby.unwrap_or(base.standby),
         strategy: file.strategy.unwrap_or(base.strategy),
         capacity: file.capacity.clone().map_or(base.capacity, Into::into),
         keep_versions: policy::keep_versions(doc, file.keep_versions, base.keep_versions)?,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::CallRates;
 use super::gates::{GateAt, HttpGate, PromqlGate, Samples};
-use super::policy::{Capacity, GroupRolling, OnFailure, Strategy};
+use super::policy::{Capacity, GroupRolling, OnFailure, Rollback, Standby, Strategy};
 use crate::model::{ClusterName, Eviction, GroupName, Span, StageName};
 
 /// What `fleet.yaml` says, checked and resolved against the clusters there are.
@@ -20,6 +20,9 @@ pub struct Settings {
     pub rolling: Rolling,
     /// Gates, in the order given.
     pub gates: Vec<GateSpec>,
+    /// What goes back when something failed.
+    #[serde(default)]
+    pub rollback: Rollback,
     /// How fast AWS lets the accounts call it, where that is not what it publishes.
     #[serde(default)]
     pub call_rates: CallRates,
@@ -105,6 +108,13 @@ pub struct Rolling {
     pub drain: Drain,
     /// How long a new instance may take to be in service, with its node Ready.
     pub ready_timeout: Span,
+    /// Nodes of a group that may be NotReady for longer than that while their cluster soaks: what a cluster loses on any day.
+    /// More of them, and the soak is broken. A control plane is judged by its quorum instead.
+    #[serde(default = "tolerance")]
+    pub tolerance: Amount,
+    /// What becomes of instances in Standby.
+    #[serde(default)]
+    pub standby: Standby,
     /// Who replaces instances, and when.
     #[serde(default)]
     pub strategy: Strategy,
@@ -122,6 +132,11 @@ pub struct Rolling {
 /// Versions kept when nothing else is said: enough to go back by hand through more than a week of daily rollouts.
 fn keep_versions() -> u64 {
     10
+}
+
+/// A tenth of a group, and at least one node of it.
+fn tolerance() -> Amount {
+    Amount::Percent(10)
 }
 
 /// A count of instances, or a percentage of a group.
@@ -242,6 +257,8 @@ impl Default for Rolling {
             },
             drain: Drain::default(),
             ready_timeout: Span::from_secs(900),
+            tolerance: tolerance(),
+            standby: Standby::Keep,
             strategy: Strategy::Surge,
             capacity: Capacity::default(),
             keep_versions: keep_versions(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::error::Problems;
-use super::group::Role;
+use super::role::Role;
 use super::view::View;
 
 const USER_DATA_TYPES: [&str; 8] = [

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::{Cluster, Dns};
 use super::error::Problems;
-use super::group::Role;
+use super::role::Role;
 use super::{Member, Object, label};
 use crate::yaml::{Node, Pos};
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::cluster::{RollingUpdate, Subnet};
+use super::role::Role;
 use super::values::Taint;
 use crate::model::GroupName;
 use crate::yaml::Pos;
@@ -82,45 +83,6 @@ pub struct InstanceGroup {
     pub autoscale: Option<bool>,
     /// Priority for the priority expander.
     pub autoscale_priority: i64,
-}
-
-/// What the instances of a group are.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Way in by SSH.
-    Bastion,
-    /// Control plane with etcd.
-    ControlPlane,
-    /// API server only.
-    ApiServer,
-    /// Worker.
-    Node,
-}
-
-impl Role {
-    /// The role kops knows by this name, in any letter case.
-    pub(super) fn parse(name: &str) -> Option<Role> {
-        match name.to_ascii_lowercase().as_str() {
-            "master" | "controlplane" => Some(Role::ControlPlane),
-            "apiserver" => Some(Role::ApiServer),
-            "node" => Some(Role::Node),
-            "bastion" => Some(Role::Bastion),
-            _ => None,
-        }
-    }
-
-    /// As kops calls it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Bastion => "Bastion",
-            Role::ControlPlane => "ControlPlane",
-            Role::ApiServer => "APIServer",
-            Role::Node => "Node",
-        }
-    }
 }
 
 /// The volumes of an instance.

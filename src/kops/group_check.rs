@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::cluster::RollingUpdate;
 use super::cluster_read::is_zero;
 use super::error::Problems;
-use super::group::{Role, WarmPool};
+use super::group::WarmPool;
 use super::labels;
+use super::role::Role;
 use super::values::{arn_resource, duration, taint};
 use super::view::View;
 

@@ -6,9 +6,10 @@ use super::cluster::Cluster;
 use super::cluster_read::{rolling_update, warm_pool};
 use super::error::Problems;
 use super::group::{
-    ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, Role,
-    RootVolume, Spot, Volume, Volumes, WarmPool,
+    ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, RootVolume,
+    Spot, Volume, Volumes, WarmPool,
 };
+use super::role::Role;
 use super::values::{Taint, arn_resource, duration, quantity, taint};
 use super::view::{View, scalar};
 use super::{group_check, subnets};

@@ -16,6 +16,7 @@ mod group_check;
 mod group_read;
 mod instance_types;
 mod labels;
+mod role;
 mod schema;
 pub mod stored;
 mod subnets;
@@ -33,10 +34,11 @@ pub use cluster::{
 };
 pub use error::{KopsError, KopsErrors};
 pub use group::{
-    ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, Role,
-    RootVolume, Spot, Volume, Volumes, WarmPool,
+    ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, RootVolume,
+    Spot, Volume, Volumes, WarmPool,
 };
 pub use instance_types::{Architecture, InstanceType, instance_type, instance_types};
+pub use role::{MachineKind, MachineRules, Phase, Role};
 pub use values::Taint;
 pub use version::{KopsVersion, KopsVersionError};
 

@@ -2,7 +2,7 @@
 
 use super::cluster::{Cluster, Subnet, SubnetKind};
 use super::error::Problems;
-use super::group::Role;
+use super::role::Role;
 use super::view::View;
 
 /// The subnets of a group, at least one and all of one kind. None: a fault was found.

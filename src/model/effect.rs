@@ -45,12 +45,16 @@ pub enum CloudEffect {
         /// Desired capacity to begin with, at least the minimum (more only when a retired group is brought back).
         desired: u32,
     },
-    /// Change the group's own fields (tags, sizes, policies, hooks …), not its version.
+    /// Change the group's own fields (tags, sizes, policies, hooks …); its version only where the two depend on each other.
     UpdateGroup {
         /// As it must be found.
         from: Box<Definition>,
         /// As it will be.
         to: Box<Definition>,
+        /// The launch template version that comes with the fields, in the same call: AWS takes neither a mixed instances policy nor a
+        /// warm pool while the version asks for Spot itself. None: the version stays.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<VersionChange>,
     },
     /// Point the group at a launch template version. Running instances stay.
     PinVersion {
@@ -149,6 +153,16 @@ pub enum CloudEffect {
         /// The group.
         group: AsgName,
     },
+}
+
+/// A launch template version that a group moves to together with its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionChange {
+    /// Version it must be found at.
+    pub from: u64,
+    /// Version it will launch from.
+    pub to: u64,
 }
 
 /// How AWS goes about an instance refresh. Its own rollback on failure is always off: whether to go back is decided here,

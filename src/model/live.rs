@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{
     AsgName, AutoScalingGroup, ClusterName, Hooks, InstanceId, LaunchTemplateData, LeavingPod,
-    NodeName, PodRefusal, Shared, Span, Timestamp,
+    Lifecycle, NodeName, PodRefusal, Shared, Span, Timestamp,
 };
 
 /// What was read, in one go.
@@ -285,23 +285,6 @@ pub struct Instance {
     pub protected: bool,
 }
 
-/// Where an instance is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Lifecycle {
-    /// Launching, waiting hooks included.
-    Pending,
-    /// Taking traffic.
-    InService,
-    /// Set aside by hand.
-    Standby,
-    /// In the warm pool.
-    Warmed,
-    /// Taken out of the group by us, still running.
-    Detached,
-    /// On its way out.
-    Terminating,
-}
-
 /// What AWS thinks of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
@@ -384,6 +367,9 @@ pub struct Node {
     pub ready: bool,
     /// Why it is not Ready, in the kubelet's words: reason and message of the condition.
     pub unready_because: Option<String>,
+    /// Since when it is not Ready, as the condition itself says; none: it is, or that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unready_since: Option<Timestamp>,
     /// Since when its kubelet has not answered: the condition Ready is Unknown. None: it answers, Ready or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_since: Option<Timestamp>,
@@ -416,6 +402,9 @@ pub struct Node {
     pub sick: Vec<SickPod>,
     /// Components of the control plane that have a pod on it, by their label `k8s-app`.
     pub components: BTreeSet<String>,
+    /// etcd clusters that have a member on it (`main`, `events`), and whether its pod is Ready.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub etcd: BTreeMap<String, bool>,
 }
 
 /// Something that a drain does to a node, beside evicting its pods.

@@ -2,6 +2,7 @@
 
 mod definition;
 mod effect;
+mod lifecycle;
 mod live;
 mod names;
 pub mod object;
@@ -19,11 +20,12 @@ pub use definition::{
 };
 pub use effect::{
     Applied, CloudEffect, Effect, EmptyDir, Eviction, NodeEffect, PodRef, RefreshPreferences,
-    Unmanaged, UserData,
+    Unmanaged, UserData, VersionChange,
 };
+pub use lifecycle::{Lifecycle, LifecycleRules};
 pub use live::{
-    Activity, ActivityStatus, Gap, Health, Hold, Instance, Lifecycle, Live, LiveCluster, LiveGroup,
-    Market, Node, NodeMark, Nodes, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
+    Activity, ActivityStatus, Gap, Health, Hold, Instance, Live, LiveCluster, LiveGroup, Market,
+    Node, NodeMark, Nodes, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
     TemplateVersion, UnreadyPod, Unseen, UnseenKind, VersionRef,
 };
 pub use names::{

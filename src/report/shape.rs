@@ -151,7 +151,7 @@ fn group_shape(
     change: &GroupChange,
     own: &impl Fn(&str) -> String,
 ) -> (GroupShape, Detail) {
-    let order = order(plan.roles.get(asg).copied().unwrap_or(Role::Node));
+    let order = plan.roles.get(asg).copied().unwrap_or(Role::Node).rank();
     match change {
         GroupChange::Create { to } => (
             GroupShape {
@@ -209,16 +209,6 @@ fn group_shape(
                 },
             )
         }
-    }
-}
-
-/// Control plane first, as a rollout does it.
-pub(super) fn order(role: Role) -> u8 {
-    match role {
-        Role::ControlPlane => 0,
-        Role::ApiServer => 1,
-        Role::Bastion => 2,
-        Role::Node => 3,
     }
 }
 

@@ -175,7 +175,7 @@ fn cluster_run(name: &ClusterName, plan: &ClusterPlan, inputs: &Inputs<'_>) -> C
     groups.sort_by_key(|g| {
         (
             matches!(g.task, Task::Retire { .. }),
-            order(g.role),
+            g.role.rank(),
             g.asg.clone(),
         )
     });
@@ -224,15 +224,6 @@ fn lenders(groups: &mut Vec<GroupTask>, plan: &ClusterPlan) {
                 lends: Some(borrower.clone()),
             });
         }
-    }
-}
-
-fn order(role: Role) -> u8 {
-    match role {
-        Role::ControlPlane => 0,
-        Role::ApiServer => 1,
-        Role::Bastion => 2,
-        Role::Node => 3,
     }
 }
 

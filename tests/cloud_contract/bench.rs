@@ -112,6 +112,7 @@ pub(crate) fn update(from: &Definition, change: impl Fn(&mut Definition)) -> Clo
     CloudEffect::UpdateGroup {
         from: Box::new(from.clone()),
         to: Box::new(to),
+        version: None,
     }
 }
 

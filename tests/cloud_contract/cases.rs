@@ -712,6 +712,7 @@ pub(crate) async fn a_group_goes_when_it_is_empty<C: Cloud>(cloud: &C) {
     let to_nothing = CloudEffect::UpdateGroup {
         from: Box::new(wanted),
         to: Box::new(empty.clone()),
+        version: None,
     };
     assert_eq!(bench.told(&to_nothing).await, "done");
     let deletion = CloudEffect::DeleteGroup {

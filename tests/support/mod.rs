@@ -256,6 +256,7 @@ impl Scene {
             ],
             rolling: self.rolling.clone(),
             gates: self.gates.clone(),
+            rollback: kfleet::fleet::Rollback::default(),
             call_rates: kfleet::fleet::CallRates::default(),
         }
     }

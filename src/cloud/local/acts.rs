@@ -110,7 +110,7 @@ impl Group {
                 for id in self.chosen(*n, None) {
                     self.node_mut(&id)
                         .into_iter()
-                        .for_each(|node| node.ready = false);
+                        .for_each(|node| (node.ready, node.unready_since) = (false, Some(now)));
                 }
             }
             Act::Cordon(_, n) => {

@@ -170,7 +170,12 @@ impl Cluster {
             return Ok(moved(format!("there is no group {}", effect.group())));
         };
         match effect {
-            CloudEffect::UpdateGroup { from, to } => group.update(from, to, now),
+            CloudEffect::UpdateGroup { from, to, version } => {
+                let template = self.state.templates.get(&group.template);
+                let exists = |n: u64| template.is_some_and(|t| t.versions.contains_key(&n));
+                let repin = version.map(|change| (change, exists(change.to)));
+                group.update(from, to, repin, now)
+            }
             CloudEffect::PinVersion { from, to, .. } => {
                 let exists = self
                     .state

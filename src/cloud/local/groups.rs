@@ -8,10 +8,11 @@ use serde_json::Value as Json;
 
 use super::capacity::Machine;
 use super::kubernetes::Workload;
+use super::templates::unknown_version;
 use crate::cloud::CloudError;
 use crate::model::{
     Activity, Applied, AsgName, AutoScalingGroup, Definition, Hooks, InstanceId, Lifecycle,
-    LiveGroup, Shared, Timestamp, VersionRef,
+    LiveGroup, Shared, Timestamp, VersionChange, VersionRef,
 };
 
 /// Everything the scaling processes of a group can be called. Source: AWS Auto Scaling guide, "Suspend and resume processes".
@@ -173,8 +174,18 @@ impl Group {
         &mut self,
         from: &Definition,
         to: &Definition,
+        version: Option<(VersionChange, bool)>,
         now: Timestamp,
     ) -> Result<Outcome, CloudError> {
+        let repin = match version {
+            None => None,
+            Some((change, _)) if self.version == change.to => None,
+            Some((change, _)) if self.version != change.from => {
+                return Ok(self.elsewhere(change.from));
+            }
+            Some((change, false)) => return Err(unknown_version(&self.template, change.to)),
+            Some((change, true)) => Some(change.to),
+        };
         let dropped = from
             .auto_scaling_group
             .suspended_processes
@@ -182,11 +193,12 @@ impl Group {
             .cloned()
             .collect();
         let wanted = self.expectation(&to.auto_scaling_group, &dropped);
-        if *self.fields == wanted && self.hooks.fit(&to.lifecycle_hooks) {
+        let is_wanted = *self.fields == wanted && self.hooks.fit(&to.lifecycle_hooks);
+        if is_wanted && repin.is_none() {
             return Ok(Outcome::Unchanged(Applied::Already));
         }
         let expected = self.expectation(&from.auto_scaling_group, &BTreeSet::new());
-        if *self.fields != expected || !self.hooks.fit(&from.lifecycle_hooks) {
+        if !is_wanted && (*self.fields != expected || !self.hooks.fit(&from.lifecycle_hooks)) {
             let mut found = differences(&self.fields, &expected);
             if !self.hooks.fit(&from.lifecycle_hooks) {
                 found.push("lifecycle hooks differ".to_owned());
@@ -206,6 +218,7 @@ impl Group {
         }
         check_processes(self.name(), &wanted.suspended_processes)?;
         self.fields = wanted.into();
+        self.version = repin.unwrap_or(self.version);
         self.hooks = to.lifecycle_hooks.or(&self.hooks);
         self.desired = self.desired.clamp(least, most);
         self.workload.nodes = self.workload.nodes.clamp(least, most);
@@ -213,22 +226,27 @@ impl Group {
         Ok(done())
     }
 
+    /// What is found where the group should be at version `from`.
+    fn elsewhere(&self, from: u64) -> Outcome {
+        moved(format!(
+            "{} is at launch template version {}, not {from}",
+            self.name(),
+            self.version
+        ))
+    }
+
     pub(super) fn pin(&mut self, from: u64, to: u64, exists: bool) -> Result<Outcome, CloudError> {
         if self.version == to {
             return Ok(Outcome::Unchanged(Applied::Already));
         }
         if self.version != from {
-            return Ok(moved(format!(
-                "{} is at launch template version {}, not {from}",
-                self.name(),
-                self.version
-            )));
+            return Ok(self.elsewhere(from));
         }
         if let Some(refusal) = self.refreshing() {
             return Err(refusal);
         }
         if !exists {
-            return Err(super::templates::unknown_version(&self.template, to));
+            return Err(unknown_version(&self.template, to));
         }
         self.version = to;
         Ok(done())

@@ -20,12 +20,18 @@ const PODS_PER_BUDGET: u32 = 8;
 /// How long an evicted pod needs until it is ready elsewhere and its budget allows the next one.
 const RECOVERY: Span = Span::from_secs(20);
 
+/// The etcd clusters of every cluster here: each control-plane node has a member of each, Ready with its node.
+const ETCD: [&str; 2] = ["main", "events"];
+
 /// The node of an instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SimNode {
     pub(super) name: NodeName,
     pub(super) ready: bool,
+    /// Since when it is not Ready, where that did not begin with the instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unready_since: Option<Timestamp>,
     pub(super) cordoned: bool,
     #[serde(default)]
     pub(super) tainted: bool,
@@ -41,6 +47,7 @@ impl SimNode {
         SimNode {
             name,
             ready: false,
+            unready_since: None,
             cordoned: false,
             tainted: false,
             marks: BTreeSet::new(),
@@ -331,6 +338,7 @@ impl Group {
             ready: node.ready,
             unready_because: (!node.ready)
                 .then(|| "KubeletNotReady: it is starting (simulated)".into()),
+            unready_since: (!node.ready).then(|| node.unready_since.unwrap_or(machine.launched_at)),
             silent_since: None,
             kubelet: "v1.32.0".into(),
             control_plane,
@@ -345,6 +353,11 @@ impl Group {
             blocked: Vec::new(),
             sick: sick.into_iter().collect(),
             components,
+            etcd: if control_plane && node.ready {
+                ETCD.map(|name| (name.to_owned(), true)).into()
+            } else {
+                BTreeMap::new()
+            },
         }
     }
 

@@ -132,7 +132,10 @@ impl Group {
             Event::Ready(_) => {
                 if let Some(machine) = self.machines.get_mut(id) {
                     machine.ready_at = None;
-                    machine.node.iter_mut().for_each(|n| n.ready = true);
+                    machine
+                        .node
+                        .iter_mut()
+                        .for_each(|n| (n.ready, n.unready_since) = (true, None));
                 }
                 self.place_waiting();
             }

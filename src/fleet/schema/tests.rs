@@ -10,7 +10,7 @@ use super::super::CallRate;
 use super::super::document::Document;
 use super::super::file::{
     ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, KopsFile, KubernetesFile,
-    RateFile, RollingFile, StageFile, WaveFile,
+    RateFile, RollbackFile, RollingFile, StageFile, WaveFile,
 };
 use super::super::gates::GateFile;
 use super::*;
@@ -33,7 +33,7 @@ fn keys<T: DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
 fn our_schemas_have_the_keys_of_our_files() {
     let fleet: Json = serde_json::from_str(FLEET_SCHEMA).unwrap();
     let cluster: Json = serde_json::from_str(CLUSTER_SCHEMA).unwrap();
-    let cases: [(&Json, &str, Vec<String>); 14] = [
+    let cases: [(&Json, &str, Vec<String>); 15] = [
         (&fleet, "", keys::<FleetFile>()),
         (&fleet, "/$defs/stage", keys::<StageFile>()),
         (&fleet, "/$defs/by_environment", keys::<ByEnvironment>()),
@@ -41,6 +41,7 @@ fn our_schemas_have_the_keys_of_our_files() {
         (&fleet, "/$defs/wave", keys::<WaveFile>()),
         (&fleet, "/$defs/freeze", keys::<FreezeFile>()),
         (&fleet, "/$defs/rolling", keys::<RollingFile>()),
+        (&fleet, "/properties/rollback", keys::<RollbackFile>()),
         (&fleet, "/$defs/rate", keys::<RateFile>()),
         (&fleet, "/$defs/call_rate", keys::<CallRate>()),
         (&fleet, "/$defs/drain", keys::<DrainFile>()),

@@ -129,6 +129,11 @@ pub(super) fn unready_since(pod: &Pod) -> Option<Timestamp> {
     )
 }
 
+/// Ready, and not on its way out.
+pub(super) fn is_working(pod: &Pod) -> bool {
+    is_ready(pod) && !completed(pod) && !is_leaving(pod)
+}
+
 fn is_ready(pod: &Pod) -> bool {
     ready_condition(pod).is_some_and(|c| c.status == "True")
 }

@@ -16,6 +16,9 @@ use crate::model::{InstanceId, Node, NodeName, PodBlock, Seen, Span, Timestamp, 
 /// Label of control-plane nodes. Source: kops, `validate_cluster.go`.
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
+/// Begin of the label `k8s-app` of the pod that runs a member of an etcd cluster; its name follows. Source: kops, `pkg/model/components/etcdmanager/model.go`.
+const ETCD: &str = "etcd-manager-";
+
 /// What is known of the pods of one owner, to know of any one of them its siblings.
 #[derive(Clone, Copy, Debug, Default)]
 struct Siblings {
@@ -112,6 +115,7 @@ fn node(found: &ApiNode) -> Option<(NodeName, Node)> {
         instance: InstanceId::new(pods::instance_of(found)?).ok()?,
         ready,
         unready_because: (!ready).then(|| because(conditions)),
+        unready_since: if ready { None } else { since(conditions) },
         silent_since: silent_since(found, conditions),
         kubelet: found
             .status
@@ -137,8 +141,25 @@ fn node(found: &ApiNode) -> Option<(NodeName, Node)> {
         blocked: Vec::new(),
         sick: Vec::new(),
         components: BTreeSet::new(),
+        etcd: BTreeMap::new(),
     };
     Some((name, node))
+}
+
+/// What makes a node unready.
+fn is_wrong(condition: &NodeCondition) -> bool {
+    (condition.type_ == "Ready" && condition.status != "True")
+        || (condition.type_ == "NetworkUnavailable" && condition.status == "True")
+}
+
+/// Since when it is unready: the first of the conditions that make it so. How long the instance has been there says nothing about it.
+fn since(conditions: &[NodeCondition]) -> Option<Timestamp> {
+    conditions
+        .iter()
+        .filter(|c| is_wrong(c))
+        .filter_map(|c| c.last_transition_time.as_ref())
+        .map(pods::timestamp)
+        .min()
 }
 
 /// Since when its kubelet has not answered. The node controller then sets Ready to Unknown. Source: Kubernetes, node status.
@@ -156,10 +177,7 @@ fn silent_since(found: &ApiNode, conditions: &[NodeCondition]) -> Option<Timesta
 
 /// The conditions that make a node unready.
 fn because(conditions: &[NodeCondition]) -> String {
-    let wrong = conditions.iter().filter(|c| {
-        (c.type_ == "Ready" && c.status != "True")
-            || (c.type_ == "NetworkUnavailable" && c.status == "True")
-    });
+    let wrong = conditions.iter().filter(|c| is_wrong(c));
     let said: Vec<String> = wrong
         .map(|c| {
             let text = [c.reason.as_deref(), c.message.as_deref()]
@@ -190,13 +208,12 @@ fn add(
 ) {
     node.sick.extend(pods::sick(pod));
     if pod.metadata.namespace.as_deref() == Some("kube-system") {
-        node.components.extend(
-            pod.metadata
-                .labels
-                .as_ref()
-                .and_then(|l| l.get("k8s-app"))
-                .cloned(),
-        );
+        let app = pod.metadata.labels.as_ref().and_then(|l| l.get("k8s-app"));
+        node.components.extend(app.cloned());
+        if let Some(name) = app.and_then(|app| app.strip_prefix(ETCD)) {
+            // Two pods of one member: a new one beside one that is leaving. Either that is Ready does.
+            *node.etcd.entry(name.to_owned()).or_default() |= pods::is_working(pod);
+        }
     }
     if !pods::has_to_go(pod) {
         return;

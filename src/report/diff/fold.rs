@@ -309,7 +309,7 @@ fn group_change<'a>(cluster: &'a ClusterName, group: &'a GroupImpact) -> Found<'
     (
         own.shape(
             What::Group {
-                order: shape::order(group.role),
+                order: group.role.rank(),
                 kind,
             },
             fields,

@@ -52,6 +52,7 @@ pub(crate) fn retire(
             CloudEffect::UpdateGroup {
                 from: Box::new(from.clone()),
                 to: Box::new(to),
+                version: None,
             },
         );
     }

@@ -58,6 +58,7 @@ pub(crate) fn update(
             CloudEffect::UpdateGroup {
                 from: Box::new(change.from.clone()),
                 to: Box::new(change.to.clone()),
+                version: None,
             },
         );
     }

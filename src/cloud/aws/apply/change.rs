@@ -111,6 +111,9 @@ pub(super) fn writes(found: &Fields, from: &Fields, to: &Fields) -> Result<Vec<W
     // What keeps instances from being launched or ended wrongly comes before what may launch or end some, what lets go comes last.
     out.extend((!suspend.is_empty()).then_some(Write::Suspend(suspend)));
     out.extend(put_hooks(found, to));
+    // AWS takes a policy only where no warm pool is in its way, and a warm pool only where no policy is.
+    let (fill, empty) = warm_pool(is.warm_pool.as_ref(), wanted.warm_pool.as_ref());
+    out.extend(empty);
     out.extend(changed(is, wanted).map(|fields| Write::Fields(Box::new(fields))));
     out.extend(tags(&is.tags, &wanted.tags));
     out.extend(balancers(
@@ -126,7 +129,7 @@ pub(super) fn writes(found: &Fields, from: &Fields, to: &Fields) -> Result<Vec<W
         Write::DetachTargetGroups,
     ));
     out.extend(metrics(&is.enabled_metrics, &wanted.enabled_metrics));
-    out.extend(warm_pool(is.warm_pool.as_ref(), wanted.warm_pool.as_ref()));
+    out.extend(fill);
     out.extend(
         found
             .hooks
@@ -374,11 +377,12 @@ fn metrics(is: &EnabledMetrics, to: &EnabledMetrics) -> Vec<Write> {
         .collect()
 }
 
-fn warm_pool(is: Option<&WarmPool>, to: Option<&WarmPool>) -> Option<Write> {
+/// The call that makes or changes the pool, and the one that takes it away: at most one of them.
+fn warm_pool(is: Option<&WarmPool>, to: Option<&WarmPool>) -> (Option<Write>, Option<Write>) {
     match (is, to) {
-        (is, Some(pool)) if is != Some(pool) => Some(Write::PutWarmPool(pool.clone())),
-        (Some(_), None) => Some(Write::DeleteWarmPool),
-        (Some(_) | None, Some(_)) | (None, None) => None,
+        (is, Some(pool)) if is != Some(pool) => (Some(Write::PutWarmPool(pool.clone())), None),
+        (Some(_), None) => (None, Some(Write::DeleteWarmPool)),
+        (Some(_) | None, Some(_)) | (None, None) => (None, None),
     }
 }
 

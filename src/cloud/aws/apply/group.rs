@@ -11,7 +11,8 @@ use super::write::TooMuch;
 use crate::cloud::CloudError;
 use crate::cloud::aws::convert::group::{TemplateReference, template};
 use crate::model::{
-    Applied, AutoScalingGroup, Definition, EnabledMetrics, Hooks, LifecycleHook, WarmPool,
+    Applied, AutoScalingGroup, Definition, EnabledMetrics, Hooks, LifecycleHook, VersionChange,
+    WarmPool,
 };
 
 impl Hand<'_> {
@@ -60,7 +61,7 @@ impl Hand<'_> {
         if begun && left.is_empty() {
             return Ok(Applied::Already);
         }
-        self.perform(&group, left).await?;
+        self.perform(&group, left, None).await?;
         Ok(Applied::Done)
     }
 
@@ -137,10 +138,15 @@ impl Hand<'_> {
         &self,
         from: &Definition,
         to: &Definition,
+        version: Option<VersionChange>,
     ) -> Result<Applied, CloudError> {
         let group = match self.existing().await? {
             Ok(group) => group,
             Err(none) => return Ok(Applied::Moved(none)),
+        };
+        let repin = match self.repin(&group, version).await? {
+            Ok(repin) => repin,
+            Err(moved) => return Ok(Applied::Moved(moved)),
         };
         let found = self.fields(&group).await?;
         let (from, to) = (
@@ -148,8 +154,8 @@ impl Hand<'_> {
             self.wanted(to, &found.hooks).await?,
         );
         let calls = match writes(&found, &from, &to) {
-            Ok(calls) if calls.is_empty() => return Ok(Applied::Already),
-            Ok(calls) => calls,
+            Ok(calls) if calls.is_empty() && repin.is_none() => return Ok(Applied::Already),
+            Ok(calls) => with_version(calls, repin),
             Err(moved) => return Ok(Applied::Moved(moved)),
         };
         let (least, most) = (to.group.min_size, to.group.max_size);
@@ -158,22 +164,45 @@ impl Hand<'_> {
                 "ValidationError: min size {least} is above max size {most}"
             )));
         }
-        self.perform(&group, calls).await?;
+        self.perform(&group, calls, repin).await?;
         Ok(Applied::Done)
     }
 
-    /// Call after call; where one fails the rest is left for the next attempt.
+    /// The version that has to come with the fields, unless the group is at it already; or where it is instead.
+    async fn repin(
+        &self,
+        group: &sdk::AutoScalingGroup,
+        version: Option<VersionChange>,
+    ) -> Result<Result<Option<u64>, String>, CloudError> {
+        let Some(VersionChange { from, to }) = version else {
+            return Ok(Ok(None));
+        };
+        let template = template(group).ok_or_else(|| self.refused("it has no launch template"))?;
+        let is = self.number_of(&template).await?;
+        Ok(match is {
+            at if at == to => Ok(None),
+            at if at == from => Ok(Some(to)),
+            other => Err(format!(
+                "{} is at launch template version {other}, not {from}",
+                self.group
+            )),
+        })
+    }
+
+    /// Call after call; where one fails the rest is left for the next attempt. `version`: what the group refers to from the call with
+    /// its fields on.
     async fn perform(
         &self,
         group: &sdk::AutoScalingGroup,
         calls: Vec<Write>,
+        version: Option<u64>,
     ) -> Result<(), CloudError> {
         let (api, name) = (&self.write.autoscaling, self.group.as_str());
         for call in calls {
             match call {
                 Write::Suspend(processes) => self.suspend_now(&processes).await?,
                 Write::Resume(processes) => self.resume_now(&processes).await?,
-                Write::Fields(fields) => self.change(group, &fields).await?,
+                Write::Fields(fields) => self.change(group, &fields, version).await?,
                 Write::PutTags(tags) => {
                     let tags: Vec<_> = tags
                         .iter()
@@ -240,6 +269,7 @@ impl Hand<'_> {
         &self,
         group: &sdk::AutoScalingGroup,
         fields: &Changed,
+        version: Option<u64>,
     ) -> Result<(), CloudError> {
         let Changed {
             min_size,
@@ -251,7 +281,8 @@ impl Hand<'_> {
             policy,
         } = fields;
         let too_much = |e: TooMuch| self.refused(e.to_string());
-        let template = template(group).ok_or_else(|| self.refused("it has no launch template"))?;
+        let found = template(group).ok_or_else(|| self.refused("it has no launch template"))?;
+        let template = version.map_or_else(|| found.clone(), |number| found.at(number));
         let has = group.mixed_instances_policy();
         let overrides = has
             .and_then(|p| p.launch_template())
@@ -263,7 +294,8 @@ impl Hand<'_> {
             }
             Policy::Gone => None,
         };
-        let plain = (*policy == Policy::Gone).then(|| template.specification());
+        let plain = (mixed.is_none() && (*policy == Policy::Gone || version.is_some()))
+            .then(|| template.specification());
         let least = write::optional("MinSize", *min_size).map_err(too_much)?;
         let most = write::optional("MaxSize", *max_size).map_err(too_much)?;
         let lifetime = write::optional("MaxInstanceLifetime", *lifetime).map_err(too_much)?;
@@ -444,6 +476,15 @@ impl Hand<'_> {
             )
         }))
     }
+}
+
+/// The calls, among which is one that can carry the version.
+fn with_version(mut calls: Vec<Write>, version: Option<u64>) -> Vec<Write> {
+    let has_fields = calls.iter().any(|call| matches!(call, Write::Fields(_)));
+    if version.is_some() && !has_fields {
+        calls.insert(0, Write::Fields(Box::default()));
+    }
+    calls
 }
 
 /// Subnets as Auto Scaling lists them.

@@ -68,7 +68,7 @@ impl Hand<'_> {
                 version,
                 desired,
             } => self.create(definition, *version, *desired).await,
-            CloudEffect::UpdateGroup { from, to } => self.update(from, to).await,
+            CloudEffect::UpdateGroup { from, to, version } => self.update(from, to, *version).await,
             CloudEffect::PinVersion { group: _, from, to } => self.pin(*from, *to).await,
             CloudEffect::SetDesired { group: _, from, to } => self.set_desired(*from, *to).await,
             CloudEffect::Suspend {
