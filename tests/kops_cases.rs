@@ -27,7 +27,18 @@ fn folder() -> PathBuf {
 
 fn manifests(case: &Path) -> Result<kops::Manifests, kops::KopsErrors> {
     let text = std::fs::read_to_string(case.join("manifests.yaml")).unwrap();
-    kops::read(&yaml::parse(&text, yaml::Schema::Kops).unwrap())
+    // `# kops 1.36` at the top: by the rules of that release. `# in eu-west-3`: a cluster of that region.
+    let said = |what: &str| {
+        text.lines()
+            .take_while(|l| l.starts_with('#'))
+            .find_map(|l| l.strip_prefix(what).map(str::to_owned))
+    };
+    let target = kops::Target {
+        version: said("# kops ").map_or_else(Default::default, |v| v.parse().unwrap()),
+        region: said("# in ").map(|r| r.parse().unwrap()),
+        ..kops::Target::default()
+    };
+    kops::read_for(&yaml::parse(&text, yaml::Schema::Kops).unwrap(), &target)
 }
 
 #[test]

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::kops::KopsVersion;
-use crate::model::{ClusterName, Span, StageName};
+use crate::model::{ClusterName, KopsVersion, Span, StageName};
 
 /// Keeps a fleet of kops-built Kubernetes clusters on AWS equal to a git repository, and changes it in stages.
 ///
@@ -187,6 +186,9 @@ pub(super) struct CompileArguments {
     /// The kops whose rules count.
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(super) kops_version: KopsVersion,
+    /// An instance type or an availability zone that is newer than this program's tables; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(super) accept: Vec<String>,
 }
 
 #[derive(Debug, Args)]

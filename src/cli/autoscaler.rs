@@ -6,7 +6,7 @@ use super::Exit;
 use super::args::{Arguments, AutoscalerArguments, Format};
 use super::failure::Failure;
 use super::output::Output;
-use super::pipeline::prepare_with_trees;
+use super::pipeline::{prepare_with_trees, target};
 use super::render::select;
 use crate::desired::{self, Autoscaler, Discovery, Expander, NodeGroup, Source};
 use crate::kops::{self, Architecture};
@@ -27,7 +27,14 @@ pub(super) fn run(
         .flat_map(|c| &c.rendered.documents)
         .map(|d| d.document.clone())
         .collect();
-    let manifests = kops::read(&documents).map_err(|e| Failure::new(format!("{name}: {e}")))?;
+    let target = prepared
+        .fleet
+        .clusters
+        .get(name)
+        .map(|cluster| target(cluster, &prepared.fleet.settings.accept))
+        .unwrap_or_default();
+    let manifests =
+        kops::read_for(&documents, &target).map_err(|e| Failure::new(format!("{name}: {e}")))?;
     let seen = desired::autoscaler(&manifests).map_err(|e| Failure::new(format!("{name}: {e}")))?;
     match arguments.format.unwrap_or(Format::Text) {
         Format::Text => output.result(&text(&seen))?,

@@ -7,7 +7,9 @@ use super::Exit;
 use super::args::{Arguments, CompileArguments, Format};
 use super::failure::Failure;
 use super::output::Output;
-use crate::{desired, kops, yaml};
+use crate::desired::{self, DesiredError};
+use crate::kops::{self, KopsError};
+use crate::yaml;
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -20,27 +22,42 @@ pub(super) fn run(
         let text = read(path)?;
         let parsed = yaml::parse(&text, yaml::Schema::Kops)
             .map_err(|e| Failure::new(format!("{}:{e}", path.display())))?;
+        for (pos, odd) in yaml::odd_sections(&text) {
+            let line = format!("warning: {}:{pos}: {}", path.display(), odd.reason());
+            output.story(&line);
+        }
         files.push((path, documents.len()));
         documents.extend(parsed.into_iter().filter(|d| !d.root.is_null()));
     }
-    let manifests = kops::read(&documents).map_err(|errors| {
+    let failure = |errors: &[KopsError]| {
         // With one file the places are exact; with several, the document says which file it is.
         let file = if let [(path, _)] = files.as_slice() {
             format!("{}:", path.display())
         } else {
             String::new()
         };
-        let lines = errors.0.iter().map(|e| match &e.hint {
+        let lines = errors.iter().map(|e| match &e.hint {
             Some(hint) => format!("{file}{e} ({hint})"),
             None => format!("{file}{e}"),
         });
         Failure::new(lines.collect::<Vec<_>>().join("\n"))
-    })?;
+    };
+    let target = kops::Target {
+        version: command.kops_version,
+        region: None,
+        accepted: command.accept.iter().cloned().collect(),
+    };
+    let manifests = kops::read_for(&documents, &target).map_err(|e| failure(&e.0))?;
     for warning in manifests.warnings.iter().chain(&manifests.misread) {
         output.story(&format!("warning: {warning}"));
     }
-    let definitions = desired::compile_for(&manifests, command.kops_version)
-        .map_err(|e| Failure::new(e.to_string()))?;
+    let definitions = desired::compile(&manifests).map_err(|e| match e {
+        DesiredError::Refused(errors) => failure(&errors.0),
+        other @ (DesiredError::Name { .. }
+        | DesiredError::SameName { .. }
+        | DesiredError::NoSuchGroup(_)
+        | DesiredError::UserData { .. }) => Failure::new(other.to_string()),
+    })?;
     let value = desired::print_form(&definitions);
     match arguments.format.unwrap_or(Format::Yaml) {
         Format::Json => output.result(&(format!("{value:#}") + "\n"))?,

@@ -1,12 +1,12 @@
 //! From the fleet's folder to what every cluster should be: load, render, read as kops reads, compile. Reads files; asks no cloud.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use base64::Engine as _;
 
 use super::failure::Failure;
-use crate::desired::{DesiredCluster, GroupExtras};
+use crate::desired::{DesiredCluster, DesiredError, GroupExtras};
 use crate::fleet::{Cluster, Fleet};
 use crate::kops::{self, KopsError, Role};
 use crate::model::{ClusterName, Digest, digest_of};
@@ -76,7 +76,9 @@ fn prepare_all(fleet: &Fleet, trees: Trees) -> Result<BTreeMap<ClusterName, Prep
             .map(|part| {
                 scope.spawn(|| {
                     part.iter()
-                        .map(|cluster| prepare_one(&renderer, cluster, trees))
+                        .map(|cluster| {
+                            prepare_one(&renderer, &fleet.settings.accept, cluster, trees)
+                        })
                         .collect::<Vec<_>>()
                 })
             })
@@ -99,8 +101,18 @@ fn prepare_all(fleet: &Fleet, trees: Trees) -> Result<BTreeMap<ClusterName, Prep
         .collect()
 }
 
+/// What the manifests of a cluster are read for.
+pub(super) fn target(cluster: &Cluster, accept: &BTreeSet<String>) -> kops::Target {
+    kops::Target {
+        version: cluster.kops_version.unwrap_or_default(),
+        region: Some(cluster.region.clone()),
+        accepted: accept.clone(),
+    }
+}
+
 fn prepare_one(
     renderer: &Renderer<'_>,
+    accept: &BTreeSet<String>,
     cluster: &Cluster,
     trees: Trees,
 ) -> Result<Prepared, Failure> {
@@ -116,7 +128,8 @@ fn prepare_one(
             .map(|d| d.document)
             .collect(),
     };
-    let manifests = kops::read(&documents)
+    let target = target(cluster, accept);
+    let manifests = kops::read_for(&documents, &target)
         .map_err(|errors| manifest_failure(renderer, &rendered, &errors.0))?;
     if !manifests.misread.is_empty() {
         return Err(manifest_failure(renderer, &rendered, &manifests.misread));
@@ -147,7 +160,13 @@ fn prepare_one(
         cluster.region.clone(),
         &extras,
     )
-    .map_err(|e| Failure::new(format!("{}: {e}", cluster.name)))?;
+    .map_err(|e| match e {
+        DesiredError::Refused(errors) => manifest_failure(renderer, &rendered, &errors.0),
+        other @ (DesiredError::Name { .. }
+        | DesiredError::SameName { .. }
+        | DesiredError::NoSuchGroup(_)
+        | DesiredError::UserData { .. }) => Failure::new(format!("{}: {other}", cluster.name)),
+    })?;
     let warnings = manifests.warnings.iter().map(|w| {
         let from = rendered
             .origin(w.pos.line)

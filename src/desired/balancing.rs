@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::names::target_group;
-use crate::kops::{Cluster, Dns, ExternalLoadBalancer, InstanceGroup, Role};
+use crate::kops::{Cluster, Dns, ExternalLoadBalancer, InstanceGroup, LoadBalancerClass, Role};
 
 /// Target groups: those of the cluster by the name kops gives them, the manifest's own by ARN.
 pub(super) fn target_groups(cluster: &Cluster, group: &InstanceGroup) -> BTreeSet<String> {
     let mut prefixes = Vec::new();
     if let Some(api) = &cluster.api_load_balancer
+        && api.class == LoadBalancerClass::Network
         && serves_api(group.role)
     {
         prefixes.push("tcp");
@@ -35,13 +36,19 @@ pub(super) fn target_groups(cluster: &Cluster, group: &InstanceGroup) -> BTreeSe
     own.chain(external).collect()
 }
 
-/// Classic load balancers, by name.
-pub(super) fn classic(group: &InstanceGroup) -> BTreeSet<String> {
+/// Classic load balancers by name: that of the API as kops names it (like a target group), the manifest's own as written.
+pub(super) fn classic(cluster: &Cluster, group: &InstanceGroup) -> BTreeSet<String> {
+    let api = cluster
+        .api_load_balancer
+        .iter()
+        .filter(|api| api.class == LoadBalancerClass::Classic && serves_api(group.role))
+        .map(|_| target_group("api", &cluster.name));
     let name = |lb: &ExternalLoadBalancer| match lb {
         ExternalLoadBalancer::Classic(name) => Some(name.clone()),
         ExternalLoadBalancer::TargetGroup(_) => None,
     };
-    group.load_balancers.iter().filter_map(name).collect()
+    api.chain(group.load_balancers.iter().filter_map(name))
+        .collect()
 }
 
 /// Whether instances of the role answer for the Kubernetes API.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::limits::oversized_user_data;
 use super::{DesiredError, compile};
 use crate::kops::{InstanceGroup, Manifests, Role, RollingUpdate};
 use crate::model::{
@@ -140,6 +141,12 @@ impl DesiredCluster {
                     .auto_scaling_group_name
                     .clone();
                 let extra = extras.get(&group.name).cloned().unwrap_or_default();
+                if let Some(bytes) = extra.user_data.as_deref().and_then(oversized_user_data) {
+                    return Err(DesiredError::UserData {
+                        group: group.name.clone(),
+                        bytes,
+                    });
+                }
                 groups.insert(name, desired_group(definition, group, extra));
             }
         }
@@ -289,6 +296,7 @@ spec:
   cloudProvider: aws
   kubernetesVersion: 1.34.0
   rollingUpdate: {maxSurge: 25%}
+  etcdClusters: [{name: main, etcdMembers: [{name: a, instanceGroup: cp}]}]
   subnets: [{name: a, type: Public}]
 ---
 apiVersion: kops.k8s.io/v1alpha2

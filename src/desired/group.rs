@@ -33,7 +33,7 @@ pub(super) fn auto_scaling_group(
         mixed_instances_policy: mixed::policy(group),
         max_instance_lifetime: group.max_instance_lifetime,
         suspended_processes: group.suspend_processes.iter().cloned().collect(),
-        load_balancer_names: balancing::classic(group),
+        load_balancer_names: balancing::classic(cluster, group),
         target_group_arns: balancing::target_groups(cluster, group),
         capacity_rebalance: group.capacity_rebalance,
         warm_pool: pools::warm_pool(group),

@@ -7,6 +7,7 @@ mod autoscaler;
 mod balancing;
 mod cluster;
 mod group;
+mod limits;
 mod mixed;
 mod names;
 mod pools;
@@ -23,7 +24,7 @@ pub use names::{security_groups, target_groups};
 
 use std::collections::BTreeMap;
 
-use crate::kops::{Cluster, InstanceGroup, KopsVersion, Manifests, Role};
+use crate::kops::{Cluster, InstanceGroup, KopsErrors, Manifests, Role};
 use crate::model::{AsgName, Definition, GroupName, Hooks, NameError};
 
 /// Manifests that are valid one by one and still make no definitions.
@@ -50,34 +51,36 @@ pub enum DesiredError {
     /// Something was said about a group that is not there.
     #[error("the manifests have no group {0}")]
     NoSuchGroup(GroupName),
+    /// AWS would refuse what some groups become.
+    #[error("{0}")]
+    Refused(KopsErrors),
+    /// The user data of a group is too large.
+    #[error("group {group}: its user data has {bytes} bytes, and AWS takes 16384 before base64")]
+    UserData {
+        /// The group.
+        group: GroupName,
+        /// What it has.
+        bytes: usize,
+    },
 }
 
-/// The definitions of all groups as the newest kops makes them, sorted by group name, lists in canonical order.
+/// The definitions of all groups as the kops makes them that the manifests were read for, sorted by group name, lists in canonical order.
 ///
 /// # Errors
-/// When names clash or are too long for AWS.
+/// When names clash, and everything that AWS would refuse of the groups.
 pub fn compile(manifests: &Manifests) -> Result<Vec<Definition>, DesiredError> {
-    compile_for(manifests, KopsVersion::NEWEST)
-}
-
-/// As [`compile`], as this kops makes them.
-///
-/// # Errors
-/// As [`compile`].
-pub fn compile_for(
-    manifests: &Manifests,
-    version: KopsVersion,
-) -> Result<Vec<Definition>, DesiredError> {
     // kops takes APIServer groups only under the feature flag that also labels control planes.
     let api_server_nodes = manifests.groups.iter().any(|g| g.role == Role::ApiServer);
     let kops = tags::Kops {
-        version,
+        version: manifests.kops,
         api_server_nodes,
     };
     let mut names: BTreeMap<AsgName, &GroupName> = BTreeMap::new();
     let mut definitions = Vec::new();
+    let mut refused = Vec::new();
     for group in &manifests.groups {
         let definition = definition(&manifests.cluster, group, kops)?;
+        refused.extend(limits::faults(group, &definition));
         let name = &definition.auto_scaling_group.auto_scaling_group_name;
         if let Some(first) = names.insert(name.clone(), &group.name) {
             return Err(DesiredError::SameName {
@@ -87,6 +90,10 @@ pub fn compile_for(
             });
         }
         definitions.push(definition);
+    }
+    if !refused.is_empty() {
+        refused.sort_by_key(|e| e.pos);
+        return Err(DesiredError::Refused(KopsErrors(refused)));
     }
     definitions.sort_by(|a, b| a.instance_group.cmp(&b.instance_group));
     Ok(definitions)
@@ -135,6 +142,7 @@ spec:
   cloudProvider: aws
   kubernetesVersion: 1.34.0
   containerd: {nvidiaGPU: {enabled: true}}
+  etcdClusters: [{name: main, etcdMembers: [{name: a, instanceGroup: cp}]}]
   subnets: [{name: a, type: Public}]
 ---
 apiVersion: kops.k8s.io/v1alpha2
@@ -150,9 +158,14 @@ spec: {role: Node, image: i, machineType: g5.xlarge, subnets: [a], taints: [a:No
 
     #[test]
     fn taints_without_a_value_become_tags_since_1_36() {
-        let manifests = kops::read(&yaml::parse(MANIFESTS, yaml::Schema::Kops).unwrap()).unwrap();
+        let documents = yaml::parse(MANIFESTS, yaml::Schema::Kops).unwrap();
         let taints = |version: &str| {
-            let definitions = compile_for(&manifests, version.parse().unwrap()).unwrap();
+            let target = kops::Target {
+                version: version.parse().unwrap(),
+                ..kops::Target::default()
+            };
+            let manifests = kops::read_for(&documents, &target).unwrap();
+            let definitions = compile(&manifests).unwrap();
             let tags = definitions.last().unwrap().auto_scaling_group.tags.clone();
             let taint = |tag: &crate::model::Tag| {
                 tag.key
@@ -165,10 +178,6 @@ spec: {role: Node, image: i, machineType: g5.xlarge, subnets: [a], taints: [a:No
         assert_eq!(
             [taints("1.35"), taints("1.36")],
             ["b=:NoSchedule c=d:NoSchedule", all]
-        );
-        assert_eq!(
-            compile(&manifests),
-            compile_for(&manifests, KopsVersion::NEWEST)
         );
     }
 }

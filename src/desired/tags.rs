@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::kops::{Cluster, InstanceGroup, KopsVersion, Role};
-use crate::model::AsgName;
-
-const LABEL_PREFIX: &str = "k8s.io/cluster-autoscaler/node-template/label/";
-const TAINT_PREFIX: &str = "k8s.io/cluster-autoscaler/node-template/taint/";
+use crate::kops::{Cluster, InstanceGroup, LABEL_TAG, Role, Subject, TAINT_TAG, ended};
+use crate::model::{AsgName, KopsVersion};
 
 /// The kops that makes the tags.
 #[derive(Clone, Copy, Debug)]
@@ -44,16 +41,17 @@ pub(super) fn tags(
     tags.extend(
         node_labels(cluster, group, kops.api_server_nodes)
             .into_iter()
-            .map(|(label, value)| (format!("{LABEL_PREFIX}{label}"), value)),
+            .map(|(label, value)| (format!("{LABEL_TAG}{label}"), value)),
     );
+    let all_taints = ended(Subject::UntaggedTaints, kops.version, None).is_some();
     for taint in group
         .taints
         .iter()
-        .filter(|t| t.value.is_some() || kops.version.tags_taints_without_value())
+        .filter(|t| t.value.is_some() || all_taints)
     {
         if let Some(effect) = &taint.effect {
             tags.insert(
-                format!("{TAINT_PREFIX}{}", taint.key),
+                format!("{TAINT_TAG}{}", taint.key),
                 format!("{}:{effect}", taint.value.as_deref().unwrap_or_default()),
             );
         }
@@ -81,10 +79,11 @@ pub(super) fn node_labels(
         "kops.k8s.io/kops-controller-pki",
         "node.kubernetes.io/exclude-from-external-load-balancers",
     ];
-    let mut labels = match group.role {
-        Role::ControlPlane => cluster.control_plane_labels.clone(),
-        Role::ApiServer | Role::Node | Role::Bastion => cluster.kubelet_labels.clone(),
-    };
+    // Source: kops, `upup/pkg/fi/cloudup/spec_builder.go`: a control plane's kubelet is `kubelet`, then `masterKubelet`, then the group's own.
+    let mut labels = cluster.kubelet_labels.clone();
+    if group.role == Role::ControlPlane {
+        labels.extend(cluster.control_plane_labels.clone());
+    }
     labels.extend(group.kubelet_labels.clone());
     let mut mark = |label: &str| labels.insert(label.to_owned(), String::new());
     match group.role {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{balancing, names, volumes};
-use crate::kops::{Cluster, InstanceGroup, SubnetKind};
+use crate::kops::{Cluster, InstanceGroup, LoadBalancerClass, SubnetKind};
 use crate::model::{
     AsgName, CreditSpecification, InstanceMarketOptions, InstanceProfile, LaunchTemplate,
     LaunchTemplateData, MetadataOptions, Monitoring, NetworkInterface, Placement, SpotOptions,
@@ -90,7 +90,7 @@ fn security_groups(cluster: &Cluster, group: &InstanceGroup) -> Vec<String> {
     let of_api = cluster
         .api_load_balancer
         .iter()
-        .filter(|_| balancing::serves_api(group.role))
+        .filter(|api| api.class == LoadBalancerClass::Network && balancing::serves_api(group.role))
         .flat_map(|api| &api.additional_security_groups);
     let mut groups = vec![own];
     groups.extend(of_api.chain(&group.additional_security_groups).cloned());

@@ -1,6 +1,6 @@
 //! Block device mappings: the root volume with kops' minimums, the others with its defaults. Instance-store disks are not here: they come with the type.
 
-use crate::kops::{Cluster, InstanceGroup, Role, RootVolume, Volume};
+use crate::kops::{Cluster, InstanceGroup, Role, RootVolume, Volume, root_size};
 use crate::model::{BlockDevice, Ebs};
 
 /// The root device's name comes from the image, which is not looked up here.
@@ -29,11 +29,6 @@ fn device(name: &str, ebs: Ebs) -> BlockDevice {
 }
 
 fn root(volume: &RootVolume, role: Role) -> Ebs {
-    let size = match role {
-        Role::ControlPlane => 64,
-        Role::Node | Role::ApiServer => 128,
-        Role::Bastion => 32,
-    };
     let kind = volume.kind.as_deref().unwrap_or("gp3");
     Ebs {
         delete_on_termination: true,
@@ -46,7 +41,7 @@ fn root(volume: &RootVolume, role: Role) -> Ebs {
             .filter(|_| volume.encryption == Some(true)),
         throughput: least_throughput(kind)
             .map(|least| volume.throughput.unwrap_or(least).max(least)),
-        volume_size: volume.size.unwrap_or(size),
+        volume_size: volume.size.unwrap_or_else(|| root_size(role)),
         volume_type: kind.to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use super::document::Document;
 use super::file::ClusterFile;
 use super::resolve::Layering;
 use super::vars::{Layer, Vars};
-use super::{Cluster, FleetError, KubernetesAccess, Place, Source, read, state_store};
+use super::{Cluster, FleetError, KubernetesAccess, Place, Source, plain, read, state_store};
 use crate::model::ClusterName;
 
 /// Names that templates find at top level beside the vars.
@@ -58,7 +58,9 @@ fn load(
     templates: &BTreeMap<String, Source>,
 ) -> Result<Cluster, FleetError> {
     let doc = Document::parse(&source.path, source.text)?;
+    plain::check(&doc.file, &doc.node)?;
     refuse_engine(&doc)?;
+    check_account(&doc)?;
     let file: ClusterFile = doc.decode()?;
     let name = match &file.name {
         Some(name) => name.clone(),
@@ -75,8 +77,17 @@ fn load(
     let state_store = file
         .kops
         .as_ref()
-        .map(|k| state_store::parse(root, &doc, &k.state_store))
+        .and_then(|k| k.state_store.as_ref())
+        .map(|store| state_store::parse(root, &doc, store))
         .transpose()?;
+    let kops_version = file.kops.as_ref().and_then(|k| k.version);
+    if file.kops.is_some() && state_store.is_none() && kops_version.is_none() {
+        return Err(FleetError::Invalid {
+            place: doc.place(&["kops"]),
+            message: "`kops` says nothing".into(),
+            hint: "give it `state_store` or `version`, or remove it".into(),
+        });
+    }
     Ok(Cluster {
         vars: layers(root, &doc, &file, &name, layering)?,
         templates: pick_templates(&doc, file.templates.as_deref(), templates)?,
@@ -90,8 +101,21 @@ fn load(
             .kubernetes
             .map(|k| KubernetesAccess { context: k.context }),
         state_store,
+        kops_version,
         protect: file.protect.into_iter().collect::<BTreeSet<_>>(),
     })
+}
+
+/// Twelve digits without quotes are a number, which loses a leading zero on its way: the schema takes none either.
+fn check_account(doc: &Document) -> Result<(), FleetError> {
+    match doc.node.get("account") {
+        Some(node) if node.as_str().is_none() && !node.is_null() => Err(FleetError::Invalid {
+            place: doc.place(&["account"]),
+            message: format!("an account is a text, and this is {}", node.kind()),
+            hint: "put its twelve digits in quotes".into(),
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn refuse_engine(doc: &Document) -> Result<(), FleetError> {
@@ -232,6 +256,7 @@ fn layer(root: &Path, path: &str) -> Result<Option<Layer>, FleetError> {
             hint: "give the var another name".into(),
         });
     }
+    plain::check(&doc.file, &doc.node)?;
     Ok(Some(Layer {
         path: path.to_owned(),
         node: doc.node,

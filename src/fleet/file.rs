@@ -1,6 +1,6 @@
 //! The forms of `fleet.yaml` and `clusters/NAME.yaml` as written, for serde. Resolves nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -10,7 +10,8 @@ use super::policy::{
 };
 use super::{CallRate, OnTimeout, Preflight, Rate};
 use crate::model::{
-    AccountId, ClusterName, EmptyDir, Environment, GroupName, Region, Span, StageName, Unmanaged,
+    AccountId, ClusterName, EmptyDir, Environment, GroupName, KopsVersion, Region, Span, StageName,
+    Unmanaged,
 };
 
 /// `fleet.yaml`.
@@ -32,6 +33,8 @@ pub(super) struct FleetFile {
     pub(super) rollback: RollbackFile,
     #[serde(default)]
     pub(super) call_rates: BTreeMap<String, CallRate>,
+    #[serde(default)]
+    pub(super) accept: BTreeSet<String>,
 }
 
 /// `rollback`.
@@ -212,5 +215,6 @@ pub(super) struct KubernetesFile {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KopsFile {
-    pub(super) state_store: String,
+    pub(super) state_store: Option<String>,
+    pub(super) version: Option<KopsVersion>,
 }

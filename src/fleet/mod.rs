@@ -6,6 +6,7 @@ mod document;
 mod error;
 mod file;
 mod gates;
+mod plain;
 mod policy;
 mod read;
 mod resolve;
@@ -22,7 +23,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::model::{AccountId, ClusterName, Environment, GroupName, Region};
+use crate::model::{AccountId, ClusterName, Environment, GroupName, KopsVersion, Region};
 
 pub use calls::{CallRate, CallRates};
 pub use error::{FleetError, Place};
@@ -85,6 +86,8 @@ pub struct Cluster {
     pub kubernetes: Option<KubernetesAccess>,
     /// Where kops keeps what it knows of the cluster; none: it is not read, and documents are compared with the baseline.
     pub state_store: Option<StateStore>,
+    /// The kops that carries it out; none: the newest that is described here.
+    pub kops_version: Option<KopsVersion>,
     /// Groups that are never retired.
     pub protect: BTreeSet<GroupName>,
     /// Its vars.

@@ -8,6 +8,12 @@ use super::{FleetError, Source};
 
 /// Folders below `templates/` and the like deeper than this are a link that leads back.
 const MAX_DEPTH: usize = 16;
+/// Most bytes of a file: many times what anybody writes, and little enough to be read at once.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// What is no file: a folder, a pipe, a device.
+const NO_FILE: &str = "it is not a regular file";
+/// What the names of files that are read end in; a folder of such a name is a mistake.
+const ENDINGS: [&str; 4] = [".j2", ".tpl", ".yaml", ".yml"];
 
 /// `fleet.yaml`, parsed.
 pub(super) fn fleet_file(dir: &Path) -> Result<Document, FleetError> {
@@ -25,11 +31,20 @@ pub(super) fn text(root: &Path, relative: &str) -> Result<Option<String>, FleetE
         file: relative.to_owned(),
         why,
     };
-    let bytes = match std::fs::read(root.join(relative)) {
-        Ok(bytes) => bytes,
+    match std::fs::metadata(root.join(relative)) {
+        Ok(meta) if !meta.is_file() => return Err(unreadable(NO_FILE.into())),
+        Ok(meta) if meta.len() > MAX_BYTES => {
+            return Err(unreadable(format!(
+                "{} bytes, and a file of a fleet has {MAX_BYTES} at most",
+                meta.len()
+            )));
+        }
+        Ok(_) => {}
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(unreadable(e.to_string())),
-    };
+    }
+    inside(root, relative)?;
+    let bytes = std::fs::read(root.join(relative)).map_err(|e| unreadable(e.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|e| {
         unreadable(format!(
             "not UTF-8 at byte {}",
@@ -42,6 +57,22 @@ pub(super) fn text(root: &Path, relative: &str) -> Result<Option<String>, FleetE
             .map(str::to_owned)
             .unwrap_or(text),
     ))
+}
+
+/// A link that leads out of the fleet would let a branch read what the machine that renders it holds.
+fn inside(root: &Path, relative: &str) -> Result<(), FleetError> {
+    let unreadable = |why: String| FleetError::Unreadable {
+        file: relative.to_owned(),
+        why,
+    };
+    let real = |path: &Path| std::fs::canonicalize(path).map_err(|e| unreadable(e.to_string()));
+    if real(&root.join(relative))?.starts_with(real(root)?) {
+        Ok(())
+    } else {
+        Err(unreadable(
+            "it is a link that leads out of the fleet".into(),
+        ))
+    }
 }
 
 /// Every file below `folder`, by path relative to it. A folder that is not there holds nothing.
@@ -97,7 +128,16 @@ fn walk(
     for name in names {
         let path = format!("{relative}/{name}");
         match std::fs::metadata(root.join(&path)) {
-            Ok(meta) if meta.is_dir() => walk(root, &path, depth + 1, into)?,
+            Ok(meta) if meta.is_dir() && ENDINGS.iter().any(|end| path.ends_with(end)) => {
+                return Err(FleetError::Unreadable {
+                    file: path,
+                    why: "it is a folder, and named like a file".into(),
+                });
+            }
+            Ok(meta) if meta.is_dir() => {
+                inside(root, &path)?;
+                walk(root, &path, depth + 1, into)?;
+            }
             Ok(_) => into.push(path),
             Err(e) => {
                 return Err(FleetError::Unreadable {

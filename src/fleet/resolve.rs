@@ -81,6 +81,7 @@ pub(super) fn settings(
             control_plane: file.rollback.control_plane.unwrap_or_default(),
         },
         call_rates: CallRates::resolve(doc, file.call_rates)?,
+        accept: file.accept,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The settings of a fleet in resolved form: stages with their clusters, waves, gates, rolling policy. Reads no files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ pub struct Settings {
     /// How fast AWS lets the accounts call it, where that is not what it publishes.
     #[serde(default)]
     pub call_rates: CallRates,
+    /// Instance types and availability zones that are newer than this program's tables. What compiles; a plan has it behind it.
+    #[serde(skip)]
+    pub accept: BTreeSet<String>,
 }
 
 /// One stage.

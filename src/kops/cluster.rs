@@ -31,9 +31,9 @@ pub struct Cluster {
     pub cilium_etcd: bool,
     /// Node termination handler in queue mode; none when it is off or reads IMDS.
     pub termination_queue: Option<TerminationQueue>,
-    /// Node labels of `kubelet`: every role but control planes.
+    /// Node labels of `kubelet`: every role, and control planes under their own.
     pub kubelet_labels: BTreeMap<String, String>,
-    /// Node labels of `masterKubelet`: control planes.
+    /// Node labels of `masterKubelet`: control planes, over those of `kubelet`.
     pub control_plane_labels: BTreeMap<String, String>,
     /// Key pair of instances. None: kops makes one from a key in its state store, or there is none.
     pub ssh_key_name: Option<String>,
@@ -49,6 +49,8 @@ pub struct Cluster {
     pub(super) rolling_update: RollingUpdate,
     /// `containerd.nvidiaGPU.enabled`.
     pub(super) nvidia_gpu: bool,
+    /// `karpenter.featureGates`.
+    pub(super) karpenter_gates: Option<String>,
 }
 
 /// A subnet of the cluster.
@@ -79,12 +81,23 @@ pub enum SubnetKind {
     DualStack,
 }
 
-/// The (network) load balancer of the Kubernetes API.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Which of AWS's load balancers the API has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadBalancerClass {
+    /// A network load balancer with target groups.
+    Network,
+    /// A classic one, known to groups by its name. Until kops 1.36.
+    Classic,
+}
+
+/// The load balancer of the Kubernetes API.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiLoadBalancer {
+    /// Its class.
+    pub class: LoadBalancerClass,
     /// Whether it ends TLS with a certificate, which makes a second target group.
     pub tls: bool,
-    /// Security groups given to the load balancer, and so to the instances behind it.
+    /// Security groups given to the load balancer; with a network load balancer the instances behind it have them too.
     pub additional_security_groups: Vec<String>,
 }
 

@@ -3,25 +3,24 @@
 use std::collections::BTreeSet;
 
 use super::cluster::{
-    ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, PriorityExpander, RollingUpdate,
-    Subnet, SubnetKind, TerminationQueue, WarmPoolSpec,
+    Autoscaler, Cluster, Dns, PriorityExpander, Subnet, SubnetKind, TerminationQueue,
 };
 use super::error::Problems;
-use super::labels;
 use super::schema::{self, Strict};
-use super::values::amount;
-use super::view::{View, integer};
-use crate::fleet::Amount;
+use super::target::Target;
+use super::view::View;
+use super::{api, ebs_check, etcd_read, karpenter, labels, network_check, rolling, warm_pool};
 use crate::model::ClusterName;
 use crate::yaml::Node;
 
 /// What kops calls the tag of groups watched by the node termination handler.
 const MANAGED_TAG: &str = "aws-node-termination-handler/managed";
 
-/// Decodes the Cluster. `control_plane_subnets`: names of the subnets of control-plane groups, on which the API's default depends.
+/// Decodes the Cluster. `api_subnets`: names of the subnets of groups that serve the API, on which the default of `api` depends.
 pub(super) fn read(
     root: &Node,
-    control_plane_subnets: &BTreeSet<String>,
+    api_subnets: &BTreeSet<String>,
+    target: &Target,
     problems: &mut Problems,
 ) -> Option<Cluster> {
     let name = name(root, problems);
@@ -33,16 +32,20 @@ pub(super) fn read(
     let spec = View::new(node);
     provider(spec, problems);
     labels::check_cloud_labels(spec, None, problems);
-    networking(spec, problems);
+    labels::check_kubelet_labels(spec, "kubelet", problems);
+    labels::check_kubelet_labels(spec, "masterKubelet", problems);
     let subnets = subnets(spec, problems);
     let dns = dns(spec, problems);
+    network_check::check(spec, name.as_ref(), dns, &subnets, target, problems);
+    karpenter::cluster(spec, problems);
     let private = subnets
         .iter()
-        .any(|s| s.kind == SubnetKind::Private && control_plane_subnets.contains(&s.name));
-    let api_load_balancer = api(spec, private, dns, problems);
-    let rolling_update = rolling_update(spec.sub("rollingUpdate"), problems);
-    let warm_pool = warm_pool(spec.sub("warmPool"), problems);
-    let etcd_clusters = etcd(spec, problems);
+        .any(|s| s.kind == SubnetKind::Private && api_subnets.contains(&s.name));
+    let api_load_balancer = api::read(spec, private, dns, target, problems);
+    let rolling_update = rolling::read(spec.sub("rollingUpdate"), problems);
+    let warm_pool = warm_pool::of_cluster(spec.sub("warmPool"), problems);
+    let etcd_clusters = etcd_read::read(spec, problems);
+    ebs_check::etcd(spec, problems);
     Some(Cluster {
         name: name?,
         pos: root.pos,
@@ -63,6 +66,7 @@ pub(super) fn read(
         warm_pool,
         rolling_update,
         nvidia_gpu: spec.sub("containerd").sub("nvidiaGPU").bool("enabled") == Some(true),
+        karpenter_gates: spec.sub("karpenter").owned("featureGates"),
     })
 }
 
@@ -87,24 +91,6 @@ fn provider(spec: View<'_>, problems: &mut Problems) {
         ),
         None if spec.has("cloudProvider") => {}
         None => problems.error(spec.pos, "`spec.cloudProvider` is missing"),
-    }
-}
-
-fn networking(spec: View<'_>, problems: &mut Problems) {
-    let providers: Vec<String> = spec
-        .sub("networking")
-        .places()
-        .into_keys()
-        .filter(|key| spec.sub("networking").has(key))
-        .collect();
-    if providers.len() > 1 {
-        problems.error(
-            spec.at("networking"),
-            format!(
-                "`spec.networking` has more than one provider: {}",
-                providers.join(", ")
-            ),
-        );
     }
 }
 
@@ -167,38 +153,6 @@ fn dns(spec: View<'_>, problems: &mut Problems) -> Dns {
     }
 }
 
-/// The load balancer of the API: as given, else one when a control plane is in a private subnet.
-fn api(
-    spec: View<'_>,
-    private: bool,
-    dns: Dns,
-    problems: &mut Problems,
-) -> Option<ApiLoadBalancer> {
-    let api = spec.sub("api");
-    let given = api.sub("loadBalancer");
-    if let Some(class) = given.text("class").filter(|c| *c != "Network") {
-        let message =
-            format!("`spec.api.loadBalancer.class` is `{class}`, which kops has given up");
-        problems.error_hint(
-            given.at("class"),
-            message,
-            "migrate to `class: Network` with kops first",
-        );
-    }
-    let wanted = given.is_present() || !api.has("dns") && private;
-    if !wanted && dns == Dns::None {
-        problems.error_hint(
-            spec.at("api"),
-            "`topology.dns.type: None` needs `spec.api.loadBalancer`",
-            "add `api: {loadBalancer: {class: Network, type: Public}}`",
-        );
-    }
-    wanted.then(|| ApiLoadBalancer {
-        tls: given.text("sslCertificate").is_some(),
-        additional_security_groups: given.strings("additionalSecurityGroups"),
-    })
-}
-
 /// Queue mode is on unless said otherwise; with Karpenter kops applies no defaults.
 fn termination_queue(spec: View<'_>) -> Option<TerminationQueue> {
     let handler = spec.sub("nodeTerminationHandler");
@@ -240,94 +194,4 @@ fn autoscaler(view: View<'_>) -> Option<Autoscaler> {
         ),
     });
     (view.bool("enabled") == Some(true)).then_some(Autoscaler { priorities })
-}
-
-fn etcd(spec: View<'_>, problems: &mut Problems) -> Vec<EtcdCluster> {
-    let mut names = BTreeSet::new();
-    let mut clusters = Vec::new();
-    for etcd in spec.list("etcdClusters") {
-        let Some(name) = etcd.text("name") else {
-            problems.error(etcd.pos, "an etcd cluster has no `name`");
-            continue;
-        };
-        if !names.insert(name) {
-            problems.error(
-                etcd.at("name"),
-                format!("the etcd cluster `{name}` is defined twice"),
-            );
-        }
-        if !matches!(name, "main" | "events" | "cilium" | "leases") {
-            problems.error_hint(
-                etcd.at("name"),
-                format!("`{name}` is no etcd cluster that kops knows"),
-                "main, events, cilium or leases",
-            );
-        }
-        let mut members = Vec::new();
-        for member in etcd.list("etcdMembers") {
-            match member.text("instanceGroup") {
-                Some(group) => members.push((group.to_owned(), member.at("instanceGroup"))),
-                None => problems.error(
-                    member.pos,
-                    format!("a member of the etcd cluster `{name}` has no `instanceGroup`"),
-                ),
-            }
-        }
-        if etcd.list("etcdMembers").count() % 2 == 0 {
-            problems.error(
-                etcd.at("etcdMembers"),
-                format!("the etcd cluster `{name}` must have an odd number of members"),
-            );
-        }
-        clusters.push(EtcdCluster {
-            name: name.into(),
-            pos: etcd.pos,
-            members,
-        });
-    }
-    clusters
-}
-
-/// A rolling update as written, its rules checked.
-pub(super) fn rolling_update(view: View<'_>, problems: &mut Problems) -> RollingUpdate {
-    let update = RollingUpdate {
-        drain_and_terminate: view.bool("drainAndTerminate"),
-        max_unavailable: rolling_amount(view, "maxUnavailable", problems),
-        max_surge: rolling_amount(view, "maxSurge", problems),
-    };
-    if update.max_surge.is_some_and(is_zero) && update.max_unavailable.is_some_and(is_zero) {
-        problems.error(
-            view.pos,
-            "`maxSurge` and `maxUnavailable` are both zero: nothing could ever be replaced",
-        );
-    }
-    update
-}
-
-fn rolling_amount(view: View<'_>, key: &str, problems: &mut Problems) -> Option<Amount> {
-    let node = view.get(key)?;
-    let value = match integer(node) {
-        Some(n) => u32::try_from(n).ok().map(Amount::Count),
-        None => amount(node.as_str()?),
-    };
-    if value.is_none() {
-        problems.error(node.pos, format!("`rollingUpdate.{key}` must be a number of instances or a percentage such as 25%, not negative"));
-    }
-    value
-}
-
-pub(super) fn is_zero(amount: Amount) -> bool {
-    match amount {
-        Amount::Count(n) | Amount::Percent(n) => n == 0,
-    }
-}
-
-/// A warm pool as written.
-pub(super) fn warm_pool(view: View<'_>, problems: &mut Problems) -> Option<WarmPoolSpec> {
-    view.is_present().then(|| WarmPoolSpec {
-        min_size: view.count("minSize", problems),
-        max_size: view.count("maxSize", problems),
-        hook: view.bool("enableLifecycleHook"),
-        hook_timeout: view.count("lifecycleHookTimeout", problems),
-    })
 }

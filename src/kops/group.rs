@@ -17,6 +17,8 @@ pub struct InstanceGroup {
     pub name: GroupName,
     /// Where its document begins.
     pub pos: Pos,
+    /// Where its name stands.
+    pub name_pos: Pos,
     /// Where each field of its `spec` stands.
     pub fields: BTreeMap<String, Pos>,
     /// The whole document.

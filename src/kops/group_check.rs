@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::cluster::RollingUpdate;
-use super::cluster_read::is_zero;
 use super::error::Problems;
-use super::group::WarmPool;
-use super::labels;
 use super::role::Role;
 use super::values::{arn_resource, duration, taint};
 use super::view::View;
+use super::{api, ebs_check, labels};
+use crate::fleet::closest;
 
 const EBS_TYPES: [&str; 7] = ["standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"];
 const ROOT_TYPES: [&str; 5] = ["standard", "gp2", "gp3", "io1", "io2"];
@@ -69,12 +67,16 @@ pub(super) fn check(spec: View<'_>, name: &str, problems: &mut Problems) {
     instance_metadata(spec.sub("instanceMetadata"), problems);
     lifetime(spec, problems);
     volumes(spec, problems);
+    ebs_check::others(spec, problems);
     mixed(spec, problems);
-    security_groups(spec, problems);
+    processes(spec, problems);
+    api::security_groups(spec, "additionalSecurityGroups", problems);
+    api::security_group(spec, "securityGroupOverride", problems);
     load_balancers(spec, problems);
     iam(spec.sub("iam"), problems);
     labels::check_cloud_labels(spec, Some(name), problems);
     labels::check_node_labels(spec, problems);
+    labels::check_kubelet_labels(spec, "kubelet", problems);
     taints(spec, problems);
 }
 
@@ -119,6 +121,14 @@ fn spot(spec: View<'_>, problems: &mut Problems) {
             "`spotDurationInMinutes` must be 60, 120, 180, 240, 300 or 360",
         );
     }
+    // Source: EC2 API, LaunchTemplateSpotMarketOptionsRequest: a price below $0.001 is refused.
+    if spec.text("maxPrice").is_some_and(|p| !is_price(p)) {
+        problems.error_hint(
+            spec.at("maxPrice"),
+            "`maxPrice` is not a price: dollars an hour, at least 0.001",
+            "such as \"0.10\"; without `maxPrice` the price of on-demand is the limit",
+        );
+    }
     let unused = spec.text("maxPrice").is_none() || spec.has("mixedInstancesPolicy");
     for key in ["spotDurationInMinutes", "instanceInterruptionBehavior"] {
         if spec.has(key) && unused {
@@ -131,6 +141,13 @@ fn spot(spec: View<'_>, problems: &mut Problems) {
             );
         }
     }
+}
+
+/// A decimal number of at least a tenth of a cent.
+fn is_price(text: &str) -> bool {
+    let form = text.chars().all(|c| c.is_ascii_digit() || c == '.')
+        && text.starts_with(|c: char| c.is_ascii_digit());
+    form && text.parse::<f64>().is_ok_and(|price| price >= 0.001)
 }
 
 fn instance_metadata(view: View<'_>, problems: &mut Problems) {
@@ -187,9 +204,9 @@ fn volumes(spec: View<'_>, problems: &mut Problems) {
 }
 
 fn mixed(spec: View<'_>, problems: &mut Problems) {
-    const SPOT: [&str; 5] = [
+    // kops takes `diversified` too, which is a strategy of EC2 Fleet: an AutoScalingGroup has none of that name.
+    const SPOT: [&str; 4] = [
         "lowest-price",
-        "diversified",
         "capacity-optimized",
         "capacity-optimized-prioritized",
         "price-capacity-optimized",
@@ -208,14 +225,7 @@ fn mixed(spec: View<'_>, problems: &mut Problems) {
             "`onDemandAboveBase` is a percentage: 0 to 100",
         );
     }
-    if let (Some(base), Some(max)) = (policy.int("onDemandBase"), spec.int("maxSize"))
-        && base > max
-    {
-        problems.error(
-            policy.at("onDemandBase"),
-            format!("`onDemandBase` is {base}, above `maxSize` {max}"),
-        );
-    }
+    pools(policy, problems);
     let types = policy.items("instances");
     // Karpenter's own API takes both.
     let asg = spec.text("manager") != Some("Karpenter");
@@ -224,6 +234,9 @@ fn mixed(spec: View<'_>, problems: &mut Problems) {
             policy.at("instanceRequirements"),
             "AWS takes `instances` or `instanceRequirements`, not both",
         );
+    }
+    if asg && policy.has("instanceRequirements") {
+        requirements(policy, problems);
     }
     let mut seen = BTreeSet::new();
     for (name, pos) in types {
@@ -236,16 +249,98 @@ fn mixed(spec: View<'_>, problems: &mut Problems) {
     }
 }
 
-fn security_groups(spec: View<'_>, problems: &mut Problems) {
-    let mut seen = BTreeSet::new();
-    for (id, pos) in spec.items("additionalSecurityGroups") {
-        if !id.starts_with("sg-") {
-            problems.error(
-                pos,
-                "this is no security group id: it must begin with `sg-`",
+/// Source: Amazon EC2 Auto Scaling API, InstancesDistribution: SpotInstancePools, 1 to 20, only with the strategy lowest-price (which is
+/// also the one of a policy that says none).
+fn pools(policy: View<'_>, problems: &mut Problems) {
+    let Some(pools) = policy.int("spotInstancePools") else {
+        return;
+    };
+    let strategy = policy.text("spotAllocationStrategy");
+    let at = policy.at("spotInstancePools");
+    match strategy {
+        None | Some("lowest-price") if pools == 0 || pools > 20 => {
+            problems.error(at, "`spotInstancePools` must be from 1 to 20");
+        }
+        None | Some("lowest-price") => {}
+        Some(other) if pools > 0 => problems.error_hint(
+            at,
+            format!("`spotInstancePools` is only possible with the strategy lowest-price, and this is {other}"),
+            "remove it",
+        ),
+        Some(_) => {}
+    }
+}
+
+/// Source: Amazon EC2 Auto Scaling API, InstanceRequirements: VCpuCount and MemoryMiB need their Min (kops sends 0 for a block that is missing and
+/// nothing for a block without `min`); InstancesDistribution: neither `prioritized` strategy can be used with them.
+fn requirements(policy: View<'_>, problems: &mut Problems) {
+    let requirements = policy.sub("instanceRequirements");
+    for key in ["cpu", "memory"] {
+        let range = requirements.sub(key);
+        if requirements.has(key) && !range.has("min") {
+            problems.error_hint(
+                requirements.at(key),
+                format!("`instanceRequirements.{key}` has no `min`, which AWS insists on"),
+                "write `min: 0` when there is no least",
             );
-        } else if !seen.insert(id) {
-            problems.error(pos, "this security group stands here twice");
+        }
+    }
+    for (key, strategy) in [
+        ("onDemandAllocationStrategy", "prioritized"),
+        ("spotAllocationStrategy", "capacity-optimized-prioritized"),
+    ] {
+        if policy.text(key) == Some(strategy) {
+            problems.error(
+                policy.at(key),
+                format!("`{strategy}` needs a list of types: it is not possible with `instanceRequirements`"),
+            );
+        }
+    }
+}
+
+/// On-demand instances that are always there cannot be more than the group has at most, its default counted.
+pub(super) fn on_demand_base(spec: View<'_>, max_size: u32, problems: &mut Problems) {
+    let policy = spec.sub("mixedInstancesPolicy");
+    if let Some(base) = policy.int("onDemandBase")
+        && base > i64::from(max_size)
+    {
+        let by_default = if spec.has("maxSize") {
+            ""
+        } else {
+            " by default"
+        };
+        problems.error(
+            policy.at("onDemandBase"),
+            format!("`onDemandBase` is {base}, above `maxSize` {max_size}{by_default}"),
+        );
+    }
+}
+
+/// The processes of an AutoScalingGroup. Source: Amazon EC2 Auto Scaling user guide, "Suspend and resume Amazon EC2 Auto Scaling processes".
+const PROCESSES: [&str; 9] = [
+    "AZRebalance",
+    "AddToLoadBalancer",
+    "AlarmNotification",
+    "HealthCheck",
+    "InstanceRefresh",
+    "Launch",
+    "ReplaceUnhealthy",
+    "ScheduledActions",
+    "Terminate",
+];
+
+fn processes(spec: View<'_>, problems: &mut Problems) {
+    for (name, pos) in spec.items("suspendProcesses") {
+        if !PROCESSES.contains(&name) {
+            let hint = closest(name, PROCESSES).map_or_else(
+                || format!("there are {}", PROCESSES.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            problems.error_hint(
+                pos,
+                format!("an AutoScalingGroup has no process `{name}`"),
+                hint,
+            );
         }
     }
 }
@@ -307,33 +402,8 @@ fn taints(spec: View<'_>, problems: &mut Problems) {
             problems.error_hint(pos, "this is no taint", hint);
         } else if !seen.insert(text) {
             problems.error(pos, "this taint stands here twice");
+        } else {
+            labels::check_taint(text, pos, problems);
         }
-    }
-}
-
-/// A control plane is never surged.
-pub(super) fn rolling(spec: View<'_>, role: Role, update: &RollingUpdate, problems: &mut Problems) {
-    if role == Role::ControlPlane && update.max_surge.is_some_and(|s| !is_zero(s)) {
-        problems.error(
-            spec.sub("rollingUpdate").at("maxSurge"),
-            "a control-plane group cannot be surged: `maxSurge` must be 0",
-        );
-    }
-}
-
-/// The rules of a warm pool that is on.
-pub(super) fn warm_pool(spec: View<'_>, role: Role, pool: WarmPool, problems: &mut Problems) {
-    let pos = spec.at("warmPool");
-    if !matches!(role, Role::Node | Role::ApiServer) {
-        problems.error(
-            pos,
-            format!("a group of role {} cannot have a warm pool", role.as_str()),
-        );
-    }
-    if spec.text("maxPrice").is_some() {
-        problems.error(pos, "a group with `maxPrice` cannot have a warm pool");
-    }
-    if pool.max_size.is_some_and(|max| max < pool.min_size) {
-        problems.error(pos, "`warmPool.minSize` is above `warmPool.maxSize`");
     }
 }

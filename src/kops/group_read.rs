@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::cluster::Cluster;
-use super::cluster_read::{rolling_update, warm_pool};
 use super::error::Problems;
 use super::group::{
     ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, RootVolume,
     Spot, Volume, Volumes, WarmPool,
 };
 use super::role::Role;
+use super::types_check::has_gpu;
 use super::values::{Taint, arn_resource, duration, quantity, taint};
 use super::view::{View, scalar};
-use super::{group_check, subnets};
+use super::{ebs_check, group_check, rolling, subnets, warm_pool};
 use crate::model::GroupName;
 use crate::yaml::Node;
 
@@ -23,24 +23,32 @@ pub(super) fn read(
     cluster: &Cluster,
     problems: &mut Problems,
 ) -> Option<InstanceGroup> {
-    let name = GroupName::new(root.at(["metadata", "name"])?.as_str()?).ok()?;
+    let name_node = root.at(["metadata", "name"])?;
+    let name = GroupName::new(name_node.as_str()?).ok()?;
     let spec = View::new(root.get("spec")?);
     let (min_size, max_size) = group_check::sizes(spec, role, problems);
+    group_check::on_demand_base(spec, max_size, problems);
+    ebs_check::root(spec, role, problems);
     let subnets = subnets::resolve(spec, role, cluster, problems);
     let warm_pool = resolve_warm_pool(spec, role, cluster, problems);
-    let own_update = rolling_update(spec.sub("rollingUpdate"), problems);
-    group_check::rolling(spec, role, &own_update, problems);
+    let own_update = rolling::read(spec.sub("rollingUpdate"), problems);
+    rolling::control_plane(spec, role, &own_update, problems);
     if cluster.terraform {
         kept_volumes(spec, problems);
     }
     let image = required(spec, "image", problems);
     let machine_type = required(spec, "machineType", problems)
         .and_then(|types| first_type(&types, spec, problems));
-    let (node_labels, taints) =
-        labels_and_taints(spec, cluster, machine_type.as_deref().unwrap_or_default());
+    let (node_labels, taints) = labels_and_taints(
+        spec,
+        cluster,
+        machine_type.as_deref().unwrap_or_default(),
+        problems,
+    );
     Some(InstanceGroup {
         name,
         pos: root.pos,
+        name_pos: name_node.pos,
         fields: spec.places(),
         value: root.to_json(),
         role,
@@ -231,6 +239,7 @@ fn labels_and_taints(
     spec: View<'_>,
     cluster: &Cluster,
     machine_type: &str,
+    problems: &mut Problems,
 ) -> (BTreeMap<String, String>, Vec<Taint>) {
     let mut labels = spec.map("nodeLabels");
     let mut taints: Vec<Taint> = spec
@@ -240,6 +249,13 @@ fn labels_and_taints(
         .collect();
     let own = spec.sub("containerd");
     let nvidia = cluster.nvidia_gpu || own.sub("nvidiaGPU").bool("enabled") == Some(true);
+    // kops asks AWS about the whole of `machineType`, so a list of types ends in an error.
+    if nvidia && spec.text("machineType").is_some_and(|t| t.contains(',')) {
+        problems.error(
+            spec.at("machineType"),
+            "`machineType` must be one type where `containerd.nvidiaGPU` is on",
+        );
+    }
     if nvidia && has_gpu(machine_type) {
         labels.insert("kops.k8s.io/gpu".into(), "1".into());
         if !taints.iter().any(|t| t.key.starts_with("nvidia.com/gpu")) {
@@ -257,18 +273,6 @@ fn labels_and_taints(
     (labels, taints)
 }
 
-/// Whether EC2 gives the type a GPU or a part of one: the families g, gr and p do, no others with a digit behind these letters, and dl1
-/// (EC2 counts its accelerators as GPUs, those of dl2q, inf, trn and vt not). By family: a type newer than our table has one, too.
-fn has_gpu(machine_type: &str) -> bool {
-    let family = machine_type.split('.').next().unwrap_or_default();
-    let numbered = |letters: &str| {
-        family
-            .strip_prefix(letters)
-            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    ["gr", "g", "p"].into_iter().any(numbered) || family == "dl1"
-}
-
 /// The warm pool in force: the group's, missing parts from the cluster's; control planes and bastions have only their own.
 fn resolve_warm_pool(
     spec: View<'_>,
@@ -276,7 +280,7 @@ fn resolve_warm_pool(
     cluster: &Cluster,
     problems: &mut Problems,
 ) -> Option<WarmPool> {
-    let own = warm_pool(spec.sub("warmPool"), problems);
+    let own = warm_pool::read(spec.sub("warmPool"), problems);
     let inherited = cluster
         .warm_pool
         .filter(|_| matches!(role, Role::Node | Role::ApiServer));
@@ -290,16 +294,19 @@ fn resolve_warm_pool(
         .unwrap_or(0);
     let hook = pool.hook == Some(true) || base.hook == Some(true);
     let timeout = pool.hook_timeout.or(base.hook_timeout).unwrap_or(600);
+    // What the group has from the cluster unchanged has its faults there.
+    if own.is_some() {
+        warm_pool::check_sizes(spec.sub("warmPool"), min_size, max_size, problems);
+    }
     if max_size == Some(0) {
         return None;
     }
-    let resolved = WarmPool {
+    warm_pool::check(spec, role, problems);
+    Some(WarmPool {
         min_size,
         max_size,
         hook_timeout: hook.then_some(timeout),
-    };
-    group_check::warm_pool(spec, role, resolved, problems);
-    Some(resolved)
+    })
 }
 
 /// The subnets of a group by name, as far as they are written.
@@ -309,19 +316,4 @@ pub(super) fn written_subnets(root: &Node) -> impl Iterator<Item = &str> {
         .unwrap_or_default()
         .iter()
         .filter_map(Node::as_str)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kops::instance_types;
-
-    #[test]
-    fn families_with_gpus_are_those_of_the_table() {
-        // Parts of a GPU count as none there, and are one to kops.
-        let part = |name: &str| name.starts_with("g6f.") || name.starts_with("gr6f.");
-        for t in instance_types() {
-            assert_eq!(has_gpu(t.name), t.gpus > 0 || part(t.name), "{}", t.name);
-        }
-    }
 }

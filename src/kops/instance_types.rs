@@ -1,7 +1,9 @@
-//! What EC2 instance types have, from a table that is part of the program. Knows no prices, no regions, no availability.
+//! What EC2 instance types have, from a table that is part of the program. Knows no prices and no capacity.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+
+use crate::model::KnownRegion;
 
 static TYPES: LazyLock<BTreeMap<&'static str, InstanceType>> = LazyLock::new(|| {
     let lines = include_str!("../../data/instance-types.txt")
@@ -29,7 +31,19 @@ pub struct InstanceType {
     pub addresses: u32,
     /// Whether it is sold as spot.
     pub spot: bool,
+    /// The regions that offer it, see [`InstanceType::offered_in`].
+    regions: u64,
 }
+
+impl InstanceType {
+    /// Whether the region offers it; none: not known of this region.
+    pub fn offered_in(&self, region: &KnownRegion) -> Option<bool> {
+        region.is_in(self.regions)
+    }
+}
+
+/// The month of the tables of instance types and regions.
+pub(super) const TABLE_OF: &str = "May 2026";
 
 /// Architecture of a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -80,6 +94,7 @@ fn read(line: &'static str) -> Option<InstanceType> {
         "-" => false,
         _ => return None,
     };
+    let regions = u64::from_str_radix(words.next()?, 16).ok()?;
     words.next().is_none().then_some(InstanceType {
         name,
         vcpus,
@@ -89,6 +104,7 @@ fn read(line: &'static str) -> Option<InstanceType> {
         interfaces,
         addresses,
         spot,
+        regions,
     })
 }
 
@@ -140,5 +156,21 @@ mod tests {
             "of the first of four cards"
         );
         assert_eq!(show("m5.enormous"), None);
+    }
+
+    #[test]
+    fn types_are_known_by_region() {
+        let offered = |name, region| {
+            instance_type(name)
+                .zip(crate::model::known_region(region))
+                .and_then(|(t, r)| t.offered_in(r))
+        };
+        assert_eq!(offered("m5.large", "eu-west-3"), Some(true));
+        assert_eq!(offered("c4.large", "eu-west-3"), Some(false));
+        assert_eq!(
+            offered("m5.large", "cn-north-1"),
+            None,
+            "the table does not say"
+        );
     }
 }

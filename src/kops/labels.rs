@@ -1,7 +1,18 @@
-//! Rules for cloud labels and node labels, which end up as AWS tags. Builds no tags.
+//! Rules for cloud labels, node labels and taints, which end up as AWS tags. Builds no tags.
 
 use super::error::Problems;
+use super::values::taint;
 use super::view::View;
+use crate::yaml::Pos;
+
+/// Longest key of a tag. Source: Amazon EC2 Auto Scaling user guide, "Tag Auto Scaling groups and instances"; the same for EC2.
+const KEY: usize = 128;
+/// Longest value of a tag. Source: the same.
+const VALUE: usize = 256;
+/// What the keys begin with that node labels become.
+pub(crate) const LABEL_TAG: &str = "k8s.io/cluster-autoscaler/node-template/label/";
+/// What the keys begin with that taints become.
+pub(crate) const TAINT_TAG: &str = "k8s.io/cluster-autoscaler/node-template/taint/";
 
 /// Cloud labels must not take the keys that kops itself writes; `group`: the group whose own name its label may carry.
 pub(super) fn check_cloud_labels(spec: View<'_>, group: Option<&str>, problems: &mut Problems) {
@@ -17,14 +28,75 @@ pub(super) fn check_cloud_labels(spec: View<'_>, group: Option<&str>, problems: 
                 format!("the cloud label `{key}` is reserved: kops writes it itself"),
             );
         }
+        tag("cloud label", key, key, value, pos, problems);
     }
 }
 
 /// Node label keys have at most one `/`.
 pub(super) fn check_node_labels(spec: View<'_>, problems: &mut Problems) {
-    for (key, _, pos) in spec.pairs("nodeLabels") {
+    for (key, value, pos) in spec.pairs("nodeLabels") {
         if key.matches('/').count() > 1 {
             problems.error(pos, format!("the node label `{key}` has more than one `/`"));
         }
+        tag(
+            "node label",
+            key,
+            &format!("{LABEL_TAG}{key}"),
+            value,
+            pos,
+            problems,
+        );
+    }
+}
+
+/// Node labels of a kubelet's configuration become tags like any others.
+pub(super) fn check_kubelet_labels(spec: View<'_>, kubelet: &str, problems: &mut Problems) {
+    check_node_labels(spec.sub(kubelet), problems);
+}
+
+/// A taint that becomes a tag.
+pub(super) fn check_taint(text: &str, pos: Pos, problems: &mut Problems) {
+    if let Some(taint) = taint(text) {
+        let value = format!(
+            "{}:{}",
+            taint.value.as_deref().unwrap_or_default(),
+            taint.effect.as_deref().unwrap_or_default()
+        );
+        tag(
+            "taint",
+            text,
+            &format!("{TAINT_TAG}{}", taint.key),
+            &value,
+            pos,
+            problems,
+        );
+    }
+}
+
+/// What AWS takes as a tag. `key` is what the thing that is called `name` becomes.
+fn tag(what: &str, name: &str, key: &str, value: &str, pos: Pos, problems: &mut Problems) {
+    let shown: String = name.chars().take(40).collect();
+    if key.is_empty() {
+        problems.error(pos, format!("a {what} has no name"));
+    }
+    if key.to_ascii_lowercase().starts_with("aws:") {
+        problems.error(
+            pos,
+            format!("the {what} `{shown}` begins with `aws:`, which AWS keeps for itself"),
+        );
+    }
+    let length = key.chars().count();
+    if length > KEY {
+        problems.error(
+            pos,
+            format!("the {what} `{shown}` makes a tag of {length} characters; AWS takes {KEY}"),
+        );
+    }
+    let length = value.chars().count();
+    if length > VALUE {
+        problems.error(
+            pos,
+            format!("the {what} `{shown}` has a value of {length} characters; AWS takes {VALUE}"),
+        );
     }
 }

@@ -6,43 +6,57 @@
 //!
 //! What kops looks up in AWS (an image, a machine type) must be written: a definition is never built on a guess.
 
+mod api;
 mod boot_check;
+mod cidr;
 mod cluster;
 mod cluster_read;
 mod cross;
+mod ebs_check;
 mod error;
+mod etcd_read;
 mod group;
 mod group_check;
 mod group_read;
 mod instance_types;
+mod karpenter;
 mod labels;
+mod network_check;
+mod releases;
 mod role;
+mod rolling;
 mod schema;
 pub mod stored;
 mod subnets;
+mod target;
+mod types_check;
 mod values;
-mod version;
 mod view;
+mod warm_pool;
+mod zones;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
 pub use cluster::{
-    ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, PriorityExpander, RollingUpdate,
-    Subnet, SubnetKind, TerminationQueue,
+    ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, LoadBalancerClass, PriorityExpander,
+    RollingUpdate, Subnet, SubnetKind, TerminationQueue,
 };
+pub(crate) use ebs_check::root_size;
 pub use error::{KopsError, KopsErrors};
 pub use group::{
     ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, RootVolume,
     Spot, Volume, Volumes, WarmPool,
 };
 pub use instance_types::{Architecture, InstanceType, instance_type, instance_types};
+pub(crate) use labels::{LABEL_TAG, TAINT_TAG};
+pub(crate) use releases::{Subject, ended};
 pub use role::{MachineKind, MachineRules, Phase, Role};
+pub use target::Target;
 pub use values::Taint;
-pub use version::{KopsVersion, KopsVersionError};
 
-use crate::model::GroupName;
+use crate::model::{GroupName, KopsVersion};
 use crate::yaml::{Document, Node, Pos, Value};
 use error::Problems;
 use schema::{Strict, suggest};
@@ -51,6 +65,8 @@ use view::View;
 /// The manifests of one cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifests {
+    /// The kops whose rules they were read by.
+    pub kops: KopsVersion,
     /// The cluster.
     pub cluster: Cluster,
     /// Its groups that are AutoScalingGroups, sorted by name.
@@ -93,22 +109,37 @@ impl Object {
     }
 }
 
-/// Reads the documents of one cluster: one Cluster, its InstanceGroups, other objects.
+/// Reads the documents of one cluster by the rules of the newest kops: one Cluster, its InstanceGroups, other objects.
 ///
 /// # Errors
 /// Every fault found in any of the documents.
 pub fn read(documents: &[Document]) -> Result<Manifests, KopsErrors> {
+    read_for(documents, &Target::default())
+}
+
+/// As [`read`], for the kops and the region of `target`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_for(documents: &[Document], target: &Target) -> Result<Manifests, KopsErrors> {
     let mut problems = Problems::default();
     let sorted = Sorted::new(documents, &mut problems);
     let cluster = sorted.clusters.first().and_then(|root| {
         problems.of(label(root));
-        cluster_read::read(root, &control_plane_subnets(&sorted.groups), &mut problems)
+        cluster_read::read(root, &api_subnets(&sorted.groups), target, &mut problems)
     });
+    let region = sorted
+        .clusters
+        .first()
+        .and_then(|root| zones::region(View::new(root.get("spec")?), target));
     let mut groups = Vec::new();
     let mut karpenter = Vec::new();
     let mut members = Vec::new();
     for root in &sorted.groups {
         problems.of(label(root));
+        if let Some(spec) = root.get("spec") {
+            types_check::check(View::new(spec), target, region, &mut problems);
+        }
         match group(root, cluster.as_ref(), &mut members, &mut problems) {
             Some(Group::Asg(group)) => groups.push(*group),
             Some(Group::Karpenter(object)) => karpenter.push(object),
@@ -124,6 +155,7 @@ pub fn read(documents: &[Document]) -> Result<Manifests, KopsErrors> {
     problems.misread.sort_by_key(|e| e.pos);
     match cluster {
         Some(cluster) if problems.errors.is_empty() => Ok(Manifests {
+            kops: target.version,
             cluster,
             groups,
             karpenter,
@@ -258,17 +290,17 @@ fn top_level(root: &Node, problems: &mut Problems) {
     }
 }
 
-/// The default of the cluster's `api` depends on where its control planes are.
-fn control_plane_subnets(groups: &[&Node]) -> BTreeSet<String> {
+/// The default of the cluster's `api` depends on where the groups are that serve it.
+fn api_subnets(groups: &[&Node]) -> BTreeSet<String> {
     let role = |root: &Node| {
         root.at(["spec", "role"])
             .and_then(Node::as_str)
             .and_then(Role::parse)
     };
-    let control_planes = groups
+    let serving = groups
         .iter()
-        .filter(|root| role(root) == Some(Role::ControlPlane));
-    control_planes
+        .filter(|root| matches!(role(root), Some(Role::ControlPlane | Role::ApiServer)));
+    serving
         .flat_map(|root| group_read::written_subnets(root))
         .map(str::to_owned)
         .collect()
@@ -318,7 +350,8 @@ fn group<'a>(
         role_pos: spec.at("role"),
     });
     if spec.str("manager") == Some("Karpenter") {
-        karpenter(spec, role, problems);
+        let gates = cluster.and_then(|c| c.karpenter_gates.as_deref());
+        karpenter::group(spec, role, gates, problems);
         let object = Object {
             kind: "InstanceGroup".into(),
             namespace: None,
@@ -360,26 +393,17 @@ fn role(spec: View<'_>, problems: &mut Problems) -> Option<Role> {
     };
     let role = Role::parse(name);
     if role.is_none() {
+        const ROLES: [&str; 5] = ["Master", "ControlPlane", "APIServer", "Node", "Bastion"];
+        let meant = ROLES.into_iter().find(|r| r.eq_ignore_ascii_case(name));
+        let hint = meant.map_or_else(
+            || "Master (or ControlPlane), APIServer, Node or Bastion".to_owned(),
+            |meant| format!("did you mean `{meant}`?"),
+        );
         problems.error_hint(
             spec.at("role"),
             "`spec.role` is no role that kops knows",
-            "Master (or ControlPlane), APIServer, Node or Bastion",
+            hint,
         );
     }
     role
-}
-
-fn karpenter(spec: View<'_>, role: Role, problems: &mut Problems) {
-    if role != Role::Node {
-        problems.error(
-            spec.at("role"),
-            "a group of manager Karpenter must have the role Node",
-        );
-    }
-    if spec.int("maxSize").is_some_and(|n| n <= 0) {
-        problems.error(
-            spec.at("maxSize"),
-            "`maxSize` of a group of manager Karpenter must be above 0",
-        );
-    }
 }

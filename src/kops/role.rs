@@ -136,13 +136,13 @@ impl Role {
             .map_or(u8::MAX, |(n, _)| n)
     }
 
-    /// The role kops knows by this name, in any letter case.
+    /// The role kops knows by this name. Manifests have to have it letter by letter.
     pub(super) fn parse(name: &str) -> Option<Role> {
-        match name.to_ascii_lowercase().as_str() {
-            "master" | "controlplane" => Some(Role::ControlPlane),
-            "apiserver" => Some(Role::ApiServer),
-            "node" => Some(Role::Node),
-            "bastion" => Some(Role::Bastion),
+        match name {
+            "Master" | "ControlPlane" => Some(Role::ControlPlane),
+            "APIServer" => Some(Role::ApiServer),
+            "Node" => Some(Role::Node),
+            "Bastion" => Some(Role::Bastion),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::error::Problems;
 use super::values::{duration, quantity};
-use super::view::{integer, scalar};
+use super::view::scalar;
 use crate::yaml::{Node, Value};
 
 type Section = BTreeMap<&'static str, &'static str>;
@@ -28,11 +28,15 @@ pub(super) enum Strict {
 }
 
 /// The fields of a Cluster that kfleet reads; `.*`: and everything below. Read as absent, a wrong type would make another definition.
-const READ: [&str; 34] = [
+const READ: [&str; 49] = [
     "api.dns",
     "api.loadBalancer.additionalSecurityGroups",
     "api.loadBalancer.class",
+    "api.loadBalancer.securityGroupOverride",
     "api.loadBalancer.sslCertificate",
+    "api.loadBalancer.sslPolicy",
+    "api.loadBalancer.type",
+    "api.loadBalancer.useForInternalApi",
     "cloudLabels.*",
     "cloudProvider",
     "clusterAutoscaler.createPriorityExpanderConfig",
@@ -41,10 +45,19 @@ const READ: [&str; 34] = [
     "clusterAutoscaler.expander",
     "containerd.nvidiaGPU.enabled",
     "etcdClusters.etcdMembers.instanceGroup",
+    "etcdClusters.etcdMembers.name",
+    "etcdClusters.etcdMembers.volumeIops",
+    "etcdClusters.etcdMembers.volumeSize",
+    "etcdClusters.etcdMembers.volumeThroughput",
+    "etcdClusters.etcdMembers.volumeType",
     "etcdClusters.name",
+    "iam.useServiceAccountExternalPermissions",
     "karpenter.enabled",
+    "karpenter.featureGates",
     "kubelet.nodeLabels.*",
+    "kubernetesVersion",
     "masterKubelet.nodeLabels.*",
+    "networkCIDR",
     "networking.cilium.etcdManaged",
     "nodeTerminationHandler.enableSQSTerminationDraining",
     "nodeTerminationHandler.enabled",
@@ -52,6 +65,8 @@ const READ: [&str; 34] = [
     "nonMasqueradeCIDR",
     "rollingUpdate.*",
     "sshKeyName",
+    "subnets.cidr",
+    "subnets.egress",
     "subnets.id",
     "subnets.ipv6CIDR",
     "subnets.name",
@@ -195,7 +210,7 @@ fn wrong_scalar(kind: &str, node: &Node) -> Option<&'static str> {
     let (ok, expected) = match kind {
         "string" => (text.is_some(), "a string"),
         "bool" => (value.is_some_and(Json::is_boolean), "true or false"),
-        "int" => (integer(node).is_some(), "a whole number"),
+        "int" => (is_whole(node), "a whole number"),
         "quantity" => (
             number || text.is_some_and(|t| quantity(t).is_some()),
             "a quantity such as 4, 500m or 2Gi",
@@ -205,7 +220,7 @@ fn wrong_scalar(kind: &str, node: &Node) -> Option<&'static str> {
             "a duration such as 48h or 1h30m",
         ),
         "int-or-percent" => (
-            integer(node).is_some() || text.is_some(),
+            is_whole(node) || text.is_some(),
             "a number or a percentage such as 25%",
         ),
         _ => (true, ""),
@@ -213,10 +228,19 @@ fn wrong_scalar(kind: &str, node: &Node) -> Option<&'static str> {
     (!ok).then_some(expected)
 }
 
+/// A whole number, written as one: kops does not take `1.0` or `1e3` for it.
+fn is_whole(node: &Node) -> bool {
+    scalar(node).is_some_and(|value| value.is_i64() || value.is_u64())
+}
+
 fn mismatch(expected: &str, node: &Node, path: &str, strict: Strict, problems: &mut Problems) {
     let plain_scalar = matches!(&node.value, Value::Scalar(s) if s.plain);
     let message = format!("`{path}` must be {expected}, and this is {}", node.kind());
+    let placeholder = node.as_str().is_some_and(|t| t.contains("${"));
     let hint = match strict {
+        _ if placeholder => {
+            Some("`${...}` is filled in by nothing here; in a template it is {{ name }}".to_owned())
+        }
         _ if expected == "a string" && plain_scalar => Some("put it in quotes".to_owned()),
         Strict::WhatIsRead if !strict.faults(path) => {
             Some("kops takes no manifest with a wrong type in it".to_owned())
@@ -308,7 +332,7 @@ mod tests {
             "spec.api.loadBalancer",
         ];
         let warnings = [
-            "spec.subnets[0].cidr",
+            "spec.subnets[0].publicIP",
             "spec.topology.dns.types",
             "spec.kubeProxy",
             "spec.target.terraform.x",

@@ -140,12 +140,14 @@ fn decimal(text: &str) -> Option<(u128, u128)> {
     Some((numerator, denominator))
 }
 
-/// A percentage such as `25%`, or a number in a string.
-pub(super) fn amount(text: &str) -> Option<Amount> {
-    match text.strip_suffix('%') {
-        Some(percent) => percent.parse().ok().map(Amount::Percent),
-        None => text.parse().ok().map(Amount::Count),
-    }
+/// A percentage such as `25%`. A number in quotes is none: Kubernetes tells the two apart by their type.
+pub(super) fn percentage(text: &str) -> Option<Amount> {
+    let percent = text.strip_suffix('%')?;
+    let digits = percent.chars().all(|c| c.is_ascii_digit());
+    digits
+        .then(|| percent.parse().ok())
+        .flatten()
+        .map(Amount::Percent)
 }
 
 /// A taint as kops reads it.

@@ -2,11 +2,13 @@
 
 mod definition;
 mod effect;
+mod kops_version;
 mod lifecycle;
 mod live;
 mod names;
 pub mod object;
 mod pods;
+mod regions;
 mod shared;
 mod snapshot;
 mod time;
@@ -22,6 +24,7 @@ pub use effect::{
     Applied, CloudEffect, Effect, EmptyDir, Eviction, NodeEffect, PodRef, RefreshPreferences,
     Unmanaged, UserData, VersionChange,
 };
+pub use kops_version::{KopsVersion, KopsVersionError};
 pub use lifecycle::{Lifecycle, LifecycleRules};
 pub use live::{
     Activity, ActivityStatus, Gap, Health, Hold, Instance, Live, LiveCluster, LiveGroup, Market,
@@ -33,6 +36,7 @@ pub use names::{
     NodeName, Region, StageName,
 };
 pub use pods::{LeavingPod, PodRefusal, Refusal, RefusalKind};
+pub use regions::{KnownRegion, known_region, known_regions, region_of_zone};
 pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use time::{Span, SpanError, Timestamp};

@@ -30,22 +30,38 @@ pub(super) fn assemble(
     Ok(rendered)
 }
 
-/// The whole text, with a line break at the end of every output and `---` between two.
+/// The whole text, with a line break at the end of every output and `---` between two. The separators inside of the outputs are plain already;
+/// an output of comments alone goes along with the document before or after it, as kops refuses a section without a document.
 pub(super) fn join(outputs: &[(String, String)]) -> (String, Vec<Chunk>) {
     let mut text = String::new();
     let mut chunks = Vec::new();
+    let mut document = false;
     for (template, output) in outputs
         .iter()
         .filter(|(_, output)| !output.trim().is_empty())
     {
-        if !text.is_empty() && !output.starts_with("---") {
+        let bare = output.strip_prefix("---\n");
+        let holds = bare.unwrap_or(output).lines().any(|l| {
+            let line = l.trim_start();
+            !line.is_empty() && !line.starts_with('#')
+        });
+        if document && holds && bare.is_none() {
             text.push_str("---\n");
         }
         let start = text.len();
-        text.push_str(output);
+        // Behind comments alone, a separator of its own would make them a section.
+        let alone = !document && !text.is_empty() || !holds;
+        match bare {
+            Some(bare) if alone => {
+                text.push_str("#\n");
+                text.push_str(bare);
+            }
+            Some(_) | None => text.push_str(output),
+        }
         if !text.ends_with('\n') {
             text.push('\n');
         }
+        document |= holds;
         let first_line =
             u32::try_from(text.get(..start).unwrap_or_default().matches('\n').count() + 1)
                 .unwrap_or(u32::MAX);

@@ -10,9 +10,13 @@ use super::explain::Explain;
 use super::names::{Names, NoSnippet};
 use super::trace::{self, Trace};
 use super::values::{from_json, print};
-use super::{RenderError, Rendered, Spot, TemplateFault, documents, functions, include, influence};
+use super::{
+    RenderError, Rendered, Spot, TemplateFault, breaks, documents, doubling, functions, include,
+    influence,
+};
 use crate::fleet::{Cluster, Fleet, Source, closest};
 use crate::model::{ClusterName, GroupName};
+use crate::yaml::separated;
 
 /// Nesting of blocks, macros and loops in one template.
 const RECURSION_LIMIT: usize = 64;
@@ -39,7 +43,8 @@ impl<'f> Renderer<'f> {
         let mut env = environment(&names);
         for source in fleet.templates.values().chain(fleet.snippets.values()) {
             refuse_long_tag(source)?;
-            env.add_template_owned(source.path.clone(), source.text.clone())
+            refuse_doubling(source)?;
+            env.add_template_owned(source.path.clone(), with_breaks(source)?)
                 .map_err(|e| {
                     Explain {
                         fleet,
@@ -79,10 +84,8 @@ impl<'f> Renderer<'f> {
         let context = self.context(&scope);
         let mut outputs = Vec::new();
         for source in self.templates(cluster) {
-            outputs.push((
-                source.path.clone(),
-                self.text(&source.path, cluster, &scope, &context)?,
-            ));
+            let text = self.text(&source.path, cluster, &scope, &context)?;
+            outputs.push((source.path.clone(), separated(&text).text));
         }
         documents::assemble(&cluster.name, &outputs)
             .map_err(|e| self.with_template_line(cluster, &outputs, e))
@@ -149,6 +152,7 @@ impl<'f> Renderer<'f> {
         for chunk in &rendered.chunks {
             let before = rendered.text.get(chunk.range.clone()).unwrap_or_default();
             if let Ok(after) = self.text(&chunk.template, cluster, &scope, &context) {
+                let after = separated(&after).text;
                 lines.extend(
                     influence::lines(before, &after)
                         .into_iter()
@@ -169,7 +173,8 @@ impl<'f> Renderer<'f> {
     /// The template's line of each line of its output; empty when it cannot be told.
     fn lines(&self, cluster: &Cluster, path: &str, output: &str) -> Vec<u32> {
         let source = self.fleet.templates.values().find(|s| s.path == path);
-        let Some(marked) = source.and_then(|s| trace::mark(&s.text)) else {
+        let text = source.and_then(|s| with_breaks(s).ok());
+        let Some(marked) = text.as_deref().and_then(trace::mark) else {
             return Vec::new();
         };
         let context = self.context(&self.scope(cluster));
@@ -177,9 +182,20 @@ impl<'f> Renderer<'f> {
             .env
             .template_from_named_str(path, &marked)
             .and_then(|t| t.render(context));
-        rendered
-            .map(|text| trace::unmark(&text, output))
-            .unwrap_or_default()
+        let Ok(rendered) = rendered else {
+            return Vec::new();
+        };
+        let (plain, lines) = trace::unmark(&rendered);
+        let made = separated(&plain);
+        let same = made.text == output || output.strip_suffix('\n') == Some(&made.text);
+        if !same {
+            // The marks changed what was rendered.
+            return Vec::new();
+        }
+        made.lines
+            .iter()
+            .map(|at| lines.get(*at).copied().unwrap_or(1))
+            .collect()
     }
 
     fn with_template_line(
@@ -294,8 +310,71 @@ impl<'f> Renderer<'f> {
             scope,
         };
         let template = self.env.get_template(path).map_err(|e| explain.error(&e))?;
-        template.render(context).map_err(|e| explain.error(&e))
+        let mut output = Bounded::default();
+        let rendered = template
+            .render_captured_to(context, &mut output)
+            .map(|_| ());
+        match rendered {
+            Ok(()) => Ok(output.text()),
+            Err(_) if output.full => Err(too_long(path, &cluster.name)),
+            Err(e) => Err(explain.error(&e)),
+        }
     }
+}
+
+/// Most bytes that a template may render to: a hundred times a large cluster.
+const MAX_OUTPUT: usize = 32 * 1024 * 1024;
+
+/// What a template renders to, as far as it is bounded.
+#[derive(Default)]
+struct Bounded {
+    bytes: Vec<u8>,
+    full: bool,
+}
+
+impl Bounded {
+    fn text(self) -> String {
+        // The engine writes whole texts.
+        String::from_utf8(self.bytes).unwrap_or_default()
+    }
+}
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len().saturating_add(bytes.len()) > MAX_OUTPUT {
+            self.full = true;
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn too_long(path: &str, cluster: &ClusterName) -> RenderError {
+    RenderError::Template(Box::new(TemplateFault {
+        cluster: Some(cluster.clone()),
+        at: Spot::of_line(path, "", 1),
+        message: format!("renders to more than {} MiB", MAX_OUTPUT / 1024 / 1024),
+        included_from: Vec::new(),
+        hint: None,
+    }))
+}
+
+/// The text of a template as the engine gets it: the line break behind a tag goes where the tag is alone on its line, and nowhere else.
+fn with_breaks(source: &Source) -> Result<String, RenderError> {
+    breaks::kept(&source.text).map_err(|tag| {
+        RenderError::Template(Box::new(TemplateFault {
+            cluster: None,
+            at: Spot::of_range(&source.path, &source.text, tag),
+            message: "this tag ends a line that has text, and would take its line break along".into(),
+            included_from: Vec::new(),
+            hint: Some("write a blank before its end (`{% endif %}`): the line break is then kept; `-%}` takes it away".into()),
+        }))
+    })
 }
 
 /// The engine's compiler walks an expression by recursion, and one of thousands of terms would end the process.
@@ -309,6 +388,20 @@ fn refuse_long_tag(source: &Source) -> Result<(), RenderError> {
         message: format!("a tag of more than {MAX_TAG} bytes"),
         included_from: Vec::new(),
         hint: Some("put data in vars/ or in a snippet, and read it from there".into()),
+    })))
+}
+
+/// A text that is added to itself again and again outgrows every machine in a few steps.
+fn refuse_doubling(source: &Source) -> Result<(), RenderError> {
+    let Some(tag) = doubling::find(&source.text) else {
+        return Ok(());
+    };
+    Err(RenderError::Template(Box::new(TemplateFault {
+        cluster: None,
+        at: Spot::of_range(&source.path, &source.text, tag),
+        message: "this makes a text twice as long each time".into(),
+        included_from: Vec::new(),
+        hint: Some("a text that is repeated is written `text * 2`, which is bounded".into()),
     })))
 }
 

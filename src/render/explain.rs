@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use minijinja::{Environment, Error, ErrorKind};
 use serde_json::Value as Json;
 
-use super::{RenderError, Spot, TemplateFault};
+use super::{RenderError, Spot, TemplateFault, go};
 use crate::fleet::{Fleet, closest};
 use crate::model::ClusterName;
 
@@ -104,7 +104,13 @@ impl Explain<'_> {
             innermost = inner;
         }
         let at = self.spot(innermost);
-        let (message, hint) = self.words(innermost, &at);
+        let (message, hint) = match go::tag(&at.text) {
+            Some(tag) => (
+                format!("`{tag}` is not a tag here"),
+                Some(go::HINT.to_owned()),
+            ),
+            None => self.words(innermost, &at),
+        };
         RenderError::Template(Box::new(TemplateFault {
             cluster: self.cluster.cloned(),
             at,

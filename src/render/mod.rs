@@ -1,10 +1,13 @@
 //! Fleet → documents: text with origin, checked to be YAML that every reader reads alike. Pure: no files, no cloud, no clock.
 
+mod breaks;
 mod documents;
+mod doubling;
 mod engine;
 mod explain;
 mod fault;
 mod functions;
+mod go;
 mod include;
 mod influence;
 mod names;

@@ -90,7 +90,7 @@ pub(super) fn long_tag(text: &str, limit: usize) -> Option<usize> {
 }
 
 /// The length of the tag that `text` begins with, delimiters included; a raw block is one tag. None when it begins with none.
-fn tag_length(text: &str) -> Option<usize> {
+pub(super) fn tag_length(text: &str) -> Option<usize> {
     let close = match text.get(..2)? {
         "{{" => "}}",
         "{%" => "%}",
@@ -133,8 +133,8 @@ fn raw_length(text: &str, from: usize) -> Option<usize> {
     }
 }
 
-/// The template line of each line of `expected`; empty when the marks changed what was rendered.
-pub(super) fn unmark(marked: &str, expected: &str) -> Vec<u32> {
+/// The text without marks, and the template line of each of its lines.
+pub(super) fn unmark(marked: &str) -> (String, Vec<u32>) {
     let mut lines = Vec::new();
     let mut plain = String::new();
     let mut current = 1;
@@ -152,8 +152,7 @@ pub(super) fn unmark(marked: &str, expected: &str) -> Vec<u32> {
         }
         lines.push(first.unwrap_or(current));
     }
-    let same = plain == expected || expected.strip_suffix('\n') == Some(&plain);
-    if same { lines } else { Vec::new() }
+    (plain, lines)
 }
 
 #[cfg(test)]

@@ -7,10 +7,27 @@ use super::scalar::{ambiguity, resolve};
 
 /// The value as a YAML document, ending in a newline. Key order is kept.
 pub fn emit(value: &Json) -> String {
+    document(value, Keys::Strings)
+}
+
+/// As [`emit`], with keys that are whole numbers written as numbers: a reader that wants numbers takes no strings for them
+/// (cluster-autoscaler's priorities), and one that wants strings takes both.
+pub fn emit_with_number_keys(value: &Json) -> String {
+    document(value, Keys::Numbers)
+}
+
+/// What a key such as `10` is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    Strings,
+    Numbers,
+}
+
+fn document(value: &Json, keys: Keys) -> String {
     let mut out = String::new();
     match value {
-        Json::Array(items) if !items.is_empty() => list(&mut out, items, 0),
-        Json::Object(map) if !map.is_empty() => mapping(&mut out, map, 0),
+        Json::Array(items) if !items.is_empty() => list(&mut out, items, 0, keys),
+        Json::Object(map) if !map.is_empty() => mapping(&mut out, map, 0, keys),
         Json::Null
         | Json::Bool(_)
         | Json::Number(_)
@@ -36,19 +53,19 @@ pub fn emit_scalar(value: &Json) -> String {
     }
 }
 
-fn list(out: &mut String, items: &[Json], indent: usize) {
+fn list(out: &mut String, items: &[Json], indent: usize, keys: Keys) {
     for item in items {
         pad(out, indent);
         out.push_str("- ");
         match item {
             Json::Object(map) if !map.is_empty() => {
                 let mut inner = String::new();
-                mapping(&mut inner, map, indent + 2);
+                mapping(&mut inner, map, indent + 2, keys);
                 out.push_str(inner.trim_start_matches(' '));
             }
             Json::Array(inner_items) if !inner_items.is_empty() => {
                 let mut inner = String::new();
-                list(&mut inner, inner_items, indent + 2);
+                list(&mut inner, inner_items, indent + 2, keys);
                 out.push_str(inner.trim_start_matches(' '));
             }
             Json::Null
@@ -61,19 +78,23 @@ fn list(out: &mut String, items: &[Json], indent: usize) {
     }
 }
 
-fn mapping(out: &mut String, map: &serde_json::Map<String, Json>, indent: usize) {
+fn mapping(out: &mut String, map: &serde_json::Map<String, Json>, indent: usize, keys: Keys) {
     for (key, value) in map {
         pad(out, indent);
-        out.push_str(&string(key));
+        if keys == Keys::Numbers && whole_number(key) {
+            out.push_str(key);
+        } else {
+            out.push_str(&string(key));
+        }
         out.push(':');
         match value {
             Json::Object(inner) if !inner.is_empty() => {
                 out.push('\n');
-                mapping(out, inner, indent + 2);
+                mapping(out, inner, indent + 2, keys);
             }
             Json::Array(items) if !items.is_empty() => {
                 out.push('\n');
-                list(out, items, indent);
+                list(out, items, indent, keys);
             }
             Json::Null
             | Json::Bool(_)
@@ -86,6 +107,11 @@ fn mapping(out: &mut String, map: &serde_json::Map<String, Json>, indent: usize)
             }
         }
     }
+}
+
+/// A whole number as every reader writes it.
+fn whole_number(key: &str) -> bool {
+    key.parse::<i64>().is_ok_and(|n| n.to_string() == key)
 }
 
 fn leaf(out: &mut String, value: &Json, indent: usize) {

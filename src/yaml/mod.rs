@@ -7,10 +7,12 @@
 mod emit;
 mod read;
 mod scalar;
+mod sections;
 
-pub use emit::{emit, emit_scalar};
+pub use emit::{emit, emit_scalar, emit_with_number_keys};
 pub use read::{YamlError, parse, parse_one};
 pub use scalar::{Ambiguity, ambiguity};
+pub use sections::{OddSection, Separated, odd_sections, separated};
 
 use serde_json::{Map, Number, Value as Json};
 

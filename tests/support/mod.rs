@@ -258,6 +258,7 @@ impl Scene {
             gates: self.gates.clone(),
             rollback: kfleet::fleet::Rollback::default(),
             call_rates: kfleet::fleet::CallRates::default(),
+            accept: Default::default(),
         }
     }
 

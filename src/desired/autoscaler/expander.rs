@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use regex_lite::Regex;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{Compiled, Finding};
+use super::re2::{self, NoRegex};
+use super::{Compiled, Finding, priorities};
 use crate::kops::{InstanceGroup, Manifests, PriorityExpander, Role};
 use crate::model::AsgName;
-use crate::yaml::{self, Node};
 
 /// The only name that cluster-autoscaler looks for.
 const NAME: &str = "cluster-autoscaler-priority-expander";
@@ -59,7 +58,7 @@ pub struct Pattern {
 }
 
 impl Expander {
-    /// The priority in which a group is: the highest whose patterns match it.
+    /// The priority in which a group is: the highest whose patterns match it, of those that count.
     pub fn priority_of(&self, asg: &AsgName) -> Option<i64> {
         let matching = |p: &&Priority| {
             p.patterns
@@ -70,6 +69,7 @@ impl Expander {
             .iter()
             .filter(matching)
             .map(|p| p.priority)
+            .filter(|priority| *priority >= LEAST)
             .max()
     }
 }
@@ -119,13 +119,38 @@ pub(super) fn expander(
         .iter()
         .map(|c| &c.definition.auto_scaling_group.auto_scaling_group_name)
         .collect();
-    let priorities = match read(&text) {
-        Ok(entries) => entries
-            .into_iter()
-            .map(|(priority, patterns)| check(priority, patterns, &names, findings))
-            .collect(),
+    let minor = autoscaler_minor(manifests);
+    let priorities: Vec<Priority> = match priorities::read(&text) {
+        Ok(entries) => {
+            let mut refused = false;
+            let mut checked: Vec<Priority> = Vec::new();
+            for (priority, patterns) in entries {
+                checked.push(check(
+                    priority,
+                    patterns,
+                    &names,
+                    minor,
+                    &mut refused,
+                    findings,
+                ));
+            }
+            if refused {
+                // One pattern that does not compile, and none of the text counts.
+                for pattern in checked.iter_mut().flat_map(|p| &mut p.patterns) {
+                    pattern.matches.clear();
+                }
+                return Some(Expander {
+                    source,
+                    text,
+                    priorities: checked,
+                });
+            }
+            checked
+        }
         Err(problem) => {
-            findings.push(Finding::Unreadable { problem });
+            findings.push(Finding::Unreadable {
+                problem: format!("{problem}; {}", without_priorities(minor)),
+            });
             return Some(Expander {
                 source,
                 text,
@@ -138,11 +163,73 @@ pub(super) fn expander(
         text,
         priorities,
     };
+    if minor.is_none_or(|m| m < ORDERED) {
+        overlaps(&expander, &names, minor, findings);
+    }
     let without = names
         .into_iter()
         .filter(|asg| expander.priority_of(asg).is_none());
     findings.extend(without.map(|asg| Finding::NoPriority { asg: asg.clone() }));
     Some(expander)
+}
+
+/// The release of cluster-autoscaler since which a priorities text that cannot be read is as good as none. Source: kubernetes/autoscaler#5246.
+const FORGIVING: u32 = 26;
+/// The release since which a group that several priorities match has the highest of them; before, any one. Source: the history of `priority.go`.
+const ORDERED: u32 = 24;
+
+/// N of cluster-autoscaler 1.N: of the add-on's image, else that of the cluster's Kubernetes, as kops takes it.
+fn autoscaler_minor(manifests: &Manifests) -> Option<u32> {
+    let spec = manifests.cluster.value.get("spec")?;
+    let image = spec
+        .pointer("/clusterAutoscaler/image")
+        .and_then(Json::as_str)
+        .and_then(|image| image.rsplit(':').next());
+    let version = image.or_else(|| spec.get("kubernetesVersion").and_then(Json::as_str))?;
+    let mut parts = version.trim_start_matches('v').split('.');
+    (parts.next() == Some("1"))
+        .then(|| parts.next()?.parse().ok())
+        .flatten()
+}
+
+/// What cluster-autoscaler does without priorities, by its release.
+fn without_priorities(minor: Option<u32>) -> &'static str {
+    match minor {
+        Some(minor) if minor < FORGIVING => "this cluster-autoscaler then scales up nothing at all",
+        Some(_) => "cluster-autoscaler then takes any group, as if there were no priorities",
+        None => "cluster-autoscaler then takes any group, and before 1.26 scales up nothing at all",
+    }
+}
+
+/// Groups that more than one priority matches, where the release does not take the highest of them.
+fn overlaps(
+    expander: &Expander,
+    names: &[&AsgName],
+    minor: Option<u32>,
+    findings: &mut Vec<Finding>,
+) {
+    // Of a release that is not known, the one that behaves is taken.
+    if minor.is_none() {
+        return;
+    }
+    for asg in names {
+        let matching: Vec<i64> = expander
+            .priorities
+            .iter()
+            .filter(|p| {
+                p.patterns
+                    .iter()
+                    .any(|pattern| pattern.matches.contains(asg))
+            })
+            .map(|p| p.priority)
+            .collect();
+        if matching.len() > 1 {
+            findings.push(Finding::SeveralPriorities {
+                asg: (*asg).clone(),
+                priorities: matching,
+            });
+        }
+    }
 }
 
 /// `data.priorities` of the ConfigMap in the manifests.
@@ -171,62 +258,40 @@ fn written(manifests: &Manifests, findings: &mut Vec<Finding>) -> Option<String>
     text.map(str::to_owned)
 }
 
-/// Patterns by priority, the highest first. cluster-autoscaler refuses the whole text for one fault.
-fn read(text: &str) -> Result<Vec<(i64, Vec<String>)>, String> {
-    let root = yaml::parse_one(text, yaml::Schema::Core)
-        .map_err(|e| format!("`data.priorities`, line {}", e.to_string().trim()))?;
-    if root.entries().is_empty() {
-        return Err(
-            "`data.priorities` must be a mapping of priorities to lists of patterns".into(),
-        );
-    }
-    let mut entries: Vec<(i64, Vec<String>)> = Vec::new();
-    for (key, node) in root.entries() {
-        let priority = key.text.parse().map_err(|_| {
-            format!(
-                "`data.priorities`: the priority `{}` is no whole number",
-                key.text
-            )
-        })?;
-        entries.push((
-            priority,
-            patterns(node).ok_or_else(|| {
-                format!("`data.priorities`: priority {priority} must be a list of texts")
-            })?,
-        ));
-    }
-    entries.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
-    Ok(entries)
-}
-
-fn patterns(node: &Node) -> Option<Vec<String>> {
-    let texts: Vec<String> = node
-        .items()
-        .iter()
-        .filter_map(Node::as_str)
-        .map(str::to_owned)
-        .collect();
-    (!texts.is_empty() && texts.len() == node.items().len()).then_some(texts)
-}
-
+/// A pattern of a priority, checked.
 fn check(
     priority: i64,
     patterns: Vec<String>,
     names: &[&AsgName],
+    minor: Option<u32>,
+    refused: &mut bool,
     findings: &mut Vec<Finding>,
 ) -> Priority {
+    if priority < LEAST {
+        findings.push(Finding::NegativePriority { priority });
+    }
+    if patterns.is_empty() {
+        findings.push(Finding::NoPatterns { priority });
+    }
     let mut matches = |pattern: String| {
-        let found: Vec<AsgName> = match Regex::new(&pattern) {
+        let found: Vec<AsgName> = match re2::compile(&pattern) {
             Ok(regex) => names
                 .iter()
                 .filter(|name| regex.is_match(name.as_str()))
                 .map(|name| (*name).clone())
                 .collect(),
             Err(error) => {
+                let problem = match &error {
+                    NoRegex::Refused(_) => {
+                        *refused = true;
+                        format!("{error}; {}", without_priorities(minor))
+                    }
+                    NoRegex::Unknown(_) => error.to_string(),
+                };
                 findings.push(Finding::NoPattern {
                     priority,
                     pattern: pattern.clone(),
-                    problem: error.to_string(),
+                    problem,
                 });
                 return Pattern {
                     pattern,
@@ -250,3 +315,6 @@ fn check(
         patterns: patterns.into_iter().map(&mut matches).collect(),
     }
 }
+
+/// The least priority whose groups are ever chosen: the search for the highest begins at -1.
+const LEAST: i64 = -1;

@@ -75,6 +75,29 @@ pub enum Finding {
         /// Why.
         problem: String,
     },
+    /// The expander's search begins at -1.
+    #[error("priority {priority}: below -1, so cluster-autoscaler never chooses its groups")]
+    NegativePriority {
+        /// The priority.
+        priority: i64,
+    },
+    /// A priority with an empty list.
+    #[error("priority {priority}: has no patterns")]
+    NoPatterns {
+        /// The priority.
+        priority: i64,
+    },
+    /// Before 1.24 any of the priorities that match a group is taken.
+    #[error(
+        "{asg}: the priorities {} match it, and this cluster-autoscaler takes any one of them",
+        priorities.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    SeveralPriorities {
+        /// Its AutoScalingGroup.
+        asg: AsgName,
+        /// The priorities, the highest first.
+        priorities: Vec<i64>,
+    },
     /// A pattern for nothing.
     #[error("priority {priority}: `{pattern}` matches no group that is scaled")]
     MatchesNothing {

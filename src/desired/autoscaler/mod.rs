@@ -7,6 +7,8 @@ mod discovery;
 mod expander;
 mod finding;
 mod nodes;
+mod priorities;
+mod re2;
 #[cfg(test)]
 mod tests;
 

@@ -10,6 +10,7 @@ metadata: {name: c.example.com}
 spec:
   cloudProvider: aws
   kubernetesVersion: 1.34.0
+  etcdClusters: [{name: main, etcdMembers: [{name: a, instanceGroup: cp}]}]
   subnets: [{name: a, type: Public}]
   SPEC
 ---
@@ -29,7 +30,11 @@ fn manifests(spec: &str, control_plane: &str, groups: &[(&str, &str)], others: &
         text.push_str(&format!("{head}{name}}}\nspec: {{role: Node, image: i, machineType: m5.large, subnets: [a], {spec}}}\n"));
     }
     text.push_str(others);
-    kops::read(&yaml::parse(&text, yaml::Schema::Kops).unwrap())
+    let target = kops::Target {
+        accepted: ["m99.large".to_owned()].into(),
+        ..kops::Target::default()
+    };
+    kops::read_for(&yaml::parse(&text, yaml::Schema::Kops).unwrap(), &target)
         .unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
@@ -183,22 +188,48 @@ fn the_priorities_in_the_manifests_are_checked() {
         (
             "kube-system",
             r#"{priorities: "50:\n- ^spot(\n10:\n- .*"}"#,
-            "priority 50: `^spot(` is no regular expression: found open group without closing ')'",
+            "priority 50: `^spot(` is no regular expression: missing ); cluster-autoscaler then takes any group, as if there were no priorities",
         ),
         (
             "kube-system",
             r#"{priorities: "high:\n- .*"}"#,
-            "the priority expander's ConfigMap: `data.priorities`: the priority `high` is no whole number",
+            "the priority expander's ConfigMap: `data.priorities`: the priority `high` is no whole number; cluster-autoscaler then takes any group, as if there were no priorities",
         ),
         (
             "kube-system",
             r#"{priorities: "1: .*"}"#,
-            "the priority expander's ConfigMap: `data.priorities`: priority 1 must be a list of texts",
+            "the priority expander's ConfigMap: `data.priorities`: priority 1 must be a list of texts; cluster-autoscaler then takes any group, as if there were no priorities",
         ),
         (
             "kube-system",
             r#"{priorities: ""}"#,
-            "the priority expander's ConfigMap: `data.priorities` must be a mapping of priorities to lists of patterns",
+            "the priority expander's ConfigMap: `data.priorities` is empty; cluster-autoscaler then takes any group, as if there were no priorities",
+        ),
+        (
+            "kube-system",
+            r#"{priorities: "\"50\":\n- .*"}"#,
+            "the priority expander's ConfigMap: `data.priorities`: the priority \"50\" is in quotes, which makes it a text; cluster-autoscaler then takes any group, as if there were no priorities",
+        ),
+        (
+            "kube-system",
+            r#"{priorities: "062: [^spot]\n10: [.*]"}"#,
+            "",
+        ),
+        (
+            "kube-system",
+            r#"{priorities: "50: [.*]\n10: []"}"#,
+            "priority 10: has no patterns",
+        ),
+        (
+            "kube-system",
+            r#"{priorities: "50: [^spot]\n-5: [^demand]"}"#,
+            "priority -5: below -1, so cluster-autoscaler never chooses its groups\n\
+             demand.c.example.com: no priority matches it, so it is never scaled up while another group would do",
+        ),
+        (
+            "kube-system",
+            r#"{priorities: "50: ['\\p{L}']\n10: [.*]"}"#,
+            "priority 50: `\\p{L}` is no regular expression: what `\\p{L}` matches cannot be told here",
         ),
         (
             "kube-system",
@@ -208,6 +239,25 @@ fn the_priorities_in_the_manifests_are_checked() {
     ] {
         assert_eq!(of(namespace, data), expected, "{data}");
     }
+}
+
+#[test]
+fn what_bad_priorities_do_depends_on_the_release() {
+    let of = |image: &str, data: &str| {
+        check(&manifests(
+            &format!("clusterAutoscaler: {{image: {image}}}"),
+            "",
+            &[("spot", TAGS), ("demand", TAGS)],
+            &config_map("kube-system", data),
+        ))
+    };
+    let bad = r#"{priorities: "high: [.*]"}"#;
+    assert!(of("x/cluster-autoscaler:v1.25.3", bad).ends_with("then scales up nothing at all"));
+    assert!(of("x/cluster-autoscaler:v1.26.0", bad).ends_with("as if there were no priorities"));
+    let twice = r#"{priorities: "50: [^spot]\n10: [.*]"}"#;
+    let any = "spot.c.example.com: the priorities 50, 10 match it, and this cluster-autoscaler takes any one of them";
+    assert!(of("x/cluster-autoscaler:v1.22.1", twice).ends_with(any));
+    assert!(!of("x/cluster-autoscaler:v1.30.1", twice).contains("any one of them"));
 }
 
 /// Source: kops' golden outputs for its cluster-autoscaler add-on.
@@ -360,9 +410,9 @@ fn a_node_is_taken_for_what_tags_and_the_first_type_say() {
             ),
         ),
         (
-            "mixedInstancesPolicy: {instances: [g5g.xlarge, m5.large]}",
+            "mixedInstancesPolicy: {instances: [c5.xlarge, m5.large]}",
             String::new(),
-            format!("g5g.xlarge: 4 vCPUs 8192 MiB 1 GPUs arm64 | {node} |  |  | "),
+            format!("c5.xlarge: 4 vCPUs 8192 MiB 0 GPUs amd64 | {node} |  |  | "),
         ),
         (
             "mixedInstancesPolicy: {}",

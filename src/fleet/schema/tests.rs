@@ -129,11 +129,6 @@ fn our_schemas_require_what_our_files_require() {
         "/properties/kubernetes",
         &json!({"context": "a"}),
     );
-    check::<KopsFile>(
-        CLUSTER_SCHEMA,
-        "/properties/kops",
-        &json!({"state_store": "s3://a"}),
-    );
 }
 
 #[test]

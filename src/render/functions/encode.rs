@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::values::{fault, from_json, scalar_text, to_json};
 use super::both;
-use crate::yaml::{Schema, emit, parse_one};
+use crate::yaml::{Schema, emit_with_number_keys, parse_one};
 
 pub(super) fn add(env: &mut Environment<'static>) {
     both(env, "to_yaml", to_yaml);
@@ -30,7 +30,7 @@ pub(super) fn add(env: &mut Environment<'static>) {
 
 /// Block style, without the last line break, so that it can be indented.
 fn to_yaml(value: &Value) -> Result<String, Error> {
-    let text = emit(&to_json(value)?);
+    let text = emit_with_number_keys(&to_json(value)?);
     Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 

@@ -2,8 +2,11 @@
 
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 /// A release of kops: only `1.MINOR` matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct KopsVersion {
     minor: u32,
 }
@@ -23,9 +26,22 @@ impl KopsVersion {
     /// The newest release whose rules are described here.
     pub const NEWEST: KopsVersion = KopsVersion { minor: 37 };
 
-    /// Whether a taint written without a value (`key:Effect`) becomes a tag of the group. Source: kops#18343, in 1.36.
-    pub(crate) fn tags_taints_without_value(self) -> bool {
-        self.minor >= 36
+    /// kops 1.`minor`.
+    pub(crate) const fn of_minor(minor: u32) -> KopsVersion {
+        KopsVersion { minor }
+    }
+
+    /// N of 1.N.
+    pub(crate) fn minor(self) -> u32 {
+        self.minor
+    }
+}
+
+impl TryFrom<String> for KopsVersion {
+    type Error = KopsVersionError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

@@ -1,0 +1,78 @@
+//! The etcd clusters of a Cluster, and kops' rules about them. Who runs their members is checked in `cross`.
+
+use std::collections::BTreeSet;
+
+use super::cluster::EtcdCluster;
+use super::error::Problems;
+use super::view::View;
+
+/// The etcd clusters as written.
+pub(super) fn read(spec: View<'_>, problems: &mut Problems) -> Vec<EtcdCluster> {
+    let mut names = BTreeSet::new();
+    let mut clusters = Vec::new();
+    for etcd in spec.list("etcdClusters") {
+        let Some(name) = etcd.text("name") else {
+            problems.error(etcd.pos, "an etcd cluster has no `name`");
+            continue;
+        };
+        if !names.insert(name) {
+            problems.error(
+                etcd.at("name"),
+                format!("the etcd cluster `{name}` is defined twice"),
+            );
+        }
+        if !matches!(name, "main" | "events" | "cilium" | "leases") {
+            problems.error_hint(
+                etcd.at("name"),
+                format!("`{name}` is no etcd cluster that kops knows"),
+                "main, events, cilium or leases",
+            );
+        }
+        clusters.push(EtcdCluster {
+            name: name.into(),
+            pos: etcd.pos,
+            members: members(etcd, name, problems),
+        });
+    }
+    if spec.list("etcdClusters").next().is_none() {
+        problems.error_hint(
+            spec.at("etcdClusters"),
+            "the cluster has no etcd clusters",
+            "`spec.etcdClusters` needs `main` and `events`, with a member for each control-plane group",
+        );
+    }
+    clusters
+}
+
+/// The groups of the members with their places.
+fn members(etcd: View<'_>, name: &str, problems: &mut Problems) -> Vec<(String, crate::yaml::Pos)> {
+    let mut members = Vec::new();
+    let mut names = BTreeSet::new();
+    for member in etcd.list("etcdMembers") {
+        match member.text("name") {
+            None => problems.error(
+                member.pos,
+                format!("a member of the etcd cluster `{name}` has no `name`"),
+            ),
+            Some(own) if !names.insert(own) => problems.error(
+                member.at("name"),
+                format!("the etcd cluster `{name}` has two members named `{own}`"),
+            ),
+            Some(_) => {}
+        }
+        match member.text("instanceGroup") {
+            Some(group) => members.push((group.to_owned(), member.at("instanceGroup"))),
+            None => problems.error(
+                member.pos,
+                format!("a member of the etcd cluster `{name}` has no `instanceGroup`"),
+            ),
+        }
+    }
+    if etcd.list("etcdMembers").count() % 2 == 0 {
+        problems.error(
+            etcd.at("etcdMembers"),
+            format!("the etcd cluster `{name}` must have an odd number of members"),
+        );
+    }
+    members
+}

@@ -1,0 +1,67 @@
+//! Groups that Karpenter runs, and a cluster that has Karpenter: kops' rules. They make no AutoScalingGroup.
+
+use super::error::Problems;
+use super::role::Role;
+use super::view::View;
+
+/// The rules of the cluster.
+pub(super) fn cluster(spec: View<'_>, problems: &mut Problems) {
+    let karpenter = spec.sub("karpenter");
+    if karpenter.bool("enabled") != Some(true) {
+        return;
+    }
+    if spec.sub("iam").bool("useServiceAccountExternalPermissions") != Some(true) {
+        problems.error_hint(
+            karpenter.at("enabled"),
+            "Karpenter needs service accounts with permissions of their own",
+            "add `iam: {useServiceAccountExternalPermissions: true}`",
+        );
+    }
+    if spec.sub("nodeTerminationHandler").bool("enabled") == Some(true) {
+        problems.error_hint(
+            spec.sub("nodeTerminationHandler").at("enabled"),
+            "the node termination handler is not possible together with Karpenter",
+            "Karpenter handles interruptions itself: remove `nodeTerminationHandler`",
+        );
+    }
+}
+
+/// The rules of a group. `gates`: the cluster's `karpenter.featureGates`, when it has any.
+pub(super) fn group(spec: View<'_>, role: Role, gates: Option<&str>, problems: &mut Problems) {
+    if role != Role::Node {
+        problems.error(
+            spec.at("role"),
+            "a group of manager Karpenter must have the role Node",
+        );
+    }
+    if spec.int("maxSize").is_some_and(|n| n <= 0) {
+        problems.error(
+            spec.at("maxSize"),
+            "`maxSize` of a group of manager Karpenter must be above 0",
+        );
+    }
+    match spec.int("minSize") {
+        None => {}
+        Some(min) if min <= 0 => problems.error_hint(
+            spec.at("minSize"),
+            "`minSize` of a group of manager Karpenter must be above 0",
+            "leave it out: Karpenter then has as many nodes as pods need",
+        ),
+        Some(_) if !static_capacity(gates) => problems.error_hint(
+            spec.at("minSize"),
+            "`minSize` of a group of manager Karpenter needs the feature gate StaticCapacity",
+            "add StaticCapacity=true to `karpenter.featureGates`",
+        ),
+        Some(_) => {}
+    }
+}
+
+/// kops switches the gate on unless the gates are written, and then the last word counts.
+fn static_capacity(gates: Option<&str>) -> bool {
+    let Some(gates) = gates else { return true };
+    let named = gates
+        .split(',')
+        .filter_map(|gate| gate.trim().split_once('='))
+        .filter(|(name, _)| *name == "StaticCapacity");
+    named.last().is_some_and(|(_, value)| value == "true")
+}

@@ -1,0 +1,249 @@
+//! kops' rules about a cluster's network: the provider, the names, address ranges, subnets and their zones. Decodes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cidr::Cidr;
+use super::cluster::{Dns, Subnet, SubnetKind};
+use super::error::Problems;
+use super::releases::{Subject, ended, kubernetes_range};
+use super::schema;
+use super::target::Target;
+use super::view::View;
+use super::zones;
+use crate::model::ClusterName;
+
+/// Checks what only the Cluster says. `subnets` are those of `spec`, in its order.
+pub(super) fn check(
+    spec: View<'_>,
+    name: Option<&ClusterName>,
+    dns: Dns,
+    subnets: &[Subnet],
+    target: &Target,
+    problems: &mut Problems,
+) {
+    let kubernetes = kubernetes(spec, target, problems);
+    provider(spec, kubernetes, target, problems);
+    gossip(spec, name, dns, target, problems);
+    ranges(spec, problems);
+    shared_or_not(spec, problems);
+    utility(spec, problems);
+    zones::check(spec, target, problems);
+    let ipv6 = spec.str("nonMasqueradeCIDR") == Some("::/0");
+    for (view, subnet) in spec.list("subnets").zip(subnets) {
+        if subnet.kind == SubnetKind::DualStack && !ipv6 {
+            problems.error(
+                view.at("type"),
+                format!(
+                    "the subnet `{}` is of type DualStack, which only IPv6 clusters have (`nonMasqueradeCIDR: ::/0`)",
+                    subnet.name
+                ),
+            );
+        }
+    }
+}
+
+/// The minor version of Kubernetes; a warning when this kops does not carry it out.
+fn kubernetes(spec: View<'_>, target: &Target, problems: &mut Problems) -> Option<u32> {
+    let written = spec.text("kubernetesVersion")?;
+    let number = written.trim_start_matches('v');
+    let mut parts = number.split('.');
+    let minor = match (parts.next(), parts.next()) {
+        (Some("1"), Some(minor)) => minor.parse().ok(),
+        _ => None,
+    };
+    let Some(minor) = minor else {
+        problems.error_hint(
+            spec.at("kubernetesVersion"),
+            "`spec.kubernetesVersion` is not a version of Kubernetes",
+            "write it as 1.34.2",
+        );
+        return None;
+    };
+    let (oldest, newest) = kubernetes_range(target.version);
+    if !(oldest..=newest).contains(&minor) {
+        problems.warn(
+            spec.at("kubernetesVersion"),
+            format!(
+                "kops {} carries out Kubernetes 1.{oldest} to 1.{newest}, and this is 1.{minor}",
+                target.version
+            ),
+            Some("say which kops is used: `--kops-version`, or `kops: {version: ...}` in the cluster's file".into()),
+        );
+    }
+    Some(minor)
+}
+
+/// One provider, and one that this kops still has.
+fn provider(spec: View<'_>, kubernetes: Option<u32>, target: &Target, problems: &mut Problems) {
+    let networking = spec.sub("networking");
+    let places = networking.places();
+    let mut providers = Vec::new();
+    for (key, pos) in &places {
+        if !networking.has(key) {
+            continue;
+        }
+        if schema::kind("Cluster.networking", key).is_some() {
+            providers.push(key.as_str());
+        } else if schema::kind("Cluster", key).is_some() {
+            // In v1alpha3 these stand under `networking`; of a v1alpha2 manifest kops drops them.
+            problems.error_hint(
+                *pos,
+                format!("`{key}` does not stand under `spec.networking` in v1alpha2, so kops would drop it"),
+                format!("write it as `spec.{key}`"),
+            );
+        }
+        let Some((subject, _)) = PROVIDERS.iter().find(|(_, name)| name == key) else {
+            continue;
+        };
+        if let Some(change) = ended(*subject, target.version, kubernetes) {
+            problems.error_hint(
+                *pos,
+                format!("`networking.{key}` is not possible since {}", change.since),
+                change.instead,
+            );
+        }
+    }
+    if providers.len() > 1 {
+        problems.error(
+            spec.at("networking"),
+            format!(
+                "`spec.networking` has more than one provider: {}",
+                providers.join(", ")
+            ),
+        );
+    }
+}
+
+/// Providers that are no longer possible everywhere.
+const PROVIDERS: [(Subject, &str); 6] = [
+    (Subject::Networking("canal"), "canal"),
+    (Subject::Networking("classic"), "classic"),
+    (Subject::Networking("external"), "external"),
+    (Subject::Networking("lyftvpc"), "lyftvpc"),
+    (Subject::Networking("romana"), "romana"),
+    (Subject::Networking("weave"), "weave"),
+];
+
+/// A cluster below `.k8s.local` has its names by gossip, unless it has none.
+fn gossip(
+    spec: View<'_>,
+    name: Option<&ClusterName>,
+    dns: Dns,
+    target: &Target,
+    problems: &mut Problems,
+) {
+    let local = name.is_some_and(|n| n.as_str().ends_with(".k8s.local"));
+    if local
+        && dns != Dns::None
+        && let Some(change) = ended(Subject::Gossip, target.version, None)
+    {
+        problems.error_hint(
+            spec.sub("topology").at("dns"),
+            format!(
+                "a cluster below `.k8s.local` whose `topology.dns.type` is not None is not possible since {}",
+                change.since
+            ),
+            change.instead,
+        );
+    }
+}
+
+/// Address ranges: each one a range, subnets inside the network.
+fn ranges(spec: View<'_>, problems: &mut Problems) {
+    for key in ["nonMasqueradeCIDR", "podCIDR", "serviceClusterIPRange"] {
+        range(spec, key, problems);
+    }
+    let network = range(spec, "networkCIDR", problems);
+    let cidrs: Vec<Option<Cidr>> = spec
+        .list("subnets")
+        .map(|s| range(s, "cidr", problems))
+        .collect();
+    let mut networks: Vec<Cidr> = network.into_iter().collect();
+    for (text, pos) in spec.items("additionalNetworkCIDRs") {
+        match Cidr::parse(text) {
+            Ok(cidr) => networks.push(cidr),
+            Err(why) => problems.error_hint(
+                pos,
+                format!("this is not an address range: {why}"),
+                why.hint(),
+            ),
+        }
+    }
+    if network.is_none() {
+        return;
+    }
+    for (subnet, cidr) in spec.list("subnets").zip(cidrs) {
+        let outside = cidr.is_some_and(|c| !networks.iter().any(|n| n.contains(c)));
+        if outside {
+            problems.error(
+                subnet.at("cidr"),
+                format!(
+                    "the subnet `{}` does not lie in `networkCIDR`",
+                    subnet.text("name").unwrap_or_default()
+                ),
+            );
+        }
+    }
+}
+
+fn range(view: View<'_>, key: &str, problems: &mut Problems) -> Option<Cidr> {
+    match Cidr::parse(view.text(key)?) {
+        Ok(cidr) => Some(cidr),
+        Err(why) => {
+            problems.error_hint(
+                view.at(key),
+                format!("`{key}` is not an address range: {why}"),
+                why.hint(),
+            );
+            None
+        }
+    }
+}
+
+/// Either all subnets are shared or none.
+fn shared_or_not(spec: View<'_>, problems: &mut Problems) {
+    let mut subnets = spec.list("subnets");
+    let Some(first) = subnets.next() else { return };
+    let shared = first.text("id").is_some();
+    for subnet in subnets.filter(|s| s.text("id").is_some() != shared) {
+        problems.error(
+            subnet.at("id"),
+            format!(
+                "the subnet `{}` has {} `id`, unlike the first one: kops takes subnets that all have an id, or none",
+                subnet.text("name").unwrap_or_default(),
+                if shared { "no" } else { "an" },
+            ),
+        );
+    }
+}
+
+/// A private subnet that kops routes through a NAT gateway needs a utility subnet in its zone to put that into.
+fn utility(spec: View<'_>, problems: &mut Problems) {
+    let mut utility: BTreeMap<&str, u32> = BTreeMap::new();
+    for subnet in spec
+        .list("subnets")
+        .filter(|s| s.text("type") == Some("Utility"))
+    {
+        *utility
+            .entry(subnet.text("zone").unwrap_or_default())
+            .or_default() += 1;
+    }
+    let mut said = BTreeSet::new();
+    for subnet in spec.list("subnets") {
+        let private = matches!(subnet.text("type"), Some("Private" | "DualStack"));
+        let egress = subnet.text("egress").unwrap_or_default();
+        let own_gateway =
+            subnet.text("id").is_none() && egress != "External" && !egress.starts_with("tgw-");
+        let zone = subnet.text("zone").unwrap_or_default();
+        if private && own_gateway && !utility.contains_key(zone) && said.insert(zone) {
+            problems.error_hint(
+                subnet.pos,
+                format!(
+                    "the subnet `{}` is private and there is no subnet of type Utility in its zone",
+                    subnet.text("name").unwrap_or_default()
+                ),
+                "add one for the NAT gateway, or say `egress: External`",
+            );
+        }
+    }
+}
