@@ -233,7 +233,7 @@ fn planned(
         digest_of(&"release"),
         &wanted,
         live,
-        &fleet.settings.rolling,
+        &kfleet::plan::Policy::of(&fleet.settings),
         Allow::default(),
     );
     assert_eq!(plan.is_empty(), !baselines.is_empty());

@@ -198,7 +198,7 @@ pub(super) struct AutoscalerArguments {
 }
 
 /// What is looked at, and what is allowed.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Selection {
     /// Only this stage (repeatable).
     #[arg(long = "stage", value_name = "STAGE")]

@@ -13,7 +13,7 @@ use super::{Exit, documents};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::Stage;
 use crate::model::{AsgName, ClusterName, Live, Nodes, StageName, Timestamp};
-use crate::plan::{Allow, Plan, Wanted, plan};
+use crate::plan::{Allow, ClusterPlan, Plan, Policy, Wanted, plan};
 use crate::report::{self, Style};
 use crate::store::Store;
 
@@ -160,7 +160,7 @@ pub(super) async fn make(
         prepared.release.clone(),
         &wanted,
         &live,
-        &prepared.fleet.settings.rolling,
+        &Policy::of(&prepared.fleet.settings),
         allow,
     ))
 }
@@ -188,6 +188,50 @@ fn required(required: &[Required], live: &Live) -> Result<(), Failure> {
     Err(Failure::new(why).hint(
         "put it right, or leave `--require kubernetes` out: the plan then says what nobody looked at",
     ))
+}
+
+/// A look, as a plan, at the clusters of stages on which those of `plan` stand and that are not part of it. It allows nothing.
+pub(super) async fn before(
+    prepared: &PreparedFleet,
+    plan: &Plan,
+    store: &Store,
+    world: &World,
+    selection: &Selection,
+    output: &Output,
+) -> Result<BTreeMap<ClusterName, ClusterPlan>, Failure> {
+    let stages = &prepared.fleet.settings.stages;
+    let of = |stage: &Stage| -> Vec<ClusterName> {
+        let clusters = stage.waves.iter().flat_map(|w| &w.clusters);
+        clusters.cloned().collect()
+    };
+    let mut names: BTreeSet<&StageName> = stages
+        .iter()
+        .filter(|s| of(s).iter().any(|c| plan.clusters.contains_key(c)))
+        .map(|s| &s.name)
+        .collect();
+    // A stage stands behind the one it names: once through in reverse finds all of them.
+    for stage in stages.iter().rev() {
+        if names.contains(&stage.name) {
+            names.extend(&stage.after);
+        }
+    }
+    let clusters: BTreeSet<ClusterName> = stages
+        .iter()
+        .filter(|s| names.contains(&s.name))
+        .flat_map(of)
+        .filter(|c| !plan.clusters.contains_key(c))
+        .collect();
+    if clusters.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let looking = Selection {
+        allow_retire: false,
+        allow_shrink: false,
+        adopt_documents: false,
+        ..selection.clone()
+    };
+    let found = make(prepared, &clusters, store, world, &looking, output).await?;
+    Ok(found.clusters)
 }
 
 /// How many calls, and of which.

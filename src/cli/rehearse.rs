@@ -16,7 +16,7 @@ use crate::cloud::local::{Fault, Options, Scenario, World};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::GateKind;
 use crate::model::{ClusterName, Hooks, Live, Nodes, Proven, Span, StageName};
-use crate::plan::{Allow, Baseline, Plan, Wanted, fingerprint, plan};
+use crate::plan::{Allow, Baseline, Plan, Policy, Wanted, fingerprint, plan};
 use crate::report::{self, Fate, Rehearsal, Runs};
 use crate::rollout::{Ending, Inputs, Rollout, build};
 use crate::run::{Drive, Outcome, Rehearsed, rehearse};
@@ -231,6 +231,8 @@ fn baselines(
             release: proven.release.clone(),
             rollout: proven.rollout.clone(),
             since: proven.since,
+            pending: BTreeMap::new(),
+            user_data: BTreeMap::new(),
             documents: desired.beside_definitions(),
             kubernetes: None,
         };
@@ -313,7 +315,7 @@ fn made(
         prepared.release.clone(),
         &wanted,
         live,
-        &prepared.fleet.settings.rolling,
+        &Policy::of(&prepared.fleet.settings),
         allow,
     )
 }
@@ -336,7 +338,6 @@ fn rollout(
         })
         .collect();
     let inputs = Inputs {
-        settings: &prepared.fleet.settings,
         only: &command.stages.iter().cloned().collect(),
         baselines,
         wanted: &wanted,
@@ -345,6 +346,7 @@ fn rollout(
         by: world::who(),
         break_glass: (!command.stages.is_empty())
             .then(|| "a rehearsal of some stages only".to_owned()),
+        before: &BTreeMap::new(),
     };
     Ok(build(plan, &inputs)?)
 }

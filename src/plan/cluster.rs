@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::{
-    Allow, Blocked, ClusterPlan, FieldChange, Found, GroupChange, Target, Wanted, documents,
-    drain_blockers, fields, launch_blockers, twins,
+    Allow, Blocked, ClusterPlan, FieldChange, Found, GroupChange, Target, Wanted, by_itself,
+    documents, drain_blockers, etcd, fields, launch_blockers, pending, twins,
 };
 use crate::desired::DesiredGroup;
-use crate::fleet::{Rolling, Strategy};
+use crate::fleet::{Rolling, Standby, Strategy};
 use crate::kops::Role;
 use crate::model::{
     AsgName, Definition, Digest, GroupName, Hooks, InstanceId, LaunchTemplate, LaunchTemplateData,
-    Lifecycle, LiveCluster, LiveGroup, Nodes, Stored, UserData, VersionRef, digest_of,
+    Lifecycle, LiveCluster, LiveGroup, Nodes, Stored, Timestamp, UserData, VersionRef, digest_of,
 };
 
 pub(super) fn cluster_plan(
@@ -21,6 +21,7 @@ pub(super) fn cluster_plan(
     live: Option<&LiveCluster>,
     rolling: &Rolling,
     allow: Allow,
+    read_at: Timestamp,
 ) -> ClusterPlan {
     let desired = wanted.desired;
     let mut plan = ClusterPlan {
@@ -33,6 +34,10 @@ pub(super) fn cluster_plan(
             .iter()
             .map(|(name, g)| (name.clone(), g.role))
             .collect(),
+        etcd: etcd::members(wanted.desired),
+        unchanged: BTreeMap::new(),
+        pending: BTreeMap::new(),
+        user_data: live.map(pending::user_data).unwrap_or_default(),
         groups: BTreeMap::new(),
         twins: BTreeMap::new(),
         documents: BTreeMap::new(),
@@ -66,9 +71,12 @@ pub(super) fn cluster_plan(
         wanted_groups(&mut plan, wanted, live, rolling, allow);
         retired_groups(&mut plan, wanted, live, allow);
         twins::twins(&mut plan, wanted, live, rolling);
+        by_itself::notes(&mut plan, wanted, live, read_at);
+        plan.unchanged = unchanged(&plan, wanted, live);
     }
     held_drains(&mut plan, live, rolling);
     documents::changes(&mut plan, wanted, &live.documents, allow);
+    pending::remembered(&mut plan, wanted, live, allow);
     plan.blocked.sort();
     plan
 }
@@ -94,6 +102,38 @@ pub fn fingerprint(live: Option<&LiveCluster>) -> Digest {
     match live.map(|l| &l.documents) {
         Some(Stored::Known(stored)) => digest_of(&(groups, documents::compared(stored))),
         Some(Stored::NotAsked | Stored::Unknown(_)) | None => digest_of(&groups),
+    }
+}
+
+/// Wanted groups without a change, as they are.
+fn unchanged(
+    plan: &ClusterPlan,
+    wanted: &Wanted<'_>,
+    live: &LiveCluster,
+) -> BTreeMap<AsgName, Digest> {
+    live.groups
+        .iter()
+        .filter(|(name, _)| wanted.desired.groups.contains_key(*name))
+        .filter(|(name, _)| !plan.groups.contains_key(*name))
+        .map(|(name, group)| (name.clone(), group_digest(name, group)))
+        .collect()
+}
+
+/// The digest of a group's own fields and of the version that it refers to.
+pub(crate) fn group_digest(name: &AsgName, group: &LiveGroup) -> Digest {
+    let definition = found_definition(name, group, &Hooks::NotRead).map(without_hooks);
+    digest_of(&(name, definition, group.version.number()))
+}
+
+/// The fields in which a group differs from `to`: its own and those of the version it refers to.
+pub(crate) fn group_differences(name: &AsgName, live: &LiveGroup, to: &Definition) -> Vec<String> {
+    let to = to.clone().canonical();
+    match found_definition(name, live, &to.lifecycle_hooks) {
+        None => vec!["its launch template version".into()],
+        Some(found) => definition_fields(&found, &to)
+            .into_iter()
+            .map(|change| change.field)
+            .collect(),
     }
 }
 
@@ -188,7 +228,8 @@ fn update(
             to: Some(Json::from(live.version.number().to_string())),
         });
     }
-    let replace = replacements(live, &wanted.launch_template.launch_template_data);
+    let mut replace = replacements(live, &wanted.launch_template.launch_template_data);
+    set_aside(plan, name, live, rolling.standby, &mut replace);
     if changes.is_empty() && (replace.is_empty() || !replaces(group, rolling)) {
         return;
     }
@@ -222,6 +263,37 @@ fn update(
             },
         },
     );
+}
+
+/// Instances in Standby: outside desired capacity, put there by somebody for a reason that AWS does not keep. By policy they stay,
+/// whatever they run, or end with the others.
+fn set_aside(
+    plan: &mut ClusterPlan,
+    name: &AsgName,
+    live: &LiveGroup,
+    policy: Standby,
+    replace: &mut BTreeMap<InstanceId, Vec<String>>,
+) {
+    let aside = live
+        .instances
+        .iter()
+        .filter(|(_, i)| i.lifecycle == Lifecycle::Standby);
+    for (id, _) in aside {
+        let outdated = replace.contains_key(id);
+        let what = match (outdated, policy) {
+            (false, _) => "it runs what git wants",
+            (true, Standby::End) => {
+                "it runs something else than git wants, and ends with the others, as `rolling.standby: end` says"
+            }
+            (true, Standby::Keep) => {
+                replace.remove(id);
+                "it runs something else than git wants, and stays as it is (`rolling.standby: end` ends it)"
+            }
+        };
+        plan.notes.push(format!(
+            "{name}: {id} is in Standby, outside desired capacity, and who put it there is not known: {what}"
+        ));
+    }
 }
 
 /// Whether instances that run something else are replaced at all. The control plane never waits for chance to replace it.
@@ -433,114 +505,4 @@ fn to_json(value: &impl serde::Serialize) -> Json {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{AutoScalingGroup, EnabledMetrics, LifecycleHook, TemplateVersion};
-
-    fn group(name: &AsgName) -> AutoScalingGroup {
-        AutoScalingGroup {
-            auto_scaling_group_name: name.clone(),
-            min_size: 0,
-            max_size: 0,
-            vpc_zone_identifier: BTreeSet::new(),
-            new_instances_protected_from_scale_in: false,
-            tags: Vec::new(),
-            enabled_metrics: EnabledMetrics {
-                granularity: "1Minute".into(),
-                metrics: BTreeSet::new(),
-            },
-            mixed_instances_policy: None,
-            max_instance_lifetime: None,
-            suspended_processes: BTreeSet::new(),
-            load_balancer_names: BTreeSet::new(),
-            target_group_arns: BTreeSet::new(),
-            capacity_rebalance: None,
-            warm_pool: None,
-        }
-    }
-
-    fn live(name: &AsgName, hooks: Hooks, by_hand: &[(&str, &str)]) -> LiveGroup {
-        LiveGroup {
-            group: group(name).into(),
-            hooks,
-            desired: 0,
-            version: VersionRef::Number(1),
-            versions: BTreeMap::new(),
-            latest_version: 1,
-            instances: BTreeMap::new(),
-            activities: Vec::new(),
-            suspended: BTreeSet::new(),
-            refresh: None,
-            by_hand: by_hand
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn what_is_no_field_of_ours_is_said() {
-        let name = AsgName::new("g.c").unwrap();
-        let said = |fields: &[(&str, &str)]| {
-            by_hand(&name, &live(&name, Hooks::default(), fields)).unwrap_or_default()
-        };
-        assert_eq!(said(&[]), "");
-        assert_eq!(
-            said(&[
-                ("LaunchTemplateData.KernelId", "aki-1"),
-                ("HealthCheckType", "ELB"),
-                ("PlacementGroup", "p")
-            ]),
-            "g.c: set by other means than a manifest: HealthCheckType = ELB, PlacementGroup = p, which stays as it is; \
-             LaunchTemplateData.KernelId = aki-1, which the next launch template version will not have"
-        );
-    }
-
-    #[test]
-    fn hooks_that_nobody_read_are_as_wanted_and_bind_no_plan() {
-        let name = AsgName::new("g.c").unwrap();
-        let hook = LifecycleHook {
-            default_result: "CONTINUE".into(),
-            heartbeat_timeout: 300,
-            lifecycle_transition: "t".into(),
-        };
-        let wanted = Hooks::Known(BTreeMap::from([("drain".to_owned(), hook)]));
-        let of = |hooks: Hooks| {
-            let mut live = live(&name, hooks, &[]);
-            let data = serde_json::from_value(serde_json::json!({
-                "ImageId": "ami-1", "InstanceType": "m5.large", "IamInstanceProfile": {"Name": "p"}, "BlockDeviceMappings": [], "Monitoring": {"Enabled": false},
-                "MetadataOptions": {"HttpEndpoint": "e", "HttpProtocolIpv6": "d", "HttpTokens": "required", "HttpPutResponseHopLimit": 1}, "NetworkInterfaces": [], "TagSpecifications": []
-            }));
-            let data = data.unwrap();
-            live.versions.insert(
-                1,
-                TemplateVersion {
-                    data,
-                    user_data: None,
-                    token: None,
-                }
-                .into(),
-            );
-            live
-        };
-        let found = |hooks: Hooks| {
-            found_definition(&name, &of(hooks), &wanted)
-                .unwrap()
-                .lifecycle_hooks
-        };
-        assert_eq!(found(Hooks::NotRead), wanted);
-        assert_eq!(
-            found(Hooks::default()),
-            Hooks::default(),
-            "none is not the same as not read"
-        );
-        let print = |hooks: Hooks| {
-            fingerprint(Some(&LiveCluster {
-                groups: BTreeMap::from([(name.clone(), of(hooks).into())]),
-                ..LiveCluster::default()
-            }))
-        };
-        assert_eq!(print(Hooks::NotRead), print(wanted.clone()));
-        assert_ne!(print(Hooks::NotRead), fingerprint(None));
-    }
-}
+mod tests;

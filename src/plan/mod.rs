@@ -1,9 +1,13 @@
 //! Definitions × live state → [`Plan`]: every difference, typed, with what it does to instances and what stands in its way. No cloud, no clock.
 
+mod by_itself;
 mod cluster;
 mod compare;
 mod documents;
 mod drains;
+mod etcd;
+mod pending;
+mod policy;
 mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +19,9 @@ pub use compare::{FieldChange, fields};
 pub use drains::{drain_blockers, launch_blockers};
 
 use crate::desired::DesiredCluster;
+pub use pending::Pending;
+pub use policy::Policy;
+
 use crate::fleet::Rolling;
 use crate::kops::Role;
 use crate::model::{
@@ -22,8 +29,8 @@ use crate::model::{
     Timestamp, Unseen, UserData, VersionRef, digest_of,
 };
 
-/// The version of the plan file's form. Readers refuse a newer one.
-pub const PLAN_VERSION: u32 = 1;
+/// The version of the plan file's form. Readers refuse every other one: a plan without its policy (version 1) does not say how it is rolled out.
+pub const PLAN_VERSION: u32 = 2;
 
 /// The difference between what git wants and what is, immutable, identified by the hash of its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +42,8 @@ pub struct Plan {
     pub id: Digest,
     /// The release: digest of everything that can influence rendering.
     pub release: Digest,
+    /// How it is rolled out.
+    pub policy: Policy,
     /// Every cluster looked at, by name, those without changes among them.
     pub clusters: BTreeMap<ClusterName, ClusterPlan>,
 }
@@ -53,6 +62,18 @@ pub struct ClusterPlan {
     pub fingerprint: Digest,
     /// Roles of all groups that git wants.
     pub roles: BTreeMap<AsgName, Role>,
+    /// Members of each etcd cluster, by control-plane group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub etcd: BTreeMap<String, BTreeMap<AsgName, u32>>,
+    /// Groups that do not change, each with the digest of what it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unchanged: BTreeMap<AsgName, Digest>,
+    /// What only kops can do, was not done, and has not been seen since: it is said until the live state shows it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pending: BTreeMap<String, Pending>,
+    /// Digest of the user data that each group refers to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub user_data: BTreeMap<AsgName, Digest>,
     /// Changes of groups, by name.
     pub groups: BTreeMap<AsgName, GroupChange>,
     /// On-demand twins that may stand in for a group of which instances are replaced, by that group.
@@ -225,6 +246,12 @@ pub struct Baseline {
     /// Uid of the cluster's namespace `kube-system`, when its Kubernetes API was asked: another one is another cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<String>,
+    /// What was recorded as done by other means, and has not been seen in the live state yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pending: BTreeMap<String, Pending>,
+    /// Digest of the user data that each group referred to when the rollout was planned.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub user_data: BTreeMap<AsgName, Digest>,
 }
 
 /// What the person who asked allows.
@@ -254,7 +281,7 @@ pub fn plan(
     release: Digest,
     wanted: &[Wanted<'_>],
     live: &Live,
-    rolling: &Rolling,
+    policy: &Policy,
     allow: Allow,
 ) -> Plan {
     let clusters: BTreeMap<_, _> = wanted
@@ -262,15 +289,23 @@ pub fn plan(
         .map(|w| {
             (
                 w.desired.cluster.clone(),
-                cluster::cluster_plan(w, live.clusters.get(&w.desired.cluster), rolling, allow),
+                cluster::cluster_plan(
+                    w,
+                    live.clusters.get(&w.desired.cluster),
+                    &policy.rolling,
+                    allow,
+                    live.read_at,
+                ),
             )
         })
         .collect();
-    let id = digest_of(&(PLAN_VERSION, &release, &clusters));
+    let policy = policy.clone();
+    let id = digest_of(&(PLAN_VERSION, &release, &policy, &clusters));
     Plan {
         version: PLAN_VERSION,
         id,
         release,
+        policy,
         clusters,
     }
 }
@@ -286,15 +321,25 @@ impl Plan {
         self.clusters.values().all(ClusterPlan::is_empty)
     }
 
+    /// Nothing is left that a rollout could do.
+    pub fn is_rolled(&self) -> bool {
+        self.clusters.values().all(ClusterPlan::is_rolled)
+    }
+
     /// Whether the id is the hash of the content, so that nobody changed the file.
     pub fn is_genuine(&self) -> bool {
-        self.id == digest_of(&(self.version, &self.release, &self.clusters))
+        self.id == digest_of(&(self.version, &self.release, &self.policy, &self.clusters))
     }
 }
 
 impl ClusterPlan {
-    /// Nothing differs and nothing is in the way.
+    /// Nothing differs, nothing is in the way, and nothing that was recorded as done elsewhere waits to be seen.
     pub fn is_empty(&self) -> bool {
+        self.is_rolled() && self.pending.is_empty()
+    }
+
+    /// Nothing is left that a rollout could do.
+    pub fn is_rolled(&self) -> bool {
         self.groups.is_empty() && self.documents.is_empty() && self.blocked.is_empty()
     }
 }
@@ -311,3 +356,4 @@ impl GroupChange {
 }
 
 pub use cluster::fingerprint;
+pub(crate) use cluster::{group_differences, group_digest};

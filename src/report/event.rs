@@ -217,7 +217,7 @@ fn words(event: &Event) -> Option<(String, String)> {
             whole(),
             format!("rollback asked for by {by} ({reason}): all of it, the newest wave first"),
         ),
-        Event::RollbackStarted { clusters } => (whole(), rollback(clusters)),
+        Event::RollbackStarted { clusters, kept } => (whole(), rollback(clusters, kept)),
         Event::AbortStarted { by, reason } => (
             whole(),
             format!("abort asked for by {by} ({reason}): gives back what is open, then stops"),
@@ -282,12 +282,20 @@ fn preflight(findings: &[String]) -> String {
     }
 }
 
-fn rollback(clusters: &BTreeSet<ClusterName>) -> String {
+fn rollback(clusters: &BTreeSet<ClusterName>, kept: &BTreeSet<AsgName>) -> String {
     if clusters.is_empty() {
         return "rollback starts: nothing was touched".into();
     }
+    let stays = if kept.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; {} stays on the new version, as it was proven and only workers failed (`rollback.control_plane: keep`)",
+            list(kept, 10)
+        )
+    };
     format!(
-        "rollback starts, back to what ran before, in {}: {}",
+        "rollback starts, back to what ran before, in {}: {}{stays}",
         count(clusters.len(), "cluster"),
         list(clusters, 10)
     )

@@ -25,6 +25,14 @@ pub enum PlanFileError {
         /// Its version.
         found: u64,
     },
+    /// Made by an older kfleet. The next step: plan again with this one.
+    #[error(
+        "the plan file has version {found}, which does not say how it is rolled out; make a new plan"
+    )]
+    Older {
+        /// Its version.
+        found: u64,
+    },
     /// A field is missing, unknown or of another type.
     #[error("the plan file is wrong at `{path}`: {why}")]
     Shape {
@@ -69,6 +77,9 @@ pub fn plan_from_json(text: &str) -> Result<Plan, PlanFileError> {
         .ok_or(PlanFileError::NotAPlan)?;
     if version > u64::from(PLAN_VERSION) {
         return Err(PlanFileError::Newer { found: version });
+    }
+    if version < u64::from(PLAN_VERSION) {
+        return Err(PlanFileError::Older { found: version });
     }
     if let Some(object) = value.as_object_mut() {
         object.remove("summary");

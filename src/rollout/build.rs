@@ -5,12 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::schedule::{
-    ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, WaveRun,
+    ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, Watched,
+    WaveRun,
 };
-use crate::fleet::{Settings, Stage};
+use crate::fleet::{GateAt, GateKind, GateSpec, Rolling, Samples, Stage};
 use crate::kops::Role;
-use crate::model::{AsgName, ClusterName, Digest, StageName, Timestamp};
-use crate::plan::{Baseline, ClusterPlan, GroupChange, Plan};
+use crate::model::{AsgName, ClusterName, Digest, Span, StageName, Timestamp};
+use crate::plan::{Baseline, Blocked, ClusterPlan, GroupChange, Plan};
+
+/// The gate on instances that is there when the fleet has none of its own.
+pub(crate) const BUILT_IN_INSTANCES: &str = "built-in check of instances";
+
+/// The gate on nodes that is there when the fleet has none of its own. A cluster without Kubernetes access is not asked.
+pub(crate) const BUILT_IN_NODES: &str = "built-in check of nodes";
 
 /// Why a plan cannot be rolled out as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +44,6 @@ pub enum BuildError {
 /// What a rollout is made from, beside the plan.
 #[derive(Clone, Debug)]
 pub struct Inputs<'a> {
-    /// Stages, waves, gates, policies.
-    pub settings: &'a Settings,
     /// Stages to roll; all when empty.
     pub only: &'a BTreeSet<StageName>,
     /// Baselines there are.
@@ -53,6 +58,8 @@ pub struct Inputs<'a> {
     pub by: String,
     /// Why the order of stages is set aside, when it is.
     pub break_glass: Option<String>,
+    /// A look, as a plan, at clusters of stages before that are not part of `plan`.
+    pub before: &'a BTreeMap<ClusterName, ClusterPlan>,
 }
 
 /// The rollout of a plan.
@@ -70,7 +77,7 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
         return Err(BuildError::Blocked(blocked));
     }
     let wanted = |stage: &&Stage| inputs.only.is_empty() || inputs.only.contains(&stage.name);
-    let stages: Vec<&Stage> = inputs.settings.stages.iter().filter(wanted).collect();
+    let stages: Vec<&Stage> = plan.policy.stages.iter().filter(wanted).collect();
     if inputs.break_glass.is_none() {
         let here: BTreeSet<&StageName> = stages.iter().map(|s| &s.name).collect();
         stages
@@ -89,7 +96,13 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
             .iter()
             .map(|stage| stage_run(stage, plan, inputs))
             .collect(),
-        gates: inputs.settings.gates.clone(),
+        gates: with_built_in(&plan.policy.gates),
+        rollback: plan.policy.rollback,
+        watched: if inputs.break_glass.is_none() {
+            watched(&stages, plan, inputs)
+        } else {
+            Vec::new()
+        },
     })
 }
 
@@ -103,7 +116,7 @@ fn promoted(
     let Some(after) = &stage.after else {
         return Ok(());
     };
-    let Some(before) = inputs.settings.stages.iter().find(|s| s.name == *after) else {
+    let Some(before) = plan.policy.stages.iter().find(|s| s.name == *after) else {
         return Ok(());
     };
     if !stage
@@ -136,17 +149,113 @@ fn promoted(
             Some(b) if b.since + before.soak > inputs.now => {
                 return Err(lags(format!("it soaks until {}", b.since + before.soak)));
             }
-            Some(_) => {}
+            Some(_) => match looked_at(cluster, plan, inputs) {
+                Some(found) if !found.is_rolled() => {
+                    return Err(lags(format!(
+                        "it is not now what was verified: {}",
+                        what_differs(found)
+                    )));
+                }
+                Some(_) | None => {}
+            },
         }
     }
     Ok(())
+}
+
+/// What a cluster of a stage before is now, where it was looked at.
+fn looked_at<'a>(
+    cluster: &ClusterName,
+    plan: &'a Plan,
+    inputs: &Inputs<'a>,
+) -> Option<&'a ClusterPlan> {
+    plan.clusters
+        .get(cluster)
+        .or_else(|| inputs.before.get(cluster))
+}
+
+fn what_differs(found: &ClusterPlan) -> String {
+    let gaps = found.blocked.iter().filter_map(|b| match b {
+        Blocked::Gap { what, why } => Some(format!("{what} could not be read ({why})")),
+        Blocked::Retire { .. }
+        | Blocked::Protected { .. }
+        | Blocked::Shrink { .. }
+        | Blocked::NoUserData { .. }
+        | Blocked::Twin { .. }
+        | Blocked::NeedsKops { .. } => None,
+    });
+    let groups = found.groups.iter().map(|(name, change)| match change {
+        GroupChange::Create { .. } => format!("{name} does not exist"),
+        GroupChange::Update { .. } => format!("{name} differs from git"),
+        GroupChange::Retire { .. } => format!("{name} is not in git"),
+    });
+    let documents = found
+        .documents
+        .keys()
+        .map(|d| format!("{d} differs from git"));
+    let all: Vec<String> = gaps.chain(groups).chain(documents).collect();
+    all.join(", ")
+}
+
+/// Clusters of the stages before that are not rolled here: looked at before each wave, as those that are.
+fn watched(stages: &[&Stage], plan: &Plan, inputs: &Inputs<'_>) -> Vec<Watched> {
+    let here = |name: &StageName| stages.iter().any(|s| s.name == *name);
+    let mut found = Vec::new();
+    for stage in stages {
+        let mut after = stage.after.as_ref();
+        let mut steps = 0;
+        while let Some(before) = after
+            .filter(|name| !here(name) && steps < plan.policy.stages.len())
+            .and_then(|name| plan.policy.stages.iter().find(|s| s.name == *name))
+        {
+            steps += 1;
+            after = before.after.as_ref();
+            for cluster in before.waves.iter().flat_map(|w| &w.clusters) {
+                let looked = looked_at(cluster, plan, inputs);
+                found.extend(looked.map(|p| Watched {
+                    before: stage.name.clone(),
+                    run: cluster_run(cluster, p, plan, inputs),
+                }));
+            }
+        }
+    }
+    found
+}
+
+/// The gates of the fleet, and where it has none of its own on instances or nodes, the built-in ones: nothing is verified unseen.
+fn with_built_in(gates: &[GateSpec]) -> Vec<GateSpec> {
+    let mut all = gates.to_vec();
+    for (name, kind) in [
+        (BUILT_IN_INSTANCES, GateKind::Asg),
+        (BUILT_IN_NODES, GateKind::Kubernetes),
+    ] {
+        let has = |scope: GateAt| {
+            gates
+                .iter()
+                .any(|g| g.kind == kind && g.at.is_none_or(|at| at == scope))
+        };
+        let at = match (has(GateAt::Canary), has(GateAt::Cluster)) {
+            (true, true) => continue,
+            (true, false) => Some(GateAt::Cluster),
+            (false, true) => Some(GateAt::Canary),
+            (false, false) => None,
+        };
+        all.push(GateSpec {
+            name: name.into(),
+            kind,
+            deadline: Span::from_secs(1_800),
+            at,
+            samples: Samples::default(),
+        });
+    }
+    all
 }
 
 fn stage_run(stage: &Stage, plan: &Plan, inputs: &Inputs<'_>) -> StageRun {
     let runs = |clusters: &[ClusterName]| {
         clusters
             .iter()
-            .filter_map(|name| Some(cluster_run(name, plan.clusters.get(name)?, inputs)))
+            .filter_map(|name| Some(cluster_run(name, plan.clusters.get(name)?, plan, inputs)))
             .collect::<Vec<_>>()
     };
     let waves = stage.waves.iter().map(|wave| WaveRun {
@@ -164,11 +273,16 @@ fn stage_run(stage: &Stage, plan: &Plan, inputs: &Inputs<'_>) -> StageRun {
     }
 }
 
-fn cluster_run(name: &ClusterName, plan: &ClusterPlan, inputs: &Inputs<'_>) -> ClusterRun {
+fn cluster_run(
+    name: &ClusterName,
+    plan: &ClusterPlan,
+    whole: &Plan,
+    inputs: &Inputs<'_>,
+) -> ClusterRun {
     let mut groups: Vec<GroupTask> = plan
         .groups
         .iter()
-        .map(|(asg, change)| task(asg, change, plan, inputs))
+        .map(|(asg, change)| task(asg, change, plan, &whole.policy.rolling))
         .collect();
     lenders(&mut groups, plan);
     // Control plane first (kubelets may not be newer than their API server), what is retired last.
@@ -190,7 +304,11 @@ fn cluster_run(name: &ClusterName, plan: &ClusterPlan, inputs: &Inputs<'_>) -> C
         digest: plan.digest.clone(),
         since: unchanged.map(|b| b.since),
         roles: plan.roles.clone(),
-        rolling: inputs.settings.rolling.clone(),
+        etcd: plan.etcd.clone(),
+        unchanged: plan.unchanged.clone(),
+        pending: plan.pending.clone(),
+        user_data: plan.user_data.clone(),
+        rolling: whole.policy.rolling.clone(),
         groups,
         documents: inputs
             .wanted
@@ -227,7 +345,7 @@ fn lenders(groups: &mut Vec<GroupTask>, plan: &ClusterPlan) {
     }
 }
 
-fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, inputs: &Inputs<'_>) -> GroupTask {
+fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, rolling: &Rolling) -> GroupTask {
     let role = plan.roles.get(asg).copied().unwrap_or(Role::Node);
     match change {
         GroupChange::Create { to } => GroupTask {
@@ -271,7 +389,7 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, inputs: &Inputs
             name: from.definition.instance_group.clone(),
             asg: asg.clone(),
             role,
-            rolling: inputs.settings.rolling.clone(),
+            rolling: rolling.clone(),
             task: Task::Retire {
                 from: Box::new(from.definition.clone()),
             },

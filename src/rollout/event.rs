@@ -334,6 +334,9 @@ pub enum Event {
     RollbackStarted {
         /// Clusters.
         clusters: BTreeSet<ClusterName>,
+        /// Groups of theirs that stay on the new version: control planes that were proven, when only workers failed.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        kept: BTreeSet<AsgName>,
     },
     /// A cluster is back at what it ran before.
     ClusterRestored {

@@ -24,5 +24,6 @@ pub use rollback::{RollbackError, check_rollback};
 pub use round::{Check, Decision, Question, State, Step, Waiting};
 pub use rules::broken_rules;
 pub use schedule::{
-    ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, WaveRun,
+    ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, Watched,
+    WaveRun,
 };

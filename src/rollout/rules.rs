@@ -207,6 +207,10 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
                 self.cluster, rate.instances, rate.per
             ));
         }
+        // A bastion has nothing to drain.
+        if task.role == Role::Bastion {
+            return None;
+        }
         let ends = group
             .instances
             .get(instance)
@@ -237,10 +241,20 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             instance.lifecycle,
             Lifecycle::InService | Lifecycle::Detached
         );
+        // A bastion is at work when it is in service: it has no node.
+        let group = self
+            .live
+            .groups
+            .iter()
+            .find(|(_, g)| g.instances.contains_key(id));
+        let is_node = self.rollout.cluster(self.cluster).is_none_or(|run| {
+            group.and_then(|(name, _)| run.roles.get(name)) != Some(&Role::Bastion)
+        });
         there
-            && self
-                .node(id)
-                .is_some_and(|n| n.ready && !(n.cordoned && drained))
+            && (!is_node
+                || self
+                    .node(id)
+                    .is_some_and(|n| n.ready && !(n.cordoned && drained)))
     }
 
     /// Capacity before an instance goes: enough others work.
@@ -404,6 +418,9 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .filter(|(_, role)| **role == Role::ControlPlane);
         let there = planes.filter_map(|(name, _)| Some((name, self.live.groups.get(name)?)));
         let wanted = |g: &LiveGroup| usize::try_from(g.desired).unwrap_or(usize::MAX);
+        if let Some(sick) = self.unproven_plane(except) {
+            return Some(sick);
+        }
         let mut others = there.filter(|(_, group)| !group.instances.contains_key(except));
         others
             .find(|(_, g)| {
@@ -414,6 +431,41 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
                     < wanted(g)
             })
             .map(|(name, _)| name.to_string())
+    }
+}
+
+impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
+    /// A node of the control plane, of another group than this instance, that lacks a component, has a critical pod that is not Ready,
+    /// or a member of etcd that is not healthy.
+    fn unproven_plane(&self, except: &InstanceId) -> Option<String> {
+        let Nodes::Known(seen) = &self.live.nodes else {
+            return None;
+        };
+        let run = self.rollout.cluster(self.cluster)?;
+        let mine = |group: &LiveGroup| group.instances.contains_key(except);
+        let others = self.live.groups.iter().filter(|(name, group)| {
+            run.roles.get(*name) == Some(&Role::ControlPlane) && !mine(group)
+        });
+        for (name, group) in others {
+            for (node_name, node) in &seen.nodes {
+                let there = group.instances.get(&node.instance);
+                if there.is_none_or(|i| i.lifecycle != Lifecycle::InService) {
+                    continue;
+                }
+                let whole = super::COMPONENTS
+                    .iter()
+                    .all(|c| node.components.contains(*c));
+                let has_etcd = run
+                    .etcd
+                    .iter()
+                    .filter(|(_, members)| members.contains_key(name))
+                    .all(|(etcd, _)| node.etcd.get(etcd) == Some(&true));
+                if !whole || !node.sick.is_empty() || (!has_etcd && group.desired == 1) {
+                    return Some(format!("{node_name} of {name}"));
+                }
+            }
+        }
+        None
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fleet::{Freeze, GateSpec, OnFailure, Rolling};
+use crate::fleet::{Freeze, GateSpec, OnFailure, Rollback, Rolling};
 use crate::kops::Role;
 use crate::model::{
     AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, Span, StageName,
     Timestamp, UserData,
 };
-use crate::plan::Baseline;
+use crate::plan::{Baseline, Pending};
 use serde::{Deserialize, Serialize};
 
 /// The version of the journal's form. Readers refuse a newer one.
@@ -34,8 +34,24 @@ pub struct Rollout {
     pub break_glass: Option<String>,
     /// Stages in order.
     pub stages: Vec<StageRun>,
-    /// Gates of every cluster.
+    /// Gates of every cluster, the built-in ones among them.
     pub gates: Vec<GateSpec>,
+    /// What goes back when something failed.
+    #[serde(default)]
+    pub rollback: Rollback,
+    /// Clusters of stages before that are not rolled here, and on whose health this rollout stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<Watched>,
+}
+
+/// A cluster of a stage before that is not part of the rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watched {
+    /// The stage of this rollout that stands on it.
+    pub before: StageName,
+    /// The cluster, without changes.
+    pub run: ClusterRun,
 }
 
 /// One stage of a rollout.
@@ -85,6 +101,18 @@ pub struct ClusterRun {
     pub since: Option<Timestamp>,
     /// Roles of all its groups, changed or not: the health of all of them counts.
     pub roles: BTreeMap<AsgName, Role>,
+    /// Members of each etcd cluster, by control-plane group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub etcd: BTreeMap<String, BTreeMap<AsgName, u32>>,
+    /// Groups that do not change, each with the digest of what it was when the plan was made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unchanged: BTreeMap<AsgName, Digest>,
+    /// What only kops can do and was not done, for the baseline.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pending: BTreeMap<String, Pending>,
+    /// Digest of the user data that each group referred to when the plan was made, for the baseline.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub user_data: BTreeMap<AsgName, Digest>,
     /// Budgets over the whole cluster.
     pub rolling: Rolling,
     /// Changes, in the order in which they begin: control plane first.

@@ -59,6 +59,8 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             rollout: rollout.id.clone(),
             since,
             documents: run.documents.clone(),
+            pending: run.pending.clone(),
+            user_data: run.user_data.clone(),
             kubernetes: seen.or_else(|| run.previous.as_ref()?.kubernetes.clone()),
         };
         Ok(self.store.put_baseline(&baseline)?)

@@ -29,7 +29,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 })
                 .await?;
             }
-            if let Event::RollbackStarted { clusters } = event {
+            if let Event::RollbackStarted { clusters, kept: _ } = event {
                 self.lock(clusters.clone())?;
             }
             if *event == Event::Aborted {

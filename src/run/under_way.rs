@@ -19,8 +19,20 @@ pub(super) fn places_under_way(rollout: &Rollout, progress: &Progress) -> Vec<Pl
             .collect();
     }
     let Some(stage) = begun.find(|s| !progress.stages_passed.contains(&s.name)) else {
-        return Vec::new();
+        let next = rollout
+            .stages
+            .iter()
+            .find(|s| !progress.stages_passed.contains(&s.name));
+        return next.map_or_else(Vec::new, |stage| places_before(rollout, stage, 0));
     };
+    let through = progress.waves_through(&stage.name);
+    let next_wave = stage.waves.len() > through
+        && !progress
+            .waves_started
+            .contains(&(stage.name.clone(), through));
+    if next_wave {
+        return places_before(rollout, stage, through);
+    }
     let clusters = of_stage(stage, progress);
     let state = |run: &ClusterRun| progress.clusters.get(&run.cluster).map(|c| c.state);
     let rolling = clusters.iter().filter(|run| {
@@ -39,6 +51,26 @@ pub(super) fn places_under_way(rollout: &Rollout, progress: &Progress) -> Vec<Pl
     } else {
         rolling
     }
+}
+
+/// What the next stage or wave stands on: every cluster before it.
+fn places_before(rollout: &Rollout, stage: &StageRun, wave: usize) -> Vec<Place> {
+    let earlier = rollout
+        .stages
+        .iter()
+        .take_while(|s| s.name != stage.name)
+        .flat_map(|s| &s.waves)
+        .chain(stage.waves.iter().take(wave));
+    let watched = rollout
+        .watched
+        .iter()
+        .filter(|w| w.before == stage.name)
+        .map(|w| &w.run);
+    earlier
+        .flat_map(|w| &w.clusters)
+        .chain(watched)
+        .map(place)
+        .collect()
 }
 
 /// The clusters of its wave under way; of all its waves once they have passed.

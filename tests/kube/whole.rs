@@ -93,7 +93,8 @@ fn joins(kept: &mut Kept, name: &str, instance: &str, control_plane: bool) {
     if control_plane {
         kept.nodes.get_mut(name).unwrap()["metadata"]["labels"]["node-role.kubernetes.io/control-plane"] =
             json!("");
-        for component in kfleet::rollout::COMPONENTS {
+        let etcd = ["etcd-manager-main", "etcd-manager-events"];
+        for component in kfleet::rollout::COMPONENTS.into_iter().chain(etcd) {
             kept.pod("kube-system", component, name, |p| {
                 p["metadata"]["labels"]["k8s-app"] = json!(component);
                 p["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});

@@ -303,11 +303,15 @@ fn a_plan_file_reads_back_and_nothing_else_does() {
     for (text, expected) in [
         ("{".to_owned(), "the plan file is not JSON: EOF while parsing an object at line 1 column 1".to_owned()),
         ("[]".into(), "the file is no plan: it has no `version` number".into()),
-        (json.replacen("\"version\": 1", "\"version\": 2", 1), "the plan file has version 2, and this kfleet reads up to 1".into()),
+        (json.replacen("\"version\": 2", "\"version\": 3", 1), "the plan file has version 3, and this kfleet reads up to 2".into()),
+        (
+            json.replacen("\"version\": 2", "\"version\": 1", 1),
+            "the plan file has version 1, which does not say how it is rolled out; make a new plan".into(),
+        ),
         (json.replace("ami-2", "ami-3"), format!("the plan file was changed after it was made: its content is not that of plan {id}")),
         (
             json.replacen("\"release\"", "\"also\": 1, \"release\"", 1),
-            "the plan file is wrong at `also`: unknown field `also`, expected one of `version`, `id`, `release`, `clusters`".into(),
+            "the plan file is wrong at `also`: unknown field `also`, expected one of `version`, `id`, `release`, `policy`, `clusters`".into(),
         ),
         (
             json.replacen("\"111122223333\"", "\"1\"", 1),

@@ -48,6 +48,10 @@ fn run(name: &str, groups: &[&str]) -> ClusterRun {
         digest: digest_of(&name),
         since: None,
         roles: BTreeMap::new(),
+        etcd: BTreeMap::new(),
+        unchanged: BTreeMap::new(),
+        pending: BTreeMap::new(),
+        user_data: BTreeMap::new(),
         rolling: Rolling::default(),
         groups: groups.iter().map(|g| task(g, name)).collect(),
         documents: BTreeMap::new(),
@@ -77,6 +81,8 @@ fn rollout() -> Rollout {
         started_at: at("08:00:00"),
         started_by: "alice".into(),
         break_glass: None,
+        rollback: kfleet::fleet::Rollback::default(),
+        watched: Vec::new(),
         stages: vec![
             stage_run(
                 "staging",
@@ -440,6 +446,7 @@ fn rolled_back() -> Vec<(&'static str, Event)> {
             "09:40:00",
             Event::RollbackStarted {
                 clusters: BTreeSet::from([c.clone()]),
+                kept: BTreeSet::new(),
             },
         ),
         (

@@ -164,6 +164,10 @@ impl Cluster {
         ];
         let plan = ClusterPlan {
             hooks_not_compared: 0,
+            etcd: BTreeMap::new(),
+            unchanged: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            user_data: BTreeMap::new(),
             account: AccountId::new("111122223333").unwrap(),
             region: Region::new("eu-west-3").unwrap(),
             digest: digest_of(&name),
@@ -260,10 +264,17 @@ pub(crate) fn plan(clusters: Vec<Cluster>) -> Plan {
         .into_iter()
         .map(|c| (cluster(&c.name), c.plan))
         .collect();
+    let policy = Policy {
+        stages: Vec::new(),
+        gates: Vec::new(),
+        rolling: Rolling::default(),
+        rollback: kfleet::fleet::Rollback::default(),
+    };
     Plan {
         version: PLAN_VERSION,
-        id: digest_of(&(PLAN_VERSION, &release, &clusters)),
+        id: digest_of(&(PLAN_VERSION, &release, &policy, &clusters)),
         release,
+        policy,
         clusters,
     }
 }

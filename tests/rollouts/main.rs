@@ -15,6 +15,7 @@ mod gates;
 mod groups;
 mod modes;
 mod people;
+mod proof;
 mod protection;
 mod stages;
 mod strategies;

@@ -142,7 +142,6 @@ fn what_a_person_ends_or_takes_out_is_replaced_and_the_rollout_goes_on() {
         "detach:nodes:1",
         "cordon:nodes:1",
         "set:nodes:DesiredCapacity=5",
-        "set:nodes:MaxSize=9",
     ] {
         for minutes in [0, 2, 5, 9] {
             let dir = folder();

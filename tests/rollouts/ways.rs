@@ -24,7 +24,7 @@ fn failing(
 }
 
 /// What `kfleet rollout rollback` does to a rollout that nobody carries on.
-fn takes_back(scene: &Scene, id: &str) -> Ran {
+pub(super) fn takes_back(scene: &Scene, id: &str) -> Ran {
     let store = scene.store();
     let others: Vec<_> = store
         .rollouts()

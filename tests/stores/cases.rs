@@ -158,6 +158,8 @@ fn baselines_come_and_go(place: &Place) {
         rollout: rollout.into(),
         since: NOW,
         documents: std::collections::BTreeMap::default(),
+        pending: std::collections::BTreeMap::new(),
+        user_data: std::collections::BTreeMap::new(),
         kubernetes: None,
     };
     for (cluster, rollout) in [

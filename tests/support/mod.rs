@@ -19,7 +19,7 @@ use kfleet::fleet::{GateKind, GateSpec, Rolling, Settings, Stage, Wave};
 use kfleet::model::{
     ClusterName, GroupName, Lifecycle, Live, NodeMark, Nodes, Span, StageName, digest_of,
 };
-use kfleet::plan::{Allow, Plan, Wanted, plan};
+use kfleet::plan::{Allow, Plan, Policy, Wanted, plan};
 use kfleet::rollout::{Event, Inputs, Progress, Record, Rollout, build};
 use kfleet::run::{Drive, Outcome, RunError, Signal, look, run};
 use kfleet::store::{CloudKind, Journal, Store};
@@ -57,6 +57,9 @@ pub struct Scene {
     pub prod: Vec<ClusterName>,
     pub soak: Span,
     pub on_failure: kfleet::fleet::OnFailure,
+    pub rollback: kfleet::fleet::Rollback,
+    /// Groups of other roles than the usual ones: name and role.
+    pub others: Vec<(&'static str, &'static str)>,
     /// Another store than the folder.
     pub kept: Option<Store>,
 }
@@ -101,6 +104,11 @@ impl Scene {
             prod: vec![name("prod-a.k8s.test"), name("prod-b.k8s.test")],
             soak: Span::from_secs(1800),
             on_failure: kfleet::fleet::OnFailure::Rollback,
+            others: Vec::new(),
+            // All of it, so that what is left can be compared with what was.
+            rollback: kfleet::fleet::Rollback {
+                control_plane: kfleet::fleet::ProvenControlPlane::Restore,
+            },
             kept: None,
         }
     }
@@ -159,6 +167,9 @@ impl Scene {
                 &format!("eu-west-3{zone}"),
                 true,
             );
+        }
+        for (name, role) in &self.others {
+            text += &group(name, role, 2, 3, "eu-west-3a", false);
         }
         if let Some(groups) = &self.groups {
             for (name, min, max, scaled) in groups {
@@ -256,7 +267,7 @@ impl Scene {
             ],
             rolling: self.rolling.clone(),
             gates: self.gates.clone(),
-            rollback: kfleet::fleet::Rollback::default(),
+            rollback: self.rollback,
             call_rates: kfleet::fleet::CallRates::default(),
             accept: Default::default(),
         }
@@ -320,7 +331,7 @@ impl Scene {
             digest_of(&"release"),
             &wanted,
             &self.live(world),
-            &self.rolling,
+            &Policy::of(&self.settings()),
             allow,
         )
     }
@@ -357,7 +368,6 @@ impl Scene {
         build(
             plan,
             &Inputs {
-                settings: &self.settings(),
                 only: &only.iter().map(|s| name(s)).collect(),
                 baselines: &self.store().baselines().unwrap(),
                 wanted: &wanted,
@@ -365,6 +375,7 @@ impl Scene {
                 now: kfleet::cloud::Cloud::now(world),
                 by: "test".into(),
                 break_glass: None,
+                before: &BTreeMap::new(),
             },
         )
     }

@@ -477,6 +477,13 @@ impl NodeApi for Spy {
             all.iter()
                 .any(|(c, from, to)| c == cluster && *from <= now && now < *to)
         };
+        let since = {
+            let state = self.state.lock().unwrap();
+            let mut began = state.unready.iter().filter(|(c, _, _)| c == cluster);
+            began
+                .find(|(_, from, to)| *from <= now && now < *to)
+                .map(|(_, from, _)| *from)
+        };
         let (blind, unready, limping) = {
             let state = self.state.lock().unwrap();
             let limping: Vec<Timestamp> = state
@@ -503,7 +510,9 @@ impl NodeApi for Spy {
                 Nodes::Unknown(kfleet::model::Unseen::silent("connection refused (test)"))
             }
             Nodes::Known(mut seen) if unready => {
-                seen.nodes.values_mut().for_each(|node| node.ready = false);
+                seen.nodes.values_mut().for_each(|node| {
+                    (node.ready, node.unready_since) = (false, node.unready_since.or(since));
+                });
                 Nodes::Known(seen)
             }
             nodes => nodes,

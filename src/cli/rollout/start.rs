@@ -15,7 +15,7 @@ use crate::cli::world::{Simulated, World};
 use crate::cli::{aims, documents, plan, stop, world};
 use crate::cloud::{Cloud as _, Place};
 use crate::model::{ClusterName, Timestamp};
-use crate::plan::{Plan, fingerprint};
+use crate::plan::{ClusterPlan, Plan, Policy, fingerprint};
 use crate::report;
 use crate::rollout::{Inputs, Rollout, build};
 use crate::run::{Signal, fence};
@@ -83,7 +83,7 @@ pub(super) async fn start(
             output,
         )?;
     }
-    if plan.is_empty() && verified(&prepared, &plan, &store)? {
+    if plan.is_rolled() && verified(&prepared, &plan, &store)? {
         return Ok(Exit::Good);
     }
     aims::known(
@@ -92,7 +92,8 @@ pub(super) async fn start(
         &world::faults(&command.selection.faults)?,
         &world::scenario(command.selection.scenario.as_deref())?,
     )?;
-    let rollout = make(&prepared, &plan, &store, &world, command)?;
+    let before = plan::before(&prepared, &plan, &store, &world, &command.selection, output).await?;
+    let rollout = make(&prepared, &plan, &before, &store, &world, command)?;
     stop::heed(&store, &rollout)?;
     fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;
     let (mut journal, first) = Journal::begin(&store, &rollout)?;
@@ -133,6 +134,15 @@ async fn saved(
     let plan = report::plan_from_json(&text)
         .map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
     let again = "make a new plan and look at it";
+    let moved = Policy::of(&prepared.fleet.settings).differences(&plan.policy);
+    if !moved.is_empty() {
+        let keys: Vec<String> = moved.iter().map(|key| format!("`{key}`")).collect();
+        return Err(Failure::new(format!(
+            "fleet.yaml says something else since the plan was made: {}",
+            keys.join(", ")
+        ))
+        .hint(again));
+    }
     let places: Vec<Place> = plan
         .clusters
         .iter()
@@ -163,6 +173,7 @@ async fn saved(
 fn make(
     prepared: &PreparedFleet,
     plan: &Plan,
+    before: &BTreeMap<ClusterName, ClusterPlan>,
     store: &Store,
     world: &World,
     command: &StartArguments,
@@ -179,7 +190,6 @@ fn make(
         .collect();
     let only: BTreeSet<_> = command.selection.stages.iter().cloned().collect();
     let inputs = Inputs {
-        settings: &prepared.fleet.settings,
         only: &only,
         baselines: &store.baselines()?,
         wanted: &wanted,
@@ -187,6 +197,7 @@ fn make(
         now: world.now(),
         by: world::who(),
         break_glass: command.break_glass.clone(),
+        before,
     };
     Ok(build(plan, &inputs)?)
 }

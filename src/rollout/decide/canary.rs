@@ -19,6 +19,7 @@ pub(crate) fn up(
     out: &mut DecisionBuilder<'_>,
 ) {
     let instances = present(live)
+        .filter(|(_, i)| i.lifecycle.rules().is_awaited)
         .map(|(id, _)| id)
         .filter(|id| !outdated.contains(*id))
         .cloned()

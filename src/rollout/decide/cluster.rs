@@ -1,17 +1,20 @@
 //! One cluster's next move: its groups in their order, its gates; and the same backwards. Never acts.
 
+use std::collections::BTreeMap;
+
 use super::gate::{Asked, GateOutcome};
 use super::look::look;
 use super::patience::patience;
 use super::phases::{Phase, phases, side_by_side};
-use super::{gate, preflight, prune, retire, undo};
-use crate::model::Timestamp;
+use super::{gate, preflight, prune, retire, undo, verify};
+use crate::kops::Role;
+use crate::model::{AsgName, Span, Timestamp};
 use crate::rollout::event::{Event, Scope};
 use crate::rollout::progress::ClusterState;
 use crate::rollout::round::{
     ClusterContext, DecisionBuilder, Mode, RoundContext, budget, group_context, staying,
 };
-use crate::rollout::schedule::{ClusterRun, GroupTask};
+use crate::rollout::schedule::{ClusterRun, GroupTask, Task};
 
 /// A cluster's turn has come. One that changes nothing, and was verified so, takes the release at once and keeps its soak.
 pub(crate) fn start(run: &ClusterRun, out: &mut DecisionBuilder<'_>) {
@@ -61,9 +64,7 @@ pub(crate) fn back(round: &RoundContext<'_>, run: &ClusterRun, out: &mut Decisio
             .rev()
             .any(|phase| phase.turn(round, &sight, &undone, Mode::Undo, out))
         {
-            out.records.push(Event::ClusterRestored {
-                cluster: run.cluster.clone(),
-            });
+            check_back(round, &sight, sight.progress.moved_at, out);
         }
     }
     patience(round, run, &mark, Mode::Undo, out);
@@ -77,14 +78,46 @@ pub(crate) fn clean_up(round: &RoundContext<'_>, run: &ClusterRun, out: &mut Dec
     patience(round, run, &mark, Mode::Cleanup, out);
 }
 
-/// The gates over the whole cluster, once its groups are done.
-fn check(
+/// Roles of the groups that are there once all is undone: those that were made are gone, those that were retired are back.
+fn before_roles(run: &ClusterRun) -> BTreeMap<AsgName, Role> {
+    let mut roles = run.roles.clone();
+    for task in &run.groups {
+        match task.task {
+            Task::Create { .. } => drop(roles.remove(&task.asg)),
+            Task::Retire { .. } => drop(roles.insert(task.asg.clone(), task.role)),
+            Task::Update { .. } => {}
+        }
+    }
+    roles
+}
+
+/// The same proof on the way back, once every group is back: no cluster counts as restored while it is not healthy. What the fleet
+/// measures elsewhere is asked when a person wanted the way back; after a failure it may be what failed.
+fn check_back(
     round: &RoundContext<'_>,
     sight: &ClusterContext<'_>,
     since: Timestamp,
     out: &mut DecisionBuilder<'_>,
 ) {
+    const ADVICE: &str = "what ran before is back, and the cluster is not healthy with it: find out why, put it right, then `kfleet rollout resume`";
+    let roles = before_roles(sight.run);
     let asked = Asked {
+        roles: &roles,
+        groups: roles.keys().collect(),
+        only_health: round.progress.failure.is_some(),
+        ..about(round, sight, since)
+    };
+    match gate::all(&asked, out) {
+        GateOutcome::Pass(_) => out.records.push(Event::ClusterRestored {
+            cluster: sight.run.cluster.clone(),
+        }),
+        GateOutcome::Wait(why, until) => out.wait_cluster(&sight.run.cluster, why, Some(until)),
+        GateOutcome::Fail(why) => out.stuck_cluster(&sight.run.cluster, why, ADVICE),
+    }
+}
+
+fn about<'a>(round: &RoundContext<'a>, sight: &ClusterContext<'a>, since: Timestamp) -> Asked<'a> {
+    Asked {
         gates: &round.rollout.gates,
         cluster: &sight.run.cluster,
         progress: sight.progress,
@@ -97,10 +130,23 @@ fn check(
         since,
         deadline_from: since,
         patience: sight.run.rolling.ready_timeout,
-    };
-    match gate::all(&asked, out) {
+        only_health: false,
+    }
+}
+
+/// The gates over the whole cluster, once its groups are done.
+fn check(
+    round: &RoundContext<'_>,
+    sight: &ClusterContext<'_>,
+    since: Timestamp,
+    out: &mut DecisionBuilder<'_>,
+) {
+    match gate::all(&about(round, sight, since), out) {
         GateOutcome::Pass(evidence) => {
-            if deleted(round, sight, out) && pruned(round, sight, out) {
+            if deleted(round, sight, out)
+                && pruned(round, sight, out)
+                && as_planned(round, sight, since, out)
+            {
                 out.records.push(Event::ClusterVerified {
                     cluster: sight.run.cluster.clone(),
                     since: round.now,
@@ -111,6 +157,31 @@ fn check(
         GateOutcome::Wait(why, until) => out.wait_cluster(&sight.run.cluster, why, Some(until)),
         GateOutcome::Fail(why) => out.fail(&sight.run.cluster, None, why),
     }
+}
+
+/// Whether a new plan of the cluster would be empty. What others changed meanwhile is theirs to take back, or a person's to bring into
+/// git: the release is not at fault, and nothing is verified that is not there.
+fn as_planned(
+    round: &RoundContext<'_>,
+    sight: &ClusterContext<'_>,
+    since: Timestamp,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    /// Readings may lag behind writes for so long.
+    const SETTLES: Span = Span::from_secs(300);
+    let found = verify::differences(sight.run, sight.live);
+    if found.is_empty() {
+        return true;
+    }
+    let why = format!("it is not what the plan makes of it: {}", found.join("; "));
+    let until = since.max(sight.progress.resumed_at) + SETTLES;
+    if round.now < until {
+        out.wait_cluster(&sight.run.cluster, why, Some(until));
+    } else {
+        let advice = "somebody else changed it: bring it back to what the plan makes of it, then `kfleet rollout resume`; or `kfleet rollout abort`, bring the change into git and plan again";
+        out.stuck_cluster(&sight.run.cluster, why, advice);
+    }
+    false
 }
 
 /// Whether the retired groups are gone; goes on with it if not.

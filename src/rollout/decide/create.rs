@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::capacity;
 use super::late::late;
-use crate::model::{CloudEffect, Definition, Timestamp, UserData};
+use crate::model::{CloudEffect, Definition, LiveGroup, Timestamp, UserData};
 use crate::rollout::round::{DecisionBuilder, GroupContext, ready_instances};
 
 pub(crate) fn create(
@@ -43,7 +43,7 @@ pub(crate) fn create(
     if ready < wanted {
         let refused = capacity::refusal(live, since)
             .map(|r| format!(": {}", r.text()))
-            .unwrap_or_default();
+            .unwrap_or_else(|| suspended(live));
         let held = capacity::held_until(view, live, since);
         if held.is_none() && view.waited(since) > view.task.rolling.ready_timeout {
             return out
@@ -56,6 +56,15 @@ pub(crate) fn create(
         );
     }
     out.done(view);
+}
+
+/// That nothing launches because the manifest itself says so.
+fn suspended(live: &LiveGroup) -> String {
+    if live.suspended.contains("Launch") {
+        ": its process Launch is suspended, so AWS launches none".into()
+    } else {
+        String::new()
+    }
 }
 
 pub(crate) fn new_version(

@@ -3,6 +3,7 @@
 //! The twin is changed first, if it is changed at all; then it lends when everything else of the cluster is done or lacks
 //! capacity too. It grows while its borrower borrows, and never shrinks below what the borrower lacks, whichever way it goes.
 
+use crate::kops::Role;
 use crate::model::{AsgName, LiveGroup};
 use crate::rollout::event::Event;
 use crate::rollout::progress::{ClusterProgress, GroupProgress, GroupState};
@@ -29,9 +30,9 @@ fn other<'a>(view: &GroupContext<'a>, name: &AsgName) -> Option<Other<'a>> {
 }
 
 /// Instances at work that nobody drains.
-fn works(view: &GroupContext<'_>, live: &LiveGroup, group: &GroupProgress) -> u32 {
+fn works(view: &GroupContext<'_>, role: Role, live: &LiveGroup, group: &GroupProgress) -> u32 {
     let there = live.instances.iter().filter(|(id, i)| {
-        view.nodes.readiness(id, i) == Readiness::Ready && !group.drains.contains_key(*id)
+        view.nodes.readiness(role, id, i) == Readiness::Ready && !group.drains.contains_key(*id)
     });
     u32::try_from(there.count()).unwrap_or(u32::MAX)
 }
@@ -123,7 +124,12 @@ pub(crate) fn loan(view: &GroupContext<'_>, surge: u32, most: u32) -> Loan {
         return Loan::default();
     };
     let size = base(borrower.live, borrower.group);
-    let gap = size.saturating_sub(works(view, borrower.live, borrower.group));
+    let gap = size.saturating_sub(works(
+        view,
+        borrower.task.role,
+        borrower.live,
+        borrower.group,
+    ));
     let borrows = view.mode == Mode::Forward
         && borrower.group.borrowed.is_some()
         && borrower.group.state != GroupState::Done;
@@ -137,7 +143,7 @@ pub(crate) fn loan(view: &GroupContext<'_>, surge: u32, most: u32) -> Loan {
         Task::Update {
             to, replace: true, ..
         } => {
-            let left = outdated(borrower.live, to)
+            let left = outdated(borrower.live, to, borrower.task.rolling.standby)
                 .into_iter()
                 .filter(|id| !borrower.group.drains.contains_key(id))
                 .count();
@@ -171,7 +177,12 @@ pub(crate) fn owed(view: &GroupContext<'_>, own: u32) -> u32 {
         return 0;
     };
     let size = base(borrower.live, borrower.group);
-    let lacks = size.saturating_sub(works(view, borrower.live, borrower.group));
+    let lacks = size.saturating_sub(works(
+        view,
+        borrower.task.role,
+        borrower.live,
+        borrower.group,
+    ));
     let may_lack = borrower.task.rolling.max_unavailable.unavailable_of(size);
     own.saturating_add(lacks.saturating_sub(may_lack))
 }
@@ -190,7 +201,7 @@ pub(crate) fn fallback_instances(view: &GroupContext<'_>) -> u32 {
         return 0;
     };
     let lent = outstanding_surge(twin.group.surge, twin.live);
-    works(view, twin.live, twin.group)
+    works(view, twin.task.role, twin.live, twin.group)
         .saturating_sub(base(twin.live, twin.group))
         .min(lent)
 }

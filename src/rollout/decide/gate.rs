@@ -6,7 +6,8 @@ use super::health::{self, NodesAsked};
 use super::validate::Limits;
 use crate::fleet::{GateAt, GateKind, GateSpec, HttpGate, PromqlGate};
 use crate::kops::Role;
-use crate::model::{AsgName, ClusterName, GroupName, LiveCluster, Span, Timestamp};
+use crate::model::{AsgName, ClusterName, GroupName, LiveCluster, Nodes, Span, Timestamp};
+use crate::rollout::build::BUILT_IN_NODES;
 use crate::rollout::event::{Scope, Verdict};
 use crate::rollout::progress::{Answer, ClusterProgress};
 use crate::rollout::round::{Check, DecisionBuilder, GroupContext, Question};
@@ -31,6 +32,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) deadline_from: Timestamp,
     /// How long a new instance may take to become Ready.
     pub(crate) patience: Span,
+    /// Only what can be seen of the cluster itself is asked, not what the fleet measures elsewhere.
+    pub(crate) only_health: bool,
 }
 
 /// What all gates together say.
@@ -91,6 +94,14 @@ pub(crate) fn sampling(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Opti
 
 impl Asked<'_> {
     fn concerns(&self, gate: &GateSpec) -> bool {
+        // The built-in look at nodes needs a cluster that can be looked at; a gate that the fleet itself asks for fails without.
+        if gate.name == BUILT_IN_NODES && matches!(self.live.nodes, Nodes::NotAsked) {
+            return false;
+        }
+        let is_ours = matches!(gate.kind, GateKind::Asg | GateKind::Kubernetes);
+        if self.only_health && !is_ours {
+            return false;
+        }
         match (gate.at, &self.scope) {
             (None, _)
             | (Some(GateAt::Canary), Scope::Canary(_))
@@ -138,6 +149,7 @@ impl<'a> GroupContext<'a> {
             since,
             deadline_from,
             patience: self.task.rolling.ready_timeout,
+            only_health: false,
         }
     }
 }

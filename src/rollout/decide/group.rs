@@ -54,7 +54,9 @@ fn start(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) {
         Task::Create { .. } => 0,
         Task::Update {
             to, replace: true, ..
-        } => view.live.map_or(0, |live| outdated(live, to).len()),
+        } => view.live.map_or(0, |live| {
+            outdated(live, to, view.task.rolling.standby).len()
+        }),
         Task::Update { replace: false, .. } => 0,
         Task::Retire { .. } => view.live.map_or(0, |live| present(live).count()),
     };

@@ -1,10 +1,13 @@
 //! The two gates over live state: groups have what they want, nodes and pods are whole. Asks nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::validate::{Failure, Limits};
 use super::{capacity, validate};
-use crate::model::{ActivityStatus, AsgName, LiveCluster, Nodes, Seen, Span, Timestamp};
+use crate::fleet::Amount;
+use crate::model::{
+    ActivityStatus, AsgName, InstanceId, LiveCluster, Nodes, Seen, Span, Timestamp,
+};
 use crate::rollout::event::Verdict;
 use crate::rollout::progress::Before;
 use crate::rollout::round::in_service;
@@ -55,6 +58,80 @@ pub(crate) struct NodesAsked<'a> {
     pub(crate) now: Timestamp,
     /// What the cluster was like before it was changed.
     pub(crate) before: Option<&'a Before>,
+}
+
+/// What a cluster that was verified is like while it is only watched.
+pub(crate) enum Steady {
+    /// Healthy, or no worse than a cluster is on any day.
+    Good,
+    /// Not all of it is known or whole, which is nobody's failure yet.
+    Waits(String),
+    /// More of it is broken, for longer, than is tolerated.
+    Broken(String),
+}
+
+/// A node that is NotReady for long is one of those that a cluster loses on any day, up to `tolerance` in its group; what is wrong on it
+/// goes with it. Of control planes a minority is waited for. Everything else that is wrong for longer than the patience breaks it.
+pub(crate) fn steady(asked: &NodesAsked<'_>, tolerance: Amount) -> Steady {
+    let seen = match &asked.live.nodes {
+        Nodes::NotAsked => return Steady::Good,
+        Nodes::Unknown(why) => {
+            return Steady::Waits(why.to_string());
+        }
+        Nodes::Known(seen) => seen,
+    };
+    let late = |f: &Failure| {
+        f.since
+            .is_some_and(|s| asked.now.since(s.max(asked.since)) > asked.patience)
+    };
+    let found = validate::failures(asked.live, seen, asked.limits);
+    let mut down: BTreeMap<&AsgName, BTreeSet<&InstanceId>> = BTreeMap::new();
+    for failure in found.iter().filter(|f| f.is_node && late(f)) {
+        if let (Some(group), Some(instance)) = (&failure.group, &failure.instance) {
+            down.entry(group).or_default().insert(instance);
+        }
+    }
+    let is_plane = |name: &AsgName| {
+        let role = asked.limits.roles.get(name);
+        role.is_some_and(|r| r.rules().proves_control_plane)
+    };
+    let planes = asked.live.groups.iter().filter(|(name, _)| is_plane(name));
+    let members: u32 = planes.map(|(_, g)| g.desired).fold(0, u32::saturating_add);
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let planes_down: u32 = down
+        .iter()
+        .filter(|(name, _)| is_plane(name))
+        .map(|(_, ids)| count(ids.len()))
+        .fold(0, u32::saturating_add);
+    let quorum_holds = planes_down <= members.saturating_sub(1) / 2;
+    let may_be_down = |name: &AsgName| match (is_plane(name), asked.live.groups.get(name)) {
+        (true, _) => quorum_holds,
+        (false, Some(group)) => {
+            let ids = down.get(name).map_or(0, BTreeSet::len);
+            count(ids) <= tolerance.unavailable_of(group.desired)
+        }
+        (false, None) => false,
+    };
+    let tolerated: BTreeSet<&InstanceId> = down
+        .iter()
+        .filter(|(name, _)| may_be_down(name))
+        .flat_map(|(_, ids)| ids.iter().copied())
+        .collect();
+    let broken: Vec<String> = found
+        .iter()
+        .filter(|f| late(f))
+        .filter(|f| f.instance.as_ref().is_none_or(|i| !tolerated.contains(i)))
+        .map(|f| f.what.clone())
+        .collect();
+    if !broken.is_empty() {
+        return Steady::Broken(broken.join("; "));
+    }
+    if planes_down > 0 {
+        return Steady::Waits(format!(
+            "{planes_down} of {members} instances of the control plane are not Ready"
+        ));
+    }
+    Steady::Good
 }
 
 /// Everything is whole, and no more pods are unready than before the change. What is not gets time from when it began, or

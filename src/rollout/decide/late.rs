@@ -15,13 +15,15 @@ pub(crate) fn late(
     let patience = view.task.rolling.ready_timeout;
     present(live)
         .filter(|(id, i)| i.launched_at >= since && !old.contains(*id))
-        .find_map(|(id, i)| match view.nodes.readiness(id, i) {
+        .find_map(|(id, i)| match view.readiness(id, i) {
             Readiness::NotYet(what) if view.waited(i.launched_at) > patience => Some(format!(
                 "{id} ({}, {}) {what} {} after launch",
                 i.instance_type,
                 i.zone,
                 view.now.since(i.launched_at)
             )),
-            Readiness::NotYet(_) | Readiness::Ready | Readiness::Unknown(_) => None,
+            Readiness::NotYet(_) | Readiness::Ready | Readiness::Aside | Readiness::Unknown(_) => {
+                None
+            }
         })
 }

@@ -1,10 +1,12 @@
 //! From what a round knows to what comes next: pure functions, one file a concern.
 
 mod again;
+mod before;
 mod canary;
 mod capacity;
 mod cluster;
 mod conflict;
+mod control_plane;
 mod create;
 mod fallback;
 mod gate;
@@ -25,6 +27,7 @@ mod stages;
 mod undo;
 mod update;
 mod validate;
+mod verify;
 
 pub use stages::decide;
 pub use validate::{COMPONENTS, Failure, Limits, failures, of_this_cluster};

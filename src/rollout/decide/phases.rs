@@ -1,11 +1,10 @@
 //! The groups of a cluster in their order: control plane, the rest, what is retired. Never acts.
 
-use super::{fallback, group};
-use crate::kops::Role;
-use crate::model::AsgName;
+use super::{control_plane, fallback, group};
+use crate::kops;
 use crate::rollout::progress::{GroupProgress, GroupState};
 use crate::rollout::round::{
-    ClusterContext, DecisionBuilder, Mode, Readiness, RoundContext, budget, group_context,
+    ClusterContext, DecisionBuilder, Mode, RoundContext, budget, group_context,
 };
 use crate::rollout::schedule::{GroupTask, Task};
 
@@ -17,13 +16,12 @@ pub(crate) struct Phase {
     one_at_a_time: bool,
 }
 
-/// In order: the control plane (kubelets may not be newer than their API server), the rest, and what is retired only when
-/// everything that takes its place is there.
+/// In the order of the table of roles, then what is retired, in the opposite order and only when everything that takes its place is there.
 pub(crate) fn phases(groups: &[GroupTask]) -> impl Iterator<Item = Phase> {
-    let of = move |retired: bool, one_at_a_time: bool| {
+    let of = move |retired: bool, phase: kops::Phase| {
+        let one_at_a_time = phase == kops::Phase::ControlPlane;
         let mine = |g: &GroupTask| {
-            matches!(g.task, Task::Retire { .. }) == retired
-                && (g.role == Role::ControlPlane) == one_at_a_time
+            matches!(g.task, Task::Retire { .. }) == retired && g.role.rules().phase == Some(phase)
         };
         Phase {
             groups: groups
@@ -35,13 +33,11 @@ pub(crate) fn phases(groups: &[GroupTask]) -> impl Iterator<Item = Phase> {
             one_at_a_time,
         }
     };
-    [
-        of(false, true),
-        of(false, false),
-        of(true, false),
-        of(true, true),
-    ]
-    .into_iter()
+    let forward = kops::Phase::FORWARD;
+    forward
+        .into_iter()
+        .map(move |phase| of(false, phase))
+        .chain(forward.into_iter().rev().map(move |phase| of(true, phase)))
 }
 
 impl Phase {
@@ -92,7 +88,9 @@ fn one_at_a_time<'t>(
         return true;
     }
     // A drain that has begun goes on: stopping half-way helps nobody.
-    if let Some(sick) = sick_control_plane(sight, &task.asg).filter(|_| group.drains.is_empty()) {
+    if let Some(sick) =
+        control_plane::fault(sight, Some(&task.asg)).filter(|_| group.drains.is_empty())
+    {
         out.wait_cluster(
             &sight.run.cluster,
             format!("the control plane is not whole: {sick}"),
@@ -150,24 +148,4 @@ fn rounds_left(task: &GroupTask, group: &GroupProgress) -> u32 {
         .saturating_add(rolling.max_unavailable.unavailable_of(size))
         .max(1);
     size.saturating_sub(group.ended).div_ceil(at_once)
-}
-
-/// A control-plane group other than `except` that is there and does not work.
-fn sick_control_plane(sight: &ClusterContext<'_>, except: &AsgName) -> Option<String> {
-    let others = sight
-        .run
-        .roles
-        .iter()
-        .filter(|(name, role)| **role == Role::ControlPlane && *name != except);
-    others
-        .filter_map(|(name, _)| Some((name, sight.live.groups.get(name)?)))
-        .find_map(|(name, group)| {
-            let ready = group
-                .instances
-                .iter()
-                .filter(|(id, i)| sight.nodes.readiness(id, i) == Readiness::Ready)
-                .count();
-            let wanted = usize::try_from(group.desired).unwrap_or(usize::MAX);
-            (ready < wanted).then(|| format!("{name} has {ready} of {wanted} Ready"))
-        })
 }

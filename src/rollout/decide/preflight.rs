@@ -146,7 +146,7 @@ fn drained<'a>(sight: &ClusterContext<'a>) -> BTreeSet<&'a InstanceId> {
             Task::Update {
                 to, replace: true, ..
             } => {
-                let outdated = outdated(live, to);
+                let outdated = outdated(live, to, task.rolling.standby);
                 drained.extend(live.instances.keys().filter(|id| outdated.contains(*id)));
             }
             Task::Retire { .. } => drained.extend(present(live).map(|(id, _)| id)),

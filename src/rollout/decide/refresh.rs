@@ -139,7 +139,7 @@ pub(crate) fn turn(
         return out.failed(view, why);
     }
     let unready = present(live)
-        .filter(|(id, i)| view.nodes.readiness(id, i) != Readiness::Ready)
+        .filter(|(id, i)| view.readiness(id, i).is_coming())
         .count();
     match refresh.status {
         RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking => {
@@ -183,11 +183,11 @@ fn bakes(
     let (group, GroupState::Rolling(rolling)) = (view.group, view.group.state) else {
         return true;
     };
-    if wanted == 0 || group.canary_proven || view.mode != Mode::Forward {
+    if wanted == 0 || group.canary_proven || view.mode == Mode::Cleanup {
         return true;
     }
     let ready = |(id, i): &(&InstanceId, &crate::model::Instance)| {
-        !outdated.contains(*id) && view.nodes.readiness(id, i) == Readiness::Ready
+        !outdated.contains(*id) && view.readiness(id, i) == Readiness::Ready
     };
     let new: Vec<&InstanceId> = present(live).filter(ready).map(|(id, _)| id).collect();
     match group.canary_up {

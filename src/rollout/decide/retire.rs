@@ -4,7 +4,7 @@ use super::again::open_steps;
 use super::conflict::blocked_by_conflict;
 use super::replace;
 use super::update::differs;
-use crate::model::{CloudEffect, Definition, Lifecycle};
+use crate::model::{CloudEffect, Definition};
 use crate::rollout::round::{Budget, DecisionBuilder, GroupContext};
 use crate::rollout::schedule::Task;
 
@@ -59,7 +59,7 @@ pub(crate) fn retire(
     if live
         .instances
         .values()
-        .any(|i| i.lifecycle != Lifecycle::Terminating)
+        .any(|i| !i.lifecycle.rules().is_leaving)
     {
         return replace::empty(view, live, budget, out);
     }

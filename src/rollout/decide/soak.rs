@@ -1,11 +1,11 @@
 //! A verified cluster while it soaks: a failing gate breaks it, and what cannot be seen has not soaked. Never acts.
 
-use super::health::{self, NodesAsked};
+use super::health::{self, NodesAsked, Steady};
 use super::look::look;
 use super::patience::patience;
 use super::validate::Limits;
 use crate::model::Timestamp;
-use crate::rollout::event::{Event, Verdict};
+use crate::rollout::event::Event;
 use crate::rollout::round::{ClusterContext, DecisionBuilder, Mode, RoundContext, staying};
 use crate::rollout::schedule::ClusterRun;
 
@@ -19,7 +19,7 @@ pub(crate) fn watch(
 ) -> bool {
     let mark = out.mark();
     let seen = look(round, run, out).is_some_and(|sight| {
-        let verdict = health::kubernetes(&NodesAsked {
+        let asked = NodesAsked {
             live: sight.live,
             limits: Limits {
                 roles: &run.roles,
@@ -29,20 +29,26 @@ pub(crate) fn watch(
             patience: run.rolling.ready_timeout,
             now: round.now,
             before: sight.progress.before.as_ref(),
-        });
-        let needs_nodes = round
-            .rollout
-            .gates
-            .iter()
-            .any(|g| matches!(g.kind, crate::fleet::GateKind::Kubernetes));
-        match verdict {
-            Verdict::Fail(why) if needs_nodes => broken(&sight, why, out),
-            Verdict::Fail(_) | Verdict::Wait(_) | Verdict::Pass(_) => {}
-        }
-        match sight.nodes.unknown().filter(|_| needs_nodes) {
-            None => true,
-            Some(why) => {
-                out.wait_cluster(&run.cluster, why.to_string(), None);
+        };
+        match health::steady(&asked, run.rolling.tolerance) {
+            Steady::Good => true,
+            Steady::Broken(why) => {
+                broken(&sight, why, out);
+                true
+            }
+            // What worked is not taken back for what a person can see and mend: it is waited for, and then that person's.
+            Steady::Waits(why) => {
+                let late = round.now.since(until.max(sight.progress.resumed_at));
+                if round.now > until && late > run.rolling.ready_timeout {
+                    let advice = "see that every instance of its control plane has a Ready node and that the Kubernetes API answers, then `kfleet rollout resume`";
+                    out.stuck_cluster(
+                        &run.cluster,
+                        format!("it has soaked, and {late} later still: {why}"),
+                        advice,
+                    );
+                } else {
+                    out.wait_cluster(&run.cluster, why, Some(until + run.rolling.ready_timeout));
+                }
                 false
             }
         }

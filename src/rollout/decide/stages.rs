@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{cluster, soak};
-use crate::fleet::OnFailure;
-use crate::model::{ClusterName, Live, Span, Timestamp};
+use super::{before, cluster, soak};
+use crate::fleet::{OnFailure, ProvenControlPlane};
+use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
 use crate::rollout::event::Event;
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{ClusterState, Direction, GroupState, Progress, touched};
 use crate::rollout::round::{Decision, DecisionBuilder, RoundContext, State};
-use crate::rollout::schedule::{ClusterRun, Rollout, StageRun, WaveRun};
+use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task, WaveRun};
 
 /// What the rollout does now.
 pub fn decide(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp) -> Decision {
@@ -34,6 +34,7 @@ fn go_on(
     if progress.rollback_asked.is_some() {
         out.records.push(Event::RollbackStarted {
             clusters: touched(rollout, progress),
+            kept: BTreeSet::new(),
         });
         return State::Going;
     }
@@ -46,9 +47,13 @@ fn go_on(
     match &progress.direction {
         Direction::Forward => match &progress.failure {
             Some(_) if progress.held => State::Held,
-            Some((cluster, _, why)) => {
-                out.records
-                    .push(after_failure(rollout, progress, cluster, why));
+            Some((cluster, group, why)) => {
+                out.records.push(after_failure(
+                    rollout,
+                    progress,
+                    (cluster, group.as_ref()),
+                    why,
+                ));
                 State::Going
             }
             None => forward(&round, out),
@@ -66,6 +71,7 @@ fn forward(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
         if !round.progress.stages_started.contains(&stage.name) {
             return match may_start(round, stage) {
                 Some(state) => state,
+                None if stage.changes() && !before::holds(round, stage, None, out) => State::Going,
                 None => {
                     out.records.push(Event::StageStarted {
                         stage: stage.name.clone(),
@@ -133,6 +139,10 @@ fn run_wave(
     {
         if let Some(state) = frozen(round, stage).filter(|_| !wave.changing().is_empty()) {
             return state;
+        }
+        let changes = !wave.changing().is_empty();
+        if index > 0 && changes && !before::holds(round, stage, Some(index), out) {
+            return State::Going;
         }
         out.records.push(Event::WaveStarted {
             stage: stage.name.clone(),
@@ -229,7 +239,7 @@ fn soak<'r>(
     }
 }
 
-/// The newest wave first; the clusters of a wave go back together.
+/// Stages and waves in reverse order; of a wave, as many clusters at a time as on the way forward.
 fn back(
     round: &RoundContext<'_>,
     clusters: &BTreeSet<ClusterName>,
@@ -249,11 +259,19 @@ fn back(
         .rev()
         .find(|w| w.clusters.iter().any(|run| away(&run)))
     {
-        Some(wave) => wave
-            .clusters
-            .iter()
-            .filter(away)
-            .for_each(|run| cluster::back(round, run, out)),
+        Some(wave) => {
+            let begun = |run: &&ClusterRun| {
+                let found = round.progress.clusters.get(&run.cluster);
+                found.is_some_and(|c| c.groups.values().any(|g| g.state != GroupState::Waiting))
+            };
+            let (first, rest): (Vec<_>, Vec<_>) =
+                wave.clusters.iter().filter(away).partition(begun);
+            first
+                .into_iter()
+                .chain(rest)
+                .take(wave.parallel)
+                .for_each(|run| cluster::back(round, run, out));
+        }
         None => out.records.push(Event::RolledBack),
     }
     State::Going
@@ -284,7 +302,7 @@ fn abort(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
 fn after_failure(
     rollout: &Rollout,
     progress: &Progress,
-    cluster: &ClusterName,
+    (cluster, group): (&ClusterName, Option<&AsgName>),
     why: &str,
 ) -> Event {
     match rollout
@@ -292,9 +310,11 @@ fn after_failure(
         .map(|s| s.on_failure)
         .unwrap_or_default()
     {
-        OnFailure::Rollback => Event::RollbackStarted {
-            clusters: touched_beside(rollout, progress, cluster),
-        },
+        OnFailure::Rollback => {
+            let clusters = touched_since(rollout, progress, cluster);
+            let kept = proven_control_planes(rollout, progress, &clusters, (cluster, group));
+            Event::RollbackStarted { clusters, kept }
+        }
         OnFailure::Hold => Event::Held,
         OnFailure::Stop => Event::AbortStarted {
             by: "on_failure: stop".into(),
@@ -303,29 +323,68 @@ fn after_failure(
     }
 }
 
-/// The clusters of the failing cluster's wave that were touched: they go back together. Waves before it were verified, and stay.
-fn touched_beside(
+/// Control planes that were proven stay on the new version when only workers failed, unless the policy says otherwise. What is not known
+/// to be the workers' (a gate over the whole cluster) counts against the control plane of its cluster.
+fn proven_control_planes(
+    rollout: &Rollout,
+    progress: &Progress,
+    clusters: &BTreeSet<ClusterName>,
+    (failing, group): (&ClusterName, Option<&AsgName>),
+) -> BTreeSet<AsgName> {
+    let role = |run: &ClusterRun, name: &AsgName| {
+        run.groups.iter().find(|g| g.asg == *name).map(|g| g.role)
+    };
+    let by_workers = rollout.cluster(failing).is_some_and(|run| {
+        group
+            .and_then(|name| role(run, name))
+            .is_some_and(|r| !r.rules().proves_control_plane)
+    });
+    if rollout.rollback.control_plane == ProvenControlPlane::Restore || !by_workers {
+        return BTreeSet::new();
+    }
+    let runs = rollout
+        .clusters()
+        .filter(|run| clusters.contains(&run.cluster));
+    let mut kept = BTreeSet::new();
+    for run in runs {
+        let planes: Vec<&GroupTask> = run
+            .groups
+            .iter()
+            .filter(|g| g.role.rules().proves_control_plane)
+            .collect();
+        let state = |task: &GroupTask| progress.clusters.get(&run.cluster)?.groups.get(&task.asg);
+        let proven = planes.iter().all(|task| {
+            state(task).is_some_and(|g| g.touched && g.state == GroupState::Done)
+                && matches!(task.task, Task::Update { .. })
+        });
+        if proven {
+            kept.extend(planes.into_iter().map(|task| task.asg.clone()));
+        }
+    }
+    kept
+}
+
+/// The clusters of the failing cluster's wave that were touched, and those of every later wave: what came after it stands on it. Waves
+/// before it were verified, and stay.
+fn touched_since(
     rollout: &Rollout,
     progress: &Progress,
     failing: &ClusterName,
 ) -> BTreeSet<ClusterName> {
-    let wave = rollout
+    let waves = rollout
         .stages
         .iter()
         .flat_map(|s| &s.waves)
-        .find(|w| w.clusters.iter().any(|c| c.cluster == *failing));
+        .skip_while(|w| w.clusters.iter().all(|c| c.cluster != *failing));
     let touched = |name: &ClusterName| {
         progress
             .clusters
             .get(name)
             .is_some_and(|c| c.groups.values().any(|g| g.touched))
     };
-    wave.map(|w| {
-        w.clusters
-            .iter()
-            .map(|c| c.cluster.clone())
-            .filter(touched)
-            .collect()
-    })
-    .unwrap_or_default()
+    waves
+        .flat_map(|w| &w.clusters)
+        .map(|c| c.cluster.clone())
+        .filter(touched)
+        .collect()
 }

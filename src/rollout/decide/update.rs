@@ -6,7 +6,7 @@ use super::create::new_version;
 use super::{refresh, replace};
 use crate::fleet::Strategy;
 use crate::kops::Role;
-use crate::model::{CloudEffect, Definition, InstanceId, LiveGroup};
+use crate::model::{CloudEffect, Definition, InstanceId, LiveGroup, VersionChange};
 use crate::rollout::round::{Budget, DecisionBuilder, GroupContext, Mode, outdated};
 use crate::rollout::schedule::VersionSource;
 
@@ -53,12 +53,16 @@ pub(crate) fn update(
         return;
     }
     if !view.group.updated && differs(change.from, change.to) {
+        let together = in_one_call(change) && version != 0 && version != change.from_version;
         return out.step(
             view,
             CloudEffect::UpdateGroup {
                 from: Box::new(change.from.clone()),
                 to: Box::new(change.to.clone()),
-                version: None,
+                version: together.then_some(VersionChange {
+                    from: change.from_version,
+                    to: version,
+                }),
             },
         );
     }
@@ -117,7 +121,7 @@ fn to_be_replaced(
     live: &LiveGroup,
     change: &Move<'_>,
 ) -> BTreeSet<InstanceId> {
-    let mut outdated = outdated(live, change.to);
+    let mut outdated = outdated(live, change.to, view.task.rolling.standby);
     if view.mode == Mode::Undo
         && view.task.rolling.strategy == Strategy::OnNextLaunch
         && view.task.role != Role::ControlPlane
@@ -129,6 +133,20 @@ fn to_be_replaced(
         });
     }
     outdated
+}
+
+/// Whether the version has to come with the group's fields: one of the two asks for Spot in its launch template and the other does
+/// not. AWS takes neither a mixed instances policy nor a warm pool on a template that asks for Spot, so with two calls one of them
+/// would be refused, whichever came first. Source: Auto Scaling user guide, "Auto Scaling groups with multiple instance types and
+/// purchase options", "Warm pools: Limitations".
+fn in_one_call(change: &Move<'_>) -> bool {
+    let asks_for_spot = |d: &Definition| {
+        d.launch_template
+            .launch_template_data
+            .instance_market_options
+            .is_some()
+    };
+    asks_for_spot(change.from) != asks_for_spot(change.to)
 }
 
 /// Whether the group's own fields differ, its template's data aside.

@@ -34,6 +34,10 @@ pub struct Failure {
     pub what: String,
     /// Since when, where that is known.
     pub since: Option<Timestamp>,
+    /// The instance on which it is wrong, where it is one.
+    pub instance: Option<InstanceId>,
+    /// It is the node itself that is missing or not Ready.
+    pub is_node: bool,
 }
 
 /// Whose condition counts.
@@ -51,7 +55,8 @@ impl Limits<'_> {
     }
 
     fn counts(&self, group: &AsgName) -> bool {
-        self.groups.contains(group) || self.role(group) == Some(Role::ControlPlane)
+        let always = self.role(group).is_some_and(|r| r.rules().always_counts);
+        self.groups.contains(group) || always
     }
 }
 
@@ -81,6 +86,8 @@ pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Fail
                 subject: None,
                 what: format!("{name} does not exist"),
                 since: None,
+                instance: None,
+                is_node: false,
             }),
         }
     }
@@ -109,12 +116,7 @@ fn members(
     nodes: &NodeView<'_>,
     found: &mut Vec<Failure>,
 ) {
-    let members = |(_, i): &(&InstanceId, &Instance)| {
-        matches!(
-            i.lifecycle,
-            Lifecycle::Pending | Lifecycle::InService | Lifecycle::Standby
-        )
-    };
+    let members = |(_, i): &(&InstanceId, &Instance)| i.lifecycle.rules().is_capacity;
     let count = u32::try_from(group.instances.iter().filter(members).count()).unwrap_or(u32::MAX);
     if count < group.desired {
         found.push(Failure {
@@ -122,14 +124,15 @@ fn members(
             subject: None,
             what: format!("{name}: {count} of {} instances are there", group.desired),
             since: None,
+            instance: None,
+            is_node: false,
         });
     }
-    // A bastion never becomes a node.
-    if role == Some(Role::Bastion) {
+    if role.is_some_and(|r| !r.rules().is_node) {
         return;
     }
     for (id, instance) in group.instances.iter().filter(members) {
-        let since = Some(instance.launched_at);
+        let mut since = Some(instance.launched_at);
         let what = match nodes.of(id) {
             None => format!("{name}: {id} has no node yet"),
             Some((node, found)) if !found.ready => {
@@ -138,6 +141,8 @@ fn members(
                     .as_ref()
                     .map(|b| format!(" ({b})"))
                     .unwrap_or_default();
+                // How long the instance is there says nothing about how long its node is NotReady.
+                since = found.unready_since.or(since);
                 format!("{name}: {id} has a node that is not Ready: {node}{because}")
             }
             Some(_) => continue,
@@ -147,6 +152,8 @@ fn members(
             subject: Some(id.to_string()),
             what,
             since,
+            instance: Some(id.clone()),
+            is_node: true,
         });
     }
 }
@@ -186,6 +193,8 @@ fn on_node(
                 subject: None,
                 what,
                 since: None,
+                instance: Some(node.instance.clone()),
+                is_node: false,
             });
         }
     }
@@ -206,6 +215,8 @@ fn sick(owner: Option<&AsgName>, node: Option<&Node>, pod: &SickPod) -> Failure 
         subject: Some(subject),
         what: format!("critical pod {pod}"),
         since: Some(pod.since),
+        instance: node.map(|n| n.instance.clone()),
+        is_node: false,
     }
 }
 

@@ -106,7 +106,7 @@ impl Progress {
                 (self.ending, self.stuck, self.held) = (None, None, false);
                 self.rollback_asked = Some((by.clone(), reason.clone()));
             }
-            Event::RollbackStarted { clusters } => self.turn_back(clusters, at),
+            Event::RollbackStarted { clusters, kept } => self.turn_back(clusters, kept, at),
             Event::AbortStarted { .. } => self.turn_to_stop(at),
             Event::Stuck {
                 cluster,
@@ -287,7 +287,14 @@ impl Progress {
     }
 
     /// These clusters go back; every other one stays what it is. None of these counts as verified any more.
-    pub(super) fn turn_back(&mut self, clusters: &BTreeSet<ClusterName>, at: Timestamp) {
+    pub(super) fn turn_back(
+        &mut self,
+        clusters: &BTreeSet<ClusterName>,
+        kept: &BTreeSet<AsgName>,
+        at: Timestamp,
+    ) {
+        // After a failure what ran before is known to be better; when a person asks, both have to prove themselves.
+        let careful = self.failure.is_none();
         (self.direction, self.stuck, self.rollback_asked) =
             (Direction::Back(clusters.clone()), None, None);
         for cluster in self
@@ -297,7 +304,11 @@ impl Progress {
             .map(|(_, c)| c)
         {
             (cluster.state, cluster.moved_at) = (ClusterState::Rolling, at);
-            cluster.groups.values_mut().for_each(|g| g.turn(true));
+            cluster.answers.clear();
+            for (name, group) in &mut cluster.groups {
+                group.turn(!kept.contains(name));
+                group.canary_proven = !careful;
+            }
         }
     }
 

@@ -326,6 +326,8 @@ impl GroupProgress {
         };
         (self.updated, self.pinned) = (false, false);
         (self.canary_up, self.canary_proven) = (None, true);
+        self.canary.clear();
+        self.canary_lost = 0;
         self.set_aside.clear();
         (self.drift, self.refused, self.conflicts) = (None, None, 0);
         (self.refresh, self.no_capacity, self.borrowed) = (None, None, None);

@@ -268,7 +268,10 @@ impl GroupProgress {
                 }
             }
             CloudEffect::CreateGroup { .. } => (self.updated, self.pinned) = (true, true),
-            CloudEffect::UpdateGroup { .. } => self.updated = true,
+            CloudEffect::UpdateGroup { version, .. } => {
+                self.updated = true;
+                self.pinned |= version.is_some();
+            }
             CloudEffect::PinVersion { .. } => self.pinned = true,
             CloudEffect::SetDesired { from, to, .. } if ours => {
                 self.added(to.saturating_sub(*from));

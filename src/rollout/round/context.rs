@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::nodes::{NodeView, Readiness};
 use crate::kops::Role;
-use crate::model::{AsgName, ClusterName, InstanceId, Live, LiveCluster, LiveGroup, Timestamp};
+use crate::model::{
+    AsgName, ClusterName, Instance, InstanceId, Live, LiveCluster, LiveGroup, Node, NodeName,
+    Timestamp,
+};
 use crate::rollout::progress::{ClusterProgress, GroupProgress, Progress};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, Task};
 
@@ -55,6 +58,17 @@ impl<'a> GroupContext<'a> {
     pub(crate) fn waited(&self, since: Timestamp) -> crate::model::Span {
         self.now.since(since.max(self.progress.resumed_at))
     }
+
+    /// Whether an instance of this group can take work.
+    pub(crate) fn readiness(&self, id: &InstanceId, instance: &Instance) -> Readiness {
+        self.nodes.readiness(self.task.role, id, instance)
+    }
+
+    /// The node of an instance, where it has one that is drained.
+    pub(crate) fn drained_node(&self, id: &InstanceId) -> Option<(&'a NodeName, &'a Node)> {
+        let is_drained = self.task.role.rules().is_drained;
+        self.nodes.of(id).filter(|_| is_drained)
+    }
 }
 
 /// Instances of the group that can take work.
@@ -64,7 +78,7 @@ pub(crate) fn ready_instances<'a>(
 ) -> impl Iterator<Item = &'a InstanceId> {
     live.instances
         .iter()
-        .filter(|(id, i)| view.nodes.readiness(id, i) == Readiness::Ready)
+        .filter(|(id, i)| view.readiness(id, i) == Readiness::Ready)
         .map(|(id, _)| id)
 }
 

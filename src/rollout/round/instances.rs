@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::fleet::Standby;
 use crate::model::{Definition, Health, InstanceId, LaunchTemplateData, Lifecycle, LiveGroup};
 
-/// Instances that run something else than `to`, those on their way out aside.
-pub(crate) fn outdated(live: &LiveGroup, to: &Definition) -> BTreeSet<InstanceId> {
+/// Instances that run something else than `to`, those on their way out aside, and by policy those in Standby.
+pub(crate) fn outdated(
+    live: &LiveGroup,
+    to: &Definition,
+    standby: Standby,
+) -> BTreeSet<InstanceId> {
     let wanted = &to.launch_template.launch_template_data;
     // Asked for every group in every round: what differs in its image needs no canonical form to differ.
     let is_wanted = |data: &LaunchTemplateData| {
@@ -18,6 +23,7 @@ pub(crate) fn outdated(live: &LiveGroup, to: &Definition) -> BTreeSet<InstanceId
         .map(|(n, _)| *n)
         .collect();
     present(live)
+        .filter(|(_, i)| i.lifecycle != Lifecycle::Standby || standby == Standby::End)
         .filter(|(_, i)| i.version.is_none_or(|v| !good.contains(&v)))
         .map(|(id, _)| id.clone())
         .collect()
@@ -29,7 +35,7 @@ pub(crate) fn present(
 ) -> impl Iterator<Item = (&InstanceId, &crate::model::Instance)> {
     live.instances
         .iter()
-        .filter(|(_, i)| i.lifecycle != Lifecycle::Terminating)
+        .filter(|(_, i)| !i.lifecycle.rules().is_leaving)
 }
 
 /// Our surge, as far as it can still be out: an autoscaler that went down to the minimum has taken some of it back already.
@@ -37,16 +43,17 @@ pub(crate) fn outstanding_surge(surge: u32, live: &LiveGroup) -> u32 {
     surge.min(live.desired.saturating_sub(live.group.min_size))
 }
 
-pub(crate) fn is_detached(live: &LiveGroup, id: &InstanceId) -> bool {
+/// Whether it takes desired capacity with it when it goes.
+pub(crate) fn is_capacity(live: &LiveGroup, id: &InstanceId) -> bool {
     live.instances
         .get(id)
-        .is_some_and(|i| i.lifecycle == Lifecycle::Detached)
+        .is_some_and(|i| i.lifecycle.rules().is_capacity)
 }
 
 /// Instances wanted that are not there, not even launching.
 pub(crate) fn missing(live: &LiveGroup) -> usize {
     let here = present(live)
-        .filter(|(_, i)| matches!(i.lifecycle, Lifecycle::Pending | Lifecycle::InService))
+        .filter(|(_, i)| i.lifecycle.rules().is_capacity)
         .count();
     usize::try_from(live.desired)
         .unwrap_or(usize::MAX)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::kops::Role;
 use crate::model::{Health, Instance, InstanceId, Lifecycle, Node, NodeName, Nodes, Unseen};
 
 /// The nodes of a cluster by instance.
@@ -17,8 +18,20 @@ pub(crate) enum Readiness {
     Ready,
     /// Not yet.
     NotYet(&'static str),
+    /// It takes no work, and nobody waits for it: in the warm pool, in Standby, detached, or on its way out.
+    Aside,
     /// The Kubernetes API does not answer.
     Unknown(Unseen),
+}
+
+impl Readiness {
+    /// Whether it is waited for: it takes no work yet, or that is not known.
+    pub(crate) fn is_coming(&self) -> bool {
+        match self {
+            Readiness::NotYet(_) | Readiness::Unknown(_) => true,
+            Readiness::Ready | Readiness::Aside => false,
+        }
+    }
 }
 
 impl<'a> NodeView<'a> {
@@ -71,10 +84,16 @@ impl<'a> NodeView<'a> {
         !matches!(self.nodes, Nodes::NotAsked)
     }
 
-    /// Whether the instance can take work: in service, healthy, and with a Ready node where nodes are looked at.
-    pub(crate) fn readiness(&self, id: &InstanceId, instance: &Instance) -> Readiness {
+    /// Whether the instance can take work: in service, healthy, and with a Ready node where its role has one and nodes are looked at.
+    pub(crate) fn readiness(&self, role: Role, id: &InstanceId, instance: &Instance) -> Readiness {
+        if !instance.lifecycle.rules().is_awaited {
+            return Readiness::Aside;
+        }
         if instance.lifecycle != Lifecycle::InService || instance.health != Health::Healthy {
             return Readiness::NotYet("is not in service");
+        }
+        if !role.rules().is_node {
+            return Readiness::Ready;
         }
         match self.nodes {
             Nodes::NotAsked => Readiness::Ready,
@@ -84,6 +103,46 @@ impl<'a> NodeView<'a> {
                 Some((_, node)) if !node.ready => Readiness::NotYet("has a node that is not Ready"),
                 Some(_) => Readiness::Ready,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Market, Seen, Timestamp};
+
+    fn instance(lifecycle: Lifecycle) -> Instance {
+        Instance {
+            lifecycle,
+            health: Health::Healthy,
+            zone: "a".into(),
+            instance_type: "t3.micro".into(),
+            market: Market::OnDemand,
+            version: Some(1),
+            launched_at: Timestamp::from_millis(0),
+            protected: false,
+        }
+    }
+
+    #[test]
+    fn readiness_follows_the_tables_of_roles_and_states() {
+        let nodes = Nodes::Known(Seen::default());
+        let view = NodeView::new(&nodes);
+        let id = InstanceId::new("i-0123456789abcdef0").unwrap();
+        for role in Role::ALL {
+            for state in Lifecycle::ALL {
+                let is = view.readiness(role, &id, &instance(state));
+                let (role, state) = (role.rules(), state.rules());
+                let wanted = match (state.is_awaited, state.may_serve, role.is_node) {
+                    (false, _, _) => Readiness::Aside,
+                    (true, false, _) => Readiness::NotYet("is not in service"),
+                    (true, true, true) => Readiness::NotYet("has no node yet"),
+                    (true, true, false) => Readiness::Ready,
+                };
+                assert_eq!(is, wanted, "{role:?} {state:?}");
+                assert_eq!(is.is_coming(), state.is_awaited && is != Readiness::Ready);
+            }
         }
     }
 }

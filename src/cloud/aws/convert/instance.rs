@@ -91,7 +91,10 @@ fn version(given: &sdk::Instance, template: Option<&TemplateReference>) -> Optio
 /// Source: Auto Scaling user guide, "Amazon EC2 Auto Scaling instance lifecycle".
 fn lifecycle(state: Option<&sdk::LifecycleState>) -> Result<Lifecycle, Strange> {
     let text = needed(state, "LifecycleState")?.as_str();
-    // What follows the colon says how far it is: `Pending:Wait`, `Warmed:Stopped`.
+    // What follows the colon says how far it is: `Pending:Wait`, `Warmed:Stopped`; also that it leaves the pool for good.
+    if text.starts_with("Warmed:Terminat") {
+        return Ok(Lifecycle::Terminating);
+    }
     Ok(match text.split(':').next().unwrap_or(text) {
         "Pending" | "Quarantined" => Lifecycle::Pending,
         "InService" => Lifecycle::InService,

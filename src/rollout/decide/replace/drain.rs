@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::fallback;
+use super::super::{control_plane, fallback};
 use super::replacement::Replacement;
-use crate::kops::Role;
 use crate::model::{CloudEffect, Instance, InstanceId, Lifecycle, NodeEffect, Span};
 use crate::rollout::event::Event;
 use crate::rollout::progress::{Cordoned, Drain};
-use crate::rollout::round::{Budget, DecisionBuilder, Readiness, is_detached, missing, present};
+use crate::rollout::round::{Budget, DecisionBuilder, is_capacity, missing, present};
 
 /// What is left to account for while terminations are handed out in one round.
 struct Left {
@@ -23,7 +22,7 @@ impl Replacement<'_> {
             in_group: self
                 .to_replace
                 .iter()
-                .filter(|id| !is_detached(self.live, id))
+                .filter(|id| is_capacity(self.live, id))
                 .count(),
         };
         for (id, drain) in &self.view.group.drains {
@@ -41,7 +40,7 @@ impl Replacement<'_> {
         budget: &mut Budget,
         out: &mut DecisionBuilder<'_>,
     ) {
-        let Some((name, node)) = self.view.nodes.of(id) else {
+        let Some((name, node)) = self.view.drained_node(id) else {
             return match self.may_still_run(drain) {
                 Some((why, until)) => out.wait(self.view, format!("{id}: {why}"), Some(until)),
                 None => self.terminate(id, left, budget, out),
@@ -90,9 +89,9 @@ impl Replacement<'_> {
             );
         }
         budget.ends -= 1;
-        let detached = is_detached(self.live, id);
-        let decrement = !detached && (self.retiring || left.surge >= left.in_group);
-        if !detached {
+        let is_capacity = is_capacity(self.live, id);
+        let decrement = is_capacity && (self.retiring || left.surge >= left.in_group);
+        if is_capacity {
             left.in_group = left.in_group.saturating_sub(1);
         }
         if decrement {
@@ -111,6 +110,15 @@ impl Replacement<'_> {
     /// New drains, as many as capacity, rate and the canary allow.
     fn begin(&self, proven: bool, budget: &mut Budget, out: &mut DecisionBuilder<'_>) {
         let group = self.view.group;
+        if let Some(why) = control_plane::own_fault(self.view, self.live, &self.outdated)
+            .filter(|_| !self.retiring)
+        {
+            return out.wait(
+                self.view,
+                format!("the control plane is not whole: {why}"),
+                None,
+            );
+        }
         let mut ready: BTreeSet<&InstanceId> = self
             .ready()
             .filter(|id| !group.drains.contains_key(*id))
@@ -121,8 +129,9 @@ impl Replacement<'_> {
             .iter()
             .all(|id| group.set_aside.contains(id) || group.drains.contains_key(id));
         for (id, instance) in self.ordered() {
-            let waits =
-                group.drains.contains_key(id) || (group.set_aside.contains(id) && !set_aside_only);
+            let waits = group.drains.contains_key(id)
+                || instance.lifecycle.rules().goes_first
+                || (group.set_aside.contains(id) && !set_aside_only);
             if waits || !self.canary_allows(proven, running) {
                 continue;
             }
@@ -166,7 +175,7 @@ impl Replacement<'_> {
     }
 
     pub(crate) fn started(&self, id: &InstanceId) -> Event {
-        let node = self.view.nodes.of(id);
+        let node = self.view.drained_node(id);
         Event::DrainStarted {
             cluster: self.view.cluster.clone(),
             group: self.view.task.asg.clone(),
@@ -190,15 +199,12 @@ impl Replacement<'_> {
         }
         let rolling = &self.view.task.rolling;
         let surges = self.may_surge() > 0;
-        let allowed = |size: u32| match self.view.task.role {
-            Role::ControlPlane => 1,
-            Role::ApiServer | Role::Node | Role::Bastion if surges => {
-                rolling.max_unavailable.unavailable_of(size)
-            }
+        let role = self.view.task.role.rules();
+        let allowed = |size: u32| match (role.proves_control_plane, surges) {
+            (true, _) => 1,
+            (false, true) => rolling.max_unavailable.unavailable_of(size),
             // Nothing can be replaced where nothing may be missing and nothing may be added. Source: kops, rolling-update settings.
-            Role::ApiServer | Role::Node | Role::Bastion => {
-                rolling.max_unavailable.unavailable_of(size).max(1)
-            }
+            (false, false) => rolling.max_unavailable.unavailable_of(size).max(1),
         };
         let least = |size: u32| size.saturating_sub(allowed(size));
         let own = self.live.desired.saturating_sub(self.out);
@@ -220,7 +226,7 @@ impl Replacement<'_> {
                 .max_unavailable
                 .unavailable_of(self.live.desired),
         );
-        if self.view.task.role == Role::ControlPlane {
+        if self.view.task.role.rules().proves_control_plane {
             1
         } else {
             surge.saturating_add(missing).max(1)
@@ -233,7 +239,7 @@ impl Replacement<'_> {
             .filter(|(id, i)| i.launched_at >= self.since() && !self.to_replace.contains(*id));
         missing(self.live)
             + stays
-                .filter(|(id, i)| self.view.nodes.readiness(id, i) != Readiness::Ready)
+                .filter(|(id, i)| self.view.readiness(id, i).is_coming())
                 .count()
     }
 
@@ -242,6 +248,7 @@ impl Replacement<'_> {
     fn canary_allows(&self, proven: bool, running: usize) -> bool {
         let coming = self.surge_limit(false).saturating_sub(self.used());
         let new = present(self.live)
+            .filter(|(_, i)| i.lifecycle.rules().is_capacity)
             .filter(|(id, _)| !self.outdated.contains(*id))
             .count()
             + missing(self.live)

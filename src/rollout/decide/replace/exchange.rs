@@ -29,7 +29,11 @@ pub(crate) fn replace(
     if work.given_back(out) || work.finished(out) {
         return;
     }
-    if work.nodes_unobservable(out) || work.too_late(out) || work.suspends(out) {
+    if work.nodes_unobservable(out)
+        || work.too_late(out)
+        || work.suspends(out)
+        || work.empties_warm_pool(budget, out)
+    {
         return;
     }
     let proven = work.canary(out);
@@ -116,7 +120,7 @@ impl<'a> Replacement<'a> {
         }
         let new = present(self.live).filter(|(_, i)| i.launched_at >= self.since());
         let coming = new
-            .filter(|(id, i)| self.view.nodes.readiness(id, i) != Readiness::Ready)
+            .filter(|(id, i)| self.view.readiness(id, i).is_coming())
             .count();
         if coming > 0 {
             out.wait(
@@ -132,6 +136,9 @@ impl<'a> Replacement<'a> {
 
     /// Without eyes on the nodes nothing is drained.
     pub(crate) fn nodes_unobservable(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        if !self.view.task.role.rules().is_drained {
+            return false;
+        }
         if !self.view.nodes.asked() {
             out.stuck(
                 self.view,
@@ -197,10 +204,49 @@ impl<'a> Replacement<'a> {
         true
     }
 
+    /// Old instances of the warm pool end before anything else: nothing runs on them, and a surge would be served by one of them. (AWS
+    /// fills the pool again, from the version that the group refers to by now.) Whether there were any.
+    pub(crate) fn empties_warm_pool(
+        &self,
+        budget: &mut Budget,
+        out: &mut DecisionBuilder<'_>,
+    ) -> bool {
+        let old: Vec<&InstanceId> = present(self.live)
+            .filter(|(id, i)| i.lifecycle.rules().goes_first && self.outdated.contains(*id))
+            .map(|(id, _)| id)
+            .collect();
+        if old.is_empty() || self.view.mode == Mode::Cleanup {
+            return false;
+        }
+        let now = usize::try_from(budget.ends).unwrap_or(usize::MAX);
+        for id in old.iter().take(now) {
+            budget.ends = budget.ends.saturating_sub(1);
+            out.step(
+                self.view,
+                CloudEffect::Terminate {
+                    group: self.view.task.asg.clone(),
+                    instance: (*id).clone(),
+                    decrement: false,
+                },
+            );
+        }
+        if old.len() > now {
+            out.wait(
+                self.view,
+                format!(
+                    "{} old instances of its warm pool end first, when the cluster's disruption rate allows it",
+                    old.len() - now
+                ),
+                budget.rate_back,
+            );
+        }
+        true
+    }
+
     /// Whether the canary is proven; moves it on if it can.
     pub(crate) fn canary(&self, out: &mut DecisionBuilder<'_>) -> bool {
         let (group, wanted) = (self.view.group, self.canary_size());
-        if group.canary_proven || wanted == 0 || self.view.mode != Mode::Forward {
+        if group.canary_proven || wanted == 0 || self.view.mode == Mode::Cleanup {
             return true;
         }
         let new: Vec<&InstanceId> = self
@@ -224,7 +270,10 @@ impl<'a> Replacement<'a> {
         if !proven || self.view.mode == Mode::Cleanup {
             return;
         }
-        let old = self.outdated.iter().filter_map(|id| self.view.nodes.of(id));
+        let old = self
+            .outdated
+            .iter()
+            .filter_map(|id| self.view.drained_node(id));
         let bare = old
             .filter(|(name, node)| !node.tainted && !self.view.group.tainted.contains_key(*name));
         let nodes: BTreeMap<NodeName, InstanceId> = bare
@@ -284,7 +333,7 @@ impl<'a> Replacement<'a> {
         let (refused, until) = self.refused("; ");
         let mut states: BTreeMap<&str, usize> = BTreeMap::new();
         for (id, i) in present(self.live).filter(|(id, _)| !self.to_replace.contains(*id)) {
-            if let Readiness::NotYet(what) = self.view.nodes.readiness(id, i) {
+            if let Readiness::NotYet(what) = self.view.readiness(id, i) {
                 *states.entry(what).or_default() += 1;
             }
         }

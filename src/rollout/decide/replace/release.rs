@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::replacement::Replacement;
-use crate::model::{CloudEffect, InstanceId, Lifecycle, NodeEffect, NodeName};
+use crate::model::{CloudEffect, InstanceId, NodeEffect, NodeName};
 use crate::rollout::event::Event;
 use crate::rollout::progress::Cordoned;
-use crate::rollout::round::{DecisionBuilder, is_detached, missing};
+use crate::rollout::round::{DecisionBuilder, is_capacity, missing};
 
 impl<'a> Replacement<'a> {
     /// Drains that are no longer wanted, instances that went by themselves, and surge that never arrived.
@@ -16,7 +16,7 @@ impl<'a> Replacement<'a> {
             self.live
                 .instances
                 .get(*id)
-                .is_none_or(|i| i.lifecycle == Lifecycle::Terminating)
+                .is_none_or(|i| i.lifecycle.rules().is_leaving)
         };
         let mut any = false;
         if self.out < group.surge {
@@ -60,7 +60,7 @@ impl<'a> Replacement<'a> {
         let in_group = self
             .outdated
             .iter()
-            .filter(|id| !is_detached(self.live, id))
+            .filter(|id| is_capacity(self.live, id))
             .count();
         // Whoever borrows leaves the cluster's surge to the one that stands in.
         let in_use = if self.view.group.borrowed.is_some() {

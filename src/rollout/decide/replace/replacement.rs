@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use super::super::fallback::Loan;
 use super::super::{capacity, fallback};
-use crate::kops::Role;
 use crate::model::{Instance, InstanceId, Lifecycle, LiveGroup, Timestamp};
 use crate::rollout::event::Event;
 use crate::rollout::progress::GroupState;
 use crate::rollout::round::{
-    Budget, GroupContext, Mode, Readiness, is_detached, missing, outstanding_surge, present,
+    Budget, GroupContext, Mode, Readiness, is_capacity, missing, outstanding_surge, present,
 };
 
 /// One round's view of the instances of a group.
@@ -44,11 +43,11 @@ impl<'a> Replacement<'a> {
                 .filter(|id| {
                     live.instances
                         .get(*id)
-                        .is_some_and(|i| i.lifecycle != Lifecycle::Terminating)
+                        .is_some_and(|i| !i.lifecycle.rules().is_leaving)
                 })
                 .cloned(),
         );
-        let in_group = outdated.iter().filter(|id| !is_detached(live, id)).count();
+        let in_group = outdated.iter().filter(|id| is_capacity(live, id)).count();
         let there = outstanding_surge(view.group.surge, live);
         let loan = fallback::loan(view, there, budget.most);
         let surge = there.saturating_sub(loan.keep);
@@ -57,7 +56,7 @@ impl<'a> Replacement<'a> {
             .saturating_sub(in_group)
             .saturating_sub(missing(live));
         let mut newest: Vec<(&InstanceId, &Instance)> = present(live)
-            .filter(|(id, i)| !to_replace.contains(*id) && i.lifecycle != Lifecycle::Detached)
+            .filter(|(id, i)| !to_replace.contains(*id) && i.lifecycle.rules().is_capacity)
             .collect();
         // One that is drained already stays the one to go, whatever is launched in the meantime.
         newest.sort_by_key(|(id, i)| {
@@ -123,7 +122,7 @@ impl<'a> Replacement<'a> {
         let (view, live) = (self.view, self.live);
         live.instances
             .iter()
-            .filter(|(id, i)| view.nodes.readiness(id, i) == Readiness::Ready)
+            .filter(|(id, i)| view.readiness(id, i) == Readiness::Ready)
             .map(|(id, _)| id)
     }
 
@@ -148,7 +147,7 @@ impl<'a> Replacement<'a> {
 
     /// The surge that group and cluster allow, whatever is used of it now.
     pub(crate) fn may_surge(&self) -> u32 {
-        if self.view.task.role == Role::ControlPlane {
+        if !self.view.task.role.rules().may_surge {
             0
         } else {
             self.view
@@ -175,7 +174,7 @@ impl<'a> Replacement<'a> {
             .filter(|(id, _)| self.to_replace.contains(*id))
             .collect();
         all.sort_by_key(|(id, i)| {
-            let works = self.view.nodes.readiness(id, i) == Readiness::Ready;
+            let works = self.view.readiness(id, i) == Readiness::Ready;
             (
                 self.view.group.set_aside.contains(*id),
                 i.lifecycle != Lifecycle::Detached,
