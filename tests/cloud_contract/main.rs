@@ -81,6 +81,9 @@ contract!(
         zones_are_filled_evenly,
         a_group_goes_when_it_is_empty,
         names_are_unique_in_account_and_region,
+        a_policy_and_a_spot_template_exclude_each_other,
+        instances_leave_a_zone_that_was_removed,
+        the_warm_pool_serves_first_and_is_filled_again,
     ],
     nodes: [
         a_drain_empties_a_node,

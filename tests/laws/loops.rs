@@ -7,10 +7,9 @@ use super::source::{Source, is_word};
 use super::{Found, tree};
 
 /// Folders in which files still are in loops, to be mended: the list only shrinks. One that is clean has to leave it.
-const NOT_YET: [&str; 10] = [
+const NOT_YET: [&str; 9] = [
     "src/cli/",
     "src/cloud/aws/",
-    "src/cloud/local/",
     "src/desired/autoscaler/",
     "src/fleet/",
     "src/impact/",

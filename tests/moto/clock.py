@@ -18,6 +18,8 @@ class Clock:
         self.boot = 0.0
         self.end = 0.0
         self.retry = 60.0
+        # Until AWS looks at the balance of zones.
+        self.balance = 120.0
         # Whether lifecycle hooks hold an instance up for their heartbeat.
         self.hooks = False
 
@@ -29,7 +31,7 @@ class Clock:
         """Takes the values that are given."""
         if wanted.get("frozen") and self.frozen_at is None:
             self.frozen_at = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0)
-        for name in ("decide", "boot", "end", "retry", "hooks"):
+        for name in ("decide", "boot", "end", "retry", "balance", "hooks"):
             if name in wanted:
                 setattr(self, name, wanted[name])
 

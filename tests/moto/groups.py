@@ -154,6 +154,9 @@ def pointed(group, template, policy):
         found.get_version(version)
     except Exception:
         refuse("ValidationError", f"You must use a valid fully-formed launch template. Could not find the specified version {version} for the launch template with ID {found.id}.")
+    # Source: Auto Scaling guide, "Create a launch template for an Auto Scaling group"; kops issue 10082.
+    if policy and (found.get_version(version).data.get("InstanceMarketOptions") or {}).get("MarketType") == "spot":
+        refuse("ValidationError", "You cannot use a launch template that is set to request Spot Instances (InstanceMarketOptions) when you configure an Auto Scaling group with a mixed instances policy. Add a different launch template to the group and try again.")
     group.ec2_launch_template = found
     group.launch_template_version = version
     group.provided_launch_template_version = spec.get("Version")
@@ -251,7 +254,7 @@ def shown(group, instances=True):
     elif group.ec2_launch_template is not None:
         answer["LaunchTemplate"] = reference(group)
     if group.warm_pool is not None:
-        answer["WarmPoolConfiguration"], answer["WarmPoolSize"] = warm_pool(group), 0
+        answer["WarmPoolConfiguration"], answer["WarmPoolSize"] = warm_pool(group), len(life.pool_of(group))
     return answer
 
 
@@ -408,7 +411,8 @@ def delete_lifecycle_hook(self):
 @mends(AutoScalingResponse)
 def describe_warm_pool(self):
     group = group_of(self)
-    return ActionResult({"Instances": [], **({"WarmPoolConfiguration": warm_pool(group)} if group.warm_pool else {})})
+    instances = [life.shown(s) for s in life.pool_of(group)]
+    return ActionResult({"Instances": instances, **({"WarmPoolConfiguration": warm_pool(group)} if group.warm_pool else {})})
 
 
 @mends(AutoScalingResponse)
@@ -417,6 +421,7 @@ def delete_warm_pool(self):
     if group.warm_pool is None:
         refuse("ValidationError", f"No warm pool found for the Auto Scaling group {group.name}")
     group.warm_pool = None
+    life.settle(group)
     return EmptyResult()
 
 

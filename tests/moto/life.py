@@ -38,7 +38,9 @@ def settle(group):
             gone(group, state)
         elif state.health_status == "Unhealthy" and state.lifecycle_state == "InService" and not suspended(group, "ReplaceUnhealthy"):
             end(group, state, "an instance was taken out of service in response to a user health-check")
+    balance(group, now)
     size(group, now)
+    fill_pool(group)
 
 
 def suspended(group, process):
@@ -47,7 +49,7 @@ def suspended(group, process):
 
 def size(group, now):
     """Launches what is missing, ends what is too much."""
-    missing = group.desired_capacity - len(alive(group))
+    missing = group.desired_capacity + group.__dict__.get("moving_extra", 0) - len(alive(group))
     due = group.__dict__.get("launch_due")
     if missing <= 0 or suspended(group, "Launch"):
         group.launch_due = None
@@ -69,11 +71,68 @@ def size(group, now):
             end(group, state, "a user request changed the desired capacity")
 
 
+def balance(group, now):
+    """Instances in zones that the group no longer has are moved: one more is launched, and when it serves one of them is ended.
+
+    Source: Auto Scaling guide, "Rebalancing activities".
+    """
+    zones = set(group.availability_zones)
+    serving = [s for s in group.instance_states if s.lifecycle_state == "InService"]
+    strays = [s for s in serving if s.instance._placement.zone not in zones and not s.protected_from_scale_in]
+    due = group.__dict__.get("moving_due")
+    if not strays or suspended(group, "AZRebalance"):
+        group.moving_due, group.moving_extra = None, 0
+    elif due is None:
+        group.moving_due = clock.after(group.account_id, clock.clock(group.account_id).balance)
+    elif now >= due and len(serving) > group.desired_capacity:
+        group.moving_due, group.moving_extra = None, 0
+        end(group, strays[0], "instances were launched to balance instances in zones")
+    elif now >= due:
+        group.moving_extra = 1
+
+
+# --- warm pools -----------------------------------------------------------------------------------------------------------
+
+
+def pool_of(group):
+    return group.__dict__.setdefault("pool_states", [])
+
+
+def pool_size(group):
+    """Source: Auto Scaling guide, "Warm pool size"."""
+    pool = group.warm_pool
+    if pool is None:
+        return 0
+    most = pool.max_group_prepared_capacity
+    prepared = group.max_size if most in (None, -1, "-1") else int(most)
+    return max(prepared - group.desired_capacity, int(pool.min_size or 0), 0)
+
+
+def fill_pool(group):
+    pool, wanted = pool_of(group), pool_size(group)
+    while len(pool) > wanted:
+        pool.pop(0).instance.terminate()
+    while len(pool) < wanted and not suspended(group, "Launch") and launch(group, warm=True):
+        pass
+
+
 # --- launching ------------------------------------------------------------------------------------------------------------
 
 
-def launch(group):
-    """One more instance, or a failed activity. Whether it could be launched."""
+def launch(group, warm=False):
+    """One more instance, or a failed activity. Whether it could be launched. The pool serves first, its oldest instance first."""
+    pool = [s for s in pool_of(group) if s.instance.state not in ("terminated", "shutting-down")]
+    group.pool_states = pool
+    if pool and not warm:
+        state = pool.pop(0)
+        group.instance_states.append(state)
+        boot = clock.clock(group.account_id).boot
+        state.lifecycle_state = "Pending" if boot else "InService"
+        state.due = clock.after(group.account_id, boot)
+        state.activity = activity(group, f"Launching a new EC2 instance from warm pool: {state.instance.id}", "an instance was started in response to a difference between desired and actual capacity")
+        if not boot:
+            finish(group, state.activity)
+        return True
     version = group.ec2_launch_template.get_version(group.launch_template_version)
     subnet = emptiest(group)
     zone = subnet.availability_zone
@@ -97,6 +156,11 @@ def launch(group):
     instance.autoscaling_group = group
     state = joined(group, instance, version)
     boot = clock.clock(group.account_id).boot
+    if warm:
+        group.instance_states.remove(state)
+        state.lifecycle_state = "Warmed:Stopped"
+        pool_of(group).append(state)
+        return True
     state.activity = activity(group, f"Launching a new EC2 instance: {instance.id}", "an instance was started in response to a difference between desired and actual capacity")
     if boot or held(group, "autoscaling:EC2_INSTANCE_LAUNCHING"):
         wait = held(group, "autoscaling:EC2_INSTANCE_LAUNCHING")

@@ -1,330 +1,18 @@
 //! Rollouts and their events as text.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use kfleet::fleet::Rolling;
-use kfleet::kops::Role;
 use kfleet::model::*;
 use kfleet::report::{
     Style, event_json, event_line, history_text, progress_lines, rollout_summary, status_text,
 };
 use kfleet::rollout::*;
 
+use crate::journals::*;
 use crate::sample::*;
 
 const PLAIN: Style = Style {
     colour: false,
     full: false,
 };
-
-fn task(group: &str, name: &str) -> GroupTask {
-    let (from, to) = (
-        Box::new(definition(group, name)),
-        Box::new(definition(group, name)),
-    );
-    let task = Task::Update {
-        from,
-        to,
-        from_version: 3,
-        version: VersionSource::New(UserData::CarriedFrom(3)),
-        replace: true,
-    };
-    GroupTask {
-        name: GroupName::new(group).unwrap(),
-        asg: asg(group, name),
-        role: Role::Node,
-        rolling: Rolling::default(),
-        task,
-        twin: None,
-        lends: None,
-    }
-}
-
-fn run(name: &str, groups: &[&str]) -> ClusterRun {
-    ClusterRun {
-        cluster: cluster(name),
-        account: AccountId::new("111122223333").unwrap(),
-        region: Region::new("eu-west-3").unwrap(),
-        digest: digest_of(&name),
-        since: None,
-        roles: BTreeMap::new(),
-        etcd: BTreeMap::new(),
-        unchanged: BTreeMap::new(),
-        pending: BTreeMap::new(),
-        user_data: BTreeMap::new(),
-        rolling: Rolling::default(),
-        groups: groups.iter().map(|g| task(g, name)).collect(),
-        documents: BTreeMap::new(),
-        previous: None,
-    }
-}
-
-fn rollout() -> Rollout {
-    let wave = |soak: i64, clusters: Vec<ClusterRun>| WaveRun {
-        parallel: 2,
-        soak: Span::from_secs(soak),
-        clusters,
-    };
-    let stage_run = |name: &str, approval: bool, waves: Vec<WaveRun>| StageRun {
-        name: stage(name),
-        approval,
-        soak: Span::from_secs(1_800),
-        freeze: Vec::new(),
-        on_failure: kfleet::fleet::OnFailure::Rollback,
-        waves,
-    };
-    Rollout {
-        version: JOURNAL_VERSION,
-        id: "20260105-080000-f00d".into(),
-        plan: digest_of(&"plan"),
-        release: digest_of(&"release"),
-        started_at: at("08:00:00"),
-        started_by: "alice".into(),
-        break_glass: None,
-        rollback: kfleet::fleet::Rollback::default(),
-        watched: Vec::new(),
-        stages: vec![
-            stage_run(
-                "staging",
-                false,
-                vec![wave(
-                    0,
-                    vec![run("staging-a", &["nodes"]), run("staging-b", &[])],
-                )],
-            ),
-            stage_run(
-                "prod",
-                true,
-                vec![
-                    wave(3_600, vec![run("prod-a", &["cp", "nodes", "spot"])]),
-                    wave(0, vec![run("prod-b", &["nodes"])]),
-                ],
-            ),
-        ],
-        gates: Vec::new(),
-    }
-}
-
-/// A journal: events, each with the time of day.
-fn journal(events: Vec<(&str, Event)>) -> Vec<Record> {
-    let first = (
-        "08:00:00",
-        Event::Started {
-            rollout: Box::new(rollout()),
-        },
-    );
-    let all = std::iter::once(first).chain(events);
-    (1..)
-        .zip(all)
-        .map(|(seq, (time, event))| Record {
-            seq,
-            at: at(time),
-            event,
-        })
-        .collect()
-}
-
-fn progress(events: Vec<(&str, Event)>) -> Progress {
-    Progress::of(&journal(events)).unwrap().1
-}
-
-fn staging_done() -> Vec<(&'static str, Event)> {
-    let (stage, a, b, group) = (
-        stage("staging"),
-        cluster("staging-a"),
-        cluster("staging-b"),
-        asg("nodes", "staging-a"),
-    );
-    vec![
-        (
-            "08:00:01",
-            Event::StageStarted {
-                stage: stage.clone(),
-            },
-        ),
-        (
-            "08:00:01",
-            Event::WaveStarted {
-                stage: stage.clone(),
-                wave: 0,
-            },
-        ),
-        (
-            "08:00:01",
-            Event::ClusterVerified {
-                cluster: b,
-                since: at("07:00:00"),
-                evidence: vec!["nothing changes here".into()],
-            },
-        ),
-        ("08:00:02", Event::ClusterStarted { cluster: a.clone() }),
-        (
-            "08:00:03",
-            Event::GroupStarted {
-                cluster: a.clone(),
-                group: group.clone(),
-                instances: 3,
-            },
-        ),
-        (
-            "08:10:00",
-            Event::GroupDone {
-                cluster: a.clone(),
-                group,
-            },
-        ),
-        ("08:10:00", Event::ClusterRolled { cluster: a.clone() }),
-        (
-            "08:11:00",
-            Event::ClusterVerified {
-                cluster: a,
-                since: at("08:11:00"),
-                evidence: vec!["instances: 3 of 3 in service".into()],
-            },
-        ),
-        (
-            "08:11:00",
-            Event::WavePassed {
-                stage: stage.clone(),
-                wave: 0,
-            },
-        ),
-        ("08:41:00", Event::StagePassed { stage }),
-    ]
-}
-
-fn terminate(step: u64, group: &str, instance: &str) -> [(&'static str, Event); 2] {
-    let effect = CloudEffect::Terminate {
-        group: asg(group, "prod-a"),
-        instance: id(instance),
-        decrement: false,
-    };
-    let intent = Event::Intent {
-        step,
-        cluster: cluster("prod-a"),
-        group: asg(group, "prod-a"),
-        effect: Box::new(Effect::Cloud(effect)),
-    };
-    [
-        ("09:14:00", intent),
-        (
-            "09:15:00",
-            Event::Outcome {
-                step,
-                result: StepResult::Applied(Applied::Done),
-            },
-        ),
-    ]
-}
-
-fn surge(step: u64) -> [(&'static str, Event); 2] {
-    let effect = CloudEffect::SetDesired {
-        group: asg("nodes", "prod-a"),
-        from: 4,
-        to: 5,
-    };
-    let intent = Event::Intent {
-        step,
-        cluster: cluster("prod-a"),
-        group: asg("nodes", "prod-a"),
-        effect: Box::new(Effect::Cloud(effect)),
-    };
-    [
-        ("09:10:00", intent),
-        (
-            "09:10:01",
-            Event::Outcome {
-                step,
-                result: StepResult::Applied(Applied::Done),
-            },
-        ),
-    ]
-}
-
-fn protect(step: u64) -> [(&'static str, Event); 2] {
-    let effect = CloudEffect::Protect {
-        group: asg("nodes", "prod-a"),
-        instances: [id("i-11")].into(),
-        protect: true,
-    };
-    let intent = Event::Intent {
-        step,
-        cluster: cluster("prod-a"),
-        group: asg("nodes", "prod-a"),
-        effect: Box::new(Effect::Cloud(effect)),
-    };
-    [
-        ("09:12:00", intent),
-        (
-            "09:12:01",
-            Event::Outcome {
-                step,
-                result: StepResult::Applied(Applied::Done),
-            },
-        ),
-    ]
-}
-
-/// In the middle of prod: the control plane is done, nodes replaced one of four and drain the next, spot has only begun.
-fn prod_at_work() -> Vec<(&'static str, Event)> {
-    let (stage, c) = (stage("prod"), cluster("prod-a"));
-    let of = |group: &str| asg(group, "prod-a");
-    let mut events = staging_done();
-    events.extend([
-        ("09:00:00", Event::Approved { stage: stage.clone(), by: "bob".into(), expires: at("21:00:00") }),
-        ("09:00:00", Event::StageStarted { stage: stage.clone() }),
-        ("09:00:00", Event::WaveStarted { stage, wave: 0 }),
-        ("09:00:00", Event::ClusterStarted { cluster: c.clone() }),
-        (
-            "09:00:00",
-            Event::Preflight {
-                cluster: c.clone(),
-                uid: "4f1c".into(),
-                unready: 0,
-                unready_of: std::collections::BTreeMap::new(),
-                failing: std::collections::BTreeMap::new(),
-                findings: vec!["disruption budget web/api allows no disruption now: it holds 2 pods (of StatefulSet web/api)".into()],
-            },
-        ),
-        ("09:00:00", Event::GroupStarted { cluster: c.clone(), group: of("cp"), instances: 1 }),
-        ("09:05:00", Event::GroupDone { cluster: c.clone(), group: of("cp") }),
-        ("09:05:00", Event::GroupStarted { cluster: c.clone(), group: of("nodes"), instances: 4 }),
-        ("09:05:00", Event::GroupStarted { cluster: c.clone(), group: of("spot"), instances: 12 }),
-    ]);
-    events.extend(surge(1));
-    events.extend(protect(2));
-    events.extend(terminate(3, "nodes", "i-01"));
-    let node = NodeName::new("ip-10-0-0-2").unwrap();
-    events.push((
-        "09:15:00",
-        Event::DrainStarted {
-            cluster: c.clone(),
-            group: of("nodes"),
-            instance: id("i-02"),
-            node: Some(node),
-            grace: kfleet::model::Span::ZERO,
-        },
-    ));
-    events.push((
-        "09:15:00",
-        Event::SetAside {
-            cluster: c,
-            group: of("nodes"),
-            instance: id("i-03"),
-            why: "held: web/api-1 by web/api".into(),
-        },
-    ));
-    events
-}
-
-fn waiting(group: Option<&str>, why: &str, until: Option<&str>) -> Waiting {
-    Waiting {
-        cluster: Some(cluster("prod-a")),
-        group: group.map(|g| asg(g, "prod-a")),
-        why: why.into(),
-        until: until.map(at),
-    }
-}
 
 #[test]
 fn the_live_view_has_a_line_for_each_group_at_work() {
@@ -412,116 +100,6 @@ fn the_live_view_says_what_time_or_person_it_waits_for() {
     );
 }
 
-fn stuck() -> Vec<(&'static str, Event)> {
-    let mut events = prod_at_work();
-    let (why, advice) = (
-        "i-03 did not drain in 15m: held: web/api-1 by web/api".into(),
-        "free the pods, then `kfleet rollout resume`".into(),
-    );
-    events.push((
-        "09:40:00",
-        Event::Stuck {
-            cluster: cluster("prod-a"),
-            group: Some(asg("nodes", "prod-a")),
-            why,
-            advice,
-        },
-    ));
-    events
-}
-
-fn rolled_back() -> Vec<(&'static str, Event)> {
-    let (c, group) = (cluster("prod-a"), asg("nodes", "prod-a"));
-    let mut events = prod_at_work();
-    events.extend([
-        (
-            "09:40:00",
-            Event::Failed {
-                cluster: c.clone(),
-                group: Some(group.clone()),
-                why: "the canary is not Ready after 15m".into(),
-            },
-        ),
-        (
-            "09:40:00",
-            Event::RollbackStarted {
-                clusters: BTreeSet::from([c.clone()]),
-                kept: BTreeSet::new(),
-            },
-        ),
-        (
-            "09:41:00",
-            Event::GroupStarted {
-                cluster: c.clone(),
-                group: group.clone(),
-                instances: 1,
-            },
-        ),
-    ]);
-    events.extend(terminate(4, "nodes", "i-09").map(|(_, event)| ("09:50:00", event)));
-    let effect = CloudEffect::SetDesired {
-        group: group.clone(),
-        from: 5,
-        to: 4,
-    };
-    let intent = Event::Intent {
-        step: 5,
-        cluster: c.clone(),
-        group: group.clone(),
-        effect: Box::new(Effect::Cloud(effect)),
-    };
-    events.extend([
-        ("09:51:00", intent),
-        (
-            "09:51:00",
-            Event::Outcome {
-                step: 5,
-                result: StepResult::Applied(Applied::Done),
-            },
-        ),
-        (
-            "09:51:00",
-            Event::GroupDone {
-                cluster: c.clone(),
-                group,
-            },
-        ),
-        (
-            "09:51:00",
-            Event::GroupDone {
-                cluster: c.clone(),
-                group: asg("spot", "prod-a"),
-            },
-        ),
-        (
-            "09:51:00",
-            Event::GroupDone {
-                cluster: c.clone(),
-                group: asg("cp", "prod-a"),
-            },
-        ),
-        ("09:52:00", Event::ClusterRestored { cluster: c }),
-        ("09:52:00", Event::RolledBack),
-    ]);
-    events
-}
-
-fn finished() -> Vec<(&'static str, Event)> {
-    let mut events = prod_at_work();
-    for c in ["prod-a", "prod-b"] {
-        events.push((
-            "10:00:00",
-            Event::ClusterVerified {
-                cluster: cluster(c),
-                since: at("10:00:00"),
-                evidence: Vec::new(),
-            },
-        ));
-    }
-    events.push(("11:00:00", Event::Finished));
-    events
-}
-
 #[test]
 fn status_says_where_it_stands_and_what_to_type() {
     let check_status = |file: &str, events, now: &str| {
@@ -579,6 +157,24 @@ fn history_has_a_line_for_each_rollout_newest_first() {
     assert_eq!(history_text(&[]), "no rollouts yet\n");
 }
 
+/// Steps that went wrong, each in its way, and one that did not.
+fn gone_wrong() -> [Event; 5] {
+    let outcome = |step, result| Event::Outcome { step, result };
+    [
+        outcome(7, StepResult::Refused("AccessDenied".into())),
+        outcome(8, StepResult::Unknown("timed out".into())),
+        outcome(
+            9,
+            StepResult::Applied(Applied::Moved("desired is 9".into())),
+        ),
+        outcome(
+            11,
+            StepResult::GivenUp("i-02 is still there 2m later".into()),
+        ),
+        outcome(10, StepResult::Applied(Applied::Already)),
+    ]
+}
+
 #[test]
 fn noteworthy_events_have_a_line_and_steps_only_when_they_go_wrong() {
     let (c, group) = (cluster("prod-a"), asg("nodes", "prod-a"));
@@ -627,26 +223,7 @@ fn noteworthy_events_have_a_line_and_steps_only_when_they_go_wrong() {
         why: "the group is gone".into(),
         advice: "find out who deleted it".into(),
     });
-    add(Event::Outcome {
-        step: 7,
-        result: StepResult::Refused("AccessDenied".into()),
-    });
-    add(Event::Outcome {
-        step: 8,
-        result: StepResult::Unknown("timed out".into()),
-    });
-    add(Event::Outcome {
-        step: 9,
-        result: StepResult::Applied(Applied::Moved("desired is 9".into())),
-    });
-    add(Event::Outcome {
-        step: 11,
-        result: StepResult::GivenUp("i-02 is still there 2m later".into()),
-    });
-    add(Event::Outcome {
-        step: 10,
-        result: StepResult::Applied(Applied::Already),
-    });
+    gone_wrong().into_iter().for_each(&mut add);
     add(Event::AbortStarted {
         by: "bob".into(),
         reason: "wrong image".into(),

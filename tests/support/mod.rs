@@ -20,14 +20,16 @@ use kfleet::model::{
     ClusterName, GroupName, Lifecycle, Live, NodeMark, Nodes, Span, StageName, digest_of,
 };
 use kfleet::plan::{Allow, Plan, Policy, Wanted, plan};
-use kfleet::rollout::{Event, Inputs, Progress, Record, Rollout, build};
+use kfleet::rollout::{Inputs, Progress, Record, Rollout, build};
 use kfleet::run::{Drive, Outcome, RunError, Signal, look, run};
 use kfleet::store::{CloudKind, Journal, Store};
 use kfleet::{kops, yaml};
 
 pub mod spy;
+mod trace;
 
 pub use spy::Spy;
+pub use trace::*;
 
 /// Staging and prod clusters, their manifests made from a few knobs.
 #[derive(Clone)]
@@ -113,6 +115,30 @@ impl Scene {
         }
     }
 
+    fn cluster_manifest(&self, cluster: &ClusterName) -> String {
+        let member =
+            |zone: &str| format!("    - {{name: {zone}, instanceGroup: control-plane-{zone}}}\n");
+        let etcd = |name: &str| {
+            format!(
+                "  - name: {name}\n    etcdMembers:\n{}",
+                self.zones.iter().map(|z| member(z)).collect::<String>()
+            )
+        };
+        let subnet = |zone: &str| {
+            format!(
+                "  - {{name: eu-west-3{zone}, zone: eu-west-3{zone}, type: Private, cidr: 10.0.0.0/19}}\n"
+            )
+        };
+        format!(
+            "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: {cluster}\nspec:\n  cloudProvider: aws\n  kubernetesVersion: 1.32.0\n  networking: {{calico: {{}}}}\n  networkCIDR: 10.0.0.0/16\n  subnets:\n{}{}{}  etcdClusters:\n{}{}",
+            subnet("a"),
+            subnet("b"),
+            subnet("c"),
+            etcd("main"),
+            etcd("events"),
+        )
+    }
+
     fn manifests(&self, cluster: &ClusterName) -> String {
         let image = |name: &str| {
             self.odd_image
@@ -137,27 +163,7 @@ impl Scene {
                 if role == "Node" { self.node_spec } else { "" },
             )
         };
-        let member =
-            |zone: &str| format!("    - {{name: {zone}, instanceGroup: control-plane-{zone}}}\n");
-        let etcd = |name: &str| {
-            format!(
-                "  - name: {name}\n    etcdMembers:\n{}",
-                self.zones.iter().map(|z| member(z)).collect::<String>()
-            )
-        };
-        let subnet = |zone: &str| {
-            format!(
-                "  - {{name: eu-west-3{zone}, zone: eu-west-3{zone}, type: Private, cidr: 10.0.0.0/19}}\n"
-            )
-        };
-        let mut text = format!(
-            "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: {cluster}\nspec:\n  cloudProvider: aws\n  kubernetesVersion: 1.32.0\n  networking: {{calico: {{}}}}\n  networkCIDR: 10.0.0.0/16\n  subnets:\n{}{}{}  etcdClusters:\n{}{}",
-            subnet("a"),
-            subnet("b"),
-            subnet("c"),
-            etcd("main"),
-            etcd("events"),
-        );
+        let mut text = self.cluster_manifest(cluster);
         for zone in &self.zones {
             text += &group(
                 &format!("control-plane-{zone}"),
@@ -543,101 +549,6 @@ pub fn block<F: Future>(future: F) -> F::Output {
         .build()
         .unwrap()
         .block_on(future)
-}
-
-/// The facts of a trace, one a line, steps left out.
-pub fn facts(records: &[Record]) -> Vec<String> {
-    records
-        .iter()
-        .filter_map(|r| match &r.event {
-            Event::Intent { .. } | Event::Outcome { .. } => None,
-            Event::Started { .. } => Some("started".into()),
-            event => Some(serde_json::to_string(event).unwrap()),
-        })
-        .collect()
-}
-
-/// The trace of a rollout, one fact or step a line: `failed staging/nodes`, `step pin-version staging/nodes`.
-pub fn trace(records: &[Record]) -> Vec<String> {
-    records
-        .iter()
-        .filter_map(|r| line(&serde_json::to_value(&r.event).unwrap()))
-        .collect()
-}
-
-fn line(event: &serde_json::Value) -> Option<String> {
-    let Some((kind, fields)) = event.as_object().and_then(|o| o.iter().next()) else {
-        return event.as_str().map(str::to_owned);
-    };
-    let short = |key: &str| {
-        fields
-            .get(key)
-            .and_then(|v| v.as_str())
-            .map(|v| v.split('.').next().unwrap_or(v).to_owned())
-    };
-    let mut words = vec![kind.clone()];
-    if kind == "outcome" {
-        return None;
-    }
-    if let Some(effect) = fields.get("effect").and_then(|e| {
-        e.as_object()?
-            .values()
-            .next()?
-            .as_object()?
-            .keys()
-            .next()
-            .cloned()
-    }) {
-        words = vec!["step".into(), effect];
-    }
-    words.extend(short("stage"));
-    words.extend(fields.get("wave").map(ToString::to_string));
-    words.extend(match (short("cluster"), short("group")) {
-        (Some(cluster), Some(group)) => Some(format!("{cluster}/{group}")),
-        (cluster, _) => cluster,
-    });
-    Some(words.join(" "))
-}
-
-/// These lines stand in the trace in this order.
-#[track_caller]
-pub fn in_order(records: &[Record], wanted: &[&str]) {
-    let all = trace(records);
-    let mut rest = all.iter();
-    for line in wanted {
-        assert!(
-            rest.any(|l| l == line),
-            "`{line}` is not where it should be in\n{}\n---\n{}",
-            all.join("\n"),
-            reasons(records).join("\n")
-        );
-    }
-}
-
-/// None of these lines stands in the trace.
-#[track_caller]
-pub fn never(records: &[Record], unwanted: &[&str]) {
-    let all = trace(records);
-    for line in unwanted {
-        assert!(
-            !all.iter().any(|l| l == line),
-            "`{line}` stands in\n{}",
-            all.join("\n")
-        );
-    }
-}
-
-/// What was said about failures and the like.
-pub fn reasons(records: &[Record]) -> Vec<String> {
-    let why = |r: &Record| match &r.event {
-        Event::Failed { why, .. }
-        | Event::Stuck { why, .. }
-        | Event::SetAside { why, .. }
-        | Event::SoakBroken { why, .. }
-        | Event::Paused { why } => Some(why.clone()),
-        _ => None,
-    };
-    records.iter().filter_map(why).collect()
 }
 
 impl Scene {

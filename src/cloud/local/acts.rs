@@ -1,17 +1,22 @@
 //! What somebody else does to the account at once: AWS, an autoscaler, a person in the console. When, is in `playing`.
 
+use std::collections::BTreeSet;
+
+use super::act::{Act, Field};
 use super::chance::draw;
 use super::cluster::Cluster;
 use super::faults::Faults;
-use super::groups::Group;
 use super::kept::Kept;
-use super::scenario::{Act, Field};
-use crate::model::{InstanceId, Lifecycle, Market, Timestamp};
+use super::state::Group;
+use crate::model::{AsgName, InstanceId, Lifecycle, Market, RefreshPreferences, Span, Timestamp};
+
+/// How long AWS takes from a failed health check to the end of the instance.
+const NOTICED: Span = Span::from_secs(60);
 
 impl Cluster {
     /// Plays an act on the groups it names. Whether anything changed here.
     pub(super) fn suffer(&mut self, act: &Act, faults: &Faults) -> bool {
-        let Some(name) = group_of(act) else {
+        let Some(name) = act.group() else {
             return false;
         };
         let now = self.at;
@@ -30,10 +35,18 @@ impl Cluster {
                     }
                 }
                 Act::Repin(_) => self.repin(asg),
+                Act::DeleteVersion(_) => self.delete_version(asg),
+                Act::Refresh(_) => self.refresh(asg),
                 Act::Reclaim(..)
                 | Act::Terminate(..)
                 | Act::Detach(..)
                 | Act::NodeDown(..)
+                | Act::NodeUp(..)
+                | Act::Unhealthy(..)
+                | Act::Standby(..)
+                | Act::Uncordon(..)
+                | Act::Suspend(..)
+                | Act::Resume(..)
                 | Act::Cordon(..)
                 | Act::Rebalance(_)
                 | Act::Scale(..)
@@ -49,8 +62,49 @@ impl Cluster {
         !named.is_empty()
     }
 
+    /// The oldest version that the group does not launch from goes; instances that run it do not stop AWS from deleting it.
+    /// Source: EC2 API, DeleteLaunchTemplateVersions.
+    fn delete_version(&mut self, asg: &AsgName) {
+        let Some(group) = self.state.groups.get(asg) else {
+            return;
+        };
+        let kept = [group.version, group.launch_version()];
+        let Some(template) = self.state.templates.get_mut(&group.template) else {
+            return;
+        };
+        let newest = template.latest();
+        let oldest = template
+            .versions
+            .keys()
+            .copied()
+            .find(|n| !kept.contains(n) && *n != newest);
+        if let Some(oldest) = oldest {
+            template.change().versions.remove(&oldest);
+        }
+    }
+
+    /// Somebody else's instance refresh, to the version that the group is at: every instance is replaced.
+    fn refresh(&mut self, asg: &AsgName) {
+        let now = self.at;
+        let Some(group) = self.state.groups.get_mut(asg).map(Kept::change) else {
+            return;
+        };
+        let template = self.state.templates.get(&group.template).map(|t| &**t);
+        let version = group.version;
+        let preferences = RefreshPreferences {
+            min_healthy_percent: 90,
+            max_healthy_percent: 100,
+            warmup: Span::from_secs(60),
+            checkpoints: BTreeSet::new(),
+            checkpoint_delay: Span::ZERO,
+            skip_matching: false,
+        };
+        // What AWS would refuse is not done: another one is active.
+        drop(group.start_refresh(version, version, &preferences, template, now));
+    }
+
     /// Another image, in a version of somebody else's.
-    fn repin(&mut self, asg: &crate::model::AsgName) {
+    fn repin(&mut self, asg: &AsgName) {
         let Some(group) = self.state.groups.get_mut(asg).map(Kept::change) else {
             return;
         };
@@ -70,23 +124,6 @@ impl Cluster {
         let number = template.latest().saturating_add(1);
         template.versions.insert(number, version);
         group.version = number;
-    }
-}
-
-/// The group that an act is about; none: the process.
-pub(super) fn group_of(act: &Act) -> Option<&str> {
-    match act {
-        Act::Reclaim(group, _)
-        | Act::Terminate(group, _)
-        | Act::Detach(group, _)
-        | Act::NodeDown(group, _)
-        | Act::Cordon(group, _)
-        | Act::Rebalance(group)
-        | Act::Scale(group, _)
-        | Act::Set(group, ..)
-        | Act::Repin(group)
-        | Act::Delete(group) => Some(group),
-        Act::Kill => None,
     }
 }
 
@@ -110,8 +147,45 @@ impl Group {
                 for id in self.chosen(*n, None) {
                     self.node_mut(&id)
                         .into_iter()
-                        .for_each(|node| (node.ready, node.unready_since) = (false, Some(now)));
+                        .for_each(|node| node.turn(false, now));
                 }
+            }
+            Act::NodeUp(_, n) => {
+                let nodes = self.machines.values_mut().filter_map(|m| m.node.as_mut());
+                let down = nodes.filter(|n| !n.ready && n.unready_since.is_some());
+                down.take(usize::try_from(*n).unwrap_or(usize::MAX))
+                    .for_each(|node| node.turn(true, now));
+                self.place_waiting();
+            }
+            Act::Unhealthy(_, n) => {
+                for id in self.chosen(*n, None) {
+                    if let Some(machine) = self.machines.get_mut(&id) {
+                        machine.unhealthy = Some(now + NOTICED);
+                    }
+                }
+            }
+            Act::Standby(_, n) => {
+                for id in self.chosen(*n, None) {
+                    if let Some(machine) = self.machines.get_mut(&id) {
+                        machine.lifecycle = Lifecycle::Standby;
+                    }
+                }
+                self.settle(now);
+            }
+            Act::Uncordon(_, n) => {
+                let nodes = self.machines.values_mut().filter_map(|m| m.node.as_mut());
+                nodes
+                    .filter(|node| node.cordoned)
+                    .take(usize::try_from(*n).unwrap_or(usize::MAX))
+                    .for_each(|node| node.cordoned = false);
+                self.place_waiting();
+            }
+            Act::Suspend(_, process) => {
+                self.fields.suspended_processes.insert(process.clone());
+            }
+            Act::Resume(_, process) => {
+                self.fields.suspended_processes.remove(process);
+                self.settle(now);
             }
             Act::Cordon(_, n) => {
                 for id in self.chosen(*n, None) {
@@ -130,7 +204,11 @@ impl Group {
             }),
             Act::Set(_, field, to) => self.set(*field, *to, now),
             // Those of a whole cluster, or of none.
-            Act::Repin(_) | Act::Delete(_) | Act::Kill => {}
+            Act::Repin(_)
+            | Act::DeleteVersion(_)
+            | Act::Refresh(_)
+            | Act::Delete(_)
+            | Act::Kill => {}
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::chance::draw;
 use super::faults::Faults;
-use super::groups::Group;
-use crate::model::{InstanceId, Lifecycle, Timestamp};
+use super::state::{Group, SimNode};
+use crate::model::{InstanceId, Lifecycle, NodeMark, Timestamp};
 
 /// How often it looks at a group, in milliseconds.
 const PERIOD: i64 = 600_000;
@@ -87,6 +87,42 @@ impl Group {
             .saturating_sub(1)
             .max(self.fields.min_size);
         self.end(&id, now);
+    }
+
+    /// Looks for nodes without pods: one that has had none for as long as the autoscaler waits is removed, unless it is marked against that.
+    /// Source: cluster-autoscaler FAQ, "How does scale-down work?" and the annotation `scale-down-disabled`.
+    pub(super) fn scan(&mut self, now: Timestamp, faults: &Faults) {
+        let Some(unneeded) = faults.idle_scale_down(&self.names()) else {
+            return;
+        };
+        for machine in self.machines.values_mut() {
+            let serves = machine.lifecycle == Lifecycle::InService;
+            for node in machine.node.iter_mut() {
+                let idle = serves && node.ready && node.pods.is_empty() && node.leaving.is_empty();
+                node.idle_since = idle.then(|| node.idle_since.unwrap_or(now));
+            }
+        }
+        let due = |node: &SimNode| {
+            node.idle_since
+                .is_some_and(|since| now.since(since) >= unneeded)
+                && !node.marks.contains(&NodeMark::KeptFromAutoscaler)
+        };
+        let idle: Vec<InstanceId> = self
+            .machines
+            .iter()
+            .filter(|(_, m)| m.node.as_ref().is_some_and(due))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in idle {
+            if self.desired <= self.fields.min_size {
+                return;
+            }
+            self.node_mut(&id)
+                .into_iter()
+                .for_each(|node| node.cordoned = true);
+            self.desired -= 1;
+            self.end(&id, now);
+        }
     }
 
     fn least_used(&self) -> Option<InstanceId> {

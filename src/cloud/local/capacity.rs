@@ -2,82 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::chance::{between, draw};
-use super::groups::{Group, Record, Work};
-use super::kubernetes::SimNode;
+use super::state::{Group, Machine, Record, Work};
 use crate::model::{
-    Activity, ActivityStatus, Health, Instance, InstanceId, LaunchTemplateData, Lifecycle, Market,
-    Span, TemplateVersion, Timestamp,
+    Activity, ActivityStatus, InstanceId, LaunchTemplateData, Lifecycle, Market, Span,
+    TemplateVersion, Timestamp,
 };
 
 /// Activities that are kept of a group; AWS keeps six weeks, nobody here looks further back than the change just made.
 const ACTIVITIES: usize = 20;
 
-/// An instance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Machine {
-    /// The number of its launch, unique in the group.
-    pub(super) number: u64,
-    pub(super) lifecycle: Lifecycle,
-    pub(super) zone: String,
-    pub(super) instance_type: String,
-    pub(super) market: Market,
-    /// The launch template version it was launched from.
-    pub(super) version: u64,
-    pub(super) launched_at: Timestamp,
-    /// When it comes into service; none: it has, or never will.
-    pub(super) in_service_at: Option<Timestamp>,
-    /// When its node turns Ready; none: it has, or never will.
-    pub(super) ready_at: Option<Timestamp>,
-    /// When AWS takes it back (spot).
-    pub(super) reclaimed_at: Option<Timestamp>,
-    /// A critical pod on its node never turns Ready.
-    #[serde(default)]
-    pub(super) sick_pods: bool,
-    /// When it is gone for good; set while it terminates.
-    pub(super) gone_at: Option<Timestamp>,
-    /// Its Kubernetes node, from the moment that it is in service.
-    pub(super) node: Option<SimNode>,
-    /// Since when it is in service.
-    #[serde(default)]
-    pub(super) serving_since: Option<Timestamp>,
-    /// Protected from scale-in.
-    #[serde(default)]
-    pub(super) protected: bool,
-}
-
-impl Machine {
-    /// Counts for the group's capacity.
-    pub(super) fn is_member(&self) -> bool {
-        match self.lifecycle {
-            Lifecycle::Pending | Lifecycle::InService | Lifecycle::Standby => true,
-            Lifecycle::Warmed | Lifecycle::Detached | Lifecycle::Terminating => false,
-        }
-    }
-
-    /// As a reading shows it.
-    pub(super) fn live(&self) -> Instance {
-        Instance {
-            lifecycle: self.lifecycle,
-            health: Health::Healthy,
-            zone: self.zone.clone(),
-            instance_type: self.instance_type.clone(),
-            market: self.market,
-            version: Some(self.version),
-            launched_at: self.launched_at,
-            protected: self.protected,
-        }
-    }
-}
-
 impl Group {
     /// Decides launches and ends until members and launches make up the desired capacity.
     pub(super) fn settle(&mut self, now: Timestamp) {
         self.grow_workload(now);
-        let extra = self.refresh.as_ref().map_or(0, |r| r.extra);
+        let extra = self.refresh.as_ref().map_or(0, |r| r.extra)
+            + u32::from(self.moving.is_some_and(|m| m.extra));
         let wanted = usize::try_from(self.desired.saturating_add(extra)).unwrap_or(usize::MAX);
         let members = self.machines.values().filter(|m| m.is_member()).count();
         let have = members.saturating_add(self.launching.len());
@@ -87,13 +27,16 @@ impl Group {
         if !self.suspends("Terminate") {
             (wanted..have).for_each(|_| self.shrink(now));
         }
+        self.fill_warm_pool(now);
+        self.notice_strays(now);
     }
 
-    /// A launch begins about 20 seconds after it was decided, as AWS's own loop needs that long.
+    /// One more: from the warm pool while there is one in it, else a launch.
     fn decide_launch(&mut self, now: Timestamp) {
-        let number = self.launches;
-        self.launches = self.launches.saturating_add(1);
-        let begins = now + Span::from_secs(between(self.salt, "begin", number, 15, 25).into());
+        if self.draw_from_warm_pool(now) {
+            return;
+        }
+        let (number, begins) = self.next_launch(now);
         self.launching.insert(number, begins);
         self.note(
             Work::Launch(number),
@@ -101,6 +44,14 @@ impl Group {
             ActivityStatus::InProgress,
             "Launching a new EC2 instance".into(),
         );
+    }
+
+    /// A launch begins about 20 seconds after it was decided, as AWS's own loop needs that long.
+    pub(super) fn next_launch(&mut self, now: Timestamp) -> (u64, Timestamp) {
+        let number = self.launches;
+        self.launches = self.launches.saturating_add(1);
+        let begins = now + Span::from_secs(between(self.salt, "begin", number, 15, 25).into());
+        (number, begins)
     }
 
     /// One less: a launch that has not begun, or the member of the oldest launch template version, undrained, as AWS does.
@@ -130,6 +81,7 @@ impl Group {
         let number = machine.number;
         machine.lifecycle = Lifecycle::Terminating;
         machine.protected = false;
+        machine.unhealthy = None;
         (
             machine.in_service_at,
             machine.ready_at,
@@ -170,6 +122,8 @@ impl Group {
             node: None,
             serving_since: None,
             protected: false,
+            unhealthy: None,
+            lingers: false,
         }
     }
 

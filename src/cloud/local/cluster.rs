@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::answers::{Outcome, already_exists, done, moved, spot_template, unknown_version};
 use super::chance::salt;
 use super::faults::Faults;
-use super::groups::{Group, Outcome, done, moved, refused};
 use super::kept::Kept;
 use super::simulate::Surroundings;
-use super::templates::{Template, unknown_version};
+use super::state::Group;
+use super::templates::Template;
 use super::views::Views;
 use crate::cloud::{CloudError, Place};
 use crate::model::{
@@ -174,7 +175,12 @@ impl Cluster {
                 let template = self.state.templates.get(&group.template);
                 let exists = |n: u64| template.is_some_and(|t| t.versions.contains_key(&n));
                 let repin = version.map(|change| (change, exists(change.to)));
-                group.update(from, to, repin, now)
+                let changed = group.update(from, to, repin, now)?;
+                let policy = to.auto_scaling_group.mixed_instances_policy.is_some();
+                if policy && template.is_some_and(|t| t.asks_for_spot(group.version)) {
+                    return Err(spot_template(group.name()));
+                }
+                Ok(changed)
             }
             CloudEffect::PinVersion { from, to, .. } => {
                 let exists = self
@@ -182,6 +188,14 @@ impl Cluster {
                     .templates
                     .get(&group.template)
                     .is_some_and(|t| t.versions.contains_key(to));
+                let spot = self
+                    .state
+                    .templates
+                    .get(&group.template)
+                    .is_some_and(|t| t.asks_for_spot(*to));
+                if spot && group.version != *to && group.fields.mixed_instances_policy.is_some() {
+                    return Err(spot_template(group.name()));
+                }
                 group.pin(*from, *to, exists)
             }
             CloudEffect::SetDesired { from, to, .. } => group.set_desired(*from, *to, now),
@@ -256,6 +270,19 @@ impl Cluster {
             .get(template)
             .ok_or_else(|| unknown_version(template, version))?
             .version(template, version)?;
+        let spot = self
+            .state
+            .templates
+            .get(template)
+            .is_some_and(|t| t.asks_for_spot(version));
+        if spot
+            && definition
+                .auto_scaling_group
+                .mixed_instances_policy
+                .is_some()
+        {
+            return Err(spot_template(name));
+        }
         let made = self.state.made.get(name).copied().unwrap_or(0);
         let Place {
             cluster: _,
@@ -346,13 +373,4 @@ impl Cluster {
         }
         into.unready.sort();
     }
-}
-
-/// AWS's refusal of a name that is taken.
-pub(super) fn already_exists(name: &AsgName) -> CloudError {
-    refused(
-        name,
-        "AlreadyExists: there is another AutoScalingGroup of this name in the account and region"
-            .into(),
-    )
 }

@@ -37,6 +37,14 @@ pub enum Fault {
     ExpiredCredentials,
     /// `no-kubernetes:CLUSTER`: the cluster's own API does not answer; what AWS says of it can be read.
     NoKubernetes(ClusterName),
+    /// `slow-pods:GROUP:SECONDS`: pods of the group's nodes stay Terminating this long after they were evicted.
+    SlowPods(String, Span),
+    /// `slow-end:GROUP:SECONDS`: the group's instances take this long from their end on (a lifecycle hook that waits) until they are gone.
+    SlowEnd(String, Span),
+    /// `idle-scale-down:GROUP:SECONDS`: an autoscaler removes nodes of the group that have had no pods for this long.
+    IdleScaleDown(String, Span),
+    /// `stale-reads:SECONDS`: for this long after an effect, what is read of its cluster is as before it.
+    StaleReads(Span),
 }
 
 /// Instances that AWS may be out of; none: for every group, of every type, in every zone.
@@ -56,7 +64,7 @@ pub enum FaultError {
     /// The word before the colon is no kind of fault.
     #[error(
         "`{0}` is no fault; there are sick-image, sick-pods, dead-image, no-capacity, no-capacity-of, stuck-drain, slow-boot, throttle, lost-answer, no-answer, \
-         no-read, no-kubernetes, wrong-account, expired-credentials"
+         no-read, no-kubernetes, wrong-account, expired-credentials, slow-pods, slow-end, idle-scale-down, stale-reads"
     )]
     Kind(String),
     /// What follows the colon is missing or of the wrong shape.
@@ -103,7 +111,21 @@ impl FromStr for Fault {
                 .ok_or_else(|| form("no-capacity:GROUP:TYPE@ZONE, type or zone left out")),
             "no-capacity" => Ok(Fault::NoCapacity(name("no-capacity:GROUP")?)),
             "stuck-drain" => Ok(Fault::StuckDrain(name("stuck-drain:GROUP")?)),
-            "slow-boot" => slow_boot(value).ok_or_else(|| form("slow-boot:GROUP:SECONDS")),
+            "slow-boot" => {
+                timed(value, Fault::SlowBoot).ok_or_else(|| form("slow-boot:GROUP:SECONDS"))
+            }
+            "slow-pods" => {
+                timed(value, Fault::SlowPods).ok_or_else(|| form("slow-pods:GROUP:SECONDS"))
+            }
+            "slow-end" => {
+                timed(value, Fault::SlowEnd).ok_or_else(|| form("slow-end:GROUP:SECONDS"))
+            }
+            "idle-scale-down" => timed(value, Fault::IdleScaleDown)
+                .ok_or_else(|| form("idle-scale-down:GROUP:SECONDS")),
+            "stale-reads" => value
+                .parse::<u32>()
+                .map(|s| Fault::StaleReads(Span::from_secs(s.into())))
+                .map_err(|_| form("stale-reads:SECONDS")),
             "throttle" => Ok(Fault::Throttle(every("throttle:N, N at least 2")?)),
             "lost-answer" => Ok(Fault::LostAnswer(every("lost-answer:N, N at least 2")?)),
             "no-read" => Ok(Fault::NoRead(value.parse()?)),
@@ -132,9 +154,12 @@ impl Fault {
     /// What it is about; none: an image, a kind of instance, or the whole account.
     pub fn aim(&self) -> Option<Aim<'_>> {
         match self {
-            Fault::NoCapacity(group) | Fault::StuckDrain(group) | Fault::SlowBoot(group, _) => {
-                Some(Aim::Group(group))
-            }
+            Fault::NoCapacity(group)
+            | Fault::StuckDrain(group)
+            | Fault::SlowBoot(group, _)
+            | Fault::SlowPods(group, _)
+            | Fault::SlowEnd(group, _)
+            | Fault::IdleScaleDown(group, _) => Some(Aim::Group(group)),
             Fault::NoCapacityOf(Pool { group, .. }) => group.as_deref().map(Aim::Group),
             Fault::NoRead(cluster)
             | Fault::WrongAccount(cluster)
@@ -145,6 +170,7 @@ impl Fault {
             | Fault::Throttle(_)
             | Fault::LostAnswer(_)
             | Fault::NoAnswer(_)
+            | Fault::StaleReads(_)
             | Fault::ExpiredCredentials => None,
         }
     }
@@ -162,10 +188,10 @@ fn no_capacity_of(value: &str) -> Option<Fault> {
     (!what.is_empty() && what != "@").then_some(fault)
 }
 
-fn slow_boot(value: &str) -> Option<Fault> {
+fn timed(value: &str, fault: fn(String, Span) -> Fault) -> Option<Fault> {
     let (group, seconds) = value.rsplit_once(':')?;
     let seconds = seconds.parse::<u32>().ok()?;
-    (!group.is_empty()).then(|| Fault::SlowBoot(group.to_owned(), Span::from_secs(seconds.into())))
+    (!group.is_empty()).then(|| fault(group.to_owned(), Span::from_secs(seconds.into())))
 }
 
 fn pool(value: &str) -> Option<Fault> {
@@ -208,6 +234,9 @@ impl Faults {
             | Fault::NoCapacity(_)
             | Fault::NoCapacityOf(_)
             | Fault::StuckDrain(_)
+            | Fault::SlowPods(..)
+            | Fault::SlowEnd(..)
+            | Fault::IdleScaleDown(..)
             | Fault::SlowBoot(..) => true,
             Fault::Throttle(_)
             | Fault::LostAnswer(_)
@@ -215,6 +244,7 @@ impl Faults {
             | Fault::NoRead(_)
             | Fault::NoKubernetes(_)
             | Fault::ExpiredCredentials
+            | Fault::StaleReads(_)
             | Fault::WrongAccount(_) => false,
         })
     }
@@ -246,29 +276,18 @@ impl Faults {
     /// `names`: everything the group answers to.
     pub(super) fn no_capacity(&self, names: &[&str], instance_type: &str, zone: &str) -> bool {
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
-        self.0.iter().any(|f| match f {
-            Fault::NoCapacity(group) => names.contains(&group.as_str()),
-            Fault::NoCapacityOf(Pool {
-                group,
-                instance_type: t,
-                zone: z,
-            }) => {
-                group.as_ref().is_none_or(|g| names.contains(&g.as_str()))
-                    && is(t, instance_type)
-                    && is(z, zone)
+        self.0.iter().any(|f| {
+            if let Fault::NoCapacity(group) = f {
+                return names.contains(&group.as_str());
             }
-            Fault::SickImage(_)
-            | Fault::SickPods(_)
-            | Fault::NoAnswer(_)
-            | Fault::NoKubernetes(_)
-            | Fault::ExpiredCredentials
-            | Fault::DeadImage(_)
-            | Fault::StuckDrain(_)
-            | Fault::SlowBoot(..)
-            | Fault::Throttle(_)
-            | Fault::LostAnswer(_)
-            | Fault::NoRead(_)
-            | Fault::WrongAccount(_) => false,
+            let Fault::NoCapacityOf(pool) = f else {
+                return false;
+            };
+            pool.group
+                .as_ref()
+                .is_none_or(|g| names.contains(&g.as_str()))
+                && is(&pool.instance_type, instance_type)
+                && is(&pool.zone, zone)
         })
     }
 
@@ -278,23 +297,53 @@ impl Faults {
             .any(|f| matches!(f, Fault::StuckDrain(group) if names.contains(&group.as_str())))
     }
 
+    /// How long its instances take from launch to service, when that was ordered.
     pub(super) fn slow_boot(&self, names: &[&str]) -> Option<Span> {
-        self.0.iter().find_map(|f| match f {
-            Fault::SlowBoot(group, span) if names.contains(&group.as_str()) => Some(*span),
-            Fault::SlowBoot(..)
-            | Fault::SickImage(_)
-            | Fault::SickPods(_)
-            | Fault::DeadImage(_)
-            | Fault::NoCapacity(_)
-            | Fault::NoCapacityOf(_)
-            | Fault::StuckDrain(_)
-            | Fault::Throttle(_)
-            | Fault::LostAnswer(_)
-            | Fault::NoAnswer(_)
-            | Fault::NoRead(_)
-            | Fault::NoKubernetes(_)
-            | Fault::ExpiredCredentials
-            | Fault::WrongAccount(_) => None,
+        self.0.iter().find_map(|f| {
+            let Fault::SlowBoot(group, span) = f else {
+                return None;
+            };
+            names.contains(&group.as_str()).then_some(*span)
+        })
+    }
+
+    /// How long its instances take to be gone, when that was ordered.
+    pub(super) fn slow_end(&self, names: &[&str]) -> Option<Span> {
+        self.0.iter().find_map(|f| {
+            let Fault::SlowEnd(group, span) = f else {
+                return None;
+            };
+            names.contains(&group.as_str()).then_some(*span)
+        })
+    }
+
+    /// How long its pods take to end, when that was ordered.
+    pub(super) fn grace(&self, names: &[&str]) -> Option<Span> {
+        self.0.iter().find_map(|f| {
+            let Fault::SlowPods(group, span) = f else {
+                return None;
+            };
+            names.contains(&group.as_str()).then_some(*span)
+        })
+    }
+
+    /// How long a node of it may be without pods, when an autoscaler looks for that.
+    pub(super) fn idle_scale_down(&self, names: &[&str]) -> Option<Span> {
+        self.0.iter().find_map(|f| {
+            let Fault::IdleScaleDown(group, span) = f else {
+                return None;
+            };
+            names.contains(&group.as_str()).then_some(*span)
+        })
+    }
+
+    /// How long what is read stays as before an effect.
+    pub(super) fn stale(&self) -> Option<Span> {
+        self.0.iter().find_map(|f| {
+            let Fault::StaleReads(span) = f else {
+                return None;
+            };
+            Some(*span)
         })
     }
 
@@ -406,6 +455,17 @@ mod tests {
                 "fault `no-capacity-of:m5.large` is written no-capacity-of:TYPE@ZONE, either of them * for all",
             ),
             ("no-answer:2", "NoAnswer(2)"),
+            ("slow-pods:nodes:30", "SlowPods(\"nodes\", Span(30000))"),
+            ("slow-end:nodes:300", "SlowEnd(\"nodes\", Span(300000))"),
+            (
+                "idle-scale-down:nodes:600",
+                "IdleScaleDown(\"nodes\", Span(600000))",
+            ),
+            ("stale-reads:10", "StaleReads(Span(10000))"),
+            (
+                "stale-reads:x",
+                "fault `stale-reads:x` is written stale-reads:SECONDS",
+            ),
             ("expired-credentials", "ExpiredCredentials"),
             (
                 "expired-credentials:x",

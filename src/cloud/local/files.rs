@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cluster::{Cluster, State};
 use super::kept::Kept;
-use super::world::Options;
+use super::options::Options;
 use crate::cloud::{CloudError, Place};
 use crate::model::{AccountId, AsgName, ClusterName, Region, Span, Timestamp};
 

@@ -1,97 +1,17 @@
 //! AutoScalingGroups: their state and what AWS lets be done to them. Launching and ending instances is in `capacity`, time in `simulate`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::capacity::Machine;
-use super::kubernetes::Workload;
-use super::templates::unknown_version;
+use super::answers::{Outcome, PROCESSES, done, moved, refused, unknown_version};
+use super::state::{Group, Workload};
+use super::templates::Template;
 use crate::cloud::CloudError;
 use crate::model::{
-    Activity, Applied, AsgName, AutoScalingGroup, Definition, Hooks, InstanceId, Lifecycle,
-    LiveGroup, Shared, Timestamp, VersionChange, VersionRef,
+    Applied, AsgName, AutoScalingGroup, Definition, InstanceId, Lifecycle, LiveGroup, Timestamp,
+    VersionChange, VersionRef,
 };
-
-/// Everything the scaling processes of a group can be called. Source: AWS Auto Scaling guide, "Suspend and resume processes".
-const PROCESSES: [&str; 9] = [
-    "AZRebalance",
-    "AddToLoadBalancer",
-    "AlarmNotification",
-    "HealthCheck",
-    "InstanceRefresh",
-    "Launch",
-    "ReplaceUnhealthy",
-    "ScheduledActions",
-    "Terminate",
-];
-
-/// What an effect came to, and whether the state is another one now.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Outcome {
-    /// The state changed.
-    Changed(Applied),
-    /// Nothing was touched.
-    Unchanged(Applied),
-}
-
-/// A group as the simulated account keeps it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Group {
-    /// Its fields in canonical form; `suspended_processes` is what is suspended now, by whoever.
-    pub(super) fields: Shared<AutoScalingGroup>,
-    /// Lifecycle hooks; not read where the account is a copy of one in which nobody looked at them.
-    pub(super) hooks: Hooks,
-    /// Its launch template.
-    pub(super) template: AsgName,
-    /// The version it launches from.
-    pub(super) version: u64,
-    /// Desired capacity.
-    pub(super) desired: u32,
-    /// Where all its chance comes from.
-    pub(super) salt: u64,
-    /// Launches decided so far: the next one's number.
-    pub(super) launches: u64,
-    /// Launches decided and not begun: number and when each begins.
-    pub(super) launching: BTreeMap<u64, Timestamp>,
-    /// Instances, detached ones among them.
-    pub(super) machines: BTreeMap<InstanceId, Machine>,
-    /// Scaling activities, oldest first.
-    pub(super) activities: Vec<Record>,
-    /// The pods that belong on its nodes.
-    pub(super) workload: Workload,
-    /// The newest instance refresh.
-    #[serde(default)]
-    pub(super) refresh: Option<super::refresh::Run>,
-    /// Instance refreshes ever started.
-    #[serde(default)]
-    pub(super) refreshes: u64,
-}
-
-/// A scaling activity and what it is about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Record {
-    /// The launch's number, or that of the instance that ends.
-    pub(super) about: Work,
-    /// As shown.
-    pub(super) activity: Activity,
-}
-
-/// What a scaling activity is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Work {
-    /// The launch of this number.
-    Launch(u64),
-    /// A part of the launch of this number that was refused.
-    Refused(u64),
-    /// The end of the instance of this number.
-    End(u64),
-}
 
 impl Group {
     /// A group that has just been made; its instances are still to be launched.
@@ -112,6 +32,8 @@ impl Group {
             salt,
             launches: 0,
             launching: BTreeMap::new(),
+            warming: BTreeMap::new(),
+            moving: None,
             machines: BTreeMap::new(),
             activities: Vec::new(),
             workload: Workload {
@@ -345,8 +267,9 @@ impl Group {
             .map_or(Lifecycle::Terminating, |m| m.lifecycle);
         match lifecycle {
             Lifecycle::Terminating => return Ok(Outcome::Unchanged(Applied::Already)),
-            Lifecycle::Detached => {}
-            Lifecycle::Pending | Lifecycle::InService | Lifecycle::Standby | Lifecycle::Warmed => {
+            // Those count towards no desired capacity.
+            Lifecycle::Detached | Lifecycle::Standby | Lifecycle::Warmed => {}
+            Lifecycle::Pending | Lifecycle::InService => {
                 let (name, desired) = (self.name(), self.desired);
                 if decrement && desired <= self.fields.min_size {
                     return Ok(moved(format!(
@@ -378,7 +301,7 @@ impl Group {
                 self.name()
             ))));
         }
-        let left = self.machines.len() + self.launching.len();
+        let left = self.machines.len() + self.launching.len() + self.warming.len();
         if left > 0 {
             return Err(refused(
                 self.name(),
@@ -389,7 +312,7 @@ impl Group {
     }
 
     /// As a reading shows it.
-    pub(super) fn live(&self, template: Option<&super::templates::Template>) -> LiveGroup {
+    pub(super) fn live(&self, template: Option<&Template>) -> LiveGroup {
         let used = self.used_versions();
         let versions = template.map(|t| {
             t.versions
@@ -404,7 +327,7 @@ impl Group {
             desired: self.desired,
             version: VersionRef::Number(self.version),
             versions: versions.unwrap_or_default(),
-            latest_version: template.map_or(0, super::templates::Template::latest),
+            latest_version: template.map_or(0, Template::latest),
             instances: self
                 .machines
                 .iter()
@@ -424,21 +347,6 @@ impl Group {
             .map(|m| m.version)
             .chain([self.version, self.launch_version()])
             .collect()
-    }
-}
-
-pub(super) fn done() -> Outcome {
-    Outcome::Changed(Applied::Done)
-}
-
-pub(super) fn moved(found: String) -> Outcome {
-    Outcome::Unchanged(Applied::Moved(found))
-}
-
-pub(super) fn refused(subject: &impl Display, message: String) -> CloudError {
-    CloudError::Refused {
-        subject: subject.to_string(),
-        message,
     }
 }
 

@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
-use super::capacity::Machine;
-use super::chance::{between, draw};
+use super::answers::{Outcome, done};
+use super::chance::{between, draw, salt};
 use super::faults::Faults;
-use super::groups::{Group, Outcome, done};
+use super::state::{Group, Leaving, Machine, Pod, SimNode};
 use crate::model::{
-    Applied, Hold, InstanceId, Lifecycle, Node, NodeEffect, NodeMark, NodeName, PodBlock, PodRef,
-    Shared, SickPod, Span, Timestamp, UnreadyPod,
+    Applied, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark, NodeName,
+    PodBlock, PodRef, Shared, SickPod, Span, Timestamp, UnreadyPod,
 };
 use crate::rollout::COMPONENTS;
 
 /// Pods that share a disruption budget which allows one disruption at a time.
 const PODS_PER_BUDGET: u32 = 8;
+
+/// The grace period of pods that say none. Source: Kubernetes API, PodSpec, `terminationGracePeriodSeconds`.
+const GRACE: Span = Span::from_secs(30);
 
 /// How long an evicted pod needs until it is ready elsewhere and its budget allows the next one.
 const RECOVERY: Span = Span::from_secs(20);
@@ -23,77 +24,16 @@ const RECOVERY: Span = Span::from_secs(20);
 /// The etcd clusters of every cluster here: each control-plane node has a member of each, Ready with its node.
 const ETCD: [&str; 2] = ["main", "events"];
 
-/// The node of an instance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SimNode {
-    pub(super) name: NodeName,
-    pub(super) ready: bool,
-    /// Since when it is not Ready, where that did not begin with the instance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) unready_since: Option<Timestamp>,
-    pub(super) cordoned: bool,
-    #[serde(default)]
-    pub(super) tainted: bool,
-    /// What a drain did to it.
-    #[serde(default)]
-    pub(super) marks: BTreeSet<NodeMark>,
-    pub(super) pods: Vec<Pod>,
-}
-
-impl SimNode {
-    /// One that has registered.
-    pub(super) fn new(name: NodeName) -> Self {
-        SimNode {
-            name,
-            ready: false,
-            unready_since: None,
-            cordoned: false,
-            tainted: false,
-            marks: BTreeSet::new(),
-            pods: Vec::new(),
-        }
-    }
-}
-
-/// A pod that a drain has to evict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Pod {
-    /// Which of the group's pods it is.
-    pub(super) number: u32,
-    /// How often it has been made anew: an evicted pod comes back under another name.
-    pub(super) generation: u32,
-    /// When it was made.
-    #[serde(default = "long_ago")]
-    pub(super) made_at: Timestamp,
-}
-
-/// Pods of files that do not say.
-fn long_ago() -> Timestamp {
-    Timestamp::from_millis(0)
-}
-
-/// The pods that belong on a group's nodes. They are never fewer than they were: a pod that finds no place waits.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Workload {
-    /// Nodes' worth of pods asked for; follows the capacity that users and autoscaler want, not a rollout's surge.
-    pub(super) nodes: u32,
-    /// Nodes' worth of pods made so far.
-    pub(super) made: u32,
-    /// Pods made so far.
-    pub(super) pods: u32,
-    /// Pods without a node.
-    pub(super) waiting: Vec<Pod>,
-    /// When each exhausted budget allows the next eviction.
-    pub(super) budgets: BTreeMap<u32, Timestamp>,
-}
-
 impl Group {
     /// Makes the pods that the asked-for nodes bring: up to 10 a node, up to 2 on a control plane.
     pub(super) fn grow_workload(&mut self, now: Timestamp) {
-        let most = if self.is_control_plane() { 2 } else { 10 };
+        let most = if !self.has_nodes() {
+            0
+        } else if self.is_control_plane() {
+            2
+        } else {
+            10
+        };
         while self.workload.made < self.workload.nodes {
             let fresh = between(self.salt, "pods", self.workload.made.into(), 0, most);
             let numbers = self.workload.pods..self.workload.pods.saturating_add(fresh);
@@ -105,6 +45,11 @@ impl Group {
             self.workload.pods = self.workload.pods.saturating_add(fresh);
             self.workload.made = self.workload.made.saturating_add(1);
         }
+    }
+
+    /// Whether its instances become nodes: those of a bastion do not. Source: kops, "Bastion in kops".
+    pub(super) fn has_nodes(&self) -> bool {
+        self.tag("k8s.io/role/bastion").is_none()
     }
 
     fn is_control_plane(&self) -> bool {
@@ -187,7 +132,7 @@ impl Group {
             NodeEffect::Cordon { .. } => self.change_node(instance, SimNode::cordon),
             NodeEffect::Uncordon { .. } => self.change_node(instance, SimNode::uncordon),
             NodeEffect::Evict { .. } => self.evict(instance, now, faults),
-            NodeEffect::Delete { pods, .. } => self.delete(instance, pods, now),
+            NodeEffect::Delete { pods, .. } => self.delete(instance, pods, now, faults),
             NodeEffect::Taint { .. } => self.change_node(instance, SimNode::taint),
             NodeEffect::Untaint { .. } => self.change_node(instance, SimNode::untaint),
         }
@@ -212,6 +157,7 @@ impl Group {
         instance: &InstanceId,
         pods: &BTreeSet<PodRef>,
         now: Timestamp,
+        faults: &Faults,
     ) -> Outcome {
         let here = self
             .node_mut(instance)
@@ -224,14 +170,25 @@ impl Group {
         if gone.is_empty() {
             return Outcome::Unchanged(Applied::Already);
         }
-        self.move_away(instance, &gone, now);
+        self.move_away(instance, &gone, now, faults);
         done()
     }
 
-    /// Takes pods off a node and makes them anew elsewhere.
-    fn move_away(&mut self, instance: &InstanceId, pods: &[Pod], now: Timestamp) {
+    /// Takes pods off a node and makes them anew elsewhere. On the node they stay in their grace period, and for ever where its kubelet is
+    /// dead. Source: Kubernetes documentation, "Pod Lifecycle", termination of pods; "Nodes", graceful node shutdown.
+    fn move_away(&mut self, instance: &InstanceId, pods: &[Pod], now: Timestamp, faults: &Faults) {
+        let grace = faults.grace(&self.names());
         if let Some(node) = self.node_mut(instance) {
             node.pods.retain(|pod| !pods.contains(pod));
+            let ends_by = now + grace.unwrap_or(GRACE);
+            let stays = grace.is_some() || !node.ready;
+            let gone = node.ready.then_some(ends_by);
+            let leaving = pods.iter().filter(|_| stays).map(|pod| Leaving {
+                pod: *pod,
+                ends_by,
+                gone,
+            });
+            node.leaving.extend(leaving);
         }
         for pod in pods {
             self.workload.budgets.insert(budget(*pod), now + RECOVERY);
@@ -260,7 +217,7 @@ impl Group {
         if evicted.is_empty() {
             return Outcome::Unchanged(Applied::Done);
         }
-        self.move_away(instance, &evicted, now);
+        self.move_away(instance, &evicted, now, faults);
         done()
     }
 
@@ -336,18 +293,32 @@ impl Group {
         Node {
             instance: id.clone(),
             ready: node.ready,
-            unready_because: (!node.ready)
-                .then(|| "KubeletNotReady: it is starting (simulated)".into()),
+            unready_because: (!node.ready).then(|| {
+                if node.unready_since.is_some() {
+                    "NodeStatusUnknown: Kubelet stopped posting node status (simulated)".into()
+                } else {
+                    "KubeletNotReady: it is starting (simulated)".into()
+                }
+            }),
             unready_since: (!node.ready).then(|| node.unready_since.unwrap_or(machine.launched_at)),
-            silent_since: None,
+            silent_since: node.unready_since.filter(|_| !node.ready),
             kubelet: "v1.32.0".into(),
             control_plane,
             cordoned: node.cordoned,
             ours: node.marks.clone(),
             tainted: node.tainted,
-            evictable_pods: u32::try_from(node.pods.len()).unwrap_or(u32::MAX),
-            leaving_pods: 0,
-            leaving: Vec::new(),
+            evictable_pods: u32::try_from(node.pods.len().saturating_add(node.leaving.len()))
+                .unwrap_or(u32::MAX),
+            leaving_pods: u32::try_from(node.leaving.len()).unwrap_or(u32::MAX),
+            leaving: node
+                .leaving
+                .iter()
+                .map(|l| LeavingPod {
+                    pod: self.pod_name(l.pod),
+                    ends_by: l.ends_by,
+                    finalizers: BTreeSet::new(),
+                })
+                .collect(),
             grace: Span::ZERO,
             refused: Vec::new(),
             blocked: Vec::new(),
@@ -419,6 +390,22 @@ impl Pod {
 }
 
 impl SimNode {
+    /// Its condition Ready changes. A kubelet that is back ends what was left to be ended.
+    pub(super) fn turn(&mut self, ready: bool, now: Timestamp) {
+        if self.ready != ready {
+            (self.ready, self.unready_since) = (ready, (!ready).then_some(now));
+        }
+        if ready {
+            let left = self.leaving.iter_mut().filter(|l| l.gone.is_none());
+            left.for_each(|l| l.gone = Some(now));
+        }
+    }
+
+    /// When the next pod in its grace period is gone.
+    pub(super) fn next_gone(&self) -> Option<Timestamp> {
+        self.leaving.iter().filter_map(|l| l.gone).min()
+    }
+
     fn cordon(&mut self) {
         if !self.cordoned {
             self.cordoned = true;
@@ -459,7 +446,7 @@ fn budget(pod: Pod) -> u32 {
 
 /// The name of an instance's node: forty bits of its id, so that two nodes of a cluster never share one.
 pub(super) fn node_name(instance: &InstanceId) -> Option<NodeName> {
-    let bits = super::chance::salt(0, &[instance.as_str()]);
+    let bits = salt(0, &[instance.as_str()]);
     let byte = |shift: u32| (bits >> shift) & 0xff;
     NodeName::new(format!(
         "ip-10-{}-{}-{}-{:04x}",

@@ -4,7 +4,9 @@
 //! that a group that is added changes no other, and a state that is replayed from its file meets the same future.
 //! That is why moving time costs one small write: a cluster's file may lag behind the clock and is caught up when opened.
 
+mod act;
 mod acts;
+mod answers;
 mod api;
 mod autoscaler;
 mod capacity;
@@ -16,15 +18,21 @@ mod groups;
 mod index;
 mod kept;
 mod kubernetes;
+mod options;
 mod playing;
+mod pool;
 mod refresh;
 mod scenario;
 mod simulate;
 mod snapshot;
+mod state;
 mod templates;
 mod views;
 mod world;
+mod zones;
 
+pub use act::{Act, Field};
 pub use faults::{Aim, Fault, FaultError, Pool};
-pub use scenario::{Act, Field, Item, Scenario, ScenarioError, Trigger, What};
-pub use world::{LoggedCall, Options, World};
+pub use options::Options;
+pub use scenario::{Item, Scenario, ScenarioError, Trigger, What};
+pub use world::{LoggedCall, World};

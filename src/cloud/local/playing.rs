@@ -1,7 +1,8 @@
 //! A scenario in the course of a session: what is the case now, what is due, and when that changes next. Changes no account.
 
+use super::act::Act;
 use super::faults::Fault;
-use super::scenario::{Act, Item, Scenario, What, kind_of};
+use super::scenario::{Item, Scenario, What, kind_of};
 use crate::model::{Effect, Span, Timestamp};
 
 /// A scenario since the session began.

@@ -1,10 +1,9 @@
 //! Instance refreshes in virtual time: what AWS's own engine does with a group, tick by tick. Starts none by itself.
 
-use serde::{Deserialize, Serialize};
-
+use super::answers::{Outcome, done, moved, refused, unknown_version};
 use super::chance::salt;
-use super::groups::{Group, Outcome, done, moved, refused};
-use super::templates::{Template, unknown_version};
+use super::state::{Group, Machine, Run};
+use super::templates::Template;
 use crate::cloud::CloudError;
 use crate::model::{
     Applied, InstanceId, Lifecycle, LiveGroup, Refresh, RefreshPreferences, RefreshStatus, Span,
@@ -16,31 +15,6 @@ const TICK: Span = Span::from_secs(30);
 
 /// A refresh that gets no further for this long fails. Source: Auto Scaling guide, "Instance refresh fails": one hour.
 const GIVES_UP: Span = Span::from_secs(3_600);
-
-/// A refresh, the newest of its group.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Run {
-    id: String,
-    status: RefreshStatus,
-    /// Version of the desired configuration.
-    version: u64,
-    /// Version of the group before.
-    previous: u64,
-    preferences: RefreshPreferences,
-    started_at: Timestamp,
-    /// Instances to replace, from start to end.
-    total: usize,
-    /// Capacity beyond the desired one.
-    pub(super) extra: u32,
-    /// When the engine looks next; none once it is over.
-    pub(super) next: Option<Timestamp>,
-    /// When it last got any further.
-    moved_at: Timestamp,
-    /// The checkpoint reached last.
-    checkpoint: u32,
-    reason: Option<String>,
-}
 
 impl Run {
     /// As a reading shows it.
@@ -219,7 +193,7 @@ impl Group {
 
     /// Instances that the refresh still has to replace, oldest first.
     fn left(&self, run: &Run) -> Vec<InstanceId> {
-        let stale = |m: &super::capacity::Machine| {
+        let stale = |m: &Machine| {
             if run.preferences.skip_matching || run.status == RefreshStatus::RollbackInProgress {
                 m.version != run.target()
             } else {
@@ -266,7 +240,10 @@ impl Group {
     fn go_on(&mut self, run: &mut Run, now: Timestamp) {
         run.next = Some(now + TICK);
         let left = self.left(run);
-        let warm = |m: &super::capacity::Machine| {
+        // Standby instances are waited for, as we ask for. Source: Auto Scaling API, RefreshPreferences, StandbyInstances.
+        let standby = |m: &Machine| m.lifecycle == Lifecycle::Standby && m.version != run.target();
+        let waits = self.machines.values().any(standby);
+        let warm = |m: &Machine| {
             m.lifecycle == Lifecycle::InService
                 && m.serving_since
                     .is_none_or(|since| now.since(since) >= run.preferences.warmup)
@@ -277,7 +254,7 @@ impl Group {
             .filter(|m| m.is_member() && warm(m))
             .count();
         let wanted = usize::try_from(self.desired).unwrap_or(usize::MAX);
-        if left.is_empty() && healthy >= wanted {
+        if left.is_empty() && healthy >= wanted && !waits {
             return self.succeed_refresh(run);
         }
         if now.since(run.moved_at) > GIVES_UP {

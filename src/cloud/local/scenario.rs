@@ -9,9 +9,7 @@
 //!   - {act: kill, when: terminate, nth: 4}                            # the process dies in its fourth `terminate`
 //! ```
 
-use std::str::FromStr;
-
-use super::acts::group_of;
+use super::act::Act;
 use super::faults::{Aim, Fault};
 use crate::model::{CloudEffect, Effect, NodeEffect, Span};
 use crate::yaml::{self, Node, Pos, Schema, Value};
@@ -32,7 +30,7 @@ impl Scenario {
         self.items.iter().flat_map(|item| {
             let what = match &item.what {
                 What::Fault(fault) => fault.aim(),
-                What::Act(act) => group_of(act).map(Aim::Group),
+                What::Act(act) => act.group().map(Aim::Group),
             };
             let when = item
                 .when
@@ -79,44 +77,6 @@ pub struct Trigger {
     pub group: Option<String>,
     /// Which of them, from 1.
     pub nth: u32,
-}
-
-/// Something that somebody else does to the account, at once. A group is named by its AutoScalingGroup or its InstanceGroup.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// `reclaim:GROUP:N`: AWS takes this many spot instances back.
-    Reclaim(String, u32),
-    /// `terminate:GROUP:N`: a person ends instances in the console, undrained.
-    Terminate(String, u32),
-    /// `detach:GROUP:N`: a person takes instances out of the group, which replaces them.
-    Detach(String, u32),
-    /// `node-down:GROUP:N`: nodes stop being Ready, for good.
-    NodeDown(String, u32),
-    /// `cordon:GROUP:N`: a person cordons nodes.
-    Cordon(String, u32),
-    /// `rebalance:GROUP`: AWS ends an instance in the fullest zone to start one elsewhere, unless AZRebalance is suspended.
-    Rebalance(String),
-    /// `scale:GROUP:+N` or `-N`: an autoscaler moves desired capacity, between minimum and maximum.
-    Scale(String, i64),
-    /// `set:GROUP:FIELD=N`: a person sets MinSize, MaxSize or DesiredCapacity.
-    Set(String, Field, u32),
-    /// `repin:GROUP`: a person makes a launch template version with another image and points the group at it.
-    Repin(String),
-    /// `delete:GROUP`: a person deletes the group with everything in it.
-    Delete(String),
-    /// `kill`: the process dies where it stands, as by `kill -9`.
-    Kill,
-}
-
-/// A size of a group that a person can set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// `MinSize`.
-    Minimum,
-    /// `MaxSize`.
-    Maximum,
-    /// `DesiredCapacity`.
-    Desired,
 }
 
 /// A text that is no scenario: where, and why.
@@ -185,7 +145,7 @@ fn item(node: &Node) -> Result<Item, Wrong> {
         (Some(fault), None) => What::Fault(
             string(fault)?
                 .parse()
-                .map_err(|e: super::FaultError| (fault.pos, e.to_string()))?,
+                .map_err(|e: super::faults::FaultError| (fault.pos, e.to_string()))?,
         ),
         (None, Some(act)) => What::Act(string(act)?.parse().map_err(|message| (act.pos, message))?),
         (None, None) | (Some(_), Some(_)) => {
@@ -293,72 +253,6 @@ pub(super) fn kind_of(effect: &Effect) -> String {
         .unwrap_or_default()
 }
 
-impl FromStr for Act {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, value) = text.split_once(':').unwrap_or((text, ""));
-        let form = |form: &str| format!("act `{text}` is written {form}");
-        let group = |shape: &str| {
-            if value.is_empty() {
-                Err(form(shape))
-            } else {
-                Ok(value.to_owned())
-            }
-        };
-        let some = |shape: &str| {
-            let (group, number) = value.rsplit_once(':').unwrap_or((value, "1"));
-            let number = number
-                .parse()
-                .ok()
-                .filter(|n: &u32| *n > 0 && !group.is_empty())
-                .ok_or_else(|| form(shape))?;
-            Ok::<_, String>((group.to_owned(), number))
-        };
-        match kind {
-            "reclaim" => some("reclaim:GROUP:N").map(|(group, n)| Act::Reclaim(group, n)),
-            "terminate" => some("terminate:GROUP:N").map(|(group, n)| Act::Terminate(group, n)),
-            "detach" => some("detach:GROUP:N").map(|(group, n)| Act::Detach(group, n)),
-            "node-down" => some("node-down:GROUP:N").map(|(group, n)| Act::NodeDown(group, n)),
-            "cordon" => some("cordon:GROUP:N").map(|(group, n)| Act::Cordon(group, n)),
-            "rebalance" => group("rebalance:GROUP").map(Act::Rebalance),
-            "repin" => group("repin:GROUP").map(Act::Repin),
-            "delete" => group("delete:GROUP").map(Act::Delete),
-            "scale" => scale(value).ok_or_else(|| form("scale:GROUP:+N or scale:GROUP:-N")),
-            "set" => set(value).ok_or_else(|| {
-                form("set:GROUP:FIELD=N, FIELD one of MinSize, MaxSize, DesiredCapacity")
-            }),
-            "kill" if value.is_empty() => Ok(Act::Kill),
-            _ => Err(format!(
-                "`{kind}` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill"
-            )),
-        }
-    }
-}
-
-fn scale(value: &str) -> Option<Act> {
-    let (group, by) = value.rsplit_once(':')?;
-    let signed = by.starts_with(['+', '-']);
-    let by = by
-        .parse::<i64>()
-        .ok()
-        .filter(|by| *by != 0 && by.unsigned_abs() <= 100_000)?;
-    (signed && !group.is_empty()).then(|| Act::Scale(group.to_owned(), by))
-}
-
-fn set(value: &str) -> Option<Act> {
-    let (group, setting) = value.rsplit_once(':')?;
-    let (field, number) = setting.split_once('=')?;
-    let field = match field {
-        "MinSize" => Field::Minimum,
-        "MaxSize" => Field::Maximum,
-        "DesiredCapacity" => Field::Desired,
-        _ => return None,
-    };
-    let number = number.parse().ok()?;
-    (!group.is_empty()).then(|| Act::Set(group.to_owned(), field, number))
-}
-
 fn known(node: &Node, keys: &[&str]) -> Result<(), Wrong> {
     if !matches!(node.value, Value::Map(_)) {
         return Err((
@@ -452,8 +346,16 @@ mod tests {
                 "s.yaml:3:11: act `set:nodes:Max=9` is written set:GROUP:FIELD=N, FIELD one of MinSize, MaxSize, DesiredCapacity",
             ),
             (
+                "{act: \"suspend:nodes:Launch\"}",
+                "Act(Suspend(\"nodes\", \"Launch\"))",
+            ),
+            (
+                "{act: \"suspend:nodes:Lunch\"}",
+                "s.yaml:3:11: act `suspend:nodes:Lunch` is written suspend:GROUP:PROCESS",
+            ),
+            (
                 "{act: explode}",
-                "s.yaml:3:11: `explode` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill",
+                "s.yaml:3:11: `explode` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill, node-up, unhealthy, standby, uncordon, delete-version, refresh, suspend, resume",
             ),
             (
                 "{act: kill, for: 5m}",

@@ -1,10 +1,9 @@
 //! What time brings to a group: launches, boots, nodes, ends, reclaimed spot instances. Plays events in order; decides no policy.
 
-use super::capacity::Machine;
 use super::chance::{between, salt};
 use super::faults::{Faults, Image};
-use super::groups::{Group, Work};
-use super::kubernetes::{SimNode, node_name};
+use super::kubernetes::node_name;
+use super::state::{Group, Machine, SimNode, Work};
 use super::templates::Template;
 use crate::model::{
     ActivityStatus, InstanceId, Lifecycle, Market, Span, TemplateVersion, Timestamp,
@@ -32,6 +31,16 @@ enum Event {
     Ready(u64),
     Reclaimed(u64),
     Gone(u64),
+    /// A launch into the warm pool begins.
+    Warm(u64),
+    /// A health check that failed ends the instance.
+    Unhealthy(u64),
+    /// A pod of the instance's node is gone.
+    PodGone(u64),
+    /// AWS looks at the balance of zones.
+    Balance,
+    /// The autoscaler looks for nodes without pods.
+    Scan,
     /// The autoscaler looks at the group, for the nth time.
     Look(u64),
     /// The engine of instance refreshes looks at the group.
@@ -70,6 +79,8 @@ impl Group {
                 at(m.ready_at, Event::Ready),
                 at(m.reclaimed_at, Event::Reclaimed),
                 at(m.gone_at, Event::Gone),
+                at(m.unhealthy, Event::Unhealthy),
+                at(m.node.as_ref().and_then(SimNode::next_gone), Event::PodGone),
             ]
         });
         let launches = self
@@ -86,8 +97,20 @@ impl Group {
             .as_ref()
             .and_then(|r| r.next)
             .map(|at| (at, Event::Tick));
+        let warming = self
+            .warming
+            .iter()
+            .map(|(number, at)| (*at, Event::Warm(*number)));
+        let balance = self.moving.map(|m| (m.next, Event::Balance));
+        let scan = around
+            .faults
+            .idle_scale_down(&self.names())
+            .map(|_| (next_scan(now), Event::Scan));
         machines
             .flatten()
+            .chain(warming)
+            .chain(balance)
+            .chain(scan)
             .chain(launches)
             .chain(look)
             .chain(tick)
@@ -105,9 +128,14 @@ impl Group {
             Event::Begin(number) => self.begin(number, now, template, around),
             Event::Look(nth) => self.look(nth, now, around.faults),
             Event::Tick => self.tick(now),
+            Event::Balance => self.move_strays(now),
+            Event::Scan => self.scan(now, around.faults),
+            Event::Warm(number) => self.warm(number, now, template),
             Event::InService(number)
             | Event::Ready(number)
             | Event::Reclaimed(number)
+            | Event::Unhealthy(number)
+            | Event::PodGone(number)
             | Event::Gone(number) => {
                 let found = self
                     .machines
@@ -115,27 +143,25 @@ impl Group {
                     .find(|(_, m)| m.number == number)
                     .map(|(id, _)| id.clone());
                 if let Some(id) = found {
-                    self.play_machine(event, &id, now);
+                    self.play_machine(event, &id, now, around.faults);
                 }
             }
         }
     }
 
-    fn play_machine(&mut self, event: Event, id: &InstanceId, now: Timestamp) {
+    fn play_machine(&mut self, event: Event, id: &InstanceId, now: Timestamp, faults: &Faults) {
         match event {
             Event::InService(number) => {
+                let joins = self.has_nodes();
                 if let Some(machine) = self.machines.get_mut(id) {
-                    machine.come_into_service(id, now);
+                    machine.come_into_service(id, joins, now);
                 }
                 self.succeed(Work::Launch(number));
             }
             Event::Ready(_) => {
                 if let Some(machine) = self.machines.get_mut(id) {
                     machine.ready_at = None;
-                    machine
-                        .node
-                        .iter_mut()
-                        .for_each(|n| (n.ready, n.unready_since) = (true, None));
+                    machine.node.iter_mut().for_each(|n| n.turn(true, now));
                 }
                 self.place_waiting();
             }
@@ -143,14 +169,70 @@ impl Group {
                 self.end(id, now);
                 self.settle(now);
             }
+            Event::Gone(_) if self.lingers(id, now, faults) => {}
             Event::Gone(number) => {
                 // Still terminating while its pods move, so that none of them comes back to it.
                 self.empty(id, now);
                 self.machines.remove(id);
                 self.succeed(Work::End(number));
             }
-            Event::Begin(_) | Event::Look(_) | Event::Tick => {}
+            Event::Unhealthy(_) => self.replace_unhealthy(id, now),
+            Event::PodGone(_) => {
+                if let Some(node) = self.node_mut(id) {
+                    node.leaving
+                        .retain(|l| l.gone.is_none_or(|gone| gone > now));
+                }
+            }
+            Event::Begin(_)
+            | Event::Warm(_)
+            | Event::Balance
+            | Event::Scan
+            | Event::Look(_)
+            | Event::Tick => {}
         }
+    }
+
+    /// Whether a lifecycle hook still holds the end of an instance up; it is put off once.
+    fn lingers(&mut self, id: &InstanceId, now: Timestamp, faults: &Faults) -> bool {
+        let Some(span) = faults.slow_end(&self.names()) else {
+            return false;
+        };
+        let Some(machine) = self.machines.get_mut(id).filter(|m| !m.lingers) else {
+            return false;
+        };
+        (machine.lingers, machine.gone_at) = (true, Some(now + span));
+        true
+    }
+
+    /// Ends an instance that a health check found unhealthy, undrained, unless somebody suspended that.
+    /// Source: Auto Scaling guide, "Health check replacement" and "Suspend and resume processes".
+    fn replace_unhealthy(&mut self, id: &InstanceId, now: Timestamp) {
+        let kept = ["HealthCheck", "ReplaceUnhealthy", "Terminate"]
+            .iter()
+            .any(|p| self.suspends(p));
+        if kept {
+            if let Some(machine) = self.machines.get_mut(id) {
+                machine.unhealthy = Some(now + RETRY);
+            }
+            return;
+        }
+        self.end(id, now);
+        self.settle(now);
+    }
+
+    /// An instance joins the warm pool. It is started once, to be prepared, and waits stopped.
+    fn warm(&mut self, number: u64, now: Timestamp, template: Option<&Template>) {
+        let Some(version) = template.and_then(|t| t.versions.get(&self.launch_version())) else {
+            self.warming.insert(number, now + RETRY);
+            return;
+        };
+        self.warming.remove(&number);
+        let Some(id) = self.instance_id(number) else {
+            return;
+        };
+        let mut machine = self.machine(number, version, now);
+        machine.lifecycle = Lifecycle::Warmed;
+        self.machines.insert(id, machine);
     }
 
     /// Begins a launch, or is refused and tries again later.
@@ -271,12 +353,22 @@ impl Group {
 }
 
 impl Machine {
-    /// In service, with a node that has registered and is not Ready yet.
-    fn come_into_service(&mut self, id: &InstanceId, now: Timestamp) {
+    /// In service, with a node that has registered and is not Ready yet where its group has nodes.
+    fn come_into_service(&mut self, id: &InstanceId, joins: bool, now: Timestamp) {
         (self.in_service_at, self.serving_since) = (None, Some(now));
         self.lifecycle = Lifecycle::InService;
-        self.node = node_name(id).map(SimNode::new);
+        self.node = node_name(id).filter(|_| joins).map(SimNode::new);
+        if !joins {
+            self.ready_at = None;
+        }
     }
+}
+
+/// The autoscaler looks for idle nodes once a minute.
+fn next_scan(now: Timestamp) -> Timestamp {
+    const PERIOD: i64 = 60_000;
+    let nth = now.millis().div_euclid(PERIOD).saturating_add(1);
+    Timestamp::from_millis(nth.saturating_mul(PERIOD))
 }
 
 /// AWS's words for want of capacity.

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::capacity::Machine;
 use super::chance::{between, salt};
 use super::cluster::{Cluster, State};
-use super::groups::{Group, Record, Work};
 use super::kept::Kept;
-use super::kubernetes::{Pod, SimNode, Workload, node_name};
+use super::kubernetes::node_name;
+use super::options::Options;
+use super::state::{Group, Machine, Pod, Record, SimNode, Work, Workload};
 use super::templates::Template;
-use super::world::{Options, World};
+use super::world::World;
 use crate::cloud::Place;
 use crate::model::{
-    ActivityStatus, AsgName, Instance, InstanceId, Lifecycle, Live, LiveCluster, LiveGroup, Node,
-    NodeName, Nodes, Span, Timestamp,
+    ActivityStatus, AsgName, Health, Instance, InstanceId, Lifecycle, Live, LiveCluster, LiveGroup,
+    Node, NodeName, Nodes, Span, Timestamp,
 };
 
 impl World {
@@ -84,6 +84,8 @@ fn group(name: &AsgName, live: &LiveGroup, salt: u64) -> Group {
         salt,
         launches: 0,
         launching: BTreeMap::new(),
+        warming: BTreeMap::new(),
+        moving: None,
         machines: BTreeMap::new(),
         activities: over
             .map(|a| Record {
@@ -201,6 +203,8 @@ impl Group {
             serving_since: (instance.lifecycle == Lifecycle::InService)
                 .then_some(instance.launched_at),
             protected: instance.protected,
+            lingers: false,
+            unhealthy: (instance.health == Health::Unhealthy).then_some(now + UNHEALTHY),
             gone_at: if instance.lifecycle == Lifecycle::Terminating {
                 later("end", 25, 35)
             } else {
@@ -210,6 +214,9 @@ impl Group {
         }
     }
 }
+
+/// After this long AWS has ended an instance that it found unhealthy.
+const UNHEALTHY: Span = Span::from_secs(60);
 
 /// An instance without a Ready node that is younger than this is taken for one that is starting.
 const YOUNG: Span = Span::from_secs(600);

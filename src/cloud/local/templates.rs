@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::groups::{Outcome, refused};
+use super::answers::{Outcome, refused, unknown_version};
 use crate::cloud::CloudError;
 use crate::model::{Applied, AsgName, LaunchTemplateData, Shared, TemplateVersion, UserData};
 
@@ -62,6 +62,13 @@ impl Template {
         Ok(Outcome::Changed(Applied::Version(number)))
     }
 
+    /// Whether a version requests Spot Instances by itself.
+    pub(super) fn asks_for_spot(&self, number: u64) -> bool {
+        self.versions
+            .get(&number)
+            .is_some_and(|v| v.data.instance_market_options.is_some())
+    }
+
     /// A version, or AWS's refusal.
     pub(super) fn version(
         &self,
@@ -73,14 +80,4 @@ impl Template {
             .map(|v| &**v)
             .ok_or_else(|| unknown_version(name, number))
     }
-}
-
-/// AWS's refusal of a version that does not exist.
-pub(super) fn unknown_version(name: &AsgName, number: u64) -> CloudError {
-    refused(
-        name,
-        format!(
-            "InvalidLaunchTemplateId.VersionNotFound: launch template {name} has no version {number}"
-        ),
-    )
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::faults::Faults;
-use super::groups::Group;
 use super::kept::Kept;
+use super::state::Group;
 use super::templates::Template;
 use crate::model::{LiveGroup, Node, NodeName, Seen, Shared, Timestamp};
 

@@ -5,18 +5,20 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::cluster::{Cluster, already_exists};
+use super::act::Act;
+use super::answers::{Outcome, already_exists};
+use super::cluster::Cluster;
 use super::faults::{Fault, Faults};
 use super::files::{self, Clock};
-use super::groups::Outcome;
 use super::index::Index;
+use super::options::Options;
 use super::playing::Playing;
-use super::scenario::{Act, Scenario};
+use super::scenario::Scenario;
 use super::simulate::Surroundings;
 use crate::cloud::{CloudError, Place};
 use crate::model::{
     Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, NodeEffect, Nodes, Seen,
-    Span, Timestamp, Unseen,
+    Timestamp, Unseen,
 };
 
 /// When an account that nobody has touched yet begins: Monday 2026-01-05T08:00:00Z, a working day in every place.
@@ -24,27 +26,6 @@ const EPOCH: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 
 /// No rollout waits longer than this at once; who does has miscalculated. Ten years, in milliseconds.
 const LONGEST_WAIT: i64 = 10 * 366 * 86_400_000;
-
-/// What a simulated account is like. The seed of an account that exists already stays what it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// What all chance is drawn from.
-    pub seed: u64,
-    /// Whether an autoscaler moves desired capacities on its own.
-    pub autoscaler: bool,
-    /// How long spot instances live about (half to one and a half of it), counted for those launched from then on; none: for ever.
-    pub spot_life: Option<Span>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            seed: 1,
-            autoscaler: true,
-            spot_life: None,
-        }
-    }
-}
 
 /// A mutating call that took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +69,8 @@ pub(super) struct Inner {
     effects: u64,
     reads: u64,
     log: Vec<LoggedCall>,
+    /// What clusters were like before their latest effects, and when each of those took place; kept while reads are stale.
+    before: Vec<(Timestamp, Cluster)>,
 }
 
 impl World {
@@ -233,6 +216,7 @@ impl Inner {
             effects: 0,
             reads: 0,
             log: Vec::new(),
+            before: Vec::new(),
         }
     }
 
@@ -435,9 +419,18 @@ impl Inner {
         let there = self
             .index
             .tagged(place)
-            .filter_map(|place| self.clusters.get(place));
+            .filter_map(|place| self.stale(place).or_else(|| self.clusters.get(place)));
         there.for_each(|cluster| cluster.read(place.cluster.as_str(), &mut live));
         live
+    }
+
+    /// What a read still shows of a place, where that is not what is.
+    fn stale(&self, place: &Place) -> Option<&Cluster> {
+        let span = self.faults.stale()?;
+        let shown = |(at, cluster): &&(Timestamp, Cluster)| {
+            cluster.place == *place && *at + span > self.now
+        };
+        self.before.iter().find(shown).map(|(_, cluster)| cluster)
     }
 
     /// All clusters in the account and region of a place: AutoScalingGroups know no other borders.
@@ -526,7 +519,15 @@ impl Inner {
             cluster: cluster.place.cluster.clone(),
             effect,
         });
-        self.clusters.insert(cluster.place.clone(), cluster);
+        let now = self.now;
+        let before = self.clusters.insert(cluster.place.clone(), cluster);
+        match (self.faults.stale(), before) {
+            (Some(span), Some(before)) => {
+                self.before.retain(|(at, _)| *at + span > now);
+                self.before.push((now, before));
+            }
+            (Some(_) | None, Some(_) | None) => self.before.clear(),
+        }
         self.play()
     }
 
