@@ -35,6 +35,7 @@ pub mod cli;
 pub mod cloud;
 pub mod desired;
 pub mod fleet;
+pub mod gotemplate;
 pub mod impact;
 pub mod kops;
 pub mod model;

@@ -4,11 +4,16 @@ use super::source::Source;
 use super::{Found, Law, check, module};
 
 /// Which modules a module may name; its own is always allowed.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("yaml", &[]),
     ("fleet", &["model", "yaml"]),
-    ("render", &["fleet", "model", "yaml"]),
+    ("gotemplate", &[]),
+    ("toolbox", &["gotemplate", "yaml"]),
+    (
+        "render",
+        &["gotemplate", "toolbox", "fleet", "model", "yaml"],
+    ),
     ("kops", &["render", "fleet", "model", "yaml"]),
     ("desired", &["kops", "render", "fleet", "model", "yaml"]),
     (
@@ -59,8 +64,22 @@ const ARROWS: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
-            "run", "report", "impact", "store", "cloud", "nodes", "rollout", "plan", "desired",
-            "kops", "render", "fleet", "model", "yaml",
+            "run",
+            "report",
+            "impact",
+            "store",
+            "cloud",
+            "nodes",
+            "rollout",
+            "plan",
+            "desired",
+            "kops",
+            "render",
+            "toolbox",
+            "gotemplate",
+            "fleet",
+            "model",
+            "yaml",
         ],
     ),
 ];

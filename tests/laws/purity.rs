@@ -3,8 +3,18 @@
 use super::source::Source;
 use super::{Found, Law, check, module};
 
-const PURE: [&str; 9] = [
-    "model", "yaml", "render", "kops", "desired", "plan", "impact", "rollout", "report",
+const PURE: [&str; 11] = [
+    "model",
+    "yaml",
+    "gotemplate",
+    "toolbox",
+    "render",
+    "kops",
+    "desired",
+    "plan",
+    "impact",
+    "rollout",
+    "report",
 ];
 /// Never in a pure module.
 const IMPURE: [&str; 9] = [

@@ -1,0 +1,627 @@
+//! Tokens → trees. Checks what can be checked without running: functions, variables, where `break` stands.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::ast::{Branch, Command, Node, Operand, OperandKind, Pipe, Source, Step, Tree};
+use super::functions::Functions;
+use super::lex::{Kind, Token, tokens};
+use super::{Fault, Problem, literal};
+
+/// Blocks and parentheses nested deeper than this are refused: a template is walked by recursion.
+const MAX_DEPTH: usize = 100;
+
+/// The trees of a text: its own, and those of its `define`s and `block`s by name.
+pub(super) struct Parsed {
+    pub(super) main: Tree,
+    pub(super) defined: BTreeMap<String, Tree>,
+}
+
+/// Parses a text.
+pub(super) fn parse(source: &Arc<Source>, functions: &Functions) -> Result<Parsed, Fault> {
+    let mut parser = Parser {
+        source,
+        functions,
+        tokens: tokens(&source.text),
+        next: 0,
+        variables: vec!["$".into()],
+        ranges: 0,
+        depth: 0,
+        defined: BTreeMap::new(),
+    };
+    let body = parser.top()?;
+    Ok(Parsed {
+        main: Tree {
+            source: source.clone(),
+            body,
+        },
+        defined: parser.defined,
+    })
+}
+
+struct Parser<'p> {
+    source: &'p Arc<Source>,
+    functions: &'p Functions,
+    tokens: Vec<Token>,
+    next: usize,
+    variables: Vec<Arc<str>>,
+    /// How many `range`s are open here.
+    ranges: usize,
+    depth: usize,
+    defined: BTreeMap<String, Tree>,
+}
+
+type Done<T> = Result<T, Fault>;
+
+/// How a list of nodes ended.
+enum Ending {
+    End,
+    Else,
+}
+
+/// What an action turned out to be.
+enum Piece {
+    Node(Node),
+    End(Range<usize>),
+    Else(Range<usize>),
+}
+
+impl Parser<'_> {
+    fn fault<T>(&self, range: Range<usize>, problem: Problem) -> Done<T> {
+        Err(Fault::new(self.source, range, problem))
+    }
+
+    fn syntax<T>(&self, range: Range<usize>, message: impl Into<String>) -> Done<T> {
+        self.fault(range, Problem::Syntax(message.into()))
+    }
+
+    fn at(&self, index: usize) -> Token {
+        let end = self.source.text.len();
+        self.tokens
+            .get(index)
+            .or(self.tokens.last())
+            .cloned()
+            .unwrap_or(Token {
+                kind: Kind::End,
+                range: end..end,
+            })
+    }
+
+    fn peek(&self) -> Token {
+        self.at(self.next)
+    }
+
+    fn take(&mut self) -> Token {
+        let token = self.peek();
+        self.next += 1;
+        token
+    }
+
+    fn skip_space(&mut self) {
+        while self.peek().kind == Kind::Space {
+            self.next += 1;
+        }
+    }
+
+    fn peek_word(&mut self) -> Token {
+        self.skip_space();
+        self.peek()
+    }
+
+    fn take_word(&mut self) -> Token {
+        self.skip_space();
+        self.take()
+    }
+
+    fn text(&self, token: &Token) -> &str {
+        self.source
+            .text
+            .get(token.range.clone())
+            .unwrap_or_default()
+    }
+
+    fn unexpected<T>(&self, token: &Token, context: &str) -> Done<T> {
+        match &token.kind {
+            Kind::Fault(why) => self.syntax(token.range.clone(), why.clone()),
+            Kind::End => self.syntax(token.range.clone(), "unexpected EOF"),
+            _ => {
+                let word = self.text(token).to_owned();
+                self.syntax(
+                    token.range.clone(),
+                    format!("unexpected {word:?} in {context}"),
+                )
+            }
+        }
+    }
+
+    fn nested<T>(&mut self, inside: impl FnOnce(&mut Self) -> Done<T>) -> Done<T> {
+        if self.depth >= MAX_DEPTH {
+            let message = format!("nested more than {MAX_DEPTH} deep");
+            return self.syntax(self.peek().range, message);
+        }
+        self.depth += 1;
+        let result = inside(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn top(&mut self) -> Done<Vec<Node>> {
+        let mut nodes = Vec::new();
+        loop {
+            let token = self.peek();
+            match token.kind {
+                Kind::End => return Ok(nodes),
+                Kind::Open if self.opens_define() => self.define()?,
+                _ => match self.piece()? {
+                    Piece::Node(node) => nodes.push(node),
+                    Piece::End(range) => return self.syntax(range, "unexpected {{end}}"),
+                    Piece::Else(range) => return self.syntax(range, "unexpected {{else}}"),
+                },
+            }
+        }
+    }
+
+    fn opens_define(&self) -> bool {
+        let mut index = self.next + 1;
+        while self.at(index).kind == Kind::Space {
+            index += 1;
+        }
+        self.text(&self.at(index)) == "define"
+    }
+
+    fn define(&mut self) -> Done<()> {
+        let open = self.take();
+        self.take_word();
+        let name = self.template_name("define clause")?;
+        self.close("define clause")?;
+        let (body, ending) = self.own_scope(Self::list)?;
+        if let Ending::Else = ending {
+            return self.syntax(open.range, "unexpected {{else}} in define clause");
+        }
+        self.add(name, body, open.range)
+    }
+
+    /// A template of its own sees no variables but `$`, and no loop.
+    fn own_scope<T>(&mut self, inside: impl FnOnce(&mut Self) -> Done<T>) -> Done<T> {
+        let variables = std::mem::replace(&mut self.variables, vec!["$".into()]);
+        let ranges = std::mem::take(&mut self.ranges);
+        let result = self.nested(inside);
+        self.variables = variables;
+        self.ranges = ranges;
+        result
+    }
+
+    fn add(&mut self, name: String, body: Vec<Node>, range: Range<usize>) -> Done<()> {
+        let tree = Tree {
+            source: self.source.clone(),
+            body,
+        };
+        match self.defined.get(&name) {
+            Some(old) if !old.is_empty() && !tree.is_empty() => {
+                self.syntax(range, format!("multiple definition of template {name:?}"))
+            }
+            Some(old) if !old.is_empty() => Ok(()),
+            Some(_) | None => {
+                self.defined.insert(name, tree);
+                Ok(())
+            }
+        }
+    }
+
+    fn template_name(&mut self, context: &str) -> Done<String> {
+        let token = self.take_word();
+        if !matches!(token.kind, Kind::Quoted | Kind::Raw) {
+            return self.unexpected(&token, context);
+        }
+        self.string(&token)
+    }
+
+    fn string(&self, token: &Token) -> Done<String> {
+        let text = self.text(token);
+        let inner = text
+            .get(1..text.len().saturating_sub(1))
+            .unwrap_or_default();
+        if token.kind == Kind::Raw {
+            // Go drops carriage returns from raw strings.
+            return Ok(inner.replace('\r', ""));
+        }
+        match literal::quoted(inner) {
+            Ok(value) => Ok(value),
+            Err(()) => self.syntax(token.range.clone(), "invalid syntax in a quoted string"),
+        }
+    }
+
+    fn close(&mut self, context: &str) -> Done<()> {
+        let token = self.take_word();
+        if token.kind == Kind::Close {
+            Ok(())
+        } else {
+            self.unexpected(&token, context)
+        }
+    }
+
+    fn piece(&mut self) -> Done<Piece> {
+        let token = self.take();
+        match token.kind {
+            Kind::Text => Ok(Piece::Node(Node::Text(token.range))),
+            Kind::Open => self.action(token.range),
+            _ => self.unexpected(&token, "input"),
+        }
+    }
+
+    fn action(&mut self, open: Range<usize>) -> Done<Piece> {
+        let token = self.peek_word();
+        let word = if token.kind == Kind::Keyword {
+            self.text(&token).to_owned()
+        } else {
+            String::new()
+        };
+        if matches!(
+            word.as_str(),
+            "block" | "break" | "continue" | "else" | "end" | "if" | "range" | "template" | "with"
+        ) {
+            self.next += 1;
+        }
+        let whole = open.start..token.range.end;
+        let node = match word.as_str() {
+            "if" => Node::If(self.branch("if")?),
+            "with" => Node::With(self.branch("with")?),
+            "range" => Node::Range(self.branch("range")?),
+            "template" => self.template(open)?,
+            "block" => self.block(open)?,
+            "break" | "continue" => self.jump(&word, whole)?,
+            "end" => {
+                self.close("end")?;
+                return Ok(Piece::End(whole));
+            }
+            "else" => {
+                let next = self.peek_word();
+                let more = next.kind == Kind::Keyword && matches!(self.text(&next), "if" | "with");
+                if !more {
+                    self.close("else")?;
+                }
+                return Ok(Piece::Else(whole));
+            }
+            _ => {
+                let pipe = self.pipeline("command", &Kind::Close)?;
+                Node::Action(pipe)
+            }
+        };
+        Ok(Piece::Node(node))
+    }
+
+    fn jump(&mut self, word: &str, range: Range<usize>) -> Done<Node> {
+        self.close(&format!("{{{{{word}}}}}"))?;
+        if self.ranges == 0 {
+            return self.syntax(range, format!("{{{{{word}}}}} outside {{{{range}}}}"));
+        }
+        Ok(if word == "break" {
+            Node::Break
+        } else {
+            Node::Continue
+        })
+    }
+
+    fn list(&mut self) -> Done<(Vec<Node>, Ending)> {
+        let mut nodes = Vec::new();
+        loop {
+            match self.piece()? {
+                Piece::Node(node) => nodes.push(node),
+                Piece::End(_) => return Ok((nodes, Ending::End)),
+                Piece::Else(_) => return Ok((nodes, Ending::Else)),
+            }
+        }
+    }
+
+    fn branch(&mut self, word: &str) -> Done<Branch> {
+        self.nested(|parser| {
+            let variables = parser.variables.len();
+            let branch = parser.branch_inside(word);
+            parser.variables.truncate(variables);
+            branch
+        })
+    }
+
+    fn branch_inside(&mut self, word: &str) -> Done<Branch> {
+        let pipe = self.pipeline(word, &Kind::Close)?;
+        self.ranges += usize::from(word == "range");
+        let (body, ending) = self.list()?;
+        self.ranges -= usize::from(word == "range");
+        let otherwise = match ending {
+            Ending::End => Vec::new(),
+            Ending::Else => self.otherwise(word)?,
+        };
+        Ok(Branch {
+            pipe,
+            body,
+            otherwise,
+        })
+    }
+
+    fn otherwise(&mut self, word: &str) -> Done<Vec<Node>> {
+        let next = self.peek_word();
+        if next.kind == Kind::Keyword {
+            let chained = self.text(&next).to_owned();
+            if chained != word {
+                return self.unexpected(&next, "else");
+            }
+            // One `end` closes both.
+            self.next += 1;
+            let branch = self.branch(&chained)?;
+            return Ok(vec![if chained == "if" {
+                Node::If(branch)
+            } else {
+                Node::With(branch)
+            }]);
+        }
+        let start = self.peek().range.start;
+        let (nodes, ending) = self.list()?;
+        match ending {
+            Ending::End => Ok(nodes),
+            Ending::Else => self.syntax(start..start + 1, "expected end; found {{else}}"),
+        }
+    }
+
+    fn template(&mut self, open: Range<usize>) -> Done<Node> {
+        let name = self.template_name("template clause")?;
+        let token = self.peek_word();
+        let pipe = if token.kind == Kind::Close {
+            self.next += 1;
+            None
+        } else {
+            Some(self.pipeline("template clause", &Kind::Close)?)
+        };
+        let end = self.at(self.next.saturating_sub(1)).range.end;
+        Ok(Node::Template {
+            name,
+            pipe,
+            range: open.start..end,
+        })
+    }
+
+    fn block(&mut self, open: Range<usize>) -> Done<Node> {
+        let name = self.template_name("block clause")?;
+        let pipe = self.pipeline("block clause", &Kind::Close)?;
+        let end = self.at(self.next.saturating_sub(1)).range.end;
+        let range = open.start..end;
+        let (body, ending) = self.own_scope(Self::list)?;
+        if let Ending::Else = ending {
+            return self.syntax(range, "unexpected {{else}} in block clause");
+        }
+        self.add(name.clone(), body, range.clone())?;
+        Ok(Node::Template {
+            name,
+            pipe: Some(pipe),
+            range,
+        })
+    }
+
+    fn pipeline(&mut self, context: &str, end: &Kind) -> Done<Pipe> {
+        self.nested(|parser| parser.pipeline_inside(context, end))
+    }
+
+    fn pipeline_inside(&mut self, context: &str, end: &Kind) -> Done<Pipe> {
+        let start = self.peek_word().range.start;
+        let mut pipe = Pipe {
+            range: start..start,
+            variables: Vec::new(),
+            assigns: false,
+            commands: Vec::new(),
+        };
+        self.declarations(context, &mut pipe)?;
+        loop {
+            let token = self.peek_word();
+            if token.kind == *end {
+                self.next += 1;
+                pipe.range.end = pipe
+                    .commands
+                    .last()
+                    .map_or(token.range.start, |c| c.range.end);
+                if pipe.range.end < pipe.range.start {
+                    pipe.range.end = pipe.range.start;
+                }
+                self.check(&pipe, context, &token)?;
+                return Ok(pipe);
+            }
+            if !begins_operand(&token, self.text(&token)) {
+                return self.unexpected(&token, context);
+            }
+            pipe.commands.push(self.command()?);
+        }
+    }
+
+    fn declarations(&mut self, context: &str, pipe: &mut Pipe) -> Done<()> {
+        while self.peek_word().kind == Kind::Variable {
+            let before = self.next;
+            let token = self.take();
+            let name: Arc<str> = self.text(&token).into();
+            let sign = self.take_word();
+            let comma = sign.kind == Kind::Sign && self.text(&sign) == ",";
+            if !matches!(sign.kind, Kind::Assign | Kind::Declare) && !comma {
+                self.next = before;
+                return Ok(());
+            }
+            pipe.assigns = sign.kind == Kind::Assign;
+            pipe.variables.push(name.clone());
+            self.variables.push(name);
+            if !comma {
+                return Ok(());
+            }
+            if context != "range" || pipe.variables.len() > 1 {
+                let message = format!("too many declarations in {context}");
+                return self.syntax(sign.range, message);
+            }
+            let next = self.peek_word();
+            if !matches!(next.kind, Kind::Variable | Kind::Close | Kind::RightParen) {
+                return self.syntax(next.range, "range can only initialize variables");
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, pipe: &Pipe, context: &str, end: &Token) -> Done<()> {
+        if pipe.commands.is_empty() {
+            return self.syntax(end.range.clone(), format!("missing value for {context}"));
+        }
+        for (index, command) in pipe.commands.iter().enumerate().skip(1) {
+            if matches!(
+                command.first.kind,
+                OperandKind::Bool(_)
+                    | OperandKind::Dot
+                    | OperandKind::Nil
+                    | OperandKind::Number(_)
+                    | OperandKind::Text(_)
+            ) {
+                let message = format!("non executable command in pipeline stage {}", index + 1);
+                return self.syntax(command.first.range.clone(), message);
+            }
+        }
+        Ok(())
+    }
+
+    fn command(&mut self) -> Done<Command> {
+        let mut operands = Vec::new();
+        loop {
+            self.skip_space();
+            operands.extend(self.operand()?);
+            let token = self.peek();
+            match token.kind {
+                Kind::Space => continue,
+                Kind::Close | Kind::RightParen => {}
+                Kind::Pipe => {
+                    self.next += 1;
+                    // What stands behind a `|` has to be a command.
+                    let after = self.peek_word();
+                    if matches!(after.kind, Kind::Close | Kind::RightParen) {
+                        return self.syntax(after.range, "missing value for command");
+                    }
+                }
+                _ => return self.unexpected(&token, "operand"),
+            }
+            break;
+        }
+        let mut operands = operands.into_iter();
+        let Some(first) = operands.next() else {
+            return self.syntax(self.peek().range, "empty command");
+        };
+        let arguments: Vec<Operand> = operands.collect();
+        let end = arguments.last().unwrap_or(&first).range.end;
+        Ok(Command {
+            range: first.range.start..end,
+            first,
+            arguments,
+        })
+    }
+
+    fn operand(&mut self) -> Done<Option<Operand>> {
+        let Some(term) = self.term()? else {
+            return Ok(None);
+        };
+        let mut steps = Vec::new();
+        while self.peek().kind == Kind::Field {
+            let token = self.take();
+            steps.push(self.step(&token));
+        }
+        let Some(last) = steps.last() else {
+            return Ok(Some(term));
+        };
+        let range = term.range.start..last.range.end;
+        let kind = match term.kind {
+            OperandKind::Field(mut fields) => {
+                fields.append(&mut steps);
+                OperandKind::Field(fields)
+            }
+            OperandKind::Variable(name, mut fields) => {
+                fields.append(&mut steps);
+                OperandKind::Variable(name, fields)
+            }
+            OperandKind::Bool(_)
+            | OperandKind::Text(_)
+            | OperandKind::Number(_)
+            | OperandKind::Nil
+            | OperandKind::Dot => {
+                let word = self.source.text.get(term.range.clone()).unwrap_or_default();
+                return self.syntax(
+                    term.range.clone(),
+                    format!("unexpected . after term {word:?}"),
+                );
+            }
+            OperandKind::Function(_) | OperandKind::Parens(_) | OperandKind::Chain(..) => {
+                OperandKind::Chain(Box::new(term), steps)
+            }
+        };
+        Ok(Some(Operand { range, kind }))
+    }
+
+    fn step(&self, token: &Token) -> Step {
+        Step {
+            name: self.text(token).trim_start_matches('.').to_owned(),
+            range: token.range.clone(),
+        }
+    }
+
+    fn term(&mut self) -> Done<Option<Operand>> {
+        let token = self.peek_word();
+        let word = self.text(&token).to_owned();
+        if !begins_operand(&token, &word) {
+            return Ok(None);
+        }
+        self.next += 1;
+        let mut range = token.range.clone();
+        let kind = match token.kind {
+            Kind::Identifier => match self.functions.get(&word) {
+                Some(function) => OperandKind::Function(function),
+                None => return self.fault(range, Problem::NoFunction(word)),
+            },
+            Kind::Dot => OperandKind::Dot,
+            Kind::Bool => OperandKind::Bool(word == "true"),
+            Kind::Variable => {
+                if !self.variables.iter().any(|v| **v == *word) {
+                    return self.fault(range, Problem::NoVariable(word));
+                }
+                OperandKind::Variable(word.into(), Vec::new())
+            }
+            Kind::Field => OperandKind::Field(vec![self.step(&token)]),
+            Kind::Number | Kind::Char => match literal::number(&word) {
+                Ok(number) => OperandKind::Number(number),
+                Err(why) => return self.syntax(range, why),
+            },
+            Kind::Quoted | Kind::Raw => OperandKind::Text(self.string(&token)?.into()),
+            Kind::LeftParen => {
+                let pipe = self.pipeline("parenthesized pipeline", &Kind::RightParen)?;
+                range.end = self.at(self.next.saturating_sub(1)).range.end;
+                OperandKind::Parens(Box::new(pipe))
+            }
+            _ => OperandKind::Nil,
+        };
+        Ok(Some(Operand { range, kind }))
+    }
+}
+
+fn begins_operand(token: &Token, word: &str) -> bool {
+    match token.kind {
+        Kind::Bool
+        | Kind::Char
+        | Kind::Dot
+        | Kind::Field
+        | Kind::Identifier
+        | Kind::Number
+        | Kind::Raw
+        | Kind::Quoted
+        | Kind::Variable
+        | Kind::LeftParen => true,
+        Kind::Keyword => word == "nil",
+        Kind::Text
+        | Kind::Open
+        | Kind::Close
+        | Kind::Space
+        | Kind::Assign
+        | Kind::Declare
+        | Kind::Pipe
+        | Kind::RightParen
+        | Kind::Sign
+        | Kind::End
+        | Kind::Fault(_) => false,
+    }
+}

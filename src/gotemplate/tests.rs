@@ -1,0 +1,3 @@
+//! Small templates, and what they print or say.
+
+use super::*;
