@@ -6,7 +6,9 @@
 //!  cli ─ what was typed → calls → output and exit code               clap        only place that prints
 //!   │
 //!   ├─ fleet    files → Fleet (settings, layers, sources)            serde_yaml  no templates, no cloud
-//!   ├─ render   Fleet → documents (text + origin)                    minijinja   no files, no cloud        pure
+//!   ├─ render   Fleet → documents (text + origin)                    minijinja, gotemplate   no files      pure
+//!   ├─ toolbox  what `kops toolbox template` makes of its inputs     gotemplate  no files                  pure
+//!   ├─ gotemplate  Go's template language with Sprig                 knows nothing of kops                 pure
 //!   ├─ kops     document → typed Cluster, InstanceGroup; checks                  no cloud                  pure
 //!   ├─ desired  documents → definitions                                          no cloud                  pure
 //!   ├─ plan     definitions × live → Plan                                        no cloud, no clock        pure
@@ -23,7 +25,7 @@
 //!
 //! Laws, each with a test in `tests/laws/`:
 //!
-//! 1. Arrows go only downwards: cli → run → {store, cloud, nodes} → {rollout, impact} → plan → desired → kops → render → fleet → {model, yaml};
+//! 1. Arrows go only downwards: cli → run → {store, cloud, nodes} → {rollout, impact} → plan → desired → kops → render → {fleet, toolbox} → {model, gotemplate, yaml};
 //!    `report` is a leaf that `cli` calls. `cloud`, `nodes`, `tokio` and `async` never appear in the pure modules.
 //! 2. Pure functions take `now` as an argument; nothing outside `cli`, `run` and the clouds reads a clock, environment or randomness.
 //! 3. Only `cli` prints. Core modules speak in typed events and typed errors.
@@ -46,4 +48,5 @@ pub mod report;
 pub mod rollout;
 pub mod run;
 pub mod store;
+pub mod toolbox;
 pub mod yaml;

@@ -94,6 +94,8 @@ pub(super) enum Command {
     Compile(CompileArguments),
     /// Show what cluster-autoscaler sees of a cluster: which groups, in which order, and what it takes their nodes for.
     Autoscaler(AutoscalerArguments),
+    /// Render Go templates as `kops toolbox template` does: the same flags, the same bytes, and a warning where something is lost.
+    Template(TemplateArguments),
     /// Print the JSON Schema of `fleet.yaml` or of a cluster's file, for editors.
     Schema(SchemaArguments),
     /// Show how the live state differs from what git wants, and what a rollout would do.
@@ -160,6 +162,48 @@ pub(super) struct ExplainArguments {
     /// A document instead: which template made it, and what it depends on.
     #[arg(long, value_name = "KIND/NAME")]
     pub(super) doc: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TemplateArguments {
+    /// The cluster's name; the values' own `clusterName` wins.
+    pub(super) cluster: Option<String>,
+    /// The cluster's name.
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// A template, or a folder of them (repeatable, or separated by commas).
+    #[arg(long, value_name = "PATH", value_delimiter = ',')]
+    pub(super) template: Vec<PathBuf>,
+    /// A file of values, or a folder of them; a later one wins (repeatable, or separated by commas).
+    #[arg(long, value_name = "PATH", value_delimiter = ',')]
+    pub(super) values: Vec<PathBuf>,
+    /// A snippet, or a folder of them (repeatable, or separated by commas).
+    #[arg(long, value_name = "PATH", value_delimiter = ',')]
+    pub(super) snippets: Vec<PathBuf>,
+    /// Values such as `a.b=1,c[0]=x` (repeatable).
+    #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
+    pub(super) set: Vec<String>,
+    /// The same, every value a text (repeatable).
+    #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
+    pub(super) set_string: Vec<String>,
+    /// A key that is not there is an error.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(super) fail_on_missing: bool,
+    /// Write every document anew: keys sorted, comments gone.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(super) format_yaml: bool,
+    /// Print one value of the merged values, and nothing else.
+    #[arg(long, value_name = "KEY")]
+    pub(super) config_value: Option<String>,
+    /// What the functions named after the channel look into: `stable` (built in), `none`, or `file:///path`.
+    #[arg(long, default_value = "stable")]
+    pub(super) channel: String,
+    /// The file to write, instead of standard output.
+    #[arg(long, alias = "output", value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// What is lost without a word by the original is an error, and not a warning.
+    #[arg(long)]
+    pub(super) strict: bool,
 }
 
 #[derive(Debug, Args)]

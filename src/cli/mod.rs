@@ -21,6 +21,7 @@ mod schema;
 mod screen;
 mod snapshot;
 mod stop;
+mod template;
 mod world;
 
 use std::process::ExitCode;
@@ -93,6 +94,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Render(command) => render::run(arguments, command, output),
         Command::Diff(command) => diff::run(arguments, command, output),
         Command::Explain(command) => explain::run(arguments, command, output),
+        Command::Template(command) => template::run(arguments, command, output),
         Command::Schema(command) => schema::run(arguments, command, output),
         Command::Compile(command) => compile::run(arguments, command, output),
         Command::Autoscaler(command) => autoscaler::run(arguments, command, output),

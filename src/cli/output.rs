@@ -22,8 +22,13 @@ impl Output {
 
     /// The result, as it stands.
     pub(super) fn result(&self, text: &str) -> Result<(), Failure> {
+        self.bytes(text.as_bytes())
+    }
+
+    /// A result that need not be text.
+    pub(super) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = anstream::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        match out.write_all(bytes).and_then(|()| out.flush()) {
             Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
                 "cannot write to standard output: {e}"
             ))),

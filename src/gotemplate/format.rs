@@ -40,6 +40,12 @@ impl Out {
     }
 }
 
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&plain(self).map_err(|_| std::fmt::Error)?)
+    }
+}
+
 /// `%v`.
 pub(super) fn plain(value: &Value) -> Result<String, TooMuch> {
     let mut out = Out::default();

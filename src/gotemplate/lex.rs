@@ -1,4 +1,5 @@
 //! Template text → tokens: text between actions (trimmed where a marker says so), and the words of actions. Knows no grammar.
+#![allow(clippy::wildcard_enum_match_arm, reason = "what ends a word is named")]
 
 use std::ops::Range;
 

@@ -31,13 +31,18 @@ pub use eval::{Output, Running};
 pub use fault::{Fault, Limit, Problem, Site};
 pub use functions::{Arguments, Function, Functions, Trouble};
 pub use json::to_json;
+pub use numbers::{general as go_float, json as json_float};
 pub use value::{IntType, List, ListType, Map, Time, Value};
+pub use version::Version;
+
+/// A variable of the environment by its name.
+pub type Environment<'w> = dyn Fn(&str) -> Option<String> + 'w;
 
 /// What a run may see of the world. By default nothing: what asks for it is an error.
 #[derive(Clone, Copy, Default)]
 pub struct World<'w> {
     /// The environment.
-    pub environment: Option<&'w dyn Fn(&str) -> Option<String>>,
+    pub environment: Option<&'w Environment<'w>>,
     /// The time, in seconds since 1970.
     pub now: Option<i64>,
 }

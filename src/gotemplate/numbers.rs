@@ -44,7 +44,7 @@ fn special(n: f64) -> Option<&'static str> {
 }
 
 /// `%v` of a `float64`: the shortest digits, with an exponent below -4 and from 6 on.
-pub(super) fn general(n: f64) -> String {
+pub fn general(n: f64) -> String {
     format_float(n, 'g', None)
 }
 
@@ -115,7 +115,7 @@ fn exponent_form(text: &str) -> String {
 }
 
 /// A number as `encoding/json` writes it; none for what JSON does not have.
-pub(super) fn json(n: f64) -> Option<String> {
+pub fn json(n: f64) -> Option<String> {
     if !n.is_finite() {
         return None;
     }

@@ -1,4 +1,8 @@
 //! Which fields a template reads. Runs nothing.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "only literals can be told before a template runs"
+)]
 
 use std::collections::BTreeSet;
 

@@ -27,12 +27,13 @@ impl fmt::Display for Version {
 
 impl Version {
     /// `v1`, `1.2` and the like are taken for whole versions, as Go's library does.
-    pub(super) fn parse(text: &str) -> Option<Version> {
+    pub fn parse(text: &str) -> Option<Version> {
         let (version, parts) = partial(text)?;
         (parts.iter().all(Option::is_some) || !text.contains(['x', 'X', '*'])).then_some(version)
     }
 
-    pub(super) fn compare(&self, other: &Version) -> Ordering {
+    /// Its order, pre-releases before what they come before.
+    pub fn compare(&self, other: &Version) -> Ordering {
         self.numbers
             .cmp(&other.numbers)
             .then_with(|| pre_order(&self.pre, &other.pre))

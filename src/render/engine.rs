@@ -7,6 +7,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, syntax::SyntaxConfig
 use serde_json::{Value as Json, json};
 
 use super::explain::Explain;
+use super::gotemplates::{self, GoEngine, is_go};
 use super::names::{Names, NoSnippet};
 use super::trace::{self, Trace};
 use super::values::{from_json, print};
@@ -15,6 +16,7 @@ use super::{
     influence,
 };
 use crate::fleet::{Cluster, Fleet, Source, closest};
+use crate::gotemplate;
 use crate::model::{ClusterName, GroupName};
 use crate::yaml::separated;
 
@@ -29,6 +31,8 @@ pub struct Renderer<'f> {
     fleet: &'f Fleet,
     env: Environment<'static>,
     names: Arc<Names>,
+    /// The Go templates, where there are any.
+    go: Option<GoEngine>,
     /// `fleet` in every scope.
     everything: Value,
 }
@@ -41,19 +45,14 @@ impl<'f> Renderer<'f> {
     pub fn new(fleet: &'f Fleet) -> Result<Self, RenderError> {
         let names = Arc::new(Names::of(fleet));
         let mut env = environment(&names);
-        for source in fleet.templates.values().chain(fleet.snippets.values()) {
-            refuse_long_tag(source)?;
-            refuse_doubling(source)?;
-            env.add_template_owned(source.path.clone(), with_breaks(source)?)
-                .map_err(|e| {
-                    Explain {
-                        fleet,
-                        env: &env,
-                        cluster: None,
-                        scope: &Json::Null,
-                    }
-                    .error(&e)
-                })?;
+        let go = GoEngine::new(fleet)?;
+        let sources = fleet.templates.values().chain(fleet.snippets.values());
+        for source in sources.filter(|s| !is_go(&s.path)) {
+            match compile(&mut env, fleet, source) {
+                // A snippet of the other language.
+                Err(_) if go.as_ref().is_some_and(|go| go.parses(&source.path)) => {}
+                compiled => compiled?,
+            }
         }
         names.note_simple(fleet, |path| {
             Some(
@@ -70,6 +69,7 @@ impl<'f> Renderer<'f> {
             fleet,
             env,
             names,
+            go,
             everything,
         })
     }
@@ -82,9 +82,14 @@ impl<'f> Renderer<'f> {
         let cluster = self.cluster(cluster)?;
         let scope = self.scope(cluster);
         let context = self.context(&scope);
+        // One for all Go templates of the cluster: what one of them sets, the next sees.
+        let dot = self.dot(cluster, None);
         let mut outputs = Vec::new();
         for source in self.templates(cluster) {
-            let text = self.text(&source.path, cluster, &scope, &context)?;
+            let text = match self.go.as_ref().filter(|_| is_go(&source.path)) {
+                Some(go) => go.run(&source.path, &dot, false, &cluster.name)?.text,
+                None => self.text(&source.path, cluster, &scope, &context)?,
+            };
             outputs.push((source.path.clone(), separated(&text).text));
         }
         documents::assemble(&cluster.name, &outputs)
@@ -115,6 +120,16 @@ impl<'f> Renderer<'f> {
             a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'))
         };
         let reads = |name: &str| {
+            if let Some(go) = self
+                .go
+                .as_ref()
+                .filter(|_| self.env.get_template(name).is_err())
+            {
+                return go
+                    .reads(name)
+                    .iter()
+                    .any(|v| below(v, path) || below(path, v));
+            }
             let variables = self
                 .env
                 .get_template(name)
@@ -151,7 +166,13 @@ impl<'f> Renderer<'f> {
         let mut lines = Vec::new();
         for chunk in &rendered.chunks {
             let before = rendered.text.get(chunk.range.clone()).unwrap_or_default();
-            if let Ok(after) = self.text(&chunk.template, cluster, &scope, &context) {
+            let after = if is_go(&chunk.template) {
+                self.go_run(cluster, &chunk.template, false, Some(path))
+                    .map(|o| o.text)
+            } else {
+                self.text(&chunk.template, cluster, &scope, &context)
+            };
+            if let Ok(after) = after {
                 let after = separated(&after).text;
                 lines.extend(
                     influence::lines(before, &after)
@@ -173,6 +194,10 @@ impl<'f> Renderer<'f> {
     /// The template's line of each line of its output; empty when it cannot be told.
     fn lines(&self, cluster: &Cluster, path: &str, output: &str) -> Vec<u32> {
         let source = self.fleet.templates.values().find(|s| s.path == path);
+        if let (Some(source), true) = (source, is_go(path)) {
+            let output = self.go_run(cluster, path, true, None);
+            return output.map_or_else(|_| Vec::new(), |o| gotemplates::lines(&o, &source.text));
+        }
         let text = source.and_then(|s| with_breaks(s).ok());
         let Some(marked) = text.as_deref().and_then(trace::mark) else {
             return Vec::new();
@@ -249,8 +274,60 @@ impl<'f> Renderer<'f> {
                 json!({"name": group.as_str(), "role": role}),
             );
         }
+        if let Some(go) = self
+            .go
+            .as_ref()
+            .filter(|_| self.env.get_template(&path).is_err())
+        {
+            let dot = self.dot(cluster, None);
+            if let (gotemplate::Value::Map(map), Some(group)) = (&dot, scope.get("group")) {
+                map.set("group", gotemplate::Value::from_json(group));
+            }
+            return Ok(Some(go.run(&path, &dot, false, &cluster.name)?.text));
+        }
         self.text(&path, cluster, &scope, &self.context(&scope))
             .map(Some)
+    }
+
+    /// The values of Go templates; with a var, of another value for that.
+    fn dot(&self, cluster: &Cluster, other: Option<&str>) -> gotemplate::Value {
+        if self.go.is_none() {
+            return gotemplate::Value::Nil;
+        }
+        let facts = self.scope(cluster).get("cluster").cloned();
+        let scope = gotemplates::scope(self.fleet, cluster, facts.unwrap_or_default());
+        let changed = other.and_then(|path| influence::changed(&scope, path));
+        gotemplate::Value::from_json(&changed.unwrap_or(scope))
+    }
+
+    /// What a Go template prints behind those before it.
+    fn go_run(
+        &self,
+        cluster: &Cluster,
+        path: &str,
+        trace: bool,
+        other: Option<&str>,
+    ) -> Result<gotemplate::Output, RenderError> {
+        let dot = self.dot(cluster, other);
+        let mut output = gotemplate::Output {
+            text: String::new(),
+            origins: Vec::new(),
+        };
+        let Some(go) = &self.go else {
+            return Ok(output);
+        };
+        for source in self.templates(cluster).filter(|s| is_go(&s.path)) {
+            output = go.run(
+                &source.path,
+                &dot,
+                trace && source.path == path,
+                &cluster.name,
+            )?;
+            if source.path == path {
+                break;
+            }
+        }
+        Ok(output)
     }
 
     fn cluster(&self, name: &ClusterName) -> Result<&'f Cluster, RenderError> {
@@ -375,6 +452,25 @@ fn with_breaks(source: &Source) -> Result<String, RenderError> {
             hint: Some("write a blank before its end (`{% endif %}`): the line break is then kept; `-%}` takes it away".into()),
         }))
     })
+}
+
+fn compile(
+    env: &mut Environment<'static>,
+    fleet: &Fleet,
+    source: &Source,
+) -> Result<(), RenderError> {
+    refuse_long_tag(source)?;
+    refuse_doubling(source)?;
+    env.add_template_owned(source.path.clone(), with_breaks(source)?)
+        .map_err(|e| {
+            Explain {
+                fleet,
+                env,
+                cluster: None,
+                scope: &Json::Null,
+            }
+            .error(&e)
+        })
 }
 
 /// The engine's compiler walks an expression by recursion, and one of thousands of terms would end the process.

@@ -8,6 +8,7 @@ mod explain;
 mod fault;
 mod functions;
 mod go;
+mod gotemplates;
 mod include;
 mod influence;
 mod names;
@@ -25,6 +26,7 @@ use crate::yaml;
 
 pub use engine::Renderer;
 pub use fault::{DocumentFault, RenderError, Spot, TemplateFault};
+pub use gotemplates::go_fault;
 pub use trace::{Line, Trace};
 
 /// Everything one cluster is rendered to.

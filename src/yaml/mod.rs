@@ -5,11 +5,13 @@
 //! plain, and [`emit`] quotes whatever any of the known readers would take for something else than a string.
 
 mod emit;
+mod lenient;
 mod read;
 mod scalar;
 mod sections;
 
 pub use emit::{emit, emit_scalar, emit_with_number_keys};
+pub use lenient::{Lenient, Lost, is_text_to_yaml_v2, read_lenient, word_to_yaml_v2};
 pub use read::{YamlError, parse, parse_one};
 pub use scalar::{Ambiguity, ambiguity};
 pub use sections::{OddSection, Separated, odd_sections, separated};

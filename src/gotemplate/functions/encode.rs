@@ -39,8 +39,11 @@ pub(super) const TABLE: &[Entry] = &[
     ("b32enc", "s", |_, a| {
         Ok(Value::text(base32(a.text(0).as_bytes())))
     }),
-    ("b32dec", "s", |_, a| {
-        from_bytes(base32_decoded(a.text(0)).ok_or("illegal base32 data")?)
+    ("b32dec", "s", |_, a| match base32_decoded(a.text(0)) {
+        Ok(bytes) => from_bytes(bytes),
+        Err(at) => Ok(Value::text(format!(
+            "illegal base32 data at input byte {at}"
+        ))),
     }),
     ("toJson", "a", |_, a| lenient(json::text(a.any(0), ESCAPED))),
     ("toPrettyJson", "a", |_, a| {
@@ -125,28 +128,25 @@ fn base32(bytes: &[u8]) -> String {
     out
 }
 
-fn base32_decoded(text: &str) -> Option<Vec<u8>> {
+/// The bytes, or where the text is none of base32.
+fn base32_decoded(text: &str) -> std::result::Result<Vec<u8>, usize> {
     let clean: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    if clean.len() % 8 != 0 {
-        return None;
-    }
     let mut out = Vec::new();
-    for chunk in clean.as_bytes().chunks(8) {
+    for (index, chunk) in clean.as_bytes().chunks(8).enumerate() {
         let letters = chunk.iter().take_while(|b| **b != b'=').count();
-        let padded = chunk.iter().skip(letters).all(|b| *b == b'=');
-        if !padded || matches!(letters, 0 | 1 | 3 | 6) {
-            return None;
-        }
         let mut value = 0_u64;
-        for byte in chunk {
-            let digit = if *byte == b'=' {
-                0
-            } else {
-                ALPHABET.iter().position(|l| l == byte)?
+        for (place, byte) in chunk.iter().enumerate() {
+            let digit = match ALPHABET.iter().position(|l| l == byte) {
+                Some(digit) if place < letters => digit as u64,
+                None if *byte == b'=' && place >= letters => 0,
+                Some(_) | None => return Err(index * 8 + place),
             };
-            value = value << 5 | u64::try_from(digit).ok()?;
+            value = value << 5 | digit;
+        }
+        if chunk.len() < 8 || matches!(letters, 0 | 1 | 3 | 6) {
+            return Err(index * 8 + letters);
         }
         out.extend(value.to_be_bytes().iter().skip(3).take(letters * 5 / 8));
     }
-    Some(out)
+    Ok(out)
 }

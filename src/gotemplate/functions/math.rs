@@ -55,7 +55,7 @@ pub(super) const TABLE: &[Entry] = &[
         Ok(Value::Float(float(a.any(0)).floor()))
     }),
     ("ceil", "a", |_, a| Ok(Value::Float(float(a.any(0)).ceil()))),
-    ("round", "aia*", round),
+    ("round", "aif*", round),
     ("addf", "a*", |_, a| decimal(a, Decimal::plus, |x, y| x + y)),
     ("add1f", "a", add1f),
     ("subf", "aa*", |_, a| {

@@ -2,7 +2,7 @@
 
 use super::super::format;
 use super::super::value::Value;
-use super::{Arguments, Entry, Result};
+use super::{Arguments, Entry, Result, Trouble};
 use crate::gotemplate::Running;
 
 pub(super) const TABLE: &[Entry] = &[
@@ -31,8 +31,18 @@ fn call(_: &mut Running<'_>, _: Arguments<'_>) -> Result {
     Err("non-function: values are data here".into())
 }
 
+/// As `print`, but null is what it is in a template.
+fn shown(a: Arguments<'_>) -> std::result::Result<String, Trouble> {
+    let value = |v: &Value| match v {
+        Value::Absent | Value::Nil => Value::text("<no value>"),
+        v => v.clone(),
+    };
+    let values: Vec<Value> = a.from(0).iter().map(value).collect();
+    Ok(format::sprint(&values)?)
+}
+
 fn html(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
-    let text = format::sprint(a.from(0))?;
+    let text = shown(a)?;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -49,7 +59,7 @@ fn html(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
 }
 
 fn js(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
-    let text = format::sprint(a.from(0))?;
+    let text = shown(a)?;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -65,7 +75,7 @@ fn js(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
 }
 
 fn urlquery(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
-    Ok(Value::text(query_escape(&format::sprint(a.from(0))?)))
+    Ok(Value::text(query_escape(&shown(a)?)))
 }
 
 /// As a form's field: blanks as `+`.

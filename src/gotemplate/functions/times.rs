@@ -31,17 +31,17 @@ pub(super) const TABLE: &[Entry] = &[
         let time = dates::parse(a.text(0), a.text(1));
         Ok(Value::Time(time.ok_or("the text does not fit the layout")?))
     }),
-    ("unixEpoch", "a", |running, a| {
+    ("unixEpoch", "t", |running, a| {
         Ok(Value::text(moment(running, a.any(0))?.seconds.to_string()))
     }),
-    ("dateModify", "sa", |running, a| modified(running, a, false)),
-    ("date_modify", "sa", |running, a| {
+    ("dateModify", "st", |running, a| modified(running, a, false)),
+    ("date_modify", "st", |running, a| {
         modified(running, a, false)
     }),
-    ("mustDateModify", "sa", |running, a| {
+    ("mustDateModify", "st", |running, a| {
         modified(running, a, true)
     }),
-    ("must_date_modify", "sa", |running, a| {
+    ("must_date_modify", "st", |running, a| {
         modified(running, a, true)
     }),
     ("duration", "a", duration),

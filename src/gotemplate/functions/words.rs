@@ -1,8 +1,7 @@
 //! Functions on the words of a text: case, wrapping, abbreviation.
 
 use super::super::value::Value;
-use super::{Arguments, Entry, Result, Trouble, cut, sized};
-use crate::gotemplate::Running;
+use super::{Entry, Result, Trouble, cut, sized};
 
 pub(super) const TABLE: &[Entry] = &[
     ("title", "s", |_, a| {
