@@ -1,18 +1,11 @@
 //! What a template is once it is parsed. Does nothing.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::functions::Function;
-
-/// A text that templates were parsed from.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Source {
-    /// The name it was given, such as its file.
-    pub(super) name: String,
-    /// The text.
-    pub(super) text: String,
-}
+use super::call::Function;
+use super::source::Source;
 
 /// A template: a whole text, or what stands in `define` or `block`.
 #[derive(Clone, Debug)]
@@ -125,3 +118,6 @@ pub(super) struct Literal {
     /// Written with a point or an exponent.
     pub(super) fraction: bool,
 }
+
+/// Templates by name.
+pub(super) type Trees = BTreeMap<String, Arc<Tree>>;

@@ -9,11 +9,14 @@ mod operands;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::ast::{Branch, Node, Pipe, Source, Tree};
+use super::ast::{Branch, Node, Pipe, Tree, Trees};
+use super::call::{Run, Trouble};
+use super::fault::{Fault, Limit, Problem};
 use super::format::{self, Out};
-use super::functions::Trouble;
+use super::limits;
+use super::source::Source;
 use super::value::Value;
-use super::{Fault, Limit, Options, Problem, Templates, World, limits};
+use super::world::{Options, World};
 
 /// What a template printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +28,8 @@ pub struct Output {
 }
 
 /// A run under way; functions may run further templates in it.
-pub struct Running<'r> {
-    templates: &'r Templates,
+struct Evaluator<'r> {
+    templates: &'r Trees,
     options: &'r Options<'r>,
     steps: u64,
     depth: usize,
@@ -50,12 +53,12 @@ enum Flow {
 type Done<T> = Result<T, Fault>;
 
 pub(super) fn execute(
-    templates: &Templates,
+    templates: &Trees,
     name: &str,
     dot: &Value,
     options: &Options<'_>,
 ) -> Done<Output> {
-    let mut running = Running {
+    let mut running = Evaluator {
         templates,
         options,
         steps: 0,
@@ -63,7 +66,7 @@ pub(super) fn execute(
         templates_deep: 0,
         origins: Vec::new(),
     };
-    let Some(tree) = templates.trees.get(name) else {
+    let Some(tree) = templates.get(name) else {
         let source = Arc::new(Source {
             name: name.to_owned(),
             text: String::new(),
@@ -78,18 +81,13 @@ pub(super) fn execute(
     })
 }
 
-impl Running<'_> {
-    /// What the run may see of the world.
-    pub fn world(&self) -> World<'_> {
+impl Run for Evaluator<'_> {
+    fn world(&self) -> World<'_> {
         self.options.world
     }
 
-    /// Runs another template of the set, as `include` does.
-    ///
-    /// # Errors
-    /// A fault in it, or none of that name.
-    pub fn include(&mut self, name: &str, dot: Value) -> Result<String, Trouble> {
-        let Some(tree) = self.templates.trees.get(name) else {
+    fn include(&mut self, name: &str, dot: Value) -> Result<String, Trouble> {
+        let Some(tree) = self.templates.get(name) else {
             return Err(Trouble::NoTemplate(name.to_owned()));
         };
         let mut out = Out::default();
@@ -98,18 +96,16 @@ impl Running<'_> {
         Ok(out.into_text())
     }
 
-    /// Counts steps, for functions that do much at once.
-    ///
-    /// # Errors
-    /// When there were too many.
-    pub(super) fn spend(&mut self, steps: usize) -> Result<(), Trouble> {
+    fn spend(&mut self, steps: usize) -> Result<(), Trouble> {
         self.steps = self.steps.saturating_add(steps as u64);
         if self.steps > limits::STEPS {
             return Err(Trouble::TooMuch(Limit::Steps));
         }
         Ok(())
     }
+}
 
+impl Evaluator<'_> {
     fn template(&mut self, tree: &Tree, dot: Value, out: &mut Out) -> Done<()> {
         let mut frame = Frame {
             source: &tree.source,
@@ -243,7 +239,7 @@ impl Running<'_> {
         range: &Range<usize>,
         out: &mut Out,
     ) -> Done<()> {
-        let Some(tree) = self.templates.trees.get(name) else {
+        let Some(tree) = self.templates.get(name) else {
             return self.fault(frame, range, Problem::NoTemplate(name.to_owned()));
         };
         let given = match pipe {

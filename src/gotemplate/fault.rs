@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::ast::Source;
+use super::source::Source;
 
 /// A fault, with its place and the places that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

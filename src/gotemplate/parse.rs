@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::ast::{Branch, Node, Source, Tree};
+use super::ast::{Branch, Node, Tree};
+use super::fault::{Fault, Problem};
 use super::functions::Functions;
 use super::lex::{Kind, Token, tokens};
-use super::{Fault, Problem, literal};
+use super::literal;
+use super::source::Source;
 
 /// Blocks and parentheses nested deeper than this are refused: a template is walked by recursion.
 const MAX_DEPTH: usize = 100;

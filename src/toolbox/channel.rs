@@ -2,12 +2,14 @@
 
 use serde_json::Value as Json;
 
-use super::KOPS_VERSION;
 use crate::gotemplate::Version;
 use crate::yaml;
 
 /// What is known of the channel `stable`, for those who name no other.
 const STABLE: &str = include_str!("../../data/kops-channel.yaml");
+
+/// The kops whose rules these are.
+const KOPS_VERSION: &str = "1.37.0-alpha.1";
 
 /// A channel, read.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,12 @@
 //! `--format-yaml`: the output of a template cut at every `---` and line break, as the original cuts it, and each piece written anew.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is no mapping, or no container, is written or refused in one way"
+)]
 
-use super::{File, Loss, ToolboxError, yaml_v2};
+use super::inputs::File;
+use super::outcome::{Loss, ToolboxError};
+use super::yaml_v2;
 use crate::yaml::{Lost, Pos, YamlError, read_lenient};
 
 const SEPARATOR: &str = "---\n";

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use super::super::ast::{Command, Operand, OperandKind, Pipe, Step};
-use super::super::functions::{Body, Function, Trouble};
+use super::super::call::{Body, Function, Trouble};
+use super::super::fault::{Fault, Problem};
 use super::super::value::{IntType, Value};
-use super::super::{Fault, Problem};
-use super::{Done, Frame, Running};
+use super::{Done, Evaluator, Frame};
 
-impl Running<'_> {
+impl Evaluator<'_> {
     pub(super) fn pipeline(
         &mut self,
         frame: &mut Frame<'_>,

@@ -2,8 +2,8 @@
 
 use sha2::{Digest as _, Sha256, Sha512};
 
+use super::super::call::Entry;
 use super::super::value::Value;
-use super::Entry;
 
 pub(super) const TABLE: &[Entry] = &[
     ("sha256sum", "s", |_, a| {

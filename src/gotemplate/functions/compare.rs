@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
+use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::fault::Limit;
 use super::super::format::{self, MAX_DEPTH};
 use super::super::value::{IntType, Value};
-use super::{Arguments, Entry, Result, Trouble};
-use crate::gotemplate::{Limit, Running};
 
 pub(super) const TABLE: &[Entry] = &[
     ("not", "a", not),

@@ -1,12 +1,11 @@
 //! Values of one type from values of another, defaults, and questions about types.
 
+use super::super::call::{Arguments, Entry, Result, Running};
 use super::super::literal;
 use super::super::numbers;
 use super::super::value::{List, Value};
 use super::super::version::{self, Version};
 use super::compare::text_of;
-use super::{Arguments, Entry, Result};
-use crate::gotemplate::Running;
 
 pub(super) const TABLE: &[Entry] = &[
     ("toString", "a", to_string),
@@ -62,7 +61,9 @@ fn to_strings(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
 }
 
 /// A list as texts, nulls left out; anything else as a list of one.
-pub(super) fn texts(value: &Value) -> std::result::Result<Vec<String>, super::Trouble> {
+pub(super) fn texts(
+    value: &Value,
+) -> std::result::Result<Vec<String>, super::super::call::Trouble> {
     match value {
         Value::Absent | Value::Nil => Ok(Vec::new()),
         Value::List(list) => {
@@ -134,7 +135,7 @@ fn ternary(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(a.any(if a.any(2).is_true() { 0 } else { 1 }).clone())
 }
 
-fn parse_version(text: &str) -> std::result::Result<Version, super::Trouble> {
+fn parse_version(text: &str) -> std::result::Result<Version, super::super::call::Trouble> {
     Version::parse(text).ok_or_else(|| "invalid semantic version".into())
 }
 

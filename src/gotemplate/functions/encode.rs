@@ -4,10 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
+use super::super::call::{Arguments, Entry, Result, Running, Trouble};
 use super::super::json::{self, NoJson, Style};
 use super::super::value::Value;
-use super::{Arguments, Entry, Result, Trouble};
-use crate::gotemplate::Running;
 
 const ESCAPED: Style = Style {
     html: true,

@@ -1,10 +1,11 @@
 //! Functions on lists. Every one makes a new list.
 
+use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::fault::Limit;
+use super::super::limits;
 use super::super::value::{List, ListType, Value};
 use super::compare::same;
 use super::convert::{is_empty, texts, whole};
-use super::{Arguments, Entry, Result, Trouble};
-use crate::gotemplate::{Limit, Running, limits};
 
 pub(super) const TABLE: &[Entry] = &[
     ("list", "a*", |_, a| made(a.from(0).to_vec())),
@@ -241,6 +242,6 @@ fn sort_alpha(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
 fn join(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     let words = texts(a.any(1))?;
     let length = words.iter().map(String::len).sum::<usize>();
-    super::sized(length.saturating_add(words.len().saturating_mul(a.text(0).len())))?;
+    super::bounds::sized(length.saturating_add(words.len().saturating_mul(a.text(0).len())))?;
     Ok(Value::text(words.join(a.text(0))))
 }

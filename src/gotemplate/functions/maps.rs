@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::fault::Limit;
 use super::super::format::MAX_DEPTH;
 use super::super::value::{List, Map, Value};
 use super::compare::text_of;
-use super::{Arguments, Entry, Result, Trouble};
-use crate::gotemplate::{Limit, Running};
 
 pub(super) const TABLE: &[Entry] = &[
     ("dict", "a*", dict),

@@ -1,9 +1,10 @@
 //! Arithmetic: whole numbers with 64 bits, numbers with a fraction by decimal digits.
 
+use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::fault::Limit;
+use super::super::limits;
 use super::super::value::{List, ListType, Value};
 use super::convert::{float, whole};
-use super::{Arguments, Entry, Result, Trouble};
-use crate::gotemplate::{Limit, Running, limits};
 
 pub(super) const TABLE: &[Entry] = &[
     ("add", "a*", |_, a| {
@@ -86,7 +87,7 @@ fn divided(a: Arguments<'_>, divide: fn(i64, i64) -> i64) -> Result {
 
 fn add1f(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     let values = [a.any(0).clone(), Value::int(1)];
-    decimal(Arguments(&values), Decimal::plus, |x, y| x + y)
+    decimal(Arguments::new(&values), Decimal::plus, |x, y| x + y)
 }
 
 fn round(_: &mut Running<'_>, a: Arguments<'_>) -> Result {

@@ -1,10 +1,10 @@
 //! `merge` and `mergeOverwrite`: the first map is filled from the others, and changes for everybody who has it.
 
+use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::fault::Limit;
 use super::super::format::MAX_DEPTH;
 use super::super::value::{Map, Value};
 use super::convert::is_empty;
-use super::{Arguments, Entry, Result, Trouble};
-use crate::gotemplate::{Limit, Running};
 
 pub(super) const TABLE: &[Entry] = &[
     ("merge", "mm*", |running, a| all(running, a, false)),

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::call::{Arguments, Entry, Result, Running};
 use super::super::value::{Map, Value};
 use super::maps::map;
-use super::{Arguments, Entry, Result};
-use crate::gotemplate::Running;
 
 pub(super) const TABLE: &[Entry] = &[
     ("base", "s", |_, a| Ok(Value::text(base(a.text(0))))),

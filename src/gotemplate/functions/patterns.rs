@@ -2,9 +2,9 @@
 
 use regex_lite::Regex;
 
+use super::super::call::{Arguments, Entry, Result, Running, Trouble};
 use super::super::value::{List, Value};
-use super::{Arguments, Entry, Result, Trouble, sized};
-use crate::gotemplate::Running;
+use super::bounds::sized;
 
 pub(super) const TABLE: &[Entry] = &[
     ("regexMatch", "ss", |_, a| {

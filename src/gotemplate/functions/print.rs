@@ -1,9 +1,8 @@
 //! `print` and its kin, and the escapes of Go's own functions.
 
+use super::super::call::{Arguments, Entry, Result, Running, Trouble};
 use super::super::format;
 use super::super::value::Value;
-use super::{Arguments, Entry, Result, Trouble};
-use crate::gotemplate::Running;
 
 pub(super) const TABLE: &[Entry] = &[
     ("print", "a*", print),

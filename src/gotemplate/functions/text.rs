@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::fault::Limit;
+use super::super::limits;
 use super::super::numbers::quote;
 use super::super::value::{List, Map, Value};
+use super::bounds::{cut, sized};
 use super::compare::text_of;
-use super::{Arguments, Entry, Result, Trouble, cut, sized};
-use crate::gotemplate::{Limit, Running, limits};
 
 pub(super) const TABLE: &[Entry] = &[
     ("trim", "s", |_, a| {

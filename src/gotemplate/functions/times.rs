@@ -1,9 +1,8 @@
 //! Times and spans of time. Local time is UTC: a rendering does not depend on the machine.
 
+use super::super::call::{Arguments, Entry, Result, Running, Trouble};
 use super::super::dates;
 use super::super::value::{Time, Value};
-use super::{Arguments, Entry, Result, Trouble};
-use crate::gotemplate::Running;
 
 pub(super) const TABLE: &[Entry] = &[
     ("now", "", |running, _| Ok(Value::Time(now(running)?))),

@@ -1,7 +1,8 @@
 //! Functions on the words of a text: case, wrapping, abbreviation.
 
+use super::super::call::{Entry, Result, Trouble};
 use super::super::value::Value;
-use super::{Entry, Result, Trouble, cut, sized};
+use super::bounds::{cut, sized};
 
 pub(super) const TABLE: &[Entry] = &[
     ("title", "s", |_, a| {

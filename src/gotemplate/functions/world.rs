@@ -1,8 +1,8 @@
 //! The functions that ask the world: the environment where the caller hands it in, and those that cannot work in a rendering that is the same every time.
 
+use super::super::call::{Arguments, Entry, Result, Running};
 use super::super::value::Value;
-use super::{Arguments, Entry, Result, sized};
-use crate::gotemplate::Running;
+use super::bounds::sized;
 
 pub(super) const TABLE: &[Entry] = &[
     ("env", "s", |running, a| {
@@ -33,7 +33,10 @@ pub(super) const TABLE: &[Entry] = &[
     ("buildCustomCert", "ss", secrets),
 ];
 
-fn variable(running: &Running<'_>, name: &str) -> std::result::Result<String, super::Trouble> {
+fn variable(
+    running: &Running<'_>,
+    name: &str,
+) -> std::result::Result<String, super::super::call::Trouble> {
     match running.world().environment {
         Some(environment) => Ok(environment(name).unwrap_or_default()),
         None => Err("there is no environment here: a rendering depends on its inputs alone".into()),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::super::ast::{Command, Operand, OperandKind, Pipe, Step};
+use super::super::fault::Problem;
 use super::super::lex::{Kind, Token};
-use super::super::{Problem, literal};
+use super::super::literal;
 use super::{Done, Parser};
 
 impl Parser<'_> {
