@@ -380,7 +380,8 @@ fn hooks_of(command: &super::args::Command) -> crate::cloud::aws::HooksOf {
         | Command::Schema(_)
         | Command::Rehearse(_)
         | Command::Stop(_)
-        | Command::Go(_) => false,
+        | Command::Go(_)
+        | Command::Template(_) => false,
     };
     if everybody {
         HooksOf::Everybody
