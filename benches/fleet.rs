@@ -227,6 +227,7 @@ fn planned(
             desired: d,
             baseline: baselines.get(&d.cluster),
             protect: &protect,
+            retire: &protect,
         })
         .collect();
     let plan = plan(

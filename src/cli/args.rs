@@ -247,9 +247,10 @@ pub(super) struct Selection {
     /// Only this stage (repeatable).
     #[arg(long = "stage", value_name = "STAGE")]
     pub(super) stages: Vec<StageName>,
-    /// Allow groups that disappeared from git to be drained and deleted.
-    #[arg(long)]
-    pub(super) allow_retire: bool,
+    /// Allow this group, which disappeared from git, to be drained and deleted: by its InstanceGroup, in every cluster looked at, or by its
+    /// AutoScalingGroup (repeatable; `retire` in the cluster's file does the same in git).
+    #[arg(long, value_name = "GROUP")]
+    pub(super) allow_retire: Vec<String>,
     /// Allow a lower maximum to end instances.
     #[arg(long)]
     pub(super) allow_shrink: bool,

@@ -11,8 +11,8 @@ use super::stop;
 use super::world::{self, Simulated, World};
 use super::{Exit, documents};
 use crate::cloud::{Cloud as _, Place};
-use crate::fleet::Stage;
-use crate::model::{AsgName, ClusterName, Live, Nodes, StageName, Timestamp};
+use crate::fleet::{Fleet, Stage};
+use crate::model::{AsgName, ClusterName, GroupName, Live, Nodes, StageName, Timestamp};
 use crate::plan::{Allow, ClusterPlan, Plan, Policy, Wanted, plan};
 use crate::report::{self, Style};
 use crate::store::Store;
@@ -139,6 +139,15 @@ pub(super) async fn make(
         .without_held(&held(store)?);
     required(&selection.require, &live)?;
     let nothing = BTreeSet::new();
+    let retire: BTreeMap<&ClusterName, BTreeSet<GroupName>> = chosen
+        .iter()
+        .map(|(name, _)| {
+            (
+                *name,
+                retired(&prepared.fleet, name, &selection.allow_retire),
+            )
+        })
+        .collect();
     let wanted: Vec<Wanted<'_>> = chosen
         .iter()
         .map(|(name, c)| Wanted {
@@ -149,10 +158,11 @@ pub(super) async fn make(
                 .clusters
                 .get(*name)
                 .map_or(&nothing, |c| &c.protect),
+            retire: retire.get(*name).unwrap_or(&nothing),
         })
         .collect();
     let allow = Allow {
-        retire: selection.allow_retire,
+        retire: false,
         shrink: selection.allow_shrink,
         documents: selection.adopt_documents,
     };
@@ -225,13 +235,23 @@ pub(super) async fn before(
         return Ok(BTreeMap::new());
     }
     let looking = Selection {
-        allow_retire: false,
+        allow_retire: Vec::new(),
         allow_shrink: false,
         adopt_documents: false,
         ..selection.clone()
     };
     let found = make(prepared, &clusters, store, world, &looking, output).await?;
     Ok(found.clusters)
+}
+
+/// Groups of a cluster that somebody has named as going: in its file, or on the command line.
+fn retired(fleet: &Fleet, cluster: &ClusterName, named: &[String]) -> BTreeSet<GroupName> {
+    let suffix = format!(".{cluster}");
+    let here = named
+        .iter()
+        .filter_map(|name| GroupName::new(name.strip_suffix(&suffix).unwrap_or(name)).ok());
+    let in_git = fleet.clusters.get(cluster).map(|c| &c.retire);
+    in_git.into_iter().flatten().cloned().chain(here).collect()
 }
 
 /// How many calls, and of which.

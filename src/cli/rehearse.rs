@@ -303,6 +303,7 @@ fn made(
                 .clusters
                 .get(name)
                 .map_or(&nothing, |c| &c.protect),
+            retire: &nothing,
         })
         .collect();
     // Whatever a rollout could be allowed is rehearsed.

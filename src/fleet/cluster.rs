@@ -103,6 +103,7 @@ fn load(
         state_store,
         kops_version,
         protect: file.protect.into_iter().collect::<BTreeSet<_>>(),
+        retire: file.retire.into_iter().collect(),
     })
 }
 

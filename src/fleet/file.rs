@@ -195,6 +195,8 @@ pub(super) struct ClusterFile {
     pub(super) kops: Option<KopsFile>,
     #[serde(default)]
     pub(super) protect: Vec<GroupName>,
+    #[serde(default)]
+    pub(super) retire: Vec<GroupName>,
 }
 
 /// `engine`; `kops` was refused before.

@@ -90,6 +90,8 @@ pub struct Cluster {
     pub kops_version: Option<KopsVersion>,
     /// Groups that are never retired.
     pub protect: BTreeSet<GroupName>,
+    /// Groups that are gone from git on purpose, named there: they may be drained and deleted.
+    pub retire: BTreeSet<GroupName>,
     /// Its vars.
     pub vars: Vars,
 }

@@ -262,6 +262,16 @@ pub enum NodeEffect {
         #[serde(deserialize_with = "nodes_of_before")]
         nodes: BTreeMap<NodeName, InstanceId>,
     },
+    /// Keep the autoscaler from ending these nodes: new nodes look idle to it until the old ones are drained.
+    KeepFromAutoscaler {
+        /// The nodes, each with the instance that it has to be the node of.
+        nodes: BTreeMap<NodeName, InstanceId>,
+    },
+    /// Take back what `KeepFromAutoscaler` did, as each node says it. A node that is being drained keeps its mark.
+    ReleaseToAutoscaler {
+        /// The nodes, each with the instance that it has to be the node of.
+        nodes: BTreeMap<NodeName, InstanceId>,
+    },
 }
 
 impl NodeEffect {
@@ -272,7 +282,10 @@ impl NodeEffect {
             | NodeEffect::Uncordon { node, instance }
             | NodeEffect::Evict { node, instance, .. }
             | NodeEffect::Delete { node, instance, .. } => (node == name).then_some(instance),
-            NodeEffect::Taint { nodes } | NodeEffect::Untaint { nodes } => nodes.get(name),
+            NodeEffect::Taint { nodes }
+            | NodeEffect::Untaint { nodes }
+            | NodeEffect::KeepFromAutoscaler { nodes }
+            | NodeEffect::ReleaseToAutoscaler { nodes } => nodes.get(name),
         }
     }
 
@@ -283,7 +296,10 @@ impl NodeEffect {
             | NodeEffect::Uncordon { node, .. }
             | NodeEffect::Evict { node, .. }
             | NodeEffect::Delete { node, .. } => BTreeSet::from([node]),
-            NodeEffect::Taint { nodes } | NodeEffect::Untaint { nodes } => nodes.keys().collect(),
+            NodeEffect::Taint { nodes }
+            | NodeEffect::Untaint { nodes }
+            | NodeEffect::KeepFromAutoscaler { nodes }
+            | NodeEffect::ReleaseToAutoscaler { nodes } => nodes.keys().collect(),
         }
     }
 }
@@ -388,6 +404,8 @@ pub enum Applied {
     Version(u64),
     /// Not done: the world is neither as expected nor as wanted. Says what was found.
     Moved(String),
+    /// Not done: what it needs is moved by others (desired capacity, by an autoscaler), and is not so at this moment. Says what was found.
+    NotYet(String),
 }
 
 impl CloudEffect {

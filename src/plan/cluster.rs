@@ -386,7 +386,7 @@ fn retired_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluste
             plan.blocked.push(Blocked::Protected {
                 group: name.clone(),
             });
-        } else if !allow.retire {
+        } else if !allow.retire && !wanted.retire.contains(&definition.instance_group) {
             plan.blocked.push(Blocked::Retire {
                 group: name.clone(),
                 instances: instances.len(),

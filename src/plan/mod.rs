@@ -257,7 +257,7 @@ pub struct Baseline {
 /// What the person who asked allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allow {
-    /// Retire groups that disappeared from git.
+    /// Retire groups that disappeared from git, whichever they are: for a rehearsal.
     pub retire: bool,
     /// End instances by a lower maximum.
     pub shrink: bool,
@@ -274,6 +274,8 @@ pub struct Wanted<'a> {
     pub baseline: Option<&'a Baseline>,
     /// Groups that are never retired.
     pub protect: &'a BTreeSet<GroupName>,
+    /// Groups that may be retired: a person has named each of them.
+    pub retire: &'a BTreeSet<GroupName>,
 }
 
 /// The plan for `wanted` against `live`.

@@ -45,6 +45,7 @@ pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
         state_store: None,
         kops_version: None,
         protect: Default::default(),
+        retire: Default::default(),
         vars: crate::fleet::Vars {
             layers: vec![layer],
         },

@@ -315,6 +315,9 @@ fn outcome(result: &StepResult) -> Option<String> {
         StepResult::Applied(Applied::Moved(found)) => {
             Some(format!("not done, somebody else changed it: {found}"))
         }
+        StepResult::Applied(Applied::NotYet(found)) => {
+            Some(format!("not done yet, looks again: {found}"))
+        }
         StepResult::Refused(why) => Some(format!("refused: {why}")),
         StepResult::Unknown(why) => Some(format!("no answer, will look and try again: {why}")),
         StepResult::Denied(why) => Some(format!("refused, will ask again: {why}")),

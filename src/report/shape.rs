@@ -321,7 +321,9 @@ fn blocked_shape(
 pub(super) fn hint(blocked: &Blocked) -> &'static str {
     match blocked {
         Blocked::Gap { .. } => "make it readable and plan again: nothing is planned on a guess",
-        Blocked::Retire { .. } => "put it back into git, or allow it with --allow-retire",
+        Blocked::Retire { .. } => {
+            "put it back into git, or allow it by name with --allow-retire GROUP, or `retire` in the cluster's file"
+        }
         Blocked::Protected { .. } => "put it back into git, or take its protection away first",
         Blocked::Shrink { .. } => {
             "keep the maximum up until the group has shrunk, or allow it with --allow-shrink"

@@ -338,6 +338,7 @@ fn lenders(groups: &mut Vec<GroupTask>, plan: &ClusterPlan) {
                     version: VersionSource::Existing(0),
                     replace: false,
                 },
+                shrink: false,
                 twin: None,
                 lends: Some(borrower.clone()),
             });
@@ -357,6 +358,7 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, rolling: &Rolli
                 to: Box::new(to.definition.clone()),
                 user_data: to.user_data.clone(),
             },
+            shrink: false,
             twin: None,
             lends: None,
         },
@@ -382,6 +384,8 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, rolling: &Rolli
                 replace: to.replace_instances
                     && (!replace.is_empty() || existing_version.is_none()),
             },
+            // Such a plan is blocked unless somebody has allowed it.
+            shrink: to.definition.auto_scaling_group.max_size < from.desired,
             twin: plan.twins.get(asg).map(|t| t.group.clone()),
             lends: None,
         },
@@ -393,6 +397,7 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, rolling: &Rolli
             task: Task::Retire {
                 from: Box::new(from.definition.clone()),
             },
+            shrink: false,
             twin: None,
             lends: None,
         },

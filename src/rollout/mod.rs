@@ -18,7 +18,8 @@ pub use freeze::{Window, window};
 pub use observation::{GroupObservation, Observation, ObservedStep};
 pub use progress::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending,
-    GroupProgress, GroupState, IllegalRecord, Intent, Progress, RefreshSeen, StepRefusal, Stuck,
+    GroupProgress, GroupState, IllegalRecord, Intent, Progress, RefreshSeen, Spent, StepRefusal,
+    Stuck,
 };
 pub use rollback::{RollbackError, check_rollback};
 pub use round::{Check, Decision, Question, State, Step, Waiting};

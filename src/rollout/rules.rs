@@ -1,5 +1,7 @@
 //! The rules that no effect of a rollout may break, asked just before it: an onlooker's view, apart from what decides. Judges; decides nothing.
 
+mod others;
+
 use std::ops::Deref;
 
 use super::progress::{ClusterState, Direction, GroupProgress, Progress};
@@ -28,6 +30,9 @@ pub fn broken_rules(
         now,
     };
     let mut broken = checker.order();
+    broken.extend(others::broken(
+        rollout, progress, cluster, effect, live, now,
+    ));
     match effect {
         Effect::Cloud(effect) => broken.extend(checker.cloud(effect)),
         Effect::Node(NodeEffect::Cordon { node, .. }) => broken.extend(checker.cordon(node)),
@@ -38,7 +43,9 @@ pub fn broken_rules(
             NodeEffect::Uncordon { .. }
             | NodeEffect::Evict { .. }
             | NodeEffect::Delete { .. }
-            | NodeEffect::Untaint { .. },
+            | NodeEffect::Untaint { .. }
+            | NodeEffect::KeepFromAutoscaler { .. }
+            | NodeEffect::ReleaseToAutoscaler { .. },
         ) => {}
     }
     broken
@@ -366,12 +373,23 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .group(name)
             .map_or(0, |g| g.surge)
             .saturating_add(self.unbooked(name, group.desired));
-        (
-            works,
-            group
-                .desired
-                .saturating_sub(surge.min(group.desired.saturating_sub(group.group.min_size))),
-        )
+        let own = group
+            .desired
+            .saturating_sub(surge.min(group.desired.saturating_sub(group.group.min_size)));
+        (works, own.min(self.room(name)))
+    }
+
+    /// What a group has to come down to on the way there, where somebody has allowed that.
+    fn room(&self, name: &AsgName) -> u32 {
+        let run = self.rollout.cluster(self.cluster);
+        let task = run.and_then(|r| r.groups.iter().find(|g| g.asg == *name));
+        match task.filter(|t| t.shrink && self.progress.direction == Direction::Forward) {
+            Some(GroupTask {
+                task: Task::Update { to, .. },
+                ..
+            }) => to.auto_scaling_group.max_size,
+            Some(_) | None => u32::MAX,
+        }
     }
 
     /// Surge that was asked for, is not booked yet (its answer is on its way, or lost), and is out there as it looks.

@@ -137,6 +137,9 @@ pub struct GroupTask {
     pub rolling: Rolling,
     /// The change.
     pub task: Task,
+    /// Instances may be drained and ended where the group has more than its new maximum.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub shrink: bool,
     /// The on-demand group that stands in when AWS has no capacity for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twin: Option<AsgName>,
@@ -184,6 +187,11 @@ pub enum VersionSource {
     Existing(u64),
     /// It has to be made, with this user data.
     New(UserData),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_no(is: &bool) -> bool {
+    !*is
 }
 
 impl Rollout {

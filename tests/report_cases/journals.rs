@@ -27,6 +27,7 @@ pub(crate) fn task(group: &str, name: &str) -> GroupTask {
         role: Role::Node,
         rolling: Rolling::default(),
         task,
+        shrink: false,
         twin: None,
         lends: None,
     }

@@ -14,6 +14,7 @@ mod drains;
 mod gates;
 mod groups;
 mod modes;
+mod others;
 mod people;
 mod proof;
 mod protection;

@@ -331,6 +331,7 @@ impl Scene {
                 desired: d,
                 baseline: baselines.get(&d.cluster),
                 protect: &protect,
+                retire: &protect,
             })
             .collect();
         plan(

@@ -133,7 +133,9 @@ impl Group {
         let nodes = serving.filter_map(|(id, m)| {
             m.node
                 .as_ref()
-                .filter(|n| n.ready && !n.cordoned)
+                .filter(|n| {
+                    n.ready && !n.cordoned && !n.marks.contains(&NodeMark::KeptFromAutoscaler)
+                })
                 .map(|n| (n.pods.len(), id))
         });
         nodes.min().map(|(_, id)| id.clone())

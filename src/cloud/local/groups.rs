@@ -91,7 +91,7 @@ impl Group {
         expected
     }
 
-    /// Changes its own fields from one definition to another. A minimum above desired capacity raises it, a maximum below lowers it.
+    /// Changes its own fields from one definition to another. A minimum above desired capacity raises it; a maximum below it has to wait.
     pub(super) fn update(
         &mut self,
         from: &Definition,
@@ -137,6 +137,14 @@ impl Group {
                 self.name(),
                 format!("ValidationError: min size {least} is above max size {most}"),
             ));
+        }
+        // AWS would lower desired capacity with the maximum, and end instances that nobody has drained.
+        if most < self.desired && most < self.fields.max_size {
+            return Ok(Outcome::Unchanged(Applied::NotYet(above(
+                self.name(),
+                self.desired,
+                most,
+            ))));
         }
         check_processes(self.name(), &wanted.suspended_processes)?;
         self.fields = wanted.into();
@@ -348,6 +356,11 @@ impl Group {
             .chain([self.version, self.launch_version()])
             .collect()
     }
+}
+
+/// What is found where a maximum would be put below what is wanted now.
+fn above(name: &AsgName, desired: u32, most: u32) -> String {
+    format!("{name} has desired capacity {desired}, above a maximum of {most}")
 }
 
 fn check_sizes(fields: &AutoScalingGroup, desired: u32) -> Result<(), CloudError> {

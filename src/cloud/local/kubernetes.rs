@@ -135,6 +135,8 @@ impl Group {
             NodeEffect::Delete { pods, .. } => self.delete(instance, pods, now, faults),
             NodeEffect::Taint { .. } => self.change_node(instance, SimNode::taint),
             NodeEffect::Untaint { .. } => self.change_node(instance, SimNode::untaint),
+            NodeEffect::KeepFromAutoscaler { .. } => self.change_node(instance, SimNode::keep),
+            NodeEffect::ReleaseToAutoscaler { .. } => self.change_node(instance, SimNode::release),
         }
     }
 
@@ -437,6 +439,19 @@ impl SimNode {
 
     fn untaint(&mut self) {
         self.tainted &= !self.marks.remove(&NodeMark::Tainted);
+    }
+
+    fn keep(&mut self) {
+        self.marks.insert(NodeMark::KeptFromAutoscaler);
+    }
+
+    /// Whoever is being drained keeps the mark that the drain needs.
+    fn release(&mut self) {
+        if !self.marks.contains(&NodeMark::Cordoned)
+            && !self.marks.contains(&NodeMark::OutOfLoadBalancers)
+        {
+            self.marks.remove(&NodeMark::KeptFromAutoscaler);
+        }
     }
 }
 

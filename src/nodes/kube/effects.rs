@@ -57,6 +57,8 @@ pub(super) async fn apply(
         }
         NodeEffect::Taint { nodes } => change_all(connection, nodes, taint).await,
         NodeEffect::Untaint { nodes } => change_all(connection, nodes, untaint).await,
+        NodeEffect::KeepFromAutoscaler { nodes } => change_all(connection, nodes, keep).await,
+        NodeEffect::ReleaseToAutoscaler { nodes } => change_all(connection, nodes, release).await,
         NodeEffect::Evict {
             node,
             instance,
@@ -117,7 +119,7 @@ async fn change_all(
         // One of them that is another instance now has nothing of ours; the others still have.
         match change(connection, node, instance, work_out).await? {
             Applied::Done => applied = Applied::Done,
-            Applied::Already | Applied::Version(_) | Applied::Moved(_) => {}
+            Applied::Already | Applied::Version(_) | Applied::Moved(_) | Applied::NotYet(_) => {}
         }
     }
     Ok(applied)
@@ -253,6 +255,27 @@ fn untaint(node: &ApiNode) -> Option<Json> {
         .filter(|t| t.key != TAINT)
         .collect();
     Some(json!({"metadata": {"annotations": {MARKS: written(&ours)}}, "spec": {"taints": taints}}))
+}
+
+/// The annotation is `"true"` or it does not count. Source: cluster-autoscaler, FAQ, "How can I prevent Cluster Autoscaler from scaling down a particular node?".
+fn keep(node: &ApiNode) -> Option<Json> {
+    if annotation(node, NO_SCALE_DOWN) == Some("true") {
+        return None;
+    }
+    let mut ours = marks(node);
+    ours.insert(NodeMark::KeptFromAutoscaler);
+    Some(json!({"metadata": {"annotations": {NO_SCALE_DOWN: "true", MARKS: written(&ours)}}}))
+}
+
+/// Whoever is being drained keeps the mark that the drain needs.
+fn release(node: &ApiNode) -> Option<Json> {
+    let mut ours = marks(node);
+    let drained =
+        ours.contains(&NodeMark::Cordoned) || ours.contains(&NodeMark::OutOfLoadBalancers);
+    if drained || !ours.remove(&NodeMark::KeptFromAutoscaler) {
+        return None;
+    }
+    Some(json!({"metadata": {"annotations": {NO_SCALE_DOWN: null, MARKS: written(&ours)}}}))
 }
 
 fn written(marks: &BTreeSet<NodeMark>) -> Json {

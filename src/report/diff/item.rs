@@ -131,7 +131,7 @@ fn group(kind: &GroupKind, number: usize, no_fields: bool) -> (Tone, &'static st
         GroupKind::Retired { protected: true } => {
             (Tone::Bad, "-", "gone, and protected: a plan is blocked until it is back or protected no more".into())
         }
-        GroupKind::Retired { protected: false } => (Tone::Bad, "-", format!("retire, drains and ends {all}, then deletes (needs --allow-retire)")),
+        GroupKind::Retired { protected: false } => (Tone::Bad, "-", format!("retire, drains and ends {all}, then deletes (needs --allow-retire GROUP)")),
     }
 }
 

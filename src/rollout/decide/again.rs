@@ -1,7 +1,9 @@
 //! Whether a step without an answer is still the right one to take: asked again before it is repeated. Looks at live state, never acts.
 
 use super::node_steps::standing_of_node;
-use crate::model::{CloudEffect, Effect, Lifecycle, Span, Timestamp};
+use super::settle::settle;
+use super::standing::{SETTLED, Standing};
+use crate::model::{Applied, CloudEffect, Effect, Lifecycle};
 use crate::rollout::event::{Event, StepId, StepResult};
 use crate::rollout::progress::Intent;
 use crate::rollout::round::{DecisionBuilder, GroupContext};
@@ -25,9 +27,18 @@ pub(crate) fn open_steps(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>)
                 "see that the API answers, then `kfleet rollout resume`",
             );
         }
-        match standing(view, intent) {
+        let standing = if intent.stale {
+            settle(view, intent)
+        } else {
+            standing(view, intent)
+        };
+        match standing {
             Standing::Repeat => out.repeat(id, intent),
             Standing::Wait(why, until) => out.wait(view, why, until),
+            Standing::Happened => out.records.push(Event::Outcome {
+                step: id,
+                result: StepResult::Applied(Applied::Already),
+            }),
             Standing::GivenUp(why) => out.records.push(Event::Outcome {
                 step: id,
                 result: StepResult::GivenUp(why),
@@ -38,24 +49,9 @@ pub(crate) fn open_steps(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>)
     any
 }
 
-/// What a call that got no answer has not brought about after this long, it never will: twice the time that one try is given.
-const SETTLED: Span = Span::from_secs(120);
-
-/// What becomes of a step without an answer.
-pub(crate) enum Standing {
-    /// It is taken again.
-    Repeat,
-    /// Not now: what would have to be known for it is not, or its last try may still be under way.
-    Wait(String, Option<Timestamp>),
-    /// Never: it did not happen, and is no longer what should.
-    GivenUp(String),
-    /// A look shows what became of it.
-    Closed(StepResult),
-}
-
 /// The end of an instance is repeated only while nothing runs on it. One that was empty when it was decided (it had no node yet) may take
 /// work by now; then it has to be drained first. Every other step finds out by itself whether the world is still as it expects.
-pub(crate) fn standing(view: &GroupContext<'_>, intent: &Intent) -> Standing {
+fn standing(view: &GroupContext<'_>, intent: &Intent) -> Standing {
     if let Effect::Node(effect) = &intent.effect {
         return standing_of_node(view, intent, effect);
     }

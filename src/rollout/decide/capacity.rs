@@ -12,6 +12,12 @@ use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, missing};
 /// AWS tries a refused launch again by itself; until then there is nothing to see.
 pub(crate) const AGAIN: Span = Span::from_secs(60);
 
+/// Whoever waits for capacity by its policy waits this long before a person is asked.
+const LONGEST_HOLD: Span = Span::from_secs(48 * 3_600);
+
+/// As long may a twin stand in: it costs more each hour.
+const LONGEST_LOAN: Span = Span::from_secs(12 * 3_600);
+
 /// What AWS refuses now.
 pub(crate) struct Refusal<'a> {
     /// When it was first refused.
@@ -72,6 +78,11 @@ impl Refusal<'_> {
         )
     }
 
+    /// The types that AWS named.
+    fn types(&self) -> Vec<&String> {
+        self.found.keys().collect()
+    }
+
     /// Whether every type that the group may launch was refused. What cannot be known counts as refused, but for groups that
     /// choose by attributes: those have hundreds.
     fn exhausts(&self, live: &LiveGroup) -> bool {
@@ -103,6 +114,8 @@ pub(crate) enum Answer {
     Borrow(AsgName, String),
     /// The group has failed, and why.
     Fail(String),
+    /// It has waited for longer than anybody should without a person who knows of it, and why.
+    Ask(String),
 }
 
 pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp) -> Answer {
@@ -125,6 +138,23 @@ pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp
             refusal.words
         ))
     };
+    let waits = match capacity.policy {
+        CapacityPolicy::Wait => true,
+        CapacityPolicy::NextType => !refusal.exhausts(live),
+        CapacityPolicy::OnDemand => view.group.borrowed.is_some(),
+        CapacityPolicy::Stop => false,
+    };
+    let longest = match capacity.policy {
+        CapacityPolicy::OnDemand => LONGEST_LOAN,
+        CapacityPolicy::Wait | CapacityPolicy::NextType | CapacityPolicy::Stop => LONGEST_HOLD,
+    };
+    if waits && view.waited(first) > longest {
+        return Answer::Ask(format!(
+            "no instance could be launched for {}: {}",
+            view.now.since(first),
+            refusal.text()
+        ));
+    }
     match capacity.policy {
         CapacityPolicy::Wait => Answer::Hold,
         CapacityPolicy::Stop if over => fails(""),
@@ -154,7 +184,7 @@ pub(crate) fn held_until(
 ) -> Option<Timestamp> {
     match answer(view, live, since) {
         Answer::Hold => Some(view.now + AGAIN),
-        Answer::GoOn | Answer::Borrow(..) | Answer::Fail(_) => None,
+        Answer::GoOn | Answer::Borrow(..) | Answer::Fail(_) | Answer::Ask(_) => None,
     }
 }
 
@@ -179,7 +209,12 @@ pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> b
                 refusal.text(),
                 policy_words(view.task.rolling.capacity.policy)
             );
-            if before.as_ref().is_some_and(|(_, known)| *known == why) {
+            // AWS names other zones each time; what is new is a type that it refuses.
+            let is_known = |known: &str| match refusal.types() {
+                named if named.is_empty() => true,
+                named => named.iter().all(|kind| known.contains(kind.as_str())),
+            };
+            if before.as_ref().is_some_and(|(_, known)| is_known(known)) {
                 return false;
             }
             let since = before.as_ref().map_or(refusal.since, |(first, _)| *first);

@@ -8,9 +8,9 @@ use super::patience::patience;
 use super::phases::{Phase, phases, side_by_side};
 use super::{gate, preflight, prune, retire, undo, verify};
 use crate::kops::Role;
-use crate::model::{AsgName, Span, Timestamp};
+use crate::model::{AsgName, CloudEffect, Effect, Span, Timestamp};
 use crate::rollout::event::{Event, Scope};
-use crate::rollout::progress::ClusterState;
+use crate::rollout::progress::{ClusterState, Intent};
 use crate::rollout::round::{
     ClusterContext, DecisionBuilder, Mode, RoundContext, budget, group_context, staying,
 };
@@ -134,29 +134,83 @@ fn about<'a>(round: &RoundContext<'a>, sight: &ClusterContext<'a>, since: Timest
     }
 }
 
-/// The gates over the whole cluster, once its groups are done.
+/// The gates over the whole cluster, once its groups are done; what is deleted comes after them, and after a bake.
 fn check(
     round: &RoundContext<'_>,
     sight: &ClusterContext<'_>,
     since: Timestamp,
     out: &mut DecisionBuilder<'_>,
 ) {
-    match gate::all(&about(round, sight, since), out) {
-        GateOutcome::Pass(evidence) => {
-            if deleted(round, sight, out)
-                && pruned(round, sight, out)
-                && as_planned(round, sight, since, out)
-            {
-                out.records.push(Event::ClusterVerified {
-                    cluster: sight.run.cluster.clone(),
-                    since: round.now,
-                    evidence,
-                });
+    // What is deleted cannot come back: from then on there is nothing left for a gate to decide.
+    let evidence = match deletes(round, sight) {
+        Deletion::Begun => vec!["its gates passed before the old groups were deleted".to_owned()],
+        deletion => match passed(round, sight, since, out) {
+            Some(evidence) if deletion == Deletion::Ahead => {
+                // The old groups can be filled again until the new ones have stood for as long as a canary.
+                let baked = since.max(sight.progress.resumed_at) + sight.run.rolling.bake;
+                if round.now < baked {
+                    let why = "its old groups, empty by now, are deleted when the cluster has run without them for a while";
+                    return out.wait_cluster(&sight.run.cluster, why.into(), Some(baked));
+                }
+                evidence
             }
-        }
+            Some(evidence) => evidence,
+            None => return,
+        },
+    };
+    if deleted(round, sight, out)
+        && pruned(round, sight, out)
+        && as_planned(round, sight, since, out)
+    {
+        out.records.push(Event::ClusterVerified {
+            cluster: sight.run.cluster.clone(),
+            since: round.now,
+            evidence,
+        });
+    }
+}
+
+/// How far the deletion of retired groups is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deletion {
+    /// Nothing is to be deleted.
+    None,
+    /// It comes last, and nothing of it was asked for.
+    Ahead,
+    /// It was asked for.
+    Begun,
+}
+
+fn deletes(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Deletion {
+    let retired = |g: &&GroupTask| matches!(g.task, Task::Retire { .. });
+    let is_delete = |i: &Intent| {
+        i.cluster == sight.run.cluster
+            && matches!(i.effect, Effect::Cloud(CloudEffect::DeleteGroup { .. }))
+    };
+    let gone = |g: &GroupTask| sight.progress.groups.get(&g.asg).is_some_and(|p| p.deleted);
+    let mut tasks = sight.run.groups.iter().filter(retired).peekable();
+    if tasks.peek().is_none() {
+        Deletion::None
+    } else if tasks.any(gone) || round.progress.open.values().any(is_delete) {
+        Deletion::Begun
+    } else {
+        Deletion::Ahead
+    }
+}
+
+/// What the gates say, when all of them pass.
+fn passed(
+    round: &RoundContext<'_>,
+    sight: &ClusterContext<'_>,
+    since: Timestamp,
+    out: &mut DecisionBuilder<'_>,
+) -> Option<Vec<String>> {
+    match gate::all(&about(round, sight, since), out) {
+        GateOutcome::Pass(evidence) => return Some(evidence),
         GateOutcome::Wait(why, until) => out.wait_cluster(&sight.run.cluster, why, Some(until)),
         GateOutcome::Fail(why) => out.fail(&sight.run.cluster, None, why),
     }
+    None
 }
 
 /// Whether a new plan of the cluster would be empty. What others changed meanwhile is theirs to take back, or a person's to bring into

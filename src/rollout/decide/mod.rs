@@ -2,6 +2,7 @@
 
 mod again;
 mod before;
+mod bounds;
 mod canary;
 mod capacity;
 mod cluster;
@@ -9,6 +10,7 @@ mod conflict;
 mod control_plane;
 mod create;
 mod fallback;
+mod fields;
 mod gate;
 mod group;
 mod health;
@@ -17,17 +19,22 @@ mod look;
 mod node_steps;
 mod patience;
 mod phases;
+mod pinned;
 mod preflight;
 mod prune;
 mod refresh;
 mod replace;
 mod retire;
+mod settle;
+mod sizes;
 mod soak;
 mod stages;
+mod standing;
 mod undo;
 mod update;
 mod validate;
 mod verify;
 
+pub(super) use bounds::bound;
 pub use stages::decide;
 pub use validate::{COMPONENTS, Failure, Limits, failures, of_this_cluster};

@@ -1,6 +1,6 @@
 //! Steps on nodes whose outcome is not known, or that the API refused: closed by looking, never by an answer that says no. Never acts.
 
-use super::again::Standing;
+use super::standing::Standing;
 use crate::model::{Applied, InstanceId, Node, NodeEffect, NodeMark, NodeName, Span};
 use crate::rollout::event::StepResult;
 use crate::rollout::progress::Intent;
@@ -38,8 +38,18 @@ pub(crate) fn standing_of_node(
                 })
             }))
         }
+        NodeEffect::KeepFromAutoscaler { nodes } if !onward => {
+            let mut named = nodes.iter();
+            closed(named.any(|(node, instance)| {
+                marked(view, node, instance, |n| {
+                    n.ours.contains(&NodeMark::KeptFromAutoscaler)
+                })
+            }))
+        }
         NodeEffect::Cordon { .. }
         | NodeEffect::Taint { .. }
+        | NodeEffect::KeepFromAutoscaler { .. }
+        | NodeEffect::ReleaseToAutoscaler { .. }
         | NodeEffect::Uncordon { .. }
         | NodeEffect::Untaint { .. } => again(view, intent),
     }

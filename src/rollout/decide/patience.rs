@@ -40,6 +40,9 @@ pub(crate) fn patience(
         .values()
         .any(|i| i.cluster == run.cluster && i.refusal.is_some());
     let seen = live.is_some_and(|live| !matches!(live.nodes, Nodes::Unknown(_)));
+    if let Some(advice) = out.advice_since(mark).filter(|_| seen) {
+        return out.stuck_cluster(&run.cluster, why, advice);
+    }
     match mode {
         // A right that is missing, a webhook or a policy is no fault of the version that is rolled out.
         _ if refused => out.stuck_cluster(

@@ -10,7 +10,7 @@ use crate::rollout::event::Event;
 use crate::rollout::round::{
     ClusterContext, DecisionBuilder, RoundContext, outdated, present, staying,
 };
-use crate::rollout::schedule::Task;
+use crate::rollout::schedule::{GroupTask, Task};
 
 /// Whether the cluster was looked at, or need not be. Nothing is touched that would have to be drained blindly.
 pub(crate) fn done(
@@ -30,6 +30,13 @@ pub(crate) fn done(
             false
         }
         Nodes::Known(seen) => {
+            let begun = !untouched(sight);
+            if let Some(why) = no_way_back(sight).filter(|_| !begun) {
+                let advice =
+                    "make the plan anew; where it cannot, pin the group to a version that exists";
+                out.stuck_cluster(&sight.run.cluster, why, advice);
+                return false;
+            }
             let policy = sight.run.rolling.drain;
             let mut findings = launches(sight);
             let failing = already(round, sight, seen, &mut findings);
@@ -37,7 +44,6 @@ pub(crate) fn done(
                 findings.extend(drain_blockers(seen, &drained, policy.eviction));
             }
             // A journal of an earlier version may be in the middle of it: there is no stopping before it begins.
-            let begun = !untouched(sight);
             let stops = policy.preflight == Preflight::Stop || !seen.denied.is_empty();
             if !findings.is_empty() && stops && !begun {
                 let why = format!(
@@ -120,6 +126,26 @@ fn leaving(pod: &LeavingPod, now: Timestamp) -> String {
         "{} is on its way out already, {when} until {}{by}",
         pod.pod, pod.ends_by
     )
+}
+
+/// A group whose launch template version is gone, to which a rollback would take it.
+fn no_way_back(sight: &ClusterContext<'_>) -> Option<String> {
+    let lacks = |task: &GroupTask| match &task.task {
+        Task::Update { from_version, .. } if *from_version > 0 => {
+            let live = sight.live.groups.get(&task.asg)?;
+            (!live.versions.contains_key(from_version)).then_some(*from_version)
+        }
+        Task::Update { .. } | Task::Create { .. } | Task::Retire { .. } => None,
+    };
+    let found = sight.run.groups.iter();
+    found
+        .filter_map(|task| Some((&task.asg, lacks(task)?)))
+        .map(|(asg, version)| {
+            format!(
+                "nothing was touched; version {version} of the launch template of {asg}, to which a rollback would go, is gone"
+            )
+        })
+        .next()
 }
 
 /// Groups whose replacements cannot launch.

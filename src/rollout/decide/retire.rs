@@ -2,16 +2,23 @@
 
 use super::again::open_steps;
 use super::conflict::blocked_by_conflict;
+use super::fields::differs;
 use super::replace;
-use super::update::differs;
 use crate::model::{CloudEffect, Definition};
 use crate::rollout::round::{Budget, DecisionBuilder, GroupContext};
 use crate::rollout::schedule::Task;
 
 /// A group on its way out keeps its maximum and loses its minimum, so that its instances can end without being replaced; and
-/// its warm pool, which would fill up again whatever ends.
+/// its warm pool, which would fill up again whatever ends. The tags by which an autoscaler finds it go first: it would fill it again too.
+/// Source: cluster-autoscaler, AWS README, "Auto-Discovery Setup".
 pub(crate) fn retiring(from: &Definition) -> Definition {
+    const AUTOSCALER: &str = "k8s.io/cluster-autoscaler/";
+    const OF_NODES: &str = "k8s.io/cluster-autoscaler/node-template/";
     let mut to = from.clone();
+    let discovers = |key: &str| key.starts_with(AUTOSCALER) && !key.starts_with(OF_NODES);
+    to.auto_scaling_group
+        .tags
+        .retain(|tag| !discovers(&tag.key));
     to.auto_scaling_group.min_size = 0;
     to.auto_scaling_group.warm_pool = None;
     to

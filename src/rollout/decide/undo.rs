@@ -46,6 +46,7 @@ pub(crate) fn undo(task: &GroupTask, done: &GroupProgress) -> GroupTask {
     };
     GroupTask {
         task: back,
+        shrink: false,
         ..task.clone()
     }
 }

@@ -3,11 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::create::new_version;
+use super::fields::differs;
+use super::pinned::{Pin, is_moved};
+use super::sizes::{are_settled, excess, next_fields};
 use super::{refresh, replace};
 use crate::fleet::Strategy;
 use crate::kops::Role;
 use crate::model::{CloudEffect, Definition, InstanceId, LiveGroup, VersionChange};
-use crate::rollout::round::{Budget, DecisionBuilder, GroupContext, Mode, outdated};
+use crate::rollout::progress::GroupState;
+use crate::rollout::round::{
+    Budget, DecisionBuilder, GroupContext, Mode, outdated, ready_instances,
+};
 use crate::rollout::schedule::VersionSource;
 
 /// The parts of an update.
@@ -52,22 +58,19 @@ pub(crate) fn update(
     if version == 0 && refilled(view, live, out) {
         return;
     }
-    if !view.group.updated && differs(change.from, change.to) {
-        let together = in_one_call(change) && version != 0 && version != change.from_version;
-        return out.step(
-            view,
-            CloudEffect::UpdateGroup {
-                from: Box::new(change.from.clone()),
-                to: Box::new(change.to.clone()),
-                version: together.then_some(VersionChange {
-                    from: change.from_version,
-                    to: version,
-                }),
-            },
-        );
+    let together = in_one_call(change) && version != 0 && version != change.from_version;
+    let with = together.then_some(VersionChange {
+        from: change.from_version,
+        to: version,
+    });
+    if let Some(fields) = next_fields(view, live, change.from, change.to, with) {
+        return out.step(view, fields);
+    }
+    if is_refilling(view, live, change, out) {
+        return;
     }
     let outdated = if change.replace {
-        to_be_replaced(view, live, change)
+        to_be_replaced(view, live, change, version)
     } else {
         BTreeSet::new()
     };
@@ -90,8 +93,20 @@ pub(crate) fn update(
             },
         );
     }
-    if !change.replace && !view.group.has_outstanding() {
-        return out.done(view);
+    let pin = Pin {
+        from: change.from_version,
+        version,
+        to: change.to,
+    };
+    // Just before anything goes for it: what new instances are is what this rollout has made of them.
+    if view.group.pinned && version != 0 && is_moved(view, live, &pin, out) {
+        return;
+    }
+    if !change.replace && !view.group.has_outstanding() && excess(view, live, 0) == 0 {
+        if are_settled(view, live, out) {
+            out.done(view);
+        }
+        return;
     }
     replace::replace(view, live, outdated, budget, out);
 }
@@ -115,13 +130,47 @@ fn refilled(view: &GroupContext<'_>, live: &LiveGroup, out: &mut DecisionBuilder
     back > live.desired
 }
 
+/// The way back of a retired group is over when what came back works: until then nothing that took its place may go.
+fn is_refilling(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    change: &Move<'_>,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    let GroupState::Rolling(since) = view.group.state else {
+        return false;
+    };
+    if view.mode != Mode::Undo || change.from_version != 0 || !differs(change.from, change.to) {
+        return false;
+    }
+    let wanted = usize::try_from(live.desired).unwrap_or(usize::MAX);
+    let ready = ready_instances(view, live).count();
+    let why = format!("{ready} of {wanted} instances that come back are Ready");
+    if ready >= wanted {
+        return false;
+    }
+    if view.waited(since) > view.task.rolling.ready_timeout {
+        out.failed(view, why);
+    } else {
+        out.wait(view, why, None);
+    }
+    true
+}
+
 /// Instances that have to be replaced. Where nothing is replaced on the way forward, only those go back that came anew meanwhile.
 fn to_be_replaced(
     view: &GroupContext<'_>,
     live: &LiveGroup,
     change: &Move<'_>,
+    version: u64,
 ) -> BTreeSet<InstanceId> {
     let mut outdated = outdated(live, change.to, view.task.rolling.standby);
+    // An instance of the version that this rollout has pinned is what was asked for, whatever became of the version.
+    if view.group.pinned && version != 0 {
+        let ours =
+            |id: &InstanceId| live.instances.get(id).and_then(|i| i.version) == Some(version);
+        outdated.retain(|id| !ours(id));
+    }
     if view.mode == Mode::Undo
         && view.task.rolling.strategy == Strategy::OnNextLaunch
         && view.task.role != Role::ControlPlane
@@ -147,9 +196,4 @@ fn in_one_call(change: &Move<'_>) -> bool {
             .is_some()
     };
     asks_for_spot(change.from) != asks_for_spot(change.to)
-}
-
-/// Whether the group's own fields differ, its template's data aside.
-pub(crate) fn differs(from: &Definition, to: &Definition) -> bool {
-    from.auto_scaling_group != to.auto_scaling_group || from.lifecycle_hooks != to.lifecycle_hooks
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{
     Answer, Before, ClusterProgress, ClusterState, Direction, Ending, GroupProgress, Progress,
-    Stuck,
+    Spent, Stuck,
 };
 use crate::model::{AsgName, ClusterName, Timestamp};
 use crate::rollout::event::{Event, Record, Scope, Verdict};
@@ -293,6 +293,8 @@ impl Progress {
         kept: &BTreeSet<AsgName>,
         at: Timestamp,
     ) {
+        self.open.values_mut().for_each(|i| i.stale = true);
+        let open: BTreeSet<AsgName> = self.open.values().map(|i| i.group.clone()).collect();
         // After a failure what ran before is known to be better; when a person asks, both have to prove themselves.
         let careful = self.failure.is_none();
         (self.direction, self.stuck, self.rollback_asked) =
@@ -306,23 +308,28 @@ impl Progress {
             (cluster.state, cluster.moved_at) = (ClusterState::Rolling, at);
             cluster.answers.clear();
             for (name, group) in &mut cluster.groups {
-                group.turn(!kept.contains(name));
+                group.turn(!kept.contains(name), open.contains(name));
                 group.canary_proven = !careful;
             }
         }
     }
 
     pub(super) fn turn_to_stop(&mut self, at: Timestamp) {
+        self.open.values_mut().for_each(|i| i.stale = true);
         (self.direction, self.stuck, self.held) = (Direction::Aborting, None, false);
+        let open: BTreeSet<AsgName> = self.open.values().map(|i| i.group.clone()).collect();
         for cluster in self.clusters.values_mut() {
             cluster.moved_at = at;
-            cluster.groups.values_mut().for_each(|g| g.turn(false));
+            for (name, group) in &mut cluster.groups {
+                group.turn(false, open.contains(name));
+            }
         }
     }
 
     /// Somebody looked at it: whatever was held against a group is forgotten, and every patience begins anew.
     pub(super) fn resumed(&mut self, at: Timestamp) {
-        self.stuck = None;
+        // What a person has seen is not held against the group a second time; a process that merely died has looked at nothing.
+        let looked_at = self.stuck.take().is_some();
         let retried = std::mem::take(&mut self.held);
         if retried {
             self.failure = None;
@@ -344,6 +351,9 @@ impl Progress {
             for group in cluster.groups.values_mut() {
                 (group.drift, group.refused, group.conflicts) = (None, None, 0);
                 group.set_aside.clear();
+                if looked_at {
+                    group.spent = Spent::default();
+                }
             }
         }
     }

@@ -95,6 +95,8 @@ pub struct Intent {
     pub asked_at: Timestamp,
     /// An earlier attempt may have got through: what is found done already is then taken for ours.
     pub doubtful: bool,
+    /// It belongs to a direction that the rollout has left: it is settled by a look, and repeated only where it gives something back.
+    pub stale: bool,
     /// What the API said when it refused it last.
     pub refusal: Option<StepRefusal>,
 }
@@ -194,6 +196,12 @@ pub struct GroupProgress {
     pub updated: bool,
     /// It refers to the version.
     pub pinned: bool,
+    /// When that was answered: a look soon after may still show the old one.
+    pub pinned_at: Option<Timestamp>,
+    /// The maximum that its own fields were given last, on the way it goes now.
+    pub max_size: Option<u32>,
+    /// What was launched and ended for its sake, on the way it goes now or since a person looked at it.
+    pub spent: Spent,
     /// The group is deleted.
     pub deleted: bool,
     /// Since when the canary is up.
@@ -226,6 +234,8 @@ pub struct GroupProgress {
     pub tainted: BTreeMap<NodeName, InstanceId>,
     /// Instances that we protected from scale-in.
     pub protected: BTreeSet<InstanceId>,
+    /// Nodes that we keep from the autoscaler.
+    pub kept: BTreeMap<NodeName, InstanceId>,
     /// Drains under way.
     pub drains: BTreeMap<InstanceId, Drain>,
     /// Instances whose drain did not end in time.
@@ -236,6 +246,15 @@ pub struct GroupProgress {
     pub refused: Option<String>,
     /// How often in a row somebody else moved desired capacity, or an instance, before we could.
     pub conflicts: u32,
+}
+
+/// What was done for the sake of a group, to be held against a bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Instances asked for: added desired capacity, and replacements of detached ones.
+    pub launches: u32,
+    /// Instances ended.
+    pub terminations: u32,
 }
 
 /// An instance refresh of ours.
@@ -283,6 +302,9 @@ impl GroupProgress {
             version: None,
             updated: false,
             pinned: false,
+            pinned_at: None,
+            max_size: None,
+            spent: Spent::default(),
             deleted: false,
             canary_up: None,
             canary: BTreeSet::new(),
@@ -299,6 +321,7 @@ impl GroupProgress {
             detached: BTreeSet::new(),
             tainted: BTreeMap::new(),
             protected: BTreeSet::new(),
+            kept: BTreeMap::new(),
             drains: BTreeMap::new(),
             set_aside: BTreeSet::new(),
             drift: None,
@@ -311,20 +334,22 @@ impl GroupProgress {
     pub fn has_outstanding(&self) -> bool {
         let marked =
             !self.tainted.is_empty() || !self.protected.is_empty() || !self.suspended.is_empty();
+        let marked = marked || !self.kept.is_empty();
         self.surge > 0 || !self.detached.is_empty() || !self.drains.is_empty() || marked
     }
 
     /// The other way now: what was achieved is forgotten, what is open is not. Back, all that was touched has to go; to a
-    /// stop, only what is half-way or still has_outstanding something.
-    pub(super) fn turn(&mut self, back: bool) {
-        let goes =
-            self.touched && (back || self.state != GroupState::Done || self.has_outstanding());
+    /// stop, only what is half-way, has a step without an answer, or still owes something.
+    pub(super) fn turn(&mut self, back: bool, open: bool) {
+        let half_way = self.state != GroupState::Done || self.has_outstanding() || open;
+        let goes = self.touched && (back || half_way);
         self.state = if goes {
             GroupState::Waiting
         } else {
             GroupState::Done
         };
-        (self.updated, self.pinned) = (false, false);
+        (self.updated, self.pinned, self.pinned_at) = (false, false, None);
+        (self.max_size, self.spent) = (None, Spent::default());
         (self.canary_up, self.canary_proven) = (None, true);
         self.canary.clear();
         self.canary_lost = 0;

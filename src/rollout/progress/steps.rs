@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::state::{
-    Cordoned, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, StepRefusal,
+    Cordoned, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent, StepRefusal,
 };
 use crate::model::{
     Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Span,
@@ -36,6 +36,7 @@ impl Progress {
                 asked_at: at,
                 doubtful: false,
                 refusal: None,
+                stale: false,
             },
         );
         Ok(())
@@ -64,13 +65,14 @@ impl Progress {
                 self.open.insert(step, intent);
             }
             StepResult::GivenUp(_)
-                if matches!(
-                    intent.effect,
-                    Effect::Cloud(CloudEffect::Terminate { .. }) | Effect::Node(_)
-                ) => {}
+                if intent.stale
+                    || matches!(
+                        intent.effect,
+                        Effect::Cloud(CloudEffect::Terminate { .. }) | Effect::Node(_)
+                    ) => {}
             StepResult::GivenUp(_) => {
                 return Err(format!(
-                    "step {step} cannot be given up: only the end of an instance, or what is done to a node, can"
+                    "step {step} cannot be given up: only the end of an instance, what is done to a node, and what belongs to a direction that was left can"
                 ));
             }
             // What only tidies up is no reason to turn round.
@@ -81,6 +83,8 @@ impl Progress {
                 self.group(&intent.cluster, &intent.group)?.refused = Some(why.clone())
             }
             StepResult::Applied(Applied::Moved(found)) => self.moved(&intent, found)?,
+            // Others move it, and may move it back: the next look decides.
+            StepResult::Applied(Applied::NotYet(_)) => {}
             StepResult::Applied(
                 applied @ (Applied::Done | Applied::Already | Applied::Version(_)),
             ) => self.happened(&intent, applied, at)?,
@@ -136,7 +140,7 @@ impl Progress {
         group.conflicts = 0;
         match &intent.effect {
             Effect::Node(effect) => group.node_effect(effect, ours, at),
-            Effect::Cloud(effect) => group.cloud_effect(effect, applied, ours),
+            Effect::Cloud(effect) => group.cloud_effect(effect, applied, ours, at),
         }
         Ok(())
     }
@@ -204,7 +208,8 @@ impl GroupProgress {
     pub(super) fn begin(&mut self, instances: u32, at: Timestamp) {
         (self.state, self.touched) = (GroupState::Rolling(at), true);
         (self.instances, self.ended) = (instances, 0);
-        (self.updated, self.pinned) = (false, false);
+        (self.updated, self.pinned, self.pinned_at) = (false, false, None);
+        (self.max_size, self.spent) = (None, Spent::default());
     }
 
     pub(super) fn drain(
@@ -249,6 +254,7 @@ impl GroupProgress {
         self.drains.clear();
         self.tainted.clear();
         self.protected.clear();
+        self.kept.clear();
         self.set_aside.clear();
         self.suspended.clear();
         (self.no_capacity, self.borrowed, self.lending) = (None, None, false);
@@ -260,20 +266,31 @@ impl GroupProgress {
         (self.canary_up, self.canary_proven) = (None, true);
     }
 
-    pub(super) fn cloud_effect(&mut self, effect: &CloudEffect, applied: &Applied, ours: bool) {
+    pub(super) fn cloud_effect(
+        &mut self,
+        effect: &CloudEffect,
+        applied: &Applied,
+        ours: bool,
+        at: Timestamp,
+    ) {
         match effect {
             CloudEffect::CreateTemplateVersion { .. } => {
                 if let Applied::Version(n) = applied {
                     self.version = Some(*n);
                 }
             }
-            CloudEffect::CreateGroup { .. } => (self.updated, self.pinned) = (true, true),
-            CloudEffect::UpdateGroup { version, .. } => {
-                self.updated = true;
-                self.pinned |= version.is_some();
+            CloudEffect::CreateGroup { .. } => {
+                (self.updated, self.pinned, self.pinned_at) = (true, true, Some(at));
             }
-            CloudEffect::PinVersion { .. } => self.pinned = true,
+            CloudEffect::UpdateGroup { to, version, .. } => {
+                (self.updated, self.max_size) = (true, Some(to.auto_scaling_group.max_size));
+                if version.is_some() {
+                    (self.pinned, self.pinned_at) = (true, Some(at));
+                }
+            }
+            CloudEffect::PinVersion { .. } => (self.pinned, self.pinned_at) = (true, Some(at)),
             CloudEffect::SetDesired { from, to, .. } if ours => {
+                self.spent.launches += to.saturating_sub(*from);
                 self.added(to.saturating_sub(*from));
                 self.removed(from.saturating_sub(*to));
             }
@@ -297,6 +314,7 @@ impl GroupProgress {
                 self.suspended.retain(|p| !processes.contains(p))
             }
             CloudEffect::Detach { instance, .. } => {
+                self.spent.launches += 1;
                 self.detached.insert(instance.clone());
             }
             CloudEffect::Terminate {
@@ -306,11 +324,13 @@ impl GroupProgress {
             } => {
                 if let Some(node) = self.drains.remove(instance).and_then(|drain| drain.node) {
                     self.tainted.remove(&node);
+                    self.kept.remove(&node);
                 }
                 self.detached.remove(instance);
                 self.protected.remove(instance);
                 self.set_aside.remove(instance);
                 self.ended += 1;
+                self.spent.terminations += 1;
                 // One that ended by itself took no desired capacity with it.
                 self.removed(u32::from(*decrement && ours));
             }
@@ -358,7 +378,9 @@ impl GroupProgress {
             NodeEffect::Cordon { node, .. } => {
                 change(&mut self.drains, node, &|d| d.cordoned = cordoned)
             }
+            // With a drain its marks go, the one against the autoscaler among them.
             NodeEffect::Uncordon { node, .. } => {
+                self.kept.remove(node);
                 change(&mut self.drains, node, &|d| d.cordoned = Cordoned::No)
             }
             NodeEffect::Evict { node, .. } | NodeEffect::Delete { node, .. } => {
@@ -367,6 +389,10 @@ impl GroupProgress {
             // Of nodes that had the taint before, each says itself that it is not ours.
             NodeEffect::Taint { nodes } => self.tainted.extend(nodes.clone()),
             NodeEffect::Untaint { nodes } => self.tainted.retain(|n, _| !nodes.contains_key(n)),
+            NodeEffect::KeepFromAutoscaler { nodes } => self.kept.extend(nodes.clone()),
+            NodeEffect::ReleaseToAutoscaler { nodes } => {
+                self.kept.retain(|n, _| !nodes.contains_key(n))
+            }
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct DecisionBuilder<'a> {
     fresh: Vec<(ClusterName, AsgName, Effect)>,
     again: Vec<(StepId, &'a Intent)>,
     waiting: Vec<Waiting>,
+    /// What a person can do about a wait, by its place among them.
+    for_a_person: BTreeMap<usize, &'static str>,
     open: &'a BTreeMap<StepId, Intent>,
     failed: Option<Event>,
 }
@@ -35,6 +37,7 @@ impl<'a> DecisionBuilder<'a> {
             fresh: Vec::new(),
             again: Vec::new(),
             waiting: Vec::new(),
+            for_a_person: BTreeMap::new(),
             open,
             failed: None,
         }
@@ -80,6 +83,25 @@ impl<'a> DecisionBuilder<'a> {
             why,
             until,
         });
+    }
+
+    /// Something that only others can bring about: where nobody does, it is for a person, and no failure of the new version.
+    pub(crate) fn wait_for_others(
+        &mut self,
+        view: &GroupContext<'_>,
+        why: String,
+        advice: &'static str,
+    ) {
+        self.for_a_person.insert(self.waiting.len(), advice);
+        self.wait(view, why, None);
+    }
+
+    /// What a person can do about what is waited for since `mark`.
+    pub(crate) fn advice_since(&self, mark: &Mark) -> Option<&'static str> {
+        self.for_a_person
+            .range(mark.waiting..)
+            .next()
+            .map(|(_, advice)| *advice)
     }
 
     pub(crate) fn wait_cluster(
@@ -189,6 +211,7 @@ impl<'a> DecisionBuilder<'a> {
             fresh,
             again,
             waiting,
+            for_a_person: _,
             open: _,
             failed,
         } = self;

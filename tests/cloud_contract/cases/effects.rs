@@ -244,15 +244,26 @@ pub(crate) async fn sizes_move_desired_capacity<C: Cloud>(cloud: &C) {
     let bench = Bench::new(cloud, CLUSTER);
     let mut wanted = definition(CLUSTER, "nodes", 1, 5);
     let name = bench.created(&wanted, 2).await;
-    for (min, max, desired) in [(1, 9, 2), (4, 9, 4), (1, 3, 3), (0, 0, 0)] {
-        let resize = |d: &mut Definition| {
+    let resize = |min, max| {
+        move |d: &mut Definition| {
             (d.auto_scaling_group.min_size, d.auto_scaling_group.max_size) = (min, max)
-        };
-        assert_eq!(bench.told(&update(&wanted, resize)).await, "done");
-        resize(&mut wanted);
-        assert_eq!(bench.group(&name).await.desired, desired, "{min}..{max}");
+        }
+    };
+    for (min, max, is) in [(1, 9, 2), (4, 9, 4), (1, 9, 4)] {
+        assert_eq!(bench.told(&update(&wanted, resize(min, max))).await, "done");
+        resize(min, max)(&mut wanted);
+        assert_eq!(bench.group(&name).await.desired, is, "{min}..{max}");
         bench.complete(&name).await;
     }
+    // AWS itself would end an instance with a maximum below what is wanted.
+    assert_eq!(
+        bench.told(&update(&wanted, resize(1, 3))).await,
+        format!("not yet: {name} has desired capacity 4, above a maximum of 3")
+    );
+    assert_eq!(bench.group(&name).await.desired, 4);
+    assert_eq!(bench.told(&desired(&name, 4, 3)).await, "done");
+    bench.complete(&name).await;
+    assert_eq!(bench.told(&update(&wanted, resize(1, 3))).await, "done");
 }
 
 pub(crate) async fn a_group_goes_when_it_is_empty<C: Cloud>(cloud: &C) {

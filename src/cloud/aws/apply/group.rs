@@ -9,7 +9,7 @@ use super::hand::{Found, Hand};
 use super::write;
 use super::write::TooMuch;
 use crate::cloud::CloudError;
-use crate::cloud::aws::convert::group::{TemplateReference, template};
+use crate::cloud::aws::convert::group::{TemplateReference, desired, template};
 use crate::model::{
     Applied, AutoScalingGroup, Definition, EnabledMetrics, Hooks, LifecycleHook, VersionChange,
     WarmPool,
@@ -162,6 +162,15 @@ impl Hand<'_> {
         if least > most {
             return Err(self.refused(format!(
                 "ValidationError: min size {least} is above max size {most}"
+            )));
+        }
+        // With a lower maximum AWS lowers desired capacity too, and ends instances that nobody has drained.
+        // Source: Auto Scaling API, UpdateAutoScalingGroup.
+        let is = desired(&group).map_err(|e| self.strange(&e))?;
+        if most < is && most < found.group.max_size {
+            return Ok(Applied::NotYet(format!(
+                "{} has desired capacity {is}, above a maximum of {most}",
+                self.group
             )));
         }
         self.perform(&group, calls, repin).await?;

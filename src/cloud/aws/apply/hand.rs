@@ -1,5 +1,5 @@
-//! The hand that writes to one cluster's groups: the fence before each write, a look at the one group, and calls that are sent again
-//! only when AWS said that it did nothing.
+//! The hand that writes to one cluster's groups: the fence before each write, a look at the one group, and calls that are sent
+//! once: what is to be sent again is looked at again first.
 
 use std::error::Error;
 use std::future::Future;
@@ -13,16 +13,16 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::cloud::aws::connect::Clients;
 use crate::cloud::aws::convert::Strange;
-use crate::cloud::aws::error::{Kind, cloud_error, judge};
+use crate::cloud::aws::error::cloud_error;
 use crate::cloud::{CloudError, Place};
 use crate::model::{AsgName, InstanceId};
 
 /// The tag that says whose a group, a template or an instance is. Source: kops, B.6 of its tags.
 pub(super) const OWNER: &str = "KubernetesCluster";
 
-/// Waits before a call is sent again, of which AWS said that it did nothing: throttled, or the group was busy. A busy group is the rule while
-/// instances come and go, and over in a minute.
-const WAITS: [Duration; 7] = [
+/// Waits before an effect is attempted again, of which AWS said that it did nothing: throttled, or the group was busy. A busy group is the rule
+/// while instances come and go, and over in a minute. Meanwhile others act: each attempt begins with a look of its own.
+pub(super) const WAITS: [Duration; 7] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),
@@ -150,13 +150,13 @@ impl<'a> Hand<'a> {
         }
     }
 
-    /// The answer to a change, which is sent again as long as AWS says that it did nothing and to come back later.
+    /// The answer to a change, which is sent once: what stands in the way of a second one is found out by looking again.
     pub(super) async fn sent<T, E, F>(&self, call: impl Fn() -> F) -> Result<T, CloudError>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + Error + 'static,
     {
-        insisting(&WAITS, call).await.map_err(|e| self.error(&e))
+        call().await.map_err(|e| self.error(&e))
     }
 }
 
@@ -181,23 +181,6 @@ fn once(clients: &Clients) -> Clients {
         elb: elb.clone(),
         sts: sts.clone(),
     }
-}
-
-async fn insisting<T, E, F>(
-    waits: &[Duration],
-    call: impl Fn() -> F,
-) -> Result<T, SdkError<E, HttpResponse>>
-where
-    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    E: ProvideErrorMetadata + Error + 'static,
-{
-    for wait in waits {
-        match call().await {
-            Err(error) if judge(&error).0 == Kind::Later => tokio::time::sleep(*wait).await,
-            answer => return answer,
-        }
-    }
-    call().await
 }
 
 /// Whether an instance of a group is on its way out, or out of its hands.

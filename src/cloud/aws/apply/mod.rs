@@ -18,7 +18,7 @@ pub(super) use fence::Fence;
 use super::connect::Clients;
 use crate::cloud::{CloudError, Place};
 use crate::model::{Applied, CloudEffect};
-use hand::Hand;
+use hand::{Hand, WAITS};
 use templates::Wanted;
 
 /// Carries out one effect. The caller has made sure that the account is the one that the cluster belongs to.
@@ -42,10 +42,22 @@ impl Hand<'_> {
                 | CloudEffect::Terminate { .. }
                 | CloudEffect::Protect { .. }
         );
-        match self.attempt(effect).await {
-            Err(CloudError::Refused { .. }) if of_instances => self.attempt(effect).await,
+        match self.insist(effect).await {
+            Err(CloudError::Refused { .. }) if of_instances => self.insist(effect).await,
             answer => answer,
         }
+    }
+
+    /// As long as AWS says that it did nothing and to come back later. Every attempt looks at what it expects to find: what was so at the
+    /// first may be otherwise by the last.
+    async fn insist(&self, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        for wait in WAITS {
+            match self.attempt(effect).await {
+                Err(CloudError::Throttled { .. }) => tokio::time::sleep(wait).await,
+                answer => return answer,
+            }
+        }
+        self.attempt(effect).await
     }
 
     async fn attempt(&self, effect: &CloudEffect) -> Result<Applied, CloudError> {

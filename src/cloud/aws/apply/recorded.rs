@@ -110,6 +110,7 @@ fn told(outcome: Result<Applied, CloudError>) -> String {
         Ok(Applied::Already) => "already".into(),
         Ok(Applied::Version(n)) => format!("version {n}"),
         Ok(Applied::Moved(found)) => format!("moved: {found}"),
+        Ok(Applied::NotYet(found)) => format!("not yet: {found}"),
         Err(error) => error.to_string(),
     }
 }

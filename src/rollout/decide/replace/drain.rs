@@ -136,7 +136,8 @@ impl Replacement<'_> {
                 continue;
             }
             // However many stand in: no more at a time than with its own surge.
-            let apart = self.view.group.borrowed.is_some() || self.view.group.lending;
+            let apart =
+                self.view.group.borrowed.is_some() || self.view.group.lending || self.excess > 0;
             if apart && running >= usize::try_from(self.parallel()).unwrap_or(1) {
                 break;
             }

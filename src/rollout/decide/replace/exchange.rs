@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::capacity::Answer;
 use super::super::late::late;
-use super::super::{canary, capacity, fallback, refresh};
+use super::super::{bounds, canary, capacity, fallback, refresh, sizes};
 use super::replacement::Replacement;
 use crate::model::{CloudEffect, InstanceId, Lifecycle, LiveGroup, NodeEffect, NodeName};
 use crate::rollout::event::Event;
 use crate::rollout::round::{
     Budget, DecisionBuilder, GroupContext, Mode, Readiness, missing, present,
 };
+use crate::rollout::schedule::{Task, VersionSource};
 
 /// The next round of replacing whatever does not run `to`.
 pub(crate) fn replace(
@@ -26,6 +27,7 @@ pub(crate) fn replace(
     out: &mut DecisionBuilder<'_>,
 ) {
     let work = Replacement::new(view, live, outdated, budget);
+    work.keeps(out);
     if work.given_back(out) || work.finished(out) {
         return;
     }
@@ -34,6 +36,9 @@ pub(crate) fn replace(
         || work.suspends(out)
         || work.empties_warm_pool(budget, out)
     {
+        return;
+    }
+    if view.mode != Mode::Cleanup && bounds::used_up(view, out) {
         return;
     }
     let proven = work.canary(out);
@@ -52,9 +57,44 @@ pub(crate) fn clean_up(
 ) {
     match view.live {
         Some(live) if refresh::cancelled(view, live, out) => {}
+        Some(live) if unpinned(view, live, out) => {}
         Some(live) => replace(view, live, BTreeSet::new(), budget, out),
         None => out.done(view),
     }
+}
+
+/// A group that was pinned and launched nothing since goes back to the version that all its instances run: an autoscaler would launch what
+/// nobody has proven. Whether there is such a pin.
+fn unpinned(view: &GroupContext<'_>, live: &LiveGroup, out: &mut DecisionBuilder<'_>) -> bool {
+    let Task::Update {
+        from_version,
+        version,
+        ..
+    } = &view.task.task
+    else {
+        return false;
+    };
+    let pinned = match version {
+        VersionSource::Existing(n) => Some(*n),
+        VersionSource::New(_) => view.group.version,
+    };
+    let Some(pinned) = pinned.filter(|n| *n != 0 && n != from_version) else {
+        return false;
+    };
+    let launched = missing(live) > 0
+        || present(live).any(|(_, i)| i.version == Some(pinned) || i.version.is_none());
+    if live.version.number() != pinned || launched {
+        return false;
+    }
+    out.step(
+        view,
+        CloudEffect::PinVersion {
+            group: view.task.asg.clone(),
+            from: pinned,
+            to: *from_version,
+        },
+    );
+    true
 }
 
 /// Every instance of a group that is being retired is drained and ends.
@@ -69,7 +109,7 @@ pub(crate) fn empty(
         retiring: true,
         ..Replacement::new(view, live, all, budget)
     };
-    if work.nodes_unobservable(out) {
+    if work.nodes_unobservable(out) || bounds::used_up(view, out) {
         return;
     }
     work.taints(true, out);
@@ -128,7 +168,7 @@ impl<'a> Replacement<'a> {
                 format!("{coming} new instances are not Ready yet"),
                 self.refused("").1,
             );
-        } else if self.canary(out) {
+        } else if self.canary(out) && sizes::are_settled(self.view, self.live, out) {
             out.done(self.view);
         }
         true
@@ -180,6 +220,11 @@ impl<'a> Replacement<'a> {
             }
             Answer::Fail(why) => {
                 out.failed(self.view, why);
+                true
+            }
+            Answer::Ask(why) => {
+                let advice = "find capacity (other types, another zone, the group's own settings) or `kfleet rollout abort`; `kfleet rollout resume` waits on";
+                out.stuck(self.view, why, advice);
                 true
             }
         }

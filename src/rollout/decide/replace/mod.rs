@@ -3,6 +3,7 @@
 mod blocked;
 mod drain;
 mod exchange;
+mod keep;
 mod lost;
 mod protect;
 mod release;

@@ -56,6 +56,7 @@ impl<'a> Replacement<'a> {
         }
         any |= self.untaints(out);
         any |= self.unmarks(out);
+        any |= self.unkeeps(out);
         any |= self.unprotects(out);
         let in_group = self
             .outdated
@@ -90,12 +91,10 @@ impl<'a> Replacement<'a> {
     /// Nodes that stay take everything again.
     pub(crate) fn untaints(&self, out: &mut DecisionBuilder<'_>) -> bool {
         let tainted = &self.view.group.tainted;
-        if let Some(why) = self
-            .view
-            .nodes
-            .unknown()
-            .filter(|_| !tainted.is_empty() && self.to_replace.is_empty())
-        {
+        if let Some(why) = self.view.nodes.unknown().filter(|_| {
+            let marked = !tainted.is_empty() || !self.view.group.kept.is_empty();
+            marked && self.to_replace.is_empty()
+        }) {
             out.wait(self.view, why.to_string(), None);
             return true;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::fallback::Loan;
-use super::super::{capacity, fallback};
+use super::super::{capacity, fallback, sizes};
 use crate::model::{Instance, InstanceId, Lifecycle, LiveGroup, Timestamp};
 use crate::rollout::event::Event;
 use crate::rollout::progress::GroupState;
@@ -22,6 +22,8 @@ pub(crate) struct Replacement<'a> {
     pub(crate) out: u32,
     /// What of it can be given back: all but what stands in for another group.
     pub(crate) surge: u32,
+    /// What of that is more than a lower maximum has room for.
+    pub(crate) excess: u32,
     pub(crate) loan: Loan,
     /// The most surge that the cluster ever allows.
     pub(crate) most: u32,
@@ -50,7 +52,9 @@ impl<'a> Replacement<'a> {
         let in_group = outdated.iter().filter(|id| is_capacity(live, id)).count();
         let there = outstanding_surge(view.group.surge, live);
         let loan = fallback::loan(view, there, budget.most);
-        let surge = there.saturating_sub(loan.keep);
+        // What a lower maximum has no room for goes like a surge: drained, by the last terminations.
+        let excess = sizes::excess(view, live, there);
+        let surge = there.saturating_sub(loan.keep).saturating_add(excess);
         let surplus = usize::try_from(surge)
             .unwrap_or(usize::MAX)
             .saturating_sub(in_group)
@@ -79,6 +83,7 @@ impl<'a> Replacement<'a> {
             to_replace,
             out: there,
             surge,
+            excess,
             loan,
             most: budget.most,
             retiring: false,

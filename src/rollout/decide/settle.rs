@@ -1,0 +1,94 @@
+//! A step without an answer of a direction that the rollout has left: it is looked at, closed where it did not happen, booked where it did (so
+//! that it can be undone), and repeated only where it gives something back. Never acts.
+
+use super::node_steps::standing_of_node;
+use super::standing::{SETTLED, Standing};
+use crate::model::{AutoScalingGroup, CloudEffect, Effect, InstanceId, Lifecycle, LiveGroup};
+use crate::rollout::progress::Intent;
+use crate::rollout::round::GroupContext;
+
+/// What becomes of it.
+pub(crate) fn settle(view: &GroupContext<'_>, intent: &Intent) -> Standing {
+    match &intent.effect {
+        Effect::Cloud(effect) => cloud(view, intent, effect),
+        Effect::Node(effect) => standing_of_node(view, intent, effect),
+    }
+}
+
+fn cloud(view: &GroupContext<'_>, intent: &Intent, effect: &CloudEffect) -> Standing {
+    let seen = |happened: &dyn Fn(&LiveGroup) -> bool| match view.live {
+        Some(live) if happened(live) => Standing::Happened,
+        Some(_) | None => closed(view, intent),
+    };
+    match effect {
+        CloudEffect::SetDesired { from, to, .. } if to < from => Standing::Repeat,
+        CloudEffect::Protect { protect: false, .. }
+        | CloudEffect::Resume { .. }
+        | CloudEffect::CancelRefresh { .. }
+        | CloudEffect::RollbackRefresh { .. } => Standing::Repeat,
+        // Nothing refers to a version that nothing was pinned to, and old ones that are still there do no harm.
+        CloudEffect::CreateTemplateVersion { .. } | CloudEffect::PruneVersions { .. } => {
+            Standing::GivenUp("nothing depends on it any more".into())
+        }
+        CloudEffect::CreateGroup { .. } => seen(&|_| true),
+        CloudEffect::DeleteGroup { .. } if view.live.is_none() => Standing::Happened,
+        CloudEffect::DeleteGroup { .. } => closed(view, intent),
+        CloudEffect::UpdateGroup { to, .. } => {
+            seen(&|live| is_same(&live.group, &to.auto_scaling_group))
+        }
+        CloudEffect::PinVersion { to, .. } => seen(&|live| live.version.number() == *to),
+        // More than asked for: an autoscaler has added to it, or it was there without us. Booked, it is given back by draining.
+        CloudEffect::SetDesired { to, .. } => seen(&|live| live.desired >= *to),
+        CloudEffect::Suspend { processes, .. } => {
+            seen(&|live| processes.is_subset(&live.suspended))
+        }
+        CloudEffect::Detach { instance, .. } => {
+            seen(&|live| lifecycle(live, instance) == Some(Lifecycle::Detached))
+        }
+        CloudEffect::Protect { instances, .. } => seen(&|live| {
+            let protected = |id: &InstanceId| live.instances.get(id).is_some_and(|i| i.protected);
+            instances.iter().any(protected)
+        }),
+        CloudEffect::StartRefresh { version, .. } => seen(&|live| {
+            let ours = |r: &crate::model::Refresh| r.version == Some(*version);
+            live.refresh.as_ref().is_some_and(ours)
+        }),
+        // What runs may be just what is to stay now.
+        CloudEffect::Terminate { instance, .. } => {
+            match view.live.and_then(|live| lifecycle(live, instance)) {
+                None | Some(Lifecycle::Terminating) => Standing::Repeat,
+                Some(
+                    Lifecycle::Pending
+                    | Lifecycle::InService
+                    | Lifecycle::Standby
+                    | Lifecycle::Warmed
+                    | Lifecycle::Detached,
+                ) => closed(view, intent),
+            }
+        }
+    }
+}
+
+/// It did not happen as far as can be seen; its last try may still be under way.
+fn closed(view: &GroupContext<'_>, intent: &Intent) -> Standing {
+    let until = intent.asked_at + SETTLED;
+    if view.now < until {
+        let why = "a step of the direction that was left may still be under way";
+        return Standing::Wait(why.into(), Some(until));
+    }
+    let lasted = view.now.since(intent.asked_at);
+    Standing::GivenUp(format!("it has not happened {lasted} later"))
+}
+
+fn lifecycle(live: &LiveGroup, instance: &InstanceId) -> Option<Lifecycle> {
+    live.instances.get(instance).map(|i| i.lifecycle)
+}
+
+/// The same fields; which processes are suspended is a matter of its own.
+fn is_same(found: &AutoScalingGroup, wanted: &AutoScalingGroup) -> bool {
+    let mut wanted = wanted.clone().canonical();
+    wanted
+        .suspended_processes
+        .clone_from(&found.suspended_processes);
+    *found == wanted
+}

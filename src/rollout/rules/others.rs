@@ -1,0 +1,263 @@
+//! The rules that keep a rollout safe when others act too, and on its way out: whose version is pinned, how much is launched and ended, a maximum
+//! that ends nothing, an abort that only gives back, a deletion that comes last. Judges; decides nothing.
+
+use std::ops::Deref;
+
+use crate::fleet::Strategy;
+use crate::model::{
+    CloudEffect, ClusterName, Effect, InstanceId, LiveCluster, LiveGroup, NodeEffect, Timestamp,
+};
+use crate::rollout::decide::bound;
+use crate::rollout::progress::{ClusterState, Direction, GroupProgress, GroupState, Progress};
+use crate::rollout::schedule::{GroupTask, Rollout, Task, VersionSource};
+
+struct Judged<'a> {
+    rollout: &'a Rollout,
+    progress: &'a Progress,
+    cluster: &'a ClusterName,
+    live: &'a LiveCluster,
+    now: Timestamp,
+}
+
+/// What an effect would break of these rules.
+pub(super) fn broken(
+    rollout: &Rollout,
+    progress: &Progress,
+    cluster: &ClusterName,
+    effect: &Effect,
+    live: &impl Deref<Target = LiveCluster>,
+    now: Timestamp,
+) -> Vec<String> {
+    let judged = Judged {
+        rollout,
+        progress,
+        cluster,
+        live,
+        now,
+    };
+    let found = match effect {
+        Effect::Cloud(effect) => judged.cloud(effect),
+        Effect::Node(effect) => judged.node(effect),
+    };
+    found.into_iter().collect()
+}
+
+impl<'a> Judged<'a> {
+    fn cloud(&self, effect: &CloudEffect) -> Option<String> {
+        let task = self.task(effect.group())?;
+        let group = self.group(task)?;
+        if self.progress.direction == Direction::Aborting && !gives_back(task, effect) {
+            return Some(format!(
+                "an abort does more to {} than to give back",
+                task.asg
+            ));
+        }
+        match effect {
+            CloudEffect::UpdateGroup { to, .. } => {
+                let (live, most) = (
+                    self.live.groups.get(&task.asg)?,
+                    to.auto_scaling_group.max_size,
+                );
+                (most < live.desired && most < live.group.max_size).then(|| {
+                    format!(
+                        "{} gets a maximum of {most} while {} instances are wanted",
+                        task.asg, live.desired
+                    )
+                })
+            }
+            CloudEffect::Terminate {
+                instance,
+                decrement,
+                ..
+            } => self
+                .bounded(task, group, 0, 1)
+                .or_else(|| self.pin(task, group))
+                .or_else(|| self.own(task, group, instance, *decrement)),
+            CloudEffect::SetDesired { from, to, .. } => {
+                let more = to.saturating_sub(*from);
+                // What a retired group had comes back at once.
+                let refills = more <= group.taken;
+                (more > 0 && !refills)
+                    .then(|| self.bounded(task, group, more, 0))
+                    .flatten()
+            }
+            CloudEffect::Detach { .. } => self
+                .bounded(task, group, 1, 0)
+                .or_else(|| self.pin(task, group)),
+            CloudEffect::DeleteGroup { .. } => self.last(task),
+            CloudEffect::CreateTemplateVersion { .. }
+            | CloudEffect::CreateGroup { .. }
+            | CloudEffect::PinVersion { .. }
+            | CloudEffect::Suspend { .. }
+            | CloudEffect::Resume { .. }
+            | CloudEffect::PruneVersions { .. }
+            | CloudEffect::Protect { .. }
+            | CloudEffect::StartRefresh { .. }
+            | CloudEffect::CancelRefresh { .. }
+            | CloudEffect::RollbackRefresh { .. } => None,
+        }
+    }
+
+    fn node(&self, effect: &NodeEffect) -> Option<String> {
+        let aborts = self.progress.direction == Direction::Aborting;
+        match effect {
+            NodeEffect::Taint { .. } | NodeEffect::KeepFromAutoscaler { .. } if aborts => {
+                Some("an abort marks nodes".into())
+            }
+            NodeEffect::Cordon { node, .. } => {
+                let (task, group) = self.of_node(node)?;
+                self.pin(task, group)
+            }
+            NodeEffect::Uncordon { .. }
+            | NodeEffect::Evict { .. }
+            | NodeEffect::Delete { .. }
+            | NodeEffect::Taint { .. }
+            | NodeEffect::Untaint { .. }
+            | NodeEffect::KeepFromAutoscaler { .. }
+            | NodeEffect::ReleaseToAutoscaler { .. } => None,
+        }
+    }
+
+    fn task(&self, asg: &crate::model::AsgName) -> Option<&'a GroupTask> {
+        let run = self.rollout.cluster(self.cluster)?;
+        run.groups.iter().find(|g| g.asg == *asg)
+    }
+
+    fn group(&self, task: &GroupTask) -> Option<&'a GroupProgress> {
+        self.progress
+            .clusters
+            .get(self.cluster)?
+            .groups
+            .get(&task.asg)
+    }
+
+    fn of_node(&self, node: &crate::model::NodeName) -> Option<(&'a GroupTask, &'a GroupProgress)> {
+        let crate::model::Nodes::Known(seen) = &self.live.nodes else {
+            return None;
+        };
+        let instance = &seen.nodes.get(node)?.instance;
+        let mut groups = self.live.groups.iter();
+        let (name, _) = groups.find(|(_, g)| g.instances.contains_key(instance))?;
+        let task = self.task(name)?;
+        Some((task, self.group(task)?))
+    }
+
+    /// The version that this way has pinned; none where it has not, or AWS does it.
+    fn pinned(&self, task: &GroupTask, group: &GroupProgress) -> Option<u64> {
+        let Task::Update {
+            version,
+            from_version,
+            ..
+        } = &task.task
+        else {
+            return None;
+        };
+        let refreshed = task.rolling.strategy == Strategy::InstanceRefresh;
+        if !group.pinned || refreshed {
+            return None;
+        }
+        let pinned = match (&self.progress.direction, version) {
+            (Direction::Forward, VersionSource::Existing(n)) => Some(*n),
+            (Direction::Forward, VersionSource::New(_)) => group.version,
+            (Direction::Back(_), _) => Some(*from_version),
+            (Direction::Aborting, _) => None,
+        };
+        pinned.filter(|n| *n != 0)
+    }
+
+    /// Nothing old goes while the group would launch something that the rollout has not pinned.
+    fn pin(&self, task: &GroupTask, group: &GroupProgress) -> Option<String> {
+        let pinned = self.pinned(task, group)?;
+        let is = self.live.groups.get(&task.asg)?.version.number();
+        (is != pinned).then(|| {
+            format!(
+                "{} is disrupted while it launches from version {is}, and {pinned} was pinned",
+                task.asg
+            )
+        })
+    }
+
+    /// An instance of the version that we pinned is not replaced; only what is one too many goes.
+    fn own(
+        &self,
+        task: &GroupTask,
+        group: &GroupProgress,
+        instance: &InstanceId,
+        decrement: bool,
+    ) -> Option<String> {
+        let pinned = self.pinned(task, group)?;
+        let live: &LiveGroup = self.live.groups.get(&task.asg)?;
+        let found = live.instances.get(instance)?;
+        let ours = found.version == Some(pinned) && !group.detached.contains(instance);
+        (ours && !decrement).then(|| {
+            format!(
+                "{instance} of {} runs the pinned version {pinned} and is replaced",
+                task.asg
+            )
+        })
+    }
+
+    fn bounded(
+        &self,
+        task: &GroupTask,
+        group: &GroupProgress,
+        launches: u32,
+        terminations: u32,
+    ) -> Option<String> {
+        if self.progress.direction == Direction::Aborting {
+            return None;
+        }
+        let groups = &self.progress.clusters.get(self.cluster)?.groups;
+        let size = |task: &GroupTask| groups.get(&task.asg).map_or(0, |g| g.instances);
+        // Drains that had begun when the bound was met may end.
+        let under_way = u32::try_from(group.drains.len()).unwrap_or(u32::MAX);
+        let most = bound(self.rollout, task, size)
+            .saturating_add(under_way)
+            .saturating_add(launches.saturating_sub(1));
+        let spent = group.spent;
+        let (launches, terminations) =
+            (spent.launches + launches, spent.terminations + terminations);
+        (launches > most || terminations > most).then(|| {
+            format!(
+                "{} has {launches} launches and {terminations} terminations, of at most {most}",
+                task.asg
+            )
+        })
+    }
+
+    /// On the way there a group is deleted when its cluster's gates have had their say, and its new groups a bake.
+    fn last(&self, task: &GroupTask) -> Option<String> {
+        if self.progress.direction != Direction::Forward {
+            return None;
+        }
+        let cluster = self.progress.clusters.get(self.cluster)?;
+        let bake = self.rollout.cluster(self.cluster)?.rolling.bake;
+        let ripe = matches!(cluster.state, ClusterState::Checking(since) if since + bake <= self.now)
+            && cluster.groups.values().all(|g| g.state == GroupState::Done);
+        (!ripe).then(|| format!("{} is deleted before its cluster is proven", task.asg))
+    }
+}
+
+/// Whether the effect only gives back what is open.
+fn gives_back(task: &GroupTask, effect: &CloudEffect) -> bool {
+    match effect {
+        CloudEffect::SetDesired { from, to, .. } => to < from,
+        CloudEffect::Protect { protect, .. } => !protect,
+        // Back to what all its instances run.
+        CloudEffect::PinVersion { to, .. } => {
+            matches!(&task.task, Task::Update { from_version, .. } if from_version == to)
+        }
+        CloudEffect::Resume { .. }
+        | CloudEffect::CancelRefresh { .. }
+        | CloudEffect::RollbackRefresh { .. }
+        | CloudEffect::Terminate { .. } => true,
+        CloudEffect::CreateTemplateVersion { .. }
+        | CloudEffect::CreateGroup { .. }
+        | CloudEffect::UpdateGroup { .. }
+        | CloudEffect::Suspend { .. }
+        | CloudEffect::Detach { .. }
+        | CloudEffect::DeleteGroup { .. }
+        | CloudEffect::PruneVersions { .. }
+        | CloudEffect::StartRefresh { .. } => false,
+    }
+}
