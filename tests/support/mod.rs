@@ -126,11 +126,11 @@ impl Scene {
         };
         let subnet = |zone: &str| {
             format!(
-                "  - {{name: eu-west-3{zone}, zone: eu-west-3{zone}, type: Private, cidr: 10.0.0.0/19}}\n"
+                "  - {{name: eu-west-3{zone}, zone: eu-west-3{zone}, type: Private, egress: External, cidr: 10.0.0.0/19}}\n"
             )
         };
         format!(
-            "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: {cluster}\nspec:\n  cloudProvider: aws\n  kubernetesVersion: 1.32.0\n  networking: {{calico: {{}}}}\n  networkCIDR: 10.0.0.0/16\n  subnets:\n{}{}{}  etcdClusters:\n{}{}",
+            "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: {cluster}\nspec:\n  cloudProvider: aws\n  api: {{dns: {{}}}}\n  kubernetesVersion: 1.32.0\n  networking: {{calico: {{}}}}\n  networkCIDR: 10.0.0.0/16\n  subnets:\n{}{}{}  etcdClusters:\n{}{}",
             subnet("a"),
             subnet("b"),
             subnet("c"),
