@@ -77,10 +77,22 @@ fn a_plan_that_is_not_true_any_more_is_refused() {
         "admin_nodes: {min: 2, max: 4}",
     );
 
+    let gate = "  - {name: nodes, kind: kubernetes}\n";
+    bed.change("fleet.yaml", gate, "");
+    bed.refuses(
+        &start,
+        &[
+            "fleet.yaml says something else since the plan was made: `gates`",
+            "make a new plan",
+        ],
+    );
+    let without = bed.read("fleet.yaml");
+    bed.write("fleet.yaml", &format!("{without}{gate}"));
+
     let text = bed.read("plan.json");
     bed.write(
         "plan.json",
-        &text.replacen("\"version\": 1", "\"version\": 9", 1),
+        &text.replacen("\"version\": 2", "\"version\": 9", 1),
     );
     bed.refuses(&start, &["plan.json", "version"]);
     bed.write("plan.json", "{");
