@@ -463,6 +463,7 @@ impl Kops<'_> {
                 template,
                 data: Box::new(data),
                 user_data,
+                carry: None,
                 token: "kops".into(),
             })
             .await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::output::Output;
+use super::pipeline::PreparedFleet;
 use super::world::World;
 use crate::cloud::Place;
 use crate::fleet::{self, Fleet};
@@ -13,18 +14,38 @@ use crate::run::{StateStore, documents};
 
 /// The live state of these clusters: groups, nodes, and what kops has stored.
 pub(super) async fn sight(
-    fleet: &Fleet,
+    prepared: &PreparedFleet,
     world: &World,
     places: &[Place],
     output: &Output,
 ) -> Result<Live, Failure> {
     let mut live = world.patient_look(places, output).await?;
-    for (name, stored) in documents(stores(fleet, world, places).await).await {
+    simulated_images(prepared, world, &mut live);
+    for (name, kept) in documents(stores(&prepared.fleet, world, places).await).await {
         if let Some(cluster) = live.clusters.get_mut(&name) {
-            cluster.documents = stored;
+            cluster.documents = kept.documents;
+            cluster.nodeup = kept.nodeup;
         }
     }
     Ok(live)
+}
+
+/// What the names of images mean in a simulated account: AWS is asked for that along with everything else.
+fn simulated_images(prepared: &PreparedFleet, world: &World, live: &mut Live) {
+    match world {
+        World::Local(_) => local_images(prepared, live),
+        #[cfg(feature = "aws")]
+        World::Aws(_) => {}
+    }
+}
+
+/// As the simulated account has it at the time of the reading.
+pub(super) fn local_images(prepared: &PreparedFleet, live: &mut Live) {
+    for (name, names) in super::world::images(prepared) {
+        if let Some(cluster) = live.clusters.get_mut(&name) {
+            cluster.images = crate::cloud::local::images(&names, live.read_at);
+        }
+    }
 }
 
 /// The stores to ask, each opened once.

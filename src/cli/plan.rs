@@ -134,7 +134,7 @@ pub(super) async fn make(
             region: c.desired.region.clone(),
         })
         .collect();
-    let live = documents::sight(&prepared.fleet, world, &places, output)
+    let live = documents::sight(prepared, world, &places, output)
         .await?
         .without_held(&held(store)?);
     required(&selection.require, &live)?;
@@ -165,6 +165,7 @@ pub(super) async fn make(
         retire: false,
         shrink: selection.allow_shrink,
         documents: selection.adopt_documents,
+        nodes: false,
     };
     Ok(plan(
         prepared.release.clone(),

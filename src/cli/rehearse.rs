@@ -109,10 +109,11 @@ fn begin(
                 .iter()
                 .map(|place| (place.cluster.clone(), world.glance(place)))
                 .collect();
-            let live = Live {
+            let mut live = Live {
                 read_at: world.now(),
                 clusters,
             };
+            super::documents::local_images(prepared, &mut live);
             (world, live, baselines)
         }
     };
@@ -311,6 +312,7 @@ fn made(
         retire: true,
         shrink: true,
         documents: true,
+        nodes: true,
     };
     plan(
         prepared.release.clone(),

@@ -87,6 +87,8 @@ pub struct DesiredGroup {
     pub protect: bool,
     /// Fields of its `spec` that no definition carries, keys sorted: kops puts them into user data or add-ons.
     pub bootstrap: BTreeMap<String, Json>,
+    /// Fields of its `spec` that its definition carries, keys sorted: the manifest's own words for it.
+    pub compiled: BTreeMap<String, Json>,
 }
 
 /// What a fleet says about a group beside its manifest.
@@ -200,6 +202,7 @@ fn desired_group(
         user_data: extra.user_data,
         protect: extra.protect,
         bootstrap: bootstrap(group),
+        compiled: of_definition(&group.value),
     }
 }
 
@@ -209,12 +212,21 @@ fn bootstrap(group: &InstanceGroup) -> BTreeMap<String, Json> {
 
 /// Fields of an InstanceGroup's `spec` that its definition does not carry, keys sorted.
 pub fn beside_definition(group: &Json) -> BTreeMap<String, Json> {
+    spec_fields(group, |key| !COMPILED.contains(&key))
+}
+
+/// Fields of an InstanceGroup's `spec` that its definition carries, keys sorted.
+pub fn of_definition(group: &Json) -> BTreeMap<String, Json> {
+    spec_fields(group, |key| COMPILED.contains(&key))
+}
+
+fn spec_fields(group: &Json, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Json> {
     let spec = group
         .get("spec")
         .and_then(Json::as_object)
         .into_iter()
         .flatten();
-    spec.filter(|(key, value)| !COMPILED.contains(&key.as_str()) && !value.is_null())
+    spec.filter(|(key, value)| wanted(key) && !value.is_null())
         .map(|(k, v)| (k.clone(), sorted(v)))
         .collect()
 }
@@ -258,6 +270,8 @@ fn content(group: &DesiredGroup) -> GroupContent<'_> {
         role: _,
         rolling_update: _,
         protect: _,
+        // Said by the definition.
+        compiled: _,
     } = group;
     GroupContent {
         definition: definition.digest(),

@@ -19,7 +19,7 @@ pub use autoscaler::{
     Autoscaler, Discovery, Expander, Finding, NodeGroup, Pattern, Priority, Source, autoscaler,
     priority_expander,
 };
-pub use cluster::{DesiredCluster, DesiredGroup, GroupExtras, beside_definition};
+pub use cluster::{DesiredCluster, DesiredGroup, GroupExtras, beside_definition, of_definition};
 pub use names::{security_groups, target_groups};
 
 use std::collections::BTreeMap;

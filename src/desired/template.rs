@@ -54,6 +54,7 @@ pub(super) fn launch_template(
             tag_specifications: ["instance", "network-interface", "volume"]
                 .map(tagged)
                 .into(),
+            user_data: None,
         },
     }
 }

@@ -18,6 +18,7 @@ mod etcd_read;
 mod group;
 mod group_check;
 mod group_read;
+mod image;
 mod instance_types;
 mod karpenter;
 mod labels;
@@ -49,6 +50,7 @@ pub use group::{
     ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, RootVolume,
     Spot, Volume, Volumes, WarmPool,
 };
+pub use image::{floats, owner_and_name};
 pub use instance_types::{Architecture, InstanceType, instance_type, instance_types};
 pub(crate) use labels::{LABEL_TAG, TAINT_TAG};
 pub(crate) use releases::{Subject, ended};

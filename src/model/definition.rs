@@ -2,7 +2,7 @@
 //!
 //! Both sides of a comparison are of these types, so a field that is compared is a field that exists here. Sets are
 //! sets, defaults that AWS fills in are written out by [`Definition::canonical`]. `DesiredCapacity` is not here: it
-//! belongs to the autoscaler. User data is not here either: see [`super::UserData`].
+//! belongs to the autoscaler. Of user data only the digest is here: see [`super::UserData`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -280,6 +280,9 @@ pub struct LaunchTemplateData {
     pub placement: Option<Placement>,
     /// Tags put on what an instance brings with it, sorted by resource type.
     pub tag_specifications: Vec<TagSpecification>,
+    /// Its user data by digest; none in what is wanted: nothing is asked of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<super::UserDataDigest>,
 }
 
 /// An instance profile by name.
@@ -431,6 +434,26 @@ impl Definition {
 }
 
 impl LaunchTemplateData {
+    /// Whether a version that holds this is what is wanted: all of it is equal, user data too where any is asked for.
+    pub fn is(&self, wanted: &LaunchTemplateData) -> bool {
+        // Asked for every version in every round: what differs in its image needs no canonical form to differ.
+        if self.image_id != wanted.image_id {
+            return false;
+        }
+        if wanted.user_data.is_some() && self.user_data != wanted.user_data {
+            return false;
+        }
+        if self == wanted {
+            return true;
+        }
+        let plain = |data: &LaunchTemplateData| {
+            let mut data = data.clone().canonical();
+            data.user_data = None;
+            data
+        };
+        plain(self) == plain(wanted)
+    }
+
     /// The canonical form of what a version holds: lists that are sets sorted.
     #[must_use]
     pub fn canonical(mut self) -> Self {
@@ -484,6 +507,8 @@ impl InstancesDistribution {
         let spot = self
             .spot_allocation_strategy
             .get_or_insert_with(|| "lowest-price".into());
+        // None of them is what is said where the strategy has no use for pools.
+        self.spot_instance_pools = self.spot_instance_pools.filter(|pools| *pools > 0);
         if spot == "lowest-price" {
             self.spot_instance_pools.get_or_insert(2);
         }

@@ -33,6 +33,9 @@ pub enum CloudEffect {
         data: Box<LaunchTemplateData>,
         /// Its user data.
         user_data: UserData,
+        /// The version whose fields that no definition says are taken over; none: there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        carry: Option<u64>,
         /// Same token, same version.
         token: String,
     },

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{
-    AsgName, AutoScalingGroup, ClusterName, Hooks, InstanceId, LaunchTemplateData, LeavingPod,
-    Lifecycle, NodeName, PodRefusal, Shared, Span, Timestamp,
+    AsgName, AutoScalingGroup, ClusterName, GroupName, Hooks, InstanceId, LaunchTemplateData,
+    LeavingPod, Lifecycle, NodeName, NodeupHash, PodRefusal, Shared, Span, Timestamp,
 };
 
 /// What was read, in one go.
@@ -46,6 +46,12 @@ pub struct LiveCluster {
     /// The documents that kops has stored, as far as its state store answered.
     #[serde(default)]
     pub documents: Stored,
+    /// What the state store says new nodes have to boot with.
+    #[serde(default)]
+    pub nodeup: Nodeup,
+    /// The images that definitions name, and what they are.
+    #[serde(default, skip_serializing_if = "Images::is_empty")]
+    pub images: Images,
     /// What could not be read. A cluster with a gap is shown, never changed.
     pub gaps: Vec<Gap>,
 }
@@ -142,6 +148,34 @@ pub enum Stored {
     Known(BTreeMap<String, Json>),
     /// Asked, and there was no (complete) answer.
     Unknown(String),
+}
+
+/// The hashes of nodeup's configuration in kops' state store: a node whose user data names another one does not boot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Nodeup {
+    /// Not asked: no state store is configured.
+    #[default]
+    NotAsked,
+    /// Asked, and these are all that kops has written, by group.
+    Known(BTreeMap<GroupName, NodeupHash>),
+    /// Asked, and there was no (complete) answer.
+    Unknown(String),
+}
+
+/// Images: one may have several names, and a name may come to mean another one. They are compared by id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Images {
+    /// The id of the image that a name in a definition means now. Names that mean nothing are gaps.
+    pub meant: BTreeMap<String, String>,
+    /// `owner/name` of images, by id: for people.
+    pub named: BTreeMap<String, String>,
+}
+
+impl Images {
+    /// Whether nothing is known of any image.
+    pub fn is_empty(&self) -> bool {
+        self.meant.is_empty() && self.named.is_empty()
+    }
 }
 
 /// One AutoScalingGroup as it is.
@@ -254,13 +288,17 @@ impl VersionRef {
 
 /// One launch template version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "super::boot::TemplateVersionForm")]
 pub struct TemplateVersion {
-    /// What it holds.
+    /// What it holds; its user data by digest.
     pub data: LaunchTemplateData,
     /// User data, base64 as AWS stores it.
     pub user_data: Option<String>,
     /// The token of the step that made it, when we made it.
     pub token: Option<String>,
+    /// What it holds that is no field of a definition: by AWS's name, with its value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unmanaged: BTreeMap<String, String>,
 }
 
 /// One instance.

@@ -1,5 +1,6 @@
 //! The words every stage shares: names, definitions, live state, effects, time. Imports nothing of ours and does nothing.
 
+mod boot;
 mod definition;
 mod effect;
 mod kops_version;
@@ -12,7 +13,9 @@ mod regions;
 mod shared;
 mod snapshot;
 mod time;
+mod unmanaged;
 
+pub use boot::{NodeupHash, UserDataDigest};
 pub use definition::{
     AutoScalingGroup, BlockDevice, CreditSpecification, Definition, Ebs, EnabledMetrics, Hooks,
     InstanceMarketOptions, InstanceProfile, InstanceRequirements, InstancesDistribution,
@@ -27,8 +30,8 @@ pub use effect::{
 pub use kops_version::{KopsVersion, KopsVersionError};
 pub use lifecycle::{Lifecycle, LifecycleRules};
 pub use live::{
-    Activity, ActivityStatus, Gap, Health, Hold, Instance, Live, LiveCluster, LiveGroup, Market,
-    Node, NodeMark, Nodes, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
+    Activity, ActivityStatus, Gap, Health, Hold, Images, Instance, Live, LiveCluster, LiveGroup,
+    Market, Node, NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
     TemplateVersion, UnreadyPod, Unseen, UnseenKind, VersionRef,
 };
 pub use names::{
@@ -40,3 +43,4 @@ pub use regions::{KnownRegion, known_region, known_regions, region_of_zone};
 pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use time::{Span, SpanError, Timestamp};
+pub use unmanaged::is_carried;

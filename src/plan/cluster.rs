@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::found::{definition_fields, fingerprint, found_definition, group_digest, replacements};
 use super::{
-    Allow, Blocked, ClusterPlan, FieldChange, Found, GroupChange, Target, Wanted, by_itself,
-    documents, drain_blockers, etcd, fields, launch_blockers, pending, twins,
+    Allow, Blocked, ClusterPlan, FieldChange, Found, GroupChange, Remark, Target, Wanted, boot,
+    by_itself, documents, drain_blockers, etcd, launch_blockers, pending, published, twins,
 };
 use crate::desired::DesiredGroup;
 use crate::fleet::{Rolling, Standby, Strategy};
 use crate::kops::Role;
 use crate::model::{
-    AsgName, Definition, Digest, GroupName, Hooks, InstanceId, LaunchTemplate, LaunchTemplateData,
-    Lifecycle, LiveCluster, LiveGroup, Nodes, Stored, Timestamp, UserData, VersionRef, digest_of,
+    AsgName, Definition, Digest, Hooks, InstanceId, Lifecycle, LiveCluster, LiveGroup, Nodes,
+    TemplateVersion, Timestamp, UserData, UserDataDigest, VersionRef, is_carried,
 };
 
 pub(super) fn cluster_plan(
@@ -43,6 +44,8 @@ pub(super) fn cluster_plan(
         documents: BTreeMap::new(),
         blocked: Vec::new(),
         notes: Vec::new(),
+        remarks: Vec::new(),
+        images: BTreeMap::new(),
         unseen: live.and_then(|l| match &l.nodes {
             Nodes::Unknown(unseen) => Some(unseen.clone()),
             Nodes::NotAsked | Nodes::Known(_) => None,
@@ -74,35 +77,16 @@ pub(super) fn cluster_plan(
         by_itself::notes(&mut plan, wanted, live, read_at);
         plan.unchanged = unchanged(&plan, wanted, live);
     }
+    if !allow.nodes {
+        unseen_nodes(&mut plan, live);
+    }
     held_drains(&mut plan, live, rolling);
     documents::changes(&mut plan, wanted, &live.documents, allow);
     pending::remembered(&mut plan, wanted, live, allow);
+    plan.remarks
+        .extend(published::unpublished(desired, &live.documents));
     plan.blocked.sort();
     plan
-}
-
-/// What a plan is bound to: the fields of every group, the template version it refers to, and the documents that kops has stored.
-/// Sizes that the autoscaler moves, and the instances, are free to change between plan and rollout. Hooks are not in it, as not every look
-/// reads them: those of a group that is changed are looked at again just before.
-pub fn fingerprint(live: Option<&LiveCluster>) -> Digest {
-    let groups: Vec<(&AsgName, Option<Definition>, u64)> = live
-        .map(|l| {
-            l.groups
-                .iter()
-                .map(|(name, g)| {
-                    (
-                        name,
-                        found_definition(name, g, &Hooks::NotRead).map(without_hooks),
-                        g.version.number(),
-                    )
-                })
-                .collect()
-        })
-        .unwrap_or_default();
-    match live.map(|l| &l.documents) {
-        Some(Stored::Known(stored)) => digest_of(&(groups, documents::compared(stored))),
-        Some(Stored::NotAsked | Stored::Unknown(_)) | None => digest_of(&groups),
-    }
 }
 
 /// Wanted groups without a change, as they are.
@@ -119,31 +103,6 @@ fn unchanged(
         .collect()
 }
 
-/// The digest of a group's own fields and of the version that it refers to.
-pub(crate) fn group_digest(name: &AsgName, group: &LiveGroup) -> Digest {
-    let definition = found_definition(name, group, &Hooks::NotRead).map(without_hooks);
-    digest_of(&(name, definition, group.version.number()))
-}
-
-/// The fields in which a group differs from `to`: its own and those of the version it refers to.
-pub(crate) fn group_differences(name: &AsgName, live: &LiveGroup, to: &Definition) -> Vec<String> {
-    let to = to.clone().canonical();
-    match found_definition(name, live, &to.lifecycle_hooks) {
-        None => vec!["its launch template version".into()],
-        Some(found) => definition_fields(&found, &to)
-            .into_iter()
-            .map(|change| change.field)
-            .collect(),
-    }
-}
-
-fn without_hooks(definition: Definition) -> Definition {
-    Definition {
-        lifecycle_hooks: Hooks::default(),
-        ..definition
-    }
-}
-
 fn wanted_groups(
     plan: &mut ClusterPlan,
     wanted: &Wanted<'_>,
@@ -153,22 +112,32 @@ fn wanted_groups(
 ) {
     for (name, group) in &wanted.desired.groups {
         match live.groups.get(name) {
-            None => create(plan, name, group, rolling),
+            None => create(plan, name, group, live, rolling),
             Some(found) => {
                 plan.notes.extend(by_hand(name, found));
-                update(plan, name, group, found, rolling, allow);
+                let pair = Pair {
+                    name,
+                    group,
+                    live: found,
+                };
+                update(plan, &pair, live, rolling, allow);
             }
         }
     }
 }
 
+/// How a field of a launch template version begins among what is set by other means.
+const OF_TEMPLATE: &str = "LaunchTemplateData.";
+
 /// What is set by other means and is no field of a definition: nobody compares it, so it has to be said.
 fn by_hand(name: &AsgName, live: &LiveGroup) -> Option<String> {
-    const OF_TEMPLATE: &str = "LaunchTemplateData.";
     let (of_template, of_group): (Vec<_>, Vec<_>) = live
         .by_hand
         .iter()
         .partition(|(field, _)| field.starts_with(OF_TEMPLATE));
+    let (carried, lost): (Vec<_>, Vec<_>) = of_template
+        .into_iter()
+        .partition(|(field, _)| field.strip_prefix(OF_TEMPLATE).is_some_and(is_carried));
     let list = |fields: Vec<(&String, &String)>| {
         fields
             .iter()
@@ -177,13 +146,19 @@ fn by_hand(name: &AsgName, live: &LiveGroup) -> Option<String> {
             .join(", ")
     };
     let group = (!of_group.is_empty()).then(|| format!("{}, which stays as it is", list(of_group)));
-    let template = (!of_template.is_empty()).then(|| {
+    let taken = (!carried.is_empty()).then(|| {
         format!(
-            "{}, which the next launch template version will not have",
-            list(of_template)
+            "{}, which the next launch template version takes over",
+            list(carried)
         )
     });
-    let said: Vec<String> = group.into_iter().chain(template).collect();
+    let template = (!lost.is_empty()).then(|| {
+        format!(
+            "{}, which the next launch template version will not have",
+            list(lost)
+        )
+    });
+    let said: Vec<String> = group.into_iter().chain(taken).chain(template).collect();
     (!said.is_empty()).then(|| {
         format!(
             "{name}: set by other means than a manifest: {}",
@@ -192,27 +167,90 @@ fn by_hand(name: &AsgName, live: &LiveGroup) -> Option<String> {
     })
 }
 
-fn create(plan: &mut ClusterPlan, name: &AsgName, group: &DesiredGroup, rolling: &Rolling) {
-    match &group.user_data {
-        Some(text) => {
-            let to = Box::new(target(group, UserData::Given(text.clone()), rolling));
-            plan.groups.insert(name.clone(), GroupChange::Create { to });
-        }
-        None => plan.blocked.push(Blocked::NoUserData {
+fn create(
+    plan: &mut ClusterPlan,
+    name: &AsgName,
+    group: &DesiredGroup,
+    live: &LiveCluster,
+    rolling: &Rolling,
+) {
+    let Some(text) = &group.user_data else {
+        plan.blocked.push(Blocked::NoUserData {
             group: name.clone(),
-        }),
+        });
+        return;
+    };
+    let definition = settled(group, live, Some(UserDataDigest::of(text)));
+    image_names(plan, live, group, [&definition]);
+    let to = target(definition, group, UserData::Given(text.clone()), rolling);
+    plan.groups
+        .insert(name.clone(), GroupChange::Create { to: Box::new(to) });
+}
+
+/// What git wants of a group, with what floats fixed: the image by the id that its name means now, the user data by its digest.
+pub(super) fn settled(
+    group: &DesiredGroup,
+    live: &LiveCluster,
+    user_data: Option<UserDataDigest>,
+) -> Definition {
+    let mut definition = group.definition.clone().canonical();
+    let data = &mut definition.launch_template.launch_template_data;
+    data.user_data = user_data;
+    if let Some(id) = live.images.meant.get(&data.image_id) {
+        data.image_id.clone_from(id);
     }
+    definition
+}
+
+/// What people call the images of these definitions. A name is only shown: ids are compared.
+fn image_names<'d>(
+    plan: &mut ClusterPlan,
+    live: &LiveCluster,
+    group: &DesiredGroup,
+    definitions: impl IntoIterator<Item = &'d Definition>,
+) {
+    let own = &group
+        .definition
+        .launch_template
+        .launch_template_data
+        .image_id;
+    for definition in definitions {
+        let id = &definition.launch_template.launch_template_data.image_id;
+        let is_own = || live.images.meant.get(own) == Some(id);
+        let name = live
+            .images
+            .named
+            .get(id)
+            .or_else(|| is_own().then_some(own));
+        if let Some(name) = name.filter(|name| *name != id) {
+            plan.images.insert(id.clone(), name.clone());
+        }
+    }
+}
+
+/// One group: what git wants of it, and what it is.
+struct Pair<'a> {
+    name: &'a AsgName,
+    group: &'a DesiredGroup,
+    live: &'a LiveGroup,
 }
 
 fn update(
     plan: &mut ClusterPlan,
-    name: &AsgName,
-    group: &DesiredGroup,
-    live: &LiveGroup,
+    pair: &Pair<'_>,
+    cluster: &LiveCluster,
     rolling: &Rolling,
     allow: Allow,
 ) {
-    let wanted = group.definition.clone().canonical();
+    let Pair { name, group, live } = *pair;
+    let stored = boot::stored_hash(cluster, &group.definition.instance_group);
+    let boot = boot::boot(name, live, group.user_data.as_ref(), stored);
+    if boot.no_version {
+        plan.blocked.push(Blocked::NoBootVersion {
+            group: name.clone(),
+        });
+    }
+    let wanted = settled(group, cluster, boot.digest);
     let Some(definition) = found_definition(name, live, &wanted.lifecycle_hooks) else {
         plan.blocked.push(Blocked::Gap {
             what: format!("launch template of {name}"),
@@ -222,33 +260,29 @@ fn update(
     };
     let mut changes = definition_fields(&definition, &wanted);
     if let Some(text) = moving_reference(live.version) {
+        plan.remarks.extend(boot::follows(name, live, text));
         changes.push(FieldChange {
             field: "launchTemplate.Version".into(),
             from: Some(Json::from(text)),
             to: Some(Json::from(live.version.number().to_string())),
         });
     }
+    plan.remarks.extend(boot.remarks);
     let mut replace = replacements(live, &wanted.launch_template.launch_template_data);
     set_aside(plan, name, live, rolling.standby, &mut replace);
     if changes.is_empty() && (replace.is_empty() || !replaces(group, rolling)) {
         return;
     }
     sizes(plan, name, live.desired, &wanted, allow);
-    let data = &wanted.launch_template.launch_template_data;
-    let existing_version = live
-        .versions
-        .iter()
-        .rev()
-        .find(|(_, v)| v.data.clone().canonical() == *data)
-        .map(|(n, _)| *n);
+    image_names(plan, cluster, group, [&definition, &wanted]);
+    let existing_version = existing(live, &wanted);
+    if existing_version.is_none() {
+        plan.remarks.extend(carried(name, live));
+    }
     plan.groups.insert(
         name.clone(),
         GroupChange::Update {
-            to: Box::new(target(
-                group,
-                UserData::CarriedFrom(live.version.number()),
-                rolling,
-            )),
+            to: Box::new(target(wanted, group, boot.user_data, rolling)),
             from: Box::new(Found {
                 definition,
                 version: live.version,
@@ -263,6 +297,63 @@ fn update(
             },
         },
     );
+}
+
+/// The newest version that is wanted in all of it: what it boots with, and what no definition says, too.
+fn existing(live: &LiveGroup, wanted: &Definition) -> Option<u64> {
+    let own = live.versions.get(&live.version.number());
+    let data = &wanted.launch_template.launch_template_data;
+    live.versions
+        .iter()
+        .rev()
+        .filter(|(_, v)| own.is_none_or(|own| has_all_of(own, v)))
+        .find(|(_, v)| v.data.is(data))
+        .map(|(n, _)| *n)
+}
+
+/// Whether a version has what a new one would take over, and nothing else of the kind.
+fn has_all_of(own: &TemplateVersion, other: &TemplateVersion) -> bool {
+    let carried = |v: &TemplateVersion| -> BTreeMap<String, String> {
+        let fields = v.unmanaged.iter().filter(|(field, _)| is_carried(field));
+        fields.map(|(k, v)| (k.clone(), v.clone())).collect()
+    };
+    carried(own) == carried(other)
+}
+
+/// What a new version takes over from the one the group runs, beside what was set by other means than a manifest.
+fn carried(name: &AsgName, live: &LiveGroup) -> Option<Remark> {
+    let own = live.versions.get(&live.version.number())?;
+    let of_type = own
+        .unmanaged
+        .iter()
+        .filter(|(field, _)| !live.by_hand.contains_key(&format!("{OF_TEMPLATE}{field}")));
+    let fields: BTreeMap<_, _> = of_type.map(|(k, v)| (k.clone(), v.clone())).collect();
+    (!fields.is_empty()).then(|| Remark::Carried {
+        group: name.clone(),
+        from: live.version.number(),
+        fields,
+    })
+}
+
+/// Changes that need nodes to be seen, in a cluster whose Kubernetes API cannot be asked: the rollout would make a version, pin the group, and wait
+/// for nodes without an end.
+fn unseen_nodes(plan: &mut ClusterPlan, live: &LiveCluster) {
+    if live.nodes != Nodes::NotAsked {
+        return;
+    }
+    let needs = |(name, change): &(&AsgName, &GroupChange)| {
+        let bastion = plan.roles.get(*name) == Some(&Role::Bastion);
+        let moves = match change {
+            GroupChange::Create { to } => to.definition.auto_scaling_group.min_size > 0,
+            GroupChange::Update { replace, .. } => !replace.is_empty(),
+            GroupChange::Retire { instances, .. } => !instances.is_empty(),
+        };
+        moves && !bastion
+    };
+    let groups = plan.groups.iter().filter(needs).count();
+    if groups > 0 {
+        plan.blocked.push(Blocked::NoKubernetes { groups });
+    }
 }
 
 /// Instances in Standby: outside desired capacity, put there by somebody for a reason that AWS does not keep. By policy they stay,
@@ -346,7 +437,12 @@ fn instances(n: u32) -> String {
     }
 }
 
-pub(super) fn target(group: &DesiredGroup, user_data: UserData, rolling: &Rolling) -> Target {
+pub(super) fn target(
+    definition: Definition,
+    group: &DesiredGroup,
+    user_data: UserData,
+    rolling: &Rolling,
+) -> Target {
     let mut rolling = rolling.of(&group.definition.instance_group);
     if let Some(surge) = group.rolling_update.max_surge {
         rolling.max_surge = surge;
@@ -355,7 +451,7 @@ pub(super) fn target(group: &DesiredGroup, user_data: UserData, rolling: &Rollin
         rolling.max_unavailable = unavailable;
     }
     Target {
-        definition: group.definition.clone().canonical(),
+        definition,
         role: group.role,
         user_data,
         replace_instances: replaces(group, &rolling),
@@ -432,76 +528,6 @@ fn held_drains(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
                 .map(|what| format!("in the way of drains: {what}")),
         );
     }
-}
-
-/// Instances that run something else than `data`, each with the fields that differ.
-fn replacements(live: &LiveGroup, data: &LaunchTemplateData) -> BTreeMap<InstanceId, Vec<String>> {
-    let wanted = to_json(data);
-    let outdated = live
-        .instances
-        .iter()
-        .filter(|(_, i)| i.lifecycle != Lifecycle::Terminating)
-        .filter_map(|(id, instance)| {
-            let version = instance.version.and_then(|n| live.versions.get(&n));
-            let reason = match version {
-                None => vec![
-                    "was not launched from a version of this launch template that still exists"
-                        .to_owned(),
-                ],
-                Some(version) => fields(&to_json(&version.data.clone().canonical()), &wanted)
-                    .into_iter()
-                    .map(|c| c.field)
-                    .collect(),
-            };
-            (!reason.is_empty()).then(|| (id.clone(), reason))
-        });
-    outdated.collect()
-}
-
-/// Fields of the two sides that differ; both are canonical.
-fn definition_fields(from: &Definition, to: &Definition) -> Vec<FieldChange> {
-    // The InstanceGroup's name is how we call the group, no field of it.
-    let from = Definition {
-        instance_group: to.instance_group.clone(),
-        ..from.clone()
-    };
-    fields(&to_json(&from), &to_json(to))
-}
-
-/// The definition of a group as found: its own fields with the data of the version it refers to. Hooks that nobody looked at are taken to be `hooks`.
-fn found_definition(name: &AsgName, live: &LiveGroup, hooks: &Hooks) -> Option<Definition> {
-    let version = live.versions.get(&live.version.number())?;
-    let tag = live
-        .group
-        .tags
-        .iter()
-        .find(|t| t.key == "kops.k8s.io/instancegroup")
-        .and_then(|t| GroupName::new(t.value.clone()).ok());
-    let by_name = || {
-        GroupName::new(
-            name.as_str()
-                .split('.')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-        )
-        .ok()
-    };
-    let definition = Definition {
-        instance_group: tag.or_else(by_name)?,
-        auto_scaling_group: (*live.group).clone(),
-        launch_template: LaunchTemplate {
-            launch_template_name: name.clone(),
-            launch_template_data: version.data.clone(),
-        },
-        lifecycle_hooks: live.hooks.or(hooks),
-    };
-    Some(definition.canonical())
-}
-
-fn to_json(value: &impl serde::Serialize) -> Json {
-    // Our own structs of strings, numbers and ordered maps always serialise.
-    serde_json::to_value(value).unwrap_or(Json::Null)
 }
 
 #[cfg(test)]

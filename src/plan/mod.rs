@@ -1,13 +1,17 @@
 //! Definitions × live state → [`Plan`]: every difference, typed, with what it does to instances and what stands in its way. No cloud, no clock.
 
+mod boot;
 mod by_itself;
 mod cluster;
 mod compare;
 mod documents;
 mod drains;
 mod etcd;
+mod found;
 mod pending;
 mod policy;
+mod published;
+mod remark;
 mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +21,7 @@ use serde_json::Value as Json;
 
 pub use compare::{FieldChange, fields};
 pub use drains::{drain_blockers, launch_blockers};
+pub use remark::Remark;
 
 use crate::desired::DesiredCluster;
 pub use pending::Pending;
@@ -88,6 +93,12 @@ pub struct ClusterPlan {
     /// Why its nodes could not be looked at, so that nobody knows what would hold its drains; none: they were, or no access is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Unseen>,
+    /// What kops and people did beside kfleet, and what follows from it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
+    /// What people call the images of groups that change, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, String>,
     /// Groups whose lifecycle hooks nobody looked at: they are not compared, and a group that is changed is expected to have the wanted ones.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub hooks_not_compared: usize,
@@ -206,6 +217,16 @@ pub enum Blocked {
         /// The wanted maximum.
         max: u32,
     },
+    /// No launch template version has the user data that the state store asks for: whatever the group launches does not boot.
+    NoBootVersion {
+        /// The group.
+        group: AsgName,
+    },
+    /// Nodes of the cluster are not seen, and these changes replace, drain or wait for nodes.
+    NoKubernetes {
+        /// Groups whose changes need it.
+        groups: usize,
+    },
     /// A new group has no user data to boot with.
     NoUserData {
         /// The group.
@@ -263,6 +284,8 @@ pub struct Allow {
     pub shrink: bool,
     /// Record documents that changed as applied by other means.
     pub documents: bool,
+    /// Plan changes of nodes where nobody can see nodes: for a rehearsal, which brings its own.
+    pub nodes: bool,
 }
 
 /// One cluster's inputs.
@@ -357,5 +380,5 @@ impl GroupChange {
     }
 }
 
-pub use cluster::fingerprint;
-pub(crate) use cluster::{group_differences, group_digest};
+pub use found::fingerprint;
+pub(crate) use found::{group_differences, group_digest};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::cluster::target;
+use super::cluster::{settled, target};
 use super::{Blocked, ClusterPlan, GroupChange, Twin, Wanted};
 use crate::desired::DesiredGroup;
 use crate::fleet::{CapacityPolicy, Rolling, Strategy};
@@ -87,9 +87,18 @@ fn unchanged(
     live: &LiveCluster,
     rolling: &Rolling,
 ) -> Option<Box<super::Target>> {
-    let version = live.groups.get(asg)?.version.number();
-    (!plan.groups.contains_key(asg))
-        .then(|| Box::new(target(twin, UserData::CarriedFrom(version), rolling)))
+    let found = live.groups.get(asg)?;
+    let version = found.version.number();
+    let user_data = found.versions.get(&version)?.data.user_data.clone();
+    let definition = settled(twin, live, user_data);
+    (!plan.groups.contains_key(asg)).then(|| {
+        Box::new(target(
+            definition,
+            twin,
+            UserData::CarriedFrom(version),
+            rolling,
+        ))
+    })
 }
 
 /// Why `twin` cannot stand in for `group`.

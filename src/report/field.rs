@@ -65,6 +65,8 @@ const REFERENCE: &str = "launchTemplate.Version";
 pub(super) fn group_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
     let fields = &with_bare_items_together(fields);
     let mut lines: Vec<FieldLine> = Vec::new();
+    let (user_data, fields): (Vec<_>, Vec<_>) = fields.iter().partition(|f| is_user_data(&f.field));
+    lines.extend((!user_data.is_empty()).then(user_data_line));
     let mut tags: BTreeMap<(String, Option<String>, Option<String>), BTreeSet<Place>> =
         BTreeMap::new();
     for field in fields {
@@ -155,8 +157,70 @@ pub(super) fn document_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
 pub(super) fn reason(field: &str) -> String {
     match tag_of(field) {
         Some((key, _)) => format!("tag {}", plain(&key)),
+        None if is_user_data(field) => USER_DATA.to_owned(),
         None => plain(field),
     }
+}
+
+/// What people call what an instance boots with.
+const USER_DATA: &str = "user data";
+
+fn is_user_data(field: &str) -> bool {
+    let field = field.strip_prefix(TEMPLATE).unwrap_or(field);
+    field == "UserData" || field.starts_with("UserData.")
+}
+
+/// User data differs from group to group by nature, and its digest says nothing to a person.
+fn user_data_line() -> FieldLine {
+    FieldLine {
+        in_place: false,
+        name: USER_DATA.into(),
+        change: Change::Values {
+            from: Some("as the group has it".into()),
+            to: Some("another one (compared by digest)".into()),
+        },
+        places: Vec::new(),
+    }
+}
+
+/// The same fields with images called by name. Of two images with one name, the ids are said, too.
+pub(super) fn with_image_names(
+    fields: &[FieldChange],
+    names: &BTreeMap<String, String>,
+) -> Vec<FieldChange> {
+    let called = |value: &Option<Json>| -> Option<(String, Option<&String>)> {
+        let id = value.as_ref()?.as_str()?;
+        Some((id.to_owned(), names.get(id)))
+    };
+    let named = |field: &FieldChange| {
+        let (from, to) = (called(&field.from), called(&field.to));
+        let alike = from.as_ref().and_then(|f| f.1) == to.as_ref().and_then(|t| t.1);
+        let text = |side: Option<(String, Option<&String>)>| match side {
+            Some((id, Some(name))) if alike => Some(Json::from(format!("{name} ({id})"))),
+            Some((_, Some(name))) => Some(Json::from(name.clone())),
+            Some((id, None)) => Some(Json::from(id)),
+            None => None,
+        };
+        FieldChange {
+            field: field.field.clone(),
+            from: text(from),
+            to: text(to),
+        }
+    };
+    let is_image = |f: &FieldChange| f.field == format!("{TEMPLATE}ImageId");
+    fields
+        .iter()
+        .map(|f| if is_image(f) { named(f) } else { f.clone() })
+        .collect()
+}
+
+/// Field changes in a few words each: `maxSize 12 → 10`.
+pub(super) fn short(fields: &[FieldChange]) -> Vec<String> {
+    let side = |value: &Option<Json>| value.as_ref().map_or("(none)".to_owned(), text);
+    fields
+        .iter()
+        .map(|f| format!("{} {} → {}", plain(&f.field), side(&f.from), side(&f.to)))
+        .collect()
 }
 
 fn group_line(field: &FieldChange) -> FieldLine {

@@ -2,6 +2,7 @@
 
 use super::fold::folds;
 use super::plan_text::{body, heading, nothing};
+use super::remark;
 use super::style::Style;
 use super::summary::{kinds, not_compared, summary};
 use super::unseen::unseen;
@@ -29,7 +30,14 @@ pub fn plan_markdown(plan: &Plan, stages: &[Stage]) -> String {
     };
     if plan.is_empty() {
         let [first, second] = nothing(plan, stages);
-        return format!("{unseen}**{first}**: {second}\n");
+        let said = remark::warnings(plan, Style::default())
+            .into_iter()
+            .chain(remark::notes(plan))
+            .map(|line| format!("\n{}\n", escape(line.trim_start())));
+        return format!(
+            "{unseen}**{first}**: {second}\n{}",
+            said.collect::<String>()
+        );
     }
     let mut out = unseen + &head(plan, stages);
     let (mut left, mut clusters) = (0_usize, 0_usize);
@@ -71,6 +79,11 @@ fn head(plan: &Plan, stages: &[Stage]) -> String {
         }
     }
     out.push('\n');
+    let warnings = remark::warnings(plan, Style::default());
+    if !warnings.is_empty() {
+        out.push_str(&details("warnings", &warnings));
+        out.push('\n');
+    }
     out.extend(not_compared(&summary(plan, stages).total).map(|line| format!("{line}\n\n")));
     let kinds = kinds(plan);
     if !kinds.is_empty() {

@@ -13,6 +13,7 @@ mod plan_file;
 mod plan_text;
 mod progress;
 mod rehearsal;
+mod remark;
 mod shape;
 mod snapshot_file;
 mod status;

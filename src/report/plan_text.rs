@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::{Change, FieldLine};
 use super::fold::{Fold, folds};
+use super::remark;
 use super::shape::{Detail, DocumentShape, GroupShape, Kind, SELF, Template};
 use super::style::{Style, Tone};
 use super::summary;
@@ -22,8 +23,10 @@ const VALUE: usize = 80;
 /// The plan for a terminal or a log. `stages` gives the order; the summary comes last and stays within 60 lines.
 pub fn plan_text(plan: &Plan, stages: &[Stage], style: Style) -> String {
     let mut out = unseen(plan, style);
+    out.extend(remark::warnings(plan, style));
     if plan.is_empty() {
         out.extend(nothing(plan, stages));
+        out.extend(remark::notes(plan));
         return format!("{}\n", out.join("\n"));
     }
     if !out.is_empty() {
@@ -90,7 +93,7 @@ pub(super) fn body(fold: &Fold<'_>, style: Style) -> Vec<String> {
             .iter()
             .map(|m| m.details.get(index).map_or([].as_slice(), Vec::as_slice))
             .collect();
-        out.extend(group(shape, names, &Tally::of(details), style));
+        out.extend(group(shape, names, &Tally::of(details, names), style));
     }
     for (name, change) in &fold.shape.documents {
         out.extend(document(name, change, style));
@@ -120,13 +123,18 @@ pub(super) fn body(fold: &Fold<'_>, style: Style) -> Vec<String> {
 /// The details of the same change, over all its clusters and groups.
 struct Tally {
     versions: BTreeSet<u64>,
-    reasons: BTreeMap<String, Vec<InstanceId>>,
+    /// Instances by reason, each with its group where there are several.
+    reasons: BTreeMap<String, Vec<String>>,
     /// Instances in each cluster.
     per_cluster: Vec<usize>,
 }
 
 impl Tally {
-    fn of(clusters: Vec<&[Detail]>) -> Tally {
+    fn of(clusters: Vec<&[Detail]>, names: &[String]) -> Tally {
+        let called = |id: &InstanceId, group: Option<&String>| match (names, group) {
+            ([_, _, ..], Some(group)) => format!("{id} ({group})"),
+            (_, _) => id.to_string(),
+        };
         let mut tally = Tally {
             versions: BTreeSet::new(),
             reasons: BTreeMap::new(),
@@ -134,7 +142,7 @@ impl Tally {
         };
         for details in clusters {
             let mut here = 0;
-            for detail in details {
+            for (index, detail) in details.iter().enumerate() {
                 tally.versions.extend(detail.version);
                 for (reason, ids) in &detail.reasons {
                     here += ids.len();
@@ -142,7 +150,7 @@ impl Tally {
                         .reasons
                         .entry(reason.clone())
                         .or_default()
-                        .extend(ids.iter().cloned());
+                        .extend(ids.iter().map(|id| called(id, names.get(index))));
                 }
             }
             tally.per_cluster.push(here);
@@ -241,7 +249,7 @@ fn retire(tally: &Tally) -> String {
     }
 }
 
-fn instances(reason: &str, ids: &[InstanceId], style: Style) -> String {
+fn instances(reason: &str, ids: &[String], style: Style) -> String {
     let names = format!(
         ": {}",
         list(ids, if style.full { usize::MAX } else { INSTANCES })

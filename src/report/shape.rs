@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::field::{self, FieldLine};
-use super::wording::{group, list, plain};
+use super::remark;
+use super::wording::{count, group, list, plain};
 use crate::kops::Role;
 use crate::model::{AsgName, ClusterName, Definition, InstanceId};
 use crate::plan::{Blocked, ClusterPlan, DocumentChange, GroupChange};
@@ -122,7 +123,10 @@ pub(super) fn of(cluster: &ClusterName, plan: &ClusterPlan) -> (Shape, Vec<Vec<D
         .iter()
         .map(|b| blocked_shape(b, cluster, &own))
         .collect();
-    let notes = plan.notes.iter().map(|n| own(&plain(n))).collect();
+    let remarks = plan.remarks.iter();
+    let remarks = remarks.filter_map(|r| Some(own(&remark::note(r, cluster)?)));
+    let notes = plan.notes.iter().map(|n| own(&plain(n)));
+    let notes = notes.chain(remarks).collect();
     (
         Shape {
             groups,
@@ -156,7 +160,7 @@ fn group_shape(
         GroupChange::Create { to } => (
             GroupShape {
                 order,
-                kind: Kind::Create(own(&created(&to.definition))),
+                kind: Kind::Create(own(&created(&to.definition, &plan.images))),
                 fields: Vec::new(),
             },
             Detail::default(),
@@ -168,7 +172,8 @@ fn group_shape(
             existing_version,
             replace,
         } => {
-            let fields = lines(field::group_lines(fields), own);
+            let fields = field::with_image_names(fields, &plan.images);
+            let fields = lines(field::group_lines(&fields), own);
             let template = match (fields.iter().all(|f| f.in_place), existing_version) {
                 (true, _) => Template::Untouched,
                 (false, None) => Template::New,
@@ -213,7 +218,7 @@ fn group_shape(
 }
 
 /// What a new group will be, in one line.
-pub(super) fn created(to: &Definition) -> String {
+pub(super) fn created(to: &Definition, images: &BTreeMap<String, String>) -> String {
     let (asg, data) = (
         &to.auto_scaling_group,
         &to.launch_template.launch_template_data,
@@ -233,7 +238,7 @@ pub(super) fn created(to: &Definition) -> String {
         "min {}, max {}, {types}, image {}",
         asg.min_size,
         asg.max_size,
-        plain(&data.image_id)
+        plain(images.get(&data.image_id).unwrap_or(&data.image_id))
     )
 }
 
@@ -297,6 +302,14 @@ fn blocked_shape(
                 group(asg, cluster)
             )
         }
+        Blocked::NoBootVersion { group: asg } => format!(
+            "{}: no launch template version has the user data that kops' state store asks for: whatever it launches does not boot",
+            group(asg, cluster)
+        ),
+        Blocked::NoKubernetes { groups } => format!(
+            "no Kubernetes context is given, so nodes are not seen: {} cannot be drained, replaced or proven",
+            count(*groups, "group")
+        ),
         Blocked::NoUserData { group: asg } => format!(
             "{} is new and has no user data to boot with",
             group(asg, cluster)
@@ -328,6 +341,12 @@ pub(super) fn hint(blocked: &Blocked) -> &'static str {
         Blocked::Shrink { .. } => {
             "keep the maximum up until the group has shrunk, or allow it with --allow-shrink"
         }
+        Blocked::NoBootVersion { .. } => {
+            "let kops make one (kops update cluster --yes), then plan again"
+        }
+        Blocked::NoKubernetes { .. } => {
+            "name one as kubernetes.context in the cluster's file; a rollout begins nothing that it could not see through"
+        }
         Blocked::NoUserData { .. } => {
             "add a user_data snippet, or let kops make the group (engine: kops)"
         }
@@ -347,6 +366,8 @@ pub(super) fn blocked_kind(blocked: &Blocked) -> &'static str {
         Blocked::Retire { .. } => "group to retire",
         Blocked::Protected { .. } => "protected group gone from git",
         Blocked::Shrink { .. } => "group to shrink",
+        Blocked::NoBootVersion { .. } => "group without a version that boots",
+        Blocked::NoKubernetes { .. } => "nodes that are not seen",
         Blocked::NoUserData { .. } => "new group without user data",
         Blocked::Twin { .. } => "on-demand twin that cannot stand in",
         Blocked::NeedsKops { .. } => "document that only kops can change",

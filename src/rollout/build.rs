@@ -181,6 +181,8 @@ fn what_differs(found: &ClusterPlan) -> String {
         | Blocked::Protected { .. }
         | Blocked::Shrink { .. }
         | Blocked::NoUserData { .. }
+        | Blocked::NoBootVersion { .. }
+        | Blocked::NoKubernetes { .. }
         | Blocked::Twin { .. }
         | Blocked::NeedsKops { .. } => None,
     });

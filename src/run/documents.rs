@@ -1,7 +1,7 @@
 //! What kops has stored of the clusters: its state store read, whole or not at all. Compares nothing.
 //!
-//! `<store>/<cluster>/config` is the Cluster, `instancegroup/<name>` one group each, `clusteraddons/default` the additional objects. Beside them
-//! there are keys, secrets and what kops worked out; none of that is read.
+//! `<store>/<cluster>/config` is the Cluster, `instancegroup/<name>` one group each, `clusteraddons/default` the additional objects; of
+//! `igconfig/<role>/<name>/nodeupconfig.yaml` only the hash is taken. Beside them there are keys, secrets and what kops worked out; none of that is read.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 #[cfg(feature = "aws")]
 use crate::cloud::aws::bucket::Bucket;
 use crate::kops::stored::{self, StoredObject};
-use crate::model::{ClusterName, Stored};
+use crate::model::{ClusterName, GroupName, Nodeup, NodeupHash, Stored};
 
 /// Clusters read at a time: enough to hide the way to S3, few enough for its politeness.
 const AT_ONCE: usize = 16;
@@ -30,17 +30,30 @@ pub enum StateStore {
     Unreadable(String),
 }
 
-/// The documents of every cluster, each from its store.
+/// What a state store has of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The documents.
+    pub documents: Stored,
+    /// What new nodes boot with.
+    pub nodeup: Nodeup,
+}
+
+/// What there is of every cluster, each from its store.
 pub async fn documents(
     stores: BTreeMap<ClusterName, Arc<StateStore>>,
-) -> BTreeMap<ClusterName, Stored> {
+) -> BTreeMap<ClusterName, Kept> {
+    const DIED: &str = "its reader died; this is a bug in kfleet";
     let mut found = BTreeMap::new();
     let mut reading = JoinSet::new();
     // Who is not heard of again was not read.
     for name in stores.keys() {
         found.insert(
             name.clone(),
-            Stored::Unknown("its reader died; this is a bug in kfleet".into()),
+            Kept {
+                documents: Stored::Unknown(DIED.into()),
+                nodeup: Nodeup::Unknown(DIED.into()),
+            },
         );
     }
     for (name, store) in stores {
@@ -50,11 +63,16 @@ pub async fn documents(
             found.insert(name, stored);
         }
         reading.spawn(async move {
-            let stored = store
+            let documents = store
                 .documents(&name)
                 .await
                 .map_or_else(Stored::Unknown, Stored::Known);
-            (name, stored)
+            let nodeup = store
+                .nodeup(&name, &documents)
+                .await
+                .map_or_else(Nodeup::Unknown, Nodeup::Known);
+            let kept = Kept { documents, nodeup };
+            (name, kept)
         });
     }
     while let Some(read) = reading.join_next().await {
@@ -105,9 +123,43 @@ impl StateStore {
         Ok(all)
     }
 
+    /// The hashes of the configurations that nodes boot with, by group: `igconfig/<role>/<group>/nodeupconfig.yaml`.
+    async fn nodeup(
+        &self,
+        cluster: &ClusterName,
+        documents: &Stored,
+    ) -> Result<BTreeMap<GroupName, NodeupHash>, String> {
+        let Stored::Known(documents) = documents else {
+            return Ok(BTreeMap::new());
+        };
+        let mut hashes = BTreeMap::new();
+        for (key, group) in documents {
+            let Some(name) = key.strip_prefix("InstanceGroup/") else {
+                continue;
+            };
+            for role in stored::boot_roles(group) {
+                let path = format!("{cluster}/igconfig/{role}/{name}/nodeupconfig.yaml");
+                let (Some(bytes), Ok(name)) = (self.bytes(&path).await?, GroupName::new(name))
+                else {
+                    continue;
+                };
+                hashes.insert(name, NodeupHash::of_file(&bytes));
+                break;
+            }
+        }
+        Ok(hashes)
+    }
+
     /// The text there; none: there is nothing.
     async fn get(&self, path: &str) -> Result<Option<String>, String> {
-        let bytes = match self {
+        let bytes = self.bytes(path).await?;
+        bytes
+            .map(|b| String::from_utf8(b).map_err(|_| format!("{path}: is no text")))
+            .transpose()
+    }
+
+    async fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(match self {
             StateStore::Folder(root) => file(root, path)?,
             #[cfg(feature = "aws")]
             StateStore::Bucket(bucket) => bucket
@@ -116,10 +168,7 @@ impl StateStore {
                 .map_err(|e| e.to_string())?
                 .map(|object| object.bytes),
             StateStore::Unreadable(why) => return Err(why.clone()),
-        };
-        bytes
-            .map(|b| String::from_utf8(b).map_err(|_| format!("{path}: is no text")))
-            .transpose()
+        })
     }
 
     /// The paths of what is in a folder, its own folders left out.

@@ -98,6 +98,24 @@ fn what_kops_stored_otherwise_stops_the_rollout_until_kops_has_stored_it() {
 }
 
 #[test]
+fn a_store_that_lags_behind_git_is_said_until_it_is_published() {
+    let bed = stored();
+    bed.change(GROUP, "maxSize: 4", "maxSize: 3");
+    let said = bed.run("plan").ends(0).out;
+    for part in [
+        "warning: staging-acme.k8s.foo.bar: kops' state store has 1 group otherwise than git, and the next `kops update` would set that:",
+        "admin-nodes: maxSize 4 → 3",
+        "kops replace -f rendered/staging-acme.k8s.foo.bar/manifests.yaml",
+        "no changes",
+    ] {
+        assert!(said.contains(part), "nothing about {part:?} in\n{said}");
+    }
+    bed.change(GROUP, "maxSize: 3", "maxSize: 4");
+    let said = bed.run("plan").ends(0).out;
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
 fn groups_that_only_one_side_has_are_named() {
     let bed = stored();
     let text = bed.read(GROUP);
@@ -228,7 +246,7 @@ fn a_saved_plan_is_of_what_kops_had_stored() {
         "maxRequestsInflight: 800",
     );
     bed.change(CONFIG, "generation: 3", "generation: 4");
-    bed.change(GROUP, "maxSize: 1000", "maxSize: 2000");
+    bed.change(GROUP, "maxSize: 4", "maxSize: 9");
     bed.run(&start).ends(0);
 }
 

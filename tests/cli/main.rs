@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod bed;
+mod boots;
 mod faults;
 #[path = "../support/stored.rs"]
 mod kept;

@@ -94,6 +94,7 @@ pub(crate) fn new_version(
         template,
         data: Box::new(data),
         user_data,
+        carry: None,
         token: token.into(),
     }
 }

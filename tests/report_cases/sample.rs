@@ -180,6 +180,8 @@ impl Cluster {
             twins: BTreeMap::new(),
             documents: BTreeMap::new(),
             blocked: Vec::new(),
+            remarks: Vec::new(),
+            images: BTreeMap::new(),
             notes: Vec::new(),
             unseen: None,
         };

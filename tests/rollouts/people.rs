@@ -188,6 +188,7 @@ fn a_group_that_somebody_else_changed_needs_a_person() {
         template: name("nodes.staging.k8s.test"),
         data: Box::new(other),
         user_data,
+        carry: None,
         token: "theirs".into(),
     };
     support::block(async {

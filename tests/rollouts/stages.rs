@@ -169,6 +169,7 @@ fn prod_alone_is_refused_until_staging_runs_the_release_and_has_soaked() {
         retire: true,
         shrink: true,
         documents: true,
+        nodes: false,
     };
     let refused =
         |world: &kfleet::cloud::local::World, plan: &kfleet::plan::Plan, only: &[&str]| {

@@ -350,6 +350,7 @@ impl Scene {
                 retire: true,
                 shrink: true,
                 documents: true,
+                nodes: false,
             },
         );
         self.build(&plan, world, id, only).unwrap()

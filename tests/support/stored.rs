@@ -47,9 +47,6 @@ fn as_kops_stores(mut document: Value, cluster: &str) -> Value {
         let manager = spec["kubeControllerManager"].as_object_mut().unwrap();
         manager["kubeAPIQPS"] = json!(manager["kubeAPIQPS"].to_string());
         spec.insert("masterPublicName".into(), json!(format!("api.{cluster}")));
-    } else if spec["role"] == "Node" {
-        // Sizes are compared with the groups themselves: the store may lag.
-        spec["maxSize"] = json!(1_000);
     }
     document
 }

@@ -118,6 +118,7 @@ impl Cluster {
                 template,
                 data,
                 user_data,
+                carry,
                 token,
             } => {
                 let kept = self
@@ -126,7 +127,7 @@ impl Cluster {
                     .entry(template.clone())
                     .or_insert_with(|| Kept::new(Template::default()));
                 kept.change()
-                    .create_version(template, data, user_data, token)
+                    .create_version(template, data, user_data, *carry, token)
             }
             CloudEffect::CreateGroup {
                 definition,

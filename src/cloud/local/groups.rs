@@ -325,7 +325,7 @@ impl Group {
         let versions = template.map(|t| {
             t.versions
                 .iter()
-                .filter(|(n, _)| used.contains(n))
+                .filter(|(n, _)| used.contains(n) || **n == t.latest())
                 .map(|(n, v)| (*n, v.clone()))
                 .collect()
         });

@@ -15,6 +15,7 @@ mod cluster;
 mod faults;
 mod files;
 mod groups;
+mod images;
 mod index;
 mod kept;
 mod kubernetes;
@@ -33,6 +34,7 @@ mod zones;
 
 pub use act::{Act, Field};
 pub use faults::{Aim, Fault, FaultError, Pool};
+pub use images::images;
 pub use options::Options;
 pub use scenario::{Item, Scenario, ScenarioError, Trigger, What};
 pub use world::{LoggedCall, World};

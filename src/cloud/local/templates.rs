@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::{Outcome, refused, unknown_version};
 use crate::cloud::CloudError;
-use crate::model::{Applied, AsgName, LaunchTemplateData, Shared, TemplateVersion, UserData};
+use crate::model::{
+    Applied, AsgName, LaunchTemplateData, Shared, TemplateVersion, UserData, is_carried,
+};
 
 /// A launch template.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,7 @@ impl Template {
         name: &AsgName,
         data: &LaunchTemplateData,
         user_data: &UserData,
+        carry: Option<u64>,
         token: &str,
     ) -> Result<Outcome, CloudError> {
         if let Some((number, made)) = self
@@ -38,7 +41,7 @@ impl Template {
             .iter()
             .find(|(_, v)| v.token.as_deref() == Some(token))
         {
-            if made.data != *data {
+            if !made.data.is(data) {
                 return Err(refused(
                     name,
                     format!(
@@ -48,16 +51,33 @@ impl Template {
             }
             return Ok(Outcome::Unchanged(Applied::Version(*number)));
         }
-        let user_data = match user_data {
-            UserData::Given(text) => Some(text.clone()),
-            UserData::CarriedFrom(number) => self.version(name, *number)?.user_data.clone(),
+        let token = Some(token.to_owned());
+        let made = match user_data {
+            UserData::Given(text) => TemplateVersion::new(data.clone(), Some(text.clone()), token),
+            UserData::CarriedFrom(number) => {
+                let source = self.version(name, *number)?;
+                // A snapshot has digests for the texts: they are carried, not taken again.
+                let data = LaunchTemplateData {
+                    user_data: source.data.user_data.clone(),
+                    ..data.clone()
+                };
+                TemplateVersion {
+                    data,
+                    user_data: source.user_data.clone(),
+                    token,
+                    unmanaged: BTreeMap::new(),
+                }
+            }
         };
+        let unmanaged = carry
+            .and_then(|number| self.versions.get(&number))
+            .map(|v| v.unmanaged.iter().filter(|(field, _)| is_carried(field)))
+            .into_iter()
+            .flatten()
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .collect();
         let number = self.latest().saturating_add(1);
-        let made = TemplateVersion {
-            data: data.clone(),
-            user_data,
-            token: Some(token.to_owned()),
-        };
+        let made = TemplateVersion { unmanaged, ..made };
         self.versions.insert(number, made.into());
         Ok(Outcome::Changed(Applied::Version(number)))
     }

@@ -91,6 +91,21 @@ pub fn read(text: &str, kind: &'static str, name: &str) -> Result<StoredObject, 
     })
 }
 
+/// The folders below `igconfig` in which kops keeps what a group boots with, the likeliest first: older programs wrote `master`.
+/// Source: kops, `InstanceGroupRole.ToLowerString`.
+pub fn boot_roles(group: &Json) -> &'static [&'static str] {
+    let role = group.get("spec").and_then(|s| s.get("role"));
+    match role.and_then(Json::as_str).map(str::to_ascii_lowercase) {
+        Some(role) if role == "master" || role == "controlplane" || role == "control-plane" => {
+            &["control-plane", "master"]
+        }
+        Some(role) if role == "node" => &["node"],
+        Some(role) if role == "apiserver" => &["apiserver"],
+        Some(role) if role == "bastion" => &["bastion"],
+        Some(_) | None => &[],
+    }
+}
+
 /// Reads the additional objects that kops keeps beside a cluster.
 ///
 /// # Errors

@@ -54,11 +54,16 @@ fn what_is_no_field_of_ours_is_said() {
     assert_eq!(
         said(&[
             ("LaunchTemplateData.KernelId", "aki-1"),
+            (
+                "LaunchTemplateData.NetworkInterfaces[0].SubnetId",
+                "subnet-1"
+            ),
             ("HealthCheckType", "ELB"),
             ("PlacementGroup", "p")
         ]),
         "g.c: set by other means than a manifest: HealthCheckType = ELB, PlacementGroup = p, which stays as it is; \
-         LaunchTemplateData.KernelId = aki-1, which the next launch template version will not have"
+         LaunchTemplateData.KernelId = aki-1, which the next launch template version takes over; \
+         LaunchTemplateData.NetworkInterfaces[0].SubnetId = subnet-1, which the next launch template version will not have"
     );
 }
 
@@ -78,15 +83,8 @@ fn hooks_that_nobody_read_are_as_wanted_and_bind_no_plan() {
             "MetadataOptions": {"HttpEndpoint": "e", "HttpProtocolIpv6": "d", "HttpTokens": "required", "HttpPutResponseHopLimit": 1}, "NetworkInterfaces": [], "TagSpecifications": []
         }));
         let data = data.unwrap();
-        live.versions.insert(
-            1,
-            TemplateVersion {
-                data,
-                user_data: None,
-                token: None,
-            }
-            .into(),
-        );
+        live.versions
+            .insert(1, TemplateVersion::new(data, None, None).into());
         live
     };
     let found = |hooks: Hooks| {

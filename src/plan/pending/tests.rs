@@ -15,10 +15,12 @@ fn group(pinned: u64, runs: &[u64]) -> LiveCluster {
         "MetadataOptions": {"HttpEndpoint": "e", "HttpProtocolIpv6": "d", "HttpTokens": "required", "HttpPutResponseHopLimit": 1}
     });
     // Versions 1 and 2 boot with the same user data, version 3 with another.
-    let version = |text: &str| TemplateVersion {
-        data: serde_json::from_value(data.clone()).unwrap(),
-        user_data: Some(text.to_owned()),
-        token: None,
+    let version = |text: &str| {
+        TemplateVersion::new(
+            serde_json::from_value(data.clone()).unwrap(),
+            Some(text.to_owned()),
+            None,
+        )
     };
     let versions = [(1, "old"), (2, "old"), (3, "new")];
     let instances = runs.iter().enumerate().map(|(n, version)| {

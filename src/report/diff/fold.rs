@@ -292,7 +292,7 @@ fn group_change<'a>(cluster: &'a ClusterName, group: &'a GroupImpact) -> Found<'
             let like = like.as_ref().map(ToString::to_string);
             (
                 GroupKind::Created {
-                    text: own.text(&shape::created(definition)),
+                    text: own.text(&shape::created(definition, &BTreeMap::new())),
                     user_data: *user_data,
                     like,
                 },

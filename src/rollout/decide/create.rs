@@ -15,7 +15,7 @@ pub(crate) fn create(
     out: &mut DecisionBuilder<'_>,
 ) {
     let Some(version) = view.group.version else {
-        return out.step(view, new_version(view, to, user_data));
+        return out.step(view, new_version(view, to, user_data, None));
     };
     if !view.group.updated {
         let desired = to.auto_scaling_group.min_size;
@@ -71,11 +71,13 @@ pub(crate) fn new_version(
     view: &GroupContext<'_>,
     to: &Definition,
     user_data: &UserData,
+    carry: Option<u64>,
 ) -> CloudEffect {
     CloudEffect::CreateTemplateVersion {
         template: view.task.asg.clone(),
         data: Box::new(to.launch_template.launch_template_data.clone()),
         user_data: user_data.clone(),
+        carry,
         token: format!("{}/{}", view.rollout.id, view.task.asg),
     }
 }

@@ -52,7 +52,10 @@ pub(crate) fn update(
         (VersionSource::Existing(n), _) => *n,
         (VersionSource::New(_), Some(n)) => n,
         (VersionSource::New(user_data), None) => {
-            return out.step(view, new_version(view, change.to, user_data));
+            return out.step(
+                view,
+                new_version(view, change.to, user_data, Some(change.from_version)),
+            );
         }
     };
     if version == 0 && refilled(view, live, out) {

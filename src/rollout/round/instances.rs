@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::fleet::Standby;
-use crate::model::{Definition, Health, InstanceId, LaunchTemplateData, Lifecycle, LiveGroup};
+use crate::model::{Definition, Health, InstanceId, Lifecycle, LiveGroup};
 
 /// Instances that run something else than `to`, those on their way out aside, and by policy those in Standby.
 pub(crate) fn outdated(
@@ -12,14 +12,10 @@ pub(crate) fn outdated(
     standby: Standby,
 ) -> BTreeSet<InstanceId> {
     let wanted = &to.launch_template.launch_template_data;
-    // Asked for every group in every round: what differs in its image needs no canonical form to differ.
-    let is_wanted = |data: &LaunchTemplateData| {
-        data.image_id == wanted.image_id && (data == wanted || data.clone().canonical() == *wanted)
-    };
     let good: BTreeSet<u64> = live
         .versions
         .iter()
-        .filter(|(_, v)| is_wanted(&v.data))
+        .filter(|(_, v)| v.data.is(wanted))
         .map(|(n, _)| *n)
         .collect();
     present(live)

@@ -66,11 +66,13 @@ impl Hand<'_> {
                 template: _,
                 data,
                 user_data,
+                carry,
                 token,
             } => {
                 self.create_version(&Wanted {
                     data,
                     user_data,
+                    carry: *carry,
                     token,
                 })
                 .await

@@ -6,7 +6,7 @@ use aws_sdk_ec2::types as sdk;
 use sha2::{Digest as _, Sha256};
 
 use super::hand::{Found, Hand, OWNER};
-use super::write::template;
+use super::write::{carry, template};
 use crate::cloud::CloudError;
 use crate::cloud::aws::convert::group::{TemplateReference, template as template_of_group};
 use crate::cloud::aws::convert::template::TOKEN;
@@ -22,6 +22,8 @@ pub(super) struct Wanted<'a> {
     /// What it holds, as the definition names it.
     pub(super) data: &'a LaunchTemplateData,
     pub(super) user_data: &'a UserData,
+    /// The version whose fields that no definition says are taken over.
+    pub(super) carry: Option<u64>,
     /// Same token, same version.
     pub(super) token: &'a str,
 }
@@ -57,7 +59,14 @@ impl Hand<'_> {
             self.key_of_kops(source?.launch_template_data()?.key_name())
                 .map(str::to_owned)
         });
-        let request = template::data(&data, user_data).map_err(|e| self.refused(e.to_string()))?;
+        let mut request =
+            template::data(&data, user_data).map_err(|e| self.refused(e.to_string()))?;
+        if let Some(number) = wanted.carry {
+            let before = self.source(&versions, number)?;
+            if let Some(before) = before.launch_template_data() {
+                carry::carry(&mut request, before);
+            }
+        }
         match &found {
             Some(template) => self.add_version(template, request, wanted).await,
             None => self.create_template(request, wanted).await,
@@ -92,7 +101,7 @@ impl Hand<'_> {
         let mut data = data.clone();
         data.block_device_mappings
             .retain(|d| d.ebs.is_some() || d.virtual_name.is_none());
-        if found.canonical() != data.canonical() {
+        if !found.is(&data) {
             return Err(self.refused(format!(
                 "IdempotentParameterMismatch: the token of version {number} came with other data"
             )));

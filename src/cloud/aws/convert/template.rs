@@ -31,9 +31,8 @@ pub(in crate::cloud::aws) fn version(
     Ok((
         number,
         TemplateVersion {
-            data: data(given)?,
-            user_data: given.user_data.clone(),
-            token,
+            unmanaged: unmanaged(given),
+            ..TemplateVersion::new(data(given)?, given.user_data.clone(), token)
         },
     ))
 }
@@ -72,6 +71,7 @@ pub(in crate::cloud::aws) fn data(
                 tenancy: t.as_str().to_owned(),
             }),
         tag_specifications: given.tag_specifications().iter().filter_map(tags).collect(),
+        user_data: None,
     };
     Ok(data.canonical())
 }
@@ -201,6 +201,8 @@ fn tags(given: &sdk::LaunchTemplateTagSpecification) -> Option<TagSpecification>
 }
 
 /// What a version holds and we have no word for. The next version will not have it.
+///
+/// Disks that come with the type are not among them: kops maps them in every version of such a type.
 pub(in crate::cloud::aws) fn foreign(given: &sdk::ResponseLaunchTemplateData) -> Foreign {
     let mut foreign = Foreign::new();
     let out = &mut foreign;
@@ -292,6 +294,23 @@ pub(in crate::cloud::aws) fn foreign(given: &sdk::ResponseLaunchTemplateData) ->
     );
     foreign_parts(given, out);
     foreign
+}
+
+/// All that is set and not ours, what kops sets by itself too: a new version takes it over.
+fn unmanaged(given: &sdk::ResponseLaunchTemplateData) -> Foreign {
+    let mut all = foreign(given);
+    let disks = given
+        .block_device_mappings()
+        .iter()
+        .filter(|d| is_instance_store(d));
+    for disk in disks {
+        let field = format!(
+            "BlockDeviceMappings[{}].VirtualName",
+            disk.device_name().unwrap_or_default()
+        );
+        note_text(&mut all, &field, disk.virtual_name());
+    }
+    all
 }
 
 fn foreign_parts(given: &sdk::ResponseLaunchTemplateData, out: &mut Foreign) {

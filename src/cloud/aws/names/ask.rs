@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::images::owner_and_name;
 use super::known::Names;
 use crate::cloud::aws::connect::Clients;
 use crate::cloud::aws::ec2::{chunks, filter};
 use crate::cloud::aws::error::cloud_error;
 use crate::cloud::{CloudError, Place};
+use crate::kops::owner_and_name;
 use crate::model::{AutoScalingGroup, ClusterName, LaunchTemplateData};
 
 /// Most names in one question. Source: Elastic Load Balancing API reference, DescribeTargetGroups.

@@ -5,20 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ec2::types::Image;
 
 use super::pairs::Unclear;
-
-/// What kops means by these owners. Source: kops 1.37, `upup/pkg/fi/cloudup/awsup/aws_utils.go`.
-const OWNERS: [(&str, &str); 10] = [
-    ("amazon", "137112412989"),
-    ("amazon.com", "137112412989"),
-    ("debian", "136693071363"),
-    ("debian11", "136693071363"),
-    ("flatcar", "075585003325"),
-    ("redhat", "309956199498"),
-    ("redhat.com", "309956199498"),
-    ("rocky", "792107900819"),
-    ("rockylinux", "792107900819"),
-    ("ubuntu", "099720109477"),
-];
+use crate::kops::owner_and_name;
 
 /// An image, as far as it matters here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,19 +35,18 @@ impl Images {
         self.known.get(id).map(|i| i.root.as_deref())
     }
 
-    /// An image as definitions call it, else as `owner/name`, else by its id.
-    pub(super) fn by_name(&self, id: &str) -> String {
-        if let Some((name, _)) = self
-            .named
-            .iter()
-            .find(|(_, meant)| meant.as_deref() == Ok(id))
-        {
-            return name.clone();
-        }
-        match self.known.get(id) {
-            Some(image) if !image.name.is_empty() => format!("{}/{}", image.owner, image.name),
-            Some(_) | None => id.to_owned(),
-        }
+    /// What names mean, as far as they mean one image.
+    pub(super) fn meant(&self) -> BTreeMap<String, String> {
+        let one = |(name, meant): (&String, &Result<String, Unclear>)| {
+            Some((name.clone(), meant.clone().ok()?))
+        };
+        self.named.iter().filter_map(one).collect()
+    }
+
+    /// What people call an image: `owner/name`; none: nothing is known of it, or it has no name.
+    pub(super) fn name(&self, id: &str) -> Option<String> {
+        let image = self.known.get(id).filter(|i| !i.name.is_empty())?;
+        Some(format!("{}/{}", image.owner, image.name))
     }
 
     /// The id that a name means.
@@ -124,20 +110,6 @@ impl Images {
         };
         self.named.insert(name.to_owned(), meant);
     }
-}
-
-/// The owner and the name (or pattern) of an image; without an owner it is one's own.
-pub(super) fn owner_and_name(image: &str) -> (&str, &str) {
-    let Some((owner, name)) = image.split_once('/') else {
-        return ("self", image);
-    };
-    (
-        OWNERS
-            .iter()
-            .find(|(alias, _)| *alias == owner)
-            .map_or(owner, |(_, id)| id),
-        name,
-    )
 }
 
 /// Whether a text fits a pattern of AWS's, with `*` for anything and `?` for one character.
@@ -223,9 +195,16 @@ mod tests {
             Err("there is no image `ubuntu/noble-9`".into())
         );
         assert!(by_id("ssm:/a/b").is_err_and(|e| e.contains("SSM")));
-        let by_name = |id| names.by_name(id);
-        assert_eq!(by_name("ami-2"), "ubuntu/ubuntu/noble-*");
-        assert_eq!(by_name("ami-3"), "111122223333/ubuntu/noble-3");
-        assert_eq!(by_name("ami-9"), "ami-9");
+        let meant = names.meant();
+        assert_eq!(
+            meant.len(),
+            2,
+            "what means nothing is not among them: {meant:?}"
+        );
+        assert_eq!(
+            names.name("ami-3").as_deref(),
+            Some("111122223333/ubuntu/noble-3")
+        );
+        assert_eq!(names.name("ami-9"), None);
     }
 }

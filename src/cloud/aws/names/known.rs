@@ -79,7 +79,6 @@ impl Names {
         data.key_name = data
             .key_name
             .filter(|key| !key.starts_with(&format!("kubernetes.{cluster}-")));
-        data.image_id = self.images.by_name(&data.image_id);
         data.canonical()
     }
 
@@ -148,6 +147,16 @@ impl Names {
             })?;
         }
         Ok(data.canonical())
+    }
+
+    /// What the names of images that definitions use mean now, as far as they mean one.
+    pub(in crate::cloud::aws) fn meant_images(&self) -> BTreeMap<String, String> {
+        self.images.meant()
+    }
+
+    /// What people call an image: `owner/name`.
+    pub(in crate::cloud::aws) fn image_name(&self, id: &str) -> Option<String> {
+        self.images.name(id)
     }
 
     /// Names of images that definitions use and that mean nothing here.

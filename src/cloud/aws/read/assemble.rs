@@ -10,8 +10,8 @@ use super::scope::Gaps;
 use crate::cloud::Place;
 use crate::cloud::aws::convert::group;
 use crate::model::{
-    ClusterName, Hooks, Instance, InstanceId, LiveCluster, LiveGroup, Shared, TemplateVersion,
-    VersionRef,
+    ClusterName, Hooks, Images, Instance, InstanceId, LiveCluster, LiveGroup, Shared,
+    TemplateVersion, VersionRef,
 };
 
 /// The clusters, each with its groups and its gaps.
@@ -44,12 +44,30 @@ pub(super) fn clusters(
             Err((what, why)) => gaps.add([&cluster], &what, why),
         }
     }
+    for live in clusters.values_mut() {
+        live.images = images(haul, live);
+    }
     for (cluster, found) in gaps.0 {
         if let Some(live) = clusters.get_mut(&cluster) {
             live.gaps.extend(found);
         }
     }
     clusters
+}
+
+/// What the names of images mean, and what people call the images that the groups of a cluster run or are to run.
+fn images(haul: &Haul, live: &LiveCluster) -> Images {
+    let meant = haul.names.meant_images();
+    let run = live
+        .groups
+        .values()
+        .flat_map(|g| g.versions.values())
+        .map(|v| &v.data.image_id);
+    let named = run
+        .chain(meant.values())
+        .filter_map(|id| Some((id.clone(), haul.names.image_name(id)?)))
+        .collect();
+    Images { meant, named }
 }
 
 fn live_group(
@@ -129,7 +147,7 @@ fn versions(
     let used: BTreeSet<u64> = instances
         .values()
         .filter_map(|i| i.version)
-        .chain([own.number()])
+        .chain([own.number(), template.latest, template.default])
         .collect();
     let found = |n: u64| haul.versions.get(&(template.id.clone(), n));
     let named = |v: &Version| TemplateVersion {

@@ -135,7 +135,10 @@ impl Haul {
             };
             let own = meant(&reference, Some(template)).map(VersionRef::number);
             let instances = self.instances(given, &name, &reference).unwrap_or_default();
-            let numbers = instances.values().filter_map(|i| i.version).chain(own);
+            // What kops makes is the newest version and the default one, whatever the group refers to.
+            let others = [template.latest, template.default];
+            let numbers = instances.values().filter_map(|i| i.version);
+            let numbers = numbers.chain(own).chain(others);
             wanted
                 .entry(template.id.clone())
                 .or_default()

@@ -1,5 +1,6 @@
 //! Our words → the SDK's: what a request says. Pure; names have been turned into ids before. The way back is in `convert`.
 
+pub(super) mod carry;
 pub(super) mod group;
 pub(super) mod refresh;
 pub(super) mod template;

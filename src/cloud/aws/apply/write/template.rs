@@ -32,6 +32,8 @@ pub(in crate::cloud::aws::apply) fn data(
         key_name,
         placement,
         tag_specifications,
+        // Said by digest only; the text itself comes beside.
+        user_data: _,
     } = data;
     let devices: Vec<_> = block_device_mappings
         .iter()

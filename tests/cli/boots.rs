@@ -1,0 +1,188 @@
+//! What new nodes boot with, and which image: fixed by digest and by id, whatever kops or a pattern does beside.
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kfleet::cloud::local::{Options, World};
+use kfleet::cloud::{Cloud as _, Place};
+use kfleet::model::{AsgName, CloudEffect, NodeupHash, UserData};
+
+use crate::bed::Bed;
+
+const CLUSTER: &str = "staging-acme.k8s.foo.bar";
+const GROUP: &str = "admin-nodes";
+
+fn user_data(configuration: &str) -> String {
+    let hash = NodeupHash::of_file(configuration.as_bytes());
+    format!("#!/bin/bash\nNodeupConfigHash: {hash}\n")
+}
+
+/// The built fleet, whose nodes boot with what kops' state store holds.
+fn booted() -> Bed {
+    let bed = Bed::new();
+    bed.write("snippets/user_data.sh.j2", &user_data("one"));
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    bed.run("render --quiet").ends(0);
+    let clusters = kfleet::fleet::load(&bed.path(".")).unwrap().clusters;
+    for (name, cluster) in &clusters {
+        bed.write(
+            &cluster.file,
+            &(bed.read(&cluster.file) + "kops: {state_store: ./kops-state}\n"),
+        );
+        let manifests = bed.read(&format!("rendered/{name}/manifests.yaml"));
+        for (path, text) in crate::kept::stored(&manifests, name.as_str()) {
+            bed.write(&format!("kops-state/{name}/{path}"), &text);
+            if let Some(group) = path.strip_prefix("instancegroup/") {
+                let role = match text.contains("role: Master") {
+                    true => "control-plane",
+                    false => "node",
+                };
+                stores(&bed, name.as_str(), role, group, "one");
+            }
+        }
+    }
+    bed
+}
+
+fn stores(bed: &Bed, cluster: &str, role: &str, group: &str, configuration: &str) {
+    let path = format!("kops-state/{cluster}/igconfig/{role}/{group}/nodeupconfig.yaml");
+    bed.write(&path, configuration);
+}
+
+/// What `kops update` does to a group in a cloud: a newer launch template version, which nobody is pinned to.
+fn kops_makes_a_version(bed: &Bed, configuration: &str) {
+    let clusters = kfleet::fleet::load(&bed.path(".")).unwrap().clusters;
+    let cluster = clusters
+        .values()
+        .find(|c| c.name.as_str() == CLUSTER)
+        .unwrap();
+    let place = Place {
+        cluster: cluster.name.clone(),
+        account: cluster.account.clone(),
+        region: cluster.region.clone(),
+    };
+    let asg: AsgName = format!("{GROUP}.{CLUSTER}").parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let world = World::open(&bed.path(".kfleet/local"), Options::default()).unwrap();
+        let live = world.read(std::slice::from_ref(&place)).await.unwrap();
+        let group = &live.clusters[&place.cluster].groups[&asg];
+        let data = group.versions[&group.version.number()].data.clone();
+        let effect = CloudEffect::CreateTemplateVersion {
+            template: asg,
+            data: Box::new(data),
+            user_data: UserData::Given(STANDARD.encode(user_data(configuration))),
+            carry: None,
+            token: format!("kops-{configuration}"),
+        };
+        world.apply(&place, &effect).await.unwrap();
+    });
+}
+
+#[test]
+fn nodes_that_could_not_boot_are_warned_of_until_they_are_rolled() {
+    let bed = booted();
+    let said = bed.run("plan").ends(0).out;
+    assert_eq!(
+        said,
+        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+    );
+
+    // `kops update` rewrites the store at once; here it has not made its version yet.
+    stores(&bed, CLUSTER, "node", GROUP, "two");
+    let warning = format!("warning: {CLUSTER}: new nodes of 1 group cannot boot: {GROUP}");
+    let said = bed.run("plan").ends(2).out;
+    assert!(said.contains(&warning), "{said}");
+    assert!(
+        said.contains("admin-nodes: no launch template version has the user data that kops' state store asks for"),
+        "{said}"
+    );
+    bed.run("rollout start --auto-approve").ends(1);
+
+    kops_makes_a_version(&bed, "two");
+    let said = bed.run("plan").ends(2).out;
+    for part in [
+        warning.as_str(),
+        "admin-nodes: goes to launch template version 2, which exists already, replaces",
+        "user data: as the group has it → another one (compared by digest)",
+        "because user data differs",
+    ] {
+        assert!(said.contains(part), "nothing about {part:?} in\n{said}");
+    }
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    let said = bed.run("plan").ends(0).out;
+    assert_eq!(
+        said,
+        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+    );
+}
+
+#[test]
+fn a_change_takes_the_user_data_that_boots() {
+    let bed = booted();
+    stores(&bed, CLUSTER, "node", GROUP, "two");
+    kops_makes_a_version(&bed, "two");
+    bed.change(
+        "vars/defaults.yaml",
+        crate::bed::OLD_IMAGE,
+        crate::bed::NEW_IMAGE,
+    );
+    bed.run("rollout start --auto-approve --quiet --stage staging")
+        .ends(0);
+    let said = bed.run("plan").ends(2).out;
+    assert!(
+        !said.contains("cannot boot") && !said.contains("user data"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_older_version_is_taken_up_again_only_with_its_user_data() {
+    let bed = Bed::built();
+    // Git gives other user data, with the image as it was: no version holds both.
+    let text = bed.read("snippets/user_data.sh.j2");
+    bed.write("snippets/user_data.sh.j2", &(text + "# two\n"));
+    let said = bed.run("plan").ends(2).out;
+    assert!(
+        said.contains("new launch template version")
+            && said.contains("user data: as the group has it"),
+        "{said}"
+    );
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    bed.run("plan").ends(0);
+}
+
+#[test]
+fn a_pattern_is_resolved_when_the_plan_is_made() {
+    let bed = Bed::built();
+    bed.change(
+        "vars/defaults.yaml",
+        crate::bed::OLD_IMAGE,
+        "099720109477/ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*",
+    );
+    let file = bed.path("plan.json").display().to_string();
+    bed.run(&format!("plan --out {file}")).ends(2);
+    let plan = fs::read_to_string(&file).unwrap();
+    assert!(
+        !plan.contains("server-*\""),
+        "the plan holds what the pattern means"
+    );
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    // The rollout held on to one image, however long it took.
+    for record in bed.records() {
+        let text = record.to_string();
+        assert!(!text.contains("server-*"), "{text}");
+    }
+}
+
+#[test]
+fn one_image_called_two_ways_is_one_image() {
+    let bed = Bed::built();
+    bed.change("vars/defaults.yaml", "099720109477/", "ubuntu/");
+    let said = bed.run("plan").ends(0).out;
+    assert!(said.starts_with("[local] no changes\n"), "{said}");
+}
