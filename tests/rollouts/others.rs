@@ -159,7 +159,9 @@ fn an_abort_after_a_kill_only_gives_back() {
                 trace(&records)
             );
             let launched = |i: &kfleet::model::Instance| i.version == Some(2);
-            let coming = group.instances.len() < group.desired as usize;
+            let stays =
+                |i: &&kfleet::model::Instance| i.lifecycle != kfleet::model::Lifecycle::Terminating;
+            let coming = group.instances.values().filter(stays).count() < group.desired as usize;
             let moved = coming || group.instances.values().any(launched);
             let runs = &scene.shape()[name.as_str()].1;
             assert!(moved || runs == shape, "{death:?} {name} {runs}");
