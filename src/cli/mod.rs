@@ -98,15 +98,21 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Schema(command) => schema::run(arguments, command, output),
         Command::Compile(command) => compile::run(arguments, command, output),
         Command::Autoscaler(command) => autoscaler::run(arguments, command, output),
-        Command::Plan(command) => runtime()?.block_on(plan::run(arguments, command, output)),
-        Command::Snapshot(command) => {
-            runtime()?.block_on(snapshot::run(arguments, command, output))
-        }
+        Command::Plan(command) => in_runtime(plan::run(arguments, command, output)),
+        Command::Snapshot(command) => in_runtime(snapshot::run(arguments, command, output)),
         Command::Rehearse(command) => rehearse::run(arguments, command, output),
-        Command::Rollout(command) => runtime()?.block_on(rollout::run(arguments, command, output)),
+        Command::Rollout(command) => in_runtime(rollout::run(arguments, command, output)),
         Command::Stop(command) => stop::stop(arguments, command),
         Command::Go(command) => stop::go(arguments, command),
     }
+}
+
+/// Runs it to its end, and ends with it: something that a library still waits for in a thread of its own keeps nobody.
+fn in_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(command);
+    runtime.shutdown_background();
+    ended
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

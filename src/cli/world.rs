@@ -45,7 +45,11 @@ struct Clusters {
 
 #[cfg(all(feature = "aws", not(feature = "kubernetes")))]
 impl Clusters {
-    fn new(access: BTreeMap<ClusterName, Access>, _: Option<std::path::PathBuf>) -> Clusters {
+    fn new(
+        access: BTreeMap<ClusterName, Access>,
+        _: Option<std::path::PathBuf>,
+        _: fn() -> Timestamp,
+    ) -> Clusters {
         Clusters { access }
     }
 }
@@ -187,12 +191,15 @@ pub(super) async fn open(
     }
 }
 
+/// What time it is here.
+fn now_here() -> Timestamp {
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+}
+
 /// What time it is in the cloud that the store belongs to.
 pub(super) fn now(store: &Store) -> Result<Timestamp, Failure> {
     match store.kind() {
-        CloudKind::Aws => Ok(Timestamp::from_millis(
-            jiff::Timestamp::now().as_millisecond(),
-        )),
+        CloudKind::Aws => Ok(now_here()),
         CloudKind::Local => Ok(simulate(
             store,
             &Simulated {
@@ -349,7 +356,7 @@ async fn real(
     });
     Ok(World::Aws(Box::new(Real {
         cloud: Aws::connect(options).await?,
-        nodes: Clusters::new(access.collect(), None),
+        nodes: Clusters::new(access.collect(), None, now_here),
     })))
 }
 

@@ -196,89 +196,90 @@ mod tests {
     use super::*;
 
     /// Situation → what the API says → what it is. The rows are those of a real kube-apiserver.
+    const ROWS: [(&str, u16, &str, &str, RefusalKind); 12] = [
+        (
+            "budget",
+            429,
+            "DisruptionBudget",
+            "Cannot evict pod as it would violate the pod's disruption budget. The disruption budget web needs 1 healthy pods and has 1 currently",
+            RefusalKind::Budget,
+        ),
+        (
+            "budget unprocessed",
+            429,
+            "DisruptionBudget",
+            "Cannot evict pod as it would violate the pod's disruption budget. The disruption budget web is still being processed by the server.",
+            RefusalKind::UnprocessedBudget,
+        ),
+        (
+            "two budgets",
+            500,
+            "",
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+            RefusalKind::ManyBudgets,
+        ),
+        (
+            "namespace ends",
+            403,
+            "NamespaceTerminating",
+            "pods \"x\" is forbidden: unable to create new content in namespace web because it is being terminated",
+            RefusalKind::EndingNamespace,
+        ),
+        (
+            "no right",
+            403,
+            "",
+            "pods \"x\" is forbidden: User \"u\" cannot create resource \"pods/eviction\" in API group \"\" in the namespace \"web\"",
+            RefusalKind::Right,
+        ),
+        (
+            "policy",
+            422,
+            "",
+            "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not today",
+            RefusalKind::Admission,
+        ),
+        (
+            "policy, forbidden",
+            403,
+            "",
+            "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not today",
+            RefusalKind::Admission,
+        ),
+        (
+            "webhook 429",
+            429,
+            "",
+            "admission webhook \"w.example.com\" denied the request: the database is moving",
+            RefusalKind::Admission,
+        ),
+        (
+            "webhook 500",
+            500,
+            "",
+            "admission webhook \"w.example.com\" denied the request: no",
+            RefusalKind::Admission,
+        ),
+        (
+            "webhook down",
+            500,
+            "",
+            "Internal error occurred: failed calling webhook \"w.example.com\": connection refused",
+            RefusalKind::BrokenWebhook,
+        ),
+        (
+            "priority and fairness",
+            429,
+            "",
+            "Too many requests, please try again later.",
+            RefusalKind::Busy,
+        ),
+        ("unheard of", 418, "", "I am a teapot", RefusalKind::Other),
+    ];
+
     #[test]
     fn a_refusal_is_known_by_what_a_real_api_says() {
-        let rows: [(&str, u16, &str, &str, RefusalKind); 12] = [
-            (
-                "budget",
-                429,
-                "DisruptionBudget",
-                "Cannot evict pod as it would violate the pod's disruption budget. The disruption budget web needs 1 healthy pods and has 1 currently",
-                RefusalKind::Budget,
-            ),
-            (
-                "budget unprocessed",
-                429,
-                "DisruptionBudget",
-                "Cannot evict pod as it would violate the pod's disruption budget. The disruption budget web is still being processed by the server.",
-                RefusalKind::UnprocessedBudget,
-            ),
-            (
-                "two budgets",
-                500,
-                "",
-                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-                RefusalKind::ManyBudgets,
-            ),
-            (
-                "namespace ends",
-                403,
-                "NamespaceTerminating",
-                "pods \"x\" is forbidden: unable to create new content in namespace web because it is being terminated",
-                RefusalKind::EndingNamespace,
-            ),
-            (
-                "no right",
-                403,
-                "",
-                "pods \"x\" is forbidden: User \"u\" cannot create resource \"pods/eviction\" in API group \"\" in the namespace \"web\"",
-                RefusalKind::Right,
-            ),
-            (
-                "policy",
-                422,
-                "",
-                "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not today",
-                RefusalKind::Admission,
-            ),
-            (
-                "policy, forbidden",
-                403,
-                "",
-                "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: not today",
-                RefusalKind::Admission,
-            ),
-            (
-                "webhook 429",
-                429,
-                "",
-                "admission webhook \"w.example.com\" denied the request: the database is moving",
-                RefusalKind::Admission,
-            ),
-            (
-                "webhook 500",
-                500,
-                "",
-                "admission webhook \"w.example.com\" denied the request: no",
-                RefusalKind::Admission,
-            ),
-            (
-                "webhook down",
-                500,
-                "",
-                "Internal error occurred: failed calling webhook \"w.example.com\": connection refused",
-                RefusalKind::BrokenWebhook,
-            ),
-            (
-                "priority and fairness",
-                429,
-                "",
-                "Too many requests, please try again later.",
-                RefusalKind::Busy,
-            ),
-            ("unheard of", 418, "", "I am a teapot", RefusalKind::Other),
-        ];
-        for (situation, code, cause, message, kind) in rows {
+        for (situation, code, cause, message, kind) in ROWS {
             let refusal = Refusal {
                 code,
                 reason: String::new(),

@@ -143,6 +143,7 @@ fn words(event: &Event) -> Option<(String, String)> {
             group,
             instance,
             node,
+            pods: _,
             grace: _,
         } => {
             let node = node

@@ -6,7 +6,9 @@ use super::style::{Style, Tone};
 use super::wording::{clock, group, list, plain, span};
 use super::{trouble, work};
 use crate::model::{StageName, Timestamp};
-use crate::rollout::{Direction, Progress, Rollout, StageRun, WaveRun};
+use crate::rollout::{
+    ClusterState, Direction, Progress, Rollout, Scope, StageRun, Verdict, WaveRun,
+};
 
 /// Clusters named for one state of one wave.
 const CLUSTERS: usize = 10;
@@ -50,6 +52,11 @@ pub fn status_text(rollout: &Rollout, progress: &Progress, now: Timestamp, style
     if !open.is_empty() {
         out.push(style.paint(Tone::Head, "groups at work or half-way"));
         out.extend(open);
+    }
+    let gates = waiting_gates(progress);
+    if !gates.is_empty() {
+        out.push(style.paint(Tone::Head, "gates that wait"));
+        out.extend(gates);
     }
     out.extend(trouble::lines(rollout, progress, style));
     out.extend(approvals(rollout, progress, now, style));
@@ -177,6 +184,32 @@ fn not_done(rollout: &Rollout, progress: &Progress) -> Vec<String> {
                     list(&found.set_aside, 5)
                 )
             }));
+        }
+    }
+    out
+}
+
+/// What gates said when they were last asked, of clusters that are not through them yet.
+fn waiting_gates(progress: &Progress) -> Vec<String> {
+    let mut out = Vec::new();
+    let under_way = |state: &ClusterState| match state {
+        ClusterState::Rolling | ClusterState::Checking(_) => progress.ending.is_none(),
+        ClusterState::Waiting | ClusterState::Verified(_) | ClusterState::Restored => false,
+    };
+    for (cluster, found) in progress
+        .clusters
+        .iter()
+        .filter(|(_, c)| under_way(&c.state))
+    {
+        for ((scope, gate), answer) in &found.answers {
+            let proven = match scope {
+                Scope::Canary(asg) => found.groups.get(asg).is_none_or(|g| g.canary_proven),
+                Scope::Cluster => false,
+            };
+            if let (Verdict::Wait(why), false) = (&answer.verdict, proven) {
+                let (at, why) = (clock(answer.at), plain(why));
+                out.push(format!("  {cluster}: gate {gate} waits at {at}: {why}"));
+            }
         }
     }
     out

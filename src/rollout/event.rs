@@ -196,6 +196,9 @@ pub enum Event {
         instance: InstanceId,
         /// Its node, when it has one.
         node: Option<NodeName>,
+        /// Pods on it that the drain has to wait for.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        pods: u32,
         /// The longest grace period of the pods on it.
         #[serde(default, skip_serializing_if = "Span::is_zero")]
         grace: Span,
@@ -437,4 +440,9 @@ impl Event {
             | Event::Aborted => None,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }

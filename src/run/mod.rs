@@ -1,5 +1,6 @@
 //! The only loop that acts: look, ask `rollout::decide`, write down, act, write down. Decides nothing, prints nothing.
 
+mod access;
 mod checks;
 mod documents;
 mod execute;

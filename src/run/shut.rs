@@ -1,12 +1,8 @@
 //! Clusters whose Kubernetes API stays shut until a person opens it: a wrong kubeconfig, refused credentials, a right that is missing. Decides only
 //! when to stop waiting for that person.
 
-use super::runner::Runner;
-use super::{Outcome, RunError, Signal};
-use crate::cloud::Cloud;
 use crate::model::{ClusterName, Live, Nodes, Span, Timestamp, Unseen};
-use crate::nodes::NodeApi;
-use crate::rollout::{Decision, Event, Waiting};
+use crate::rollout::{Decision, Waiting};
 
 /// A way that was open in this process is given this long to open again: an API server that starts refuses everybody for a moment.
 const GRACE: Span = Span::from_secs(30);
@@ -20,7 +16,7 @@ pub(super) struct Shut {
 
 impl Shut {
     /// What to stop for, when nothing else is left to do than to wait for it.
-    fn found(
+    pub(super) fn found(
         &mut self,
         next: &Decision,
         live: &Live,
@@ -47,39 +43,6 @@ fn shut(waiting: &Waiting, live: &Live) -> Option<(ClusterName, Unseen)> {
     match &live.clusters.get(name)?.nodes {
         Nodes::Unknown(unseen) if unseen.is_for_a_person() => Some((name.clone(), unseen.clone())),
         Nodes::Unknown(_) | Nodes::NotAsked | Nodes::Known(_) => None,
-    }
-}
-
-impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
-    /// Steps back where a person has to open the way to a cluster's API. Nothing is asked of it until then.
-    pub(super) fn shut_out(
-        &mut self,
-        next: &Decision,
-        live: &Live,
-    ) -> Result<Option<Outcome>, RunError> {
-        let now = self.world.now();
-        let Some((cluster, unseen)) = self.shut.found(next, live, now) else {
-            return Ok(None);
-        };
-        let why = unseen.to_string();
-        self.pause(format!("{cluster}: {why}"))?;
-        Ok(Some(Outcome::WaitingForAccess { cluster, why }))
-    }
-
-    /// The uids by which this rollout has come to know its clusters: no other one is meant.
-    pub(super) fn expect_all(&self) {
-        for (name, cluster) in &self.journal.progress().clusters {
-            if let Some(before) = &cluster.before {
-                self.world.expect(name, &before.uid);
-            }
-        }
-    }
-
-    /// A cluster has been looked at for the first time.
-    pub(super) fn expect(&self, event: &Event) {
-        if let Event::Preflight { cluster, uid, .. } = event {
-            self.world.expect(cluster, uid);
-        }
     }
 }
 

@@ -1,20 +1,17 @@
 //! A Kubernetes API over HTTP that keeps state: nodes, pods that are made anew, disruption budgets that are enforced. Its time is virtual.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use kfleet::model::{ClusterName, NodeEffect, Timestamp};
-use kfleet::nodes::Access;
-use kfleet::nodes::kube::Clusters;
+use kfleet::model::Timestamp;
 use serde_json::{Value as Json, json};
 
 use crate::eviction;
+pub use crate::server::{Api, client, cluster, cordon, evict, uncordon};
 
 pub const CLUSTER: &str = "one.k8s.foo.bar";
 
@@ -54,6 +51,12 @@ pub struct Kept {
     pub ending: BTreeSet<String>,
     /// What admission says to evictions.
     pub admission: Option<Admission>,
+    /// Nodes whose kubelet does not answer: what is told to go there stays.
+    pub dead: BTreeSet<String>,
+    /// Node objects that somebody deleted while their kubelets live on.
+    pub deleted: BTreeSet<String>,
+    /// Pods that were deleted by force while another of their owner was on its way out.
+    pub overlaps: Vec<String>,
     /// From then on nothing is denied any more, by rights or by admission.
     pub mended_at: Option<i64>,
     /// Most items of a page, whatever is asked for.
@@ -74,7 +77,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    fn new() -> Kept {
+    pub fn new() -> Kept {
         Kept {
             now: 1_767_600_000,
             uid: "uid-of-kube-system".into(),
@@ -89,6 +92,9 @@ impl Kept {
             doubled: BTreeSet::new(),
             ending: BTreeSet::new(),
             admission: None,
+            dead: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            overlaps: Vec::new(),
             mended_at: None,
             page: 500,
             failures: Vec::new(),
@@ -154,8 +160,11 @@ impl Kept {
             (self.admission, self.mended_at) = (None, None);
             self.denied.clear();
         }
-        let gone =
-            |p: &Json, now: i64| p["metadata"]["goneAt"].as_i64().is_some_and(|at| at <= now);
+        let gone = |p: &Json, now: i64| {
+            let ends = p["metadata"]["goneAt"].as_i64().is_some_and(|at| at <= now);
+            let on = p["spec"]["nodeName"].as_str().unwrap_or_default();
+            ends && !self.dead.contains(on)
+        };
         let ended: Vec<(String, String)> = self
             .pods
             .iter()
@@ -228,9 +237,10 @@ impl Kept {
         if grace == 0 {
             return self.remove(key);
         }
-        let (at, now) = (self.now + grace, self.time(self.now));
+        let (at, told) = (self.now + grace, self.time(self.now + grace));
         let pod = self.pods.get_mut(key).unwrap();
-        pod["metadata"]["deletionTimestamp"] = json!(now);
+        pod["metadata"]["deletionTimestamp"] = json!(told);
+        pod["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
         pod["metadata"]["goneAt"] = json!(at);
     }
 
@@ -267,137 +277,6 @@ impl Kept {
     }
 }
 
-/// The server, in a thread of its own: it lives until it is dropped.
-pub struct Api {
-    pub kept: Arc<Mutex<Kept>>,
-    pub dir: tempfile::TempDir,
-    pub address: String,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-}
-
-impl Api {
-    pub fn new() -> Api {
-        let kept = Arc::new(Mutex::new(Kept::new()));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let mut api = Api {
-            kept,
-            dir: tempfile::tempdir().unwrap(),
-            address,
-            stop: None,
-        };
-        api.serve(listener);
-        api.kubeconfig("user: {token: secret}", &format!("http://{}", api.address));
-        api
-    }
-
-    fn serve(&mut self, listener: std::net::TcpListener) {
-        listener.set_nonblocking(true).unwrap();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let app = Router::new()
-            .fallback(answer)
-            .with_state(Arc::clone(&self.kept));
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                tokio::select! {
-                    served = async { axum::serve(listener, app).await } => served.unwrap(),
-                    _ = stopped => {}
-                }
-            });
-        });
-        self.stop = Some(stop);
-    }
-
-    /// Nobody listens any more.
-    pub fn down(&mut self) {
-        drop(self.stop.take());
-        while std::net::TcpStream::connect(&self.address).is_ok() {
-            std::thread::yield_now();
-        }
-    }
-
-    pub fn up(&mut self) {
-        let listener = std::net::TcpListener::bind(&self.address).unwrap();
-        self.serve(listener);
-    }
-
-    /// Writes the kubeconfig: a user, and where the API is.
-    pub fn kubeconfig(&self, user: &str, server: &str) {
-        let text = format!(
-            "apiVersion: v1\nkind: Config\nclusters:\n- {{name: c, cluster: {{server: \"{server}\"}}}}\nusers:\n- name: u\n  {user}\n\
-             contexts:\n- {{name: here, context: {{cluster: c, user: u}}}}\n"
-        );
-        std::fs::write(self.file(), text).unwrap();
-    }
-
-    pub fn file(&self) -> PathBuf {
-        self.dir.path().join("config")
-    }
-
-    /// A client that knows nothing of the cluster yet.
-    pub fn client(&self) -> Clusters {
-        client(&self.file(), None).in_time(self.clock())
-    }
-
-    /// The API's own time.
-    pub fn clock(&self) -> impl Fn() -> Timestamp + Send + Sync + 'static {
-        let kept = Arc::clone(&self.kept);
-        move || Timestamp::from_millis(kept.lock().unwrap().now * 1000)
-    }
-
-    pub fn with<T>(&self, f: impl FnOnce(&mut Kept) -> T) -> T {
-        f(&mut self.kept.lock().unwrap())
-    }
-}
-
-pub fn client(kubeconfig: &Path, uid: Option<&str>) -> Clusters {
-    let access = |uid: Option<&str>| Access {
-        context: "here".into(),
-        uid: uid.map(str::to_owned),
-    };
-    let clusters = [
-        (cluster(), access(uid)),
-        ("two.k8s.foo.bar".parse().unwrap(), access(None)),
-    ];
-    Clusters::new(clusters.into(), Some(kubeconfig.to_owned()))
-}
-
-pub fn cluster() -> ClusterName {
-    CLUSTER.parse().unwrap()
-}
-
-/// The instance of `node-1` is `i-1`.
-fn instance(node: &str) -> kfleet::model::InstanceId {
-    node.replace("node-", "i-").parse().unwrap()
-}
-
-pub fn evict(node: &str) -> NodeEffect {
-    NodeEffect::Evict {
-        node: node.parse().unwrap(),
-        instance: instance(node),
-        policy: kfleet::model::Eviction::default(),
-    }
-}
-
-pub fn cordon(node: &str) -> NodeEffect {
-    NodeEffect::Cordon {
-        node: node.parse().unwrap(),
-        instance: instance(node),
-    }
-}
-
-pub fn uncordon(node: &str) -> NodeEffect {
-    NodeEffect::Uncordon {
-        node: node.parse().unwrap(),
-        instance: instance(node),
-    }
-}
-
 fn status(code: u16, reason: &str, message: &str) -> Response {
     let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code});
     (StatusCode::from_u16(code).unwrap(), axum::Json(body)).into_response()
@@ -407,7 +286,7 @@ fn found(json: Json) -> Response {
     axum::Json(json).into_response()
 }
 
-async fn answer(
+pub async fn answer(
     State(kept): State<Arc<Mutex<Kept>>>,
     method: Method,
     uri: Uri,
@@ -466,16 +345,8 @@ fn route(
     query: &BTreeMap<String, String>,
     body: &Json,
 ) -> Response {
-    if let (Some(resource), "GET") = (path.last(), method.as_str()) {
-        let right = match path {
-            ["api", "v1", "namespaces", name] => format!("get namespaces/{name}"),
-            ["api", "v1", "nodes", _] => "get nodes".into(),
-            _ => format!("list {resource}"),
-        };
-        if kept.denied.contains(&right) {
-            let (verb, resource) = right.split_once(' ').unwrap();
-            return eviction::forbidden(resource, verb, resource, "at the cluster scope");
-        }
+    if let Some(refusal) = unreadable(kept, method, path) {
+        return refusal;
     }
     match (method.as_str(), path) {
         ("GET", ["api", "v1", "namespaces", "kube-system"]) => found(
@@ -489,25 +360,7 @@ fn route(
                 "v1",
                 "selfsubjectaccessreviews",
             ],
-        ) => {
-            let a = &body["spec"]["resourceAttributes"];
-            let sub = a["subresource"]
-                .as_str()
-                .map(|s| format!("/{s}"))
-                .unwrap_or_default();
-            let name = a["name"]
-                .as_str()
-                .map(|n| format!("/{n}"))
-                .unwrap_or_default();
-            let asked = format!(
-                "{} {}{sub}{name}",
-                a["verb"].as_str().unwrap(),
-                a["resource"].as_str().unwrap()
-            );
-            let mut review = body.clone();
-            review["status"] = json!({"allowed": !kept.denied.contains(&asked)});
-            found(review)
-        }
+        ) => review(kept, body),
         ("GET", ["api", "v1", "nodes"]) => page(
             kept,
             kept.nodes.values().cloned().collect(),
@@ -585,6 +438,48 @@ fn route(
         }
         _ => status(404, "NotFound", &format!("{method} {path:?}")),
     }
+}
+
+/// A read that the caller has no right for.
+fn unreadable(kept: &Kept, method: &Method, path: &[&str]) -> Option<Response> {
+    if let (Some(resource), "GET") = (path.last(), method.as_str()) {
+        let right = match path {
+            ["api", "v1", "namespaces", name] => format!("get namespaces/{name}"),
+            ["api", "v1", "nodes", _] => "get nodes".into(),
+            _ => format!("list {resource}"),
+        };
+        if kept.denied.contains(&right) {
+            let (verb, resource) = right.split_once(' ').unwrap();
+            return Some(eviction::forbidden(
+                resource,
+                verb,
+                resource,
+                "at the cluster scope",
+            ));
+        }
+    }
+    None
+}
+
+/// Whether the caller may.
+fn review(kept: &Kept, body: &Json) -> Response {
+    let a = &body["spec"]["resourceAttributes"];
+    let sub = a["subresource"]
+        .as_str()
+        .map(|s| format!("/{s}"))
+        .unwrap_or_default();
+    let name = a["name"]
+        .as_str()
+        .map(|n| format!("/{n}"))
+        .unwrap_or_default();
+    let asked = format!(
+        "{} {}{sub}{name}",
+        a["verb"].as_str().unwrap(),
+        a["resource"].as_str().unwrap()
+    );
+    let mut review = body.clone();
+    review["status"] = json!({"allowed": !kept.denied.contains(&asked)});
+    found(review)
 }
 
 /// A page of a list; its token says where the next one begins.
@@ -666,6 +561,11 @@ fn end(kept: &mut Kept, namespace: &str, name: &str, evicts: bool) -> Response {
     if evicts {
         kept.evicted
             .push(pod["metadata"]["uid"].as_str().unwrap().to_owned());
+    }
+    let leaves = |p: &Json| !p["metadata"]["deletionTimestamp"].is_null();
+    let sibling = |p: &Json| p["metadata"]["labels"]["app"] == pod["metadata"]["labels"]["app"];
+    if !evicts && kept.pods.values().any(|p| sibling(p) && leaves(p)) {
+        kept.overlaps.push(name.to_owned());
     }
     kept.log.push(format!(
         "{} {namespace}/{name}",

@@ -227,6 +227,17 @@ async fn a_refused_eviction_is_asked_once_a_round() {
     assert!(api.with(|kept| kept.log.is_empty()));
 }
 
+fn evict_one_at_a_time() -> NodeEffect {
+    NodeEffect::Evict {
+        node: "node-1".parse().unwrap(),
+        instance: "i-1".parse().unwrap(),
+        policy: Eviction {
+            parallel: 1,
+            ..Eviction::default()
+        },
+    }
+}
+
 /// The process dies in the middle of its evictions; the next one goes on from what the API shows.
 #[tokio::test]
 async fn a_drain_that_was_broken_off_goes_on_and_evicts_nobody_twice() {
@@ -241,14 +252,7 @@ async fn a_drain_that_was_broken_off_goes_on_and_evicts_nobody_twice() {
         }
         kept.silent_after = Some(3);
     });
-    let one_at_a_time = NodeEffect::Evict {
-        node: "node-1".parse().unwrap(),
-        instance: "i-1".parse().unwrap(),
-        policy: Eviction {
-            parallel: 1,
-            ..Eviction::default()
-        },
-    };
+    let one_at_a_time = evict_one_at_a_time();
     {
         let client = api.client();
         assert_eq!(

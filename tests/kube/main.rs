@@ -21,9 +21,12 @@ mod client;
 mod eviction;
 mod plugins;
 mod reads;
+mod server;
+mod shown;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod trouble;
 mod whole;
 
 /// Makes one test per case and implementation, so that a failure names both.

@@ -30,7 +30,7 @@ fn shared(api: &Api, script: &str) -> Clusters {
         (cluster(), access("a")),
         ("two.k8s.foo.bar".parse().unwrap(), access("b")),
     ];
-    Clusters::new(clusters.into(), Some(api.file()))
+    Clusters::new(clusters.into(), Some(api.file()), api.clock())
 }
 
 fn runs(api: &Api) -> usize {

@@ -19,17 +19,17 @@ use crate::api::{Api, Kept};
 use crate::support::{Scene, block, folder};
 
 /// The simulated account, with its nodes behind the API.
-struct Mixed<'a> {
+pub struct Mixed<'a> {
     world: World,
     client: Clusters,
     api: &'a Api,
 }
 
 /// What a dead process leaves on the stack.
-struct Killed;
+pub struct Killed;
 
 /// The process dies with the nth step that fits.
-type Kill = (fn(&NodeEffect) -> bool, usize);
+pub type Kill = (fn(&NodeEffect) -> bool, usize);
 
 impl<'a> Mixed<'a> {
     fn new(scene: &Scene, api: &'a Api) -> Mixed<'a> {
@@ -47,7 +47,7 @@ impl<'a> Mixed<'a> {
             .collect();
         Mixed {
             world: scene.world(),
-            client: Clusters::new(access, Some(api.file())).in_time(api.clock()),
+            client: Clusters::new(access, Some(api.file()), api.clock()),
             api,
         }
     }
@@ -66,7 +66,18 @@ impl<'a> Mixed<'a> {
                 .cloned()
                 .collect();
             gone.iter().for_each(|name| kept.lose(name));
+            // Of a node that was deleted, and whose instance is gone now, nothing is left.
+            let ended: Vec<String> = kept
+                .deleted
+                .iter()
+                .filter(|n| !seen.nodes.keys().any(|s| s.as_str() == **n))
+                .cloned()
+                .collect();
+            ended.iter().for_each(|name| kept.lose(name));
             for (name, node) in &seen.nodes {
+                if kept.deleted.contains(name.as_str()) {
+                    continue;
+                }
                 if !kept.nodes.contains_key(name.as_str()) {
                     joins(
                         kept,
@@ -75,9 +86,14 @@ impl<'a> Mixed<'a> {
                         node.control_plane,
                     );
                 }
-                let found = kept.nodes.get_mut(name.as_str()).unwrap();
-                found["status"]["conditions"][0]["status"] =
-                    json!(if node.ready { "True" } else { "False" });
+                let dead = kept.dead.contains(name.as_str());
+                let found =
+                    &mut kept.nodes.get_mut(name.as_str()).unwrap()["status"]["conditions"][0];
+                found["status"] = json!(match (dead, node.ready) {
+                    (true, _) => "Unknown",
+                    (false, true) => "True",
+                    (false, false) => "False",
+                });
             }
             kept.pass(now - kept.now);
         });
@@ -135,7 +151,7 @@ impl NodeApi for Mixed<'_> {
 }
 
 /// Carries on until the end, or until the process dies just before it writes down the outcome of the nth step that fits.
-fn carry(
+pub fn carry(
     scene: &Scene,
     api: &Api,
     journal: &mut Journal,
@@ -181,7 +197,7 @@ fn carry(
 }
 
 /// A cluster of one control-plane node and three others, with four pods on each under one budget; it waits for another image.
-fn prepared(dir: &std::path::Path, api: &Api) -> Scene {
+pub fn prepared(dir: &std::path::Path, api: &Api) -> Scene {
     let mut scene = Scene::small(dir, &[("nodes", 3, 6, false)]);
     scene.soak = Span::from_secs(60);
     begun(&scene, api, "r1", None);
@@ -208,7 +224,7 @@ fn prepared(dir: &std::path::Path, api: &Api) -> Scene {
     scene
 }
 
-fn begun(scene: &Scene, api: &Api, id: &str, dies: Option<Kill>) {
+pub fn begun(scene: &Scene, api: &Api, id: &str, dies: Option<Kill>) {
     let rollout = scene.rollout(&scene.world(), id, &[]);
     let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
     match (carry(scene, api, &mut journal, dies), dies) {
@@ -219,7 +235,7 @@ fn begun(scene: &Scene, api: &Api, id: &str, dies: Option<Kill>) {
 }
 
 /// Nothing of ours is on any node.
-fn unmarked(api: &Api) {
+pub fn unmarked(api: &Api) {
     api.with(|kept| {
         for (name, node) in &kept.nodes {
             assert_eq!(
@@ -245,7 +261,7 @@ fn unmarked(api: &Api) {
 }
 
 /// Nothing of ours is on any node, every pod is there, and nobody was evicted twice.
-fn at_rest(api: &Api) {
+pub fn at_rest(api: &Api) {
     unmarked(api);
     api.with(|kept| {
         assert_eq!(
@@ -337,176 +353,4 @@ fn an_abort_in_the_middle_of_a_drain_gives_the_node_back() {
     });
     unmarked(&api);
     assert_eq!(api.with(|kept| kept.nodes.len()), 4);
-}
-
-fn resumed(scene: &Scene, api: &Api) -> Outcome {
-    let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
-    let outcome = carry(scene, api, &mut journal, None);
-    outcome.unwrap().unwrap()
-}
-
-fn events(scene: &Scene) -> Vec<Event> {
-    let records = scene.store().records("r2").unwrap();
-    records.into_iter().map(|r| r.event).collect()
-}
-
-/// Nobody turned round for what a person's file, right or webhook did.
-fn nothing_failed(scene: &Scene) {
-    let failed = |e: &Event| matches!(e, Event::Failed { .. } | Event::RollbackStarted { .. });
-    let found: Vec<Event> = events(scene).into_iter().filter(failed).collect();
-    assert_eq!(found, []);
-}
-
-/// Another cluster that has nodes of the same names, with pods on them.
-fn namesakes(api: &Api) -> Api {
-    let other = Api::new();
-    let names: Vec<String> = api.with(|kept| kept.nodes.keys().cloned().collect());
-    other.with(|kept| {
-        kept.uid = "uid-of-another".into();
-        for (n, name) in names.iter().enumerate() {
-            kept.node(name, &format!("i-of-another-{n}"));
-            kept.pod("default", "web", name, |_| {});
-        }
-    });
-    other
-}
-
-/// A rollout is killed in a drain, and resumed with a kubeconfig whose context leads to another cluster.
-#[test]
-fn a_resume_with_the_wrong_kubeconfig_touches_nothing_and_waits_for_a_person() {
-    let kills: [Kill; 3] = [
-        (|e| matches!(e, NodeEffect::Taint { .. }), 1),
-        (|e| matches!(e, NodeEffect::Cordon { .. }), 2),
-        (|e| matches!(e, NodeEffect::Evict { .. }), 4),
-    ];
-    for kill in kills {
-        let (dir, api) = (folder(), Api::new());
-        let scene = prepared(dir.path(), &api);
-        // No rollout before this one has left a uid.
-        for name in scene.clusters().cloned().collect::<Vec<_>>() {
-            scene.store().remove_baseline(&name).unwrap();
-        }
-        begun(&scene, &api, "r2", Some(kill));
-        let right = std::fs::read_to_string(api.file()).unwrap();
-        let other = namesakes(&api);
-        std::fs::copy(other.file(), api.file()).unwrap();
-        match resumed(&scene, &api) {
-            Outcome::WaitingForAccess { why, .. } => {
-                assert!(why.contains("another cluster"), "{why}")
-            }
-            outcome => panic!("{outcome:?}"),
-        }
-        assert_eq!(other.with(|kept| kept.log.clone()), Vec::<String>::new());
-        assert!(other.with(|kept| kept.calls.iter().all(|c| !c.contains("pods"))));
-        nothing_failed(&scene);
-        std::fs::write(api.file(), right).unwrap();
-        assert_eq!(resumed(&scene, &api), Outcome::Ended(Ending::Finished));
-        at_rest(&api);
-    }
-}
-
-/// The same, and a person asks for the way back before the file is right again: what is in doubt is closed by looking.
-#[test]
-fn a_rollback_after_the_wrong_kubeconfig_leaves_no_mark() {
-    let kills: [Kill; 2] = [
-        (|e| matches!(e, NodeEffect::Taint { .. }), 1),
-        (|e| matches!(e, NodeEffect::Cordon { .. }), 2),
-    ];
-    for kill in kills {
-        let (dir, api) = (folder(), Api::new());
-        let scene = prepared(dir.path(), &api);
-        begun(&scene, &api, "r2", Some(kill));
-        let right = std::fs::read_to_string(api.file()).unwrap();
-        let other = namesakes(&api);
-        std::fs::copy(other.file(), api.file()).unwrap();
-        let request = kfleet::store::Request::Rollback {
-            by: "test".into(),
-            reason: "enough".into(),
-        };
-        scene.store().request("r2", &request).unwrap();
-        let outcome = resumed(&scene, &api);
-        assert!(
-            matches!(outcome, Outcome::WaitingForAccess { .. }),
-            "{outcome:?}"
-        );
-        assert_eq!(other.with(|kept| kept.log.clone()), Vec::<String>::new());
-        std::fs::write(api.file(), right).unwrap();
-        assert_eq!(resumed(&scene, &api), Outcome::Ended(Ending::RolledBack));
-        unmarked(&api);
-    }
-}
-
-/// A right that is away for some minutes, and an admission that says no for as long, are waited for.
-#[test]
-fn a_right_or_a_webhook_that_is_away_for_a_while_turns_nothing_round() {
-    let situations: [fn(&mut Kept); 4] = [
-        |kept| {
-            kept.denied.insert("patch nodes".into());
-        },
-        |kept| {
-            kept.denied.insert("create pods/eviction".into());
-        },
-        |kept| kept.admission = Some(crate::api::Admission::Unreachable),
-        |kept| kept.admission = Some(crate::api::Admission::Webhook(429, "not now")),
-    ];
-    for situation in situations {
-        let (dir, api) = (folder(), Api::new());
-        let scene = prepared(dir.path(), &api);
-        begun(
-            &scene,
-            &api,
-            "r2",
-            Some((|e| matches!(e, NodeEffect::Cordon { .. }), 1)),
-        );
-        api.with(|kept| {
-            situation(kept);
-            kept.mended_at = Some(kept.now + 240);
-        });
-        assert_eq!(resumed(&scene, &api), Outcome::Ended(Ending::Finished));
-        nothing_failed(&scene);
-        at_rest(&api);
-    }
-}
-
-/// A webhook that denies for good is a drain that is blocked: its words are told, the node is given back, a person decides.
-#[test]
-fn a_webhook_that_denies_is_a_blocked_drain_with_its_words() {
-    let (dir, api) = (folder(), Api::new());
-    let scene = prepared(dir.path(), &api);
-    api.with(|kept| {
-        kept.admission = Some(crate::api::Admission::Webhook(
-            403,
-            "the database is moving until Monday",
-        ))
-    });
-    let rollout = scene.rollout(&scene.world(), "r2", &[]);
-    let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
-    let outcome = carry(&scene, &api, &mut journal, None);
-    assert_eq!(outcome.unwrap().unwrap(), Outcome::Stuck);
-    drop(journal);
-    nothing_failed(&scene);
-    let said = events(&scene).into_iter().find_map(|e| match e {
-        Event::Stuck { why, advice, .. } => Some((why, advice)),
-        _ => None,
-    });
-    let (why, advice) = said.unwrap();
-    assert!(
-        why.contains("403") && why.contains("the database is moving until Monday"),
-        "{why}"
-    );
-    assert!(
-        why.contains("ReplicaSet default/web") && why.contains("asked"),
-        "{why}"
-    );
-    assert!(advice.contains("admission webhook"), "{advice}");
-    let cordoned = api.with(|kept| {
-        kept.nodes
-            .values()
-            .filter(|n| n["spec"]["unschedulable"] == true)
-            .count()
-    });
-    assert_eq!(cordoned, 0, "the node works on until somebody decides");
-    api.with(|kept| kept.admission = None);
-    assert_eq!(resumed(&scene, &api), Outcome::Ended(Ending::Finished));
-    at_rest(&api);
 }

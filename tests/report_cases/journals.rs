@@ -295,6 +295,7 @@ pub(crate) fn prod_at_work() -> Vec<(&'static str, Event)> {
             group: of("nodes"),
             instance: id("i-02"),
             node: Some(node),
+            pods: 0,
             grace: Span::ZERO,
         },
     ));

@@ -12,12 +12,9 @@ use serde_json::{Value as Json, json};
 
 use super::call::{Fault, call, chain, fault};
 use super::plugin::{self, Plugins};
-use super::rights;
-use crate::model::ClusterName;
+use super::rights::{self, SYSTEM};
+use crate::model::{ClusterName, Timestamp};
 use crate::nodes::Access;
-
-/// The namespace whose uid says which cluster it is.
-pub(super) const SYSTEM: &str = "kube-system";
 
 /// A connection that is not there after this long, never will be: certificates are read, a proxy is asked.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +28,7 @@ pub(super) struct Connection {
     /// What the caller may not do there, of what is needed.
     pub(super) denied: BTreeSet<String>,
     /// When its credentials end, where that is known.
-    expires: Option<jiff::Timestamp>,
+    expires: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -44,8 +41,8 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     /// Whether its credentials last for a while.
-    pub(super) fn lasts(&self) -> bool {
-        plugin::lasts(self.expires)
+    pub(super) fn lasts(&self, now: Timestamp) -> bool {
+        plugin::lasts(self.expires, now)
     }
 
     /// Refused where it is not the cluster with this uid. `known_from`: who says that it has it.
@@ -71,8 +68,9 @@ pub(super) async fn connect(
     kubeconfig: Option<&Path>,
     foreign: &[&ClusterName],
     plugins: &Plugins,
+    now: Timestamp,
 ) -> Result<Connection, Fault> {
-    let (config, expires) = config(access, kubeconfig, foreign, plugins).await?;
+    let (config, expires) = config(access, kubeconfig, foreign, plugins, now).await?;
     let client = client(config).await?;
     // What is missing is said at once, before anything runs against it.
     let denied = rights::denied(&client).await?;
@@ -104,7 +102,8 @@ async fn config(
     path: Option<&Path>,
     foreign: &[&ClusterName],
     plugins: &Plugins,
-) -> Result<(Config, Option<jiff::Timestamp>), Fault> {
+    now: Timestamp,
+) -> Result<(Config, Option<Timestamp>), Fault> {
     let unusable = |e: &dyn std::error::Error| Fault::Context(chain(e));
     let mut kubeconfig = match path {
         Some(path) => Kubeconfig::read_from(path),
@@ -112,7 +111,7 @@ async fn config(
     }
     .map_err(|e| unusable(&e))?;
     not_foreign(&server(&kubeconfig, access), foreign)?;
-    let expires = with_credential(&mut kubeconfig, access, plugins).await?;
+    let expires = with_credential(&mut kubeconfig, access, plugins, now).await?;
     let options = KubeConfigOptions {
         context: Some(access.context.clone()),
         cluster: None,
@@ -133,7 +132,8 @@ async fn with_credential(
     kubeconfig: &mut Kubeconfig,
     access: &Access,
     plugins: &Plugins,
-) -> Result<Option<jiff::Timestamp>, Fault> {
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Fault> {
     let context = kubeconfig
         .contexts
         .iter()
@@ -152,7 +152,7 @@ async fn with_credential(
         return Ok(None);
     };
     let told = told_of_cluster(kubeconfig, &cluster, &exec);
-    let credential = plugins.credential(&exec, told).await?;
+    let credential = plugins.credential(&exec, told, now).await?;
     for user in kubeconfig.auth_infos.iter_mut().filter(|u| u.name == name) {
         if let Some(info) = &user.auth_info {
             user.auth_info = Some(credential.instead_of_plugin(info)?);

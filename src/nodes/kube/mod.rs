@@ -52,8 +52,12 @@ impl std::fmt::Debug for Clusters {
 }
 
 impl Clusters {
-    /// Gets ready to ask; asks nothing yet.
-    pub fn new(access: BTreeMap<ClusterName, Access>, kubeconfig: Option<PathBuf>) -> Clusters {
+    /// Gets ready to ask; asks nothing yet. `clock` says what time it is: pauses, and the ends of credentials, are counted in it.
+    pub fn new(
+        access: BTreeMap<ClusterName, Access>,
+        kubeconfig: Option<PathBuf>,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Clusters {
         Clusters {
             access,
             kubeconfig,
@@ -61,15 +65,8 @@ impl Clusters {
             expected: Lock::default(),
             plugins: Plugins::default(),
             answers: AllAnswers::default(),
-            clock: Arc::new(|| Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())),
+            clock: Arc::new(clock),
         }
-    }
-
-    /// The same, in another time: pauses between evictions are counted in it.
-    #[must_use]
-    pub fn in_time(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Clusters {
-        self.clock = Arc::new(clock);
-        self
     }
 
     /// A connection that is proven to be the cluster's, as far as it is known which one that is.
@@ -78,11 +75,12 @@ impl Clusters {
         cluster: &ClusterName,
         access: &Access,
     ) -> Result<Connection, Fault> {
+        let now = (self.clock)();
         let mut connections = self.connections.lock().await;
         // Rights that are missing may be given at any time.
         let kept = connections
             .get(cluster)
-            .filter(|c| c.lasts() && c.denied.is_empty())
+            .filter(|c| c.lasts(now) && c.denied.is_empty())
             .filter(|c| self.proven(c, cluster, access).is_ok());
         let connection = match kept {
             Some(connection) => connection.clone(),
@@ -93,7 +91,7 @@ impl Clusters {
                     .filter(|other| *other != cluster)
                     .collect();
                 let kubeconfig = self.kubeconfig.as_deref();
-                let made = connect::connect(access, kubeconfig, &foreign, &self.plugins).await;
+                let made = connect::connect(access, kubeconfig, &foreign, &self.plugins, now).await;
                 if let Err(Fault::Unauthorized(_)) = &made {
                     self.plugins.forget().await;
                 }

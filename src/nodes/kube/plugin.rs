@@ -5,17 +5,15 @@ use std::collections::BTreeMap;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::call::Fault;
-use crate::model::{Digest, digest_of};
+use crate::model::{Digest, Span, Timestamp, digest_of};
 
 /// A plugin that takes longer gives nothing, and is ended with everything that it started.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,10 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const REST: Duration = Duration::from_secs(1);
 
 /// Before a plugin that failed is run again: at the least, and at the most.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+const PAUSES: (i64, i64) = (5, 60);
 
 /// A credential this close to its end is not begun with.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Span = Span::from_secs(60);
 
 /// What plugins gave, by what was run.
 #[derive(Debug, Default)]
@@ -41,7 +39,7 @@ enum Ran {
     Failed {
         fault: Fault,
         times: u32,
-        again: Instant,
+        again: Timestamp,
     },
 }
 
@@ -64,8 +62,8 @@ impl std::fmt::Debug for Credential {
 
 impl Credential {
     /// Whether it may be used for a while.
-    pub(super) fn lasts(&self) -> bool {
-        lasts(self.expires)
+    fn lasts(&self, now: Timestamp) -> bool {
+        lasts(self.expires, now)
     }
 
     /// The user of a kubeconfig, with this in place of its plugin.
@@ -94,9 +92,8 @@ impl Credential {
 }
 
 /// Whether what ends then may be used for a while.
-pub(super) fn lasts(expires: Option<Timestamp>) -> bool {
-    let margin = i64::try_from(MARGIN.as_secs()).unwrap_or(i64::MAX);
-    expires.is_none_or(|at| at.as_second() > Timestamp::now().as_second().saturating_add(margin))
+pub(super) fn lasts(expires: Option<Timestamp>, now: Timestamp) -> bool {
+    expires.is_none_or(|at| at > now + MARGIN)
 }
 
 impl Plugins {
@@ -105,6 +102,7 @@ impl Plugins {
         &self,
         exec: &ExecConfig,
         cluster: Option<Json>,
+        now: Timestamp,
     ) -> Result<Credential, Fault> {
         // Arguments may hold secrets.
         let key = digest_of(&format!(
@@ -114,8 +112,8 @@ impl Plugins {
         // Held while it runs: whoever shares the user waits for it, and takes what it gives.
         let mut ran = self.ran.lock().await;
         let failures = match ran.get(&key) {
-            Some(Ran::Given(credential)) if credential.lasts() => return Ok(credential.clone()),
-            Some(Ran::Failed { fault, again, .. }) if *again > Instant::now() => {
+            Some(Ran::Given(credential)) if credential.lasts(now) => return Ok(credential.clone()),
+            Some(Ran::Failed { fault, again, .. }) if *again > now => {
                 return Err(fault.clone());
             }
             Some(Ran::Failed { times, .. }) => *times,
@@ -127,13 +125,13 @@ impl Plugins {
                 Ok(credential)
             }
             Err(fault) => {
-                let pause = PAUSES.0.saturating_mul(1 << failures.min(8)).min(PAUSES.1);
+                let pause = Span::from_secs((PAUSES.0 << failures.min(8)).min(PAUSES.1));
                 ran.insert(
                     key,
                     Ran::Failed {
                         fault: fault.clone(),
                         times: failures.saturating_add(1),
-                        again: Instant::now() + pause,
+                        again: now + pause,
                     },
                 );
                 Err(fault)
@@ -285,7 +283,9 @@ fn credential(said: &[u8]) -> Result<Credential, Fault> {
         token: status.token,
         certificate: status.client_certificate_data,
         key: status.client_key_data,
-        expires: status.expiration_timestamp.and_then(|at| at.parse().ok()),
+        expires: status
+            .expiration_timestamp
+            .and_then(|at| Timestamp::try_from(at).ok()),
     })
 }
 

@@ -10,7 +10,9 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 
 use super::call::{Fault, call};
-use super::connect::SYSTEM;
+
+/// The namespace whose uid says which cluster it is.
+pub(super) const SYSTEM: &str = "kube-system";
 
 /// A right: verb, API group, resource, and the name of the object where only one is asked for.
 type Right = (

@@ -8,7 +8,7 @@ use crate::fleet::{GateAt, GateKind, GateSpec, HttpGate, PromqlGate};
 use crate::kops::Role;
 use crate::model::{AsgName, ClusterName, GroupName, LiveCluster, Nodes, Span, Timestamp};
 use crate::rollout::build::BUILT_IN_NODES;
-use crate::rollout::event::{Scope, Verdict};
+use crate::rollout::event::{Event, Scope, Verdict};
 use crate::rollout::progress::{Answer, ClusterProgress};
 use crate::rollout::round::{Check, DecisionBuilder, GroupContext, Question};
 
@@ -67,6 +67,7 @@ pub(crate) fn all(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> GateOutco
                 ));
             }
             Verdict::Wait(why) => {
+                out.records.extend(told(gate, asked, from, &why));
                 return GateOutcome::Wait(
                     format!("gate `{}` waits: {why}", gate.name),
                     from + gate.deadline,
@@ -75,6 +76,29 @@ pub(crate) fn all(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> GateOutco
         }
     }
     GateOutcome::Pass(evidence)
+}
+
+/// A gate over live state that has waited for a while says for what, once, and again when it waits long for something else: whoever reads the
+/// lines of a pipeline, or the status of a rollout, sees nothing else of it. Every other gate's answers are records already.
+fn told(gate: &GateSpec, asked: &Asked<'_>, from: Timestamp, why: &str) -> Option<Event> {
+    const SILENCE: Span = Span::from_secs(60);
+    const MORE: Span = Span::from_secs(300);
+    match gate.kind {
+        GateKind::Asg | GateKind::Kubernetes => {}
+        GateKind::Command(_) | GateKind::Http(_) | GateKind::Promql(_) => return None,
+    }
+    let key = (asked.scope.clone(), gate.name.clone());
+    let verdict = Verdict::Wait(why.to_owned());
+    let due = match asked.progress.answers.get(&key) {
+        None => asked.now.since(from) >= SILENCE,
+        Some(last) => last.verdict != verdict && asked.now.since(last.at) >= MORE,
+    };
+    due.then(|| Event::Answered {
+        cluster: asked.cluster.clone(),
+        scope: key.0,
+        gate: key.1,
+        verdict,
+    })
 }
 
 /// While a canary bakes: the gates that want more than one sample are asked already. Why the first of them failed.

@@ -84,9 +84,11 @@ pub(crate) fn steady(asked: &NodesAsked<'_>, tolerance: Amount) -> Steady {
         f.since
             .is_some_and(|s| asked.now.since(s.max(asked.since)) > asked.patience)
     };
-    let found = validate::failures(asked.live, seen, asked.limits);
+    let all = validate::failures(asked.live, seen, asked.limits);
+    let nothing = BTreeMap::new();
+    let found = validate::since_then(&all, asked.before.map_or(&nothing, |b| &b.failing));
     let mut down: BTreeMap<&AsgName, BTreeSet<&InstanceId>> = BTreeMap::new();
-    for failure in found.iter().filter(|f| f.is_node && late(f)) {
+    for failure in found.iter().copied().filter(|f| f.is_node && late(f)) {
         if let (Some(group), Some(instance)) = (&failure.group, &failure.instance) {
             down.entry(group).or_default().insert(instance);
         }
@@ -119,6 +121,7 @@ pub(crate) fn steady(asked: &NodesAsked<'_>, tolerance: Amount) -> Steady {
         .collect();
     let broken: Vec<String> = found
         .iter()
+        .copied()
         .filter(|f| late(f))
         .filter(|f| f.instance.as_ref().is_none_or(|i| !tolerated.contains(i)))
         .map(|f| f.what.clone())
@@ -223,4 +226,89 @@ fn more_unready(before: &Before, seen: &Seen, now: Timestamp) -> Option<String> 
         n => format!("; and {n} more owners"),
     };
     (!said.is_empty()).then(|| format!("{}{more}", said.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UnreadyPod;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn seen(unready: &[(&str, Option<&str>, i64)]) -> Seen {
+        let pod = |(pod, owner, since): &(&str, Option<&str>, i64)| UnreadyPod {
+            since: at(*since),
+            pod: (*pod).into(),
+            owner: owner.map(str::to_owned),
+        };
+        Seen {
+            unready: unready.iter().map(pod).collect(),
+            ..Seen::default()
+        }
+    }
+
+    fn before(seen: &Seen) -> Before {
+        Before {
+            uid: "uid".into(),
+            unready: validate::unready(seen, at(1_000)),
+            failing: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn pods_that_heal_make_up_for_none_that_break() {
+        let (a, b) = (Some("ReplicaSet web/a"), Some("ReplicaSet web/b"));
+        let was = before(&seen(&[
+            ("web/a-1", a, 0),
+            ("web/a-2", a, 0),
+            ("web/bare", None, 0),
+        ]));
+        let same = seen(&[
+            ("web/a-1", a, 0),
+            ("web/a-9", a, 500),
+            ("web/bare", None, 0),
+        ]);
+        assert_eq!(more_unready(&was, &same, at(2_000)), None);
+        let others = seen(&[
+            ("web/b-1", b, 500),
+            ("web/b-2", b, 500),
+            ("web/b-3", b, 500),
+        ]);
+        assert_eq!(
+            more_unready(&was, &others, at(2_000)).as_deref(),
+            Some("3 pods of ReplicaSet web/b are unready, 0 were before the change")
+        );
+        let more = seen(&[("web/a-1", a, 0), ("web/a-2", a, 0), ("web/a-3", a, 500)]);
+        assert!(more_unready(&was, &more, at(2_000)).is_some());
+        // One that only starts is not counted.
+        let starting = seen(&[("web/b-1", b, 1_950)]);
+        assert_eq!(more_unready(&was, &starting, at(2_000)), None);
+    }
+
+    #[test]
+    fn what_was_not_well_before_is_not_judged_and_what_is_new_is() {
+        let failure = |subject: Option<&str>, what: &str| Failure {
+            group: None,
+            subject: subject.map(str::to_owned),
+            instance: None,
+            is_node: false,
+            what: what.into(),
+            since: Some(at(0)),
+        };
+        let known = BTreeMap::from([("i-dead".to_owned(), 1), ("ReplicaSet a/b".to_owned(), 1)]);
+        let now = [
+            failure(Some("i-dead"), "the dead one"),
+            failure(Some("i-new"), "a new one"),
+            failure(Some("ReplicaSet a/b"), "one of b"),
+            failure(Some("ReplicaSet a/b"), "another of b"),
+            failure(None, "the group"),
+        ];
+        let judged: Vec<&str> = validate::since_then(&now, &known)
+            .into_iter()
+            .map(|f| f.what.as_str())
+            .collect();
+        assert_eq!(judged, ["a new one", "another of b", "the group"]);
+    }
 }

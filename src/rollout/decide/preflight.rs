@@ -29,6 +29,11 @@ pub(crate) fn done(
             out.wait_cluster(&sight.run.cluster, why.to_string(), None);
             false
         }
+        // Neither its uid nor one of its nodes says that this is the cluster: whatever has no node would be ended undrained.
+        Nodes::Known(seen) if seen.nodes.is_empty() && !drained.is_empty() => {
+            no_node(round, sight, out);
+            false
+        }
         Nodes::Known(seen) => {
             let begun = !untouched(sight);
             if let Some(why) = no_way_back(sight).filter(|_| !begun) {
@@ -69,6 +74,20 @@ pub(crate) fn done(
     }
 }
 
+/// Waited for as long as an instance may take to become a node; then a person has to see where the context leads.
+fn no_node(round: &RoundContext<'_>, sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) {
+    let why = "the Kubernetes API has not one node, so it is not known to be this cluster's";
+    let waited = round.now.since(sight.progress.moved_at);
+    if waited > sight.run.rolling.ready_timeout && untouched(sight) {
+        let why = format!("nothing was touched: {why}");
+        let advice =
+            "see to which cluster the kubeconfig's context leads, then `kfleet rollout resume`";
+        out.stuck_cluster(&sight.run.cluster, why, advice);
+    } else {
+        out.wait_cluster(&sight.run.cluster, why.into(), None);
+    }
+}
+
 fn untouched(sight: &ClusterContext<'_>) -> bool {
     !sight.progress.groups.values().any(|g| g.touched)
 }
@@ -85,7 +104,20 @@ fn already(
         groups: &staying(sight.run).collect(),
     };
     let patience = sight.run.rolling.ready_timeout;
-    let late = |f: &Failure| f.since.is_some_and(|s| round.now.since(s) > patience);
+    let dead = seen.nodes.values().filter(|n| n.silent_since.is_some());
+    let dead: BTreeSet<&str> = dead.map(|n| n.instance.as_str()).collect();
+    let instances = sight.live.groups.values().flat_map(|g| g.instances.keys());
+    let instances: BTreeSet<&str> = instances.map(InstanceId::as_str).collect();
+    // An instance may only be about to start; a pod that starts has less time.
+    let late = |f: &Failure| {
+        let subject = f.subject.as_deref().unwrap_or_default();
+        let patience = if instances.contains(subject) {
+            patience
+        } else {
+            validate::START
+        };
+        dead.contains(subject) || f.since.is_some_and(|s| round.now.since(s) > patience)
+    };
     let mut failing: BTreeMap<String, u32> = BTreeMap::new();
     for failure in validate::failures(sight.live, seen, limits) {
         if let Some(subject) = failure.subject.clone().filter(|_| late(&failure)) {
@@ -164,7 +196,8 @@ fn launches(sight: &ClusterContext<'_>) -> Vec<String> {
 /// Instances that the rollout drains, as far as they are there now.
 fn drained<'a>(sight: &ClusterContext<'a>) -> BTreeSet<&'a InstanceId> {
     let mut drained = BTreeSet::new();
-    for task in &sight.run.groups {
+    // A bastion never becomes a node.
+    for task in sight.run.groups.iter().filter(|t| t.role.rules().is_node) {
         let Some(live) = sight.live.groups.get(&task.asg) else {
             continue;
         };

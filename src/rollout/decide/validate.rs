@@ -21,7 +21,7 @@ pub const COMPONENTS: [&str; 3] = [
 ];
 
 /// A pod that starts is unready for a while: only one that is so for longer counts.
-const START: Span = Span::from_secs(120);
+pub(crate) const START: Span = Span::from_secs(120);
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -277,6 +277,8 @@ pub struct Drain {
     pub cordoned: Cordoned,
     /// When evictions were asked for last.
     pub asked_at: Option<Timestamp>,
+    /// Pods that it had to wait for when it began.
+    pub pods: u32,
     /// The longest grace period of its pods when it began.
     pub grace: Span,
 }

@@ -162,9 +162,10 @@ impl GroupProgress {
             Event::DrainStarted {
                 instance,
                 node,
+                pods,
                 grace,
                 ..
-            } => self.drain(instance, node.clone(), *grace, at),
+            } => self.drain(instance, node.clone(), (*pods, *grace), at),
             Event::SetAside { instance, .. } => self.defer(instance),
             Event::DrainAbandoned { instance, .. } => self.abandon(instance),
             Event::SurgeTaken { left, .. } => self.surge = *left,
@@ -216,7 +217,7 @@ impl GroupProgress {
         &mut self,
         instance: &InstanceId,
         node: Option<NodeName>,
-        grace: Span,
+        (pods, grace): (u32, Span),
         at: Timestamp,
     ) {
         let drain = Drain {
@@ -224,6 +225,7 @@ impl GroupProgress {
             since: at,
             cordoned: Cordoned::No,
             asked_at: None,
+            pods,
             grace,
         };
         self.drains.insert(instance.clone(), drain);

@@ -145,4 +145,35 @@ mod tests {
             }
         }
     }
+
+    fn node(ready: bool, silent: bool) -> Node {
+        let mut node: Node = serde_json::from_value(serde_json::json!({
+            "instance": "i-1", "ready": ready, "unready_because": null, "kubelet": "v1.32.0", "control_plane": false, "cordoned": false,
+            "ours": [], "tainted": false, "evictable_pods": 0, "leaving_pods": 0, "blocked": [], "sick": [], "components": [],
+        }))
+        .unwrap();
+        node.silent_since = silent.then(|| Timestamp::from_millis(0));
+        node
+    }
+
+    /// A kubelet that changed its name leaves the old Node object behind, whatever the names are.
+    #[test]
+    fn of_two_nodes_of_one_instance_the_ready_one_counts() {
+        for (first, second, counts) in [
+            (node(true, false), node(false, true), "a"),
+            (node(false, true), node(true, false), "b"),
+            (node(false, true), node(false, false), "b"),
+            (node(false, false), node(false, true), "a"),
+        ] {
+            let nodes = Nodes::Known(Seen {
+                nodes: [("a", first), ("b", second)]
+                    .map(|(name, node)| (name.parse().unwrap(), node.into()))
+                    .into(),
+                ..Seen::default()
+            });
+            let view = NodeView::new(&nodes);
+            let (name, _) = view.of(&"i-1".parse().unwrap()).unwrap();
+            assert_eq!(name.as_str(), counts);
+        }
+    }
 }

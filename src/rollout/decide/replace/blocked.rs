@@ -205,12 +205,13 @@ impl Replacement<'_> {
         let each = policy
             .min_pod_age
             .millis()
-            .saturating_add(node.grace.millis());
-        let each = each.saturating_mul(
-            i64::try_from(held.len())
-                .unwrap_or(i64::MAX)
-                .saturating_add(1),
-        );
+            .saturating_add(node.grace.millis())
+            .saturating_add(ASK_AGAIN.millis());
+        let others = i64::try_from(self.view.group.drains.len()).unwrap_or(i64::MAX);
+        let pods = i64::from(drain.pods)
+            .max(i64::try_from(held.len()).unwrap_or(i64::MAX))
+            .saturating_add(1);
+        let each = each.saturating_mul(pods).saturating_mul(others.max(1));
         let last = Span::from_millis(
             policy
                 .timeout

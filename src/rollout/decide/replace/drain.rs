@@ -182,6 +182,7 @@ impl Replacement<'_> {
             group: self.view.task.asg.clone(),
             instance: id.clone(),
             node: node.map(|(name, _)| name.clone()),
+            pods: node.map_or(0, |(_, node)| node.evictable_pods),
             grace: node.map_or(Span::ZERO, |(_, node)| node.grace),
         }
     }
@@ -209,10 +210,7 @@ impl Replacement<'_> {
         };
         let least = |size: u32| size.saturating_sub(allowed(size));
         let own = self.live.desired.saturating_sub(self.out);
-        // A node that is dead is gone, whatever is called its instance's desired capacity.
-        let at_least = least(self.base())
-            .max(fallback::owed(self.view, least(own)))
-            .saturating_sub(self.dead());
+        let at_least = least(self.base()).max(fallback::owed(self.view, least(own)));
         let fallback_instances =
             usize::try_from(fallback::fallback_instances(self.view)).unwrap_or(0);
         left.saturating_add(fallback_instances) >= usize::try_from(at_least).unwrap_or(usize::MAX)

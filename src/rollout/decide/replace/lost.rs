@@ -1,12 +1,9 @@
 //! Nodes that cannot tell any more what runs on them: a kubelet that is dead, a Node object that somebody deleted, marks that nobody answers for. Never acts.
 
 use super::replacement::Replacement;
-use crate::model::{Lifecycle, NodeEffect, NodeMark, Span, Timestamp};
+use crate::model::{NodeEffect, NodeMark, Span, Timestamp};
 use crate::rollout::progress::Drain;
 use crate::rollout::round::{DecisionBuilder, Mode, present};
-
-/// A kubelet that has not answered for this long is dead. Source: Kubernetes, pods of such a node are told to go after five minutes.
-const DEAD: Span = Span::from_secs(300);
 
 /// Added to a grace that nobody can watch: containers end, and the API is told.
 const MARGIN: Span = Span::from_secs(60);
@@ -29,21 +26,6 @@ impl Replacement<'_> {
             format!("its node {name} is gone from the Kubernetes API, {pods} may still end"),
             until,
         ))
-    }
-
-    /// Instances whose node is dead: gone, in every budget. Where it is more than a quarter of the group, it may as well be the network, and none
-    /// is counted.
-    pub(crate) fn dead(&self) -> u32 {
-        let is_dead = present(self.live)
-            .filter(|(_, i)| i.lifecycle == Lifecycle::InService)
-            .filter_map(|(id, _)| self.view.nodes.of(id)?.1.silent_since)
-            .filter(|since| self.view.now.since(*since) >= DEAD);
-        let dead = u32::try_from(is_dead.count()).unwrap_or(u32::MAX);
-        if dead <= (self.live.desired / 4).max(1) {
-            dead
-        } else {
-            0
-        }
     }
 
     /// On the way back, and to a stop: marks of ours on nodes that stay, and that no book accounts for, are taken back too. The node says itself
