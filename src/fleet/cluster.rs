@@ -20,6 +20,7 @@ pub(super) fn load_all(
     templates: &BTreeMap<String, Source>,
 ) -> Result<BTreeMap<ClusterName, Cluster>, FleetError> {
     let mut clusters: BTreeMap<ClusterName, Cluster> = BTreeMap::new();
+    let mut faults = Vec::new();
     for (name, source) in read::sources(root, "clusters")? {
         let Some(stem) = name
             .strip_suffix(".yaml")
@@ -28,22 +29,34 @@ pub(super) fn load_all(
             continue;
         };
         let stem = stem.rsplit('/').next().unwrap_or(stem);
-        let cluster = load(root, stem, source, layering, templates)?;
+        let cluster = match load(root, stem, source, layering, templates) {
+            Ok(cluster) => cluster,
+            Err(error) => {
+                // A file of vars is read for each of its clusters, and its fault is one.
+                if !faults.contains(&error) {
+                    faults.push(error);
+                }
+                continue;
+            }
+        };
         if let Some(first) = clusters.get(&cluster.name) {
             let place = Place {
                 file: cluster.file,
                 pos: None,
             };
-            return Err(FleetError::Twice {
+            faults.push(FleetError::Twice {
                 place,
                 what: "cluster",
                 name: cluster.name.to_string(),
                 first: first.file.clone(),
             });
+            continue;
         }
         clusters.insert(cluster.name.clone(), cluster);
     }
-    if clusters.is_empty() {
+    if !faults.is_empty() {
+        Err(FleetError::all(faults))
+    } else if clusters.is_empty() {
         Err(FleetError::NoClusters)
     } else {
         Ok(clusters)

@@ -1,18 +1,15 @@
-//! A YAML file of the fleet twice over: as a tree with positions and, by serde, as a typed value whose faults are given those positions. Reads no files.
+//! A YAML file of the fleet: a tree with places, and the typed value that is read from it. Reads no files.
 
 use serde::de::DeserializeOwned;
-use serde_path_to_error::Segment;
 
-use super::{FleetError, Place};
-use crate::yaml::{Node, Schema, parse_one};
+use super::error::{FleetError, Place};
+use crate::yaml::{DecodeFault, DecodeFaultKind, Node, Schema, decode, parse_one};
 
 /// A parsed file.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
     /// Relative to the fleet.
     pub(super) file: String,
-    /// Its text.
-    text: String,
     /// Its tree.
     pub(super) node: Node,
 }
@@ -29,7 +26,6 @@ impl Document {
         })?;
         Ok(Document {
             file: file.to_owned(),
-            text,
             node,
         })
     }
@@ -65,79 +61,29 @@ impl Document {
     }
 
     /// The typed value.
+    ///
+    /// # Errors
+    /// Every fault in it.
     pub(super) fn decode<T: DeserializeOwned>(&self) -> Result<T, FleetError> {
-        let reader = serde_yaml::Deserializer::from_str(&self.text);
-        serde_path_to_error::deserialize(reader).map_err(|e| {
-            let path = segments(e.path());
-            self.fault(&path, &bare_message(e.inner()))
-        })
+        decode(&self.node)
+            .map_err(|faults| FleetError::all(faults.into_iter().map(|f| self.fault(f)).collect()))
     }
 
-    fn fault(&self, path: &[String], message: &str) -> FleetError {
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        if let Some((key, known)) = unknown_field(message) {
-            // The path ends in the unknown key or in the mapping that holds it.
-            let parent = match path.split_last() {
-                Some((last, parent)) if *last == key => parent,
-                Some(_) | None => path.as_slice(),
-            };
-            return FleetError::UnknownKey {
-                place: self.key_place(parent, &key),
-                key,
-                known,
-            };
-        }
-        // serde's names for things, in words of people who write YAML.
-        let message = message
-            .replace("missing field", "missing key")
-            .replace("expected u32", "expected a whole number")
-            .replace("expected usize", "expected a whole number");
-        FleetError::Shape {
-            place: self.place(&path),
-            message,
+    fn fault(&self, fault: DecodeFault) -> FleetError {
+        let place = Place {
+            file: self.file.clone(),
+            pos: Some(fault.pos),
+        };
+        match fault.kind {
+            DecodeFaultKind::UnknownKey { key, known } => {
+                FleetError::UnknownKey { place, key, known }
+            }
+            kind @ (DecodeFaultKind::MissingKey(_)
+            | DecodeFaultKind::WrongType { .. }
+            | DecodeFaultKind::Other(_)) => FleetError::Shape {
+                place,
+                message: kind.to_string(),
+            },
         }
     }
-}
-
-fn segments(path: &serde_path_to_error::Path) -> Vec<String> {
-    path.iter()
-        .filter_map(|segment| match segment {
-            Segment::Seq { index } => Some(index.to_string()),
-            Segment::Map { key } => Some(key.clone()),
-            Segment::Enum { .. } | Segment::Unknown => None,
-        })
-        .collect()
-}
-
-/// The message without the path before it and the place behind it: both are said better by [`Document::place`].
-fn bare_message(error: &serde_yaml::Error) -> String {
-    let text = error.to_string();
-    let text = match error.location() {
-        Some(at) => text
-            .strip_suffix(&format!(" at line {} column {}", at.line(), at.column()))
-            .unwrap_or(&text)
-            .to_owned(),
-        None => text,
-    };
-    match text.split_once(": ") {
-        Some((path, rest)) if is_path(path) => rest.to_owned(),
-        Some(_) | None => text,
-    }
-}
-
-/// Whether this is a path as serde_yaml writes it (`stages[0].waves`), and not the beginning of a sentence.
-fn is_path(text: &str) -> bool {
-    !text.contains(' ') && !text.contains('`')
-}
-
-/// The field and the fields there are, of serde's message about an unknown one.
-fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
-    let mut quoted = message
-        .strip_prefix("unknown field ")?
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned);
-    let key = quoted.next()?;
-    Some((key, quoted.collect()))
 }

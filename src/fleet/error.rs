@@ -149,6 +149,20 @@ pub enum FleetError {
         /// Every one of them.
         Vec<VarFault>,
     ),
+    /// Several faults.
+    #[error("{}", listed(.0))]
+    Faults(
+        /// Every one of them, at least two.
+        Vec<FleetError>,
+    ),
+    /// A fault with the line it is in.
+    #[error("{error}{}", excerpt(.line, .error.place()))]
+    Shown {
+        /// The fault.
+        error: Box<FleetError>,
+        /// The line as written.
+        line: String,
+    },
     /// Stages that wait for each other.
     #[error("{place}: {}", wait(.stages))]
     Cycle {
@@ -160,6 +174,59 @@ pub enum FleetError {
 }
 
 impl FleetError {
+    /// All of these faults as one; there is at least one.
+    pub(super) fn all(faults: Vec<FleetError>) -> FleetError {
+        let mut flat: Vec<FleetError> = Vec::new();
+        for fault in faults {
+            match fault {
+                FleetError::Faults(more) => flat.extend(more),
+                one => flat.push(one),
+            }
+        }
+        match <[FleetError; 1]>::try_from(flat) {
+            Ok([one]) => one,
+            Err(several) => FleetError::Faults(several),
+        }
+    }
+
+    /// Where it is, when it is in one place.
+    pub(super) fn place(&self) -> Option<&Place> {
+        match self {
+            FleetError::Yaml { place, .. }
+            | FleetError::UnknownKey { place, .. }
+            | FleetError::Shape { place, .. }
+            | FleetError::UnknownName { place, .. }
+            | FleetError::Twice { place, .. }
+            | FleetError::Invalid { place, .. }
+            | FleetError::NotAvailable { place, .. }
+            | FleetError::Empty { place, .. }
+            | FleetError::LeftOut { place, .. }
+            | FleetError::VarsSchema { place, .. }
+            | FleetError::Cycle { place, .. } => Some(place),
+            FleetError::Shown { error, .. } => error.place(),
+            FleetError::NotAFleet { .. }
+            | FleetError::NoClusters
+            | FleetError::Unreadable { .. }
+            | FleetError::Vars(_)
+            | FleetError::Faults(_) => None,
+        }
+    }
+
+    /// The same with the lines that faults are in. `line` gives the line of a place, or none where it is not to be shown.
+    #[must_use]
+    pub(super) fn shown(self, line: &impl Fn(&Place) -> Option<String>) -> FleetError {
+        if let FleetError::Faults(faults) = self {
+            return FleetError::Faults(faults.into_iter().map(|f| f.shown(line)).collect());
+        }
+        match self.place().and_then(line) {
+            Some(line) => FleetError::Shown {
+                error: Box::new(self),
+                line,
+            },
+            None => self,
+        }
+    }
+
     /// What to do about it, when that can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -181,6 +248,9 @@ impl FleetError {
                 let near = near.into_iter().collect::<Vec<_>>().join(" and ");
                 Some(if near.is_empty() { "vars/schema.json says what vars may be".into() } else { format!("did you mean {near}?") })
             }
+            // They stand behind each fault.
+            FleetError::Faults(_) => None,
+            FleetError::Shown { error, .. } => error.hint(),
             FleetError::Cycle { .. } => Some("take `after` away from one of them".into()),
         }
     }
@@ -199,4 +269,26 @@ fn wait(stages: &[String]) -> String {
         [one] => format!("the stage {one} waits for itself"),
         _ => format!("the stages {} wait for each other", stages.join(", ")),
     }
+}
+
+/// The faults one below the other, each with what to do about it.
+fn listed(faults: &[FleetError]) -> String {
+    let one = |fault: &FleetError| match fault.hint() {
+        Some(hint) => format!("{fault}\nhint: {hint}"),
+        None => fault.to_string(),
+    };
+    faults.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// The line with a caret below the place.
+fn excerpt(line: &str, place: Option<&Place>) -> String {
+    let Some(pos) = place.and_then(|p| p.pos) else {
+        return String::new();
+    };
+    let number = pos.line.to_string();
+    let gutter = " ".repeat(number.len());
+    let taken = line.chars().take(pos.column.saturating_sub(1) as usize);
+    // Tabs stay tabs, so that the caret stands where the eye looks.
+    let pad: String = taken.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    format!("\n{gutter} |\n{number} | {line}\n{gutter} | {pad}^")
 }

@@ -106,8 +106,40 @@ pub struct KubernetesAccess {
 /// Reads the fleet in `dir`.
 ///
 /// # Errors
-/// The first fault in its files, with file, line and column.
+/// Every fault of a file (of the files of all clusters), with file, line, column and the line itself.
 pub fn load(dir: &Path) -> Result<Fleet, FleetError> {
+    load_files(dir).map_err(|error| error.shown(&|place| line_of(dir, place)))
+}
+
+/// The line of a place in `fleet.yaml` or a cluster's file. Not of vars: they may hold what nobody should read in a log.
+fn line_of(dir: &Path, place: &Place) -> Option<String> {
+    let shown = place.file == "fleet.yaml" || place.file.starts_with("clusters/");
+    let number = place.pos?.line.checked_sub(1)?;
+    let text = read::text(dir, &place.file)
+        .ok()
+        .flatten()
+        .filter(|_| shown)?;
+    let line = text.lines().nth(usize::try_from(number).ok()?)?;
+    let lower = line.to_lowercase();
+    // A user and password stand before the host of an address.
+    let login = lower.contains("://") && lower.contains('@');
+    let secret = login || SECRETS.iter().any(|word| lower.contains(word));
+    (!secret).then(|| line.to_owned())
+}
+
+/// Words of lines that may hold a secret: they are never shown.
+const SECRETS: [&str; 8] = [
+    "api-key",
+    "authorization",
+    "bearer",
+    "cookie",
+    "headers",
+    "password",
+    "secret",
+    "token",
+];
+
+fn load_files(dir: &Path) -> Result<Fleet, FleetError> {
     let file = read::fleet_file(dir)?;
     let templates = read::sources(dir, "templates")?;
     let snippets = read::sources(dir, "snippets")?;

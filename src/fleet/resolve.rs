@@ -66,23 +66,39 @@ pub(super) fn settings(
     gates::check_kinds(doc)?;
     check_selectors(doc)?;
     let file: FleetFile = doc.decode()?;
-    let store = store(doc, file.store)?;
-    Ok(Settings {
-        store,
-        stages: stages::resolve(
+    let mut faults = Vec::new();
+    let store = kept(store(doc, file.store), &mut faults);
+    let stages = kept(
+        stages::resolve(
             doc,
             &file.stages,
             file.on_failure.unwrap_or_default(),
             clusters,
-        )?,
-        rolling: rolling(doc, &file.rolling)?,
-        gates: gates::resolve(doc, &file.gates)?,
-        rollback: Rollback {
-            control_plane: file.rollback.control_plane.unwrap_or_default(),
-        },
-        call_rates: CallRates::resolve(doc, file.call_rates)?,
-        accept: file.accept,
-    })
+        ),
+        &mut faults,
+    );
+    let rolling = kept(rolling(doc, &file.rolling), &mut faults);
+    let gates = kept(gates::resolve(doc, &file.gates), &mut faults);
+    let call_rates = kept(CallRates::resolve(doc, file.call_rates), &mut faults);
+    match (store, stages, rolling, gates, call_rates) {
+        (Some(store), Some(stages), Some(rolling), Some(gates), Some(call_rates)) => Ok(Settings {
+            store,
+            stages,
+            rolling,
+            gates,
+            rollback: Rollback {
+                control_plane: file.rollback.control_plane.unwrap_or_default(),
+            },
+            call_rates,
+            accept: file.accept,
+        }),
+        _ => Err(FleetError::all(faults)),
+    }
+}
+
+/// The value; a fault is kept for later.
+fn kept<T>(result: Result<T, FleetError>, faults: &mut Vec<FleetError>) -> Option<T> {
+    result.map_err(|fault| faults.push(fault)).ok()
 }
 
 /// A folder, or a bucket with a prefix. Source of what a bucket may be called: S3, "General purpose bucket naming rules".

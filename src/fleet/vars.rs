@@ -141,13 +141,20 @@ impl MergedValue {
         }
     }
 
-    /// The value without origins.
+    /// Whether a later layer said `null` to a mapping of an earlier one: the mapping is not there then (a pool that one cluster has not).
+    pub fn is_unset(&self) -> bool {
+        matches!(self.value, Merged::Leaf(Json::Null))
+            && self.overrode.iter().any(|o| o.value.is_object())
+    }
+
+    /// The value without origins; what is unset is left out.
     pub fn to_json(&self) -> Json {
         match &self.value {
             Merged::Leaf(value) => value.clone(),
             Merged::Map(entries) => Json::Object(
                 entries
                     .iter()
+                    .filter(|(_, v)| !v.is_unset())
                     .map(|(k, v)| (k.clone(), v.to_json()))
                     .collect::<Map<_, _>>(),
             ),
@@ -218,6 +225,32 @@ mod tests {
                     .for_each(|(k, v)| walk(v, &format!("{path}/{k}"), out));
             }
         }
+    }
+
+    #[test]
+    fn null_takes_an_inherited_mapping_away() {
+        let of = |layers: &[&str]| {
+            let layers = layers.iter().map(|text| Layer {
+                path: "a".into(),
+                node: parse_one(text, Schema::Core).unwrap(),
+            });
+            Vars {
+                layers: layers.collect(),
+            }
+            .to_json()
+            .to_string()
+        };
+        let pools = "pools: {spot: {min: 1}, web: {min: 2}}";
+        assert_eq!(
+            of(&[pools, "pools: {spot: null}"]),
+            r#"{"pools":{"web":{"min":2}}}"#
+        );
+        assert_eq!(
+            of(&[pools, "pools: {spot: null}", "pools: {spot: {min: 3}}"]),
+            r#"{"pools":{"spot":{"min":3},"web":{"min":2}}}"#
+        );
+        assert_eq!(of(&["team: a", "team: null"]), r#"{"team":null}"#);
+        assert_eq!(of(&["team: null"]), r#"{"team":null}"#);
     }
 
     #[test]

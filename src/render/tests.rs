@@ -595,8 +595,7 @@ proptest::proptest! {
 
     #[test]
     fn marks_never_change_a_text_without_tags(text in "[-{}%#: a\n\t]{0,40}") {
-        let marked = super::trace::mark(&text).unwrap();
-        let (plain, lines) = super::trace::unmark(&marked);
+        let (plain, lines) = super::trace::unmark(&super::trace::mark(&text).unwrap());
         proptest::prop_assert_eq!((&plain, lines.len()), (&text, text.split_inclusive('\n').count()));
     }
 }

@@ -3,13 +3,18 @@
 //! kops reads YAML 1.1 through JSON, editors and linters read YAML 1.2, and most emitters write strings that the
 //! two read differently. So reading is explicit about the [`Schema`], every scalar keeps whether it was written
 //! plain, and [`emit`] quotes whatever any of the known readers would take for something else than a string.
+//!
+//! Which reader is for what: [`parse`] for what people write, as a tree with places; [`decode`] for such a tree as a typed value, with every fault
+//! at its place. `serde_yaml` and `serde_json` are for plain documents that a program wrote and that need no places.
 
+mod decode;
 mod emit;
 mod lenient;
 mod read;
 mod scalar;
 mod sections;
 
+pub use decode::{DecodeFault, DecodeFaultKind, decode};
 pub use emit::{emit, emit_scalar, emit_with_number_keys};
 pub use lenient::{Lenient, Lost, is_text_to_yaml_v2, read_lenient, word_to_yaml_v2};
 pub use read::{YamlError, parse, parse_one};

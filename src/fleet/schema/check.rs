@@ -31,6 +31,7 @@ impl<'s> Check<'s> {
             path: self.path.clone(),
             message: message.into(),
             near: None,
+            other_type: false,
         });
     }
 
@@ -60,11 +61,15 @@ impl<'s> Check<'s> {
         {
             // All other rules speak of a value of that type.
             let wanted: Vec<&str> = types.iter().map(|t| t.word()).collect();
-            return self.fault(format!(
+            self.fault(format!(
                 "has to be {}, and this is {}",
                 wanted.join(" or "),
                 kind(value)
             ));
+            if let Some(fault) = self.faults.last_mut() {
+                fault.other_type = true;
+            }
+            return;
         }
         if let Some(values) = &k.one_of_values {
             self.require(values.contains(value), || {
@@ -187,6 +192,7 @@ impl<'s> Check<'s> {
             path,
             message: "is unknown".into(),
             near,
+            other_type: false,
         });
     }
 
@@ -231,11 +237,8 @@ impl<'s> Check<'s> {
     /// The faults of the one form that is of the right type; otherwise only that none fits.
     fn none_fits(&mut self, results: Vec<Vec<Fault>>) {
         let number = results.len();
-        let wrong_type = |faults: &Vec<Fault>| {
-            faults
-                .iter()
-                .any(|f| f.path == self.path && f.message.contains(", and this is "))
-        };
+        let wrong_type =
+            |faults: &Vec<Fault>| faults.iter().any(|f| f.path == self.path && f.other_type);
         let mut close: Vec<Vec<Fault>> = results
             .into_iter()
             .filter(|faults| !wrong_type(faults))

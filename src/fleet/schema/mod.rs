@@ -52,6 +52,8 @@ pub struct Fault {
     pub message: String,
     /// What was probably meant.
     pub near: Option<String>,
+    /// The value is of another type than the rule is about.
+    pub other_type: bool,
 }
 
 /// What one place of a schema says.

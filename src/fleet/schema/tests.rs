@@ -17,16 +17,22 @@ use super::*;
 
 /// The keys that serde knows.
 fn keys<T: DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
-    match Document::parse("f", "zzz: 1\n".into())
+    let error = Document::parse("f", "zzz: 1\n".into())
         .unwrap()
         .decode::<T>()
-    {
-        Err(FleetError::UnknownKey { mut known, .. }) => {
+        .unwrap_err();
+    let faults = match error {
+        FleetError::Faults(faults) => faults,
+        one => vec![one],
+    };
+    let known = faults.into_iter().find_map(|fault| match fault {
+        FleetError::UnknownKey { mut known, .. } => {
             known.sort();
-            known
+            Some(known)
         }
-        other => panic!("{other:?}"),
-    }
+        _ => None,
+    });
+    known.unwrap()
 }
 
 #[test]
