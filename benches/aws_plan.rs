@@ -74,7 +74,9 @@ fn write_fleet(folder: &Path, clusters: usize, account: &str) {
     );
     put("vars/defaults.yaml", "image: ami-0123456789abcdef0\n");
     let subnet = |z: &str| {
-        format!("  - {{name: zone-{z}, zone: {REGION}{z}, type: Private, cidr: 10.0.0.0/19}}\n")
+        format!(
+            "  - {{name: zone-{z}, zone: {REGION}{z}, type: Private, egress: External, cidr: 10.0.0.0/19}}\n"
+        )
     };
     let group = |name: &str, role: &str, least: &str, most: u32, subnets: &str| {
         format!(
@@ -87,7 +89,7 @@ fn write_fleet(folder: &Path, clusters: usize, account: &str) {
     };
     let template = [
         "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: {{ cluster.name }}\nspec:\n  cloudProvider: aws\n  kubernetesVersion: 1.32.0\n",
-        "  networking: {calico: {}}\n  networkCIDR: 10.0.0.0/16\n  etcdClusters:\n",
+        "  networking: {calico: {}}\n  api: {loadBalancer: {class: Network, type: Public}}\n  networkCIDR: 10.0.0.0/16\n  etcdClusters:\n",
         &(member("main") + &member("events") + "  subnets:\n" + &subnet("a") + &subnet("b")),
         &group("control-plane", "Master", "1", 1, "zone-a"),
         &format!("{{% for n in range(1, {GROUPS}) %}}\n"),

@@ -15,10 +15,12 @@ spec:
   cloudProvider: aws
   kubernetesVersion: 1.34.0
   networking: {cilium: {}}
+  api: {loadBalancer: {class: Network, type: Public}}
+  etcdClusters: [{name: main, etcdMembers: [{name: a, instanceGroup: cp}]}]
   subnets:
-  - {name: a, type: Private, zone: eu-west-3a}
-  - {name: b, type: Private, zone: eu-west-3b}
-  - {name: c, type: Private, zone: eu-west-3c}
+  - {name: a, type: Private, egress: External, zone: eu-west-3a}
+  - {name: b, type: Private, egress: External, zone: eu-west-3b}
+  - {name: c, type: Private, egress: External, zone: eu-west-3c}
 ---
 apiVersion: kops.k8s.io/v1alpha2
 kind: InstanceGroup
