@@ -235,10 +235,14 @@ impl FleetError {
             FleetError::Unreadable { .. } | FleetError::Yaml { .. } | FleetError::Shape { .. } => None,
             FleetError::UnknownKey { key, known, .. } => Some(did_you_mean(key, known, "the keys here are")),
             FleetError::UnknownName { name, known, .. } => Some(did_you_mean(name, known, "there are")),
+            // Two mentions of one cluster: it is the mention that is too many, not the cluster.
+            FleetError::Twice { what: "cluster", place, .. } if place.file == "fleet.yaml" => {
+                Some("name it in one of them only; the cluster itself stays".into())
+            }
             FleetError::Twice { .. } => Some("keep one of the two".into()),
             FleetError::Invalid { hint, .. } => Some(hint.clone()),
             FleetError::NotAvailable { instead, .. } => Some(instead.clone()),
-            FleetError::Empty { .. } => Some("select clusters that exist, or remove it".into()),
+            FleetError::Empty { .. } => Some("select clusters that exist, or remove the stage or wave".into()),
             FleetError::LeftOut { .. } => {
                 Some("every cluster belongs to exactly one wave of one stage: add them, or leave `clusters` out of one wave".into())
             }
