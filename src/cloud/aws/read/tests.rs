@@ -1,6 +1,6 @@
 //! What was read, put together: what is missing is a gap of the cluster concerned, and of no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::types as sdk;
 use aws_sdk_ec2::types as ec2;
@@ -130,9 +130,11 @@ fn a_reference_means_a_number_now() {
         let live = &clusters[&place("a.example.com").cluster];
         let group = live.groups.values().next().unwrap();
         assert_eq!(group.version, version);
+        let known: BTreeSet<u64> = group.versions.keys().copied().collect();
         assert_eq!(
-            group.versions.keys().copied().collect::<Vec<_>>(),
-            [version.number()]
+            known,
+            BTreeSet::from([version.number(), 2, 3]),
+            "its own, the default one and the newest"
         );
         assert_eq!(group.latest_version, 3);
         assert_eq!(
