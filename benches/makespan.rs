@@ -228,6 +228,10 @@ impl Cloud for Probe {
         self.spy.now()
     }
 
+    fn time_is_virtual(&self) -> bool {
+        true
+    }
+
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
         while self.now() < until {
             self.spy
@@ -516,7 +520,10 @@ impl Kops<'_> {
         self.world
             .act(
                 &self.place.cluster,
-                &NodeEffect::Cordon { node: node.clone() },
+                &NodeEffect::Cordon {
+                    node: node.clone(),
+                    instance: instance.clone(),
+                },
             )
             .await
             .unwrap();
@@ -530,6 +537,7 @@ impl Kops<'_> {
                     &self.place.cluster,
                     &NodeEffect::Evict {
                         node: node.clone(),
+                        instance: instance.clone(),
                         policy: Eviction::default(),
                     },
                 )

@@ -212,14 +212,25 @@ fn a_torn_last_line_is_cut_off_and_any_other_damage_is_refused() {
     bed.run("rollout resume --auto-approve")
         .refuses(&[".jsonl is damaged", "nothing was done"]);
 
-    // At the end, wherever in the line: it was being written when the process died.
+    // Whole lines that are gone from the end: what was written is noted beside the journal.
+    fs::write(&journal, &whole[..last_line]).unwrap();
+    for words in ["rollout resume --auto-approve", "rollout status", "plan"] {
+        bed.run(words).refuses(&[
+            ".jsonl is damaged",
+            "its end is missing",
+            "nothing was done",
+        ]);
+    }
+
+    // At the end, wherever in the line: it was being written when the process died, and that is noted only afterwards.
+    fs::remove_file(journal.with_extension("head")).unwrap();
     for keep in [
         whole.len() - 1,
         last_line + 1,
         (last_line + whole.len()) / 2,
     ] {
         fs::write(&journal, &whole[..keep]).unwrap();
-        bed.run("rollout status").ends(0);
+        bed.run("rollout status").ends(3);
     }
     bed.run("rollout resume --auto-approve --quiet").ends(0);
     assert_steps_done_once(&bed);

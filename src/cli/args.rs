@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::{ClusterName, KopsVersion, Span, StageName};
+use super::formats::{
+    DefinitionFormat, FollowFormat, RecordsFormat, ReportFormat, SchemaFormat, ViewFormat,
+};
+use crate::model::{ClusterName, KopsVersion, RolloutId, Span, StageName};
 
 /// Keeps a fleet of kops-built Kubernetes clusters on AWS equal to a git repository, and changes it in stages.
 ///
@@ -36,9 +39,13 @@ pub(super) struct Arguments {
     /// How much of the calls that AWS grants an account in a region may be used, in percent; half when it is not given.
     #[arg(long, value_name = "PERCENT", env = "KFLEET_CALL_SHARE", value_parser = clap::value_parser!(u32).range(1..=100), global = true)]
     pub(super) call_share: Option<u32>,
-    /// The form of the output.
-    #[arg(long, value_enum, global = true)]
-    pub(super) format: Option<Format>,
+    /// The store, a folder or `s3://BUCKET/PREFIX`, instead of the one that `fleet.yaml` names. What stops, shows or takes back a rollout needs no
+    /// checkout with it.
+    #[arg(long, value_name = "STORE", env = "KFLEET_STORE", global = true)]
+    pub(super) store: Option<String>,
+    /// In CI, allow real clusters to be changed with a store in a folder, which keeps nobody on another machine away.
+    #[arg(long, env = "KFLEET_ALLOW_FOLDER_STORE", value_parser = clap::builder::FalseyValueParser::new(), global = true)]
+    pub(super) allow_folder_store: bool,
     /// Only the result, no story.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
@@ -65,21 +72,6 @@ pub(super) enum CloudArgument {
     Aws,
     /// The embedded simulated account, kept in the store.
     Local,
-}
-
-/// The form of the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For people.
-    Text,
-    /// For machines: one JSON value.
-    Json,
-    /// For machines: one JSON value a line, as things happen.
-    Jsonl,
-    /// YAML.
-    Yaml,
-    /// For a pull-request comment.
-    Markdown,
 }
 
 #[derive(Debug, Subcommand)]
@@ -150,6 +142,9 @@ pub(super) struct DiffArguments {
     /// The revision to look at, instead of the working tree.
     #[arg(long, value_name = "REV")]
     pub(super) until: Option<String>,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ReportFormat,
 }
 
 #[derive(Debug, Args)]
@@ -162,6 +157,9 @@ pub(super) struct ExplainArguments {
     /// A document instead: which template made it, and what it depends on.
     #[arg(long, value_name = "KIND/NAME")]
     pub(super) doc: Option<String>,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ViewFormat,
 }
 
 #[derive(Debug, Args)]
@@ -211,6 +209,9 @@ pub(super) struct SchemaArguments {
     /// Of which file.
     #[arg(value_enum, default_value_t = SchemaFile::Fleet)]
     pub(super) file: SchemaFile,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: SchemaFormat,
 }
 
 /// A file that has a schema.
@@ -233,12 +234,18 @@ pub(super) struct CompileArguments {
     /// An instance type or an availability zone that is newer than this program's tables; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(super) accept: Vec<String>,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: DefinitionFormat,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct AutoscalerArguments {
     /// The cluster.
     pub(super) cluster: ClusterName,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ViewFormat,
 }
 
 /// What is looked at, and what is allowed.
@@ -298,6 +305,9 @@ pub(super) struct PlanArguments {
     /// Say how many calls were made, by API.
     #[arg(long)]
     pub(super) stats: bool,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ReportFormat,
 }
 
 #[derive(Debug, Args)]
@@ -357,11 +367,14 @@ pub(super) enum RolloutCommand {
     /// Take a rollout back, running or finished: every cluster it touched, the newest wave first, returns to what it ran.
     Rollback(RollbackArguments),
     /// Show where a rollout stands.
-    Status(WhichArguments),
+    ///
+    /// Exit codes: 0 finished, or there was no rollout; 3 it is not finished; 4 it failed and was rolled back; 5 a person must act;
+    /// 1 it was aborted.
+    Status(StatusArguments),
     /// List all rollouts, the newest first.
-    History,
+    History(HistoryArguments),
     /// Show everything that happened in a rollout.
-    Show(WhichArguments),
+    Show(ShowArguments),
 }
 
 #[derive(Debug, Args)]
@@ -374,8 +387,14 @@ pub(super) struct StartArguments {
     /// Set the order of stages aside; the reason is recorded and shown for ever.
     #[arg(long, value_name = "REASON")]
     pub(super) break_glass: Option<String>,
+    /// Carry out again a release that was rolled back; the reason is recorded.
+    #[arg(long, value_name = "REASON")]
+    pub(super) again: Option<String>,
     #[command(flatten)]
     pub(super) pace: Pace,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: FollowFormat,
 }
 
 /// How long to stay.
@@ -392,7 +411,7 @@ pub(super) struct Pace {
 #[derive(Debug, Args)]
 pub(super) struct DriveArguments {
     /// The rollout; the unfinished one when none is named.
-    pub(super) rollout: Option<String>,
+    pub(super) rollout: Option<RolloutId>,
     #[command(flatten)]
     pub(super) pace: Pace,
     /// Order a fault of the simulated account (repeatable).
@@ -405,6 +424,9 @@ pub(super) struct DriveArguments {
     /// Play a scenario on the simulated account: faults and acts with their times, from a YAML file.
     #[arg(long, value_name = "FILE", help_heading = "Simulated account")]
     pub(super) scenario: Option<PathBuf>,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: FollowFormat,
 }
 
 #[derive(Debug, Args)]
@@ -413,7 +435,7 @@ pub(super) struct ApproveArguments {
     pub(super) stage: Option<StageName>,
     /// The rollout; the unfinished one when none is named.
     #[arg(long, value_name = "ID")]
-    pub(super) rollout: Option<String>,
+    pub(super) rollout: Option<RolloutId>,
     /// The id of the plan that was looked at (its beginning is enough).
     #[arg(long, value_name = "ID")]
     pub(super) plan: String,
@@ -425,19 +447,25 @@ pub(super) struct ApproveArguments {
 #[derive(Debug, Args)]
 pub(super) struct AbortArguments {
     /// The rollout; the unfinished one when none is named.
-    pub(super) rollout: Option<String>,
+    pub(super) rollout: Option<RolloutId>,
     /// Why; it is recorded.
     #[arg(long, default_value = "no reason given")]
     pub(super) reason: String,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: FollowFormat,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RollbackArguments {
     /// The rollout; the unfinished one, or else the newest, when none is named.
-    pub(super) rollout: Option<String>,
+    pub(super) rollout: Option<RolloutId>,
     /// Why; it is recorded.
     #[arg(long)]
     pub(super) reason: String,
+    /// The id of the rollback that was looked at (its beginning is enough): a finished rollout is not taken back unseen.
+    #[arg(long, value_name = "ID")]
+    pub(super) plan: Option<String>,
     /// Allow groups that the rollout made to be drained and deleted again.
     #[arg(long)]
     pub(super) allow_retire: bool,
@@ -448,10 +476,32 @@ pub(super) struct RollbackArguments {
         help_heading = "Simulated account"
     )]
     pub(super) faults: Vec<String>,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: FollowFormat,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct WhichArguments {
-    /// The rollout; the newest when none is named.
-    pub(super) rollout: Option<String>,
+pub(super) struct StatusArguments {
+    /// The rollout; the unfinished one, or else the newest, when none is named.
+    pub(super) rollout: Option<RolloutId>,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ViewFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryArguments {
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ViewFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArguments {
+    /// The rollout; the unfinished one, or else the newest, when none is named.
+    pub(super) rollout: Option<RolloutId>,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: RecordsFormat,
 }

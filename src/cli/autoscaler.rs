@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Exit;
-use super::args::{Arguments, AutoscalerArguments, Format};
+use super::args::{Arguments, AutoscalerArguments};
 use super::failure::Failure;
+use super::formats::ViewFormat;
 use super::output::Output;
 use super::pipeline::{prepare_with_trees, target};
 use super::render::select;
@@ -36,12 +37,9 @@ pub(super) fn run(
     let manifests =
         kops::read_for(&documents, &target).map_err(|e| Failure::new(format!("{name}: {e}")))?;
     let seen = desired::autoscaler(&manifests).map_err(|e| Failure::new(format!("{name}: {e}")))?;
-    match arguments.format.unwrap_or(Format::Text) {
-        Format::Text => output.result(&text(&seen))?,
-        Format::Json => output.result(&(json(&seen)? + "\n"))?,
-        Format::Yaml | Format::Jsonl | Format::Markdown => {
-            return Err(Failure::new("`autoscaler` prints `text` or `json`"));
-        }
+    match command.format {
+        ViewFormat::Text => output.result(&text(&seen))?,
+        ViewFormat::Json => output.result(&(json(&seen)? + "\n"))?,
     }
     Ok(Exit::Good)
 }

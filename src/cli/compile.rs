@@ -4,18 +4,15 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::Exit;
-use super::args::{Arguments, CompileArguments, Format};
+use super::args::CompileArguments;
 use super::failure::Failure;
+use super::formats::DefinitionFormat;
 use super::output::Output;
 use crate::desired::{self, DesiredError};
 use crate::kops::{self, KopsError};
 use crate::yaml;
 
-pub(super) fn run(
-    arguments: &Arguments,
-    command: &CompileArguments,
-    output: &Output,
-) -> Result<Exit, Failure> {
+pub(super) fn run(command: &CompileArguments, output: &Output) -> Result<Exit, Failure> {
     let mut documents = Vec::new();
     let mut files = Vec::new();
     for path in &command.files {
@@ -59,12 +56,9 @@ pub(super) fn run(
         | DesiredError::UserData { .. }) => Failure::new(other.to_string()),
     })?;
     let value = desired::print_form(&definitions);
-    match arguments.format.unwrap_or(Format::Yaml) {
-        Format::Json => output.result(&(format!("{value:#}") + "\n"))?,
-        Format::Yaml | Format::Text => output.result(&yaml::emit(&value))?,
-        Format::Jsonl | Format::Markdown => {
-            return Err(Failure::new("`compile` prints `json` or `yaml`"));
-        }
+    match command.format {
+        DefinitionFormat::Json => output.result(&(format!("{value:#}") + "\n"))?,
+        DefinitionFormat::Yaml => output.result(&yaml::emit(&value))?,
     }
     Ok(Exit::Good)
 }

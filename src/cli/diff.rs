@@ -1,8 +1,9 @@
 //! `kfleet diff`: what a change of git does to every cluster, without any cloud.
 
 use super::Exit;
-use super::args::{Arguments, DiffArguments, Format};
+use super::args::{Arguments, DiffArguments};
 use super::failure::Failure;
+use super::formats::ReportFormat;
 use super::git::{Checkout, Repository};
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare_with_trees};
@@ -18,10 +19,6 @@ pub(super) fn run(
     command: &DiffArguments,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let format = arguments.format.unwrap_or(Format::Text);
-    if matches!(format, Format::Jsonl | Format::Yaml) {
-        return Err(Failure::new("`diff` prints `text`, `json` or `markdown`"));
-    }
     let repository = Repository::of(&arguments.directory)?;
     let since = repository.revision(&command.since)?;
     let until = command
@@ -48,10 +45,12 @@ pub(super) fn run(
         .for_each(|w| output.story(&format!("warning: {w}")));
     let impact = impact(&versions(&before), &versions(&after));
     let stages = stages(&before, &after);
-    match format {
-        Format::Json => output.result(&report::diff_json(&impact, &compared))?,
-        Format::Markdown => output.result(&report::diff_markdown(&impact, &stages, &compared))?,
-        Format::Text | Format::Jsonl | Format::Yaml => {
+    match command.format {
+        ReportFormat::Json => output.result(&report::diff_json(&impact, &compared))?,
+        ReportFormat::Markdown => {
+            output.result(&report::diff_markdown(&impact, &stages, &compared))?
+        }
+        ReportFormat::Text => {
             let style = Style {
                 colour: output.colour(),
                 full: arguments.verbose,

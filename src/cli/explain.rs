@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::Exit;
-use super::args::{Arguments, ExplainArguments, Format};
+use super::args::{Arguments, ExplainArguments};
 use super::failure::Failure;
+use super::formats::ViewFormat;
 use super::output::Output;
 use crate::fleet::{self, Cluster, Fleet, Layer, MergedValue, Overridden, Source, closest};
 use crate::render::{Rendered, RenderedDocument, Renderer};
@@ -18,13 +19,7 @@ pub(super) fn run(
     command: &ExplainArguments,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let machine = match arguments.format.unwrap_or(Format::Text) {
-        Format::Text => false,
-        Format::Json => true,
-        Format::Jsonl | Format::Yaml | Format::Markdown => {
-            return Err(Failure::new("`explain` prints `text` or `json`"));
-        }
-    };
+    let machine = command.format == ViewFormat::Json;
     let fleet = fleet::load(&arguments.directory)?;
     let Some(cluster) = fleet.clusters.get(&command.cluster) else {
         let near = closest(

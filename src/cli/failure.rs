@@ -82,6 +82,9 @@ impl From<StoreError> for Failure {
             StoreError::Stopped(stop) => Some(format!("`{}` lifts it", stop.go())),
             StoreError::Journal { .. } => Some("nothing was done; keep the file and compare it with a backup of the store".into()),
             StoreError::Damaged { .. } => Some("nothing was done; mend or remove the file".into()),
+            StoreError::Id(_) => Some("`kfleet rollout history` lists the rollouts there are".into()),
+            StoreError::Starting { .. } => Some("wait for it, then see `kfleet rollout status`; in a store in S3 a process that died is waited for no longer than three minutes".into()),
+            StoreError::StartedMeanwhile => Some("nothing was begun; see `kfleet rollout status`, then plan again".into()),
             StoreError::Object(ObjectError::Credentials { .. }) => {
                 Some(format!("{}; then `kfleet rollout resume` if a rollout was under way", log_in()))
             }

@@ -3,13 +3,13 @@
 mod aims;
 mod args;
 mod autoscaler;
-#[cfg(feature = "aws")]
-mod bucket;
 mod compile;
 mod diff;
 mod documents;
 mod explain;
 mod failure;
+mod feasible;
+mod formats;
 mod git;
 mod output;
 mod pipeline;
@@ -21,7 +21,9 @@ mod schema;
 mod screen;
 mod snapshot;
 mod stop;
+mod store;
 mod template;
+mod who;
 mod world;
 
 use std::process::ExitCode;
@@ -31,9 +33,6 @@ use clap::Parser as _;
 use args::{Arguments, Command};
 use failure::Failure;
 use output::Output;
-
-#[cfg(feature = "aws")]
-pub use bucket::objects as objects_in_s3;
 
 /// How a command ended, as its exit code says it. 1 is always an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +94,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Diff(command) => diff::run(arguments, command, output),
         Command::Explain(command) => explain::run(arguments, command, output),
         Command::Template(command) => template::run(arguments, command, output),
-        Command::Schema(command) => schema::run(arguments, command, output),
-        Command::Compile(command) => compile::run(arguments, command, output),
+        Command::Schema(command) => schema::run(command, output),
+        Command::Compile(command) => compile::run(command, output),
         Command::Autoscaler(command) => autoscaler::run(arguments, command, output),
         Command::Plan(command) => in_runtime(plan::run(arguments, command, output)),
         Command::Snapshot(command) => in_runtime(snapshot::run(arguments, command, output)),

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use super::failure::Failure;
 
 /// The two channels.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Output {
     quiet: bool,
     /// The cloud spoken of is the simulated account.

@@ -1,15 +1,19 @@
 //! `kfleet plan`: what git wants against what is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
-use super::args::{Arguments, Format, PlanArguments, Required, Selection};
+use super::args::{Arguments, PlanArguments, Required, Selection};
 use super::failure::Failure;
+use super::formats::ReportFormat;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
-use super::stop;
 use super::world::{self, Simulated, World};
-use super::{Exit, documents};
+use super::{Exit, documents, feasible};
+use super::{stop, store};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::{Fleet, Stage};
 use crate::model::{AsgName, ClusterName, GroupName, Live, Nodes, StageName, Timestamp};
@@ -26,7 +30,7 @@ pub(super) async fn run(
     prepared
         .warnings()
         .for_each(|w| output.story(&format!("warning: {w}")));
-    let store = world::store(arguments, &prepared.fleet)?;
+    let store = store::store(arguments, &prepared.fleet)?;
     let simulated = Simulated {
         seed: command.selection.seed,
         faults: &command.selection.faults,
@@ -34,7 +38,7 @@ pub(super) async fn run(
     };
     let world = world::open(
         arguments,
-        &prepared.fleet,
+        &world::access_of(&prepared.fleet),
         &store,
         world::images(&prepared),
         &simulated,
@@ -60,17 +64,20 @@ pub(super) async fn run(
     let plan = made?;
     if let Some(path) = &command.out {
         let text = report::plan_json(&plan, &prepared.fleet.settings.stages);
-        std::fs::write(path, text)
+        private_file(path, &text)
             .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
     }
-    if arguments.format.unwrap_or(Format::Text) == Format::Text {
+    if command.format == ReportFormat::Text {
         output.cloud_result(&stop::lines(&store)?)?;
     }
     show(
         arguments,
-        &plan,
-        &prepared.fleet.settings.stages,
-        world.now(),
+        command.format,
+        Shown {
+            plan: &plan,
+            stages: &prepared.fleet.settings.stages,
+            now: world.now(),
+        },
         output,
     )?;
     Ok(if plan.is_empty() {
@@ -78,6 +85,17 @@ pub(super) async fn run(
     } else {
         Exit::Changes
     })
+}
+
+/// A plan holds user data: only its owner reads it.
+fn private_file(path: &Path, text: &str) -> std::io::Result<()> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(text.as_bytes())
 }
 
 /// The clusters of the stages selected; all when none is.
@@ -120,6 +138,7 @@ pub(super) async fn make(
     selection: &Selection,
     output: &Output,
 ) -> Result<Plan, Failure> {
+    feasible::check(prepared)?;
     let baselines = store.baselines()?;
     let chosen: Vec<_> = prepared
         .clusters
@@ -273,24 +292,30 @@ fn held(store: &Store) -> Result<BTreeMap<AsgName, BTreeSet<String>>, Failure> {
     Ok(held)
 }
 
+/// A plan, and what its freezes depend on.
+pub(super) struct Shown<'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) stages: &'p [Stage],
+    pub(super) now: Timestamp,
+}
+
 pub(super) fn show(
     arguments: &Arguments,
-    plan: &Plan,
-    stages: &[Stage],
-    now: Timestamp,
+    format: ReportFormat,
+    Shown { plan, stages, now }: Shown<'_>,
     output: &Output,
 ) -> Result<(), Failure> {
     let style = Style {
         colour: output.colour(),
         full: arguments.verbose,
     };
-    match arguments.format.unwrap_or(Format::Text) {
-        Format::Text => output.cloud_result(
+    match format {
+        ReportFormat::Text => output.cloud_result(
             &(report::plan_text(plan, stages, style)
                 + &report::freezes_text(plan, stages, now, style)),
         ),
-        Format::Json => output.result(&report::plan_json(plan, stages)),
-        Format::Markdown => {
+        ReportFormat::Json => output.result(&report::plan_json(plan, stages)),
+        ReportFormat::Markdown => {
             let freezes: String = report::freezes_text(plan, stages, now, Style::default())
                 .lines()
                 .map(|l| format!("\n- {l}"))
@@ -300,9 +325,6 @@ pub(super) fn show(
                 report::plan_markdown(plan, stages),
                 if freezes.is_empty() { "" } else { "\n" }
             ))
-        }
-        Format::Jsonl | Format::Yaml => {
-            Err(Failure::new("`plan` prints `text`, `json` or `markdown`"))
         }
     }
 }

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::Exit;
-use super::args::{Arguments, Format, RehearseArguments};
+use super::args::{Arguments, RehearseArguments};
 use super::failure::Failure;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
+use super::who::who;
 use super::{aims, snapshot, world};
 use crate::cloud::local::{Fault, Options, Scenario, World};
 use crate::cloud::{Cloud as _, Place};
@@ -43,11 +44,6 @@ pub(super) fn run(
     command: &RehearseArguments,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    if !matches!(arguments.format, None | Some(Format::Text)) {
-        return Err(Failure::new(
-            "`rehearse` prints `text`; `--out FILE` writes the chart as HTML",
-        ));
-    }
     let prepared = prepare(&arguments.directory)?;
     let Some(start) = begin(arguments, command, &prepared)? else {
         tell(output, "no changes: there is nothing to rehearse\n")?;
@@ -346,7 +342,7 @@ fn rollout(
         wanted: &wanted,
         id: format!("rehearsal-{}", plan.id.short()),
         now,
-        by: world::who(),
+        by: who(),
         break_glass: (!command.stages.is_empty())
             .then(|| "a rehearsal of some stages only".to_owned()),
         before: &BTreeMap::new(),
@@ -385,7 +381,7 @@ fn once(
     world.set_faults(faults);
     world.set_scenario(scenario)?;
     let drive = Drive {
-        by: world::who(),
+        by: who(),
         folder: scratch.path().to_owned(),
         poll: Span::from_secs(10),
         watch: Span::from_secs(60),

@@ -9,11 +9,14 @@ use super::failure::Failure;
 use super::output::Output;
 use super::pipeline::prepare;
 use super::render::select;
+use super::store;
 use super::world::{self, Simulated};
 use crate::cloud::Place;
-use crate::model::{Hooks, LiveGroup, Proven, Residence, Shared, Snapshot};
+use crate::model::{ClusterName, Hooks, LiveGroup, Proven, Residence, Shared, Snapshot};
+use crate::plan::Baseline;
 use crate::report;
 use crate::run::look;
+use crate::store::Store;
 
 pub(super) async fn run(
     arguments: &Arguments,
@@ -21,7 +24,7 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let prepared = prepare(&arguments.directory)?;
-    let store = world::store(arguments, &prepared.fleet)?;
+    let store = store::store(arguments, &prepared.fleet)?;
     let simulated = Simulated {
         seed: 1,
         faults: &[],
@@ -29,7 +32,7 @@ pub(super) async fn run(
     };
     let world = world::open(
         arguments,
-        &prepared.fleet,
+        &world::access_of(&prepared.fleet),
         &store,
         world::images(&prepared),
         &simulated,
@@ -49,43 +52,48 @@ pub(super) async fn run(
         .collect();
     let live = look(&world, &places).await?;
     let gaps: usize = live.clusters.values().map(|c| c.gaps.len()).sum();
-    let homes: BTreeMap<_, _> = places
-        .into_iter()
-        .map(|p| {
-            (
-                p.cluster,
-                Residence {
-                    account: p.account,
-                    region: p.region,
-                },
-            )
-        })
-        .collect();
     let cloud = match arguments.cloud {
         Some(CloudArgument::Aws) => "aws",
         Some(CloudArgument::Local) | None => "local",
     };
-    let mut snapshot = Snapshot::new(cloud.into(), homes, live);
-    let baselines = store
-        .baselines()?
-        .into_iter()
-        .filter(|(name, _)| snapshot.places.contains_key(name));
-    snapshot.proven = baselines
-        .map(|(name, b)| {
-            (
-                name,
-                Proven {
-                    digest: b.digest,
-                    release: b.release,
-                    rollout: b.rollout,
-                    since: b.since,
-                },
-            )
-        })
-        .collect();
+    let mut snapshot = Snapshot::new(cloud.into(), homes(places), live);
+    snapshot.proven = proven(&store, &snapshot)?;
     let path = &command.out;
     std::fs::write(path, report::snapshot_json(&snapshot))
         .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
+    output.cloud_story(&said(&snapshot, gaps, path));
+    Ok(Exit::Good)
+}
+
+fn homes(places: Vec<Place>) -> BTreeMap<ClusterName, Residence> {
+    let home = |p: Place| {
+        let residence = Residence {
+            account: p.account,
+            region: p.region,
+        };
+        (p.cluster, residence)
+    };
+    places.into_iter().map(home).collect()
+}
+
+/// What the store holds as verified of the clusters in the snapshot.
+fn proven(store: &Store, snapshot: &Snapshot) -> Result<BTreeMap<ClusterName, Proven>, Failure> {
+    let of = |b: Baseline| Proven {
+        digest: b.digest,
+        release: b.release,
+        rollout: b.rollout,
+        since: b.since,
+    };
+    Ok(store
+        .baselines()?
+        .into_iter()
+        .filter(|(name, _)| snapshot.places.contains_key(name))
+        .map(|(name, baseline)| (name, of(baseline)))
+        .collect())
+}
+
+/// What was written, and what was not read.
+fn said(snapshot: &Snapshot, gaps: usize, path: &Path) -> String {
     let groups: Vec<&Shared<LiveGroup>> = snapshot
         .live
         .clusters
@@ -105,13 +113,12 @@ pub(super) async fn run(
             "; the lifecycle hooks of {unread} groups were not read: `--hooks` does, one call a group"
         )
     };
-    output.cloud_story(&format!(
+    format!(
         "{} clusters with {} groups written to {}{missing}{hooks}",
         snapshot.places.len(),
         groups.len(),
         path.display()
-    ));
-    Ok(Exit::Good)
+    )
 }
 
 /// A snapshot from its file.

@@ -1,18 +1,21 @@
 //! `kfleet stop` and `kfleet go`: the line is stopped for everybody, and lifted again. Needs the store, and no cloud.
 
+use std::collections::BTreeSet;
+
 use super::Exit;
-use super::args::{Arguments, CloudArgument, GoArguments, StopArguments};
+use super::args::{Arguments, GoArguments, StopArguments};
 use super::failure::Failure;
 use super::output::Output;
-use super::world;
-use crate::fleet::{self, Fleet};
+use super::who::who;
+use super::{store, world};
+use crate::fleet::closest;
 use crate::model::ClusterName;
 use crate::rollout::Rollout;
 use crate::store::{CloudKind, Stop, Store, StoreError};
 
 pub(super) fn stop(arguments: &Arguments, command: &StopArguments) -> Result<Exit, Failure> {
-    let (fleet, store) = opened(arguments)?;
-    known(&fleet, command.cluster.as_ref())?;
+    let store = store::alone(arguments)?;
+    known(arguments, &store, command.cluster.as_ref())?;
     let output = output(arguments, &store);
     if command.reason.trim().is_empty() {
         return Err(Failure::new("the reason is empty")
@@ -21,7 +24,7 @@ pub(super) fn stop(arguments: &Arguments, command: &StopArguments) -> Result<Exi
     let since = world::now(&store)?;
     let stop = Stop {
         cluster: command.cluster.clone(),
-        by: world::who(),
+        by: who(),
         since,
         reason: command.reason.trim().to_owned(),
     };
@@ -39,12 +42,12 @@ pub(super) fn stop(arguments: &Arguments, command: &StopArguments) -> Result<Exi
 }
 
 pub(super) fn go(arguments: &Arguments, command: &GoArguments) -> Result<Exit, Failure> {
-    let (fleet, store) = opened(arguments)?;
+    let store = store::alone(arguments)?;
     let output = output(arguments, &store);
     match store.go(command.cluster.as_ref())? {
         Some(stop) => output.cloud_result(&format!("lifted: {stop}"))?,
         None => {
-            known(&fleet, command.cluster.as_ref())?;
+            known(arguments, &store, command.cluster.as_ref())?;
             output.cloud_result("nothing was stopped")?;
         }
     }
@@ -85,29 +88,49 @@ pub(super) fn lines(store: &Store) -> Result<String, Failure> {
         .collect())
 }
 
-fn opened(arguments: &Arguments) -> Result<(Fleet, Store), Failure> {
-    let fleet = fleet::load(&arguments.directory)?;
-    let cloud = match arguments.cloud {
-        Some(cloud) => Some(cloud),
-        None => world::cloud_of_store(&fleet)?,
-    };
-    let store = world::store_of(arguments, cloud, &fleet)?;
-    Ok((fleet, store))
-}
-
 /// The simulated account announces itself also where nobody named it.
-fn output(arguments: &Arguments, store: &Store) -> Output {
-    Output::new(
-        arguments.quiet,
-        store.kind() == CloudKind::Local || arguments.cloud == Some(CloudArgument::Local),
-    )
+pub(super) fn output(arguments: &Arguments, store: &Store) -> Output {
+    Output::new(arguments.quiet, store.kind() == CloudKind::Local)
 }
 
-fn known(fleet: &Fleet, cluster: Option<&ClusterName>) -> Result<(), Failure> {
-    match cluster {
-        Some(name) if !fleet.clusters.contains_key(name) => {
-            Err(Failure::new(format!("the fleet has no cluster `{name}`")))
-        }
-        Some(_) | None => Ok(()),
+/// A stop of a cluster that nobody has heard of would stop nothing. Known is what the store knows, and what the fleet's folder has a file for:
+/// neither has to be free of faults.
+fn known(
+    arguments: &Arguments,
+    store: &Store,
+    cluster: Option<&ClusterName>,
+) -> Result<(), Failure> {
+    let Some(wanted) = cluster else {
+        return Ok(());
+    };
+    let Some(mut names) = of_store(store) else {
+        // What the store knows cannot be read: the brake has to work all the same.
+        return Ok(());
+    };
+    let files = std::fs::read_dir(arguments.directory.join("clusters"));
+    let files = files.into_iter().flatten().flatten();
+    names.extend(files.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        Some(name.strip_suffix(".yaml")?.to_owned())
+    }));
+    if names.contains(wanted.as_str()) {
+        return Ok(());
     }
+    let near = closest(wanted.as_str(), names.iter().map(String::as_str));
+    Err(Failure::new(format!("the fleet has no cluster `{wanted}`"))
+        .hints(near.map(|near| format!("did you mean `{near}`?"))))
+}
+
+fn of_store(store: &Store) -> Option<BTreeSet<String>> {
+    let mut names: BTreeSet<String> = store
+        .baselines()
+        .ok()?
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    for id in store.perhaps_unfinished().ok()? {
+        let (rollout, _) = store.rollout(&id).ok()?;
+        names.extend(rollout.clusters().map(|run| run.cluster.to_string()));
+    }
+    Some(names)
 }

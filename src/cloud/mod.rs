@@ -26,6 +26,11 @@ pub trait Cloud: Send + Sync {
     /// What time it is there.
     fn now(&self) -> Timestamp;
 
+    /// Whether time there is simulated: it passes only while it is waited for.
+    fn time_is_virtual(&self) -> bool {
+        false
+    }
+
     /// Waits until that moment has come there.
     fn wait(&self, until: Timestamp) -> impl Future<Output = Result<(), CloudError>> + Send;
 

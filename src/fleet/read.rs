@@ -108,6 +108,7 @@ fn walk(
             "folders nested more than {MAX_DEPTH} deep"
         )));
     }
+    inside(root, relative)?;
     let entries = match std::fs::read_dir(root.join(relative)) {
         Ok(entries) => entries,
         Err(e) if depth == 0 && e.kind() == std::io::ErrorKind::NotFound => return Ok(()),

@@ -8,6 +8,7 @@ mod lifecycle;
 mod live;
 mod names;
 pub mod object;
+mod owner;
 mod pods;
 mod regions;
 mod shared;
@@ -36,8 +37,9 @@ pub use live::{
 };
 pub use names::{
     AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError,
-    NodeName, Region, StageName,
+    NodeName, Region, RolloutId, StageName,
 };
+pub use owner::{LeaseState, Owner};
 pub use pods::{LeavingPod, PodRefusal, Refusal, RefusalKind};
 pub use regions::{KnownRegion, known_region, known_regions, region_of_zone};
 pub use shared::Shared;

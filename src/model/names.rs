@@ -108,6 +108,10 @@ name!(
     NodeName, "node name", |v| if v.is_empty() { Err("must not be empty") } else { Ok(()) }
 );
 name!(
+    /// The id of a rollout, e.g. `20260105T080000Z-1a2b3c4d`. It becomes part of file names and object keys.
+    RolloutId, "rollout id", rollout_id
+);
+name!(
     /// A SHA-256 in lower-case hexadecimal, of a canonical form that the context names.
     Digest, "digest", |v| if v.len() == 64 && v.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase()) { Ok(()) } else { Err("64 hexadecimal digits") }
 );
@@ -121,6 +125,17 @@ impl InstanceId {
     /// Whether it is no instance's id.
     pub(super) fn is_unnamed(&self) -> bool {
         *self == InstanceId::unnamed()
+    }
+}
+
+/// Nothing that leads to another folder, or hides a file.
+fn rollout_id(value: &str) -> Result<(), &'static str> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let begins = value.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if begins && value.len() <= 100 && value.chars().all(fits) {
+        Ok(())
+    } else {
+        Err("1 to 100 letters, digits, `-`, `_` and `.`, beginning with a letter or a digit")
     }
 }
 

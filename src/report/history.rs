@@ -76,13 +76,12 @@ fn changed(progress: &Progress) -> String {
 
 /// One line for each rollout, newest first.
 pub fn history_text(rollouts: &[(Rollout, Progress)]) -> String {
-    let mut sorted: Vec<&(Rollout, Progress)> = rollouts.iter().collect();
-    sorted.sort_by(|(a, _), (b, _)| (b.started_at, &b.id).cmp(&(a.started_at, &a.id)));
-    if sorted.is_empty() {
+    if rollouts.is_empty() {
         return "no rollouts yet\n".into();
     }
-    sorted
-        .into_iter()
+    rollouts
+        .iter()
+        .rev()
         .map(|(rollout, progress)| format!("{}\n", line(rollout, progress)))
         .collect()
 }

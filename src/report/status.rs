@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::standing::owner_text;
 use super::style::{Style, Tone};
 use super::wording::{clock, group, list, plain, span};
 use super::{trouble, work};
-use crate::model::{StageName, Timestamp};
+use crate::model::{Owner, StageName, Timestamp};
 use crate::rollout::{
     ClusterState, Direction, Progress, Rollout, Scope, StageRun, Verdict, WaveRun,
 };
@@ -23,6 +24,27 @@ pub fn approve_command(rollout: &Rollout, stage: &StageName) -> String {
 
 /// Where the rollout stands. `now` is the cloud's time (the last record's, when no other is at hand).
 pub fn status_text(rollout: &Rollout, progress: &Progress, now: Timestamp, style: Style) -> String {
+    text(rollout, progress, None, now, style)
+}
+
+/// As [`status_text`], with who drives it.
+pub fn owned_status_text(
+    rollout: &Rollout,
+    progress: &Progress,
+    owner: &Owner,
+    now: Timestamp,
+    style: Style,
+) -> String {
+    text(rollout, progress, Some(owner), now, style)
+}
+
+fn text(
+    rollout: &Rollout,
+    progress: &Progress,
+    owner: Option<&Owner>,
+    now: Timestamp,
+    style: Style,
+) -> String {
     let state = work::state(rollout, progress, now);
     let mut out = vec![
         style.paint(Tone::Head, &format!("rollout {}: {state}", rollout.id)),
@@ -39,6 +61,7 @@ pub fn status_text(rollout: &Rollout, progress: &Progress, now: Timestamp, style
             elapsed(rollout, progress, now)
         ),
     ];
+    out.extend(owner.and_then(|owner| owner_text(rollout, progress, owner, style)));
     out.extend(
         rollout
             .break_glass

@@ -44,17 +44,40 @@ pub fn window(windows: &[Freeze], now: Timestamp) -> Window {
 
 /// When a window begins next, strictly after `now`.
 fn window_start(window: &Freeze, now: Timestamp) -> Option<Timestamp> {
-    let local = jiff::Timestamp::from_millisecond(now.millis())
+    let local = local(window, now)?;
+    let left = (week_minute(window.from) - minute_of(&local) - 1).rem_euclid(7 * 1_440) + 1;
+    wall_clock(&local, left)
+}
+
+fn local(window: &Freeze, now: Timestamp) -> Option<jiff::Zoned> {
+    jiff::Timestamp::from_millisecond(now.millis())
         .ok()?
         .in_tz(&window.timezone)
+        .ok()
+}
+
+/// The moment at which the clock on the wall shows that many minutes more than now, to the full minute. Where summer time begins it may be an
+/// hour earlier than that many minutes, and where it ends an hour later. A time that the clock skips is the one it jumps to; of one
+/// that it shows twice, the first that is still to come.
+fn wall_clock(local: &jiff::Zoned, minutes: i64) -> Option<Timestamp> {
+    let minute = local
+        .datetime()
+        .with()
+        .second(0)
+        .subsec_nanosecond(0)
+        .build()
         .ok()?;
-    let minute = minute_of(&local);
-    let left = (week_minute(window.from) - minute - 1).rem_euclid(7 * 1_440) + 1;
-    let into_minute = i64::from(local.second()) * 1_000 + i64::from(local.millisecond());
-    let start = local.checked_add(jiff::Span::new().minutes(left)).ok()?;
-    Some(Timestamp::from_millis(
-        start.timestamp().as_millisecond() - into_minute,
-    ))
+    let there = minute
+        .checked_add(jiff::Span::new().minutes(minutes))
+        .ok()?;
+    let zone = local.time_zone();
+    let first = zone.to_ambiguous_zoned(there).compatible().ok()?;
+    let there = if first.timestamp() < local.timestamp() && minutes > 0 {
+        zone.to_ambiguous_zoned(there).later().ok()?
+    } else {
+        first
+    };
+    Some(Timestamp::from_millis(there.timestamp().as_millisecond()))
 }
 
 /// The minute of the week.
@@ -64,10 +87,7 @@ fn minute_of(local: &jiff::Zoned) -> i64 {
 }
 
 fn window_end(window: &Freeze, now: Timestamp) -> Option<Timestamp> {
-    let local = jiff::Timestamp::from_millisecond(now.millis())
-        .ok()
-        .and_then(|t| t.in_tz(&window.timezone).ok());
-    let Some(local) = local else {
+    let Some(local) = local(window, now) else {
         return Some(now + Span::from_secs(3_600));
     };
     let minute = minute_of(&local);
@@ -81,14 +101,8 @@ fn window_end(window: &Freeze, now: Timestamp) -> Option<Timestamp> {
         return None;
     }
     let left = (to - minute).rem_euclid(7 * 1_440);
-    let into_minute = i64::from(local.second()) * 1_000 + i64::from(local.millisecond());
-    // By wall clock, so that a change of summer time inside the window does not move its end.
-    let end = local
-        .checked_add(jiff::Span::new().minutes(left))
-        .map(|t| t.timestamp().as_millisecond());
-    Some(Timestamp::from_millis(
-        end.unwrap_or(now.millis() + left * 60_000) - into_minute,
-    ))
+    let end = wall_clock(&local, left);
+    Some(end.unwrap_or(now + Span::from_secs(left * 60)))
 }
 
 fn week_minute((day, minute): (Weekday, u16)) -> i64 {
@@ -125,6 +139,53 @@ mod tests {
         assert_eq!(check("2026-01-11T03:30:30Z"), "2026-01-12T07:00:00.000Z");
         assert_eq!(check("2026-01-12T07:00:00Z"), "open");
         assert_eq!(frozen_until(&[], Timestamp::from_millis(0)), None);
+    }
+
+    #[test]
+    fn a_window_ends_by_the_clock_on_the_wall() {
+        let freeze = |from, to| Freeze {
+            from,
+            to,
+            timezone: "Europe/Paris".into(),
+        };
+        let weekend = [freeze((Weekday::Fri, 16 * 60), (Weekday::Mon, 8 * 60))];
+        let until = |windows: &[Freeze], at: &str| {
+            let at = Timestamp::try_from(at.to_owned()).unwrap();
+            frozen_until(windows, at).map_or("open".to_owned(), |t| t.to_string())
+        };
+        // Summer time begins in the night to Sunday, 29 March 2026: 08:00 is 06:00 UTC, no longer 07:00.
+        assert_eq!(
+            until(&weekend, "2026-03-27T15:00:00Z"),
+            "2026-03-30T06:00:00.000Z"
+        );
+        assert_eq!(until(&weekend, "2026-03-30T06:00:00Z"), "open");
+        // It ends in the night to Sunday, 25 October 2026.
+        assert_eq!(
+            until(&weekend, "2026-10-23T14:00:00Z"),
+            "2026-10-26T07:00:00.000Z"
+        );
+        assert_eq!(
+            until(&weekend, "2026-10-26T06:59:59Z"),
+            "2026-10-26T07:00:00.000Z"
+        );
+        // And the next window that begins behind the change is named by the same clock.
+        let next = |at: &str| match window(&weekend, Timestamp::try_from(at.to_owned()).unwrap()) {
+            Window::Open { until: Some(until) } => until.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(next("2026-03-23T12:00:00Z"), "2026-03-27T15:00:00.000Z");
+        let monday = [freeze((Weekday::Mon, 8 * 60), (Weekday::Mon, 9 * 60))];
+        let next = |at: &str| match window(&monday, Timestamp::try_from(at.to_owned()).unwrap()) {
+            Window::Open { until: Some(until) } => until.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(next("2026-03-28T12:00:00Z"), "2026-03-30T06:00:00.000Z");
+        // An end that the clock skips: 02:30 is shown as 03:30.
+        let night = [freeze((Weekday::Sat, 0), (Weekday::Sun, 2 * 60 + 30))];
+        assert_eq!(
+            until(&night, "2026-03-28T12:00:00Z"),
+            "2026-03-29T01:30:00.000Z"
+        );
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::Command;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
 
 use super::{Drive, web};
 use crate::rollout::{Check, Question, Scope, Verdict};
@@ -26,10 +27,14 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
         return Verdict::Fail("the gate has no command".into());
     };
     let mut command = Command::new(program);
+    // A process group of its own: Ctrl-C at the terminal is for us, and must not look like a gate that fails.
     command
         .args(arguments)
         .current_dir(&drive.folder)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true);
     command
         .env("KFLEET_CLUSTER", check.cluster.as_str())
@@ -37,16 +42,23 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
     if let Scope::Canary(group) = &check.scope {
         command.env("KFLEET_GROUP", group.as_str());
     }
-    let output = match tokio::time::timeout(PATIENCE, command.output()).await {
+    let child = match command.spawn() {
+        Ok(child) => child,
+        // The fleet's file, or this machine, is wrong: that says nothing about what is rolled out.
+        Err(e) => return Verdict::Wait(format!("`{program}` cannot be run: {e}")),
+    };
+    let mut family = Family::of(&child);
+    let output = match tokio::time::timeout(PATIENCE, child.wait_with_output()).await {
         Err(_) => {
             return Verdict::Wait(format!(
                 "`{program}` did not answer within {} s",
                 PATIENCE.as_secs()
             ));
         }
-        Ok(Err(e)) => return Verdict::Fail(format!("`{program}` cannot be run: {e}")),
+        Ok(Err(e)) => return Verdict::Wait(format!("`{program}` cannot be waited for: {e}")),
         Ok(Ok(output)) => output,
     };
+    family.ended();
     let said = last_line(&output.stdout)
         .or_else(|| last_line(&output.stderr))
         .map(|l| format!(": {l}"))
@@ -56,6 +68,33 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
         Some(75) => Verdict::Wait(format!("`{program}` waits{said}")),
         Some(code) => Verdict::Fail(format!("`{program}` ended with {code}{said}")),
         None => Verdict::Fail(format!("`{program}` was killed")),
+    }
+}
+
+/// A command and everything that it started. Dropping it before it has ended ends all of them.
+struct Family {
+    leader: Option<Pid>,
+}
+
+impl Family {
+    fn of(child: &Child) -> Family {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Family {
+            leader: id.and_then(Pid::from_raw),
+        }
+    }
+
+    fn ended(&mut self) {
+        self.leader = None;
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        if let Some(leader) = self.leader {
+            // Those that have ended already are no loss.
+            let _gone = kill_process_group(leader, Signal::KILL);
+        }
     }
 }
 

@@ -1,32 +1,22 @@
-//! Steps and questions of a round, carried out: an intent is written before, an outcome after.
+//! Steps of a round, carried out: an intent is written before, an outcome after. Clusters at the same time; within one, in order. Decides nothing.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::fence::place;
 use super::runner::Runner;
-use super::{RunError, Signal, checks};
+use super::together::{MAX_CLUSTERS, together};
+use super::{RunError, Signal};
 use crate::cloud::{Cloud, CloudError};
-use crate::model::{Applied, Effect, NodeEffect};
+use crate::model::{Applied, ClusterName, Effect, NodeEffect};
 use crate::nodes::{NodeApi, NodeError};
-use crate::rollout::{Decision, Event, Step, StepResult};
+use crate::rollout::{Event, Step, StepResult};
+use crate::store::{Journal, Locks, StoreError};
+
+/// While an effect is carried out, its lock is looked at this often.
+const WATCH: Duration = Duration::from_secs(1);
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
-    pub(super) async fn ask(&mut self, next: &Decision) -> Result<(), RunError> {
-        for check in &next.checks {
-            let verdict = checks::ask(check, self.drive).await;
-            let (cluster, scope, gate) = (
-                check.cluster.clone(),
-                check.scope.clone(),
-                check.gate.clone(),
-            );
-            self.append(vec![Event::Answered {
-                cluster,
-                scope,
-                gate,
-                verdict,
-            }])?;
-        }
-        Ok(())
-    }
-
     /// Intents of a round go to disk in one write before the first of them is acted upon. Whether the world has to be
     /// given time before it is worth another look: evictions, and steps without an answer, are repeated.
     pub(super) async fn steps(&mut self, steps: Vec<Step>) -> Result<bool, RunError> {
@@ -40,37 +30,126 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         // Whatever the rollout has come to: nothing is done to a cluster whose lock is not held.
         self.lock(steps.iter().map(|s| s.cluster.clone()).collect())?;
         self.append(intents)?;
+        let executor = Executor {
+            world: self.world,
+            journal: &*self.journal,
+            locks: &self.locks,
+            halted: AtomicBool::new(false),
+        };
+        let lanes = lanes(&steps);
+        let done = together(
+            MAX_CLUSTERS,
+            lanes.into_iter().map(|lane| executor.lane(lane)),
+        )
+        .await;
         let mut settled = true;
-        let mut outcomes = Vec::new();
-        let (mut fatal, mut lost) = (None, None);
-        for step in &steps {
-            if let Err(error) = self
-                .journal
-                .check()
-                .and_then(|()| self.locks.check(&step.cluster))
-            {
-                lost = Some(error);
+        let (mut outcomes, mut errors) = (Vec::new(), Vec::new());
+        for lane in done {
+            settled &= lane.settled;
+            outcomes.extend(lane.outcomes);
+            errors.extend(lane.error);
+        }
+        let written = self.append(outcomes);
+        // A lock that is lost comes first: nothing may be said or done on its strength.
+        errors.sort_by_key(|e| !matches!(e, RunError::Store(_)));
+        match errors.into_iter().next() {
+            Some(error) => Err(error),
+            None => written.map(|_| settled),
+        }
+    }
+}
+
+/// The steps of each cluster, in order.
+fn lanes(steps: &[Step]) -> Vec<Vec<&Step>> {
+    let mut lanes: Vec<Vec<&Step>> = Vec::new();
+    for step in steps {
+        let lane = lanes.iter_mut().find(|lane| {
+            lane.first()
+                .is_some_and(|first| first.cluster == step.cluster)
+        });
+        match lane {
+            Some(lane) => lane.push(step),
+            None => lanes.push(vec![step]),
+        }
+    }
+    lanes
+}
+
+/// What became of the steps of one cluster.
+struct Lane {
+    outcomes: Vec<Event>,
+    settled: bool,
+    error: Option<RunError>,
+}
+
+/// Carries out effects, as long as the locks are held.
+struct Executor<'a, W> {
+    world: &'a W,
+    journal: &'a Journal,
+    locks: &'a Locks,
+    /// Something ended the run: no other cluster begins another step.
+    halted: AtomicBool,
+}
+
+impl<W: Cloud + NodeApi> Executor<'_, W> {
+    async fn lane(&self, steps: Vec<&Step>) -> Lane {
+        let mut lane = Lane {
+            outcomes: Vec::new(),
+            settled: true,
+            error: None,
+        };
+        for step in steps {
+            if self.halted.load(Ordering::Relaxed) {
                 break;
             }
-            let (result, error) = self.apply(step).await;
-            settled &= matches!(
-                &result,
-                StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_))
-            ) && !is_eviction(&step.effect);
-            outcomes.push(Event::Outcome {
-                step: step.id,
-                result,
-            });
+            let (result, error) = match self.held(&step.cluster) {
+                Err(error) => (None, Some(RunError::from(error))),
+                Ok(()) => self.guarded(step).await,
+            };
+            if let Some(result) = result {
+                lane.settled &= matches!(
+                    &result,
+                    StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_))
+                ) && !is_eviction(&step.effect);
+                lane.outcomes.push(Event::Outcome {
+                    step: step.id,
+                    result,
+                });
+            }
             if error.is_some() {
-                fatal = error;
+                self.halted.store(true, Ordering::Relaxed);
+                lane.error = error;
                 break;
             }
         }
-        let written = self.append(outcomes);
-        match (fatal, lost) {
-            (_, Some(error)) => Err(error.into()),
-            (Some(error), None) => Err(error.into()),
-            (None, None) => written.map(|_| settled),
+        lane
+    }
+
+    /// Whether this process may act on a cluster, for certain, this very moment.
+    fn held(&self, cluster: &ClusterName) -> Result<(), StoreError> {
+        self.journal.check()?;
+        self.locks.check(cluster)
+    }
+
+    /// One effect. It reads, waits and tries again for longer than a lease lasts: the moment the lock is not known to be held, it is dropped,
+    /// between two attempts or in the middle of one. The lease's margin is longer than one attempt, so nothing of it is left when
+    /// another process can take the lock.
+    async fn guarded(&self, step: &Step) -> (Option<StepResult>, Option<RunError>) {
+        let lost = async {
+            loop {
+                tokio::time::sleep(WATCH).await;
+                if let Err(error) = self.held(&step.cluster) {
+                    return error;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            (result, error) = self.apply(step) => (Some(result), error.map(RunError::from)),
+            error = lost => {
+                let why = format!("it was broken off: {error}");
+                (Some(StepResult::Unknown(why)), Some(RunError::from(error)))
+            }
         }
     }
 

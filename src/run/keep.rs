@@ -40,6 +40,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     }
 
     pub(super) fn baseline(&self, cluster: &ClusterName, since: Timestamp) -> Result<(), RunError> {
+        self.journal.check()?;
         let rollout = self.journal.rollout();
         let Some(run) = rollout.cluster(cluster) else {
             return Ok(());
@@ -68,6 +69,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
 
     /// What ran before runs again, and its soak begins anew.
     pub(super) fn restore_baseline(&self, cluster: &ClusterName) -> Result<(), RunError> {
+        self.journal.check()?;
         let previous = self
             .journal
             .rollout()
@@ -85,6 +87,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Clusters that an abort leaves half-way run neither what they ran nor what they should: nothing may be promoted on
     /// their strength. Their documents are still compared with what was applied last.
     pub(super) fn left_behind(&self) -> Result<(), RunError> {
+        self.journal.check()?;
         let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
         for run in rollout.clusters() {
             let Some(cluster) = progress.clusters.get(&run.cluster) else {

@@ -1,5 +1,6 @@
 //! One look at the world: groups from the cloud, nodes from the clusters, put together. Judges nothing.
 
+use super::together::{MAX_CLUSTERS, together};
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::Live;
 use crate::nodes::NodeApi;
@@ -11,9 +12,15 @@ use crate::rollout::of_this_cluster;
 /// When the cloud gave no answer at all; what it could not read in part is a gap of its cluster.
 pub async fn look<W: Cloud + NodeApi>(world: &W, places: &[Place]) -> Result<Live, CloudError> {
     let mut live = world.read(places).await?;
-    for place in places {
+    let found: Vec<&Place> = places
+        .iter()
+        .filter(|place| live.clusters.contains_key(&place.cluster))
+        .collect();
+    let asked = found.iter().map(|place| world.nodes(&place.cluster));
+    let nodes = together(MAX_CLUSTERS, asked).await;
+    for (place, nodes) in found.into_iter().zip(nodes) {
         if let Some(cluster) = live.clusters.get_mut(&place.cluster) {
-            cluster.nodes = of_this_cluster(cluster, world.nodes(&place.cluster).await);
+            cluster.nodes = of_this_cluster(cluster, nodes);
         }
     }
     Ok(live)

@@ -1,19 +1,24 @@
 //! The only loop that acts: look, ask `rollout::decide`, write down, act, write down. Decides nothing, prints nothing.
 
 mod access;
+#[cfg(feature = "aws")]
+mod bucket;
 mod checks;
 mod documents;
 mod execute;
 mod fence;
+mod halt;
 mod keep;
 mod look;
 mod outcome;
+mod questions;
 mod record;
 mod rehearsal;
 mod requests;
 mod resume;
 mod runner;
 mod shut;
+mod together;
 mod under_way;
 mod web;
 
@@ -21,12 +26,15 @@ use crate::cloud::Cloud;
 use crate::nodes::NodeApi;
 use crate::store::{Journal, Locks, Store};
 
+#[cfg(feature = "aws")]
+pub use bucket::{objects as objects_in_s3, ticks};
 pub use documents::{StateStore, documents};
 pub use fence::fence;
 pub use look::look;
 pub use outcome::{Drive, Outcome, RunError, Signal};
 pub use rehearsal::{Rehearsed, rehearse};
 
+use questions::Questions;
 use runner::Runner;
 use shut::Shut;
 
@@ -48,11 +56,13 @@ pub async fn run<W: Cloud + NodeApi>(
         store,
         journal,
         drive,
+        interrupted: &interrupted,
         tell,
         locks: Locks::default(),
         shut: Shut::default(),
+        questions: Questions::default(),
     };
-    match runner.go(&interrupted).await {
+    match runner.go().await {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
             // Whoever reads the journal shall see why it stopped. Where the store itself fails, the first error is the one that counts.

@@ -1,15 +1,35 @@
 //! Facts on their way into the journal, and what has to follow from each.
 
+use std::collections::BTreeSet;
+
 use super::fence::{fence, fence_of};
-use super::runner::Runner;
+use super::runner::{Runner, raised};
 use super::{RunError, Signal};
 use crate::cloud::Cloud;
+use crate::model::ClusterName;
 use crate::nodes::NodeApi;
-use crate::rollout::{Event, Record};
+use crate::rollout::{ClusterRun, Event, Record};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
-    pub(super) async fn fence(&self) -> Result<(), RunError> {
-        fence(self.world, self.journal.rollout(), self.drive.poll).await
+    /// Whether the account is the right one; false when the run was interrupted before it was known.
+    pub(super) async fn fence(&self) -> Result<bool, RunError> {
+        let fenced = fence(self.world, self.journal.rollout(), self.drive.poll);
+        tokio::select! {
+            biased;
+            fenced = fenced => fenced.map(|()| true),
+            () = raised(self.interrupted) => Ok(false),
+        }
+    }
+
+    /// As `fence`, for the clusters of a wave.
+    async fn fence_wave(&self, clusters: &BTreeSet<ClusterName>) -> Result<bool, RunError> {
+        let wanted = |run: &ClusterRun| clusters.contains(&run.cluster);
+        let fenced = fence_of(self.world, self.journal.rollout(), self.drive.poll, wanted);
+        tokio::select! {
+            biased;
+            fenced = fenced => fenced.map(|()| true),
+            () = raised(self.interrupted) => Ok(false),
+        }
     }
 
     /// Facts first; a wave's locks are all held before it counts as begun, and those of the clusters that go back before they do.
@@ -24,10 +44,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                     .map(crate::rollout::WaveRun::changing);
                 let changing = changing.unwrap_or_default();
                 self.lock(changing.clone())?;
-                fence_of(self.world, self.journal.rollout(), self.drive.poll, |run| {
-                    changing.contains(&run.cluster)
-                })
-                .await?;
+                if !self.fence_wave(&changing).await? {
+                    return Ok(());
+                }
             }
             if let Event::RollbackStarted { clusters, kept: _ } = event {
                 self.lock(clusters.clone())?;

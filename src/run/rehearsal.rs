@@ -173,6 +173,10 @@ impl Cloud for Onlooker<'_> {
         self.world.now()
     }
 
+    fn time_is_virtual(&self) -> bool {
+        true
+    }
+
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
         self.world.wait(until).await
     }

@@ -6,10 +6,12 @@ use crate::cloud::Cloud;
 use crate::model::{ClusterName, StageName};
 use crate::nodes::NodeApi;
 use crate::rollout::{ClusterState, Event};
+use crate::store::TakenOver;
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Locks of what is under way, the account fence, and what a dead process may not have got to: baselines of verified
-    /// and of restored clusters. A rollout that is over is left alone: what came after it counts.
+    /// and of restored clusters. A rollout that is over is left alone: what came after it counts. One
+    /// that is interrupted here has not begun.
     pub(super) async fn take_up(&mut self) -> Result<(), RunError> {
         let progress = self.journal.progress();
         if progress.ending.is_some() {
@@ -23,8 +25,12 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             .collect();
         let waves: Vec<ClusterName> = self.waves_under_way();
         self.expect_all();
-        self.fence().await?;
-        let over = self.journal.taken_over();
+        if !self.fence().await? {
+            return Ok(());
+        }
+        let (locks, over) = self.journal.take_locks();
+        self.locks = locks;
+        let over: Vec<TakenOver> = self.journal.taken_over().into_iter().chain(over).collect();
         self.taken(over)?;
         self.lock(touched.into_iter().chain(waves).collect())?;
         if self.journal.progress().seq > 1 {

@@ -1,15 +1,21 @@
 //! The loop: look, ask what is next, write down, act. Each of its jobs has a file of its own.
 
+use std::time::Duration;
+
 use super::fence::patiently;
 use super::look::look;
+use super::questions::Questions;
 use super::shut::Shut;
 use super::under_way::places_under_way;
 use super::{Drive, Outcome, RunError, Signal};
 use crate::cloud::{Cloud, Place};
-use crate::model::{Live, Span};
+use crate::model::{Live, Timestamp};
 use crate::nodes::NodeApi;
-use crate::rollout::{Decision, Event, State, decide};
+use crate::rollout::{Check, Decision, State, decide};
 use crate::store::{Journal, Locks, Store};
+
+/// How often it is looked whether the run was interrupted while something else is waited for.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// One run of a rollout.
 pub(super) struct Runner<'a, W, T> {
@@ -17,17 +23,19 @@ pub(super) struct Runner<'a, W, T> {
     pub(super) store: &'a Store,
     pub(super) journal: &'a mut Journal,
     pub(super) drive: &'a Drive,
+    pub(super) interrupted: &'a dyn Fn() -> bool,
     pub(super) tell: T,
     pub(super) locks: Locks,
     pub(super) shut: Shut,
+    pub(super) questions: Questions,
 }
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
-    pub(super) async fn go(&mut self, interrupted: impl Fn() -> bool) -> Result<Outcome, RunError> {
+    pub(super) async fn go(&mut self) -> Result<Outcome, RunError> {
         self.take_up().await?;
-        let (mut live, mut places) = self.look().await?;
+        let mut seen = self.look().await?;
         loop {
-            if interrupted() {
+            if (self.interrupted)() {
                 self.pause("interrupted".into())?;
                 return Ok(Outcome::Interrupted);
             }
@@ -36,13 +44,18 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 self.pause(stop.to_string())?;
                 return Ok(Outcome::Stopped(stop));
             }
-            if places != places_under_way(self.journal.rollout(), self.journal.progress()) {
-                (live, places) = self.look().await?;
-            }
+            let places = places_under_way(self.journal.rollout(), self.journal.progress());
+            let live = match &seen {
+                Some((live, of)) if *of == places => live,
+                Some(_) | None => {
+                    seen = self.look().await?;
+                    continue;
+                }
+            };
             let next = decide(
                 self.journal.rollout(),
                 self.journal.progress(),
-                &live,
+                live,
                 self.world.now(),
             );
             if !next.records.is_empty() {
@@ -58,40 +71,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             self.act(next).await?;
             // A simulated world answers without ever waiting; signals have to get their turn.
             tokio::task::yield_now().await;
-            (live, places) = self.look().await?;
-        }
-    }
-
-    /// Whether this process has nothing to do for now.
-    fn step_back(&mut self, next: &Decision) -> Result<Option<Outcome>, RunError> {
-        match &next.state {
-            State::Going => Ok(None),
-            State::Ended(ending) => Ok(Some(Outcome::Ended(*ending))),
-            State::Stuck => Ok(Some(Outcome::Stuck)),
-            State::Held => Ok(Some(Outcome::Held)),
-            State::WaitingForPerson { stage } if self.drive.auto_approve => {
-                let expires = self.world.now() + Span::from_secs(3_600);
-                self.append(vec![Event::Approved {
-                    stage: stage.clone(),
-                    by: "--auto-approve".into(),
-                    expires,
-                }])?;
-                Ok(None)
-            }
-            State::WaitingForPerson { stage } => {
-                self.pause(format!("stage {stage} has to be approved"))?;
-                Ok(Some(Outcome::WaitingForPerson(stage.clone())))
-            }
-            State::WaitingForTime { until, why }
-                if until.since(self.world.now()) > self.drive.max_wait =>
-            {
-                self.pause(why.clone())?;
-                Ok(Some(Outcome::WaitingForTime {
-                    until: *until,
-                    why: why.clone(),
-                }))
-            }
-            State::WaitingForTime { .. } => Ok(None),
+            seen = self.look().await?;
         }
     }
 
@@ -105,8 +85,8 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | State::Held
             | State::Ended(_) => None,
         };
-        let idle = next.steps.is_empty() && next.checks.is_empty();
-        self.ask(&next).await?;
+        let answered = self.ask(&next.checks).await?;
+        let idle = next.steps.is_empty() && !answered;
         let settled = self.steps(next.steps).await?;
         if idle || !settled {
             let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
@@ -116,17 +96,52 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 waiting: &next.waiting,
                 now,
             });
-            self.world
-                .wait(watch.unwrap_or(now + self.drive.poll))
-                .await?;
+            self.pass(watch.unwrap_or(now + self.drive.poll)).await?;
         }
         Ok(())
     }
 
-    /// The live state of what is under way, and of which clusters that is.
-    async fn look(&self) -> Result<(Live, Vec<Place>), RunError> {
+    /// Asks the gates of this round, and writes down what is answered. Whether anything was. Simulated time stands still while a gate is asked,
+    /// which is real: all of a round are asked at the same time, and waited for.
+    async fn ask(&mut self, checks: &[Check]) -> Result<bool, RunError> {
+        self.questions.want(checks, self.drive);
+        while self.world.time_is_virtual() && self.questions.is_open() && !(self.interrupted)() {
+            tokio::select! {
+                () = self.questions.next() => {}
+                () = raised(self.interrupted) => {}
+            }
+        }
+        let answers = self.questions.answers(checks);
+        Ok(!self.append(answers)?.is_empty())
+    }
+
+    /// Lets time pass until then, or until a gate has answered or the run is interrupted.
+    async fn pass(&mut self, until: Timestamp) -> Result<(), RunError> {
+        tokio::select! {
+            biased;
+            waited = self.world.wait(until) => waited?,
+            () = self.questions.next() => {}
+            () = raised(self.interrupted) => {}
+        }
+        Ok(())
+    }
+
+    /// The live state of what is under way, and of which clusters that is; none when the run was interrupted meanwhile.
+    async fn look(&self) -> Result<Option<(Live, Vec<Place>)>, RunError> {
         let places = places_under_way(self.journal.rollout(), self.journal.progress());
-        let live = patiently(self.world, self.drive.poll, || look(self.world, &places)).await?;
-        Ok((live, places))
+        let patient = patiently(self.world, self.drive.poll, || look(self.world, &places));
+        let live = tokio::select! {
+            biased;
+            live = patient => live?,
+            () = raised(self.interrupted) => return Ok(None),
+        };
+        Ok(Some((live, places)))
+    }
+}
+
+/// Comes when the run is interrupted.
+pub(super) async fn raised(interrupted: &dyn Fn() -> bool) {
+    while !interrupted() {
+        tokio::time::sleep(GLANCE).await;
     }
 }

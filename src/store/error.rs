@@ -2,7 +2,7 @@
 
 use super::objects::ObjectError;
 use super::{CloudKind, Stop};
-use crate::model::ClusterName;
+use crate::model::{ClusterName, NameError};
 use crate::rollout::IllegalRecord;
 
 /// Why the store could not be used.
@@ -58,7 +58,7 @@ pub enum StoreError {
         why: String,
     },
     /// A rollout is carried on by another process right now.
-    #[error("rollout {0} is being carried on by another process")]
+    #[error("rollout {0} is being driven by another process")]
     Running(String),
     /// Another process has written to the journal of a rollout that this one carried on.
     #[error("rollout {0} was taken over by another process, which wrote the next record")]
@@ -69,6 +69,20 @@ pub enum StoreError {
     /// A rollout of this name is there already.
     #[error("there is a rollout {0} in the store already")]
     SuchRollout(String),
+    /// What was given as the id of a rollout cannot be one.
+    #[error(transparent)]
+    Id(#[from] NameError),
+    /// Another process is starting a rollout.
+    #[error("another rollout is being started by {owner} since {since}")]
+    Starting {
+        /// Who.
+        owner: String,
+        /// Since when.
+        since: String,
+    },
+    /// The store is no longer what the plan was made with.
+    #[error("another rollout was started or taken back while this one was being planned")]
+    StartedMeanwhile,
     /// Somebody stopped the line.
     #[error("{0}")]
     Stopped(Stop),

@@ -1,7 +1,8 @@
 //! Objects as files of a folder: written by temporary file and rename, so that the whole new one is there or the whole old one.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
@@ -60,12 +61,15 @@ impl Folder {
 
     fn write(&self, path: &Path, bytes: &[u8], condition: &Condition) -> io::Result<Put> {
         let folder = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder)?;
+        private_folder(folder)?;
         // Whoever writes by condition has the folder to itself from the look to the rename.
         let _alone = match condition {
             Condition::None => None,
             Condition::Absent | Condition::Is(_) => {
-                let guard = File::create(folder.join(".guard"))?;
+                let guard = private_file()
+                    .create(true)
+                    .truncate(true)
+                    .open(folder.join(".guard"))?;
                 guard.lock()?;
                 let found = self.find(path)?.map(|o| o.etag);
                 let holds = match condition {
@@ -81,7 +85,10 @@ impl Folder {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = path.with_file_name(format!(".{name}.{}.{number}", std::process::id()));
-        let written = File::create(&temporary)
+        let written = private_file()
+            .create(true)
+            .truncate(true)
+            .open(&temporary)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
         if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
             let _gone = fs::remove_file(&temporary);
@@ -141,6 +148,55 @@ impl Objects for Folder {
         names.sort();
         Ok(names)
     }
+}
+
+/// Options for writing a file that only its owner reads: user data and the names of a whole fleet stand in a store.
+pub(super) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
+/// Makes a folder, and those above it that are missing, that only its owner enters.
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Closes a store that an earlier version left open to everybody on the machine.
+pub(super) fn close_to_others(root: &Path) -> io::Result<()> {
+    match fs::metadata(root) {
+        Ok(found) if found.permissions().mode() & 0o077 == 0 => return Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Ok(_) => {}
+        Err(e) => return Err(e),
+    }
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        restrict(&folder, 0o700)?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                restrict(&entry.path(), 0o600)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn restrict(path: &Path, mode: u32) -> io::Result<()> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found.permissions().mode() & 0o777,
+        // Renamed or removed since it was listed.
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    if found & !mode == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(found & mode))
 }
 
 fn etag(bytes: &[u8]) -> String {

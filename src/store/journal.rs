@@ -3,20 +3,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::logs::{ENDED, Log, read};
-use super::{Store, StoreError, TakenOver};
-use crate::model::{ClusterName, Timestamp};
-use crate::rollout::{ClusterRun, Event, Progress, Record, Rollout};
+use super::line::{Chain, Contents, too_new};
+use super::logs::{ENDED, Log, Tail, Whole, is_open, read};
+use super::objects::create;
+use super::{Holder, Keeper, Locks, Store, StoreError, TakenOver};
+use crate::model::{ClusterName, LeaseState, Owner, RolloutId, Timestamp};
+use crate::rollout::{ClusterRun, Event, JOURNAL_VERSION, Progress, Record, Rollout};
+
+/// The folder of the numbers that rollouts were given, in which they were begun.
+const SEQUENCE: &str = "sequence/";
+/// The folder of user data, by its digest.
+const CONTENTS: &str = "contents/";
 
 /// An open journal. Whoever has it is the only process that carries the rollout on.
 #[derive(Debug)]
 pub struct Journal {
+    store: Store,
     log: Log,
+    chain: Chain,
     rollout: Rollout,
     progress: Progress,
     /// Where each cluster stands in the rollout: stage, wave, place. It is asked for with every effect, by the thousand.
     places: BTreeMap<ClusterName, (usize, usize, usize)>,
     standing: Standing,
+    /// Locks that were taken before the journal was begun, until the run takes them.
+    locks: (Locks, Vec<TakenOver>),
 }
 
 /// Whether an open journal can be written to.
@@ -36,21 +47,45 @@ impl Journal {
     /// When it cannot be written, or a journal of this name exists.
     pub fn begin(store: &Store, rollout: &Rollout) -> Result<(Journal, Record), StoreError> {
         store.ensure()?;
+        checked(&rollout.id)?;
         let place = store.journal_place(&rollout.id);
         let started = vec![Event::Started {
             rollout: Box::new(rollout.clone()),
         }];
         let mut progress = Progress::new(rollout);
-        let (records, text) = written(&mut progress, rollout.started_at, started, &place)?;
-        let log = Log::begin(store, &rollout.id, text.as_bytes())?;
-        let first = records
+        let mut chain = Chain::default();
+        let written = written(
+            &mut progress,
+            &mut chain,
+            rollout.started_at,
+            started,
+            &place,
+        )?;
+        store.keep(&written.contents)?;
+        store.number(&rollout.id)?;
+        let tail = Tail::new(progress.seq, &chain);
+        let log = Log::begin(store, &rollout.id, written.text.as_bytes(), &tail)?;
+        let first = written
+            .records
             .into_iter()
             .next()
             .ok_or_else(|| StoreError::Damaged {
                 place,
                 why: "nothing was written".into(),
             })?;
-        Ok((Journal::of(log, rollout.clone(), progress), first))
+        let journal = Journal::of(store, log, chain, (rollout.clone(), progress));
+        Ok((journal, first))
+    }
+
+    /// As [`Journal::begin`], with locks that are held already.
+    pub(super) fn begin_with(
+        store: &Store,
+        rollout: &Rollout,
+        locks: (Locks, Vec<TakenOver>),
+    ) -> Result<(Journal, Record), StoreError> {
+        let (mut journal, first) = Journal::begin(store, rollout)?;
+        journal.locks = locks;
+        Ok((journal, first))
     }
 
     /// Opens a journal to carry its rollout on; a torn last line is cut off.
@@ -58,12 +93,18 @@ impl Journal {
     /// # Errors
     /// When it is not there, damaged, or carried on by another process.
     pub fn take_up(store: &Store, id: &str) -> Result<Journal, StoreError> {
-        let (log, records) = Log::take_up(store, id)?;
-        let (rollout, progress) = fold(&records, &store.journal_place(id))?;
-        Ok(Journal::of(log, rollout, progress))
+        checked(id)?;
+        let (log, whole) = Log::take_up(store, id)?;
+        let folded = fold(&whole.records, id, &store.journal_place(id))?;
+        Ok(Journal::of(store, log, whole.chain, folded))
     }
 
-    fn of(log: Log, rollout: Rollout, progress: Progress) -> Journal {
+    fn of(
+        store: &Store,
+        log: Log,
+        chain: Chain,
+        (rollout, progress): (Rollout, Progress),
+    ) -> Journal {
         let waves = rollout.stages.iter().enumerate().flat_map(|(s, stage)| {
             stage
                 .waves
@@ -79,12 +120,20 @@ impl Journal {
         });
         let places = clusters.collect();
         Journal {
+            store: store.clone(),
             log,
+            chain,
             rollout,
             progress,
             places,
             standing: Standing::Sound,
+            locks: (Locks::default(), Vec::new()),
         }
+    }
+
+    /// The locks that were taken before the journal was begun, and from whom.
+    pub fn take_locks(&mut self) -> (Locks, Vec<TakenOver>) {
+        std::mem::take(&mut self.locks)
     }
 
     /// What the rollout does to a cluster.
@@ -143,15 +192,13 @@ impl Journal {
         // In place, and brought back from the journal when it fails: a copy of the whole fleet's progress with every record
         // would make a rollout cost the square of its clusters.
         let first = self.progress.seq + 1;
-        let place = self.log.place();
-        let written =
-            written(&mut self.progress, at, events, &place).and_then(|(records, text)| {
-                self.log
-                    .append(&self.rollout.id, first, records.len(), text.as_bytes())
-                    .map(|()| records)
-            });
-        match &written {
-            Ok(_) if self.progress.ending.is_some() => self.log.ended(&self.rollout.id),
+        let was_over = self.progress.ending.is_some() && !events.is_empty();
+        let appended = self.write(at, events, first, was_over);
+        match &appended {
+            Ok(_) if self.progress.ending.is_some() => {
+                let tail = Tail::new(self.progress.seq, &self.chain);
+                self.log.ended(&self.rollout.id, &tail);
+            }
             Ok(_) => {}
             // Another process writes here now: its records are not ours to go on from.
             Err(StoreError::Overtaken(_) | StoreError::LockLost { .. }) => {
@@ -160,26 +207,58 @@ impl Journal {
             Err(_) if self.recover().is_ok() => {}
             Err(_) => self.standing = Standing::Unreadable,
         }
-        written
+        appended
+    }
+
+    fn write(
+        &mut self,
+        at: Timestamp,
+        events: Vec<Event>,
+        first: u64,
+        was_over: bool,
+    ) -> Result<Vec<Record>, StoreError> {
+        let place = self.log.place();
+        let written = written(&mut self.progress, &mut self.chain, at, events, &place)?;
+        self.store.keep(&written.contents)?;
+        if was_over {
+            self.log.reopened(&self.rollout.id)?;
+        }
+        let tail = Tail::new(self.progress.seq, &self.chain);
+        let (records, text) = (written.records.len(), written.text.as_bytes());
+        self.log
+            .append(&self.rollout.id, first, records, text, &tail)?;
+        Ok(written.records)
     }
 
     /// After a write that failed: what stands in the journal counts.
     fn recover(&mut self) -> Result<(), StoreError> {
-        let records = self.log.records(&self.rollout.id)?;
-        self.progress = fold(&records, &self.log.place())?.1;
+        let whole = read(&self.store, &self.rollout.id)?;
+        self.progress = fold(&whole.records, &self.rollout.id, &self.log.place())?.1;
+        self.chain = whole.chain;
         Ok(())
     }
 }
 
-/// The records of these events, added to the progress, and their text.
+/// Records, their lines, and the user data that the lines name.
+struct Written {
+    records: Vec<Record>,
+    text: String,
+    contents: Contents,
+}
+
+/// The records of these events, added to the progress.
 fn written(
     progress: &mut Progress,
+    chain: &mut Chain,
     at: Timestamp,
     events: Vec<Event>,
     place: &str,
-) -> Result<(Vec<Record>, String), StoreError> {
-    let mut text = String::new();
-    let mut records = Vec::with_capacity(events.len());
+) -> Result<Written, StoreError> {
+    let mut written = Written {
+        records: Vec::with_capacity(events.len()),
+        text: String::new(),
+        contents: Contents::new(),
+    };
     for event in events {
         let record = Record {
             seq: progress.seq + 1,
@@ -192,14 +271,21 @@ fn written(
                 place: place.to_owned(),
                 source,
             })?;
-        text += &serde_json::to_string(&record).map_err(|e| StoreError::Damaged {
+        let line = chain.write(&record, &mut written.contents);
+        written.text += &line.map_err(|e| StoreError::Damaged {
             place: place.to_owned(),
             why: e.to_string(),
         })?;
-        text.push('\n');
-        records.push(record);
+        written.text.push('\n');
+        written.records.push(record);
     }
-    Ok((records, text))
+    Ok(written)
+}
+
+/// An id becomes part of file names and keys: it must not lead anywhere else.
+pub(super) fn checked(id: &str) -> Result<(), StoreError> {
+    RolloutId::new(id)?;
+    Ok(())
 }
 
 impl Store {
@@ -212,11 +298,112 @@ impl Store {
         let id = |name: &String| {
             name.strip_suffix(".jsonl")
                 .or_else(|| name.strip_suffix('/'))
+                // What cannot be the id of a rollout is no journal of ours.
+                .filter(|id| checked(id).is_ok())
                 .map(str::to_owned)
         };
-        let mut ids: Vec<String> = names.iter().filter_map(id).collect();
-        ids.sort();
+        self.in_order(names.iter().filter_map(id).collect())
+    }
+
+    /// In the order in which the rollouts were begun: that of the numbers that the store gave them. Those of earlier versions have none,
+    /// and come first.
+    fn in_order(&self, mut ids: Vec<String>) -> Result<Vec<String>, StoreError> {
+        if ids.len() < 2 {
+            return Ok(ids);
+        }
+        let keys: Vec<String> = self.objects.list(SEQUENCE)?;
+        let keys: Vec<String> = keys.iter().map(|n| format!("{SEQUENCE}{n}")).collect();
+        let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+        for (n, found) in self.objects.get_all(&keys)?.into_iter().enumerate() {
+            let id = found.and_then(|o| String::from_utf8(o.bytes).ok());
+            if let Some(id) = id {
+                numbers.entry(id.trim_end().to_owned()).or_insert(n + 1);
+            }
+        }
+        ids.sort_by_key(|id| (numbers.get(id).copied().unwrap_or(0), id.clone()));
         Ok(ids)
+    }
+
+    /// Gives a rollout its number. One that is given to a rollout that is never begun stays unused.
+    fn number(&self, id: &str) -> Result<(), StoreError> {
+        let last = self.objects.list(SEQUENCE)?.pop();
+        let last = last.and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        let mut number = last + 1;
+        while !create(
+            &*self.objects,
+            &format!("{SEQUENCE}{number:08}"),
+            format!("{id}\n").as_bytes(),
+        )? {
+            number += 1;
+        }
+        Ok(())
+    }
+
+    /// Keeps user data under its digest.
+    fn keep(&self, contents: &Contents) -> Result<(), StoreError> {
+        for (name, text) in contents {
+            let key = format!("{CONTENTS}{name}");
+            // What is there already is the same.
+            if self.objects.get(&key)?.is_none() {
+                create(&*self.objects, &key, text.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The user data with this digest.
+    pub(super) fn content(&self, name: &str) -> Result<String, String> {
+        let found = self
+            .objects
+            .get(&format!("{CONTENTS}{name}"))
+            .map_err(|e| e.to_string())?;
+        found
+            .and_then(|o| String::from_utf8(o.bytes).ok())
+            .filter(|text| super::line::digest(text.as_bytes()) == name)
+            .ok_or_else(|| format!("the user data with the digest {name} is missing or changed"))
+    }
+
+    /// Who drives a rollout, or did so last.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn owner(&self, id: &str) -> Result<Owner, StoreError> {
+        let records = self.records(id)?;
+        let taken_up = |record: &Record| {
+            if let Event::Resumed { by } = &record.event {
+                Some((by.clone(), record.at))
+            } else if let Event::Started { rollout } = &record.event {
+                Some((rollout.started_by.clone(), record.at))
+            } else {
+                None
+            }
+        };
+        let (by, since) = records
+            .iter()
+            .rev()
+            .find_map(taken_up)
+            .ok_or_else(|| StoreError::NoSuchRollout(id.to_owned()))?;
+        match &self.keeper {
+            Keeper::Folder(root) => {
+                let lease = if is_open(root, id)? {
+                    LeaseState::Alive
+                } else {
+                    LeaseState::Free
+                };
+                Ok(Owner { by, since, lease })
+            }
+            Keeper::Leases(leases) => {
+                let found = leases.holder(&format!("carriers/{id}.json"))?;
+                let (holder, lease) = match found {
+                    Some((holder, lease)) => (Some(holder), lease),
+                    None => (None, LeaseState::Free),
+                };
+                let (by, since) = holder
+                    .map(|Holder { owner, since, .. }| (owner, since))
+                    .unwrap_or((by, since));
+                Ok(Owner { by, since, lease })
+            }
+        }
     }
 
     /// The ids of the rollouts that may not have ended, oldest first. Reading every journal there ever was takes its time where each record
@@ -238,7 +425,8 @@ impl Store {
     /// # Errors
     /// When it is not there or damaged.
     pub fn records(&self, id: &str) -> Result<Vec<Record>, StoreError> {
-        read(self, id)
+        checked(id)?;
+        read(self, id).map(|whole: Whole| whole.records)
     }
 
     /// A rollout and where it stands.
@@ -246,13 +434,26 @@ impl Store {
     /// # Errors
     /// When it is not there or damaged.
     pub fn rollout(&self, id: &str) -> Result<(Rollout, Progress), StoreError> {
-        fold(&self.records(id)?, &self.journal_place(id))
+        fold(&self.records(id)?, id, &self.journal_place(id))
     }
 }
 
-fn fold(records: &[Record], place: &str) -> Result<(Rollout, Progress), StoreError> {
-    Progress::of(records).map_err(|source| StoreError::Journal {
+fn fold(records: &[Record], id: &str, place: &str) -> Result<(Rollout, Progress), StoreError> {
+    let (rollout, progress) = Progress::of(records).map_err(|source| StoreError::Journal {
         place: place.to_owned(),
         source,
-    })
+    })?;
+    if rollout.version > JOURNAL_VERSION {
+        Err(StoreError::Damaged {
+            place: place.to_owned(),
+            why: too_new(u64::from(rollout.version)),
+        })
+    } else if rollout.id == id {
+        Ok((rollout, progress))
+    } else {
+        Err(StoreError::Damaged {
+            place: place.to_owned(),
+            why: format!("it is the journal of rollout {}", rollout.id),
+        })
+    }
 }

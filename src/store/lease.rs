@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::objects::{ObjectError, Objects, replace};
 use super::{Condition, Object, Put};
 use super::{Holder, StoreError};
-use crate::model::{Span, Timestamp};
+use crate::model::{LeaseState, Span, Timestamp};
 
 /// The time of this process in milliseconds since 1970: never backwards, and it passes while the machine sleeps too.
 pub type Ticks = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -106,7 +106,8 @@ pub(super) struct Lease {
 /// Why a lease could not be taken.
 #[derive(Debug)]
 pub(super) enum NotTaken {
-    Held(Holder),
+    /// By somebody else, who is named where that is known.
+    Held(Option<Holder>),
     Store(StoreError),
 }
 
@@ -233,7 +234,7 @@ impl Leases {
                 ));
             }
             (false, false) if self.is_over(&object)? => Some(last.holder.clone()),
-            (false, false) => return Err(NotTaken::Held(last.holder)),
+            (false, false) => return Err(NotTaken::Held(Some(last.holder))),
         };
         Ok((
             self.record(holder, last.holder.fence.saturating_add(1)),
@@ -286,6 +287,37 @@ impl Leases {
             margin,
         } = self.inner.terms;
         Ok(now.since(object.written).millis() > lease.millis() + margin.millis())
+    }
+
+    /// Who has the lease under that key, and whether it is held; none: nobody ever had it.
+    pub(super) fn holder(&self, key: &str) -> Result<Option<(Holder, LeaseState)>, StoreError> {
+        let Some(object) = self.inner.objects.get(key)? else {
+            return Ok(None);
+        };
+        let record = match self.read(key, &object) {
+            Ok(record) => record,
+            Err(NotTaken::Store(error)) => return Err(error),
+            Err(NotTaken::Held(_)) => return Ok(None),
+        };
+        if record.free {
+            return Ok(Some((record.holder, LeaseState::Free)));
+        }
+        let Terms {
+            beat,
+            lease,
+            margin,
+        } = self.inner.terms;
+        let free_at = object.written + lease + margin;
+        let now = self.time_there()?;
+        let state = match now {
+            Some(now) if now > free_at => LeaseState::Free,
+            // Two renewals late: something is wrong with it.
+            Some(now) if now.since(object.written).millis() > 2 * beat.millis() + 1_000 => {
+                LeaseState::Silent { free_at }
+            }
+            Some(_) | None => LeaseState::Alive,
+        };
+        Ok(Some((record.holder, state)))
     }
 
     fn time_there(&self) -> Result<Option<Timestamp>, ObjectError> {

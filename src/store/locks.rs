@@ -2,13 +2,13 @@
 //! In a store that is no folder it is a lease (`lease`), which a process that died keeps until it is over.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::refused;
+use super::folder::{private_file, private_folder, refused};
 use super::lease::{Lease, NotTaken};
 use super::{Keeper, Store, StoreError};
 use crate::model::{ClusterName, Timestamp};
@@ -46,12 +46,41 @@ pub struct Locks {
 
 /// What keeps others away; it ends when it is dropped.
 #[derive(Debug)]
-enum Hold {
+pub(super) enum Hold {
     File {
         /// Locked by the operating system.
         _file: File,
     },
     Lease(Lease),
+}
+
+impl Hold {
+    /// Takes what lies under that key. `holder.fence` is not read.
+    pub(super) fn take(store: &Store, key: &str, holder: Holder) -> Result<Hold, NotTaken> {
+        store.ensure().map_err(NotTaken::Store)?;
+        match &store.keeper {
+            Keeper::Folder(root) => Ok(Hold::File {
+                _file: lock_file(&root.join(key), holder)?,
+            }),
+            Keeper::Leases(leases) => leases.take(key, &holder).map(Hold::Lease),
+        }
+    }
+
+    /// Whether it is held for certain, this very moment. Unknown is never held.
+    pub(super) fn check(&self, what: &str) -> Result<(), StoreError> {
+        match self {
+            Hold::File { _file } => Ok(()),
+            Hold::Lease(lease) => lease.check(what),
+        }
+    }
+
+    /// From whom it was taken, when it had not been given back, and our number.
+    fn taken_over(&self) -> Option<(Holder, u64)> {
+        match self {
+            Hold::File { _file } => None,
+            Hold::Lease(lease) => Some((lease.from.clone()?, lease.fence)),
+        }
+    }
 }
 
 impl Locks {
@@ -75,29 +104,19 @@ impl Locks {
             .collect();
         let (mut taken, mut over) = (Vec::new(), Vec::new());
         for cluster in wanted {
-            store.ensure()?;
             let holder = Holder {
                 owner: owner.to_owned(),
                 rollout: rollout.to_owned(),
                 since: now,
                 fence: 0,
             };
-            let hold = match &store.keeper {
-                Keeper::Folder(root) => Hold::File {
-                    _file: lock_file(&root.join("locks"), &cluster, holder)?,
-                },
-                Keeper::Leases(leases) => {
-                    let lease = leases
-                        .take(&format!("locks/{cluster}.json"), &holder)
-                        .map_err(|e| not_taken(e, &cluster))?;
-                    over.extend(lease.from.clone().map(|from| TakenOver {
-                        cluster: Some(cluster.clone()),
-                        from,
-                        fence: lease.fence,
-                    }));
-                    Hold::Lease(lease)
-                }
-            };
+            let hold = Hold::take(store, &format!("locks/{cluster}.json"), holder)
+                .map_err(|e| not_taken(e, &cluster))?;
+            over.extend(hold.taken_over().map(|(from, fence)| TakenOver {
+                cluster: Some(cluster.clone()),
+                from,
+                fence,
+            }));
             taken.push((cluster, hold));
         }
         self.held.extend(taken);
@@ -110,8 +129,7 @@ impl Locks {
     /// When it is not.
     pub fn check(&self, cluster: &ClusterName) -> Result<(), StoreError> {
         match self.held.iter().find(|(held, _)| held == cluster) {
-            Some((_, Hold::File { _file })) => Ok(()),
-            Some((_, Hold::Lease(lease))) => lease.check(cluster.as_str()),
+            Some((_, hold)) => hold.check(cluster.as_str()),
             None => Err(StoreError::LockLost {
                 what: cluster.to_string(),
                 why: "it was never taken".into(),
@@ -127,7 +145,7 @@ impl Locks {
 
 fn not_taken(error: NotTaken, cluster: &ClusterName) -> StoreError {
     match error {
-        NotTaken::Held(holder) => locked(cluster, Some(holder)),
+        NotTaken::Held(holder) => locked(cluster, holder),
         NotTaken::Store(error) => error,
     }
 }
@@ -150,16 +168,16 @@ fn locked(cluster: &ClusterName, holder: Option<Holder>) -> StoreError {
     }
 }
 
-fn lock_file(folder: &Path, cluster: &ClusterName, holder: Holder) -> Result<File, StoreError> {
-    let path = folder.join(format!("{cluster}.json"));
-    let error = |e| refused("lock", &path, &e);
-    std::fs::create_dir_all(folder).map_err(error)?;
-    let mut file = OpenOptions::new()
+fn lock_file(path: &Path, holder: Holder) -> Result<File, NotTaken> {
+    let error = |e| NotTaken::Store(refused("lock", path, &e).into());
+    if let Some(folder) = path.parent() {
+        private_folder(folder).map_err(error)?;
+    }
+    let mut file = private_file()
         .read(true)
-        .write(true)
         .create(true)
         .truncate(false)
-        .open(&path)
+        .open(path)
         .map_err(error)?;
     let free = file.try_lock();
     let mut text = String::new();
@@ -168,16 +186,18 @@ fn lock_file(folder: &Path, cluster: &ClusterName, holder: Holder) -> Result<Fil
     let last: Option<Holder> = serde_json::from_str(&text).ok();
     match free {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(locked(cluster, last)),
-        Err(TryLockError::Error(source)) => return Err(error(source).into()),
+        Err(TryLockError::WouldBlock) => return Err(NotTaken::Held(last)),
+        Err(TryLockError::Error(source)) => return Err(error(source)),
     }
     let holder = Holder {
         fence: last.map_or(1, |h| h.fence.saturating_add(1)),
         ..holder
     };
-    let text = serde_json::to_string(&holder).map_err(|e| StoreError::Damaged {
-        place: path.display().to_string(),
-        why: e.to_string(),
+    let text = serde_json::to_string(&holder).map_err(|e| {
+        NotTaken::Store(StoreError::Damaged {
+            place: path.display().to_string(),
+            why: e.to_string(),
+        })
     })?;
     file.seek(SeekFrom::Start(0)).map_err(error)?;
     file.write_all(text.as_bytes()).map_err(error)?;

@@ -1,15 +1,19 @@
 //! Where the records of a journal stand: lines of a file that the operating system locks, or objects that each hold what was appended at
 //! once. Such an object is named by the number of its first record and written only where there is none: no number is ever given twice.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::refused;
+use super::folder::{private_file, private_folder, refused};
 use super::lease::{Lease, Leases, NotTaken};
+use super::line::Chain;
 use super::objects::{Objects, create, replace};
 use super::{Keeper, Store, StoreError, TakenOver};
 use crate::rollout::Record;
@@ -31,6 +35,25 @@ pub(super) struct Lines {
     path: PathBuf,
     /// Bytes that hold whole records.
     whole: u64,
+    /// What stands in the file for certain: a journal that ends before it was cut.
+    head: File,
+}
+
+/// What a journal holds for certain: records, and the hash of the last one. Older than the journal, never newer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tail {
+    records: u64,
+    last: String,
+}
+
+/// What was read of a journal.
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    pub(super) records: Vec<Record>,
+    pub(super) chain: Chain,
+    /// How many bytes they take, where they stand in a file.
+    bytes: usize,
 }
 
 /// One object for each append.
@@ -56,9 +79,14 @@ struct Head {
 }
 
 impl Log {
-    pub(super) fn begin(store: &Store, id: &str, text: &[u8]) -> Result<Log, StoreError> {
+    pub(super) fn begin(
+        store: &Store,
+        id: &str,
+        text: &[u8],
+        tail: &Tail,
+    ) -> Result<Log, StoreError> {
         match &store.keeper {
-            Keeper::Folder(root) => Lines::begin(root, id, text).map(Log::File),
+            Keeper::Folder(root) => Lines::begin(root, id, text, tail).map(Log::File),
             Keeper::Leases(leases) => {
                 let mut batches = Batches::of(leases, id)?;
                 if !batches.objects.list(&batches.folder)?.is_empty() {
@@ -70,10 +98,10 @@ impl Log {
         }
     }
 
-    pub(super) fn take_up(store: &Store, id: &str) -> Result<(Log, Vec<Record>), StoreError> {
+    pub(super) fn take_up(store: &Store, id: &str) -> Result<(Log, Whole), StoreError> {
         match &store.keeper {
             Keeper::Folder(root) => {
-                Lines::take_up(root, id).map(|(lines, records)| (Log::File(lines), records))
+                Lines::take_up(store, root, id).map(|(lines, whole)| (Log::File(lines), whole))
             }
             Keeper::Leases(leases) => {
                 // Nothing is written, not even a lock, for a rollout that is not there.
@@ -82,8 +110,8 @@ impl Log {
                 }
                 let batches = Batches::of(leases, id)?;
                 // Read only now: whoever had it before writes no more.
-                let records = read_batches(&*store.objects, id)?;
-                Ok((Log::Objects(batches), records))
+                let whole = read_batches(store, id)?;
+                Ok((Log::Objects(batches), whole))
             }
         }
     }
@@ -94,21 +122,15 @@ impl Log {
         first: u64,
         records: usize,
         text: &[u8],
+        tail: &Tail,
     ) -> Result<(), StoreError> {
         match self {
-            Log::File(lines) => lines.append(text),
-            Log::Objects(batches) => batches.append(id, first, records, text),
-        }
-    }
-
-    /// What stands in it now.
-    pub(super) fn records(&self, id: &str) -> Result<Vec<Record>, StoreError> {
-        match self {
             Log::File(lines) => {
-                let text = fs::read(&lines.path).map_err(|e| refused("read", &lines.path, &e))?;
-                parse(&text, &self.place()).map(|(records, _)| records)
+                lines.append(text)?;
+                lines.holds(tail);
+                Ok(())
             }
-            Log::Objects(batches) => read_batches(&*batches.objects, id),
+            Log::Objects(batches) => batches.append(id, first, records, text),
         }
     }
 
@@ -134,12 +156,21 @@ impl Log {
     }
 
     /// Leaves a mark that spares everybody the reading. Without it the journal says the same.
-    pub(super) fn ended(&self, id: &str) {
+    pub(super) fn ended(&self, id: &str, tail: &Tail) {
         match self {
             Log::File(_) => {}
             Log::Objects(batches) => {
-                drop(replace(&*batches.objects, &format!("{ENDED}{id}"), b"{}\n"))
+                let text = serde_json::to_vec(tail).unwrap_or_default();
+                drop(replace(&*batches.objects, &format!("{ENDED}{id}"), &text));
             }
+        }
+    }
+
+    /// Takes the mark away, before a rollout that had ended goes on: with it, an interrupted rollback would be overlooked.
+    pub(super) fn reopened(&self, id: &str) -> Result<(), StoreError> {
+        match self {
+            Log::File(_) => Ok(()),
+            Log::Objects(batches) => Ok(batches.objects.delete(&format!("{ENDED}{id}"))?),
         }
     }
 
@@ -151,27 +182,83 @@ impl Log {
     }
 }
 
-/// All records of a journal that somebody else may be writing to.
-pub(super) fn read(store: &Store, id: &str) -> Result<Vec<Record>, StoreError> {
+/// All of a journal that somebody else may be writing to.
+pub(super) fn read(store: &Store, id: &str) -> Result<Whole, StoreError> {
     match &store.keeper {
         Keeper::Folder(root) => {
             let path = path(root, id);
+            // First what it holds for certain: it only grows.
+            let tail = tail_of(&head_path(&path));
             match fs::read(&path) {
-                Ok(text) => parse(&text, &path.display().to_string()).map(|(records, _)| records),
+                Ok(text) => parse(store, &text, tail.as_ref(), &path.display().to_string()),
                 Err(e) if e.kind() == ErrorKind::NotFound => {
                     Err(StoreError::NoSuchRollout(id.to_owned()))
                 }
                 Err(e) => Err(refused("read", &path, &e).into()),
             }
         }
-        Keeper::Leases(_) => read_batches(&*store.objects, id),
+        Keeper::Leases(_) => read_batches(store, id),
     }
 }
 
+/// Whether a process has the journal in a folder open to write to it.
+pub(super) fn is_open(root: &Path, id: &str) -> Result<bool, StoreError> {
+    let path = path(root, id);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            return Err(StoreError::NoSuchRollout(id.to_owned()));
+        }
+        Err(e) => return Err(refused("open", &path, &e).into()),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(refused("lock", &path, &e).into()),
+    }
+}
+
+impl Tail {
+    pub(super) fn new(records: u64, chain: &Chain) -> Tail {
+        Tail {
+            records,
+            last: chain.last().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Always of the same length: it is written over itself.
+    fn text(&self) -> String {
+        format!("{:020} {}\n", self.records, self.last)
+    }
+}
+
+/// None: nothing is known. A process that died may have left anything here, and a journal of an earlier version has none.
+fn tail_of(path: &Path) -> Option<Tail> {
+    let text = fs::read_to_string(path).ok()?;
+    let (records, last) = text.strip_suffix('\n')?.split_once(' ')?;
+    Some(Tail {
+        records: records.parse().ok()?,
+        last: last.to_owned(),
+    })
+}
+
+fn head_path(journal: &Path) -> PathBuf {
+    journal.with_extension("head")
+}
+
+fn head_file(journal: &Path) -> Result<File, StoreError> {
+    let path = head_path(journal);
+    private_file()
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|e| refused("open", &path, &e).into())
+}
+
 impl Lines {
-    fn begin(root: &Path, id: &str, text: &[u8]) -> Result<Lines, StoreError> {
+    fn begin(root: &Path, id: &str, text: &[u8], tail: &Tail) -> Result<Lines, StoreError> {
         let (path, folder) = (path(root, id), root.join("journals"));
-        fs::create_dir_all(&folder).map_err(|e| refused("create", &folder, &e))?;
+        private_folder(&folder).map_err(|e| refused("create", &folder, &e))?;
         let error = |e| refused("create", &path, &e);
         // Under another name until the first record is whole: a process killed here leaves no journal without a rollout.
         let unnamed = folder.join(format!(".{id}.{}", std::process::id()));
@@ -183,18 +270,24 @@ impl Lines {
             .read(true)
             .append(true)
             .create_new(true)
+            .mode(0o600)
             .open(&unnamed)
             .map_err(error)?;
         lock(&file, &path, id)?;
+        if path.exists() {
+            return Err(StoreError::SuchRollout(id.to_owned()));
+        }
         let mut lines = Lines {
             file,
             path: path.clone(),
             whole: 0,
+            head: head_file(&path)?,
         };
         lines.append(text)?;
         // Unlike a rename, this refuses a name that is taken.
         fs::hard_link(&unnamed, &path).map_err(error)?;
         fs::remove_file(&unnamed).map_err(error)?;
+        lines.holds(tail);
         // The file's name has to be as durable as its content.
         File::open(&folder)
             .and_then(|f| f.sync_all())
@@ -202,7 +295,7 @@ impl Lines {
         Ok(lines)
     }
 
-    fn take_up(root: &Path, id: &str) -> Result<(Lines, Vec<Record>), StoreError> {
+    fn take_up(store: &Store, root: &Path, id: &str) -> Result<(Lines, Whole), StoreError> {
         let path = path(root, id);
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
             Ok(file) => file,
@@ -215,16 +308,18 @@ impl Lines {
         let error = |e| refused("read", &path, &e);
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(error)?;
-        let (records, whole) = parse(&text, &path.display().to_string())?;
+        let tail = tail_of(&head_path(&path));
+        let whole = parse(store, &text, tail.as_ref(), &path.display().to_string())?;
         let mut lines = Lines {
             file,
             path: path.clone(),
-            whole: u64::try_from(whole).unwrap_or(u64::MAX),
+            whole: u64::try_from(whole.bytes).unwrap_or(u64::MAX),
+            head: head_file(&path)?,
         };
-        if whole < text.len() {
+        if whole.bytes < text.len() {
             lines.cut().map_err(error)?;
         }
-        Ok((lines, records))
+        Ok((lines, whole))
     }
 
     fn append(&mut self, text: &[u8]) -> Result<(), StoreError> {
@@ -240,6 +335,11 @@ impl Lines {
         }
         self.whole += u64::try_from(text.len()).unwrap_or(0);
         Ok(())
+    }
+
+    /// Notes what stands in the journal for certain. What is not noted here is only known later: the records themselves are safe.
+    fn holds(&mut self, tail: &Tail) {
+        let _late = self.head.write_all_at(tail.text().as_bytes(), 0);
     }
 
     /// Takes away what stands behind the last whole record.
@@ -296,49 +396,86 @@ impl Batches {
     }
 }
 
-fn read_batches(objects: &dyn Objects, id: &str) -> Result<Vec<Record>, StoreError> {
+fn read_batches(store: &Store, id: &str) -> Result<Whole, StoreError> {
+    let objects = &*store.objects;
     let folder = folder(id);
     let names = objects.list(&folder)?;
     if names.is_empty() {
         return Err(StoreError::NoSuchRollout(id.to_owned()));
     }
-    let keys: Vec<String> = names.iter().map(|name| format!("{folder}{name}")).collect();
-    let mut all = Vec::new();
-    for (key, object) in keys.iter().zip(objects.get_all(&keys)?) {
+    let mut keys: Vec<String> = names.iter().map(|name| format!("{folder}{name}")).collect();
+    keys.push(format!("{ENDED}{id}"));
+    let mut found = objects.get_all(&keys)?;
+    keys.pop();
+    // Of an earlier version the mark says nothing more.
+    let tail = found.pop().flatten();
+    let tail: Option<Tail> = tail.and_then(|o| serde_json::from_slice(&o.bytes).ok());
+    let (mut whole, mut at_tail) = (Whole::default(), None);
+    for (key, object) in keys.iter().zip(found) {
         let damaged = |why: String| StoreError::Damaged {
             place: format!("{}/{key}", objects.place()),
             why,
         };
         let object = object.ok_or_else(|| damaged("it was removed while it was read".into()))?;
-        let end = object
-            .bytes
-            .iter()
-            .position(|b| *b == b'\n')
-            .ok_or_else(|| damaged("its first line has no end".into()))?;
-        let (head, lines) = object.bytes.split_at(end + 1);
-        let head: Head =
-            serde_json::from_slice(head).map_err(|e| damaged(format!("line 1: {e}")))?;
-        if head.version != 1 {
-            return Err(damaged(format!(
-                "version {} is newer than this kfleet",
-                head.version
-            )));
-        }
-        let (records, whole) = parse(lines, &format!("{}/{key}", objects.place()))?;
-        if whole < lines.len()
-            || records.len() != head.records
-            || *key != format!("{folder}{:010}.jsonl", head.first)
-        {
-            return Err(damaged(format!(
-                "it holds {} records and should hold {} from {}",
-                records.len(),
-                head.records,
-                head.first
-            )));
-        }
-        all.extend(records);
+        let batch = Batch {
+            key,
+            folder: &folder,
+            bytes: &object.bytes,
+        };
+        let hash = read_batch(store, batch, tail.as_ref(), &mut whole)?;
+        at_tail = hash.or(at_tail);
     }
-    Ok(all)
+    let place = format!("{}/{folder}", objects.place());
+    missing(&whole, tail.as_ref(), at_tail.as_deref(), &place)?;
+    Ok(whole)
+}
+
+/// One object of a journal.
+struct Batch<'a> {
+    key: &'a str,
+    folder: &'a str,
+    bytes: &'a [u8],
+}
+
+/// Adds the records of one object to those read already; the hash of the one that `tail` ends with, when it is among them.
+fn read_batch(
+    store: &Store,
+    batch: Batch<'_>,
+    tail: Option<&Tail>,
+    whole: &mut Whole,
+) -> Result<Option<String>, StoreError> {
+    let Batch { key, folder, bytes } = batch;
+    let place = format!("{}/{key}", store.objects.place());
+    let damaged = |why: String| StoreError::Damaged {
+        place: place.clone(),
+        why,
+    };
+    let end = bytes
+        .iter()
+        .position(|b| *b == b'\n')
+        .ok_or_else(|| damaged("its first line has no end".into()))?;
+    let (head, lines) = bytes.split_at(end + 1);
+    let head: Head = serde_json::from_slice(head).map_err(|e| damaged(format!("line 1: {e}")))?;
+    if head.version != 1 {
+        return Err(damaged(format!(
+            "version {} is newer than this kfleet",
+            head.version
+        )));
+    }
+    if *key != format!("{folder}{:010}.jsonl", head.first) {
+        return Err(damaged(format!("it holds records from {}", head.first)));
+    }
+    let before = whole.records.len();
+    whole.bytes = 0;
+    let hash = whole.add(store, lines, tail.map(|t| t.records), &place)?;
+    let records = whole.records.len() - before;
+    if whole.bytes < lines.len() || records != head.records {
+        return Err(damaged(format!(
+            "it holds {records} records and should hold {} from {}",
+            head.records, head.first
+        )));
+    }
+    Ok(hash)
 }
 
 fn folder(id: &str) -> String {
@@ -349,26 +486,102 @@ fn path(root: &Path, id: &str) -> PathBuf {
     root.join("journals").join(format!("{id}.jsonl"))
 }
 
+/// A look at whether it is locked takes a lock of its own for a moment: that is waited out.
 fn lock(file: &File, path: &Path, id: &str) -> Result<(), StoreError> {
-    file.try_lock().map_err(|e| match e {
-        TryLockError::WouldBlock => StoreError::Running(id.to_owned()),
-        TryLockError::Error(source) => refused("lock", path, &source).into(),
-    })
+    const TRIES: u32 = 4;
+    for attempt in 1..=TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if attempt < TRIES => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(source)) => return Err(refused("lock", path, &source).into()),
+        }
+    }
+    Err(StoreError::Running(id.to_owned()))
 }
 
-/// Whole records, and how many bytes they take. What stands behind the last line end was being written when the process died.
-fn parse(text: &[u8], place: &str) -> Result<(Vec<Record>, usize), StoreError> {
-    let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
-    let lines = text
-        .get(..whole)
-        .unwrap_or_default()
-        .split(|b| *b == b'\n')
-        .filter(|l| !l.is_empty());
-    let records = lines.enumerate().map(|(n, line)| {
-        serde_json::from_slice(line).map_err(|e| StoreError::Damaged {
-            place: place.to_owned(),
-            why: format!("line {}: {e}", n + 1),
-        })
-    });
-    Ok((records.collect::<Result<_, _>>()?, whole))
+/// Whole records. What stands behind the last line end was being written when the process died.
+fn parse(
+    store: &Store,
+    text: &[u8],
+    tail: Option<&Tail>,
+    place: &str,
+) -> Result<Whole, StoreError> {
+    let mut whole = Whole::default();
+    let at_tail = whole.add(store, text, tail.map(|t| t.records), place)?;
+    missing(&whole, tail, at_tail.as_deref(), place)?;
+    Ok(whole)
+}
+
+/// A journal that holds less than it held, or something else where it ended.
+fn missing(
+    whole: &Whole,
+    tail: Option<&Tail>,
+    found: Option<&str>,
+    place: &str,
+) -> Result<(), StoreError> {
+    let Some(tail) = tail else { return Ok(()) };
+    let damaged = |why: String| StoreError::Damaged {
+        place: place.to_owned(),
+        why,
+    };
+    let records = u64::try_from(whole.records.len()).unwrap_or(u64::MAX);
+    if records < tail.records {
+        return Err(damaged(format!(
+            "its end is missing: it holds {records} records, and {} were written",
+            tail.records
+        )));
+    }
+    if found.is_some_and(|found| found != tail.last) {
+        return Err(damaged(format!(
+            "record {} was changed after it was written",
+            tail.records
+        )));
+    }
+    Ok(())
+}
+
+impl Whole {
+    /// Adds the whole lines of a text; the hash of the line with that number, when it is among them.
+    fn add(
+        &mut self,
+        store: &Store,
+        text: &[u8],
+        number: Option<u64>,
+        place: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let end = text.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+        let lines = text
+            .get(..end)
+            .unwrap_or_default()
+            .split(|b| *b == b'\n')
+            .filter(|l| !l.is_empty());
+        let mut contents: BTreeMap<String, String> = BTreeMap::new();
+        let mut content = |name: &str| match contents.get(name) {
+            Some(text) => Ok(text.clone()),
+            None => {
+                let text = store.content(name)?;
+                contents.insert(name.to_owned(), text.clone());
+                Ok(text)
+            }
+        };
+        let mut hash = None;
+        for (n, line) in lines.enumerate() {
+            let record =
+                self.chain
+                    .read(line, &mut content)
+                    .map_err(|why| StoreError::Damaged {
+                        place: place.to_owned(),
+                        why: format!("line {}: {why}", n + 1),
+                    })?;
+            self.records.push(record);
+            if number == u64::try_from(self.records.len()).ok() {
+                hash = self.chain.last().map(str::to_owned);
+            }
+        }
+        self.bytes += end;
+        Ok(hash)
+    }
 }

@@ -8,6 +8,10 @@
 //! carriers/<rollout>.json            elsewhere: the lease of the process that carries the rollout on
 //! baselines/<cluster>.json           what was last applied and verified
 //! locks/<cluster>.json               who holds the cluster, with a fencing number that only grows
+//! sequence/<number>                  which rollout was begun as which; numbers only grow
+//! contents/<digest>                  user data that journals name by its digest
+//! access/<rollout>.json              how the clusters of a rollout are reached, so that it can be taken back without the fleet's files
+//! starting.json                      who is starting a rollout
 //! requests/<rollout>/                approvals and aborts left for the process that runs the rollout
 //! ended/<rollout>                    elsewhere: this rollout has ended, its journal need not be read to know
 //! stops/                             who stopped the line, and why
@@ -17,9 +21,11 @@ mod error;
 mod folder;
 mod journal;
 mod lease;
+mod line;
 mod locks;
 mod logs;
 mod objects;
+mod starting;
 mod stops;
 
 use std::collections::BTreeMap;
@@ -37,6 +43,7 @@ pub use journal::Journal;
 pub use lease::{Leases, Terms, Ticks};
 pub use locks::{Holder, Locks, TakenOver};
 pub use objects::{ObjectError, Objects};
+pub use starting::{Access, ClusterAccess, Starting};
 pub use stops::Stop;
 
 use crate::model::{ClusterName, Digest, StageName, Timestamp, digest_of};
@@ -100,6 +107,8 @@ pub struct Store {
     keeper: Keeper,
     /// The marker is known to be there: it is looked for once.
     marked: Arc<AtomicBool>,
+    /// Nobody else on this machine can read it: that is seen to once.
+    private: Arc<AtomicBool>,
 }
 
 /// What keeps two processes apart.
@@ -137,6 +146,7 @@ impl Store {
             kind,
             keeper: Keeper::Folder(root.to_owned()),
             marked: Arc::default(),
+            private: Arc::default(),
         }
         .opened()
     }
@@ -151,6 +161,7 @@ impl Store {
             kind,
             keeper: Keeper::Leases(leases),
             marked: Arc::default(),
+            private: Arc::default(),
         }
         .opened()
     }
@@ -196,6 +207,14 @@ impl Store {
         self.kind
     }
 
+    /// Its folder; none where it is no folder.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.keeper {
+            Keeper::Folder(root) => Some(root),
+            Keeper::Leases(_) => None,
+        }
+    }
+
     /// The folder in which the simulated account keeps its state; none where the store is no folder.
     pub fn local_state(&self) -> Option<PathBuf> {
         match &self.keeper {
@@ -210,10 +229,27 @@ impl Store {
     /// When one cannot be read.
     pub fn baselines(&self) -> Result<BTreeMap<ClusterName, Baseline>, StoreError> {
         let all: Vec<(String, Baseline)> = self.all("baselines/")?;
-        Ok(all
-            .into_iter()
-            .map(|(_, baseline)| (baseline.cluster.clone(), baseline))
-            .collect())
+        let mut baselines = BTreeMap::new();
+        for (key, baseline) in all {
+            let damaged = |why: String| StoreError::Damaged {
+                place: self.place(&key),
+                why,
+            };
+            if baseline.version != 1 {
+                return Err(damaged(format!(
+                    "version {} is newer than this kfleet",
+                    baseline.version
+                )));
+            }
+            if key != baseline_key(&baseline.cluster) {
+                return Err(damaged(format!(
+                    "it is the baseline of {}",
+                    baseline.cluster
+                )));
+            }
+            baselines.insert(baseline.cluster.clone(), baseline);
+        }
+        Ok(baselines)
     }
 
     /// Writes a baseline.
@@ -237,6 +273,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn request(&self, rollout: &str, request: &Request) -> Result<(), StoreError> {
+        journal::checked(rollout)?;
         let what = match request {
             Request::Approve { stage, .. } => format!("approve-{stage}"),
             Request::Abort { .. } => "abort".into(),
@@ -257,6 +294,7 @@ impl Store {
     /// # Errors
     /// When one cannot be read.
     pub fn pending(&self, rollout: &str) -> Result<Vec<(String, Request)>, StoreError> {
+        journal::checked(rollout)?;
         self.all(&format!("requests/{rollout}/"))
     }
 
@@ -270,6 +308,11 @@ impl Store {
 
     /// Makes the store on the first write.
     fn ensure(&self) -> Result<(), StoreError> {
+        if let Keeper::Folder(root) = &self.keeper
+            && !self.private.swap(true, Ordering::Relaxed)
+        {
+            folder::close_to_others(root).map_err(|e| folder::refused("close", root, &e))?;
+        }
         if self.marked.load(Ordering::Relaxed) {
             return Ok(());
         }

@@ -195,7 +195,7 @@ fn a_rollout_with_its_store_in_s3_is_finished_by_another_machine() {
     // Nobody knows yet that the other one is dead: its locks count for a while, by the clock of S3.
     let said = bed.run("rollout resume --quiet").ends(1);
     assert!(
-        said.err.contains("is being carried on by another process"),
+        said.err.contains("is being driven by another process"),
         "{}",
         said.err
     );

@@ -115,7 +115,7 @@ fn a_drain_that_never_ends_is_stuck_until_somebody_acts() {
     );
     assert!(
         bed.run("rollout status")
-            .ends(0)
+            .ends(5)
             .out
             .to_lowercase()
             .contains("stuck")

@@ -4,6 +4,7 @@
 
 mod bed;
 mod boots;
+mod brake;
 mod faults;
 #[path = "../support/stored.rs"]
 mod kept;

@@ -236,7 +236,7 @@ fn prod_waits_for_a_person() {
     );
     bed.assert_at_rest();
 
-    let status = bed.run("rollout status").ends(0);
+    let status = bed.run("rollout status").ends(3);
     assert!(
         status
             .out

@@ -324,7 +324,7 @@ fn errors_say_which_side() {
     );
     assert_eq!(
         failure(&["--since", "main", "--format", "yaml"]),
-        "error: `diff` prints `text`, `json` or `markdown`\n"
+        "error: invalid value 'yaml' for '--format <FORMAT>'\n  [possible values: text, json, markdown]\n\nFor more information, try '--help'.\n"
     );
     repository.replace("vars/defaults.yaml", "zones: [", "zonse: [");
     let schema = "`zonse` is unknown (of prod-acme.k8s.foo.bar and 4 more)";

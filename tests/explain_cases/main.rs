@@ -230,7 +230,7 @@ fn machines_get_the_same() {
     check(
         &["explain", "a.k8s", "image", "--format", "yaml"],
         1,
-        "error: `explain` prints `text` or `json`\n",
+        "error: invalid value 'yaml' for '--format <FORMAT>'\n  [possible values: text, json]\n\nFor more information, try '--help'.\n",
     );
 }
 

@@ -123,6 +123,10 @@ impl Cloud for Mixed<'_> {
     fn now(&self) -> Timestamp {
         self.world.now()
     }
+    fn time_is_virtual(&self) -> bool {
+        true
+    }
+
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
         self.world.wait(until).await
     }

@@ -18,6 +18,7 @@ mod others;
 mod people;
 mod proof;
 mod protection;
+mod runner;
 mod stages;
 mod strategies;
 #[path = "../support/mod.rs"]

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kfleet::model::{ClusterName, Span, Timestamp, digest_of};
+use kfleet::model::{ClusterName, LeaseState, Span, Timestamp, digest_of};
 use kfleet::plan::Baseline;
 use kfleet::rollout::Event;
 use kfleet::store::{
-    CloudKind, Condition, Journal, Locks, Objects, Put, Request, Stop, Store, StoreError,
+    Access, CloudKind, Condition, Journal, Locks, Objects, Put, Request, Stop, Store, StoreError,
 };
 
 use crate::support::{Scene, name};
@@ -18,7 +18,7 @@ pub struct Place {
     pub open: Box<dyn Fn(&str) -> Store>,
 }
 
-pub const ALL: [(&str, fn(&Place)); 8] = [
+pub const ALL: [(&str, fn(&Place)); 11] = [
     (
         "objects_are_written_by_condition",
         objects_are_written_by_condition,
@@ -40,6 +40,18 @@ pub const ALL: [(&str, fn(&Place)); 8] = [
     (
         "a_journal_is_carried_on_by_one",
         a_journal_is_carried_on_by_one,
+    ),
+    (
+        "user_data_stands_in_no_journal",
+        user_data_stands_in_no_journal,
+    ),
+    (
+        "rollouts_come_in_the_order_in_which_they_began",
+        rollouts_come_in_the_order_in_which_they_began,
+    ),
+    (
+        "one_rollout_is_started_at_a_time",
+        one_rollout_is_started_at_a_time,
     ),
     (
         "locks_of_a_wave_are_taken_together",
@@ -296,7 +308,10 @@ fn a_journal_is_carried_on_by_one(place: &Place) {
     );
     journal.append(at, vec![paused("three")]).unwrap();
     journal.check().unwrap();
+    let lease = || theirs.owner("r1").unwrap().lease;
+    assert_eq!(lease(), LeaseState::Alive);
     drop(journal);
+    assert_eq!(lease(), LeaseState::Free);
     let mut journal = Journal::take_up(&theirs, "r1").unwrap();
     assert_eq!((journal.progress().seq, journal.taken_over()), (4, None));
     journal.append(at, vec![Event::Aborted]).unwrap();
@@ -311,18 +326,117 @@ fn a_journal_is_carried_on_by_one(place: &Place) {
         Journal::begin(&ours, &rollout).is_err(),
         "a name that is taken"
     );
+}
+
+fn user_data_stands_in_no_journal(place: &Place) {
+    let dir = crate::support::folder();
+    let scene = Scene::small(dir.path(), &[("nodes", 2, 4, false)]);
+    let rollout = scene.rollout(&scene.world(), "r1", &[]);
+    let ours = (place.open)("p1");
+    drop(Journal::begin(&ours, &rollout).unwrap());
+    // It is what it was for whoever goes on with it.
+    assert_eq!(ours.rollout("r1").unwrap().0, rollout);
+    for key in place.objects.list("journals/").unwrap() {
+        let below: Vec<String> = match key.strip_suffix('/') {
+            Some(_) => place
+                .objects
+                .list(&format!("journals/{key}"))
+                .unwrap()
+                .iter()
+                .map(|name| format!("journals/{key}{name}"))
+                .collect(),
+            None => vec![format!("journals/{key}")],
+        };
+        for key in below {
+            let text = place.objects.get(&key).unwrap().unwrap().bytes;
+            let text = String::from_utf8(text).unwrap();
+            assert!(!text.contains("IyEvYmluL3NoCg=="), "{key} holds user data");
+        }
+    }
+    assert_eq!(place.objects.list("contents/").unwrap().len(), 1);
+}
+
+fn rollouts_come_in_the_order_in_which_they_began(place: &Place) {
+    let dir = crate::support::folder();
+    let scene = Scene::small(dir.path(), &[("nodes", 2, 4, false)]);
+    let rollout = scene.rollout(&scene.world(), "r1", &[]);
+    let at = rollout.started_at;
+    let (ours, theirs) = ((place.open)("p1"), (place.open)("p2"));
+    let (mut journal, _) = Journal::begin(&ours, &rollout).unwrap();
+    journal.append(at, vec![Event::Aborted]).unwrap();
+    drop(journal);
+    // What had ended and is taken back is unfinished again, for everybody.
+    let mut journal = Journal::take_up(&ours, "r1").unwrap();
+    let asked = Event::RollbackAsked {
+        by: "anna".into(),
+        reason: "worse".into(),
+    };
+    journal.append(at, vec![asked]).unwrap();
+    drop(journal);
+    assert!(
+        theirs
+            .perhaps_unfinished()
+            .unwrap()
+            .contains(&"r1".to_owned())
+    );
+    let mut journal = Journal::take_up(&ours, "r1").unwrap();
+    journal.append(at, vec![Event::RolledBack]).unwrap();
+    drop(journal);
     let other = kfleet::rollout::Rollout {
         id: "r0".into(),
         ..rollout
     };
     drop(Journal::begin(&ours, &other).unwrap());
-    assert_eq!(theirs.rollouts().unwrap(), ["r0", "r1"]);
+    // In the order in which they were begun, whatever they are called.
+    assert_eq!(theirs.rollouts().unwrap(), ["r1", "r0"]);
     assert!(
         theirs
             .perhaps_unfinished()
             .unwrap()
             .contains(&"r0".to_owned())
     );
+}
+
+fn one_rollout_is_started_at_a_time(place: &Place) {
+    let dir = crate::support::folder();
+    let scene = Scene::small(dir.path(), &[("nodes", 2, 4, false)]);
+    let rollout = scene.rollout(&scene.world(), "r1", &[]);
+    let later = kfleet::rollout::Rollout {
+        id: "r2".into(),
+        ..rollout.clone()
+    };
+    let (ours, theirs) = ((place.open)("p1"), (place.open)("p2"));
+    let (moment, access) = (ours.moment().unwrap(), Access::default());
+    let starting = ours.start("anna", NOW).unwrap();
+    assert!(matches!(
+        theirs.start("ben", NOW),
+        Err(StoreError::Starting { owner, .. }) if owner == "anna"
+    ));
+    // A lock of its first wave that another process holds: nothing is begun.
+    let mut held = Locks::default();
+    let staging = || vec![name("staging.k8s.test")];
+    held.take(&theirs, staging(), "ben", "r0", NOW).unwrap();
+    assert!(matches!(
+        starting.begin(&ours, &rollout, &moment, &access),
+        Err(StoreError::Locked { .. })
+    ));
+    assert!(ours.rollouts().unwrap().is_empty());
+    held.release();
+    let starting = theirs.start("ben", NOW).unwrap();
+    let (journal, _) = starting.begin(&theirs, &rollout, &moment, &access).unwrap();
+    assert_eq!(theirs.access("r1").unwrap(), Some(access.clone()));
+    // Begun with its locks, and whoever planned before that plans again.
+    assert!(matches!(
+        held.take(&ours, staging(), "anna", "r2", NOW),
+        Err(StoreError::Locked { .. })
+    ));
+    let starting = ours.start("anna", NOW).unwrap();
+    assert!(matches!(
+        starting.begin(&ours, &later, &moment, &access),
+        Err(StoreError::StartedMeanwhile)
+    ));
+    drop(journal);
+    assert_eq!(ours.rollouts().unwrap(), ["r1"]);
 }
 
 fn locks_of_a_wave_are_taken_together(place: &Place) {

@@ -487,7 +487,8 @@ fn a_journal_with_a_hole_a_cut_or_another_form_is_refused_loudly() {
     spoil(&whole.replacen("{\"seq\":", "{\"sqe\":", 1), "line 1");
     spoil(&bed.memory.text(&keys[8]).unwrap(), "it holds");
     bed.memory.remove(key);
-    refused("cannot follow what stands before it");
+    // The next one carries the hash of what was there.
+    refused("the record before it was changed or removed");
     bed.memory.set(key, &whole);
     assert!(Journal::take_up(&bed.memory.wire().store("p3"), "r2").is_ok());
     // Another kfleet's store.

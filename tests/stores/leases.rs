@@ -1,9 +1,14 @@
 //! Locks on objects: who may take them over, when, and how whoever lost one knows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use kfleet::model::{ClusterName, Span, Timestamp};
+use kfleet::cloud::{Cloud, CloudError, Place};
+use kfleet::model::{
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Span, Timestamp,
+};
+use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::store::{CloudKind, Journal, Leases, Locks, Objects, Store, StoreError, Terms};
 
 use crate::memory::{Fault, Memory, Verb};
@@ -328,4 +333,102 @@ fn what_is_no_lock_of_ours_is_refused_loudly() {
             "{error}"
         );
     }
+}
+
+/// A world in which one effect takes longer than a lease lasts.
+struct Slow {
+    world: kfleet::cloud::local::World,
+    wire: crate::memory::Wire,
+    effects: AtomicUsize,
+    /// The slow one was carried out to its end.
+    finished: AtomicBool,
+}
+
+impl Cloud for Slow {
+    fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
+        self.world.wait(until).await
+    }
+
+    async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
+        self.world.account(place).await
+    }
+
+    async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
+        self.world.read(places).await
+    }
+
+    async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        if self.effects.fetch_add(1, Ordering::SeqCst) == 3 {
+            // It reads, is throttled and waits, and the machine slept: the lease was not renewed for too long.
+            self.wire.ticks.fetch_add(61_000, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            self.finished.store(true, Ordering::SeqCst);
+        }
+        self.world.apply(place, effect).await
+    }
+}
+
+impl NodeApi for Slow {
+    async fn nodes(&self, cluster: &ClusterName) -> Nodes {
+        self.world.nodes(cluster).await
+    }
+
+    async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
+        self.world.act(cluster, effect).await
+    }
+}
+
+#[test]
+fn an_effect_is_broken_off_when_its_lock_is_lost() {
+    let dir = crate::support::folder();
+    let scene = Scene::small(dir.path(), &[("nodes", 2, 4, false)]);
+    let memory = Arc::new(Memory::default());
+    let wire = memory.wire();
+    let store = wire.store("p1");
+    let rollout = scene.rollout(&scene.world(), "r1", &[]);
+    let (mut journal, _) = Journal::begin(&store, &rollout).unwrap();
+    let slow = Slow {
+        world: scene.world(),
+        wire: wire.clone(),
+        effects: AtomicUsize::new(0),
+        finished: AtomicBool::new(false),
+    };
+    let began = Instant::now();
+    let drive = scene.drive();
+    let outcome = crate::support::block(kfleet::run::run(
+        &slow,
+        &store,
+        &mut journal,
+        &drive,
+        || false,
+        |_| {},
+    ));
+    assert!(
+        matches!(
+            outcome,
+            Err(kfleet::run::RunError::Store(StoreError::LockLost { .. }))
+        ),
+        "{outcome:?}"
+    );
+    assert!(!slow.finished.load(Ordering::SeqCst), "it went on");
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(slow.effects.load(Ordering::SeqCst), 4);
+    drop((journal, slow));
+    // The margin is over: another process goes on, and what had no answer is looked at first.
+    memory.pass(600);
+    let later = memory.wire();
+    let scene = Scene {
+        kept: Some(later.store("p2")),
+        ..scene
+    };
+    let (outcome, _) = scene.resume("r1");
+    assert_eq!(
+        outcome.unwrap(),
+        kfleet::run::Outcome::Ended(kfleet::rollout::Ending::Finished)
+    );
+    assert_eq!(scene.leftovers(), Vec::<String>::new());
 }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use kfleet::cli::objects_in_s3;
 use kfleet::cloud::aws::Reach;
 use kfleet::model::{Span, Timestamp};
+use kfleet::run::objects_in_s3;
 use kfleet::store::{CloudKind, Leases, Locks, Store, StoreError, Terms};
 use moto::{Server, account, fault, key, server_or_skip};
 use serde_json::json;

@@ -389,6 +389,10 @@ impl Cloud for Spy {
         self.world.now()
     }
 
+    fn time_is_virtual(&self) -> bool {
+        true
+    }
+
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
         if self
             .state

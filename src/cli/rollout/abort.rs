@@ -1,13 +1,12 @@
 //! `kfleet rollout abort`.
 
-use super::carry::{carry, exit};
-use super::which::{chosen, machine, opened};
-use crate::cli::Exit;
-use crate::cli::args::{AbortArguments, Arguments, Pace};
+use super::drive::{Driver, exit};
+use super::which::{access, chosen, opened};
+use crate::cli::args::{AbortArguments, Arguments};
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
-use crate::cli::screen::Screen;
+use crate::cli::who::who;
 use crate::cli::world::{self, Simulated};
+use crate::cli::{Exit, store};
 use crate::rollout::Ending;
 use crate::run::Outcome;
 use crate::store::{Journal, Request, StoreError};
@@ -15,16 +14,21 @@ use crate::store::{Journal, Request, StoreError};
 pub(super) async fn abort(
     arguments: &Arguments,
     command: &AbortArguments,
-    output: &Output,
 ) -> Result<Exit, Failure> {
-    let (fleet, store) = opened(arguments)?;
-    let Some(id) = chosen(&store, command.rollout.as_deref())? else {
+    let (store, output) = opened(arguments)?;
+    let Some(id) = chosen(&store, command.rollout.as_ref())? else {
         return Err(Failure::new("no rollout is unfinished: nothing to abort"));
     };
+    if store.rollout(&id)?.1.ending.is_some() {
+        return Err(Failure::new(format!(
+            "rollout {id} has ended: nothing to abort"
+        )));
+    }
+    store::warn_of_folder(arguments, &store, &output)?;
     store.request(
         &id,
         &Request::Abort {
-            by: world::who(),
+            by: who(),
             reason: command.reason.clone(),
         },
     )?;
@@ -32,7 +36,7 @@ pub(super) async fn abort(
         Ok(journal) => journal,
         Err(StoreError::Running(_)) => {
             output.cloud_story(&format!(
-                "rollout {id} is being carried on by another process, which will stop it"
+                "rollout {id} is being driven by another process, which will stop it"
             ));
             return Ok(Exit::Good);
         }
@@ -40,7 +44,7 @@ pub(super) async fn abort(
     };
     let world = world::open(
         arguments,
-        &fleet,
+        &access(arguments, &store, &id)?,
         &store,
         world::images_of(journal.rollout()),
         &Simulated {
@@ -50,26 +54,19 @@ pub(super) async fn abort(
         },
     )
     .await?;
-    let screen = Screen::new(output, machine(arguments)?);
-    let pace = Pace {
-        auto_approve: false,
-        max_wait: None,
-    };
-    let outcome = carry(
+    let driver = Driver {
         arguments,
-        &fleet,
-        &store,
-        &world,
-        &mut journal,
-        &pace,
-        screen,
-        output,
-    )
-    .await?;
+        store: &store,
+        world: &world,
+        output: &output,
+        format: command.format,
+        pace: None,
+    };
+    let outcome = driver.drive(&mut journal, &[]).await?;
     // What is an error to whoever wanted the rollout is the success of whoever wanted it stopped.
     if outcome == Outcome::Ended(Ending::Aborted) {
         Ok(Exit::Good)
     } else {
-        exit(&outcome, &journal, output)
+        exit(&outcome, &journal, &output)
     }
 }

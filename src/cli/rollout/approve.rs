@@ -4,17 +4,13 @@ use super::which::{chosen, opened};
 use crate::cli::Exit;
 use crate::cli::args::{ApproveArguments, Arguments};
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
+use crate::cli::who::who;
 use crate::cli::world;
 use crate::store::Request;
 
-pub(super) fn approve(
-    arguments: &Arguments,
-    command: &ApproveArguments,
-    output: &Output,
-) -> Result<Exit, Failure> {
-    let (_, store) = opened(arguments)?;
-    let Some(id) = chosen(&store, command.rollout.as_deref())? else {
+pub(super) fn approve(arguments: &Arguments, command: &ApproveArguments) -> Result<Exit, Failure> {
+    let (store, output) = opened(arguments)?;
+    let Some(id) = chosen(&store, command.rollout.as_ref())? else {
         return Err(Failure::new("no rollout waits for an approval"));
     };
     let (rollout, progress) = store.rollout(&id)?;
@@ -66,7 +62,7 @@ pub(super) fn approve(
         &Request::Approve {
             plan: rollout.plan.clone(),
             stage: stage.clone(),
-            by: world::who(),
+            by: who(),
             expires,
         },
     )?;

@@ -1,66 +1,101 @@
 //! `kfleet rollout status`, `history`, `show`: what the store knows, and nothing else.
 
-use super::which::{machine, named_or_newest, opened};
-use crate::cli::Exit;
-use crate::cli::args::{Arguments, WhichArguments};
+use super::drive::aborted;
+use super::which::{all, named_or_newest, opened};
+use crate::cli::args::{Arguments, HistoryArguments, ShowArguments, StatusArguments};
 use crate::cli::failure::Failure;
+use crate::cli::formats::{RecordsFormat, ViewFormat};
 use crate::cli::output::Output;
-use crate::cli::{stop, world};
+use crate::cli::{Exit, stop, world};
+use crate::model::Timestamp;
 use crate::report::{self, Style};
-use crate::rollout::{Progress, Rollout};
+use crate::rollout::{Ending, Progress};
 
-pub(super) fn status(
-    arguments: &Arguments,
-    which: &WhichArguments,
-    output: &Output,
-) -> Result<Exit, Failure> {
-    let (_, store) = opened(arguments)?;
-    output.cloud_result(&stop::lines(&store)?)?;
-    let Some(id) = named_or_newest(&store, which.rollout.as_deref())? else {
-        output.cloud_story("there was no rollout yet");
-        return Ok(Exit::Good);
+pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result<Exit, Failure> {
+    let (store, output) = opened(arguments)?;
+    if command.format == ViewFormat::Text {
+        output.cloud_result(&stop::lines(&store)?)?;
+    }
+    let Some(id) = named_or_newest(&store, command.rollout.as_ref())? else {
+        return nothing(command.format, &output);
     };
     let (rollout, progress) = store.rollout(&id)?;
-    output.cloud_result(&report::status_text(
-        &rollout,
-        &progress,
-        world::now(&store)?,
-        Style {
-            colour: output.colour(),
-            full: arguments.verbose,
-        },
-    ))?;
-    Ok(Exit::Good)
+    let owner = store.owner(&id)?;
+    let now: Timestamp = world::now(&store)?;
+    let exit = exit_of(&progress);
+    match command.format {
+        ViewFormat::Json => {
+            let code = exit.map_or(1, Exit::code);
+            output.result(&report::status_json(&rollout, &progress, &owner, now, code))?;
+        }
+        ViewFormat::Text => {
+            let style = Style {
+                colour: output.colour(),
+                full: arguments.verbose,
+            };
+            let text = report::owned_status_text(&rollout, &progress, &owner, now, style);
+            output.cloud_result(&text)?;
+        }
+    }
+    exit.ok_or_else(|| aborted(&id))
 }
 
-pub(super) fn history(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
-    let (_, store) = opened(arguments)?;
-    let mut all: Vec<(Rollout, Progress)> = store
-        .rollouts()?
-        .iter()
-        .map(|id| store.rollout(id))
-        .collect::<Result<_, _>>()?;
-    all.sort_by(|(a, _), (b, _)| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
-    output.cloud_result(&report::history_text(&all))?;
-    Ok(Exit::Good)
-}
-
-pub(super) fn show(
-    arguments: &Arguments,
-    which: &WhichArguments,
-    output: &Output,
-) -> Result<Exit, Failure> {
-    let (_, store) = opened(arguments)?;
-    let Some(id) = named_or_newest(&store, which.rollout.as_deref())? else {
+fn nothing(format: ViewFormat, output: &Output) -> Result<Exit, Failure> {
+    if format == ViewFormat::Json {
+        output.result("null\n")?;
+    } else {
         output.cloud_story("there was no rollout yet");
+    }
+    Ok(Exit::Good)
+}
+
+/// As `start` and `resume` would have ended with it; none: it was aborted, which is an error to whoever wanted it.
+fn exit_of(progress: &Progress) -> Option<Exit> {
+    match progress.ending {
+        Some(Ending::Finished) => Some(Exit::Good),
+        Some(Ending::RolledBack) => Some(Exit::RolledBack),
+        Some(Ending::Aborted) => None,
+        None if progress.stuck.is_some() => Some(Exit::Stuck),
+        None => Some(Exit::Waits),
+    }
+}
+
+pub(super) fn history(arguments: &Arguments, command: &HistoryArguments) -> Result<Exit, Failure> {
+    let (store, output) = opened(arguments)?;
+    let all = all(&store)?;
+    match command.format {
+        ViewFormat::Text => output.cloud_result(&report::history_text(&all))?,
+        ViewFormat::Json => output.result(&report::history_json(&all))?,
+    }
+    Ok(Exit::Good)
+}
+
+pub(super) fn show(arguments: &Arguments, command: &ShowArguments) -> Result<Exit, Failure> {
+    let (store, output) = opened(arguments)?;
+    let Some(id) = named_or_newest(&store, command.rollout.as_ref())? else {
+        match command.format {
+            RecordsFormat::Json => output.result("[]\n")?,
+            RecordsFormat::Text | RecordsFormat::Jsonl => {
+                output.cloud_story("there was no rollout yet");
+            }
+        }
         return Ok(Exit::Good);
     };
-    let machine = machine(arguments)?;
-    for record in store.records(&id)? {
-        match (machine, report::event_line(&record)) {
-            (true, _) => output.result(&(report::event_json(&record) + "\n"))?,
-            (false, Some(line)) => output.cloud_result(&line)?,
-            (false, None) => {}
+    let records = store.records(&id)?;
+    match command.format {
+        RecordsFormat::Text => {
+            for line in records.iter().filter_map(report::event_line) {
+                output.cloud_result(&line)?;
+            }
+        }
+        RecordsFormat::Jsonl => {
+            for record in &records {
+                output.result(&(report::event_json(record) + "\n"))?;
+            }
+        }
+        RecordsFormat::Json => {
+            let all: Vec<String> = records.iter().map(report::event_json).collect();
+            output.result(&format!("[\n{}\n]\n", all.join(",\n")))?;
         }
     }
     Ok(Exit::Good)

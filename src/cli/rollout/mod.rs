@@ -1,11 +1,12 @@
-//! `kfleet rollout`: start, resume, approve, abort, and looking at what was.
+//! `kfleet rollout`: start, resume, approve, abort, roll back, and looking at what was.
 
 mod abort;
 mod approve;
-mod carry;
+mod drive;
 mod look;
 mod resume;
 mod rollback;
+mod signals;
 mod start;
 mod which;
 
@@ -20,21 +21,13 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     match command {
-        RolloutCommand::Start(start_arguments) => {
-            start::start(arguments, start_arguments, output).await
-        }
-        RolloutCommand::Resume(drive) => resume::resume(arguments, drive, output).await,
-        RolloutCommand::Approve(approve_arguments) => {
-            approve::approve(arguments, approve_arguments, output)
-        }
-        RolloutCommand::Abort(abort_arguments) => {
-            abort::abort(arguments, abort_arguments, output).await
-        }
-        RolloutCommand::Rollback(rollback_arguments) => {
-            rollback::rollback(arguments, rollback_arguments, output).await
-        }
-        RolloutCommand::Status(which) => look::status(arguments, which, output),
-        RolloutCommand::History => look::history(arguments, output),
-        RolloutCommand::Show(which) => look::show(arguments, which, output),
+        RolloutCommand::Start(command) => start::start(arguments, command, output).await,
+        RolloutCommand::Resume(command) => resume::resume(arguments, command).await,
+        RolloutCommand::Approve(command) => approve::approve(arguments, command),
+        RolloutCommand::Abort(command) => abort::abort(arguments, command).await,
+        RolloutCommand::Rollback(command) => rollback::rollback(arguments, command).await,
+        RolloutCommand::Status(command) => look::status(arguments, command),
+        RolloutCommand::History(command) => look::history(arguments, command),
+        RolloutCommand::Show(command) => look::show(arguments, command),
     }
 }

@@ -1,29 +1,26 @@
 //! `kfleet rollout resume`.
 
-use super::carry::{carry, exit};
-use super::which::{chosen, machine, opened};
+use super::drive::{Driver, exit};
+use super::which::{access, chosen, opened, taken_up};
 use crate::cli::Exit;
 use crate::cli::args::{Arguments, DriveArguments};
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
-use crate::cli::screen::Screen;
 use crate::cli::world::Simulated;
-use crate::cli::{stop, world};
+use crate::cli::{stop, store, world};
 use crate::rollout::Direction;
-use crate::store::Journal;
 
 pub(super) async fn resume(
     arguments: &Arguments,
     command: &DriveArguments,
-    output: &Output,
 ) -> Result<Exit, Failure> {
-    world::may_approve_itself(arguments, &command.pace)?;
-    let (fleet, store) = opened(arguments)?;
-    let Some(id) = chosen(&store, command.rollout.as_deref())? else {
-        output.story("no rollout is unfinished: nothing to resume");
+    let (store, output) = opened(arguments)?;
+    world::may_approve_itself(&store, &command.pace)?;
+    let Some(id) = chosen(&store, command.rollout.as_ref())? else {
+        output.cloud_story("no rollout is unfinished: nothing to resume");
         return Ok(Exit::Good);
     };
-    let mut journal = Journal::take_up(&store, &id)?;
+    store::warn_of_folder(arguments, &store, &output)?;
+    let mut journal = taken_up(&store, &id)?;
     // What is being aborted only gives back what is open.
     if journal.progress().direction != Direction::Aborting {
         stop::heed(&store, journal.rollout())?;
@@ -35,23 +32,20 @@ pub(super) async fn resume(
     };
     let world = world::open(
         arguments,
-        &fleet,
+        &access(arguments, &store, &id)?,
         &store,
         world::images_of(journal.rollout()),
         &simulated,
     )
     .await?;
-    let screen = Screen::new(output, machine(arguments)?);
-    let outcome = carry(
+    let driver = Driver {
         arguments,
-        &fleet,
-        &store,
-        &world,
-        &mut journal,
-        &command.pace,
-        screen,
-        output,
-    )
-    .await?;
-    exit(&outcome, &journal, output)
+        store: &store,
+        world: &world,
+        output: &output,
+        format: command.format,
+        pace: Some(&command.pace),
+    };
+    let outcome = driver.drive(&mut journal, &[]).await?;
+    exit(&outcome, &journal, &output)
 }

@@ -1,35 +1,94 @@
-//! `kfleet rollout rollback`.
+//! `kfleet rollout rollback`: what is unfinished goes back at once; what has ended only once somebody has seen what that does.
 
-use super::carry::{POLL, carry, exit};
-use super::which::{machine, named_or_newest, opened};
-use crate::cli::Exit;
-use crate::cli::args::{Arguments, Pace, RollbackArguments};
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, IsTerminal as _};
+
+use super::drive::{Driver, POLL, exit};
+use super::which::{access, all, named_or_newest, opened};
+use crate::cli::args::{Arguments, RollbackArguments};
 use crate::cli::failure::Failure;
+use crate::cli::formats::FollowFormat;
 use crate::cli::output::Output;
-use crate::cli::screen::Screen;
-use crate::cli::world::{self, Simulated};
-use crate::cloud::Cloud as _;
+use crate::cli::who::who;
+use crate::cli::world::{self, Simulated, World};
+use crate::cli::{Exit, store};
+use crate::cloud::{Cloud as _, Place};
 use crate::model::ClusterName;
-use crate::rollout::{Ending, Event, Progress, Rollout, check_rollback};
-use crate::run::{Outcome, Signal, fence};
-use crate::store::{Journal, Request, StoreError};
+use crate::report::{self, Style};
+use crate::rollout::{Ending, Event, check_rollback};
+use crate::run::{Outcome, fence};
+use crate::store::{Journal, Request, Store, StoreError};
 
 pub(super) async fn rollback(
     arguments: &Arguments,
     command: &RollbackArguments,
-    output: &Output,
 ) -> Result<Exit, Failure> {
-    let (fleet, store) = opened(arguments)?;
-    let Some(id) = named_or_newest(&store, command.rollout.as_deref())? else {
+    let (store, output) = opened(arguments)?;
+    let Some(id) = named_or_newest(&store, command.rollout.as_ref())? else {
         return Err(Failure::new(
             "there was no rollout yet: nothing to take back",
         ));
     };
-    let all: Vec<(Rollout, Progress)> = store
-        .rollouts()?
-        .iter()
-        .map(|id| store.rollout(id))
-        .collect::<Result<_, _>>()?;
+    store::warn_of_folder(arguments, &store, &output)?;
+    let clusters = possible(&store, &id, command.allow_retire)?;
+    let (by, reason) = (who(), command.reason.clone());
+    let mut journal = match Journal::take_up(&store, &id) {
+        Ok(journal) => journal,
+        Err(StoreError::Running(_)) => {
+            store.request(&id, &Request::Rollback { by, reason })?;
+            output.cloud_story(&format!(
+                "rollout {id} is being driven by another process, which will take it back"
+            ));
+            return Ok(Exit::Good);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let simulated = Simulated {
+        seed: 1,
+        faults: &command.faults,
+        scenario: None,
+    };
+    let world = world::open(
+        arguments,
+        &access(arguments, &store, &id)?,
+        &store,
+        world::images_of(journal.rollout()),
+        &simulated,
+    )
+    .await?;
+    fence(&world, journal.rollout(), arguments.poll.unwrap_or(POLL)).await?;
+    let finished = journal.progress().ending.is_some();
+    if finished && !agreed(arguments, command, &world, &journal, &clusters, &output).await? {
+        return Ok(Exit::Waits);
+    }
+    // Nobody begins a rollout between the last look at the others and the record that makes this one unfinished.
+    let starting = store.start(&by, world.now())?;
+    possible(&store, &id, command.allow_retire)?;
+    let at = world.now().max(journal.progress().at);
+    let records = journal.append(at, vec![Event::RollbackAsked { by, reason }])?;
+    drop(starting);
+    let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
+    output.cloud_story(&format!("rolling back {}", names.join(", ")));
+    let driver = Driver {
+        arguments,
+        store: &store,
+        world: &world,
+        output: &output,
+        format: command.format,
+        pace: None,
+    };
+    let outcome = driver.drive(&mut journal, &records).await?;
+    // What is a failure to whoever wanted the rollout is the success of whoever wanted it back.
+    if outcome == Outcome::Ended(Ending::RolledBack) {
+        Ok(Exit::Good)
+    } else {
+        exit(&outcome, &journal, &output)
+    }
+}
+
+/// The clusters that go back, if nothing stands in the way.
+fn possible(store: &Store, id: &str, allow_retire: bool) -> Result<BTreeSet<ClusterName>, Failure> {
+    let all = all(store)?;
     if let Some((other, _)) = all.iter().find(|(r, p)| r.id != id && p.ending.is_none()) {
         let hint = format!(
             "`kfleet rollout resume {0}` goes on with it, `kfleet rollout abort {0}` ends it",
@@ -37,66 +96,76 @@ pub(super) async fn rollback(
         );
         return Err(Failure::new(format!("rollout {} is not finished", other.id)).hint(hint));
     }
-    let (rollout, progress) = store.rollout(&id)?;
-    let clusters = check_rollback(&rollout, &progress, &all, command.allow_retire)?;
-    let (by, reason) = (world::who(), command.reason.clone());
-    let mut journal = match Journal::take_up(&store, &id) {
-        Ok(journal) => journal,
-        Err(StoreError::Running(_)) => {
-            store.request(&id, &Request::Rollback { by, reason })?;
-            output.cloud_story(&format!(
-                "rollout {id} is being carried on by another process, which will take it back"
-            ));
-            return Ok(Exit::Good);
-        }
-        Err(error) => return Err(error.into()),
+    let Some((rollout, progress)) = all.iter().find(|(r, _)| r.id == id) else {
+        return Err(StoreError::NoSuchRollout(id.to_owned()).into());
     };
-    let world = world::open(
-        arguments,
-        &fleet,
-        &store,
-        world::images_of(journal.rollout()),
-        &Simulated {
-            seed: 1,
-            faults: &command.faults,
-            scenario: None,
-        },
-    )
-    .await?;
-    fence(&world, journal.rollout(), POLL).await?;
-    let at = world.now().max(journal.progress().at);
-    let records = journal.append(at, vec![Event::RollbackAsked { by, reason }])?;
-    let mut screen = Screen::new(output, machine(arguments)?);
-    records
-        .iter()
-        .for_each(|record| screen.hear(&Signal::Recorded(record)));
-    output.cloud_story(&format!(
-        "takes {} back",
-        clusters
-            .iter()
-            .map(ClusterName::as_str)
-            .collect::<Vec<_>>()
-            .join(", ")
-    ));
-    let pace = Pace {
-        auto_approve: false,
-        max_wait: None,
-    };
-    let outcome = carry(
-        arguments,
-        &fleet,
-        &store,
-        &world,
-        &mut journal,
-        &pace,
-        screen,
-        output,
-    )
-    .await?;
-    // What is a failure to whoever wanted the rollout is the success of whoever wanted it back.
-    if outcome == Outcome::Ended(Ending::RolledBack) {
-        Ok(Exit::Good)
+    Ok(check_rollback(rollout, progress, &all, allow_retire)?)
+}
+
+/// Shows what the rollback of a finished rollout will do. Whether somebody has said yes to just that.
+async fn agreed(
+    arguments: &Arguments,
+    command: &RollbackArguments,
+    world: &World,
+    journal: &Journal,
+    clusters: &BTreeSet<ClusterName>,
+    output: &Output,
+) -> Result<bool, Failure> {
+    let (rollout, progress) = (journal.rollout(), journal.progress());
+    let places = rollout
+        .clusters()
+        .filter(|run| clusters.contains(&run.cluster));
+    let places: Vec<Place> = places
+        .map(|run| Place {
+            cluster: run.cluster.clone(),
+            account: run.account.clone(),
+            region: run.region.clone(),
+        })
+        .collect();
+    let live = world.patient_look(&places, output).await?;
+    if command.format == FollowFormat::Text {
+        let style = Style {
+            colour: output.colour(),
+            full: arguments.verbose,
+        };
+        output.cloud_result(&report::rollback_text(
+            rollout,
+            progress,
+            clusters,
+            Some(&live),
+            style,
+        ))?;
     } else {
-        exit(&outcome, &journal, output)
+        output.result(&report::rollback_json(
+            rollout,
+            progress,
+            clusters,
+            Some(&live),
+        ))?;
     }
+    let id = report::rollback_id(rollout, progress, clusters);
+    if let Some(named) = &command.plan {
+        if named.len() >= 8 && id.as_str().starts_with(named) {
+            return Ok(true);
+        }
+        return Err(Failure::new(format!(
+            "{named} is not the rollback that was shown just now"
+        ))
+        .hint(format!("look at it, then `--plan {}`", id.short())));
+    }
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        output.raw_story("Roll it back? Only `yes` does: ");
+        let mut answer = String::new();
+        std::io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|e| Failure::new(format!("cannot read the answer: {e}")))?;
+        return Ok(answer.trim() == "yes");
+    }
+    output.cloud_story(&format!(
+        "nothing was done; look at it, then `kfleet rollout rollback {} --reason … --plan {}`",
+        rollout.id,
+        id.short()
+    ));
+    Ok(false)
 }

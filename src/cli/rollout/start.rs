@@ -3,35 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::carry::{POLL, carry, exit};
-use super::which::{machine, unfinished};
-use crate::cli::Exit;
+use super::drive::{Driver, POLL, exit};
+use super::which::unfinished;
 use crate::cli::args::{Arguments, StartArguments};
 use crate::cli::failure::Failure;
+use crate::cli::formats::{FollowFormat, ReportFormat};
 use crate::cli::output::Output;
 use crate::cli::pipeline::{PreparedFleet, prepare};
-use crate::cli::screen::Screen;
+use crate::cli::who::who;
 use crate::cli::world::{Simulated, World};
-use crate::cli::{aims, documents, plan, stop, world};
+use crate::cli::{Exit, aims, documents, plan, stop, store, world};
 use crate::cloud::{Cloud as _, Place};
 use crate::model::{ClusterName, Timestamp};
 use crate::plan::{ClusterPlan, Plan, Policy, fingerprint};
 use crate::report;
-use crate::rollout::{Inputs, Rollout, build};
-use crate::run::{Signal, fence};
-use crate::store::{Journal, Store};
+use crate::rollout::{Ending, Inputs, Rollout, build};
+use crate::run::fence;
+use crate::store::{Access, Store};
 
 pub(super) async fn start(
     arguments: &Arguments,
     command: &StartArguments,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    world::may_approve_itself(arguments, &command.pace)?;
     let prepared = prepare(&arguments.directory)?;
     prepared
         .warnings()
         .for_each(|w| output.story(&format!("warning: {w}")));
-    let store = world::store(arguments, &prepared.fleet)?;
+    let store = store::store(arguments, &prepared.fleet)?;
+    world::may_approve_itself(&store, &command.pace)?;
+    store::warn_of_folder(arguments, &store, output)?;
     stop::heed_all(&store)?;
     let groups: usize = prepared
         .clusters
@@ -42,46 +43,33 @@ pub(super) async fn start(
         "{} clusters rendered, {groups} groups compiled",
         prepared.clusters.len()
     ));
-    if let Some(id) = unfinished(&store)? {
-        return Err(Failure::new(format!("rollout {id} is not finished"))
-            .hint("`kfleet rollout resume` goes on with it, `kfleet rollout abort` ends it"));
-    }
+    none_unfinished(&store)?;
+    let moment = store.moment()?;
     let simulated = Simulated {
         seed: command.selection.seed,
         faults: &command.selection.faults,
         scenario: command.selection.scenario.as_deref(),
     };
+    let access = Access {
+        again: command.again.clone(),
+        ..world::access_of(&prepared.fleet)
+    };
     let world = world::open(
         arguments,
-        &prepared.fleet,
+        &access,
         &store,
         world::images(&prepared),
         &simulated,
     )
     .await?;
-    let clusters = plan::in_stages(&prepared, &command.selection)?;
-    let plan = match &command.plan {
-        Some(path) => saved(path, &prepared, &world, output).await?,
-        None => {
-            plan::make(
-                &prepared,
-                &clusters,
-                &store,
-                &world,
-                &command.selection,
-                output,
-            )
-            .await?
-        }
-    };
-    if !machine(arguments)? {
-        plan::show(
-            arguments,
-            &plan,
-            &prepared.fleet.settings.stages,
-            world.now(),
-            output,
-        )?;
+    let plan = planned(command, &prepared, &store, &world, output).await?;
+    if command.format == FollowFormat::Text {
+        let shown = plan::Shown {
+            plan: &plan,
+            stages: &prepared.fleet.settings.stages,
+            now: world.now(),
+        };
+        plan::show(arguments, ReportFormat::Text, shown, output)?;
     }
     if plan.is_rolled() && verified(&prepared, &plan, &store)? {
         return Ok(Exit::Good);
@@ -92,25 +80,74 @@ pub(super) async fn start(
         &world::faults(&command.selection.faults)?,
         &world::scenario(command.selection.scenario.as_deref())?,
     )?;
+    not_again(&store, &plan, command.again.as_deref())?;
     let before = plan::before(&prepared, &plan, &store, &world, &command.selection, output).await?;
     let rollout = make(&prepared, &plan, &before, &store, &world, command)?;
     stop::heed(&store, &rollout)?;
     fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;
-    let (mut journal, first) = Journal::begin(&store, &rollout)?;
-    let mut screen = Screen::new(output, machine(arguments)?);
-    screen.hear(&Signal::Recorded(&first));
-    let outcome = carry(
+    let starting = store.start(&rollout.started_by, world.now())?;
+    none_unfinished(&store)?;
+    let (mut journal, first) = starting.begin(&store, &rollout, &moment, &access)?;
+    let driver = Driver {
         arguments,
-        &prepared.fleet,
-        &store,
-        &world,
-        &mut journal,
-        &command.pace,
-        screen,
+        store: &store,
+        world: &world,
+        output,
+        format: command.format,
+        pace: Some(&command.pace),
+    };
+    let outcome = driver.drive(&mut journal, &[first]).await?;
+    exit(&outcome, &journal, output)
+}
+
+fn none_unfinished(store: &Store) -> Result<(), Failure> {
+    match unfinished(store)? {
+        Some(id) => Err(Failure::new(format!("rollout {id} is not finished"))
+            .hint("`kfleet rollout resume` goes on with it, `kfleet rollout abort` ends it")),
+        None => Ok(()),
+    }
+}
+
+/// The plan that was saved, or one that is made now.
+async fn planned(
+    command: &StartArguments,
+    prepared: &PreparedFleet,
+    store: &Store,
+    world: &World,
+    output: &Output,
+) -> Result<Plan, Failure> {
+    if let Some(path) = &command.plan {
+        return saved(path, prepared, world, output).await;
+    }
+    let clusters = plan::in_stages(prepared, &command.selection)?;
+    plan::make(
+        prepared,
+        &clusters,
+        store,
+        world,
+        &command.selection,
         output,
     )
-    .await?;
-    exit(&outcome, &journal, output)
+    .await
+}
+
+/// What was just rolled back is not started again by the next pipeline that comes along.
+fn not_again(store: &Store, plan: &Plan, again: Option<&str>) -> Result<(), Failure> {
+    let Some(id) = store.rollouts()?.pop() else {
+        return Ok(());
+    };
+    let (last, progress) = store.rollout(&id)?;
+    let rolled_back = progress.ending == Some(Ending::RolledBack) && last.release == plan.release;
+    match again {
+        Some(reason) if reason.trim().is_empty() => Err(Failure::new("the reason is empty")
+            .hint("say in `--again` what is different this time")),
+        None if rolled_back => Err(Failure::new(format!(
+            "release {} was rolled back by rollout {id}",
+            last.release.short()
+        ))
+        .hint("see `kfleet rollout status`; `--again REASON` starts it again, and is recorded")),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Whether every cluster of the plan is known to run, verified, just what git wants.
@@ -195,7 +232,7 @@ fn make(
         wanted: &wanted,
         id: new_id(store, world.now(), plan)?,
         now: world.now(),
-        by: world::who(),
+        by: who(),
         break_glass: command.break_glass.clone(),
         before,
     };

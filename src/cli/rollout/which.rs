@@ -1,24 +1,41 @@
-//! Which store, which rollout, and in which form it is told.
+//! Which store, which rollout, and how its clusters are reached. Reads the store, and nothing else of the fleet.
 
-use crate::cli::args::{Arguments, Format};
+use crate::cli::args::Arguments;
 use crate::cli::failure::Failure;
-use crate::cli::world;
-use crate::fleet::{self, Fleet};
-use crate::store::Store;
+use crate::cli::output::Output;
+use crate::cli::{stop, store, world};
+use crate::fleet;
+use crate::model::{Owner, RolloutId};
+use crate::rollout::{Progress, Rollout};
+use crate::store::{Access, CloudKind, Journal, Store, StoreError};
 
-pub(super) fn opened(arguments: &Arguments) -> Result<(Fleet, Store), Failure> {
-    let fleet = fleet::load(&arguments.directory)?;
-    let store = world::store(arguments, &fleet)?;
-    Ok((fleet, store))
+/// The store, and an output that announces a simulated account.
+pub(super) fn opened(arguments: &Arguments) -> Result<(Store, Output), Failure> {
+    let store = store::alone(arguments)?;
+    let output = stop::output(arguments, &store);
+    Ok((store, output))
 }
 
-pub(super) fn machine(arguments: &Arguments) -> Result<bool, Failure> {
-    match arguments.format.unwrap_or(Format::Text) {
-        Format::Text => Ok(false),
-        Format::Jsonl => Ok(true),
-        Format::Json | Format::Yaml | Format::Markdown => {
-            Err(Failure::new("`rollout` prints `text` or `jsonl`"))
+/// How the clusters of a rollout are reached. A rollout that an earlier version began does not say so: the fleet's files do.
+pub(super) fn access(arguments: &Arguments, store: &Store, id: &str) -> Result<Access, Failure> {
+    match (store.access(id)?, store.kind()) {
+        (Some(access), _) => Ok(access),
+        (None, CloudKind::Local) => Ok(Access::default()),
+        (None, CloudKind::Aws) => Ok(world::access_of(&fleet::load(&arguments.directory)?)),
+    }
+}
+
+/// Opens a rollout to drive it. Who else does so is told.
+pub(super) fn taken_up(store: &Store, id: &str) -> Result<Journal, Failure> {
+    match Journal::take_up(store, id) {
+        Ok(journal) => Ok(journal),
+        Err(error @ StoreError::Running(_)) => {
+            let Owner { by, since, .. } = store.owner(id)?;
+            let mut failure = Failure::from(error);
+            failure.text += &format!(": {by} since {since}");
+            Err(failure)
         }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -32,25 +49,36 @@ pub(super) fn unfinished(store: &Store) -> Result<Option<String>, Failure> {
     Ok(None)
 }
 
-pub(super) fn chosen(store: &Store, named: Option<&str>) -> Result<Option<String>, Failure> {
+/// The one that is named; the unfinished one when none is.
+pub(super) fn chosen(store: &Store, named: Option<&RolloutId>) -> Result<Option<String>, Failure> {
     match named {
         Some(id) => {
-            store.rollout(id)?;
-            Ok(Some(id.to_owned()))
+            store.rollout(id.as_str())?;
+            Ok(Some(id.to_string()))
         }
         None => unfinished(store),
     }
 }
 
+/// The one that is named; the unfinished one, or else the newest, when none is.
 pub(super) fn named_or_newest(
     store: &Store,
-    named: Option<&str>,
+    named: Option<&RolloutId>,
 ) -> Result<Option<String>, Failure> {
     match named {
-        Some(id) => Ok(Some(id.to_owned())),
+        Some(id) => Ok(Some(id.to_string())),
         None => Ok(match unfinished(store)? {
             Some(id) => Some(id),
             None => store.rollouts()?.pop(),
         }),
     }
+}
+
+/// Every rollout there is, in the order in which they were begun.
+pub(super) fn all(store: &Store) -> Result<Vec<(Rollout, Progress)>, Failure> {
+    Ok(store
+        .rollouts()?
+        .iter()
+        .map(|id| store.rollout(id))
+        .collect::<Result<_, _>>()?)
 }

@@ -12,6 +12,10 @@ impl Cloud for World {
         self.inner().now()
     }
 
+    fn time_is_virtual(&self) -> bool {
+        true
+    }
+
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
         let waited = self.inner().wait(until);
         self.lives().await;

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -206,10 +207,21 @@ fn cluster_path(dir: &Path, place: &Place) -> PathBuf {
     dir.join(format!("cluster-{account}-{region}-{cluster}.json"))
 }
 
+/// A file that only its owner reads: user data stands in it.
+fn private() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
 /// Writes beside it and renames. Not synced to the disk: what is simulated need not outlive the machine, only the process.
 fn write(path: &Path, json: &str) -> Result<(), CloudError> {
     let temporary = path.with_extension("json.new");
-    fs::write(&temporary, json)
+    private()
+        .create(true)
+        .truncate(true)
+        .open(&temporary)
+        .and_then(|mut file| file.write_all(json.as_ref()))
         .and_then(|()| fs::rename(&temporary, path))
         .map_err(|e| unusable(path, &e))
 }
@@ -217,8 +229,12 @@ fn write(path: &Path, json: &str) -> Result<(), CloudError> {
 /// Makes the folder and takes it for this process until the file is dropped; a process that ends or is killed lets go of it.
 pub(super) fn lock(dir: &Path) -> Result<fs::File, CloudError> {
     let path = dir.join(LOCK);
-    fs::create_dir_all(dir).map_err(|e| unusable(dir, &e))?;
-    let file = fs::OpenOptions::new()
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|e| unusable(dir, &e))?;
+    let file = private()
         .create(true)
         .append(true)
         .open(&path)

@@ -8,12 +8,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::failure::Failure;
 use crate::cloud::aws::Reach;
 use crate::cloud::aws::bucket::{Bucket, BucketError};
-use crate::model::digest_of;
 use crate::model::object::{Condition, Object, Put};
-use crate::store::{Leases, ObjectError, Objects, Terms, Ticks};
+use crate::store::{ObjectError, Objects, Ticks};
 
 /// Objects asked for at the same time.
 const AT_ONCE: usize = 16;
@@ -27,21 +25,6 @@ struct Remote {
     jobs: UnboundedSender<Job>,
 }
 
-/// The leases of this process on the objects under that URL.
-pub(super) fn leases(url: &str, owner: String, reach: &Reach) -> Result<Leases, Failure> {
-    let remote = objects(url, reach)
-        .map_err(|why| Failure::new(format!("the store {url} cannot be used: {why}")))?;
-    let nanoseconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos()
-        .to_string();
-    let token = digest_of(&(&owner, std::process::id(), nanoseconds))
-        .short()
-        .to_owned();
-    Ok(Leases::new(remote, ticks(), Terms::default(), owner, token))
-}
-
 /// The objects under a URL `s3://bucket/prefix`, reached as the environment says.
 ///
 /// # Errors
@@ -51,7 +34,7 @@ pub fn objects(url: &str, reach: &Reach) -> Result<Arc<dyn Objects>, String> {
 }
 
 /// The clock that stands still never: the monotonic one does while a laptop sleeps, and the other one may be set back.
-fn ticks() -> Ticks {
+pub fn ticks() -> Ticks {
     let (began, since) = (SystemTime::now(), Instant::now());
     let before = began.duration_since(UNIX_EPOCH).unwrap_or_default();
     Arc::new(move || {

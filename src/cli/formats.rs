@@ -1,0 +1,65 @@
+//! The forms of output that each command has: only those can be asked for, and its help lists them.
+
+use clap::ValueEnum;
+
+/// What a plan and a difference are printed as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON value.
+    Json,
+    /// For a pull-request comment.
+    Markdown,
+}
+
+/// What a look at something is printed as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ViewFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON value.
+    Json,
+}
+
+/// What definitions are printed as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum DefinitionFormat {
+    /// YAML.
+    #[default]
+    Yaml,
+    /// One JSON value.
+    Json,
+}
+
+/// What a rollout is followed as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum FollowFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON value a line, as things happen.
+    Jsonl,
+}
+
+/// What the records of a rollout are printed as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum RecordsFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON list.
+    Json,
+    /// For machines: one JSON value a line.
+    Jsonl,
+}
+
+/// What a schema is printed as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaFormat {
+    /// JSON.
+    #[default]
+    Json,
+}

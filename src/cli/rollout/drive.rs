@@ -1,0 +1,129 @@
+//! A rollout is driven: by whom, for how long, what is shown, and the exit code it comes to.
+
+use super::signals::Signals;
+use crate::cli::args::{Arguments, Pace};
+use crate::cli::failure::Failure;
+use crate::cli::formats::FollowFormat;
+use crate::cli::output::Output;
+use crate::cli::screen::Screen;
+use crate::cli::who::who;
+use crate::cli::world::{self, World};
+use crate::cli::{Exit, git};
+use crate::model::Span;
+use crate::report;
+use crate::rollout::{Ending, Record};
+use crate::run::{Drive, Outcome, Signal, run};
+use crate::store::{Journal, Store};
+
+/// Between two looks while something is under way.
+pub(super) const POLL: Span = Span::from_secs(10);
+
+/// What a rollout is driven with.
+pub(super) struct Driver<'a> {
+    pub(super) arguments: &'a Arguments,
+    pub(super) store: &'a Store,
+    pub(super) world: &'a World,
+    pub(super) output: &'a Output,
+    pub(super) format: FollowFormat,
+    pub(super) pace: Option<&'a Pace>,
+}
+
+impl Driver<'_> {
+    /// Drives the rollout until it is over, has to wait, or is interrupted. `before`: what was recorded already, and not shown.
+    pub(super) async fn drive(
+        &self,
+        journal: &mut Journal,
+        before: &[Record],
+    ) -> Result<Outcome, Failure> {
+        let machine = self.format == FollowFormat::Jsonl;
+        let mut screen = Screen::new(self.output, machine);
+        before
+            .iter()
+            .for_each(|record| screen.hear(&Signal::Recorded(record)));
+        let directory = &self.arguments.directory;
+        let drive = Drive {
+            by: who(),
+            folder: directory
+                .canonicalize()
+                .unwrap_or_else(|_| directory.clone()),
+            environment: |name| std::env::var(name).ok(),
+            poll: self.arguments.poll.unwrap_or(POLL),
+            watch: Span::from_secs(60),
+            max_wait: self
+                .pace
+                .and_then(|p| p.max_wait)
+                .unwrap_or(world::patience(self.store)),
+            auto_approve: self.pace.is_some_and(|p| p.auto_approve),
+        };
+        self.world
+            .act_for(journal.rollout(), git::head(directory).as_deref())
+            .await;
+        let signals = Signals::listen(self.output.clone());
+        let ended = tokio::select! {
+            biased;
+            () = self.world.killed() => std::process::abort(),
+            () = signals.second() => None,
+            outcome = run(self.world, self.store, journal, &drive, || signals.first(), |signal| screen.hear(&signal)) => Some(outcome),
+        };
+        screen.clear();
+        let id = &journal.rollout().id;
+        let Some(outcome) = ended else {
+            self.output.cloud_story(&format!(
+                "ended at once; everything that was begun is in the journal, and `kfleet rollout resume {id}` goes on"
+            ));
+            return Ok(Outcome::Interrupted);
+        };
+        let outcome = outcome.map_err(|e| {
+            Failure::from(e).hint(format!(
+                "everything that was begun is in the journal; `kfleet rollout resume {id}` goes on"
+            ))
+        })?;
+        let summary = report::rollout_summary(journal.rollout(), journal.progress());
+        if machine {
+            self.output.cloud_story(&summary);
+        } else {
+            self.output.cloud_result(&summary)?;
+        }
+        Ok(outcome)
+    }
+}
+
+pub(super) fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Result<Exit, Failure> {
+    match outcome {
+        Outcome::Ended(Ending::Finished) => Ok(Exit::Good),
+        Outcome::Ended(Ending::RolledBack) => Ok(Exit::RolledBack),
+        Outcome::Ended(Ending::Aborted) => Err(aborted(&journal.rollout().id)),
+        Outcome::Stuck => Ok(Exit::Stuck),
+        Outcome::WaitingForPerson(_) | Outcome::Held | Outcome::Interrupted => Ok(Exit::Waits),
+        Outcome::WaitingForCredentials { why } => {
+            let id = &journal.rollout().id;
+            output.cloud_story(&format!("paused, {why}"));
+            output.cloud_story(&format!("log in again, then `kfleet rollout resume {id}` goes on; everything that was begun is in the journal"));
+            Ok(Exit::Waits)
+        }
+        Outcome::WaitingForAccess { cluster, why } => {
+            let id = &journal.rollout().id;
+            output.cloud_story(&format!("paused, {cluster}: {why}"));
+            output.cloud_story(&format!("put that right, then `kfleet rollout resume {id}` goes on; nothing was done there meanwhile, and everything that was begun is in the journal"));
+            Ok(Exit::Waits)
+        }
+        Outcome::Stopped(stop) => {
+            output.cloud_story(&format!(
+                "{stop}; `{}` lifts it, then `kfleet rollout resume` goes on",
+                stop.go()
+            ));
+            Ok(Exit::Waits)
+        }
+        Outcome::WaitingForTime { until, why } => {
+            output.cloud_story(&format!(
+                "{why}; `kfleet rollout resume` after {until} goes on"
+            ));
+            Ok(Exit::Waits)
+        }
+    }
+}
+
+/// What an aborted rollout is to whoever wanted it.
+pub(super) fn aborted(id: &str) -> Failure {
+    Failure::new(format!("rollout {id} was aborted"))
+}

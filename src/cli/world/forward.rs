@@ -1,0 +1,80 @@
+//! The world that was opened stands for the one it is.
+
+use super::World;
+use crate::cloud::{Cloud, CloudError, Place};
+use crate::model::{
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Timestamp,
+};
+use crate::nodes::{NodeApi, NodeError};
+
+impl Cloud for World {
+    fn now(&self) -> Timestamp {
+        match self {
+            World::Local(world) => world.now(),
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.now(),
+        }
+    }
+
+    fn time_is_virtual(&self) -> bool {
+        matches!(self, World::Local(_))
+    }
+
+    async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
+        match self {
+            World::Local(world) => world.wait(until).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.wait(until).await,
+        }
+    }
+
+    async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
+        match self {
+            World::Local(world) => world.account(place).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.account(place).await,
+        }
+    }
+
+    async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
+        match self {
+            World::Local(world) => world.read(places).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.read(places).await,
+        }
+    }
+
+    async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
+        match self {
+            World::Local(world) => world.apply(place, effect).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.apply(place, effect).await,
+        }
+    }
+}
+
+impl NodeApi for World {
+    fn expect(&self, cluster: &ClusterName, uid: &str) {
+        match self {
+            World::Local(world) => world.expect(cluster, uid),
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.nodes.expect(cluster, uid),
+        }
+    }
+
+    async fn nodes(&self, cluster: &ClusterName) -> Nodes {
+        match self {
+            World::Local(world) => world.nodes(cluster).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.nodes.nodes(cluster).await,
+        }
+    }
+
+    async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
+        match self {
+            World::Local(world) => world.act(cluster, effect).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.nodes.act(cluster, effect).await,
+        }
+    }
+}

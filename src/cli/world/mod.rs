@@ -1,0 +1,192 @@
+//! The cloud that was asked for: the simulated account, or AWS with the clusters' own APIs.
+
+#[cfg(feature = "aws")]
+mod aws;
+mod forward;
+mod images;
+mod simulated;
+
+use std::collections::BTreeMap;
+
+use crate::cli::args::{Arguments, Pace};
+use crate::cli::failure::Failure;
+use crate::cloud::{Cloud as _, Place, local};
+use crate::fleet::Fleet;
+use crate::model::{Live, Span, Timestamp};
+use crate::rollout::Rollout;
+use crate::store::{Access, CloudKind, ClusterAccess, Store};
+
+#[cfg(feature = "aws")]
+pub(in crate::cli) use aws::reach;
+pub(in crate::cli) use images::{Images, images, images_of};
+pub(in crate::cli) use simulated::{Simulated, faults, scenario};
+
+/// The world that is looked at and acted upon.
+pub(in crate::cli) enum World {
+    /// The simulated account, with its simulated clusters.
+    Local(Box<local::World>),
+    /// AWS, and the clusters' own APIs.
+    #[cfg(feature = "aws")]
+    Aws(Box<aws::Real>),
+}
+
+/// A stage that approves itself is a toy: only the simulated account takes it.
+pub(in crate::cli) fn may_approve_itself(store: &Store, pace: &Pace) -> Result<(), Failure> {
+    match store.kind() {
+        CloudKind::Aws if pace.auto_approve => {
+            Err(Failure::new("a real cloud refuses `--auto-approve`")
+                .hint("look at the plan, then `kfleet rollout approve STAGE --plan ID`"))
+        }
+        CloudKind::Aws | CloudKind::Local => Ok(()),
+    }
+}
+
+/// How the clusters of a fleet are reached.
+pub(in crate::cli) fn access_of(fleet: &Fleet) -> Access {
+    let of = |c: &crate::fleet::Cluster| ClusterAccess {
+        role_arn: c.role_arn.clone(),
+        context: c.kubernetes.as_ref().map(|k| k.context.clone()),
+    };
+    Access {
+        version: 1,
+        clusters: fleet
+            .clusters
+            .iter()
+            .map(|(name, c)| (name.clone(), of(c)))
+            .collect(),
+        call_rates: fleet.settings.call_rates.clone(),
+        again: None,
+    }
+}
+
+/// The cloud asked for.
+pub(in crate::cli) async fn open(
+    arguments: &Arguments,
+    access: &Access,
+    store: &Store,
+    images: Images,
+    simulated: &Simulated<'_>,
+) -> Result<World, Failure> {
+    match store.kind() {
+        CloudKind::Aws if !simulated.faults.is_empty() || simulated.scenario.is_some() => Err(
+            Failure::new("faults can be ordered from the simulated account only")
+                .hint("leave `--fault` and `--scenario` out, or specify `--cloud local`"),
+        ),
+        #[cfg(feature = "aws")]
+        CloudKind::Aws => {
+            let real = aws::real(arguments, access, store, images).await?;
+            Ok(World::Aws(Box::new(real)))
+        }
+        #[cfg(not(feature = "aws"))]
+        CloudKind::Aws => {
+            let _ = (arguments, access, images);
+            Err(Failure::new("this build of kfleet has no AWS in it"))
+        }
+        CloudKind::Local => Ok(World::Local(Box::new(simulated::open(store, simulated)?))),
+    }
+}
+
+/// What time it is here.
+fn now_here() -> Timestamp {
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+}
+
+/// What time it is in the cloud that the store belongs to.
+pub(in crate::cli) fn now(store: &Store) -> Result<Timestamp, Failure> {
+    match store.kind() {
+        CloudKind::Aws => Ok(now_here()),
+        CloudKind::Local => Ok(simulated::open(
+            store,
+            &Simulated {
+                seed: 1,
+                faults: &[],
+                scenario: None,
+            },
+        )?
+        .now()),
+    }
+}
+
+/// Longest wait for mere time where the caller names none: virtual time costs nothing, and a pipeline's worker does.
+pub(in crate::cli) fn patience(store: &Store) -> Span {
+    match store.kind() {
+        CloudKind::Aws => Span::from_secs(1_800),
+        CloudKind::Local => Span::from_secs(366 * 86_400),
+    }
+}
+
+impl World {
+    /// Comes when a scenario of the simulated account kills the process.
+    pub(in crate::cli) async fn killed(&self) {
+        match self {
+            World::Local(world) => world.killed().await,
+            #[cfg(feature = "aws")]
+            World::Aws(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl World {
+    /// Calls sent so far, by API. The simulated account is asked without any.
+    pub(in crate::cli) fn calls(&self) -> BTreeMap<String, u64> {
+        match self {
+            World::Local(_) => BTreeMap::new(),
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.calls(),
+        }
+    }
+
+    /// Has what follows seen as done by this rollout, of this revision of git.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(unused_variables, reason = "only AWS is told")
+    )]
+    pub(in crate::cli) async fn act_for(&self, rollout: &Rollout, revision: Option<&str>) {
+        match self {
+            World::Local(_) => {}
+            #[cfg(feature = "aws")]
+            World::Aws(real) => {
+                let revision = revision.map(|r| ("kfleet-revision".to_owned(), r.to_owned()));
+                let tags = revision
+                    .into_iter()
+                    .chain([("kfleet-rollout".to_owned(), rollout.id.clone())])
+                    .collect();
+                let session = crate::cloud::aws::Session {
+                    name: format!("kfleet-{}", rollout.id),
+                    tags,
+                    read_only: false,
+                };
+                let by_aws = |g: &&crate::rollout::GroupTask| {
+                    g.rolling.strategy == crate::fleet::Strategy::InstanceRefresh
+                };
+                let refreshed = rollout.clusters().flat_map(|c| &c.groups).filter(by_aws);
+                real.cloud
+                    .act_for(session, refreshed.map(|g| g.asg.clone()).collect())
+                    .await;
+            }
+        }
+    }
+
+    /// One look, and again a while later where a real cloud gave no answer at all.
+    pub(in crate::cli) async fn patient_look(
+        &self,
+        places: &[Place],
+        output: &crate::cli::output::Output,
+    ) -> Result<Live, Failure> {
+        const WAITS: [i64; 2] = [15_000, 45_000];
+        for wait in WAITS {
+            match crate::run::look(self, places).await {
+                Err(error) if error.is_transient() && !matches!(self, World::Local(_)) => {
+                    output.cloud_story(&format!(
+                        "{error}; asking again in {} seconds",
+                        wait / 1_000
+                    ));
+                    self.wait(Timestamp::from_millis(self.now().millis() + wait))
+                        .await?;
+                }
+                answer => return Ok(answer?),
+            }
+        }
+        Ok(crate::run::look(self, places).await?)
+    }
+}

@@ -1,0 +1,43 @@
+//! Whether a run stops here: for a person, or for time. What it stops for is decided elsewhere.
+
+use super::runner::Runner;
+use super::{Outcome, RunError, Signal};
+use crate::cloud::Cloud;
+use crate::model::Span;
+use crate::nodes::NodeApi;
+use crate::rollout::{Decision, Event, State};
+
+impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
+    /// Whether this process has nothing to do for now.
+    pub(super) fn step_back(&mut self, next: &Decision) -> Result<Option<Outcome>, RunError> {
+        match &next.state {
+            State::Going => Ok(None),
+            State::Ended(ending) => Ok(Some(Outcome::Ended(*ending))),
+            State::Stuck => Ok(Some(Outcome::Stuck)),
+            State::Held => Ok(Some(Outcome::Held)),
+            State::WaitingForPerson { stage } if self.drive.auto_approve => {
+                let expires = self.world.now() + Span::from_secs(3_600);
+                self.append(vec![Event::Approved {
+                    stage: stage.clone(),
+                    by: "--auto-approve".into(),
+                    expires,
+                }])?;
+                Ok(None)
+            }
+            State::WaitingForPerson { stage } => {
+                self.pause(format!("stage {stage} has to be approved"))?;
+                Ok(Some(Outcome::WaitingForPerson(stage.clone())))
+            }
+            State::WaitingForTime { until, why }
+                if until.since(self.world.now()) > self.drive.max_wait =>
+            {
+                self.pause(why.clone())?;
+                Ok(Some(Outcome::WaitingForTime {
+                    until: *until,
+                    why: why.clone(),
+                }))
+            }
+            State::WaitingForTime { .. } => Ok(None),
+        }
+    }
+}

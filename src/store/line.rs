@@ -1,0 +1,181 @@
+//! A record as one line of a journal: with the hash of the line before it, so that a value that was changed and a line that is gone are
+//! seen, and with user data by its digest. Reads and writes no file.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::model::Timestamp;
+use crate::rollout::{Event, JOURNAL_VERSION, Record};
+
+/// How much of a line's hash the next line carries, in hexadecimal digits: 128 bits.
+const HASH: usize = 32;
+/// What stands in a journal in place of user data: this, and the name of the object that holds it.
+const REFERENCE: &str = "content:";
+/// How user data that the fleet gives begins in the text of a record.
+const GIVEN: &str = "{\"given\":\"";
+
+/// User data by its digest.
+pub(super) type Contents = BTreeMap<String, String>;
+
+/// What is written.
+#[derive(Serialize)]
+struct Written<'r> {
+    seq: u64,
+    at: Timestamp,
+    event: &'r Event,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<&'r str>,
+}
+
+/// What is read. Journals of earlier versions have no hashes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    seq: u64,
+    at: Timestamp,
+    event: Event,
+    #[serde(default)]
+    after: Option<String>,
+}
+
+/// The lines of one journal, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chain {
+    /// The hash of the last line.
+    last: Option<String>,
+    /// Some line carried a hash: all that follow have to.
+    begun: bool,
+}
+
+impl Chain {
+    /// The hash of the last line, as the next one will carry it.
+    pub(super) fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    /// The line of a record, without its end. User data in it goes into `contents`.
+    pub(super) fn write(
+        &mut self,
+        record: &Record,
+        contents: &mut Contents,
+    ) -> Result<String, serde_json::Error> {
+        let Record { seq, at, event } = record;
+        let written = Written {
+            seq: *seq,
+            at: *at,
+            event,
+            after: self.last.as_deref(),
+        };
+        let mut text = serde_json::to_string(&written)?;
+        if text.contains(GIVEN) {
+            let mut value = serde_json::to_value(&written)?;
+            each_given(&mut value, &mut |given| {
+                let name = digest(given.as_bytes());
+                let reference = format!("{REFERENCE}{name}");
+                contents.insert(name, std::mem::replace(given, reference));
+                Ok::<(), serde_json::Error>(())
+            })?;
+            text = serde_json::to_string(&value)?;
+        }
+        self.begun |= self.last.is_some();
+        self.last = Some(hash(text.as_bytes()));
+        Ok(text)
+    }
+
+    /// The record in the next line. `content` finds user data by its digest.
+    pub(super) fn read(
+        &mut self,
+        line: &[u8],
+        content: &mut impl FnMut(&str) -> Result<String, String>,
+    ) -> Result<Record, String> {
+        let Read {
+            seq,
+            at,
+            event,
+            after,
+        } = parse(line, content)?;
+        match (&after, &self.last) {
+            (Some(after), Some(last)) if after != last => {
+                return Err(
+                    "the record before it was changed or removed after it was written".into(),
+                );
+            }
+            (Some(_), None) => return Err("the records before it are missing".into()),
+            (None, _) if self.begun => {
+                return Err("it does not carry the hash of the record before it".into());
+            }
+            (Some(_) | None, Some(_) | None) => {}
+        }
+        self.begun |= after.is_some();
+        self.last = Some(hash(line));
+        Ok(Record { seq, at, event })
+    }
+}
+
+fn parse(
+    line: &[u8],
+    content: &mut impl FnMut(&str) -> Result<String, String>,
+) -> Result<Read, String> {
+    let text = std::str::from_utf8(line).map_err(|e| e.to_string())?;
+    if !text.contains(&format!("{GIVEN}{REFERENCE}")) {
+        return serde_json::from_str(text)
+            .map_err(|e| newer(text).unwrap_or_else(|| e.to_string()));
+    }
+    let mut value: Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    each_given(&mut value, &mut |given| {
+        if let Some(name) = given.strip_prefix(REFERENCE) {
+            *given = content(name)?;
+        }
+        Ok::<(), String>(())
+    })?;
+    serde_json::from_value(value).map_err(|e| e.to_string())
+}
+
+/// What is wrong with the first line of a journal that a newer kfleet wrote.
+fn newer(text: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let version = value.pointer("/event/started/rollout/version")?.as_u64()?;
+    (version > u64::from(JOURNAL_VERSION)).then(|| too_new(version))
+}
+
+/// What is said of a journal that a newer kfleet wrote.
+pub(super) fn too_new(version: u64) -> String {
+    format!("version {version} is newer than this kfleet")
+}
+
+/// The hash of a line, as the next one carries it.
+fn hash(line: &[u8]) -> String {
+    let mut whole = digest(line);
+    whole.truncate(HASH);
+    whole
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
+/// Visits every user data that the fleet gives, wherever it stands in a record.
+fn each_given<E>(
+    value: &mut Value,
+    visit: &mut impl FnMut(&mut String) -> Result<(), E>,
+) -> Result<(), E> {
+    match value {
+        Value::Object(map) => {
+            if map.len() == 1
+                && let Some(Value::String(given)) = map.get_mut("given")
+            {
+                return visit(given);
+            }
+            map.values_mut().try_for_each(|v| each_given(v, visit))
+        }
+        Value::Array(items) => items.iter_mut().try_for_each(|v| each_given(v, visit)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
