@@ -1,7 +1,7 @@
 //! Our own cases: `tests/kops_cases/NAME/manifests.yaml`, and what comes of them.
 //!
 //! `expected.yaml` holds the definitions as `path: value`, those of `plain` in full, those of every other case as far as they differ from
-//! `plain`'s group of the same name, else from its `nodes` (`~`: gone). `expected.txt` holds the faults of a case that has some. KFLEET_UPDATE=1 rewrites them: read them.
+//! `plain`'s group of the same name, else from its `nodes` (`~`: gone). `expected.txt` holds the faults of a case that has some. KFLEET_BLESS=1 rewrites them: read them.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -63,7 +63,7 @@ fn failure(case: &Path, plain: &BTreeMap<String, Flat>) -> Option<String> {
         Ok((groups, warnings)) => ("expected.yaml", success(case, &groups, plain, warnings)),
         Err(faults) => ("expected.txt", faults),
     };
-    if std::env::var_os("KFLEET_UPDATE").is_some() {
+    if std::env::var_os("KFLEET_BLESS").is_some() {
         let _ = std::fs::remove_file(case.join("expected.yaml"));
         let _ = std::fs::remove_file(case.join("expected.txt"));
         std::fs::write(case.join(file), actual).unwrap();

@@ -1,4 +1,4 @@
-//! `kfleet diff` on a git repository made of the bundled fleet: an edit in, the report out. `KFLEET_UPDATE=1` writes the expected texts anew.
+//! `kfleet diff` on a git repository made of the bundled fleet: an edit in, the report out. `KFLEET_BLESS=1` writes the expected texts anew.
 
 #![cfg(test)]
 

@@ -139,7 +139,7 @@ pub(crate) fn expect(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/diff_cases")
         .join(name);
-    if std::env::var_os("KFLEET_UPDATE").is_some() {
+    if std::env::var_os("KFLEET_BLESS").is_some() {
         std::fs::write(&path, text).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
