@@ -40,6 +40,7 @@ pub mod fleet;
 pub mod gotemplate;
 pub mod impact;
 pub mod kops;
+pub mod lint;
 pub mod model;
 pub mod nodes;
 pub mod plan;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::formats::{
-    DefinitionFormat, FollowFormat, RecordsFormat, ReportFormat, SchemaFormat, ViewFormat,
+    DefinitionFormat, FollowFormat, LintFormat, RecordsFormat, ReportFormat, SchemaFormat,
+    ViewFormat,
 };
 use crate::model::{ClusterName, KopsVersion, RolloutId, Span, StageName};
 
@@ -88,6 +89,8 @@ pub(super) enum Command {
     Autoscaler(AutoscalerArguments),
     /// Render Go templates as `kops toolbox template` does: the same flags, the same bytes, and a warning where something is lost.
     Template(TemplateArguments),
+    /// Hold the fleet's manifests and definitions against the rules that production taught. Exits with 2 when a finding is not waived.
+    Lint(LintArguments),
     /// Print the JSON Schema of `fleet.yaml` or of a cluster's file, for editors.
     Schema(SchemaArguments),
     /// Show how the live state differs from what git wants, and what a rollout would do.
@@ -103,6 +106,47 @@ pub(super) enum Command {
     Stop(StopArguments),
     /// Let the line go on after `kfleet stop`.
     Go(GoArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LintArguments {
+    /// Clusters to tell of; all when none is named. Rules that compare clusters read all of them.
+    pub(super) clusters: Vec<ClusterName>,
+    /// Print a rule's whole story: why, where that is written, what to do.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["clusters", "list"])]
+    pub(super) explain: Option<String>,
+    /// Print every rule in a line.
+    #[arg(long, conflicts_with = "clusters")]
+    pub(super) list: bool,
+    /// From which level on a finding makes the exit code 2.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) fail_on: FailOn,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: LintFormat,
+}
+
+/// From which level on lint fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// From notes on.
+    Note,
+    /// From warnings on.
+    Warning,
+    /// At errors only.
+    #[default]
+    Error,
+}
+
+impl FailOn {
+    /// The severity.
+    pub(super) fn severity(self) -> crate::lint::Severity {
+        match self {
+            FailOn::Note => crate::lint::Severity::Note,
+            FailOn::Warning => crate::lint::Severity::Warning,
+            FailOn::Error => crate::lint::Severity::Error,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -63,3 +63,15 @@ pub(super) enum SchemaFormat {
     #[default]
     Json,
 }
+
+/// What lint's findings are printed as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LintFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON value.
+    Json,
+    /// For code review tools: SARIF 2.1.0.
+    Sarif,
+}

@@ -11,6 +11,7 @@ mod failure;
 mod feasible;
 mod formats;
 mod git;
+mod lint;
 mod output;
 mod pipeline;
 mod plan;
@@ -96,6 +97,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Template(command) => template::run(arguments, command, output),
         Command::Schema(command) => schema::run(command, output),
         Command::Compile(command) => compile::run(command, output),
+        Command::Lint(command) => lint::run(arguments, command, output),
         Command::Autoscaler(command) => autoscaler::run(arguments, command, output),
         Command::Plan(command) => in_runtime(plan::run(arguments, command, output)),
         Command::Snapshot(command) => in_runtime(snapshot::run(arguments, command, output)),

@@ -8,7 +8,7 @@ use super::gates::GateFile;
 use super::policy::{
     CapacityFile, GroupRollingFile, OnFailure, ProvenControlPlane, Standby, Strategy,
 };
-use super::{CallRate, OnTimeout, Preflight, Rate};
+use super::{CallRate, LintPolicy, OnTimeout, Preflight, Rate};
 use crate::model::{
     AccountId, ClusterName, EmptyDir, Environment, GroupName, KopsVersion, Region, Span, StageName,
     Unmanaged,
@@ -35,6 +35,8 @@ pub(super) struct FleetFile {
     pub(super) call_rates: BTreeMap<String, CallRate>,
     #[serde(default)]
     pub(super) accept: BTreeSet<String>,
+    #[serde(default)]
+    pub(super) lint: LintPolicy,
 }
 
 /// `rollback`.

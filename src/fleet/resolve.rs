@@ -91,6 +91,7 @@ pub(super) fn settings(
             },
             call_rates,
             accept: file.accept,
+            lint: file.lint,
         }),
         _ => Err(FleetError::all(faults)),
     }

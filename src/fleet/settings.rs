@@ -29,6 +29,37 @@ pub struct Settings {
     /// Instance types and availability zones that are newer than this program's tables. What compiles; a plan has it behind it.
     #[serde(skip)]
     pub accept: BTreeSet<String>,
+    /// How much lint counts. What is written; the rules' names are checked by lint.
+    #[serde(skip)]
+    pub lint: LintPolicy,
+}
+
+/// `lint` of `fleet.yaml`: levels and waivers, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LintPolicy {
+    /// `off`, `note`, `warning` or `error`, by the rule's id.
+    #[serde(default)]
+    pub levels: BTreeMap<String, String>,
+    /// What is accepted for a while.
+    #[serde(default)]
+    pub waivers: Vec<LintWaiver>,
+}
+
+/// One of `lint.waivers`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LintWaiver {
+    /// The rule's id.
+    pub rule: String,
+    /// The cluster; none: all.
+    pub cluster: Option<ClusterName>,
+    /// The document, as `Kind/name` or its name alone; none: all.
+    pub subject: Option<String>,
+    /// Why it is accepted.
+    pub reason: String,
+    /// The last day, as `2027-01-31`.
+    pub until: String,
 }
 
 /// One stage.

@@ -8,6 +8,7 @@ mod field;
 mod fold;
 mod freezes;
 mod history;
+mod lint;
 mod markdown;
 mod plan_file;
 mod plan_text;
@@ -34,6 +35,7 @@ pub use explain::{
 };
 pub use freezes::freezes_text;
 pub use history::{history_text, rollout_summary};
+pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_text, rules_text};
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use plan_file::{PlanFileError, plan_from_json, plan_json};
 pub use plan_text::plan_text;

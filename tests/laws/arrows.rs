@@ -4,7 +4,7 @@ use super::source::Source;
 use super::{Found, Law, check, module};
 
 /// Which modules a module may name; its own is always allowed.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("yaml", &[]),
     ("fleet", &["model", "yaml"]),
@@ -16,6 +16,10 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ),
     ("kops", &["render", "fleet", "model", "yaml"]),
     ("desired", &["kops", "render", "fleet", "model", "yaml"]),
+    (
+        "lint",
+        &["desired", "kops", "render", "fleet", "model", "yaml"],
+    ),
     (
         "plan",
         &["desired", "kops", "render", "fleet", "model", "yaml"],
@@ -59,13 +63,16 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ),
     (
         "report",
-        &["model", "plan", "impact", "rollout", "fleet", "kops"],
+        &[
+            "model", "plan", "impact", "rollout", "fleet", "kops", "lint",
+        ],
     ),
     (
         "cli",
         &[
             "run",
             "report",
+            "lint",
             "impact",
             "store",
             "cloud",

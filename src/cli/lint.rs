@@ -1,0 +1,152 @@
+//! `kfleet lint`: the fleet's manifests and definitions against the rules. Holds no rule itself.
+
+use std::collections::BTreeMap;
+
+use super::Exit;
+use super::args::{Arguments, LintArguments};
+use super::failure::Failure;
+use super::formats::LintFormat;
+use super::output::Output;
+use super::pipeline::{PreparedFleet, prepare_with_trees};
+use super::render::select;
+use crate::lint::{self, ClusterFacts, Date, FleetFacts, Report, RuleId, rules};
+use crate::report::{self, LintPlace, LintPlaces, Style};
+use crate::{kops, render::Renderer};
+
+pub(super) fn run(
+    arguments: &Arguments,
+    command: &LintArguments,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    if let Some(id) = &command.explain {
+        return explain(id, output);
+    }
+    if command.list {
+        output.result(&report::rules_text(rules()))?;
+        return Ok(Exit::Good);
+    }
+    let prepared = prepare_with_trees(&arguments.directory)?;
+    select(&prepared, &command.clusters)?;
+    let settings = settings(&prepared)?;
+    let mut report = lint::lint(&facts(&prepared)?, &settings, today()?);
+    let unused: Vec<lint::Waiver> = if command.clusters.is_empty() {
+        lint::unused_waivers(&settings, &report)
+            .into_iter()
+            .cloned()
+            .collect()
+    } else {
+        Vec::new()
+    };
+    only(&mut report, command);
+    let places = places(&prepared, &report)?;
+    let text = match command.format {
+        LintFormat::Text => {
+            let style = Style {
+                colour: output.colour(),
+                full: arguments.verbose,
+            };
+            let unused: Vec<&lint::Waiver> = unused.iter().collect();
+            report::lint_text(&report, &unused, &places, rules(), style)
+        }
+        LintFormat::Json => format!("{:#}\n", report::lint_json(&report, &places)),
+        LintFormat::Sarif => format!("{:#}\n", report::lint_sarif(&report, &places, rules())),
+    };
+    output.result(&text)?;
+    Ok(if report.count_at_least(command.fail_on.severity()) > 0 {
+        Exit::Changes
+    } else {
+        Exit::Good
+    })
+}
+
+pub(super) fn settings(prepared: &PreparedFleet) -> Result<lint::LintSettings, Failure> {
+    lint::LintSettings::of(&prepared.fleet.settings.lint).map_err(|e| {
+        Failure::new(format!("fleet.yaml: {e}")).hint("`kfleet lint --list` shows all rules")
+    })
+}
+
+fn explain(id: &str, output: &Output) -> Result<Exit, Failure> {
+    let id = RuleId::parse(id)
+        .map_err(|e| Failure::new(e.to_string()).hint("`kfleet lint --list` shows all rules"))?;
+    for rule in rules().iter().filter(|r| r.id == id) {
+        output.result(&report::rule_text(rule))?;
+    }
+    Ok(Exit::Good)
+}
+
+/// Rules compare clusters, so all of them are read; only the ones that were named are told of.
+fn only(report: &mut Report, command: &LintArguments) {
+    if command.clusters.is_empty() {
+        return;
+    }
+    let named = |c: &crate::model::ClusterName| command.clusters.contains(c);
+    report.findings.retain(|f| named(&f.cluster));
+    report.waived.retain(|w| named(&w.finding.cluster));
+    report
+        .not_checked
+        .retain(|n| n.cluster.as_ref().is_none_or(named));
+}
+
+pub(super) fn facts(prepared: &PreparedFleet) -> Result<FleetFacts, Failure> {
+    let mut clusters = Vec::new();
+    for (name, cluster) in &prepared.clusters {
+        let documents: Vec<crate::yaml::Document> = cluster
+            .rendered
+            .documents
+            .iter()
+            .map(|d| d.document.clone())
+            .collect();
+        let failed = |e: &dyn std::fmt::Display| Failure::new(format!("{name}: {e}"));
+        let manifests = kops::read(&documents).map_err(|e| failed(&e))?;
+        let Some(of_fleet) = prepared.fleet.clusters.get(name) else {
+            continue;
+        };
+        clusters.push(
+            ClusterFacts::new(
+                name.clone(),
+                of_fleet.environment.to_string(),
+                of_fleet.account.clone(),
+                of_fleet.region.clone(),
+                manifests,
+            )
+            .map_err(|e| failed(&e))?,
+        );
+    }
+    Ok(FleetFacts { clusters })
+}
+
+pub(super) fn today() -> Result<Date, Failure> {
+    let today = jiff::Zoned::now().date().to_string();
+    Date::try_from(today).map_err(|e| Failure::new(e.to_string()))
+}
+
+/// Rendered and template lines of the findings. A cluster is rendered once more only where something was found.
+fn places(prepared: &PreparedFleet, report: &Report) -> Result<LintPlaces, Failure> {
+    let renderer = Renderer::new(&prepared.fleet)?;
+    let mut traces = BTreeMap::new();
+    let mut places = LintPlaces::new();
+    let all = report
+        .findings
+        .iter()
+        .chain(report.waived.iter().map(|w| &w.finding));
+    for finding in all {
+        let Some(cluster) = prepared.clusters.get(&finding.cluster) else {
+            continue;
+        };
+        let line = finding.pos.map(|p| p.line);
+        let trace = traces
+            .entry(&finding.cluster)
+            .or_insert_with(|| renderer.trace(&cluster.rendered).unwrap_or_default());
+        let place = LintPlace {
+            rendered: line.map(|l| (format!("rendered/{}/manifests.yaml", finding.cluster), l)),
+            template: line.and_then(|l| trace.line(l)).map(|l| {
+                (
+                    l.template.clone(),
+                    u32::try_from(l.line).unwrap_or(u32::MAX),
+                )
+            }),
+        };
+        places.insert((finding.cluster.clone(), line), place);
+    }
+    Ok(places)
+}

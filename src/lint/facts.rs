@@ -1,0 +1,287 @@
+//! What a rule can look at: a cluster's manifests, their definitions, and what cluster-autoscaler makes of them. Judges nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use crate::desired::{Autoscaler, DesiredError, autoscaler, compile};
+use crate::kops::{InstanceGroup, InstanceType, Manifests, Object, Role, Taint, instance_type};
+use crate::model::{AccountId, ClusterName, Definition, GroupName, Region};
+use crate::yaml::Pos;
+
+/// The whole fleet.
+#[derive(Clone, Debug, Default)]
+pub struct FleetFacts {
+    /// Its clusters, sorted by name.
+    pub clusters: Vec<ClusterFacts>,
+}
+
+/// One cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterFacts {
+    /// Its name.
+    pub name: ClusterName,
+    /// Its environment.
+    pub environment: String,
+    /// Its account.
+    pub account: AccountId,
+    /// Its region.
+    pub region: Region,
+    pub(super) manifests: Manifests,
+    pub(super) definitions: BTreeMap<GroupName, Definition>,
+    pub(super) autoscaler: Autoscaler,
+}
+
+/// A group with its definition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GroupFacts<'a> {
+    pub(super) group: &'a InstanceGroup,
+    pub(super) definition: &'a Definition,
+    /// Whether cluster-autoscaler scales it.
+    pub(super) scaled: bool,
+}
+
+impl ClusterFacts {
+    /// Brings a cluster's manifests into the form that rules read.
+    ///
+    /// # Errors
+    /// When the manifests make no definitions.
+    pub fn new(
+        name: ClusterName,
+        environment: String,
+        account: AccountId,
+        region: Region,
+        manifests: Manifests,
+    ) -> Result<Self, DesiredError> {
+        let definitions = compile(&manifests)?
+            .into_iter()
+            .map(|d| (d.instance_group.clone(), d))
+            .collect();
+        let autoscaler = autoscaler(&manifests)?;
+        Ok(ClusterFacts {
+            name,
+            environment,
+            account,
+            region,
+            manifests,
+            definitions,
+            autoscaler,
+        })
+    }
+
+    pub(super) fn groups(&self) -> impl Iterator<Item = GroupFacts<'_>> {
+        self.manifests.groups.iter().filter_map(|group| {
+            let definition = self.definitions.get(&group.name)?;
+            let scaled = self
+                .autoscaler
+                .groups
+                .iter()
+                .any(|g| g.group == group.name && g.scaled);
+            Some(GroupFacts {
+                group,
+                definition,
+                scaled,
+            })
+        })
+    }
+
+    /// Groups whose instances run applications.
+    pub(super) fn workers(&self) -> impl Iterator<Item = GroupFacts<'_>> {
+        self.groups().filter(|g| g.group.role == Role::Node)
+    }
+
+    pub(super) fn control_planes(&self) -> impl Iterator<Item = GroupFacts<'_>> {
+        self.groups().filter(|g| g.group.role == Role::ControlPlane)
+    }
+
+    /// A value of the Cluster's `spec`, by JSON pointer.
+    pub(super) fn spec(&self, pointer: &str) -> Option<&Json> {
+        let value = self.manifests.cluster.value.get("spec")?.pointer(pointer)?;
+        (!value.is_null()).then_some(value)
+    }
+
+    pub(super) fn spec_u64(&self, pointer: &str) -> Option<u64> {
+        self.spec(pointer)?.as_u64()
+    }
+
+    pub(super) fn subject(&self) -> String {
+        format!("Cluster/{}", self.name)
+    }
+
+    pub(super) fn pos(&self) -> Option<Pos> {
+        Some(self.manifests.cluster.pos)
+    }
+
+    /// Most nodes that its groups of workers can have together.
+    pub(super) fn most_nodes(&self) -> u64 {
+        self.workers().map(|g| u64::from(g.group.max_size)).sum()
+    }
+
+    /// The zones of its subnets that workers can use.
+    pub(super) fn zones(&self) -> BTreeSet<&str> {
+        use crate::kops::SubnetKind;
+        let usable = self
+            .manifests
+            .cluster
+            .subnets
+            .iter()
+            .filter(|s| s.kind != SubnetKind::Utility);
+        usable.filter_map(|s| s.zone.as_deref()).collect()
+    }
+
+    /// Objects that are neither the Cluster nor an InstanceGroup.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.manifests.others.iter()
+    }
+
+    /// The objects that run pods, each with its pod's `spec`.
+    pub(super) fn workloads(&self) -> impl Iterator<Item = (&Object, &Json)> {
+        self.objects().filter_map(|o| {
+            let pointer = match o.kind.as_str() {
+                "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => {
+                    "/spec/template/spec"
+                }
+                "CronJob" => "/spec/jobTemplate/spec/template/spec",
+                "Pod" => "/spec",
+                _ => return None,
+            };
+            Some((o, o.value.pointer(pointer)?))
+        })
+    }
+}
+
+/// The containers of a pod's `spec`.
+pub(super) fn containers(pod: &Json) -> impl Iterator<Item = &Json> {
+    pod.get("containers")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+}
+
+impl<'a> GroupFacts<'a> {
+    pub(super) fn subject(&self) -> String {
+        format!("InstanceGroup/{}", self.group.name)
+    }
+
+    /// Where a field of its `spec` stands; the document where it is not written.
+    pub(super) fn at(&self, field: &str) -> Option<Pos> {
+        Some(
+            self.group
+                .fields
+                .get(field)
+                .copied()
+                .unwrap_or(self.group.pos),
+        )
+    }
+
+    pub(super) fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.definition
+            .auto_scaling_group
+            .tags
+            .iter()
+            .map(|t| (t.key.as_str(), t.value.as_str()))
+    }
+
+    /// Whether any of its instances can be spot.
+    pub(super) fn is_spot(&self) -> bool {
+        let data = &self.definition.launch_template.launch_template_data;
+        let mixed = self
+            .definition
+            .auto_scaling_group
+            .mixed_instances_policy
+            .as_ref()
+            // AWS's default is 100 percent on-demand.
+            .and_then(|p| {
+                p.instances_distribution
+                    .on_demand_percentage_above_base_capacity
+            })
+            .is_some_and(|percent| percent < 100);
+        mixed || data.instance_market_options.is_some()
+    }
+
+    /// Its instance types, the base first; empty where AWS chooses by attributes.
+    pub(super) fn types(&self) -> Vec<&'a str> {
+        let group = &self.definition.auto_scaling_group;
+        let overrides: Vec<&str> = group
+            .mixed_instances_policy
+            .iter()
+            .flat_map(|p| &p.overrides)
+            .filter_map(|o| o.instance_type.as_deref())
+            .collect();
+        let by_attributes = group
+            .mixed_instances_policy
+            .iter()
+            .flat_map(|p| &p.overrides)
+            .any(|o| o.instance_type.is_none());
+        if overrides.is_empty() && !by_attributes {
+            vec![
+                self.definition
+                    .launch_template
+                    .launch_template_data
+                    .instance_type
+                    .as_str(),
+            ]
+        } else {
+            overrides
+        }
+    }
+
+    /// Those of its types that the table knows.
+    pub(super) fn known_types(&self) -> Vec<&'static InstanceType> {
+        self.types().into_iter().filter_map(instance_type).collect()
+    }
+
+    pub(super) fn zones(&self) -> BTreeSet<&'a str> {
+        self.group
+            .subnets
+            .iter()
+            .filter_map(|s| s.zone.as_deref())
+            .collect()
+    }
+
+    /// What pods ask for to land here: labels and taints, less those that only say how instances are bought.
+    pub(super) fn workload(&self) -> (BTreeMap<&'a str, &'a str>, BTreeSet<String>) {
+        let labels = self
+            .group
+            .node_labels
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .filter(|(k, v)| !says_purchase(k, v))
+            .collect();
+        let taints = self
+            .group
+            .taints
+            .iter()
+            .filter(|t| !says_purchase(&t.key, t.value.as_deref().unwrap_or_default()))
+            .map(taint_text)
+            .collect();
+        (labels, taints)
+    }
+
+    /// The same as one line, for grouping.
+    pub(super) fn workload_key(&self) -> String {
+        let (labels, taints) = self.workload();
+        let labels = labels.iter().map(|(k, v)| format!("{k}={v}"));
+        labels.chain(taints).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// `key=value:Effect`.
+pub(super) fn taint_text(taint: &Taint) -> String {
+    format!(
+        "{}={}:{}",
+        taint.key,
+        taint.value.as_deref().unwrap_or_default(),
+        taint.effect.as_deref().unwrap_or_default()
+    )
+}
+
+/// Whether a label or taint says only how an instance is bought.
+fn says_purchase(key: &str, value: &str) -> bool {
+    let last = key.rsplit('/').next().unwrap_or(key).to_ascii_lowercase();
+    let value = value.to_ascii_lowercase();
+    matches!(
+        last.as_str(),
+        "lifecycle" | "capacity-type" | "capacitytype" | "node-lifecycle" | "spot" | "on-demand"
+    ) || matches!(value.as_str(), "spot" | "on-demand" | "ondemand")
+}

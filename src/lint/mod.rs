@@ -1,0 +1,50 @@
+//! Rules that production taught, over manifests and definitions → findings. Rules are data with code; asks no cloud, reads no files, waives nothing by itself.
+//!
+//! `facts`: what a rule can look at; `rule`: what a rule is; `rules`: the rules, one file a theme; `settings`: levels and waivers;
+//! `report`: what came of it. A rule that lacks the data it needs says so and is counted; it never passes silently.
+
+mod facts;
+mod finding;
+mod rule;
+mod rules;
+mod settings;
+
+pub use facts::{ClusterFacts, FleetFacts};
+pub use finding::{Finding, NotChecked, Report, Waived};
+pub use rule::{Rule, RuleId, Severity, UnknownRule};
+pub use rules::rules;
+pub use settings::{Date, DateError, Level, LintSettings, PolicyError, Waiver, unused_waivers};
+
+use finding::Found;
+
+/// Applies every rule to every cluster; findings sorted by cluster, place and rule.
+///
+/// `today`: a waiver that has expired by then waives nothing.
+pub fn lint(fleet: &FleetFacts, settings: &LintSettings, today: Date) -> Report {
+    let mut report = Report::default();
+    for rule in rules() {
+        let Some(severity) = settings.severity(rule) else {
+            report.switched_off.insert(rule.id);
+            continue;
+        };
+        let mut found = Found::new(rule.id, severity);
+        rule.apply(fleet, &mut found);
+        for finding in found.findings {
+            match settings.waiver(&finding, today) {
+                Some(waiver) => report.waived.push(Waived {
+                    finding,
+                    reason: waiver.reason.clone(),
+                    until: waiver.until,
+                }),
+                None => report.findings.push(finding),
+            }
+        }
+        report.not_checked.extend(found.not_checked);
+    }
+    report.rules = rules().len();
+    report.expired = settings.expired(today);
+    report.findings.sort();
+    report.waived.sort();
+    report.not_checked.sort();
+    report
+}

@@ -1,0 +1,206 @@
+//! S06 to S08: whether the control plane is made for as many nodes as the groups may have.
+
+use std::collections::BTreeSet;
+
+use crate::kops::instance_type;
+use crate::lint::facts::ClusterFacts;
+use crate::lint::finding::Found;
+use crate::lint::rule::{Check, Rule, RuleId, Severity};
+
+pub(super) const RULES: [Rule; 3] = [
+    Rule {
+        id: RuleId("S06"),
+        title: "the control plane has the size for its nodes, an odd number of members, and three zones",
+        severity: Severity::Error,
+        story: "An API server that is too small answers slowly just when everything happens at once: a lost zone, a roll, a Monday morning. Two members are no safer than one.",
+        source: "Kubernetes, Considerations for large clusters; the sizes that kube-up took on AWS: 8 vCPUs above 100 nodes, 16 above 250, 36 above 500",
+        fix: "a larger machineType of the control-plane groups; one or three groups in zones of their own",
+        check: Check::Cluster(size),
+    },
+    Rule {
+        id: RuleId("S07"),
+        title: "etcd has its events apart and its volumes fast enough",
+        severity: Severity::Error,
+        story: "etcd answers in the time of its disk. Above a thousand nodes events crowd out everything else; a small gp2 volume has a hundred IOPS and no burst left.",
+        source: "etcd, Hardware recommendations; Kubernetes, Considerations for large clusters: store Event objects in a separate etcd",
+        fix: "an etcd cluster `events`; gp3 volumes, or gp2 of 100 GiB and more",
+        check: Check::Cluster(etcd),
+    },
+    Rule {
+        id: RuleId("S08"),
+        title: "above 500 nodes the API server's and controllers' limits are raised",
+        severity: Severity::Warning,
+        story: "At 400 requests in flight, the default, a large cluster answers 429 to its own kubelets, and the controllers' twenty calls a second fall behind for hours.",
+        source: "teams that run such fleets: 1200 requests in flight and more, QPS 100, burst 150",
+        fix: "`kubeAPIServer.maxRequestsInflight` 1200, `kubeControllerManager.kubeAPIQPS` 100 and `kubeAPIBurst` 150",
+        check: Check::Cluster(limits),
+    },
+];
+
+/// vCPUs of a control-plane member for so many nodes.
+fn advised_vcpus(nodes: u64) -> u32 {
+    match nodes {
+        0..=5 => 1,
+        6..=10 => 2,
+        11..=100 => 4,
+        101..=250 => 8,
+        251..=500 => 16,
+        _ => 36,
+    }
+}
+
+fn size(cluster: &ClusterFacts, found: &mut Found) {
+    let planes: Vec<_> = cluster.control_planes().collect();
+    let nodes = cluster.most_nodes();
+    let advised = advised_vcpus(nodes);
+    for plane in &planes {
+        let data = &plane.definition.launch_template.launch_template_data;
+        let Some(known) = instance_type(&data.instance_type) else {
+            found.needs(
+                Some(&cluster.name),
+                "a control-plane instance type that the table knows",
+            );
+            continue;
+        };
+        // The advice is for a cluster that is full. Half of it has room to grow into; a quarter has been seen to fail.
+        if known.vcpus * 4 < advised {
+            found.add(
+                &cluster.name,
+                plane.subject(),
+                plane.at("machineType"),
+                format!(
+                    "{} has {} vCPUs, for at most {nodes} nodes; {advised} are advised",
+                    known.name, known.vcpus
+                ),
+            );
+        }
+    }
+    let members: u32 = planes.iter().map(|p| p.group.min_size).sum();
+    if members > 0 && members.is_multiple_of(2) {
+        found.add(
+            &cluster.name,
+            cluster.subject(),
+            cluster.pos(),
+            format!("has {members} control-plane instances, an even number"),
+        );
+    }
+    let zones: BTreeSet<&str> = planes
+        .iter()
+        .flat_map(super::super::facts::GroupFacts::zones)
+        .collect();
+    if members > 1 && zones.len() < 3 && cluster.zones().len() >= 3 {
+        found.add(
+            &cluster.name,
+            cluster.subject(),
+            cluster.pos(),
+            format!(
+                "has its control plane in {} of {} zones",
+                zones.len(),
+                cluster.zones().len()
+            ),
+        );
+    }
+}
+
+/// gp2: three a GiB, at least 100. Source: Amazon EBS, General Purpose SSD volumes.
+fn iops(kind: &str, size: u64, written: Option<u64>) -> Option<u64> {
+    match kind {
+        "gp2" => Some((size * 3).max(100)),
+        "gp3" => Some(written.unwrap_or(3000)),
+        "io1" | "io2" => written,
+        _ => None,
+    }
+}
+
+fn etcd(cluster: &ClusterFacts, found: &mut Found) {
+    let nodes = cluster.most_nodes();
+    let clusters = &cluster.manifests.cluster.etcd_clusters;
+    if nodes > 1_000 && !clusters.iter().any(|c| c.name == "events") {
+        found.add(
+            &cluster.name,
+            cluster.subject(),
+            cluster.pos(),
+            format!("may have {nodes} nodes and no etcd cluster of its own for events"),
+        );
+    }
+    if nodes <= 250 {
+        return;
+    }
+    let written = cluster
+        .spec("/etcdClusters")
+        .and_then(|v| v.as_array())
+        .into_iter()
+        .flatten();
+    for etcd in written {
+        let name = etcd.get("name").and_then(|v| v.as_str()).unwrap_or("?");
+        let pos = clusters.iter().find(|c| c.name == name).map(|c| c.pos);
+        let members = etcd
+            .get("etcdMembers")
+            .and_then(|v| v.as_array())
+            .into_iter()
+            .flatten();
+        for member in members {
+            let number = |field: &str| member.get(field).and_then(serde_json::Value::as_u64);
+            // kops's own defaults: gp3 of 20 GiB.
+            let kind = member
+                .get("volumeType")
+                .and_then(|v| v.as_str())
+                .unwrap_or("gp3");
+            let size = number("volumeSize").unwrap_or(20);
+            let Some(iops) = iops(kind, size, number("volumeIops").or(number("volumeIOPS"))) else {
+                continue;
+            };
+            if iops < 300 {
+                let of = member.get("name").and_then(|v| v.as_str()).unwrap_or("?");
+                found.add(
+                    &cluster.name,
+                    cluster.subject(),
+                    pos.or(cluster.pos()),
+                    format!("member {of} of etcd {name}: a {kind} volume of {size} GiB has {iops} IOPS, for at most {nodes} nodes; 300 are advised"),
+                );
+            }
+        }
+    }
+}
+
+fn limits(cluster: &ClusterFacts, found: &mut Found) {
+    let nodes = cluster.most_nodes();
+    if nodes <= 500 {
+        return;
+    }
+    let wanted = [
+        (
+            "kubeAPIServer.maxRequestsInflight",
+            "/kubeAPIServer/maxRequestsInflight",
+            1200,
+        ),
+        (
+            "kubeControllerManager.kubeAPIQPS",
+            "/kubeControllerManager/kubeAPIQPS",
+            100,
+        ),
+        (
+            "kubeControllerManager.kubeAPIBurst",
+            "/kubeControllerManager/kubeAPIBurst",
+            150,
+        ),
+    ];
+    for (field, pointer, least) in wanted {
+        let number = cluster.spec(pointer).and_then(|v| {
+            v.as_f64()
+                .or_else(|| v.as_str().and_then(|t| t.parse().ok()))
+        });
+        let low = number.is_none_or(|n| n < f64::from(least));
+        if low {
+            let now = number.map_or_else(|| "not set".to_owned(), |n| format!("{n}"));
+            found.add(
+                &cluster.name,
+                cluster.subject(),
+                cluster.pos(),
+                format!(
+                    "may have {nodes} nodes, and {field} is {now}; {least} and more are advised"
+                ),
+            );
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! L04, L08 to L10, L16, L17, S01 to S05, S11, S19: what a group of workers is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fleet::Amount;
+use crate::kops::Architecture;
+use crate::lint::facts::{ClusterFacts, GroupFacts};
+use crate::lint::finding::Found;
+use crate::lint::rule::{Check, Rule, RuleId, Severity};
+
+/// Types below which a spot group has too few pools to choose from, and families.
+const LEAST_TYPES: usize = 5;
+const LEAST_FAMILIES: usize = 2;
+/// Types over all spot groups of one application.
+const LEAST_TYPES_OF_APPLICATION: usize = 10;
+/// Spot and on-demand groups of one application.
+const MOST_GROUPS: usize = 4;
+
+pub(super) const RULES: [Rule; 13] = [
+    Rule {
+        id: RuleId("L04"),
+        title: "all instance types of a group have the vCPUs and memory of the first",
+        severity: Severity::Warning,
+        story: "The autoscaler reckons with the first type alone. Where AWS starts a smaller one, the pods it was started for do not fit; a larger one is paid for and empty.",
+        source: "cluster-autoscaler, cloudprovider/aws/README.md, \"Using Mixed Instances Policies\"",
+        fix: "keep types of one vCPU count and at most a tenth between their memory in one group; make another group of the rest",
+        check: Check::Workers(same_size),
+    },
+    Rule {
+        id: RuleId("L08"),
+        title: "a spot group has several instance types of several families",
+        severity: Severity::Warning,
+        story: "Every type in every zone is a pool of its own that can run dry. Two types are two chances; nine types in three zones are twenty-seven.",
+        source: "AWS, Best practices for Amazon EC2 Spot: be flexible about instance types and Availability Zones",
+        fix: "add types of the same size: the -a, -n, -d and -i variants, and the generations beside it",
+        check: Check::Workers(few_types),
+    },
+    Rule {
+        id: RuleId("L09"),
+        title: "spot is allocated by price and capacity, and pools are only set for lowest-price",
+        severity: Severity::Warning,
+        story: "`lowest-price` puts the whole group into the pool that everybody wants, and it is interrupted at once. `spotInstancePools` with any other strategy is refused by AWS.",
+        source: "AWS, Allocation strategies for Spot Instances; InstancesDistribution",
+        fix: "`spotAllocationStrategy: price-capacity-optimized`, and no `spotInstancePools`",
+        check: Check::Workers(strategy),
+    },
+    Rule {
+        id: RuleId("L10"),
+        title: "a group spans every zone of the cluster, or stands in one on purpose",
+        severity: Severity::Note,
+        story: "A zone that a group leaves out is capacity it cannot get, and a zone that is lost takes more of it.",
+        source: "AWS, Best practices for Amazon EC2 Spot",
+        fix: "name all the subnets, or make one group a zone where volumes ask for it",
+        check: Check::Cluster(zones),
+    },
+    Rule {
+        id: RuleId("L16"),
+        title: "no maximum price for spot",
+        severity: Severity::Warning,
+        story: "A price below on-demand does not save money, it adds interruptions: the price moves slowly, and instances end when it passes the mark.",
+        source: "AWS, Best practices for Amazon EC2 Spot: do not set a maximum price",
+        fix: "remove `maxPrice`",
+        check: Check::Workers(max_price),
+    },
+    Rule {
+        id: RuleId("L17"),
+        title: "settings that kops shows as changed again and again",
+        severity: Severity::Note,
+        story: "kops compares `maxInstanceLifetime` and `capacityRebalance` so that a difference stays after every update; and a lifetime ends instances on its own day, not on yours.",
+        source: "kops, upup/pkg/fi/cloudup/awstasks/autoscalinggroup.go",
+        fix: "leave them out and roll nodes with a rollout",
+        check: Check::Workers(perpetual),
+    },
+    Rule {
+        id: RuleId("S01"),
+        title: "at most four groups for the same pods",
+        severity: Severity::Warning,
+        story: "Two spot groups and their two fallbacks are what the autoscaler handles well. With more, balancing and failover between them become a matter of luck.",
+        source: "teams that run such fleets",
+        fix: "put more types into fewer groups",
+        check: Check::Cluster(many_groups),
+    },
+    Rule {
+        id: RuleId("S02"),
+        title: "a mixed group has one vCPU count",
+        severity: Severity::Error,
+        story: "A pod that asks for seven of eight vCPUs waits for ever beside nodes of four, and the autoscaler starts more of them.",
+        source: "cluster-autoscaler, cloudprovider/aws/README.md; teams that run such fleets",
+        fix: "one vCPU count a group",
+        check: Check::Workers(one_cpu_count),
+    },
+    Rule {
+        id: RuleId("S03"),
+        title: "the spot groups of one application have ten instance types together",
+        severity: Severity::Warning,
+        story: "Below that, one bad day of one family is a bad day of the application.",
+        source: "AWS, Best practices for Amazon EC2 Spot",
+        fix: "add types, or a second spot group of another size",
+        check: Check::Cluster(types_of_application),
+    },
+    Rule {
+        id: RuleId("S04"),
+        title: "admin groups are on-demand and in two zones",
+        severity: Severity::Error,
+        story: "CoreDNS, the autoscaler and the ingress on spot: an interruption takes away what would have started its replacement.",
+        source: "teams that run such fleets",
+        fix: "on-demand, in at least two zones",
+        check: Check::Workers(admin),
+    },
+    Rule {
+        id: RuleId("S05"),
+        title: "a dedicated group has both a taint and a matching label",
+        severity: Severity::Error,
+        story: "A taint alone keeps others out and lets its own pods go elsewhere; a label alone lets everybody in.",
+        source: "Kubernetes, Taints and Tolerations: dedicated nodes",
+        fix: "a taint `dedicated=NAME:NoSchedule` and a node label with the same value",
+        check: Check::Workers(dedicated),
+    },
+    Rule {
+        id: RuleId("S11"),
+        title: "a large group is not rolled by a quarter at a time",
+        severity: Severity::Warning,
+        story: "25% of a hundred nodes are twenty-five at once: their pods come back together, and what they depend on falls over.",
+        source: "teams that run such fleets",
+        fix: "write `maxSurge` and `maxUnavailable` as counts",
+        check: Check::Workers(by_the_quarter),
+    },
+    Rule {
+        id: RuleId("S19"),
+        title: "one processor architecture under one image, and GPU types with their driver",
+        severity: Severity::Error,
+        story: "An image boots on one architecture. AWS starts the other type whenever it is cheaper, and the node never joins.",
+        source: "AWS, Launch template compatibility of mixed instance types",
+        fix: "a group for each architecture; `containerd.nvidiaGPU.enabled` for GPU types",
+        check: Check::Workers(architecture),
+    },
+];
+
+fn same_size(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+    let types = group.known_types();
+    let Some(first) = types.first() else { return };
+    let differs = |t: &&&crate::kops::InstanceType| {
+        t.vcpus != first.vcpus || t.memory_mib.abs_diff(first.memory_mib) * 10 > first.memory_mib
+    };
+    let other: Vec<String> = types
+        .iter()
+        .filter(differs)
+        .map(|t| format!("{} ({} vCPUs, {} MiB)", t.name, t.vcpus, t.memory_mib))
+        .collect();
+    if !other.is_empty() {
+        found.add(
+            &cluster.name,
+            group.subject(),
+            group.at("mixedInstancesPolicy"),
+            format!(
+                "the first type, {}, has {} vCPUs and {} MiB; different: {}",
+                first.name,
+                first.vcpus,
+                first.memory_mib,
+                other.join(", ")
+            ),
+        );
+    }
+}
+
+fn one_cpu_count(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+    let counts: BTreeSet<u32> = group.known_types().iter().map(|t| t.vcpus).collect();
+    if counts.len() > 1 {
+        let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
+        found.add(
+            &cluster.name,
+            group.subject(),
+            group.at("mixedInstancesPolicy"),
+            format!("mixes types of {} vCPUs", counts.join(", ")),
+        );
+    }
+}
+
+/// `m6i` of `m6i.xlarge`.
+fn family(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
+fn few_types(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+    // By attributes AWS takes every type that fits.
+    let types = group.types();
+    if !group.is_spot() || types.is_empty() {
+        return;
+    }
+    let families: BTreeSet<&str> = types.iter().map(|t| family(t)).collect();
+    if types.len() < LEAST_TYPES || families.len() < LEAST_FAMILIES {
+        found.add(
+            &cluster.name,
+            group.subject(),
+            group.at("mixedInstancesPolicy"),
+            format!(
+                "is spot with {} instance type{} of {} famil{}; {LEAST_TYPES} types of {LEAST_FAMILIES} families are the least that is advised",
+                types.len(),
+                if types.len() == 1 { "" } else { "s" },
+                families.len(),
+                if families.len() == 1 { "y" } else { "ies" }
+            ),
+        );
+    }
+}
+
+fn strategy(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+    let policy = &group.definition.auto_scaling_group.mixed_instances_policy;
+    let Some(distribution) = policy.as_ref().map(|p| &p.instances_distribution) else {
+        return;
+    };
+    if !group.is_spot() {
+        return;
+    }
+    // AWS's default for a policy that says nothing.
+    let strategy = distribution
+        .spot_allocation_strategy
+        .as_deref()
+        .unwrap_or("lowest-price");
+    let mut add = |what: String| {
+        found.add(
+            &cluster.name,
+            group.subject(),
+            group.at("mixedInstancesPolicy"),
+            what,
+        );
+    };
+    if strategy != "price-capacity-optimized" {
+        add(format!("allocates spot by {strategy}"));
+    }
+    if distribution.spot_instance_pools.is_some_and(|n| n > 0) && strategy != "lowest-price" {
+        add(format!("sets spotInstancePools with {strategy}"));
+    }
+}
+
+/// A group of one zone is meant to be one of several; a group of two of three zones is rarely meant.
+fn zones(cluster: &ClusterFacts, found: &mut Found) {
+    let all = cluster.zones();
+    let mut covered: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let groups: Vec<GroupFacts<'_>> = cluster.workers().collect();
+    for group in &groups {
+        covered
+            .entry(format!("{} {}", group.workload_key(), group.is_spot()))
+            .or_default()
+            .extend(group.zones());
+    }
+    for group in &groups {
+        let together = covered.get(&format!("{} {}", group.workload_key(), group.is_spot()));
+        let missing: Vec<&str> = all
+            .iter()
+            .filter(|z| together.is_none_or(|t| !t.contains(*z)))
+            .copied()
+            .collect();
+        // A group in a single zone is meant to be there: for a volume, or as one of several.
+        if !missing.is_empty() && group.zones().len() > 1 {
+            found.add(
+                &cluster.name,
+                group.subject(),
+                group.at("subnets"),
+                format!("is not in {}", missing.join(", ")),
+            );
+        }
+    }
+}
+
+fn max_price(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+    if group.group.spot.max_price.is_some() {
+        found.add(
+            &cluster.name,
+            group.subject(),
+            group.at("maxPrice"),
+            "sets a maximum price".into(),
+        );
+    }
+}
+
+fn perpetual(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+    let set = [
+        (
+            "maxInstanceLifetime",
+            group.group.max_instance_lifetime.is_some(),
+        ),
+        (
+            "capacityRebalance",
+            group.group.capacity_rebalance == Some(true),
+        ),
+    ];
+    for (field, _) in set.iter().filter(|(_, set)| *set) {
+        found.add(
+            &cluster.name,
+            group.subject(),
+            group.at(field),
+            format!("sets {field}"),
+        );
+    }
+}
+
+fn by_workload<'a>(cluster: &'a ClusterFacts) -> BTreeMap<String, Vec<GroupFacts<'a>>> {
+    let mut by: BTreeMap<String, Vec<GroupFacts<'a>>> = BTreeMap::new();
+    for group in cluster.workers() {
+        by.entry(application(&group)).or_default().push(group);
+    }
+    by
+}
+
+/// The application of a group: its label of that name, else everything that pods can ask for.
+fn application(group: &GroupFacts<'_>) -> String {
+    application_label(group).unwrap_or_else(|| group.workload_key())
+}
+
+fn application_label(group: &GroupFacts<'_>) -> Option<String> {
+    let named = |key: &str| {
+        let last = key.rsplit('/').next().unwrap_or(key);
+        matches!(last, "app" | "application" | "workload")
+    };
+    let label = group.group.node_labels.iter().find(|(k, _)| named(k));
+    label.map(|(k, v)| format!("{k}={v}"))
+}
+
+fn many_groups(cluster: &ClusterFacts, found: &mut Found) {
+    for (key, groups) in by_workload(cluster) {
+        // One group a zone counts once: that is how volumes want it.
+        let shapes: BTreeSet<(Vec<&str>, bool)> =
+            groups.iter().map(|g| (g.types(), g.is_spot())).collect();
+        if shapes.len() > MOST_GROUPS {
+            let names: Vec<&str> = groups.iter().map(|g| g.group.name.as_str()).collect();
+            found.add(
+                &cluster.name,
+                cluster.subject(),
+                cluster.pos(),
+                format!(
+                    "{} groups for the same pods ({}): {}",
+                    shapes.len(),
+                    if key.is_empty() { "no label" } else { &key },
+                    names.join(", ")
+                ),
+            );
+        }
+    }
+}
+
+fn types_of_application(cluster: &ClusterFacts, found: &mut Found) {
+    let mut by: BTreeMap<String, Vec<GroupFacts<'_>>> = BTreeMap::new();
+    for group in cluster.workers() {
+        // Where no label names the application, the cluster is taken for one.
+        by.entry(application_label(&group).unwrap_or_default())
+            .or_default()
+            .push(group);
+    }
+    for (key, groups) in by {
+        let spot: Vec<&GroupFacts<'_>> = groups.iter().filter(|g| g.is_spot()).collect();
+        let by_attributes = spot.iter().any(|g| g.types().is_empty());
+        let types: BTreeSet<&str> = spot.iter().flat_map(|g| g.types()).collect();
+        if !spot.is_empty() && !by_attributes && types.len() < LEAST_TYPES_OF_APPLICATION {
+            let names: Vec<&str> = spot.iter().map(|g| g.group.name.as_str()).collect();
+            found.add(
+                &cluster.name,
+                spot.first().map_or_else(|| cluster.subject(), |g| g.subject()),
+                spot.first().map(|g| g.group.pos),
+                format!(
+                    "{} instance types over the spot groups of {}: {}; at least {LEAST_TYPES_OF_APPLICATION} are advised",
+                    types.len(),
+                    if key.is_empty() { "the cluster" } else { &key },
+                    names.join(", ")
+                ),
+            );
+        }
+    }
+}
+
+fn admin(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+    let is_admin = |text: &str| matches!(text, "admin" | "infra" | "system");
+    let labelled = group.group.node_labels.iter().any(|(k, v)| {
+        let last = k.rsplit('/').next().unwrap_or(k);
+        is_admin(v) && matches!(last, "pool" | "role" | "dedicated" | "group" | "purpose")
+    });
+    let named = group
+        .group
+        .name
+        .as_str()
+        .split(['-', '.', '_'])
+        .any(is_admin);
+    if !labelled && !named {
+        return;
+    }
+    let mut add = |field: &str, what: String| {
+        found.add(&cluster.name, group.subject(), group.at(field), what);
+    };
+    if group.is_spot() {
+        add("mixedInstancesPolicy", "is an admin group on spot".into());
+    }
+    if group.zones().len() == 1 && cluster.zones().len() > 1 {
+        add("subnets", "is an admin group in a single zone".into());
+    }
+}
+
+fn dedicated(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+    let is_dedicated = |key: &str| {
+        let last = key.rsplit('/').next().unwrap_or(key);
+        matches!(last, "dedicated")
+    };
+    let labels = &group.group.node_labels;
+    for taint in group.group.taints.iter().filter(|t| is_dedicated(&t.key)) {
+        let value = taint.value.as_deref().unwrap_or_default();
+        if !labels.values().any(|v| v == value) {
+            found.add(
+                &cluster.name,
+                group.subject(),
+                group.at("taints"),
+                format!(
+                    "is tainted {}={value} and has no label of that value",
+                    taint.key
+                ),
+            );
+        }
+    }
+    for (key, value) in labels.iter().filter(|(k, _)| is_dedicated(k)) {
+        let tainted = |t: &crate::kops::Taint| t.value.as_deref() == Some(value.as_str());
+        if !group.group.taints.iter().any(tainted) {
+            found.add(
+                &cluster.name,
+                group.subject(),
+                group.at("nodeLabels"),
+                format!("is labelled {key}={value} and has no taint of that value"),
+            );
+        }
+    }
+}
+
+fn by_the_quarter(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+    const LARGE: u32 = 20;
+    if group.group.max_size <= LARGE {
+        return;
+    }
+    let rolling = &group.group.rolling_update;
+    let settings = [
+        ("maxSurge", rolling.max_surge),
+        ("maxUnavailable", rolling.max_unavailable),
+    ];
+    for (field, amount) in settings {
+        if let Some(Amount::Percent(percent)) = amount
+            && percent >= 25
+        {
+            found.add(
+                &cluster.name,
+                group.subject(),
+                group.at("rollingUpdate"),
+                format!(
+                    "can have {} nodes, and {field} is {percent}%",
+                    group.group.max_size
+                ),
+            );
+        }
+    }
+}
+
+fn architecture(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+    let types = group.known_types();
+    let kinds: BTreeSet<Architecture> = types.iter().map(|t| t.architecture).collect();
+    let mut add = |what: String| {
+        found.add(
+            &cluster.name,
+            group.subject(),
+            group.at("machineType"),
+            what,
+        );
+    };
+    if kinds.len() > 1 {
+        let one = |kind: Architecture| {
+            let of: Vec<&str> = types
+                .iter()
+                .filter(|t| t.architecture == kind)
+                .map(|t| t.name)
+                .collect();
+            format!("{} ({})", kind.as_str(), of.join(", "))
+        };
+        let both: Vec<String> = kinds.into_iter().map(one).collect();
+        add(format!("mixes {} under one image", both.join(" and ")));
+    }
+    let nvidia = |name: &str| matches!(name.as_bytes().first(), Some(b'g' | b'p'));
+    let gpus: Vec<&str> = types
+        .iter()
+        .filter(|t| t.gpus > 0 && nvidia(t.name))
+        .map(|t| t.name)
+        .collect();
+    let driver = |value: Option<&serde_json::Value>| {
+        value
+            .and_then(|v| v.pointer("/containerd/nvidiaGPU/enabled"))
+            .and_then(serde_json::Value::as_bool)
+    };
+    let has_driver = driver(group.group.value.get("spec"))
+        .or_else(|| driver(cluster.manifests.cluster.value.get("spec")))
+        .unwrap_or(false);
+    if !gpus.is_empty() && !has_driver {
+        add(format!(
+            "has GPU types ({}) and no containerd.nvidiaGPU.enabled",
+            gpus.join(", ")
+        ));
+    }
+}

@@ -1,0 +1,220 @@
+//! Levels and waivers of a fleet: which rules count how much, and what is accepted for a while. Parses no files.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Finding, Rule, RuleId, Severity, UnknownRule};
+use crate::fleet::{LintPolicy, LintWaiver};
+use crate::model::ClusterName;
+
+/// How much a rule counts in this fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Not at all.
+    Off,
+    /// As a note.
+    Note,
+    /// As a warning.
+    Warning,
+    /// As an error.
+    Error,
+}
+
+/// A day, as `2027-01-31`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Date {
+    year: u16,
+    month: u8,
+    day: u8,
+}
+
+/// No day.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a date; a date is written as 2027-01-31")]
+pub struct DateError(String);
+
+impl TryFrom<String> for Date {
+    type Error = DateError;
+    fn try_from(text: String) -> Result<Self, DateError> {
+        let error = || DateError(text.clone());
+        let date: jiff::civil::Date = text.parse().map_err(|_| error())?;
+        Ok(Date {
+            year: u16::try_from(date.year()).map_err(|_| error())?,
+            month: u8::try_from(date.month()).map_err(|_| error())?,
+            day: u8::try_from(date.day()).map_err(|_| error())?,
+        })
+    }
+}
+
+impl From<Date> for String {
+    fn from(date: Date) -> String {
+        date.to_string()
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+/// A finding that is accepted for a while, with a reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiver {
+    /// The rule.
+    pub rule: RuleId,
+    /// Where; none: in every cluster.
+    pub cluster: Option<ClusterName>,
+    /// For which document, as `Kind/name` or the name alone; none: for all.
+    pub subject: Option<String>,
+    /// Why it is accepted.
+    pub reason: String,
+    /// The last day on which it is.
+    pub until: Date,
+}
+
+/// Levels and waivers of a fleet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LintSettings {
+    /// Levels by rule, where they are not the rule's own.
+    pub levels: BTreeMap<RuleId, Level>,
+    /// What is accepted.
+    pub waivers: Vec<Waiver>,
+}
+
+impl LintSettings {
+    /// How much a rule counts; none: it is off.
+    pub(super) fn severity(&self, rule: &Rule) -> Option<Severity> {
+        match self.levels.get(&rule.id) {
+            None => Some(rule.severity),
+            Some(Level::Off) => None,
+            Some(Level::Note) => Some(Severity::Note),
+            Some(Level::Warning) => Some(Severity::Warning),
+            Some(Level::Error) => Some(Severity::Error),
+        }
+    }
+
+    /// The waiver that covers a finding today.
+    pub(super) fn waiver(&self, finding: &Finding, today: Date) -> Option<&Waiver> {
+        self.waivers
+            .iter()
+            .find(|w| w.until >= today && w.covers(finding))
+    }
+
+    /// Waivers whose last day has passed.
+    pub(super) fn expired(&self, today: Date) -> Vec<Waiver> {
+        self.waivers
+            .iter()
+            .filter(|w| w.until < today)
+            .cloned()
+            .collect()
+    }
+}
+
+impl Waiver {
+    fn covers(&self, finding: &Finding) -> bool {
+        let Waiver {
+            rule,
+            cluster,
+            subject,
+            reason: _,
+            until: _,
+        } = self;
+        let named = |s: &String| {
+            *s == finding.subject
+                || finding
+                    .subject
+                    .split_once('/')
+                    .is_some_and(|(_, name)| name == s)
+        };
+        *rule == finding.rule
+            && cluster.as_ref().is_none_or(|c| *c == finding.cluster)
+            && subject.as_ref().is_none_or(named)
+    }
+}
+
+/// What `fleet.yaml` says of lint and cannot mean.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// A rule that there is not.
+    #[error("lint: {0}")]
+    Rule(#[from] UnknownRule),
+    /// A day that there is not.
+    #[error("lint, the waiver of {rule}: {error}")]
+    Date {
+        /// The rule.
+        rule: String,
+        /// Why.
+        error: DateError,
+    },
+    /// A level that there is not.
+    #[error("lint: `{0}` is not a level; off, note, warning and error are")]
+    Level(String),
+}
+
+impl LintSettings {
+    /// What `fleet.yaml` says, its names checked.
+    ///
+    /// # Errors
+    /// When it names a rule, a level or a day that there is not.
+    pub fn of(policy: &LintPolicy) -> Result<LintSettings, PolicyError> {
+        let LintPolicy { levels, waivers } = policy;
+        let levels = levels
+            .iter()
+            .map(|(id, level)| Ok((RuleId::parse(id)?, Level::parse(level)?)))
+            .collect::<Result<_, PolicyError>>()?;
+        let waivers = waivers
+            .iter()
+            .map(waiver)
+            .collect::<Result<_, PolicyError>>()?;
+        Ok(LintSettings { levels, waivers })
+    }
+}
+
+impl Level {
+    fn parse(text: &str) -> Result<Level, PolicyError> {
+        match text {
+            "off" => Ok(Level::Off),
+            "note" => Ok(Level::Note),
+            "warning" => Ok(Level::Warning),
+            "error" => Ok(Level::Error),
+            _ => Err(PolicyError::Level(text.to_owned())),
+        }
+    }
+}
+
+fn waiver(written: &LintWaiver) -> Result<Waiver, PolicyError> {
+    let LintWaiver {
+        rule,
+        cluster,
+        subject,
+        reason,
+        until,
+    } = written;
+    let until = Date::try_from(until.clone()).map_err(|error| PolicyError::Date {
+        rule: rule.clone(),
+        error,
+    })?;
+    Ok(Waiver {
+        rule: RuleId::parse(rule)?,
+        cluster: cluster.clone(),
+        subject: subject.clone(),
+        reason: reason.clone(),
+        until,
+    })
+}
+
+/// Waivers that cover nothing of a report: what they were for is mended, or they name something wrong.
+pub fn unused_waivers<'s>(settings: &'s LintSettings, report: &super::Report) -> Vec<&'s Waiver> {
+    let used = |w: &Waiver| report.waived.iter().any(|done| w.covers(&done.finding));
+    settings
+        .waivers
+        .iter()
+        .filter(|w| !used(w) && !report.expired.contains(w))
+        .collect()
+}
