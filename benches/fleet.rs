@@ -270,11 +270,7 @@ fn filled(desired: &[DesiredCluster], empty: &Live) -> Live {
 
 fn live_group(desired: &DesiredGroup) -> LiveGroup {
     let definition = desired.definition.clone().canonical();
-    let version = TemplateVersion {
-        data: definition.launch_template.launch_template_data,
-        user_data: None,
-        token: None,
-    };
+    let version = TemplateVersion::new(definition.launch_template.launch_template_data, None, None);
     LiveGroup {
         desired: definition.auto_scaling_group.min_size,
         hooks: definition.lifecycle_hooks,
@@ -300,6 +296,8 @@ fn baseline(desired: &DesiredCluster, live: &Live) -> Baseline {
         since: live.read_at,
         documents: desired.beside_definitions(),
         kubernetes: None,
+        pending: BTreeMap::new(),
+        user_data: BTreeMap::new(),
     }
 }
 

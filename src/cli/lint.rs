@@ -9,7 +9,7 @@ use super::formats::LintFormat;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare_with_trees};
 use super::render::select;
-use crate::lint::{self, ClusterFacts, Date, FleetFacts, Report, RuleId, rules};
+use crate::lint::{self, ClusterFacts, Date, FleetFacts, Report, rules};
 use crate::report::{self, LintPlace, LintPlaces, Style};
 use crate::{kops, render::Renderer};
 
@@ -66,7 +66,7 @@ pub(super) fn settings(prepared: &PreparedFleet) -> Result<lint::LintSettings, F
 }
 
 fn explain(id: &str, output: &Output) -> Result<Exit, Failure> {
-    let id = RuleId::parse(id)
+    let id = lint::rule_id(id)
         .map_err(|e| Failure::new(e.to_string()).hint("`kfleet lint --list` shows all rules"))?;
     for rule in rules().iter().filter(|r| r.id == id) {
         output.result(&report::rule_text(rule))?;

@@ -1,10 +1,8 @@
 //! What a rule found, and what it could not check. Decides nothing.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
-use super::{Date, RuleId, Severity, Waiver};
+use super::id::{RuleId, Severity};
 use crate::model::ClusterName;
 use crate::yaml::Pos;
 
@@ -36,46 +34,6 @@ pub struct NotChecked {
     pub cluster: Option<ClusterName>,
     /// What it would need.
     pub needs: &'static str,
-}
-
-/// A finding that somebody accepted, with the reason, until a day.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Waived {
-    /// The finding.
-    pub finding: Finding,
-    /// Why it is accepted.
-    pub reason: String,
-    /// The last day on which it is.
-    pub until: Date,
-}
-
-/// Everything that came of the rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Report {
-    /// How many rules there are.
-    pub rules: usize,
-    /// Rules that the fleet switched off.
-    pub switched_off: BTreeSet<RuleId>,
-    /// What is wrong and not waived.
-    pub findings: Vec<Finding>,
-    /// What is wrong and accepted.
-    pub waived: Vec<Waived>,
-    /// What could not be checked.
-    pub not_checked: Vec<NotChecked>,
-    /// Waivers whose last day has passed.
-    pub expired: Vec<Waiver>,
-}
-
-impl Report {
-    /// How many findings are at least this severe.
-    pub fn count_at_least(&self, severity: Severity) -> usize {
-        self.findings
-            .iter()
-            .filter(|f| f.severity >= severity)
-            .count()
-    }
 }
 
 /// Collects what one rule finds.

@@ -5,15 +5,19 @@
 
 mod facts;
 mod finding;
+mod id;
+mod outcome;
 mod rule;
 mod rules;
 mod settings;
 
 pub use facts::{ClusterFacts, FleetFacts};
-pub use finding::{Finding, NotChecked, Report, Waived};
-pub use rule::{Rule, RuleId, Severity, UnknownRule};
-pub use rules::rules;
-pub use settings::{Date, DateError, Level, LintSettings, PolicyError, Waiver, unused_waivers};
+pub use finding::{Finding, NotChecked};
+pub use id::{RuleId, Severity};
+pub use outcome::{Report, Waived, unused_waivers};
+pub use rule::Rule;
+pub use rules::{UnknownRule, rule_id, rules};
+pub use settings::{Date, DateError, Level, LintSettings, PolicyError, Waiver};
 
 use finding::Found;
 

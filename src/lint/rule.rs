@@ -1,76 +1,8 @@
 //! What a rule is: data that a person can read, and the function that checks it.
 
-use std::fmt;
-
-use serde::{Serialize, Serializer};
-
 use super::facts::{ClusterFacts, FleetFacts, GroupFacts};
 use super::finding::Found;
-
-/// The id of a rule, such as `L05`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RuleId(pub(super) &'static str);
-
-impl RuleId {
-    /// As text.
-    pub fn as_str(self) -> &'static str {
-        self.0
-    }
-
-    /// The rule of this id, in any letter case.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn parse(text: &str) -> Result<RuleId, UnknownRule> {
-        super::rules()
-            .iter()
-            .map(|r| r.id)
-            .find(|id| id.0.eq_ignore_ascii_case(text))
-            .ok_or_else(|| UnknownRule(text.to_owned()))
-    }
-}
-
-impl fmt::Display for RuleId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.0)
-    }
-}
-
-impl Serialize for RuleId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0)
-    }
-}
-
-/// There is no rule of that id.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no lint rule `{0}`")]
-pub struct UnknownRule(pub String);
-
-/// How bad it is when a rule is broken.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// Worth knowing.
-    Note,
-    /// It has hurt others, under circumstances.
-    Warning,
-    /// It does not work, or it will take something down.
-    Error,
-}
-
-impl Severity {
-    /// As text.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        }
-    }
-}
+pub(super) use super::id::{RuleId, Severity};
 
 /// A rule.
 #[derive(Clone, Copy, Debug)]

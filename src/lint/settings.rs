@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Rule, RuleId, Severity, UnknownRule};
+use super::finding::Finding;
+use super::id::{RuleId, Severity};
+use super::rule::Rule;
+use super::rules::{UnknownRule, rule_id};
 use crate::fleet::{LintPolicy, LintWaiver};
 use crate::model::ClusterName;
 
@@ -117,7 +120,7 @@ impl LintSettings {
 }
 
 impl Waiver {
-    fn covers(&self, finding: &Finding) -> bool {
+    pub(super) fn covers(&self, finding: &Finding) -> bool {
         let Waiver {
             rule,
             cluster,
@@ -166,7 +169,7 @@ impl LintSettings {
         let LintPolicy { levels, waivers } = policy;
         let levels = levels
             .iter()
-            .map(|(id, level)| Ok((RuleId::parse(id)?, Level::parse(level)?)))
+            .map(|(id, level)| Ok((rule_id(id)?, Level::parse(level)?)))
             .collect::<Result<_, PolicyError>>()?;
         let waivers = waivers
             .iter()
@@ -201,20 +204,10 @@ fn waiver(written: &LintWaiver) -> Result<Waiver, PolicyError> {
         error,
     })?;
     Ok(Waiver {
-        rule: RuleId::parse(rule)?,
+        rule: rule_id(rule)?,
         cluster: cluster.clone(),
         subject: subject.clone(),
         reason: reason.clone(),
         until,
     })
-}
-
-/// Waivers that cover nothing of a report: what they were for is mended, or they name something wrong.
-pub fn unused_waivers<'s>(settings: &'s LintSettings, report: &super::Report) -> Vec<&'s Waiver> {
-    let used = |w: &Waiver| report.waived.iter().any(|done| w.covers(&done.finding));
-    settings
-        .waivers
-        .iter()
-        .filter(|w| !used(w) && !report.expired.contains(w))
-        .collect()
 }

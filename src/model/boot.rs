@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Digest, TemplateVersion, digest_of};
+use super::{Digest, digest_of};
 
 /// The key under which kops's bootstrap script names the hash. Source: kops, `nodeup.BootConfig`.
 const KEY: &str = "NodeupConfigHash:";
@@ -63,53 +63,6 @@ fn named_hash(script: &str) -> Option<NodeupHash> {
     named
         .all(|other| other == first)
         .then(|| NodeupHash(first.to_owned()))
-}
-
-/// A version as it is written: files of older programs say nothing of its user data's digest.
-#[derive(Deserialize)]
-pub(super) struct TemplateVersionForm {
-    data: super::LaunchTemplateData,
-    user_data: Option<String>,
-    token: Option<String>,
-    #[serde(default)]
-    unmanaged: std::collections::BTreeMap<String, String>,
-}
-
-impl From<TemplateVersionForm> for TemplateVersion {
-    fn from(form: TemplateVersionForm) -> TemplateVersion {
-        let mut version = TemplateVersion {
-            data: form.data,
-            user_data: form.user_data,
-            token: form.token,
-            unmanaged: form.unmanaged,
-        };
-        if version.data.user_data.is_none() {
-            version.data.user_data = version.user_data.as_deref().and_then(digest);
-        }
-        version
-    }
-}
-
-/// Empty user data is none.
-fn digest(stored: &str) -> Option<UserDataDigest> {
-    (!stored.is_empty()).then(|| UserDataDigest::of(stored))
-}
-
-impl TemplateVersion {
-    /// A version that boots with this user data (base64).
-    pub fn new(
-        mut data: super::LaunchTemplateData,
-        user_data: Option<String>,
-        token: Option<String>,
-    ) -> TemplateVersion {
-        data.user_data = user_data.as_deref().and_then(digest);
-        TemplateVersion {
-            data,
-            user_data,
-            token,
-            unmanaged: std::collections::BTreeMap::new(),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -171,25 +124,5 @@ mod tests {
         );
         assert_ne!(of("eA=="), of("eQ=="));
         assert_ne!(of("no base64!"), of("other"));
-    }
-
-    #[test]
-    fn old_files_get_their_digest_when_read() {
-        let read = |text: serde_json::Value| -> TemplateVersion {
-            let data = serde_json::json!({
-                "ImageId": "ami-1", "InstanceType": "m5.large", "IamInstanceProfile": {"Name": "p"}, "BlockDeviceMappings": [], "Monitoring": {"Enabled": false},
-                "MetadataOptions": {"HttpEndpoint": "e", "HttpProtocolIpv6": "d", "HttpTokens": "required", "HttpPutResponseHopLimit": 1}, "NetworkInterfaces": [], "TagSpecifications": []
-            });
-            serde_json::from_value(
-                serde_json::json!({"data": data, "user_data": text, "token": null}),
-            )
-            .unwrap()
-        };
-        assert_eq!(
-            read("eA==".into()).data.user_data,
-            Some(UserDataDigest::of("eA=="))
-        );
-        assert_eq!(read(serde_json::Value::Null).data.user_data, None);
-        assert_eq!(read("".into()).data.user_data, None);
     }
 }

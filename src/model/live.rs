@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::template_version::TemplateVersion;
 use super::{
-    AsgName, AutoScalingGroup, ClusterName, GroupName, Hooks, InstanceId, LaunchTemplateData,
-    LeavingPod, Lifecycle, NodeName, NodeupHash, PodRefusal, Shared, Span, Timestamp,
+    AsgName, AutoScalingGroup, ClusterName, GroupName, Hooks, InstanceId, LeavingPod, Lifecycle,
+    NodeName, NodeupHash, PodRefusal, Shared, Span, Timestamp,
 };
 
 /// What was read, in one go.
@@ -284,21 +285,6 @@ impl VersionRef {
             VersionRef::Number(n) | VersionRef::Latest(n) | VersionRef::Default(n) => n,
         }
     }
-}
-
-/// One launch template version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "super::boot::TemplateVersionForm")]
-pub struct TemplateVersion {
-    /// What it holds; its user data by digest.
-    pub data: LaunchTemplateData,
-    /// User data, base64 as AWS stores it.
-    pub user_data: Option<String>,
-    /// The token of the step that made it, when we made it.
-    pub token: Option<String>,
-    /// What it holds that is no field of a definition: by AWS's name, with its value.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub unmanaged: BTreeMap<String, String>,
 }
 
 /// One instance.

@@ -13,6 +13,7 @@ mod pods;
 mod regions;
 mod shared;
 mod snapshot;
+mod template_version;
 mod time;
 mod unmanaged;
 
@@ -33,7 +34,7 @@ pub use lifecycle::{Lifecycle, LifecycleRules};
 pub use live::{
     Activity, ActivityStatus, Gap, Health, Hold, Images, Instance, Live, LiveCluster, LiveGroup,
     Market, Node, NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
-    TemplateVersion, UnreadyPod, Unseen, UnseenKind, VersionRef,
+    UnreadyPod, Unseen, UnseenKind, VersionRef,
 };
 pub use names::{
     AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError,
@@ -44,5 +45,6 @@ pub use pods::{LeavingPod, PodRefusal, Refusal, RefusalKind};
 pub use regions::{KnownRegion, known_region, known_regions, region_of_zone};
 pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
+pub use template_version::TemplateVersion;
 pub use time::{Span, SpanError, Timestamp};
 pub use unmanaged::is_carried;

@@ -58,6 +58,7 @@ pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
         rollback: crate::fleet::Rollback::default(),
         call_rates: CallRates::default(),
         accept: Default::default(),
+        lint: Default::default(),
     };
     Fleet {
         root: ".".into(),

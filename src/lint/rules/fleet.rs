@@ -218,7 +218,11 @@ fn versions(fleet: &FleetFacts, found: &mut Found) {
 /// First and last address of an IPv4 block.
 fn block(cidr: &str) -> Option<(u32, u32)> {
     let (address, bits) = cidr.split_once('/')?;
-    let address = u32::from(address.parse::<std::net::Ipv4Addr>().ok()?);
+    let bytes: Vec<u8> = address
+        .split('.')
+        .map(|part| part.parse().ok())
+        .collect::<Option<_>>()?;
+    let address = u32::from_be_bytes(bytes.try_into().ok()?);
     let bits: u32 = bits.parse().ok().filter(|b| *b <= 32)?;
     let host = u32::MAX.checked_shr(bits).unwrap_or(0);
     Some((address & !host, address | host))

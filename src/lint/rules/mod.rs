@@ -10,7 +10,8 @@ mod security;
 
 use std::sync::LazyLock;
 
-use super::Rule;
+use super::id::RuleId;
+use super::rule::Rule;
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let themes = [
@@ -30,4 +31,21 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 /// Every rule, sorted by id.
 pub fn rules() -> &'static [Rule] {
     &RULES
+}
+
+/// There is no rule of that id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no lint rule `{0}`")]
+pub struct UnknownRule(pub String);
+
+/// The rule of this id, in any letter case.
+///
+/// # Errors
+/// When there is none.
+pub fn rule_id(text: &str) -> Result<RuleId, UnknownRule> {
+    rules()
+        .iter()
+        .map(|r| r.id)
+        .find(|id| id.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| UnknownRule(text.to_owned()))
 }
