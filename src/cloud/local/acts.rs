@@ -62,7 +62,7 @@ impl Cluster {
         !named.is_empty()
     }
 
-    /// The oldest version that the group does not launch from goes; instances that run it do not stop AWS from deleting it.
+    /// The oldest version that the group does not launch from goes, the newest aside, whose number must not be given twice; instances that run it do not stop AWS from deleting it.
     /// Source: EC2 API, DeleteLaunchTemplateVersions.
     fn delete_version(&mut self, asg: &AsgName) {
         let Some(group) = self.state.groups.get(asg) else {

@@ -1,7 +1,9 @@
 //! What each effect does to a group, once, and what is refused.
 
 use kfleet::cloud::Cloud;
-use kfleet::model::{CloudEffect, Definition, Hooks, Lifecycle, UserData, VersionRef};
+use kfleet::model::{
+    CloudEffect, Definition, Hooks, Lifecycle, UserData, UserDataDigest, VersionRef,
+};
 
 use super::{CLUSTER, two};
 use crate::bench::{
@@ -19,6 +21,9 @@ pub(crate) async fn created_groups_read_back_equal<C: Cloud>(cloud: &C) {
     found.auto_scaling_group = (*live.group).clone();
     found.lifecycle_hooks = live.hooks.clone();
     found.launch_template.launch_template_data = version.data.clone();
+    // What was given as user data is read back by its digest.
+    let mut wanted = wanted.clone();
+    wanted.launch_template.launch_template_data.user_data = Some(UserDataDigest::of("Zmlyc3Q="));
     assert_eq!(found.canonical(), wanted.canonical());
     assert_eq!(
         (live.desired, live.version, live.latest_version),
@@ -277,6 +282,8 @@ pub(crate) async fn a_group_goes_when_it_is_empty<C: Cloud>(cloud: &C) {
         to: Box::new(empty.clone()),
         version: None,
     };
+    // A maximum is never put below what is wanted: that would end instances with no drain.
+    assert_eq!(bench.told(&desired(&name, 2, 0)).await, "done");
     assert_eq!(bench.told(&to_nothing).await, "done");
     let deletion = CloudEffect::DeleteGroup {
         group: Box::new(empty.auto_scaling_group.clone()),
