@@ -276,6 +276,7 @@ impl Scene {
             rollback: self.rollback,
             call_rates: kfleet::fleet::CallRates::default(),
             accept: Default::default(),
+            lint: Default::default(),
         }
     }
 
