@@ -129,6 +129,7 @@ fn hooks_of(command: &crate::cli::args::Command) -> crate::cloud::aws::HooksOf {
         | Command::Render(_)
         | Command::Diff(_)
         | Command::Explain(_)
+        | Command::Lint(_)
         | Command::Compile(_)
         | Command::Autoscaler(_)
         | Command::Schema(_)
