@@ -176,14 +176,14 @@ impl Group {
         done()
     }
 
-    /// Takes pods off a node and makes them anew elsewhere. On the node they stay in their grace period, and for ever where its kubelet is
-    /// dead. Source: Kubernetes documentation, "Pod Lifecycle", termination of pods; "Nodes", graceful node shutdown.
+    /// Takes pods off a node and makes them anew elsewhere. Where grace periods are ordered they stay on the node for that long, and for ever
+    /// where its kubelet is dead. Source: Kubernetes documentation, "Pod Lifecycle", termination of pods; "Nodes", graceful node shutdown.
     fn move_away(&mut self, instance: &InstanceId, pods: &[Pod], now: Timestamp, faults: &Faults) {
         let grace = faults.grace(&self.names());
         if let Some(node) = self.node_mut(instance) {
             node.pods.retain(|pod| !pods.contains(pod));
             let ends_by = now + grace.unwrap_or(GRACE);
-            let stays = grace.is_some() || !node.ready;
+            let stays = grace.is_some();
             let gone = node.ready.then_some(ends_by);
             let leaving = pods.iter().filter(|_| stays).map(|pod| Leaving {
                 pod: *pod,
@@ -303,7 +303,7 @@ impl Group {
                 }
             }),
             unready_since: (!node.ready).then(|| node.unready_since.unwrap_or(machine.launched_at)),
-            silent_since: node.unready_since.filter(|_| !node.ready),
+            silent_since: node.unready_since.filter(|_| !node.leaving.is_empty()),
             kubelet: "v1.32.0".into(),
             control_plane,
             cordoned: node.cordoned,

@@ -119,6 +119,7 @@ async fn pods_on_a_dead_kubelet_stay_until_it_is_back() {
     let bench = Bench::new(&world, CLUSTER);
     bench.created(&definition(CLUSTER, "nodes", 1, 5), 1).await;
     bench.all_ready().await;
+    world.set_faults(faults(&["slow-pods:nodes:30"]));
     let (node, before) = busiest(&bench).await;
     act(&world, "node-down:nodes:1");
     let down = bench.nodes().await[&node].clone();
