@@ -1,16 +1,19 @@
-//! What would only be found in the middle of a rollout, found when its plan is made: gates whose command is not there. Looks at files; asks no cloud.
+//! What would only be found in the middle of a rollout, found when its plan is made: gates whose command is not there, regions
+//! that AWS does not have. Looks at names and files; asks no cloud.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use super::pipeline::PreparedFleet;
-use crate::fleet::GateKind;
+use crate::fleet::{GateKind, closest};
+use crate::model::{known_region, known_regions};
 
 /// Refuses a plan that cannot be carried out.
 pub(super) fn check(prepared: &PreparedFleet) -> Result<(), Failure> {
-    let faults = gates(prepared);
+    let mut faults = gates(prepared);
+    faults.extend(regions(prepared));
     if faults.is_empty() {
         return Ok(());
     }
@@ -71,4 +74,29 @@ fn runnable(program: &str, root: &Path) -> Program {
         found = Program::NotExecutable;
     }
     found
+}
+
+/// Regions that AWS does not have, each with the clusters that name it.
+fn regions(prepared: &PreparedFleet) -> Vec<Fault> {
+    let mut unknown: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, cluster) in &prepared.fleet.clusters {
+        let region = cluster.region.as_str();
+        if known_region(region).is_none() {
+            unknown.entry(region).or_default().push(name.as_str());
+        }
+    }
+    let fault = |(region, clusters): (&str, Vec<&str>)| {
+        let near = closest(region, known_regions().map(|r| r.name));
+        let near = near
+            .map(|n| format!("; did you mean `{n}`?"))
+            .unwrap_or_default();
+        Fault {
+            text: format!(
+                "region `{region}` of {} is unknown{near}",
+                clusters.join(", ")
+            ),
+            hint: "a region that is newer than this kfleet needs a newer kfleet".into(),
+        }
+    };
+    unknown.into_iter().map(fault).collect()
 }
