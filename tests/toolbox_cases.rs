@@ -62,7 +62,11 @@ fn failure(case: &Json) -> Option<String> {
             }
             arguments.extend(["--template".into(), "t".into()]);
         }
-        content => {
+        content @ (Json::Null
+        | Json::Bool(_)
+        | Json::Number(_)
+        | Json::String(_)
+        | Json::Array(_)) => {
             write(&dir.join("t.yaml"), text(content));
             arguments.extend(["--template".into(), "t.yaml".into()]);
         }
@@ -70,7 +74,7 @@ fn failure(case: &Json) -> Option<String> {
     let values: Vec<&Json> = match &case["values"] {
         Json::Null => Vec::new(),
         Json::Array(files) => files.iter().collect(),
-        one => vec![one],
+        one @ (Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_)) => vec![one],
     };
     for (index, content) in values.into_iter().enumerate() {
         let name = format!("v{index}.yaml");

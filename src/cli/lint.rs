@@ -139,12 +139,9 @@ fn places(prepared: &PreparedFleet, report: &Report) -> Result<LintPlaces, Failu
             .or_insert_with(|| renderer.trace(&cluster.rendered).unwrap_or_default());
         let place = LintPlace {
             rendered: line.map(|l| (format!("rendered/{}/manifests.yaml", finding.cluster), l)),
-            template: line.and_then(|l| trace.line(l)).map(|l| {
-                (
-                    l.template.clone(),
-                    u32::try_from(l.line).unwrap_or(u32::MAX),
-                )
-            }),
+            template: line
+                .and_then(|l| trace.line(l))
+                .map(|l| (l.template.clone(), l.line)),
         };
         places.insert((finding.cluster.clone(), line), place);
     }

@@ -178,9 +178,10 @@ impl FleetError {
     pub(super) fn all(faults: Vec<FleetError>) -> FleetError {
         let mut flat: Vec<FleetError> = Vec::new();
         for fault in faults {
-            match fault {
-                FleetError::Faults(more) => flat.extend(more),
-                one => flat.push(one),
+            if let FleetError::Faults(more) = fault {
+                flat.extend(more);
+            } else {
+                flat.push(fault);
             }
         }
         match <[FleetError; 1]>::try_from(flat) {

@@ -89,17 +89,19 @@ impl<'a> Arguments<'a> {
 
     /// The text at an index.
     pub fn text(self, index: usize) -> &'a str {
-        match self.any(index) {
-            Value::Text(text) => text,
-            _ => "",
+        if let Value::Text(text) = self.any(index) {
+            text
+        } else {
+            ""
         }
     }
 
     /// The whole number at an index.
     pub fn number(self, index: usize) -> i64 {
-        match self.any(index) {
-            Value::Int(n, _) => *n,
-            _ => 0,
+        if let Value::Int(n, _) = self.any(index) {
+            *n
+        } else {
+            0
         }
     }
 

@@ -68,7 +68,7 @@ fn members(etcd: View<'_>, name: &str, problems: &mut Problems) -> Vec<(String, 
             ),
         }
     }
-    if etcd.list("etcdMembers").count() % 2 == 0 {
+    if etcd.list("etcdMembers").count().is_multiple_of(2) {
         problems.error(
             etcd.at("etcdMembers"),
             format!("the etcd cluster `{name}` must have an odd number of members"),

@@ -59,9 +59,9 @@ pub(super) fn group(spec: View<'_>, role: Role, gates: Option<&str>, problems: &
 /// kops switches the gate on unless the gates are written, and then the last word counts.
 fn static_capacity(gates: Option<&str>) -> bool {
     let Some(gates) = gates else { return true };
-    let named = gates
+    let mut named = gates
         .split(',')
         .filter_map(|gate| gate.trim().split_once('='))
         .filter(|(name, _)| *name == "StaticCapacity");
-    named.last().is_some_and(|(_, value)| value == "true")
+    named.next_back().is_some_and(|(_, value)| value == "true")
 }

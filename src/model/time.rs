@@ -89,7 +89,6 @@ impl Span {
     }
 
     /// Whether no time at all.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
     pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }

@@ -226,7 +226,9 @@ mod tests {
             Remark::NotPinned {
                 version, by_kops, ..
             } => format!("{version} is there, of kops {by_kops}"),
-            other => format!("{other:?}"),
+            other @ (Remark::Follows { .. }
+            | Remark::Unpublished { .. }
+            | Remark::Carried { .. }) => format!("{other:?}"),
         });
         let stuck = boot.no_version.then(|| "stuck".to_owned());
         [from]

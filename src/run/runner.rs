@@ -65,7 +65,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             if let Some(outcome) = self.step_back(&next)? {
                 return Ok(outcome);
             }
-            if let Some(outcome) = self.shut_out(&next, &live)? {
+            if let Some(outcome) = self.shut_out(&next, live)? {
                 return Ok(outcome);
             }
             self.act(next).await?;

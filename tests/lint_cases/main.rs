@@ -92,7 +92,7 @@ fn change(fleet: &mut Fleet, line: &str) {
 
 fn facts(fleet: &Fleet) -> FleetFacts {
     let cluster = |(name, documents): (&String, &Vec<Json>)| {
-        let text: Vec<String> = documents.iter().map(|d| yaml::emit(d)).collect();
+        let text: Vec<String> = documents.iter().map(yaml::emit).collect();
         let parsed = yaml::parse(&text.join("---\n"), yaml::Schema::Core).unwrap();
         let manifests = kops::read(&parsed).unwrap_or_else(|e| panic!("{e}"));
         ClusterFacts::new(

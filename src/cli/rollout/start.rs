@@ -189,7 +189,7 @@ async fn saved(
             region: c.region.clone(),
         })
         .collect();
-    let live = documents::sight(&prepared, world, &places, output).await?;
+    let live = documents::sight(prepared, world, &places, output).await?;
     for (name, cluster) in &plan.clusters {
         if prepared.clusters.get(name).map(|c| &c.desired.digest) != Some(&cluster.digest) {
             return Err(Failure::new(format!(

@@ -21,16 +21,17 @@ fn keys<T: DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
         .unwrap()
         .decode::<T>()
         .unwrap_err();
-    let faults = match error {
-        FleetError::Faults(faults) => faults,
-        one => vec![one],
+    let faults = if let FleetError::Faults(faults) = error {
+        faults
+    } else {
+        vec![error]
     };
-    let known = faults.into_iter().find_map(|fault| match fault {
-        FleetError::UnknownKey { mut known, .. } => {
-            known.sort();
-            Some(known)
-        }
-        _ => None,
+    let known = faults.into_iter().find_map(|fault| {
+        let FleetError::UnknownKey { mut known, .. } = fault else {
+            return None;
+        };
+        known.sort();
+        Some(known)
     });
     known.unwrap()
 }

@@ -280,15 +280,15 @@ fn pause_pods(cluster: &ClusterFacts, found: &mut Found) {
             continue;
         };
         let wanted = request(pod, resource);
-        if pause.iter().all(|(_, pod)| request(pod, resource) < wanted) {
-            if let Some((object, _)) = pause.first() {
-                found.add(
-                    &cluster.name,
-                    object.key(),
-                    Some(object.pos),
-                    format!("requests less {resource} than {}", largest.key()),
-                );
-            }
+        if pause.iter().all(|(_, pod)| request(pod, resource) < wanted)
+            && let Some((object, _)) = pause.first()
+        {
+            found.add(
+                &cluster.name,
+                object.key(),
+                Some(object.pos),
+                format!("requests less {resource} than {}", largest.key()),
+            );
         }
     }
 }

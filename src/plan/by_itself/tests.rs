@@ -25,7 +25,12 @@ fn live(group: AutoScalingGroup) -> LiveGroup {
             Lifecycle::InService
         },
         health: Health::Healthy,
-        zone: if n % 2 == 0 { "zone-a" } else { "zone-b" }.into(),
+        zone: if n.is_multiple_of(2) {
+            "zone-a"
+        } else {
+            "zone-b"
+        }
+        .into(),
         instance_type: "m5.large".into(),
         market: Market::OnDemand,
         version: Some(1),

@@ -144,7 +144,7 @@ fn check(
     // What is deleted cannot come back: from then on there is nothing left for a gate to decide.
     let evidence = match deletes(round, sight) {
         Deletion::Begun => vec!["its gates passed before the old groups were deleted".to_owned()],
-        deletion => match passed(round, sight, since, out) {
+        deletion @ (Deletion::None | Deletion::Ahead) => match passed(round, sight, since, out) {
             Some(evidence) if deletion == Deletion::Ahead => {
                 // The old groups can be filled again until the new ones have stood for as long as a canary.
                 let baked = since.max(sight.progress.resumed_at) + sight.run.rolling.bake;
