@@ -40,10 +40,59 @@ pub fn event_line(record: &Record) -> Option<String> {
 
 fn words(event: &Event) -> Option<(String, String)> {
     let whole = || "rollout".to_owned();
-    let in_stage = |name: &StageName| format!("stage {name}");
-    let of = |cluster: &ClusterName, asg: &AsgName| subject(cluster, Some(asg));
     let words = match event {
         Event::Started { rollout } => (whole(), started(rollout)),
+        Event::Held => (
+            whole(),
+            "held: nothing more happens until a person resumes it, or rolls it back".into(),
+        ),
+        Event::RollbackAsked { by, reason } => (
+            whole(),
+            format!("rollback asked for by {by} ({reason}): all of it, the newest wave first"),
+        ),
+        Event::RollbackStarted { clusters, kept } => (whole(), rollback(clusters, kept)),
+        Event::AbortStarted { by, reason } => (
+            whole(),
+            format!("abort asked for by {by} ({reason}): gives back what is open, then stops"),
+        ),
+        Event::LockTaken {
+            cluster,
+            from,
+            rollout,
+            fence,
+        } => {
+            let what = cluster.as_ref().map_or_else(whole, |c| subject(c, None));
+            (
+                what,
+                format!(
+                    "lock taken over, with number {fence}: {from} held it for rollout {rollout} and no longer renews it"
+                ),
+            )
+        }
+        Event::Resumed { by } => (whole(), format!("taken up again by {by}")),
+        Event::Paused { why } => (whole(), format!("paused: {why}")),
+        Event::Finished => (
+            whole(),
+            "finished: every cluster runs the release, verified and soaked".into(),
+        ),
+        Event::RolledBack => (
+            whole(),
+            "rolled back: what had failed runs again what it ran before".into(),
+        ),
+        Event::Aborted => (
+            whole(),
+            "aborted: stopped on the way, what was open is given back".into(),
+        ),
+        Event::Intent { .. } => return None,
+        Event::Outcome { step, result } => (format!("step {step}"), outcome(result)?),
+        part => return of_stage(part),
+    };
+    Some(words)
+}
+
+fn of_stage(event: &Event) -> Option<(String, String)> {
+    let in_stage = |name: &StageName| format!("stage {name}");
+    let words = match event {
         Event::Approved { stage, by, expires } => (
             in_stage(stage),
             format!("approved by {by}, until {}", clock(*expires)),
@@ -57,6 +106,13 @@ fn words(event: &Event) -> Option<(String, String)> {
             (in_stage(stage), format!("wave {} starts", wave + 1))
         }
         Event::WavePassed { stage, wave } => (in_stage(stage), format!("wave {} passed", wave + 1)),
+        part => return of_cluster(part),
+    };
+    Some(words)
+}
+
+fn of_cluster(event: &Event) -> Option<(String, String)> {
+    let words = match event {
         Event::ClusterStarted { cluster } => (subject(cluster, None), "starts".into()),
         Event::Preflight {
             cluster,
@@ -113,11 +169,15 @@ fn words(event: &Event) -> Option<(String, String)> {
             subject(cluster, group.as_ref()),
             format!("STUCK: {why}; what to do: {advice}"),
         ),
-        Event::GroupStarted {
-            cluster,
-            group,
-            instances,
-        } => (of(cluster, group), group_started(*instances)),
+        part => return of_instance(part),
+    };
+    Some(words)
+}
+
+/// Of one instance of a group: the canary, or one that is drained.
+fn of_instance(event: &Event) -> Option<(String, String)> {
+    let of = |cluster: &ClusterName, asg: &AsgName| subject(cluster, Some(asg));
+    let words = match event {
         Event::CanaryUp { cluster, group, .. } => (
             of(cluster, group),
             "canary is in service and Ready, bakes now".into(),
@@ -160,14 +220,6 @@ fn words(event: &Event) -> Option<(String, String)> {
             of(cluster, group),
             format!("sets {instance} aside, comes back to it at the end: {why}"),
         ),
-        Event::SurgeTaken {
-            cluster,
-            group,
-            left,
-        } => (
-            of(cluster, group),
-            format!("an autoscaler took surge back, {left} left"),
-        ),
         Event::DrainAbandoned {
             cluster,
             group,
@@ -175,6 +227,27 @@ fn words(event: &Event) -> Option<(String, String)> {
         } => (
             of(cluster, group),
             format!("stops draining {instance}, gives its node back"),
+        ),
+        part => return of_group(part),
+    };
+    Some(words)
+}
+
+fn of_group(event: &Event) -> Option<(String, String)> {
+    let of = |cluster: &ClusterName, asg: &AsgName| subject(cluster, Some(asg));
+    let words = match event {
+        Event::GroupStarted {
+            cluster,
+            group,
+            instances,
+        } => (of(cluster, group), group_started(*instances)),
+        Event::SurgeTaken {
+            cluster,
+            group,
+            left,
+        } => (
+            of(cluster, group),
+            format!("an autoscaler took surge back, {left} left"),
         ),
         Event::Refreshed {
             cluster,
@@ -210,49 +283,40 @@ fn words(event: &Event) -> Option<(String, String)> {
             (of(cluster, group), "AWS launches instances again".into())
         }
         Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
-        Event::Held => (
-            whole(),
-            "held: nothing more happens until a person resumes it, or rolls it back".into(),
-        ),
-        Event::RollbackAsked { by, reason } => (
-            whole(),
-            format!("rollback asked for by {by} ({reason}): all of it, the newest wave first"),
-        ),
-        Event::RollbackStarted { clusters, kept } => (whole(), rollback(clusters, kept)),
-        Event::AbortStarted { by, reason } => (
-            whole(),
-            format!("abort asked for by {by} ({reason}): gives back what is open, then stops"),
-        ),
-        Event::LockTaken {
-            cluster,
-            from,
-            rollout,
-            fence,
-        } => {
-            let what = cluster.as_ref().map_or_else(whole, |c| subject(c, None));
-            (
-                what,
-                format!(
-                    "lock taken over, with number {fence}: {from} held it for rollout {rollout} and no longer renews it"
-                ),
-            )
-        }
-        Event::Resumed { by } => (whole(), format!("taken up again by {by}")),
-        Event::Paused { why } => (whole(), format!("paused: {why}")),
-        Event::Finished => (
-            whole(),
-            "finished: every cluster runs the release, verified and soaked".into(),
-        ),
-        Event::RolledBack => (
-            whole(),
-            "rolled back: what had failed runs again what it ran before".into(),
-        ),
-        Event::Aborted => (
-            whole(),
-            "aborted: stopped on the way, what was open is given back".into(),
-        ),
-        Event::Intent { .. } => return None,
-        Event::Outcome { step, result } => (format!("step {step}"), outcome(result)?),
+        // Those that have their words above.
+        Event::Started { .. }
+        | Event::Approved { .. }
+        | Event::StageStarted { .. }
+        | Event::StagePassed { .. }
+        | Event::WaveStarted { .. }
+        | Event::WavePassed { .. }
+        | Event::ClusterStarted { .. }
+        | Event::Preflight { .. }
+        | Event::ClusterRolled { .. }
+        | Event::ClusterVerified { .. }
+        | Event::SoakBroken { .. }
+        | Event::ClusterRestored { .. }
+        | Event::Answered { .. }
+        | Event::Failed { .. }
+        | Event::Stuck { .. }
+        | Event::CanaryUp { .. }
+        | Event::CanaryLost { .. }
+        | Event::CanaryProven { .. }
+        | Event::DrainStarted { .. }
+        | Event::SetAside { .. }
+        | Event::DrainAbandoned { .. }
+        | Event::Held { .. }
+        | Event::RollbackAsked { .. }
+        | Event::RollbackStarted { .. }
+        | Event::AbortStarted { .. }
+        | Event::LockTaken { .. }
+        | Event::Resumed { .. }
+        | Event::Paused { .. }
+        | Event::Finished { .. }
+        | Event::RolledBack { .. }
+        | Event::Aborted { .. }
+        | Event::Intent { .. }
+        | Event::Outcome { .. } => return None,
     };
     Some(words)
 }

@@ -132,17 +132,7 @@ impl Group {
         match act {
             Act::Reclaim(_, n) => self.lose(*n, Some(Market::Spot), now),
             Act::Terminate(_, n) => self.lose(*n, None, now),
-            Act::Detach(_, n) => {
-                // It runs on, and AWS no longer shows it with the group: whose it was cannot be told.
-                for id in self.chosen(*n, None) {
-                    self.node_mut(&id)
-                        .into_iter()
-                        .for_each(|node| node.cordoned = true);
-                    self.empty(&id, now);
-                    self.machines.remove(&id);
-                }
-                self.settle(now);
-            }
+            Act::Detach(_, n) => self.detach(*n, now),
             Act::NodeDown(_, n) => {
                 for id in self.chosen(*n, None) {
                     self.node_mut(&id)
@@ -210,6 +200,18 @@ impl Group {
             | Act::Delete(_)
             | Act::Kill => {}
         }
+    }
+
+    /// They run on, and AWS no longer shows them with the group: whose they were cannot be told.
+    fn detach(&mut self, n: u32, now: Timestamp) {
+        for id in self.chosen(n, None) {
+            self.node_mut(&id)
+                .into_iter()
+                .for_each(|node| node.cordoned = true);
+            self.empty(&id, now);
+            self.machines.remove(&id);
+        }
+        self.settle(now);
     }
 
     /// Instances in service, in an order of chance that is the same every time; with a market, only its own.

@@ -320,81 +320,84 @@ mod tests {
         }
     }
 
+    /// Each item, and what it is read as or what is said of it.
+    const ITEMS: &[(&str, &str)] = &[
+        (
+            "{fault: \"throttle:3\", after: 5m, for: 20m}",
+            "Fault(Throttle(3))",
+        ),
+        (
+            "{act: \"reclaim:nodes:2\", when: pin-version nodes}",
+            "Act(Reclaim(\"nodes\", 2))",
+        ),
+        ("{act: \"terminate:nodes\"}", "Act(Terminate(\"nodes\", 1))"),
+        (
+            "{act: \"scale:nodes:-2\", after: 1m, every: 5m, times: 3}",
+            "Act(Scale(\"nodes\", -2))",
+        ),
+        (
+            "{act: \"set:nodes:MaxSize=9\"}",
+            "Act(Set(\"nodes\", Maximum, 9))",
+        ),
+        ("{act: kill, when: terminate, nth: 4}", "Act(Kill)"),
+        (
+            "{act: \"set:nodes:Max=9\"}",
+            "s.yaml:3:11: act `set:nodes:Max=9` is written set:GROUP:FIELD=N, FIELD one of MinSize, MaxSize, DesiredCapacity",
+        ),
+        (
+            "{act: \"suspend:nodes:Launch\"}",
+            "Act(Suspend(\"nodes\", \"Launch\"))",
+        ),
+        (
+            "{act: \"suspend:nodes:Lunch\"}",
+            "s.yaml:3:11: act `suspend:nodes:Lunch` is written suspend:GROUP:PROCESS",
+        ),
+        (
+            "{act: explode}",
+            "s.yaml:3:11: `explode` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill, node-up, unhealthy, standby, uncordon, delete-version, refresh, suspend, resume",
+        ),
+        (
+            "{act: kill, for: 5m}",
+            "s.yaml:3:22: an act takes no time: leave `for` out",
+        ),
+        (
+            "{fault: \"throttle:3\", times: 3}",
+            "s.yaml:3:5: `times` needs `every`: how long it is from one to the next",
+        ),
+        (
+            "{fault: \"throttle:3\", every: 3m, times: 3}",
+            "s.yaml:3:5: a fault that comes back has to end: say `for`",
+        ),
+        (
+            "{fault: \"throttle:3\", after: 5}",
+            "s.yaml:3:34: this is a number, and should be a text",
+        ),
+        (
+            "{fault: \"throttle:3\", after: 5x}",
+            "s.yaml:3:34: `5x` is not a length of time such as 30s, 15m, 1h30m or 2d",
+        ),
+        (
+            "{fault: \"throttle:3\", nth: 5}",
+            "s.yaml:3:32: `nth` needs `when`: the effect that is counted",
+        ),
+        (
+            "{fault: \"throttle:3\", act: kill}",
+            "s.yaml:3:5: each item has either a `fault` or an `act`",
+        ),
+        (
+            "{fault: \"throttle:3\", until: 5m}",
+            "s.yaml:3:27: unknown key `until`; there are fault, act, when, nth, after, for, every, times",
+        ),
+        (
+            "5",
+            "s.yaml:3:5: this is a number, and should be a mapping with fault, act, when, nth, after, for, every, times",
+        ),
+    ];
+
     #[test]
     fn items_are_read_and_mistakes_have_their_place() {
-        for (text, read) in [
-            (
-                "{fault: \"throttle:3\", after: 5m, for: 20m}",
-                "Fault(Throttle(3))",
-            ),
-            (
-                "{act: \"reclaim:nodes:2\", when: pin-version nodes}",
-                "Act(Reclaim(\"nodes\", 2))",
-            ),
-            ("{act: \"terminate:nodes\"}", "Act(Terminate(\"nodes\", 1))"),
-            (
-                "{act: \"scale:nodes:-2\", after: 1m, every: 5m, times: 3}",
-                "Act(Scale(\"nodes\", -2))",
-            ),
-            (
-                "{act: \"set:nodes:MaxSize=9\"}",
-                "Act(Set(\"nodes\", Maximum, 9))",
-            ),
-            ("{act: kill, when: terminate, nth: 4}", "Act(Kill)"),
-            (
-                "{act: \"set:nodes:Max=9\"}",
-                "s.yaml:3:11: act `set:nodes:Max=9` is written set:GROUP:FIELD=N, FIELD one of MinSize, MaxSize, DesiredCapacity",
-            ),
-            (
-                "{act: \"suspend:nodes:Launch\"}",
-                "Act(Suspend(\"nodes\", \"Launch\"))",
-            ),
-            (
-                "{act: \"suspend:nodes:Lunch\"}",
-                "s.yaml:3:11: act `suspend:nodes:Lunch` is written suspend:GROUP:PROCESS",
-            ),
-            (
-                "{act: explode}",
-                "s.yaml:3:11: `explode` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill, node-up, unhealthy, standby, uncordon, delete-version, refresh, suspend, resume",
-            ),
-            (
-                "{act: kill, for: 5m}",
-                "s.yaml:3:22: an act takes no time: leave `for` out",
-            ),
-            (
-                "{fault: \"throttle:3\", times: 3}",
-                "s.yaml:3:5: `times` needs `every`: how long it is from one to the next",
-            ),
-            (
-                "{fault: \"throttle:3\", every: 3m, times: 3}",
-                "s.yaml:3:5: a fault that comes back has to end: say `for`",
-            ),
-            (
-                "{fault: \"throttle:3\", after: 5}",
-                "s.yaml:3:34: this is a number, and should be a text",
-            ),
-            (
-                "{fault: \"throttle:3\", after: 5x}",
-                "s.yaml:3:34: `5x` is not a length of time such as 30s, 15m, 1h30m or 2d",
-            ),
-            (
-                "{fault: \"throttle:3\", nth: 5}",
-                "s.yaml:3:32: `nth` needs `when`: the effect that is counted",
-            ),
-            (
-                "{fault: \"throttle:3\", act: kill}",
-                "s.yaml:3:5: each item has either a `fault` or an `act`",
-            ),
-            (
-                "{fault: \"throttle:3\", until: 5m}",
-                "s.yaml:3:27: unknown key `until`; there are fault, act, when, nth, after, for, every, times",
-            ),
-            (
-                "5",
-                "s.yaml:3:5: this is a number, and should be a mapping with fault, act, when, nth, after, for, every, times",
-            ),
-        ] {
-            assert_eq!(check(text), read, "{text}");
+        for (text, read) in ITEMS {
+            assert_eq!(check(text), *read, "{text}");
         }
         let said = check("{act: kill, when: explode}");
         assert!(

@@ -86,23 +86,7 @@ pub(crate) fn update(
         return refresh::turn(view, live, change.from_version, version, &outdated, out);
     }
     // Version 0 stands for "leave it": the way back of a retired group, which never moved to another one.
-    if !view.group.pinned && version != 0 {
-        return out.step(
-            view,
-            CloudEffect::PinVersion {
-                group: view.task.asg.clone(),
-                from: change.from_version,
-                to: version,
-            },
-        );
-    }
-    let pin = Pin {
-        from: change.from_version,
-        version,
-        to: change.to,
-    };
-    // Just before anything goes for it: what new instances are is what this rollout has made of them.
-    if view.group.pinned && version != 0 && is_moved(view, live, &pin, out) {
+    if version != 0 && is_pinning(view, live, change, version, out) {
         return;
     }
     if !change.replace && !view.group.has_outstanding() && excess(view, live, 0) == 0 {
@@ -112,6 +96,34 @@ pub(crate) fn update(
         return;
     }
     replace::replace(view, live, outdated, budget, out);
+}
+
+/// Pins the version; or somebody else has moved the pin since.
+fn is_pinning(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    change: &Move<'_>,
+    version: u64,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    if !view.group.pinned {
+        out.step(
+            view,
+            CloudEffect::PinVersion {
+                group: view.task.asg.clone(),
+                from: change.from_version,
+                to: version,
+            },
+        );
+        return true;
+    }
+    let pin = Pin {
+        from: change.from_version,
+        version,
+        to: change.to,
+    };
+    // Just before anything goes for it: what new instances are is what this rollout has made of them.
+    is_moved(view, live, &pin, out)
 }
 
 /// The way back of a retired group: what was taken from it comes back while its minimum cannot add to that.
