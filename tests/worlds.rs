@@ -11,6 +11,7 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
 
 use kfleet::fleet::{
     Amount, Capacity, CapacityPolicy, Drain, GroupRolling, OnTimeout, Rate, Rolling,
@@ -206,15 +207,15 @@ const ACTS: [(&str, &str); 5] = [
 
 const NAMES: [&str; 4] = ["g0", "g1", "g2", "g3"];
 
-fn check(made: &Made) -> Result<(), TestCaseError> {
-    let dir = folder();
+/// The scene of a world.
+fn scene(made: &Made, dir: &Path) -> Scene {
     let groups: Vec<_> = made
         .groups
         .iter()
         .zip(NAMES)
         .map(|((min, max, scaled), name)| (name, *min, *max, *scaled))
         .collect();
-    let mut scene = Scene::small(dir.path(), &groups);
+    let mut scene = Scene::small(dir, &groups);
     scene.zones = ["a", "b", "c"][..made.planes].to_vec();
     scene.prod = ["prod-a.k8s.test", "prod-b.k8s.test"][..made.prods]
         .iter()
@@ -261,7 +262,12 @@ fn check(made: &Made) -> Result<(), TestCaseError> {
         made.twin
             .then(|| "{fault: \"no-capacity:g0\", for: 3h}".to_owned()),
     );
+    scene
+}
 
+fn check(made: &Made) -> Result<(), TestCaseError> {
+    let dir = folder();
+    let mut scene = scene(made, dir.path());
     let spy = made.death.map_or_else(
         || Spy::new(scene.world()),
         |death| Spy::dying(scene.world(), death),

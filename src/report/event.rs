@@ -241,14 +241,6 @@ fn of_group(event: &Event) -> Option<(String, String)> {
             group,
             instances,
         } => (of(cluster, group), group_started(*instances)),
-        Event::SurgeTaken {
-            cluster,
-            group,
-            left,
-        } => (
-            of(cluster, group),
-            format!("an autoscaler took surge back, {left} left"),
-        ),
         Event::Refreshed {
             cluster,
             group,
@@ -256,6 +248,23 @@ fn of_group(event: &Event) -> Option<(String, String)> {
         } => (
             of(cluster, group),
             format!("instance refresh is at {percentage} percent"),
+        ),
+        Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
+        part => return of_capacity(part),
+    };
+    Some(words)
+}
+
+fn of_capacity(event: &Event) -> Option<(String, String)> {
+    let of = |cluster: &ClusterName, asg: &AsgName| subject(cluster, Some(asg));
+    let words = match event {
+        Event::SurgeTaken {
+            cluster,
+            group,
+            left,
+        } => (
+            of(cluster, group),
+            format!("an autoscaler took surge back, {left} left"),
         ),
         Event::NoCapacity {
             cluster,
@@ -282,9 +291,11 @@ fn of_group(event: &Event) -> Option<(String, String)> {
         Event::CapacityBack { cluster, group } => {
             (of(cluster, group), "AWS launches instances again".into())
         }
-        Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
         // Those that have their words above.
-        Event::Started { .. }
+        Event::GroupStarted { .. }
+        | Event::Refreshed { .. }
+        | Event::GroupDone { .. }
+        | Event::Started { .. }
         | Event::Approved { .. }
         | Event::StageStarted { .. }
         | Event::StagePassed { .. }

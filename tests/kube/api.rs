@@ -404,40 +404,49 @@ fn route(
                 name,
                 "eviction",
             ],
-        ) => {
-            // What is dropped without a word by a real one is a mistake of ours.
-            assert!(body["delete_options"].is_null(), "{body}");
-            if let Some(refusal) = eviction::refusal(kept, namespace, name, body) {
-                return refusal;
-            }
-            let key = ((*namespace).to_owned(), (*name).to_owned());
-            let leaving = !kept.pods[&key]["metadata"]["deletionTimestamp"].is_null();
-            let dry = query.get("dryRun").is_some_and(|d| d == "All")
-                || body["deleteOptions"]["dryRun"] == json!(["All"]);
-            if dry || leaving {
-                return success();
-            }
-            end(kept, namespace, name, true)
-        }
+        ) => evict(kept, namespace, name, query, body),
         ("DELETE", ["api", "v1", "namespaces", namespace, "pods", name]) => {
-            let Some(pod) = kept
-                .pods
-                .get(&((*namespace).to_owned(), (*name).to_owned()))
-            else {
-                return status(404, "NotFound", "no such pod");
-            };
-            let uid = &body["preconditions"]["uid"];
-            if !uid.is_null() && pod["metadata"]["uid"] != *uid {
-                return status(
-                    409,
-                    "Conflict",
-                    "the uid in the precondition does not match",
-                );
-            }
-            end(kept, namespace, name, false)
+            delete(kept, namespace, name, body)
         }
         _ => status(404, "NotFound", &format!("{method} {path:?}")),
     }
+}
+
+fn evict(
+    kept: &mut Kept,
+    namespace: &str,
+    name: &str,
+    query: &BTreeMap<String, String>,
+    body: &Json,
+) -> Response {
+    // What is dropped without a word by a real one is a mistake of ours.
+    assert!(body["delete_options"].is_null(), "{body}");
+    if let Some(refusal) = eviction::refusal(kept, namespace, name, body) {
+        return refusal;
+    }
+    let key = (namespace.to_owned(), name.to_owned());
+    let leaving = !kept.pods[&key]["metadata"]["deletionTimestamp"].is_null();
+    let dry = query.get("dryRun").is_some_and(|d| d == "All")
+        || body["deleteOptions"]["dryRun"] == json!(["All"]);
+    if dry || leaving {
+        return success();
+    }
+    end(kept, namespace, name, true)
+}
+
+fn delete(kept: &mut Kept, namespace: &str, name: &str, body: &Json) -> Response {
+    let Some(pod) = kept.pods.get(&(namespace.to_owned(), name.to_owned())) else {
+        return status(404, "NotFound", "no such pod");
+    };
+    let uid = &body["preconditions"]["uid"];
+    if !uid.is_null() && pod["metadata"]["uid"] != *uid {
+        return status(
+            409,
+            "Conflict",
+            "the uid in the precondition does not match",
+        );
+    }
+    end(kept, namespace, name, false)
 }
 
 /// A read that the caller has no right for.

@@ -132,7 +132,7 @@ impl Group {
         match act {
             Act::Reclaim(_, n) => self.lose(*n, Some(Market::Spot), now),
             Act::Terminate(_, n) => self.lose(*n, None, now),
-            Act::Detach(_, n) => self.detach(*n, now),
+            Act::Detach(_, n) => self.let_go(*n, now),
             Act::NodeDown(_, n) => {
                 for id in self.chosen(*n, None) {
                     self.node_mut(&id)
@@ -203,7 +203,7 @@ impl Group {
     }
 
     /// They run on, and AWS no longer shows them with the group: whose they were cannot be told.
-    fn detach(&mut self, n: u32, now: Timestamp) {
+    fn let_go(&mut self, n: u32, now: Timestamp) {
         for id in self.chosen(n, None) {
             self.node_mut(&id)
                 .into_iter()

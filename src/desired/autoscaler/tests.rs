@@ -57,17 +57,18 @@ fn check(manifests: &Manifests) -> String {
         .join("\n")
 }
 
-#[test]
-fn groups_are_found_by_their_tags() {
-    let enabled = "k8s.io/cluster-autoscaler/enabled";
-    let own = "k8s.io/cluster-autoscaler/c.example.com";
-    let both = format!("{enabled} {own}");
+const ENABLED: &str = "k8s.io/cluster-autoscaler/enabled";
+const OWN: &str = "k8s.io/cluster-autoscaler/c.example.com";
+const ONLY_ENABLED: &str = "cloudLabels: {k8s.io/cluster-autoscaler/enabled: 'true'}";
+const ONLY_OWN: &str = "cloudLabels: {k8s.io/cluster-autoscaler/c.example.com: owned}";
+
+/// Groups that are to be found, with all of their tags or some.
+fn found() -> Vec<(&'static str, Manifests, String)> {
+    let both = format!("{ENABLED} {OWN}");
     let not_found = |group: &str, tags: &str| {
         format!("group {group}: has no tag {tags}, so cluster-autoscaler does not find it")
     };
-    let only_enabled = "cloudLabels: {k8s.io/cluster-autoscaler/enabled: 'true'}";
-    let only_own = "cloudLabels: {k8s.io/cluster-autoscaler/c.example.com: owned}";
-    for (what, manifests, expected) in [
+    vec![
         (
             "both tags",
             manifests("", "", &[("a", TAGS), ("b", TAGS)], ""),
@@ -78,24 +79,31 @@ fn groups_are_found_by_their_tags() {
             manifests("", "", &[("a", TAGS), ("b", "")], ""),
             format!(
                 "{both}\n{}",
-                not_found("b", &format!("{enabled} and no tag {own}"))
+                not_found("b", &format!("{ENABLED} and no tag {OWN}"))
             ),
         ),
         (
             "one with half",
-            manifests("", "", &[("a", TAGS), ("b", only_enabled)], ""),
-            format!("{both}\n{}", not_found("b", own)),
+            manifests("", "", &[("a", TAGS), ("b", ONLY_ENABLED)], ""),
+            format!("{both}\n{}", not_found("b", OWN)),
         ),
         (
             "kops' own tag of the cluster",
-            manifests("", "", &[("a", only_enabled)], ""),
-            format!("{enabled} kubernetes.io/cluster/c.example.com"),
+            manifests("", "", &[("a", ONLY_ENABLED)], ""),
+            format!("{ENABLED} kubernetes.io/cluster/c.example.com"),
         ),
         (
             "the cluster's tag alone",
-            manifests("", "", &[("a", only_own)], ""),
-            own.to_owned(),
+            manifests("", "", &[("a", ONLY_OWN)], ""),
+            OWN.to_owned(),
         ),
+    ]
+}
+
+/// Groups that are not to be found, and other ways to find them.
+fn others() -> Vec<(&'static str, Manifests, String)> {
+    let both = format!("{ENABLED} {OWN}");
+    vec![
         (
             "not wanted",
             manifests("", "", &[("a", TAGS), ("b", "autoscale: false")], ""),
@@ -154,7 +162,12 @@ fn groups_are_found_by_their_tags() {
             ),
             both.clone(),
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn groups_are_found_by_their_tags() {
+    for (what, manifests, expected) in found().into_iter().chain(others()) {
         assert_eq!(check(&manifests), expected, "{what}");
     }
 }

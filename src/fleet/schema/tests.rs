@@ -184,10 +184,9 @@ fn faults(schema: &str, value: &Json) -> String {
     out
 }
 
-#[test]
-fn values_are_checked_by_every_keyword() {
-    let recursive = r##"{"$ref": "#/$defs/tree", "$defs": {"tree": {"type": "object", "additionalProperties": {"$ref": "#/$defs/tree"}}}}"##;
-    for (schema, value, expected) in [
+/// Schemas of single values, a value each, and what is wrong with it.
+fn of_scalars() -> Vec<(&'static str, serde_json::Value, &'static str)> {
+    vec![
         ("true", json!(1), ""),
         ("false", json!(1), ": may not be there\n"),
         (r#"{"type": "integer"}"#, json!(1.0), ""),
@@ -245,6 +244,12 @@ fn values_are_checked_by_every_keyword() {
             json!("abc"),
             ": has to match `^b+$`\n",
         ),
+    ]
+}
+
+/// The same of lists and mappings.
+fn of_collections() -> Vec<(&'static str, serde_json::Value, &'static str)> {
+    vec![
         (
             r#"{"minItems": 1}"#,
             json!([]),
@@ -290,6 +295,13 @@ fn values_are_checked_by_every_keyword() {
             json!({"x1": 1, "y": 1}),
             "x1: has to be null, and this is a number\ny: is unknown\n",
         ),
+    ]
+}
+
+/// The same of schemas made of schemas.
+fn of_schemas() -> Vec<(&'static str, serde_json::Value, &'static str)> {
+    let recursive = r##"{"$ref": "#/$defs/tree", "$defs": {"tree": {"type": "object", "additionalProperties": {"$ref": "#/$defs/tree"}}}}"##;
+    vec![
         (
             r#"{"allOf": [{"minimum": 2}, {"maximum": 0}]}"#,
             json!(1),
@@ -326,7 +338,13 @@ fn values_are_checked_by_every_keyword() {
             json!({"a": {"b": 1}}),
             "a.b: has to be a mapping, and this is a number\n",
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn values_are_checked_by_every_keyword() {
+    let cases = [of_scalars(), of_collections(), of_schemas()].concat();
+    for (schema, value, expected) in cases {
         assert_eq!(faults(schema, &value), expected, "{schema} {value}");
     }
 }

@@ -73,6 +73,10 @@ pub(crate) async fn a_drain_empties_a_node<C: Cloud + NodeApi>(cloud: &C) {
     bench.told(&terminate(&name, &full.instance, false)).await;
     bench.complete(&name).await;
     assert!(!bench.nodes().await.contains_key(&node));
+    a_cordon_is_taken_back(&bench).await;
+}
+
+async fn a_cordon_is_taken_back<C: Cloud + NodeApi>(bench: &Bench<'_, C>) {
     let (another, shown) = bench.nodes().await.pop_first().unwrap();
     let instance = shown.instance.clone();
     bench
