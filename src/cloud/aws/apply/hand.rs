@@ -22,7 +22,7 @@ pub(super) const OWNER: &str = "KubernetesCluster";
 
 /// Waits before an effect is attempted again, of which AWS said that it did nothing: throttled, or the group was busy. A busy group is the rule
 /// while instances come and go, and over in a minute. Meanwhile others act: each attempt begins with a look of its own.
-pub(super) const WAITS: [Duration; 7] = [
+const WAITS: [Duration; 7] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),
@@ -40,6 +40,8 @@ pub(super) struct Hand<'a> {
     pub(super) read: Clients,
     /// For changes: the SDK sends each of them once. Whether one whose answer was lost took effect is found out by looking, not by sending it again.
     pub(super) write: Clients,
+    /// Before it is attempted again.
+    pub(super) waits: [Duration; 7],
 }
 
 /// How a group was found.
@@ -60,6 +62,7 @@ impl<'a> Hand<'a> {
             group,
             write: once(&clients),
             read: clients,
+            waits: WAITS,
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) use fence::Fence;
 use super::connect::Clients;
 use crate::cloud::{CloudError, Place};
 use crate::model::{Applied, CloudEffect};
-use hand::{Hand, WAITS};
+use hand::Hand;
 use templates::Wanted;
 
 /// Carries out one effect. The caller has made sure that the account is the one that the cluster belongs to.
@@ -51,7 +51,7 @@ impl Hand<'_> {
     /// As long as AWS says that it did nothing and to come back later. Every attempt looks at what it expects to find: what was so at the
     /// first may be otherwise by the last.
     async fn insist(&self, effect: &CloudEffect) -> Result<Applied, CloudError> {
-        for wait in WAITS {
+        for wait in self.waits {
             match self.attempt(effect).await {
                 Err(CloudError::Throttled { .. }) => tokio::time::sleep(wait).await,
                 answer => return answer,

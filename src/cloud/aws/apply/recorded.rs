@@ -1,5 +1,5 @@
 //! The requests that effects come to, word for word: sent to a server that answers from a script and writes down what it is asked.
-//! Cases are in `tests/aws_requests`, one file each; built with `KFLEET_UPDATE=1` it rewrites what comes out: read it.
+//! Cases are in `tests/aws_requests`, one file each; `KFLEET_BLESS=1` rewrites what comes out: read it.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -158,7 +158,8 @@ async fn outcome(text: &str) -> String {
         account: "111122223333".parse().unwrap(),
         region: "eu-west-3".parse().unwrap(),
     };
-    let hand = Hand::new(&place, effect.group(), clients(address));
+    let mut hand = Hand::new(&place, effect.group(), clients(address));
+    hand.waits = Default::default();
     let told = told(hand.carry_out(&effect).await).replace(&address.to_string(), "ADDRESS");
     server.abort();
     let asked = account.asked.lock().unwrap().clone();
@@ -187,7 +188,7 @@ async fn requests_are_as_written_down() {
     for case in cases {
         let found = outcome(&std::fs::read_to_string(&case).unwrap()).await;
         let expected = case.with_extension("out");
-        if option_env!("KFLEET_UPDATE").is_some() {
+        if std::env::var_os("KFLEET_BLESS").is_some() {
             std::fs::write(&expected, &found).unwrap();
         }
         if std::fs::read_to_string(&expected).unwrap_or_default() != found {
