@@ -108,12 +108,12 @@ fn walk(
             "folders nested more than {MAX_DEPTH} deep"
         )));
     }
-    inside(root, relative)?;
     let entries = match std::fs::read_dir(root.join(relative)) {
         Ok(entries) => entries,
         Err(e) if depth == 0 && e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(unreadable(e.to_string())),
     };
+    inside(root, relative)?;
     let mut names = Vec::new();
     for entry in entries {
         let name = entry.map_err(|e| unreadable(e.to_string()))?.file_name();
