@@ -404,15 +404,15 @@ fn route(
                 name,
                 "eviction",
             ],
-        ) => evict(kept, namespace, name, query, body),
+        ) => to_evict(kept, namespace, name, query, body),
         ("DELETE", ["api", "v1", "namespaces", namespace, "pods", name]) => {
-            delete(kept, namespace, name, body)
+            to_delete(kept, namespace, name, body)
         }
         _ => status(404, "NotFound", &format!("{method} {path:?}")),
     }
 }
 
-fn evict(
+fn to_evict(
     kept: &mut Kept,
     namespace: &str,
     name: &str,
@@ -434,7 +434,7 @@ fn evict(
     end(kept, namespace, name, true)
 }
 
-fn delete(kept: &mut Kept, namespace: &str, name: &str, body: &Json) -> Response {
+fn to_delete(kept: &mut Kept, namespace: &str, name: &str, body: &Json) -> Response {
     let Some(pod) = kept.pods.get(&(namespace.to_owned(), name.to_owned())) else {
         return status(404, "NotFound", "no such pod");
     };
