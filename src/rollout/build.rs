@@ -383,8 +383,9 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, rolling: &Rolli
                     || VersionSource::New(to.user_data.clone()),
                     VersionSource::Existing,
                 ),
+                // What others launch between the plan and the pin runs the version of before, also in a group that was empty.
                 replace: to.replace_instances
-                    && (!replace.is_empty() || existing_version.is_none()),
+                    && (!replace.is_empty() || *existing_version != Some(from.version.number())),
             },
             // Such a plan is blocked unless somebody has allowed it.
             shrink: to.definition.auto_scaling_group.max_size < from.desired,
