@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::bed::{Bed, Eyes, REGION, changed_fields};
-use crate::support::{Server, counted, server_or_skip};
+use crate::support::{Call, Server, counted, server_or_skip};
 
 const CLUSTER: &str = "staging-globex.k8s.foo.bar";
 /// Groups of the cluster as it comes.
@@ -82,14 +82,7 @@ fn hooks_of_many_groups_are_read_only_when_asked_for() {
     }
 }
 
-/// Somebody changed the hooks of two groups by hand, and git wants one of the two otherwise.
-#[test]
-fn hooks_that_were_not_read_are_looked_at_before_the_write() {
-    let Some(server) = server_or_skip("hooks_that_were_not_read_are_looked_at_before_the_write")
-    else {
-        return;
-    };
-    let bed = bed(server, 95);
+fn changed_by_hand(server: &Server, bed: &Bed) {
     for group in ["more-100", "more-101"] {
         let (asg, hook) = (
             format!("{group}.{CLUSTER}"),
@@ -114,6 +107,60 @@ fn hooks_that_were_not_read_are_looked_at_before_the_write() {
             &[timeout.as_slice(), &whole].concat(),
         );
     }
+}
+
+/// Groups that are asked for their hooks by themselves.
+fn only_the_written_are_asked(log: &[Call], said: &str) {
+    // One look before each of the two writes, the second of which was none; nothing is read of the other groups.
+    let asked_of = |group: &str| {
+        log.iter()
+            .filter(|c| {
+                c.action() == "DescribeLifecycleHooks"
+                    && c.parameter("AutoScalingGroupName") == Some(&format!("{group}.{CLUSTER}"))
+            })
+            .count()
+    };
+    assert_eq!(
+        (
+            asked_of("more-102"),
+            asked_of("more-101"),
+            asked_of("more-103")
+        ),
+        (1, 0, 0),
+        "{said}"
+    );
+}
+
+fn both_hooks_are_named(bed: &Bed) {
+    let found = changed_fields(
+        &serde_json::from_str(&bed.run("plan --hooks --format json").ends(2).out).unwrap(),
+    );
+    let hook = |group: &str| format!("lifecycleHooks.{group}-NTHLifecycleHook.HeartbeatTimeout");
+    let expected = [
+        (
+            "more-100",
+            vec!["autoScalingGroup.MaxSize".to_owned(), hook("more-100")],
+        ),
+        ("more-101", vec![hook("more-101")]),
+    ];
+    assert_eq!(
+        found,
+        expected
+            .into_iter()
+            .map(|(g, f)| (format!("{g}.{CLUSTER}"), f))
+            .collect()
+    );
+}
+
+/// Somebody changed the hooks of two groups by hand, and git wants one of the two otherwise.
+#[test]
+fn hooks_that_were_not_read_are_looked_at_before_the_write() {
+    let Some(server) = server_or_skip("hooks_that_were_not_read_are_looked_at_before_the_write")
+    else {
+        return;
+    };
+    let bed = bed(server, 95);
+    changed_by_hand(server, &bed);
     bed.plan_is_empty();
     bed.change(
         "templates/9_more.yaml.j2",
@@ -151,42 +198,11 @@ fn hooks_that_were_not_read_are_looked_at_before_the_write() {
         })
         .collect();
     assert!(written.is_empty(), "{written:?}");
-    // One look before each of the two writes, the second of which was none; nothing is read of the other groups.
-    let asked_of = |group: &str| {
-        log.iter()
-            .filter(|c| {
-                c.action() == "DescribeLifecycleHooks"
-                    && c.parameter("AutoScalingGroupName") == Some(&format!("{group}.{CLUSTER}"))
-            })
-            .count()
-    };
-    assert_eq!(
-        (
-            asked_of("more-102"),
-            asked_of("more-101"),
-            asked_of("more-103")
-        ),
-        (1, 0, 0),
-        "{text}"
-    );
+    only_the_written_are_asked(&log, &text);
     bed.run("rollout abort --quiet");
 
     // Who asks for them has them named and put right.
-    let found = changed_fields(
-        &serde_json::from_str(&bed.run("plan --hooks --format json").ends(2).out).unwrap(),
-    );
-    let hook = |group: &str| format!("lifecycleHooks.{group}-NTHLifecycleHook.HeartbeatTimeout");
-    let expected = [
-        ("more-100", vec![max.to_owned(), hook("more-100")]),
-        ("more-101", vec![hook("more-101")]),
-    ];
-    assert_eq!(
-        found,
-        expected
-            .into_iter()
-            .map(|(g, f)| (format!("{g}.{CLUSTER}"), f))
-            .collect()
-    );
+    both_hooks_are_named(&bed);
     bed.rolls_out("start --hooks");
     bed.run("plan --hooks").ends(0);
     bed.plan_is_empty();

@@ -6,9 +6,55 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Eyes, in_order};
-use crate::support::server_or_skip;
+use crate::support::{Server, server_or_skip};
 
 const CLUSTER: &str = "staging-globex.k8s.foo.bar";
+
+fn only_two_fields_are_otherwise(plan: &Value) {
+    let documents = plan["clusters"][CLUSTER]["documents"].as_object().unwrap();
+    let fields = |name: &str| {
+        documents[name]["changed"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|f| f["field"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        documents.keys().collect::<Vec<_>>(),
+        [
+            "Cluster/staging-globex.k8s.foo.bar",
+            "InstanceGroup/admin-nodes"
+        ]
+    );
+    assert_eq!(
+        fields("Cluster/staging-globex.k8s.foo.bar"),
+        ["spec.kubeAPIServer.maxRequestsInflight"]
+    );
+    assert_eq!(
+        fields("InstanceGroup/admin-nodes"),
+        ["sysctlParameters[net.core.somaxconn]"]
+    );
+    assert_eq!(plan["clusters"][CLUSTER]["groups"], json!({}));
+}
+
+fn no_answer_is_no_empty_store(server: &Server, bed: &Bed) {
+    server.order(
+        "faults",
+        &crate::support::fault(
+            &bed.staging,
+            ".*kops-state-.*",
+            json!({"status": 403, "code": "AccessDenied", "times": 1_000}),
+        ),
+    );
+    let blocked = bed.plan(2)["clusters"][CLUSTER].clone();
+    assert_eq!(blocked["documents"], json!({}));
+    assert!(
+        blocked["blocked"].to_string().contains("AccessDenied"),
+        "{blocked}"
+    );
+    server.forget_faults(&bed.staging);
+}
 
 /// The bucket is another account's than the caller's: the cluster's own, as the role says.
 #[test]
@@ -86,49 +132,46 @@ fn what_kops_stored_in_s3_is_read_as_the_role_of_the_cluster() {
         "net.core.somaxconn=32768",
         "net.core.somaxconn=128",
     );
-    let plan = bed.plan(2);
-    let documents = plan["clusters"][CLUSTER]["documents"].as_object().unwrap();
-    let fields = |name: &str| {
-        documents[name]["changed"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|f| f["field"].as_str().unwrap().to_owned())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        documents.keys().collect::<Vec<_>>(),
-        [
-            "Cluster/staging-globex.k8s.foo.bar",
-            "InstanceGroup/admin-nodes"
-        ]
-    );
-    assert_eq!(
-        fields("Cluster/staging-globex.k8s.foo.bar"),
-        ["spec.kubeAPIServer.maxRequestsInflight"]
-    );
-    assert_eq!(
-        fields("InstanceGroup/admin-nodes"),
-        ["sysctlParameters[net.core.somaxconn]"]
-    );
-    assert_eq!(plan["clusters"][CLUSTER]["groups"], json!({}));
+    only_two_fields_are_otherwise(&bed.plan(2));
 
-    // A store that gives no answer is no empty one.
-    server.order(
-        "faults",
-        &crate::support::fault(
-            &bed.staging,
-            ".*kops-state-.*",
-            json!({"status": 403, "code": "AccessDenied", "times": 1_000}),
-        ),
+    no_answer_is_no_empty_store(server, &bed);
+}
+
+fn another_carried_it_on(records: &[Value]) {
+    in_order(
+        records,
+        &[
+            "intent terminate",
+            "lock-taken",
+            "resumed",
+            "intent terminate",
+            "cluster-verified",
+            "finished",
+        ],
     );
-    let blocked = bed.plan(2)["clusters"][CLUSTER].clone();
-    assert_eq!(blocked["documents"], json!({}));
+    let by: Vec<&str> = records
+        .iter()
+        .filter_map(|r| r["event"]["resumed"]["by"].as_str())
+        .collect();
+    assert!(by.iter().any(|by| by.starts_with("ben")), "{by:?}");
+}
+
+fn the_store_alone_was_written(server: &Server, bed: &Bed) {
+    let versions = server
+        .log(&bed.staging)
+        .iter()
+        .filter(|c| c.action() == "CreateLaunchTemplateVersion" && c.landed())
+        .count();
+    assert_eq!(versions, 1);
+    let objects: Vec<Value> = server.log(&bed.home).into_iter().map(|c| c.0).collect();
     assert!(
-        blocked["blocked"].to_string().contains("AccessDenied"),
-        "{blocked}"
+        objects.iter().all(|o| !o["action"]
+            .as_str()
+            .unwrap_or_default()
+            .starts_with("DELETE")
+            || o.to_string().contains("/fleet/")),
+        "{objects:?}"
     );
-    server.forget_faults(&bed.staging);
 }
 
 /// The machine that began it is lost with everything on it: another one, which knows only git and the bucket, carries it to the end.
@@ -202,39 +245,9 @@ fn a_rollout_with_its_store_in_s3_is_finished_by_another_machine() {
     server.order("tick", &json!({"account": bed.home, "seconds": 155}));
     bed.run("rollout resume --quiet").ends(0);
 
-    let records = bed.records();
-    in_order(
-        &records,
-        &[
-            "intent terminate",
-            "lock-taken",
-            "resumed",
-            "intent terminate",
-            "cluster-verified",
-            "finished",
-        ],
-    );
-    let by: Vec<&str> = records
-        .iter()
-        .filter_map(|r| r["event"]["resumed"]["by"].as_str())
-        .collect();
-    assert!(by.iter().any(|by| by.starts_with("ben")), "{by:?}");
+    another_carried_it_on(&bed.records());
     bed.plan_is_empty();
     // Each effect once, whoever brought it about.
     assert_eq!(ended(), 2);
-    let versions = server
-        .log(&bed.staging)
-        .iter()
-        .filter(|c| c.action() == "CreateLaunchTemplateVersion" && c.landed())
-        .count();
-    assert_eq!(versions, 1);
-    let objects: Vec<Value> = server.log(&bed.home).into_iter().map(|c| c.0).collect();
-    assert!(
-        objects.iter().all(|o| !o["action"]
-            .as_str()
-            .unwrap_or_default()
-            .starts_with("DELETE")
-            || o.to_string().contains("/fleet/")),
-        "{objects:?}"
-    );
+    the_store_alone_was_written(server, &bed);
 }

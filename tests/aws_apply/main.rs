@@ -183,6 +183,197 @@ fn alone(name: &str, run: impl AsyncFnOnce(&Scene)) {
     );
 }
 
+/// The call whose answer is lost and the effect; what is said again is told, and the calls that took effect in all.
+type Lost = (&'static str, CloudEffect, &'static str, &'static str);
+
+/// What is made.
+fn made(wanted: &Definition, second: &Definition) -> Vec<Lost> {
+    vec![
+        (
+            "CreateLaunchTemplate",
+            new_version(second, "ami-1", UserData::Given(String::new()), "t"),
+            "version 1",
+            "CreateLaunchTemplate",
+        ),
+        (
+            "CreateAutoScalingGroup",
+            creation(second, 1, 0),
+            "done",
+            "CreateAutoScalingGroup SuspendProcesses EnableMetricsCollection",
+        ),
+        (
+            "CreateLaunchTemplateVersion",
+            new_version(wanted, "ami-3", UserData::CarriedFrom(2), "third"),
+            "version 3",
+            "CreateLaunchTemplateVersion",
+        ),
+        (
+            "CreateLaunchTemplateVersion",
+            new_version(wanted, "ami-4", UserData::CarriedFrom(3), "fourth"),
+            "version 4",
+            "CreateLaunchTemplateVersion",
+        ),
+    ]
+}
+
+/// What a group is told.
+fn told(name: &AsgName) -> Vec<Lost> {
+    vec![
+        (
+            "UpdateAutoScalingGroup",
+            pin(name, 1, 2),
+            "already",
+            "UpdateAutoScalingGroup",
+        ),
+        (
+            "SetDesiredCapacity",
+            desired(name, 2, 3),
+            "already",
+            "SetDesiredCapacity",
+        ),
+        (
+            "SuspendProcesses",
+            suspend(name, "AZRebalance"),
+            "already",
+            "SuspendProcesses",
+        ),
+        (
+            "ResumeProcesses",
+            resume(name, "AZRebalance"),
+            "already",
+            "ResumeProcesses",
+        ),
+    ]
+}
+
+/// What its instances are told.
+fn for_members(name: &AsgName, members: &[InstanceId]) -> Vec<Lost> {
+    let protect = CloudEffect::Protect {
+        group: name.clone(),
+        instances: members.iter().cloned().collect(),
+        protect: true,
+    };
+    let no_one = CloudEffect::Protect {
+        group: name.clone(),
+        instances: members.iter().cloned().collect(),
+        protect: false,
+    };
+    vec![
+        (
+            "SetInstanceProtection",
+            protect,
+            "already",
+            "SetInstanceProtection",
+        ),
+        (
+            "SetInstanceProtection",
+            no_one,
+            "already",
+            "SetInstanceProtection",
+        ),
+        (
+            "CreateTags",
+            detach(name, &members[0]),
+            "done",
+            "CreateTags CreateTags DetachInstances",
+        ),
+        (
+            "TerminateInstances",
+            terminate(name, &members[0], true),
+            "already",
+            "TerminateInstances",
+        ),
+        (
+            "TerminateInstanceInAutoScalingGroup",
+            terminate(name, &members[1], true),
+            "already",
+            "TerminateInstanceInAutoScalingGroup",
+        ),
+    ]
+}
+
+/// A refresh that begins and one that ends.
+fn refreshed(name: &AsgName) -> Vec<Lost> {
+    let preferences = RefreshPreferences {
+        min_healthy_percent: 90,
+        max_healthy_percent: 110,
+        warmup: Span::from_secs(60),
+        checkpoints: BTreeSet::new(),
+        checkpoint_delay: Span::from_secs(0),
+        skip_matching: true,
+    };
+    let refresh = CloudEffect::StartRefresh {
+        group: name.clone(),
+        from: 2,
+        version: 3,
+        preferences,
+    };
+    vec![
+        (
+            "StartInstanceRefresh",
+            refresh,
+            "already",
+            "StartInstanceRefresh",
+        ),
+        (
+            "CancelInstanceRefresh",
+            CloudEffect::CancelRefresh {
+                group: name.clone(),
+            },
+            "already",
+            "CancelInstanceRefresh",
+        ),
+    ]
+}
+
+/// What is taken away.
+fn taken(
+    name: &AsgName,
+    wanted: &Definition,
+    second: &Definition,
+    third: &Definition,
+) -> Vec<Lost> {
+    let several = |d: &mut Definition| {
+        d.auto_scaling_group.max_size = 9;
+        d.auto_scaling_group.enabled_metrics.metrics = ["GroupMinSize".to_owned()].into();
+        d.lifecycle_hooks = Hooks::default();
+        d.auto_scaling_group.tags.remove(2);
+    };
+    let delete = |d: &Definition| CloudEffect::DeleteGroup {
+        group: Box::new(d.auto_scaling_group.clone()),
+    };
+    let prune = CloudEffect::PruneVersions {
+        template: name.clone(),
+        versions: [4, 7].into(),
+    };
+    vec![
+        (
+            "DeleteLaunchTemplateVersions",
+            prune,
+            "already",
+            "DeleteLaunchTemplateVersions DeleteLaunchTemplateVersions",
+        ),
+        (
+            "UpdateAutoScalingGroup",
+            update(wanted, several),
+            "done",
+            "UpdateAutoScalingGroup DeleteTags EnableMetricsCollection DisableMetricsCollection DeleteLifecycleHook",
+        ),
+        (
+            "DeleteAutoScalingGroup",
+            delete(second),
+            "done",
+            "DeleteAutoScalingGroup DeleteLaunchTemplate",
+        ),
+        (
+            "DeleteLaunchTemplate",
+            delete(third),
+            "already",
+            "DeleteAutoScalingGroup DeleteLaunchTemplate",
+        ),
+    ]
+}
+
 /// A change that took effect and whose answer was lost: it is not known, and found out by saying it again. It never happens twice.
 #[test]
 fn a_lost_answer_is_found_out() {
@@ -201,162 +392,14 @@ fn a_lost_answer_is_found_out() {
             ))
             .await;
         assert_eq!(scene.told(&creation(&third, 1, 0)).await, "done");
-        let several = |d: &mut Definition| {
-            d.auto_scaling_group.max_size = 9;
-            d.auto_scaling_group.enabled_metrics.metrics = ["GroupMinSize".to_owned()].into();
-            d.lifecycle_hooks = Hooks::default();
-            d.auto_scaling_group.tags.remove(2);
-        };
-        let protect = CloudEffect::Protect {
-            group: name.clone(),
-            instances: members.iter().cloned().collect(),
-            protect: true,
-        };
-        let no_one = CloudEffect::Protect {
-            group: name.clone(),
-            instances: members.iter().cloned().collect(),
-            protect: false,
-        };
-        let preferences = RefreshPreferences {
-            min_healthy_percent: 90,
-            max_healthy_percent: 110,
-            warmup: Span::from_secs(60),
-            checkpoints: BTreeSet::new(),
-            checkpoint_delay: Span::from_secs(0),
-            skip_matching: true,
-        };
-        let refresh = CloudEffect::StartRefresh {
-            group: name.clone(),
-            from: 2,
-            version: 3,
-            preferences,
-        };
-        let delete = |d: &Definition| CloudEffect::DeleteGroup {
-            group: Box::new(d.auto_scaling_group.clone()),
-        };
-        let prune = CloudEffect::PruneVersions {
-            template: name.clone(),
-            versions: [4, 7].into(),
-        };
-        // The call whose answer is lost; what is said again is told, and the calls that took effect in all.
-        for (api, effect, again, landed) in [
-            (
-                "CreateLaunchTemplate",
-                new_version(&second, "ami-1", UserData::Given(String::new()), "t"),
-                "version 1",
-                "CreateLaunchTemplate",
-            ),
-            (
-                "CreateAutoScalingGroup",
-                creation(&second, 1, 0),
-                "done",
-                "CreateAutoScalingGroup SuspendProcesses EnableMetricsCollection",
-            ),
-            (
-                "CreateLaunchTemplateVersion",
-                new_version(&wanted, "ami-3", UserData::CarriedFrom(2), "third"),
-                "version 3",
-                "CreateLaunchTemplateVersion",
-            ),
-            (
-                "CreateLaunchTemplateVersion",
-                new_version(&wanted, "ami-4", UserData::CarriedFrom(3), "fourth"),
-                "version 4",
-                "CreateLaunchTemplateVersion",
-            ),
-            (
-                "UpdateAutoScalingGroup",
-                pin(&name, 1, 2),
-                "already",
-                "UpdateAutoScalingGroup",
-            ),
-            (
-                "SetDesiredCapacity",
-                desired(&name, 2, 3),
-                "already",
-                "SetDesiredCapacity",
-            ),
-            (
-                "SuspendProcesses",
-                suspend(&name, "AZRebalance"),
-                "already",
-                "SuspendProcesses",
-            ),
-            (
-                "ResumeProcesses",
-                resume(&name, "AZRebalance"),
-                "already",
-                "ResumeProcesses",
-            ),
-            (
-                "SetInstanceProtection",
-                protect,
-                "already",
-                "SetInstanceProtection",
-            ),
-            (
-                "SetInstanceProtection",
-                no_one,
-                "already",
-                "SetInstanceProtection",
-            ),
-            (
-                "CreateTags",
-                detach(&name, &members[0]),
-                "done",
-                "CreateTags CreateTags DetachInstances",
-            ),
-            (
-                "TerminateInstances",
-                terminate(&name, &members[0], true),
-                "already",
-                "TerminateInstances",
-            ),
-            (
-                "TerminateInstanceInAutoScalingGroup",
-                terminate(&name, &members[1], true),
-                "already",
-                "TerminateInstanceInAutoScalingGroup",
-            ),
-            (
-                "StartInstanceRefresh",
-                refresh,
-                "already",
-                "StartInstanceRefresh",
-            ),
-            (
-                "CancelInstanceRefresh",
-                CloudEffect::CancelRefresh {
-                    group: name.clone(),
-                },
-                "already",
-                "CancelInstanceRefresh",
-            ),
-            (
-                "DeleteLaunchTemplateVersions",
-                prune,
-                "already",
-                "DeleteLaunchTemplateVersions DeleteLaunchTemplateVersions",
-            ),
-            (
-                "UpdateAutoScalingGroup",
-                update(&wanted, several),
-                "done",
-                "UpdateAutoScalingGroup DeleteTags EnableMetricsCollection DisableMetricsCollection DeleteLifecycleHook",
-            ),
-            (
-                "DeleteAutoScalingGroup",
-                delete(&second),
-                "done",
-                "DeleteAutoScalingGroup DeleteLaunchTemplate",
-            ),
-            (
-                "DeleteLaunchTemplate",
-                delete(&third),
-                "already",
-                "DeleteAutoScalingGroup DeleteLaunchTemplate",
-            ),
-        ] {
+        let cases = [
+            made(&wanted, &second),
+            told(&name),
+            for_members(&name, &members),
+            refreshed(&name),
+            taken(&name, &wanted, &second, &third),
+        ];
+        for (api, effect, again, landed) in cases.into_iter().flatten() {
             scene.landed();
             scene.server.order(
                 "faults",
@@ -448,6 +491,30 @@ fn what_was_not_done_is_sent_again() {
     });
 }
 
+/// An instance of nobody's: neither detached again nor ended.
+async fn nobodys_is_left(scene: &Scene, name: &AsgName, member: &InstanceId) {
+    scene.server.by_hand(
+        &scene.account,
+        REGION,
+        "DetachInstances",
+        &[
+            ("AutoScalingGroupName", name.as_str()),
+            ("InstanceIds.member.1", member.as_str()),
+            ("ShouldDecrementDesiredCapacity", "true"),
+        ],
+    );
+    scene.landed();
+    assert_eq!(
+        scene.told(&terminate(name, member, false)).await,
+        format!("moved: instance {member} is not in {name}, and was not taken out of it by kfleet")
+    );
+    assert_eq!(
+        scene.told(&detach(name, member)).await,
+        format!("moved: {name} has no instance {member}")
+    );
+    assert_eq!(scene.landed(), Vec::<String>::new());
+}
+
 /// Whatever is asked for: nothing is changed in another account, or of another cluster.
 #[test]
 fn nothing_of_others_is_changed() {
@@ -517,28 +584,6 @@ fn nothing_of_others_is_changed() {
             asked.get("GetCallerIdentity").copied().unwrap_or(0) <= 2,
             "asked once a way in: {asked:?}"
         );
-        // An instance of nobody's: neither detached again nor ended.
-        scene.server.by_hand(
-            &scene.account,
-            REGION,
-            "DetachInstances",
-            &[
-                ("AutoScalingGroupName", name.as_str()),
-                ("InstanceIds.member.1", member.as_str()),
-                ("ShouldDecrementDesiredCapacity", "true"),
-            ],
-        );
-        scene.landed();
-        assert_eq!(
-            scene.told(&terminate(&name, &member, false)).await,
-            format!(
-                "moved: instance {member} is not in {name}, and was not taken out of it by kfleet"
-            )
-        );
-        assert_eq!(
-            scene.told(&detach(&name, &member)).await,
-            format!("moved: {name} has no instance {member}")
-        );
-        assert_eq!(scene.landed(), Vec::<String>::new());
+        nobodys_is_left(scene, &name, &member).await;
     });
 }

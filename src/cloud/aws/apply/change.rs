@@ -152,17 +152,14 @@ pub(super) fn differences(found: &Fields, from: &Fields, to: &Fields) -> Vec<Str
         tags,
         enabled_metrics,
         mixed_instances_policy,
-        max_instance_lifetime,
-        suspended_processes,
-        load_balancer_names,
-        target_group_arns,
-        capacity_rebalance,
-        warm_pool,
+        max_instance_lifetime: _,
+        suspended_processes: _,
+        load_balancer_names: _,
+        target_group_arns: _,
+        capacity_rebalance: _,
+        warm_pool: _,
     } = &found.group;
     let (a, b) = (&from.group, &to.group);
-    let shown = |value: Option<u32>| value.map_or_else(|| "not set".to_owned(), |v| v.to_string());
-    let flag = |value: Option<bool>| value.unwrap_or(false);
-    let differs = |fits: bool, field: &str| (!fits).then(|| format!("{field} differs"));
     [
         value("MinSize", min_size, &a.min_size, &b.min_size),
         value("MaxSize", max_size, &a.max_size, &b.max_size),
@@ -194,15 +191,28 @@ pub(super) fn differences(found: &Fields, from: &Fields, to: &Fields) -> Vec<Str
                 || *mixed_instances_policy == b.mixed_instances_policy,
             "MixedInstancesPolicy",
         ),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(later_differences(found, from, to))
+    .collect()
+}
+
+/// The rest of them: what came to groups later than their sizes and templates.
+fn later_differences(found: &Fields, from: &Fields, to: &Fields) -> Vec<String> {
+    let (is, a, b) = (&found.group, &from.group, &to.group);
+    let shown = |value: Option<u32>| value.map_or_else(|| "not set".to_owned(), |v| v.to_string());
+    let flag = |value: Option<bool>| value.unwrap_or(false);
+    [
         value(
             "MaxInstanceLifetime",
-            &shown(*max_instance_lifetime),
+            &shown(is.max_instance_lifetime),
             &shown(a.max_instance_lifetime),
             &shown(b.max_instance_lifetime),
         ),
         differs(
             kept(
-                suspended_processes,
+                &is.suspended_processes,
                 &a.suspended_processes,
                 &b.suspended_processes,
             ),
@@ -210,7 +220,7 @@ pub(super) fn differences(found: &Fields, from: &Fields, to: &Fields) -> Vec<Str
         ),
         differs(
             fits_by_member(
-                load_balancer_names,
+                &is.load_balancer_names,
                 &a.load_balancer_names,
                 &b.load_balancer_names,
             ),
@@ -218,7 +228,7 @@ pub(super) fn differences(found: &Fields, from: &Fields, to: &Fields) -> Vec<Str
         ),
         differs(
             fits_by_member(
-                target_group_arns,
+                &is.target_group_arns,
                 &a.target_group_arns,
                 &b.target_group_arns,
             ),
@@ -226,12 +236,12 @@ pub(super) fn differences(found: &Fields, from: &Fields, to: &Fields) -> Vec<Str
         ),
         value(
             "CapacityRebalance",
-            &flag(*capacity_rebalance),
+            &flag(is.capacity_rebalance),
             &flag(a.capacity_rebalance),
             &flag(b.capacity_rebalance),
         ),
         differs(
-            *warm_pool == a.warm_pool || *warm_pool == b.warm_pool,
+            is.warm_pool == a.warm_pool || is.warm_pool == b.warm_pool,
             "WarmPool",
         ),
         differs(
@@ -243,6 +253,10 @@ pub(super) fn differences(found: &Fields, from: &Fields, to: &Fields) -> Vec<Str
     .into_iter()
     .flatten()
     .collect()
+}
+
+fn differs(fits: bool, field: &str) -> Option<String> {
+    (!fits).then(|| format!("{field} differs"))
 }
 
 fn value<T: PartialEq + std::fmt::Display>(

@@ -120,7 +120,15 @@ pub(super) fn foreign(policy: &sdk::MixedInstancesPolicy) -> Foreign {
 
 /// Requirements that definitions have no word for, and whether each is set.
 fn other_requirements(given: &sdk::InstanceRequirements) -> Vec<(&'static str, bool)> {
-    let is_default = |text: Option<&str>, default: &str| text.is_none_or(|t| t == default);
+    [of_the_machine(given), of_devices(given)].concat()
+}
+
+fn is_default(text: Option<&str>, default: &str) -> bool {
+    text.is_none_or(|t| t == default)
+}
+
+/// Of its processors, its price and its generation.
+fn of_the_machine(given: &sdk::InstanceRequirements) -> Vec<(&'static str, bool)> {
     vec![
         ("CpuManufacturers", !given.cpu_manufacturers().is_empty()),
         (
@@ -165,6 +173,12 @@ fn other_requirements(given: &sdk::InstanceRequirements) -> Vec<(&'static str, b
                 .network_interface_count()
                 .is_some_and(|r| r.min.is_some() || r.max.is_some()),
         ),
+    ]
+}
+
+/// The same of its disks, its network and its accelerators.
+fn of_devices(given: &sdk::InstanceRequirements) -> Vec<(&'static str, bool)> {
+    vec![
         (
             "LocalStorage",
             !is_default(given.local_storage().map(|s| s.as_str()), "included"),

@@ -362,76 +362,84 @@ fn foreign_parts(given: &sdk::ResponseLaunchTemplateData, out: &mut Foreign) {
         );
         note(out, &at("NoDevice"), device.no_device());
     }
-    for (index, n) in given.network_interfaces().iter().enumerate() {
-        let at = |field: &str| format!("NetworkInterfaces[{index}].{field}");
-        note(
-            out,
-            &at("DeviceIndex"),
-            n.device_index.filter(|i| usize::try_from(*i) != Ok(index)),
-        );
-        note(
-            out,
-            &at("NetworkCardIndex"),
-            n.network_card_index.filter(|i| *i != 0),
-        );
-        note_text(
-            out,
-            &at("InterfaceType"),
-            n.interface_type().filter(|t| *t != "interface"),
-        );
-        note_text(out, &at("SubnetId"), n.subnet_id());
-        note_text(out, &at("NetworkInterfaceId"), n.network_interface_id());
-        note_text(out, &at("PrivateIpAddress"), n.private_ip_address());
-        note_text(out, &at("Description"), n.description());
-        note(
-            out,
-            &at("AssociateCarrierIpAddress"),
-            n.associate_carrier_ip_address.filter(|on| *on),
-        );
-        note(
-            out,
-            &at("SecondaryPrivateIpAddressCount"),
-            n.secondary_private_ip_address_count.filter(|c| *c > 0),
-        );
-        note(
-            out,
-            &at("Ipv4PrefixCount"),
-            n.ipv4_prefix_count.filter(|c| *c > 0),
-        );
-        note(
-            out,
-            &at("Ipv6PrefixCount"),
-            n.ipv6_prefix_count.filter(|c| *c > 0),
-        );
-        note(out, &at("PrimaryIpv6"), n.primary_ipv6.filter(|on| *on));
-        note(
-            out,
-            &at("Ipv6Addresses"),
-            some(n.ipv6_addresses()).map(<[_]>::len),
-        );
-        note(
-            out,
-            &at("PrivateIpAddresses"),
-            some(n.private_ip_addresses()).map(<[_]>::len),
-        );
-        note(
-            out,
-            &at("Ipv4Prefixes"),
-            some(n.ipv4_prefixes()).map(<[_]>::len),
-        );
-        note(
-            out,
-            &at("Ipv6Prefixes"),
-            some(n.ipv6_prefixes()).map(<[_]>::len),
-        );
-        note(out, &at("EnaSrdSpecification"), n.ena_srd_specification());
-        note(
-            out,
-            &at("ConnectionTrackingSpecification"),
-            n.connection_tracking_specification(),
-        );
-        note(out, &at("EnaQueueCount"), n.ena_queue_count);
+    for (index, interface) in given.network_interfaces().iter().enumerate() {
+        foreign_interface(index, interface, out);
     }
+}
+
+fn foreign_interface(
+    index: usize,
+    n: &sdk::LaunchTemplateInstanceNetworkInterfaceSpecification,
+    out: &mut Foreign,
+) {
+    let at = |field: &str| format!("NetworkInterfaces[{index}].{field}");
+    note(
+        out,
+        &at("DeviceIndex"),
+        n.device_index.filter(|i| usize::try_from(*i) != Ok(index)),
+    );
+    note(
+        out,
+        &at("NetworkCardIndex"),
+        n.network_card_index.filter(|i| *i != 0),
+    );
+    note_text(
+        out,
+        &at("InterfaceType"),
+        n.interface_type().filter(|t| *t != "interface"),
+    );
+    note_text(out, &at("SubnetId"), n.subnet_id());
+    note_text(out, &at("NetworkInterfaceId"), n.network_interface_id());
+    note_text(out, &at("PrivateIpAddress"), n.private_ip_address());
+    note_text(out, &at("Description"), n.description());
+    note(
+        out,
+        &at("AssociateCarrierIpAddress"),
+        n.associate_carrier_ip_address.filter(|on| *on),
+    );
+    note(
+        out,
+        &at("SecondaryPrivateIpAddressCount"),
+        n.secondary_private_ip_address_count.filter(|c| *c > 0),
+    );
+    note(
+        out,
+        &at("Ipv4PrefixCount"),
+        n.ipv4_prefix_count.filter(|c| *c > 0),
+    );
+    note(
+        out,
+        &at("Ipv6PrefixCount"),
+        n.ipv6_prefix_count.filter(|c| *c > 0),
+    );
+    note(out, &at("PrimaryIpv6"), n.primary_ipv6.filter(|on| *on));
+    note(
+        out,
+        &at("Ipv6Addresses"),
+        some(n.ipv6_addresses()).map(<[_]>::len),
+    );
+    note(
+        out,
+        &at("PrivateIpAddresses"),
+        some(n.private_ip_addresses()).map(<[_]>::len),
+    );
+    note(
+        out,
+        &at("Ipv4Prefixes"),
+        some(n.ipv4_prefixes()).map(<[_]>::len),
+    );
+    note(
+        out,
+        &at("Ipv6Prefixes"),
+        some(n.ipv6_prefixes()).map(<[_]>::len),
+    );
+    note(out, &at("EnaSrdSpecification"), n.ena_srd_specification());
+    note(
+        out,
+        &at("ConnectionTrackingSpecification"),
+        n.connection_tracking_specification(),
+    );
+    note(out, &at("EnaQueueCount"), n.ena_queue_count);
 }
 
 /// A list that has anything in it.

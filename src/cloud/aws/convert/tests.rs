@@ -222,15 +222,15 @@ fn spot_is_seen_and_an_instance_without_a_start_is_strange() {
     assert!(instance::details(&given().build()).is_err());
 }
 
-#[test]
-fn a_template_holds_what_it_was_given_and_the_rest_is_what_aws_does() {
+/// A template as AWS answers it.
+fn answered() -> ec2::builders::ResponseLaunchTemplateDataBuilder {
     let ebs = ec2::LaunchTemplateEbsBlockDevice::builder()
         .volume_size(64)
         .volume_type(ec2::VolumeType::Gp3)
         .iops(3_000)
         .throughput(125)
         .encrypted(true);
-    let given = ec2::ResponseLaunchTemplateData::builder()
+    ec2::ResponseLaunchTemplateData::builder()
         .image_id("ami-1")
         .instance_type(ec2::InstanceType::from("m5.large"))
         .iam_instance_profile(
@@ -257,7 +257,12 @@ fn a_template_holds_what_it_was_given_and_the_rest_is_what_aws_does() {
                 .build(),
         )
         .disable_api_termination(false)
-        .user_data("dXNlciBkYXRh");
+        .user_data("dXNlciBkYXRh")
+}
+
+#[test]
+fn a_template_holds_what_it_was_given_and_the_rest_is_what_aws_does() {
+    let given = answered();
     let version = |data: ec2::builders::ResponseLaunchTemplateDataBuilder, description: &str| {
         let given = ec2::LaunchTemplateVersion::builder()
             .version_number(4)

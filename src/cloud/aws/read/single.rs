@@ -91,6 +91,11 @@ impl Reading<'_> {
                 ),
             }
         }
+        self.warm_details().await;
+    }
+
+    /// Instances of warm pools that nothing is known of yet.
+    async fn warm_details(&mut self) {
         let warm = self
             .haul
             .warm
