@@ -195,10 +195,14 @@ async fn client(config: Config) -> Result<Client, Fault> {
     });
     match tokio::time::timeout(PATIENCE, made).await {
         Ok(Ok(Ok(client))) => Ok(client),
-        Ok(Ok(Err(error))) => Err(match fault(&error) {
-            refused @ Fault::Unauthorized(_) => refused,
-            other => Fault::Context(other.to_string()),
-        }),
+        Ok(Ok(Err(error))) => {
+            let fault = fault(&error);
+            Err(if matches!(fault, Fault::Unauthorized(_)) {
+                fault
+            } else {
+                Fault::Context(fault.to_string())
+            })
+        }
         Ok(Err(_)) => Err(Fault::Context("the context cannot be used".into())),
         Err(_) => Err(Fault::Context(format!(
             "the context gave no connection within {} s",
