@@ -289,7 +289,7 @@ fn a_template_holds_what_it_was_given_and_the_rest_is_what_aws_does() {
         "a new version takes it over"
     );
     assert_eq!(
-        json(&template::data(&given.clone().build()).unwrap()),
+        json(template::data(&given.clone().build()).unwrap()),
         r#"{"ImageId":"ami-1","InstanceType":"m5.large","IamInstanceProfile":{"Name":"nodes.c"},"BlockDeviceMappings":[{"DeviceName":"/dev/xvda","Ebs":{"DeleteOnTermination":true,"Encrypted":true,"Iops":3000,"Throughput":125,"VolumeSize":64,"VolumeType":"gp3"}}],"MetadataOptions":{"HttpEndpoint":"enabled","HttpProtocolIpv6":"disabled","HttpPutResponseHopLimit":1,"HttpTokens":"optional"},"Monitoring":{"Enabled":false},"NetworkInterfaces":[{"AssociatePublicIpAddress":false,"DeleteOnTermination":true,"Groups":["sg-1","sg-2"],"Ipv6AddressCount":0}],"TagSpecifications":[]}"#
     );
     let by_hand = ec2::LaunchTemplateBlockDeviceMapping::builder()
