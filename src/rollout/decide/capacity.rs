@@ -45,8 +45,10 @@ pub(crate) fn refusal(live: &LiveGroup, since: Timestamp) -> Option<Refusal<'_>>
         .collect();
     let (first, last) = (refused.first()?, refused.last()?);
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for activity in &refused {
-        let (types, zones) = named(&activity.message);
+    // AWS says the same hundreds of times.
+    let said: BTreeSet<&str> = refused.iter().map(|a| a.message.as_str()).collect();
+    for words in said {
+        let (types, zones) = named(words);
         types
             .into_iter()
             .for_each(|t| found.entry(t).or_default().extend(zones.iter().cloned()));
