@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use super::digest_of::digest_of;
 use super::{AsgName, Digest, GroupName};
 
 /// What a group is on AWS.
@@ -514,21 +514,4 @@ impl InstancesDistribution {
         }
         self.spot_max_price.get_or_insert_with(String::new);
     }
-}
-
-/// SHA-256 over the JSON of a value whose field order is fixed (our own structs and ordered maps).
-pub fn digest_of(value: &impl Serialize) -> Digest {
-    // A value of ours that does not serialise would be a bug; it then gets the digest of the error's text, equal to nothing real.
-    let bytes = serde_json::to_vec(value).unwrap_or_else(|e| e.to_string().into_bytes());
-    let hex: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    Digest::new(hex).unwrap_or_else(|e| unreachable_digest(&e))
-}
-
-fn unreachable_digest(error: &super::NameError) -> Digest {
-    // 64 zeros are a valid digest, so this ends.
-    debug_assert!(false, "sha-256 in hexadecimal is a digest: {error}");
-    Digest::new("0".repeat(64)).unwrap_or_else(|e| unreachable_digest(&e))
 }

@@ -2,6 +2,7 @@
 
 mod boot;
 mod definition;
+mod digest_of;
 mod effect;
 mod kops_version;
 mod lifecycle;
@@ -23,8 +24,9 @@ pub use definition::{
     InstanceMarketOptions, InstanceProfile, InstanceRequirements, InstancesDistribution,
     LaunchTemplate, LaunchTemplateData, LifecycleHook, MetadataOptions, MixedInstancesPolicy,
     Monitoring, NetworkInterface, Override, Placement, Range, SpotOptions, Tag, TagSpecification,
-    WarmPool, digest_of,
+    WarmPool,
 };
+pub use digest_of::digest_of;
 pub use effect::{
     Applied, CloudEffect, Effect, EmptyDir, Eviction, NodeEffect, PodRef, RefreshPreferences,
     Unmanaged, UserData, VersionChange,
