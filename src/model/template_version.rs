@@ -17,6 +17,9 @@ pub struct TemplateVersion {
     pub user_data: Option<String>,
     /// The token of the step that made it, when we made it.
     pub token: Option<String>,
+    /// The fleet gave its user data: in this version, or in the one that it was carried from. Where it did not, git does not change it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub user_data_of_fleet: bool,
     /// What it holds that is no field of a definition: by AWS's name, with its value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unmanaged: BTreeMap<String, String>,
@@ -29,6 +32,8 @@ struct TemplateVersionForm {
     user_data: Option<String>,
     token: Option<String>,
     #[serde(default)]
+    user_data_of_fleet: bool,
+    #[serde(default)]
     unmanaged: BTreeMap<String, String>,
 }
 
@@ -38,6 +43,7 @@ impl From<TemplateVersionForm> for TemplateVersion {
             data: form.data,
             user_data: form.user_data,
             token: form.token,
+            user_data_of_fleet: form.user_data_of_fleet,
             unmanaged: form.unmanaged,
         };
         if version.data.user_data.is_none() {
@@ -64,6 +70,7 @@ impl TemplateVersion {
             data,
             user_data,
             token,
+            user_data_of_fleet: false,
             unmanaged: BTreeMap::new(),
         }
     }

@@ -94,7 +94,7 @@ fn unstored(name: &AsgName, live: &LiveGroup, given: Option<&String>) -> Boot {
     }
     match given {
         // The fleet's own user data, in a version of its own: git is where it is changed.
-        Some(text) if own.token.is_some() && hash(own).is_none() => Boot {
+        Some(text) if own.user_data_of_fleet && hash(own).is_none() => Boot {
             user_data: UserData::Given(text.clone()),
             digest: Some(UserDataDigest::of(text)),
             no_version: false,
@@ -174,6 +174,7 @@ mod tests {
         )
     }
 
+    /// `ours`: made by the fleet, with user data that it gave.
     fn group(pinned: u64, versions: &[(u64, Option<&str>, bool)]) -> LiveGroup {
         let group: AutoScalingGroup = serde_json::from_value(json!({
             "AutoScalingGroupName": "nodes.c", "MinSize": 1, "MaxSize": 1, "VPCZoneIdentifier": [], "NewInstancesProtectedFromScaleIn": false,
@@ -189,7 +190,10 @@ mod tests {
         };
         let version = |(number, user_data, ours): &(u64, Option<&str>, bool)| {
             let token = ours.then(|| "r1/nodes.c".to_owned());
-            let version = TemplateVersion::new(data(), user_data.map(str::to_owned), token);
+            let version = TemplateVersion {
+                user_data_of_fleet: *ours,
+                ..TemplateVersion::new(data(), user_data.map(str::to_owned), token)
+            };
             (*number, version.into())
         };
         LiveGroup {
@@ -294,5 +298,17 @@ mod tests {
             assert_eq!(said(&live, Some("eQ=="), stored), expected);
         }
         assert_eq!(said(&group(1, &[(1, x, true)]), None, None), "1");
+    }
+
+    #[test]
+    fn user_data_that_a_rollout_carried_over_is_not_the_fleets() {
+        let mut live = group(1, &[(1, Some("eA=="), true)]);
+        assert_eq!(said(&live, Some("eQ=="), None), "git");
+        for version in live.versions.values_mut() {
+            let mut carried = TemplateVersion::clone(version);
+            carried.user_data_of_fleet = false;
+            *version = carried.into();
+        }
+        assert_eq!(said(&live, Some("eQ=="), None), "1");
     }
 }

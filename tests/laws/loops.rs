@@ -7,9 +7,8 @@ use super::source::{Source, is_word};
 use super::{Found, tree};
 
 /// Folders in which files still are in loops, to be mended: the list only shrinks. One that is clean has to leave it.
-const NOT_YET: [&str; 9] = [
+const NOT_YET: [&str; 8] = [
     "src/cli/",
-    "src/cloud/aws/",
     "src/desired/autoscaler/",
     "src/fleet/",
     "src/impact/",

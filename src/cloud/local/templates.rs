@@ -53,7 +53,10 @@ impl Template {
         }
         let token = Some(token.to_owned());
         let made = match user_data {
-            UserData::Given(text) => TemplateVersion::new(data.clone(), Some(text.clone()), token),
+            UserData::Given(text) => TemplateVersion {
+                user_data_of_fleet: true,
+                ..TemplateVersion::new(data.clone(), Some(text.clone()), token)
+            },
             UserData::CarriedFrom(number) => {
                 let source = self.version(name, *number)?;
                 // A snapshot has digests for the texts: they are carried, not taken again.
@@ -65,6 +68,7 @@ impl Template {
                     data,
                     user_data: source.user_data.clone(),
                     token,
+                    user_data_of_fleet: source.user_data_of_fleet,
                     unmanaged: BTreeMap::new(),
                 }
             }

@@ -9,7 +9,7 @@ use super::hand::{Found, Hand, OWNER};
 use super::write::{carry, template};
 use crate::cloud::CloudError;
 use crate::cloud::aws::convert::group::{TemplateReference, template as template_of_group};
-use crate::cloud::aws::convert::template::TOKEN;
+use crate::cloud::aws::convert::template::{described, description};
 use crate::cloud::aws::ec2::{present, tag};
 use crate::cloud::aws::error::{Kind, judge};
 use crate::model::{Applied, AsgName, LaunchTemplateData, UserData};
@@ -39,10 +39,11 @@ impl Hand<'_> {
         if let Some(number) = self.made_before(&versions, &data, wanted)? {
             return Ok(Applied::Version(number));
         }
-        let (source, user_data) = match wanted.user_data {
+        let (source, user_data, of_fleet) = match wanted.user_data {
             UserData::Given(text) => (
                 versions.iter().max_by_key(|v| v.version_number),
                 Some(text.clone()),
+                true,
             ),
             UserData::CarriedFrom(number) => {
                 let source = self.source(&versions, *number)?;
@@ -52,6 +53,7 @@ impl Hand<'_> {
                         .launch_template_data()
                         .and_then(|d| d.user_data())
                         .map(str::to_owned),
+                    described(source.version_description()).is_some_and(|(_, of_fleet)| of_fleet),
                 )
             }
         };
@@ -67,9 +69,13 @@ impl Hand<'_> {
                 carry::carry(&mut request, before);
             }
         }
+        let description = description(wanted.token, of_fleet);
         match &found {
-            Some(template) => self.add_version(template, request, wanted).await,
-            None => self.create_template(request, wanted).await,
+            Some(template) => {
+                self.add_version(template, request, &description, wanted)
+                    .await
+            }
+            None => self.create_template(request, &description, wanted).await,
         }
     }
 
@@ -80,11 +86,10 @@ impl Hand<'_> {
         data: &LaunchTemplateData,
         wanted: &Wanted<'_>,
     ) -> Result<Option<u64>, CloudError> {
-        let description = description(wanted.token);
-        let Some(made) = versions
-            .iter()
-            .find(|v| v.version_description() == Some(&description))
-        else {
+        let is_it = |v: &&sdk::LaunchTemplateVersion| {
+            described(v.version_description()).is_some_and(|(token, _)| token == wanted.token)
+        };
+        let Some(made) = versions.iter().find(is_it) else {
             return Ok(None);
         };
         let number = positive(made.version_number)
@@ -133,6 +138,7 @@ impl Hand<'_> {
         &self,
         found: &sdk::LaunchTemplate,
         data: sdk::RequestLaunchTemplateData,
+        description: &str,
         wanted: &Wanted<'_>,
     ) -> Result<Applied, CloudError> {
         let id = found.launch_template_id().unwrap_or_default();
@@ -159,7 +165,7 @@ impl Hand<'_> {
                 .create_launch_template_version()
                 .launch_template_id(id)
                 .launch_template_data(data.clone());
-            call.version_description(description(wanted.token))
+            call.version_description(description)
                 .client_token(client_token(self.group, wanted.token))
         };
         let answer = self.sent(|| call().send()).await?;
@@ -174,6 +180,7 @@ impl Hand<'_> {
     async fn create_template(
         &self,
         data: sdk::RequestLaunchTemplateData,
+        description: &str,
         wanted: &Wanted<'_>,
     ) -> Result<Applied, CloudError> {
         let tags = template::tags(&self.template_tags(wanted.data));
@@ -188,7 +195,7 @@ impl Hand<'_> {
                 .create_launch_template()
                 .launch_template_name(self.group.as_str())
                 .launch_template_data(data.clone());
-            call.version_description(description(wanted.token))
+            call.version_description(description)
                 .client_token(client_token(self.group, wanted.token))
                 .tag_specifications(tags.clone())
         };
@@ -402,11 +409,6 @@ impl Hand<'_> {
         .await?;
         Ok(true)
     }
-}
-
-/// What a version of ours says of itself, so that it is known again when the answer to its creation was lost, hours later too.
-fn description(token: &str) -> String {
-    format!("{TOKEN}{token}")
 }
 
 /// What EC2 knows a repeated request by: 64 ASCII characters at most, of one template. Source: EC2 developer guide, "Ensuring idempotency".

@@ -10,7 +10,25 @@ use crate::model::{
 };
 
 /// What kfleet writes before the token of the step that made a version, in its description.
-pub(in crate::cloud::aws) const TOKEN: &str = "kfleet ";
+const TOKEN: &str = "kfleet ";
+
+/// What it writes behind the token when the fleet gave the version's user data. No token has a space.
+const OF_FLEET: &str = " with the fleet's user data";
+
+/// What a version of ours says of itself, so that it is known again when the answer to its creation was lost, hours later too.
+pub(in crate::cloud::aws) fn description(token: &str, user_data_of_fleet: bool) -> String {
+    let mark = if user_data_of_fleet { OF_FLEET } else { "" };
+    format!("{TOKEN}{token}{mark}")
+}
+
+/// The token in a description of ours, and whether the fleet gave the user data.
+pub(in crate::cloud::aws) fn described(description: Option<&str>) -> Option<(&str, bool)> {
+    let ours = description?.strip_prefix(TOKEN)?;
+    Some(match ours.strip_suffix(OF_FLEET) {
+        Some(token) => (token, true),
+        None => (ours, false),
+    })
+}
 
 /// The number of a version, and what it holds.
 ///
@@ -24,13 +42,12 @@ pub(in crate::cloud::aws) fn version(
         "VersionNumber",
     )?;
     let given = needed(version.launch_template_data(), "LaunchTemplateData")?;
-    let token = version
-        .version_description()
-        .and_then(|d| d.strip_prefix(TOKEN))
-        .map(str::to_owned);
+    let ours = described(version.version_description());
+    let token = ours.map(|(token, _)| token.to_owned());
     Ok((
         number,
         TemplateVersion {
+            user_data_of_fleet: ours.is_some_and(|(_, of_fleet)| of_fleet),
             unmanaged: unmanaged(given),
             ..TemplateVersion::new(data(given)?, given.user_data.clone(), token)
         },
