@@ -10,7 +10,7 @@ use crate::fleet::Amount;
 use crate::kops::Role;
 use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
-    LiveGroup, Node, NodeEffect, NodeName, Nodes, Timestamp,
+    LiveGroup, Node, NodeEffect, NodeName, Nodes, Seen, Timestamp,
 };
 
 /// The rules that an effect would break; empty when it may be. `live` may be a look that is taken only when a rule asks for it.
@@ -223,6 +223,20 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .get(instance)
             .is_none_or(|i| i.lifecycle == Lifecycle::Terminating);
         let node = self.node(instance)?;
+        let retires = matches!(
+            (&task.task, &self.progress.direction),
+            (Task::Retire { .. }, _) | (Task::Create { .. }, Direction::Back(_))
+        );
+        if task.role == Role::ControlPlane
+            && !ends
+            && !retires
+            && let Nodes::Known(seen) = &self.live.nodes
+            && let Some(lost) = self.lost_members(run, seen, instance)
+        {
+            return Some(format!(
+                "{instance} of the control plane ends without {lost}"
+            ));
+        }
         (!ends && (!node.cordoned || node.pods_to_wait_for(self.now) > 0))
             .then(|| format!("{instance} of {} ends without being drained", task.asg))
     }
@@ -473,17 +487,34 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
                 let whole = super::COMPONENTS
                     .iter()
                     .all(|c| node.components.contains(*c));
-                let has_etcd = run
-                    .etcd
-                    .iter()
-                    .filter(|(_, members)| members.contains_key(name))
-                    .all(|(etcd, _)| node.etcd.get(etcd) == Some(&true));
-                if !whole || !node.sick.is_empty() || (!has_etcd && group.desired == 1) {
+                if !whole || !node.sick.is_empty() {
                     return Some(format!("{node_name} of {name}"));
                 }
             }
         }
-        None
+        self.lost_members(run, seen, except)
+    }
+
+    /// An etcd cluster of which another member than that of this instance is not healthy, those on instances that go later among them.
+    fn lost_members(&self, run: &ClusterRun, seen: &Seen, except: &InstanceId) -> Option<String> {
+        run.etcd.iter().find_map(|(etcd, by_group)| {
+            let (mut wanted, mut healthy) = (0, 0);
+            for (name, members) in by_group {
+                let Some(group) = self.live.groups.get(name) else {
+                    continue;
+                };
+                let own = u32::from(group.instances.contains_key(except));
+                wanted += (*members).min(group.desired.saturating_sub(own));
+                healthy += count(seen.nodes.values().filter(|node| {
+                    let there = group.instances.get(&node.instance);
+                    there.is_some_and(|i| i.lifecycle == Lifecycle::InService)
+                        && node.instance != *except
+                        && node.etcd.get(etcd) == Some(&true)
+                }));
+            }
+            (healthy < wanted)
+                .then(|| format!("etcd {etcd} ({healthy} of {wanted} other members healthy)"))
+        })
     }
 }
 

@@ -65,6 +65,87 @@ fn a_way_back_to_sick_control_planes_stops_at_the_first() {
 }
 
 #[test]
+fn a_member_of_etcd_that_does_not_come_back_stops_either_way_at_the_first() {
+    let dir = folder();
+    let mut scene = planes(dir.path());
+    scene.faults = vec!["sick-etcd:image-2".into()];
+    let records = goes_back(&scene);
+    says(&records, "etcd-manager-main");
+    assert_eq!(THREE.map(|zone| ended(&records, zone)), [2, 0, 0]);
+
+    let dir = folder();
+    let mut scene = planes(dir.path());
+    scene.faults = vec!["sick-image:image-3".into(), "sick-etcd:image-1".into()];
+    scene.odd_image = Some(("nodes", "image-3".into()));
+    let records = sticks(scene.start("r2"), "the control plane is not whole");
+    assert_eq!(THREE.map(|zone| ended(&records, zone)), [1, 1, 2]);
+    never(&records, &["rolled-back", "cluster-restored staging"]);
+}
+
+#[test]
+fn members_of_etcd_are_counted_not_only_looked_at() {
+    let fault = "no-etcd:control-plane-a";
+    let said = "etcd main: 0 of 1 members in control-plane-a.masters.staging.k8s.test are healthy";
+    // Forward, and back to what has none.
+    let dir = folder();
+    let mut scene = planes(dir.path());
+    scene.scenario = vec![format!(
+        "{{fault: \"{fault}\", when: terminate control-plane-a, for: 40m}}"
+    )];
+    let records = goes_back(&scene);
+    says(&records, said);
+    assert_eq!(THREE.map(|zone| ended(&records, zone)), [2, 0, 0]);
+
+    let dir = folder();
+    let mut scene = planes(dir.path());
+    let request = Request::Rollback {
+        by: "me".into(),
+        reason: "back".into(),
+    };
+    scene.scenario = vec![format!(
+        "{{fault: \"no-etcd:control-plane-c\", when: terminate control-plane-c, nth: 2}}"
+    )];
+    let (outcome, records) = asked_at(&scene, "group-done staging/nodes", &request);
+    sticks(
+        (outcome, records.clone()),
+        "etcd main: 0 of 1 members in control-plane-c",
+    );
+    assert_eq!(THREE.map(|zone| ended(&records, zone)), [1, 1, 2]);
+}
+
+#[test]
+fn a_drained_control_plane_ends_only_while_the_others_have_their_members() {
+    let dir = folder();
+    let mut scene = planes(dir.path());
+    scene.scenario =
+        vec!["{fault: \"no-etcd:control-plane-b\", when: cordon control-plane-a, for: 20m}".into()];
+    let records = ends(scene.start("r2"), Ending::Finished);
+    let at = |line: &str| {
+        let found = records
+            .iter()
+            .find(|r| trace(std::slice::from_ref(r)) == [line]);
+        found.unwrap().at
+    };
+    let held = at("step terminate staging/control-plane-a")
+        .since(at("step cordon staging/control-plane-a"));
+    assert!(held >= Span::from_secs(1_200), "{held}");
+}
+
+#[test]
+fn the_last_control_plane_has_its_member_before_anything_is_verified() {
+    let dir = folder();
+    let mut scene = planes(dir.path());
+    scene.scenario =
+        vec!["{fault: \"no-etcd:control-plane-c\", when: terminate control-plane-c}".into()];
+    let records = sticks(
+        scene.start("r2"),
+        "etcd main: 0 of 1 members in control-plane-c",
+    );
+    in_order(&records, &["cluster-rolled staging", "failed staging"]);
+    never(&records, &["cluster-verified staging"]);
+}
+
+#[test]
 fn a_node_that_a_cluster_loses_on_any_day_breaks_no_soak() {
     for (nodes, breaks) in [(1, false), (2, true)] {
         let dir = folder();

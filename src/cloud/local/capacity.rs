@@ -118,6 +118,7 @@ impl Group {
             ready_at: None,
             reclaimed_at: None,
             sick_pods: false,
+            sick_etcd: false,
             gone_at: None,
             node: None,
             serving_since: None,

@@ -11,12 +11,16 @@ pub enum Fault {
     SickImage(String),
     /// `sick-pods:IMAGE`: instances of this `ImageId` have Ready nodes, on which a critical pod never turns Ready.
     SickPods(String),
+    /// `sick-etcd:IMAGE`: nodes of this `ImageId` in a control plane are Ready, and their member of etcd's `main` never turns Ready.
+    SickEtcd(String),
     /// `dead-image:IMAGE`: instances of this `ImageId` never come into service.
     DeadImage(String),
     /// `no-capacity:GROUP`: every launch of the group is refused.
     NoCapacity(String),
     /// `stuck-drain:GROUP`: a disruption budget allows no eviction on the group's nodes.
     StuckDrain(String),
+    /// `no-etcd:GROUP`: no pod of etcd's `main` runs on the group's nodes, and none says that one is missing.
+    NoEtcd(String),
     /// `slow-boot:GROUP:SECONDS`: the group's instances take this long from launch to service.
     SlowBoot(String, Span),
     /// `throttle:N`: every Nth call of the cloud is throttled (N at least 2, so that a retry gets through).
@@ -63,7 +67,7 @@ pub struct Pool {
 pub enum FaultError {
     /// The word before the colon is no kind of fault.
     #[error(
-        "`{0}` is no fault; there are sick-image, sick-pods, dead-image, no-capacity, no-capacity-of, stuck-drain, slow-boot, throttle, lost-answer, no-answer, \
+        "`{0}` is no fault; there are sick-image, sick-pods, sick-etcd, no-etcd, dead-image, no-capacity, no-capacity-of, stuck-drain, slow-boot, throttle, lost-answer, no-answer, \
          no-read, no-kubernetes, wrong-account, expired-credentials, slow-pods, slow-end, idle-scale-down, stale-reads"
     )]
     Kind(String),
@@ -106,6 +110,8 @@ impl FromStr for Fault {
         match kind {
             "sick-image" => Ok(Fault::SickImage(name("sick-image:IMAGE")?)),
             "sick-pods" => Ok(Fault::SickPods(name("sick-pods:IMAGE")?)),
+            "sick-etcd" => Ok(Fault::SickEtcd(name("sick-etcd:IMAGE")?)),
+            "no-etcd" => Ok(Fault::NoEtcd(name("no-etcd:GROUP")?)),
             "dead-image" => Ok(Fault::DeadImage(name("dead-image:IMAGE")?)),
             "no-capacity" if value.contains(':') => no_capacity_of(value)
                 .ok_or_else(|| form("no-capacity:GROUP:TYPE@ZONE, type or zone left out")),
@@ -156,6 +162,7 @@ impl Fault {
         match self {
             Fault::NoCapacity(group)
             | Fault::StuckDrain(group)
+            | Fault::NoEtcd(group)
             | Fault::SlowBoot(group, _)
             | Fault::SlowPods(group, _)
             | Fault::SlowEnd(group, _)
@@ -166,6 +173,7 @@ impl Fault {
             | Fault::NoKubernetes(cluster) => Some(Aim::Cluster(cluster)),
             Fault::SickImage(_)
             | Fault::SickPods(_)
+            | Fault::SickEtcd(_)
             | Fault::DeadImage(_)
             | Fault::Throttle(_)
             | Fault::LostAnswer(_)
@@ -216,6 +224,8 @@ pub(super) enum Image {
     Sick,
     /// It boots and its node turns Ready, and a critical pod on it does not.
     SickPods,
+    /// The same, and that pod is a member of etcd.
+    SickEtcd,
     /// It never comes into service.
     Dead,
 }
@@ -230,6 +240,7 @@ impl Faults {
         self.0.iter().any(|fault| match fault {
             Fault::SickImage(_)
             | Fault::SickPods(_)
+            | Fault::SickEtcd(_)
             | Fault::DeadImage(_)
             | Fault::NoCapacity(_)
             | Fault::NoCapacityOf(_)
@@ -243,6 +254,7 @@ impl Faults {
             | Fault::NoAnswer(_)
             | Fault::NoRead(_)
             | Fault::NoKubernetes(_)
+            | Fault::NoEtcd(_)
             | Fault::ExpiredCredentials
             | Fault::StaleReads(_)
             | Fault::WrongAccount(_) => false,
@@ -268,6 +280,12 @@ impl Faults {
             .any(|f| matches!(f, Fault::SickPods(sick) if sick == image))
         {
             Image::SickPods
+        } else if self
+            .0
+            .iter()
+            .any(|f| matches!(f, Fault::SickEtcd(sick) if sick == image))
+        {
+            Image::SickEtcd
         } else {
             Image::Sound
         }
@@ -295,6 +313,12 @@ impl Faults {
         self.0
             .iter()
             .any(|f| matches!(f, Fault::StuckDrain(group) if names.contains(&group.as_str())))
+    }
+
+    pub(super) fn no_etcd(&self, names: &[&str]) -> bool {
+        self.0
+            .iter()
+            .any(|f| matches!(f, Fault::NoEtcd(group) if names.contains(&group.as_str())))
     }
 
     /// How long its instances take from launch to service, when that was ordered.
@@ -410,6 +434,8 @@ mod tests {
                 "dead-image:099720109477/ubuntu:24.04",
                 "DeadImage(\"099720109477/ubuntu:24.04\")",
             ),
+            ("sick-etcd:ami-1", "SickEtcd(\"ami-1\")"),
+            ("no-etcd:cp-a", "NoEtcd(\"cp-a\")"),
             ("no-capacity:nodes.a.b", "NoCapacity(\"nodes.a.b\")"),
             (
                 "no-capacity:nodes:m5.large@eu-west-3a",

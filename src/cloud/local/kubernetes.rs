@@ -21,7 +21,7 @@ const GRACE: Span = Span::from_secs(30);
 /// How long an evicted pod needs until it is ready elsewhere and its budget allows the next one.
 const RECOVERY: Span = Span::from_secs(20);
 
-/// The etcd clusters of every cluster here: each control-plane node has a member of each, Ready with its node.
+/// The etcd clusters of every cluster here, `main` first: each control-plane node has a member of each, Ready with its node.
 const ETCD: [&str; 2] = ["main", "events"];
 
 impl Group {
@@ -285,13 +285,7 @@ impl Group {
         } else {
             BTreeSet::new()
         };
-        let sick = (machine.sick_pods && node.ready).then(|| SickPod {
-            pod: format!("kube-system/calico-node-{}", node.name),
-            why: "container calico-node is not ready: CrashLoopBackOff (simulated)".into(),
-            since: machine.launched_at,
-            cluster_critical: false,
-            owner: Some("DaemonSet kube-system/calico-node".into()),
-        });
+        let sick = sick_pods(machine, node, control_plane);
         Node {
             instance: id.clone(),
             ready: node.ready,
@@ -324,13 +318,30 @@ impl Group {
             grace: Span::ZERO,
             refused: Vec::new(),
             blocked: Vec::new(),
-            sick: sick.into_iter().collect(),
+            sick,
             components,
             etcd: if control_plane && node.ready {
-                ETCD.map(|name| (name.to_owned(), true)).into()
+                let healthy = |name: &str| !(machine.sick_etcd && name == ETCD[0]);
+                ETCD.map(|name| (name.to_owned(), healthy(name))).into()
             } else {
                 BTreeMap::new()
             },
+        }
+    }
+
+    /// Takes the pod of etcd's `main` from its nodes, where that was ordered.
+    pub(super) fn hide_members(
+        &self,
+        faults: &Faults,
+        nodes: &mut BTreeMap<NodeName, Shared<Node>>,
+    ) {
+        if !faults.no_etcd(&self.names()) {
+            return;
+        }
+        for (_, _, node) in self.with_nodes() {
+            if let Some(shown) = nodes.get_mut(&node.name) {
+                shown.etcd.remove(ETCD[0]);
+            }
         }
     }
 
@@ -383,6 +394,30 @@ impl Group {
             siblings_leaving: 0,
         }
     }
+}
+
+/// Critical pods on a Ready node that never turn Ready.
+fn sick_pods(machine: &Machine, node: &SimNode, control_plane: bool) -> Vec<SickPod> {
+    let sick = |name: &str, owner: String, cluster_critical| SickPod {
+        pod: format!("kube-system/{name}-{}", node.name),
+        why: format!("container {name} is not ready: CrashLoopBackOff (simulated)"),
+        since: machine.launched_at,
+        cluster_critical,
+        owner: Some(owner),
+    };
+    let mut pods = Vec::new();
+    if machine.sick_etcd && control_plane && node.ready {
+        pods.push(sick(
+            "etcd-manager-main",
+            format!("Node {}", node.name),
+            true,
+        ));
+    }
+    if machine.sick_pods && node.ready {
+        let owner = "DaemonSet kube-system/calico-node".to_owned();
+        pods.push(sick("calico-node", owner, false));
+    }
+    pods
 }
 
 impl Pod {

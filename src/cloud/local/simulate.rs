@@ -330,9 +330,10 @@ impl Group {
             machine.launched_at + around.faults.slow_boot(&self.names()).unwrap_or(boot);
         let image = around.faults.image(&version.data.image_id);
         machine.in_service_at = (image != Image::Dead).then_some(in_service);
-        machine.ready_at =
-            matches!(image, Image::Sound | Image::SickPods).then_some(in_service + ready);
+        machine.ready_at = matches!(image, Image::Sound | Image::SickPods | Image::SickEtcd)
+            .then_some(in_service + ready);
         machine.sick_pods = image == Image::SickPods;
+        machine.sick_etcd = image == Image::SickEtcd;
         if let (Market::Spot, Some(life)) = (machine.market, around.spot_life) {
             let percent = i64::from(between(self.salt, "life", machine.number, 50, 150));
             machine.reclaimed_at = Some(

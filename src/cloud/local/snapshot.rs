@@ -200,6 +200,7 @@ impl Group {
             },
             reclaimed_at: None,
             sick_pods: false,
+            sick_etcd: false,
             serving_since: (instance.lifecycle == Lifecycle::InService)
                 .then_some(instance.launched_at),
             protected: instance.protected,

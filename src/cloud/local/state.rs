@@ -104,6 +104,9 @@ pub(super) struct Machine {
     /// A critical pod on its node never turns Ready.
     #[serde(default)]
     pub(super) sick_pods: bool,
+    /// Its member of etcd never turns Ready.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) sick_etcd: bool,
     /// When it is gone for good; set while it terminates.
     pub(super) gone_at: Option<Timestamp>,
     /// Its Kubernetes node, from the moment that it is in service.

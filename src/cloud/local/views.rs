@@ -51,6 +51,7 @@ impl Kept<Group, Views> {
                 .iter()
                 .map(|(name, node)| (name.clone(), node.clone())),
         );
+        self.hide_members(faults, &mut into.nodes);
         if self.may_refuse(now, faults) {
             self.show_refusals(now, faults, &mut into.nodes);
         }

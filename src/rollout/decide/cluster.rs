@@ -6,7 +6,7 @@ use super::gate::{Asked, GateOutcome};
 use super::look::look;
 use super::patience::patience;
 use super::phases::{Phase, phases, side_by_side};
-use super::{gate, preflight, prune, retire, undo, verify};
+use super::{control_plane, gate, preflight, prune, retire, undo, verify};
 use crate::kops::Role;
 use crate::model::{AsgName, CloudEffect, Effect, Span, Timestamp};
 use crate::rollout::event::{Event, Scope};
@@ -107,12 +107,32 @@ fn check_back(
         only_health: round.progress.failure.is_some(),
         ..about(round, sight, since)
     };
+    if !is_counted(sight, out) {
+        return;
+    }
     match gate::all(&asked, out) {
         GateOutcome::Pass(_) => out.records.push(Event::ClusterRestored {
             cluster: sight.run.cluster.clone(),
         }),
         GateOutcome::Wait(why, until) => out.wait_cluster(&sight.run.cluster, why, Some(until)),
         GateOutcome::Fail(why) => out.stuck_cluster(&sight.run.cluster, why, ADVICE),
+    }
+}
+
+/// Whether every member of etcd is healthy, where instances of the control plane were exchanged: a gate that looks at pods does not see the
+/// one that is not there. Patience ends the wait.
+fn is_counted(sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) -> bool {
+    let planes = sight.run.groups.iter();
+    let touched = planes
+        .filter(|g| g.role.rules().proves_control_plane)
+        .any(|g| sight.progress.groups.get(&g.asg).is_some_and(|p| p.touched));
+    match control_plane::etcd_fault(sight).filter(|_| touched) {
+        Some(why) => {
+            let why = format!("the control plane is not whole: {why}");
+            out.wait_cluster(&sight.run.cluster, why, None);
+            false
+        }
+        None => true,
     }
 }
 
@@ -205,6 +225,9 @@ fn passed(
     since: Timestamp,
     out: &mut DecisionBuilder<'_>,
 ) -> Option<Vec<String>> {
+    if !is_counted(sight, out) {
+        return None;
+    }
     match gate::all(&about(round, sight, since), out) {
         GateOutcome::Pass(evidence) => return Some(evidence),
         GateOutcome::Wait(why, until) => out.wait_cluster(&sight.run.cluster, why, Some(until)),

@@ -4,23 +4,13 @@
 use std::collections::BTreeSet;
 
 use super::validate::COMPONENTS;
-use crate::model::{AsgName, InstanceId, LiveGroup, Node, NodeName};
+use crate::model::{AsgName, InstanceId, LiveCluster, LiveGroup, Node, NodeName};
 use crate::rollout::round::{ClusterContext, GroupContext, NodeView, Readiness};
 use crate::rollout::schedule::ClusterRun;
 
 /// What is wrong with the control plane, the group `except` aside: the first thing, with names.
 pub(crate) fn fault(sight: &ClusterContext<'_>, except: Option<&AsgName>) -> Option<String> {
-    sight
-        .run
-        .roles
-        .iter()
-        .filter(|(name, role)| role.rules().proves_control_plane && Some(*name) != except)
-        .filter_map(|(name, _)| Some((name, sight.live.groups.get(name)?)))
-        .find_map(|(name, group)| {
-            incomplete(sight, name, group)
-                .or_else(|| first_sick(&sight.nodes, group, &BTreeSet::new()))
-                .or_else(|| etcd(sight.run, &sight.nodes, name, group, &BTreeSet::new()))
-        })
+    Planes::of_cluster(sight).fault(except)
 }
 
 /// What is wrong with the instances of the group's own that stay: those of `outdated` go anyway.
@@ -32,21 +22,118 @@ pub(crate) fn own_fault(
     if !view.task.role.rules().proves_control_plane {
         return None;
     }
-    first_sick(view.nodes, live, outdated).or_else(|| {
-        let run = view.rollout.cluster(view.cluster)?;
-        etcd(run, view.nodes, &view.task.asg, live, outdated)
-    })
+    first_sick(view.nodes, live, outdated)
 }
 
-fn incomplete(sight: &ClusterContext<'_>, name: &AsgName, group: &LiveGroup) -> Option<String> {
-    let role = *sight.run.roles.get(name)?;
-    let ready = group
-        .instances
-        .iter()
-        .filter(|(id, i)| sight.nodes.readiness(role, id, i) == Readiness::Ready)
-        .count();
-    let wanted = usize::try_from(group.desired).unwrap_or(usize::MAX);
-    (ready < wanted).then(|| format!("{name} has {ready} of {wanted} Ready"))
+/// Why this instance of a control plane may not go now: what it leaves behind is not whole. Every member of etcd but its own has to be healthy,
+/// those on instances that go later among them: one that is missing already and one that goes are two.
+/// Source: etcd FAQ, "What is failure tolerance?"; kops, `pkg/validation/validate_cluster.go`, which counts critical pods only.
+pub(crate) fn fault_without(view: &GroupContext<'_>, going: &InstanceId) -> Option<String> {
+    if !view.task.role.rules().proves_control_plane {
+        return None;
+    }
+    let planes = Planes::of_group(view)?;
+    planes
+        .fault(Some(&view.task.asg))
+        .or_else(|| planes.etcd(Some(going)))
+}
+
+/// Members of etcd that should be there and are not healthy, counted over the whole control plane.
+pub(crate) fn etcd_fault(sight: &ClusterContext<'_>) -> Option<String> {
+    Planes::of_cluster(sight).etcd(None)
+}
+
+/// The control plane of a cluster, and what is known of it.
+struct Planes<'a> {
+    run: &'a ClusterRun,
+    live: &'a LiveCluster,
+    nodes: &'a NodeView<'a>,
+}
+
+impl<'a> Planes<'a> {
+    fn of_cluster(sight: &'a ClusterContext<'_>) -> Self {
+        Planes {
+            run: sight.run,
+            live: sight.live,
+            nodes: &sight.nodes,
+        }
+    }
+
+    fn of_group(view: &'a GroupContext<'_>) -> Option<Self> {
+        Some(Planes {
+            run: view.rollout.cluster(view.cluster)?,
+            live: view.live_cluster,
+            nodes: view.nodes,
+        })
+    }
+
+    fn groups(&self) -> impl Iterator<Item = (&'a AsgName, &'a LiveGroup)> {
+        let planes = self.run.roles.iter();
+        planes
+            .filter(|(_, role)| role.rules().proves_control_plane)
+            .filter_map(|(name, _)| Some((name, &**self.live.groups.get(name)?)))
+    }
+
+    fn fault(&self, except: Option<&AsgName>) -> Option<String> {
+        self.groups()
+            .filter(|(name, _)| Some(*name) != except)
+            .find_map(|(name, group)| {
+                self.incomplete(name, group)
+                    .or_else(|| first_sick(self.nodes, group, &BTreeSet::new()))
+                    .or_else(|| self.etcd_in(name, group, None))
+            })
+    }
+
+    fn incomplete(&self, name: &AsgName, group: &LiveGroup) -> Option<String> {
+        let role = *self.run.roles.get(name)?;
+        let ready = group
+            .instances
+            .iter()
+            .filter(|(id, i)| self.nodes.readiness(role, id, i) == Readiness::Ready)
+            .count();
+        let wanted = usize::try_from(group.desired).unwrap_or(usize::MAX);
+        (ready < wanted).then(|| format!("{name} has {ready} of {wanted} Ready"))
+    }
+
+    fn etcd(&self, without: Option<&InstanceId>) -> Option<String> {
+        self.groups()
+            .find_map(|(name, group)| self.etcd_in(name, group, without))
+    }
+
+    /// Members of etcd that the group should have and that are not healthy; the one on the instance `without` is counted neither way.
+    fn etcd_in(
+        &self,
+        name: &AsgName,
+        group: &LiveGroup,
+        without: Option<&InstanceId>,
+    ) -> Option<String> {
+        if !self.nodes.asked() {
+            return None;
+        }
+        let members: Vec<&InstanceId> = group
+            .instances
+            .iter()
+            .filter(|(id, i)| i.lifecycle.rules().is_capacity && Some(*id) != without)
+            .map(|(id, _)| id)
+            .collect();
+        // An instance that is missing altogether has no member either.
+        let goes = without.is_some_and(|id| group.instances.contains_key(id));
+        let size = group.desired.saturating_sub(u32::from(goes));
+        self.run.etcd.iter().find_map(|(cluster, by_group)| {
+            let all = by_group.get(name).copied().unwrap_or(0);
+            let wanted = all.min(size);
+            let healthy = members
+                .iter()
+                .filter_map(|id| self.nodes.of(id))
+                .filter(|(_, node)| node.etcd.get(cluster) == Some(&true))
+                .count();
+            let healthy = u32::try_from(healthy).unwrap_or(u32::MAX);
+            let others = if goes { "other members" } else { "members" };
+            (healthy < wanted).then(|| {
+                format!("etcd {cluster}: {healthy} of {wanted} {others} in {name} are healthy")
+            })
+        })
+    }
 }
 
 /// Nodes of the group's instances that count, those of `aside` not among them.
@@ -82,36 +169,4 @@ fn first_sick(
                 .first()
                 .map(|pod| format!("on {name} critical pod {pod}"))
         })
-}
-
-/// Members of etcd that the group should have and that are not healthy, counted.
-fn etcd(
-    run: &ClusterRun,
-    view: &NodeView<'_>,
-    name: &AsgName,
-    group: &LiveGroup,
-    aside: &BTreeSet<InstanceId>,
-) -> Option<String> {
-    if !view.asked() {
-        return None;
-    }
-    let counted = nodes(view, group, aside);
-    let size = u32::try_from(
-        group
-            .instances
-            .iter()
-            .filter(|(id, i)| i.lifecycle.rules().is_capacity && !aside.contains(*id))
-            .count(),
-    )
-    .unwrap_or(u32::MAX);
-    run.etcd.iter().find_map(|(cluster, members)| {
-        let wanted = members.get(name).copied().unwrap_or(0).min(size);
-        let healthy = counted
-            .iter()
-            .filter(|(_, node)| node.etcd.get(cluster) == Some(&true))
-            .count();
-        let healthy = u32::try_from(healthy).unwrap_or(u32::MAX);
-        (healthy < wanted)
-            .then(|| format!("etcd {cluster}: {healthy} of {wanted} members in {name} are healthy"))
-    })
 }

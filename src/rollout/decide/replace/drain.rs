@@ -81,6 +81,13 @@ impl Replacement<'_> {
         budget: &mut Budget,
         out: &mut DecisionBuilder<'_>,
     ) {
+        // What was whole when its drain began may not be any more, and what ends does not come back.
+        if let Some(why) = control_plane::fault_without(self.view, id).filter(|_| !self.retiring) {
+            let why = format!(
+                "{id} is drained and does not end while the control plane is not whole: {why}"
+            );
+            return out.wait(self.view, why, None);
+        }
         if budget.ends == 0 {
             return out.wait(
                 self.view,
@@ -133,6 +140,14 @@ impl Replacement<'_> {
                 || instance.lifecycle.rules().goes_first
                 || (group.set_aside.contains(id) && !set_aside_only);
             if waits || !self.canary_allows(proven, running) {
+                continue;
+            }
+            if let Some(why) =
+                control_plane::fault_without(self.view, id).filter(|_| !self.retiring)
+            {
+                // The one that is sick itself may go: what is left then is whole.
+                let why = format!("the control plane is not whole without {id}: {why}");
+                out.wait(self.view, why, None);
                 continue;
             }
             // However many stand in: no more at a time than with its own surge.
