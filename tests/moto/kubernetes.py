@@ -9,7 +9,8 @@ import json
 from moto.ec2.models import ec2_backends
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+# The static pods of a control-plane node, by their label `k8s-app`; the last two run the members of etcd. Source: kops, `pkg/model/components/etcdmanager`.
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd-manager-main", "etcd-manager-events")
 
 # What was patched into nodes: (account, cluster, node) → {"version": …, "patch": …}.
 PATCHES = {}
