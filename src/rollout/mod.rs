@@ -1,4 +1,4 @@
-//! The execution of a plan as data, on three floors: its schedule, events and progress; [`round`], what one round knows; [`decide`], what comes next. No I/O, no clock, no cloud.
+//! The execution of a plan as data, on three floors: its schedule, events and progress; `round`, what one round knows; `decide`, what comes next. No I/O, no clock, no cloud.
 
 mod build;
 mod decide;

@@ -7,7 +7,7 @@ use crate::model::{AccountId, ClusterName, Span, StageName, Timestamp};
 use crate::rollout::{Ending, Progress, Record, Rollout, Waiting};
 use crate::store::{ObjectError, Stop, StoreError};
 
-/// How a call of [`run`] ended.
+/// How a call of [`run`](super::run()) ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The rollout is over.
@@ -44,7 +44,7 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Why a call of [`run`] could not go on.
+/// Why a call of [`run`](super::run()) could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The store failed; nothing is done that cannot be written down.
