@@ -410,6 +410,8 @@ pub(super) enum RolloutCommand {
     Abort(AbortArguments),
     /// Take a rollout back, running or finished: every cluster it touched, the newest wave first, returns to what it ran.
     Rollback(RollbackArguments),
+    /// Acknowledge that no node will show a change which was recorded with `--adopt-documents`, such as one of an addon: no plan waits for it any more.
+    Acknowledge(AcknowledgeArguments),
     /// Show where a rollout stands.
     ///
     /// Exit codes: 0 finished, or there was no rollout; 3 it is not finished; 4 it failed and was rolled back; 5 a person must act;
@@ -486,6 +488,19 @@ pub(super) struct ApproveArguments {
     /// How long the approval counts.
     #[arg(long, value_name = "TIME", default_value = "4h")]
     pub(super) valid: Span,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AcknowledgeArguments {
+    /// The clusters.
+    #[arg(required = true)]
+    pub(super) clusters: Vec<ClusterName>,
+    /// The document, as the plan names it: `InstanceGroup/NAME`; `Cluster` is that of each cluster.
+    #[arg(long, value_name = "KIND/NAME")]
+    pub(super) document: String,
+    /// Why no node will show it; it is recorded, and every later plan says it.
+    #[arg(long)]
+    pub(super) reason: String,
 }
 
 #[derive(Debug, Args)]

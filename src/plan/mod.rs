@@ -24,7 +24,7 @@ pub use drains::{drain_blockers, launch_blockers};
 pub use remark::Remark;
 
 use crate::desired::DesiredCluster;
-pub use pending::Pending;
+pub use pending::{Acknowledged, Pending};
 pub use policy::Policy;
 
 use crate::fleet::Rolling;
@@ -358,9 +358,9 @@ impl Plan {
 }
 
 impl ClusterPlan {
-    /// Nothing differs, nothing is in the way, and nothing that was recorded as done elsewhere waits to be seen.
+    /// Nothing differs, nothing is in the way, and nothing that was recorded as done elsewhere waits to be seen or acknowledged.
     pub fn is_empty(&self) -> bool {
-        self.is_rolled() && self.pending.is_empty()
+        self.is_rolled() && self.pending.values().all(|p| p.acknowledged.is_some())
     }
 
     /// Nothing is left that a rollout could do.
@@ -382,3 +382,4 @@ impl GroupChange {
 
 pub use found::fingerprint;
 pub(crate) use found::{group_differences, group_digest};
+pub(crate) use pending::with_acknowledged;

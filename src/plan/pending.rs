@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Allow, ClusterPlan, DocumentChange, Wanted};
-use crate::model::{AsgName, Digest, LiveCluster, LiveGroup, digest_of};
+use super::{Allow, Baseline, ClusterPlan, DocumentChange, Wanted};
+use crate::model::{AsgName, Digest, LiveCluster, LiveGroup, Timestamp, digest_of};
 
 /// A change of a document that was recorded as applied by other means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,21 @@ pub struct Pending {
     pub change: DocumentChange,
     /// Digest of the user data that each group it can reach referred to at that time.
     pub user_data: BTreeMap<AsgName, Digest>,
+    /// Who knows that no node has to show it; none: it is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// A person's word that a change is where it belongs although no node can show it, as with what kops puts into an addon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledged {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
 }
 
 /// A document's change, as it is remembered from now on; `reaches` are the groups whose nodes it can reach.
@@ -40,6 +55,7 @@ fn remember(
     Pending {
         change: change.clone(),
         user_data,
+        acknowledged: None,
     }
 }
 
@@ -56,8 +72,6 @@ pub(super) fn remembered(
         .unwrap_or_default();
     plan.pending
         .extend(before.into_iter().filter(|(_, p)| !p.is_seen(live)));
-    let notes: Vec<String> = plan.pending.iter().map(|(key, p)| said(key, p)).collect();
-    plan.notes.extend(notes);
     let last = wanted
         .baseline
         .map(|b| b.user_data.clone())
@@ -76,7 +90,9 @@ pub(super) fn remembered(
             group.is_none_or(|g| of.is_some_and(|d| d.definition.instance_group.as_str() == g))
         };
         let noted = remember(change, live, &last, is_it);
-        if !noted.is_seen(live) {
+        // The same change, compared once more with what kops has stored, is no new one.
+        let known = plan.pending.get(key).is_some_and(|p| p.change == *change);
+        if !known && !noted.is_seen(live) {
             plan.pending.insert(key.clone(), noted);
         }
     }
@@ -90,19 +106,26 @@ pub(super) fn user_data(live: &LiveCluster) -> BTreeMap<AsgName, Digest> {
         .collect()
 }
 
-fn said(key: &str, pending: &Pending) -> String {
-    let what = match &pending.change {
-        DocumentChange::Added => "new".to_owned(),
-        DocumentChange::Removed => "removed".to_owned(),
-        DocumentChange::Changed(fields) => fields
-            .iter()
-            .map(|f| f.field.as_str())
-            .collect::<Vec<_>>()
-            .join(", "),
+/// The pending changes of a plan, with what was acknowledged since it was made.
+pub(crate) fn with_acknowledged(
+    planned: &BTreeMap<String, Pending>,
+    baseline: Option<&Baseline>,
+) -> BTreeMap<String, Pending> {
+    let since = |key: &String, pending: &Pending| {
+        let now = baseline?.pending.get(key)?;
+        (now.change == pending.change).then(|| now.acknowledged.clone())?
     };
-    format!(
-        "{key} ({what}): only kops can carry it out; it was recorded as done, and the nodes that it can reach still boot as before"
-    )
+    planned
+        .iter()
+        .map(|(key, pending)| {
+            let acknowledged = pending.acknowledged.clone().or_else(|| since(key, pending));
+            let pending = Pending {
+                acknowledged,
+                ..pending.clone()
+            };
+            (key.clone(), pending)
+        })
+        .collect()
 }
 
 impl Pending {

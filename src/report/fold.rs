@@ -34,7 +34,7 @@ pub(super) fn folds<'p>(plan: &'p Plan, stages: &'p [Stage], notes: bool) -> Vec
     let mut members: Vec<(usize, &ClusterName, &ClusterPlan)> = plan
         .clusters
         .iter()
-        .filter(|(_, c)| !c.is_empty() || (notes && !c.notes.is_empty()))
+        .filter(|(_, c)| !c.is_empty() || (notes && !(c.notes.is_empty() && c.pending.is_empty())))
         .map(|(name, c)| (stage_index(name, stages), name, c))
         .collect();
     members.sort_by_key(|(stage, name, _)| (*stage, *name));

@@ -6,7 +6,7 @@ use super::field;
 use super::style::{Style, Tone};
 use super::wording::{count, group, list, plain};
 use crate::model::ClusterName;
-use crate::plan::{Plan, Remark};
+use crate::plan::{ClusterPlan, DocumentChange, Pending, Plan, Remark};
 
 /// Groups named in a warning without `full`.
 const GROUPS: usize = 10;
@@ -116,12 +116,39 @@ pub(super) fn note(remark: &Remark, cluster: &ClusterName) -> Option<String> {
 
 /// The notes of all clusters, for a plan without changes.
 pub(super) fn notes(plan: &Plan) -> Vec<String> {
-    let of_cluster = |(cluster, plan): (&ClusterName, &crate::plan::ClusterPlan)| {
+    let of_cluster = |(cluster, plan): (&ClusterName, &ClusterPlan)| {
         let said = plan.remarks.iter().filter_map(|r| note(r, cluster));
-        said.map(|text| format!("note: {cluster}: {text}"))
+        said.chain(pending(plan))
+            .map(|text| format!("note: {cluster}: {text}"))
             .collect::<Vec<_>>()
     };
     plan.clusters.iter().flat_map(of_cluster).collect()
+}
+
+/// What was recorded as done by other means and no node shows yet, or ever will.
+pub(super) fn pending(plan: &ClusterPlan) -> impl Iterator<Item = String> {
+    plan.pending.iter().map(|(key, p)| pending_note(key, p))
+}
+
+fn pending_note(key: &str, pending: &Pending) -> String {
+    let what = match &pending.change {
+        DocumentChange::Added => "new".to_owned(),
+        DocumentChange::Removed => "removed".to_owned(),
+        DocumentChange::Changed(fields) => list(fields.iter().map(|f| plain(&f.field)), 6),
+    };
+    let said = match &pending.acknowledged {
+        None => "it was recorded as done, and the nodes that it can reach still boot as before; `kfleet rollout acknowledge` is for what no node will show".to_owned(),
+        Some(known) => format!(
+            "no node shows it; acknowledged by {} at {}: {}",
+            plain(&known.by),
+            known.at,
+            plain(&known.reason)
+        ),
+    };
+    format!(
+        "{} ({what}): only kops can carry it out; {said}",
+        plain(key)
+    )
 }
 
 fn of(remark: &Remark) -> &crate::model::AsgName {

@@ -126,7 +126,8 @@ pub(super) fn of(cluster: &ClusterName, plan: &ClusterPlan) -> (Shape, Vec<Vec<D
     let remarks = plan.remarks.iter();
     let remarks = remarks.filter_map(|r| Some(own(&remark::note(r, cluster)?)));
     let notes = plan.notes.iter().map(|n| own(&plain(n)));
-    let notes = notes.chain(remarks).collect();
+    let pending = remark::pending(plan).map(|n| own(&n));
+    let notes = notes.chain(remarks).chain(pending).collect();
     (
         Shape {
             groups,

@@ -11,7 +11,7 @@ use super::schedule::{
 use crate::fleet::{GateAt, GateKind, GateSpec, Rolling, Samples, Stage};
 use crate::kops::Role;
 use crate::model::{AsgName, ClusterName, Digest, Span, StageName, Timestamp};
-use crate::plan::{Baseline, Blocked, ClusterPlan, GroupChange, Plan};
+use crate::plan::{Baseline, Blocked, ClusterPlan, GroupChange, Plan, with_acknowledged};
 
 /// The gate on instances that is there when the fleet has none of its own.
 pub(crate) const BUILT_IN_INSTANCES: &str = "built-in check of instances";
@@ -308,7 +308,7 @@ fn cluster_run(
         roles: plan.roles.clone(),
         etcd: plan.etcd.clone(),
         unchanged: plan.unchanged.clone(),
-        pending: plan.pending.clone(),
+        pending: with_acknowledged(&plan.pending, inputs.baselines.get(name)),
         user_data: plan.user_data.clone(),
         rolling: whole.policy.rolling.clone(),
         groups,

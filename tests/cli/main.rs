@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod adopted;
 mod bed;
 mod boots;
 mod brake;

@@ -1,6 +1,7 @@
 //! `kfleet rollout`: start, resume, approve, abort, roll back, and looking at what was.
 
 mod abort;
+mod acknowledge;
 mod approve;
 mod drive;
 mod look;
@@ -24,6 +25,7 @@ pub(super) async fn run(
         RolloutCommand::Start(command) => start::start(arguments, command, output).await,
         RolloutCommand::Resume(command) => resume::resume(arguments, command).await,
         RolloutCommand::Approve(command) => approve::approve(arguments, command),
+        RolloutCommand::Acknowledge(command) => acknowledge::acknowledge(arguments, command),
         RolloutCommand::Abort(command) => abort::abort(arguments, command).await,
         RolloutCommand::Rollback(command) => rollback::rollback(arguments, command).await,
         RolloutCommand::Status(command) => look::status(arguments, command),
