@@ -300,3 +300,64 @@ fn a_version_to_go_back_to_is_looked_for_first() {
     );
     assert!(!trace(&records).iter().any(|l| l.starts_with("step ")));
 }
+
+/// A journal says that a group has had many more instances than it has: whatever ends them, nothing more is launched or ended for it before a
+/// person has looked, and then as many may go again.
+#[test]
+fn launches_and_terminations_of_a_group_are_bounded() {
+    let dir = folder();
+    let scene = Scene::small(dir.path(), &[("nodes", 3, 8, false)]).made();
+    let spy = Spy::dying(scene.world(), Death::After(12));
+    let payload = catch_unwind(AssertUnwindSafe(|| scene.start_on(&spy, "r2"))).unwrap_err();
+    assert!(payload.is::<Died>());
+    let (ours, now) = (spy.ours(), spy.now());
+    drop(spy);
+    let (store, group) = (scene.store(), "nodes.staging.k8s.test");
+    let mut journal = Journal::take_up(&store, "r2").unwrap();
+    let spent = || {
+        scene
+            .progress("r2")
+            .clusters
+            .values()
+            .next()
+            .unwrap()
+            .groups[&name(group)]
+            .spent
+    };
+    assert_eq!((spent().launches, spent().terminations), (1, 0));
+    // Three to replace, and ten on top.
+    for n in 0..13 {
+        let step = journal.progress().next_step;
+        let effect = CloudEffect::Terminate {
+            group: name(group),
+            instance: name(&format!("i-0000000{n:02}")),
+            decrement: false,
+        };
+        let intent = Event::Intent {
+            step,
+            cluster: name("staging.k8s.test"),
+            group: name(group),
+            effect: Box::new(Effect::Cloud(effect)),
+        };
+        let result = StepResult::Applied(kfleet::model::Applied::Done);
+        journal
+            .append(now, vec![intent, Event::Outcome { step, result }])
+            .unwrap();
+    }
+    drop(journal);
+    assert_eq!((spent().launches, spent().terminations), (1, 13));
+    let spy = Spy::new(scene.world()).after(ours);
+    let why = "1 instances were launched and 13 ended for 3 to replace, and 13 are the most";
+    let records = sticks(scene.resume_on(&spy, "r2"), why);
+    let (ours, done) = (spy.ours(), spy.done().len());
+    assert!(
+        !trace(&records).contains(&"step terminate staging/nodes".to_owned()),
+        "{:#?}",
+        trace(&records)
+    );
+    drop(spy);
+    let spy = Spy::new(scene.world()).after(ours);
+    ends(scene.resume_on(&spy, "r2"), Ending::Finished);
+    assert!(spy.done().len() > done);
+    clean(&scene);
+}
