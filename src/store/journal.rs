@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::line::{Chain, Contents, too_new};
-use super::logs::{ENDED, Log, Tail, Whole, is_open, read};
+use super::logs::{ENDED, Log, Tail, Whole, is_lost, is_open, read};
 use super::objects::create;
 use super::{Holder, Keeper, Locks, Store, StoreError, TakenOver};
 use crate::model::{ClusterName, LeaseState, Owner, RolloutId, Timestamp};
@@ -295,9 +295,15 @@ impl Store {
     /// When they cannot be listed.
     pub fn rollouts(&self) -> Result<Vec<String>, StoreError> {
         let names = self.objects.list("journals/")?;
+        // A journal that somebody took away is missed, not forgotten.
+        let lost = |id: &&str| match &self.keeper {
+            Keeper::Folder(root) => checked(id).is_ok() && is_lost(root, id),
+            Keeper::Leases(_) => false,
+        };
         let id = |name: &String| {
             name.strip_suffix(".jsonl")
                 .or_else(|| name.strip_suffix('/'))
+                .or_else(|| name.strip_suffix(".head").filter(lost))
                 // What cannot be the id of a rollout is no journal of ours.
                 .filter(|id| checked(id).is_ok())
                 .map(str::to_owned)

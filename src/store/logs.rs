@@ -188,12 +188,10 @@ pub(super) fn read(store: &Store, id: &str) -> Result<Whole, StoreError> {
         Keeper::Folder(root) => {
             let path = path(root, id);
             // First what it holds for certain: it only grows.
-            let tail = tail_of(&head_path(&path));
+            let kept = Kept::of(&path);
             match fs::read(&path) {
-                Ok(text) => parse(store, &text, tail.as_ref(), &path.display().to_string()),
-                Err(e) if e.kind() == ErrorKind::NotFound => {
-                    Err(StoreError::NoSuchRollout(id.to_owned()))
-                }
+                Ok(text) => parse(store, &text, &kept, &path.display().to_string()),
+                Err(e) if e.kind() == ErrorKind::NotFound => Err(kept.absent(id, &path)),
                 Err(e) => Err(refused("read", &path, &e).into()),
             }
         }
@@ -232,14 +230,59 @@ impl Tail {
     }
 }
 
-/// None: nothing is known. A process that died may have left anything here, and a journal of an earlier version has none.
-fn tail_of(path: &Path) -> Option<Tail> {
-    let text = fs::read_to_string(path).ok()?;
+/// What is kept beside a journal in a folder about how much of it there is.
+enum Kept {
+    UpTo(Tail),
+    /// A machine that lost its power may have left nothing in it.
+    Unknown,
+    /// The file is not there: a journal of an earlier version has none, and any other one has it before its first record.
+    Gone,
+}
+
+impl Kept {
+    fn of(journal: &Path) -> Kept {
+        match fs::read_to_string(head_path(journal)) {
+            Ok(text) => tail_of(&text).map_or(Kept::Unknown, Kept::UpTo),
+            Err(e) if e.kind() == ErrorKind::NotFound => Kept::Gone,
+            Err(_) => Kept::Unknown,
+        }
+    }
+
+    fn tail(&self) -> Option<&Tail> {
+        match self {
+            Kept::UpTo(tail) => Some(tail),
+            Kept::Unknown | Kept::Gone => None,
+        }
+    }
+
+    /// What it means that there is no journal: a process that was killed while it began one has left nothing in here.
+    fn absent(&self, id: &str, journal: &Path) -> StoreError {
+        match self {
+            Kept::UpTo(tail) => StoreError::Damaged {
+                place: journal.display().to_string(),
+                why: format!(
+                    "it is gone, and {} says that {} records were written",
+                    head_path(journal).display(),
+                    tail.records
+                ),
+            },
+            Kept::Unknown | Kept::Gone => StoreError::NoSuchRollout(id.to_owned()),
+        }
+    }
+}
+
+fn tail_of(text: &str) -> Option<Tail> {
     let (records, last) = text.strip_suffix('\n')?.split_once(' ')?;
     Some(Tail {
         records: records.parse().ok()?,
         last: last.to_owned(),
     })
+}
+
+/// Whether a journal in a folder is gone that had records.
+pub(super) fn is_lost(root: &Path, id: &str) -> bool {
+    let path = path(root, id);
+    !path.exists() && Kept::of(&path).tail().is_some()
 }
 
 fn head_path(journal: &Path) -> PathBuf {
@@ -300,7 +343,7 @@ impl Lines {
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                return Err(StoreError::NoSuchRollout(id.to_owned()));
+                return Err(Kept::of(&path).absent(id, &path));
             }
             Err(e) => return Err(refused("open", &path, &e).into()),
         };
@@ -308,8 +351,7 @@ impl Lines {
         let error = |e| refused("read", &path, &e);
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(error)?;
-        let tail = tail_of(&head_path(&path));
-        let whole = parse(store, &text, tail.as_ref(), &path.display().to_string())?;
+        let whole = parse(store, &text, &Kept::of(&path), &path.display().to_string())?;
         let mut lines = Lines {
             file,
             path: path.clone(),
@@ -503,15 +545,18 @@ fn lock(file: &File, path: &Path, id: &str) -> Result<(), StoreError> {
 }
 
 /// Whole records. What stands behind the last line end was being written when the process died.
-fn parse(
-    store: &Store,
-    text: &[u8],
-    tail: Option<&Tail>,
-    place: &str,
-) -> Result<Whole, StoreError> {
+fn parse(store: &Store, text: &[u8], kept: &Kept, place: &str) -> Result<Whole, StoreError> {
     let mut whole = Whole::default();
+    let tail = kept.tail();
     let at_tail = whole.add(store, text, tail.map(|t| t.records), place)?;
     missing(&whole, tail, at_tail.as_deref(), place)?;
+    // Records that carry hashes were written by one that keeps it.
+    if matches!(kept, Kept::Gone) && whole.chain.last().is_some() {
+        return Err(StoreError::Damaged {
+            place: place.to_owned(),
+            why: "the file beside it that ends in .head is gone, so nobody knows whether its end is missing".into(),
+        });
+    }
     Ok(whole)
 }
 

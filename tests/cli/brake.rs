@@ -197,10 +197,25 @@ fn what_was_changed_in_a_store_is_seen() {
     );
     // The beginning.
     refused(&(lines[1..].join("\n") + "\n"), &[".jsonl is damaged"]);
+    // What says where the end is.
+    let (head, kept) = (path.with_extension("head"), path.with_extension("kept"));
+    fs::rename(&head, &kept).unwrap();
+    refused(&whole, &[".jsonl is damaged", ".head is gone"]);
+    fs::rename(&kept, &head).unwrap();
+    // All of it.
+    fs::remove_file(&path).unwrap();
+    for words in [
+        "rollout status",
+        "rollout resume --auto-approve",
+        "plan",
+        "rollout start",
+    ] {
+        bed.run(words).refuses(&[".jsonl is damaged", "it is gone"]);
+    }
     // What a newer kfleet wrote.
     let newer = lines[0].replacen("\"version\":", "\"version\":9", 1);
     assert_ne!(newer, lines[0]);
-    fs::remove_file(path.with_extension("head")).unwrap();
+    fs::write(&head, "").unwrap();
     refused(&(newer + "\n"), &["is newer than this kfleet"]);
     fs::write(&path, &whole).unwrap();
     let baseline = ".kfleet/baselines/prod-small.k8s.foo.bar.json";
@@ -502,6 +517,38 @@ fn a_signal_stops_a_rollout_and_what_its_gates_started() {
             bed.run("rollout resume --auto-approve --quiet").ends(0);
         }
     }
+}
+
+/// Two signals, in whatever order they are heard, and a rollout that cannot stop at once.
+#[test]
+fn the_second_signal_ends_it_now() {
+    let (bed, child, pid) = slow();
+    let began = std::time::Instant::now();
+    send(&child, "-INT");
+    send(&child, "-TERM");
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        began.elapsed().as_secs() < 5,
+        "it took {:?}",
+        began.elapsed()
+    );
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{err}");
+    for part in [
+        "stopping at the next safe point; a second Ctrl-C or SIGTERM ends it at once",
+        "ending now",
+        "ended at once; everything that was begun is in the journal, and `kfleet rollout resume",
+    ] {
+        assert!(err.contains(part), "nothing about {part:?} in\n{err}");
+    }
+    assert!(!is_alive(&pid), "a child of the gate is left");
+    // The journal is whole: it ends with a record, and the rollout goes on from it.
+    let journal = fs::read(bed.journals().pop().unwrap()).unwrap();
+    assert_eq!(journal.last(), Some(&b'\n'));
+    let records = bed.records();
+    assert!(records.iter().all(|r| event(r).0 != "failed"));
+    bed.write("slow.sh", "#!/bin/sh\nexit 0\n");
+    bed.run("rollout resume --auto-approve --quiet").ends(0);
 }
 
 #[test]
