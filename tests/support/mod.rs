@@ -519,6 +519,40 @@ impl Scene {
         left
     }
 
+    /// What of ours must not be left behind where others act too: what they suspend, protect and cordon is theirs.
+    pub fn leftovers_of_ours(&self, progress: &Progress) -> Vec<String> {
+        let live = self.live(&self.world());
+        let mut left = Vec::new();
+        for (cluster, found) in &live.clusters {
+            let Nodes::Known(seen) = &found.nodes else {
+                panic!("{cluster} cannot be seen")
+            };
+            for (name, group) in &found.groups {
+                let done = progress
+                    .clusters
+                    .get(cluster)
+                    .and_then(|c| c.groups.get(name));
+                let suspended = done.map(|g| &g.suspended).filter(|s| !s.is_empty());
+                left.extend(suspended.map(|s| format!("{name} has {s:?} suspended")));
+                let stays = |lifecycle: Lifecycle| lifecycle != Lifecycle::Terminating;
+                for (id, instance) in group.instances.iter().filter(|(_, i)| stays(i.lifecycle)) {
+                    let protects = group.group.new_instances_protected_from_scale_in;
+                    if instance.protected && !protects {
+                        left.push(format!("{id} of {name} is protected from scale-in"));
+                    }
+                    if instance.lifecycle == Lifecycle::Detached {
+                        left.push(format!("{id} of {name} is detached"));
+                    }
+                    let node = seen.nodes.iter().find(|(_, n)| n.instance == *id);
+                    if let Some((node, found)) = node.filter(|(_, n)| !n.ours.is_empty()) {
+                        left.push(format!("{node} of {name} is marked {:?}", found.ours));
+                    }
+                }
+            }
+        }
+        left
+    }
+
     /// Desired capacity and definition of every group.
     pub fn shape(&self) -> BTreeMap<String, (u32, String)> {
         let live = self.live(&self.world());

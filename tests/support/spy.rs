@@ -68,6 +68,11 @@ impl Spy {
         spy
     }
 
+    /// When the process dies next; none: it does not.
+    pub fn dies(&self, death: Option<Death>) {
+        self.state.lock().unwrap().death = death;
+    }
+
     /// Takes over the books of a spy whose process died.
     #[must_use]
     pub fn after(self, ours: BTreeMap<AsgName, i64>) -> Spy {
@@ -146,6 +151,11 @@ impl Spy {
             result: StepResult::GivenUp(why),
         } = &record.event
             && let Some(intent) = progress.open.get(step)
+            // What is left to evict is asked for anew in every round.
+            && !matches!(
+                intent.effect,
+                Effect::Node(NodeEffect::Evict { .. } | NodeEffect::Delete { .. })
+            )
             && done.iter().any(|(_, effect)| *effect == intent.effect)
         {
             wrong.insert(format!(

@@ -1,0 +1,117 @@
+//! Worlds in which a rule was broken once, or that had no end, each by what was wrong.
+
+use super::made::Made;
+use super::play::check;
+use super::*;
+
+/// A world in which a rule was broken once: a drain with nothing to drain, for the instance had no node yet; its end was throttled, and
+/// asked for again when there was one.
+#[test]
+fn an_instance_whose_end_was_throttled_is_drained_when_its_node_has_come() {
+    let drain = Drain {
+        timeout: Span::from_secs(774),
+        on_timeout: OnTimeout::Stop,
+        ..Drain::default()
+    };
+    let rolling = Rolling {
+        max_surge: Amount::Count(0),
+        max_unavailable: Amount::Percent(87),
+        cluster_surge: 3,
+        canary: 1,
+        bake: Span::from_secs(348),
+        rate: Rate {
+            instances: 8,
+            per: Span::from_secs(333),
+        },
+        drain,
+        ready_timeout: Span::from_secs(900),
+        ..Rolling::default()
+    };
+    let made = Made {
+        autoscaler: true,
+        prods: 1,
+        faults: vec!["throttle:5".into()],
+        new_group: true,
+        acts: vec![
+            "{act: \"terminate:g1:1\", after: 47m}".into(),
+            "{act: \"scale:g0:+1\", after: 37m}".into(),
+            "{act: \"reclaim:g1:1\", after: 30m}".into(),
+        ],
+        ..Made::calm(
+            2_730_598_473_176_257_962,
+            &[(0, 3, false), (4, 7, false)],
+            rolling,
+        )
+    };
+    check(&made);
+}
+
+/// A world in which a rule was broken once: on the way back a twin gave up what stood in for its borrower as if it were its own, and by
+/// its own settings it could spare it.
+#[test]
+fn a_twin_that_goes_back_keeps_what_its_borrower_needs() {
+    let drain = Drain {
+        timeout: Span::from_secs(456),
+        on_timeout: OnTimeout::Stop,
+        ..Drain::default()
+    };
+    let rolling = Rolling {
+        max_surge: Amount::Count(3),
+        max_unavailable: Amount::Percent(69),
+        cluster_surge: 2,
+        canary: 3,
+        bake: Span::from_secs(212),
+        rate: Rate {
+            instances: 3,
+            per: Span::from_secs(725),
+        },
+        drain,
+        ready_timeout: Span::from_secs(900),
+        keep_versions: 2,
+        ..Rolling::default()
+    };
+    let made = Made {
+        faults: vec!["slow-boot:g0:1200".into()],
+        twin: true,
+        death: Some(Death::After(41)),
+        ..Made::calm(12_553_054_851, &[(4, 7, false), (1, 4, false)], rolling)
+    };
+    check(&made);
+}
+
+/// A world in which a rollout ran in a circle once: an instance launched in the moment in which its group began to borrow was taken for
+/// capacity that is back, so the surge was asked for, refused, given up and asked for again without end.
+#[test]
+fn a_launch_that_is_under_way_does_not_end_a_loan() {
+    let drain = Drain {
+        timeout: Span::from_secs(482),
+        on_timeout: OnTimeout::Skip,
+        ..Drain::default()
+    };
+    let rolling = Rolling {
+        max_surge: Amount::Percent(13),
+        max_unavailable: Amount::Count(0),
+        cluster_surge: 2,
+        canary: 0,
+        bake: Span::from_secs(263),
+        rate: Rate {
+            instances: 7,
+            per: Span::from_secs(187),
+        },
+        drain,
+        ready_timeout: Span::from_secs(900),
+        capacity: Capacity {
+            policy: CapacityPolicy::NextType,
+            patience: None,
+            twin: None,
+        },
+        keep_versions: 3,
+        ..Rolling::default()
+    };
+    let made = Made {
+        faults: vec!["stuck-drain:g1".into()],
+        twin: true,
+        ..Made::calm(13, &[(3, 4, false), (1, 4, false)], rolling)
+    };
+    check(&made);
+}
