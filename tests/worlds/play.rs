@@ -49,6 +49,13 @@ impl fmt::Display for Played {
     }
 }
 
+/// The last records, steps among them.
+fn tail(records: &[Record]) -> String {
+    let last = records.iter().rev().take(60).rev();
+    let line = |r: &Record| format!("{} {}", r.at, serde_json::to_string(&r.event).unwrap());
+    last.map(line).collect::<Vec<_>>().join("\n")
+}
+
 struct Playing<'a> {
     made: &'a Made,
     scene: &'a Scene,
@@ -248,7 +255,7 @@ impl Playing<'_> {
                     assert!(
                         at < LONGEST.0,
                         "it never ends, by its records: {}",
-                        facts(&new[new.len() - 40..]).join("\n")
+                        tail(&new)
                     );
                 }
                 Signal::Waiting { waiting, now, .. } => {
