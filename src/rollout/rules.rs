@@ -1,11 +1,16 @@
 //! The rules that no effect of a rollout may break, asked just before it: an onlooker's view, apart from what decides. Judges; decides nothing.
 
+mod order;
 mod others;
+mod records;
+mod steps;
+
+pub use records::broken_by_record;
 
 use std::ops::Deref;
 
-use super::progress::{ClusterState, Direction, GroupProgress, Progress};
-use super::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task};
+use super::progress::{Direction, GroupProgress, Progress};
+use super::schedule::{ClusterRun, GroupTask, Rollout, Task};
 use crate::fleet::Amount;
 use crate::kops::Role;
 use crate::model::{
@@ -29,10 +34,11 @@ pub fn broken_rules(
         live,
         now,
     };
-    let mut broken = checker.order();
+    let mut broken = order::broken(rollout, progress, cluster, now);
     broken.extend(others::broken(
         rollout, progress, cluster, effect, live, now,
     ));
+    broken.extend(steps::broken(rollout, progress, cluster, effect, live, now));
     match effect {
         Effect::Cloud(effect) => broken.extend(checker.cloud(effect)),
         Effect::Node(NodeEffect::Cordon { node, .. }) => broken.extend(checker.cordon(node)),
@@ -60,47 +66,6 @@ struct InvariantChecker<'a, L> {
 }
 
 impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
-    /// Stages before the cluster's have passed; and on the way there, not only by the rollout's own word: each of their clusters is
-    /// verified, and has soaked.
-    fn order(&self) -> Vec<String> {
-        let holds = |s: &&StageRun| {
-            s.waves
-                .iter()
-                .flat_map(|w| &w.clusters)
-                .any(|c| c.cluster == *self.cluster)
-        };
-        let before = || self.rollout.stages.iter().take_while(|s| !holds(s));
-        let lacking =
-            before().filter(|s| s.changes() && !self.progress.stages_passed.contains(&s.name));
-        let mut broken: Vec<String> = lacking
-            .map(|s| {
-                format!(
-                    "{} is touched before stage {} has passed",
-                    self.cluster, s.name
-                )
-            })
-            .collect();
-        if self.progress.direction != Direction::Forward {
-            return broken;
-        }
-        for (stage, run) in before().flat_map(|s| {
-            s.waves
-                .iter()
-                .flat_map(|w| &w.clusters)
-                .map(move |c| (s, c))
-        }) {
-            let state = self.progress.clusters.get(&run.cluster).map(|c| c.state);
-            let soaked = matches!(state, Some(ClusterState::Verified(since)) if since + stage.soak <= self.now);
-            broken.extend((!soaked).then(|| {
-                format!(
-                    "{} is touched before {} is verified and has soaked {}",
-                    self.cluster, run.cluster, stage.soak
-                )
-            }));
-        }
-        broken
-    }
-
     fn cloud(&self, effect: &CloudEffect) -> Option<String> {
         let run = self.rollout.cluster(self.cluster)?;
         let Some(task) = run.groups.iter().find(|g| g.asg == *effect.group()) else {
@@ -467,21 +432,29 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
 }
 
 impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
-    /// A node of the control plane, of another group than this instance, that lacks a component, has a critical pod that is not Ready,
-    /// or a member of etcd that is not healthy.
+    /// A node of the control plane that stays, and lacks a component, has a critical pod that is not Ready, or a member of etcd that is not
+    /// healthy. In the group of the instance itself those count that run what the rollout has pinned: they have been replaced.
     fn unproven_plane(&self, except: &InstanceId) -> Option<String> {
         let Nodes::Known(seen) = &self.live.nodes else {
             return None;
         };
         let run = self.rollout.cluster(self.cluster)?;
-        let mine = |group: &LiveGroup| group.instances.contains_key(except);
-        let others = self.live.groups.iter().filter(|(name, group)| {
-            run.roles.get(*name) == Some(&Role::ControlPlane) && !mine(group)
-        });
-        for (name, group) in others {
+        let planes = self
+            .live
+            .groups
+            .iter()
+            .filter(|(name, _)| run.roles.get(*name) == Some(&Role::ControlPlane));
+        for (name, group) in planes {
+            let mine = group.instances.contains_key(except);
+            let forward = self.progress.direction == Direction::Forward;
+            let replaced = self.group(name).filter(|_| forward).and_then(|g| g.version);
+            let counts = |id: &InstanceId, i: &Instance| {
+                let stays = !mine || (replaced.is_some() && i.version == replaced);
+                i.lifecycle == Lifecycle::InService && id != except && stays
+            };
             for (node_name, node) in &seen.nodes {
                 let there = group.instances.get(&node.instance);
-                if there.is_none_or(|i| i.lifecycle != Lifecycle::InService) {
+                if !there.is_some_and(|i| counts(&node.instance, i)) {
                     continue;
                 }
                 let whole = super::COMPONENTS

@@ -107,10 +107,7 @@ impl<W: Cloud + NodeApi> Executor<'_, W> {
                 Ok(()) => self.guarded(step).await,
             };
             if let Some(result) = result {
-                lane.settled &= matches!(
-                    &result,
-                    StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_))
-                ) && !is_eviction(&step.effect);
+                lane.settled &= is_settled(&step.effect, &result);
                 lane.outcomes.push(Event::Outcome {
                     step: step.id,
                     result,
@@ -184,6 +181,23 @@ impl<W: Cloud + NodeApi> Executor<'_, W> {
     }
 }
 
-fn is_eviction(effect: &Effect) -> bool {
-    matches!(effect, Effect::Node(NodeEffect::Evict { .. }))
+/// Whether the next look may come at once. Where a call found that all of it was so already, the look that asked for it was older than that:
+/// without a pause the next one may be too, and the one after it. Source: EC2 API, "Eventual consistency in the Amazon EC2 API".
+fn is_settled(effect: &Effect, result: &StepResult) -> bool {
+    match (effect, result) {
+        (Effect::Node(NodeEffect::Evict { .. }), _)
+        | (Effect::Cloud(_), StepResult::Applied(Applied::Already)) => false,
+        (
+            Effect::Cloud(_) | Effect::Node(_),
+            StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_)),
+        ) => true,
+        (
+            Effect::Cloud(_) | Effect::Node(_),
+            StepResult::Applied(Applied::Moved(_) | Applied::NotYet(_))
+            | StepResult::Refused(_)
+            | StepResult::Unknown(_)
+            | StepResult::Denied(_)
+            | StepResult::GivenUp(_),
+        ) => false,
+    }
 }

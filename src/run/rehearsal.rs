@@ -12,7 +12,7 @@ use crate::model::{
     AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp,
 };
 use crate::nodes::{NodeApi, NodeError};
-use crate::rollout::{Observation, Progress, Record, Rollout, broken_rules};
+use crate::rollout::{Observation, Progress, Record, Rollout, broken_by_record, broken_rules};
 use crate::store::{Journal, Store};
 
 /// How a rehearsal went.
@@ -122,6 +122,13 @@ impl<'r> Onlooker<'r> {
 
     fn hear(&self, record: &Record) {
         let mut looking = self.looking();
+        let rollout = looking.rollout;
+        let look = |cluster: &ClusterName| {
+            let run = rollout.cluster(cluster)?;
+            Some(self.world.glance(&place(run)))
+        };
+        let broken = broken_by_record(rollout, &looking.progress, record, look);
+        looking.seen.broken.extend(broken);
         if let Err(error) = looking.progress.add(record) {
             looking.seen.broken.insert(error.to_string());
         }

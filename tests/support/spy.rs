@@ -13,7 +13,9 @@ use kfleet::model::{
     LiveGroup, NodeEffect, Nodes, Span, Timestamp,
 };
 use kfleet::nodes::{NodeApi, NodeError};
-use kfleet::rollout::{Event, Progress, Record, Rollout, StepResult, Task, broken_rules, decide};
+use kfleet::rollout::{
+    Event, Progress, Record, Rollout, StepResult, Task, broken_by_record, broken_rules, decide,
+};
 
 /// When the process dies, counted in effects from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,8 @@ struct State {
     /// What we added to the desired capacity of a group and have not given back.
     ours: Option<BTreeMap<AsgName, i64>>,
     ended: Vec<(ClusterName, Timestamp)>,
+    /// What was read of each cluster last.
+    last: BTreeMap<ClusterName, LiveCluster>,
     /// Mutating calls answered with Done, to find effects that happened twice.
     done: Vec<(Timestamp, Effect)>,
 }
@@ -141,6 +145,7 @@ impl Spy {
             wrong,
             ours: Some(ours),
             done,
+            last,
             ..
         } = &mut *state
         else {
@@ -163,6 +168,9 @@ impl Spy {
                 record.at
             ));
         }
+        let look = |cluster: &ClusterName| last.get(cluster).cloned();
+        let broken = broken_by_record(rollout, progress, record, look);
+        wrong.extend(broken.into_iter().map(|w| format!("{}: {w}", record.at)));
         if let Err(e) = progress.add(record) {
             wrong.insert(e.to_string());
         }
@@ -209,7 +217,7 @@ impl Spy {
         };
         // Not a call of the rollout's: no fault counts on it, and none stands in its way.
         let mut live = self.world.glance(&place);
-        live.nodes = self.nodes(cluster).await;
+        live.nodes = self.seen(cluster).await;
         live
     }
 
@@ -456,6 +464,15 @@ impl Cloud for Spy {
                 .for_each(|i| i.launched_at = i.launched_at + ahead.unwrap());
             *group = moved.into();
         }
+        for (name, cluster) in &live.clusters {
+            let mut state = self.state.lock().unwrap();
+            let last = state.last.entry(name.clone()).or_default();
+            let nodes = std::mem::take(&mut last.nodes);
+            *last = LiveCluster {
+                nodes,
+                ..cluster.clone()
+            };
+        }
         // What comes next is the same however often it is asked, and never panics.
         if let Some((rollout, progress)) = &self.state.lock().unwrap().run {
             let now = self.world.now();
@@ -486,6 +503,20 @@ impl Cloud for Spy {
 
 impl NodeApi for Spy {
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {
+        let nodes = self.seen(cluster).await;
+        let mut state = self.state.lock().unwrap();
+        let last = state.last.entry(cluster.clone()).or_default();
+        last.nodes = nodes.clone();
+        nodes
+    }
+
+    async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
+        self.done_to_node(cluster, effect).await
+    }
+}
+
+impl Spy {
+    async fn seen(&self, cluster: &ClusterName) -> Nodes {
         let now = self.world.now();
         let during = |all: &[(ClusterName, Timestamp, Timestamp)]| {
             all.iter()
@@ -533,7 +564,11 @@ impl NodeApi for Spy {
         }
     }
 
-    async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
+    async fn done_to_node(
+        &self,
+        cluster: &ClusterName,
+        effect: &NodeEffect,
+    ) -> Result<Applied, NodeError> {
         self.state.lock().unwrap().effects += 1;
         self.die(true);
         let whole = Effect::Node(effect.clone());

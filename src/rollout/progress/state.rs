@@ -198,6 +198,8 @@ pub struct GroupProgress {
     pub pinned: bool,
     /// When that was answered: a look soon after may still show the old one.
     pub pinned_at: Option<Timestamp>,
+    /// When a call of ours last moved its desired capacity: a look soon after may still show the one before.
+    pub sized_at: Option<Timestamp>,
     /// The maximum that its own fields were given last, on the way it goes now.
     pub max_size: Option<u32>,
     /// What was launched and ended for its sake, on the way it goes now or since a person looked at it.
@@ -305,6 +307,7 @@ impl GroupProgress {
             updated: false,
             pinned: false,
             pinned_at: None,
+            sized_at: None,
             max_size: None,
             spent: Spent::default(),
             deleted: false,

@@ -275,6 +275,9 @@ impl GroupProgress {
         ours: bool,
         at: Timestamp,
     ) {
+        if moves_desired(effect) {
+            self.sized_at = Some(at);
+        }
         match effect {
             CloudEffect::CreateTemplateVersion { .. } => {
                 if let Applied::Version(n) = applied {
@@ -397,6 +400,17 @@ impl GroupProgress {
             }
         }
     }
+}
+
+fn moves_desired(effect: &CloudEffect) -> bool {
+    matches!(
+        effect,
+        CloudEffect::SetDesired { .. }
+            | CloudEffect::Terminate {
+                decrement: true,
+                ..
+            }
+    )
 }
 
 fn is_pruning(effect: &Effect) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::standing::SETTLED;
 use super::replacement::Replacement;
 use crate::model::{CloudEffect, InstanceId, NodeEffect, NodeName};
 use crate::rollout::event::Event;
@@ -20,6 +21,16 @@ impl<'a> Replacement<'a> {
         };
         let mut any = false;
         if self.out < group.surge {
+            // Nobody has taken a surge that is not to be seen yet: a look soon after a call of ours may still show what was before it.
+            let shown_by = group.sized_at.map(|at| at + SETTLED);
+            if let Some(until) = shown_by.filter(|until| *until > self.view.now) {
+                let why = format!(
+                    "its desired capacity, {}, may be from before it was moved last",
+                    self.live.desired
+                );
+                out.wait(self.view, why, Some(until));
+                return true;
+            }
             let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
             out.records.push(Event::SurgeTaken {
                 cluster,

@@ -1,0 +1,301 @@
+//! The rules that a record of the journal may not break: what begins, and what counts as verified, soaked or proven. Held against what was
+//! before it. Judges; decides nothing.
+
+use crate::kops::Role;
+use crate::model::{
+    AsgName, ClusterName, Health, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Nodes,
+    StageName, Timestamp,
+};
+use crate::plan::group_differences;
+use crate::rollout::event::{Event, Record};
+use crate::rollout::freeze::frozen_until;
+use crate::rollout::progress::{ClusterState, Direction, Progress};
+use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task};
+
+/// The rules that a record breaks, from where the rollout stood just before it. `look` is asked what a
+/// cluster looked like then.
+pub fn broken_by_record(
+    rollout: &Rollout,
+    progress: &Progress,
+    record: &Record,
+    look: impl Fn(&ClusterName) -> Option<LiveCluster>,
+) -> Vec<String> {
+    let at = record.at;
+    match &record.event {
+        Event::StageStarted { stage } => begins(rollout, progress, stage, at),
+        Event::WaveStarted { stage, wave } => wave_begins(rollout, progress, stage, *wave, at),
+        Event::ClusterStarted { cluster } => rollout
+            .stage_of(cluster)
+            .filter(|_| {
+                rollout
+                    .cluster(cluster)
+                    .is_some_and(|c| !c.groups.is_empty())
+            })
+            .map(|stage| frozen(stage, at, &format!("{cluster} begins")))
+            .unwrap_or_default(),
+        Event::ClusterVerified {
+            cluster, evidence, ..
+        } => {
+            let run = rollout.cluster(cluster).filter(|c| !c.groups.is_empty());
+            run.map(|run| verified(run, evidence, look(cluster).as_ref()))
+                .unwrap_or_default()
+        }
+        Event::ClusterRestored { cluster } => rollout
+            .cluster(cluster)
+            .map(|run| whole(run, look(cluster).as_ref(), "restored"))
+            .unwrap_or_default(),
+        Event::CanaryProven { cluster, group, .. } => {
+            let run = rollout.cluster(cluster);
+            let task = run.and_then(|r| r.groups.iter().find(|g| g.asg == *group));
+            let found = progress
+                .clusters
+                .get(cluster)
+                .and_then(|c| c.groups.get(group));
+            let up = found.and_then(|g| g.canary_up);
+            match (task, up) {
+                (Some(task), Some(up)) if up + task.rolling.bake > at => vec![format!(
+                    "the canary of {group} is proven before it has baked {}",
+                    task.rolling.bake
+                )],
+                (Some(_) | None, Some(_)) => Vec::new(),
+                (_, None) => vec![format!("the canary of {group} is proven, and was never up")],
+            }
+        }
+        Event::WavePassed { stage, wave } => {
+            let found = rollout.stage(stage).and_then(|s| s.waves.get(*wave));
+            let runs = found.map(|w| (w.soak, w.clusters.iter().collect()));
+            runs.map(|(soak, runs)| soaked(progress, runs, soak, at))
+                .unwrap_or_default()
+        }
+        Event::StagePassed { stage } => {
+            let found = rollout.stage(stage);
+            let runs = found.map(|s| (s.soak, s.waves.iter().flat_map(|w| &w.clusters).collect()));
+            runs.map(|(soak, runs)| soaked(progress, runs, soak, at))
+                .unwrap_or_default()
+        }
+        Event::Finished => rollout
+            .stages
+            .iter()
+            .filter(|s| !progress.stages_passed.contains(&s.name))
+            .map(|s| format!("it is finished, and stage {} has not passed", s.name))
+            .collect(),
+        Event::RolledBack => {
+            let Direction::Back(clusters) = &progress.direction else {
+                return vec!["it is rolled back, and does not go back".into()];
+            };
+            let away = clusters.iter().filter(|name| {
+                let state = progress.clusters.get(*name).map(|c| c.state);
+                state != Some(ClusterState::Restored)
+            });
+            away.map(|name| format!("it is rolled back, and {name} is not restored"))
+                .collect()
+        }
+        Event::Aborted => {
+            let groups = progress.clusters.values().flat_map(|c| &c.groups);
+            let owed = groups.filter(|(_, g)| g.has_outstanding());
+            owed.map(|(name, _)| format!("it is aborted, and {name} has something open"))
+                .collect()
+        }
+        Event::Started { .. }
+        | Event::Approved { .. }
+        | Event::Preflight { .. }
+        | Event::ClusterRolled { .. }
+        | Event::SoakBroken { .. }
+        | Event::GroupStarted { .. }
+        | Event::CanaryUp { .. }
+        | Event::CanaryLost { .. }
+        | Event::DrainStarted { .. }
+        | Event::SetAside { .. }
+        | Event::DrainAbandoned { .. }
+        | Event::SurgeTaken { .. }
+        | Event::Refreshed { .. }
+        | Event::NoCapacity { .. }
+        | Event::CapacityBack { .. }
+        | Event::Borrowed { .. }
+        | Event::Lending { .. }
+        | Event::GroupDone { .. }
+        | Event::Answered { .. }
+        | Event::Intent { .. }
+        | Event::Outcome { .. }
+        | Event::Failed { .. }
+        | Event::Held
+        | Event::RollbackAsked { .. }
+        | Event::RollbackStarted { .. }
+        | Event::Stuck { .. }
+        | Event::AbortStarted { .. }
+        | Event::LockTaken { .. }
+        | Event::Resumed { .. }
+        | Event::Paused { .. } => Vec::new(),
+    }
+}
+
+fn frozen(stage: &StageRun, at: Timestamp, what: &str) -> Vec<String> {
+    let until = frozen_until(&stage.freeze, at);
+    let said =
+        until.map(|until| format!("{what} while stage {} is frozen until {until}", stage.name));
+    said.into_iter().collect()
+}
+
+/// A stage that changes something begins after every stage before it, approved where it has to be, and outside its freezes.
+fn begins(rollout: &Rollout, progress: &Progress, name: &StageName, at: Timestamp) -> Vec<String> {
+    let Some(stage) = rollout.stage(name).filter(|s| s.changes()) else {
+        return Vec::new();
+    };
+    let before = rollout.stages.iter().take_while(|s| s.name != *name);
+    let mut broken: Vec<String> = before
+        .filter(|s| !progress.stages_passed.contains(&s.name))
+        .map(|s| format!("stage {name} begins before stage {} has passed", s.name))
+        .collect();
+    let approved = progress
+        .approvals
+        .get(name)
+        .is_some_and(|(_, expires)| *expires > at);
+    if stage.approval && !approved {
+        broken.push(format!(
+            "stage {name} begins without an approval that counts"
+        ));
+    }
+    broken.extend(frozen(stage, at, "it begins"));
+    broken
+}
+
+fn wave_begins(
+    rollout: &Rollout,
+    progress: &Progress,
+    name: &StageName,
+    wave: usize,
+    at: Timestamp,
+) -> Vec<String> {
+    let Some(stage) = rollout.stage(name) else {
+        return vec![format!("there is no stage {name}")];
+    };
+    let passed = |n: &usize| progress.waves_passed.contains(&(name.clone(), *n));
+    let mut broken: Vec<String> = (0..wave)
+        .filter(|n| !passed(n))
+        .map(|n| format!("wave {wave} of stage {name} begins before wave {n} has passed"))
+        .collect();
+    if !progress.stages_started.contains(name) {
+        broken.push(format!(
+            "wave {wave} of stage {name} begins before its stage"
+        ));
+    }
+    if stage
+        .waves
+        .get(wave)
+        .is_some_and(|w| !w.changing().is_empty())
+    {
+        broken.extend(frozen(stage, at, &format!("wave {wave} begins")));
+    }
+    broken
+}
+
+fn soaked(
+    progress: &Progress,
+    runs: Vec<&ClusterRun>,
+    soak: crate::model::Span,
+    at: Timestamp,
+) -> Vec<String> {
+    let unsoaked = runs.into_iter().filter(|run| {
+        let state = progress.clusters.get(&run.cluster).map(|c| c.state);
+        !matches!(state, Some(ClusterState::Verified(since)) if since + soak <= at)
+    });
+    unsoaked
+        .map(|run| format!("{} has not been verified for {soak}", run.cluster))
+        .collect()
+}
+
+/// Verified is what a new plan would not change, and what a gate that looks at its health let pass.
+fn verified(run: &ClusterRun, evidence: &[String], live: Option<&LiveCluster>) -> Vec<String> {
+    let mut broken = whole(run, live, "verified");
+    if evidence.is_empty() {
+        broken.push(format!("{} is verified without a gate", run.cluster));
+    }
+    let Some(live) = live else {
+        return broken;
+    };
+    for task in &run.groups {
+        let differs = differs(task, live.groups.get(&task.asg).map(|g| &**g));
+        broken.extend(differs.map(|what| format!("{} is verified, and {what}", run.cluster)));
+    }
+    broken
+}
+
+/// How a group differs from what its task makes of it.
+fn differs(task: &GroupTask, live: Option<&LiveGroup>) -> Option<String> {
+    let name = &task.asg;
+    let (to, replace) = match &task.task {
+        Task::Create { to, .. } => (to, true),
+        Task::Update { to, replace, .. } => (to, *replace),
+        Task::Retire { .. } => return live.map(|_| format!("{name} is still there")),
+    };
+    let Some(live) = live else {
+        return Some(format!("{name} is gone"));
+    };
+    let fields = group_differences(name, live, to);
+    if !fields.is_empty() {
+        return Some(format!("{name} differs in {}", fields.join(", ")));
+    }
+    let wanted = &to.launch_template.launch_template_data;
+    let runs = |i: &Instance| {
+        let version = i.version.and_then(|n| live.versions.get(&n));
+        version.is_some_and(|v| v.data.is(wanted))
+    };
+    let serves = |i: &Instance| matches!(i.lifecycle, Lifecycle::InService | Lifecycle::Pending);
+    let old: Vec<&InstanceId> = live
+        .instances
+        .iter()
+        .filter(|(_, i)| serves(i) && !runs(i))
+        .map(|(id, _)| id)
+        .collect();
+    (replace && !old.is_empty()).then(|| format!("{old:?} of {name} run something else"))
+}
+
+/// Its nodes were looked at; every instance of the control plane is Ready with its components, and no group has less in service than it wants.
+fn whole(run: &ClusterRun, live: Option<&LiveCluster>, what: &str) -> Vec<String> {
+    let cluster = &run.cluster;
+    let Some(live) = live else {
+        return vec![format!("{cluster} is {what}, and nobody has looked")];
+    };
+    let Nodes::Known(seen) = &live.nodes else {
+        return vec![format!("{cluster} is {what}, and its nodes cannot be seen")];
+    };
+    let mut broken = Vec::new();
+    for (name, role) in &run.roles {
+        let Some(group) = live.groups.get(name) else {
+            continue;
+        };
+        let serves =
+            |i: &Instance| i.lifecycle == Lifecycle::InService && i.health == Health::Healthy;
+        let serving = group.instances.values().filter(|i| serves(i)).count();
+        if serving < usize::try_from(group.desired).unwrap_or(usize::MAX) {
+            broken.push(format!(
+                "{cluster} is {what}, and {name} has {serving} of {} in service",
+                group.desired
+            ));
+        }
+        if *role == Role::ControlPlane {
+            broken.extend(
+                sick_plane(name, group, seen)
+                    .map(|sick| format!("{cluster} is {what}, and {sick} does not work")),
+            );
+        }
+    }
+    broken
+}
+
+fn sick_plane(name: &AsgName, group: &LiveGroup, seen: &crate::model::Seen) -> Option<String> {
+    let works = |id: &InstanceId| {
+        let mut nodes = seen.nodes.values().filter(|n| n.instance == *id);
+        nodes.any(|n| {
+            let has = |c: &&str| n.components.contains(*c);
+            n.ready && super::super::COMPONENTS.iter().all(has)
+        })
+    };
+    let mut serving = group
+        .instances
+        .iter()
+        .filter(|(_, i)| i.lifecycle == Lifecycle::InService);
+    serving
+        .find(|(id, _)| !works(id))
+        .map(|(id, _)| format!("{id} of {name}"))
+}

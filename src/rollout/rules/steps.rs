@@ -1,0 +1,379 @@
+//! The rules for what is done to nodes, and for giving back: each eviction, deletion, uncordon and the like has a reason in the books, and
+//! nothing is given back that is not ours. Judges; decides nothing.
+
+use std::collections::BTreeSet;
+use std::ops::Deref;
+
+use crate::fleet::{OnTimeout, Strategy};
+use crate::model::{
+    AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
+    LiveGroup, Node, NodeEffect, NodeMark, NodeName, Nodes, PodRef, Timestamp,
+};
+use crate::rollout::progress::{Cordoned, Direction, GroupProgress, Intent, Progress};
+use crate::rollout::schedule::{GroupTask, Rollout, Task, VersionSource};
+
+struct Judged<'a> {
+    rollout: &'a Rollout,
+    progress: &'a Progress,
+    cluster: &'a ClusterName,
+    live: &'a LiveCluster,
+    now: Timestamp,
+}
+
+/// A node and everything that the books say about it.
+struct Found<'a> {
+    node: &'a Node,
+    task: &'a GroupTask,
+    group: &'a GroupProgress,
+    live: &'a LiveGroup,
+    instance: &'a Instance,
+}
+
+/// What an effect would break of these rules.
+pub(super) fn broken(
+    rollout: &Rollout,
+    progress: &Progress,
+    cluster: &ClusterName,
+    effect: &Effect,
+    live: &impl Deref<Target = LiveCluster>,
+    now: Timestamp,
+) -> Vec<String> {
+    let judged = Judged {
+        rollout,
+        progress,
+        cluster,
+        live,
+        now,
+    };
+    match effect {
+        Effect::Cloud(effect) => judged.cloud(effect).into_iter().collect(),
+        Effect::Node(effect) => judged.node(effect),
+    }
+}
+
+impl<'a> Judged<'a> {
+    fn task(&self, asg: &AsgName) -> Option<&'a GroupTask> {
+        let run = self.rollout.cluster(self.cluster)?;
+        run.groups.iter().find(|g| g.asg == *asg)
+    }
+
+    fn group(&self, asg: &AsgName) -> Option<&'a GroupProgress> {
+        self.progress.clusters.get(self.cluster)?.groups.get(asg)
+    }
+
+    /// Steps of this cluster without an answer: what they did may be out there without being booked.
+    fn open(&self) -> impl Iterator<Item = &'a Intent> {
+        let mine = |i: &&Intent| i.cluster == *self.cluster;
+        self.progress.open.values().filter(mine)
+    }
+
+    fn cloud(&self, effect: &CloudEffect) -> Option<String> {
+        let task = self.task(effect.group())?;
+        let (group, live) = (self.group(&task.asg)?, self.live.groups.get(&task.asg));
+        match effect {
+            CloudEffect::SetDesired { from, to, .. } if to < from => lowers(task, live?, *to),
+            CloudEffect::PinVersion { to, .. } => self.pins(task, group, *to),
+            CloudEffect::Resume { processes, .. } => {
+                let ours = |p: &&String| group.suspended.contains(*p) || self.suspends(task, p);
+                let others: Vec<&str> = processes
+                    .iter()
+                    .filter(|p| !ours(p))
+                    .map(String::as_str)
+                    .collect();
+                (!others.is_empty()).then(|| {
+                    format!(
+                        "{} of {} is resumed, and somebody else suspended it",
+                        others.join(", "),
+                        task.asg
+                    )
+                })
+            }
+            CloudEffect::Protect {
+                instances,
+                protect: false,
+                ..
+            } => {
+                let ours = |id: &&InstanceId| group.protected.contains(*id) || self.protects(id);
+                let other = instances.iter().find(|id| !ours(id));
+                other.map(|id| format!("{id} loses a protection that is not ours"))
+            }
+            CloudEffect::Terminate {
+                instance,
+                decrement,
+                ..
+            } => self.ends(task, group, live?, instance, *decrement),
+            CloudEffect::SetDesired { .. }
+            | CloudEffect::CreateTemplateVersion { .. }
+            | CloudEffect::CreateGroup { .. }
+            | CloudEffect::UpdateGroup { .. }
+            | CloudEffect::Suspend { .. }
+            | CloudEffect::Detach { .. }
+            | CloudEffect::DeleteGroup { .. }
+            | CloudEffect::PruneVersions { .. }
+            | CloudEffect::Protect { protect: true, .. }
+            | CloudEffect::StartRefresh { .. }
+            | CloudEffect::CancelRefresh { .. }
+            | CloudEffect::RollbackRefresh { .. } => None,
+        }
+    }
+
+    fn suspends(&self, task: &GroupTask, process: &str) -> bool {
+        self.open().any(|i| {
+            matches!(&i.effect, Effect::Cloud(CloudEffect::Suspend { group, processes })
+                if *group == task.asg && processes.contains(process))
+        })
+    }
+
+    fn protects(&self, id: &InstanceId) -> bool {
+        self.open().any(|i| {
+            matches!(&i.effect, Effect::Cloud(CloudEffect::Protect { instances, protect: true, .. }) if instances.contains(id))
+        })
+    }
+
+    /// A group is pointed at the version of its task, and on every other way at the one that it came from.
+    fn pins(&self, task: &GroupTask, group: &GroupProgress, to: u64) -> Option<String> {
+        let Task::Update {
+            from_version,
+            version,
+            ..
+        } = &task.task
+        else {
+            return None;
+        };
+        let wanted = match (&self.progress.direction, version) {
+            (Direction::Forward, VersionSource::Existing(n)) => Some(*n),
+            (Direction::Forward, VersionSource::New(_)) => group.version,
+            (Direction::Back(_) | Direction::Aborting, _) => Some(*from_version),
+        };
+        (wanted != Some(to)).then(|| {
+            format!(
+                "{} is pinned to version {to}, which is not the one that is meant",
+                task.asg
+            )
+        })
+    }
+
+    /// An instance at work ends only where it can be seen what runs on it; and in an abort only what is half-way.
+    fn ends(
+        &self,
+        task: &GroupTask,
+        group: &GroupProgress,
+        live: &LiveGroup,
+        instance: &InstanceId,
+        decrement: bool,
+    ) -> Option<String> {
+        let found = live.instances.get(instance)?;
+        let runs = matches!(
+            found.lifecycle,
+            Lifecycle::InService | Lifecycle::Detached | Lifecycle::Standby
+        );
+        let blind = !matches!(self.live.nodes, Nodes::Known(_));
+        if runs && blind && task.role.rules().is_drained {
+            return Some(format!(
+                "{instance} of {} ends, and what runs on it cannot be seen",
+                task.asg
+            ));
+        }
+        let half_way = group.detached.contains(instance)
+            || group.drains.contains_key(instance)
+            || (decrement && group.surge > 0);
+        let aborts = self.progress.direction == Direction::Aborting;
+        (runs && aborts && !half_way)
+            .then(|| format!("an abort ends {instance} of {}, which is to stay", task.asg))
+    }
+
+    fn node(&self, effect: &NodeEffect) -> Vec<String> {
+        match effect {
+            NodeEffect::Evict { node, instance, .. } => self.drains(node, instance, "evicted"),
+            NodeEffect::Delete {
+                node,
+                instance,
+                pods,
+            } => {
+                let mut broken = self.drains(node, instance, "deleted");
+                broken.extend(self.deletes(node, pods));
+                broken
+            }
+            NodeEffect::Uncordon { node, .. } => {
+                let other = |f: &Found<'_>| !self.is_cordoned_by_us(node, f);
+                self.each([node], "is uncordoned, and we did not cordon it", other)
+            }
+            NodeEffect::Untaint { nodes } => {
+                let other = |f: &Found<'_>| {
+                    !f.node.ours.contains(&NodeMark::Tainted)
+                        && !f.group.tainted.values().any(|id| *id == f.node.instance)
+                };
+                self.each(nodes.keys(), "loses a taint that is not ours", other)
+            }
+            NodeEffect::ReleaseToAutoscaler { nodes } => {
+                let other = |f: &Found<'_>| {
+                    !f.node.ours.contains(&NodeMark::KeptFromAutoscaler)
+                        && !f.group.kept.values().any(|id| *id == f.node.instance)
+                };
+                self.each(nodes.keys(), "is released, and we did not keep it", other)
+            }
+            NodeEffect::KeepFromAutoscaler { nodes } => self.planned(nodes.keys()),
+            // Judged with capacity.
+            NodeEffect::Cordon { .. } | NodeEffect::Taint { .. } => Vec::new(),
+        }
+    }
+
+    fn each<'n>(
+        &self,
+        nodes: impl IntoIterator<Item = &'n NodeName>,
+        what: &str,
+        is_wrong: impl Fn(&Found<'_>) -> bool,
+    ) -> Vec<String> {
+        let found = nodes.into_iter().filter_map(|n| Some((n, self.found(n)?)));
+        found
+            .filter(|(_, found)| is_wrong(found))
+            .map(|(name, _)| format!("{name} {what}"))
+            .collect()
+    }
+
+    /// Only nodes of groups that are changed.
+    fn planned<'n>(&self, nodes: impl Iterator<Item = &'n NodeName>) -> Vec<String> {
+        let Nodes::Known(seen) = &self.live.nodes else {
+            return vec!["nodes are marked blindly".into()];
+        };
+        nodes
+            .filter(|n| seen.nodes.contains_key(*n) && self.found(n).is_none())
+            .map(|n| format!("{n} is of no group of the plan"))
+            .collect()
+    }
+
+    fn found(&self, name: &NodeName) -> Option<Found<'a>> {
+        let Nodes::Known(seen) = &self.live.nodes else {
+            return None;
+        };
+        let node = &**seen.nodes.get(name)?;
+        let mut groups = self.live.groups.iter();
+        let (asg, live) = groups.find(|(_, g)| g.instances.contains_key(&node.instance))?;
+        Some(Found {
+            node,
+            task: self.task(asg)?,
+            group: self.group(asg)?,
+            live,
+            instance: live.instances.get(&node.instance)?,
+        })
+    }
+
+    fn is_cordoned_by_us(&self, name: &NodeName, found: &Found<'_>) -> bool {
+        let marks = [NodeMark::Cordoned, NodeMark::OutOfLoadBalancers];
+        let booked = found
+            .group
+            .drains
+            .get(&found.node.instance)
+            .is_some_and(|d| d.cordoned == Cordoned::ByUs);
+        let asked = self.open().any(
+            |i| matches!(&i.effect, Effect::Node(NodeEffect::Cordon { node, .. }) if node == name),
+        );
+        booked || asked || marks.iter().any(|m| found.node.ours.contains(m))
+    }
+
+    /// Pods go only from a node that is being drained, by name, and takes no new ones; and only from one that has to go.
+    fn drains(&self, name: &NodeName, instance: &InstanceId, what: &str) -> Vec<String> {
+        if !matches!(self.live.nodes, Nodes::Known(_)) {
+            return vec![format!("pods of {name} are {what} blindly")];
+        }
+        let Some(found) = self.found(name) else {
+            return Vec::new();
+        };
+        let mut broken = Vec::new();
+        if found.node.instance != *instance {
+            broken.push(format!(
+                "pods of {name} are {what}, which is another instance"
+            ));
+        }
+        let booked = found.group.drains.get(&found.node.instance);
+        if booked.is_none_or(|d| d.node.as_ref() != Some(name)) {
+            broken.push(format!("pods of {name} are {what}, and nobody drains it"));
+        }
+        if !found.node.cordoned {
+            broken.push(format!("pods of {name} are {what}, and it takes new ones"));
+        }
+        if self.stays(&found) {
+            broken.push(format!(
+                "pods of {name} are {what}, and it runs the version that was pinned"
+            ));
+        }
+        broken
+    }
+
+    /// Whether an instance runs what the rollout has pinned, and nothing is one too many.
+    fn stays(&self, found: &Found<'_>) -> bool {
+        let Task::Update {
+            from_version,
+            version,
+            ..
+        } = &found.task.task
+        else {
+            return false;
+        };
+        if !found.group.pinned || found.task.rolling.strategy == Strategy::InstanceRefresh {
+            return false;
+        }
+        let pinned = match (&self.progress.direction, version) {
+            (Direction::Forward, VersionSource::Existing(n)) => Some(*n),
+            (Direction::Forward, VersionSource::New(_)) => found.group.version,
+            (Direction::Back(_), _) => Some(*from_version),
+            (Direction::Aborting, _) => None,
+        };
+        let too_many = found.group.surge > 0
+            || found.group.lending
+            || found.group.detached.contains(&found.node.instance)
+            || found.live.desired > found.live.group.max_size
+            || found.task.shrink;
+        pinned.is_some_and(|n| n != 0 && found.instance.version == Some(n)) && !too_many
+    }
+
+    /// Budgets are set aside only where the policy says so, when the drain has had its time, for pods that budgets hold, one of each owner.
+    fn deletes(&self, name: &NodeName, pods: &BTreeSet<PodRef>) -> Vec<String> {
+        let Some(found) = self.found(name) else {
+            return Vec::new();
+        };
+        let (policy, mut broken) = (found.task.rolling.drain, Vec::new());
+        if policy.on_timeout != OnTimeout::Force {
+            broken.push(format!(
+                "pods of {name} are deleted, and the policy does not say so"
+            ));
+        }
+        let drain = found.group.drains.get(&found.node.instance);
+        if drain.is_some_and(|d| self.now.since(d.since) <= policy.timeout) {
+            broken.push(format!(
+                "pods of {name} are deleted before its drain has had {}",
+                policy.timeout
+            ));
+        }
+        let mut owners = BTreeSet::new();
+        for pod in pods {
+            let held = found.node.blocked.iter().find(|b| b.uid == pod.uid);
+            match held {
+                None => broken.push(format!("{} is deleted, and no budget holds it", pod.pod)),
+                Some(block) if self.now.since(block.started_at) < policy.min_pod_age => {
+                    broken.push(format!("{} is deleted, and is young", pod.pod));
+                }
+                Some(block) => {
+                    let owner = block.owner.as_ref().unwrap_or(&block.pod);
+                    if !owners.insert(owner) {
+                        broken.push(format!("two pods of {owner} are deleted at once"));
+                    }
+                }
+            }
+        }
+        broken
+    }
+}
+
+/// Less desired capacity only ends launches: AWS would end a running instance undrained.
+fn lowers(task: &GroupTask, live: &LiveGroup, to: u32) -> Option<String> {
+    let runs = |i: &&Instance| i.lifecycle.rules().is_capacity;
+    let running = live.instances.values().filter(runs).count();
+    let most = usize::try_from(to).unwrap_or(usize::MAX);
+    (running > most).then(|| {
+        format!(
+            "{} gets desired capacity {to} while {running} instances run: AWS would end some, undrained",
+            task.asg
+        )
+    })
+}
