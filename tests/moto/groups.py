@@ -138,9 +138,8 @@ def pointed(group, template, policy):
     if policy:
         policy = filled(policy)
         spec = policy["LaunchTemplate"]["LaunchTemplateSpecification"]
-        group.mixed_instances_policy = policy
     elif template:
-        spec, group.mixed_instances_policy = template, None
+        spec = template
     else:
         return
     if bool(spec.get("LaunchTemplateId")) == bool(spec.get("LaunchTemplateName")):
@@ -157,6 +156,8 @@ def pointed(group, template, policy):
     # Source: Auto Scaling guide, "Create a launch template for an Auto Scaling group"; kops issue 10082.
     if policy and (found.get_version(version).data.get("InstanceMarketOptions") or {}).get("MarketType") == "spot":
         refuse("ValidationError", "You cannot use a launch template that is set to request Spot Instances (InstanceMarketOptions) when you configure an Auto Scaling group with a mixed instances policy. Add a different launch template to the group and try again.")
+    # What is refused changes nothing.
+    group.mixed_instances_policy = policy or None
     group.ec2_launch_template = found
     group.launch_template_version = version
     group.provided_launch_template_version = spec.get("Version")

@@ -142,14 +142,14 @@ def move(group):
 launch, settle = life.launch, life.settle
 
 
-def launch_from_the_target(group):
+def launch_from_the_target(group, warm=False):
     """While a refresh goes forward, whatever is launched runs what it wants."""
     record = active(group)
     if record is None or record["Status"] not in ("Pending", "InProgress"):
-        return launch(group)
+        return launch(group, warm)
     groups.pointed(group, *record["_target"])
     try:
-        return launch(group)
+        return launch(group, warm)
     finally:
         groups.pointed(group, *record["_before"])
 
