@@ -229,7 +229,7 @@ fn a_rollout_with_its_store_in_s3_is_finished_by_another_machine() {
 
     bed.move_to_another_machine();
     bed.set("KFLEET_USER", "ben");
-    let said = bed.run("rollout status").ends(0);
+    let said = bed.run("rollout status").ends(3);
     assert!(
         said.out.contains("staging-globex.k8s.foo.bar"),
         "{}",

@@ -95,7 +95,9 @@ def balance(group, now):
 
 
 def pool_of(group):
-    return group.__dict__.setdefault("pool_states", [])
+    """The instances of its warm pool; what was ended is not among them."""
+    group.pool_states = [s for s in group.__dict__.get("pool_states", []) if s.instance.state not in ("terminated", "shutting-down")]
+    return group.pool_states
 
 
 def pool_size(group):
@@ -109,10 +111,10 @@ def pool_size(group):
 
 
 def fill_pool(group):
-    pool, wanted = pool_of(group), pool_size(group)
-    while len(pool) > wanted:
-        pool.pop(0).instance.terminate()
-    while len(pool) < wanted and not suspended(group, "Launch") and launch(group, warm=True):
+    wanted = pool_size(group)
+    while len(pool_of(group)) > wanted:
+        pool_of(group).pop(0).instance.terminate()
+    while len(pool_of(group)) < wanted and not suspended(group, "Launch") and launch(group, warm=True):
         pass
 
 
@@ -121,8 +123,7 @@ def fill_pool(group):
 
 def launch(group, warm=False):
     """One more instance, or a failed activity. Whether it could be launched. The pool serves first, its oldest instance first."""
-    pool = [s for s in pool_of(group) if s.instance.state not in ("terminated", "shutting-down")]
-    group.pool_states = pool
+    pool = pool_of(group)
     if pool and not warm:
         state = pool.pop(0)
         group.instance_states.append(state)
