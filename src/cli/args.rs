@@ -536,9 +536,9 @@ pub(super) struct RollbackArguments {
     /// The id of the rollback that was looked at (its beginning is enough): a finished rollout is not taken back unseen.
     #[arg(long, value_name = "ID")]
     pub(super) plan: Option<String>,
-    /// Allow groups that the rollout made to be drained and deleted again.
-    #[arg(long)]
-    pub(super) allow_retire: bool,
+    /// Allow this group, which the rollout made, to be drained and deleted again (repeatable): an InstanceGroup in every cluster, or an AutoScalingGroup.
+    #[arg(long, value_name = "GROUP")]
+    pub(super) allow_retire: Vec<String>,
     /// Order a fault of the simulated account (repeatable).
     #[arg(
         long = "fault",

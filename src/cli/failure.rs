@@ -151,9 +151,13 @@ impl From<RollbackError> for Failure {
                     "take that one back first (`kfleet rollout rollback {later}`), or revert the change in git and roll that out"
                 )
             }
-            RollbackError::Made { .. } => {
-                "look at `kfleet rollout status`, then add --allow-retire if that is what you want"
-                    .into()
+            RollbackError::Made { group, .. } => {
+                format!(
+                    "look at `kfleet rollout status`, then add `--allow-retire {group}` if that is what you want"
+                )
+            }
+            RollbackError::NotMade { .. } => {
+                "name a group that it made, by its InstanceGroup or its AutoScalingGroup".into()
             }
             RollbackError::Deleted { .. } => {
                 "revert the change in git and roll that out: it makes the group anew".into()

@@ -34,9 +34,9 @@ pub use effect::{
 pub use kops_version::{KopsVersion, KopsVersionError};
 pub use lifecycle::{Lifecycle, LifecycleRules};
 pub use live::{
-    Activity, ActivityStatus, Gap, Health, Hold, Images, Instance, Live, LiveCluster, LiveGroup,
-    Market, Node, NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
-    UnreadyPod, Unseen, UnseenKind, VersionRef,
+    Activity, ActivityStatus, Gap, Health, Hold, Images, Instance, LeavesBy, Live, LiveCluster,
+    LiveGroup, Market, Node, NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen,
+    SickPod, Stored, UnreadyPod, Unseen, UnseenKind, VersionRef,
 };
 pub use names::{
     AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{AsgName, ClusterName};
 use crate::rollout::progress::{ClusterProgress, Direction, Progress, touched};
-use crate::rollout::schedule::{Rollout, Task};
+use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, Task};
 
 /// Why a rollout cannot be taken back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,14 @@ pub enum RollbackError {
         /// The group.
         group: AsgName,
     },
+    /// A name that was given is not that of a group that it made.
+    #[error("rollout {id} made no group {name}")]
+    NotMade {
+        /// The rollout.
+        id: String,
+        /// As it was given.
+        name: String,
+    },
     /// What it deleted is gone for good.
     #[error("rollout {id} deleted {group} of {cluster}, which no rollback can bring back")]
     Deleted {
@@ -55,8 +63,8 @@ pub enum RollbackError {
     },
 }
 
-/// Whether a rollout can be taken back, all of it. `others`: every other rollout there is. `allow_retire`: groups that it
-/// made may be drained and deleted again.
+/// Whether a rollout can be taken back, all of it. `others`: every other rollout there is. `allow_retire`: the names of the groups
+/// that it made and that may be drained and deleted again, each by its AutoScalingGroup or its InstanceGroup.
 ///
 /// # Errors
 /// When it cannot, and why.
@@ -64,7 +72,7 @@ pub fn check_rollback<'r>(
     rollout: &Rollout,
     progress: &Progress,
     others: impl IntoIterator<Item = &'r (Rollout, Progress)>,
-    allow_retire: bool,
+    allow_retire: &BTreeSet<String>,
 ) -> Result<BTreeSet<ClusterName>, RollbackError> {
     let id = rollout.id.clone();
     match (&progress.direction, progress.ending) {
@@ -102,21 +110,29 @@ pub fn check_rollback<'r>(
         .clusters()
         .filter(|run| mine.contains(&run.cluster))
         .flat_map(|run| run.groups.iter().map(move |task| (run, task)));
-    for (run, task) in
-        made.filter(|(_, task)| !allow_retire && matches!(task.task, Task::Create { .. }))
-    {
-        if progress
-            .clusters
-            .get(&run.cluster)
-            .and_then(|c| c.groups.get(&task.asg))
-            .is_some_and(|g| g.touched)
-        {
-            return Err(RollbackError::Made {
-                id,
-                cluster: run.cluster.clone(),
-                group: task.asg.clone(),
-            });
+    let is_there = |run: &ClusterRun, task: &GroupTask| {
+        let found = progress.clusters.get(&run.cluster);
+        let group = found.and_then(|c| c.groups.get(&task.asg));
+        matches!(task.task, Task::Create { .. }) && group.is_some_and(|g| g.touched)
+    };
+    let made: Vec<_> = made.filter(|(run, task)| is_there(run, task)).collect();
+    let means =
+        |name: &String, task: &GroupTask| *name == task.asg.as_str() || *name == task.name.as_str();
+    // A name that was misspelt allows nothing, and is not passed over.
+    for name in allow_retire {
+        if !made.iter().any(|(_, task)| means(name, task)) {
+            let name = name.clone();
+            return Err(RollbackError::NotMade { id, name });
         }
+    }
+    let unnamed =
+        |(_, task): &&(&ClusterRun, &GroupTask)| !allow_retire.iter().any(|name| means(name, task));
+    if let Some((run, task)) = made.iter().find(unnamed) {
+        return Err(RollbackError::Made {
+            id,
+            cluster: run.cluster.clone(),
+            group: task.asg.clone(),
+        });
     }
     let deleted = |(cluster, found): (&ClusterName, &ClusterProgress)| {
         let group = found.groups.iter().find(|(_, g)| g.deleted)?.0.clone();

@@ -281,6 +281,42 @@ fn new_nodes_are_kept_from_the_autoscaler_until_the_old_are_gone() {
 }
 
 #[test]
+fn a_node_that_the_autoscaler_is_ending_is_left_to_it() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[("nodes", 3, 10, true)]).made();
+    scene.scenario = vec![
+        "{act: \"set:nodes:DesiredCapacity=6\", when: cordon control-plane-a}".into(),
+        "{act: \"leave:nodes:2\", when: taint nodes}".into(),
+    ];
+    let records = ends(scene.start("r2"), Ending::Finished);
+    // Two of what was there went without us, and nobody missed them.
+    assert_eq!(scene.shape()["nodes.staging.k8s.test"].0, 4);
+    assert!(ended(&records, "nodes") < 6, "{:#?}", trace(&records));
+    never(
+        &records,
+        &["failed staging/nodes", "canary-lost staging/nodes"],
+    );
+    clean(&scene);
+}
+
+#[test]
+fn a_single_new_node_that_turns_bad_is_replaced_and_more_are_judged() {
+    for (bad, ending) in [(1, Ending::Finished), (4, Ending::RolledBack)] {
+        let dir = folder();
+        let mut scene = Scene::small(dir.path(), &[("nodes", 5, 12, false)]).made();
+        scene.scenario = vec![format!(
+            "{{act: \"node-down:nodes:{bad}\", when: terminate nodes, nth: 5}}"
+        )];
+        let records = ends(scene.start("r2"), ending);
+        if ending == Ending::Finished {
+            assert_eq!(ended(&records, "nodes"), 6, "{:#?}", trace(&records));
+            never(&records, &["failed staging/nodes"]);
+        }
+        clean(&scene);
+    }
+}
+
+#[test]
 fn a_version_to_go_back_to_is_looked_for_first() {
     let dir = folder();
     let scene = Scene::small(dir.path(), &[NODES]).made();

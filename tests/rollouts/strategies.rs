@@ -91,6 +91,26 @@ fn a_refresh_replaces_what_we_started_and_watched() {
 }
 
 #[test]
+fn new_nodes_of_a_refresh_are_kept_from_the_autoscaler_until_it_is_over() {
+    let dir = folder();
+    let scene = by(dir.path(), &[NODES], Strategy::InstanceRefresh);
+    let spy = Spy::new(scene.world());
+    let records = ends(scene.start_on(&spy, "r2"), Ending::Finished);
+    in_order(
+        &records,
+        &[
+            "step start-refresh staging/nodes",
+            "step keep-from-autoscaler staging/nodes",
+            "canary-proven staging/nodes",
+            "step release-to-autoscaler staging/nodes",
+            "group-done staging/nodes",
+        ],
+    );
+    drop(spy);
+    clean(&scene);
+}
+
+#[test]
 fn a_refresh_whose_canary_fails_is_rolled_back_by_aws() {
     let dir = folder();
     let mut scene = by(

@@ -33,7 +33,7 @@ pub(super) fn takes_back(scene: &Scene, id: &str) -> Ran {
         .map(|id| store.rollout(id).unwrap())
         .collect();
     let (rollout, progress) = store.rollout(id).unwrap();
-    check_rollback(&rollout, &progress, &others, false).unwrap();
+    check_rollback(&rollout, &progress, &others, &Default::default()).unwrap();
     let spy = Spy::new(scene.world());
     let mut journal = Journal::take_up(&store, id).unwrap();
     let asked = Event::RollbackAsked {
@@ -56,7 +56,7 @@ fn why_not(scene: &Scene, id: &str) -> RollbackError {
         .map(|id| store.rollout(id).unwrap())
         .collect();
     let (rollout, progress) = store.rollout(id).unwrap();
-    check_rollback(&rollout, &progress, &others, false).unwrap_err()
+    check_rollback(&rollout, &progress, &others, &Default::default()).unwrap_err()
 }
 
 #[test]
@@ -366,4 +366,15 @@ fn what_a_rollout_made_is_deleted_again_only_with_leave() {
     assert!(
         matches!(why_not(&scene, "r2"), RollbackError::Made { group, .. } if group.as_str() == "new.staging.k8s.test")
     );
+    // Allowed by its name, whichever of the two, and by no other.
+    let (rollout, progress) = scene.store().rollout("r2").unwrap();
+    let named = |names: &[&str]| {
+        let names = names.iter().map(|n| (*n).to_owned()).collect();
+        check_rollback(&rollout, &progress, [], &names)
+    };
+    assert!(named(&["new"]).is_ok());
+    assert!(named(&["new.staging.k8s.test"]).is_ok());
+    for wrong in [vec!["nwe"], vec!["new", "nodes"]] {
+        assert!(matches!(named(&wrong), Err(RollbackError::NotMade { .. })));
+    }
 }

@@ -30,7 +30,7 @@ pub(super) async fn rollback(
         ));
     };
     store::warn_of_folder(arguments, &store, &output)?;
-    let clusters = possible(&store, &id, command.allow_retire)?;
+    let clusters = possible(&store, &id, &command.allow_retire)?;
     let (by, reason) = (who(), command.reason.clone());
     let mut journal = match Journal::take_up(&store, &id) {
         Ok(journal) => journal,
@@ -63,7 +63,7 @@ pub(super) async fn rollback(
     }
     // Nobody begins a rollout between the last look at the others and the record that makes this one unfinished.
     let starting = store.start(&by, world.now())?;
-    possible(&store, &id, command.allow_retire)?;
+    possible(&store, &id, &command.allow_retire)?;
     let at = world.now().max(journal.progress().at);
     let records = journal.append(at, vec![Event::RollbackAsked { by, reason }])?;
     drop(starting);
@@ -87,7 +87,11 @@ pub(super) async fn rollback(
 }
 
 /// The clusters that go back, if nothing stands in the way.
-fn possible(store: &Store, id: &str, allow_retire: bool) -> Result<BTreeSet<ClusterName>, Failure> {
+fn possible(
+    store: &Store,
+    id: &str,
+    allow_retire: &[String],
+) -> Result<BTreeSet<ClusterName>, Failure> {
     let all = all(store)?;
     if let Some((other, _)) = all.iter().find(|(r, p)| r.id != id && p.ending.is_none()) {
         let hint = format!(
@@ -99,7 +103,8 @@ fn possible(store: &Store, id: &str, allow_retire: bool) -> Result<BTreeSet<Clus
     let Some((rollout, progress)) = all.iter().find(|(r, _)| r.id == id) else {
         return Err(StoreError::NoSuchRollout(id.to_owned()).into());
     };
-    Ok(check_rollback(rollout, progress, &all, allow_retire)?)
+    let named = allow_retire.iter().cloned().collect();
+    Ok(check_rollback(rollout, progress, &all, &named)?)
 }
 
 /// Shows what the rollback of a finished rollout will do. Whether somebody has said yes to just that.

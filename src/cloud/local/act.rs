@@ -25,6 +25,8 @@ pub enum Act {
     Cordon(String, u32),
     /// `uncordon:GROUP:N`: a person uncordons nodes, whoever cordoned them.
     Uncordon(String, u32),
+    /// `leave:GROUP:N`: an autoscaler marks nodes as its to delete, and ends them two minutes later; desired capacity goes with them.
+    Leave(String, u32),
     /// `rebalance:GROUP`: AWS ends an instance in the fullest zone to start one elsewhere, unless AZRebalance is suspended.
     Rebalance(String),
     /// `scale:GROUP:+N` or `-N`: an autoscaler moves desired capacity, between minimum and maximum.
@@ -71,6 +73,7 @@ impl Act {
             | Act::Standby(group, _)
             | Act::Cordon(group, _)
             | Act::Uncordon(group, _)
+            | Act::Leave(group, _)
             | Act::DeleteVersion(group)
             | Act::Refresh(group)
             | Act::Suspend(group, _)
@@ -125,6 +128,7 @@ impl FromStr for Act {
                 .map(|(group, process)| Act::Resume(group, process))
                 .ok_or_else(|| form("resume:GROUP:PROCESS")),
             "cordon" => some("cordon:GROUP:N").map(|(group, n)| Act::Cordon(group, n)),
+            "leave" => some("leave:GROUP:N").map(|(group, n)| Act::Leave(group, n)),
             "rebalance" => group("rebalance:GROUP").map(Act::Rebalance),
             "repin" => group("repin:GROUP").map(Act::Repin),
             "delete" => group("delete:GROUP").map(Act::Delete),
@@ -134,7 +138,7 @@ impl FromStr for Act {
             }),
             "kill" if value.is_empty() => Ok(Act::Kill),
             _ => Err(format!(
-                "`{kind}` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill, node-up, unhealthy, standby, uncordon, delete-version, refresh, suspend, resume"
+                "`{kind}` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill, node-up, unhealthy, standby, uncordon, delete-version, refresh, suspend, resume, leave"
             )),
         }
     }

@@ -8,10 +8,15 @@ use super::cluster::Cluster;
 use super::faults::Faults;
 use super::kept::Kept;
 use super::state::Group;
-use crate::model::{AsgName, InstanceId, Lifecycle, Market, RefreshPreferences, Span, Timestamp};
+use crate::model::{
+    AsgName, InstanceId, LeavesBy, Lifecycle, Market, RefreshPreferences, Span, Timestamp,
+};
 
 /// How long AWS takes from a failed health check to the end of the instance.
 const NOTICED: Span = Span::from_secs(60);
+
+/// How long an autoscaler takes from its mark to the end of the instance.
+const LEAVES: Span = Span::from_secs(120);
 
 impl Cluster {
     /// Plays an act on the groups it names. Whether anything changed here.
@@ -48,6 +53,7 @@ impl Cluster {
                 | Act::Suspend(..)
                 | Act::Resume(..)
                 | Act::Cordon(..)
+                | Act::Leave(..)
                 | Act::Rebalance(_)
                 | Act::Scale(..)
                 | Act::Set(..)
@@ -184,6 +190,11 @@ impl Group {
                         .for_each(|node| node.cordoned = true);
                 }
             }
+            Act::Leave(_, n) => {
+                for id in self.chosen(*n, None) {
+                    self.mark_leaving(&id, now);
+                }
+            }
             Act::Rebalance(_) => self.rebalance(now),
             Act::Scale(_, by) => (0..by.unsigned_abs()).for_each(|_| {
                 if *by > 0 {
@@ -199,6 +210,17 @@ impl Group {
             | Act::Refresh(_)
             | Act::Delete(_)
             | Act::Kill => {}
+        }
+    }
+
+    /// As cluster-autoscaler ends a node: it is tainted first, its pods go, then the instance does. Source: cluster-autoscaler, `core/scaledown/actuation`.
+    fn mark_leaving(&mut self, id: &InstanceId, now: Timestamp) {
+        if let Some(node) = self.node_mut(id) {
+            node.leaves_by = Some(LeavesBy::Autoscaler);
+        }
+        self.empty(id, now);
+        if let Some(machine) = self.machines.get_mut(id) {
+            machine.reclaimed_at = Some(now + LEAVES);
         }
     }
 

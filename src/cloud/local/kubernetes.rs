@@ -75,7 +75,8 @@ impl Group {
             .values_mut()
             .filter(|m| m.lifecycle != Lifecycle::Terminating)
             .filter_map(|m| m.node.as_mut());
-        let open = open.filter(|n| n.ready && !n.cordoned && n.pods.len() < limit);
+        let open = open
+            .filter(|n| n.ready && !n.cordoned && n.leaves_by.is_none() && n.pods.len() < limit);
         match open.min_by(|a, b| {
             (a.tainted, a.pods.len(), &a.name).cmp(&(b.tainted, b.pods.len(), &b.name))
         }) {
@@ -303,6 +304,7 @@ impl Group {
             cordoned: node.cordoned,
             ours: node.marks.clone(),
             tainted: node.tainted,
+            leaves_by: node.leaves_by,
             evictable_pods: u32::try_from(node.pods.len().saturating_add(node.leaving.len()))
                 .unwrap_or(u32::MAX),
             leaving_pods: u32::try_from(node.leaving.len()).unwrap_or(u32::MAX),

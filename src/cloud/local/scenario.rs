@@ -354,7 +354,7 @@ mod tests {
         ),
         (
             "{act: explode}",
-            "s.yaml:3:11: `explode` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill, node-up, unhealthy, standby, uncordon, delete-version, refresh, suspend, resume",
+            "s.yaml:3:11: `explode` is no act; there are reclaim, terminate, detach, node-down, cordon, rebalance, scale, set, repin, delete, kill, node-up, unhealthy, standby, uncordon, delete-version, refresh, suspend, resume, leave",
         ),
         (
             "{act: kill, for: 5m}",

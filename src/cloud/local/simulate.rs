@@ -6,7 +6,7 @@ use super::kubernetes::node_name;
 use super::state::{Group, Machine, SimNode, Work};
 use super::templates::Template;
 use crate::model::{
-    ActivityStatus, InstanceId, Lifecycle, Market, Span, TemplateVersion, Timestamp,
+    ActivityStatus, InstanceId, LeavesBy, Lifecycle, Market, Span, TemplateVersion, Timestamp,
 };
 
 /// After this long a refused launch is tried again.
@@ -166,6 +166,10 @@ impl Group {
                 self.place_waiting();
             }
             Event::Reclaimed(_) => {
+                let node = self.machines.get(id).and_then(|m| m.node.as_ref());
+                if node.is_some_and(|n| n.leaves_by == Some(LeavesBy::Autoscaler)) {
+                    self.desired = self.desired.saturating_sub(1).max(self.fields.min_size);
+                }
                 self.end(id, now);
                 self.settle(now);
             }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Activity, AsgName, AutoScalingGroup, Health, Hooks, Instance, InstanceId, Lifecycle, Market,
-    NodeMark, NodeName, RefreshPreferences, RefreshStatus, Shared, Timestamp,
+    Activity, AsgName, AutoScalingGroup, Health, Hooks, Instance, InstanceId, LeavesBy, Lifecycle,
+    Market, NodeMark, NodeName, RefreshPreferences, RefreshStatus, Shared, Timestamp,
 };
 
 /// A group as the simulated account keeps it.
@@ -173,6 +173,9 @@ pub(super) struct SimNode {
     /// What a drain did to it.
     #[serde(default)]
     pub(super) marks: BTreeSet<NodeMark>,
+    /// Who is ending it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) leaves_by: Option<LeavesBy>,
     pub(super) pods: Vec<Pod>,
     /// Evicted pods in their grace period.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -192,6 +195,7 @@ impl SimNode {
             cordoned: false,
             tainted: false,
             marks: BTreeSet::new(),
+            leaves_by: None,
             pods: Vec::new(),
             leaving: Vec::new(),
             idle_since: None,

@@ -11,7 +11,9 @@ use super::connect::Connection;
 use super::effects::{TAINT, marks};
 use super::evictions::Answers;
 use super::pods;
-use crate::model::{InstanceId, Node, NodeName, PodBlock, Seen, Span, Timestamp, UnreadyPod};
+use crate::model::{
+    InstanceId, LeavesBy, Node, NodeName, PodBlock, Seen, Span, Timestamp, UnreadyPod,
+};
 
 /// Label of control-plane nodes. Source: kops, `validate_cluster.go`.
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
@@ -133,6 +135,9 @@ fn node(found: &ApiNode) -> Option<(NodeName, Node)> {
         tainted: spec
             .and_then(|s| s.taints.as_ref())
             .is_some_and(|t| t.iter().any(|t| t.key == TAINT)),
+        leaves_by: spec
+            .and_then(|s| s.taints.as_ref())
+            .and_then(|t| t.iter().find_map(|t| LeavesBy::of_taint(&t.key))),
         evictable_pods: 0,
         leaving_pods: 0,
         leaving: Vec::new(),

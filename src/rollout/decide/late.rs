@@ -2,8 +2,38 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{InstanceId, LiveGroup, Timestamp};
-use crate::rollout::round::{GroupContext, Readiness, present};
+use crate::model::{Instance, InstanceId, LiveGroup, Timestamp};
+use crate::rollout::round::{GroupContext, Mode, Readiness, present};
+
+/// New instances that are past their time, where the version they run is proven by others and they are no more than a group loses on any day:
+/// they are replaced, and prove nothing against it. Where they are more, or nothing is proven, they count. Never of a control plane.
+/// Source: the same threshold as node repair elsewhere, which replaces single nodes and leaves it where many are bad (Karpenter, "Node auto repair").
+pub(crate) fn to_be_repaired(view: &GroupContext<'_>, live: &LiveGroup) -> BTreeSet<InstanceId> {
+    let bad: BTreeSet<InstanceId> = present(live)
+        .filter(|(id, i)| is_late(view, id, i).is_some())
+        .map(|(id, _)| id.clone())
+        .collect();
+    let tolerated = view.task.rolling.tolerance.unavailable_of(live.desired);
+    let few = u32::try_from(bad.len()).is_ok_and(|n| n <= tolerated);
+    let proven = view.group.canary_proven && view.mode == Mode::Forward;
+    if few && proven && !view.task.role.rules().proves_control_plane {
+        bad
+    } else {
+        BTreeSet::new()
+    }
+}
+
+/// What an instance lacks that is past its time: from its launch, or from when its node was Ready last.
+fn is_late(view: &GroupContext<'_>, id: &InstanceId, instance: &Instance) -> Option<&'static str> {
+    let unready = view.nodes.of(id).and_then(|(_, node)| node.unready_since);
+    let since = unready.map_or(instance.launched_at, |at| at.max(instance.launched_at));
+    match view.readiness(id, instance) {
+        Readiness::NotYet(what) if view.waited(since) > view.task.rolling.ready_timeout => {
+            Some(what)
+        }
+        Readiness::NotYet(_) | Readiness::Ready | Readiness::Aside | Readiness::Unknown(_) => None,
+    }
+}
 
 /// An instance launched since `since` (and not among `old`) that is past its time to become Ready: why that is a failure.
 pub(crate) fn late(
@@ -12,18 +42,12 @@ pub(crate) fn late(
     old: &BTreeSet<InstanceId>,
     since: Timestamp,
 ) -> Option<String> {
-    let patience = view.task.rolling.ready_timeout;
     present(live)
         .filter(|(id, i)| i.launched_at >= since && !old.contains(*id))
-        .find_map(|(id, i)| match view.readiness(id, i) {
-            Readiness::NotYet(what) if view.waited(i.launched_at) > patience => Some(format!(
-                "{id} ({}, {}) {what} {} after launch",
-                i.instance_type,
-                i.zone,
-                view.now.since(i.launched_at)
-            )),
-            Readiness::NotYet(_) | Readiness::Ready | Readiness::Aside | Readiness::Unknown(_) => {
-                None
-            }
+        .find_map(|(id, i)| {
+            let what = is_late(view, id, i)?;
+            let after = view.now.since(i.launched_at);
+            let (kind, zone) = (&i.instance_type, &i.zone);
+            Some(format!("{id} ({kind}, {zone}) {what} {after} after launch"))
         })
 }

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::late::late;
+use super::replace::{keep, release};
 use super::{canary, capacity};
 use crate::fleet::Strategy;
 use crate::kops::Role;
@@ -135,6 +136,11 @@ pub(crate) fn turn(
     let GroupState::Rolling(since) = view.group.state else {
         return;
     };
+    // To the autoscaler what is new looks idle, whoever has launched it.
+    let baking = canary_of(view, live) > 0 && !view.group.canary_proven;
+    if !outdated.is_empty() || baking {
+        keep(view, live, outdated, out);
+    }
     if let Some(why) = late(view, live, outdated, since) {
         return out.failed(view, why);
     }
@@ -160,7 +166,9 @@ pub(crate) fn turn(
             out.wait(view, format!("{unready} instances are not Ready yet"), None)
         }
         RefreshStatus::Successful if outdated.is_empty() && bakes(view, live, outdated, out) => {
-            out.done(view)
+            if !release(view, out) {
+                out.done(view);
+            }
         }
         RefreshStatus::Successful => watched(view, refresh, "has replaced instances", out),
         RefreshStatus::Failed

@@ -6,7 +6,7 @@ use super::create::new_version;
 use super::fields::differs;
 use super::pinned::{Pin, is_moved};
 use super::sizes::{are_settled, excess, next_fields};
-use super::{refresh, replace};
+use super::{late, refresh, replace};
 use crate::fleet::Strategy;
 use crate::kops::Role;
 use crate::model::{CloudEffect, Definition, InstanceId, LiveGroup, VersionChange};
@@ -80,7 +80,7 @@ pub(crate) fn update(
     // A refresh brings the version with it; where it has nothing to replace, the group is pinned like any other.
     if uses_refresh
         && version != 0
-        && !view.group.has_outstanding()
+        && !view.group.is_exchanged_by_us()
         && (view.group.refresh.is_some() || !outdated.is_empty())
     {
         return refresh::turn(view, live, change.from_version, version, &outdated, out);
@@ -185,6 +185,8 @@ fn to_be_replaced(
         let ours =
             |id: &InstanceId| live.instances.get(id).and_then(|i| i.version) == Some(version);
         outdated.retain(|id| !ours(id));
+        let bad = late::to_be_repaired(view, live);
+        outdated.extend(bad.into_iter().filter(ours));
     }
     if view.mode == Mode::Undo
         && view.task.rolling.strategy == Strategy::OnNextLaunch

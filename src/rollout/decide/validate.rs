@@ -102,6 +102,9 @@ pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Fail
         if nodes.of(&node.instance).is_some_and(|(its, _)| its != name) {
             continue;
         }
+        if node.leaves_by.is_some() {
+            continue;
+        }
         let owner = owners.get(&node.instance).copied();
         on_node(name, node, owner, limits, &mut found);
     }
@@ -135,6 +138,8 @@ fn members(
         let mut since = Some(instance.launched_at);
         let what = match nodes.of(id) {
             None => format!("{name}: {id} has no node yet"),
+            // Whoever ends it has said so: what it is like meanwhile is nobody's failure.
+            Some((_, found)) if found.leaves_by.is_some() => continue,
             Some((node, found)) if !found.ready => {
                 let because = found
                     .unready_because

@@ -337,9 +337,13 @@ impl GroupProgress {
 
     /// Whether something of ours is still out there that has to be given back.
     pub fn has_outstanding(&self) -> bool {
+        self.is_exchanged_by_us() || !self.kept.is_empty()
+    }
+
+    /// Something of an exchange of ours is open: what is only kept from the autoscaler may be AWS's exchange.
+    pub(crate) fn is_exchanged_by_us(&self) -> bool {
         let marked =
             !self.tainted.is_empty() || !self.protected.is_empty() || !self.suspended.is_empty();
-        let marked = marked || !self.kept.is_empty();
         self.surge > 0 || !self.detached.is_empty() || !self.drains.is_empty() || marked
     }
 

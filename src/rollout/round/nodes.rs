@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::kops::Role;
-use crate::model::{Health, Instance, InstanceId, Lifecycle, Node, NodeName, Nodes, Unseen};
+use crate::model::{
+    Health, Instance, InstanceId, LeavesBy, Lifecycle, Node, NodeName, Nodes, Unseen,
+};
 
 /// The nodes of a cluster by instance.
 pub(crate) struct NodeView<'a> {
@@ -18,7 +20,7 @@ pub(crate) enum Readiness {
     Ready,
     /// Not yet.
     NotYet(&'static str),
-    /// It takes no work, and nobody waits for it: in the warm pool, in Standby, detached, or on its way out.
+    /// It takes no work, and nobody waits for it: in the warm pool, in Standby, detached, or on its way out, by whomever.
     Aside,
     /// The Kubernetes API does not answer.
     Unknown(Unseen),
@@ -84,6 +86,11 @@ impl<'a> NodeView<'a> {
         !matches!(self.nodes, Nodes::NotAsked)
     }
 
+    /// Who else is ending the node of an instance.
+    pub(crate) fn leaves_by(&self, instance: &InstanceId) -> Option<LeavesBy> {
+        self.of(instance).and_then(|(_, node)| node.leaves_by)
+    }
+
     /// Whether the instance can take work: in service, healthy, and with a Ready node where its role has one and nodes are looked at.
     pub(crate) fn readiness(&self, role: Role, id: &InstanceId, instance: &Instance) -> Readiness {
         if !instance.lifecycle.rules().is_awaited {
@@ -100,6 +107,7 @@ impl<'a> NodeView<'a> {
             Nodes::Unknown(why) => Readiness::Unknown(why.clone()),
             Nodes::Known(_) => match self.of(id) {
                 None => Readiness::NotYet("has no node yet"),
+                Some((_, node)) if node.leaves_by.is_some() => Readiness::Aside,
                 Some((_, node)) if !node.ready => Readiness::NotYet("has a node that is not Ready"),
                 Some(_) => Readiness::Ready,
             },

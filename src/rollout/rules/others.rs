@@ -5,7 +5,8 @@ use std::ops::Deref;
 
 use crate::fleet::Strategy;
 use crate::model::{
-    CloudEffect, ClusterName, Effect, InstanceId, LiveCluster, LiveGroup, NodeEffect, Timestamp,
+    CloudEffect, ClusterName, Effect, InstanceId, LiveCluster, LiveGroup, NodeEffect, NodeName,
+    Nodes, Timestamp,
 };
 use crate::rollout::decide::bound;
 use crate::rollout::progress::{ClusterState, Direction, GroupProgress, GroupState, Progress};
@@ -104,6 +105,11 @@ impl<'a> Judged<'a> {
             NodeEffect::Taint { .. } | NodeEffect::KeepFromAutoscaler { .. } if aborts => {
                 Some("an abort marks nodes".into())
             }
+            NodeEffect::Cordon { node, .. } | NodeEffect::Evict { node, .. }
+                if self.leaves(node) =>
+            {
+                Some(format!("{node} is drained while somebody else ends it"))
+            }
             NodeEffect::Cordon { node, .. } => {
                 let (task, group) = self.of_node(node)?;
                 self.pin(task, group)
@@ -116,6 +122,13 @@ impl<'a> Judged<'a> {
             | NodeEffect::KeepFromAutoscaler { .. }
             | NodeEffect::ReleaseToAutoscaler { .. } => None,
         }
+    }
+
+    fn leaves(&self, node: &NodeName) -> bool {
+        let Nodes::Known(seen) = &self.live.nodes else {
+            return false;
+        };
+        seen.nodes.get(node).is_some_and(|n| n.leaves_by.is_some())
     }
 
     fn task(&self, asg: &crate::model::AsgName) -> Option<&'a GroupTask> {
@@ -188,7 +201,15 @@ impl<'a> Judged<'a> {
         let pinned = self.pinned(task, group)?;
         let live: &LiveGroup = self.live.groups.get(&task.asg)?;
         let found = live.instances.get(instance)?;
-        let ours = found.version == Some(pinned) && !group.detached.contains(instance);
+        // One whose node is not Ready does no work: a single one of those is repaired.
+        let works = match &self.live.nodes {
+            Nodes::Known(seen) => seen
+                .nodes
+                .values()
+                .any(|n| n.instance == *instance && n.ready),
+            Nodes::NotAsked | Nodes::Unknown(_) => true,
+        };
+        let ours = works && found.version == Some(pinned) && !group.detached.contains(instance);
         (ours && !decrement).then(|| {
             format!(
                 "{instance} of {} runs the pinned version {pinned} and is replaced",

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::super::{control_plane, fallback};
 use super::replacement::Replacement;
-use crate::model::{CloudEffect, Instance, InstanceId, Lifecycle, NodeEffect, Span};
+use crate::model::{
+    CloudEffect, Instance, InstanceId, LeavesBy, Lifecycle, NodeEffect, NodeName, Span,
+};
 use crate::rollout::event::Event;
 use crate::rollout::progress::{Cordoned, Drain};
 use crate::rollout::round::{Budget, DecisionBuilder, is_capacity, missing, present};
@@ -50,6 +52,9 @@ impl Replacement<'_> {
             // It registered only after the drain began: what is done to the node has to be booked on it.
             return out.records.push(self.started(id));
         }
+        if let Some(who) = node.leaves_by {
+            return self.left_to(who, name, out);
+        }
         let policy = self.view.task.rolling.drain;
         let pods = node.pods_to_wait_for(self.view.now);
         if pods > 0 && self.view.waited(drain.since) > policy.timeout {
@@ -71,6 +76,13 @@ impl Replacement<'_> {
         } else {
             self.terminate(id, left, budget, out);
         }
+    }
+
+    /// Two that empty one node at the same time count on each other's pods: it is left to whoever has marked it.
+    fn left_to(&self, who: LeavesBy, name: &NodeName, out: &mut DecisionBuilder<'_>) {
+        let why = format!("{name} is being ended by {who}, and is left to it");
+        let advice = "see why the node is still there, or take the taint from it; then `kfleet rollout resume`";
+        out.wait_for_others(self.view, why, advice);
     }
 
     /// Ends an instance that is drained, once there is a place for it in the rate's window.
@@ -140,6 +152,12 @@ impl Replacement<'_> {
                 || instance.lifecycle.rules().goes_first
                 || (group.set_aside.contains(id) && !set_aside_only);
             if waits || !self.canary_allows(proven, running) {
+                continue;
+            }
+            if let Some((name, node)) = self.view.drained_node(id)
+                && let Some(who) = node.leaves_by
+            {
+                self.left_to(who, name, out);
                 continue;
             }
             if let Some(why) =

@@ -319,8 +319,11 @@ impl<'a> Replacement<'a> {
             .outdated
             .iter()
             .filter_map(|id| self.view.drained_node(id));
-        let bare = old
-            .filter(|(name, node)| !node.tainted && !self.view.group.tainted.contains_key(*name));
+        let bare = old.filter(|(name, node)| {
+            !node.tainted
+                && node.leaves_by.is_none()
+                && !self.view.group.tainted.contains_key(*name)
+        });
         let nodes: BTreeMap<NodeName, InstanceId> = bare
             .map(|(name, node)| (name.clone(), node.instance.clone()))
             .collect();

@@ -10,3 +10,4 @@ mod release;
 mod replacement;
 
 pub(crate) use exchange::{clean_up, empty, replace};
+pub(crate) use keep::{keep, release};

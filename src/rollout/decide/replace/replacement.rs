@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::fallback::Loan;
 use super::super::{capacity, fallback, sizes};
-use crate::model::{Instance, InstanceId, Lifecycle, LiveGroup, Timestamp};
+use crate::model::{Instance, InstanceId, LeavesBy, Lifecycle, LiveGroup, Timestamp};
 use crate::rollout::event::Event;
 use crate::rollout::progress::GroupState;
 use crate::rollout::round::{
@@ -133,7 +133,19 @@ impl<'a> Replacement<'a> {
 
     /// Capacity that the group has to keep: what the autoscaler asked for, our surge taken off.
     pub(crate) fn base(&self) -> u32 {
-        self.live.desired.saturating_sub(self.surge)
+        let leaving = self.taken_by_autoscaler();
+        self.live
+            .desired
+            .saturating_sub(self.surge)
+            .saturating_sub(leaving)
+    }
+
+    /// Nodes that the autoscaler is ending: desired capacity goes with them, so they are not missed. What AWS takes is: the group launches
+    /// another in its place.
+    fn taken_by_autoscaler(&self) -> u32 {
+        let nodes = present(self.live)
+            .filter(|(id, _)| self.view.nodes.leaves_by(id) == Some(LeavesBy::Autoscaler));
+        u32::try_from(nodes.count()).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn surge_limit(&self, proven: bool) -> u32 {
