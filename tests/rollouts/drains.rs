@@ -398,3 +398,30 @@ fn an_end_without_an_answer_is_given_up_where_the_instance_has_a_node_by_then() 
     }
     assert!(met > 0, "it never came to that");
 }
+
+/// A right that is missing, a policy or a webhook: the drain is blocked in the API's words, a person is asked, and nothing is turned round.
+#[test]
+fn an_eviction_that_the_api_denies_waits_for_a_person() {
+    for (kind, words) in [
+        ("right", "cannot create resource"),
+        ("webhook", "denied request: not today"),
+        ("broken-webhook", "failed calling webhook"),
+        ("many-budgets", "more than one PodDisruptionBudget"),
+        ("ending-namespace", "it is being terminated"),
+    ] {
+        let dir = folder();
+        let mut scene = Scene::small(dir.path(), &[("nodes", 3, 6, false)]);
+        scene.rolling.drain.timeout = Span::from_secs(300);
+        scene.rolling.drain.on_timeout = OnTimeout::Stop;
+        let mut scene = scene.made();
+        scene.faults = vec![format!("refuse-evictions:nodes:{kind}")];
+        let records = sticks(scene.start("r2"), words);
+        never(
+            &records,
+            &["rollback-started", "step terminate staging/nodes"],
+        );
+        scene.faults.clear();
+        ends(scene.resume("r2"), Ending::Finished);
+        clean(&scene);
+    }
+}

@@ -115,3 +115,39 @@ fn a_launch_that_is_under_way_does_not_end_a_loan() {
     };
     check(&made);
 }
+
+/// A world without an end once: a look soon after the surge was asked for still showed the capacity before it, so the surge was taken for
+/// lost, asked for again, and found there already, again and again at the same moment. (It would never have been given back either.)
+#[test]
+fn a_surge_that_is_not_to_be_seen_yet_is_not_lost() {
+    let rolling = Rolling {
+        max_surge: Amount::Count(2),
+        max_unavailable: Amount::Count(0),
+        cluster_surge: 3,
+        canary: 2,
+        bake: Span::from_secs(539),
+        rate: Rate {
+            instances: 4,
+            per: Span::from_secs(1152),
+        },
+        ..Rolling::default()
+    };
+    let made = Made {
+        faults: vec!["stale-reads:10".into()],
+        ..Made::calm(8_602_778_682_741_366_649, &[(3, 5, true)], rolling)
+    };
+    check(&made);
+}
+
+/// Worlds in which a step stayed open once when all was over: the deletion of a retired group got no answer, and the group was gone.
+#[test]
+fn a_deletion_without_an_answer_is_asked_after() {
+    for every in 2..6 {
+        let made = Made {
+            faults: vec![format!("lost-answer:{every}"), "no-answer:7".into()],
+            retire: true,
+            ..Made::calm(7, &[(2, 4, false), (2, 3, false)], Rolling::default())
+        };
+        check(&made);
+    }
+}

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use crate::model::{ClusterName, NameError, Span};
+use super::denial::Denial;
+use crate::model::{ClusterName, NameError, Refusal, Span};
 
 /// Something that goes wrong on purpose. A group is named by its AutoScalingGroup or by its kops InstanceGroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Fault {
     StuckDrain(String),
     /// `no-etcd:GROUP`: no pod of etcd's `main` runs on the group's nodes, and none says that one is missing.
     NoEtcd(String),
+    /// `refuse-evictions:GROUP:KIND`: the API refuses every eviction on the group's nodes, in the words of its kind.
+    RefuseEvictions(String, Denial),
     /// `slow-boot:GROUP:SECONDS`: the group's instances take this long from launch to service.
     SlowBoot(String, Span),
     /// `throttle:N`: every Nth call of the cloud is throttled (N at least 2, so that a retry gets through).
@@ -67,7 +70,7 @@ pub struct Pool {
 pub enum FaultError {
     /// The word before the colon is no kind of fault.
     #[error(
-        "`{0}` is no fault; there are sick-image, sick-pods, sick-etcd, no-etcd, dead-image, no-capacity, no-capacity-of, stuck-drain, slow-boot, throttle, lost-answer, no-answer, \
+        "`{0}` is no fault; there are sick-image, sick-pods, sick-etcd, no-etcd, dead-image, no-capacity, no-capacity-of, stuck-drain, refuse-evictions, slow-boot, throttle, lost-answer, no-answer, \
          no-read, no-kubernetes, wrong-account, expired-credentials, slow-pods, slow-end, idle-scale-down, stale-reads"
     )]
     Kind(String),
@@ -116,6 +119,9 @@ impl FromStr for Fault {
             "no-capacity" if value.contains(':') => no_capacity_of(value)
                 .ok_or_else(|| form("no-capacity:GROUP:TYPE@ZONE, type or zone left out")),
             "no-capacity" => Ok(Fault::NoCapacity(name("no-capacity:GROUP")?)),
+            "refuse-evictions" => refuse_evictions(value).ok_or_else(|| {
+                form("refuse-evictions:GROUP:KIND, KIND one of right, webhook, busy, broken-webhook, many-budgets, ending-namespace")
+            }),
             "stuck-drain" => Ok(Fault::StuckDrain(name("stuck-drain:GROUP")?)),
             "slow-boot" => {
                 timed(value, Fault::SlowBoot).ok_or_else(|| form("slow-boot:GROUP:SECONDS"))
@@ -162,6 +168,7 @@ impl Fault {
         match self {
             Fault::NoCapacity(group)
             | Fault::StuckDrain(group)
+            | Fault::RefuseEvictions(group, _)
             | Fault::NoEtcd(group)
             | Fault::SlowBoot(group, _)
             | Fault::SlowPods(group, _)
@@ -194,6 +201,12 @@ fn no_capacity_of(value: &str) -> Option<Fault> {
         zone: given(zone),
     });
     (!what.is_empty() && what != "@").then_some(fault)
+}
+
+fn refuse_evictions(value: &str) -> Option<Fault> {
+    let (group, kind) = value.rsplit_once(':')?;
+    let denial = Denial::parse(kind)?;
+    (!group.is_empty()).then(|| Fault::RefuseEvictions(group.to_owned(), denial))
 }
 
 fn timed(value: &str, fault: fn(String, Span) -> Fault) -> Option<Fault> {
@@ -255,6 +268,7 @@ impl Faults {
             | Fault::NoRead(_)
             | Fault::NoKubernetes(_)
             | Fault::NoEtcd(_)
+            | Fault::RefuseEvictions(..)
             | Fault::ExpiredCredentials
             | Fault::StaleReads(_)
             | Fault::WrongAccount(_) => false,
@@ -313,6 +327,16 @@ impl Faults {
         self.0
             .iter()
             .any(|f| matches!(f, Fault::StuckDrain(group) if names.contains(&group.as_str())))
+    }
+
+    /// What the API answers to an eviction on the group's nodes; none: budgets decide.
+    pub(super) fn refused_eviction(&self, names: &[&str]) -> Option<Refusal> {
+        self.0.iter().find_map(|f| {
+            let Fault::RefuseEvictions(group, denial) = f else {
+                return None;
+            };
+            names.contains(&group.as_str()).then(|| denial.answer())
+        })
     }
 
     pub(super) fn no_etcd(&self, names: &[&str]) -> bool {
@@ -436,6 +460,14 @@ mod tests {
             ),
             ("sick-etcd:ami-1", "SickEtcd(\"ami-1\")"),
             ("no-etcd:cp-a", "NoEtcd(\"cp-a\")"),
+            (
+                "refuse-evictions:nodes:webhook",
+                "RefuseEvictions(\"nodes\", Webhook)",
+            ),
+            (
+                "refuse-evictions:nodes",
+                "fault `refuse-evictions:nodes` is written refuse-evictions:GROUP:KIND, KIND one of right, webhook, busy, broken-webhook, many-budgets, ending-namespace",
+            ),
             ("no-capacity:nodes.a.b", "NoCapacity(\"nodes.a.b\")"),
             (
                 "no-capacity:nodes:m5.large@eu-west-3a",

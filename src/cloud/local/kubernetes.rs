@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answers::{Outcome, done};
 use super::chance::{between, draw, salt};
 use super::faults::Faults;
-use super::state::{Group, Leaving, Machine, Pod, SimNode};
+use super::state::{Group, Leaving, Machine, Pod, RefusedPod, SimNode};
 use crate::model::{
     Applied, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark, NodeName,
-    PodBlock, PodRef, Shared, SickPod, Span, Timestamp, UnreadyPod,
+    PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, UnreadyPod,
 };
 use crate::rollout::COMPONENTS;
 
@@ -183,6 +183,7 @@ impl Group {
         let grace = faults.grace(&self.names());
         if let Some(node) = self.node_mut(instance) {
             node.pods.retain(|pod| !pods.contains(pod));
+            node.refused.retain(|r| !pods.contains(&r.pod));
             let ends_by = now + grace.unwrap_or(GRACE);
             let stays = grace.is_some();
             let gone = node.ready.then_some(ends_by);
@@ -209,6 +210,9 @@ impl Group {
             return Outcome::Unchanged(Applied::Already);
         }
         pods.sort_unstable();
+        if let Some(answer) = faults.refused_eviction(&self.names()) {
+            return self.refuse(instance, &pods, &answer, now);
+        }
         let stuck = self.is_stuck(faults);
         let mut evicted = Vec::new();
         for pod in pods {
@@ -222,6 +226,43 @@ impl Group {
         }
         self.move_away(instance, &evicted, now, faults);
         done()
+    }
+
+    /// Refuses the evictions that are asked for again by now, and keeps what was said, as whoever asks does.
+    fn refuse(
+        &mut self,
+        instance: &InstanceId,
+        pods: &[Pod],
+        answer: &Refusal,
+        now: Timestamp,
+    ) -> Outcome {
+        let Some(node) = self.node_mut(instance) else {
+            return Outcome::Unchanged(Applied::Already);
+        };
+        let mut changed = false;
+        for pod in pods {
+            let before = node.refused.iter().find(|r| r.pod == *pod);
+            if before.is_some_and(|r| r.ask_at > now) {
+                continue;
+            }
+            let same = before.filter(|r| r.answer == *answer);
+            let (since, times) = same.map_or((now, 1), |r| (r.since, r.times.saturating_add(1)));
+            let refused = RefusedPod {
+                pod: *pod,
+                answer: answer.clone(),
+                since,
+                times,
+                ask_at: now + answer.pause(times, None),
+            };
+            node.refused.retain(|r| r.pod != *pod);
+            node.refused.push(refused);
+            changed = true;
+        }
+        if changed {
+            done()
+        } else {
+            Outcome::Unchanged(Applied::Done)
+        }
     }
 
     /// Whether a budget refuses the eviction of a pod now.
@@ -318,7 +359,7 @@ impl Group {
                 })
                 .collect(),
             grace: Span::ZERO,
-            refused: Vec::new(),
+            refused: node.refused.iter().map(|r| self.refusal(r)).collect(),
             blocked: Vec::new(),
             sick,
             components,
@@ -328,6 +369,18 @@ impl Group {
             } else {
                 BTreeMap::new()
             },
+        }
+    }
+
+    fn refusal(&self, refused: &RefusedPod) -> PodRefusal {
+        PodRefusal {
+            pod: self.pod_name(refused.pod),
+            uid: refused.pod.uid(),
+            owner: Some(format!("ReplicaSet {}", self.app(refused.pod))),
+            answer: refused.answer.clone(),
+            since: refused.since,
+            times: refused.times,
+            ask_at: refused.ask_at,
         }
     }
 

@@ -12,6 +12,7 @@ mod autoscaler;
 mod capacity;
 mod chance;
 mod cluster;
+mod denial;
 mod faults;
 mod files;
 mod groups;
@@ -33,6 +34,7 @@ mod world;
 mod zones;
 
 pub use act::{Act, Field};
+pub use denial::Denial;
 pub use faults::{Aim, Fault, FaultError, Pool};
 pub use images::images;
 pub use options::Options;

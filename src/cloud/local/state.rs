@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Activity, AsgName, AutoScalingGroup, Health, Hooks, Instance, InstanceId, LeavesBy, Lifecycle,
-    Market, NodeMark, NodeName, RefreshPreferences, RefreshStatus, Shared, Timestamp,
+    Market, NodeMark, NodeName, RefreshPreferences, RefreshStatus, Refusal, Shared, Timestamp,
 };
 
 /// A group as the simulated account keeps it.
@@ -180,6 +180,9 @@ pub(super) struct SimNode {
     /// Evicted pods in their grace period.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) leaving: Vec<Leaving>,
+    /// Pods whose eviction the API refused when it was asked last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) refused: Vec<RefusedPod>,
     /// Since when it has no pods, as the autoscaler saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) idle_since: Option<Timestamp>,
@@ -198,6 +201,7 @@ impl SimNode {
             leaves_by: None,
             pods: Vec::new(),
             leaving: Vec::new(),
+            refused: Vec::new(),
             idle_since: None,
         }
     }
@@ -219,6 +223,17 @@ pub(super) struct Pod {
 /// Pods of files that do not say.
 fn long_ago() -> Timestamp {
     Timestamp::from_millis(0)
+}
+
+/// A pod whose eviction was refused, budgets aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RefusedPod {
+    pub(super) pod: Pod,
+    pub(super) answer: Refusal,
+    pub(super) since: Timestamp,
+    pub(super) times: u32,
+    pub(super) ask_at: Timestamp,
 }
 
 /// A pod that was told to go and is still there.

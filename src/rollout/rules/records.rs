@@ -20,6 +20,41 @@ pub fn broken_by_record(
     record: &Record,
     look: impl Fn(&ClusterName) -> Option<LiveCluster>,
 ) -> Vec<String> {
+    let mut broken = open_steps(progress, &record.event);
+    broken.extend(by_event(rollout, progress, record, look));
+    broken
+}
+
+/// Nothing is verified, restored or over while a step of it has no answer.
+fn open_steps(progress: &Progress, event: &Event) -> Vec<String> {
+    let of = if let Event::ClusterVerified { cluster, .. } | Event::ClusterRestored { cluster } =
+        event
+    {
+        Some(cluster)
+    } else if matches!(event, Event::Finished | Event::RolledBack | Event::Aborted) {
+        None
+    } else {
+        return Vec::new();
+    };
+    let open = progress
+        .open
+        .iter()
+        .filter(|(_, i)| of.is_none_or(|cluster| i.cluster == *cluster));
+    open.map(|(id, i)| {
+        format!(
+            "step {id} in {} has no answer, and it counts as done",
+            i.group
+        )
+    })
+    .collect()
+}
+
+fn by_event(
+    rollout: &Rollout,
+    progress: &Progress,
+    record: &Record,
+    look: impl Fn(&ClusterName) -> Option<LiveCluster>,
+) -> Vec<String> {
     let at = record.at;
     match &record.event {
         Event::StageStarted { stage } => begins(rollout, progress, stage, at),
