@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 
 use super::template_version::TemplateVersion;
 use super::{
-    AsgName, AutoScalingGroup, ClusterName, GroupName, Hooks, InstanceId, LeavingPod, Lifecycle,
-    NodeName, NodeupHash, PodRefusal, Shared, Span, Timestamp,
+    AsgName, AutoScalingGroup, ClusterName, Foretold, GroupName, Hooks, InstanceId, LeavingPod,
+    Lifecycle, NodeName, NodeupHash, PodRefusal, Shared, Span, Timestamp,
 };
 
 /// What was read, in one go.
@@ -368,6 +368,10 @@ pub struct Seen {
     pub orphans: BTreeMap<NodeName, u32>,
     /// What a drain needs and the caller may not do, in the API's words: `create pods/eviction`.
     pub denied: BTreeSet<String>,
+    /// Evictions that would be refused for something that cannot be read beforehand, by a webhook or a policy: asked only
+    /// before a rollout has begun with the cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foretold: Vec<Foretold>,
 }
 
 /// A pod that should be Ready and is not.

@@ -12,6 +12,7 @@ pub mod object;
 mod owner;
 mod pods;
 mod regions;
+mod rights;
 mod shared;
 mod snapshot;
 mod template_version;
@@ -43,8 +44,9 @@ pub use names::{
     NodeName, Region, RolloutId, StageName,
 };
 pub use owner::{LeaseState, Owner};
-pub use pods::{LeavingPod, PodRefusal, Refusal, RefusalKind};
+pub use pods::{Foretold, LeavingPod, PodRefusal, Refusal, RefusalKind};
 pub use regions::{KnownRegion, known_region, known_regions, region_of_zone};
+pub use rights::{DRAIN_RIGHTS, LOOK_RIGHTS, Right, SYSTEM_NAMESPACE};
 pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use template_version::TemplateVersion;

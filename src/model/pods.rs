@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Span, Timestamp};
+use super::{NodeName, Span, Timestamp};
 
 /// A pod that was told to go and is still there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +37,18 @@ pub struct PodRefusal {
     pub times: u32,
     /// When it is asked again at the earliest.
     pub ask_at: Timestamp,
+}
+
+/// What the API said when it was asked, without doing it, whether a pod may be evicted. One pod speaks for all of its owner.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Foretold {
+    /// Whose pods; a pod that nobody makes anew by its own name.
+    pub of: String,
+    /// The nodes that have such pods.
+    pub nodes: BTreeSet<NodeName>,
+    /// The refusal; none: there was no answer in time, and it is not known.
+    pub answer: Option<Refusal>,
 }
 
 /// An answer of the API that refuses, in its own words.

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{ActivityStatus, AsgName, Eviction, Hold, InstanceId, LiveGroup, Seen};
+use crate::model::{
+    ActivityStatus, AsgName, Eviction, Hold, InstanceId, LiveGroup, NodeName, Seen,
+};
 
 /// Why no replacement can come into a group now, as far as AWS shows it.
 pub fn launch_blockers(name: &AsgName, live: &LiveGroup) -> Vec<String> {
@@ -69,6 +71,21 @@ pub fn drain_blockers(
             }
         }
     }
+    let drained = |name: &NodeName| {
+        let node = seen.nodes.get(name);
+        node.is_some_and(|n| instances.contains(&n.instance))
+    };
+    let foretold = seen.foretold.iter().filter(|f| f.nodes.iter().any(drained));
+    found.extend(foretold.map(|f| match &f.answer {
+        Some(answer) => {
+            let advice = answer.kind().advice();
+            format!("pods of {} may not be evicted: {answer}: {advice}", f.of)
+        }
+        None => format!(
+            "whether pods of {} may be evicted is not known: the API did not say so in time",
+            f.of
+        ),
+    }));
     found.extend(
         seen.denied
             .iter()

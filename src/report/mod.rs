@@ -15,6 +15,7 @@ mod plan_text;
 mod progress;
 mod rehearsal;
 mod remark;
+mod role;
 mod rollback;
 mod shape;
 mod snapshot_file;

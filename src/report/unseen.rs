@@ -1,8 +1,10 @@
 //! Clusters whose Kubernetes API could not be asked: said on top of a plan, so that nobody takes silence for a look. Asks nobody.
 
+use super::role::smallest_role;
 use super::style::{Style, Tone};
 use super::wording::count;
-use crate::plan::Plan;
+use crate::model::UnseenKind;
+use crate::plan::{ClusterPlan, Plan};
 
 /// Clusters named without `full`.
 const NAMED: usize = 20;
@@ -35,5 +37,13 @@ pub(super) fn unseen(plan: &Plan, style: Style) -> Vec<String> {
     lines.push(
         "  whether anything holds their drains is not known; `--require kubernetes` makes this an error".into(),
     );
+    let may_not = |cluster: &ClusterPlan| {
+        let kind = cluster.unseen.as_ref().map(|unseen| unseen.kind);
+        kind == Some(UnseenKind::Rights)
+    };
+    if plan.clusters.values().any(may_not) {
+        lines.push("  all that kfleet needs to be allowed, and no more:".into());
+        lines.extend(smallest_role().iter().map(|line| format!("    {line}")));
+    }
     lines
 }

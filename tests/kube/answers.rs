@@ -1,272 +1,12 @@
-//! Situation → answer: what a real API server was seen to say, said by the stand-in, and what the client makes of it.
-
-use std::io::{Read as _, Write as _};
+//! What the client makes of the answers of an API server: [`crate::rows`] has them.
 
 use kfleet::model::{Applied, Hold, NodeEffect, Nodes, PodRefusal, RefusalKind, Seen, UnseenKind};
 use kfleet::nodes::kube::Clusters;
 use kfleet::nodes::{NodeApi, NodeError};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use crate::api::{Admission, Api, Kept, client, cluster, cordon, evict, uncordon};
-
-/// One request, and what comes: code, headers, body.
-fn request(api: &Api, method: &str, path: &str, body: &str) -> (u16, String, String) {
-    let mut stream = std::net::TcpStream::connect(&api.address).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: api\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let code = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (code, head.to_lowercase(), body.to_owned())
-}
-
-/// One node with one pod of the app `web`; `situation` makes it what the row is about.
-pub fn scene(situation: fn(&mut Kept)) -> Api {
-    let api = Api::new();
-    api.with(|kept| {
-        kept.node("node-1", "i-1");
-        kept.pod("default", "web", "node-1", |p| {
-            p["spec"]["terminationGracePeriodSeconds"] = json!(30)
-        });
-        situation(kept);
-    });
-    api
-}
-
-pub fn budget(kept: &mut Kept) {
-    kept.budgets.insert(("default".into(), "web".into()), None);
-}
-
-pub fn pod(kept: &mut Kept) -> &mut Json {
-    kept.pods.values_mut().next().unwrap()
-}
-
-/// Situation, code, `reason`, `Retry-After`, words.
-type Row = (
-    &'static str,
-    fn(&mut Kept),
-    u16,
-    &'static str,
-    Option<u32>,
-    &'static str,
-);
-
-/// The rows of evictions, as they were seen on the wire of kube-apiserver 1.33.
-const ROWS: [Row; 19] = [
-    ("no budget", |_| {}, 201, "", None, "Success"),
-    (
-        "on its way out, under a budget of 0",
-        |kept| {
-            budget(kept);
-            pod(kept)["metadata"]["deletionTimestamp"] = json!("2026-01-05T08:00:30Z");
-        },
-        201,
-        "",
-        None,
-        "Success",
-    ),
-    (
-        "Pending, under a budget of 0",
-        |kept| {
-            budget(kept);
-            pod(kept)["status"]["phase"] = json!("Pending");
-        },
-        201,
-        "",
-        None,
-        "Success",
-    ),
-    (
-        "Succeeded, under a budget of 0",
-        |kept| {
-            budget(kept);
-            pod(kept)["status"]["phase"] = json!("Succeeded");
-        },
-        201,
-        "",
-        None,
-        "Success",
-    ),
-    (
-        "budget of 0",
-        budget,
-        429,
-        "TooManyRequests",
-        None,
-        "needs 2 healthy pods and has 2 currently",
-    ),
-    (
-        "budget that nobody has processed",
-        |kept| {
-            let key = ("default".to_owned(), "web".to_owned());
-            kept.budgets.insert(key.clone(), Some(0));
-            kept.unprocessed.insert(key);
-        },
-        429,
-        "TooManyRequests",
-        Some(10),
-        "is still being processed by the server",
-    ),
-    (
-        "unready, AlwaysAllow",
-        |kept| {
-            budget(kept);
-            kept.unhealthy = Some("AlwaysAllow".into());
-            pod(kept)["status"]["conditions"][0]["status"] = json!("False");
-        },
-        201,
-        "",
-        None,
-        "Success",
-    ),
-    (
-        "two budgets, both allow one",
-        |kept| {
-            let key = ("default".to_owned(), "web".to_owned());
-            kept.budgets.insert(key.clone(), Some(0));
-            kept.doubled.insert(key);
-        },
-        500,
-        "",
-        None,
-        "more than one PodDisruptionBudget",
-    ),
-    (
-        "uid of another pod",
-        |kept| pod(kept)["metadata"]["uid"] = json!("another"),
-        409,
-        "Conflict",
-        None,
-        "does not match the UID in record",
-    ),
-    (
-        "no such pod",
-        |kept| kept.pods.clear(),
-        404,
-        "NotFound",
-        None,
-        "not found",
-    ),
-    (
-        "namespace is being deleted",
-        |kept| {
-            kept.ending.insert("default".into());
-        },
-        403,
-        "Forbidden",
-        None,
-        "because it is being terminated",
-    ),
-    (
-        "no right",
-        |kept| {
-            kept.denied.insert("create pods/eviction".into());
-        },
-        403,
-        "Forbidden",
-        None,
-        "cannot create resource",
-    ),
-    (
-        "no token",
-        |kept| kept.token = Some("another".into()),
-        401,
-        "Unauthorized",
-        None,
-        "Unauthorized",
-    ),
-    (
-        "policy without a reason",
-        |kept| kept.admission = Some(Admission::Policy(422, "Invalid", "not today")),
-        422,
-        "Invalid",
-        None,
-        "denied request: not today",
-    ),
-    (
-        "policy, Forbidden",
-        |kept| kept.admission = Some(Admission::Policy(403, "Forbidden", "not today")),
-        403,
-        "Forbidden",
-        None,
-        "denied request: not today",
-    ),
-    (
-        "webhook, 403",
-        |kept| kept.admission = Some(Admission::Webhook(403, "the database is moving")),
-        403,
-        "",
-        None,
-        "the database is moving",
-    ),
-    (
-        "webhook, 429",
-        |kept| kept.admission = Some(Admission::Webhook(429, "the database is moving")),
-        429,
-        "",
-        None,
-        "the database is moving",
-    ),
-    (
-        "webhook away",
-        |kept| kept.admission = Some(Admission::Unreachable),
-        500,
-        "InternalError",
-        None,
-        "failed calling webhook",
-    ),
-    (
-        "priority and fairness",
-        |kept| kept.crowded = true,
-        429,
-        "",
-        Some(1),
-        "Too many requests, please try again later.",
-    ),
-];
-
-#[test]
-fn the_stand_in_answers_evictions_as_a_real_api() {
-    for (situation, prepare, code, reason, retry, words) in ROWS {
-        let api = scene(prepare);
-        let body = json!({
-            "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web-0001", "namespace": "default"},
-            "deleteOptions": {"preconditions": {"uid": "uid-1"}},
-        });
-        for query in ["?dryRun=All", ""] {
-            let path = format!("/api/v1/namespaces/default/pods/web-0001/eviction{query}");
-            let (found, head, text) = request(&api, "POST", &path, &body.to_string());
-            assert_eq!(found, code, "{situation}{query}: {text}");
-            assert!(text.contains(words), "{situation}{query}: {text}");
-            let json: Json = serde_json::from_str(&text).unwrap_or_default();
-            assert_eq!(
-                json["reason"].as_str().unwrap_or_default(),
-                reason,
-                "{situation}{query}"
-            );
-            let said = retry.map(|s| format!("retry-after: {s}"));
-            assert_eq!(
-                said.as_deref().map(|said| head.contains(said)),
-                retry.map(|_| true),
-                "{situation}{query}: {head}"
-            );
-            if query.is_empty() && code == 201 {
-                continue;
-            }
-            let told = api.with(|kept| kept.log.clone());
-            assert_eq!(
-                told,
-                Vec::<String>::new(),
-                "{situation}{query}: nothing changes"
-            );
-        }
-    }
-}
+use crate::api::{Admission, Api, client, cluster, cordon, evict, uncordon};
+use crate::rows::{ROWS, request, scene};
 
 pub async fn seen(client: &Clusters) -> Seen {
     match client.nodes(&cluster()).await {
@@ -298,6 +38,21 @@ async fn a_refusal_is_kept_with_the_words_of_the_api() {
         ("webhook, 403", RefusalKind::Admission),
         ("webhook, 429", RefusalKind::Admission),
         ("webhook away", RefusalKind::BrokenWebhook),
+        ("webhook, slow", RefusalKind::BrokenWebhook),
+        ("webhook, 400", RefusalKind::Admission),
+        ("webhook, 404", RefusalKind::Admission),
+        ("webhook, 409", RefusalKind::Admission),
+        ("webhook, 500", RefusalKind::Admission),
+        ("policy, RequestEntityTooLarge", RefusalKind::Admission),
+        ("second of two, one disruption allowed", RefusalKind::Budget),
+        (
+            "unready, IfHealthyBudget, healthy < desired",
+            RefusalKind::Budget,
+        ),
+        (
+            "unready, IfHealthyBudget, none desired",
+            RefusalKind::Budget,
+        ),
     ];
     for (situation, kind) in kinds {
         let row = ROWS.iter().find(|row| row.0 == situation).unwrap();
@@ -398,6 +153,81 @@ async fn an_api_server_that_starts_is_waited_for() {
     }
     api.with(|kept| kept.starting = 1);
     seen(&api.client()).await;
+}
+
+fn foretold_calls(api: &Api) -> usize {
+    api.with(|kept| {
+        let dry = kept
+            .calls
+            .iter()
+            .filter(|c| c.ends_with("/eviction?dryRun=All"));
+        dry.count()
+    })
+}
+
+/// What cannot be read is asked before a rollout has begun: one pod of each owner, without doing it.
+#[tokio::test]
+async fn what_a_webhook_or_a_policy_would_say_is_known_beforehand() {
+    for situation in [
+        "policy without a reason",
+        "webhook, 403",
+        "webhook, 429",
+        "webhook away",
+        "namespace is being deleted",
+    ] {
+        let row = ROWS.iter().find(|row| row.0 == situation).unwrap();
+        let api = scene(row.1);
+        api.with(|kept| {
+            kept.node("node-2", "i-2");
+            kept.pod("default", "web", "node-2", |_| {});
+        });
+        let client = api.client();
+        let look = seen(&client).await;
+        let [foretold] = look.foretold.as_slice() else {
+            panic!("{situation}: {:?}", look.foretold);
+        };
+        assert_eq!(foretold.of, "ReplicaSet default/web", "{situation}");
+        assert_eq!(foretold.nodes.len(), 2, "{situation}: it speaks for both");
+        let answer = foretold.answer.as_ref().unwrap().to_string();
+        assert!(answer.contains(row.5), "{situation}: {answer}");
+        let drained = "i-2".parse().unwrap();
+        let said = kfleet::plan::drain_blockers(
+            &look,
+            &[&drained].into(),
+            kfleet::model::Eviction::default(),
+        );
+        assert!(
+            said.iter()
+                .any(|s| s.contains(row.5) && s.contains("ReplicaSet default/web")),
+            "{situation}: {said:?}"
+        );
+        // Neither is it asked at every look, nor is anything done.
+        seen(&client).await;
+        assert_eq!(foretold_calls(&api), 1, "{situation}");
+        assert!(api.with(|kept| kept.log.is_empty()), "{situation}");
+        // Once a rollout has begun the evictions themselves are asked for.
+        api.with(|kept| kept.pass(600));
+        client.expect(&cluster(), "uid-of-kube-system");
+        assert_eq!(seen(&client).await.foretold, [], "{situation}");
+        assert_eq!(foretold_calls(&api), 1, "{situation}");
+    }
+    // What a budget says is read, not asked for; whoever may not evict asks nobody; what passes is not named.
+    for (situation, asked) in [("budget of 0", 0), ("no right", 0), ("no budget", 1)] {
+        let api = scene(ROWS.iter().find(|row| row.0 == situation).unwrap().1);
+        assert_eq!(seen(&api.client()).await.foretold, [], "{situation}");
+        assert_eq!(foretold_calls(&api), asked, "{situation}");
+    }
+}
+
+/// A webhook that cannot be asked without doing it says nothing about what it would do.
+#[tokio::test]
+async fn a_webhook_that_knows_no_dry_run_foretells_nothing() {
+    let api = scene(|kept| kept.admission = Some(Admission::NoDryRun));
+    let client = api.client();
+    assert_eq!(seen(&client).await.foretold, []);
+    assert_eq!(foretold_calls(&api), 1);
+    client.act(&cluster(), &evict("node-1")).await.unwrap();
+    assert_eq!(api.with(|kept| kept.evicted.len()), 1);
 }
 
 #[tokio::test]
@@ -514,6 +344,7 @@ async fn holds_are_what_the_api_would_say() {
         "Pending, under a budget of 0",
         "Succeeded, under a budget of 0",
         "unready, AlwaysAllow",
+        "unready, IfHealthyBudget, healthy = desired",
     ] {
         assert_eq!(held(passes).await, [], "{passes}");
     }

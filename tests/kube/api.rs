@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use kfleet::model::Timestamp;
 use serde_json::{Value as Json, json};
 
-use crate::eviction;
 pub use crate::server::{Api, client, cluster, cordon, evict, uncordon};
+use crate::{eviction, patch};
 
 pub const CLUSTER: &str = "one.k8s.foo.bar";
 
@@ -25,8 +25,12 @@ pub enum Admission {
     Webhook(u16, &'static str),
     /// A webhook that cannot be reached, and must be asked.
     Unreachable,
+    /// A webhook that takes longer than its time, and must be asked.
+    Slow,
     /// A ValidatingAdmissionPolicy denies, with this code and reason.
     Policy(u16, &'static str, &'static str),
+    /// A webhook that cannot be asked without doing it, and lets everything pass.
+    NoDryRun,
 }
 
 /// What the API holds, and how it behaves.
@@ -38,6 +42,8 @@ pub struct Kept {
     /// Budgets by `namespace/app`: when each allows the next eviction; none: never.
     pub budgets: BTreeMap<(String, String), Option<i64>>,
     pub unhealthy: Option<String>,
+    /// Healthy pods that budgets count and want, where it is not what follows from what they allow.
+    pub counts: Option<(u32, u32)>,
     pub denied: BTreeSet<String>,
     /// Requests that are answered as by an API server that has only just started: 403, whatever is asked.
     pub starting: usize,
@@ -85,6 +91,7 @@ impl Kept {
             pods: BTreeMap::new(),
             budgets: BTreeMap::new(),
             unhealthy: None,
+            counts: None,
             denied: BTreeSet::new(),
             starting: 0,
             crowded: false,
@@ -241,7 +248,9 @@ impl Kept {
         let pod = self.pods.get_mut(key).unwrap();
         pod["metadata"]["deletionTimestamp"] = json!(told);
         pod["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
-        pod["metadata"]["goneAt"] = json!(at);
+        if pod["metadata"]["finalizers"].is_null() {
+            pod["metadata"]["goneAt"] = json!(at);
+        }
     }
 
     pub fn allows(&self, budget: &(String, String)) -> bool {
@@ -258,10 +267,13 @@ impl Kept {
                 spec["unhealthyPodEvictionPolicy"] = json!(policy);
             }
             let key = (namespace.clone(), app.clone());
+            let (healthy, desired) =
+                self.counts
+                    .unwrap_or(if allowed > 0 { (2, 1) } else { (1, 2) });
             let generation = 1 + i32::from(self.unprocessed.contains(&key));
             json!({
                 "metadata": {"name": app, "namespace": namespace, "generation": generation}, "spec": spec,
-                "status": {"disruptionsAllowed": allowed, "expectedPods": 2, "currentHealthy": 1 + allowed, "desiredHealthy": 2 - allowed, "observedGeneration": 1},
+                "status": {"disruptionsAllowed": allowed, "expectedPods": 2, "currentHealthy": healthy, "desiredHealthy": desired, "observedGeneration": 1},
             })
         };
         let mut all: Vec<Json> = self.budgets.iter().map(one).collect();
@@ -277,12 +289,12 @@ impl Kept {
     }
 }
 
-fn status(code: u16, reason: &str, message: &str) -> Response {
+pub fn status(code: u16, reason: &str, message: &str) -> Response {
     let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code});
     (StatusCode::from_u16(code).unwrap(), axum::Json(body)).into_response()
 }
 
-fn found(json: Json) -> Response {
+pub fn found(json: Json) -> Response {
     axum::Json(json).into_response()
 }
 
@@ -301,7 +313,12 @@ pub async fn answer(
         std::future::pending::<()>().await;
     }
     let mut kept = kept.lock().unwrap();
-    kept.calls.push(format!("{method} {}", uri.path()));
+    // What is only asked and not done is told apart.
+    let dry = match uri.query().is_some_and(|q| q.contains("dryRun=All")) {
+        true => "?dryRun=All",
+        false => "",
+    };
+    kept.calls.push(format!("{method} {}{dry}", uri.path()));
     if let Some(token) = &kept.token
         && headers.get("authorization").and_then(|h| h.to_str().ok())
             != Some(&format!("Bearer {token}"))
@@ -376,7 +393,7 @@ fn route(
                 let what = format!("nodes \"{name}\"");
                 return eviction::forbidden(&what, "patch", "nodes", "at the cluster scope");
             }
-            patch(kept, name, body)
+            patch::patch(kept, name, body)
         }
         ("GET", ["api", "v1", "pods"]) => {
             let on = query
@@ -421,13 +438,16 @@ fn to_evict(
 ) -> Response {
     // What is dropped without a word by a real one is a mistake of ours.
     assert!(body["delete_options"].is_null(), "{body}");
+    let dry = query.get("dryRun").is_some_and(|d| d == "All")
+        || body["deleteOptions"]["dryRun"] == json!(["All"]);
+    if let Some(refusal) = eviction::no_dry_run(kept).filter(|_| dry) {
+        return refusal;
+    }
     if let Some(refusal) = eviction::refusal(kept, namespace, name, body) {
         return refusal;
     }
     let key = (namespace.to_owned(), name.to_owned());
     let leaving = !kept.pods[&key]["metadata"]["deletionTimestamp"].is_null();
-    let dry = query.get("dryRun").is_some_and(|d| d == "All")
-        || body["deleteOptions"]["dryRun"] == json!(["All"]);
     if dry || leaving {
         return success();
     }
@@ -493,7 +513,17 @@ fn review(kept: &Kept, body: &Json) -> Response {
 
 /// A page of a list; its token says where the next one begins.
 fn page(kept: &Kept, items: Vec<Json>, kind: &str, query: &BTreeMap<String, String>) -> Response {
-    let from: usize = query.get("continue").map_or(0, |t| t.parse().unwrap());
+    let Ok(from) = query.get("continue").map_or(Ok(0), |t| t.parse::<usize>()) else {
+        return status(
+            400,
+            "BadRequest",
+            "invalid continue token: it makes no sense",
+        );
+    };
+    let version = query.get("resourceVersion").and_then(|v| v.parse().ok());
+    if version.unwrap_or(0_u64) > 1 {
+        return eviction::to_come();
+    }
     let limit = query
         .get("limit")
         .map_or(usize::MAX, |l| l.parse().unwrap())
@@ -503,53 +533,6 @@ fn page(kept: &Kept, items: Vec<Json>, kind: &str, query: &BTreeMap<String, Stri
     found(
         json!({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": "1", "continue": next}, "items": items}),
     )
-}
-
-fn patch(kept: &mut Kept, name: &str, body: &Json) -> Response {
-    let Some(node) = kept.nodes.get_mut(name) else {
-        return status(404, "NotFound", "no such node");
-    };
-    let version = node["metadata"]["resourceVersion"].clone();
-    let uid = &body["metadata"]["uid"];
-    if body["metadata"]["resourceVersion"] != version
-        || (!uid.is_null() && *uid != node["metadata"]["uid"])
-    {
-        return status(
-            409,
-            "Conflict",
-            "the object has been modified; please apply your changes to the latest version and try again",
-        );
-    }
-    let provider = &body["spec"]["providerID"];
-    if !provider.is_null() && *provider != node["spec"]["providerID"] {
-        return status(
-            422,
-            "Invalid",
-            "spec.providerID: Forbidden: node updates may not change providerID except from \"\" to valid",
-        );
-    }
-    merge(node, body);
-    let next = version.as_str().unwrap().parse::<u64>().unwrap() + 1;
-    node["metadata"]["resourceVersion"] = json!(next.to_string());
-    kept.log.push(format!("patch {name}"));
-    found(kept.nodes[name].clone())
-}
-
-/// RFC 7386.
-fn merge(target: &mut Json, patch: &Json) {
-    let Json::Object(fields) = patch else {
-        return *target = patch.clone();
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (key, value) in fields {
-        if value.is_null() {
-            target.as_object_mut().unwrap().remove(key);
-        } else {
-            merge(&mut target[key], value);
-        }
-    }
 }
 
 /// Evicts or deletes a pod that is there.

@@ -57,8 +57,15 @@ pub fn crowded() -> Response {
         .into_response()
 }
 
-fn admission(admission: &Admission, pod: &str) -> Response {
-    match admission {
+/// What is asked without doing it reaches no webhook that does not say that it can be asked so. Source: apiserver, `NewDryRunUnsupportedErr`.
+pub fn no_dry_run(kept: &Kept) -> Option<Response> {
+    let message = "admission webhook \"w.example.com\" does not support dry run";
+    matches!(kept.admission, Some(Admission::NoDryRun))
+        .then(|| refused(400, "BadRequest", message, None, None))
+}
+
+fn admission(admission: &Admission, pod: &str) -> Option<Response> {
+    let refusal = match admission {
         Admission::Webhook(code, words) => {
             let message =
                 format!("admission webhook \"w.example.com\" denied the request: {words}");
@@ -68,13 +75,19 @@ fn admission(admission: &Admission, pod: &str) -> Response {
             let message = "Internal error occurred: failed calling webhook \"w.example.com\": failed to call webhook: Post \"https://w.default.svc:443/\": dial tcp 10.0.0.1:443: connect: connection refused";
             refused(500, "InternalError", message, None, None)
         }
+        Admission::Slow => {
+            let message = "Internal error occurred: failed calling webhook \"w.example.com\": failed to call webhook: Post \"https://w.default.svc:443/?timeout=10s\": context deadline exceeded";
+            refused(500, "InternalError", message, None, None)
+        }
         Admission::Policy(code, reason, words) => {
             let message = format!(
                 "pods \"{pod}\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: {words}"
             );
             refused(*code, reason, &message, None, None)
         }
-    }
+        Admission::NoDryRun => return None,
+    };
+    Some(refusal)
 }
 
 /// Why an eviction is refused; none: it is not.
@@ -103,8 +116,8 @@ pub fn refusal(kept: &Kept, namespace: &str, name: &str, body: &Json) -> Option<
         );
         return Some(refused(403, "Forbidden", &message, Some(cause), None));
     }
-    if let Some(found) = &kept.admission {
-        return Some(admission(found, name));
+    if let Some(refusal) = kept.admission.as_ref().and_then(|a| admission(a, name)) {
+        return Some(refusal);
     }
     let key = (namespace.to_owned(), name.to_owned());
     let Some(pod) = kept.pods.get(&key) else {
@@ -124,6 +137,12 @@ pub fn refusal(kept: &Kept, namespace: &str, name: &str, body: &Json) -> Option<
     by_budget(kept, namespace, pod)
 }
 
+/// A list of a version that is not there yet.
+pub fn to_come() -> Response {
+    let message = "Timeout: Too large resource version";
+    refused(504, "Timeout", message, None, Some(1))
+}
+
 const WORDS: &str = "Cannot evict pod as it would violate the pod's disruption budget.";
 
 fn by_budget(kept: &Kept, namespace: &str, pod: &Json) -> Option<Response> {
@@ -141,8 +160,12 @@ fn by_budget(kept: &Kept, namespace: &str, pod: &Json) -> Option<Response> {
         return Some(refused(500, "", message, None, None));
     }
     let ready = pod["status"]["conditions"][0]["status"] == "True";
-    if !ready && kept.unhealthy.as_deref() == Some("AlwaysAllow") {
-        return None;
+    let (healthy, desired) = kept.counts.unwrap_or((2, 2));
+    match kept.unhealthy.as_deref() {
+        _ if ready => {}
+        Some("AlwaysAllow") => return None,
+        _ if kept.counts.is_some() && healthy >= desired && desired > 0 => return None,
+        _ => {}
     }
     if kept.unprocessed.contains(&budget) {
         let cause = (
@@ -160,7 +183,9 @@ fn by_budget(kept: &Kept, namespace: &str, pod: &Json) -> Option<Response> {
     if !kept.allows(&budget) {
         let cause = (
             "DisruptionBudget",
-            format!("The disruption budget {app} needs 2 healthy pods and has 2 currently"),
+            format!(
+                "The disruption budget {app} needs {desired} healthy pods and has {healthy} currently"
+            ),
         );
         return Some(refused(429, "TooManyRequests", WORDS, Some(cause), None));
     }

@@ -19,8 +19,10 @@ mod bench;
 mod cases;
 mod client;
 mod eviction;
+mod patch;
 mod plugins;
 mod reads;
+mod rows;
 mod server;
 mod shown;
 #[path = "../support/mod.rs"]

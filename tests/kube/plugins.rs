@@ -80,21 +80,89 @@ async fn a_credential_that_ends_soon_is_not_used_for_long() {
     }
 }
 
-/// Time stands still but for the wait: the plugin sleeps in real time, and what it started sleeps on unless it is ended too.
+/// Two users, two plugins, two clusters: one that hangs keeps the other cluster's nodes from nobody.
 #[tokio::test]
-async fn a_plugin_that_is_given_up_is_ended_with_all_that_it_started() {
+async fn a_plugin_that_hangs_keeps_no_other_user_waiting() {
     let api = Api::new();
+    shared(&api, GIVES);
+    let hangs = api.dir.path().join("hangs.sh");
+    std::fs::write(&hangs, "sleep 300\n").unwrap();
+    let script = api.dir.path().join("plugin.sh");
+    let user = |name: &str, script: &std::path::Path| {
+        format!(
+            "- name: {name}\n  user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: sh, args: [\"{}\"], interactiveMode: \
+             Never}}}}\n",
+            script.display()
+        )
+    };
+    let text = format!(
+        "apiVersion: v1\nkind: Config\nclusters:\n- {{name: c, cluster: {{server: \"http://{}\"}}}}\nusers:\n{}{}contexts:\n\
+         - {{name: a, context: {{cluster: c, user: slow}}}}\n- {{name: b, context: {{cluster: c, user: quick}}}}\n",
+        api.address,
+        user("slow", &hangs),
+        user("quick", &script)
+    );
+    std::fs::write(api.file(), text).unwrap();
+    let access = |context: &str| Access {
+        context: context.into(),
+        uid: None,
+    };
+    let two: kfleet::model::ClusterName = "two.k8s.foo.bar".parse().unwrap();
+    let clusters = [(cluster(), access("a")), (two.clone(), access("b"))];
+    let client = Clusters::new(clusters.into(), Some(api.file()), api.clock());
+    let name = cluster();
+    let hanging = client.nodes(&name);
+    let other = async {
+        // The one that hangs is asked first.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::timeout(Duration::from_secs(10), client.nodes(&two)).await
+    };
+    tokio::select! {
+        _ = hanging => panic!("it hangs"),
+        quick = other => assert!(matches!(quick, Ok(Nodes::Known(_))), "{quick:?}"),
+    }
+}
+
+/// What it printed counts, though something that it started holds its pipe open.
+#[tokio::test]
+async fn what_a_plugin_leaves_behind_with_our_pipe_keeps_nobody_waiting() {
+    let api = Api::new();
+    api.with(|kept| kept.token = Some("t".into()));
     let pid = api.dir.path().join("pid");
     let client = shared(
         &api,
-        &format!("sleep 300 & echo $! > {}; sleep 300", pid.display()),
+        &format!("sleep 300 & echo $! > {}; {GIVES}", pid.display()),
     );
     let began = Instant::now();
-    let name = cluster();
-    // Whoever waits goes away: as when the command is interrupted, or its own limit is over.
-    let gave_up = tokio::time::timeout(Duration::from_secs(2), client.nodes(&name)).await;
-    assert!(gave_up.is_err());
-    let left: u32 = std::fs::read_to_string(&pid)
+    let nodes = client.nodes(&cluster()).await;
+    assert!(matches!(nodes, Nodes::Known(_)), "{nodes:?}");
+    assert!(began.elapsed() < Duration::from_secs(10));
+    // It is the test's to end.
+    let left = std::fs::read_to_string(&pid).unwrap();
+    let ended = std::process::Command::new("kill").arg(left.trim()).status();
+    assert!(ended.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_plugin_that_fails_is_run_again_after_pauses_that_grow() {
+    let api = Api::new();
+    let client = shared(&api, "exit 1");
+    let mut at = Vec::new();
+    for second in 0..200 {
+        let before = runs(&api);
+        client.nodes(&cluster()).await;
+        if runs(&api) > before {
+            at.push(second);
+        }
+        api.with(|kept| kept.pass(1));
+    }
+    assert_eq!(at, [0, 5, 15, 35, 75, 135, 195]);
+}
+
+/// Whose process id this file holds has ended, or ends soon.
+async fn ended(file: &std::path::Path) {
+    let began = Instant::now();
+    let left: u32 = std::fs::read_to_string(file)
         .unwrap()
         .trim()
         .parse()
@@ -107,4 +175,20 @@ async fn a_plugin_that_is_given_up_is_ended_with_all_that_it_started() {
         assert!(began.elapsed() < Duration::from_secs(10), "{left} lives on");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Time stands still but for the wait: the plugin sleeps in real time, and what it started sleeps on unless it is ended too.
+#[tokio::test]
+async fn a_plugin_that_is_given_up_is_ended_with_all_that_it_started() {
+    let api = Api::new();
+    let pid = api.dir.path().join("pid");
+    let client = shared(
+        &api,
+        &format!("sleep 300 & echo $! > {}; sleep 300", pid.display()),
+    );
+    let name = cluster();
+    // Whoever waits goes away: as when the command is interrupted, or its own limit is over.
+    let gave_up = tokio::time::timeout(Duration::from_secs(2), client.nodes(&name)).await;
+    assert!(gave_up.is_err());
+    ended(&pid).await;
 }

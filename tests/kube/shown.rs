@@ -3,7 +3,8 @@
 use kfleet::model::Seen;
 use serde_json::json;
 
-use crate::answers::{budget, pod, scene, seen};
+use crate::answers::seen;
+use crate::rows::{budget, pod, scene};
 
 #[tokio::test]
 async fn a_pod_on_its_way_out_says_until_when_and_what_holds_it() {

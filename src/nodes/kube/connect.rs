@@ -12,8 +12,8 @@ use serde_json::{Value as Json, json};
 
 use super::call::{Fault, call, chain, fault};
 use super::plugin::{self, Plugins};
-use super::rights::{self, SYSTEM};
-use crate::model::{ClusterName, Timestamp};
+use super::rights;
+use crate::model::{ClusterName, SYSTEM_NAMESPACE as SYSTEM, Timestamp};
 use crate::nodes::Access;
 
 /// A connection that is not there after this long, never will be: certificates are read, a proxy is asked.

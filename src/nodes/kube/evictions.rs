@@ -79,7 +79,7 @@ impl AllAnswers {
 }
 
 /// What came of one eviction.
-enum Answer {
+pub(super) enum Answer {
     /// It goes, or is gone.
     Goes,
     /// Refused, in the API's words; and for how long not to ask, where it says so.
@@ -117,7 +117,7 @@ pub(super) async fn evict(
             let Some(pod) = waiting.next() else { break };
             let connection = connection.clone();
             running.spawn(async move {
-                let answer = evict_one(&connection, &pod).await;
+                let answer = evict_one(&connection, &pod, false).await;
                 (pod, answer)
             });
         }
@@ -139,7 +139,12 @@ pub(super) async fn evict(
 }
 
 /// `Api::evict` of kube 5.0.0 writes `delete_options` where the API reads `deleteOptions`: this goes by the API's own type.
-async fn evict_one(connection: &Connection, pod: &Pod) -> Result<Answer, Fault> {
+/// `dry`: the API only says what it would answer.
+pub(super) async fn evict_one(
+    connection: &Connection,
+    pod: &Pod,
+    dry: bool,
+) -> Result<Answer, Fault> {
     let (namespace, name) = (
         pod.metadata.namespace.clone().unwrap_or_default(),
         pod.metadata.name.clone().unwrap_or_default(),
@@ -160,8 +165,12 @@ async fn evict_one(connection: &Connection, pod: &Pod) -> Result<Answer, Fault> 
         },
     };
     let body = serde_json::to_vec(&eviction).map_err(|e| Fault::Refused(e.to_string()))?;
+    let parameters = PostParams {
+        dry_run: dry,
+        ..PostParams::default()
+    };
     let request = Request::new(path)
-        .create(&PostParams::default(), body)
+        .create(&parameters, body)
         .map_err(|e| Fault::Refused(e.to_string()))?;
     timely(async {
         let response = connection

@@ -8,6 +8,7 @@ mod call;
 mod connect;
 mod effects;
 mod evictions;
+mod foretell;
 mod plugin;
 mod pods;
 mod read;
@@ -24,7 +25,11 @@ use crate::model::{Applied, ClusterName, NodeEffect, Nodes, Seen, Timestamp};
 use call::Fault;
 use connect::Connection;
 use evictions::AllAnswers;
+use foretell::Foretelling;
 use plugin::Plugins;
+
+/// Why a cluster without a context is not asked.
+const NO_CONTEXT: &str = "no context is configured for the cluster";
 
 /// What time it is.
 type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -35,11 +40,13 @@ pub struct Clusters {
     access: BTreeMap<ClusterName, Access>,
     /// A kubeconfig in place of the user's own (`KUBECONFIG`, else `~/.kube/config`).
     kubeconfig: Option<PathBuf>,
-    connections: Mutex<BTreeMap<ClusterName, Connection>>,
+    /// Each by itself: one that takes long keeps no other cluster waiting.
+    connections: BTreeMap<ClusterName, Mutex<Option<Connection>>>,
     /// Uids of clusters that a rollout has seen: no other is meant.
     expected: Lock<BTreeMap<ClusterName, String>>,
     plugins: Plugins,
     answers: AllAnswers,
+    foretelling: Foretelling,
     clock: Clock,
 }
 
@@ -58,13 +65,15 @@ impl Clusters {
         kubeconfig: Option<PathBuf>,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Clusters {
+        let names = access.keys().cloned();
         Clusters {
+            connections: names.map(|name| (name, Mutex::default())).collect(),
             access,
             kubeconfig,
-            connections: Mutex::default(),
             expected: Lock::default(),
             plugins: Plugins::default(),
             answers: AllAnswers::default(),
+            foretelling: Foretelling::default(),
             clock: Arc::new(clock),
         }
     }
@@ -76,10 +85,13 @@ impl Clusters {
         access: &Access,
     ) -> Result<Connection, Fault> {
         let now = (self.clock)();
-        let mut connections = self.connections.lock().await;
+        let Some(own) = self.connections.get(cluster) else {
+            return Err(Fault::Context(NO_CONTEXT.into()));
+        };
+        let mut own = own.lock().await;
         // Rights that are missing may be given at any time.
-        let kept = connections
-            .get(cluster)
+        let kept = own
+            .as_ref()
             .filter(|c| c.lasts(now) && c.denied.is_empty())
             .filter(|c| self.proven(c, cluster, access).is_ok());
         let connection = match kept {
@@ -93,15 +105,15 @@ impl Clusters {
                 let kubeconfig = self.kubeconfig.as_deref();
                 let made = connect::connect(access, kubeconfig, &foreign, &self.plugins, now).await;
                 if let Err(Fault::Unauthorized(_)) = &made {
-                    self.plugins.forget().await;
+                    self.plugins.forget();
                 }
                 made?
             }
         };
         // One that is another cluster's is not kept: the kubeconfig may be right the next time.
-        connections.remove(cluster);
+        *own = None;
         self.proven(&connection, cluster, access)?;
-        connections.insert(cluster.clone(), connection.clone());
+        *own = Some(connection.clone());
         Ok(connection)
     }
 
@@ -128,10 +140,12 @@ impl Clusters {
     /// Credentials may have expired, or the API moved: the next call begins anew.
     async fn forget<T>(&self, cluster: &ClusterName, result: Result<T, Fault>) -> Result<T, Fault> {
         if let Err(Fault::Silent(_) | Fault::Unauthorized(_) | Fault::Forbidden(_)) = &result {
-            self.connections.lock().await.remove(cluster);
+            if let Some(own) = self.connections.get(cluster) {
+                *own.lock().await = None;
+            }
         }
         if let Err(Fault::Unauthorized(_)) = &result {
-            self.plugins.forget().await;
+            self.plugins.forget();
         }
         result
     }
@@ -139,7 +153,15 @@ impl Clusters {
     async fn look(&self, cluster: &ClusterName, access: &Access) -> Result<Seen, Fault> {
         let connection = self.connection(cluster, access).await?;
         let seen = read::seen(&connection, &self.answers.of(cluster)).await;
-        self.forget(cluster, seen).await
+        let (mut seen, spokesmen) = self.forget(cluster, seen).await?;
+        // Once a rollout has begun with the cluster the evictions themselves are asked for.
+        let begun = self.lock().contains_key(cluster);
+        if !begun {
+            let now = (self.clock)();
+            let asked = self.foretelling.asked(&connection, cluster, spokesmen, now);
+            seen.foretold = asked.await;
+        }
+        Ok(seen)
     }
 
     async fn carry_out(
@@ -172,7 +194,7 @@ impl NodeApi for Clusters {
     async fn act(&self, cluster: &ClusterName, effect: &NodeEffect) -> Result<Applied, NodeError> {
         let cluster = cluster.clone();
         let Some(access) = self.access.get(&cluster) else {
-            let fault = Fault::Context("no context is configured for the cluster".into());
+            let fault = Fault::Context(NO_CONTEXT.into());
             let unseen = fault.unseen();
             return Err(NodeError::Shut { cluster, unseen });
         };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
@@ -21,16 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What is still in a plugin's pipes when it has ended is there at once, unless something that it left behind holds them open.
 const REST: Duration = Duration::from_secs(1);
 
+/// No credential is longer than this many bytes.
+const MOST: usize = 1 << 20;
+
 /// Before a plugin that failed is run again: at the least, and at the most.
 const PAUSES: (i64, i64) = (5, 60);
 
 /// A credential this close to its end is not begun with.
 const MARGIN: Span = Span::from_secs(60);
 
-/// What plugins gave, by what was run.
+/// What plugins gave, by what was run. Each by itself: one that hangs keeps nobody waiting but those who share its user.
 #[derive(Debug, Default)]
 pub(super) struct Plugins {
-    ran: Mutex<BTreeMap<Digest, Ran>>,
+    ran: Lock<BTreeMap<Digest, Arc<Mutex<Option<Ran>>>>>,
 }
 
 #[derive(Debug)]
@@ -109,9 +113,10 @@ impl Plugins {
             "{:?} {:?} {:?} {:?} {cluster:?}",
             exec.api_version, exec.command, exec.args, exec.env
         ));
+        let one = self.with(|ran| ran.entry(key).or_default().clone());
         // Held while it runs: whoever shares the user waits for it, and takes what it gives.
-        let mut ran = self.ran.lock().await;
-        let failures = match ran.get(&key) {
+        let mut ran = one.lock().await;
+        let failures = match &*ran {
             Some(Ran::Given(credential)) if credential.lasts(now) => return Ok(credential.clone()),
             Some(Ran::Failed { fault, again, .. }) if *again > now => {
                 return Err(fault.clone());
@@ -121,30 +126,34 @@ impl Plugins {
         };
         match run(exec, cluster).await {
             Ok(credential) => {
-                ran.insert(key, Ran::Given(credential.clone()));
+                *ran = Some(Ran::Given(credential.clone()));
                 Ok(credential)
             }
             Err(fault) => {
                 let pause = Span::from_secs((PAUSES.0 << failures.min(8)).min(PAUSES.1));
-                ran.insert(
-                    key,
-                    Ran::Failed {
-                        fault: fault.clone(),
-                        times: failures.saturating_add(1),
-                        again: now + pause,
-                    },
-                );
+                *ran = Some(Ran::Failed {
+                    fault: fault.clone(),
+                    times: failures.saturating_add(1),
+                    again: now + pause,
+                });
                 Err(fault)
             }
         }
     }
 
     /// The API refused what a plugin gave: it is not given out again.
-    pub(super) async fn forget(&self) {
-        self.ran
-            .lock()
-            .await
-            .retain(|_, ran| matches!(ran, Ran::Failed { .. }));
+    pub(super) fn forget(&self) {
+        self.with(|all| {
+            // One that is being run is asked anew anyway.
+            all.retain(|_, one| {
+                one.try_lock()
+                    .map_or(true, |ran| matches!(*ran, Some(Ran::Failed { .. })))
+            });
+        });
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut BTreeMap<Digest, Arc<Mutex<Option<Ran>>>>) -> T) -> T {
+        f(&mut self.ran.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -183,8 +192,8 @@ async fn run(exec: &ExecConfig, cluster: Option<Json>) -> Result<Credential, Fau
         })?,
         ends: false,
     };
-    let said = tokio::spawn(all_of(group.child.stdout.take()));
-    let complaints = tokio::spawn(all_of(group.child.stderr.take()));
+    let said = Pipe::of(group.child.stdout.take());
+    let complaints = Pipe::of(group.child.stderr.take());
     let Ok(ended) = tokio::time::timeout(PATIENCE, group.child.wait()).await else {
         return Err(Fault::Unauthorized(format!(
             "the credential plugin gave nothing within {} s, and was ended",
@@ -193,9 +202,10 @@ async fn run(exec: &ExecConfig, cluster: Option<Json>) -> Result<Credential, Fau
     };
     let status =
         ended.map_err(|e| Fault::Unauthorized(format!("the credential plugin was lost: {e}")))?;
-    let said = rest(said).await;
-    let complaints = rest(complaints).await;
-    group.ends = true;
+    let (said, complaints) = tokio::join!(said.rest(), complaints.rest());
+    // Something that it left behind with a pipe of ours in its hands is not waited for: what was said until then counts.
+    group.ends = said.1 && complaints.1;
+    let (said, complaints) = (said.0, complaints.0);
     if status.success() {
         credential(&said)
     } else {
@@ -238,22 +248,37 @@ fn command(exec: &ExecConfig, cluster: Option<Json>) -> Result<Command, Fault> {
     Ok(command)
 }
 
-async fn all_of(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
-    let mut all = Vec::new();
-    if let Some(mut pipe) = pipe {
-        let _ = pipe.read_to_end(&mut all).await;
-    }
-    all
+/// What comes out of a pipe, as far as it has come.
+struct Pipe {
+    came: Arc<Lock<Vec<u8>>>,
+    reading: tokio::task::JoinHandle<()>,
 }
 
-async fn rest(reading: tokio::task::JoinHandle<Vec<u8>>) -> Vec<u8> {
-    let abort = reading.abort_handle();
-    match tokio::time::timeout(REST, reading).await {
-        Ok(read) => read.unwrap_or_default(),
-        Err(_) => {
-            abort.abort();
-            Vec::new()
-        }
+impl Pipe {
+    fn of(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> Pipe {
+        let came = Arc::new(Lock::new(Vec::new()));
+        let into = Arc::clone(&came);
+        let reading = tokio::spawn(async move {
+            let Some(mut pipe) = pipe else { return };
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = pipe.read(&mut piece).await {
+                let mut all = into.lock().unwrap_or_else(PoisonError::into_inner);
+                all.extend(piece.iter().take(length));
+                if all.len() > MOST {
+                    return;
+                }
+            }
+        });
+        Pipe { came, reading }
+    }
+
+    /// All of it, and whether that is the end of it: whoever wrote has ended.
+    async fn rest(self) -> (Vec<u8>, bool) {
+        let abort = self.reading.abort_handle();
+        let ended = tokio::time::timeout(REST, self.reading).await.is_ok();
+        abort.abort();
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut *came), ended)
     }
 }
 

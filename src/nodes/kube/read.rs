@@ -10,6 +10,7 @@ use super::call::{Fault, list};
 use super::connect::Connection;
 use super::effects::{TAINT, marks};
 use super::evictions::Answers;
+use super::foretell::{self, Spokesman};
 use super::pods;
 use crate::model::{
     InstanceId, LeavesBy, Node, NodeName, PodBlock, Seen, Span, Timestamp, UnreadyPod,
@@ -33,8 +34,11 @@ struct Siblings {
 
 type ByOwner = BTreeMap<String, Siblings>;
 
-/// All of it, or why not. `answers`: what was refused when evictions were asked for.
-pub(super) async fn seen(connection: &Connection, answers: &Answers) -> Result<Seen, Fault> {
+/// All of it, or why not, and who may be asked about evictions. `answers`: what was refused when evictions were asked for.
+pub(super) async fn seen(
+    connection: &Connection,
+    answers: &Answers,
+) -> Result<(Seen, Vec<Spokesman>), Fault> {
     let client = || connection.client.clone();
     let everything = ListParams::default();
     let (nodes, all_pods, budgets): (Api<ApiNode>, Api<Pod>, Api<PodDisruptionBudget>) =
@@ -83,7 +87,8 @@ pub(super) async fn seen(connection: &Connection, answers: &Answers) -> Result<S
     });
     seen.unready.sort();
     seen.waiting.sort();
-    Ok(seen)
+    let spokesmen = foretell::spokesmen(&all_pods, &budgets);
+    Ok((seen, spokesmen))
 }
 
 fn node_name(pod: &Pod) -> Option<NodeName> {

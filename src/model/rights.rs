@@ -1,0 +1,56 @@
+//! What kfleet has to be allowed in a cluster, and no more: the one list that is asked for, and that is printed. Asks nobody.
+
+/// A right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// Verb.
+    pub verb: &'static str,
+    /// API group; empty for the core.
+    pub group: &'static str,
+    /// Resource, with its subresource.
+    pub resource: &'static str,
+    /// The name of the object, where only one is asked for.
+    pub name: Option<&'static str>,
+}
+
+/// The namespace whose uid says which cluster it is.
+pub const SYSTEM_NAMESPACE: &str = "kube-system";
+
+/// Without these nothing can be seen.
+pub const LOOK_RIGHTS: [Right; 4] = [
+    Right {
+        name: Some(SYSTEM_NAMESPACE),
+        ..core("get", "namespaces")
+    },
+    core("list", "nodes"),
+    core("list", "pods"),
+    Right {
+        group: "policy",
+        ..core("list", "poddisruptionbudgets")
+    },
+];
+
+/// What a drain needs beside them.
+pub const DRAIN_RIGHTS: [Right; 4] = [
+    core("get", "nodes"),
+    core("patch", "nodes"),
+    core("create", "pods/eviction"),
+    core("delete", "pods"),
+];
+
+const fn core(verb: &'static str, resource: &'static str) -> Right {
+    Right {
+        verb,
+        group: "",
+        resource,
+        name: None,
+    }
+}
+
+/// `list nodes`, `get namespaces/kube-system`: as the API says it, and as a person asks `kubectl auth can-i`.
+impl std::fmt::Display for Right {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        self.name.map_or(Ok(()), |name| write!(f, "/{name}"))
+    }
+}

@@ -1,0 +1,58 @@
+//! The smallest ClusterRole that kfleet needs, for whoever has to give it. Asks nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{DRAIN_RIGHTS, LOOK_RIGHTS};
+
+/// The ClusterRole, a line each: one rule a resource.
+pub(super) fn smallest_role() -> Vec<String> {
+    let mut rules: BTreeMap<(&str, &str, Option<&str>), BTreeSet<&str>> = BTreeMap::new();
+    for right in LOOK_RIGHTS.iter().chain(&DRAIN_RIGHTS) {
+        let of = (right.group, right.resource, right.name);
+        rules.entry(of).or_default().insert(right.verb);
+    }
+    let rules = rules.into_iter().map(|((group, resource, name), verbs)| {
+        let group = if group.is_empty() { "\"\"" } else { group };
+        let names = name.map(|n| format!("resourceNames: [{n}], "));
+        let names = names.unwrap_or_default();
+        let verbs = verbs.into_iter().collect::<Vec<_>>().join(", ");
+        format!("  - {{apiGroups: [{group}], resources: [{resource}], {names}verbs: [{verbs}]}}")
+    });
+    [
+        "apiVersion: rbac.authorization.k8s.io/v1",
+        "kind: ClusterRole",
+        "metadata: {name: kfleet}",
+        "rules:",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain(rules)
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is printed, and what the README prints, is what is asked for: nothing is missing in it, and nothing is too much.
+    #[test]
+    fn the_readme_prints_the_smallest_role() {
+        let readme = include_str!("../../README.md");
+        let mut text = readme
+            .split("```yaml")
+            .filter_map(|block| block.split("```").next());
+        let found = text
+            .find(|block| block.contains("kind: ClusterRole\n"))
+            .expect("the README prints a ClusterRole");
+        let sorted = |lines: Vec<&str>| {
+            let mut lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        let role = smallest_role();
+        assert_eq!(
+            sorted(found.trim().lines().collect()),
+            sorted(role.iter().map(String::as_str).collect())
+        );
+    }
+}
