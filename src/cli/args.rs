@@ -1,5 +1,6 @@
 //! What can be typed. Nothing here is resolved yet.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -106,6 +107,16 @@ pub(super) enum Command {
     Stop(StopArguments),
     /// Let the line go on after `kfleet stop`.
     Go(GoArguments),
+    /// Run the command of a gate, and end it and what it started when standard input ends: for kfleet itself.
+    #[command(hide = true)]
+    Attend(AttendArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AttendArguments {
+    /// The command.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod aims;
 mod args;
+mod attend;
 mod autoscaler;
 mod compile;
 mod diff;
@@ -48,6 +49,8 @@ pub(crate) enum Exit {
     RolledBack,
     /// 5: a rollout is stuck; a person must act.
     Stuck,
+    /// What the command of a gate ended with, told on.
+    Told(u8),
 }
 
 impl Exit {
@@ -58,6 +61,7 @@ impl Exit {
             Exit::Waits => 3,
             Exit::RolledBack => 4,
             Exit::Stuck => 5,
+            Exit::Told(code) => code,
         }
     }
 }
@@ -105,6 +109,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Rollout(command) => in_runtime(rollout::run(arguments, command, output)),
         Command::Stop(command) => stop::stop(arguments, command),
         Command::Go(command) => stop::go(arguments, command),
+        Command::Attend(command) => attend::run(command, output),
     }
 }
 

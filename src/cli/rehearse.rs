@@ -388,6 +388,7 @@ fn once(
         max_wait: Span::from_secs(366 * 86_400),
         auto_approve: true,
         // A rehearsal asks nobody outside.
+        attendant: None,
         environment: |_| None,
     };
     let runtime = super::runtime()?;

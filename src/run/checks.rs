@@ -26,12 +26,10 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
     let Some((program, arguments)) = command.split_first() else {
         return Verdict::Fail("the gate has no command".into());
     };
-    let mut command = Command::new(program);
+    let mut command = attended(program, arguments, drive);
     // A process group of its own: Ctrl-C at the terminal is for us, and must not look like a gate that fails.
     command
-        .args(arguments)
         .current_dir(&drive.folder)
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
@@ -42,12 +40,14 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
     if let Scope::Canary(group) = &check.scope {
         command.env("KFLEET_GROUP", group.as_str());
     }
-    let child = match command.spawn() {
+    let mut child = match command.spawn() {
         Ok(child) => child,
         // The fleet's file, or this machine, is wrong: that says nothing about what is rolled out.
         Err(e) => return Verdict::Wait(format!("`{program}` cannot be run: {e}")),
     };
     let mut family = Family::of(&child);
+    // Closed when we end: whoever attends to it waits for that.
+    let _held = child.stdin.take();
     let output = match tokio::time::timeout(PATIENCE, child.wait_with_output()).await {
         Err(_) => {
             return Verdict::Wait(format!(
@@ -69,6 +69,26 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
         Some(code) => Verdict::Fail(format!("`{program}` ended with {code}{said}")),
         None => Verdict::Fail(format!("`{program}` was killed")),
     }
+}
+
+/// The command, by way of the process that ends it with us.
+fn attended(program: &str, arguments: &[String], drive: &Drive) -> Command {
+    let mut command = match &drive.attendant {
+        Some(own) => {
+            let mut command = Command::new(own);
+            command
+                .args(["attend", "--", program])
+                .stdin(Stdio::piped());
+            command
+        }
+        None => {
+            let mut command = Command::new(program);
+            command.stdin(Stdio::null());
+            command
+        }
+    };
+    command.args(arguments);
+    command
 }
 
 /// A command and everything that it started. Dropping it before it has ended ends all of them.

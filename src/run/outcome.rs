@@ -103,6 +103,8 @@ pub struct Drive {
     pub by: String,
     /// The fleet's folder: commands of gates run there.
     pub folder: PathBuf,
+    /// This program, which runs the command of a gate as `attend` and ends it with us, however we end; none: nobody does when this process is killed.
+    pub attendant: Option<PathBuf>,
     /// What an environment variable holds: headers of gates are named by theirs.
     pub environment: fn(&str) -> Option<String>,
     /// Between two looks while something is under way.

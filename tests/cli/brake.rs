@@ -524,8 +524,15 @@ fn a_signal_stops_a_rollout_and_what_its_gates_started() {
 fn the_second_signal_ends_it_now() {
     let (bed, child, pid) = slow();
     let began = std::time::Instant::now();
-    send(&child, "-INT");
-    send(&child, "-TERM");
+    // From one process: nothing comes in between.
+    let both = format!("kill -INT {0}; kill -TERM {0}", child.id());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &both])
+            .status()
+            .unwrap()
+            .success()
+    );
     let output = child.wait_with_output().unwrap();
     assert!(
         began.elapsed().as_secs() < 5,
@@ -563,7 +570,15 @@ fn a_rollout_that_was_killed_has_no_owner() {
         "{}",
         said.out
     );
-    let _ = Command::new("kill").arg(&pid).status();
+    // Nobody was left to end what its gate had started, and it ended all the same.
+    let began = std::time::Instant::now();
+    while is_alive(&pid) {
+        assert!(
+            began.elapsed().as_secs() < 10,
+            "a child of the gate is left"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     bed.write("slow.sh", "#!/bin/sh\nexit 0\n");
     bed.run("rollout resume --auto-approve --quiet").ends(0);
     bed.run("rollout status").ends(0);

@@ -393,6 +393,7 @@ impl Scene {
         Drive {
             by: "test".into(),
             folder: self.dir.clone(),
+            attendant: None,
             environment: |name| (name == "KFLEET_TEST_TOKEN").then(|| "s3cret-token".to_owned()),
             poll: Span::from_secs(10),
             watch: Span::from_secs(60),

@@ -8,7 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::screen::Screen;
 use crate::cli::who::who;
 use crate::cli::world::{self, World};
-use crate::cli::{Exit, git};
+use crate::cli::{Exit, attend, git};
 use crate::model::Span;
 use crate::report;
 use crate::rollout::{Ending, Record};
@@ -46,6 +46,7 @@ impl Driver<'_> {
             folder: directory
                 .canonicalize()
                 .unwrap_or_else(|_| directory.clone()),
+            attendant: attend::program(),
             environment: |name| std::env::var(name).ok(),
             poll: self.arguments.poll.unwrap_or(POLL),
             watch: Span::from_secs(60),
