@@ -10,11 +10,13 @@
     reason = "tests"
 )]
 
+mod bastions;
 mod bed;
 mod calls;
 mod drift;
 mod hooks;
 mod hostile;
+mod images;
 mod login;
 mod reach;
 mod refresh;
@@ -24,3 +26,4 @@ mod stores;
 mod story;
 #[path = "../support/moto.rs"]
 mod support;
+mod user_data;

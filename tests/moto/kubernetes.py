@@ -73,6 +73,9 @@ def instances(place):
     for backend in ec2_backends[account].values():
         for reservation in backend.reservations.values():
             for instance in reservation.instances:
+                # A bastion runs no kubelet.
+                if "k8s.io/role/bastion" in backend.tags.get(instance.id, {}):
+                    continue
                 if instance.state == "running" and backend.tags.get(instance.id, {}).get("KubernetesCluster") == cluster:
                     yield instance
 

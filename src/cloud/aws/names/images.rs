@@ -194,7 +194,7 @@ mod tests {
             by_id("ubuntu/noble-9"),
             Err("there is no image `ubuntu/noble-9`".into())
         );
-        assert!(by_id("ssm:/a/b").is_err_and(|e| e.contains("SSM")));
+        assert!(by_id("ssm:/a/b").is_err_and(|e| e.contains("aws ssm get-parameter --name /a/b ")));
         let meant = names.meant();
         assert_eq!(
             meant.len(),

@@ -23,11 +23,18 @@ pub(in crate::cloud::aws) enum Unclear {
         /// All that have it.
         ids: Vec<String>,
     },
-    /// kfleet does not read these.
+    /// No call of EC2 that only reads says which image it is: `resolve:ssm:` counts at a launch, and in a launch template that is there already.
+    /// Source: EC2 user guide, "Use a Systems Manager parameter instead of an AMI ID"; EC2 API, DescribeImages, ResponseLaunchTemplateData.
     #[error(
-        "the image `{0}` is named by a parameter of SSM, which kfleet does not read: name the image itself"
+        "the image `{0}` is a parameter of SSM, which is not read, so nobody knows which image it is: name the image itself, as \
+         `aws ssm get-parameter --name {name} --query Parameter.Value` prints it",
+        name = parameter(.0)
     )]
     Parameter(String),
+}
+
+fn parameter(image: &str) -> &str {
+    image.strip_prefix("ssm:").unwrap_or(image)
 }
 
 /// Pairs of a name and an id, in one account and region.
