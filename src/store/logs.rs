@@ -15,6 +15,7 @@ use super::folder::{private_file, private_folder, refused};
 use super::lease::{Lease, Leases, NotTaken};
 use super::line::Chain;
 use super::objects::{Objects, create, replace};
+use super::tail::{Kept, Tail, head_file};
 use super::{Keeper, Store, StoreError, TakenOver};
 use crate::rollout::Record;
 
@@ -37,14 +38,6 @@ pub(super) struct Lines {
     whole: u64,
     /// What stands in the file for certain: a journal that ends before it was cut.
     head: File,
-}
-
-/// What a journal holds for certain: records, and the hash of the last one. Older than the journal, never newer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Tail {
-    records: u64,
-    last: String,
 }
 
 /// What was read of a journal.
@@ -216,86 +209,10 @@ pub(super) fn is_open(root: &Path, id: &str) -> Result<bool, StoreError> {
     }
 }
 
-impl Tail {
-    pub(super) fn new(records: u64, chain: &Chain) -> Tail {
-        Tail {
-            records,
-            last: chain.last().unwrap_or_default().to_owned(),
-        }
-    }
-
-    /// Always of the same length: it is written over itself.
-    fn text(&self) -> String {
-        format!("{:020} {}\n", self.records, self.last)
-    }
-}
-
-/// What is kept beside a journal in a folder about how much of it there is.
-enum Kept {
-    UpTo(Tail),
-    /// A machine that lost its power may have left nothing in it.
-    Unknown,
-    /// The file is not there: a journal of an earlier version has none, and any other one has it before its first record.
-    Gone,
-}
-
-impl Kept {
-    fn of(journal: &Path) -> Kept {
-        match fs::read_to_string(head_path(journal)) {
-            Ok(text) => tail_of(&text).map_or(Kept::Unknown, Kept::UpTo),
-            Err(e) if e.kind() == ErrorKind::NotFound => Kept::Gone,
-            Err(_) => Kept::Unknown,
-        }
-    }
-
-    fn tail(&self) -> Option<&Tail> {
-        match self {
-            Kept::UpTo(tail) => Some(tail),
-            Kept::Unknown | Kept::Gone => None,
-        }
-    }
-
-    /// What it means that there is no journal: a process that was killed while it began one has left nothing in here.
-    fn absent(&self, id: &str, journal: &Path) -> StoreError {
-        match self {
-            Kept::UpTo(tail) => StoreError::Damaged {
-                place: journal.display().to_string(),
-                why: format!(
-                    "it is gone, and {} says that {} records were written",
-                    head_path(journal).display(),
-                    tail.records
-                ),
-            },
-            Kept::Unknown | Kept::Gone => StoreError::NoSuchRollout(id.to_owned()),
-        }
-    }
-}
-
-fn tail_of(text: &str) -> Option<Tail> {
-    let (records, last) = text.strip_suffix('\n')?.split_once(' ')?;
-    Some(Tail {
-        records: records.parse().ok()?,
-        last: last.to_owned(),
-    })
-}
-
 /// Whether a journal in a folder is gone that had records.
 pub(super) fn is_lost(root: &Path, id: &str) -> bool {
     let path = path(root, id);
     !path.exists() && Kept::of(&path).tail().is_some()
-}
-
-fn head_path(journal: &Path) -> PathBuf {
-    journal.with_extension("head")
-}
-
-fn head_file(journal: &Path) -> Result<File, StoreError> {
-    let path = head_path(journal);
-    private_file()
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|e| refused("open", &path, &e).into())
 }
 
 impl Lines {

@@ -27,6 +27,7 @@ mod logs;
 mod objects;
 mod starting;
 mod stops;
+mod tail;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -375,8 +375,8 @@ const RECORDS: &[PlantedRecord] = &[
 
 fn frozen(m: &mut Middle) {
     m.rollout.stages[0].freeze = vec![Freeze {
-        from: (Weekday::Monday, 0),
-        to: (Weekday::Sunday, 1_439),
+        from: (Weekday::Mon, 0),
+        to: (Weekday::Sun, 1_439),
         timezone: "UTC".into(),
     }];
 }

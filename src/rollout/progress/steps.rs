@@ -327,15 +327,7 @@ impl GroupProgress {
                 decrement,
                 ..
             } => {
-                if let Some(node) = self.drains.remove(instance).and_then(|drain| drain.node) {
-                    self.tainted.remove(&node);
-                    self.kept.remove(&node);
-                }
-                self.detached.remove(instance);
-                self.protected.remove(instance);
-                self.set_aside.remove(instance);
-                self.ended += 1;
-                self.spent.terminations += 1;
+                self.instance_ended(instance);
                 // One that ended by itself took no desired capacity with it.
                 self.removed(u32::from(*decrement && ours));
             }
@@ -349,6 +341,19 @@ impl GroupProgress {
             }
             CloudEffect::CancelRefresh { .. } | CloudEffect::RollbackRefresh { .. } => {}
         }
+    }
+
+    /// Nothing that was kept for an instance, or for its node, is left.
+    fn instance_ended(&mut self, instance: &InstanceId) {
+        if let Some(node) = self.drains.remove(instance).and_then(|drain| drain.node) {
+            self.tainted.remove(&node);
+            self.kept.remove(&node);
+        }
+        self.detached.remove(instance);
+        self.protected.remove(instance);
+        self.set_aside.remove(instance);
+        self.ended += 1;
+        self.spent.terminations += 1;
     }
 
     /// More desired capacity: what was taken comes back first, the rest is surge.

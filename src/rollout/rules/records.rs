@@ -49,6 +49,44 @@ fn open_steps(progress: &Progress, event: &Event) -> Vec<String> {
     .collect()
 }
 
+/// A canary is proven only after it was up for as long as it has to bake.
+fn baked(
+    rollout: &Rollout,
+    progress: &Progress,
+    cluster: &ClusterName,
+    group: &AsgName,
+    at: Timestamp,
+) -> Vec<String> {
+    let run = rollout.cluster(cluster);
+    let task = run.and_then(|r| r.groups.iter().find(|g| g.asg == *group));
+    let found = progress
+        .clusters
+        .get(cluster)
+        .and_then(|c| c.groups.get(group));
+    let up = found.and_then(|g| g.canary_up);
+    match (task, up) {
+        (Some(task), Some(up)) if up + task.rolling.bake > at => vec![format!(
+            "the canary of {group} is proven before it has baked {}",
+            task.rolling.bake
+        )],
+        (Some(_) | None, Some(_)) => Vec::new(),
+        (_, None) => vec![format!("the canary of {group} is proven, and was never up")],
+    }
+}
+
+/// A rollout is rolled back when every cluster that it takes back is restored.
+fn all_restored(progress: &Progress) -> Vec<String> {
+    let Direction::Back(clusters) = &progress.direction else {
+        return vec!["it is rolled back, and does not go back".into()];
+    };
+    let away = clusters.iter().filter(|name| {
+        let state = progress.clusters.get(*name).map(|c| c.state);
+        state != Some(ClusterState::Restored)
+    });
+    away.map(|name| format!("it is rolled back, and {name} is not restored"))
+        .collect()
+}
+
 fn by_event(
     rollout: &Rollout,
     progress: &Progress,
@@ -79,23 +117,7 @@ fn by_event(
             .cluster(cluster)
             .map(|run| whole(run, look(cluster).as_ref(), "restored"))
             .unwrap_or_default(),
-        Event::CanaryProven { cluster, group, .. } => {
-            let run = rollout.cluster(cluster);
-            let task = run.and_then(|r| r.groups.iter().find(|g| g.asg == *group));
-            let found = progress
-                .clusters
-                .get(cluster)
-                .and_then(|c| c.groups.get(group));
-            let up = found.and_then(|g| g.canary_up);
-            match (task, up) {
-                (Some(task), Some(up)) if up + task.rolling.bake > at => vec![format!(
-                    "the canary of {group} is proven before it has baked {}",
-                    task.rolling.bake
-                )],
-                (Some(_) | None, Some(_)) => Vec::new(),
-                (_, None) => vec![format!("the canary of {group} is proven, and was never up")],
-            }
-        }
+        Event::CanaryProven { cluster, group, .. } => baked(rollout, progress, cluster, group, at),
         Event::WavePassed { stage, wave } => {
             let found = rollout.stage(stage).and_then(|s| s.waves.get(*wave));
             let runs = found.map(|w| (w.soak, w.clusters.iter().collect()));
@@ -114,17 +136,7 @@ fn by_event(
             .filter(|s| !progress.stages_passed.contains(&s.name))
             .map(|s| format!("it is finished, and stage {} has not passed", s.name))
             .collect(),
-        Event::RolledBack => {
-            let Direction::Back(clusters) = &progress.direction else {
-                return vec!["it is rolled back, and does not go back".into()];
-            };
-            let away = clusters.iter().filter(|name| {
-                let state = progress.clusters.get(*name).map(|c| c.state);
-                state != Some(ClusterState::Restored)
-            });
-            away.map(|name| format!("it is rolled back, and {name} is not restored"))
-                .collect()
-        }
+        Event::RolledBack => all_restored(progress),
         Event::Aborted => {
             let groups = progress.clusters.values().flat_map(|c| &c.groups);
             let owed = groups.filter(|(_, g)| g.has_outstanding());

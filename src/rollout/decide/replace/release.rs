@@ -12,6 +12,49 @@ use crate::rollout::round::{DecisionBuilder, is_capacity, missing};
 impl<'a> Replacement<'a> {
     /// Drains that are no longer wanted, instances that went by themselves, and surge that never arrived.
     pub(crate) fn given_back(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        if self.is_surge_settling(out) {
+            return true;
+        }
+        let mut any = self.surge_taken(out);
+        any |= self.drains_ended(out);
+        any |= self.untaints(out);
+        any |= self.unmarks(out);
+        any |= self.unkeeps(out);
+        any |= self.unprotects(out);
+        any || self.surge_ended(out)
+    }
+
+    /// Nobody has taken a surge that is not to be seen yet: a look soon after a call of ours may still show what was before it.
+    fn is_surge_settling(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        let shown_by = self.view.group.sized_at.map(|at| at + SETTLED);
+        let until = shown_by.filter(|until| *until > self.view.now);
+        let (true, Some(until)) = (self.out < self.view.group.surge, until) else {
+            return false;
+        };
+        let why = format!(
+            "its desired capacity, {}, may be from before it was moved last",
+            self.live.desired
+        );
+        out.wait(self.view, why, Some(until));
+        true
+    }
+
+    /// Surge that somebody else took is no longer the rollout's to release.
+    fn surge_taken(&self, out: &mut DecisionBuilder<'_>) -> bool {
+        let is_taken = self.out < self.view.group.surge;
+        if is_taken {
+            let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
+            out.records.push(Event::SurgeTaken {
+                cluster,
+                group,
+                left: self.out,
+            });
+        }
+        is_taken
+    }
+
+    /// Drains whose instance is gone, or is not to be replaced any more.
+    fn drains_ended(&self, out: &mut DecisionBuilder<'_>) -> bool {
         let group = self.view.group;
         let gone = |id: &&InstanceId| {
             self.live
@@ -20,25 +63,6 @@ impl<'a> Replacement<'a> {
                 .is_none_or(|i| i.lifecycle.rules().is_leaving)
         };
         let mut any = false;
-        if self.out < group.surge {
-            // Nobody has taken a surge that is not to be seen yet: a look soon after a call of ours may still show what was before it.
-            let shown_by = group.sized_at.map(|at| at + SETTLED);
-            if let Some(until) = shown_by.filter(|until| *until > self.view.now) {
-                let why = format!(
-                    "its desired capacity, {}, may be from before it was moved last",
-                    self.live.desired
-                );
-                out.wait(self.view, why, Some(until));
-                return true;
-            }
-            let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
-            out.records.push(Event::SurgeTaken {
-                cluster,
-                group,
-                left: self.out,
-            });
-            any = true;
-        }
         for id in group
             .detached
             .iter()
@@ -65,10 +89,11 @@ impl<'a> Replacement<'a> {
             }
             any = true;
         }
-        any |= self.untaints(out);
-        any |= self.unmarks(out);
-        any |= self.unkeeps(out);
-        any |= self.unprotects(out);
+        any
+    }
+
+    /// Surge that nothing needs any more is given up.
+    fn surge_ended(&self, out: &mut DecisionBuilder<'_>) -> bool {
         let in_group = self
             .outdated
             .iter()
@@ -84,7 +109,7 @@ impl<'a> Replacement<'a> {
             .unwrap_or(usize::MAX)
             .saturating_sub(in_use)
             .min(missing(self.live));
-        if !any && excess > 0 {
+        if excess > 0 {
             let (from, excess) = (self.live.desired, u32::try_from(excess).unwrap_or(u32::MAX));
             out.step(
                 self.view,
@@ -94,9 +119,8 @@ impl<'a> Replacement<'a> {
                     to: from.saturating_sub(excess),
                 },
             );
-            any = true;
         }
-        any
+        excess > 0
     }
 
     /// Nodes that stay take everything again.
