@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::Exit;
 use super::args::AttendArguments;
+use super::attended::{Attended, attended};
 use super::failure::Failure;
 use super::output::Output;
-use crate::run::{Attended, attended};
 
 /// "Try again later", as in sysexits.h: a command that is not there says nothing about what is rolled out.
 const LATER: u8 = 75;

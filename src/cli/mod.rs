@@ -3,6 +3,7 @@
 mod aims;
 mod args;
 mod attend;
+mod attended;
 mod autoscaler;
 mod compile;
 mod diff;

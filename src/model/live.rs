@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::leaves_by::LeavesBy;
 use super::template_version::TemplateVersion;
 use super::{
     AsgName, AutoScalingGroup, ClusterName, Foretold, GroupName, Hooks, InstanceId, LeavingPod,
@@ -436,40 +437,6 @@ pub struct Node {
     /// etcd clusters that have a member on it (`main`, `events`), and whether its pod is Ready.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub etcd: BTreeMap<String, bool>,
-}
-
-/// Who is ending a node, beside a rollout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LeavesBy {
-    /// cluster-autoscaler, which takes its place in desired capacity with it. Source: cluster-autoscaler, `utils/taints`: the taint
-    /// `ToBeDeletedByClusterAutoscaler`; `DeletionCandidateOfClusterAutoscaler` is soft, and may be taken back at any look.
-    Autoscaler,
-    /// aws-node-termination-handler, because AWS ends the instance (spot, maintenance, the group's own end). Source: its README, taints
-    /// `aws-node-termination-handler/...`.
-    TerminationHandler,
-}
-
-impl LeavesBy {
-    /// What the key of a taint says.
-    pub fn of_taint(key: &str) -> Option<LeavesBy> {
-        match key {
-            "ToBeDeletedByClusterAutoscaler" => Some(LeavesBy::Autoscaler),
-            _ if key.starts_with("aws-node-termination-handler/") => {
-                Some(LeavesBy::TerminationHandler)
-            }
-            _ => None,
-        }
-    }
-}
-
-impl std::fmt::Display for LeavesBy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            LeavesBy::Autoscaler => "cluster-autoscaler",
-            LeavesBy::TerminationHandler => "aws-node-termination-handler",
-        })
-    }
 }
 
 /// Something that a drain does to a node, beside evicting its pods.

@@ -5,6 +5,7 @@ mod definition;
 mod digest_of;
 mod effect;
 mod kops_version;
+mod leaves_by;
 mod lifecycle;
 mod live;
 mod names;
@@ -33,11 +34,12 @@ pub use effect::{
     Unmanaged, UserData, VersionChange,
 };
 pub use kops_version::{KopsVersion, KopsVersionError};
+pub use leaves_by::LeavesBy;
 pub use lifecycle::{Lifecycle, LifecycleRules};
 pub use live::{
-    Activity, ActivityStatus, Gap, Health, Hold, Images, Instance, LeavesBy, Live, LiveCluster,
-    LiveGroup, Market, Node, NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen,
-    SickPod, Stored, UnreadyPod, Unseen, UnseenKind, VersionRef,
+    Activity, ActivityStatus, Gap, Health, Hold, Images, Instance, Live, LiveCluster, LiveGroup,
+    Market, Node, NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
+    UnreadyPod, Unseen, UnseenKind, VersionRef,
 };
 pub use names::{
     AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError,

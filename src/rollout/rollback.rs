@@ -106,6 +106,34 @@ pub fn check_rollback<'r>(
             });
         }
     }
+    made_groups(rollout, progress, &mine, allow_retire)?;
+    let deleted = |(cluster, found): (&ClusterName, &ClusterProgress)| {
+        let group = found.groups.iter().find(|(_, g)| g.deleted)?.0.clone();
+        Some(RollbackError::Deleted {
+            id: id.clone(),
+            cluster: cluster.clone(),
+            group,
+        })
+    };
+    match progress
+        .clusters
+        .iter()
+        .filter(|(name, _)| mine.contains(*name))
+        .find_map(deleted)
+    {
+        Some(error) => Err(error),
+        None => Ok(mine),
+    }
+}
+
+/// Whether every group that the rollout made, and that would be deleted again, is named.
+fn made_groups(
+    rollout: &Rollout,
+    progress: &Progress,
+    mine: &BTreeSet<ClusterName>,
+    allow_retire: &BTreeSet<String>,
+) -> Result<(), RollbackError> {
+    let id = rollout.id.clone();
     let made = rollout
         .clusters()
         .filter(|run| mine.contains(&run.cluster))
@@ -134,21 +162,5 @@ pub fn check_rollback<'r>(
             group: task.asg.clone(),
         });
     }
-    let deleted = |(cluster, found): (&ClusterName, &ClusterProgress)| {
-        let group = found.groups.iter().find(|(_, g)| g.deleted)?.0.clone();
-        Some(RollbackError::Deleted {
-            id: id.clone(),
-            cluster: cluster.clone(),
-            group,
-        })
-    };
-    match progress
-        .clusters
-        .iter()
-        .filter(|(name, _)| mine.contains(*name))
-        .find_map(deleted)
-    {
-        Some(error) => Err(error),
-        None => Ok(mine),
-    }
+    Ok(())
 }

@@ -1,7 +1,6 @@
 //! The only loop that acts: look, ask `rollout::decide`, write down, act, write down. Decides nothing, prints nothing.
 
 mod access;
-mod attended;
 #[cfg(feature = "aws")]
 mod bucket;
 mod checks;
@@ -27,7 +26,6 @@ use crate::cloud::Cloud;
 use crate::nodes::NodeApi;
 use crate::store::{Journal, Locks, Store};
 
-pub use attended::{Attended, attended};
 #[cfg(feature = "aws")]
 pub use bucket::{objects as objects_in_s3, ticks};
 pub use documents::{StateStore, documents};

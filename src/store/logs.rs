@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::{private_file, private_folder, refused};
+use super::folder::{private_folder, refused};
 use super::lease::{Lease, Leases, NotTaken};
 use super::line::Chain;
 use super::objects::{Objects, create, replace};

@@ -15,4 +15,5 @@ mod refusals;
 mod rehearse;
 mod rendering;
 mod rollouts;
+mod signals;
 mod stops;

@@ -87,6 +87,31 @@ fn all_restored(progress: &Progress) -> Vec<String> {
         .collect()
 }
 
+fn wave_soaked(
+    rollout: &Rollout,
+    progress: &Progress,
+    stage: &StageName,
+    wave: usize,
+    at: Timestamp,
+) -> Vec<String> {
+    let found = rollout.stage(stage).and_then(|s| s.waves.get(wave));
+    let runs = found.map(|w| (w.soak, w.clusters.iter().collect()));
+    runs.map(|(soak, runs)| soaked(progress, runs, soak, at))
+        .unwrap_or_default()
+}
+
+fn stage_soaked(
+    rollout: &Rollout,
+    progress: &Progress,
+    stage: &StageName,
+    at: Timestamp,
+) -> Vec<String> {
+    let found = rollout.stage(stage);
+    let runs = found.map(|s| (s.soak, s.waves.iter().flat_map(|w| &w.clusters).collect()));
+    runs.map(|(soak, runs)| soaked(progress, runs, soak, at))
+        .unwrap_or_default()
+}
+
 fn by_event(
     rollout: &Rollout,
     progress: &Progress,
@@ -118,18 +143,8 @@ fn by_event(
             .map(|run| whole(run, look(cluster).as_ref(), "restored"))
             .unwrap_or_default(),
         Event::CanaryProven { cluster, group, .. } => baked(rollout, progress, cluster, group, at),
-        Event::WavePassed { stage, wave } => {
-            let found = rollout.stage(stage).and_then(|s| s.waves.get(*wave));
-            let runs = found.map(|w| (w.soak, w.clusters.iter().collect()));
-            runs.map(|(soak, runs)| soaked(progress, runs, soak, at))
-                .unwrap_or_default()
-        }
-        Event::StagePassed { stage } => {
-            let found = rollout.stage(stage);
-            let runs = found.map(|s| (s.soak, s.waves.iter().flat_map(|w| &w.clusters).collect()));
-            runs.map(|(soak, runs)| soaked(progress, runs, soak, at))
-                .unwrap_or_default()
-        }
+        Event::WavePassed { stage, wave } => wave_soaked(rollout, progress, stage, *wave, at),
+        Event::StagePassed { stage } => stage_soaked(rollout, progress, stage, at),
         Event::Finished => rollout
             .stages
             .iter()

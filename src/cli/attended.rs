@@ -9,7 +9,7 @@ use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group}
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attended {
+pub(super) enum Attended {
     /// With this code.
     Ended(u8),
     /// By this signal, which this process did not take itself.
@@ -21,7 +21,7 @@ pub enum Attended {
 ///
 /// # Errors
 /// When it cannot be run.
-pub fn attended(program: &OsString, arguments: &[OsString]) -> std::io::Result<Attended> {
+pub(super) fn attended(program: &OsString, arguments: &[OsString]) -> std::io::Result<Attended> {
     std::thread::spawn(end_with_input);
     let status = Command::new(program)
         .args(arguments)
