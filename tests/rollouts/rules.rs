@@ -297,10 +297,10 @@ const RECORDS: &[PlantedRecord] = &[
     ),
     ("begins before stage staging has passed", |m| {
         let mut second = m.rollout.stages[0].clone();
-        second.name = name("prod");
+        second.name = name("last");
         m.rollout.stages.push(second);
         Event::StageStarted {
-            stage: name("prod"),
+            stage: name("last"),
         }
     }),
     (

@@ -120,6 +120,7 @@ fn hooks_of(command: &crate::cli::args::Command) -> crate::cloud::aws::HooksOf {
         Command::Rollout(
             RolloutCommand::Resume(_)
             | RolloutCommand::Approve(_)
+            | RolloutCommand::Acknowledge(_)
             | RolloutCommand::Abort(_)
             | RolloutCommand::Rollback(_)
             | RolloutCommand::Status(_)
@@ -136,7 +137,8 @@ fn hooks_of(command: &crate::cli::args::Command) -> crate::cloud::aws::HooksOf {
         | Command::Rehearse(_)
         | Command::Stop(_)
         | Command::Go(_)
-        | Command::Template(_) => false,
+        | Command::Template(_)
+        | Command::Attend(_) => false,
     };
     if everybody {
         HooksOf::Everybody

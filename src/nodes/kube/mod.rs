@@ -139,10 +139,10 @@ impl Clusters {
 
     /// Credentials may have expired, or the API moved: the next call begins anew.
     async fn forget<T>(&self, cluster: &ClusterName, result: Result<T, Fault>) -> Result<T, Fault> {
-        if let Err(Fault::Silent(_) | Fault::Unauthorized(_) | Fault::Forbidden(_)) = &result {
-            if let Some(own) = self.connections.get(cluster) {
-                *own.lock().await = None;
-            }
+        if let Err(Fault::Silent(_) | Fault::Unauthorized(_) | Fault::Forbidden(_)) = &result
+            && let Some(own) = self.connections.get(cluster)
+        {
+            *own.lock().await = None;
         }
         if let Err(Fault::Unauthorized(_)) = &result {
             self.plugins.forget();
