@@ -30,6 +30,10 @@ fn a_bastion_is_made_and_changed_though_it_is_no_node() {
     bed.seed("1");
     bed.rolls_out("start");
     bed.plan_is_empty();
+    // What `kops update cluster` makes for the first bastion of a cluster.
+    let groups = [format!("bastion.{CLUSTER}")];
+    let made = serde_json::json!({"account": bed.staging, "region": crate::bed::REGION, "cluster": CLUSTER, "securityGroups": groups});
+    server.order("network", &made);
     bed.write("templates/9_bastions.yaml.j2", BASTIONS);
     let said = bed.run("rollout start --quiet");
     assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
