@@ -9,7 +9,7 @@ use super::formats::{
     DefinitionFormat, FollowFormat, LintFormat, RecordsFormat, ReportFormat, SchemaFormat,
     ViewFormat,
 };
-use crate::model::{ClusterName, KopsVersion, RolloutId, Span, StageName};
+use crate::model::{ClusterName, KopsVersion, Region, RolloutId, Span, StageName};
 
 /// Keeps a fleet of kops-built Kubernetes clusters on AWS equal to a git repository, and changes it in stages.
 ///
@@ -90,6 +90,8 @@ pub(super) enum Command {
     Autoscaler(AutoscalerArguments),
     /// Render Go templates as `kops toolbox template` does: the same flags, the same bytes, and a warning where something is lost.
     Template(TemplateArguments),
+    /// Begin a fleet in a folder that has none. Never overwrites a file.
+    Init(InitArguments),
     /// Hold the fleet's manifests and definitions against the rules that production taught. Exits with 2 when a finding is not waived.
     Lint(LintArguments),
     /// Print the JSON Schema of `fleet.yaml` or of a cluster's file, for editors.
@@ -257,6 +259,31 @@ pub(super) struct TemplateArguments {
     /// What is lost without a word by the original is an error, and not a warning.
     #[arg(long)]
     pub(super) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// A cluster of the fleet: first the one that gets a change first (repeatable). Of what kops has: only these.
+    #[arg(long, value_name = "NAME")]
+    pub(super) cluster: Vec<ClusterName>,
+    /// The clusters' AWS account, or one cluster's as `CLUSTER=ID` (repeatable).
+    #[arg(long, value_name = "ID")]
+    pub(super) account: Vec<String>,
+    /// Begin with the clusters in these files of `kops get -o yaml`; `-` is standard input. Without a file: with what --state-store has.
+    #[arg(long, value_name = "FILE", num_args = 0..)]
+    pub(super) from_kops: Option<Vec<PathBuf>>,
+    /// Begin with the clusters that kops keeps in this state store, `s3://BUCKET/PREFIX` or a folder.
+    #[arg(long, value_name = "URL")]
+    pub(super) state_store: Option<String>,
+    /// The environment of clusters whose names do not say it, or one cluster's as `CLUSTER=ENVIRONMENT` (repeatable).
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(super) environment: Vec<String>,
+    /// The clusters' region.
+    #[arg(long, value_name = "REGION")]
+    pub(super) region: Option<Region>,
+    /// Their zones; a, b and c when they are not given (repeatable, or separated by commas).
+    #[arg(long, value_name = "ZONE", value_delimiter = ',')]
+    pub(super) zones: Vec<String>,
 }
 
 #[derive(Debug, Args)]
