@@ -16,7 +16,9 @@ pub(super) fn shared(values: &[&Json]) -> Option<Json> {
                 out.extend(shared(&below).map(|v| (key.clone(), v)));
             }
         }
-        return Some(out.into());
+        // Maps with nothing in common: an empty one would only be read by people.
+        let is_noise = out.is_empty() && maps.iter().all(|m| !m.is_empty());
+        return (!is_noise).then(|| out.into());
     }
     if !maps.is_empty() {
         return None;
@@ -86,13 +88,14 @@ mod tests {
 
     #[test]
     fn layers_merge_to_what_they_were_made_of() {
-        let first = json!({"a": 1, "b": {"c": [1], "d": 2}, "e": {}, "f": {}, "only": 1});
+        let first =
+            json!({"a": 1, "b": {"c": [1], "d": 2}, "e": {}, "f": {}, "g": {"x": 1}, "only": 1});
         let values = [
             first.clone(),
             first.clone(),
             first,
-            json!({"a": 1, "b": {"c": [1], "d": 3}, "e": {"x": 1}, "f": 1}),
-            json!({"a": 2, "b": {"c": [1, 2], "d": 2}, "e": {"x": 1}, "f": {}}),
+            json!({"a": 1, "b": {"c": [1], "d": 3}, "e": {"x": 1}, "f": 1, "g": {"y": 1}}),
+            json!({"a": 2, "b": {"c": [1, 2], "d": 2}, "e": {"x": 1}, "f": {}, "g": {"x": 1}}),
         ];
         let layer = shared(&values.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!(layer, json!({"a": 1, "b": {"c": [1], "d": 2}, "e": {}}));

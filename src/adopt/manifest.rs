@@ -272,8 +272,8 @@ fn put(
     places: &mut BTreeMap<(String, String), String>,
     found: Found,
 ) -> Result<(), ManifestError> {
-    let label = found.value["metadata"]["labels"]["kops.k8s.io/cluster"].as_str();
-    let label = label.map(str::to_owned);
+    let label = at(&found.value, &["metadata", "labels", "kops.k8s.io/cluster"]);
+    let label = label.as_str().map(str::to_owned);
     let same_file: BTreeSet<&String> = all
         .iter()
         .filter(|(_, (file, _))| *file == found.file)
@@ -323,7 +323,7 @@ fn put(
 fn metadata(value: &Json) -> Json {
     let mut kept = Map::new();
     for part in ["labels", "annotations"] {
-        if let Some(fields) = value["metadata"][part].as_object() {
+        if let Some(fields) = at(value, &["metadata", part]).as_object() {
             let mut fields = fields.clone();
             fields.shift_remove("kops.k8s.io/cluster");
             if !fields.is_empty() {
@@ -332,6 +332,12 @@ fn metadata(value: &Json) -> Json {
         }
     }
     kept.into()
+}
+
+/// What is under these keys; null where one of them is not there.
+fn at<'a>(value: &'a Json, keys: &[&str]) -> &'a Json {
+    let found = keys.iter().try_fold(value, |v, key| v.get(key));
+    found.unwrap_or(&Json::Null)
 }
 
 fn spec(value: &Json) -> Json {
@@ -347,11 +353,11 @@ impl Existing {
         let rendered: BTreeMap<String, Json> = rendered
             .map(|value| {
                 let word = |value: &Json| value.as_str().map(str::to_owned);
-                let metadata = &value["metadata"];
+                let metadata = at(value, &["metadata"]);
                 let parts = [
-                    word(&value["kind"]),
-                    word(&metadata["namespace"]),
-                    word(&metadata["name"]),
+                    word(at(value, &["kind"])),
+                    word(at(metadata, &["namespace"])),
+                    word(at(metadata, &["name"])),
                 ];
                 let key: Vec<String> = parts.into_iter().flatten().collect();
                 (key.join("/"), stored::normal(value))

@@ -1,15 +1,19 @@
 //! What can be typed. Nothing here is resolved yet.
 
+mod init;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use init::InitArguments;
+
 use super::formats::{
     DefinitionFormat, FollowFormat, LintFormat, RecordsFormat, ReportFormat, SchemaFormat,
     ViewFormat,
 };
-use crate::model::{ClusterName, KopsVersion, Region, RolloutId, Span, StageName};
+use crate::model::{ClusterName, KopsVersion, RolloutId, Span, StageName};
 
 /// Keeps a fleet of kops-built Kubernetes clusters on AWS equal to a git repository, and changes it in stages.
 ///
@@ -259,31 +263,6 @@ pub(super) struct TemplateArguments {
     /// What is lost without a word by the original is an error, and not a warning.
     #[arg(long)]
     pub(super) strict: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct InitArguments {
-    /// A cluster of the fleet: first the one that gets a change first (repeatable). Of what kops has: only these.
-    #[arg(long, value_name = "NAME")]
-    pub(super) cluster: Vec<ClusterName>,
-    /// The clusters' AWS account, or one cluster's as `CLUSTER=ID` (repeatable).
-    #[arg(long, value_name = "ID")]
-    pub(super) account: Vec<String>,
-    /// Begin with the clusters in these files of `kops get -o yaml`; `-` is standard input. Without a file: with what --state-store has.
-    #[arg(long, value_name = "FILE", num_args = 0..)]
-    pub(super) from_kops: Option<Vec<PathBuf>>,
-    /// Begin with the clusters that kops keeps in this state store, `s3://BUCKET/PREFIX` or a folder.
-    #[arg(long, value_name = "URL")]
-    pub(super) state_store: Option<String>,
-    /// The environment of clusters whose names do not say it, or one cluster's as `CLUSTER=ENVIRONMENT` (repeatable).
-    #[arg(long, value_name = "ENVIRONMENT")]
-    pub(super) environment: Vec<String>,
-    /// The clusters' region.
-    #[arg(long, value_name = "REGION")]
-    pub(super) region: Option<Region>,
-    /// Their zones; a, b and c when they are not given (repeatable, or separated by commas).
-    #[arg(long, value_name = "ZONE", value_delimiter = ',')]
-    pub(super) zones: Vec<String>,
 }
 
 #[derive(Debug, Args)]
