@@ -12,6 +12,7 @@
 //!   ├─ kops     document → typed Cluster, InstanceGroup; checks                  no cloud                  pure
 //!   ├─ desired  documents → definitions                                          no cloud                  pure
 //!   ├─ plan     definitions × live → Plan                                        no cloud, no clock        pure
+//!   ├─ adopt    facts, or what kops has → the files of a new fleet               no files                  pure
 //!   ├─ impact   two renderings → what a change of git does to every cluster      no cloud, no git          pure
 //!   ├─ rollout  Plan → stages, waves, steps; next(); progress; gates' verdicts   no I/O, no clock          pure
 //!   ├─ store    journal, locks, baselines, approvals, stops          folder, or S3 by conditional puts
@@ -33,6 +34,7 @@
 //! 5. Anything shown, stored or compared is ordered: same input, same bytes.
 //! 6. Preview and act share one path: there is no dry-run flag below `cli`.
 
+pub mod adopt;
 pub mod cli;
 pub mod cloud;
 pub mod desired;

@@ -1,9 +1,13 @@
 //! What can be typed. Nothing here is resolved yet.
 
+mod init;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use init::InitArguments;
 
 use super::formats::{
     DefinitionFormat, FollowFormat, LintFormat, RecordsFormat, ReportFormat, SchemaFormat,
@@ -90,6 +94,8 @@ pub(super) enum Command {
     Autoscaler(AutoscalerArguments),
     /// Render Go templates as `kops toolbox template` does: the same flags, the same bytes, and a warning where something is lost.
     Template(TemplateArguments),
+    /// Begin a fleet in a folder that has none. Never overwrites a file.
+    Init(InitArguments),
     /// Hold the fleet's manifests and definitions against the rules that production taught. Exits with 2 when a finding is not waived.
     Lint(LintArguments),
     /// Print the JSON Schema of `fleet.yaml` or of a cluster's file, for editors.

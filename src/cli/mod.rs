@@ -13,6 +13,7 @@ mod failure;
 mod feasible;
 mod formats;
 mod git;
+mod init;
 mod lint;
 mod output;
 mod pipeline;
@@ -100,6 +101,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Diff(command) => diff::run(arguments, command, output),
         Command::Explain(command) => explain::run(arguments, command, output),
         Command::Template(command) => template::run(arguments, command, output),
+        Command::Init(command) => init::run(arguments, command, output),
         Command::Schema(command) => schema::run(command, output),
         Command::Compile(command) => compile::run(command, output),
         Command::Lint(command) => lint::run(arguments, command, output),

@@ -150,6 +150,62 @@ impl StateStore {
         Ok(hashes)
     }
 
+    /// The store at `s3://BUCKET/PREFIX`, asked as whoever runs this.
+    ///
+    /// # Errors
+    /// When it is no such address.
+    #[cfg(feature = "aws")]
+    pub async fn in_s3(url: &str, reach: &crate::cloud::aws::Reach) -> Result<StateStore, String> {
+        Bucket::connect(url, reach)
+            .await
+            .map(StateStore::Bucket)
+            .map_err(|e| e.to_string())
+    }
+
+    /// The names of what may be clusters: folders that hold a `config`, as `kops get clusters` has it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn clusters(&self) -> Result<Vec<String>, String> {
+        let folders = match self {
+            StateStore::Folder(root) => folders(root)?,
+            #[cfg(feature = "aws")]
+            StateStore::Bucket(bucket) => {
+                let children = bucket.children("").await.map_err(|e| e.to_string())?;
+                let names = children.iter().filter_map(|c| c.strip_suffix('/'));
+                names.map(str::to_owned).collect()
+            }
+            StateStore::Unreadable(why) => return Err(why.clone()),
+        };
+        let mut found = Vec::new();
+        for name in folders {
+            if self.bytes(&format!("{name}/config")).await?.is_some() {
+                found.push(name);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The documents of a cluster as they are stored: path and text, its Cluster first.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or has no such cluster.
+    pub async fn texts(&self, cluster: &str) -> Result<Vec<(String, String)>, String> {
+        let config = format!("{cluster}/config");
+        let mut paths = vec![config.clone()];
+        paths.extend(self.list(&format!("{cluster}/instancegroup/")).await?);
+        paths.push(format!("{cluster}/clusteraddons/default"));
+        let mut texts = Vec::new();
+        for path in paths {
+            match self.get(&path).await? {
+                Some(text) => texts.push((path, text)),
+                None if path.ends_with("/clusteraddons/default") => {}
+                None => return Err(format!("{path} is not there")),
+            }
+        }
+        Ok(texts)
+    }
+
     /// The text there; none: there is nothing.
     async fn get(&self, path: &str) -> Result<Option<String>, String> {
         let bytes = self.bytes(path).await?;
@@ -194,6 +250,22 @@ fn file(root: &Path, path: &str) -> Result<Option<Vec<u8>>, String> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("{path}: {error}")),
     }
+}
+
+fn folders(root: &Path) -> Result<Vec<String>, String> {
+    there(root)?;
+    let failed = |e: std::io::Error| format!("{}: {e}", root.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(root).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.path().is_dir()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn files(root: &Path, folder: &str) -> Result<Vec<String>, String> {

@@ -7,6 +7,8 @@ mod bed;
 mod boots;
 mod brake;
 mod faults;
+mod guide;
+mod init;
 #[path = "../support/stored.rs"]
 mod kept;
 mod kops_store;

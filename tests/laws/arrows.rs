@@ -4,7 +4,7 @@ use super::source::Source;
 use super::{Found, Law, check, module};
 
 /// Which modules a module may name; its own is always allowed.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("yaml", &[]),
     ("fleet", &["model", "yaml"]),
@@ -30,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "plan", "desired", "kops", "render", "fleet", "model", "yaml",
         ],
     ),
+    ("adopt", &["kops", "fleet", "model", "yaml"]),
     (
         "rollout",
         &[
@@ -70,6 +71,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     (
         "cli",
         &[
+            "adopt",
             "run",
             "report",
             "lint",

@@ -3,7 +3,8 @@
 use super::source::Source;
 use super::{Found, Law, check, module};
 
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
+    "adopt",
     "model",
     "yaml",
     "gotemplate",

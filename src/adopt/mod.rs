@@ -1,0 +1,20 @@
+//! The files of a fleet that is begun: an empty one, or one around clusters that kops has made. Texts → texts. Pure: reads and writes no files, asks
+//! nobody.
+
+mod environment;
+mod factor;
+mod files;
+mod group;
+mod kops;
+mod manifest;
+mod names;
+mod start;
+
+use std::collections::BTreeMap;
+
+pub use kops::{AdoptError, Adoption, Evidence, Known, Placeholders, adopt};
+pub use manifest::{Existing, Input, ManifestError, read};
+pub use start::{Start, StartError, start};
+
+/// Files by their path below the fleet's folder, with their text.
+pub type Files = BTreeMap<String, String>;

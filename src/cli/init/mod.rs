@@ -1,0 +1,121 @@
+//! `kfleet init`: the files of a new fleet into a folder that has none. Reads what it is to be made of, checks that the result renders, and
+//! overwrites nothing.
+
+mod ask;
+mod from_kops;
+mod write;
+
+use super::Exit;
+use super::args::{Arguments, InitArguments};
+use super::failure::Failure;
+use super::output::Output;
+use crate::adopt::{self, Files, Start, StartError};
+
+pub(super) fn run(
+    arguments: &Arguments,
+    command: &InitArguments,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    write::refuse_a_fleet(&arguments.directory)?;
+    if command.from_kops.is_some() || command.state_store.is_some() {
+        return from_kops::run(arguments, command, output);
+    }
+    empty(arguments, command, output)
+}
+
+/// A fleet of two clusters that nobody has made yet.
+fn empty(arguments: &Arguments, command: &InitArguments, output: &Output) -> Result<Exit, Failure> {
+    let facts = ask::facts(command)?;
+    let files = adopt::start(&facts).map_err(start_failure)?;
+    let scratch = write::Scratch::with(&files)?;
+    scratch.prepare()?;
+    finish(arguments, &files, output)?;
+    let Start {
+        clusters: [first, second],
+        ..
+    } = &facts;
+    output.story(&format!(
+        "\n{first} gets a change first, {second} when it is well there. Next:\n\n{}",
+        next(arguments)
+    ));
+    Ok(Exit::Good)
+}
+
+/// What to type now around real clusters: nothing that can change one.
+fn next_adopted(arguments: &Arguments) -> String {
+    let at = at(arguments);
+    [
+        (
+            format!("kfleet{at} render"),
+            "manifests and definitions into rendered/, to be committed",
+        ),
+        (
+            format!("kfleet{at} plan --cloud aws"),
+            "what is otherwise in AWS; a plan can change nothing",
+        ),
+    ]
+    .map(|(line, what)| format!("  {line}\n      {what}\n"))
+    .concat()
+}
+
+fn at(arguments: &Arguments) -> String {
+    match arguments.directory.to_str() {
+        Some(".") | None => String::new(),
+        Some(directory) => format!(" -C {directory}"),
+    }
+}
+
+/// What to type now: on the simulated account, so that nothing can happen to anything.
+fn next(arguments: &Arguments) -> String {
+    let at = at(arguments);
+    [
+        (
+            format!("kfleet{at} render"),
+            "manifests and definitions into rendered/, to be committed",
+        ),
+        (
+            format!("kfleet{at} plan --cloud local"),
+            "what is missing in a simulated account",
+        ),
+        (
+            format!("kfleet{at} rollout start --cloud local --auto-approve"),
+            "stage by stage, in virtual time",
+        ),
+    ]
+    .map(|(line, what)| format!("  {line}\n      {what}\n"))
+    .concat()
+}
+
+/// Writes the files, and says what became of each.
+fn finish(arguments: &Arguments, files: &Files, output: &Output) -> Result<(), Failure> {
+    let written = write::write(&arguments.directory, files)?;
+    for path in &written.new {
+        output.story(&format!("  + {path}"));
+    }
+    for path in &written.kept {
+        output.story(&format!("  = {path} is there already and stays as it is"));
+    }
+    if written.kept.iter().any(|p| p == ".gitignore") {
+        output.story(
+            "warning: .gitignore is yours: add a line `/.kfleet/`, the store of this machine",
+        );
+    }
+    Ok(())
+}
+
+fn start_failure(error: StartError) -> Failure {
+    let hint = match &error {
+        StartError::NoDomain(name) => format!("such as {name}.k8s.example.com"),
+        StartError::SameName(_) => {
+            "give them two names, such as staging.k8s.example.com and prod.k8s.example.com".into()
+        }
+        StartError::Zone { region, .. } => {
+            format!("the zones of {region} are called {region}a, {region}b, {region}c")
+        }
+        StartError::ZoneTwice(_) | StartError::Zones(_) => {
+            "name each zone once: three are usual, because etcd counts votes".into()
+        }
+        StartError::Environment(_) => "name the clusters after what they are for".into(),
+    };
+    Failure::new(error.to_string()).hint(hint)
+}
