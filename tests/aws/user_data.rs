@@ -100,7 +100,7 @@ fn nodes_that_boot_with_other_user_data_are_replaced() {
         .collect();
     assert_eq!(reasons.len(), 2, "{replace}");
     for reason in reasons {
-        assert_eq!(reason, serde_json::json!(["UserData"]));
+        assert_eq!(reason, serde_json::json!(["UserData.Sha256"]));
     }
     bed.rolls_out("start");
     bed.plan_is_empty();
