@@ -138,7 +138,8 @@ fn hooks_of(command: &crate::cli::args::Command) -> crate::cloud::aws::HooksOf {
         | Command::Stop(_)
         | Command::Go(_)
         | Command::Template(_)
-        | Command::Attend(_) => false,
+        | Command::Attend(_)
+        | Command::Init(_) => false,
     };
     if everybody {
         HooksOf::Everybody
