@@ -36,6 +36,7 @@ use kfleet::fleet::{Amount, Rate};
 use kfleet::model::{
     AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Eviction, InstanceId, Lifecycle,
     Live, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, Span, Timestamp, UserData,
+    Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event, Record};
@@ -272,6 +273,10 @@ impl Cloud for Probe {
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         self.spy.read(places).await
+    }
+
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        self.spy.gone(place, asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

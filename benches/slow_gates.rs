@@ -21,6 +21,7 @@ use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::{GateKind, GateSpec, Wave};
 use kfleet::model::{
     AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Span, Timestamp,
+    Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::Ending;
@@ -50,6 +51,10 @@ impl Cloud for Quick {
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         self.0.read(places).await
+    }
+
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        self.0.gone(place, asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -12,7 +12,7 @@ use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
 use super::world::{self, Simulated, World};
-use super::{Exit, documents, feasible};
+use super::{Exit, aims, documents, feasible};
 use super::{stop, store};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::{Fleet, Stage};
@@ -62,6 +62,7 @@ pub(super) async fn run(
         output.cloud_story(&stats(&world.calls()));
     }
     let plan = made?;
+    world.knows(&simulated, aims::of_plan(&plan))?;
     if let Some(path) = &command.out {
         let text = report::plan_json(&plan, &prepared.fleet.settings.stages);
         private_file(path, &text)

@@ -124,7 +124,8 @@ fn begin(
     notes.extend(without_outside_gates(&mut rollout));
     let faults = world::faults(&command.faults)?;
     let scenario = world::scenario(command.scenario.as_deref())?;
-    aims::known(prepared, &plan, &faults, &scenario)?;
+    let named = world.named(aims::of_rollout(&rollout));
+    aims::known(&named, &faults, &scenario)?;
     Ok(Some(Start {
         world,
         rollout,

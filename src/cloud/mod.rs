@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
-use crate::model::{AccountId, Applied, CloudEffect, ClusterName, Live, Region, Timestamp};
+use crate::model::{
+    AccountId, Applied, CloudEffect, ClusterName, Live, Region, Timestamp, Versions,
+};
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -39,6 +41,13 @@ pub trait Cloud: Send + Sync {
 
     /// The groups of the clusters named. What could not be read is a gap of its cluster, never an absence.
     fn read(&self, places: &[Place]) -> impl Future<Output = Result<Live, CloudError>> + Send;
+
+    /// Which of these launch template versions are gone: asked anew each time, whatever was read of them before.
+    fn gone(
+        &self,
+        place: &Place,
+        asked: &Versions,
+    ) -> impl Future<Output = Result<Versions, CloudError>> + Send;
 
     /// Carries out one effect. Reads its precondition just before: finds `to`, answers [`Applied::Already`];
     /// finds neither, answers [`Applied::Moved`] and touches nothing.

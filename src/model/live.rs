@@ -56,7 +56,13 @@ pub struct LiveCluster {
     pub images: Images,
     /// What could not be read. A cluster with a gap is shown, never changed.
     pub gaps: Vec<Gap>,
+    /// Launch template versions that the rollout under way needs, and that are gone.
+    #[serde(default, skip_serializing_if = "Versions::is_empty")]
+    pub gone: Versions,
 }
+
+/// Numbers of launch template versions, by template.
+pub type Versions = BTreeMap<AsgName, BTreeSet<u64>>;
 
 /// Something that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

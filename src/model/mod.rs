@@ -39,7 +39,7 @@ pub use lifecycle::{Lifecycle, LifecycleRules};
 pub use live::{
     Activity, ActivityStatus, Gap, Health, Hold, Images, Instance, Live, LiveCluster, LiveGroup,
     Market, Node, NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
-    UnreadyPod, Unseen, UnseenKind, VersionRef,
+    UnreadyPod, Unseen, UnseenKind, VersionRef, Versions,
 };
 pub use names::{
     AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError,

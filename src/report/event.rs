@@ -253,6 +253,16 @@ fn of_group(event: &Event) -> Option<(String, String)> {
             of(cluster, group),
             format!("instance refresh is at {percentage} percent"),
         ),
+        Event::WayBackGone {
+            cluster,
+            group,
+            version,
+        } => (
+            of(cluster, group),
+            format!(
+                "somebody deleted version {version} of its launch template, to which a rollback would return"
+            ),
+        ),
         Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
         part => return of_capacity(part),
     };
@@ -298,6 +308,7 @@ fn of_capacity(event: &Event) -> Option<(String, String)> {
         // Those that have their words above.
         Event::GroupStarted { .. }
         | Event::Refreshed { .. }
+        | Event::WayBackGone { .. }
         | Event::GroupDone { .. }
         | Event::Started { .. }
         | Event::Approved { .. }

@@ -279,6 +279,15 @@ pub enum Event {
         /// The group that borrows.
         to: AsgName,
     },
+    /// The launch template version that the group would go back to was deleted by somebody else.
+    WayBackGone {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// The version.
+        version: u64,
+    },
     /// A group is done: forward, or undone, or left as it is by an abort.
     GroupDone {
         /// Cluster.
@@ -410,6 +419,7 @@ impl Event {
             | Event::CapacityBack { cluster, group, .. }
             | Event::Borrowed { cluster, group, .. }
             | Event::Lending { cluster, group, .. }
+            | Event::WayBackGone { cluster, group, .. }
             | Event::GroupDone { cluster, group, .. } => Some((cluster, group)),
             Event::Started { .. }
             | Event::Approved { .. }

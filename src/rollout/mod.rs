@@ -12,14 +12,17 @@ mod rules;
 mod schedule;
 
 pub use build::{BuildError, Inputs, build};
-pub use decide::{COMPONENTS, Failure, Limits, decide, failures, of_this_cluster};
+pub use decide::{
+    COMPONENTS, Failure, Limits, decide, failures, needed_versions, of_this_cluster,
+    way_back_versions,
+};
 pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
 pub use freeze::{Window, window};
 pub use observation::{GroupObservation, Observation, ObservedStep};
 pub use progress::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending,
     GroupProgress, GroupState, IllegalRecord, Intent, Progress, RefreshSeen, Spent, StepRefusal,
-    Stuck,
+    Stuck, WayBack,
 };
 pub use rollback::{RollbackError, check_rollback};
 pub use round::{Check, Decision, Question, State, Step, Waiting};

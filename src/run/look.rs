@@ -2,7 +2,7 @@
 
 use super::together::{MAX_CLUSTERS, together};
 use crate::cloud::{Cloud, CloudError, Place};
-use crate::model::Live;
+use crate::model::{Live, Versions};
 use crate::nodes::NodeApi;
 use crate::rollout::of_this_cluster;
 
@@ -21,6 +21,24 @@ pub async fn look<W: Cloud + NodeApi>(world: &W, places: &[Place]) -> Result<Liv
     for (place, nodes) in found.into_iter().zip(nodes) {
         if let Some(cluster) = live.clusters.get_mut(&place.cluster) {
             cluster.nodes = of_this_cluster(cluster, nodes);
+        }
+    }
+    Ok(live)
+}
+
+/// As [`look`], and whether the launch template versions that the rollout needs are still there.
+pub(super) async fn look_with<W: Cloud + NodeApi>(
+    world: &W,
+    places: &[Place],
+    needed: &[(Place, Versions)],
+) -> Result<Live, CloudError> {
+    let asked = needed.iter().map(|(place, of)| world.gone(place, of));
+    let gone = together(MAX_CLUSTERS, asked).await;
+    let mut live = look(world, places).await?;
+    for ((place, _), gone) in needed.iter().zip(gone) {
+        let gone = gone?;
+        if let Some(cluster) = live.clusters.get_mut(&place.cluster) {
+            cluster.gone = gone;
         }
     }
     Ok(live)

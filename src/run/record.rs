@@ -96,6 +96,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | Event::CapacityBack { .. }
             | Event::Borrowed { .. }
             | Event::Lending { .. }
+            | Event::WayBackGone { .. }
             | Event::GroupDone { .. }
             | Event::Answered { .. }
             | Event::Intent { .. }

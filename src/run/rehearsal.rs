@@ -10,6 +10,7 @@ use crate::cloud::local::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{
     AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp,
+    Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 use crate::rollout::{Observation, Progress, Record, Rollout, broken_by_record, broken_rules};
@@ -211,6 +212,10 @@ impl Cloud for Onlooker<'_> {
         } = &mut *self.looking();
         seen.look(rollout, progress, &live);
         read
+    }
+
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        self.world.gone(place, asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

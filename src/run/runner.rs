@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::fence::patiently;
-use super::look::look;
+use super::look::look_with;
 use super::questions::Questions;
 use super::shut::Shut;
-use super::under_way::places_under_way;
+use super::under_way::{needed, places_under_way};
 use super::{Drive, Outcome, RunError, Signal};
 use crate::cloud::{Cloud, Place};
-use crate::model::{Live, Timestamp};
+use crate::model::{Live, Timestamp, Versions};
 use crate::nodes::NodeApi;
 use crate::rollout::{Check, Decision, State, decide};
 use crate::store::{Journal, Locks, Store};
@@ -45,8 +45,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 return Ok(Outcome::Stopped(stop));
             }
             let places = places_under_way(self.journal.rollout(), self.journal.progress());
+            let needs = needed(self.journal.rollout(), self.journal.progress(), &places);
             let live = match &seen {
-                Some((live, of)) if *of == places => live,
+                Some(seen) if seen.shows(&places, &needs) => &seen.live,
                 Some(_) | None => {
                     seen = self.look().await?;
                     continue;
@@ -127,15 +128,46 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     }
 
     /// The live state of what is under way, and of which clusters that is; none when the run was interrupted meanwhile.
-    async fn look(&self) -> Result<Option<(Live, Vec<Place>)>, RunError> {
+    async fn look(&self) -> Result<Option<Look>, RunError> {
         let places = places_under_way(self.journal.rollout(), self.journal.progress());
-        let patient = patiently(self.world, self.drive.poll, || look(self.world, &places));
+        let needed = needed(self.journal.rollout(), self.journal.progress(), &places);
+        let patient = patiently(self.world, self.drive.poll, || {
+            look_with(self.world, &places, &needed)
+        });
         let live = tokio::select! {
             biased;
             live = patient => live?,
             () = raised(self.interrupted) => return Ok(None),
         };
-        Ok(Some((live, places)))
+        Ok(Some(Look {
+            live,
+            places,
+            needed,
+        }))
+    }
+}
+
+/// A look, and what it was about.
+struct Look {
+    live: Live,
+    places: Vec<Place>,
+    needed: Vec<(Place, Versions)>,
+}
+
+impl Look {
+    /// Whether it is about these places, and was asked for all that is needed of them.
+    fn shows(&self, places: &[Place], needs: &[(Place, Versions)]) -> bool {
+        let asked = |(place, needs): &(Place, Versions)| {
+            let mut of = self.needed.iter().filter(|(p, _)| p == place);
+            of.next().is_some_and(|(_, asked)| {
+                needs.iter().all(|(template, numbers)| {
+                    asked
+                        .get(template)
+                        .is_some_and(|known| numbers.is_subset(known))
+                })
+            })
+        };
+        self.places == places && needs.iter().all(asked)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use super::fence::place;
 use crate::cloud::Place;
-use crate::rollout::{ClusterRun, ClusterState, Direction, Progress, Rollout, StageRun};
+use crate::model::Versions;
+use crate::rollout::{
+    ClusterRun, ClusterState, Direction, Progress, Rollout, StageRun, needed_versions,
+};
 
 /// Forward: the clusters of the wave under way that are being rolled or checked; when none is, those of the wave, and after
 /// the last wave those of the stage: they soak. On the way back, every cluster of a stage that has begun.
@@ -51,6 +54,17 @@ pub(super) fn places_under_way(rollout: &Rollout, progress: &Progress) -> Vec<Pl
     } else {
         rolling
     }
+}
+
+/// The launch template versions that are needed of these places: those of none are not asked for.
+pub(super) fn needed(
+    rollout: &Rollout,
+    progress: &Progress,
+    places: &[Place],
+) -> Vec<(Place, Versions)> {
+    let of = |place: &Place| Some(needed_versions(progress, rollout.cluster(&place.cluster)?));
+    let asked = places.iter().filter_map(|p| Some((p.clone(), of(p)?)));
+    asked.filter(|(_, versions)| !versions.is_empty()).collect()
 }
 
 /// What the next stage or wave stands on: every cluster before it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bed::{Bed, NEW_IMAGE, assert_same, desired_moved, event};
+use crate::bed::{Bed, NEW_IMAGE, OLD_IMAGE, assert_same, desired_moved, event};
 
 fn image() -> String {
     format!("099720109477/ubuntu/images/hvm-ssd-gp3/{NEW_IMAGE}")
@@ -146,26 +146,78 @@ fn calls_that_fail_for_a_while_change_nothing_about_the_end() {
     }
 }
 
+/// Faults about what is not there, what is said of each, and the way out.
+fn typing_errors() -> Vec<(String, String, String)> {
+    let old = image().replace(NEW_IMAGE, OLD_IMAGE);
+    let typo = image().replace("ubuntu-noble", "ubuntu-nobel");
+    let near = |text: &str| format!("did you mean `{text}`?");
+    let about = |text: &str| format!("a fault or an act is about {text}, which is not there");
+    [
+        (
+            "stuck-drain:spot-4x-16bg",
+            "group spot-4x-16bg",
+            near("spot-4x-16gb"),
+        ),
+        (
+            "no-kubernetes:prod.elsewhere",
+            "cluster prod.elsewhere",
+            "there is prod-acme.k8s.foo.bar, ".into(),
+        ),
+        (
+            "no-etcd:spot-4x-16gb",
+            "control-plane group spot-4x-16gb",
+            "there is control-plane-eu-west-3a, ".into(),
+        ),
+        (
+            "no-capacity-of:r5.24xlarge@*",
+            "instance type r5.24xlarge",
+            near("m5.2xlarge"),
+        ),
+        (
+            "no-capacity-of:*@eu-west-3z",
+            "zone eu-west-3z",
+            near("eu-west-3a"),
+        ),
+        (
+            "no-capacity:spot-4x-16gb:c5.24xlarge@",
+            "instance type of group spot-4x-16gb c5.24xlarge",
+            String::new(),
+        ),
+        (
+            "no-capacity:spot-4x-16gb:@eu-west-1a",
+            "zone of group spot-4x-16gb eu-west-1a",
+            near("eu-west-3a"),
+        ),
+    ]
+    .into_iter()
+    .map(|(fault, what, hint)| (fault.to_owned(), about(what), hint))
+    .chain(
+        ["sick-image", "sick-pods", "sick-etcd", "dead-image"].map(|kind| {
+            (
+                format!("{kind}:{typo}"),
+                about(&format!("image {typo}")),
+                near(&image()),
+            )
+        }),
+    )
+    .chain([(
+        "sick-pods:ami-0123456789abcdef0".to_owned(),
+        about("image ami-0123456789abcdef0"),
+        format!("there is {old}"),
+    )])
+    .collect()
+}
+
 #[test]
 fn a_fault_about_something_that_is_not_there_is_refused() {
     let bed = Bed::with_new_image();
     let before = bed.tree();
-    let typo = [
-        "a fault or an act is about group spot-4x-16bg, which is not there",
-        "did you mean `spot-4x-16gb`?",
-    ];
-    let none = [
-        "a fault or an act is about cluster prod.elsewhere, which is not there",
-        "`kfleet plan` names every cluster",
-    ];
-    for (fault, texts) in [
-        ("stuck-drain:spot-4x-16bg", typo),
-        ("no-kubernetes:prod.elsewhere", none),
-    ] {
-        for command in ["rollout start --auto-approve", "rehearse"] {
+    let cases = typing_errors();
+    for (fault, text, hint) in &cases {
+        for command in ["rollout start --auto-approve", "rehearse", "plan"] {
             let said = bed.run(&format!("{command} --fault {fault}")).ends(1);
             assert!(
-                texts.iter().all(|text| said.err.contains(text)),
+                said.err.contains(text) && said.err.contains(hint),
                 "{}",
                 said.err
             );
@@ -188,6 +240,24 @@ fn a_fault_about_something_that_is_not_there_is_refused() {
         said.err
     );
     std::fs::remove_file(bed.path("play.yaml")).unwrap();
+    assert_eq!(bed.tree(), before);
+}
+
+#[test]
+fn whoever_takes_up_a_rollout_misspells_no_image_either() {
+    let bed = Bed::with_new_image();
+    bed.run("rollout start --quiet").ends(3);
+    let before = bed.tree();
+    for command in ["rollout resume", "rollout rollback --reason no"] {
+        let said = bed
+            .run(&format!("{command} --fault sick-pods:{}x", image()))
+            .ends(1);
+        assert!(
+            said.err.contains(&format!("did you mean `{}`?", image())),
+            "{}",
+            said.err
+        );
+    }
     assert_eq!(bed.tree(), before);
 }
 

@@ -81,6 +81,7 @@ contract!(
         zones_are_filled_evenly,
         a_group_goes_when_it_is_empty,
         names_are_unique_in_account_and_region,
+        versions_that_are_gone_are_told,
         a_policy_and_a_spot_template_exclude_each_other,
         instances_leave_a_zone_that_was_removed,
         the_warm_pool_serves_first_and_is_filled_again,

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use kfleet::cloud::aws::{Access, Aws, HooksOf, Options, Reach, Session};
 use kfleet::cloud::{Cloud, CloudError, Place};
-use kfleet::model::{AccountId, Applied, CloudEffect, Live, Timestamp};
+use kfleet::model::{AccountId, Applied, CloudEffect, Live, Timestamp, Versions};
 use serde_json::json;
 
 use crate::support::{Server, account, server_or_skip, skip};
@@ -148,6 +148,10 @@ impl Cloud for OnMoto {
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         self.aws.read(places).await
+    }
+
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        self.aws.gone(place, asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

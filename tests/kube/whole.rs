@@ -7,6 +7,7 @@ use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{
     AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp,
+    Versions,
 };
 use kfleet::nodes::kube::Clusters;
 use kfleet::nodes::{Access, NodeApi, NodeError};
@@ -136,6 +137,10 @@ impl Cloud for Mixed<'_> {
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         self.world.read(places).await
     }
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        self.world.gone(place, asked).await
+    }
+
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         self.world.apply(place, effect).await
     }

@@ -27,6 +27,7 @@ mod strategies;
 mod support;
 mod twins;
 mod validation;
+mod way_back;
 mod ways;
 
 use kfleet::cloud::Cloud as _;

@@ -8,6 +8,7 @@ use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::{GateKind, GateSpec, Samples, Wave};
 use kfleet::model::{
     AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Span, Timestamp,
+    Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event, Record, Verdict};
@@ -66,6 +67,10 @@ impl Cloud for Quick {
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         self.world.read(places).await
+    }
+
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        self.world.gone(place, asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

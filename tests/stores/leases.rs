@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{
     AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Span, Timestamp,
+    Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::store::{CloudKind, Journal, Leases, Locks, Objects, Store, StoreError, Terms};
@@ -359,6 +360,10 @@ impl Cloud for Slow {
 
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         self.world.read(places).await
+    }
+
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        self.world.gone(place, asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -10,7 +10,7 @@ use kfleet::fleet::Amount;
 use kfleet::kops::Role;
 use kfleet::model::{
     AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Lifecycle, Live, LiveCluster,
-    LiveGroup, NodeEffect, Nodes, Span, Timestamp,
+    LiveGroup, NodeEffect, Nodes, Span, Timestamp, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{
@@ -467,9 +467,13 @@ impl Cloud for Spy {
         for (name, cluster) in &live.clusters {
             let mut state = self.state.lock().unwrap();
             let last = state.last.entry(name.clone()).or_default();
-            let nodes = std::mem::take(&mut last.nodes);
+            let (nodes, gone) = (
+                std::mem::take(&mut last.nodes),
+                std::mem::take(&mut last.gone),
+            );
             *last = LiveCluster {
                 nodes,
+                gone,
                 ..cluster.clone()
             };
         }
@@ -482,6 +486,13 @@ impl Cloud for Spy {
             );
         }
         Ok(live)
+    }
+
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        let gone = self.world.gone(place, asked).await?;
+        let mut state = self.state.lock().unwrap();
+        state.last.entry(place.cluster.clone()).or_default().gone = gone.clone();
+        Ok(gone)
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

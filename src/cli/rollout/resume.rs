@@ -6,7 +6,7 @@ use crate::cli::Exit;
 use crate::cli::args::{Arguments, DriveArguments};
 use crate::cli::failure::Failure;
 use crate::cli::world::Simulated;
-use crate::cli::{stop, store, world};
+use crate::cli::{aims, stop, store, world};
 use crate::rollout::Direction;
 
 pub(super) async fn resume(
@@ -38,6 +38,7 @@ pub(super) async fn resume(
         &simulated,
     )
     .await?;
+    world.knows(&simulated, aims::of_rollout(journal.rollout()))?;
     let driver = Driver {
         arguments,
         store: &store,

@@ -11,11 +11,11 @@ use crate::cli::formats::FollowFormat;
 use crate::cli::output::Output;
 use crate::cli::who::who;
 use crate::cli::world::{self, Simulated, World};
-use crate::cli::{Exit, store};
+use crate::cli::{Exit, aims, store};
 use crate::cloud::{Cloud as _, Place};
 use crate::model::ClusterName;
 use crate::report::{self, Style};
-use crate::rollout::{Ending, Event, check_rollback};
+use crate::rollout::{Ending, Event, check_rollback, way_back_versions};
 use crate::run::{Outcome, fence};
 use crate::store::{Journal, Request, Store, StoreError};
 
@@ -56,6 +56,7 @@ pub(super) async fn rollback(
         &simulated,
     )
     .await?;
+    world.knows(&simulated, aims::of_rollout(journal.rollout()))?;
     fence(&world, journal.rollout(), arguments.poll.unwrap_or(POLL)).await?;
     let finished = journal.progress().ending.is_some();
     if finished && !agreed(arguments, command, &world, &journal, &clusters, &output).await? {
@@ -107,6 +108,38 @@ fn possible(
     Ok(check_rollback(rollout, progress, &all, &named)?)
 }
 
+/// Refuses where a version that it would return to was deleted: nothing is begun that cannot be ended.
+async fn has_way_back(
+    world: &World,
+    journal: &Journal,
+    clusters: &BTreeSet<ClusterName>,
+) -> Result<(), Failure> {
+    let (rollout, progress) = (journal.rollout(), journal.progress());
+    let runs = rollout
+        .clusters()
+        .filter(|run| clusters.contains(&run.cluster));
+    let mut lost = Vec::new();
+    for run in runs {
+        let needed = way_back_versions(progress, run);
+        let place = Place {
+            cluster: run.cluster.clone(),
+            account: run.account.clone(),
+            region: run.region.clone(),
+        };
+        for (group, versions) in world.gone(&place, &needed).await? {
+            lost.extend(versions.iter().map(|n| {
+                format!("version {n} of the launch template of {group}, to which the rollback would return, was deleted")
+            }));
+        }
+    }
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(lost.join("\n")).hint(
+        "nothing was done; revert the change in git and roll out: that makes the version again",
+    ))
+}
+
 /// Shows what the rollback of a finished rollout will do. Whether somebody has said yes to just that.
 async fn agreed(
     arguments: &Arguments,
@@ -128,6 +161,7 @@ async fn agreed(
         })
         .collect();
     let live = world.patient_look(&places, output).await?;
+    has_way_back(world, journal, clusters).await?;
     if command.format == FollowFormat::Text {
         let style = Style {
             colour: output.colour(),

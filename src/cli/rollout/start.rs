@@ -74,15 +74,10 @@ pub(super) async fn start(
     if plan.is_rolled() && verified(&prepared, &plan, &store)? {
         return Ok(Exit::Good);
     }
-    aims::known(
-        &prepared,
-        &plan,
-        &world::faults(&command.selection.faults)?,
-        &world::scenario(command.selection.scenario.as_deref())?,
-    )?;
     not_again(&store, &plan, command.again.as_deref())?;
     let before = plan::before(&prepared, &plan, &store, &world, &command.selection, output).await?;
     let rollout = make(&prepared, &plan, &before, &store, &world, command)?;
+    world.knows(&simulated, aims::of_rollout(&rollout))?;
     stop::heed(&store, &rollout)?;
     fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;
     let starting = store.start(&rollout.started_by, world.now())?;

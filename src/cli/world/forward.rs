@@ -3,7 +3,7 @@
 use super::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Timestamp,
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 
@@ -41,6 +41,14 @@ impl Cloud for World {
             World::Local(world) => world.read(places).await,
             #[cfg(feature = "aws")]
             World::Aws(real) => real.cloud.read(places).await,
+        }
+    }
+
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        match self {
+            World::Local(world) => world.gone(place, asked).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.gone(place, asked).await,
         }
     }
 

@@ -8,6 +8,7 @@ mod simulated;
 
 use std::collections::BTreeMap;
 
+use crate::cli::aims;
 use crate::cli::args::{Arguments, Pace};
 use crate::cli::failure::Failure;
 use crate::cloud::{Cloud as _, Place, local};
@@ -127,6 +128,23 @@ impl World {
 }
 
 impl World {
+    /// Refuses faults and scenarios about what neither the account has nor is `named`.
+    pub(in crate::cli) fn knows(
+        &self,
+        simulated: &Simulated<'_>,
+        named: local::Named,
+    ) -> Result<(), Failure> {
+        match self {
+            World::Local(world) => aims::known(
+                &world.named(named),
+                &faults(simulated.faults)?,
+                &scenario(simulated.scenario)?,
+            ),
+            #[cfg(feature = "aws")]
+            World::Aws(_) => Ok(()),
+        }
+    }
+
     /// Calls sent so far, by API. The simulated account is asked without any.
     pub(in crate::cli) fn calls(&self) -> BTreeMap<String, u64> {
         match self {

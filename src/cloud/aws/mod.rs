@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use options::{Access, HooksOf, Options, Reach, Session};
 
 use super::{Cloud, CloudError, Place};
-use crate::model::{AccountId, Applied, AsgName, CloudEffect, Live, Timestamp};
+use crate::model::{AccountId, Applied, AsgName, CloudEffect, Live, Timestamp, Versions};
 use connect::Connection;
 
 /// The AWS accounts of a fleet.
@@ -108,6 +108,10 @@ impl Cloud for Aws {
             read_at: self.now(),
             clusters,
         })
+    }
+
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        read::gone(&self.connection.clients(place).await?, place, asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -18,6 +18,14 @@ const NOTICED: Span = Span::from_secs(60);
 /// How long an autoscaler takes from its mark to the end of the instance.
 const LEAVES: Span = Span::from_secs(120);
 
+/// How the image of a version that somebody else makes is called: as the one before, and this.
+const REPINNED: &str = "-of-somebody-else";
+
+/// The image that a group had before somebody else gave it this one.
+pub fn repinned(image: &str) -> &str {
+    image.strip_suffix(REPINNED).unwrap_or(image)
+}
+
 impl Cluster {
     /// Plays an act on the groups it names. Whether anything changed here.
     pub(super) fn suffer(&mut self, act: &Act, faults: &Faults) -> bool {
@@ -125,7 +133,7 @@ impl Cluster {
         let Some(mut version) = template.versions.get(&group.version).cloned() else {
             return;
         };
-        version.data.image_id = format!("{}-of-somebody-else", version.data.image_id);
+        version.data.image_id = format!("{}{REPINNED}", version.data.image_id);
         version.token = None;
         let number = template.latest().saturating_add(1);
         template.versions.insert(number, version);

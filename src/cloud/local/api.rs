@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Timestamp,
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 
@@ -37,6 +37,11 @@ impl Cloud for World {
         let mut inner = self.inner();
         inner.call(places.first())?;
         Ok(inner.read(places))
+    }
+
+    /// Part of the look that it belongs to: no call by itself.
+    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
+        Ok(self.inner().gone(place, asked))
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -158,31 +158,39 @@ impl FromStr for Fault {
 pub enum Aim<'a> {
     /// A group, by its AutoScalingGroup or its InstanceGroup.
     Group(&'a str),
+    /// The same, of a control plane: of others it would be nothing.
+    ControlPlane(&'a str),
     /// A cluster.
     Cluster(&'a ClusterName),
+    /// An image that some group runs or will run.
+    Image(&'a str),
+    /// The same, of a control plane.
+    ControlPlaneImage(&'a str),
+    /// Instances that a group, or any, may launch.
+    Pool(&'a Pool),
 }
 
 impl Fault {
-    /// What it is about; none: an image, a kind of instance, or the whole account.
+    /// What it is about; none: the whole account.
     pub fn aim(&self) -> Option<Aim<'_>> {
         match self {
             Fault::NoCapacity(group)
             | Fault::StuckDrain(group)
             | Fault::RefuseEvictions(group, _)
-            | Fault::NoEtcd(group)
             | Fault::SlowBoot(group, _)
             | Fault::SlowPods(group, _)
             | Fault::SlowEnd(group, _)
             | Fault::IdleScaleDown(group, _) => Some(Aim::Group(group)),
-            Fault::NoCapacityOf(Pool { group, .. }) => group.as_deref().map(Aim::Group),
+            Fault::NoEtcd(group) => Some(Aim::ControlPlane(group)),
+            Fault::NoCapacityOf(pool) => Some(Aim::Pool(pool)),
             Fault::NoRead(cluster)
             | Fault::WrongAccount(cluster)
             | Fault::NoKubernetes(cluster) => Some(Aim::Cluster(cluster)),
-            Fault::SickImage(_)
-            | Fault::SickPods(_)
-            | Fault::SickEtcd(_)
-            | Fault::DeadImage(_)
-            | Fault::Throttle(_)
+            Fault::SickImage(image) | Fault::SickPods(image) | Fault::DeadImage(image) => {
+                Some(Aim::Image(image))
+            }
+            Fault::SickEtcd(image) => Some(Aim::ControlPlaneImage(image)),
+            Fault::Throttle(_)
             | Fault::LostAnswer(_)
             | Fault::NoAnswer(_)
             | Fault::StaleReads(_)

@@ -7,8 +7,8 @@ use super::chance::{between, draw, salt};
 use super::faults::Faults;
 use super::state::{Group, Leaving, Machine, Pod, RefusedPod, SimNode};
 use crate::model::{
-    Applied, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark, NodeName,
-    PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, UnreadyPod,
+    Applied, AutoScalingGroup, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark,
+    NodeName, PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, UnreadyPod,
 };
 use crate::rollout::COMPONENTS;
 
@@ -23,6 +23,15 @@ const RECOVERY: Span = Span::from_secs(20);
 
 /// The etcd clusters of every cluster here, `main` first: each control-plane node has a member of each, Ready with its node.
 const ETCD: [&str; 2] = ["main", "events"];
+
+/// Whether a group is one of the control plane, by the tags that kops gives it.
+pub(super) fn is_control_plane(group: &AutoScalingGroup) -> bool {
+    let roles = ["k8s.io/role/control-plane", "k8s.io/role/master"];
+    group
+        .tags
+        .iter()
+        .any(|tag| roles.contains(&tag.key.as_str()))
+}
 
 impl Group {
     /// Makes the pods that the asked-for nodes bring: up to 10 a node, up to 2 on a control plane.
@@ -53,9 +62,7 @@ impl Group {
     }
 
     fn is_control_plane(&self) -> bool {
-        ["k8s.io/role/control-plane", "k8s.io/role/master"]
-            .iter()
-            .any(|role| self.tag(role).is_some())
+        is_control_plane(&self.fields)
     }
 
     /// Puts waiting pods on nodes, up to a fair share of each. Called when a node turns Ready.

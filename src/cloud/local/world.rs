@@ -224,6 +224,11 @@ impl Inner {
         self.now
     }
 
+    /// Shows every cluster of the account.
+    pub(super) fn each_cluster(&self, look: impl FnMut(&Cluster)) {
+        self.clusters.values().for_each(look);
+    }
+
     /// Takes up what the files say, played up to the present with the options they were written with.
     fn load(&mut self) -> Result<(), CloudError> {
         let Some(dir) = &self.dir else { return Ok(()) };
@@ -434,7 +439,7 @@ impl Inner {
     }
 
     /// All clusters in the account and region of a place: AutoScalingGroups know no other borders.
-    fn neighbours<'a>(&'a self, place: &'a Place) -> impl Iterator<Item = &'a Cluster> {
+    pub(super) fn neighbours<'a>(&'a self, place: &'a Place) -> impl Iterator<Item = &'a Cluster> {
         self.clusters
             .values()
             .filter(|c| c.place.account == place.account && c.place.region == place.region)

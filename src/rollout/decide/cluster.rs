@@ -6,6 +6,7 @@ use super::gate::{Asked, GateOutcome};
 use super::look::look;
 use super::patience::patience;
 use super::phases::{Phase, phases, side_by_side};
+use super::way_back::{self, Leave};
 use super::{control_plane, gate, preflight, prune, retire, undo, verify};
 use crate::kops::Role;
 use crate::model::{AsgName, CloudEffect, Effect, Span, Timestamp};
@@ -32,7 +33,18 @@ pub(crate) fn start(run: &ClusterRun, out: &mut DecisionBuilder<'_>) {
 pub(crate) fn forward(round: &RoundContext<'_>, run: &ClusterRun, out: &mut DecisionBuilder<'_>) {
     let mark = out.mark();
     if let Some(sight) = look(round, run, out) {
+        let leave = match sight.progress.state {
+            ClusterState::Rolling | ClusterState::Checking(_) => way_back::leave(&sight, out),
+            ClusterState::Waiting | ClusterState::Verified(_) | ClusterState::Restored => {
+                Leave::Free
+            }
+        };
+        let sight = ClusterContext {
+            is_closing: leave == Leave::Closing,
+            ..sight
+        };
         match sight.progress.state {
+            _ if leave == Leave::Nothing => {}
             ClusterState::Rolling if !preflight::done(round, &sight, out) => {}
             ClusterState::Rolling => {
                 if !phases(&run.groups)

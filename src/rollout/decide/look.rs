@@ -27,5 +27,6 @@ pub(crate) fn look<'a>(
         progress,
         live,
         nodes: NodeView::new(&live.nodes),
+        is_closing: false,
     })
 }

@@ -34,7 +34,9 @@ mod undo;
 mod update;
 mod validate;
 mod verify;
+mod way_back;
 
 pub(super) use bounds::bound;
 pub use stages::decide;
 pub use validate::{COMPONENTS, Failure, Limits, failures, of_this_cluster};
+pub use way_back::{needed_versions, way_back_versions};

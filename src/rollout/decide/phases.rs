@@ -122,6 +122,7 @@ pub(crate) fn side_by_side<'t>(
     let mut open: Vec<(&GroupTask, &GroupProgress)> = tasks
         .filter_map(|task| Some((task, sight.progress.groups.get(&task.asg)?)))
         .filter(|(_, g)| g.state != GroupState::Done)
+        .filter(|(_, g)| !sight.is_closing || !g.drains.is_empty())
         .collect();
     // Whoever has the longest way to go is served first: were the first by name always first, the last would be left with
     // all of theirs when the others are done, and go through it one after the other with most of the budget unused.

@@ -6,7 +6,7 @@ use super::create::new_version;
 use super::fields::differs;
 use super::pinned::{Pin, is_moved};
 use super::sizes::{are_settled, excess, next_fields};
-use super::{late, refresh, replace};
+use super::{late, refresh, replace, way_back};
 use crate::fleet::Strategy;
 use crate::kops::Role;
 use crate::model::{CloudEffect, Definition, InstanceId, LiveGroup, VersionChange};
@@ -58,7 +58,7 @@ pub(crate) fn update(
             );
         }
     };
-    if version == 0 && refilled(view, live, out) {
+    if way_back::is_lost(view, live, version, out) || version == 0 && refilled(view, live, out) {
         return;
     }
     let together = in_one_call(change) && version != 0 && version != change.from_version;

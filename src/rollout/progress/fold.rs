@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{
     Answer, Before, ClusterProgress, ClusterState, Direction, Ending, GroupProgress, Progress,
-    Spent, Stuck,
+    Spent, Stuck, WayBack,
 };
 use crate::model::{AsgName, ClusterName, Timestamp};
 use crate::rollout::event::{Event, Record, Scope, Verdict};
@@ -139,6 +139,7 @@ impl Progress {
             | Event::CapacityBack { .. }
             | Event::Borrowed { .. }
             | Event::Lending { .. }
+            | Event::WayBackGone { .. }
             | Event::GroupDone { .. } => self.group_event(event, at)?,
         }
         Ok(())
@@ -216,6 +217,7 @@ impl Progress {
             | Event::CapacityBack { .. }
             | Event::Borrowed { .. }
             | Event::Lending { .. }
+            | Event::WayBackGone { .. }
             | Event::GroupDone { .. } => {}
         }
         Ok(())
@@ -353,6 +355,9 @@ impl Progress {
                 group.set_aside.clear();
                 if looked_at {
                     group.spent = Spent::default();
+                    if let WayBack::Gone(version) = group.way_back {
+                        group.way_back = WayBack::Renounced(version);
+                    }
                 }
             }
         }

@@ -8,5 +8,5 @@ pub use fold::IllegalRecord;
 pub(crate) use state::touched;
 pub use state::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending,
-    GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent, StepRefusal, Stuck,
+    GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent, StepRefusal, Stuck, WayBack,
 };

@@ -242,12 +242,26 @@ pub struct GroupProgress {
     pub drains: BTreeMap<InstanceId, Drain>,
     /// Instances whose drain did not end in time.
     pub set_aside: BTreeSet<InstanceId>,
+    /// Whether the version that it would go back to is there.
+    pub way_back: WayBack,
     /// Somebody else changed it: what was found.
     pub drift: Option<String>,
     /// The world refused a step for good.
     pub refused: Option<String>,
     /// How often in a row somebody else moved desired capacity, or an instance, before we could.
     pub conflicts: u32,
+}
+
+/// Whether the launch template version that a group would go back to is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WayBack {
+    /// As far as is known.
+    #[default]
+    There,
+    /// Somebody else deleted this one, and a person has to know it.
+    Gone(u64),
+    /// A person knows it, and goes on without.
+    Renounced(u64),
 }
 
 /// What was done for the sake of a group, to be held against a bound.
@@ -329,6 +343,7 @@ impl GroupProgress {
             kept: BTreeMap::new(),
             drains: BTreeMap::new(),
             set_aside: BTreeSet::new(),
+            way_back: WayBack::There,
             drift: None,
             refused: None,
             conflicts: 0,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::state::{
     Cordoned, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent, StepRefusal,
+    WayBack,
 };
 use crate::model::{
     Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Span,
@@ -174,6 +175,7 @@ impl GroupProgress {
             Event::CapacityBack { .. } => (self.no_capacity, self.borrowed) = (None, None),
             Event::Borrowed { .. } => self.borrowed = Some(at),
             Event::Lending { .. } => self.lend(at),
+            Event::WayBackGone { version, .. } => self.way_back = WayBack::Gone(*version),
             Event::GroupDone { .. } => self.finish(),
             Event::Started { .. }
             | Event::Approved { .. }

@@ -52,6 +52,13 @@ pub(crate) fn budget(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Bu
         .map(of_group)
         .chain(asked)
         .fold(0, u32::saturating_add);
+    if sight.is_closing {
+        return Budget {
+            rate: 0,
+            ahead: 0,
+            ..rate(round, sight)
+        };
+    }
     Budget {
         surge: rolling.cluster_surge.saturating_sub(used),
         most: rolling.cluster_surge,

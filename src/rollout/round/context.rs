@@ -25,6 +25,8 @@ pub(crate) struct ClusterContext<'a> {
     pub(crate) progress: &'a ClusterProgress,
     pub(crate) live: &'a LiveCluster,
     pub(crate) nodes: NodeView<'a>,
+    /// Nothing new begins: what has begun comes to its end.
+    pub(crate) is_closing: bool,
 }
 
 /// Everything one group's move depends on.

@@ -3,13 +3,13 @@
 
 use crate::kops::Role;
 use crate::model::{
-    AsgName, ClusterName, Health, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Nodes,
-    StageName, Timestamp,
+    AsgName, CloudEffect, ClusterName, Effect, Health, Instance, InstanceId, Lifecycle,
+    LiveCluster, LiveGroup, Nodes, StageName, Timestamp,
 };
 use crate::plan::group_differences;
 use crate::rollout::event::{Event, Record};
 use crate::rollout::freeze::frozen_until;
-use crate::rollout::progress::{ClusterState, Direction, Progress};
+use crate::rollout::progress::{ClusterState, Direction, Progress, WayBack};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task};
 
 /// The rules that a record breaks, from where the rollout stood just before it. `look` is asked what a
@@ -21,6 +21,7 @@ pub fn broken_by_record(
     look: impl Fn(&ClusterName) -> Option<LiveCluster>,
 ) -> Vec<String> {
     let mut broken = open_steps(progress, &record.event);
+    broken.extend(without_way_back(rollout, progress, &record.event, &look));
     broken.extend(by_event(rollout, progress, record, look));
     broken
 }
@@ -47,6 +48,68 @@ fn open_steps(progress: &Progress, event: &Event) -> Vec<String> {
         )
     })
     .collect()
+}
+
+/// Nothing begins in a group while it is seen that the version to which it would go back is gone, and no person has said to go on without.
+fn without_way_back(
+    rollout: &Rollout,
+    progress: &Progress,
+    event: &Event,
+    look: &impl Fn(&ClusterName) -> Option<LiveCluster>,
+) -> Option<String> {
+    let (cluster, group) = begun(event).filter(|_| progress.direction == Direction::Forward)?;
+    let run = rollout.cluster(cluster)?;
+    let task = run.groups.iter().find(|g| g.asg == *group)?;
+    let Task::Update { from_version, .. } = &task.task else {
+        return None;
+    };
+    let found = progress.clusters.get(cluster)?.groups.get(group)?;
+    let gone = look(cluster)?.gone.get(group)?.contains(from_version);
+    let renounced = found.way_back == WayBack::Renounced(*from_version);
+    (gone && !renounced).then(|| {
+        format!("something begins in {group} while version {from_version}, its way back, is gone")
+    })
+}
+
+/// The group in which something begins that a way back would have to take back.
+fn begun(event: &Event) -> Option<(&ClusterName, &AsgName)> {
+    if let Event::DrainStarted { cluster, group, .. } | Event::GroupStarted { cluster, group, .. } =
+        event
+    {
+        return Some((cluster, group));
+    }
+    let Event::Intent {
+        cluster,
+        group,
+        effect,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    let begins = match &**effect {
+        Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) => to > from,
+        Effect::Cloud(
+            CloudEffect::PinVersion { .. }
+            | CloudEffect::Detach { .. }
+            | CloudEffect::UpdateGroup { .. }
+            | CloudEffect::StartRefresh { .. },
+        ) => true,
+        Effect::Cloud(
+            CloudEffect::CreateTemplateVersion { .. }
+            | CloudEffect::CreateGroup { .. }
+            | CloudEffect::Suspend { .. }
+            | CloudEffect::Resume { .. }
+            | CloudEffect::Terminate { .. }
+            | CloudEffect::DeleteGroup { .. }
+            | CloudEffect::PruneVersions { .. }
+            | CloudEffect::Protect { .. }
+            | CloudEffect::CancelRefresh { .. }
+            | CloudEffect::RollbackRefresh { .. },
+        )
+        | Effect::Node(_) => false,
+    };
+    begins.then_some((cluster, group))
 }
 
 /// A canary is proven only after it was up for as long as it has to bake.
@@ -175,6 +238,7 @@ fn by_event(
         | Event::CapacityBack { .. }
         | Event::Borrowed { .. }
         | Event::Lending { .. }
+        | Event::WayBackGone { .. }
         | Event::GroupDone { .. }
         | Event::Answered { .. }
         | Event::Intent { .. }

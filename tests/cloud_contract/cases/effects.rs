@@ -2,7 +2,7 @@
 
 use kfleet::cloud::Cloud;
 use kfleet::model::{
-    CloudEffect, Definition, Hooks, Lifecycle, UserData, UserDataDigest, VersionRef,
+    CloudEffect, Definition, Hooks, Lifecycle, UserData, UserDataDigest, VersionRef, Versions,
 };
 
 use super::{CLUSTER, two};
@@ -365,4 +365,31 @@ pub(crate) async fn a_policy_and_a_spot_template_exclude_each_other<C: Cloud>(cl
     assert_eq!(bench.told(&pin(&name, 1, 2)).await, "done");
     assert_eq!(bench.told(&mixed(&plain)).await, "done");
     assert!(refused(bench.told(&pin(&name, 2, 1)).await));
+}
+
+pub(crate) async fn versions_that_are_gone_are_told<C: Cloud>(cloud: &C) {
+    let bench = Bench::new(cloud, CLUSTER);
+    let wanted = definition(CLUSTER, "nodes", 0, 5);
+    let name = bench.created(&wanted, 0).await;
+    let made = new_version(&wanted, "ami-2", UserData::CarriedFrom(1), "second");
+    assert_eq!(bench.told(&made).await, "version 2");
+    let made = new_version(&wanted, "ami-3", UserData::CarriedFrom(1), "third");
+    assert_eq!(bench.told(&made).await, "version 3");
+    assert_eq!(bench.told(&pin(&name, 1, 3)).await, "done");
+    let of = |numbers: &[u64]| Versions::from([(name.clone(), numbers.iter().copied().collect())]);
+    let none = Versions::new();
+    let gone = async |numbers: &[u64]| cloud.gone(&bench.place, &of(numbers)).await.unwrap();
+    assert_eq!(gone(&[2, 3]).await, none);
+    assert_eq!(gone(&[2, 7]).await, of(&[7]));
+    let prune = CloudEffect::PruneVersions {
+        template: name.clone(),
+        versions: [2].into(),
+    };
+    assert_eq!(bench.told(&prune).await, "done");
+    assert_eq!(gone(&[2]).await, of(&[2]));
+    assert_eq!(gone(&[2, 3]).await, of(&[2]));
+    // A template that is not there has none.
+    let other = asg("other.one.k8s.foo.bar");
+    let asked = Versions::from([(other, [1].into())]);
+    assert_eq!(cloud.gone(&bench.place, &asked).await.unwrap(), asked);
 }

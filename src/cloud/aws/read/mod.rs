@@ -13,6 +13,7 @@
 //! | DescribeScalingActivities, of all groups since two hours | activities / 100 |
 //! | DescribeLifecycleHooks | N, where that is not more than [`scope::HOOKS`]; else none, unless asked for: see [`HooksOf`](super::options::HooksOf) |
 //! | DescribeWarmPool | one for each group that has a warm pool |
+//! | DescribeLaunchTemplateVersions, whether those that a rollout needs are still there | one for each group that is being changed |
 //! | DescribeInstanceRefreshes | one for each group that a rollout under way refreshes, of few groups where one may begin, and of which an activity names a refresh |
 //!
 //! Versions and what EC2 knows of an instance never change: one process asks for each once. Hooks and refreshes are asked again when anything was
@@ -21,6 +22,7 @@
 mod activities;
 mod assemble;
 mod door;
+mod gone;
 mod groups;
 mod haul;
 mod instances;
@@ -41,6 +43,7 @@ use tokio::task::JoinSet;
 use super::connect::{Connection, Door};
 use crate::cloud::{CloudError, Place};
 use crate::model::{ClusterName, Gap, LiveCluster, Timestamp};
+pub(super) use gone::gone;
 pub(super) use memory::Memory;
 pub(super) use scope::Singly;
 

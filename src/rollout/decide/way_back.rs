@@ -1,0 +1,167 @@
+//! The launch template versions that a rollout needs and did not make, above all those that groups go back to: whether somebody else has deleted one. Never acts.
+
+use std::collections::BTreeSet;
+
+use crate::model::{LiveGroup, Versions};
+use crate::rollout::event::Event;
+use crate::rollout::progress::{
+    ClusterState, Direction, GroupProgress, GroupState, Progress, WayBack,
+};
+use crate::rollout::round::{ClusterContext, DecisionBuilder, GroupContext, Mode};
+use crate::rollout::schedule::{ClusterRun, GroupTask, Task, VersionSource};
+
+/// The versions that a cluster may still need, by template: a look asks for them again, whatever it knows of them already.
+pub fn needed_versions(progress: &Progress, run: &ClusterRun) -> Versions {
+    let Some(cluster) = progress.clusters.get(&run.cluster) else {
+        return Versions::new();
+    };
+    let under_way = match &progress.direction {
+        Direction::Aborting => false,
+        Direction::Back(clusters) => {
+            clusters.contains(&run.cluster) && cluster.state == ClusterState::Rolling
+        }
+        Direction::Forward => matches!(
+            cluster.state,
+            ClusterState::Rolling | ClusterState::Checking(_)
+        ),
+    };
+    let forward = progress.direction == Direction::Forward;
+    let of_group = |task: &GroupTask| {
+        let group = cluster.groups.get(&task.asg)?;
+        let versions = if forward {
+            forward_needs(task, group)
+        } else {
+            back_needs(task, group)
+        };
+        (!versions.is_empty()).then(|| (task.asg.clone(), versions))
+    };
+    run.groups
+        .iter()
+        .filter(|_| under_way)
+        .filter_map(of_group)
+        .collect()
+}
+
+/// The versions that the groups which a rollout has touched go back to.
+pub fn way_back_versions(progress: &Progress, run: &ClusterRun) -> Versions {
+    let touched = |task: &&GroupTask| {
+        let cluster = progress.clusters.get(&run.cluster);
+        cluster.is_some_and(|c| c.groups.get(&task.asg).is_some_and(|g| g.touched))
+    };
+    let version = |task: &GroupTask| match &task.task {
+        Task::Update { from_version, .. } => {
+            Some((task.asg.clone(), BTreeSet::from([*from_version])))
+        }
+        Task::Create { .. } | Task::Retire { .. } => None,
+    };
+    run.groups
+        .iter()
+        .filter(touched)
+        .filter_map(version)
+        .collect()
+}
+
+/// The one before, and one that was there already and is to be pinned.
+fn forward_needs(task: &GroupTask, group: &GroupProgress) -> BTreeSet<u64> {
+    let Task::Update {
+        from_version,
+        version,
+        ..
+    } = &task.task
+    else {
+        return BTreeSet::new();
+    };
+    let back = match group.way_back {
+        WayBack::There | WayBack::Gone(_) => Some(*from_version),
+        WayBack::Renounced(_) => None,
+    };
+    let found = match version {
+        VersionSource::Existing(n) if group.state != GroupState::Done => Some(*n),
+        VersionSource::Existing(_) | VersionSource::New(_) => None,
+    };
+    back.into_iter().chain(found).filter(|n| *n > 0).collect()
+}
+
+fn back_needs(task: &GroupTask, group: &GroupProgress) -> BTreeSet<u64> {
+    match &task.task {
+        Task::Update { from_version, .. } if group.state != GroupState::Done => {
+            BTreeSet::from([*from_version])
+        }
+        Task::Update { .. } | Task::Create { .. } | Task::Retire { .. } => BTreeSet::new(),
+    }
+}
+
+/// What a cluster on its way forward may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// All of it.
+    Free,
+    /// Only what has begun: drains come to their end.
+    Closing,
+    /// Nothing: a person has to know something first, which is in the decision.
+    Nothing,
+}
+
+/// Whether a version is gone without which the cluster has no way on or no way back.
+pub(crate) fn leave(sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) -> Leave {
+    let lost = sight.run.groups.iter().find_map(|task| {
+        let gone = sight.live.gone.get(&task.asg)?;
+        let group = sight.progress.groups.get(&task.asg)?;
+        let needed = forward_needs(task, group);
+        let version = gone.iter().find(|n| needed.contains(n))?;
+        Some((task, group, *version))
+    });
+    let Some((task, group, version)) = lost else {
+        return Leave::Free;
+    };
+    if sight.progress.groups.values().any(|g| !g.drains.is_empty()) {
+        return Leave::Closing;
+    }
+    let (cluster, asg) = (&sight.run.cluster, &task.asg);
+    let goes_back =
+        matches!(&task.task, Task::Update { from_version, .. } if *from_version == version);
+    if !goes_back {
+        let why = format!(
+            "version {version} of the launch template of {asg}, which the plan found and means to pin, was deleted"
+        );
+        let advice = "nothing is half-way, and what runs stays as it is; `kfleet rollout abort`, and start anew: that makes the version again";
+        out.stuck_cluster(cluster, why, advice);
+    } else if group.way_back == WayBack::There {
+        out.records.push(Event::WayBackGone {
+            cluster: cluster.clone(),
+            group: asg.clone(),
+            version,
+        });
+    } else {
+        let why = format!(
+            "version {version} of the launch template of {asg}, to which a rollback would return, was deleted by somebody else"
+        );
+        let advice = "nothing is half-way, and what runs stays as it is; `kfleet rollout resume` goes on without a way back for this group, `kfleet rollout abort` leaves everything as it is now";
+        out.stuck_cluster(cluster, why, advice);
+    }
+    Leave::Nothing
+}
+
+/// Whether the version that a group goes back to is gone: then nothing of it is touched.
+pub(crate) fn is_lost(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    version: u64,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    let gone = view.live_cluster.gone.get(&view.task.asg);
+    let lost = view.mode == Mode::Undo
+        && live.version.number() != version
+        && gone.is_some_and(|gone| gone.contains(&version));
+    if lost {
+        let runs = live.version.number();
+        let why = format!(
+            "version {version} of its launch template, to which it goes back, was deleted by somebody else"
+        );
+        let advice = format!(
+            "it stays at version {runs}; `kfleet rollout abort` leaves everything as it is now, then revert the change in git and roll out: that makes the version again"
+        );
+        out.stuck(view, why, &advice);
+    }
+    lost
+}
