@@ -160,6 +160,8 @@ impl Plugins {
 /// A process and everything that it started: ended with this, unless it ended by itself.
 struct Group {
     child: Child,
+    /// Its id, also when the child itself has ended and what it started has not.
+    leader: Option<rustix::process::Pid>,
     ends: bool,
 }
 
@@ -168,12 +170,7 @@ impl Drop for Group {
         if self.ends {
             return;
         }
-        let leader = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(rustix::process::Pid::from_raw);
-        if let Some(leader) = leader {
+        if let Some(leader) = self.leader {
             // Where there is no such group any more there is nothing to end.
             let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
         }
@@ -182,14 +179,17 @@ impl Drop for Group {
 }
 
 async fn run(exec: &ExecConfig, cluster: Option<Json>) -> Result<Credential, Fault> {
+    let child = command(exec, cluster)?.spawn().map_err(|error| {
+        let hint = exec.install_hint.as_deref().and_then(|h| h.lines().next());
+        let hint = hint.map(|h| format!(" ({h})")).unwrap_or_default();
+        Fault::Unauthorized(format!(
+            "the credential plugin cannot be run: {error}{hint}"
+        ))
+    })?;
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
     let mut group = Group {
-        child: command(exec, cluster)?.spawn().map_err(|error| {
-            let hint = exec.install_hint.as_deref().and_then(|h| h.lines().next());
-            let hint = hint.map(|h| format!(" ({h})")).unwrap_or_default();
-            Fault::Unauthorized(format!(
-                "the credential plugin cannot be run: {error}{hint}"
-            ))
-        })?,
+        leader: id.and_then(rustix::process::Pid::from_raw),
+        child,
         ends: false,
     };
     let said = Pipe::of(group.child.stdout.take());
@@ -203,7 +203,7 @@ async fn run(exec: &ExecConfig, cluster: Option<Json>) -> Result<Credential, Fau
     let status =
         ended.map_err(|e| Fault::Unauthorized(format!("the credential plugin was lost: {e}")))?;
     let (said, complaints) = tokio::join!(said.rest(), complaints.rest());
-    // Something that it left behind with a pipe of ours in its hands is not waited for: what was said until then counts.
+    // Something that it left behind with a pipe of ours in its hands is ended too: nobody will read what it says.
     group.ends = said.1 && complaints.1;
     let (said, complaints) = (said.0, complaints.0);
     if status.success() {
