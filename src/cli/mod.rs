@@ -27,6 +27,7 @@ mod snapshot;
 mod stop;
 mod store;
 mod template;
+mod warned;
 mod who;
 mod world;
 

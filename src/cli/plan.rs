@@ -11,6 +11,7 @@ use super::formats::ReportFormat;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
+use super::warned::{self, For};
 use super::world::{self, Simulated, World};
 use super::{Exit, aims, documents, feasible};
 use super::{stop, store};
@@ -63,6 +64,7 @@ pub(super) async fn run(
     }
     let plan = made?;
     world.knows(&simulated, aims::of_plan(&plan))?;
+    warned::leave(&store, &plan, For::Looking, world.now(), output);
     if let Some(path) = &command.out {
         let text = report::plan_json(&plan, &prepared.fleet.settings.stages);
         private_file(path, &text)

@@ -3,11 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::output::{LOCAL, Output};
+use crate::model::{Span, Timestamp};
 use crate::report;
 use crate::run::Signal;
 
 /// The live view is drawn at most this often: a simulated hour passes in milliseconds.
 const REDRAW: Duration = Duration::from_millis(80);
+
+/// A pipeline that was told nothing for this long, in the cloud's time, is told what is waited for: then after pauses that grow, to this one.
+const QUIET: (Span, Span) = (Span::from_secs(60), Span::from_secs(600));
 
 /// How a rollout is followed.
 pub(super) struct Screen<'a> {
@@ -15,6 +19,9 @@ pub(super) struct Screen<'a> {
     mode: Mode,
     drawn: usize,
     last: Option<Instant>,
+    /// When something was told last, and how long to be quiet from then on.
+    told: Option<Timestamp>,
+    quiet: Span,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,6 +43,8 @@ impl<'a> Screen<'a> {
             mode,
             drawn: 0,
             last: None,
+            told: None,
+            quiet: QUIET.0,
         }
     }
 
@@ -49,6 +58,8 @@ impl<'a> Screen<'a> {
                 if let Some(line) = report::event_line(record) {
                     self.clear();
                     self.output.cloud_story(&line);
+                    self.told = Some(record.at);
+                    self.quiet = QUIET.0;
                 }
             }
             Signal::Waiting {
@@ -66,6 +77,16 @@ impl<'a> Screen<'a> {
                         width(),
                     ));
                 }
+            }
+            Signal::Waiting { waiting, now, .. } if self.mode == Mode::Lines => {
+                let told = *self.told.get_or_insert(*now);
+                if now.since(told) < self.quiet || waiting.is_empty() {
+                    return;
+                }
+                self.output
+                    .cloud_story(&report::waiting_lines(waiting, *now).join("\n"));
+                self.told = Some(*now);
+                self.quiet = Span::from_millis(self.quiet.millis().saturating_mul(2)).min(QUIET.1);
             }
             Signal::Waiting { .. } => {}
         }

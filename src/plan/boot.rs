@@ -3,10 +3,10 @@
 //! kops's user data names the nodeup configuration it belongs to, by hash, and a node does not boot when the state store holds another one; `kops update`
 //! rewrites the store at once. So the user data of a group is that of the version whose hash is the store's, whatever the group is pinned to.
 
-use super::Remark;
+use super::{Blocked, Remark};
 use crate::model::{
-    AsgName, GroupName, LiveCluster, LiveGroup, Nodeup, NodeupHash, TemplateVersion, UserData,
-    UserDataDigest,
+    AsgName, GroupName, LiveCluster, LiveGroup, Nodeup, NodeupHash, Stored, TemplateVersion,
+    UserData, UserDataDigest,
 };
 
 /// Where the user data of a group comes from.
@@ -27,6 +27,18 @@ pub(super) fn stored_hash<'l>(live: &'l LiveCluster, group: &GroupName) -> Optio
     match &live.nodeup {
         Nodeup::Known(hashes) => hashes.get(group),
         Nodeup::NotAsked | Nodeup::Unknown(_) => None,
+    }
+}
+
+/// What stands in the way when the store was read and its nodeup configurations were not: whether new nodes boot is not known.
+pub(super) fn unread(live: &LiveCluster) -> Option<Blocked> {
+    match (&live.nodeup, &live.documents) {
+        (Nodeup::Unknown(why), Stored::Known(_)) => Some(Blocked::Gap {
+            what: "what kops' state store has new nodes boot with".into(),
+            why: why.clone(),
+        }),
+        (Nodeup::Unknown(_), Stored::NotAsked | Stored::Unknown(_))
+        | (Nodeup::NotAsked | Nodeup::Known(_), _) => None,
     }
 }
 

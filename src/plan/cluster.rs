@@ -13,7 +13,7 @@ use crate::desired::DesiredGroup;
 use crate::fleet::{Rolling, Standby, Strategy};
 use crate::kops::Role;
 use crate::model::{
-    AsgName, Definition, Digest, Hooks, InstanceId, Lifecycle, LiveCluster, LiveGroup, Nodes,
+    AsgName, Definition, Digest, Hooks, InstanceId, Lifecycle, LiveCluster, LiveGroup, Nodes, Span,
     TemplateVersion, Timestamp, UserData, UserDataDigest, VersionRef, is_carried,
 };
 
@@ -38,7 +38,7 @@ pub(super) fn cluster_plan(
         etcd: etcd::members(wanted.desired),
         unchanged: BTreeMap::new(),
         pending: BTreeMap::new(),
-        user_data: live.map(pending::user_data).unwrap_or_default(),
+        user_data: BTreeMap::new(),
         groups: BTreeMap::new(),
         twins: BTreeMap::new(),
         documents: BTreeMap::new(),
@@ -81,8 +81,12 @@ pub(super) fn cluster_plan(
         unseen_nodes(&mut plan, live);
     }
     held_drains(&mut plan, live, rolling);
+    short_bake(&mut plan, live, rolling);
+    plan.user_data = pending::user_data(live, &plan.groups);
     documents::changes(&mut plan, wanted, &live.documents, allow);
     pending::remembered(&mut plan, wanted, live, allow);
+    pending::stored_only(&mut plan, wanted, live, allow);
+    plan.blocked.extend(boot::unread(live));
     plan.remarks
         .extend(published::unpublished(desired, &live.documents));
     plan.blocked.sort();
@@ -495,6 +499,24 @@ fn retired_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluste
         });
         plan.groups
             .insert(name.clone(), GroupChange::Retire { from, instances });
+    }
+}
+
+/// A pod that begins to crash counts only when it has been unready for a while: a shorter bake sees none of the new version's.
+pub const PODS_COUNT_AFTER: Span = Span::from_secs(120);
+
+/// Says that the pods of a canary are not seen to crash when its bake is over before they count.
+fn short_bake(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
+    let replaces = |change: &GroupChange| match change {
+        GroupChange::Create { .. } | GroupChange::Retire { .. } => false,
+        GroupChange::Update { replace, .. } => !replace.is_empty(),
+    };
+    let is_asked = live.nodes != Nodes::NotAsked;
+    if is_asked && rolling.bake < PODS_COUNT_AFTER && plan.groups.values().any(replaces) {
+        plan.notes.push(format!(
+            "with `bake: {}` pods that begin to crash on new nodes are not seen: they count when they have been unready for {PODS_COUNT_AFTER}",
+            rolling.bake
+        ));
     }
 }
 

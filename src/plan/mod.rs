@@ -19,9 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+pub use cluster::PODS_COUNT_AFTER;
 pub use compare::{FieldChange, fields};
 pub use drains::{drain_blockers, launch_blockers};
-pub use remark::Remark;
+pub use remark::{Remark, Warned};
 
 use crate::desired::DesiredCluster;
 pub use pending::{Acknowledged, Pending};
@@ -76,7 +77,7 @@ pub struct ClusterPlan {
     /// What only kops can do, was not done, and has not been seen since: it is said until the live state shows it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pending: BTreeMap<String, Pending>,
-    /// Digest of the user data that each group refers to.
+    /// Digest of the user data that each group refers to when the plan is carried out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub user_data: BTreeMap<AsgName, Digest>,
     /// Changes of groups, by name.
@@ -239,6 +240,11 @@ pub enum Blocked {
         /// What is wrong with its twin.
         why: String,
     },
+    /// kops' state store has the changed document, and nothing in the account shows that kops has carried it out.
+    NotCarriedOut {
+        /// `Kind/name`.
+        document: String,
+    },
     /// Only kops can carry the change of this document out.
     NeedsKops {
         /// `Kind/name`.
@@ -270,7 +276,7 @@ pub struct Baseline {
     /// What was recorded as done by other means, and has not been seen in the live state yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pending: BTreeMap<String, Pending>,
-    /// Digest of the user data that each group referred to when the rollout was planned.
+    /// Digest of the user data that each group referred to when that rollout was done.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub user_data: BTreeMap<AsgName, Digest>,
 }

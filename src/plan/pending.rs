@@ -3,12 +3,16 @@
 //! What kops puts into its Cluster and its groups reaches a node through the user data of its launch template. So it is seen when a
 //! group refers to other user data than it did when the change was recorded, and no instance of it boots with the old one any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Allow, Baseline, ClusterPlan, DocumentChange, Wanted};
-use crate::model::{AsgName, Digest, LiveCluster, LiveGroup, Timestamp, digest_of};
+use super::boot::stored_hash;
+use super::{Allow, Baseline, Blocked, ClusterPlan, DocumentChange, GroupChange, Wanted, fields};
+use crate::desired::DesiredCluster;
+use crate::model::{
+    AsgName, Digest, LiveCluster, LiveGroup, NodeupHash, Stored, Timestamp, UserData, digest_of,
+};
 
 /// A change of a document that was recorded as applied by other means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,17 +83,11 @@ pub(super) fn remembered(
     if !allow.documents {
         return;
     }
-    let cluster = format!("Cluster/{}", wanted.desired.cluster);
     for (key, change) in &plan.documents {
-        let group = key.strip_prefix("InstanceGroup/");
-        if *key != cluster && group.is_none() {
+        let Some(reached) = reaches(wanted.desired, key) else {
             continue;
-        }
-        let is_it = |name: &AsgName| {
-            let of = wanted.desired.groups.get(name);
-            group.is_none_or(|g| of.is_some_and(|d| d.definition.instance_group.as_str() == g))
         };
-        let noted = remember(change, live, &last, is_it);
+        let noted = remember(change, live, &last, |name| reached.contains(name));
         // The same change, compared once more with what kops has stored, is no new one.
         let known = plan.pending.get(key).is_some_and(|p| p.change == *change);
         if !known && !noted.is_seen(live) {
@@ -98,12 +96,125 @@ pub(super) fn remembered(
     }
 }
 
-/// Digests of the user data that the groups refer to.
-pub(super) fn user_data(live: &LiveCluster) -> BTreeMap<AsgName, Digest> {
+/// Changes since the last rollout that kops' state store has and kops has not carried out: replacing the text lifts no block, what it stands for does.
+pub(super) fn stored_only(
+    plan: &mut ClusterPlan,
+    wanted: &Wanted<'_>,
+    live: &LiveCluster,
+    allow: Allow,
+) {
+    let (Stored::Known(_), Some(baseline)) = (&live.documents, wanted.baseline) else {
+        return;
+    };
+    for (key, document) in wanted.desired.beside_definitions() {
+        let Some(reached) = reaches(wanted.desired, &key) else {
+            continue;
+        };
+        let reaches = |name: &AsgName| reached.contains(name);
+        let Some(before) = baseline.documents.get(&key) else {
+            continue;
+        };
+        let changes = fields(before, &document);
+        if changes.is_empty()
+            || plan.documents.contains_key(&key)
+            || plan.pending.contains_key(&key)
+        {
+            continue;
+        }
+        if is_carried_out(wanted.desired, live, &baseline.user_data, &reached) {
+            continue;
+        }
+        if allow.documents {
+            let change = DocumentChange::Changed(changes);
+            let noted = remember(&change, live, &baseline.user_data, reaches);
+            plan.pending.insert(key, noted);
+        } else {
+            plan.blocked.push(Blocked::NotCarriedOut { document: key });
+        }
+    }
+}
+
+type Reached<'d> = BTreeSet<&'d AsgName>;
+
+/// The groups whose nodes a document can reach; none: it is not one of kops.
+fn reaches<'d>(desired: &'d DesiredCluster, key: &str) -> Option<Reached<'d>> {
+    let group = key.strip_prefix("InstanceGroup/").map(str::to_owned);
+    let cluster = format!("Cluster/{}", desired.cluster);
+    (group.is_some() || key == cluster).then_some(())?;
+    let reached = desired
+        .groups
+        .iter()
+        .filter(|(_, of)| {
+            group
+                .as_deref()
+                .is_none_or(|g| of.definition.instance_group.as_str() == g)
+        })
+        .map(|(name, _)| name)
+        .collect();
+    Some(reached)
+}
+
+/// Whether there is a sign of kops' work in one of the groups: other user data than the last rollout left, in the version that is referred to or in a
+/// newer one, or another hash in the state store. A group of which it is not known what it booted with gives no sign.
+fn is_carried_out(
+    desired: &DesiredCluster,
+    live: &LiveCluster,
+    last: &BTreeMap<AsgName, Digest>,
+    reached: &Reached<'_>,
+) -> bool {
     let groups = live.groups.iter();
     groups
+        .filter(|(name, _)| reached.contains(name))
+        .any(|(name, group)| {
+            let of = desired.groups.get(name);
+            let stored = of.and_then(|of| stored_hash(live, &of.definition.instance_group));
+            last.get(name)
+                .is_some_and(|before| has_moved(group, before, stored))
+        })
+}
+
+fn has_moved(group: &LiveGroup, before: &Digest, stored: Option<&NodeupHash>) -> bool {
+    let pinned = group.version.number();
+    let mut newer = group.versions.range(pinned..).map(|(number, _)| *number);
+    let own = group.versions.get(&pinned);
+    let has = own
+        .and_then(|own| own.data.user_data.as_ref())
+        .and_then(|data| data.nodeup_config_hash.as_ref());
+    let is_other_hash = stored.is_some_and(|stored| has.is_some_and(|has| has != stored));
+    is_other_hash
+        || newer.any(|number| digest(group, number).is_some_and(|digest| digest != *before))
+}
+
+/// Digests of the user data that the groups refer to when a plan is carried out.
+pub(super) fn user_data(
+    live: &LiveCluster,
+    changes: &BTreeMap<AsgName, GroupChange>,
+) -> BTreeMap<AsgName, Digest> {
+    let mut digests: BTreeMap<AsgName, Digest> = live
+        .groups
+        .iter()
         .filter_map(|(name, group)| Some((name.clone(), referred(group)?)))
-        .collect()
+        .collect();
+    for (name, change) in changes {
+        let to = match change {
+            GroupChange::Create { to } | GroupChange::Update { to, .. } => to,
+            GroupChange::Retire { .. } => {
+                digests.remove(name);
+                continue;
+            }
+        };
+        let comes = match &to.user_data {
+            UserData::Given(text) => Some(digest_of(&Some(text))),
+            UserData::CarriedFrom(version) => live
+                .groups
+                .get(name)
+                .and_then(|group| digest(group, *version)),
+        };
+        if let Some(comes) = comes {
+            digests.insert(name.clone(), comes);
+        }
+    }
+    digests
 }
 
 /// The pending changes of a plan, with what was acknowledged since it was made.

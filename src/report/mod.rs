@@ -1,5 +1,6 @@
 //! Plan, rollout, event and difference → text, JSON and markdown. Listens and writes strings; decides nothing, reads nothing, prints nothing.
 
+mod beside;
 mod chart;
 mod diff;
 mod event;
@@ -28,6 +29,7 @@ mod unseen;
 mod wording;
 mod work;
 
+pub use beside::Beside;
 pub use chart::rehearsal_html;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text};
 pub use event::{EVENT_VERSION, event_json, event_line};
@@ -40,11 +42,12 @@ pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_tex
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use plan_file::{PlanFileError, plan_from_json, plan_json};
 pub use plan_text::plan_text;
-pub use progress::progress_lines;
+pub use progress::{progress_lines, waiting_lines};
 pub use rehearsal::{Fate, Rehearsal, Runs, fates_text, rehearsal_text, runs_text};
+pub use remark::warned_text;
 pub use rollback::{rollback_id, rollback_json, rollback_text};
 pub use snapshot_file::{SnapshotFileError, snapshot_from_json, snapshot_json};
 pub use standing::{history_json, standing, status_json};
-pub use status::{approve_command, owned_status_text, status_text};
+pub use status::{approve_command, status_text, whole_status_text};
 pub use style::Style;
 pub use summary::{Counts, StageSummary, Summary, summary};

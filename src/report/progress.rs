@@ -1,6 +1,6 @@
 //! The live view of a rollout: a header, then one line for each group at work and each thing waited for. Draws no screen.
 
-use super::wording::{count, cut, group, plain, span};
+use super::wording::{clock, count, cut, group, plain, span};
 use super::work::{self, Position};
 use crate::model::{AsgName, ClusterName, Timestamp};
 use crate::rollout::{Direction, GroupProgress, GroupTask, Progress, Rollout, Waiting};
@@ -49,6 +49,34 @@ pub fn progress_lines(
         lines.push(format!("  … and {}", count(all - shown, "more line")));
     }
     lines.iter().map(|l| cut(l, width)).collect()
+}
+
+/// Waits in one telling of a pipeline.
+const WAITS: usize = 5;
+
+/// What is waited for, as lines among those of events.
+pub fn waiting_lines(waiting: &[Waiting], now: Timestamp) -> Vec<String> {
+    let clock = clock(now);
+    let lines = waits(waiting, now, WAITS);
+    lines.map(|line| format!("{clock}  {line}")).collect()
+}
+
+/// What is waited for, at most so many; then how many more.
+pub(super) fn waits(
+    waiting: &[Waiting],
+    now: Timestamp,
+    most: usize,
+) -> impl Iterator<Item = String> {
+    let line = move |w: &Waiting| {
+        let of = match &w.cluster {
+            None => "rollout: ".to_owned(),
+            Some(_) => subject(w),
+        };
+        format!("{of}waits: {}", reason(w, now))
+    };
+    let more = waiting.len().saturating_sub(most);
+    let last = (more > 0).then(|| format!("… and {}", count(more, "more wait")));
+    waiting.iter().take(most).map(line).chain(last)
 }
 
 fn header(rollout: &Rollout, progress: &Progress, now: Timestamp) -> String {

@@ -4,47 +4,63 @@ use std::collections::BTreeMap;
 
 use super::field;
 use super::style::{Style, Tone};
-use super::wording::{count, group, list, plain};
+use super::wording::{clock, count, group, list, plain};
 use crate::model::ClusterName;
-use crate::plan::{ClusterPlan, DocumentChange, Pending, Plan, Remark};
+use crate::plan::{ClusterPlan, DocumentChange, Pending, Plan, Remark, Warned};
 
 /// Groups named in a warning without `full`.
 const GROUPS: usize = 10;
 
 /// What is wrong already, whatever the plan changes: to be read first. Empty: nothing is.
 pub(super) fn warnings(plan: &Plan, style: Style) -> Vec<String> {
+    let clusters = plan.clusters.iter();
+    clusters
+        .flat_map(|(name, plan)| of_cluster(name, &plan.remarks, style))
+        .collect()
+}
+
+/// The same as it stood when the clusters were last looked at, for a reader of the store. Empty: nothing was wrong.
+pub fn warned_text(warned: &BTreeMap<ClusterName, Warned>, style: Style) -> String {
+    let lines = warned.values().flat_map(|w| {
+        let mut lines = of_cluster(&w.cluster, &w.remarks, style);
+        let since = format!("    seen by a plan, since {}", clock(w.since));
+        lines.extend((!lines.is_empty()).then_some(since));
+        lines
+    });
+    lines.map(|line| line + "\n").collect()
+}
+
+fn of_cluster(cluster: &ClusterName, remarks: &[Remark], style: Style) -> Vec<String> {
     let most = if style.full { usize::MAX } else { GROUPS };
     let mut out = Vec::new();
-    for (cluster, plan) in &plan.clusters {
-        let groups = |fits: &dyn Fn(&Remark) -> bool| -> Vec<String> {
-            plan.remarks
-                .iter()
-                .filter(|r| fits(r))
-                .map(|r| group(of(r), cluster).to_owned())
-                .collect()
-        };
-        let sick = groups(&|r| matches!(r, Remark::CannotBoot { .. }));
-        if !sick.is_empty() {
-            out.push(format!(
-                "{} {cluster}: new nodes of {} cannot boot: {}",
-                style.paint(Tone::Bad, "warning:"),
-                count(sick.len(), "group"),
-                list(&sick, most)
-            ));
-            out.push("    their launch template names another nodeup configuration (NodeupConfigHash) than kops' state store holds, as after `kops update`: a scale-up or a lost instance stays away until this is rolled out".to_owned());
-        }
-        let behind = groups(&|r| matches!(r, Remark::Unpublished { .. }));
-        if !behind.is_empty() {
-            out.push(format!(
-                "{} {cluster}: kops' state store has {} otherwise than git, and the next `kops update` would set that:",
-                style.paint(Tone::Bad, "warning:"),
-                count(behind.len(), "group"),
-            ));
-            out.extend(unpublished(cluster, &plan.remarks, most));
-            out.push(format!(
-                "    publish what git wants first: kops replace -f rendered/{cluster}/manifests.yaml"
-            ));
-        }
+    let groups = |fits: &dyn Fn(&Remark) -> bool| -> Vec<String> {
+        remarks
+            .iter()
+            .filter(|r| fits(r))
+            .map(|r| group(of(r), cluster).to_owned())
+            .collect()
+    };
+    let sick = groups(&|r| matches!(r, Remark::CannotBoot { .. }));
+    if !sick.is_empty() {
+        out.push(format!(
+            "{} {cluster}: new nodes of {} cannot boot: {}",
+            style.paint(Tone::Bad, "warning:"),
+            count(sick.len(), "group"),
+            list(&sick, most)
+        ));
+        out.push("    their launch template names another nodeup configuration (NodeupConfigHash) than kops' state store holds, as after `kops update`: a scale-up or a lost instance stays away until this is rolled out".to_owned());
+    }
+    let behind = groups(&|r| matches!(r, Remark::Unpublished { .. }));
+    if !behind.is_empty() {
+        out.push(format!(
+            "{} {cluster}: kops' state store has {} otherwise than git, and the next `kops update` would set that:",
+            style.paint(Tone::Bad, "warning:"),
+            count(behind.len(), "group"),
+        ));
+        out.extend(unpublished(cluster, remarks, most));
+        out.push(format!(
+            "    publish what git wants first: kops replace -f rendered/{cluster}/manifests.yaml"
+        ));
     }
     out
 }

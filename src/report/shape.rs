@@ -320,6 +320,10 @@ fn blocked_shape(
             group(asg, cluster),
             plain(why)
         ),
+        Blocked::NotCarriedOut { document } => format!(
+            "{}: kops' state store has the change, and nothing in the account shows that kops has carried it out: groups boot as before",
+            plain(document)
+        ),
         Blocked::NeedsKops { document } => format!(
             "{} differs, and only kops can carry that out",
             plain(document)
@@ -354,6 +358,9 @@ pub(super) fn hint(blocked: &Blocked) -> &'static str {
         Blocked::Twin { .. } => {
             "name another twin under rolling.groups, or choose the capacity policy wait or stop"
         }
+        Blocked::NotCarriedOut { .. } => {
+            "let kops carry it out (kops update cluster --yes); where that changes no node, --adopt-documents records it as applied"
+        }
         Blocked::NeedsKops { .. } => {
             "let kops apply it (kops replace, kops update); go on without with --adopt-documents, which records it as applied"
         }
@@ -371,6 +378,7 @@ pub(super) fn blocked_kind(blocked: &Blocked) -> &'static str {
         Blocked::NoKubernetes { .. } => "nodes that are not seen",
         Blocked::NoUserData { .. } => "new group without user data",
         Blocked::Twin { .. } => "on-demand twin that cannot stand in",
+        Blocked::NotCarriedOut { .. } => "document that kops has stored and not carried out",
         Blocked::NeedsKops { .. } => "document that only kops can change",
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::beside::Beside;
 use super::style::{Style, Tone};
 use super::wording::{clock, plain};
 use super::work;
@@ -62,7 +63,7 @@ pub fn standing(rollout: &Rollout, progress: &Progress, now: Timestamp) -> &'sta
 pub fn status_json(
     rollout: &Rollout,
     progress: &Progress,
-    owner: &Owner,
+    beside: Beside<'_>,
     now: Timestamp,
     exit: u8,
 ) -> String {
@@ -78,7 +79,16 @@ pub fn status_json(
         map.insert("exit_code".into(), json!(exit));
         map.insert("stages".into(), json!(stages));
         map.insert("approval_wanted".into(), json!(approval));
-        map.insert("owner".into(), owner_json(owner));
+        map.insert("owner".into(), owner_json(beside.owner));
+        let waits = beside.waits.filter(|_| progress.ending.is_none());
+        map.insert(
+            "waits".into(),
+            json!(waits.map(|w| json!({"at": w.at, "for": w.waiting}))),
+        );
+        let warned = beside.warned.values();
+        let warned =
+            warned.map(|w| json!({"cluster": w.cluster, "since": w.since, "found": w.remarks}));
+        map.insert("warnings".into(), json!(warned.collect::<Vec<_>>()));
         map.insert("status".into(), json!(work::state(rollout, progress, now)));
     }
     format!("{value:#}\n")

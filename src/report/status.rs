@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use super::beside::Beside;
 use super::standing::owner_text;
 use super::style::{Style, Tone};
 use super::wording::{clock, group, list, plain, span};
-use super::{trouble, work};
-use crate::model::{Owner, StageName, Timestamp};
+use super::{progress, remark, trouble, work};
+use crate::model::{StageName, Timestamp};
 use crate::rollout::{
-    ClusterState, Direction, Progress, Rollout, Scope, StageRun, Verdict, WaveRun,
+    ClusterState, Direction, Progress, Rollout, Scope, StageRun, Verdict, Waits, WaveRun,
 };
 
 /// Clusters named for one state of one wave.
 const CLUSTERS: usize = 10;
+
+/// Things waited for that are named.
+const WAITS: usize = 10;
 
 /// The command that approves a stage of this rollout's plan.
 pub fn approve_command(rollout: &Rollout, stage: &StageName) -> String {
@@ -27,21 +31,22 @@ pub fn status_text(rollout: &Rollout, progress: &Progress, now: Timestamp, style
     text(rollout, progress, None, now, style)
 }
 
-/// As [`status_text`], with who drives it.
-pub fn owned_status_text(
+/// As [`status_text`], with what is known beside the journal: what is wrong already on top.
+pub fn whole_status_text(
     rollout: &Rollout,
     progress: &Progress,
-    owner: &Owner,
+    beside: Beside<'_>,
     now: Timestamp,
     style: Style,
 ) -> String {
-    text(rollout, progress, Some(owner), now, style)
+    let warnings = remark::warned_text(beside.warned, style);
+    warnings + &text(rollout, progress, Some(beside), now, style)
 }
 
 fn text(
     rollout: &Rollout,
     progress: &Progress,
-    owner: Option<&Owner>,
+    beside: Option<Beside<'_>>,
     now: Timestamp,
     style: Style,
 ) -> String {
@@ -61,7 +66,7 @@ fn text(
             elapsed(rollout, progress, now)
         ),
     ];
-    out.extend(owner.and_then(|owner| owner_text(rollout, progress, owner, style)));
+    out.extend(beside.and_then(|beside| owner_text(rollout, progress, beside.owner, style)));
     out.extend(
         rollout
             .break_glass
@@ -76,6 +81,8 @@ fn text(
         out.push(style.paint(Tone::Head, "groups at work or half-way"));
         out.extend(open);
     }
+    let waits = beside.and_then(|beside| beside.waits);
+    out.extend(waits.map_or_else(Vec::new, |waits| waited_for(progress, waits, style)));
     let gates = waiting_gates(progress);
     if !gates.is_empty() {
         out.push(style.paint(Tone::Head, "gates that wait"));
@@ -209,6 +216,18 @@ fn not_done(rollout: &Rollout, progress: &Progress) -> Vec<String> {
             }));
         }
     }
+    out
+}
+
+/// What the process that drives it waited for when it last said so; nothing when all is over.
+fn waited_for(progress: &Progress, waits: &Waits, style: Style) -> Vec<String> {
+    if progress.ending.is_some() || waits.waiting.is_empty() {
+        return Vec::new();
+    }
+    let head = format!("waited for at {}", clock(waits.at));
+    let most = if style.full { usize::MAX } else { WAITS };
+    let mut out = vec![style.paint(Tone::Head, &head)];
+    out.extend(progress::waits(&waits.waiting, waits.at, most).map(|line| format!("  {line}")));
     out
 }
 

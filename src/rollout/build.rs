@@ -184,6 +184,7 @@ fn what_differs(found: &ClusterPlan) -> String {
         | Blocked::NoBootVersion { .. }
         | Blocked::NoKubernetes { .. }
         | Blocked::Twin { .. }
+        | Blocked::NotCarriedOut { .. }
         | Blocked::NeedsKops { .. } => None,
     });
     let groups = found.groups.iter().map(|(name, change)| match change {

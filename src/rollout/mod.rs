@@ -25,7 +25,7 @@ pub use progress::{
     Stuck, WayBack,
 };
 pub use rollback::{RollbackError, check_rollback};
-pub use round::{Check, Decision, Question, State, Step, Waiting};
+pub use round::{Check, Decision, Question, State, Step, Waiting, Waits};
 pub use rules::{broken_by_record, broken_rules};
 pub use schedule::{
     ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, Watched,

@@ -110,7 +110,7 @@ pub struct ClusterRun {
     /// What only kops can do and was not done, for the baseline.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pending: BTreeMap<String, Pending>,
-    /// Digest of the user data that each group referred to when the plan was made, for the baseline.
+    /// Digest of the user data that each group refers to when all of it is done, for the baseline.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub user_data: BTreeMap<AsgName, Digest>,
     /// Budgets over the whole cluster.

@@ -64,7 +64,10 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             user_data: run.user_data.clone(),
             kubernetes: seen.or_else(|| run.previous.as_ref()?.kubernetes.clone()),
         };
-        Ok(self.store.put_baseline(&baseline)?)
+        self.store.put_baseline(&baseline)?;
+        // An aside: what cannot be put right there is at the next look.
+        let _ = self.store.warned_no_more(cluster);
+        Ok(())
     }
 
     /// What ran before runs again, and its soak begins anew.

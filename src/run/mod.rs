@@ -20,6 +20,7 @@ mod runner;
 mod shut;
 mod together;
 mod under_way;
+mod waits;
 mod web;
 
 use crate::cloud::Cloud;
@@ -37,6 +38,7 @@ pub use rehearsal::{Rehearsed, rehearse};
 use questions::Questions;
 use runner::Runner;
 use shut::Shut;
+use waits::Told;
 
 /// Carries a rollout on until it is over, has to wait, or is interrupted. Without credentials it waits for a person: what was meant and
 /// got no answer stays open in the journal, and nothing else is half done.
@@ -61,8 +63,13 @@ pub async fn run<W: Cloud + NodeApi>(
         locks: Locks::default(),
         shut: Shut::default(),
         questions: Questions::default(),
+        told: Told::default(),
     };
-    match runner.go().await {
+    let gone = runner.go().await;
+    let is_over = matches!(gone, Ok(Outcome::Ended(_)));
+    let Runner { told, journal, .. } = &mut runner;
+    told.end(store, &journal.rollout().id, is_over);
+    match gone {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
             // Whoever reads the journal shall see why it stopped. Where the store itself fails, the first error is the one that counts.

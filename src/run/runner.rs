@@ -7,6 +7,7 @@ use super::look::look_with;
 use super::questions::Questions;
 use super::shut::Shut;
 use super::under_way::{needed, places_under_way};
+use super::waits::Told;
 use super::{Drive, Outcome, RunError, Signal};
 use crate::cloud::{Cloud, Place};
 use crate::model::{Live, Timestamp, Versions};
@@ -28,6 +29,7 @@ pub(super) struct Runner<'a, W, T> {
     pub(super) locks: Locks,
     pub(super) shut: Shut,
     pub(super) questions: Questions,
+    pub(super) told: Told,
 }
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
@@ -97,6 +99,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 waiting: &next.waiting,
                 now,
             });
+            self.told.leave(self.store, &rollout.id, &next.waiting, now);
             self.pass(watch.unwrap_or(now + self.drive.poll)).await?;
         }
         Ok(())

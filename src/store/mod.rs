@@ -14,9 +14,12 @@
 //! starting.json                      who is starting a rollout
 //! requests/<rollout>/                approvals and aborts left for the process that runs the rollout
 //! ended/<rollout>                    elsewhere: this rollout has ended, its journal need not be read to know
+//! waits/<rollout>.json               what a rollout waited for when it last said so
+//! warnings/<cluster>.json            what was wrong in a cluster when it was last looked at
 //! stops/                             who stopped the line, and why
 //! ```
 
+mod asides;
 mod error;
 mod folder;
 mod journal;

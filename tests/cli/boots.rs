@@ -102,6 +102,14 @@ fn nodes_that_could_not_boot_are_warned_of_until_they_are_rolled() {
         "{said}"
     );
     bed.run("rollout start --auto-approve").ends(1);
+    // Whoever asks the store alone is told, too: no rollout is under way.
+    let status = bed.run("rollout status").ends(0).out;
+    assert!(
+        status.starts_with(&format!("[local] {warning}")) && status.contains("seen by a plan"),
+        "{status}"
+    );
+    let json = bed.run("rollout status --format json").ends(0).out;
+    assert!(json.contains("cannot-boot"), "{json}");
 
     kops_makes_a_version(&bed, "two");
     let said = bed.run("plan").ends(2).out;
@@ -114,10 +122,82 @@ fn nodes_that_could_not_boot_are_warned_of_until_they_are_rolled() {
         assert!(said.contains(part), "nothing about {part:?} in\n{said}");
     }
     bed.run("rollout start --auto-approve --quiet").ends(0);
+    let status = bed.run("rollout status").ends(0).out;
+    assert!(!status.contains("warning"), "{status}");
     let said = bed.run("plan").ends(0).out;
     assert_eq!(
         said,
         "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+    );
+}
+
+/// A plan of another branch knows nothing of what kops would do to the one that is rolled out; of a store that is not read, nothing is known.
+#[test]
+fn what_was_found_wrong_is_forgotten_by_nobody_who_cannot_know() {
+    let bed = booted();
+    let path = format!("kops-state/{CLUSTER}/igconfig/node/{GROUP}/nodeupconfig.yaml");
+    stores(&bed, CLUSTER, "node", GROUP, "two");
+    bed.run("plan").ends(2);
+    // A folder in the place of the file: it cannot be read.
+    fs::remove_file(bed.path(&path)).unwrap();
+    bed.write(&format!("{path}/x"), "");
+    let said = bed.run("plan").ends(2).out;
+    assert!(
+        said.contains("what kops' state store has new nodes boot with could not be read"),
+        "{said}"
+    );
+    let status = bed.run("rollout status").ends(0).out;
+    assert!(status.contains("cannot boot"), "{status}");
+
+    fs::remove_dir_all(bed.path(&path)).unwrap();
+    stores(&bed, CLUSTER, "node", GROUP, "one");
+    bed.change(
+        "vars/staging.yaml",
+        "admin_nodes: {min: 2, max: 4}",
+        "admin_nodes: {min: 2, max: 5}",
+    );
+    let said = bed.run("plan").ends(2).out;
+    assert!(said.contains("otherwise than git"), "{said}");
+    let status = bed.run("rollout status").ends(0).out;
+    assert!(!status.contains("warning"), "{status}");
+}
+
+/// Replacing the text in the store lifts no block: what kops makes of it does.
+#[test]
+fn a_document_that_kops_has_stored_and_not_carried_out_stays_in_the_way() {
+    let bed = booted();
+    let not_seen = "nothing in the account shows that kops has carried it out";
+    bed.change(
+        "templates/1_cluster.yaml.j2",
+        "{{ api_server.max_requests_inflight }}",
+        "900",
+    );
+    bed.run("render --quiet").ends(0);
+    let plan = format!("plan {CLUSTER}");
+    let said = bed.run(&plan).ends(2).out;
+    assert!(said.contains("only kops can carry that out"), "{said}");
+    assert!(!said.contains(not_seen), "{said}");
+
+    // `kops replace`.
+    bed.change(
+        &format!("kops-state/{CLUSTER}/config"),
+        "maxRequestsInflight: 800",
+        "maxRequestsInflight: 900",
+    );
+    let said = bed.run(&plan).ends(2).out;
+    assert!(
+        said.contains(&format!("Cluster/{CLUSTER}: ")) && said.contains(not_seen),
+        "{said}"
+    );
+    bed.run("rollout start --auto-approve").ends(1);
+
+    // `kops update`.
+    kops_makes_a_version(&bed, "two");
+    stores(&bed, CLUSTER, "node", GROUP, "two");
+    let said = bed.run(&plan).ends(2).out;
+    assert!(
+        !said.contains(not_seen) && said.contains("goes to launch template version 2"),
+        "{said}"
     );
 }
 

@@ -99,6 +99,17 @@ fn a_drain_that_never_ends_is_stuck_until_somebody_acts() {
         "{}",
         said.out
     );
+    // A pipeline is told what is waited for while nothing else happens.
+    let waits = |line: &&str| line.contains("spot-4x-16gb: waits: ") && line.contains("drain");
+    assert!(said.err.lines().any(|line| waits(&line)), "{}", said.err);
+    // Another process knows it from the store.
+    let status = bed.run("rollout status").ends(5).out;
+    assert!(
+        status.contains("waited for at ") && status.contains("spot-4x-16gb: waits: "),
+        "{status}"
+    );
+    let json = bed.run("rollout status --format json").ends(5).out;
+    assert!(json.contains("\"waits\": {"), "{json}");
     // It was known beforehand: in the plan, and before the cluster was touched.
     let known = "disruption budget default/spot-4x-16gb-app-0 allows no disruption now: it holds ";
     assert!(

@@ -110,8 +110,17 @@ fn a_store_that_lags_behind_git_is_said_until_it_is_published() {
     ] {
         assert!(said.contains(part), "nothing about {part:?} in\n{said}");
     }
+    // Whoever asks the store alone is told, too.
+    let said = bed.run("rollout status").ends(0).out;
+    assert!(
+        said.starts_with("[local] warning: staging-acme.k8s.foo.bar: kops' state store has 1 group otherwise than git")
+            && said.contains("admin-nodes: maxSize 4 → 3"),
+        "{said}"
+    );
     bed.change(GROUP, "maxSize: 3", "maxSize: 4");
     let said = bed.run("plan").ends(0).out;
+    assert!(!said.contains("warning"), "{said}");
+    let said = bed.run("rollout status").ends(0).out;
     assert!(!said.contains("warning"), "{said}");
 }
 

@@ -129,3 +129,18 @@ fn a_plan_says_whose_kubernetes_api_did_not_answer() {
         ]);
     bed.run("plan --require kubernetes").ends(2);
 }
+
+/// A pod that begins to crash counts after two minutes: a shorter bake sees none, and an approver is told.
+#[test]
+fn a_plan_says_that_a_bake_is_too_short_to_see_pods_crash() {
+    let bed = Bed::with_new_image();
+    let note = "pods that begin to crash on new nodes are not seen: they count when they have been unready for 2m";
+    let said = bed.run("plan").ends(2).out;
+    assert!(!said.contains(note), "{said}");
+    bed.change("fleet.yaml", "  bake: 5m", "  bake: 119s");
+    let said = bed.run("plan").ends(2).out;
+    assert!(said.contains(note), "{said}");
+    bed.change("fleet.yaml", "  bake: 119s", "  bake: 2m");
+    let said = bed.run("plan").ends(2).out;
+    assert!(!said.contains(note), "{said}");
+}

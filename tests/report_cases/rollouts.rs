@@ -3,6 +3,7 @@
 use kfleet::model::*;
 use kfleet::report::{
     Style, event_json, event_line, history_text, progress_lines, rollout_summary, status_text,
+    waiting_lines,
 };
 use kfleet::rollout::*;
 
@@ -41,6 +42,25 @@ fn the_live_view_has_a_line_for_each_group_at_work() {
             "  prod-a.k8s.foo.bar spot: 0/12 replaced, eta -",
             "  prod-a.k8s.foo.bar: gate `errors` waits: 0.02 > 0.01",
         ]
+    );
+}
+
+#[test]
+fn a_pipeline_is_told_of_waits_a_few_at_a_time() {
+    let mut waits: Vec<Waiting> = (0..6)
+        .map(|n| waiting(None, &format!("thing {n}"), None))
+        .collect();
+    waits[0] = waiting(Some("nodes"), "ip-10-0-0-2 drains", Some("09:30:00"));
+    waits[1].cluster = None;
+    assert_eq!(
+        waiting_lines(&waits, at("09:20:00")).join("\n"),
+        "\
+2026-01-05 09:20:00Z  prod-a.k8s.foo.bar nodes: waits: ip-10-0-0-2 drains (at most 10m more)
+2026-01-05 09:20:00Z  rollout: waits: thing 1
+2026-01-05 09:20:00Z  prod-a.k8s.foo.bar: waits: thing 2
+2026-01-05 09:20:00Z  prod-a.k8s.foo.bar: waits: thing 3
+2026-01-05 09:20:00Z  prod-a.k8s.foo.bar: waits: thing 4
+2026-01-05 09:20:00Z  … and 1 more wait"
     );
 }
 

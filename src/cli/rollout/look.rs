@@ -8,7 +8,7 @@ use crate::cli::formats::{RecordsFormat, ViewFormat};
 use crate::cli::output::Output;
 use crate::cli::{Exit, stop, world};
 use crate::model::Timestamp;
-use crate::report::{self, Style};
+use crate::report::{self, Beside, Style};
 use crate::rollout::{Ending, Progress};
 
 pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result<Exit, Failure> {
@@ -16,24 +16,34 @@ pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result
     if command.format == ViewFormat::Text {
         output.cloud_result(&stop::lines(&store)?)?;
     }
+    let warned = store.warned()?;
+    let style = Style {
+        colour: output.colour(),
+        full: arguments.verbose,
+    };
     let Some(id) = named_or_newest(&store, command.rollout.as_ref())? else {
+        if command.format == ViewFormat::Text {
+            output.cloud_result(&report::warned_text(&warned, style))?;
+        }
         return nothing(command.format, &output);
     };
     let (rollout, progress) = store.rollout(&id)?;
     let owner = store.owner(&id)?;
+    let waits = store.waits(&id)?;
+    let beside = Beside {
+        owner: &owner,
+        waits: waits.as_ref(),
+        warned: &warned,
+    };
     let now: Timestamp = world::now(&store)?;
     let exit = exit_of(&progress);
     match command.format {
         ViewFormat::Json => {
             let code = exit.map_or(1, Exit::code);
-            output.result(&report::status_json(&rollout, &progress, &owner, now, code))?;
+            output.result(&report::status_json(&rollout, &progress, beside, now, code))?;
         }
         ViewFormat::Text => {
-            let style = Style {
-                colour: output.colour(),
-                full: arguments.verbose,
-            };
-            let text = report::owned_status_text(&rollout, &progress, &owner, now, style);
+            let text = report::whole_status_text(&rollout, &progress, beside, now, style);
             output.cloud_result(&text)?;
         }
     }

@@ -10,6 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::formats::{FollowFormat, ReportFormat};
 use crate::cli::output::Output;
 use crate::cli::pipeline::{PreparedFleet, prepare};
+use crate::cli::warned::{self, For};
 use crate::cli::who::who;
 use crate::cli::world::{Simulated, World};
 use crate::cli::{Exit, aims, documents, plan, stop, store, world};
@@ -63,6 +64,7 @@ pub(super) async fn start(
     )
     .await?;
     let plan = planned(command, &prepared, &store, &world, output).await?;
+    warned::leave(&store, &plan, For::Rolling, world.now(), output);
     if command.format == FollowFormat::Text {
         let shown = plan::Shown {
             plan: &plan,

@@ -109,7 +109,7 @@ fn it_is_said_until_every_node_boots_with_other_user_data() {
 
 #[test]
 fn what_was_done_before_it_was_said_is_seen_at_once() {
-    let last = user_data(&group(1, &[1]));
+    let last = user_data(&group(1, &[1]), &BTreeMap::new());
     let after = group(3, &[3]);
     assert!(remember(&DocumentChange::Added, &after, &last, |_| true).is_seen(&after));
     assert!(!remember(&DocumentChange::Added, &after, &BTreeMap::new(), |_| true).is_seen(&after));

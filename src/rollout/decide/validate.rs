@@ -11,6 +11,7 @@ use crate::model::{
     AsgName, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeName, Seen,
     SickPod, Span, Timestamp, Unseen, UnseenKind,
 };
+use crate::plan::PODS_COUNT_AFTER;
 use crate::rollout::round::NodeView;
 
 /// What every ready control-plane node has to have a pod of, by the label `k8s-app`. Source: kops, `validate_cluster.go`.
@@ -21,7 +22,7 @@ pub const COMPONENTS: [&str; 3] = [
 ];
 
 /// A pod that starts is unready for a while: only one that is so for longer counts.
-pub(crate) const START: Span = Span::from_secs(120);
+pub(crate) const START: Span = PODS_COUNT_AFTER;
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

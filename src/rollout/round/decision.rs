@@ -1,5 +1,7 @@
 //! What a rollout does next, as data: facts to write down, steps to take, gates to ask, and what it waits for.
 
+use serde::{Deserialize, Serialize};
+
 use crate::fleet::{HttpGate, PromqlGate};
 use crate::model::{AsgName, ClusterName, Effect, StageName, Timestamp};
 use crate::rollout::event::{Event, Scope, StepId};
@@ -60,7 +62,8 @@ pub enum Question {
 }
 
 /// Something that is being waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Waiting {
     /// Cluster, when it is one.
     pub cluster: Option<ClusterName>,
@@ -70,6 +73,18 @@ pub struct Waiting {
     pub why: String,
     /// Until when at the latest, where that is known.
     pub until: Option<Timestamp>,
+}
+
+/// What a rollout waited for when it last said so: for whoever asks the store alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waits {
+    /// Form of this file, 1.
+    pub version: u32,
+    /// When, in the cloud's time.
+    pub at: Timestamp,
+    /// For what.
+    pub waiting: Vec<Waiting>,
 }
 
 /// Whether a rollout goes on by itself.
