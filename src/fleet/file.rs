@@ -8,7 +8,7 @@ use super::gates::GateFile;
 use super::policy::{
     CapacityFile, GroupRollingFile, OnFailure, ProvenControlPlane, Standby, Strategy,
 };
-use super::{CallRate, LintPolicy, OnTimeout, Preflight, Rate};
+use super::{CallRate, DeadNodes, LintPolicy, OnTimeout, Preflight, Rate};
 use crate::model::{
     AccountId, ClusterName, EmptyDir, Environment, GroupName, KopsVersion, Region, Span, StageName,
     Unmanaged,
@@ -177,6 +177,7 @@ pub(super) struct DrainFile {
     pub(super) empty_dir: Option<EmptyDir>,
     pub(super) unmanaged: Option<Unmanaged>,
     pub(super) preflight: Option<Preflight>,
+    pub(super) dead_nodes: Option<DeadNodes>,
 }
 
 /// `clusters/NAME.yaml`.

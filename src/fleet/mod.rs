@@ -34,8 +34,8 @@ pub use policy::{
 };
 pub use schema::{CLUSTER_SCHEMA, FLEET_SCHEMA, Fault, Schema, SchemaError, VARS_SCHEMA, VarFault};
 pub use settings::{
-    Amount, Drain, Freeze, GateKind, GateSpec, LintPolicy, LintWaiver, OnTimeout, Preflight, Rate,
-    Rolling, Settings, Stage, Wave, Weekday,
+    Amount, DeadNodes, Drain, Freeze, GateKind, GateSpec, LintPolicy, LintWaiver, OnTimeout,
+    Preflight, Rate, Rolling, Settings, Stage, Wave, Weekday,
 };
 pub use state_store::StateStore;
 pub use suggest::closest;

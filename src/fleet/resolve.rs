@@ -258,6 +258,7 @@ fn drain(doc: &Document, file: Option<DrainFile>, base: Drain) -> Result<Drain, 
         empty_dir,
         unmanaged,
         preflight,
+        dead_nodes,
     }) = file
     else {
         return Ok(base);
@@ -281,6 +282,7 @@ fn drain(doc: &Document, file: Option<DrainFile>, base: Drain) -> Result<Drain, 
         min_pod_age: min_pod_age.unwrap_or(base.min_pod_age),
         eviction,
         preflight: preflight.unwrap_or(base.preflight),
+        dead_nodes: dead_nodes.unwrap_or(base.dead_nodes),
     })
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::calls::CallRates;
 use super::gates::{GateAt, HttpGate, PromqlGate, Samples};
 use super::policy::{Capacity, GroupRolling, OnFailure, Rollback, Standby, Strategy};
-use crate::model::{ClusterName, Eviction, GroupName, Span, StageName};
+use crate::model::{ClusterName, Eviction, GroupName, Node, Span, StageName, Timestamp};
 
 /// What `fleet.yaml` says, checked and resolved against the clusters there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,6 +207,28 @@ pub struct Drain {
     /// What happens when something stands in the way before the first drain of a cluster.
     #[serde(default)]
     pub preflight: Preflight,
+    /// What becomes of a node whose kubelet does not answer any more.
+    #[serde(default)]
+    pub dead_nodes: DeadNodes,
+}
+
+/// What becomes of a node whose kubelet does not answer any more. Pods that were told to go there are not waited for once their grace is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeadNodes {
+    /// It is drained like any other: what a budget holds is waited for.
+    #[default]
+    Wait,
+    /// Once it has been silent for as long as a drain may take, its instance is ended whatever is left on it.
+    Force,
+}
+
+impl Drain {
+    /// Whether nothing on this node is waited for any more.
+    pub fn gives_up(&self, node: &Node, now: Timestamp) -> bool {
+        let silent = node.silent_since.map(|since| now.since(since));
+        self.dead_nodes == DeadNodes::Force && silent.is_some_and(|span| span > self.timeout)
+    }
 }
 
 /// What happens when a drain does not end in time.
@@ -310,6 +332,7 @@ impl Default for Drain {
             min_pod_age: min_pod_age(),
             eviction: Eviction::default(),
             preflight: Preflight::Warn,
+            dead_nodes: DeadNodes::Wait,
         }
     }
 }

@@ -265,6 +265,21 @@ pub enum NodeEffect {
         #[serde(deserialize_with = "nodes_of_before")]
         nodes: BTreeMap<NodeName, InstanceId>,
     },
+    /// Say that the node's instance has ended and nobody is left there to end its pods: Kubernetes then ends them by itself and lets go of their
+    /// volumes at once (the taint `node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`). A node whose kubelet answers again: [`Applied::Moved`].
+    OutOfService {
+        /// The node.
+        node: NodeName,
+        /// The instance that it was the node of.
+        instance: InstanceId,
+    },
+    /// Take back what `OutOfService` did, as the node says it.
+    BackInService {
+        /// The node.
+        node: NodeName,
+        /// The instance that it was the node of.
+        instance: InstanceId,
+    },
     /// Keep the autoscaler from ending these nodes: new nodes look idle to it until the old ones are drained.
     KeepFromAutoscaler {
         /// The nodes, each with the instance that it has to be the node of.
@@ -284,7 +299,9 @@ impl NodeEffect {
             NodeEffect::Cordon { node, instance }
             | NodeEffect::Uncordon { node, instance }
             | NodeEffect::Evict { node, instance, .. }
-            | NodeEffect::Delete { node, instance, .. } => (node == name).then_some(instance),
+            | NodeEffect::Delete { node, instance, .. }
+            | NodeEffect::OutOfService { node, instance }
+            | NodeEffect::BackInService { node, instance } => (node == name).then_some(instance),
             NodeEffect::Taint { nodes }
             | NodeEffect::Untaint { nodes }
             | NodeEffect::KeepFromAutoscaler { nodes }
@@ -298,7 +315,9 @@ impl NodeEffect {
             NodeEffect::Cordon { node, .. }
             | NodeEffect::Uncordon { node, .. }
             | NodeEffect::Evict { node, .. }
-            | NodeEffect::Delete { node, .. } => BTreeSet::from([node]),
+            | NodeEffect::Delete { node, .. }
+            | NodeEffect::OutOfService { node, .. }
+            | NodeEffect::BackInService { node, .. } => BTreeSet::from([node]),
             NodeEffect::Taint { nodes }
             | NodeEffect::Untaint { nodes }
             | NodeEffect::KeepFromAutoscaler { nodes }

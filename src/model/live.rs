@@ -457,6 +457,8 @@ pub enum NodeMark {
     KeptFromAutoscaler,
     /// Taint `kops.k8s.io/scheduled-for-update`, effect PreferNoSchedule.
     Tainted,
+    /// Taint `node.kubernetes.io/out-of-service=nodeshutdown`, effect NoExecute.
+    OutOfService,
 }
 
 /// A pod that stands in the way of a drain, and why.

@@ -253,6 +253,26 @@ fn of_group(event: &Event) -> Option<(String, String)> {
             of(cluster, group),
             format!("instance refresh is at {percentage} percent"),
         ),
+        Event::DeadNode {
+            cluster,
+            group,
+            instance,
+            node,
+            pods,
+        } => (
+            of(cluster, group),
+            format!(
+                "the kubelet of {node} ({instance}) does not answer: its instance is ended with {pods} pods on it, which are seen to afterwards"
+            ),
+        ),
+        Event::DeadNodeEnded {
+            cluster,
+            group,
+            node,
+        } => (
+            of(cluster, group),
+            format!("nothing is left of the dead node {node}"),
+        ),
         Event::WayBackGone {
             cluster,
             group,
@@ -308,6 +328,8 @@ fn of_capacity(event: &Event) -> Option<(String, String)> {
         // Those that have their words above.
         Event::GroupStarted { .. }
         | Event::Refreshed { .. }
+        | Event::DeadNode { .. }
+        | Event::DeadNodeEnded { .. }
         | Event::WayBackGone { .. }
         | Event::GroupDone { .. }
         | Event::Started { .. }

@@ -279,6 +279,28 @@ pub enum Event {
         /// The group that borrows.
         to: AsgName,
     },
+    /// A node whose kubelet does not answer is ended with pods on it: they are seen to after its instance has ended.
+    DeadNode {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// Instance.
+        instance: InstanceId,
+        /// Its node.
+        node: NodeName,
+        /// Pods left on it.
+        pods: u32,
+    },
+    /// Nothing is left of a dead node: it is gone, or its pods are.
+    DeadNodeEnded {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// The node.
+        node: NodeName,
+    },
     /// The launch template version that the group would go back to was deleted by somebody else.
     WayBackGone {
         /// Cluster.
@@ -419,6 +441,8 @@ impl Event {
             | Event::CapacityBack { cluster, group, .. }
             | Event::Borrowed { cluster, group, .. }
             | Event::Lending { cluster, group, .. }
+            | Event::DeadNode { cluster, group, .. }
+            | Event::DeadNodeEnded { cluster, group, .. }
             | Event::WayBackGone { cluster, group, .. }
             | Event::GroupDone { cluster, group, .. } => Some((cluster, group)),
             Event::Started { .. }

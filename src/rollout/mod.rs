@@ -20,7 +20,7 @@ pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
 pub use freeze::{Window, window};
 pub use observation::{GroupObservation, Observation, ObservedStep};
 pub use progress::{
-    Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending,
+    Answer, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain, Ending,
     GroupProgress, GroupState, IllegalRecord, Intent, Progress, RefreshSeen, Spent, StepRefusal,
     Stuck, WayBack,
 };

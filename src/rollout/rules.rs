@@ -50,6 +50,8 @@ pub fn broken_rules(
             | NodeEffect::Evict { .. }
             | NodeEffect::Delete { .. }
             | NodeEffect::Untaint { .. }
+            | NodeEffect::OutOfService { .. }
+            | NodeEffect::BackInService { .. }
             | NodeEffect::KeepFromAutoscaler { .. }
             | NodeEffect::ReleaseToAutoscaler { .. },
         ) => {}
@@ -202,7 +204,9 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
                 "{instance} of the control plane ends without {lost}"
             ));
         }
-        (!ends && (!node.cordoned || node.pods_to_wait_for(self.now) > 0))
+        let left =
+            node.pods_to_wait_for(self.now) > 0 && !task.rolling.drain.gives_up(node, self.now);
+        (!ends && (!node.cordoned || left))
             .then(|| format!("{instance} of {} ends without being drained", task.asg))
     }
 

@@ -96,6 +96,8 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | Event::CapacityBack { .. }
             | Event::Borrowed { .. }
             | Event::Lending { .. }
+            | Event::DeadNode { .. }
+            | Event::DeadNodeEnded { .. }
             | Event::WayBackGone { .. }
             | Event::GroupDone { .. }
             | Event::Answered { .. }

@@ -424,3 +424,46 @@ async fn pods_are_evicted_by_policy() {
         Ok(Applied::Already)
     );
 }
+
+#[tokio::test]
+async fn a_node_that_is_off_is_said_to_be_out_of_service_and_only_such_a_one() {
+    let api = small();
+    let client = api.client();
+    let (node, instance) = ("node-1".parse().unwrap(), "i-1".parse().unwrap());
+    let ready = |status: &'static str| {
+        api.with(|kept| {
+            let node = kept.nodes.get_mut("node-1").unwrap();
+            node["status"]["conditions"] = json!([
+                {"type": "Ready", "status": status, "lastTransitionTime": "2026-01-05T08:00:00Z"}
+            ]);
+        });
+    };
+    let off = NodeEffect::OutOfService { node, instance };
+    // A kubelet that answers, whatever it answers, may write to its volumes.
+    for status in ["True", "False"] {
+        ready(status);
+        let applied = client.act(&cluster(), &off).await.unwrap();
+        assert!(matches!(applied, Applied::Moved(_)), "{applied:?}");
+    }
+    ready("Unknown");
+    let before = api.with(|kept| kept.nodes["node-1"]["spec"].clone());
+    assert_eq!(client.act(&cluster(), &off).await.unwrap(), Applied::Done);
+    assert_eq!(
+        client.act(&cluster(), &off).await.unwrap(),
+        Applied::Already
+    );
+    let taints = api.with(|kept| kept.nodes["node-1"]["spec"]["taints"].clone());
+    let taint = json!({"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"});
+    assert!(taints.as_array().unwrap().contains(&taint), "{taints}");
+    let on = NodeEffect::BackInService {
+        node: "node-1".parse().unwrap(),
+        instance: "i-1".parse().unwrap(),
+    };
+    assert_eq!(client.act(&cluster(), &on).await.unwrap(), Applied::Done);
+    assert_eq!(client.act(&cluster(), &on).await.unwrap(), Applied::Already);
+    let mut after = api.with(|kept| kept.nodes["node-1"]["spec"].clone());
+    if after["taints"] == json!([]) {
+        after.as_object_mut().unwrap().remove("taints");
+    }
+    assert_eq!(after, before);
+}

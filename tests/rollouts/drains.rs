@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kfleet::fleet::{Drain, Preflight};
+use kfleet::fleet::{DeadNodes, Drain, Preflight};
 use kfleet::model::{NodeEffect, Timestamp};
 
 use super::*;
@@ -423,5 +423,80 @@ fn an_eviction_that_the_api_denies_waits_for_a_person() {
         scene.faults.clear();
         ends(scene.resume("r2"), Ending::Finished);
         clean(&scene);
+    }
+}
+
+/// A kubelet dies while its node is drained; its pods have a long grace, and the node outlives its instance.
+fn dead(dir: &std::path::Path) -> Scene {
+    let mut scene = Scene::small(dir, &[("nodes", 3, 6, false)]).made();
+    scene.rolling.drain.timeout = Span::from_secs(1_200);
+    scene.faults = vec![
+        "slow-pods:nodes:300".into(),
+        "lost-nodes:nodes:86400".into(),
+    ];
+    scene.scenario = vec!["{act: \"node-down:nodes:6\", when: evict nodes, nth: 2}".into()];
+    scene
+}
+
+fn steps_named(records: &[Record], kind: &str) -> usize {
+    count(records, &format!("step {kind} staging/nodes"))
+}
+
+#[test]
+fn pods_of_a_dead_node_are_ended_once_its_instance_has() {
+    let dir = folder();
+    let mut scene = dead(dir.path());
+    scene
+        .scenario
+        .push("{act: \"node-up:nodes:6\", when: terminate nodes, after: 30s}".into());
+    let records = ends(scene.start("r2"), Ending::Finished);
+    let marked = steps_named(&records, "out-of-service");
+    assert!(marked > 0, "{:#?}", trace(&records));
+    assert_eq!(marked, steps_named(&records, "back-in-service"));
+    in_order(
+        &records,
+        &[
+            "step evict staging/nodes",
+            "dead-node staging/nodes",
+            "step terminate staging/nodes",
+            "step out-of-service staging/nodes",
+            "step back-in-service staging/nodes",
+        ],
+    );
+    clean(&scene);
+}
+
+#[test]
+fn a_dead_node_that_is_gone_needs_nothing() {
+    let dir = folder();
+    let mut scene = dead(dir.path());
+    scene.faults.pop();
+    scene
+        .scenario
+        .push("{act: \"node-up:nodes:6\", when: terminate nodes, after: 30s}".into());
+    let records = ends(scene.start("r2"), Ending::Finished);
+    assert_eq!(steps_named(&records, "out-of-service"), 0);
+    assert!(count(&records, "dead-node staging/nodes") > 0);
+    assert_eq!(
+        count(&records, "dead-node staging/nodes"),
+        count(&records, "dead-node-ended staging/nodes")
+    );
+    clean(&scene);
+}
+
+#[test]
+fn a_dead_node_is_ended_whatever_is_on_it_where_the_policy_says_so() {
+    for (policy, ended) in [(DeadNodes::Wait, 0), (DeadNodes::Force, 1)] {
+        let dir = folder();
+        let mut scene = dead(dir.path());
+        scene.rolling.drain.dead_nodes = policy;
+        scene.rolling.drain.on_timeout = OnTimeout::Skip;
+        // From the moment that its first pods are told to go, no budget lets any other go.
+        scene
+            .scenario
+            .push("{fault: \"stuck-drain:nodes\", when: evict nodes}".into());
+        let (_, records) = scene.start("r2");
+        let forced = steps_named(&records, "out-of-service");
+        assert_eq!(forced.min(1), ended, "{:#?}", trace(&records));
     }
 }

@@ -5,8 +5,8 @@ use kfleet::model::{
     NodeName, Nodes, PodBlock, PodRef, Seen, VersionRef,
 };
 use kfleet::rollout::{
-    ClusterState, Cordoned, Drain, GroupProgress, GroupState, GroupTask, Progress, Rollout,
-    broken_rules,
+    ClusterState, Cordoned, DeadNode, Drain, GroupProgress, GroupState, GroupTask, Progress,
+    Rollout, broken_rules,
 };
 
 use super::*;
@@ -129,6 +129,20 @@ impl Middle {
                 grace: Span::ZERO,
             },
         );
+    }
+
+    /// A node whose kubelet does not answer, and which the books have given up.
+    pub(crate) fn dead(&mut self, nth: usize) -> (NodeName, InstanceId) {
+        let (node, instance) = self.node("nodes", nth);
+        let now = self.now;
+        self.on_node("nodes", nth, |n| n.silent_since = Some(now));
+        let dead = DeadNode {
+            instance: instance.clone(),
+            since: now,
+            marked: false,
+        };
+        self.group("nodes").dead.insert(node.clone(), dead);
+        (node, instance)
     }
 
     pub(crate) fn runs_the_new_version(&mut self, group: &str) {

@@ -86,6 +86,30 @@ const STEPS: &[Planted] = &[
     ("loses a taint that is not ours", |m| {
         m.one(|nodes| NodeEffect::Untaint { nodes })
     }),
+    ("is said to be out of service, and AWS has", |m| {
+        let (node, instance) = m.dead(0);
+        Effect::Node(NodeEffect::OutOfService { node, instance })
+    }),
+    (
+        "is said to be out of service, and was not ended by us",
+        |m| {
+            let (node, instance) = m.dead(0);
+            m.group("nodes").dead.clear();
+            Effect::Node(NodeEffect::OutOfService { node, instance })
+        },
+    ),
+    (
+        "is said to be out of service, and its kubelet answers",
+        |m| {
+            let (node, instance) = m.dead(0);
+            m.on_node("nodes", 0, |n| n.silent_since = None);
+            Effect::Node(NodeEffect::OutOfService { node, instance })
+        },
+    ),
+    ("which is not ours", |m| {
+        let (node, instance) = m.dead(0);
+        Effect::Node(NodeEffect::BackInService { node, instance })
+    }),
     ("is released, and we did not keep it", |m| {
         m.one(|nodes| NodeEffect::ReleaseToAutoscaler { nodes })
     }),
@@ -336,6 +360,18 @@ const RECORDS: &[PlantedRecord] = &[
         m.on_node("control-plane-a", 0, |n| n.components.clear());
         Event::ClusterRestored {
             cluster: m.cluster.clone(),
+        }
+    }),
+    ("version 1, its way back, is gone", |m| {
+        let (asg, (node, instance)) = (m.asg("nodes"), m.node("nodes", 1));
+        m.live.gone = [(asg.clone(), [1].into())].into();
+        Event::DrainStarted {
+            cluster: m.cluster.clone(),
+            group: asg,
+            instance,
+            node: Some(node),
+            pods: 1,
+            grace: Span::ZERO,
         }
     }),
     ("is proven before it has baked", |m| {

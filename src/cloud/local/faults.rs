@@ -48,6 +48,8 @@ pub enum Fault {
     SlowPods(String, Span),
     /// `slow-end:GROUP:SECONDS`: the group's instances take this long from their end on (a lifecycle hook that waits) until they are gone.
     SlowEnd(String, Span),
+    /// `lost-nodes:GROUP:SECONDS`: nodes of the group with a dead kubelet and pods on them stay in Kubernetes this long after their instance has ended.
+    LostNodes(String, Span),
     /// `idle-scale-down:GROUP:SECONDS`: an autoscaler removes nodes of the group that have had no pods for this long.
     IdleScaleDown(String, Span),
     /// `stale-reads:SECONDS`: for this long after an effect, what is read of its cluster is as before it.
@@ -71,7 +73,7 @@ pub enum FaultError {
     /// The word before the colon is no kind of fault.
     #[error(
         "`{0}` is no fault; there are sick-image, sick-pods, sick-etcd, no-etcd, dead-image, no-capacity, no-capacity-of, stuck-drain, refuse-evictions, slow-boot, throttle, lost-answer, no-answer, \
-         no-read, no-kubernetes, wrong-account, expired-credentials, slow-pods, slow-end, idle-scale-down, stale-reads"
+         no-read, no-kubernetes, wrong-account, expired-credentials, slow-pods, slow-end, lost-nodes, idle-scale-down, stale-reads"
     )]
     Kind(String),
     /// What follows the colon is missing or of the wrong shape.
@@ -132,6 +134,9 @@ impl FromStr for Fault {
             "slow-end" => {
                 timed(value, Fault::SlowEnd).ok_or_else(|| form("slow-end:GROUP:SECONDS"))
             }
+            "lost-nodes" => {
+                timed(value, Fault::LostNodes).ok_or_else(|| form("lost-nodes:GROUP:SECONDS"))
+            }
             "idle-scale-down" => timed(value, Fault::IdleScaleDown)
                 .ok_or_else(|| form("idle-scale-down:GROUP:SECONDS")),
             "stale-reads" => value
@@ -180,6 +185,7 @@ impl Fault {
             | Fault::SlowBoot(group, _)
             | Fault::SlowPods(group, _)
             | Fault::SlowEnd(group, _)
+            | Fault::LostNodes(group, _)
             | Fault::IdleScaleDown(group, _) => Some(Aim::Group(group)),
             Fault::NoEtcd(group) => Some(Aim::ControlPlane(group)),
             Fault::NoCapacityOf(pool) => Some(Aim::Pool(pool)),
@@ -268,6 +274,7 @@ impl Faults {
             | Fault::StuckDrain(_)
             | Fault::SlowPods(..)
             | Fault::SlowEnd(..)
+            | Fault::LostNodes(..)
             | Fault::IdleScaleDown(..)
             | Fault::SlowBoot(..) => true,
             Fault::Throttle(_)
@@ -367,6 +374,16 @@ impl Faults {
     pub(super) fn slow_end(&self, names: &[&str]) -> Option<Span> {
         self.0.iter().find_map(|f| {
             let Fault::SlowEnd(group, span) = f else {
+                return None;
+            };
+            names.contains(&group.as_str()).then_some(*span)
+        })
+    }
+
+    /// How long its dead nodes outlive their instances, when that was ordered.
+    pub(super) fn lost_nodes(&self, names: &[&str]) -> Option<Span> {
+        self.0.iter().find_map(|f| {
+            let Fault::LostNodes(group, span) = f else {
                 return None;
             };
             names.contains(&group.as_str()).then_some(*span)
@@ -534,6 +551,7 @@ mod tests {
             ),
             ("no-answer:2", "NoAnswer(2)"),
             ("slow-pods:nodes:30", "SlowPods(\"nodes\", Span(30000))"),
+            ("lost-nodes:nodes:300", "LostNodes(\"nodes\", Span(300000))"),
             ("slow-end:nodes:300", "SlowEnd(\"nodes\", Span(300000))"),
             (
                 "idle-scale-down:nodes:600",

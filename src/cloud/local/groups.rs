@@ -42,6 +42,7 @@ impl Group {
             },
             refresh: None,
             refreshes: 0,
+            ghosts: BTreeMap::new(),
             fields: fields.into(),
         })
     }

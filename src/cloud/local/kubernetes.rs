@@ -117,6 +117,7 @@ impl Group {
     pub(super) fn node_mut(&mut self, instance: &InstanceId) -> Option<&mut SimNode> {
         self.machines
             .get_mut(instance)
+            .or_else(|| self.ghosts.get_mut(instance))
             .and_then(|m| m.node.as_mut())
     }
 
@@ -124,6 +125,7 @@ impl Group {
     pub(super) fn instance_of(&self, node: &NodeName) -> Option<InstanceId> {
         self.machines
             .iter()
+            .chain(&self.ghosts)
             .find(|(_, m)| m.node.as_ref().is_some_and(|n| n.name == *node))
             .map(|(id, _)| id.clone())
     }
@@ -143,6 +145,18 @@ impl Group {
             NodeEffect::Delete { pods, .. } => self.delete(instance, pods, now, faults),
             NodeEffect::Taint { .. } => self.change_node(instance, SimNode::taint),
             NodeEffect::Untaint { .. } => self.change_node(instance, SimNode::untaint),
+            NodeEffect::OutOfService { node, .. }
+                if self.node_mut(instance).is_some_and(|n| n.ready) =>
+            {
+                let what = format!("the kubelet of {node} answers again");
+                Outcome::Unchanged(Applied::Moved(what))
+            }
+            NodeEffect::OutOfService { .. } => {
+                self.change_node(instance, SimNode::put_out_of_service)
+            }
+            NodeEffect::BackInService { .. } => {
+                self.change_node(instance, SimNode::put_back_in_service)
+            }
             NodeEffect::KeepFromAutoscaler { .. } => self.change_node(instance, SimNode::keep),
             NodeEffect::ReleaseToAutoscaler { .. } => self.change_node(instance, SimNode::release),
         }
@@ -324,6 +338,7 @@ impl Group {
     fn with_nodes(&self) -> impl Iterator<Item = (&InstanceId, &Machine, &SimNode)> {
         self.machines
             .iter()
+            .chain(&self.ghosts)
             .filter_map(|(id, machine)| Some((id, machine, machine.node.as_ref()?)))
     }
 
@@ -346,7 +361,9 @@ impl Group {
                 }
             }),
             unready_since: (!node.ready).then(|| node.unready_since.unwrap_or(machine.launched_at)),
-            silent_since: node.unready_since.filter(|_| !node.leaving.is_empty()),
+            silent_since: node.unready_since.filter(|_| {
+                !node.leaving.is_empty() || node.marks.contains(&NodeMark::OutOfService)
+            }),
             kubelet: "v1.32.0".into(),
             control_plane,
             cordoned: node.cordoned,
@@ -536,6 +553,17 @@ impl SimNode {
 
     fn untaint(&mut self) {
         self.tainted &= !self.marks.remove(&NodeMark::Tainted);
+    }
+
+    /// The collector of pods ends what is on its way out there, and so do the volumes: in Kubernetes within seconds, here at once.
+    /// Source: Kubernetes, `pkg/controller/podgc`, pods on nodes with the taint out-of-service.
+    fn put_out_of_service(&mut self) {
+        self.marks.insert(NodeMark::OutOfService);
+        self.leaving.clear();
+    }
+
+    fn put_back_in_service(&mut self) {
+        self.marks.remove(&NodeMark::OutOfService);
     }
 
     fn keep(&mut self) {

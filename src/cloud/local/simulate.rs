@@ -45,6 +45,8 @@ enum Event {
     Look(u64),
     /// The engine of instance refreshes looks at the group.
     Tick,
+    /// Somebody removes the node of an instance that has ended.
+    Forget,
 }
 
 impl Group {
@@ -106,6 +108,8 @@ impl Group {
             .faults
             .idle_scale_down(&self.names())
             .map(|_| (next_scan(now), Event::Scan));
+        let ghosts = self.ghosts.values();
+        let ghosts = ghosts.filter_map(|m| m.gone_at.map(|at| (at, Event::Forget)));
         machines
             .flatten()
             .chain(warming)
@@ -114,6 +118,7 @@ impl Group {
             .chain(launches)
             .chain(look)
             .chain(tick)
+            .chain(ghosts)
             .min()
     }
 
@@ -128,6 +133,9 @@ impl Group {
             Event::Begin(number) => self.begin(number, now, template, around),
             Event::Look(nth) => self.look(nth, now, around.faults),
             Event::Tick => self.tick(now),
+            Event::Forget => self
+                .ghosts
+                .retain(|_, m| m.gone_at.is_none_or(|at| at > now)),
             Event::Balance => self.move_strays(now),
             Event::Scan => self.scan(now, around.faults),
             Event::Warm(number) => self.warm(number, now, template),
@@ -177,7 +185,9 @@ impl Group {
             Event::Gone(number) => {
                 // Still terminating while its pods move, so that none of them comes back to it.
                 self.empty(id, now);
-                self.machines.remove(id);
+                if let Some(machine) = self.machines.remove(id) {
+                    self.leave_ghost(id, machine, now, faults);
+                }
                 self.succeed(Work::End(number));
             }
             Event::Unhealthy(_) => self.replace_unhealthy(id, now),
@@ -192,7 +202,25 @@ impl Group {
             | Event::Balance
             | Event::Scan
             | Event::Look(_)
+            | Event::Forget
             | Event::Tick => {}
+        }
+    }
+
+    /// Where that was ordered, the node of an instance that has ended stays, as long as a dead kubelet has left pods on it: whoever removes such
+    /// nodes is slow. Source: Kubernetes, cloud node lifecycle controller.
+    fn leave_ghost(&mut self, id: &InstanceId, machine: Machine, now: Timestamp, faults: &Faults) {
+        let stays = faults.lost_nodes(&self.names());
+        let dead = machine
+            .node
+            .as_ref()
+            .is_some_and(|node| !node.ready && !node.leaving.is_empty());
+        if let Some(span) = stays.filter(|_| dead) {
+            let ghost = Machine {
+                gone_at: Some(now + span),
+                ..machine
+            };
+            self.ghosts.insert(id.clone(), ghost);
         }
     }
 

@@ -96,6 +96,7 @@ fn group(name: &AsgName, live: &LiveGroup, salt: u64) -> Group {
         workload: Workload::default(),
         refresh: None,
         refreshes: 0,
+        ghosts: BTreeMap::new(),
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) struct Group {
     pub(super) moving: Option<Moving>,
     /// Instances, detached ones among them.
     pub(super) machines: BTreeMap<InstanceId, Machine>,
+    /// Instances that have ended and whose dead nodes nobody has removed from Kubernetes yet: when that is, is their `gone_at`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) ghosts: BTreeMap<InstanceId, Machine>,
     /// Scaling activities, oldest first.
     pub(super) activities: Vec<Record>,
     /// The pods that belong on its nodes.

@@ -14,6 +14,9 @@ use crate::model::{Applied, InstanceId, NodeEffect, NodeMark, NodeName, PodRef, 
 
 /// The taint that kops's rolling update gives to old nodes: whoever sees it knows what goes on. Source: kops, `pkg/instancegroups`.
 pub(super) const TAINT: &str = "kops.k8s.io/scheduled-for-update";
+/// The taint of a node that is off: Kubernetes ends the pods that do not tolerate it, and lets go of their volumes, without waiting for its kubelet.
+/// Source: Kubernetes, well-known labels, annotations and taints.
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// Label: external load balancers leave the node out. Source: Kubernetes, well-known labels.
 const NO_LOAD_BALANCER: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 /// Annotation: the autoscaler leaves the node alone. Source: cluster-autoscaler, FAQ.
@@ -22,11 +25,12 @@ const NO_SCALE_DOWN: &str = "cluster-autoscaler.kubernetes.io/scale-down-disable
 const MARKS: &str = "kfleet.io/marks";
 
 /// How each mark is written in our annotation.
-const WORDS: [(NodeMark, &str); 4] = [
+const WORDS: [(NodeMark, &str); 5] = [
     (NodeMark::Cordoned, "cordoned"),
     (NodeMark::OutOfLoadBalancers, "out-of-load-balancers"),
     (NodeMark::KeptFromAutoscaler, "kept-from-autoscaler"),
     (NodeMark::Tainted, "tainted"),
+    (NodeMark::OutOfService, "out-of-service"),
 ];
 
 /// A change that somebody else got in the way of is worked out anew this often.
@@ -57,6 +61,20 @@ pub(super) async fn apply(
         }
         NodeEffect::Taint { nodes } => change_all(connection, nodes, taint).await,
         NodeEffect::Untaint { nodes } => change_all(connection, nodes, untaint).await,
+        NodeEffect::OutOfService { node, instance } => {
+            match find(connection, node, instance).await? {
+                // What answers may write to its volumes.
+                Found::It(found) if kubelet_answers(&found) => Ok(Applied::Moved(format!(
+                    "the kubelet of {node} answers again"
+                ))),
+                Found::It(_) => change(connection, node, instance, out_of_service).await,
+                Found::Gone => Ok(Applied::Already),
+                Found::Another(what) => Ok(Applied::Moved(what)),
+            }
+        }
+        NodeEffect::BackInService { node, instance } => {
+            change(connection, node, instance, back_in_service).await
+        }
         NodeEffect::KeepFromAutoscaler { nodes } => change_all(connection, nodes, keep).await,
         NodeEffect::ReleaseToAutoscaler { nodes } => change_all(connection, nodes, release).await,
         NodeEffect::Evict {
@@ -242,6 +260,46 @@ fn taint(node: &ApiNode) -> Option<Json> {
     });
     let mut ours = marks(node);
     ours.insert(NodeMark::Tainted);
+    Some(json!({"metadata": {"annotations": {MARKS: written(&ours)}}, "spec": {"taints": taints}}))
+}
+
+/// Whether its kubelet says how it is: the node controller sets Ready to Unknown when it does not. Source: Kubernetes, node status.
+fn kubelet_answers(node: &ApiNode) -> bool {
+    let status = node.status.as_ref();
+    let conditions = status.and_then(|s| s.conditions.as_deref());
+    let mut ready = conditions
+        .unwrap_or_default()
+        .iter()
+        .filter(|c| c.type_ == "Ready");
+    ready.any(|c| c.status != "Unknown")
+}
+
+/// A taint that somebody else has given already stays theirs.
+fn out_of_service(node: &ApiNode) -> Option<Json> {
+    let mut taints = taints(node);
+    if taints.iter().any(|t| t.key == OUT_OF_SERVICE) {
+        return None;
+    }
+    taints.push(Taint {
+        key: OUT_OF_SERVICE.into(),
+        effect: "NoExecute".into(),
+        value: Some("nodeshutdown".into()),
+        time_added: None,
+    });
+    let mut ours = marks(node);
+    ours.insert(NodeMark::OutOfService);
+    Some(json!({"metadata": {"annotations": {MARKS: written(&ours)}}, "spec": {"taints": taints}}))
+}
+
+fn back_in_service(node: &ApiNode) -> Option<Json> {
+    let mut ours = marks(node);
+    if !ours.remove(&NodeMark::OutOfService) {
+        return None;
+    }
+    let taints: Vec<Taint> = taints(node)
+        .into_iter()
+        .filter(|t| t.key != OUT_OF_SERVICE)
+        .collect();
     Some(json!({"metadata": {"annotations": {MARKS: written(&ours)}}, "spec": {"taints": taints}}))
 }
 

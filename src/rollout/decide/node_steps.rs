@@ -38,6 +38,12 @@ pub(crate) fn standing_of_node(
                 })
             }))
         }
+        NodeEffect::OutOfService { node, instance } if !onward => {
+            let happened = marked(view, node, instance, |n| {
+                n.ours.contains(&NodeMark::OutOfService)
+            });
+            closed(happened)
+        }
         NodeEffect::KeepFromAutoscaler { nodes } if !onward => {
             let mut named = nodes.iter();
             closed(named.any(|(node, instance)| {
@@ -51,6 +57,8 @@ pub(crate) fn standing_of_node(
         | NodeEffect::KeepFromAutoscaler { .. }
         | NodeEffect::ReleaseToAutoscaler { .. }
         | NodeEffect::Uncordon { .. }
+        | NodeEffect::OutOfService { .. }
+        | NodeEffect::BackInService { .. }
         | NodeEffect::Untaint { .. } => again(view, intent),
     }
 }

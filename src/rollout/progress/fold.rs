@@ -139,6 +139,8 @@ impl Progress {
             | Event::CapacityBack { .. }
             | Event::Borrowed { .. }
             | Event::Lending { .. }
+            | Event::DeadNode { .. }
+            | Event::DeadNodeEnded { .. }
             | Event::WayBackGone { .. }
             | Event::GroupDone { .. } => self.group_event(event, at)?,
         }
@@ -217,6 +219,8 @@ impl Progress {
             | Event::CapacityBack { .. }
             | Event::Borrowed { .. }
             | Event::Lending { .. }
+            | Event::DeadNode { .. }
+            | Event::DeadNodeEnded { .. }
             | Event::WayBackGone { .. }
             | Event::GroupDone { .. } => {}
         }

@@ -7,6 +7,6 @@ mod steps;
 pub use fold::IllegalRecord;
 pub(crate) use state::touched;
 pub use state::{
-    Answer, Before, ClusterProgress, ClusterState, Cordoned, Direction, Drain, Ending,
+    Answer, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain, Ending,
     GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent, StepRefusal, Stuck, WayBack,
 };

@@ -238,6 +238,8 @@ pub struct GroupProgress {
     pub protected: BTreeSet<InstanceId>,
     /// Nodes that we keep from the autoscaler.
     pub kept: BTreeMap<NodeName, InstanceId>,
+    /// Nodes that were ended with pods on them, because their kubelet did not answer.
+    pub dead: BTreeMap<NodeName, DeadNode>,
     /// Drains under way.
     pub drains: BTreeMap<InstanceId, Drain>,
     /// Instances whose drain did not end in time.
@@ -280,6 +282,17 @@ pub struct RefreshSeen {
     pub version: u64,
     /// How far it was when last looked at, in percent; none before the first look.
     pub percentage: Option<u32>,
+}
+
+/// A node that was ended with pods on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadNode {
+    /// The instance that it was the node of.
+    pub instance: InstanceId,
+    /// When it was given up.
+    pub since: Timestamp,
+    /// It has the taint that has Kubernetes end its pods.
+    pub marked: bool,
 }
 
 /// A drain under way.
@@ -341,6 +354,7 @@ impl GroupProgress {
             tainted: BTreeMap::new(),
             protected: BTreeSet::new(),
             kept: BTreeMap::new(),
+            dead: BTreeMap::new(),
             drains: BTreeMap::new(),
             set_aside: BTreeSet::new(),
             way_back: WayBack::There,
@@ -352,7 +366,7 @@ impl GroupProgress {
 
     /// Whether something of ours is still out there that has to be given back.
     pub fn has_outstanding(&self) -> bool {
-        self.is_exchanged_by_us() || !self.kept.is_empty()
+        self.is_exchanged_by_us() || !self.kept.is_empty() || !self.dead.is_empty()
     }
 
     /// Something of an exchange of ours is open: what is only kept from the autoscaler may be AWS's exchange.

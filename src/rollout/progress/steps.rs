@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::state::{
-    Cordoned, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent, StepRefusal,
-    WayBack,
+    Cordoned, DeadNode, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent,
+    StepRefusal, WayBack,
 };
 use crate::model::{
     Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Span,
@@ -175,6 +175,15 @@ impl GroupProgress {
             Event::CapacityBack { .. } => (self.no_capacity, self.borrowed) = (None, None),
             Event::Borrowed { .. } => self.borrowed = Some(at),
             Event::Lending { .. } => self.lend(at),
+            Event::DeadNode { instance, node, .. } => {
+                let dead = DeadNode {
+                    instance: instance.clone(),
+                    since: at,
+                    marked: false,
+                };
+                self.dead.insert(node.clone(), dead);
+            }
+            Event::DeadNodeEnded { node, .. } => drop(self.dead.remove(node)),
             Event::WayBackGone { version, .. } => self.way_back = WayBack::Gone(*version),
             Event::GroupDone { .. } => self.finish(),
             Event::Started { .. }
@@ -259,6 +268,7 @@ impl GroupProgress {
         self.tainted.clear();
         self.protected.clear();
         self.kept.clear();
+        self.dead.clear();
         self.set_aside.clear();
         self.suspended.clear();
         (self.no_capacity, self.borrowed, self.lending) = (None, None, false);
@@ -401,6 +411,12 @@ impl GroupProgress {
             // Of nodes that had the taint before, each says itself that it is not ours.
             NodeEffect::Taint { nodes } => self.tainted.extend(nodes.clone()),
             NodeEffect::Untaint { nodes } => self.tainted.retain(|n, _| !nodes.contains_key(n)),
+            NodeEffect::OutOfService { node, .. } => {
+                if let Some(dead) = self.dead.get_mut(node) {
+                    dead.marked = true;
+                }
+            }
+            NodeEffect::BackInService { node, .. } => drop(self.dead.remove(node)),
             NodeEffect::KeepFromAutoscaler { nodes } => self.kept.extend(nodes.clone()),
             NodeEffect::ReleaseToAutoscaler { nodes } => {
                 self.kept.retain(|n, _| !nodes.contains_key(n))

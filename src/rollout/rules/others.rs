@@ -102,7 +102,11 @@ impl<'a> Judged<'a> {
     fn node(&self, effect: &NodeEffect) -> Option<String> {
         let aborts = self.progress.direction == Direction::Aborting;
         match effect {
-            NodeEffect::Taint { .. } | NodeEffect::KeepFromAutoscaler { .. } if aborts => {
+            NodeEffect::Taint { .. }
+            | NodeEffect::KeepFromAutoscaler { .. }
+            | NodeEffect::OutOfService { .. }
+                if aborts =>
+            {
                 Some("an abort marks nodes".into())
             }
             NodeEffect::Cordon { node, .. } | NodeEffect::Evict { node, .. }
@@ -119,6 +123,8 @@ impl<'a> Judged<'a> {
             | NodeEffect::Delete { .. }
             | NodeEffect::Taint { .. }
             | NodeEffect::Untaint { .. }
+            | NodeEffect::OutOfService { .. }
+            | NodeEffect::BackInService { .. }
             | NodeEffect::KeepFromAutoscaler { .. }
             | NodeEffect::ReleaseToAutoscaler { .. } => None,
         }

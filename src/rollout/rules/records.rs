@@ -150,6 +150,14 @@ fn all_restored(progress: &Progress) -> Vec<String> {
         .collect()
 }
 
+/// A rollout is aborted when it has given back everything.
+fn all_given_back(progress: &Progress) -> Vec<String> {
+    let groups = progress.clusters.values().flat_map(|c| &c.groups);
+    let owed = groups.filter(|(_, g)| g.has_outstanding());
+    owed.map(|(name, _)| format!("it is aborted, and {name} has something open"))
+        .collect()
+}
+
 fn wave_soaked(
     rollout: &Rollout,
     progress: &Progress,
@@ -215,12 +223,7 @@ fn by_event(
             .map(|s| format!("it is finished, and stage {} has not passed", s.name))
             .collect(),
         Event::RolledBack => all_restored(progress),
-        Event::Aborted => {
-            let groups = progress.clusters.values().flat_map(|c| &c.groups);
-            let owed = groups.filter(|(_, g)| g.has_outstanding());
-            owed.map(|(name, _)| format!("it is aborted, and {name} has something open"))
-                .collect()
-        }
+        Event::Aborted => all_given_back(progress),
         Event::Started { .. }
         | Event::Approved { .. }
         | Event::Preflight { .. }
@@ -238,6 +241,8 @@ fn by_event(
         | Event::CapacityBack { .. }
         | Event::Borrowed { .. }
         | Event::Lending { .. }
+        | Event::DeadNode { .. }
+        | Event::DeadNodeEnded { .. }
         | Event::WayBackGone { .. }
         | Event::GroupDone { .. }
         | Event::Answered { .. }

@@ -212,9 +212,53 @@ impl<'a> Judged<'a> {
                 };
                 self.each(nodes.keys(), "is released, and we did not keep it", other)
             }
+            NodeEffect::OutOfService { node, instance } => self.is_off(node, instance),
+            NodeEffect::BackInService { node, instance } => {
+                let ours = self.node_named(node).is_none_or(|found| {
+                    found.instance != *instance || found.ours.contains(&NodeMark::OutOfService)
+                });
+                let told = format!(
+                    "{node} loses the taint of a node that is out of service, which is not ours"
+                );
+                (!ours).then_some(told).into_iter().collect()
+            }
             NodeEffect::KeepFromAutoscaler { nodes } => self.planned(nodes.keys()),
             // Judged with capacity.
             NodeEffect::Cordon { .. } | NodeEffect::Taint { .. } => Vec::new(),
+        }
+    }
+
+    /// Kubernetes lets go of volumes of such a node at once: its instance has to be proven to have ended, by AWS and by us.
+    fn is_off(&self, name: &NodeName, instance: &InstanceId) -> Vec<String> {
+        let mut broken = Vec::new();
+        let mut groups = self.live.groups.values();
+        if groups.any(|g| g.instances.contains_key(instance)) {
+            broken.push(format!(
+                "{name} is said to be out of service, and AWS has {instance}"
+            ));
+        }
+        let cluster = self.progress.clusters.get(self.cluster);
+        let mut books = cluster.into_iter().flat_map(|c| c.groups.values());
+        if !books.any(|g| g.dead.get(name).is_some_and(|d| d.instance == *instance)) {
+            broken.push(format!(
+                "{name} is said to be out of service, and was not ended by us"
+            ));
+        }
+        if self
+            .node_named(name)
+            .is_some_and(|n| n.silent_since.is_none())
+        {
+            broken.push(format!(
+                "{name} is said to be out of service, and its kubelet answers"
+            ));
+        }
+        broken
+    }
+
+    fn node_named(&self, name: &NodeName) -> Option<&'a Node> {
+        match &self.live.nodes {
+            Nodes::Known(seen) => seen.nodes.get(name).map(|node| &**node),
+            Nodes::NotAsked | Nodes::Unknown(_) => None,
         }
     }
 

@@ -56,7 +56,10 @@ impl Replacement<'_> {
             return self.left_to(who, name, out);
         }
         let policy = self.view.task.rolling.drain;
-        let pods = node.pods_to_wait_for(self.view.now);
+        let pods = match policy.gives_up(node, self.view.now) {
+            true => 0,
+            false => node.pods_to_wait_for(self.view.now),
+        };
         if pods > 0 && self.view.waited(drain.since) > policy.timeout {
             return self.timed_out(id, drain, node, budget, out);
         }
@@ -73,6 +76,8 @@ impl Replacement<'_> {
                 drain.since + policy.timeout,
                 out,
             );
+        } else if self.is_dead_now(id, name, node, out) {
+            // What is left on it is in the books before its instance ends.
         } else {
             self.terminate(id, left, budget, out);
         }

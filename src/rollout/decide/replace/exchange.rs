@@ -28,7 +28,8 @@ pub(crate) fn replace(
 ) {
     let work = Replacement::new(view, live, outdated, budget);
     work.keeps(out);
-    if work.given_back(out) || work.finished(out) {
+    let dead = work.dead_nodes(out);
+    if work.given_back(out) || (dead && work.to_replace.is_empty()) || work.finished(out) {
         return;
     }
     if work.nodes_unobservable(out)
@@ -112,6 +113,7 @@ pub(crate) fn empty(
     if work.nodes_unobservable(out) || bounds::used_up(view, out) {
         return;
     }
+    work.dead_nodes(out);
     work.taints(true, out);
     work.drains(true, budget, out);
     work.explain(out);

@@ -1,6 +1,7 @@
 //! Replacing the instances of one group: surge or detach, canary, drain, terminate, release.
 
 mod blocked;
+mod dead;
 mod drain;
 mod exchange;
 mod keep;
