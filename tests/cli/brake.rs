@@ -417,6 +417,91 @@ fn what_does_not_exist_is_found_when_the_plan_is_made() {
 }
 
 #[test]
+fn a_type_or_zone_that_aws_does_not_have_is_found_when_the_plan_is_made() {
+    for (from, to, parts) in [
+        (
+            "m5.xlarge",
+            "m5.xlrage",
+            ["`m5.xlrage`", "did you mean `m5.xlarge`"],
+        ),
+        ("m5.xlarge", "z9.huge", ["`z9.huge`", "accept"]),
+    ] {
+        let bed = Bed::built();
+        let before = bed.tree();
+        bed.change("snippets/spot_4x_16Gb_machine_type.yaml", from, to);
+        let said = bed.run("plan");
+        assert_eq!(said.code, Some(1), "{}", said.out);
+        for part in parts {
+            assert!(said.err.contains(part), "{part}: {}", said.err);
+        }
+        bed.change("snippets/spot_4x_16Gb_machine_type.yaml", to, from);
+        assert_eq!(bed.tree(), before);
+    }
+    let bed = Bed::built();
+    bed.change(
+        "vars/defaults.yaml",
+        "4x_32Gb: {az: [eu-west-3a,",
+        "4x_32Gb: {az: [eu-west-3z,",
+    );
+    let said = bed.run("plan");
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(said.err.contains("eu-west-3z"), "{}", said.err);
+}
+
+#[test]
+fn a_group_named_in_retire_is_blocked_no_longer_and_only_that_one() {
+    let bed = Bed::built();
+    let path = format!("clusters/{CLUSTER}.yaml");
+    let line = bed
+        .read("vars/defaults.yaml")
+        .lines()
+        .find(|l| l.starts_with("  checkout-api:"))
+        .unwrap()
+        .to_owned();
+    bed.change("vars/defaults.yaml", &format!("{line}\n"), "");
+    bed.change("vars/prod.yaml", "  checkout-api: {min: 3, max: 30}\n", "");
+    bed.change(
+        "vars/prod-small.k8s.foo.bar.yaml",
+        "  checkout-api: {min: 2, max: 6}\n",
+        "",
+    );
+    let blocked = |bed: &Bed| {
+        let plan: serde_json::Value =
+            serde_json::from_str(&bed.run("plan --format json").ends(2).out).unwrap();
+        plan["clusters"][CLUSTER]["blocked"].to_string()
+    };
+    let named = |bed: &Bed, name: &str| {
+        let text = format!("{}\nretire: [{name}]\n", bed.read(&path).trim_end());
+        bed.write(&path, &text);
+    };
+    let before = bed.read(&path);
+    assert!(blocked(&bed).contains("checkout-api"), "{}", blocked(&bed));
+    named(&bed, "dedicated-prometheus");
+    let other = bed.run("plan --format json");
+    assert!(
+        other.code == Some(1) || other.out.contains("\"retire\""),
+        "{}{}",
+        other.out,
+        other.err
+    );
+    bed.write(&path, &before);
+    named(&bed, "dedicated-checkout-api");
+    assert_eq!(blocked(&bed), "[]");
+    // By name on the command line, it is the same for every cluster; a name that is not there allows nothing.
+    bed.write(&path, &before);
+    let said = bed.run("plan --allow-retire dedicated-checkout-ap");
+    assert!(
+        said.code == Some(1) || said.out.contains("blocked"),
+        "{}",
+        said.out
+    );
+    let said = bed
+        .run("plan --allow-retire dedicated-checkout-api")
+        .ends(2);
+    assert!(!said.out.contains("not allowed"), "{}", said.out);
+}
+
+#[test]
 fn a_link_out_of_the_fleet_is_not_followed() {
     let bed = Bed::new();
     let outside = tempfile::tempdir().unwrap();
@@ -468,6 +553,29 @@ fn a_folder_is_no_store_for_real_clusters_in_ci() {
     );
     assert!(refused.contains("--allow-folder-store"), "{refused}");
     assert!(!bed.path("shared").exists());
+    // A person is told, once: nobody answers here, so what is said before the first call is all there is.
+    let mut command = bed.command(&["rollout", "start"]);
+    let mut started = command
+        .env("KFLEET_CLOUD", "aws")
+        .env("AWS_ACCESS_KEY_ID", "x")
+        .env("AWS_SECRET_ACCESS_KEY", "x")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .env_remove("CI")
+        .arg("--store")
+        .arg(bed.path("other"))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    started.kill().unwrap();
+    let said = started.wait_with_output().unwrap();
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(
+        said.matches("is a folder: it keeps nobody").count(),
+        1,
+        "{said}"
+    );
     // What is not there needs nobody's leave, and a look changes nothing.
     for ci in [None, Some("false"), Some("true")] {
         let said = run(ci, &resume);

@@ -7,6 +7,7 @@ mod form;
 mod loops;
 mod purity;
 mod source;
+mod times;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -492,11 +492,13 @@ fn a_dead_node_is_ended_whatever_is_on_it_where_the_policy_says_so() {
         scene.rolling.drain.dead_nodes = policy;
         scene.rolling.drain.on_timeout = OnTimeout::Skip;
         // From the moment that its first pods are told to go, no budget lets any other go.
-        scene
-            .scenario
-            .push("{fault: \"stuck-drain:nodes\", when: evict nodes}".into());
+        scene.scenario = vec![
+            "{fault: \"stuck-drain:nodes\", when: evict nodes}".into(),
+            "{act: \"node-down:nodes:6\", when: evict nodes, after: 5s}".into(),
+            "{act: \"node-up:nodes:6\", when: terminate nodes, after: 30s}".into(),
+        ];
         let (_, records) = scene.start("r2");
-        let forced = steps_named(&records, "out-of-service");
+        let forced = count(&records, "dead-node staging/nodes");
         assert_eq!(forced.min(1), ended, "{:#?}", trace(&records));
     }
 }

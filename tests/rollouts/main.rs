@@ -22,6 +22,7 @@ mod protection;
 mod rules;
 mod runner;
 mod stages;
+mod stories;
 mod strategies;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,7 @@
 //! What counts as healthy and as verified, and that the way back is as careful as the way forward.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use kfleet::fleet::{ProvenControlPlane, Rollback};
 
@@ -166,6 +168,42 @@ fn a_node_that_a_cluster_loses_on_any_day_breaks_no_soak() {
             "{nodes} nodes"
         );
     }
+}
+
+#[test]
+fn what_is_tolerated_while_it_soaks_is_said_with_its_threshold() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]).made();
+    scene.soak = Span::from_secs(7_200);
+    scene.scenario =
+        vec!["{act: \"node-down:nodes:1\", when: pin-version nodes, after: 60m}".into()];
+    let spy = Spy::new(scene.world());
+    let rollout = scene.rollout(spy.world(), "r2", &[]);
+    let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
+    let mut said = BTreeSet::new();
+    spy.begin(journal.rollout(), journal.progress());
+    support::block(kfleet::run::run(
+        &spy,
+        &scene.store(),
+        &mut journal,
+        &scene.drive(),
+        || false,
+        |signal| match signal {
+            kfleet::run::Signal::Recorded(record) => spy.hear(record),
+            kfleet::run::Signal::Waiting { waiting, .. } => {
+                said.extend(waiting.iter().map(|w| w.why.clone()));
+            }
+        },
+    ))
+    .unwrap();
+    let wanted =
+        "it soaks on: 1 of 3 nodes of nodes.staging.k8s.test not Ready for longer than 15m (i-";
+    let told = said.iter().find(|why| why.starts_with(wanted));
+    let told = told.unwrap_or_else(|| panic!("{said:#?}"));
+    assert!(
+        told.ends_with("tolerated: `rolling.tolerance` allows 1"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -289,6 +289,12 @@ impl Scene {
 
     pub fn world(&self) -> World {
         let world = World::open(&self.dir.join("local"), self.options).unwrap();
+        self.play(&world);
+        world
+    }
+
+    /// Orders the scene's faults and its scenario.
+    pub fn play(&self, world: &World) {
         world.set_faults(
             self.faults
                 .iter()
@@ -308,7 +314,6 @@ impl Scene {
                 )
                 .unwrap();
         }
-        world
     }
 
     pub fn live(&self, world: &World) -> Live {

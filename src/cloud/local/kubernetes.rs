@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answers::{Outcome, done};
 use super::chance::{between, draw, salt};
 use super::faults::Faults;
+use super::named::is_control_plane;
 use super::state::{Group, Leaving, Machine, Pod, RefusedPod, SimNode};
 use crate::model::{
-    Applied, AutoScalingGroup, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark,
-    NodeName, PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, UnreadyPod,
+    Applied, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark, NodeName,
+    PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, UnreadyPod,
 };
 use crate::rollout::COMPONENTS;
 
@@ -23,15 +24,6 @@ const RECOVERY: Span = Span::from_secs(20);
 
 /// The etcd clusters of every cluster here, `main` first: each control-plane node has a member of each, Ready with its node.
 const ETCD: [&str; 2] = ["main", "events"];
-
-/// Whether a group is one of the control plane, by the tags that kops gives it.
-pub(super) fn is_control_plane(group: &AutoScalingGroup) -> bool {
-    let roles = ["k8s.io/role/control-plane", "k8s.io/role/master"];
-    group
-        .tags
-        .iter()
-        .any(|tag| roles.contains(&tag.key.as_str()))
-}
 
 impl Group {
     /// Makes the pods that the asked-for nodes bring: up to 10 a node, up to 2 on a control plane.
@@ -362,7 +354,9 @@ impl Group {
             }),
             unready_since: (!node.ready).then(|| node.unready_since.unwrap_or(machine.launched_at)),
             silent_since: node.unready_since.filter(|_| {
-                !node.leaving.is_empty() || node.marks.contains(&NodeMark::OutOfService)
+                !node.leaving.is_empty()
+                    || node.cordoned
+                    || node.marks.contains(&NodeMark::OutOfService)
             }),
             kubelet: "v1.32.0".into(),
             control_plane,

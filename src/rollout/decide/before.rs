@@ -99,7 +99,7 @@ fn cluster_holds(
         before: None,
     };
     match health::steady(&asked, run.rolling.tolerance) {
-        Steady::Good => true,
+        Steady::Good | Steady::Tolerated(_) => true,
         Steady::Waits(why) => {
             out.wait_cluster(
                 &run.cluster,

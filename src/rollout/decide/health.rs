@@ -62,8 +62,10 @@ pub(crate) struct NodesAsked<'a> {
 
 /// What a cluster that was verified is like while it is only watched.
 pub(crate) enum Steady {
-    /// Healthy, or no worse than a cluster is on any day.
+    /// Healthy.
     Good,
+    /// No worse than a cluster is on any day: what is down, and how much of its group may be.
+    Tolerated(String),
     /// Not all of it is known or whole, which is nobody's failure yet.
     Waits(String),
     /// More of it is broken, for longer, than is tolerated.
@@ -134,7 +136,32 @@ pub(crate) fn steady(asked: &NodesAsked<'_>, tolerance: Amount) -> Steady {
             "{planes_down} of {members} instances of the control plane are not Ready"
         ));
     }
-    Steady::Good
+    let said: Vec<String> = down
+        .iter()
+        .map(|(name, ids)| tolerated_of(asked, name, ids, tolerance))
+        .collect();
+    match said.is_empty() {
+        true => Steady::Good,
+        false => Steady::Tolerated(said.join("; ")),
+    }
+}
+
+/// The nodes of a group that are down, how many of them may be, and by which setting.
+fn tolerated_of(
+    asked: &NodesAsked<'_>,
+    name: &AsgName,
+    ids: &BTreeSet<&InstanceId>,
+    tolerance: Amount,
+) -> String {
+    let desired = asked.live.groups.get(name).map_or(0, |g| g.desired);
+    let names: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+    format!(
+        "{} of {desired} nodes of {name} not Ready for longer than {} ({}), tolerated: `rolling.tolerance` allows {}",
+        ids.len(),
+        asked.patience,
+        names.join(", "),
+        tolerance.unavailable_of(desired)
+    )
 }
 
 /// Everything is whole, and no more pods are unready than before the change. What is not gets time from when it began, or

@@ -32,6 +32,12 @@ pub(crate) fn watch(
         };
         match health::steady(&asked, run.rolling.tolerance) {
             Steady::Good => true,
+            Steady::Tolerated(why) => {
+                if round.now < until {
+                    out.wait_cluster(&run.cluster, format!("it soaks on: {why}"), Some(until));
+                }
+                true
+            }
             Steady::Broken(why) => {
                 broken(&sight, why, out);
                 true

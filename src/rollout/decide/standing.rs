@@ -1,10 +1,9 @@
 //! What can become of a step without an answer, as data.
 
-use crate::model::{Span, Timestamp};
+use crate::model::Timestamp;
 use crate::rollout::event::StepResult;
 
-/// What a call that got no answer has not brought about after this long, it never will: twice the time that one try is given.
-pub(crate) const SETTLED: Span = Span::from_secs(120);
+pub(crate) use crate::rollout::round::SETTLED;
 
 /// What becomes of a step without an answer.
 pub(crate) enum Standing {

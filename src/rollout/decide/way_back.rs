@@ -49,10 +49,10 @@ pub fn way_back_versions(progress: &Progress, run: &ClusterRun) -> Versions {
         cluster.is_some_and(|c| c.groups.get(&task.asg).is_some_and(|g| g.touched))
     };
     let version = |task: &GroupTask| match &task.task {
-        Task::Update { from_version, .. } => {
+        Task::Update { from_version, .. } if *from_version > 0 => {
             Some((task.asg.clone(), BTreeSet::from([*from_version])))
         }
-        Task::Create { .. } | Task::Retire { .. } => None,
+        Task::Update { .. } | Task::Create { .. } | Task::Retire { .. } => None,
     };
     run.groups
         .iter()
@@ -84,7 +84,10 @@ fn forward_needs(task: &GroupTask, group: &GroupProgress) -> BTreeSet<u64> {
 
 fn back_needs(task: &GroupTask, group: &GroupProgress) -> BTreeSet<u64> {
     match &task.task {
-        Task::Update { from_version, .. } if group.state != GroupState::Done => {
+        // Version 0 stands for none: what only stood in for another group, or was retired, goes back to no other version.
+        Task::Update { from_version, .. }
+            if group.state != GroupState::Done && *from_version > 0 =>
+        {
             BTreeSet::from([*from_version])
         }
         Task::Update { .. } | Task::Create { .. } | Task::Retire { .. } => BTreeSet::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::context::{ClusterContext, RoundContext};
-use super::instances::outstanding_surge;
+use super::instances::{SETTLED, outstanding_surge};
 use crate::model::{AsgName, CloudEffect, Effect, Span, Timestamp};
 use crate::rollout::progress::{GroupProgress, Intent};
 
@@ -27,11 +27,13 @@ pub(crate) struct Budget {
 pub(crate) fn budget(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Budget {
     let rolling = &sight.run.rolling;
     let of_group = |(name, g): (&AsgName, &GroupProgress)| {
-        let surge = sight
-            .live
-            .groups
-            .get(name)
-            .map_or(0, |live| outstanding_surge(g.surge, live));
+        // A look soon after a call of ours may still show what was before it: what was booked counts then.
+        let is_settled = g.sized_at.is_none_or(|at| at + SETTLED <= round.now);
+        let surge = match sight.live.groups.get(name) {
+            Some(live) if is_settled => outstanding_surge(g.surge, live),
+            Some(_) => g.surge,
+            None => 0,
+        };
         surge.saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
     };
     // What was asked for and not answered may be out there too.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::fleet::Standby;
-use crate::model::{Definition, Health, InstanceId, Lifecycle, LiveGroup};
+use crate::model::{Definition, Health, InstanceId, Lifecycle, LiveGroup, Span};
 
 /// Instances that run something else than `to`, those on their way out aside, and by policy those in Standby.
 pub(crate) fn outdated(
@@ -33,6 +33,9 @@ pub(crate) fn present(
         .iter()
         .filter(|(_, i)| !i.lifecycle.rules().is_leaving)
 }
+
+/// What a call that got no answer has not brought about after this long, it never will: twice the time that one try is given.
+pub(crate) const SETTLED: Span = Span::from_secs(120);
 
 /// Our surge, as far as it can still be out: an autoscaler that went down to the minimum has taken some of it back already.
 pub(crate) fn outstanding_surge(surge: u32, live: &LiveGroup) -> u32 {

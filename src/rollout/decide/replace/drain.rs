@@ -173,10 +173,7 @@ impl Replacement<'_> {
                 out.wait(self.view, why, None);
                 continue;
             }
-            // However many stand in: no more at a time than with its own surge.
-            let apart =
-                self.view.group.borrowed.is_some() || self.view.group.lending || self.excess > 0;
-            if apart && running >= usize::try_from(self.parallel()).unwrap_or(1) {
+            if running >= self.most_at_once() {
                 break;
             }
             let works = ready.contains(id);
@@ -268,6 +265,19 @@ impl Replacement<'_> {
         } else {
             surge.saturating_add(missing).max(1)
         }
+    }
+
+    /// However many stand in, or were added by somebody else (an instance refresh of theirs, say): no more at a time than surge and unavailability.
+    fn most_at_once(&self) -> usize {
+        let group = self.view.group;
+        let apart = group.borrowed.is_some() || group.lending || self.excess > 0;
+        let (rolling, size) = (&self.view.task.rolling, self.live.desired);
+        let most = rolling
+            .max_surge
+            .surge_of(size)
+            .saturating_add(rolling.max_unavailable.unavailable_of(size));
+        let most = if apart { self.parallel() } else { most.max(1) };
+        usize::try_from(most).unwrap_or(1)
     }
 
     /// Replacements that are not at work yet.
