@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answers::{Outcome, done};
 use super::chance::{between, draw, salt};
 use super::faults::Faults;
-use super::named::is_control_plane;
-use super::state::{Group, Leaving, Machine, Pod, RefusedPod, SimNode};
+use super::state::{Group, Leaving, Machine, Pod, RefusedPod, SimNode, is_control_plane};
 use crate::model::{
     Applied, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark, NodeName,
     PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, UnreadyPod,

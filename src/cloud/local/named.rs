@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::zone_of;
+use super::state::is_control_plane;
 use super::world::{Inner, World};
 use crate::cloud::Place;
 use crate::model::{AsgName, AutoScalingGroup, Definition, LaunchTemplateData, Versions};
@@ -100,13 +101,4 @@ impl Inner {
         gone.filter(|(_, numbers): &(AsgName, BTreeSet<u64>)| !numbers.is_empty())
             .collect()
     }
-}
-
-/// Whether a group is one of the control plane, by the tags that kops gives it.
-pub(super) fn is_control_plane(group: &AutoScalingGroup) -> bool {
-    let roles = ["k8s.io/role/control-plane", "k8s.io/role/master"];
-    group
-        .tags
-        .iter()
-        .any(|tag| roles.contains(&tag.key.as_str()))
 }

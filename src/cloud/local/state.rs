@@ -53,6 +53,15 @@ pub(super) struct Group {
     pub(super) refreshes: u64,
 }
 
+/// Whether a group is one of the control plane, by the tags that kops gives it.
+pub(super) fn is_control_plane(group: &AutoScalingGroup) -> bool {
+    let roles = ["k8s.io/role/control-plane", "k8s.io/role/master"];
+    group
+        .tags
+        .iter()
+        .any(|tag| roles.contains(&tag.key.as_str()))
+}
+
 /// A scaling activity and what it is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
