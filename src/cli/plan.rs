@@ -160,6 +160,7 @@ pub(super) async fn make(
         .await?
         .without_held(&held(store)?);
     required(&selection.require, &live)?;
+    unwatched(&live).for_each(|warning| output.story(&warning));
     let nothing = BTreeSet::new();
     let retire: BTreeMap<&ClusterName, BTreeSet<GroupName>> = chosen
         .iter()
@@ -196,6 +197,22 @@ pub(super) async fn make(
         &Policy::of(&prepared.fleet.settings),
         allow,
     ))
+}
+
+/// Clusters that a rollout lists at each look for want of a right, and what it is.
+fn unwatched(live: &Live) -> impl Iterator<Item = String> {
+    live.clusters.iter().filter_map(|(name, cluster)| {
+        let Nodes::Known(seen) = &cluster.nodes else {
+            return None;
+        };
+        let rights: Vec<&str> = seen.listed.iter().map(String::as_str).collect();
+        (!rights.is_empty()).then(|| {
+            format!(
+                "warning: {name}: the caller may not {}: a rollout lists all of them at each look (README, \"Kubernetes\": the role)",
+                rights.join(", ")
+            )
+        })
+    })
 }
 
 /// Refuses where something was not looked at without which there shall be no plan.

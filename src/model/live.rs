@@ -375,6 +375,9 @@ pub struct Seen {
     pub orphans: BTreeMap<NodeName, u32>,
     /// What a drain needs and the caller may not do, in the API's words: `create pods/eviction`.
     pub denied: BTreeSet<String>,
+    /// What the caller may not do and a look can do without: `watch pods`. All of them are listed at each look then.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub listed: BTreeSet<String>,
     /// Evictions that would be refused for something that cannot be read beforehand, by a webhook or a policy: asked only
     /// before a rollout has begun with the cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

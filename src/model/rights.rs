@@ -24,10 +24,14 @@ pub const LOOK_RIGHTS: [Right; 4] = [
     },
     core("list", "nodes"),
     core("list", "pods"),
-    Right {
-        group: "policy",
-        ..core("list", "poddisruptionbudgets")
-    },
+    budgets("list"),
+];
+
+/// Without these everything is listed at each look of a rollout.
+pub const WATCH_RIGHTS: [Right; 3] = [
+    core("watch", "nodes"),
+    core("watch", "pods"),
+    budgets("watch"),
 ];
 
 /// What a drain needs beside them.
@@ -37,6 +41,13 @@ pub const DRAIN_RIGHTS: [Right; 4] = [
     core("create", "pods/eviction"),
     core("delete", "pods"),
 ];
+
+const fn budgets(verb: &'static str) -> Right {
+    Right {
+        group: "policy",
+        ..core(verb, "poddisruptionbudgets")
+    }
+}
 
 const fn core(verb: &'static str, resource: &'static str) -> Right {
     Right {

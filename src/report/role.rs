@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{DRAIN_RIGHTS, LOOK_RIGHTS};
+use crate::model::{DRAIN_RIGHTS, LOOK_RIGHTS, WATCH_RIGHTS};
 
 /// The ClusterRole, a line each: one rule a resource.
 pub(super) fn smallest_role() -> Vec<String> {
     let mut rules: BTreeMap<(&str, &str, Option<&str>), BTreeSet<&str>> = BTreeMap::new();
-    for right in LOOK_RIGHTS.iter().chain(&DRAIN_RIGHTS) {
+    let rights = LOOK_RIGHTS.iter().chain(&WATCH_RIGHTS).chain(&DRAIN_RIGHTS);
+    for right in rights {
         let of = (right.group, right.resource, right.name);
         rules.entry(of).or_default().insert(right.verb);
     }

@@ -315,13 +315,14 @@ async fn a_patch_names_the_instance() {
         .act(&cluster(), &cordon("node-1"))
         .await
         .unwrap();
+    let version = api.with(|kept| kept.nodes["node-1"]["metadata"]["resourceVersion"].clone());
     let patch = json!({
-        "metadata": {"resourceVersion": "2"}, "spec": {"providerID": "aws:///eu-west-3a/i-2", "unschedulable": null},
+        "metadata": {"resourceVersion": version}, "spec": {"providerID": "aws:///eu-west-3a/i-2", "unschedulable": null},
     });
     let (code, _, text) = request(&api, "PATCH", "/api/v1/nodes/node-1", &patch.to_string());
     assert_eq!(code, 422, "{text}");
     let patch = json!({
-        "metadata": {"resourceVersion": "2", "uid": "another"}, "spec": {"unschedulable": null},
+        "metadata": {"resourceVersion": version, "uid": "another"}, "spec": {"unschedulable": null},
     });
     let (code, _, text) = request(&api, "PATCH", "/api/v1/nodes/node-1", &patch.to_string());
     assert_eq!(code, 409, "{text}");

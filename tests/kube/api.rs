@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use kfleet::model::Timestamp;
 use serde_json::{Value as Json, json};
 
-pub use crate::server::{Api, client, cluster, cordon, evict, uncordon};
-use crate::{eviction, patch};
+pub use crate::server::*;
+use crate::streams::{self, Logs};
+use crate::{eviction, pages, patch};
 
 pub const CLUSTER: &str = "one.k8s.foo.bar";
 
@@ -79,6 +80,16 @@ pub struct Kept {
     pub calls: Vec<String>,
     /// Evictions that took effect, by the pod's uid.
     pub evicted: Vec<String>,
+    /// Whole lists are answered with 503, everything else as it should.
+    pub no_lists: bool,
+    /// What was told to watches, and how they behave.
+    pub watches: Logs,
+    /// Bytes of answers, as they went over the wire.
+    pub bytes: u64,
+    /// What they would have been without compression.
+    pub unpacked: u64,
+    /// What every pod and node carries beside what is kept here: as large as the real ones.
+    pub ballast: fn(&Json) -> Option<Json>,
     made: u64,
 }
 
@@ -110,6 +121,11 @@ impl Kept {
             log: Vec::new(),
             calls: Vec::new(),
             evicted: Vec::new(),
+            no_lists: false,
+            watches: Logs::default(),
+            bytes: 0,
+            unpacked: 0,
+            ballast: |_| None,
             made: 0,
         }
     }
@@ -259,7 +275,7 @@ impl Kept {
             .is_none_or(|free| free.is_some_and(|at| at <= self.now))
     }
 
-    fn pod_budgets(&self) -> Vec<Json> {
+    pub fn pod_budgets(&self) -> Vec<Json> {
         let one = |((namespace, app), _): (&(String, String), &Option<i64>)| {
             let allowed = i32::from(self.allows(&(namespace.clone(), app.clone())));
             let mut spec = json!({"selector": {"matchLabels": {"app": app}}});
@@ -312,30 +328,6 @@ pub async fn answer(
     if silent {
         std::future::pending::<()>().await;
     }
-    let mut kept = kept.lock().unwrap();
-    // What is only asked and not done is told apart.
-    let dry = match uri.query().is_some_and(|q| q.contains("dryRun=All")) {
-        true => "?dryRun=All",
-        false => "",
-    };
-    kept.calls.push(format!("{method} {}{dry}", uri.path()));
-    if let Some(token) = &kept.token
-        && headers.get("authorization").and_then(|h| h.to_str().ok())
-            != Some(&format!("Bearer {token}"))
-    {
-        return status(401, "Unauthorized", "Unauthorized");
-    }
-    if kept.starting > 0 {
-        kept.starting -= 1;
-        return eviction::forbidden("nodes", "list", "nodes", "at the cluster scope");
-    }
-    if kept.crowded {
-        return eviction::crowded();
-    }
-    if !kept.failures.is_empty() {
-        let code = kept.failures.remove(0);
-        return status(code, "Busy", "injected");
-    }
     let query: BTreeMap<String, String> = uri
         .query()
         .unwrap_or_default()
@@ -343,9 +335,75 @@ pub async fn answer(
         .filter_map(|p| p.split_once('='))
         .map(decoded)
         .collect();
-    let body: Json = serde_json::from_slice(&body).unwrap_or(Json::Null);
-    let path: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
-    route(&mut kept, &method, &path, &query, &body)
+    let response = {
+        let mut locked = kept.lock().unwrap();
+        locked.publish();
+        locked.watches.others_write();
+        locked.calls.push(called(&method, &uri, &query));
+        let response = match refusal(&mut locked, &headers) {
+            Some(refusal) => refusal,
+            None => {
+                let body: Json = serde_json::from_slice(&body).unwrap_or(Json::Null);
+                let path: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
+                match streams::asked(&locked, &path, &query) {
+                    Some(Ok(from)) => {
+                        return streams::stream(&kept, &mut locked, from);
+                    }
+                    Some(Err(refusal)) => refusal,
+                    None => route(&mut locked, &method, &path, &query, &body),
+                }
+            }
+        };
+        locked.publish();
+        response
+    };
+    streams::sent(&kept, &headers, response).await
+}
+
+/// How a request is written down.
+fn called(method: &Method, uri: &Uri, query: &BTreeMap<String, String>) -> String {
+    let path = uri.path();
+    let resource = path.rsplit('/').next().unwrap();
+    let selects = query.get("fieldSelector").map_or("", String::as_str);
+    if query.contains_key("watch") {
+        format!("WATCH {path}")
+    } else if selects.starts_with("metadata.name=") {
+        format!("PROBE {resource}")
+    } else if selects.starts_with("spec.nodeName=") {
+        format!("GET {path}?of-a-node")
+    } else if query.get("dryRun").is_some_and(|d| d == "All") {
+        // What is only asked and not done is told apart.
+        format!("{method} {path}?dryRun=All")
+    } else {
+        format!("{method} {path}")
+    }
+}
+
+/// What is answered before anything is looked at.
+fn refusal(kept: &mut Kept, headers: &HeaderMap) -> Option<Response> {
+    if let Some(token) = &kept.token
+        && headers.get("authorization").and_then(|h| h.to_str().ok())
+            != Some(&format!("Bearer {token}"))
+    {
+        return Some(status(401, "Unauthorized", "Unauthorized"));
+    }
+    if kept.starting > 0 {
+        kept.starting -= 1;
+        return Some(eviction::forbidden(
+            "nodes",
+            "list",
+            "nodes",
+            "at the cluster scope",
+        ));
+    }
+    if kept.crowded {
+        return Some(eviction::crowded());
+    }
+    if !kept.failures.is_empty() {
+        let code = kept.failures.remove(0);
+        return Some(status(code, "Busy", "injected"));
+    }
+    None
 }
 
 fn decoded((key, value): (&str, &str)) -> (String, String) {
@@ -365,6 +423,12 @@ fn route(
     if let Some(refusal) = unreadable(kept, method, path) {
         return refusal;
     }
+    if kept.no_lists && query.contains_key("limit") {
+        return status(503, "ServiceUnavailable", "no lists today");
+    }
+    if let ("GET", Some(list)) = (method.as_str(), pages::list(kept, path, query)) {
+        return list;
+    }
     match (method.as_str(), path) {
         ("GET", ["api", "v1", "namespaces", "kube-system"]) => found(
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": kept.uid}}),
@@ -378,12 +442,6 @@ fn route(
                 "selfsubjectaccessreviews",
             ],
         ) => review(kept, body),
-        ("GET", ["api", "v1", "nodes"]) => page(
-            kept,
-            kept.nodes.values().cloned().collect(),
-            "NodeList",
-            query,
-        ),
         ("GET", ["api", "v1", "nodes", name]) => match kept.nodes.get(*name) {
             Some(node) => found(node.clone()),
             None => status(404, "NotFound", "no such node"),
@@ -394,21 +452,6 @@ fn route(
                 return eviction::forbidden(&what, "patch", "nodes", "at the cluster scope");
             }
             patch::patch(kept, name, body)
-        }
-        ("GET", ["api", "v1", "pods"]) => {
-            let on = query
-                .get("fieldSelector")
-                .and_then(|f| f.strip_prefix("spec.nodeName="));
-            let pods = kept
-                .pods
-                .values()
-                .filter(|p| on.is_none_or(|on| p["spec"]["nodeName"] == on))
-                .cloned()
-                .collect();
-            page(kept, pods, "PodList", query)
-        }
-        ("GET", ["apis", "policy", "v1", "poddisruptionbudgets"]) => {
-            page(kept, kept.pod_budgets(), "PodDisruptionBudgetList", query)
         }
         (
             "POST",
@@ -509,30 +552,6 @@ fn review(kept: &Kept, body: &Json) -> Response {
     let mut review = body.clone();
     review["status"] = json!({"allowed": !kept.denied.contains(&asked)});
     found(review)
-}
-
-/// A page of a list; its token says where the next one begins.
-fn page(kept: &Kept, items: Vec<Json>, kind: &str, query: &BTreeMap<String, String>) -> Response {
-    let Ok(from) = query.get("continue").map_or(Ok(0), |t| t.parse::<usize>()) else {
-        return status(
-            400,
-            "BadRequest",
-            "invalid continue token: it makes no sense",
-        );
-    };
-    let version = query.get("resourceVersion").and_then(|v| v.parse().ok());
-    if version.unwrap_or(0_u64) > 1 {
-        return eviction::to_come();
-    }
-    let limit = query
-        .get("limit")
-        .map_or(usize::MAX, |l| l.parse().unwrap())
-        .min(kept.page);
-    let next = (from + limit < items.len()).then(|| (from + limit).to_string());
-    let items: Vec<Json> = items.into_iter().skip(from).take(limit).collect();
-    found(
-        json!({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": "1", "continue": next}, "items": items}),
-    )
 }
 
 /// Evicts or deletes a pod that is there.

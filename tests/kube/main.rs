@@ -19,16 +19,20 @@ mod bench;
 mod cases;
 mod client;
 mod eviction;
+mod pages;
 mod patch;
 mod plugins;
 mod reads;
+mod rounds;
 mod rows;
 mod server;
 mod shown;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
 mod trouble;
+mod watched;
 mod whole;
 
 /// Makes one test per case and implementation, so that a failure names both.

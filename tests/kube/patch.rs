@@ -29,8 +29,7 @@ pub fn patch(kept: &mut Kept, name: &str, body: &Json) -> Response {
         );
     }
     merge(node, body);
-    let next = version.as_str().unwrap().parse::<u64>().unwrap() + 1;
-    node["metadata"]["resourceVersion"] = json!(next.to_string());
+    kept.publish();
     kept.log.push(format!("patch {name}"));
     found(kept.nodes[name].clone())
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use kfleet::model::{ClusterName, NodeEffect, Timestamp};
-use kfleet::nodes::Access;
 use kfleet::nodes::kube::Clusters;
+use kfleet::nodes::{Access, NodeApi};
 
 use crate::api::{CLUSTER, Kept, answer};
 
@@ -47,6 +48,8 @@ impl Api {
                 .unwrap();
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                // As a Go server does.
+                let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
                 tokio::select! {
                     served = async { axum::serve(listener, app).await } => served.unwrap(),
                     _ = stopped => {}
@@ -87,6 +90,13 @@ impl Api {
         timed(&self.file(), None, self.clock())
     }
 
+    /// A client by which a rollout has begun with the cluster.
+    pub fn rolling(&self) -> Clusters {
+        let client = self.client();
+        client.expect(&cluster(), &self.with(|kept| kept.uid.clone()));
+        client
+    }
+
     /// The API's own time.
     pub fn clock(&self) -> impl Fn() -> Timestamp + Send + Sync + 'static {
         let kept = Arc::clone(&self.kept);
@@ -94,7 +104,10 @@ impl Api {
     }
 
     pub fn with<T>(&self, f: impl FnOnce(&mut Kept) -> T) -> T {
-        f(&mut self.kept.lock().unwrap())
+        let mut kept = self.kept.lock().unwrap();
+        let answer = f(&mut kept);
+        kept.publish();
+        answer
     }
 }
 

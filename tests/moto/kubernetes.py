@@ -33,6 +33,9 @@ def answer(path, method, body, query):
 
 def asked(place, what, method, body, query):
     parts = what.split("/")
+    if query.get("watch") == "true":
+        # Whoever cannot watch lists.
+        return status(501, "NotImplemented", "there are no watches here")
     if what == "version":
         return {"major": "1", "minor": "32", "gitVersion": "v1.32.0", "platform": "linux/amd64"}, "200 OK"
     if what == "apis/authorization.k8s.io/v1/selfsubjectaccessreviews":

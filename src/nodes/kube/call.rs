@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::serde::de::DeserializeOwned;
 use kube::Error;
-use kube::api::{Api, ListParams};
 use kube::client::AuthError;
 
 use crate::model::{Unseen, UnseenKind};
@@ -18,9 +16,6 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2
 /// Said of credentials that the client cannot use: its own words may hold them.
 const UNUSABLE: &str = "the credentials of the context cannot be used";
 
-/// Items a page. Source: what kubectl asks for.
-const PAGE: u32 = 500;
-
 /// Why a call came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
@@ -30,12 +25,18 @@ pub(super) enum Fault {
     /// 401, or a credential plugin that gives nothing.
     #[error("{0}")]
     Unauthorized(String),
-    /// 429, or 5xx, to the end of the tries.
+    /// 5xx, to the end of the tries.
     #[error("it is busy or broken: {0}")]
     Busy(String),
+    /// 429, to the end of the tries: priority and fairness lets nothing through.
+    #[error("it is busy or broken: {0}")]
+    Crowded(String),
     /// 404.
     #[error("there is no such thing")]
     Gone,
+    /// 410: what is asked for is older than what is remembered.
+    #[error("{0}")]
+    Expired(String),
     /// 409.
     #[error("somebody else changed it: {0}")]
     Conflict(String),
@@ -62,7 +63,9 @@ impl Fault {
         let kind = match self {
             Fault::Silent(_)
             | Fault::Busy(_)
+            | Fault::Crowded(_)
             | Fault::Gone
+            | Fault::Expired(_)
             | Fault::Conflict(_)
             | Fault::Refused(_) => UnseenKind::Silent,
             Fault::Unauthorized(_) => UnseenKind::Credentials,
@@ -84,7 +87,7 @@ pub(super) async fn call<T, F: Future<Output = Result<T, Error>>>(
     for pause in PAUSES {
         match once(ask()).await {
             // An API server that starts says 403 to everything for some hundred milliseconds.
-            Err(Fault::Silent(_) | Fault::Busy(_) | Fault::Forbidden(_)) => {
+            Err(Fault::Silent(_) | Fault::Busy(_) | Fault::Crowded(_) | Fault::Forbidden(_)) => {
                 tokio::time::sleep(pause).await
             }
             answer => return answer,
@@ -109,33 +112,6 @@ pub(super) async fn timely<T>(ask: impl Future<Output = Result<T, Fault>>) -> Re
     }
 }
 
-/// All pages of a list. A list that became too old on the way (410) is begun anew, once.
-pub(super) async fn list<K: Clone + DeserializeOwned + std::fmt::Debug>(
-    api: &Api<K>,
-    select: &ListParams,
-) -> Result<Vec<K>, Fault> {
-    match pages(api, select).await {
-        Err(Fault::Refused(why)) if why.starts_with("410") => pages(api, select).await,
-        answer => answer,
-    }
-}
-
-async fn pages<K: Clone + DeserializeOwned + std::fmt::Debug>(
-    api: &Api<K>,
-    select: &ListParams,
-) -> Result<Vec<K>, Fault> {
-    let mut items = Vec::new();
-    let mut select = select.clone().limit(PAGE);
-    loop {
-        let page = call(|| api.list(&select)).await?;
-        items.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => select = select.continue_token(&token),
-            None => return Ok(items),
-        }
-    }
-}
-
 /// A failure in our words.
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -150,7 +126,9 @@ pub(super) fn fault(error: &Error) -> Fault {
                 403 => Fault::Forbidden(said),
                 404 => Fault::Gone,
                 409 => Fault::Conflict(said),
-                429 | 500..=599 => Fault::Busy(said),
+                410 => Fault::Expired(said),
+                429 => Fault::Crowded(said),
+                500..=599 => Fault::Busy(said),
                 _ => Fault::Refused(said),
             }
         }

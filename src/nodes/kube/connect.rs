@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -9,11 +10,13 @@ use kube::api::Api;
 use kube::config::{ExecConfig, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value as Json, json};
+use tokio::sync::OnceCell;
 
 use super::call::{Fault, call, chain, fault};
+use super::kinds::Lane;
 use super::plugin::{self, Plugins};
 use super::rights;
-use crate::model::{ClusterName, SYSTEM_NAMESPACE as SYSTEM, Timestamp};
+use crate::model::{ClusterName, Right, SYSTEM_NAMESPACE as SYSTEM, Timestamp};
 use crate::nodes::Access;
 
 /// A connection that is not there after this long, never will be: certificates are read, a proxy is asked.
@@ -25,8 +28,13 @@ pub(super) struct Connection {
     pub(super) client: Client,
     /// Uid of its namespace `kube-system`.
     pub(super) uid: String,
-    /// What the caller may not do there, of what is needed.
+    /// What the caller may not do there, of what a drain needs.
     pub(super) denied: BTreeSet<String>,
+    /// What is listed at each look for want of a right: `watch pods`. One that is given is noticed by the next connection.
+    pub(super) unwatched: BTreeSet<String>,
+    /// How each kind's own connection is made, once it is needed.
+    config: Arc<Config>,
+    lanes: Arc<[OnceCell<Client>; 3]>,
     /// When its credentials end, where that is known.
     expires: Option<Timestamp>,
 }
@@ -43,6 +51,26 @@ impl Connection {
     /// Whether its credentials last for a while.
     pub(super) fn lasts(&self, now: Timestamp) -> bool {
         plugin::lasts(self.expires, now)
+    }
+
+    pub(super) fn may_watch(&self, resource: &str) -> bool {
+        let watch = self
+            .unwatched
+            .iter()
+            .filter_map(|r| r.strip_prefix("watch "));
+        watch.into_iter().all(|unwatched| unwatched != resource)
+    }
+
+    /// The connection of a kind's own: what is asked one after the other is asked of the same API server, where several are behind one name.
+    pub(super) async fn lane(&self, lane: Lane) -> Result<Client, Fault> {
+        let [nodes, pods, budgets] = &*self.lanes;
+        let cell = match lane {
+            Lane::Nodes => nodes,
+            Lane::Pods => pods,
+            Lane::Budgets => budgets,
+        };
+        let made = cell.get_or_try_init(|| client(Config::clone(&self.config)));
+        made.await.cloned()
     }
 
     /// Refused where it is not the cluster with this uid. `known_from`: who says that it has it.
@@ -71,15 +99,14 @@ pub(super) async fn connect(
     now: Timestamp,
 ) -> Result<Connection, Fault> {
     let (config, expires) = config(access, kubeconfig, foreign, plugins, now).await?;
-    let client = client(config).await?;
+    let client = client(config.clone()).await?;
     // What is missing is said at once, before anything runs against it.
     let denied = rights::denied(&client).await?;
-    let blind: Vec<&str> = denied
-        .iter()
-        .map(String::as_str)
-        .filter(|right| rights::is_for_a_look(right))
-        .collect();
-    if !blind.is_empty() {
+    let words = |rights: &BTreeSet<Right>| -> BTreeSet<String> {
+        rights.iter().map(Right::to_string).collect()
+    };
+    if !denied.looks.is_empty() {
+        let blind: Vec<String> = words(&denied.looks).into_iter().collect();
         return Err(Fault::Rights(blind.join(", ")));
     }
     let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -92,7 +119,10 @@ pub(super) async fn connect(
     Ok(Connection {
         client,
         uid,
-        denied,
+        denied: words(&denied.drains),
+        unwatched: words(&denied.watches),
+        config: Arc::new(config),
+        lanes: Arc::default(),
         expires,
     })
 }

@@ -9,11 +9,11 @@ use serde_json::{Value as Json, json};
 use super::call::{Fault, call};
 use super::connect::Connection;
 use super::evictions::{Answers, evict};
-use super::pods;
+use super::marks::{self, MARKS, TAINT};
+use super::nodes::instance_in;
+use super::picture::Picture;
 use crate::model::{Applied, InstanceId, NodeEffect, NodeMark, NodeName, PodRef, Timestamp};
 
-/// The taint that kops's rolling update gives to old nodes: whoever sees it knows what goes on. Source: kops, `pkg/instancegroups`.
-pub(super) const TAINT: &str = "kops.k8s.io/scheduled-for-update";
 /// The taint of a node that is off: Kubernetes ends the pods that do not tolerate it, and lets go of their volumes, without waiting for its kubelet.
 /// Source: Kubernetes, well-known labels, annotations and taints.
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
@@ -21,39 +21,33 @@ const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 const NO_LOAD_BALANCER: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 /// Annotation: the autoscaler leaves the node alone. Source: cluster-autoscaler, FAQ.
 const NO_SCALE_DOWN: &str = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
-/// Annotation of ours: what we did to the node and have not taken back.
-const MARKS: &str = "kfleet.io/marks";
-
-/// How each mark is written in our annotation.
-const WORDS: [(NodeMark, &str); 5] = [
-    (NodeMark::Cordoned, "cordoned"),
-    (NodeMark::OutOfLoadBalancers, "out-of-load-balancers"),
-    (NodeMark::KeptFromAutoscaler, "kept-from-autoscaler"),
-    (NodeMark::Tainted, "tainted"),
-    (NodeMark::OutOfService, "out-of-service"),
-];
-
 /// A change that somebody else got in the way of is worked out anew this often.
 const TRIES: u32 = 5;
 
 /// What we did to a node, as it says itself.
-pub(super) fn marks(node: &ApiNode) -> BTreeSet<NodeMark> {
-    let text = annotation(node, MARKS).unwrap_or_default();
-    let words: BTreeSet<&str> = text.split(',').collect();
-    WORDS
-        .into_iter()
-        .filter(|(_, word)| words.contains(word))
-        .map(|(mark, _)| mark)
-        .collect()
+fn marks(node: &ApiNode) -> BTreeSet<NodeMark> {
+    marks::read(annotation(node, MARKS))
 }
 
-/// Carries out one effect. `answers`: what was refused before, and is now.
-pub(super) async fn apply(
-    connection: &Connection,
-    effect: &NodeEffect,
-    answers: &Answers,
-    now: Timestamp,
-) -> Result<Applied, Fault> {
+/// Where effects are carried out, and what is known there.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) connection: &'a Connection,
+    /// What the last look showed.
+    pub(super) picture: &'a Picture,
+    /// What was refused before, and is now.
+    pub(super) answers: &'a Answers,
+    pub(super) now: Timestamp,
+}
+
+/// Carries out one effect.
+pub(super) async fn apply(scene: Scene<'_>, effect: &NodeEffect) -> Result<Applied, Fault> {
+    let Scene {
+        connection,
+        picture,
+        answers,
+        now,
+    } = scene;
     match effect {
         NodeEffect::Cordon { node, instance } => change(connection, node, instance, cordon).await,
         NodeEffect::Uncordon { node, instance } => {
@@ -84,7 +78,10 @@ pub(super) async fn apply(
         } => match find(connection, node, instance).await? {
             Found::Gone => Ok(Applied::Already),
             Found::Another(what) => Ok(Applied::Moved(what)),
-            Found::It(_) => evict(connection, node, policy, answers, now).await,
+            Found::It(_) => {
+                let left = picture.left_on(connection, node, now).await?;
+                evict(connection, left, policy, answers, now).await
+            }
         },
         NodeEffect::Delete {
             node,
@@ -117,7 +114,8 @@ async fn find(
         Err(Fault::Gone) => return Ok(Found::Gone),
         found => found?,
     };
-    Ok(match pods::instance_of(&node) {
+    let provider_id = node.spec.as_ref().and_then(|s| s.provider_id.as_deref());
+    Ok(match instance_in(provider_id) {
         Some(found) if found == instance.as_str() => Found::It(Box::new(node)),
         Some(found) => Found::Another(format!("node {name} is {found}, not {instance}")),
         None => Found::Another(format!("node {name} does not say that it is {instance}")),
@@ -336,17 +334,8 @@ fn release(node: &ApiNode) -> Option<Json> {
     Some(json!({"metadata": {"annotations": {NO_SCALE_DOWN: null, MARKS: written(&ours)}}}))
 }
 
-fn written(marks: &BTreeSet<NodeMark>) -> Json {
-    let words: Vec<&str> = WORDS
-        .into_iter()
-        .filter(|(mark, _)| marks.contains(mark))
-        .map(|(_, word)| word)
-        .collect();
-    if words.is_empty() {
-        Json::Null
-    } else {
-        json!(words.join(","))
-    }
+fn written(ours: &BTreeSet<NodeMark>) -> Json {
+    marks::written(ours).map_or(Json::Null, Json::String)
 }
 
 fn is_cordoned(node: &ApiNode) -> bool {

@@ -3,21 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::Eviction as ApiEviction;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     DeleteOptions, ObjectMeta, Preconditions, Status,
 };
-use kube::api::{Api, ListParams, PostParams};
+use kube::api::PostParams;
 use kube::client::Body;
 use kube::core::Request;
 
-use super::call::{Fault, fault, list, timely};
+use super::call::{Fault, fault, timely};
 use super::connect::Connection;
-use super::pods;
-use crate::model::{
-    Applied, ClusterName, Eviction, NodeName, PodRefusal, Refusal, Span, Timestamp,
-};
+use super::pods::Pod;
+use crate::model::{Applied, ClusterName, Eviction, PodRefusal, Refusal, Span, Timestamp};
 
 /// What the API refused, by the uid of the pod: that of one cluster.
 #[derive(Clone, Debug, Default)]
@@ -47,16 +44,16 @@ impl Answers {
     }
 
     fn note(&self, pod: &Pod, answer: Refusal, retry_after: Option<Span>, now: Timestamp) {
-        let uid = pod.metadata.uid.clone().unwrap_or_default();
+        let uid = pod.uid().to_owned();
         self.with(|all| {
             let before = all
                 .get(&uid)
                 .filter(|before| before.answer.kind() == answer.kind());
             let (since, times) = before.map_or((now, 1), |b| (b.since, b.times.saturating_add(1)));
             let refusal = PodRefusal {
-                pod: pods::full_name(pod),
+                pod: pod.name().to_string(),
                 uid: uid.clone(),
-                owner: pods::owner(pod),
+                owner: pod.owner().map(str::to_owned),
                 ask_at: now + answer.pause(times, retry_after),
                 answer,
                 since,
@@ -86,28 +83,21 @@ pub(super) enum Answer {
     Refused(Refusal, Option<Span>),
 }
 
-/// Asks for every eviction that is due, a few at a time. Whatever is refused keeps nobody else from going.
+/// Asks for every eviction that is due, a few at a time. Whatever is refused keeps nobody else from going. `left`: the pods that have to go.
 pub(super) async fn evict(
     connection: &Connection,
-    node: &NodeName,
+    left: Vec<Pod>,
     policy: &Eviction,
     answers: &Answers,
     now: Timestamp,
 ) -> Result<Applied, Fault> {
-    let all: Api<Pod> = Api::all(connection.client.clone());
-    let there = list(
-        &all,
-        &ListParams::default().fields(&format!("spec.nodeName={node}")),
-    )
-    .await?;
-    let left: Vec<Pod> = there.into_iter().filter(pods::has_to_go).collect();
     if left.is_empty() {
         return Ok(Applied::Already);
     }
     let mut waiting = left.into_iter().filter(|pod| {
-        !pods::is_leaving(pod)
-            && !pods::holds(pod, &[]).iter().any(|hold| policy.holds(hold))
-            && answers.is_due(pod.metadata.uid.as_deref().unwrap_or_default(), now)
+        !pod.is_leaving()
+            && !pod.own_holds().any(|hold| policy.holds(&hold))
+            && answers.is_due(pod.uid(), now)
     });
     let mut running = tokio::task::JoinSet::new();
     let mut broken = Ok(());
@@ -123,9 +113,7 @@ pub(super) async fn evict(
         }
         match running.join_next().await {
             None => break,
-            Some(Ok((pod, Ok(Answer::Goes)))) => {
-                answers.forget(pod.metadata.uid.as_deref().unwrap_or_default())
-            }
+            Some(Ok((pod, Ok(Answer::Goes)))) => answers.forget(pod.uid()),
             Some(Ok((pod, Ok(Answer::Refused(refusal, pause))))) => {
                 answers.note(&pod, refusal, pause, now)
             }
@@ -145,22 +133,19 @@ pub(super) async fn evict_one(
     pod: &Pod,
     dry: bool,
 ) -> Result<Answer, Fault> {
-    let (namespace, name) = (
-        pod.metadata.namespace.clone().unwrap_or_default(),
-        pod.metadata.name.clone().unwrap_or_default(),
-    );
+    let (namespace, name) = pod.name().split_once('/').unwrap_or_default();
     let path = format!("/api/v1/namespaces/{namespace}/pods/{name}/eviction");
     let eviction = ApiEviction {
         delete_options: Some(DeleteOptions {
             preconditions: Some(Preconditions {
-                uid: pod.metadata.uid.clone(),
+                uid: Some(pod.uid().to_owned()),
                 resource_version: None,
             }),
             ..DeleteOptions::default()
         }),
         metadata: ObjectMeta {
-            name: Some(name),
-            namespace: Some(namespace),
+            name: Some(name.to_owned()),
+            namespace: Some(namespace.to_owned()),
             ..ObjectMeta::default()
         },
     };

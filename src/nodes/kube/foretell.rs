@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-
+use super::budgets::{Budgets, held_by_budgets};
 use super::connect::Connection;
 use super::evictions::{Answer, evict_one};
-use super::pods;
-use crate::model::{ClusterName, Foretold, Hold, NodeName, RefusalKind, Span, Timestamp};
+use super::pods::Pod;
+use crate::model::{ClusterName, Foretold, NodeName, RefusalKind, Span, Timestamp};
 
 /// What was asked is not asked again for this long.
 const LASTS: Span = Span::from_secs(300);
@@ -33,34 +31,25 @@ pub(super) struct Spokesman {
 }
 
 /// One for each owner of pods that a drain would have to evict and that no budget is known to hold: what a budget says is read.
-pub(super) fn spokesmen(all: &[Pod], budgets: &[PodDisruptionBudget]) -> Vec<Spokesman> {
+pub(super) fn spokesmen<'a>(
+    all: impl Iterator<Item = &'a Pod>,
+    budgets: &Budgets<'_>,
+) -> Vec<Spokesman> {
     let mut found: BTreeMap<String, Spokesman> = BTreeMap::new();
-    for pod in all
-        .iter()
-        .filter(|p| pods::has_to_go(p) && !pods::is_leaving(p))
-    {
-        let name = pod.spec.as_ref().and_then(|s| s.node_name.as_deref());
-        let Some(node) = name.and_then(|name| NodeName::new(name).ok()) else {
+    for pod in all.filter(|p| p.has_to_go() && !p.is_leaving()) {
+        let Some(node) = pod.node() else {
             continue;
         };
-        let held = pods::holds(pod, budgets).iter().any(is_of_a_budget);
-        let of = pods::owner(pod).unwrap_or_else(|| pods::full_name(pod));
-        if let Some(one) = found.get_mut(&of) {
+        let of = pod.owner().unwrap_or_else(|| pod.name());
+        if let Some(one) = found.get_mut(of) {
             one.nodes.insert(node);
-        } else if !held {
-            let nodes = BTreeSet::from([node]);
+        } else if held_by_budgets(pod, budgets).is_none() {
+            let (of, nodes) = (of.to_owned(), BTreeSet::from([node]));
             let pod = pod.clone();
             found.insert(of.clone(), Spokesman { of, pod, nodes });
         }
     }
     found.into_values().collect()
-}
-
-fn is_of_a_budget(hold: &Hold) -> bool {
-    match hold {
-        Hold::Budget(_) | Hold::UnprocessedBudget(_) | Hold::ManyBudgets(_) => true,
-        Hold::NoController | Hold::EmptyDir => false,
-    }
 }
 
 /// What was asked, and when.

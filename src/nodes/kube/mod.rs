@@ -3,16 +3,28 @@
 //! A context of the kubeconfig is connected to when it is first needed, and kept. Before anything is read or done, the
 //! cluster behind it is held against the one that is meant; a connection that fails is forgotten, so that the next one
 //! asks the credential plugin anew.
+//!
+//! Whoever looks once lists. Once a rollout has begun with a cluster, what is there is listed once and then watched, into a picture that is small; each
+//! look proves that it is as new as the look itself (`watch`).
 
+mod budgets;
 mod call;
 mod connect;
 mod effects;
 mod evictions;
 mod foretell;
+mod kinds;
+mod lists;
+mod marks;
+mod nodes;
+mod picture;
 mod plugin;
 mod pods;
 mod read;
 mod rights;
+mod table;
+mod watch;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,8 +36,10 @@ use super::{Access, NodeApi, NodeError};
 use crate::model::{Applied, ClusterName, NodeEffect, Nodes, Seen, Timestamp};
 use call::Fault;
 use connect::Connection;
+use effects::Scene;
 use evictions::AllAnswers;
 use foretell::Foretelling;
+use picture::{IDLE, Picture};
 use plugin::Plugins;
 
 /// Why a cluster without a context is not asked.
@@ -44,6 +58,8 @@ pub struct Clusters {
     connections: BTreeMap<ClusterName, Mutex<Option<Connection>>>,
     /// Uids of clusters that a rollout has seen: no other is meant.
     expected: Lock<BTreeMap<ClusterName, String>>,
+    /// What is known of each cluster that a rollout has begun with, and when it was looked at or used last.
+    pictures: Lock<BTreeMap<ClusterName, (Timestamp, Arc<Picture>)>>,
     plugins: Plugins,
     answers: AllAnswers,
     foretelling: Foretelling,
@@ -71,6 +87,7 @@ impl Clusters {
             access,
             kubeconfig,
             expected: Lock::default(),
+            pictures: Lock::default(),
             plugins: Plugins::default(),
             answers: AllAnswers::default(),
             foretelling: Foretelling::default(),
@@ -150,9 +167,38 @@ impl Clusters {
         result
     }
 
+    /// What is known of the cluster behind a connection. Of another one that was there before nothing is kept, nor of a cluster that nobody looks at any
+    /// more, nor of one that no rollout has begun with: most commands look once, at many.
+    fn picture(&self, cluster: &ClusterName, connection: &Connection) -> Arc<Picture> {
+        let begun = self.lock().contains_key(cluster);
+        let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (self.clock)();
+        pictures.retain(|_, (used, _)| now.since(*used) < IDLE);
+        match pictures.get_mut(cluster) {
+            Some((used, known)) if known.uid == connection.uid => {
+                *used = now;
+                Arc::clone(known)
+            }
+            Some(_) | None => {
+                let new = Arc::new(Picture::new(&connection.uid));
+                if begun {
+                    pictures.insert(cluster.clone(), (now, Arc::clone(&new)));
+                }
+                new
+            }
+        }
+    }
+
     async fn look(&self, cluster: &ClusterName, access: &Access) -> Result<Seen, Fault> {
         let connection = self.connection(cluster, access).await?;
-        let seen = read::seen(&connection, &self.answers.of(cluster)).await;
+        let picture = self.picture(cluster, &connection);
+        let seen = read::seen(
+            &connection,
+            &picture,
+            &self.answers.of(cluster),
+            (self.clock)(),
+        )
+        .await;
         let (mut seen, spokesmen) = self.forget(cluster, seen).await?;
         // Once a rollout has begun with the cluster the evictions themselves are asked for.
         let begun = self.lock().contains_key(cluster);
@@ -170,8 +216,14 @@ impl Clusters {
         cluster: &ClusterName,
         effect: &NodeEffect,
     ) -> Result<Applied, Fault> {
-        let answers = self.answers.of(cluster);
-        let applied = effects::apply(connection, effect, &answers, (self.clock)()).await;
+        let picture = self.picture(cluster, connection);
+        let scene = Scene {
+            connection,
+            picture: &picture,
+            answers: &self.answers.of(cluster),
+            now: (self.clock)(),
+        };
+        let applied = effects::apply(scene, effect).await;
         self.forget(cluster, applied).await
     }
 }
@@ -201,7 +253,7 @@ impl NodeApi for Clusters {
         // Without a connection nothing was asked.
         let connection = match self.connection(&cluster, access).await {
             Ok(connection) => connection,
-            Err(fault @ (Fault::Silent(_) | Fault::Busy(_))) => {
+            Err(fault @ (Fault::Silent(_) | Fault::Busy(_) | Fault::Crowded(_))) => {
                 let message = fault.to_string();
                 return Err(NodeError::Unreachable { cluster, message });
             }
@@ -213,14 +265,18 @@ impl NodeApi for Clusters {
         let message = |fault: Fault| fault.to_string();
         match self.carry_out(&connection, &cluster, effect).await {
             Ok(applied) => Ok(applied),
-            Err(fault @ (Fault::Silent(_) | Fault::Unauthorized(_) | Fault::Busy(_))) => {
-                Err(NodeError::Unreachable {
-                    message: message(fault),
-                    cluster,
-                })
-            }
+            Err(
+                fault @ (Fault::Silent(_)
+                | Fault::Unauthorized(_)
+                | Fault::Busy(_)
+                | Fault::Crowded(_)),
+            ) => Err(NodeError::Unreachable {
+                message: message(fault),
+                cluster,
+            }),
             Err(
                 fault @ (Fault::Gone
+                | Fault::Expired(_)
                 | Fault::Conflict(_)
                 | Fault::Forbidden(_)
                 | Fault::Refused(_)

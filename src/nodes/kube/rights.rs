@@ -10,26 +10,38 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 
 use super::call::{Fault, call};
-use crate::model::{DRAIN_RIGHTS, LOOK_RIGHTS, Right};
+use crate::model::{DRAIN_RIGHTS, LOOK_RIGHTS, Right, WATCH_RIGHTS};
 
 /// An API server that has only just started knows no role yet: what is denied is asked once more after this long.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Whether it is one of those without which nothing can be seen.
-pub(super) fn is_for_a_look(right: &str) -> bool {
-    LOOK_RIGHTS.iter().any(|needed| needed.to_string() == right)
+/// What the caller may not do, of what is needed.
+#[derive(Debug, Default)]
+pub(super) struct Denied {
+    /// Nothing can be seen without it.
+    pub(super) looks: BTreeSet<Right>,
+    /// Everything is listed without it.
+    pub(super) watches: BTreeSet<Right>,
+    pub(super) drains: BTreeSet<Right>,
 }
 
-/// What the caller may not do, in the API's words.
-pub(super) async fn denied(client: &Client) -> Result<BTreeSet<String>, Fault> {
-    let all: Vec<Right> = LOOK_RIGHTS.iter().chain(&DRAIN_RIGHTS).copied().collect();
-    let denied = denied_of(client, all).await?;
-    if denied.is_empty() {
-        return Ok(BTreeSet::new());
+/// What the caller may not do.
+pub(super) async fn denied(client: &Client) -> Result<Denied, Fault> {
+    let all = LOOK_RIGHTS.iter().chain(&WATCH_RIGHTS).chain(&DRAIN_RIGHTS);
+    let mut denied = denied_of(client, all.copied().collect()).await?;
+    if !denied.is_empty() {
+        tokio::time::sleep(AGAIN).await;
+        denied = denied_of(client, denied).await?;
     }
-    tokio::time::sleep(AGAIN).await;
-    let still = denied_of(client, denied).await?;
-    Ok(still.iter().map(Right::to_string).collect())
+    let among = |rights: &[Right]| {
+        let found = denied.iter().filter(|right| rights.contains(right));
+        found.copied().collect()
+    };
+    Ok(Denied {
+        looks: among(&LOOK_RIGHTS),
+        watches: among(&WATCH_RIGHTS),
+        drains: among(&DRAIN_RIGHTS),
+    })
 }
 
 /// Those of them that are denied, all asked for at once: a far API answers the last as soon as the first.

@@ -1,0 +1,129 @@
+//! What a disruption budget says to the eviction of a pod, as the API would say it. Asks nobody.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+
+use super::pods::Pod;
+use super::wire;
+use crate::model::Hold;
+
+/// One budget.
+#[derive(Clone, Debug)]
+pub(super) struct Budget {
+    /// `namespace/name`.
+    name: Box<str>,
+    selector: Option<LabelSelector>,
+    /// A pod that is not Ready may go whatever the budget allows.
+    always_allows_unhealthy: bool,
+    /// Nobody has looked at its newest form: the API refuses then, whatever its status allows.
+    unprocessed: bool,
+    /// It allows a disruption now.
+    allows: bool,
+    /// All pods that it wants are there, and it wants some.
+    healthy: bool,
+}
+
+impl Budget {
+    /// The few facts of an object. One without a name is none.
+    pub(super) fn new(found: wire::Budget) -> Option<Budget> {
+        let wire::Budget {
+            metadata,
+            spec,
+            status,
+        } = found;
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let name = format!("{namespace}/{}", metadata.name.as_deref()?);
+        let observed = status.as_ref().and_then(|s| s.observed_generation);
+        let (selector, policy) = spec.map_or((None, None), |s| {
+            (s.selector, s.unhealthy_pod_eviction_policy)
+        });
+        Some(Budget {
+            name: name.into(),
+            selector,
+            always_allows_unhealthy: policy.as_deref() == Some("AlwaysAllow"),
+            unprocessed: observed.unwrap_or_default() < metadata.generation.unwrap_or_default(),
+            allows: status
+                .as_ref()
+                .is_some_and(|s| s.disruptions_allowed.unwrap_or_default() > 0),
+            healthy: status.as_ref().is_some_and(|s| {
+                let desired = s.desired_healthy.unwrap_or_default();
+                s.current_healthy.unwrap_or_default() >= desired && desired > 0
+            }),
+        })
+    }
+
+    /// `namespace/name`.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        self.name.split_once('/').unwrap_or_default().0
+    }
+
+    fn covers(&self, pod: &Pod) -> bool {
+        self.namespace() == pod.namespace()
+            && self.selector.as_ref().is_some_and(|s| selects(s, pod))
+    }
+
+    /// A pod that is not Ready counts for nothing, and may go where the budget says so. Source: Kubernetes, `unhealthyPodEvictionPolicy`.
+    fn may_go_unhealthy(&self, pod: &Pod) -> bool {
+        !pod.is_ready() && (self.always_allows_unhealthy || self.healthy)
+    }
+}
+
+/// Budgets by their namespaces: a pod is covered by those of its own.
+pub(super) type Budgets<'a> = BTreeMap<&'a str, Vec<&'a Budget>>;
+
+/// Everything that may hold it on its node, budgets that allow no disruption now first.
+pub(super) fn holds(pod: &Pod, budgets: &Budgets<'_>) -> Vec<Hold> {
+    let by_budgets = held_by_budgets(pod, budgets);
+    by_budgets.into_iter().chain(pod.own_holds()).collect()
+}
+
+/// What the eviction subresource would say because of budgets, in its order. Source: kube-apiserver, `registry/core/pod/storage/eviction.go`;
+/// each row was seen on the wire.
+pub(super) fn held_by_budgets(pod: &Pod, budgets: &Budgets<'_>) -> Option<Hold> {
+    if pod.passes_any_budget() {
+        return None;
+    }
+    let near = budgets.get(pod.namespace()).into_iter().flatten().copied();
+    let covering: Vec<&Budget> = near.filter(|b| b.covers(pod)).collect();
+    match covering.as_slice() {
+        [] => None,
+        [one] if one.may_go_unhealthy(pod) => None,
+        [one] if one.unprocessed => Some(Hold::UnprocessedBudget(one.name().to_owned())),
+        [one] => (!one.allows).then(|| Hold::Budget(one.name().to_owned())),
+        many => Some(Hold::ManyBudgets(
+            many.iter().map(|b| b.name().to_owned()).collect(),
+        )),
+    }
+}
+
+/// A label selector; an empty one selects everything. Source: Kubernetes, policy/v1.
+fn selects(selector: &LabelSelector, pod: &Pod) -> bool {
+    let exact = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .all(|(key, wanted)| pod.label(key) == Some(wanted));
+    let expressions = selector.match_expressions.iter().flatten();
+    exact && expressions.into_iter().all(|e| fits(e, pod))
+}
+
+fn fits(e: &LabelSelectorRequirement, pod: &Pod) -> bool {
+    let value = pod.label(&e.key);
+    let among = || {
+        let all = e.values.iter().flatten();
+        value.is_some_and(|value| all.into_iter().any(|one| one == value))
+    };
+    match e.operator.as_str() {
+        "In" => among(),
+        "NotIn" => !among(),
+        "Exists" => value.is_some(),
+        "DoesNotExist" => value.is_none(),
+        // An operator of a later version: whether the budget covers the pod is for the API to say when it is asked.
+        _ => false,
+    }
+}

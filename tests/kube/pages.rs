@@ -1,0 +1,88 @@
+//! Lists of nodes, pods and budgets, page by page, as a kube-apiserver gives them.
+
+use std::collections::BTreeMap;
+
+use axum::response::Response;
+use serde_json::{Value as Json, json};
+
+use crate::api::{Kept, found, status};
+use crate::{eviction, streams};
+
+/// The list that is asked for; none: it is something else.
+pub fn list(kept: &Kept, path: &[&str], query: &BTreeMap<String, String>) -> Option<Response> {
+    Some(match path {
+        ["api", "v1", "nodes"] => {
+            let nodes = kept.nodes.values().collect();
+            page(kept, nodes, "NodeList", query)
+        }
+        ["api", "v1", "pods"] | ["api", "v1", "namespaces", _, "pods"] => {
+            let on = query
+                .get("fieldSelector")
+                .and_then(|f| f.strip_prefix("spec.nodeName="));
+            let pods = kept
+                .pods
+                .values()
+                .filter(|p| on.is_none_or(|on| p["spec"]["nodeName"] == on))
+                .collect();
+            page(kept, pods, "PodList", query)
+        }
+        ["apis", "policy", "v1", "poddisruptionbudgets"]
+        | [
+            "apis",
+            "policy",
+            "v1",
+            "namespaces",
+            _,
+            "poddisruptionbudgets",
+        ] => {
+            let budgets = kept.pod_budgets();
+            page(
+                kept,
+                budgets.iter().collect(),
+                "PodDisruptionBudgetList",
+                query,
+            )
+        }
+        _ => return None,
+    })
+}
+
+/// A page of a list; its token says where the next one begins.
+fn page(kept: &Kept, items: Vec<&Json>, kind: &str, query: &BTreeMap<String, String>) -> Response {
+    // A token says where the next page begins, and of which version the first was.
+    let begins = (0, kept.watches.version());
+    let Some((from, version)) = query.get("continue").map_or(Some(begins), |t| begun(t)) else {
+        return status(
+            400,
+            "BadRequest",
+            "invalid continue token: it makes no sense",
+        );
+    };
+    let wanted = query.get("resourceVersion").and_then(|v| v.parse().ok());
+    if wanted.unwrap_or(0_u64) > kept.watches.version() {
+        return eviction::to_come();
+    }
+    let named = query
+        .get("fieldSelector")
+        .and_then(|f| f.strip_prefix("metadata.name="));
+    let items: Vec<&Json> = items
+        .into_iter()
+        .filter(|one| named.is_none_or(|name| one["metadata"]["name"] == name))
+        .collect();
+    let limit = query
+        .get("limit")
+        .map_or(usize::MAX, |l| l.parse().unwrap())
+        .min(kept.page);
+    let next = (from + limit < items.len()).then(|| format!("{}-{version}", from + limit));
+    let items = items.into_iter().skip(from).take(limit);
+    let items: Vec<Json> = items.map(|one| streams::laden(kept, one)).collect();
+    let version = kept.watches.written(version);
+    found(
+        json!({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": version, "continue": next}, "items": items}),
+    )
+}
+
+fn begun(token: &str) -> Option<(usize, u64)> {
+    let (from, version) = token.split_once('-')?;
+    Some((from.parse().ok()?, version.parse().ok()?))
+}
