@@ -59,7 +59,8 @@ def asked(place, what, method, body, query):
 
 
 def listed(kind, version, items):
-    return {"kind": kind, "apiVersion": version, "metadata": {"resourceVersion": "1"}, "items": items}
+    # Nothing counts what happens here: a version that is no number is compared with none, and everything is listed at each look.
+    return {"kind": kind, "apiVersion": version, "metadata": {"resourceVersion": "uncounted"}, "items": items}
 
 
 def status(code, reason, message):

@@ -39,7 +39,7 @@ use super::lists::{all, newest};
 use super::table::{OutOfOrder, Table};
 
 /// The seconds that a watch is asked for: its bookmark comes two before the end of them, and none where fewer than one is left by then. Source: kube-apiserver,
-/// `storage/cacher/cache_watcher.go`, `nextBookmarkTime`; seen on a real one (1.33): 1.0 to 2.3 s after the question.
+/// `storage/cacher/cache_watcher.go`, `nextBookmarkTime`.
 const ASKED_FOR: u32 = 3;
 
 /// A watch that has not ended after this long stands still.
