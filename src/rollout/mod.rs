@@ -13,8 +13,8 @@ mod schedule;
 
 pub use build::{BuildError, Inputs, build};
 pub use decide::{
-    COMPONENTS, Failure, Limits, decide, failures, needed_versions, of_this_cluster,
-    way_back_versions,
+    COMPONENTS, Failure, Limits, decide, expected_groups, failures, needed_versions,
+    of_this_cluster, way_back_versions,
 };
 pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
 pub use freeze::{Window, window};

@@ -1,8 +1,10 @@
 //! One look at the world: groups from the cloud, nodes from the clusters, put together. Judges nothing.
 
+use std::collections::BTreeSet;
+
 use super::together::{MAX_CLUSTERS, together};
 use crate::cloud::{Cloud, CloudError, Place};
-use crate::model::{Live, Versions};
+use crate::model::{AsgName, ClusterName, Live, Versions};
 use crate::nodes::NodeApi;
 use crate::rollout::of_this_cluster;
 
@@ -26,15 +28,23 @@ pub async fn look<W: Cloud + NodeApi>(world: &W, places: &[Place]) -> Result<Liv
     Ok(live)
 }
 
-/// As [`look`], and whether the launch template versions that the rollout needs are still there.
+/// As [`look`], and whether the launch template versions that the rollout needs are still there. A group that is `expected` and not shown is looked for
+/// once more.
 pub(super) async fn look_with<W: Cloud + NodeApi>(
     world: &W,
     places: &[Place],
     needed: &[(Place, Versions)],
+    expected: &[(ClusterName, BTreeSet<AsgName>)],
 ) -> Result<Live, CloudError> {
     let asked = needed.iter().map(|(place, of)| world.gone(place, of));
     let gone = together(MAX_CLUSTERS, asked).await;
     let mut live = look(world, places).await?;
+    if expected
+        .iter()
+        .any(|(cluster, groups)| misses(&live, cluster, groups))
+    {
+        live = look(world, places).await?;
+    }
     for ((place, _), gone) in needed.iter().zip(gone) {
         let gone = gone?;
         if let Some(cluster) = live.clusters.get_mut(&place.cluster) {
@@ -42,4 +52,9 @@ pub(super) async fn look_with<W: Cloud + NodeApi>(
         }
     }
     Ok(live)
+}
+
+fn misses(live: &Live, cluster: &ClusterName, groups: &BTreeSet<AsgName>) -> bool {
+    let found = live.clusters.get(cluster).filter(|c| c.gaps.is_empty());
+    found.is_some_and(|c| groups.iter().any(|name| !c.groups.contains_key(name)))
 }

@@ -6,7 +6,7 @@ use super::fence::patiently;
 use super::look::look_with;
 use super::questions::Questions;
 use super::shut::Shut;
-use super::under_way::{needed, places_under_way};
+use super::under_way::{expected, needed, places_under_way};
 use super::waits::Told;
 use super::{Drive, Outcome, RunError, Signal};
 use crate::cloud::{Cloud, Place};
@@ -134,8 +134,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     async fn look(&self) -> Result<Option<Look>, RunError> {
         let places = places_under_way(self.journal.rollout(), self.journal.progress());
         let needed = needed(self.journal.rollout(), self.journal.progress(), &places);
+        let expected = expected(self.journal.rollout(), self.journal.progress(), &places);
         let patient = patiently(self.world, self.drive.poll, || {
-            look_with(self.world, &places, &needed)
+            look_with(self.world, &places, &needed, &expected)
         });
         let live = tokio::select! {
             biased;

@@ -1,10 +1,13 @@
 //! Which clusters a round has to look at: a fleet of a thousand shall not be read for the ten that are being rolled. Reads nothing itself.
 
+use std::collections::BTreeSet;
+
 use super::fence::place;
 use crate::cloud::Place;
-use crate::model::Versions;
+use crate::model::{AsgName, ClusterName, Versions};
 use crate::rollout::{
-    ClusterRun, ClusterState, Direction, Progress, Rollout, StageRun, needed_versions,
+    ClusterRun, ClusterState, Direction, Progress, Rollout, StageRun, expected_groups,
+    needed_versions,
 };
 
 /// Forward: the clusters of the wave under way that are being rolled or checked; when none is, those of the wave, and after
@@ -65,6 +68,19 @@ pub(super) fn needed(
     let of = |place: &Place| Some(needed_versions(progress, rollout.cluster(&place.cluster)?));
     let asked = places.iter().filter_map(|p| Some((p.clone(), of(p)?)));
     asked.filter(|(_, versions)| !versions.is_empty()).collect()
+}
+
+/// The groups that these places have, as far as the rollout knows.
+pub(super) fn expected(
+    rollout: &Rollout,
+    progress: &Progress,
+    places: &[Place],
+) -> Vec<(ClusterName, BTreeSet<AsgName>)> {
+    let of = |place: &Place| Some(expected_groups(progress, rollout.cluster(&place.cluster)?));
+    let named = places.iter();
+    named
+        .filter_map(|p| Some((p.cluster.clone(), of(p)?)))
+        .collect()
 }
 
 /// What the next stage or wave stands on: every cluster before it.

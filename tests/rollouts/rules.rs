@@ -2,7 +2,7 @@
 
 use kfleet::kops::Role;
 use kfleet::model::{AutoScalingGroup, ClusterName, NodeEffect, Nodes, Unseen, VersionRef};
-use kfleet::rollout::{ClusterState, Direction, Task, broken_by_record};
+use kfleet::rollout::{ClusterState, Direction, Intent, Task, broken_by_record};
 
 use super::middle::{Middle, middle};
 use super::*;
@@ -263,6 +263,47 @@ const STEPS: &[Planted] = &[
             to: 2,
         })
     }),
+    ("is cordoned blindly", |m| {
+        let effect = m.cordon("nodes", 1);
+        m.live.nodes = Nodes::Unknown(Unseen::silent("test"));
+        effect
+    }),
+    ("is tainted blindly", |m| {
+        let effect = m.one(|nodes| NodeEffect::Taint { nodes });
+        m.live.nodes = Nodes::Unknown(Unseen::silent("test"));
+        effect
+    }),
+    ("nodes are marked blindly", |m| {
+        let effect = m.one(|nodes| NodeEffect::KeepFromAutoscaler { nodes });
+        m.live.nodes = Nodes::Unknown(Unseen::silent("test"));
+        effect
+    }),
+    ("is drained while control-plane-b", |m| {
+        m.on_node("control-plane-b", 0, |n| n.ready = false);
+        m.cordon("control-plane-a", 0)
+    }),
+    ("gives up what stands in for control-plane-b", |m| {
+        let borrower = m.asg("control-plane-b");
+        m.on_node("control-plane-b", 0, |n| n.ready = false);
+        m.task("nodes").lends = Some(borrower);
+        m.group("nodes").lending = true;
+        m.cordon("nodes", 1)
+    }),
+    (
+        "is touched before other.k8s.test is verified and has soaked",
+        |m| {
+            let mut first = m.rollout.stages[0].clone();
+            first.name = name("first");
+            first.waves[0].clusters[0].cluster = name("other.k8s.test");
+            m.rollout.stages.insert(0, first);
+            m.progress.stages_passed.insert(name("first"));
+            m.evict()
+        },
+    ),
+    ("nowhere.k8s.test is no cluster of the rollout", |m| {
+        m.cluster = name("nowhere.k8s.test");
+        m.evict()
+    }),
     ("is no group of the plan", |m| {
         let effect = m.desired(3, 4);
         m.rollout.stages[0].waves[0].clusters[0].groups.clear();
@@ -338,6 +379,46 @@ const RECORDS: &[PlantedRecord] = &[
         m.progress.stages_started.clear();
         let stage = m.rollout.stages[0].name.clone();
         Event::WaveStarted { stage, wave: 0 }
+    }),
+    ("there is no stage nowhere", |_| Event::WaveStarted {
+        stage: name("nowhere"),
+        wave: 0,
+    }),
+    ("step 7 in nodes.staging.k8s.test has no answer", |m| {
+        let effect = m.evict();
+        let intent = Intent {
+            cluster: m.cluster.clone(),
+            group: m.asg("nodes"),
+            effect,
+            tries: 1,
+            asked_at: m.now,
+            doubtful: false,
+            stale: false,
+            refusal: None,
+        };
+        m.progress.open.insert(7, intent);
+        Event::ClusterRestored {
+            cluster: m.cluster.clone(),
+        }
+    }),
+    ("nodes.staging.k8s.test is still there", |m| {
+        let Task::Update { from, .. } = m.task("nodes").task.clone() else {
+            panic!("no update")
+        };
+        m.task("nodes").task = Task::Retire { from };
+        verified(m, &["good"])
+    }),
+    ("of nodes.staging.k8s.test run something else", |m| {
+        let Task::Update { to, .. } = m.task("nodes").task.clone() else {
+            panic!("no update")
+        };
+        let wanted = to.launch_template.launch_template_data;
+        m.live("nodes", |g| {
+            let mut made = kfleet::model::TemplateVersion::clone(&g.versions[&1]);
+            made.data = wanted.clone();
+            g.versions.insert(2, made.into());
+        });
+        verified(m, &["good"])
     }),
     ("is verified without a gate", |m| verified(m, &[])),
     ("is verified, and its nodes cannot be seen", |m| {
@@ -451,4 +532,21 @@ fn a_record_that_breaks_a_rule_is_found() {
             "`{rule}` is not among {broken:#?}"
         );
     }
+}
+
+#[test]
+fn what_nobody_has_looked_at_is_not_verified() {
+    let middle = middle();
+    let record = Record {
+        seq: 1,
+        at: middle.now,
+        event: verified(&middle, &["good"]),
+    };
+    let broken = broken_by_record(&middle.rollout, &middle.progress, &record, |_| None);
+    assert!(
+        broken
+            .iter()
+            .any(|b| b.ends_with("is verified, and nobody has looked")),
+        "{broken:#?}"
+    );
 }

@@ -125,3 +125,28 @@ fn a_rehearsal_and_a_rollout_are_the_same_story() {
         assert_eq!(there.len(), here.len(), "{faults:?}");
     }
 }
+
+#[test]
+fn what_a_list_in_pages_misses_is_not_gone() {
+    for n in [2, 3, 5] {
+        let dir = folder();
+        let mut scene = Scene::small(dir.path(), &[NODES, ("other", 1, 3, false)]).made();
+        scene.faults = vec![
+            format!("shifting-pages:{n}"),
+            "slow-volumes:nodes:60".into(),
+            "deregistration:nodes:300".into(),
+        ];
+        // A plan is of one look, which has to be whole.
+        let (faults, rollout) = (
+            std::mem::take(&mut scene.faults),
+            scene.rollout(&scene.world(), "r2", &[]),
+        );
+        scene.faults = faults;
+        let (mut journal, first) = Journal::begin(&scene.store(), &rollout).unwrap();
+        let mut records = vec![first];
+        let spy = Spy::new(scene.world());
+        let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
+        ends((outcome, records), Ending::Finished);
+        clean(&scene);
+    }
+}

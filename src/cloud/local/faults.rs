@@ -50,6 +50,12 @@ pub enum Fault {
     SlowEnd(String, Span),
     /// `lost-nodes:GROUP:SECONDS`: nodes of the group with a dead kubelet and pods on them stay in Kubernetes this long after their instance has ended.
     LostNodes(String, Span),
+    /// `deregistration:GROUP:SECONDS`: an ending instance of the group is shown for so much longer, while its load balancers let connections come to an end.
+    Deregistration(String, Span),
+    /// `slow-volumes:GROUP:SECONDS`: a pod that leaves a node of the group starts elsewhere only after so long, when its volume has been let go.
+    SlowVolumes(String, Span),
+    /// `shifting-pages:N`: every Nth reading of the account misses a group, as a list does that changes while its pages are read (N at least 2).
+    ShiftingPages(u64),
     /// `idle-scale-down:GROUP:SECONDS`: an autoscaler removes nodes of the group that have had no pods for this long.
     IdleScaleDown(String, Span),
     /// `stale-reads:SECONDS`: for this long after an effect, what is read of its cluster is as before it.
@@ -73,7 +79,8 @@ pub enum FaultError {
     /// The word before the colon is no kind of fault.
     #[error(
         "`{0}` is no fault; there are sick-image, sick-pods, sick-etcd, no-etcd, dead-image, no-capacity, no-capacity-of, stuck-drain, refuse-evictions, slow-boot, throttle, lost-answer, no-answer, \
-         no-read, no-kubernetes, wrong-account, expired-credentials, slow-pods, slow-end, lost-nodes, idle-scale-down, stale-reads"
+         no-read, no-kubernetes, wrong-account, expired-credentials, slow-pods, slow-end, lost-nodes, deregistration, slow-volumes, idle-scale-down, \
+         stale-reads, shifting-pages"
     )]
     Kind(String),
     /// What follows the colon is missing or of the wrong shape.
@@ -137,6 +144,12 @@ impl FromStr for Fault {
             "lost-nodes" => {
                 timed(value, Fault::LostNodes).ok_or_else(|| form("lost-nodes:GROUP:SECONDS"))
             }
+            "deregistration" => timed(value, Fault::Deregistration)
+                .ok_or_else(|| form("deregistration:GROUP:SECONDS")),
+            "slow-volumes" => {
+                timed(value, Fault::SlowVolumes).ok_or_else(|| form("slow-volumes:GROUP:SECONDS"))
+            }
+            "shifting-pages" => Ok(Fault::ShiftingPages(every("shifting-pages:N, N at least 2")?)),
             "idle-scale-down" => timed(value, Fault::IdleScaleDown)
                 .ok_or_else(|| form("idle-scale-down:GROUP:SECONDS")),
             "stale-reads" => value
@@ -186,6 +199,8 @@ impl Fault {
             | Fault::SlowPods(group, _)
             | Fault::SlowEnd(group, _)
             | Fault::LostNodes(group, _)
+            | Fault::Deregistration(group, _)
+            | Fault::SlowVolumes(group, _)
             | Fault::IdleScaleDown(group, _) => Some(Aim::Group(group)),
             Fault::NoEtcd(group) => Some(Aim::ControlPlane(group)),
             Fault::NoCapacityOf(pool) => Some(Aim::Pool(pool)),
@@ -200,6 +215,7 @@ impl Fault {
             | Fault::LostAnswer(_)
             | Fault::NoAnswer(_)
             | Fault::StaleReads(_)
+            | Fault::ShiftingPages(_)
             | Fault::ExpiredCredentials => None,
         }
     }
@@ -275,6 +291,8 @@ impl Faults {
             | Fault::SlowPods(..)
             | Fault::SlowEnd(..)
             | Fault::LostNodes(..)
+            | Fault::Deregistration(..)
+            | Fault::SlowVolumes(..)
             | Fault::IdleScaleDown(..)
             | Fault::SlowBoot(..) => true,
             Fault::Throttle(_)
@@ -286,6 +304,7 @@ impl Faults {
             | Fault::RefuseEvictions(..)
             | Fault::ExpiredCredentials
             | Fault::StaleReads(_)
+            | Fault::ShiftingPages(_)
             | Fault::WrongAccount(_) => false,
         })
     }
@@ -390,6 +409,33 @@ impl Faults {
         })
     }
 
+    /// How much longer its ending instances are shown, when that was ordered.
+    pub(super) fn deregistration(&self, names: &[&str]) -> Option<Span> {
+        self.0.iter().find_map(|f| {
+            let Fault::Deregistration(group, span) = f else {
+                return None;
+            };
+            names.contains(&group.as_str()).then_some(*span)
+        })
+    }
+
+    /// How long volumes of its pods stay attached, when that was ordered.
+    pub(super) fn slow_volumes(&self, names: &[&str]) -> Option<Span> {
+        self.0.iter().find_map(|f| {
+            let Fault::SlowVolumes(group, span) = f else {
+                return None;
+            };
+            names.contains(&group.as_str()).then_some(*span)
+        })
+    }
+
+    /// Whether the `read`th reading (from 1) misses a group.
+    pub(super) fn shifts(&self, read: u64) -> bool {
+        self.0
+            .iter()
+            .any(|f| matches!(f, Fault::ShiftingPages(n) if read.is_multiple_of(*n)))
+    }
+
     /// How long its pods take to end, when that was ordered.
     pub(super) fn grace(&self, names: &[&str]) -> Option<Span> {
         self.0.iter().find_map(|f| {
@@ -465,115 +511,4 @@ impl Faults {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str) -> String {
-        match text.parse::<Fault>() {
-            Ok(fault) => format!("{fault:?}"),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    fn all(cases: &[(&str, &str)]) {
-        for (text, read) in cases {
-            assert_eq!(check(text), *read);
-        }
-    }
-
-    #[test]
-    fn faults_with_names_are_read_from_text() {
-        all(&[
-            ("sick-image:ami-1", "SickImage(\"ami-1\")"),
-            (
-                "dead-image:099720109477/ubuntu:24.04",
-                "DeadImage(\"099720109477/ubuntu:24.04\")",
-            ),
-            ("sick-etcd:ami-1", "SickEtcd(\"ami-1\")"),
-            ("no-etcd:cp-a", "NoEtcd(\"cp-a\")"),
-            (
-                "refuse-evictions:nodes:webhook",
-                "RefuseEvictions(\"nodes\", Webhook)",
-            ),
-            (
-                "refuse-evictions:nodes",
-                "fault `refuse-evictions:nodes` is written refuse-evictions:GROUP:KIND, KIND one of right, webhook, busy, broken-webhook, many-budgets, ending-namespace",
-            ),
-            ("no-capacity:nodes.a.b", "NoCapacity(\"nodes.a.b\")"),
-            (
-                "no-capacity:nodes:m5.large@eu-west-3a",
-                "NoCapacityOf(Pool { group: Some(\"nodes\"), instance_type: Some(\"m5.large\"), zone: Some(\"eu-west-3a\") })",
-            ),
-            (
-                "no-capacity:nodes:@eu-west-3a",
-                "NoCapacityOf(Pool { group: Some(\"nodes\"), instance_type: None, zone: Some(\"eu-west-3a\") })",
-            ),
-            (
-                "no-capacity:nodes:",
-                "fault `no-capacity:nodes:` is written no-capacity:GROUP:TYPE@ZONE, type or zone left out",
-            ),
-        ]);
-    }
-
-    #[test]
-    fn faults_with_numbers_are_read_from_text() {
-        all(&[
-            ("slow-boot:nodes:600", "SlowBoot(\"nodes\", Span(600000))"),
-            (
-                "slow-boot:nodes",
-                "fault `slow-boot:nodes` is written slow-boot:GROUP:SECONDS",
-            ),
-            (
-                "slow-boot::5",
-                "fault `slow-boot::5` is written slow-boot:GROUP:SECONDS",
-            ),
-            ("throttle:3", "Throttle(3)"),
-            (
-                "throttle:1",
-                "fault `throttle:1` is written throttle:N, N at least 2",
-            ),
-            (
-                "lost-answer:x",
-                "fault `lost-answer:x` is written lost-answer:N, N at least 2",
-            ),
-            ("no-read:a.b", "NoRead(ClusterName(\"a.b\"))"),
-            (
-                "stuck-drain",
-                "fault `stuck-drain` is written stuck-drain:GROUP",
-            ),
-            (
-                "no-capacity-of:m5.large@*",
-                "NoCapacityOf(Pool { group: None, instance_type: Some(\"m5.large\"), zone: None })",
-            ),
-            (
-                "no-capacity-of:m5.large",
-                "fault `no-capacity-of:m5.large` is written no-capacity-of:TYPE@ZONE, either of them * for all",
-            ),
-            ("no-answer:2", "NoAnswer(2)"),
-            ("slow-pods:nodes:30", "SlowPods(\"nodes\", Span(30000))"),
-            ("lost-nodes:nodes:300", "LostNodes(\"nodes\", Span(300000))"),
-            ("slow-end:nodes:300", "SlowEnd(\"nodes\", Span(300000))"),
-            (
-                "idle-scale-down:nodes:600",
-                "IdleScaleDown(\"nodes\", Span(600000))",
-            ),
-            ("stale-reads:10", "StaleReads(Span(10000))"),
-            (
-                "stale-reads:x",
-                "fault `stale-reads:x` is written stale-reads:SECONDS",
-            ),
-            ("expired-credentials", "ExpiredCredentials"),
-            (
-                "expired-credentials:x",
-                "fault `expired-credentials:x` is written expired-credentials",
-            ),
-            ("no-kubernetes:a.b", "NoKubernetes(ClusterName(\"a.b\"))"),
-        ]);
-    }
-
-    #[test]
-    fn what_is_no_fault_is_refused() {
-        assert!(check("explode:x").starts_with("`explode` is no fault; there are sick-image,"));
-        assert!(check("wrong-account:A B").contains("cluster name"));
-    }
-}
+mod tests;

@@ -206,9 +206,26 @@ impl Group {
             });
             node.leaving.extend(leaving);
         }
+        let volumes = faults.slow_volumes(&self.names());
         for pod in pods {
-            self.workload.budgets.insert(budget(*pod), now + RECOVERY);
-            self.displace(*pod, now);
+            let free = now + volumes.unwrap_or(Span::ZERO);
+            self.workload.budgets.insert(budget(*pod), free + RECOVERY);
+            match volumes {
+                Some(_) => self.workload.attached.push((*pod, free)),
+                None => self.displace(*pod, now),
+            }
+        }
+    }
+
+    /// Pods whose volumes have been let go start elsewhere. Source: Kubernetes, attach/detach controller: a volume goes to another node only when it has
+    /// left the one before, and is taken from it by force after six minutes (`maxWaitForUnmountDuration`).
+    pub(super) fn attach_volumes(&mut self, now: Timestamp) {
+        let (free, held) = std::mem::take(&mut self.workload.attached)
+            .into_iter()
+            .partition(|(_, at)| *at <= now);
+        self.workload.attached = held;
+        for (pod, _) in Vec::<(Pod, Timestamp)>::from_iter(free) {
+            self.displace(pod, now);
         }
     }
 
@@ -419,7 +436,9 @@ impl Group {
 
     /// Pods that have no node and wait for one; those of a group that nobody wants instances of are nobody's loss.
     pub(super) fn unready_pods(&self) -> impl Iterator<Item = UnreadyPod> {
-        let waiting = self.workload.waiting.iter().filter(|_| self.desired > 0);
+        let attached = self.workload.attached.iter().map(|(pod, _)| pod);
+        let waiting = self.workload.waiting.iter().chain(attached);
+        let waiting = waiting.filter(|_| self.desired > 0);
         waiting.map(|pod| UnreadyPod {
             since: pod.made_at,
             pod: self.pod_name(*pod),
@@ -495,81 +514,6 @@ fn sick_pods(machine: &Machine, node: &SimNode, control_plane: bool) -> Vec<Sick
 impl Pod {
     fn uid(self) -> String {
         format!("{}-{}", self.number, self.generation)
-    }
-}
-
-impl SimNode {
-    /// Its condition Ready changes. A kubelet that is back ends what was left to be ended.
-    pub(super) fn turn(&mut self, ready: bool, now: Timestamp) {
-        if self.ready != ready {
-            (self.ready, self.unready_since) = (ready, (!ready).then_some(now));
-        }
-        if ready {
-            let left = self.leaving.iter_mut().filter(|l| l.gone.is_none());
-            left.for_each(|l| l.gone = Some(now));
-        }
-    }
-
-    /// When the next pod in its grace period is gone.
-    pub(super) fn next_gone(&self) -> Option<Timestamp> {
-        self.leaving.iter().filter_map(|l| l.gone).min()
-    }
-
-    fn cordon(&mut self) {
-        if !self.cordoned {
-            self.cordoned = true;
-            self.marks.insert(NodeMark::Cordoned);
-        }
-        self.marks
-            .extend([NodeMark::OutOfLoadBalancers, NodeMark::KeptFromAutoscaler]);
-    }
-
-    /// Takes back what is marked as ours; a node without any marks was cordoned by one who leaves none.
-    fn uncordon(&mut self) {
-        let marked = [
-            NodeMark::Cordoned,
-            NodeMark::OutOfLoadBalancers,
-            NodeMark::KeptFromAutoscaler,
-        ]
-        .iter()
-        .any(|m| self.marks.contains(m));
-        self.cordoned &= marked && !self.marks.contains(&NodeMark::Cordoned);
-        self.marks.retain(|m| *m == NodeMark::Tainted);
-    }
-
-    fn taint(&mut self) {
-        if !self.tainted {
-            self.tainted = true;
-            self.marks.insert(NodeMark::Tainted);
-        }
-    }
-
-    fn untaint(&mut self) {
-        self.tainted &= !self.marks.remove(&NodeMark::Tainted);
-    }
-
-    /// The collector of pods ends what is on its way out there, and so do the volumes: in Kubernetes within seconds, here at once.
-    /// Source: Kubernetes, `pkg/controller/podgc`, pods on nodes with the taint out-of-service.
-    fn put_out_of_service(&mut self) {
-        self.marks.insert(NodeMark::OutOfService);
-        self.leaving.clear();
-    }
-
-    fn put_back_in_service(&mut self) {
-        self.marks.remove(&NodeMark::OutOfService);
-    }
-
-    fn keep(&mut self) {
-        self.marks.insert(NodeMark::KeptFromAutoscaler);
-    }
-
-    /// Whoever is being drained keeps the mark that the drain needs.
-    fn release(&mut self) {
-        if !self.marks.contains(&NodeMark::Cordoned)
-            && !self.marks.contains(&NodeMark::OutOfLoadBalancers)
-        {
-            self.marks.remove(&NodeMark::KeptFromAutoscaler);
-        }
     }
 }
 

@@ -47,6 +47,8 @@ enum Event {
     Tick,
     /// Somebody removes the node of an instance that has ended.
     Forget,
+    /// A volume is let go.
+    Volume,
 }
 
 impl Group {
@@ -108,6 +110,8 @@ impl Group {
             .faults
             .idle_scale_down(&self.names())
             .map(|_| (next_scan(now), Event::Scan));
+        let attached = self.workload.attached.iter();
+        let volumes = attached.map(|(_, at)| (*at, Event::Volume));
         let ghosts = self.ghosts.values();
         let ghosts = ghosts.filter_map(|m| m.gone_at.map(|at| (at, Event::Forget)));
         machines
@@ -119,6 +123,7 @@ impl Group {
             .chain(look)
             .chain(tick)
             .chain(ghosts)
+            .chain(volumes)
             .min()
     }
 
@@ -133,6 +138,7 @@ impl Group {
             Event::Begin(number) => self.begin(number, now, template, around),
             Event::Look(nth) => self.look(nth, now, around.faults),
             Event::Tick => self.tick(now),
+            Event::Volume => self.attach_volumes(now),
             Event::Forget => self
                 .ghosts
                 .retain(|_, m| m.gone_at.is_none_or(|at| at > now)),
@@ -203,6 +209,7 @@ impl Group {
             | Event::Scan
             | Event::Look(_)
             | Event::Forget
+            | Event::Volume
             | Event::Tick => {}
         }
     }
@@ -226,7 +233,13 @@ impl Group {
 
     /// Whether a lifecycle hook still holds the end of an instance up; it is put off once.
     fn lingers(&mut self, id: &InstanceId, now: Timestamp, faults: &Faults) -> bool {
-        let Some(span) = faults.slow_end(&self.names()) else {
+        // Connections first, then what waits in a hook. Source: Auto Scaling guide, "Attach a load balancer": an instance is terminated when its
+        // connections have ended or the deregistration delay of its target groups is over; Elastic Load Balancing: 300 seconds where none is set.
+        let (hook, connections) = (
+            faults.slow_end(&self.names()),
+            faults.deregistration(&self.names()),
+        );
+        let Some(span) = hook.max(connections) else {
             return false;
         };
         let Some(machine) = self.machines.get_mut(id).filter(|m| !m.lingers) else {

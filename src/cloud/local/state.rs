@@ -271,6 +271,9 @@ pub(super) struct Workload {
     pub(super) pods: u32,
     /// Pods without a node.
     pub(super) waiting: Vec<Pod>,
+    /// Pods whose volume is still attached to the node that they left, and when it is let go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) attached: Vec<(Pod, Timestamp)>,
     /// When each exhausted budget allows the next eviction.
     pub(super) budgets: BTreeMap<u32, Timestamp>,
 }

@@ -426,6 +426,7 @@ impl Inner {
             .tagged(place)
             .filter_map(|place| self.stale(place).or_else(|| self.clusters.get(place)));
         there.for_each(|cluster| cluster.read(place.cluster.as_str(), &mut live));
+        self.shift(self.reads, &mut live);
         live
     }
 

@@ -37,6 +37,7 @@ mod verify;
 mod way_back;
 
 pub(super) use bounds::bound;
+pub use look::expected_groups;
 pub use stages::decide;
 pub use validate::{COMPONENTS, Failure, Limits, failures, of_this_cluster};
 pub use way_back::{needed_versions, way_back_versions};

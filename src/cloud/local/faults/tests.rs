@@ -1,0 +1,121 @@
+//! Faults as text.
+
+use super::*;
+
+fn check(text: &str) -> String {
+    match text.parse::<Fault>() {
+        Ok(fault) => format!("{fault:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn all(cases: &[(&str, &str)]) {
+    for (text, read) in cases {
+        assert_eq!(check(text), *read);
+    }
+}
+
+#[test]
+fn faults_with_names_are_read_from_text() {
+    all(&[
+        ("sick-image:ami-1", "SickImage(\"ami-1\")"),
+        (
+            "dead-image:099720109477/ubuntu:24.04",
+            "DeadImage(\"099720109477/ubuntu:24.04\")",
+        ),
+        ("sick-etcd:ami-1", "SickEtcd(\"ami-1\")"),
+        ("no-etcd:cp-a", "NoEtcd(\"cp-a\")"),
+        (
+            "refuse-evictions:nodes:webhook",
+            "RefuseEvictions(\"nodes\", Webhook)",
+        ),
+        (
+            "refuse-evictions:nodes",
+            "fault `refuse-evictions:nodes` is written refuse-evictions:GROUP:KIND, KIND one of right, webhook, busy, broken-webhook, many-budgets, ending-namespace",
+        ),
+        ("no-capacity:nodes.a.b", "NoCapacity(\"nodes.a.b\")"),
+        (
+            "no-capacity:nodes:m5.large@eu-west-3a",
+            "NoCapacityOf(Pool { group: Some(\"nodes\"), instance_type: Some(\"m5.large\"), zone: Some(\"eu-west-3a\") })",
+        ),
+        (
+            "no-capacity:nodes:@eu-west-3a",
+            "NoCapacityOf(Pool { group: Some(\"nodes\"), instance_type: None, zone: Some(\"eu-west-3a\") })",
+        ),
+        (
+            "no-capacity:nodes:",
+            "fault `no-capacity:nodes:` is written no-capacity:GROUP:TYPE@ZONE, type or zone left out",
+        ),
+    ]);
+}
+
+#[test]
+fn faults_with_numbers_are_read_from_text() {
+    all(&[
+        ("slow-boot:nodes:600", "SlowBoot(\"nodes\", Span(600000))"),
+        (
+            "slow-boot:nodes",
+            "fault `slow-boot:nodes` is written slow-boot:GROUP:SECONDS",
+        ),
+        (
+            "slow-boot::5",
+            "fault `slow-boot::5` is written slow-boot:GROUP:SECONDS",
+        ),
+        ("throttle:3", "Throttle(3)"),
+        (
+            "throttle:1",
+            "fault `throttle:1` is written throttle:N, N at least 2",
+        ),
+        (
+            "lost-answer:x",
+            "fault `lost-answer:x` is written lost-answer:N, N at least 2",
+        ),
+        ("no-read:a.b", "NoRead(ClusterName(\"a.b\"))"),
+        (
+            "stuck-drain",
+            "fault `stuck-drain` is written stuck-drain:GROUP",
+        ),
+        (
+            "no-capacity-of:m5.large@*",
+            "NoCapacityOf(Pool { group: None, instance_type: Some(\"m5.large\"), zone: None })",
+        ),
+        (
+            "no-capacity-of:m5.large",
+            "fault `no-capacity-of:m5.large` is written no-capacity-of:TYPE@ZONE, either of them * for all",
+        ),
+        ("no-answer:2", "NoAnswer(2)"),
+        ("slow-pods:nodes:30", "SlowPods(\"nodes\", Span(30000))"),
+        (
+            "deregistration:nodes:300",
+            "Deregistration(\"nodes\", Span(300000))",
+        ),
+        (
+            "slow-volumes:nodes:360",
+            "SlowVolumes(\"nodes\", Span(360000))",
+        ),
+        ("shifting-pages:3", "ShiftingPages(3)"),
+        ("lost-nodes:nodes:300", "LostNodes(\"nodes\", Span(300000))"),
+        ("slow-end:nodes:300", "SlowEnd(\"nodes\", Span(300000))"),
+        (
+            "idle-scale-down:nodes:600",
+            "IdleScaleDown(\"nodes\", Span(600000))",
+        ),
+        ("stale-reads:10", "StaleReads(Span(10000))"),
+        (
+            "stale-reads:x",
+            "fault `stale-reads:x` is written stale-reads:SECONDS",
+        ),
+        ("expired-credentials", "ExpiredCredentials"),
+        (
+            "expired-credentials:x",
+            "fault `expired-credentials:x` is written expired-credentials",
+        ),
+        ("no-kubernetes:a.b", "NoKubernetes(ClusterName(\"a.b\"))"),
+    ]);
+}
+
+#[test]
+fn what_is_no_fault_is_refused() {
+    assert!(check("explode:x").starts_with("`explode` is no fault; there are sick-image,"));
+    assert!(check("wrong-account:A B").contains("cluster name"));
+}
