@@ -444,4 +444,8 @@ fn report(
         last - first
     );
     assert_eq!(last, first, "listed in the middle");
+    assert!(
+        replaced == 0 || list * looks / all >= 50.0,
+        "more than a fiftieth of a list at each look"
+    );
 }

@@ -17,7 +17,9 @@ use super::{Exit, aims, documents, feasible};
 use super::{stop, store};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::{Fleet, Stage};
-use crate::model::{AsgName, ClusterName, GroupName, Live, Nodes, StageName, Timestamp};
+use crate::model::{
+    AsgName, ClusterName, GroupName, Live, LiveCluster, Nodes, StageName, Timestamp,
+};
 use crate::plan::{Allow, ClusterPlan, Plan, Policy, Wanted, plan};
 use crate::report::{self, Style};
 use crate::store::Store;
@@ -160,7 +162,7 @@ pub(super) async fn make(
         .await?
         .without_held(&held(store)?);
     required(&selection.require, &live)?;
-    unwatched(&live).for_each(|warning| output.story(&warning));
+    unwatched(&live.clusters).for_each(|warning| output.story(&warning));
     let nothing = BTreeSet::new();
     let retire: BTreeMap<&ClusterName, BTreeSet<GroupName>> = chosen
         .iter()
@@ -200,8 +202,8 @@ pub(super) async fn make(
 }
 
 /// Clusters that a rollout lists at each look for want of a right, and what it is.
-fn unwatched(live: &Live) -> impl Iterator<Item = String> {
-    live.clusters.iter().filter_map(|(name, cluster)| {
+fn unwatched(live: &BTreeMap<ClusterName, LiveCluster>) -> impl Iterator<Item = String> {
+    live.iter().filter_map(|(name, cluster)| {
         let Nodes::Known(seen) = &cluster.nodes else {
             return None;
         };
@@ -346,5 +348,36 @@ pub(super) fn show(
                 if freezes.is_empty() { "" } else { "\n" }
             ))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Seen;
+
+    #[test]
+    fn who_may_not_watch_is_told_once() {
+        let cluster = |listed: &[&str]| LiveCluster {
+            nodes: Nodes::Known(Seen {
+                listed: listed.iter().map(|right| (*right).to_owned()).collect(),
+                ..Seen::default()
+            }),
+            ..LiveCluster::default()
+        };
+        let clusters = BTreeMap::from([
+            (
+                "a.k8s.foo.bar".parse().unwrap(),
+                cluster(&["watch nodes", "watch pods"]),
+            ),
+            ("b.k8s.foo.bar".parse().unwrap(), cluster(&[])),
+        ]);
+        let told: Vec<String> = unwatched(&clusters).collect();
+        assert_eq!(
+            told,
+            [
+                "warning: a.k8s.foo.bar: the caller may not watch nodes, watch pods: a rollout lists all of them at each look (README, \"Kubernetes\": the role)"
+            ]
+        );
     }
 }

@@ -276,6 +276,10 @@ async fn an_api_that_does_not_say_what_is_newest_is_unknown() {
     api.with(|kept| kept.failures = vec![503; 40]);
     assert!(unseen(&client).await.why.contains("503"));
     assert_eq!(lists(&api), 0, "it is not asked for more");
+    // What was known before is not carried on: who was away may come back as another.
+    api.with(|kept| kept.failures.clear());
+    seen(&client).await;
+    assert_eq!(lists(&api), 3);
 }
 
 /// A server before Kubernetes 1.31: a kind that somebody writes is watched, one that nobody writes is listed.
