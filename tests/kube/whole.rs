@@ -291,8 +291,12 @@ pub fn at_rest(api: &Api) {
 fn a_rollout_over_http_ends_and_leaves_nothing_behind() {
     let (dir, api) = (folder(), Api::new());
     let scene = prepared(dir.path(), &api);
+    api.with(|kept| kept.calls.clear());
     begun(&scene, &api, "r2", None);
     at_rest(&api);
+    let asked = |what: &str| api.with(|kept| kept.calls.iter().filter(|c| *c == what).count());
+    let (lists, watches) = (asked("GET /api/v1/pods"), asked("WATCH /api/v1/pods"));
+    assert!(watches > 20 * lists, "{lists} lists, {watches} watches");
     assert_eq!(
         scene
             .store()
