@@ -122,14 +122,14 @@ impl Logs {
             if let Some(known) = &known {
                 one["metadata"]["resourceVersion"] = known["metadata"]["resourceVersion"].clone();
             }
-            let what = match &known {
-                Some(known) if known == one => {
-                    log.known.insert(key, known.clone());
+            let what = match known {
+                Some(known) if known == *one => {
+                    log.known.insert(key, known);
                     continue;
                 }
                 // Another object under the same name: the one before had to go first.
                 Some(known) if known["metadata"]["uid"] != one["metadata"]["uid"] => {
-                    let (version, mut gone) = (version(), known.clone());
+                    let (version, mut gone) = (version(), known);
                     gone["metadata"]["resourceVersion"] = json!(version.to_string());
                     log.events.push((version, "DELETED", gone));
                     "ADDED"
