@@ -31,13 +31,14 @@ fn a_deleted_way_back_stops_at_the_next_safe_point() {
         let dir = folder();
         let mut scene = scene(dir.path(), when);
         let records = sticks(scene.start("r2"), GONE);
-        for what in ["cordon", "terminate", "pin-version", "detach"] {
-            assert_eq!(
-                after_that(&records, &format!("step {what} staging/nodes")),
-                0,
-                "{when}: {:#?}",
-                trace(&records)
-            );
+        for what in [
+            "step pin-version",
+            "step detach",
+            "drain-started",
+            "group-started",
+        ] {
+            let begun = after_that(&records, &format!("{what} staging/nodes"));
+            assert_eq!(begun, 0, "{when}: {what}: {:#?}", trace(&records));
         }
         // What was being drained is drained to its end: nothing is left half-way.
         let (mut drained, mut given) = (0, 0);

@@ -105,44 +105,89 @@ pub(crate) enum Leave {
     Nothing,
 }
 
+/// A version that a group needs and that is gone.
+struct Lost<'a> {
+    task: &'a GroupTask,
+    group: &'a GroupProgress,
+    version: u64,
+}
+
+impl Lost<'_> {
+    /// Whether it is the one that the group would go back to.
+    fn is_way_back(&self) -> bool {
+        matches!(&self.task.task, Task::Update { from_version, .. } if *from_version == self.version)
+    }
+}
+
 /// Whether a version is gone without which the cluster has no way on or no way back.
 pub(crate) fn leave(sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) -> Leave {
-    let lost = sight.run.groups.iter().find_map(|task| {
-        let gone = sight.live.gone.get(&task.asg)?;
-        let group = sight.progress.groups.get(&task.asg)?;
-        let needed = forward_needs(task, group);
-        let version = gone.iter().find(|n| needed.contains(n))?;
-        Some((task, group, *version))
-    });
-    let Some((task, group, version)) = lost else {
+    let lost: Vec<Lost<'_>> = sight
+        .run
+        .groups
+        .iter()
+        .filter_map(|t| lost(sight, t))
+        .collect();
+    if lost.is_empty() {
         return Leave::Free;
-    };
+    }
+    // What is gone is written down at once, all of it: a person who answers has seen it.
+    let news: Vec<Event> = lost
+        .iter()
+        .filter(|l| l.is_way_back() && l.group.way_back == WayBack::There)
+        .map(|l| Event::WayBackGone {
+            cluster: sight.run.cluster.clone(),
+            group: l.task.asg.clone(),
+            version: l.version,
+        })
+        .collect();
+    if !news.is_empty() {
+        out.records.extend(news);
+        return Leave::Nothing;
+    }
     if sight.progress.groups.values().any(|g| !g.drains.is_empty()) {
         return Leave::Closing;
     }
-    let (cluster, asg) = (&sight.run.cluster, &task.asg);
-    let goes_back =
-        matches!(&task.task, Task::Update { from_version, .. } if *from_version == version);
-    if !goes_back {
-        let why = format!(
-            "version {version} of the launch template of {asg}, which the plan found and means to pin, was deleted"
-        );
+    let why = |what: &str, of: &dyn Fn(&&Lost<'_>) -> bool| {
+        let gone: Vec<String> = lost
+            .iter()
+            .filter(of)
+            .map(|l| {
+                format!(
+                    "version {} of the launch template of {}",
+                    l.version, l.task.asg
+                )
+            })
+            .collect();
+        (!gone.is_empty()).then(|| {
+            format!(
+                "{}, {what}, was deleted by somebody else",
+                gone.join(" and ")
+            )
+        })
+    };
+    let cluster = &sight.run.cluster;
+    if let Some(why) = why("which the plan found and means to pin", &|l| {
+        !l.is_way_back()
+    }) {
         let advice = "nothing is half-way, and what runs stays as it is; `kfleet rollout abort`, and start anew: that makes the version again";
         out.stuck_cluster(cluster, why, advice);
-    } else if group.way_back == WayBack::There {
-        out.records.push(Event::WayBackGone {
-            cluster: cluster.clone(),
-            group: asg.clone(),
-            version,
-        });
-    } else {
-        let why = format!(
-            "version {version} of the launch template of {asg}, to which a rollback would return, was deleted by somebody else"
-        );
-        let advice = "nothing is half-way, and what runs stays as it is; `kfleet rollout resume` goes on without a way back for this group, `kfleet rollout abort` leaves everything as it is now";
+    } else if let Some(why) = why("to which a rollback would return", &|l| l.is_way_back()) {
+        let advice = "nothing is half-way, and what runs stays as it is; `kfleet rollout resume` goes on without a way back for what is named, `kfleet rollout abort` leaves everything as it is now";
         out.stuck_cluster(cluster, why, advice);
     }
     Leave::Nothing
+}
+
+fn lost<'a>(sight: &ClusterContext<'a>, task: &'a GroupTask) -> Option<Lost<'a>> {
+    let gone = sight.live.gone.get(&task.asg)?;
+    let group = sight.progress.groups.get(&task.asg)?;
+    let needed = forward_needs(task, group);
+    let version = *gone.iter().find(|n| needed.contains(n))?;
+    Some(Lost {
+        task,
+        group,
+        version,
+    })
 }
 
 /// Whether the version that a group goes back to is gone: then nothing of it is touched.
