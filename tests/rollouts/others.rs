@@ -332,7 +332,7 @@ fn a_version_to_go_back_to_is_looked_for_first() {
     let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
     sticks(
         (outcome, records.clone()),
-        "to which a rollback would go, is gone",
+        "to which a rollback would return, were deleted by somebody else",
     );
     assert!(!trace(&records).iter().any(|l| l.starts_with("step ")));
 }

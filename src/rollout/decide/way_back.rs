@@ -158,9 +158,10 @@ pub(crate) fn leave(sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) -
                 )
             })
             .collect();
+        let verb = if gone.len() == 1 { "was" } else { "were" };
         (!gone.is_empty()).then(|| {
             format!(
-                "{}, {what}, was deleted by somebody else",
+                "{}, {what}, {verb} deleted by somebody else",
                 gone.join(" and ")
             )
         })
