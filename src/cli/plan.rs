@@ -62,7 +62,7 @@ pub(super) async fn run(
     )
     .await;
     if command.stats {
-        output.cloud_story(&stats(&world.calls()));
+        output.cloud_story(&stats(&all_calls(&world, &store)));
     }
     let plan = made?;
     world.knows(&simulated, aims::of_plan(&plan))?;
@@ -297,6 +297,15 @@ fn retired(fleet: &Fleet, cluster: &ClusterName, named: &[String]) -> BTreeSet<G
 }
 
 /// How many calls, and of which.
+/// Those to the cloud and those to the store.
+fn all_calls(world: &World, store: &Store) -> BTreeMap<String, u64> {
+    let mut calls = world.calls();
+    for (api, n) in store.calls() {
+        *calls.entry(api).or_default() += n;
+    }
+    calls
+}
+
 fn stats(calls: &BTreeMap<String, u64>) -> String {
     let each: String = calls
         .iter()

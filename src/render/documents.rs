@@ -197,7 +197,10 @@ impl Check<'_> {
         match &node.value {
             Value::Scalar(scalar) if scalar.plain => self.word(&scalar.text, node.pos),
             Value::Scalar(_) => Ok(()),
-            Value::List(items) => items.iter().try_for_each(|item| self.readers_agree(item)),
+            Value::List(items) => items.iter().try_for_each(|item| {
+                self.one_item(item)?;
+                self.readers_agree(item)
+            }),
             Value::Map(entries) => entries.iter().try_for_each(|(key, value)| {
                 if key.plain {
                     self.word(&key.text, key.pos)?;
@@ -205,6 +208,25 @@ impl Check<'_> {
                 self.readers_agree(value)
             }),
         }
+    }
+
+    /// No item of a list that is two: a template that prints several in one line, by a loop, a macro or variables, leaves the second one's indentation
+    /// and dash in the text of the first.
+    fn one_item(&self, item: &Node) -> Result<(), RenderError> {
+        let Value::Scalar(scalar) = &item.value else {
+            return Ok(());
+        };
+        let is_two = |(_, rest): (&str, &str)| !rest.trim_start().is_empty();
+        if !scalar.plain || !scalar.text.split_once("  - ").is_some_and(is_two) {
+            return Ok(());
+        }
+        Err(self.fault(
+            item.pos,
+            scalar.text.chars().count(),
+            format!("`{}` looks like two items of a list in one line", scalar.text),
+            None,
+            Some("print a line break after each item; a text that has blanks and a dash in it stands in quotes".into()),
+        ))
     }
 
     fn word(&self, text: &str, pos: Pos) -> Result<(), RenderError> {

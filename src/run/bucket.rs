@@ -1,6 +1,7 @@
 //! The store's objects in an S3 bucket. The store is synchronous and the SDK is not: a thread with a runtime of its own stands between them,
 //! and whoever renews a lease is served while another waits for a slow answer.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};
@@ -8,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::cloud::aws::Reach;
 use crate::cloud::aws::bucket::{Bucket, BucketError};
+use crate::cloud::aws::{Calls, Reach};
 use crate::model::object::{Condition, Object, Put};
 use crate::store::{ObjectError, Objects, Ticks};
 
@@ -23,6 +24,7 @@ type Job = Box<dyn FnOnce(Bucket) -> Pin<Box<dyn Future<Output = ()> + Send>> + 
 struct Remote {
     url: String,
     jobs: UnboundedSender<Job>,
+    calls: Calls,
 }
 
 /// The objects under a URL `s3://bucket/prefix`, reached as the environment says.
@@ -48,6 +50,8 @@ impl Remote {
         let (jobs, mut waiting) = tokio::sync::mpsc::unbounded_channel::<Job>();
         let (ready, answer) = mpsc::channel();
         let whole = url.to_owned();
+        let calls = Calls::default();
+        let counting = calls.clone();
         std::thread::spawn(move || {
             let runtime = match tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -59,7 +63,7 @@ impl Remote {
                 }
             };
             runtime.block_on(async move {
-                let bucket = match Bucket::connect(&whole, &reach).await {
+                let bucket = match Bucket::connect(&whole, &reach, &counting).await {
                     Ok(bucket) => bucket,
                     Err(e) => return drop(ready.send(Err(e.to_string()))),
                 };
@@ -73,6 +77,7 @@ impl Remote {
             Ok(Ok(())) => Ok(Remote {
                 url: url.trim_end_matches('/').to_owned(),
                 jobs,
+                calls,
             }),
             Ok(Err(why)) => Err(why),
             Err(_) => Err("its thread has ended".into()),
@@ -116,6 +121,10 @@ impl Remote {
 impl Objects for Remote {
     fn place(&self) -> String {
         self.url.clone()
+    }
+
+    fn calls(&self) -> BTreeMap<String, u64> {
+        self.calls.all()
     }
 
     fn get(&self, key: &str) -> Result<Option<Object>, ObjectError> {

@@ -156,7 +156,7 @@ impl StateStore {
     /// When it is no such address.
     #[cfg(feature = "aws")]
     pub async fn in_s3(url: &str, reach: &crate::cloud::aws::Reach) -> Result<StateStore, String> {
-        Bucket::connect(url, reach)
+        Bucket::connect(url, reach, &crate::cloud::aws::Calls::default())
             .await
             .map(StateStore::Bucket)
             .map_err(|e| e.to_string())

@@ -302,6 +302,11 @@ impl Store {
         self.all(&format!("requests/{rollout}/"))
     }
 
+    /// Calls sent so far to whoever keeps it, by `service:Api`.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.objects.calls()
+    }
+
     /// Takes a request away, once it stands in the journal.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! What a store is made of: small objects under keys, written by condition. Knows nothing of what they hold.
 
+use std::collections::BTreeMap;
+
 use crate::model::object::{Condition, Object, Put};
 
 /// Why an object could not be read or written.
@@ -41,6 +43,11 @@ pub enum ObjectError {
 pub trait Objects: std::fmt::Debug + Send + Sync {
     /// Where it is, for people: a folder, or a URL.
     fn place(&self) -> String;
+
+    /// Calls sent so far, by `service:Api`; none where there is nobody to call.
+    fn calls(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
 
     /// The object under that key, if there is one.
     ///

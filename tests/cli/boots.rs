@@ -266,3 +266,70 @@ fn one_image_called_two_ways_is_one_image() {
     let said = bed.run("plan").ends(0).out;
     assert!(said.starts_with("[local] no changes\n"), "{said}");
 }
+
+/// The same in one cluster alone: another one of the account names it in the other way.
+#[test]
+fn two_clusters_that_name_one_image_in_two_ways_have_one_image() {
+    let bed = Bed::built();
+    let own = "vars/prod-acme.k8s.foo.bar.yaml";
+    let name = format!(
+        "image: ubuntu/ubuntu/images/hvm-ssd-gp3/{}\n",
+        crate::bed::OLD_IMAGE
+    );
+    bed.write(own, &(bed.read(own) + &name));
+    let said = bed.run("plan").ends(0).out;
+    assert!(said.starts_with("[local] no changes\n"), "{said}");
+    // By its id, a third way.
+    let id = format!(
+        "image: 099720109477/ubuntu/images/hvm-ssd-gp3/{}\n",
+        crate::bed::OLD_IMAGE
+    );
+    let other = "vars/prod-globex.k8s.foo.bar.yaml";
+    bed.write(other, &(bed.read(other) + &id));
+    bed.run("plan").ends(0);
+    // A roll of one of them ends, and nothing is left to do in either.
+    bed.change(own, crate::bed::OLD_IMAGE, crate::bed::NEW_IMAGE);
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    let said = bed.run("plan").ends(0).out;
+    assert!(said.starts_with("[local] no changes\n"), "{said}");
+}
+
+/// Disks that come with old types, as kops maps them, are no field of a definition: the next version has them all the same, and the plan says so.
+#[test]
+fn mappings_of_disks_that_come_with_the_type_are_listed_and_taken_over() {
+    let bed = Bed::built();
+    const FIELD: &str = "BlockDeviceMappings[/dev/sdc].VirtualName";
+    let file = fs::read_dir(bed.path(".kfleet/local"))
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .find(|f| f.to_string_lossy().contains(CLUSTER))
+        .unwrap();
+    let read = || -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap()
+    };
+    let group = format!("{GROUP}.{CLUSTER}");
+    let mut kept = read();
+    let version = &mut kept["state"]["templates"][&group]["versions"]["1"];
+    assert!(version["data"].is_object(), "{version}");
+    version["unmanaged"] = serde_json::json!({FIELD: "ephemeral0"});
+    fs::write(&file, kept.to_string()).unwrap();
+    bed.run("plan").ends(0);
+
+    bed.change(
+        "vars/defaults.yaml",
+        crate::bed::OLD_IMAGE,
+        crate::bed::NEW_IMAGE,
+    );
+    let said = bed.run(&format!("plan {CLUSTER}")).ends(2).out;
+    assert!(
+        said.contains(&format!(
+            "{GROUP}: taken over from launch template version 1: {FIELD} = ephemeral0"
+        )),
+        "{said}"
+    );
+    bed.run("rollout start --auto-approve --quiet --stage staging")
+        .ends(0);
+    let kept = read();
+    let version = &kept["state"]["templates"][&group]["versions"]["2"];
+    assert_eq!(version["unmanaged"][FIELD], "ephemeral0", "{version}");
+}

@@ -189,3 +189,45 @@ async fn a_plugin_that_is_given_up_is_ended_with_all_that_it_started() {
     assert!(gave_up.is_err());
     ended(&pid).await;
 }
+
+/// By way of our own program: what it prints and how it fails is as without, and it is ended with whoever waits.
+#[tokio::test]
+async fn a_plugin_is_attended_to_by_our_own_program() {
+    let own = || Some(std::path::PathBuf::from(env!("CARGO_BIN_EXE_kfleet")));
+    let api = Api::new();
+    api.with(|kept| kept.token = Some("t".into()));
+    let client = shared(&api, GIVES).attended_by(own());
+    let nodes = client.nodes(&cluster()).await;
+    assert!(matches!(nodes, Nodes::Known(_)), "{nodes:?}");
+
+    let why = |nodes: Nodes| match nodes {
+        Nodes::Unknown(unseen) => unseen.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let client = shared(&api, "echo 'log in first' >&2; exit 7").attended_by(own());
+    let said = why(client.nodes(&cluster()).await);
+    assert!(
+        said.contains("exit status: 7") && said.contains("log in first"),
+        "{said}"
+    );
+    let client = shared(&api, GIVES).attended_by(own());
+    let text = std::fs::read_to_string(api.file()).unwrap();
+    std::fs::write(
+        api.file(),
+        text.replace("command: sh", "command: no-such-plugin"),
+    )
+    .unwrap();
+    let said = why(client.nodes(&cluster()).await);
+    assert!(
+        said.contains("the credential plugin cannot be run: No such file"),
+        "{said}"
+    );
+
+    let pid = api.dir.path().join("pid");
+    let script = format!("sleep 300 & echo $! > {}; sleep 300", pid.display());
+    let client = shared(&api, &script).attended_by(own());
+    let name = cluster();
+    let gave_up = tokio::time::timeout(Duration::from_secs(2), client.nodes(&name)).await;
+    assert!(gave_up.is_err());
+    ended(&pid).await;
+}

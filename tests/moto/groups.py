@@ -71,10 +71,15 @@ def keep(response, group):
 # --- creating, changing, deleting ----------------------------------------------------------------------------------------
 
 
-def filled(policy):
-    """A mixed instances policy with the defaults that AWS writes into it."""
+def filled(policy, before=None):
+    """A mixed instances policy with the defaults that AWS writes into it; of a group that has one already, what its distribution leaves out
+    keeps its value. Source: Auto Scaling API reference, UpdateAutoScalingGroup ("properties that you don't specify are not changed") and
+    InstancesDistribution, SpotMaxPrice ("to remove a value that you previously set, include the property but specify an empty string")."""
     policy = copy.deepcopy(policy)
-    given = dict(policy.get("InstancesDistribution") or {})
+    given = {**((before or {}).get("InstancesDistribution") or {}), **(policy.get("InstancesDistribution") or {})}
+    if before:
+        # Source: MixedInstancesPolicy, LaunchTemplate: "not required when updating the group".
+        policy.setdefault("LaunchTemplate", copy.deepcopy(before["LaunchTemplate"]))
     by_attributes = any(o.get("InstanceRequirements") for o in policy["LaunchTemplate"].get("Overrides") or [])
     given.setdefault("OnDemandAllocationStrategy", "lowest-price" if by_attributes else "prioritized")
     given.setdefault("OnDemandBaseCapacity", 0)
@@ -133,10 +138,10 @@ def check_subnets(response):
             refuse("ValidationError", f"The subnet ID '{subnet}' does not exist")
 
 
-def pointed(group, template, policy):
+def pointed(group, template, policy, before=None):
     """Points a group at a launch template or at a policy that holds one: at one of the two."""
     if policy:
-        policy = filled(policy)
+        policy = filled(policy, before)
         spec = policy["LaunchTemplate"]["LaunchTemplateSpecification"]
     elif template:
         spec = template
@@ -181,7 +186,7 @@ def update_auto_scaling_group(self):
     subnets, zones = self._get_param("VPCZoneIdentifier"), self._get_param("AvailabilityZones", [])
     if subnets or zones:
         group._set_azs_and_vpcs(zones, subnets, update=True)
-    pointed(group, self._get_param("LaunchTemplate"), self._get_param("MixedInstancesPolicy"))
+    pointed(group, self._get_param("LaunchTemplate"), self._get_param("MixedInstancesPolicy"), group.mixed_instances_policy)
     group.min_size, group.max_size = least, most
     group.desired_capacity = max(least, min(most, group.desired_capacity)) if desired is None else desired
     simple = {
@@ -386,7 +391,10 @@ def put_lifecycle_hook(self):
 
 @mends(AutoScalingResponse)
 def describe_lifecycle_hooks(self):
-    group = group_of(self)
+    # Of a group that is not there AWS lists nothing, and refuses nothing.
+    group = self.autoscaling_backend.autoscaling_groups.get(self._get_param("AutoScalingGroupName"))
+    if group is None:
+        return ActionResult({"LifecycleHooks": []})
     shown = [
         {
             "LifecycleHookName": h.name, "AutoScalingGroupName": group.name, "LifecycleTransition": h.lifecycle_transition,

@@ -65,6 +65,11 @@ def image(ec2, name):
         found.owner_id, found.public = owner, True
         found.name = own_name
         found.root_device_name = "/dev/sda1"
+        found.architecture = "arm64" if "arm64" in own_name else "x86_64"
+        # A pattern means the newest: as the names of the distributions say, an image is of the day at their end.
+        day = own_name[-8:]
+        if day.isdigit():
+            found.creation_date = f"{day[:4]}-{day[4:6]}-{day[6:]}T00:00:00.000Z"
     return found.id
 
 

@@ -79,6 +79,7 @@ impl Driver<'_> {
                 "everything that was begun is in the journal; `kfleet rollout resume {id}` goes on"
             ))
         })?;
+        self.world.rest()?;
         let summary = report::rollout_summary(journal.rollout(), journal.progress());
         if machine {
             self.output.cloud_story(&summary);

@@ -145,6 +145,15 @@ impl World {
         }
     }
 
+    /// Nothing more is done: a simulated account writes down how it stands.
+    pub(in crate::cli) fn rest(&self) -> Result<(), Failure> {
+        match self {
+            World::Local(world) => Ok(world.rest()?),
+            #[cfg(feature = "aws")]
+            World::Aws(_) => Ok(()),
+        }
+    }
+
     /// Calls sent so far, by API. The simulated account is asked without any.
     pub(in crate::cli) fn calls(&self) -> BTreeMap<String, u64> {
         match self {

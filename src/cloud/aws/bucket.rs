@@ -15,6 +15,7 @@ use aws_types::request_id::RequestId;
 use aws_types::service_config::ServiceConfigKey;
 
 use super::connect::{http_client, settings};
+use super::counted::Calls;
 use super::options::Reach;
 use crate::cloud::CloudError;
 use crate::model::Timestamp;
@@ -110,20 +111,25 @@ impl From<BucketError> for CloudError {
 
 impl Bucket {
     /// Gets ready to ask, as the caller: finds credentials, and where the bucket lives. `url` is `s3://bucket/prefix`.
+    /// What it sends is counted among `calls`.
     ///
     /// # Errors
     /// When it is no such URL, or the certificates cannot be read.
-    pub async fn connect(url: &str, reach: &Reach) -> Result<Bucket, BucketError> {
+    pub async fn connect(url: &str, reach: &Reach, calls: &Calls) -> Result<Bucket, BucketError> {
         let refused = |e: CloudError| BucketError::Refused {
             subject: url.to_owned(),
             message: e.to_string(),
         };
         let http = http_client(reach.ca_bundle.as_deref()).map_err(refused)?;
-        Bucket::within(url, settings(reach, http, None).await).await
+        Bucket::within(url, settings(reach, http, None).await, calls).await
     }
 
     /// As [`Bucket::connect`], with these settings and credentials.
-    pub(super) async fn within(url: &str, config: SdkConfig) -> Result<Bucket, BucketError> {
+    pub(super) async fn within(
+        url: &str,
+        config: SdkConfig,
+        calls: &Calls,
+    ) -> Result<Bucket, BucketError> {
         let none = || BucketError::NoBucket(url.to_owned());
         let rest = url.strip_prefix("s3://").ok_or_else(none)?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -135,11 +141,13 @@ impl Bucket {
             .operation_attempt_timeout(ATTEMPT)
             .build();
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        let config = config
+        let http = config.http_client().map(|http| calls.counting(http));
+        let mut config = config
             .into_builder()
             .timeout_config(timeouts)
-            .retry_config(retries)
-            .build();
+            .retry_config(retries);
+        config.set_http_client(http);
+        let config = config.build();
         let prefix = prefix.trim_matches('/');
         let prefix = if prefix.is_empty() {
             String::new()

@@ -4,6 +4,7 @@ mod apply;
 pub mod bucket;
 mod connect;
 mod convert;
+mod counted;
 mod ec2;
 mod error;
 mod names;
@@ -14,6 +15,7 @@ mod read;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use counted::Calls;
 pub use options::{Access, HooksOf, Options, Reach, Session};
 
 use super::{Cloud, CloudError, Place};
@@ -29,6 +31,8 @@ pub struct Aws {
     /// Groups that the rollout under way has AWS refresh; none: there is none under way.
     refreshing: Mutex<Option<Arc<BTreeSet<AsgName>>>>,
     fence: apply::Fence,
+    /// Sent to S3.
+    s3: Calls,
 }
 
 impl Aws {
@@ -45,12 +49,15 @@ impl Aws {
             hooks,
             refreshing: Mutex::default(),
             fence: apply::Fence::default(),
+            s3: Calls::default(),
         })
     }
 
     /// Calls sent so far, attempts again among them, by `service:Api`.
     pub fn calls(&self) -> BTreeMap<String, u64> {
-        self.connection.counts()
+        let mut calls = self.connection.counts();
+        calls.extend(self.s3.all());
+        calls
     }
 
     /// Has what follows seen as done by somebody else: a rollout that has begun. Whether anything may be written stays as it was.
@@ -76,7 +83,8 @@ impl Aws {
             subject: url.to_owned(),
             message: e.to_string(),
         };
-        bucket::Bucket::within(url, self.connection.plain(place).await.map_err(refused)?).await
+        let config = self.connection.plain(place).await.map_err(refused)?;
+        bucket::Bucket::within(url, config, &self.s3).await
     }
 }
 

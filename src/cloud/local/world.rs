@@ -11,6 +11,7 @@ use super::cluster::Cluster;
 use super::faults::{Fault, Faults};
 use super::files::{self, Clock};
 use super::index::Index;
+use super::logged::LoggedCall;
 use super::options::Options;
 use super::playing::Playing;
 use super::scenario::Scenario;
@@ -26,17 +27,6 @@ const EPOCH: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 
 /// No rollout waits longer than this at once; who does has miscalculated. Ten years, in milliseconds.
 const LONGEST_WAIT: i64 = 10 * 366 * 86_400_000;
-
-/// A mutating call that took effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoggedCall {
-    /// When.
-    pub at: Timestamp,
-    /// The cluster it was for.
-    pub cluster: ClusterName,
-    /// What it did.
-    pub effect: Effect,
-}
 
 /// A simulated AWS account (any number of them) with the Kubernetes clusters in it.
 ///
@@ -155,6 +145,18 @@ impl World {
         named.for_each(|c| c.seen(&inner.faults, &mut seen));
         live.nodes = Nodes::Known(seen);
         live
+    }
+
+    /// Writes down how things stand now. They could be played anew from what is written: whoever reads the files shall not have to.
+    ///
+    /// # Errors
+    /// [`CloudError::State`] when a file cannot be written.
+    pub fn rest(&self) -> Result<(), CloudError> {
+        let inner = self.inner();
+        if inner.lock.is_none() || inner.killed {
+            return Ok(());
+        }
+        inner.clusters.values().try_for_each(|c| inner.save(c))
     }
 
     /// Lets another process take the place of the one that was killed. The scenario goes on.

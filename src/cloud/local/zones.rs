@@ -5,8 +5,8 @@
 use super::state::{Group, Moving};
 use crate::model::{InstanceId, Lifecycle, Span, Timestamp};
 
-/// How often AWS looks at the balance of a group.
-const LOOK: Span = Span::from_secs(120);
+/// How often AWS looks at the balance of a group. AWS says nothing of it; people see a move begin within a minute or two.
+const LOOK: Span = Span::from_secs(60);
 
 impl Group {
     /// Begins to move instances, once there is one in a zone that the group does not have and nothing keeps AWS from it.

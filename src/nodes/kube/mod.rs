@@ -95,6 +95,13 @@ impl Clusters {
         }
     }
 
+    /// Credential plugins are attended to by this program, `kfleet` itself, which ends them when this process has ended in whatever way.
+    #[must_use]
+    pub fn attended_by(mut self, program: Option<PathBuf>) -> Clusters {
+        self.plugins.attendant = program;
+        self
+    }
+
     /// A connection that is proven to be the cluster's, as far as it is known which one that is.
     async fn connection(
         &self,

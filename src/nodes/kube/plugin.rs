@@ -2,6 +2,7 @@
 //! into a message.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::Mutex;
 
 use super::call::Fault;
@@ -31,9 +32,16 @@ const PAUSES: (i64, i64) = (5, 60);
 /// A credential this close to its end is not begun with.
 const MARGIN: Span = Span::from_secs(60);
 
+/// How `kfleet attend` says that it cannot run the program, and the code with which it ends then.
+const NOT_RUN: &str = "it cannot be run: ";
+const LATER: i32 = 75;
+
 /// What plugins gave, by what was run. Each by itself: one that hangs keeps nobody waiting but those who share its user.
 #[derive(Debug, Default)]
 pub(super) struct Plugins {
+    /// Our own program, which attends to a plugin that talks to nobody, and ends it and what it started when this process has ended in whatever
+    /// way: a Ctrl-C during a plan goes to this process alone.
+    pub(super) attendant: Option<PathBuf>,
     ran: Lock<BTreeMap<Digest, Arc<Mutex<Option<Ran>>>>>,
 }
 
@@ -124,7 +132,7 @@ impl Plugins {
             Some(Ran::Failed { times, .. }) => *times,
             Some(Ran::Given(_)) | None => 0,
         };
-        match run(exec, cluster).await {
+        match self.run(exec, cluster).await {
             Ok(credential) => {
                 *ran = Some(Ran::Given(credential.clone()));
                 Ok(credential)
@@ -152,6 +160,11 @@ impl Plugins {
         });
     }
 
+    async fn run(&self, exec: &ExecConfig, cluster: Option<Json>) -> Result<Credential, Fault> {
+        let attendant = self.attendant.as_deref().filter(|_| !asks(exec));
+        run(command(exec, cluster, attendant)?, exec).await
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut BTreeMap<Digest, Arc<Mutex<Option<Ran>>>>) -> T) -> T {
         f(&mut self.ran.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -162,6 +175,8 @@ struct Group {
     child: Child,
     /// Its id, also when the child itself has ended and what it started has not.
     leader: Option<rustix::process::Pid>,
+    /// Closed with this: whoever attends to it waits for that.
+    _held: Option<ChildStdin>,
     ends: bool,
 }
 
@@ -178,17 +193,23 @@ impl Drop for Group {
     }
 }
 
-async fn run(exec: &ExecConfig, cluster: Option<Json>) -> Result<Credential, Fault> {
-    let child = command(exec, cluster)?.spawn().map_err(|error| {
-        let hint = exec.install_hint.as_deref().and_then(|h| h.lines().next());
-        let hint = hint.map(|h| format!(" ({h})")).unwrap_or_default();
-        Fault::Unauthorized(format!(
-            "the credential plugin cannot be run: {error}{hint}"
-        ))
-    })?;
+/// It is not there, or not to be run.
+fn not_run(error: &str, exec: &ExecConfig) -> Fault {
+    let hint = exec.install_hint.as_deref().and_then(|h| h.lines().next());
+    let hint = hint.map(|h| format!(" ({h})")).unwrap_or_default();
+    Fault::Unauthorized(format!(
+        "the credential plugin cannot be run: {error}{hint}"
+    ))
+}
+
+async fn run(mut command: Command, exec: &ExecConfig) -> Result<Credential, Fault> {
+    let mut child = command
+        .spawn()
+        .map_err(|error| not_run(&error.to_string(), exec))?;
     let id = child.id().and_then(|id| i32::try_from(id).ok());
     let mut group = Group {
         leader: id.and_then(rustix::process::Pid::from_raw),
+        _held: child.stdin.take(),
         child,
         ends: false,
     };
@@ -206,26 +227,44 @@ async fn run(exec: &ExecConfig, cluster: Option<Json>) -> Result<Credential, Fau
     // Something that it left behind with a pipe of ours in its hands is ended too: nobody will read what it says.
     group.ends = said.1 && complaints.1;
     let (said, complaints) = (said.0, complaints.0);
-    if status.success() {
-        credential(&said)
-    } else {
-        Err(Fault::Unauthorized(failed(status, &complaints)))
+    let said_of_start = String::from_utf8_lossy(&said);
+    match said_of_start.strip_prefix(NOT_RUN) {
+        // Whoever attends to it could not run it.
+        Some(why) if status.code() == Some(LATER) => Err(not_run(why.trim(), exec)),
+        Some(_) | None if status.success() => credential(&said),
+        Some(_) | None => Err(Fault::Unauthorized(failed(status, &complaints))),
     }
 }
 
-fn command(exec: &ExecConfig, cluster: Option<Json>) -> Result<Command, Fault> {
+/// Whether it talks to a person.
+fn asks(exec: &ExecConfig) -> bool {
+    exec.interactive_mode == Some(ExecInteractiveMode::Always)
+}
+
+fn command(
+    exec: &ExecConfig,
+    cluster: Option<Json>,
+    attendant: Option<&Path>,
+) -> Result<Command, Fault> {
     let Some(program) = &exec.command else {
         return Err(Fault::Context(
             "its credential plugin has no command".into(),
         ));
     };
-    let asks = exec.interactive_mode == Some(ExecInteractiveMode::Always);
+    let asks = asks(exec);
     let mut spec = json!({"interactive": asks});
     if let (Some(cluster), Some(spec)) = (cluster, spec.as_object_mut()) {
         spec.insert("cluster".into(), cluster);
     }
     let info = json!({"apiVersion": exec.api_version, "kind": "ExecCredential", "spec": spec});
-    let mut command = Command::new(program);
+    let mut command = match attendant {
+        Some(own) => {
+            let mut command = Command::new(own);
+            command.args(["attend", "--", program]);
+            command
+        }
+        None => Command::new(program),
+    };
     command
         .args(exec.args.iter().flatten())
         .env("KUBERNETES_EXEC_INFO", info.to_string())
@@ -241,7 +280,7 @@ fn command(exec: &ExecConfig, cluster: Option<Json>) -> Result<Command, Fault> {
         command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
     } else {
         command
-            .stdin(Stdio::null())
+            .stdin(attendant.map_or_else(Stdio::null, |_| Stdio::piped()))
             .stderr(Stdio::piped())
             .process_group(0);
     }
