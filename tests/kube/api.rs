@@ -60,6 +60,8 @@ pub struct Kept {
     pub admission: Option<Admission>,
     /// Nodes whose kubelet does not answer: what is told to go there stays.
     pub dead: BTreeSet<String>,
+    /// Node objects under the old name of a kubelet: they are nobody's, and stay.
+    pub left_over: BTreeSet<String>,
     /// Node objects that somebody deleted while their kubelets live on.
     pub deleted: BTreeSet<String>,
     /// Pods that were deleted by force while another of their owner was on its way out.
@@ -111,6 +113,7 @@ impl Kept {
             ending: BTreeSet::new(),
             admission: None,
             dead: BTreeSet::new(),
+            left_over: BTreeSet::new(),
             deleted: BTreeSet::new(),
             overlaps: Vec::new(),
             mended_at: None,

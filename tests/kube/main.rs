@@ -28,6 +28,7 @@ mod rows;
 mod server;
 mod shown;
 mod streams;
+mod stuck;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

@@ -11,26 +11,26 @@ use crate::api::{Api, Kept};
 use crate::support::{Scene, folder};
 use crate::whole::{Kill, at_rest, begun, carry, prepared, unmarked};
 
-fn resumed(scene: &Scene, api: &Api) -> Outcome {
+pub fn resumed(scene: &Scene, api: &Api) -> Outcome {
     let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
     let outcome = carry(scene, api, &mut journal, None);
     outcome.unwrap().unwrap()
 }
 
-fn events(scene: &Scene) -> Vec<Event> {
+pub fn events(scene: &Scene) -> Vec<Event> {
     let records = scene.store().records("r2").unwrap();
     records.into_iter().map(|r| r.event).collect()
 }
 
 /// Nobody turned round for what a person's file, right or webhook did.
-fn nothing_failed(scene: &Scene) {
+pub fn nothing_failed(scene: &Scene) {
     let failed = |e: &Event| matches!(e, Event::Failed { .. } | Event::RollbackStarted { .. });
     let found: Vec<Event> = events(scene).into_iter().filter(failed).collect();
     assert_eq!(found, []);
 }
 
 /// Another cluster that has nodes of the same names, with pods on them.
-fn namesakes(api: &Api) -> Api {
+pub fn namesakes(api: &Api) -> Api {
     let other = Api::new();
     let names: Vec<String> = api.with(|kept| kept.nodes.keys().cloned().collect());
     other.with(|kept| {
@@ -183,7 +183,7 @@ fn a_webhook_that_denies_is_a_blocked_drain_with_its_words() {
     at_rest(&api);
 }
 
-fn workers(api: &Api) -> Vec<String> {
+pub fn workers(api: &Api) -> Vec<String> {
     api.with(|kept| {
         let worker = |n: &serde_json::Value| {
             n["metadata"]["labels"]["node-role.kubernetes.io/control-plane"].is_null()

@@ -64,6 +64,7 @@ impl<'a> Mixed<'a> {
                 .nodes
                 .keys()
                 .filter(|n| !seen.nodes.keys().any(|s| s.as_str() == **n))
+                .filter(|n| !kept.left_over.contains(*n))
                 .cloned()
                 .collect();
             gone.iter().for_each(|name| kept.lose(name));
