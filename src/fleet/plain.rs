@@ -51,10 +51,21 @@ fn wrong(scalar: &Scalar) -> Option<(String, String)> {
             ),
         ));
     }
-    let printed = value.is_number().then(|| value.to_string())?;
-    (printed != *text).then(|| {
+    if value.is_string() {
+        return None;
+    }
+    let what = if value.is_boolean() {
+        "a boolean"
+    } else if value.is_null() {
+        "no value"
+    } else {
+        "a number"
+    };
+    let printed = value.to_string();
+    // Nothing at all is no text that a template could change.
+    (printed != *text && !text.is_empty()).then(|| {
         (
-            format!("`{text}` is a number, and a template would print it as {printed}"),
+            format!("`{text}` is {what}, and a template would print it as {printed}"),
             format!(
                 "quote it (\"{text}\") when it is a text such as a version, or write {printed}"
             ),
@@ -95,6 +106,14 @@ mod tests {
                 "vars/x.yaml:1:4: `1.30` is a number, and a template would print it as 1.3",
             ),
             (
+                "a: True",
+                "vars/x.yaml:1:4: `True` is a boolean, and a template would print it as true",
+            ),
+            (
+                "a: [~]",
+                "vars/x.yaml:1:5: `~` is no value, and a template would print it as null",
+            ),
+            (
                 "a: {b: 1e3}",
                 "vars/x.yaml:1:8: `1e3` is a number, and a template would print it as 1000.0",
             ),
@@ -118,6 +137,7 @@ mod tests {
             "a: 1.0",
             "a: true",
             "a: null",
+            "a:",
             "a: text",
             "10: x",
             "a: 2.5e-7",

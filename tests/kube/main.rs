@@ -24,6 +24,7 @@ mod patch;
 mod plugins;
 mod reads;
 mod rounds;
+mod real;
 mod rows;
 mod server;
 mod shown;

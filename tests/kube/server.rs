@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::serve::ListenerExt as _;
+use kfleet::cloud::Cloud as _;
+use kfleet::cloud::local::World;
 use kfleet::model::{ClusterName, NodeEffect, Timestamp};
 use kfleet::nodes::kube::Clusters;
 use kfleet::nodes::{Access, NodeApi};
 
 use crate::api::{CLUSTER, Kept, answer};
+use crate::real::Servers;
 
 /// The server, in a thread of its own: it lives until it is dropped.
 pub struct Api {
@@ -17,6 +20,8 @@ pub struct Api {
     pub dir: tempfile::TempDir,
     pub address: String,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
+    /// Real servers that play it in place of the stand-in.
+    real: Option<Servers>,
 }
 
 impl Api {
@@ -29,7 +34,13 @@ impl Api {
             dir: tempfile::tempdir().unwrap(),
             address,
             stop: None,
+            real: Servers::named(),
         };
+        if let Some(real) = &api.real {
+            api.kept.lock().unwrap().now = crate::real::now();
+            std::fs::copy(real.kubeconfig(), api.file()).unwrap();
+            return api;
+        }
         api.serve(listener);
         api.kubeconfig("user: {token: secret}", &format!("http://{}", api.address));
         api
@@ -105,9 +116,21 @@ impl Api {
 
     pub fn with<T>(&self, f: impl FnOnce(&mut Kept) -> T) -> T {
         let mut kept = self.kept.lock().unwrap();
-        let answer = f(&mut kept);
-        kept.publish();
-        answer
+        let Some(real) = &self.real else {
+            let answer = f(&mut kept);
+            kept.publish();
+            return answer;
+        };
+        real.around(&mut kept, f)
+    }
+
+    /// A simulated account that is not behind the time of real servers, whose pods leave in their time.
+    pub fn meet(&self, world: World) -> World {
+        if self.real.is_some() {
+            let now = Timestamp::from_millis(crate::real::now() * 1_000);
+            crate::support::block(world.wait(now.max(world.now()))).unwrap();
+        }
+        world
     }
 }
 

@@ -47,7 +47,7 @@ impl<'a> Mixed<'a> {
             })
             .collect();
         Mixed {
-            world: scene.world(),
+            world: api.meet(scene.world()),
             client: Clusters::new(access, Some(api.file()), api.clock()),
             api,
         }
@@ -235,7 +235,7 @@ pub fn prepared(dir: &std::path::Path, api: &Api) -> Scene {
 }
 
 pub fn begun(scene: &Scene, api: &Api, id: &str, dies: Option<Kill>) {
-    let rollout = scene.rollout(&scene.world(), id, &[]);
+    let rollout = scene.rollout(&api.meet(scene.world()), id, &[]);
     let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
     match (carry(scene, api, &mut journal, dies), dies) {
         (Some(outcome), None) => assert_eq!(outcome.unwrap(), Outcome::Ended(Ending::Finished)),
@@ -306,7 +306,7 @@ fn a_rollout_over_http_ends_and_leaves_nothing_behind() {
             .into_values()
             .map(|b| b.kubernetes)
             .collect::<Vec<_>>(),
-        [Some("uid-of-kube-system".into())]
+        [Some(api.with(|kept| kept.uid.clone()))]
     );
 }
 

@@ -1,0 +1,407 @@
+//! Real servers behind the kept state, in place of the stand-in: before each look at it what they hold is read, and after it what a test changed in it is
+//! done to them. Nodes are kwok's, pods belong to real owners, time is real. Where `KFLEET_KUBE_SERVERS` names nothing, nobody is asked.
+//!
+//! `.ci/nightly-kube` starts the servers and says where they are: a kubeconfig of a user with kfleet's rights and no more, one of an administrator,
+//! and the audit log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use axum::http::Request;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::{Value as Json, json};
+
+use crate::api::Kept;
+
+/// How long controllers, the scheduler and kubelets may take for what was asked of them.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Whose requests count as kfleet's.
+const USER: &str = "kfleet";
+
+/// What a kubelet of kwok's is told by.
+const KWOK: &str = "kwok.x-k8s.io/node";
+
+type Key = (String, String);
+
+/// Where they are.
+pub struct Servers {
+    kubeconfig: PathBuf,
+    admin: PathBuf,
+    audit: PathBuf,
+    /// Of the audit log, what was there before.
+    seen: std::sync::Mutex<usize>,
+}
+
+impl Servers {
+    /// Those that the environment names, with nothing left on them of another test.
+    pub fn named() -> Option<Servers> {
+        let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let audit = path("KFLEET_KUBE_AUDIT").unwrap_or_default();
+        let servers = Servers {
+            kubeconfig: path("KFLEET_KUBE_SERVERS")?,
+            admin: path("KFLEET_KUBE_ADMIN").unwrap(),
+            seen: std::sync::Mutex::new(std::fs::read_to_string(&audit).unwrap().len()),
+            audit,
+        };
+        servers.clean();
+        Some(servers)
+    }
+
+    /// The kubeconfig that a test's client is given.
+    pub fn kubeconfig(&self) -> &std::path::Path {
+        &self.kubeconfig
+    }
+
+    /// A look at what is kept: read before it, done to the servers after it; and time is not ahead of theirs.
+    pub fn around<T>(&self, kept: &mut Kept, f: impl FnOnce(&mut Kept) -> T) -> T {
+        self.pull(kept);
+        let before = (kept.nodes.clone(), kept.pods.clone());
+        let budgets: BTreeSet<Key> = kept.budgets.keys().cloned().collect();
+        let result = f(kept);
+        self.push_nodes(&before.0, kept);
+        self.push_pods(&before.1, kept);
+        for key in kept.budgets.keys().filter(|key| !budgets.contains(*key)) {
+            self.budget(key);
+        }
+        while now() < kept.now {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        result
+    }
+
+    fn clean(&self) {
+        let owners = ["replicasets", "daemonsets"].map(|kind| format!("/apis/apps/v1/{kind}"));
+        let others = [
+            "/apis/policy/v1/poddisruptionbudgets".to_owned(),
+            "/api/v1/pods".to_owned(),
+            "/api/v1/nodes".to_owned(),
+        ];
+        for list in owners.iter().chain(&others) {
+            for item in self.list(list) {
+                self.delete(&place(list, &item));
+            }
+        }
+        self.wait("nothing is left of another test", || {
+            self.list("/api/v1/pods").is_empty()
+        });
+    }
+
+    fn pull(&self, kept: &mut Kept) {
+        let name = |o: &Json| o["metadata"]["name"].as_str().unwrap().to_owned();
+        let nodes = self.list("/api/v1/nodes").into_iter().map(plain_node);
+        kept.nodes = nodes.map(|node| (name(&node), node)).collect();
+        let pods = self.list("/api/v1/pods").into_iter();
+        kept.pods = pods
+            .filter(|p| p["metadata"]["labels"]["app"].is_string())
+            .map(|p| {
+                let namespace = p["metadata"]["namespace"].as_str().unwrap().to_owned();
+                ((namespace, name(&p)), p)
+            })
+            .collect();
+        let system = self.get("/api/v1/namespaces/kube-system").unwrap();
+        kept.uid = system["metadata"]["uid"].as_str().unwrap().to_owned();
+        self.pull_audit(kept);
+    }
+
+    /// What kfleet did, as the audit log has it.
+    fn pull_audit(&self, kept: &mut Kept) {
+        let text = std::fs::read_to_string(&self.audit).unwrap();
+        let mut seen = self.seen.lock().unwrap();
+        // A line that is being written is read the next time.
+        let end = text.rfind('\n').map_or(0, |at| at + 1);
+        for line in text[(*seen).min(end)..end].lines() {
+            let event: Json = serde_json::from_str(line).unwrap();
+            let code = event["responseStatus"]["code"].as_i64().unwrap_or(0);
+            let ours = event["user"]["username"] == USER && event["stage"] == "ResponseComplete";
+            if !ours || !(200..300).contains(&code) {
+                continue;
+            }
+            let of = &event["objectRef"];
+            let text = |field: &str| of[field].as_str().unwrap_or_default().to_owned();
+            let uri = event["requestURI"].as_str().unwrap_or_default();
+            let what = format!("{}/{}", text("namespace"), text("name"));
+            match (
+                event["verb"].as_str().unwrap(),
+                text("subresource").as_str(),
+            ) {
+                ("create", "eviction") if !uri.contains("dryRun=All") => {
+                    let uid = &event["requestObject"]["deleteOptions"]["preconditions"]["uid"];
+                    kept.evicted.push(uid.as_str().unwrap().to_owned());
+                    kept.log.push(format!("evict {what}"));
+                }
+                ("delete", _) => kept.log.push(format!("delete {what}")),
+                ("patch", _) => kept.log.push(format!("patch {}", text("name"))),
+                _ => {}
+            }
+        }
+        *seen = end;
+    }
+
+    fn push_nodes(&self, before: &BTreeMap<String, Json>, kept: &Kept) {
+        for (name, node) in &kept.nodes {
+            let path = format!("/api/v1/nodes/{name}");
+            let ready = node["status"]["conditions"][0]["status"].as_str().unwrap();
+            match before.get(name) {
+                None => self.make_node(name, node, ready),
+                Some(old) if old == node => {}
+                Some(_) => {
+                    // Who is not Ready has no kubelet that would say otherwise.
+                    let kubelet = (ready == "True").then_some("fake");
+                    let patch = json!({"metadata": {"labels": node["metadata"]["labels"], "annotations": {KWOK: kubelet}}});
+                    self.patch(&path, &patch);
+                    if ready != "True" {
+                        self.patch(&format!("{path}/status"), &condition(ready));
+                    }
+                }
+            }
+        }
+        for name in before.keys().filter(|name| !kept.nodes.contains_key(*name)) {
+            self.delete(&format!("/api/v1/nodes/{name}"));
+            for pod in self.list("/api/v1/pods") {
+                if pod["spec"]["nodeName"] == **name {
+                    self.delete(&place("/api/v1/pods", &pod));
+                }
+            }
+        }
+    }
+
+    fn make_node(&self, name: &str, node: &Json, ready: &str) {
+        let kubelet = (ready == "True").then_some("fake");
+        let body = json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": name, "labels": node["metadata"]["labels"], "annotations": {KWOK: kubelet}},
+            "spec": {"providerID": node["spec"]["providerID"]},
+        });
+        self.create("/api/v1/nodes", &body);
+        let mut status = condition(ready);
+        let room = json!({"cpu": "8", "memory": "32Gi", "pods": "110"});
+        status["status"]["allocatable"] = room.clone();
+        status["status"]["capacity"] = room;
+        status["status"]["nodeInfo"] = node["status"]["nodeInfo"].clone();
+        self.patch(&format!("/api/v1/nodes/{name}/status"), &status);
+    }
+
+    /// New pods are asked of their owner; where some went in the same look, they are the same ones elsewhere, and their owner makes them by itself.
+    fn push_pods(&self, before: &BTreeMap<Key, Json>, kept: &Kept) {
+        let is_new = |(key, _): &(&Key, &Json)| !before.contains_key(*key);
+        let is_mirror =
+            |p: &Json| p["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string();
+        let mut wanted: BTreeMap<Key, (i64, Json)> = BTreeMap::new();
+        for (key, pod) in kept.pods.iter().filter(is_new) {
+            match pod["metadata"]["ownerReferences"][0]["kind"].as_str() {
+                _ if is_mirror(pod) => self.mirror(key, pod),
+                Some("DaemonSet") => self.daemon(&owner(key, pod), pod),
+                Some("ReplicaSet") => {
+                    wanted.entry(owner(key, pod)).or_insert((0, pod.clone())).0 += 1;
+                }
+                other => panic!("pods of {other:?} are not played on real servers"),
+            }
+        }
+        for (key, pod) in before
+            .iter()
+            .filter(|(key, _)| !kept.pods.contains_key(*key))
+        {
+            if let Some((count, _)) = wanted.get_mut(&owner(key, pod)) {
+                *count -= 1;
+            }
+        }
+        for (owner, (more, pod)) in wanted.iter().filter(|(_, (more, _))| *more > 0) {
+            self.replicas(owner, *more, pod);
+        }
+    }
+
+    fn mirror(&self, (namespace, name): &Key, pod: &Json) {
+        let body = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "labels": pod["metadata"]["labels"], "annotations": pod["metadata"]["annotations"]},
+            "spec": spec(pod, Some(&pod["spec"]["nodeName"])),
+        });
+        self.create(&format!("/api/v1/namespaces/{namespace}/pods"), &body);
+    }
+
+    fn daemon(&self, (namespace, app): &Key, pod: &Json) {
+        let list = format!("/apis/apps/v1/namespaces/{namespace}/daemonsets");
+        if self.get(&format!("{list}/{app}")).is_none() {
+            self.create(&list, &made_of("DaemonSet", app, pod, json!({})));
+        }
+    }
+
+    fn replicas(&self, (namespace, app): &Key, more: i64, pod: &Json) {
+        let list = format!("/apis/apps/v1/namespaces/{namespace}/replicasets");
+        let path = format!("{list}/{app}");
+        let count = match self.get(&path) {
+            Some(found) => {
+                let count = found["spec"]["replicas"].as_i64().unwrap() + more;
+                self.patch(&path, &json!({"spec": {"replicas": count}}));
+                count
+            }
+            None => {
+                self.create(
+                    &list,
+                    &made_of("ReplicaSet", app, pod, json!({"replicas": more})),
+                );
+                more
+            }
+        };
+        self.wait("all of its pods run", || {
+            let found = self.get(&path);
+            found.is_some_and(|f| f["status"]["readyReplicas"].as_i64() == Some(count))
+        });
+    }
+
+    fn budget(&self, (namespace, app): &Key) {
+        let list = format!("/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets");
+        let body = json!({
+            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": app},
+            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": app}}},
+        });
+        self.create(&list, &body);
+        let path = format!("{list}/{app}");
+        self.wait("the budget allows one", || {
+            let found = self.get(&path);
+            found.is_some_and(|f| f["status"]["disruptionsAllowed"] == 1)
+        });
+    }
+
+    fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !is_so() {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{what}: not within {PATIENCE:?}"
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn list(&self, path: &str) -> Vec<Json> {
+        let found = self.get(path).unwrap();
+        found["items"].as_array().unwrap().clone()
+    }
+
+    fn get(&self, path: &str) -> Option<Json> {
+        self.ask("GET", path, None)
+    }
+
+    fn create(&self, path: &str, body: &Json) {
+        self.ask("POST", path, Some(body)).unwrap();
+    }
+
+    fn patch(&self, path: &str, body: &Json) {
+        self.ask("PATCH", path, Some(body));
+    }
+
+    fn delete(&self, path: &str) {
+        let now = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0});
+        self.ask("DELETE", path, Some(&now));
+    }
+
+    /// As the administrator; none: there is no such thing. A look is taken also within somebody else's runtime, so each question has its own.
+    fn ask(&self, method: &str, path: &str, body: Option<&Json>) -> Option<Json> {
+        let kind = if method == "PATCH" {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        let bytes = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", kind)
+            .body(bytes)
+            .unwrap();
+        let admin = self.admin.clone();
+        let asked = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let file = Kubeconfig::read_from(admin).unwrap();
+                let options = KubeConfigOptions::default();
+                let config = kube::Config::from_custom_kubeconfig(file, &options);
+                let client = kube::Client::try_from(config.await.unwrap()).unwrap();
+                client.request::<Json>(request).await
+            })
+        });
+        match asked.join().unwrap() {
+            Ok(answer) => Some(answer),
+            Err(kube::Error::Api(status)) if status.code == 404 => None,
+            Err(error) => panic!("{method} {path}: {error}"),
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
+/// Without what kubelets and controllers put on every node; its readiness first.
+fn plain_node(mut node: Json) -> Json {
+    const OF_OTHERS: [&str; 4] = ["kwok", "node.alpha", "volumes.", "node.kubernetes.io"];
+    let of_others = |name: &str| OF_OTHERS.iter().any(|o| name.starts_with(o));
+    if let Some(annotations) = node["metadata"]["annotations"].as_object_mut() {
+        annotations.retain(|name, _| !of_others(name));
+    }
+    if let Some(taints) = node["spec"]["taints"].as_array_mut() {
+        taints.retain(|t| !of_others(t["key"].as_str().unwrap_or_default()));
+    }
+    if let Some(conditions) = node["status"]["conditions"].as_array_mut() {
+        conditions.sort_by_key(|c| c["type"] != "Ready");
+    }
+    node
+}
+
+fn condition(ready: &str) -> Json {
+    let at = json!(kfleet::model::Timestamp::from_millis(now() * 1_000));
+    json!({"status": {"conditions": [
+        {"type": "Ready", "status": ready, "reason": "Test", "message": "", "lastHeartbeatTime": at, "lastTransitionTime": at},
+    ]}})
+}
+
+fn owner((namespace, _): &Key, pod: &Json) -> Key {
+    let app = pod["metadata"]["labels"]["app"].as_str().unwrap();
+    (namespace.clone(), app.to_owned())
+}
+
+/// The spec of a pod, as a kubelet of kwok's runs it; on a node of its own, or where the scheduler says.
+fn spec(pod: &Json, node: Option<&Json>) -> Json {
+    json!({
+        "nodeName": node,
+        "terminationGracePeriodSeconds": pod["spec"]["terminationGracePeriodSeconds"],
+        "priorityClassName": pod["spec"]["priorityClassName"],
+        "containers": [{"name": "main", "image": "none"}],
+    })
+}
+
+fn made_of(kind: &str, app: &str, pod: &Json, more: Json) -> Json {
+    let mut labels = pod["metadata"]["labels"].clone();
+    labels["app"] = json!(app);
+    let mut spec = json!({
+        "selector": {"matchLabels": {"app": app}},
+        "template": {"metadata": {"labels": labels}, "spec": spec(pod, None)},
+    });
+    if kind == "DaemonSet" {
+        spec["template"]["spec"]["tolerations"] = json!([{"operator": "Exists"}]);
+    }
+    for (key, value) in more.as_object().into_iter().flatten() {
+        spec[key] = value.clone();
+    }
+    json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": app}, "spec": spec})
+}
+
+/// Where an item of a list of all namespaces is.
+fn place(list: &str, item: &Json) -> String {
+    let name = item["metadata"]["name"].as_str().unwrap();
+    match item["metadata"]["namespace"].as_str() {
+        None => format!("{list}/{name}"),
+        Some(namespace) => {
+            let (group, kind) = list.rsplit_once('/').unwrap();
+            format!("{group}/namespaces/{namespace}/{kind}/{name}")
+        }
+    }
+}
