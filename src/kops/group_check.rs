@@ -163,12 +163,13 @@ fn instance_metadata(view: View<'_>, problems: &mut Problems) {
     }
 }
 
+/// Source: Amazon EC2 Auto Scaling API, MaxInstanceLifetime: a day to a year.
 fn lifetime(spec: View<'_>, problems: &mut Problems) {
     let seconds = spec.text("maxInstanceLifetime").and_then(duration);
-    if seconds.is_some_and(|s| s != 0 && (s < 86_400 || u32::try_from(s).is_err())) {
+    if seconds.is_some_and(|s| s != 0 && !(86_400..=31_536_000).contains(&s)) {
         problems.error(
             spec.at("maxInstanceLifetime"),
-            "`maxInstanceLifetime` must be 0 or at least 24h",
+            "`maxInstanceLifetime` must be 0 or 24h to 8760h",
         );
     }
 }

@@ -192,7 +192,14 @@ fn range(view: View<'_>, unit: u128, problems: &mut Problems) -> (Option<i64>, O
         }
         value
     };
-    (bound("min"), bound("max"))
+    let (min, max) = (bound("min"), bound("max"));
+    // Source: Amazon EC2 Auto Scaling API, InstanceRequirements.
+    if let (Some(least), Some(most)) = (min, max)
+        && least > most
+    {
+        problems.error(view.at("max"), "`max` is below `min`");
+    }
+    (min, max)
 }
 
 fn spot(spec: View<'_>, problems: &mut Problems) -> Spot {

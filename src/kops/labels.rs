@@ -32,9 +32,33 @@ pub(super) fn check_cloud_labels(spec: View<'_>, group: Option<&str>, problems: 
     }
 }
 
-/// Node label keys have at most one `/`.
+/// What Kubernetes takes as the name of a label behind its prefix, and, where it is not empty, as its value.
+fn is_word(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let outer = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63
+        && text.chars().all(inner)
+        && outer(text.chars().next())
+        && outer(text.chars().next_back())
+}
+
+/// Node label keys have at most one `/`; with a label that Kubernetes does not take no node of the group would join. Source: Kubernetes, "Labels and
+/// Selectors", syntax and character set.
 pub(super) fn check_node_labels(spec: View<'_>, problems: &mut Problems) {
     for (key, value, pos) in spec.pairs("nodeLabels") {
+        let name = key.rsplit('/').next().unwrap_or(key);
+        if key.matches('/').count() <= 1 && !is_word(name) {
+            problems.error(
+                pos,
+                format!("`{key}` is no label of Kubernetes: its name has letters, digits, `-`, `_` and `.`, 63 at most, and a letter or digit at both ends"),
+            );
+        }
+        if !value.is_empty() && !is_word(value) {
+            problems.error(
+                pos,
+                format!("`{value}` is no value of a label of Kubernetes (`{key}`): letters, digits, `-`, `_` and `.`, 63 at most, and a letter or digit at both ends"),
+            );
+        }
         if key.matches('/').count() > 1 {
             problems.error(pos, format!("the node label `{key}` has more than one `/`"));
         }
