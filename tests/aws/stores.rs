@@ -56,6 +56,17 @@ fn no_answer_is_no_empty_store(server: &Server, bed: &Bed) {
     server.forget_faults(&bed.staging);
 }
 
+/// What is read from S3 is counted beside what is asked of the cloud.
+fn calls_to_s3_are_counted(bed: &Bed, least: usize) {
+    let asked = bed.run("plan --stats").ends(0);
+    let counted = asked.err.lines().find_map(|line| {
+        let count = line.trim().strip_suffix(" s3:GetObject")?;
+        count.trim().parse::<usize>().ok()
+    });
+    assert!(counted.is_some_and(|n| n >= least), "{}", asked.err);
+    assert!(asked.err.contains(" s3:ListObjectsV2"), "{}", asked.err);
+}
+
 /// The bucket is another account's than the caller's: the cluster's own, as the role says.
 #[test]
 fn what_kops_stored_in_s3_is_read_as_the_role_of_the_cluster() {
@@ -89,14 +100,7 @@ fn what_kops_stored_in_s3_is_read_as_the_role_of_the_cluster() {
     server.forget_log(&bed.staging);
     server.forget_log(&bed.home);
     bed.plan_is_empty();
-    // What is read from S3 is counted beside what is asked of the cloud.
-    let asked = bed.run("plan --stats").ends(0);
-    let counted = asked.err.lines().find_map(|line| {
-        let count = line.trim().strip_suffix(" s3:GetObject")?;
-        count.trim().parse::<usize>().ok()
-    });
-    assert!(counted.is_some_and(|n| n >= files.len()), "{}", asked.err);
-    assert!(asked.err.contains(" s3:ListObjectsV2"), "{}", asked.err);
+    calls_to_s3_are_counted(&bed, files.len());
     let reads = |account: &str| {
         server
             .log(account)
