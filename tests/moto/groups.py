@@ -77,9 +77,10 @@ def filled(policy, before=None):
     InstancesDistribution, SpotMaxPrice ("to remove a value that you previously set, include the property but specify an empty string")."""
     policy = copy.deepcopy(policy)
     given = {**((before or {}).get("InstancesDistribution") or {}), **(policy.get("InstancesDistribution") or {})}
-    if before:
+    if before and not policy.get("LaunchTemplate"):
         # Source: MixedInstancesPolicy, LaunchTemplate: "not required when updating the group".
-        policy.setdefault("LaunchTemplate", copy.deepcopy(before["LaunchTemplate"]))
+        policy["LaunchTemplate"] = copy.deepcopy(before["LaunchTemplate"])
+        policy["LaunchTemplate"]["LaunchTemplateSpecification"].pop("LaunchTemplateName")
     by_attributes = any(o.get("InstanceRequirements") for o in policy["LaunchTemplate"].get("Overrides") or [])
     given.setdefault("OnDemandAllocationStrategy", "lowest-price" if by_attributes else "prioritized")
     given.setdefault("OnDemandBaseCapacity", 0)

@@ -1,6 +1,7 @@
 """An account as kops leaves it, built from kfleet's own definitions: the network and images they name, and the groups."""
 
 import copy
+import datetime
 
 from moto.autoscaling.models import autoscaling_backends
 from moto.core.types import Base64EncodedString
@@ -69,7 +70,7 @@ def image(ec2, name):
         # A pattern means the newest: as the names of the distributions say, an image is of the day at their end.
         day = own_name[-8:]
         if day.isdigit():
-            found.creation_date = f"{day[:4]}-{day[4:6]}-{day[6:]}T00:00:00.000Z"
+            found.creation_date = datetime.datetime(int(day[:4]), int(day[4:6]), int(day[6:]))
     return found.id
 
 
