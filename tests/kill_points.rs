@@ -396,6 +396,7 @@ fn a_twin_that_stands_in_survives_death_at_any_point() {
         GroupRolling {
             strategy: None,
             capacity: Some(capacity),
+            zones: None,
         },
     );
     // From anew in each process: whoever takes it up finds no capacity either, for a while.

@@ -46,6 +46,7 @@ const CALLS: [(&str, &[&str]); 4] = [
             "DetachLoadBalancers",
             "DisableMetricsCollection",
             "EnableMetricsCollection",
+            "LaunchInstances",
             "PutLifecycleHook",
             "PutWarmPool",
             "ResumeProcesses",

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::gates::GateFile;
 use super::policy::{
-    CapacityFile, GroupRollingFile, OnFailure, ProvenControlPlane, Standby, Strategy,
+    CapacityFile, GroupRollingFile, OnFailure, ProvenControlPlane, Standby, Strategy, ZonePolicy,
 };
 use super::{CallRate, DeadNodes, LintPolicy, OnTimeout, Preflight, Rate};
 use crate::model::{
@@ -131,6 +131,7 @@ pub(super) struct RollingFile {
     pub(super) ready_timeout: Option<Span>,
     pub(super) tolerance: Option<AmountFile>,
     pub(super) standby: Option<Standby>,
+    pub(super) zones: Option<ZonePolicy>,
     pub(super) strategy: Option<Strategy>,
     pub(super) capacity: Option<CapacityFile>,
     pub(super) keep_versions: Option<u64>,

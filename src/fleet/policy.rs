@@ -96,6 +96,20 @@ pub enum Standby {
     End,
 }
 
+/// Whether each availability zone of a group keeps its instances while they are replaced.
+///
+/// A volume is tied to its zone, and what is spread over zones loses its quorum with one of them: a pod that leaves a zone which has no
+/// place for it left has nowhere to go. Source: Kubernetes documentation, "Running in multiple zones", "Storage access for zones".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ZonePolicy {
+    /// An old instance is drained only when its own zone has the new one.
+    #[default]
+    Keep,
+    /// The new one may be in any zone, as AWS launches it.
+    Any,
+}
+
 /// What one group does otherwise than the rest of the fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +118,9 @@ pub struct GroupRolling {
     pub strategy: Option<Strategy>,
     /// What it does for want of capacity.
     pub capacity: Option<Capacity>,
+    /// Whether its zones keep their instances.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zones: Option<ZonePolicy>,
 }
 
 /// `rolling.capacity`: a policy, or a policy and its patience.
@@ -131,6 +148,7 @@ pub(super) struct WholeCapacityFile {
 pub(super) struct GroupRollingFile {
     strategy: Option<Strategy>,
     capacity: Option<CapacityFile>,
+    zones: Option<ZonePolicy>,
 }
 
 impl From<CapacityFile> for Capacity {
@@ -161,6 +179,7 @@ pub(super) fn groups(
     let one = |file: &GroupRollingFile| GroupRolling {
         strategy: file.strategy,
         capacity: file.capacity.clone().map(Into::into),
+        zones: file.zones,
     };
     files
         .iter()
@@ -260,6 +279,7 @@ impl Rolling {
         Rolling {
             strategy: own.strategy.unwrap_or(self.strategy),
             capacity: own.capacity.unwrap_or_else(|| self.capacity.clone()),
+            zones: own.zones.unwrap_or(self.zones),
             groups: BTreeMap::new(),
             ..self.clone()
         }

@@ -214,6 +214,7 @@ fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
         ready_timeout: file.ready_timeout.unwrap_or(base.ready_timeout),
         tolerance: amount(doc, "tolerance", file.tolerance.as_ref(), base.tolerance)?,
         standby: file.standby.unwrap_or(base.standby),
+        zones: file.zones.unwrap_or(base.zones),
         strategy: file.strategy.unwrap_or(base.strategy),
         capacity: file.capacity.clone().map_or(base.capacity, Into::into),
         keep_versions: policy::keep_versions(doc, file.keep_versions, base.keep_versions)?,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::CallRates;
 use super::gates::{GateAt, HttpGate, PromqlGate, Samples};
-use super::policy::{Capacity, GroupRolling, OnFailure, Rollback, Standby, Strategy};
+use super::policy::{Capacity, GroupRolling, OnFailure, Rollback, Standby, Strategy, ZonePolicy};
 use crate::model::{ClusterName, Eviction, GroupName, Node, Span, StageName, Timestamp};
 
 /// What `fleet.yaml` says, checked and resolved against the clusters there are.
@@ -149,6 +149,9 @@ pub struct Rolling {
     /// What becomes of instances in Standby.
     #[serde(default)]
     pub standby: Standby,
+    /// Whether each zone keeps its instances while they are replaced.
+    #[serde(default)]
+    pub zones: ZonePolicy,
     /// Who replaces instances, and when.
     #[serde(default)]
     pub strategy: Strategy,
@@ -315,6 +318,7 @@ impl Default for Rolling {
             ready_timeout: Span::from_secs(900),
             tolerance: tolerance(),
             standby: Standby::Keep,
+            zones: ZonePolicy::Keep,
             strategy: Strategy::Surge,
             capacity: Capacity::default(),
             keep_versions: keep_versions(),

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::digest_of::digest_of;
+use super::market::Market;
 use super::{AsgName, Digest, GroupName};
 
 /// What a group is on AWS.
@@ -127,6 +128,23 @@ pub struct InstancesDistribution {
     /// Highest spot price; empty: the on-demand price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot_max_price: Option<String>,
+}
+
+impl InstancesDistribution {
+    /// The one market that all its instances are bought in; none: it mixes on-demand and Spot.
+    ///
+    /// Left out, the base is 0 and the percentage 100. Source: Auto Scaling API, InstancesDistribution.
+    pub fn market(&self) -> Option<Market> {
+        let base = self.on_demand_base_capacity.unwrap_or(0);
+        match (
+            base,
+            self.on_demand_percentage_above_base_capacity.unwrap_or(100),
+        ) {
+            (_, 100) => Some(Market::OnDemand),
+            (0, 0) => Some(Market::Spot),
+            _ => None,
+        }
+    }
 }
 
 /// One instance type (or one set of requirements) of a mixed group.

@@ -76,6 +76,10 @@ pub enum CloudEffect {
         from: u32,
         /// Capacity it will have.
         to: u32,
+        /// What is added is launched at once, in a zone that is named. It depends on no capacity found: nobody races for a number, and the
+        /// same token launches once. None: AWS launches it when and where it likes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        launch: Option<ZonalLaunch>,
     },
     /// Suspend scaling processes.
     Suspend {
@@ -414,6 +418,25 @@ impl Eviction {
     }
 }
 
+/// A launch whose zone is named. Source: Auto Scaling API, LaunchInstances.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZonalLaunch {
+    /// Availability zone, e.g. `eu-west-3a`.
+    pub zone: String,
+    /// Same token, same instances: 1 to 64 of letters, digits, `-`, `_` and `/`.
+    pub token: String,
+}
+
+/// Why a launch in a named zone brought fewer instances than were asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LaunchRefusal {
+    /// There is none of the group's types in that zone at this moment. AWS's words.
+    NoCapacity(String),
+    /// The group, the account or the region cannot launch this way: the right is missing, or the call. AWS's words.
+    NotOffered(String),
+}
+
 /// What carrying out an effect came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -424,6 +447,13 @@ pub enum Applied {
     Already,
     /// The template version that now holds the data.
     Version(u64),
+    /// What a launch in a named zone brought; fewer than were asked for come with the reason.
+    Launched {
+        /// The new instances.
+        instances: BTreeSet<InstanceId>,
+        /// Why there are no more of them.
+        refused: Option<LaunchRefusal>,
+    },
     /// Not done: the world is neither as expected nor as wanted. Says what was found.
     Moved(String),
     /// Not done: what it needs is moved by others (desired capacity, by an autoscaler), and is not so at this moment. Says what was found.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::leaves_by::LeavesBy;
+use super::market::Market;
 use super::template_version::TemplateVersion;
 use super::{
     AsgName, AutoScalingGroup, ClusterName, Foretold, GroupName, Hooks, InstanceId, LeavingPod,
@@ -323,16 +324,6 @@ pub enum Health {
     Healthy,
     /// Unhealthy; AWS will replace it.
     Unhealthy,
-}
-
-/// How an instance is paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Market {
-    /// On-demand.
-    OnDemand,
-    /// Spot.
-    Spot,
 }
 
 /// One scaling activity.

@@ -8,6 +8,7 @@ mod kops_version;
 mod leaves_by;
 mod lifecycle;
 mod live;
+mod market;
 mod names;
 pub mod object;
 mod owner;
@@ -30,17 +31,18 @@ pub use definition::{
 };
 pub use digest_of::digest_of;
 pub use effect::{
-    Applied, CloudEffect, Effect, EmptyDir, Eviction, NodeEffect, PodRef, RefreshPreferences,
-    Unmanaged, UserData, VersionChange,
+    Applied, CloudEffect, Effect, EmptyDir, Eviction, LaunchRefusal, NodeEffect, PodRef,
+    RefreshPreferences, Unmanaged, UserData, VersionChange, ZonalLaunch,
 };
 pub use kops_version::{KopsVersion, KopsVersionError};
 pub use leaves_by::LeavesBy;
 pub use lifecycle::{Lifecycle, LifecycleRules};
 pub use live::{
     Activity, ActivityStatus, Gap, Health, Hold, Images, Instance, Live, LiveCluster, LiveGroup,
-    Market, Node, NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
+    Node, NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
     UnreadyPod, Unseen, UnseenKind, VersionRef, Versions,
 };
+pub use market::Market;
 pub use names::{
     AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError,
     NodeName, Region, RolloutId, StageName,

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::{ClusterPlan, GroupChange, Wanted};
 use crate::desired::DesiredCluster;
+use crate::fleet::{Amount, Rolling, ZonePolicy};
 use crate::model::{AutoScalingGroup, Instance, LiveCluster, LiveGroup, Span, Timestamp, WarmPool};
 
 /// The process that evens out zones.
@@ -75,10 +76,17 @@ pub(super) fn notes(
     for (name, change) in &plan.groups {
         let said = match change {
             GroupChange::Create { to } => of_creation(&to.definition.auto_scaling_group),
-            GroupChange::Update { to, .. } => {
-                live.groups.get(name).map_or_else(Vec::new, |found| {
-                    of_update(found, &to.definition.auto_scaling_group, &zones, read_at)
-                })
+            GroupChange::Update { to, replace, .. } => {
+                let fields = &to.definition.auto_scaling_group;
+                let placed = placed_by_aws(fields, &to.rolling)
+                    .filter(|_| !replace.is_empty() && to.role.rules().may_surge);
+                let found = live.groups.get(name);
+                found
+                    .map(|found| of_update(found, fields, &zones, read_at))
+                    .into_iter()
+                    .flatten()
+                    .chain(placed)
+                    .collect()
             }
             GroupChange::Retire { .. } => Vec::new(),
         };
@@ -104,6 +112,28 @@ fn of_update(
     out.extend(warm_pool(live, to.warm_pool.as_ref()));
     out.extend(balancers(live, to));
     out
+}
+
+/// Why AWS cannot be told in which zone to launch into a group whose zones are to be kept. Source: Auto Scaling user guide, "Launch instances
+/// synchronously".
+fn placed_by_aws(to: &AutoScalingGroup, rolling: &Rolling) -> Option<String> {
+    let surges = !matches!(rolling.max_surge, Amount::Count(0) | Amount::Percent(0));
+    let in_zones = to.vpc_zone_identifier.len() > 1 && surges;
+    if rolling.zones == ZonePolicy::Any || !in_zones {
+        return None;
+    }
+    let mixes = to
+        .mixed_instances_policy
+        .as_ref()
+        .is_some_and(|policy| policy.instances_distribution.market().is_none());
+    let why = match (mixes, to.warm_pool.is_some()) {
+        (true, _) => "its policy has both on-demand and Spot",
+        (false, true) => "it has a warm pool",
+        (false, false) => return None,
+    };
+    Some(format!(
+        "AWS places its new instances, as {why}: a zone may have fewer at work for a while than before"
+    ))
 }
 
 /// What follows for a group that is made.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::wording::{clock, count, group, list, plain};
-use crate::model::{Applied, AsgName, ClusterName, StageName};
+use crate::model::{Applied, AsgName, ClusterName, InstanceId, LaunchRefusal, StageName};
 use crate::rollout::{Event, Record, Rollout, Scope, StepResult, Verdict};
 
 /// The version of the envelope of [`event_json`].
@@ -244,6 +244,7 @@ fn of_group(event: &Event) -> Option<(String, String)> {
             cluster,
             group,
             instances,
+            zones: _,
         } => (of(cluster, group), group_started(*instances)),
         Event::Refreshed {
             cluster,
@@ -425,6 +426,9 @@ fn group_started(instances: u32) -> String {
 fn outcome(result: &StepResult) -> Option<String> {
     match result {
         StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_)) => None,
+        StepResult::Applied(Applied::Launched { instances, refused }) => {
+            launched(instances, refused.as_ref())
+        }
         StepResult::Applied(Applied::Moved(found)) => {
             Some(format!("not done, somebody else changed it: {found}"))
         }
@@ -435,6 +439,19 @@ fn outcome(result: &StepResult) -> Option<String> {
         StepResult::Unknown(why) => Some(format!("no answer, will look and try again: {why}")),
         StepResult::Denied(why) => Some(format!("refused, will ask again: {why}")),
         StepResult::GivenUp(why) => Some(format!("not done, and no longer wanted so: {why}")),
+    }
+}
+
+fn launched(instances: &BTreeSet<InstanceId>, refused: Option<&LaunchRefusal>) -> Option<String> {
+    let came = match instances.len() {
+        0 => "nothing was launched".to_owned(),
+        n => format!("{n} launched"),
+    };
+    match refused? {
+        LaunchRefusal::NoCapacity(words) => Some(format!("{came}: {words}")),
+        LaunchRefusal::NotOffered(words) => Some(format!(
+            "{came}: AWS does not launch by zone here, and places the new instances itself from now on: {words}"
+        )),
     }
 }
 

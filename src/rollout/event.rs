@@ -157,6 +157,9 @@ pub enum Event {
         group: AsgName,
         /// Instances that have to be replaced or ended.
         instances: u32,
+        /// How many instances each of its zones has: none falls below that while they are replaced.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        zones: BTreeMap<String, u32>,
     },
     /// The canary instances of a group are in service and Ready; they bake now.
     CanaryUp {

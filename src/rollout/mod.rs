@@ -21,8 +21,8 @@ pub use freeze::{Window, window};
 pub use observation::{GroupObservation, Observation, ObservedStep};
 pub use progress::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain, Ending,
-    GroupProgress, GroupState, IllegalRecord, Intent, Progress, RefreshSeen, Spent, StepRefusal,
-    Stuck, WayBack,
+    GroupProgress, GroupState, IllegalRecord, Intent, Placement, Progress, RefreshSeen, Spent,
+    StepRefusal, Stuck, WayBack, ZoneRefused,
 };
 pub use rollback::{RollbackError, check_rollback};
 pub use round::{Check, Decision, Question, State, Step, Waiting, Waits};

@@ -11,7 +11,7 @@ use std::ops::Deref;
 
 use super::progress::{Direction, GroupProgress, Progress};
 use super::schedule::{ClusterRun, GroupTask, Rollout, Task};
-use crate::fleet::Amount;
+use crate::fleet::{Amount, ZonePolicy};
 use crate::kops::Role;
 use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
@@ -304,9 +304,73 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         if let Some(broken) = self.loan(run, task, left.saturating_sub(base), missing) {
             return Some(broken);
         }
+        if let Some(broken) = self.zone(task, group, &found.instance, instance) {
+            return Some(broken);
+        }
         let left = left.saturating_add(self.stand_ins(task));
         (left < base.saturating_sub(missing)).then(|| {
             format!("{name} keeps only {left} of {base} at work, {missing} may be missing")
+        })
+    }
+
+    /// No zone of a group has fewer at work than when it began, but for what may be missing and what others took; unless AWS cannot be told
+    /// where to launch, or launches in place of a detached one.
+    fn zone(
+        &self,
+        task: &GroupTask,
+        live: &LiveGroup,
+        id: &InstanceId,
+        instance: &Instance,
+    ) -> Option<String> {
+        let group = self.group(&task.asg)?;
+        let fields = &live.group;
+        let mixed = fields
+            .mixed_instances_policy
+            .as_ref()
+            .is_some_and(|p| p.instances_distribution.market().is_none());
+        let (base, surges) = {
+            let (_, base) = self.sizes(&task.asg);
+            let most = self.rollout.cluster(self.cluster)?.rolling.cluster_surge;
+            let surge = task.rolling.max_surge.surge_of(base).min(most);
+            (base, surge > 0 && task.role.rules().may_surge)
+        };
+        let exempt = task.rolling.zones == ZonePolicy::Any
+            || instance.lifecycle == Lifecycle::Detached
+            || self.progress.direction == Direction::Aborting
+            || group.placement.not_offered.is_some()
+            || group.borrowed.is_some()
+            || group.lending
+            || mixed
+            || fields.warm_pool.is_some()
+            || fields.vpc_zone_identifier.len() < 2
+            || !surges;
+        if exempt {
+            return None;
+        }
+        let lacking = |without: bool| {
+            let at_work = |zone: &str| {
+                count(live.instances.iter().filter(|(other, i)| {
+                    i.zone == zone && !(without && *other == id) && self.works(other, i)
+                }))
+            };
+            let zones = group.placement.before.iter();
+            zones
+                .map(|(zone, n)| n.saturating_sub(at_work(zone)))
+                .fold(0, u32::saturating_add)
+        };
+        let total = group
+            .placement
+            .before
+            .values()
+            .copied()
+            .fold(0, u32::saturating_add);
+        let missing = task.rolling.max_unavailable.unavailable_of(base);
+        let allowed = missing.saturating_add(total.saturating_sub(base));
+        (lacking(true) > allowed.max(lacking(false))).then(|| {
+            format!(
+                "{} would have fewer instances at work in {} than when it began",
+                task.asg, instance.zone
+            )
         })
     }
 

@@ -189,11 +189,22 @@ fn is_settled(effect: &Effect, result: &StepResult) -> bool {
         | (Effect::Cloud(_), StepResult::Applied(Applied::Already)) => false,
         (
             Effect::Cloud(_) | Effect::Node(_),
-            StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_)),
+            StepResult::Applied(
+                Applied::Done
+                | Applied::Already
+                | Applied::Version(_)
+                | Applied::Launched { refused: None, .. },
+            ),
         ) => true,
         (
             Effect::Cloud(_) | Effect::Node(_),
-            StepResult::Applied(Applied::Moved(_) | Applied::NotYet(_))
+            StepResult::Applied(
+                Applied::Moved(_)
+                | Applied::NotYet(_)
+                | Applied::Launched {
+                    refused: Some(_), ..
+                },
+            )
             | StepResult::Refused(_)
             | StepResult::Unknown(_)
             | StepResult::Denied(_)

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use kfleet::cloud::local::{Options, World};
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{
-    Applied, AsgName, CloudEffect, Definition, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node,
-    NodeEffect, NodeName, Nodes, Span, UserData,
+    Applied, AsgName, CloudEffect, Definition, InstanceId, LaunchRefusal, Lifecycle, LiveCluster,
+    LiveGroup, Node, NodeEffect, NodeName, Nodes, Span, UserData, ZonalLaunch,
 };
 use kfleet::nodes::NodeApi;
 use serde_json::json;
@@ -122,6 +122,24 @@ pub(crate) fn desired(group: &AsgName, from: u32, to: u32) -> CloudEffect {
         group: group.clone(),
         from,
         to,
+        launch: None,
+    }
+}
+
+pub(crate) fn launched(
+    group: &AsgName,
+    (from, to): (u32, u32),
+    zone: &str,
+    token: &str,
+) -> CloudEffect {
+    CloudEffect::SetDesired {
+        group: group.clone(),
+        from,
+        to,
+        launch: Some(ZonalLaunch {
+            zone: zone.into(),
+            token: token.into(),
+        }),
     }
 }
 
@@ -186,6 +204,13 @@ impl<'a, C: Cloud> Bench<'a, C> {
             Ok(Applied::Done) => "done".into(),
             Ok(Applied::Already) => "already".into(),
             Ok(Applied::Version(n)) => format!("version {n}"),
+            Ok(Applied::Launched { instances, refused }) => match refused {
+                None => format!("launched {}", instances.len()),
+                Some(LaunchRefusal::NoCapacity(_)) => {
+                    format!("launched {}, no capacity for more", instances.len())
+                }
+                Some(LaunchRefusal::NotOffered(_)) => "not offered".into(),
+            },
             Ok(Applied::Moved(found)) => format!("moved: {found}"),
             Ok(Applied::NotYet(found)) => format!("not yet: {found}"),
             Err(error) => error.to_string(),

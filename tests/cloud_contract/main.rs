@@ -68,6 +68,8 @@ contract!(
         hooks_that_nobody_read_stay_as_they_are,
         refusals_touch_nothing,
         sizes_move_desired_capacity,
+        a_launch_in_a_named_zone_happens_once,
+        a_launch_by_zone_takes_one_market,
         desired_capacity_is_reached,
         a_detached_instance_runs_on_and_is_replaced,
         ending_with_decrement_is_not_replaced,

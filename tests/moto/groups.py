@@ -217,6 +217,52 @@ def set_desired_capacity(self):  # noqa: F811
 
 
 @mends(AutoScalingResponse)
+def launch_instances(self):
+    """Source: Auto Scaling API, LaunchInstances; user guide, "Launch instances synchronously". (moto has none.)"""
+    group, count, token = group_of(self), self._get_int_param("RequestedCapacity"), self._get_param("ClientToken")
+    zones = self._get_param("AvailabilityZones") or []
+    told = group.__dict__.setdefault("launches_told", {})
+    asked = [count, zones]
+    if token in told:
+        before, answer = told[token]
+        if before != asked:
+            refuse("IdempotentParameterMismatch", "The parameters do not match those of an earlier request with this client token.")
+        return ActionResult(answer)
+    policy = group.mixed_instances_policy
+    if policy:
+        given = policy["InstancesDistribution"]
+        percent = given["OnDemandPercentageAboveBaseCapacity"]
+        if percent not in (0, 100) or (percent == 0 and given["OnDemandBaseCapacity"]):
+            refuse("ValidationError", "LaunchInstances does not support mixed instances policies with both On-Demand and Spot Instances.")
+    if len(set(group.availability_zones)) > 1 and len(zones) != 1:
+        refuse("ValidationError", "One Availability Zone or subnet must be named for a group with several Availability Zones.")
+    if any(z not in group.availability_zones for z in zones):
+        refuse("ValidationError", f"Availability Zone {zones[0]} is not one of the group's.")
+    if group.desired_capacity + count > group.max_size:
+        refuse("ValidationError", f"{count} more than {group.desired_capacity} instances is above max value {group.max_size} for the AutoScalingGroup.")
+    here, errors = {s.instance.id for s in group.instance_states}, []
+    zone = zones[0] if zones else group.availability_zones[0]
+    for _ in range(count):
+        if not life.launch(group, zone=zone):
+            version = group.ec2_launch_template.get_version(group.launch_template_version)
+            market, types = life.market_of(group, version)
+            errors.append({
+                "InstanceType": types[0], "MarketType": market, "AvailabilityZone": zone, "ErrorCode": "InsufficientInstanceCapacity",
+                "ErrorMessage": f"We currently do not have sufficient {types[0]} capacity in the Availability Zone you requested ({zone}).",
+            })
+            break
+        group.desired_capacity += 1
+    new = [s.instance for s in group.instance_states if s.instance.id not in here]
+    answer = {
+        "AutoScalingGroupName": group.name, "ClientToken": token, "Errors": errors,
+        "Instances": [{"InstanceType": i.instance_type, "AvailabilityZone": zone, "InstanceIds": [i.id]} for i in new],
+    }
+    if new:
+        told[token] = (asked, answer)
+    return ActionResult(answer)
+
+
+@mends(AutoScalingResponse)
 def delete_auto_scaling_group(self):
     group = group_of(self)
     force = self._get_bool_param("ForceDelete", False)

@@ -121,10 +121,11 @@ def fill_pool(group):
 # --- launching ------------------------------------------------------------------------------------------------------------
 
 
-def launch(group, warm=False):
-    """One more instance, or a failed activity. Whether it could be launched. The pool serves first, its oldest instance first."""
+def launch(group, warm=False, zone=None):
+    """One more instance, or a failed activity. Whether it could be launched. The pool serves first, its oldest instance first; not where a
+    zone is named."""
     pool = pool_of(group)
-    if pool and not warm:
+    if pool and not warm and zone is None:
         state = pool.pop(0)
         group.instance_states.append(state)
         boot = clock.clock(group.account_id).boot
@@ -135,12 +136,13 @@ def launch(group, warm=False):
             finish(group, state.activity)
         return True
     version = group.ec2_launch_template.get_version(group.launch_template_version)
-    subnet = emptiest(group)
-    zone = subnet.availability_zone
+    subnet = emptiest(group, zone)
+    is_named, zone = zone is not None, subnet.availability_zone
     market, types = market_of(group, version)
     kind = next((t for t in types if take(group, t, zone, market)), None)
     if kind is None:
-        no_capacity(group, types[0], zone, market)
+        if not is_named:
+            no_capacity(group, types[0], zone, market)
         return False
     # What the launch template says about the instance's tags, moto adds by itself.
     tags = {t["Key"]: t["Value"] for t in group.tags if t["PropagateAtLaunch"]}
@@ -181,9 +183,10 @@ def joined(group, instance, version):
     return state
 
 
-def emptiest(group):
-    """The subnet with the fewest instances, zones and subnets in their order where there is no fewest."""
+def emptiest(group, zone=None):
+    """The subnet with the fewest instances, in this zone if one is named, zones and subnets in their order where there is no fewest."""
     subnets = [group.ec2_backend.get_subnet(s) for s in group.vpc_zone_identifier.split(",")]
+    subnets = [s for s in subnets if zone in (None, s.availability_zone)]
     subnets.sort(key=lambda s: (s.availability_zone, s.id))
     here = [s.instance._placement.zone for s in alive(group)]
     return min(subnets, key=lambda s: here.count(s.availability_zone))

@@ -142,14 +142,14 @@ def move(group):
 launch, settle = life.launch, life.settle
 
 
-def launch_from_the_target(group, warm=False):
+def launch_from_the_target(group, warm=False, zone=None):
     """While a refresh goes forward, whatever is launched runs what it wants."""
     record = active(group)
     if record is None or record["Status"] not in ("Pending", "InProgress"):
-        return launch(group, warm)
+        return launch(group, warm, zone)
     groups.pointed(group, *record["_target"])
     try:
-        return launch(group, warm)
+        return launch(group, warm, zone)
     finally:
         groups.pointed(group, *record["_before"])
 

@@ -157,6 +157,7 @@ pub(crate) fn staging_done() -> Vec<(&'static str, Event)> {
                 cluster: a.clone(),
                 group: group.clone(),
                 instances: 3,
+                zones: BTreeMap::new(),
             },
         ),
         (
@@ -215,6 +216,7 @@ pub(crate) fn surge(step: u64) -> [(&'static str, Event); 2] {
         group: asg("nodes", "prod-a"),
         from: 4,
         to: 5,
+        launch: None,
     };
     let intent = Event::Intent {
         step,
@@ -279,10 +281,10 @@ pub(crate) fn prod_at_work() -> Vec<(&'static str, Event)> {
                 findings: vec!["disruption budget web/api allows no disruption now: it holds 2 pods (of StatefulSet web/api)".into()],
             },
         ),
-        ("09:00:00", Event::GroupStarted { cluster: c.clone(), group: of("cp"), instances: 1 }),
+        ("09:00:00", Event::GroupStarted { cluster: c.clone(), group: of("cp"), instances: 1, zones: BTreeMap::new() }),
         ("09:05:00", Event::GroupDone { cluster: c.clone(), group: of("cp") }),
-        ("09:05:00", Event::GroupStarted { cluster: c.clone(), group: of("nodes"), instances: 4 }),
-        ("09:05:00", Event::GroupStarted { cluster: c.clone(), group: of("spot"), instances: 12 }),
+        ("09:05:00", Event::GroupStarted { cluster: c.clone(), group: of("nodes"), instances: 4, zones: BTreeMap::new() }),
+        ("09:05:00", Event::GroupStarted { cluster: c.clone(), group: of("spot"), instances: 12, zones: BTreeMap::new() }),
     ]);
     events.extend(surge(1));
     events.extend(protect(2));
@@ -363,6 +365,7 @@ pub(crate) fn rolled_back() -> Vec<(&'static str, Event)> {
                 cluster: c.clone(),
                 group: group.clone(),
                 instances: 1,
+                zones: BTreeMap::new(),
             },
         ),
     ]);
@@ -371,6 +374,7 @@ pub(crate) fn rolled_back() -> Vec<(&'static str, Event)> {
         group: group.clone(),
         from: 5,
         to: 4,
+        launch: None,
     };
     let intent = Event::Intent {
         step: 5,

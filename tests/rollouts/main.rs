@@ -30,6 +30,7 @@ mod twins;
 mod validation;
 mod way_back;
 mod ways;
+mod zones;
 
 use kfleet::cloud::Cloud as _;
 use kfleet::fleet::{Amount, Freeze, GateKind, GateSpec, OnTimeout, Rate, Wave, Weekday};

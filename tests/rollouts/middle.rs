@@ -201,7 +201,12 @@ impl Middle {
 
     pub(crate) fn desired(&self, from: u32, to: u32) -> Effect {
         let group = self.asg("nodes");
-        Effect::Cloud(CloudEffect::SetDesired { group, from, to })
+        Effect::Cloud(CloudEffect::SetDesired {
+            group,
+            from,
+            to,
+            launch: None,
+        })
     }
 
     pub(crate) fn one(

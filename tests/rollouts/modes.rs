@@ -2,6 +2,7 @@
 //! account in the middle of a rollout, and what the rollout makes of it.
 
 use super::*;
+use kfleet::fleet::ZonePolicy;
 use kfleet::store::{Locks, StoreError};
 
 const CP: &str = "control-plane-a";
@@ -208,7 +209,7 @@ fn a_group_that_somebody_deletes_needs_a_person() {
 }
 
 #[test]
-fn no_capacity_in_one_zone_or_of_one_type_is_no_trouble() {
+fn no_capacity_in_one_zone_or_of_one_type_is_no_trouble_where_any_zone_will_do() {
     let dir = folder();
     let scene = scene(
         dir.path(),
@@ -218,10 +219,11 @@ fn no_capacity_in_one_zone_or_of_one_type_is_no_trouble() {
             "{fault: \"no-capacity-of:m5.xlarge@*\"}",
         ],
     );
-    let scene = Scene {
+    let mut scene = Scene {
         odd_image: Some((CP, "image-1".into())),
         ..scene
     };
+    scene.rolling.zones = ZonePolicy::Any;
     let (_, records) = finishes(scene);
     assert_eq!(count(&records, "step terminate staging/nodes"), 3);
 }

@@ -228,6 +228,7 @@ fn no_capacity_for_ever_ends_with_a_person() {
         GroupRolling {
             strategy: None,
             capacity: Some(capacity),
+            zones: None,
         },
     );
     scene.faults = vec!["no-capacity:spot".into()];

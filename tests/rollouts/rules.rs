@@ -11,6 +11,12 @@ type Planted = (&'static str, fn(&mut Middle) -> Effect);
 
 /// What the rule says, and how it is broken.
 const STEPS: &[Planted] = &[
+    ("would have fewer instances at work in", |m| {
+        let (_, id) = m.node("nodes", 1);
+        let zone = m.live.groups[&m.asg("nodes")].instances[&id].zone.clone();
+        m.group("nodes").placement.before = [(zone, 1)].into();
+        m.cordon("nodes", 1)
+    }),
     ("before its wave has begun", |m| {
         m.progress.waves_started.clear();
         m.evict()
@@ -261,6 +267,7 @@ const STEPS: &[Planted] = &[
             group: m.asg("control-plane-a"),
             from: 1,
             to: 2,
+            launch: None,
         })
     }),
     ("is cordoned blindly", |m| {

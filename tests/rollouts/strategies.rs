@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use kfleet::fleet::{Capacity, CapacityPolicy, GateAt, GroupRolling, Samples, Strategy};
+use kfleet::fleet::{
+    Capacity, CapacityPolicy, GateAt, GroupRolling, Samples, Strategy, ZonePolicy,
+};
 use kfleet::model::RefreshStatus;
 
 use super::*;
@@ -260,6 +262,7 @@ fn on_next_launch_only_pins_and_leaves_nothing_to_plan() {
         GroupRolling {
             strategy: Some(Strategy::OnNextLaunch),
             capacity: None,
+            zones: None,
         },
     );
     let records = rolls(&scene, "r2");
@@ -319,6 +322,9 @@ fn want_of_capacity_is_seen_at_once_and_answered_by_policy() {
             twin: None,
         };
         scene.faults = vec![fault.into()];
+        if ending == Ending::Finished {
+            scene.rolling.zones = ZonePolicy::Any;
+        }
         let records = ends(scene.start("r2"), ending);
         clean(&scene);
         if ending == Ending::Finished {
@@ -337,7 +343,7 @@ fn want_of_capacity_is_seen_at_once_and_answered_by_policy() {
             &records,
             &["step cordon staging/nodes", "step terminate staging/nodes"],
         );
-        let (at, since, why) = records
+        let (at, since, _) = records
             .iter()
             .find_map(|r| {
                 if let Event::NoCapacity { since, why, .. } = &r.event {
@@ -352,6 +358,11 @@ fn want_of_capacity_is_seen_at_once_and_answered_by_policy() {
             "seen {} after AWS said it",
             at.since(since)
         );
+        let last = records.iter().rev().find_map(|r| match &r.event {
+            Event::Failed { why, .. } => Some(why.clone()),
+            _ => None,
+        });
+        let why = last.unwrap();
         assert!(
             why.contains("m5.large in eu-west-3a and eu-west-3b and eu-west-3c"),
             "{why}"

@@ -22,6 +22,7 @@ fn twins(dir: &std::path::Path, twin: (u32, u32), changed: bool) -> Scene {
         GroupRolling {
             strategy: None,
             capacity: Some(capacity),
+            zones: None,
         },
     );
     scene
@@ -67,8 +68,6 @@ fn a_twin_stands_in_until_there_is_capacity_again_and_shrinks_back() {
             "no-capacity staging/nodes",
             "borrowed staging/nodes",
             "lending staging/od",
-            // Its own surge is given up first.
-            "step set-desired staging/nodes",
             "step set-desired staging/od",
             "drain-started staging/nodes",
             "step terminate staging/nodes",
@@ -335,6 +334,7 @@ fn the_plan_says_who_lends_and_refuses_a_twin_that_is_none() {
             GroupRolling {
                 strategy: None,
                 capacity: Some(capacity),
+                zones: None,
             },
         );
         let plan = scene.plan(&scene.world(), Allow::default());

@@ -403,6 +403,7 @@ pub(crate) fn scene(made: &Made, dir: &Path) -> Scene {
             GroupRolling {
                 strategy: None,
                 capacity: Some(capacity),
+                zones: None,
             },
         );
     }

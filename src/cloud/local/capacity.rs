@@ -105,7 +105,18 @@ impl Group {
         version: &TemplateVersion,
         now: Timestamp,
     ) -> Machine {
-        let (zone, market) = (self.next_zone(), self.next_market(&version.data));
+        self.machine_in(number, version, self.next_zone(), now)
+    }
+
+    /// The instance that a launch in this zone brings.
+    pub(super) fn machine_in(
+        &self,
+        number: u64,
+        version: &TemplateVersion,
+        zone: String,
+        now: Timestamp,
+    ) -> Machine {
+        let market = self.next_market(&version.data);
         Machine {
             number,
             lifecycle: Lifecycle::Pending,

@@ -111,7 +111,12 @@ impl Cluster {
     }
 
     /// Carries out an effect now. `seed` is the world's. On any other answer than [`Outcome::Changed`] what is left is not to be used.
-    pub(super) fn apply(&mut self, effect: &CloudEffect, seed: u64) -> Result<Outcome, CloudError> {
+    pub(super) fn apply(
+        &mut self,
+        effect: &CloudEffect,
+        seed: u64,
+        around: Surroundings<'_>,
+    ) -> Result<Outcome, CloudError> {
         self.changed();
         match effect {
             CloudEffect::CreateTemplateVersion {
@@ -161,12 +166,16 @@ impl Cluster {
             | CloudEffect::Protect { .. }
             | CloudEffect::StartRefresh { .. }
             | CloudEffect::CancelRefresh { .. }
-            | CloudEffect::RollbackRefresh { .. } => self.change(effect),
+            | CloudEffect::RollbackRefresh { .. } => self.change(effect, around),
         }
     }
 
     /// Carries out an effect on a group that has to exist.
-    fn change(&mut self, effect: &CloudEffect) -> Result<Outcome, CloudError> {
+    fn change(
+        &mut self,
+        effect: &CloudEffect,
+        around: Surroundings<'_>,
+    ) -> Result<Outcome, CloudError> {
         let now = self.at;
         let Some(group) = self.state.groups.get_mut(effect.group()).map(Kept::change) else {
             return Ok(moved(format!("there is no group {}", effect.group())));
@@ -198,6 +207,15 @@ impl Cluster {
                     return Err(spot_template(group.name()));
                 }
                 group.pin(*from, *to, exists)
+            }
+            CloudEffect::SetDesired {
+                launch: Some(launch),
+                from,
+                to,
+                ..
+            } => {
+                let template = self.state.templates.get(&group.template).map(|t| &**t);
+                Ok(group.launch(to.saturating_sub(*from), launch, now, template, around))
             }
             CloudEffect::SetDesired { from, to, .. } => group.set_desired(*from, *to, now),
             CloudEffect::Suspend { processes, .. } => group.suspend(processes),

@@ -35,6 +35,7 @@ impl Group {
             warming: BTreeMap::new(),
             moving: None,
             machines: BTreeMap::new(),
+            tokens: BTreeMap::new(),
             activities: Vec::new(),
             workload: Workload {
                 nodes: desired,

@@ -20,6 +20,7 @@ mod images;
 mod index;
 mod kept;
 mod kubernetes;
+mod launch;
 mod logged;
 mod named;
 mod node;

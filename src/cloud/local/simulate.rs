@@ -3,6 +3,7 @@
 use super::chance::{between, salt};
 use super::faults::{Faults, Image};
 use super::kubernetes::node_name;
+use super::options::Options;
 use super::state::{Group, Machine, SimNode, Work};
 use super::templates::Template;
 use crate::model::{
@@ -21,6 +22,16 @@ pub(super) struct Surroundings<'a> {
     pub(super) spot_life: Option<Span>,
     /// The faults ordered now.
     pub(super) faults: &'a Faults,
+}
+
+impl<'a> Surroundings<'a> {
+    pub(super) fn new(options: &Options, faults: &'a Faults) -> Self {
+        Surroundings {
+            autoscaler: options.autoscaler,
+            spot_life: options.spot_life,
+            faults,
+        }
+    }
 }
 
 /// Something that happens in a group; numbers are those of launches.
@@ -332,14 +343,8 @@ impl Group {
     /// Goes on to the other types of the group, and then to its other zones, as AWS does. What was refused, when all was.
     fn find_capacity(&self, machine: &mut Machine, faults: &Faults) -> Vec<String> {
         let (first_type, first_zone) = (machine.instance_type.clone(), machine.zone.clone());
-        let overrides = self
-            .fields
-            .mixed_instances_policy
-            .iter()
-            .flat_map(|p| &p.overrides)
-            .filter_map(|o| o.instance_type.clone());
         let types: Vec<String> = std::iter::once(first_type.clone())
-            .chain(overrides.filter(|t| *t != first_type))
+            .chain(self.other_types(&first_type))
             .collect();
         let zones = std::iter::once(first_zone.clone())
             .chain(self.zones().into_iter().filter(|z| *z != first_zone));
@@ -356,6 +361,18 @@ impl Group {
         refused
     }
 
+    /// The types of the group's list, without the one that was tried.
+    pub(super) fn other_types(&self, tried: &str) -> impl Iterator<Item = String> {
+        let overrides = self
+            .fields
+            .mixed_instances_policy
+            .iter()
+            .flat_map(|p| &p.overrides);
+        overrides
+            .filter_map(|o| o.instance_type.clone())
+            .filter(move |t| *t != tried)
+    }
+
     fn put_off(&mut self, work: Work, now: Timestamp, status: ActivityStatus, message: String) {
         // The first refusal takes the place of the activity that the decision began; each later one is an activity of its own.
         self.forget(work);
@@ -366,7 +383,12 @@ impl Group {
     }
 
     /// Settles at the launch what will become of the instance, so that faults ordered later change nothing that is under way.
-    fn foresee(&self, machine: &mut Machine, version: &TemplateVersion, around: Surroundings<'_>) {
+    pub(super) fn foresee(
+        &self,
+        machine: &mut Machine,
+        version: &TemplateVersion,
+        around: Surroundings<'_>,
+    ) {
         let seconds = |purpose, low, high| {
             Span::from_secs(between(self.salt, purpose, machine.number, low, high).into())
         };
@@ -389,7 +411,7 @@ impl Group {
     }
 
     /// Instance ids are made of the group's salt: no two groups share one.
-    fn instance_id(&self, number: u64) -> Option<InstanceId> {
+    pub(super) fn instance_id(&self, number: u64) -> Option<InstanceId> {
         InstanceId::new(format!(
             "i-0{:016x}",
             salt(self.salt, &["instance", &number.to_string()])
@@ -418,7 +440,7 @@ fn next_scan(now: Timestamp) -> Timestamp {
 }
 
 /// AWS's words for want of capacity.
-fn no_capacity(machine: &Machine) -> String {
+pub(super) fn no_capacity(machine: &Machine) -> String {
     let (kind, zone) = (&machine.instance_type, &machine.zone);
     match machine.market {
         Market::OnDemand => format!(

@@ -87,6 +87,7 @@ fn group(name: &AsgName, live: &LiveGroup, salt: u64) -> Group {
         warming: BTreeMap::new(),
         moving: None,
         machines: BTreeMap::new(),
+        tokens: BTreeMap::new(),
         activities: over
             .map(|a| Record {
                 about: Work::Launch(u64::MAX),

@@ -41,6 +41,9 @@ pub(super) struct Group {
     /// Instances that have ended and whose dead nodes nobody has removed from Kubernetes yet: when that is, is their `gone_at`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) ghosts: BTreeMap<InstanceId, Machine>,
+    /// What launches in a named zone brought, by their token.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) tokens: BTreeMap<String, BTreeSet<InstanceId>>,
     /// Scaling activities, oldest first.
     pub(super) activities: Vec<Record>,
     /// The pods that belong on its nodes.

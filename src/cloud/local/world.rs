@@ -337,11 +337,7 @@ impl Inner {
     }
 
     fn advance(&mut self, until: Timestamp) -> Result<(), CloudError> {
-        let around = Surroundings {
-            autoscaler: self.options.autoscaler,
-            spot_life: self.options.spot_life,
-            faults: &self.faults,
-        };
+        let around = Surroundings::new(&self.options, &self.faults);
         let happened: Vec<&Cluster> = self
             .clusters
             .values_mut()
@@ -506,7 +502,11 @@ impl Inner {
             .get(place)
             .cloned()
             .unwrap_or_else(|| Cluster::new(place.clone(), self.now));
-        let outcome = cluster.apply(effect, self.options.seed)?;
+        let outcome = cluster.apply(
+            effect,
+            self.options.seed,
+            Surroundings::new(&self.options, &self.faults),
+        )?;
         Ok((cluster, outcome))
     }
 

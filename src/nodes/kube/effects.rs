@@ -135,7 +135,11 @@ async fn change_all(
         // One of them that is another instance now has nothing of ours; the others still have.
         match change(connection, node, instance, work_out).await? {
             Applied::Done => applied = Applied::Done,
-            Applied::Already | Applied::Version(_) | Applied::Moved(_) | Applied::NotYet(_) => {}
+            Applied::Already
+            | Applied::Version(_)
+            | Applied::Launched { .. }
+            | Applied::Moved(_)
+            | Applied::NotYet(_) => {}
         }
     }
     Ok(applied)

@@ -6,8 +6,9 @@ use super::fallback;
 use crate::fleet::CapacityPolicy;
 use crate::model::{Activity, ActivityStatus, AsgName, LiveGroup, Span, Timestamp};
 use crate::rollout::event::Event;
-use crate::rollout::progress::{GroupProgress, GroupState};
-use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, missing};
+use crate::rollout::progress::{GroupProgress, GroupState, ZoneRefused};
+use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, missing, present};
+use crate::rollout::schedule::{Task, VersionSource};
 
 /// AWS tries a refused launch again by itself; until then there is nothing to see.
 pub(crate) const AGAIN: Span = Span::from_secs(60);
@@ -26,10 +27,64 @@ pub(crate) struct Refusal<'a> {
     found: BTreeMap<String, BTreeSet<String>>,
     /// AWS's newest words.
     words: &'a str,
+    /// Whether only zones that were named are refused, and another one may have capacity.
+    in_zones: bool,
+}
+
+/// What is refused since `since`: of what AWS launches by itself, or of what it was told to launch in a zone.
+pub(crate) fn refusal<'a>(
+    view: &GroupContext<'a>,
+    live: &'a LiveGroup,
+    since: Timestamp,
+) -> Option<Refusal<'a>> {
+    of_activities(live, since).or_else(|| of_zones(view, live))
+}
+
+/// How long a zone is left alone that was refused last at `refused.last`: ever longer, up to ten minutes.
+pub(crate) fn pause(refused: &ZoneRefused) -> Span {
+    const LONGEST: Span = Span::from_secs(600);
+    const SHARE: i64 = 4;
+    let lasted = refused.last.since(refused.since);
+    Span::from_millis(lasted.millis() / SHARE).clamp(AGAIN, LONGEST)
+}
+
+/// Zones that are refused and still have an old instance. One that was not asked for in a while, because nothing was to be launched, is none.
+fn of_zones<'a>(view: &GroupContext<'a>, live: &LiveGroup) -> Option<Refusal<'a>> {
+    let version = match &view.task.task {
+        Task::Update {
+            version: VersionSource::Existing(n),
+            ..
+        } => Some(*n),
+        Task::Update { .. } => view.group.version,
+        Task::Create { .. } | Task::Retire { .. } => None,
+    };
+    let has_old = |zone: &str| present(live).any(|(_, i)| i.zone == zone && i.version != version);
+    let refused: Vec<&ZoneRefused> = view
+        .group
+        .placement
+        .refused
+        .iter()
+        .filter(|(zone, _)| has_old(zone))
+        .filter(|(_, r)| view.now <= r.last + pause(r) + pause(r))
+        .map(|(_, refused)| refused)
+        .collect();
+    let last = refused.iter().max_by_key(|r| r.last)?;
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (types, zones) in refused.iter().map(|r| named(&r.words)) {
+        types
+            .into_iter()
+            .for_each(|t| found.entry(t).or_default().extend(zones.iter().cloned()));
+    }
+    Some(Refusal {
+        since: refused.iter().map(|r| r.since).min()?,
+        found,
+        words: &last.words,
+        in_zones: true,
+    })
 }
 
 /// What is refused since `since`, unless a launch has succeeded after it.
-pub(crate) fn refusal(live: &LiveGroup, since: Timestamp) -> Option<Refusal<'_>> {
+pub(crate) fn of_activities(live: &LiveGroup, since: Timestamp) -> Option<Refusal<'_>> {
     let launched = |a: &Activity| {
         a.status == ActivityStatus::Successful && !a.message.starts_with("Terminating")
     };
@@ -57,6 +112,7 @@ pub(crate) fn refusal(live: &LiveGroup, since: Timestamp) -> Option<Refusal<'_>>
         since: first.at,
         found,
         words: &last.message,
+        in_zones: false,
     })
 }
 
@@ -121,7 +177,7 @@ pub(crate) enum Answer {
 }
 
 pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp) -> Answer {
-    let Some(refusal) = refusal(live, since) else {
+    let Some(refusal) = refusal(view, live, since) else {
         return Answer::GoOn;
     };
     let capacity = &view.task.rolling.capacity;
@@ -134,8 +190,13 @@ pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp
     let over = view.waited(first) > capacity.patience.unwrap_or(view.task.rolling.ready_timeout);
     let fails = |more: &str| {
         let lasted = view.now.since(first);
+        let elsewhere = if refusal.in_zones {
+            "; with `zones: any` in `rolling` another zone would do"
+        } else {
+            ""
+        };
         Answer::Fail(format!(
-            "no replacement could be launched for {lasted}: {}{more} (AWS: {})",
+            "no replacement could be launched for {lasted}: {}{more}{elsewhere} (AWS: {})",
             refusal.text(),
             refusal.words
         ))
@@ -197,11 +258,11 @@ pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> b
     };
     let (cluster, group) = (view.cluster.clone(), view.task.asg.clone());
     let GroupProgress { no_capacity, .. } = view.group;
-    let refused = refusal(live, since);
+    let refused = refusal(view, live, since);
     // Whoever borrows has given its surge back, may lack nothing without it, and that proves nothing: a launch has to succeed.
     let unproven =
         view.group.borrowed.is_some() && (refused.is_some() || !fallback::launched(view, live));
-    match (refused.filter(|_| short(live)), no_capacity) {
+    match (refused.filter(|_| is_short(view, live)), no_capacity) {
         (None, None) => return false,
         (None, Some(_)) if unproven => return false,
         (None, Some(_)) => out.records.push(Event::CapacityBack { cluster, group }),
@@ -231,9 +292,9 @@ pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> b
     true
 }
 
-/// Whether the group has fewer instances than it wants.
-fn short(live: &LiveGroup) -> bool {
-    missing(live) > 0
+/// Whether the group has fewer instances than it wants, or lacks one in a zone.
+pub(crate) fn is_short(view: &GroupContext<'_>, live: &LiveGroup) -> bool {
+    missing(live) > 0 || !view.group.placement.refused.is_empty()
 }
 
 fn policy_words(policy: CapacityPolicy) -> &'static str {

@@ -41,7 +41,7 @@ pub(crate) fn create(
     let ready = ready_instances(view, live).count();
     let wanted = usize::try_from(live.desired).unwrap_or(usize::MAX);
     if ready < wanted {
-        let refused = capacity::refusal(live, since)
+        let refused = capacity::refusal(view, live, since)
             .map(|r| format!(": {}", r.text()))
             .unwrap_or_else(|| suspended(live));
         let held = capacity::held_until(view, live, since);

@@ -8,7 +8,9 @@ use super::update::{Move, update};
 use super::{capacity, replace};
 use crate::rollout::event::Event;
 use crate::rollout::progress::GroupState;
-use crate::rollout::round::{Budget, DecisionBuilder, GroupContext, Mode, outdated, present};
+use crate::rollout::round::{
+    Budget, DecisionBuilder, GroupContext, Mode, by_zone, outdated, present,
+};
 use crate::rollout::schedule::Task;
 
 /// Adds this group's next move to `out`.
@@ -60,9 +62,11 @@ fn start(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) {
         Task::Update { replace: false, .. } => 0,
         Task::Retire { .. } => view.live.map_or(0, |live| present(live).count()),
     };
+    let zones = view.live.map(by_zone).unwrap_or_default();
     out.records.push(Event::GroupStarted {
         cluster: view.cluster.clone(),
         group: view.task.asg.clone(),
         instances: u32::try_from(instances).unwrap_or(u32::MAX),
+        zones,
     });
 }

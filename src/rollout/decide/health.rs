@@ -35,7 +35,7 @@ pub(crate) fn asg<'a>(
         }
         let serving = in_service(group);
         if serving < group.desired {
-            let why = capacity::refusal(group, since)
+            let why = capacity::of_activities(group, since)
                 .map(|r| format!(" ({})", r.text()))
                 .unwrap_or_default();
             return Verdict::Wait(format!(

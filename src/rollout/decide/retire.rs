@@ -78,6 +78,7 @@ pub(crate) fn retire(
                 group: view.task.asg.clone(),
                 from: live.desired,
                 to: 0,
+                launch: None,
             },
         );
     }

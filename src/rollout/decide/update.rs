@@ -139,6 +139,7 @@ fn refilled(view: &GroupContext<'_>, live: &LiveGroup, out: &mut DecisionBuilder
                 group: view.task.asg.clone(),
                 from: live.desired,
                 to: back,
+                launch: None,
             },
         );
     }

@@ -8,5 +8,6 @@ pub use fold::IllegalRecord;
 pub(crate) use state::touched;
 pub use state::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain, Ending,
-    GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent, StepRefusal, Stuck, WayBack,
+    GroupProgress, GroupState, Intent, Placement, Progress, RefreshSeen, Spent, StepRefusal, Stuck,
+    WayBack, ZoneRefused,
 };

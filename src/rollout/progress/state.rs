@@ -224,6 +224,8 @@ pub struct GroupProgress {
     pub borrowed: Option<Timestamp>,
     /// It stands in for the group it lends to: its surge, or a part of it, stays until that one has its own capacity.
     pub lending: bool,
+    /// Where replacements are launched.
+    pub placement: Placement,
     /// Processes we suspended.
     pub suspended: BTreeSet<String>,
     /// Desired capacity that we added and have not given back.
@@ -264,6 +266,30 @@ pub enum WayBack {
     Gone(u64),
     /// A person knows it, and goes on without.
     Renounced(u64),
+}
+
+/// Launches of a group in zones that are named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// Instances in each zone when the group began to be changed, on the way it goes now.
+    pub before: BTreeMap<String, u32>,
+    /// Launches that were answered, ever: the next one's token is made of it.
+    pub calls: u32,
+    /// Zones in which nothing could be launched when it was last tried.
+    pub refused: BTreeMap<String, ZoneRefused>,
+    /// AWS's words on why the group cannot be launched into this way.
+    pub not_offered: Option<String>,
+}
+
+/// A zone without capacity for a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneRefused {
+    /// When it was first refused.
+    pub since: Timestamp,
+    /// When it was last refused.
+    pub last: Timestamp,
+    /// AWS's words.
+    pub words: String,
 }
 
 /// What was done for the sake of a group, to be held against a bound.
@@ -347,6 +373,7 @@ impl GroupProgress {
             no_capacity: None,
             borrowed: None,
             lending: false,
+            placement: Placement::default(),
             suspended: BTreeSet::new(),
             surge: 0,
             taken: 0,

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::state::{
     Cordoned, DeadNode, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent,
-    StepRefusal, WayBack,
+    StepRefusal, WayBack, ZoneRefused,
 };
 use crate::model::{
-    Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeEffect, NodeName, Span,
-    Timestamp,
+    Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, LaunchRefusal, NodeEffect,
+    NodeName, Span, Timestamp, ZonalLaunch,
 };
 use crate::rollout::event::{Event, StepId, StepResult};
 
@@ -87,7 +87,10 @@ impl Progress {
             // Others move it, and may move it back: the next look decides.
             StepResult::Applied(Applied::NotYet(_)) => {}
             StepResult::Applied(
-                applied @ (Applied::Done | Applied::Already | Applied::Version(_)),
+                applied @ (Applied::Done
+                | Applied::Already
+                | Applied::Version(_)
+                | Applied::Launched { .. }),
             ) => self.happened(&intent, applied, at)?,
         }
         Ok(())
@@ -151,7 +154,12 @@ impl GroupProgress {
     /// A fact about this group.
     pub(super) fn event(&mut self, event: &Event, at: Timestamp) {
         match event {
-            Event::GroupStarted { instances, .. } => self.begin(*instances, at),
+            Event::GroupStarted {
+                instances, zones, ..
+            } => {
+                self.begin(*instances, at);
+                self.placement.before.clone_from(zones);
+            }
             Event::CanaryUp { instances, .. } => {
                 (self.canary_up, self.canary) = (Some(at), instances.clone());
             }
@@ -172,7 +180,10 @@ impl GroupProgress {
             Event::SurgeTaken { left, .. } => self.surge = *left,
             Event::Refreshed { percentage, .. } => self.refreshed(*percentage),
             Event::NoCapacity { since, why, .. } => self.no_capacity = Some((*since, why.clone())),
-            Event::CapacityBack { .. } => (self.no_capacity, self.borrowed) = (None, None),
+            Event::CapacityBack { .. } => {
+                (self.no_capacity, self.borrowed) = (None, None);
+                self.placement.refused.clear();
+            }
             Event::Borrowed { .. } => self.borrowed = Some(at),
             Event::Lending { .. } => self.lend(at),
             Event::DeadNode { instance, node, .. } => {
@@ -222,6 +233,7 @@ impl GroupProgress {
         (self.instances, self.ended) = (instances, 0);
         (self.updated, self.pinned, self.pinned_at) = (false, false, None);
         (self.max_size, self.spent) = (None, Spent::default());
+        self.placement.refused.clear();
     }
 
     pub(super) fn drain(
@@ -271,6 +283,7 @@ impl GroupProgress {
         self.dead.clear();
         self.set_aside.clear();
         self.suspended.clear();
+        self.placement.refused.clear();
         (self.no_capacity, self.borrowed, self.lending) = (None, None, false);
     }
 
@@ -306,6 +319,12 @@ impl GroupProgress {
                 }
             }
             CloudEffect::PinVersion { .. } => (self.pinned, self.pinned_at) = (true, Some(at)),
+            CloudEffect::SetDesired {
+                launch: Some(launch),
+                from,
+                to,
+                ..
+            } => self.launched(launch, to.saturating_sub(*from), applied, at),
             CloudEffect::SetDesired { from, to, .. } if ours => {
                 self.spent.launches += to.saturating_sub(*from);
                 self.added(to.saturating_sub(*from));
@@ -352,6 +371,42 @@ impl GroupProgress {
                 })
             }
             CloudEffect::CancelRefresh { .. } | CloudEffect::RollbackRefresh { .. } => {}
+        }
+    }
+
+    /// What a launch in a zone that was named has brought, of `asked`.
+    fn launched(&mut self, launch: &ZonalLaunch, asked: u32, applied: &Applied, at: Timestamp) {
+        self.placement.calls = self.placement.calls.saturating_add(1);
+        let (brought, refused) = match applied {
+            Applied::Launched { instances, refused } => (
+                u32::try_from(instances.len()).unwrap_or(u32::MAX),
+                refused.as_ref(),
+            ),
+            // Found by a look alone.
+            Applied::Done | Applied::Already => (asked, None),
+            Applied::Version(_) | Applied::Moved(_) | Applied::NotYet(_) => (0, None),
+        };
+        self.spent.launches = self.spent.launches.saturating_add(brought);
+        self.added(brought);
+        match refused {
+            // What was refused elsewhere before is asked for again, and its patience begins anew.
+            None => self.placement.refused.clear(),
+            Some(LaunchRefusal::NotOffered(words)) => {
+                self.placement.not_offered = Some(words.clone());
+            }
+            Some(LaunchRefusal::NoCapacity(words)) => {
+                let words = words.clone();
+                let known = self.placement.refused.get(&launch.zone);
+                let since = known.map_or(at, |known| known.since);
+                self.placement.refused.insert(
+                    launch.zone.clone(),
+                    ZoneRefused {
+                        since,
+                        last: at,
+                        words,
+                    },
+                );
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Plain questions about the instances of one group: which are there, which are outdated, how many are missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::Standby;
 use crate::model::{Definition, Health, InstanceId, Lifecycle, LiveGroup, Span};
@@ -36,6 +36,15 @@ pub(crate) fn present(
 
 /// What a call that got no answer has not brought about after this long, it never will: twice the time that one try is given.
 pub(crate) const SETTLED: Span = Span::from_secs(120);
+
+/// How many instances that count towards desired capacity are in each zone.
+pub(crate) fn by_zone(live: &LiveGroup) -> BTreeMap<String, u32> {
+    let mut zones = BTreeMap::new();
+    for (_, instance) in present(live).filter(|(_, i)| i.lifecycle.rules().is_capacity) {
+        *zones.entry(instance.zone.clone()).or_default() += 1;
+    }
+    zones
+}
 
 /// Our surge, as far as it can still be out: an autoscaler that went down to the minimum has taken some of it back already.
 pub(crate) fn outstanding_surge(surge: u32, live: &LiveGroup) -> u32 {

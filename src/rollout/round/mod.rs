@@ -14,6 +14,6 @@ pub(crate) use context::{
 };
 pub use decision::{Check, Decision, Question, State, Step, Waiting, Waits};
 pub(crate) use instances::{
-    SETTLED, in_service, is_capacity, missing, outdated, outstanding_surge, present,
+    SETTLED, by_zone, in_service, is_capacity, missing, outdated, outstanding_surge, present,
 };
 pub(crate) use nodes::{NodeView, Readiness};

@@ -7,7 +7,7 @@ use kfleet::model::{
 
 use super::{CLUSTER, two};
 use crate::bench::{
-    Bench, asg, creation, definition, desired, detach, new_version, pin, resume, suspend,
+    Bench, asg, creation, definition, desired, detach, launched, new_version, pin, resume, suspend,
     terminate, update,
 };
 
@@ -269,6 +269,58 @@ pub(crate) async fn sizes_move_desired_capacity<C: Cloud>(cloud: &C) {
     assert_eq!(bench.told(&desired(&name, 4, 3)).await, "done");
     bench.complete(&name).await;
     assert_eq!(bench.told(&update(&wanted, resize(1, 3))).await, "done");
+}
+
+pub(crate) async fn a_launch_in_a_named_zone_happens_once<C: Cloud>(cloud: &C) {
+    let bench = Bench::new(cloud, CLUSTER);
+    let wanted = definition(CLUSTER, "nodes", 1, 5);
+    let name = bench.created(&wanted, 2).await;
+    let in_b = async || {
+        let group = bench.group(&name).await;
+        group
+            .instances
+            .values()
+            .filter(|i| i.zone == "eu-west-3b")
+            .count()
+    };
+    assert_eq!(in_b().await, 1);
+    let launch = launched(&name, (2, 4), "eu-west-3b", "rollout/1");
+    assert_eq!(bench.told(&launch).await, "launched 2");
+    // The answer of the first time, also when an autoscaler has moved desired capacity since.
+    assert_eq!(bench.told(&desired(&name, 4, 5)).await, "done");
+    let before = bench.cluster().await;
+    assert_eq!(bench.told(&launch).await, "launched 2");
+    assert_eq!(bench.cluster().await, before);
+    assert_eq!(bench.group(&name).await.desired, 5);
+    bench.complete(&name).await;
+    assert_eq!(in_b().await, 3);
+    // No room, no such zone of the group.
+    let more = launched(&name, (5, 6), "eu-west-3a", "rollout/2");
+    assert!(bench.told(&more).await.starts_with("not yet: "));
+    assert_eq!(bench.told(&desired(&name, 5, 4)).await, "done");
+    let elsewhere = launched(&name, (4, 5), "eu-west-3c", "rollout/3");
+    assert_eq!(bench.told(&elsewhere).await, "not offered");
+    assert_eq!(bench.group(&name).await.desired, 4);
+}
+
+pub(crate) async fn a_launch_by_zone_takes_one_market<C: Cloud>(cloud: &C) {
+    let bench = Bench::new(cloud, CLUSTER);
+    for (percent, told) in [(0, "launched 1"), (50, "not offered"), (100, "launched 1")] {
+        let mut wanted = definition(CLUSTER, &format!("spot-{percent}"), 1, 5);
+        let policy = serde_json::json!({
+            "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": percent},
+            "Overrides": [{"InstanceType": "r5.xlarge"}, {"InstanceType": "m4.xlarge"}],
+        });
+        wanted.auto_scaling_group.mixed_instances_policy =
+            Some(serde_json::from_value(policy).unwrap());
+        let name = bench.created(&wanted, 2).await;
+        let launch = launched(&name, (2, 3), "eu-west-3a", "rollout/1");
+        assert_eq!(
+            bench.told(&launch).await,
+            told,
+            "{percent} percent on-demand"
+        );
+    }
 }
 
 pub(crate) async fn a_group_goes_when_it_is_empty<C: Cloud>(cloud: &C) {

@@ -7,6 +7,7 @@ mod fields;
 mod group;
 mod hand;
 mod instances;
+mod launch;
 #[cfg(test)]
 mod recorded;
 mod refresh;
@@ -84,7 +85,18 @@ impl Hand<'_> {
             } => self.create(definition, *version, *desired).await,
             CloudEffect::UpdateGroup { from, to, version } => self.update(from, to, *version).await,
             CloudEffect::PinVersion { group: _, from, to } => self.pin(*from, *to).await,
-            CloudEffect::SetDesired { group: _, from, to } => self.set_desired(*from, *to).await,
+            CloudEffect::SetDesired {
+                group: _,
+                from,
+                to,
+                launch: None,
+            } => self.set_desired(*from, *to).await,
+            CloudEffect::SetDesired {
+                group: _,
+                from,
+                to,
+                launch: Some(launch),
+            } => self.launch(to.saturating_sub(*from), launch).await,
             CloudEffect::Suspend {
                 group: _,
                 processes,

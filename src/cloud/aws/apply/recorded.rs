@@ -109,6 +109,9 @@ fn told(outcome: Result<Applied, CloudError>) -> String {
         Ok(Applied::Done) => "done".into(),
         Ok(Applied::Already) => "already".into(),
         Ok(Applied::Version(n)) => format!("version {n}"),
+        Ok(Applied::Launched { instances, refused }) => {
+            format!("launched {instances:?}, refused {refused:?}")
+        }
         Ok(Applied::Moved(found)) => format!("moved: {found}"),
         Ok(Applied::NotYet(found)) => format!("not yet: {found}"),
         Err(error) => error.to_string(),

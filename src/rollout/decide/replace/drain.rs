@@ -114,7 +114,9 @@ impl Replacement<'_> {
         }
         budget.ends -= 1;
         let is_capacity = is_capacity(self.live, id);
-        let decrement = is_capacity && (self.retiring || left.surge >= left.in_group);
+        // Its replacement was launched beside it; AWS would launch another one, wherever it likes.
+        let replaced = self.keeps_zones() && left.surge > 0;
+        let decrement = is_capacity && (self.retiring || replaced || left.surge >= left.in_group);
         if is_capacity {
             left.in_group = left.in_group.saturating_sub(1);
         }
@@ -178,12 +180,10 @@ impl Replacement<'_> {
             }
             let works = ready.contains(id);
             let begun = running - group.drains.len();
-            if !self.enough(
-                ready.len().saturating_sub(usize::from(works)),
-                begun,
-                instance,
-                works,
-            ) {
+            let left = ready.len().saturating_sub(usize::from(works));
+            if !self.zone_is_kept(id, instance, &ready)
+                || !self.enough(left, begun, instance, works)
+            {
                 continue;
             }
             // Where nothing is added a drained node is missing, and shall not be for longer than it has to.

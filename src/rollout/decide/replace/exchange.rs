@@ -205,7 +205,7 @@ impl<'a> Replacement<'a> {
             out.failed(self.view, why);
             return true;
         }
-        if missing(self.live) == 0 {
+        if !capacity::is_short(self.view, self.live) {
             return false;
         }
         match capacity::answer(self.view, self.live, self.since()) {
@@ -343,7 +343,8 @@ impl<'a> Replacement<'a> {
         let wanted = wanted.min(budget.surge);
         // Asking for more while what was asked for is refused would only pile up.
         if wanted == 0
-            || (missing(self.live) > 0 && capacity::refusal(self.live, self.since()).is_some())
+            || (missing(self.live) > 0
+                && capacity::refusal(self.view, self.live, self.since()).is_some())
         {
             return;
         }
@@ -351,6 +352,9 @@ impl<'a> Replacement<'a> {
         let asg = self.view.task.asg.clone();
         if headroom > 0 {
             let more = wanted.min(headroom);
+            if self.keeps_zones() {
+                return self.launch(more, budget, out);
+            }
             budget.surge = budget.surge.saturating_sub(more);
             return out.step(
                 self.view,
@@ -358,6 +362,7 @@ impl<'a> Replacement<'a> {
                     group: asg,
                     from: self.live.desired,
                     to: self.live.desired + more,
+                    launch: None,
                 },
             );
         }
@@ -405,8 +410,9 @@ impl<'a> Replacement<'a> {
             return;
         }
         if let Some(twin) = fallback::comes_later(self.view) {
+            // It is the cluster's other groups that are waited for: where they stand still, so does the cluster.
             let why = format!("{twin} stands in for it when all else is done{refused}");
-            return out.wait(self.view, why, Some(self.view.now + capacity::AGAIN));
+            return out.wait(self.view, why, None);
         }
         let coming: Vec<String> = states
             .into_iter()

@@ -51,7 +51,11 @@ impl Replacement<'_> {
 
     /// What came during this surge, and stays.
     pub(crate) fn to_protect(&self) -> BTreeSet<&InstanceId> {
-        if self.out == 0 || self.view.mode == Mode::Cleanup {
+        // Where each replacement is launched for itself the surge comes and goes; it is over when nothing old is left.
+        let has_room = self.base() < self.live.group.max_size;
+        let comes_again = has_room && self.keeps_zones() && !self.outdated.is_empty();
+        let is_over = self.out == 0 && !comes_again;
+        if is_over || self.view.mode == Mode::Cleanup {
             return BTreeSet::new();
         }
         let new = present(self.live)

@@ -117,6 +117,7 @@ impl<'a> Replacement<'a> {
                     group: self.view.task.asg.clone(),
                     from,
                     to: from.saturating_sub(excess),
+                    launch: None,
                 },
             );
         }

@@ -76,7 +76,7 @@ impl<'a> Replacement<'a> {
             .map(|(id, _)| id.clone())
             .collect();
         to_replace.extend(surplus);
-        Replacement {
+        let mut work = Replacement {
             view,
             live,
             outdated,
@@ -87,7 +87,10 @@ impl<'a> Replacement<'a> {
             loan,
             most: budget.most,
             retiring: false,
-        }
+        };
+        let misplaced = work.misplaced();
+        work.to_replace.extend(misplaced);
+        work
     }
 
     pub(crate) fn since(&self) -> Timestamp {
@@ -100,9 +103,8 @@ impl<'a> Replacement<'a> {
     /// What AWS refuses while instances are missing, in words, and until when waiting for it is nobody's fault: until what it launches
     /// at last is there, for which it has the time of every launch.
     pub(crate) fn refused(&self, before: &str) -> (String, Option<Timestamp>) {
-        let missing = missing(self.live) > 0;
-        let text = capacity::refusal(self.live, self.since())
-            .filter(|_| missing)
+        let text = capacity::refusal(self.view, self.live, self.since())
+            .filter(|_| capacity::is_short(self.view, self.live))
             .map(|r| format!("{before}{}", r.text()));
         (
             text.unwrap_or_default(),

@@ -1,0 +1,248 @@
+//! Zones keep their instances while these are replaced. (That none falls below what it had is a rule that every effect of every scene is
+//! held against; here is what is launched where, and what happens when that is not to be had.)
+
+use std::collections::BTreeMap;
+
+use kfleet::fleet::{Capacity, CapacityPolicy, ZonePolicy};
+use kfleet::model::{Applied, LaunchRefusal, Lifecycle};
+
+use super::*;
+
+const CP: &str = "control-plane-a";
+
+fn scene(dir: &std::path::Path, size: u32, scenario: &[&str]) -> Scene {
+    let mut scene = Scene::small(dir, &[("nodes", size, size + 3, false)]).made();
+    // Nothing but the nodes is rolled.
+    scene.odd_image = Some((CP, "image-1".into()));
+    scene.scenario = scenario.iter().map(|s| (*s).to_owned()).collect();
+    scene
+}
+
+/// Rolls it to the end, after which there is nothing to do and nothing is left behind.
+#[track_caller]
+fn finishes(mut scene: Scene) -> (Scene, Vec<Record>) {
+    let records = ends(scene.start("r2"), Ending::Finished);
+    (scene.scenario, scene.faults) = (Vec::new(), Vec::new());
+    assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+    clean(&scene);
+    (scene, records)
+}
+
+/// Launches that were asked for by zone.
+fn asked(records: &[Record]) -> BTreeMap<String, u32> {
+    let mut zones = BTreeMap::new();
+    for record in records {
+        let Event::Intent { effect, .. } = &record.event else {
+            continue;
+        };
+        if let Effect::Cloud(CloudEffect::SetDesired {
+            from,
+            to,
+            launch: Some(launch),
+            ..
+        }) = &**effect
+        {
+            *zones.entry(launch.zone.clone()).or_default() += to - from;
+        }
+    }
+    zones
+}
+
+/// Launches that were refused, and those that brought something.
+fn answers(records: &[Record]) -> (usize, usize) {
+    let of = |r: &Record| match &r.event {
+        Event::Outcome {
+            result: StepResult::Applied(Applied::Launched { instances, refused }),
+            ..
+        } => Some((instances.len(), refused.is_some())),
+        _ => None,
+    };
+    let all: Vec<(usize, bool)> = records.iter().filter_map(of).collect();
+    (
+        all.iter()
+            .filter(|(n, refused)| *n == 0 && *refused)
+            .count(),
+        all.iter().filter(|(n, _)| *n > 0).count(),
+    )
+}
+
+fn zones(counts: [u32; 3]) -> BTreeMap<String, u32> {
+    let names = ["eu-west-3a", "eu-west-3b", "eu-west-3c"];
+    let all = names.iter().map(|z| (*z).to_owned()).zip(counts);
+    all.filter(|(_, n)| *n > 0).collect()
+}
+
+/// How many instances each zone has now.
+fn there(scene: &Scene) -> BTreeMap<String, u32> {
+    let live = scene.live(&scene.world());
+    let group = &live.clusters[&scene.staging[0]].groups[&name("nodes.staging.k8s.test")];
+    let mut zones = BTreeMap::new();
+    let serving = |i: &&kfleet::model::Instance| i.lifecycle == Lifecycle::InService;
+    for instance in group.instances.values().filter(serving) {
+        *zones.entry(instance.zone.clone()).or_default() += 1;
+    }
+    zones
+}
+
+#[test]
+fn each_replacement_is_launched_in_the_zone_of_the_old_one() {
+    for (size, counts) in [
+        (1, [1, 0, 0]),
+        (2, [1, 1, 0]),
+        (3, [1, 1, 1]),
+        (7, [3, 2, 2]),
+    ] {
+        let dir = folder();
+        let (scene, records) = finishes(scene(dir.path(), size, &[]));
+        assert_eq!(asked(&records), zones(counts), "{size} instances");
+        assert_eq!(there(&scene), zones(counts), "{size} instances");
+    }
+}
+
+#[test]
+fn a_larger_surge_is_spread_over_the_zones_that_have_most_to_replace() {
+    let dir = folder();
+    let mut scene = scene(dir.path(), 7, &[]);
+    scene.rolling.max_surge = Amount::Count(3);
+    let (_, records) = finishes(scene);
+    assert_eq!(asked(&records), zones([3, 2, 2]));
+}
+
+#[test]
+fn with_any_zone_it_is_left_to_aws() {
+    let dir = folder();
+    let mut scene = scene(dir.path(), 3, &[]);
+    scene.rolling.zones = ZonePolicy::Any;
+    let (_, records) = finishes(scene);
+    assert_eq!(asked(&records), zones([0, 0, 0]));
+}
+
+#[test]
+fn a_zone_without_capacity_comes_last_and_is_answered_by_policy() {
+    let fault = "no-capacity-of:*@eu-west-3b";
+    for (policy, hours, ending) in [
+        (CapacityPolicy::Stop, 9, Ending::RolledBack),
+        (CapacityPolicy::Stop, 0, Ending::Finished),
+        (CapacityPolicy::Wait, 9, Ending::Finished),
+    ] {
+        let dir = folder();
+        let during = if hours == 0 {
+            "for: 20m".to_owned()
+        } else {
+            format!("for: {hours}h")
+        };
+        let item = format!("{{fault: \"{fault}\", when: pin-version nodes, {during}}}");
+        let mut scene = scene(dir.path(), 3, &[&item]);
+        scene.rolling.capacity = Capacity {
+            policy,
+            patience: None,
+            twin: None,
+        };
+        let records = ends(scene.start("r2"), ending);
+        scene.scenario.clear();
+        clean(&scene);
+        assert_eq!(there(&scene), zones([1, 1, 1]), "{policy:?}");
+        let (refused, brought) = answers(&records);
+        assert!(
+            refused > 0 && brought >= 2,
+            "{policy:?}: {refused} {brought}"
+        );
+        // It is asked for ever more rarely.
+        assert!(refused < 70, "{policy:?}: {refused} refused launches");
+        if ending == Ending::RolledBack {
+            says(
+                &records,
+                "capacity in the Availability Zone you requested (eu-west-3b)",
+            );
+            says(
+                &records,
+                "with `zones: any` in `rolling` another zone would do",
+            );
+        }
+    }
+}
+
+#[test]
+fn a_launch_whose_answer_is_lost_happens_once() {
+    for fault in ["lost-answer", "no-answer"] {
+        for nth in 2..12 {
+            let dir = folder();
+            let mut scene = scene(dir.path(), 3, &[]);
+            scene.faults = vec![format!("{fault}:{nth}")];
+            let (_, records) = finishes(scene);
+            let (refused, brought) = answers(&records);
+            assert_eq!((refused, brought), (0, 3), "{fault}:{nth}");
+        }
+    }
+}
+
+#[test]
+fn a_group_that_cannot_be_told_the_zone_is_rolled_as_aws_places_it() {
+    let dir = folder();
+    let scene = scene(
+        dir.path(),
+        3,
+        &[
+            "{act: \"suspend:nodes:Launch\", when: pin-version nodes}",
+            "{act: \"resume:nodes:Launch\", when: pin-version nodes, after: 5m}",
+        ],
+    );
+    let (outcome, records) = scene.start("r2");
+    assert!(outcome.is_ok());
+    let not_offered = records.iter().any(|r| {
+        matches!(
+            &r.event,
+            Event::Outcome {
+                result: StepResult::Applied(Applied::Launched {
+                    refused: Some(LaunchRefusal::NotOffered(_)),
+                    ..
+                }),
+                ..
+            }
+        )
+    });
+    let placed_by_aws = records.iter().any(|r| {
+        matches!(&r.event, Event::Intent { effect, .. }
+            if matches!(&**effect, Effect::Cloud(CloudEffect::SetDesired { launch: None, .. })))
+    });
+    assert!(not_offered && placed_by_aws, "{:#?}", facts(&records));
+}
+
+#[test]
+fn what_others_take_or_add_in_the_middle_stops_nothing() {
+    for act in [
+        "scale:nodes:+2",
+        "scale:nodes:-1",
+        "reclaim:nodes:1",
+        "terminate:nodes:1",
+        "detach:nodes:1",
+        "set:nodes:DesiredCapacity=6",
+    ] {
+        for minutes in [1, 3, 6, 9, 13] {
+            let dir = folder();
+            let item = format!("{{act: \"{act}\", when: pin-version nodes, after: {minutes}m}}");
+            let scene = scene(dir.path(), 4, &["{act: \"set:nodes:MinSize=2\"}", &item]);
+            let (outcome, records) = scene.start("r2");
+            assert_eq!(
+                outcome.unwrap(),
+                Outcome::Ended(Ending::Finished),
+                "{act} after {minutes}m: {:#?}",
+                reasons(&records)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_drain_that_is_held_keeps_no_other_zone_waiting() {
+    let dir = folder();
+    let mut scene = scene(dir.path(), 4, &[]);
+    scene.scenario = vec!["{fault: \"stuck-drain:nodes\", when: terminate nodes, for: 25m}".into()];
+    let (outcome, records) = scene.start("r2");
+    assert_eq!(
+        outcome.unwrap(),
+        Outcome::Ended(Ending::Finished),
+        "{:#?}",
+        reasons(&records)
+    );
+}
