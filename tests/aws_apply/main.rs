@@ -85,6 +85,9 @@ impl Scene {
             Ok(Applied::Done) => "done".into(),
             Ok(Applied::Already) => "already".into(),
             Ok(Applied::Version(n)) => format!("version {n}"),
+            Ok(Applied::Launched { instances, refused }) => {
+                format!("launched {}, refused {refused:?}", instances.len())
+            }
             Ok(Applied::Moved(found)) => format!("moved: {found}"),
             Ok(Applied::NotYet(found)) => format!("not yet: {found}"),
             Err(error) => error.to_string(),
