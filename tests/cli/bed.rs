@@ -351,6 +351,12 @@ pub fn desired_moved(records: &[Value]) -> BTreeMap<String, i64> {
                 .remove(&held["step"].as_u64().unwrap())
                 .unwrap_or_default();
             *moved.entry(group).or_insert(0) += by;
+        } else if let Some(launched) = held["result"]["applied"].get("launched") {
+            let (group, _) = steps
+                .remove(&held["step"].as_u64().unwrap())
+                .unwrap_or_default();
+            let brought = launched["instances"].as_array().unwrap().len();
+            *moved.entry(group).or_insert(0) += i64::try_from(brought).unwrap();
         } else if kind == "surge-taken" {
             // The autoscaler took it: what it left is what is still ours.
             moved.insert(
