@@ -339,6 +339,8 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             || self.progress.direction == Direction::Aborting
             || group.placement.not_offered.is_some()
             || group.borrowed.is_some()
+            || (self.progress.direction != Direction::Forward
+                && !group.placement.refused.is_empty())
             || group.lending
             || mixed
             || fields.warm_pool.is_some()

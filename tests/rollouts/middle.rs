@@ -139,6 +139,7 @@ impl Middle {
         let dead = DeadNode {
             instance: instance.clone(),
             since: now,
+            ended: true,
             marked: false,
         };
         self.group("nodes").dead.insert(node.clone(), dead);

@@ -215,7 +215,7 @@ impl Cluster {
                 ..
             } => {
                 let template = self.state.templates.get(&group.template).map(|t| &**t);
-                Ok(group.launch(to.saturating_sub(*from), launch, now, template, around))
+                group.launch(to.saturating_sub(*from), launch, now, template, around)
             }
             CloudEffect::SetDesired { from, to, .. } => group.set_desired(*from, *to, now),
             CloudEffect::Suspend { processes, .. } => group.suspend(processes),

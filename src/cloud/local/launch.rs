@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::answers::Outcome;
+use super::answers::{Outcome, refused};
 use super::simulate::{Surroundings, no_capacity};
 use super::state::{Group, Machine, Work};
 use super::templates::Template;
+use crate::cloud::CloudError;
 use crate::model::{
     ActivityStatus, Applied, InstanceId, LaunchRefusal, TemplateVersion, Timestamp, ZonalLaunch,
 };
@@ -22,47 +23,57 @@ impl Group {
         now: Timestamp,
         template: Option<&Template>,
         around: Surroundings<'_>,
-    ) -> Outcome {
+    ) -> Result<Outcome, CloudError> {
         if let Some(instances) = self.tokens.get(&launch.token) {
-            return Outcome::Unchanged(Applied::Launched {
+            let others = |id: &InstanceId| {
+                let machine = self.machines.get(id);
+                machine.is_some_and(|m| m.zone != launch.zone)
+            };
+            if instances.iter().any(others) {
+                return Err(refused(
+                    self.name(),
+                    "IdempotentParameterMismatch: an earlier launch with this client token was another one".into(),
+                ));
+            }
+            return Ok(Outcome::Unchanged(Applied::Launched {
                 instances: instances.clone(),
                 refused: None,
-            });
+            }));
         }
         let most = self.fields.max_size;
         let wanted = self.desired.saturating_add(count);
         if wanted > most {
-            return Outcome::Unchanged(Applied::NotYet(format!(
+            return Ok(Outcome::Unchanged(Applied::NotYet(format!(
                 "{} would have desired capacity {wanted}, above its maximum of {most}",
                 self.name()
-            )));
+            ))));
         }
         let version = template.and_then(|t| t.versions.get(&self.launch_version()));
         let version = match (self.not_offered(launch), version) {
-            (Some(words), _) => return none(LaunchRefusal::NotOffered(words)),
+            (Some(words), _) => return Ok(none(LaunchRefusal::NotOffered(words))),
             (None, None) => {
                 let words = format!(
                     "You must use a valid launch template version: {} has none of number {}",
                     self.template, self.version
                 );
-                return none(LaunchRefusal::NotOffered(words));
+                return Ok(none(LaunchRefusal::NotOffered(words)));
             }
             (None, Some(version)) => version.clone(),
         };
-        let (instances, refused) = self.launch_now(count, &launch.zone, now, &version, around);
+        let (instances, lacks) = self.launch_now(count, &launch.zone, now, &version, around);
         if instances.is_empty() {
-            return refused.map_or_else(
+            return Ok(lacks.map_or_else(
                 || Outcome::Unchanged(Applied::Already),
                 |words| none(LaunchRefusal::NoCapacity(words)),
-            );
+            ));
         }
         let brought = u32::try_from(instances.len()).unwrap_or(u32::MAX);
         self.desired = self.desired.saturating_add(brought);
         self.tokens.insert(launch.token.clone(), instances.clone());
-        Outcome::Changed(Applied::Launched {
+        Ok(Outcome::Changed(Applied::Launched {
             instances,
-            refused: refused.map(LaunchRefusal::NoCapacity),
-        })
+            refused: lacks.map(LaunchRefusal::NoCapacity),
+        }))
     }
 
     /// Why this group cannot be launched into at all, or not there.

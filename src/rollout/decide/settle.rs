@@ -2,10 +2,15 @@
 //! that it can be undone), and repeated only where it gives something back. Never acts.
 
 use super::node_steps::standing_of_node;
+use std::collections::BTreeSet;
+
 use super::standing::{SETTLED, Standing};
-use crate::model::{AutoScalingGroup, CloudEffect, Effect, InstanceId, Lifecycle, LiveGroup};
+use crate::model::{
+    Applied, AutoScalingGroup, CloudEffect, Effect, InstanceId, Lifecycle, LiveGroup, ZonalLaunch,
+};
+use crate::rollout::event::StepResult;
 use crate::rollout::progress::Intent;
-use crate::rollout::round::GroupContext;
+use crate::rollout::round::{GroupContext, present};
 
 /// What becomes of it.
 pub(crate) fn settle(view: &GroupContext<'_>, intent: &Intent) -> Standing {
@@ -37,6 +42,14 @@ fn cloud(view: &GroupContext<'_>, intent: &Intent, effect: &CloudEffect) -> Stan
             seen(&|live| is_same(&live.group, &to.auto_scaling_group))
         }
         CloudEffect::PinVersion { to, .. } => seen(&|live| live.version.number() == *to),
+        // Desired capacity says nothing about it: others move it, and launches of the same round may have been refused. Nor may it be
+        // asked for again.
+        CloudEffect::SetDesired {
+            from,
+            to,
+            launch: Some(launch),
+            ..
+        } => zonal(view, intent, launch, to.saturating_sub(*from)),
         // More than asked for: an autoscaler has added to it, or it was there without us. Booked, it is given back by draining.
         CloudEffect::SetDesired { to, .. } => seen(&|live| live.desired >= *to),
         CloudEffect::Suspend { processes, .. } => {
@@ -67,6 +80,28 @@ fn cloud(view: &GroupContext<'_>, intent: &Intent, effect: &CloudEffect) -> Stan
             }
         }
     }
+}
+
+/// A launch by zone without an answer has happened as far as the zone has instances of the pinned version that no answer has brought.
+fn zonal(view: &GroupContext<'_>, intent: &Intent, launch: &ZonalLaunch, asked: u32) -> Standing {
+    let (Some(live), Some(since)) = (view.live, view.group.placement.since) else {
+        return closed(view, intent);
+    };
+    let new = present(live).filter(|(id, i)| {
+        i.zone == launch.zone
+            && i.launched_at >= since
+            && i.version == view.group.version
+            && !view.group.placement.launched.contains(*id)
+    });
+    let asked = usize::try_from(asked).unwrap_or(usize::MAX);
+    let instances: BTreeSet<InstanceId> = new.take(asked).map(|(id, _)| id.clone()).collect();
+    if instances.is_empty() {
+        return closed(view, intent);
+    }
+    Standing::Closed(StepResult::Applied(Applied::Launched {
+        instances,
+        refused: None,
+    }))
 }
 
 /// It did not happen as far as can be seen; its last try may still be under way.

@@ -271,10 +271,14 @@ pub enum WayBack {
 /// Launches of a group in zones that are named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
-    /// Instances in each zone when the group began to be changed, on the way it goes now.
+    /// When the group began to be changed, on the way it went last.
+    pub since: Option<Timestamp>,
+    /// Instances in each zone then.
     pub before: BTreeMap<String, u32>,
-    /// Launches that were answered, ever: the next one's token is made of it.
+    /// Launches that were asked for, ever: the next one's token is made of it, and no two are the same.
     pub calls: u32,
+    /// Instances that these have brought, as far as was answered.
+    pub launched: BTreeSet<InstanceId>,
     /// Zones in which nothing could be launched when it was last tried.
     pub refused: BTreeMap<String, ZoneRefused>,
     /// AWS's words on why the group cannot be launched into this way.
@@ -317,6 +321,8 @@ pub struct DeadNode {
     pub instance: InstanceId,
     /// When it was given up.
     pub since: Timestamp,
+    /// AWS has answered that it ends the instance: what is no longer listed then runs no more.
+    pub ended: bool,
     /// It has the taint that has Kubernetes end its pods.
     pub marked: bool,
 }

@@ -24,7 +24,13 @@ impl Progress {
         if step != self.next_step {
             return Err(format!("step {step} should be step {}", self.next_step));
         }
-        self.group(cluster, group)?;
+        let books = self.group(cluster, group)?;
+        if let Effect::Cloud(CloudEffect::SetDesired {
+            launch: Some(_), ..
+        }) = effect
+        {
+            books.placement.calls = books.placement.calls.saturating_add(1);
+        }
         self.next_step += 1;
         let (cluster, group, effect) = (cluster.clone(), group.clone(), effect.clone());
         self.open.insert(
@@ -159,6 +165,7 @@ impl GroupProgress {
             } => {
                 self.begin(*instances, at);
                 self.placement.before.clone_from(zones);
+                self.placement.since = Some(at);
             }
             Event::CanaryUp { instances, .. } => {
                 (self.canary_up, self.canary) = (Some(at), instances.clone());
@@ -190,6 +197,7 @@ impl GroupProgress {
                 let dead = DeadNode {
                     instance: instance.clone(),
                     since: at,
+                    ended: false,
                     marked: false,
                 };
                 self.dead.insert(node.clone(), dead);
@@ -358,7 +366,7 @@ impl GroupProgress {
                 decrement,
                 ..
             } => {
-                self.instance_ended(instance);
+                self.instance_ended(instance, ours);
                 // One that ended by itself took no desired capacity with it.
                 self.removed(u32::from(*decrement && ours));
             }
@@ -376,7 +384,6 @@ impl GroupProgress {
 
     /// What a launch in a zone that was named has brought, of `asked`.
     fn launched(&mut self, launch: &ZonalLaunch, asked: u32, applied: &Applied, at: Timestamp) {
-        self.placement.calls = self.placement.calls.saturating_add(1);
         let (brought, refused) = match applied {
             Applied::Launched { instances, refused } => (
                 u32::try_from(instances.len()).unwrap_or(u32::MAX),
@@ -386,6 +393,9 @@ impl GroupProgress {
             Applied::Done | Applied::Already => (asked, None),
             Applied::Version(_) | Applied::Moved(_) | Applied::NotYet(_) => (0, None),
         };
+        if let Applied::Launched { instances, .. } = applied {
+            self.placement.launched.extend(instances.iter().cloned());
+        }
         self.spent.launches = self.spent.launches.saturating_add(brought);
         self.added(brought);
         match refused {
@@ -411,7 +421,7 @@ impl GroupProgress {
     }
 
     /// Nothing that was kept for an instance, or for its node, is left.
-    fn instance_ended(&mut self, instance: &InstanceId) {
+    fn instance_ended(&mut self, instance: &InstanceId, ours: bool) {
         if let Some(node) = self.drains.remove(instance).and_then(|drain| drain.node) {
             self.tainted.remove(&node);
             self.kept.remove(&node);
@@ -420,7 +430,10 @@ impl GroupProgress {
         self.protected.remove(instance);
         self.set_aside.remove(instance);
         self.ended += 1;
-        self.spent.terminations += 1;
+        // One that was on its way already is nothing that was spent.
+        self.spent.terminations += u32::from(ours);
+        let dead = self.dead.values_mut().filter(|d| d.instance == *instance);
+        dead.for_each(|d| d.ended = true);
     }
 
     /// More desired capacity: what was taken comes back first, the rest is surge.

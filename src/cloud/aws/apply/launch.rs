@@ -11,6 +11,7 @@ use aws_sdk_autoscaling::types as sdk;
 use super::hand::Hand;
 use crate::cloud::CloudError;
 use crate::cloud::aws::convert::group::desired;
+use crate::cloud::aws::convert::past::lacks_capacity;
 use crate::model::{Applied, InstanceId, LaunchRefusal, ZonalLaunch};
 
 /// Codes by which AWS says that this cannot be asked for: the right is missing, the group is none that it can be asked for, or there is no such
@@ -103,6 +104,17 @@ impl Hand<'_> {
                 message: e.to_string(),
             })?;
         let errors: Vec<String> = answer.errors().iter().map(words).collect();
+        if instances.is_empty() && errors.is_empty() {
+            return Err(CloudError::Unknown {
+                subject: self.group.to_string(),
+                message: "LaunchInstances named neither instances nor errors".into(),
+            });
+        }
+        // A wrong image or a missing right is no want of capacity that anybody should wait for.
+        let refused = errors.iter().find(|words| !lacks_capacity(words));
+        if let (true, Some(words)) = (instances.is_empty(), refused) {
+            return Err(self.refused(words.clone()));
+        }
         Ok(Applied::Launched {
             instances,
             refused: (!errors.is_empty()).then(|| LaunchRefusal::NoCapacity(errors.join("; "))),

@@ -41,7 +41,8 @@ pub(in crate::cloud::aws) fn activity(given: &sdk::Activity) -> Result<Activity,
     })
 }
 
-fn lacks_capacity(message: &str) -> bool {
+/// Whether AWS says that it has none of these instances.
+pub(in crate::cloud::aws) fn lacks_capacity(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     NO_CAPACITY
         .iter()

@@ -76,6 +76,13 @@ impl Replacement<'_> {
                 node.evictable_pods
             );
             out.wait(self.view, why, None);
+        } else if !dead.ended {
+            let why = format!(
+                "{name} is dead, and its instance {} is in no group any more, though not because kfleet ended it: it may still run",
+                dead.instance
+            );
+            let advice = "see in EC2 whether it runs, and end it if so; then delete the node, and `kfleet rollout resume`";
+            out.wait_for_others(self.view, why, advice);
         } else if !marked {
             out.node_step(
                 self.view,

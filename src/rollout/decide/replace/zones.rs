@@ -68,6 +68,8 @@ impl Replacement<'_> {
         exchanges
             && task.rolling.zones == ZonePolicy::Keep
             && group.borrowed.is_none()
+            // On the way back another zone is better than none.
+            && (self.view.mode == Mode::Forward || group.placement.refused.is_empty())
             && group.placement.not_offered.is_none()
             && !group.placement.before.is_empty()
             && self.may_surge() > 0
