@@ -2,10 +2,12 @@
 //! held against; here is what is launched where, and what happens when that is not to be had.)
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kfleet::fleet::{Capacity, CapacityPolicy, ZonePolicy};
 use kfleet::model::{Applied, LaunchRefusal, Lifecycle};
 
+use super::support::spy::Death;
 use super::*;
 
 const CP: &str = "control-plane-a";
@@ -245,4 +247,35 @@ fn a_drain_that_is_held_keeps_no_other_zone_waiting() {
         "{:#?}",
         reasons(&records)
     );
+}
+
+/// What is open when the process dies may be one launch of several, of which others were refused: desired capacity does not tell which.
+#[test]
+fn an_abort_after_a_kill_gives_back_what_some_zones_brought() {
+    for death in (4..16).flat_map(|n| [Death::Before(n), Death::After(n)]) {
+        let dir = folder();
+        let fault = "{fault: \"no-capacity-of:*@eu-west-3a\", when: pin-version nodes, for: 3h}";
+        let mut scene = scene(dir.path(), 7, &[fault]);
+        (scene.rolling.max_surge, scene.rolling.canary) = (Amount::Count(3), 0);
+        let before = scene.shape();
+        let spy = Spy::dying(scene.world(), death);
+        if catch_unwind(AssertUnwindSafe(|| scene.start_on(&spy, "r2"))).is_ok() {
+            continue;
+        }
+        let ours = spy.ours();
+        drop(spy);
+        let request = Request::Abort {
+            by: "me".into(),
+            reason: "enough".into(),
+        };
+        scene.store().request("r2", &request).unwrap();
+        let spy = Spy::new(scene.world()).after(ours);
+        ends(scene.resume_on(&spy, "r2"), Ending::Aborted);
+        drop(spy);
+        scene.scenario.clear();
+        clean(&scene);
+        for (name, (desired, _)) in scene.shape() {
+            assert_eq!(desired, before[&name].0, "{death:?} {name}");
+        }
+    }
 }
