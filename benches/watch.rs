@@ -23,10 +23,23 @@ mod eviction;
 mod pages;
 #[path = "../tests/kube/patch.rs"]
 mod patch;
+#[path = "../tests/kube/real.rs"]
+mod real;
 #[path = "../tests/kube/server.rs"]
 mod server;
 #[path = "../tests/kube/streams.rs"]
 mod streams;
+
+/// What the stand-in takes from the tests' support.
+mod support {
+    pub fn block<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(future)
+    }
+}
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
