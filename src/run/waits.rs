@@ -16,6 +16,8 @@ pub(super) struct Told {
     known: Option<Waits>,
     /// What is known is not what was written.
     open: bool,
+    /// Something else is waited for than what was written.
+    changed: bool,
 }
 
 impl Told {
@@ -27,14 +29,14 @@ impl Told {
         now: Timestamp,
     ) {
         let known = self.known.as_ref();
-        let is_new = known.is_none_or(|known| known.waiting != waiting);
+        self.changed |= known.is_none_or(|known| known.waiting != waiting);
         self.known = Some(Waits {
             version: 1,
             at: now,
             waiting: waiting.to_vec(),
         });
         self.open = true;
-        let pause = if is_new { PAUSES.0 } else { PAUSES.1 };
+        let pause = if self.changed { PAUSES.0 } else { PAUSES.1 };
         let written = self.written;
         if written.is_none_or(|written| written.elapsed() >= pause) {
             self.write(store, rollout);
@@ -55,6 +57,6 @@ impl Told {
         // It is an aside: a store that is really away is noticed with the next record.
         let _ = store.put_waits(rollout, self.known.as_ref());
         self.written = Some(Instant::now());
-        self.open = false;
+        (self.open, self.changed) = (false, false);
     }
 }

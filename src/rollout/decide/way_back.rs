@@ -170,10 +170,10 @@ pub(crate) fn leave(sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) -
     if let Some(why) = why("which the plan found and means to pin", &|l| {
         !l.is_way_back()
     }) {
-        let advice = "nothing is half-way, and what runs stays as it is; `kfleet rollout abort`, and start anew: that makes the version again";
+        let advice = "no drain is under way in this cluster, and what runs stays as it is; `kfleet rollout abort` releases what is open, then start anew: that makes the version again";
         out.stuck_cluster(cluster, why, advice);
     } else if let Some(why) = why("to which a rollback would return", &|l| l.is_way_back()) {
-        let advice = "nothing is half-way, and what runs stays as it is; `kfleet rollout resume` goes on without a way back for what is named, `kfleet rollout abort` leaves everything as it is now";
+        let advice = "no drain is under way in this cluster, and what runs stays as it is; `kfleet rollout resume` goes on without a way back for what is named, `kfleet rollout abort` releases what is open, surge included";
         out.stuck_cluster(cluster, why, advice);
     }
     Leave::Nothing
