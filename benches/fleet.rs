@@ -293,6 +293,7 @@ fn baseline(desired: &DesiredCluster, live: &Live) -> Baseline {
         digest: desired.digest.clone(),
         release: digest_of(&"release"),
         rollout: "bench".into(),
+        commit: None,
         since: live.read_at,
         documents: desired.beside_definitions(),
         kubernetes: None,

@@ -1,19 +1,23 @@
 //! What can be typed. Nothing here is resolved yet.
 
+mod forget;
 mod init;
+mod rollout;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use forget::ForgetArguments;
 pub(super) use init::InitArguments;
-
-use super::formats::{
-    DefinitionFormat, FollowFormat, LintFormat, RecordsFormat, ReportFormat, SchemaFormat,
-    ViewFormat,
+pub(super) use rollout::{
+    AbortArguments, AcknowledgeArguments, ApproveArguments, DriveArguments, HistoryArguments, Pace,
+    RollbackArguments, RolloutCommand, ShowArguments, StartArguments, StatusArguments,
 };
-use crate::model::{ClusterName, KopsVersion, RolloutId, Span, StageName};
+
+use super::formats::{DefinitionFormat, LintFormat, ReportFormat, SchemaFormat, ViewFormat};
+use crate::model::{ClusterName, KopsVersion, Span, StageName};
 
 /// Keeps a fleet of kops-built Kubernetes clusters on AWS equal to a git repository, and changes it in stages.
 ///
@@ -22,7 +26,7 @@ use crate::model::{ClusterName, KopsVersion, RolloutId, Span, StageName};
 #[derive(Debug, Parser)]
 #[command(
     name = "kfleet",
-    version,
+    version = super::version::VERSION,
     max_term_width = 120,
     arg_required_else_help = true
 )]
@@ -113,6 +117,8 @@ pub(super) enum Command {
     Stop(StopArguments),
     /// Let the line go on after `kfleet stop`.
     Go(GoArguments),
+    /// Forget a cluster that is gone from git and from its account, so that no plan names it any more.
+    Forget(ForgetArguments),
     /// Run the command of a gate, and end it and what it started when standard input ends: for kfleet itself.
     #[command(hide = true)]
     Attend(AttendArguments),
@@ -197,7 +203,7 @@ pub(super) struct RenderArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct DiffArguments {
-    /// The revision to compare with, such as `origin/main` or `HEAD~1`.
+    /// The revision to compare with, such as `origin/main` or `HEAD~1`; `LAST-ROLLOUT` is the commit of the last finished rollout.
     #[arg(long, value_name = "REV")]
     pub(super) since: String,
     /// The revision to look at, instead of the working tree.
@@ -413,171 +419,4 @@ pub(super) struct RehearseArguments {
     /// Write the chart and the report as one HTML file.
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum RolloutCommand {
-    /// Plan (or take a saved plan) and carry it out: staging first, prod after approval.
-    Start(StartArguments),
-    /// Go on where a rollout stopped, whatever stopped it: what was left open is put right first.
-    Resume(DriveArguments),
-    /// Approve the stage that a rollout waits for.
-    Approve(ApproveArguments),
-    /// Stop a rollout; what is open (cordons, surge, suspended processes) is given back, groups stay as they are.
-    Abort(AbortArguments),
-    /// Take a rollout back, running or finished: every cluster it touched, the newest wave first, returns to what it ran.
-    Rollback(RollbackArguments),
-    /// Acknowledge that no node will show a change which was recorded with `--adopt-documents`, such as one of an addon: no plan waits for it any more.
-    Acknowledge(AcknowledgeArguments),
-    /// Show where a rollout stands.
-    ///
-    /// Exit codes: 0 finished, or there was no rollout; 3 it is not finished; 4 it failed and was rolled back; 5 a person must act;
-    /// 1 it was aborted.
-    Status(StatusArguments),
-    /// List all rollouts, the newest first.
-    History(HistoryArguments),
-    /// Show everything that happened in a rollout.
-    Show(ShowArguments),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct StartArguments {
-    #[command(flatten)]
-    pub(super) selection: Selection,
-    /// Carry out this saved plan, if the live state is still the one it was made from.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_retire", "allow_shrink", "adopt_documents", "hooks"])]
-    pub(super) plan: Option<PathBuf>,
-    /// Set the order of stages aside; the reason is recorded and shown for ever.
-    #[arg(long, value_name = "REASON")]
-    pub(super) break_glass: Option<String>,
-    /// Carry out again a release that was rolled back; the reason is recorded.
-    #[arg(long, value_name = "REASON")]
-    pub(super) again: Option<String>,
-    #[command(flatten)]
-    pub(super) pace: Pace,
-    /// The form of the output.
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: FollowFormat,
-}
-
-/// How long to stay.
-#[derive(Debug, Args)]
-pub(super) struct Pace {
-    /// Approve every stage by itself; on the simulated account only.
-    #[arg(long)]
-    pub(super) auto_approve: bool,
-    /// Longest wait for mere time (soak, freeze); beyond it the command exits with 3. Without it virtual time is waited out.
-    #[arg(long, value_name = "TIME")]
-    pub(super) max_wait: Option<Span>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DriveArguments {
-    /// The rollout; the unfinished one when none is named.
-    pub(super) rollout: Option<RolloutId>,
-    #[command(flatten)]
-    pub(super) pace: Pace,
-    /// Order a fault of the simulated account (repeatable).
-    #[arg(
-        long = "fault",
-        value_name = "FAULT",
-        help_heading = "Simulated account"
-    )]
-    pub(super) faults: Vec<String>,
-    /// Play a scenario on the simulated account: faults and acts with their times, from a YAML file.
-    #[arg(long, value_name = "FILE", help_heading = "Simulated account")]
-    pub(super) scenario: Option<PathBuf>,
-    /// The form of the output.
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: FollowFormat,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ApproveArguments {
-    /// The stage; the one the rollout waits for when none is named.
-    pub(super) stage: Option<StageName>,
-    /// The rollout; the unfinished one when none is named.
-    #[arg(long, value_name = "ID")]
-    pub(super) rollout: Option<RolloutId>,
-    /// The id of the plan that was looked at (its beginning is enough).
-    #[arg(long, value_name = "ID")]
-    pub(super) plan: String,
-    /// How long the approval counts.
-    #[arg(long, value_name = "TIME", default_value = "4h")]
-    pub(super) valid: Span,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct AcknowledgeArguments {
-    /// The clusters.
-    #[arg(required = true)]
-    pub(super) clusters: Vec<ClusterName>,
-    /// The document, as the plan names it: `InstanceGroup/NAME`; `Cluster` is that of each cluster.
-    #[arg(long, value_name = "KIND/NAME")]
-    pub(super) document: String,
-    /// Why no node will show it; it is recorded, and every later plan says it.
-    #[arg(long)]
-    pub(super) reason: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct AbortArguments {
-    /// The rollout; the unfinished one when none is named.
-    pub(super) rollout: Option<RolloutId>,
-    /// Why; it is recorded.
-    #[arg(long, default_value = "no reason given")]
-    pub(super) reason: String,
-    /// The form of the output.
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: FollowFormat,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RollbackArguments {
-    /// The rollout; the unfinished one, or else the newest, when none is named.
-    pub(super) rollout: Option<RolloutId>,
-    /// Why; it is recorded.
-    #[arg(long)]
-    pub(super) reason: String,
-    /// The id of the rollback that was looked at (its beginning is enough): a finished rollout is not taken back unseen.
-    #[arg(long, value_name = "ID")]
-    pub(super) plan: Option<String>,
-    /// Allow this group, which the rollout made, to be drained and deleted again (repeatable): an InstanceGroup in every cluster, or an AutoScalingGroup.
-    #[arg(long, value_name = "GROUP")]
-    pub(super) allow_retire: Vec<String>,
-    /// Order a fault of the simulated account (repeatable).
-    #[arg(
-        long = "fault",
-        value_name = "FAULT",
-        help_heading = "Simulated account"
-    )]
-    pub(super) faults: Vec<String>,
-    /// The form of the output.
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: FollowFormat,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct StatusArguments {
-    /// The rollout; the unfinished one, or else the newest, when none is named.
-    pub(super) rollout: Option<RolloutId>,
-    /// The form of the output.
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: ViewFormat,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct HistoryArguments {
-    /// The form of the output.
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: ViewFormat,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ShowArguments {
-    /// The rollout; the unfinished one, or else the newest, when none is named.
-    pub(super) rollout: Option<RolloutId>,
-    /// The form of the output.
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: RecordsFormat,
 }

@@ -1,18 +1,22 @@
 //! `kfleet diff`: what a change of git does to every cluster, without any cloud.
 
-use super::Exit;
 use super::args::{Arguments, DiffArguments};
 use super::failure::Failure;
 use super::formats::ReportFormat;
 use super::git::{Checkout, Repository};
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare_with_trees};
+use super::{Exit, store};
 use crate::fleet::Stage;
 use crate::impact::{Side, Version, impact};
 use crate::report::{self, Compared, Style};
+use crate::rollout::Ending;
 
 /// What the files on disk are called.
 const WORKING_TREE: &str = "the working tree";
+
+/// What names the commit of the last finished rollout.
+const LAST_ROLLOUT: &str = "LAST-ROLLOUT";
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -20,7 +24,10 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let repository = Repository::of(&arguments.directory)?;
-    let since = repository.revision(&command.since)?;
+    let since = match command.since.as_str() {
+        LAST_ROLLOUT => repository.revision(&rolled_out(arguments, output)?)?,
+        name => repository.revision(name)?,
+    };
     let until = command
         .until
         .as_ref()
@@ -63,6 +70,32 @@ pub(super) fn run(
     } else {
         Exit::Changes
     })
+}
+
+/// The commit of the last finished rollout, whichever stages it had.
+fn rolled_out(arguments: &Arguments, output: &Output) -> Result<String, Failure> {
+    let store = store::alone(arguments)?;
+    let hint = "name a revision of git instead";
+    for id in store.rollouts()?.into_iter().rev() {
+        let (rollout, progress) = store.rollout(&id)?;
+        if progress.ending != Some(Ending::Finished) {
+            continue;
+        }
+        let revision = rollout.revision.as_ref();
+        let Some(commit) = revision.and_then(|r| r.commit()) else {
+            return Err(
+                Failure::new(format!("rollout {id} does not know which commit it was of"))
+                    .hint(hint),
+            );
+        };
+        for line in revision.map(report::unreviewed_lines).into_iter().flatten() {
+            output.story(&format!(
+                "warning: rollout {id} was of more than its commit: {line}"
+            ));
+        }
+        return Ok(commit.id.clone());
+    }
+    Err(Failure::new("no rollout has finished yet").hint(hint))
 }
 
 fn side(checkout: &Checkout, label: &str) -> Result<PreparedFleet, Failure> {

@@ -155,11 +155,21 @@ impl<'a> Repository<'a> {
         Ok(())
     }
 
+    /// The files of the fleet, and `also`, that are not as committed, as `git status --porcelain -z` lists them. Takes no lock of git's.
+    pub(super) fn changed(&self, also: &[&str]) -> Result<Result<String, String>, Failure> {
+        let mut arguments = vec!["--no-optional-locks", "status", "--porcelain=v1", "-z"];
+        arguments.extend(["--untracked-files=all", "--"]);
+        arguments.extend(PATHS);
+        arguments.push("rendered");
+        arguments.extend(also);
+        self.ask(&arguments)
+    }
+
     /// What git prints, without the last line break; or what it complains about.
-    fn ask(&self, arguments: &[&str]) -> Result<Result<String, String>, Failure> {
+    pub(super) fn ask(&self, arguments: &[&str]) -> Result<Result<String, String>, Failure> {
         let output = self.command(arguments).stdin(Stdio::null()).output();
         let output = output.map_err(|e| {
-            Failure::new(format!("cannot run git: {e}")).hint("`diff` needs git in the PATH")
+            Failure::new(format!("cannot run git: {e}")).hint("put git into the PATH")
         })?;
         let text = |bytes: &[u8]| {
             String::from_utf8_lossy(bytes)

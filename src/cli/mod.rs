@@ -2,6 +2,7 @@
 
 mod aims;
 mod args;
+mod around;
 mod attend;
 mod attended;
 mod autoscaler;
@@ -11,6 +12,7 @@ mod documents;
 mod explain;
 mod failure;
 mod feasible;
+mod forget;
 mod formats;
 mod git;
 mod init;
@@ -20,6 +22,7 @@ mod pipeline;
 mod plan;
 mod rehearse;
 mod render;
+mod revision;
 mod rollout;
 mod schema;
 mod screen;
@@ -27,6 +30,7 @@ mod snapshot;
 mod stop;
 mod store;
 mod template;
+mod version;
 mod warned;
 mod who;
 mod world;
@@ -113,6 +117,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Rollout(command) => in_runtime(rollout::run(arguments, command, output)),
         Command::Stop(command) => stop::stop(arguments, command),
         Command::Go(command) => stop::go(arguments, command),
+        Command::Forget(command) => in_runtime(forget::run(arguments, command)),
         Command::Attend(command) => attend::run(command, output),
     }
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::args::{Arguments, PlanArguments, Required, Selection};
+use super::around::Around;
 use super::failure::Failure;
 use super::formats::ReportFormat;
 use super::output::Output;
@@ -13,7 +14,7 @@ use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
 use super::warned::{self, For};
 use super::world::{self, Simulated, World};
-use super::{Exit, aims, documents, feasible};
+use super::{Exit, aims, documents, feasible, revision};
 use super::{stop, store};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::{Fleet, Stage};
@@ -67,24 +68,24 @@ pub(super) async fn run(
     let plan = made?;
     world.knows(&simulated, aims::of_plan(&plan))?;
     warned::leave(&store, &plan, For::Looking, world.now(), output);
+    let revision = revision::read(&arguments.directory, &prepared);
+    let around = Around::of(&prepared, &store, revision)?;
     if let Some(path) = &command.out {
-        let text = report::plan_json(&plan, &prepared.fleet.settings.stages);
+        let stages = &prepared.fleet.settings.stages;
+        let text = report::whole_plan_json(&plan, stages, around.seen(world.now()));
         private_file(path, &text)
             .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
     }
     if command.format == ReportFormat::Text {
         output.cloud_result(&stop::lines(&store)?)?;
     }
-    show(
-        arguments,
-        command.format,
-        Shown {
-            plan: &plan,
-            stages: &prepared.fleet.settings.stages,
-            now: world.now(),
-        },
-        output,
-    )?;
+    let shown = Shown {
+        plan: &plan,
+        stages: &prepared.fleet.settings.stages,
+        now: world.now(),
+        around: around.seen(world.now()),
+    };
+    show(arguments, command.format, shown, output)?;
     Ok(if plan.is_empty() {
         Exit::Good
     } else {
@@ -328,33 +329,43 @@ pub(super) struct Shown<'p> {
     pub(super) plan: &'p Plan,
     pub(super) stages: &'p [Stage],
     pub(super) now: Timestamp,
+    pub(super) around: report::Around<'p>,
 }
 
 pub(super) fn show(
     arguments: &Arguments,
     format: ReportFormat,
-    Shown { plan, stages, now }: Shown<'_>,
+    shown: Shown<'_>,
     output: &Output,
 ) -> Result<(), Failure> {
+    let Shown {
+        plan,
+        stages,
+        now,
+        around,
+    } = shown;
     let style = Style {
         colour: output.colour(),
         full: arguments.verbose,
     };
     match format {
         ReportFormat::Text => output.cloud_result(
-            &(report::plan_text(plan, stages, style)
+            &(report::around_text(around, style)
+                + &report::plan_text(plan, stages, style)
+                + &report::made_of_text(around)
                 + &report::freezes_text(plan, stages, now, style)),
         ),
-        ReportFormat::Json => output.result(&report::plan_json(plan, stages)),
+        ReportFormat::Json => output.result(&report::whole_plan_json(plan, stages, around)),
         ReportFormat::Markdown => {
             let freezes: String = report::freezes_text(plan, stages, now, Style::default())
                 .lines()
                 .map(|l| format!("\n- {l}"))
                 .collect();
             output.result(&format!(
-                "{}{freezes}{}",
+                "{}{freezes}{}{}",
                 report::plan_markdown(plan, stages),
-                if freezes.is_empty() { "" } else { "\n" }
+                if freezes.is_empty() { "" } else { "\n" },
+                report::around_markdown(around)
             ))
         }
     }

@@ -228,6 +228,7 @@ fn baselines(
             digest: proven.digest.clone(),
             release: proven.release.clone(),
             rollout: proven.rollout.clone(),
+            commit: None,
             since: proven.since,
             pending: BTreeMap::new(),
             user_data: BTreeMap::new(),

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::pipeline::{Prepared, PreparedFleet, prepare};
 use crate::fleet::closest;
-use crate::model::ClusterName;
+use crate::model::{ClusterName, Rendering};
 use crate::yaml;
 
 /// Files by their path below the output folder.
@@ -33,14 +33,7 @@ pub(super) fn run(
         .out
         .clone()
         .unwrap_or_else(|| arguments.directory.join("rendered"));
-    let mut wanted = Files::new();
-    for (name, cluster) in prepared
-        .clusters
-        .iter()
-        .filter(|(name, _)| selected.contains(*name))
-    {
-        wanted.extend(files(name, cluster)?);
-    }
+    let wanted = wanted(&prepared, &selected)?;
     let all = command.clusters.is_empty();
     let present = present(&folder, &selected, all)?;
     let stale: BTreeSet<&PathBuf> = present
@@ -89,6 +82,35 @@ pub(super) fn select(
         }
     }
     Ok(named.iter().cloned().collect())
+}
+
+/// How the fleet's own `rendered/` stands to what is rendered now.
+pub(super) fn standing(prepared: &PreparedFleet, directory: &Path) -> Result<Rendering, Failure> {
+    let folder = directory.join("rendered");
+    if !folder.is_dir() {
+        return Ok(Rendering::NotKept);
+    }
+    let all: BTreeSet<ClusterName> = prepared.clusters.keys().cloned().collect();
+    let (wanted, present) = (wanted(prepared, &all)?, present(&folder, &all, true)?);
+    let stale = present.keys().filter(|p| !wanted.contains_key(*p)).count();
+    let changed = wanted
+        .iter()
+        .filter(|(p, text)| present.get(*p) != Some(*text));
+    Ok(match stale + changed.count() {
+        0 => Rendering::UpToDate,
+        files => Rendering::Stale(files),
+    })
+}
+
+/// The files of these clusters.
+fn wanted(prepared: &PreparedFleet, selected: &BTreeSet<ClusterName>) -> Result<Files, Failure> {
+    let mut wanted = Files::new();
+    for (name, cluster) in &prepared.clusters {
+        if selected.contains(name) {
+            wanted.extend(files(name, cluster)?);
+        }
+    }
+    Ok(wanted)
 }
 
 fn print(

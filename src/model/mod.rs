@@ -14,6 +14,7 @@ pub mod object;
 mod owner;
 mod pods;
 mod regions;
+mod revision;
 mod rights;
 mod shared;
 mod snapshot;
@@ -50,6 +51,7 @@ pub use names::{
 pub use owner::{LeaseState, Owner};
 pub use pods::{Foretold, LeavingPod, PodRefusal, Refusal, RefusalKind};
 pub use regions::{KnownRegion, known_region, known_regions, region_of_zone};
+pub use revision::{Commit, Git, Rendering, Revision, Unreviewed, short_commit};
 pub use rights::{DRAIN_RIGHTS, LOOK_RIGHTS, Right, SYSTEM_NAMESPACE, WATCH_RIGHTS};
 pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};

@@ -8,6 +8,7 @@ mod documents;
 mod drains;
 mod etcd;
 mod found;
+mod orphan;
 mod pending;
 mod policy;
 mod published;
@@ -25,6 +26,7 @@ pub use drains::{drain_blockers, launch_blockers};
 pub use remark::{Remark, Warned};
 
 use crate::desired::DesiredCluster;
+pub use orphan::{Orphan, orphans};
 pub use pending::{Acknowledged, Pending};
 pub use policy::Policy;
 
@@ -266,6 +268,9 @@ pub struct Baseline {
     pub release: Digest,
     /// The rollout that did it.
     pub rollout: String,
+    /// The commit it came from, where git said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Since when the cluster has run it, healthy, without a break: where soaking counts from.
     pub since: Timestamp,
     /// The documents other than InstanceGroups, as applied.

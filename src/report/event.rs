@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::revision;
 use super::wording::{clock, count, group, list, plain};
 use crate::model::{Applied, AsgName, ClusterName, InstanceId, LaunchRefusal, StageName};
 use crate::rollout::{Event, Record, Rollout, Scope, StepResult, Verdict};
@@ -378,8 +379,14 @@ fn started(rollout: &Rollout) -> String {
         .as_ref()
         .map(|why| format!("; BREAK GLASS: {why}"))
         .unwrap_or_default();
+    let of = revision::in_short(rollout.revision.as_ref());
+    let dirty = rollout
+        .revision
+        .as_ref()
+        .and_then(|r| r.allow_dirty.as_ref());
+    let dirty = dirty.map(|why| format!(": {why}")).unwrap_or_default();
     format!(
-        "{} started by {}: plan {} of release {}, changes {} in stages {stages}{glass}",
+        "{} started by {}: plan {} of release {}{of}{dirty}, changes {} in stages {stages}{glass}",
         rollout.id,
         rollout.started_by,
         rollout.plan.short(),

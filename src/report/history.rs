@@ -2,7 +2,7 @@
 
 use super::status::approve_command;
 use super::wording::{clock, count, group, list, plain, span};
-use super::work;
+use super::{revision, work};
 use crate::model::ClusterName;
 use crate::rollout::{Direction, Ending, GroupState, Progress, Rollout};
 
@@ -25,6 +25,7 @@ pub fn rollout_summary(rollout: &Rollout, progress: &Progress) -> String {
             .as_ref()
             .map(|why| format!("  BREAK GLASS: {}", plain(why))),
     );
+    out.extend(allowed_dirty(rollout));
     out.extend(failure(progress).map(|why| format!("  failed: {why}")));
     out.extend(
         progress
@@ -34,6 +35,11 @@ pub fn rollout_summary(rollout: &Rollout, progress: &Progress) -> String {
     );
     out.extend(next_step(rollout, progress).map(|step| format!("next: {step}")));
     format!("{}\n", out.join("\n"))
+}
+
+fn allowed_dirty(rollout: &Rollout) -> Option<String> {
+    let why = rollout.revision.as_ref()?.allow_dirty.as_ref()?;
+    Some(format!("  ALLOW DIRTY: {}", plain(why)))
 }
 
 /// Groups and instances, of the clusters that go back when it goes back.
@@ -95,12 +101,13 @@ fn line(rollout: &Rollout, progress: &Progress) -> String {
         ""
     };
     format!(
-        "{}  {}  {} ({took}), {}, stages {stages}, release {}, by {}{glass}",
+        "{}  {}  {} ({took}), {}, stages {stages}, release {}{}, by {}{glass}",
         clock(rollout.started_at),
         rollout.id,
         work::state(rollout, progress, progress.at),
         work::achieved(rollout, progress),
         rollout.release.short(),
+        revision::in_short(rollout.revision.as_ref()),
         plain(&rollout.started_by)
     )
 }

@@ -1,5 +1,6 @@
 //! Plan, rollout, event and difference → text, JSON and markdown. Listens and writes strings; decides nothing, reads nothing, prints nothing.
 
+mod around;
 mod beside;
 mod chart;
 mod diff;
@@ -16,6 +17,7 @@ mod plan_text;
 mod progress;
 mod rehearsal;
 mod remark;
+mod revision;
 mod role;
 mod rollback;
 mod shape;
@@ -29,6 +31,7 @@ mod unseen;
 mod wording;
 mod work;
 
+pub use around::{Around, UnderWay, around_markdown, around_text, made_of_text};
 pub use beside::Beside;
 pub use chart::rehearsal_html;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text};
@@ -40,11 +43,12 @@ pub use freezes::freezes_text;
 pub use history::{history_text, rollout_summary};
 pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_text, rules_text};
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
-pub use plan_file::{PlanFileError, plan_from_json, plan_json};
+pub use plan_file::{PlanFileError, plan_from_json, plan_json, whole_plan_json};
 pub use plan_text::plan_text;
 pub use progress::{progress_lines, waiting_lines};
 pub use rehearsal::{Fate, Rehearsal, Runs, fates_text, rehearsal_text, runs_text};
 pub use remark::warned_text;
+pub use revision::{revision_line, unreviewed_lines};
 pub use rollback::{rollback_id, rollback_json, rollback_text};
 pub use snapshot_file::{SnapshotFileError, snapshot_from_json, snapshot_json};
 pub use standing::{history_json, standing, status_json};

@@ -2,10 +2,14 @@
 
 use serde_json::Value as Json;
 
+use super::around::{Around, around_json};
 use super::summary::summary;
 use crate::fleet::Stage;
 use crate::model::Digest;
 use crate::plan::{PLAN_VERSION, Plan};
+
+/// What stands in the file and is no part of the plan.
+const BESIDE: [&str; 4] = ["summary", "revision", "orphans", "rollout_under_way"];
 
 /// Why a text is no plan that can be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +57,19 @@ pub enum PlanFileError {
 /// beside them. `version` is [`PLAN_VERSION`] and covers `summary` too. `summary` is for readers such as a CI job: it is
 /// derived, no part of the id, and not read back.
 pub fn plan_json(plan: &Plan, stages: &[Stage]) -> String {
+    format!("{:#}\n", plan_value(plan, stages))
+}
+
+/// As [`plan_json`], with what is known around the plan: `revision`, `orphans` and `rollout_under_way`. They are no part of the id either.
+pub fn whole_plan_json(plan: &Plan, stages: &[Stage], around: Around<'_>) -> String {
+    let mut value = plan_value(plan, stages);
+    if let Some(object) = value.as_object_mut() {
+        object.extend(around_json(around).map(|(key, found)| (key.to_owned(), found)));
+    }
+    format!("{value:#}\n")
+}
+
+fn plan_value(plan: &Plan, stages: &[Stage]) -> Json {
     // Structs of strings, numbers and maps with text keys always serialise.
     let mut value = serde_json::to_value(plan).unwrap_or(Json::Null);
     if let Some(object) = value.as_object_mut() {
@@ -61,7 +78,7 @@ pub fn plan_json(plan: &Plan, stages: &[Stage]) -> String {
             serde_json::to_value(summary(plan, stages)).unwrap_or(Json::Null),
         );
     }
-    format!("{value:#}\n")
+    value
 }
 
 /// The plan of a file written by [`plan_json`].
@@ -82,7 +99,7 @@ pub fn plan_from_json(text: &str) -> Result<Plan, PlanFileError> {
         return Err(PlanFileError::Older { found: version });
     }
     if let Some(object) = value.as_object_mut() {
-        object.remove("summary");
+        BESIDE.iter().for_each(|key| drop(object.remove(*key)));
     }
     let plan: Plan = serde_path_to_error::deserialize(value).map_err(|e| PlanFileError::Shape {
         path: e.path().to_string(),

@@ -142,6 +142,7 @@ fn summary(rollout: &Rollout, progress: &Progress, now: Timestamp) -> Json {
         "started_by": rollout.started_by,
         "last_record_at": progress.at,
         "break_glass": rollout.break_glass,
+        "revision": rollout.revision,
         "stages": rollout.stages.iter().map(|s| &s.name).collect::<Vec<_>>(),
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::beside::Beside;
+use super::revision::revision_line;
 use super::standing::owner_text;
 use super::style::{Style, Tone};
 use super::wording::{clock, group, list, plain, span};
@@ -59,13 +60,19 @@ fn text(
             rollout.plan.short(),
             rollout.release.short()
         ),
-        format!(
-            "  started {} by {}, {}",
-            clock(rollout.started_at),
-            plain(&rollout.started_by),
-            elapsed(rollout, progress, now)
-        ),
     ];
+    out.extend(
+        rollout
+            .revision
+            .as_ref()
+            .map(|r| format!("  {}", revision_line(r))),
+    );
+    out.push(format!(
+        "  started {} by {}, {}",
+        clock(rollout.started_at),
+        plain(&rollout.started_by),
+        elapsed(rollout, progress, now)
+    ));
     out.extend(beside.and_then(|beside| owner_text(rollout, progress, beside.owner, style)));
     out.extend(
         rollout

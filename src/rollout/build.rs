@@ -92,6 +92,7 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
         started_at: inputs.now,
         started_by: inputs.by.clone(),
         break_glass: inputs.break_glass.clone(),
+        revision: None,
         stages: stages
             .iter()
             .map(|stage| stage_run(stage, plan, inputs))

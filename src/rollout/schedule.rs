@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fleet::{Freeze, GateSpec, OnFailure, Rollback, Rolling};
 use crate::kops::Role;
 use crate::model::{
-    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, Span, StageName,
-    Timestamp, UserData,
+    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, Revision, Span,
+    StageName, Timestamp, UserData,
 };
 use crate::plan::{Baseline, Pending};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub struct Rollout {
     pub started_by: String,
     /// Why the order of stages was set aside, when it was.
     pub break_glass: Option<String>,
+    /// What git said of the files it was made from; none: an earlier kfleet, which did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
     /// Stages in order.
     pub stages: Vec<StageRun>,
     /// Gates of every cluster, the built-in ones among them.

@@ -58,6 +58,11 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             digest: run.digest.clone(),
             release: rollout.release.clone(),
             rollout: rollout.id.clone(),
+            commit: rollout
+                .revision
+                .as_ref()
+                .and_then(|r| r.commit())
+                .map(|c| c.id.clone()),
             since,
             documents: run.documents.clone(),
             pending: run.pending.clone(),

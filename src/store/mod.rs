@@ -16,12 +16,14 @@
 //! ended/<rollout>                    elsewhere: this rollout has ended, its journal need not be read to know
 //! waits/<rollout>.json               what a rollout waited for when it last said so
 //! warnings/<cluster>.json            what was wrong in a cluster when it was last looked at
+//! forgotten/<cluster>.json           what was known of a cluster that somebody had forgotten
 //! stops/                             who stopped the line, and why
 //! ```
 
 mod asides;
 mod error;
 mod folder;
+mod forgotten;
 mod journal;
 mod lease;
 mod line;
@@ -43,6 +45,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::model::object::{Condition, Object, Put};
 pub use error::StoreError;
 pub use folder::Folder;
+pub use forgotten::Forgotten;
 pub use journal::Journal;
 pub use lease::{Leases, Terms, Ticks};
 pub use locks::{Holder, Locks, TakenOver};

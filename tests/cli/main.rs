@@ -16,6 +16,7 @@ mod plans;
 mod refusals;
 mod rehearse;
 mod rendering;
+mod revisions;
 mod rollouts;
 mod signals;
 mod stops;

@@ -74,6 +74,7 @@ pub(crate) fn rollout() -> Rollout {
         started_at: at("08:00:00"),
         started_by: "alice".into(),
         break_glass: None,
+        revision: None,
         stages: vec![
             stage_run(
                 "staging",

@@ -168,6 +168,7 @@ fn baselines_come_and_go(place: &Place) {
         digest: digest_of(&cluster),
         release: digest_of(&"release"),
         rollout: rollout.into(),
+        commit: None,
         since: NOW,
         documents: std::collections::BTreeMap::default(),
         pending: std::collections::BTreeMap::new(),

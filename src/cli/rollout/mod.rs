@@ -11,6 +11,8 @@ mod signals;
 mod start;
 mod which;
 
+pub(super) use which::{access, opened, unfinished};
+
 use super::Exit;
 use super::args::{Arguments, RolloutCommand};
 use super::failure::Failure;

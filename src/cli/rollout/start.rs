@@ -6,6 +6,7 @@ use std::path::Path;
 use super::drive::{Driver, POLL, exit};
 use super::which::unfinished;
 use crate::cli::args::{Arguments, StartArguments};
+use crate::cli::around::Around;
 use crate::cli::failure::Failure;
 use crate::cli::formats::{FollowFormat, ReportFormat};
 use crate::cli::output::Output;
@@ -13,7 +14,7 @@ use crate::cli::pipeline::{PreparedFleet, prepare};
 use crate::cli::warned::{self, For};
 use crate::cli::who::who;
 use crate::cli::world::{Simulated, World};
-use crate::cli::{Exit, aims, documents, plan, stop, store, world};
+use crate::cli::{Exit, aims, documents, plan, revision, stop, store, world};
 use crate::cloud::{Cloud as _, Place};
 use crate::model::{ClusterName, Timestamp};
 use crate::plan::{ClusterPlan, Plan, Policy, fingerprint};
@@ -45,6 +46,12 @@ pub(super) async fn start(
         prepared.clusters.len()
     ));
     none_unfinished(&store)?;
+    let revision = revision::to_roll(
+        revision::read(&arguments.directory, &prepared),
+        command.allow_dirty.as_deref(),
+        &store,
+        output,
+    )?;
     let moment = store.moment()?;
     let simulated = Simulated {
         seed: command.selection.seed,
@@ -66,10 +73,12 @@ pub(super) async fn start(
     let plan = planned(command, &prepared, &store, &world, output).await?;
     warned::leave(&store, &plan, For::Rolling, world.now(), output);
     if command.format == FollowFormat::Text {
+        let around = Around::of(&prepared, &store, revision.clone())?;
         let shown = plan::Shown {
             plan: &plan,
             stages: &prepared.fleet.settings.stages,
             now: world.now(),
+            around: around.seen(world.now()),
         };
         plan::show(arguments, ReportFormat::Text, shown, output)?;
     }
@@ -78,7 +87,10 @@ pub(super) async fn start(
     }
     not_again(&store, &plan, command.again.as_deref())?;
     let before = plan::before(&prepared, &plan, &store, &world, &command.selection, output).await?;
-    let rollout = make(&prepared, &plan, &before, &store, &world, command)?;
+    let rollout = Rollout {
+        revision: Some(revision),
+        ..make(&prepared, &plan, &before, &store, &world, command)?
+    };
     world.knows(&simulated, aims::of_rollout(&rollout))?;
     stop::heed(&store, &rollout)?;
     fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;

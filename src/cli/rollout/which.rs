@@ -10,14 +10,18 @@ use crate::rollout::{Progress, Rollout};
 use crate::store::{Access, CloudKind, Journal, Store, StoreError};
 
 /// The store, and an output that announces a simulated account.
-pub(super) fn opened(arguments: &Arguments) -> Result<(Store, Output), Failure> {
+pub(in crate::cli) fn opened(arguments: &Arguments) -> Result<(Store, Output), Failure> {
     let store = store::alone(arguments)?;
     let output = stop::output(arguments, &store);
     Ok((store, output))
 }
 
 /// How the clusters of a rollout are reached. A rollout that an earlier version began does not say so: the fleet's files do.
-pub(super) fn access(arguments: &Arguments, store: &Store, id: &str) -> Result<Access, Failure> {
+pub(in crate::cli) fn access(
+    arguments: &Arguments,
+    store: &Store,
+    id: &str,
+) -> Result<Access, Failure> {
     match (store.access(id)?, store.kind()) {
         (Some(access), _) => Ok(access),
         (None, CloudKind::Local) => Ok(Access::default()),
@@ -40,7 +44,7 @@ pub(super) fn taken_up(store: &Store, id: &str) -> Result<Journal, Failure> {
 }
 
 /// The rollout that has not ended.
-pub(super) fn unfinished(store: &Store) -> Result<Option<String>, Failure> {
+pub(in crate::cli) fn unfinished(store: &Store) -> Result<Option<String>, Failure> {
     for id in store.perhaps_unfinished()?.into_iter().rev() {
         if store.rollout(&id)?.1.ending.is_none() {
             return Ok(Some(id));

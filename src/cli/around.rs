@@ -1,0 +1,54 @@
+//! What is known around a plan, read from git and the store. Looks at no cloud.
+
+use super::failure::Failure;
+use super::pipeline::PreparedFleet;
+use super::rollout::unfinished;
+use crate::model::{Owner, Revision, Timestamp};
+use crate::plan::{Orphan, orphans};
+use crate::report;
+use crate::rollout::{Progress, Rollout};
+use crate::store::Store;
+
+/// What is known around a plan.
+pub(super) struct Around {
+    revision: Revision,
+    orphans: Vec<Orphan>,
+    under_way: Option<(Rollout, Progress, Owner)>,
+}
+
+impl Around {
+    pub(super) fn of(
+        prepared: &PreparedFleet,
+        store: &Store,
+        revision: Revision,
+    ) -> Result<Around, Failure> {
+        let under_way = match unfinished(store)? {
+            Some(id) => {
+                let (rollout, progress) = store.rollout(&id)?;
+                Some((rollout, progress, store.owner(&id)?))
+            }
+            None => None,
+        };
+        let is_known = |name: &_| prepared.fleet.clusters.contains_key(name);
+        Ok(Around {
+            revision,
+            orphans: orphans(&store.baselines()?, is_known),
+            under_way,
+        })
+    }
+
+    /// As reports take it.
+    pub(super) fn seen(&self, now: Timestamp) -> report::Around<'_> {
+        let under_way = self.under_way.as_ref();
+        report::Around {
+            revision: &self.revision,
+            orphans: &self.orphans,
+            under_way: under_way.map(|(rollout, progress, owner)| report::UnderWay {
+                rollout,
+                progress,
+                owner,
+                now,
+            }),
+        }
+    }
+}

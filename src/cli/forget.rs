@@ -1,0 +1,124 @@
+//! `kfleet forget`: what the store knows of a cluster that is gone from git and from its account is put away. Changes nothing in any cloud.
+
+use super::args::{Arguments, ForgetArguments};
+use super::failure::Failure;
+use super::rollout::{access, opened, unfinished};
+use super::who::who;
+use super::world::{self, Simulated};
+use super::{Exit, store};
+use crate::cloud::Place;
+use crate::fleet::closest;
+use crate::model::ClusterName;
+use crate::plan::Baseline;
+use crate::run::look;
+use crate::store::{Forgotten, Store};
+
+pub(super) async fn run(arguments: &Arguments, command: &ForgetArguments) -> Result<Exit, Failure> {
+    let (store, output) = opened(arguments)?;
+    let cluster = &command.cluster;
+    let reason = command.abandon.as_deref().map(str::trim);
+    if reason == Some("") {
+        return Err(Failure::new("the reason is empty")
+            .hint("say in `--abandon` who looks after the cluster from now on"));
+    }
+    if arguments
+        .directory
+        .join("clusters")
+        .join(format!("{cluster}.yaml"))
+        .exists()
+    {
+        return Err(Failure::new(format!(
+            "{cluster} is in git: clusters/{cluster}.yaml is there"
+        ))
+        .hint("remove the file first, and commit that"));
+    }
+    store::warn_of_folder(arguments, &store, &output)?;
+    let now = world::now(&store)?;
+    // Nobody begins a rollout of it meanwhile.
+    let _starting = store.start(&who(), now)?;
+    let baseline = known(&store, cluster)?;
+    if let Some(id) = unfinished(&store)?
+        && store.rollout(&id)?.0.cluster(cluster).is_some()
+    {
+        return Err(Failure::new(format!(
+            "{cluster} is part of rollout {id}, which is not finished"
+        ))
+        .hint("`kfleet rollout resume` goes on with it, `kfleet rollout abort` ends it"));
+    }
+    if reason.is_none() {
+        gone(arguments, &store, &baseline).await?;
+    }
+    store.forget(&Forgotten {
+        version: 1,
+        by: who(),
+        at: now,
+        abandoned: reason.map(str::to_owned),
+        baseline,
+    })?;
+    output.cloud_result(&format!("{cluster} is forgotten"))?;
+    Ok(Exit::Good)
+}
+
+fn known(store: &Store, cluster: &ClusterName) -> Result<Baseline, Failure> {
+    let mut baselines = store.baselines()?;
+    baselines.remove(cluster).ok_or_else(|| {
+        let near = closest(cluster.as_str(), baselines.keys().map(ClusterName::as_str));
+        Failure::new(format!("the store knows no cluster `{cluster}`"))
+            .hints(near.map(|near| format!("did you mean `{near}`?")))
+    })
+}
+
+/// Refuses while the account still has groups of the cluster, or cannot be asked.
+async fn gone(arguments: &Arguments, store: &Store, baseline: &Baseline) -> Result<(), Failure> {
+    let cluster = &baseline.cluster;
+    let abandon = "`--abandon REASON` forgets it all the same, and is recorded";
+    let (rollout, _) = store.rollout(&baseline.rollout)?;
+    let Some(run) = rollout.cluster(cluster) else {
+        return Err(Failure::new(format!(
+            "{cluster}: rollout {} does not say in which account it is",
+            rollout.id
+        ))
+        .hint(abandon));
+    };
+    let place = Place {
+        cluster: cluster.clone(),
+        account: run.account.clone(),
+        region: run.region.clone(),
+    };
+    let simulated = Simulated {
+        seed: 1,
+        faults: &[],
+        scenario: None,
+    };
+    let access = access(arguments, store, &rollout.id)?;
+    let images = world::images_of(&rollout);
+    let world = world::open(arguments, &access, store, images, &simulated).await?;
+    let live = look(&world, &[place]).await.map_err(|e| {
+        let failure = Failure::from(e);
+        Failure::new(format!("{cluster} cannot be looked at: {}", failure.text))
+            .hints(failure.hints)
+            .hint(abandon)
+    })?;
+    let Some(found) = live.clusters.get(cluster) else {
+        return Ok(());
+    };
+    if let Some(gap) = found.gaps.first() {
+        return Err(Failure::new(format!(
+            "{cluster} cannot be looked at: {}: {}",
+            gap.what, gap.why
+        ))
+        .hint(abandon));
+    }
+    if found.groups.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{cluster} still has {} groups in account {}, {}",
+        found.groups.len(),
+        run.account,
+        run.region
+    ))
+    .hint(format!(
+        "delete the cluster first (`kops delete cluster {cluster}`), or put clusters/{cluster}.yaml back; {abandon}"
+    )))
+}
