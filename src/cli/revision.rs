@@ -38,7 +38,10 @@ pub(super) fn read(directory: &Path, prepared: &PreparedFleet) -> Revision {
 
 fn commit(directory: &Path, prepared: &PreparedFleet) -> Result<Git, String> {
     let not_known = |failure: Failure| failure.text;
-    let repository = Repository::of(directory).map_err(not_known)?;
+    let repository = Repository::of(directory).map_err(|failure| {
+        let folder = format!("{}: ", directory.display());
+        failure.text.replace(&folder, "")
+    })?;
     let log = ["log", "-1", "--format=%H%x00%an <%ae>%x00%cI", "HEAD", "--"];
     let Ok(log) = repository.ask(&log).map_err(not_known)? else {
         return Ok(Git::NotKnown("the repository has no commit yet".into()));

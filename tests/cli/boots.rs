@@ -89,7 +89,7 @@ fn nodes_that_could_not_boot_are_warned_of_until_they_are_rolled() {
     let said = bed.run("plan").ends(0).out;
     assert_eq!(
         said,
-        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n[local] commit not known: not in a git repository; rendered/ up to date\n"
     );
 
     // `kops update` rewrites the store at once; here it has not made its version yet.
@@ -127,7 +127,7 @@ fn nodes_that_could_not_boot_are_warned_of_until_they_are_rolled() {
     let said = bed.run("plan").ends(0).out;
     assert_eq!(
         said,
-        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n[local] commit not known: not in a git repository; rendered/ up to date\n"
     );
 }
 

@@ -37,14 +37,14 @@ fn what_kops_stored_of_the_fleet_is_no_difference() {
     let bed = stored();
     assert_eq!(
         bed.run("plan").ends(0).out,
-        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n[local] commit not known: not in a git repository; rendered/ up to date\n"
     );
     bed.run("rollout start --auto-approve").ends(0);
     // Without a baseline too: the store is what is compared with.
     fs::remove_dir_all(bed.path(".kfleet/baselines")).unwrap();
     assert_eq!(
         bed.run("plan").ends(0).out,
-        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n[local] commit not known: not in a git repository; rendered/ up to date\n"
     );
 }
 

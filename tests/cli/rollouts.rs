@@ -42,7 +42,7 @@ fn built_once_there_is_nothing_to_do() {
     let said = bed.run("rollout start --auto-approve").ends(0);
     assert_eq!(
         said.out,
-        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n[local] commit not known: not in a git repository; no rendered/ folder\n"
     );
     assert_eq!(
         said.err,
@@ -51,7 +51,7 @@ fn built_once_there_is_nothing_to_do() {
     let said = bed.run("plan").ends(0);
     assert_eq!(
         said.out,
-        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n"
+        "[local] no changes\n[local] looked at 5 clusters and 56 groups\n[local] commit not known: not in a git repository; no rendered/ folder\n"
     );
     assert_eq!(said.err, "");
     assert_same(&before, &bed.tree());
@@ -79,6 +79,7 @@ fn one_number_of_one_group_changes_in_place() {
 [local]   prod       1 of 3         -         1         -                   -      -          -        -
 [local]   total      1 of 5         -         1         -                   -      -          -        -
 [local] plan ID of release ID
+[local] commit not known: not in a git repository; no rendered/ folder
 [local] stage prod: open now, frozen from 2026-01-09 15:00:00Z (in 4d4h); windows: Fri 16:00 to Mon 08:00 Europe/Paris
 "
     );

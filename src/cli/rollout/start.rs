@@ -74,13 +74,7 @@ pub(super) async fn start(
     warned::leave(&store, &plan, For::Rolling, world.now(), output);
     if command.format == FollowFormat::Text {
         let around = Around::of(&prepared, &store, revision.clone())?;
-        let shown = plan::Shown {
-            plan: &plan,
-            stages: &prepared.fleet.settings.stages,
-            now: world.now(),
-            around: around.seen(world.now()),
-        };
-        plan::show(arguments, ReportFormat::Text, shown, output)?;
+        show(arguments, (&prepared, &plan), &around, world.now(), output)?;
     }
     if plan.is_rolled() && verified(&prepared, &plan, &store)? {
         return Ok(Exit::Good);
@@ -107,6 +101,22 @@ pub(super) async fn start(
     };
     let outcome = driver.drive(&mut journal, &[first]).await?;
     exit(&outcome, &journal, output)
+}
+
+fn show(
+    arguments: &Arguments,
+    (prepared, plan): (&PreparedFleet, &Plan),
+    around: &Around,
+    now: Timestamp,
+    output: &Output,
+) -> Result<(), Failure> {
+    let shown = plan::Shown {
+        plan,
+        stages: &prepared.fleet.settings.stages,
+        now,
+        around: around.seen(now),
+    };
+    plan::show(arguments, ReportFormat::Text, shown, output)
 }
 
 fn none_unfinished(store: &Store) -> Result<(), Failure> {
