@@ -410,9 +410,9 @@ pub(super) struct RehearseArguments {
     /// Run it this often, with as many seeds, and show them as one summary.
     #[arg(long, value_name = "N", conflicts_with = "out", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(super) seeds: Option<u64>,
-    /// What all chance is drawn from.
-    #[arg(long, default_value_t = 1)]
-    pub(super) seed: u64,
+    /// Draw all chance from this number. Without it the copy of a simulated account meets what a rollout would meet there now.
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
     /// Without the simulated autoscaler, which moves desired capacities on its own.
     #[arg(long)]
     pub(super) no_autoscaler: bool,

@@ -91,7 +91,7 @@ fn begin(
     prepared: &PreparedFleet,
 ) -> Result<Option<Start>, Failure> {
     let options = Options {
-        seed: command.seed,
+        seed: command.seed.unwrap_or(Options::default().seed),
         autoscaler: !command.no_autoscaler,
         ..Options::default()
     };
@@ -370,16 +370,16 @@ fn without_outside_gates(rollout: &mut Rollout) -> Option<String> {
     })
 }
 
-/// One run, in a world and a store of its own.
+/// One run, in a world and a store of its own; without a seed, the one that a rollout would meet.
 fn once(
     start: &Start,
-    seed: u64,
+    seed: Option<u64>,
     faults: Vec<Fault>,
     scenario: Scenario,
 ) -> Result<Rehearsed, Failure> {
     let scratch = Scratch::new()?;
     let store = Store::open(scratch.path(), CloudKind::Local)?;
-    let world = start.world.with_seed(seed);
+    let world = start.world.another(seed);
     world.set_faults(faults);
     world.set_scenario(scenario)?;
     let drive = Drive {
@@ -553,7 +553,12 @@ fn many(start: &Start, seeds: u64, output: &Output) -> Result<Exit, Failure> {
 fn part(start: &Start, seeds: impl Iterator<Item = u64>) -> Result<Runs, Failure> {
     let mut runs = Runs::default();
     for seed in seeds {
-        let ran = once(start, seed, start.faults.clone(), start.scenario.clone())?;
+        let ran = once(
+            start,
+            Some(seed),
+            start.faults.clone(),
+            start.scenario.clone(),
+        )?;
         runs.makespans
             .push((ran.progress.at.since(start.rollout.started_at), seed));
         // Names of instances and moments differ from run to run: what counts is how it ended.

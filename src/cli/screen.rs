@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::output::{LOCAL, Output};
-use crate::model::{Span, Timestamp};
+use crate::model::{AsgName, ClusterName, Span, Timestamp};
 use crate::report;
+use crate::rollout::Waiting;
 use crate::run::Signal;
 
 /// The live view is drawn at most this often: a simulated hour passes in milliseconds.
@@ -22,7 +23,12 @@ pub(super) struct Screen<'a> {
     /// When something was told last, and how long to be quiet from then on.
     told: Option<Timestamp>,
     quiet: Span,
+    /// What was waited for when that was told last, and when it was told first.
+    waits: Option<(Timestamp, Vec<Wait>)>,
 }
+
+/// What makes a wait another one: not how long it may still last.
+type Wait = (Option<ClusterName>, Option<AsgName>, String);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -45,6 +51,7 @@ impl<'a> Screen<'a> {
             last: None,
             told: None,
             quiet: QUIET.0,
+            waits: None,
         }
     }
 
@@ -83,12 +90,28 @@ impl<'a> Screen<'a> {
                 if now.since(told) < self.quiet || waiting.is_empty() {
                     return;
                 }
-                self.output
-                    .cloud_story(&report::waiting_lines(waiting, *now).join("\n"));
+                self.tell_waits(waiting, *now);
                 self.told = Some(*now);
                 self.quiet = Span::from_millis(self.quiet.millis().saturating_mul(2)).min(QUIET.1);
             }
             Signal::Waiting { .. } => {}
+        }
+    }
+
+    /// Equal waits are told once; after that, that they are still the same.
+    fn tell_waits(&mut self, waiting: &[Waiting], now: Timestamp) {
+        let one = |w: &Waiting| (w.cluster.clone(), w.group.clone(), w.why.clone());
+        let waits: Vec<Wait> = waiting.iter().map(one).collect();
+        match &self.waits {
+            Some((since, known)) if *known == waits => {
+                let line = report::still_waiting_line(waiting, *since, now);
+                self.output.cloud_story(&line);
+            }
+            Some(_) | None => {
+                self.output
+                    .cloud_story(&report::waiting_lines(waiting, now).join("\n"));
+                self.waits = Some((now, waits));
+            }
         }
     }
 

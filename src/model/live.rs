@@ -385,6 +385,9 @@ pub struct UnreadyPod {
     pub pod: String,
     /// Who makes it anew: `ReplicaSet web/api-5d4f`; nobody for a bare pod.
     pub owner: Option<String>,
+    /// No node has taken it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_node: bool,
 }
 
 /// One Kubernetes node.

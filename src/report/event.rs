@@ -455,6 +455,8 @@ fn launched(instances: &BTreeSet<InstanceId>, refused: Option<&LaunchRefusal>) -
         n => format!("{n} launched"),
     };
     match refused? {
+        // It is asked for again every few minutes: the group's own record says it once, with the types and zones.
+        LaunchRefusal::NoCapacity(_) if instances.is_empty() => None,
         LaunchRefusal::NoCapacity(words) => Some(format!("{came}: {words}")),
         LaunchRefusal::NotOffered(words) => Some(format!(
             "{came}: AWS does not launch by zone here, and places the new instances itself from now on: {words}"

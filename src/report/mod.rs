@@ -45,7 +45,7 @@ pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_tex
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use plan_file::{PlanFileError, plan_from_json, plan_json, whole_plan_json};
 pub use plan_text::plan_text;
-pub use progress::{progress_lines, waiting_lines};
+pub use progress::{progress_lines, still_waiting_line, waiting_lines};
 pub use rehearsal::{Fate, Rehearsal, Runs, fates_text, rehearsal_text, runs_text};
 pub use remark::warned_text;
 pub use revision::{revision_line, unreviewed_lines};

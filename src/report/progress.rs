@@ -61,6 +61,17 @@ pub fn waiting_lines(waiting: &[Waiting], now: Timestamp) -> Vec<String> {
     lines.map(|line| format!("{clock}  {line}")).collect()
 }
 
+/// That nothing but what was told at `since` is waited for, in one line.
+pub fn still_waiting_line(waiting: &[Waiting], since: Timestamp, now: Timestamp) -> String {
+    format!(
+        "{}  rollout: still waits for what was said at {} ({}, {} long)",
+        clock(now),
+        clock(since),
+        count(waiting.len(), "wait"),
+        span(now.since(since))
+    )
+}
+
 /// What is waited for, at most so many; then how many more.
 pub(super) fn waits(
     waiting: &[Waiting],

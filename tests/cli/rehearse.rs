@@ -111,6 +111,48 @@ fn a_rehearsal_says_so_on_every_line_and_touches_nothing() {
     );
 }
 
+/// What happened and when, of lines that begin with more than that.
+fn story(text: &str) -> Vec<String> {
+    text.lines()
+        .filter_map(|line| line.find("2026-").map(|from| line[from..].to_owned()))
+        .filter(|line| line.contains("Z  "))
+        .filter(|line| {
+            ![": waits: ", "still waits", "more wait", "started by"]
+                .iter()
+                .any(|w| line.contains(w))
+        })
+        .collect()
+}
+
+#[test]
+fn a_rehearsal_tells_what_the_rollout_then_does() {
+    let bed = Bed::with_new_image();
+    bed.change(
+        "fleet.yaml",
+        "on_timeout: skip}\n",
+        "on_timeout: skip}\n  groups:\n    spot-4x-16gb:\n      capacity: {policy: on-demand, twin: on-demand-4x-16gb, patience: 10m}\n",
+    );
+    bed.write(
+        "capacity.yaml",
+        "version: 1\nscenario:\n  - {fault: \"no-capacity:spot-4x-16gb\", for: 90m}\n",
+    );
+    let played = format!(
+        "--stage staging --scenario {}",
+        bed.path("capacity.yaml").display()
+    );
+    let rehearsed = bed.run(&format!("rehearse {played}")).ends(0);
+    let ran = bed
+        .run(&format!("rollout start --auto-approve {played}"))
+        .ends(0);
+    let (there, here) = (story(&rehearsed.out), story(&ran.err));
+    let first = there.iter().zip(&here).position(|(a, b)| a != b);
+    assert_eq!(first.map(|n| (&there[n], &here[n])), None);
+    assert_eq!(there.len(), here.len());
+    // A refusal that comes again every few minutes is told once for its types and zones.
+    assert!(there.iter().any(|l| l.contains(" borrows from ")));
+    assert!(!ran.err.contains("nothing was launched"), "{}", ran.err);
+}
+
 #[test]
 fn what_cannot_be_rehearsed_is_refused() {
     let bed = Bed::new();

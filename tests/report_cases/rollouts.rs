@@ -3,7 +3,7 @@
 use kfleet::model::*;
 use kfleet::report::{
     Style, event_json, event_line, history_text, progress_lines, rollout_summary, status_text,
-    waiting_lines,
+    still_waiting_line, waiting_lines,
 };
 use kfleet::rollout::*;
 
@@ -61,6 +61,10 @@ fn a_pipeline_is_told_of_waits_a_few_at_a_time() {
 2026-01-05 09:20:00Z  prod-a.k8s.foo.bar: waits: thing 3
 2026-01-05 09:20:00Z  prod-a.k8s.foo.bar: waits: thing 4
 2026-01-05 09:20:00Z  … and 1 more wait"
+    );
+    assert_eq!(
+        still_waiting_line(&waits, at("09:20:00"), at("09:50:00")),
+        "2026-01-05 09:50:00Z  rollout: still waits for what was said at 2026-01-05 09:20:00Z (6 waits, 30m long)"
     );
 }
 

@@ -558,6 +558,7 @@ impl Spy {
                             since,
                             pod: format!("default/limping-{n}"),
                             owner: Some("ReplicaSet default/limping".into()),
+                            without_node: false,
                         }
                     }));
                 Nodes::Known(seen)

@@ -436,13 +436,14 @@ impl Group {
 
     /// Pods that have no node and wait for one; those of a group that nobody wants instances of are nobody's loss.
     pub(super) fn unready_pods(&self) -> impl Iterator<Item = UnreadyPod> {
-        let attached = self.workload.attached.iter().map(|(pod, _)| pod);
-        let waiting = self.workload.waiting.iter().chain(attached);
-        let waiting = waiting.filter(|_| self.desired > 0);
-        waiting.map(|pod| UnreadyPod {
+        let attached = self.workload.attached.iter().map(|(pod, _)| (pod, false));
+        let waiting = self.workload.waiting.iter().map(|pod| (pod, true));
+        let waiting = waiting.chain(attached).filter(|_| self.desired > 0);
+        waiting.map(|(pod, without_node)| UnreadyPod {
             since: pod.made_at,
             pod: self.pod_name(*pod),
             owner: Some(format!("ReplicaSet {}", self.app(*pod))),
+            without_node,
         })
     }
 

@@ -93,9 +93,14 @@ impl World {
         World::around(inner)
     }
 
-    /// A copy of it in memory, as it is now: what is done to the copy is never written.
+    /// A copy of it in memory, as it is now: what is done to the copy is never written. It meets the fate that this world would meet: the seed stays
+    /// what it was.
     pub fn in_memory(&self, options: Options) -> World {
         let inner = self.inner();
+        let options = Options {
+            seed: inner.options.seed,
+            ..options
+        };
         World::of(inner.clusters.values().cloned(), inner.now, options)
     }
 
@@ -111,21 +116,21 @@ impl World {
         Ok(())
     }
 
-    /// A copy of it in memory that meets another fate: all chance from now on is drawn from this seed.
-    pub fn with_seed(&self, seed: u64) -> World {
+    /// A copy of it in memory. With a seed it meets another fate: all chance from now on is drawn from that.
+    pub fn another(&self, seed: Option<u64>) -> World {
         let inner = self.inner();
+        let Some(seed) = seed else {
+            return World::of(inner.clusters.values().cloned(), inner.now, inner.options);
+        };
         let clusters = inner.clusters.values().cloned().map(|mut cluster| {
             cluster.reseed(seed);
             cluster
         });
-        World::of(
-            clusters,
-            inner.now,
-            Options {
-                seed,
-                ..inner.options
-            },
-        )
+        let options = Options {
+            seed,
+            ..inner.options
+        };
+        World::of(clusters, inner.now, options)
     }
 
     /// What a cluster is like, for an onlooker: no call of anybody's, so that faults are not counted on by it.

@@ -92,6 +92,7 @@ fn unready(pod: &Pod) -> Option<UnreadyPod> {
         since: pod.unready_since()?,
         pod: pod.name().to_string(),
         owner: pod.owner().map(str::to_owned),
+        without_node: pod.bound_to().is_none(),
     })
 }
 

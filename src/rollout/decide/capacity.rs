@@ -166,8 +166,8 @@ impl Refusal<'_> {
 pub(crate) enum Answer {
     /// Nothing is refused, or not for long enough.
     GoOn,
-    /// It waits for capacity, for as long as that takes.
-    Hold,
+    /// It waits for capacity, until a person is asked at this time.
+    Hold(Timestamp),
     /// Its on-demand twin stands in from now on, and why.
     Borrow(AsgName, String),
     /// The group has failed, and why.
@@ -218,16 +218,18 @@ pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp
             refusal.text()
         ));
     }
+    let left = Span::from_millis(longest.millis() - view.waited(first).millis());
+    let hold = Answer::Hold(view.now + left.max(AGAIN));
     match capacity.policy {
-        CapacityPolicy::Wait => Answer::Hold,
+        CapacityPolicy::Wait => hold,
         CapacityPolicy::Stop if over => fails(""),
         CapacityPolicy::Stop => Answer::GoOn,
         CapacityPolicy::NextType if refusal.exhausts(live) && over => {
             fails(", and the group has no other type")
         }
         CapacityPolicy::NextType if refusal.exhausts(live) => Answer::GoOn,
-        CapacityPolicy::NextType => Answer::Hold,
-        CapacityPolicy::OnDemand if view.group.borrowed.is_some() => Answer::Hold,
+        CapacityPolicy::NextType => hold,
+        CapacityPolicy::OnDemand if view.group.borrowed.is_some() => hold,
         CapacityPolicy::OnDemand if over && view.mode == Mode::Forward => {
             match fallback::may_lend(view) {
                 Ok(twin) => Answer::Borrow(twin.clone(), refusal.text()),
@@ -246,7 +248,7 @@ pub(crate) fn held_until(
     since: Timestamp,
 ) -> Option<Timestamp> {
     match answer(view, live, since) {
-        Answer::Hold => Some(view.now + AGAIN),
+        Answer::Hold(until) => Some(until),
         Answer::GoOn | Answer::Borrow(..) | Answer::Fail(_) | Answer::Ask(_) => None,
     }
 }

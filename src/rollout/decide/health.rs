@@ -6,11 +6,12 @@ use super::validate::{Failure, Limits};
 use super::{capacity, validate};
 use crate::fleet::Amount;
 use crate::model::{
-    ActivityStatus, AsgName, InstanceId, LiveCluster, Nodes, Seen, Span, Timestamp,
+    ActivityStatus, AsgName, InstanceId, LiveCluster, LiveGroup, Nodes, Seen, Span, Timestamp,
+    UnreadyPod,
 };
 use crate::rollout::event::Verdict;
 use crate::rollout::progress::Before;
-use crate::rollout::round::in_service;
+use crate::rollout::round::{in_service, missing};
 
 /// In service = wanted in every group named, no failed scaling activity since `since`.
 pub(crate) fn asg<'a>(
@@ -220,22 +221,64 @@ pub(crate) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
         0 => String::new(),
         n => format!("; {n} that were not well before are not counted"),
     };
+    let refused = refused_capacity(asked.live);
     match asked
         .before
-        .and_then(|before| more_unready(before, seen, asked.now))
+        .and_then(|before| more_unready(before, seen, &refused, asked.now))
     {
         Some(why) => Verdict::Wait(why),
         None => Verdict::Pass(format!(
-            "{} nodes, all of these groups Ready; critical pods run, the control plane is whole{known}",
-            seen.nodes.len()
+            "{} nodes, all of these groups Ready; critical pods run, the control plane is whole{known}{}",
+            seen.nodes.len(),
+            homeless(seen, &refused, asked.now)
         )),
     }
 }
 
+/// Groups that lack instances because AWS refuses them capacity.
+fn refused_capacity(live: &LiveCluster) -> BTreeSet<&AsgName> {
+    let refused = |group: &LiveGroup| {
+        missing(group) > 0 && capacity::of_activities(group, Timestamp::from_millis(0)).is_some()
+    };
+    let groups = live.groups.iter().filter(|(_, group)| refused(group));
+    groups.map(|(name, _)| name).collect()
+}
+
+/// Pods that wait for a node while AWS has none to give: counted for nothing, and said.
+fn homeless(seen: &Seen, refused: &BTreeSet<&AsgName>, now: Timestamp) -> String {
+    let (waiting, _) = by_capacity(seen, refused);
+    match validate::unready(waiting, now).values().sum::<u32>() {
+        0 => String::new(),
+        n => {
+            let groups: Vec<&str> = refused.iter().map(|name| name.as_str()).collect();
+            format!(
+                "; {n} pods wait for a node, and AWS refuses capacity to {}: they are not counted",
+                groups.join(", ")
+            )
+        }
+    }
+}
+
+/// The unready pods that wait for a node which AWS refuses, and the others.
+fn by_capacity<'s>(
+    seen: &'s Seen,
+    refused: &BTreeSet<&AsgName>,
+) -> (Vec<&'s UnreadyPod>, Vec<&'s UnreadyPod>) {
+    let waits = |pod: &&UnreadyPod| pod.without_node && !refused.is_empty();
+    seen.unready.iter().partition(waits)
+}
+
 /// Owners of which more pods are unready than before the change. Owners are compared, not numbers: three that heal make up for nothing.
-fn more_unready(before: &Before, seen: &Seen, now: Timestamp) -> Option<String> {
+/// What only waits for capacity that AWS refuses is no version's fault.
+fn more_unready(
+    before: &Before,
+    seen: &Seen,
+    refused: &BTreeSet<&AsgName>,
+    now: Timestamp,
+) -> Option<String> {
     const SHOWN: usize = 5;
-    let unready = validate::unready(seen, now);
+    let (_, judged) = by_capacity(seen, refused);
+    let unready = validate::unready(judged, now);
     let was = |owner: &String| before.unready.get(owner).copied().unwrap_or(0);
     let worse: Vec<(&String, &u32)> = unready.iter().filter(|(o, n)| **n > was(o)).collect();
     let said: Vec<String> = worse
@@ -258,7 +301,6 @@ fn more_unready(before: &Before, seen: &Seen, now: Timestamp) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::UnreadyPod;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)
@@ -269,6 +311,7 @@ mod tests {
             since: at(*since),
             pod: (*pod).into(),
             owner: owner.map(str::to_owned),
+            without_node: false,
         };
         Seen {
             unready: unready.iter().map(pod).collect(),
@@ -279,7 +322,7 @@ mod tests {
     fn before(seen: &Seen) -> Before {
         Before {
             uid: "uid".into(),
-            unready: validate::unready(seen, at(1_000)),
+            unready: validate::unready(&seen.unready, at(1_000)),
             failing: BTreeMap::new(),
         }
     }
@@ -287,6 +330,7 @@ mod tests {
     #[test]
     fn pods_that_heal_make_up_for_none_that_break() {
         let (a, b) = (Some("ReplicaSet web/a"), Some("ReplicaSet web/b"));
+        let none = BTreeSet::new();
         let was = before(&seen(&[
             ("web/a-1", a, 0),
             ("web/a-2", a, 0),
@@ -297,21 +341,34 @@ mod tests {
             ("web/a-9", a, 500),
             ("web/bare", None, 0),
         ]);
-        assert_eq!(more_unready(&was, &same, at(2_000)), None);
+        assert_eq!(more_unready(&was, &same, &none, at(2_000)), None);
         let others = seen(&[
             ("web/b-1", b, 500),
             ("web/b-2", b, 500),
             ("web/b-3", b, 500),
         ]);
         assert_eq!(
-            more_unready(&was, &others, at(2_000)).as_deref(),
+            more_unready(&was, &others, &none, at(2_000)).as_deref(),
             Some("3 pods of ReplicaSet web/b are unready, 0 were before the change")
         );
         let more = seen(&[("web/a-1", a, 0), ("web/a-2", a, 0), ("web/a-3", a, 500)]);
-        assert!(more_unready(&was, &more, at(2_000)).is_some());
+        assert!(more_unready(&was, &more, &none, at(2_000)).is_some());
         // One that only starts is not counted.
         let starting = seen(&[("web/b-1", b, 1_950)]);
-        assert_eq!(more_unready(&was, &starting, at(2_000)), None);
+        assert_eq!(more_unready(&was, &starting, &none, at(2_000)), None);
+    }
+
+    #[test]
+    fn pods_that_only_lack_capacity_are_no_versions_fault() {
+        let mut seen = seen(&[("web/b-1", Some("ReplicaSet web/b"), 500)]);
+        let was = before(&Seen::default());
+        let spot = AsgName::parse("spot.a.b").unwrap();
+        let refused = BTreeSet::from([&spot]);
+        assert!(more_unready(&was, &seen, &refused, at(2_000)).is_some());
+        seen.unready[0].without_node = true;
+        assert_eq!(more_unready(&was, &seen, &refused, at(2_000)), None);
+        assert!(homeless(&seen, &refused, at(2_000)).contains("AWS refuses capacity to spot.a.b"));
+        assert!(more_unready(&was, &seen, &BTreeSet::new(), at(2_000)).is_some());
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(crate) fn done(
                 return false;
             }
             let (cluster, uid) = (sight.run.cluster.clone(), seen.uid.clone());
-            let unready_of = validate::unready(seen, round.now);
+            let unready_of = validate::unready(&seen.unready, round.now);
             out.records.push(Event::Preflight {
                 cluster,
                 uid,

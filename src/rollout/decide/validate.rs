@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::kops::Role;
 use crate::model::{
     AsgName, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeName, Seen,
-    SickPod, Span, Timestamp, Unseen, UnseenKind,
+    SickPod, Span, Timestamp, UnreadyPod, Unseen, UnseenKind,
 };
 use crate::plan::PODS_COUNT_AFTER;
 use crate::rollout::round::NodeView;
@@ -227,13 +227,12 @@ fn sick(owner: Option<&AsgName>, node: Option<&Node>, pod: &SickPod) -> Failure 
 }
 
 /// Pods that should be Ready and are not, those that only start aside: how many of each owner. A pod that nobody makes anew stands for itself.
-pub(crate) fn unready(seen: &Seen, now: Timestamp) -> BTreeMap<String, u32> {
+pub(crate) fn unready<'p>(
+    pods: impl IntoIterator<Item = &'p UnreadyPod>,
+    now: Timestamp,
+) -> BTreeMap<String, u32> {
     let mut unready: BTreeMap<String, u32> = BTreeMap::new();
-    for pod in seen
-        .unready
-        .iter()
-        .filter(|pod| now.since(pod.since) > START)
-    {
+    for pod in pods.into_iter().filter(|pod| now.since(pod.since) > START) {
         let who = pod.owner.as_ref().unwrap_or(&pod.pod);
         let count = unready.entry(who.clone()).or_default();
         *count = count.saturating_add(1);

@@ -209,7 +209,7 @@ impl<'a> Replacement<'a> {
             return false;
         }
         match capacity::answer(self.view, self.live, self.since()) {
-            Answer::GoOn | Answer::Hold => false,
+            Answer::GoOn | Answer::Hold(_) => false,
             Answer::Borrow(twin, why) => {
                 let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
                 out.records.push(Event::Borrowed {
