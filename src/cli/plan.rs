@@ -67,7 +67,8 @@ pub(super) async fn run(
     }
     let plan = made?;
     world.knows(&simulated, aims::of_plan(&plan))?;
-    warned::leave(&store, &plan, For::Looking, world.now(), output);
+    let fleet = prepared.clusters.keys().collect();
+    warned::leave(&store, &plan, &fleet, (For::Looking, world.now()), output);
     let revision = revision::read(&arguments.directory, &prepared);
     let around = Around::of(&prepared, &store, revision)?;
     if let Some(path) = &command.out {

@@ -47,7 +47,7 @@ pub use plan_file::{PlanFileError, plan_from_json, plan_json, whole_plan_json};
 pub use plan_text::plan_text;
 pub use progress::{progress_lines, still_waiting_line, waiting_lines};
 pub use rehearsal::{Fate, Rehearsal, Runs, fates_text, rehearsal_text, runs_text};
-pub use remark::warned_text;
+pub use remark::{asides_text, warned_text};
 pub use revision::{revision_line, unreviewed_lines};
 pub use rollback::{rollback_id, rollback_json, rollback_text};
 pub use snapshot_file::{SnapshotFileError, snapshot_from_json, snapshot_json};

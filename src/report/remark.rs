@@ -30,6 +30,20 @@ pub fn warned_text(warned: &BTreeMap<ClusterName, Warned>, style: Style) -> Stri
     lines.map(|line| line + "\n").collect()
 }
 
+/// What is left in the store for a reader of it and cannot be read, in one line. Empty: nothing.
+pub fn asides_text(lost: &[String]) -> String {
+    match lost {
+        [] => String::new(),
+        lost => format!(
+            "not shown here: {}; nothing is decided by it, and the next plan or look of a rollout writes it anew\n",
+            lost.iter()
+                .map(|why| plain(why))
+                .collect::<Vec<_>>()
+                .join("; ")
+        ),
+    }
+}
+
 fn of_cluster(cluster: &ClusterName, remarks: &[Remark], style: Style) -> Vec<String> {
     let most = if style.full { usize::MAX } else { GROUPS };
     let mut out = Vec::new();

@@ -3,10 +3,31 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
 use super::{Store, StoreError, journal};
 use crate::model::ClusterName;
 use crate::plan::Warned;
 use crate::rollout::Waits;
+
+/// Where the warnings of clusters are.
+const WARNINGS: &str = "warnings/";
+
+/// What was wrong in the clusters.
+#[derive(Debug, Default)]
+pub struct Warnings {
+    /// By cluster.
+    pub known: BTreeMap<ClusterName, Warned>,
+    /// What is there and cannot be understood, by the name of its cluster.
+    pub damaged: BTreeMap<String, StoreError>,
+}
+
+/// What says how the rest is to be read.
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+}
 
 impl Store {
     /// What a rollout waited for when it last said so.
@@ -15,11 +36,7 @@ impl Store {
     /// When it cannot be read.
     pub fn waits(&self, rollout: &str) -> Result<Option<Waits>, StoreError> {
         journal::checked(rollout)?;
-        let key = waits_key(rollout);
-        let found: Option<Waits> = self.read(&key)?;
-        found
-            .map(|waits| self.understood(&key, waits.version).map(|()| waits))
-            .transpose()
+        self.aside(&waits_key(rollout))
     }
 
     /// Leaves what a rollout waits for; none: it is over.
@@ -37,27 +54,41 @@ impl Store {
     /// What was wrong in every cluster when it was last looked at.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn warned(&self) -> Result<BTreeMap<ClusterName, Warned>, StoreError> {
-        let mut warned = BTreeMap::new();
-        let all: Vec<(String, Warned)> = self.all("warnings/")?;
-        for (key, found) in all {
-            self.understood(&key, found.version)?;
-            warned.insert(found.cluster.clone(), found);
+    /// When the store cannot be read; one warning that makes no sense hides no other.
+    pub fn warned(&self) -> Result<Warnings, StoreError> {
+        let mut warnings = Warnings::default();
+        for name in self.objects.list(WARNINGS)? {
+            let Some(cluster) = name.strip_suffix(".json") else {
+                continue;
+            };
+            match self.aside::<Warned>(&format!("{WARNINGS}{name}")) {
+                Ok(Some(found)) if found.cluster.as_str() == cluster => {
+                    warnings.known.insert(found.cluster.clone(), found);
+                }
+                Ok(Some(found)) => {
+                    let error = StoreError::Damaged {
+                        place: self.place(&format!("{WARNINGS}{name}")),
+                        why: format!("it is the warning of {}", found.cluster),
+                    };
+                    warnings.damaged.insert(cluster.to_owned(), error);
+                }
+                // Removed since it was listed.
+                Ok(None) => {}
+                Err(error @ StoreError::Damaged { .. }) => {
+                    warnings.damaged.insert(cluster.to_owned(), error);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(warned)
+        Ok(warnings)
     }
 
-    /// Leaves what is wrong in a cluster; none: nothing.
+    /// Leaves what is wrong in a cluster, named as in its file; none: nothing.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn put_warned(
-        &self,
-        cluster: &ClusterName,
-        warned: Option<&Warned>,
-    ) -> Result<(), StoreError> {
-        let key = format!("warnings/{cluster}.json");
+    pub fn put_warned(&self, cluster: &str, warned: Option<&Warned>) -> Result<(), StoreError> {
+        let key = format!("{WARNINGS}{cluster}.json");
         match warned {
             Some(warned) => self.write(&key, warned),
             None => Ok(self.objects.delete(&key)?),
@@ -69,25 +100,27 @@ impl Store {
     /// # Errors
     /// When it cannot be read or written.
     pub fn warned_no_more(&self, cluster: &ClusterName) -> Result<(), StoreError> {
-        let key = format!("warnings/{cluster}.json");
-        let Some(before) = self.read::<Warned>(&key)? else {
+        let key = format!("{WARNINGS}{cluster}.json");
+        let Some(before) = self.aside::<Warned>(&key)? else {
             return Ok(());
         };
         let left = before.clone().rolled();
         if left.as_ref() == Some(&before) {
             return Ok(());
         }
-        self.put_warned(cluster, left.as_ref())
+        self.put_warned(cluster.as_str(), left.as_ref())
     }
 
-    fn understood(&self, key: &str, version: u32) -> Result<(), StoreError> {
-        if version == 1 {
-            return Ok(());
+    /// Its version comes first: what a newer kfleet has left is newer, not damaged.
+    fn aside<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
+        match self.read::<Head>(key)? {
+            None => Ok(None),
+            Some(Head { version: 1 }) => self.read(key),
+            Some(Head { version }) => Err(StoreError::Damaged {
+                place: self.place(key),
+                why: format!("version {version} is newer than this kfleet"),
+            }),
         }
-        Err(StoreError::Damaged {
-            place: self.place(key),
-            why: format!("version {version} is newer than this kfleet"),
-        })
     }
 }
 

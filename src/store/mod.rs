@@ -43,6 +43,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::object::{Condition, Object, Put};
+pub use asides::Warnings;
 pub use error::StoreError;
 pub use folder::Folder;
 pub use forgotten::Forgotten;

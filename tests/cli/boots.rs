@@ -162,6 +162,52 @@ fn what_was_found_wrong_is_forgotten_by_nobody_who_cannot_know() {
     assert!(!status.contains("warning"), "{status}");
 }
 
+/// What is left for `rollout status` ends with the cluster, and what cannot be read of it is said in one line, not passed over.
+#[test]
+fn a_warning_ends_with_its_cluster_and_a_damaged_one_is_said() {
+    let bed = booted();
+    stores(&bed, CLUSTER, "node", GROUP, "two");
+    bed.run("plan").ends(2);
+    let left = format!(".kfleet/warnings/{CLUSTER}.json");
+    let text = bed.read(&left);
+    let gone = ".kfleet/warnings/gone.k8s.foo.bar.json";
+    bed.write(gone, &text.replace(CLUSTER, "gone.k8s.foo.bar"));
+    let status = bed.run("rollout status").ends(0).out;
+    assert!(status.contains("warning: gone.k8s.foo.bar"), "{status}");
+    for (damage, why) in [
+        (
+            text.replacen("\"version\": 1", "\"version\": 2", 1)
+                .replacen("\"version\":1", "\"version\":2", 1),
+            "newer",
+        ),
+        (
+            text.replace(CLUSTER, "other.k8s.foo.bar"),
+            "it is the warning of other.k8s.foo.bar",
+        ),
+        ("{".to_owned(), "EOF"),
+    ] {
+        bed.write(&left, &damage);
+        let status = bed.run("rollout status").ends(0).out;
+        let said: Vec<&str> = status
+            .lines()
+            .filter(|l| l.contains("not shown here: "))
+            .collect();
+        assert!(
+            said.len() == 1 && said[0].contains(why) && said[0].contains(CLUSTER),
+            "{status}"
+        );
+        // The others are shown all the same.
+        assert!(status.contains("warning: gone.k8s.foo.bar"), "{status}");
+    }
+    bed.run("plan").ends(2);
+    let status = bed.run("rollout status").ends(0).out;
+    assert!(
+        !status.contains("gone.k8s") && !status.contains("not shown"),
+        "{status}"
+    );
+    assert!(status.contains(&format!("warning: {CLUSTER}")), "{status}");
+}
+
 /// Replacing the text in the store lifts no block: what kops makes of it does.
 #[test]
 fn a_document_that_kops_has_stored_and_not_carried_out_stays_in_the_way() {

@@ -554,6 +554,17 @@ fn a_record_that_breaks_a_rule_is_found() {
 }
 
 #[test]
+fn a_taint_that_others_gave_first_is_taken_back_from_nobody() {
+    let mut middle = middle();
+    let (node, instance) = middle.dead(0);
+    // Ours was asked for, and found theirs: the node does not say that it is ours.
+    let dead = middle.group("nodes").dead.get_mut(&node).unwrap();
+    dead.marked = true;
+    let back = Effect::Node(NodeEffect::BackInService { node, instance });
+    assert_eq!(middle.broken(&back), Vec::<String>::new());
+}
+
+#[test]
 fn what_nobody_has_looked_at_is_not_verified() {
     let middle = middle();
     let record = Record {

@@ -1,5 +1,7 @@
 //! `kfleet rollout status`, `history`, `show`: what the store knows, and nothing else.
 
+use std::collections::BTreeMap;
+
 use super::drive::aborted;
 use super::which::{all, named_or_newest, opened};
 use crate::cli::args::{Arguments, HistoryArguments, ShowArguments, StatusArguments};
@@ -7,30 +9,38 @@ use crate::cli::failure::Failure;
 use crate::cli::formats::{RecordsFormat, ViewFormat};
 use crate::cli::output::Output;
 use crate::cli::{Exit, stop, world};
-use crate::model::Timestamp;
+use crate::model::{ClusterName, Timestamp};
+use crate::plan::Warned;
 use crate::report::{self, Beside, Style};
 use crate::rollout::{Ending, Progress};
+use crate::store::{Store, Warnings};
 
 pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result<Exit, Failure> {
     let (store, output) = opened(arguments)?;
     if command.format == ViewFormat::Text {
         output.cloud_result(&stop::lines(&store)?)?;
     }
-    // Whoever loses these loses a line of the status, and no more.
-    let warned = store.warned().unwrap_or_default();
+    let (warned, lost) = warnings(&store);
+    let lost = |more: Option<String>| {
+        report::asides_text(&lost.iter().cloned().chain(more).collect::<Vec<_>>())
+    };
     let style = Style {
         colour: output.colour(),
         full: arguments.verbose,
     };
     let Some(id) = named_or_newest(&store, command.rollout.as_ref())? else {
         if command.format == ViewFormat::Text {
-            output.cloud_result(&report::warned_text(&warned, style))?;
+            output.cloud_result(&(report::warned_text(&warned, style) + &lost(None)))?;
         }
         return nothing(command.format, &output);
     };
     let (rollout, progress) = store.rollout(&id)?;
     let owner = store.owner(&id)?;
-    let waits = store.waits(&id).unwrap_or_default();
+    let (waits, unread) = match store.waits(&id) {
+        Ok(waits) => (waits, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let lost = lost(unread);
     let beside = Beside {
         owner: &owner,
         waits: waits.as_ref(),
@@ -42,13 +52,26 @@ pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result
         ViewFormat::Json => {
             let code = exit.map_or(1, Exit::code);
             output.result(&report::status_json(&rollout, &progress, beside, now, code))?;
+            if !lost.is_empty() {
+                output.cloud_story(lost.trim_end());
+            }
         }
         ViewFormat::Text => {
             let text = report::whole_status_text(&rollout, &progress, beside, now, style);
-            output.cloud_result(&text)?;
+            output.cloud_result(&(text + &lost))?;
         }
     }
     exit.ok_or_else(|| aborted(&id))
+}
+
+/// What was wrong in the clusters, and what of it cannot be read: whoever loses that loses a line of the status, and no more.
+fn warnings(store: &Store) -> (BTreeMap<ClusterName, Warned>, Vec<String>) {
+    match store.warned() {
+        Ok(Warnings { known, damaged }) => {
+            (known, damaged.values().map(ToString::to_string).collect())
+        }
+        Err(error) => (BTreeMap::new(), vec![error.to_string()]),
+    }
 }
 
 fn nothing(format: ViewFormat, output: &Output) -> Result<Exit, Failure> {

@@ -71,7 +71,8 @@ pub(super) async fn start(
     )
     .await?;
     let plan = planned(command, &prepared, &store, &world, output).await?;
-    warned::leave(&store, &plan, For::Rolling, world.now(), output);
+    let fleet = prepared.clusters.keys().collect();
+    warned::leave(&store, &plan, &fleet, (For::Rolling, world.now()), output);
     if command.format == FollowFormat::Text {
         let around = Around::of(&prepared, &store, revision.clone())?;
         show(arguments, (&prepared, &plan), &around, world.now(), output)?;

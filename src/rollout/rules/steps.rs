@@ -9,7 +9,7 @@ use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
     LiveGroup, Node, NodeEffect, NodeMark, NodeName, Nodes, PodRef, Timestamp,
 };
-use crate::rollout::progress::{Cordoned, Direction, GroupProgress, Intent, Progress};
+use crate::rollout::progress::{Cordoned, DeadNode, Direction, GroupProgress, Intent, Progress};
 use crate::rollout::schedule::{GroupTask, Rollout, Task, VersionSource};
 
 struct Judged<'a> {
@@ -214,13 +214,15 @@ impl<'a> Judged<'a> {
             }
             NodeEffect::OutOfService { node, instance } => self.is_off(node, instance),
             NodeEffect::BackInService { node, instance } => {
+                // Where somebody else had given the taint first it stays theirs: ours was asked for, and taking it back takes nothing.
+                let asked = self.books_of(node, instance).any(|dead| dead.marked);
                 let ours = self.node_named(node).is_none_or(|found| {
                     found.instance != *instance || found.ours.contains(&NodeMark::OutOfService)
                 });
                 let told = format!(
                     "{node} loses the taint of a node that is out of service, which is not ours"
                 );
-                (!ours).then_some(told).into_iter().collect()
+                (!ours && !asked).then_some(told).into_iter().collect()
             }
             NodeEffect::KeepFromAutoscaler { nodes } => self.planned(nodes.keys()),
             // Judged with capacity.
@@ -237,9 +239,7 @@ impl<'a> Judged<'a> {
                 "{name} is said to be out of service, and AWS has {instance}"
             ));
         }
-        let cluster = self.progress.clusters.get(self.cluster);
-        let mut books = cluster.into_iter().flat_map(|c| c.groups.values());
-        if !books.any(|g| g.dead.get(name).is_some_and(|d| d.instance == *instance)) {
+        if self.books_of(name, instance).next().is_none() {
             broken.push(format!(
                 "{name} is said to be out of service, and was not ended by us"
             ));
@@ -253,6 +253,18 @@ impl<'a> Judged<'a> {
             ));
         }
         broken
+    }
+
+    /// What the books say of a dead node.
+    fn books_of<'s>(
+        &'s self,
+        name: &'s NodeName,
+        instance: &'s InstanceId,
+    ) -> impl Iterator<Item = &'a DeadNode> + use<'s, 'a> {
+        let cluster = self.progress.clusters.get(self.cluster);
+        let groups = cluster.into_iter().flat_map(|c| c.groups.values());
+        let dead = groups.filter_map(move |g| g.dead.get(name));
+        dead.filter(move |dead| dead.instance == *instance)
     }
 
     fn node_named(&self, name: &NodeName) -> Option<&'a Node> {
