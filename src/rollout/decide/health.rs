@@ -362,7 +362,7 @@ mod tests {
     fn pods_that_only_lack_capacity_are_no_versions_fault() {
         let mut seen = seen(&[("web/b-1", Some("ReplicaSet web/b"), 500)]);
         let was = before(&Seen::default());
-        let spot = AsgName::parse("spot.a.b").unwrap();
+        let spot = AsgName::new("spot.a.b").unwrap();
         let refused = BTreeSet::from([&spot]);
         assert!(more_unready(&was, &seen, &refused, at(2_000)).is_some());
         seen.unready[0].without_node = true;
