@@ -19,7 +19,13 @@ pub(super) async fn sight(
     places: &[Place],
     output: &Output,
 ) -> Result<Live, Failure> {
-    let mut live = world.patient_look(places, output).await?;
+    let groups = |place: &Place| {
+        let cluster = prepared.clusters.get(&place.cluster)?;
+        let groups = cluster.desired.groups.keys().cloned().collect();
+        Some((place.cluster.clone(), groups))
+    };
+    let expected: Vec<_> = places.iter().filter_map(groups).collect();
+    let mut live = world.patient_look(places, &expected, output).await?;
     simulated_images(prepared, world, &mut live);
     for (name, kept) in documents(stores(&prepared.fleet, world, places).await).await {
         if let Some(cluster) = live.clusters.get_mut(&name) {

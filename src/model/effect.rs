@@ -21,6 +21,19 @@ pub enum Effect {
     Node(NodeEffect),
 }
 
+impl Effect {
+    /// Whether it launches into a zone that is named.
+    pub fn is_zonal_launch(&self) -> bool {
+        matches!(
+            self,
+            Effect::Cloud(CloudEffect::SetDesired {
+                launch: Some(_),
+                ..
+            })
+        )
+    }
+}
+
 /// One change on AWS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::together::{MAX_CLUSTERS, together};
 use crate::cloud::{Cloud, CloudError, Place};
-use crate::model::{AsgName, ClusterName, Live, Versions};
+use crate::model::{AsgName, ClusterName, Gap, Live, Versions};
 use crate::nodes::NodeApi;
 use crate::rollout::of_this_cluster;
 
@@ -28,6 +28,66 @@ pub async fn look<W: Cloud + NodeApi>(world: &W, places: &[Place]) -> Result<Liv
     Ok(live)
 }
 
+/// As [`look`], for a plan: a group of `expected` that is not shown is looked for again, until two looks miss the same. A list that changes while its
+/// pages are read leaves one out, and to a plan that group would be one to create. Where no two looks agree, which groups there are is a gap.
+///
+/// # Errors
+/// As [`look`].
+pub async fn look_for<W: Cloud + NodeApi>(
+    world: &W,
+    places: &[Place],
+    expected: &[(ClusterName, BTreeSet<AsgName>)],
+) -> Result<Live, CloudError> {
+    const LOOKS: usize = 4;
+    let mut live = look(world, places).await?;
+    let mut missing = missing(&live, expected);
+    for _ in 1..LOOKS {
+        let doubtful: Vec<Place> = places
+            .iter()
+            .filter(|place| {
+                missing
+                    .iter()
+                    .any(|(cluster, _)| **cluster == place.cluster)
+            })
+            .cloned()
+            .collect();
+        if doubtful.is_empty() {
+            return Ok(live);
+        }
+        let again = look(world, &doubtful).await?;
+        live.clusters.extend(again.clusters);
+        let still = self::missing(&live, expected);
+        if still == missing {
+            return Ok(live);
+        }
+        missing = still;
+    }
+    for (cluster, group) in missing {
+        if let Some(cluster) = live.clusters.get_mut(cluster) {
+            cluster.gaps.push(Gap {
+                what: "groups".into(),
+                why: format!("{group} is in some lists of the groups and not in others"),
+            });
+        }
+    }
+    Ok(live)
+}
+
+/// What is not among the groups of clusters that could be read.
+fn missing<'e>(
+    live: &Live,
+    expected: &'e [(ClusterName, BTreeSet<AsgName>)],
+) -> BTreeSet<(&'e ClusterName, &'e AsgName)> {
+    let of = |(cluster, groups): &'e (ClusterName, BTreeSet<AsgName>)| {
+        let found = live.clusters.get(cluster).filter(|c| c.gaps.is_empty());
+        let gone = groups
+            .iter()
+            .filter(|name| found.is_some_and(|c| !c.groups.contains_key(*name)));
+        gone.map(|name| (cluster, name)).collect::<Vec<_>>()
+    };
+    expected.iter().flat_map(of).collect()
+}
+
 /// As [`look`], and whether the launch template versions that the rollout needs are still there. A group that is `expected` and not shown is looked for
 /// once more.
 pub(super) async fn look_with<W: Cloud + NodeApi>(
@@ -39,10 +99,7 @@ pub(super) async fn look_with<W: Cloud + NodeApi>(
     let asked = needed.iter().map(|(place, of)| world.gone(place, of));
     let gone = together(MAX_CLUSTERS, asked).await;
     let mut live = look(world, places).await?;
-    if expected
-        .iter()
-        .any(|(cluster, groups)| misses(&live, cluster, groups))
-    {
+    if !missing(&live, expected).is_empty() {
         live = look(world, places).await?;
     }
     for ((place, _), gone) in needed.iter().zip(gone) {
@@ -52,9 +109,4 @@ pub(super) async fn look_with<W: Cloud + NodeApi>(
         }
     }
     Ok(live)
-}
-
-fn misses(live: &Live, cluster: &ClusterName, groups: &BTreeSet<AsgName>) -> bool {
-    let found = live.clusters.get(cluster).filter(|c| c.gaps.is_empty());
-    found.is_some_and(|c| groups.iter().any(|name| !c.groups.contains_key(name)))
 }

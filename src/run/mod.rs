@@ -31,7 +31,7 @@ use crate::store::{Journal, Locks, Store};
 pub use bucket::{objects as objects_in_s3, ticks};
 pub use documents::{StateStore, documents};
 pub use fence::fence;
-pub use look::look;
+pub use look::{look, look_for};
 pub use outcome::{Drive, Outcome, RunError, Signal};
 pub use rehearsal::{Rehearsed, rehearse};
 

@@ -30,7 +30,7 @@ impl Store {
     pub fn forget(&self, forgotten: &Forgotten) -> Result<(), StoreError> {
         let cluster = &forgotten.baseline.cluster;
         self.write(&format!("forgotten/{cluster}.json"), forgotten)?;
-        self.put_warned(cluster, None)?;
+        self.put_warned(cluster.as_str(), None)?;
         self.remove_baseline(cluster)
     }
 }

@@ -1,7 +1,7 @@
 //! Every wait has an end: whatever stays as it is for ever, the rollout ends, or a person is asked by name and with what to do. And a rehearsal tells the
 //! same story as the rollout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kfleet::run::rehearse;
@@ -149,4 +149,62 @@ fn what_a_list_in_pages_misses_is_not_gone() {
         ends((outcome, records), Ending::Finished);
         clean(&scene);
     }
+}
+
+#[test]
+fn what_a_list_in_pages_misses_is_not_to_be_created() {
+    let dir = folder();
+    let scene = Scene::small(dir.path(), &[NODES, ("other", 1, 3, false)]).made();
+    let places: Vec<kfleet::cloud::Place> = scene
+        .clusters()
+        .map(|c| kfleet::cloud::Place {
+            cluster: c.clone(),
+            account: name("111122223333"),
+            region: name("eu-west-3"),
+        })
+        .collect();
+    let whole = scene.live(&scene.world());
+    let mut expected: Vec<_> = whole
+        .clusters
+        .iter()
+        .map(|(c, live)| {
+            (
+                c.clone(),
+                live.groups.keys().cloned().collect::<BTreeSet<_>>(),
+            )
+        })
+        .collect();
+    for (n, before) in [(2, 0), (2, 1), (3, 1), (3, 2)] {
+        let world = scene.world();
+        world.set_faults(vec![format!("shifting-pages:{n}").parse().unwrap()]);
+        for _ in 0..before {
+            support::block(kfleet::run::look(&world, &places)).unwrap();
+        }
+        let live = support::block(kfleet::run::look_for(&world, &places, &expected)).unwrap();
+        for (cluster, groups) in &expected {
+            let found = &live.clusters[cluster];
+            assert!(
+                found.gaps.is_empty() && groups.iter().all(|g| found.groups.contains_key(g)),
+                "every {n}, {before} before"
+            );
+        }
+    }
+    // What is really not there is not there in two looks either.
+    expected[0].1.insert(name("new.staging.k8s.test"));
+    let live = support::block(kfleet::run::look_for(&scene.world(), &places, &expected)).unwrap();
+    assert!(live.clusters[&expected[0].0].gaps.is_empty());
+    // While no two looks agree, nobody knows.
+    let world = scene.world();
+    world.set_faults(vec!["shifting-pages:2".parse().unwrap()]);
+    let live = support::block(kfleet::run::look_for(&world, &places, &expected)).unwrap();
+    let gaps: Vec<&str> = live.clusters[&expected[0].0]
+        .gaps
+        .iter()
+        .map(|g| g.why.as_str())
+        .collect();
+    assert!(
+        gaps.iter()
+            .any(|why| why.contains("new.staging.k8s.test is in some lists")),
+        "{gaps:?}"
+    );
 }

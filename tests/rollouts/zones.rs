@@ -210,6 +210,78 @@ fn a_group_that_cannot_be_told_the_zone_is_rolled_as_aws_places_it() {
     assert!(not_offered && placed_by_aws, "{:#?}", facts(&records));
 }
 
+/// A right may have been given, a process resumed: after a resume AWS is asked by zone again, once what was begun without zones is over.
+#[test]
+fn whoever_resumes_asks_aws_for_zones_again() {
+    for (drains, is_forgotten) in [(false, true), (true, false)] {
+        let mut m = super::middle::middle();
+        let group = m.group("nodes");
+        group.placement.not_offered = Some("AccessDenied".into());
+        if !drains {
+            group.drains.clear();
+        }
+        m.progress.open.clear();
+        let (seq, at) = (m.progress.seq + 1, m.now);
+        let event = Event::Resumed { by: "me".into() };
+        m.progress.add(&Record { seq, at, event }).unwrap();
+        let left = &m.group("nodes").placement.not_offered;
+        assert_eq!(left.is_none(), is_forgotten, "drains: {drains}");
+    }
+}
+
+/// A launch in a zone, as an intent and what came of it, in the middle of a rollout.
+fn tried(middle: &mut super::middle::Middle, result: StepResult) -> (Timestamp, Timestamp, bool) {
+    let (cluster, group) = (name("staging.k8s.test"), middle.asg("nodes"));
+    let moved = |m: &super::middle::Middle| m.progress.clusters[&name("staging.k8s.test")].moved_at;
+    let step = middle.progress.next_step;
+    let effect = CloudEffect::SetDesired {
+        group: group.clone(),
+        from: 3,
+        to: 4,
+        launch: Some(kfleet::model::ZonalLaunch {
+            zone: "eu-west-3a".into(),
+            token: "t/0".into(),
+        }),
+    };
+    let at = middle.now + Span::from_secs(60);
+    let add = |m: &mut super::middle::Middle, event: Event| {
+        let seq = m.progress.seq + 1;
+        m.progress.add(&Record { seq, at, event }).unwrap();
+    };
+    let intent = Event::Intent {
+        step,
+        cluster,
+        group,
+        effect: Box::new(Effect::Cloud(effect)),
+    };
+    add(middle, intent);
+    let before = moved(middle);
+    add(middle, Event::Outcome { step, result });
+    (
+        before,
+        moved(middle),
+        middle.progress.open.contains_key(&step),
+    )
+}
+
+#[test]
+fn what_is_refused_moves_nothing_and_what_has_no_room_closes_nothing() {
+    let launched = |instances: &[&str], refused: Option<&str>| {
+        StepResult::Applied(Applied::Launched {
+            instances: instances.iter().map(|id| name(id)).collect(),
+            refused: refused.map(|words| LaunchRefusal::NoCapacity(words.into())),
+        })
+    };
+    let middle = super::middle::middle;
+    let (before, after, open) = tried(&mut middle(), launched(&[], Some("no m5.large")));
+    assert_eq!((before, open), (after, false));
+    let (before, after, open) = tried(&mut middle(), launched(&["i-00000000000000009"], None));
+    assert!(after > before && !open);
+    let no_room = StepResult::Applied(Applied::NotYet("above its maximum".into()));
+    let (_, _, open) = tried(&mut middle(), no_room);
+    assert!(open, "an attempt before may have taken the room");
+}
+
 #[test]
 fn what_others_take_or_add_in_the_middle_stops_nothing() {
     for act in [

@@ -150,17 +150,26 @@ async fn agreed(
     output: &Output,
 ) -> Result<bool, Failure> {
     let (rollout, progress) = (journal.rollout(), journal.progress());
-    let places = rollout
+    let runs: Vec<_> = rollout
         .clusters()
-        .filter(|run| clusters.contains(&run.cluster));
-    let places: Vec<Place> = places
+        .filter(|run| clusters.contains(&run.cluster))
+        .collect();
+    let expected: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            let groups = run.groups.iter().map(|g| g.asg.clone()).collect();
+            (run.cluster.clone(), groups)
+        })
+        .collect();
+    let places: Vec<Place> = runs
+        .iter()
         .map(|run| Place {
             cluster: run.cluster.clone(),
             account: run.account.clone(),
             region: run.region.clone(),
         })
         .collect();
-    let live = world.patient_look(&places, output).await?;
+    let live = world.patient_look(&places, &expected, output).await?;
     has_way_back(world, journal, clusters).await?;
     if command.format == FollowFormat::Text {
         let style = Style {

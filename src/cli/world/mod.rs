@@ -6,14 +6,14 @@ mod forward;
 mod images;
 mod simulated;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::aims;
 use crate::cli::args::{Arguments, Pace};
 use crate::cli::failure::Failure;
 use crate::cloud::{Cloud as _, Place, local};
 use crate::fleet::Fleet;
-use crate::model::{Live, Span, Timestamp};
+use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
 use crate::rollout::Rollout;
 use crate::store::{Access, CloudKind, ClusterAccess, Store};
 
@@ -198,11 +198,12 @@ impl World {
     pub(in crate::cli) async fn patient_look(
         &self,
         places: &[Place],
+        expected: &[(ClusterName, BTreeSet<AsgName>)],
         output: &crate::cli::output::Output,
     ) -> Result<Live, Failure> {
         const WAITS: [i64; 2] = [15_000, 45_000];
         for wait in WAITS {
-            match crate::run::look(self, places).await {
+            match crate::run::look_for(self, places, expected).await {
                 Err(error) if error.is_transient() && !matches!(self, World::Local(_)) => {
                     output.cloud_story(&format!(
                         "{error}; asking again in {} seconds",
@@ -214,6 +215,6 @@ impl World {
                 answer => return Ok(answer?),
             }
         }
-        Ok(crate::run::look(self, places).await?)
+        Ok(crate::run::look_for(self, places, expected).await?)
     }
 }

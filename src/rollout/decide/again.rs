@@ -49,11 +49,31 @@ pub(crate) fn open_steps(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>)
     any
 }
 
+/// Whether a launch in a zone would go above the group's maximum. AWS would only say so, though an attempt without an answer took the room itself:
+/// such a launch is closed by what is there.
+fn lacks_room(view: &GroupContext<'_>, effect: &Effect) -> bool {
+    let Effect::Cloud(CloudEffect::SetDesired {
+        from,
+        to,
+        launch: Some(_),
+        ..
+    }) = effect
+    else {
+        return false;
+    };
+    let more = to.saturating_sub(*from);
+    view.live
+        .is_some_and(|live| live.desired.saturating_add(more) > live.group.max_size)
+}
+
 /// The end of an instance is repeated only while nothing runs on it. One that was empty when it was decided (it had no node yet) may take
 /// work by now; then it has to be drained first. Every other step finds out by itself whether the world is still as it expects.
 fn standing(view: &GroupContext<'_>, intent: &Intent) -> Standing {
     if let Effect::Node(effect) = &intent.effect {
         return standing_of_node(view, intent, effect);
+    }
+    if intent.doubtful && lacks_room(view, &intent.effect) {
+        return settle(view, intent);
     }
     let Effect::Cloud(CloudEffect::Terminate { instance, .. }) = &intent.effect else {
         return Standing::Repeat;

@@ -343,6 +343,7 @@ impl Progress {
         self.open
             .values_mut()
             .for_each(|i| (i.tries, i.doubtful, i.asked_at, i.refusal) = (0, true, at, None));
+        let open: BTreeSet<AsgName> = self.open.values().map(|i| i.group.clone()).collect();
         for cluster in self.clusters.values_mut() {
             (cluster.moved_at, cluster.resumed_at) = (at, at);
             if retried {
@@ -354,9 +355,13 @@ impl Progress {
                     .filter(|g| !g.canary_proven)
                     .for_each(|g| (g.canary_up, g.canary_lost) = (None, 0));
             }
-            for group in cluster.groups.values_mut() {
+            for (name, group) in &mut cluster.groups {
                 (group.drift, group.refused, group.conflicts) = (None, None, 0);
                 group.set_aside.clear();
+                // A right may have been given since, a process resumed: AWS is asked anew. What is under way was decided without zones.
+                if group.drains.is_empty() && !open.contains(name) {
+                    group.placement.not_offered = None;
+                }
                 if looked_at {
                     group.spent = Spent::default();
                     if let WayBack::Gone(version) = group.way_back {

@@ -25,10 +25,7 @@ impl Progress {
             return Err(format!("step {step} should be step {}", self.next_step));
         }
         let books = self.group(cluster, group)?;
-        if let Effect::Cloud(CloudEffect::SetDesired {
-            launch: Some(_), ..
-        }) = effect
-        {
+        if effect.is_zonal_launch() {
             books.placement.calls = books.placement.calls.saturating_add(1);
         }
         self.next_step += 1;
@@ -73,13 +70,14 @@ impl Progress {
             }
             StepResult::GivenUp(_)
                 if intent.stale
+                    || intent.effect.is_zonal_launch()
                     || matches!(
                         intent.effect,
                         Effect::Cloud(CloudEffect::Terminate { .. }) | Effect::Node(_)
                     ) => {}
             StepResult::GivenUp(_) => {
                 return Err(format!(
-                    "step {step} cannot be given up: only the end of an instance, what is done to a node, and what belongs to a direction that was left can"
+                    "step {step} cannot be given up: only the end of an instance, a launch in a zone, what is done to a node, and what belongs to a direction that was left can"
                 ));
             }
             // What only tidies up is no reason to turn round.
@@ -90,6 +88,12 @@ impl Progress {
                 self.group(&intent.cluster, &intent.group)?.refused = Some(why.clone())
             }
             StepResult::Applied(Applied::Moved(found)) => self.moved(&intent, found)?,
+            // That there is no room now says nothing of an attempt before, which may have taken it: only instances can tell.
+            StepResult::Applied(Applied::NotYet(_)) if intent.effect.is_zonal_launch() => {
+                (intent.tries, intent.doubtful, intent.asked_at) = (intent.tries + 1, true, at);
+                intent.refusal = None;
+                self.open.insert(step, intent);
+            }
             // Others move it, and may move it back: the next look decides.
             StepResult::Applied(Applied::NotYet(_)) => {}
             StepResult::Applied(
@@ -146,7 +150,15 @@ impl Progress {
         }
         // What was so before the first attempt is somebody else's doing, and not ours to give back.
         let ours = *applied != Applied::Already || intent.doubtful;
-        let group = self.touch(&intent.cluster, &intent.group, at)?;
+        let came_to_nothing = matches!(
+            applied,
+            Applied::Launched { instances, refused: Some(_) } if instances.is_empty()
+        );
+        // What is refused every few minutes moves nothing.
+        let group = match came_to_nothing {
+            true => self.group(&intent.cluster, &intent.group)?,
+            false => self.touch(&intent.cluster, &intent.group, at)?,
+        };
         group.conflicts = 0;
         match &intent.effect {
             Effect::Node(effect) => group.node_effect(effect, ours, at),

@@ -131,21 +131,7 @@ impl Replacement<'_> {
     /// How many in which zone: first where old ones wait for theirs, then where there are fewer than before. A zone that was refused a moment ago
     /// is left alone: the others come first.
     fn places(&self, most: u32) -> BTreeMap<&str, u32> {
-        let mut zones = self.zones();
-        // Where a zone that needs it is refused, one in another zone would help nobody.
-        let is_needed = zones.values().any(|count| count.need() > 0);
-        zones.retain(|zone, _| !self.is_refused(zone));
-        let mut places = BTreeMap::new();
-        for _ in 0..most.min(AT_ONCE) {
-            let next = zones
-                .iter_mut()
-                .filter(|(_, z)| z.need() > 0 || (!is_needed && (z.short() > 0 || z.old > 0)))
-                .max_by_key(|(zone, z)| (z.need(), z.short(), Reverse(**zone)));
-            let Some((zone, count)) = next else { break };
-            count.members += 1;
-            *places.entry(*zone).or_default() += 1;
-        }
-        places
+        places_in(self.zones(), most, |zone| self.is_refused(zone))
     }
 
     fn is_refused(&self, zone: &str) -> bool {
@@ -232,6 +218,28 @@ impl Replacement<'_> {
     }
 }
 
+/// Of these zones, which get how many of at most `most`.
+fn places_in(
+    mut zones: BTreeMap<&str, ZoneCount>,
+    most: u32,
+    is_refused: impl Fn(&str) -> bool,
+) -> BTreeMap<&str, u32> {
+    // Where a zone that needs it is refused, one more in a zone that has what it had would help nobody.
+    let is_needed = zones.values().any(|count| count.need() > 0);
+    zones.retain(|zone, _| !is_refused(zone));
+    let mut places = BTreeMap::new();
+    for _ in 0..most.min(AT_ONCE) {
+        let next = zones
+            .iter_mut()
+            .filter(|(_, z)| z.need() > 0 || z.short() > 0 || (!is_needed && z.old > 0))
+            .max_by_key(|(zone, z)| (z.need(), z.short(), Reverse(**zone)));
+        let Some((zone, count)) = next else { break };
+        count.members += 1;
+        *places.entry(*zone).or_default() += 1;
+    }
+    places
+}
+
 /// Whether AWS launches into such a group by zone: not where markets are mixed, and what a warm pool does then nobody says.
 /// Source: Auto Scaling user guide, "Launch instances synchronously".
 fn can_be_placed(group: &AutoScalingGroup) -> bool {
@@ -240,4 +248,39 @@ fn can_be_placed(group: &AutoScalingGroup) -> bool {
         .as_ref()
         .is_none_or(|policy| policy.instances_distribution.market().is_some());
     one_market && group.warm_pool.is_none() && group.vpc_zone_identifier.len() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(before: u32, members: u32, old: u32) -> ZoneCount {
+        ZoneCount {
+            before,
+            members,
+            old,
+            leaving: 0,
+        }
+    }
+
+    #[test]
+    fn a_refused_zone_keeps_no_zone_below_what_it_had() {
+        // Of the second somebody has taken one; the third has what it had.
+        let zones = || {
+            BTreeMap::from([
+                ("a", zone(1, 1, 1)),
+                ("b", zone(1, 0, 0)),
+                ("c", zone(1, 1, 0)),
+            ])
+        };
+        assert_eq!(
+            places_in(zones(), 3, |zone| zone == "a"),
+            BTreeMap::from([("b", 1)])
+        );
+        // Nothing is refused: where old ones wait comes first.
+        assert_eq!(places_in(zones(), 1, |_| false), BTreeMap::from([("a", 1)]));
+        // One more would help nobody.
+        let level = BTreeMap::from([("a", zone(1, 1, 1)), ("c", zone(1, 2, 1))]);
+        assert_eq!(places_in(level, 3, |zone| zone == "a"), BTreeMap::new());
+    }
 }
