@@ -541,3 +541,13 @@ pub fn folder() -> tempfile::TempDir {
         .or_else(|_| tempfile::tempdir())
         .unwrap()
 }
+
+/// A pod that no version made unready.
+fn limping_pod(nth: u32, since: Timestamp) -> kfleet::model::UnreadyPod {
+    kfleet::model::UnreadyPod {
+        since,
+        pod: format!("default/limping-{nth}"),
+        owner: Some("ReplicaSet default/limping".into()),
+        without_node: false,
+    }
+}

@@ -552,15 +552,11 @@ impl Spy {
         };
         match self.world.nodes(cluster).await {
             Nodes::Known(mut seen) if !blind && !unready => {
-                seen.unready
-                    .extend(limping.into_iter().enumerate().map(|(n, since)| {
-                        kfleet::model::UnreadyPod {
-                            since,
-                            pod: format!("default/limping-{n}"),
-                            owner: Some("ReplicaSet default/limping".into()),
-                            without_node: false,
-                        }
-                    }));
+                seen.unready.extend(
+                    (0..)
+                        .zip(limping)
+                        .map(|(n, since)| super::limping_pod(n, since)),
+                );
                 Nodes::Known(seen)
             }
             _ if blind => {
