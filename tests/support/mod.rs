@@ -543,7 +543,7 @@ pub fn folder() -> tempfile::TempDir {
 }
 
 /// A pod that no version made unready.
-fn limping_pod(nth: u32, since: Timestamp) -> kfleet::model::UnreadyPod {
+fn limping_pod(nth: u32, since: kfleet::model::Timestamp) -> kfleet::model::UnreadyPod {
     kfleet::model::UnreadyPod {
         since,
         pod: format!("default/limping-{nth}"),
