@@ -1,5 +1,6 @@
 //! What can be typed. Nothing here is resolved yet.
 
+mod doctor;
 mod forget;
 mod init;
 mod rollout;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use doctor::DoctorArguments;
 pub(super) use forget::ForgetArguments;
 pub(super) use init::InitArguments;
 pub(super) use rollout::{
@@ -117,6 +119,8 @@ pub(super) enum Command {
     Stop(StopArguments),
     /// Let the line go on after `kfleet stop`.
     Go(GoArguments),
+    /// Check that everything is in place for a plan and a rollout, and print the IAM policies.
+    Doctor(DoctorArguments),
     /// Forget a cluster that is gone from git and from its account, so that no plan names it any more.
     Forget(ForgetArguments),
     /// Run the command of a gate, and end it and what it started when standard input ends: for kfleet itself.

@@ -8,6 +8,7 @@ mod attended;
 mod autoscaler;
 mod compile;
 mod diff;
+mod doctor;
 mod documents;
 mod explain;
 mod failure;
@@ -117,6 +118,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Rollout(command) => in_runtime(rollout::run(arguments, command, output)),
         Command::Stop(command) => stop::stop(arguments, command),
         Command::Go(command) => stop::go(arguments, command),
+        Command::Doctor(command) => in_runtime(doctor::run(arguments, command, output)),
         Command::Forget(command) => in_runtime(forget::run(arguments, command)),
         Command::Attend(command) => attend::run(command, output),
     }

@@ -1,6 +1,7 @@
 //! The words every stage shares: names, definitions, live state, effects, time. Imports nothing of ours and does nothing.
 
 mod boot;
+mod calls;
 mod definition;
 mod digest_of;
 mod effect;
@@ -23,6 +24,7 @@ mod time;
 mod unmanaged;
 
 pub use boot::{NodeupHash, UserDataDigest};
+pub use calls::{AWS_CALLS, AwsCall, AwsScope, AwsUse};
 pub use definition::{
     AutoScalingGroup, BlockDevice, CreditSpecification, Definition, Ebs, EnabledMetrics, Hooks,
     InstanceMarketOptions, InstanceProfile, InstanceRequirements, InstancesDistribution,

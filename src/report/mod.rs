@@ -4,6 +4,7 @@ mod around;
 mod beside;
 mod chart;
 mod diff;
+mod doctor;
 mod event;
 mod explain;
 mod field;
@@ -14,6 +15,7 @@ mod lint;
 mod markdown;
 mod plan_file;
 mod plan_text;
+mod policy;
 mod progress;
 mod rehearsal;
 mod remark;
@@ -35,6 +37,7 @@ pub use around::{Around, UnderWay, around_markdown, around_text, made_of_text};
 pub use beside::Beside;
 pub use chart::rehearsal_html;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text};
+pub use doctor::{Check, CheckState, doctor_json, doctor_text};
 pub use event::{EVENT_VERSION, event_json, event_line};
 pub use explain::{
     DocumentStory, Input, Replaced, ValueStory, WrittenLine, document_text, values_text,
@@ -45,10 +48,12 @@ pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_tex
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use plan_file::{PlanFileError, plan_from_json, plan_json, whole_plan_json};
 pub use plan_text::plan_text;
+pub use policy::{PolicyFacts, iam_policy};
 pub use progress::{progress_lines, still_waiting_line, waiting_lines};
 pub use rehearsal::{Fate, Rehearsal, Runs, fates_text, rehearsal_text, runs_text};
 pub use remark::{asides_text, warned_text};
 pub use revision::{revision_line, unreviewed_lines};
+pub use role::cluster_role;
 pub use rollback::{rollback_id, rollback_json, rollback_text};
 pub use snapshot_file::{SnapshotFileError, snapshot_from_json, snapshot_json};
 pub use standing::{history_json, standing, status_json};

@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{DRAIN_RIGHTS, LOOK_RIGHTS, WATCH_RIGHTS};
 
+/// The smallest ClusterRole, as YAML.
+pub fn cluster_role() -> String {
+    smallest_role().join("\n") + "\n"
+}
+
 /// The ClusterRole, a line each: one rule a resource.
 pub(super) fn smallest_role() -> Vec<String> {
     let mut rules: BTreeMap<(&str, &str, Option<&str>), BTreeSet<&str>> = BTreeMap::new();

@@ -17,6 +17,7 @@
 //! waits/<rollout>.json               what a rollout waited for when it last said so
 //! warnings/<cluster>.json            what was wrong in a cluster when it was last looked at
 //! forgotten/<cluster>.json           what was known of a cluster that somebody had forgotten
+//! probes/                            for a moment: whether conditional puts work
 //! stops/                             who stopped the line, and why
 //! ```
 
@@ -30,6 +31,7 @@ mod line;
 mod locks;
 mod logs;
 mod objects;
+mod probe;
 mod starting;
 mod stops;
 mod tail;
@@ -51,6 +53,7 @@ pub use journal::Journal;
 pub use lease::{Leases, Terms, Ticks};
 pub use locks::{Holder, Locks, TakenOver};
 pub use objects::{ObjectError, Objects};
+pub use probe::Probe;
 pub use starting::{Access, ClusterAccess, Starting};
 pub use stops::Stop;
 

@@ -13,6 +13,7 @@
 mod bastions;
 mod bed;
 mod calls;
+mod doctor;
 mod drift;
 mod hooks;
 mod hostile;

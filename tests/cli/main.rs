@@ -6,6 +6,7 @@ mod adopted;
 mod bed;
 mod boots;
 mod brake;
+mod doctor;
 mod faults;
 mod guide;
 mod init;

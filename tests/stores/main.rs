@@ -16,6 +16,7 @@ mod cases;
 mod faults;
 mod leases;
 mod memory;
+mod probe;
 mod race;
 mod s3;
 mod stops;

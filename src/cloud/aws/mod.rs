@@ -7,6 +7,7 @@ mod convert;
 mod counted;
 mod ec2;
 mod error;
+mod identity;
 mod names;
 mod options;
 mod polite;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use counted::Calls;
+pub use identity::Identity;
 pub use options::{Access, HooksOf, Options, Reach, Session};
 
 use super::{Cloud, CloudError, Place};

@@ -1,0 +1,155 @@
+//! `kfleet doctor`: is everything in place for a plan and a rollout? Changes nothing.
+
+mod account;
+mod clock;
+mod clusters;
+mod home;
+mod policy;
+
+use serde_json::json;
+
+use super::Exit;
+use super::args::{Arguments, DoctorArguments};
+use super::failure::Failure;
+use super::formats::ViewFormat;
+use super::output::Output;
+use super::pipeline::{PreparedFleet, prepare};
+use super::render::select;
+use super::store;
+use super::world::{self, Simulated, World};
+use crate::cloud::Place;
+use crate::model::AwsUse;
+use crate::report::{self, Check, CheckState, Style};
+use crate::store::Store;
+
+pub(super) async fn run(
+    arguments: &Arguments,
+    command: &DoctorArguments,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    if let Some(policy) = command.policy {
+        let prepared = prepare(&arguments.directory)?;
+        let facts = policy::facts(arguments, &prepared);
+        let document = report::iam_policy(policy.needed(), &facts);
+        output.result(&format!("{document:#}\n"))?;
+        return Ok(Exit::Good);
+    }
+    let prepared = match prepare(&arguments.directory) {
+        Ok(prepared) => prepared,
+        Err(failure) => {
+            let checks = [wrong("fleet", None, failure)];
+            return end(arguments, command, &checks, None, output);
+        }
+    };
+    let named = select(&prepared, &command.clusters)?;
+    let mut checks = vec![home::fleet(&prepared)];
+    let opened = store::store(arguments, &prepared.fleet);
+    let kind = opened.as_ref().ok().map(Store::kind);
+    checks.insert(0, home::git(arguments, &prepared, kind));
+    checks.push(home::regions(&prepared, &named));
+    checks.push(home::kops(&prepared, &named));
+    match opened {
+        Err(failure) => checks.push(wrong("store", None, failure)),
+        Ok(store) => {
+            let (found, time) = clock::store(&store);
+            checks.extend(found);
+            let places: Vec<Place> = prepared
+                .clusters
+                .iter()
+                .filter(|(name, _)| named.contains(*name))
+                .map(|(name, c)| Place {
+                    cluster: name.clone(),
+                    account: c.desired.account.clone(),
+                    region: c.desired.region.clone(),
+                })
+                .collect();
+            let world = open(arguments, &prepared, &store).await;
+            match world {
+                Err(failure) => checks.push(wrong("cloud", None, failure)),
+                Ok(world) => {
+                    let (found, cloud_time) =
+                        account::credentials(&world, &prepared, &places).await;
+                    checks.extend(found);
+                    checks.push(clock::check(&store, time, cloud_time));
+                    checks.extend(clusters::look(&prepared, &world, &places, output).await);
+                }
+            }
+        }
+    }
+    end(arguments, command, &checks, Some(&prepared), output)
+}
+
+async fn open(
+    arguments: &Arguments,
+    prepared: &PreparedFleet,
+    store: &Store,
+) -> Result<World, Failure> {
+    let simulated = Simulated {
+        seed: 1,
+        faults: &[],
+        scenario: None,
+    };
+    let access = world::access_of(&prepared.fleet);
+    world::open(
+        arguments,
+        &access,
+        store,
+        world::images(prepared),
+        &simulated,
+    )
+    .await
+}
+
+fn end(
+    arguments: &Arguments,
+    command: &DoctorArguments,
+    checks: &[Check],
+    prepared: Option<&PreparedFleet>,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    match command.format {
+        ViewFormat::Text => {
+            let style = Style {
+                colour: output.colour(),
+                full: arguments.verbose,
+            };
+            output.cloud_result(&report::doctor_text(checks, style))?;
+        }
+        ViewFormat::Json => {
+            let policies = prepared.map(|prepared| {
+                let facts = policy::facts(arguments, prepared);
+                json!({
+                    "plan": report::iam_policy(AwsUse::Plan, &facts),
+                    "rollout": report::iam_policy(AwsUse::Rollout, &facts),
+                })
+            });
+            let beside = [
+                ("policies", json!(policies)),
+                ("cluster_role", json!(report::cluster_role())),
+            ];
+            output.result(&report::doctor_json(checks, &beside))?;
+        }
+    }
+    Ok(if checks.iter().any(Check::is_wrong) {
+        Exit::Changes
+    } else {
+        Exit::Good
+    })
+}
+
+fn check(area: &'static str, subject: Option<String>, state: CheckState) -> Check {
+    Check {
+        area,
+        subject,
+        state,
+    }
+}
+
+/// An error that would have ended another command.
+fn wrong(area: &'static str, subject: Option<String>, failure: Failure) -> Check {
+    let state = CheckState::Wrong {
+        found: failure.text.trim_end().to_owned(),
+        advice: failure.hints,
+    };
+    check(area, subject, state)
+}
