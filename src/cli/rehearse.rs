@@ -401,10 +401,11 @@ fn once(
 fn ended(ran: &Rehearsed) -> String {
     let why = ran.progress.failure.as_ref().map(|(cluster, group, why)| {
         format!(
-            ": {}: {why}",
+            ": {}: {}",
             group
                 .as_ref()
-                .map_or_else(|| cluster.to_string(), ToString::to_string)
+                .map_or_else(|| cluster.to_string(), ToString::to_string),
+            report::reason_text(why)
         )
     });
     let stuck = ran.progress.stuck.as_ref().map(|s| {
@@ -413,7 +414,7 @@ fn ended(ran: &Rehearsed) -> String {
             s.group
                 .as_ref()
                 .map_or_else(|| s.cluster.to_string(), ToString::to_string),
-            s.why
+            report::reason_text(&s.why)
         )
     });
     let text = match &ran.outcome {
@@ -425,7 +426,7 @@ fn ended(ran: &Rehearsed) -> String {
             stuck.or(why).unwrap_or_default()
         ),
         Ok(Outcome::WaitingForPerson(stage)) => format!("waits for an approval of stage {stage}"),
-        Ok(Outcome::WaitingForTime { why, .. }) => format!("waits: {why}"),
+        Ok(Outcome::WaitingForTime { why, .. }) => format!("waits: {}", report::reason_text(why)),
         Ok(Outcome::Held) => format!(
             "held, a person must say whether it goes on{}",
             why.unwrap_or_default()

@@ -100,7 +100,10 @@ impl<'a> Screen<'a> {
 
     /// Equal waits are told once; after that, that they are still the same.
     fn tell_waits(&mut self, waiting: &[Waiting], now: Timestamp) {
-        let one = |w: &Waiting| (w.cluster.clone(), w.group.clone(), w.why.clone());
+        let one = |w: &Waiting| {
+            let why = report::reason_text(&w.why);
+            (w.cluster.clone(), w.group.clone(), why)
+        };
         let waits: Vec<Wait> = waiting.iter().map(one).collect();
         match &self.waits {
             Some((since, known)) if *known == waits => {

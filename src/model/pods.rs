@@ -66,7 +66,8 @@ pub struct Refusal {
 }
 
 /// Of which kind a refusal is: who can do something about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RefusalKind {
     /// A disruption budget allows no disruption now.
     Budget,

@@ -33,10 +33,9 @@ pub(super) fn stored_hash<'l>(live: &'l LiveCluster, group: &GroupName) -> Optio
 /// What stands in the way when the store was read and its nodeup configurations were not: whether new nodes boot is not known.
 pub(super) fn unread(live: &LiveCluster) -> Option<Blocked> {
     match (&live.nodeup, &live.documents) {
-        (Nodeup::Unknown(why), Stored::Known(_)) => Some(Blocked::Gap {
-            what: "what kops' state store has new nodes boot with".into(),
-            why: why.clone(),
-        }),
+        (Nodeup::Unknown(why), Stored::Known(_)) => {
+            Some(Blocked::NodeupNotRead { why: why.clone() })
+        }
         (Nodeup::Unknown(_), Stored::NotAsked | Stored::Unknown(_))
         | (Nodeup::NotAsked | Nodeup::Known(_), _) => None,
     }

@@ -6,8 +6,9 @@ use serde_json::Value as Json;
 
 use super::found::{definition_fields, fingerprint, found_definition, group_digest, replacements};
 use super::{
-    Allow, Blocked, ClusterPlan, FieldChange, Found, GroupChange, Remark, Target, Wanted, boot,
-    by_itself, documents, drain_blockers, etcd, launch_blockers, pending, published, twins,
+    Allow, Blocked, ClusterPlan, Fact, FieldChange, Fields, Found, GroupChange, Note, Remark,
+    StandbyFate, Target, Wanted, boot, by_itself, documents, drain_blockers, etcd, launch_blockers,
+    pending, published, twins,
 };
 use crate::desired::DesiredGroup;
 use crate::fleet::{Rolling, Standby, Strategy};
@@ -58,10 +59,7 @@ pub(super) fn cluster_plan(
         }),
     };
     let Some(live) = live else {
-        plan.blocked.push(Blocked::Gap {
-            what: "live state".into(),
-            why: "the cluster was not read".into(),
-        });
+        plan.blocked.push(Blocked::NotRead);
         return plan;
     };
     plan.blocked
@@ -134,41 +132,21 @@ fn wanted_groups(
 const OF_TEMPLATE: &str = "LaunchTemplateData.";
 
 /// What is set by other means and is no field of a definition: nobody compares it, so it has to be said.
-fn by_hand(name: &AsgName, live: &LiveGroup) -> Option<String> {
-    let (of_template, of_group): (Vec<_>, Vec<_>) = live
+fn by_hand(name: &AsgName, live: &LiveGroup) -> Option<Note> {
+    let (of_template, stays): (Fields, Fields) = live
         .by_hand
-        .iter()
+        .clone()
+        .into_iter()
         .partition(|(field, _)| field.starts_with(OF_TEMPLATE));
-    let (carried, lost): (Vec<_>, Vec<_>) = of_template
+    let (carried, lost): (Fields, Fields) = of_template
         .into_iter()
         .partition(|(field, _)| field.strip_prefix(OF_TEMPLATE).is_some_and(is_carried));
-    let list = |fields: Vec<(&String, &String)>| {
-        fields
-            .iter()
-            .map(|(field, value)| format!("{field} = {value}"))
-            .collect::<Vec<_>>()
-            .join(", ")
+    let what = Fact::SetByHand {
+        stays,
+        carried,
+        lost,
     };
-    let group = (!of_group.is_empty()).then(|| format!("{}, which stays as it is", list(of_group)));
-    let taken = (!carried.is_empty()).then(|| {
-        format!(
-            "{}, which the next launch template version takes over",
-            list(carried)
-        )
-    });
-    let template = (!lost.is_empty()).then(|| {
-        format!(
-            "{}, which the next launch template version will not have",
-            list(lost)
-        )
-    });
-    let said: Vec<String> = group.into_iter().chain(taken).chain(template).collect();
-    (!said.is_empty()).then(|| {
-        format!(
-            "{name}: set by other means than a manifest: {}",
-            said.join("; ")
-        )
-    })
+    (!live.by_hand.is_empty()).then(|| Note::of(name, what))
 }
 
 fn create(
@@ -256,9 +234,9 @@ fn update(
     }
     let wanted = settled(group, cluster, boot.digest);
     let Some(definition) = found_definition(name, live, &wanted.lifecycle_hooks) else {
-        plan.blocked.push(Blocked::Gap {
-            what: format!("launch template of {name}"),
-            why: format!("version {} was not read", live.version.number()),
+        plan.blocked.push(Blocked::VersionNotRead {
+            group: name.clone(),
+            version: live.version.number(),
         });
         return;
     };
@@ -375,19 +353,19 @@ fn set_aside(
         .filter(|(_, i)| i.lifecycle == Lifecycle::Standby);
     for (id, _) in aside {
         let outdated = replace.contains_key(id);
-        let what = match (outdated, policy) {
-            (false, _) => "it runs what git wants",
-            (true, Standby::End) => {
-                "it runs something else than git wants, and ends with the others, as `rolling.standby: end` says"
-            }
+        let fate = match (outdated, policy) {
+            (false, _) => StandbyFate::UpToDate,
+            (true, Standby::End) => StandbyFate::Ends,
             (true, Standby::Keep) => {
                 replace.remove(id);
-                "it runs something else than git wants, and stays as it is (`rolling.standby: end` ends it)"
+                StandbyFate::Stays
             }
         };
-        plan.notes.push(format!(
-            "{name}: {id} is in Standby, outside desired capacity, and who put it there is not known: {what}"
-        ));
+        let what = Fact::Standby {
+            instance: id.clone(),
+            fate,
+        };
+        plan.notes.push(Note::of(name, what));
     }
 }
 
@@ -413,16 +391,12 @@ fn sizes(plan: &mut ClusterPlan, name: &AsgName, desired: u32, wanted: &Definiti
         wanted.auto_scaling_group.max_size,
     );
     if min > desired {
-        plan.notes.push(format!(
-            "{name}: a minimum of {min} starts {} at once (desired capacity is {desired})",
-            instances(min - desired)
-        ));
+        let what = Fact::MinimumStarts { min, desired };
+        plan.notes.push(Note::of(name, what));
     }
     if max < desired {
-        plan.notes.push(format!(
-            "{name}: a maximum of {max} ends {} at once, undrained (desired capacity is {desired})",
-            instances(desired - max)
-        ));
+        let what = Fact::MaximumEnds { max, desired };
+        plan.notes.push(Note::of(name, what));
         if !allow.shrink {
             plan.blocked.push(Blocked::Shrink {
                 group: name.clone(),
@@ -430,14 +404,6 @@ fn sizes(plan: &mut ClusterPlan, name: &AsgName, desired: u32, wanted: &Definiti
                 max,
             });
         }
-    }
-}
-
-fn instances(n: u32) -> String {
-    if n == 1 {
-        "1 instance".into()
-    } else {
-        format!("{n} instances")
     }
 }
 
@@ -476,9 +442,9 @@ fn retired_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluste
             .map(|(id, _)| id.clone())
             .collect();
         let Some(definition) = found_definition(name, group, &Hooks::NotRead) else {
-            plan.blocked.push(Blocked::Gap {
-                what: format!("launch template of {name}"),
-                why: format!("version {} was not read", group.version.number()),
+            plan.blocked.push(Blocked::VersionNotRead {
+                group: name.clone(),
+                version: group.version.number(),
             });
             continue;
         };
@@ -513,10 +479,11 @@ fn short_bake(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
     };
     let is_asked = live.nodes != Nodes::NotAsked;
     if is_asked && rolling.bake < PODS_COUNT_AFTER && plan.groups.values().any(replaces) {
-        plan.notes.push(format!(
-            "with `bake: {}` pods that begin to crash on new nodes are not seen: they count when they have been unready for {PODS_COUNT_AFTER}",
-            rolling.bake
-        ));
+        let what = Fact::ShortBake {
+            bake: rolling.bake,
+            counts_after: PODS_COUNT_AFTER,
+        };
+        plan.notes.push(what.into());
     }
 }
 
@@ -525,10 +492,12 @@ fn held_drains(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
     let replaced = plan.groups.iter().filter(
         |(_, change)| matches!(change, GroupChange::Update { replace, .. } if !replace.is_empty()),
     );
-    let refused: Vec<String> = replaced
-        .filter_map(|(name, _)| Some(launch_blockers(name, live.groups.get(name)?)))
-        .flatten()
-        .map(|what| format!("in the way: {what}"))
+    let refused: Vec<Note> = replaced
+        .filter_map(|(name, _)| Some((name, launch_blockers(live.groups.get(name)?))))
+        .flat_map(|(name, found)| {
+            let launch = |blocker| Note::of(name, Fact::Launch { blocker });
+            found.into_iter().map(launch).collect::<Vec<_>>()
+        })
         .collect();
     plan.notes.extend(refused);
     let Nodes::Known(seen) = &live.nodes else {
@@ -544,11 +513,8 @@ fn held_drains(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
     }
     if !drained.is_empty() {
         let found = drain_blockers(seen, &drained, rolling.drain.eviction);
-        plan.notes.extend(
-            found
-                .into_iter()
-                .map(|what| format!("in the way of drains: {what}")),
-        );
+        let drains = found.into_iter().map(|blocker| Fact::Drain { blocker });
+        plan.notes.extend(drains.map(Note::from));
     }
 }
 

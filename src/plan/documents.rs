@@ -8,15 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
-use super::{Allow, Baseline, Blocked, ClusterPlan, DocumentChange, GroupChange, Wanted, fields};
+use super::{
+    Allow, Baseline, Blocked, ClusterPlan, DocumentChange, Fact, GroupChange, Wanted, fields,
+};
 use crate::desired::{DesiredCluster, beside_definition};
 use crate::kops::stored;
 use crate::model::Stored;
 
 type Documents = BTreeMap<String, Json>;
-
-/// What the reports call a state store that was not read.
-const STORE: &str = "kops' state store";
 
 /// Every document that differs, and what stands in the way.
 pub(super) fn changes(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &Stored, allow: Allow) {
@@ -27,10 +26,9 @@ pub(super) fn changes(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &Stored
             wanted.baseline.map(|b| &b.documents),
             allow,
         ),
-        Stored::Unknown(why) => plan.blocked.push(Blocked::Gap {
-            what: STORE.into(),
-            why: why.clone(),
-        }),
+        Stored::Unknown(why) => plan
+            .blocked
+            .push(Blocked::StoreNotRead { why: why.clone() }),
         Stored::Known(stored) => {
             let (of_kops, others) = sides(wanted.desired, stored);
             against_store(plan, wanted.desired, &of_kops, stored, allow);
@@ -108,10 +106,10 @@ fn against_store(
     let cluster = format!("Cluster/{}", desired.cluster);
     let no_cluster = !stored.contains_key(&cluster);
     if no_cluster {
-        plan.notes.push(format!(
-            "{STORE} has no cluster {}: kops has not created it there, or the store is another one",
-            desired.cluster
-        ));
+        let what = Fact::NoCluster {
+            cluster: desired.cluster.to_string(),
+        };
+        plan.notes.push(what.into());
     }
     for key in wanted.keys().chain(stored.keys()).collect::<BTreeSet<_>>() {
         let change = match (stored.get(key), wanted.get(key)) {
@@ -127,15 +125,18 @@ fn against_store(
         };
         let Some(change) = change else { continue };
         if change == DocumentChange::Removed && key.starts_with("InstanceGroup/") {
-            plan.notes.push(format!("{key} is in {STORE} and not in git: `kops replace` never deletes it, and `kops update` would make the group"));
+            let what = Fact::OnlyStored {
+                document: key.clone(),
+            };
+            plan.notes.push(what.into());
         }
         record(plan, key, change, allow);
     }
 }
 
 /// Says what becomes of the document; false: it is no change of its own.
-fn plan_note(plan: &mut ClusterPlan, note: String) -> bool {
-    plan.notes.push(note);
+fn plan_note(plan: &mut ClusterPlan, what: Fact) -> bool {
+    plan.notes.push(what.into());
     false
 }
 
@@ -175,10 +176,10 @@ fn against_baseline(
 ) {
     let Some(baseline) = baseline else {
         if !wanted.is_empty() {
-            plan.notes.push(format!(
-                "no baseline yet: the {} documents beside the groups will be recorded as they are",
-                wanted.len()
-            ));
+            let what = Fact::NoBaseline {
+                documents: wanted.len(),
+            };
+            plan.notes.push(what.into());
         }
         return;
     };
@@ -211,13 +212,19 @@ fn record(plan: &mut ClusterPlan, key: &str, change: DocumentChange, allow: Allo
 }
 
 /// What a group boots with comes and goes with the group itself; what that leaves to do in a state store.
-fn coming_or_going(plan: &ClusterPlan, document: &str) -> Option<String> {
-    let group = document.strip_prefix("InstanceGroup/")?;
+fn coming_or_going(plan: &ClusterPlan, name: &str) -> Option<Fact> {
+    let document = name.to_owned();
+    let group = name.strip_prefix("InstanceGroup/")?;
     plan.groups.values().find_map(|change| match change {
-        GroupChange::Create { to } => (to.definition.instance_group.as_str() == group)
-            .then(|| format!("{document} is not in {STORE}: kops does not know the group before it is put there")),
+        GroupChange::Create { to } => {
+            (to.definition.instance_group.as_str() == group).then(|| Fact::NotStoredYet {
+                document: document.clone(),
+            })
+        }
         GroupChange::Retire { from, .. } => (from.definition.instance_group.as_str() == group)
-            .then(|| format!("{document} stays in {STORE} when the group is gone: kops would make the group again until it is deleted there")),
+            .then(|| Fact::StaysStored {
+                document: document.clone(),
+            }),
         GroupChange::Update { .. } => None,
     })
 }

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{DrainBlocker, LaunchBlocker};
 use crate::model::{
-    ActivityStatus, AsgName, Eviction, Hold, InstanceId, LiveGroup, NodeName, Seen,
+    ActivityStatus, Eviction, Hold, InstanceId, LiveGroup, NodeName, PodBlock, Seen,
 };
 
 /// Why no replacement can come into a group now, as far as AWS shows it.
-pub fn launch_blockers(name: &AsgName, live: &LiveGroup) -> Vec<String> {
+pub fn launch_blockers(live: &LiveGroup) -> Vec<LaunchBlocker> {
     let suspended = live
         .suspended
         .contains("Launch")
-        .then(|| format!("{name}: no replacement can launch: its process Launch is suspended"));
+        .then_some(LaunchBlocker::LaunchSuspended);
     let last = live
         .activities
         .iter()
@@ -24,11 +25,9 @@ pub fn launch_blockers(name: &AsgName, live: &LiveGroup) -> Vec<String> {
                 ActivityStatus::NoCapacity | ActivityStatus::Failed
             )
         })
-        .map(|a| {
-            format!(
-                "{name}: the last launch was refused at {}: {}",
-                a.at, a.message
-            )
+        .map(|a| LaunchBlocker::LaunchRefused {
+            at: a.at,
+            message: a.message.clone(),
         });
     suspended.into_iter().chain(refused).collect()
 }
@@ -38,70 +37,67 @@ pub fn drain_blockers(
     seen: &Seen,
     instances: &BTreeSet<&InstanceId>,
     policy: Eviction,
-) -> Vec<String> {
-    let mut budgets: BTreeMap<&str, (usize, BTreeSet<&str>)> = BTreeMap::new();
-    let mut found = BTreeSet::new();
-    for (name, node) in seen
-        .nodes
+) -> BTreeSet<DrainBlocker> {
+    let nodes = || {
+        let all = seen.nodes.iter();
+        all.filter(|(_, n)| instances.contains(&n.instance))
+    };
+    let blocks = nodes().flat_map(|(name, node)| node.blocked.iter().map(move |b| (name, b)));
+    let blocks: Vec<(&NodeName, &PodBlock)> =
+        blocks.filter(|(_, b)| policy.holds(&b.hold)).collect();
+    let mut found: BTreeSet<DrainBlocker> = blocks
         .iter()
-        .filter(|(_, n)| instances.contains(&n.instance))
-    {
-        for block in node.blocked.iter().filter(|b| policy.holds(&b.hold)) {
-            match &block.hold {
-                Hold::Budget(budget) => {
-                    let (pods, owners) = budgets.entry(budget).or_default();
-                    *pods += 1;
-                    owners.extend(block.owner.as_deref());
-                }
-                Hold::UnprocessedBudget(budget) => drop(found.insert(format!(
-                    "nobody has processed the newest form of disruption budget {budget}: until then it allows nothing"
-                ))),
-                Hold::ManyBudgets(_) => {
-                    let of = block.owner.as_ref().unwrap_or(&block.pod);
-                    found.insert(format!("pods of {of} are held by {}", block.hold));
-                }
-                Hold::NoController => drop(found.insert(format!(
-                    "{name}: {} is kept: nobody would make it anew",
-                    block.pod
-                ))),
-                Hold::EmptyDir => drop(found.insert(format!(
-                    "{name}: {} is kept: it has data in an emptyDir",
-                    block.pod
-                ))),
-            }
+        .filter_map(|(node, block)| of_pod(node, block))
+        .collect();
+    found.extend(budgets(blocks.iter().map(|(_, block)| *block)));
+    let drained: BTreeSet<&NodeName> = nodes().map(|(name, _)| name).collect();
+    let foretold = seen
+        .foretold
+        .iter()
+        .filter(|f| f.nodes.iter().any(|n| drained.contains(n)));
+    found.extend(foretold.map(|f| {
+        let of = f.of.clone();
+        match f.answer.clone() {
+            Some(answer) => DrainBlocker::Refused { of, answer },
+            None => DrainBlocker::Unanswered { of },
+        }
+    }));
+    found.extend(seen.denied.iter().map(|right| DrainBlocker::NoRight {
+        right: right.clone(),
+    }));
+    found
+}
+
+/// What one pod says by itself: the pods that one budget holds are counted together.
+fn of_pod(node: &NodeName, block: &PodBlock) -> Option<DrainBlocker> {
+    let (node, pod) = (node.clone(), block.pod.clone());
+    match &block.hold {
+        Hold::Budget(_) => None,
+        Hold::UnprocessedBudget(budget) => Some(DrainBlocker::UnprocessedBudget {
+            budget: budget.clone(),
+        }),
+        Hold::ManyBudgets(budgets) => Some(DrainBlocker::ManyBudgets {
+            of: block.owner.clone().unwrap_or(pod),
+            budgets: budgets.clone(),
+        }),
+        Hold::NoController => Some(DrainBlocker::NoController { node, pod }),
+        Hold::EmptyDir => Some(DrainBlocker::EmptyDir { node, pod }),
+    }
+}
+
+fn budgets<'b>(blocks: impl Iterator<Item = &'b PodBlock>) -> impl Iterator<Item = DrainBlocker> {
+    let mut held: BTreeMap<String, (usize, BTreeSet<String>)> = BTreeMap::new();
+    for block in blocks {
+        if let Hold::Budget(budget) = &block.hold {
+            let (pods, owners) = held.entry(budget.clone()).or_default();
+            *pods += 1;
+            owners.extend(block.owner.clone());
         }
     }
-    let drained = |name: &NodeName| {
-        let node = seen.nodes.get(name);
-        node.is_some_and(|n| instances.contains(&n.instance))
-    };
-    let foretold = seen.foretold.iter().filter(|f| f.nodes.iter().any(drained));
-    found.extend(foretold.map(|f| match &f.answer {
-        Some(answer) => {
-            let advice = answer.kind().advice();
-            format!("pods of {} may not be evicted: {answer}: {advice}", f.of)
-        }
-        None => format!(
-            "whether pods of {} may be evicted is not known: the API did not say so in time",
-            f.of
-        ),
-    }));
-    found.extend(
-        seen.denied
-            .iter()
-            .map(|what| format!("the caller may not {what}")),
-    );
-    found.extend(budgets.into_iter().map(|(budget, (pods, owners))| {
-        let of = owners.into_iter().collect::<Vec<_>>().join(", ");
-        let of = if of.is_empty() {
-            of
-        } else {
-            format!(" (of {of})")
-        };
-        format!(
-            "disruption budget {budget} allows no disruption now: it holds {pods} {}{of}",
-            if pods == 1 { "pod" } else { "pods" }
-        )
-    }));
-    found.into_iter().collect()
+    held.into_iter()
+        .map(|(budget, (pods, owners))| DrainBlocker::Budget {
+            budget,
+            pods,
+            owners,
+        })
 }

@@ -8,6 +8,7 @@ mod documents;
 mod drains;
 mod etcd;
 mod found;
+mod note;
 mod orphan;
 mod pending;
 mod policy;
@@ -23,12 +24,14 @@ use serde_json::Value as Json;
 pub use cluster::PODS_COUNT_AFTER;
 pub use compare::{FieldChange, fields};
 pub use drains::{drain_blockers, launch_blockers};
+pub use note::{DrainBlocker, Fact, Fields, LaunchBlocker, Note, Process, StandbyFate, Unplaced};
 pub use remark::{Remark, Warned};
 
 use crate::desired::DesiredCluster;
 pub use orphan::{Orphan, orphans};
 pub use pending::{Acknowledged, Pending};
 pub use policy::Policy;
+pub use twins::TwinFault;
 
 use crate::fleet::Rolling;
 use crate::kops::Role;
@@ -37,8 +40,9 @@ use crate::model::{
     Timestamp, Unseen, UserData, VersionRef, digest_of,
 };
 
-/// The version of the plan file's form. Readers refuse every other one: a plan without its policy (version 1) does not say how it is rolled out.
-pub const PLAN_VERSION: u32 = 2;
+/// The version of the plan file's form. Readers refuse every other one: a plan without its policy (version 1) does not say how it is rolled out,
+/// and the notes of version 2 are texts without codes.
+pub const PLAN_VERSION: u32 = 3;
 
 /// The difference between what git wants and what is, immutable, identified by the hash of its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +96,7 @@ pub struct ClusterPlan {
     /// What stands in the way. A cluster with anything here is shown and not rolled.
     pub blocked: Vec<Blocked>,
     /// What a reader should know, and needs no decision.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// Why its nodes could not be looked at, so that nobody knows what would hold its drains; none: they were, or no access is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Unseen>,
@@ -190,13 +194,32 @@ pub enum DocumentChange {
 
 /// Why something cannot be done as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Blocked {
     /// Part of the live state is not known.
     Gap {
-        /// What could not be read.
+        /// What could not be read, as the cloud calls it.
         what: String,
-        /// Why.
+        /// In the words of who refused.
+        why: String,
+    },
+    /// Nothing of the cluster was read.
+    NotRead,
+    /// The launch template version that a group refers to was not read.
+    VersionNotRead {
+        /// The group.
+        group: AsgName,
+        /// The version.
+        version: u64,
+    },
+    /// kops' state store could not be read.
+    StoreNotRead {
+        /// In the words of who refused.
+        why: String,
+    },
+    /// The nodeup configurations in kops' state store could not be read: whether new nodes boot is not known.
+    NodeupNotRead {
+        /// In the words of who refused.
         why: String,
     },
     /// A group disappeared from git, and retiring was not allowed.
@@ -240,7 +263,7 @@ pub enum Blocked {
         /// The group.
         group: AsgName,
         /// What is wrong with its twin.
-        why: String,
+        fault: TwinFault,
     },
     /// kops' state store has the changed document, and nothing in the account shows that kops has carried it out.
     NotCarriedOut {
@@ -252,6 +275,28 @@ pub enum Blocked {
         /// `Kind/name`.
         document: String,
     },
+}
+
+impl Blocked {
+    /// Whether it is a part of the live state that is not known.
+    pub fn is_unknown(&self) -> bool {
+        match self {
+            Blocked::Gap { .. }
+            | Blocked::NotRead
+            | Blocked::VersionNotRead { .. }
+            | Blocked::StoreNotRead { .. }
+            | Blocked::NodeupNotRead { .. } => true,
+            Blocked::Retire { .. }
+            | Blocked::Protected { .. }
+            | Blocked::Shrink { .. }
+            | Blocked::NoBootVersion { .. }
+            | Blocked::NoKubernetes { .. }
+            | Blocked::NoUserData { .. }
+            | Blocked::Twin { .. }
+            | Blocked::NotCarriedOut { .. }
+            | Blocked::NeedsKops { .. } => false,
+        }
+    }
 }
 
 /// What the last verified rollout left: the thing later changes of documents are compared with.

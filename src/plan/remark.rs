@@ -103,10 +103,7 @@ impl Warned {
         is_rolled: bool,
         now: Timestamp,
     ) -> Option<Warned> {
-        let unread = plan
-            .blocked
-            .iter()
-            .any(|b| matches!(b, Blocked::Gap { .. }));
+        let unread = plan.blocked.iter().any(Blocked::is_unknown);
         if unread {
             return before.cloned();
         }

@@ -1,16 +1,65 @@
 //! On-demand twins: which group may stand in for which, and what keeps it from it. Looks at definitions only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::cluster::{settled, target};
-use super::{Blocked, ClusterPlan, GroupChange, Twin, Wanted};
+use super::{Blocked, ClusterPlan, Fact, GroupChange, Note, Twin, Wanted};
 use crate::desired::DesiredGroup;
 use crate::fleet::{CapacityPolicy, Rolling, Strategy};
 use crate::kops::Role;
-use crate::model::{AsgName, Definition, LiveCluster, UserData};
+use crate::model::{AsgName, Definition, GroupName, LiveCluster, UserData};
 
 /// Tags that say what a node of the group is to a pod. Source: cluster-autoscaler, AWS README, "Auto-Discovery Setup".
 const NODE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/";
+
+/// Why a group cannot stand in for another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum TwinFault {
+    /// No group of that name.
+    NoGroup {
+        /// The name that was given.
+        twin: Option<GroupName>,
+        /// The groups that there are.
+        there: BTreeSet<GroupName>,
+    },
+    /// One of the two is no group of nodes.
+    NotNodes {
+        /// The twin.
+        twin: GroupName,
+    },
+    /// The instances of the group are not replaced by a surge.
+    NoSurge {
+        /// The twin.
+        twin: GroupName,
+    },
+    /// It has not been rolled out yet.
+    NotThere {
+        /// The twin.
+        twin: GroupName,
+    },
+    /// It launches Spot instances itself.
+    Spot {
+        /// The twin.
+        twin: GroupName,
+    },
+    /// Its nodes have another label or taint.
+    OtherNodes {
+        /// The twin.
+        twin: GroupName,
+        /// `label/…` or `taint/…`.
+        key: String,
+    },
+    /// It lacks subnets of the group.
+    NoSubnets {
+        /// The twin.
+        twin: GroupName,
+        /// Which.
+        subnets: BTreeSet<String>,
+    },
+}
 
 /// Adds the twins of groups of which instances are replaced, or what is wrong with them.
 pub(super) fn twins(
@@ -42,33 +91,30 @@ pub(super) fn twins(
                 live.groups.contains_key(asg),
             ) {
                 None => drop(found.insert(name.clone(), (asg.clone(), twin))),
-                Some(why) => blocked.push(Blocked::Twin {
+                Some(fault) => blocked.push(Blocked::Twin {
                     group: name.clone(),
-                    why: format!("{} {why}", twin.definition.instance_group),
+                    fault,
                 }),
             },
             (None, _) | (_, None) => {
-                let names: Vec<String> = wanted
-                    .desired
-                    .groups
-                    .values()
-                    .map(|g| g.definition.instance_group.to_string())
-                    .collect();
-                let twin = capacity.twin.as_ref().map_or("(none)", |t| t.as_str());
-                let why = format!("there is no group {twin}; there are {}", names.join(", "));
+                let there = wanted.desired.groups.values();
                 blocked.push(Blocked::Twin {
                     group: name.clone(),
-                    why,
+                    fault: TwinFault::NoGroup {
+                        twin: capacity.twin.clone(),
+                        there: there.map(|g| g.definition.instance_group.clone()).collect(),
+                    },
                 });
             }
         }
     }
     for (name, (asg, twin)) in found {
-        let most = twin.definition.auto_scaling_group.max_size;
-        plan.notes.push(format!(
-            "{name}: may borrow up to {} instances of {asg} (its maximum is {most}) while AWS refuses it capacity; they are drained and ended when it has its own",
-            rolling.cluster_surge
-        ));
+        let what = Fact::MayBorrow {
+            twin: asg.clone(),
+            most: rolling.cluster_surge,
+            max: twin.definition.auto_scaling_group.max_size,
+        };
+        plan.notes.push(Note::of(&name, what));
         plan.twins.insert(
             name,
             Twin {
@@ -107,18 +153,19 @@ fn unfit(
     strategy: Strategy,
     twin: &DesiredGroup,
     there: bool,
-) -> Option<String> {
+) -> Option<TwinFault> {
+    let name = || twin.definition.instance_group.clone();
     if group.role != Role::Node || twin.role != Role::Node {
-        return Some("and its group have to be groups of nodes".into());
+        return Some(TwinFault::NotNodes { twin: name() });
     }
     if strategy != Strategy::Surge {
-        return Some("is of no use: the instances of the group are not replaced by `surge`".into());
+        return Some(TwinFault::NoSurge { twin: name() });
     }
     if !there {
-        return Some("is not there yet: roll it out first".into());
+        return Some(TwinFault::NotThere { twin: name() });
     }
     if !is_on_demand(&twin.definition) {
-        return Some("launches spot instances itself".into());
+        return Some(TwinFault::Spot { twin: name() });
     }
     let (own, its) = (node(&group.definition), node(&twin.definition));
     let keys = own.keys().chain(its.keys());
@@ -126,15 +173,21 @@ fn unfit(
         .into_iter()
         .find(|key| !alike(own.get(*key).copied(), its.get(*key).copied()));
     if let Some(key) = differs {
-        return Some(format!("has other nodes: they differ in {key}"));
+        return Some(TwinFault::OtherNodes {
+            twin: name(),
+            key: (*key).to_owned(),
+        });
     }
     let away = group
         .definition
         .auto_scaling_group
         .vpc_zone_identifier
         .difference(&twin.definition.auto_scaling_group.vpc_zone_identifier);
-    let away: Vec<&str> = away.map(AsRef::as_ref).collect();
-    (!away.is_empty()).then(|| format!("has no subnet {}", away.join(", ")))
+    let subnets: BTreeSet<String> = away.cloned().collect();
+    (!subnets.is_empty()).then(|| TwinFault::NoSubnets {
+        twin: name(),
+        subnets,
+    })
 }
 
 fn is_on_demand(definition: &Definition) -> bool {

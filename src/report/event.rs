@@ -8,33 +8,55 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::reason::{self, RESUME, advice_text, ground_text, reason_text};
 use super::revision;
 use super::wording::{clock, count, group, list, plain};
 use crate::model::{Applied, AsgName, ClusterName, InstanceId, LaunchRefusal, StageName};
-use crate::rollout::{Event, Record, Rollout, Scope, StepResult, Verdict};
+use crate::rollout::{Event, Evidence, Finding, Record, Rollout, Scope, StepResult, Verdict};
 
 /// The version of the envelope of [`event_json`].
-pub const EVENT_VERSION: u32 = 1;
+pub const EVENT_VERSION: u32 = 2;
 
 #[derive(Serialize)]
 struct Envelope<'r> {
     v: u32,
     seq: u64,
     at: String,
+    code: Option<String>,
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
     event: &'r Event,
 }
 
-/// One line of JSON, without the newline: `{"v":1,"seq":…,"at":"…","event":…}`. `seq` has no hole, so a reader sees what it
-/// missed; `at` is RFC 3339 in the cloud's time; `event` is the journal's own form.
+/// One line of JSON, without the newline: `{"v":2,"seq":…,"at":"…","code":"…","message":"…","event":…}`. `seq` has no hole, so a reader sees what
+/// it missed; `at` is RFC 3339 in the cloud's time; `event` is the journal's own form, and `code` its kind; `message` is the line that people
+/// get, null for steps that went as they should; `advice` is there when a person has to act. Every reason within has a `code`, too: see
+/// `docs/codes.md`.
 pub fn event_json(record: &Record) -> String {
     let envelope = Envelope {
         v: EVENT_VERSION,
         seq: record.seq,
         at: record.at.to_string(),
+        code: code(&record.event),
+        message: words(&record.event).map(|(subject, text)| format!("{subject}: {}", plain(&text))),
+        advice: match &record.event {
+            Event::Stuck { advice, .. } => Some(plain(&advice_text(advice, RESUME))),
+            _ => None,
+        },
         event: &record.event,
     };
     // Our own enums of strings, numbers and maps with text keys always serialise.
     serde_json::to_string(&envelope).unwrap_or_default()
+}
+
+/// The kind of an event, as its form names it.
+fn code(event: &Event) -> Option<String> {
+    match serde_json::to_value(event).ok()? {
+        serde_json::Value::Object(map) => map.keys().next().cloned(),
+        serde_json::Value::String(name) => Some(name),
+        _ => None,
+    }
 }
 
 /// One line for people, without the newline: time, what it is about, what happened. None for steps that went as they should.
@@ -58,7 +80,10 @@ fn words(event: &Event) -> Option<(String, String)> {
         Event::RollbackStarted { clusters, kept } => (whole(), rollback(clusters, kept)),
         Event::AbortStarted { by, reason } => (
             whole(),
-            format!("abort asked for by {by} ({reason}): gives back what is open, then stops"),
+            format!(
+                "abort asked for by {by} ({}): gives back what is open, then stops",
+                reason_text(reason)
+            ),
         ),
         Event::LockTaken {
             cluster,
@@ -75,7 +100,7 @@ fn words(event: &Event) -> Option<(String, String)> {
             )
         }
         Event::Resumed { by } => (whole(), format!("taken up again by {by}")),
-        Event::Paused { why } => (whole(), format!("paused: {why}")),
+        Event::Paused { why } => (whole(), format!("paused: {}", reason_text(why))),
         Event::Finished => (
             whole(),
             "finished: every cluster runs the release, verified and soaked".into(),
@@ -145,7 +170,10 @@ fn of_cluster(event: &Event) -> Option<(String, String)> {
         ),
         Event::SoakBroken { cluster, why } => (
             subject(cluster, None),
-            format!("soak broken, begins anew once gates pass: {why}"),
+            format!(
+                "soak broken, begins anew once gates pass: {}",
+                reason_text(why)
+            ),
         ),
         Event::ClusterRestored { cluster } => (
             subject(cluster, None),
@@ -164,7 +192,10 @@ fn of_cluster(event: &Event) -> Option<(String, String)> {
             cluster,
             group,
             why,
-        } => (subject(cluster, group.as_ref()), format!("FAILED: {why}")),
+        } => (
+            subject(cluster, group.as_ref()),
+            format!("FAILED: {}", reason_text(why)),
+        ),
         Event::Stuck {
             cluster,
             group,
@@ -172,7 +203,11 @@ fn of_cluster(event: &Event) -> Option<(String, String)> {
             advice,
         } => (
             subject(cluster, group.as_ref()),
-            format!("STUCK: {why}; what to do: {advice}"),
+            format!(
+                "STUCK: {}; what to do: {}",
+                reason_text(why),
+                advice_text(advice, RESUME)
+            ),
         ),
         part => return of_instance(part),
     };
@@ -193,7 +228,7 @@ fn of_instance(event: &Event) -> Option<(String, String)> {
             why,
         } => (
             of(cluster, group),
-            format!("canary lost, its bake begins anew: {why}"),
+            format!("canary lost, its bake begins anew: {}", reason_text(why)),
         ),
         Event::CanaryProven {
             cluster,
@@ -223,7 +258,10 @@ fn of_instance(event: &Event) -> Option<(String, String)> {
             why,
         } => (
             of(cluster, group),
-            format!("sets {instance} aside, comes back to it at the end: {why}"),
+            format!(
+                "sets {instance} aside, comes back to it at the end: {}",
+                reason_text(why)
+            ),
         ),
         Event::DrainAbandoned {
             cluster,
@@ -309,7 +347,7 @@ fn of_capacity(event: &Event) -> Option<(String, String)> {
             why,
         } => (
             of(cluster, group),
-            format!("no capacity since {}: {why}", clock(*since)),
+            format!("no capacity since {}: {}", clock(*since), reason_text(why)),
         ),
         Event::Borrowed {
             cluster,
@@ -318,7 +356,7 @@ fn of_capacity(event: &Event) -> Option<(String, String)> {
             why,
         } => (
             of(cluster, group),
-            format!("borrows from {}: {why}", twin.as_str()),
+            format!("borrows from {}: {}", twin.as_str(), reason_text(why)),
         ),
         Event::Lending { cluster, group, to } => (
             of(cluster, group),
@@ -395,11 +433,12 @@ fn started(rollout: &Rollout) -> String {
     )
 }
 
-fn preflight(findings: &[String]) -> String {
+fn preflight(findings: &[Finding]) -> String {
     if findings.is_empty() {
         "looked at its nodes: nothing stands in the way of drains".into()
     } else {
-        format!("will stand in the way of drains: {}", findings.join("; "))
+        let all: Vec<String> = findings.iter().map(reason::finding).collect();
+        format!("will stand in the way of drains: {}", all.join("; "))
     }
 }
 
@@ -445,7 +484,10 @@ fn outcome(result: &StepResult) -> Option<String> {
         StepResult::Refused(why) => Some(format!("refused: {why}")),
         StepResult::Unknown(why) => Some(format!("no answer, will look and try again: {why}")),
         StepResult::Denied(why) => Some(format!("refused, will ask again: {why}")),
-        StepResult::GivenUp(why) => Some(format!("not done, and no longer wanted so: {why}")),
+        StepResult::GivenUp(why) => Some(format!(
+            "not done, and no longer wanted so: {}",
+            reason_text(why)
+        )),
     }
 }
 
@@ -470,9 +512,9 @@ fn answered(scope: &Scope, gate: &str, verdict: &Verdict) -> String {
         Scope::Cluster => "",
     };
     match verdict {
-        Verdict::Pass(why) => format!("gate {gate}{about} passes: {why}"),
-        Verdict::Wait(why) => format!("gate {gate}{about} waits: {why}"),
-        Verdict::Fail(why) => format!("gate {gate}{about} FAILS: {why}"),
+        Verdict::Pass(why) => format!("gate {gate}{about} passes: {}", ground_text(why)),
+        Verdict::Wait(why) => format!("gate {gate}{about} waits: {}", ground_text(why)),
+        Verdict::Fail(why) => format!("gate {gate}{about} FAILS: {}", ground_text(why)),
     }
 }
 
@@ -490,10 +532,9 @@ fn subject(cluster: &ClusterName, asg: Option<&AsgName>) -> String {
     )
 }
 
-fn because(evidence: &[String]) -> String {
-    if evidence.is_empty() {
-        String::new()
-    } else {
-        format!("; {}", evidence.join("; "))
-    }
+fn because(evidence: &[Evidence]) -> String {
+    evidence
+        .iter()
+        .map(|e| format!("; {}", reason::evidence(e)))
+        .collect()
 }

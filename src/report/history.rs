@@ -1,10 +1,11 @@
 //! Rollouts in short: the summary at the end of one, and one line for each of many. Reads no journal.
 
+use super::reason::{RESUME, advice_text, reason_text};
 use super::status::approve_command;
 use super::wording::{clock, count, group, list, plain, span};
 use super::{revision, work};
 use crate::model::ClusterName;
-use crate::rollout::{Direction, Ending, GroupState, Progress, Rollout};
+use crate::rollout::{Direction, Ending, GroupState, Progress, Reason, Rollout};
 
 /// What a rollout came to, for the end of a run. The last line says what to do next, if there is anything.
 pub fn rollout_summary(rollout: &Rollout, progress: &Progress) -> String {
@@ -119,11 +120,11 @@ fn failure(progress: &Progress) -> Option<String> {
         .map(|(cluster, asg, why)| at(cluster, asg.as_ref(), why))
 }
 
-fn at(cluster: &ClusterName, asg: Option<&crate::model::AsgName>, why: &str) -> String {
+fn at(cluster: &ClusterName, asg: Option<&crate::model::AsgName>, why: &Reason) -> String {
     let asg = asg
         .map(|g| format!(" {}", group(g, cluster)))
         .unwrap_or_default();
-    format!("{cluster}{asg}: {}", plain(why))
+    format!("{cluster}{asg}: {}", plain(&reason_text(why)))
 }
 
 fn next_step(rollout: &Rollout, progress: &Progress) -> Option<String> {
@@ -131,7 +132,7 @@ fn next_step(rollout: &Rollout, progress: &Progress) -> Option<String> {
         (Some(Ending::Finished), _) => None,
         (Some(Ending::RolledBack), _) => Some("mend in git what failed, then plan and roll out again".into()),
         (Some(Ending::Aborted), _) => Some("`kfleet plan` shows what is left to do: clusters may run a mix of old and new".into()),
-        (None, Some(stuck)) => Some(plain(&stuck.advice)),
+        (None, Some(stuck)) => Some(plain(&advice_text(&stuck.advice, RESUME))),
         (None, None) if progress.held => {
             Some("mend the cause, then `kfleet rollout resume` tries again; `kfleet rollout rollback --reason WHY` goes back".into())
         }

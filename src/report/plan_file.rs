@@ -3,6 +3,8 @@
 use serde_json::Value as Json;
 
 use super::around::{Around, around_json};
+use super::note;
+use super::shape::{blocked_text, hint};
 use super::summary::summary;
 use crate::fleet::Stage;
 use crate::model::Digest;
@@ -30,9 +32,7 @@ pub enum PlanFileError {
         found: u64,
     },
     /// Made by an older kfleet. The next step: plan again with this one.
-    #[error(
-        "the plan file has version {found}, which does not say how it is rolled out; make a new plan"
-    )]
+    #[error("the plan file has version {found}, which is of an older form; make a new plan")]
     Older {
         /// Its version.
         found: u64,
@@ -54,7 +54,7 @@ pub enum PlanFileError {
 }
 
 /// The plan file: pretty JSON of the [`Plan`] itself, fields named as in the type, with `summary` (see [`super::Summary`])
-/// beside them. `version` is [`PLAN_VERSION`] and covers `summary` too. `summary` is for readers such as a CI job: it is
+/// beside them, and a `message` beside every `code`. `version` is [`PLAN_VERSION`] and covers these too. They are for readers such as a CI job:
 /// derived, no part of the id, and not read back.
 pub fn plan_json(plan: &Plan, stages: &[Stage]) -> String {
     format!("{:#}\n", plan_value(plan, stages))
@@ -73,12 +73,59 @@ fn plan_value(plan: &Plan, stages: &[Stage]) -> Json {
     // Structs of strings, numbers and maps with text keys always serialise.
     let mut value = serde_json::to_value(plan).unwrap_or(Json::Null);
     if let Some(object) = value.as_object_mut() {
+        told(plan, object);
         object.insert(
             "summary".into(),
             serde_json::to_value(summary(plan, stages)).unwrap_or(Json::Null),
         );
     }
     value
+}
+
+/// The lists of a cluster's plan whose entries have a code; each entry gets its sentence as `message`, and what is in the way its `hint`.
+const CODED: [&str; 2] = ["notes", "blocked"];
+
+/// The entries of a list of a cluster, as JSON objects.
+fn entries<'j>(
+    object: &'j mut serde_json::Map<String, Json>,
+    cluster: &str,
+    list: &str,
+) -> impl Iterator<Item = &'j mut serde_json::Map<String, Json>> {
+    let clusters = object.get_mut("clusters").and_then(Json::as_object_mut);
+    let cluster = clusters.and_then(|c| c.get_mut(cluster));
+    let list = cluster.and_then(|c| c.get_mut(list)?.as_array_mut());
+    list.into_iter().flatten().filter_map(Json::as_object_mut)
+}
+
+fn told(plan: &Plan, object: &mut serde_json::Map<String, Json>) {
+    for (name, cluster) in &plan.clusters {
+        let notes = entries(object, name.as_str(), "notes").zip(&cluster.notes);
+        for (entry, note) in notes {
+            entry.insert("message".into(), note::note(note, name).into());
+        }
+        let blocked = entries(object, name.as_str(), "blocked").zip(&cluster.blocked);
+        for (entry, blocked) in blocked {
+            entry.insert("message".into(), blocked_text(blocked, name).into());
+            entry.insert("hint".into(), hint(blocked).into());
+        }
+    }
+}
+
+/// Takes away again what [`told`] adds.
+fn untold(object: &mut serde_json::Map<String, Json>) {
+    let clusters = object.get("clusters").and_then(Json::as_object);
+    let names: Vec<String> = clusters
+        .into_iter()
+        .flat_map(|c| c.keys().cloned())
+        .collect();
+    for name in names {
+        for list in CODED {
+            for entry in entries(object, &name, list) {
+                entry.remove("message");
+                entry.remove("hint");
+            }
+        }
+    }
 }
 
 /// The plan of a file written by [`plan_json`].
@@ -100,6 +147,7 @@ pub fn plan_from_json(text: &str) -> Result<Plan, PlanFileError> {
     }
     if let Some(object) = value.as_object_mut() {
         BESIDE.iter().for_each(|key| drop(object.remove(*key)));
+        untold(object);
     }
     let plan: Plan = serde_path_to_error::deserialize(value).map_err(|e| PlanFileError::Shape {
         path: e.path().to_string(),

@@ -1,5 +1,6 @@
 //! The live view of a rollout: a header, then one line for each group at work and each thing waited for. Draws no screen.
 
+use super::reason::reason_text;
 use super::wording::{clock, count, cut, group, plain, span};
 use super::work::{self, Position};
 use crate::model::{AsgName, ClusterName, Timestamp};
@@ -170,7 +171,7 @@ fn subject(waiting: &Waiting) -> String {
 }
 
 fn reason(waiting: &Waiting, now: Timestamp) -> String {
-    let why = plain(&waiting.why);
+    let why = plain(&reason_text(&waiting.why));
     match waiting.until {
         Some(until) if until > now => format!("{why} (at most {} more)", span(until.since(now))),
         Some(_) | None => why,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::field::{self, FieldLine};
-use super::remark;
 use super::wording::{count, group, list, plain};
+use super::{note, remark};
 use crate::kops::Role;
 use crate::model::{AsgName, ClusterName, Definition, InstanceId};
 use crate::plan::{Blocked, ClusterPlan, DocumentChange, GroupChange};
@@ -125,7 +125,7 @@ pub(super) fn of(cluster: &ClusterName, plan: &ClusterPlan) -> (Shape, Vec<Vec<D
         .collect();
     let remarks = plan.remarks.iter();
     let remarks = remarks.filter_map(|r| Some(own(&remark::note(r, cluster)?)));
-    let notes = plan.notes.iter().map(|n| own(&plain(n)));
+    let notes = plan.notes.iter().map(|n| own(&note::note(n, cluster)));
     let pending = remark::pending(plan).map(|n| own(&n));
     let notes = notes.chain(remarks).chain(pending).collect();
     (
@@ -278,8 +278,31 @@ fn blocked_shape(
     cluster: &ClusterName,
     own: &impl Fn(&str) -> String,
 ) -> BlockedShape {
-    let text = match blocked {
+    BlockedShape {
+        text: own(&blocked_text(blocked, cluster)),
+        hint: hint(blocked),
+    }
+}
+
+/// What stands in the way, as a sentence.
+pub(super) fn blocked_text(blocked: &Blocked, cluster: &ClusterName) -> String {
+    match blocked {
         Blocked::Gap { what, why } => format!("{} could not be read: {}", plain(what), plain(why)),
+        Blocked::NotRead => "the cluster was not read".to_owned(),
+        Blocked::VersionNotRead {
+            group: asg,
+            version,
+        } => format!(
+            "version {version} of the launch template of {} could not be read",
+            group(asg, cluster)
+        ),
+        Blocked::StoreNotRead { why } => {
+            format!("kops' state store could not be read: {}", plain(why))
+        }
+        Blocked::NodeupNotRead { why } => format!(
+            "what kops' state store has new nodes boot with could not be read: {}",
+            plain(why)
+        ),
         // How many instances end stands at the group's own change, and would keep equal clusters apart here.
         Blocked::Retire {
             group: asg,
@@ -315,10 +338,10 @@ fn blocked_shape(
             "{} is new and has no user data to boot with",
             group(asg, cluster)
         ),
-        Blocked::Twin { group: asg, why } => format!(
+        Blocked::Twin { group: asg, fault } => format!(
             "{}: no on-demand twin can stand in: {}",
             group(asg, cluster),
-            plain(why)
+            note::twin_fault(fault)
         ),
         Blocked::NotCarriedOut { document } => format!(
             "{}: kops' state store has the change, and nothing in the account shows that kops has carried it out: groups boot as before",
@@ -328,17 +351,19 @@ fn blocked_shape(
             "{} differs, and only kops can carry that out",
             plain(document)
         ),
-    };
-    BlockedShape {
-        text: own(&text),
-        hint: hint(blocked),
     }
 }
 
 /// What a person can do about something in the way.
 pub(super) fn hint(blocked: &Blocked) -> &'static str {
     match blocked {
-        Blocked::Gap { .. } => "make it readable and plan again: nothing is planned on a guess",
+        Blocked::Gap { .. }
+        | Blocked::NotRead
+        | Blocked::VersionNotRead { .. }
+        | Blocked::StoreNotRead { .. }
+        | Blocked::NodeupNotRead { .. } => {
+            "make it readable and plan again: nothing is planned on a guess"
+        }
         Blocked::Retire { .. } => {
             "put it back into git, or allow it by name with --allow-retire GROUP, or `retire` in the cluster's file"
         }
@@ -370,7 +395,11 @@ pub(super) fn hint(blocked: &Blocked) -> &'static str {
 /// The kind of thing in the way, for counting.
 pub(super) fn blocked_kind(blocked: &Blocked) -> &'static str {
     match blocked {
-        Blocked::Gap { .. } => "live state unread",
+        Blocked::Gap { .. }
+        | Blocked::NotRead
+        | Blocked::VersionNotRead { .. }
+        | Blocked::StoreNotRead { .. }
+        | Blocked::NodeupNotRead { .. } => "live state unread",
         Blocked::Retire { .. } => "group to retire",
         Blocked::Protected { .. } => "protected group gone from git",
         Blocked::Shrink { .. } => "group to shrink",

@@ -3,11 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::beside::Beside;
+use super::reason::{RESUME, advice_text, reason_text};
 use super::style::{Style, Tone};
 use super::wording::{clock, plain};
 use super::work;
 use crate::model::{LeaseState, Owner, Timestamp};
-use crate::rollout::{Direction, Ending, Progress, Rollout, StageRun};
+use crate::rollout::{Direction, Ending, Progress, Rollout, StageRun, Stuck, Waiting};
 
 /// The line about who drives a rollout; none when it is over.
 pub(super) fn owner_text(
@@ -83,7 +84,7 @@ pub fn status_json(
         let waits = beside.waits.filter(|_| progress.ending.is_none());
         map.insert(
             "waits".into(),
-            json!(waits.map(|w| json!({"at": w.at, "for": w.waiting}))),
+            json!(waits.map(|w| json!({"at": w.at, "for": waiting_json(&w.waiting)}))),
         );
         let warned = beside.warned.values();
         let warned =
@@ -92,6 +93,41 @@ pub fn status_json(
         map.insert("status".into(), json!(work::state(rollout, progress, now)));
     }
     format!("{value:#}\n")
+}
+
+/// What is waited for, each with its sentence.
+fn waiting_json(waiting: &[Waiting]) -> Vec<Json> {
+    let one = |waiting: &Waiting| {
+        let Waiting {
+            cluster,
+            group,
+            why,
+            until,
+        } = waiting;
+        let message = plain(&reason_text(why));
+        json!({"cluster": cluster, "group": group, "why": why, "message": message, "until": until})
+    };
+    waiting.iter().map(one).collect()
+}
+
+/// What failed, and why it cannot go on by itself: each with its sentence.
+fn trouble_json(progress: &Progress) -> (Json, Json) {
+    let failure = progress.failure.as_ref().map(|(cluster, group, why)| {
+        json!({"cluster": cluster, "group": group, "why": why, "message": plain(&reason_text(why))})
+    });
+    let stuck = progress.stuck.as_ref().map(|stuck| {
+        let Stuck {
+            cluster,
+            group,
+            why,
+            advice,
+        } = stuck;
+        json!({
+            "cluster": cluster, "group": group, "why": why, "message": plain(&reason_text(why)),
+            "advice": advice, "what_to_do": plain(&advice_text(advice, RESUME)),
+        })
+    });
+    (json!(failure), json!(stuck))
 }
 
 fn owner_json(owner: &Owner) -> Json {
@@ -133,6 +169,7 @@ fn stage_json(stage: &StageRun, progress: &Progress) -> Json {
 }
 
 fn summary(rollout: &Rollout, progress: &Progress, now: Timestamp) -> Json {
+    let (failure, stuck) = trouble_json(progress);
     json!({
         "rollout": rollout.id,
         "state": standing(rollout, progress, now),
@@ -141,6 +178,8 @@ fn summary(rollout: &Rollout, progress: &Progress, now: Timestamp) -> Json {
         "started_at": rollout.started_at,
         "started_by": rollout.started_by,
         "last_record_at": progress.at,
+        "failure": failure,
+        "stuck": stuck,
         "break_glass": rollout.break_glass,
         "revision": rollout.revision,
         "stages": rollout.stages.iter().map(|s| &s.name).collect::<Vec<_>>(),

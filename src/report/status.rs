@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::beside::Beside;
+use super::reason::ground_text;
 use super::revision::revision_line;
 use super::standing::owner_text;
 use super::style::{Style, Tone};
@@ -256,7 +257,7 @@ fn waiting_gates(progress: &Progress) -> Vec<String> {
                 Scope::Cluster => false,
             };
             if let (Verdict::Wait(why), false) = (&answer.verdict, proven) {
-                let (at, why) = (clock(answer.at), plain(why));
+                let (at, why) = (clock(answer.at), plain(&ground_text(why)));
                 out.push(format!("  {cluster}: gate {gate} waits at {at}: {why}"));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::reason::{RESUME, advice_text, reason_text};
 use super::style::{Style, Tone};
 use super::wording::{clock, count, group, list, plain};
 use super::work;
@@ -37,14 +38,14 @@ fn happened(progress: &Progress) -> Vec<String> {
         out.push(format!(
             "failed: {}: {}",
             subject(cluster, asg.as_ref()),
-            plain(why)
+            plain(&reason_text(why))
         ));
     }
     if let Some(stuck) = &progress.stuck {
         out.push(format!(
             "stuck: {}: {}",
             subject(&stuck.cluster, stuck.group.as_ref()),
-            plain(&stuck.why)
+            plain(&reason_text(&stuck.why))
         ));
     }
     for (cluster, found) in progress
@@ -59,7 +60,7 @@ fn happened(progress: &Progress) -> Vec<String> {
                     "no capacity: {}: since {}: {}",
                     subject(cluster, Some(asg)),
                     clock(*since),
-                    plain(why)
+                    plain(&reason_text(why))
                 )
             }));
         }
@@ -185,10 +186,7 @@ fn to_do(rollout: &Rollout, progress: &Progress) -> Vec<String> {
     }
     let forward = progress.direction == Direction::Forward;
     if let Some(stuck) = &progress.stuck {
-        let first = plain(&stuck.advice).replace(
-            "`kfleet rollout resume`",
-            &format!("`kfleet rollout resume {id}`"),
-        );
+        let first = plain(&advice_text(&stuck.advice, &format!("{RESUME} {id}")));
         return [
             Some(first),
             forward.then_some(back),

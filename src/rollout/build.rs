@@ -178,6 +178,13 @@ fn looked_at<'a>(
 fn what_differs(found: &ClusterPlan) -> String {
     let gaps = found.blocked.iter().filter_map(|b| match b {
         Blocked::Gap { what, why } => Some(format!("{what} could not be read ({why})")),
+        Blocked::NotRead => Some("it was not read".into()),
+        Blocked::VersionNotRead { group, version } => Some(format!(
+            "version {version} of the launch template of {group} was not read"
+        )),
+        Blocked::StoreNotRead { why } | Blocked::NodeupNotRead { why } => {
+            Some(format!("kops' state store could not be read ({why})"))
+        }
         Blocked::Retire { .. }
         | Blocked::Protected { .. }
         | Blocked::Shrink { .. }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::reason::{Advice, Evidence, Finding, Ground, Reason};
 use super::schedule::Rollout;
 use crate::model::{
     Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
@@ -39,11 +40,11 @@ pub enum Scope {
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Good, and why.
-    Pass(String),
+    Pass(Ground),
     /// Not yet, and why.
-    Wait(String),
+    Wait(Ground),
     /// Bad, and why.
-    Fail(String),
+    Fail(Ground),
 }
 
 /// How a step ended.
@@ -60,7 +61,7 @@ pub enum StepResult {
     /// earlier attempt got through, only a look shows. It stays open.
     Denied(String),
     /// It did not happen, as a later look shows, and is no longer what should: what comes instead is decided anew.
-    GivenUp(String),
+    GivenUp(Reason),
 }
 
 /// A fact.
@@ -126,7 +127,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         failing: BTreeMap<String, u32>,
         /// What stands in the way, all of it.
-        findings: Vec<String>,
+        findings: Vec<Finding>,
     },
     /// All groups of a cluster are done; its gates decide now.
     ClusterRolled {
@@ -140,14 +141,14 @@ pub enum Event {
         /// Where soaking counts from.
         since: Timestamp,
         /// What each gate said.
-        evidence: Vec<String>,
+        evidence: Vec<Evidence>,
     },
     /// A cluster stopped being healthy while soaking; its soak begins anew once its gates pass.
     SoakBroken {
         /// Cluster.
         cluster: ClusterName,
         /// Why.
-        why: String,
+        why: Reason,
     },
     /// Work on a group began.
     GroupStarted {
@@ -178,7 +179,7 @@ pub enum Event {
         /// Group.
         group: AsgName,
         /// What was seen.
-        why: String,
+        why: Reason,
     },
     /// The canary of a group is proven.
     CanaryProven {
@@ -187,7 +188,7 @@ pub enum Event {
         /// Group.
         group: AsgName,
         /// What each gate said.
-        evidence: Vec<String>,
+        evidence: Vec<Evidence>,
     },
     /// A node is about to be emptied.
     DrainStarted {
@@ -215,7 +216,7 @@ pub enum Event {
         /// Instance.
         instance: InstanceId,
         /// Which pods and budgets.
-        why: String,
+        why: Reason,
     },
     /// A drain is no longer wanted; the node was given back.
     DrainAbandoned {
@@ -253,7 +254,7 @@ pub enum Event {
         /// Since when.
         since: Timestamp,
         /// Of which types, in which zones, and what happens about it.
-        why: String,
+        why: Reason,
     },
     /// AWS launches instances of the group again.
     CapacityBack {
@@ -271,7 +272,7 @@ pub enum Event {
         /// Its twin.
         twin: AsgName,
         /// What is refused.
-        why: String,
+        why: Reason,
     },
     /// A twin begins to stand in for a group: it grows now, and shrinks again when the group has its own capacity.
     Lending {
@@ -356,7 +357,7 @@ pub enum Event {
         /// Group, when it was one.
         group: Option<AsgName>,
         /// Why.
-        why: String,
+        why: Reason,
     },
     /// Something failed in a stage whose failures are for a person to decide: everything stays as it is until then.
     Held,
@@ -387,16 +388,16 @@ pub enum Event {
         /// Group, when it is one.
         group: Option<AsgName>,
         /// Why.
-        why: String,
+        why: Reason,
         /// What a person can do.
-        advice: String,
+        advice: Advice,
     },
     /// Somebody asked to stop; what is open is given back.
     AbortStarted {
         /// Who.
         by: String,
         /// Why.
-        reason: String,
+        reason: Reason,
     },
     /// A lock was taken whose last holder had not given it back: it had not been renewed for too long.
     LockTaken {
@@ -417,7 +418,7 @@ pub enum Event {
     /// The process stepped back: for a person, for time, or for credentials.
     Paused {
         /// Why.
-        why: String,
+        why: Reason,
     },
     /// Everything is done, verified and soaked.
     Finished,

@@ -6,6 +6,7 @@ mod event;
 mod freeze;
 mod observation;
 mod progress;
+mod reason;
 mod rollback;
 mod round;
 mod rules;
@@ -23,6 +24,12 @@ pub use progress::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain, Ending,
     GroupProgress, GroupState, IllegalRecord, Intent, Placement, Progress, RefreshSeen, Spent,
     StepRefusal, Stuck, WayBack, ZoneRefused,
+};
+pub use reason::{
+    Advice, Difference, DrainReason, Evidence, Finding, Ground, GroupReason, HeldPods,
+    LingeringPod, NoCapacity, NoLoan, NoOther, OverdueDrain, PlaneFault, Reason, RefreshAt,
+    RefreshDoes, RefusedPods, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner, VersionOf,
+    VersionReason, WaitOf,
 };
 pub use rollback::{RollbackError, check_rollback};
 pub use round::{Check, Decision, Question, State, Step, Waiting, Waits};

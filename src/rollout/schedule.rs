@@ -11,8 +11,9 @@ use crate::model::{
 use crate::plan::{Baseline, Pending};
 use serde::{Deserialize, Serialize};
 
-/// The version of the journal's form. Readers refuse a newer one.
-pub const JOURNAL_VERSION: u32 = 1;
+/// The version of the journal's form. Readers refuse a newer one. In version 1 reasons and advice were sentences: such a journal is read, and
+/// what it says is kept in its own words.
+pub const JOURNAL_VERSION: u32 = 2;
 
 /// The exact steps of a rollout, immutable: the first record of its journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

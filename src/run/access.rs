@@ -5,7 +5,7 @@ use super::{Outcome, RunError, Signal};
 use crate::cloud::Cloud;
 use crate::model::Live;
 use crate::nodes::NodeApi;
-use crate::rollout::{Decision, Event};
+use crate::rollout::{Decision, Event, Reason};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Steps back where a person has to open the way to a cluster's API. Nothing is asked of it until then.
@@ -19,7 +19,10 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             return Ok(None);
         };
         let why = unseen.to_string();
-        self.pause(format!("{cluster}: {why}"))?;
+        self.pause(Reason::NoAccess {
+            cluster: cluster.clone(),
+            unseen,
+        })?;
         Ok(Some(Outcome::WaitingForAccess { cluster, why }))
     }
 

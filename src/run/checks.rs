@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
 use super::{Drive, web};
-use crate::rollout::{Check, Question, Scope, Verdict};
+use crate::rollout::{Check, Ground, Question, Scope, Verdict};
 
 /// A gate's command that takes longer has not answered.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -24,7 +24,7 @@ pub(super) async fn ask(check: &Check, drive: &Drive) -> Verdict {
 
 async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
     let Some((program, arguments)) = command.split_first() else {
-        return Verdict::Fail("the gate has no command".into());
+        return Verdict::Fail(Ground::Words("the gate has no command".into()));
     };
     let mut command = attended(program, arguments, drive);
     // A process group of its own: Ctrl-C at the terminal is for us, and must not look like a gate that fails.
@@ -43,19 +43,23 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
     let mut child = match command.spawn() {
         Ok(child) => child,
         // The fleet's file, or this machine, is wrong: that says nothing about what is rolled out.
-        Err(e) => return Verdict::Wait(format!("`{program}` cannot be run: {e}")),
+        Err(e) => return Verdict::Wait(Ground::Words(format!("`{program}` cannot be run: {e}"))),
     };
     let mut family = Family::of(&child);
     // Closed when we end: whoever attends to it waits for that.
     let _held = child.stdin.take();
     let output = match tokio::time::timeout(PATIENCE, child.wait_with_output()).await {
         Err(_) => {
-            return Verdict::Wait(format!(
+            return Verdict::Wait(Ground::Words(format!(
                 "`{program}` did not answer within {} s",
                 PATIENCE.as_secs()
-            ));
+            )));
         }
-        Ok(Err(e)) => return Verdict::Wait(format!("`{program}` cannot be waited for: {e}")),
+        Ok(Err(e)) => {
+            return Verdict::Wait(Ground::Words(format!(
+                "`{program}` cannot be waited for: {e}"
+            )));
+        }
         Ok(Ok(output)) => output,
     };
     family.ended();
@@ -64,10 +68,12 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
         .map(|l| format!(": {l}"))
         .unwrap_or_default();
     match output.status.code() {
-        Some(0) => Verdict::Pass(format!("`{program}` passes{said}")),
-        Some(75) => Verdict::Wait(format!("`{program}` waits{said}")),
-        Some(code) => Verdict::Fail(format!("`{program}` ended with {code}{said}")),
-        None => Verdict::Fail(format!("`{program}` was killed")),
+        Some(0) => Verdict::Pass(Ground::Words(format!("`{program}` passes{said}"))),
+        Some(75) => Verdict::Wait(Ground::Words(format!("`{program}` waits{said}"))),
+        Some(code) => Verdict::Fail(Ground::Words(format!(
+            "`{program}` ended with {code}{said}"
+        ))),
+        None => Verdict::Fail(Ground::Words(format!("`{program}` was killed"))),
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Outcome, RunError, Signal};
 use crate::cloud::Cloud;
 use crate::model::Span;
 use crate::nodes::NodeApi;
-use crate::rollout::{Decision, Event, State};
+use crate::rollout::{Decision, Event, Reason, State};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Whether this process has nothing to do for now.
@@ -25,7 +25,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 Ok(None)
             }
             State::WaitingForPerson { stage } => {
-                self.pause(format!("stage {stage} has to be approved"))?;
+                self.pause(Reason::NotApproved {
+                    stage: stage.clone(),
+                })?;
                 Ok(Some(Outcome::WaitingForPerson(stage.clone())))
             }
             State::WaitingForTime { until, why }

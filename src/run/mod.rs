@@ -74,7 +74,7 @@ pub async fn run<W: Cloud + NodeApi>(
         Err(error) => {
             // Whoever reads the journal shall see why it stopped. Where the store itself fails, the first error is the one that counts.
             let why = error.to_string();
-            let _ = runner.pause(why.clone());
+            let _ = runner.pause(crate::rollout::Reason::Words(why.clone()));
             if error.is_for_want_of_credentials() {
                 Ok(Outcome::WaitingForCredentials { why })
             } else {

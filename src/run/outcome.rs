@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cloud::CloudError;
 use crate::model::{AccountId, ClusterName, Span, StageName, Timestamp};
-use crate::rollout::{Ending, Progress, Record, Rollout, Waiting};
+use crate::rollout::{Ending, Progress, Reason, Record, Rollout, Waiting};
 use crate::store::{ObjectError, Stop, StoreError};
 
 /// How a call of [`run`](super::run()) ended.
@@ -19,7 +19,7 @@ pub enum Outcome {
         /// Until when.
         until: Timestamp,
         /// For what.
-        why: String,
+        why: Reason,
     },
     /// A person has to act.
     Stuck,

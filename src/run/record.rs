@@ -8,7 +8,7 @@ use super::{RunError, Signal};
 use crate::cloud::Cloud;
 use crate::model::ClusterName;
 use crate::nodes::NodeApi;
-use crate::rollout::{ClusterRun, Event, Record};
+use crate::rollout::{ClusterRun, Event, Reason, Record};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Whether the account is the right one; false when the run was interrupted before it was known.
@@ -116,7 +116,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         Ok(())
     }
 
-    pub(super) fn pause(&mut self, why: String) -> Result<(), RunError> {
+    pub(super) fn pause(&mut self, why: Reason) -> Result<(), RunError> {
         if self.journal.progress().ending.is_none() {
             self.append(vec![Event::Paused { why }])?;
         }

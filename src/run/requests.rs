@@ -4,7 +4,7 @@ use super::runner::Runner;
 use super::{RunError, Signal};
 use crate::cloud::Cloud;
 use crate::nodes::NodeApi;
-use crate::rollout::{Direction, Event};
+use crate::rollout::{Direction, Event, Reason};
 use crate::store::{Request, Stop};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
@@ -57,6 +57,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             }
             Request::Abort { by, reason } => {
                 let turned = over || progress.direction == Direction::Aborting;
+                let reason = Reason::Words(reason);
                 (!turned).then_some(Event::AbortStarted { by, reason })
             }
         }

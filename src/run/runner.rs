@@ -12,7 +12,7 @@ use super::{Drive, Outcome, RunError, Signal};
 use crate::cloud::{Cloud, Place};
 use crate::model::{Live, Timestamp, Versions};
 use crate::nodes::NodeApi;
-use crate::rollout::{Check, Decision, State, decide};
+use crate::rollout::{Check, Decision, Reason, State, decide};
 use crate::store::{Journal, Locks, Store};
 
 /// How often it is looked whether the run was interrupted while something else is waited for.
@@ -38,12 +38,12 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         let mut seen = self.look().await?;
         loop {
             if (self.interrupted)() {
-                self.pause("interrupted".into())?;
+                self.pause(Reason::Interrupted)?;
                 return Ok(Outcome::Interrupted);
             }
             self.requests()?;
             if let Some(stop) = self.stopped()? {
-                self.pause(stop.to_string())?;
+                self.pause(Reason::Words(stop.to_string()))?;
                 return Ok(Outcome::Stopped(stop));
             }
             let places = places_under_way(self.journal.rollout(), self.journal.progress());

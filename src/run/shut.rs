@@ -76,7 +76,7 @@ mod tests {
         let waiting = |name: &&str| Waiting {
             cluster: Some(name.parse().unwrap()),
             group: None,
-            why: "it is shut".into(),
+            why: crate::rollout::Reason::ClusterUnread,
             until: None,
         };
         Decision {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[cfg(feature = "http")]
 use crate::fleet::HeaderValue;
 use crate::fleet::{Empty, HttpGate, PromqlGate};
-use crate::rollout::Verdict;
+use crate::rollout::{Ground, Verdict};
 
 /// What a server said.
 struct Said {
@@ -32,18 +32,22 @@ pub(super) async fn http(gate: &HttpGate, environment: Environment) -> Verdict {
         );
         // A server that is overloaded or being restarted may say something else in a minute.
         return if matches!(said.status, 429 | 502 | 503 | 504) {
-            Verdict::Wait(text)
+            Verdict::Wait(Ground::Words(text))
         } else {
-            Verdict::Fail(text)
+            Verdict::Fail(Ground::Words(text))
         };
     }
     match &gate.body {
-        Some(text) if !said.body.contains(text) => Verdict::Fail(format!(
+        Some(text) if !said.body.contains(text) => Verdict::Fail(Ground::Words(format!(
             "{} answers {} without `{text}`",
             bare(&gate.url),
             said.status
-        )),
-        Some(_) | None => Verdict::Pass(format!("{} answers {}", bare(&gate.url), said.status)),
+        ))),
+        Some(_) | None => Verdict::Pass(Ground::Words(format!(
+            "{} answers {}",
+            bare(&gate.url),
+            said.status
+        ))),
     }
 }
 
@@ -95,14 +99,18 @@ fn judge(gate: &PromqlGate, said: &Said) -> Verdict {
     let answer: Answer = match serde_json::from_str(&said.body) {
         Ok(answer) => answer,
         Err(_) if matches!(said.status, 429 | 500..=599) => {
-            return Verdict::Wait(format!("{} answers {}", bare(&gate.url), said.status));
+            return Verdict::Wait(Ground::Words(format!(
+                "{} answers {}",
+                bare(&gate.url),
+                said.status
+            )));
         }
         Err(_) => {
-            return Verdict::Fail(format!(
+            return Verdict::Fail(Ground::Words(format!(
                 "{} answers {} with something that is no answer of Prometheus",
                 bare(&gate.url),
                 said.status
-            ));
+            )));
         }
     };
     if answer.status != "success" || said.status != 200 {
@@ -113,9 +121,9 @@ fn judge(gate: &PromqlGate, said: &Said) -> Verdict {
         let text = format!("Prometheus answers {} {kind}: {why}", said.status);
         // A query that cannot be understood will not be understood in a minute either.
         return if matches!(said.status, 400 | 401 | 403 | 404 | 422) {
-            Verdict::Fail(text)
+            Verdict::Fail(Ground::Words(text))
         } else {
-            Verdict::Wait(text)
+            Verdict::Wait(Ground::Words(text))
         };
     }
     let values: Vec<(String, String)> = match answer.data {
@@ -125,9 +133,9 @@ fn judge(gate: &PromqlGate, said: &Said) -> Verdict {
             .collect(),
         Some(Data::Scalar((_, value))) => vec![(String::new(), value)],
         Some(Data::Matrix(_) | Data::String(_)) | None => {
-            return Verdict::Fail(
+            return Verdict::Fail(Ground::Words(
                 "the query gives no instant vector and no number: nothing to compare".into(),
-            );
+            ));
         }
     };
     compare(gate, &values)
@@ -137,30 +145,35 @@ fn compare(gate: &PromqlGate, values: &[(String, String)]) -> Verdict {
     if values.is_empty() {
         let text = "the query has no result".to_owned();
         return match gate.empty {
-            Empty::Wait => Verdict::Wait(text),
-            Empty::Fail => Verdict::Fail(text),
+            Empty::Wait => Verdict::Wait(Ground::Words(text)),
+            Empty::Fail => Verdict::Fail(Ground::Words(text)),
         };
     }
     for (labels, text) in values {
         let Ok(value) = text.parse::<f64>() else {
-            return Verdict::Fail(format!("`{}`{labels} is no number", short(text)));
+            return Verdict::Fail(Ground::Words(format!(
+                "`{}`{labels} is no number",
+                short(text)
+            )));
         };
         if value.is_nan() {
-            return Verdict::Fail(format!("the value{labels} is NaN: nothing was measured"));
+            return Verdict::Fail(Ground::Words(format!(
+                "the value{labels} is NaN: nothing was measured"
+            )));
         }
         if let Some(min) = gate.min.map(f64::from).filter(|min| value < *min) {
-            return Verdict::Fail(format!("{value}{labels} is below {min}"));
+            return Verdict::Fail(Ground::Words(format!("{value}{labels} is below {min}")));
         }
         if let Some(max) = gate.max.map(f64::from).filter(|max| value > *max) {
-            return Verdict::Fail(format!("{value}{labels} is above {max}"));
+            return Verdict::Fail(Ground::Words(format!("{value}{labels} is above {max}")));
         }
     }
     let first = values.first().map_or("", |(_, value)| value);
-    Verdict::Pass(if values.len() == 1 {
+    Verdict::Pass(Ground::Words(if values.len() == 1 {
         format!("the value is {first}")
     } else {
         format!("{} values are within their bounds", values.len())
-    })
+    }))
 }
 
 fn labels(metric: &std::collections::BTreeMap<String, String>) -> String {
@@ -202,11 +215,14 @@ async fn get(
         .redirect(reqwest::redirect::Policy::none())
         .timeout(timeout)
         .build();
-    let client =
-        client.map_err(|_| Verdict::Fail("no HTTP client can be made on this machine".into()))?;
+    let client = client.map_err(|_| {
+        Verdict::Fail(Ground::Words(
+            "no HTTP client can be made on this machine".into(),
+        ))
+    })?;
     let mut url: reqwest::Url = url
         .parse()
-        .map_err(|_| Verdict::Fail(format!("{} is no url", bare(url))))?;
+        .map_err(|_| Verdict::Fail(Ground::Words(format!("{} is no url", bare(url)))))?;
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
@@ -218,15 +234,18 @@ async fn get(
             HeaderValue::Env(from) => environment(&from.env)
                 .filter(|v| !v.is_empty())
                 .ok_or_else(|| {
-                    Verdict::Fail(format!(
+                    Verdict::Fail(Ground::Words(format!(
                         "the environment variable {} of the header {name} is not set",
                         from.env
-                    ))
+                    )))
                 })?,
         };
         let value = reqwest::header::HeaderValue::from_str(&value);
-        let mut value = value
-            .map_err(|_| Verdict::Fail(format!("the value of the header {name} cannot be sent")))?;
+        let mut value = value.map_err(|_| {
+            Verdict::Fail(Ground::Words(format!(
+                "the value of the header {name} cannot be sent"
+            )))
+        })?;
         value.set_sensitive(true);
         request = request.header(name, value);
     }
@@ -239,7 +258,7 @@ async fn get(
         } else {
             "breaks off"
         };
-        Verdict::Wait(format!("{subject} {why}"))
+        Verdict::Wait(Ground::Words(format!("{subject} {why}")))
     };
     let mut response = request.send().await.map_err(|e| no_answer(&e))?;
     let status = response.status().as_u16();
@@ -265,9 +284,9 @@ async fn get(
     _timeout: crate::model::Span,
     _environment: Environment,
 ) -> Result<Said, Verdict> {
-    std::future::ready(Err(Verdict::Fail(format!(
+    std::future::ready(Err(Verdict::Fail(Ground::Words(format!(
         "{} cannot be asked: this kfleet was built without the feature `http`",
         bare(url)
-    ))))
+    )))))
     .await
 }

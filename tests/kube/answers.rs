@@ -198,6 +198,7 @@ async fn what_a_webhook_or_a_policy_would_say_is_known_beforehand() {
         );
         assert!(
             said.iter()
+                .map(kfleet::report::drain_blocker_text)
                 .any(|s| s.contains(row.5) && s.contains("ReplicaSet default/web")),
             "{situation}: {said:?}"
         );

@@ -3,6 +3,8 @@
 //! `KFLEET_BLESS=1 cargo test --test report_cases` writes the files anew; read the difference before you commit it.
 
 #[cfg(test)]
+mod codes;
+#[cfg(test)]
 mod journals;
 #[cfg(test)]
 mod plans;

@@ -1,6 +1,6 @@
 //! Plans as text, JSON and markdown.
 
-use kfleet::plan::{Blocked, DocumentChange};
+use kfleet::plan::{Blocked, DocumentChange, Fact, Note};
 use kfleet::report::{MARKDOWN_LIMIT, Style, plan_from_json, plan_json, plan_markdown, plan_text};
 
 use crate::sample::*;
@@ -42,7 +42,7 @@ fn new_image(name: &str, instances: &[&str]) -> Cluster {
 fn an_empty_plan_says_so_in_two_lines() {
     let plan = plan(vec![
         Cluster::new("prod-a"),
-        Cluster::new("prod-b").note("no baseline yet"),
+        Cluster::new("prod-b").note(Fact::NoBaseline { documents: 2 }),
     ]);
     assert_eq!(
         plan_text(&plan, &two_stages(), PLAIN),
@@ -151,25 +151,90 @@ fn everything() -> Cluster {
         ("i-04", &[gone]),
     ];
     let cluster = field("spec.kubernetesVersion", "\"1.33.1\"", "\"1.34.2\"");
-    Cluster::new("prod-a")
-        .update("cp", Update { fields: vec![image()], existing: Some(7), replace: &[("i-31", &["ImageId"])], ..Update::default() })
-        .update("nodes", Update { fields, replace, ..Update::default() })
-        .update("batch", Update { fields: vec![image()], rolls: false, ..Update::default() })
-        .update("drift", Update { replace: &[("i-41", &["ImageId"])], existing: Some(3), ..Update::default() })
+    let changed = Cluster::new("prod-a")
+        .update(
+            "cp",
+            Update {
+                fields: vec![image()],
+                existing: Some(7),
+                replace: &[("i-31", &["ImageId"])],
+                ..Update::default()
+            },
+        )
+        .update(
+            "nodes",
+            Update {
+                fields,
+                replace,
+                ..Update::default()
+            },
+        )
+        .update(
+            "batch",
+            Update {
+                fields: vec![image()],
+                rolls: false,
+                ..Update::default()
+            },
+        )
+        .update(
+            "drift",
+            Update {
+                replace: &[("i-41", &["ImageId"])],
+                existing: Some(3),
+                ..Update::default()
+            },
+        )
         .create("spot")
         .retire("old", &["i-51", "i-52", "i-53", "i-54", "i-55", "i-56"])
         .retire("older", &[])
-        .document("Cluster/prod-a.k8s.foo.bar", DocumentChange::Changed(vec![cluster]))
-        .document("ConfigMap/cluster-autoscaler-priority-expander", DocumentChange::Added)
-        .blocked(Blocked::Gap { what: "nodes".into(), why: "403\nrequest 12".into() })
-        .blocked(Blocked::Retire { group: asg("old", "prod-a"), instances: 6 })
-        .blocked(Blocked::Retire { group: asg("older", "prod-a"), instances: 0 })
-        .blocked(Blocked::Protected { group: asg("ingress", "prod-a") })
-        .blocked(Blocked::Shrink { group: asg("cron", "prod-a"), desired: 9, max: 4 })
-        .blocked(Blocked::NoUserData { group: asg("gpu", "prod-a") })
-        .blocked(Blocked::NeedsKops { document: "Cluster/prod-a.k8s.foo.bar".into() })
-        .blocked(Blocked::NeedsKops { document: "ConfigMap/cluster-autoscaler-priority-expander".into() })
-        .note("nodes.prod-a.k8s.foo.bar: a minimum of 4 starts 1 instances at once (desired capacity is 3)")
+        .document(
+            "Cluster/prod-a.k8s.foo.bar",
+            DocumentChange::Changed(vec![cluster]),
+        )
+        .document(
+            "ConfigMap/cluster-autoscaler-priority-expander",
+            DocumentChange::Added,
+        );
+    with_hints(changed)
+}
+
+/// What stands in the way, and what is to be known.
+fn with_hints(cluster: Cluster) -> Cluster {
+    cluster
+        .blocked(Blocked::Gap {
+            what: "nodes".into(),
+            why: "403\nrequest 12".into(),
+        })
+        .blocked(Blocked::Retire {
+            group: asg("old", "prod-a"),
+            instances: 6,
+        })
+        .blocked(Blocked::Retire {
+            group: asg("older", "prod-a"),
+            instances: 0,
+        })
+        .blocked(Blocked::Protected {
+            group: asg("ingress", "prod-a"),
+        })
+        .blocked(Blocked::Shrink {
+            group: asg("cron", "prod-a"),
+            desired: 9,
+            max: 4,
+        })
+        .blocked(Blocked::NoUserData {
+            group: asg("gpu", "prod-a"),
+        })
+        .blocked(Blocked::NeedsKops {
+            document: "Cluster/prod-a.k8s.foo.bar".into(),
+        })
+        .blocked(Blocked::NeedsKops {
+            document: "ConfigMap/cluster-autoscaler-priority-expander".into(),
+        })
+        .note(Note::of(
+            &asg("nodes", "prod-a"),
+            Fact::MinimumStarts { min: 4, desired: 3 },
+        ))
 }
 
 #[test]
@@ -303,10 +368,10 @@ fn a_plan_file_reads_back_and_nothing_else_does() {
     for (text, expected) in [
         ("{".to_owned(), "the plan file is not JSON: EOF while parsing an object at line 1 column 1".to_owned()),
         ("[]".into(), "the file is no plan: it has no `version` number".into()),
-        (json.replacen("\"version\": 2", "\"version\": 3", 1), "the plan file has version 3, and this kfleet reads up to 2".into()),
+        (json.replacen("\"version\": 3", "\"version\": 4", 1), "the plan file has version 4, and this kfleet reads up to 3".into()),
         (
-            json.replacen("\"version\": 2", "\"version\": 1", 1),
-            "the plan file has version 1, which does not say how it is rolled out; make a new plan".into(),
+            json.replacen("\"version\": 3", "\"version\": 1", 1),
+            "the plan file has version 1, which is of an older form; make a new plan".into(),
         ),
         (json.replace("ami-2", "ami-3"), format!("the plan file was changed after it was made: its content is not that of plan {id}")),
         (

@@ -277,6 +277,6 @@ fn an_event_is_one_line_of_json() {
     };
     assert_eq!(
         event_json(&record),
-        r#"{"v":1,"seq":7,"at":"2026-01-05T12:00:00.000Z","event":{"paused":{"why":"for\nbob"}}}"#
+        r#"{"v":2,"seq":7,"at":"2026-01-05T12:00:00.000Z","code":"paused","message":"rollout: paused: for\\nbob","event":{"paused":{"why":"for\nbob"}}}"#
     );
 }

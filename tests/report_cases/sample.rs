@@ -254,7 +254,7 @@ impl Cluster {
         self
     }
 
-    pub(crate) fn note(mut self, note: &str) -> Self {
+    pub(crate) fn note(mut self, note: impl Into<Note>) -> Self {
         self.plan.notes.push(note.into());
         self
     }

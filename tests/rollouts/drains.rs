@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use kfleet::fleet::{DeadNodes, Drain, Preflight};
 use kfleet::model::{NodeEffect, Timestamp};
+use kfleet::plan::{DrainBlocker, Fact, LaunchBlocker};
+use kfleet::rollout::Finding;
 
 use super::*;
 
@@ -165,13 +167,10 @@ fn what_will_hold_drains_is_said_before_anything_is_touched() {
         .clusters
         .into_values()
         .flat_map(|c| c.notes)
+        .map(|note| note.what)
         .collect::<Vec<_>>();
-    assert!(
-        notes
-            .iter()
-            .any(|n| n.starts_with(&format!("in the way of drains: {finding}"))),
-        "{notes:?}"
-    );
+    let is_held = |note: &Fact| matches!(note, Fact::Drain { blocker } if kfleet::report::drain_blocker_text(blocker).starts_with(finding));
+    assert!(notes.iter().any(is_held), "{notes:?}");
     let (_, records) = scene.start("r2");
     in_order(
         &records,
@@ -193,12 +192,11 @@ fn what_will_hold_drains_is_said_before_anything_is_touched() {
         _ => None,
     });
     let said = said.unwrap();
-    assert!(
-        said.len() >= 2
-            && said[0].starts_with(finding)
-            && said[0].contains("ReplicaSet default/nodes-app-0"),
-        "{said:?}"
-    );
+    let is_held = |found: &Finding| {
+        matches!(found, Finding::Drain { blocker: DrainBlocker::Budget { budget, owners, .. } }
+            if budget == "default/nodes-app-0" && owners.contains("ReplicaSet default/nodes-app-0"))
+    };
+    assert!(said.len() >= 2 && is_held(&said[0]), "{said:?}");
 
     let dir = folder();
     let mut scene = held(dir.path(), OnTimeout::Skip);
@@ -248,11 +246,10 @@ fn a_replacement_that_cannot_launch_is_said_before_anything_is_touched() {
         .clusters
         .into_values()
         .flat_map(|c| c.notes)
+        .map(|note| note.what)
         .collect::<Vec<_>>();
-    assert!(
-        notes.contains(&format!("in the way: {finding}")),
-        "{notes:?}"
-    );
+    let blocker = LaunchBlocker::LaunchSuspended;
+    assert!(notes.contains(&Fact::Launch { blocker }), "{notes:?}");
     let records = sticks(scene.start("r2"), finding);
     assert!(
         trace(&records).iter().all(|l| !l.starts_with("step ")),

@@ -304,7 +304,7 @@ fn waits_for_a_login((outcome, records): Ran) -> Vec<Record> {
     );
     let last = records.last().unwrap();
     assert!(
-        matches!(&last.event, Event::Paused { why: said } if *said == why),
+        matches!(&last.event, Event::Paused { why: said } if kfleet::report::reason_text(said) == why),
         "{last:?}"
     );
     records

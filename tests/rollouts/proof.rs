@@ -191,7 +191,7 @@ fn what_is_tolerated_while_it_soaks_is_said_with_its_threshold() {
         |signal| match signal {
             kfleet::run::Signal::Recorded(record) => spy.hear(record),
             kfleet::run::Signal::Waiting { waiting, .. } => {
-                said.extend(waiting.iter().map(|w| w.why.clone()));
+                said.extend(waiting.iter().map(|w| kfleet::report::reason_text(&w.why)));
             }
         },
     ))

@@ -515,7 +515,7 @@ fn verified(m: &Middle, evidence: &[&str]) -> Event {
     Event::ClusterVerified {
         cluster: m.cluster.clone(),
         since: m.now,
-        evidence: evidence.iter().map(|e| (*e).to_owned()).collect(),
+        evidence: evidence.iter().map(|e| (*e).into()).collect(),
     }
 }
 

@@ -72,7 +72,7 @@ fn whatever_stays_as_it_is_ends_or_asks_a_person() {
         let advice = scene
             .progress("r2")
             .stuck
-            .map(|s| s.advice)
+            .map(|s| kfleet::report::advice_text(&s.advice, kfleet::report::RESUME))
             .unwrap_or_default();
         if said.is_empty() || !advice.contains("kfleet rollout") {
             wrong.insert(case, format!("{said}: {advice}"));

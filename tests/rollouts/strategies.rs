@@ -362,7 +362,7 @@ fn want_of_capacity_is_seen_at_once_and_answered_by_policy() {
             Event::Failed { why, .. } => Some(why.clone()),
             _ => None,
         });
-        let why = last.unwrap();
+        let why = kfleet::report::reason_text(&last.unwrap());
         assert!(
             why.contains("m5.large in eu-west-3a and eu-west-3b and eu-west-3c"),
             "{why}"

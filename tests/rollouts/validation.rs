@@ -66,7 +66,7 @@ fn judged(live: &LiveCluster, groups: &[&str]) -> Vec<String> {
         },
     )
     .into_iter()
-    .map(|f| f.what)
+    .map(|f| kfleet::report::symptom_text(&f.symptom))
     .collect()
 }
 

@@ -303,7 +303,7 @@ fn a_way_back_that_fails_is_stuck_with_the_next_step_by_hand() {
         .iter()
         .find_map(|r| {
             if let Event::Stuck { advice, .. } = &r.event {
-                Some(advice.clone())
+                Some(kfleet::report::advice_text(advice, kfleet::report::RESUME))
             } else {
                 None
             }

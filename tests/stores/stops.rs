@@ -50,7 +50,7 @@ fn halted(cluster: Option<&str>) {
     assert_eq!(outcome.unwrap(), Outcome::Stopped(stop.clone()));
     // The round that was under way is written to its end, and nothing else.
     assert!(
-        matches!(after.last(), Some(Event::Paused { why }) if why.contains("stopped by anna since") && why.contains("prod burns")),
+        matches!(after.last(), Some(Event::Paused { why }) if { let why = kfleet::report::reason_text(why); why.contains("stopped by anna since") && why.contains("prod burns") }),
         "{after:?}"
     );
     assert!(

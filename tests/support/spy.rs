@@ -164,7 +164,7 @@ impl Spy {
             && done.iter().any(|(_, effect)| *effect == intent.effect)
         {
             wrong.insert(format!(
-                "{}: step {step} is given up and has happened: {why}",
+                "{}: step {step} is given up and has happened: {why:?}",
                 record.at
             ));
         }

@@ -91,7 +91,7 @@ pub fn reasons(records: &[Record]) -> Vec<String> {
         | Event::Stuck { why, .. }
         | Event::SetAside { why, .. }
         | Event::SoakBroken { why, .. }
-        | Event::Paused { why } => Some(why.clone()),
+        | Event::Paused { why } => Some(kfleet::report::reason_text(why)),
         _ => None,
     };
     records.iter().filter_map(why).collect()

@@ -160,8 +160,8 @@ impl Playing<'_> {
     /// Stuck: a person puts right what can be, takes it up again, and gives it up when that does not help.
     fn help(&mut self) {
         let why = self.records.iter().rev().find_map(|r| match &r.event {
-            Event::Stuck { why, .. } => Some(why.clone()),
-            Event::Paused { why } => Some(format!("paused: {why}")),
+            Event::Stuck { why, .. } => Some(kfleet::report::reason_text(why)),
+            Event::Paused { why } => Some(format!("paused: {}", kfleet::report::reason_text(why))),
             _ => None,
         });
         self.stuck.push(why.unwrap_or_default());

@@ -118,7 +118,8 @@ pub(super) fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Res
         }
         Outcome::WaitingForTime { until, why } => {
             output.cloud_story(&format!(
-                "{why}; `kfleet rollout resume` after {until} goes on"
+                "{}; `kfleet rollout resume` after {until} goes on",
+                report::reason_text(&why)
             ));
             Ok(Exit::Waits)
         }

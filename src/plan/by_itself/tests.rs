@@ -59,77 +59,93 @@ fn live(group: AutoScalingGroup) -> LiveGroup {
     }
 }
 
-fn said(from: &Json, to: &Json) -> String {
+fn said(from: &Json, to: &Json) -> Vec<Fact> {
     let zones = BTreeMap::from([
         ("a.c".to_owned(), "zone-a".to_owned()),
         ("b.c".to_owned(), "zone-b".to_owned()),
         ("d.c".to_owned(), "zone-d".to_owned()),
     ]);
     let now = Timestamp::from_millis(4 * 86_400_000);
-    of_update(&live(fields(from)), &fields(to), &zones, now).join("\n")
+    of_update(&live(fields(from)), &fields(to), &zones, now)
 }
 
 #[test]
-fn what_aws_does_by_itself_is_said_with_numbers() {
+fn what_aws_does_by_itself_is_found_with_its_numbers() {
     let nothing = json!({});
-    assert_eq!(said(&nothing, &nothing), "");
+    assert_eq!(said(&nothing, &nothing), []);
+    let suspended = |process| Fact::Suspended { process };
     for (from, to, wanted) in [
         (
             nothing.clone(),
             json!({"VPCZoneIdentifier": ["a.c"]}),
-            "AWS ends 2 instances in zone-b by itself, without a drain, and launches others in the zones that stay",
+            vec![Fact::ZonesLost {
+                instances: BTreeMap::from([("zone-b".to_owned(), 2)]),
+                rebalance_suspended: false,
+            }],
         ),
         (
             nothing.clone(),
             json!({"VPCZoneIdentifier": ["a.c"], "SuspendedProcesses": ["AZRebalance"]}),
-            "2 instances in zone-b stay where no subnet of the group is left: AZRebalance is suspended, and AWS ends them when it is resumed",
+            vec![Fact::ZonesLost {
+                instances: BTreeMap::from([("zone-b".to_owned(), 2)]),
+                rebalance_suspended: true,
+            }],
         ),
         (
             nothing.clone(),
             json!({"VPCZoneIdentifier": ["a.c", "b.c", "d.c"]}),
-            "AWS moves instances into zone-d by itself until the zones are even, and ends those that they replace without a drain",
+            vec![Fact::ZonesGained {
+                zones: BTreeSet::from(["zone-d".to_owned()]),
+            }],
         ),
         (
             nothing.clone(),
             json!({"MaxInstanceLifetime": 216_000}),
-            "AWS replaces every instance that is older than 2d12h by itself, without a drain; 2 are now",
+            vec![Fact::Lifetime {
+                longest: Span::from_secs(216_000),
+                older: 2,
+            }],
         ),
         (
             json!({"MaxInstanceLifetime": 86_400}),
             json!({"MaxInstanceLifetime": 216_000}),
-            "",
+            vec![],
         ),
         (
             json!({"SuspendedProcesses": ["AZRebalance"]}),
             nothing.clone(),
-            "with AZRebalance resumed AWS evens out the zones by itself, and ends instances for it without a drain",
+            vec![Fact::Resumed {
+                process: Process::AzRebalance,
+            }],
         ),
         (
             nothing.clone(),
             json!({"SuspendedProcesses": ["Launch", "HealthCheck"]}),
-            "while its process Launch is suspended, AWS launches no instance of it, not even in the place of one that ends\n\
-             while its process HealthCheck is suspended, AWS does not notice that an instance of it is unhealthy",
+            vec![suspended(Process::Launch), suspended(Process::HealthCheck)],
         ),
         (
             nothing.clone(),
             json!({"CapacityRebalance": true}),
-            "AWS replaces Spot instances that it may take back soon by itself, and ends them without a drain",
+            vec![Fact::CapacityRebalance],
         ),
         (
             json!({"WarmPool": {"MinSize": 1, "MaxGroupPreparedCapacity": 2}}),
             nothing.clone(),
-            "AWS ends 1 instance of its warm pool with it",
+            vec![Fact::WarmPoolRemoved { instances: 1 }],
         ),
         (
             nothing.clone(),
             json!({"TargetGroupARNs": []}),
-            "AWS takes all 4 instances out of web at once",
+            vec![Fact::BalancersLost {
+                instances: 4,
+                balancers: BTreeSet::from(["web".to_owned()]),
+            }],
         ),
     ] {
         assert_eq!(said(&from, &to), wanted, "{from} -> {to}");
     }
     assert_eq!(
-        of_creation(&fields(&json!({"SuspendedProcesses": ["Launch"]}))).len(),
-        1
+        of_creation(&fields(&json!({"SuspendedProcesses": ["Launch"]}))),
+        [suspended(Process::Launch)]
     );
 }

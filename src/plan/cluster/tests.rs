@@ -47,10 +47,12 @@ fn live(name: &AsgName, hooks: Hooks, by_hand: &[(&str, &str)]) -> LiveGroup {
 #[test]
 fn what_is_no_field_of_ours_is_said() {
     let name = AsgName::new("g.c").unwrap();
-    let said = |fields: &[(&str, &str)]| {
-        by_hand(&name, &live(&name, Hooks::default(), fields)).unwrap_or_default()
+    let said = |fields: &[(&str, &str)]| by_hand(&name, &live(&name, Hooks::default(), fields));
+    let fields = |of: &[(&str, &str)]| -> Fields {
+        let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+        of.iter().map(owned).collect()
     };
-    assert_eq!(said(&[]), "");
+    assert_eq!(said(&[]), None);
     assert_eq!(
         said(&[
             ("LaunchTemplateData.KernelId", "aki-1"),
@@ -61,9 +63,17 @@ fn what_is_no_field_of_ours_is_said() {
             ("HealthCheckType", "ELB"),
             ("PlacementGroup", "p")
         ]),
-        "g.c: set by other means than a manifest: HealthCheckType = ELB, PlacementGroup = p, which stays as it is; \
-         LaunchTemplateData.KernelId = aki-1, which the next launch template version takes over; \
-         LaunchTemplateData.NetworkInterfaces[0].SubnetId = subnet-1, which the next launch template version will not have"
+        Some(Note::of(
+            &name,
+            Fact::SetByHand {
+                stays: fields(&[("HealthCheckType", "ELB"), ("PlacementGroup", "p")]),
+                carried: fields(&[("LaunchTemplateData.KernelId", "aki-1")]),
+                lost: fields(&[(
+                    "LaunchTemplateData.NetworkInterfaces[0].SubnetId",
+                    "subnet-1"
+                )]),
+            }
+        ))
     );
 }
 

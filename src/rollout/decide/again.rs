@@ -6,6 +6,7 @@ use super::standing::{SETTLED, Standing};
 use crate::model::{Applied, CloudEffect, Effect, Lifecycle};
 use crate::rollout::event::{Event, StepId, StepResult};
 use crate::rollout::progress::Intent;
+use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::round::{DecisionBuilder, GroupContext};
 
 /// A step that was tried this often without an answer needs a person.
@@ -18,14 +19,11 @@ pub(crate) fn open_steps(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>)
     for (id, intent) in mine {
         any = true;
         if intent.tries >= MAX_TRIES {
-            out.stuck(
-                view,
-                format!(
-                    "step {id} was tried {} times without an answer",
-                    intent.tries
-                ),
-                "see that the API answers, then `kfleet rollout resume`",
-            );
+            let why = Reason::NoAnswer {
+                step: id,
+                times: intent.tries,
+            };
+            out.stuck(view, why, Advice::SeeThatItAnswers);
         }
         let standing = if intent.stale {
             settle(view, intent)
@@ -82,11 +80,12 @@ fn standing(view: &GroupContext<'_>, intent: &Intent) -> Standing {
     if found.is_none_or(|i| i.lifecycle == Lifecycle::Terminating) {
         return Standing::Repeat;
     }
-    if let Some(why) = view.nodes.unknown() {
-        return Standing::Wait(
-            format!("whether {instance} may end is not known, {why}"),
-            None,
-        );
+    if let Some(unseen) = view.nodes.unknown() {
+        let why = Reason::EndUnknown {
+            instance: instance.clone(),
+            unseen: unseen.clone(),
+        };
+        return Standing::Wait(why, None);
     }
     let Some((name, node)) = view
         .nodes
@@ -97,14 +96,16 @@ fn standing(view: &GroupContext<'_>, intent: &Intent) -> Standing {
     };
     let until = intent.asked_at + SETTLED;
     if view.now < until {
-        return Standing::Wait(
-            format!("{instance} was to end, and has the node {name} now, which is not drained"),
-            Some(until),
-        );
+        let why = Reason::EndNotDrained {
+            instance: instance.clone(),
+            node: name.clone(),
+        };
+        return Standing::Wait(why, Some(until));
     }
-    let pods = node.evictable_pods;
-    Standing::GivenUp(format!(
-        "{instance} is still there {} later, and has the node {name} to be drained first ({pods} pods)",
-        view.now.since(intent.asked_at)
-    ))
+    Standing::GivenUp(Reason::NotEnded {
+        instance: instance.clone(),
+        node: name.clone(),
+        after: view.now.since(intent.asked_at),
+        pods: node.evictable_pods,
+    })
 }

@@ -6,6 +6,7 @@ use super::validate::Limits;
 use super::verify;
 use crate::model::Span;
 use crate::rollout::progress::ClusterState;
+use crate::rollout::reason::{Advice, Reason, unread};
 use crate::rollout::round::{DecisionBuilder, RoundContext, staying};
 use crate::rollout::schedule::{ClusterRun, StageRun};
 
@@ -62,7 +63,6 @@ fn cluster_holds(
     stage: &StageRun,
     out: &mut DecisionBuilder<'_>,
 ) -> bool {
-    const ADVICE: &str = "put it right, or bring the change into git and roll it out from the first stage again; then `kfleet rollout resume`, or `kfleet rollout abort`";
     let state = round.progress.clusters.get(&run.cluster).map(|c| c.state);
     match state {
         Some(ClusterState::Verified(_)) | None => {}
@@ -78,12 +78,9 @@ fn cluster_holds(
     };
     let differences = verify::differences(run, live);
     if !differences.is_empty() {
-        let why = format!(
-            "stage {} stands on it, and it is not what was verified: {}",
-            stage.name,
-            differences.join("; ")
-        );
-        out.stuck_cluster(&run.cluster, why, ADVICE);
+        let stage = stage.name.clone();
+        let why = Reason::NotAsVerified { stage, differences };
+        out.stuck_cluster(&run.cluster, why, Advice::BringBackStage);
         return false;
     }
     let groups = staying(run).collect();
@@ -100,20 +97,16 @@ fn cluster_holds(
     };
     match health::steady(&asked, run.rolling.tolerance) {
         Steady::Good | Steady::Tolerated(_) => true,
-        Steady::Waits(why) => {
-            out.wait_cluster(
-                &run.cluster,
-                format!("stage {} stands on it: {why}", stage.name),
-                None,
-            );
+        Steady::Waits(ground) => {
+            let stage = stage.name.clone();
+            let why = Reason::StageWaits { stage, ground };
+            out.wait_cluster(&run.cluster, why, None);
             overdue(round, run, out)
         }
-        Steady::Broken(why) => {
-            let why = format!(
-                "stage {} stands on it, and it is not healthy: {why}",
-                stage.name
-            );
-            out.stuck_cluster(&run.cluster, why, ADVICE);
+        Steady::Broken(symptoms) => {
+            let stage = stage.name.clone();
+            let why = Reason::StageUnhealthy { stage, symptoms };
+            out.stuck_cluster(&run.cluster, why, Advice::BringBackStage);
             false
         }
     }
@@ -132,8 +125,7 @@ fn live_of<'a>(
     match live.gaps.first() {
         None => Some(live),
         Some(gap) => {
-            let why = format!("{} could not be read: {}", gap.what, gap.why);
-            out.wait_cluster(&run.cluster, why, None);
+            out.wait_cluster(&run.cluster, unread(gap), None);
             None
         }
     }
@@ -144,11 +136,8 @@ fn overdue(round: &RoundContext<'_>, run: &ClusterRun, out: &mut DecisionBuilder
     let longest = Span::from_millis(run.rolling.ready_timeout.millis().saturating_mul(2));
     let still = round.now.since(round.progress.at);
     if still > longest {
-        out.stuck_cluster(
-            &run.cluster,
-            format!("what comes next has waited {still} for it to be whole"),
-            "see that it can be read and is healthy, then `kfleet rollout resume`",
-        );
+        let why = Reason::StageOverdue { still };
+        out.stuck_cluster(&run.cluster, why, Advice::SeeStage);
     }
     false
 }

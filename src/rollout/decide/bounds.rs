@@ -1,6 +1,7 @@
 //! How much may be launched and ended for the sake of one group before a person is asked. Never acts.
 
 use crate::rollout::progress::GroupProgress;
+use crate::rollout::reason::{Advice, GroupReason};
 use crate::rollout::round::{DecisionBuilder, GroupContext};
 use crate::rollout::schedule::{GroupTask, Rollout};
 
@@ -31,11 +32,12 @@ pub(crate) fn used_up(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) ->
     if spent.launches < most && spent.terminations < most {
         return false;
     }
-    let why = format!(
-        "{} instances were launched and {} ended for {} to replace, and {most} are the most",
-        spent.launches, spent.terminations, view.group.instances
-    );
-    let advice = "find out why its instances do not stay what they are; `kfleet rollout resume` allows as many again, `kfleet rollout abort` stops here";
-    out.stuck(view, why, advice);
+    let why = GroupReason::BoundReached {
+        launched: spent.launches,
+        ended: spent.terminations,
+        replaces: view.group.instances,
+        most,
+    };
+    out.stuck(view, why, Advice::FindWhyNotStay);
     true
 }

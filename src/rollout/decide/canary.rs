@@ -6,6 +6,7 @@ use super::gate;
 use super::gate::GateOutcome;
 use crate::model::{InstanceId, LiveGroup, Timestamp};
 use crate::rollout::event::{Event, Scope};
+use crate::rollout::reason::GroupReason;
 use crate::rollout::round::{DecisionBuilder, GroupContext, present};
 
 /// A canary whose instances go this often while it bakes is a failure.
@@ -58,7 +59,7 @@ pub(crate) fn bakes(
         if let Some(why) = gate::sampling(&asked, out) {
             return out.failed(view, why);
         }
-        return out.wait(view, "canary bakes".into(), Some(baked));
+        return out.wait(view, GroupReason::CanaryBakes, Some(baked));
     }
     match gate::all(&asked, out) {
         GateOutcome::Pass(evidence) => {
@@ -80,19 +81,21 @@ pub(crate) fn lost(
     wanted: usize,
     out: &mut DecisionBuilder<'_>,
 ) {
-    let why = format!("{baking} of {wanted} canary instances still work");
     if view.group.canary_lost >= MAX_LOST {
-        return out.failed(
-            view,
-            format!(
-                "{why}, and that is the {}th time while it bakes",
-                MAX_LOST + 1
-            ),
-        );
+        let why = GroupReason::CanaryLostAgain {
+            working: baking,
+            wanted,
+            times: MAX_LOST + 1,
+        };
+        return out.failed(view, why);
     }
     out.records.push(Event::CanaryLost {
         cluster: view.cluster.clone(),
         group: view.task.asg.clone(),
-        why,
+        why: GroupReason::CanaryLost {
+            working: baking,
+            wanted,
+        }
+        .into(),
     });
 }

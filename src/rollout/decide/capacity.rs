@@ -7,6 +7,7 @@ use crate::fleet::CapacityPolicy;
 use crate::model::{Activity, ActivityStatus, AsgName, LiveGroup, Span, Timestamp};
 use crate::rollout::event::Event;
 use crate::rollout::progress::{GroupProgress, GroupState, ZoneRefused};
+use crate::rollout::reason::{GroupReason, NoCapacity, NoOther, Reason};
 use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, missing, present};
 use crate::rollout::schedule::{Task, VersionSource};
 
@@ -117,28 +118,12 @@ pub(crate) fn of_activities(live: &LiveGroup, since: Timestamp) -> Option<Refusa
 }
 
 impl Refusal<'_> {
-    /// `no capacity for m5.large in eu-west-3a, eu-west-3b`; AWS's own words where it names no type.
-    pub(crate) fn text(&self) -> String {
-        if self.found.is_empty() {
-            return format!("no capacity: {}", self.words);
+    /// As data.
+    pub(crate) fn found(&self) -> NoCapacity {
+        NoCapacity {
+            types: self.found.clone(),
+            words: self.words.to_owned(),
         }
-        let one = |(kind, zones): (&String, &BTreeSet<String>)| {
-            let zones: Vec<&str> = zones.iter().map(String::as_str).collect();
-            if zones.is_empty() {
-                kind.clone()
-            } else {
-                format!("{kind} in {}", zones.join(" and "))
-            }
-        };
-        format!(
-            "no capacity for {}",
-            self.found.iter().map(one).collect::<Vec<_>>().join(", ")
-        )
-    }
-
-    /// The types that AWS named.
-    fn types(&self) -> Vec<&String> {
-        self.found.keys().collect()
     }
 
     /// Whether every type that the group may launch was refused. What cannot be known counts as refused, but for groups that
@@ -169,11 +154,11 @@ pub(crate) enum Answer {
     /// It waits for capacity, until a person is asked at this time.
     Hold(Timestamp),
     /// Its on-demand twin stands in from now on, and why.
-    Borrow(AsgName, String),
+    Borrow(AsgName, GroupReason),
     /// The group has failed, and why.
-    Fail(String),
+    Fail(GroupReason),
     /// It has waited for longer than anybody should without a person who knows of it, and why.
-    Ask(String),
+    Ask(GroupReason),
 }
 
 pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp) -> Answer {
@@ -188,18 +173,13 @@ pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp
         .as_ref()
         .map_or(refusal.since, |(since, _)| (*since).min(refusal.since));
     let over = view.waited(first) > capacity.patience.unwrap_or(view.task.rolling.ready_timeout);
-    let fails = |more: &str| {
-        let lasted = view.now.since(first);
-        let elsewhere = if refusal.in_zones {
-            "; with `zones: any` in `rolling` another zone would do"
-        } else {
-            ""
-        };
-        Answer::Fail(format!(
-            "no replacement could be launched for {lasted}: {}{more}{elsewhere} (AWS: {})",
-            refusal.text(),
-            refusal.words
-        ))
+    let fails = |other: Option<NoOther>| {
+        Answer::Fail(GroupReason::CapacityFailed {
+            lasted: view.now.since(first),
+            refused: refusal.found(),
+            other,
+            in_zones: refusal.in_zones,
+        })
     };
     let waits = match capacity.policy {
         CapacityPolicy::Wait => true,
@@ -212,31 +192,31 @@ pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp
         CapacityPolicy::Wait | CapacityPolicy::NextType | CapacityPolicy::Stop => LONGEST_HOLD,
     };
     if waits && view.waited(first) > longest {
-        return Answer::Ask(format!(
-            "no instance could be launched for {}: {}",
-            view.now.since(first),
-            refusal.text()
-        ));
+        return Answer::Ask(GroupReason::CapacityOverdue {
+            lasted: view.now.since(first),
+            refused: refusal.found(),
+        });
     }
     let left = Span::from_millis(longest.millis() - view.waited(first).millis());
     let hold = Answer::Hold(view.now + left.max(AGAIN));
     match capacity.policy {
         CapacityPolicy::Wait => hold,
-        CapacityPolicy::Stop if over => fails(""),
+        CapacityPolicy::Stop if over => fails(None),
         CapacityPolicy::Stop => Answer::GoOn,
-        CapacityPolicy::NextType if refusal.exhausts(live) && over => {
-            fails(", and the group has no other type")
-        }
+        CapacityPolicy::NextType if refusal.exhausts(live) && over => fails(Some(NoOther::Type)),
         CapacityPolicy::NextType if refusal.exhausts(live) => Answer::GoOn,
         CapacityPolicy::NextType => hold,
         CapacityPolicy::OnDemand if view.group.borrowed.is_some() => hold,
         CapacityPolicy::OnDemand if over && view.mode == Mode::Forward => {
             match fallback::may_lend(view) {
-                Ok(twin) => Answer::Borrow(twin.clone(), refusal.text()),
-                Err(why) => fails(&format!(", and {why}")),
+                Ok(twin) => {
+                    let refused = refusal.found();
+                    Answer::Borrow(twin.clone(), GroupReason::Borrows { refused })
+                }
+                Err(why) => fails(Some(NoOther::Twin { why })),
             }
         }
-        CapacityPolicy::OnDemand if over => fails(""),
+        CapacityPolicy::OnDemand if over => fails(None),
         CapacityPolicy::OnDemand => Answer::GoOn,
     }
 }
@@ -269,17 +249,15 @@ pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> b
         (None, Some(_)) if unproven => return false,
         (None, Some(_)) => out.records.push(Event::CapacityBack { cluster, group }),
         (Some(refusal), before) => {
-            let why = format!(
-                "{}; {}",
-                refusal.text(),
-                policy_words(view.task.rolling.capacity.policy)
-            );
-            // AWS names other zones each time; what is new is a type that it refuses.
-            let is_known = |known: &str| match refusal.types() {
-                named if named.is_empty() => true,
-                named => named.iter().all(|kind| known.contains(kind.as_str())),
+            let why = GroupReason::NoCapacity {
+                refused: refusal.found(),
+                policy: view.task.rolling.capacity.policy,
             };
-            if before.as_ref().is_some_and(|(_, known)| is_known(known)) {
+            // AWS names other zones each time; what is new is a type that it refuses.
+            if before
+                .as_ref()
+                .is_some_and(|(_, known)| names(known, &refusal))
+            {
                 return false;
             }
             let since = before.as_ref().map_or(refusal.since, |(first, _)| *first);
@@ -287,7 +265,7 @@ pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> b
                 cluster,
                 group,
                 since,
-                why,
+                why: why.into(),
             });
         }
     }
@@ -299,13 +277,17 @@ pub(crate) fn is_short(view: &GroupContext<'_>, live: &LiveGroup) -> bool {
     missing(live) > 0 || !view.group.placement.refused.is_empty()
 }
 
-fn policy_words(policy: CapacityPolicy) -> &'static str {
-    match policy {
-        CapacityPolicy::Stop => "nothing is drained; fails when its patience is over",
-        CapacityPolicy::Wait => "nothing is drained; waits until there is",
-        CapacityPolicy::NextType => "nothing is drained; AWS goes on to the group's other types",
-        CapacityPolicy::OnDemand => "its on-demand twin stands in when its patience is over",
+/// Whether what was written down names every type that is refused now.
+fn names(known: &Reason, refusal: &Refusal<'_>) -> bool {
+    let mut types = refusal.found.keys();
+    if let Reason::Group(GroupReason::NoCapacity { refused, .. }) = known {
+        return types.all(|kind| refused.types.contains_key(kind));
     }
+    // In a journal of version 1 it is a sentence.
+    let Reason::Words(words) = known else {
+        return false;
+    };
+    types.all(|kind| words.contains(kind.as_str()))
 }
 
 /// Instance types and zones that a sentence of AWS names.

@@ -12,6 +12,7 @@ use crate::kops::Role;
 use crate::model::{AsgName, CloudEffect, Effect, Span, Timestamp};
 use crate::rollout::event::{Event, Scope};
 use crate::rollout::progress::{ClusterState, Intent};
+use crate::rollout::reason::{Advice, Evidence, Reason};
 use crate::rollout::round::{
     ClusterContext, DecisionBuilder, Mode, RoundContext, budget, group_context, staying,
 };
@@ -24,7 +25,7 @@ pub(crate) fn start(run: &ClusterRun, out: &mut DecisionBuilder<'_>) {
         Some(since) if run.groups.is_empty() => Event::ClusterVerified {
             cluster,
             since,
-            evidence: vec!["nothing changes here".into()],
+            evidence: vec![Evidence::NothingChanges],
         },
         Some(_) | None => Event::ClusterStarted { cluster },
     });
@@ -111,7 +112,6 @@ fn check_back(
     since: Timestamp,
     out: &mut DecisionBuilder<'_>,
 ) {
-    const ADVICE: &str = "what ran before is back, and the cluster is not healthy with it: find out why, put it right, then `kfleet rollout resume`";
     let roles = before_roles(sight.run);
     let asked = Asked {
         roles: &roles,
@@ -127,7 +127,9 @@ fn check_back(
             cluster: sight.run.cluster.clone(),
         }),
         GateOutcome::Wait(why, until) => out.wait_cluster(&sight.run.cluster, why, Some(until)),
-        GateOutcome::Fail(why) => out.stuck_cluster(&sight.run.cluster, why, ADVICE),
+        GateOutcome::Fail(why) => {
+            out.stuck_cluster(&sight.run.cluster, why, Advice::OldUnhealthy);
+        }
     }
 }
 
@@ -139,9 +141,8 @@ fn is_counted(sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) -> bool
         .filter(|g| g.role.rules().proves_control_plane)
         .any(|g| sight.progress.groups.get(&g.asg).is_some_and(|p| p.touched));
     match control_plane::etcd_fault(sight).filter(|_| touched) {
-        Some(why) => {
-            let why = format!("the control plane is not whole: {why}");
-            out.wait_cluster(&sight.run.cluster, why, None);
+        Some(fault) => {
+            out.wait_cluster(&sight.run.cluster, Reason::ControlPlane { fault }, None);
             false
         }
         None => true,
@@ -175,14 +176,14 @@ fn check(
 ) {
     // What is deleted cannot come back: from then on there is nothing left for a gate to decide.
     let evidence = match deletes(round, sight) {
-        Deletion::Begun => vec!["its gates passed before the old groups were deleted".to_owned()],
+        Deletion::Begun => vec![Evidence::BeforeDeletion],
         deletion @ (Deletion::None | Deletion::Ahead) => match passed(round, sight, since, out) {
             Some(evidence) if deletion == Deletion::Ahead => {
                 // The old groups can be filled again until the new ones have stood for as long as a canary.
                 let baked = since.max(sight.progress.resumed_at) + sight.run.rolling.bake;
                 if round.now < baked {
-                    let why = "its old groups, empty by now, are deleted when the cluster has run without them for a while";
-                    return out.wait_cluster(&sight.run.cluster, why.into(), Some(baked));
+                    let why = Reason::DeletesLater;
+                    return out.wait_cluster(&sight.run.cluster, why, Some(baked));
                 }
                 evidence
             }
@@ -236,7 +237,7 @@ fn passed(
     sight: &ClusterContext<'_>,
     since: Timestamp,
     out: &mut DecisionBuilder<'_>,
-) -> Option<Vec<String>> {
+) -> Option<Vec<Evidence>> {
     if !is_counted(sight, out) {
         return None;
     }
@@ -258,17 +259,16 @@ fn as_planned(
 ) -> bool {
     /// Readings may lag behind writes for so long.
     const SETTLES: Span = Span::from_secs(300);
-    let found = verify::differences(sight.run, sight.live);
-    if found.is_empty() {
+    let differences = verify::differences(sight.run, sight.live);
+    if differences.is_empty() {
         return true;
     }
-    let why = format!("it is not what the plan makes of it: {}", found.join("; "));
+    let why = Reason::NotAsPlanned { differences };
     let until = since.max(sight.progress.resumed_at) + SETTLES;
     if round.now < until {
         out.wait_cluster(&sight.run.cluster, why, Some(until));
     } else {
-        let advice = "somebody else changed it: bring it back to what the plan makes of it, then `kfleet rollout resume`; or `kfleet rollout abort`, bring the change into git and plan again";
-        out.stuck_cluster(&sight.run.cluster, why, advice);
+        out.stuck_cluster(&sight.run.cluster, why, Advice::BringBack);
     }
     false
 }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::validate::COMPONENTS;
+use super::validate::missing_components;
 use crate::model::{AsgName, InstanceId, LiveCluster, LiveGroup, Node, NodeName};
+use crate::rollout::reason::PlaneFault;
 use crate::rollout::round::{ClusterContext, GroupContext, NodeView, Readiness};
 use crate::rollout::schedule::ClusterRun;
 
 /// What is wrong with the control plane, the group `except` aside: the first thing, with names.
-pub(crate) fn fault(sight: &ClusterContext<'_>, except: Option<&AsgName>) -> Option<String> {
+pub(crate) fn fault(sight: &ClusterContext<'_>, except: Option<&AsgName>) -> Option<PlaneFault> {
     Planes::of_cluster(sight).fault(except)
 }
 
@@ -18,7 +19,7 @@ pub(crate) fn own_fault(
     view: &GroupContext<'_>,
     live: &LiveGroup,
     outdated: &BTreeSet<InstanceId>,
-) -> Option<String> {
+) -> Option<PlaneFault> {
     if !view.task.role.rules().proves_control_plane {
         return None;
     }
@@ -28,7 +29,7 @@ pub(crate) fn own_fault(
 /// Why this instance of a control plane may not go now: what it leaves behind is not whole. Every member of etcd but its own has to be healthy,
 /// those on instances that go later among them: one that is missing already and one that goes are two.
 /// Source: etcd FAQ, "What is failure tolerance?"; kops, `pkg/validation/validate_cluster.go`, which counts critical pods only.
-pub(crate) fn fault_without(view: &GroupContext<'_>, going: &InstanceId) -> Option<String> {
+pub(crate) fn fault_without(view: &GroupContext<'_>, going: &InstanceId) -> Option<PlaneFault> {
     if !view.task.role.rules().proves_control_plane {
         return None;
     }
@@ -39,7 +40,7 @@ pub(crate) fn fault_without(view: &GroupContext<'_>, going: &InstanceId) -> Opti
 }
 
 /// Members of etcd that should be there and are not healthy, counted over the whole control plane.
-pub(crate) fn etcd_fault(sight: &ClusterContext<'_>) -> Option<String> {
+pub(crate) fn etcd_fault(sight: &ClusterContext<'_>) -> Option<PlaneFault> {
     Planes::of_cluster(sight).etcd(None)
 }
 
@@ -74,7 +75,7 @@ impl<'a> Planes<'a> {
             .filter_map(|(name, _)| Some((name, &**self.live.groups.get(name)?)))
     }
 
-    fn fault(&self, except: Option<&AsgName>) -> Option<String> {
+    fn fault(&self, except: Option<&AsgName>) -> Option<PlaneFault> {
         self.groups()
             .filter(|(name, _)| Some(*name) != except)
             .find_map(|(name, group)| {
@@ -84,7 +85,7 @@ impl<'a> Planes<'a> {
             })
     }
 
-    fn incomplete(&self, name: &AsgName, group: &LiveGroup) -> Option<String> {
+    fn incomplete(&self, name: &AsgName, group: &LiveGroup) -> Option<PlaneFault> {
         let role = *self.run.roles.get(name)?;
         let ready = group
             .instances
@@ -92,10 +93,14 @@ impl<'a> Planes<'a> {
             .filter(|(id, i)| self.nodes.readiness(role, id, i) == Readiness::Ready)
             .count();
         let wanted = usize::try_from(group.desired).unwrap_or(usize::MAX);
-        (ready < wanted).then(|| format!("{name} has {ready} of {wanted} Ready"))
+        (ready < wanted).then(|| PlaneFault::NotReady {
+            group: name.clone(),
+            ready,
+            wanted,
+        })
     }
 
-    fn etcd(&self, without: Option<&InstanceId>) -> Option<String> {
+    fn etcd(&self, without: Option<&InstanceId>) -> Option<PlaneFault> {
         self.groups()
             .find_map(|(name, group)| self.etcd_in(name, group, without))
     }
@@ -106,7 +111,7 @@ impl<'a> Planes<'a> {
         name: &AsgName,
         group: &LiveGroup,
         without: Option<&InstanceId>,
-    ) -> Option<String> {
+    ) -> Option<PlaneFault> {
         if !self.nodes.asked() {
             return None;
         }
@@ -128,9 +133,12 @@ impl<'a> Planes<'a> {
                 .filter(|(_, node)| node.etcd.get(cluster) == Some(&true))
                 .count();
             let healthy = u32::try_from(healthy).unwrap_or(u32::MAX);
-            let others = if goes { "other members" } else { "members" };
-            (healthy < wanted).then(|| {
-                format!("etcd {cluster}: {healthy} of {wanted} {others} in {name} are healthy")
+            (healthy < wanted).then(|| PlaneFault::Etcd {
+                etcd: cluster.clone(),
+                group: name.clone(),
+                healthy,
+                wanted,
+                others: goes,
             })
         })
     }
@@ -154,19 +162,18 @@ fn first_sick(
     view: &NodeView<'_>,
     group: &LiveGroup,
     aside: &BTreeSet<InstanceId>,
-) -> Option<String> {
+) -> Option<PlaneFault> {
     nodes(view, group, aside)
         .into_iter()
         .find_map(|(name, node)| {
-            let missing: Vec<&str> = COMPONENTS
-                .into_iter()
-                .filter(|c| !node.components.contains(*c))
-                .collect();
+            let missing = missing_components(node);
             if !missing.is_empty() {
-                return Some(format!("{name} has no pod of {}", missing.join(", ")));
+                let node = name.clone();
+                return Some(PlaneFault::NoComponents { node, missing });
             }
-            node.sick
-                .first()
-                .map(|pod| format!("on {name} critical pod {pod}"))
+            node.sick.first().map(|pod| PlaneFault::CriticalPod {
+                node: name.clone(),
+                pod: pod.clone(),
+            })
         })
 }

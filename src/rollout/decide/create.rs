@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::capacity;
 use super::late::late;
-use crate::model::{CloudEffect, Definition, LiveGroup, Timestamp, UserData};
+use crate::model::{CloudEffect, Definition, Span, Timestamp, UserData};
+use crate::rollout::reason::GroupReason;
 use crate::rollout::round::{DecisionBuilder, GroupContext, ready_instances};
 
 pub(crate) fn create(
@@ -29,11 +30,7 @@ pub(crate) fn create(
         );
     }
     let Some(live) = view.live else {
-        return out.wait(
-            view,
-            "the group was created and is not to be seen yet".into(),
-            None,
-        );
+        return out.wait(view, GroupReason::GroupNotSeen, None);
     };
     if let Some(why) = late(view, live, &BTreeSet::new(), since) {
         return out.failed(view, why);
@@ -41,30 +38,20 @@ pub(crate) fn create(
     let ready = ready_instances(view, live).count();
     let wanted = usize::try_from(live.desired).unwrap_or(usize::MAX);
     if ready < wanted {
-        let refused = capacity::refusal(view, live, since)
-            .map(|r| format!(": {}", r.text()))
-            .unwrap_or_else(|| suspended(live));
+        let not_ready = |late: Option<Span>| GroupReason::NotReady {
+            ready,
+            wanted,
+            refused: capacity::refusal(view, live, since).map(|r| r.found()),
+            launch_suspended: live.suspended.contains("Launch"),
+            late,
+        };
         let held = capacity::held_until(view, live, since);
         if held.is_none() && view.waited(since) > view.task.rolling.ready_timeout {
-            return out
-                .failed(view, format!("{ready} of {wanted} instances are Ready {} after the group was created{refused}", view.now.since(since)));
+            return out.failed(view, not_ready(Some(view.now.since(since))));
         }
-        return out.wait(
-            view,
-            format!("{ready} of {wanted} instances Ready{refused}"),
-            held,
-        );
+        return out.wait(view, not_ready(None), held);
     }
     out.done(view);
-}
-
-/// That nothing launches because the manifest itself says so.
-fn suspended(live: &LiveGroup) -> String {
-    if live.suspended.contains("Launch") {
-        ": its process Launch is suspended, so AWS launches none".into()
-    } else {
-        String::new()
-    }
 }
 
 pub(crate) fn new_version(

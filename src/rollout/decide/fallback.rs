@@ -7,6 +7,7 @@ use crate::kops::Role;
 use crate::model::{AsgName, LiveGroup};
 use crate::rollout::event::Event;
 use crate::rollout::progress::{ClusterProgress, GroupProgress, GroupState};
+use crate::rollout::reason::NoLoan;
 use crate::rollout::round::{
     DecisionBuilder, GroupContext, Mode, Readiness, outdated, outstanding_surge, present,
 };
@@ -44,22 +45,23 @@ fn base(live: &LiveGroup, group: &GroupProgress) -> u32 {
 }
 
 /// Whether the twin of the group can lend at all; why not.
-pub(crate) fn may_lend<'a>(view: &GroupContext<'a>) -> Result<&'a AsgName, String> {
+pub(crate) fn may_lend<'a>(view: &GroupContext<'a>) -> Result<&'a AsgName, NoLoan> {
     let Some(name) = &view.task.twin else {
-        return Err("it has no on-demand twin in this rollout".into());
+        return Err(NoLoan::NoTwin);
     };
     let Some(twin) = other(view, name) else {
-        return Err(format!("its on-demand twin {name} is gone"));
+        return Err(NoLoan::TwinGone { twin: name.clone() });
     };
     let budget = view
         .rollout
         .cluster(view.cluster)
         .map_or(0, |run| run.rolling.cluster_surge);
     match twin.live.group.max_size {
-        _ if budget == 0 => Err("the cluster allows no surge".into()),
-        most if twin.live.desired >= most => Err(format!(
-            "its on-demand twin {name} is at its maximum of {most}"
-        )),
+        _ if budget == 0 => Err(NoLoan::NoSurge),
+        max if twin.live.desired >= max => Err(NoLoan::TwinFull {
+            twin: name.clone(),
+            max,
+        }),
         _ => Ok(name),
     }
 }

@@ -10,6 +10,7 @@ use crate::model::{AsgName, ClusterName, GroupName, LiveCluster, Nodes, Span, Ti
 use crate::rollout::build::BUILT_IN_NODES;
 use crate::rollout::event::{Event, Scope, Verdict};
 use crate::rollout::progress::{Answer, ClusterProgress};
+use crate::rollout::reason::{Evidence, Ground, Reason};
 use crate::rollout::round::{Check, DecisionBuilder, GroupContext, Question};
 
 /// What the gates are asked about.
@@ -39,11 +40,11 @@ pub(crate) struct Asked<'a> {
 /// What all gates together say.
 pub(crate) enum GateOutcome {
     /// All pass; what each said.
-    Pass(Vec<String>),
+    Pass(Vec<Evidence>),
     /// At least one waits, none fails; until when it may.
-    Wait(String, Timestamp),
+    Wait(Reason, Timestamp),
     /// One fails, or has waited beyond its deadline.
-    Fail(String),
+    Fail(Reason),
 }
 
 /// A gate that said "wait" is asked again after this long.
@@ -55,23 +56,23 @@ pub(crate) fn all(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> GateOutco
     // A person who takes it up again gives every deadline anew.
     let from = asked.deadline_from.max(asked.progress.resumed_at);
     for gate in asked.gates.iter().filter(|g| asked.concerns(g)) {
+        let name = gate.name.clone();
         match one(gate, asked, out) {
-            Verdict::Pass(why) => evidence.push(format!("{}: {why}", gate.name)),
-            Verdict::Fail(why) => {
-                return GateOutcome::Fail(format!("gate `{}` failed: {why}", gate.name));
+            Verdict::Pass(ground) => evidence.push(Evidence::Gate { gate: name, ground }),
+            Verdict::Fail(ground) => {
+                return GateOutcome::Fail(Reason::GateFailed { gate: name, ground });
             }
-            Verdict::Wait(why) if asked.now.since(from) > gate.deadline => {
-                return GateOutcome::Fail(format!(
-                    "gate `{}` still waits after {}: {why}",
-                    gate.name, gate.deadline
-                ));
+            Verdict::Wait(ground) if asked.now.since(from) > gate.deadline => {
+                return GateOutcome::Fail(Reason::GateOverdue {
+                    gate: name,
+                    deadline: gate.deadline,
+                    ground,
+                });
             }
-            Verdict::Wait(why) => {
-                out.records.extend(told(gate, asked, from, &why));
-                return GateOutcome::Wait(
-                    format!("gate `{}` waits: {why}", gate.name),
-                    from + gate.deadline,
-                );
+            Verdict::Wait(ground) => {
+                out.records.extend(told(gate, asked, from, &ground));
+                let why = Reason::GateWaits { gate: name, ground };
+                return GateOutcome::Wait(why, from + gate.deadline);
             }
         }
     }
@@ -80,7 +81,7 @@ pub(crate) fn all(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> GateOutco
 
 /// A gate over live state that has waited for a while says for what, once, and again when it waits long for something else: whoever reads the
 /// lines of a pipeline, or the status of a rollout, sees nothing else of it. Every other gate's answers are records already.
-fn told(gate: &GateSpec, asked: &Asked<'_>, from: Timestamp, why: &str) -> Option<Event> {
+fn told(gate: &GateSpec, asked: &Asked<'_>, from: Timestamp, ground: &Ground) -> Option<Event> {
     const SILENCE: Span = Span::from_secs(60);
     const MORE: Span = Span::from_secs(300);
     match gate.kind {
@@ -88,7 +89,7 @@ fn told(gate: &GateSpec, asked: &Asked<'_>, from: Timestamp, why: &str) -> Optio
         GateKind::Command(_) | GateKind::Http(_) | GateKind::Promql(_) => return None,
     }
     let key = (asked.scope.clone(), gate.name.clone());
-    let verdict = Verdict::Wait(why.to_owned());
+    let verdict = Verdict::Wait(ground.clone());
     let due = match asked.progress.answers.get(&key) {
         None => asked.now.since(from) >= SILENCE,
         Some(last) => last.verdict != verdict && asked.now.since(last.at) >= MORE,
@@ -102,15 +103,18 @@ fn told(gate: &GateSpec, asked: &Asked<'_>, from: Timestamp, why: &str) -> Optio
 }
 
 /// While a canary bakes: the gates that want more than one sample are asked already. Why the first of them failed.
-pub(crate) fn sampling(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Option<String> {
+pub(crate) fn sampling(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Option<Reason> {
     let mut failed = None;
     for gate in asked
         .gates
         .iter()
         .filter(|g| g.samples.times > 1 && asked.concerns(g))
     {
-        if let Verdict::Fail(why) = one(gate, asked, out) {
-            failed.get_or_insert(format!("gate `{}` failed: {why}", gate.name));
+        if let Verdict::Fail(ground) = one(gate, asked, out) {
+            failed.get_or_insert(Reason::GateFailed {
+                gate: gate.name.clone(),
+                ground,
+            });
         }
     }
     failed
@@ -227,18 +231,26 @@ fn one(gate: &GateSpec, asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Ver
             ..
         }) if *passes >= wanted && asked.now >= asked.deadline_from => match wanted {
             1 => Verdict::Pass(why.clone()),
-            _ => Verdict::Pass(format!("{passes} samples pass, the last: {why}")),
+            _ => Verdict::Pass(samples(*passes, wanted, why)),
         },
         Some(Answer {
             at,
             verdict: Verdict::Pass(why),
             passes,
-        }) if asked.now.since(*at) < gate.samples.every => Verdict::Wait(format!(
-            "{passes} of {wanted} samples passed, the last: {why}"
-        )),
+        }) if asked.now.since(*at) < gate.samples.every => {
+            Verdict::Wait(samples(*passes, wanted, why))
+        }
         Some(_) | None => {
             out.checks.push(asked.check(gate, question));
-            Verdict::Wait("it is being asked".into())
+            Verdict::Wait(Ground::BeingAsked)
         }
+    }
+}
+
+fn samples(passed: u32, wanted: u32, last: &Ground) -> Ground {
+    Ground::Samples {
+        passed,
+        wanted,
+        last: Box::new(last.clone()),
     }
 }

@@ -11,6 +11,7 @@ use crate::model::{
 };
 use crate::rollout::event::Verdict;
 use crate::rollout::progress::Before;
+use crate::rollout::reason::{Ground, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner};
 use crate::rollout::round::{in_service, missing};
 
 /// In service = wanted in every group named, no failed scaling activity since `since`.
@@ -22,31 +23,32 @@ pub(crate) fn asg<'a>(
     let mut total = 0;
     for name in groups {
         let Some(group) = live.groups.get(name) else {
-            return Verdict::Fail(format!("{name} does not exist"));
+            return Verdict::Fail(Ground::GroupMissing {
+                group: name.clone(),
+            });
         };
         if let Some(activity) = group
             .activities
             .iter()
             .find(|a| a.at >= since && matches!(a.status, ActivityStatus::Failed))
         {
-            return Verdict::Fail(format!(
-                "{name}: a scaling activity failed: {}",
-                activity.message
-            ));
+            return Verdict::Fail(Ground::ActivityFailed {
+                group: name.clone(),
+                message: activity.message.clone(),
+            });
         }
         let serving = in_service(group);
         if serving < group.desired {
-            let why = capacity::of_activities(group, since)
-                .map(|r| format!(" ({})", r.text()))
-                .unwrap_or_default();
-            return Verdict::Wait(format!(
-                "{name}: {serving} of {} instances in service{why}",
-                group.desired
-            ));
+            return Verdict::Wait(Ground::NotInService {
+                group: name.clone(),
+                serving,
+                desired: group.desired,
+                refused: capacity::of_activities(group, since).map(|r| r.found()),
+            });
         }
         total += serving;
     }
-    Verdict::Pass(format!("{total} instances in service, as wanted"))
+    Verdict::Pass(Ground::InService { instances: total })
 }
 
 /// What the gate on nodes looks at.
@@ -66,11 +68,11 @@ pub(crate) enum Steady {
     /// Healthy.
     Good,
     /// No worse than a cluster is on any day: what is down, and how much of its group may be.
-    Tolerated(String),
+    Tolerated(Vec<ToleratedNodes>),
     /// Not all of it is known or whole, which is nobody's failure yet.
-    Waits(String),
+    Waits(Ground),
     /// More of it is broken, for longer, than is tolerated.
-    Broken(String),
+    Broken(Vec<Symptom>),
 }
 
 /// A node that is NotReady for long is one of those that a cluster loses on any day, up to `tolerance` in its group; what is wrong on it
@@ -79,7 +81,9 @@ pub(crate) fn steady(asked: &NodesAsked<'_>, tolerance: Amount) -> Steady {
     let seen = match &asked.live.nodes {
         Nodes::NotAsked => return Steady::Good,
         Nodes::Unknown(why) => {
-            return Steady::Waits(why.to_string());
+            return Steady::Waits(Ground::NodesUnseen {
+                unseen: why.clone(),
+            });
         }
         Nodes::Known(seen) => seen,
     };
@@ -122,28 +126,29 @@ pub(crate) fn steady(asked: &NodesAsked<'_>, tolerance: Amount) -> Steady {
         .filter(|(name, _)| may_be_down(name))
         .flat_map(|(_, ids)| ids.iter().copied())
         .collect();
-    let broken: Vec<String> = found
+    let broken: Vec<Symptom> = found
         .iter()
         .copied()
         .filter(|f| late(f))
         .filter(|f| f.instance.as_ref().is_none_or(|i| !tolerated.contains(i)))
-        .map(|f| f.what.clone())
+        .map(|f| f.symptom.clone())
         .collect();
     if !broken.is_empty() {
-        return Steady::Broken(broken.join("; "));
+        return Steady::Broken(broken);
     }
     if planes_down > 0 {
-        return Steady::Waits(format!(
-            "{planes_down} of {members} instances of the control plane are not Ready"
-        ));
+        return Steady::Waits(Ground::PlanesDown {
+            down: planes_down,
+            members,
+        });
     }
-    let said: Vec<String> = down
+    let said: Vec<ToleratedNodes> = down
         .iter()
         .map(|(name, ids)| tolerated_of(asked, name, ids, tolerance))
         .collect();
     match said.is_empty() {
         true => Steady::Good,
-        false => Steady::Tolerated(said.join("; ")),
+        false => Steady::Tolerated(said),
     }
 }
 
@@ -153,55 +158,41 @@ fn tolerated_of(
     name: &AsgName,
     ids: &BTreeSet<&InstanceId>,
     tolerance: Amount,
-) -> String {
+) -> ToleratedNodes {
     let desired = asked.live.groups.get(name).map_or(0, |g| g.desired);
-    let names: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
-    format!(
-        "{} of {desired} nodes of {name} not Ready for longer than {} ({}), tolerated: `rolling.tolerance` allows {}",
-        ids.len(),
-        asked.patience,
-        names.join(", "),
-        tolerance.unavailable_of(desired)
-    )
+    ToleratedNodes {
+        group: name.clone(),
+        instances: ids.iter().map(|id| (*id).clone()).collect(),
+        desired,
+        patience: asked.patience,
+        allowed: tolerance.unavailable_of(desired),
+    }
 }
 
 /// Everything is whole, and no more pods are unready than before the change. What is not gets time from when it began, or
 /// from `since`: a node that turned bad may come back, or be replaced.
 pub(crate) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
     const SHOWN: usize = 5;
-    let seen =
-        match &asked.live.nodes {
-            Nodes::NotAsked => return Verdict::Fail(
-                "no Kubernetes access is configured for this cluster, so its nodes cannot be seen"
-                    .into(),
-            ),
-            Nodes::Unknown(why) => {
-                return Verdict::Wait(why.to_string());
-            }
-            Nodes::Known(seen) => seen,
-        };
+    let seen = match &asked.live.nodes {
+        Nodes::NotAsked => return Verdict::Fail(Ground::NoKubernetes),
+        Nodes::Unknown(unseen) => {
+            let unseen = unseen.clone();
+            return Verdict::Wait(Ground::NodesUnseen { unseen });
+        }
+        Nodes::Known(seen) => seen,
+    };
     let all = validate::failures(asked.live, seen, asked.limits);
     // What was not well before the change is not its fault: new instances are judged, and what was well.
     let nothing = BTreeMap::new();
     let found = validate::since_then(&all, asked.before.map_or(&nothing, |b| &b.failing));
     let known = all.len() - found.len();
-    let age = |f: &Failure| {
-        f.since
-            .map(|s| format!(" ({} long)", asked.now.since(s)))
-            .unwrap_or_default()
+    let seen_so = |f: &&Failure| SymptomSeen {
+        symptom: f.symptom.clone(),
+        lasts: f.since.map(|s| asked.now.since(s)),
     };
-    let said = |failures: &[&Failure]| {
-        let shown: Vec<String> = failures
-            .iter()
-            .take(SHOWN)
-            .map(|f| format!("{}{}", f.what, age(f)))
-            .collect();
-        let more = if failures.len() > SHOWN {
-            format!("; and {} more", failures.len() - SHOWN)
-        } else {
-            String::new()
-        };
-        shown.join("; ") + &more
+    let said = |failures: &[&Failure]| Ground::Symptoms {
+        symptoms: failures.iter().take(SHOWN).map(seen_so).collect(),
+        more: failures.len().saturating_sub(SHOWN),
     };
     let late: Vec<&Failure> = found
         .iter()
@@ -217,21 +208,22 @@ pub(crate) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
     if !found.is_empty() {
         return Verdict::Wait(said(&found));
     }
-    let known = match known {
-        0 => String::new(),
-        n => format!("; {n} that were not well before are not counted"),
-    };
     let refused = refused_capacity(asked.live);
     match asked
         .before
         .and_then(|before| more_unready(before, seen, &refused, asked.now))
     {
         Some(why) => Verdict::Wait(why),
-        None => Verdict::Pass(format!(
-            "{} nodes, all of these groups Ready; critical pods run, the control plane is whole{known}{}",
-            seen.nodes.len(),
-            homeless(seen, &refused, asked.now)
-        )),
+        None => {
+            let homeless = homeless(seen, &refused, asked.now);
+            let refused = refused.into_iter().filter(|_| homeless > 0);
+            Verdict::Pass(Ground::Healthy {
+                nodes: seen.nodes.len(),
+                discounted: known,
+                homeless,
+                refused: refused.cloned().collect(),
+            })
+        }
     }
 }
 
@@ -245,18 +237,9 @@ fn refused_capacity(live: &LiveCluster) -> BTreeSet<&AsgName> {
 }
 
 /// Pods that wait for a node while AWS has none to give: counted for nothing, and said.
-fn homeless(seen: &Seen, refused: &BTreeSet<&AsgName>, now: Timestamp) -> String {
+fn homeless(seen: &Seen, refused: &BTreeSet<&AsgName>, now: Timestamp) -> u32 {
     let (waiting, _) = by_capacity(seen, refused);
-    match validate::unready(waiting, now).values().sum::<u32>() {
-        0 => String::new(),
-        n => {
-            let groups: Vec<&str> = refused.iter().map(|name| name.as_str()).collect();
-            format!(
-                "; {n} pods wait for a node, and AWS refuses capacity to {}: they are not counted",
-                groups.join(", ")
-            )
-        }
-    }
+    validate::unready(waiting, now).values().sum()
 }
 
 /// The unready pods that wait for a node which AWS refuses, and the others.
@@ -275,27 +258,21 @@ fn more_unready(
     seen: &Seen,
     refused: &BTreeSet<&AsgName>,
     now: Timestamp,
-) -> Option<String> {
+) -> Option<Ground> {
     const SHOWN: usize = 5;
     let (_, judged) = by_capacity(seen, refused);
     let unready = validate::unready(judged, now);
     let was = |owner: &String| before.unready.get(owner).copied().unwrap_or(0);
     let worse: Vec<(&String, &u32)> = unready.iter().filter(|(o, n)| **n > was(o)).collect();
-    let said: Vec<String> = worse
-        .iter()
-        .take(SHOWN)
-        .map(|(owner, n)| {
-            format!(
-                "{n} pods of {owner} are unready, {} were before the change",
-                was(owner)
-            )
-        })
-        .collect();
-    let more = match worse.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        n => format!("; and {n} more owners"),
+    let owner = |(owner, n): &(&String, &u32)| UnreadyOwner {
+        owner: (*owner).clone(),
+        now: **n,
+        before: was(owner),
     };
-    (!said.is_empty()).then(|| format!("{}{more}", said.join("; ")))
+    (!worse.is_empty()).then(|| Ground::MoreUnready {
+        owners: worse.iter().take(SHOWN).map(owner).collect(),
+        more: worse.len().saturating_sub(SHOWN),
+    })
 }
 
 #[cfg(test)]
@@ -348,8 +325,15 @@ mod tests {
             ("web/b-3", b, 500),
         ]);
         assert_eq!(
-            more_unready(&was, &others, &none, at(2_000)).as_deref(),
-            Some("3 pods of ReplicaSet web/b are unready, 0 were before the change")
+            more_unready(&was, &others, &none, at(2_000)),
+            Some(Ground::MoreUnready {
+                owners: vec![UnreadyOwner {
+                    owner: "ReplicaSet web/b".into(),
+                    now: 3,
+                    before: 0
+                }],
+                more: 0
+            })
         );
         let more = seen(&[("web/a-1", a, 0), ("web/a-2", a, 0), ("web/a-3", a, 500)]);
         assert!(more_unready(&was, &more, &none, at(2_000)).is_some());
@@ -367,32 +351,35 @@ mod tests {
         assert!(more_unready(&was, &seen, &refused, at(2_000)).is_some());
         seen.unready[0].without_node = true;
         assert_eq!(more_unready(&was, &seen, &refused, at(2_000)), None);
-        assert!(homeless(&seen, &refused, at(2_000)).contains("AWS refuses capacity to spot.a.b"));
+        assert_eq!(homeless(&seen, &refused, at(2_000)), 1);
         assert!(more_unready(&was, &seen, &BTreeSet::new(), at(2_000)).is_some());
     }
 
     #[test]
     fn what_was_not_well_before_is_not_judged_and_what_is_new_is() {
+        let group = |what: &str| AsgName::new(what).unwrap();
         let failure = |subject: Option<&str>, what: &str| Failure {
             group: None,
             subject: subject.map(str::to_owned),
             instance: None,
             is_node: false,
-            what: what.into(),
+            symptom: Symptom::GroupMissing { group: group(what) },
             since: Some(at(0)),
         };
         let known = BTreeMap::from([("i-dead".to_owned(), 1), ("ReplicaSet a/b".to_owned(), 1)]);
         let now = [
-            failure(Some("i-dead"), "the dead one"),
-            failure(Some("i-new"), "a new one"),
-            failure(Some("ReplicaSet a/b"), "one of b"),
-            failure(Some("ReplicaSet a/b"), "another of b"),
-            failure(None, "the group"),
+            failure(Some("i-dead"), "dead"),
+            failure(Some("i-new"), "new"),
+            failure(Some("ReplicaSet a/b"), "b-1"),
+            failure(Some("ReplicaSet a/b"), "b-2"),
+            failure(None, "group"),
         ];
-        let judged: Vec<&str> = validate::since_then(&now, &known)
+        let judged: Vec<Symptom> = validate::since_then(&now, &known)
             .into_iter()
-            .map(|f| f.what.as_str())
+            .map(|f| f.symptom.clone())
             .collect();
-        assert_eq!(judged, ["a new one", "another of b", "the group"]);
+        let wanted =
+            ["new", "b-2", "group"].map(|what| Symptom::GroupMissing { group: group(what) });
+        assert_eq!(judged, wanted);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{Instance, InstanceId, LiveGroup, Timestamp};
+use crate::rollout::reason::GroupReason;
 use crate::rollout::round::{GroupContext, Mode, Readiness, present};
 
 /// New instances that are past their time, where the version they run is proven by others and they are no more than a group loses on any day:
@@ -41,13 +42,16 @@ pub(crate) fn late(
     live: &LiveGroup,
     old: &BTreeSet<InstanceId>,
     since: Timestamp,
-) -> Option<String> {
+) -> Option<GroupReason> {
     present(live)
         .filter(|(id, i)| i.launched_at >= since && !old.contains(*id))
         .find_map(|(id, i)| {
-            let what = is_late(view, id, i)?;
-            let after = view.now.since(i.launched_at);
-            let (kind, zone) = (&i.instance_type, &i.zone);
-            Some(format!("{id} ({kind}, {zone}) {what} {after} after launch"))
+            Some(GroupReason::Late {
+                state: is_late(view, id, i)?.to_owned(),
+                instance: id.clone(),
+                instance_type: i.instance_type.clone(),
+                zone: i.zone.clone(),
+                after: view.now.since(i.launched_at),
+            })
         })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::AsgName;
 use crate::rollout::progress::Progress;
+use crate::rollout::reason::{Reason, unread};
 use crate::rollout::round::{ClusterContext, DecisionBuilder, NodeView, RoundContext};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Task};
 
@@ -32,15 +33,11 @@ pub(crate) fn look<'a>(
 ) -> Option<ClusterContext<'a>> {
     let progress = round.progress.clusters.get(&run.cluster)?;
     let Some(live) = round.live.clusters.get(&run.cluster) else {
-        out.wait_cluster(&run.cluster, "its live state was not read".into(), None);
+        out.wait_cluster(&run.cluster, Reason::ClusterUnread, None);
         return None;
     };
     if let Some(gap) = live.gaps.first() {
-        out.wait_cluster(
-            &run.cluster,
-            format!("{} could not be read: {}", gap.what, gap.why),
-            None,
-        );
+        out.wait_cluster(&run.cluster, unread(gap), None);
         return None;
     }
     Some(ClusterContext {

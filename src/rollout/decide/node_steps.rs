@@ -4,6 +4,7 @@ use super::standing::Standing;
 use crate::model::{Applied, InstanceId, Node, NodeEffect, NodeMark, NodeName, Span};
 use crate::rollout::event::StepResult;
 use crate::rollout::progress::Intent;
+use crate::rollout::reason::{self, Reason};
 use crate::rollout::round::{GroupContext, Mode};
 
 /// Before a step that was refused is asked for again: at the least, and at the most.
@@ -17,12 +18,12 @@ pub(crate) fn standing_of_node(
 ) -> Standing {
     // On a connection that is not proven to be the cluster's nothing is asked, and nothing it shows closes a step.
     if let Some(unseen) = view.nodes.unknown() {
-        return Standing::Wait(unseen.to_string(), None);
+        return Standing::Wait(reason::unseen(unseen), None);
     }
     let onward = view.mode == Mode::Forward;
     match effect {
         // What is left to evict or to delete is decided anew in every round, by who is still there.
-        NodeEffect::Evict { .. } | NodeEffect::Delete { .. } => given_up("it is decided anew"),
+        NodeEffect::Evict { .. } | NodeEffect::Delete { .. } => given_up(Reason::DecidedAnew),
         NodeEffect::Cordon { node, instance } if !onward => {
             let happened = marked(view, node, instance, |n| {
                 n.ours.contains(&NodeMark::Cordoned)
@@ -71,10 +72,11 @@ fn again(view: &GroupContext<'_>, intent: &Intent) -> Standing {
     let doublings = refusal.times.saturating_sub(1).min(8);
     let pause = Span::from_secs((PAUSES.0 << doublings).min(PAUSES.1));
     if view.now < intent.asked_at + pause {
-        return Standing::Wait(
-            format!("{} (asked {} times)", refusal.why, refusal.times),
-            None,
-        );
+        let why = Reason::AskedAgain {
+            words: refusal.why.clone(),
+            times: refusal.times,
+        };
+        return Standing::Wait(why, None);
     }
     Standing::Repeat
 }
@@ -94,10 +96,10 @@ fn closed(happened: bool) -> Standing {
     if happened {
         Standing::Closed(StepResult::Applied(Applied::Done))
     } else {
-        given_up("the node shows that it did not happen")
+        given_up(Reason::NodeShowsNot)
     }
 }
 
-fn given_up(why: &str) -> Standing {
-    Standing::Closed(StepResult::GivenUp(why.into()))
+fn given_up(why: Reason) -> Standing {
+    Standing::Closed(StepResult::GivenUp(why))
 }

@@ -1,6 +1,7 @@
 //! Every wait ends: what stands still for too long has failed, or needs a person. Never acts.
 
 use crate::model::{Nodes, Span};
+use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::round::{DecisionBuilder, Mark, Mode, RoundContext};
 use crate::rollout::schedule::ClusterRun;
 
@@ -16,7 +17,7 @@ pub(crate) fn patience(
     let Some(progress) = round.progress.clusters.get(&run.cluster) else {
         return;
     };
-    let Some(why) = out.only_waits(mark, round.now) else {
+    let Some(waits) = out.only_waits(mark, round.now) else {
         return;
     };
     let each = run
@@ -28,7 +29,7 @@ pub(crate) fn patience(
     if still <= Span::from_millis(each.millis().saturating_mul(2)) {
         return;
     }
-    let why = format!("nothing has moved for {still}: {why}");
+    let why = Reason::NothingMoved { still, waits };
     let live = round
         .live
         .clusters
@@ -45,23 +46,13 @@ pub(crate) fn patience(
     }
     match mode {
         // A right that is missing, a webhook or a policy is no fault of the version that is rolled out.
-        _ if refused => out.stuck_cluster(
-            &run.cluster,
-            why,
-            "give the caller the right that is missing, or see to the admission webhook or policy that says no; then `kfleet rollout resume`",
-        ),
+        _ if refused => out.stuck_cluster(&run.cluster, why, Advice::GiveRight),
         Mode::Forward if seen => out.fail(&run.cluster, None, why),
-        Mode::Undo | Mode::Cleanup if seen => out.stuck_cluster(
-            &run.cluster,
-            why,
-            "put it right by hand, then `kfleet rollout resume`",
-        ),
+        Mode::Undo | Mode::Cleanup if seen => {
+            out.stuck_cluster(&run.cluster, why, Advice::PutRight);
+        }
         Mode::Forward | Mode::Undo | Mode::Cleanup => {
-            out.stuck_cluster(
-                &run.cluster,
-                why,
-                "see that the cloud and the Kubernetes API answer, then `kfleet rollout resume`",
-            );
+            out.stuck_cluster(&run.cluster, why, Advice::SeeThatTheyAnswer);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{control_plane, fallback, group};
 use crate::kops;
 use crate::rollout::progress::{GroupProgress, GroupState};
+use crate::rollout::reason::{self, Reason};
 use crate::rollout::round::{
     ClusterContext, DecisionBuilder, Mode, RoundContext, budget, group_context,
 };
@@ -84,18 +85,14 @@ fn one_at_a_time<'t>(
     };
     // Who cannot be seen is not sick: that is another thing to say, and to mend.
     if let Some(why) = sight.nodes.unknown().filter(|_| group.drains.is_empty()) {
-        out.wait_cluster(&sight.run.cluster, why.to_string(), None);
+        out.wait_cluster(&sight.run.cluster, reason::unseen(why), None);
         return true;
     }
     // A drain that has begun goes on: stopping half-way helps nobody.
-    if let Some(sick) =
+    if let Some(fault) =
         control_plane::fault(sight, Some(&task.asg)).filter(|_| group.drains.is_empty())
     {
-        out.wait_cluster(
-            &sight.run.cluster,
-            format!("the control plane is not whole: {sick}"),
-            None,
-        );
+        out.wait_cluster(&sight.run.cluster, Reason::ControlPlane { fault }, None);
         return true;
     }
     let mut budget = budget(round, sight);

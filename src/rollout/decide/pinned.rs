@@ -2,6 +2,7 @@
 
 use super::standing::SETTLED;
 use crate::model::{Definition, LaunchTemplateData, LiveGroup};
+use crate::rollout::reason::{Advice, VersionReason};
 use crate::rollout::round::{DecisionBuilder, GroupContext};
 
 /// The version that a group was pinned to, where it comes from, and what it has to hold.
@@ -21,39 +22,26 @@ pub(crate) fn is_moved(
     let is = live.version.number();
     let shown_by = view.group.pinned_at.map(|at| at + SETTLED);
     let settling = shown_by.filter(|until| *until > view.now);
-    match live.versions.get(&pin.version) {
-        _ if is == pin.from && is != pin.version && settling.is_some() => {
-            let why = format!("it was pinned to version {}, which is not to be seen yet", pin.version);
-            out.wait(view, why, settling);
+    let version = pin.version;
+    match live.versions.get(&version) {
+        _ if is == pin.from && is != version && settling.is_some() => {
+            out.wait(view, VersionReason::PinNotSeen { version }, settling);
         }
-        _ if is != pin.version => out.stuck(
-            view,
-            format!(
-                "somebody else pinned it: it launches from version {is} of its launch template, and this rollout had pinned version {}",
-                pin.version
-            ),
-            "find out who did; pin the version that this rollout had pinned and `kfleet rollout resume`, or `kfleet rollout abort`",
-        ),
+        _ if is != version => {
+            let why = VersionReason::PinnedByOthers { is, ours: version };
+            out.stuck(view, why, Advice::FindWhoPinned);
+        }
         None if settling.is_some() => {
-            let why = format!("version {} of its launch template is not to be seen yet", pin.version);
-            out.wait(view, why, settling);
+            out.wait(view, VersionReason::VersionNotSeen { version }, settling);
         }
-        None => out.stuck(
-            view,
-            format!(
-                "version {} of its launch template, which it launches from, is gone",
-                pin.version
-            ),
-            "`kfleet rollout abort`, and start anew: that makes the version again",
-        ),
-        Some(found) if !holds(&found.data, pin.to) => out.stuck(
-            view,
-            format!(
-                "version {} of its launch template does not hold what this rollout wants its instances to be",
-                pin.version
-            ),
-            "`kfleet rollout abort`, and start anew: the plan is made from what is there",
-        ),
+        None => {
+            let why = VersionReason::VersionGone { version };
+            out.stuck(view, why, Advice::StartAnewVersion);
+        }
+        Some(found) if !holds(&found.data, pin.to) => {
+            let why = VersionReason::VersionDiffers { version };
+            out.stuck(view, why, Advice::StartAnewPlan);
+        }
         Some(_) => return false,
     }
     true

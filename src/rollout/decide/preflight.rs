@@ -7,6 +7,7 @@ use crate::fleet::Preflight;
 use crate::model::{InstanceId, LeavingPod, Nodes, Seen, Timestamp};
 use crate::plan::{drain_blockers, launch_blockers};
 use crate::rollout::event::Event;
+use crate::rollout::reason::{Advice, Finding, Reason, VersionOf, VersionReason, unseen};
 use crate::rollout::round::{
     ClusterContext, DecisionBuilder, RoundContext, outdated, present, staying,
 };
@@ -26,7 +27,7 @@ pub(crate) fn done(
         Nodes::NotAsked => true,
         Nodes::Unknown(_) if drained.is_empty() => true,
         Nodes::Unknown(why) => {
-            out.wait_cluster(&sight.run.cluster, why.to_string(), None);
+            out.wait_cluster(&sight.run.cluster, unseen(why), None);
             false
         }
         // Neither its uid nor one of its nodes says that this is the cluster: whatever has no node would be ended undrained.
@@ -36,27 +37,23 @@ pub(crate) fn done(
         }
         Nodes::Known(seen) => {
             let begun = !untouched(sight);
-            if let Some(why) = no_way_back(sight).filter(|_| !begun) {
-                let advice =
-                    "make the plan anew; where it cannot, pin the group to a version that exists";
-                out.stuck_cluster(&sight.run.cluster, why, advice);
+            if let Some(version) = no_way_back(sight).filter(|_| !begun) {
+                let why = VersionReason::NoWayBack { version };
+                out.stuck_cluster(&sight.run.cluster, why, Advice::PlanAnew);
                 return false;
             }
             let policy = sight.run.rolling.drain;
             let mut findings = launches(sight);
             let failing = already(round, sight, seen, &mut findings);
             if !drained.is_empty() {
-                findings.extend(drain_blockers(seen, &drained, policy.eviction));
+                let drains = drain_blockers(seen, &drained, policy.eviction).into_iter();
+                findings.extend(drains.map(|blocker| Finding::Drain { blocker }));
             }
             // A journal of an earlier version may be in the middle of it: there is no stopping before it begins.
             let stops = policy.preflight == Preflight::Stop || !seen.denied.is_empty();
             if !findings.is_empty() && stops && !begun {
-                let why = format!(
-                    "nothing was touched; in the way of drains: {}",
-                    findings.join("; ")
-                );
-                let advice = "put it right (rights of the caller, replicas, budgets), then `kfleet rollout resume`; or `kfleet rollout abort`";
-                out.stuck_cluster(&sight.run.cluster, why, advice);
+                let why = Reason::InTheWay { findings };
+                out.stuck_cluster(&sight.run.cluster, why, Advice::ClearTheWay);
                 return false;
             }
             let (cluster, uid) = (sight.run.cluster.clone(), seen.uid.clone());
@@ -76,15 +73,19 @@ pub(crate) fn done(
 
 /// Waited for as long as an instance may take to become a node; then a person has to see where the context leads.
 fn no_node(round: &RoundContext<'_>, sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) {
-    let why = "the Kubernetes API has not one node, so it is not known to be this cluster's";
     let waited = round.now.since(sight.progress.moved_at);
     if waited > sight.run.rolling.ready_timeout && untouched(sight) {
-        let why = format!("nothing was touched: {why}");
-        let advice =
-            "see to which cluster the kubeconfig's context leads, then `kfleet rollout resume`";
-        out.stuck_cluster(&sight.run.cluster, why, advice);
+        out.stuck_cluster(
+            &sight.run.cluster,
+            Reason::NoNodes { untouched: true },
+            Advice::CheckContext,
+        );
     } else {
-        out.wait_cluster(&sight.run.cluster, why.into(), None);
+        out.wait_cluster(
+            &sight.run.cluster,
+            Reason::NoNodes { untouched: false },
+            None,
+        );
     }
 }
 
@@ -97,7 +98,7 @@ fn already(
     round: &RoundContext<'_>,
     sight: &ClusterContext<'_>,
     seen: &Seen,
-    findings: &mut Vec<String>,
+    findings: &mut Vec<Finding>,
 ) -> BTreeMap<String, u32> {
     let limits = Limits {
         roles: &sight.run.roles,
@@ -122,7 +123,8 @@ fn already(
     for failure in validate::failures(sight.live, seen, limits) {
         if let Some(subject) = failure.subject.clone().filter(|_| late(&failure)) {
             *failing.entry(subject).or_default() += 1;
-            findings.push(format!("not well already now: {}", failure.what));
+            let symptom = failure.symptom;
+            findings.push(Finding::NotWell { symptom });
         }
     }
     for (name, node) in &seen.nodes {
@@ -133,35 +135,27 @@ fn already(
             .of(&node.instance)
             .filter(|(its, _)| *its != name)
         {
-            let instance = &node.instance;
-            findings.push(format!(
-                "nodes {other} and {name} both say that they are {instance}: {name} is not counted"
-            ));
+            findings.push(Finding::TwoNodes {
+                instance: node.instance.clone(),
+                counts: other.clone(),
+                other: name.clone(),
+            });
         }
     }
     failing
 }
 
-fn leaving(pod: &LeavingPod, now: Timestamp) -> String {
-    let by = if pod.finalizers.is_empty() {
-        String::new()
-    } else {
-        let names: Vec<&str> = pod.finalizers.iter().map(String::as_str).collect();
-        format!(", finalizers: {}", names.join(", "))
-    };
-    let when = if pod.ends_by > now {
-        "has its grace"
-    } else {
-        "was to be gone"
-    };
-    format!(
-        "{} is on its way out already, {when} until {}{by}",
-        pod.pod, pod.ends_by
-    )
+fn leaving(pod: &LeavingPod, now: Timestamp) -> Finding {
+    Finding::Leaving {
+        pod: pod.pod.clone(),
+        ends_by: pod.ends_by,
+        in_grace: pod.ends_by > now,
+        finalizers: pod.finalizers.iter().cloned().collect(),
+    }
 }
 
 /// A group whose launch template version is gone, to which a rollback would take it.
-fn no_way_back(sight: &ClusterContext<'_>) -> Option<String> {
+fn no_way_back(sight: &ClusterContext<'_>) -> Option<VersionOf> {
     let lacks = |task: &GroupTask| match &task.task {
         Task::Update { from_version, .. } if *from_version > 0 => {
             let live = sight.live.groups.get(&task.asg)?;
@@ -172,24 +166,29 @@ fn no_way_back(sight: &ClusterContext<'_>) -> Option<String> {
     let found = sight.run.groups.iter();
     found
         .filter_map(|task| Some((&task.asg, lacks(task)?)))
-        .map(|(asg, version)| {
-            format!(
-                "nothing was touched; version {version} of the launch template of {asg}, to which a rollback would go, is gone"
-            )
+        .map(|(asg, version)| VersionOf {
+            group: asg.clone(),
+            version,
         })
         .next()
 }
 
 /// Groups whose replacements cannot launch.
-fn launches(sight: &ClusterContext<'_>) -> Vec<String> {
+fn launches(sight: &ClusterContext<'_>) -> Vec<Finding> {
     let replaced = sight
         .run
         .groups
         .iter()
         .filter(|t| matches!(t.task, Task::Update { replace: true, .. }));
     replaced
-        .filter_map(|t| Some(launch_blockers(&t.asg, sight.live.groups.get(&t.asg)?)))
-        .flatten()
+        .filter_map(|t| Some((&t.asg, launch_blockers(sight.live.groups.get(&t.asg)?))))
+        .flat_map(|(group, found)| {
+            let launch = |blocker| Finding::Launch {
+                group: group.clone(),
+                blocker,
+            };
+            found.into_iter().map(launch).collect::<Vec<_>>()
+        })
         .collect()
 }
 

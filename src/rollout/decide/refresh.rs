@@ -17,6 +17,7 @@ use crate::model::{
 };
 use crate::rollout::event::Event;
 use crate::rollout::progress::GroupState;
+use crate::rollout::reason::{GroupReason, RefreshAt, RefreshDoes, VersionReason};
 use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, Readiness, present};
 
 /// AWS is given this much longer than the bake before it goes on behind the checkpoint.
@@ -55,7 +56,7 @@ pub(crate) fn taken_back(
             );
         }
         RefreshStatus::RollbackInProgress | RefreshStatus::Cancelling => {
-            watched(view, refresh, "takes it back", out)
+            watched(view, refresh, RefreshDoes::TakesBack, out)
         }
         RefreshStatus::Successful
         | RefreshStatus::Failed
@@ -81,7 +82,7 @@ pub(crate) fn cancelled(
     };
     match refresh.status {
         RefreshStatus::Cancelling | RefreshStatus::RollbackInProgress => {
-            out.wait(view, words(refresh, "is being cancelled"), None)
+            out.wait(view, at(refresh, RefreshDoes::IsCancelled), None)
         }
         RefreshStatus::Pending
         | RefreshStatus::InProgress
@@ -116,11 +117,7 @@ pub(crate) fn turn(
         .filter(|r| r.version == Some(version) && started);
     let Some(refresh) = refresh else {
         if started {
-            return out.wait(
-                view,
-                "the instance refresh was started and is not to be seen yet".into(),
-                None,
-            );
+            return out.wait(view, VersionReason::RefreshNotSeen, None);
         }
         let preferences = preferences(view, live);
         return out.step(
@@ -150,33 +147,29 @@ pub(crate) fn turn(
     match refresh.status {
         RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking => {
             bakes(view, live, outdated, out);
-            watched(view, refresh, "replaces instances", out);
+            watched(view, refresh, RefreshDoes::Replaces, out);
         }
         RefreshStatus::Successful if live.version.number() != version => {
-            out.wait(
-                view,
-                format!(
-                    "the refresh succeeded, and the group still refers to version {}",
-                    live.version.number()
-                ),
-                None,
-            );
+            let version = live.version.number();
+            out.wait(view, VersionReason::RefreshUnpinned { version }, None);
         }
         RefreshStatus::Successful if unready > 0 => {
-            out.wait(view, format!("{unready} instances are not Ready yet"), None)
+            out.wait(view, GroupReason::Coming { instances: unready }, None)
         }
         RefreshStatus::Successful if outdated.is_empty() && bakes(view, live, outdated, out) => {
             if !release(view, out) {
                 out.done(view);
             }
         }
-        RefreshStatus::Successful => watched(view, refresh, "has replaced instances", out),
+        RefreshStatus::Successful => watched(view, refresh, RefreshDoes::HasReplaced, out),
         RefreshStatus::Failed
         | RefreshStatus::Cancelling
         | RefreshStatus::Cancelled
         | RefreshStatus::RollbackInProgress
         | RefreshStatus::RollbackFailed
-        | RefreshStatus::RollbackSuccessful => out.failed(view, words(refresh, "came to nothing")),
+        | RefreshStatus::RollbackSuccessful => {
+            out.failed(view, at(refresh, RefreshDoes::CameToNothing));
+        }
     }
 }
 
@@ -203,11 +196,8 @@ fn bakes(
         None => {}
         // Beyond the pause AWS is at work on the rest, proven or not.
         Some(since) if view.now > since + view.task.rolling.bake + MARGIN => {
-            let why = format!(
-                "the canary is not proven {} after it came up, and AWS goes on without it",
-                view.now.since(since)
-            );
-            out.failed(view, why);
+            let after = view.now.since(since);
+            out.failed(view, GroupReason::CanaryNotProven { after });
         }
         Some(since) => match canary::at_work(view, new.into_iter()) {
             baking if baking < wanted => canary::lost(view, baking, wanted, out),
@@ -217,7 +207,12 @@ fn bakes(
     false
 }
 
-fn watched(view: &GroupContext<'_>, refresh: &Refresh, does: &str, out: &mut DecisionBuilder<'_>) {
+fn watched(
+    view: &GroupContext<'_>,
+    refresh: &Refresh,
+    does: RefreshDoes,
+    out: &mut DecisionBuilder<'_>,
+) {
     let seen = view.group.refresh.as_ref().map(|seen| seen.percentage);
     if let (Some(before), Some(percentage)) = (seen, refresh.percentage)
         && before != Some(percentage)
@@ -230,20 +225,17 @@ fn watched(view: &GroupContext<'_>, refresh: &Refresh, does: &str, out: &mut Dec
         });
     }
     // AWS gives up by itself when it gets no further: until then the patience is its own.
-    out.wait(view, words(refresh, does), Some(view.now + capacity::AGAIN));
+    out.wait(view, at(refresh, does), Some(view.now + capacity::AGAIN));
 }
 
-fn words(refresh: &Refresh, does: &str) -> String {
-    let percentage = refresh
-        .percentage
-        .map(|p| format!(" ({p} percent)"))
-        .unwrap_or_default();
-    let reason = refresh
-        .reason
-        .as_ref()
-        .map(|r| format!(": {r}"))
-        .unwrap_or_default();
-    format!("instance refresh {} {does}{percentage}{reason}", refresh.id)
+fn at(refresh: &Refresh, does: RefreshDoes) -> VersionReason {
+    let refresh = RefreshAt {
+        id: refresh.id.to_string(),
+        percentage: refresh.percentage,
+        does,
+        words: refresh.reason.clone(),
+    };
+    VersionReason::Refresh { refresh }
 }
 
 fn canary_of(view: &GroupContext<'_>, live: &LiveGroup) -> u32 {

@@ -5,6 +5,7 @@ use super::conflict::blocked_by_conflict;
 use super::fields::differs;
 use super::replace;
 use crate::model::{CloudEffect, Definition};
+use crate::rollout::reason::GroupReason;
 use crate::rollout::round::{Budget, DecisionBuilder, GroupContext};
 use crate::rollout::schedule::Task;
 
@@ -83,7 +84,7 @@ pub(crate) fn retire(
         );
     }
     if !live.instances.is_empty() {
-        return out.wait(view, "the last instances are ending".into(), None);
+        return out.wait(view, GroupReason::LastEnd, None);
     }
     if !to_the_end {
         return out.done(view);

@@ -10,6 +10,7 @@ use crate::model::{
 };
 use crate::rollout::event::StepResult;
 use crate::rollout::progress::Intent;
+use crate::rollout::reason::Reason;
 use crate::rollout::round::{GroupContext, present};
 
 /// What becomes of it.
@@ -33,7 +34,7 @@ fn cloud(view: &GroupContext<'_>, intent: &Intent, effect: &CloudEffect) -> Stan
         | CloudEffect::RollbackRefresh { .. } => Standing::Repeat,
         // Nothing refers to a version that nothing was pinned to, and old ones that are still there do no harm.
         CloudEffect::CreateTemplateVersion { .. } | CloudEffect::PruneVersions { .. } => {
-            Standing::GivenUp("nothing depends on it any more".into())
+            Standing::GivenUp(Reason::NotNeeded)
         }
         CloudEffect::CreateGroup { .. } => seen(&|_| true),
         CloudEffect::DeleteGroup { .. } if view.live.is_none() => Standing::Happened,
@@ -108,11 +109,10 @@ fn zonal(view: &GroupContext<'_>, intent: &Intent, launch: &ZonalLaunch, asked: 
 fn closed(view: &GroupContext<'_>, intent: &Intent) -> Standing {
     let until = intent.asked_at + SETTLED;
     if view.now < until {
-        let why = "a step of the direction that was left may still be under way";
-        return Standing::Wait(why.into(), Some(until));
+        return Standing::Wait(Reason::OtherDirection, Some(until));
     }
-    let lasted = view.now.since(intent.asked_at);
-    Standing::GivenUp(format!("it has not happened {lasted} later"))
+    let after = view.now.since(intent.asked_at);
+    Standing::GivenUp(Reason::NotHappened { after })
 }
 
 fn lifecycle(live: &LiveGroup, instance: &InstanceId) -> Option<Lifecycle> {

@@ -3,6 +3,7 @@
 
 use super::fields::differs;
 use crate::model::{CloudEffect, Definition, LiveGroup, VersionChange};
+use crate::rollout::reason::{Advice, GroupReason};
 use crate::rollout::round::{DecisionBuilder, GroupContext, Mode};
 use crate::rollout::schedule::Task;
 
@@ -67,17 +68,12 @@ pub(crate) fn are_settled(
     let Some(max) = pending(view).filter(|_| view.mode != Mode::Cleanup) else {
         return true;
     };
-    let why = format!(
-        "its maximum is not lowered to {max} while {} instances are wanted: AWS would end some of them undrained",
-        live.desired
-    );
-    let advice = match view.mode {
-        Mode::Forward => {
-            "wait until fewer are wanted, or lower its desired capacity, then `kfleet rollout resume`; `--allow-shrink` at the start drains them"
-        }
-        Mode::Undo | Mode::Cleanup => {
-            "wait until fewer are wanted, or drain some and lower its desired capacity, then `kfleet rollout resume`"
-        }
+    let why = GroupReason::MaximumHeld {
+        max,
+        desired: live.desired,
+    };
+    let advice = Advice::FewerWanted {
+        forward: view.mode == Mode::Forward,
     };
     out.wait_for_others(view, why, advice);
     false

@@ -6,6 +6,7 @@ use super::patience::patience;
 use super::validate::Limits;
 use crate::model::Timestamp;
 use crate::rollout::event::Event;
+use crate::rollout::reason::{Advice, Reason, Symptom};
 use crate::rollout::round::{ClusterContext, DecisionBuilder, Mode, RoundContext, staying};
 use crate::rollout::schedule::ClusterRun;
 
@@ -32,27 +33,24 @@ pub(crate) fn watch(
         };
         match health::steady(&asked, run.rolling.tolerance) {
             Steady::Good => true,
-            Steady::Tolerated(why) => {
+            Steady::Tolerated(nodes) => {
                 if round.now < until {
-                    out.wait_cluster(&run.cluster, format!("it soaks on: {why}"), Some(until));
+                    out.wait_cluster(&run.cluster, Reason::SoaksOn { nodes }, Some(until));
                 }
                 true
             }
-            Steady::Broken(why) => {
-                broken(&sight, why, out);
+            Steady::Broken(symptoms) => {
+                broken(&sight, symptoms, out);
                 true
             }
             // What worked is not taken back for what a person can see and mend: it is waited for, and then that person's.
-            Steady::Waits(why) => {
+            Steady::Waits(ground) => {
                 let late = round.now.since(until.max(sight.progress.resumed_at));
                 if round.now > until && late > run.rolling.ready_timeout {
-                    let advice = "see that every instance of its control plane has a Ready node and that the Kubernetes API answers, then `kfleet rollout resume`";
-                    out.stuck_cluster(
-                        &run.cluster,
-                        format!("it has soaked, and {late} later still: {why}"),
-                        advice,
-                    );
+                    let why = Reason::SoakOverdue { late, ground };
+                    out.stuck_cluster(&run.cluster, why, Advice::SeeControlPlane);
                 } else {
+                    let why = Reason::SoakWaits { ground };
                     out.wait_cluster(&run.cluster, why, Some(until + run.rolling.ready_timeout));
                 }
                 false
@@ -66,15 +64,17 @@ pub(crate) fn watch(
 }
 
 /// A soak that is broken again and again proves that the release does not hold.
-fn broken(sight: &ClusterContext<'_>, why: String, out: &mut DecisionBuilder<'_>) {
+fn broken(sight: &ClusterContext<'_>, symptoms: Vec<Symptom>, out: &mut DecisionBuilder<'_>) {
     const MAX_BREAKS: u32 = 3;
     let cluster = sight.run.cluster.clone();
     match sight.progress.breaks {
-        n if n >= MAX_BREAKS => out.fail(
-            &cluster,
-            None,
-            format!("its soak was broken {n} times, and now again: {why}"),
-        ),
-        _ => out.records.push(Event::SoakBroken { cluster, why }),
+        times if times >= MAX_BREAKS => {
+            let why = Reason::SoakBrokenAgain { times, symptoms };
+            out.fail(&cluster, None, why);
+        }
+        _ => out.records.push(Event::SoakBroken {
+            cluster,
+            why: Reason::Unhealthy { symptoms },
+        }),
     }
 }

@@ -8,6 +8,7 @@ use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
 use crate::rollout::event::Event;
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{ClusterState, Direction, GroupState, Progress, touched};
+use crate::rollout::reason::Reason;
 use crate::rollout::round::{Decision, DecisionBuilder, RoundContext, State};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task, WaveRun};
 
@@ -121,7 +122,10 @@ fn frozen(round: &RoundContext<'_>, stage: &StageRun) -> Option<State> {
     let until = frozen_until(&stage.freeze, round.now)?;
     Some(State::WaitingForTime {
         until,
-        why: format!("stage {} is frozen until {until}", stage.name),
+        why: Reason::Frozen {
+            stage: stage.name.clone(),
+            until,
+        },
     })
 }
 
@@ -233,7 +237,10 @@ fn soak<'r>(
         }
         Some((until, name)) if ready => State::WaitingForTime {
             until,
-            why: format!("{name} soaks until {until}"),
+            why: Reason::Soaks {
+                cluster: name.clone(),
+                until,
+            },
         },
         None | Some(_) => State::Going,
     }
@@ -303,7 +310,7 @@ fn after_failure(
     rollout: &Rollout,
     progress: &Progress,
     (cluster, group): (&ClusterName, Option<&AsgName>),
-    why: &str,
+    why: &Reason,
 ) -> Event {
     match rollout
         .stage_of(cluster)
@@ -318,7 +325,10 @@ fn after_failure(
         OnFailure::Hold => Event::Held,
         OnFailure::Stop => Event::AbortStarted {
             by: "on_failure: stop".into(),
-            reason: format!("{cluster}: {why}"),
+            reason: Reason::ClusterFailed {
+                cluster: cluster.clone(),
+                why: Box::new(why.clone()),
+            },
         },
     }
 }

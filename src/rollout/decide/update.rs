@@ -11,6 +11,7 @@ use crate::fleet::Strategy;
 use crate::kops::Role;
 use crate::model::{CloudEffect, Definition, InstanceId, LiveGroup, VersionChange};
 use crate::rollout::progress::GroupState;
+use crate::rollout::reason::{Advice, GroupReason};
 use crate::rollout::round::{
     Budget, DecisionBuilder, GroupContext, Mode, outdated, ready_instances,
 };
@@ -32,11 +33,7 @@ pub(crate) fn update(
     out: &mut DecisionBuilder<'_>,
 ) {
     let Some(live) = view.live else {
-        return out.stuck(
-            view,
-            "the group is gone".into(),
-            "find out who deleted it; revert the change in git and roll out again to bring it back",
-        );
+        return out.stuck(view, GroupReason::GroupGone, Advice::FindWhoDeleted);
     };
     if view.group.lending && view.mode == Mode::Forward {
         return replace::replace(view, live, BTreeSet::new(), budget, out);
@@ -161,7 +158,7 @@ fn is_refilling(
     }
     let wanted = usize::try_from(live.desired).unwrap_or(usize::MAX);
     let ready = ready_instances(view, live).count();
-    let why = format!("{ready} of {wanted} instances that come back are Ready");
+    let why = GroupReason::NotBack { ready, wanted };
     if ready >= wanted {
         return false;
     }

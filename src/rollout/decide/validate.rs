@@ -12,6 +12,7 @@ use crate::model::{
     SickPod, Span, Timestamp, UnreadyPod, Unseen, UnseenKind,
 };
 use crate::plan::PODS_COUNT_AFTER;
+use crate::rollout::reason::Symptom;
 use crate::rollout::round::NodeView;
 
 /// What every ready control-plane node has to have a pod of, by the label `k8s-app`. Source: kops, `validate_cluster.go`.
@@ -32,7 +33,7 @@ pub struct Failure {
     /// The node or the owner of pods that it is about, to know it again later; none: it is about the group or the cluster as a whole.
     pub subject: Option<String>,
     /// What is wrong, with names.
-    pub what: String,
+    pub symptom: Symptom,
     /// Since when, where that is known.
     pub since: Option<Timestamp>,
     /// The instance on which it is wrong, where it is one.
@@ -85,7 +86,9 @@ pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Fail
             None => found.push(Failure {
                 group: Some(name.clone()),
                 subject: None,
-                what: format!("{name} does not exist"),
+                symptom: Symptom::GroupMissing {
+                    group: name.clone(),
+                },
                 since: None,
                 instance: None,
                 is_node: false,
@@ -126,7 +129,11 @@ fn members(
         found.push(Failure {
             group: Some(name.clone()),
             subject: None,
-            what: format!("{name}: {count} of {} instances are there", group.desired),
+            symptom: Symptom::InstancesMissing {
+                group: name.clone(),
+                there: count,
+                desired: group.desired,
+            },
             since: None,
             instance: None,
             is_node: false,
@@ -137,26 +144,30 @@ fn members(
     }
     for (id, instance) in group.instances.iter().filter(members) {
         let mut since = Some(instance.launched_at);
-        let what = match nodes.of(id) {
-            None => format!("{name}: {id} has no node yet"),
+        let group = name.clone();
+        let symptom = match nodes.of(id) {
+            None => Symptom::NoNode {
+                group,
+                instance: id.clone(),
+            },
             // Whoever ends it has said so: what it is like meanwhile is nobody's failure.
             Some((_, found)) if found.leaves_by.is_some() => continue,
             Some((node, found)) if !found.ready => {
-                let because = found
-                    .unready_because
-                    .as_ref()
-                    .map(|b| format!(" ({b})"))
-                    .unwrap_or_default();
                 // How long the instance is there says nothing about how long its node is NotReady.
                 since = found.unready_since.or(since);
-                format!("{name}: {id} has a node that is not Ready: {node}{because}")
+                Symptom::NotReady {
+                    group,
+                    instance: id.clone(),
+                    node: node.clone(),
+                    because: found.unready_because.clone(),
+                }
             }
             Some(_) => continue,
         };
         found.push(Failure {
             group: Some(name.clone()),
             subject: Some(id.to_string()),
-            what,
+            symptom,
             since,
             instance: Some(id.clone()),
             is_node: true,
@@ -185,25 +196,30 @@ fn on_node(
         .map(|pod| sick(owner, Some(node), pod));
     found.extend(of_cluster.chain(of_node));
     if node.control_plane && node.ready {
-        let missing: Vec<&str> = COMPONENTS
-            .into_iter()
-            .filter(|c| !node.components.contains(*c))
-            .collect();
+        let missing = missing_components(node);
         if !missing.is_empty() {
-            let what = format!(
-                "control-plane node {name} has no pod of {}",
-                missing.join(", ")
-            );
+            let symptom = Symptom::NoComponents {
+                node: name.clone(),
+                missing,
+            };
             found.push(Failure {
                 group: owner.cloned(),
                 subject: None,
-                what,
+                symptom,
                 since: None,
                 instance: Some(node.instance.clone()),
                 is_node: false,
             });
         }
     }
+}
+
+/// The components of a control plane that a node has no pod of.
+pub(crate) fn missing_components(node: &Node) -> Vec<String> {
+    let all = COMPONENTS.into_iter();
+    all.filter(|c| !node.components.contains(*c))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Pods of a DaemonSet, and static ones, belong to their node; others move, and are known by their owner.
@@ -219,7 +235,7 @@ fn sick(owner: Option<&AsgName>, node: Option<&Node>, pod: &SickPod) -> Failure 
     Failure {
         group: owner.cloned(),
         subject: Some(subject),
-        what: format!("critical pod {pod}"),
+        symptom: Symptom::CriticalPod { pod: pod.clone() },
         since: Some(pod.since),
         instance: node.map(|n| n.instance.clone()),
         is_node: false,

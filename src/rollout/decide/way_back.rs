@@ -7,6 +7,7 @@ use crate::rollout::event::Event;
 use crate::rollout::progress::{
     ClusterState, Direction, GroupProgress, GroupState, Progress, WayBack,
 };
+use crate::rollout::reason::{Advice, VersionOf, VersionReason};
 use crate::rollout::round::{ClusterContext, DecisionBuilder, GroupContext, Mode};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Task, VersionSource};
 
@@ -147,34 +148,21 @@ pub(crate) fn leave(sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) -
     if sight.progress.groups.values().any(|g| !g.drains.is_empty()) {
         return Leave::Closing;
     }
-    let why = |what: &str, of: &dyn Fn(&&Lost<'_>) -> bool| {
-        let gone: Vec<String> = lost
-            .iter()
-            .filter(of)
-            .map(|l| {
-                format!(
-                    "version {} of the launch template of {}",
-                    l.version, l.task.asg
-                )
-            })
-            .collect();
-        let verb = if gone.len() == 1 { "was" } else { "were" };
-        (!gone.is_empty()).then(|| {
-            format!(
-                "{}, {what}, {verb} deleted by somebody else",
-                gone.join(" and ")
-            )
-        })
+    let gone = |of: &dyn Fn(&&Lost<'_>) -> bool| -> Vec<VersionOf> {
+        let version = |l: &Lost<'_>| VersionOf {
+            group: l.task.asg.clone(),
+            version: l.version,
+        };
+        lost.iter().filter(of).map(version).collect()
     };
-    let cluster = &sight.run.cluster;
-    if let Some(why) = why("which the plan found and means to pin", &|l| {
-        !l.is_way_back()
-    }) {
-        let advice = "no drain is under way in this cluster, and what runs stays as it is; `kfleet rollout abort` releases what is open, then start anew: that makes the version again";
-        out.stuck_cluster(cluster, why, advice);
-    } else if let Some(why) = why("to which a rollback would return", &|l| l.is_way_back()) {
-        let advice = "no drain is under way in this cluster, and what runs stays as it is; `kfleet rollout resume` goes on without a way back for what is named, `kfleet rollout abort` releases what is open, surge included";
-        out.stuck_cluster(cluster, why, advice);
+    let (cluster, ahead) = (&sight.run.cluster, gone(&|l| !l.is_way_back()));
+    let back = gone(&|l| l.is_way_back());
+    if !ahead.is_empty() {
+        let why = VersionReason::VersionsGone { versions: ahead };
+        out.stuck_cluster(cluster, why, Advice::VersionsGone);
+    } else if !back.is_empty() {
+        let why = VersionReason::WayBackGone { versions: back };
+        out.stuck_cluster(cluster, why, Advice::WayBackGone);
     }
     Leave::Nothing
 }
@@ -203,14 +191,10 @@ pub(crate) fn is_lost(
         && live.version.number() != version
         && gone.is_some_and(|gone| gone.contains(&version));
     if lost {
-        let runs = live.version.number();
-        let why = format!(
-            "version {version} of its launch template, to which it goes back, was deleted by somebody else"
-        );
-        let advice = format!(
-            "it stays at version {runs}; `kfleet rollout abort` leaves everything as it is now, then revert the change in git and roll out: that makes the version again"
-        );
-        out.stuck(view, why, &advice);
+        let advice = Advice::StaysAt {
+            version: live.version.number(),
+        };
+        out.stuck(view, VersionReason::OwnWayBackGone { version }, advice);
     }
     lost
 }

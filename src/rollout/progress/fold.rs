@@ -8,6 +8,7 @@ use super::state::{
 };
 use crate::model::{AsgName, ClusterName, Timestamp};
 use crate::rollout::event::{Event, Record, Scope, Verdict};
+use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::schedule::Rollout;
 
 /// A record that cannot be: the journal was cut in the middle, mixed up, or written by something else.
@@ -231,14 +232,14 @@ impl Progress {
         &mut self,
         cluster: &ClusterName,
         group: Option<&AsgName>,
-        why: &str,
-        advice: &str,
+        why: &Reason,
+        advice: &Advice,
     ) {
         self.stuck = Some(Stuck {
             cluster: cluster.clone(),
             group: group.cloned(),
-            why: why.to_owned(),
-            advice: advice.to_owned(),
+            why: why.clone(),
+            advice: advice.clone(),
         });
     }
 

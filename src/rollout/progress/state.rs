@@ -6,6 +6,7 @@ use crate::model::{
     AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
 };
 use crate::rollout::event::{Scope, StepId, Verdict};
+use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::schedule::{ClusterRun, Rollout};
 
 /// Where a rollout stands.
@@ -36,7 +37,7 @@ pub struct Progress {
     /// Why it cannot go on by itself; taken back when somebody resumes.
     pub stuck: Option<Stuck>,
     /// The failure that turned it round.
-    pub failure: Option<(ClusterName, Option<AsgName>, String)>,
+    pub failure: Option<(ClusterName, Option<AsgName>, Reason)>,
     /// It failed, and a person has to say what comes; taken back when somebody resumes.
     pub held: bool,
     /// Who asked for the way back, and why; taken back when it begins.
@@ -75,9 +76,9 @@ pub struct Stuck {
     /// Group.
     pub group: Option<AsgName>,
     /// Why.
-    pub why: String,
+    pub why: Reason,
     /// What a person can do.
-    pub advice: String,
+    pub advice: Advice,
 }
 
 /// A step whose outcome is not known.
@@ -219,7 +220,7 @@ pub struct GroupProgress {
     /// Old launch template versions are pruned, or that was refused.
     pub pruned: bool,
     /// Launches that AWS refuses for want of capacity: since when, and its words.
-    pub no_capacity: Option<(Timestamp, String)>,
+    pub no_capacity: Option<(Timestamp, Reason)>,
     /// Since when it borrows from its on-demand twin.
     pub borrowed: Option<Timestamp>,
     /// It stands in for the group it lends to: its surge, or a part of it, stays until that one has its own capacity.

@@ -7,6 +7,7 @@ use super::decision::{Check, Decision, State, Step, Waiting};
 use crate::model::{AsgName, CloudEffect, ClusterName, Effect, NodeEffect, Timestamp};
 use crate::rollout::event::{Event, StepId};
 use crate::rollout::progress::{Intent, Progress};
+use crate::rollout::reason::{Advice, Reason, WaitOf};
 use crate::rollout::schedule::{Task, VersionSource};
 
 /// Collects what comes now.
@@ -17,7 +18,7 @@ pub(crate) struct DecisionBuilder<'a> {
     again: Vec<(StepId, &'a Intent)>,
     waiting: Vec<Waiting>,
     /// What a person can do about a wait, by its place among them.
-    for_a_person: BTreeMap<usize, &'static str>,
+    for_a_person: BTreeMap<usize, Advice>,
     open: &'a BTreeMap<StepId, Intent>,
     failed: Option<Event>,
 }
@@ -76,11 +77,16 @@ impl<'a> DecisionBuilder<'a> {
         ));
     }
 
-    pub(crate) fn wait(&mut self, view: &GroupContext<'_>, why: String, until: Option<Timestamp>) {
+    pub(crate) fn wait(
+        &mut self,
+        view: &GroupContext<'_>,
+        why: impl Into<Reason>,
+        until: Option<Timestamp>,
+    ) {
         self.waiting.push(Waiting {
             cluster: Some(view.cluster.clone()),
             group: Some(view.task.asg.clone()),
-            why,
+            why: why.into(),
             until,
         });
     }
@@ -89,31 +95,31 @@ impl<'a> DecisionBuilder<'a> {
     pub(crate) fn wait_for_others(
         &mut self,
         view: &GroupContext<'_>,
-        why: String,
-        advice: &'static str,
+        why: impl Into<Reason>,
+        advice: Advice,
     ) {
         self.for_a_person.insert(self.waiting.len(), advice);
         self.wait(view, why, None);
     }
 
     /// What a person can do about what is waited for since `mark`.
-    pub(crate) fn advice_since(&self, mark: &Mark) -> Option<&'static str> {
+    pub(crate) fn advice_since(&self, mark: &Mark) -> Option<Advice> {
         self.for_a_person
             .range(mark.waiting..)
             .next()
-            .map(|(_, advice)| *advice)
+            .map(|(_, advice)| advice.clone())
     }
 
     pub(crate) fn wait_cluster(
         &mut self,
         cluster: &ClusterName,
-        why: String,
+        why: impl Into<Reason>,
         until: Option<Timestamp>,
     ) {
         self.waiting.push(Waiting {
             cluster: Some(cluster.clone()),
             group: None,
-            why,
+            why: why.into(),
             until,
         });
     }
@@ -126,41 +132,56 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// On the way forward a failure turns the rollout round; on the way back nothing is left but a person.
-    pub(crate) fn failed(&mut self, view: &GroupContext<'_>, why: String) {
+    pub(crate) fn failed(&mut self, view: &GroupContext<'_>, why: impl Into<Reason>) {
         match view.mode {
             Mode::Forward => self.fail(view.cluster, Some(&view.task.asg), why),
             Mode::Undo | Mode::Cleanup => {
                 let advice = next_step_by_hand(view);
-                self.stuck(view, why, &advice);
+                self.stuck(view, why, advice);
             }
         }
     }
 
-    pub(crate) fn fail(&mut self, cluster: &ClusterName, group: Option<&AsgName>, why: String) {
+    pub(crate) fn fail(
+        &mut self,
+        cluster: &ClusterName,
+        group: Option<&AsgName>,
+        why: impl Into<Reason>,
+    ) {
         self.failed.get_or_insert(Event::Failed {
             cluster: cluster.clone(),
             group: group.cloned(),
-            why,
+            why: why.into(),
         });
     }
 
-    pub(crate) fn stuck(&mut self, view: &GroupContext<'_>, why: String, advice: &str) {
+    pub(crate) fn stuck(
+        &mut self,
+        view: &GroupContext<'_>,
+        why: impl Into<Reason>,
+        advice: Advice,
+    ) {
         let event = Event::Stuck {
             cluster: view.cluster.clone(),
             group: Some(view.task.asg.clone()),
-            why,
-            advice: advice.into(),
+            why: why.into(),
+            advice,
         };
         self.failed.get_or_insert(event);
     }
 
     /// A cluster that no way leads on from.
-    pub(crate) fn stuck_cluster(&mut self, cluster: &ClusterName, why: String, advice: &str) {
+    pub(crate) fn stuck_cluster(
+        &mut self,
+        cluster: &ClusterName,
+        why: impl Into<Reason>,
+        advice: Advice,
+    ) {
         let event = Event::Stuck {
             cluster: cluster.clone(),
             group: None,
-            why,
-            advice: advice.into(),
+            why: why.into(),
+            advice,
         };
         self.failed.get_or_insert(event);
     }
@@ -182,25 +203,17 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// What is waited for since `mark`, when nothing else came and none of it ends by itself at a known time.
-    pub(crate) fn only_waits(&self, mark: &Mark, now: Timestamp) -> Option<String> {
+    pub(crate) fn only_waits(&self, mark: &Mark, now: Timestamp) -> Option<Vec<WaitOf>> {
         let waits = self.waiting.get(mark.waiting..).unwrap_or_default();
-        if self.done_so_far() > mark.done
-            || waits.is_empty()
-            || waits
-                .iter()
-                .any(|w| w.until.is_some_and(|until| until >= now))
-        {
+        let ends = |w: &Waiting| w.until.is_some_and(|until| until >= now);
+        if self.done_so_far() > mark.done || waits.is_empty() || waits.iter().any(ends) {
             return None;
         }
-        let said: Vec<String> = waits
-            .iter()
-            .map(|w| {
-                w.group
-                    .as_ref()
-                    .map_or_else(|| w.why.clone(), |g| format!("{g}: {}", w.why))
-            })
-            .collect();
-        Some(said.join("; "))
+        let of = |w: &Waiting| WaitOf {
+            group: w.group.clone(),
+            why: w.why.clone(),
+        };
+        Some(waits.iter().map(of).collect())
     }
 
     /// The decision: what was collected, with a number for every new step.
@@ -258,23 +271,19 @@ impl<'a> DecisionBuilder<'a> {
 }
 
 /// The next step of a way back that failed, for a person.
-fn next_step_by_hand(view: &GroupContext<'_>) -> String {
-    let group = &view.task.asg;
-    let step = match &view.task.task {
+fn next_step_by_hand(view: &GroupContext<'_>) -> Advice {
+    let group = view.task.asg.clone();
+    match &view.task.task {
         Task::Update {
-            version: VersionSource::Existing(n),
+            version: VersionSource::Existing(version),
             ..
-        } if *n > 0 && view.mode == Mode::Undo => {
-            format!(
-                "see that {group} refers to launch template version {n}, and find out why its instances do not work with it"
-            )
-        }
-        Task::Retire { .. } if view.mode == Mode::Undo => {
-            format!("see that the instances of {group} can be drained: it is to be deleted")
-        }
+        } if *version > 0 && view.mode == Mode::Undo => Advice::WayBackFailed {
+            group,
+            version: *version,
+        },
+        Task::Retire { .. } if view.mode == Mode::Undo => Advice::DrainToDelete { group },
         Task::Create { .. } | Task::Update { .. } | Task::Retire { .. } => {
-            format!("put {group} right by hand")
+            Advice::PutGroupRight { group }
         }
-    };
-    format!("{step}; then `kfleet rollout resume` goes on with the way back")
+    }
 }

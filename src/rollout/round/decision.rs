@@ -6,6 +6,7 @@ use crate::fleet::{HttpGate, PromqlGate};
 use crate::model::{AsgName, ClusterName, Effect, StageName, Timestamp};
 use crate::rollout::event::{Event, Scope, StepId};
 use crate::rollout::progress::Ending;
+use crate::rollout::reason::Reason;
 
 /// What comes now. Records first: while there are any, nothing else is done before they are written and `next` is asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub struct Waiting {
     /// Group, when it is one.
     pub group: Option<AsgName>,
     /// For what.
-    pub why: String,
+    pub why: Reason,
     /// Until when at the latest, where that is known.
     pub until: Option<Timestamp>,
 }
@@ -97,7 +98,7 @@ pub enum State {
         /// Until when.
         until: Timestamp,
         /// For what.
-        why: String,
+        why: Reason,
     },
     /// A person has to approve a stage.
     WaitingForPerson {

@@ -10,6 +10,7 @@ use crate::plan::group_differences;
 use crate::rollout::event::{Event, Record};
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{ClusterState, Direction, Progress, WayBack};
+use crate::rollout::reason::Evidence;
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task};
 
 /// The rules that a record breaks, from where the rollout stood just before it. `look` is asked what a
@@ -336,7 +337,7 @@ fn soaked(
 }
 
 /// Verified is what a new plan would not change, and what a gate that looks at its health let pass.
-fn verified(run: &ClusterRun, evidence: &[String], live: Option<&LiveCluster>) -> Vec<String> {
+fn verified(run: &ClusterRun, evidence: &[Evidence], live: Option<&LiveCluster>) -> Vec<String> {
     let mut broken = whole(run, live, "verified");
     if evidence.is_empty() {
         broken.push(format!("{} is verified without a gate", run.cluster));

@@ -10,6 +10,9 @@ use crate::model::{
 };
 use crate::rollout::event::Event;
 use crate::rollout::progress::{Cordoned, Drain};
+use crate::rollout::reason::{
+    Advice, DrainReason, HeldPods, LingeringPod, OverdueDrain, RefusedPods,
+};
 use crate::rollout::round::{Budget, DecisionBuilder};
 
 /// Once a drain is past its time, what is refused is asked for again this often.
@@ -43,18 +46,19 @@ impl Replacement<'_> {
                 },
             );
         }
+        let refused = node.refused.first().map(|first| RefusedPods {
+            first: first.clone(),
+            more: 0,
+        });
         let held = self.held(node);
-        let blocked = node
-            .refused
-            .first()
-            .map(|refusal| format!(", the API refuses {refusal}"))
-            .or_else(|| held.first().map(|b| format!(", held: {b}")))
-            .unwrap_or_default();
-        out.wait(
-            self.view,
-            format!("{name} drains, {} pods left{blocked}", node.evictable_pods),
-            Some(until),
-        );
+        let held = held.first().filter(|_| refused.is_none());
+        let why = DrainReason::Drains {
+            node: name.clone(),
+            pods: node.evictable_pods,
+            refused,
+            held: held.and_then(|block| held_pods(&[*block]).pop()),
+        };
+        out.wait(self.view, why, Some(until));
     }
 
     /// Whether a pod is left that was not told to go, and is not in the pause after a refusal.
@@ -82,17 +86,17 @@ impl Replacement<'_> {
     ) {
         // Whoever was told to go has its grace, however short the patience with those who were not.
         if let Some(until) = self.all_leave_by(node) {
-            let why = format!(
-                "{} drains, {} pods are in their grace until {until}",
-                drain.node.as_ref().map_or("a node", |n| n.as_str()),
-                node.leaving_pods
-            );
+            let why = DrainReason::DrainInGrace {
+                node: drain.node.clone(),
+                pods: node.leaving_pods,
+                until,
+            };
             return out.wait(self.view, why, Some(until + AFTER_GRACE));
         }
         match (self.view.task.rolling.drain.on_timeout, &drain.node) {
             // A right, a webhook or a policy is no fault of the version that is rolled out.
             (OnTimeout::Stop, _) if is_for_a_person(node) => {
-                out.stuck(self.view, self.overdue(id, drain, node), &advice(node));
+                out.stuck(self.view, self.overdue(id, drain, node), advice(node));
             }
             (OnTimeout::Stop, _) => out.failed(self.view, self.overdue(id, drain, node)),
             (OnTimeout::Wait, Some(name)) => {
@@ -113,36 +117,26 @@ impl Replacement<'_> {
     }
 
     /// What holds the drain, by name: node, pods, their owners, their budgets, what the API said, and since when.
-    pub(crate) fn overdue(&self, id: &InstanceId, drain: &Drain, node: &Node) -> String {
+    pub(crate) fn overdue(&self, id: &InstanceId, drain: &Drain, node: &Node) -> DrainReason {
         let refused: BTreeSet<&str> = node.refused.iter().map(|r| r.uid.as_str()).collect();
-        let mut parts = answers(&node.refused);
         let silent = |b: &&PodBlock| !refused.contains(b.uid.as_str());
-        let held = listed(
-            &self
-                .held(node)
-                .into_iter()
-                .filter(silent)
-                .collect::<Vec<_>>(),
-        );
-        parts.extend(
-            Some(held)
-                .filter(|h| !h.is_empty())
-                .map(|h| format!("held: {h}")),
-        );
-        parts.extend(lingering(&node.leaving, self.view.now));
-        if parts.is_empty() {
-            parts.push(format!(
-                "{} pods are left, {} of them on their way out",
-                node.evictable_pods, node.leaving_pods
-            ));
+        let held: Vec<&PodBlock> = self.held(node).into_iter().filter(silent).collect();
+        let (lingering, more_lingering) = lingering(&node.leaving, self.view.now);
+        let drain = OverdueDrain {
+            instance: id.clone(),
+            node: drain.node.clone(),
+            since: drain.since,
+            timeout: self.view.task.rolling.drain.timeout,
+            refused: refused_pods(&node.refused),
+            held: held_pods(&held),
+            lingering,
+            more_lingering,
+            left: node.evictable_pods,
+            leaving: node.leaving_pods,
+        };
+        DrainReason::DrainOverdue {
+            drain: Box::new(drain),
         }
-        format!(
-            "the drain of {} ({id}), begun at {}, did not end within {}: {}",
-            drain.node.as_ref().map_or("a node", |n| n.as_str()),
-            drain.since,
-            self.view.task.rolling.drain.timeout,
-            parts.join("; ")
-        )
     }
 
     pub(crate) fn skip(
@@ -159,13 +153,13 @@ impl Replacement<'_> {
                 out.node_step(self.view, NodeEffect::Uncordon { node, instance })
             }
             _ if self.view.group.set_aside.contains(id) => {
-                out.stuck(self.view, self.overdue(id, drain, node), &advice(node));
+                out.stuck(self.view, self.overdue(id, drain, node), advice(node));
             }
             _ => out.records.push(Event::SetAside {
                 cluster: self.view.cluster.clone(),
                 group: self.view.task.asg.clone(),
                 instance: id.clone(),
-                why: self.overdue(id, drain, node),
+                why: self.overdue(id, drain, node).into(),
             }),
         }
     }
@@ -186,12 +180,11 @@ impl Replacement<'_> {
         held.sort_by_key(|b| (b.started_at, b.pod.clone()));
         let pods = self.may_be_forced(&held, budget);
         if !pods.is_empty() {
-            let names: Vec<&str> = pods.iter().map(|p| p.pod.as_str()).collect();
-            out.wait(
-                self.view,
-                format!("{name} drains, deletes by force: {}", names.join(", ")),
-                Some(self.view.now + ASK_AGAIN),
-            );
+            let why = DrainReason::Forces {
+                node: name.clone(),
+                pods: pods.iter().map(|p| p.pod.clone()).collect(),
+            };
+            out.wait(self.view, why, Some(self.view.now + ASK_AGAIN));
             return out.node_step(
                 self.view,
                 NodeEffect::Delete {
@@ -255,23 +248,18 @@ fn is_for_a_person(node: &Node) -> bool {
 }
 
 /// What a person can do, by what the API said.
-fn advice(node: &Node) -> String {
-    let kinds: BTreeSet<RefusalKind> = node.refused.iter().map(|r| r.answer.kind()).collect();
-    let mut what: Vec<&str> = kinds.into_iter().map(RefusalKind::advice).collect();
-    if node.leaving.iter().any(|pod| !pod.finalizers.is_empty()) {
-        what.push("see why whoever put the finalizers on the pods does not remove them");
+fn advice(node: &Node) -> Advice {
+    Advice::FreePods {
+        refused: node.refused.iter().map(|r| r.answer.kind()).collect(),
+        finalizers: node.leaving.iter().any(|pod| !pod.finalizers.is_empty()),
     }
-    if what.is_empty() {
-        what.push("free the pods (raise replicas or the budget)");
-    }
-    format!(
-        "{}; then `kfleet rollout resume`, or `kfleet rollout abort`",
-        what.join("; ")
-    )
 }
 
+/// Names of pods in one reason.
+const SHOWN: usize = 3;
+
 /// What the API said to evictions: one pod of each owner and kind of answer, and how many more.
-fn answers(refused: &[PodRefusal]) -> Vec<String> {
+fn refused_pods(refused: &[PodRefusal]) -> Vec<RefusedPods> {
     let mut together: BTreeMap<(RefusalKind, Option<&str>), Vec<&PodRefusal>> = BTreeMap::new();
     for refusal in refused {
         together
@@ -280,43 +268,27 @@ fn answers(refused: &[PodRefusal]) -> Vec<String> {
             .push(refusal);
     }
     let one = |of: Vec<&PodRefusal>| {
-        let first = of.first()?;
-        let more = match of.len() - 1 {
-            0 => String::new(),
-            n => format!(", and {n} more of its pods alike"),
-        };
-        Some(format!("the API refuses {first}{more}"))
+        let first = (*of.first()?).clone();
+        let more = of.len() - 1;
+        Some(RefusedPods { first, more })
     };
     together.into_values().filter_map(one).collect()
 }
 
-/// Pods that were told to go and are still there when their grace is over, with what holds them.
-fn lingering(leaving: &[LeavingPod], now: Timestamp) -> Option<String> {
-    const SHOWN: usize = 3;
+/// Pods that were told to go and are still there when their grace is over, with what holds them; and how many more.
+fn lingering(leaving: &[LeavingPod], now: Timestamp) -> (Vec<LingeringPod>, usize) {
     let late: Vec<&LeavingPod> = leaving.iter().filter(|pod| pod.ends_by <= now).collect();
-    let shown: Vec<String> = late
-        .iter()
-        .take(SHOWN)
-        .map(|pod| {
-            let by = if pod.finalizers.is_empty() {
-                ", and nothing says what holds it".to_owned()
-            } else {
-                let names: Vec<&str> = pod.finalizers.iter().map(String::as_str).collect();
-                format!(", held by finalizers: {}", names.join(", "))
-            };
-            format!("{} was to be gone by {}{by}", pod.pod, pod.ends_by)
-        })
-        .collect();
-    let more = match late.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        n => format!(" and {n} more"),
+    let pod = |pod: &&LeavingPod| LingeringPod {
+        pod: pod.pod.clone(),
+        ends_by: pod.ends_by,
+        finalizers: pod.finalizers.iter().cloned().collect(),
     };
-    (!shown.is_empty()).then(|| format!("{}{more}", shown.join("; ")))
+    let shown = late.iter().take(SHOWN).map(pod).collect();
+    (shown, late.len().saturating_sub(SHOWN))
 }
 
-/// Pods that are held, those of one owner and one reason together: `web/api-1, web/api-2 and 3 more (of StatefulSet web/api) by disruption budget web/api`.
-fn listed(held: &[&PodBlock]) -> String {
-    const SHOWN: usize = 3;
+/// Pods that are held, those of one owner and one reason together.
+fn held_pods(held: &[&PodBlock]) -> Vec<HeldPods> {
     let mut together: BTreeMap<(&Hold, Option<&str>), Vec<&str>> = BTreeMap::new();
     for block in held {
         together
@@ -324,17 +296,11 @@ fn listed(held: &[&PodBlock]) -> String {
             .or_default()
             .push(&block.pod);
     }
-    let one = |((hold, owner), pods): ((&Hold, Option<&str>), Vec<&str>)| {
-        let more = if pods.len() > SHOWN {
-            format!(" and {} more", pods.len() - SHOWN)
-        } else {
-            String::new()
-        };
-        let owner = owner.map(|o| format!(" (of {o})")).unwrap_or_default();
-        format!(
-            "{}{more}{owner} by {hold}",
-            pods.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ")
-        )
+    let one = |((hold, owner), pods): ((&Hold, Option<&str>), Vec<&str>)| HeldPods {
+        more: pods.len().saturating_sub(SHOWN),
+        pods: pods.into_iter().take(SHOWN).map(str::to_owned).collect(),
+        owner: owner.map(str::to_owned),
+        hold: hold.clone(),
     };
-    together.into_iter().map(one).collect::<Vec<_>>().join("; ")
+    together.into_iter().map(one).collect()
 }

@@ -8,6 +8,7 @@ use super::replacement::Replacement;
 use crate::model::{InstanceId, Node, NodeEffect, NodeMark, NodeName};
 use crate::rollout::event::Event;
 use crate::rollout::progress::DeadNode;
+use crate::rollout::reason::{self, Advice, DrainReason};
 use crate::rollout::round::{DecisionBuilder, Mode};
 
 impl Replacement<'_> {
@@ -42,7 +43,7 @@ impl Replacement<'_> {
         for (name, dead) in group.dead.iter().filter(|(_, dead)| over(dead)) {
             any = true;
             match self.view.nodes.unknown() {
-                Some(unseen) => out.wait(self.view, unseen.to_string(), None),
+                Some(unseen) => out.wait(self.view, reason::unseen(unseen), None),
                 None => self.dead_node(name, dead, out),
             }
         }
@@ -71,18 +72,17 @@ impl Replacement<'_> {
         } else if over {
             self.dead_node_ended(name, out);
         } else if self.has_instance(&dead.instance) {
-            let why = format!(
-                "{name} is dead with {} pods on it, and its instance has not ended yet",
-                node.evictable_pods
-            );
+            let why = DrainReason::DeadNodeRuns {
+                node: node_name,
+                pods: node.evictable_pods,
+            };
             out.wait(self.view, why, None);
         } else if !dead.ended {
-            let why = format!(
-                "{name} is dead, and its instance {} is in no group any more, though not because kfleet ended it: it may still run",
-                dead.instance
-            );
-            let advice = "see in EC2 whether it runs, and end it if so; then delete the node, and `kfleet rollout resume`";
-            out.wait_for_others(self.view, why, advice);
+            let why = DrainReason::DeadNodeElsewhere {
+                node: node_name,
+                instance,
+            };
+            out.wait_for_others(self.view, why, Advice::SeeInEc2);
         } else if !marked {
             out.node_step(
                 self.view,
@@ -103,16 +103,15 @@ impl Replacement<'_> {
         node: &Node,
         out: &mut DecisionBuilder<'_>,
     ) {
-        let why = format!(
-            "Kubernetes ends the {} pods that are left on {name}, which is out of service",
-            node.evictable_pods
-        );
+        let why = DrainReason::OutOfService {
+            node: name.clone(),
+            pods: node.evictable_pods,
+        };
         let until = dead.since + self.view.task.rolling.drain.timeout;
         if self.view.now < until {
             return out.wait(self.view, why, Some(until));
         }
-        let advice = "see what holds the pods (finalizers, tolerations of the taint node.kubernetes.io/out-of-service), or delete the node; then `kfleet rollout resume`";
-        out.wait_for_others(self.view, why, advice);
+        out.wait_for_others(self.view, why, Advice::SeePodsOutOfService);
     }
 
     /// Whether AWS still has the instance, in any group of the cluster.

@@ -9,6 +9,7 @@ use crate::model::{
 };
 use crate::rollout::event::Event;
 use crate::rollout::progress::{Cordoned, Drain};
+use crate::rollout::reason::{Advice, DrainReason, Reason};
 use crate::rollout::round::{Budget, DecisionBuilder, is_capacity, missing, present};
 
 /// What is left to account for while terminations are handed out in one round.
@@ -43,8 +44,8 @@ impl Replacement<'_> {
         out: &mut DecisionBuilder<'_>,
     ) {
         let Some((name, node)) = self.view.drained_node(id) else {
-            return match self.may_still_run(drain) {
-                Some((why, until)) => out.wait(self.view, format!("{id}: {why}"), Some(until)),
+            return match self.may_still_run(id, drain) {
+                Some((why, until)) => out.wait(self.view, why, Some(until)),
                 None => self.terminate(id, left, budget, out),
             };
         };
@@ -85,9 +86,11 @@ impl Replacement<'_> {
 
     /// Two that empty one node at the same time count on each other's pods: it is left to whoever has marked it.
     fn left_to(&self, who: LeavesBy, name: &NodeName, out: &mut DecisionBuilder<'_>) {
-        let why = format!("{name} is being ended by {who}, and is left to it");
-        let advice = "see why the node is still there, or take the taint from it; then `kfleet rollout resume`";
-        out.wait_for_others(self.view, why, advice);
+        let why = DrainReason::LeftTo {
+            node: name.clone(),
+            by: who,
+        };
+        out.wait_for_others(self.view, why, Advice::SeeNodeEnds);
     }
 
     /// Ends an instance that is drained, once there is a place for it in the rate's window.
@@ -99,18 +102,16 @@ impl Replacement<'_> {
         out: &mut DecisionBuilder<'_>,
     ) {
         // What was whole when its drain began may not be any more, and what ends does not come back.
-        if let Some(why) = control_plane::fault_without(self.view, id).filter(|_| !self.retiring) {
-            let why = format!(
-                "{id} is drained and does not end while the control plane is not whole: {why}"
-            );
+        if let Some(fault) = control_plane::fault_without(self.view, id).filter(|_| !self.retiring)
+        {
+            let instance = id.clone();
+            let why = Reason::DrainedControlPlane { instance, fault };
             return out.wait(self.view, why, None);
         }
         if budget.ends == 0 {
-            return out.wait(
-                self.view,
-                format!("{id} is drained and ends when the cluster's disruption rate allows it"),
-                budget.rate_back,
-            );
+            let instance = id.clone();
+            let why = DrainReason::RateHoldsEnd { instance };
+            return out.wait(self.view, why, budget.rate_back);
         }
         budget.ends -= 1;
         let is_capacity = is_capacity(self.live, id);
@@ -136,14 +137,10 @@ impl Replacement<'_> {
     /// New drains, as many as capacity, rate and the canary allow.
     fn begin(&self, proven: bool, budget: &mut Budget, out: &mut DecisionBuilder<'_>) {
         let group = self.view.group;
-        if let Some(why) = control_plane::own_fault(self.view, self.live, &self.outdated)
+        if let Some(fault) = control_plane::own_fault(self.view, self.live, &self.outdated)
             .filter(|_| !self.retiring)
         {
-            return out.wait(
-                self.view,
-                format!("the control plane is not whole: {why}"),
-                None,
-            );
+            return out.wait(self.view, Reason::ControlPlane { fault }, None);
         }
         let mut ready: BTreeSet<&InstanceId> = self
             .ready()
@@ -167,11 +164,12 @@ impl Replacement<'_> {
                 self.left_to(who, name, out);
                 continue;
             }
-            if let Some(why) =
+            if let Some(fault) =
                 control_plane::fault_without(self.view, id).filter(|_| !self.retiring)
             {
                 // The one that is sick itself may go: what is left then is whole.
-                let why = format!("the control plane is not whole without {id}: {why}");
+                let instance = id.clone();
+                let why = Reason::ControlPlaneWithout { instance, fault };
                 out.wait(self.view, why, None);
                 continue;
             }
@@ -193,11 +191,7 @@ impl Replacement<'_> {
                 budget.rate
             }) == 0
             {
-                out.wait(
-                    self.view,
-                    "the cluster's disruption rate is used up".into(),
-                    budget.rate_back,
-                );
+                out.wait(self.view, DrainReason::RateHoldsDrain, budget.rate_back);
                 break;
             }
             (budget.rate, budget.ahead) = (

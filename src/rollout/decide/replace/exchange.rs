@@ -13,6 +13,7 @@ use super::super::{bounds, canary, capacity, fallback, refresh, sizes};
 use super::replacement::Replacement;
 use crate::model::{CloudEffect, InstanceId, Lifecycle, LiveGroup, NodeEffect, NodeName};
 use crate::rollout::event::Event;
+use crate::rollout::reason::{self, Advice, DrainReason, GroupReason, Reason};
 use crate::rollout::round::{
     Budget, DecisionBuilder, GroupContext, Mode, Readiness, missing, present,
 };
@@ -148,16 +149,13 @@ impl<'a> Replacement<'a> {
             return true;
         }
         if group.instances > 0 && missing(self.live) > 0 {
-            let (refused, until) = self.refused(": ");
-            out.wait(
-                self.view,
-                format!(
-                    "{} of {} instances launched{refused}",
-                    present(self.live).count(),
-                    self.live.desired
-                ),
-                until,
-            );
+            let (refused, until) = self.refused();
+            let why = GroupReason::NotLaunched {
+                there: present(self.live).count(),
+                desired: self.live.desired,
+                refused,
+            };
+            out.wait(self.view, why, until);
             return true;
         }
         let new = present(self.live).filter(|(_, i)| i.launched_at >= self.since());
@@ -165,11 +163,8 @@ impl<'a> Replacement<'a> {
             .filter(|(id, i)| self.view.readiness(id, i).is_coming())
             .count();
         if coming > 0 {
-            out.wait(
-                self.view,
-                format!("{coming} new instances are not Ready yet"),
-                self.refused("").1,
-            );
+            let why = GroupReason::Coming { instances: coming };
+            out.wait(self.view, why, self.refused().1);
         } else if self.canary(out) && sizes::are_settled(self.view, self.live, out) {
             out.done(self.view);
         }
@@ -182,15 +177,11 @@ impl<'a> Replacement<'a> {
             return false;
         }
         if !self.view.nodes.asked() {
-            out.stuck(
-                self.view,
-                "no Kubernetes access is configured, so nothing can be drained".into(),
-                "set `kubernetes.context` in the cluster's file",
-            );
+            out.stuck(self.view, Reason::NoKubernetes, Advice::ConfigureKubernetes);
             return true;
         }
         if let Some(why) = self.view.nodes.unknown() {
-            out.wait(self.view, why.to_string(), None);
+            out.wait(self.view, reason::unseen(why), None);
             return true;
         }
         false
@@ -216,7 +207,7 @@ impl<'a> Replacement<'a> {
                     cluster,
                     group,
                     twin,
-                    why,
+                    why: why.into(),
                 });
                 true
             }
@@ -225,8 +216,7 @@ impl<'a> Replacement<'a> {
                 true
             }
             Answer::Ask(why) => {
-                let advice = "find capacity (other types, another zone, the group's own settings) or `kfleet rollout abort`; `kfleet rollout resume` waits on";
-                out.stuck(self.view, why, advice);
+                out.stuck(self.view, why, Advice::FindCapacity);
                 true
             }
         }
@@ -278,14 +268,10 @@ impl<'a> Replacement<'a> {
             );
         }
         if old.len() > now {
-            out.wait(
-                self.view,
-                format!(
-                    "{} old instances of its warm pool end first, when the cluster's disruption rate allows it",
-                    old.len() - now
-                ),
-                budget.rate_back,
-            );
+            let why = DrainReason::RateHoldsWarmPool {
+                instances: old.len() - now,
+            };
+            out.wait(self.view, why, budget.rate_back);
         }
         true
     }
@@ -385,47 +371,32 @@ impl<'a> Replacement<'a> {
     }
 
     pub(crate) fn explain(&self, out: &mut DecisionBuilder<'_>) {
-        let (refused, until) = self.refused("; ");
-        let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+        let (refused, until) = self.refused();
+        let mut coming: BTreeMap<String, usize> = BTreeMap::new();
         for (id, i) in present(self.live).filter(|(id, _)| !self.to_replace.contains(*id)) {
             if let Readiness::NotYet(what) = self.view.readiness(id, i) {
-                *states.entry(what).or_default() += 1;
+                *coming.entry(what.to_owned()).or_default() += 1;
             }
         }
         if self.loan.keep > 0 {
-            let of = self
-                .view
-                .task
-                .lends
-                .as_ref()
-                .map_or("another group", |name| name.as_str());
-            out.wait(
-                self.view,
-                format!(
-                    "{} more than its own stand in for {of}{refused}",
-                    self.loan.keep
-                ),
-                until,
-            );
-            return;
+            let why = GroupReason::StandsIn {
+                instances: self.loan.keep,
+                group: self.view.task.lends.clone(),
+                refused,
+            };
+            return out.wait(self.view, why, until);
         }
         if let Some(twin) = fallback::comes_later(self.view) {
             // It is the cluster's other groups that are waited for: where they stand still, so does the cluster.
-            let why = format!("{twin} stands in for it when all else is done{refused}");
+            let twin = twin.clone();
+            let why = GroupReason::TwinLater { twin, refused };
             return out.wait(self.view, why, None);
         }
-        let coming: Vec<String> = states
-            .into_iter()
-            .map(|(what, n)| format!(", {n} new {what}"))
-            .collect();
-        out.wait(
-            self.view,
-            format!(
-                "{} left to replace{}{refused}",
-                self.to_replace.len(),
-                coming.concat()
-            ),
-            until,
-        );
+        let why = GroupReason::Replaces {
+            left: self.to_replace.len(),
+            coming,
+            refused,
+        };
+        out.wait(self.view, why, until);
     }
 }

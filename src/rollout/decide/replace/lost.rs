@@ -1,8 +1,9 @@
 //! Nodes that cannot tell any more what runs on them: a kubelet that is dead, a Node object that somebody deleted, marks that nobody answers for. Never acts.
 
 use super::replacement::Replacement;
-use crate::model::{NodeEffect, NodeMark, Span, Timestamp};
+use crate::model::{InstanceId, NodeEffect, NodeMark, Span, Timestamp};
 use crate::rollout::progress::Drain;
+use crate::rollout::reason::DrainReason;
 use crate::rollout::round::{DecisionBuilder, Mode, present};
 
 /// Added to a grace that nobody can watch: containers end, and the API is told.
@@ -11,21 +12,23 @@ const MARGIN: Span = Span::from_secs(60);
 impl Replacement<'_> {
     /// Why a node that is gone from the API in its drain may not be empty, and until when: what was known of its pods counts until their grace is
     /// over, and its kubelet goes on ending them.
-    pub(crate) fn may_still_run(&self, drain: &Drain) -> Option<(String, Timestamp)> {
+    pub(crate) fn may_still_run(
+        &self,
+        id: &InstanceId,
+        drain: &Drain,
+    ) -> Option<(DrainReason, Timestamp)> {
         let name = drain.node.as_ref()?;
         let last = drain.asked_at.unwrap_or(drain.since).max(drain.since);
         let until = last + drain.grace + MARGIN;
         if drain.grace.is_zero() || self.view.now >= until {
             return None;
         }
-        let pods = match self.view.nodes.orphans(name) {
-            0 => "its pods".to_owned(),
-            n => format!("{n} of its pods"),
+        let why = DrainReason::MayStillRun {
+            instance: id.clone(),
+            node: name.clone(),
+            pods: self.view.nodes.orphans(name),
         };
-        Some((
-            format!("its node {name} is gone from the Kubernetes API, {pods} may still end"),
-            until,
-        ))
+        Some((why, until))
     }
 
     /// On the way back, and to a stop: marks of ours on nodes that stay, and that no book accounts for, are taken back too. The node says itself

@@ -7,6 +7,7 @@ use super::replacement::Replacement;
 use crate::model::{CloudEffect, InstanceId, NodeEffect, NodeName};
 use crate::rollout::event::Event;
 use crate::rollout::progress::Cordoned;
+use crate::rollout::reason::{self, GroupReason};
 use crate::rollout::round::{DecisionBuilder, is_capacity, missing};
 
 impl<'a> Replacement<'a> {
@@ -31,10 +32,9 @@ impl<'a> Replacement<'a> {
         let (true, Some(until)) = (self.out < self.view.group.surge, until) else {
             return false;
         };
-        let why = format!(
-            "its desired capacity, {}, may be from before it was moved last",
-            self.live.desired
-        );
+        let why = GroupReason::SizeSettles {
+            desired: self.live.desired,
+        };
         out.wait(self.view, why, Some(until));
         true
     }
@@ -131,7 +131,7 @@ impl<'a> Replacement<'a> {
             let marked = !tainted.is_empty() || !self.view.group.kept.is_empty();
             marked && self.to_replace.is_empty()
         }) {
-            out.wait(self.view, why.to_string(), None);
+            out.wait(self.view, reason::unseen(why), None);
             return true;
         }
         // A node of that name that is another instance now has nothing of ours.

@@ -7,6 +7,7 @@ use super::super::{capacity, fallback, sizes};
 use crate::model::{Instance, InstanceId, LeavesBy, Lifecycle, LiveGroup, Timestamp};
 use crate::rollout::event::Event;
 use crate::rollout::progress::GroupState;
+use crate::rollout::reason::NoCapacity;
 use crate::rollout::round::{
     Budget, GroupContext, Mode, Readiness, is_capacity, missing, outstanding_surge, present,
 };
@@ -102,12 +103,12 @@ impl<'a> Replacement<'a> {
 
     /// What AWS refuses while instances are missing, in words, and until when waiting for it is nobody's fault: until what it launches
     /// at last is there, for which it has the time of every launch.
-    pub(crate) fn refused(&self, before: &str) -> (String, Option<Timestamp>) {
-        let text = capacity::refusal(self.view, self.live, self.since())
+    pub(crate) fn refused(&self) -> (Option<NoCapacity>, Option<Timestamp>) {
+        let refused = capacity::refusal(self.view, self.live, self.since())
             .filter(|_| capacity::is_short(self.view, self.live))
-            .map(|r| format!("{before}{}", r.text()));
+            .map(|r| r.found());
         (
-            text.unwrap_or_default(),
+            refused,
             capacity::held_until(self.view, self.live, self.since()),
         )
     }

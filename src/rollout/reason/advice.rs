@@ -1,0 +1,102 @@
+//! What a person can do about a rollout that needs one.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AsgName, RefusalKind};
+
+/// Advice. Its `code` stays the same between versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Advice {
+    /// See to which cluster the kubeconfig leads.
+    CheckContext,
+    /// Configure Kubernetes access.
+    ConfigureKubernetes,
+    /// Put right what stands in the way of drains.
+    ClearTheWay,
+    /// Make the plan anew, as the way back is gone.
+    PlanAnew,
+    /// See that the cloud and the Kubernetes API answer.
+    SeeThatTheyAnswer,
+    /// See that the API answers.
+    SeeThatItAnswers,
+    /// Give the missing right, or see to who says no.
+    GiveRight,
+    /// Put it right by hand.
+    PutRight,
+    /// A way back to an old version failed.
+    WayBackFailed {
+        /// The group.
+        group: AsgName,
+        /// The version.
+        version: u64,
+    },
+    /// A group that is to be deleted cannot be drained.
+    DrainToDelete {
+        /// The group.
+        group: AsgName,
+    },
+    /// Put a group right by hand.
+    PutGroupRight {
+        /// The group.
+        group: AsgName,
+    },
+    /// What ran before is back and not healthy.
+    OldUnhealthy,
+    /// Somebody else changed the cluster.
+    BringBack,
+    /// A cluster on which a stage stands is not what it was.
+    BringBackStage,
+    /// See that a cluster on which a stage stands can be read and is healthy.
+    SeeStage,
+    /// See that the control plane is whole.
+    SeeControlPlane,
+    /// A version that the plan means to pin is gone.
+    VersionsGone,
+    /// The way back of some groups is gone.
+    WayBackGone,
+    /// The version to go back to is gone.
+    StaysAt {
+        /// The version that the group launches from.
+        version: u64,
+    },
+    /// The group is gone.
+    FindWhoDeleted,
+    /// Somebody else pinned it.
+    FindWhoPinned,
+    /// The version is gone: start anew.
+    StartAnewVersion,
+    /// The version is another one: start anew.
+    StartAnewPlan,
+    /// Wait until fewer instances are wanted.
+    FewerWanted {
+        /// Forward, where `--allow-shrink` would drain them.
+        forward: bool,
+    },
+    /// Somebody else changed the group.
+    LookAtGroup,
+    /// Something else moves the group.
+    FindWhoMoves,
+    /// Instances do not stay what they are.
+    FindWhyNotStay,
+    /// Find capacity.
+    FindCapacity,
+    /// Somebody else is ending the node.
+    SeeNodeEnds,
+    /// A dead node's instance may still run.
+    SeeInEc2,
+    /// Pods on a node that is out of service do not go.
+    SeePodsOutOfService,
+    /// A drain is held.
+    FreePods {
+        /// By what the API refuses.
+        refused: BTreeSet<RefusalKind>,
+        /// Whether finalizers hold pods.
+        finalizers: bool,
+    },
+    /// In the words of a journal of version 1.
+    #[serde(untagged)]
+    Words(String),
+}

@@ -1,0 +1,368 @@
+//! Why a rollout waits, stops, fails or needs a person: facts with their data, each with a code. The sentences are in `report`.
+
+mod advice;
+mod capacity;
+mod drain;
+mod finding;
+mod group;
+mod health;
+mod version;
+
+use serde::{Deserialize, Serialize};
+
+pub use advice::Advice;
+pub use capacity::{NoCapacity, NoLoan, NoOther};
+pub use drain::{DrainReason, HeldPods, LingeringPod, OverdueDrain, RefusedPods};
+pub use finding::Finding;
+pub use group::GroupReason;
+pub use health::{
+    Evidence, Ground, PlaneFault, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner,
+};
+pub use version::{RefreshAt, RefreshDoes, VersionOf, VersionReason};
+
+use crate::model::{
+    AsgName, ClusterName, Gap, InstanceId, NodeName, Span, StageName, Timestamp, Unseen,
+};
+
+/// What one of the groups of a cluster waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitOf {
+    /// The group; none: the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<AsgName>,
+    /// For what.
+    pub why: Reason,
+}
+
+/// How a cluster differs from what a rollout has made of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Difference {
+    /// A group is gone.
+    GroupGone {
+        /// Which.
+        group: AsgName,
+    },
+    /// A group that was deleted is there.
+    GroupStays {
+        /// Which.
+        group: AsgName,
+    },
+    /// A group that the rollout does not change is not what it was when the plan was made.
+    GroupChanged {
+        /// Which.
+        group: AsgName,
+    },
+    /// A group that nobody planned.
+    GroupNew {
+        /// Which.
+        group: AsgName,
+    },
+    /// Fields of a group.
+    Fields {
+        /// Which group.
+        group: AsgName,
+        /// Their names.
+        fields: Vec<String>,
+    },
+    /// Instances of a group run something else.
+    Outdated {
+        /// Which group.
+        group: AsgName,
+        /// How many.
+        instances: usize,
+    },
+}
+
+/// A reason. Its `code` stays the same between versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Reason {
+    /// A part of the live state could not be read.
+    Unread {
+        /// What.
+        what: String,
+        /// In the words of who refused.
+        why: String,
+    },
+    /// Nothing of the cluster was read.
+    ClusterUnread,
+    /// The nodes cannot be seen.
+    NodesUnseen {
+        /// Why.
+        unseen: Unseen,
+    },
+    /// No Kubernetes access is configured, and nodes have to be drained.
+    NoKubernetes,
+    /// The Kubernetes API has no node, so that nobody knows whose it is.
+    NoNodes {
+        /// The cluster was not changed yet.
+        untouched: bool,
+    },
+    /// Before the first change: what stands in the way, where the policy is to stop.
+    InTheWay {
+        /// All of it.
+        findings: Vec<Finding>,
+    },
+    /// Nothing has moved.
+    NothingMoved {
+        /// For how long.
+        still: Span,
+        /// What was waited for.
+        waits: Vec<WaitOf>,
+    },
+    /// A part of the control plane does not work.
+    ControlPlane {
+        /// Which.
+        fault: PlaneFault,
+    },
+    /// Without this instance the control plane would not work.
+    ControlPlaneWithout {
+        /// The instance.
+        instance: InstanceId,
+        /// What is missing then.
+        fault: PlaneFault,
+    },
+    /// An instance is drained, and the control plane would not work without it.
+    DrainedControlPlane {
+        /// The instance.
+        instance: InstanceId,
+        /// What is missing then.
+        fault: PlaneFault,
+    },
+    /// A gate waits.
+    GateWaits {
+        /// Which.
+        gate: String,
+        /// For what.
+        ground: Ground,
+    },
+    /// A gate waits for longer than its deadline.
+    GateOverdue {
+        /// Which.
+        gate: String,
+        /// Its deadline.
+        deadline: Span,
+        /// For what.
+        ground: Ground,
+    },
+    /// A gate failed.
+    GateFailed {
+        /// Which.
+        gate: String,
+        /// Why.
+        ground: Ground,
+    },
+    /// The cluster is not what the plan makes of it.
+    NotAsPlanned {
+        /// In what.
+        differences: Vec<Difference>,
+    },
+    /// A stage stands on the cluster, and it is not what was verified.
+    NotAsVerified {
+        /// The stage.
+        stage: StageName,
+        /// In what.
+        differences: Vec<Difference>,
+    },
+    /// A stage stands on the cluster, and it is not known or not whole.
+    StageWaits {
+        /// The stage.
+        stage: StageName,
+        /// For what.
+        ground: Ground,
+    },
+    /// A stage stands on the cluster, and it is not healthy.
+    StageUnhealthy {
+        /// The stage.
+        stage: StageName,
+        /// What is wrong.
+        symptoms: Vec<Symptom>,
+    },
+    /// A stage has waited for too long for the cluster to be whole.
+    StageOverdue {
+        /// For how long.
+        still: Span,
+    },
+    /// A stage is frozen.
+    Frozen {
+        /// The stage.
+        stage: StageName,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A person has to approve a stage.
+    NotApproved {
+        /// The stage.
+        stage: StageName,
+    },
+    /// A person has to open the way to the Kubernetes API of a cluster.
+    NoAccess {
+        /// The cluster.
+        cluster: ClusterName,
+        /// What is wrong.
+        unseen: Unseen,
+    },
+    /// The process was asked to step back.
+    Interrupted,
+    /// A cluster soaks.
+    Soaks {
+        /// The cluster.
+        cluster: ClusterName,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// It soaks on, with nodes that are down and tolerated.
+    SoaksOn {
+        /// Which.
+        nodes: Vec<ToleratedNodes>,
+    },
+    /// It soaks, and is not known or not whole.
+    SoakWaits {
+        /// Why.
+        ground: Ground,
+    },
+    /// It has soaked, and is not known or not whole long after that.
+    SoakOverdue {
+        /// How long after.
+        late: Span,
+        /// Why.
+        ground: Ground,
+    },
+    /// It is not healthy while it soaks.
+    Unhealthy {
+        /// What is wrong.
+        symptoms: Vec<Symptom>,
+    },
+    /// Its soak was broken too often.
+    SoakBrokenAgain {
+        /// How often before.
+        times: u32,
+        /// What is wrong now.
+        symptoms: Vec<Symptom>,
+    },
+    /// Its old groups are deleted when the cluster has run without them for a while.
+    DeletesLater,
+    /// Another cluster failed, and its stage stops then.
+    ClusterFailed {
+        /// Which.
+        cluster: ClusterName,
+        /// Why.
+        why: Box<Reason>,
+    },
+    /// Somebody else changed the group.
+    ChangedByOthers {
+        /// What was found.
+        found: String,
+    },
+    /// Somebody else moved the group again and again.
+    Conflicts {
+        /// How often.
+        times: u32,
+    },
+    /// A step was tried too often without an answer.
+    NoAnswer {
+        /// Which.
+        step: u64,
+        /// How often.
+        times: u32,
+    },
+    /// A step was refused, and is asked for again.
+    AskedAgain {
+        /// In the words of who refused.
+        words: String,
+        /// How often.
+        times: u32,
+    },
+    /// Whether an instance may end is not known.
+    EndUnknown {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        unseen: Unseen,
+    },
+    /// An instance was to end, and has a node now that is not drained.
+    EndNotDrained {
+        /// The instance.
+        instance: InstanceId,
+        /// Its node.
+        node: NodeName,
+    },
+    /// An instance did not end, and has a node to be drained first.
+    NotEnded {
+        /// The instance.
+        instance: InstanceId,
+        /// Its node.
+        node: NodeName,
+        /// How long after the step.
+        after: Span,
+        /// Pods on the node.
+        pods: u32,
+    },
+    /// A step of the direction that was left may still be under way.
+    OtherDirection,
+    /// A step has not happened.
+    NotHappened {
+        /// How long after it.
+        after: Span,
+    },
+    /// It is decided anew in every round.
+    DecidedAnew,
+    /// The node shows that it did not happen.
+    NodeShowsNot,
+    /// Nothing depends on it any more.
+    NotNeeded,
+    /// A drain.
+    #[serde(untagged)]
+    Drain(DrainReason),
+    /// Instances of a group.
+    #[serde(untagged)]
+    Group(GroupReason),
+    /// Launch template versions and instance refreshes.
+    #[serde(untagged)]
+    Version(VersionReason),
+    /// In the words of somebody else: the cloud, a gate, a person, or a journal of version 1.
+    #[serde(untagged)]
+    Words(String),
+}
+
+/// Why the nodes cannot be seen.
+pub(crate) fn unseen(unseen: &Unseen) -> Reason {
+    Reason::NodesUnseen {
+        unseen: unseen.clone(),
+    }
+}
+
+/// A part of the live state that could not be read.
+pub(crate) fn unread(gap: &Gap) -> Reason {
+    Reason::Unread {
+        what: gap.what.clone(),
+        why: gap.why.clone(),
+    }
+}
+
+macro_rules! theme {
+    ($($of:ident => $theme:ident),*) => {
+        $(impl From<$theme> for Reason {
+            fn from(reason: $theme) -> Self {
+                Self::$of(reason)
+            }
+        })*
+    };
+}
+
+theme!(Drain => DrainReason, Group => GroupReason, Version => VersionReason);
+
+/// What others said becomes a reason in their words.
+macro_rules! in_their_words {
+    ($($of:ty),*) => {
+        $(impl From<&str> for $of {
+            fn from(words: &str) -> Self {
+                Self::Words(words.to_owned())
+            }
+        })*
+    };
+}
+
+in_their_words!(Reason, Advice, Ground, Evidence, Finding);

@@ -1,0 +1,152 @@
+//! The table of codes in `docs/codes.md`: what the source says of every reason, advice, note and event, so that neither goes without the other.
+//! `KFLEET_BLESS=1` writes it anew.
+
+use std::fmt::Write;
+use std::path::Path;
+
+/// Title, file, enum.
+const TABLES: [(&str, &str, &str); 17] = [
+    ("Events", "src/rollout/event.rs", "Event"),
+    (
+        "Reasons: `why` of an event, and what is waited for",
+        "src/rollout/reason/mod.rs",
+        "Reason",
+    ),
+    ("Advice", "src/rollout/reason/advice.rs", "Advice"),
+    (
+        "Grounds: what a gate's verdict is based on",
+        "src/rollout/reason/health.rs",
+        "Ground",
+    ),
+    ("Symptoms", "src/rollout/reason/health.rs", "Symptom"),
+    (
+        "Faults of a control plane",
+        "src/rollout/reason/health.rs",
+        "PlaneFault",
+    ),
+    ("Evidence", "src/rollout/reason/health.rs", "Evidence"),
+    (
+        "Differences from the plan",
+        "src/rollout/reason/mod.rs",
+        "Difference",
+    ),
+    (
+        "Findings before the first change",
+        "src/rollout/reason/finding.rs",
+        "Finding",
+    ),
+    (
+        "What else was tried for want of capacity",
+        "src/rollout/reason/capacity.rs",
+        "NoOther",
+    ),
+    (
+        "Why a twin cannot stand in for want of capacity",
+        "src/rollout/reason/capacity.rs",
+        "NoLoan",
+    ),
+    ("Notes of a plan", "src/plan/note.rs", "Fact"),
+    (
+        "What is in the way of a launch",
+        "src/plan/note.rs",
+        "LaunchBlocker",
+    ),
+    (
+        "What is in the way of a drain",
+        "src/plan/note.rs",
+        "DrainBlocker",
+    ),
+    (
+        "What is in the way of a cluster's plan",
+        "src/plan/mod.rs",
+        "Blocked",
+    ),
+    ("Faults of a twin", "src/plan/twins.rs", "TwinFault"),
+    ("Warnings and remarks", "src/plan/remark.rs", "Remark"),
+];
+
+#[test]
+fn every_code_is_in_the_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = String::from(
+        "# Codes\n\nEvery event, wait, failure and note in JSON and JSON lines has a code, which stays the same between versions, and its data beside it; \
+         the `message` is for people and may change. A reason that has no code is a text: the words of a cloud, a gate or a person, or of a journal of \
+         version 1. This page is made from the source.\n",
+    );
+    for (title, file, name) in TABLES {
+        let source = std::fs::read_to_string(root.join(file)).unwrap();
+        write!(
+            found,
+            "\n## {title}\n\n| code | what | data |\n|---|---|---|\n"
+        )
+        .unwrap();
+        let codes = codes(&source, name);
+        assert!(!codes.is_empty(), "{file} has no enum {name}");
+        found.extend(codes);
+    }
+    let path = root.join("docs/codes.md");
+    if std::env::var_os("KFLEET_BLESS").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == found,
+        "docs/codes.md is not what the source says; KFLEET_BLESS=1 writes it"
+    );
+}
+
+/// A row for each variant of an enum that rustfmt has set.
+fn codes(source: &str, name: &str) -> Vec<String> {
+    let begin = format!("pub enum {name} {{\n");
+    let body = source.split_once(&begin).unwrap().1;
+    let body = body.split_once("\n}\n").unwrap().0;
+    let (mut rows, mut said) = (Vec::new(), String::new());
+    let mut fields: Vec<&str> = Vec::new();
+    let mut open: Option<(String, String)> = None;
+    for line in body.lines() {
+        let text = line.trim_start();
+        let depth = (line.len() - text.len()) / 4;
+        match (depth, &open) {
+            (1, None) if text.starts_with("/// ") => {
+                said.push_str(if said.is_empty() { "" } else { " " });
+                said.push_str(&text[4..]);
+            }
+            (1, None) if text.starts_with(|c: char| c.is_ascii_uppercase()) => {
+                let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap();
+                let variant = (kebab(&text[..end]), std::mem::take(&mut said));
+                match text.ends_with('{') {
+                    true => open = Some(variant),
+                    false if text[end..].starts_with("(String)") => {}
+                    false => rows.push(row(&variant, &[])),
+                }
+            }
+            (1, Some(variant)) if text.starts_with('}') => {
+                rows.push(row(variant, &fields));
+                fields.clear();
+                open = None;
+            }
+            (2, Some(_)) if text.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                fields.push(text.split_once(':').unwrap().0);
+            }
+            _ => {}
+        }
+    }
+    rows
+}
+
+fn row((code, said): &(String, String), fields: &[&str]) -> String {
+    let fields: Vec<String> = fields.iter().map(|f| format!("`{f}`")).collect();
+    format!("| `{code}` | {said} | {} |\n", fields.join(", "))
+}
+
+/// As serde writes it.
+fn kebab(name: &str) -> String {
+    let mut out = String::new();
+    for (n, c) in name.chars().enumerate() {
+        if c.is_ascii_uppercase() && n > 0 {
+            out.push('-');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
