@@ -1,6 +1,6 @@
 //! The notes of a plan in sentences.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::wording::{clock, count, group, list, plain};
 use crate::model::ClusterName;
@@ -89,20 +89,7 @@ fn by_itself(fact: &Fact) -> Option<String> {
         Fact::ZonesLost {
             instances,
             rebalance_suspended,
-        } => {
-            let each = instances.iter();
-            let each = each.map(|(zone, n)| format!("{} in {}", count(n, "instance"), plain(zone)));
-            let each = each.collect::<Vec<_>>().join(" and ");
-            if *rebalance_suspended {
-                format!(
-                    "{each} stay where no subnet of the group is left: AZRebalance is suspended, and AWS ends them when it is resumed"
-                )
-            } else {
-                format!(
-                    "AWS ends {each} by itself, without a drain, and launches others in the zones that stay"
-                )
-            }
-        }
+        } => zones_lost(instances, *rebalance_suspended),
         Fact::ZonesGained { zones } => format!(
             "AWS moves instances into {} by itself until the zones are even, and ends those that they replace without a drain",
             zones
@@ -200,6 +187,21 @@ fn of_documents(fact: &Fact) -> Option<String> {
         | Fact::ShortBake { .. } => return None,
     };
     Some(text)
+}
+
+fn zones_lost(instances: &BTreeMap<String, usize>, rebalance_suspended: bool) -> String {
+    let each = instances.iter();
+    let each = each.map(|(zone, n)| format!("{} in {}", count(n, "instance"), plain(zone)));
+    let each = each.collect::<Vec<_>>().join(" and ");
+    if rebalance_suspended {
+        format!(
+            "{each} stay where no subnet of the group is left: AZRebalance is suspended, and AWS ends them when it is resumed"
+        )
+    } else {
+        format!(
+            "AWS ends {each} by itself, without a drain, and launches others in the zones that stay"
+        )
+    }
 }
 
 fn set_by_hand(stays: &Fields, carried: &Fields, lost: &Fields) -> String {
@@ -364,7 +366,6 @@ fn names(names: &BTreeSet<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     fn check(what: Fact) -> String {
         let cluster = ClusterName::new("a.k8s.foo.bar").unwrap();

@@ -5,12 +5,27 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Title, file, enum.
-const TABLES: [(&str, &str, &str); 17] = [
+const TABLES: [(&str, &str, &str); 20] = [
     ("Events", "src/rollout/event.rs", "Event"),
     (
         "Reasons: `why` of an event, and what is waited for",
         "src/rollout/reason/mod.rs",
         "Reason",
+    ),
+    (
+        "Reasons about instances of a group",
+        "src/rollout/reason/group.rs",
+        "GroupReason",
+    ),
+    (
+        "Reasons about drains",
+        "src/rollout/reason/drain.rs",
+        "DrainReason",
+    ),
+    (
+        "Reasons about versions and instance refreshes",
+        "src/rollout/reason/version.rs",
+        "VersionReason",
     ),
     ("Advice", "src/rollout/reason/advice.rs", "Advice"),
     (
@@ -116,7 +131,8 @@ fn codes(source: &str, name: &str) -> Vec<String> {
                 let variant = (kebab(&text[..end]), std::mem::take(&mut said));
                 match text.ends_with('{') {
                     true => open = Some(variant),
-                    false if text[end..].starts_with("(String)") => {}
+                    // Words without a code, and reasons of a theme, which have a table of their own.
+                    false if text[end..].starts_with('(') => {}
                     false => rows.push(row(&variant, &[])),
                 }
             }

@@ -128,25 +128,15 @@ fn everything() -> Cluster {
     fields.push(field(&format!("{LT}KeyName"), "", "\"ops\""));
     fields.extend(tag("Owner", "\"web\"", "\"platform\""));
     let gone = "was not launched from a version of this launch template that still exists";
+    let tagged: &[&str] = &[
+        "ImageId",
+        "KeyName",
+        "TagSpecifications[instance].Tags.Owner",
+        "TagSpecifications[volume].Tags.Owner",
+    ];
     let replace: &[(&str, &[&str])] = &[
-        (
-            "i-01",
-            &[
-                "ImageId",
-                "KeyName",
-                "TagSpecifications[instance].Tags.Owner",
-                "TagSpecifications[volume].Tags.Owner",
-            ],
-        ),
-        (
-            "i-02",
-            &[
-                "ImageId",
-                "KeyName",
-                "TagSpecifications[instance].Tags.Owner",
-                "TagSpecifications[volume].Tags.Owner",
-            ],
-        ),
+        ("i-01", tagged),
+        ("i-02", tagged),
         ("i-03", &["KeyName"]),
         ("i-04", &[gone]),
     ];
