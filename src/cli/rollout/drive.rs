@@ -119,7 +119,7 @@ pub(super) fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Res
         Outcome::WaitingForTime { until, why } => {
             output.cloud_story(&format!(
                 "{}; `kfleet rollout resume` after {until} goes on",
-                report::reason_text(&why)
+                report::reason_text(why)
             ));
             Ok(Exit::Waits)
         }

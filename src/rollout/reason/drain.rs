@@ -79,9 +79,9 @@ pub enum DrainReason {
         /// Pods left.
         pods: u32,
         /// What the API refuses first.
-        refused: Option<RefusedPods>,
+        refused: Option<Box<RefusedPods>>,
         /// What is held first.
-        held: Option<HeldPods>,
+        held: Option<Box<HeldPods>>,
     },
     /// Pods that were told to go have their grace.
     DrainInGrace {

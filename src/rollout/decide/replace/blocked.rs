@@ -46,9 +46,9 @@ impl Replacement<'_> {
                 },
             );
         }
-        let refused = node.refused.first().map(|first| RefusedPods {
-            first: first.clone(),
-            more: 0,
+        let refused = node.refused.first().map(|first| {
+            let first = first.clone();
+            Box::new(RefusedPods { first, more: 0 })
         });
         let held = self.held(node);
         let held = held.first().filter(|_| refused.is_none());
@@ -56,7 +56,9 @@ impl Replacement<'_> {
             node: name.clone(),
             pods: node.evictable_pods,
             refused,
-            held: held.and_then(|block| held_pods(&[*block]).pop()),
+            held: held
+                .and_then(|block| held_pods(&[*block]).pop())
+                .map(Box::new),
         };
         out.wait(self.view, why, Some(until));
     }
