@@ -37,8 +37,64 @@ pub enum BuildError {
         /// The cluster that lags.
         cluster: ClusterName,
         /// In what way.
+        why: Lag,
+    },
+}
+
+/// In what way a cluster of an earlier stage lags.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lag {
+    /// Never rolled out.
+    #[error("it was never rolled out")]
+    Never,
+    /// It runs another release.
+    #[error("it runs {}", .0.short())]
+    Runs(Digest),
+    /// It soaks.
+    #[error("it soaks until {0}")]
+    Soaks(Timestamp),
+    /// It was changed since.
+    #[error("it is not now what was verified: {}", listed(.0))]
+    Changed(Vec<Changed>),
+}
+
+/// What a cluster that was verified is no longer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Changed {
+    /// A part of it could not be read.
+    #[error("{what} could not be read ({why})")]
+    Unread {
+        /// What.
+        what: String,
+        /// In the words of who refused.
         why: String,
     },
+    /// Nothing of it was read.
+    #[error("it was not read")]
+    NotRead,
+    /// A version was not read.
+    #[error("version {1} of the launch template of {0} was not read")]
+    VersionNotRead(AsgName, u64),
+    /// kops' state store was not read.
+    #[error("kops' state store could not be read ({0})")]
+    StoreNotRead(String),
+    /// A group is gone.
+    #[error("{0} does not exist")]
+    Missing(AsgName),
+    /// A group differs.
+    #[error("{0} differs from git")]
+    Differs(AsgName),
+    /// A group is not in git.
+    #[error("{0} is not in git")]
+    NotInGit(AsgName),
+    /// A document differs.
+    #[error("{0} differs from git")]
+    Document(String),
+}
+
+fn listed(changed: &[Changed]) -> String {
+    let all: Vec<String> = changed.iter().map(ToString::to_string).collect();
+    all.join(", ")
 }
 
 /// What a rollout is made from, beside the plan.
@@ -136,26 +192,23 @@ fn promoted(
         .flat_map(|w| &w.clusters)
         .filter(|c| !rolled(c))
     {
-        let lags = |why: String| BuildError::NotPromoted {
+        let lags = |why: Lag| BuildError::NotPromoted {
             stage: stage.name.clone(),
             after: after.clone(),
             cluster: cluster.clone(),
             why,
         };
         match inputs.baselines.get(cluster) {
-            None => return Err(lags("it was never rolled out".into())),
+            None => return Err(lags(Lag::Never)),
             Some(b) if inputs.wanted.get(cluster).map(|(digest, _)| digest) != Some(&b.digest) => {
-                return Err(lags(format!("it runs {}", b.digest.short())));
+                return Err(lags(Lag::Runs(b.digest.clone())));
             }
             Some(b) if b.since + before.soak > inputs.now => {
-                return Err(lags(format!("it soaks until {}", b.since + before.soak)));
+                return Err(lags(Lag::Soaks(b.since + before.soak)));
             }
             Some(_) => match looked_at(cluster, plan, inputs) {
                 Some(found) if !found.is_rolled() => {
-                    return Err(lags(format!(
-                        "it is not now what was verified: {}",
-                        what_differs(found)
-                    )));
+                    return Err(lags(Lag::Changed(what_differs(found))));
                 }
                 Some(_) | None => {}
             },
@@ -175,15 +228,18 @@ fn looked_at<'a>(
         .or_else(|| inputs.before.get(cluster))
 }
 
-fn what_differs(found: &ClusterPlan) -> String {
+fn what_differs(found: &ClusterPlan) -> Vec<Changed> {
     let gaps = found.blocked.iter().filter_map(|b| match b {
-        Blocked::Gap { what, why } => Some(format!("{what} could not be read ({why})")),
-        Blocked::NotRead => Some("it was not read".into()),
-        Blocked::VersionNotRead { group, version } => Some(format!(
-            "version {version} of the launch template of {group} was not read"
-        )),
+        Blocked::Gap { what, why } => Some(Changed::Unread {
+            what: what.clone(),
+            why: why.clone(),
+        }),
+        Blocked::NotRead => Some(Changed::NotRead),
+        Blocked::VersionNotRead { group, version } => {
+            Some(Changed::VersionNotRead(group.clone(), *version))
+        }
         Blocked::StoreNotRead { why } | Blocked::NodeupNotRead { why } => {
-            Some(format!("kops' state store could not be read ({why})"))
+            Some(Changed::StoreNotRead(why.clone()))
         }
         Blocked::Retire { .. }
         | Blocked::Protected { .. }
@@ -196,16 +252,13 @@ fn what_differs(found: &ClusterPlan) -> String {
         | Blocked::NeedsKops { .. } => None,
     });
     let groups = found.groups.iter().map(|(name, change)| match change {
-        GroupChange::Create { .. } => format!("{name} does not exist"),
-        GroupChange::Update { .. } => format!("{name} differs from git"),
-        GroupChange::Retire { .. } => format!("{name} is not in git"),
+        GroupChange::Create { .. } => Changed::Missing(name.clone()),
+        GroupChange::Update { .. } => Changed::Differs(name.clone()),
+        GroupChange::Retire { .. } => Changed::NotInGit(name.clone()),
     });
-    let documents = found
-        .documents
-        .keys()
-        .map(|d| format!("{d} differs from git"));
-    let all: Vec<String> = gaps.chain(groups).chain(documents).collect();
-    all.join(", ")
+    let documents = found.documents.keys();
+    let documents = documents.map(|d| Changed::Document(d.clone()));
+    gaps.chain(groups).chain(documents).collect()
 }
 
 /// Clusters of the stages before that are not rolled here: looked at before each wave, as those that are.

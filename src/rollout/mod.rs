@@ -12,7 +12,7 @@ mod round;
 mod rules;
 mod schedule;
 
-pub use build::{BuildError, Inputs, build};
+pub use build::{BuildError, Changed, Inputs, Lag, build};
 pub use decide::{
     COMPONENTS, Failure, Limits, decide, expected_groups, failures, needed_versions,
     of_this_cluster, way_back_versions,
@@ -22,8 +22,8 @@ pub use freeze::{Window, window};
 pub use observation::{GroupObservation, Observation, ObservedStep};
 pub use progress::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain, Ending,
-    GroupProgress, GroupState, IllegalRecord, Intent, Placement, Progress, RefreshSeen, Spent,
-    StepRefusal, Stuck, WayBack, ZoneRefused,
+    GroupProgress, GroupState, Illegal, IllegalRecord, Intent, Placement, Progress, RefreshSeen,
+    Spent, StepRefusal, Stuck, WayBack, ZoneRefused,
 };
 pub use reason::{
     Advice, Difference, DrainReason, Evidence, Finding, Ground, GroupReason, HeldPods,

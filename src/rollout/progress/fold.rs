@@ -2,24 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::illegal::{Illegal, IllegalRecord};
 use super::state::{
     Answer, Before, ClusterProgress, ClusterState, Direction, Ending, GroupProgress, Progress,
     Spent, Stuck, WayBack,
 };
-use crate::model::{AsgName, ClusterName, Timestamp};
+use crate::model::{AsgName, ClusterName, StageName, Timestamp};
 use crate::rollout::event::{Event, Record, Scope, Verdict};
 use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::schedule::Rollout;
-
-/// A record that cannot be: the journal was cut in the middle, mixed up, or written by something else.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("record {seq} cannot follow what stands before it: {why}")]
-pub struct IllegalRecord {
-    /// The record.
-    pub seq: u64,
-    /// Why.
-    pub why: String,
-}
 
 impl Progress {
     /// The fold of all records of a journal.
@@ -34,7 +25,7 @@ impl Progress {
         else {
             return Err(IllegalRecord {
                 seq: 1,
-                why: "the first record has to hold the rollout".into(),
+                why: Illegal::NoRollout,
             });
         };
         let mut progress = Progress::new(rollout);
@@ -49,16 +40,16 @@ impl Progress {
     /// # Errors
     /// When it cannot follow the ones before it.
     pub fn add(&mut self, record: &Record) -> Result<(), IllegalRecord> {
-        let illegal = |why: String| IllegalRecord {
+        let illegal = |why: Illegal| IllegalRecord {
             seq: record.seq,
             why,
         };
         if record.seq != self.seq + 1 {
-            return Err(illegal(format!("it should be number {}", self.seq + 1)));
+            return Err(illegal(Illegal::Sequence(self.seq + 1)));
         }
         // What is over can only be taken back.
         if self.ending.is_some() && !matches!(record.event, Event::RollbackAsked { .. }) {
-            return Err(illegal("the rollout had ended".into()));
+            return Err(illegal(Illegal::Ended));
         }
         self.apply(&record.event, record.at).map_err(illegal)?;
         (self.seq, self.at) = (record.seq, record.at);
@@ -67,29 +58,19 @@ impl Progress {
 }
 
 impl Progress {
-    fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), String> {
+    fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), Illegal> {
         match event {
             Event::Started { .. } if self.seq == 0 => {}
-            Event::Started { .. } => return Err("a rollout starts once".into()),
+            Event::Started { .. } => return Err(Illegal::StartedTwice),
             Event::Approved { stage, by, expires } => {
                 self.approvals.insert(stage.clone(), (by.clone(), *expires));
             }
-            Event::StageStarted { stage } => {
-                once(&mut self.stages_started, stage.clone(), "stage started")?
+            Event::StageStarted { stage } => once(&mut self.stages_started, stage)?,
+            Event::StagePassed { stage } => once(&mut self.stages_passed, stage)?,
+            Event::WaveStarted { stage, wave } => {
+                once_a_wave(&mut self.waves_started, stage, *wave)?
             }
-            Event::StagePassed { stage } => {
-                once(&mut self.stages_passed, stage.clone(), "stage passed")?
-            }
-            Event::WaveStarted { stage, wave } => once(
-                &mut self.waves_started,
-                (stage.clone(), *wave),
-                "wave started",
-            )?,
-            Event::WavePassed { stage, wave } => once(
-                &mut self.waves_passed,
-                (stage.clone(), *wave),
-                "wave passed",
-            )?,
+            Event::WavePassed { stage, wave } => once_a_wave(&mut self.waves_passed, stage, *wave)?,
             Event::Intent {
                 step,
                 cluster,
@@ -148,7 +129,7 @@ impl Progress {
         Ok(())
     }
 
-    fn cluster_event(&mut self, event: &Event, at: Timestamp) -> Result<(), String> {
+    fn cluster_event(&mut self, event: &Event, at: Timestamp) -> Result<(), Illegal> {
         match event {
             Event::ClusterStarted { cluster } => self.enter(cluster, ClusterState::Rolling, at)?,
             Event::Preflight {
@@ -250,7 +231,7 @@ impl Progress {
         about: (Scope, String),
         verdict: &Verdict,
         at: Timestamp,
-    ) -> Result<(), String> {
+    ) -> Result<(), Illegal> {
         let answers = &mut self.cluster(cluster)?.answers;
         let before = answers.get(&about).map_or(0, |a| a.passes);
         let passes = match verdict {
@@ -270,7 +251,7 @@ impl Progress {
         Ok(())
     }
 
-    fn group_event(&mut self, event: &Event, at: Timestamp) -> Result<(), String> {
+    fn group_event(&mut self, event: &Event, at: Timestamp) -> Result<(), Illegal> {
         let Some((cluster, name)) = event.about_group() else {
             return Ok(());
         };
@@ -286,7 +267,7 @@ impl Progress {
         &mut self,
         cluster: &ClusterName,
         about: &Scope,
-    ) -> Result<(), String> {
+    ) -> Result<(), Illegal> {
         self.cluster(cluster)?
             .answers
             .retain(|(scope, _), _| scope != about);
@@ -378,7 +359,7 @@ impl Progress {
         name: &ClusterName,
         state: ClusterState,
         at: Timestamp,
-    ) -> Result<(), String> {
+    ) -> Result<(), Illegal> {
         let cluster = self.cluster(name)?;
         (cluster.state, cluster.moved_at) = (state, at);
         Ok(())
@@ -390,33 +371,45 @@ impl Progress {
         cluster: &ClusterName,
         group: &AsgName,
         at: Timestamp,
-    ) -> Result<&mut GroupProgress, String> {
+    ) -> Result<&mut GroupProgress, Illegal> {
         self.cluster(cluster)?.moved_at = at;
         self.group(cluster, group)
     }
 
-    pub(super) fn cluster(&mut self, name: &ClusterName) -> Result<&mut ClusterProgress, String> {
+    pub(super) fn cluster(&mut self, name: &ClusterName) -> Result<&mut ClusterProgress, Illegal> {
         self.clusters
             .get_mut(name)
-            .ok_or_else(|| format!("{name} is no cluster of this rollout"))
+            .ok_or_else(|| Illegal::NoCluster(name.clone()))
     }
 
     pub(super) fn group(
         &mut self,
         cluster: &ClusterName,
         group: &AsgName,
-    ) -> Result<&mut GroupProgress, String> {
+    ) -> Result<&mut GroupProgress, Illegal> {
         self.cluster(cluster)?
             .groups
             .get_mut(group)
-            .ok_or_else(|| format!("{group} is no group of this rollout"))
+            .ok_or_else(|| Illegal::NoGroup(group.clone()))
     }
 }
 
-fn once<T: Ord>(set: &mut BTreeSet<T>, item: T, what: &str) -> Result<(), String> {
-    if set.insert(item) {
+fn once(set: &mut BTreeSet<StageName>, stage: &StageName) -> Result<(), Illegal> {
+    if set.insert(stage.clone()) {
         Ok(())
     } else {
-        Err(format!("{what} twice"))
+        Err(Illegal::StageTwice(stage.clone()))
+    }
+}
+
+fn once_a_wave(
+    set: &mut BTreeSet<(StageName, usize)>,
+    stage: &StageName,
+    wave: usize,
+) -> Result<(), Illegal> {
+    if set.insert((stage.clone(), wave)) {
+        Ok(())
+    } else {
+        Err(Illegal::WaveTwice(stage.clone(), wave))
     }
 }

@@ -1,10 +1,11 @@
 //! Where a rollout stands: the fold of its records. A record that cannot follow the ones before it is refused loudly.
 
 mod fold;
+mod illegal;
 mod state;
 mod steps;
 
-pub use fold::IllegalRecord;
+pub use illegal::{Illegal, IllegalRecord};
 pub(crate) use state::touched;
 pub use state::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain, Ending,

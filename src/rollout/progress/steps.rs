@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::illegal::Illegal;
 use super::state::{
     Cordoned, DeadNode, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent,
     StepRefusal, WayBack, ZoneRefused,
@@ -20,9 +21,12 @@ impl Progress {
         group: &AsgName,
         effect: &Effect,
         at: Timestamp,
-    ) -> Result<(), String> {
+    ) -> Result<(), Illegal> {
         if step != self.next_step {
-            return Err(format!("step {step} should be step {}", self.next_step));
+            return Err(Illegal::StepNumber {
+                found: step,
+                expected: self.next_step,
+            });
         }
         let books = self.group(cluster, group)?;
         if effect.is_zonal_launch() {
@@ -51,9 +55,9 @@ impl Progress {
         step: StepId,
         result: &StepResult,
         at: Timestamp,
-    ) -> Result<(), String> {
+    ) -> Result<(), Illegal> {
         let Some(mut intent) = self.open.remove(&step) else {
-            return Err(format!("step {step} was not begun, or had ended"));
+            return Err(Illegal::NoStep(step));
         };
         match result {
             StepResult::Unknown(_) => {
@@ -76,9 +80,7 @@ impl Progress {
                         Effect::Cloud(CloudEffect::Terminate { .. }) | Effect::Node(_)
                     ) => {}
             StepResult::GivenUp(_) => {
-                return Err(format!(
-                    "step {step} cannot be given up: only the end of an instance, a launch in a zone, what is done to a node, and what belongs to a direction that was left can"
-                ));
+                return Err(Illegal::NotToGiveUp(step));
             }
             // What only tidies up is no reason to turn round.
             StepResult::Refused(_) if is_pruning(&intent.effect) => {
@@ -107,7 +109,7 @@ impl Progress {
     }
 
     /// Somebody else got there first. Desired capacity belongs to the autoscaler, and an instance may go at any time: there we look again.
-    pub(super) fn moved(&mut self, intent: &Intent, found: &str) -> Result<(), String> {
+    pub(super) fn moved(&mut self, intent: &Intent, found: &str) -> Result<(), Illegal> {
         let ours = match &intent.effect {
             Effect::Cloud(
                 CloudEffect::SetDesired { .. }
@@ -144,7 +146,7 @@ impl Progress {
         intent: &Intent,
         applied: &Applied,
         at: Timestamp,
-    ) -> Result<(), String> {
+    ) -> Result<(), Illegal> {
         if matches!(intent.effect, Effect::Cloud(CloudEffect::Terminate { .. })) {
             self.cluster(&intent.cluster)?.disruptions.push(at);
         }
