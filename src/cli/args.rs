@@ -1,6 +1,7 @@
 //! What can be typed. Nothing here is resolved yet.
 
 mod doctor;
+mod drift;
 mod forget;
 mod init;
 mod rollout;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use doctor::DoctorArguments;
+pub(super) use drift::{DriftArguments, DriftFailOn};
 pub(super) use forget::ForgetArguments;
 pub(super) use init::InitArguments;
 pub(super) use rollout::{
@@ -119,6 +121,8 @@ pub(super) enum Command {
     Stop(StopArguments),
     /// Let the line go on after `kfleet stop`.
     Go(GoArguments),
+    /// Show what is live otherwise than it was last applied, and whose that is.
+    Drift(DriftArguments),
     /// Check that everything is in place for a plan and a rollout, and print the IAM policies.
     Doctor(DoctorArguments),
     /// Forget a cluster that is gone from git and from its account, so that no plan names it any more.

@@ -10,6 +10,7 @@ mod compile;
 mod diff;
 mod doctor;
 mod documents;
+mod drift;
 mod explain;
 mod failure;
 mod feasible;
@@ -118,6 +119,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Rollout(command) => in_runtime(rollout::run(arguments, command, output)),
         Command::Stop(command) => stop::stop(arguments, command),
         Command::Go(command) => stop::go(arguments, command),
+        Command::Drift(command) => in_runtime(drift::run(arguments, command, output)),
         Command::Doctor(command) => in_runtime(doctor::run(arguments, command, output)),
         Command::Forget(command) => in_runtime(forget::run(arguments, command)),
         Command::Attend(command) => attend::run(command, output),

@@ -317,7 +317,7 @@ fn stats(calls: &BTreeMap<String, u64>) -> String {
 }
 
 /// What unfinished rollouts hold suspended.
-fn held(store: &Store) -> Result<BTreeMap<AsgName, BTreeSet<String>>, Failure> {
+pub(super) fn held(store: &Store) -> Result<BTreeMap<AsgName, BTreeSet<String>>, Failure> {
     let mut held = BTreeMap::new();
     for id in store.perhaps_unfinished()? {
         held.extend(store.rollout(&id)?.1.held());

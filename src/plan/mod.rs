@@ -6,6 +6,7 @@ mod cluster;
 mod compare;
 mod documents;
 mod drains;
+mod drift;
 mod etcd;
 mod found;
 mod note;
@@ -25,6 +26,7 @@ pub use cluster::PODS_COUNT_AFTER;
 pub use compare::{FieldChange, fields};
 pub use drains::{drain_blockers, launch_blockers};
 pub use note::{DrainBlocker, Fact, Fields, LaunchBlocker, Note, Process, StandbyFate, Unplaced};
+pub use drift::{DriftClass, DriftItem, DriftKind, DriftSeen, drift_items};
 pub use remark::{Remark, Warned};
 
 use crate::desired::DesiredCluster;

@@ -5,6 +5,7 @@ mod beside;
 mod chart;
 mod diff;
 mod doctor;
+mod drift;
 mod event;
 mod explain;
 mod field;
@@ -40,6 +41,7 @@ pub use beside::Beside;
 pub use chart::rehearsal_html;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text};
 pub use doctor::{Check, CheckState, doctor_json, doctor_text};
+pub use drift::{DriftFound, DriftOf, Trail, drift_json, drift_text};
 pub use event::{EVENT_VERSION, event_json, event_line};
 pub use explain::{
     DocumentStory, Input, Replaced, ValueStory, WrittenLine, document_text, values_text,

@@ -16,12 +16,14 @@
 //! ended/<rollout>                    elsewhere: this rollout has ended, its journal need not be read to know
 //! waits/<rollout>.json               what a rollout waited for when it last said so
 //! warnings/<cluster>.json            what was wrong in a cluster when it was last looked at
+//! drift/<cluster>.json               what the last look for drift found
 //! forgotten/<cluster>.json           what was known of a cluster that somebody had forgotten
 //! probes/                            for a moment: whether conditional puts work
 //! stops/                             who stopped the line, and why
 //! ```
 
 mod asides;
+mod drift;
 mod error;
 mod folder;
 mod forgotten;

@@ -7,6 +7,7 @@ mod bed;
 mod boots;
 mod brake;
 mod doctor;
+mod drift;
 mod faults;
 mod guide;
 mod init;

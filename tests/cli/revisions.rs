@@ -10,7 +10,7 @@ const ORPHAN: &str = "staging-globex.k8s.foo.bar";
 
 /// Runs git in the fleet.
 #[track_caller]
-fn git(bed: &Bed, words: &str) -> String {
+pub(crate) fn git(bed: &Bed, words: &str) -> String {
     let mut command = Command::new("git");
     command.arg("-C").arg(bed.path("")).args([
         "-c",
@@ -24,7 +24,7 @@ fn git(bed: &Bed, words: &str) -> String {
 }
 
 /// The fleet rendered and committed.
-fn committed() -> Bed {
+pub(crate) fn committed() -> Bed {
     let bed = Bed::new();
     bed.run("render").ends(0);
     bed.write(".gitignore", ".kfleet/\n");

@@ -139,6 +139,7 @@ fn hooks_of(command: &crate::cli::args::Command) -> crate::cloud::aws::HooksOf {
         | Command::Stop(_)
         | Command::Go(_)
         | Command::Template(_)
+        | Command::Drift(_)
         | Command::Doctor(_)
         | Command::Forget(_)
         | Command::Attend(_)

@@ -1,0 +1,39 @@
+//! What can be typed of `kfleet drift`.
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::formats::ViewFormat;
+use crate::model::ClusterName;
+
+/// Show what is live otherwise than it was last applied: changed by others, not applied yet, owned by others. Takes no lock and changes nothing.
+///
+/// What was applied is known from git: the commit of the last rollout is rendered again and has to have the digest that was recorded.
+/// Exit codes: 0 nothing that `--fail-on` names, 2 something, 1 a cluster could not be read.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kfleet drift
+  kfleet drift prod-acme.k8s.foo.bar --format json
+  kfleet drift --fail-on any")]
+pub(in crate::cli) struct DriftArguments {
+    /// Clusters to look at; all when none is named.
+    pub(in crate::cli) clusters: Vec<ClusterName>,
+    /// What makes the exit code 2.
+    #[arg(long, value_enum, default_value_t)]
+    pub(in crate::cli) fail_on: DriftFailOn,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    pub(in crate::cli) format: ViewFormat,
+}
+
+/// What makes the exit code 2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum DriftFailOn {
+    /// What others changed, or may have changed.
+    #[default]
+    Others,
+    /// That, and what git wants and nobody has applied.
+    Any,
+    /// Nothing.
+    Never,
+}

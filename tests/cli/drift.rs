@@ -1,0 +1,123 @@
+//! `kfleet drift`: what others changed, what git wants and nobody has applied, and what is not known.
+
+use kfleet::cloud::local::{Options, World};
+use kfleet::cloud::{Cloud as _, Place};
+use kfleet::model::{CloudEffect, Definition};
+use serde_json::Value;
+
+use crate::bed::{Bed, assert_same};
+use crate::revisions::{committed, git};
+
+const CLUSTER: &str = "prod-acme.k8s.foo.bar";
+const GROUP: &str = "spot-8x-32gb";
+
+/// A fleet in git that is rolled out.
+fn rolled_out() -> Bed {
+    let bed = committed();
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    bed
+}
+
+/// Somebody changes the sizes of a group in the console.
+fn by_hand(bed: &Bed, max: u32) {
+    let fleet = kfleet::fleet::load(&bed.path("")).unwrap();
+    let cluster = &fleet.clusters[&CLUSTER.parse().unwrap()];
+    let place = Place {
+        cluster: cluster.name.clone(),
+        account: cluster.account.clone(),
+        region: cluster.region.clone(),
+    };
+    let file = format!("rendered/{CLUSTER}/groups/{GROUP}.yaml");
+    let from: Definition = serde_yaml::from_str(&bed.read(&file)).unwrap();
+    let mut to = from.clone();
+    to.auto_scaling_group.max_size = max;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let world = World::open(&bed.path(".kfleet/local"), Options::default()).unwrap();
+        let effect = CloudEffect::UpdateGroup {
+            from: Box::new(from),
+            to: Box::new(to),
+            version: None,
+        };
+        let done = world.apply(&place, &effect).await.unwrap();
+        assert_eq!(done, kfleet::model::Applied::Done);
+    });
+}
+
+#[test]
+fn what_others_changed_is_found_and_is_exit_2() {
+    let bed = rolled_out();
+    let said = bed.run("drift").ends(0);
+    assert!(
+        said.out
+            .contains(&format!("{CLUSTER} (applied by rollout ")),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("): no drift\n"), "{}", said.out);
+
+    by_hand(&bed, 85);
+    let said = bed.run("drift").ends(2);
+    let text = format!(
+        "  changed by others\n[local]     {GROUP}: MaxSize: is 85, applied 80\n[local]     who and when: not known"
+    );
+    assert!(said.out.contains(&text), "{}", said.out);
+    bed.run("drift --fail-on never").ends(0);
+    bed.run("drift staging-acme.k8s.foo.bar").ends(0);
+    let json: Value = serde_json::from_str(&bed.run("drift --format json").ends(2).out).unwrap();
+    let cluster = json["clusters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["cluster"] == CLUSTER);
+    assert_eq!(cluster.unwrap()["items"][0]["class"], "by-others");
+    // A look takes no lock, and changes nothing but what the last look found.
+    let before = bed.tree();
+    bed.run("drift").ends(2);
+    assert_same(&before, &bed.tree());
+}
+
+#[test]
+fn what_git_wants_now_is_not_what_others_did() {
+    let bed = rolled_out();
+    bed.change(
+        "vars/prod-acme.k8s.foo.bar.yaml",
+        "8x_32Gb: {min: 2, max: 80}",
+        "8x_32Gb: {min: 3, max: 80}",
+    );
+    let said = bed.run("drift").ends(0);
+    let text =
+        format!("  wanted by git, not applied yet\n[local]     {GROUP}: MinSize: is 2, wanted 3\n");
+    assert!(said.out.contains(&text), "{}", said.out);
+    bed.run("drift --fail-on any").ends(2);
+    // Others at the same time: each is told apart, by the commit that was rolled out.
+    by_hand(&bed, 85);
+    let said = bed.run("drift").ends(2);
+    assert!(
+        said.out
+            .contains(&format!("{GROUP}: MaxSize: is 85, applied 80")),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out
+            .contains(&format!("{GROUP}: MinSize: is 2, wanted 3")),
+        "{}",
+        said.out
+    );
+    assert!(!said.out.contains("MaxSize: is 85, wanted"), "{}", said.out);
+
+    // The commit that was rolled out is gone: nobody can say whose it is.
+    std::fs::remove_dir_all(bed.path(".git")).unwrap();
+    git(&bed, "init --quiet");
+    let said = bed.run("drift").ends(2);
+    assert!(
+        said.out
+            .contains("what was applied is not known: git knows no revision"),
+        "{}",
+        said.out
+    );
+}
