@@ -5,6 +5,7 @@ mod drift;
 mod forget;
 mod init;
 mod rollout;
+mod state;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ pub(super) use rollout::{
     AbortArguments, AcknowledgeArguments, ApproveArguments, DriveArguments, HistoryArguments, Pace,
     RollbackArguments, RolloutCommand, ShowArguments, StartArguments, StatusArguments,
 };
+
+pub(super) use state::FleetStatusArguments;
 
 use super::formats::{DefinitionFormat, LintFormat, ReportFormat, SchemaFormat, ViewFormat};
 use crate::model::{ClusterName, KopsVersion, Span, StageName};
@@ -121,6 +124,8 @@ pub(super) enum Command {
     Stop(StopArguments),
     /// Let the line go on after `kfleet stop`.
     Go(GoArguments),
+    /// Show what runs where: release, commit, since when, what is under way, the last drift.
+    Status(FleetStatusArguments),
     /// Show what is live otherwise than it was last applied, and whose that is.
     Drift(DriftArguments),
     /// Check that everything is in place for a plan and a rollout, and print the IAM policies.
@@ -359,6 +364,23 @@ pub(super) struct Selection {
     /// What all chance of a new simulated account is drawn from.
     #[arg(long, default_value_t = 1, help_heading = "Simulated account")]
     pub(super) seed: u64,
+}
+
+impl Selection {
+    /// A look at everything that allows nothing.
+    pub(super) fn looking() -> Selection {
+        Selection {
+            stages: Vec::new(),
+            allow_retire: Vec::new(),
+            allow_shrink: false,
+            adopt_documents: false,
+            hooks: false,
+            require: Vec::new(),
+            faults: Vec::new(),
+            scenario: None,
+            seed: 1,
+        }
+    }
 }
 
 /// What a plan must not be made without.

@@ -29,6 +29,7 @@ mod rollout;
 mod schema;
 mod screen;
 mod snapshot;
+mod status;
 mod stop;
 mod store;
 mod template;
@@ -119,6 +120,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Rollout(command) => in_runtime(rollout::run(arguments, command, output)),
         Command::Stop(command) => stop::stop(arguments, command),
         Command::Go(command) => stop::go(arguments, command),
+        Command::Status(command) => in_runtime(status::run(arguments, command)),
         Command::Drift(command) => in_runtime(drift::run(arguments, command, output)),
         Command::Doctor(command) => in_runtime(doctor::run(arguments, command, output)),
         Command::Forget(command) => in_runtime(forget::run(arguments, command)),

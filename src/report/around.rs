@@ -84,6 +84,11 @@ fn lines(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
+/// The line of a rollout that is not finished.
+pub fn under_way_text(under_way: UnderWay<'_>, style: Style) -> String {
+    lines(&[under_way_line(under_way, style)])
+}
+
 fn under_way_line(under_way: UnderWay<'_>, style: Style) -> String {
     let UnderWay {
         rollout,

@@ -9,6 +9,7 @@ mod drift;
 mod event;
 mod explain;
 mod field;
+mod fleet_status;
 mod fold;
 mod freezes;
 mod history;
@@ -36,7 +37,7 @@ mod unseen;
 mod wording;
 mod work;
 
-pub use around::{Around, UnderWay, around_markdown, around_text, made_of_text};
+pub use around::{Around, UnderWay, around_markdown, around_text, made_of_text, under_way_text};
 pub use beside::Beside;
 pub use chart::rehearsal_html;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text};
@@ -46,6 +47,7 @@ pub use event::{EVENT_VERSION, event_json, event_line};
 pub use explain::{
     DocumentStory, Input, Replaced, ValueStory, WrittenLine, document_text, values_text,
 };
+pub use fleet_status::{FleetStatus, fleet_status_json, fleet_status_text};
 pub use freezes::freezes_text;
 pub use history::{history_text, rollout_summary};
 pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_text, rules_text};

@@ -11,6 +11,7 @@ mod rollback;
 mod round;
 mod rules;
 mod schedule;
+mod standing;
 
 pub use build::{BuildError, Changed, Inputs, Lag, build};
 pub use decide::{
@@ -37,4 +38,7 @@ pub use rules::{broken_by_record, broken_rules};
 pub use schedule::{
     ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, Watched,
     WaveRun,
+};
+pub use standing::{
+    AppliedLast, ClusterStanding, Known, StandingState, UnderWayState, cluster_standings,
 };

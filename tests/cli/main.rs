@@ -21,4 +21,5 @@ mod rendering;
 mod revisions;
 mod rollouts;
 mod signals;
+mod status;
 mod stops;

@@ -140,6 +140,7 @@ fn hooks_of(command: &crate::cli::args::Command) -> crate::cloud::aws::HooksOf {
         | Command::Go(_)
         | Command::Template(_)
         | Command::Drift(_)
+        | Command::Status(_)
         | Command::Doctor(_)
         | Command::Forget(_)
         | Command::Attend(_)

@@ -1,0 +1,179 @@
+//! `kfleet status`: what runs where, from the store and git; with `--live` from the account too. Changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::args::{Arguments, FleetStatusArguments, Selection};
+use super::failure::Failure;
+use super::formats::ViewFormat;
+use super::output::Output;
+use super::pipeline::{PreparedFleet, prepare};
+use super::rollout::{opened, unfinished};
+use super::world::{self, Simulated};
+use super::{Exit, plan, stop};
+use crate::fleet::closest;
+use crate::model::{ClusterName, Digest, Span};
+use crate::plan::ClusterPlan;
+use crate::report::{self, FleetStatus, Style};
+use crate::rollout::{ClusterStanding, Known, cluster_standings};
+use crate::store::Store;
+
+/// Faster than this nobody reads.
+const FASTEST: Span = Span::from_secs(1);
+
+pub(super) async fn run(
+    arguments: &Arguments,
+    command: &FleetStatusArguments,
+) -> Result<Exit, Failure> {
+    loop {
+        once(arguments, command).await?;
+        let Some(pause) = command.watch else {
+            return Ok(Exit::Good);
+        };
+        let pause = u64::try_from(pause.max(FASTEST).millis()).unwrap_or(u64::MAX);
+        tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+    }
+}
+
+async fn once(arguments: &Arguments, command: &FleetStatusArguments) -> Result<(), Failure> {
+    let (store, output) = opened(arguments)?;
+    // What the store knows is shown also where the fleet's files are at fault.
+    let prepared = match prepare(&arguments.directory) {
+        Ok(prepared) => Some(prepared),
+        Err(failure) if command.live => return Err(failure),
+        Err(failure) => {
+            let first = failure.text.lines().next().unwrap_or_default().to_owned();
+            output.cloud_story(&format!(
+                "warning: the fleet cannot be read, only the store is shown: {first}"
+            ));
+            None
+        }
+    };
+    let mut clusters = standings(&store, prepared.as_ref())?;
+    if !command.clusters.is_empty() {
+        known(&clusters, &command.clusters)?;
+        clusters.retain(|c| command.clusters.contains(&c.cluster));
+    }
+    let live = match &prepared {
+        Some(prepared) if command.live => {
+            Some(live(arguments, prepared, &clusters, &store, &output).await?)
+        }
+        Some(_) | None => None,
+    };
+    let status = FleetStatus {
+        clusters: &clusters,
+        live: live.as_ref(),
+        now: world::now(&store)?,
+    };
+    match command.format {
+        ViewFormat::Json => output.result(&report::fleet_status_json(status)),
+        ViewFormat::Text => {
+            let style = Style {
+                colour: output.colour(),
+                full: arguments.verbose,
+            };
+            output.cloud_result(&stop::lines(&store)?)?;
+            output.cloud_result(&under_way(&store, style)?)?;
+            output.cloud_result(&report::fleet_status_text(status, style))
+        }
+    }
+}
+
+/// The line of the rollout that is not finished.
+fn under_way(store: &Store, style: Style) -> Result<String, Failure> {
+    let Some(id) = unfinished(store)? else {
+        return Ok(String::new());
+    };
+    let (rollout, progress) = store.rollout(&id)?;
+    let owner = store.owner(&id)?;
+    let now = world::now(store)?;
+    let under_way = report::UnderWay {
+        rollout: &rollout,
+        progress: &progress,
+        owner: &owner,
+        now,
+    };
+    Ok(report::under_way_text(under_way, style))
+}
+
+fn standings(
+    store: &Store,
+    prepared: Option<&PreparedFleet>,
+) -> Result<Vec<ClusterStanding>, Failure> {
+    let under_way = match unfinished(store)? {
+        Some(id) => Some(store.rollout(&id)?),
+        None => None,
+    };
+    let wanted: BTreeMap<ClusterName, Digest> = prepared
+        .iter()
+        .flat_map(|p| &p.clusters)
+        .map(|(name, c)| (name.clone(), c.desired.digest.clone()))
+        .collect();
+    // Whoever loses these loses a line.
+    let warned = store.warned().unwrap_or_default();
+    let warnings = warned
+        .known
+        .into_iter()
+        .map(|(name, w)| (name, w.remarks.len()))
+        .collect();
+    let stops: Vec<(Option<ClusterName>, String)> = store
+        .stops()?
+        .into_iter()
+        .filter(|stop| stop.cluster.is_some())
+        .map(|stop| (stop.cluster.clone(), stop.to_string()))
+        .collect();
+    Ok(cluster_standings(Known {
+        baselines: &store.baselines()?,
+        stages: prepared.map(|p| p.fleet.settings.stages.as_slice()),
+        wanted: &wanted,
+        under_way: under_way
+            .as_ref()
+            .map(|(rollout, progress)| (rollout, progress)),
+        drift: &store.drift_seen().unwrap_or_default(),
+        warnings: &warnings,
+        stops: &stops,
+        now: world::now(store)?,
+    }))
+}
+
+fn known(clusters: &[ClusterStanding], named: &[ClusterName]) -> Result<(), Failure> {
+    let names: BTreeSet<&str> = clusters.iter().map(|c| c.cluster.as_str()).collect();
+    for name in named {
+        if !names.contains(name.as_str()) {
+            let near = closest(name.as_str(), names.iter().copied());
+            return Err(Failure::new(format!(
+                "neither the fleet nor its store has a cluster `{name}`"
+            ))
+            .hints(near.map(|n| format!("did you mean `{n}`?"))));
+        }
+    }
+    Ok(())
+}
+
+/// A plan of the clusters that the fleet has. It allows nothing.
+async fn live(
+    arguments: &Arguments,
+    prepared: &PreparedFleet,
+    clusters: &[ClusterStanding],
+    store: &Store,
+    output: &Output,
+) -> Result<BTreeMap<ClusterName, ClusterPlan>, Failure> {
+    let simulated = Simulated {
+        seed: 1,
+        faults: &[],
+        scenario: None,
+    };
+    let access = world::access_of(&prepared.fleet);
+    let images = world::images(prepared);
+    let world = world::open(arguments, &access, store, images, &simulated).await?;
+    let named: BTreeSet<ClusterName> = clusters
+        .iter()
+        .map(|c| c.cluster.clone())
+        .filter(|name| prepared.clusters.contains_key(name))
+        .collect();
+    let looking = Selection::looking();
+    Ok(
+        plan::make(prepared, &named, store, &world, &looking, output)
+            .await?
+            .clusters,
+    )
+}
