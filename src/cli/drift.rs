@@ -16,7 +16,8 @@ use crate::cloud::{Cloud as _, Place};
 use crate::desired::DesiredCluster;
 use crate::model::{ClusterName, Live};
 use crate::plan::{
-    Allow, Baseline, ClusterPlan, DriftClass, DriftSeen, Policy, Wanted, drift_items, plan,
+    Allow, Baseline, Blocked, ClusterPlan, DriftClass, DriftSeen, Policy, Wanted, drift_items,
+    plan, unread,
 };
 use crate::report::{self, DriftFound, DriftOf, Style, Trail};
 use crate::rollout::ClusterState;
@@ -115,25 +116,23 @@ impl Look<'_> {
             return DriftFound::UnderWay(rollout.clone());
         }
         let live = self.live.clusters.get(name);
-        let gaps: Vec<String> = live
-            .into_iter()
-            .flat_map(|l| &l.gaps)
-            .map(|gap| format!("{}: {}", gap.what, gap.why))
-            .collect();
-        let Some(wanted) = self.prepared.clusters.get(name).filter(|_| gaps.is_empty()) else {
-            return DriftFound::NotRead(gaps);
+        let wanted = self.prepared.clusters.get(name).map(|c| &c.desired);
+        let planned = wanted.and_then(|wanted| Some((wanted, self.planned(name, wanted)?)));
+        // Nobody planned it: nobody has read it either.
+        let Some((wanted, desired)) = planned else {
+            return DriftFound::NotRead(vec![Blocked::NotRead]);
         };
-        let desired = self.planned(name, &wanted.desired);
-        let (applied, unknown) = match self.applied(name, &wanted.desired, of_commits) {
+        let unread = unread(&desired);
+        if !unread.is_empty() {
+            return DriftFound::NotRead(unread);
+        }
+        let (applied, unknown) = match self.applied(name, wanted, of_commits) {
             Ok(applied) => (self.planned(name, applied), None),
             Err(why) => (None, Some(why)),
         };
-        match desired {
-            Some(desired) => DriftFound::Compared {
-                items: drift_items(&desired, applied.as_ref(), live),
-                unknown,
-            },
-            None => DriftFound::NotRead(vec!["nothing was planned".into()]),
+        DriftFound::Compared {
+            items: drift_items(&desired, applied.as_ref(), live),
+            unknown,
         }
     }
 

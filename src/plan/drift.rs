@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClusterPlan, DocumentChange, FieldChange, GroupChange};
+use super::{Blocked, ClusterPlan, DocumentChange, FieldChange, GroupChange};
 use crate::model::{AsgName, ClusterName, LiveCluster, Timestamp};
 
 /// Whose a difference is.
@@ -77,6 +77,15 @@ pub fn drift_items(
     );
     items.sort_by(|a, b| (a.class, &a.subject).cmp(&(b.class, &b.subject)));
     items
+}
+
+/// What of a cluster could not be read: where anything could not, nothing that is not seen counts as the same.
+pub fn unread(plan: &ClusterPlan) -> Vec<Blocked> {
+    plan.blocked
+        .iter()
+        .filter(|b| b.is_unknown())
+        .cloned()
+        .collect()
 }
 
 /// Subject and field of everything in which a plan finds a difference.

@@ -25,8 +25,8 @@ use serde_json::Value as Json;
 pub use cluster::PODS_COUNT_AFTER;
 pub use compare::{FieldChange, fields};
 pub use drains::{drain_blockers, launch_blockers};
+pub use drift::{DriftClass, DriftItem, DriftKind, DriftSeen, drift_items, unread};
 pub use note::{DrainBlocker, Fact, Fields, LaunchBlocker, Note, Process, StandbyFate, Unplaced};
-pub use drift::{DriftClass, DriftItem, DriftKind, DriftSeen, drift_items};
 pub use remark::{Remark, Warned};
 
 use crate::desired::DesiredCluster;

@@ -3,10 +3,11 @@
 use serde_json::{Value as Json, json};
 
 use super::field::{Change, group_lines};
+use super::shape::blocked_text;
 use super::style::{Style, Tone};
 use super::wording::{clock, count, group, list, plain};
 use crate::model::{AsgName, ClusterName, Region, short_commit};
-use crate::plan::{Baseline, DriftClass, DriftItem, DriftKind};
+use crate::plan::{Baseline, Blocked, DriftClass, DriftItem, DriftKind};
 
 /// Items named for one class of a cluster without `full`.
 const ITEMS: usize = 20;
@@ -37,7 +38,7 @@ pub enum DriftFound {
     /// A rollout is changing it: what differs is under way.
     UnderWay(String),
     /// It could not be read.
-    NotRead(Vec<String>),
+    NotRead(Vec<Blocked>),
 }
 
 impl DriftFound {
@@ -122,7 +123,7 @@ fn cluster_lines(of: &DriftOf<'_>, trail: Trail, style: Style) -> Vec<String> {
         ))],
         DriftFound::NotRead(why) => vec![head(&format!(
             ": could not be read: {}",
-            plain(&why.join("; "))
+            unread_words(why, cluster)
         ))],
         DriftFound::Compared { items, .. } if items.is_empty() => vec![head(": no drift")],
         DriftFound::Compared { items, unknown } => {
@@ -142,6 +143,11 @@ fn cluster_lines(of: &DriftOf<'_>, trail: Trail, style: Style) -> Vec<String> {
             out
         }
     }
+}
+
+fn unread_words(why: &[Blocked], cluster: &ClusterName) -> String {
+    let words: Vec<String> = why.iter().map(|b| blocked_text(b, cluster)).collect();
+    words.join("; ")
 }
 
 fn class_lines(

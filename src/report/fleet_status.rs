@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
+use super::shape::blocked_text;
 use super::style::{Style, Tone};
 use super::wording::{clock, count, group, list, plain, span};
 use crate::model::{ClusterName, Timestamp, short_commit};
-use crate::plan::{Blocked, ClusterPlan, GroupChange};
+use crate::plan::{ClusterPlan, GroupChange};
 use crate::rollout::{ClusterStanding, StandingState, UnderWayState};
 
 /// What a fleet's status is written from.
@@ -154,19 +155,8 @@ fn details(standing: &ClusterStanding, plan: Option<&ClusterPlan>, style: Style)
 /// What the account says: how many instances are not what git wants, and why.
 fn live(standing: &ClusterStanding, plan: &ClusterPlan) -> Vec<String> {
     let mut out = Vec::new();
-    let unread = plan.blocked.iter().filter_map(|b| match b {
-        Blocked::Gap { what, why } => Some(format!("{what} could not be read: {why}")),
-        Blocked::Retire { .. }
-        | Blocked::Protected { .. }
-        | Blocked::Shrink { .. }
-        | Blocked::NoBootVersion { .. }
-        | Blocked::NoKubernetes { .. }
-        | Blocked::NoUserData { .. }
-        | Blocked::Twin { .. }
-        | Blocked::NotCarriedOut { .. }
-        | Blocked::NeedsKops { .. } => None,
-    });
-    out.extend(unread);
+    let blocked = plan.blocked.iter();
+    out.extend(blocked.map(|b| format!("blocked: {}", blocked_text(b, &standing.cluster))));
     for (asg, change) in &plan.groups {
         let name = group(asg, &standing.cluster);
         match change {

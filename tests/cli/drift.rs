@@ -81,6 +81,20 @@ fn what_others_changed_is_found_and_is_exit_2() {
 }
 
 #[test]
+fn groups_that_others_deleted_are_found() {
+    let bed = rolled_out();
+    // An account without the cluster: all of its groups are gone.
+    std::fs::remove_dir_all(bed.path(".kfleet/local")).unwrap();
+    let said = bed.run(&format!("drift {CLUSTER}")).ends(2);
+    assert!(
+        said.out
+            .contains(&format!("{GROUP}: is not there, applied")),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
 fn what_git_wants_now_is_not_what_others_did() {
     let bed = rolled_out();
     bed.change(
