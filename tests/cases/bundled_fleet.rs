@@ -1,7 +1,5 @@
 //! The repository's own fleet: loads, renders to the same bytes every time, and to the documents of `bundled_fleet/documents.txt`.
 
-#![cfg(test)]
-
 use std::path::Path;
 
 use kfleet::fleet::{Fleet, load};
@@ -34,7 +32,7 @@ fn renders_to_the_same_documents_every_time() {
             ));
         }
     }
-    let golden = include_str!("bundled_fleet/documents.txt");
+    let golden = include_str!("../bundled_fleet/documents.txt");
     assert!(list == golden, "the documents are now:\n{list}");
 }
 

@@ -1,9 +1,7 @@
 //! Faults as files: every file of `fleet_errors/` and `render_errors/` holds a small fleet and the full text that kfleet says about it.
 //!
 //! A case is a text with sections `=== PATH`; the last one, `=== expect`, is what must come out. Files that a case does
-//! not give are those of a good fleet of one cluster. `KFLEET_BLESS=1 cargo test --test faults` writes what comes out.
-
-#![cfg(test)]
+//! not give are those of a good fleet of one cluster. `KFLEET_BLESS=1 cargo test --test cases faults::` writes what comes out.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! `kfleet diff` on a git repository made of the bundled fleet: an edit in, the report out. `KFLEET_BLESS=1` writes the expected texts anew.
 
-#![cfg(test)]
-
 mod repository;
 mod size;
 

@@ -31,7 +31,7 @@ fn examples(readme: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_examples_of_functions_are_true() {
-    let examples = examples(include_str!("../README.md"));
+    let examples = examples(include_str!("../../README.md"));
     assert!(
         examples.len() > 40,
         "only {} examples found",

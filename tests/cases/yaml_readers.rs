@@ -1,7 +1,5 @@
 //! What `yaml::emit` writes is read back as the same value by another reader: PyYAML, which keeps to YAML 1.1 as kops does. Skipped where there is none.
 
-#![cfg(test)]
-
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 

@@ -1,7 +1,5 @@
 //! `kfleet explain` and `kfleet schema` on a small fleet: what was asked in, the exact text out.
 
-#![cfg(test)]
-
 use std::path::Path;
 use std::process::Command;
 
