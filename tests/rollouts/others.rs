@@ -317,6 +317,62 @@ fn a_single_new_node_that_turns_bad_is_replaced_and_more_are_judged() {
     }
 }
 
+/// A group whose nodes die at these minutes, each one of chance.
+fn dying(
+    size: u32,
+    seed: u64,
+    minutes: &[u32],
+) -> (Result<Outcome, kfleet::run::RunError>, Vec<Record>) {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[("nodes", size, 8, false)]);
+    scene.options.seed = seed;
+    let mut scene = scene.made();
+    scene.odd_image = Some(("control-plane-a", "image-1".into()));
+    (scene.rolling.canary, scene.rolling.bake) = (1, Span::from_secs(600));
+    let item =
+        |m: &u32| format!("{{act: \"node-down:nodes:1\", when: pin-version nodes, after: {m}m}}");
+    scene.scenario = minutes.iter().map(item).collect();
+    scene.start("r2")
+}
+
+#[test]
+fn a_node_that_dies_while_the_canary_bakes_turns_nothing_round() {
+    let mut lost = [0, 0];
+    for seed in 1..=6 {
+        let records = ends(dying(3, seed, &[4]), Ending::Finished);
+        never(&records, &["failed staging/nodes"]);
+        lost[count(&records, "canary-lost staging/nodes")] += 1;
+    }
+    // It was the canary itself, or an old one.
+    assert!(lost[0] > 0 && lost[1] > 0, "{lost:?}");
+}
+
+#[test]
+fn a_dead_node_that_was_there_before_holds_no_rollback_up() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[("nodes", 3, 8, false)]).made();
+    scene.odd_image = Some(("control-plane-a", "image-1".into()));
+    scene.faults = vec!["sick-image:image-2".into()];
+    scene.scenario =
+        vec!["{act: \"node-down:nodes:1\", when: pin-version nodes, after: 3m}".into()];
+    ends(scene.start("r2"), Ending::RolledBack);
+    scene.faults.clear();
+    clean(&scene);
+}
+
+#[test]
+fn a_canary_that_dies_twice_is_judged() {
+    let mut judged = 0;
+    for seed in 1..=12 {
+        let (outcome, records) = dying(1, seed, &[4, 28]);
+        if count(&records, "canary-lost staging/nodes") == 2 {
+            ends((outcome, records), Ending::RolledBack);
+            judged += 1;
+        }
+    }
+    assert!(judged > 0);
+}
+
 #[test]
 fn a_version_to_go_back_to_is_looked_for_first() {
     let dir = folder();

@@ -80,6 +80,7 @@ pub fn ground_text(ground: &Ground) -> String {
         Ground::Healthy {
             nodes,
             discounted,
+            lost,
             homeless,
             refused,
         } => {
@@ -87,6 +88,7 @@ pub fn ground_text(ground: &Ground) -> String {
                 0 => String::new(),
                 n => format!("; {n} that were not well before are not counted"),
             };
+            let lost: String = lost.iter().map(|nodes| format!("; {}", tolerated(nodes))).collect();
             let waiting = match homeless {
                 0 => String::new(),
                 n => format!(
@@ -95,7 +97,7 @@ pub fn ground_text(ground: &Ground) -> String {
                 ),
             };
             format!(
-                "{nodes} nodes, all of these groups Ready; critical pods run, the control plane is whole{known}{waiting}"
+                "{nodes} nodes, all of these groups Ready; critical pods run, the control plane is whole{known}{lost}{waiting}"
             )
         }
         Ground::PlanesDown { down, members } => {

@@ -163,6 +163,7 @@ fn about<'a>(round: &RoundContext<'a>, sight: &ClusterContext<'a>, since: Timest
         since,
         deadline_from: since,
         patience: sight.run.rolling.ready_timeout,
+        tolerance: sight.run.rolling.tolerance,
         only_health: false,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::health::{self, NodesAsked};
 use super::validate::Limits;
-use crate::fleet::{GateAt, GateKind, GateSpec, HttpGate, PromqlGate};
+use crate::fleet::{Amount, GateAt, GateKind, GateSpec, HttpGate, PromqlGate};
 use crate::kops::Role;
 use crate::model::{AsgName, ClusterName, GroupName, LiveCluster, Nodes, Span, Timestamp};
 use crate::rollout::build::BUILT_IN_NODES;
@@ -33,6 +33,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) deadline_from: Timestamp,
     /// How long a new instance may take to become Ready.
     pub(crate) patience: Span,
+    /// How many nodes of a group it may lose on any day.
+    pub(crate) tolerance: Amount,
     /// Only what can be seen of the cluster itself is asked, not what the fleet measures elsewhere.
     pub(crate) only_health: bool,
 }
@@ -177,6 +179,7 @@ impl<'a> GroupContext<'a> {
             since,
             deadline_from,
             patience: self.task.rolling.ready_timeout,
+            tolerance: self.task.rolling.tolerance,
             only_health: false,
         }
     }
@@ -186,7 +189,7 @@ fn one(gate: &GateSpec, asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Ver
     let question = match &gate.kind {
         GateKind::Asg => return health::asg(asked.live, asked.groups.iter().copied(), asked.since),
         GateKind::Kubernetes => {
-            return health::kubernetes(&NodesAsked {
+            let nodes = NodesAsked {
                 live: asked.live,
                 limits: Limits {
                     roles: asked.roles,
@@ -196,7 +199,8 @@ fn one(gate: &GateSpec, asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Ver
                 patience: asked.patience,
                 now: asked.now,
                 before: asked.progress.before.as_ref(),
-            });
+            };
+            return health::kubernetes(&nodes, asked.tolerance);
         }
         GateKind::Command(command) => Question::Command(command.clone()),
         GateKind::Http(http) => Question::Http(HttpGate {

@@ -63,6 +63,46 @@ pub(crate) struct NodesAsked<'a> {
     pub(crate) before: Option<&'a Before>,
 }
 
+impl NodesAsked<'_> {
+    /// Whether it is so for longer than anything may take.
+    fn is_late(&self, failure: &Failure) -> bool {
+        failure
+            .since
+            .is_some_and(|s| self.now.since(s.max(self.since)) > self.patience)
+    }
+
+    fn is_plane(&self, name: &AsgName) -> bool {
+        let role = self.limits.roles.get(name);
+        role.is_some_and(|r| r.rules().proves_control_plane)
+    }
+
+    /// Nodes that are down for longer than that, by group.
+    fn down<'f>(&self, found: &[&'f Failure]) -> BTreeMap<&'f AsgName, BTreeSet<&'f InstanceId>> {
+        let mut down: BTreeMap<&AsgName, BTreeSet<&InstanceId>> = BTreeMap::new();
+        for failure in found.iter().filter(|f| f.is_node && self.is_late(f)) {
+            if let (Some(group), Some(instance)) = (&failure.group, &failure.instance) {
+                down.entry(group).or_default().insert(instance);
+            }
+        }
+        down
+    }
+
+    /// Those of them that a group loses on any day: some of its workers, not all.
+    fn bearable<'f>(
+        &self,
+        found: &[&'f Failure],
+        tolerance: Amount,
+    ) -> BTreeMap<&'f AsgName, BTreeSet<&'f InstanceId>> {
+        let mut down = self.down(found);
+        down.retain(|name, ids| {
+            let desired = self.live.groups.get(*name).map_or(0, |g| g.desired);
+            let lost = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+            !self.is_plane(name) && lost <= tolerance.unavailable_of(desired) && lost < desired
+        });
+        down
+    }
+}
+
 /// What a cluster that was verified is like while it is only watched.
 pub(crate) enum Steady {
     /// Healthy.
@@ -87,23 +127,11 @@ pub(crate) fn steady(asked: &NodesAsked<'_>, tolerance: Amount) -> Steady {
         }
         Nodes::Known(seen) => seen,
     };
-    let late = |f: &Failure| {
-        f.since
-            .is_some_and(|s| asked.now.since(s.max(asked.since)) > asked.patience)
-    };
     let all = validate::failures(asked.live, seen, asked.limits);
     let nothing = BTreeMap::new();
     let found = validate::since_then(&all, asked.before.map_or(&nothing, |b| &b.failing));
-    let mut down: BTreeMap<&AsgName, BTreeSet<&InstanceId>> = BTreeMap::new();
-    for failure in found.iter().copied().filter(|f| f.is_node && late(f)) {
-        if let (Some(group), Some(instance)) = (&failure.group, &failure.instance) {
-            down.entry(group).or_default().insert(instance);
-        }
-    }
-    let is_plane = |name: &AsgName| {
-        let role = asked.limits.roles.get(name);
-        role.is_some_and(|r| r.rules().proves_control_plane)
-    };
+    let down = asked.down(&found);
+    let is_plane = |name: &AsgName| asked.is_plane(name);
     let planes = asked.live.groups.iter().filter(|(name, _)| is_plane(name));
     let members: u32 = planes.map(|(_, g)| g.desired).fold(0, u32::saturating_add);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -129,7 +157,7 @@ pub(crate) fn steady(asked: &NodesAsked<'_>, tolerance: Amount) -> Steady {
     let broken: Vec<Symptom> = found
         .iter()
         .copied()
-        .filter(|f| late(f))
+        .filter(|f| asked.is_late(f))
         .filter(|f| f.instance.as_ref().is_none_or(|i| !tolerated.contains(i)))
         .map(|f| f.symptom.clone())
         .collect();
@@ -170,8 +198,9 @@ fn tolerated_of(
 }
 
 /// Everything is whole, and no more pods are unready than before the change. What is not gets time from when it began, or
-/// from `since`: a node that turned bad may come back, or be replaced.
-pub(crate) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
+/// from `since`: a node that turned bad may come back, or be replaced. After that, of the workers of a group, as many as `tolerance` says are what a
+/// group loses on any day.
+pub(crate) fn kubernetes(asked: &NodesAsked<'_>, tolerance: Amount) -> Verdict {
     const SHOWN: usize = 5;
     let seen = match &asked.live.nodes {
         Nodes::NotAsked => return Verdict::Fail(Ground::NoKubernetes),
@@ -186,6 +215,12 @@ pub(crate) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
     let nothing = BTreeMap::new();
     let found = validate::since_then(&all, asked.before.map_or(&nothing, |b| &b.failing));
     let known = all.len() - found.len();
+    let lost = asked.bearable(&found, tolerance);
+    let on_lost = |f: &Failure| {
+        let instance = f.instance.as_ref();
+        instance.is_some_and(|i| lost.values().any(|ids| ids.contains(i)))
+    };
+    let found: Vec<&Failure> = found.into_iter().filter(|f| !on_lost(f)).collect();
     let seen_so = |f: &&Failure| SymptomSeen {
         symptom: f.symptom.clone(),
         lasts: f.since.map(|s| asked.now.since(s)),
@@ -194,14 +229,7 @@ pub(crate) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
         symptoms: failures.iter().take(SHOWN).map(seen_so).collect(),
         more: failures.len().saturating_sub(SHOWN),
     };
-    let late: Vec<&Failure> = found
-        .iter()
-        .copied()
-        .filter(|f| {
-            f.since
-                .is_some_and(|s| asked.now.since(s.max(asked.since)) > asked.patience)
-        })
-        .collect();
+    let late: Vec<&Failure> = found.iter().copied().filter(|f| asked.is_late(f)).collect();
     if !late.is_empty() {
         return Verdict::Fail(said(&late));
     }
@@ -220,6 +248,10 @@ pub(crate) fn kubernetes(asked: &NodesAsked<'_>) -> Verdict {
             Verdict::Pass(Ground::Healthy {
                 nodes: seen.nodes.len(),
                 discounted: known,
+                lost: lost
+                    .iter()
+                    .map(|(name, ids)| tolerated_of(asked, name, ids, tolerance))
+                    .collect(),
                 homeless,
                 refused: refused.cloned().collect(),
             })

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::model::{Instance, InstanceId, LiveGroup, Timestamp};
+use crate::rollout::progress::GroupState;
 use crate::rollout::reason::GroupReason;
 use crate::rollout::round::{GroupContext, Mode, Readiness, present};
 
-/// New instances that are past their time, where the version they run is proven by others and they are no more than a group loses on any day:
+/// Instances that are past their time, where the version they run is proven by others and they are no more than a group loses on any day:
 /// they are replaced, and prove nothing against it. Where they are more, or nothing is proven, they count. Never of a control plane.
 /// Source: the same threshold as node repair elsewhere, which replaces single nodes and leaves it where many are bad (Karpenter, "Node auto repair").
 pub(crate) fn to_be_repaired(view: &GroupContext<'_>, live: &LiveGroup) -> BTreeSet<InstanceId> {
@@ -16,7 +17,19 @@ pub(crate) fn to_be_repaired(view: &GroupContext<'_>, live: &LiveGroup) -> BTree
         .collect();
     let tolerated = view.task.rolling.tolerance.unavailable_of(live.desired);
     let few = u32::try_from(bad.len()).is_ok_and(|n| n <= tolerated);
-    let proven = view.group.canary_proven && view.mode == Mode::Forward;
+    // A canary that was up and died has another try, once: a node dies on any day. One that never was Ready has none.
+    let died_once =
+        view.group.canary_lost == 1 && bad.iter().all(|id| view.group.canary.contains(id));
+    // On the way back those that were there before it began: what it launches has to work.
+    let was_there = |id: &InstanceId| {
+        let launched = live.instances.get(id).map(|i| i.launched_at);
+        matches!(view.group.state, GroupState::Rolling(since) if launched.is_some_and(|at| at < since))
+    };
+    let proven = match view.mode {
+        Mode::Forward => view.group.canary_proven || died_once,
+        Mode::Undo => bad.iter().all(was_there),
+        Mode::Cleanup => false,
+    };
     if few && proven && !view.task.role.rules().proves_control_plane {
         bad
     } else {

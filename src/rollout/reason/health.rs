@@ -154,6 +154,9 @@ pub enum Ground {
         nodes: usize,
         /// What was not well before, and is not counted.
         discounted: usize,
+        /// Nodes that are down and no more than their groups lose on any day.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lost: Vec<ToleratedNodes>,
         /// Pods that wait for a node while AWS refuses capacity: they are not counted either.
         #[serde(default, skip_serializing_if = "is_zero")]
         homeless: u32,
