@@ -454,34 +454,6 @@ fn a_kubernetes_api_that_stays_down_needs_a_person_who_is_told_so() {
 }
 
 #[test]
-fn a_node_that_dies_while_its_group_is_rolled_is_seen_and_named() {
-    let dir = folder();
-    let down = |n: u32| format!("{{act: \"node-down:nodes:{n}\", when: pin-version nodes}}");
-    // One is what a group loses on any day: it is replaced like the others.
-    let one = scene(dir.path(), &[("nodes", 4, 6, false)], &[&down(1)]);
-    let records = ends(one.start("r2"), Ending::Finished);
-    let named = |r: &Record| match &r.event {
-        Event::CanaryProven { evidence, .. } => evidence.iter().any(|e| {
-            e.contains("1 of 5 nodes of nodes.staging.k8s.test not Ready")
-                && e.contains("`rolling.tolerance` allows 1")
-        }),
-        _ => false,
-    };
-    assert!(records.iter().any(named), "{:#?}", trace(&records));
-    never(&records, &["failed staging/nodes"]);
-    clean(&one);
-    // Nobody brings more of them back to life, on the way back neither: that is left to a person.
-    let dir = folder();
-    let scene = scene(dir.path(), &[("nodes", 4, 6, false)], &[&down(2)]);
-    let records = sticks(scene.start("r2"), "has a node that is not Ready");
-    in_order(
-        &records,
-        &["failed staging/nodes", "rollback-started", "stuck staging"],
-    );
-    never(&records, &["canary-proven staging/nodes"]);
-}
-
-#[test]
 fn another_kfleet_at_work_is_named_and_nothing_is_done() {
     let dir = folder();
     let scene = scene(dir.path(), &[NODES], &[]);

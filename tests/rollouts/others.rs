@@ -361,6 +361,36 @@ fn a_dead_node_that_was_there_before_holds_no_rollback_up() {
 }
 
 #[test]
+fn a_node_that_dies_while_its_group_is_rolled_is_seen_and_named() {
+    let dir = folder();
+    let down = |n: u32| format!("{{act: \"node-down:nodes:{n}\", when: pin-version nodes}}");
+    // One is what a group loses on any day: it is replaced like the others.
+    let mut one = Scene::small(dir.path(), &[("nodes", 4, 6, false)]).made();
+    one.scenario = vec![down(1)];
+    let records = ends(one.start("r2"), Ending::Finished);
+    let named = |r: &Record| match &r.event {
+        Event::CanaryProven { evidence, .. } => evidence.iter().any(|e| {
+            e.contains("1 of 5 nodes of nodes.staging.k8s.test not Ready")
+                && e.contains("`rolling.tolerance` allows 1")
+        }),
+        _ => false,
+    };
+    assert!(records.iter().any(named), "{:#?}", trace(&records));
+    never(&records, &["failed staging/nodes"]);
+    clean(&one);
+    // Nobody brings more of them back to life, on the way back neither: that is left to a person.
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[("nodes", 4, 6, false)]).made();
+    scene.scenario = vec![down(2)];
+    let records = sticks(scene.start("r2"), "has a node that is not Ready");
+    in_order(
+        &records,
+        &["failed staging/nodes", "rollback-started", "stuck staging"],
+    );
+    never(&records, &["canary-proven staging/nodes"]);
+}
+
+#[test]
 fn a_canary_that_dies_twice_is_judged() {
     let mut judged = 0;
     for seed in 1..=12 {

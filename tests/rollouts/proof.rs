@@ -170,13 +170,8 @@ fn a_node_that_a_cluster_loses_on_any_day_breaks_no_soak() {
     }
 }
 
-#[test]
-fn what_is_tolerated_while_it_soaks_is_said_with_its_threshold() {
-    let dir = folder();
-    let mut scene = Scene::small(dir.path(), &[NODES]).made();
-    scene.soak = Span::from_secs(7_200);
-    scene.scenario =
-        vec!["{act: \"node-down:nodes:1\", when: pin-version nodes, after: 60m}".into()];
+/// Rolls it, and says everything that was waited for.
+fn waits(scene: &Scene) -> BTreeSet<String> {
     let spy = Spy::new(scene.world());
     let rollout = scene.rollout(spy.world(), "r2", &[]);
     let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
@@ -196,6 +191,17 @@ fn what_is_tolerated_while_it_soaks_is_said_with_its_threshold() {
         },
     ))
     .unwrap();
+    said
+}
+
+#[test]
+fn what_is_tolerated_while_it_soaks_is_said_with_its_threshold() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]).made();
+    scene.soak = Span::from_secs(7_200);
+    scene.scenario =
+        vec!["{act: \"node-down:nodes:1\", when: pin-version nodes, after: 60m}".into()];
+    let said = waits(&scene);
     let wanted =
         "it soaks on: 1 of 3 nodes of nodes.staging.k8s.test not Ready for longer than 15m (i-";
     let told = said.iter().find(|why| why.starts_with(wanted));
@@ -224,6 +230,28 @@ fn a_control_plane_that_keeps_its_quorum_is_waited_for() {
             "rollback-started",
             "stage-passed staging",
         ],
+    );
+}
+
+/// Whoever stands on it does not begin in the minutes until that is somebody's fault.
+#[test]
+fn a_control_plane_without_a_quorum_is_waited_for_at_once() {
+    let dir = folder();
+    let mut scene = planes(dir.path());
+    scene.soak = Span::from_secs(7_200);
+    scene.scenario = ["a", "b"]
+        .iter()
+        .flat_map(|zone| {
+            let act = |what: &str, minutes: u32| {
+                format!("{{act: \"{what}:control-plane-{zone}:1\", when: pin-version nodes, after: {minutes}m}}")
+            };
+            [act("node-down", 60), act("node-up", 66)]
+        })
+        .collect();
+    let said = waits(&scene);
+    assert!(
+        said.contains("2 of 3 instances of the control plane are not Ready"),
+        "{said:#?}"
     );
 }
 

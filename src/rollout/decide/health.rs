@@ -78,13 +78,7 @@ impl NodesAsked<'_> {
 
     /// Nodes that are down for longer than that, by group.
     fn down<'f>(&self, found: &[&'f Failure]) -> BTreeMap<&'f AsgName, BTreeSet<&'f InstanceId>> {
-        let mut down: BTreeMap<&AsgName, BTreeSet<&InstanceId>> = BTreeMap::new();
-        for failure in found.iter().filter(|f| f.is_node && self.is_late(f)) {
-            if let (Some(group), Some(instance)) = (&failure.group, &failure.instance) {
-                down.entry(group).or_default().insert(instance);
-            }
-        }
-        down
+        not_ready(found.iter().copied().filter(|f| self.is_late(f)))
     }
 
     /// Those of them that a group loses on any day: some of its workers, not all.
@@ -101,6 +95,19 @@ impl NodesAsked<'_> {
         });
         down
     }
+}
+
+/// Nodes that are down, by group.
+fn not_ready<'f>(
+    found: impl Iterator<Item = &'f Failure>,
+) -> BTreeMap<&'f AsgName, BTreeSet<&'f InstanceId>> {
+    let mut down: BTreeMap<&AsgName, BTreeSet<&InstanceId>> = BTreeMap::new();
+    for failure in found.filter(|f| f.is_node) {
+        if let (Some(group), Some(instance)) = (&failure.group, &failure.instance) {
+            down.entry(group).or_default().insert(instance);
+        }
+    }
+    down
 }
 
 /// What a cluster that was verified is like while it is only watched.
@@ -135,11 +142,15 @@ pub(crate) fn steady(asked: &NodesAsked<'_>, tolerance: Amount) -> Steady {
     let planes = asked.live.groups.iter().filter(|(name, _)| is_plane(name));
     let members: u32 = planes.map(|(_, g)| g.desired).fold(0, u32::saturating_add);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let planes_down: u32 = down
-        .iter()
-        .filter(|(name, _)| is_plane(name))
-        .map(|(_, ids)| count(ids.len()))
-        .fold(0, u32::saturating_add);
+    let of_planes = |down: &BTreeMap<&AsgName, BTreeSet<&InstanceId>>| -> u32 {
+        let planes = down.iter().filter(|(name, _)| is_plane(name));
+        planes
+            .map(|(_, ids)| count(ids.len()))
+            .fold(0, u32::saturating_add)
+    };
+    let planes_down = of_planes(&down);
+    // A majority that is gone is waited for at once: how long it is so matters only to who is to blame.
+    let planes_now = of_planes(&not_ready(found.iter().copied()));
     let quorum_holds = planes_down <= members.saturating_sub(1) / 2;
     let may_be_down = |name: &AsgName| match (is_plane(name), asked.live.groups.get(name)) {
         (true, _) => quorum_holds,
@@ -164,9 +175,9 @@ pub(crate) fn steady(asked: &NodesAsked<'_>, tolerance: Amount) -> Steady {
     if !broken.is_empty() {
         return Steady::Broken(broken);
     }
-    if planes_down > 0 {
+    if planes_down > 0 || planes_now > members.saturating_sub(1) / 2 {
         return Steady::Waits(Ground::PlanesDown {
-            down: planes_down,
+            down: planes_now,
             members,
         });
     }
