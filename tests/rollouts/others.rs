@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use kfleet::fleet::{Capacity, CapacityPolicy, GroupRolling};
 use kfleet::model::{NodeEffect, NodeMark, Nodes};
-use kfleet::rollout::{Rollout, Task, VersionSource};
+use kfleet::rollout::{Evidence, Ground, Rollout, Task, VersionSource};
 
 use super::support::spy::{Death, Died};
 use super::*;
@@ -370,8 +370,8 @@ fn a_node_that_dies_while_its_group_is_rolled_is_seen_and_named() {
     let records = ends(one.start("r2"), Ending::Finished);
     let named = |r: &Record| match &r.event {
         Event::CanaryProven { evidence, .. } => evidence.iter().any(|e| {
-            e.contains("1 of 5 nodes of nodes.staging.k8s.test not Ready")
-                && e.contains("`rolling.tolerance` allows 1")
+            matches!(e, Evidence::Gate { ground: Ground::Healthy { lost, .. }, .. }
+                if matches!(&lost[..], [one] if (one.desired, one.allowed) == (5, 1)))
         }),
         _ => false,
     };

@@ -88,7 +88,10 @@ pub fn ground_text(ground: &Ground) -> String {
                 0 => String::new(),
                 n => format!("; {n} that were not well before are not counted"),
             };
-            let lost: String = lost.iter().map(|nodes| format!("; {}", tolerated(nodes))).collect();
+            let lost: String = lost
+                .iter()
+                .map(|nodes| format!("; {}", tolerated(nodes)))
+                .collect();
             let waiting = match homeless {
                 0 => String::new(),
                 n => format!(
