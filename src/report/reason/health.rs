@@ -88,10 +88,7 @@ pub fn ground_text(ground: &Ground) -> String {
                 0 => String::new(),
                 n => format!("; {n} that were not well before are not counted"),
             };
-            let lost: String = lost
-                .iter()
-                .map(|nodes| format!("; {}", tolerated(nodes)))
-                .collect();
+            let lost: String = lost.iter().map(borne).collect();
             let waiting = match homeless {
                 0 => String::new(),
                 n => format!(
@@ -123,6 +120,10 @@ pub fn ground_text(ground: &Ground) -> String {
         ),
         Ground::BeingAsked => "it is being asked".into(),
     }
+}
+
+fn borne(nodes: &ToleratedNodes) -> String {
+    format!("; {}", tolerated(nodes))
 }
 
 fn seen(seen: &SymptomSeen) -> String {
