@@ -5,6 +5,7 @@ mod drift;
 mod forget;
 mod init;
 mod rollout;
+mod shell;
 mod state;
 
 use std::ffi::OsString;
@@ -21,6 +22,7 @@ pub(super) use rollout::{
     RollbackArguments, RolloutCommand, ShowArguments, StartArguments, StatusArguments,
 };
 
+pub(super) use shell::{CompletionsArguments, ManArguments};
 pub(super) use state::FleetStatusArguments;
 
 use super::formats::{DefinitionFormat, LintFormat, ReportFormat, SchemaFormat, ViewFormat};
@@ -38,7 +40,7 @@ use crate::model::{ClusterName, KopsVersion, Span, StageName};
     arg_required_else_help = true
 )]
 pub(super) struct Arguments {
-    /// The fleet's folder.
+    /// The fleet's folder, or one below it.
     #[arg(
         short = 'C',
         long = "directory",
@@ -47,8 +49,8 @@ pub(super) struct Arguments {
         global = true
     )]
     pub(super) directory: PathBuf,
-    /// The cloud to look at and to act on.
-    #[arg(long, value_enum, env = "KFLEET_CLOUD", global = true)]
+    /// The cloud to look at and to act on; KFLEET_CLOUD in the environment does the same.
+    #[arg(long, value_enum, global = true)]
     pub(super) cloud: Option<CloudArgument>,
     /// Another address than AWS's own, for every service; `AWS_ENDPOINT_URL` does the same.
     #[arg(long, value_name = "URL", global = true)]
@@ -132,6 +134,10 @@ pub(super) enum Command {
     Doctor(DoctorArguments),
     /// Forget a cluster that is gone from git and from its account, so that no plan names it any more.
     Forget(ForgetArguments),
+    /// Print completions for a shell.
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write those of all commands.
+    Man(ManArguments),
     /// Run the command of a gate, and end it and what it started when standard input ends: for kfleet itself.
     #[command(hide = true)]
     Attend(AttendArguments),

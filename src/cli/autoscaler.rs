@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Exit;
 use super::args::{Arguments, AutoscalerArguments};
 use super::failure::Failure;
 use super::formats::ViewFormat;
 use super::output::Output;
 use super::pipeline::{prepare_with_trees, target};
-use super::render::select;
+use super::{Exit, given};
 use crate::desired::{self, Autoscaler, Discovery, Expander, NodeGroup, Source};
 use crate::kops::{self, Architecture};
 use crate::yaml;
@@ -19,8 +18,7 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let prepared = prepare_with_trees(&arguments.directory)?;
-    select(&prepared, std::slice::from_ref(&command.cluster))?;
-    let name = &command.cluster;
+    let name = &given::meant(&prepared.clusters.keys().collect(), &command.cluster)?;
     let documents: Vec<yaml::Document> = prepared
         .clusters
         .get(name)

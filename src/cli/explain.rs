@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::Exit;
 use super::args::{Arguments, ExplainArguments};
 use super::failure::Failure;
 use super::formats::ViewFormat;
 use super::output::Output;
+use super::{Exit, given};
 use crate::fleet::{self, Cluster, Fleet, Layer, MergedValue, Overridden, Source, closest};
 use crate::render::{Rendered, RenderedDocument, Renderer};
 use crate::report::{self, DocumentStory, Input, Replaced, ValueStory, WrittenLine};
@@ -21,15 +21,9 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let machine = command.format == ViewFormat::Json;
     let fleet = fleet::load(&arguments.directory)?;
-    let Some(cluster) = fleet.clusters.get(&command.cluster) else {
-        let near = closest(
-            command.cluster.as_str(),
-            fleet.clusters.keys().map(|c| c.as_str()),
-        );
-        let hint = near.map(|n| format!("did you mean `{n}`?"));
-        return Err(
-            Failure::new(format!("the fleet has no cluster `{}`", command.cluster)).hints(hint),
-        );
+    let name = given::meant(&fleet.clusters.keys().collect(), &command.cluster)?;
+    let Some(cluster) = fleet.clusters.get(&name) else {
+        return Err(Failure::new(format!("the fleet has no cluster `{name}`")));
     };
     let renderer = Renderer::new(&fleet)?;
     let rendered = renderer.render(&cluster.name)?;

@@ -17,6 +17,7 @@ mod feasible;
 mod forget;
 mod formats;
 mod git;
+mod given;
 mod init;
 mod lint;
 mod output;
@@ -28,6 +29,7 @@ mod revision;
 mod rollout;
 mod schema;
 mod screen;
+mod shell;
 mod snapshot;
 mod status;
 mod stop;
@@ -90,6 +92,14 @@ pub fn main() -> ExitCode {
             };
         }
     };
+    let quiet = arguments.quiet;
+    let arguments = match arguments.completed() {
+        Ok(arguments) => arguments,
+        Err(failure) => {
+            Output::new(quiet, false).failure(&failure);
+            return ExitCode::from(1);
+        }
+    };
     let output = Output::new(
         arguments.quiet,
         arguments.cloud == Some(args::CloudArgument::Local),
@@ -124,6 +134,8 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Drift(command) => in_runtime(drift::run(arguments, command, output)),
         Command::Doctor(command) => in_runtime(doctor::run(arguments, command, output)),
         Command::Forget(command) => in_runtime(forget::run(arguments, command)),
+        Command::Completions(command) => shell::completions(command, output),
+        Command::Man(command) => shell::man(command, output),
         Command::Attend(command) => attend::run(command, output),
     }
 }

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Exit;
 use super::args::{Arguments, RenderArguments};
 use super::failure::Failure;
 use super::output::Output;
 use super::pipeline::{Prepared, PreparedFleet, prepare};
-use crate::fleet::closest;
+use super::{Exit, given};
 use crate::model::{ClusterName, Rendering};
 use crate::yaml;
 
@@ -71,17 +70,11 @@ pub(super) fn select(
     if named.is_empty() {
         return Ok(prepared.clusters.keys().cloned().collect());
     }
-    for name in named {
-        if !prepared.clusters.contains_key(name) {
-            let near = closest(
-                name.as_str(),
-                prepared.clusters.keys().map(ClusterName::as_str),
-            );
-            return Err(Failure::new(format!("the fleet has no cluster `{name}`"))
-                .hints(near.map(|n| format!("did you mean `{n}`?"))));
-        }
-    }
-    Ok(named.iter().cloned().collect())
+    let known: BTreeSet<&ClusterName> = prepared.clusters.keys().collect();
+    named
+        .iter()
+        .map(|name| given::meant(&known, name))
+        .collect()
 }
 
 /// How the fleet's own `rendered/` stands to what is rendered now.

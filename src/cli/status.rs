@@ -9,8 +9,7 @@ use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::rollout::{opened, unfinished};
 use super::world::{self, Simulated};
-use super::{Exit, plan, stop};
-use crate::fleet::closest;
+use super::{Exit, given, plan, stop};
 use crate::model::{ClusterName, Digest, Span};
 use crate::plan::ClusterPlan;
 use crate::report::{self, FleetStatus, Style};
@@ -50,8 +49,8 @@ async fn once(arguments: &Arguments, command: &FleetStatusArguments) -> Result<(
     };
     let mut clusters = standings(&store, prepared.as_ref())?;
     if !command.clusters.is_empty() {
-        known(&clusters, &command.clusters)?;
-        clusters.retain(|c| command.clusters.contains(&c.cluster));
+        let named = named(&clusters, &command.clusters)?;
+        clusters.retain(|c| named.contains(&c.cluster));
     }
     let live = match &prepared {
         Some(prepared) if command.live => {
@@ -135,18 +134,15 @@ fn standings(
     }))
 }
 
-fn known(clusters: &[ClusterStanding], named: &[ClusterName]) -> Result<(), Failure> {
-    let names: BTreeSet<&str> = clusters.iter().map(|c| c.cluster.as_str()).collect();
-    for name in named {
-        if !names.contains(name.as_str()) {
-            let near = closest(name.as_str(), names.iter().copied());
-            return Err(Failure::new(format!(
-                "neither the fleet nor its store has a cluster `{name}`"
-            ))
-            .hints(near.map(|n| format!("did you mean `{n}`?"))));
-        }
-    }
-    Ok(())
+fn named(
+    clusters: &[ClusterStanding],
+    typed: &[ClusterName],
+) -> Result<BTreeSet<ClusterName>, Failure> {
+    let known: BTreeSet<&ClusterName> = clusters.iter().map(|c| &c.cluster).collect();
+    typed
+        .iter()
+        .map(|name| given::meant(&known, name))
+        .collect()
 }
 
 /// A plan of the clusters that the fleet has. It allows nothing.

@@ -2,6 +2,7 @@
 //! here). Decides nothing.
 //!
 //! ```text
+//! .gitignore                         in a folder: no file of a store belongs into git
 //! store.json                         which kind of cloud it belongs to; a store is never shared between a real and a simulated one
 //! journals/<rollout>.jsonl           in a folder: one record a line, append-only
 //! journals/<rollout>/<number>.jsonl  elsewhere: what was appended at once, by the number of its first record
@@ -141,6 +142,7 @@ struct Marker {
 }
 
 const MARKER: &str = "store.json";
+const IGNORE: &str = ".gitignore";
 
 impl Store {
     /// Opens a folder; writes nothing before there is something to write.
@@ -341,6 +343,10 @@ impl Store {
             },
             MARKER,
         )?;
+        // A store in a folder lies in the fleet's repository as a rule, and is none of its files.
+        if let Keeper::Folder(_) = &self.keeper {
+            objects::create(&*self.objects, IGNORE, b"*\n")?;
+        }
         // Whoever was quicker wrote the same, or another cloud's.
         if !objects::create(&*self.objects, MARKER, marker.as_bytes())? {
             self.check_marker()?;

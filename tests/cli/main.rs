@@ -20,6 +20,7 @@ mod rehearse;
 mod rendering;
 mod revisions;
 mod rollouts;
+mod shell;
 mod signals;
 mod status;
 mod stops;

@@ -49,6 +49,9 @@ pub(in crate::cli) struct StartArguments {
     /// Roll out what is not committed, or a `rendered/` that is not up to date; the reason is recorded and shown for ever.
     #[arg(long, value_name = "REASON")]
     pub(in crate::cli) allow_dirty: Option<String>,
+    /// Do not ask: at a terminal the plan is shown, and only `yes` carries it out. A saved plan was looked at, and `--auto-approve` says it too.
+    #[arg(long)]
+    pub(in crate::cli) yes: bool,
     #[command(flatten)]
     pub(in crate::cli) pace: Pace,
     /// The form of the output.

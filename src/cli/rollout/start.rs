@@ -1,6 +1,7 @@
 //! `kfleet rollout start`: a plan, made now or saved, becomes a rollout.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
 use super::drive::{Driver, POLL, exit};
@@ -89,6 +90,10 @@ pub(super) async fn start(
     world.knows(&simulated, aims::of_rollout(&rollout))?;
     stop::heed(&store, &rollout)?;
     fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;
+    if asks(command) && !said_yes(output)? {
+        output.cloud_story("nothing was done");
+        return Ok(Exit::Changes);
+    }
     let starting = store.start(&rollout.started_by, world.now())?;
     none_unfinished(&store)?;
     let (mut journal, first) = starting.begin(&store, &rollout, &moment, &access)?;
@@ -102,6 +107,23 @@ pub(super) async fn start(
     };
     let outcome = driver.drive(&mut journal, &[first]).await?;
     exit(&outcome, &journal, output)
+}
+
+/// Whether a person is there who has not said yes yet.
+fn asks(command: &StartArguments) -> bool {
+    let agreed = command.yes || command.pace.auto_approve || command.plan.is_some();
+    let is_read = command.format == FollowFormat::Text;
+    !agreed && is_read && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+fn said_yes(output: &Output) -> Result<bool, Failure> {
+    output.raw_story("Carry this plan out? Only `yes` does: ");
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|e| Failure::new(format!("cannot read the answer: {e}")))?;
+    Ok(answer.trim() == "yes")
 }
 
 fn show(

@@ -139,6 +139,8 @@ fn hooks_of(command: &crate::cli::args::Command) -> crate::cloud::aws::HooksOf {
         | Command::Stop(_)
         | Command::Go(_)
         | Command::Template(_)
+        | Command::Completions(_)
+        | Command::Man(_)
         | Command::Drift(_)
         | Command::Status(_)
         | Command::Doctor(_)
