@@ -37,15 +37,7 @@ pub(super) async fn start(
     world::may_approve_itself(&store, &command.pace)?;
     store::warn_of_folder(arguments, &store, output)?;
     stop::heed_all(&store)?;
-    let groups: usize = prepared
-        .clusters
-        .values()
-        .map(|c| c.desired.groups.len())
-        .sum();
-    output.cloud_story(&format!(
-        "{} clusters rendered, {groups} groups compiled",
-        prepared.clusters.len()
-    ));
+    say_rendered(&prepared, output);
     none_unfinished(&store)?;
     let revision = revision::to_roll(
         revision::read(&arguments.directory, &prepared),
@@ -107,6 +99,18 @@ pub(super) async fn start(
     };
     let outcome = driver.drive(&mut journal, &[first]).await?;
     exit(&outcome, &journal, output)
+}
+
+fn say_rendered(prepared: &PreparedFleet, output: &Output) {
+    let groups: usize = prepared
+        .clusters
+        .values()
+        .map(|c| c.desired.groups.len())
+        .sum();
+    output.cloud_story(&format!(
+        "{} clusters rendered, {groups} groups compiled",
+        prepared.clusters.len()
+    ));
 }
 
 /// Whether a person is there who has not said yes yet.
