@@ -499,3 +499,22 @@ fn a_dead_node_is_ended_whatever_is_on_it_where_the_policy_says_so() {
         assert_eq!(forced.min(1), ended, "{:#?}", trace(&records));
     }
 }
+
+/// A group at its maximum detaches: the one that cannot be drained holds the surge, and no other can go before it.
+#[test]
+fn a_detached_instance_that_cannot_be_drained_is_a_persons() {
+    for why in ["webhook", "ending-namespace", "right"] {
+        let dir = folder();
+        let mut scene = Scene::small(dir.path(), &[("nodes", 4, 4, false)]).made();
+        scene.options.autoscaler = false;
+        scene.faults = vec![format!("refuse-evictions:nodes:{why}")];
+        let records = sticks(scene.start("r2"), "did not end within");
+        never(
+            &records,
+            &["failed staging", "failed staging/nodes", "rollback-started"],
+        );
+        scene.faults.clear();
+        ends(scene.resume("r2"), Ending::Finished);
+        clean(&scene);
+    }
+}

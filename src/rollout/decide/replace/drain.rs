@@ -150,7 +150,8 @@ impl Replacement<'_> {
         let set_aside_only = self
             .to_replace
             .iter()
-            .all(|id| group.set_aside.contains(id) || group.drains.contains_key(id));
+            .all(|id| group.set_aside.contains(id) || group.drains.contains_key(id))
+            || self.set_aside_holds_surge(proven);
         for (id, instance) in self.ordered() {
             let waits = group.drains.contains_key(id)
                 || instance.lifecycle.rules().goes_first
@@ -202,6 +203,16 @@ impl Replacement<'_> {
             ready.remove(id);
             out.records.push(self.started(id));
         }
+    }
+
+    /// Whether detached instances that were set aside take up the whole surge: nothing else can move before they are gone.
+    fn set_aside_holds_surge(&self, proven: bool) -> bool {
+        let group = self.view.group;
+        let aside = |id: &InstanceId| group.set_aside.contains(id);
+        !group.detached.is_empty()
+            && group.detached.iter().all(aside)
+            && group.drains.is_empty()
+            && self.surge_limit(proven) <= self.used()
     }
 
     pub(crate) fn started(&self, id: &InstanceId) -> Event {
