@@ -265,6 +265,7 @@ fn filled(desired: &[DesiredCluster], empty: &Live) -> Live {
             .iter()
             .map(|d| (d.cluster.clone(), cluster(d)))
             .collect(),
+        room: Vec::new(),
     }
 }
 

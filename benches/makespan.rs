@@ -35,8 +35,8 @@ use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::{Amount, Rate};
 use kfleet::model::{
     AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Eviction, InstanceId, Lifecycle,
-    Live, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, Span, Timestamp, UserData,
-    Versions,
+    Live, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, RegionRoom, RoomQuestion,
+    Span, Timestamp, UserData, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event, Record};
@@ -277,6 +277,10 @@ impl Cloud for Probe {
 
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
         self.spy.gone(place, asked).await
+    }
+
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        self.spy.room(asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

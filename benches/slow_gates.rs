@@ -20,8 +20,8 @@ use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::{GateKind, GateSpec, Wave};
 use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Span, Timestamp,
-    Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Span, Timestamp, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::Ending;
@@ -55,6 +55,10 @@ impl Cloud for Quick {
 
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
         self.0.gone(place, asked).await
+    }
+
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        self.0.room(asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

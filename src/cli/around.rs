@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::pipeline::PreparedFleet;
 use super::rollout::unfinished;
 use crate::model::{Owner, Revision, Timestamp};
+use crate::plan::room::WaveOutlook;
 use crate::plan::{Orphan, orphans};
 use crate::report;
 use crate::rollout::{Progress, Rollout};
@@ -14,6 +15,7 @@ pub(super) struct Around {
     revision: Revision,
     orphans: Vec<Orphan>,
     under_way: Option<(Rollout, Progress, Owner)>,
+    room: Vec<WaveOutlook>,
 }
 
 impl Around {
@@ -34,7 +36,13 @@ impl Around {
             revision,
             orphans: orphans(&store.baselines()?, is_known),
             under_way,
+            room: Vec::new(),
         })
+    }
+
+    /// With what was found of the room that its waves need.
+    pub(super) fn with_room(self, room: Vec<WaveOutlook>) -> Around {
+        Around { room, ..self }
     }
 
     /// As reports take it.
@@ -43,6 +51,7 @@ impl Around {
         report::Around {
             revision: &self.revision,
             orphans: &self.orphans,
+            room: &self.room,
             under_way: under_way.map(|(rollout, progress, owner)| report::UnderWay {
                 rollout,
                 progress,

@@ -27,6 +27,7 @@ mod rehearse;
 mod render;
 mod revision;
 mod rollout;
+mod room;
 mod schema;
 mod screen;
 mod shell;

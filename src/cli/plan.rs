@@ -14,7 +14,7 @@ use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
 use super::warned::{self, For};
 use super::world::{self, Simulated, World};
-use super::{Exit, aims, documents, feasible, revision};
+use super::{Exit, aims, documents, feasible, revision, room};
 use super::{stop, store};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::{Fleet, Stage};
@@ -53,7 +53,7 @@ pub(super) async fn run(
         let named = select(&prepared, &command.clusters)?;
         clusters.retain(|c| named.contains(c));
     }
-    let made = make(
+    let made = make_with_live(
         &prepared,
         &clusters,
         &store,
@@ -62,15 +62,22 @@ pub(super) async fn run(
         output,
     )
     .await;
+    let made = match made {
+        Ok((plan, live)) => {
+            let room = room::look(&prepared, &plan, &live, &world).await;
+            room.map(|room| (plan, room))
+        }
+        Err(failure) => Err(failure),
+    };
     if command.stats {
         output.cloud_story(&stats(&all_calls(&world, &store)));
     }
-    let plan = made?;
+    let (plan, room) = made?;
     world.knows(&simulated, aims::of_plan(&plan))?;
     let fleet = prepared.clusters.keys().collect();
     warned::leave(&store, &plan, &fleet, (For::Looking, world.now()), output);
     let revision = revision::read(&arguments.directory, &prepared);
-    let around = Around::of(&prepared, &store, revision)?;
+    let around = Around::of(&prepared, &store, revision)?.with_room(room);
     if let Some(path) = &command.out {
         let stages = &prepared.fleet.settings.stages;
         let text = report::whole_plan_json(&plan, stages, around.seen(world.now()));
@@ -145,6 +152,19 @@ pub(super) async fn make(
     selection: &Selection,
     output: &Output,
 ) -> Result<Plan, Failure> {
+    let made = make_with_live(prepared, clusters, store, world, selection, output).await?;
+    Ok(made.0)
+}
+
+/// As [`make`], and the live state that it was made from.
+async fn make_with_live(
+    prepared: &PreparedFleet,
+    clusters: &BTreeSet<ClusterName>,
+    store: &Store,
+    world: &World,
+    selection: &Selection,
+    output: &Output,
+) -> Result<(Plan, Live), Failure> {
     feasible::check(prepared)?;
     let baselines = store.baselines()?;
     let chosen: Vec<_> = prepared
@@ -194,13 +214,14 @@ pub(super) async fn make(
         documents: selection.adopt_documents,
         nodes: false,
     };
-    Ok(plan(
+    let made = plan(
         prepared.release.clone(),
         &wanted,
         &live,
         &Policy::of(&prepared.fleet.settings),
         allow,
-    ))
+    );
+    Ok((made, live))
 }
 
 /// Clusters that a rollout lists at each look for want of a right, and what it is.
@@ -354,6 +375,7 @@ pub(super) fn show(
             &(report::around_text(around, style)
                 + &report::plan_text(plan, stages, style)
                 + &report::made_of_text(around)
+                + &report::room_text(around.room, style)
                 + &report::freezes_text(plan, stages, now, style)),
         ),
         ReportFormat::Json => output.result(&report::whole_plan_json(plan, stages, around)),

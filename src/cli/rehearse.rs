@@ -108,6 +108,7 @@ fn begin(
             let mut live = Live {
                 read_at: world.now(),
                 clusters,
+                room: Vec::new(),
             };
             super::documents::local_images(prepared, &mut live);
             (world, live, baselines)

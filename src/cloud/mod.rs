@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, Region, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Live, Region, RegionRoom, RoomQuestion,
+    Timestamp, Versions,
 };
 
 #[cfg(feature = "aws")]
@@ -48,6 +49,12 @@ pub trait Cloud: Send + Sync {
         place: &Place,
         asked: &Versions,
     ) -> impl Future<Output = Result<Versions, CloudError>> + Send;
+
+    /// What room there is in an account and region. What could not be read is unknown, never zero and never enough.
+    fn room(
+        &self,
+        asked: &RoomQuestion,
+    ) -> impl Future<Output = Result<RegionRoom, CloudError>> + Send;
 
     /// Carries out one effect. Reads its precondition just before: finds `to`, answers [`Applied::Already`];
     /// finds neither, answers [`Applied::Moved`] and touches nothing.

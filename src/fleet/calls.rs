@@ -23,7 +23,7 @@ pub struct CallRate {
 pub struct CallRates(BTreeMap<String, CallRate>);
 
 /// The calls whose pace is kept, by service: every one that kfleet makes, but for those of S3.
-const CALLS: [(&str, &[&str]); 4] = [
+const CALLS: [(&str, &[&str]); 5] = [
     (
         "autoscaling",
         &[
@@ -69,6 +69,7 @@ const CALLS: [(&str, &[&str]); 4] = [
             "DeleteLaunchTemplateVersions",
             "DeleteTags",
             "DescribeImages",
+            "DescribeInstanceTypeOfferings",
             "DescribeInstances",
             "DescribeLaunchTemplateVersions",
             "DescribeLaunchTemplates",
@@ -78,6 +79,10 @@ const CALLS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("elasticloadbalancing", &["DescribeTargetGroups"]),
+    (
+        "servicequotas",
+        &["GetAWSDefaultServiceQuota", "GetServiceQuota"],
+    ),
     ("sts", &["AssumeRole", "GetCallerIdentity"]),
 ];
 

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::gates::GateFile;
 use super::policy::{
-    CapacityFile, GroupRollingFile, OnFailure, ProvenControlPlane, Standby, Strategy, ZonePolicy,
+    CapacityFile, GroupRollingFile, OnFailure, ProvenControlPlane, RoomPolicy, Standby, Strategy,
+    ZonePolicy,
 };
 use super::{CallRate, DeadNodes, LintPolicy, OnTimeout, Preflight, Rate};
 use crate::model::{
@@ -134,6 +135,7 @@ pub(super) struct RollingFile {
     pub(super) zones: Option<ZonePolicy>,
     pub(super) strategy: Option<Strategy>,
     pub(super) capacity: Option<CapacityFile>,
+    pub(super) room: Option<RoomPolicy>,
     pub(super) keep_versions: Option<u64>,
     #[serde(default)]
     pub(super) groups: BTreeMap<GroupName, GroupRollingFile>,

@@ -29,8 +29,8 @@ pub use calls::{CallRate, CallRates};
 pub use error::{FleetError, Place};
 pub use gates::{Bound, Empty, FromEnv, GateAt, HeaderValue, HttpGate, PromqlGate, Samples};
 pub use policy::{
-    Capacity, CapacityPolicy, GroupRolling, OnFailure, ProvenControlPlane, Rollback, Standby,
-    Strategy, ZonePolicy,
+    Capacity, CapacityPolicy, GroupRolling, OnFailure, OnLack, ProvenControlPlane, Rollback,
+    RoomPolicy, Standby, Strategy, ZonePolicy,
 };
 pub use schema::{CLUSTER_SCHEMA, FLEET_SCHEMA, Fault, Schema, SchemaError, VARS_SCHEMA, VarFault};
 pub use settings::{

@@ -110,6 +110,36 @@ pub enum ZonePolicy {
     Any,
 }
 
+/// What happens when the account has no room for what clusters that are rolled at the same time would launch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomPolicy {
+    /// What.
+    #[serde(default)]
+    pub on_lack: OnLack,
+}
+
+impl RoomPolicy {
+    /// Whether nothing else is said than what counts anyway.
+    pub fn is_default(&self) -> bool {
+        *self == RoomPolicy::default()
+    }
+}
+
+/// What happens when there is too little room. In any case: where there is none even for one instance of one cluster, nothing is touched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnLack {
+    /// The surge is made smaller, and where that is not enough clusters go one after the other: what can be rolled is rolled, only slower, and
+    /// no launch is asked for that AWS would refuse. That is why it is the default: it never takes what is not there, and stops nothing that works.
+    #[default]
+    Shrink,
+    /// The wave begins when there is room for all of it.
+    Wait,
+    /// Nothing is begun of which it is not known that there is room for all of it.
+    Refuse,
+}
+
 /// What one group does otherwise than the rest of the fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -217,6 +217,7 @@ fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
         zones: file.zones.unwrap_or(base.zones),
         strategy: file.strategy.unwrap_or(base.strategy),
         capacity: file.capacity.clone().map_or(base.capacity, Into::into),
+        room: file.room.unwrap_or(base.room),
         keep_versions: policy::keep_versions(doc, file.keep_versions, base.keep_versions)?,
         groups: policy::groups(&file.groups),
     };

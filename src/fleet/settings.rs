@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::CallRates;
 use super::gates::{GateAt, HttpGate, PromqlGate, Samples};
-use super::policy::{Capacity, GroupRolling, OnFailure, Rollback, Standby, Strategy, ZonePolicy};
+use super::policy::{
+    Capacity, GroupRolling, OnFailure, Rollback, RoomPolicy, Standby, Strategy, ZonePolicy,
+};
 use crate::model::{ClusterName, Eviction, GroupName, Node, Span, StageName, Timestamp};
 
 /// What `fleet.yaml` says, checked and resolved against the clusters there are.
@@ -158,6 +160,9 @@ pub struct Rolling {
     /// What happens for want of capacity.
     #[serde(default)]
     pub capacity: Capacity,
+    /// What happens when there is too little room in the account.
+    #[serde(default, skip_serializing_if = "RoomPolicy::is_default")]
+    pub room: RoomPolicy,
     /// Launch template versions that are kept when a group is done, at least 2; those in use are kept in any case.
     #[serde(default = "keep_versions")]
     pub keep_versions: u64,
@@ -321,6 +326,7 @@ impl Default for Rolling {
             zones: ZonePolicy::Keep,
             strategy: Strategy::Surge,
             capacity: Capacity::default(),
+            room: RoomPolicy::default(),
             keep_versions: keep_versions(),
             groups: BTreeMap::new(),
         }

@@ -10,7 +10,7 @@ use super::market::Market;
 use super::template_version::TemplateVersion;
 use super::{
     AsgName, AutoScalingGroup, ClusterName, Foretold, GroupName, Hooks, InstanceId, LeavingPod,
-    Lifecycle, NodeName, NodeupHash, PodRefusal, Shared, Span, Timestamp,
+    Lifecycle, NodeName, NodeupHash, PodRefusal, RegionRoom, Shared, Span, Timestamp,
 };
 
 /// What was read, in one go.
@@ -20,6 +20,9 @@ pub struct Live {
     pub read_at: Timestamp,
     /// By cluster.
     pub clusters: BTreeMap<ClusterName, LiveCluster>,
+    /// What room there is, by account and region: asked only before something is launched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub room: Vec<RegionRoom>,
 }
 
 impl Live {

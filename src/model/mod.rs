@@ -17,6 +17,7 @@ mod pods;
 mod regions;
 mod revision;
 mod rights;
+mod room;
 mod shared;
 mod snapshot;
 mod template_version;
@@ -55,6 +56,9 @@ pub use pods::{Foretold, LeavingPod, PodRefusal, Refusal, RefusalKind};
 pub use regions::{KnownRegion, known_region, known_regions, region_of_zone};
 pub use revision::{Commit, Git, Rendering, Revision, Unreviewed, short_commit};
 pub use rights::{DRAIN_RIGHTS, LOOK_RIGHTS, Right, SYSTEM_NAMESPACE, WATCH_RIGHTS};
+pub use room::{
+    Quota, QuotaError, QuotaFamily, QuotaRoom, Reading, RegionRoom, RoomQuestion, SubnetRoom,
+};
 pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use template_version::TemplateVersion;

@@ -102,6 +102,7 @@ mod tests {
         let live = Live {
             read_at: Timestamp::from_millis(0),
             clusters: BTreeMap::from([("a.b".parse().unwrap(), cluster)]),
+            room: Vec::new(),
         };
         let snapshot = Snapshot::new("local".into(), BTreeMap::new(), live);
         assert!(

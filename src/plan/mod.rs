@@ -15,6 +15,7 @@ mod pending;
 mod policy;
 mod published;
 mod remark;
+pub mod room;
 mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,6 +10,7 @@ use super::wording::{clock, plain};
 use super::work;
 use crate::model::{LeaseState, Owner, Revision, Timestamp, short_commit};
 use crate::plan::Orphan;
+use crate::plan::room::WaveOutlook;
 use crate::rollout::{Progress, Rollout};
 
 /// What is known around a plan.
@@ -21,6 +22,8 @@ pub struct Around<'a> {
     pub orphans: &'a [Orphan],
     /// The rollout that is not finished.
     pub under_way: Option<UnderWay<'a>>,
+    /// What is known of the room that its waves need; none: that was not looked at.
+    pub room: &'a [WaveOutlook],
 }
 
 /// A rollout that is not finished.
@@ -63,7 +66,7 @@ pub fn around_markdown(around: Around<'_>) -> String {
 }
 
 /// The same for machines: keys beside those of the plan.
-pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 3] {
+pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 4] {
     let under_way = around.under_way.map(|u| {
         json!({
             "rollout": u.rollout.id,
@@ -77,6 +80,7 @@ pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 3] {
         ("revision", json!(around.revision)),
         ("orphans", json!(around.orphans)),
         ("rollout_under_way", json!(under_way)),
+        ("room", json!(around.room)),
     ]
 }
 

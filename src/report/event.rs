@@ -136,6 +136,16 @@ fn of_stage(event: &Event) -> Option<(String, String)> {
             (in_stage(stage), format!("wave {} starts", wave + 1))
         }
         Event::WavePassed { stage, wave } => (in_stage(stage), format!("wave {} passed", wave + 1)),
+        Event::RoomLimited {
+            stage,
+            wave,
+            limits,
+            lacks,
+            unknown,
+        } => (
+            in_stage(stage),
+            super::room::limited(*wave, limits, lacks, unknown),
+        ),
         part => return of_cluster(part),
     };
     Some(words)
@@ -378,6 +388,7 @@ fn of_capacity(event: &Event) -> Option<(String, String)> {
         | Event::StagePassed { .. }
         | Event::WaveStarted { .. }
         | Event::WavePassed { .. }
+        | Event::RoomLimited { .. }
         | Event::ClusterStarted { .. }
         | Event::Preflight { .. }
         | Event::ClusterRolled { .. }

@@ -11,7 +11,13 @@ use crate::model::Digest;
 use crate::plan::{PLAN_VERSION, Plan};
 
 /// What stands in the file and is no part of the plan.
-const BESIDE: [&str; 4] = ["summary", "revision", "orphans", "rollout_under_way"];
+const BESIDE: [&str; 5] = [
+    "summary",
+    "revision",
+    "orphans",
+    "rollout_under_way",
+    "room",
+];
 
 /// Why a text is no plan that can be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -54,6 +54,7 @@ mod tests {
         let live = Live {
             read_at: Timestamp::from_millis(1_767_600_000_000),
             clusters: BTreeMap::new(),
+            room: Vec::new(),
         };
         let snapshot = Snapshot::new("aws".into(), BTreeMap::new(), live);
         assert_eq!(

@@ -9,6 +9,7 @@ use super::schedule::Rollout;
 use crate::model::{
     Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
 };
+use crate::plan::room::RoomLimit;
 
 /// The number of a step, from 1, unique in its rollout.
 pub type StepId = u64;
@@ -105,6 +106,22 @@ pub enum Event {
         stage: StageName,
         /// Its index in the stage, from 0.
         wave: usize,
+    },
+    /// The account has no room for the whole of a wave at once, or that is not known: within which limits it is rolled.
+    RoomLimited {
+        /// Stage.
+        stage: StageName,
+        /// The wave's index in the stage, from 0.
+        wave: usize,
+        /// Limits, by account and region; none: none is known to be needed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        limits: Vec<RoomLimit>,
+        /// What is missing for the whole, with numbers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lacks: Vec<String>,
+        /// What could not be read, and why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unknown: Vec<String>,
     },
     /// Work on a cluster began.
     ClusterStarted {
@@ -455,6 +472,7 @@ impl Event {
             | Event::StagePassed { .. }
             | Event::WaveStarted { .. }
             | Event::WavePassed { .. }
+            | Event::RoomLimited { .. }
             | Event::ClusterStarted { .. }
             | Event::Preflight { .. }
             | Event::ClusterRolled { .. }

@@ -16,7 +16,7 @@ mod standing;
 pub use build::{BuildError, Changed, Inputs, Lag, build};
 pub use decide::{
     COMPONENTS, Failure, Limits, decide, expected_groups, failures, needed_versions,
-    of_this_cluster, way_back_versions,
+    of_this_cluster, room_questions, rooms_wanted, way_back_versions,
 };
 pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
 pub use freeze::{Window, window};

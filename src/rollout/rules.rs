@@ -3,6 +3,7 @@
 mod order;
 mod others;
 mod records;
+mod room;
 mod steps;
 
 pub use records::broken_by_record;
@@ -38,6 +39,7 @@ pub fn broken_rules(
     broken.extend(others::broken(
         rollout, progress, cluster, effect, live, now,
     ));
+    broken.extend(room::broken(progress, cluster, effect));
     broken.extend(steps::broken(rollout, progress, cluster, effect, live, now));
     match effect {
         Effect::Cloud(effect) => broken.extend(checker.cloud(effect)),

@@ -2,18 +2,31 @@
 
 use std::collections::BTreeSet;
 
+use super::fence::place;
+use super::room::add_room;
 use super::together::{MAX_CLUSTERS, together};
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{AsgName, ClusterName, Gap, Live, Versions};
 use crate::nodes::NodeApi;
-use crate::rollout::of_this_cluster;
+use crate::rollout::{ClusterRun, of_this_cluster};
 
 /// The live state of these clusters, nodes among it.
 ///
 /// # Errors
 /// When the cloud gave no answer at all; what it could not read in part is a gap of its cluster.
 pub async fn look<W: Cloud + NodeApi>(world: &W, places: &[Place]) -> Result<Live, CloudError> {
-    let mut live = world.read(places).await?;
+    look_beside(world, places, &[]).await
+}
+
+/// As [`look`]; of the clusters in `beside` the groups alone.
+async fn look_beside<W: Cloud + NodeApi>(
+    world: &W,
+    places: &[Place],
+    beside: &[Place],
+) -> Result<Live, CloudError> {
+    let others = beside.iter().filter(|place| !places.contains(place));
+    let all: Vec<Place> = places.iter().chain(others).cloned().collect();
+    let mut live = world.read(&all).await?;
     let found: Vec<&Place> = places
         .iter()
         .filter(|place| live.clusters.contains_key(&place.cluster))
@@ -89,18 +102,20 @@ fn missing<'e>(
 }
 
 /// As [`look`], and whether the launch template versions that the rollout needs are still there. A group that is `expected` and not shown is looked for
-/// once more.
+/// once more. Of the clusters whose room counts, `rooms`, the groups are read, and what there is for them.
 pub(super) async fn look_with<W: Cloud + NodeApi>(
     world: &W,
     places: &[Place],
     needed: &[(Place, Versions)],
     expected: &[(ClusterName, BTreeSet<AsgName>)],
+    rooms: &[&ClusterRun],
 ) -> Result<Live, CloudError> {
+    let beside: Vec<Place> = rooms.iter().map(|run| place(run)).collect();
     let asked = needed.iter().map(|(place, of)| world.gone(place, of));
     let gone = together(MAX_CLUSTERS, asked).await;
-    let mut live = look(world, places).await?;
+    let mut live = look_beside(world, places, &beside).await?;
     if !missing(&live, expected).is_empty() {
-        live = look(world, places).await?;
+        live = look_beside(world, places, &beside).await?;
     }
     for ((place, _), gone) in needed.iter().zip(gone) {
         let gone = gone?;
@@ -108,5 +123,6 @@ pub(super) async fn look_with<W: Cloud + NodeApi>(
             cluster.gone = gone;
         }
     }
+    add_room(world, &mut live, rooms).await?;
     Ok(live)
 }

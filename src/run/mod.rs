@@ -16,6 +16,7 @@ mod record;
 mod rehearsal;
 mod requests;
 mod resume;
+mod room;
 mod runner;
 mod shut;
 mod together;

@@ -79,6 +79,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | Event::StageStarted { .. }
             | Event::StagePassed { .. }
             | Event::WaveStarted { .. }
+            | Event::RoomLimited { .. }
             | Event::ClusterStarted { .. }
             | Event::Preflight { .. }
             | Event::ClusterRolled { .. }

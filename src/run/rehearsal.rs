@@ -9,8 +9,8 @@ use super::{Drive, Outcome, RunError, Signal, run};
 use crate::cloud::local::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp,
-    Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Span, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 use crate::rollout::{Observation, Progress, Record, Rollout, broken_by_record, broken_rules};
@@ -204,6 +204,7 @@ impl Cloud for Onlooker<'_> {
         let live = Live {
             read_at: self.world.now(),
             clusters,
+            room: Vec::new(),
         };
         let Looking {
             rollout,
@@ -216,6 +217,10 @@ impl Cloud for Onlooker<'_> {
 
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
         self.world.gone(place, asked).await
+    }
+
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        self.world.room(asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -10,9 +10,11 @@ use super::under_way::{expected, needed, places_under_way};
 use super::waits::Told;
 use super::{Drive, Outcome, RunError, Signal};
 use crate::cloud::{Cloud, Place};
-use crate::model::{Live, Timestamp, Versions};
+use crate::model::{ClusterName, Live, Timestamp, Versions};
 use crate::nodes::NodeApi;
-use crate::rollout::{Check, Decision, Reason, State, decide};
+use crate::rollout::{
+    Check, ClusterRun, Decision, Reason, State, decide, rooms_wanted,
+};
 use crate::store::{Journal, Locks, Store};
 
 /// How often it is looked whether the run was interrupted while something else is waited for.
@@ -48,8 +50,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             }
             let places = places_under_way(self.journal.rollout(), self.journal.progress());
             let needs = needed(self.journal.rollout(), self.journal.progress(), &places);
+            let rooms = names(&self.rooms());
             let live = match &seen {
-                Some(seen) if seen.shows(&places, &needs) => &seen.live,
+                Some(seen) if seen.shows(&places, &needs) && seen.rooms == rooms => &seen.live,
                 Some(_) | None => {
                     seen = self.look().await?;
                     continue;
@@ -135,8 +138,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         let places = places_under_way(self.journal.rollout(), self.journal.progress());
         let needed = needed(self.journal.rollout(), self.journal.progress(), &places);
         let expected = expected(self.journal.rollout(), self.journal.progress(), &places);
+        let rooms = self.rooms();
         let patient = patiently(self.world, self.drive.poll, || {
-            look_with(self.world, &places, &needed, &expected)
+            look_with(self.world, &places, &needed, &expected, &rooms)
         });
         let live = tokio::select! {
             biased;
@@ -145,10 +149,24 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         };
         Ok(Some(Look {
             live,
+            rooms: names(&rooms),
             places,
             needed,
         }))
     }
+
+    /// The clusters whose room counts for the next decision.
+    fn rooms(&self) -> Vec<&ClusterRun> {
+        rooms_wanted(
+            self.journal.rollout(),
+            self.journal.progress(),
+            self.world.now(),
+        )
+    }
+}
+
+fn names(runs: &[&ClusterRun]) -> Vec<ClusterName> {
+    runs.iter().map(|run| run.cluster.clone()).collect()
 }
 
 /// A look, and what it was about.
@@ -156,6 +174,8 @@ struct Look {
     live: Live,
     places: Vec<Place>,
     needed: Vec<(Place, Versions)>,
+    /// Clusters whose room was looked at.
+    rooms: Vec<ClusterName>,
 }
 
 impl Look {

@@ -69,6 +69,7 @@ mod tests {
         Live {
             read_at: at(0),
             clusters: BTreeMap::from(nodes.map(cluster)),
+            room: Vec::new(),
         }
     }
 

@@ -71,6 +71,7 @@ contract!(
         a_launch_in_a_named_zone_happens_once,
         a_launch_by_zone_takes_one_market,
         desired_capacity_is_reached,
+        room_is_what_is_left_beside_what_runs,
         a_detached_instance_runs_on_and_is_replaced,
         ending_with_decrement_is_not_replaced,
         suspended_launch_starts_nothing,

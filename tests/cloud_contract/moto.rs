@@ -5,7 +5,9 @@ use std::sync::Mutex;
 
 use kfleet::cloud::aws::{Access, Aws, HooksOf, Options, Reach, Session};
 use kfleet::cloud::{Cloud, CloudError, Place};
-use kfleet::model::{AccountId, Applied, CloudEffect, Live, Timestamp, Versions};
+use kfleet::model::{
+    AccountId, Applied, CloudEffect, Live, RegionRoom, RoomQuestion, Timestamp, Versions,
+};
 use serde_json::json;
 
 use crate::support::{Server, account, server_or_skip, skip};
@@ -152,6 +154,10 @@ impl Cloud for OnMoto {
 
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
         self.aws.gone(place, asked).await
+    }
+
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        self.aws.room(asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

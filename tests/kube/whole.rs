@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, Span, Timestamp,
-    Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Span, Timestamp, Versions,
 };
 use kfleet::nodes::kube::Clusters;
 use kfleet::nodes::{Access, NodeApi, NodeError};
@@ -140,6 +140,10 @@ impl Cloud for Mixed<'_> {
     }
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
         self.world.gone(place, asked).await
+    }
+
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        self.world.room(asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

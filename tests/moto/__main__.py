@@ -9,6 +9,7 @@ started it, and however that one died, the server goes with it. Which file mends
     groups.py      AutoScalingGroups and what hangs on them: fields, tags, hooks, metrics, warm pools
     life.py        instances: launching, ending, detaching, refused capacity, scaling activities
     refresh.py     instance refreshes
+    quotas.py      limits of vCPUs at Service Quotas
     s3.py          what time it is in S3
     ec2.py         DescribeInstances, and tags of instances
     seed.py        an account as kops leaves it, from kfleet's own definitions
@@ -28,6 +29,7 @@ from werkzeug.serving import make_server  # noqa: E402
 import ec2  # noqa: E402, F401
 import groups  # noqa: E402, F401
 import life  # noqa: E402, F401
+import quotas  # noqa: E402, F401
 import refresh  # noqa: E402, F401
 import s3  # noqa: E402, F401
 import templates  # noqa: E402, F401

@@ -24,6 +24,7 @@ from moto.iam.models import get_account_id_from
 import clock
 import kubernetes
 import life
+import quotas
 import seed
 
 LOCK = threading.RLock()
@@ -126,7 +127,8 @@ def logged(env, path, method, raw):
     params = {}
     if "x-www-form-urlencoded" in env.get("CONTENT_TYPE", ""):
         params = {k: v[0] for k, v in parse_qs(raw.decode(), keep_blank_values=True).items()}
-    action = params.pop("Action", None) or f"{method} {unquote(path)}"
+    target = env.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    action = params.pop("Action", None) or target or f"{method} {unquote(path)}"
     params.pop("Version", None)
     call = {
         "time": time.time(), "account": account, "region": region, "service": service, "key": key, "action": action, "params": params,
@@ -189,6 +191,8 @@ def control(what, method, body, query):
         pass_time(account, body["seconds"])
     elif what == "capacity":
         life.CAPACITY[(account, body["region"])] = body["rules"]
+    elif what == "quotas":
+        quotas.VALUES[(account, body["region"])] = body["values"]
     elif what == "network":
         return seed.network(account, body["region"], body)
     elif what == "seed":

@@ -7,8 +7,8 @@ use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::{GateKind, GateSpec, Samples, Wave};
 use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Span, Timestamp,
-    Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Span, Timestamp, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event, Record, Verdict};
@@ -71,6 +71,10 @@ impl Cloud for Quick {
 
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
         self.world.gone(place, asked).await
+    }
+
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        self.world.room(asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

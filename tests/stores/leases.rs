@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Span, Timestamp,
-    Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Span, Timestamp, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::store::{CloudKind, Journal, Leases, Locks, Objects, Store, StoreError, Terms};
@@ -364,6 +364,10 @@ impl Cloud for Slow {
 
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
         self.world.gone(place, asked).await
+    }
+
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        self.world.room(asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -63,6 +63,8 @@ pub struct Scene {
     pub rollback: kfleet::fleet::Rollback,
     /// Groups of other roles than the usual ones: name and role.
     pub others: Vec<(&'static str, &'static str)>,
+    /// Subnets that all clusters share, by id.
+    pub shared_subnets: bool,
     /// Another store than the folder.
     pub kept: Option<Store>,
 }
@@ -112,6 +114,7 @@ impl Scene {
             rollback: kfleet::fleet::Rollback {
                 control_plane: kfleet::fleet::ProvenControlPlane::Restore,
             },
+            shared_subnets: false,
             kept: None,
         }
     }
@@ -126,8 +129,13 @@ impl Scene {
             )
         };
         let subnet = |zone: &str| {
+            let id = if self.shared_subnets {
+                format!("id: subnet-eu-west-3{zone}, ")
+            } else {
+                String::new()
+            };
             format!(
-                "  - {{name: eu-west-3{zone}, zone: eu-west-3{zone}, type: Private, egress: External, cidr: 10.0.0.0/19}}\n"
+                "  - {{name: eu-west-3{zone}, {id}zone: eu-west-3{zone}, type: Private, egress: External, cidr: 10.0.0.0/19}}\n"
             )
         };
         format!(

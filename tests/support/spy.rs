@@ -10,7 +10,7 @@ use kfleet::fleet::Amount;
 use kfleet::kops::Role;
 use kfleet::model::{
     AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Lifecycle, Live, LiveCluster,
-    LiveGroup, NodeEffect, Nodes, Span, Timestamp, Versions,
+    LiveGroup, NodeEffect, Nodes, RegionRoom, RoomQuestion, Span, Timestamp, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{
@@ -493,6 +493,10 @@ impl Cloud for Spy {
         let mut state = self.state.lock().unwrap();
         state.last.entry(place.cluster.clone()).or_default().gone = gone.clone();
         Ok(gone)
+    }
+
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        self.world.room(asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -3,7 +3,8 @@
 use super::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 
@@ -49,6 +50,14 @@ impl Cloud for World {
             World::Local(world) => world.gone(place, asked).await,
             #[cfg(feature = "aws")]
             World::Aws(real) => real.cloud.gone(place, asked).await,
+        }
+    }
+
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        match self {
+            World::Local(world) => world.room(asked).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.room(asked).await,
         }
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Clients {
     pub(super) ec2: aws_sdk_ec2::Client,
     /// Target groups.
     pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
+    /// Limits of the account.
+    pub(super) quotas: aws_sdk_servicequotas::Client,
     /// Who we are.
     pub(super) sts: aws_sdk_sts::Client,
 }
@@ -285,6 +287,9 @@ impl Clients {
         let elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
             .retry_partition(share("elb"))
             .build();
+        let quotas = aws_sdk_servicequotas::config::Builder::from(config)
+            .retry_partition(share("servicequotas"))
+            .build();
         let sts = aws_sdk_sts::config::Builder::from(config)
             .retry_partition(share("sts"))
             .build();
@@ -292,6 +297,7 @@ impl Clients {
             autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling),
             ec2: aws_sdk_ec2::Client::from_conf(ec2),
             elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb),
+            quotas: aws_sdk_servicequotas::Client::from_conf(quotas),
             sts: aws_sdk_sts::Client::from_conf(sts),
         }
     }

@@ -12,6 +12,7 @@ mod names;
 mod options;
 mod polite;
 mod read;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +22,9 @@ pub use identity::Identity;
 pub use options::{Access, HooksOf, Options, Reach, Session};
 
 use super::{Cloud, CloudError, Place};
-use crate::model::{AccountId, Applied, AsgName, CloudEffect, Live, Timestamp, Versions};
+use crate::model::{
+    AccountId, Applied, AsgName, CloudEffect, Live, RegionRoom, RoomQuestion, Timestamp, Versions,
+};
 use connect::Connection;
 
 /// The AWS accounts of a fleet.
@@ -117,11 +120,25 @@ impl Cloud for Aws {
         Ok(Live {
             read_at: self.now(),
             clusters,
+            room: Vec::new(),
         })
     }
 
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
         read::gone(&self.connection.clients(place).await?, place, asked).await
+    }
+
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        let door = asked.subnets.keys().next().map(|cluster| Place {
+            cluster: cluster.clone(),
+            account: asked.account.clone(),
+            region: asked.region.clone(),
+        });
+        let place = door.ok_or_else(|| CloudError::Refused {
+            subject: asked.account.to_string(),
+            message: "no cluster of it is asked about".into(),
+        })?;
+        room::room(&self.connection.clients(&place).await?, &place, asked).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

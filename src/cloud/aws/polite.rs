@@ -271,6 +271,14 @@ fn broken_off(body: &[u8]) -> Option<String> {
 
 /// `service:Api` of a request. The services asked through here put the name into the form they send; a request that has none is not known to read.
 fn name(request: &HttpRequest) -> String {
+    // Services that take JSON have it in a header: `ServiceQuotasV20190624.GetServiceQuota`.
+    if let Some(api) = request
+        .headers()
+        .get("x-amz-target")
+        .and_then(|target| target.strip_prefix("ServiceQuotasV20190624."))
+    {
+        return format!("servicequotas:{api}");
+    }
     let form = request
         .body()
         .bytes()

@@ -3,7 +3,8 @@
 use super::world::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 
@@ -42,6 +43,11 @@ impl Cloud for World {
     /// Part of the look that it belongs to: no call by itself.
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
         Ok(self.inner().gone(place, asked))
+    }
+
+    /// Part of the look that it belongs to: no call by itself.
+    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
+        Ok(self.inner().room(asked))
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

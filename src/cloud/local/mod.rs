@@ -29,6 +29,7 @@ mod pages;
 mod playing;
 mod pool;
 mod refresh;
+mod room;
 mod scenario;
 mod simulate;
 mod snapshot;

@@ -411,6 +411,7 @@ impl Inner {
         Live {
             read_at: self.now,
             clusters: clusters.collect(),
+            room: Vec::new(),
         }
     }
 

@@ -25,6 +25,7 @@ mod prune;
 mod refresh;
 mod replace;
 mod retire;
+mod room;
 mod settle;
 mod sizes;
 mod soak;
@@ -38,6 +39,7 @@ mod way_back;
 
 pub(super) use bounds::bound;
 pub use look::expected_groups;
+pub use room::{room_questions, rooms_wanted};
 pub use stages::decide;
 pub use validate::{COMPONENTS, Failure, Limits, failures, of_this_cluster};
 pub use way_back::{needed_versions, way_back_versions};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{before, cluster, soak};
+use super::{before, cluster, room, soak};
 use crate::fleet::{OnFailure, ProvenControlPlane};
 use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
 use crate::rollout::event::Event;
@@ -73,6 +73,7 @@ fn forward(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
             return match may_start(round, stage) {
                 Some(state) => state,
                 None if stage.changes() && !before::holds(round, stage, None, out) => State::Going,
+                None if !room::for_stage(round, stage, out) => State::Going,
                 None => {
                     out.records.push(Event::StageStarted {
                         stage: stage.name.clone(),
@@ -148,6 +149,9 @@ fn run_wave(
         if index > 0 && changes && !before::holds(round, stage, Some(index), out) {
             return State::Going;
         }
+        if changes && !room::for_wave(round, stage, index, wave, out) {
+            return State::Going;
+        }
         out.records.push(Event::WaveStarted {
             stage: stage.name.clone(),
             wave: index,
@@ -155,28 +159,30 @@ fn run_wave(
         return State::Going;
     }
     let state_of = |run: &ClusterRun| round.progress.clusters.get(&run.cluster).map(|c| c.state);
-    let mut active = wave
-        .clusters
-        .iter()
-        .filter(|c| {
-            matches!(
-                state_of(c),
-                Some(ClusterState::Rolling | ClusterState::Checking(_))
-            )
-        })
-        .count();
+    let is_active = |run: &ClusterRun| {
+        matches!(
+            state_of(run),
+            Some(ClusterState::Rolling | ClusterState::Checking(_))
+        )
+    };
+    let mut active = wave.clusters.iter().filter(|c| is_active(c)).count();
+    let mut started: BTreeSet<ClusterName> = BTreeSet::new();
     let mut unfinished = 0;
     let mut held = None;
     for run in &wave.clusters {
         match state_of(run) {
             Some(ClusterState::Waiting) => {
                 unfinished += 1;
-                let turn_came = active < wave.parallel || run.groups.is_empty();
+                let is_room = room::at_once(round, wave, &run.cluster, |other| {
+                    is_active(other) || started.contains(&other.cluster)
+                });
+                let turn_came = (active < wave.parallel && is_room) || run.groups.is_empty();
                 held = held.or_else(|| {
                     frozen(round, stage).filter(|_| turn_came && !run.groups.is_empty())
                 });
                 if turn_came && (held.is_none() || run.groups.is_empty()) {
                     active += 1;
+                    started.insert(run.cluster.clone());
                     cluster::start(run, out);
                 }
             }
@@ -273,10 +279,13 @@ fn back(
             };
             let (first, rest): (Vec<_>, Vec<_>) =
                 wave.clusters.iter().filter(away).partition(begun);
+            let limits = wave.clusters.iter();
+            let limits = limits.filter_map(|run| round.progress.room_limit(&run.cluster));
+            let room = limits.map(|limit| limit.at_once).min();
             first
                 .into_iter()
                 .chain(rest)
-                .take(wave.parallel)
+                .take(wave.parallel.min(room.unwrap_or(usize::MAX)))
                 .for_each(|run| cluster::back(round, run, out));
         }
         None => out.records.push(Event::RolledBack),

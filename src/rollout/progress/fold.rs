@@ -71,6 +71,13 @@ impl Progress {
                 once_a_wave(&mut self.waves_started, stage, *wave)?
             }
             Event::WavePassed { stage, wave } => once_a_wave(&mut self.waves_passed, stage, *wave)?,
+            Event::RoomLimited {
+                stage,
+                wave,
+                limits,
+                lacks: _,
+                unknown: _,
+            } => drop(self.room.insert((stage.clone(), *wave), limits.clone())),
             Event::Intent {
                 step,
                 cluster,
@@ -174,6 +181,7 @@ impl Progress {
             | Event::StagePassed { .. }
             | Event::WaveStarted { .. }
             | Event::WavePassed { .. }
+            | Event::RoomLimited { .. }
             | Event::Intent { .. }
             | Event::Outcome { .. }
             | Event::Failed { .. }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{
     AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
 };
+use crate::plan::room::RoomLimit;
 use crate::rollout::event::{Scope, StepId, Verdict};
 use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::schedule::{ClusterRun, Rollout};
@@ -28,6 +29,8 @@ pub struct Progress {
     pub waves_started: BTreeSet<(StageName, usize)>,
     /// Waves that passed.
     pub waves_passed: BTreeSet<(StageName, usize)>,
+    /// Within which limits a wave is rolled, where its room was found too small or is not known.
+    pub room: BTreeMap<(StageName, usize), Vec<RoomLimit>>,
     /// Clusters.
     pub clusters: BTreeMap<ClusterName, ClusterProgress>,
     /// Steps whose outcome is not known.
@@ -461,6 +464,7 @@ impl Progress {
             stages_passed: BTreeSet::new(),
             waves_started: BTreeSet::new(),
             waves_passed: BTreeSet::new(),
+            room: BTreeMap::new(),
             clusters: rollout.clusters().map(cluster).collect(),
             open: BTreeMap::new(),
             next_step: 1,
@@ -470,6 +474,21 @@ impl Progress {
             rollback_asked: None,
             ending: None,
         }
+    }
+
+    /// What its account has room for while this cluster is rolled, where that is less than is meant.
+    pub fn room_limit(&self, cluster: &ClusterName) -> Option<&RoomLimit> {
+        let mut limits = self.room.values().flatten();
+        limits.find(|limit| limit.surge.contains_key(cluster))
+    }
+
+    /// The surge that the account has room for in this cluster.
+    pub fn room_for_surge(&self, cluster: &ClusterName) -> u32 {
+        let limit = self.room_limit(cluster);
+        limit
+            .and_then(|limit| limit.surge.get(cluster))
+            .copied()
+            .unwrap_or(u32::MAX)
     }
 
     /// How many waves of a stage have passed: they pass one after the other.

@@ -224,6 +224,7 @@ impl GroupProgress {
             | Event::StageStarted { .. }
             | Event::StagePassed { .. }
             | Event::WaveStarted { .. }
+            | Event::RoomLimited { .. }
             | Event::WavePassed { .. }
             | Event::ClusterStarted { .. }
             | Event::Preflight { .. }

@@ -25,7 +25,12 @@ pub(crate) struct Budget {
 }
 
 pub(crate) fn budget(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Budget {
-    let rolling = &sight.run.rolling;
+    // What the account has room for counts as well.
+    let most = sight
+        .run
+        .rolling
+        .cluster_surge
+        .min(round.progress.room_for_surge(&sight.run.cluster));
     let of_group = |(name, g): (&AsgName, &GroupProgress)| {
         // A look soon after a call of ours may still show what was before it: what was booked counts then.
         let is_settled = g.sized_at.is_none_or(|at| at + SETTLED <= round.now);
@@ -62,8 +67,8 @@ pub(crate) fn budget(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Bu
         };
     }
     Budget {
-        surge: rolling.cluster_surge.saturating_sub(used),
-        most: rolling.cluster_surge,
+        surge: most.saturating_sub(used),
+        most,
         ..rate(round, sight)
     }
 }

@@ -227,6 +227,7 @@ fn by_event(
         Event::Aborted => all_given_back(progress),
         Event::Started { .. }
         | Event::Approved { .. }
+        | Event::RoomLimited { .. }
         | Event::Preflight { .. }
         | Event::ClusterRolled { .. }
         | Event::SoakBroken { .. }

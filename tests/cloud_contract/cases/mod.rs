@@ -3,6 +3,7 @@
 mod drains;
 mod effects;
 mod instances;
+mod room;
 
 use kfleet::cloud::Cloud;
 use kfleet::model::{Definition, UserData};
@@ -10,6 +11,7 @@ use kfleet::model::{Definition, UserData};
 pub(crate) use drains::*;
 pub(crate) use effects::*;
 pub(crate) use instances::*;
+pub(crate) use room::*;
 
 use crate::bench::{Bench, definition, new_version};
 

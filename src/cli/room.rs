@@ -1,0 +1,29 @@
+//! The room that the waves of a plan need, and what there is of it.
+
+use super::failure::Failure;
+use super::pipeline::PreparedFleet;
+use super::world::World;
+use crate::cloud::Cloud as _;
+use crate::model::{ClusterName, Live};
+use crate::plan::Plan;
+use crate::plan::room::{WaveOutlook, of_plan, outlooks, questions};
+
+/// Asks each account and region in which the plan launches something.
+pub(super) async fn look(
+    prepared: &PreparedFleet,
+    plan: &Plan,
+    live: &Live,
+    world: &World,
+) -> Result<Vec<WaveOutlook>, Failure> {
+    let document = |name: &ClusterName| {
+        let cluster = prepared.clusters.get(name)?;
+        cluster.desired.documents.get(&format!("Cluster/{name}"))
+    };
+    let waves = of_plan(plan, live, document);
+    let needs: Vec<_> = waves.iter().flat_map(|w| w.clusters.clone()).collect();
+    let mut facts = Vec::new();
+    for question in questions(&needs) {
+        facts.push(world.room(&question).await?);
+    }
+    Ok(outlooks(&waves, &facts))
+}

@@ -1,0 +1,282 @@
+//! What clusters ask for together, and how they fit: needs and readings in, lines and limits out.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::{Market, Quota, QuotaRoom};
+
+const SPOT: &str = "spot standard";
+
+/// A group of `size`s of types, with this surge, in the shared subnets `a` and `b`.
+fn group(name: &str, types: &[&str], market: Market, surge: u32) -> GroupNeed {
+    GroupNeed {
+        group: format!("{name}.k8s.test").parse().unwrap(),
+        surge,
+        stays: 0,
+        subnets: ["a", "b"].map(str::to_owned).into(),
+        old_zones: None,
+        keeps_zones: true,
+        addresses: 1,
+        types: types.iter().map(|t| (*t).to_owned()).collect(),
+        markets: [market].into(),
+        image: "ami-1".into(),
+    }
+}
+
+fn cluster(name: &str, surge: u32, groups: Vec<GroupNeed>) -> ClusterNeed {
+    ClusterNeed {
+        cluster: format!("{name}.k8s.test").parse().unwrap(),
+        account: "111122223333".parse().unwrap(),
+        region: "eu-west-3".parse().unwrap(),
+        surge,
+        groups,
+    }
+}
+
+/// So many free addresses in each of two subnets that all share, and so many vCPUs of Spot.
+fn facts(needs: &[ClusterNeed], free: [u32; 2], vcpus: u32) -> RegionRoom {
+    let subnets = ["a", "b"].iter().zip(free).map(|(zone, free)| {
+        let room = SubnetRoom {
+            id: format!("subnet-{zone}"),
+            zone: (*zone).to_owned(),
+            free,
+        };
+        ((*zone).to_owned(), room)
+    });
+    let subnets: BTreeMap<String, SubnetRoom> = subnets.collect();
+    let types: BTreeSet<String> = questions(needs)[0].types.clone();
+    let spot = QuotaRoom {
+        limit: 1_000,
+        used: 1_000 - vcpus,
+    };
+    let on_demand = QuotaRoom {
+        limit: 9_000,
+        used: 0,
+    };
+    RegionRoom {
+        account: needs[0].account.clone(),
+        region: needs[0].region.clone(),
+        subnets: Reading::Known(
+            needs
+                .iter()
+                .map(|n| (n.cluster.clone(), subnets.clone()))
+                .collect(),
+        ),
+        quotas: [
+            (SPOT.parse().unwrap(), Reading::Known(spot)),
+            (
+                "on-demand standard".parse().unwrap(),
+                Reading::Known(on_demand),
+            ),
+        ]
+        .into(),
+        offered: Reading::Known([("a".into(), types.clone()), ("b".into(), types)].into()),
+        images: Reading::Known([("ami-1".to_owned(), Some("amd64".to_owned()))].into()),
+    }
+}
+
+fn one(needs: &[ClusterNeed], at_once: usize, facts: &RegionRoom) -> Outlook {
+    outlook(needs, at_once, std::slice::from_ref(facts)).remove(0)
+}
+
+/// Peak and what is missing, by thing.
+fn peaks(outlook: &Outlook) -> BTreeMap<String, (u64, u64)> {
+    let lines = outlook.lines.iter();
+    lines
+        .map(|l| (l.resource.to_string(), (l.peak, l.lacks())))
+        .collect()
+}
+
+fn shown(fit: &Fit) -> String {
+    match fit {
+        Fit::Whole => "whole".into(),
+        Fit::None => "none".into(),
+        Fit::Within(limit) => {
+            let surge: Vec<String> = limit.surge.values().map(u32::to_string).collect();
+            format!("{} of surge {}", limit.at_once, surge.join(" "))
+        }
+    }
+}
+
+#[test]
+fn the_clusters_that_ask_for_most_make_the_peak() {
+    let spot = |size| vec![group("spot", &[size], Market::Spot, 2)];
+    let needs = [
+        cluster("a", 10, spot("m5.large")),
+        cluster("b", 10, spot("m5.4xlarge")),
+        cluster("c", 10, spot("m5.xlarge")),
+    ];
+    let facts = facts(&needs, [100, 100], 100);
+    let all = [(1, 32, 2), (2, 40, 4), (3, 44, 6), (9, 44, 6)];
+    for (at_once, vcpus, addresses) in all {
+        let found = peaks(&one(&needs, at_once, &facts));
+        assert_eq!(found["vCPUs of the limit spot standard"].0, vcpus);
+        assert_eq!(found["free addresses of subnet subnet-a (a)"].0, addresses);
+    }
+}
+
+#[test]
+fn a_cluster_asks_for_no_more_than_its_surge_and_the_largest_count() {
+    let of = |name, size| group(name, &["m5.large", size], Market::Spot, 3);
+    let needs = [cluster(
+        "a",
+        4,
+        vec![of("small", "m5.large"), of("large", "m5.2xlarge")],
+    )];
+    let found = peaks(&one(&needs, 1, &facts(&needs, [100, 3], 26)));
+    // Three of the large ones, and one small one.
+    assert_eq!(found["vCPUs of the limit spot standard"], (26, 0));
+    assert_eq!(found["free addresses of subnet subnet-b (b)"], (4, 1));
+}
+
+#[test]
+fn zones_without_old_instances_are_not_asked_and_new_groups_are_spread() {
+    let mut kept = group("kept", &["m5.large"], Market::Spot, 3);
+    kept.old_zones = Some(["a".to_owned()].into());
+    let mut made = group("made", &["m5.large"], Market::Spot, 0);
+    made.stays = 5;
+    made.addresses = 10;
+    let needs = [cluster("a", 4, vec![kept, made])];
+    let found = peaks(&one(&needs, 1, &facts(&needs, [100, 100], 100)));
+    assert_eq!(found["free addresses of subnet subnet-a (a)"].0, 33);
+    assert_eq!(found["free addresses of subnet subnet-b (b)"].0, 30);
+    assert_eq!(found["vCPUs of the limit spot standard"].0, 16);
+}
+
+#[test]
+fn what_is_not_known_is_neither_zero_nor_enough() {
+    let needs = [cluster(
+        "a",
+        4,
+        vec![
+            group("spot", &["m5.large"], Market::Spot, 2),
+            group("new", &["m99.large"], Market::Spot, 2),
+        ],
+    )];
+    let unread = || "AccessDenied".to_owned();
+    let facts = RegionRoom {
+        subnets: Reading::Unknown(unread()),
+        quotas: [(SPOT.parse().unwrap(), Reading::Unknown(unread()))].into(),
+        offered: Reading::Unknown(unread()),
+        images: Reading::Unknown(unread()),
+        ..facts(&needs, [0, 0], 0)
+    };
+    let found = one(&needs, 1, &facts);
+    assert_eq!(
+        (shown(&found.fit).as_str(), found.lacks()),
+        ("whole", vec![])
+    );
+    assert_eq!(found.lines[0].room, None);
+    let what: Vec<&str> = found.unknown.iter().map(|gap| gap.what.as_str()).collect();
+    assert_eq!(
+        what,
+        [
+            "free addresses",
+            "images",
+            "instance types by zone",
+            "vCPUs of new.k8s.test",
+            "vCPUs of the limit spot standard"
+        ]
+    );
+}
+
+#[test]
+fn a_subnet_that_is_not_there_is_not_known() {
+    let mut odd = group("spot", &["m5.large"], Market::Spot, 2);
+    odd.subnets.insert("c".into());
+    let needs = [cluster("a", 4, vec![odd])];
+    let found = one(&needs, 1, &facts(&needs, [9, 9], 9));
+    assert_eq!(found.unknown[0].what, "free addresses of c");
+}
+
+#[test]
+fn as_many_clusters_as_fit_go_together_with_the_largest_surge() {
+    let of = |name| cluster(name, 4, vec![group("spot", &["m5.large"], Market::Spot, 4)]);
+    let needs = [of("a"), of("b"), of("c")];
+    for (vcpus, fit) in [
+        (24, "whole"),
+        (23, "3 of surge 4 4 3"),
+        (12, "3 of surge 2 2 2"),
+        (6, "3 of surge 1 1 1"),
+        (5, "2 of surge 1 1 1"),
+        (3, "1 of surge 1 1 1"),
+        (2, "1 of surge 1 1 1"),
+        (1, "none"),
+    ] {
+        let found = one(&needs, 3, &facts(&needs, [100, 100], vcpus));
+        assert_eq!(shown(&found.fit), fit, "{vcpus}");
+    }
+}
+
+#[test]
+fn who_does_not_ask_for_what_lacks_keeps_its_surge() {
+    let needs = [
+        cluster("a", 4, vec![group("spot", &["m5.large"], Market::Spot, 4)]),
+        cluster(
+            "b",
+            4,
+            vec![group("od", &["m5.large"], Market::OnDemand, 4)],
+        ),
+    ];
+    let found = one(&needs, 2, &facts(&needs, [100, 100], 4));
+    assert_eq!(shown(&found.fit), "2 of surge 2 4");
+}
+
+#[test]
+fn a_type_or_an_image_that_is_missing_is_in_the_way_where_it_is_needed() {
+    let needs = |keeps_zones, old: &str| {
+        let mut one = group("spot", &["m5.large"], Market::Spot, 1);
+        one.keeps_zones = keeps_zones;
+        one.old_zones = Some([old.to_owned()].into());
+        [cluster("a", 4, vec![one])]
+    };
+    for (keeps_zones, old, in_the_way) in
+        [(true, "b", true), (true, "a", false), (false, "b", false)]
+    {
+        let needs = needs(keeps_zones, old);
+        let types = BTreeSet::from(["m5.large".to_owned()]);
+        let facts = RegionRoom {
+            offered: Reading::Known([("a".into(), types)].into()),
+            ..facts(&needs, [9, 9], 9)
+        };
+        let found = one(&needs, 1, &facts);
+        assert_eq!(found.is_possible(), !in_the_way, "{keeps_zones} {old}");
+        let said = if in_the_way {
+            found.lacks()
+        } else {
+            found.notes()
+        };
+        assert_eq!(said, ["zone b does not offer m5.large (of spot.k8s.test)"]);
+    }
+    let needs = needs(false, "a");
+    let nowhere = RegionRoom {
+        offered: Reading::Known(BTreeMap::new()),
+        images: Reading::Known([("ami-1".to_owned(), Some("arm64".to_owned()))].into()),
+        ..facts(&needs, [9, 9], 9)
+    };
+    assert_eq!(
+        one(&needs, 1, &nowhere).lacks(),
+        [
+            "zone a does not offer m5.large (of spot.k8s.test)",
+            "zone b does not offer m5.large (of spot.k8s.test)",
+            "image ami-1 is for arm64, and the instance types are amd64 (of spot.k8s.test)"
+        ]
+    );
+}
+
+#[test]
+fn questions_are_asked_once_for_each_account_and_region() {
+    let of = |name| cluster(name, 4, vec![group("spot", &["m5.large"], Market::Spot, 4)]);
+    let mut far = of("c");
+    far.region = "eu-west-1".parse().unwrap();
+    let found = questions(&[of("a"), of("b"), far, cluster("d", 4, Vec::new())]);
+    let shown: Vec<(usize, Vec<String>)> = found
+        .iter()
+        .map(|q| {
+            let quotas = q.quotas.iter().map(Quota::to_string).collect();
+            (q.subnets.len(), quotas)
+        })
+        .collect();
+    let spot = || vec![SPOT.to_owned()];
+    assert_eq!(shown, [(1, spot()), (2, spot())]);
+}

@@ -1,0 +1,50 @@
+//! What room there is: subnets by the name that was asked for, limits against what runs, types by zone.
+
+use std::collections::BTreeMap;
+
+use kfleet::cloud::Cloud;
+use kfleet::model::{Market, Quota, Reading, RoomQuestion};
+
+use super::CLUSTER;
+use crate::bench::{Bench, definition};
+
+pub(crate) async fn room_is_what_is_left_beside_what_runs<C: Cloud>(cloud: &C) {
+    let bench = Bench::new(cloud, CLUSTER);
+    let wanted = definition(CLUSTER, "nodes", 0, 5);
+    bench.created(&wanted, 2).await;
+    let quota = |name, market| Quota::of(name, market).unwrap();
+    let (used, free) = (
+        quota("m5.xlarge", Market::OnDemand),
+        quota("m5.xlarge", Market::Spot),
+    );
+    let mut subnets = wanted.auto_scaling_group.vpc_zone_identifier.clone();
+    subnets.insert(format!("eu-west-3z.{CLUSTER}"));
+    let asked = RoomQuestion {
+        account: bench.place.account.clone(),
+        region: bench.place.region.clone(),
+        subnets: [(bench.place.cluster.clone(), subnets)].into(),
+        quotas: [used, free].into(),
+        types: ["m5.xlarge".to_owned(), "m5.enormous".to_owned()].into(),
+        images: BTreeMap::new(),
+    };
+    let room = cloud.room(&asked).await.unwrap();
+    assert_eq!(
+        (&room.account, &room.region),
+        (&bench.place.account, &bench.place.region)
+    );
+    let Reading::Known(subnets) = &room.subnets else {
+        panic!("{room:?}")
+    };
+    for zone in ["eu-west-3a", "eu-west-3b"] {
+        let found = &subnets[&bench.place.cluster][&format!("{zone}.{CLUSTER}")];
+        assert_eq!(found.zone, zone);
+        assert!((1..4_096).contains(&found.free), "{found:?}");
+    }
+    let of = |quota: Quota| *room.quotas[&quota].known().unwrap();
+    assert_eq!((of(used).used, of(free).used), (8, 0), "{room:?}");
+    assert!(of(used).limit >= 5);
+    let Reading::Known(offered) = &room.offered else {
+        panic!("{room:?}")
+    };
+    assert!(offered["eu-west-3a"].contains("m5.xlarge"), "{offered:?}");
+}
