@@ -71,19 +71,26 @@ fn what_follows(region: &Outlook) -> Option<String> {
 
 /// A limit in words.
 fn within(limit: &RoomLimit) -> String {
-    let surges: BTreeSet<u32> = limit.surge.values().copied().collect();
-    let surge = match (surges.first(), surges.len()) {
-        (Some(one), 1) => format!("a surge of {one} each"),
-        _ => {
-            let each = limit.surge.iter();
-            let each: Vec<String> = each.map(|(name, n)| format!("{name} {n}")).collect();
-            format!("a surge of {}", list(&each, CLUSTERS))
-        }
-    };
-    format!(
-        "{} at the same time, with {surge}",
-        count(limit.at_once, "cluster")
-    )
+    let bounds = limit.clusters.values().flatten();
+    let bounds: BTreeSet<(u32, usize)> = bounds.map(|b| (b.most, b.groups.len())).collect();
+    let surges: Vec<String> = bounds
+        .into_iter()
+        .map(|(most, groups)| {
+            format!(
+                "a surge of {most} over {} of a cluster",
+                count(groups, "group")
+            )
+        })
+        .collect();
+    let together = count(limit.at_once, "cluster");
+    if surges.is_empty() {
+        format!("{together} at the same time")
+    } else {
+        format!(
+            "{together} at the same time, with {}",
+            list(&surges, CLUSTERS)
+        )
+    }
 }
 
 /// What the journal says of a wave that is rolled within limits.

@@ -39,7 +39,7 @@ pub fn broken_rules(
     broken.extend(others::broken(
         rollout, progress, cluster, effect, live, now,
     ));
-    broken.extend(room::broken(progress, cluster, effect));
+    broken.extend(room::broken(progress, cluster, effect, live));
     broken.extend(steps::broken(rollout, progress, cluster, effect, live, now));
     match effect {
         Effect::Cloud(effect) => broken.extend(checker.cloud(effect)),

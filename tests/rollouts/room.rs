@@ -2,7 +2,7 @@
 
 use kfleet::fleet::{OnLack, RoomPolicy, ZonePolicy};
 use kfleet::model::ClusterName;
-use kfleet::plan::room::RoomLimit;
+use kfleet::plan::room::{RoomLimit, SurgeLimit};
 use kfleet::rollout::{ClusterState, Progress};
 
 use super::middle::middle;
@@ -205,8 +205,12 @@ fn where_there_is_room_nothing_is_said_of_it() {
 #[test]
 fn more_than_there_was_room_for_breaks_a_rule() {
     let other: ClusterName = name("other.k8s.test");
-    for (at_once, surge, rule) in [
-        (2, 0, "surges by 1, and its account had room for 0"),
+    for (at_once, most, rule) in [
+        (
+            2,
+            0,
+            "nodes.staging.k8s.test surge by 1, and their account had room for 0",
+        ),
         (
             1,
             5,
@@ -217,11 +221,19 @@ fn more_than_there_was_room_for_breaks_a_rule() {
         let mut second = m.progress.clusters[&m.cluster].clone();
         second.state = ClusterState::Rolling;
         m.progress.clusters.insert(other.clone(), second);
+        let bound = SurgeLimit {
+            groups: [m.asg("nodes")].into(),
+            most,
+        };
         let limit = RoomLimit {
             account: name("111122223333"),
             region: name("eu-west-3"),
             at_once,
-            surge: [(m.cluster.clone(), surge), (other.clone(), 5)].into(),
+            clusters: [
+                (m.cluster.clone(), vec![bound]),
+                (other.clone(), Vec::new()),
+            ]
+            .into(),
         };
         let effect = Effect::Cloud(CloudEffect::SetDesired {
             group: m.asg("nodes"),

@@ -426,20 +426,13 @@ impl Cloud for Spy {
     }
 
     async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
-        let begun = self
-            .state
-            .lock()
-            .unwrap()
-            .run
-            .as_ref()
-            .map_or(0, |(_, p)| p.waves_started.len());
-        if self
-            .state
-            .lock()
-            .unwrap()
-            .nameless
-            .is_some_and(|wave| wave == begun)
-        {
+        let ends_now = {
+            let state = self.state.lock().unwrap();
+            let begun = state.run.as_ref();
+            let begun = begun.map_or(0, |(_, p)| p.waves_started.len());
+            state.nameless == Some(begun)
+        };
+        if ends_now {
             return Err(CloudError::Credentials {
                 account: place.account.clone(),
                 message: "ExpiredToken (test)".into(),

@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
-use super::{denial::Denial, room};
-use crate::model::{ClusterName, Market, NameError, Refusal, Span};
+use super::denial::Denial;
+use super::lack::{Lack, Pool};
+use crate::model::{ClusterName, NameError, Refusal, Span};
 
 /// Something that goes wrong on purpose. A group is named by its AutoScalingGroup or by its kops InstanceGroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,31 +59,10 @@ pub enum Fault {
     ShiftingPages(u64),
     /// `idle-scale-down:GROUP:SECONDS`: an autoscaler removes nodes of the group that have had no pods for this long.
     IdleScaleDown(String, Span),
-    /// `few-addresses:SUBNET:N`: so many addresses are free in the subnet, by its name in the definitions.
-    FewAddresses(String, u32),
-    /// `few-vcpus:MARKET:N` (`on-demand` or `spot`): so many vCPUs may be launched beside those that run.
-    FewVcpus(Market, u32),
-    /// `not-offered:TYPE@ZONE`: the zone does not offer the type.
-    NotOffered(Pool),
-    /// `no-image:IMAGE`: there is no such image (any more).
-    NoImage(String),
-    /// `other-architecture:IMAGE:ARCHITECTURE`: the image is for this processor, `amd64` or `arm64`.
-    OtherArchitecture(String, String),
-    /// `no-room-read:WHAT`, one of `subnets`, `quotas`, `offers`, `images`: the caller may not read it.
-    NoRoomRead(String),
+    /// Less room than is needed: `few-addresses`, `few-vcpus`, `not-offered`, `no-image`, `other-architecture`, `no-room-read`.
+    Lack(Lack),
     /// `stale-reads:SECONDS`: for this long after an effect, what is read of its cluster is as before it.
     StaleReads(Span),
-}
-
-/// Instances that AWS may be out of; none: for every group, of every type, in every zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pool {
-    /// The group.
-    pub group: Option<String>,
-    /// e.g. `m5.large`.
-    pub instance_type: Option<String>,
-    /// Availability zone, e.g. `eu-west-3a`.
-    pub zone: Option<String>,
 }
 
 /// A text that orders no fault.
@@ -177,7 +157,7 @@ impl FromStr for Fault {
             "no-answer" => Ok(Fault::NoAnswer(every("no-answer:N, N at least 2")?)),
             "no-kubernetes" => Ok(Fault::NoKubernetes(value.parse()?)),
             "few-addresses" | "few-vcpus" | "not-offered" | "no-image" | "other-architecture"
-            | "no-room-read" => room::fault(kind, value).map_err(form),
+            | "no-room-read" => Lack::parse(kind, value).map(Fault::Lack).map_err(form),
             "expired-credentials" if value.is_empty() => Ok(Fault::ExpiredCredentials),
             "expired-credentials" => Err(form("expired-credentials")),
             other => Err(FaultError::Kind(other.to_owned())),
@@ -217,24 +197,25 @@ impl Fault {
             | Fault::SlowVolumes(group, _)
             | Fault::IdleScaleDown(group, _) => Some(Aim::Group(group)),
             Fault::NoEtcd(group) => Some(Aim::ControlPlane(group)),
-            Fault::NoCapacityOf(pool) | Fault::NotOffered(pool) => Some(Aim::Pool(pool)),
+            Fault::NoCapacityOf(pool) | Fault::Lack(Lack::NotOffered(pool)) => {
+                Some(Aim::Pool(pool))
+            }
             Fault::NoRead(cluster)
             | Fault::WrongAccount(cluster)
             | Fault::NoKubernetes(cluster) => Some(Aim::Cluster(cluster)),
             Fault::SickImage(image)
             | Fault::SickPods(image)
             | Fault::DeadImage(image)
-            | Fault::NoImage(image)
-            | Fault::OtherArchitecture(image, _) => Some(Aim::Image(image)),
+            | Fault::Lack(Lack::NoImage(image) | Lack::OtherArchitecture(image, _)) => {
+                Some(Aim::Image(image))
+            }
             Fault::SickEtcd(image) => Some(Aim::ControlPlaneImage(image)),
             Fault::Throttle(_)
             | Fault::LostAnswer(_)
             | Fault::NoAnswer(_)
             | Fault::StaleReads(_)
             | Fault::ShiftingPages(_)
-            | Fault::FewAddresses(..)
-            | Fault::FewVcpus(..)
-            | Fault::NoRoomRead(_)
+            | Fault::Lack(Lack::FewAddresses(..) | Lack::FewVcpus(..) | Lack::NoRead(_))
             | Fault::ExpiredCredentials => None,
         }
     }
@@ -306,7 +287,7 @@ impl Faults {
             | Fault::DeadImage(_)
             | Fault::NoCapacity(_)
             | Fault::NoCapacityOf(_)
-            | Fault::NotOffered(_)
+            | Fault::Lack(_)
             | Fault::StuckDrain(_)
             | Fault::SlowPods(..)
             | Fault::SlowEnd(..)
@@ -325,11 +306,6 @@ impl Faults {
             | Fault::ExpiredCredentials
             | Fault::StaleReads(_)
             | Fault::ShiftingPages(_)
-            | Fault::FewAddresses(..)
-            | Fault::FewVcpus(..)
-            | Fault::NoImage(_)
-            | Fault::OtherArchitecture(..)
-            | Fault::NoRoomRead(_)
             | Fault::WrongAccount(_) => false,
         })
     }
@@ -371,7 +347,7 @@ impl Faults {
             if let Fault::NoCapacity(group) = f {
                 return names.contains(&group.as_str());
             }
-            let (Fault::NoCapacityOf(pool) | Fault::NotOffered(pool)) = f else {
+            let (Fault::NoCapacityOf(pool) | Fault::Lack(Lack::NotOffered(pool))) = f else {
                 return false;
             };
             pool.group

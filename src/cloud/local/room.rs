@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::zone_of;
-use super::faults::{Fault, Faults, Pool};
+use super::faults::{Fault, Faults};
+use super::lack::Lack;
 use super::world::Inner;
 use crate::cloud::Place;
 use crate::kops::instance_type;
@@ -16,9 +17,6 @@ const ADDRESSES: u32 = 4_091;
 
 /// vCPUs of a limit of which nothing else is said.
 const VCPUS: u32 = 100_000;
-
-/// What can be kept from the caller.
-const READINGS: [&str; 4] = ["subnets", "quotas", "offers", "images"];
 
 impl Inner {
     /// What there is.
@@ -90,58 +88,13 @@ impl Inner {
     }
 }
 
-/// A fault of one of these kinds, or the form in which it is written.
-pub(super) fn fault(kind: &str, value: &str) -> Result<Fault, &'static str> {
-    let counted = || {
-        let (what, n) = value.rsplit_once(':')?;
-        let n = n.parse::<u32>().ok()?;
-        (!what.is_empty()).then(|| (what.to_owned(), n))
-    };
-    let read = match kind {
-        "few-addresses" => counted().map(|(subnet, n)| Fault::FewAddresses(subnet, n)),
-        "few-vcpus" => counted().and_then(|(market, n)| match market.as_str() {
-            "on-demand" => Some(Fault::FewVcpus(Market::OnDemand, n)),
-            "spot" => Some(Fault::FewVcpus(Market::Spot, n)),
-            _ => None,
-        }),
-        "not-offered" => value.split_once('@').and_then(|(instance_type, zone)| {
-            let whole = !instance_type.is_empty() && !zone.is_empty();
-            whole.then(|| {
-                Fault::NotOffered(Pool {
-                    group: None,
-                    instance_type: Some(instance_type.to_owned()),
-                    zone: Some(zone.to_owned()),
-                })
-            })
-        }),
-        "other-architecture" => value.rsplit_once(':').and_then(|(image, is)| {
-            let known = !image.is_empty() && ["amd64", "arm64"].contains(&is);
-            known.then(|| Fault::OtherArchitecture(image.to_owned(), is.to_owned()))
-        }),
-        "no-room-read" => READINGS
-            .contains(&value)
-            .then(|| Fault::NoRoomRead(value.to_owned())),
-        _ => (!value.is_empty()).then(|| Fault::NoImage(value.to_owned())),
-    };
-    read.ok_or(match kind {
-        "few-addresses" => "few-addresses:SUBNET:N",
-        "few-vcpus" => "few-vcpus:MARKET:N, MARKET one of on-demand, spot",
-        "not-offered" => "not-offered:TYPE@ZONE",
-        "other-architecture" => {
-            "other-architecture:IMAGE:ARCHITECTURE, the last one of amd64, arm64"
-        }
-        "no-room-read" => "no-room-read:WHAT, WHAT one of subnets, quotas, offers, images",
-        _ => "no-image:IMAGE",
-    })
-}
-
 impl Faults {
     /// What is read, unless the caller may not.
     fn readable<T>(&self, what: &str, read: impl FnOnce() -> T) -> Reading<T> {
         const WHY: &str =
             "UnauthorizedOperation: you are not authorized to perform this operation (simulated)";
         let mut faults = self.0.iter();
-        if faults.any(|f| matches!(f, Fault::NoRoomRead(denied) if denied == what)) {
+        if faults.any(|f| matches!(f, Fault::Lack(Lack::NoRead(denied)) if denied == what)) {
             Reading::Unknown(WHY.into())
         } else {
             Reading::Known(read())
@@ -151,7 +104,7 @@ impl Faults {
     /// A subnet by the name of a definition: clusters that name the same one share it.
     fn subnet(&self, name: &str) -> SubnetRoom {
         let few = self.0.iter().find_map(|f| {
-            let Fault::FewAddresses(subnet, left) = f else {
+            let Fault::Lack(Lack::FewAddresses(subnet, left)) = f else {
                 return None;
             };
             (subnet == name).then_some(*left)
@@ -165,7 +118,7 @@ impl Faults {
 
     fn vcpus(&self, market: Market) -> Option<u32> {
         self.0.iter().find_map(|f| {
-            let Fault::FewVcpus(of, free) = f else {
+            let Fault::Lack(Lack::FewVcpus(of, free)) = f else {
                 return None;
             };
             (*of == market).then_some(*free)
@@ -175,7 +128,7 @@ impl Faults {
     /// Whether a zone offers a type.
     fn offers(&self, instance_type: &str, zone: &str) -> bool {
         !self.0.iter().any(|f| {
-            let Fault::NotOffered(pool) = f else {
+            let Fault::Lack(Lack::NotOffered(pool)) = f else {
                 return false;
             };
             pool.instance_type.as_deref() == Some(instance_type)
@@ -190,13 +143,13 @@ impl Faults {
     ) -> BTreeMap<String, Option<String>> {
         let gone = |image: &str| {
             let mut faults = self.0.iter();
-            faults.any(|f| matches!(f, Fault::NoImage(gone) if gone == image))
+            faults.any(|f| matches!(f, Fault::Lack(Lack::NoImage(gone)) if gone == image))
         };
         let there = images.iter().filter(|(image, _)| !gone(image));
         there
             .map(|(image, types)| {
                 let other = self.0.iter().find_map(|f| {
-                    let Fault::OtherArchitecture(of, is) = f else {
+                    let Fault::Lack(Lack::OtherArchitecture(of, is)) = f else {
                         return None;
                     };
                     (of == image).then(|| is.clone())

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use fit::{Fit, RoomLimit};
+pub use fit::{Fit, RoomLimit, SurgeLimit};
 pub use need::{ClusterNeed, GroupAim, GroupNeed, PodAddresses};
 use obstacle::said_together;
 pub use obstacle::{Obstacle, ObstacleKind};
@@ -130,7 +130,7 @@ fn of_region(needs: &[&ClusterNeed], at_once: usize, facts: &RegionRoom) -> Outl
         region: facts.region.clone(),
         clusters: needs.len(),
         at_once,
-        lines: peak::lines(needs, facts, &fit::whole(needs), at_once),
+        lines: peak::lines(needs, facts, &peak::Caps::new(), at_once),
         obstacles,
         unknown: unknown(needs, facts),
         fit: fit::fit(needs, at_once, facts),

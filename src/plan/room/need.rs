@@ -116,12 +116,6 @@ impl ClusterNeed {
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }
-
-    /// The most surge of all its groups together.
-    pub fn most_surge(&self) -> u32 {
-        let all = self.groups.iter().map(|g| g.surge);
-        self.surge.min(all.fold(0, u32::saturating_add))
-    }
 }
 
 impl GroupNeed {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::need::{ClusterNeed, GroupNeed};
-use crate::model::{ClusterName, Quota, Reading, RegionRoom, SubnetRoom};
+use crate::model::{AsgName, ClusterName, Quota, Reading, RegionRoom, SubnetRoom};
 
 /// Something of which there may be too little.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -68,10 +68,10 @@ impl RoomLine {
     }
 }
 
-/// Most instances of a cluster at the same time beyond those it has, by cluster.
-pub(super) type Caps = BTreeMap<ClusterName, u32>;
+/// Most instances of a cluster at the same time beyond those it has, of the groups that ask for something: where that is less than its surge.
+pub(super) type Caps = BTreeMap<(ClusterName, Resource), u32>;
 
-/// What of each thing each cluster asks for, when no more than its cap of its surge is out.
+/// What of each thing each cluster asks for, when no more of its surge is out than its caps allow.
 pub(super) fn asked_for(
     needs: &[&ClusterNeed],
     facts: &RegionRoom,
@@ -79,9 +79,11 @@ pub(super) fn asked_for(
 ) -> BTreeMap<Resource, BTreeMap<ClusterName, u64>> {
     let mut asked: BTreeMap<Resource, BTreeMap<ClusterName, u64>> = BTreeMap::new();
     for need in needs {
-        let cap = caps.get(&need.cluster).copied().unwrap_or(0);
         for (resource, wants) in wants(need, facts) {
-            let amount = most(wants, cap);
+            let key = (need.cluster.clone(), resource);
+            let cap = caps.get(&key).copied().unwrap_or(u32::MAX);
+            let (_, resource) = key;
+            let amount = most(&wants, cap.min(need.surge));
             if amount > 0 {
                 let of = asked.entry(resource).or_default();
                 of.insert(need.cluster.clone(), amount);
@@ -102,7 +104,9 @@ pub(super) fn peak(amounts: &BTreeMap<ClusterName, u64>, at_once: usize) -> u64 
 }
 
 /// What one group asks of something.
-struct Want {
+struct Want<'g> {
+    /// The group.
+    group: &'g AsgName,
     /// Of each instance.
     each: u64,
     /// Instances that go again, of the cluster's surge.
@@ -112,7 +116,8 @@ struct Want {
 }
 
 /// The most of it with so much surge: the instances that take most are counted first.
-fn most(mut wants: Vec<Want>, cap: u32) -> u64 {
+fn most(wants: &[Want<'_>], cap: u32) -> u64 {
+    let mut wants: Vec<&Want<'_>> = wants.iter().collect();
     wants.sort_by_key(|want| std::cmp::Reverse(want.each));
     let mut left = cap;
     let mut amount = 0_u64;
@@ -125,11 +130,25 @@ fn most(mut wants: Vec<Want>, cap: u32) -> u64 {
     amount
 }
 
-fn wants(need: &ClusterNeed, facts: &RegionRoom) -> BTreeMap<Resource, Vec<Want>> {
-    let mut all: BTreeMap<Resource, Vec<Want>> = BTreeMap::new();
+/// The groups of a cluster whose surge takes something, and how much of it all of them together would be.
+pub(super) fn surging(
+    need: &ClusterNeed,
+    facts: &RegionRoom,
+    resource: &Resource,
+) -> (BTreeSet<AsgName>, u32) {
+    let wants = wants(need, facts).remove(resource).unwrap_or_default();
+    let surging = wants.iter().filter(|want| want.surge > 0);
+    let all = surging.clone().map(|want| want.surge);
+    let all = all.fold(0, u32::saturating_add).min(need.surge);
+    (surging.map(|want| want.group.clone()).collect(), all)
+}
+
+fn wants<'g>(need: &'g ClusterNeed, facts: &RegionRoom) -> BTreeMap<Resource, Vec<Want<'g>>> {
+    let mut all: BTreeMap<Resource, Vec<Want<'g>>> = BTreeMap::new();
     for group in &need.groups {
         for (quota, vcpus) in group.vcpus().0 {
             all.entry(Resource::Vcpus(quota)).or_default().push(Want {
+                group: &group.group,
                 each: vcpus.into(),
                 surge: group.surge,
                 stays: group.stays,
@@ -148,6 +167,7 @@ fn wants(need: &ClusterNeed, facts: &RegionRoom) -> BTreeMap<Resource, Vec<Want>
                 zone: subnet.zone.clone(),
             };
             all.entry(resource).or_default().push(Want {
+                group: &group.group,
                 each: group.addresses.into(),
                 surge: if is_asked { group.surge } else { 0 },
                 // AWS spreads what a group begins with over its zones.

@@ -92,7 +92,18 @@ fn shown(fit: &Fit) -> String {
         Fit::Whole => "whole".into(),
         Fit::None => "none".into(),
         Fit::Within(limit) => {
-            let surge: Vec<String> = limit.surge.values().map(u32::to_string).collect();
+            let surge: Vec<String> = limit
+                .clusters
+                .values()
+                .map(|limits| match limits.as_slice() {
+                    [] => "any".to_owned(),
+                    some => some
+                        .iter()
+                        .map(|l| l.most.to_string())
+                        .collect::<Vec<_>>()
+                        .join("+"),
+                })
+                .collect();
             format!("{} of surge {}", limit.at_once, surge.join(" "))
         }
     }
@@ -195,7 +206,7 @@ fn as_many_clusters_as_fit_go_together_with_the_largest_surge() {
     let needs = [of("a"), of("b"), of("c")];
     for (vcpus, fit) in [
         (24, "whole"),
-        (23, "3 of surge 4 4 3"),
+        (23, "3 of surge any any 3"),
         (12, "3 of surge 2 2 2"),
         (6, "3 of surge 1 1 1"),
         (5, "2 of surge 1 1 1"),
@@ -219,7 +230,31 @@ fn who_does_not_ask_for_what_lacks_keeps_its_surge() {
         ),
     ];
     let found = one(&needs, 2, &facts(&needs, [100, 100], 4));
-    assert_eq!(shown(&found.fit), "2 of surge 2 4");
+    assert_eq!(shown(&found.fit), "2 of surge 2 any");
+}
+
+#[test]
+fn only_the_groups_that_ask_for_what_lacks_are_bounded() {
+    let needs = [cluster(
+        "a",
+        10,
+        vec![
+            group("spot", &["m5.large"], Market::Spot, 4),
+            group("other", &["m5.xlarge"], Market::Spot, 4),
+            group("od", &["m5.large"], Market::OnDemand, 4),
+        ],
+    )];
+    let found = one(&needs, 1, &facts(&needs, [100, 100], 12));
+    let Fit::Within(limit) = &found.fit else {
+        panic!("{found:?}")
+    };
+    let limits = &limit.clusters[&needs[0].cluster];
+    let named: Vec<&str> = limits[0].groups.iter().map(|g| g.as_str()).collect();
+    // The larger ones may be those that are out.
+    assert_eq!(
+        (limits.len(), limits[0].most, named),
+        (1, 3, vec!["other.k8s.test", "spot.k8s.test"])
+    );
 }
 
 #[test]

@@ -229,6 +229,6 @@ pub(crate) fn at_once(
         return true;
     };
     let there = wave.clusters.iter();
-    let there = there.filter(|run| limit.surge.contains_key(&run.cluster) && rolling(run));
+    let there = there.filter(|run| limit.clusters.contains_key(&run.cluster) && rolling(run));
     there.count() < limit.at_once
 }

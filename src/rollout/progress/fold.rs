@@ -65,19 +65,11 @@ impl Progress {
             Event::Approved { stage, by, expires } => {
                 self.approvals.insert(stage.clone(), (by.clone(), *expires));
             }
-            Event::StageStarted { stage } => once(&mut self.stages_started, stage)?,
-            Event::StagePassed { stage } => once(&mut self.stages_passed, stage)?,
-            Event::WaveStarted { stage, wave } => {
-                once_a_wave(&mut self.waves_started, stage, *wave)?
-            }
-            Event::WavePassed { stage, wave } => once_a_wave(&mut self.waves_passed, stage, *wave)?,
-            Event::RoomLimited {
-                stage,
-                wave,
-                limits,
-                lacks: _,
-                unknown: _,
-            } => drop(self.room.insert((stage.clone(), *wave), limits.clone())),
+            Event::StageStarted { .. }
+            | Event::StagePassed { .. }
+            | Event::WaveStarted { .. }
+            | Event::WavePassed { .. }
+            | Event::RoomLimited { .. } => self.stage_event(event)?,
             Event::Intent {
                 step,
                 cluster,
@@ -215,6 +207,31 @@ impl Progress {
             | Event::GroupDone { .. } => {}
         }
         Ok(())
+    }
+
+    fn stage_event(&mut self, event: &Event) -> Result<(), Illegal> {
+        if let Event::StageStarted { stage } = event {
+            once(&mut self.stages_started, stage)
+        } else if let Event::StagePassed { stage } = event {
+            once(&mut self.stages_passed, stage)
+        } else if let Event::WaveStarted { stage, wave } = event {
+            once_a_wave(&mut self.waves_started, stage, *wave)
+        } else if let Event::WavePassed { stage, wave } = event {
+            once_a_wave(&mut self.waves_passed, stage, *wave)
+        } else if let Event::RoomLimited {
+            stage,
+            wave,
+            limits,
+            lacks: _,
+            unknown: _,
+        } = event
+        {
+            let wave = (stage.clone(), *wave);
+            self.room.insert(wave, limits.clone());
+            Ok(())
+        } else {
+            Ok(())
+        }
     }
 
     fn stuck_at(

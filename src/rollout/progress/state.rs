@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{
     AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
 };
-use crate::plan::room::RoomLimit;
+use crate::plan::room::{RoomLimit, SurgeLimit};
 use crate::rollout::event::{Scope, StepId, Verdict};
 use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::schedule::{ClusterRun, Rollout};
@@ -479,16 +479,15 @@ impl Progress {
     /// What its account has room for while this cluster is rolled, where that is less than is meant.
     pub fn room_limit(&self, cluster: &ClusterName) -> Option<&RoomLimit> {
         let mut limits = self.room.values().flatten();
-        limits.find(|limit| limit.surge.contains_key(cluster))
+        limits.find(|limit| limit.clusters.contains_key(cluster))
     }
 
-    /// The surge that the account has room for in this cluster.
-    pub fn room_for_surge(&self, cluster: &ClusterName) -> u32 {
+    /// What bounds the surge of this cluster beside its policy.
+    pub fn surge_limits(&self, cluster: &ClusterName) -> &[SurgeLimit] {
         let limit = self.room_limit(cluster);
         limit
-            .and_then(|limit| limit.surge.get(cluster))
-            .copied()
-            .unwrap_or(u32::MAX)
+            .and_then(|limit| limit.clusters.get(cluster))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// How many waves of a stage have passed: they pass one after the other.

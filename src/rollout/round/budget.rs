@@ -12,6 +12,8 @@ pub(crate) struct Budget {
     pub(crate) surge: u32,
     /// The surge that there would be if none were in use.
     pub(crate) most: u32,
+    /// What the account has room for, where that is less.
+    rooms: Vec<RoomLeft>,
     /// Drains that may begin: for each there is a place in the rate's window now.
     pub(crate) rate: u32,
     /// Drains that may begin where the replacement works already: for each there will be a place soon.
@@ -24,14 +26,39 @@ pub(crate) struct Budget {
     pub(crate) forced: BTreeSet<String>,
 }
 
+/// Surge that some groups of the cluster may still take together.
+struct RoomLeft {
+    groups: BTreeSet<AsgName>,
+    most: u32,
+    left: u32,
+}
+
+impl Budget {
+    /// Surge that this group may take now.
+    pub(crate) fn surge_of(&self, group: &AsgName) -> u32 {
+        let rooms = self.rooms.iter().filter(|r| r.groups.contains(group));
+        rooms.map(|r| r.left).fold(self.surge, u32::min)
+    }
+
+    /// The surge that this group could take if none were in use.
+    pub(crate) fn most_of(&self, group: &AsgName) -> u32 {
+        let rooms = self.rooms.iter().filter(|r| r.groups.contains(group));
+        rooms.map(|r| r.most).fold(self.most, u32::min)
+    }
+
+    /// So much of it is taken.
+    pub(crate) fn take_surge(&mut self, group: &AsgName, taken: u32) {
+        self.surge = self.surge.saturating_sub(taken);
+        let rooms = self.rooms.iter_mut();
+        for room in rooms.filter(|r| r.groups.contains(group)) {
+            room.left = room.left.saturating_sub(taken);
+        }
+    }
+}
+
 pub(crate) fn budget(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Budget {
-    // What the account has room for counts as well.
-    let most = sight
-        .run
-        .rolling
-        .cluster_surge
-        .min(round.progress.room_for_surge(&sight.run.cluster));
-    let of_group = |(name, g): (&AsgName, &GroupProgress)| {
+    let rolling = &sight.run.rolling;
+    let of_group = |name: &AsgName, g: &GroupProgress| {
         // A look soon after a call of ours may still show what was before it: what was booked counts then.
         let is_settled = g.sized_at.is_none_or(|at| at + SETTLED <= round.now);
         let surge = match sight.live.groups.get(name) {
@@ -42,23 +69,30 @@ pub(crate) fn budget(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Bu
         surge.saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
     };
     // What was asked for and not answered may be out there too.
-    let asked = round
-        .progress
-        .open
-        .values()
-        .filter(|i| i.cluster == sight.run.cluster)
-        .map(|i| match &i.effect {
-            Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) => to.saturating_sub(*from),
-            Effect::Cloud(CloudEffect::Detach { .. }) => 1,
-            Effect::Cloud(_) | Effect::Node(_) => 0,
-        });
-    let used = sight
-        .progress
-        .groups
-        .iter()
-        .map(of_group)
-        .chain(asked)
-        .fold(0, u32::saturating_add);
+    let asked = |i: &Intent| match &i.effect {
+        Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) => to.saturating_sub(*from),
+        Effect::Cloud(CloudEffect::Detach { .. }) => 1,
+        Effect::Cloud(_) | Effect::Node(_) => 0,
+    };
+    let used_by = |counts: &dyn Fn(&AsgName) -> bool| {
+        let groups = sight.progress.groups.iter();
+        let out = groups.filter(|(name, _)| counts(name));
+        let open = round.progress.open.values();
+        let open = open.filter(|i| i.cluster == sight.run.cluster && counts(&i.group));
+        out.map(|(name, g)| of_group(name, g))
+            .chain(open.map(asked))
+            .fold(0, u32::saturating_add)
+    };
+    let used = used_by(&|_| true);
+    let limits = round.progress.surge_limits(&sight.run.cluster).iter();
+    let rooms = limits.map(|limit| RoomLeft {
+        groups: limit.groups.clone(),
+        most: limit.most,
+        left: limit
+            .most
+            .saturating_sub(used_by(&|name| limit.groups.contains(name))),
+    });
+    let rooms = rooms.collect();
     if sight.is_closing {
         return Budget {
             rate: 0,
@@ -67,8 +101,9 @@ pub(crate) fn budget(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Bu
         };
     }
     Budget {
-        surge: most.saturating_sub(used),
-        most,
+        surge: rolling.cluster_surge.saturating_sub(used),
+        most: rolling.cluster_surge,
+        rooms,
         ..rate(round, sight)
     }
 }
@@ -103,6 +138,7 @@ fn rate(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Budget {
     Budget {
         surge: 0,
         most: 0,
+        rooms: Vec::new(),
         rate: left(draining + held),
         ahead: left(draining + held_soon),
         ends: left(asked + held),

@@ -1,11 +1,16 @@
 //! The rule of room: never more at once than there was room for when the wave began. Counts what is in the books; judges, decides nothing.
 
-use crate::model::{CloudEffect, ClusterName, Effect};
-use crate::plan::room::RoomLimit;
-use crate::rollout::progress::{ClusterProgress, ClusterState, Direction, GroupProgress, Progress};
+use crate::model::{CloudEffect, ClusterName, Effect, LiveCluster};
+use crate::plan::room::{RoomLimit, SurgeLimit};
+use crate::rollout::progress::{ClusterProgress, ClusterState, Direction, Progress};
 
 /// What an effect would break of it.
-pub(super) fn broken(progress: &Progress, cluster: &ClusterName, effect: &Effect) -> Vec<String> {
+pub(super) fn broken(
+    progress: &Progress,
+    cluster: &ClusterName,
+    effect: &Effect,
+    live: &LiveCluster,
+) -> Vec<String> {
     let (Some(limit), Effect::Cloud(effect)) = (progress.room_limit(cluster), effect) else {
         return Vec::new();
     };
@@ -14,29 +19,48 @@ pub(super) fn broken(progress: &Progress, cluster: &ClusterName, effect: &Effect
     } else {
         u32::from(matches!(effect, CloudEffect::Detach { .. }))
     };
-    if more == 0 {
+    let Some(found) = progress.clusters.get(cluster).filter(|_| more > 0) else {
         return Vec::new();
-    }
-    let mut broken = Vec::new();
-    broken.extend(of_cluster(progress, limit, cluster, more));
+    };
+    let limits = progress.surge_limits(cluster).iter();
+    let limits = limits.filter(|limit| limit.groups.contains(effect.group()));
+    let mut broken: Vec<String> = limits
+        .filter_map(|limit| of_groups(found, limit, live, more))
+        .collect();
     broken.extend(of_region(progress, limit, cluster));
     broken
 }
 
-fn of_cluster(
-    progress: &Progress,
-    limit: &RoomLimit,
-    cluster: &ClusterName,
+/// Instances of ours beyond what these groups have; what an autoscaler has taken of them is not there any more.
+fn of_groups(
+    progress: &ClusterProgress,
+    limit: &SurgeLimit,
+    live: &LiveCluster,
     more: u32,
 ) -> Option<String> {
-    let most = limit.surge.get(cluster)?;
-    let out = out(progress.clusters.get(cluster)?).saturating_add(more);
-    (out > *most).then(|| format!("{cluster} surges by {out}, and its account had room for {most}"))
+    let groups = progress.groups.iter();
+    let groups = groups.filter(|(name, _)| limit.groups.contains(*name));
+    let out = groups
+        .map(|(name, group)| {
+            let detached = u32::try_from(group.detached.len()).unwrap_or(u32::MAX);
+            let most = live.groups.get(name);
+            let most = most.map_or(u32::MAX, |g| g.desired.saturating_sub(g.group.min_size));
+            group.surge.min(most).saturating_add(detached)
+        })
+        .fold(more, u32::saturating_add);
+    let names: Vec<&str> = limit.groups.iter().map(|name| name.as_str()).collect();
+    (out > limit.most).then(|| {
+        format!(
+            "{} surge by {out}, and their account had room for {}",
+            names.join(", "),
+            limit.most
+        )
+    })
 }
 
 /// No more clusters at work than there is room for together.
 fn of_region(progress: &Progress, limit: &RoomLimit, cluster: &ClusterName) -> Option<String> {
-    let others = limit.surge.keys().filter(|name| *name != cluster);
+    let others = limit.clusters.keys().filter(|name| *name != cluster);
     let at_work = others.filter(|name| {
         let found = progress.clusters.get(*name);
         found.is_some_and(|c| is_at_work(progress, c))
@@ -56,13 +80,4 @@ fn is_at_work(progress: &Progress, cluster: &ClusterProgress) -> bool {
         // What is given back was there already.
         Direction::Back(_) | Direction::Aborting => false,
     }
-}
-
-/// Instances of ours beyond what the cluster's groups have: those of an autoscaler's doing aside, which the books do not have.
-fn out(cluster: &ClusterProgress) -> u32 {
-    let of = |group: &GroupProgress| {
-        let detached = u32::try_from(group.detached.len()).unwrap_or(u32::MAX);
-        group.surge.saturating_add(detached)
-    };
-    cluster.groups.values().map(of).fold(0, u32::saturating_add)
 }

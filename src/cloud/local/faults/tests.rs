@@ -54,32 +54,32 @@ fn faults_of_room_are_read_from_text() {
     all(&[
         (
             "few-addresses:eu-west-3a.a.b:3",
-            "FewAddresses(\"eu-west-3a.a.b\", 3)",
+            "Lack(FewAddresses(\"eu-west-3a.a.b\", 3))",
         ),
         (
             "few-addresses:eu-west-3a",
             "fault `few-addresses:eu-west-3a` is written few-addresses:SUBNET:N",
         ),
-        ("few-vcpus:spot:8", "FewVcpus(Spot, 8)"),
+        ("few-vcpus:spot:8", "Lack(FewVcpus(Spot, 8))"),
         (
             "few-vcpus:dedicated:8",
             "fault `few-vcpus:dedicated:8` is written few-vcpus:MARKET:N, MARKET one of on-demand, spot",
         ),
         (
             "not-offered:m5.large@eu-west-3a",
-            "NotOffered(Pool { group: None, instance_type: Some(\"m5.large\"), zone: Some(\"eu-west-3a\") })",
+            "Lack(NotOffered(Pool { group: None, instance_type: Some(\"m5.large\"), zone: Some(\"eu-west-3a\") }))",
         ),
-        ("no-image:ami-1", "NoImage(\"ami-1\")"),
+        ("no-image:ami-1", "Lack(NoImage(\"ami-1\"))"),
         ("no-image:", "fault `no-image:` is written no-image:IMAGE"),
         (
             "other-architecture:ami-1:arm64",
-            "OtherArchitecture(\"ami-1\", \"arm64\")",
+            "Lack(OtherArchitecture(\"ami-1\", \"arm64\"))",
         ),
         (
             "other-architecture:ami-1:mips",
             "fault `other-architecture:ami-1:mips` is written other-architecture:IMAGE:ARCHITECTURE, the last one of amd64, arm64",
         ),
-        ("no-room-read:quotas", "NoRoomRead(\"quotas\")"),
+        ("no-room-read:quotas", "Lack(NoRead(\"quotas\"))"),
         (
             "no-room-read:all",
             "fault `no-room-read:all` is written no-room-read:WHAT, WHAT one of subnets, quotas, offers, images",

@@ -326,7 +326,7 @@ impl<'a> Replacement<'a> {
             Some(target) => target.saturating_sub(self.out),
             None => self.surge_limit(proven).saturating_sub(self.used()),
         };
-        let wanted = wanted.min(budget.surge);
+        let wanted = wanted.min(budget.surge_of(&self.view.task.asg));
         // Asking for more while what was asked for is refused would only pile up.
         if wanted == 0
             || (missing(self.live) > 0
@@ -341,7 +341,7 @@ impl<'a> Replacement<'a> {
             if self.keeps_zones() {
                 return self.launch(more, budget, out);
             }
-            budget.surge = budget.surge.saturating_sub(more);
+            budget.take_surge(&asg, more);
             return out.step(
                 self.view,
                 CloudEffect::SetDesired {
@@ -359,7 +359,7 @@ impl<'a> Replacement<'a> {
                 && !group.drains.contains_key(*id)
         });
         if let Some((id, _)) = next {
-            budget.surge = budget.surge.saturating_sub(1);
+            budget.take_surge(&asg, 1);
             out.step(
                 self.view,
                 CloudEffect::Detach {

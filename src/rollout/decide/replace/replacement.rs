@@ -52,7 +52,7 @@ impl<'a> Replacement<'a> {
         );
         let in_group = outdated.iter().filter(|id| is_capacity(live, id)).count();
         let there = outstanding_surge(view.group.surge, live);
-        let loan = fallback::loan(view, there, budget.most);
+        let loan = fallback::loan(view, there, budget.most_of(&view.task.asg));
         // What a lower maximum has no room for goes like a surge: drained, by the last terminations.
         let excess = sizes::excess(view, live, there);
         let surge = there.saturating_sub(loan.keep).saturating_add(excess);
@@ -86,7 +86,7 @@ impl<'a> Replacement<'a> {
             surge,
             excess,
             loan,
-            most: budget.most,
+            most: budget.most_of(&view.task.asg),
             retiring: false,
         };
         let misplaced = work.misplaced();

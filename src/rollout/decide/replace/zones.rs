@@ -113,7 +113,7 @@ impl Replacement<'_> {
         let mut desired = self.live.desired;
         let placement = &self.view.group.placement;
         for (nth, (zone, count)) in (0u32..).zip(self.places(most)) {
-            budget.surge = budget.surge.saturating_sub(count);
+            budget.take_surge(&self.view.task.asg, count);
             let effect = CloudEffect::SetDesired {
                 group: self.view.task.asg.clone(),
                 from: desired,
