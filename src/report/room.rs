@@ -4,7 +4,13 @@ use std::collections::BTreeSet;
 
 use super::style::{Style, Tone};
 use super::wording::{count, list};
-use crate::plan::room::{Fit, Outlook, RoomLimit, RoomLine, WaveOutlook};
+use crate::plan::room::{
+    Fit, ObstacleKind, Outlook, RegionLack, Resource, RoomLimit, RoomLine, RoomUnknown, Shortage,
+    WaveOutlook,
+};
+
+/// Groups that are named for one obstacle.
+const GROUPS: usize = 3;
 
 /// Clusters of one limit that are named.
 const CLUSTERS: usize = 5;
@@ -26,12 +32,19 @@ pub fn room_text(waves: &[WaveOutlook], style: Style) -> String {
 fn of_region(wave: &WaveOutlook, region: &Outlook, style: Style) -> Vec<String> {
     let mut out = Vec::new();
     let bad = style.paint(Tone::Bad, "!");
-    out.extend(region.lacks().iter().map(|lack| format!("  {bad} {lack}")));
-    let unknown = region.unknown.iter();
-    out.extend(unknown.map(|gap| format!("  ? {} not known: {}", gap.what, gap.why)));
+    let lack = region.lack();
+    let lacks = lack.shortages.iter().map(shortage);
+    out.extend(lacks.map(|lack| format!("  {bad} {lack}")));
+    let unknown = lack.unknown.iter().map(not_known);
+    out.extend(unknown.map(|what| format!("  ? {what}")));
     let tight = region.lines.iter().filter(|line| line.is_tight());
     out.extend(tight.map(tight_line));
-    out.extend(region.notes().iter().map(|note| format!("  note: {note}")));
+    let notes = region.notes();
+    out.extend(
+        notes
+            .iter()
+            .map(|note| format!("  note: {}", shortage(note))),
+    );
     if out.is_empty() {
         return out;
     }
@@ -54,7 +67,7 @@ fn tight_line(line: &RoomLine) -> String {
     format!(
         "  tight: {} {} are needed at the same time, {} are left{limit}",
         line.peak,
-        line.resource,
+        resource(&line.resource),
         line.room.unwrap_or(0)
     )
 }
@@ -97,25 +110,108 @@ fn within(limit: &RoomLimit) -> String {
 pub(super) fn limited(
     wave: usize,
     limits: &[RoomLimit],
-    lacks: &[String],
-    unknown: &[String],
+    lacks: &[Shortage],
+    unknown: &[RoomUnknown],
 ) -> String {
+    let joined = |said: Vec<String>| said.join("; ");
     let limits: Vec<String> = limits.iter().map(within).collect();
     let mut said = Vec::new();
     if !limits.is_empty() {
         said.push(format!(
             "there is room for {} ({})",
             limits.join("; "),
-            lacks.join("; ")
+            joined(lacks.iter().map(shortage).collect())
         ));
     }
     if !unknown.is_empty() {
         said.push(format!(
             "whether there is room is not known: {}",
-            unknown.join("; ")
+            joined(unknown.iter().map(not_known).collect())
         ));
     }
     format!("wave {}: {}", wave + 1, said.join("; "))
+}
+
+/// What is missing in an account and region.
+pub(super) fn region_lack(lack: &RegionLack) -> String {
+    let RegionLack {
+        account,
+        region,
+        shortages,
+        unknown,
+    } = lack;
+    let said = shortages.iter().map(shortage);
+    let said: Vec<String> = said.chain(unknown.iter().map(not_known)).collect();
+    format!("account {account}, {region}: {}", said.join("; "))
+}
+
+fn resource(resource: &Resource) -> String {
+    match resource {
+        Resource::Addresses { subnet, zone } => {
+            format!("free addresses of subnet {subnet} ({zone})")
+        }
+        Resource::Vcpus(quota) => format!("vCPUs of the limit {quota}"),
+    }
+}
+
+fn shortage(shortage: &Shortage) -> String {
+    match shortage {
+        Shortage::TooFew {
+            resource: what,
+            peak,
+            room,
+        } => format!(
+            "{peak} {} are needed at the same time, {room} are there: {} are missing",
+            resource(what),
+            peak.saturating_sub(*room)
+        ),
+        Shortage::CannotLaunch { what, groups } => {
+            format!("{} (of {})", obstacle(what), list(groups, GROUPS))
+        }
+    }
+}
+
+fn obstacle(what: &ObstacleKind) -> String {
+    match what {
+        ObstacleKind::NotOffered { zone, types } => {
+            format!("zone {zone} does not offer {}", list(types, usize::MAX))
+        }
+        ObstacleKind::OfferedInPart { zone, missing } => format!(
+            "zone {zone} offers other types of these groups, not {}",
+            list(missing, usize::MAX)
+        ),
+        ObstacleKind::NoImage { image } => {
+            format!("image {image} is not there, or cannot be launched")
+        }
+        ObstacleKind::OtherArchitecture {
+            image,
+            image_is,
+            types_are,
+        } => format!("image {image} is for {image_is}, and the instance types are {types_are}"),
+    }
+}
+
+fn not_known(what: &RoomUnknown) -> String {
+    match what {
+        RoomUnknown::Addresses { why } => format!("free addresses are not known: {why}"),
+        RoomUnknown::NoSubnet { cluster, subnet } => {
+            format!("free addresses of {subnet} are not known: {cluster} has no such subnet")
+        }
+        RoomUnknown::Vcpus { quota, why } => {
+            format!("vCPUs of the limit {quota} are not known: {why}")
+        }
+        RoomUnknown::NewTypes { group, types } => format!(
+            "vCPUs of {group} are not known: this program's tables do not have {}, or the limit they count towards",
+            list(types, usize::MAX)
+        ),
+        RoomUnknown::Attributes { group } => format!(
+            "vCPUs of {group} are not known: it names attributes in place of instance types"
+        ),
+        RoomUnknown::Offers { why } => {
+            format!("which zone offers which instance type is not known: {why}")
+        }
+        RoomUnknown::Images { why } => format!("which images there are is not known: {why}"),
+    }
 }
 
 fn enough(waves: &[WaveOutlook]) -> Option<String> {

@@ -9,7 +9,7 @@ use super::schedule::Rollout;
 use crate::model::{
     Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
 };
-use crate::plan::room::RoomLimit;
+use crate::plan::room::{RoomLimit, RoomUnknown, Shortage};
 
 /// The number of a step, from 1, unique in its rollout.
 pub type StepId = u64;
@@ -118,10 +118,10 @@ pub enum Event {
         limits: Vec<RoomLimit>,
         /// What is missing for the whole, with numbers.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        lacks: Vec<String>,
-        /// What could not be read, and why.
+        lacks: Vec<Shortage>,
+        /// What is not known.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        unknown: Vec<String>,
+        unknown: Vec<RoomUnknown>,
     },
     /// Work on a cluster began.
     ClusterStarted {

@@ -12,9 +12,7 @@ use super::{Drive, Outcome, RunError, Signal};
 use crate::cloud::{Cloud, Place};
 use crate::model::{ClusterName, Live, Timestamp, Versions};
 use crate::nodes::NodeApi;
-use crate::rollout::{
-    Check, ClusterRun, Decision, Reason, State, decide, rooms_wanted,
-};
+use crate::rollout::{Check, ClusterRun, Decision, Reason, State, decide, rooms_wanted};
 use crate::store::{Journal, Locks, Store};
 
 /// How often it is looked whether the run was interrupted while something else is waited for.

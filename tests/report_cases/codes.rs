@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Title, file, enum.
-const TABLES: [(&str, &str, &str); 20] = [
+const TABLES: [(&str, &str, &str); 22] = [
     ("Events", "src/rollout/event.rs", "Event"),
     (
         "Reasons: `why` of an event, and what is waited for",
@@ -59,6 +59,16 @@ const TABLES: [(&str, &str, &str); 20] = [
         "Why a twin cannot stand in for want of capacity",
         "src/rollout/reason/capacity.rs",
         "NoLoan",
+    ),
+    (
+        "Room that is missing",
+        "src/plan/room/shortage.rs",
+        "Shortage",
+    ),
+    (
+        "Room that is not known",
+        "src/plan/room/shortage.rs",
+        "RoomUnknown",
     ),
     ("Notes of a plan", "src/plan/note.rs", "Fact"),
     (

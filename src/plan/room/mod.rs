@@ -8,6 +8,7 @@ mod need;
 mod obstacle;
 mod of_plan;
 mod peak;
+mod shortage;
 #[cfg(test)]
 mod tests;
 
@@ -17,14 +18,12 @@ use serde::Serialize;
 
 pub use fit::{Fit, RoomLimit, SurgeLimit};
 pub use need::{ClusterNeed, GroupAim, GroupNeed, PodAddresses};
-use obstacle::said_together;
 pub use obstacle::{Obstacle, ObstacleKind};
 pub use of_plan::{WaveNeed, WaveOutlook, of_plan, outlooks};
 pub use peak::{Resource, RoomLine};
+pub use shortage::{RegionLack, RoomUnknown, Shortage};
 
-use crate::model::{
-    AccountId, ClusterName, Gap, Reading, Region, RegionRoom, RoomQuestion, SubnetRoom,
-};
+use crate::model::{AccountId, Region, RegionRoom, RoomQuestion};
 
 /// How things stand in one account and region for clusters that are rolled at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,7 +41,7 @@ pub struct Outlook {
     /// What no smaller surge helps against.
     pub obstacles: Vec<Obstacle>,
     /// What is not known.
-    pub unknown: Vec<Gap>,
+    pub unknown: Vec<RoomUnknown>,
     /// Whether there is room.
     pub fit: Fit,
 }
@@ -58,24 +57,19 @@ impl Outlook {
         self.fit == Fit::Whole && !self.obstacles.iter().any(|o| o.is_in_the_way)
     }
 
-    /// What is missing, with numbers.
-    pub fn lacks(&self) -> Vec<String> {
-        let lines = self.lines.iter().filter(|line| line.lacks() > 0);
-        let lines = lines.map(|line| {
-            format!(
-                "{} {} are needed at the same time, {} are there: {} are missing",
-                line.peak,
-                line.resource,
-                line.room.unwrap_or(0),
-                line.lacks()
-            )
-        });
-        lines.chain(said_together(&self.obstacles, true)).collect()
+    /// What is missing, and what is not known.
+    pub fn lack(&self) -> RegionLack {
+        RegionLack {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            shortages: shortage::shortages(&self.lines, &self.obstacles),
+            unknown: self.unknown.clone(),
+        }
     }
 
     /// What can be rolled in spite of it, and should be known.
-    pub fn notes(&self) -> Vec<String> {
-        said_together(&self.obstacles, false)
+    pub fn notes(&self) -> Vec<Shortage> {
+        shortage::together(&self.obstacles, false)
     }
 }
 
@@ -132,76 +126,7 @@ fn of_region(needs: &[&ClusterNeed], at_once: usize, facts: &RegionRoom) -> Outl
         at_once,
         lines: peak::lines(needs, facts, &peak::Caps::new(), at_once),
         obstacles,
-        unknown: unknown(needs, facts),
+        unknown: shortage::unknown(needs, facts),
         fit: fit::fit(needs, at_once, facts),
     }
-}
-
-/// What is not known, and why: what could not be read, and what this program's tables do not have.
-fn unknown(needs: &[&ClusterNeed], facts: &RegionRoom) -> Vec<Gap> {
-    let RegionRoom {
-        account: _,
-        region: _,
-        subnets,
-        quotas,
-        offered,
-        images,
-    } = facts;
-    let gap = |what: &str, why: &str| Gap {
-        what: what.to_owned(),
-        why: why.to_owned(),
-    };
-    let mut gaps = Vec::new();
-    match subnets {
-        Reading::Unknown(why) => gaps.push(gap("free addresses", why)),
-        Reading::Known(known) => gaps.extend(missing_subnets(needs, known)),
-    }
-    for (quota, reading) in quotas {
-        if let Reading::Unknown(why) = reading {
-            gaps.push(gap(&format!("vCPUs of the limit {quota}"), why));
-        }
-    }
-    if let Reading::Unknown(why) = offered {
-        gaps.push(gap("instance types by zone", why));
-    }
-    if let Reading::Unknown(why) = images {
-        gaps.push(gap("images", why));
-    }
-    for group in needs.iter().flat_map(|need| &need.groups) {
-        let unclear = group.vcpus().1;
-        if !unclear.is_empty() {
-            let names: Vec<&str> = unclear.iter().map(String::as_str).collect();
-            let why = format!(
-                "the vCPUs of {}, or the limit they count towards, are not in this program's tables",
-                names.join(", ")
-            );
-            gaps.push(gap(&format!("vCPUs of {}", group.group), &why));
-        }
-        if group.types.is_empty() {
-            let why = "it names attributes in place of instance types";
-            gaps.push(gap(&format!("vCPUs of {}", group.group), why));
-        }
-    }
-    gaps.sort();
-    gaps.dedup();
-    gaps
-}
-
-fn missing_subnets<'a>(
-    needs: &'a [&ClusterNeed],
-    known: &'a BTreeMap<ClusterName, BTreeMap<String, SubnetRoom>>,
-) -> impl Iterator<Item = Gap> + 'a {
-    let asked = needs.iter().flat_map(|need| {
-        let subnets = need.groups.iter().flat_map(|g| &g.subnets);
-        subnets.map(|subnet| (&need.cluster, subnet))
-    });
-    let missing = asked.filter(|(cluster, subnet)| {
-        known
-            .get(*cluster)
-            .is_none_or(|found| !found.contains_key(*subnet))
-    });
-    missing.map(|(cluster, subnet)| Gap {
-        what: format!("free addresses of {subnet}"),
-        why: format!("{cluster} has no such subnet"),
-    })
 }

@@ -7,8 +7,7 @@ use serde_json::Value as Json;
 use crate::fleet::{Rolling, Strategy, ZonePolicy};
 use crate::kops::{Role, instance_type};
 use crate::model::{
-    AccountId, AsgName, ClusterName, Definition, Lifecycle, LiveGroup, Market, Quota, Reading,
-    Region,
+    AccountId, AsgName, ClusterName, Definition, Lifecycle, LiveGroup, Market, Quota, Region,
 };
 
 /// Pods of a node when the cluster does not say how many. Source: Kubernetes, KubeletConfiguration, `maxPods`.
@@ -167,15 +166,11 @@ impl GroupNeed {
     }
 
     /// What its types' processors run, in Kubernetes' words; none: not known of all of them, or not the same.
-    pub fn architecture(&self) -> Reading<&'static str> {
+    pub fn architecture(&self) -> Option<&'static str> {
         let all = self.types.iter().map(|name| instance_type(name));
         let all: Option<BTreeSet<&str>> = all.map(|t| Some(t?.architecture.as_str())).collect();
-        match all.as_ref().map(|a| (a.first(), a.len())) {
-            Some((Some(one), 1)) => Reading::Known(*one),
-            Some(_) | None => {
-                Reading::Unknown("its instance types are not in the table of this program".into())
-            }
-        }
+        let all = all.filter(|a| a.len() == 1)?;
+        all.into_iter().next()
     }
 }
 

@@ -1,15 +1,11 @@
 //! What no smaller surge helps against: types that a zone does not offer, images that are not there or for another processor. Reads nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::need::{ClusterNeed, GroupNeed};
-use crate::model::{AsgName, ClusterName, Reading, RegionRoom};
-
-/// Groups that are named for one obstacle.
-const NAMED: usize = 3;
+use crate::model::{AsgName, ClusterName, RegionRoom};
 
 /// Something that keeps a group from launching what it has to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -25,8 +21,8 @@ pub struct Obstacle {
 }
 
 /// What keeps a group from launching.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ObstacleKind {
     /// A zone offers none of its types.
     NotOffered {
@@ -56,55 +52,6 @@ pub enum ObstacleKind {
         /// What the group's types run.
         types_are: String,
     },
-}
-
-impl fmt::Display for ObstacleKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |names: &BTreeSet<String>| {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            names.join(", ")
-        };
-        match self {
-            ObstacleKind::NotOffered { zone, types } => {
-                write!(f, "zone {zone} does not offer {}", list(types))
-            }
-            ObstacleKind::OfferedInPart { zone, missing } => {
-                write!(
-                    f,
-                    "zone {zone} offers other types of these groups, not {}",
-                    list(missing)
-                )
-            }
-            ObstacleKind::NoImage { image } => {
-                write!(f, "image {image} is not there, or cannot be launched")
-            }
-            ObstacleKind::OtherArchitecture {
-                image,
-                image_is,
-                types_are,
-            } => write!(
-                f,
-                "image {image} is for {image_is}, and the instance types are {types_are}"
-            ),
-        }
-    }
-}
-
-/// Each of them once, with the groups that it is about.
-pub(super) fn said_together(obstacles: &[Obstacle], in_the_way: bool) -> Vec<String> {
-    let mut groups: BTreeMap<&ObstacleKind, Vec<&AsgName>> = BTreeMap::new();
-    for found in obstacles.iter().filter(|o| o.is_in_the_way == in_the_way) {
-        groups.entry(&found.what).or_default().push(&found.group);
-    }
-    let said = groups.into_iter().map(|(what, groups)| {
-        let names: Vec<&str> = groups.iter().take(NAMED).map(|g| g.as_str()).collect();
-        let more = match groups.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            left => format!(" and {left} more groups"),
-        };
-        format!("{what} (of {}{more})", names.join(", "))
-    });
-    said.collect()
 }
 
 /// Everything that stands in the way of one cluster.
@@ -174,7 +121,7 @@ fn image(group: &GroupNeed, facts: &RegionRoom) -> Option<(ObstacleKind, bool)> 
     let found = facts.images.known()?.get(&image);
     match (found, group.architecture()) {
         (None, _) => Some((ObstacleKind::NoImage { image }, true)),
-        (Some(Some(is)), Reading::Known(types)) if is != types => {
+        (Some(Some(is)), Some(types)) if is != types => {
             let what = ObstacleKind::OtherArchitecture {
                 image,
                 image_is: is.clone(),
@@ -182,6 +129,6 @@ fn image(group: &GroupNeed, facts: &RegionRoom) -> Option<(ObstacleKind, bool)> 
             };
             Some((what, true))
         }
-        (Some(_), Reading::Known(_) | Reading::Unknown(_)) => None,
+        (Some(_), Some(_) | None) => None,
     }
 }

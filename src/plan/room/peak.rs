@@ -1,16 +1,15 @@
 //! What is used up at the same time at most, thing by thing: of the clusters that roll together, those that ask for most. Reads nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::need::{ClusterNeed, GroupNeed};
 use crate::model::{AsgName, ClusterName, Quota, Reading, RegionRoom, SubnetRoom};
 
 /// Something of which there may be too little.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Resource {
     /// Free addresses of a subnet.
     Addresses {
@@ -21,17 +20,6 @@ pub enum Resource {
     },
     /// vCPUs of a limit.
     Vcpus(Quota),
-}
-
-impl fmt::Display for Resource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Resource::Addresses { subnet, zone } => {
-                write!(f, "free addresses of subnet {subnet} ({zone})")
-            }
-            Resource::Vcpus(quota) => write!(f, "vCPUs of the limit {quota}"),
-        }
-    }
 }
 
 /// How much of something is asked for at the same time, and how much there is.

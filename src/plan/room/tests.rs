@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{Market, Quota, QuotaRoom};
+use crate::model::{Market, Quota, QuotaRoom, Reading, SubnetRoom};
 
 const SPOT: &str = "spot standard";
+
+const NOT_IN_B: &str = "NotOffered { zone: \"b\", types: {\"m5.large\"} } 1";
 
 /// A group of `size`s of types, with this surge, in the shared subnets `a` and `b`.
 fn group(name: &str, types: &[&str], market: Market, surge: u32) -> GroupNeed {
@@ -79,11 +81,33 @@ fn one(needs: &[ClusterNeed], at_once: usize, facts: &RegionRoom) -> Outlook {
     outlook(needs, at_once, std::slice::from_ref(facts)).remove(0)
 }
 
+fn named(resource: &Resource) -> String {
+    match resource {
+        Resource::Addresses { subnet, zone } => {
+            format!("free addresses of subnet {subnet} ({zone})")
+        }
+        Resource::Vcpus(quota) => format!("vCPUs of the limit {quota}"),
+    }
+}
+
+/// What is missing or noted, by code and groups.
+fn codes(shortages: &[Shortage]) -> Vec<String> {
+    let shown = shortages.iter().map(|s| match s {
+        Shortage::TooFew {
+            resource,
+            peak,
+            room,
+        } => format!("{} {peak} of {room}", named(resource)),
+        Shortage::CannotLaunch { what, groups } => format!("{what:?} {}", groups.len()),
+    });
+    shown.collect()
+}
+
 /// Peak and what is missing, by thing.
 fn peaks(outlook: &Outlook) -> BTreeMap<String, (u64, u64)> {
     let lines = outlook.lines.iter();
     lines
-        .map(|l| (l.resource.to_string(), (l.peak, l.lacks())))
+        .map(|l| (named(&l.resource), (l.peak, l.lacks())))
         .collect()
 }
 
@@ -178,15 +202,21 @@ fn what_is_not_known_is_neither_zero_nor_enough() {
         ("whole", vec![])
     );
     assert_eq!(found.lines[0].room, None);
-    let what: Vec<&str> = found.unknown.iter().map(|gap| gap.what.as_str()).collect();
+    let why = unread();
     assert_eq!(
-        what,
+        found.unknown,
         [
-            "free addresses",
-            "images",
-            "instance types by zone",
-            "vCPUs of new.k8s.test",
-            "vCPUs of the limit spot standard"
+            RoomUnknown::Addresses { why: why.clone() },
+            RoomUnknown::Vcpus {
+                quota: SPOT.parse().unwrap(),
+                why: why.clone(),
+            },
+            RoomUnknown::NewTypes {
+                group: "new.k8s.test".parse().unwrap(),
+                types: ["m99.large".to_owned()].into(),
+            },
+            RoomUnknown::Offers { why: why.clone() },
+            RoomUnknown::Images { why },
         ]
     );
 }
@@ -197,7 +227,8 @@ fn a_subnet_that_is_not_there_is_not_known() {
     odd.subnets.insert("c".into());
     let needs = [cluster("a", 4, vec![odd])];
     let found = one(&needs, 1, &facts(&needs, [9, 9], 9));
-    assert_eq!(found.unknown[0].what, "free addresses of c");
+    let (cluster, subnet) = (needs[0].cluster.clone(), "c".to_owned());
+    assert_eq!(found.unknown, [RoomUnknown::NoSubnet { cluster, subnet }]);
 }
 
 #[test]
@@ -277,11 +308,11 @@ fn a_type_or_an_image_that_is_missing_is_in_the_way_where_it_is_needed() {
         let found = one(&needs, 1, &facts);
         assert_eq!(found.is_possible(), !in_the_way, "{keeps_zones} {old}");
         let said = if in_the_way {
-            found.lacks()
+            found.lack().shortages
         } else {
             found.notes()
         };
-        assert_eq!(said, ["zone b does not offer m5.large (of spot.k8s.test)"]);
+        assert_eq!(codes(&said), [NOT_IN_B]);
     }
     let needs = needs(false, "a");
     let nowhere = RegionRoom {
@@ -290,11 +321,11 @@ fn a_type_or_an_image_that_is_missing_is_in_the_way_where_it_is_needed() {
         ..facts(&needs, [9, 9], 9)
     };
     assert_eq!(
-        one(&needs, 1, &nowhere).lacks(),
+        codes(&one(&needs, 1, &nowhere).lack().shortages),
         [
-            "zone a does not offer m5.large (of spot.k8s.test)",
-            "zone b does not offer m5.large (of spot.k8s.test)",
-            "image ami-1 is for arm64, and the instance types are amd64 (of spot.k8s.test)"
+            &NOT_IN_B.replace("\"b\"", "\"a\""),
+            NOT_IN_B,
+            "OtherArchitecture { image: \"ami-1\", image_is: \"arm64\", types_are: \"amd64\" } 1"
         ]
     );
 }

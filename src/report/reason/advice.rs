@@ -44,6 +44,10 @@ pub fn advice_text(advice: &Advice, resume: &str) -> String {
             "put it right, or bring the change into git and roll it out from the first stage again; then `{resume}`, or `kfleet rollout abort`"
         ),
         Advice::SeeStage => then("see that it can be read and is healthy"),
+        Advice::MakeRoom => format!(
+            "{}; or `kfleet rollout abort`, and set `rolling.room`, `max_surge` or the waves of the stage otherwise",
+            then("see that there is room (addresses, a higher limit, other types or zones)")
+        ),
         Advice::SeeControlPlane => then(
             "see that every instance of its control plane has a Ready node and that the Kubernetes API answers",
         ),
@@ -105,6 +109,7 @@ fn of_versions(advice: &Advice, resume: &str) -> String {
         | Advice::BringBack
         | Advice::BringBackStage
         | Advice::SeeStage
+        | Advice::MakeRoom
         | Advice::SeeControlPlane
         | Advice::FewerWanted { .. }
         | Advice::LookAtGroup
@@ -179,6 +184,7 @@ fn of_groups(advice: &Advice, resume: &str) -> String {
         | Advice::BringBack
         | Advice::BringBackStage
         | Advice::SeeStage
+        | Advice::MakeRoom
         | Advice::SeeControlPlane
         | Advice::VersionsGone
         | Advice::WayBackGone

@@ -14,6 +14,7 @@ mod version;
 
 use listing::{NAMES, joined};
 
+use super::room::region_lack;
 use super::wording::list;
 use crate::rollout::{Difference, Reason};
 
@@ -117,6 +118,19 @@ fn of_health(reason: &Reason) -> String {
 
 fn of_soak(reason: &Reason) -> String {
     match reason {
+        Reason::NoRoom {
+            stage,
+            wave,
+            regions,
+        } => format!(
+            "nothing of wave {} of stage {stage} was touched, for want of room: {}",
+            wave + 1,
+            joined(regions.iter().map(region_lack))
+        ),
+        Reason::RoomAwaited { regions } => format!(
+            "room in the account: {}",
+            joined(regions.iter().map(region_lack))
+        ),
         Reason::Frozen { stage, until } => format!("stage {stage} is frozen until {until}"),
         Reason::Soaks { cluster, until } => format!("{cluster} soaks until {until}"),
         Reason::SoaksOn { nodes } => format!(

@@ -50,6 +50,8 @@ pub(super) fn of_step(reason: &Reason) -> String {
         | Reason::GateFailed { .. }
         | Reason::NotAsPlanned { .. }
         | Reason::NotAsVerified { .. }
+        | Reason::NoRoom { .. }
+        | Reason::RoomAwaited { .. }
         | Reason::StageWaits { .. }
         | Reason::StageUnhealthy { .. }
         | Reason::StageOverdue { .. }

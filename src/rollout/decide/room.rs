@@ -3,11 +3,13 @@
 use crate::fleet::{OnLack, Strategy};
 use crate::model::{ClusterName, Live, RoomQuestion, Timestamp};
 use crate::plan::room::{
-    ClusterNeed, Fit, GroupAim, GroupNeed, Outlook, PodAddresses, RoomLimit, outlook, questions,
+    ClusterNeed, Fit, GroupAim, GroupNeed, Outlook, PodAddresses, RegionLack, RoomLimit,
+    RoomUnknown, outlook, questions,
 };
 use crate::rollout::event::Event;
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{Direction, Progress};
+use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::round::{DecisionBuilder, RoundContext, outdated};
 use crate::rollout::schedule::{ClusterRun, Rollout, StageRun, Task, WaveRun};
 
@@ -119,27 +121,21 @@ pub(crate) fn for_wave(
     let outlooks = outlooks(round, wave);
     if on_lack(wave) == OnLack::Wait && outlooks.iter().any(|o| !o.is_whole()) {
         if let Some(run) = first_lacking(wave, &outlooks) {
-            let why = format!("room in the account: {}", lacks(&outlooks));
-            out.wait_cluster(&run.cluster, why, None);
+            let regions = lacks(&outlooks);
+            out.wait_cluster(&run.cluster, Reason::RoomAwaited { regions }, None);
         }
         return false;
     }
     let limits: Vec<RoomLimit> = outlooks.iter().filter_map(limit).collect();
-    let unknown: Vec<String> = outlooks
-        .iter()
-        .flat_map(|o| {
-            o.unknown
-                .iter()
-                .map(|gap| format!("{}: {}", gap.what, gap.why))
-        })
-        .collect();
+    let all = || outlooks.iter().map(Outlook::lack);
+    let unknown: Vec<RoomUnknown> = all().flat_map(|lack| lack.unknown).collect();
     if limits.is_empty() && unknown.is_empty() {
         return true;
     }
     out.records.push(Event::RoomLimited {
         stage: stage.name.clone(),
         wave: index,
-        lacks: outlooks.iter().flat_map(Outlook::lacks).collect(),
+        lacks: all().flat_map(|lack| lack.shortages).collect(),
         limits,
         unknown,
     });
@@ -158,8 +154,6 @@ fn refused(
     (index, wave): (usize, &WaveRun),
     out: &mut DecisionBuilder<'_>,
 ) -> bool {
-    const ADVICE: &str = "see that there is room (addresses, a higher limit, other types or zones), then `kfleet rollout resume`; or `kfleet rollout abort`, \
-                          and set `rolling.room`, `max_surge` or the waves of the stage otherwise";
     let outlooks = outlooks(round, wave);
     let is_refused = match on_lack(wave) {
         OnLack::Shrink => outlooks.iter().any(|o| !o.is_possible()),
@@ -174,13 +168,12 @@ fn refused(
     let Some(run) = first_lacking(wave, &outlooks).filter(|_| is_refused) else {
         return false;
     };
-    let why = format!(
-        "nothing of wave {} of stage {} was touched, for want of room: {}",
-        index + 1,
-        stage.name,
-        lacks(&outlooks)
-    );
-    out.stuck_cluster(&run.cluster, why, ADVICE);
+    let why = Reason::NoRoom {
+        stage: stage.name.clone(),
+        wave: index,
+        regions: lacks(&outlooks),
+    };
+    out.stuck_cluster(&run.cluster, why, Advice::MakeRoom);
     true
 }
 
@@ -198,17 +191,12 @@ fn first_lacking<'w>(wave: &'w WaveRun, outlooks: &[Outlook]) -> Option<&'w Clus
     changing(wave).find(|run| run.account == lacking.account && run.region == lacking.region)
 }
 
-fn lacks(outlooks: &[Outlook]) -> String {
-    let said = outlooks
+fn lacks(outlooks: &[Outlook]) -> Vec<RegionLack> {
+    outlooks
         .iter()
-        .filter(|o| !o.is_whole() || !o.unknown.is_empty());
-    let said = said.map(|o| {
-        let unknown = o.unknown.iter();
-        let unknown = unknown.map(|gap| format!("{} not known ({})", gap.what, gap.why));
-        let all: Vec<String> = o.lacks().into_iter().chain(unknown).collect();
-        format!("account {}, {}: {}", o.account, o.region, all.join("; "))
-    });
-    said.collect::<Vec<_>>().join("; ")
+        .filter(|o| !o.is_whole() || !o.unknown.is_empty())
+        .map(Outlook::lack)
+        .collect()
 }
 
 fn limit(outlook: &Outlook) -> Option<RoomLimit> {

@@ -51,6 +51,8 @@ pub enum Advice {
     BringBackStage,
     /// See that a cluster on which a stage stands can be read and is healthy.
     SeeStage,
+    /// See that the accounts have room, or ask for less.
+    MakeRoom,
     /// See that the control plane is whole.
     SeeControlPlane,
     /// A version that the plan means to pin is gone.

@@ -23,6 +23,7 @@ pub use version::{RefreshAt, RefreshDoes, VersionOf, VersionReason};
 use crate::model::{
     AsgName, ClusterName, Gap, InstanceId, NodeName, Span, StageName, Timestamp, Unseen,
 };
+use crate::plan::room::RegionLack;
 
 /// What one of the groups of a cluster waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,6 +185,20 @@ pub enum Reason {
     StageOverdue {
         /// For how long.
         still: Span,
+    },
+    /// The accounts have no room for a wave, or nobody knows that they have.
+    NoRoom {
+        /// The stage.
+        stage: StageName,
+        /// The wave, from 0.
+        wave: usize,
+        /// What is missing where.
+        regions: Vec<RegionLack>,
+    },
+    /// A wave begins when the accounts have room for all of it.
+    RoomAwaited {
+        /// What is missing where.
+        regions: Vec<RegionLack>,
     },
     /// A stage is frozen.
     Frozen {
