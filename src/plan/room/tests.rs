@@ -198,7 +198,7 @@ fn what_is_not_known_is_neither_zero_nor_enough() {
     };
     let found = one(&needs, 1, &facts);
     assert_eq!(
-        (shown(&found.fit).as_str(), found.lacks()),
+        (shown(&found.fit).as_str(), found.lack().shortages),
         ("whole", vec![])
     );
     assert_eq!(found.lines[0].room, None);
