@@ -80,14 +80,14 @@ fn files(folder: &Path, into: &mut Vec<String>) {
     }
 }
 
-/// `describe_instances` → `DescribeInstances`; the `2` of `list_objects_v2` is S3's own.
+/// `describe_instances` → `DescribeInstances`; the `2` of `list_objects_v2` is S3's own. Service Quotas writes `AWS` large.
 fn camel(method: &str) -> String {
     let parts = method.split('_').map(|part| {
         let mut chars = part.chars();
         let first = chars.next().map(|c| c.to_ascii_uppercase());
         first.into_iter().chain(chars).collect::<String>()
     });
-    parts.collect()
+    parts.collect::<String>().replace("GetAws", "GetAWS")
 }
 
 /// The operations that a source calls: methods without arguments, named by a verb.

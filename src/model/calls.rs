@@ -122,6 +122,10 @@ pub const AWS_CALLS: &[AwsCall] = &[
     look("DescribeWarmPool", "autoscaling:DescribeWarmPool"),
     look("DescribeImages", "ec2:DescribeImages"),
     look("DescribeInstances", "ec2:DescribeInstances"),
+    look(
+        "DescribeInstanceTypeOfferings",
+        "ec2:DescribeInstanceTypeOfferings",
+    ),
     look("DescribeLaunchTemplates", "ec2:DescribeLaunchTemplates"),
     look(
         "DescribeLaunchTemplateVersions",
@@ -132,6 +136,11 @@ pub const AWS_CALLS: &[AwsCall] = &[
     look(
         "DescribeTargetGroups",
         "elasticloadbalancing:DescribeTargetGroups",
+    ),
+    look("GetServiceQuota", "servicequotas:GetServiceQuota"),
+    look(
+        "GetAWSDefaultServiceQuota",
+        "servicequotas:GetAWSDefaultServiceQuota",
     ),
     on("HeadBucket", "s3:ListBucket", AwsUse::Plan, On::StoreBucket),
     on(

@@ -169,6 +169,7 @@ fn once(clients: &Clients) -> Clients {
         autoscaling,
         ec2,
         elb,
+        quotas,
         sts,
     } = clients;
     let never = RetryConfig::disabled();
@@ -182,6 +183,7 @@ fn once(clients: &Clients) -> Clients {
         ),
         ec2: aws_sdk_ec2::Client::from_conf(ec2.config().to_builder().retry_config(never).build()),
         elb: elb.clone(),
+        quotas: quotas.clone(),
         sts: sts.clone(),
     }
 }
