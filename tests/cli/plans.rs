@@ -92,7 +92,7 @@ fn a_plan_that_is_not_true_any_more_is_refused() {
     let text = bed.read("plan.json");
     bed.write(
         "plan.json",
-        &text.replacen("\"version\": 2", "\"version\": 9", 1),
+        &text.replacen("\"version\": 3", "\"version\": 9", 1),
     );
     bed.refuses(&start, &["plan.json", "version"]);
     bed.write("plan.json", "{");
