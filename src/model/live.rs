@@ -136,6 +136,21 @@ impl Unseen {
     }
 }
 
+impl Unseen {
+    /// None of the nodes that the API shows is an instance of the cluster; `example` is one of them.
+    pub fn of_another_cluster(example: Option<&InstanceId>) -> Unseen {
+        let example = example
+            .map(|id| format!(" (such as {id})"))
+            .unwrap_or_default();
+        Unseen {
+            kind: UnseenKind::OtherCluster,
+            why: format!(
+                "it is the API of another cluster: none of its nodes{example} is an instance of this one"
+            ),
+        }
+    }
+}
+
 impl std::fmt::Display for Unseen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = match self.kind {

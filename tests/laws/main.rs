@@ -8,6 +8,7 @@ mod loops;
 mod purity;
 mod source;
 mod times;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};

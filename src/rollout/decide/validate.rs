@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::kops::Role;
 use crate::model::{
     AsgName, Instance, InstanceId, Lifecycle, LiveCluster, LiveGroup, Node, NodeName, Seen,
-    SickPod, Span, Timestamp, UnreadyPod, Unseen, UnseenKind,
+    SickPod, Span, Timestamp, UnreadyPod, Unseen,
 };
 use crate::plan::PODS_COUNT_AFTER;
 use crate::rollout::reason::Symptom;
@@ -288,19 +288,8 @@ pub fn of_this_cluster(live: &LiveCluster, nodes: crate::model::Nodes) -> crate:
         .any(|n| there().any(|(id, _)| *id == n.instance));
     let working = there().any(|(_, i)| i.lifecycle == Lifecycle::InService);
     if live.gaps.is_empty() && !seen.nodes.is_empty() && working && !known {
-        let example = seen
-            .nodes
-            .values()
-            .next()
-            .map(|n| n.instance.to_string())
-            .unwrap_or_default();
-        let why = format!(
-            "it is the API of another cluster: none of its nodes (such as {example}) is an instance of this one"
-        );
-        return Nodes::Unknown(Unseen {
-            kind: UnseenKind::OtherCluster,
-            why,
-        });
+        let example = seen.nodes.values().next().map(|n| &n.instance);
+        return Nodes::Unknown(Unseen::of_another_cluster(example));
     }
     nodes
 }

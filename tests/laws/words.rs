@@ -1,0 +1,95 @@
+//! Who speaks and who shows: sentences are made in reports, and what is shown beforehand is made by what acts.
+
+use super::source::Source;
+use super::{Found, Law, check};
+
+/// What an onlooker of the rules says is for whoever works on the rules; errors say their own.
+const SPEAKS: &str = "src/rollout/rules";
+/// Words from which on a text is a sentence.
+const WORDS: usize = 4;
+/// The API server, not kfleet, is asked what it would do.
+const ASKS: &str = "src/nodes/kube/evictions.rs";
+
+#[test]
+fn plans_and_rollouts_make_no_sentences() {
+    check(&Law {
+        check: sentences,
+        planted: &[
+            (
+                "src/plan/cluster.rs",
+                "fn f() { g(format!(\"{n} of {m} instances are Ready\")) }",
+            ),
+            (
+                "src/rollout/decide/late.rs",
+                "fn f() {\n    format!(\n        \"{id} is late by {after}\"\n    )\n}",
+            ),
+        ],
+        fine: &[
+            (
+                "src/plan/compare.rs",
+                "fn f() { format!(\"{path}[{name}]\") }",
+            ),
+            (
+                "src/report/note.rs",
+                "fn f() { format!(\"{n} of {m} instances are Ready\") }",
+            ),
+            (
+                "src/plan/cluster.rs",
+                "#[cfg(test)]\nmod tests {\n    fn f() { format!(\"{n} of {m} instances are Ready\") }\n}",
+            ),
+        ],
+    });
+}
+
+#[test]
+fn nothing_below_the_command_line_only_pretends() {
+    check(&Law {
+        check: pretends,
+        planted: &[
+            ("src/run/mod.rs", "fn act(dry_run: bool) {}"),
+            ("src/cloud/mod.rs", "struct S { preview: bool }"),
+        ],
+        fine: &[
+            ("src/cli/start.rs", "struct S { dry_run: bool }"),
+            ("src/cloud/aws/room.rs", "fn f() { call.dry_run(true) }"),
+        ],
+    });
+}
+
+fn sentences(path: &str, source: &Source) -> Found {
+    let core = path.starts_with("src/plan/") || path.starts_with("src/rollout/");
+    if !core || path.starts_with(SPEAKS) {
+        return Found::new();
+    }
+    let tokens: Vec<(usize, &str)> = source.production_tokens().collect();
+    let lines: Vec<&str> = source.text.lines().collect();
+    let makes = tokens
+        .windows(2)
+        .filter(|t| t[0].1 == "format" && t[1].1 == "!");
+    makes
+        .filter_map(|t| {
+            let line = t[0].0;
+            let rest = lines.get(line - 1..)?.join("\n");
+            let text = rest.split_once("format!(")?.1.split('"').nth(1)?.to_owned();
+            (text.split_whitespace().count() >= WORDS)
+                .then(|| format!("{path}:{line}: a sentence in the core: {text}"))
+        })
+        .collect()
+}
+
+fn pretends(path: &str, source: &Source) -> Found {
+    if !path.starts_with("src/") || path.starts_with("src/cli/") || path == ASKS {
+        return Found::new();
+    }
+    let tokens: Vec<(usize, &str)> = source.production_tokens().collect();
+    let flags = tokens.windows(3).filter(|t| {
+        let name = matches!(
+            t[0].1,
+            "dry" | "dry_run" | "is_dry_run" | "preview" | "pretend" | "simulate" | "no_op"
+        );
+        name && t[1].1 == ":" && t[2].1 == "bool"
+    });
+    flags
+        .map(|t| format!("{path}:{}: a flag that only pretends: {}", t[0].0, t[0].1))
+        .collect()
+}
