@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::reason::{self, RESUME, advice_text, ground_text, reason_text};
+use super::reason::{self, RESUME, advice_text, finding_text, ground_text, reason_text};
 use super::revision;
 use super::wording::{clock, count, group, list, plain};
 use crate::model::{Applied, AsgName, ClusterName, InstanceId, LaunchRefusal, StageName};
@@ -448,7 +448,7 @@ fn preflight(findings: &[Finding]) -> String {
     if findings.is_empty() {
         "looked at its nodes: nothing stands in the way of drains".into()
     } else {
-        let all: Vec<String> = findings.iter().map(reason::finding).collect();
+        let all: Vec<String> = findings.iter().map(finding_text).collect();
         format!("will stand in the way of drains: {}", all.join("; "))
     }
 }

@@ -58,7 +58,7 @@ pub use plan_file::{PlanFileError, plan_from_json, plan_json, whole_plan_json};
 pub use plan_text::plan_text;
 pub use policy::{PolicyFacts, iam_policy};
 pub use progress::{progress_lines, still_waiting_line, waiting_lines};
-pub use reason::{RESUME, advice_text, ground_text, reason_text, symptom_text};
+pub use reason::{RESUME, advice_text, finding_text, ground_text, reason_text, symptom_text};
 pub use rehearsal::{Fate, Rehearsal, Runs, fates_text, rehearsal_text, runs_text};
 pub use remark::{asides_text, warned_text};
 pub use revision::{revision_line, unreviewed_lines};

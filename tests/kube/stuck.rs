@@ -91,7 +91,10 @@ fn every_drain_that_sticks_is_told_in_the_words_of_the_api() {
         drop(journal);
         nothing_failed(&scene);
         let said = events(&scene).into_iter().find_map(|e| match e {
-            Event::Stuck { why, advice, .. } => Some((why, advice)),
+            Event::Stuck { why, advice, .. } => Some((
+                kfleet::report::reason_text(&why),
+                kfleet::report::advice_text(&advice, kfleet::report::RESUME),
+            )),
             _ => None,
         });
         let (why, advice) = said.unwrap();
@@ -194,7 +197,12 @@ fn what_a_person_has_to_put_right_pauses_the_start_at_once() {
 
 fn findings(events: Vec<Event>) -> Vec<String> {
     let of = |e: Event| match e {
-        Event::Preflight { findings, .. } => Some(findings),
+        Event::Preflight { findings, .. } => Some(
+            findings
+                .iter()
+                .map(kfleet::report::finding_text)
+                .collect::<Vec<String>>(),
+        ),
         _ => None,
     };
     events.into_iter().filter_map(of).flatten().collect()

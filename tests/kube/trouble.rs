@@ -158,7 +158,10 @@ fn a_webhook_that_denies_is_a_blocked_drain_with_its_words() {
     drop(journal);
     nothing_failed(&scene);
     let said = events(&scene).into_iter().find_map(|e| match e {
-        Event::Stuck { why, advice, .. } => Some((why, advice)),
+        Event::Stuck { why, advice, .. } => Some((
+            kfleet::report::reason_text(&why),
+            kfleet::report::advice_text(&advice, kfleet::report::RESUME),
+        )),
         _ => None,
     });
     let (why, advice) = said.unwrap();

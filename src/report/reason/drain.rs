@@ -139,7 +139,7 @@ fn lingering(pod: &LingeringPod) -> String {
 }
 
 /// What a look before the first change of a cluster found.
-pub(in crate::report) fn finding(finding: &Finding) -> String {
+pub fn finding_text(finding: &Finding) -> String {
     match finding {
         Finding::Launch { group, blocker } => format!("{group}: {}", note::launch(blocker)),
         Finding::Drain { blocker } => note::drain(blocker),

@@ -19,7 +19,7 @@ use super::wording::list;
 use crate::rollout::{Difference, Reason};
 
 pub use advice::advice_text;
-pub(super) use drain::finding;
+pub use drain::finding_text;
 pub(super) use health::evidence;
 pub use health::{ground_text, symptom_text};
 
@@ -46,7 +46,7 @@ pub fn reason_text(reason: &Reason) -> String {
         ),
         Reason::InTheWay { findings } => format!(
             "nothing was touched; in the way of drains: {}",
-            joined(findings.iter().map(finding))
+            joined(findings.iter().map(finding_text))
         ),
         Reason::NothingMoved { still, waits } => {
             let waits = waits.iter().map(|w| match &w.group {
