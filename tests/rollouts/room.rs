@@ -250,3 +250,23 @@ fn more_than_there_was_room_for_breaks_a_rule() {
         assert!(broken.iter().any(|b| b.contains(rule)), "{broken:?}");
     }
 }
+
+#[test]
+fn a_look_that_was_not_about_the_room_begins_nothing() {
+    let dir = folder();
+    let scene = three(dir.path(), (3, 1), OnLack::Shrink);
+    let world = scene.world();
+    let rollout = scene.rollout(&world, "r2", &[]);
+    let mut progress = Progress::new(&rollout);
+    for stage in &rollout.stages {
+        progress.stages_started.insert(stage.name.clone());
+        if !stage.changes() {
+            progress.stages_passed.insert(stage.name.clone());
+        }
+    }
+    let live = scene.live(&world);
+    assert!(live.room.is_empty(), "{:?}", live.room);
+    let next = kfleet::rollout::decide(&rollout, &progress, &live, world.now());
+    assert_eq!(next.records, []);
+    assert!(!next.waiting.is_empty(), "{next:?}");
+}

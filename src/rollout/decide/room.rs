@@ -95,9 +95,9 @@ pub(crate) fn for_stage(
 ) -> bool {
     let waves = stage.waves.iter().enumerate();
     // Room for a later wave may come by the time that its turn does.
-    waves
-        .into_iter()
-        .all(|(index, wave)| !refused(round, stage, (index, wave), out))
+    waves.into_iter().all(|(index, wave)| {
+        is_read(round, wave, out) && !refused(round, stage, (index, wave), out)
+    })
 }
 
 /// Whether the wave may begin; and within which limits, which is written down first.
@@ -115,7 +115,7 @@ pub(crate) fn for_wave(
     {
         return true;
     }
-    if refused(round, stage, (index, wave), out) {
+    if !is_read(round, wave, out) || refused(round, stage, (index, wave), out) {
         return false;
     }
     let outlooks = outlooks(round, wave);
@@ -140,6 +140,21 @@ pub(crate) fn for_wave(
         unknown,
     });
     false
+}
+
+/// Whether this look is about the room of the wave: a freeze may have ended since it was asked what to look at.
+fn is_read(round: &RoundContext<'_>, wave: &WaveRun, out: &mut DecisionBuilder<'_>) -> bool {
+    let needs: Vec<ClusterNeed> = changing(wave).map(|run| need(run, round.live)).collect();
+    let facts = &round.live.room;
+    let is_there = |q: &RoomQuestion| {
+        let mut of = facts.iter();
+        of.any(|f| f.account == q.account && f.region == q.region)
+    };
+    let is_read = questions(&needs).iter().all(is_there);
+    if let Some(run) = changing(wave).next().filter(|_| !is_read) {
+        out.wait_cluster(&run.cluster, Reason::ClusterUnread, None);
+    }
+    is_read
 }
 
 fn outlooks(round: &RoundContext<'_>, wave: &WaveRun) -> Vec<Outlook> {

@@ -73,7 +73,7 @@ pub(crate) fn are_settled(
         desired: live.desired,
     };
     let advice = Advice::FewerWanted {
-        forward: view.mode == Mode::Forward,
+        forward: view.mode == Mode::Forward && !view.task.shrink,
     };
     out.wait_for_others(view, why, advice);
     false
