@@ -79,6 +79,18 @@ fn a_maximum_waits_until_fewer_instances_are_wanted() {
 }
 
 #[test]
+fn a_maximum_waits_after_a_refresh_too() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[("nodes", 2, 8, false)]).made();
+    scene.groups = Some(vec![("nodes", 2, 4, false)]);
+    scene.rolling.strategy = kfleet::fleet::Strategy::InstanceRefresh;
+    scene.scenario =
+        vec!["{act: \"set:nodes:DesiredCapacity=6\", when: terminate control-plane-a}".into()];
+    let records = sticks(scene.start("r2"), "its maximum is not lowered to 4");
+    never(&records, &["group-done staging/nodes"]);
+}
+
+#[test]
 fn a_maximum_that_may_shrink_drains_first() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[("nodes", 2, 8, false)]).made();

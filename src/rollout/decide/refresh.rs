@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use super::late::late;
 use super::replace::{keep, release};
+use super::sizes::are_settled;
 use super::{canary, capacity};
 use crate::fleet::Strategy;
 use crate::kops::Role;
@@ -157,7 +158,8 @@ pub(crate) fn turn(
             out.wait(view, GroupReason::Coming { instances: unready }, None)
         }
         RefreshStatus::Successful if outdated.is_empty() && bakes(view, live, outdated, out) => {
-            if !release(view, out) {
+            // A maximum that waits until fewer instances are wanted is not done, whoever replaced them.
+            if !release(view, out) && are_settled(view, live, out) {
                 out.done(view);
             }
         }
