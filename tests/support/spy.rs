@@ -14,7 +14,8 @@ use kfleet::model::{
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{
-    Event, Progress, Record, Rollout, StepResult, Task, broken_by_record, broken_rules, decide,
+    Event, Progress, Reason, Record, Rollout, StepResult, Task, broken_by_record, broken_rules,
+    decide,
 };
 
 /// When the process dies, counted in effects from 1.
@@ -155,6 +156,8 @@ impl Spy {
             step,
             result: StepResult::GivenUp(why),
         } = &record.event
+            // What nothing depends on may have happened or not.
+            && *why != Reason::NotNeeded
             && let Some(intent) = progress.open.get(step)
             // What is left to evict is asked for anew in every round.
             && !matches!(
