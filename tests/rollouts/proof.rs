@@ -492,3 +492,32 @@ fn policy_and_version_move_in_one_call_where_one_of_them_asks_for_spot() {
         never(&records, &["step pin-version staging/nodes"]);
     }
 }
+
+/// The time is over in the very round in which it breaks.
+#[test]
+fn a_soak_that_breaks_in_its_last_round_passes_nothing() {
+    let mut m = super::middle::middle();
+    let cluster = m.cluster.clone();
+    let long_ago = m.now + Span::from_secs(-86_400);
+    let found = m.progress.clusters.get_mut(&cluster).unwrap();
+    found.state = kfleet::rollout::ClusterState::Verified(long_ago);
+    let next = |m: &super::middle::Middle| {
+        let live = kfleet::model::Live {
+            read_at: m.now,
+            clusters: [(cluster.clone(), m.live.clone())].into(),
+            room: Vec::new(),
+        };
+        kfleet::rollout::decide(&m.rollout, &m.progress, &live, m.now).records
+    };
+    assert!(matches!(next(&m)[..], [Event::WavePassed { .. }]));
+    for nth in 0..3 {
+        m.on_node("nodes", nth, |node| {
+            (node.ready, node.unready_since) = (false, Some(long_ago));
+        });
+    }
+    let records = next(&m);
+    assert!(
+        matches!(records[..], [Event::SoakBroken { .. }]),
+        "{records:?}"
+    );
+}

@@ -41,7 +41,8 @@ pub(crate) fn watch(
             }
             Steady::Broken(symptoms) => {
                 broken(&sight, symptoms, out);
-                true
+                // Whatever its time says: what breaks in its last round has not soaked, and nothing passes on it.
+                false
             }
             // What worked is not taken back for what a person can see and mend: it is waited for, and then that person's.
             Steady::Waits(ground) => {
