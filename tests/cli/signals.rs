@@ -19,6 +19,18 @@ fn is_alive(pid: &str) -> bool {
     !matches!(state, None | Some('Z' | 'X'))
 }
 
+/// Whether it has ended within ten seconds: what is killed ends only when the kernel next lets it run, which takes its time on a busy machine.
+fn has_ended(pid: &str) -> bool {
+    let began = std::time::Instant::now();
+    while is_alive(pid) {
+        if began.elapsed().as_secs() >= 10 {
+            return false;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    true
+}
+
 /// A rollout whose gate takes its time, with a child of its own; and the id of that child.
 fn slow() -> (Bed, Child, String) {
     let bed = Bed::with_new_image();
@@ -73,7 +85,7 @@ fn a_signal_stops_a_rollout_and_what_its_gates_started() {
         assert_eq!(output.status.code(), Some(3), "{signal}: {err}");
         assert!(err.contains("stopping at the next safe point"), "{err}");
         assert!(err.contains("paused: interrupted"), "{err}");
-        assert!(!is_alive(&pid), "{signal}: a child of the gate is left");
+        assert!(has_ended(&pid), "{signal}: a child of the gate is left");
         let said = bed.run("rollout status").ends(3);
         assert!(said.out.contains("no process drives it"), "{}", said.out);
         // It is no failure of the gate, and the rollout goes on.
@@ -117,7 +129,7 @@ fn the_second_signal_ends_it_now() {
     ] {
         assert!(err.contains(part), "nothing about {part:?} in\n{err}");
     }
-    assert!(!is_alive(&pid), "a child of the gate is left");
+    assert!(has_ended(&pid), "a child of the gate is left");
     // The journal is whole: it ends with a record, and the rollout goes on from it.
     let journal = fs::read(bed.journals().pop().unwrap()).unwrap();
     assert_eq!(journal.last(), Some(&b'\n'));
@@ -140,14 +152,7 @@ fn a_rollout_that_was_killed_has_no_owner() {
         said.out
     );
     // Nobody was left to end what its gate had started, and it ended all the same.
-    let began = std::time::Instant::now();
-    while is_alive(&pid) {
-        assert!(
-            began.elapsed().as_secs() < 10,
-            "a child of the gate is left"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    assert!(has_ended(&pid), "a child of the gate is left");
     bed.write("slow.sh", "#!/bin/sh\nexit 0\n");
     bed.run("rollout resume --auto-approve --quiet").ends(0);
     bed.run("rollout status").ends(0);
