@@ -71,7 +71,7 @@ fn words(event: &Event) -> Option<(String, String)> {
         Event::Started { rollout } => (whole(), started(rollout)),
         Event::Held => (
             whole(),
-            "held: nothing more happens until a person resumes it, or rolls it back".into(),
+            "held: nothing more happens until a person says how it goes on (`kfleet rollout status` names the ways)".into(),
         ),
         Event::RollbackAsked { by, reason } => (
             whole(),

@@ -134,7 +134,7 @@ fn next_step(rollout: &Rollout, progress: &Progress) -> Option<String> {
         (Some(Ending::Aborted), _) => Some("`kfleet plan` shows what is left to do: clusters may run a mix of old and new".into()),
         (None, Some(stuck)) => Some(plain(&advice_text(&stuck.advice, RESUME))),
         (None, None) if progress.held => {
-            Some("mend the cause, then `kfleet rollout resume` tries again; `kfleet rollout rollback --reason WHY` goes back".into())
+            Some("mend the cause, then `kfleet rollout resume` tries again; `kfleet rollout status` names the other ways".into())
         }
         (None, None) => Some(match work::approval_wanted(rollout, progress, progress.at) {
             Some(stage) => format!("`{}`, then `kfleet rollout resume`", approve_command(rollout, stage)),

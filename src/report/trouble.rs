@@ -7,7 +7,9 @@ use super::style::{Style, Tone};
 use super::wording::{clock, count, group, list, plain};
 use super::work;
 use crate::model::{AsgName, ClusterName};
-use crate::rollout::{ClusterState, Cordoned, Direction, Ending, Progress, Rollout};
+use crate::rollout::{
+    ClusterState, Cordoned, Direction, Ending, Progress, Rollout, deleted_groups,
+};
 
 /// Nothing while all goes well.
 pub(super) fn lines(rollout: &Rollout, progress: &Progress, style: Style) -> Vec<String> {
@@ -163,14 +165,27 @@ fn left_out_there(progress: &Progress) -> Vec<String> {
     }
 }
 
+/// The way back, or why there is none.
+fn way_back(rollout: &Rollout, progress: &Progress) -> String {
+    let id = &rollout.id;
+    let all = progress.clusters.keys().cloned().collect();
+    match deleted_groups(progress, &all).next() {
+        Some((cluster, asg)) => format!(
+            "a rollback is not possible: {} was retired and is deleted; put it back into git and roll out again to get one like it",
+            subject(cluster, Some(asg))
+        ),
+        None => format!(
+            "or `kfleet rollout rollback {id} --reason WHY`: takes back all of it, the newest wave first"
+        ),
+    }
+}
+
 fn to_do(rollout: &Rollout, progress: &Progress) -> Vec<String> {
     let id = &rollout.id;
     let abort = format!(
         "or `kfleet rollout abort {id}`: gives back what is open, leaves groups as they are, and ends it"
     );
-    let back = format!(
-        "or `kfleet rollout rollback {id} --reason WHY`: takes back all of it, the newest wave first"
-    );
+    let back = way_back(rollout, progress);
     match progress.ending {
         Some(Ending::RolledBack) => {
             return vec!["nothing now: find out why, mend it in git, and roll out again".into()];

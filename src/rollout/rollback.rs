@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{AsgName, ClusterName};
-use crate::rollout::progress::{ClusterProgress, Direction, Progress, touched};
+use crate::rollout::progress::{Direction, Progress, deleted_groups, touched};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, Task};
 
 /// Why a rollout cannot be taken back.
@@ -107,21 +107,9 @@ pub fn check_rollback<'r>(
         }
     }
     made_groups(rollout, progress, &mine, allow_retire)?;
-    let deleted = |(cluster, found): (&ClusterName, &ClusterProgress)| {
-        let group = found.groups.iter().find(|(_, g)| g.deleted)?.0.clone();
-        Some(RollbackError::Deleted {
-            id: id.clone(),
-            cluster: cluster.clone(),
-            group,
-        })
-    };
-    match progress
-        .clusters
-        .iter()
-        .filter(|(name, _)| mine.contains(*name))
-        .find_map(deleted)
-    {
-        Some(error) => Err(error),
+    let deleted = deleted_groups(progress, &mine).next();
+    match deleted.map(|(cluster, group)| (cluster.clone(), group.clone())) {
+        Some((cluster, group)) => Err(RollbackError::Deleted { id, cluster, group }),
         None => Ok(mine),
     }
 }

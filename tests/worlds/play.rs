@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use kfleet::cloud::Cloud as _;
 use kfleet::cloud::local::Scenario;
 use kfleet::plan::Allow;
-use kfleet::rollout::{Ending, Event, Record};
+use kfleet::rollout::{Ending, Event, Record, deleted_groups};
 use kfleet::run::{Outcome, Signal, run};
 use kfleet::store::{Journal, Request, Stop};
 
@@ -153,8 +153,13 @@ impl Playing<'_> {
         panic!("it has no end: {}", self.said())
     }
 
+    /// Its story; every record where one world is looked at.
     fn said(&self) -> String {
-        facts(&self.records).join("\n")
+        if asked("KFLEET_WORLD").is_none() {
+            return facts(&self.records).join("\n");
+        }
+        let line = |r: &Record| format!("{} {}", r.at, serde_json::to_string(&r.event).unwrap());
+        self.records.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     /// Stuck: a person puts right what can be, takes it up again, and gives it up when that does not help.
@@ -200,8 +205,11 @@ impl Playing<'_> {
             self.said()
         );
         self.spy.world().set_faults(Vec::new());
+        let (_, progress) = self.scene.store().rollout(ID).unwrap();
+        let clusters = progress.clusters.keys().cloned().collect();
+        let deleted = deleted_groups(&progress, &clusters).next().is_some();
         if self.stuck.len() > 1 {
-            self.ask(Turn::Rollback);
+            self.ask(if deleted { Turn::Abort } else { Turn::Rollback });
         }
     }
 

@@ -207,7 +207,7 @@ fn check(
 /// How far the deletion of retired groups is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Deletion {
-    /// Nothing is to be deleted.
+    /// Nothing is to be deleted any more.
     None,
     /// It comes last, and nothing of it was asked for.
     Ahead,
@@ -223,7 +223,8 @@ fn deletes(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Deletion {
     };
     let gone = |g: &GroupTask| sight.progress.groups.get(&g.asg).is_some_and(|p| p.deleted);
     let mut tasks = sight.run.groups.iter().filter(retired).peekable();
-    if tasks.peek().is_none() {
+    // What has soaked was verified, with everything deleted: its gates have their say again when the soak breaks.
+    if tasks.peek().is_none() || sight.progress.was_verified {
         Deletion::None
     } else if tasks.any(gone) || round.progress.open.values().any(is_delete) {
         Deletion::Begun

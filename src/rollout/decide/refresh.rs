@@ -8,8 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::late::late;
-use super::replace::{keep, release};
-use super::sizes::are_settled;
+use super::replace::keep;
 use super::{canary, capacity};
 use crate::fleet::Strategy;
 use crate::kops::Role;
@@ -102,7 +101,8 @@ pub(crate) fn cancelled(
     true
 }
 
-/// The next move towards `version`: from `from`, with these instances left that run something else.
+/// The next move towards `version`: from `from`, with these instances left that run something else. Whether AWS has replaced them all, and the
+/// canary is proven: what is left then is ours.
 pub(crate) fn turn(
     view: &GroupContext<'_>,
     live: &LiveGroup,
@@ -110,7 +110,7 @@ pub(crate) fn turn(
     version: u64,
     outdated: &BTreeSet<InstanceId>,
     out: &mut DecisionBuilder<'_>,
-) {
+) -> bool {
     let started = view.group.refresh.is_some();
     let refresh = live
         .refresh
@@ -118,10 +118,11 @@ pub(crate) fn turn(
         .filter(|r| r.version == Some(version) && started);
     let Some(refresh) = refresh else {
         if started {
-            return out.wait(view, VersionReason::RefreshNotSeen, None);
+            out.wait(view, VersionReason::RefreshNotSeen, None);
+            return false;
         }
         let preferences = preferences(view, live);
-        return out.step(
+        out.step(
             view,
             CloudEffect::StartRefresh {
                 group: view.task.asg.clone(),
@@ -130,9 +131,10 @@ pub(crate) fn turn(
                 preferences,
             },
         );
+        return false;
     };
     let GroupState::Rolling(since) = view.group.state else {
-        return;
+        return false;
     };
     // To the autoscaler what is new looks idle, whoever has launched it.
     let baking = canary_of(view, live) > 0 && !view.group.canary_proven;
@@ -140,7 +142,8 @@ pub(crate) fn turn(
         keep(view, live, outdated, out);
     }
     if let Some(why) = late(view, live, outdated, since) {
-        return out.failed(view, why);
+        out.failed(view, why);
+        return false;
     }
     let unready = present(live)
         .filter(|(id, i)| view.readiness(id, i).is_coming())
@@ -158,10 +161,7 @@ pub(crate) fn turn(
             out.wait(view, GroupReason::Coming { instances: unready }, None)
         }
         RefreshStatus::Successful if outdated.is_empty() && bakes(view, live, outdated, out) => {
-            // A maximum that waits until fewer instances are wanted is not done, whoever replaced them.
-            if !release(view, out) && are_settled(view, live, out) {
-                out.done(view);
-            }
+            return true;
         }
         RefreshStatus::Successful => watched(view, refresh, RefreshDoes::HasReplaced, out),
         RefreshStatus::Failed
@@ -173,6 +173,7 @@ pub(crate) fn turn(
             out.failed(view, at(refresh, RefreshDoes::CameToNothing));
         }
     }
+    false
 }
 
 /// The canary behind the first checkpoint. Whether it is proven.

@@ -11,7 +11,8 @@ use crate::model::{
 use crate::rollout::event::StepResult;
 use crate::rollout::progress::Intent;
 use crate::rollout::reason::Reason;
-use crate::rollout::round::{GroupContext, present};
+use crate::rollout::round::{GroupContext, Mode, present};
+use crate::rollout::schedule::{Task, VersionSource};
 
 /// What becomes of it.
 pub(crate) fn settle(view: &GroupContext<'_>, intent: &Intent) -> Standing {
@@ -83,15 +84,35 @@ fn cloud(view: &GroupContext<'_>, intent: &Intent, effect: &CloudEffect) -> Stan
     }
 }
 
+/// What the group launched from when this step was asked for. The task of a way back is the other way round, and so is what it comes from.
+fn launched_from(view: &GroupContext<'_>, intent: &Intent) -> Option<u64> {
+    let Task::Update {
+        version,
+        from_version,
+        ..
+    } = &view.task.task
+    else {
+        return None;
+    };
+    match version {
+        VersionSource::Existing(_) if intent.stale && view.mode == Mode::Undo => {
+            Some(*from_version)
+        }
+        VersionSource::Existing(n) => Some(*n),
+        VersionSource::New(_) => view.group.version,
+    }
+}
+
 /// A launch by zone without an answer has happened as far as the zone has instances of the pinned version that no answer has brought.
 fn zonal(view: &GroupContext<'_>, intent: &Intent, launch: &ZonalLaunch, asked: u32) -> Standing {
     let (Some(live), Some(since)) = (view.live, view.group.placement.since) else {
         return closed(view, intent);
     };
+    let version = launched_from(view, intent);
     let new = present(live).filter(|(id, i)| {
         i.zone == launch.zone
             && i.launched_at >= since
-            && i.version == view.group.version
+            && i.version == version
             && !view.group.placement.launched.contains(*id)
     });
     let asked = usize::try_from(asked).unwrap_or(usize::MAX);

@@ -7,7 +7,9 @@ use crate::fleet::{OnFailure, ProvenControlPlane};
 use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
 use crate::rollout::event::Event;
 use crate::rollout::freeze::frozen_until;
-use crate::rollout::progress::{ClusterState, Direction, GroupState, Progress, touched};
+use crate::rollout::progress::{
+    ClusterState, Direction, GroupState, Progress, deleted_groups, touched,
+};
 use crate::rollout::reason::Reason;
 use crate::rollout::round::{Decision, DecisionBuilder, RoundContext, State};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task, WaveRun};
@@ -328,6 +330,10 @@ fn after_failure(
     {
         OnFailure::Rollback => {
             let clusters = touched_since(rollout, progress, cluster);
+            // No way back brings it back: a person decides what is to become of the others.
+            if deleted_groups(progress, &clusters).next().is_some() {
+                return Event::Held;
+            }
             let kept = proven_control_planes(rollout, progress, &clusters, (cluster, group));
             Event::RollbackStarted { clusters, kept }
         }

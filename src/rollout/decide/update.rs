@@ -36,7 +36,7 @@ pub(crate) fn update(
         return out.stuck(view, GroupReason::GroupGone, Advice::FindWhoDeleted);
     };
     if view.group.lending && view.mode == Mode::Forward {
-        return replace::replace(view, live, BTreeSet::new(), budget, out);
+        return lend(view, live, change, budget, out);
     }
     let uses_refresh = refresh::is_used(view) && change.replace;
     if uses_refresh
@@ -80,19 +80,60 @@ pub(crate) fn update(
         && !view.group.is_exchanged_by_us()
         && (view.group.refresh.is_some() || !outdated.is_empty())
     {
-        return refresh::turn(view, live, change.from_version, version, &outdated, out);
+        if refresh::turn(view, live, change.from_version, version, &outdated, out) {
+            exchanged(view, live, budget, out);
+        }
+        return;
     }
     // Version 0 stands for "leave it": the way back of a retired group, which never moved to another one.
     if version != 0 && is_pinning(view, live, change, version, out) {
         return;
     }
-    if !change.replace && !view.group.has_outstanding() && excess(view, live, 0) == 0 {
-        if are_settled(view, live, out) {
-            out.done(view);
-        }
-        return;
+    if !change.replace {
+        return exchanged(view, live, budget, out);
     }
     replace::replace(view, live, outdated, budget, out);
+}
+
+/// Nothing is to be replaced: what is open is given back, and what a lower maximum has no room for is drained. A maximum that waits until fewer
+/// instances are wanted is not done.
+fn exchanged(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    budget: &mut Budget,
+    out: &mut DecisionBuilder<'_>,
+) {
+    if view.group.has_outstanding() || excess(view, live, 0) > 0 {
+        return replace::replace(view, live, BTreeSet::new(), budget, out);
+    }
+    if are_settled(view, live, out) {
+        out.done(view);
+    }
+}
+
+/// A group that is done and stands in for another one: what it launches for that is what this rollout has proven, or nothing.
+fn lend(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    change: &Move<'_>,
+    budget: &mut Budget,
+    out: &mut DecisionBuilder<'_>,
+) {
+    let version = match change.version {
+        VersionSource::Existing(n) => Some(*n),
+        VersionSource::New(_) => view.group.version,
+    };
+    let pin = version
+        .filter(|n| *n != 0 && view.group.pinned)
+        .map(|version| Pin {
+            from: change.from_version,
+            version,
+            to: change.to,
+        });
+    if pin.is_some_and(|pin| is_moved(view, live, &pin, out)) {
+        return;
+    }
+    replace::replace(view, live, BTreeSet::new(), budget, out);
 }
 
 /// Pins the version; or somebody else has moved the pin since.

@@ -150,7 +150,8 @@ impl Progress {
                 self.enter(cluster, ClusterState::Checking(at), at)?;
             }
             Event::ClusterVerified { cluster, since, .. } => {
-                self.enter(cluster, ClusterState::Verified(*since), at)?
+                self.enter(cluster, ClusterState::Verified(*since), at)?;
+                self.cluster(cluster)?.was_verified = true;
             }
             Event::SoakBroken { cluster, .. } => {
                 self.enter(cluster, ClusterState::Checking(at), at)?;

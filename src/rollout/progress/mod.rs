@@ -6,9 +6,9 @@ mod state;
 mod steps;
 
 pub use illegal::{Illegal, IllegalRecord};
-pub(crate) use state::touched;
 pub use state::{
     Answer, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain, Ending,
     GroupProgress, GroupState, Intent, Placement, Progress, RefreshSeen, Spent, StepRefusal, Stuck,
-    WayBack, ZoneRefused,
+    WayBack, ZoneRefused, deleted_groups,
 };
+pub(crate) use state::{SETTLED, touched};

@@ -129,6 +129,8 @@ pub struct ClusterProgress {
     pub before: Option<Before>,
     /// How often its soak was broken.
     pub breaks: u32,
+    /// It has been verified on this way: all that comes before that has happened, deletions among it.
+    pub was_verified: bool,
     /// When instances were taken out of service, oldest first.
     pub disruptions: Vec<Timestamp>,
     /// Latest answers of gates that need asking.
@@ -204,6 +206,8 @@ pub struct GroupProgress {
     pub pinned_at: Option<Timestamp>,
     /// When a call of ours last moved its desired capacity: a look soon after may still show the one before.
     pub sized_at: Option<Timestamp>,
+    /// What that made of it, where it added to it.
+    pub sized_to: Option<u32>,
     /// The maximum that its own fields were given last, on the way it goes now.
     pub max_size: Option<u32>,
     /// What was launched and ended for its sake, on the way it goes now or since a person looked at it.
@@ -371,6 +375,7 @@ impl GroupProgress {
             pinned: false,
             pinned_at: None,
             sized_at: None,
+            sized_to: None,
             max_size: None,
             spent: Spent::default(),
             deleted: false,
@@ -450,6 +455,7 @@ impl Progress {
                 resumed_at: rollout.started_at,
                 before: None,
                 breaks: 0,
+                was_verified: false,
                 disruptions: Vec::new(),
                 answers: BTreeMap::new(),
             };
@@ -509,6 +515,10 @@ impl Progress {
     }
 }
 
+/// What a call that got no answer has not brought about after this long, it never will: twice the time that one try is given. Nor does a look
+/// show later than that what a call has done.
+pub(crate) const SETTLED: Span = Span::from_secs(120);
+
 /// Every cluster in which anything was begun, those aside that are back where they came from.
 pub(crate) fn touched(rollout: &Rollout, progress: &Progress) -> BTreeSet<ClusterName> {
     let mut all = BTreeSet::new();
@@ -520,4 +530,18 @@ pub(crate) fn touched(rollout: &Rollout, progress: &Progress) -> BTreeSet<Cluste
         all.extend(away.then(|| run.cluster.clone()));
     }
     all
+}
+
+/// The groups of these clusters that the rollout has deleted: no way back brings them back.
+pub fn deleted_groups<'a>(
+    progress: &'a Progress,
+    clusters: &'a BTreeSet<ClusterName>,
+) -> impl Iterator<Item = (&'a ClusterName, &'a AsgName)> {
+    progress
+        .clusters
+        .iter()
+        .filter(|(name, _)| clusters.contains(*name))
+        .flat_map(|(cluster, found)| found.groups.iter().map(move |(name, g)| (cluster, name, g)))
+        .filter(|(_, _, group)| group.deleted)
+        .map(|(cluster, name, _)| (cluster, name))
 }

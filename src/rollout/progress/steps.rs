@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::illegal::Illegal;
 use super::state::{
-    Cordoned, DeadNode, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, Spent,
-    StepRefusal, WayBack, ZoneRefused,
+    Cordoned, DeadNode, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, SETTLED,
+    Spent, StepRefusal, WayBack, ZoneRefused,
 };
 use crate::model::{
     Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, LaunchRefusal, NodeEffect,
@@ -324,6 +324,7 @@ impl GroupProgress {
         at: Timestamp,
     ) {
         if moves_desired(effect) {
+            self.sized_to = self.raised_to(effect, applied, at);
             self.sized_at = Some(at);
         }
         match effect {
@@ -394,6 +395,26 @@ impl GroupProgress {
                 })
             }
             CloudEffect::CancelRefresh { .. } | CloudEffect::RollbackRefresh { .. } => {}
+        }
+    }
+
+    /// The desired capacity that a call which adds to it has left behind; none for one that takes from it. Launches of one round count on
+    /// those before them, which may have been refused.
+    fn raised_to(&self, effect: &CloudEffect, applied: &Applied, at: Timestamp) -> Option<u32> {
+        let CloudEffect::SetDesired {
+            from, to, launch, ..
+        } = effect
+        else {
+            return None;
+        };
+        match (launch, applied) {
+            (Some(_), Applied::Launched { instances, .. }) => {
+                let before = self.sized_at.is_some_and(|last| at < last + SETTLED);
+                let known = self.sized_to.filter(|_| before).unwrap_or(*from);
+                let brought = u32::try_from(instances.len()).unwrap_or(u32::MAX);
+                Some(known.min(*from).saturating_add(brought))
+            }
+            (Some(_) | None, _) => (to > from).then_some(*to),
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::Standby;
-use crate::model::{Definition, Health, InstanceId, Lifecycle, LiveGroup, Span};
+use crate::model::{Definition, Health, InstanceId, Lifecycle, LiveGroup};
+pub(crate) use crate::rollout::progress::SETTLED;
 
 /// Instances that run something else than `to`, those on their way out aside, and by policy those in Standby.
 pub(crate) fn outdated(
@@ -33,9 +34,6 @@ pub(crate) fn present(
         .iter()
         .filter(|(_, i)| !i.lifecycle.rules().is_leaving)
 }
-
-/// What a call that got no answer has not brought about after this long, it never will: twice the time that one try is given.
-pub(crate) const SETTLED: Span = Span::from_secs(120);
 
 /// How many instances that count towards desired capacity are in each zone.
 pub(crate) fn by_zone(live: &LiveGroup) -> BTreeMap<String, u32> {

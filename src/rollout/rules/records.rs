@@ -9,7 +9,7 @@ use crate::model::{
 use crate::plan::group_differences;
 use crate::rollout::event::{Event, Record};
 use crate::rollout::freeze::frozen_until;
-use crate::rollout::progress::{ClusterState, Direction, Progress, WayBack};
+use crate::rollout::progress::{ClusterState, Direction, Progress, WayBack, deleted_groups};
 use crate::rollout::reason::Evidence;
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task};
 
@@ -224,6 +224,11 @@ fn by_event(
             .map(|s| format!("it is finished, and stage {} has not passed", s.name))
             .collect(),
         Event::RolledBack => all_restored(progress),
+        Event::RollbackStarted { clusters, .. } => deleted_groups(progress, clusters)
+            .map(|(cluster, group)| {
+                format!("{cluster} goes back, and its group {group} is deleted for good")
+            })
+            .collect(),
         Event::Aborted => all_given_back(progress),
         Event::Started { .. }
         | Event::Approved { .. }
@@ -253,7 +258,6 @@ fn by_event(
         | Event::Failed { .. }
         | Event::Held
         | Event::RollbackAsked { .. }
-        | Event::RollbackStarted { .. }
         | Event::Stuck { .. }
         | Event::AbortStarted { .. }
         | Event::LockTaken { .. }

@@ -12,4 +12,4 @@ mod replacement;
 mod zones;
 
 pub(crate) use exchange::{clean_up, empty, replace};
-pub(crate) use keep::{keep, release};
+pub(crate) use keep::keep;

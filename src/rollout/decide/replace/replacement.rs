@@ -9,7 +9,8 @@ use crate::rollout::event::Event;
 use crate::rollout::progress::GroupState;
 use crate::rollout::reason::NoCapacity;
 use crate::rollout::round::{
-    Budget, GroupContext, Mode, Readiness, is_capacity, missing, outstanding_surge, present,
+    Budget, GroupContext, Mode, Readiness, SETTLED, is_capacity, missing, outstanding_surge,
+    present,
 };
 
 /// One round's view of the instances of a group.
@@ -137,10 +138,20 @@ impl<'a> Replacement<'a> {
     /// Capacity that the group has to keep: what the autoscaler asked for, our surge taken off.
     pub(crate) fn base(&self) -> u32 {
         let leaving = self.taken_by_autoscaler();
-        self.live
-            .desired
+        self.desired()
             .saturating_sub(self.surge)
             .saturating_sub(leaving)
+    }
+
+    /// Desired capacity, as a look shows it that is old enough to know of our own last call: an older one knows the surge neither there nor in
+    /// what it is taken off from.
+    fn desired(&self) -> u32 {
+        let group = self.view.group;
+        let is_settling = group
+            .sized_at
+            .is_some_and(|at| self.view.now < at + SETTLED);
+        let raised = group.sized_to.filter(|_| is_settling);
+        self.live.desired.max(raised.unwrap_or(0))
     }
 
     /// Nodes that the autoscaler is ending: desired capacity goes with them, so they are not missed. What AWS takes is: the group launches
