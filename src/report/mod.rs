@@ -2,6 +2,7 @@
 
 mod around;
 mod beside;
+mod breach;
 mod chart;
 mod diff;
 mod doctor;
@@ -40,6 +41,7 @@ mod work;
 
 pub use around::{Around, UnderWay, around_markdown, around_text, made_of_text, under_way_text};
 pub use beside::Beside;
+pub use breach::breach_text;
 pub use chart::rehearsal_html;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text};
 pub use doctor::{Check, CheckState, doctor_json, doctor_text};

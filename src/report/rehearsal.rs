@@ -1,9 +1,10 @@
 //! A rehearsal → text: what happened when, what it cost in capacity, calls and time, and what comes of faults. Ran nothing itself.
 
+use super::breach::breach_line;
 use super::event::event_line;
 use super::wording::{clock, count, group, plain, span};
 use crate::model::{Span, Timestamp};
-use crate::rollout::{GroupObservation, Observation, Record, Rollout};
+use crate::rollout::{Breach, GroupObservation, Observation, Record, Rollout};
 
 /// A rehearsal that has been run.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +42,7 @@ pub struct Runs {
     /// How many ended each way.
     pub ended: std::collections::BTreeMap<String, usize>,
     /// Rules that were broken, with the first seed that broke them.
-    pub broken: std::collections::BTreeMap<String, u64>,
+    pub broken: std::collections::BTreeMap<Breach, u64>,
 }
 
 impl Rehearsal<'_> {
@@ -124,7 +125,7 @@ fn rules(seen: &Observation) -> Vec<String> {
     }
     seen.broken
         .iter()
-        .map(|rule| format!("  RULE BROKEN: {}", plain(rule)))
+        .map(|breach| format!("  RULE BROKEN: {}", plain(&breach_line(breach))))
         .collect()
 }
 
@@ -214,11 +215,10 @@ pub fn runs_text(runs: &Runs) -> String {
     if runs.broken.is_empty() {
         out.push("  no rule of a rollout was broken in any of them".into());
     }
-    out.extend(
-        runs.broken
-            .iter()
-            .map(|(rule, seed)| format!("  RULE BROKEN (first with seed {seed}): {}", plain(rule))),
-    );
+    out.extend(runs.broken.iter().map(|(breach, seed)| {
+        let said = breach_line(breach);
+        format!("  RULE BROKEN (first with seed {seed}): {}", plain(&said))
+    }));
     out.join("\n") + "\n"
 }
 

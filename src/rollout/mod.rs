@@ -1,5 +1,6 @@
 //! The execution of a plan as data, on three floors: its schedule, events and progress; `round`, what one round knows; `decide`, what comes next. No I/O, no clock, no cloud.
 
+mod breach;
 mod build;
 mod decide;
 mod event;
@@ -13,6 +14,10 @@ mod rules;
 mod schedule;
 mod standing;
 
+pub use breach::{
+    Beginning, Breach, Claim, ClaimBreach, GroupBreach, InstanceBreach, NodeBreach, OrderBreach,
+    PlaneLack, PodBreach, RecordBreach, Removal, TurnBreach,
+};
 pub use build::{BuildError, Changed, Inputs, Lag, build};
 pub use decide::{
     COMPONENTS, Failure, Limits, decide, expected_groups, failures, needed_versions,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{
     AsgName, ClusterName, Lifecycle, Live, LiveCluster, LiveGroup, Nodes, Timestamp,
 };
+use crate::rollout::breach::Breach;
 use crate::rollout::progress::{GroupProgress, GroupState, Progress};
 use crate::rollout::schedule::{Rollout, Task};
 
@@ -18,7 +19,7 @@ pub struct Observation {
     /// Calls of the cloud and the clusters, by their kind.
     pub calls: BTreeMap<String, u64>,
     /// Rules that were broken.
-    pub broken: BTreeSet<String>,
+    pub broken: BTreeSet<Breach>,
 }
 
 /// What was seen of a group while it was rolled.

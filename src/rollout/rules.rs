@@ -1,5 +1,6 @@
 //! The rules that no effect of a rollout may break, asked just before it: an onlooker's view, apart from what decides. Judges; decides nothing.
 
+mod control_plane;
 mod order;
 mod others;
 mod records;
@@ -10,13 +11,14 @@ pub use records::broken_by_record;
 
 use std::ops::Deref;
 
+use super::breach::{Breach, GroupBreach, InstanceBreach, NodeBreach, PlaneLack};
 use super::progress::{Direction, GroupProgress, Progress};
 use super::schedule::{ClusterRun, GroupTask, Rollout, Task};
 use crate::fleet::{Amount, ZonePolicy};
 use crate::kops::Role;
 use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
-    LiveGroup, Node, NodeEffect, NodeName, Nodes, Seen, Timestamp,
+    LiveGroup, Node, NodeEffect, NodeName, Nodes, Timestamp,
 };
 
 /// The rules that an effect would break; empty when it may be. `live` may be a look that is taken only when a rule asks for it.
@@ -27,7 +29,7 @@ pub fn broken_rules(
     effect: &Effect,
     live: &impl Deref<Target = LiveCluster>,
     now: Timestamp,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let checker = InvariantChecker {
         rollout,
         progress,
@@ -45,7 +47,7 @@ pub fn broken_rules(
         Effect::Cloud(effect) => broken.extend(checker.cloud(effect)),
         Effect::Node(NodeEffect::Cordon { node, .. }) => broken.extend(checker.cordon(node)),
         Effect::Node(NodeEffect::Taint { nodes }) => {
-            broken.extend(nodes.keys().filter_map(|node| checker.taint(node)))
+            broken.extend(nodes.keys().filter_map(|node| checker.taint(node)));
         }
         Effect::Node(
             NodeEffect::Uncordon { .. }
@@ -70,10 +72,15 @@ struct InvariantChecker<'a, L> {
 }
 
 impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
-    fn cloud(&self, effect: &CloudEffect) -> Option<String> {
+    fn cloud(&self, effect: &CloudEffect) -> Option<Breach> {
         let run = self.rollout.cluster(self.cluster)?;
         let Some(task) = run.groups.iter().find(|g| g.asg == *effect.group()) else {
-            return Some(format!("{} is no group of the plan", effect.group()));
+            return Some(
+                GroupBreach::GroupNotPlanned {
+                    group: effect.group().clone(),
+                }
+                .into(),
+            );
         };
         let (group, progress) = (self.live.groups.get(&task.asg)?, self.group(&task.asg)?);
         if let Some(broken) = self.planes_at_once(task) {
@@ -82,13 +89,16 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         if let CloudEffect::Terminate { instance, .. } = effect {
             self.terminate(task, group, instance)
         } else if let CloudEffect::SetDesired { from, to, .. } = effect {
-            let (least, most) = (group.group.min_size, group.group.max_size);
-            let outside = from != to && !(least..=most).contains(to);
+            let (min, max) = (group.group.min_size, group.group.max_size);
+            let outside = from != to && !(min..=max).contains(to);
             let said = outside.then(|| {
-                format!(
-                    "{} would get desired capacity {to}, outside {least}..{most}",
-                    task.asg
-                )
+                GroupBreach::DesiredOutside {
+                    group: task.asg.clone(),
+                    to: *to,
+                    min,
+                    max,
+                }
+                .into()
             });
             said.or_else(|| {
                 self.surge(
@@ -110,7 +120,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
     }
 
     /// One instance of the control plane at a time.
-    fn planes_at_once(&self, task: &GroupTask) -> Option<String> {
+    fn planes_at_once(&self, task: &GroupTask) -> Option<Breach> {
         let planes = self
             .rollout
             .cluster(self.cluster)?
@@ -122,10 +132,11 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .map(|g| g.drains.len())
             .sum();
         (task.role == Role::ControlPlane && drains > 1).then(|| {
-            format!(
-                "{drains} instances of the control plane of {} go at once",
-                self.cluster
-            )
+            InstanceBreach::ControlPlanesDrained {
+                cluster: self.cluster.clone(),
+                instances: drains,
+            }
+            .into()
         })
     }
 
@@ -135,7 +146,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         group: &LiveGroup,
         progress: &GroupProgress,
         more: u32,
-    ) -> Option<String> {
+    ) -> Option<Breach> {
         if more == 0 {
             return None;
         }
@@ -152,17 +163,29 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .map(|(name, g)| out(g, self.live.groups.get(name).map(|g| &**g)))
             .fold(more, u32::saturating_add);
         match task.rolling.max_surge {
-            _ if task.role == Role::ControlPlane => {
-                Some(format!("{}, a control plane, is surged", task.asg))
-            }
+            _ if task.role == Role::ControlPlane => Some(
+                GroupBreach::ControlPlaneSurged {
+                    group: task.asg.clone(),
+                }
+                .into(),
+            ),
             // What stands in for another group is bounded by the cluster's surge and the group's maximum.
-            Amount::Count(most) if here > most && !progress.lending => {
-                Some(format!("{} surges by {here} of at most {most}", task.asg))
-            }
-            _ if all > run.rolling.cluster_surge => Some(format!(
-                "{} surges by {all} of at most {}",
-                self.cluster, run.rolling.cluster_surge
-            )),
+            Amount::Count(most) if here > most && !progress.lending => Some(
+                GroupBreach::GroupSurge {
+                    group: task.asg.clone(),
+                    surge: here,
+                    most,
+                }
+                .into(),
+            ),
+            _ if all > run.rolling.cluster_surge => Some(
+                GroupBreach::ClusterSurge {
+                    cluster: self.cluster.clone(),
+                    surge: all,
+                    most: run.rolling.cluster_surge,
+                }
+                .into(),
+            ),
             Amount::Count(_) | Amount::Percent(_) => None,
         }
     }
@@ -172,16 +195,20 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         task: &GroupTask,
         group: &LiveGroup,
         instance: &InstanceId,
-    ) -> Option<String> {
+    ) -> Option<Breach> {
         let run = self.rollout.cluster(self.cluster)?;
         let rate = run.rolling.rate;
         let ended = &self.progress.clusters.get(self.cluster)?.disruptions;
         let recent = ended.iter().filter(|at| **at + rate.per > self.now).count();
         if recent >= usize::try_from(rate.instances).unwrap_or(usize::MAX) {
-            return Some(format!(
-                "{} ends more than {} instances within {}",
-                self.cluster, rate.instances, rate.per
-            ));
+            return Some(
+                InstanceBreach::TooFast {
+                    cluster: self.cluster.clone(),
+                    instances: rate.instances,
+                    per: rate.per,
+                }
+                .into(),
+            );
         }
         // A bastion has nothing to drain.
         if task.role == Role::Bastion {
@@ -200,16 +227,25 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             && !ends
             && !retires
             && let Nodes::Known(seen) = &self.live.nodes
-            && let Some(lost) = self.lost_members(run, seen, instance)
+            && let Some(lack) = control_plane::lost_members(run, self.live, seen, instance)
         {
-            return Some(format!(
-                "{instance} of the control plane ends without {lost}"
-            ));
+            return Some(
+                InstanceBreach::ControlPlaneEnds {
+                    instance: instance.clone(),
+                    lack,
+                }
+                .into(),
+            );
         }
         let left =
             node.pods_to_wait_for(self.now) > 0 && !task.rolling.drain.gives_up(node, self.now);
-        (!ends && (!node.cordoned || left))
-            .then(|| format!("{instance} of {} ends without being drained", task.asg))
+        (!ends && (!node.cordoned || left)).then(|| {
+            InstanceBreach::NotDrained {
+                instance: instance.clone(),
+                group: task.asg.clone(),
+            }
+            .into()
+        })
     }
 
     fn node(&self, instance: &InstanceId) -> Option<&Node> {
@@ -250,9 +286,9 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
     }
 
     /// Capacity before an instance goes: enough others work.
-    fn cordon(&self, node: &NodeName) -> Option<String> {
+    fn cordon(&self, node: &NodeName) -> Option<Breach> {
         let Nodes::Known(nodes) = &self.live.nodes else {
-            return Some(format!("{node} is cordoned blindly"));
+            return Some(NodeBreach::CordonUnseen { node: node.clone() }.into());
         };
         let found = nodes.nodes.get(node)?;
         let run = self.rollout.cluster(self.cluster)?;
@@ -262,15 +298,14 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .iter()
             .find(|(_, g)| g.instances.contains_key(&found.instance))?;
         let Some(task) = run.groups.iter().find(|g| g.asg == *name) else {
-            return Some(format!("{node} is of no group of the plan"));
+            return Some(NodeBreach::NodeNotPlanned { node: node.clone() }.into());
         };
         let instance = group.instances.get(&found.instance)?;
         if task.role == Role::ControlPlane
-            && let Some(sick) = self.sick_control_plane(&found.instance)
+            && let Some(lack) = self.sick_control_plane(&found.instance)
         {
-            return Some(format!(
-                "{node}, of the control plane, is drained while {sick} does not work"
-            ));
+            let node = node.clone();
+            return Some(InstanceBreach::ControlPlaneDrained { node, lack }.into());
         }
         let retires = match (&task.task, &self.progress.direction) {
             (Task::Retire { .. }, _) | (Task::Create { .. }, Direction::Back(_)) => true,
@@ -311,7 +346,14 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         }
         let left = left.saturating_add(self.stand_ins(task));
         (left < base.saturating_sub(missing)).then(|| {
-            format!("{name} keeps only {left} of {base} at work, {missing} may be missing")
+            let group = name.clone();
+            InstanceBreach::TooFewAtWork {
+                group,
+                left,
+                base,
+                missing,
+            }
+            .into()
         })
     }
 
@@ -323,7 +365,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         live: &LiveGroup,
         id: &InstanceId,
         instance: &Instance,
-    ) -> Option<String> {
+    ) -> Option<Breach> {
         let group = self.group(&task.asg)?;
         let fields = &live.group;
         let mixed = fields
@@ -371,15 +413,16 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         let missing = task.rolling.max_unavailable.unavailable_of(base);
         let allowed = missing.saturating_add(total.saturating_sub(base));
         (lacking(true) > allowed.max(lacking(false))).then(|| {
-            format!(
-                "{} would have fewer instances at work in {} than when it began",
-                task.asg, instance.zone
-            )
+            InstanceBreach::ZoneShort {
+                group: task.asg.clone(),
+                zone: instance.zone.clone(),
+            }
+            .into()
         })
     }
 
     /// What stands in for another group, `more` than the twin's own, goes only when that one has its own.
-    fn loan(&self, run: &ClusterRun, task: &GroupTask, more: u32, missing: u32) -> Option<String> {
+    fn loan(&self, run: &ClusterRun, task: &GroupTask, more: u32, missing: u32) -> Option<Breach> {
         // Before it lends, a twin changes its own instances like any other group.
         let of = task
             .lends
@@ -394,10 +437,13 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .saturating_add(missing);
         let broken = works.saturating_add(more) < own.saturating_sub(may);
         broken.then(|| {
-            format!(
-                "{} gives up what stands in for {of}, of which {works} of {own} work",
-                task.asg
-            )
+            InstanceBreach::FallbackReleased {
+                group: task.asg.clone(),
+                lends_to: of.clone(),
+                working: works,
+                own,
+            }
+            .into()
         })
     }
 
@@ -460,9 +506,9 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
     }
 
     /// Only nodes of groups that are changed.
-    fn taint(&self, node: &NodeName) -> Option<String> {
+    fn taint(&self, node: &NodeName) -> Option<Breach> {
         let Nodes::Known(nodes) = &self.live.nodes else {
-            return Some(format!("{node} is tainted blindly"));
+            return Some(NodeBreach::TaintUnseen { node: node.clone() }.into());
         };
         let found = nodes.nodes.get(node)?;
         let (name, _) = self
@@ -476,10 +522,10 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .groups
             .iter()
             .any(|g| g.asg == *name);
-        (!planned).then(|| format!("{node} is of no group of the plan"))
+        (!planned).then(|| NodeBreach::NodeNotPlanned { node: node.clone() }.into())
     }
 
-    fn sick_control_plane(&self, except: &InstanceId) -> Option<String> {
+    fn sick_control_plane(&self, except: &InstanceId) -> Option<PlaneLack> {
         let run = self.rollout.cluster(self.cluster)?;
         let planes = run
             .roles
@@ -487,8 +533,8 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .filter(|(_, role)| **role == Role::ControlPlane);
         let there = planes.filter_map(|(name, _)| Some((name, self.live.groups.get(name)?)));
         let wanted = |g: &LiveGroup| usize::try_from(g.desired).unwrap_or(usize::MAX);
-        if let Some(sick) = self.unproven_plane(except) {
-            return Some(sick);
+        if let Some(lack) = control_plane::unproven(run, self.progress, self.live, except) {
+            return Some(lack);
         }
         let mut others = there.filter(|(_, group)| !group.instances.contains_key(except));
         others
@@ -499,67 +545,9 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
                     .count()
                     < wanted(g)
             })
-            .map(|(name, _)| name.to_string())
-    }
-}
-
-impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
-    /// A node of the control plane that stays, and lacks a component, has a critical pod that is not Ready, or a member of etcd that is not
-    /// healthy. In the group of the instance itself those count that run what the rollout has pinned: they have been replaced.
-    fn unproven_plane(&self, except: &InstanceId) -> Option<String> {
-        let Nodes::Known(seen) = &self.live.nodes else {
-            return None;
-        };
-        let run = self.rollout.cluster(self.cluster)?;
-        let planes = self
-            .live
-            .groups
-            .iter()
-            .filter(|(name, _)| run.roles.get(*name) == Some(&Role::ControlPlane));
-        for (name, group) in planes {
-            let mine = group.instances.contains_key(except);
-            let forward = self.progress.direction == Direction::Forward;
-            let replaced = self.group(name).filter(|_| forward).and_then(|g| g.version);
-            let counts = |id: &InstanceId, i: &Instance| {
-                let stays = !mine || (replaced.is_some() && i.version == replaced);
-                i.lifecycle == Lifecycle::InService && id != except && stays
-            };
-            for (node_name, node) in &seen.nodes {
-                let there = group.instances.get(&node.instance);
-                if !there.is_some_and(|i| counts(&node.instance, i)) {
-                    continue;
-                }
-                let whole = super::COMPONENTS
-                    .iter()
-                    .all(|c| node.components.contains(*c));
-                if !whole || !node.sick.is_empty() {
-                    return Some(format!("{node_name} of {name}"));
-                }
-            }
-        }
-        self.lost_members(run, seen, except)
-    }
-
-    /// An etcd cluster of which another member than that of this instance is not healthy, those on instances that go later among them.
-    fn lost_members(&self, run: &ClusterRun, seen: &Seen, except: &InstanceId) -> Option<String> {
-        run.etcd.iter().find_map(|(etcd, by_group)| {
-            let (mut wanted, mut healthy) = (0, 0);
-            for (name, members) in by_group {
-                let Some(group) = self.live.groups.get(name) else {
-                    continue;
-                };
-                let own = u32::from(group.instances.contains_key(except));
-                wanted += (*members).min(group.desired.saturating_sub(own));
-                healthy += count(seen.nodes.values().filter(|node| {
-                    let there = group.instances.get(&node.instance);
-                    there.is_some_and(|i| i.lifecycle == Lifecycle::InService)
-                        && node.instance != *except
-                        && node.etcd.get(etcd) == Some(&true)
-                }));
-            }
-            (healthy < wanted)
-                .then(|| format!("etcd {etcd} ({healthy} of {wanted} other members healthy)"))
-        })
+            .map(|(name, _)| PlaneLack::PlaneGroupShort {
+                group: name.clone(),
+            })
     }
 }
 

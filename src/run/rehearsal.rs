@@ -13,7 +13,9 @@ use crate::model::{
     RoomQuestion, Span, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
-use crate::rollout::{Observation, Progress, Record, Rollout, broken_by_record, broken_rules};
+use crate::rollout::{
+    Observation, Progress, Record, RecordBreach, Rollout, broken_by_record, broken_rules,
+};
 use crate::store::{Journal, Store};
 
 /// How a rehearsal went.
@@ -131,7 +133,9 @@ impl<'r> Onlooker<'r> {
         let broken = broken_by_record(rollout, &looking.progress, record, look);
         looking.seen.broken.extend(broken);
         if let Err(error) = looking.progress.add(record) {
-            looking.seen.broken.insert(error.to_string());
+            let why = error.to_string();
+            let illegal = RecordBreach::IllegalRecord { why };
+            looking.seen.broken.insert(illegal.into());
         }
     }
 

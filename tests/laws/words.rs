@@ -3,8 +3,6 @@
 use super::source::Source;
 use super::{Found, Law, check};
 
-/// What an onlooker of the rules says is for whoever works on the rules; errors say their own.
-const SPEAKS: &str = "src/rollout/rules";
 /// Words from which on a text is a sentence.
 const WORDS: usize = 4;
 /// The API server, not kfleet, is asked what it would do.
@@ -18,6 +16,10 @@ fn plans_and_rollouts_make_no_sentences() {
             (
                 "src/plan/cluster.rs",
                 "fn f() { g(format!(\"{n} of {m} instances are Ready\")) }",
+            ),
+            (
+                "src/rollout/rules/order.rs",
+                "fn f() { v.push(format!(\"{n} is touched before its wave has begun\")) }",
             ),
             (
                 "src/rollout/decide/late.rs",
@@ -58,7 +60,7 @@ fn nothing_below_the_command_line_only_pretends() {
 
 fn sentences(path: &str, source: &Source) -> Found {
     let core = path.starts_with("src/plan/") || path.starts_with("src/rollout/");
-    if !core || path.starts_with(SPEAKS) {
+    if !core {
         return Found::new();
     }
     let tokens: Vec<(usize, &str)> = source.production_tokens().collect();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Title, file, enum.
-const TABLES: [(&str, &str, &str); 22] = [
+const TABLES: [(&str, &str, &str); 30] = [
     ("Events", "src/rollout/event.rs", "Event"),
     (
         "Reasons: `why` of an event, and what is waited for",
@@ -88,6 +88,46 @@ const TABLES: [(&str, &str, &str); 22] = [
     ),
     ("Faults of a twin", "src/plan/twins.rs", "TwinFault"),
     ("Warnings and remarks", "src/plan/remark.rs", "Remark"),
+    (
+        "Broken rules of a rehearsal: order",
+        "src/rollout/breach/order.rs",
+        "OrderBreach",
+    ),
+    (
+        "Broken rules of a rehearsal: groups",
+        "src/rollout/breach/group.rs",
+        "GroupBreach",
+    ),
+    (
+        "Broken rules of a rehearsal: instances",
+        "src/rollout/breach/instance.rs",
+        "InstanceBreach",
+    ),
+    (
+        "Broken rules of a rehearsal: nodes",
+        "src/rollout/breach/node.rs",
+        "NodeBreach",
+    ),
+    (
+        "Broken rules of a rehearsal: pods",
+        "src/rollout/breach/pod.rs",
+        "PodBreach",
+    ),
+    (
+        "Broken rules of a rehearsal: stages and waves",
+        "src/rollout/breach/turn.rs",
+        "TurnBreach",
+    ),
+    (
+        "Broken rules of a rehearsal: what counts as verified or restored",
+        "src/rollout/breach/claim.rs",
+        "ClaimBreach",
+    ),
+    (
+        "Broken rules of a rehearsal: other records",
+        "src/rollout/breach/record.rs",
+        "RecordBreach",
+    ),
 ];
 
 #[test]

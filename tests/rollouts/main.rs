@@ -19,6 +19,7 @@ mod others;
 mod people;
 mod proof;
 mod protection;
+mod records;
 mod room;
 mod rules;
 mod runner;

@@ -4,9 +4,10 @@ use kfleet::model::{
     AsgName, ClusterName, Hold, InstanceId, LiveCluster, LiveGroup, Node, NodeEffect, NodeMark,
     NodeName, Nodes, PodBlock, PodRef, Seen, VersionRef,
 };
+use kfleet::report::breach_text;
 use kfleet::rollout::{
-    ClusterState, Cordoned, DeadNode, Drain, GroupProgress, GroupState, GroupTask, Progress,
-    Rollout, broken_rules,
+    Breach, ClusterState, Cordoned, DeadNode, Drain, GroupProgress, GroupState, GroupTask,
+    Progress, Rollout, broken_rules,
 };
 
 use super::*;
@@ -152,7 +153,7 @@ impl Middle {
         });
     }
 
-    pub(crate) fn broken(&self, effect: &Effect) -> Vec<String> {
+    pub(crate) fn breaches(&self, effect: &Effect) -> Vec<Breach> {
         let live = Box::new(self.live.clone());
         broken_rules(
             &self.rollout,
@@ -162,6 +163,11 @@ impl Middle {
             &live,
             self.now,
         )
+    }
+
+    /// What the rules say of an effect, in the words of the report.
+    pub(crate) fn broken(&self, effect: &Effect) -> Vec<String> {
+        self.breaches(effect).iter().map(breach_text).collect()
     }
 
     pub(crate) fn evict(&self) -> Effect {

@@ -211,12 +211,12 @@ fn more_than_there_was_room_for_breaks_a_rule() {
         (
             2,
             0,
-            "nodes.staging.k8s.test surge by 1, and their account had room for 0",
+            "nodes.staging.k8s.test surge by 1, their account had room for 0",
         ),
         (
             1,
             5,
-            "2 clusters of account 111122223333 in eu-west-3 surge together, and there was room for 1",
+            "2 clusters of account 111122223333 in eu-west-3 surge at the same time, there was room for 1",
         ),
     ] {
         let mut m = middle();

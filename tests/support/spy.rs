@@ -13,6 +13,7 @@ use kfleet::model::{
     LiveGroup, NodeEffect, Nodes, RegionRoom, RoomQuestion, Span, Timestamp, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
+use kfleet::report::breach_text;
 use kfleet::rollout::{
     Event, Progress, Reason, Record, Rollout, StepResult, Task, broken_by_record, broken_rules,
     decide,
@@ -173,7 +174,8 @@ impl Spy {
         }
         let look = |cluster: &ClusterName| last.get(cluster).cloned();
         let broken = broken_by_record(rollout, progress, record, look);
-        wrong.extend(broken.into_iter().map(|w| format!("{}: {w}", record.at)));
+        let said = broken.iter().map(breach_text);
+        wrong.extend(said.map(|w| format!("{}: {w}", record.at)));
         if let Err(e) = progress.add(record) {
             wrong.insert(e.to_string());
         }
@@ -248,7 +250,7 @@ impl Spy {
         state.wrong.extend(
             wrong
                 .into_iter()
-                .map(|w| format!("{now} {cluster}: {w}: {effect:?}")),
+                .map(|b| format!("{now} {cluster}: {}: {effect:?}", breach_text(&b))),
         );
     }
 

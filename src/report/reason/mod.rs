@@ -151,7 +151,7 @@ fn of_soak(reason: &Reason) -> String {
     }
 }
 
-fn difference(difference: &Difference) -> String {
+pub(super) fn difference(difference: &Difference) -> String {
     match difference {
         Difference::GroupGone { group } => format!("{group} is gone"),
         Difference::GroupStays { group } => format!("{group} is still there"),

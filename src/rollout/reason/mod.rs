@@ -37,7 +37,7 @@ pub struct WaitOf {
 }
 
 /// How a cluster differs from what a rollout has made of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Difference {
     /// A group is gone.

@@ -1,6 +1,7 @@
 //! The rules of order: stages, waves, approvals, and how many clusters of a wave at a time. Judges; decides nothing.
 
 use crate::model::{ClusterName, Timestamp};
+use crate::rollout::breach::{Breach, OrderBreach};
 use crate::rollout::progress::{ClusterState, Direction, Progress};
 use crate::rollout::schedule::{ClusterRun, Rollout, StageRun, WaveRun};
 
@@ -10,7 +11,7 @@ pub(super) fn broken(
     progress: &Progress,
     cluster: &ClusterName,
     now: Timestamp,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let mut broken = stages(rollout, progress, cluster, now);
     if progress.direction == Direction::Forward {
         broken.extend(wave(rollout, progress, cluster));
@@ -29,12 +30,18 @@ fn stages(
     progress: &Progress,
     cluster: &ClusterName,
     now: Timestamp,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let holds = |s: &&StageRun| clusters(s).any(|c| c.cluster == *cluster);
     let before = || rollout.stages.iter().take_while(|s| !holds(s));
     let lacking = before().filter(|s| s.changes() && !progress.stages_passed.contains(&s.name));
-    let mut broken: Vec<String> = lacking
-        .map(|s| format!("{cluster} is touched before stage {} has passed", s.name))
+    let mut broken: Vec<Breach> = lacking
+        .map(|s| {
+            OrderBreach::BeforeStage {
+                cluster: cluster.clone(),
+                stage: s.name.clone(),
+            }
+            .into()
+        })
         .collect();
     if progress.direction != Direction::Forward {
         return broken;
@@ -44,10 +51,12 @@ fn stages(
         let soaked =
             matches!(state, Some(ClusterState::Verified(since)) if since + stage.soak <= now);
         broken.extend((!soaked).then(|| {
-            format!(
-                "{cluster} is touched before {} is verified and has soaked {}",
-                run.cluster, stage.soak
-            )
+            OrderBreach::BeforeSoaked {
+                cluster: cluster.clone(),
+                before: run.cluster.clone(),
+                soak: stage.soak,
+            }
+            .into()
         }));
     }
     broken
@@ -55,16 +64,24 @@ fn stages(
 
 /// On the way there: the cluster's stage was approved where it has to be, its wave has begun, every wave before it has passed, and no more
 /// clusters of it are at work than may be.
-fn wave(rollout: &Rollout, progress: &Progress, cluster: &ClusterName) -> Vec<String> {
+fn wave(rollout: &Rollout, progress: &Progress, cluster: &ClusterName) -> Vec<Breach> {
     let mut broken = Vec::new();
     let Some(stage) = rollout.stage_of(cluster) else {
-        return vec![format!("{cluster} is no cluster of the rollout")];
+        return vec![
+            OrderBreach::UnknownCluster {
+                cluster: cluster.clone(),
+            }
+            .into(),
+        ];
     };
     if stage.approval && !progress.approvals.contains_key(&stage.name) {
-        broken.push(format!(
-            "{cluster} is touched, and nobody has approved stage {}",
-            stage.name
-        ));
+        broken.push(
+            OrderBreach::StageNotApproved {
+                cluster: cluster.clone(),
+                stage: stage.name.clone(),
+            }
+            .into(),
+        );
     }
     let is_mine = |w: &WaveRun| w.clusters.iter().any(|c| c.cluster == *cluster);
     let Some(index) = stage.waves.iter().position(is_mine) else {
@@ -72,13 +89,22 @@ fn wave(rollout: &Rollout, progress: &Progress, cluster: &ClusterName) -> Vec<St
     };
     let key = |n: usize| (stage.name.clone(), n);
     if !progress.waves_started.contains(&key(index)) {
-        broken.push(format!("{cluster} is touched before its wave has begun"));
+        broken.push(
+            OrderBreach::BeforeItsWave {
+                cluster: cluster.clone(),
+            }
+            .into(),
+        );
     }
     for before in (0..index).filter(|n| !progress.waves_passed.contains(&key(*n))) {
-        broken.push(format!(
-            "{cluster} is touched before wave {before} of stage {} has passed",
-            stage.name
-        ));
+        broken.push(
+            OrderBreach::BeforeWave {
+                cluster: cluster.clone(),
+                stage: stage.name.clone(),
+                wave: before,
+            }
+            .into(),
+        );
     }
     let Some(wave) = stage.waves.get(index) else {
         return broken;
@@ -89,10 +115,13 @@ fn wave(rollout: &Rollout, progress: &Progress, cluster: &ClusterName) -> Vec<St
     });
     let rolling = rolling.count();
     if rolling > wave.parallel {
-        broken.push(format!(
-            "{rolling} clusters of a wave are rolled at once, of at most {}",
-            wave.parallel
-        ));
+        broken.push(
+            OrderBreach::TooManyClusters {
+                rolling,
+                most: wave.parallel,
+            }
+            .into(),
+        );
     }
     broken
 }

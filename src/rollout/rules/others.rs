@@ -8,6 +8,7 @@ use crate::model::{
     CloudEffect, ClusterName, Effect, InstanceId, LiveCluster, LiveGroup, NodeEffect, NodeName,
     Nodes, Timestamp,
 };
+use crate::rollout::breach::{Breach, GroupBreach, InstanceBreach, NodeBreach};
 use crate::rollout::decide::bound;
 use crate::rollout::progress::{ClusterState, Direction, GroupProgress, GroupState, Progress};
 use crate::rollout::schedule::{GroupTask, Rollout, Task, VersionSource};
@@ -28,7 +29,7 @@ pub(super) fn broken(
     effect: &Effect,
     live: &impl Deref<Target = LiveCluster>,
     now: Timestamp,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let judged = Judged {
         rollout,
         progress,
@@ -44,14 +45,16 @@ pub(super) fn broken(
 }
 
 impl<'a> Judged<'a> {
-    fn cloud(&self, effect: &CloudEffect) -> Option<String> {
+    fn cloud(&self, effect: &CloudEffect) -> Option<Breach> {
         let task = self.task(effect.group())?;
         let group = self.group(task)?;
         if self.progress.direction == Direction::Aborting && !gives_back(task, effect) {
-            return Some(format!(
-                "an abort does more to {} than to give back",
-                task.asg
-            ));
+            return Some(
+                GroupBreach::AbortChanges {
+                    group: task.asg.clone(),
+                }
+                .into(),
+            );
         }
         match effect {
             CloudEffect::UpdateGroup { to, .. } => {
@@ -60,10 +63,12 @@ impl<'a> Judged<'a> {
                     to.auto_scaling_group.max_size,
                 );
                 (most < live.desired && most < live.group.max_size).then(|| {
-                    format!(
-                        "{} gets a maximum of {most} while {} instances are wanted",
-                        task.asg, live.desired
-                    )
+                    GroupBreach::MaximumBelowDesired {
+                        group: task.asg.clone(),
+                        max: most,
+                        desired: live.desired,
+                    }
+                    .into()
                 })
             }
             CloudEffect::Terminate {
@@ -99,7 +104,7 @@ impl<'a> Judged<'a> {
         }
     }
 
-    fn node(&self, effect: &NodeEffect) -> Option<String> {
+    fn node(&self, effect: &NodeEffect) -> Option<Breach> {
         let aborts = self.progress.direction == Direction::Aborting;
         match effect {
             NodeEffect::Taint { .. }
@@ -107,12 +112,12 @@ impl<'a> Judged<'a> {
             | NodeEffect::OutOfService { .. }
                 if aborts =>
             {
-                Some("an abort marks nodes".into())
+                Some(NodeBreach::AbortMarks.into())
             }
             NodeEffect::Cordon { node, .. } | NodeEffect::Evict { node, .. }
                 if self.leaves(node) =>
             {
-                Some(format!("{node} is drained while somebody else ends it"))
+                Some(NodeBreach::EndedByOthers { node: node.clone() }.into())
             }
             NodeEffect::Cordon { node, .. } => {
                 let (task, group) = self.of_node(node)?;
@@ -185,14 +190,16 @@ impl<'a> Judged<'a> {
     }
 
     /// Nothing old goes while the group would launch something that the rollout has not pinned.
-    fn pin(&self, task: &GroupTask, group: &GroupProgress) -> Option<String> {
+    fn pin(&self, task: &GroupTask, group: &GroupProgress) -> Option<Breach> {
         let pinned = self.pinned(task, group)?;
         let is = self.live.groups.get(&task.asg)?.version.number();
         (is != pinned).then(|| {
-            format!(
-                "{} is disrupted while it launches from version {is}, and {pinned} was pinned",
-                task.asg
-            )
+            GroupBreach::OtherVersionPinned {
+                group: task.asg.clone(),
+                launches: is,
+                pinned,
+            }
+            .into()
         })
     }
 
@@ -203,7 +210,7 @@ impl<'a> Judged<'a> {
         group: &GroupProgress,
         instance: &InstanceId,
         decrement: bool,
-    ) -> Option<String> {
+    ) -> Option<Breach> {
         let pinned = self.pinned(task, group)?;
         let live: &LiveGroup = self.live.groups.get(&task.asg)?;
         let found = live.instances.get(instance)?;
@@ -217,10 +224,12 @@ impl<'a> Judged<'a> {
         };
         let ours = works && found.version == Some(pinned) && !group.detached.contains(instance);
         (ours && !decrement).then(|| {
-            format!(
-                "{instance} of {} runs the pinned version {pinned} and is replaced",
-                task.asg
-            )
+            InstanceBreach::PinnedReplaced {
+                instance: instance.clone(),
+                group: task.asg.clone(),
+                version: pinned,
+            }
+            .into()
         })
     }
 
@@ -230,7 +239,7 @@ impl<'a> Judged<'a> {
         group: &GroupProgress,
         launches: u32,
         terminations: u32,
-    ) -> Option<String> {
+    ) -> Option<Breach> {
         if self.progress.direction == Direction::Aborting {
             return None;
         }
@@ -245,15 +254,18 @@ impl<'a> Judged<'a> {
         let (launches, terminations) =
             (spent.launches + launches, spent.terminations + terminations);
         (launches > most || terminations > most).then(|| {
-            format!(
-                "{} has {launches} launches and {terminations} terminations, of at most {most}",
-                task.asg
-            )
+            GroupBreach::TooManyReplacements {
+                group: task.asg.clone(),
+                launches,
+                terminations,
+                most,
+            }
+            .into()
         })
     }
 
     /// On the way there a group is deleted when its cluster's gates have had their say, and its new groups a bake.
-    fn last(&self, task: &GroupTask) -> Option<String> {
+    fn last(&self, task: &GroupTask) -> Option<Breach> {
         if self.progress.direction != Direction::Forward {
             return None;
         }
@@ -261,7 +273,12 @@ impl<'a> Judged<'a> {
         let bake = self.rollout.cluster(self.cluster)?.rolling.bake;
         let ripe = matches!(cluster.state, ClusterState::Checking(since) if since + bake <= self.now)
             && cluster.groups.values().all(|g| g.state == GroupState::Done);
-        (!ripe).then(|| format!("{} is deleted before its cluster is proven", task.asg))
+        (!ripe).then(|| {
+            GroupBreach::DeletedEarly {
+                group: task.asg.clone(),
+            }
+            .into()
+        })
     }
 }
 

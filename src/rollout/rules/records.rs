@@ -1,16 +1,19 @@
 //! The rules that a record of the journal may not break: what begins, and what counts as verified, soaked or proven. Held against what was
 //! before it. Judges; decides nothing.
 
+use std::collections::BTreeSet;
+
 use crate::kops::Role;
 use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, Health, Instance, InstanceId, Lifecycle,
-    LiveCluster, LiveGroup, Nodes, StageName, Timestamp,
+    LiveCluster, LiveGroup, Nodes, Seen, Span, StageName, Timestamp,
 };
 use crate::plan::group_differences;
+use crate::rollout::breach::{Beginning, Breach, Claim, ClaimBreach, RecordBreach, TurnBreach};
 use crate::rollout::event::{Event, Record};
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{ClusterState, Direction, Progress, WayBack, deleted_groups};
-use crate::rollout::reason::Evidence;
+use crate::rollout::reason::{Difference, Evidence};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task};
 
 /// The rules that a record breaks, from where the rollout stood just before it. `look` is asked what a
@@ -20,7 +23,7 @@ pub fn broken_by_record(
     progress: &Progress,
     record: &Record,
     look: impl Fn(&ClusterName) -> Option<LiveCluster>,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let mut broken = open_steps(progress, &record.event);
     broken.extend(without_way_back(rollout, progress, &record.event, &look));
     broken.extend(by_event(rollout, progress, record, look));
@@ -28,7 +31,7 @@ pub fn broken_by_record(
 }
 
 /// Nothing is verified, restored or over while a step of it has no answer.
-fn open_steps(progress: &Progress, event: &Event) -> Vec<String> {
+fn open_steps(progress: &Progress, event: &Event) -> Vec<Breach> {
     let of = if let Event::ClusterVerified { cluster, .. } | Event::ClusterRestored { cluster } =
         event
     {
@@ -43,10 +46,11 @@ fn open_steps(progress: &Progress, event: &Event) -> Vec<String> {
         .iter()
         .filter(|(_, i)| of.is_none_or(|cluster| i.cluster == *cluster));
     open.map(|(id, i)| {
-        format!(
-            "step {id} in {} has no answer, and it counts as done",
-            i.group
-        )
+        RecordBreach::StepOpen {
+            step: *id,
+            group: i.group.clone(),
+        }
+        .into()
     })
     .collect()
 }
@@ -57,7 +61,7 @@ fn without_way_back(
     progress: &Progress,
     event: &Event,
     look: &impl Fn(&ClusterName) -> Option<LiveCluster>,
-) -> Option<String> {
+) -> Option<Breach> {
     let (cluster, group) = begun(event).filter(|_| progress.direction == Direction::Forward)?;
     let run = rollout.cluster(cluster)?;
     let task = run.groups.iter().find(|g| g.asg == *group)?;
@@ -68,7 +72,11 @@ fn without_way_back(
     let gone = look(cluster)?.gone.get(group)?.contains(from_version);
     let renounced = found.way_back == WayBack::Renounced(*from_version);
     (gone && !renounced).then(|| {
-        format!("something begins in {group} while version {from_version}, its way back, is gone")
+        RecordBreach::RollbackVersionGone {
+            group: group.clone(),
+            version: *from_version,
+        }
+        .into()
     })
 }
 
@@ -120,43 +128,78 @@ fn baked(
     cluster: &ClusterName,
     group: &AsgName,
     at: Timestamp,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let run = rollout.cluster(cluster);
     let task = run.and_then(|r| r.groups.iter().find(|g| g.asg == *group));
     let found = progress
         .clusters
         .get(cluster)
         .and_then(|c| c.groups.get(group));
-    let up = found.and_then(|g| g.canary_up);
+    let (up, group) = (found.and_then(|g| g.canary_up), group.clone());
     match (task, up) {
-        (Some(task), Some(up)) if up + task.rolling.bake > at => vec![format!(
-            "the canary of {group} is proven before it has baked {}",
-            task.rolling.bake
-        )],
+        (Some(task), Some(up)) if up + task.rolling.bake > at => vec![
+            RecordBreach::NotBaked {
+                group,
+                bake: task.rolling.bake,
+            }
+            .into(),
+        ],
         (Some(_) | None, Some(_)) => Vec::new(),
-        (_, None) => vec![format!("the canary of {group} is proven, and was never up")],
+        (_, None) => vec![RecordBreach::CanaryNeverUp { group }.into()],
     }
 }
 
+/// A rollout is finished when every stage has passed.
+fn all_passed(rollout: &Rollout, progress: &Progress) -> Vec<Breach> {
+    let stages = rollout.stages.iter();
+    let left = stages.filter(|s| !progress.stages_passed.contains(&s.name));
+    left.map(|s| {
+        let stage = s.name.clone();
+        TurnBreach::StageNotPassed { stage }.into()
+    })
+    .collect()
+}
+
 /// A rollout is rolled back when every cluster that it takes back is restored.
-fn all_restored(progress: &Progress) -> Vec<String> {
+fn all_restored(progress: &Progress) -> Vec<Breach> {
     let Direction::Back(clusters) = &progress.direction else {
-        return vec!["it is rolled back, and does not go back".into()];
+        return vec![RecordBreach::NoRollback.into()];
     };
     let away = clusters.iter().filter(|name| {
         let state = progress.clusters.get(*name).map(|c| c.state);
         state != Some(ClusterState::Restored)
     });
-    away.map(|name| format!("it is rolled back, and {name} is not restored"))
+    away.map(|name| {
+        RecordBreach::NotRestored {
+            cluster: name.clone(),
+        }
+        .into()
+    })
+    .collect()
+}
+
+/// No cluster is rolled back that a group was deleted of: nothing makes it anew.
+fn none_deleted(progress: &Progress, clusters: &BTreeSet<ClusterName>) -> Vec<Breach> {
+    let deleted = deleted_groups(progress, clusters);
+    deleted
+        .map(|(cluster, group)| {
+            let (cluster, group) = (cluster.clone(), group.clone());
+            RecordBreach::DeletedRolledBack { cluster, group }.into()
+        })
         .collect()
 }
 
 /// A rollout is aborted when it has given back everything.
-fn all_given_back(progress: &Progress) -> Vec<String> {
+fn all_given_back(progress: &Progress) -> Vec<Breach> {
     let groups = progress.clusters.values().flat_map(|c| &c.groups);
     let owed = groups.filter(|(_, g)| g.has_outstanding());
-    owed.map(|(name, _)| format!("it is aborted, and {name} has something open"))
-        .collect()
+    owed.map(|(name, _)| {
+        RecordBreach::NotReleased {
+            group: name.clone(),
+        }
+        .into()
+    })
+    .collect()
 }
 
 fn wave_soaked(
@@ -165,7 +208,7 @@ fn wave_soaked(
     stage: &StageName,
     wave: usize,
     at: Timestamp,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let found = rollout.stage(stage).and_then(|s| s.waves.get(wave));
     let runs = found.map(|w| (w.soak, w.clusters.iter().collect()));
     runs.map(|(soak, runs)| soaked(progress, runs, soak, at))
@@ -177,7 +220,7 @@ fn stage_soaked(
     progress: &Progress,
     stage: &StageName,
     at: Timestamp,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let found = rollout.stage(stage);
     let runs = found.map(|s| (s.soak, s.waves.iter().flat_map(|w| &w.clusters).collect()));
     runs.map(|(soak, runs)| soaked(progress, runs, soak, at))
@@ -189,7 +232,7 @@ fn by_event(
     progress: &Progress,
     record: &Record,
     look: impl Fn(&ClusterName) -> Option<LiveCluster>,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let at = record.at;
     match &record.event {
         Event::StageStarted { stage } => begins(rollout, progress, stage, at),
@@ -201,7 +244,7 @@ fn by_event(
                     .cluster(cluster)
                     .is_some_and(|c| !c.groups.is_empty())
             })
-            .map(|stage| frozen(stage, at, &format!("{cluster} begins")))
+            .map(|stage| frozen(stage, at, Beginning::Cluster(cluster.clone())))
             .unwrap_or_default(),
         Event::ClusterVerified {
             cluster, evidence, ..
@@ -212,23 +255,14 @@ fn by_event(
         }
         Event::ClusterRestored { cluster } => rollout
             .cluster(cluster)
-            .map(|run| whole(run, look(cluster).as_ref(), "restored"))
+            .map(|run| whole(run, look(cluster).as_ref(), Claim::Restored))
             .unwrap_or_default(),
         Event::CanaryProven { cluster, group, .. } => baked(rollout, progress, cluster, group, at),
         Event::WavePassed { stage, wave } => wave_soaked(rollout, progress, stage, *wave, at),
         Event::StagePassed { stage } => stage_soaked(rollout, progress, stage, at),
-        Event::Finished => rollout
-            .stages
-            .iter()
-            .filter(|s| !progress.stages_passed.contains(&s.name))
-            .map(|s| format!("it is finished, and stage {} has not passed", s.name))
-            .collect(),
+        Event::Finished => all_passed(rollout, progress),
         Event::RolledBack => all_restored(progress),
-        Event::RollbackStarted { clusters, .. } => deleted_groups(progress, clusters)
-            .map(|(cluster, group)| {
-                format!("{cluster} goes back, and its group {group} is deleted for good")
-            })
-            .collect(),
+        Event::RollbackStarted { clusters, .. } => none_deleted(progress, clusters),
         Event::Aborted => all_given_back(progress),
         Event::Started { .. }
         | Event::Approved { .. }
@@ -266,33 +300,48 @@ fn by_event(
     }
 }
 
-fn frozen(stage: &StageRun, at: Timestamp, what: &str) -> Vec<String> {
+fn frozen(stage: &StageRun, at: Timestamp, what: Beginning) -> Vec<Breach> {
     let until = frozen_until(&stage.freeze, at);
-    let said =
-        until.map(|until| format!("{what} while stage {} is frozen until {until}", stage.name));
-    said.into_iter().collect()
+    let breach = until.map(|until| {
+        TurnBreach::BeginsFrozen {
+            what,
+            stage: stage.name.clone(),
+            until,
+        }
+        .into()
+    });
+    breach.into_iter().collect()
 }
 
 /// A stage that changes something begins after every stage before it, approved where it has to be, and outside its freezes.
-fn begins(rollout: &Rollout, progress: &Progress, name: &StageName, at: Timestamp) -> Vec<String> {
+fn begins(rollout: &Rollout, progress: &Progress, name: &StageName, at: Timestamp) -> Vec<Breach> {
     let Some(stage) = rollout.stage(name).filter(|s| s.changes()) else {
         return Vec::new();
     };
     let before = rollout.stages.iter().take_while(|s| s.name != *name);
-    let mut broken: Vec<String> = before
+    let mut broken: Vec<Breach> = before
         .filter(|s| !progress.stages_passed.contains(&s.name))
-        .map(|s| format!("stage {name} begins before stage {} has passed", s.name))
+        .map(|s| {
+            TurnBreach::StageEarly {
+                stage: name.clone(),
+                before: s.name.clone(),
+            }
+            .into()
+        })
         .collect();
     let approved = progress
         .approvals
         .get(name)
         .is_some_and(|(_, expires)| *expires > at);
     if stage.approval && !approved {
-        broken.push(format!(
-            "stage {name} begins without an approval that counts"
-        ));
+        broken.push(
+            TurnBreach::StageUnapproved {
+                stage: name.clone(),
+            }
+            .into(),
+        );
     }
-    broken.extend(frozen(stage, at, "it begins"));
+    broken.extend(frozen(stage, at, Beginning::Stage));
     broken
 }
 
@@ -302,75 +351,103 @@ fn wave_begins(
     name: &StageName,
     wave: usize,
     at: Timestamp,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let Some(stage) = rollout.stage(name) else {
-        return vec![format!("there is no stage {name}")];
+        return vec![
+            TurnBreach::UnknownStage {
+                stage: name.clone(),
+            }
+            .into(),
+        ];
     };
     let passed = |n: &usize| progress.waves_passed.contains(&(name.clone(), *n));
-    let mut broken: Vec<String> = (0..wave)
+    let mut broken: Vec<Breach> = (0..wave)
         .filter(|n| !passed(n))
-        .map(|n| format!("wave {wave} of stage {name} begins before wave {n} has passed"))
+        .map(|before| {
+            TurnBreach::WaveEarly {
+                stage: name.clone(),
+                wave,
+                before,
+            }
+            .into()
+        })
         .collect();
     if !progress.stages_started.contains(name) {
-        broken.push(format!(
-            "wave {wave} of stage {name} begins before its stage"
-        ));
+        broken.push(
+            TurnBreach::WaveBeforeItsStage {
+                stage: name.clone(),
+                wave,
+            }
+            .into(),
+        );
     }
     if stage
         .waves
         .get(wave)
         .is_some_and(|w| !w.changing().is_empty())
     {
-        broken.extend(frozen(stage, at, &format!("wave {wave} begins")));
+        broken.extend(frozen(stage, at, Beginning::Wave(wave)));
     }
     broken
 }
 
-fn soaked(
-    progress: &Progress,
-    runs: Vec<&ClusterRun>,
-    soak: crate::model::Span,
-    at: Timestamp,
-) -> Vec<String> {
+fn soaked(progress: &Progress, runs: Vec<&ClusterRun>, soak: Span, at: Timestamp) -> Vec<Breach> {
     let unsoaked = runs.into_iter().filter(|run| {
         let state = progress.clusters.get(&run.cluster).map(|c| c.state);
         !matches!(state, Some(ClusterState::Verified(since)) if since + soak <= at)
     });
     unsoaked
-        .map(|run| format!("{} has not been verified for {soak}", run.cluster))
+        .map(|run| {
+            TurnBreach::NotSoaked {
+                cluster: run.cluster.clone(),
+                soak,
+            }
+            .into()
+        })
         .collect()
 }
 
 /// Verified is what a new plan would not change, and what a gate that looks at its health let pass.
-fn verified(run: &ClusterRun, evidence: &[Evidence], live: Option<&LiveCluster>) -> Vec<String> {
-    let mut broken = whole(run, live, "verified");
+fn verified(run: &ClusterRun, evidence: &[Evidence], live: Option<&LiveCluster>) -> Vec<Breach> {
+    let mut broken = whole(run, live, Claim::Verified);
     if evidence.is_empty() {
-        broken.push(format!("{} is verified without a gate", run.cluster));
+        broken.push(
+            ClaimBreach::NoGatePassed {
+                cluster: run.cluster.clone(),
+            }
+            .into(),
+        );
     }
     let Some(live) = live else {
         return broken;
     };
     for task in &run.groups {
         let differs = differs(task, live.groups.get(&task.asg).map(|g| &**g));
-        broken.extend(differs.map(|what| format!("{} is verified, and {what}", run.cluster)));
+        broken.extend(differs.map(|difference| {
+            ClaimBreach::NotAsDesired {
+                cluster: run.cluster.clone(),
+                difference,
+            }
+            .into()
+        }));
     }
     broken
 }
 
 /// How a group differs from what its task makes of it.
-fn differs(task: &GroupTask, live: Option<&LiveGroup>) -> Option<String> {
-    let name = &task.asg;
+fn differs(task: &GroupTask, live: Option<&LiveGroup>) -> Option<Difference> {
+    let (name, group) = (&task.asg, task.asg.clone());
     let (to, replace) = match &task.task {
         Task::Create { to, .. } => (to, true),
         Task::Update { to, replace, .. } => (to, *replace),
-        Task::Retire { .. } => return live.map(|_| format!("{name} is still there")),
+        Task::Retire { .. } => return live.map(|_| Difference::GroupStays { group }),
     };
     let Some(live) = live else {
-        return Some(format!("{name} is gone"));
+        return Some(Difference::GroupGone { group });
     };
     let fields = group_differences(name, live, to);
     if !fields.is_empty() {
-        return Some(format!("{name} differs in {}", fields.join(", ")));
+        return Some(Difference::Fields { group, fields });
     }
     let wanted = &to.launch_template.launch_template_data;
     let runs = |i: &Instance| {
@@ -378,23 +455,19 @@ fn differs(task: &GroupTask, live: Option<&LiveGroup>) -> Option<String> {
         version.is_some_and(|v| v.data.is(wanted))
     };
     let serves = |i: &Instance| matches!(i.lifecycle, Lifecycle::InService | Lifecycle::Pending);
-    let old: Vec<&InstanceId> = live
-        .instances
-        .iter()
-        .filter(|(_, i)| serves(i) && !runs(i))
-        .map(|(id, _)| id)
-        .collect();
-    (replace && !old.is_empty()).then(|| format!("{old:?} of {name} run something else"))
+    let old = live.instances.values().filter(|i| serves(i) && !runs(i));
+    let instances = old.count();
+    (replace && instances > 0).then_some(Difference::Outdated { group, instances })
 }
 
 /// Its nodes were looked at; every instance of the control plane is Ready with its components, and no group has less in service than it wants.
-fn whole(run: &ClusterRun, live: Option<&LiveCluster>, what: &str) -> Vec<String> {
-    let cluster = &run.cluster;
+fn whole(run: &ClusterRun, live: Option<&LiveCluster>, claim: Claim) -> Vec<Breach> {
+    let cluster = run.cluster.clone();
     let Some(live) = live else {
-        return vec![format!("{cluster} is {what}, and nobody has looked")];
+        return vec![ClaimBreach::ClusterNotRead { cluster, claim }.into()];
     };
     let Nodes::Known(seen) = &live.nodes else {
-        return vec![format!("{cluster} is {what}, and its nodes cannot be seen")];
+        return vec![ClaimBreach::ClusterNodesUnseen { cluster, claim }.into()];
     };
     let mut broken = Vec::new();
     for (name, role) in &run.roles {
@@ -405,22 +478,34 @@ fn whole(run: &ClusterRun, live: Option<&LiveCluster>, what: &str) -> Vec<String
             |i: &Instance| i.lifecycle == Lifecycle::InService && i.health == Health::Healthy;
         let serving = group.instances.values().filter(|i| serves(i)).count();
         if serving < usize::try_from(group.desired).unwrap_or(usize::MAX) {
-            broken.push(format!(
-                "{cluster} is {what}, and {name} has {serving} of {} in service",
-                group.desired
-            ));
+            broken.push(
+                ClaimBreach::TooFewInService {
+                    cluster: cluster.clone(),
+                    claim,
+                    group: name.clone(),
+                    serving,
+                    desired: group.desired,
+                }
+                .into(),
+            );
         }
         if *role == Role::ControlPlane {
-            broken.extend(
-                sick_plane(name, group, seen)
-                    .map(|sick| format!("{cluster} is {what}, and {sick} does not work")),
-            );
+            let down = sick_plane(group, seen);
+            broken.extend(down.map(|instance| {
+                ClaimBreach::ControlPlaneDown {
+                    cluster: cluster.clone(),
+                    claim,
+                    instance: instance.clone(),
+                    group: name.clone(),
+                }
+                .into()
+            }));
         }
     }
     broken
 }
 
-fn sick_plane(name: &AsgName, group: &LiveGroup, seen: &crate::model::Seen) -> Option<String> {
+fn sick_plane<'l>(group: &'l LiveGroup, seen: &Seen) -> Option<&'l InstanceId> {
     let works = |id: &InstanceId| {
         let mut nodes = seen.nodes.values().filter(|n| n.instance == *id);
         nodes.any(|n| {
@@ -432,7 +517,5 @@ fn sick_plane(name: &AsgName, group: &LiveGroup, seen: &crate::model::Seen) -> O
         .instances
         .iter()
         .filter(|(_, i)| i.lifecycle == Lifecycle::InService);
-    serving
-        .find(|(id, _)| !works(id))
-        .map(|(id, _)| format!("{id} of {name}"))
+    serving.find(|(id, _)| !works(id)).map(|(id, _)| id)
 }

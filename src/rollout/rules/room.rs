@@ -2,6 +2,7 @@
 
 use crate::model::{CloudEffect, ClusterName, Effect, LiveCluster};
 use crate::plan::room::{RoomLimit, SurgeLimit};
+use crate::rollout::breach::{Breach, GroupBreach};
 use crate::rollout::progress::{ClusterProgress, ClusterState, Direction, Progress};
 
 /// What an effect would break of it.
@@ -10,7 +11,7 @@ pub(super) fn broken(
     cluster: &ClusterName,
     effect: &Effect,
     live: &LiveCluster,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let (Some(limit), Effect::Cloud(effect)) = (progress.room_limit(cluster), effect) else {
         return Vec::new();
     };
@@ -24,7 +25,7 @@ pub(super) fn broken(
     };
     let limits = progress.surge_limits(cluster).iter();
     let limits = limits.filter(|limit| limit.groups.contains(effect.group()));
-    let mut broken: Vec<String> = limits
+    let mut broken: Vec<Breach> = limits
         .filter_map(|limit| of_groups(found, limit, live, more))
         .collect();
     broken.extend(of_region(progress, limit, cluster));
@@ -37,7 +38,7 @@ fn of_groups(
     limit: &SurgeLimit,
     live: &LiveCluster,
     more: u32,
-) -> Option<String> {
+) -> Option<Breach> {
     let groups = progress.groups.iter();
     let groups = groups.filter(|(name, _)| limit.groups.contains(*name));
     let out = groups
@@ -48,18 +49,18 @@ fn of_groups(
             group.surge.min(most).saturating_add(detached)
         })
         .fold(more, u32::saturating_add);
-    let names: Vec<&str> = limit.groups.iter().map(|name| name.as_str()).collect();
     (out > limit.most).then(|| {
-        format!(
-            "{} surge by {out}, and their account had room for {}",
-            names.join(", "),
-            limit.most
-        )
+        GroupBreach::RoomSurge {
+            groups: limit.groups.clone(),
+            surge: out,
+            most: limit.most,
+        }
+        .into()
     })
 }
 
 /// No more clusters at work than there is room for together.
-fn of_region(progress: &Progress, limit: &RoomLimit, cluster: &ClusterName) -> Option<String> {
+fn of_region(progress: &Progress, limit: &RoomLimit, cluster: &ClusterName) -> Option<Breach> {
     let others = limit.clusters.keys().filter(|name| *name != cluster);
     let at_work = others.filter(|name| {
         let found = progress.clusters.get(*name);
@@ -67,10 +68,13 @@ fn of_region(progress: &Progress, limit: &RoomLimit, cluster: &ClusterName) -> O
     });
     let together = at_work.count().saturating_add(1);
     (together > limit.at_once).then(|| {
-        format!(
-            "{together} clusters of account {} in {} surge together, and there was room for {}",
-            limit.account, limit.region, limit.at_once
-        )
+        GroupBreach::RoomClusters {
+            account: limit.account.clone(),
+            region: limit.region.clone(),
+            clusters: together,
+            most: limit.at_once,
+        }
+        .into()
     })
 }
 

@@ -9,6 +9,7 @@ use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
     LiveGroup, Node, NodeEffect, NodeMark, NodeName, Nodes, PodRef, Timestamp,
 };
+use crate::rollout::breach::{Breach, GroupBreach, InstanceBreach, NodeBreach, PodBreach, Removal};
 use crate::rollout::progress::{Cordoned, DeadNode, Direction, GroupProgress, Intent, Progress};
 use crate::rollout::schedule::{GroupTask, Rollout, Task, VersionSource};
 
@@ -37,7 +38,7 @@ pub(super) fn broken(
     effect: &Effect,
     live: &impl Deref<Target = LiveCluster>,
     now: Timestamp,
-) -> Vec<String> {
+) -> Vec<Breach> {
     let judged = Judged {
         rollout,
         progress,
@@ -67,7 +68,7 @@ impl<'a> Judged<'a> {
         self.progress.open.values().filter(mine)
     }
 
-    fn cloud(&self, effect: &CloudEffect) -> Option<String> {
+    fn cloud(&self, effect: &CloudEffect) -> Option<Breach> {
         let task = self.task(effect.group())?;
         let (group, live) = (self.group(&task.asg)?, self.live.groups.get(&task.asg));
         match effect {
@@ -75,17 +76,13 @@ impl<'a> Judged<'a> {
             CloudEffect::PinVersion { to, .. } => self.pins(task, group, *to),
             CloudEffect::Resume { processes, .. } => {
                 let ours = |p: &&String| group.suspended.contains(*p) || self.suspends(task, p);
-                let others: Vec<&str> = processes
-                    .iter()
-                    .filter(|p| !ours(p))
-                    .map(String::as_str)
-                    .collect();
+                let others: Vec<String> = processes.iter().filter(|p| !ours(p)).cloned().collect();
                 (!others.is_empty()).then(|| {
-                    format!(
-                        "{} of {} is resumed, and somebody else suspended it",
-                        others.join(", "),
-                        task.asg
-                    )
+                    GroupBreach::ResumesOthers {
+                        group: task.asg.clone(),
+                        processes: others,
+                    }
+                    .into()
                 })
             }
             CloudEffect::Protect {
@@ -95,7 +92,12 @@ impl<'a> Judged<'a> {
             } => {
                 let ours = |id: &&InstanceId| group.protected.contains(*id) || self.protects(id);
                 let other = instances.iter().find(|id| !ours(id));
-                other.map(|id| format!("{id} loses a protection that is not ours"))
+                other.map(|id| {
+                    InstanceBreach::UnprotectsOthers {
+                        instance: id.clone(),
+                    }
+                    .into()
+                })
             }
             CloudEffect::Terminate {
                 instance,
@@ -131,7 +133,7 @@ impl<'a> Judged<'a> {
     }
 
     /// A group is pointed at the version of its task, and on every other way at the one that it came from.
-    fn pins(&self, task: &GroupTask, group: &GroupProgress, to: u64) -> Option<String> {
+    fn pins(&self, task: &GroupTask, group: &GroupProgress, to: u64) -> Option<Breach> {
         let Task::Update {
             from_version,
             version,
@@ -146,10 +148,11 @@ impl<'a> Judged<'a> {
             (Direction::Back(_) | Direction::Aborting, _) => Some(*from_version),
         };
         (wanted != Some(to)).then(|| {
-            format!(
-                "{} is pinned to version {to}, which is not the one that is meant",
-                task.asg
-            )
+            GroupBreach::WrongPin {
+                group: task.asg.clone(),
+                to,
+            }
+            .into()
         })
     }
 
@@ -161,7 +164,7 @@ impl<'a> Judged<'a> {
         live: &LiveGroup,
         instance: &InstanceId,
         decrement: bool,
-    ) -> Option<String> {
+    ) -> Option<Breach> {
         let found = live.instances.get(instance)?;
         let runs = matches!(
             found.lifecycle,
@@ -169,48 +172,70 @@ impl<'a> Judged<'a> {
         );
         let blind = !matches!(self.live.nodes, Nodes::Known(_));
         if runs && blind && task.role.rules().is_drained {
-            return Some(format!(
-                "{instance} of {} ends, and what runs on it cannot be seen",
-                task.asg
-            ));
+            return Some(
+                InstanceBreach::EndsUnseen {
+                    instance: instance.clone(),
+                    group: task.asg.clone(),
+                }
+                .into(),
+            );
         }
         let half_way = group.detached.contains(instance)
             || group.drains.contains_key(instance)
             || (decrement && group.surge > 0);
         let aborts = self.progress.direction == Direction::Aborting;
-        (runs && aborts && !half_way)
-            .then(|| format!("an abort ends {instance} of {}, which is to stay", task.asg))
+        (runs && aborts && !half_way).then(|| {
+            InstanceBreach::AbortEnds {
+                instance: instance.clone(),
+                group: task.asg.clone(),
+            }
+            .into()
+        })
     }
 
-    fn node(&self, effect: &NodeEffect) -> Vec<String> {
+    fn node(&self, effect: &NodeEffect) -> Vec<Breach> {
         match effect {
-            NodeEffect::Evict { node, instance, .. } => self.drains(node, instance, "evicted"),
+            NodeEffect::Evict { node, instance, .. } => {
+                self.drains(node, instance, Removal::Evicted)
+            }
             NodeEffect::Delete {
                 node,
                 instance,
                 pods,
             } => {
-                let mut broken = self.drains(node, instance, "deleted");
+                let mut broken = self.drains(node, instance, Removal::Deleted);
                 broken.extend(self.deletes(node, pods));
                 broken
             }
             NodeEffect::Uncordon { node, .. } => {
                 let other = |f: &Found<'_>| !self.is_cordoned_by_us(node, f);
-                self.each([node], "is uncordoned, and we did not cordon it", other)
+                self.each(
+                    [node],
+                    |node| NodeBreach::UncordonsOthers { node }.into(),
+                    other,
+                )
             }
             NodeEffect::Untaint { nodes } => {
                 let other = |f: &Found<'_>| {
                     !f.node.ours.contains(&NodeMark::Tainted)
                         && !f.group.tainted.values().any(|id| *id == f.node.instance)
                 };
-                self.each(nodes.keys(), "loses a taint that is not ours", other)
+                self.each(
+                    nodes.keys(),
+                    |node| NodeBreach::UntaintsOthers { node }.into(),
+                    other,
+                )
             }
             NodeEffect::ReleaseToAutoscaler { nodes } => {
                 let other = |f: &Found<'_>| {
                     !f.node.ours.contains(&NodeMark::KeptFromAutoscaler)
                         && !f.group.kept.values().any(|id| *id == f.node.instance)
                 };
-                self.each(nodes.keys(), "is released, and we did not keep it", other)
+                self.each(
+                    nodes.keys(),
+                    |node| NodeBreach::ReleasesOthers { node }.into(),
+                    other,
+                )
             }
             NodeEffect::OutOfService { node, instance } => self.is_off(node, instance),
             NodeEffect::BackInService { node, instance } => {
@@ -219,10 +244,9 @@ impl<'a> Judged<'a> {
                 let ours = self.node_named(node).is_none_or(|found| {
                     found.instance != *instance || found.ours.contains(&NodeMark::OutOfService)
                 });
-                let told = format!(
-                    "{node} loses the taint of a node that is out of service, which is not ours"
-                );
-                (!ours && !asked).then_some(told).into_iter().collect()
+                let broken = (!ours && !asked)
+                    .then(|| NodeBreach::BackInServiceOthers { node: node.clone() }.into());
+                broken.into_iter().collect()
             }
             NodeEffect::KeepFromAutoscaler { nodes } => self.planned(nodes.keys()),
             // Judged with capacity.
@@ -231,26 +255,26 @@ impl<'a> Judged<'a> {
     }
 
     /// Kubernetes lets go of volumes of such a node at once: its instance has to be proven to have ended, by AWS and by us.
-    fn is_off(&self, name: &NodeName, instance: &InstanceId) -> Vec<String> {
+    fn is_off(&self, name: &NodeName, instance: &InstanceId) -> Vec<Breach> {
         let mut broken = Vec::new();
         let mut groups = self.live.groups.values();
         if groups.any(|g| g.instances.contains_key(instance)) {
-            broken.push(format!(
-                "{name} is said to be out of service, and AWS has {instance}"
-            ));
+            broken.push(
+                NodeBreach::OutOfServiceInAws {
+                    node: name.clone(),
+                    instance: instance.clone(),
+                }
+                .into(),
+            );
         }
         if self.books_of(name, instance).next().is_none() {
-            broken.push(format!(
-                "{name} is said to be out of service, and was not ended by us"
-            ));
+            broken.push(NodeBreach::OutOfServiceNotEnded { node: name.clone() }.into());
         }
         if self
             .node_named(name)
             .is_some_and(|n| n.silent_since.is_none())
         {
-            broken.push(format!(
-                "{name} is said to be out of service, and its kubelet answers"
-            ));
+            broken.push(NodeBreach::OutOfServiceAnswers { node: name.clone() }.into());
         }
         broken
     }
@@ -277,24 +301,24 @@ impl<'a> Judged<'a> {
     fn each<'n>(
         &self,
         nodes: impl IntoIterator<Item = &'n NodeName>,
-        what: &str,
+        breach: impl Fn(NodeName) -> Breach,
         is_wrong: impl Fn(&Found<'_>) -> bool,
-    ) -> Vec<String> {
+    ) -> Vec<Breach> {
         let found = nodes.into_iter().filter_map(|n| Some((n, self.found(n)?)));
         found
             .filter(|(_, found)| is_wrong(found))
-            .map(|(name, _)| format!("{name} {what}"))
+            .map(|(name, _)| breach(name.clone()))
             .collect()
     }
 
     /// Only nodes of groups that are changed.
-    fn planned<'n>(&self, nodes: impl Iterator<Item = &'n NodeName>) -> Vec<String> {
+    fn planned<'n>(&self, nodes: impl Iterator<Item = &'n NodeName>) -> Vec<Breach> {
         let Nodes::Known(seen) = &self.live.nodes else {
-            return vec!["nodes are marked blindly".into()];
+            return vec![NodeBreach::MarkUnseen.into()];
         };
         nodes
             .filter(|n| seen.nodes.contains_key(*n) && self.found(n).is_none())
-            .map(|n| format!("{n} is of no group of the plan"))
+            .map(|n| NodeBreach::NodeNotPlanned { node: n.clone() }.into())
             .collect()
     }
 
@@ -328,30 +352,51 @@ impl<'a> Judged<'a> {
     }
 
     /// Pods go only from a node that is being drained, by name, and takes no new ones; and only from one that has to go.
-    fn drains(&self, name: &NodeName, instance: &InstanceId, what: &str) -> Vec<String> {
+    fn drains(&self, name: &NodeName, instance: &InstanceId, removal: Removal) -> Vec<Breach> {
         if !matches!(self.live.nodes, Nodes::Known(_)) {
-            return vec![format!("pods of {name} are {what} blindly")];
+            let node = name.clone();
+            return vec![PodBreach::PodsUnseen { node, removal }.into()];
         }
         let Some(found) = self.found(name) else {
             return Vec::new();
         };
-        let mut broken = Vec::new();
+        let (mut broken, node) = (Vec::new(), || name.clone());
         if found.node.instance != *instance {
-            broken.push(format!(
-                "pods of {name} are {what}, which is another instance"
-            ));
+            broken.push(
+                PodBreach::PodsOfOtherInstance {
+                    node: node(),
+                    removal,
+                }
+                .into(),
+            );
         }
         let booked = found.group.drains.get(&found.node.instance);
         if booked.is_none_or(|d| d.node.as_ref() != Some(name)) {
-            broken.push(format!("pods of {name} are {what}, and nobody drains it"));
+            broken.push(
+                PodBreach::PodsWithoutDrain {
+                    node: node(),
+                    removal,
+                }
+                .into(),
+            );
         }
         if !found.node.cordoned {
-            broken.push(format!("pods of {name} are {what}, and it takes new ones"));
+            broken.push(
+                PodBreach::PodsNotCordoned {
+                    node: node(),
+                    removal,
+                }
+                .into(),
+            );
         }
         if self.stays(&found) {
-            broken.push(format!(
-                "pods of {name} are {what}, and it runs the version that was pinned"
-            ));
+            broken.push(
+                PodBreach::PodsOfPinned {
+                    node: node(),
+                    removal,
+                }
+                .into(),
+            );
         }
         broken
     }
@@ -384,35 +429,51 @@ impl<'a> Judged<'a> {
     }
 
     /// Budgets are set aside only where the policy says so, when the drain has had its time, for pods that budgets hold, one of each owner.
-    fn deletes(&self, name: &NodeName, pods: &BTreeSet<PodRef>) -> Vec<String> {
+    fn deletes(&self, name: &NodeName, pods: &BTreeSet<PodRef>) -> Vec<Breach> {
         let Some(found) = self.found(name) else {
             return Vec::new();
         };
         let (policy, mut broken) = (found.task.rolling.drain, Vec::new());
         if policy.on_timeout != OnTimeout::Force {
-            broken.push(format!(
-                "pods of {name} are deleted, and the policy does not say so"
-            ));
+            broken.push(PodBreach::ForceNotAllowed { node: name.clone() }.into());
         }
         let drain = found.group.drains.get(&found.node.instance);
         if drain.is_some_and(|d| self.now.since(d.since) <= policy.timeout) {
-            broken.push(format!(
-                "pods of {name} are deleted before its drain has had {}",
-                policy.timeout
-            ));
+            broken.push(
+                PodBreach::ForceEarly {
+                    node: name.clone(),
+                    timeout: policy.timeout,
+                }
+                .into(),
+            );
         }
         let mut owners = BTreeSet::new();
         for pod in pods {
             let held = found.node.blocked.iter().find(|b| b.uid == pod.uid);
             match held {
-                None => broken.push(format!("{} is deleted, and no budget holds it", pod.pod)),
+                None => broken.push(
+                    PodBreach::PodNotHeld {
+                        pod: pod.pod.clone(),
+                    }
+                    .into(),
+                ),
                 Some(block) if self.now.since(block.started_at) < policy.min_pod_age => {
-                    broken.push(format!("{} is deleted, and is young", pod.pod));
+                    broken.push(
+                        PodBreach::PodYoung {
+                            pod: pod.pod.clone(),
+                        }
+                        .into(),
+                    );
                 }
                 Some(block) => {
                     let owner = block.owner.as_ref().unwrap_or(&block.pod);
                     if !owners.insert(owner) {
-                        broken.push(format!("two pods of {owner} are deleted at once"));
+                        broken.push(
+                            PodBreach::PodsOfOneOwner {
+                                owner: owner.clone(),
+                            }
+                            .into(),
+                        );
                     }
                 }
             }
@@ -422,14 +483,16 @@ impl<'a> Judged<'a> {
 }
 
 /// Less desired capacity only ends launches: AWS would end a running instance undrained.
-fn lowers(task: &GroupTask, live: &LiveGroup, to: u32) -> Option<String> {
+fn lowers(task: &GroupTask, live: &LiveGroup, to: u32) -> Option<Breach> {
     let runs = |i: &&Instance| i.lifecycle.rules().is_capacity;
     let running = live.instances.values().filter(runs).count();
     let most = usize::try_from(to).unwrap_or(usize::MAX);
     (running > most).then(|| {
-        format!(
-            "{} gets desired capacity {to} while {running} instances run: AWS would end some, undrained",
-            task.asg
-        )
+        GroupBreach::DesiredBelowRunning {
+            group: task.asg.clone(),
+            to,
+            running,
+        }
+        .into()
     })
 }

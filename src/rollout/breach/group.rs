@@ -1,0 +1,134 @@
+//! What may not be done to a group: wrong sizes, too much surge, the wrong version.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::model::{AccountId, AsgName, ClusterName, Region};
+
+/// A rule about groups that a step would break.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+pub enum GroupBreach {
+    /// A group that the plan does not change.
+    GroupNotPlanned {
+        /// The group.
+        group: AsgName,
+    },
+    /// A desired capacity outside the group's minimum and maximum.
+    DesiredOutside {
+        /// The group.
+        group: AsgName,
+        /// The desired capacity.
+        to: u32,
+        /// The minimum.
+        min: u32,
+        /// The maximum.
+        max: u32,
+    },
+    /// A desired capacity below what runs: AWS would end instances undrained.
+    DesiredBelowRunning {
+        /// The group.
+        group: AsgName,
+        /// The desired capacity.
+        to: u32,
+        /// Instances that run.
+        running: usize,
+    },
+    /// A maximum below what the group wants: AWS would end instances undrained.
+    MaximumBelowDesired {
+        /// The group.
+        group: AsgName,
+        /// The maximum.
+        max: u32,
+        /// Its desired capacity.
+        desired: u32,
+    },
+    /// A group surges by more than its `max_surge`.
+    GroupSurge {
+        /// The group.
+        group: AsgName,
+        /// By how much.
+        surge: u32,
+        /// Its `max_surge`.
+        most: u32,
+    },
+    /// A cluster surges by more than its `cluster_surge`.
+    ClusterSurge {
+        /// The cluster.
+        cluster: ClusterName,
+        /// By how much.
+        surge: u32,
+        /// Its `cluster_surge`.
+        most: u32,
+    },
+    /// A group of the control plane gets more instances than it wants: a second member of etcd cannot join in its place.
+    ControlPlaneSurged {
+        /// The group.
+        group: AsgName,
+    },
+    /// Groups surge by more than their account had room for when the wave began.
+    RoomSurge {
+        /// The groups.
+        groups: BTreeSet<AsgName>,
+        /// By how much.
+        surge: u32,
+        /// How much there was room for.
+        most: u32,
+    },
+    /// More clusters of an account and region surge at the same time than there was room for when the wave began.
+    RoomClusters {
+        /// The account.
+        account: AccountId,
+        /// The region.
+        region: Region,
+        /// How many surge.
+        clusters: usize,
+        /// For how many there was room.
+        most: usize,
+    },
+    /// A group has more launches or terminations than its replacements need.
+    TooManyReplacements {
+        /// The group.
+        group: AsgName,
+        /// Launches.
+        launches: u32,
+        /// Terminations.
+        terminations: u32,
+        /// The most of each.
+        most: u32,
+    },
+    /// An abort changes a group, and does not only restore it.
+    AbortChanges {
+        /// The group.
+        group: AsgName,
+    },
+    /// A group is pinned to another version than its task, or the rollback, says.
+    WrongPin {
+        /// The group.
+        group: AsgName,
+        /// The version.
+        to: u64,
+    },
+    /// A group is disrupted while it launches from another version than the rollout pinned.
+    OtherVersionPinned {
+        /// The group.
+        group: AsgName,
+        /// The version it launches from.
+        launches: u64,
+        /// The version that the rollout pinned.
+        pinned: u64,
+    },
+    /// A group is deleted before its cluster's gates have passed and its new groups have baked.
+    DeletedEarly {
+        /// The group.
+        group: AsgName,
+    },
+    /// Processes are resumed that this rollout did not suspend.
+    ResumesOthers {
+        /// The group.
+        group: AsgName,
+        /// The processes.
+        processes: Vec<String>,
+    },
+}

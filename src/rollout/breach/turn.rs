@@ -1,0 +1,77 @@
+//! A stage or a wave begins or passes before its turn.
+
+use serde::Serialize;
+
+use crate::model::{ClusterName, Span, StageName, Timestamp};
+
+/// What begins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Beginning {
+    /// A stage.
+    Stage,
+    /// A wave of it, from 0.
+    Wave(usize),
+    /// A cluster of it.
+    Cluster(ClusterName),
+}
+
+/// A rule about stages and waves that a record breaks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+pub enum TurnBreach {
+    /// A stage or a wave passes before a cluster has soaked.
+    NotSoaked {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The soak.
+        soak: Span,
+    },
+    /// The rollout is finished before a stage has passed.
+    StageNotPassed {
+        /// The stage.
+        stage: StageName,
+    },
+    /// Something begins while its stage is frozen.
+    BeginsFrozen {
+        /// What.
+        what: Beginning,
+        /// The stage.
+        stage: StageName,
+        /// The end of the freeze.
+        until: Timestamp,
+    },
+    /// A stage begins before an earlier one has passed.
+    StageEarly {
+        /// The stage.
+        stage: StageName,
+        /// The earlier one.
+        before: StageName,
+    },
+    /// A stage begins without an approval that is still valid.
+    StageUnapproved {
+        /// The stage.
+        stage: StageName,
+    },
+    /// The rollout has no such stage.
+    UnknownStage {
+        /// The stage.
+        stage: StageName,
+    },
+    /// A wave begins before an earlier one has passed.
+    WaveEarly {
+        /// The stage.
+        stage: StageName,
+        /// The wave, from 0.
+        wave: usize,
+        /// The earlier wave, from 0.
+        before: usize,
+    },
+    /// A wave begins before its stage.
+    WaveBeforeItsStage {
+        /// The stage.
+        stage: StageName,
+        /// The wave, from 0.
+        wave: usize,
+    },
+}

@@ -1,0 +1,296 @@
+//! Every record that breaks a rule is found: a rollout in the middle of its work, one thing about it changed, and a record that follows.
+
+use std::collections::BTreeSet;
+
+use kfleet::model::{ClusterName, LiveCluster, Nodes};
+use kfleet::report::breach_text;
+use kfleet::rollout::{Breach, ClusterState, Direction, Intent, Task, broken_by_record};
+
+use super::middle::{Middle, middle};
+use super::rules::STEPS;
+use super::*;
+
+type PlantedRecord = (&'static str, fn(&mut Middle) -> Event);
+
+const RECORDS: &[PlantedRecord] = &[
+    ("begins without a valid approval", |m| {
+        m.rollout.stages[0].approval = true;
+        let (stage, now) = (m.rollout.stages[0].name.clone(), m.now);
+        m.progress
+            .approvals
+            .insert(stage.clone(), ("anna".into(), now));
+        Event::StageStarted { stage }
+    }),
+    (
+        "stage staging begins while stage staging is frozen until",
+        |m| {
+            frozen(m);
+            let stage = m.rollout.stages[0].name.clone();
+            Event::StageStarted { stage }
+        },
+    ),
+    (
+        "wave 1 of stage staging begins while stage staging is frozen until",
+        |m| {
+            frozen(m);
+            let stage = m.rollout.stages[0].name.clone();
+            Event::WaveStarted { stage, wave: 0 }
+        },
+    ),
+    (
+        "staging.k8s.test begins while stage staging is frozen",
+        |m| {
+            frozen(m);
+            Event::ClusterStarted {
+                cluster: m.cluster.clone(),
+            }
+        },
+    ),
+    ("begins before stage staging has passed", |m| {
+        let mut second = m.rollout.stages[0].clone();
+        second.name = name("last");
+        m.rollout.stages.push(second);
+        Event::StageStarted {
+            stage: name("last"),
+        }
+    }),
+    (
+        "wave 2 of stage staging begins before wave 1 has passed",
+        |m| {
+            let stage = m.rollout.stages[0].name.clone();
+            Event::WaveStarted { stage, wave: 1 }
+        },
+    ),
+    ("begins before its stage", |m| {
+        m.progress.stages_started.clear();
+        let stage = m.rollout.stages[0].name.clone();
+        Event::WaveStarted { stage, wave: 0 }
+    }),
+    ("the rollout has no stage nowhere", |_| Event::WaveStarted {
+        stage: name("nowhere"),
+        wave: 0,
+    }),
+    ("step 7 of nodes.staging.k8s.test has no outcome", |m| {
+        let effect = m.evict();
+        let intent = Intent {
+            cluster: m.cluster.clone(),
+            group: m.asg("nodes"),
+            effect,
+            tries: 1,
+            asked_at: m.now,
+            doubtful: false,
+            stale: false,
+            refusal: None,
+        };
+        m.progress.open.insert(7, intent);
+        Event::ClusterRestored {
+            cluster: m.cluster.clone(),
+        }
+    }),
+    ("nodes.staging.k8s.test is still there", |m| {
+        let Task::Update { from, .. } = m.task("nodes").task.clone() else {
+            panic!("no update")
+        };
+        m.task("nodes").task = Task::Retire { from };
+        verified(m, &["good"])
+    }),
+    ("of nodes.staging.k8s.test run something else", |m| {
+        let Task::Update { to, .. } = m.task("nodes").task.clone() else {
+            panic!("no update")
+        };
+        let wanted = to.launch_template.launch_template_data;
+        m.live("nodes", |g| {
+            let mut made = kfleet::model::TemplateVersion::clone(&g.versions[&1]);
+            made.data = wanted.clone();
+            g.versions.insert(2, made.into());
+        });
+        verified(m, &["good"])
+    }),
+    ("is verified without a gate that passed", |m| {
+        verified(m, &[])
+    }),
+    ("is verified, and its nodes cannot be seen", |m| {
+        m.live.nodes = Nodes::NotAsked;
+        verified(m, &["good"])
+    }),
+    ("is verified, and nodes.staging.k8s.test differs in", |m| {
+        verified(m, &["good"])
+    }),
+    ("is verified, and nodes.staging.k8s.test is gone", |m| {
+        let asg = m.asg("nodes");
+        m.live.groups.remove(&asg);
+        verified(m, &["good"])
+    }),
+    ("has 3 of 5 instances in service", |m| {
+        m.live("nodes", |g| g.desired = 5);
+        verified(m, &["good"])
+    }),
+    ("is restored, and i-", |m| {
+        m.on_node("control-plane-a", 0, |n| n.components.clear());
+        Event::ClusterRestored {
+            cluster: m.cluster.clone(),
+        }
+    }),
+    ("version 1, which a rollback needs, is gone", |m| {
+        let (asg, (node, instance)) = (m.asg("nodes"), m.node("nodes", 1));
+        m.live.gone = [(asg.clone(), [1].into())].into();
+        Event::DrainStarted {
+            cluster: m.cluster.clone(),
+            group: asg,
+            instance,
+            node: Some(node),
+            pods: 1,
+            grace: Span::ZERO,
+        }
+    }),
+    ("is proven before it has baked", |m| {
+        m.group("nodes").canary_up = Some(m.now);
+        proven(m)
+    }),
+    ("is proven and was never up", |m| proven(m)),
+    ("has not been verified for", |m| {
+        let stage = m.rollout.stages[0].name.clone();
+        Event::WavePassed { stage, wave: 0 }
+    }),
+    ("has not been verified for", |m| {
+        let now = m.now;
+        let cluster = m.progress.clusters.get_mut(&m.cluster).unwrap();
+        cluster.state = ClusterState::Verified(now);
+        let stage = m.rollout.stages[0].name.clone();
+        Event::StagePassed { stage }
+    }),
+    (
+        "the rollout is finished before stage staging has passed",
+        |_| Event::Finished,
+    ),
+    ("the rollout is rolled back without a rollback", |_| {
+        Event::RolledBack
+    }),
+    (
+        "staging.k8s.test is rolled back after its group nodes.staging.k8s.test was deleted",
+        |m| {
+            m.group("nodes").deleted = true;
+            Event::RollbackStarted {
+                clusters: [m.cluster.clone()].into(),
+                kept: BTreeSet::new(),
+            }
+        },
+    ),
+    (
+        "the rollout is rolled back before staging.k8s.test is restored",
+        |m| {
+            m.progress.direction = Direction::Back([m.cluster.clone()].into());
+            Event::RolledBack
+        },
+    ),
+    (
+        "the rollout is aborted before nodes.staging.k8s.test is restored",
+        |_| Event::Aborted,
+    ),
+];
+
+fn frozen(m: &mut Middle) {
+    m.rollout.stages[0].freeze = vec![Freeze {
+        from: (Weekday::Mon, 0),
+        to: (Weekday::Sun, 1_439),
+        timezone: "UTC".into(),
+    }];
+}
+
+fn verified(m: &Middle, evidence: &[&str]) -> Event {
+    Event::ClusterVerified {
+        cluster: m.cluster.clone(),
+        since: m.now,
+        evidence: evidence.iter().map(|e| (*e).into()).collect(),
+    }
+}
+
+fn proven(m: &Middle) -> Event {
+    Event::CanaryProven {
+        cluster: m.cluster.clone(),
+        group: m.asg("nodes"),
+        evidence: Vec::new(),
+    }
+}
+
+/// What the rules say of a record that follows.
+fn breaches_of(middle: &Middle, event: Event, live: Option<&LiveCluster>) -> Vec<Breach> {
+    let record = Record {
+        seq: 1,
+        at: middle.now,
+        event,
+    };
+    let look = |_: &ClusterName| live.cloned();
+    broken_by_record(&middle.rollout, &middle.progress, &record, look)
+}
+
+#[test]
+fn a_record_that_breaks_a_rule_is_found() {
+    let mut missed = Vec::new();
+    for (rule, plant) in RECORDS {
+        let mut middle = middle();
+        let event = plant(&mut middle);
+        let broken = breaches_of(&middle, event, Some(&middle.live));
+        let broken: Vec<String> = broken.iter().map(breach_text).collect();
+        if !broken.iter().any(|b| b.contains(rule)) {
+            missed.push(format!("`{rule}` is not among {broken:?}"));
+        }
+    }
+    assert!(
+        missed.is_empty(),
+        "{} of {}: {missed:#?}",
+        missed.len(),
+        RECORDS.len()
+    );
+}
+
+/// Rules that are broken in other tests: of room, of what was not read, and of a rehearsal's own journal.
+const ELSEWHERE: [&str; 4] = [
+    "cluster-not-read",
+    "illegal-record",
+    "room-clusters",
+    "room-surge",
+];
+
+#[test]
+fn every_rule_is_broken_once() {
+    let mut broken: BTreeSet<String> = ELSEWHERE.map(str::to_owned).into();
+    let code = |b: &Breach| {
+        let json = serde_json::to_value(b).unwrap();
+        json["code"].as_str().unwrap().to_owned()
+    };
+    for (_, plant) in STEPS {
+        let mut middle = middle();
+        let effect = plant(&mut middle);
+        broken.extend(middle.breaches(&effect).iter().map(code));
+    }
+    for (_, plant) in RECORDS {
+        let mut middle = middle();
+        let event = plant(&mut middle);
+        broken.extend(
+            breaches_of(&middle, event, Some(&middle.live))
+                .iter()
+                .map(code),
+        );
+    }
+    let table = include_str!("../../docs/codes.md");
+    let sections = table
+        .split("\n## ")
+        .filter(|s| s.starts_with("Broken rules"));
+    let rows = sections.flat_map(|s| s.lines().filter_map(|l| l.strip_prefix("| `")));
+    let all: BTreeSet<String> = rows
+        .filter_map(|row| Some(row.split_once('`')?.0.to_owned()))
+        .collect();
+    let missed: Vec<&String> = all.difference(&broken).collect();
+    assert!(!all.is_empty() && missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn what_nobody_has_looked_at_is_not_verified() {
+    let middle = middle();
+    let broken = breaches_of(&middle, verified(&middle, &["good"]), None);
+    assert_eq!(
+        broken.iter().map(breach_text).collect::<Vec<_>>(),
+        ["staging.k8s.test is verified, and its live state was not read"]
+    );
+}
