@@ -153,12 +153,7 @@ impl Progress {
                 self.enter(cluster, ClusterState::Verified(*since), at)?;
                 self.cluster(cluster)?.was_verified = true;
             }
-            Event::SoakBroken { cluster, .. } => {
-                self.enter(cluster, ClusterState::Checking(at), at)?;
-                let cluster = self.cluster(cluster)?;
-                cluster.breaks += 1;
-                cluster.answers.clear();
-            }
+            Event::SoakBroken { cluster, .. } => self.soak_broken(cluster, at)?,
             Event::ClusterRestored { cluster } => {
                 self.enter(cluster, ClusterState::Restored, at)?
             }
@@ -207,6 +202,14 @@ impl Progress {
             | Event::WayBackGone { .. }
             | Event::GroupDone { .. } => {}
         }
+        Ok(())
+    }
+
+    fn soak_broken(&mut self, cluster: &ClusterName, at: Timestamp) -> Result<(), Illegal> {
+        self.enter(cluster, ClusterState::Checking(at), at)?;
+        let cluster = self.cluster(cluster)?;
+        cluster.breaks += 1;
+        cluster.answers.clear();
         Ok(())
     }
 

@@ -337,10 +337,7 @@ impl GroupProgress {
                 (self.updated, self.pinned, self.pinned_at) = (true, true, Some(at));
             }
             CloudEffect::UpdateGroup { to, version, .. } => {
-                (self.updated, self.max_size) = (true, Some(to.auto_scaling_group.max_size));
-                if version.is_some() {
-                    (self.pinned, self.pinned_at) = (true, Some(at));
-                }
+                self.got_fields(to.auto_scaling_group.max_size, version.is_some(), at);
             }
             CloudEffect::PinVersion { .. } => (self.pinned, self.pinned_at) = (true, Some(at)),
             CloudEffect::SetDesired {
@@ -395,6 +392,13 @@ impl GroupProgress {
                 })
             }
             CloudEffect::CancelRefresh { .. } | CloudEffect::RollbackRefresh { .. } => {}
+        }
+    }
+
+    fn got_fields(&mut self, max_size: u32, pins: bool, at: Timestamp) {
+        (self.updated, self.max_size) = (true, Some(max_size));
+        if pins {
+            (self.pinned, self.pinned_at) = (true, Some(at));
         }
     }
 
