@@ -221,3 +221,35 @@ fn a_cordon_that_was_there_before_is_not_ours_to_undo() {
     let uncordoned = |r: &Record| matches!(&r.event, Event::Intent { effect, .. } if matches!(&**effect, Effect::Node(kfleet::model::NodeEffect::Uncordon { node, .. }) if *node == theirs));
     assert!(!records.iter().any(uncordoned));
 }
+
+/// What is deleted does not come back: when the soak breaks after that, nothing goes back by itself, the gates have their say again, and a person
+/// says how it goes on.
+#[test]
+fn after_a_deletion_a_broken_soak_is_held() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES, ("old", 2, 4, false)]).made();
+    scene.groups = Some(vec![NODES]);
+    scene.soak = Span::from_secs(3600);
+    scene.scenario = vec![
+        "{act: \"node-down:control-plane-a:1\", when: terminate old, nth: 2, after: 10m}".into(),
+    ];
+    let (outcome, records) = scene.start("r2");
+    assert_eq!(outcome.unwrap(), Outcome::Held);
+    in_order(
+        &records,
+        &[
+            "step delete-group staging/old",
+            "cluster-verified staging",
+            "soak-broken staging",
+            "failed staging",
+            "held",
+        ],
+    );
+    never(&records, &["rollback-started"]);
+    assert_eq!(count(&records, "cluster-verified staging"), 1);
+    // It is mended by hand, and goes on to its end.
+    scene.scenario = vec!["{act: \"node-up:control-plane-a:1\"}".into()];
+    let records = ends(scene.resume("r2"), Ending::Finished);
+    assert_eq!(count(&records, "cluster-verified staging"), 1);
+    clean(&scene);
+}

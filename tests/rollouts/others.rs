@@ -496,3 +496,25 @@ fn launches_and_terminations_of_a_group_are_bounded() {
     assert!(spy.done().len() > done);
     clean(&scene);
 }
+
+/// What AWS has exchanged is drained by us where a lower maximum has no room for it.
+#[test]
+fn a_lower_maximum_drains_after_a_refresh_too() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[("nodes", 3, 8, false)]).made();
+    scene.groups = Some(vec![("nodes", 1, 1, false)]);
+    scene.rolling.strategy = kfleet::fleet::Strategy::InstanceRefresh;
+    let records = ends(scene.start("r2"), Ending::Finished);
+    in_order(
+        &records,
+        &[
+            "step start-refresh staging/nodes",
+            "canary-proven staging/nodes",
+            "step cordon staging/nodes",
+            "step cordon staging/nodes",
+            "step update-group staging/nodes",
+            "group-done staging/nodes",
+        ],
+    );
+    clean(&scene);
+}

@@ -369,3 +369,25 @@ fn the_plan_says_who_lends_and_refuses_a_twin_that_is_none() {
         "{blocked:?}"
     );
 }
+
+/// A group that is done and lends launches what this rollout has proven, or nothing.
+#[test]
+fn a_twin_that_somebody_pinned_elsewhere_lends_nothing_more() {
+    let dir = folder();
+    let mut scene = twins(dir.path(), (1, 6), true);
+    refused(&mut scene, "nodes", 9);
+    scene
+        .scenario
+        .push("{act: \"repin:od\", when: terminate od, after: 1m}".into());
+    let records = sticks(scene.start("r2"), "somebody else pinned it");
+    let lending = records
+        .iter()
+        .skip_while(|r| !matches!(r.event, Event::Lending { .. }));
+    let of_twin = |r: &&Record| {
+        matches!(&r.event, Event::Intent { group, effect, .. }
+            if group.as_str().starts_with("od.")
+                && matches!(&**effect, Effect::Cloud(CloudEffect::SetDesired { .. })))
+    };
+    // Before somebody did.
+    assert_eq!(lending.filter(of_twin).count(), 1);
+}

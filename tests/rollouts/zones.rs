@@ -351,3 +351,32 @@ fn an_abort_after_a_kill_gives_back_what_some_zones_brought() {
         }
     }
 }
+
+/// The group is full with it: it cannot be asked for again, and is found by what is there, which is of the old version now.
+#[test]
+fn a_lost_launch_on_the_way_back_is_found_in_a_full_group() {
+    for nth in 2..9 {
+        let dir = folder();
+        let mut scene = Scene::small(
+            dir.path(),
+            &[("nodes", 3, 4, false), ("other", 2, 4, false)],
+        )
+        .made();
+        scene.odd_image = Some(("other", "image-3".into()));
+        scene.faults = vec![format!("lost-answer:{nth}"), "sick-image:image-3".into()];
+        goes_back(&scene);
+    }
+}
+
+/// A look that does not know of the launch yet does not know of what it is to be taken off from.
+#[test]
+fn a_launch_that_is_not_seen_yet_lets_nothing_more_go() {
+    for seconds in [10, 30] {
+        let dir = folder();
+        let mut scene = scene(dir.path(), 2, &[]);
+        scene.rolling.max_unavailable = Amount::Count(1);
+        scene.rolling.max_surge = Amount::Count(2);
+        scene.faults = vec![format!("stale-reads:{seconds}")];
+        finishes(scene);
+    }
+}
