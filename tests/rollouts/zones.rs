@@ -367,16 +367,3 @@ fn a_lost_launch_on_the_way_back_is_found_in_a_full_group() {
         goes_back(&scene);
     }
 }
-
-/// A look that does not know of the launch yet does not know of what it is to be taken off from.
-#[test]
-fn a_launch_that_is_not_seen_yet_lets_nothing_more_go() {
-    for seconds in [10, 30] {
-        let dir = folder();
-        let mut scene = scene(dir.path(), 2, &[]);
-        scene.rolling.max_unavailable = Amount::Count(1);
-        scene.rolling.max_surge = Amount::Count(2);
-        scene.faults = vec![format!("stale-reads:{seconds}")];
-        finishes(scene);
-    }
-}

@@ -151,3 +151,41 @@ fn a_deletion_without_an_answer_is_asked_after() {
         check(&made);
     }
 }
+
+/// A world in which a rule was broken once: a look that did not know of a launch yet took the surge off from a desired capacity that did not
+/// have it, and two zones stood empty.
+#[test]
+fn a_launch_that_is_not_seen_yet_lets_nothing_more_go() {
+    let drain = Drain {
+        timeout: Span::from_secs(660),
+        on_timeout: OnTimeout::Stop,
+        ..Drain::default()
+    };
+    let rolling = Rolling {
+        max_surge: Amount::Percent(100),
+        max_unavailable: Amount::Percent(95),
+        cluster_surge: 3,
+        canary: 3,
+        bake: Span::from_secs(452),
+        rate: Rate {
+            instances: 2,
+            per: Span::from_secs(741),
+        },
+        drain,
+        ready_timeout: Span::from_secs(900),
+        keep_versions: 3,
+        ..Rolling::default()
+    };
+    let made = Made {
+        autoscaler: true,
+        planes: 3,
+        retire: true,
+        faults: vec!["stale-reads:10".into()],
+        ..Made::calm(
+            2_063_228_214_914_316_588,
+            &[(0, 3, true), (1, 3, true), (3, 4, false)],
+            rolling,
+        )
+    };
+    check(&made);
+}
