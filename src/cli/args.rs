@@ -320,6 +320,10 @@ pub(super) struct CompileArguments {
     /// An instance type or an availability zone that is newer than this program's tables; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub(super) accept: Vec<String>,
+    /// Print the mappings of the disks that come with an instance type (`ephemeral0`) too. They are written into each launch template version, and compared
+    /// by no plan.
+    #[arg(long)]
+    pub(super) instance_store: bool,
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: DefinitionFormat,

@@ -48,13 +48,20 @@ pub(super) fn run(command: &CompileArguments, output: &Output) -> Result<Exit, F
     for warning in manifests.warnings.iter().chain(&manifests.misread) {
         output.story(&format!("warning: {warning}"));
     }
-    let definitions = desired::compile(&manifests).map_err(|e| match e {
+    let mut definitions = desired::compile(&manifests).map_err(|e| match e {
         DesiredError::Refused(errors) => failure(&errors.0),
         other @ (DesiredError::Name { .. }
         | DesiredError::SameName { .. }
         | DesiredError::NoSuchGroup(_)
         | DesiredError::UserData { .. }) => Failure::new(other.to_string()),
     })?;
+    if command.instance_store {
+        for definition in &mut definitions {
+            let data = &mut definition.launch_template.launch_template_data;
+            let disks = desired::instance_store(&data.instance_type);
+            data.block_device_mappings.extend(disks);
+        }
+    }
     let value = desired::print_form(&definitions);
     match command.format {
         DefinitionFormat::Json => output.result(&(format!("{value:#}") + "\n"))?,

@@ -232,6 +232,13 @@ fn told(loss: &Loss) -> String {
                 "--set {argument}: a key of a new list item at the end of the argument is dropped; write another pair behind it"
             )
         }
+        Loss::SetPrinted { key } => format!(
+            "--set {key}: templates print the value otherwise than it is written; --set-string keeps its text"
+        ),
+        Loss::SetAmbiguous { key, ambiguity } => format!(
+            "--set {key}: without quotes the value {}; quote it in the template, and give it with --set-string",
+            ambiguity.reason()
+        ),
     }
 }
 

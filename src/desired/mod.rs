@@ -21,6 +21,7 @@ pub use autoscaler::{
 };
 pub use cluster::{DesiredCluster, DesiredGroup, GroupExtras, beside_definition, of_definition};
 pub use names::{security_groups, target_groups};
+pub use volumes::instance_store;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! Block device mappings: the root volume with kops' minimums, the others with its defaults. Instance-store disks are not here: they come with the type.
+//! Block device mappings: the root volume with kops' minimums, the others with its defaults; and, apart, the disks that come with an instance type.
 
-use crate::kops::{Cluster, InstanceGroup, Role, RootVolume, Volume, root_size};
+use crate::kops::{Cluster, InstanceGroup, Role, RootVolume, Volume, instance_type, root_size};
 use crate::model::{BlockDevice, Ebs};
 
 /// The root device's name comes from the image, which is not looked up here.
@@ -18,6 +18,20 @@ pub(super) fn volumes(cluster: &Cluster, group: &InstanceGroup) -> Vec<BlockDevi
     );
     devices.sort_by(|a, b| a.device_name.cmp(&b.device_name));
     devices
+}
+
+/// The mappings of the local disks of an instance type: `/dev/sdc` to `ephemeral0`, and so on. They follow from the type, so no definition holds them and
+/// no plan compares them, as kops does not; each launch template version is written with them. Disks that are no NVMe are only there when they are mapped.
+///
+/// Source: kops, `awstasks/launchtemplate_target_api.go` and `awsup/machine_types.go`; EC2 user guide, "Block device mappings for volumes on instances".
+pub fn instance_store(machine_type: &str) -> Vec<BlockDevice> {
+    let disks = instance_type(machine_type).map_or(0, |t| t.disks);
+    let mapping = |(letter, number): (char, u32)| BlockDevice {
+        device_name: format!("/dev/sd{letter}"),
+        ebs: None,
+        virtual_name: Some(format!("ephemeral{number}")),
+    };
+    ('c'..='z').zip(0..disks).map(mapping).collect()
 }
 
 fn device(name: &str, ebs: Ebs) -> BlockDevice {

@@ -19,10 +19,21 @@ const USER_DATA_TYPES: [&str; 8] = [
 
 /// Checks the fields of a group that kops' node bootstrap carries.
 pub(super) fn check(spec: View<'_>, role: Role, problems: &mut Problems) {
-    hooks(spec, problems);
-    files(spec, problems);
+    of_all(spec, problems);
     user_data(spec, problems);
     mounts(spec, problems);
+    if role != Role::Node && spec.sub("containerd").sub("gvisor").bool("enabled") == Some(true) {
+        problems.error(
+            spec.sub("containerd").at("gvisor"),
+            "gVisor is possible on groups of role Node only",
+        );
+    }
+}
+
+/// The fields that a Cluster has for all of its groups too.
+pub(super) fn of_all(spec: View<'_>, problems: &mut Problems) {
+    hooks(spec, problems);
+    files(spec, problems);
     for (line, pos) in spec.items("sysctlParameters") {
         if !line.contains('=') {
             problems.error(pos, "a sysctl parameter must be `key=value`");
@@ -35,12 +46,6 @@ pub(super) fn check(spec: View<'_>, role: Role, problems: &mut Problems) {
         problems.error(
             spec.at("updatePolicy"),
             "`updatePolicy` must be `automatic` or `external`",
-        );
-    }
-    if role != Role::Node && spec.sub("containerd").sub("gvisor").bool("enabled") == Some(true) {
-        problems.error(
-            spec.sub("containerd").at("gvisor"),
-            "gVisor is possible on groups of role Node only",
         );
     }
 }

@@ -9,7 +9,10 @@ use super::error::Problems;
 use super::schema::{self, Strict};
 use super::target::Target;
 use super::view::View;
-use super::{api, ebs_check, etcd_read, karpenter, labels, network_check, rolling, warm_pool};
+use super::{
+    api, boot_check, cluster_check, ebs_check, etcd_read, karpenter, labels, network_check,
+    rolling, taints, warm_pool,
+};
 use crate::model::ClusterName;
 use crate::yaml::Node;
 
@@ -34,6 +37,9 @@ pub(super) fn read(
     labels::check_cloud_labels(spec, None, problems);
     labels::check_kubelet_labels(spec, "kubelet", problems);
     labels::check_kubelet_labels(spec, "masterKubelet", problems);
+    taints::of_cluster(spec, problems);
+    boot_check::of_all(spec, problems);
+    cluster_check::check(spec, problems);
     let subnets = subnets(spec, problems);
     let dns = dns(spec, problems);
     network_check::check(spec, name.as_ref(), dns, &subnets, target, problems);

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::error::Problems;
 use super::role::Role;
-use super::values::{arn_resource, duration, taint};
+use super::values::{arn_resource, duration};
 use super::view::View;
-use super::{api, ebs_check, labels};
+use super::{api, ebs_check, labels, taints};
 use crate::fleet::closest;
 
 const EBS_TYPES: [&str; 7] = ["standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"];
@@ -77,7 +77,7 @@ pub(super) fn check(spec: View<'_>, name: &str, problems: &mut Problems) {
     labels::check_cloud_labels(spec, Some(name), problems);
     labels::check_node_labels(spec, problems);
     labels::check_kubelet_labels(spec, "kubelet", problems);
-    taints(spec, problems);
+    taints::of_group(spec, problems);
 }
 
 fn one_of(view: View<'_>, key: &str, known: &[&str], problems: &mut Problems) {
@@ -392,19 +392,5 @@ fn iam(view: View<'_>, problems: &mut Problems) {
             "`iam.profile` is not the ARN of an instance profile",
             hint,
         );
-    }
-}
-
-fn taints(spec: View<'_>, problems: &mut Problems) {
-    let mut seen = BTreeSet::new();
-    for (text, pos) in spec.items("taints") {
-        if taint(text).is_none() {
-            let hint = "key, key:Effect or key=value:Effect, the effect NoSchedule, PreferNoSchedule or NoExecute";
-            problems.error_hint(pos, "this is no taint", hint);
-        } else if !seen.insert(text) {
-            problems.error(pos, "this taint stands here twice");
-        } else {
-            labels::check_taint(text, pos, problems);
-        }
     }
 }

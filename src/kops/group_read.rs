@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cluster::Cluster;
+use super::cluster::LoadBalancerClass;
 use super::error::Problems;
 use super::group::{
     ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, RootVolume,
@@ -33,6 +34,7 @@ pub(super) fn read(
     let warm_pool = resolve_warm_pool(spec, role, cluster, problems);
     let own_update = rolling::read(spec.sub("rollingUpdate"), problems);
     rolling::control_plane(spec, role, &own_update, problems);
+    interface(spec, role, cluster, problems);
     if cluster.terraform {
         kept_volumes(spec, problems);
     }
@@ -85,6 +87,29 @@ pub(super) fn read(
         autoscale: spec.bool("autoscale"),
         autoscale_priority: spec.int("autoscalePriority").unwrap_or(0),
     })
+}
+
+/// Most security groups of a network interface. Source: Amazon VPC user guide, "Amazon VPC quotas": 5 unless raised, 16 at most.
+const MOST_SECURITY_GROUPS: usize = 16;
+
+/// A group's instances have one interface, with all of its security groups.
+fn interface(spec: View<'_>, role: Role, cluster: &Cluster, problems: &mut Problems) {
+    let of_api = cluster
+        .api_load_balancer
+        .iter()
+        .filter(|api| {
+            api.class == LoadBalancerClass::Network
+                && matches!(role, Role::ControlPlane | Role::ApiServer)
+        })
+        .map(|api| api.additional_security_groups.len())
+        .sum::<usize>();
+    let all = 1 + of_api + spec.items("additionalSecurityGroups").len();
+    if all > MOST_SECURITY_GROUPS {
+        problems.error(
+            spec.at("additionalSecurityGroups"),
+            format!("instances of the group would have {all} security groups, the group's own counted; AWS takes {MOST_SECURITY_GROUPS} on an interface"),
+        );
+    }
 }
 
 /// What kops would look up in AWS when it is absent, and kfleet must not guess.

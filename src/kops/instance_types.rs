@@ -31,6 +31,8 @@ pub struct InstanceType {
     pub addresses: u32,
     /// Whether it is sold as spot.
     pub spot: bool,
+    /// Disks that come with it, of any kind.
+    pub disks: u32,
     /// The regions that offer it, see [`InstanceType::offered_in`].
     regions: u64,
 }
@@ -94,6 +96,7 @@ fn read(line: &'static str) -> Option<InstanceType> {
         "-" => false,
         _ => return None,
     };
+    let disks = words.next()?.parse().ok()?;
     let regions = u64::from_str_radix(words.next()?, 16).ok()?;
     words.next().is_none().then_some(InstanceType {
         name,
@@ -104,6 +107,7 @@ fn read(line: &'static str) -> Option<InstanceType> {
         interfaces,
         addresses,
         spot,
+        disks,
         regions,
     })
 }
@@ -156,6 +160,9 @@ mod tests {
             "of the first of four cards"
         );
         assert_eq!(show("m5.enormous"), None);
+        let disks = ["d2.xlarge", "m3.medium", "c5d.large", "m5.large"]
+            .map(|name| instance_type(name).map(|t| t.disks));
+        assert_eq!(disks, [Some(3), Some(1), Some(1), Some(0)]);
     }
 
     #[test]

@@ -33,13 +33,27 @@ pub(super) fn check_cloud_labels(spec: View<'_>, group: Option<&str>, problems: 
 }
 
 /// What Kubernetes takes as the name of a label behind its prefix, and, where it is not empty, as its value.
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let outer = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     text.len() <= 63
         && text.chars().all(inner)
         && outer(text.chars().next())
         && outer(text.chars().next_back())
+}
+
+/// What Kubernetes takes as the key of a label or a taint. Source: Kubernetes, `IsQualifiedName`: at most one `/`, and before it a DNS subdomain.
+pub(super) fn is_key(key: &str) -> bool {
+    let Some((prefix, name)) = key.split_once('/') else {
+        return is_word(key);
+    };
+    let part = |part: &str| {
+        let is_lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        part.starts_with(is_lower)
+            && part.ends_with(is_lower)
+            && part.chars().all(|c| is_lower(c) || c == '-')
+    };
+    is_word(name) && prefix.len() <= 253 && prefix.split('.').all(part)
 }
 
 /// Node label keys have at most one `/`; with a label that Kubernetes does not take no node of the group would join. Source: Kubernetes, "Labels and

@@ -10,6 +10,7 @@ mod api;
 mod boot_check;
 mod cidr;
 mod cluster;
+mod cluster_check;
 mod cluster_read;
 mod cross;
 mod ebs_check;
@@ -29,6 +30,7 @@ mod rolling;
 mod schema;
 pub mod stored;
 mod subnets;
+mod taints;
 mod target;
 mod types_check;
 mod values;
@@ -141,6 +143,7 @@ pub fn read_for(documents: &[Document], target: &Target) -> Result<Manifests, Ko
         problems.of(label(root));
         if let Some(spec) = root.get("spec") {
             types_check::check(View::new(spec), target, region, &mut problems);
+            zones::of_group(View::new(spec), target, region, &mut problems);
         }
         match group(root, cluster.as_ref(), &mut members, &mut problems) {
             Some(Group::Asg(group)) => groups.push(*group),

@@ -36,6 +36,7 @@ pub(super) fn check(
     for name in own.iter().filter(|n| !spaced && !n.is_empty()) {
         known.check(name, at, problems);
     }
+    disks(own.first().copied().unwrap_or_default(), at, problems);
     let policy = spec.sub("mixedInstancesPolicy");
     if own.len() > 1 && spec.has("mixedInstancesPolicy") {
         problems.error(
@@ -100,6 +101,22 @@ impl Known<'_> {
                 hint,
             );
         }
+    }
+}
+
+/// Most local disks that kops has device names for. Source: kops, `awsup/machine_types.go`: it ends with more.
+const MOST_DISKS: u32 = 20;
+
+/// kops maps every local disk of the launch template's type.
+fn disks(name: &str, at: Pos, problems: &mut Problems) {
+    let Some(has) = instance_type(name).map(|t| t.disks) else {
+        return;
+    };
+    if has > MOST_DISKS {
+        problems.error(
+            at,
+            format!("`{name}` has {has} local disks, and kops takes {MOST_DISKS} at most for a group's `machineType`"),
+        );
     }
 }
 

@@ -5,22 +5,48 @@ use super::target::Target;
 use super::view::View;
 use crate::fleet::closest;
 use crate::model::{KnownRegion, known_region, known_regions, region_of_zone};
+use crate::yaml::Pos;
 
 /// The region that kops' own tests are in.
 const MADE_UP: &str = "us-test-1";
 
-/// Checks the zones of all subnets.
+/// Checks the zones of all subnets. Source: kops, `FindRegion`: a subnet without a zone, and a cluster that spans regions, are refused (a shared subnet's
+/// zone is looked up).
 pub(super) fn check(spec: View<'_>, target: &Target, problems: &mut Problems) {
+    let own = region(spec, target);
     for subnet in spec.list("subnets") {
-        let Some(zone) = subnet.text("zone") else {
-            continue;
-        };
-        if zone.starts_with(MADE_UP) || target.accepted.contains(zone) {
-            continue;
+        match subnet.text("zone") {
+            Some(zone) => one(zone, subnet.at("zone"), target, own, problems),
+            None if subnet.text("id").is_some() || subnet.text("name").is_none() => {}
+            None => problems.error(
+                subnet.pos,
+                format!(
+                    "the subnet `{}` has no `zone`",
+                    subnet.text("name").unwrap_or_default()
+                ),
+            ),
         }
-        if let Some((message, hint)) = wrong(zone, target) {
-            problems.error_hint(subnet.at("zone"), message, hint);
-        }
+    }
+}
+
+/// Checks the zones that a group names. On AWS kops places nothing by them; one that does not exist is a slip all the same.
+pub(super) fn of_group(
+    spec: View<'_>,
+    target: &Target,
+    own: Option<&KnownRegion>,
+    problems: &mut Problems,
+) {
+    for (zone, pos) in spec.items("zones") {
+        one(zone, pos, target, own, problems);
+    }
+}
+
+fn one(zone: &str, pos: Pos, target: &Target, own: Option<&KnownRegion>, problems: &mut Problems) {
+    if zone.starts_with(MADE_UP) || target.accepted.contains(zone) {
+        return;
+    }
+    if let Some((message, hint)) = wrong(zone, target, own) {
+        problems.error_hint(pos, message, hint);
     }
 }
 
@@ -35,11 +61,7 @@ pub(super) fn region(spec: View<'_>, target: &Target) -> Option<&'static KnownRe
     }
 }
 
-fn wrong(zone: &str, target: &Target) -> Option<(String, String)> {
-    let own = target
-        .region
-        .as_ref()
-        .and_then(|r| known_region(r.as_str()));
+fn wrong(zone: &str, target: &Target, own: Option<&KnownRegion>) -> Option<(String, String)> {
     let found = region_of_zone(zone);
     let is_letter = |region: &KnownRegion| {
         zone.strip_prefix(region.name)

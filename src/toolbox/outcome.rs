@@ -2,7 +2,7 @@
 
 use super::set::SetError;
 use crate::gotemplate::Fault;
-use crate::yaml::{Pos, YamlError};
+use crate::yaml::{Ambiguity, Pos, YamlError};
 
 /// Something that is lost without a word by the original.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,18 @@ pub enum Loss {
     SetDropped {
         /// The argument.
         argument: String,
+    },
+    /// A value of a `--set` that templates print otherwise than it is written.
+    SetPrinted {
+        /// Its key.
+        key: String,
+    },
+    /// A value of a `--set` on whose type readers of the output do not agree, unless the template puts it into quotes.
+    SetAmbiguous {
+        /// Its key.
+        key: String,
+        /// How they disagree.
+        ambiguity: Ambiguity,
     },
 }
 

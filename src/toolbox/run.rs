@@ -117,16 +117,12 @@ fn merged(inputs: &Inputs) -> Result<Merged, ToolboxError> {
     }
     for (arguments, typed) in [(&inputs.set, true), (&inputs.set_string, false)] {
         for argument in arguments {
-            let dropped =
+            let applied =
                 set::apply(argument, &root, typed).map_err(|error| ToolboxError::Set {
                     argument: argument.clone(),
                     error,
                 })?;
-            if dropped {
-                losses.push(Loss::SetDropped {
-                    argument: argument.clone(),
-                });
-            }
+            losses.extend(losses_of(argument, applied));
         }
     }
     match root.get("clusterName") {
@@ -139,6 +135,26 @@ fn merged(inputs: &Inputs) -> Result<Merged, ToolboxError> {
         }
     }
     Ok(Merged { root, losses })
+}
+
+fn losses_of(argument: &str, applied: set::Applied) -> Vec<Loss> {
+    let set::Applied {
+        dropped,
+        printed,
+        ambiguous,
+    } = applied;
+    let dropped = dropped.then(|| Loss::SetDropped {
+        argument: argument.to_owned(),
+    });
+    let printed = printed.into_iter().map(|key| Loss::SetPrinted { key });
+    let ambiguous = ambiguous
+        .into_iter()
+        .map(|(key, ambiguity)| Loss::SetAmbiguous { key, ambiguity });
+    dropped
+        .into_iter()
+        .chain(printed)
+        .chain(ambiguous)
+        .collect()
 }
 
 fn lost_in(file: &str, lost: Lost) -> Loss {

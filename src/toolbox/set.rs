@@ -1,6 +1,7 @@
 //! `--set a.b=c,d[0]=e` → changes of the values. Keeps to the grammar of the original, and to what it drops.
 
 use crate::gotemplate::{List, Map, Value};
+use crate::yaml::{Ambiguity, ambiguity};
 
 /// A list longer than this is a mistake.
 const MAX_INDEX: usize = 65_536;
@@ -40,23 +41,37 @@ impl std::fmt::Display for SetError {
     }
 }
 
-/// Applies one argument; whether the original drops something of it.
-pub(super) fn apply(argument: &str, root: &Map, typed: bool) -> Result<bool, SetError> {
+/// What an argument did beside what it says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Applied {
+    /// The original drops something of it.
+    pub dropped: bool,
+    /// Keys of values that templates print otherwise than they are written. The values may be secrets.
+    pub printed: Vec<String>,
+    /// Keys of values on whose type readers of what templates print do not agree.
+    pub ambiguous: Vec<(String, Ambiguity)>,
+}
+
+/// Applies one argument.
+pub(super) fn apply(argument: &str, root: &Map, typed: bool) -> Result<Applied, SetError> {
     let mut reader = Reader {
         rest: argument,
         typed,
-        dropped: false,
+        applied: Applied::default(),
+        last: String::new(),
     };
     while !reader.rest.is_empty() {
         reader.key(root, 0)?;
     }
-    Ok(reader.dropped)
+    Ok(reader.applied)
 }
 
 struct Reader<'a> {
     rest: &'a str,
     typed: bool,
-    dropped: bool,
+    applied: Applied,
+    /// The key read last.
+    last: String,
 }
 
 impl Reader<'_> {
@@ -84,6 +99,7 @@ impl Reader<'_> {
             return Err(SetError::Depth);
         }
         let (key, stop) = self.until(&['=', '[', ',', '.']);
+        self.last.clone_from(&key);
         match stop {
             None if key.is_empty() => Ok(()),
             None | Some(',') => Err(SetError::NoValue(key)),
@@ -158,7 +174,7 @@ impl Reader<'_> {
                 self.key(&inner, depth + 1)?;
                 if self.rest.is_empty() {
                     // At the end of an argument the original forgets a new item; one that was there has changed already.
-                    self.dropped |= list.len() <= index;
+                    self.applied.dropped |= list.len() <= index;
                     return Ok(list);
                 }
                 Value::Map(inner)
@@ -194,23 +210,34 @@ impl Reader<'_> {
         }
     }
 
-    fn typed_value(&self, text: String) -> Value {
+    /// A value by its type, and what of it templates print otherwise, or readers take for different things.
+    fn typed_value(&mut self, text: String) -> Value {
         if !self.typed {
             return Value::text(text);
         }
-        if text.eq_ignore_ascii_case("true") {
-            return Value::Bool(true);
+        let value = typed(&text);
+        if value.to_string() != text {
+            self.applied.printed.push(self.last.clone());
+        } else if let Some(ambiguity) = ambiguity(&text) {
+            self.applied.ambiguous.push((self.last.clone(), ambiguity));
         }
-        if text.eq_ignore_ascii_case("false") {
-            return Value::Bool(false);
-        }
-        if text.eq_ignore_ascii_case("null") {
-            return Value::Nil;
-        }
-        match text.parse::<i64>() {
-            Ok(n) if text == "0" || !text.starts_with('0') => Value::int64(n),
-            Ok(_) | Err(_) => Value::text(text),
-        }
+        value
+    }
+}
+
+fn typed(text: &str) -> Value {
+    if text.eq_ignore_ascii_case("true") {
+        return Value::Bool(true);
+    }
+    if text.eq_ignore_ascii_case("false") {
+        return Value::Bool(false);
+    }
+    if text.eq_ignore_ascii_case("null") {
+        return Value::Nil;
+    }
+    match text.parse::<i64>() {
+        Ok(n) if text == "0" || !text.starts_with('0') => Value::int64(n),
+        Ok(_) | Err(_) => Value::text(text.to_owned()),
     }
 }
 
@@ -228,9 +255,10 @@ mod tests {
     fn show(argument: &str) -> String {
         let root = Map::new(Default::default());
         match apply(argument, &root, true) {
-            Ok(dropped) => {
+            Ok(applied) => {
                 let json = to_json(&Value::Map(root)).unwrap();
-                format!("{json}{}", if dropped { " dropped" } else { "" })
+                let dropped = if applied.dropped { " dropped" } else { "" };
+                format!("{json}{dropped}")
             }
             Err(e) => format!("error: {e}"),
         }
@@ -263,5 +291,33 @@ mod tests {
         ] {
             assert_eq!(show(argument), expected, "{argument}");
         }
+    }
+
+    #[test]
+    fn values_keep_their_text_or_are_named() {
+        let told = |argument, typed| {
+            let applied = apply(argument, &Map::new(Default::default()), typed).unwrap();
+            let ambiguous: Vec<String> = applied.ambiguous.into_iter().map(|(t, _)| t).collect();
+            (applied.printed, ambiguous)
+        };
+        let (printed, ambiguous) = told(
+            "a=1,b=1.30,c=true,d=x,e=-5,f=1e3,g=,h=1000000,i={0,-1}",
+            true,
+        );
+        assert!(
+            printed.is_empty() && ambiguous.is_empty(),
+            "{printed:?} {ambiguous:?}"
+        );
+        let (printed, ambiguous) = told(
+            "a=+5,b=TRUE,c=null,d={-007,no},e=012345678901,f=12:30",
+            true,
+        );
+        assert_eq!(printed, ["a", "b", "c", "d"]);
+        assert_eq!(ambiguous, ["d", "e", "f"]);
+        assert_eq!(
+            told("a=+5,b=no", false),
+            (vec![], vec![]),
+            "said to be text"
+        );
     }
 }

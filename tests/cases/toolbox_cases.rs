@@ -160,7 +160,7 @@ struct Losing {
     warning: &'static str,
 }
 
-const LOSING: [Losing; 8] = [
+const LOSING: [Losing; 11] = [
     Losing {
         files: &[
             ("t", "{{ include \"x\" . }}\n"),
@@ -206,6 +206,31 @@ const LOSING: [Losing; 8] = [
         arguments: &["--template", "t", "--set", "h[0].z=q"],
         stdout: "[]\n",
         warning: "warning: --set h[0].z=q: a key of a new list item at the end of the argument is dropped; write another pair behind it\n",
+    },
+    Losing {
+        files: &[("t", "{{ .n }}\n")],
+        arguments: &["--template", "t", "--set", "n=-007"],
+        stdout: "-7\n",
+        warning: "warning: --set n: templates print the value otherwise than it is written; --set-string keeps its text\n",
+    },
+    Losing {
+        files: &[("t", "owner: {{ .o }}\n")],
+        arguments: &["--template", "t", "--set", "o=012345678901"],
+        stdout: "owner: 012345678901\n",
+        warning: "warning: --set o: without quotes the value is octal, hexadecimal or binary to some readers, and decimal or a string to others; quote it in the template, and give it with --set-string\n",
+    },
+    Losing {
+        files: &[("t", "owner: {{ .o | quote }} {{ .v }}\n")],
+        arguments: &[
+            "--template",
+            "t",
+            "--set-string",
+            "o=012345678901",
+            "--set",
+            "v=1.30",
+        ],
+        stdout: "owner: \"012345678901\" 1.30\n",
+        warning: "",
     },
     Losing {
         files: &[("t", "b: 1\na: x\n")],

@@ -95,7 +95,9 @@ pub(in crate::cloud::aws) fn data(
 
 /// Disks that come with the type, as kops maps those of old types: `/dev/sdc` to `ephemeral0` and so on. They follow from the type, and kops does not
 /// compare them either. Source: kops-facts, B.10 and C.3.
-fn is_instance_store(device: &sdk::LaunchTemplateBlockDeviceMapping) -> bool {
+pub(in crate::cloud::aws) fn is_instance_store(
+    device: &sdk::LaunchTemplateBlockDeviceMapping,
+) -> bool {
     let letter = device
         .device_name()
         .and_then(|d| d.strip_prefix("/dev/sd"))

@@ -3,6 +3,9 @@
 
 use aws_sdk_ec2::types as sdk;
 
+use crate::cloud::aws::convert::template::is_instance_store;
+use crate::kops::instance_type;
+
 /// Adds what `source` has and no definition says.
 pub(in crate::cloud::aws::apply) fn carry(
     request: &mut sdk::RequestLaunchTemplateData,
@@ -120,10 +123,17 @@ fn placement(request: &mut sdk::RequestLaunchTemplateData, source: &sdk::LaunchT
     request.placement = Some(all).filter(|p| *p != empty);
 }
 
-/// Disks that come with the type and are mapped by name: an old type has them only where something maps them.
+/// Disks that are mapped by name, but those that come with the type and are named as kops names them: of a type that is known they are in the request,
+/// and those of the type before do not belong to this one.
 fn disks(request: &mut sdk::RequestLaunchTemplateData, source: &sdk::ResponseLaunchTemplateData) {
     let mut all = request.block_device_mappings.take().unwrap_or_default();
+    let is_known = request
+        .instance_type()
+        .is_some_and(|t| instance_type(t.as_str()).is_some());
     for disk in source.block_device_mappings() {
+        if is_known && is_instance_store(disk) {
+            continue;
+        }
         let is_there = all.iter().any(|d| d.device_name == disk.device_name);
         if disk.ebs().is_none() && disk.virtual_name().is_some() && !is_there {
             all.push(
@@ -201,6 +211,12 @@ mod tests {
             (request.image_id(), request.user_data()),
             (Some("ami-new"), None)
         );
+        // The disks of a type that is known come with the request; those of the type before stay behind.
+        let mut known = sdk::RequestLaunchTemplateData::builder()
+            .instance_type(sdk::InstanceType::M5Large)
+            .build();
+        carry(&mut known, &source);
+        assert!(known.block_device_mappings().is_empty());
         // A version without any of it brings nothing along.
         let mut plain = sdk::RequestLaunchTemplateData::builder()
             .image_id("i")

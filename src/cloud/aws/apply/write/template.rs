@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_ec2::types as sdk;
 
 use super::{TooMuch, list, number, optional};
+use crate::desired::instance_store;
 use crate::model::{
     BlockDevice, CreditSpecification, Ebs, InstanceMarketOptions, InstanceProfile,
     LaunchTemplateData, MetadataOptions, Monitoring, NetworkInterface, Placement, SpotOptions,
@@ -35,8 +36,16 @@ pub(in crate::cloud::aws::apply) fn data(
         // Said by digest only; the text itself comes beside.
         user_data: _,
     } = data;
+    let is_mapped = |d: &BlockDevice| {
+        block_device_mappings
+            .iter()
+            .any(|own| own.device_name == d.device_name)
+    };
+    let mut disks = instance_store(instance_type);
+    disks.retain(|d| !is_mapped(d));
     let devices: Vec<_> = block_device_mappings
         .iter()
+        .chain(&disks)
         .map(block_device)
         .collect::<Result<_, _>>()?;
     let interfaces: Vec<_> = network_interfaces
