@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
-use super::{
+use super::difference::{
     Carrier, ClusterChange, DocumentImpact, GroupDifference, GroupImpact, Outline, Presence,
-    Version, json as to_json, lines,
+    Version,
 };
+use super::lines;
 use crate::desired::DesiredGroup;
 use crate::fleet::Cluster;
 use crate::model::{AsgName, GroupName};
@@ -247,4 +248,9 @@ fn created(before: &Version<'_>, after: &Version<'_>, to: &DesiredGroup) -> Grou
         user_data: to.user_data.is_some(),
         like: like.map(|(_, name)| name.clone()),
     }
+}
+
+pub(super) fn to_json(value: &impl serde::Serialize) -> serde_json::Value {
+    // Our own structs of strings, numbers and ordered maps always serialise.
+    serde_json::to_value(value).unwrap_or_default()
 }

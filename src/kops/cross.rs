@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::{Cluster, Dns};
 use super::error::Problems;
+use super::object::{Member, Object, label};
 use super::role::Role;
-use super::{Member, Object, label};
 use crate::yaml::{Node, Pos};
 
 /// Checks everything that takes more than one document to see.

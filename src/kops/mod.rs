@@ -24,6 +24,7 @@ mod instance_types;
 mod karpenter;
 mod labels;
 mod network_check;
+mod object;
 mod releases;
 mod role;
 mod rolling;
@@ -40,8 +41,6 @@ mod zones;
 
 use std::collections::BTreeSet;
 
-use serde_json::Value as Json;
-
 pub use cluster::{
     ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, LoadBalancerClass, PriorityExpander,
     RollingUpdate, Subnet, SubnetKind, TerminationQueue,
@@ -55,14 +54,16 @@ pub use group::{
 pub use image::{floats, owner_and_name};
 pub use instance_types::{Architecture, InstanceType, instance_type, instance_types};
 pub(crate) use labels::{LABEL_TAG, TAINT_TAG};
+pub use object::Object;
 pub(crate) use releases::{Subject, ended};
 pub use role::{MachineKind, MachineRules, Phase, Role};
 pub use target::Target;
 pub use values::Taint;
 
 use crate::model::{GroupName, KopsVersion};
-use crate::yaml::{Document, Node, Pos, Value};
+use crate::yaml::{Document, Node, Value};
 use error::Problems;
+use object::{Member, label};
 use schema::{Strict, suggest};
 use view::View;
 
@@ -84,33 +85,6 @@ pub struct Manifests {
     /// Fields of the Cluster that kops drops or refuses, and that no definition depends on. Who compiles a stranger's
     /// manifests warns of them; a fleet that writes its own refuses them.
     pub misread: Vec<KopsError>,
-}
-
-/// A document that is carried along whole.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Object {
-    /// `kind`.
-    pub kind: String,
-    /// `metadata.namespace`.
-    pub namespace: Option<String>,
-    /// `metadata.name`; configuration objects such as KubeSchedulerConfiguration have none.
-    pub name: Option<String>,
-    /// Where it begins.
-    pub pos: Pos,
-    /// The whole document.
-    pub value: Json,
-}
-
-impl Object {
-    /// `Kind/name` or `Kind/namespace/name`; `Kind` when it has no name.
-    pub fn key(&self) -> String {
-        let parts = [
-            Some(self.kind.as_str()),
-            self.namespace.as_deref(),
-            self.name.as_deref(),
-        ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join("/")
-    }
 }
 
 /// Reads the documents of one cluster by the rules of the newest kops: one Cluster, its InstanceGroups, other objects.
@@ -220,16 +194,6 @@ impl<'a> Sorted<'a> {
     }
 }
 
-/// `Kind/name` as far as there are such.
-fn label(root: &Node) -> String {
-    let text = |node: Option<&Node>| node.and_then(Node::as_str).unwrap_or("?").to_owned();
-    format!(
-        "{}/{}",
-        text(root.get("kind")),
-        text(root.at(["metadata", "name"]))
-    )
-}
-
 /// What every document must have.
 fn envelope(root: &Node, problems: &mut Problems) -> Option<Object> {
     if !matches!(root.value, Value::Map(_)) {
@@ -309,14 +273,6 @@ fn api_subnets(groups: &[&Node]) -> BTreeSet<String> {
         .flat_map(|root| group_read::written_subnets(root))
         .map(str::to_owned)
         .collect()
-}
-
-/// A group as the rules between documents see it.
-struct Member<'a> {
-    name: &'a str,
-    role: Role,
-    pos: Pos,
-    role_pos: Pos,
 }
 
 enum Group {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Chunk, DocumentFault, RenderError, Rendered, RenderedDocument, Spot};
+use super::rendered::Chunk;
+use super::{DocumentFault, RenderError, Rendered, RenderedDocument, Spot};
 use crate::model::ClusterName;
 use crate::yaml::{Document, Node, Pos, Schema, Value, ambiguity, parse};
 

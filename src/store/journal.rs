@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::keeper::Keeper;
 use super::line::{Chain, Contents, too_new};
 use super::logs::{ENDED, Log, Whole, is_lost, is_open, read};
 use super::objects::create;
 use super::tail::Tail;
-use super::{Holder, Keeper, Locks, Store, StoreError, TakenOver};
+use super::{Holder, Locks, Store, StoreError, TakenOver};
 use crate::model::{ClusterName, LeaseState, Owner, RolloutId, Timestamp};
 use crate::rollout::{ClusterRun, Event, JOURNAL_VERSION, Progress, Record, Rollout};
 

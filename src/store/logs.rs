@@ -12,11 +12,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::folder::{private_folder, refused};
+use super::keeper::Keeper;
 use super::lease::{Lease, Leases, NotTaken};
 use super::line::Chain;
 use super::objects::{Objects, create, replace};
 use super::tail::{Kept, Tail, head_file};
-use super::{Keeper, Store, StoreError, TakenOver};
+use super::{Store, StoreError, TakenOver};
 use crate::rollout::Record;
 
 /// The folder of marks of rollouts that have ended.

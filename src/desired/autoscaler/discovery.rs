@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Compiled, Finding, NODE_TAG, TAG};
+use super::Finding;
+use super::compiled::{Compiled, NODE_TAG, TAG};
 use crate::kops::{Cluster, InstanceGroup, Role};
 
 /// How cluster-autoscaler finds its groups.

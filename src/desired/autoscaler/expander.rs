@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::compiled::Compiled;
 use super::re2::{self, NoRegex};
-use super::{Compiled, Finding, priorities};
+use super::{Finding, priorities};
 use crate::kops::{InstanceGroup, Manifests, PriorityExpander, Role};
 use crate::model::AsgName;
 

@@ -3,6 +3,7 @@
 //! `discovery`: which groups it takes for its own; `expander`: which one it grows first; `nodes`: what it takes a node of a group for while
 //! there is none. Source of its rules: cluster-autoscaler's AWS provider and priority expander; of kops' add-on: kops 1.37.
 
+mod compiled;
 mod discovery;
 mod expander;
 mod finding;
@@ -21,14 +22,11 @@ pub use expander::{Expander, Pattern, Priority, Source, priority_expander};
 pub use finding::Finding;
 pub use nodes::NodeGroup;
 
+use compiled::Compiled;
+
 use super::{DesiredError, compile};
 use crate::kops::{InstanceGroup, Manifests};
-use crate::model::{ClusterName, Definition, GroupName};
-
-/// What every tag for cluster-autoscaler begins with.
-const TAG: &str = "k8s.io/cluster-autoscaler/";
-/// What the tags begin with that describe a node.
-const NODE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/";
+use crate::model::{ClusterName, GroupName};
 
 /// Everything cluster-autoscaler sees of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,28 +42,6 @@ pub struct Autoscaler {
     pub groups: Vec<NodeGroup>,
     /// What will not work as it looks.
     pub findings: Vec<Finding>,
-}
-
-/// A group with its definition.
-#[derive(Clone, Copy, Debug)]
-struct Compiled<'a> {
-    group: &'a InstanceGroup,
-    definition: &'a Definition,
-}
-
-impl Compiled<'_> {
-    /// The tags of its AutoScalingGroup.
-    fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.definition
-            .auto_scaling_group
-            .tags
-            .iter()
-            .map(|t| (t.key.as_str(), t.value.as_str()))
-    }
-
-    fn has_tag(&self, key: &str) -> bool {
-        self.tags().any(|(k, _)| k == key)
-    }
 }
 
 /// Computes what cluster-autoscaler sees.

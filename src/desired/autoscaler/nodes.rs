@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Compiled, Discovery, Expander, Finding, NODE_TAG};
+use super::compiled::{Compiled, NODE_TAG};
+use super::{Discovery, Expander, Finding};
 use crate::kops::{Architecture, InstanceType, Role, instance_type};
 use crate::model::{AsgName, GroupName};
 

@@ -145,7 +145,7 @@ pub fn normal(document: &Json) -> Json {
     let text = |key: &str| fields.get(key).and_then(Json::as_str).unwrap_or_default();
     let section = section(text("apiVersion"), text("kind"));
     let mut out = Map::new();
-    for (key, value) in sorted(fields) {
+    for (key, value) in shape::sorted(fields) {
         let value = match (key.as_str(), section) {
             ("apiVersion", Some(_)) => Some(Json::from("kops.k8s.io/v1alpha2")),
             ("metadata", _) => metadata(value, section.is_some()),
@@ -221,9 +221,4 @@ fn metadata(value: &Json, of_kops: bool) -> Option<Json> {
         }
     }
     shape::plain(&value)
-}
-
-/// The fields of a mapping, by name.
-fn sorted(fields: &Map<String, Json>) -> std::collections::BTreeMap<&String, &Json> {
-    fields.iter().collect()
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::super::schema;
 use super::super::values::whole;
-use super::{scalars, sorted};
+use super::scalars;
 
 /// Mappings that say something by being there, though they are empty; `*`: every field of that section.
 const SAYS_SOMETHING: [(&str, &str); 5] = [
@@ -172,4 +172,9 @@ fn aligned_item(kind: &str, wanted: &Json, stored: &Json) -> Json {
         }
         (_, _, _) => stored.clone(),
     }
+}
+
+/// The fields of a mapping, by name.
+pub(super) fn sorted(fields: &Map<String, Json>) -> std::collections::BTreeMap<&String, &Json> {
+    fields.iter().collect()
 }

@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, Rest, Value, ValueKind};
 use minijinja::{Environment, Error, State, filters};
 
 use super::super::values::{fault, from_json, scalar_text, to_json};
-use super::both;
+use super::register::both;
 use serde_json::{Map, Value as Json};
 
 /// Longest list a function makes out of nothing.

@@ -7,7 +7,7 @@ use minijinja::{Environment, Error};
 use sha2::{Digest as _, Sha256};
 
 use super::super::values::{fault, from_json, scalar_text, to_json};
-use super::both;
+use super::register::both;
 use crate::yaml::{Schema, emit_with_number_keys, parse_one};
 
 pub(super) fn add(env: &mut Environment<'static>) {

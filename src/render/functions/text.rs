@@ -4,7 +4,7 @@ use minijinja::value::{Rest, Value, ValueKind};
 use minijinja::{Environment, Error, filters};
 
 use super::super::values::{fault, is_empty, scalar_text};
-use super::both;
+use super::register::both;
 
 /// More blanks than this in front of a line is a mistake.
 const MAX_INDENT: usize = 1_000;
