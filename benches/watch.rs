@@ -19,6 +19,8 @@
 mod api;
 #[path = "../tests/kube/eviction.rs"]
 mod eviction;
+#[path = "../tests/kube/hindered.rs"]
+mod hindered;
 #[path = "../tests/kube/pages.rs"]
 mod pages;
 #[path = "../tests/kube/patch.rs"]

@@ -108,6 +108,28 @@ async fn what_is_refused_is_asked_again_with_growing_pauses() {
     assert_eq!(api.with(|kept| kept.evicted.len()), 1);
 }
 
+/// As quick as kubectl drain, which asks every five seconds: a budget that lets one pod go after the other is asked again at once, whoever waited longest.
+#[tokio::test]
+async fn a_budget_that_gives_way_is_asked_as_often_as_kubectl_drain_does() {
+    let api = scene(|kept| {
+        for _ in 0..5 {
+            kept.pod("default", "web", "node-1", |_| {});
+        }
+        kept.budgets
+            .insert(("default".into(), "web".into()), Some(0));
+    });
+    let client = api.client();
+    let mut seconds = 0;
+    while api.with(|kept| kept.evicted.len()) < 6 {
+        client.act(&cluster(), &evict("node-1")).await.unwrap();
+        api.with(|kept| kept.pass(1));
+        seconds += 1;
+        assert!(seconds < 200);
+    }
+    // The budget lets one go every 20 seconds.
+    assert!(seconds <= 5 * 25 + 1, "{seconds}");
+}
+
 #[tokio::test]
 async fn the_pause_that_the_api_names_is_kept() {
     let row = ROWS

@@ -20,7 +20,7 @@ pub const CLUSTER: &str = "one.k8s.foo.bar";
 const RECOVERY: i64 = 20;
 
 /// What admission says to evictions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// A webhook denies, with this code and these words.
     Webhook(u16, &'static str),

@@ -19,6 +19,7 @@ mod bench;
 mod cases;
 mod client;
 mod eviction;
+mod hindered;
 mod pages;
 mod patch;
 mod plugins;

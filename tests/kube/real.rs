@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::http::Request;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value as Json, json};
 
-use crate::api::Kept;
+use crate::api::{Admission, Kept};
 
 /// How long controllers, the scheduler and kubelets may take for what was asked of them.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -23,12 +24,37 @@ const USER: &str = "kfleet";
 /// What a kubelet of kwok's is told by.
 const KWOK: &str = "kwok.x-k8s.io/node";
 
-type Key = (String, String);
+const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+
+pub(crate) type Key = (String, String);
+
+/// What was kept before a look.
+pub(crate) struct Before {
+    nodes: BTreeMap<String, Json>,
+    pods: BTreeMap<Key, Json>,
+    pub(crate) budgets: BTreeMap<Key, Option<i64>>,
+    pub(crate) doubled: BTreeSet<Key>,
+    pub(crate) denied: BTreeSet<String>,
+    pub(crate) admission: Option<Admission>,
+}
+
+impl Before {
+    fn of(kept: &Kept) -> Before {
+        Before {
+            nodes: kept.nodes.clone(),
+            pods: kept.pods.clone(),
+            budgets: kept.budgets.clone(),
+            doubled: kept.doubled.clone(),
+            denied: kept.denied.clone(),
+            admission: kept.admission.clone(),
+        }
+    }
+}
 
 /// Where they are.
 pub struct Servers {
     kubeconfig: PathBuf,
-    admin: PathBuf,
+    asks: mpsc::Sender<(Request<Vec<u8>>, Answer)>,
     audit: PathBuf,
     /// Of the audit log, what was there before.
     seen: std::sync::Mutex<usize>,
@@ -41,7 +67,7 @@ impl Servers {
         let audit = path("KFLEET_KUBE_AUDIT").unwrap_or_default();
         let servers = Servers {
             kubeconfig: path("KFLEET_KUBE_SERVERS")?,
-            admin: path("KFLEET_KUBE_ADMIN").unwrap(),
+            asks: administrator(path("KFLEET_KUBE_ADMIN").unwrap()),
             seen: std::sync::Mutex::new(std::fs::read_to_string(&audit).unwrap().len()),
             audit,
         };
@@ -54,24 +80,22 @@ impl Servers {
         &self.kubeconfig
     }
 
-    /// A look at what is kept: read before it, done to the servers after it; and time is not ahead of theirs.
-    pub fn around<T>(&self, kept: &mut Kept, f: impl FnOnce(&mut Kept) -> T) -> T {
+    /// A look at what is kept: read before it, done to the servers after it; and time is not ahead of theirs, where it follows them.
+    pub fn around<T>(&self, kept: &mut Kept, follows: bool, f: impl FnOnce(&mut Kept) -> T) -> T {
         self.pull(kept);
-        let before = (kept.nodes.clone(), kept.pods.clone());
-        let budgets: BTreeSet<Key> = kept.budgets.keys().cloned().collect();
+        let before = Before::of(kept);
         let result = f(kept);
-        self.push_nodes(&before.0, kept);
-        self.push_pods(&before.1, kept);
-        for key in kept.budgets.keys().filter(|key| !budgets.contains(*key)) {
-            self.budget(key);
-        }
-        while now() < kept.now {
+        self.push_nodes(&before, kept);
+        self.push_pods(&before.pods, kept);
+        self.hinder(&before, kept);
+        while follows && now() < kept.now {
             std::thread::sleep(Duration::from_millis(100));
         }
         result
     }
 
     fn clean(&self) {
+        self.nothing_hinders();
         let owners = ["replicasets", "daemonsets"].map(|kind| format!("/apis/apps/v1/{kind}"));
         let others = [
             "/apis/policy/v1/poddisruptionbudgets".to_owned(),
@@ -80,11 +104,49 @@ impl Servers {
         ];
         for list in owners.iter().chain(&others) {
             for item in self.list(list) {
+                self.release(&place(list, &item), &item);
                 self.delete(&place(list, &item));
             }
         }
         self.wait("nothing is left of another test", || {
             self.list("/api/v1/pods").is_empty()
+        });
+    }
+
+    /// Nothing holds it any more.
+    fn release(&self, path: &str, item: &Json) {
+        if !item["metadata"]["finalizers"].is_null() {
+            self.patch(path, &json!({"metadata": {"finalizers": null}}));
+        }
+    }
+
+    /// Nobody is on the way out, and every owner has the pods that it wants, Ready.
+    pub fn rest(&self) {
+        self.wait("all pods run and none leaves", || {
+            let leaves = |p: &Json| !p["metadata"]["deletionTimestamp"].is_null();
+            let has_all =
+                |o: &Json| o["status"]["readyReplicas"].as_i64() == o["spec"]["replicas"].as_i64();
+            !self.list("/api/v1/pods").iter().any(leaves)
+                && self.list("/apis/apps/v1/replicasets").iter().all(has_all)
+        });
+    }
+
+    /// A kubelet does not answer any more: it is known as such, and all pods but those that tolerate it are told to go.
+    pub fn dies(&self, node: &str) {
+        self.patch(
+            &format!("/api/v1/nodes/{node}"),
+            &json!({"metadata": {"annotations": {KWOK: null}}}),
+        );
+        self.patch(
+            &format!("/api/v1/nodes/{node}/status"),
+            &condition("Unknown"),
+        );
+        self.wait("the pods of a dead kubelet are told to go", || {
+            let here =
+                |p: &Json| p["spec"]["nodeName"] == node && p["metadata"]["namespace"] == "default";
+            let pods = self.list("/api/v1/pods");
+            let mut here = pods.iter().filter(|p| here(p));
+            here.all(|p| !p["metadata"]["deletionTimestamp"].is_null())
         });
     }
 
@@ -114,8 +176,18 @@ impl Servers {
         for line in text[(*seen).min(end)..end].lines() {
             let event: Json = serde_json::from_str(line).unwrap();
             let code = event["responseStatus"]["code"].as_i64().unwrap_or(0);
-            let ours = event["user"]["username"] == USER && event["stage"] == "ResponseComplete";
-            if !ours || !(200..300).contains(&code) {
+            if event["user"]["username"] != USER {
+                continue;
+            }
+            let verb = event["verb"].as_str().unwrap();
+            let path = event["requestURI"].as_str().unwrap_or_default();
+            let path = path.split('?').next().unwrap();
+            match (verb, event["stage"].as_str().unwrap()) {
+                ("list", "ResponseComplete") => kept.calls.push(format!("GET {path}")),
+                ("watch", "ResponseStarted") => kept.calls.push(format!("WATCH {path}")),
+                _ => {}
+            }
+            if event["stage"] != "ResponseComplete" || !(200..300).contains(&code) {
                 continue;
             }
             let of = &event["objectRef"];
@@ -139,43 +211,72 @@ impl Servers {
         *seen = end;
     }
 
-    fn push_nodes(&self, before: &BTreeMap<String, Json>, kept: &Kept) {
+    fn push_nodes(&self, before: &Before, kept: &Kept) {
+        let mut joined = Vec::new();
         for (name, node) in &kept.nodes {
             let path = format!("/api/v1/nodes/{name}");
             let ready = node["status"]["conditions"][0]["status"].as_str().unwrap();
-            match before.get(name) {
-                None => self.make_node(name, node, ready),
+            match before.nodes.get(name) {
+                None => {
+                    self.make_node(name, node, ready);
+                    joined.extend((ready == "True").then_some(path));
+                }
                 Some(old) if old == node => {}
                 Some(_) => {
-                    // Who is not Ready has no kubelet that would say otherwise.
-                    let kubelet = (ready == "True").then_some("fake");
-                    let patch = json!({"metadata": {"labels": node["metadata"]["labels"], "annotations": {KWOK: kubelet}}});
+                    let patch = json!({"metadata": {"labels": node["metadata"]["labels"]}});
                     self.patch(&path, &patch);
-                    if ready != "True" {
-                        self.patch(&format!("{path}/status"), &condition(ready));
-                    }
                 }
             }
         }
-        for name in before.keys().filter(|name| !kept.nodes.contains_key(*name)) {
+        self.wait("the kubelets of new nodes have joined", || {
+            joined.iter().all(|path| {
+                self.get(path)
+                    .is_some_and(|n| plain_node(n)["status"]["conditions"][0]["status"] == "True")
+            })
+        });
+        for name in before
+            .nodes
+            .keys()
+            .filter(|name| !kept.nodes.contains_key(*name))
+        {
             self.delete(&format!("/api/v1/nodes/{name}"));
-            for pod in self.list("/api/v1/pods") {
-                if pod["spec"]["nodeName"] == **name {
-                    self.delete(&place("/api/v1/pods", &pod));
-                }
+            // Where somebody deletes the object, its pods are left to the garbage collector.
+            if !kept.deleted.contains(name) {
+                self.delete_pods_of(name);
+            }
+        }
+        for pod in before
+            .pods
+            .iter()
+            .filter(|(k, _)| !kept.pods.contains_key(*k))
+        {
+            let node = pod.1["spec"]["nodeName"].as_str().unwrap_or_default();
+            if !kept.nodes.contains_key(node) && !before.nodes.contains_key(node) {
+                self.delete_pods_of(node);
             }
         }
     }
 
+    fn delete_pods_of(&self, node: &str) {
+        for pod in self.list("/api/v1/pods") {
+            if pod["spec"]["nodeName"] == *node {
+                self.delete(&place("/api/v1/pods", &pod));
+            }
+        }
+    }
+
+    /// A node joins with its kubelet, or is an object that a kubelet of another time has left.
     fn make_node(&self, name: &str, node: &Json, ready: &str) {
         let kubelet = (ready == "True").then_some("fake");
+        let control_plane = &node["metadata"]["labels"][CONTROL_PLANE];
+        let taint = json!({"key": CONTROL_PLANE, "effect": "NoSchedule"});
         let body = json!({
             "apiVersion": "v1", "kind": "Node",
             "metadata": {"name": name, "labels": node["metadata"]["labels"], "annotations": {KWOK: kubelet}},
-            "spec": {"providerID": node["spec"]["providerID"]},
+            "spec": {"providerID": node["spec"]["providerID"], "taints": (!control_plane.is_null()).then_some([taint])},
         });
         self.create("/api/v1/nodes", &body);
-        let mut status = condition(ready);
+        let mut status = condition(if ready == "True" { "False" } else { ready });
         let room = json!({"cpu": "8", "memory": "32Gi", "pods": "110"});
         status["status"]["allocatable"] = room.clone();
         status["status"]["capacity"] = room;
@@ -186,25 +287,42 @@ impl Servers {
     /// New pods are asked of their owner; where some went in the same look, they are the same ones elsewhere, and their owner makes them by itself.
     fn push_pods(&self, before: &BTreeMap<Key, Json>, kept: &Kept) {
         let is_new = |(key, _): &(&Key, &Json)| !before.contains_key(*key);
-        let is_mirror =
-            |p: &Json| p["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string();
         let mut wanted: BTreeMap<Key, (i64, Json)> = BTreeMap::new();
+        let mut alone = Vec::new();
         for (key, pod) in kept.pods.iter().filter(is_new) {
+            let mirror = pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string();
             match pod["metadata"]["ownerReferences"][0]["kind"].as_str() {
-                _ if is_mirror(pod) => self.mirror(key, pod),
-                Some("DaemonSet") => self.daemon(&owner(key, pod), pod),
-                Some("ReplicaSet") => {
+                Some("DaemonSet") if !mirror => self.daemon(&owner(key, pod), pod),
+                Some("ReplicaSet") if !mirror => {
                     wanted.entry(owner(key, pod)).or_insert((0, pod.clone())).0 += 1;
                 }
-                other => panic!("pods of {other:?} are not played on real servers"),
+                _ => alone.push(self.alone(key, pod)),
             }
         }
-        for (key, pod) in before
-            .iter()
-            .filter(|(key, _)| !kept.pods.contains_key(*key))
-        {
-            if let Some((count, _)) = wanted.get_mut(&owner(key, pod)) {
-                *count -= 1;
+        self.wait("pods that nobody else makes run", || {
+            let run = |path: &String| {
+                self.get(path)
+                    .is_some_and(|p| p["status"]["phase"] == "Running")
+            };
+            alone.iter().all(run)
+        });
+        for (key, pod) in kept.pods.iter().filter(is_new) {
+            self.changed(key, pod);
+        }
+        for (key, pod) in before {
+            match kept.pods.get(key) {
+                None => {
+                    if let Some((count, _)) = wanted.get_mut(&owner(key, pod)) {
+                        *count -= 1;
+                    }
+                }
+                Some(now) if now["metadata"]["finalizers"] != pod["metadata"]["finalizers"] => {
+                    self.patch(
+                        &pod_path(key),
+                        &json!({"metadata": {"finalizers": now["metadata"]["finalizers"]}}),
+                    );
+                }
+                Some(_) => {}
             }
         }
         for (owner, (more, pod)) in wanted.iter().filter(|(_, (more, _))| *more > 0) {
@@ -212,13 +330,31 @@ impl Servers {
         }
     }
 
-    fn mirror(&self, (namespace, name): &Key, pod: &Json) {
+    /// A pod that no controller makes: a picture of a static one, or somebody's own.
+    fn alone(&self, key: &Key, pod: &Json) -> String {
+        let of = &pod["metadata"];
         let body = json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "labels": pod["metadata"]["labels"], "annotations": pod["metadata"]["annotations"]},
+            "metadata": {"name": key.1, "labels": of["labels"], "annotations": of["annotations"], "finalizers": of["finalizers"]},
             "spec": spec(pod, Some(&pod["spec"]["nodeName"])),
         });
-        self.create(&format!("/api/v1/namespaces/{namespace}/pods"), &body);
+        self.create(&format!("/api/v1/namespaces/{}/pods", key.0), &body);
+        pod_path(key)
+    }
+
+    /// What has become of a pod that somebody made himself.
+    fn changed(&self, key: &Key, pod: &Json) {
+        if !pod["metadata"]["ownerReferences"][0].is_null() {
+            return;
+        }
+        let path = pod_path(key);
+        if let phase @ ("Failed" | "Succeeded") = pod["status"]["phase"].as_str().unwrap() {
+            let status = json!({"status": {"phase": phase, "reason": "Evicted"}});
+            self.patch(&format!("{path}/status"), &status);
+        }
+        if !pod["metadata"]["deletionTimestamp"].is_null() {
+            self.ask("DELETE", &path, None);
+        }
     }
 
     fn daemon(&self, (namespace, app): &Key, pod: &Json) {
@@ -245,61 +381,51 @@ impl Servers {
                 more
             }
         };
+        // One that has no place waits for it.
+        if pod["status"]["phase"] == "Pending" {
+            return;
+        }
         self.wait("all of its pods run", || {
             let found = self.get(&path);
             found.is_some_and(|f| f["status"]["readyReplicas"].as_i64() == Some(count))
         });
     }
 
-    fn budget(&self, (namespace, app): &Key) {
-        let list = format!("/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets");
-        let body = json!({
-            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": app},
-            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": app}}},
-        });
-        self.create(&list, &body);
-        let path = format!("{list}/{app}");
-        self.wait("the budget allows one", || {
-            let found = self.get(&path);
-            found.is_some_and(|f| f["status"]["disruptionsAllowed"] == 1)
-        });
-    }
-
-    fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
+    pub(crate) fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
         let began = Instant::now();
         while !is_so() {
             assert!(
                 began.elapsed() < PATIENCE,
                 "{what}: not within {PATIENCE:?}"
             );
-            std::thread::sleep(Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 
-    fn list(&self, path: &str) -> Vec<Json> {
+    pub(crate) fn list(&self, path: &str) -> Vec<Json> {
         let found = self.get(path).unwrap();
         found["items"].as_array().unwrap().clone()
     }
 
-    fn get(&self, path: &str) -> Option<Json> {
+    pub(crate) fn get(&self, path: &str) -> Option<Json> {
         self.ask("GET", path, None)
     }
 
-    fn create(&self, path: &str, body: &Json) {
+    pub(crate) fn create(&self, path: &str, body: &Json) {
         self.ask("POST", path, Some(body)).unwrap();
     }
 
-    fn patch(&self, path: &str, body: &Json) {
+    pub(crate) fn patch(&self, path: &str, body: &Json) {
         self.ask("PATCH", path, Some(body));
     }
 
-    fn delete(&self, path: &str) {
+    pub(crate) fn delete(&self, path: &str) {
         let now = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0});
         self.ask("DELETE", path, Some(&now));
     }
 
-    /// As the administrator; none: there is no such thing. A look is taken also within somebody else's runtime, so each question has its own.
-    fn ask(&self, method: &str, path: &str, body: Option<&Json>) -> Option<Json> {
+    /// As the administrator; none: there is no such thing.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Json>) -> Option<Json> {
         let kind = if method == "PATCH" {
             "application/merge-patch+json"
         } else {
@@ -312,26 +438,37 @@ impl Servers {
             .header("content-type", kind)
             .body(bytes)
             .unwrap();
-        let admin = self.admin.clone();
-        let asked = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let file = Kubeconfig::read_from(admin).unwrap();
-                let options = KubeConfigOptions::default();
-                let config = kube::Config::from_custom_kubeconfig(file, &options);
-                let client = kube::Client::try_from(config.await.unwrap()).unwrap();
-                client.request::<Json>(request).await
-            })
-        });
-        match asked.join().unwrap() {
+        let (answer, answered) = mpsc::channel();
+        self.asks.send((request, answer)).unwrap();
+        match answered.recv().unwrap() {
             Ok(answer) => Some(answer),
             Err(kube::Error::Api(status)) if status.code == 404 => None,
             Err(error) => panic!("{method} {path}: {error}"),
         }
     }
+}
+
+type Answer = mpsc::Sender<Result<Json, kube::Error>>;
+
+/// Who asks as the administrator, in a thread of its own: a look is taken also within somebody else's runtime.
+fn administrator(kubeconfig: PathBuf) -> mpsc::Sender<(Request<Vec<u8>>, Answer)> {
+    let (asks, asked) = mpsc::channel::<(Request<Vec<u8>>, Answer)>();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let file = Kubeconfig::read_from(kubeconfig).unwrap();
+            let options = KubeConfigOptions::default();
+            let config = kube::Config::from_custom_kubeconfig(file, &options);
+            let client = kube::Client::try_from(config.await.unwrap()).unwrap();
+            while let Ok((request, answer)) = asked.recv() {
+                drop(answer.send(client.request::<Json>(request).await));
+            }
+        });
+    });
+    asks
 }
 
 /// Seconds since 1970.
@@ -342,7 +479,14 @@ pub fn now() -> i64 {
 
 /// Without what kubelets and controllers put on every node; its readiness first.
 fn plain_node(mut node: Json) -> Json {
-    const OF_OTHERS: [&str; 4] = ["kwok", "node.alpha", "volumes.", "node.kubernetes.io"];
+    const OF_OTHERS: [&str; 5] = [
+        "kwok",
+        "node.alpha",
+        "volumes.",
+        "node.kubernetes.io",
+        CONTROL_PLANE,
+    ];
+    // `node.kubernetes.io/exclude-from-…` is a label, and ours.
     let of_others = |name: &str| OF_OTHERS.iter().any(|o| name.starts_with(o));
     if let Some(annotations) = node["metadata"]["annotations"].as_object_mut() {
         annotations.retain(|name, _| !of_others(name));
@@ -372,6 +516,7 @@ fn owner((namespace, _): &Key, pod: &Json) -> Key {
 fn spec(pod: &Json, node: Option<&Json>) -> Json {
     json!({
         "nodeName": node,
+        "nodeSelector": pod["spec"]["nodeSelector"],
         "terminationGracePeriodSeconds": pod["spec"]["terminationGracePeriodSeconds"],
         "priorityClassName": pod["spec"]["priorityClassName"],
         "containers": [{"name": "main", "image": "none"}],
@@ -392,6 +537,10 @@ fn made_of(kind: &str, app: &str, pod: &Json, more: Json) -> Json {
         spec[key] = value.clone();
     }
     json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": app}, "spec": spec})
+}
+
+pub(crate) fn pod_path((namespace, name): &Key) -> String {
+    format!("/api/v1/namespaces/{namespace}/pods/{name}")
 }
 
 /// Where an item of a list of all namespaces is.

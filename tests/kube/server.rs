@@ -1,6 +1,7 @@
 //! The API's server, its kubeconfig, and clients of it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -10,6 +11,7 @@ use kfleet::cloud::local::World;
 use kfleet::model::{ClusterName, NodeEffect, Timestamp};
 use kfleet::nodes::kube::Clusters;
 use kfleet::nodes::{Access, NodeApi};
+use serde_json::json;
 
 use crate::api::{CLUSTER, Kept, answer};
 use crate::real::Servers;
@@ -22,28 +24,44 @@ pub struct Api {
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     /// Real servers that play it in place of the stand-in.
     real: Option<Servers>,
+    /// Whether the account's time is that of real servers: what was there before a test began is made without waiting for it.
+    follows: AtomicBool,
 }
 
+/// How far the account is behind real servers when a test begins, in seconds.
+const BEHIND: i64 = 3_600;
+
 impl Api {
+    /// Real servers where the environment names some, else the stand-in.
     pub fn new() -> Api {
-        let kept = Arc::new(Mutex::new(Kept::new()));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let mut api = Api {
-            kept,
-            dir: tempfile::tempdir().unwrap(),
-            address,
-            stop: None,
-            real: Servers::named(),
+        let Some(real) = Servers::named() else {
+            return Api::stand_in();
         };
-        if let Some(real) = &api.real {
-            api.kept.lock().unwrap().now = crate::real::now();
-            std::fs::copy(real.kubeconfig(), api.file()).unwrap();
-            return api;
-        }
+        let api = Api::without_server(Some(real));
+        api.kept.lock().unwrap().now = crate::real::now() - BEHIND;
+        std::fs::copy(api.real.as_ref().unwrap().kubeconfig(), api.file()).unwrap();
+        api
+    }
+
+    /// The stand-in, also beside real servers.
+    pub fn stand_in() -> Api {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut api = Api::without_server(None);
+        api.address = listener.local_addr().unwrap().to_string();
         api.serve(listener);
         api.kubeconfig("user: {token: secret}", &format!("http://{}", api.address));
         api
+    }
+
+    fn without_server(real: Option<Servers>) -> Api {
+        Api {
+            kept: Arc::new(Mutex::new(Kept::new())),
+            dir: tempfile::tempdir().unwrap(),
+            address: String::new(),
+            stop: None,
+            real,
+            follows: AtomicBool::new(false),
+        }
     }
 
     fn serve(&mut self, listener: std::net::TcpListener) {
@@ -121,16 +139,84 @@ impl Api {
             kept.publish();
             return answer;
         };
-        real.around(&mut kept, f)
+        real.around(&mut kept, self.follows(), f)
+    }
+
+    /// From now on time is that of real servers.
+    pub fn follow(&self) {
+        if self.is_real() {
+            self.follows.store(true, Ordering::Relaxed);
+            self.kept.lock().unwrap().now = crate::real::now();
+        }
+    }
+
+    /// What is only the account's takes no time any more.
+    pub fn runs_ahead(&self) {
+        self.follows.store(false, Ordering::Relaxed);
+    }
+
+    pub fn follows(&self) -> bool {
+        self.follows.load(Ordering::Relaxed)
+    }
+
+    /// What time it is at least.
+    pub fn time(&self) -> Timestamp {
+        let seconds = match self.follows() {
+            true => crate::real::now(),
+            false => self.kept.lock().unwrap().now,
+        };
+        Timestamp::from_millis(seconds * 1_000)
     }
 
     /// A simulated account that is not behind the time of real servers, whose pods leave in their time.
     pub fn meet(&self, world: World) -> World {
-        if self.real.is_some() {
-            let now = Timestamp::from_millis(crate::real::now() * 1_000);
-            crate::support::block(world.wait(now.max(world.now()))).unwrap();
+        if self.is_real() {
+            crate::support::block(world.wait(self.time().max(world.now()))).unwrap();
         }
         world
+    }
+
+    /// Whether the environment names real servers.
+    pub fn serves_for_real() -> bool {
+        std::env::var_os("KFLEET_KUBE_SERVERS").is_some()
+    }
+
+    pub fn is_real(&self) -> bool {
+        self.real.is_some()
+    }
+
+    /// Time that real servers need, or the stand-in's.
+    pub fn seconds(&self, stand_in: i64, real: i64) -> i64 {
+        if self.is_real() { real } else { stand_in }
+    }
+
+    /// Whatever is under way comes to its end.
+    pub fn rest(&self) {
+        if let Some(real) = &self.real {
+            real.rest();
+        }
+    }
+
+    /// The kubelet of a node dies; where time is virtual, it did so long ago, and its pods have been told to go.
+    pub fn kubelet_dies(&self, node: &str) {
+        if let Some(real) = &self.real {
+            real.dies(node);
+        }
+        self.with(|kept| {
+            kept.dead.insert(node.to_owned());
+            let now = kept.now;
+            let long_ago = Timestamp::from_millis((now - 3_600) * 1_000).to_string();
+            let on = kept
+                .pods
+                .values_mut()
+                .filter(|p| p["spec"]["nodeName"] == *node)
+                .filter(|p| p["metadata"]["ownerReferences"][0]["kind"] != "DaemonSet")
+                .filter(|p| p["metadata"]["deletionTimestamp"].is_null());
+            for pod in on {
+                pod["metadata"]["deletionTimestamp"] = json!(long_ago);
+                pod["metadata"]["goneAt"] = json!(now - 3_500);
+            }
+        });
     }
 }
 

@@ -78,13 +78,22 @@ const STUCK: [Stuck; 5] = [
     ),
 ];
 
+/// The others need a webhook with a certificate, or a namespace that ends while its pods do not.
+const BY_REAL_SERVERS: [&str; 3] = ["two budgets", "a webhook that is away", "a finalizer"];
+
 #[test]
 fn every_drain_that_sticks_is_told_in_the_words_of_the_api() {
     for (situation, happens, words, advised, helps) in STUCK {
+        if Api::serves_for_real() && !BY_REAL_SERVERS.contains(&situation) {
+            continue;
+        }
         let (dir, api) = (folder(), Api::new());
-        let scene = prepared(dir.path(), &api);
+        let mut scene = prepared(dir.path(), &api);
+        if api.is_real() {
+            scene.rolling.drain.timeout = Span::from_secs(20);
+        }
         api.with(happens);
-        let rollout = scene.rollout(&scene.world(), "r2", &[]);
+        let rollout = scene.rollout(&api.meet(scene.world()), "r2", &[]);
         let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
         let outcome = carry(&scene, &api, &mut journal, None);
         assert_eq!(outcome.unwrap().unwrap(), Outcome::Stuck, "{situation}");
@@ -111,7 +120,7 @@ fn every_drain_that_sticks_is_told_in_the_words_of_the_api() {
             Outcome::Ended(Ending::Finished),
             "{situation}"
         );
-        unmarked(&api);
+        unmarked(&scene, &api);
     }
 }
 
@@ -122,7 +131,9 @@ const SHUT: [Shut; 4] = [
     (
         "refused credentials",
         |api| {
-            api.with(|kept| kept.token = Some("another".into()));
+            let text = std::fs::read_to_string(api.file()).unwrap();
+            std::fs::write(api.file(), text.replace("token: ", "token: an-old-")).unwrap();
+            api.with(|kept| kept.token = Some("secret".into()));
             None
         },
         "401",
@@ -165,7 +176,7 @@ fn what_a_person_has_to_put_right_pauses_the_start_at_once() {
         let scene = prepared(dir.path(), &api);
         let right = std::fs::read_to_string(api.file()).unwrap();
         let other = happens(&api);
-        let rollout = scene.rollout(&scene.world(), "r2", &[]);
+        let rollout = scene.rollout(&api.meet(scene.world()), "r2", &[]);
         let began = kfleet::cloud::Cloud::now(&scene.world());
         let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
         match carry(&scene, &api, &mut journal, None).unwrap().unwrap() {
@@ -191,7 +202,7 @@ fn what_a_person_has_to_put_right_pauses_the_start_at_once() {
             Outcome::Ended(Ending::Finished),
             "{situation}"
         );
-        at_rest(&api);
+        at_rest(&scene, &api);
     }
 }
 
@@ -243,7 +254,7 @@ fn of_two_nodes_of_one_instance_the_ready_one_counts() {
             kept.nodes.remove(name);
         }
     });
-    at_rest(&api);
+    at_rest(&scene, &api);
 }
 
 /// A pod that is on its way out already and a critical pod that waits for a place are named before anything is touched, and fail no gate later.
@@ -252,18 +263,30 @@ fn what_is_not_well_before_the_roll_is_named_and_fails_nothing() {
     let (dir, api) = (folder(), Api::new());
     let scene = prepared(dir.path(), &api);
     let node = workers(&api).remove(0);
+    let (real, grace) = (api.is_real(), api.seconds(30, 60));
     let leaving = api.with(|kept| {
         let long_ago = kept.now - 3_600;
         let at = kfleet::model::Timestamp::from_millis(long_ago * 1_000).to_string();
-        kept.pod("kube-system", "metrics", "", |p| {
+        // Only who has waited for longer than a start takes was not well before.
+        if !real {
+            kept.pod("kube-system", "metrics", "", |p| {
+                p["spec"]["priorityClassName"] = json!("system-cluster-critical");
+                p["status"] = json!({"phase": "Pending"});
+                p["metadata"]["creationTimestamp"] = json!(at);
+            });
+        }
+        // What an eviction for memory leaves behind: its replacement runs.
+        kept.pod("kube-system", "killed", &node, |p| {
             p["spec"]["priorityClassName"] = json!("system-cluster-critical");
-            p["status"] = json!({"phase": "Pending"});
+            p["status"] = json!({"phase": "Failed", "reason": "Evicted"});
+            p["metadata"]["ownerReferences"] = json!([]);
             p["metadata"]["creationTimestamp"] = json!(at);
         });
-        kept.pod("batch", "job", &node, |p| {
+        kept.pod("default", "job", &node, |p| {
             p["metadata"]["deletionTimestamp"] = json!(at);
             p["metadata"]["ownerReferences"] = json!([]);
             p["metadata"]["goneAt"] = json!(long_ago + 3_600 + 300);
+            p["spec"]["terminationGracePeriodSeconds"] = json!(grace);
         })
     });
     begun(&scene, &api, "r2", None);
@@ -274,8 +297,9 @@ fn what_is_not_well_before_the_roll_is_named_and_fails_nothing() {
         ("metrics", "not well already now"),
     ] {
         assert!(
-            said.iter().any(|f| f.contains(pod) && f.contains(words)),
+            (real && pod == "metrics") || said.iter().any(|f| f.contains(pod) && f.contains(words)),
             "nothing about {pod} in {said:?}"
         );
     }
+    assert!(said.iter().all(|f| !f.contains("killed")), "{said:?}");
 }

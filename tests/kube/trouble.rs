@@ -1,15 +1,14 @@
 //! Whole rollouts that meet what people, webhooks and dead machines do: a wrong kubeconfig, a right that is away, a dead kubelet, a node that
 //! somebody deletes. Nothing of it turns a rollout round.
 
-use kfleet::model::{Effect, NodeEffect, Span, Timestamp};
+use kfleet::model::{Effect, NodeEffect, Span};
 use kfleet::rollout::{Ending, Event};
 use kfleet::run::Outcome;
 use kfleet::store::Journal;
-use serde_json::json;
 
-use crate::api::{Api, Kept};
+use crate::api::{Admission, Api, Kept};
 use crate::support::{Scene, folder};
-use crate::whole::{Kill, at_rest, begun, carry, prepared, unmarked};
+use crate::whole::{Kill, at_rest, begun, carry, prepared, some_of, unmarked, with_grace};
 
 pub fn resumed(scene: &Scene, api: &Api) -> Outcome {
     let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
@@ -31,7 +30,7 @@ pub fn nothing_failed(scene: &Scene) {
 
 /// Another cluster that has nodes of the same names, with pods on them.
 pub fn namesakes(api: &Api) -> Api {
-    let other = Api::new();
+    let other = Api::stand_in();
     let names: Vec<String> = api.with(|kept| kept.nodes.keys().cloned().collect());
     other.with(|kept| {
         kept.uid = "uid-of-another".into();
@@ -51,7 +50,7 @@ fn a_resume_with_the_wrong_kubeconfig_touches_nothing_and_waits_for_a_person() {
         (|e| matches!(e, NodeEffect::Cordon { .. }), 2),
         (|e| matches!(e, NodeEffect::Evict { .. }), 4),
     ];
-    for kill in kills {
+    for kill in some_of(kills) {
         let (dir, api) = (folder(), Api::new());
         let scene = prepared(dir.path(), &api);
         // No rollout before this one has left a uid.
@@ -73,7 +72,7 @@ fn a_resume_with_the_wrong_kubeconfig_touches_nothing_and_waits_for_a_person() {
         nothing_failed(&scene);
         std::fs::write(api.file(), right).unwrap();
         assert_eq!(resumed(&scene, &api), Outcome::Ended(Ending::Finished));
-        at_rest(&api);
+        at_rest(&scene, &api);
     }
 }
 
@@ -84,7 +83,7 @@ fn a_rollback_after_the_wrong_kubeconfig_leaves_no_mark() {
         (|e| matches!(e, NodeEffect::Taint { .. }), 1),
         (|e| matches!(e, NodeEffect::Cordon { .. }), 2),
     ];
-    for kill in kills {
+    for kill in some_of(kills) {
         let (dir, api) = (folder(), Api::new());
         let scene = prepared(dir.path(), &api);
         begun(&scene, &api, "r2", Some(kill));
@@ -104,7 +103,7 @@ fn a_rollback_after_the_wrong_kubeconfig_leaves_no_mark() {
         assert_eq!(other.with(|kept| kept.log.clone()), Vec::<String>::new());
         std::fs::write(api.file(), right).unwrap();
         assert_eq!(resumed(&scene, &api), Outcome::Ended(Ending::RolledBack));
-        unmarked(&api);
+        unmarked(&scene, &api);
     }
 }
 
@@ -115,13 +114,13 @@ fn a_right_or_a_webhook_that_is_away_for_a_while_turns_nothing_round() {
         |kept| {
             kept.denied.insert("patch nodes".into());
         },
+        |kept| kept.admission = Some(Admission::Webhook(429, "not now")),
+        |kept| kept.admission = Some(Admission::Unreachable),
         |kept| {
             kept.denied.insert("create pods/eviction".into());
         },
-        |kept| kept.admission = Some(crate::api::Admission::Unreachable),
-        |kept| kept.admission = Some(crate::api::Admission::Webhook(429, "not now")),
     ];
-    for situation in situations {
+    for situation in some_of(situations) {
         let (dir, api) = (folder(), Api::new());
         let scene = prepared(dir.path(), &api);
         begun(
@@ -132,11 +131,11 @@ fn a_right_or_a_webhook_that_is_away_for_a_while_turns_nothing_round() {
         );
         api.with(|kept| {
             situation(kept);
-            kept.mended_at = Some(kept.now + 240);
+            kept.mended_at = Some(kept.now + api.seconds(240, 45));
         });
         assert_eq!(resumed(&scene, &api), Outcome::Ended(Ending::Finished));
         nothing_failed(&scene);
-        at_rest(&api);
+        at_rest(&scene, &api);
     }
 }
 
@@ -144,14 +143,17 @@ fn a_right_or_a_webhook_that_is_away_for_a_while_turns_nothing_round() {
 #[test]
 fn a_webhook_that_denies_is_a_blocked_drain_with_its_words() {
     let (dir, api) = (folder(), Api::new());
-    let scene = prepared(dir.path(), &api);
-    api.with(|kept| {
-        kept.admission = Some(crate::api::Admission::Webhook(
-            403,
-            "the database is moving until Monday",
-        ))
-    });
-    let rollout = scene.rollout(&scene.world(), "r2", &[]);
+    let mut scene = prepared(dir.path(), &api);
+    if api.is_real() {
+        scene.rolling.drain.timeout = Span::from_secs(20);
+    }
+    let words = "the database is moving until Monday";
+    let admission = match api.is_real() {
+        true => Admission::Policy(403, "Forbidden", words),
+        false => Admission::Webhook(403, words),
+    };
+    api.with(|kept| kept.admission = Some(admission));
+    let rollout = scene.rollout(&api.meet(scene.world()), "r2", &[]);
     let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
     let outcome = carry(&scene, &api, &mut journal, None);
     assert_eq!(outcome.unwrap().unwrap(), Outcome::Stuck);
@@ -183,7 +185,7 @@ fn a_webhook_that_denies_is_a_blocked_drain_with_its_words() {
     assert_eq!(cordoned, 0, "the node works on until somebody decides");
     api.with(|kept| kept.admission = None);
     assert_eq!(resumed(&scene, &api), Outcome::Ended(Ending::Finished));
-    at_rest(&api);
+    at_rest(&scene, &api);
 }
 
 pub fn workers(api: &Api) -> Vec<String> {
@@ -202,26 +204,13 @@ pub fn workers(api: &Api) -> Vec<String> {
 /// One dead kubelet costs one dead kubelet: it is replaced first, its pods are not waited for beyond their grace, and no gate is failed by it.
 #[test]
 fn a_node_with_a_dead_kubelet_is_replaced_and_costs_nothing_else() {
-    for canary in [0, 1] {
+    for canary in some_of([0, 1]) {
         let (dir, api) = (folder(), Api::new());
         let mut scene = prepared(dir.path(), &api);
         scene.rolling.canary = canary;
         let dead = workers(&api).remove(1);
-        api.with(|kept| {
-            kept.dead.insert(dead.clone());
-            let now = kept.now;
-            let long_ago = Timestamp::from_millis((now - 3_600) * 1_000).to_string();
-            let on = kept
-                .pods
-                .values_mut()
-                .filter(|p| p["spec"]["nodeName"] == *dead)
-                .filter(|p| p["metadata"]["ownerReferences"][0]["kind"] != "DaemonSet");
-            // As the taint manager leaves them: told to go, and nobody there to end them.
-            for pod in on {
-                pod["metadata"]["deletionTimestamp"] = json!(long_ago);
-                pod["metadata"]["goneAt"] = json!(now - 3_500);
-            }
-        });
+        // As the taint manager leaves its pods: told to go, and nobody there to end them.
+        api.kubelet_dies(&dead);
         begun(&scene, &api, "r2", None);
         nothing_failed(&scene);
         assert!(
@@ -243,7 +232,7 @@ fn a_node_with_a_dead_kubelet_is_replaced_and_costs_nothing_else() {
             dead,
             "canary {canary}: the dead one goes first"
         );
-        unmarked(&api);
+        unmarked(&scene, &api);
         assert!(api.with(|kept| !kept.nodes.contains_key(&dead)));
     }
 }
@@ -252,12 +241,8 @@ fn a_node_with_a_dead_kubelet_is_replaced_and_costs_nothing_else() {
 #[test]
 fn a_node_object_that_is_deleted_in_its_drain_keeps_its_pods_grace() {
     let (dir, api) = (folder(), Api::new());
-    let scene = prepared(dir.path(), &api);
-    api.with(|kept| {
-        for pod in kept.pods.values_mut() {
-            pod["spec"]["terminationGracePeriodSeconds"] = json!(120);
-        }
-    });
+    let grace = api.seconds(120, 25);
+    let scene = with_grace(dir.path(), &api, grace);
     begun(
         &scene,
         &api,
@@ -300,7 +285,7 @@ fn a_node_object_that_is_deleted_in_its_drain_keeps_its_pods_grace() {
         }
     }
     let waited = ended.unwrap().since(asked.unwrap());
-    assert!(waited >= Span::from_secs(120), "{waited}");
+    assert!(waited >= Span::from_secs(grace), "{waited}");
 }
 
 /// Forced pods have a grace of more than a look: the node is neither set aside nor uncordoned meanwhile, and no two of one owner go at once.
@@ -308,16 +293,11 @@ fn a_node_object_that_is_deleted_in_its_drain_keeps_its_pods_grace() {
 fn force_waits_for_the_grace_of_what_it_deleted_and_takes_one_of_an_owner_at_a_time() {
     use kfleet::fleet::OnTimeout;
     let (dir, api) = (folder(), Api::new());
-    let mut scene = prepared(dir.path(), &api);
+    let mut scene = with_grace(dir.path(), &api, api.seconds(45, 5));
     scene.rolling.drain.on_timeout = OnTimeout::Force;
-    scene.rolling.drain.timeout = Span::from_secs(60);
-    scene.rolling.drain.min_pod_age = Span::from_secs(30);
-    api.with(|kept| {
-        kept.budgets.values_mut().for_each(|b| *b = None);
-        for pod in kept.pods.values_mut() {
-            pod["spec"]["terminationGracePeriodSeconds"] = json!(45);
-        }
-    });
+    scene.rolling.drain.timeout = Span::from_secs(api.seconds(60, 5));
+    scene.rolling.drain.min_pod_age = Span::from_secs(api.seconds(30, 2));
+    api.with(|kept| kept.budgets.values_mut().for_each(|b| *b = None));
     begun(&scene, &api, "r2", None);
     nothing_failed(&scene);
     assert!(
@@ -331,7 +311,7 @@ fn force_waits_for_the_grace_of_what_it_deleted_and_takes_one_of_an_owner_at_a_t
     });
     assert_eq!(overlaps, Vec::<String>::new());
     assert!(forced >= 12, "{forced}");
-    unmarked(&api);
+    unmarked(&scene, &api);
 }
 
 /// A context that leads to an empty cluster proves nothing: whatever has no node there would be ended undrained.
@@ -342,10 +322,10 @@ fn an_api_without_a_node_is_not_taken_for_the_cluster() {
     for name in scene.clusters().cloned().collect::<Vec<_>>() {
         scene.store().remove_baseline(&name).unwrap();
     }
-    let empty = Api::new();
+    let empty = Api::stand_in();
     empty.with(|kept| kept.uid = "uid-of-an-empty-cluster".into());
     std::fs::copy(empty.file(), api.file()).unwrap();
-    let rollout = scene.rollout(&scene.world(), "r2", &[]);
+    let rollout = scene.rollout(&api.meet(scene.world()), "r2", &[]);
     let (mut journal, _) = Journal::begin(&scene.store(), &rollout).unwrap();
     let outcome = carry(&scene, &api, &mut journal, None);
     assert_eq!(outcome.unwrap().unwrap(), Outcome::Stuck);

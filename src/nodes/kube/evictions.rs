@@ -14,7 +14,9 @@ use kube::core::Request;
 use super::call::{Fault, fault, timely};
 use super::connect::Connection;
 use super::pods::Pod;
-use crate::model::{Applied, ClusterName, Eviction, PodRefusal, Refusal, Span, Timestamp};
+use crate::model::{
+    Applied, ClusterName, Eviction, PodRefusal, Refusal, RefusalKind, Span, Timestamp,
+};
 
 /// What the API refused, by the uid of the pod: that of one cluster.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +43,18 @@ impl Answers {
 
     fn forget(&self, uid: &str) {
         self.with(|all| all.remove(uid));
+    }
+
+    /// Pods of these owners went: a budget over them gives way, so that the pause of those that it holds begins anew.
+    fn give_way(&self, owners: &BTreeSet<String>, now: Timestamp) {
+        self.with(|all| {
+            for refusal in all.values_mut() {
+                let moves = refusal.owner.as_ref().is_some_and(|o| owners.contains(o));
+                if moves && refusal.answer.kind() == RefusalKind::Budget {
+                    refusal.ask_at = refusal.ask_at.min(now + refusal.answer.pause(1, None));
+                }
+            }
+        });
     }
 
     fn note(&self, pod: &Pod, answer: Refusal, retry_after: Option<Span>, now: Timestamp) {
@@ -100,7 +114,7 @@ pub(super) async fn evict(
             && answers.is_due(pod.uid(), now)
     });
     let mut running = tokio::task::JoinSet::new();
-    let mut broken = Ok(());
+    let (mut broken, mut went) = (Ok(()), BTreeSet::new());
     loop {
         while running.len() < usize::try_from(policy.parallel.max(1)).unwrap_or(1) && broken.is_ok()
         {
@@ -113,7 +127,10 @@ pub(super) async fn evict(
         }
         match running.join_next().await {
             None => break,
-            Some(Ok((pod, Ok(Answer::Goes)))) => answers.forget(pod.uid()),
+            Some(Ok((pod, Ok(Answer::Goes)))) => {
+                answers.forget(pod.uid());
+                went.extend(pod.owner().map(str::to_owned));
+            }
             Some(Ok((pod, Ok(Answer::Refused(refusal, pause))))) => {
                 answers.note(&pod, refusal, pause, now)
             }
@@ -123,6 +140,7 @@ pub(super) async fn evict(
             }
         }
     }
+    answers.give_way(&went, now);
     broken.map(|()| Applied::Done)
 }
 

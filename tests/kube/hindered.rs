@@ -1,0 +1,160 @@
+//! What stands in the way of an eviction, done to real servers: budgets, rights that are away, admission that says no.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::api::{Admission, Kept};
+use crate::real::{Before, Key, Servers};
+
+const ROLE: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles/kfleet";
+const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
+/// What is there of it, by list.
+const HOOKS: [&str; 3] = [
+    "validatingadmissionpolicybindings",
+    "validatingadmissionpolicies",
+    "validatingwebhookconfigurations",
+];
+
+impl Servers {
+    /// What a look changed of all this.
+    pub(crate) fn hinder(&self, before: &Before, kept: &Kept) {
+        for (key, free) in &kept.budgets {
+            match before.budgets.get(key) {
+                None => self.budget(key, "", u32::from(free.is_some())),
+                Some(old) if old.is_some() == free.is_some() => {}
+                Some(_) => self.allow(key, u32::from(free.is_some())),
+            }
+        }
+        for key in kept.doubled.difference(&before.doubled) {
+            self.budget(key, "-2", 1);
+        }
+        for (namespace, app) in before.doubled.difference(&kept.doubled) {
+            self.delete(&format!("{}/{app}-2", budgets(namespace)));
+        }
+        if before.denied != kept.denied {
+            self.permit(&|right| !kept.denied.contains(right));
+        }
+        if before.admission != kept.admission {
+            self.admit(kept.admission.as_ref());
+        }
+    }
+
+    pub(crate) fn nothing_hinders(&self) {
+        self.permit(&|_| true);
+        self.admit(None);
+    }
+
+    fn budget(&self, (namespace, app): &Key, suffix: &str, unavailable: u32) {
+        let body = json!({
+            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": format!("{app}{suffix}")},
+            "spec": {"maxUnavailable": unavailable, "selector": {"matchLabels": {"app": app}}},
+        });
+        self.create(&budgets(namespace), &body);
+        self.allows(
+            &format!("{}/{app}{suffix}", budgets(namespace)),
+            unavailable,
+        );
+    }
+
+    fn allow(&self, (namespace, app): &Key, unavailable: u32) {
+        let path = format!("{}/{app}", budgets(namespace));
+        self.patch(&path, &json!({"spec": {"maxUnavailable": unavailable}}));
+        self.allows(&path, unavailable);
+    }
+
+    fn allows(&self, path: &str, disruptions: u32) {
+        self.wait("the budget is processed", || {
+            let found = self.get(path);
+            found.is_some_and(|f| {
+                f["status"]["disruptionsAllowed"] == disruptions
+                    && f["status"]["observedGeneration"] == f["metadata"]["generation"]
+            })
+        });
+    }
+
+    /// The role has the rights that the README names and that fit, and takes effect within a second.
+    fn permit(&self, fits: &dyn Fn(&str) -> bool) {
+        let mut role = self.get(ROLE).unwrap();
+        let wanted = &role["metadata"]["annotations"]["whole"];
+        let whole = match wanted.as_str() {
+            Some(text) => serde_json::from_str(text).unwrap(),
+            None => role["rules"].clone(),
+        };
+        role["metadata"]["annotations"] = json!({"whole": whole.to_string()});
+        let mut rules: Vec<Json> = Vec::new();
+        for rule in whole.as_array().unwrap() {
+            for resource in texts(&rule["resources"]) {
+                let verbs: Vec<&str> = texts(&rule["verbs"])
+                    .filter(|verb| fits(&format!("{verb} {resource}")))
+                    .collect();
+                if verbs.is_empty() {
+                    continue;
+                }
+                let mut one = rule.clone();
+                (one["resources"], one["verbs"]) = (json!([resource]), json!(verbs));
+                rules.push(one);
+            }
+        }
+        role["rules"] = json!(rules);
+        self.ask("PUT", ROLE, Some(&role)).unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+    }
+
+    /// Takes away what said no, and lets another say it.
+    fn admit(&self, admission: Option<&Admission>) {
+        let mut known = false;
+        for list in HOOKS {
+            for item in self.list(&format!("{ADMISSION}/{list}")) {
+                let name = item["metadata"]["name"].as_str().unwrap();
+                if name == "kfleet-test" {
+                    self.delete(&format!("{ADMISSION}/{list}/{name}"));
+                    known = true;
+                }
+            }
+        }
+        let name = json!({"name": "kfleet-test"});
+        let evictions = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods/eviction"]}]);
+        match admission {
+            None => {}
+            Some(Admission::Policy(_, reason, words)) => {
+                let policy = json!({
+                    "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": name,
+                    "spec": {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": evictions},
+                        "validations": [{"expression": "false", "message": words, "reason": reason}]},
+                });
+                let binding = json!({
+                    "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": name,
+                    "spec": {"policyName": "kfleet-test", "validationActions": ["Deny"]},
+                });
+                self.create(&format!("{ADMISSION}/{}", HOOKS[1]), &policy);
+                self.create(&format!("{ADMISSION}/{}", HOOKS[0]), &binding);
+            }
+            Some(Admission::Unreachable) => {
+                // Nobody listens on the first port.
+                let hook = json!({
+                    "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": name,
+                    "webhooks": [{"name": "w.example.com", "clientConfig": {"url": "https://127.0.0.1:1/"}, "rules": evictions,
+                        "failurePolicy": "Fail", "sideEffects": "None", "admissionReviewVersions": ["v1"], "timeoutSeconds": 2}],
+                });
+                self.create(&format!("{ADMISSION}/{}", HOOKS[2]), &hook);
+            }
+            Some(other) => panic!("{other:?} is not played on real servers"),
+        }
+        // Each API server hears of it in its time.
+        if known || admission.is_some() {
+            std::thread::sleep(Duration::from_secs(3));
+        }
+    }
+}
+
+fn budgets(namespace: &str) -> String {
+    format!("/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets")
+}
+
+fn texts(list: &Json) -> impl Iterator<Item = &str> {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+}
