@@ -160,6 +160,10 @@ fn pinned(task: &GroupTask, done: &GroupProgress, direction: &Direction) -> Opti
         VersionSource::Existing(n) => Some(*n),
         VersionSource::New(_) => done.version,
     };
+    // Its version comes with the refresh.
+    if done.refresh.is_some() {
+        return None;
+    }
     match (direction, done.pinned) {
         (Direction::Forward, true) | (Direction::Back(_), false) => {
             if done.touched {

@@ -51,6 +51,9 @@ pub fn advice_text(advice: &Advice, resume: &str) -> String {
         Advice::SeeControlPlane => then(
             "see that every instance of its control plane has a Ready node and that the Kubernetes API answers",
         ),
+        Advice::NoRollback => format!(
+            "`{resume}` goes on to the release, or `kfleet rollout abort` ends it here; put the group back into git and roll out again to get one like it"
+        ),
         Advice::Words(words) => words.replace("`kfleet rollout resume`", &format!("`{resume}`")),
         Advice::VersionsGone
         | Advice::WayBackGone
@@ -98,6 +101,7 @@ fn of_versions(advice: &Advice, resume: &str) -> String {
         | Advice::ConfigureKubernetes
         | Advice::ClearTheWay
         | Advice::PlanAnew
+        | Advice::NoRollback
         | Advice::SeeThatTheyAnswer
         | Advice::SeeThatItAnswers
         | Advice::GiveRight
@@ -173,6 +177,7 @@ fn of_groups(advice: &Advice, resume: &str) -> String {
         | Advice::ConfigureKubernetes
         | Advice::ClearTheWay
         | Advice::PlanAnew
+        | Advice::NoRollback
         | Advice::SeeThatTheyAnswer
         | Advice::SeeThatItAnswers
         | Advice::GiveRight

@@ -56,6 +56,9 @@ pub fn reason_text(reason: &Reason) -> String {
             format!("nothing has moved for {still}: {}", joined(waits))
         }
         Reason::ClusterFailed { cluster, why } => format!("{cluster}: {}", reason_text(why)),
+        Reason::DeletedForGood { group } => format!(
+            "a rollback was asked for, and {group}, which this rollout has retired and deleted, does not come back by one"
+        ),
         Reason::NotApproved { stage } => format!("stage {stage} has to be approved"),
         Reason::Interrupted => "interrupted".into(),
         Reason::NoAccess { cluster, unseen } => format!("{cluster}: {unseen}"),

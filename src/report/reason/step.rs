@@ -27,9 +27,7 @@ pub(super) fn of_step(reason: &Reason) -> String {
         } => format!(
             "{instance} is still there {after} later, and has the node {node} to be drained first ({pods} pods)"
         ),
-        Reason::OtherDirection => {
-            "a step of the direction that was left may still be under way".into()
-        }
+        Reason::OtherDirection => "a step that was asked for before may still be under way".into(),
         Reason::NotHappened { after } => format!("it has not happened {after} later"),
         Reason::DecidedAnew => "it is decided anew".into(),
         Reason::NodeShowsNot => "the node shows that it did not happen".into(),
@@ -67,6 +65,7 @@ pub(super) fn of_step(reason: &Reason) -> String {
         | Reason::SoakBrokenAgain { .. }
         | Reason::DeletesLater
         | Reason::ClusterFailed { .. }
+        | Reason::DeletedForGood { .. }
         | Reason::Drain(_)
         | Reason::Group(_)
         | Reason::Version(_)

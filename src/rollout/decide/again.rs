@@ -1,7 +1,7 @@
 //! Whether a step without an answer is still the right one to take: asked again before it is repeated. Looks at live state, never acts.
 
 use super::node_steps::standing_of_node;
-use super::settle::settle;
+use super::settle::{fewer, settle};
 use super::standing::{SETTLED, Standing};
 use crate::model::{Applied, CloudEffect, Effect, Lifecycle};
 use crate::rollout::event::{Event, StepId, StepResult};
@@ -73,8 +73,12 @@ fn standing(view: &GroupContext<'_>, intent: &Intent) -> Standing {
     if intent.doubtful && lacks_room(view, &intent.effect) {
         return settle(view, intent);
     }
-    let Effect::Cloud(CloudEffect::Terminate { instance, .. }) = &intent.effect else {
-        return Standing::Repeat;
+    let instance = match &intent.effect {
+        Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) if to < from => {
+            return fewer(view, intent, *to);
+        }
+        Effect::Cloud(CloudEffect::Terminate { instance, .. }) => instance,
+        Effect::Cloud(_) | Effect::Node(_) => return Standing::Repeat,
     };
     let found = view.live.and_then(|live| live.instances.get(instance));
     if found.is_none_or(|i| i.lifecycle == Lifecycle::Terminating) {

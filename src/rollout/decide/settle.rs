@@ -28,7 +28,7 @@ fn cloud(view: &GroupContext<'_>, intent: &Intent, effect: &CloudEffect) -> Stan
         Some(_) | None => closed(view, intent),
     };
     match effect {
-        CloudEffect::SetDesired { from, to, .. } if to < from => Standing::Repeat,
+        CloudEffect::SetDesired { from, to, .. } if to < from => fewer(view, intent, *to),
         CloudEffect::Protect { protect: false, .. }
         | CloudEffect::Resume { .. }
         | CloudEffect::CancelRefresh { .. }
@@ -81,6 +81,23 @@ fn cloud(view: &GroupContext<'_>, intent: &Intent, effect: &CloudEffect) -> Stan
                 ) => closed(view, intent),
             }
         }
+    }
+}
+
+/// Less desired capacity is asked for again only while it ends nothing: an instance may have come since that nobody has drained.
+pub(super) fn fewer(view: &GroupContext<'_>, intent: &Intent, to: u32) -> Standing {
+    let there = |live: &LiveGroup| {
+        present(live)
+            .filter(|(_, i)| i.lifecycle.rules().is_capacity)
+            .count()
+    };
+    match view.live {
+        Some(live)
+            if live.desired > to && there(live) > usize::try_from(to).unwrap_or(usize::MAX) =>
+        {
+            closed(view, intent)
+        }
+        Some(_) | None => Standing::Repeat,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{
     ClusterState, Direction, GroupState, Progress, deleted_groups, touched,
 };
-use crate::rollout::reason::Reason;
+use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::round::{Decision, DecisionBuilder, RoundContext, State};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task, WaveRun};
 
@@ -35,10 +35,7 @@ fn go_on(
         return State::Stuck;
     }
     if progress.rollback_asked.is_some() {
-        out.records.push(Event::RollbackStarted {
-            clusters: touched(rollout, progress),
-            kept: BTreeSet::new(),
-        });
+        out.records.push(asked_back(rollout, progress));
         return State::Going;
     }
     let round = RoundContext {
@@ -314,6 +311,24 @@ fn abort(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
         out.records.push(Event::Aborted);
     }
     State::Going
+}
+
+/// The way back that a person asked for; where something was deleted meanwhile, there is none.
+fn asked_back(rollout: &Rollout, progress: &Progress) -> Event {
+    let clusters = touched(rollout, progress);
+    let deleted = deleted_groups(progress, &clusters).next();
+    match deleted.map(|(cluster, group)| (cluster.clone(), group.clone())) {
+        Some((cluster, group)) => Event::Stuck {
+            cluster,
+            group: Some(group.clone()),
+            why: Reason::DeletedForGood { group },
+            advice: Advice::NoRollback,
+        },
+        None => Event::RollbackStarted {
+            clusters,
+            kept: BTreeSet::new(),
+        },
+    }
 }
 
 /// What follows a failure, as its stage says.

@@ -17,7 +17,7 @@ pub fn needed_versions(progress: &Progress, run: &ClusterRun) -> Versions {
         return Versions::new();
     };
     let under_way = match &progress.direction {
-        Direction::Aborting => false,
+        Direction::Aborting => cluster.groups.values().any(|g| g.state != GroupState::Done),
         Direction::Back(clusters) => {
             clusters.contains(&run.cluster) && cluster.state == ClusterState::Rolling
         }
@@ -177,6 +177,24 @@ fn lost<'a>(sight: &ClusterContext<'a>, task: &'a GroupTask) -> Option<Lost<'a>>
         group,
         version,
     })
+}
+
+/// Whether a stop has to leave a group at the version that it was pinned to, as the one before is gone; which is written down.
+pub(crate) fn stays_ahead(
+    view: &GroupContext<'_>,
+    version: u64,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    let gone = view.live_cluster.gone.get(&view.task.asg);
+    let is_gone = gone.is_some_and(|gone| gone.contains(&version));
+    if is_gone && view.group.way_back == WayBack::There {
+        out.records.push(Event::WayBackGone {
+            cluster: view.cluster.clone(),
+            group: view.task.asg.clone(),
+            version,
+        });
+    }
+    is_gone
 }
 
 /// Whether the version that a group goes back to is gone: then nothing of it is touched.

@@ -245,6 +245,8 @@ impl Progress {
         why: &Reason,
         advice: &Advice,
     ) {
+        // Whoever asked for it is told why it cannot be.
+        self.rollback_asked = None;
         self.stuck = Some(Stuck {
             cluster: cluster.clone(),
             group: group.cloned(),

@@ -53,7 +53,7 @@ pub enum Illegal {
     NoStep(StepId),
     /// A step that has to be taken to its end.
     #[error(
-        "step {0} cannot be given up: only the end of an instance, a launch in a zone, what is done to a node, and what belongs to a direction that was left can"
+        "step {0} cannot be given up: only the end of an instance, a launch in a zone, less desired capacity, what is done to a node, and what belongs to a direction that was left can"
     )]
     NotToGiveUp(StepId),
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
+    AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
 };
 use crate::plan::room::{RoomLimit, SurgeLimit};
 use crate::rollout::event::{Scope, StepId, Verdict};
@@ -532,16 +532,24 @@ pub(crate) fn touched(rollout: &Rollout, progress: &Progress) -> BTreeSet<Cluste
     all
 }
 
-/// The groups of these clusters that the rollout has deleted: no way back brings them back.
+/// The groups of these clusters that the rollout has deleted, or asked AWS to delete: no way back brings them back.
 pub fn deleted_groups<'a>(
     progress: &'a Progress,
     clusters: &'a BTreeSet<ClusterName>,
 ) -> impl Iterator<Item = (&'a ClusterName, &'a AsgName)> {
-    progress
+    let asked = progress.open.values().filter(|intent| {
+        let is_delete = matches!(
+            intent.effect,
+            Effect::Cloud(CloudEffect::DeleteGroup { .. })
+        );
+        is_delete && clusters.contains(&intent.cluster)
+    });
+    let deleted = progress
         .clusters
         .iter()
         .filter(|(name, _)| clusters.contains(*name))
         .flat_map(|(cluster, found)| found.groups.iter().map(move |(name, g)| (cluster, name, g)))
         .filter(|(_, _, group)| group.deleted)
-        .map(|(cluster, name, _)| (cluster, name))
+        .map(|(cluster, name, _)| (cluster, name));
+    deleted.chain(asked.map(|intent| (&intent.cluster, &intent.group)))
 }

@@ -78,7 +78,8 @@ impl Progress {
                     || matches!(
                         intent.effect,
                         Effect::Cloud(CloudEffect::Terminate { .. }) | Effect::Node(_)
-                    ) => {}
+                    )
+                    || lowers_desired(&intent.effect) => {}
             StepResult::GivenUp(_) => {
                 return Err(Illegal::NotToGiveUp(step));
             }
@@ -542,6 +543,10 @@ fn moves_desired(effect: &CloudEffect) -> bool {
                 ..
             }
     )
+}
+
+fn lowers_desired(effect: &Effect) -> bool {
+    matches!(effect, Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) if to < from)
 }
 
 fn is_pruning(effect: &Effect) -> bool {

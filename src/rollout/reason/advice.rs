@@ -18,6 +18,8 @@ pub enum Advice {
     ClearTheWay,
     /// Make the plan anew, as the way back is gone.
     PlanAnew,
+    /// Go on or end it, as no rollback is possible.
+    NoRollback,
     /// See that the cloud and the Kubernetes API answer.
     SeeThatTheyAnswer,
     /// See that the API answers.

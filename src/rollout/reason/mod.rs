@@ -266,6 +266,11 @@ pub enum Reason {
         /// Why.
         why: Box<Reason>,
     },
+    /// A rollback was asked for, and what the rollout has deleted does not come back.
+    DeletedForGood {
+        /// The group.
+        group: AsgName,
+    },
     /// Somebody else changed the group.
     ChangedByOthers {
         /// What was found.

@@ -424,7 +424,9 @@ impl<'a> Judged<'a> {
             || found.group.lending
             || found.group.detached.contains(&found.node.instance)
             || found.live.desired > found.live.group.max_size
-            || found.task.shrink;
+            || found.task.shrink
+            // One whose node is not Ready does no work: a single one of those is repaired.
+            || !found.node.ready;
         pinned.is_some_and(|n| n != 0 && found.instance.version == Some(n)) && !too_many
     }
 

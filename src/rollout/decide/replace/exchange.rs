@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::capacity::Answer;
 use super::super::late::late;
-use super::super::{bounds, canary, capacity, fallback, refresh, sizes};
+use super::super::{bounds, canary, capacity, fallback, refresh, sizes, way_back};
 use super::replacement::Replacement;
 use crate::model::{CloudEffect, InstanceId, Lifecycle, LiveGroup, NodeEffect, NodeName};
 use crate::rollout::event::Event;
@@ -86,6 +86,9 @@ fn unpinned(view: &GroupContext<'_>, live: &LiveGroup, out: &mut DecisionBuilder
     let launched = missing(live) > 0
         || present(live).any(|(_, i)| i.version == Some(pinned) || i.version.is_none());
     if live.version.number() != pinned || launched {
+        return false;
+    }
+    if way_back::stays_ahead(view, *from_version, out) {
         return false;
     }
     out.step(
