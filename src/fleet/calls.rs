@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::Document;
-use super::resolve::invalid;
+use super::document::{Document, invalid};
 use super::{FleetError, closest};
 
 /// How fast an API may be called: a token bucket, as AWS describes its own.

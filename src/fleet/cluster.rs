@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::document::Document;
 use super::file::ClusterFile;
-use super::resolve::Layering;
+use super::layering::{Layering, below_vars};
 use super::vars::{Layer, Vars};
 use super::{Cluster, FleetError, KubernetesAccess, Place, Source, plain, read, state_store};
 use crate::model::ClusterName;
@@ -275,21 +275,4 @@ fn layer(root: &Path, path: &str) -> Result<Option<Layer>, FleetError> {
         path: path.to_owned(),
         node: doc.node,
     }))
-}
-
-/// The path below the fleet of a file named relative to `vars/`; it may not lead out of there.
-pub(super) fn below_vars(name: &str, place: &Place) -> Result<String, FleetError> {
-    let plain = !name.is_empty()
-        && name
-            .split('/')
-            .all(|part| !part.is_empty() && !matches!(part, "." | ".."))
-        && !name.contains('\\');
-    if plain {
-        return Ok(format!("vars/{name}"));
-    }
-    Err(FleetError::Invalid {
-        place: place.clone(),
-        message: format!("`{name}` is not a path below vars/"),
-        hint: "write it relative to vars/, such as customers/acme.yaml".into(),
-    })
 }

@@ -87,3 +87,17 @@ impl Document {
         }
     }
 }
+
+/// A value at `path` that is understood and makes no sense.
+pub(super) fn invalid(
+    doc: &Document,
+    path: &[&str],
+    message: impl Into<String>,
+    hint: impl Into<String>,
+) -> FleetError {
+    FleetError::Invalid {
+        place: doc.place(path),
+        message: message.into(),
+        hint: hint.into(),
+    }
+}

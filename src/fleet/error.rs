@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::ClusterName;
 use crate::yaml::Pos;
 
-use super::schema::VarFault;
 use super::suggest::closest;
 
 /// A place in a file of the fleet.
@@ -22,6 +22,45 @@ impl std::fmt::Display for Place {
             Some(pos) => write!(f, "{}:{pos}", self.file),
             None => f.write_str(&self.file),
         }
+    }
+}
+
+/// A rule that the vars of some clusters break.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VarFault {
+    /// Where the value was set.
+    pub place: Place,
+    /// Its dotted path.
+    pub path: String,
+    /// The rule.
+    pub message: String,
+    /// What was probably meant.
+    pub near: Option<String>,
+    /// The clusters.
+    pub clusters: Vec<ClusterName>,
+}
+
+impl std::fmt::Display for VarFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let VarFault {
+            place,
+            path,
+            message,
+            clusters,
+            ..
+        } = self;
+        let of = match clusters.as_slice() {
+            [one] => one.to_string(),
+            [one, two] => format!("{one} and {two}"),
+            [one, rest @ ..] => format!("{one} and {} more", rest.len()),
+            [] => String::new(),
+        };
+        let what = if path.is_empty() {
+            "vars".to_owned()
+        } else {
+            format!("`{path}`")
+        };
+        write!(f, "{place}: {what} {message} (of {of})")
     }
 }
 

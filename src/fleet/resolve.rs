@@ -1,61 +1,13 @@
-//! `fleet.yaml` as written → [`Settings`]: rolling policy, gates, freezes, the layering of vars. Stages are in `stages`. Reads no files.
+//! `fleet.yaml` as written → [`Settings`]: rolling policy, gates, the store. Stages are in `stages`. Reads no files.
 
-use super::document::Document;
-use super::file::{AmountFile, DrainFile, FleetFile, FreezeFile, RollingFile};
+use super::document::{Document, invalid};
+use super::file::{AmountFile, DrainFile, FleetFile, RollingFile};
 use super::{
-    Amount, CallRates, Cluster, Drain, FleetError, Freeze, Place, Rollback, Rolling, Settings,
-    Weekday, cluster, gates, policy, stages,
+    Amount, CallRates, Cluster, Drain, FleetError, Place, Rollback, Rolling, Settings, gates,
+    policy, policy_check, stages,
 };
 use crate::model::{ClusterName, Eviction};
 use std::collections::BTreeMap;
-
-/// Which files of `vars/` a cluster reads, before its own extra ones.
-pub(super) struct Layering(Vec<String>);
-
-impl Layering {
-    /// The patterns of `vars:`, or the standard ones.
-    pub(super) fn of(doc: &Document) -> Result<Self, FleetError> {
-        let Some(node) = doc.node.get("vars") else {
-            return Ok(Layering(
-                ["defaults.yaml", "{environment}.yaml", "{cluster}.yaml"]
-                    .map(|p| format!("vars/{p}"))
-                    .into(),
-            ));
-        };
-        let mut patterns = Vec::new();
-        for (i, item) in node.items().iter().enumerate() {
-            let place = doc.place(&["vars", &i.to_string()]);
-            // A pattern that is no string is refused when the file is decoded.
-            let Some(pattern) = item.as_str() else {
-                continue;
-            };
-            let rest = pattern
-                .replace("{environment}", "")
-                .replace("{cluster}", "");
-            if rest.contains(['{', '}']) {
-                let message = format!("`{pattern}` has a placeholder that means nothing");
-                return Err(FleetError::Invalid {
-                    place,
-                    message,
-                    hint: "the placeholders are {environment} and {cluster}".into(),
-                });
-            }
-            patterns.push(cluster::below_vars(pattern, &place)?);
-        }
-        Ok(Layering(patterns))
-    }
-
-    /// The paths for one cluster, lowest first.
-    pub(super) fn paths(&self, environment: &str, cluster: &str) -> Vec<String> {
-        self.0
-            .iter()
-            .map(|p| {
-                p.replace("{environment}", environment)
-                    .replace("{cluster}", cluster)
-            })
-            .collect()
-    }
-}
 
 /// The settings, checked against the clusters there are.
 pub(super) fn settings(
@@ -134,19 +86,6 @@ fn store(doc: &Document, given: Option<String>) -> Result<String, FleetError> {
     }
 }
 
-pub(super) fn invalid(
-    doc: &Document,
-    path: &[&str],
-    message: impl Into<String>,
-    hint: impl Into<String>,
-) -> FleetError {
-    FleetError::Invalid {
-        place: doc.place(path),
-        message: message.into(),
-        hint: hint.into(),
-    }
-}
-
 /// Before anything else: the file of a later version would only give misleading errors.
 fn check_version(doc: &Document) -> Result<(), FleetError> {
     let Some(version) = doc.node.get("version") else {
@@ -218,10 +157,10 @@ fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
         strategy: file.strategy.unwrap_or(base.strategy),
         capacity: file.capacity.clone().map_or(base.capacity, Into::into),
         room: file.room.unwrap_or(base.room),
-        keep_versions: policy::keep_versions(doc, file.keep_versions, base.keep_versions)?,
+        keep_versions: policy_check::keep_versions(doc, file.keep_versions, base.keep_versions)?,
         groups: policy::groups(&file.groups),
     };
-    policy::check_twins(doc, &rolling)?;
+    policy_check::check_twins(doc, &rolling)?;
     let nothing = |a: Amount| matches!(a, Amount::Count(0) | Amount::Percent(0));
     if nothing(rolling.max_surge) && nothing(rolling.max_unavailable) {
         let hint = "one of max_surge and max_unavailable has to be above 0";
@@ -314,62 +253,4 @@ fn amount(
             parsed.ok_or_else(wrong)
         }
     }
-}
-
-/// A weekly window.
-pub(super) fn freeze(
-    doc: &Document,
-    path: [&str; 4],
-    file: &FreezeFile,
-) -> Result<Freeze, FleetError> {
-    let at = |key: &'static str| doc.place(&path.iter().copied().chain([key]).collect::<Vec<_>>());
-    if jiff::tz::TimeZone::get(&file.timezone).is_err() {
-        let message = format!("there is no time zone `{}`", file.timezone);
-        return Err(FleetError::Invalid {
-            place: at("timezone"),
-            message,
-            hint: "write an IANA name such as Europe/Paris or UTC".into(),
-        });
-    }
-    let (from, to) = (moment(&file.from, at("from"))?, moment(&file.to, at("to"))?);
-    if from == to {
-        let hint = "an empty window or a whole week? Write the end a minute earlier or later";
-        return Err(FleetError::Invalid {
-            place: at("to"),
-            message: "the window ends when it begins".into(),
-            hint: hint.into(),
-        });
-    }
-    Ok(Freeze {
-        from,
-        to,
-        timezone: file.timezone.clone(),
-    })
-}
-
-fn moment(text: &str, place: Place) -> Result<(Weekday, u16), FleetError> {
-    let parsed = text.split_once(' ').and_then(|(day, clock)| {
-        let (hour, minute) = clock.split_once(':')?;
-        let two_digits = |t: &str| (t.len() == 2).then(|| t.parse::<u16>().ok()).flatten();
-        let (hour, minute) = (two_digits(hour)?, two_digits(minute)?);
-        (hour < 24 && minute < 60).then_some((weekday(day)?, hour * 60 + minute))
-    });
-    parsed.ok_or_else(|| FleetError::Invalid {
-        place,
-        message: format!("`{text}` is not a weekday and a time"),
-        hint: "write it as \"Fri 16:00\": Mon, Tue, Wed, Thu, Fri, Sat or Sun, and 24 hours".into(),
-    })
-}
-
-fn weekday(text: &str) -> Option<Weekday> {
-    Some(match text {
-        "Mon" => Weekday::Mon,
-        "Tue" => Weekday::Tue,
-        "Wed" => Weekday::Wed,
-        "Thu" => Weekday::Thu,
-        "Fri" => Weekday::Fri,
-        "Sat" => Weekday::Sat,
-        "Sun" => Weekday::Sun,
-        _ => return None,
-    })
 }

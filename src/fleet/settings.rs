@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::calls::CallRates;
-use super::gates::{GateAt, HttpGate, PromqlGate, Samples};
+use super::gate::GateSpec;
 use super::policy::{
     Capacity, GroupRolling, OnFailure, Rollback, RoomPolicy, Standby, Strategy, ZonePolicy,
 };
@@ -269,41 +269,19 @@ fn min_pod_age() -> Span {
     Span::from_secs(600)
 }
 
-/// One gate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GateSpec {
-    /// Its name, unique.
-    pub name: String,
-    /// What it looks at.
-    pub kind: GateKind,
-    /// How long it may say "wait" before that counts as a failure.
-    pub deadline: Span,
-    /// When it is asked; none: about canaries and about clusters.
-    #[serde(default)]
-    pub at: Option<GateAt>,
-    /// How often it is asked.
-    #[serde(default)]
-    pub samples: Samples,
-}
-
-/// What a gate looks at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GateKind {
-    /// In service = wanted in every group of the cluster, no failed scaling activity since the change.
-    Asg,
-    /// What `kops validate cluster` looks at: every instance has a Ready node, critical pods run, every control-plane node has its
-    /// components; and no more pods are unready than before the change.
-    Kubernetes,
-    /// A command of the fleet: exit 0 passes, 75 waits, anything else fails.
-    Command(
-        /// Program and arguments; run in the fleet's folder.
-        Vec<String>,
-    ),
-    /// An HTTP request: the status and text expected pass, no answer waits, anything else fails.
-    Http(Box<HttpGate>),
-    /// A question to Prometheus: values within their bounds pass.
-    Promql(Box<PromqlGate>),
+impl Rolling {
+    /// The policy of one group.
+    #[must_use]
+    pub fn of(&self, group: &GroupName) -> Rolling {
+        let own = self.groups.get(group).cloned().unwrap_or_default();
+        Rolling {
+            strategy: own.strategy.unwrap_or(self.strategy),
+            capacity: own.capacity.unwrap_or_else(|| self.capacity.clone()),
+            zones: own.zones.unwrap_or(self.zones),
+            groups: BTreeMap::new(),
+            ..self.clone()
+        }
+    }
 }
 
 impl Default for Rolling {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::Document;
+use super::document::{Document, invalid};
 use super::file::{Approval, Selector, StageFile, WaveFile};
-use super::resolve::{freeze, invalid};
+use super::freeze::freeze;
 use super::{Cluster, FleetError, OnFailure, Stage, Wave};
 use crate::model::{ClusterName, Environment, StageName};
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::model::{ClusterName, GroupName};
 
 const FLEET: &str = "version: 1\nstages:\n  - {name: all, clusters: [a.k8s]}\n";
 const CLUSTER: &str = "environment: prod\nregion: eu-west-3\naccount: \"111122223333\"\n";

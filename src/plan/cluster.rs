@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::found::{definition_fields, fingerprint, found_definition, group_digest, replacements};
+use super::target::{replaces, settled, target};
 use super::{
     Allow, Blocked, ClusterPlan, Fact, FieldChange, Fields, Found, GroupChange, Note, Remark,
-    StandbyFate, Target, Wanted, boot, by_itself, documents, drain_blockers, etcd, launch_blockers,
+    StandbyFate, Wanted, boot, by_itself, documents, drain_blockers, etcd, launch_blockers,
     pending, published, twins,
 };
 use crate::desired::DesiredGroup;
-use crate::fleet::{Rolling, Standby, Strategy};
+use crate::fleet::{Rolling, Standby};
 use crate::kops::Role;
 use crate::model::{
     AsgName, Definition, Digest, Hooks, InstanceId, Lifecycle, LiveCluster, LiveGroup, Nodes, Span,
@@ -167,21 +168,6 @@ fn create(
     let to = target(definition, group, UserData::Given(text.clone()), rolling);
     plan.groups
         .insert(name.clone(), GroupChange::Create { to: Box::new(to) });
-}
-
-/// What git wants of a group, with what floats fixed: the image by the id that its name means now, the user data by its digest.
-pub(super) fn settled(
-    group: &DesiredGroup,
-    live: &LiveCluster,
-    user_data: Option<UserDataDigest>,
-) -> Definition {
-    let mut definition = group.definition.clone().canonical();
-    let data = &mut definition.launch_template.launch_template_data;
-    data.user_data = user_data;
-    if let Some(id) = live.images.meant.get(&data.image_id) {
-        data.image_id.clone_from(id);
-    }
-    definition
 }
 
 /// What people call the images of these definitions. A name is only shown: ids are compared.
@@ -369,13 +355,6 @@ fn set_aside(
     }
 }
 
-/// Whether instances that run something else are replaced at all. The control plane never waits for chance to replace it.
-fn replaces(group: &DesiredGroup, rolling: &Rolling) -> bool {
-    let waits = rolling.of(&group.definition.instance_group).strategy == Strategy::OnNextLaunch
-        && group.role != Role::ControlPlane;
-    group.rolling_update.drain_and_terminate != Some(false) && !waits
-}
-
 fn moving_reference(version: VersionRef) -> Option<&'static str> {
     match version {
         VersionRef::Number(_) => None,
@@ -404,28 +383,6 @@ fn sizes(plan: &mut ClusterPlan, name: &AsgName, desired: u32, wanted: &Definiti
                 max,
             });
         }
-    }
-}
-
-pub(super) fn target(
-    definition: Definition,
-    group: &DesiredGroup,
-    user_data: UserData,
-    rolling: &Rolling,
-) -> Target {
-    let mut rolling = rolling.of(&group.definition.instance_group);
-    if let Some(surge) = group.rolling_update.max_surge {
-        rolling.max_surge = surge;
-    }
-    if let Some(unavailable) = group.rolling_update.max_unavailable {
-        rolling.max_unavailable = unavailable;
-    }
-    Target {
-        definition,
-        role: group.role,
-        user_data,
-        replace_instances: replaces(group, &rolling),
-        rolling,
     }
 }
 

@@ -5,39 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::boot::stored_hash;
-use super::{Allow, Baseline, Blocked, ClusterPlan, DocumentChange, GroupChange, Wanted, fields};
+use super::{
+    Allow, Baseline, Blocked, ClusterPlan, DocumentChange, GroupChange, Pending, Wanted, fields,
+};
 use crate::desired::DesiredCluster;
 use crate::model::{
-    AsgName, Digest, LiveCluster, LiveGroup, NodeupHash, Stored, Timestamp, UserData, digest_of,
+    AsgName, Digest, LiveCluster, LiveGroup, NodeupHash, Stored, UserData, digest_of,
 };
-
-/// A change of a document that was recorded as applied by other means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pending {
-    /// What changed.
-    pub change: DocumentChange,
-    /// Digest of the user data that each group it can reach referred to at that time.
-    pub user_data: BTreeMap<AsgName, Digest>,
-    /// Who knows that no node has to show it; none: it is waited for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acknowledged: Option<Acknowledged>,
-}
-
-/// A person's word that a change is where it belongs although no node can show it, as with what kops puts into an addon.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Acknowledged {
-    /// Who.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: String,
-}
 
 /// A document's change, as it is remembered from now on; `reaches` are the groups whose nodes it can reach.
 fn remember(

@@ -2,64 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
-use super::cluster::{settled, target};
-use super::{Blocked, ClusterPlan, Fact, GroupChange, Note, Twin, Wanted};
+use super::target::{settled, target};
+use super::{Blocked, ClusterPlan, Fact, GroupChange, Note, Twin, TwinFault, Wanted};
 use crate::desired::DesiredGroup;
 use crate::fleet::{CapacityPolicy, Rolling, Strategy};
 use crate::kops::Role;
-use crate::model::{AsgName, Definition, GroupName, LiveCluster, UserData};
+use crate::model::{AsgName, Definition, LiveCluster, UserData};
 
 /// Tags that say what a node of the group is to a pod. Source: cluster-autoscaler, AWS README, "Auto-Discovery Setup".
 const NODE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/";
-
-/// Why a group cannot stand in for another one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum TwinFault {
-    /// No group of that name.
-    NoGroup {
-        /// The name that was given.
-        twin: Option<GroupName>,
-        /// The groups that there are.
-        there: BTreeSet<GroupName>,
-    },
-    /// One of the two is no group of nodes.
-    NotNodes {
-        /// The twin.
-        twin: GroupName,
-    },
-    /// The instances of the group are not replaced by a surge.
-    NoSurge {
-        /// The twin.
-        twin: GroupName,
-    },
-    /// It has not been rolled out yet.
-    NotThere {
-        /// The twin.
-        twin: GroupName,
-    },
-    /// It launches Spot instances itself.
-    Spot {
-        /// The twin.
-        twin: GroupName,
-    },
-    /// Its nodes have another label or taint.
-    OtherNodes {
-        /// The twin.
-        twin: GroupName,
-        /// `label/…` or `taint/…`.
-        key: String,
-    },
-    /// It lacks subnets of the group.
-    NoSubnets {
-        /// The twin.
-        twin: GroupName,
-        /// Which.
-        subnets: BTreeSet<String>,
-    },
-}
 
 /// Adds the twins of groups of which instances are replaced, or what is wrong with them.
 pub(super) fn twins(

@@ -7,7 +7,7 @@ use super::source::{Source, is_word};
 use super::{Found, tree};
 
 /// Folders in which files still are in loops, to be mended: the list only shrinks. One that is clean has to leave it.
-const NOT_YET: [&str; 3] = ["src/cli/", "src/fleet/", "src/plan/"];
+const NOT_YET: [&str; 1] = ["src/cli/"];
 
 #[test]
 fn a_planted_loop_is_found() {

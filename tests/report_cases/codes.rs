@@ -83,10 +83,10 @@ const TABLES: [(&str, &str, &str); 30] = [
     ),
     (
         "What is in the way of a cluster's plan",
-        "src/plan/mod.rs",
+        "src/plan/blocked.rs",
         "Blocked",
     ),
-    ("Faults of a twin", "src/plan/twins.rs", "TwinFault"),
+    ("Faults of a twin", "src/plan/blocked.rs", "TwinFault"),
     ("Warnings and remarks", "src/plan/remark.rs", "Remark"),
     (
         "Broken rules of a rehearsal: order",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::super::suggest::closest;
-use super::{Fault, Keywords, Rule, Schema, Type};
+use super::rule::{Fault, Keywords, Rule, Schema, Type};
 
 pub(super) fn check(schema: &Schema, value: &Json) -> Vec<Fault> {
     let mut check = Check {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regex_lite::Regex;
 
 use super::super::suggest::closest;
-use super::{Keywords, Rule, Schema, SchemaError, Type};
+use super::rule::{Keywords, Rule, Schema, SchemaError, Type};
 use crate::yaml::{Node, Pos, Value};
 
 /// Keywords that rule nothing.

@@ -6,13 +6,13 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::super::CallRate;
 use super::super::document::Document;
 use super::super::file::{
     ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, KopsFile, KubernetesFile,
     RateFile, RollbackFile, RollingFile, StageFile, WaveFile,
 };
 use super::super::gates::GateFile;
+use super::super::{CallRate, FleetError};
 use super::*;
 
 /// The keys that serde knows.

@@ -1,0 +1,88 @@
+//! A compiled schema, as data, and what breaks it.
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+use serde_json::Value as Json;
+
+use crate::yaml::Pos;
+
+/// A compiled schema.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    pub(super) root: Rule,
+    pub(super) definitions: BTreeMap<String, Rule>,
+}
+
+/// A schema that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{pos}: {message}")]
+pub struct SchemaError {
+    /// Where in the schema.
+    pub pos: Pos,
+    /// Why.
+    pub message: String,
+    /// What to write instead, when that can be said.
+    pub hint: Option<String>,
+}
+
+/// A value that breaks a rule. Never says the value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// Keys and indexes that lead to the value.
+    pub path: Vec<String>,
+    /// The rule, as what has to be so.
+    pub message: String,
+    /// What was probably meant.
+    pub near: Option<String>,
+    /// The value is of another type than the rule is about.
+    pub other_type: bool,
+}
+
+/// What one place of a schema says.
+#[derive(Clone, Debug)]
+pub(super) enum Rule {
+    /// `true`, `false`.
+    Always(bool),
+    /// A mapping of keywords.
+    Keywords(Box<Keywords>),
+}
+
+/// A mapping of keywords; what is not there allows everything.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keywords {
+    pub(super) types: Option<Vec<Type>>,
+    pub(super) one_of_values: Option<Vec<Json>>,
+    pub(super) constant: Option<Json>,
+    pub(super) properties: BTreeMap<String, Rule>,
+    pub(super) patterns: Vec<(Regex, Rule)>,
+    pub(super) additional: Option<Rule>,
+    pub(super) required: Vec<String>,
+    pub(super) items: Option<Rule>,
+    pub(super) min_items: Option<usize>,
+    pub(super) max_items: Option<usize>,
+    pub(super) unique_items: bool,
+    pub(super) minimum: Option<f64>,
+    pub(super) maximum: Option<f64>,
+    pub(super) exclusive_minimum: Option<f64>,
+    pub(super) exclusive_maximum: Option<f64>,
+    pub(super) min_length: Option<usize>,
+    pub(super) max_length: Option<usize>,
+    pub(super) pattern: Option<Regex>,
+    pub(super) all: Vec<Rule>,
+    pub(super) any: Vec<Rule>,
+    pub(super) one: Vec<Rule>,
+    pub(super) reference: Option<String>,
+}
+
+/// A type of JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Type {
+    Null,
+    Boolean,
+    Integer,
+    Number,
+    String,
+    Array,
+    Object,
+}

@@ -1,0 +1,161 @@
+//! Why a cluster's plan cannot be carried out as it stands: facts with their data. The sentences are in `report`.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AsgName, GroupName};
+
+/// Why something cannot be done as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Blocked {
+    /// Part of the live state is not known.
+    Gap {
+        /// What could not be read, as the cloud calls it.
+        what: String,
+        /// In the words of who refused.
+        why: String,
+    },
+    /// Nothing of the cluster was read.
+    NotRead,
+    /// The launch template version that a group refers to was not read.
+    VersionNotRead {
+        /// The group.
+        group: AsgName,
+        /// The version.
+        version: u64,
+    },
+    /// kops' state store could not be read.
+    StoreNotRead {
+        /// In the words of who refused.
+        why: String,
+    },
+    /// The nodeup configurations in kops' state store could not be read: whether new nodes boot is not known.
+    NodeupNotRead {
+        /// In the words of who refused.
+        why: String,
+    },
+    /// A group disappeared from git, and retiring was not allowed.
+    Retire {
+        /// The group.
+        group: AsgName,
+        /// Instances that would end.
+        instances: usize,
+    },
+    /// A group disappeared from git, and is protected.
+    Protected {
+        /// The group.
+        group: AsgName,
+    },
+    /// A lower maximum ends instances, and shrinking was not allowed.
+    Shrink {
+        /// The group.
+        group: AsgName,
+        /// Desired capacity now.
+        desired: u32,
+        /// The wanted maximum.
+        max: u32,
+    },
+    /// No launch template version has the user data that the state store asks for: whatever the group launches does not boot.
+    NoBootVersion {
+        /// The group.
+        group: AsgName,
+    },
+    /// Nodes of the cluster are not seen, and these changes replace, drain or wait for nodes.
+    NoKubernetes {
+        /// Groups whose changes need it.
+        groups: usize,
+    },
+    /// A new group has no user data to boot with.
+    NoUserData {
+        /// The group.
+        group: AsgName,
+    },
+    /// The on-demand twin that a group is given for want of capacity cannot stand in for it.
+    Twin {
+        /// The group.
+        group: AsgName,
+        /// What is wrong with its twin.
+        fault: TwinFault,
+    },
+    /// kops' state store has the changed document, and nothing in the account shows that kops has carried it out.
+    NotCarriedOut {
+        /// `Kind/name`.
+        document: String,
+    },
+    /// Only kops can carry the change of this document out.
+    NeedsKops {
+        /// `Kind/name`.
+        document: String,
+    },
+}
+
+impl Blocked {
+    /// Whether it is a part of the live state that is not known.
+    pub fn is_unknown(&self) -> bool {
+        match self {
+            Blocked::Gap { .. }
+            | Blocked::NotRead
+            | Blocked::VersionNotRead { .. }
+            | Blocked::StoreNotRead { .. }
+            | Blocked::NodeupNotRead { .. } => true,
+            Blocked::Retire { .. }
+            | Blocked::Protected { .. }
+            | Blocked::Shrink { .. }
+            | Blocked::NoBootVersion { .. }
+            | Blocked::NoKubernetes { .. }
+            | Blocked::NoUserData { .. }
+            | Blocked::Twin { .. }
+            | Blocked::NotCarriedOut { .. }
+            | Blocked::NeedsKops { .. } => false,
+        }
+    }
+}
+
+/// Why a group cannot stand in for another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum TwinFault {
+    /// No group of that name.
+    NoGroup {
+        /// The name that was given.
+        twin: Option<GroupName>,
+        /// The groups that there are.
+        there: BTreeSet<GroupName>,
+    },
+    /// One of the two is no group of nodes.
+    NotNodes {
+        /// The twin.
+        twin: GroupName,
+    },
+    /// The instances of the group are not replaced by a surge.
+    NoSurge {
+        /// The twin.
+        twin: GroupName,
+    },
+    /// It has not been rolled out yet.
+    NotThere {
+        /// The twin.
+        twin: GroupName,
+    },
+    /// It launches Spot instances itself.
+    Spot {
+        /// The twin.
+        twin: GroupName,
+    },
+    /// Its nodes have another label or taint.
+    OtherNodes {
+        /// The twin.
+        twin: GroupName,
+        /// `label/…` or `taint/…`.
+        key: String,
+    },
+    /// It lacks subnets of the group.
+    NoSubnets {
+        /// The twin.
+        twin: GroupName,
+        /// Which.
+        subnets: BTreeSet<String>,
+    },
+}
