@@ -284,3 +284,89 @@ fn two_clusters_of_a_wave_go_side_by_side_and_back_together() {
     let rollouts: Vec<_> = baselines.values().map(|b| b.rollout.as_str()).collect();
     assert_eq!(rollouts, ["r2", "r1", "r1", "r2"]);
 }
+
+/// A group that was pinned and launched nothing goes back to the version before at a stop; where somebody deleted that, it stays, and the stop
+/// comes to its end.
+#[test]
+fn an_abort_leaves_what_has_no_version_to_go_back_to() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]).made();
+    scene.faults = vec!["no-capacity:nodes".into()];
+    scene.scenario =
+        vec!["{act: \"delete-version:nodes\", when: pin-version nodes, after: 1m}".into()];
+    let records = sticks(
+        scene.start("r2"),
+        "to which a rollback would return, was deleted",
+    );
+    never(&records, &["step terminate staging/nodes"]);
+    scene.scenario.clear();
+    ask(
+        &scene,
+        Request::Abort {
+            by: "anna".into(),
+            reason: "a test".into(),
+        },
+    );
+    let records = ends(scene.resume("r2"), Ending::Aborted);
+    never(&records, &["step pin-version staging/nodes", "stuck"]);
+    assert_eq!(scene.shape()["nodes.staging.k8s.test"].0, 3);
+}
+
+fn ask(scene: &Scene, request: Request) {
+    scene.store().request("r2", &request).unwrap();
+}
+
+/// Whoever asks for it while the deletion is on its way is told, and the rollout goes on or ends as they say.
+#[test]
+fn a_rollback_that_comes_after_a_deletion_is_no_way_back() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES, ("old", 2, 4, false)]).made();
+    scene.groups = Some(vec![NODES]);
+    let spy = Spy::new(scene.world());
+    let store = scene.store();
+    let rollout = scene.rollout(spy.world(), "r2", &[]);
+    drop(Journal::begin(&store, &rollout).unwrap());
+    let asked = |record: &Record| {
+        let line = trace(std::slice::from_ref(record));
+        if line.iter().any(|l| l == "step delete-group staging/old") {
+            ask(
+                &scene,
+                Request::Rollback {
+                    by: "anna".into(),
+                    reason: "a test".into(),
+                },
+            );
+        }
+    };
+    let mut records = Vec::new();
+    let mut journal = Journal::take_up(&store, "r2").unwrap();
+    spy.begin(journal.rollout(), journal.progress());
+    let outcome = support::block(kfleet::run::run(
+        &spy,
+        &store,
+        &mut journal,
+        &scene.drive(),
+        || false,
+        |signal| {
+            if let kfleet::run::Signal::Recorded(record) = signal {
+                spy.hear(record);
+                records.push(record.clone());
+                asked(record);
+            }
+        },
+    ));
+    assert_eq!(outcome.unwrap(), Outcome::Stuck);
+    assert_eq!(spy.wrong(), Vec::<String>::new());
+    drop((journal, spy));
+    in_order(
+        &records,
+        &[
+            "step delete-group staging/old",
+            "rollback-asked",
+            "stuck staging/old",
+        ],
+    );
+    never(&records, &["rollback-started"]);
+    ends(scene.resume("r2"), Ending::Finished);
+    clean(&scene);
+}

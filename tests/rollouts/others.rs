@@ -518,3 +518,44 @@ fn a_lower_maximum_drains_after_a_refresh_too() {
     );
     clean(&scene);
 }
+
+/// An instance that came while the call had no answer would be ended by it, and nobody has drained it.
+#[test]
+fn less_is_asked_for_again_only_while_it_ends_nothing() {
+    for (there, repeats) in [(2, true), (3, false)] {
+        let mut m = super::middle::middle();
+        m.group("nodes").drains.clear();
+        m.progress.direction = kfleet::rollout::Direction::Aborting;
+        let (cluster, asg) = (m.cluster.clone(), m.asg("nodes"));
+        let effect = Effect::Cloud(CloudEffect::SetDesired {
+            group: asg.clone(),
+            from: 3,
+            to: 2,
+            launch: None,
+        });
+        let intent = kfleet::rollout::Intent {
+            cluster: cluster.clone(),
+            group: asg,
+            effect: effect.clone(),
+            tries: 1,
+            asked_at: m.now,
+            doubtful: true,
+            stale: false,
+            refusal: None,
+        };
+        m.progress.open.insert(7, intent);
+        m.live("nodes", |live| {
+            while live.instances.len() > there {
+                live.instances.pop_first();
+            }
+        });
+        let live = kfleet::model::Live {
+            read_at: m.now,
+            clusters: [(cluster, m.live.clone())].into(),
+            room: Vec::new(),
+        };
+        let decision = kfleet::rollout::decide(&m.rollout, &m.progress, &live, m.now);
+        let again = decision.steps.iter().any(|s| s.effect == effect);
+        assert_eq!(again, repeats, "{there} there: {decision:?}");
+    }
+}
