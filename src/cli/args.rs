@@ -5,6 +5,7 @@ mod drift;
 mod forget;
 mod init;
 mod rollout;
+mod selection;
 mod shell;
 mod state;
 
@@ -22,6 +23,7 @@ pub(super) use rollout::{
     RollbackArguments, RolloutCommand, ShowArguments, StartArguments, StatusArguments,
 };
 
+pub(super) use selection::{Required, Selection};
 pub(super) use shell::{CompletionsArguments, ManArguments};
 pub(super) use state::FleetStatusArguments;
 
@@ -336,68 +338,6 @@ pub(super) struct AutoscalerArguments {
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: ViewFormat,
-}
-
-/// What is looked at, and what is allowed.
-#[derive(Clone, Debug, Args)]
-pub(super) struct Selection {
-    /// Only this stage (repeatable).
-    #[arg(long = "stage", value_name = "STAGE")]
-    pub(super) stages: Vec<StageName>,
-    /// Allow this group, which disappeared from git, to be drained and deleted: by its InstanceGroup, in every cluster looked at, or by its
-    /// AutoScalingGroup (repeatable; `retire` in the cluster's file does the same in git).
-    #[arg(long, value_name = "GROUP")]
-    pub(super) allow_retire: Vec<String>,
-    /// Allow a lower maximum to end instances.
-    #[arg(long)]
-    pub(super) allow_shrink: bool,
-    /// Record changed documents that only kops can carry out as carried out by other means.
-    #[arg(long)]
-    pub(super) adopt_documents: bool,
-    /// Compare the lifecycle hooks of every group, however many there are: one call a group. Without it those of an account and region that has more
-    /// than 100 groups are not compared.
-    #[arg(long)]
-    pub(super) hooks: bool,
-    /// What the plan must not be made without: with `kubernetes` a cluster whose Kubernetes API cannot be asked is an error.
-    #[arg(long, value_name = "WHAT")]
-    pub(super) require: Vec<Required>,
-    /// Order a fault of the simulated account, e.g. `sick-image:IMAGE`, `no-capacity:GROUP`, `throttle:7` (repeatable).
-    #[arg(
-        long = "fault",
-        value_name = "FAULT",
-        help_heading = "Simulated account"
-    )]
-    pub(super) faults: Vec<String>,
-    /// Play a scenario on the simulated account: faults and acts with their times, from a YAML file.
-    #[arg(long, value_name = "FILE", help_heading = "Simulated account")]
-    pub(super) scenario: Option<PathBuf>,
-    /// What all chance of a new simulated account is drawn from.
-    #[arg(long, default_value_t = 1, help_heading = "Simulated account")]
-    pub(super) seed: u64,
-}
-
-impl Selection {
-    /// A look at everything that allows nothing.
-    pub(super) fn looking() -> Selection {
-        Selection {
-            stages: Vec::new(),
-            allow_retire: Vec::new(),
-            allow_shrink: false,
-            adopt_documents: false,
-            hooks: false,
-            require: Vec::new(),
-            faults: Vec::new(),
-            scenario: None,
-            seed: 1,
-        }
-    }
-}
-
-/// What a plan must not be made without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Required {
-    /// A look at the nodes of every cluster.
-    Kubernetes,
 }
 
 #[derive(Debug, Args)]

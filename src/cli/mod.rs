@@ -11,6 +11,7 @@ mod diff;
 mod doctor;
 mod documents;
 mod drift;
+mod exit;
 mod explain;
 mod failure;
 mod feasible;
@@ -28,6 +29,7 @@ mod render;
 mod revision;
 mod rollout;
 mod room;
+mod runtime;
 mod schema;
 mod screen;
 mod shell;
@@ -46,38 +48,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Arguments, Command};
+use exit::Exit;
 use failure::Failure;
 use output::Output;
-
-/// How a command ended, as its exit code says it. 1 is always an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// 0: done, or no changes.
-    Good,
-    /// 2: there are changes, or the rendered files are not up to date.
-    Changes,
-    /// 3: a rollout waits for a person or for time.
-    Waits,
-    /// 4: a rollout failed and was rolled back.
-    RolledBack,
-    /// 5: a rollout is stuck; a person must act.
-    Stuck,
-    /// What the command of a gate ended with, told on.
-    Told(u8),
-}
-
-impl Exit {
-    fn code(self) -> u8 {
-        match self {
-            Exit::Good => 0,
-            Exit::Changes => 2,
-            Exit::Waits => 3,
-            Exit::RolledBack => 4,
-            Exit::Stuck => 5,
-            Exit::Told(code) => code,
-        }
-    }
-}
+use runtime::{in_runtime, runtime};
 
 /// Runs kfleet with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -139,19 +113,4 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Man(command) => shell::man(command, output),
         Command::Attend(command) => attend::run(command, output),
     }
-}
-
-/// Runs it to its end, and ends with it: something that a library still waits for in a thread of its own keeps nobody.
-fn in_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = runtime()?;
-    let ended = runtime.block_on(command);
-    runtime.shutdown_background();
-    ended
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(format!("the async runtime does not start: {e}")))
 }

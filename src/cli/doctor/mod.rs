@@ -1,12 +1,15 @@
 //! `kfleet doctor`: is everything in place for a plan and a rollout? Changes nothing.
 
 mod account;
+mod check;
 mod clock;
 mod clusters;
 mod home;
 mod policy;
 
 use serde_json::json;
+
+use check::{check, wrong};
 
 use super::Exit;
 use super::args::{Arguments, DoctorArguments};
@@ -19,7 +22,7 @@ use super::store;
 use super::world::{self, Simulated, World};
 use crate::cloud::Place;
 use crate::model::AwsUse;
-use crate::report::{self, Check, CheckState, Style};
+use crate::report::{self, Check, Style};
 use crate::store::Store;
 
 pub(super) async fn run(
@@ -135,21 +138,4 @@ fn end(
     } else {
         Exit::Good
     })
-}
-
-fn check(area: &'static str, subject: Option<String>, state: CheckState) -> Check {
-    Check {
-        area,
-        subject,
-        state,
-    }
-}
-
-/// An error that would have ended another command.
-fn wrong(area: &'static str, subject: Option<String>, failure: Failure) -> Check {
-    let state = CheckState::Wrong {
-        found: failure.text.trim_end().to_owned(),
-        advice: failure.hints,
-    };
-    check(area, subject, state)
 }

@@ -8,7 +8,8 @@ use super::super::args::{Arguments, InitArguments};
 use super::super::failure::Failure;
 use super::super::output::Output;
 use super::super::{Exit, runtime};
-use super::{finish, write};
+use super::finish::finish;
+use super::{next, write};
 use crate::adopt::{
     self, AdoptError, Adoption, Evidence, Existing, Input, Known, ManifestError, Placeholders,
 };
@@ -49,7 +50,7 @@ pub(super) fn run(
             .story("warning: the fleet renders to what was read, and that cannot be compiled yet:");
         output.failure(&failure);
     }
-    output.story(&format!("\nNext:\n\n{}", super::next_adopted(arguments)));
+    output.story(&format!("\nNext:\n\n{}", next::adopted(arguments)));
     Ok(Exit::Good)
 }
 

@@ -2,14 +2,17 @@
 //! overwrites nothing.
 
 mod ask;
+mod finish;
 mod from_kops;
+mod next;
 mod write;
 
 use super::Exit;
 use super::args::{Arguments, InitArguments};
 use super::failure::Failure;
 use super::output::Output;
-use crate::adopt::{self, Files, Start, StartError};
+use crate::adopt::{self, Start, StartError};
+use finish::finish;
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -36,71 +39,9 @@ fn empty(arguments: &Arguments, command: &InitArguments, output: &Output) -> Res
     } = &facts;
     output.story(&format!(
         "\n{first} gets a change first, {second} when it is well there. Next:\n\n{}",
-        next(arguments)
+        next::new(arguments)
     ));
     Ok(Exit::Good)
-}
-
-/// What to type now around real clusters: nothing that can change one.
-fn next_adopted(arguments: &Arguments) -> String {
-    let at = at(arguments);
-    [
-        (
-            format!("kfleet{at} render"),
-            "manifests and definitions into rendered/, to be committed",
-        ),
-        (
-            format!("kfleet{at} plan --cloud aws"),
-            "what is otherwise in AWS; a plan can change nothing",
-        ),
-    ]
-    .map(|(line, what)| format!("  {line}\n      {what}\n"))
-    .concat()
-}
-
-fn at(arguments: &Arguments) -> String {
-    match arguments.directory.to_str() {
-        Some(".") | None => String::new(),
-        Some(directory) => format!(" -C {directory}"),
-    }
-}
-
-/// What to type now: on the simulated account, so that nothing can happen to anything.
-fn next(arguments: &Arguments) -> String {
-    let at = at(arguments);
-    [
-        (
-            format!("kfleet{at} render"),
-            "manifests and definitions into rendered/, to be committed",
-        ),
-        (
-            format!("kfleet{at} plan --cloud local"),
-            "what is missing in a simulated account",
-        ),
-        (
-            format!("kfleet{at} rollout start --cloud local --auto-approve"),
-            "stage by stage, in virtual time",
-        ),
-    ]
-    .map(|(line, what)| format!("  {line}\n      {what}\n"))
-    .concat()
-}
-
-/// Writes the files, and says what became of each.
-fn finish(arguments: &Arguments, files: &Files, output: &Output) -> Result<(), Failure> {
-    let written = write::write(&arguments.directory, files)?;
-    for path in &written.new {
-        output.story(&format!("  + {path}"));
-    }
-    for path in &written.kept {
-        output.story(&format!("  = {path} is there already and stays as it is"));
-    }
-    if written.kept.iter().any(|p| p == ".gitignore") {
-        output.story(
-            "warning: .gitignore is yours: add a line `/.kfleet/`, the store of this machine",
-        );
-    }
-    Ok(())
 }
 
 fn start_failure(error: StartError) -> Failure {

@@ -104,7 +104,7 @@ pub(super) async fn real(
     });
     Ok(Real {
         cloud: Aws::connect(options).await?,
-        nodes: Clusters::new(contexts.collect(), None, super::now_here)
+        nodes: Clusters::new(contexts.collect(), None, super::clock::now_here)
             .attended_by(crate::cli::attend::program()),
     })
 }

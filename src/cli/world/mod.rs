@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+mod clock;
 mod forward;
 mod images;
 mod simulated;
@@ -16,6 +17,7 @@ use crate::fleet::Fleet;
 use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
 use crate::rollout::Rollout;
 use crate::store::{Access, CloudKind, ClusterAccess, Store};
+use clock::now_here;
 
 #[cfg(feature = "aws")]
 pub(in crate::cli) use aws::reach;
@@ -85,11 +87,6 @@ pub(in crate::cli) async fn open(
         }
         CloudKind::Local => Ok(World::Local(Box::new(simulated::open(store, simulated)?))),
     }
-}
-
-/// What time it is here.
-fn now_here() -> Timestamp {
-    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
 }
 
 /// What time it is in the cloud that the store belongs to.

@@ -1,0 +1,22 @@
+//! One line of the doctor's answer.
+
+use super::super::failure::Failure;
+use crate::report::{Check, CheckState};
+
+/// How an area stands.
+pub(super) fn check(area: &'static str, subject: Option<String>, state: CheckState) -> Check {
+    Check {
+        area,
+        subject,
+        state,
+    }
+}
+
+/// An error that would have ended another command.
+pub(super) fn wrong(area: &'static str, subject: Option<String>, failure: Failure) -> Check {
+    let state = CheckState::Wrong {
+        found: failure.text.trim_end().to_owned(),
+        advice: failure.hints,
+    };
+    check(area, subject, state)
+}
