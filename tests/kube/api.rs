@@ -206,6 +206,9 @@ impl Kept {
         let Some(pod) = self.pods.remove(key) else {
             return;
         };
+        if self.ending.contains(&key.0) {
+            return;
+        }
         if pod["metadata"]["ownerReferences"]
             .as_array()
             .is_none_or(Vec::is_empty)
@@ -252,6 +255,17 @@ impl Kept {
                 self.pods.remove(&key);
             } else {
                 self.remove(&key);
+            }
+        }
+    }
+
+    /// A namespace is deleted: its pods are told to go, and nobody makes them anew.
+    pub fn end_namespace(&mut self, namespace: &str) {
+        self.ending.insert(namespace.to_owned());
+        let keys: Vec<(String, String)> = self.pods.keys().cloned().collect();
+        for key in keys.iter().filter(|key| key.0 == namespace) {
+            if self.pods[key]["metadata"]["deletionTimestamp"].is_null() {
+                self.leave(key);
             }
         }
     }

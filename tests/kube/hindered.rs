@@ -46,10 +46,12 @@ impl Servers {
     }
 
     fn budget(&self, (namespace, app): &Key, suffix: &str, unavailable: u32) {
-        let body = json!({
+        let mut body = json!({
             "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": format!("{app}{suffix}")},
-            "spec": {"maxUnavailable": unavailable, "selector": {"matchLabels": {"app": app}}},
+            "spec": {"selector": {"matchLabels": {"app": app}}},
         });
+        let (most, least) = limits(unavailable);
+        (body["spec"]["maxUnavailable"], body["spec"]["minAvailable"]) = (most, least);
         self.create(&budgets(namespace), &body);
         self.allows(
             &format!("{}/{app}{suffix}", budgets(namespace)),
@@ -59,7 +61,11 @@ impl Servers {
 
     fn allow(&self, (namespace, app): &Key, unavailable: u32) {
         let path = format!("{}/{app}", budgets(namespace));
-        self.patch(&path, &json!({"spec": {"maxUnavailable": unavailable}}));
+        let (most, least) = limits(unavailable);
+        self.patch(
+            &path,
+            &json!({"spec": {"maxUnavailable": most, "minAvailable": least}}),
+        );
         self.allows(&path, unavailable);
     }
 
@@ -145,6 +151,14 @@ impl Servers {
         if known || admission.is_some() {
             std::thread::sleep(Duration::from_secs(3));
         }
+    }
+}
+
+/// Nothing is allowed whoever owns the pods where more of them are wanted than there are.
+fn limits(unavailable: u32) -> (Json, Json) {
+    match unavailable {
+        0 => (Json::Null, json!(1_000)),
+        some => (json!(some), Json::Null),
     }
 }
 

@@ -108,8 +108,14 @@ impl Servers {
                 self.delete(&place(list, &item));
             }
         }
+        for namespace in self.list("/api/v1/namespaces") {
+            let name = namespace["metadata"]["name"].as_str().unwrap();
+            if name != "default" && !name.starts_with("kube-") {
+                self.ends(name);
+            }
+        }
         self.wait("nothing is left of another test", || {
-            self.list("/api/v1/pods").is_empty()
+            self.list("/api/v1/pods").is_empty() && self.list("/api/v1/namespaces").len() == 4
         });
     }
 
@@ -133,10 +139,20 @@ impl Servers {
 
     /// A kubelet does not answer any more: it is known as such, and all pods but those that tolerate it are told to go.
     pub fn dies(&self, node: &str) {
-        self.patch(
-            &format!("/api/v1/nodes/{node}"),
-            &json!({"metadata": {"annotations": {KWOK: null}}}),
-        );
+        // Kwok does nothing to whoever is marked so; it would renew the lease, which is therefore another's, and does not run out.
+        let dead = json!({"metadata": {"annotations": {"kfleet.example/kubelet": "dead"}}});
+        for pod in self.list("/api/v1/pods") {
+            if pod["spec"]["nodeName"] == node {
+                self.patch(&place("/api/v1/pods", &pod), &dead);
+            }
+        }
+        self.patch(&format!("/api/v1/nodes/{node}"), &dead);
+        let lease =
+            format!("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}");
+        let taken = json!({"spec": {
+            "holderIdentity": "nobody", "renewTime": "2020-01-01T00:00:00.000000Z", "leaseDurationSeconds": 2_000_000_000,
+        }});
+        self.patch(&lease, &taken);
         self.patch(
             &format!("/api/v1/nodes/{node}/status"),
             &condition("Unknown"),
@@ -212,14 +228,14 @@ impl Servers {
     }
 
     fn push_nodes(&self, before: &Before, kept: &Kept) {
-        let mut joined = Vec::new();
+        let mut joined_nodes = Vec::new();
         for (name, node) in &kept.nodes {
             let path = format!("/api/v1/nodes/{name}");
             let ready = node["status"]["conditions"][0]["status"].as_str().unwrap();
             match before.nodes.get(name) {
                 None => {
                     self.make_node(name, node, ready);
-                    joined.extend((ready == "True").then_some(path));
+                    joined_nodes.extend((ready == "True").then_some(path));
                 }
                 Some(old) if old == node => {}
                 Some(_) => {
@@ -229,10 +245,8 @@ impl Servers {
             }
         }
         self.wait("the kubelets of new nodes have joined", || {
-            joined.iter().all(|path| {
-                self.get(path)
-                    .is_some_and(|n| plain_node(n)["status"]["conditions"][0]["status"] == "True")
-            })
+            let joined = |path: &String| self.get(path).is_some_and(has_joined);
+            joined_nodes.iter().all(joined)
         });
         for name in before
             .nodes
@@ -270,9 +284,12 @@ impl Servers {
         let kubelet = (ready == "True").then_some("fake");
         let control_plane = &node["metadata"]["labels"][CONTROL_PLANE];
         let taint = json!({"key": CONTROL_PLANE, "effect": "NoSchedule"});
+        let mut labels = node["metadata"]["labels"].clone();
+        // By which the scheduler spreads the pods of an owner.
+        labels["kubernetes.io/hostname"] = json!(name);
         let body = json!({
             "apiVersion": "v1", "kind": "Node",
-            "metadata": {"name": name, "labels": node["metadata"]["labels"], "annotations": {KWOK: kubelet}},
+            "metadata": {"name": name, "labels": labels, "annotations": {KWOK: kubelet}},
             "spec": {"providerID": node["spec"]["providerID"], "taints": (!control_plane.is_null()).then_some([taint])},
         });
         self.create("/api/v1/nodes", &body);
@@ -284,12 +301,25 @@ impl Servers {
         self.patch(&format!("/api/v1/nodes/{name}/status"), &status);
     }
 
+    /// Its pods are told to go, and it with the last of them.
+    pub fn ends(&self, namespace: &str) {
+        self.delete(&format!("/api/v1/namespaces/{namespace}"));
+    }
+
+    fn namespace(&self, name: &str) {
+        if self.get(&format!("/api/v1/namespaces/{name}")).is_none() {
+            let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            self.create("/api/v1/namespaces", &body);
+        }
+    }
+
     /// New pods are asked of their owner; where some went in the same look, they are the same ones elsewhere, and their owner makes them by itself.
     fn push_pods(&self, before: &BTreeMap<Key, Json>, kept: &Kept) {
         let is_new = |(key, _): &(&Key, &Json)| !before.contains_key(*key);
         let mut wanted: BTreeMap<Key, (i64, Json)> = BTreeMap::new();
         let mut alone = Vec::new();
         for (key, pod) in kept.pods.iter().filter(is_new) {
+            self.namespace(&key.0);
             let mirror = pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].is_string();
             match pod["metadata"]["ownerReferences"][0]["kind"].as_str() {
                 Some("DaemonSet") if !mirror => self.daemon(&owner(key, pod), pod),
@@ -477,10 +507,19 @@ pub fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap()
 }
 
+/// Ready, and nothing keeps the scheduler from it.
+fn has_joined(node: Json) -> bool {
+    const NOT_READY: &str = "node.kubernetes.io/not-ready";
+    let mut taints = node["spec"]["taints"].as_array().into_iter().flatten();
+    !taints.any(|t| t["key"] == NOT_READY)
+        && plain_node(node)["status"]["conditions"][0]["status"] == "True"
+}
+
 /// Without what kubelets and controllers put on every node; its readiness first.
 fn plain_node(mut node: Json) -> Json {
-    const OF_OTHERS: [&str; 5] = [
+    const OF_OTHERS: [&str; 6] = [
         "kwok",
+        "kfleet.example",
         "node.alpha",
         "volumes.",
         "node.kubernetes.io",

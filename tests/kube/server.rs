@@ -185,8 +185,8 @@ impl Api {
         self.real.is_some()
     }
 
-    /// Time that real servers need, or the stand-in's.
-    pub fn seconds(&self, stand_in: i64, real: i64) -> i64 {
+    /// A number for the stand-in, or the one for real servers: time is real there.
+    pub fn either(&self, stand_in: i64, real: i64) -> i64 {
         if self.is_real() { real } else { stand_in }
     }
 
@@ -194,6 +194,14 @@ impl Api {
     pub fn rest(&self) {
         if let Some(real) = &self.real {
             real.rest();
+        }
+    }
+
+    /// Somebody deletes a namespace.
+    pub fn namespace_ends(&self, namespace: &str) {
+        match &self.real {
+            Some(real) => real.ends(namespace),
+            None => self.with(|kept| kept.end_namespace(namespace)),
         }
     }
 

@@ -131,7 +131,7 @@ fn a_right_or_a_webhook_that_is_away_for_a_while_turns_nothing_round() {
         );
         api.with(|kept| {
             situation(kept);
-            kept.mended_at = Some(kept.now + api.seconds(240, 45));
+            kept.mended_at = Some(kept.now + api.either(240, 45));
         });
         assert_eq!(resumed(&scene, &api), Outcome::Ended(Ending::Finished));
         nothing_failed(&scene);
@@ -241,7 +241,7 @@ fn a_node_with_a_dead_kubelet_is_replaced_and_costs_nothing_else() {
 #[test]
 fn a_node_object_that_is_deleted_in_its_drain_keeps_its_pods_grace() {
     let (dir, api) = (folder(), Api::new());
-    let grace = api.seconds(120, 25);
+    let grace = api.either(120, 12);
     let scene = with_grace(dir.path(), &api, grace);
     begun(
         &scene,
@@ -293,10 +293,10 @@ fn a_node_object_that_is_deleted_in_its_drain_keeps_its_pods_grace() {
 fn force_waits_for_the_grace_of_what_it_deleted_and_takes_one_of_an_owner_at_a_time() {
     use kfleet::fleet::OnTimeout;
     let (dir, api) = (folder(), Api::new());
-    let mut scene = with_grace(dir.path(), &api, api.seconds(45, 5));
+    let mut scene = with_grace(dir.path(), &api, api.either(45, 5));
     scene.rolling.drain.on_timeout = OnTimeout::Force;
-    scene.rolling.drain.timeout = Span::from_secs(api.seconds(60, 5));
-    scene.rolling.drain.min_pod_age = Span::from_secs(api.seconds(30, 2));
+    scene.rolling.drain.timeout = Span::from_secs(api.either(60, 5));
+    scene.rolling.drain.min_pod_age = Span::from_secs(api.either(30, 2));
     api.with(|kept| kept.budgets.values_mut().for_each(|b| *b = None));
     begun(&scene, &api, "r2", None);
     nothing_failed(&scene);
@@ -310,7 +310,7 @@ fn force_waits_for_the_grace_of_what_it_deleted_and_takes_one_of_an_owner_at_a_t
         (kept.overlaps.clone(), forced)
     });
     assert_eq!(overlaps, Vec::<String>::new());
-    assert!(forced >= 12, "{forced}");
+    assert!(forced >= if api.is_real() { 6 } else { 12 }, "{forced}");
     unmarked(&scene, &api);
 }
 
