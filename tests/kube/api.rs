@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use kfleet::model::Timestamp;
 use serde_json::{Value as Json, json};
 
+pub use crate::eviction::Admission;
 pub use crate::server::*;
 use crate::streams::{self, Logs};
 use crate::{eviction, pages, patch};
@@ -18,21 +19,6 @@ pub const CLUSTER: &str = "one.k8s.foo.bar";
 
 /// How long a budget allows nothing after an eviction, in seconds; that of the simulated account.
 const RECOVERY: i64 = 20;
-
-/// What admission says to evictions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// A webhook denies, with this code and these words.
-    Webhook(u16, &'static str),
-    /// A webhook that cannot be reached, and must be asked.
-    Unreachable,
-    /// A webhook that takes longer than its time, and must be asked.
-    Slow,
-    /// A ValidatingAdmissionPolicy denies, with this code and reason.
-    Policy(u16, &'static str, &'static str),
-    /// A webhook that cannot be asked without doing it, and lets everything pass.
-    NoDryRun,
-}
 
 /// What the API holds, and how it behaves.
 pub struct Kept {

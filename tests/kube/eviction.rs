@@ -4,7 +4,22 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 
-use crate::api::{Admission, Kept};
+use crate::api::Kept;
+
+/// What admission says to evictions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// A webhook denies, with this code and these words.
+    Webhook(u16, &'static str),
+    /// A webhook that cannot be reached, and must be asked.
+    Unreachable,
+    /// A webhook that takes longer than its time, and must be asked.
+    Slow,
+    /// A ValidatingAdmissionPolicy denies, with this code and reason.
+    Policy(u16, &'static str, &'static str),
+    /// A webhook that cannot be asked without doing it, and lets everything pass.
+    NoDryRun,
+}
 
 /// A `Status` that refuses. `cause`: reason and message of the first cause.
 pub fn refused(
