@@ -370,3 +370,23 @@ fn a_rollback_that_comes_after_a_deletion_is_no_way_back() {
     ends(scene.resume("r2"), Ending::Finished);
     clean(&scene);
 }
+
+/// Two nodes of a small group that die on the way back are more than it bears: a person is told which group, and what can be done.
+#[test]
+fn nodes_that_die_on_the_way_back_are_a_persons_and_named() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES, ("other", 2, 4, false)]).made();
+    scene.odd_image = Some(("other", "image-3".into()));
+    scene.faults = vec!["sick-image:image-3".into()];
+    scene.scenario =
+        vec!["{act: \"node-down:nodes:2\", when: pin-version nodes, nth: 2, after: 9m}".into()];
+    let (outcome, records) = scene.start("r2");
+    assert_eq!(outcome.unwrap(), Outcome::Stuck);
+    let Some(Event::Stuck { advice, .. }) = records.last().map(|r| &r.event) else {
+        panic!("{:?}", records.last());
+    };
+    let told = kfleet::report::advice_text(advice, "kfleet rollout resume");
+    for part in ["nodes.staging.k8s.test", "can be ended", "the way back"] {
+        assert!(told.contains(part), "{told}");
+    }
+}

@@ -22,9 +22,12 @@ pub fn advice_text(advice: &Advice, resume: &str) -> String {
             "give the caller the right that is missing, or see to the admission webhook or policy that says no; then `{resume}`"
         ),
         Advice::PutRight => then("put it right by hand"),
+        Advice::SeeInstances { group } => format!(
+            "find out why instances of {group} do not work (console output in EC2, kubelet on the node); one that never will can be ended, and AWS launches another; then `{resume}`, or `kfleet rollout abort`, which leaves what runs as it is"
+        ),
         Advice::WayBackFailed { group, version } => back(
             &format!(
-                "see that {group} refers to launch template version {version}, and find out why its instances do not work with it"
+                "find out why instances of {group}, which is back at version {version} of its launch template, do not work (console output in EC2, kubelet on the node); one that never will can be ended, and AWS launches another"
             ),
             resume,
         ),
@@ -101,6 +104,7 @@ fn of_versions(advice: &Advice, resume: &str) -> String {
         | Advice::ConfigureKubernetes
         | Advice::ClearTheWay
         | Advice::PlanAnew
+        | Advice::SeeInstances { .. }
         | Advice::NoRollback
         | Advice::SeeThatTheyAnswer
         | Advice::SeeThatItAnswers
@@ -177,6 +181,7 @@ fn of_groups(advice: &Advice, resume: &str) -> String {
         | Advice::ConfigureKubernetes
         | Advice::ClearTheWay
         | Advice::PlanAnew
+        | Advice::SeeInstances { .. }
         | Advice::NoRollback
         | Advice::SeeThatTheyAnswer
         | Advice::SeeThatItAnswers

@@ -1,7 +1,7 @@
 //! Every wait ends: what stands still for too long has failed, or needs a person. Never acts.
 
 use crate::model::{Nodes, Span};
-use crate::rollout::reason::{Advice, Reason};
+use crate::rollout::reason::{Advice, GroupReason, Reason};
 use crate::rollout::round::{DecisionBuilder, Mark, Mode, RoundContext};
 use crate::rollout::schedule::ClusterRun;
 
@@ -49,10 +49,86 @@ pub(crate) fn patience(
         _ if refused => out.stuck_cluster(&run.cluster, why, Advice::GiveRight),
         Mode::Forward if seen => out.fail(&run.cluster, None, why),
         Mode::Undo | Mode::Cleanup if seen => {
-            out.stuck_cluster(&run.cluster, why, Advice::PutRight);
+            let advice = by_hand(&why);
+            out.stuck_cluster(&run.cluster, why, advice);
         }
         Mode::Forward | Mode::Undo | Mode::Cleanup => {
             out.stuck_cluster(&run.cluster, why, Advice::SeeThatTheyAnswer);
+        }
+    }
+}
+
+/// What a person can do about it, by what was waited for: the control plane first, as everything stands on it.
+fn by_hand(why: &Reason) -> Advice {
+    let Reason::NothingMoved { waits, .. } = why else {
+        return Advice::PutRight;
+    };
+    let of_plane = |why: &Reason| {
+        matches!(
+            why,
+            Reason::ControlPlane { .. }
+                | Reason::ControlPlaneWithout { .. }
+                | Reason::DrainedControlPlane { .. }
+        )
+    };
+    let of_instances = |why: &Reason| {
+        matches!(
+            why,
+            Reason::Group(
+                GroupReason::NotReady { .. }
+                    | GroupReason::NotBack { .. }
+                    | GroupReason::Coming { .. }
+                    | GroupReason::Replaces { .. }
+            )
+        )
+    };
+    if waits.iter().any(|wait| of_plane(&wait.why)) {
+        return Advice::SeeControlPlane;
+    }
+    let first = waits.iter().find(|wait| of_instances(&wait.why));
+    match first.and_then(|wait| wait.group.clone()) {
+        Some(group) => Advice::SeeInstances { group },
+        None => Advice::PutRight,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::AsgName;
+    use crate::rollout::reason::WaitOf;
+
+    #[test]
+    fn what_a_person_can_do_follows_from_what_was_waited_for() {
+        let group: AsgName = "nodes.c.test".parse().unwrap();
+        let coming = || WaitOf {
+            group: Some(group.clone()),
+            why: GroupReason::Coming { instances: 2 }.into(),
+        };
+        let plane = || WaitOf {
+            group: None,
+            why: Reason::ControlPlane {
+                fault: crate::rollout::reason::PlaneFault::NotReady {
+                    group: group.clone(),
+                    ready: 0,
+                    wanted: 1,
+                },
+            },
+        };
+        let other = || WaitOf {
+            group: None,
+            why: Reason::OtherDirection,
+        };
+        let see = Advice::SeeInstances {
+            group: group.clone(),
+        };
+        for (waits, advice) in [
+            (vec![other(), coming()], see),
+            (vec![coming(), plane()], Advice::SeeControlPlane),
+            (vec![other()], Advice::PutRight),
+        ] {
+            let still = Span::from_secs(1800);
+            assert_eq!(by_hand(&Reason::NothingMoved { still, waits }), advice);
         }
     }
 }

@@ -16,6 +16,11 @@ pub enum Advice {
     ConfigureKubernetes,
     /// Put right what stands in the way of drains.
     ClearTheWay,
+    /// Find out why new instances of a group do not work.
+    SeeInstances {
+        /// The group.
+        group: AsgName,
+    },
     /// Make the plan anew, as the way back is gone.
     PlanAnew,
     /// Go on or end it, as no rollback is possible.
