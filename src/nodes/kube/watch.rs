@@ -18,8 +18,9 @@
 //! A watch that stays open proves nothing of a kind that nobody writes: its bookmarks come once a minute (KEP-956). But one comes two seconds before the
 //! time that a watch is asked for is over (kube-apiserver, `storage/cacher/cache_watcher.go`), and it has the version that the API server's cache has
 //! reached. From Kubernetes 1.31 on, question 1 makes the API server bring its cache up to N (KEP-2340), so that a watch of three seconds ends the look
-//! after one or two, without a list. On older ones a kind that nobody writes in that time is listed. Both requests have to reach the same API server
-//! for that: each kind has a connection of its own, which the second finds free.
+//! after one or two, without a list. On older ones, and with an etcd before 3.4.31 or 3.5.13 (kube-apiserver, `storage/feature/feature_support_checker.go`),
+//! a kind that nobody writes in that time is listed. Both requests have to reach the same API server for that: each kind has a connection of its own,
+//! which the second finds free.
 //!
 //! Nothing is open between two looks: a cluster that nobody looks at is not watched, a lost connection has nothing to lose, no end is missed.
 //! kube's runtime has a watcher. It keeps bookmarks to itself, so that nobody can know how new its picture is, and it decides by itself when to list
