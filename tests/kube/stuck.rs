@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::api::{Admission, Api, Kept};
 use crate::support::folder;
 use crate::trouble::{events, namesakes, nothing_failed, resumed, workers};
-use crate::whole::{at_rest, begun, carry, prepared, unmarked};
+use crate::whole::{IN_A_DRAIN, at_rest, begun, carry, prepared, unmarked};
 
 const WAITS: &str = "example.com/wait";
 
@@ -370,9 +370,7 @@ fn a_namespace_that_is_deleted_in_a_drain_takes_its_pods_along() {
         }
         kept.budgets.insert(("shop".into(), "till".into()), Some(0));
     });
-    let in_a_drain: crate::whole::Kill =
-        (|e| matches!(e, kfleet::model::NodeEffect::Evict { .. }), 2);
-    begun(&scene, &api, "r2", Some(in_a_drain));
+    begun(&scene, &api, "r2", Some(IN_A_DRAIN));
     api.namespace_ends("shop");
     assert_eq!(resumed(&scene, &api), Outcome::Ended(Ending::Finished));
     nothing_failed(&scene);

@@ -8,7 +8,9 @@ use kfleet::store::Journal;
 
 use crate::api::{Admission, Api, Kept};
 use crate::support::{Scene, folder};
-use crate::whole::{Kill, at_rest, begun, carry, prepared, some_of, unmarked, with_grace};
+use crate::whole::{
+    IN_A_DRAIN, Kill, at_rest, begun, carry, prepared, some_of, unmarked, with_grace,
+};
 
 pub fn resumed(scene: &Scene, api: &Api) -> Outcome {
     let mut journal = Journal::take_up(&scene.store(), "r2").unwrap();
@@ -48,7 +50,7 @@ fn a_resume_with_the_wrong_kubeconfig_touches_nothing_and_waits_for_a_person() {
     let kills: [Kill; 3] = [
         (|e| matches!(e, NodeEffect::Taint { .. }), 1),
         (|e| matches!(e, NodeEffect::Cordon { .. }), 2),
-        (|e| matches!(e, NodeEffect::Evict { .. }), 4),
+        IN_A_DRAIN,
     ];
     for kill in some_of(kills) {
         let (dir, api) = (folder(), Api::new());
