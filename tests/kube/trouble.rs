@@ -320,7 +320,10 @@ fn force_waits_for_the_grace_of_what_it_deleted_and_takes_one_of_an_owner_at_a_t
 #[test]
 fn an_api_without_a_node_is_not_taken_for_the_cluster() {
     let (dir, api) = (folder(), Api::new());
-    let scene = prepared(dir.path(), &api);
+    let mut scene = prepared(dir.path(), &api);
+    if api.is_real() {
+        scene.rolling.ready_timeout = Span::from_secs(20);
+    }
     for name in scene.clusters().cloned().collect::<Vec<_>>() {
         scene.store().remove_baseline(&name).unwrap();
     }
