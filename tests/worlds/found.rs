@@ -189,3 +189,44 @@ fn a_launch_that_is_not_seen_yet_lets_nothing_more_go() {
     };
     check(&made);
 }
+
+/// A world in which a rule was broken once: a look that did not know of an end yet counted the instance among those at work, and one more went
+/// for it.
+#[test]
+fn what_was_just_ended_is_not_at_work() {
+    let drain = Drain {
+        timeout: Span::from_secs(525),
+        on_timeout: OnTimeout::Stop,
+        ..Drain::default()
+    };
+    let rolling = Rolling {
+        max_surge: Amount::Count(1),
+        max_unavailable: Amount::Percent(6),
+        cluster_surge: 2,
+        canary: 0,
+        bake: Span::from_secs(342),
+        rate: Rate {
+            instances: 9,
+            per: Span::from_secs(125),
+        },
+        drain,
+        ready_timeout: Span::from_secs(900),
+        keep_versions: 3,
+        ..Rolling::default()
+    };
+    let made = Made {
+        autoscaler: true,
+        twin: true,
+        faults: vec!["sick-pods:image-2".into(), "stale-reads:10".into()],
+        acts: vec![
+            "{fault: \"stuck-drain:g0\", after: 55m, for: 61m}".into(),
+            "{act: \"reclaim:g1:1\", after: 16m}".into(),
+        ],
+        ..Made::calm(
+            17_192_916_225_636_868_130,
+            &[(4, 5, true), (0, 2, false)],
+            rolling,
+        )
+    };
+    check(&made);
+}

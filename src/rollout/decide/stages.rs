@@ -11,13 +11,14 @@ use crate::rollout::progress::{
     ClusterState, Direction, GroupState, Progress, deleted_groups, touched,
 };
 use crate::rollout::reason::{Advice, Reason};
-use crate::rollout::round::{Decision, DecisionBuilder, RoundContext, State};
+use crate::rollout::round::{Decision, DecisionBuilder, RoundContext, State, known};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task, WaveRun};
 
 /// What the rollout does now.
 pub fn decide(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp) -> Decision {
     let mut out = DecisionBuilder::new(&progress.open);
-    let state = go_on(rollout, progress, live, now, &mut out);
+    let live = known(progress, live, now);
+    let state = go_on(rollout, progress, &live, now, &mut out);
     out.finish(progress, state)
 }
 

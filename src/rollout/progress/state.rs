@@ -196,6 +196,8 @@ pub struct GroupProgress {
     pub instances: u32,
     /// Instances ended so far.
     pub ended: u32,
+    /// Those that were asked to end not long ago: a look soon after may still show them at work.
+    pub ended_at: BTreeMap<InstanceId, Timestamp>,
     /// The launch template version it moves to, once known.
     pub version: Option<u64>,
     /// Its own fields are as wanted (or the group is created, or prepared for retiring).
@@ -370,6 +372,7 @@ impl GroupProgress {
             touched: false,
             instances: 0,
             ended: 0,
+            ended_at: BTreeMap::new(),
             version: None,
             updated: false,
             pinned: false,

@@ -380,7 +380,7 @@ impl GroupProgress {
                 decrement,
                 ..
             } => {
-                self.instance_ended(instance, ours);
+                self.instance_ended(instance, ours, at);
                 // One that ended by itself took no desired capacity with it.
                 self.removed(u32::from(*decrement && ours));
             }
@@ -462,7 +462,9 @@ impl GroupProgress {
     }
 
     /// Nothing that was kept for an instance, or for its node, is left.
-    fn instance_ended(&mut self, instance: &InstanceId, ours: bool) {
+    fn instance_ended(&mut self, instance: &InstanceId, ours: bool, at: Timestamp) {
+        self.ended_at.retain(|_, since| at < *since + SETTLED);
+        self.ended_at.insert(instance.clone(), at);
         if let Some(node) = self.drains.remove(instance).and_then(|drain| drain.node) {
             self.tainted.remove(&node);
             self.kept.remove(&node);

@@ -5,6 +5,7 @@ mod builder;
 mod context;
 mod decision;
 mod instances;
+mod known;
 mod nodes;
 
 pub(crate) use budget::{Budget, budget};
@@ -16,4 +17,5 @@ pub use decision::{Check, Decision, Question, State, Step, Waiting, Waits};
 pub(crate) use instances::{
     SETTLED, by_zone, in_service, is_capacity, missing, outdated, outstanding_surge, present,
 };
+pub(crate) use known::known;
 pub(crate) use nodes::{NodeView, Readiness};
