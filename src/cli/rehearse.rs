@@ -446,8 +446,8 @@ fn ended(ran: &Rehearsed) -> String {
     };
     match ran.deaths {
         0 => text,
-        1 => format!("{text} (killed once, and taken up again)"),
-        n => format!("{text} (killed {n} times, and taken up again each time)"),
+        1 => format!("{text} (killed once, and resumed)"),
+        n => format!("{text} (killed {n} times, and resumed each time)"),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::{AsgName, ClusterName, LiveCluster, Timestamp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DriftClass {
-    /// Live is not what was applied: somebody else changed it.
+    /// Live is not what was applied: it was changed by other means.
     ByOthers,
     /// Live is not what git wants, and nobody knows what was applied.
     NotKnown,

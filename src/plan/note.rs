@@ -40,7 +40,7 @@ impl From<Fact> for Note {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Fact {
-    /// Set by other means than a manifest, and compared by nobody.
+    /// Set by other means than a manifest, and not compared.
     SetByHand {
         /// Of the group: they stay.
         stays: Fields,

@@ -235,7 +235,7 @@ fn who(items: &[&DriftItem], region: &Region, trail: Trail) -> String {
             plain(&item.subject)
         ),
         (Trail::CloudTrail | Trail::None, _) => {
-            "    who and when: not known, nobody keeps a record of it".into()
+            "    who and when: not known, there is no record of it".into()
         }
     }
 }

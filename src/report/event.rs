@@ -81,7 +81,7 @@ fn words(event: &Event) -> Option<(String, String)> {
         Event::AbortStarted { by, reason } => (
             whole(),
             format!(
-                "abort asked for by {by} ({}): gives back what is open, then stops",
+                "abort asked for by {by} ({}): restores what is open, then stops",
                 reason_text(reason)
             ),
         ),
@@ -99,7 +99,7 @@ fn words(event: &Event) -> Option<(String, String)> {
                 ),
             )
         }
-        Event::Resumed { by } => (whole(), format!("taken up again by {by}")),
+        Event::Resumed { by } => (whole(), format!("resumed by {by}")),
         Event::Paused { why } => (whole(), format!("paused: {}", reason_text(why))),
         Event::Finished => (
             whole(),
@@ -111,7 +111,7 @@ fn words(event: &Event) -> Option<(String, String)> {
         ),
         Event::Aborted => (
             whole(),
-            "aborted: stopped on the way, what was open is given back".into(),
+            "aborted: stopped on the way, what was open is restored".into(),
         ),
         Event::Intent { .. } => return None,
         Event::Outcome { step, result } => (format!("step {step}"), outcome(result)?),
@@ -164,7 +164,7 @@ fn of_cluster(event: &Event) -> Option<(String, String)> {
         } => (subject(cluster, None), preflight(findings)),
         Event::ClusterRolled { cluster } => (
             subject(cluster, None),
-            "all groups done, gates decide now".into(),
+            "all groups done, running the cluster's gates".into(),
         ),
         Event::ClusterVerified {
             cluster,
@@ -330,7 +330,7 @@ fn of_group(event: &Event) -> Option<(String, String)> {
         } => (
             of(cluster, group),
             format!(
-                "somebody deleted version {version} of its launch template, to which a rollback would return"
+                "version {version} of its launch template, to which a rollback would return, was deleted outside this rollout"
             ),
         ),
         Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
@@ -446,7 +446,7 @@ fn started(rollout: &Rollout) -> String {
 
 fn preflight(findings: &[Finding]) -> String {
     if findings.is_empty() {
-        "looked at its nodes: nothing stands in the way of drains".into()
+        "preflight: no drain is blocked".into()
     } else {
         let all: Vec<String> = findings.iter().map(finding_text).collect();
         format!("will stand in the way of drains: {}", all.join("; "))
@@ -487,7 +487,7 @@ fn outcome(result: &StepResult) -> Option<String> {
             launched(instances, refused.as_ref())
         }
         StepResult::Applied(Applied::Moved(found)) => {
-            Some(format!("not done, somebody else changed it: {found}"))
+            Some(format!("not done, changed outside this rollout: {found}"))
         }
         StepResult::Applied(Applied::NotYet(found)) => {
             Some(format!("not done yet, looks again: {found}"))

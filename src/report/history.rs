@@ -74,7 +74,7 @@ fn changed(progress: &Progress) -> String {
             count(done, "group")
         ),
         Direction::Back(_) => format!(
-            "{} brought back, {instances} replaced on the way back",
+            "{} brought back, {instances} replaced in the rollback",
             count(done, "group")
         ),
         Direction::Aborting => format!("{instances} replaced or ended before the stop"),

@@ -306,7 +306,7 @@ pub(super) fn drain(blocker: &DrainBlocker) -> String {
             )
         }
         DrainBlocker::UnprocessedBudget { budget } => format!(
-            "nobody has processed the newest form of disruption budget {}: until then it allows nothing",
+            "the newest form of disruption budget {} is not processed yet: until then it allows nothing",
             plain(budget)
         ),
         DrainBlocker::ManyBudgets { of, budgets } => format!(
@@ -316,7 +316,10 @@ pub(super) fn drain(blocker: &DrainBlocker) -> String {
             names(budgets)
         ),
         DrainBlocker::NoController { node, pod } => {
-            format!("{node}: {} is kept: nobody would make it anew", plain(pod))
+            format!(
+                "{node}: {} is kept: no controller would recreate it",
+                plain(pod)
+            )
         }
         DrainBlocker::EmptyDir { node, pod } => {
             format!("{node}: {} is kept: it has data in an emptyDir", plain(pod))

@@ -29,7 +29,7 @@ pub enum PlanFileError {
         why: String,
     },
     /// JSON without a plan's version.
-    #[error("the file is no plan: it has no `version` number")]
+    #[error("the file is not a plan: it has no `version` number")]
     NotAPlan,
     /// Made by a newer kfleet. The next step: use that one, or plan again with this one.
     #[error("the plan file has version {found}, and this kfleet reads up to {PLAN_VERSION}")]

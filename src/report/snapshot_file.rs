@@ -8,7 +8,7 @@ use crate::model::{SNAPSHOT_VERSION, Snapshot};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotFileError {
     /// No JSON, cut off, or something else than a snapshot.
-    #[error("the file is no snapshot: {0}")]
+    #[error("the file is not a snapshot: {0}")]
     NotOne(String),
     /// Of a form that this program does not know.
     #[error("the snapshot is of version {0}, this program knows version {SNAPSHOT_VERSION}")]

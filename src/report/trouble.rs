@@ -101,7 +101,7 @@ fn safe(rollout: &Rollout, progress: &Progress) -> Vec<String> {
         ),
         (
             if going_back {
-                "on its way back: "
+                "being rolled back: "
             } else {
                 "half-way: "
             },
@@ -161,7 +161,7 @@ fn left_out_there(progress: &Progress) -> Vec<String> {
     }
     match parts.is_empty() {
         true => vec!["nothing of the rollout is left open: no cordon, no surge, no protection from scale-in, no suspended process".into()],
-        false => vec![format!("open, works on like that, and given back by any way on: {}", parts.join(", "))],
+        false => vec![format!("open, keeps working, restored at the end: {}", parts.join(", "))],
     }
 }
 
@@ -183,7 +183,7 @@ fn way_back(rollout: &Rollout, progress: &Progress) -> String {
 fn to_do(rollout: &Rollout, progress: &Progress) -> Vec<String> {
     let id = &rollout.id;
     let abort = format!(
-        "or `kfleet rollout abort {id}`: gives back what is open, leaves groups as they are, and ends it"
+        "or `kfleet rollout abort {id}`: restores what is open, leaves groups as they are, and ends it"
     );
     let back = way_back(rollout, progress);
     match progress.ending {

@@ -87,7 +87,7 @@ pub(super) fn cluster_state(run: &ClusterRun, progress: &Progress) -> &'static s
         Direction::Back(clusters)
             if clusters.contains(&run.cluster) && state != Some(ClusterState::Restored) =>
         {
-            return "on its way back";
+            return "being rolled back";
         }
         Direction::Back(_) | Direction::Aborting if state == Some(ClusterState::Waiting) => {
             return "not reached";

@@ -146,7 +146,7 @@ pub enum Event {
         /// What stands in the way, all of it.
         findings: Vec<Finding>,
     },
-    /// All groups of a cluster are done; its gates decide now.
+    /// All groups of a cluster are done; its gates run now.
     ClusterRolled {
         /// Cluster.
         cluster: ClusterName,
@@ -224,7 +224,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Span::is_zero")]
         grace: Span,
     },
-    /// A drain did not end in time; the node was given back and comes last.
+    /// A drain did not end in time; the node was uncordoned and is drained last.
     SetAside {
         /// Cluster.
         cluster: ClusterName,
@@ -235,7 +235,7 @@ pub enum Event {
         /// Which pods and budgets.
         why: Reason,
     },
-    /// A drain is no longer wanted; the node was given back.
+    /// A drain is no longer wanted; the node was uncordoned.
     DrainAbandoned {
         /// Cluster.
         cluster: ClusterName,
@@ -244,7 +244,7 @@ pub enum Event {
         /// Instance.
         instance: InstanceId,
     },
-    /// An autoscaler went down to the minimum and took surge with it, which is no longer ours to give back.
+    /// An autoscaler went down to the minimum and took surge with it, which the rollout no longer has to end.
     SurgeTaken {
         /// Cluster.
         cluster: ClusterName,
@@ -322,7 +322,7 @@ pub enum Event {
         /// The node.
         node: NodeName,
     },
-    /// The launch template version that the group would go back to was deleted by somebody else.
+    /// The launch template version that the group would go back to was deleted outside this rollout.
     WayBackGone {
         /// Cluster.
         cluster: ClusterName,
@@ -367,7 +367,7 @@ pub enum Event {
         /// How it ended.
         result: StepResult,
     },
-    /// Something failed; what follows is the way back.
+    /// Something failed; what follows is the rollback.
     Failed {
         /// Cluster.
         cluster: ClusterName,
@@ -378,14 +378,14 @@ pub enum Event {
     },
     /// Something failed in a stage whose failures are for a person to decide: everything stays as it is until then.
     Held,
-    /// A person asked for the way back: of all clusters that were touched, the newest wave first.
+    /// A person asked for a rollback of all clusters that were touched, the newest wave first.
     RollbackAsked {
         /// Who.
         by: String,
         /// Why.
         reason: String,
     },
-    /// The way back began: these clusters return to what they ran.
+    /// The rollback began: these clusters return to what they ran.
     RollbackStarted {
         /// Clusters.
         clusters: BTreeSet<ClusterName>,
@@ -409,7 +409,7 @@ pub enum Event {
         /// What a person can do.
         advice: Advice,
     },
-    /// Somebody asked to stop; what is open is given back.
+    /// A person asked to stop; what is open is restored.
     AbortStarted {
         /// Who.
         by: String,
@@ -427,7 +427,7 @@ pub enum Event {
         /// The number that it has now.
         fence: u64,
     },
-    /// A process took the rollout up again.
+    /// A process resumed the rollout.
     Resumed {
         /// Who.
         by: String,
@@ -439,9 +439,9 @@ pub enum Event {
     },
     /// Everything is done, verified and soaked.
     Finished,
-    /// The way back is done.
+    /// The rollback is done.
     RolledBack,
-    /// It was stopped, and what was open is given back.
+    /// It was stopped, and what was open is restored.
     Aborted,
 }
 

@@ -10,7 +10,7 @@ fn adopted() -> Bed {
     bed.change(
         "templates/1_cluster.yaml.j2",
         REBALANCE,
-        "enableRebalanceMonitoring: true",
+        "enableRebalanceMonitoring: true\n    enableRebalanceDraining: true",
     );
     bed.run("rollout start --auto-approve --adopt-documents --quiet")
         .ends(0);

@@ -159,7 +159,7 @@ fn what_cannot_be_rehearsed_is_refused() {
     bed.write("not.json", "{}");
     let not = bed.path("not.json").display().to_string();
     bed.run(&format!("rehearse --snapshot {not}"))
-        .refuses(&["not.json", "no snapshot"]);
+        .refuses(&["not.json", "not a snapshot"]);
     bed.write("bad.yaml", "version: 1\nscenario:\n  - {act: explode}\n");
     let bad = bed.path("bad.yaml").display().to_string();
     bed.run(&format!("plan --scenario {bad}"))

@@ -357,7 +357,7 @@ fn a_plan_file_reads_back_and_nothing_else_does() {
     let id = plan.id.short();
     for (text, expected) in [
         ("{".to_owned(), "the plan file is not JSON: EOF while parsing an object at line 1 column 1".to_owned()),
-        ("[]".into(), "the file is no plan: it has no `version` number".into()),
+        ("[]".into(), "the file is not a plan: it has no `version` number".into()),
         (json.replacen("\"version\": 3", "\"version\": 4", 1), "the plan file has version 4, and this kfleet reads up to 3".into()),
         (
             json.replacen("\"version\": 3", "\"version\": 1", 1),

@@ -386,7 +386,7 @@ fn nodes_that_die_on_the_way_back_are_a_persons_and_named() {
         panic!("{:?}", records.last());
     };
     let told = kfleet::report::advice_text(advice, "kfleet rollout resume");
-    for part in ["nodes.staging.k8s.test", "can be ended", "the way back"] {
+    for part in ["nodes.staging.k8s.test", "can be ended", "the rollback"] {
         assert!(told.contains(part), "{told}");
     }
 }

@@ -187,7 +187,7 @@ fn a_version_that_somebody_else_pins_needs_a_person() {
         &[NODES],
         &["{act: \"repin:nodes\", when: create-template-version nodes}"],
     );
-    let records = sticks(scene.start("r2"), "somebody else changed it");
+    let records = sticks(scene.start("r2"), "changed outside this rollout");
     never(
         &records,
         &[

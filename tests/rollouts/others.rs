@@ -19,11 +19,17 @@ fn a_version_pinned_by_another_stops_the_group() {
         let dir = folder();
         let mut scene = Scene::small(dir.path(), &[("nodes", 4, 8, false)]).made();
         scene.scenario = vec![format!("{{act: \"repin:nodes\", when: {when}}}")];
-        let records = sticks(scene.start("r2"), "somebody else pinned it");
+        let records = sticks(
+            scene.start("r2"),
+            "pinned to another version outside this rollout",
+        );
         assert!(ended(&records, "nodes") <= most, "{:#?}", trace(&records));
         scene.scenario.clear();
         // Nothing has changed about it: the same answer, and nothing ends meanwhile.
-        let again = sticks(scene.resume("r2"), "somebody else pinned it");
+        let again = sticks(
+            scene.resume("r2"),
+            "pinned to another version outside this rollout",
+        );
         assert_eq!(ended(&again, "nodes"), 0);
         let request = Request::Abort {
             by: "me".into(),
@@ -431,7 +437,7 @@ fn a_version_to_go_back_to_is_looked_for_first() {
     let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
     sticks(
         (outcome, records.clone()),
-        "to which a rollback would return, were deleted by somebody else",
+        "to which a rollback would return, were deleted outside this rollout",
     );
     assert!(!trace(&records).iter().any(|l| l.starts_with("step ")));
 }

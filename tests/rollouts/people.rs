@@ -197,7 +197,7 @@ fn a_group_that_somebody_else_changed_needs_a_person() {
     });
     let mut records = Vec::new();
     let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
-    sticks((outcome, records), "somebody else changed it");
+    sticks((outcome, records), "changed outside this rollout");
     support::block(async { spy.world().apply(&place, &pin(2, 1)).await.unwrap() });
     let mut records = Vec::new();
     let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);

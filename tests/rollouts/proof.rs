@@ -374,7 +374,7 @@ fn a_wave_begins_only_while_all_before_it_is_healthy() {
             spy.unready(&scene.staging[0], now, now + Span::from_secs(86_400));
         },
     );
-    let records = sticks(ran, "stage prod stands on it, and it is not healthy");
+    let records = sticks(ran, "stage prod depends on it, and it is not healthy");
     in_order(&records, &["wave-passed prod 0", "stuck staging"]);
     never(&records, &["wave-started prod 1", "rollback-started"]);
 }

@@ -379,7 +379,10 @@ fn a_twin_that_somebody_pinned_elsewhere_lends_nothing_more() {
     scene
         .scenario
         .push("{act: \"repin:od\", when: terminate od, after: 1m}".into());
-    let records = sticks(scene.start("r2"), "somebody else pinned it");
+    let records = sticks(
+        scene.start("r2"),
+        "pinned to another version outside this rollout",
+    );
     let lending = records
         .iter()
         .skip_while(|r| !matches!(r.event, Event::Lending { .. }));

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const GONE: &str = "version 1 of the launch template of nodes.staging.k8s.test, to which a rollback would return, was deleted by somebody else";
+const GONE: &str = "version 1 of the launch template of nodes.staging.k8s.test, to which a rollback would return, was deleted outside this rollout";
 
 fn scene(dir: &std::path::Path, when: &str) -> Scene {
     let mut scene = Scene::small(dir, &[("nodes", 4, 8, false)]).made();
@@ -83,7 +83,7 @@ fn a_rollback_touches_nothing_when_its_version_is_gone() {
     scene.store().request("r2", &request).unwrap();
     let records = sticks(
         scene.resume("r2"),
-        "version 1 of its launch template, to which it goes back, was deleted by somebody else",
+        "version 1 of its launch template, to which it would be rolled back, was deleted outside this rollout",
     );
     assert_eq!(
         count(&records, "staging/nodes"),

@@ -38,7 +38,7 @@ pub(super) enum Fault {
     #[error("{0}")]
     Expired(String),
     /// 409.
-    #[error("somebody else changed it: {0}")]
+    #[error("another client changed it: {0}")]
     Conflict(String),
     /// 403: a right that is missing, an admission that says no, or an API server that has only just started and knows no roles yet.
     #[error("{0}")]

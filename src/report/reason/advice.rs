@@ -41,7 +41,7 @@ pub fn advice_text(advice: &Advice, resume: &str) -> String {
         ),
         Advice::BringBack => format!(
             "{}; or `kfleet rollout abort`, bring the change into git and plan again",
-            then("somebody else changed it: bring it back to what the plan makes of it")
+            then("changed outside this rollout: bring it back to what the plan makes of it")
         ),
         Advice::BringBackStage => format!(
             "put it right, or bring the change into git and roll it out from the first stage again; then `{resume}`, or `kfleet rollout abort`"
@@ -78,14 +78,14 @@ pub fn advice_text(advice: &Advice, resume: &str) -> String {
 }
 
 fn back(step: &str, resume: &str) -> String {
-    format!("{step}; then `{resume}` goes on with the way back")
+    format!("{step}; then `{resume}` continues the rollback")
 }
 
 fn of_versions(advice: &Advice, resume: &str) -> String {
     match advice {
         Advice::VersionsGone => "no drain is under way in this cluster, and what runs stays as it is; `kfleet rollout abort` releases what is open, then start anew: that makes the version again".into(),
         Advice::WayBackGone => format!(
-            "no drain is under way in this cluster, and what runs stays as it is; `{resume}` goes on without a way back for what is named, `kfleet rollout abort` releases what is open, surge included"
+            "no drain is under way in this cluster, and what runs stays as it is; `{resume}` goes on without a rollback for what is named, `kfleet rollout abort` releases what is open, surge included"
         ),
         Advice::StaysAt { version } => format!(
             "it stays at version {version}; `kfleet rollout abort` leaves everything as it is now, then revert the change in git and roll out: that makes the version again"
@@ -167,7 +167,7 @@ fn of_groups(advice: &Advice, resume: &str) -> String {
         } => {
             let mut what: Vec<&str> = refused.iter().copied().map(RefusalKind::advice).collect();
             if *finalizers {
-                what.push("see why whoever put the finalizers on the pods does not remove them");
+                what.push("see why the controller that put the finalizers on the pods does not remove them");
             }
             if what.is_empty() {
                 what.push("free the pods (raise replicas or the budget)");

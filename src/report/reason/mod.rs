@@ -102,14 +102,14 @@ fn of_health(reason: &Reason) -> String {
             joined(differences.iter().map(difference))
         ),
         Reason::NotAsVerified { stage, differences } => format!(
-            "stage {stage} stands on it, and it is not what was verified: {}",
+            "stage {stage} depends on it, and it is not what was verified: {}",
             joined(differences.iter().map(difference))
         ),
         Reason::StageWaits { stage, ground } => {
-            format!("stage {stage} stands on it: {}", ground_text(ground))
+            format!("stage {stage} depends on it: {}", ground_text(ground))
         }
         Reason::StageUnhealthy { stage, symptoms } => format!(
-            "stage {stage} stands on it, and it is not healthy: {}",
+            "stage {stage} depends on it, and it is not healthy: {}",
             health::symptoms(symptoms)
         ),
         Reason::StageOverdue { still } => {

@@ -5,9 +5,9 @@ use crate::rollout::Reason;
 /// A reason about a step. The last of the functions over reasons: it names every one that has its words elsewhere.
 pub(super) fn of_step(reason: &Reason) -> String {
     match reason {
-        Reason::ChangedByOthers { found } => format!("somebody else changed it: {found}"),
+        Reason::ChangedByOthers { found } => format!("changed outside this rollout: {found}"),
         Reason::Conflicts { times } => format!(
-            "somebody else moved its desired capacity or instances {times} times just before a step"
+            "its desired capacity or instances were changed outside this rollout {times} times just before a step"
         ),
         Reason::NoAnswer { step, times } => {
             format!("step {step} was tried {times} times without an answer")

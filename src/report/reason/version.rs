@@ -16,13 +16,13 @@ pub(super) fn text(reason: &VersionReason) -> String {
             deleted(versions, "to which a rollback would return")
         }
         VersionReason::OwnWayBackGone { version } => format!(
-            "version {version} of its launch template, to which it goes back, was deleted by somebody else"
+            "version {version} of its launch template, to which it would be rolled back, was deleted outside this rollout"
         ),
         VersionReason::PinNotSeen { version } => {
             format!("it was pinned to version {version}, which is not to be seen yet")
         }
         VersionReason::PinnedByOthers { is, ours } => format!(
-            "somebody else pinned it: it launches from version {is} of its launch template, and this rollout had pinned version {ours}"
+            "pinned to another version outside this rollout: it launches from version {is} of its launch template, and this rollout had pinned version {ours}"
         ),
         VersionReason::VersionNotSeen { version } => {
             format!("version {version} of its launch template is not to be seen yet")
@@ -54,7 +54,7 @@ fn deleted(versions: &[VersionOf], what: &str) -> String {
     let verb = if versions.len() == 1 { "was" } else { "were" };
     let names: Vec<String> = versions.iter().map(version_of).collect();
     format!(
-        "{}, {what}, {verb} deleted by somebody else",
+        "{}, {what}, {verb} deleted outside this rollout",
         names.join(" and ")
     )
 }

@@ -21,7 +21,7 @@ pub enum Advice {
         /// The group.
         group: AsgName,
     },
-    /// Make the plan anew, as the way back is gone.
+    /// Make the plan anew, as a version that a rollback needs is gone.
     PlanAnew,
     /// Go on or end it, as no rollback is possible.
     NoRollback,
@@ -33,7 +33,7 @@ pub enum Advice {
     GiveRight,
     /// Put it right by hand.
     PutRight,
-    /// A way back to an old version failed.
+    /// A rollback to an old version failed.
     WayBackFailed {
         /// The group.
         group: AsgName,
@@ -64,7 +64,7 @@ pub enum Advice {
     SeeControlPlane,
     /// A version that the plan means to pin is gone.
     VersionsGone,
-    /// The way back of some groups is gone.
+    /// The versions to which some groups would be rolled back are gone.
     WayBackGone,
     /// The version to go back to is gone.
     StaysAt {

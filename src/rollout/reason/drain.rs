@@ -113,7 +113,7 @@ pub enum DrainReason {
         /// Pods that are known to be left; 0: it is not known.
         pods: u32,
     },
-    /// A node is being ended by somebody else, and is left to it.
+    /// A node is being ended by an autoscaler or another controller, and is left to it.
     LeftTo {
         /// The node.
         node: NodeName,

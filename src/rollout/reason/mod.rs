@@ -55,7 +55,7 @@ pub enum Difference {
         /// Which.
         group: AsgName,
     },
-    /// A group that nobody planned.
+    /// A group that the plan does not have.
     GroupNew {
         /// Which.
         group: AsgName,
@@ -96,7 +96,7 @@ pub enum Reason {
     },
     /// No Kubernetes access is configured, and nodes have to be drained.
     NoKubernetes,
-    /// The Kubernetes API has no node, so that nobody knows whose it is.
+    /// The Kubernetes API has no node, so that it is not known to be the cluster's.
     NoNodes {
         /// The cluster was not changed yet.
         untouched: bool,
@@ -186,7 +186,7 @@ pub enum Reason {
         /// For how long.
         still: Span,
     },
-    /// The accounts have no room for a wave, or nobody knows that they have.
+    /// The accounts have no room for a wave, or it is not known that they have.
     NoRoom {
         /// The stage.
         stage: StageName,
@@ -342,7 +342,7 @@ pub enum Reason {
     /// Launch template versions and instance refreshes.
     #[serde(untagged)]
     Version(VersionReason),
-    /// In the words of somebody else: the cloud, a gate, a person, or a journal of version 1.
+    /// In the words of others: the cloud, a gate, a person, or a journal of version 1.
     #[serde(untagged)]
     Words(String),
 }

@@ -53,17 +53,17 @@ pub enum VersionReason {
         /// Which.
         version: VersionOf,
     },
-    /// Versions that the plan means to pin were deleted by somebody else.
+    /// Versions that the plan means to pin were deleted outside this rollout.
     VersionsGone {
         /// Which.
         versions: Vec<VersionOf>,
     },
-    /// Versions to which a rollback would return were deleted by somebody else.
+    /// Versions to which a rollback would return were deleted outside this rollout.
     WayBackGone {
         /// Which.
         versions: Vec<VersionOf>,
     },
-    /// The version to which the group goes back was deleted by somebody else.
+    /// The version to which the group goes back was deleted outside this rollout.
     OwnWayBackGone {
         /// Which.
         version: u64,
