@@ -184,7 +184,9 @@ async fn make_with_live(
         .await?
         .without_held(&held(store)?);
     required(&selection.require, &live)?;
-    unwatched(&live.clusters).for_each(|warning| output.story(&warning));
+    unwatched(&live.clusters)
+        .chain(blind_to_volumes(&live.clusters))
+        .for_each(|warning| output.story(&warning));
     let nothing = BTreeSet::new();
     let retire: BTreeMap<&ClusterName, BTreeSet<GroupName>> = chosen
         .iter()
@@ -234,6 +236,22 @@ fn unwatched(live: &BTreeMap<ClusterName, LiveCluster>) -> impl Iterator<Item = 
         (!rights.is_empty()).then(|| {
             format!(
                 "warning: {name}: the caller may not {}: a rollout lists all of them at each look (README, \"Kubernetes\": the role)",
+                rights.join(", ")
+            )
+        })
+    })
+}
+
+/// Clusters in which no volume is waited for, for want of a right, and which it is.
+fn blind_to_volumes(live: &BTreeMap<ClusterName, LiveCluster>) -> impl Iterator<Item = String> {
+    live.iter().filter_map(|(name, cluster)| {
+        let Nodes::Known(seen) = &cluster.nodes else {
+            return None;
+        };
+        let rights: Vec<&str> = seen.volumes_unseen.iter().map(String::as_str).collect();
+        (!rights.is_empty()).then(|| {
+            format!(
+                "warning: {name}: the caller may not {}: no volume of an evicted pod is waited for (README, \"Kubernetes\": the role)",
                 rights.join(", ")
             )
         })

@@ -181,6 +181,7 @@ pub(super) struct DrainFile {
     pub(super) unmanaged: Option<Unmanaged>,
     pub(super) preflight: Option<Preflight>,
     pub(super) dead_nodes: Option<DeadNodes>,
+    pub(super) volumes: Option<Span>,
 }
 
 /// `clusters/NAME.yaml`.

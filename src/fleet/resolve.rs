@@ -200,6 +200,7 @@ fn drain(doc: &Document, file: Option<DrainFile>, base: Drain) -> Result<Drain, 
         unmanaged,
         preflight,
         dead_nodes,
+        volumes,
     }) = file
     else {
         return Ok(base);
@@ -224,6 +225,7 @@ fn drain(doc: &Document, file: Option<DrainFile>, base: Drain) -> Result<Drain, 
         eviction,
         preflight: preflight.unwrap_or(base.preflight),
         dead_nodes: dead_nodes.unwrap_or(base.dead_nodes),
+        volumes: volumes.unwrap_or(base.volumes),
     })
 }
 

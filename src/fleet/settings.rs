@@ -218,6 +218,9 @@ pub struct Drain {
     /// What becomes of a node whose kubelet does not answer any more.
     #[serde(default)]
     pub dead_nodes: DeadNodes,
+    /// How long volumes of evicted pods may keep the instance, counted from when the pods are gone; zero: they are not waited for.
+    #[serde(default = "volumes")]
+    pub volumes: Span,
 }
 
 /// What becomes of a node whose kubelet does not answer any more. Pods that were told to go there are not waited for once their grace is over.
@@ -262,6 +265,12 @@ pub enum Preflight {
     Warn,
     /// The rollout stops before it touches the cluster.
     Stop,
+}
+
+/// After so long Kubernetes takes a volume from a node that is gone by force: waiting longer would save nobody anything. Source: Kubernetes, attach/detach
+/// controller, `maxWaitForUnmountDuration`.
+fn volumes() -> Span {
+    Span::from_secs(360)
 }
 
 /// How long a pod counts as young: the kubelet forgets a container's crashes once it has run for ten minutes.
@@ -321,6 +330,7 @@ impl Default for Drain {
             eviction: Eviction::default(),
             preflight: Preflight::Warn,
             dead_nodes: DeadNodes::Wait,
+            volumes: volumes(),
         }
     }
 }

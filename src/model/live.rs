@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::hold::Hold;
 use super::leaves_by::LeavesBy;
 use super::market::Market;
 use super::template_version::TemplateVersion;
 use super::{
     AsgName, AutoScalingGroup, ClusterName, Foretold, GroupName, Hooks, InstanceId, LeavingPod,
-    Lifecycle, NodeName, NodeupHash, PodRefusal, RegionRoom, Shared, Span, Timestamp,
+    Lifecycle, NodeName, NodeupHash, PodRefusal, RegionRoom, Shared, Span, Timestamp, Volumes,
 };
 
 /// What was read, in one go.
@@ -387,6 +388,9 @@ pub struct Seen {
     /// What the caller may not do and a look can do without: `watch pods`. All of them are listed at each look then.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub listed: BTreeSet<String>,
+    /// What the caller may not do to see which volumes are attached: `list volumeattachments`. None is waited for then.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub volumes_unseen: BTreeSet<String>,
     /// Evictions that would be refused for something that cannot be read beforehand, by a webhook or a policy: asked only
     /// before a rollout has begun with the cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -446,6 +450,9 @@ pub struct Node {
     /// The longest grace period of the pods that a drain has to wait for.
     #[serde(default)]
     pub grace: Span,
+    /// Volumes of those pods, and what of them is attached to it.
+    #[serde(default, skip_serializing_if = "Volumes::is_empty")]
+    pub volumes: Volumes,
     /// What the API last answered to the evictions that it refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<PodRefusal>,
@@ -496,22 +503,6 @@ pub struct PodBlock {
     pub siblings_leaving: u32,
 }
 
-/// Why a pod stands in the way of a drain.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Hold {
-    /// This disruption budget (`namespace/name`) allows no disruption now.
-    Budget(String),
-    /// Nobody has processed the newest form of this budget (`namespace/name`): until then the API refuses, whatever it allows.
-    UnprocessedBudget(String),
-    /// More than one budget selects it: the API never evicts such a pod.
-    ManyBudgets(BTreeSet<String>),
-    /// Nobody would make it anew. In the way only where the policy says so.
-    NoController,
-    /// It has data in an `emptyDir` that goes with it. In the way only where the policy says so.
-    EmptyDir,
-}
-
 /// A pod with priority class `system-cluster-critical` or `system-node-critical` that does not run as it should.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SickPod {
@@ -539,6 +530,12 @@ impl std::fmt::Display for PodBlock {
     }
 }
 
+impl std::fmt::Display for SickPod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.pod, self.why)
+    }
+}
+
 impl Node {
     /// Pods that a drain has to wait for. On a node whose kubelet does not answer nobody will see the end of a pod that was told to go: once its
     /// grace is over it is not waited for. Source: kubectl drain, `--skip-wait-for-delete-timeout`.
@@ -550,44 +547,13 @@ impl Node {
         self.evictable_pods
             .saturating_sub(u32::try_from(over).unwrap_or(u32::MAX))
     }
-}
 
-impl Hold {
-    /// Whether disruption budgets hold the pod, and not the policy of the drain.
-    pub fn is_budget(&self) -> bool {
-        match self {
-            Hold::Budget(_) | Hold::UnprocessedBudget(_) | Hold::ManyBudgets(_) => true,
-            Hold::NoController | Hold::EmptyDir => false,
+    /// Volumes of these claims that are still attached to it. A kubelet that does not answer lets go of none: there the taint of a node out of service does
+    /// it. Source: Kubernetes, "Non-graceful node shutdown handling".
+    pub fn volumes_to_wait_for(&self, claims: &BTreeSet<String>) -> BTreeSet<String> {
+        match self.silent_since {
+            None => self.volumes.held_of(claims),
+            Some(_) => BTreeSet::new(),
         }
-    }
-}
-
-impl std::fmt::Display for Hold {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Hold::Budget(budget) => write!(f, "disruption budget {budget}"),
-            Hold::UnprocessedBudget(budget) => {
-                write!(
-                    f,
-                    "disruption budget {budget}, whose newest form nobody has processed"
-                )
-            }
-            Hold::ManyBudgets(budgets) => write!(
-                f,
-                "{} disruption budgets over one pod ({}), which the API never evicts",
-                budgets.len(),
-                budgets.iter().cloned().collect::<Vec<_>>().join(", ")
-            ),
-            Hold::NoController => {
-                f.write_str("the policy to keep pods that nobody would make anew")
-            }
-            Hold::EmptyDir => f.write_str("the policy to keep data in emptyDir"),
-        }
-    }
-}
-
-impl std::fmt::Display for SickPod {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.pod, self.why)
     }
 }

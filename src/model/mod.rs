@@ -5,6 +5,7 @@ mod calls;
 mod definition;
 mod digest_of;
 mod effect;
+mod hold;
 mod kops_version;
 mod leaves_by;
 mod lifecycle;
@@ -23,6 +24,7 @@ mod snapshot;
 mod template_version;
 mod time;
 mod unmanaged;
+mod volumes;
 
 pub use boot::{NodeupHash, UserDataDigest};
 pub use calls::{AWS_CALLS, AwsCall, AwsScope, AwsUse};
@@ -38,13 +40,14 @@ pub use effect::{
     Applied, CloudEffect, Effect, EmptyDir, Eviction, LaunchRefusal, NodeEffect, PodRef,
     RefreshPreferences, Unmanaged, UserData, VersionChange, ZonalLaunch,
 };
+pub use hold::Hold;
 pub use kops_version::{KopsVersion, KopsVersionError};
 pub use leaves_by::LeavesBy;
 pub use lifecycle::{Lifecycle, LifecycleRules};
 pub use live::{
-    Activity, ActivityStatus, Gap, Health, Hold, Images, Instance, Live, LiveCluster, LiveGroup,
-    Node, NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored,
-    UnreadyPod, Unseen, UnseenKind, VersionRef, Versions,
+    Activity, ActivityStatus, Gap, Health, Images, Instance, Live, LiveCluster, LiveGroup, Node,
+    NodeMark, Nodes, Nodeup, PodBlock, Refresh, RefreshStatus, Seen, SickPod, Stored, UnreadyPod,
+    Unseen, UnseenKind, VersionRef, Versions,
 };
 pub use market::Market;
 pub use names::{
@@ -55,7 +58,7 @@ pub use owner::{LeaseState, Owner};
 pub use pods::{Foretold, LeavingPod, PodRefusal, Refusal, RefusalKind};
 pub use regions::{KnownRegion, known_region, known_regions, region_of_zone};
 pub use revision::{Commit, Git, Rendering, Revision, Unreviewed, short_commit};
-pub use rights::{DRAIN_RIGHTS, LOOK_RIGHTS, Right, SYSTEM_NAMESPACE, WATCH_RIGHTS};
+pub use rights::{DRAIN_RIGHTS, LOOK_RIGHTS, Right, SYSTEM_NAMESPACE, VOLUME_RIGHTS, WATCH_RIGHTS};
 pub use room::{
     Quota, QuotaError, QuotaFamily, QuotaRoom, Reading, RegionRoom, RoomQuestion, SubnetRoom,
 };
@@ -64,3 +67,4 @@ pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use template_version::TemplateVersion;
 pub use time::{Span, SpanError, Timestamp};
 pub use unmanaged::is_carried;
+pub use volumes::Volumes;

@@ -42,6 +42,20 @@ pub const DRAIN_RIGHTS: [Right; 4] = [
     core("delete", "pods"),
 ];
 
+/// Without these nobody sees which volumes are attached to a node that is emptied, and none is waited for.
+pub const VOLUME_RIGHTS: [Right; 3] = [
+    attachments("list"),
+    attachments("watch"),
+    core("get", "persistentvolumes"),
+];
+
+const fn attachments(verb: &'static str) -> Right {
+    Right {
+        group: "storage.k8s.io",
+        ..core(verb, "volumeattachments")
+    }
+}
+
 const fn budgets(verb: &'static str) -> Right {
     Right {
         group: "policy",

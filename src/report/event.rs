@@ -14,6 +14,9 @@ use super::wording::{clock, count, group, list, plain};
 use crate::model::{Applied, AsgName, ClusterName, InstanceId, LaunchRefusal, StageName};
 use crate::rollout::{Event, Evidence, Finding, Record, Rollout, Scope, StepResult, Verdict};
 
+/// Most volumes that a line names.
+const VOLUMES: usize = 10;
+
 /// The version of the envelope of [`event_json`].
 pub const EVENT_VERSION: u32 = 2;
 
@@ -255,11 +258,29 @@ fn of_instance(event: &Event) -> Option<(String, String)> {
             node,
             pods: _,
             grace: _,
+            claims: _,
         } => {
             let node = node
                 .as_ref()
                 .map_or("which has no node".to_owned(), |n| format!("node {n}"));
             (of(cluster, group), format!("drains {instance}, {node}"))
+        }
+        Event::VolumesAwaited {
+            cluster,
+            group,
+            instance,
+            volumes,
+            over,
+        } => {
+            let volumes = list(volumes, VOLUMES);
+            let what = if *over {
+                format!("{instance} is ended with volumes of its pods attached to it: {volumes}")
+            } else {
+                format!(
+                    "{instance} waits for volumes of its pods that are still attached to it: {volumes}"
+                )
+            };
+            (of(cluster, group), what)
         }
         Event::SetAside {
             cluster,
@@ -341,7 +362,7 @@ fn of_group(event: &Event) -> Option<(String, String)> {
 
 fn of_capacity(event: &Event) -> Option<(String, String)> {
     let of = |cluster: &ClusterName, asg: &AsgName| subject(cluster, Some(asg));
-    let words = match event {
+    Some(match event {
         Event::SurgeTaken {
             cluster,
             group,
@@ -402,6 +423,7 @@ fn of_capacity(event: &Event) -> Option<(String, String)> {
         | Event::CanaryLost { .. }
         | Event::CanaryProven { .. }
         | Event::DrainStarted { .. }
+        | Event::VolumesAwaited { .. }
         | Event::SetAside { .. }
         | Event::DrainAbandoned { .. }
         | Event::Held
@@ -416,8 +438,7 @@ fn of_capacity(event: &Event) -> Option<(String, String)> {
         | Event::Aborted
         | Event::Intent { .. }
         | Event::Outcome { .. } => return None,
-    };
-    Some(words)
+    })
 }
 
 fn started(rollout: &Rollout) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{DRAIN_RIGHTS, LOOK_RIGHTS, WATCH_RIGHTS};
+use crate::model::{DRAIN_RIGHTS, LOOK_RIGHTS, VOLUME_RIGHTS, WATCH_RIGHTS};
 
 /// The smallest ClusterRole, as YAML.
 pub fn cluster_role() -> String {
@@ -12,7 +12,11 @@ pub fn cluster_role() -> String {
 /// The ClusterRole, a line each: one rule a resource.
 pub(super) fn smallest_role() -> Vec<String> {
     let mut rules: BTreeMap<(&str, &str, Option<&str>), BTreeSet<&str>> = BTreeMap::new();
-    let rights = LOOK_RIGHTS.iter().chain(&WATCH_RIGHTS).chain(&DRAIN_RIGHTS);
+    let rights = LOOK_RIGHTS
+        .iter()
+        .chain(&WATCH_RIGHTS)
+        .chain(&DRAIN_RIGHTS)
+        .chain(&VOLUME_RIGHTS);
     for right in rights {
         let of = (right.group, right.resource, right.name);
         rules.entry(of).or_default().insert(right.verb);

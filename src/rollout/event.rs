@@ -223,6 +223,23 @@ pub enum Event {
         /// The longest grace period of the pods on it.
         #[serde(default, skip_serializing_if = "Span::is_zero")]
         grace: Span,
+        /// Claims of those pods, `namespace/name`: their volumes have to leave the node too.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        claims: BTreeSet<String>,
+    },
+    /// The pods of a drain are gone, and volumes of theirs are still attached to its node.
+    VolumesAwaited {
+        /// Cluster.
+        cluster: ClusterName,
+        /// Group.
+        group: AsgName,
+        /// Instance.
+        instance: InstanceId,
+        /// The volumes.
+        volumes: BTreeSet<String>,
+        /// They had their time: the instance is ended all the same.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        over: bool,
     },
     /// A drain did not end in time; the node was uncordoned and is drained last.
     SetAside {
@@ -454,6 +471,7 @@ impl Event {
             | Event::CanaryLost { cluster, group, .. }
             | Event::CanaryProven { cluster, group, .. }
             | Event::DrainStarted { cluster, group, .. }
+            | Event::VolumesAwaited { cluster, group, .. }
             | Event::SetAside { cluster, group, .. }
             | Event::DrainAbandoned { cluster, group, .. }
             | Event::SurgeTaken { cluster, group, .. }

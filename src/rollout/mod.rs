@@ -27,9 +27,9 @@ pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
 pub use freeze::{Window, window};
 pub use observation::{GroupObservation, Observation, ObservedStep};
 pub use progress::{
-    Answer, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain, Ending,
-    GroupProgress, GroupState, Illegal, IllegalRecord, Intent, Placement, Progress, RefreshSeen,
-    Spent, StepRefusal, Stuck, WayBack, ZoneRefused, deleted_groups,
+    Answer, Awaited, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain,
+    Ending, GroupProgress, GroupState, Illegal, IllegalRecord, Intent, Placement, Progress,
+    RefreshSeen, Spent, StepRefusal, Stuck, WayBack, ZoneRefused, deleted_groups,
 };
 pub use reason::{
     Advice, Difference, DrainReason, Evidence, Finding, Ground, GroupReason, HeldPods,

@@ -89,6 +89,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | Event::CanaryLost { .. }
             | Event::CanaryProven { .. }
             | Event::DrainStarted { .. }
+            | Event::VolumesAwaited { .. }
             | Event::SetAside { .. }
             | Event::DrainAbandoned { .. }
             | Event::SurgeTaken { .. }

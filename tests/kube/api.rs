@@ -28,6 +28,9 @@ pub struct Kept {
     pub pods: BTreeMap<(String, String), Json>,
     /// Budgets by `namespace/app`: when each allows the next eviction; none: never.
     pub budgets: BTreeMap<(String, String), Option<i64>>,
+    /// Volumes that are attached to a node, and volumes by name.
+    pub attachments: BTreeMap<String, Json>,
+    pub volumes: BTreeMap<String, Json>,
     pub unhealthy: Option<String>,
     /// Healthy pods that budgets count and want, where it is not what follows from what they allow.
     pub counts: Option<(u32, u32)>,
@@ -89,6 +92,8 @@ impl Kept {
             nodes: BTreeMap::new(),
             pods: BTreeMap::new(),
             budgets: BTreeMap::new(),
+            attachments: BTreeMap::new(),
+            volumes: BTreeMap::new(),
             unhealthy: None,
             counts: None,
             denied: BTreeSet::new(),
@@ -336,7 +341,7 @@ pub async fn answer(
         .unwrap_or_default()
         .split('&')
         .filter_map(|p| p.split_once('='))
-        .map(decoded)
+        .map(pages::decoded)
         .collect();
     let response = {
         let mut locked = kept.lock().unwrap();
@@ -409,13 +414,6 @@ fn refusal(kept: &mut Kept, headers: &HeaderMap) -> Option<Response> {
         return Some(status(code, "Busy", "injected"));
     }
     None
-}
-
-fn decoded((key, value): (&str, &str)) -> (String, String) {
-    (
-        key.to_owned(),
-        value.replace("%3D", "=").replace("%2F", "/"),
-    )
 }
 
 fn route(
@@ -523,6 +521,7 @@ fn unreadable(kept: &Kept, method: &Method, path: &[&str]) -> Option<Response> {
         let right = match path {
             ["api", "v1", "namespaces", name] => format!("get namespaces/{name}"),
             ["api", "v1", "nodes", _] => "get nodes".into(),
+            ["api", "v1", "persistentvolumes", _] => "get persistentvolumes".into(),
             _ => format!("list {resource}"),
         };
         if kept.denied.contains(&right) {

@@ -35,6 +35,7 @@ mod stuck;
 mod support;
 mod tls;
 mod trouble;
+mod volumes;
 mod watched;
 mod whole;
 

@@ -1,4 +1,4 @@
-//! Lists of nodes, pods and budgets, page by page, as a kube-apiserver gives them.
+//! Lists of nodes, pods, budgets and attachments, page by page, as a kube-apiserver gives them; and volumes.
 
 use std::collections::BTreeMap;
 
@@ -43,6 +43,14 @@ pub fn list(kept: &Kept, path: &[&str], query: &BTreeMap<String, String>) -> Opt
                 query,
             )
         }
+        ["apis", "storage.k8s.io", "v1", "volumeattachments"] => {
+            let attachments = kept.attachments.values().collect();
+            page(kept, attachments, "VolumeAttachmentList", query)
+        }
+        ["api", "v1", "persistentvolumes", name] => match kept.volumes.get(*name) {
+            Some(volume) => found(volume.clone()),
+            None => status(404, "NotFound", "no such volume"),
+        },
         _ => return None,
     })
 }
@@ -85,4 +93,12 @@ fn page(kept: &Kept, items: Vec<&Json>, kind: &str, query: &BTreeMap<String, Str
 fn begun(token: &str) -> Option<(usize, u64)> {
     let (from, version) = token.split_once('-')?;
     Some((from.parse().ok()?, version.parse().ok()?))
+}
+
+/// A part of a query.
+pub fn decoded((key, value): (&str, &str)) -> (String, String) {
+    (
+        key.to_owned(),
+        value.replace("%3D", "=").replace("%2F", "/"),
+    )
 }

@@ -195,6 +195,9 @@ impl Kept {
         let pods = self.pods.iter_mut();
         let pods = pods.map(|((namespace, name), one)| (format!("{namespace}/{name}"), one));
         self.watches.changed("pods", pods);
+        let attachments = self.attachments.iter_mut();
+        let attachments = attachments.map(|(key, one)| (key.clone(), one));
+        self.watches.changed("volumeattachments", attachments);
         let named = |b: Json| {
             let name = &b["metadata"];
             (format!("{}/{}", name["namespace"], name["name"]), b)
@@ -220,7 +223,7 @@ pub fn asked(
     query: &BTreeMap<String, String>,
 ) -> Option<Result<From, Response>> {
     query.get("watch").filter(|w| *w == "true")?;
-    let kind = ["nodes", "pods", "poddisruptionbudgets"]
+    let kind = ["nodes", "pods", "poddisruptionbudgets", "volumeattachments"]
         .into_iter()
         .find(|kind| path.last() == Some(kind))?;
     if kept.denied.contains(&format!("watch {kind}")) {

@@ -300,8 +300,21 @@ pub(crate) fn prod_at_work() -> Vec<(&'static str, Event)> {
             node: Some(node),
             pods: 0,
             grace: Span::ZERO,
+            claims: Default::default(),
         },
     ));
+    for (time, over) in [("09:15:00", false), ("09:21:00", true)] {
+        events.push((
+            time,
+            Event::VolumesAwaited {
+                cluster: c.clone(),
+                group: of("nodes"),
+                instance: id("i-02"),
+                volumes: ["pvc-1f0e".to_owned(), "pvc-8c2d".to_owned()].into(),
+                over,
+            },
+        ));
+    }
     events.push((
         "09:15:00",
         Event::SetAside {

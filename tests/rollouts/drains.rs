@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kfleet::fleet::{DeadNodes, Drain, Preflight};
-use kfleet::model::{NodeEffect, Timestamp};
+use kfleet::model::{CloudEffect, InstanceId, NodeEffect, Timestamp};
 use kfleet::plan::{DrainBlocker, Fact, LaunchBlocker};
 use kfleet::rollout::Finding;
 
@@ -517,4 +517,64 @@ fn a_detached_instance_that_cannot_be_drained_is_a_persons() {
         ends(scene.resume("r2"), Ending::Finished);
         clean(&scene);
     }
+}
+
+/// Where volumes take their time: the instances that end, each with the time between the word about its volumes and its end.
+fn ends_after_volumes(scene: &Scene) -> (Vec<Record>, Vec<i64>) {
+    let (_, records) = scene.start("r2");
+    let mut since: BTreeMap<InstanceId, Timestamp> = BTreeMap::new();
+    let mut waits = Vec::new();
+    for record in &records {
+        match &record.event {
+            Event::VolumesAwaited { instance, .. } => {
+                since.entry(instance.clone()).or_insert(record.at);
+            }
+            Event::Intent { effect, .. } => {
+                if let Effect::Cloud(CloudEffect::Terminate { instance, .. }) = &**effect
+                    && let Some(at) = since.remove(instance)
+                {
+                    waits.push(record.at.since(at).millis() / 1000);
+                }
+            }
+            _ => {}
+        }
+    }
+    (records, waits)
+}
+
+fn slow_volumes(dir: &std::path::Path, seconds: u32, limit: i64) -> Scene {
+    let mut scene = Scene::small(dir, &[("nodes", 4, 6, false)]);
+    scene.rolling.drain.volumes = Span::from_secs(limit);
+    let mut scene = scene.made();
+    scene.faults = vec![format!("slow-volumes:nodes:{seconds}")];
+    scene
+}
+
+#[test]
+fn volumes_of_evicted_pods_leave_the_node_before_its_instance_ends() {
+    let dir = folder();
+    let scene = slow_volumes(dir.path(), 90, 360);
+    let (records, waits) = ends_after_volumes(&scene);
+    in_order(&records, &["group-done staging/nodes", "finished"]);
+    assert_eq!(waits.len(), 4, "{:#?}", trace(&records));
+    assert!(waits.iter().all(|s| (30..=120).contains(s)), "{waits:?}");
+    let over = |r: &&Record| matches!(r.event, Event::VolumesAwaited { over: true, .. });
+    assert_eq!(records.iter().filter(over).count(), 0);
+    clean(&scene);
+}
+
+#[test]
+fn volumes_that_stay_have_a_time_of_their_own() {
+    let dir = folder();
+    let scene = slow_volumes(dir.path(), 1_200, 60);
+    let (records, waits) = ends_after_volumes(&scene);
+    assert!(!waits.is_empty(), "{:#?}", trace(&records));
+    assert!(waits.iter().all(|s| (60..=90).contains(s)), "{waits:?}");
+    let over = |r: &&Record| matches!(r.event, Event::VolumesAwaited { over: true, .. });
+    assert_eq!(records.iter().filter(over).count(), waits.len());
+    // What is not waited for is not asked for either.
+    let dir = folder();
+    let scene = slow_volumes(dir.path(), 90, 0);
+    let (_, waits) = ends_after_volumes(&scene);
+    assert_eq!(waits, Vec::<i64>::new());
 }

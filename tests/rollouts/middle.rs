@@ -128,6 +128,8 @@ impl Middle {
                 asked_at: None,
                 pods: 3,
                 grace: Span::ZERO,
+                claims: Default::default(),
+                volumes: None,
             },
         );
     }

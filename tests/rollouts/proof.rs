@@ -521,3 +521,37 @@ fn a_soak_that_breaks_in_its_last_round_passes_nothing() {
         "{records:?}"
     );
 }
+
+/// Old instances of a warm pool end first, undrained: the surge would be served by one of them. The pool's own new ones are nobody's canary, and none is waited for.
+#[test]
+fn a_warm_pool_is_emptied_before_the_surge_and_waited_for_by_nobody() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]);
+    scene.node_spec = "  warmPool: {minSize: 2}\n";
+    let mut scene = scene.made();
+    scene.node_spec = "  warmPool: {minSize: 2}\n";
+    let records = rolls(&scene, "r2");
+    let at = places(
+        &records,
+        ["canary-up staging/nodes", "group-done staging/nodes"],
+    );
+    let all = trace(&records);
+    let nth = |line: &str| -> Vec<usize> {
+        let found = all.iter().enumerate().filter(|(_, l)| *l == line);
+        found.map(|(n, _)| n).collect()
+    };
+    let (ended, surged) = (
+        nth("step terminate staging/nodes"),
+        nth("step set-desired staging/nodes"),
+    );
+    let of_pool = ended.iter().filter(|n| **n < surged[0]).count();
+    assert!(of_pool >= 2 && surged[0] < at[0], "{all:#?}");
+    let drained = records
+        .iter()
+        .filter(|r| matches!(&r.event, Event::DrainStarted { group, .. } if group.as_str().starts_with("nodes.")));
+    assert_eq!(
+        drained.count(),
+        ended.len() - of_pool,
+        "what is in the pool is not drained"
+    );
+}

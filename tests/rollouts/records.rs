@@ -141,6 +141,7 @@ const RECORDS: &[PlantedRecord] = &[
             node: Some(node),
             pods: 1,
             grace: Span::ZERO,
+            claims: Default::default(),
         }
     }),
     ("is proven before it has baked", |m| {

@@ -258,6 +258,20 @@ pub(super) const STEPS: &[Planted] = &[
     ("instances at work, 0 may be missing", |m| {
         m.cordon("nodes", 1)
     }),
+    (
+        "ends while volumes of its pods are attached to it: pv-1",
+        |m| {
+            let (_, id) = m.node("nodes", 0);
+            let claim = || "web/data".to_owned();
+            m.on_node("nodes", 0, |n| {
+                (n.evictable_pods, n.leaving_pods) = (0, 0);
+                n.volumes.attached = [(claim(), "pv-1".to_owned())].into();
+            });
+            let drain = m.group("nodes").drains.get_mut(&id).unwrap();
+            drain.claims = [claim()].into();
+            m.terminate("nodes", 0, false)
+        },
+    ),
     ("ends before it is drained", |m| {
         m.terminate("nodes", 1, false)
     }),

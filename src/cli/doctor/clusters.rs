@@ -146,6 +146,7 @@ fn rights(seen: &Seen) -> CheckState {
         .denied
         .iter()
         .chain(&seen.listed)
+        .chain(&seen.volumes_unseen)
         .map(String::as_str)
         .collect();
     if missing.is_empty() {

@@ -53,7 +53,8 @@ pub enum Fault {
     LostNodes(String, Span),
     /// `deregistration:GROUP:SECONDS`: an ending instance of the group is shown for so much longer, while its load balancers let connections come to an end.
     Deregistration(String, Span),
-    /// `slow-volumes:GROUP:SECONDS`: a pod that leaves a node of the group starts elsewhere only after so long, when its volume has been let go.
+    /// `slow-volumes:GROUP:SECONDS`: a pod that leaves a node of the group starts elsewhere only after so long, when its volume has been let go;
+    /// six minutes later than its end where the instance went before.
     SlowVolumes(String, Span),
     /// `shifting-pages:N`: every Nth reading of the account misses a group, as a list does that changes while its pages are read (N at least 2).
     ShiftingPages(u64),

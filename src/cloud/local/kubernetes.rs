@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answers::{Outcome, done};
 use super::chance::{between, draw, salt};
 use super::faults::Faults;
-use super::state::{Group, Leaving, Machine, Pod, RefusedPod, SimNode, is_control_plane};
+use super::state::{Attached, Group, Leaving, Machine, Pod, RefusedPod, SimNode, is_control_plane};
 use crate::model::{
     Applied, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark, NodeName,
-    PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, UnreadyPod,
+    PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, UnreadyPod, Volumes,
 };
 use crate::rollout::COMPONENTS;
 
@@ -20,6 +20,9 @@ const GRACE: Span = Span::from_secs(30);
 
 /// How long an evicted pod needs until it is ready elsewhere and its budget allows the next one.
 const RECOVERY: Span = Span::from_secs(20);
+
+/// How long a volume stays attached to a node that is gone. Source: Kubernetes, attach/detach controller, `maxWaitForUnmountDuration`.
+const FORCED: Span = Span::from_secs(360);
 
 /// The etcd clusters of every cluster here, `main` first: each control-plane node has a member of each, Ready with its node.
 const ETCD: [&str; 2] = ["main", "events"];
@@ -207,25 +210,71 @@ impl Group {
             node.leaving.extend(leaving);
         }
         let volumes = faults.slow_volumes(&self.names());
+        let name = self.node_mut(instance).map(|n| n.name.clone());
         for pod in pods {
             let free = now + volumes.unwrap_or(Span::ZERO);
             self.workload.budgets.insert(budget(*pod), free + RECOVERY);
-            match volumes {
-                Some(_) => self.workload.attached.push((*pod, free)),
+            match name.clone().filter(|_| volumes.is_some()) {
+                Some(node) => self.workload.attached.push(Attached {
+                    pod: *pod,
+                    node,
+                    free,
+                }),
                 None => self.displace(*pod, now),
             }
+        }
+    }
+
+    /// An instance is gone with volumes attached to it: nobody unmounts them any more, and they are taken from it by force.
+    pub(super) fn take_volumes(&mut self, machine: &Machine, now: Timestamp) {
+        let Some(node) = &machine.node else { return };
+        for volume in &mut self.workload.attached {
+            if volume.node == node.name && volume.free > now {
+                volume.free = volume.free.max(now + FORCED);
+                let (budget, back) = (budget(volume.pod), volume.free + RECOVERY);
+                self.workload.budgets.insert(budget, back);
+            }
+        }
+    }
+
+    /// Adds to its nodes the volumes that their pods have, and those that are attached still, where volumes take their time.
+    pub(super) fn show_volumes(
+        &self,
+        faults: &Faults,
+        nodes: &mut BTreeMap<NodeName, Shared<Node>>,
+    ) {
+        if faults.slow_volumes(&self.names()).is_none() {
+            return;
+        }
+        let claim = |pod: Pod| format!("{}-{}", self.app(pod), pod.number);
+        let attached = |pod: Pod| (claim(pod), format!("pv-{}", pod.number));
+        for (_, _, node) in self.with_nodes() {
+            let Some(shown) = nodes.get_mut(&node.name) else {
+                continue;
+            };
+            let here = node
+                .pods
+                .iter()
+                .copied()
+                .chain(node.leaving.iter().map(|l| l.pod));
+            let left = self.workload.attached.iter();
+            let left = left.filter(|v| v.node == node.name).map(|v| v.pod);
+            shown.volumes = Volumes {
+                claims: here.clone().map(claim).collect(),
+                attached: here.chain(left).map(attached).collect(),
+            };
         }
     }
 
     /// Pods whose volumes have been let go start elsewhere. Source: Kubernetes, attach/detach controller: a volume goes to another node only when it has
     /// left the one before, and is taken from it by force after six minutes (`maxWaitForUnmountDuration`).
     pub(super) fn attach_volumes(&mut self, now: Timestamp) {
-        let (free, held) = std::mem::take(&mut self.workload.attached)
-            .into_iter()
-            .partition(|(_, at)| *at <= now);
+        let all = std::mem::take(&mut self.workload.attached);
+        let (free, held): (Vec<Attached>, Vec<Attached>) =
+            all.into_iter().partition(|volume| volume.free <= now);
         self.workload.attached = held;
-        for (pod, _) in Vec::<(Pod, Timestamp)>::from_iter(free) {
-            self.displace(pod, now);
+        for volume in free {
+            self.displace(volume.pod, now);
         }
     }
 
@@ -393,6 +442,7 @@ impl Group {
                 })
                 .collect(),
             grace: Span::ZERO,
+            volumes: Volumes::default(),
             refused: node.refused.iter().map(|r| self.refusal(r)).collect(),
             blocked: Vec::new(),
             sick,
@@ -436,7 +486,7 @@ impl Group {
 
     /// Pods that have no node and wait for one; those of a group that nobody wants instances of are nobody's loss.
     pub(super) fn unready_pods(&self) -> impl Iterator<Item = UnreadyPod> {
-        let attached = self.workload.attached.iter().map(|(pod, _)| (pod, false));
+        let attached = self.workload.attached.iter().map(|v| (&v.pod, false));
         let waiting = self.workload.waiting.iter().map(|pod| (pod, true));
         let waiting = waiting.chain(attached).filter(|_| self.desired > 0);
         waiting.map(|(pod, without_node)| UnreadyPod {

@@ -122,7 +122,7 @@ impl Group {
             .idle_scale_down(&self.names())
             .map(|_| (next_scan(now), Event::Scan));
         let attached = self.workload.attached.iter();
-        let volumes = attached.map(|(_, at)| (*at, Event::Volume));
+        let volumes = attached.map(|volume| (volume.free, Event::Volume));
         let ghosts = self.ghosts.values();
         let ghosts = ghosts.filter_map(|m| m.gone_at.map(|at| (at, Event::Forget)));
         machines
@@ -203,6 +203,7 @@ impl Group {
                 // Still terminating while its pods move, so that none of them comes back to it.
                 self.empty(id, now);
                 if let Some(machine) = self.machines.remove(id) {
+                    self.take_volumes(&machine, now);
                     self.leave_ghost(id, machine, now, faults);
                 }
                 self.succeed(Work::End(number));

@@ -262,6 +262,16 @@ pub(super) struct Leaving {
     pub(super) gone: Option<Timestamp>,
 }
 
+/// A pod that was evicted, and whose volume is still attached to the node that it left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Attached {
+    pub(super) pod: Pod,
+    pub(super) node: NodeName,
+    /// When it is let go.
+    pub(super) free: Timestamp,
+}
+
 /// The pods that belong on a group's nodes. They are never fewer than they were: a pod that finds no place waits.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -276,7 +286,7 @@ pub(super) struct Workload {
     pub(super) waiting: Vec<Pod>,
     /// Pods whose volume is still attached to the node that they left, and when it is let go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) attached: Vec<(Pod, Timestamp)>,
+    pub(super) attached: Vec<Attached>,
     /// When each exhausted budget allows the next eviction.
     pub(super) budgets: BTreeMap<u32, Timestamp>,
 }

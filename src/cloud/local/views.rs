@@ -52,6 +52,7 @@ impl Kept<Group, Views> {
                 .map(|(name, node)| (name.clone(), node.clone())),
         );
         self.hide_members(faults, &mut into.nodes);
+        self.show_volumes(faults, &mut into.nodes);
         if self.may_refuse(now, faults) {
             self.show_refusals(now, faults, &mut into.nodes);
         }

@@ -32,9 +32,11 @@ pub(super) struct Connection {
     pub(super) denied: BTreeSet<String>,
     /// What is listed at each look for want of a right: `watch pods`. One that is given is noticed by the next connection.
     pub(super) unwatched: BTreeSet<String>,
+    /// For want of which right no volume is waited for: `list volumeattachments`.
+    pub(super) volumes_unseen: BTreeSet<String>,
     /// How each kind's own connection is made, once it is needed.
     config: Arc<Config>,
-    lanes: Arc<[OnceCell<Client>; 3]>,
+    lanes: Arc<[OnceCell<Client>; 4]>,
     /// When its credentials end, where that is known.
     expires: Option<Timestamp>,
 }
@@ -63,11 +65,12 @@ impl Connection {
 
     /// The connection of a kind's own: what is asked one after the other is asked of the same API server, where several are behind one name.
     pub(super) async fn lane(&self, lane: Lane) -> Result<Client, Fault> {
-        let [nodes, pods, budgets] = &*self.lanes;
+        let [nodes, pods, budgets, attachments] = &*self.lanes;
         let cell = match lane {
             Lane::Nodes => nodes,
             Lane::Pods => pods,
             Lane::Budgets => budgets,
+            Lane::Attachments => attachments,
         };
         let made = cell.get_or_try_init(|| client(Config::clone(&self.config)));
         made.await.cloned()
@@ -121,6 +124,7 @@ pub(super) async fn connect(
         uid,
         denied: words(&denied.drains),
         unwatched: words(&denied.watches),
+        volumes_unseen: words(&denied.volumes),
         config: Arc::new(config),
         lanes: Arc::default(),
         expires,

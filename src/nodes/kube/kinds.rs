@@ -1,4 +1,4 @@
-//! The three kinds of objects that are watched: where they are found, and what is kept of one.
+//! The kinds of objects that are watched: where they are found, and what is kept of one.
 
 use serde::de::DeserializeOwned;
 
@@ -30,6 +30,7 @@ pub(super) enum Lane {
     Nodes,
     Pods,
     Budgets,
+    Attachments,
 }
 
 /// A kind of objects.

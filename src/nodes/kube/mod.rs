@@ -7,6 +7,7 @@
 //! Whoever looks once lists. Once a rollout has begun with a cluster, what is there is listed once and then watched, into a picture that is small; each
 //! look proves that it is as new as the look itself (`watch`).
 
+mod attachments;
 mod budgets;
 mod call;
 mod connect;

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::NodeCondition;
 use super::marks::{MARKS, TAINT, read};
 use super::pods::timestamp;
 use super::wire;
-use crate::model::{InstanceId, LeavesBy, Node, NodeName, Shared, Span, Timestamp};
+use crate::model::{InstanceId, LeavesBy, Node, NodeName, Shared, Span, Timestamp, Volumes};
 
 /// Label of control-plane nodes. Source: kops, `validate_cluster.go`.
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
@@ -79,6 +79,7 @@ fn node(found: wire::Node) -> Option<Node> {
         leaving_pods: 0,
         leaving: Vec::new(),
         grace: Span::ZERO,
+        volumes: Volumes::default(),
         refused: Vec::new(),
         blocked: Vec::new(),
         sick: Vec::new(),

@@ -3,6 +3,7 @@
 
 use tokio::sync::Mutex;
 
+use super::attachments::{Attachments, ByNode};
 use super::budgets::Budget;
 use super::call::Fault;
 use super::connect::Connection;
@@ -28,6 +29,7 @@ struct Tables {
     nodes: Option<Table<NodeFacts>>,
     pods: Option<Table<Pod>>,
     budgets: Option<Table<Budget>>,
+    attachments: Attachments,
     /// They show at least what was there then.
     proven: Option<Timestamp>,
 }
@@ -44,6 +46,7 @@ pub(super) struct Shown<'a> {
     pub(super) nodes: &'a Table<NodeFacts>,
     pub(super) pods: &'a Table<Pod>,
     pub(super) budgets: &'a Table<Budget>,
+    pub(super) attached: ByNode,
 }
 
 impl Picture {
@@ -67,22 +70,30 @@ impl Picture {
             nodes,
             pods,
             budgets,
+            attachments,
             proven,
         } = &mut *tables;
         *proven = None;
-        let (of_nodes, of_pods, of_budgets) = tokio::join!(
+        let (of_nodes, of_pods, of_budgets, of_volumes) = tokio::join!(
             renew(nodes, connection, continues),
             renew(pods, connection, continues),
-            renew(budgets, connection, continues)
+            renew(budgets, connection, continues),
+            attachments.renew(connection, continues)
         );
-        let renewed = of_nodes.and(of_pods).and(of_budgets);
+        let mut renewed = of_nodes.and(of_pods).and(of_budgets).and(of_volumes);
         if let (Ok(()), Some(nodes), Some(pods), Some(budgets)) = (&renewed, nodes, pods, budgets) {
-            *proven = Some(now);
-            return Ok(show(Shown {
-                nodes,
-                pods,
-                budgets,
-            }));
+            match attachments.of_emptied(nodes, connection).await {
+                Ok(attached) => {
+                    *proven = Some(now);
+                    return Ok(show(Shown {
+                        nodes,
+                        pods,
+                        budgets,
+                        attached,
+                    }));
+                }
+                Err(fault) => renewed = Err(fault),
+            }
         }
         *tables = Tables::default();
         renewed?;

@@ -88,6 +88,8 @@ pub(super) struct Pod {
     /// Of a DaemonSet, or the API's picture of a static pod: a drain leaves it.
     stays: bool,
     empty_dir: bool,
+    /// `namespace/name` of each claim that it has.
+    claims: Box<[Arc<str>]>,
     phase: Phase,
     ready: bool,
     /// When its condition Ready changed last.
@@ -135,6 +137,10 @@ impl Pod {
                 .as_ref()
                 .and_then(|s| s.volumes.as_ref())
                 .is_some_and(|v| v.iter().any(|v| v.empty_dir.is_some())),
+            claims: claims(&metadata, spec.as_ref())
+                .iter()
+                .map(|claim| words.word(claim))
+                .collect(),
             phase: phase(status.as_ref()),
             ready: ready.is_some_and(|c| c.status == "True"),
             ready_changed: ready
@@ -194,6 +200,11 @@ impl Pod {
     /// Who makes it anew: `ReplicaSet web/api-5d4f`.
     pub(super) fn owner(&self) -> Option<&str> {
         self.owner.as_deref()
+    }
+
+    /// `namespace/name` of each claim that it has.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &str> {
+        self.claims.iter().map(|claim| &**claim)
     }
 
     /// Whether a drain has to wait for it: not completed, not of a DaemonSet, not a mirror of a static pod.
@@ -284,6 +295,19 @@ impl Pod {
 
 pub(super) fn timestamp(time: &Time) -> Timestamp {
     Timestamp::from_millis(time.0.as_millisecond())
+}
+
+/// Claims by name, and those that are made for a pod. Source: Kubernetes, "Ephemeral Volumes", PersistentVolumeClaim naming.
+fn claims(metadata: &wire::Meta, spec: Option<&wire::PodSpec>) -> Vec<String> {
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    let pod = metadata.name.as_deref().unwrap_or_default();
+    let volumes = spec.and_then(|s| s.volumes.as_ref());
+    let name = |volume: &wire::Volume| match (&volume.persistent_volume_claim, &volume.ephemeral) {
+        (Some(claim), _) => Some(format!("{namespace}/{}", claim.claim_name)),
+        (None, Some(_)) => Some(format!("{namespace}/{pod}-{}", volume.name)),
+        (None, None) => None,
+    };
+    volumes.into_iter().flatten().filter_map(name).collect()
 }
 
 /// Source: Kubernetes, `terminationGracePeriodSeconds` is 30 where it is not set.

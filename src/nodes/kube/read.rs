@@ -39,6 +39,7 @@ pub(super) async fn seen(
     seen.uid.clone_from(&connection.uid);
     seen.denied.clone_from(&connection.denied);
     seen.listed.clone_from(&connection.unwatched);
+    seen.volumes_unseen.clone_from(&connection.volumes_unseen);
     Ok((seen, spokesmen))
 }
 
@@ -47,6 +48,7 @@ fn put_together(shown: &Shown<'_>, answers: &Answers) -> (Seen, Vec<Spokesman>) 
         nodes,
         pods: all_pods,
         budgets,
+        attached,
     } = shown;
     let mut seen = Seen {
         nodes: nodes.all().filter_map(|n| n.node.clone()).collect(),
@@ -73,6 +75,11 @@ fn put_together(shown: &Shown<'_>, answers: &Answers) -> (Seen, Vec<Spokesman>) 
             && pod.has_to_go()
         {
             *seen.orphans.entry(name).or_default() += 1;
+        }
+    }
+    for (name, volumes) in attached {
+        if let Some(node) = seen.nodes.get_mut(name) {
+            node.volumes.attached.clone_from(volumes);
         }
     }
     seen.nodes.values_mut().for_each(|node| {
@@ -117,6 +124,7 @@ fn add(
         return;
     }
     node.evictable_pods = node.evictable_pods.saturating_add(1);
+    node.volumes.claims.extend(pod.claims().map(str::to_owned));
     node.grace = node.grace.max(pod.grace());
     if let Some(leaving) = pod.leaving() {
         node.leaving_pods = node.leaving_pods.saturating_add(1);

@@ -10,7 +10,7 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 
 use super::call::{Fault, call};
-use crate::model::{DRAIN_RIGHTS, LOOK_RIGHTS, Right, WATCH_RIGHTS};
+use crate::model::{DRAIN_RIGHTS, LOOK_RIGHTS, Right, VOLUME_RIGHTS, WATCH_RIGHTS};
 
 /// An API server that has only just started knows no role yet: what is denied is asked once more after this long.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -23,11 +23,17 @@ pub(super) struct Denied {
     /// Everything is listed without it.
     pub(super) watches: BTreeSet<Right>,
     pub(super) drains: BTreeSet<Right>,
+    /// No volume is seen without it.
+    pub(super) volumes: BTreeSet<Right>,
 }
 
 /// What the caller may not do.
 pub(super) async fn denied(client: &Client) -> Result<Denied, Fault> {
-    let all = LOOK_RIGHTS.iter().chain(&WATCH_RIGHTS).chain(&DRAIN_RIGHTS);
+    let all = LOOK_RIGHTS
+        .iter()
+        .chain(&WATCH_RIGHTS)
+        .chain(&DRAIN_RIGHTS)
+        .chain(&VOLUME_RIGHTS);
     let mut denied = denied_of(client, all.copied().collect()).await?;
     if !denied.is_empty() {
         tokio::time::sleep(AGAIN).await;
@@ -41,6 +47,7 @@ pub(super) async fn denied(client: &Client) -> Result<Denied, Fault> {
         looks: among(&LOOK_RIGHTS),
         watches: among(&WATCH_RIGHTS),
         drains: among(&DRAIN_RIGHTS),
+        volumes: among(&VOLUME_RIGHTS),
     })
 }
 

@@ -59,7 +59,38 @@ pub(super) struct PodSpec {
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Volume {
+    #[serde(default)]
+    pub(super) name: String,
     pub(super) empty_dir: Option<IgnoredAny>,
+    pub(super) persistent_volume_claim: Option<Claim>,
+    pub(super) ephemeral: Option<IgnoredAny>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Claim {
+    pub(super) claim_name: String,
+}
+
+#[derive(Clone, Deserialize)]
+pub(super) struct Attachment {
+    pub(super) metadata: Meta,
+    pub(super) spec: AttachmentSpec,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AttachmentSpec {
+    #[serde(default)]
+    pub(super) node_name: String,
+    pub(super) source: AttachmentSource,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AttachmentSource {
+    /// None: the volume stands in the attachment itself, and has no claim.
+    pub(super) persistent_volume_name: Option<String>,
 }
 
 #[derive(Clone, Deserialize)]

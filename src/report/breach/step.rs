@@ -155,6 +155,10 @@ pub(super) fn of_instance(breach: &InstanceBreach) -> String {
         InstanceBreach::NotDrained { instance, group } => {
             format!("{instance} of {group} ends before it is drained")
         }
+        InstanceBreach::VolumesHeld { instance, volumes } => {
+            let volumes = volumes.iter().cloned().collect::<Vec<_>>().join(", ");
+            format!("{instance} ends while volumes of its pods are attached to it: {volumes}")
+        }
         InstanceBreach::TooFewAtWork {
             group,
             left,

@@ -30,6 +30,10 @@ pub(super) fn text(reason: &DrainReason) -> String {
         DrainReason::Forces { node, pods } => {
             format!("{node} drains, deletes by force: {}", list(pods, NAMES))
         }
+        DrainReason::VolumesAttached { node, volumes } => format!(
+            "{node} is drained, and volumes of its pods are still attached to it: {}",
+            list(volumes, NAMES)
+        ),
         DrainReason::MayStillRun {
             instance,
             node,

@@ -1,5 +1,7 @@
 //! An instance goes that has to stay: too many are missing, or it is the wrong one.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::model::{AsgName, ClusterName, InstanceId, NodeName, Span};
@@ -71,6 +73,13 @@ pub enum InstanceBreach {
         instance: InstanceId,
         /// Its group.
         group: AsgName,
+    },
+    /// An instance ends while volumes of its evicted pods are attached to it, and their time is not over.
+    VolumesHeld {
+        /// The instance.
+        instance: InstanceId,
+        /// The volumes.
+        volumes: BTreeSet<String>,
     },
     /// A group keeps fewer instances at work than it has to.
     TooFewAtWork {

@@ -112,6 +112,7 @@ impl Progress {
             | Event::CanaryLost { .. }
             | Event::CanaryProven { .. }
             | Event::DrainStarted { .. }
+            | Event::VolumesAwaited { .. }
             | Event::SetAside { .. }
             | Event::DrainAbandoned { .. }
             | Event::SurgeTaken { .. }
@@ -189,6 +190,7 @@ impl Progress {
             | Event::CanaryLost { .. }
             | Event::CanaryProven { .. }
             | Event::DrainStarted { .. }
+            | Event::VolumesAwaited { .. }
             | Event::SetAside { .. }
             | Event::DrainAbandoned { .. }
             | Event::SurgeTaken { .. }

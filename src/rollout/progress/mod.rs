@@ -7,8 +7,8 @@ mod steps;
 
 pub use illegal::{Illegal, IllegalRecord};
 pub use state::{
-    Answer, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain, Ending,
-    GroupProgress, GroupState, Intent, Placement, Progress, RefreshSeen, Spent, StepRefusal, Stuck,
-    WayBack, ZoneRefused, deleted_groups,
+    Answer, Awaited, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain,
+    Ending, GroupProgress, GroupState, Intent, Placement, Progress, RefreshSeen, Spent,
+    StepRefusal, Stuck, WayBack, ZoneRefused, deleted_groups,
 };
 pub(crate) use state::{SETTLED, touched};

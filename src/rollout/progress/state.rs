@@ -352,6 +352,19 @@ pub struct Drain {
     pub pods: u32,
     /// The longest grace period of its pods when it began.
     pub grace: Span,
+    /// Claims of its pods when it began.
+    pub claims: BTreeSet<String>,
+    /// Since when its pods are gone and volumes of theirs are attached still.
+    pub volumes: Option<Awaited>,
+}
+
+/// Volumes that are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether they had their time.
+    pub over: bool,
 }
 
 /// Whether a node is cordoned, as far as a drain is concerned.

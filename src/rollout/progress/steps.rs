@@ -1,11 +1,11 @@
 //! What the intents and outcomes of steps change: in the rollout, and in the books of a group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::illegal::Illegal;
 use super::state::{
-    Cordoned, DeadNode, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen, SETTLED,
-    Spent, StepRefusal, WayBack, ZoneRefused,
+    Awaited, Cordoned, DeadNode, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen,
+    SETTLED, Spent, StepRefusal, WayBack, ZoneRefused,
 };
 use crate::model::{
     Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, LaunchRefusal, NodeEffect,
@@ -195,8 +195,10 @@ impl GroupProgress {
                 node,
                 pods,
                 grace,
+                claims,
                 ..
-            } => self.drain(instance, node.clone(), (*pods, *grace), at),
+            } => self.drain(instance, node.clone(), (*pods, *grace), claims, at),
+            Event::VolumesAwaited { instance, over, .. } => self.await_volumes(instance, *over, at),
             Event::SetAside { instance, .. } => self.defer(instance),
             Event::DrainAbandoned { instance, .. } => self.abandon(instance),
             Event::SurgeTaken { left, .. } => self.surge = *left,
@@ -265,6 +267,7 @@ impl GroupProgress {
         instance: &InstanceId,
         node: Option<NodeName>,
         (pods, grace): (u32, Span),
+        claims: &BTreeSet<String>,
         at: Timestamp,
     ) {
         let drain = Drain {
@@ -274,8 +277,18 @@ impl GroupProgress {
             asked_at: None,
             pods,
             grace,
+            claims: claims.clone(),
+            volumes: None,
         };
         self.drains.insert(instance.clone(), drain);
+    }
+
+    /// Its pods are gone, volumes of theirs are not.
+    pub(super) fn await_volumes(&mut self, instance: &InstanceId, over: bool, at: Timestamp) {
+        if let Some(drain) = self.drains.get_mut(instance) {
+            let since = drain.volumes.map_or(at, |v| v.since);
+            drain.volumes = Some(Awaited { since, over });
+        }
     }
 
     /// Its drain did not end in time: it comes last.

@@ -104,6 +104,13 @@ pub enum DrainReason {
         /// `namespace/name`.
         pods: Vec<String>,
     },
+    /// The pods of a node are gone, and volumes of theirs are attached to it still.
+    VolumesAttached {
+        /// The node.
+        node: NodeName,
+        /// The volumes.
+        volumes: BTreeSet<String>,
+    },
     /// A node is gone from the API, and its pods may still end.
     MayStillRun {
         /// The instance.

@@ -274,6 +274,7 @@ fn by_event(
         | Event::CanaryUp { .. }
         | Event::CanaryLost { .. }
         | Event::DrainStarted { .. }
+        | Event::VolumesAwaited { .. }
         | Event::SetAside { .. }
         | Event::DrainAbandoned { .. }
         | Event::SurgeTaken { .. }

@@ -77,6 +77,8 @@ impl Replacement<'_> {
                 drain.since + policy.timeout,
                 out,
             );
+        } else if self.waits_for_volumes(id, drain, name, node, out) {
+            // Its pods would wait for them on their next nodes.
         } else if self.is_dead_now(id, name, node, out) {
             // What is left on it is in the books before its instance ends.
         } else {
@@ -224,6 +226,9 @@ impl Replacement<'_> {
             node: node.map(|(name, _)| name.clone()),
             pods: node.map_or(0, |(_, node)| node.evictable_pods),
             grace: node.map_or(Span::ZERO, |(_, node)| node.grace),
+            claims: node
+                .map(|(_, node)| node.volumes.claims.clone())
+                .unwrap_or_default(),
         }
     }
 

@@ -9,6 +9,7 @@ mod lost;
 mod protect;
 mod release;
 mod replacement;
+mod volumes;
 mod zones;
 
 pub(crate) use exchange::{clean_up, empty, replace};
