@@ -310,7 +310,8 @@ fn a_way_back_that_fails_is_stuck_with_the_next_step_by_hand() {
         })
         .unwrap();
     assert!(
-        advice.contains("launch template version 1") && advice.contains("kfleet rollout resume"),
+        advice.contains("version 1 of its launch template")
+            && advice.contains("kfleet rollout resume"),
         "{advice}"
     );
     scene.faults.clear();

@@ -27,7 +27,7 @@ pub fn advice_text(advice: &Advice, resume: &str) -> String {
         ),
         Advice::WayBackFailed { group, version } => back(
             &format!(
-                "find out why instances of {group}, which is back at version {version} of its launch template, do not work (console output in EC2, kubelet on the node); one that never will can be ended, and AWS launches another"
+                "see that {group} launches from version {version} of its launch template, and find out why its instances do not work (console output in EC2, kubelet on the node); one that never will can be ended, and AWS launches another"
             ),
             resume,
         ),
