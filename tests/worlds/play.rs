@@ -86,7 +86,14 @@ pub(crate) fn check(made: &Made) -> Played {
     };
     let ending = playing.play_out();
     let Playing { records, stuck, .. } = playing;
-    let said = || format!("{made:#?}\n{}", facts(&records).join("\n"));
+    let said = || {
+        let all = scene.store().records(ID).unwrap();
+        let line = |r: &Record| format!("{} {}", r.at, serde_json::to_string(&r.event).unwrap());
+        match asked("KFLEET_WORLD") {
+            Some(_) => all.iter().map(line).collect::<Vec<_>>().join("\n"),
+            None => format!("{made:#?}\n{}", facts(&records).join("\n")),
+        }
+    };
     if asked("KFLEET_WORLD").is_some() {
         eprintln!("{}", said());
     }

@@ -353,7 +353,11 @@ impl Group {
         for (_, machine) in self
             .machines
             .iter_mut()
-            .filter(|(id, m)| instances.contains(*id) && m.lifecycle == Lifecycle::InService)
+            // Source: what AWS says of any other one, "is not in InService or EnteringStandby or Standby".
+            .filter(|(id, m)| {
+                let takes_it = matches!(m.lifecycle, Lifecycle::InService | Lifecycle::Standby);
+                instances.contains(*id) && takes_it
+            })
         {
             any |= machine.protected != protect;
             machine.protected = protect;

@@ -2,7 +2,8 @@
 
 use kfleet::cloud::local::{Scenario, World};
 use kfleet::model::{
-    Definition, Eviction, Health, InstanceId, Lifecycle, Node, NodeEffect, NodeName, UserData,
+    CloudEffect, Definition, Eviction, Health, InstanceId, Lifecycle, Node, NodeEffect, NodeName,
+    UserData,
 };
 
 use super::{CLUSTER, faults};
@@ -70,6 +71,25 @@ async fn standby_is_outside_desired_capacity() {
     bench.pass(600).await;
     assert_eq!(bench.group(&name).await.instances.len(), 1);
     assert_eq!(bench.instances(&name, Lifecycle::Standby).await, standby);
+}
+
+/// What was protected before it went to Standby is let go there.
+#[tokio::test]
+async fn protection_ends_in_standby_too() {
+    let (world, _dir) = quiet_world();
+    let bench = Bench::new(&world, CLUSTER);
+    let name = bench.created(&definition(CLUSTER, "nodes", 0, 5), 1).await;
+    let instances = bench.instances(&name, Lifecycle::InService).await;
+    let protect = |protect| CloudEffect::Protect {
+        group: name.clone(),
+        instances: instances.iter().cloned().collect(),
+        protect,
+    };
+    assert_eq!(bench.told(&protect(true)).await, "done");
+    act(&world, "standby:nodes:1");
+    assert_eq!(bench.told(&protect(false)).await, "done");
+    let group = bench.group(&name).await;
+    assert!(group.instances.values().all(|i| !i.protected));
 }
 
 #[tokio::test]

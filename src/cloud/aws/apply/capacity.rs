@@ -180,8 +180,9 @@ impl Hand<'_> {
         };
         let wanting = |id: &&InstanceId| {
             let serving = member(&group, id).filter(|i| {
-                i.lifecycle_state()
-                    .is_some_and(|s| s.as_str() == "InService")
+                let state = i.lifecycle_state().map(|s| s.as_str());
+                // Any other one is refused, and all of the call with it: "is not in InService or EnteringStandby or Standby".
+                matches!(state, Some("InService" | "EnteringStandby" | "Standby"))
             });
             serving.is_some_and(|i| i.protected_from_scale_in() != Some(protect))
         };
