@@ -92,6 +92,8 @@ fn policies_name_what_the_fleet_names() {
         !text.contains("LaunchInstances\"") && !text.contains("PutObject"),
         "{text}"
     );
+    let role = bed.run("doctor --policy kubernetes").ends(0).out;
+    assert_eq!(role, kfleet::report::cluster_role());
     // The same in JSON, with the smallest ClusterRole.
     bed.change(
         "fleet.yaml",

@@ -14,11 +14,12 @@ use crate::model::{AwsUse, ClusterName};
 Examples:
   kfleet doctor
   kfleet doctor prod-acme.k8s.foo.bar --format json
-  kfleet doctor --policy rollout > policy.json")]
+  kfleet doctor --policy rollout > policy.json
+  kfleet doctor --policy kubernetes | kubectl apply -f -")]
 pub(in crate::cli) struct DoctorArguments {
     /// Clusters to look at; all when none is named.
     pub(in crate::cli) clusters: Vec<ClusterName>,
-    /// Print the IAM policy, least privilege, for the clusters of the fleet, and check nothing.
+    /// Print the IAM policy, least privilege, for the clusters of the fleet, or the smallest ClusterRole, and check nothing.
     #[arg(long, value_name = "USE")]
     pub(in crate::cli) policy: Option<PolicyFor>,
     /// The form of the output.
@@ -33,13 +34,17 @@ pub(in crate::cli) enum PolicyFor {
     Plan,
     /// Whoever rolls out.
     Rollout,
+    /// Both, in the Kubernetes API of each cluster.
+    Kubernetes,
 }
 
 impl PolicyFor {
-    pub(in crate::cli) fn needed(self) -> AwsUse {
+    /// For what of AWS; none: it is the Kubernetes API's.
+    pub(in crate::cli) fn needed(self) -> Option<AwsUse> {
         match self {
-            PolicyFor::Plan => AwsUse::Plan,
-            PolicyFor::Rollout => AwsUse::Rollout,
+            PolicyFor::Plan => Some(AwsUse::Plan),
+            PolicyFor::Rollout => Some(AwsUse::Rollout),
+            PolicyFor::Kubernetes => None,
         }
     }
 }

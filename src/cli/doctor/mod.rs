@@ -31,10 +31,15 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     if let Some(policy) = command.policy {
-        let prepared = prepare(&arguments.directory)?;
-        let facts = policy::facts(arguments, &prepared);
-        let document = report::iam_policy(policy.needed(), &facts);
-        output.result(&format!("{document:#}\n"))?;
+        let document = match policy.needed() {
+            Some(needed) => {
+                let prepared = prepare(&arguments.directory)?;
+                let facts = policy::facts(arguments, &prepared);
+                format!("{:#}\n", report::iam_policy(needed, &facts))
+            }
+            None => report::cluster_role(),
+        };
+        output.result(&document)?;
         return Ok(Exit::Good);
     }
     let prepared = match prepare(&arguments.directory) {
