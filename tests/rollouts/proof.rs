@@ -555,3 +555,21 @@ fn a_warm_pool_is_emptied_before_the_surge_and_waited_for_by_nobody() {
         "what is in the pool is not drained"
     );
 }
+
+/// An instance that waited in the pool for longer than a node may take to become Ready is not late when it is drawn.
+#[test]
+fn an_instance_from_the_warm_pool_has_the_time_of_a_new_one() {
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]);
+    scene.node_spec = "  warmPool: {minSize: 2}\n";
+    let mut scene = scene.made();
+    scene.node_spec = "  warmPool: {minSize: 2}\n";
+    // A roll that takes its time.
+    scene.faults = vec!["slow-volumes:nodes:90".into()];
+    let records = ends(scene.start("r2"), Ending::Finished);
+    assert_eq!(count(&records, "drain-started staging/nodes"), 3);
+    let undrained = records
+        .iter()
+        .filter(|r| matches!(&r.event, Event::DrainStarted { node: None, .. }));
+    assert_eq!(undrained.count(), 0);
+}

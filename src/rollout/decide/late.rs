@@ -37,10 +37,25 @@ pub(crate) fn to_be_repaired(view: &GroupContext<'_>, live: &LiveGroup) -> BTree
     }
 }
 
+/// When an instance was drawn from the warm pool, where it may have been for days: its time begins with that.
+/// Source: Auto Scaling user guide, "Warm pools", the descriptions of scaling activities.
+fn drawn_at(live: &LiveGroup, id: &InstanceId) -> Option<Timestamp> {
+    let drawn = format!("from warm pool: {id}");
+    let of_it = live
+        .activities
+        .iter()
+        .filter(|activity| activity.message.contains(&drawn));
+    of_it.map(|activity| activity.at).max()
+}
+
 /// What an instance lacks that is past its time: from its launch, or from when its node was Ready last.
 fn is_late(view: &GroupContext<'_>, id: &InstanceId, instance: &Instance) -> Option<&'static str> {
     let unready = view.nodes.of(id).and_then(|(_, node)| node.unready_since);
-    let since = unready.map_or(instance.launched_at, |at| at.max(instance.launched_at));
+    let drawn = view.live.and_then(|live| drawn_at(live, id));
+    let since = [unready, drawn]
+        .into_iter()
+        .flatten()
+        .fold(instance.launched_at, Timestamp::max);
     match view.readiness(id, instance) {
         Readiness::NotYet(what) if view.waited(since) > view.task.rolling.ready_timeout => {
             Some(what)
