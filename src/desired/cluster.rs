@@ -311,7 +311,7 @@ spec:
   kubernetesVersion: 1.34.0
   rollingUpdate: {maxSurge: 25%}
   etcdClusters: [{name: main, etcdMembers: [{name: a, instanceGroup: cp}]}]
-  subnets: [{name: a, type: Public}]
+  subnets: [{name: a, type: Public, zone: eu-west-3a}]
 ---
 apiVersion: kops.k8s.io/v1alpha2
 kind: InstanceGroup

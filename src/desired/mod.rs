@@ -144,7 +144,7 @@ spec:
   kubernetesVersion: 1.34.0
   containerd: {nvidiaGPU: {enabled: true}}
   etcdClusters: [{name: main, etcdMembers: [{name: a, instanceGroup: cp}]}]
-  subnets: [{name: a, type: Public}]
+  subnets: [{name: a, type: Public, zone: eu-west-3a}]
 ---
 apiVersion: kops.k8s.io/v1alpha2
 kind: InstanceGroup

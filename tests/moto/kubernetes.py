@@ -49,6 +49,9 @@ def asked(place, what, method, body, query):
     if what.endswith("/pods"):
         wanted = dict(f.split("=", 1) for f in query.get("fieldSelector", "").split(",") if f).get("spec.nodeName")
         return listed("PodList", "v1", [p for p in pods(place) if wanted in (None, p["spec"]["nodeName"])]), "200 OK"
+    if what == "apis/storage.k8s.io/v1/volumeattachments":
+        # No pod of this cluster has a volume.
+        return listed("VolumeAttachmentList", "storage.k8s.io/v1", []), "200 OK"
     if what.endswith("/poddisruptionbudgets"):
         return listed("PodDisruptionBudgetList", "policy/v1", []), "200 OK"
     if "pods" in parts and (what.endswith("/eviction") or method == "DELETE"):

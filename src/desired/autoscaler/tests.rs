@@ -11,7 +11,7 @@ spec:
   cloudProvider: aws
   kubernetesVersion: 1.34.0
   etcdClusters: [{name: main, etcdMembers: [{name: a, instanceGroup: cp}]}]
-  subnets: [{name: a, type: Public}]
+  subnets: [{name: a, type: Public, zone: eu-west-3a}]
   SPEC
 ---
 apiVersion: kops.k8s.io/v1alpha2
