@@ -40,12 +40,9 @@ pub(crate) fn to_be_repaired(view: &GroupContext<'_>, live: &LiveGroup) -> BTree
 /// When an instance was drawn from the warm pool, where it may have been for days: its time begins with that.
 /// Source: Auto Scaling user guide, "Warm pools", the descriptions of scaling activities.
 fn drawn_at(live: &LiveGroup, id: &InstanceId) -> Option<Timestamp> {
-    let drawn = format!("from warm pool: {id}");
-    let of_it = live
-        .activities
-        .iter()
-        .filter(|activity| activity.message.contains(&drawn));
-    of_it.map(|activity| activity.at).max()
+    let of_it = |message: &str| message.contains("from warm pool") && message.contains(id.as_str());
+    let drawn = live.activities.iter().filter(|a| of_it(&a.message));
+    drawn.map(|activity| activity.at).max()
 }
 
 /// What an instance lacks that is past its time: from its launch, or from when its node was Ready last.
