@@ -230,9 +230,8 @@ fn after_a_deletion_a_broken_soak_is_held() {
     let mut scene = Scene::small(dir.path(), &[NODES, ("old", 2, 4, false)]).made();
     scene.groups = Some(vec![NODES]);
     scene.soak = Span::from_secs(3600);
-    scene.scenario = vec![
-        "{act: \"node-down:control-plane-a:1\", when: terminate old, nth: 2, after: 10m}".into(),
-    ];
+    scene.scenario =
+        vec!["{act: \"node-down:control-plane-a:1\", when: delete-group old, after: 5m}".into()];
     let (outcome, records) = scene.start("r2");
     assert_eq!(outcome.unwrap(), Outcome::Held);
     in_order(
