@@ -110,7 +110,7 @@ fn words(event: &Event) -> Option<(String, String)> {
         ),
         Event::RolledBack => (
             whole(),
-            "rolled back: what had failed runs again what it ran before".into(),
+            "rolled back: what it had changed runs again what it ran before".into(),
         ),
         Event::Aborted => (
             whole(),

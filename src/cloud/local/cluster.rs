@@ -358,9 +358,13 @@ impl Cluster {
     }
 
     /// Everything that the group of an effect answers to.
-    pub(super) fn names_touched(&self, effect: &Effect) -> Vec<String> {
+    pub(super) fn names_touched(&self, effect: &Effect, before: Option<&Cluster>) -> Vec<String> {
         let group = match effect {
-            Effect::Cloud(effect) => self.state.groups.get(effect.group()),
+            // A group that is deleted is to be found only in what was there before.
+            Effect::Cloud(effect) => [Some(self), before]
+                .into_iter()
+                .flatten()
+                .find_map(|cluster| cluster.state.groups.get(effect.group())),
             Effect::Node(effect) => effect.nodes().into_iter().find_map(|node| {
                 self.state
                     .groups

@@ -521,14 +521,7 @@ impl Inner {
         self.save(&cluster)?;
         self.index.add(&cluster);
         if self.scenario.listens() {
-            // A group that is deleted is to be found only in what was there before.
-            let before = self.clusters.get(&cluster.place);
-            let names = [Some(&cluster), before]
-                .into_iter()
-                .flatten()
-                .map(|cluster| cluster.names_touched(&effect))
-                .find(|names| !names.is_empty())
-                .unwrap_or_default();
+            let names = cluster.names_touched(&effect, self.clusters.get(&cluster.place));
             self.scenario.notice(
                 &effect,
                 &names.iter().map(String::as_str).collect::<Vec<_>>(),
