@@ -512,20 +512,24 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         }
     }
 
-    /// Surge that was asked for, is not booked yet (its answer is on its way, or lost), and is out there as it looks.
+    /// Surge that was asked for, is not booked yet (its answer is on its way, or lost), and is out there as it looks. Launches of one round
+    /// count on those before them, which may not have come: no more than desired capacity stands above where the first of them began.
     fn unbooked(&self, name: &AsgName, desired: u32) -> u32 {
         let asked = self
             .progress
             .open
             .values()
             .filter(|i| i.cluster == *self.cluster && i.group == *name);
-        let more = asked.map(|i| match &i.effect {
-            Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) if desired >= *to => {
-                to.saturating_sub(*from)
+        let more = asked.filter_map(|i| match &i.effect {
+            Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) if to > from => {
+                Some((*from, to - from))
             }
-            Effect::Cloud(_) | Effect::Node(_) => 0,
+            Effect::Cloud(_) | Effect::Node(_) => None,
         });
-        more.fold(0, u32::saturating_add)
+        let (lowest, sum) = more.fold((desired, 0u32), |(lowest, sum), (from, more)| {
+            (lowest.min(from), sum.saturating_add(more))
+        });
+        sum.min(desired.saturating_sub(lowest))
     }
 
     /// Only nodes of groups that are changed.

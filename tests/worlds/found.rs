@@ -1,5 +1,7 @@
 //! Worlds in which a rule was broken once, or that had no end, each by what was wrong.
 
+use kfleet::fleet::OnFailure;
+
 use super::made::Made;
 use super::play::check;
 use super::*;
@@ -227,6 +229,120 @@ fn what_was_just_ended_is_not_at_work() {
             &[(4, 5, true), (0, 2, false)],
             rolling,
         )
+    };
+    check(&made);
+}
+
+/// A world in which a rule was broken once: a look that did not know of a lower maximum yet made room for a launch above it.
+#[test]
+fn nothing_is_launched_above_a_maximum_just_lowered() {
+    let rolling = Rolling {
+        max_surge: Amount::Count(1),
+        max_unavailable: Amount::Percent(71),
+        cluster_surge: 1,
+        canary: 0,
+        bake: Span::from_secs(219),
+        rate: Rate {
+            instances: 5,
+            per: Span::from_secs(874),
+        },
+        drain: Drain {
+            timeout: Span::from_secs(432),
+            on_timeout: OnTimeout::Skip,
+            ..Drain::default()
+        },
+        ready_timeout: Span::from_secs(900),
+        ..Rolling::default()
+    };
+    let made = Made {
+        autoscaler: true,
+        on_failure: OnFailure::Stop,
+        resize: Some((0, 1)),
+        faults: vec!["stale-reads:10".into()],
+        twin: true,
+        death: Some(Death::After(57)),
+        gives_up: true,
+        ..Made::calm(
+            9_372_245_781_457_872_587,
+            &[(4, 5, false), (1, 4, true)],
+            rolling,
+        )
+    };
+    check(&made);
+}
+
+/// A world in which a rule was broken once: a new instance that took up the surge of another zone was ended although an old one had just given
+/// that surge up, so that AWS launched one more in its place.
+#[test]
+fn a_new_instance_goes_only_for_the_surge_that_it_takes_up() {
+    let rolling = Rolling {
+        max_surge: Amount::Percent(54),
+        max_unavailable: Amount::Percent(16),
+        cluster_surge: 5,
+        canary: 2,
+        bake: Span::from_secs(387),
+        rate: Rate {
+            instances: 3,
+            per: Span::from_secs(123),
+        },
+        drain: Drain {
+            timeout: Span::from_secs(445),
+            on_timeout: OnTimeout::Stop,
+            ..Drain::default()
+        },
+        ready_timeout: Span::from_secs(900),
+        keep_versions: 2,
+        ..Rolling::default()
+    };
+    let made = Made {
+        spot_life: Some(8498),
+        planes: 3,
+        prods: 1,
+        restore_planes: false,
+        resize: Some((0, 4)),
+        death: Some(Death::After(66)),
+        ..Made::calm(
+            6_288_173_791_499_666_003,
+            &[(3, 3, true), (0, 2, true)],
+            rolling,
+        )
+    };
+    check(&made);
+}
+
+/// A world in which a rule was broken once: a node was uncordoned, for its drain had lasted too long, and while its last pods had their grace
+/// new ones came to it, which were evicted.
+#[test]
+fn a_node_uncordoned_after_a_long_drain_is_set_aside() {
+    let rolling = Rolling {
+        max_surge: Amount::Percent(33),
+        max_unavailable: Amount::Count(2),
+        cluster_surge: 0,
+        canary: 1,
+        bake: Span::from_secs(586),
+        rate: Rate {
+            instances: 2,
+            per: Span::from_secs(911),
+        },
+        drain: Drain {
+            timeout: Span::from_secs(425),
+            on_timeout: OnTimeout::Force,
+            ..Drain::default()
+        },
+        ready_timeout: Span::from_secs(900),
+        ..Rolling::default()
+    };
+    let made = Made {
+        spot_life: Some(7382),
+        prods: 1,
+        restore_planes: false,
+        new_group: true,
+        acts: vec![
+            "{fault: \"slow-volumes:g0:90\", after: 61m, for: 89m}".into(),
+            "{act: \"terminate:g0:2\", after: 4m}".into(),
+        ],
+        death: Some(Death::Before(1)),
+        ..Made::calm(16_280_480_081_976_387_078, &[(4, 7, false)], rolling)
     };
     check(&made);
 }

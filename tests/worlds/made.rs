@@ -83,6 +83,8 @@ impl Made {
             && self.spot_life.is_none()
             && !self.twin
             && self.turns.is_empty()
+            // What an autoscaler wants by then may be more than a lower maximum.
+            && !(self.autoscaler && self.resize.is_some())
     }
 }
 

@@ -212,6 +212,8 @@ pub struct GroupProgress {
     pub sized_to: Option<u32>,
     /// The maximum that its own fields were given last, on the way it goes now.
     pub max_size: Option<u32>,
+    /// The same, whichever way it went, and when: a look soon after may still show the one before.
+    pub max_set: Option<(u32, Timestamp)>,
     /// What was launched and ended for its sake, on the way it goes now or since a person looked at it.
     pub spent: Spent,
     /// The group is deleted.
@@ -393,6 +395,7 @@ impl GroupProgress {
             sized_at: None,
             sized_to: None,
             max_size: None,
+            max_set: None,
             spent: Spent::default(),
             deleted: false,
             canary_up: None,

@@ -411,6 +411,7 @@ impl GroupProgress {
 
     fn got_fields(&mut self, max_size: u32, pins: bool, at: Timestamp) {
         (self.updated, self.max_size) = (true, Some(max_size));
+        self.max_set = Some((max_size, at));
         if pins {
             (self.pinned, self.pinned_at) = (true, Some(at));
         }

@@ -6,21 +6,32 @@ use super::instances::SETTLED;
 use crate::model::{Lifecycle, Live, LiveGroup, Timestamp};
 use crate::rollout::progress::{GroupProgress, Progress};
 
-/// The live state, in which an instance that AWS was asked to end, and said yes, is not at work any more.
+/// The live state, in which an instance that AWS was asked to end, and said yes, is not at work any more, and a maximum that it was given is
+/// the one it has.
 pub(crate) fn known<'a>(progress: &Progress, live: &'a Live, now: Timestamp) -> Cow<'a, Live> {
     let mut known = Cow::Borrowed(live);
     for (cluster, found) in &progress.clusters {
         for (name, group) in &found.groups {
             let shown = live.clusters.get(cluster).and_then(|c| c.groups.get(name));
-            let Some(corrected) = shown.and_then(|shown| without_ended(group, shown, now)) else {
-                continue;
-            };
+            let Some(shown) = shown else { continue };
+            let mut corrected = without_ended(group, shown, now);
+            if let Some(max) = lower_maximum(group, shown, now) {
+                let corrected = corrected.get_or_insert_with(|| (**shown).clone());
+                corrected.group.max_size = max;
+            }
+            let Some(corrected) = corrected else { continue };
             if let Some(cluster) = known.to_mut().clusters.get_mut(cluster) {
                 cluster.groups.insert(name.clone(), corrected.into());
             }
         }
     }
     known
+}
+
+/// The maximum that was set lately, where more is shown: a launch above it would be refused. Where less is shown somebody else has lowered it.
+fn lower_maximum(group: &GroupProgress, shown: &LiveGroup, now: Timestamp) -> Option<u32> {
+    let (max, at) = group.max_set?;
+    (now < at + SETTLED && max < shown.group.max_size).then_some(max)
 }
 
 fn without_ended(group: &GroupProgress, shown: &LiveGroup, now: Timestamp) -> Option<LiveGroup> {

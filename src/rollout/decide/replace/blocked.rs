@@ -86,6 +86,21 @@ impl Replacement<'_> {
         budget: &mut Budget,
         out: &mut DecisionBuilder<'_>,
     ) {
+        let on_timeout = self.view.task.rolling.drain.on_timeout;
+        match (on_timeout, &drain.node) {
+            // It was uncordoned to be set aside: pods come to it again, and none of them is asked to go.
+            (OnTimeout::Skip | OnTimeout::Force, _)
+                if drain.cordoned == Cordoned::No && !node.cordoned =>
+            {
+                return self.skip(id, drain, node, out);
+            }
+            // A person gave it back while its pods were waited for.
+            (OnTimeout::Wait | OnTimeout::Force, Some(name)) if !node.cordoned => {
+                let (node, instance) = (name.clone(), node.instance.clone());
+                return out.node_step(self.view, NodeEffect::Cordon { node, instance });
+            }
+            (OnTimeout::Skip | OnTimeout::Force | OnTimeout::Wait | OnTimeout::Stop, _) => {}
+        }
         // Whoever was told to go has its grace, however short the patience with those who were not.
         if let Some(until) = self.all_leave_by(node) {
             let why = DrainReason::DrainInGrace {
@@ -95,7 +110,7 @@ impl Replacement<'_> {
             };
             return out.wait(self.view, why, Some(until + AFTER_GRACE));
         }
-        match (self.view.task.rolling.drain.on_timeout, &drain.node) {
+        match (on_timeout, &drain.node) {
             // A right, a webhook or a policy is no fault of the version that is rolled out.
             (OnTimeout::Stop, _) if is_for_a_person(node) => {
                 out.stuck(self.view, self.overdue(id, drain, node), advice(node));
@@ -214,7 +229,7 @@ impl Replacement<'_> {
                 .saturating_mul(2)
                 .saturating_add(each),
         );
-        if held.is_empty() || self.view.waited(drain.since) > last {
+        if !is_let_go_by_budgets(node) && held.is_empty() || self.view.waited(drain.since) > last {
             return self.skip(id, drain, node, out);
         }
         self.ask(drain, name, node, ASK_AGAIN, self.view.now + ASK_AGAIN, out);
@@ -237,6 +252,12 @@ impl Replacement<'_> {
         }
         pods
     }
+}
+
+/// Whether pods stay that no budget holds and the API has not refused: asked once more, they go.
+fn is_let_go_by_budgets(node: &Node) -> bool {
+    let staying = node.evictable_pods.saturating_sub(node.leaving_pods);
+    usize::try_from(staying).unwrap_or(usize::MAX) > node.blocked.len().max(node.refused.len())
 }
 
 /// Whether nothing but a right, a webhook or the like holds the drain: what only a person can put right, and the version rolled out has not done.

@@ -115,11 +115,15 @@ impl Replacement<'_> {
             let why = DrainReason::RateHoldsEnd { instance };
             return out.wait(self.view, why, budget.rate_back);
         }
-        budget.ends -= 1;
         let is_capacity = is_capacity(self.live, id);
         // Its replacement was launched beside it; AWS would launch another one, wherever it likes.
         let replaced = self.keeps_zones() && left.surge > 0;
         let decrement = is_capacity && (self.retiring || replaced || left.surge >= left.in_group);
+        // A new one goes for the surge that it takes up, which an old one of this round has given up: the next look keeps it.
+        if is_capacity && !decrement && !self.outdated.contains(id) {
+            return;
+        }
+        budget.ends -= 1;
         if is_capacity {
             left.in_group = left.in_group.saturating_sub(1);
         }
