@@ -39,7 +39,7 @@ use kfleet::model::{
     Span, Timestamp, UserData, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
-use kfleet::rollout::{Ending, Event, Record};
+use kfleet::rollout::{Ending, Event, GroupEvent, Record, StepEvent};
 use kfleet::run::{Outcome, Signal, look, run};
 use kfleet::store::Journal;
 use support::{Scene, Spy, block, folder, name};
@@ -181,13 +181,13 @@ fn ours(budgets: &Budgets, poll: Span) -> Ours {
     );
     let started = records
         .iter()
-        .filter(|r| matches!(r.event, Event::GroupStarted { .. }))
+        .filter(|r| matches!(r.event, Event::Group(_, _, GroupEvent::Started { .. })))
         .map(|r| r.at)
         .min()
         .unwrap();
     let done: Vec<Timestamp> = records
         .iter()
-        .filter(|r| matches!(r.event, Event::GroupDone { .. }))
+        .filter(|r| matches!(r.event, Event::Group(_, _, GroupEvent::Done)))
         .map(|r| r.at)
         .collect();
     assert_eq!(done.len(), GROUPS.len());
@@ -313,10 +313,10 @@ fn times(fine: &Ours) -> BTreeMap<AsgName, Times> {
     let mut begun: BTreeMap<InstanceId, Timestamp> = BTreeMap::new();
     for record in &fine.records {
         match &record.event {
-            Event::DrainStarted { instance, .. } => {
+            Event::Group(_, _, GroupEvent::DrainStarted { instance, .. }) => {
                 begun.entry(instance.clone()).or_insert(record.at);
             }
-            Event::Intent { group, effect, .. } => match &**effect {
+            Event::Step(_, StepEvent::Intent { group, effect, .. }) => match &**effect {
                 Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) => {
                     times.entry(group.clone()).or_default().decisions -=
                         record.at.millis() * (i64::from(*to) - i64::from(*from));

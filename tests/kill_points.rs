@@ -18,7 +18,7 @@ use std::path::Path;
 
 use kfleet::model::{Applied, CloudEffect, Effect, InstanceId, Span, Timestamp};
 use kfleet::plan::Allow;
-use kfleet::rollout::{Ending, Event, Record, StepResult};
+use kfleet::rollout::{Ending, Event, Record, StepEvent, StepResult};
 use kfleet::run::{Drive, Outcome, Signal, run};
 use kfleet::store::Journal;
 use support::spy::{Death, Died};
@@ -219,10 +219,12 @@ fn once(done: &[(Timestamp, Effect)], kill: Kill) {
 fn booked_once(scene: &Scene) {
     let mut answers: BTreeMap<u64, u32> = BTreeMap::new();
     for record in scene.store().records("r2").unwrap() {
-        if let Event::Outcome {
+        if let Event::Step(
             step,
-            result: StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_)),
-        } = record.event
+            StepEvent::Outcome {
+                result: StepResult::Applied(Applied::Done | Applied::Already | Applied::Version(_)),
+            },
+        ) = record.event
         {
             *answers.entry(step).or_default() += 1;
         }
@@ -257,7 +259,7 @@ fn check_all(template: &Scene, ending: Ending, every: u64) {
     let shape = shape(&scene);
     let effects = records
         .iter()
-        .filter(|r| matches!(r.event, Event::Outcome { .. }))
+        .filter(|r| matches!(r.event, Event::Step(_, StepEvent::Outcome { .. })))
         .count() as u64;
     let kinds = kinds(&records);
     let mut kills: Vec<Kill> = (1..=effects)
@@ -298,7 +300,7 @@ fn check_all(template: &Scene, ending: Ending, every: u64) {
 fn kinds(records: &[Record]) -> BTreeSet<u64> {
     let mut seen = BTreeSet::new();
     let intents = records.iter().filter_map(|r| match &r.event {
-        Event::Intent { step, effect, .. } => Some((*step, effect)),
+        Event::Step(step, StepEvent::Intent { effect, .. }) => Some((*step, effect)),
         _ => None,
     });
     intents

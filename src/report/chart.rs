@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::rehearsal::{Fate, Rehearsal, fates_text, rehearsal_text};
 use super::wording::{group, span};
 use crate::model::{AsgName, Span, Timestamp};
-use crate::rollout::{Event, GroupObservation};
+use crate::rollout::{Event, GroupEvent, GroupObservation, RolloutEvent};
 
 /// Pixels: names on the left, time on the right, one row a group.
 const NAMES: f64 = 320.0;
@@ -191,7 +191,8 @@ fn bars<'r>(rehearsal: &Rehearsal<'r>) -> Rows<'r> {
     for record in rehearsal.records {
         if matches!(
             record.event,
-            Event::RollbackStarted { .. } | Event::AbortStarted { .. }
+            Event::Rollout(RolloutEvent::RollbackStarted { .. })
+                | Event::Rollout(RolloutEvent::AbortStarted { .. })
         ) {
             back = true;
             let waiting: Vec<_> = open.keys().copied().collect();
@@ -216,17 +217,21 @@ fn bars<'r>(rehearsal: &Rehearsal<'r>) -> Rows<'r> {
 
 /// The phase that a group enters with an event; none: its last has ended.
 fn begins(event: &Event) -> Option<((&crate::model::ClusterName, &AsgName), Option<Phase>)> {
-    if let Event::GroupStarted { cluster, group, .. } = event {
-        Some(((cluster, group), Some(Phase::Begins)))
-    } else if let Event::CanaryUp { cluster, group, .. } = event {
-        Some(((cluster, group), Some(Phase::Bakes)))
-    } else if let Event::CanaryProven { cluster, group, .. } = event {
-        Some(((cluster, group), Some(Phase::Rolls)))
-    } else if let Event::GroupDone { cluster, group } = event {
-        Some(((cluster, group), None))
-    } else {
+    let Event::Group(cluster, group, what) = event else {
+        return None;
+    };
+    let phase = if let GroupEvent::Started { .. } = what {
+        Some(Phase::Begins)
+    } else if let GroupEvent::CanaryUp { .. } = what {
+        Some(Phase::Bakes)
+    } else if let GroupEvent::CanaryProven { .. } = what {
+        Some(Phase::Rolls)
+    } else if *what == GroupEvent::Done {
         None
-    }
+    } else {
+        return None;
+    };
+    Some(((cluster, group), phase))
 }
 
 /// Ends the phase that a group is in, and begins the next.

@@ -1,8 +1,4 @@
 //! One record of a journal → one line for a log, or one JSON line for a program. Remembers nothing between records.
-#![allow(
-    clippy::wildcard_enum_match_arm,
-    reason = "each function passes on what is not its own, and the last names every event that is left"
-)]
 
 use std::collections::BTreeSet;
 
@@ -11,8 +7,11 @@ use serde::Serialize;
 use super::reason::{self, RESUME, advice_text, finding_text, ground_text, reason_text};
 use super::revision;
 use super::wording::{clock, count, group, list, plain};
-use crate::model::{Applied, AsgName, ClusterName, InstanceId, LaunchRefusal, StageName};
-use crate::rollout::{Event, Evidence, Finding, Record, Rollout, Scope, StepResult, Verdict};
+use crate::model::{Applied, AsgName, ClusterName, InstanceId, LaunchRefusal, NodeName};
+use crate::rollout::{
+    ClusterEvent, Event, Evidence, Finding, GroupEvent, Record, Rollout, RolloutEvent, Scope,
+    StageEvent, StepEvent, StepResult, Verdict,
+};
 
 /// Most volumes that a line names.
 const VOLUMES: usize = 10;
@@ -44,8 +43,14 @@ pub fn event_json(record: &Record) -> String {
         code: code(&record.event),
         message: words(&record.event).map(|(subject, text)| format!("{subject}: {}", plain(&text))),
         advice: match &record.event {
-            Event::Stuck { advice, .. } => Some(plain(&advice_text(advice, RESUME))),
-            _ => None,
+            Event::Cluster(_, ClusterEvent::Stuck { advice, .. }) => {
+                Some(plain(&advice_text(advice, RESUME)))
+            }
+            Event::Rollout(_)
+            | Event::Stage(..)
+            | Event::Cluster(..)
+            | Event::Group(..)
+            | Event::Step(..) => None,
         },
         event: &record.event,
     };
@@ -55,11 +60,9 @@ pub fn event_json(record: &Record) -> String {
 
 /// The kind of an event, as its form names it.
 fn code(event: &Event) -> Option<String> {
-    match serde_json::to_value(event).ok()? {
-        serde_json::Value::Object(map) => map.keys().next().cloned(),
-        serde_json::Value::String(name) => Some(name),
-        _ => None,
-    }
+    let form = serde_json::to_value(event).ok()?;
+    let kind = || form.as_object()?.keys().next().map(String::as_str);
+    form.as_str().or_else(kind).map(str::to_owned)
 }
 
 /// One line for people, without the newline: time, what it is about, what happened. None for steps that went as they should.
@@ -68,377 +71,187 @@ pub fn event_line(record: &Record) -> Option<String> {
     Some(format!("{}  {subject}: {}", clock(record.at), plain(&text)))
 }
 
+/// What it is about, and what happened.
 fn words(event: &Event) -> Option<(String, String)> {
-    let whole = || "rollout".to_owned();
-    let words = match event {
-        Event::Started { rollout } => (whole(), started(rollout)),
-        Event::Held => (
-            whole(),
-            "held: nothing more happens until a person says how it goes on (`kfleet rollout status` names the ways)".into(),
+    match event {
+        Event::Rollout(what) => Some(of_rollout(what)),
+        Event::Stage(stage, what) => Some((format!("stage {stage}"), of_stage(what))),
+        Event::Cluster(cluster, what) => Some(of_cluster(cluster, what)),
+        Event::Group(cluster, group, what) => Some((subject(cluster, Some(group)), of_group(what))),
+        Event::Step(step, what) => match what {
+            StepEvent::Intent { .. } => None,
+            StepEvent::Outcome { result } => Some((format!("step {step}"), outcome(result)?)),
+        },
+    }
+}
+
+fn of_rollout(event: &RolloutEvent) -> (String, String) {
+    let what = match event {
+        RolloutEvent::Started { rollout } => started(rollout),
+        RolloutEvent::Held => {
+            "held: nothing more happens until a person says how it goes on (`kfleet rollout status` names the ways)".into()
+        }
+        RolloutEvent::RollbackAsked { by, reason } => {
+            format!("rollback asked for by {by} ({reason}): all of it, the newest wave first")
+        }
+        RolloutEvent::RollbackStarted { clusters, kept } => rollback(clusters, kept),
+        RolloutEvent::AbortStarted { by, reason } => format!(
+            "abort asked for by {by} ({}): restores what is open, then stops",
+            reason_text(reason)
         ),
-        Event::RollbackAsked { by, reason } => (
-            whole(),
-            format!("rollback asked for by {by} ({reason}): all of it, the newest wave first"),
-        ),
-        Event::RollbackStarted { clusters, kept } => (whole(), rollback(clusters, kept)),
-        Event::AbortStarted { by, reason } => (
-            whole(),
-            format!(
-                "abort asked for by {by} ({}): restores what is open, then stops",
-                reason_text(reason)
-            ),
-        ),
-        Event::LockTaken {
+        RolloutEvent::LockTaken {
             cluster,
             from,
             rollout,
             fence,
         } => {
-            let what = cluster.as_ref().map_or_else(whole, |c| subject(c, None));
-            (
-                what,
-                format!(
-                    "lock taken over, with number {fence}: {from} held it for rollout {rollout} and no longer renews it"
-                ),
-            )
+            let what = format!(
+                "lock taken over, with number {fence}: {from} held it for rollout {rollout} and no longer renews it"
+            );
+            if let Some(cluster) = cluster {
+                return (subject(cluster, None), what);
+            }
+            what
         }
-        Event::Resumed { by } => (whole(), format!("resumed by {by}")),
-        Event::Paused { why } => (whole(), format!("paused: {}", reason_text(why))),
-        Event::Finished => (
-            whole(),
-            "finished: every cluster runs the release, verified and soaked".into(),
-        ),
-        Event::RolledBack => (
-            whole(),
-            "rolled back: what it had changed runs again what it ran before".into(),
-        ),
-        Event::Aborted => (
-            whole(),
-            "aborted: stopped on the way, what was open is restored".into(),
-        ),
-        Event::Intent { .. } => return None,
-        Event::Outcome { step, result } => (format!("step {step}"), outcome(result)?),
-        part => return of_stage(part),
+        RolloutEvent::Resumed { by } => format!("resumed by {by}"),
+        RolloutEvent::Paused { why } => format!("paused: {}", reason_text(why)),
+        RolloutEvent::Finished => {
+            "finished: every cluster runs the release, verified and soaked".into()
+        }
+        RolloutEvent::RolledBack => {
+            "rolled back: what it had changed runs again what it ran before".into()
+        }
+        RolloutEvent::Aborted => "aborted: stopped on the way, what was open is restored".into(),
     };
-    Some(words)
+    ("rollout".into(), what)
 }
 
-fn of_stage(event: &Event) -> Option<(String, String)> {
-    let in_stage = |name: &StageName| format!("stage {name}");
-    let words = match event {
-        Event::Approved { stage, by, expires } => (
-            in_stage(stage),
-            format!("approved by {by}, until {}", clock(*expires)),
-        ),
-        Event::StageStarted { stage } => (in_stage(stage), "starts".into()),
-        Event::StagePassed { stage } => (
-            in_stage(stage),
-            "passed: every cluster verified and soaked".into(),
-        ),
-        Event::WaveStarted { stage, wave } => {
-            (in_stage(stage), format!("wave {} starts", wave + 1))
+fn of_stage(event: &StageEvent) -> String {
+    match event {
+        StageEvent::Approved { by, expires } => {
+            format!("approved by {by}, until {}", clock(*expires))
         }
-        Event::WavePassed { stage, wave } => (in_stage(stage), format!("wave {} passed", wave + 1)),
-        Event::RoomLimited {
-            stage,
+        StageEvent::Started => "starts".into(),
+        StageEvent::Passed => "passed: every cluster verified and soaked".into(),
+        StageEvent::WaveStarted { wave } => format!("wave {} starts", wave + 1),
+        StageEvent::WavePassed { wave } => format!("wave {} passed", wave + 1),
+        StageEvent::RoomLimited {
             wave,
             limits,
             lacks,
             unknown,
-        } => (
-            in_stage(stage),
-            super::room::limited(*wave, limits, lacks, unknown),
-        ),
-        part => return of_cluster(part),
-    };
-    Some(words)
+        } => super::room::limited(*wave, limits, lacks, unknown),
+    }
 }
 
-fn of_cluster(event: &Event) -> Option<(String, String)> {
-    let words = match event {
-        Event::ClusterStarted { cluster } => (subject(cluster, None), "starts".into()),
-        Event::Preflight {
-            cluster,
-            uid: _,
-            unready: _,
-            unready_of: _,
-            failing: _,
-            findings,
-        } => (subject(cluster, None), preflight(findings)),
-        Event::ClusterRolled { cluster } => (
-            subject(cluster, None),
-            "all groups done, running the cluster's gates".into(),
+fn of_cluster(cluster: &ClusterName, event: &ClusterEvent) -> (String, String) {
+    let what = match event {
+        ClusterEvent::Started => "starts".into(),
+        ClusterEvent::Preflight { findings, .. } => preflight(findings),
+        ClusterEvent::Rolled => "all groups done, running the cluster's gates".into(),
+        ClusterEvent::Verified { since, evidence } => format!(
+            "verified, soak counts from {}{}",
+            clock(*since),
+            because(evidence)
         ),
-        Event::ClusterVerified {
-            cluster,
-            since,
-            evidence,
-        } => (
-            subject(cluster, None),
-            format!(
-                "verified, soak counts from {}{}",
-                clock(*since),
-                because(evidence)
-            ),
+        ClusterEvent::SoakBroken { why } => format!(
+            "soak broken, begins anew once gates pass: {}",
+            reason_text(why)
         ),
-        Event::SoakBroken { cluster, why } => (
-            subject(cluster, None),
-            format!(
-                "soak broken, begins anew once gates pass: {}",
-                reason_text(why)
-            ),
-        ),
-        Event::ClusterRestored { cluster } => (
-            subject(cluster, None),
-            "restored: runs again what it ran before".into(),
-        ),
-        Event::Answered {
-            cluster,
+        ClusterEvent::Restored => "restored: runs again what it ran before".into(),
+        ClusterEvent::Answered {
             scope,
             gate,
             verdict,
-        } => (
-            scope_subject(cluster, scope),
-            answered(scope, gate, verdict),
-        ),
-        Event::Failed {
-            cluster,
-            group,
-            why,
-        } => (
-            subject(cluster, group.as_ref()),
-            format!("FAILED: {}", reason_text(why)),
-        ),
-        Event::Stuck {
-            cluster,
-            group,
-            why,
-            advice,
-        } => (
-            subject(cluster, group.as_ref()),
-            format!(
+        } => {
+            return (
+                scope_subject(cluster, scope),
+                answered(scope, gate, verdict),
+            );
+        }
+        ClusterEvent::Failed { group, why } => {
+            let what = format!("FAILED: {}", reason_text(why));
+            return (subject(cluster, group.as_ref()), what);
+        }
+        ClusterEvent::Stuck { group, why, advice } => {
+            let what = format!(
                 "STUCK: {}; what to do: {}",
                 reason_text(why),
                 advice_text(advice, RESUME)
-            ),
-        ),
-        part => return of_instance(part),
+            );
+            return (subject(cluster, group.as_ref()), what);
+        }
     };
-    Some(words)
+    (subject(cluster, None), what)
 }
 
-/// Of one instance of a group: the canary, or one that is drained.
-fn of_instance(event: &Event) -> Option<(String, String)> {
-    let of = |cluster: &ClusterName, asg: &AsgName| subject(cluster, Some(asg));
-    let words = match event {
-        Event::CanaryUp { cluster, group, .. } => (
-            of(cluster, group),
-            "canary is in service and Ready, bakes now".into(),
-        ),
-        Event::CanaryLost {
-            cluster,
-            group,
-            why,
-        } => (
-            of(cluster, group),
-            format!("canary lost, its bake begins anew: {}", reason_text(why)),
-        ),
-        Event::CanaryProven {
-            cluster,
-            group,
-            evidence,
-        } => (
-            of(cluster, group),
-            format!("canary proven, the rest follows{}", because(evidence)),
-        ),
-        Event::DrainStarted {
-            cluster,
-            group,
-            instance,
-            node,
-            pods: _,
-            grace: _,
-            claims: _,
-        } => {
-            let node = node
-                .as_ref()
-                .map_or("which has no node".to_owned(), |n| format!("node {n}"));
-            (of(cluster, group), format!("drains {instance}, {node}"))
+fn of_group(event: &GroupEvent) -> String {
+    match event {
+        GroupEvent::Started {
+            instances,
+            zones: _,
+        } => group_started(*instances),
+        GroupEvent::CanaryUp { instances: _ } => "canary is in service and Ready, bakes now".into(),
+        GroupEvent::CanaryLost { why } => {
+            format!("canary lost, its bake begins anew: {}", reason_text(why))
         }
-        Event::VolumesAwaited {
-            cluster,
-            group,
+        GroupEvent::CanaryProven { evidence } => {
+            format!("canary proven, the rest follows{}", because(evidence))
+        }
+        GroupEvent::DrainStarted { instance, node, .. } => drain_started(instance, node.as_ref()),
+        GroupEvent::VolumesAwaited {
             instance,
             volumes,
             over,
-        } => {
-            let volumes = list(volumes, VOLUMES);
-            let what = if *over {
-                format!("{instance} is ended with volumes of its pods attached to it: {volumes}")
-            } else {
-                format!(
-                    "{instance} waits for volumes of its pods that are still attached to it: {volumes}"
-                )
-            };
-            (of(cluster, group), what)
+        } => volumes_awaited(instance, volumes, *over),
+        GroupEvent::SetAside { instance, why } => format!(
+            "sets {instance} aside, comes back to it at the end: {}",
+            reason_text(why)
+        ),
+        GroupEvent::DrainAbandoned { instance } => {
+            format!("stops draining {instance}, gives its node back")
         }
-        Event::SetAside {
-            cluster,
-            group,
-            instance,
-            why,
-        } => (
-            of(cluster, group),
-            format!(
-                "sets {instance} aside, comes back to it at the end: {}",
-                reason_text(why)
-            ),
-        ),
-        Event::DrainAbandoned {
-            cluster,
-            group,
-            instance,
-        } => (
-            of(cluster, group),
-            format!("stops draining {instance}, gives its node back"),
-        ),
-        part => return of_group(part),
-    };
-    Some(words)
-}
-
-fn of_group(event: &Event) -> Option<(String, String)> {
-    let of = |cluster: &ClusterName, asg: &AsgName| subject(cluster, Some(asg));
-    let words = match event {
-        Event::GroupStarted {
-            cluster,
-            group,
-            instances,
-            zones: _,
-        } => (of(cluster, group), group_started(*instances)),
-        Event::Refreshed {
-            cluster,
-            group,
-            percentage,
-        } => (
-            of(cluster, group),
-            format!("instance refresh is at {percentage} percent"),
-        ),
-        Event::DeadNode {
-            cluster,
-            group,
+        GroupEvent::SurgeTaken { left } => format!("an autoscaler took surge back, {left} left"),
+        GroupEvent::Refreshed { percentage } => {
+            format!("instance refresh is at {percentage} percent")
+        }
+        GroupEvent::NoCapacity { since, why } => {
+            format!("no capacity since {}: {}", clock(*since), reason_text(why))
+        }
+        GroupEvent::CapacityBack => "AWS launches instances again".into(),
+        GroupEvent::Borrowed { twin, why } => {
+            format!("borrows from {}: {}", twin.as_str(), reason_text(why))
+        }
+        GroupEvent::Lending { to } => {
+            format!("stands in for {}, and grows for it", to.as_str())
+        }
+        GroupEvent::DeadNode {
             instance,
             node,
             pods,
-        } => (
-            of(cluster, group),
-            format!(
-                "the kubelet of {node} ({instance}) does not answer: its instance is ended with {pods} pods on it, which are seen to afterwards"
-            ),
+        } => format!(
+            "the kubelet of {node} ({instance}) does not answer: its instance is ended with {pods} pods on it, which are seen to afterwards"
         ),
-        Event::DeadNodeEnded {
-            cluster,
-            group,
-            node,
-        } => (
-            of(cluster, group),
-            format!("nothing is left of the dead node {node}"),
+        GroupEvent::DeadNodeEnded { node } => format!("nothing is left of the dead node {node}"),
+        GroupEvent::WayBackGone { version } => format!(
+            "version {version} of its launch template, to which a rollback would return, was deleted outside this rollout"
         ),
-        Event::WayBackGone {
-            cluster,
-            group,
-            version,
-        } => (
-            of(cluster, group),
-            format!(
-                "version {version} of its launch template, to which a rollback would return, was deleted outside this rollout"
-            ),
-        ),
-        Event::GroupDone { cluster, group } => (of(cluster, group), "done".into()),
-        part => return of_capacity(part),
-    };
-    Some(words)
+        GroupEvent::Done => "done".into(),
+    }
 }
 
-fn of_capacity(event: &Event) -> Option<(String, String)> {
-    let of = |cluster: &ClusterName, asg: &AsgName| subject(cluster, Some(asg));
-    Some(match event {
-        Event::SurgeTaken {
-            cluster,
-            group,
-            left,
-        } => (
-            of(cluster, group),
-            format!("an autoscaler took surge back, {left} left"),
-        ),
-        Event::NoCapacity {
-            cluster,
-            group,
-            since,
-            why,
-        } => (
-            of(cluster, group),
-            format!("no capacity since {}: {}", clock(*since), reason_text(why)),
-        ),
-        Event::Borrowed {
-            cluster,
-            group,
-            twin,
-            why,
-        } => (
-            of(cluster, group),
-            format!("borrows from {}: {}", twin.as_str(), reason_text(why)),
-        ),
-        Event::Lending { cluster, group, to } => (
-            of(cluster, group),
-            format!("stands in for {}, and grows for it", to.as_str()),
-        ),
-        Event::CapacityBack { cluster, group } => {
-            (of(cluster, group), "AWS launches instances again".into())
-        }
-        // Those that have their words above.
-        Event::GroupStarted { .. }
-        | Event::Refreshed { .. }
-        | Event::DeadNode { .. }
-        | Event::DeadNodeEnded { .. }
-        | Event::WayBackGone { .. }
-        | Event::GroupDone { .. }
-        | Event::Started { .. }
-        | Event::Approved { .. }
-        | Event::StageStarted { .. }
-        | Event::StagePassed { .. }
-        | Event::WaveStarted { .. }
-        | Event::WavePassed { .. }
-        | Event::RoomLimited { .. }
-        | Event::ClusterStarted { .. }
-        | Event::Preflight { .. }
-        | Event::ClusterRolled { .. }
-        | Event::ClusterVerified { .. }
-        | Event::SoakBroken { .. }
-        | Event::ClusterRestored { .. }
-        | Event::Answered { .. }
-        | Event::Failed { .. }
-        | Event::Stuck { .. }
-        | Event::CanaryUp { .. }
-        | Event::CanaryLost { .. }
-        | Event::CanaryProven { .. }
-        | Event::DrainStarted { .. }
-        | Event::VolumesAwaited { .. }
-        | Event::SetAside { .. }
-        | Event::DrainAbandoned { .. }
-        | Event::Held
-        | Event::RollbackAsked { .. }
-        | Event::RollbackStarted { .. }
-        | Event::AbortStarted { .. }
-        | Event::LockTaken { .. }
-        | Event::Resumed { .. }
-        | Event::Paused { .. }
-        | Event::Finished
-        | Event::RolledBack
-        | Event::Aborted
-        | Event::Intent { .. }
-        | Event::Outcome { .. } => return None,
-    })
+fn drain_started(instance: &InstanceId, node: Option<&NodeName>) -> String {
+    let node = node.map_or("which has no node".to_owned(), |n| format!("node {n}"));
+    format!("drains {instance}, {node}")
+}
+
+fn volumes_awaited(instance: &InstanceId, volumes: &BTreeSet<String>, over: bool) -> String {
+    let volumes = list(volumes, VOLUMES);
+    if over {
+        format!("{instance} is ended with volumes of its pods attached to it: {volumes}")
+    } else {
+        format!("{instance} waits for volumes of its pods that are still attached to it: {volumes}")
+    }
 }
 
 fn started(rollout: &Rollout) -> String {

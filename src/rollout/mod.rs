@@ -23,7 +23,10 @@ pub use decide::{
     COMPONENTS, Failure, Limits, decide, expected_groups, failures, needed_versions,
     of_this_cluster, room_questions, rooms_wanted, way_back_versions,
 };
-pub use event::{Event, Record, Scope, StepId, StepResult, Verdict};
+pub use event::{
+    ClusterEvent, Event, GroupEvent, Record, RolloutEvent, Scope, StageEvent, StepEvent, StepId,
+    StepResult, Verdict,
+};
 pub use freeze::{Window, window};
 pub use observation::{GroupObservation, Observation, ObservedStep};
 pub use progress::{

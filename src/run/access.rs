@@ -5,7 +5,7 @@ use super::{Outcome, RunError, Signal};
 use crate::cloud::Cloud;
 use crate::model::Live;
 use crate::nodes::NodeApi;
-use crate::rollout::{Decision, Event, Reason};
+use crate::rollout::{ClusterEvent, Decision, Event, Reason};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Steps back where a person has to open the way to a cluster's API. Nothing is asked of it until then.
@@ -37,7 +37,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
 
     /// A cluster has been looked at for the first time.
     pub(super) fn expect(&self, event: &Event) {
-        if let Event::Preflight { cluster, uid, .. } = event {
+        if let Event::Cluster(cluster, ClusterEvent::Preflight { uid, .. }) = event {
             self.world.expect(cluster, uid);
         }
     }

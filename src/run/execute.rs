@@ -10,7 +10,7 @@ use super::{RunError, Signal};
 use crate::cloud::{Cloud, CloudError};
 use crate::model::{Applied, ClusterName, Effect, NodeEffect};
 use crate::nodes::{NodeApi, NodeError};
-use crate::rollout::{Event, Step, StepResult};
+use crate::rollout::{Event, Step, StepEvent, StepResult};
 use crate::store::{Journal, Locks, StoreError};
 
 /// While an effect is carried out, its lock is looked at this often.
@@ -20,11 +20,15 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Intents of a round go to disk in one write before the first of them is acted upon. Whether the world has to be
     /// given time before it is worth another look: evictions, and steps without an answer, are repeated.
     pub(super) async fn steps(&mut self, steps: Vec<Step>) -> Result<bool, RunError> {
-        let intents = steps.iter().filter(|s| !s.again).map(|s| Event::Intent {
-            step: s.id,
-            cluster: s.cluster.clone(),
-            group: s.group.clone(),
-            effect: Box::new(s.effect.clone()),
+        let intents = steps.iter().filter(|s| !s.again).map(|s| {
+            Event::Step(
+                s.id,
+                StepEvent::Intent {
+                    cluster: s.cluster.clone(),
+                    group: s.group.clone(),
+                    effect: Box::new(s.effect.clone()),
+                },
+            )
         });
         let intents: Vec<Event> = intents.collect();
         // Whatever the rollout has come to: nothing is done to a cluster whose lock is not held.
@@ -108,10 +112,8 @@ impl<W: Cloud + NodeApi> Executor<'_, W> {
             };
             if let Some(result) = result {
                 lane.settled &= is_settled(&step.effect, &result);
-                lane.outcomes.push(Event::Outcome {
-                    step: step.id,
-                    result,
-                });
+                lane.outcomes
+                    .push(Event::Step(step.id, StepEvent::Outcome { result }));
             }
             if error.is_some() {
                 self.halted.store(true, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use super::{Outcome, RunError, Signal};
 use crate::cloud::Cloud;
 use crate::model::Span;
 use crate::nodes::NodeApi;
-use crate::rollout::{Decision, Event, Reason, State};
+use crate::rollout::{Decision, Event, Reason, StageEvent, State};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Whether this process has nothing to do for now.
@@ -17,11 +17,13 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             State::Held => Ok(Some(Outcome::Held)),
             State::WaitingForPerson { stage } if self.drive.auto_approve => {
                 let expires = self.world.now() + Span::from_secs(3_600);
-                self.append(vec![Event::Approved {
-                    stage: stage.clone(),
-                    by: "--auto-approve".into(),
-                    expires,
-                }])?;
+                self.append(vec![Event::Stage(
+                    stage.clone(),
+                    StageEvent::Approved {
+                        by: "--auto-approve".into(),
+                        expires,
+                    },
+                )])?;
                 Ok(None)
             }
             State::WaitingForPerson { stage } => {

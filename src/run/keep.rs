@@ -8,7 +8,7 @@ use crate::cloud::Cloud;
 use crate::model::{ClusterName, Timestamp, digest_of};
 use crate::nodes::NodeApi;
 use crate::plan::Baseline;
-use crate::rollout::{ClusterState, Event};
+use crate::rollout::{ClusterState, Event, RolloutEvent};
 use crate::store::TakenOver;
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
@@ -30,11 +30,13 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                          cluster,
                          from,
                          fence,
-                     }| Event::LockTaken {
-            cluster,
-            from: from.owner,
-            rollout: from.rollout,
-            fence,
+                     }| {
+            Event::Rollout(RolloutEvent::LockTaken {
+                cluster,
+                from: from.owner,
+                rollout: from.rollout,
+                fence,
+            })
         };
         self.append(over.into_iter().map(event).collect()).map(drop)
     }

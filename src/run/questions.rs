@@ -8,7 +8,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Drive, checks};
 use crate::model::ClusterName;
-use crate::rollout::{Check, Event, Scope, Verdict};
+use crate::rollout::{Check, ClusterEvent, Event, Scope, Verdict};
 
 /// Gates that are asked at the same time.
 const MAX_GATES: usize = 32;
@@ -102,12 +102,14 @@ impl Questions {
         let answer = |check: &Check| {
             let (cluster, scope, gate) = key(check);
             let verdict = self.answered.remove(&key(check))?;
-            Some(Event::Answered {
+            Some(Event::Cluster(
                 cluster,
-                scope,
-                gate,
-                verdict,
-            })
+                ClusterEvent::Answered {
+                    scope,
+                    gate,
+                    verdict,
+                },
+            ))
         };
         checks.iter().filter_map(answer).collect()
     }

@@ -8,7 +8,7 @@ use super::{RunError, Signal};
 use crate::cloud::Cloud;
 use crate::model::ClusterName;
 use crate::nodes::NodeApi;
-use crate::rollout::{ClusterRun, Event, Reason, Record};
+use crate::rollout::{ClusterEvent, ClusterRun, Event, Reason, Record, RolloutEvent, StageEvent};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Whether the account is the right one; false when the run was interrupted before it was known.
@@ -35,7 +35,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Facts first; a wave's locks are all held before it counts as begun, and those of the clusters that go back before they do.
     pub(super) async fn record(&mut self, events: Vec<Event>) -> Result<(), RunError> {
         for event in &events {
-            if let Event::WaveStarted { stage, wave } = event {
+            if let Event::Stage(stage, StageEvent::WaveStarted { wave }) = event {
                 let changing = self
                     .journal
                     .rollout()
@@ -48,10 +48,10 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                     return Ok(());
                 }
             }
-            if let Event::RollbackStarted { clusters, kept: _ } = event {
+            if let Event::Rollout(RolloutEvent::RollbackStarted { clusters, kept: _ }) = event {
                 self.lock(clusters.clone())?;
             }
-            if *event == Event::Aborted {
+            if *event == Event::Rollout(RolloutEvent::Aborted) {
                 self.left_behind()?;
             }
         }
@@ -65,62 +65,35 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// What the store has to know once a fact is written.
     fn follow(&mut self, event: &Event) -> Result<(), RunError> {
         match event {
-            Event::ClusterVerified {
-                cluster,
-                since,
-                evidence: _,
-            } => self.baseline(cluster, *since)?,
-            Event::ClusterRestored { cluster } => self.restore_baseline(cluster)?,
-            Event::WavePassed { .. } | Event::Finished | Event::RolledBack | Event::Aborted => {
-                self.locks.release()
-            }
-            Event::Started { .. }
-            | Event::Approved { .. }
-            | Event::StageStarted { .. }
-            | Event::StagePassed { .. }
-            | Event::WaveStarted { .. }
-            | Event::RoomLimited { .. }
-            | Event::ClusterStarted { .. }
-            | Event::Preflight { .. }
-            | Event::ClusterRolled { .. }
-            | Event::SoakBroken { .. }
-            | Event::GroupStarted { .. }
-            | Event::CanaryUp { .. }
-            | Event::CanaryLost { .. }
-            | Event::CanaryProven { .. }
-            | Event::DrainStarted { .. }
-            | Event::VolumesAwaited { .. }
-            | Event::SetAside { .. }
-            | Event::DrainAbandoned { .. }
-            | Event::SurgeTaken { .. }
-            | Event::Refreshed { .. }
-            | Event::NoCapacity { .. }
-            | Event::CapacityBack { .. }
-            | Event::Borrowed { .. }
-            | Event::Lending { .. }
-            | Event::DeadNode { .. }
-            | Event::DeadNodeEnded { .. }
-            | Event::WayBackGone { .. }
-            | Event::GroupDone { .. }
-            | Event::Answered { .. }
-            | Event::Intent { .. }
-            | Event::Outcome { .. }
-            | Event::Failed { .. }
-            | Event::Held
-            | Event::RollbackAsked { .. }
-            | Event::RollbackStarted { .. }
-            | Event::Stuck { .. }
-            | Event::AbortStarted { .. }
-            | Event::LockTaken { .. }
-            | Event::Resumed { .. }
-            | Event::Paused { .. } => {}
+            Event::Rollout(what) if what.is_end() => self.locks.release(),
+            Event::Stage(_, StageEvent::WavePassed { .. }) => self.locks.release(),
+            Event::Cluster(cluster, what) => self.follow_cluster(cluster, what)?,
+            Event::Rollout(_) | Event::Stage(..) | Event::Group(..) | Event::Step(..) => {}
         }
         Ok(())
     }
 
+    fn follow_cluster(
+        &mut self,
+        cluster: &ClusterName,
+        event: &ClusterEvent,
+    ) -> Result<(), RunError> {
+        match event {
+            ClusterEvent::Verified { since, evidence: _ } => self.baseline(cluster, *since),
+            ClusterEvent::Restored => self.restore_baseline(cluster),
+            ClusterEvent::Started
+            | ClusterEvent::Preflight { .. }
+            | ClusterEvent::Rolled
+            | ClusterEvent::SoakBroken { .. }
+            | ClusterEvent::Answered { .. }
+            | ClusterEvent::Failed { .. }
+            | ClusterEvent::Stuck { .. } => Ok(()),
+        }
+    }
+
     pub(super) fn pause(&mut self, why: Reason) -> Result<(), RunError> {
         if self.journal.progress().ending.is_none() {
-            self.append(vec![Event::Paused { why }])?;
+            self.append(vec![Event::Rollout(RolloutEvent::Paused { why })])?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::runner::Runner;
 use super::{RunError, Signal};
 use crate::cloud::Cloud;
 use crate::nodes::NodeApi;
-use crate::rollout::{Direction, Event, Reason};
+use crate::rollout::{Direction, Event, Reason, RolloutEvent, StageEvent};
 use crate::store::{Request, Stop};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
@@ -47,18 +47,18 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                     && plan == rollout.plan
                     && rollout.stage(&stage).is_some()
                     && !progress.stages_started.contains(&stage);
-                counts.then_some(Event::Approved { stage, by, expires })
+                counts.then_some(Event::Stage(stage, StageEvent::Approved { by, expires }))
             }
             Request::Rollback { by, reason } => {
                 let back = over
                     || progress.direction != Direction::Forward
                     || progress.rollback_asked.is_some();
-                (!back).then_some(Event::RollbackAsked { by, reason })
+                (!back).then_some(Event::Rollout(RolloutEvent::RollbackAsked { by, reason }))
             }
             Request::Abort { by, reason } => {
                 let turned = over || progress.direction == Direction::Aborting;
                 let reason = Reason::Words(reason);
-                (!turned).then_some(Event::AbortStarted { by, reason })
+                (!turned).then_some(Event::Rollout(RolloutEvent::AbortStarted { by, reason }))
             }
         }
     }

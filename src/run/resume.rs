@@ -5,7 +5,7 @@ use super::{RunError, Signal};
 use crate::cloud::Cloud;
 use crate::model::{ClusterName, StageName};
 use crate::nodes::NodeApi;
-use crate::rollout::{ClusterState, Event};
+use crate::rollout::{ClusterState, Event, RolloutEvent};
 use crate::store::TakenOver;
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
@@ -34,9 +34,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         self.taken(over)?;
         self.lock(touched.into_iter().chain(waves).collect())?;
         if self.journal.progress().seq > 1 {
-            self.append(vec![Event::Resumed {
+            self.append(vec![Event::Rollout(RolloutEvent::Resumed {
                 by: self.drive.by.clone(),
-            }])?;
+            })])?;
         }
         let states: Vec<(ClusterName, ClusterState)> = self
             .journal

@@ -10,7 +10,7 @@ use super::objects::create;
 use super::tail::Tail;
 use super::{Holder, Locks, Store, StoreError, TakenOver};
 use crate::model::{ClusterName, LeaseState, Owner, RolloutId, Timestamp};
-use crate::rollout::{ClusterRun, Event, JOURNAL_VERSION, Progress, Record, Rollout};
+use crate::rollout::{ClusterRun, Event, JOURNAL_VERSION, Progress, Record, Rollout, RolloutEvent};
 
 /// The folder of the numbers that rollouts were given, in which they were begun.
 const SEQUENCE: &str = "sequence/";
@@ -51,9 +51,9 @@ impl Journal {
         store.ensure()?;
         checked(&rollout.id)?;
         let place = store.journal_place(&rollout.id);
-        let started = vec![Event::Started {
+        let started = vec![Event::Rollout(RolloutEvent::Started {
             rollout: Box::new(rollout.clone()),
-        }];
+        })];
         let mut progress = Progress::new(rollout);
         let mut chain = Chain::default();
         let written = written(
@@ -378,9 +378,9 @@ impl Store {
     pub fn owner(&self, id: &str) -> Result<Owner, StoreError> {
         let records = self.records(id)?;
         let taken_up = |record: &Record| {
-            if let Event::Resumed { by } = &record.event {
+            if let Event::Rollout(RolloutEvent::Resumed { by }) = &record.event {
                 Some((by.clone(), record.at))
-            } else if let Event::Started { rollout } = &record.event {
+            } else if let Event::Rollout(RolloutEvent::Started { rollout }) = &record.event {
                 Some((rollout.started_by.clone(), record.at))
             } else {
                 None

@@ -1,7 +1,7 @@
 //! Whole rollouts that somebody has to help: each is told in the API's own words, turns nothing round, and goes on when it is helped.
 
 use kfleet::model::Span;
-use kfleet::rollout::{Ending, Event};
+use kfleet::rollout::{ClusterEvent, Ending, Event, GroupEvent};
 use kfleet::run::Outcome;
 use kfleet::store::Journal;
 use serde_json::json;
@@ -100,7 +100,7 @@ fn every_drain_that_sticks_is_told_in_the_words_of_the_api() {
         drop(journal);
         nothing_failed(&scene);
         let said = events(&scene).into_iter().find_map(|e| match e {
-            Event::Stuck { why, advice, .. } => Some((
+            Event::Cluster(_, ClusterEvent::Stuck { why, advice, .. }) => Some((
                 kfleet::report::reason_text(&why),
                 kfleet::report::advice_text(&advice, kfleet::report::RESUME),
             )),
@@ -215,7 +215,7 @@ fn what_a_person_has_to_put_right_pauses_the_start_at_once() {
 
 fn findings(events: Vec<Event>) -> Vec<String> {
     let of = |e: Event| match e {
-        Event::Preflight { findings, .. } => Some(
+        Event::Cluster(_, ClusterEvent::Preflight { findings, .. }) => Some(
             findings
                 .iter()
                 .map(kfleet::report::finding_text)
@@ -314,7 +314,7 @@ fn what_is_not_well_before_the_roll_is_named_and_fails_nothing() {
 fn set_aside(events: Vec<Event>) -> usize {
     let aside = events.iter();
     aside
-        .filter(|e| matches!(e, Event::SetAside { .. }))
+        .filter(|e| matches!(e, Event::Group(_, _, GroupEvent::SetAside { .. })))
         .count()
 }
 

@@ -2,7 +2,7 @@
 //! somebody deletes. Nothing of it turns a rollout round.
 
 use kfleet::model::{Effect, NodeEffect, Span};
-use kfleet::rollout::{Ending, Event};
+use kfleet::rollout::{ClusterEvent, Ending, Event, GroupEvent, RolloutEvent, StepEvent};
 use kfleet::run::Outcome;
 use kfleet::store::Journal;
 
@@ -25,7 +25,13 @@ pub fn events(scene: &Scene) -> Vec<Event> {
 
 /// Nobody turned round for what a person's file, right or webhook did.
 pub fn nothing_failed(scene: &Scene) {
-    let failed = |e: &Event| matches!(e, Event::Failed { .. } | Event::RollbackStarted { .. });
+    let failed = |e: &Event| {
+        matches!(
+            e,
+            Event::Cluster(_, ClusterEvent::Failed { .. })
+                | Event::Rollout(RolloutEvent::RollbackStarted { .. })
+        )
+    };
     let found: Vec<Event> = events(scene).into_iter().filter(failed).collect();
     assert_eq!(found, []);
 }
@@ -162,7 +168,7 @@ fn a_webhook_that_denies_is_a_blocked_drain_with_its_words() {
     drop(journal);
     nothing_failed(&scene);
     let said = events(&scene).into_iter().find_map(|e| match e {
-        Event::Stuck { why, advice, .. } => Some((
+        Event::Cluster(_, ClusterEvent::Stuck { why, advice, .. }) => Some((
             kfleet::report::reason_text(&why),
             kfleet::report::advice_text(&advice, kfleet::report::RESUME),
         )),
@@ -218,15 +224,17 @@ fn a_node_with_a_dead_kubelet_is_replaced_and_costs_nothing_else() {
         assert!(
             events(&scene)
                 .iter()
-                .all(|e| !matches!(e, Event::SetAside { .. })),
+                .all(|e| !matches!(e, Event::Group(_, _, GroupEvent::SetAside { .. }))),
             "canary {canary}"
         );
         let first = events(&scene).into_iter().find_map(|e| match e {
-            Event::DrainStarted {
-                node: Some(node),
+            Event::Group(
+                _,
                 group,
-                ..
-            } if group.as_str().starts_with("nodes.") => Some(node),
+                GroupEvent::DrainStarted {
+                    node: Some(node), ..
+                },
+            ) if group.as_str().starts_with("nodes.") => Some(node),
             _ => None,
         });
         assert_eq!(
@@ -267,12 +275,16 @@ fn a_node_object_that_is_deleted_in_its_drain_keeps_its_pods_grace() {
     let (mut drained, mut asked, mut ended) = (None, None, None);
     for record in &records {
         match &record.event {
-            Event::DrainStarted {
-                node: Some(name),
-                instance,
-                ..
-            } if name.as_str() == node => drained = Some(instance.clone()),
-            Event::Intent { effect, .. } => match &**effect {
+            Event::Group(
+                _,
+                _,
+                GroupEvent::DrainStarted {
+                    node: Some(name),
+                    instance,
+                    ..
+                },
+            ) if name.as_str() == node => drained = Some(instance.clone()),
+            Event::Step(_, StepEvent::Intent { effect, .. }) => match &**effect {
                 Effect::Node(NodeEffect::Evict { node: name, .. }) if name.as_str() == node => {
                     asked = Some(record.at)
                 }
@@ -305,7 +317,7 @@ fn force_waits_for_the_grace_of_what_it_deleted_and_takes_one_of_an_owner_at_a_t
     assert!(
         events(&scene)
             .iter()
-            .all(|e| !matches!(e, Event::SetAside { .. }))
+            .all(|e| !matches!(e, Event::Group(_, _, GroupEvent::SetAside { .. })))
     );
     let (overlaps, forced) = api.with(|kept| {
         let forced = kept.log.iter().filter(|l| l.starts_with("delete ")).count();
@@ -335,6 +347,12 @@ fn an_api_without_a_node_is_not_taken_for_the_cluster() {
     let outcome = carry(&scene, &api, &mut journal, None);
     assert_eq!(outcome.unwrap().unwrap(), Outcome::Stuck);
     drop(journal);
-    let touched = |e: &Event| matches!(e, Event::Intent { .. } | Event::Preflight { .. });
+    let touched = |e: &Event| {
+        matches!(
+            e,
+            Event::Step(_, StepEvent::Intent { .. })
+                | Event::Cluster(_, ClusterEvent::Preflight { .. })
+        )
+    };
     assert_eq!(events(&scene).iter().filter(|e| touched(e)).count(), 0);
 }

@@ -11,7 +11,7 @@ use kfleet::model::{
 };
 use kfleet::nodes::kube::Clusters;
 use kfleet::nodes::{Access, NodeApi, NodeError};
-use kfleet::rollout::{Ending, Event};
+use kfleet::rollout::{Ending, Event, StepEvent};
 use kfleet::run::{Outcome, RunError, Signal, run};
 use kfleet::store::Journal;
 use serde_json::json;
@@ -202,10 +202,10 @@ pub fn carry(
                     return;
                 };
                 match (&record.event, dies) {
-                    (Event::Intent { step, effect, .. }, _) => {
+                    (Event::Step(step, StepEvent::Intent { effect, .. }), _) => {
                         drop(steps.insert(*step, (**effect).clone()))
                     }
-                    (Event::Outcome { step, .. }, Some((fits, _))) => {
+                    (Event::Step(step, StepEvent::Outcome { .. }), Some((fits, _))) => {
                         let Some(Effect::Node(effect)) = steps.get(step) else {
                             return;
                         };

@@ -4,9 +4,19 @@
 use std::fmt::Write;
 use std::path::Path;
 
+/// Where the events are, level by level.
+const EVENTS: &str = "src/rollout/event.rs";
+/// The enum of each level, and the fields that say where it happened.
+const LEVELS: [(&str, &[&str]); 5] = [
+    ("RolloutEvent", &[]),
+    ("StageEvent", &["stage"]),
+    ("ClusterEvent", &["cluster"]),
+    ("GroupEvent", &["cluster", "group"]),
+    ("StepEvent", &["step"]),
+];
+
 /// Title, file, enum.
-const TABLES: [(&str, &str, &str); 30] = [
-    ("Events", "src/rollout/event.rs", "Event"),
+const TABLES: [(&str, &str, &str); 29] = [
     (
         "Reasons: `why` of an event, and what is waited for",
         "src/rollout/reason/mod.rs",
@@ -138,16 +148,13 @@ fn every_code_is_in_the_table() {
          the `message` is for people and may change. A reason that has no code is a text: the words of a cloud, a gate or a person, or of a journal of \
          version 1. This page is made from the source.\n",
     );
+    let source = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let events = LEVELS
+        .iter()
+        .flat_map(|(name, place)| codes(&source(EVENTS), name, place));
+    table(&mut found, "Events", &events.collect::<Vec<String>>());
     for (title, file, name) in TABLES {
-        let source = std::fs::read_to_string(root.join(file)).unwrap();
-        write!(
-            found,
-            "\n## {title}\n\n| code | what | data |\n|---|---|---|\n"
-        )
-        .unwrap();
-        let codes = codes(&source, name);
-        assert!(!codes.is_empty(), "{file} has no enum {name}");
-        found.extend(codes);
+        table(&mut found, title, &codes(&source(file), name, &[]));
     }
     let path = root.join("docs/codes.md");
     if std::env::var_os("KFLEET_BLESS").is_some() {
@@ -160,13 +167,24 @@ fn every_code_is_in_the_table() {
     );
 }
 
-/// A row for each variant of an enum that rustfmt has set.
-fn codes(source: &str, name: &str) -> Vec<String> {
+fn table(found: &mut String, title: &str, rows: &[String]) {
+    assert!(!rows.is_empty(), "{title} has no rows");
+    write!(
+        found,
+        "\n## {title}\n\n| code | what | data |\n|---|---|---|\n"
+    )
+    .unwrap();
+    found.extend(rows.iter().map(String::as_str));
+}
+
+/// A row for each variant of an enum that rustfmt has set: its code, its words, and its fields behind those of its place.
+fn codes(source: &str, name: &str, place: &[&'static str]) -> Vec<String> {
     let begin = format!("pub enum {name} {{\n");
     let body = source.split_once(&begin).unwrap().1;
     let body = body.split_once("\n}\n").unwrap().0;
     let (mut rows, mut said) = (Vec::new(), String::new());
-    let mut fields: Vec<&str> = Vec::new();
+    let mut fields: Vec<&str> = place.to_vec();
+    let mut renamed: Option<String> = None;
     let mut open: Option<(String, String)> = None;
     for line in body.lines() {
         let text = line.trim_start();
@@ -176,19 +194,23 @@ fn codes(source: &str, name: &str) -> Vec<String> {
                 said.push_str(if said.is_empty() { "" } else { " " });
                 said.push_str(&text[4..]);
             }
+            (1, None) if text.starts_with("#[serde(rename = ") => {
+                renamed = text.split('"').nth(1).map(str::to_owned);
+            }
             (1, None) if text.starts_with(|c: char| c.is_ascii_uppercase()) => {
                 let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap();
-                let variant = (kebab(&text[..end]), std::mem::take(&mut said));
+                let code = renamed.take().unwrap_or_else(|| kebab(&text[..end]));
+                let variant = (code, std::mem::take(&mut said));
                 match text.ends_with('{') {
                     true => open = Some(variant),
                     // Words without a code, and reasons of a theme, which have a table of their own.
                     false if text[end..].starts_with('(') => {}
-                    false => rows.push(row(&variant, &[])),
+                    false => rows.push(row(&variant, place)),
                 }
             }
             (1, Some(variant)) if text.starts_with('}') => {
                 rows.push(row(variant, &fields));
-                fields.clear();
+                fields.truncate(place.len());
                 open = None;
             }
             (2, Some(_)) if text.starts_with(|c: char| c.is_ascii_lowercase()) => {

@@ -103,9 +103,9 @@ pub(crate) fn rollout() -> Rollout {
 pub(crate) fn journal(events: Vec<(&str, Event)>) -> Vec<Record> {
     let first = (
         "08:00:00",
-        Event::Started {
+        Event::Rollout(RolloutEvent::Started {
             rollout: Box::new(rollout()),
-        },
+        }),
     );
     let all = std::iter::once(first).chain(events);
     (1..)
@@ -130,61 +130,50 @@ pub(crate) fn staging_done() -> Vec<(&'static str, Event)> {
         asg("nodes", "staging-a"),
     );
     vec![
+        ("08:00:01", Event::Stage(stage.clone(), StageEvent::Started)),
         (
             "08:00:01",
-            Event::StageStarted {
-                stage: stage.clone(),
-            },
+            Event::Stage(stage.clone(), StageEvent::WaveStarted { wave: 0 }),
         ),
         (
             "08:00:01",
-            Event::WaveStarted {
-                stage: stage.clone(),
-                wave: 0,
-            },
+            Event::Cluster(
+                b,
+                ClusterEvent::Verified {
+                    since: at("07:00:00"),
+                    evidence: vec!["nothing changes here".into()],
+                },
+            ),
         ),
-        (
-            "08:00:01",
-            Event::ClusterVerified {
-                cluster: b,
-                since: at("07:00:00"),
-                evidence: vec!["nothing changes here".into()],
-            },
-        ),
-        ("08:00:02", Event::ClusterStarted { cluster: a.clone() }),
+        ("08:00:02", Event::Cluster(a.clone(), ClusterEvent::Started)),
         (
             "08:00:03",
-            Event::GroupStarted {
-                cluster: a.clone(),
-                group: group.clone(),
-                instances: 3,
-                zones: BTreeMap::new(),
-            },
+            Event::Group(
+                a.clone(),
+                group.clone(),
+                GroupEvent::Started {
+                    instances: 3,
+                    zones: BTreeMap::new(),
+                },
+            ),
         ),
-        (
-            "08:10:00",
-            Event::GroupDone {
-                cluster: a.clone(),
-                group,
-            },
-        ),
-        ("08:10:00", Event::ClusterRolled { cluster: a.clone() }),
+        ("08:10:00", Event::Group(a.clone(), group, GroupEvent::Done)),
+        ("08:10:00", Event::Cluster(a.clone(), ClusterEvent::Rolled)),
         (
             "08:11:00",
-            Event::ClusterVerified {
-                cluster: a,
-                since: at("08:11:00"),
-                evidence: vec!["instances: 3 of 3 in service".into()],
-            },
+            Event::Cluster(
+                a,
+                ClusterEvent::Verified {
+                    since: at("08:11:00"),
+                    evidence: vec!["instances: 3 of 3 in service".into()],
+                },
+            ),
         ),
         (
             "08:11:00",
-            Event::WavePassed {
-                stage: stage.clone(),
-                wave: 0,
-            },
+            Event::Stage(stage.clone(), StageEvent::WavePassed { wave: 0 }),
         ),
-        ("08:41:00", Event::StagePassed { stage }),
+        ("08:41:00", Event::Stage(stage, StageEvent::Passed)),
     ]
 }
 
@@ -194,20 +183,24 @@ pub(crate) fn terminate(step: u64, group: &str, instance: &str) -> [(&'static st
         instance: id(instance),
         decrement: false,
     };
-    let intent = Event::Intent {
+    let intent = Event::Step(
         step,
-        cluster: cluster("prod-a"),
-        group: asg(group, "prod-a"),
-        effect: Box::new(Effect::Cloud(effect)),
-    };
+        StepEvent::Intent {
+            cluster: cluster("prod-a"),
+            group: asg(group, "prod-a"),
+            effect: Box::new(Effect::Cloud(effect)),
+        },
+    );
     [
         ("09:14:00", intent),
         (
             "09:15:00",
-            Event::Outcome {
+            Event::Step(
                 step,
-                result: StepResult::Applied(Applied::Done),
-            },
+                StepEvent::Outcome {
+                    result: StepResult::Applied(Applied::Done),
+                },
+            ),
         ),
     ]
 }
@@ -219,20 +212,24 @@ pub(crate) fn surge(step: u64) -> [(&'static str, Event); 2] {
         to: 5,
         launch: None,
     };
-    let intent = Event::Intent {
+    let intent = Event::Step(
         step,
-        cluster: cluster("prod-a"),
-        group: asg("nodes", "prod-a"),
-        effect: Box::new(Effect::Cloud(effect)),
-    };
+        StepEvent::Intent {
+            cluster: cluster("prod-a"),
+            group: asg("nodes", "prod-a"),
+            effect: Box::new(Effect::Cloud(effect)),
+        },
+    );
     [
         ("09:10:00", intent),
         (
             "09:10:01",
-            Event::Outcome {
+            Event::Step(
                 step,
-                result: StepResult::Applied(Applied::Done),
-            },
+                StepEvent::Outcome {
+                    result: StepResult::Applied(Applied::Done),
+                },
+            ),
         ),
     ]
 }
@@ -243,20 +240,24 @@ pub(crate) fn protect(step: u64) -> [(&'static str, Event); 2] {
         instances: [id("i-11")].into(),
         protect: true,
     };
-    let intent = Event::Intent {
+    let intent = Event::Step(
         step,
-        cluster: cluster("prod-a"),
-        group: asg("nodes", "prod-a"),
-        effect: Box::new(Effect::Cloud(effect)),
-    };
+        StepEvent::Intent {
+            cluster: cluster("prod-a"),
+            group: asg("nodes", "prod-a"),
+            effect: Box::new(Effect::Cloud(effect)),
+        },
+    );
     [
         ("09:12:00", intent),
         (
             "09:12:01",
-            Event::Outcome {
+            Event::Step(
                 step,
-                result: StepResult::Applied(Applied::Done),
-            },
+                StepEvent::Outcome {
+                    result: StepResult::Applied(Applied::Done),
+                },
+            ),
         ),
     ]
 }
@@ -267,25 +268,18 @@ pub(crate) fn prod_at_work() -> Vec<(&'static str, Event)> {
     let of = |group: &str| asg(group, "prod-a");
     let mut events = staging_done();
     events.extend([
-        ("09:00:00", Event::Approved { stage: stage.clone(), by: "bob".into(), expires: at("21:00:00") }),
-        ("09:00:00", Event::StageStarted { stage: stage.clone() }),
-        ("09:00:00", Event::WaveStarted { stage, wave: 0 }),
-        ("09:00:00", Event::ClusterStarted { cluster: c.clone() }),
+        ("09:00:00", Event::Stage(stage.clone(), StageEvent::Approved { by: "bob".into(), expires: at("21:00:00") })),
+        ("09:00:00", Event::Stage(stage.clone(), StageEvent::Started)),
+        ("09:00:00", Event::Stage(stage, StageEvent::WaveStarted { wave: 0 })),
+        ("09:00:00", Event::Cluster(c.clone(), ClusterEvent::Started)),
         (
             "09:00:00",
-            Event::Preflight {
-                cluster: c.clone(),
-                uid: "4f1c".into(),
-                unready: 0,
-                unready_of: BTreeMap::new(),
-                failing: BTreeMap::new(),
-                findings: vec!["disruption budget web/api allows no disruption now: it holds 2 pods (of StatefulSet web/api)".into()],
-            },
+            Event::Cluster(c.clone(), ClusterEvent::Preflight { uid: "4f1c".into(), unready: 0, unready_of: BTreeMap::new(), failing: BTreeMap::new(), findings: vec!["disruption budget web/api allows no disruption now: it holds 2 pods (of StatefulSet web/api)".into()] }),
         ),
-        ("09:00:00", Event::GroupStarted { cluster: c.clone(), group: of("cp"), instances: 1, zones: BTreeMap::new() }),
-        ("09:05:00", Event::GroupDone { cluster: c.clone(), group: of("cp") }),
-        ("09:05:00", Event::GroupStarted { cluster: c.clone(), group: of("nodes"), instances: 4, zones: BTreeMap::new() }),
-        ("09:05:00", Event::GroupStarted { cluster: c.clone(), group: of("spot"), instances: 12, zones: BTreeMap::new() }),
+        ("09:00:00", Event::Group(c.clone(), of("cp"), GroupEvent::Started { instances: 1, zones: BTreeMap::new() })),
+        ("09:05:00", Event::Group(c.clone(), of("cp"), GroupEvent::Done)),
+        ("09:05:00", Event::Group(c.clone(), of("nodes"), GroupEvent::Started { instances: 4, zones: BTreeMap::new() })),
+        ("09:05:00", Event::Group(c.clone(), of("spot"), GroupEvent::Started { instances: 12, zones: BTreeMap::new() })),
     ]);
     events.extend(surge(1));
     events.extend(protect(2));
@@ -293,36 +287,42 @@ pub(crate) fn prod_at_work() -> Vec<(&'static str, Event)> {
     let node = NodeName::new("ip-10-0-0-2").unwrap();
     events.push((
         "09:15:00",
-        Event::DrainStarted {
-            cluster: c.clone(),
-            group: of("nodes"),
-            instance: id("i-02"),
-            node: Some(node),
-            pods: 0,
-            grace: Span::ZERO,
-            claims: Default::default(),
-        },
+        Event::Group(
+            c.clone(),
+            of("nodes"),
+            GroupEvent::DrainStarted {
+                instance: id("i-02"),
+                node: Some(node),
+                pods: 0,
+                grace: Span::ZERO,
+                claims: Default::default(),
+            },
+        ),
     ));
     for (time, over) in [("09:15:00", false), ("09:21:00", true)] {
         events.push((
             time,
-            Event::VolumesAwaited {
-                cluster: c.clone(),
-                group: of("nodes"),
-                instance: id("i-02"),
-                volumes: ["pvc-1f0e".to_owned(), "pvc-8c2d".to_owned()].into(),
-                over,
-            },
+            Event::Group(
+                c.clone(),
+                of("nodes"),
+                GroupEvent::VolumesAwaited {
+                    instance: id("i-02"),
+                    volumes: ["pvc-1f0e".to_owned(), "pvc-8c2d".to_owned()].into(),
+                    over,
+                },
+            ),
         ));
     }
     events.push((
         "09:15:00",
-        Event::SetAside {
-            cluster: c,
-            group: of("nodes"),
-            instance: id("i-03"),
-            why: "held: web/api-1 by web/api".into(),
-        },
+        Event::Group(
+            c,
+            of("nodes"),
+            GroupEvent::SetAside {
+                instance: id("i-03"),
+                why: "held: web/api-1 by web/api".into(),
+            },
+        ),
     ));
     events
 }
@@ -344,12 +344,14 @@ pub(crate) fn stuck() -> Vec<(&'static str, Event)> {
     );
     events.push((
         "09:40:00",
-        Event::Stuck {
-            cluster: cluster("prod-a"),
-            group: Some(asg("nodes", "prod-a")),
-            why,
-            advice,
-        },
+        Event::Cluster(
+            cluster("prod-a"),
+            ClusterEvent::Stuck {
+                group: Some(asg("nodes", "prod-a")),
+                why,
+                advice,
+            },
+        ),
     ));
     events
 }
@@ -360,27 +362,31 @@ pub(crate) fn rolled_back() -> Vec<(&'static str, Event)> {
     events.extend([
         (
             "09:40:00",
-            Event::Failed {
-                cluster: c.clone(),
-                group: Some(group.clone()),
-                why: "the canary is not Ready after 15m".into(),
-            },
+            Event::Cluster(
+                c.clone(),
+                ClusterEvent::Failed {
+                    group: Some(group.clone()),
+                    why: "the canary is not Ready after 15m".into(),
+                },
+            ),
         ),
         (
             "09:40:00",
-            Event::RollbackStarted {
+            Event::Rollout(RolloutEvent::RollbackStarted {
                 clusters: BTreeSet::from([c.clone()]),
                 kept: BTreeSet::new(),
-            },
+            }),
         ),
         (
             "09:41:00",
-            Event::GroupStarted {
-                cluster: c.clone(),
-                group: group.clone(),
-                instances: 1,
-                zones: BTreeMap::new(),
-            },
+            Event::Group(
+                c.clone(),
+                group.clone(),
+                GroupEvent::Started {
+                    instances: 1,
+                    zones: BTreeMap::new(),
+                },
+            ),
         ),
     ]);
     events.extend(terminate(4, "nodes", "i-09").map(|(_, event)| ("09:50:00", event)));
@@ -390,44 +396,36 @@ pub(crate) fn rolled_back() -> Vec<(&'static str, Event)> {
         to: 4,
         launch: None,
     };
-    let intent = Event::Intent {
-        step: 5,
-        cluster: c.clone(),
-        group: group.clone(),
-        effect: Box::new(Effect::Cloud(effect)),
-    };
+    let intent = Event::Step(
+        5,
+        StepEvent::Intent {
+            cluster: c.clone(),
+            group: group.clone(),
+            effect: Box::new(Effect::Cloud(effect)),
+        },
+    );
     events.extend([
         ("09:51:00", intent),
         (
             "09:51:00",
-            Event::Outcome {
-                step: 5,
-                result: StepResult::Applied(Applied::Done),
-            },
+            Event::Step(
+                5,
+                StepEvent::Outcome {
+                    result: StepResult::Applied(Applied::Done),
+                },
+            ),
+        ),
+        ("09:51:00", Event::Group(c.clone(), group, GroupEvent::Done)),
+        (
+            "09:51:00",
+            Event::Group(c.clone(), asg("spot", "prod-a"), GroupEvent::Done),
         ),
         (
             "09:51:00",
-            Event::GroupDone {
-                cluster: c.clone(),
-                group,
-            },
+            Event::Group(c.clone(), asg("cp", "prod-a"), GroupEvent::Done),
         ),
-        (
-            "09:51:00",
-            Event::GroupDone {
-                cluster: c.clone(),
-                group: asg("spot", "prod-a"),
-            },
-        ),
-        (
-            "09:51:00",
-            Event::GroupDone {
-                cluster: c.clone(),
-                group: asg("cp", "prod-a"),
-            },
-        ),
-        ("09:52:00", Event::ClusterRestored { cluster: c }),
-        ("09:52:00", Event::RolledBack),
+        ("09:52:00", Event::Cluster(c, ClusterEvent::Restored)),
+        ("09:52:00", Event::Rollout(RolloutEvent::RolledBack)),
     ]);
     events
 }
@@ -437,13 +435,15 @@ pub(crate) fn finished() -> Vec<(&'static str, Event)> {
     for c in ["prod-a", "prod-b"] {
         events.push((
             "10:00:00",
-            Event::ClusterVerified {
-                cluster: cluster(c),
-                since: at("10:00:00"),
-                evidence: Vec::new(),
-            },
+            Event::Cluster(
+                cluster(c),
+                ClusterEvent::Verified {
+                    since: at("10:00:00"),
+                    evidence: Vec::new(),
+                },
+            ),
         ));
     }
-    events.push(("11:00:00", Event::Finished));
+    events.push(("11:00:00", Event::Rollout(RolloutEvent::Finished)));
     events
 }

@@ -146,11 +146,13 @@ fn an_approval_that_expired_is_asked_for_again() {
     let mut events = staging_done();
     events.push((
         "08:45:00",
-        Event::Approved {
-            stage: stage("prod"),
-            by: "bob".into(),
-            expires: at("08:46:00"),
-        },
+        Event::Stage(
+            stage("prod"),
+            StageEvent::Approved {
+                by: "bob".into(),
+                expires: at("08:46:00"),
+            },
+        ),
     ));
     let text = status_text(&rollout(), &progress(events), at("09:00:00"), PLAIN);
     let plan = digest_of(&"plan");
@@ -183,7 +185,7 @@ fn history_has_a_line_for_each_rollout_newest_first() {
 
 /// Steps that went wrong, each in its way, and one that did not.
 fn gone_wrong() -> [Event; 5] {
-    let outcome = |step, result| Event::Outcome { step, result };
+    let outcome = |step, result| Event::Step(step, StepEvent::Outcome { result });
     [
         outcome(7, StepResult::Refused("AccessDenied".into())),
         outcome(8, StepResult::Unknown("timed out".into())),
@@ -210,54 +212,66 @@ fn noteworthy_events_have_a_line_and_steps_only_when_they_go_wrong() {
             event,
         })
     };
-    add(Event::CanaryUp {
-        cluster: c.clone(),
-        group: group.clone(),
-        instances: [id("i-11")].into(),
-    });
-    add(Event::CanaryProven {
-        cluster: c.clone(),
-        group: group.clone(),
-        evidence: vec!["instances: 4 of 4".into(), "smoke: ok".into()],
-    });
-    add(Event::DrainAbandoned {
-        cluster: c.clone(),
-        group: group.clone(),
-        instance: id("i-02"),
-    });
+    add(Event::Group(
+        c.clone(),
+        group.clone(),
+        GroupEvent::CanaryUp {
+            instances: [id("i-11")].into(),
+        },
+    ));
+    add(Event::Group(
+        c.clone(),
+        group.clone(),
+        GroupEvent::CanaryProven {
+            evidence: vec!["instances: 4 of 4".into(), "smoke: ok".into()],
+        },
+    ));
+    add(Event::Group(
+        c.clone(),
+        group.clone(),
+        GroupEvent::DrainAbandoned {
+            instance: id("i-02"),
+        },
+    ));
     for verdict in [
         Verdict::Pass("exit 0".into()),
         Verdict::Wait("exit 75".into()),
         Verdict::Fail("exit 1:\nboom\x1b[2J".into()),
     ] {
-        add(Event::Answered {
-            cluster: c.clone(),
-            scope: Scope::Canary(group.clone()),
-            gate: "smoke".into(),
-            verdict,
-        });
+        add(Event::Cluster(
+            c.clone(),
+            ClusterEvent::Answered {
+                scope: Scope::Canary(group.clone()),
+                gate: "smoke".into(),
+                verdict,
+            },
+        ));
     }
-    add(Event::SoakBroken {
-        cluster: c.clone(),
-        why: "a node is not Ready".into(),
-    });
-    add(Event::Stuck {
-        cluster: c,
-        group: Some(group),
-        why: "the group is gone".into(),
-        advice: "find out who deleted it".into(),
-    });
+    add(Event::Cluster(
+        c.clone(),
+        ClusterEvent::SoakBroken {
+            why: "a node is not Ready".into(),
+        },
+    ));
+    add(Event::Cluster(
+        c,
+        ClusterEvent::Stuck {
+            group: Some(group),
+            why: "the group is gone".into(),
+            advice: "find out who deleted it".into(),
+        },
+    ));
     gone_wrong().into_iter().for_each(&mut add);
-    add(Event::AbortStarted {
+    add(Event::Rollout(RolloutEvent::AbortStarted {
         by: "bob".into(),
         reason: "wrong image".into(),
-    });
-    add(Event::Resumed { by: "carol".into() });
-    add(Event::Paused {
+    }));
+    add(Event::Rollout(RolloutEvent::Resumed { by: "carol".into() }));
+    add(Event::Rollout(RolloutEvent::Paused {
         why: "credentials expire".into(),
-    });
-    add(Event::Finished);
-    add(Event::Aborted);
+    }));
+    add(Event::Rollout(RolloutEvent::Finished));
+    add(Event::Rollout(RolloutEvent::Aborted));
     let lines: String = records
         .iter()
         .filter_map(event_line)
@@ -271,9 +285,9 @@ fn an_event_is_one_line_of_json() {
     let record = Record {
         seq: 7,
         at: at("12:00:00"),
-        event: Event::Paused {
+        event: Event::Rollout(RolloutEvent::Paused {
             why: "for\nbob".into(),
-        },
+        }),
     };
     assert_eq!(
         event_json(&record),

@@ -382,7 +382,9 @@ fn nodes_that_die_on_the_way_back_are_a_persons_and_named() {
         vec!["{act: \"node-down:nodes:2\", when: pin-version nodes, nth: 2, after: 9m}".into()];
     let (outcome, records) = scene.start("r2");
     assert_eq!(outcome.unwrap(), Outcome::Stuck);
-    let Some(Event::Stuck { advice, .. }) = records.last().map(|r| &r.event) else {
+    let Some(Event::Cluster(_, ClusterEvent::Stuck { advice, .. })) =
+        records.last().map(|r| &r.event)
+    else {
         panic!("{:?}", records.last());
     };
     let told = kfleet::report::advice_text(advice, "kfleet rollout resume");

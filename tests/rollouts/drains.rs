@@ -24,7 +24,7 @@ fn held(dir: &std::path::Path, on_timeout: OnTimeout) -> Scene {
 
 fn node_steps(records: &[Record]) -> Vec<(Timestamp, NodeEffect)> {
     let of = |r: &Record| match &r.event {
-        Event::Intent { effect, .. } => match &**effect {
+        Event::Step(_, StepEvent::Intent { effect, .. }) => match &**effect {
             Effect::Node(effect) => Some((r.at, effect.clone())),
             Effect::Cloud(_) => None,
         },
@@ -40,13 +40,17 @@ fn a_drain_that_is_held_names_node_pod_owner_budget_and_time() {
     let begun = records
         .iter()
         .rev()
-        .find(|r| matches!(r.event, Event::DrainStarted { .. }))
+        .find(|r| matches!(r.event, Event::Group(_, _, GroupEvent::DrainStarted { .. })))
         .unwrap();
-    let Event::DrainStarted {
-        node: Some(node),
-        instance,
-        ..
-    } = &begun.event
+    let Event::Group(
+        _,
+        _,
+        GroupEvent::DrainStarted {
+            node: Some(node),
+            instance,
+            ..
+        },
+    ) = &begun.event
     else {
         panic!()
     };
@@ -181,14 +185,16 @@ fn what_will_hold_drains_is_said_before_anything_is_touched() {
         ],
     );
     let said = records.iter().find_map(|r| match &r.event {
-        Event::Preflight {
-            findings,
-            uid,
-            unready: 0,
-            unready_of: _,
-            failing: _,
-            ..
-        } if uid == "simulated-staging.k8s.test" => Some(findings.clone()),
+        Event::Cluster(
+            _,
+            ClusterEvent::Preflight {
+                findings,
+                uid,
+                unready: 0,
+                unready_of: _,
+                failing: _,
+            },
+        ) if uid == "simulated-staging.k8s.test" => Some(findings.clone()),
         _ => None,
     });
     let said = said.unwrap();
@@ -268,7 +274,7 @@ fn nobody_drains_blindly_from_the_start() {
     let records = ends(scene.start_on(&spy, "r2"), Ending::Finished);
     let first = records
         .iter()
-        .find(|r| matches!(r.event, Event::GroupStarted { .. }))
+        .find(|r| matches!(r.event, Event::Group(_, _, GroupEvent::Started { .. })))
         .unwrap();
     assert!(first.at.since(now) >= Span::from_secs(600), "{}", first.at);
 }
@@ -320,7 +326,7 @@ fn under_a_rate_ends_follow_each_other_a_window_apart() {
     scene.odd_image = Some(("control-plane-a", "image-1".into()));
     let records = ends(scene.start("r2"), Ending::Finished);
     let terminates = |r: &&Record| match &r.event {
-        Event::Intent { effect, .. } => matches!(
+        Event::Step(_, StepEvent::Intent { effect, .. }) => matches!(
             &**effect,
             Effect::Cloud(kfleet::model::CloudEffect::Terminate { .. })
         ),
@@ -365,10 +371,12 @@ fn an_end_without_an_answer_is_given_up_where_the_instance_has_a_node_by_then() 
         let given_up = |r: &Record| {
             matches!(
                 &r.event,
-                Event::Outcome {
-                    result: StepResult::GivenUp(_),
-                    ..
-                }
+                Event::Step(
+                    _,
+                    StepEvent::Outcome {
+                        result: StepResult::GivenUp(_)
+                    }
+                )
             )
         };
         let Some(at) = records.iter().position(given_up) else {
@@ -526,10 +534,10 @@ fn ends_after_volumes(scene: &Scene) -> (Vec<Record>, Vec<i64>) {
     let mut waits = Vec::new();
     for record in &records {
         match &record.event {
-            Event::VolumesAwaited { instance, .. } => {
+            Event::Group(_, _, GroupEvent::VolumesAwaited { instance, .. }) => {
                 since.entry(instance.clone()).or_insert(record.at);
             }
-            Event::Intent { effect, .. } => {
+            Event::Step(_, StepEvent::Intent { effect, .. }) => {
                 if let Effect::Cloud(CloudEffect::Terminate { instance, .. }) = &**effect
                     && let Some(at) = since.remove(instance)
                 {
@@ -558,7 +566,12 @@ fn volumes_of_evicted_pods_leave_the_node_before_its_instance_ends() {
     in_order(&records, &["group-done staging/nodes", "finished"]);
     assert_eq!(waits.len(), 4, "{:#?}", trace(&records));
     assert!(waits.iter().all(|s| (30..=120).contains(s)), "{waits:?}");
-    let over = |r: &&Record| matches!(r.event, Event::VolumesAwaited { over: true, .. });
+    let over = |r: &&Record| {
+        matches!(
+            r.event,
+            Event::Group(_, _, GroupEvent::VolumesAwaited { over: true, .. })
+        )
+    };
     assert_eq!(records.iter().filter(over).count(), 0);
     clean(&scene);
 }
@@ -570,7 +583,12 @@ fn volumes_that_stay_have_a_time_of_their_own() {
     let (records, waits) = ends_after_volumes(&scene);
     assert!(!waits.is_empty(), "{:#?}", trace(&records));
     assert!(waits.iter().all(|s| (60..=90).contains(s)), "{waits:?}");
-    let over = |r: &&Record| matches!(r.event, Event::VolumesAwaited { over: true, .. });
+    let over = |r: &&Record| {
+        matches!(
+            r.event,
+            Event::Group(_, _, GroupEvent::VolumesAwaited { over: true, .. })
+        )
+    };
     assert_eq!(records.iter().filter(over).count(), waits.len());
     // What is not waited for is not asked for either.
     let dir = folder();

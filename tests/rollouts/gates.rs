@@ -80,10 +80,13 @@ fn a_gate_of_clusters_is_not_asked_about_canaries() {
         let of_canary = |r: &&Record| {
             matches!(
                 &r.event,
-                Event::Answered {
-                    scope: kfleet::rollout::Scope::Canary(_),
-                    ..
-                }
+                Event::Cluster(
+                    _,
+                    ClusterEvent::Answered {
+                        scope: kfleet::rollout::Scope::Canary(_),
+                        ..
+                    }
+                )
             )
         };
         let of_canaries = records.iter().filter(of_canary).count();

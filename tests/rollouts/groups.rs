@@ -26,7 +26,7 @@ fn a_group_at_its_maximum_detaches() {
         );
         // Every terminated instance was a detached one, so desired capacity never moved.
         assert!(records.iter().all(
-            |r| !matches!(&r.event, Event::Intent { effect, .. } if matches!(**effect, Effect::Cloud(CloudEffect::Terminate { decrement: true, .. })))
+            |r| !matches!(&r.event, Event::Step(_, StepEvent::Intent { effect, .. }) if matches!(**effect, Effect::Cloud(CloudEffect::Terminate { decrement: true, .. })))
         ));
     }
 }
@@ -218,7 +218,7 @@ fn a_cordon_that_was_there_before_is_not_ours_to_undo() {
     };
     scene.faults = vec!["stuck-drain:nodes".into()];
     let records = sticks(scene.start("r2"), "held: ");
-    let uncordoned = |r: &Record| matches!(&r.event, Event::Intent { effect, .. } if matches!(&**effect, Effect::Node(kfleet::model::NodeEffect::Uncordon { node, .. }) if *node == theirs));
+    let uncordoned = |r: &Record| matches!(&r.event, Event::Step(_, StepEvent::Intent { effect, .. }) if matches!(&**effect, Effect::Node(kfleet::model::NodeEffect::Uncordon { node, .. }) if *node == theirs));
     assert!(!records.iter().any(uncordoned));
 }
 

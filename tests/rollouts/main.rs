@@ -38,7 +38,10 @@ use kfleet::cloud::Cloud as _;
 use kfleet::fleet::{Amount, Freeze, GateKind, GateSpec, OnTimeout, Rate, Wave, Weekday};
 use kfleet::model::{CloudEffect, Effect, Span, Timestamp};
 use kfleet::plan::Allow;
-use kfleet::rollout::{Ending, Event, Record, StepResult};
+use kfleet::rollout::{
+    ClusterEvent, Ending, Event, GroupEvent, Record, RolloutEvent, StageEvent, StepEvent,
+    StepResult,
+};
 use kfleet::run::{Outcome, RunError};
 use kfleet::store::{Journal, Request};
 use support::{Scene, Spy, facts, folder, in_order, name, never, reasons, trace};

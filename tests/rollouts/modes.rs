@@ -37,12 +37,7 @@ fn desired(scene: &Scene) -> u32 {
 
 fn replaced(records: &[Record], group: &str) -> u32 {
     let started = |r: &Record| {
-        let Event::GroupStarted {
-            group: asg,
-            instances,
-            ..
-        } = &r.event
-        else {
+        let Event::Group(_, asg, GroupEvent::Started { instances, .. }) = &r.event else {
             return None;
         };
         asg.as_str().starts_with(group).then_some(*instances)
@@ -282,10 +277,12 @@ fn calls_that_time_out_without_effect_are_made_again() {
         let records = ends(scene.start("r2"), Ending::Finished);
         assert!(records.iter().any(|r| matches!(
             &r.event,
-            Event::Outcome {
-                result: StepResult::Unknown(_),
-                ..
-            }
+            Event::Step(
+                _,
+                StepEvent::Outcome {
+                    result: StepResult::Unknown(_)
+                }
+            )
         )));
         scene.faults.clear();
         clean(&scene);
@@ -304,7 +301,7 @@ fn waits_for_a_login((outcome, records): Ran) -> Vec<Record> {
     );
     let last = records.last().unwrap();
     assert!(
-        matches!(&last.event, Event::Paused { why: said } if kfleet::report::reason_text(said) == why),
+        matches!(&last.event, Event::Rollout(RolloutEvent::Paused { why: said }) if kfleet::report::reason_text(said) == why),
         "{last:?}"
     );
     records
@@ -421,7 +418,7 @@ fn nothing_is_drained_while_the_kubernetes_api_is_down() {
     let (_, records) = finishes(scene);
     let cordons: Vec<Timestamp> = records
         .iter()
-        .filter(|r| matches!(&r.event, Event::Intent { effect, .. } if matches!(**effect, Effect::Node(kfleet::model::NodeEffect::Cordon { .. }))))
+        .filter(|r| matches!(&r.event, Event::Step(_, StepEvent::Intent { effect, .. }) if matches!(**effect, Effect::Node(kfleet::model::NodeEffect::Cordon { .. }))))
         .map(|r| r.at)
         .collect();
     assert!(

@@ -253,7 +253,7 @@ fn no_capacity_for_ever_ends_with_a_person() {
     let records = sticks(scene.start("r2"), "no instance could be launched for 12h");
     let said: Vec<&Record> = records
         .iter()
-        .filter(|r| matches!(r.event, Event::NoCapacity { .. }))
+        .filter(|r| matches!(r.event, Event::Group(_, _, GroupEvent::NoCapacity { .. })))
         .collect();
     assert!(
         said.len() < 5 && records.len() < 500,
@@ -387,7 +387,7 @@ fn a_node_that_dies_while_its_group_is_rolled_is_seen_and_named() {
     one.scenario = vec![down(1)];
     let records = ends(one.start("r2"), Ending::Finished);
     let named = |r: &Record| match &r.event {
-        Event::CanaryProven { evidence, .. } => evidence.iter().any(|e| {
+        Event::Group(_, _, GroupEvent::CanaryProven { evidence }) => evidence.iter().any(|e| {
             matches!(e, Evidence::Gate { ground: Ground::Healthy { lost, .. }, .. }
                 if matches!(&lost[..], [one] if (one.desired, one.allowed) == (5, 1)))
         }),
@@ -474,15 +474,20 @@ fn launches_and_terminations_of_a_group_are_bounded() {
             instance: name(&format!("i-0000000{n:02}")),
             decrement: false,
         };
-        let intent = Event::Intent {
+        let intent = Event::Step(
             step,
-            cluster: name("staging.k8s.test"),
-            group: name(group),
-            effect: Box::new(Effect::Cloud(effect)),
-        };
+            StepEvent::Intent {
+                cluster: name("staging.k8s.test"),
+                group: name(group),
+                effect: Box::new(Effect::Cloud(effect)),
+            },
+        );
         let result = StepResult::Applied(kfleet::model::Applied::Done);
         journal
-            .append(now, vec![intent, Event::Outcome { step, result }])
+            .append(
+                now,
+                vec![intent, Event::Step(step, StepEvent::Outcome { result })],
+            )
             .unwrap();
     }
     drop(journal);

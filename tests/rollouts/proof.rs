@@ -509,7 +509,10 @@ fn a_soak_that_breaks_in_its_last_round_passes_nothing() {
         };
         kfleet::rollout::decide(&m.rollout, &m.progress, &live, m.now).records
     };
-    assert!(matches!(next(&m)[..], [Event::WavePassed { .. }]));
+    assert!(matches!(
+        next(&m)[..],
+        [Event::Stage(_, StageEvent::WavePassed { .. })]
+    ));
     for nth in 0..3 {
         m.on_node("nodes", nth, |node| {
             (node.ready, node.unready_since) = (false, Some(long_ago));
@@ -517,7 +520,10 @@ fn a_soak_that_breaks_in_its_last_round_passes_nothing() {
     }
     let records = next(&m);
     assert!(
-        matches!(records[..], [Event::SoakBroken { .. }]),
+        matches!(
+            records[..],
+            [Event::Cluster(_, ClusterEvent::SoakBroken { .. })]
+        ),
         "{records:?}"
     );
 }
@@ -548,7 +554,7 @@ fn a_warm_pool_is_emptied_before_the_surge_and_waited_for_by_nobody() {
     assert!(of_pool >= 2 && surged[0] < at[0], "{all:#?}");
     let drained = records
         .iter()
-        .filter(|r| matches!(&r.event, Event::DrainStarted { group, .. } if group.as_str().starts_with("nodes.")));
+        .filter(|r| matches!(&r.event, Event::Group(_, group, GroupEvent::DrainStarted { .. }) if group.as_str().starts_with("nodes.")));
     assert_eq!(
         drained.count(),
         ended.len() - of_pool,
@@ -568,8 +574,11 @@ fn an_instance_from_the_warm_pool_has_the_time_of_a_new_one() {
     scene.faults = vec!["slow-volumes:nodes:90".into()];
     let records = ends(scene.start("r2"), Ending::Finished);
     assert_eq!(count(&records, "drain-started staging/nodes"), 3);
-    let undrained = records
-        .iter()
-        .filter(|r| matches!(&r.event, Event::DrainStarted { node: None, .. }));
+    let undrained = records.iter().filter(|r| {
+        matches!(
+            &r.event,
+            Event::Group(_, _, GroupEvent::DrainStarted { node: None, .. })
+        )
+    });
     assert_eq!(undrained.count(), 0);
 }

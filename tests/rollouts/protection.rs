@@ -13,7 +13,7 @@ fn protections(
 ) -> (Vec<InstanceId>, BTreeSet<InstanceId>, BTreeSet<InstanceId>) {
     let (mut held, mut free, mut ended) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for record in records {
-        let Event::Intent { effect, .. } = &record.event else {
+        let Event::Step(_, StepEvent::Intent { effect, .. }) = &record.event else {
             continue;
         };
         match &**effect {

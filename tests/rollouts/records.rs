@@ -19,14 +19,14 @@ const RECORDS: &[PlantedRecord] = &[
         m.progress
             .approvals
             .insert(stage.clone(), ("anna".into(), now));
-        Event::StageStarted { stage }
+        Event::Stage(stage, StageEvent::Started)
     }),
     (
         "stage staging begins while stage staging is frozen until",
         |m| {
             frozen(m);
             let stage = m.rollout.stages[0].name.clone();
-            Event::StageStarted { stage }
+            Event::Stage(stage, StageEvent::Started)
         },
     ),
     (
@@ -34,41 +34,36 @@ const RECORDS: &[PlantedRecord] = &[
         |m| {
             frozen(m);
             let stage = m.rollout.stages[0].name.clone();
-            Event::WaveStarted { stage, wave: 0 }
+            Event::Stage(stage, StageEvent::WaveStarted { wave: 0 })
         },
     ),
     (
         "staging.k8s.test begins while stage staging is frozen",
         |m| {
             frozen(m);
-            Event::ClusterStarted {
-                cluster: m.cluster.clone(),
-            }
+            Event::Cluster(m.cluster.clone(), ClusterEvent::Started)
         },
     ),
     ("begins before stage staging has passed", |m| {
         let mut second = m.rollout.stages[0].clone();
         second.name = name("last");
         m.rollout.stages.push(second);
-        Event::StageStarted {
-            stage: name("last"),
-        }
+        Event::Stage(name("last"), StageEvent::Started)
     }),
     (
         "wave 2 of stage staging begins before wave 1 has passed",
         |m| {
             let stage = m.rollout.stages[0].name.clone();
-            Event::WaveStarted { stage, wave: 1 }
+            Event::Stage(stage, StageEvent::WaveStarted { wave: 1 })
         },
     ),
     ("begins before its stage", |m| {
         m.progress.stages_started.clear();
         let stage = m.rollout.stages[0].name.clone();
-        Event::WaveStarted { stage, wave: 0 }
+        Event::Stage(stage, StageEvent::WaveStarted { wave: 0 })
     }),
-    ("the rollout has no stage nowhere", |_| Event::WaveStarted {
-        stage: name("nowhere"),
-        wave: 0,
+    ("the rollout has no stage nowhere", |_| {
+        Event::Stage(name("nowhere"), StageEvent::WaveStarted { wave: 0 })
     }),
     ("step 7 of nodes.staging.k8s.test has no outcome", |m| {
         let effect = m.evict();
@@ -83,9 +78,7 @@ const RECORDS: &[PlantedRecord] = &[
             refusal: None,
         };
         m.progress.open.insert(7, intent);
-        Event::ClusterRestored {
-            cluster: m.cluster.clone(),
-        }
+        Event::Cluster(m.cluster.clone(), ClusterEvent::Restored)
     }),
     ("nodes.staging.k8s.test is still there", |m| {
         let Task::Update { from, .. } = m.task("nodes").task.clone() else {
@@ -127,22 +120,22 @@ const RECORDS: &[PlantedRecord] = &[
     }),
     ("is restored, and i-", |m| {
         m.on_node("control-plane-a", 0, |n| n.components.clear());
-        Event::ClusterRestored {
-            cluster: m.cluster.clone(),
-        }
+        Event::Cluster(m.cluster.clone(), ClusterEvent::Restored)
     }),
     ("version 1, which a rollback needs, is gone", |m| {
         let (asg, (node, instance)) = (m.asg("nodes"), m.node("nodes", 1));
         m.live.gone = [(asg.clone(), [1].into())].into();
-        Event::DrainStarted {
-            cluster: m.cluster.clone(),
-            group: asg,
-            instance,
-            node: Some(node),
-            pods: 1,
-            grace: Span::ZERO,
-            claims: Default::default(),
-        }
+        Event::Group(
+            m.cluster.clone(),
+            asg,
+            GroupEvent::DrainStarted {
+                instance,
+                node: Some(node),
+                pods: 1,
+                grace: Span::ZERO,
+                claims: Default::default(),
+            },
+        )
     }),
     ("is proven before it has baked", |m| {
         m.group("nodes").canary_up = Some(m.now);
@@ -151,42 +144,42 @@ const RECORDS: &[PlantedRecord] = &[
     ("is proven and was never up", |m| proven(m)),
     ("has not been verified for", |m| {
         let stage = m.rollout.stages[0].name.clone();
-        Event::WavePassed { stage, wave: 0 }
+        Event::Stage(stage, StageEvent::WavePassed { wave: 0 })
     }),
     ("has not been verified for", |m| {
         let now = m.now;
         let cluster = m.progress.clusters.get_mut(&m.cluster).unwrap();
         cluster.state = ClusterState::Verified(now);
         let stage = m.rollout.stages[0].name.clone();
-        Event::StagePassed { stage }
+        Event::Stage(stage, StageEvent::Passed)
     }),
     (
         "the rollout is finished before stage staging has passed",
-        |_| Event::Finished,
+        |_| Event::Rollout(RolloutEvent::Finished),
     ),
     ("the rollout is rolled back without a rollback", |_| {
-        Event::RolledBack
+        Event::Rollout(RolloutEvent::RolledBack)
     }),
     (
         "staging.k8s.test is rolled back after its group nodes.staging.k8s.test was deleted",
         |m| {
             m.group("nodes").deleted = true;
-            Event::RollbackStarted {
+            Event::Rollout(RolloutEvent::RollbackStarted {
                 clusters: [m.cluster.clone()].into(),
                 kept: BTreeSet::new(),
-            }
+            })
         },
     ),
     (
         "the rollout is rolled back before staging.k8s.test is restored",
         |m| {
             m.progress.direction = Direction::Back([m.cluster.clone()].into());
-            Event::RolledBack
+            Event::Rollout(RolloutEvent::RolledBack)
         },
     ),
     (
         "the rollout is aborted before nodes.staging.k8s.test is restored",
-        |_| Event::Aborted,
+        |_| Event::Rollout(RolloutEvent::Aborted),
     ),
 ];
 
@@ -199,19 +192,23 @@ fn frozen(m: &mut Middle) {
 }
 
 fn verified(m: &Middle, evidence: &[&str]) -> Event {
-    Event::ClusterVerified {
-        cluster: m.cluster.clone(),
-        since: m.now,
-        evidence: evidence.iter().map(|e| (*e).into()).collect(),
-    }
+    Event::Cluster(
+        m.cluster.clone(),
+        ClusterEvent::Verified {
+            since: m.now,
+            evidence: evidence.iter().map(|e| (*e).into()).collect(),
+        },
+    )
 }
 
 fn proven(m: &Middle) -> Event {
-    Event::CanaryProven {
-        cluster: m.cluster.clone(),
-        group: m.asg("nodes"),
-        evidence: Vec::new(),
-    }
+    Event::Group(
+        m.cluster.clone(),
+        m.asg("nodes"),
+        GroupEvent::CanaryProven {
+            evidence: Vec::new(),
+        },
+    )
 }
 
 /// What the rules say of a record that follows.

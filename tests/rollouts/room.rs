@@ -34,7 +34,7 @@ fn three(dir: &std::path::Path, (size, surge): (u32, u32), on_lack: OnLack) -> S
 
 /// The most surge at the same time, over all clusters and in one of them.
 fn most(records: &[Record]) -> (u32, u32) {
-    let Event::Started { rollout } = &records[0].event else {
+    let Event::Rollout(RolloutEvent::Started { rollout }) = &records[0].event else {
         panic!("no beginning")
     };
     let mut progress = Progress::new(rollout);
@@ -58,7 +58,7 @@ fn most(records: &[Record]) -> (u32, u32) {
 
 fn limits(records: &[Record]) -> Vec<RoomLimit> {
     let of = |r: &Record| match &r.event {
-        Event::RoomLimited { limits, .. } => limits.clone(),
+        Event::Stage(_, StageEvent::RoomLimited { limits, .. }) => limits.clone(),
         _ => Vec::new(),
     };
     records.iter().flat_map(of).collect()
@@ -66,7 +66,13 @@ fn limits(records: &[Record]) -> Vec<RoomLimit> {
 
 #[track_caller]
 fn nothing_was_touched(records: &[Record]) {
-    let touched = |r: &&Record| matches!(r.event, Event::Intent { .. } | Event::WaveStarted { .. });
+    let touched = |r: &&Record| {
+        matches!(
+            r.event,
+            Event::Step(_, StepEvent::Intent { .. })
+                | Event::Stage(_, StageEvent::WaveStarted { .. })
+        )
+    };
     assert_eq!(records.iter().find(touched), None);
 }
 
@@ -169,7 +175,7 @@ fn a_wave_that_waits_begins_when_there_is_room() {
     let records = ends(scene.start("r2"), Ending::Finished);
     let begun = records
         .iter()
-        .find(|r| matches!(r.event, Event::WaveStarted { .. }))
+        .find(|r| matches!(r.event, Event::Stage(_, StageEvent::WaveStarted { .. })))
         .unwrap();
     assert!(begun.at >= records[0].at + Span::from_secs(45 * 60));
     assert_eq!(limits(&records), Vec::new());
@@ -182,9 +188,12 @@ fn what_is_not_known_is_said_and_holds_nothing_up() {
     scene.faults = vec!["no-room-read:quotas".into(), "no-room-read:subnets".into()];
     let records = ends(scene.start("r2"), Ending::Finished);
     let unknown = records.iter().find_map(|r| match &r.event {
-        Event::RoomLimited {
-            unknown, limits, ..
-        } if limits.is_empty() => Some(unknown.clone()),
+        Event::Stage(
+            _,
+            StageEvent::RoomLimited {
+                unknown, limits, ..
+            },
+        ) if limits.is_empty() => Some(unknown.clone()),
         _ => None,
     });
     let unknown = unknown.unwrap();
@@ -199,7 +208,7 @@ fn where_there_is_room_nothing_is_said_of_it() {
     let dir = folder();
     let scene = three(dir.path(), (3, 1), OnLack::Shrink);
     let records = ends(scene.start("r2"), Ending::Finished);
-    let said = |r: &&Record| matches!(r.event, Event::RoomLimited { .. });
+    let said = |r: &&Record| matches!(r.event, Event::Stage(_, StageEvent::RoomLimited { .. }));
     assert_eq!(records.iter().find(said), None);
     assert_eq!(most(&records), (3, 1));
 }

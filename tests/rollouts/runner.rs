@@ -11,7 +11,7 @@ use kfleet::model::{
     RoomQuestion, Span, Timestamp, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
-use kfleet::rollout::{Ending, Event, Record, Verdict};
+use kfleet::rollout::{ClusterEvent, Ending, Event, Record, RolloutEvent, StepEvent, Verdict};
 use kfleet::run::{Outcome, RunError, Signal, run};
 use kfleet::store::Journal;
 
@@ -155,10 +155,13 @@ fn slow_gates_of_many_clusters_are_asked_together() {
         .filter(|r| {
             matches!(
                 &r.event,
-                Event::Answered {
-                    verdict: Verdict::Pass(_),
-                    ..
-                }
+                Event::Cluster(
+                    _,
+                    ClusterEvent::Answered {
+                        verdict: Verdict::Pass(_),
+                        ..
+                    }
+                )
             )
         })
         .count();
@@ -189,14 +192,11 @@ fn clusters_are_looked_at_and_acted_upon_together() {
         let mut steps = Vec::new();
         let mut outcomes = Vec::new();
         for record in &records {
-            if let Event::Intent {
-                step, cluster: of, ..
-            } = &record.event
-            {
+            if let Event::Step(step, StepEvent::Intent { cluster: of, .. }) = &record.event {
                 if of == cluster {
                     steps.push(*step);
                 }
-            } else if let Event::Outcome { step, .. } = &record.event
+            } else if let Event::Step(step, StepEvent::Outcome { .. }) = &record.event
                 && steps.contains(step)
                 && !outcomes.contains(step)
             {
@@ -250,14 +250,19 @@ fn an_interruption_does_not_wait_for_a_gate() {
             began.elapsed()
         );
         assert!(
-            matches!(records.last().map(|r| &r.event), Some(Event::Paused { .. })),
+            matches!(
+                records.last().map(|r| &r.event),
+                Some(Event::Rollout(RolloutEvent::Paused { .. }))
+            ),
             "{:?}",
             records.last()
         );
         assert!(
-            records
-                .iter()
-                .all(|r| !matches!(r.event, Event::Answered { .. } | Event::Failed { .. })),
+            records.iter().all(|r| !matches!(
+                r.event,
+                Event::Cluster(_, ClusterEvent::Answered { .. })
+                    | Event::Cluster(_, ClusterEvent::Failed { .. })
+            )),
             "an answer was made up"
         );
     }
@@ -283,7 +288,7 @@ fn a_gate_that_cannot_be_run_waits() {
         || false,
         |signal| {
             if let Signal::Recorded(Record {
-                event: Event::Answered { verdict, .. },
+                event: Event::Cluster(_, ClusterEvent::Answered { verdict, .. }),
                 ..
             }) = signal
             {

@@ -66,7 +66,7 @@ fn a_refresh_replaces_what_we_started_and_watched() {
         &["step pin-version staging/empty", "group-done staging/empty"],
     );
     let started = records.iter().find_map(|r| match &r.event {
-        Event::Intent { effect, .. } => match &**effect {
+        Event::Step(_, StepEvent::Intent { effect, .. }) => match &**effect {
             Effect::Cloud(CloudEffect::StartRefresh {
                 from,
                 version,
@@ -174,7 +174,7 @@ fn a_sick_image_is_stopped_at_the_first_checkpoint_of_a_refresh() {
     let highest = records
         .iter()
         .filter_map(|r| {
-            if let Event::Refreshed { percentage, .. } = &r.event {
+            if let Event::Group(_, _, GroupEvent::Refreshed { percentage }) = &r.event {
                 Some(*percentage)
             } else {
                 None
@@ -346,7 +346,7 @@ fn want_of_capacity_is_seen_at_once_and_answered_by_policy() {
         let (at, since, _) = records
             .iter()
             .find_map(|r| {
-                if let Event::NoCapacity { since, why, .. } = &r.event {
+                if let Event::Group(_, _, GroupEvent::NoCapacity { since, why }) = &r.event {
                     Some((r.at, *since, why.clone()))
                 } else {
                     None
@@ -359,7 +359,7 @@ fn want_of_capacity_is_seen_at_once_and_answered_by_policy() {
             at.since(since)
         );
         let last = records.iter().rev().find_map(|r| match &r.event {
-            Event::Failed { why, .. } => Some(why.clone()),
+            Event::Cluster(_, ClusterEvent::Failed { why, .. }) => Some(why.clone()),
             _ => None,
         });
         let why = kfleet::report::reason_text(&last.unwrap());
@@ -435,7 +435,7 @@ fn old_versions_are_pruned_and_none_that_anybody_needs() {
         scene.image = format!("image-{n}");
         let records = rolls(&scene, &format!("r{n}"));
         let of = |r: &Record| match &r.event {
-            Event::Intent { effect, .. } => match &**effect {
+            Event::Step(_, StepEvent::Intent { effect, .. }) => match &**effect {
                 Effect::Cloud(CloudEffect::PruneVersions { template, versions })
                     if template.as_str() == GROUP =>
                 {

@@ -42,7 +42,7 @@ fn desired(scene: &Scene, group: &str) -> u32 {
 /// The most desired capacity that a rollout ever asked for a group.
 fn most(records: &[Record], group: &str) -> u32 {
     let of = |r: &Record| match &r.event {
-        Event::Intent { effect, .. } => match &**effect {
+        Event::Step(_, StepEvent::Intent { effect, .. }) => match &**effect {
             Effect::Cloud(CloudEffect::SetDesired { group: g, to, .. })
                 if g.as_str().starts_with(group) =>
             {
@@ -385,9 +385,9 @@ fn a_twin_that_somebody_pinned_elsewhere_lends_nothing_more() {
     );
     let lending = records
         .iter()
-        .skip_while(|r| !matches!(r.event, Event::Lending { .. }));
+        .skip_while(|r| !matches!(r.event, Event::Group(_, _, GroupEvent::Lending { .. })));
     let of_twin = |r: &&Record| {
-        matches!(&r.event, Event::Intent { group, effect, .. }
+        matches!(&r.event, Event::Step(_, StepEvent::Intent { group, effect, .. })
             if group.as_str().starts_with("od.")
                 && matches!(&**effect, Effect::Cloud(CloudEffect::SetDesired { .. })))
     };

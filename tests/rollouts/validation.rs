@@ -324,7 +324,7 @@ fn more_unready_pods_than_before_the_change_hold_it_back() {
         let records = ends(scene.start_on(&spy, "r2"), Ending::Finished);
         let proven = records
             .iter()
-            .find(|r| matches!(r.event, Event::CanaryProven { .. }))
+            .find(|r| matches!(r.event, Event::Group(_, _, GroupEvent::CanaryProven { .. })))
             .unwrap()
             .at;
         assert_eq!(proven >= until, held, "{proven} {until}");

@@ -36,10 +36,10 @@ pub(super) fn takes_back(scene: &Scene, id: &str) -> Ran {
     check_rollback(&rollout, &progress, &others, &Default::default()).unwrap();
     let spy = Spy::new(scene.world());
     let mut journal = Journal::take_up(&store, id).unwrap();
-    let asked = Event::RollbackAsked {
+    let asked = Event::Rollout(RolloutEvent::RollbackAsked {
         by: "me".into(),
         reason: "enough".into(),
-    };
+    });
     let mut records = journal
         .append(spy.now().max(progress.at), vec![asked])
         .unwrap();
@@ -302,7 +302,7 @@ fn a_way_back_that_fails_is_stuck_with_the_next_step_by_hand() {
     let advice = records
         .iter()
         .find_map(|r| {
-            if let Event::Stuck { advice, .. } = &r.event {
+            if let Event::Cluster(_, ClusterEvent::Stuck { advice, .. }) = &r.event {
                 Some(kfleet::report::advice_text(advice, kfleet::report::RESUME))
             } else {
                 None

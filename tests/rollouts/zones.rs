@@ -34,7 +34,7 @@ fn finishes(mut scene: Scene) -> (Scene, Vec<Record>) {
 fn asked(records: &[Record]) -> BTreeMap<String, u32> {
     let mut zones = BTreeMap::new();
     for record in records {
-        let Event::Intent { effect, .. } = &record.event else {
+        let Event::Step(_, StepEvent::Intent { effect, .. }) = &record.event else {
             continue;
         };
         if let Effect::Cloud(CloudEffect::SetDesired {
@@ -53,10 +53,12 @@ fn asked(records: &[Record]) -> BTreeMap<String, u32> {
 /// Launches that were refused, and those that brought something.
 fn answers(records: &[Record]) -> (usize, usize) {
     let of = |r: &Record| match &r.event {
-        Event::Outcome {
-            result: StepResult::Applied(Applied::Launched { instances, refused }),
-            ..
-        } => Some((instances.len(), refused.is_some())),
+        Event::Step(
+            _,
+            StepEvent::Outcome {
+                result: StepResult::Applied(Applied::Launched { instances, refused }),
+            },
+        ) => Some((instances.len(), refused.is_some())),
         _ => None,
     };
     let all: Vec<(usize, bool)> = records.iter().filter_map(of).collect();
@@ -194,17 +196,19 @@ fn a_group_that_cannot_be_told_the_zone_is_rolled_as_aws_places_it() {
     let not_offered = records.iter().any(|r| {
         matches!(
             &r.event,
-            Event::Outcome {
-                result: StepResult::Applied(Applied::Launched {
-                    refused: Some(LaunchRefusal::NotOffered(_)),
-                    ..
-                }),
-                ..
-            }
+            Event::Step(
+                _,
+                StepEvent::Outcome {
+                    result: StepResult::Applied(Applied::Launched {
+                        refused: Some(LaunchRefusal::NotOffered(_)),
+                        ..
+                    })
+                }
+            )
         )
     });
     let placed_by_aws = records.iter().any(|r| {
-        matches!(&r.event, Event::Intent { effect, .. }
+        matches!(&r.event, Event::Step(_, StepEvent::Intent { effect, .. })
             if matches!(&**effect, Effect::Cloud(CloudEffect::SetDesired { launch: None, .. })))
     });
     assert!(not_offered && placed_by_aws, "{:#?}", facts(&records));
@@ -222,7 +226,7 @@ fn whoever_resumes_asks_aws_for_zones_again() {
         }
         m.progress.open.clear();
         let (seq, at) = (m.progress.seq + 1, m.now);
-        let event = Event::Resumed { by: "me".into() };
+        let event = Event::Rollout(RolloutEvent::Resumed { by: "me".into() });
         m.progress.add(&Record { seq, at, event }).unwrap();
         let left = &m.group("nodes").placement.not_offered;
         assert_eq!(left.is_none(), is_forgotten, "drains: {drains}");
@@ -248,15 +252,17 @@ fn tried(middle: &mut super::middle::Middle, result: StepResult) -> (Timestamp, 
         let seq = m.progress.seq + 1;
         m.progress.add(&Record { seq, at, event }).unwrap();
     };
-    let intent = Event::Intent {
+    let intent = Event::Step(
         step,
-        cluster,
-        group,
-        effect: Box::new(Effect::Cloud(effect)),
-    };
+        StepEvent::Intent {
+            cluster,
+            group,
+            effect: Box::new(Effect::Cloud(effect)),
+        },
+    );
     add(middle, intent);
     let before = moved(middle);
-    add(middle, Event::Outcome { step, result });
+    add(middle, Event::Step(step, StepEvent::Outcome { result }));
     (
         before,
         moved(middle),

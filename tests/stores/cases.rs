@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kfleet::model::{ClusterName, LeaseState, Span, Timestamp, digest_of};
 use kfleet::plan::Baseline;
-use kfleet::rollout::Event;
+use kfleet::rollout::{Event, RolloutEvent, StageEvent};
 use kfleet::store::{
     Access, CloudKind, Condition, Journal, Locks, Objects, Put, Request, Stop, Store, StoreError,
 };
@@ -278,7 +278,7 @@ fn a_journal_is_carried_on_by_one(place: &Place) {
     ));
     let (mut journal, first) = Journal::begin(&ours, &rollout).unwrap();
     assert_eq!(first.seq, 1);
-    let paused = |why: &str| Event::Paused { why: why.into() };
+    let paused = |why: &str| Event::Rollout(RolloutEvent::Paused { why: why.into() });
     let at = rollout.started_at;
     let records = journal
         .append(at, vec![paused("one"), paused("two")])
@@ -297,12 +297,10 @@ fn a_journal_is_carried_on_by_one(place: &Place) {
             .append(
                 at,
                 vec![
-                    Event::StagePassed {
-                        stage: name("staging")
-                    },
-                    Event::Started {
+                    Event::Stage(name("staging"), StageEvent::Passed),
+                    Event::Rollout(RolloutEvent::Started {
                         rollout: Box::new(rollout.clone())
-                    }
+                    })
                 ]
             )
             .is_err()
@@ -315,7 +313,9 @@ fn a_journal_is_carried_on_by_one(place: &Place) {
     assert_eq!(lease(), LeaseState::Free);
     let mut journal = Journal::take_up(&theirs, "r1").unwrap();
     assert_eq!((journal.progress().seq, journal.taken_over()), (4, None));
-    journal.append(at, vec![Event::Aborted]).unwrap();
+    journal
+        .append(at, vec![Event::Rollout(RolloutEvent::Aborted)])
+        .unwrap();
     drop(journal);
     let all = ours.records("r1").unwrap();
     assert_eq!(
@@ -364,14 +364,16 @@ fn rollouts_come_in_the_order_in_which_they_began(place: &Place) {
     let at = rollout.started_at;
     let (ours, theirs) = ((place.open)("p1"), (place.open)("p2"));
     let (mut journal, _) = Journal::begin(&ours, &rollout).unwrap();
-    journal.append(at, vec![Event::Aborted]).unwrap();
+    journal
+        .append(at, vec![Event::Rollout(RolloutEvent::Aborted)])
+        .unwrap();
     drop(journal);
     // What had ended and is taken back is unfinished again, for everybody.
     let mut journal = Journal::take_up(&ours, "r1").unwrap();
-    let asked = Event::RollbackAsked {
+    let asked = Event::Rollout(RolloutEvent::RollbackAsked {
         by: "anna".into(),
         reason: "worse".into(),
-    };
+    });
     journal.append(at, vec![asked]).unwrap();
     drop(journal);
     assert!(
@@ -381,7 +383,9 @@ fn rollouts_come_in_the_order_in_which_they_began(place: &Place) {
             .contains(&"r1".to_owned())
     );
     let mut journal = Journal::take_up(&ours, "r1").unwrap();
-    journal.append(at, vec![Event::RolledBack]).unwrap();
+    journal
+        .append(at, vec![Event::Rollout(RolloutEvent::RolledBack)])
+        .unwrap();
     drop(journal);
     let other = kfleet::rollout::Rollout {
         id: "r0".into(),

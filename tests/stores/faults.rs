@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use kfleet::cloud::Cloud as _;
 use kfleet::model::Span;
 use kfleet::plan::Allow;
-use kfleet::rollout::{Ending, Event, Record, StepResult};
+use kfleet::rollout::{Ending, Event, Record, RolloutEvent, StepEvent, StepResult};
 use kfleet::run::{Drive, Outcome, RunError};
 use kfleet::store::{Journal, Request, Store, StoreError};
 
@@ -123,7 +123,7 @@ impl Bed {
             .records()
             .into_iter()
             .filter_map(|r| match r.event {
-                Event::Intent { effect, .. } => Some(*effect),
+                Event::Step(_, StepEvent::Intent { effect, .. }) => Some(*effect),
                 _ => None,
             })
             .collect();
@@ -147,10 +147,12 @@ impl Bed {
         let mut answers: BTreeMap<u64, u32> = BTreeMap::new();
         for (record, seq) in self.records().into_iter().zip(1..) {
             assert_eq!(record.seq, seq);
-            if let Event::Outcome {
+            if let Event::Step(
                 step,
-                result: StepResult::Applied(_),
-            } = record.event
+                StepEvent::Outcome {
+                    result: StepResult::Applied(_),
+                },
+            ) = record.event
             {
                 *answers.entry(step).or_default() += 1;
             }
@@ -250,7 +252,7 @@ fn a_store_that_refuses_to_be_written_stops_the_run_before_the_next_effect() {
         if bed
             .records()
             .last()
-            .is_none_or(|r| r.event != Event::Finished)
+            .is_none_or(|r| r.event != Event::Rollout(RolloutEvent::Finished))
         {
             bed.go_on(spy);
         }
@@ -278,7 +280,7 @@ fn credentials_that_end_stop_the_run_and_nothing_is_lost() {
     // The dead process had given nothing back: whose it was is told before anything else.
     let taken: Vec<_> = records
         .iter()
-        .filter(|r| matches!(r.event, Event::LockTaken { .. }))
+        .filter(|r| matches!(r.event, Event::Rollout(RolloutEvent::LockTaken { .. })))
         .collect();
     assert_eq!(
         taken.len(),
@@ -287,7 +289,7 @@ fn credentials_that_end_stop_the_run_and_nothing_is_lost() {
         facts(&records).join("\n")
     );
     assert!(
-        matches!(&records[0].event, Event::LockTaken { cluster: None, from, fence: 2, .. } if from == "owner p1"),
+        matches!(&records[0].event, Event::Rollout(RolloutEvent::LockTaken { cluster: None, from, fence: 2, .. }) if from == "owner p1"),
         "{:?}",
         records[0].event
     );

@@ -254,7 +254,11 @@ fn whoever_was_overtaken_writes_no_record() {
         (over.cluster, over.from.owner.as_str(), over.fence),
         (None, "owner slept", 2)
     );
-    let paused = |why: &str| vec![kfleet::rollout::Event::Paused { why: why.into() }];
+    let paused = |why: &str| {
+        vec![kfleet::rollout::Event::Rollout(
+            kfleet::rollout::RolloutEvent::Paused { why: why.into() },
+        )]
+    };
     theirs.append(rollout.started_at, paused("theirs")).unwrap();
     // Its clock stood still and it has not asked: the number of the record is what stops it.
     ours.check().unwrap();

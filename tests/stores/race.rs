@@ -188,7 +188,9 @@ fn of_two_that_carry_a_rollout_on_one_does() {
                             journal
                                 .append(
                                     started_at,
-                                    vec![kfleet::rollout::Event::Paused { why: token.into() }],
+                                    vec![kfleet::rollout::Event::Rollout(
+                                        kfleet::rollout::RolloutEvent::Paused { why: token.into() },
+                                    )],
                                 )
                                 .unwrap();
                             written += 1;

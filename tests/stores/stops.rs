@@ -1,7 +1,7 @@
 //! Stop the line: a rollout under way halts before its next step, none goes on, and an abort is let through.
 
 use kfleet::cloud::Cloud as _;
-use kfleet::rollout::{Ending, Event};
+use kfleet::rollout::{Ending, Event, GroupEvent, RolloutEvent, StepEvent};
 use kfleet::run::{Outcome, Signal, run};
 use kfleet::store::{Journal, Request, Stop};
 
@@ -38,7 +38,10 @@ fn halted(cluster: Option<&str>) {
             if let Signal::Recorded(record) = signal {
                 spy.hear(record);
                 if store.stops().unwrap().is_empty() {
-                    if matches!(record.event, Event::DrainStarted { .. }) {
+                    if matches!(
+                        record.event,
+                        Event::Group(_, _, GroupEvent::DrainStarted { .. })
+                    ) {
                         store.stop(&stop).unwrap();
                     }
                 } else {
@@ -50,13 +53,13 @@ fn halted(cluster: Option<&str>) {
     assert_eq!(outcome.unwrap(), Outcome::Stopped(stop.clone()));
     // The round that was under way is written to its end, and nothing else.
     assert!(
-        matches!(after.last(), Some(Event::Paused { why }) if { let why = kfleet::report::reason_text(why); why.contains("stopped by anna since") && why.contains("prod burns") }),
+        matches!(after.last(), Some(Event::Rollout(RolloutEvent::Paused { why })) if { let why = kfleet::report::reason_text(why); why.contains("stopped by anna since") && why.contains("prod burns") }),
         "{after:?}"
     );
     assert!(
         after
             .iter()
-            .filter(|e| matches!(e, Event::Intent { .. }))
+            .filter(|e| matches!(e, Event::Step(_, StepEvent::Intent { .. })))
             .count()
             <= 1,
         "{after:?}"
@@ -69,9 +72,11 @@ fn halted(cluster: Option<&str>) {
     let (outcome, records) = scene.resume_on(&again, "r2");
     assert_eq!(outcome.unwrap(), Outcome::Stopped(stop.clone()));
     assert!(
-        records
-            .iter()
-            .all(|r| matches!(r.event, Event::Resumed { .. } | Event::Paused { .. })),
+        records.iter().all(|r| matches!(
+            r.event,
+            Event::Rollout(RolloutEvent::Resumed { .. })
+                | Event::Rollout(RolloutEvent::Paused { .. })
+        )),
         "{records:?}"
     );
     assert_eq!(again.done(), []);

@@ -15,8 +15,8 @@ use kfleet::model::{
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::report::breach_text;
 use kfleet::rollout::{
-    Event, Progress, Reason, Record, Rollout, StepResult, Task, broken_by_record, broken_rules,
-    decide,
+    Event, GroupEvent, Progress, Reason, Record, Rollout, StepEvent, StepResult, Task,
+    broken_by_record, broken_rules, decide,
 };
 
 /// When the process dies, counted in effects from 1.
@@ -153,10 +153,7 @@ impl Spy {
         else {
             return;
         };
-        if let Event::Outcome {
-            step,
-            result: StepResult::GivenUp(why),
-        } = &record.event
+        if let Event::Step(step, StepEvent::Outcome { result: StepResult::GivenUp(why) }) = &record.event
             // What nothing depends on may have happened or not.
             && *why != Reason::NotNeeded
             && let Some(intent) = progress.open.get(step)
@@ -179,7 +176,7 @@ impl Spy {
         if let Err(e) = progress.add(record) {
             wrong.insert(e.to_string());
         }
-        if let Event::SurgeTaken { group, left, .. } = &record.event {
+        if let Event::Group(_, group, GroupEvent::SurgeTaken { left }) = &record.event {
             ours.insert(group.clone(), i64::from(*left));
         }
         wrong.extend(

@@ -1,14 +1,15 @@
 //! What a rollout did, as lines of text.
 
-use kfleet::rollout::{Event, Record};
+use kfleet::rollout::{ClusterEvent, Event, GroupEvent, Record, RolloutEvent, StepEvent};
 
 /// The facts of a trace, one a line, steps left out.
 pub fn facts(records: &[Record]) -> Vec<String> {
     records
         .iter()
         .filter_map(|r| match &r.event {
-            Event::Intent { .. } | Event::Outcome { .. } => None,
-            Event::Started { .. } => Some("started".into()),
+            Event::Step(_, StepEvent::Intent { .. })
+            | Event::Step(_, StepEvent::Outcome { .. }) => None,
+            Event::Rollout(RolloutEvent::Started { .. }) => Some("started".into()),
             event => Some(serde_json::to_string(event).unwrap()),
         })
         .collect()
@@ -87,11 +88,11 @@ pub fn never(records: &[Record], unwanted: &[&str]) {
 /// What was said about failures and the like.
 pub fn reasons(records: &[Record]) -> Vec<String> {
     let why = |r: &Record| match &r.event {
-        Event::Failed { why, .. }
-        | Event::Stuck { why, .. }
-        | Event::SetAside { why, .. }
-        | Event::SoakBroken { why, .. }
-        | Event::Paused { why } => Some(kfleet::report::reason_text(why)),
+        Event::Cluster(_, ClusterEvent::Failed { why, .. })
+        | Event::Cluster(_, ClusterEvent::Stuck { why, .. })
+        | Event::Group(_, _, GroupEvent::SetAside { why, .. })
+        | Event::Cluster(_, ClusterEvent::SoakBroken { why })
+        | Event::Rollout(RolloutEvent::Paused { why }) => Some(kfleet::report::reason_text(why)),
         _ => None,
     };
     records.iter().filter_map(why).collect()

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use kfleet::cloud::Cloud as _;
 use kfleet::cloud::local::Scenario;
 use kfleet::plan::Allow;
-use kfleet::rollout::{Ending, Event, Record, deleted_groups};
+use kfleet::rollout::{ClusterEvent, Ending, Event, Record, RolloutEvent, deleted_groups};
 use kfleet::run::{Outcome, Signal, run};
 use kfleet::store::{Journal, Request, Stop};
 
@@ -177,8 +177,12 @@ impl Playing<'_> {
     /// Stuck: a person puts right what can be, takes it up again, and gives it up when that does not help.
     fn help(&mut self) {
         let why = self.records.iter().rev().find_map(|r| match &r.event {
-            Event::Stuck { why, .. } => Some(kfleet::report::reason_text(why)),
-            Event::Paused { why } => Some(format!("paused: {}", kfleet::report::reason_text(why))),
+            Event::Cluster(_, ClusterEvent::Stuck { why, .. }) => {
+                Some(kfleet::report::reason_text(why))
+            }
+            Event::Rollout(RolloutEvent::Paused { why }) => {
+                Some(format!("paused: {}", kfleet::report::reason_text(why)))
+            }
             _ => None,
         });
         self.stuck.push(why.unwrap_or_default());

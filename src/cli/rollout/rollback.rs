@@ -15,7 +15,7 @@ use crate::cli::{Exit, aims, store};
 use crate::cloud::{Cloud as _, Place};
 use crate::model::ClusterName;
 use crate::report::{self, Style};
-use crate::rollout::{Ending, Event, check_rollback, way_back_versions};
+use crate::rollout::{Ending, Event, RolloutEvent, check_rollback, way_back_versions};
 use crate::run::{Outcome, fence};
 use crate::store::{Journal, Request, Store, StoreError};
 
@@ -66,7 +66,10 @@ pub(super) async fn rollback(
     let starting = store.start(&by, world.now())?;
     possible(&store, &id, &command.allow_retire)?;
     let at = world.now().max(journal.progress().at);
-    let records = journal.append(at, vec![Event::RollbackAsked { by, reason }])?;
+    let records = journal.append(
+        at,
+        vec![Event::Rollout(RolloutEvent::RollbackAsked { by, reason })],
+    )?;
     drop(starting);
     let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
     output.cloud_story(&format!("rolling back {}", names.join(", ")));

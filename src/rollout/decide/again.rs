@@ -4,7 +4,7 @@ use super::node_steps::standing_of_node;
 use super::settle::{fewer, settle};
 use super::standing::{SETTLED, Standing};
 use crate::model::{Applied, CloudEffect, Effect, Lifecycle};
-use crate::rollout::event::{Event, StepId, StepResult};
+use crate::rollout::event::{Event, StepEvent, StepId, StepResult};
 use crate::rollout::progress::Intent;
 use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::round::{DecisionBuilder, GroupContext};
@@ -33,15 +33,21 @@ pub(crate) fn open_steps(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>)
         match standing {
             Standing::Repeat => out.repeat(id, intent),
             Standing::Wait(why, until) => out.wait(view, why, until),
-            Standing::Happened => out.records.push(Event::Outcome {
-                step: id,
-                result: StepResult::Applied(Applied::Already),
-            }),
-            Standing::GivenUp(why) => out.records.push(Event::Outcome {
-                step: id,
-                result: StepResult::GivenUp(why),
-            }),
-            Standing::Closed(result) => out.records.push(Event::Outcome { step: id, result }),
+            Standing::Happened => out.records.push(Event::Step(
+                id,
+                StepEvent::Outcome {
+                    result: StepResult::Applied(Applied::Already),
+                },
+            )),
+            Standing::GivenUp(why) => out.records.push(Event::Step(
+                id,
+                StepEvent::Outcome {
+                    result: StepResult::GivenUp(why),
+                },
+            )),
+            Standing::Closed(result) => out
+                .records
+                .push(Event::Step(id, StepEvent::Outcome { result })),
         }
     }
     any

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::gate;
 use super::gate::GateOutcome;
 use crate::model::{InstanceId, LiveGroup, Timestamp};
-use crate::rollout::event::{Event, Scope};
+use crate::rollout::event::{Event, GroupEvent, Scope};
 use crate::rollout::reason::GroupReason;
 use crate::rollout::round::{DecisionBuilder, GroupContext, present};
 
@@ -25,11 +25,11 @@ pub(crate) fn up(
         .filter(|id| !outdated.contains(*id))
         .cloned()
         .collect();
-    out.records.push(Event::CanaryUp {
-        cluster: view.cluster.clone(),
-        group: view.task.asg.clone(),
-        instances,
-    });
+    out.records.push(Event::Group(
+        view.cluster.clone(),
+        view.task.asg.clone(),
+        GroupEvent::CanaryUp { instances },
+    ));
 }
 
 /// How many of the canary are among those that work.
@@ -63,11 +63,11 @@ pub(crate) fn bakes(
     }
     match gate::all(&asked, out) {
         GateOutcome::Pass(evidence) => {
-            out.records.push(Event::CanaryProven {
-                cluster: view.cluster.clone(),
-                group: view.task.asg.clone(),
-                evidence,
-            });
+            out.records.push(Event::Group(
+                view.cluster.clone(),
+                view.task.asg.clone(),
+                GroupEvent::CanaryProven { evidence },
+            ));
         }
         GateOutcome::Wait(why, until) => out.wait(view, why, Some(until)),
         GateOutcome::Fail(why) => out.failed(view, why),
@@ -89,13 +89,15 @@ pub(crate) fn lost(
         };
         return out.failed(view, why);
     }
-    out.records.push(Event::CanaryLost {
-        cluster: view.cluster.clone(),
-        group: view.task.asg.clone(),
-        why: GroupReason::CanaryLost {
-            working: baking,
-            wanted,
-        }
-        .into(),
-    });
+    out.records.push(Event::Group(
+        view.cluster.clone(),
+        view.task.asg.clone(),
+        GroupEvent::CanaryLost {
+            why: GroupReason::CanaryLost {
+                working: baking,
+                wanted,
+            }
+            .into(),
+        },
+    ));
 }

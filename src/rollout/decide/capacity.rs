@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fallback;
 use crate::fleet::CapacityPolicy;
 use crate::model::{Activity, ActivityStatus, AsgName, LiveGroup, Span, Timestamp};
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::{GroupProgress, GroupState, ZoneRefused};
 use crate::rollout::reason::{GroupReason, NoCapacity, NoOther, Reason};
 use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, missing, present};
@@ -247,7 +247,9 @@ pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> b
     match (refused.filter(|_| is_short(view, live)), no_capacity) {
         (None, None) => return false,
         (None, Some(_)) if unproven => return false,
-        (None, Some(_)) => out.records.push(Event::CapacityBack { cluster, group }),
+        (None, Some(_)) => out
+            .records
+            .push(Event::Group(cluster, group, GroupEvent::CapacityBack)),
         (Some(refusal), before) => {
             let why = GroupReason::NoCapacity {
                 refused: refusal.found(),
@@ -261,12 +263,14 @@ pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> b
                 return false;
             }
             let since = before.as_ref().map_or(refusal.since, |(first, _)| *first);
-            out.records.push(Event::NoCapacity {
+            out.records.push(Event::Group(
                 cluster,
                 group,
-                since,
-                why: why.into(),
-            });
+                GroupEvent::NoCapacity {
+                    since,
+                    why: why.into(),
+                },
+            ));
         }
     }
     true

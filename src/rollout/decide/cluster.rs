@@ -10,7 +10,7 @@ use super::way_back::{self, Leave};
 use super::{control_plane, gate, preflight, prune, retire, undo, verify};
 use crate::kops::Role;
 use crate::model::{AsgName, CloudEffect, Effect, Span, Timestamp};
-use crate::rollout::event::{Event, Scope};
+use crate::rollout::event::{ClusterEvent, Event, Scope};
 use crate::rollout::progress::{ClusterState, Intent};
 use crate::rollout::reason::{Advice, Evidence, Reason};
 use crate::rollout::round::{
@@ -22,12 +22,14 @@ use crate::rollout::schedule::{ClusterRun, GroupTask, Task};
 pub(crate) fn start(run: &ClusterRun, out: &mut DecisionBuilder<'_>) {
     let cluster = run.cluster.clone();
     out.records.push(match run.since {
-        Some(since) if run.groups.is_empty() => Event::ClusterVerified {
+        Some(since) if run.groups.is_empty() => Event::Cluster(
             cluster,
-            since,
-            evidence: vec![Evidence::NothingChanges],
-        },
-        Some(_) | None => Event::ClusterStarted { cluster },
+            ClusterEvent::Verified {
+                since,
+                evidence: vec![Evidence::NothingChanges],
+            },
+        ),
+        Some(_) | None => Event::Cluster(cluster, ClusterEvent::Started),
     });
 }
 
@@ -51,9 +53,8 @@ pub(crate) fn forward(round: &RoundContext<'_>, run: &ClusterRun, out: &mut Deci
                 if !phases(&run.groups)
                     .any(|phase| phase.turn(round, &sight, &run.groups, Mode::Forward, out))
                 {
-                    out.records.push(Event::ClusterRolled {
-                        cluster: run.cluster.clone(),
-                    });
+                    out.records
+                        .push(Event::Cluster(run.cluster.clone(), ClusterEvent::Rolled));
                 }
             }
             ClusterState::Checking(since) => check(round, &sight, since, out),
@@ -123,9 +124,10 @@ fn check_back(
         return;
     }
     match gate::all(&asked, out) {
-        GateOutcome::Pass(_) => out.records.push(Event::ClusterRestored {
-            cluster: sight.run.cluster.clone(),
-        }),
+        GateOutcome::Pass(_) => out.records.push(Event::Cluster(
+            sight.run.cluster.clone(),
+            ClusterEvent::Restored,
+        )),
         GateOutcome::Wait(why, until) => out.wait_cluster(&sight.run.cluster, why, Some(until)),
         GateOutcome::Fail(why) => {
             out.stuck_cluster(&sight.run.cluster, why, Advice::OldUnhealthy);
@@ -196,11 +198,13 @@ fn check(
         && pruned(round, sight, out)
         && as_planned(round, sight, since, out)
     {
-        out.records.push(Event::ClusterVerified {
-            cluster: sight.run.cluster.clone(),
-            since: round.now,
-            evidence,
-        });
+        out.records.push(Event::Cluster(
+            sight.run.cluster.clone(),
+            ClusterEvent::Verified {
+                since: round.now,
+                evidence,
+            },
+        ));
     }
 }
 

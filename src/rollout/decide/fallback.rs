@@ -5,7 +5,7 @@
 
 use crate::kops::Role;
 use crate::model::{AsgName, LiveGroup};
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::{ClusterProgress, GroupProgress, GroupState};
 use crate::rollout::reason::NoLoan;
 use crate::rollout::round::{
@@ -95,11 +95,11 @@ pub(crate) fn opened(
     });
     let mut any = false;
     for (twin, to) in wanted.filter(|_| all) {
-        out.records.push(Event::Lending {
-            cluster: run.cluster.clone(),
-            group: twin.asg.clone(),
-            to: to.clone(),
-        });
+        out.records.push(Event::Group(
+            run.cluster.clone(),
+            twin.asg.clone(),
+            GroupEvent::Lending { to: to.clone() },
+        ));
         any = true;
     }
     any

@@ -8,7 +8,7 @@ use crate::fleet::{Amount, GateAt, GateKind, GateSpec, HttpGate, PromqlGate};
 use crate::kops::Role;
 use crate::model::{AsgName, ClusterName, GroupName, LiveCluster, Nodes, Span, Timestamp};
 use crate::rollout::build::BUILT_IN_NODES;
-use crate::rollout::event::{Event, Scope, Verdict};
+use crate::rollout::event::{ClusterEvent, Event, Scope, Verdict};
 use crate::rollout::progress::{Answer, ClusterProgress};
 use crate::rollout::reason::{Evidence, Ground, Reason};
 use crate::rollout::round::{Check, DecisionBuilder, GroupContext, Question};
@@ -96,11 +96,15 @@ fn told(gate: &GateSpec, asked: &Asked<'_>, from: Timestamp, ground: &Ground) ->
         None => asked.now.since(from) >= SILENCE,
         Some(last) => last.verdict != verdict && asked.now.since(last.at) >= MORE,
     };
-    due.then(|| Event::Answered {
-        cluster: asked.cluster.clone(),
-        scope: key.0,
-        gate: key.1,
-        verdict,
+    due.then(|| {
+        Event::Cluster(
+            asked.cluster.clone(),
+            ClusterEvent::Answered {
+                scope: key.0,
+                gate: key.1,
+                verdict,
+            },
+        )
     })
 }
 

@@ -6,7 +6,7 @@ use super::create::create;
 use super::retire::retire;
 use super::update::{Move, update};
 use super::{capacity, replace};
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::GroupState;
 use crate::rollout::round::{
     Budget, DecisionBuilder, GroupContext, Mode, by_zone, outdated, present,
@@ -63,10 +63,12 @@ fn start(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) {
         Task::Retire { .. } => view.live.map_or(0, |live| present(live).count()),
     };
     let zones = view.live.map(by_zone).unwrap_or_default();
-    out.records.push(Event::GroupStarted {
-        cluster: view.cluster.clone(),
-        group: view.task.asg.clone(),
-        instances: u32::try_from(instances).unwrap_or(u32::MAX),
-        zones,
-    });
+    out.records.push(Event::Group(
+        view.cluster.clone(),
+        view.task.asg.clone(),
+        GroupEvent::Started {
+            instances: u32::try_from(instances).unwrap_or(u32::MAX),
+            zones,
+        },
+    ));
 }

@@ -6,7 +6,7 @@ use super::validate::{self, Failure, Limits};
 use crate::fleet::Preflight;
 use crate::model::{InstanceId, LeavingPod, Nodes, Seen, Timestamp};
 use crate::plan::{drain_blockers, launch_blockers};
-use crate::rollout::event::Event;
+use crate::rollout::event::{ClusterEvent, Event};
 use crate::rollout::reason::{Advice, Finding, Reason, VersionOf, VersionReason, unseen};
 use crate::rollout::round::{
     ClusterContext, DecisionBuilder, RoundContext, outdated, present, staying,
@@ -58,14 +58,16 @@ pub(crate) fn done(
             }
             let (cluster, uid) = (sight.run.cluster.clone(), seen.uid.clone());
             let unready_of = validate::unready(&seen.unready, round.now);
-            out.records.push(Event::Preflight {
+            out.records.push(Event::Cluster(
                 cluster,
-                uid,
-                unready: unready_of.values().sum(),
-                unready_of,
-                failing,
-                findings,
-            });
+                ClusterEvent::Preflight {
+                    uid,
+                    unready: unready_of.values().sum(),
+                    unready_of,
+                    failing,
+                    findings,
+                },
+            ));
             false
         }
     }

@@ -15,7 +15,7 @@ use crate::kops::Role;
 use crate::model::{
     CloudEffect, InstanceId, LiveGroup, Refresh, RefreshPreferences, RefreshStatus, Span,
 };
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::GroupState;
 use crate::rollout::reason::{GroupReason, RefreshAt, RefreshDoes, VersionReason};
 use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, Readiness, present};
@@ -221,11 +221,11 @@ fn watched(
         && before != Some(percentage)
     {
         let (cluster, group) = (view.cluster.clone(), view.task.asg.clone());
-        out.records.push(Event::Refreshed {
+        out.records.push(Event::Group(
             cluster,
             group,
-            percentage,
-        });
+            GroupEvent::Refreshed { percentage },
+        ));
     }
     // AWS gives up by itself when it gets no further: until then the patience is its own.
     out.wait(view, at(refresh, does), Some(view.now + capacity::AGAIN));

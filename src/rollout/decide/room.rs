@@ -6,7 +6,7 @@ use crate::plan::room::{
     ClusterNeed, Fit, GroupAim, GroupNeed, Outlook, PodAddresses, RegionLack, RoomLimit,
     RoomUnknown, outlook, questions,
 };
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, StageEvent};
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{Direction, Progress};
 use crate::rollout::reason::{Advice, Reason};
@@ -132,13 +132,15 @@ pub(crate) fn for_wave(
     if limits.is_empty() && unknown.is_empty() {
         return true;
     }
-    out.records.push(Event::RoomLimited {
-        stage: stage.name.clone(),
-        wave: index,
-        lacks: all().flat_map(|lack| lack.shortages).collect(),
-        limits,
-        unknown,
-    });
+    out.records.push(Event::Stage(
+        stage.name.clone(),
+        StageEvent::RoomLimited {
+            wave: index,
+            lacks: all().flat_map(|lack| lack.shortages).collect(),
+            limits,
+            unknown,
+        },
+    ));
     false
 }
 

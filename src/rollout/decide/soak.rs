@@ -5,7 +5,7 @@ use super::look::look;
 use super::patience::patience;
 use super::validate::Limits;
 use crate::model::Timestamp;
-use crate::rollout::event::Event;
+use crate::rollout::event::{ClusterEvent, Event};
 use crate::rollout::reason::{Advice, Reason, Symptom};
 use crate::rollout::round::{ClusterContext, DecisionBuilder, Mode, RoundContext, staying};
 use crate::rollout::schedule::ClusterRun;
@@ -73,9 +73,11 @@ fn broken(sight: &ClusterContext<'_>, symptoms: Vec<Symptom>, out: &mut Decision
             let why = Reason::SoakBrokenAgain { times, symptoms };
             out.fail(&cluster, None, why);
         }
-        _ => out.records.push(Event::SoakBroken {
+        _ => out.records.push(Event::Cluster(
             cluster,
-            why: Reason::Unhealthy { symptoms },
-        }),
+            ClusterEvent::SoakBroken {
+                why: Reason::Unhealthy { symptoms },
+            },
+        )),
     }
 }

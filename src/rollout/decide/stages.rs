@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{before, cluster, room, soak};
 use crate::fleet::{OnFailure, ProvenControlPlane};
 use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
-use crate::rollout::event::Event;
+use crate::rollout::event::{ClusterEvent, Event, RolloutEvent, StageEvent};
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{
     ClusterState, Direction, GroupState, Progress, deleted_groups, touched,
@@ -75,9 +75,8 @@ fn forward(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
                 None if stage.changes() && !before::holds(round, stage, None, out) => State::Going,
                 None if !room::for_stage(round, stage, out) => State::Going,
                 None => {
-                    out.records.push(Event::StageStarted {
-                        stage: stage.name.clone(),
-                    });
+                    out.records
+                        .push(Event::Stage(stage.name.clone(), StageEvent::Started));
                     State::Going
                 }
             };
@@ -91,13 +90,11 @@ fn forward(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
             round,
             all,
             stage.soak,
-            Event::StagePassed {
-                stage: stage.name.clone(),
-            },
+            Event::Stage(stage.name.clone(), StageEvent::Passed),
             out,
         );
     }
-    out.records.push(Event::Finished);
+    out.records.push(Event::Rollout(RolloutEvent::Finished));
     State::Going
 }
 
@@ -152,10 +149,10 @@ fn run_wave(
         if changes && !room::for_wave(round, stage, index, wave, out) {
             return State::Going;
         }
-        out.records.push(Event::WaveStarted {
-            stage: stage.name.clone(),
-            wave: index,
-        });
+        out.records.push(Event::Stage(
+            stage.name.clone(),
+            StageEvent::WaveStarted { wave: index },
+        ));
         return State::Going;
     }
     let state_of = |run: &ClusterRun| round.progress.clusters.get(&run.cluster).map(|c| c.state);
@@ -200,10 +197,7 @@ fn run_wave(
             round,
             wave.clusters.iter(),
             wave.soak,
-            Event::WavePassed {
-                stage: stage.name.clone(),
-                wave: index,
-            },
+            Event::Stage(stage.name.clone(), StageEvent::WavePassed { wave: index }),
             out,
         ),
     }
@@ -288,7 +282,7 @@ fn back(
                 .take(wave.parallel.min(room.unwrap_or(usize::MAX)))
                 .for_each(|run| cluster::back(round, run, out));
         }
-        None => out.records.push(Event::RolledBack),
+        None => out.records.push(Event::Rollout(RolloutEvent::RolledBack)),
     }
     State::Going
 }
@@ -309,7 +303,7 @@ fn abort(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
         }
     }
     if left == 0 {
-        out.records.push(Event::Aborted);
+        out.records.push(Event::Rollout(RolloutEvent::Aborted));
     }
     State::Going
 }
@@ -319,16 +313,18 @@ fn asked_back(rollout: &Rollout, progress: &Progress) -> Event {
     let clusters = touched(rollout, progress);
     let deleted = deleted_groups(progress, &clusters).next();
     match deleted.map(|(cluster, group)| (cluster.clone(), group.clone())) {
-        Some((cluster, group)) => Event::Stuck {
+        Some((cluster, group)) => Event::Cluster(
             cluster,
-            group: Some(group.clone()),
-            why: Reason::DeletedForGood { group },
-            advice: Advice::NoRollback,
-        },
-        None => Event::RollbackStarted {
+            ClusterEvent::Stuck {
+                group: Some(group.clone()),
+                why: Reason::DeletedForGood { group },
+                advice: Advice::NoRollback,
+            },
+        ),
+        None => Event::Rollout(RolloutEvent::RollbackStarted {
             clusters,
             kept: BTreeSet::new(),
-        },
+        }),
     }
 }
 
@@ -348,19 +344,19 @@ fn after_failure(
             let clusters = touched_since(rollout, progress, cluster);
             // No way back brings it back: a person decides what is to become of the others.
             if deleted_groups(progress, &clusters).next().is_some() {
-                return Event::Held;
+                return Event::Rollout(RolloutEvent::Held);
             }
             let kept = proven_control_planes(rollout, progress, &clusters, (cluster, group));
-            Event::RollbackStarted { clusters, kept }
+            Event::Rollout(RolloutEvent::RollbackStarted { clusters, kept })
         }
-        OnFailure::Hold => Event::Held,
-        OnFailure::Stop => Event::AbortStarted {
+        OnFailure::Hold => Event::Rollout(RolloutEvent::Held),
+        OnFailure::Stop => Event::Rollout(RolloutEvent::AbortStarted {
             by: "on_failure: stop".into(),
             reason: Reason::ClusterFailed {
                 cluster: cluster.clone(),
                 why: Box::new(why.clone()),
             },
-        },
+        }),
     }
 }
 

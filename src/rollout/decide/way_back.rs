@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{LiveGroup, Versions};
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::{
     ClusterState, Direction, GroupProgress, GroupState, Progress, WayBack,
 };
@@ -135,10 +135,12 @@ pub(crate) fn leave(sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) -
     let news: Vec<Event> = lost
         .iter()
         .filter(|l| l.is_way_back() && l.group.way_back == WayBack::There)
-        .map(|l| Event::WayBackGone {
-            cluster: sight.run.cluster.clone(),
-            group: l.task.asg.clone(),
-            version: l.version,
+        .map(|l| {
+            Event::Group(
+                sight.run.cluster.clone(),
+                l.task.asg.clone(),
+                GroupEvent::WayBackGone { version: l.version },
+            )
         })
         .collect();
     if !news.is_empty() {
@@ -188,11 +190,11 @@ pub(crate) fn stays_ahead(
     let gone = view.live_cluster.gone.get(&view.task.asg);
     let is_gone = gone.is_some_and(|gone| gone.contains(&version));
     if is_gone && view.group.way_back == WayBack::There {
-        out.records.push(Event::WayBackGone {
-            cluster: view.cluster.clone(),
-            group: view.task.asg.clone(),
-            version,
-        });
+        out.records.push(Event::Group(
+            view.cluster.clone(),
+            view.task.asg.clone(),
+            GroupEvent::WayBackGone { version },
+        ));
     }
     is_gone
 }

@@ -8,7 +8,10 @@ use super::state::{
     Spent, Stuck, WayBack,
 };
 use crate::model::{AsgName, ClusterName, StageName, Timestamp};
-use crate::rollout::event::{Event, Record, Scope, Verdict};
+use crate::rollout::event::{
+    ClusterEvent, Event, GroupEvent, Record, RolloutEvent, Scope, StageEvent, StepEvent, StepId,
+    Verdict,
+};
 use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::schedule::Rollout;
 
@@ -19,7 +22,7 @@ impl Progress {
     /// When the first record does not hold the rollout, or a record cannot follow the ones before it.
     pub fn of(records: &[Record]) -> Result<(Rollout, Progress), IllegalRecord> {
         let Some(Record {
-            event: Event::Started { rollout },
+            event: Event::Rollout(RolloutEvent::Started { rollout }),
             ..
         }) = records.first()
         else {
@@ -48,7 +51,12 @@ impl Progress {
             return Err(illegal(Illegal::Sequence(self.seq + 1)));
         }
         // What is over can only be taken back.
-        if self.ending.is_some() && !matches!(record.event, Event::RollbackAsked { .. }) {
+        if self.ending.is_some()
+            && !matches!(
+                record.event,
+                Event::Rollout(RolloutEvent::RollbackAsked { .. })
+            )
+        {
             return Err(illegal(Illegal::Ended));
         }
         self.apply(&record.event, record.at).map_err(illegal)?;
@@ -60,80 +68,64 @@ impl Progress {
 impl Progress {
     fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), Illegal> {
         match event {
-            Event::Started { .. } if self.seq == 0 => {}
-            Event::Started { .. } => return Err(Illegal::StartedTwice),
-            Event::Approved { stage, by, expires } => {
-                self.approvals.insert(stage.clone(), (by.clone(), *expires));
-            }
-            Event::StageStarted { .. }
-            | Event::StagePassed { .. }
-            | Event::WaveStarted { .. }
-            | Event::WavePassed { .. }
-            | Event::RoomLimited { .. } => self.stage_event(event)?,
-            Event::Intent {
-                step,
-                cluster,
-                group,
-                effect,
-            } => self.intent(*step, cluster, group, effect, at)?,
-            Event::Outcome { step, result } => self.outcome(*step, result, at)?,
-            Event::Failed {
-                cluster,
-                group,
-                why,
-            } => self.failure = Some((cluster.clone(), group.clone(), why.clone())),
-            Event::Held => self.held = true,
-            Event::RollbackAsked { by, reason } => {
+            Event::Rollout(what) => self.rollout_event(what, at),
+            Event::Stage(stage, what) => self.stage_event(stage, what),
+            Event::Cluster(cluster, what) => self.cluster_event(cluster, what, at),
+            Event::Group(cluster, group, what) => self.group_event(cluster, group, what, at),
+            Event::Step(step, what) => self.step_event(*step, what, at),
+        }
+    }
+
+    fn rollout_event(&mut self, event: &RolloutEvent, at: Timestamp) -> Result<(), Illegal> {
+        match event {
+            RolloutEvent::Started { .. } if self.seq == 0 => {}
+            RolloutEvent::Started { .. } => return Err(Illegal::StartedTwice),
+            RolloutEvent::Held => self.held = true,
+            RolloutEvent::RollbackAsked { by, reason } => {
                 (self.ending, self.stuck, self.held) = (None, None, false);
                 self.rollback_asked = Some((by.clone(), reason.clone()));
             }
-            Event::RollbackStarted { clusters, kept } => self.turn_back(clusters, kept, at),
-            Event::AbortStarted { .. } => self.turn_to_stop(at),
-            Event::Stuck {
-                cluster,
-                group,
-                why,
-                advice,
-            } => self.stuck_at(cluster, group.as_ref(), why, advice),
-            Event::Resumed { .. } => self.resumed(at),
-            Event::LockTaken { .. } | Event::Paused { .. } => {}
-            Event::Finished => self.ending = Some(Ending::Finished),
-            Event::RolledBack => self.ending = Some(Ending::RolledBack),
-            Event::Aborted => self.ending = Some(Ending::Aborted),
-            Event::ClusterStarted { .. }
-            | Event::Preflight { .. }
-            | Event::ClusterRolled { .. }
-            | Event::ClusterVerified { .. }
-            | Event::SoakBroken { .. }
-            | Event::ClusterRestored { .. }
-            | Event::Answered { .. } => self.cluster_event(event, at)?,
-            Event::GroupStarted { .. }
-            | Event::CanaryUp { .. }
-            | Event::CanaryLost { .. }
-            | Event::CanaryProven { .. }
-            | Event::DrainStarted { .. }
-            | Event::VolumesAwaited { .. }
-            | Event::SetAside { .. }
-            | Event::DrainAbandoned { .. }
-            | Event::SurgeTaken { .. }
-            | Event::Refreshed { .. }
-            | Event::NoCapacity { .. }
-            | Event::CapacityBack { .. }
-            | Event::Borrowed { .. }
-            | Event::Lending { .. }
-            | Event::DeadNode { .. }
-            | Event::DeadNodeEnded { .. }
-            | Event::WayBackGone { .. }
-            | Event::GroupDone { .. } => self.group_event(event, at)?,
+            RolloutEvent::RollbackStarted { clusters, kept } => self.turn_back(clusters, kept, at),
+            RolloutEvent::AbortStarted { .. } => self.turn_to_stop(at),
+            RolloutEvent::Resumed { .. } => self.resumed(at),
+            RolloutEvent::LockTaken { .. } | RolloutEvent::Paused { .. } => {}
+            RolloutEvent::Finished => self.ending = Some(Ending::Finished),
+            RolloutEvent::RolledBack => self.ending = Some(Ending::RolledBack),
+            RolloutEvent::Aborted => self.ending = Some(Ending::Aborted),
         }
         Ok(())
     }
 
-    fn cluster_event(&mut self, event: &Event, at: Timestamp) -> Result<(), Illegal> {
+    fn stage_event(&mut self, stage: &StageName, event: &StageEvent) -> Result<(), Illegal> {
         match event {
-            Event::ClusterStarted { cluster } => self.enter(cluster, ClusterState::Rolling, at)?,
-            Event::Preflight {
-                cluster,
+            StageEvent::Approved { by, expires } => {
+                self.approvals.insert(stage.clone(), (by.clone(), *expires));
+            }
+            StageEvent::Started => once(&mut self.stages_started, stage)?,
+            StageEvent::Passed => once(&mut self.stages_passed, stage)?,
+            StageEvent::WaveStarted { wave } => once_a_wave(&mut self.waves_started, stage, *wave)?,
+            StageEvent::WavePassed { wave } => once_a_wave(&mut self.waves_passed, stage, *wave)?,
+            StageEvent::RoomLimited {
+                wave,
+                limits,
+                lacks: _,
+                unknown: _,
+            } => {
+                self.room.insert((stage.clone(), *wave), limits.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn cluster_event(
+        &mut self,
+        cluster: &ClusterName,
+        event: &ClusterEvent,
+        at: Timestamp,
+    ) -> Result<(), Illegal> {
+        match event {
+            ClusterEvent::Started => self.enter(cluster, ClusterState::Rolling, at)?,
+            ClusterEvent::Preflight {
                 uid,
                 unready: _,
                 unready_of,
@@ -146,65 +138,59 @@ impl Progress {
                     failing: failing.clone(),
                 });
             }
-            Event::ClusterRolled { cluster } => {
+            ClusterEvent::Rolled => {
                 self.forget_answers(cluster, &Scope::Cluster)?;
                 self.enter(cluster, ClusterState::Checking(at), at)?;
             }
-            Event::ClusterVerified { cluster, since, .. } => {
+            ClusterEvent::Verified { since, evidence: _ } => {
                 self.enter(cluster, ClusterState::Verified(*since), at)?;
                 self.cluster(cluster)?.was_verified = true;
             }
-            Event::SoakBroken { cluster, .. } => self.soak_broken(cluster, at)?,
-            Event::ClusterRestored { cluster } => {
-                self.enter(cluster, ClusterState::Restored, at)?
-            }
-            Event::Answered {
-                cluster,
+            ClusterEvent::SoakBroken { why: _ } => self.soak_broken(cluster, at)?,
+            ClusterEvent::Restored => self.enter(cluster, ClusterState::Restored, at)?,
+            ClusterEvent::Answered {
                 scope,
                 gate,
                 verdict,
             } => self.answered(cluster, (scope.clone(), gate.clone()), verdict, at)?,
-            Event::Started { .. }
-            | Event::Approved { .. }
-            | Event::StageStarted { .. }
-            | Event::StagePassed { .. }
-            | Event::WaveStarted { .. }
-            | Event::WavePassed { .. }
-            | Event::RoomLimited { .. }
-            | Event::Intent { .. }
-            | Event::Outcome { .. }
-            | Event::Failed { .. }
-            | Event::Held
-            | Event::RollbackAsked { .. }
-            | Event::RollbackStarted { .. }
-            | Event::Stuck { .. }
-            | Event::AbortStarted { .. }
-            | Event::LockTaken { .. }
-            | Event::Resumed { .. }
-            | Event::Paused { .. }
-            | Event::Finished
-            | Event::RolledBack
-            | Event::Aborted
-            | Event::GroupStarted { .. }
-            | Event::CanaryUp { .. }
-            | Event::CanaryLost { .. }
-            | Event::CanaryProven { .. }
-            | Event::DrainStarted { .. }
-            | Event::VolumesAwaited { .. }
-            | Event::SetAside { .. }
-            | Event::DrainAbandoned { .. }
-            | Event::SurgeTaken { .. }
-            | Event::Refreshed { .. }
-            | Event::NoCapacity { .. }
-            | Event::CapacityBack { .. }
-            | Event::Borrowed { .. }
-            | Event::Lending { .. }
-            | Event::DeadNode { .. }
-            | Event::DeadNodeEnded { .. }
-            | Event::WayBackGone { .. }
-            | Event::GroupDone { .. } => {}
+            ClusterEvent::Failed { group, why } => {
+                self.failure = Some((cluster.clone(), group.clone(), why.clone()))
+            }
+            ClusterEvent::Stuck { group, why, advice } => {
+                self.stuck_at(cluster, group.as_ref(), why, advice)
+            }
         }
         Ok(())
+    }
+
+    fn group_event(
+        &mut self,
+        cluster: &ClusterName,
+        group: &AsgName,
+        event: &GroupEvent,
+        at: Timestamp,
+    ) -> Result<(), Illegal> {
+        if let GroupEvent::CanaryUp { .. } = event {
+            self.forget_answers(cluster, &Scope::Canary(group.clone()))?;
+        }
+        self.touch(cluster, group, at)?.event(event, at);
+        Ok(())
+    }
+
+    fn step_event(
+        &mut self,
+        step: StepId,
+        event: &StepEvent,
+        at: Timestamp,
+    ) -> Result<(), Illegal> {
+        match event {
+            StepEvent::Intent {
+                cluster,
+                group,
+                effect,
+            } => self.intent(step, cluster, group, effect, at),
+            StepEvent::Outcome { result } => self.outcome(step, result, at),
+        }
     }
 
     fn soak_broken(&mut self, cluster: &ClusterName, at: Timestamp) -> Result<(), Illegal> {
@@ -213,31 +199,6 @@ impl Progress {
         cluster.breaks += 1;
         cluster.answers.clear();
         Ok(())
-    }
-
-    fn stage_event(&mut self, event: &Event) -> Result<(), Illegal> {
-        if let Event::StageStarted { stage } = event {
-            once(&mut self.stages_started, stage)
-        } else if let Event::StagePassed { stage } = event {
-            once(&mut self.stages_passed, stage)
-        } else if let Event::WaveStarted { stage, wave } = event {
-            once_a_wave(&mut self.waves_started, stage, *wave)
-        } else if let Event::WavePassed { stage, wave } = event {
-            once_a_wave(&mut self.waves_passed, stage, *wave)
-        } else if let Event::RoomLimited {
-            stage,
-            wave,
-            limits,
-            lacks: _,
-            unknown: _,
-        } = event
-        {
-            let wave = (stage.clone(), *wave);
-            self.room.insert(wave, limits.clone());
-            Ok(())
-        } else {
-            Ok(())
-        }
     }
 
     fn stuck_at(
@@ -281,17 +242,6 @@ impl Progress {
                 passes,
             },
         );
-        Ok(())
-    }
-
-    fn group_event(&mut self, event: &Event, at: Timestamp) -> Result<(), Illegal> {
-        let Some((cluster, name)) = event.about_group() else {
-            return Ok(());
-        };
-        if let Event::CanaryUp { .. } = event {
-            self.forget_answers(cluster, &Scope::Canary(name.clone()))?;
-        }
-        self.touch(cluster, name, at)?.event(event, at);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::model::{
     Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, LaunchRefusal, NodeEffect,
     NodeName, Span, Timestamp, ZonalLaunch,
 };
-use crate::rollout::event::{Event, StepId, StepResult};
+use crate::rollout::event::{GroupEvent, StepId, StepResult};
 
 impl Progress {
     pub(super) fn intent(
@@ -173,44 +173,43 @@ impl Progress {
 
 impl GroupProgress {
     /// A fact about this group.
-    pub(super) fn event(&mut self, event: &Event, at: Timestamp) {
+    pub(super) fn event(&mut self, event: &GroupEvent, at: Timestamp) {
         match event {
-            Event::GroupStarted {
-                instances, zones, ..
-            } => {
+            GroupEvent::Started { instances, zones } => {
                 self.begin(*instances, at);
                 self.placement.before.clone_from(zones);
                 self.placement.since = Some(at);
             }
-            Event::CanaryUp { instances, .. } => {
+            GroupEvent::CanaryUp { instances } => {
                 (self.canary_up, self.canary) = (Some(at), instances.clone());
             }
-            Event::CanaryLost { .. } => {
+            GroupEvent::CanaryLost { .. } => {
                 self.canary_up = None;
                 self.canary_lost += 1;
             }
-            Event::CanaryProven { .. } => self.canary_proven = true,
-            Event::DrainStarted {
+            GroupEvent::CanaryProven { .. } => self.canary_proven = true,
+            GroupEvent::DrainStarted {
                 instance,
                 node,
                 pods,
                 grace,
                 claims,
-                ..
             } => self.drain(instance, node.clone(), (*pods, *grace), claims, at),
-            Event::VolumesAwaited { instance, over, .. } => self.await_volumes(instance, *over, at),
-            Event::SetAside { instance, .. } => self.defer(instance),
-            Event::DrainAbandoned { instance, .. } => self.abandon(instance),
-            Event::SurgeTaken { left, .. } => self.surge = *left,
-            Event::Refreshed { percentage, .. } => self.refreshed(*percentage),
-            Event::NoCapacity { since, why, .. } => self.no_capacity = Some((*since, why.clone())),
-            Event::CapacityBack { .. } => {
+            GroupEvent::VolumesAwaited { instance, over, .. } => {
+                self.await_volumes(instance, *over, at)
+            }
+            GroupEvent::SetAside { instance, .. } => self.defer(instance),
+            GroupEvent::DrainAbandoned { instance } => self.abandon(instance),
+            GroupEvent::SurgeTaken { left } => self.surge = *left,
+            GroupEvent::Refreshed { percentage } => self.refreshed(*percentage),
+            GroupEvent::NoCapacity { since, why } => self.no_capacity = Some((*since, why.clone())),
+            GroupEvent::CapacityBack => {
                 (self.no_capacity, self.borrowed) = (None, None);
                 self.placement.refused.clear();
             }
-            Event::Borrowed { .. } => self.borrowed = Some(at),
-            Event::Lending { .. } => self.lend(at),
-            Event::DeadNode { instance, node, .. } => {
+            GroupEvent::Borrowed { .. } => self.borrowed = Some(at),
+            GroupEvent::Lending { .. } => self.lend(at),
+            GroupEvent::DeadNode { instance, node, .. } => {
                 let dead = DeadNode {
                     instance: instance.clone(),
                     since: at,
@@ -219,37 +218,9 @@ impl GroupProgress {
                 };
                 self.dead.insert(node.clone(), dead);
             }
-            Event::DeadNodeEnded { node, .. } => drop(self.dead.remove(node)),
-            Event::WayBackGone { version, .. } => self.way_back = WayBack::Gone(*version),
-            Event::GroupDone { .. } => self.finish(),
-            Event::Started { .. }
-            | Event::Approved { .. }
-            | Event::StageStarted { .. }
-            | Event::StagePassed { .. }
-            | Event::WaveStarted { .. }
-            | Event::RoomLimited { .. }
-            | Event::WavePassed { .. }
-            | Event::ClusterStarted { .. }
-            | Event::Preflight { .. }
-            | Event::ClusterRolled { .. }
-            | Event::ClusterVerified { .. }
-            | Event::SoakBroken { .. }
-            | Event::Answered { .. }
-            | Event::Intent { .. }
-            | Event::Outcome { .. }
-            | Event::Failed { .. }
-            | Event::Held
-            | Event::RollbackAsked { .. }
-            | Event::RollbackStarted { .. }
-            | Event::ClusterRestored { .. }
-            | Event::Stuck { .. }
-            | Event::AbortStarted { .. }
-            | Event::LockTaken { .. }
-            | Event::Resumed { .. }
-            | Event::Paused { .. }
-            | Event::Finished
-            | Event::RolledBack
-            | Event::Aborted => {}
+            GroupEvent::DeadNodeEnded { node } => drop(self.dead.remove(node)),
+            GroupEvent::WayBackGone { version } => self.way_back = WayBack::Gone(*version),
+            GroupEvent::Done => self.finish(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::context::{GroupContext, Mode};
 use super::decision::{Check, Decision, State, Step, Waiting};
 use crate::model::{AsgName, CloudEffect, ClusterName, Effect, NodeEffect, Timestamp};
-use crate::rollout::event::{Event, StepId};
+use crate::rollout::event::{ClusterEvent, Event, GroupEvent, StepId};
 use crate::rollout::progress::{Intent, Progress};
 use crate::rollout::reason::{Advice, Reason, WaitOf};
 use crate::rollout::schedule::{Task, VersionSource};
@@ -125,10 +125,11 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     pub(crate) fn done(&mut self, view: &GroupContext<'_>) {
-        self.records.push(Event::GroupDone {
-            cluster: view.cluster.clone(),
-            group: view.task.asg.clone(),
-        });
+        self.records.push(Event::Group(
+            view.cluster.clone(),
+            view.task.asg.clone(),
+            GroupEvent::Done,
+        ));
     }
 
     /// On the way forward a failure turns the rollout round; on the way back nothing is left but a person.
@@ -148,11 +149,13 @@ impl<'a> DecisionBuilder<'a> {
         group: Option<&AsgName>,
         why: impl Into<Reason>,
     ) {
-        self.failed.get_or_insert(Event::Failed {
-            cluster: cluster.clone(),
-            group: group.cloned(),
-            why: why.into(),
-        });
+        self.failed.get_or_insert(Event::Cluster(
+            cluster.clone(),
+            ClusterEvent::Failed {
+                group: group.cloned(),
+                why: why.into(),
+            },
+        ));
     }
 
     pub(crate) fn stuck(
@@ -161,12 +164,14 @@ impl<'a> DecisionBuilder<'a> {
         why: impl Into<Reason>,
         advice: Advice,
     ) {
-        let event = Event::Stuck {
-            cluster: view.cluster.clone(),
-            group: Some(view.task.asg.clone()),
-            why: why.into(),
-            advice,
-        };
+        let event = Event::Cluster(
+            view.cluster.clone(),
+            ClusterEvent::Stuck {
+                group: Some(view.task.asg.clone()),
+                why: why.into(),
+                advice,
+            },
+        );
         self.failed.get_or_insert(event);
     }
 
@@ -177,12 +182,14 @@ impl<'a> DecisionBuilder<'a> {
         why: impl Into<Reason>,
         advice: Advice,
     ) {
-        let event = Event::Stuck {
-            cluster: cluster.clone(),
-            group: None,
-            why: why.into(),
-            advice,
-        };
+        let event = Event::Cluster(
+            cluster.clone(),
+            ClusterEvent::Stuck {
+                group: None,
+                why: why.into(),
+                advice,
+            },
+        );
         self.failed.get_or_insert(event);
     }
 

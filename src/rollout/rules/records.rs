@@ -10,7 +10,9 @@ use crate::model::{
 };
 use crate::plan::group_differences;
 use crate::rollout::breach::{Beginning, Breach, Claim, ClaimBreach, RecordBreach, TurnBreach};
-use crate::rollout::event::{Event, Record};
+use crate::rollout::event::{
+    ClusterEvent, Event, GroupEvent, Record, RolloutEvent, StageEvent, StepEvent,
+};
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{ClusterState, Direction, Progress, WayBack, deleted_groups};
 use crate::rollout::reason::{Difference, Evidence};
@@ -32,14 +34,16 @@ pub fn broken_by_record(
 
 /// Nothing is verified, restored or over while a step of it has no answer.
 fn open_steps(progress: &Progress, event: &Event) -> Vec<Breach> {
-    let of = if let Event::ClusterVerified { cluster, .. } | Event::ClusterRestored { cluster } =
-        event
-    {
-        Some(cluster)
-    } else if matches!(event, Event::Finished | Event::RolledBack | Event::Aborted) {
-        None
-    } else {
-        return Vec::new();
+    let of = match event {
+        Event::Cluster(cluster, ClusterEvent::Verified { .. } | ClusterEvent::Restored) => {
+            Some(cluster)
+        }
+        Event::Rollout(what) if what.is_end() => None,
+        Event::Rollout(_)
+        | Event::Stage(..)
+        | Event::Cluster(..)
+        | Event::Group(..)
+        | Event::Step(..) => return Vec::new(),
     };
     let open = progress
         .open
@@ -82,17 +86,22 @@ fn without_way_back(
 
 /// The group in which something begins that a way back would have to take back.
 fn begun(event: &Event) -> Option<(&ClusterName, &AsgName)> {
-    if let Event::DrainStarted { cluster, group, .. } | Event::GroupStarted { cluster, group, .. } =
-        event
+    if let Event::Group(
+        cluster,
+        group,
+        GroupEvent::DrainStarted { .. } | GroupEvent::Started { .. },
+    ) = event
     {
         return Some((cluster, group));
     }
-    let Event::Intent {
-        cluster,
-        group,
-        effect,
-        ..
-    } = event
+    let Event::Step(
+        _,
+        StepEvent::Intent {
+            cluster,
+            group,
+            effect,
+        },
+    ) = event
     else {
         return None;
     };
@@ -235,69 +244,72 @@ fn by_event(
 ) -> Vec<Breach> {
     let at = record.at;
     match &record.event {
-        Event::StageStarted { stage } => begins(rollout, progress, stage, at),
-        Event::WaveStarted { stage, wave } => wave_begins(rollout, progress, stage, *wave, at),
-        Event::ClusterStarted { cluster } => rollout
-            .stage_of(cluster)
-            .filter(|_| {
-                rollout
-                    .cluster(cluster)
-                    .is_some_and(|c| !c.groups.is_empty())
-            })
+        Event::Rollout(what) => by_rollout_event(rollout, progress, what),
+        Event::Stage(stage, what) => by_stage_event(rollout, progress, (stage, what), at),
+        Event::Cluster(cluster, what) => by_cluster_event(rollout, (cluster, what), at, look),
+        Event::Group(cluster, group, GroupEvent::CanaryProven { .. }) => {
+            baked(rollout, progress, cluster, group, at)
+        }
+        Event::Group(..) | Event::Step(..) => Vec::new(),
+    }
+}
+
+fn by_rollout_event(rollout: &Rollout, progress: &Progress, event: &RolloutEvent) -> Vec<Breach> {
+    match event {
+        RolloutEvent::Finished => all_passed(rollout, progress),
+        RolloutEvent::RolledBack => all_restored(progress),
+        RolloutEvent::RollbackStarted { clusters, kept: _ } => none_deleted(progress, clusters),
+        RolloutEvent::Aborted => all_given_back(progress),
+        RolloutEvent::Started { .. }
+        | RolloutEvent::Held
+        | RolloutEvent::RollbackAsked { .. }
+        | RolloutEvent::AbortStarted { .. }
+        | RolloutEvent::LockTaken { .. }
+        | RolloutEvent::Resumed { .. }
+        | RolloutEvent::Paused { .. } => Vec::new(),
+    }
+}
+
+fn by_stage_event(
+    rollout: &Rollout,
+    progress: &Progress,
+    (stage, event): (&StageName, &StageEvent),
+    at: Timestamp,
+) -> Vec<Breach> {
+    match event {
+        StageEvent::Started => begins(rollout, progress, stage, at),
+        StageEvent::WaveStarted { wave } => wave_begins(rollout, progress, stage, *wave, at),
+        StageEvent::WavePassed { wave } => wave_soaked(rollout, progress, stage, *wave, at),
+        StageEvent::Passed => stage_soaked(rollout, progress, stage, at),
+        StageEvent::Approved { .. } | StageEvent::RoomLimited { .. } => Vec::new(),
+    }
+}
+
+fn by_cluster_event(
+    rollout: &Rollout,
+    (cluster, event): (&ClusterName, &ClusterEvent),
+    at: Timestamp,
+    look: impl Fn(&ClusterName) -> Option<LiveCluster>,
+) -> Vec<Breach> {
+    let run = rollout.cluster(cluster);
+    let changes = run.filter(|c| !c.groups.is_empty());
+    match event {
+        ClusterEvent::Started => changes
+            .and_then(|_| rollout.stage_of(cluster))
             .map(|stage| frozen(stage, at, Beginning::Cluster(cluster.clone())))
             .unwrap_or_default(),
-        Event::ClusterVerified {
-            cluster, evidence, ..
-        } => {
-            let run = rollout.cluster(cluster).filter(|c| !c.groups.is_empty());
-            run.map(|run| verified(run, evidence, look(cluster).as_ref()))
-                .unwrap_or_default()
-        }
-        Event::ClusterRestored { cluster } => rollout
-            .cluster(cluster)
+        ClusterEvent::Verified { since: _, evidence } => changes
+            .map(|run| verified(run, evidence, look(cluster).as_ref()))
+            .unwrap_or_default(),
+        ClusterEvent::Restored => run
             .map(|run| whole(run, look(cluster).as_ref(), Claim::Restored))
             .unwrap_or_default(),
-        Event::CanaryProven { cluster, group, .. } => baked(rollout, progress, cluster, group, at),
-        Event::WavePassed { stage, wave } => wave_soaked(rollout, progress, stage, *wave, at),
-        Event::StagePassed { stage } => stage_soaked(rollout, progress, stage, at),
-        Event::Finished => all_passed(rollout, progress),
-        Event::RolledBack => all_restored(progress),
-        Event::RollbackStarted { clusters, .. } => none_deleted(progress, clusters),
-        Event::Aborted => all_given_back(progress),
-        Event::Started { .. }
-        | Event::Approved { .. }
-        | Event::RoomLimited { .. }
-        | Event::Preflight { .. }
-        | Event::ClusterRolled { .. }
-        | Event::SoakBroken { .. }
-        | Event::GroupStarted { .. }
-        | Event::CanaryUp { .. }
-        | Event::CanaryLost { .. }
-        | Event::DrainStarted { .. }
-        | Event::VolumesAwaited { .. }
-        | Event::SetAside { .. }
-        | Event::DrainAbandoned { .. }
-        | Event::SurgeTaken { .. }
-        | Event::Refreshed { .. }
-        | Event::NoCapacity { .. }
-        | Event::CapacityBack { .. }
-        | Event::Borrowed { .. }
-        | Event::Lending { .. }
-        | Event::DeadNode { .. }
-        | Event::DeadNodeEnded { .. }
-        | Event::WayBackGone { .. }
-        | Event::GroupDone { .. }
-        | Event::Answered { .. }
-        | Event::Intent { .. }
-        | Event::Outcome { .. }
-        | Event::Failed { .. }
-        | Event::Held
-        | Event::RollbackAsked { .. }
-        | Event::Stuck { .. }
-        | Event::AbortStarted { .. }
-        | Event::LockTaken { .. }
-        | Event::Resumed { .. }
-        | Event::Paused { .. } => Vec::new(),
+        ClusterEvent::Preflight { .. }
+        | ClusterEvent::Rolled
+        | ClusterEvent::SoakBroken { .. }
+        | ClusterEvent::Answered { .. }
+        | ClusterEvent::Failed { .. }
+        | ClusterEvent::Stuck { .. } => Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::model::{
     Hold, InstanceId, LeavingPod, Node, NodeEffect, NodeName, PodBlock, PodRef, PodRefusal,
     RefusalKind, Span, Timestamp,
 };
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::{Cordoned, Drain};
 use crate::rollout::reason::{
     Advice, DrainReason, HeldPods, LingeringPod, OverdueDrain, RefusedPods,
@@ -172,12 +172,14 @@ impl Replacement<'_> {
             _ if self.view.group.set_aside.contains(id) => {
                 out.stuck(self.view, self.overdue(id, drain, node), advice(node));
             }
-            _ => out.records.push(Event::SetAside {
-                cluster: self.view.cluster.clone(),
-                group: self.view.task.asg.clone(),
-                instance: id.clone(),
-                why: self.overdue(id, drain, node).into(),
-            }),
+            _ => out.records.push(Event::Group(
+                self.view.cluster.clone(),
+                self.view.task.asg.clone(),
+                GroupEvent::SetAside {
+                    instance: id.clone(),
+                    why: self.overdue(id, drain, node).into(),
+                },
+            )),
         }
     }
 

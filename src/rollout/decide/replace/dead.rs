@@ -6,7 +6,7 @@
 
 use super::replacement::Replacement;
 use crate::model::{InstanceId, Node, NodeEffect, NodeMark, NodeName};
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::DeadNode;
 use crate::rollout::reason::{self, Advice, DrainReason};
 use crate::rollout::round::{DecisionBuilder, Mode};
@@ -24,13 +24,15 @@ impl Replacement<'_> {
             && node.evictable_pods > 0
             && !self.view.group.dead.contains_key(name);
         if news {
-            out.records.push(Event::DeadNode {
-                cluster: self.view.cluster.clone(),
-                group: self.view.task.asg.clone(),
-                instance: id.clone(),
-                node: name.clone(),
-                pods: node.evictable_pods,
-            });
+            out.records.push(Event::Group(
+                self.view.cluster.clone(),
+                self.view.task.asg.clone(),
+                GroupEvent::DeadNode {
+                    instance: id.clone(),
+                    node: name.clone(),
+                    pods: node.evictable_pods,
+                },
+            ));
         }
         news
     }
@@ -121,10 +123,10 @@ impl Replacement<'_> {
     }
 
     fn dead_node_ended(&self, name: &NodeName, out: &mut DecisionBuilder<'_>) {
-        out.records.push(Event::DeadNodeEnded {
-            cluster: self.view.cluster.clone(),
-            group: self.view.task.asg.clone(),
-            node: name.clone(),
-        });
+        out.records.push(Event::Group(
+            self.view.cluster.clone(),
+            self.view.task.asg.clone(),
+            GroupEvent::DeadNodeEnded { node: name.clone() },
+        ));
     }
 }

@@ -7,7 +7,7 @@ use super::replacement::Replacement;
 use crate::model::{
     CloudEffect, Instance, InstanceId, LeavesBy, Lifecycle, NodeEffect, NodeName, Span,
 };
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::{Cordoned, Drain};
 use crate::rollout::reason::{Advice, DrainReason, Reason};
 use crate::rollout::round::{Budget, DecisionBuilder, is_capacity, missing, present};
@@ -223,17 +223,19 @@ impl Replacement<'_> {
 
     pub(crate) fn started(&self, id: &InstanceId) -> Event {
         let node = self.view.drained_node(id);
-        Event::DrainStarted {
-            cluster: self.view.cluster.clone(),
-            group: self.view.task.asg.clone(),
-            instance: id.clone(),
-            node: node.map(|(name, _)| name.clone()),
-            pods: node.map_or(0, |(_, node)| node.evictable_pods),
-            grace: node.map_or(Span::ZERO, |(_, node)| node.grace),
-            claims: node
-                .map(|(_, node)| node.volumes.claims.clone())
-                .unwrap_or_default(),
-        }
+        Event::Group(
+            self.view.cluster.clone(),
+            self.view.task.asg.clone(),
+            GroupEvent::DrainStarted {
+                instance: id.clone(),
+                node: node.map(|(name, _)| name.clone()),
+                pods: node.map_or(0, |(_, node)| node.evictable_pods),
+                grace: node.map_or(Span::ZERO, |(_, node)| node.grace),
+                claims: node
+                    .map(|(_, node)| node.volumes.claims.clone())
+                    .unwrap_or_default(),
+            },
+        )
     }
 
     /// Whether `left` working instances are enough once this one is drained too.

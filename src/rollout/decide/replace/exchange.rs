@@ -12,7 +12,7 @@ use super::super::late::late;
 use super::super::{bounds, canary, capacity, fallback, refresh, sizes, way_back};
 use super::replacement::Replacement;
 use crate::model::{CloudEffect, InstanceId, Lifecycle, LiveGroup, NodeEffect, NodeName};
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::reason::{self, Advice, DrainReason, GroupReason, Reason};
 use crate::rollout::round::{
     Budget, DecisionBuilder, GroupContext, Mode, Readiness, missing, present,
@@ -206,12 +206,14 @@ impl<'a> Replacement<'a> {
             Answer::GoOn | Answer::Hold(_) => false,
             Answer::Borrow(twin, why) => {
                 let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
-                out.records.push(Event::Borrowed {
+                out.records.push(Event::Group(
                     cluster,
                     group,
-                    twin,
-                    why: why.into(),
-                });
+                    GroupEvent::Borrowed {
+                        twin,
+                        why: why.into(),
+                    },
+                ));
                 true
             }
             Answer::Fail(why) => {

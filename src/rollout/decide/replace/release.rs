@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::standing::SETTLED;
 use super::replacement::Replacement;
 use crate::model::{CloudEffect, InstanceId, NodeEffect, NodeName};
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::Cordoned;
 use crate::rollout::reason::{self, GroupReason};
 use crate::rollout::round::{DecisionBuilder, is_capacity, missing};
@@ -44,11 +44,11 @@ impl<'a> Replacement<'a> {
         let is_taken = self.out < self.view.group.surge;
         if is_taken {
             let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
-            out.records.push(Event::SurgeTaken {
+            out.records.push(Event::Group(
                 cluster,
                 group,
-                left: self.out,
-            });
+                GroupEvent::SurgeTaken { left: self.out },
+            ));
         }
         is_taken
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::fallback::Loan;
 use super::super::{capacity, fallback, sizes};
 use crate::model::{Instance, InstanceId, LeavesBy, Lifecycle, LiveGroup, Timestamp};
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::GroupState;
 use crate::rollout::reason::NoCapacity;
 use crate::rollout::round::{
@@ -218,10 +218,12 @@ impl<'a> Replacement<'a> {
     }
 
     pub(crate) fn abandoned(&self, id: &InstanceId) -> Event {
-        Event::DrainAbandoned {
-            cluster: self.view.cluster.clone(),
-            group: self.view.task.asg.clone(),
-            instance: id.clone(),
-        }
+        Event::Group(
+            self.view.cluster.clone(),
+            self.view.task.asg.clone(),
+            GroupEvent::DrainAbandoned {
+                instance: id.clone(),
+            },
+        )
     }
 }

@@ -5,7 +5,7 @@
 
 use super::replacement::Replacement;
 use crate::model::{InstanceId, Node, NodeName, Span};
-use crate::rollout::event::Event;
+use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::Drain;
 use crate::rollout::reason::DrainReason;
 use crate::rollout::round::DecisionBuilder;
@@ -34,13 +34,15 @@ impl Replacement<'_> {
                 out.wait(self.view, why, Some(until));
             }
             // It is in the books before it is waited for, and before it is no longer.
-            None => out.records.push(Event::VolumesAwaited {
-                cluster: self.view.cluster.clone(),
-                group: self.view.task.asg.clone(),
-                instance: id.clone(),
-                volumes,
-                over: until.is_some(),
-            }),
+            None => out.records.push(Event::Group(
+                self.view.cluster.clone(),
+                self.view.task.asg.clone(),
+                GroupEvent::VolumesAwaited {
+                    instance: id.clone(),
+                    volumes,
+                    over: until.is_some(),
+                },
+            )),
         }
         true
     }
