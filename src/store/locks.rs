@@ -142,6 +142,9 @@ fn locked(cluster: &ClusterName, holder: Option<Holder>) -> StoreError {
     }
 }
 
+/// How long a process takes at most from having a lock to having written its name into it.
+const NAME_IS_WRITTEN: std::time::Duration = std::time::Duration::from_millis(50);
+
 fn lock_file(path: &Path, holder: Holder) -> Result<File, NotTaken> {
     let error = |e| NotTaken::Store(refused("lock", path, &e).into());
     if let Some(folder) = path.parent() {
@@ -154,6 +157,10 @@ fn lock_file(path: &Path, holder: Holder) -> Result<File, NotTaken> {
         .open(path)
         .map_err(error)?;
     let free = file.try_lock();
+    if matches!(free, Err(TryLockError::WouldBlock)) {
+        // Whoever took it this very moment has not written its name yet: the one that stands there had it before.
+        std::thread::sleep(NAME_IS_WRITTEN);
+    }
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(error)?;
     // An empty lock is one that was never taken to the end.
