@@ -34,6 +34,7 @@ pub(super) fn read(
         needs_network(given, dns, problems);
     }
     rules(given, class, problems);
+    internal(spec, given, problems);
     Some(ApiLoadBalancer {
         class,
         tls: given.text("sslCertificate").is_some(),
@@ -131,6 +132,17 @@ fn rules(given: View<'_>, class: LoadBalancerClass, problems: &mut Problems) {
         problems.error(
             given.at("useForInternalApi"),
             "`spec.api.loadBalancer.useForInternalApi` is not possible with an internal network load balancer",
+        );
+    }
+}
+
+/// An internal load balancer is put into private subnets.
+fn internal(spec: View<'_>, given: View<'_>, problems: &mut Problems) {
+    let private = |s: View<'_>| s.text("type") == Some("Private");
+    if given.text("type") == Some("Internal") && !spec.list("subnets").any(private) {
+        problems.error(
+            given.at("type"),
+            "`spec.api.loadBalancer.type: Internal` needs a subnet of type Private",
         );
     }
 }

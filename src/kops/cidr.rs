@@ -29,6 +29,11 @@ impl std::fmt::Display for NoCidr {
 }
 
 impl NoCidr {
+    /// Whether it is not even of the form: Go's `ParseCIDR` refuses it too.
+    pub(super) fn is_form(&self) -> bool {
+        *self == NoCidr::Form
+    }
+
     /// What to write.
     pub(super) fn hint(&self) -> String {
         match self {
@@ -65,6 +70,29 @@ impl Cidr {
             prefix,
             v4,
         })
+    }
+
+    /// Whether the two have an address in common.
+    pub(super) fn overlaps(self, other: Cidr) -> bool {
+        self.contains(other) || other.contains(self)
+    }
+
+    /// Whether the address is in this range.
+    pub(super) fn holds(self, address: IpAddr) -> bool {
+        let (address, prefix, v4) = match address {
+            IpAddr::V4(a) => (u128::from(u32::from(a)), 32, true),
+            IpAddr::V6(a) => (u128::from(a), 128, false),
+        };
+        self.contains(Cidr {
+            address,
+            prefix,
+            v4,
+        })
+    }
+
+    /// Whether it is a range of IPv6.
+    pub(super) fn is_v6(self) -> bool {
+        !self.v4
     }
 
     /// Whether all of `other` is in this range.
@@ -122,5 +150,11 @@ mod tests {
         assert!(!network.contains(range("10.0.0.0/8")));
         assert!(range("::/0").contains(range("2001:db8::/32")));
         assert!(!range("::/0").contains(network));
+        assert!(network.overlaps(range("10.0.0.0/8")) && range("10.0.0.0/8").overlaps(network));
+        assert!(!network.overlaps(range("10.1.0.0/16")) && !network.overlaps(range("::/0")));
+        assert!(network.holds("10.0.3.4".parse().unwrap()));
+        assert!(
+            !network.holds("10.1.0.0".parse().unwrap()) && !network.holds("::1".parse().unwrap())
+        );
     }
 }

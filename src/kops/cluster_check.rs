@@ -1,20 +1,21 @@
-//! Rules of a Cluster about what is beside its groups: who may reach it, add-ons, kubelets. Decodes nothing.
+//! Rules of a Cluster about what is beside its groups: who may reach it, its load balancer, what is gone. Decodes nothing.
 //!
 //! Source: kops' own validation (`pkg/apis/kops/validation`, `validation.go` and `aws.go`): `kops update` ends with each of these.
+
+use core::net::Ipv4Addr;
 
 use super::cidr::Cidr;
 use super::error::Problems;
 use super::view::View;
 
 /// Checks what no other file of these rules is about.
-pub(super) fn check(spec: View<'_>, problems: &mut Problems) {
+/// `kubernetes`: the minor version; none: a recent one.
+pub(super) fn check(spec: View<'_>, kubernetes: Option<u32>, problems: &mut Problems) {
     for key in ["sshAccess", "kubernetesApiAccess", "nodePortAccess"] {
         access(spec, key, problems);
     }
     balancer_subnets(spec, problems);
-    add_ons(spec, problems);
-    termination(spec.sub("nodeTerminationHandler"), problems);
-    removed(spec, problems);
+    removed(spec, kubernetes, problems);
     let assets = spec.sub("assets");
     if assets.has("containerProxy") && assets.has("containerRegistry") {
         problems.error(
@@ -62,6 +63,7 @@ fn balancer_subnets(spec: View<'_>, problems: &mut Problems) {
             ),
             Some(_) => {}
         }
+        own_address(spec, subnet, problems);
         if subnet.has("privateIPv4Address") && !(network && internal) {
             problems.error(
                 subnet.at("privateIPv4Address"),
@@ -77,60 +79,29 @@ fn balancer_subnets(spec: View<'_>, problems: &mut Problems) {
     }
 }
 
-fn add_ons(spec: View<'_>, problems: &mut Problems) {
-    let driver = spec.sub("cloudConfig").sub("awsEBSCSIDriver");
-    if driver.bool("enabled") == Some(false) {
-        problems.error(
-            driver.at("enabled"),
-            "the EBS CSI driver must not be disabled (`managed: false` leaves it to somebody else)",
-        );
-    }
-    const EXPANDERS: [&str; 4] = ["least-waste", "random", "most-pods", "priority"];
-    let autoscaler = spec.sub("clusterAutoscaler");
-    if autoscaler
-        .text("expander")
-        .is_some_and(|e| !EXPANDERS.contains(&e))
-    {
-        problems.error(
-            autoscaler.at("expander"),
-            format!(
-                "`clusterAutoscaler.expander` must be one of {}",
-                EXPANDERS.join(", ")
-            ),
-        );
-    }
-}
-
-/// What the node termination handler cannot do without in queue mode, which is on unless it is turned off.
-fn termination(handler: View<'_>, problems: &mut Problems) {
-    let off = handler.bool("enabled") == Some(false)
-        || handler.bool("enableSQSTerminationDraining") == Some(false);
-    if off {
+/// The address of a load balancer lies in its subnet.
+fn own_address(spec: View<'_>, subnet: View<'_>, problems: &mut Problems) {
+    let Some(text) = subnet.str("privateIPv4Address") else {
         return;
-    }
-    for key in [
-        "enableSpotInterruptionDraining",
-        "enableScheduledEventDraining",
-    ] {
-        if handler.bool(key) == Some(false) {
-            problems.error(
-                handler.at(key),
-                format!("`nodeTerminationHandler.{key}` cannot be turned off in queue mode"),
-            );
-        }
-    }
-    let drains = handler.bool("enableRebalanceDraining") == Some(true);
-    if handler.bool("enableRebalanceMonitoring") == Some(true) && !drains {
-        problems.error(
-            handler.at("enableRebalanceMonitoring"),
-            "`nodeTerminationHandler.enableRebalanceMonitoring` needs `enableRebalanceDraining` in queue mode",
-        );
+    };
+    let at = subnet.at("privateIPv4Address");
+    let Ok(address) = text.parse::<Ipv4Addr>() else {
+        problems.error(at, "`privateIPv4Address` is no IPv4 address");
+        return;
+    };
+    let named = |s: &View<'_>| s.text("name") == subnet.text("name");
+    let range = spec.list("subnets").find(named);
+    let range = range.and_then(|s| Cidr::parse(s.text("cidr")?).ok());
+    if range.is_some_and(|range| !range.holds(address.into())) {
+        problems.error(at, "`privateIPv4Address` does not lie in its subnet");
     }
 }
 
 /// What kops and Kubernetes no longer have.
-fn removed(spec: View<'_>, problems: &mut Problems) {
-    if spec.text("containerRuntime") == Some("docker") || spec.has("docker") {
+fn removed(spec: View<'_>, kubernetes: Option<u32>, problems: &mut Problems) {
+    let since = |minor: u32| kubernetes.is_none_or(|k| k >= minor);
+    let docker = spec.text("containerRuntime") == Some("docker") || spec.has("docker");
+    if docker && since(24) {
         let key = if spec.has("docker") {
             "docker"
         } else {
@@ -140,6 +111,13 @@ fn removed(spec: View<'_>, problems: &mut Problems) {
             spec.at(key),
             "Docker as the container runtime is not possible since Kubernetes 1.24",
             "remove it: containerd is the runtime",
+        );
+    }
+    if spec.has("nodeAuthorization") && since(19) {
+        problems.error_hint(
+            spec.at("nodeAuthorization"),
+            "`nodeAuthorization` is not possible since Kubernetes 1.19",
+            "remove it: kops has it by itself",
         );
     }
     if spec.sub("iam").bool("legacy") == Some(true) {

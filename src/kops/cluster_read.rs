@@ -10,8 +10,8 @@ use super::schema::{self, Strict};
 use super::target::Target;
 use super::view::View;
 use super::{
-    api, boot_check, cluster_check, ebs_check, etcd_read, karpenter, labels, network_check,
-    rolling, taints, warm_pool,
+    addons_check, api, boot_check, choices, cluster_check, components_check, ebs_check, etcd_read,
+    identity_check, karpenter, labels, network_check, provider_check, rolling, taints, warm_pool,
 };
 use crate::model::ClusterName;
 use crate::yaml::Node;
@@ -39,10 +39,17 @@ pub(super) fn read(
     labels::check_kubelet_labels(spec, "masterKubelet", problems);
     taints::of_cluster(spec, problems);
     boot_check::of_all(spec, problems);
-    cluster_check::check(spec, problems);
+    let kubernetes = network_check::kubernetes_minor(spec);
+    cluster_check::check(spec, kubernetes, problems);
     let subnets = subnets(spec, problems);
     let dns = dns(spec, problems);
     network_check::check(spec, name.as_ref(), dns, &subnets, target, problems);
+    provider_check::check(spec, problems);
+    components_check::check(spec, kubernetes, problems);
+    choices::check(spec, problems);
+    let gossip = network_check::is_gossip(name.as_ref(), dns);
+    addons_check::check(spec, dns, gossip, problems);
+    identity_check::check(spec, problems);
     karpenter::cluster(spec, problems);
     let private = subnets
         .iter()
@@ -50,7 +57,7 @@ pub(super) fn read(
     let api_load_balancer = api::read(spec, private, dns, target, problems);
     let rolling_update = rolling::read(spec.sub("rollingUpdate"), problems);
     let warm_pool = warm_pool::of_cluster(spec.sub("warmPool"), problems);
-    let etcd_clusters = etcd_read::read(spec, problems);
+    let etcd_clusters = etcd_read::read(spec, kubernetes, problems);
     ebs_check::etcd(spec, problems);
     Some(Cluster {
         name: name?,
@@ -76,11 +83,26 @@ pub(super) fn read(
     })
 }
 
+/// A cluster that kops took over from elsewhere may have any name. Source: kops, `AnnotationNameManagement`.
+fn imported(root: &Node) -> bool {
+    let annotation = ["metadata", "annotations", "kops.kubernetes.io/management"];
+    root.at(annotation).and_then(Node::as_str) == Some("imported")
+}
+
 /// The name of the cluster, checked.
 fn name(root: &Node, problems: &mut Problems) -> Option<ClusterName> {
     let node = root.at(["metadata", "name"])?;
     match ClusterName::new(node.as_str().unwrap_or_default()) {
-        Ok(name) => Some(name),
+        Ok(name) => {
+            if !name.as_str().contains('.') && !imported(root) {
+                problems.error_hint(
+                    node.pos,
+                    format!("the cluster's name `{name}` is no full DNS name"),
+                    "such as staging.example.com",
+                );
+            }
+            Some(name)
+        }
         Err(e) => {
             problems.error(node.pos, e.to_string());
             None

@@ -3,11 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::cluster::EtcdCluster;
+use super::components_check::version;
 use super::error::Problems;
 use super::view::View;
 
 /// The etcd clusters as written.
-pub(super) fn read(spec: View<'_>, problems: &mut Problems) -> Vec<EtcdCluster> {
+pub(super) fn read(
+    spec: View<'_>,
+    kubernetes: Option<u32>,
+    problems: &mut Problems,
+) -> Vec<EtcdCluster> {
     let mut names = BTreeSet::new();
     let mut clusters = Vec::new();
     for etcd in spec.list("etcdClusters") {
@@ -34,6 +39,7 @@ pub(super) fn read(spec: View<'_>, problems: &mut Problems) -> Vec<EtcdCluster> 
             members: members(etcd, name, problems),
         });
     }
+    versions(spec, kubernetes, problems);
     if spec.list("etcdClusters").next().is_none() {
         problems.error_hint(
             spec.at("etcdClusters"),
@@ -42,6 +48,42 @@ pub(super) fn read(spec: View<'_>, problems: &mut Problems) -> Vec<EtcdCluster> 
         );
     }
     clusters
+}
+
+/// Versions of etcd 3, the same everywhere: that of the first cluster is what the others are measured by, also when it says none.
+///
+/// etcd 2 ends with Kubernetes 1.13, etcd without a manager with 1.18. Source: kops#5820, kops#8826.
+fn versions(spec: View<'_>, kubernetes: Option<u32>, problems: &mut Problems) {
+    let since = |minor: u32| kubernetes.is_none_or(|k| k >= minor);
+    let first = spec
+        .list("etcdClusters")
+        .next()
+        .and_then(|etcd| etcd.text("version"));
+    for etcd in spec.list("etcdClusters") {
+        let name = etcd.text("name").unwrap_or_default();
+        if etcd.text("provider").is_some_and(|p| p != "Manager") && since(18) {
+            problems.error(
+                etcd.at("provider"),
+                format!("the etcd cluster `{name}` has another `provider` than Manager"),
+            );
+        }
+        let Some(written) = etcd.text("version") else {
+            continue;
+        };
+        let at = etcd.at("version");
+        match version(written) {
+            Some([3, _, _]) if Some(written) != first => problems.error(
+                at,
+                format!("the etcd cluster `{name}` has another `version` than the first one"),
+            ),
+            Some([3, _, _]) => {}
+            Some([2, _, _]) if !since(13) => {}
+            Some(_) | None => problems.error(
+                at,
+                format!("the `version` of the etcd cluster `{name}` is none of etcd 3"),
+            ),
+        }
+    }
 }
 
 /// The groups of the members with their places.

@@ -40,6 +40,13 @@ pub(super) fn group(spec: View<'_>, role: Role, gates: Option<&str>, problems: &
             "`maxSize` of a group of manager Karpenter must be above 0",
         );
     }
+    if spec.text("image").is_some_and(|image| !is_selected(image)) {
+        problems.error_hint(
+            spec.at("image"),
+            "this is no `image` that Karpenter can select",
+            "ami-..., ssm:PARAMETER, NAME or OWNER/NAME",
+        );
+    }
     match spec.int("minSize") {
         None => {}
         Some(min) if min <= 0 => problems.error_hint(
@@ -56,12 +63,26 @@ pub(super) fn group(spec: View<'_>, role: Role, gates: Option<&str>, problems: &
     }
 }
 
+/// Source: kops, `validateKarpenterAMISelectorImage`.
+fn is_selected(image: &str) -> bool {
+    let image = image.trim();
+    let halves = image.split_once('/');
+    match image.strip_prefix("ssm:") {
+        _ if image.contains("://") => false,
+        Some(parameter) => !parameter.is_empty(),
+        None if image.starts_with("ami-") => true,
+        None => halves.is_none_or(|(owner, name)| !owner.is_empty() && !name.is_empty()),
+    }
+}
+
 /// kops switches the gate on unless the gates are written, and then the last word counts.
 fn static_capacity(gates: Option<&str>) -> bool {
     let Some(gates) = gates else { return true };
     let mut named = gates
         .split(',')
         .filter_map(|gate| gate.trim().split_once('='))
-        .filter(|(name, _)| *name == "StaticCapacity");
-    named.next_back().is_some_and(|(_, value)| value == "true")
+        .filter(|(name, _)| name.trim() == "StaticCapacity");
+    named
+        .next_back()
+        .is_some_and(|(_, value)| value.trim().eq_ignore_ascii_case("true"))
 }

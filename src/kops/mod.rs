@@ -6,12 +6,15 @@
 //!
 //! What kops looks up in AWS (an image, a machine type) must be written: a definition is never built on a guess.
 
+mod addons_check;
 mod api;
 mod boot_check;
+mod choices;
 mod cidr;
 mod cluster;
 mod cluster_check;
 mod cluster_read;
+mod components_check;
 mod cross;
 mod ebs_check;
 mod error;
@@ -19,12 +22,15 @@ mod etcd_read;
 mod group;
 mod group_check;
 mod group_read;
+mod identity_check;
 mod image;
 mod instance_types;
 mod karpenter;
 mod labels;
 mod network_check;
 mod object;
+mod provider_check;
+mod ranges_check;
 mod releases;
 mod role;
 mod rolling;
@@ -303,6 +309,7 @@ fn group<'a>(
     let role = role(spec, problems);
     group_check::check(spec, name, problems);
     boot_check::check(spec, role.unwrap_or(Role::Node), problems);
+    components_check::containerd(spec.sub("containerd"), problems);
     let role = role?;
     members.push(Member {
         name,

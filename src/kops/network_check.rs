@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cidr::Cidr;
 use super::cluster::{Dns, Subnet, SubnetKind};
 use super::error::Problems;
+use super::ranges_check;
 use super::releases::{Subject, ended, kubernetes_range};
 use super::schema;
 use super::target::Target;
@@ -24,7 +24,7 @@ pub(super) fn check(
     let kubernetes = kubernetes(spec, target, problems);
     provider(spec, kubernetes, target, problems);
     gossip(spec, name, dns, target, problems);
-    ranges(spec, problems);
+    ranges_check::check(spec, problems);
     shared_or_not(spec, problems);
     utility(spec, problems);
     zones::check(spec, target, problems);
@@ -44,14 +44,8 @@ pub(super) fn check(
 
 /// The minor version of Kubernetes; a warning when this kops does not carry it out.
 fn kubernetes(spec: View<'_>, target: &Target, problems: &mut Problems) -> Option<u32> {
-    let written = spec.text("kubernetesVersion")?;
-    let number = written.trim_start_matches('v');
-    let mut parts = number.split('.');
-    let minor = match (parts.next(), parts.next()) {
-        (Some("1"), Some(minor)) => minor.parse().ok(),
-        _ => None,
-    };
-    let Some(minor) = minor else {
+    spec.text("kubernetesVersion")?;
+    let Some(minor) = kubernetes_minor(spec) else {
         problems.error_hint(
             spec.at("kubernetesVersion"),
             "`spec.kubernetesVersion` is not a version of Kubernetes",
@@ -71,6 +65,16 @@ fn kubernetes(spec: View<'_>, target: &Target, problems: &mut Problems) -> Optio
         );
     }
     Some(minor)
+}
+
+/// N of Kubernetes 1.N; none: it is not written, or is no version.
+pub(super) fn kubernetes_minor(spec: View<'_>) -> Option<u32> {
+    let number = spec.text("kubernetesVersion")?.trim_start_matches('v');
+    let mut parts = number.split('.');
+    match (parts.next(), parts.next()) {
+        (Some("1"), Some(minor)) => minor.parse().ok(),
+        _ => None,
+    }
 }
 
 /// One provider, and one that this kops still has.
@@ -125,6 +129,10 @@ const PROVIDERS: [(Subject, &str); 6] = [
 ];
 
 /// A cluster below `.k8s.local` has its names by gossip, unless it has none.
+pub(super) fn is_gossip(name: Option<&ClusterName>, dns: Dns) -> bool {
+    dns != Dns::None && name.is_some_and(|n| n.as_str().ends_with(".k8s.local"))
+}
+
 fn gossip(
     spec: View<'_>,
     name: Option<&ClusterName>,
@@ -132,9 +140,7 @@ fn gossip(
     target: &Target,
     problems: &mut Problems,
 ) {
-    let local = name.is_some_and(|n| n.as_str().ends_with(".k8s.local"));
-    if local
-        && dns != Dns::None
+    if is_gossip(name, dns)
         && let Some(change) = ended(Subject::Gossip, target.version, None)
     {
         problems.error_hint(
@@ -145,58 +151,6 @@ fn gossip(
             ),
             change.instead,
         );
-    }
-}
-
-/// Address ranges: each one a range, subnets inside the network.
-fn ranges(spec: View<'_>, problems: &mut Problems) {
-    for key in ["nonMasqueradeCIDR", "podCIDR", "serviceClusterIPRange"] {
-        range(spec, key, problems);
-    }
-    let network = range(spec, "networkCIDR", problems);
-    let cidrs: Vec<Option<Cidr>> = spec
-        .list("subnets")
-        .map(|s| range(s, "cidr", problems))
-        .collect();
-    let mut networks: Vec<Cidr> = network.into_iter().collect();
-    for (text, pos) in spec.items("additionalNetworkCIDRs") {
-        match Cidr::parse(text) {
-            Ok(cidr) => networks.push(cidr),
-            Err(why) => problems.error_hint(
-                pos,
-                format!("this is not an address range: {why}"),
-                why.hint(),
-            ),
-        }
-    }
-    if network.is_none() {
-        return;
-    }
-    for (subnet, cidr) in spec.list("subnets").zip(cidrs) {
-        let outside = cidr.is_some_and(|c| !networks.iter().any(|n| n.contains(c)));
-        if outside {
-            problems.error(
-                subnet.at("cidr"),
-                format!(
-                    "the subnet `{}` does not lie in `networkCIDR`",
-                    subnet.text("name").unwrap_or_default()
-                ),
-            );
-        }
-    }
-}
-
-fn range(view: View<'_>, key: &str, problems: &mut Problems) -> Option<Cidr> {
-    match Cidr::parse(view.text(key)?) {
-        Ok(cidr) => Some(cidr),
-        Err(why) => {
-            problems.error_hint(
-                view.at(key),
-                format!("`{key}` is not an address range: {why}"),
-                why.hint(),
-            );
-            None
-        }
     }
 }
 
