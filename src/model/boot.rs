@@ -1,7 +1,10 @@
 //! What is said of user data instead of the user data itself: its digest, and the hash by which kops's nodeup knows its configuration. Reads nothing.
 
+use std::io::Read as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -9,6 +12,10 @@ use super::{Digest, digest_of};
 
 /// The key under which kops's bootstrap script names the hash. Source: kops, `nodeup.BootConfig`.
 const KEY: &str = "NodeupConfigHash:";
+/// How the script of a group with `compressUserData` unpacks what names the hash. Source: kops, the nodeup script (`GzipBase64 KubeEnv`).
+const UNPACKS: &str = "| base64 -d | gzip -d >";
+/// User data has 16 KiB at most; what unpacks to more than this is no configuration of kops.
+const UNPACKED_AT_MOST: u64 = 1 << 20;
 
 /// The user data of a launch template version, as far as it is compared and shown: it holds secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +59,12 @@ impl UserDataDigest {
     }
 }
 
-/// The one hash that the script names. A script that is packed hides it, and one that names two says nothing.
+/// The one hash that the script names, in its own lines or in what it unpacks. One that names two says nothing.
 fn named_hash(script: &str) -> Option<NodeupHash> {
-    let mut named = script
-        .lines()
+    let packed: Vec<String> = script.lines().filter_map(unpacked).collect();
+    let mut named = std::iter::once(script)
+        .chain(packed.iter().map(String::as_str))
+        .flat_map(str::lines)
         .filter_map(|line| line.trim().strip_prefix(KEY))
         .map(|value| value.trim().trim_matches(['"', '\'']))
         .filter(|value| STANDARD.decode(value).is_ok_and(|b| b.len() == 32));
@@ -63,6 +72,20 @@ fn named_hash(script: &str) -> Option<NodeupHash> {
     named
         .all(|other| other == first)
         .then(|| NodeupHash(first.to_owned()))
+}
+
+/// What a line such as `echo "..." | base64 -d | gzip -d > conf/kube_env.yaml` writes.
+fn unpacked(line: &str) -> Option<String> {
+    let (packed, _) = line.trim().strip_prefix("echo ")?.split_once(UNPACKS)?;
+    let bytes = STANDARD
+        .decode(packed.trim().trim_matches(['"', '\'']))
+        .ok()?;
+    let mut text = String::new();
+    GzDecoder::new(bytes.as_slice())
+        .take(UNPACKED_AT_MOST)
+        .read_to_string(&mut text)
+        .ok()?;
+    Some(text)
 }
 
 #[cfg(test)]
@@ -103,6 +126,36 @@ mod tests {
         ] {
             assert_eq!(script(&lines).as_deref(), hash, "{lines}");
         }
+    }
+
+    #[test]
+    fn a_packed_configuration_is_unpacked() {
+        use std::io::Write as _;
+        let packed = |text: &str| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            gzip.write_all(text.as_bytes()).unwrap();
+            STANDARD.encode(gzip.finish().unwrap())
+        };
+        let hash = |script: &str| {
+            UserDataDigest::of(&STANDARD.encode(script))
+                .nodeup_config_hash
+                .map(|h| h.to_string())
+        };
+        let line = |text: &str| {
+            format!(
+                "ensure-install-dir\n\necho \"{}\" | base64 -d | gzip -d > conf/kube_env.yaml\ndownload-release\n",
+                packed(text)
+            )
+        };
+        let env = format!("ClusterName: a\nNodeupConfigHash: {HASH}\n");
+        assert_eq!(hash(&line(&env)).as_deref(), Some(HASH));
+        let other = format!("NodeupConfigHash: {}\n", NodeupHash::of_file(b"x"));
+        assert_eq!(hash(&(line(&env) + &other)), None, "it names two");
+        let spec = line("kind: Cluster\n").replace("kube_env", "cluster_spec");
+        assert_eq!(hash(&(spec + &line(&env))).as_deref(), Some(HASH));
+        assert_eq!(hash("echo \"AAAA\" | base64 -d | gzip -d > x\n"), None);
+        // What unpacks to more than user data could hold is not read on and on.
+        assert_eq!(hash(&line(&"x".repeat(3_000_000))), None);
     }
 
     #[test]

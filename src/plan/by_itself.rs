@@ -22,7 +22,7 @@ const DECISIVE: [Process; 6] = [
     Process::InstanceRefresh,
 ];
 
-/// Zones of subnets, by the name that kops gives them.
+/// Zones of subnets, by the name that kops gives them, and by id.
 type Zones = BTreeMap<String, String>;
 
 /// The zones of the subnets that the manifests name.
@@ -38,11 +38,15 @@ fn zones(desired: &DesiredCluster) -> Zones {
     subnets
         .filter_map(|subnet| {
             let text = |key: &str| subnet.get(key).and_then(Json::as_str);
-            Some((
-                format!("{}.{cluster}", text("name")?),
-                text("zone").or_else(|| text("name"))?.to_owned(),
-            ))
+            let zone = text("zone").or_else(|| text("name"))?;
+            // A group is in a shared subnet by its id.
+            let known_as = [
+                Some(format!("{}.{cluster}", text("name")?)),
+                text("id").map(str::to_owned),
+            ];
+            Some(known_as.into_iter().flatten().map(|n| (n, zone.to_owned())))
         })
+        .flatten()
         .collect()
 }
 
@@ -82,7 +86,7 @@ fn of_update(live: &LiveGroup, to: &AutoScalingGroup, zones: &Zones, now: Timest
     let from = &*live.group;
     let mut out = Vec::new();
     out.extend(lost_zones(live, to, zones));
-    out.extend(new_zones(from, to, zones));
+    out.extend(new_zones(live, to, zones));
     out.extend(lifetime(live, to, now));
     out.extend(processes(from, to));
     out.extend(capacity_rebalance(from, to));
@@ -161,9 +165,15 @@ fn lost_zones(live: &LiveGroup, to: &AutoScalingGroup, zones: &Zones) -> Option<
     })
 }
 
-fn new_zones(from: &AutoScalingGroup, to: &AutoScalingGroup, zones: &Zones) -> Option<Fact> {
-    let (had, has) = (zones_of(from, zones)?, zones_of(to, zones)?);
-    let new: BTreeSet<String> = has.difference(&had).cloned().collect();
+/// Zones in which it had no subnet. One that the manifests no longer name counts by the instances that are in its zone.
+fn new_zones(live: &LiveGroup, to: &AutoScalingGroup, zones: &Zones) -> Option<Fact> {
+    let from = live.group.vpc_zone_identifier.iter();
+    let had: BTreeSet<&String> = from
+        .filter_map(|subnet| zones.get(subnet))
+        .chain(members(live).map(|i| &i.zone))
+        .collect();
+    let has = zones_of(to, zones)?;
+    let new: BTreeSet<String> = has.into_iter().filter(|zone| !had.contains(zone)).collect();
     (!new.is_empty() && !is_suspended(to, Process::AzRebalance))
         .then_some(Fact::ZonesGained { zones: new })
 }

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Remark, fields};
 use crate::desired::{DesiredCluster, DesiredGroup, of_definition};
-use crate::kops::stored;
+use crate::kops::{owner_and_name, stored};
 use crate::model::{AsgName, Stored};
 
 /// The groups that the store has otherwise.
@@ -29,7 +29,23 @@ fn behind(key: &str, group: &DesiredGroup, stored: &Json) -> Vec<super::FieldCha
     let name = key.strip_prefix("InstanceGroup/").unwrap_or(key);
     let whole = |spec: Json| json!({"apiVersion": "kops.k8s.io/v1alpha2", "kind": "InstanceGroup", "metadata": {"name": name}, "spec": spec});
     let wanted = stored::normal(&whole(json!(group.compiled)));
-    let stored = stored::aligned(&wanted, &whole(json!(of_definition(stored))));
+    let mut stored = stored::aligned(&wanted, &whole(json!(of_definition(stored))));
+    same_image(&wanted, &mut stored);
     let spec = |group: &Json| group.get("spec").cloned().unwrap_or(Json::Null);
     fields(&spec(&wanted), &spec(&stored))
+}
+
+/// An owner by number and by alias are one owner: the next `kops update` sets the same image.
+fn same_image(wanted: &Json, stored: &mut Json) {
+    const IMAGE: &str = "/spec/image";
+    let (Some(image), Some(other)) = (wanted.pointer(IMAGE), stored.pointer_mut(IMAGE)) else {
+        return;
+    };
+    let meant = |image: &Json| {
+        let (owner, name) = owner_and_name(image.as_str()?);
+        Some((owner.to_owned(), name.to_owned()))
+    };
+    if meant(image).is_some() && meant(image) == meant(other) {
+        *other = image.clone();
+    }
 }

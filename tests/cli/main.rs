@@ -15,6 +15,7 @@ mod init;
 mod kept;
 mod kops_store;
 mod plans;
+mod real;
 mod refusals;
 mod rehearse;
 mod rendering;

@@ -149,3 +149,14 @@ fn what_aws_does_by_itself_is_found_with_its_numbers() {
         [suspended(Process::Launch)]
     );
 }
+
+/// A subnet that the manifests no longer name was in the zone of the instances that are there.
+#[test]
+fn a_zone_with_instances_is_not_new() {
+    let from = json!({"VPCZoneIdentifier": ["a.c", "old"]});
+    let to = json!({"VPCZoneIdentifier": ["a.c", "b.c", "d.c"]});
+    let gained = Fact::ZonesGained {
+        zones: BTreeSet::from(["zone-d".to_owned()]),
+    };
+    assert_eq!(said(&from, &to), [gained]);
+}

@@ -4,7 +4,7 @@ use super::group::no_capacity;
 use super::listing::{NAMES, and_more, joined};
 use crate::report::wording::list;
 use crate::rollout::{
-    Evidence, Ground, PlaneFault, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner,
+    Evidence, Ground, NoCapacity, PlaneFault, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner,
 };
 
 /// What is wrong, as a sentence without a full stop.
@@ -41,6 +41,17 @@ pub(super) fn symptoms(symptoms: &[Symptom]) -> String {
     joined(symptoms.iter().map(symptom_text))
 }
 
+/// Why instances do not come, in brackets.
+fn no_launch(refused: Option<&NoCapacity>, launch_suspended: bool) -> String {
+    match refused {
+        Some(refused) => format!(" ({})", no_capacity(refused)),
+        None if launch_suspended => {
+            " (its process Launch is suspended, so AWS launches none)".to_owned()
+        }
+        None => String::new(),
+    }
+}
+
 /// What a verdict is based on, as a sentence without a full stop.
 pub fn ground_text(ground: &Ground) -> String {
     match ground {
@@ -54,11 +65,9 @@ pub fn ground_text(ground: &Ground) -> String {
             serving,
             desired,
             refused,
+            launch_suspended,
         } => {
-            let why = refused
-                .as_ref()
-                .map(|r| format!(" ({})", no_capacity(r)))
-                .unwrap_or_default();
+            let why = no_launch(refused.as_ref(), *launch_suspended);
             format!("{group}: {serving} of {desired} instances in service{why}")
         }
         Ground::InService { instances } => format!("{instances} instances in service, as wanted"),

@@ -44,6 +44,7 @@ pub(crate) fn asg<'a>(
                 serving,
                 desired: group.desired,
                 refused: capacity::of_activities(group, since).map(|r| r.found()),
+                launch_suspended: group.suspended.contains("Launch"),
             });
         }
         total += serving;

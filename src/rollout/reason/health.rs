@@ -121,6 +121,9 @@ pub enum Ground {
         desired: u32,
         /// What AWS refuses.
         refused: Option<NoCapacity>,
+        /// Its process `Launch` is suspended.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        launch_suspended: bool,
     },
     /// All instances are in service.
     InService {
