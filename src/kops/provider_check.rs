@@ -98,14 +98,14 @@ fn calico(calico: View<'_>, ipv6: bool, problems: &mut Problems) {
         if calico.text(key).is_some_and(|m| !is_detection(m, v4)) {
             problems.error_hint(
                 calico.at(key),
-                format!("`{key}` is none that Calico knows"),
+                format!("`{key}` is none that kops takes"),
                 "first-found, can-reach=ADDRESS, interface=NAMES or skip-interface=NAMES",
             );
         }
     }
 }
 
-/// How Calico finds a node's address. Names of interfaces may be patterns, which are not looked into.
+/// How Calico is told to find a node's address, as far as kops takes it. Names of interfaces may be patterns, which are not looked into.
 fn is_detection(text: &str, v4: bool) -> bool {
     let parts: Vec<&str> = text.split('=').collect();
     match parts.as_slice() {
@@ -170,19 +170,12 @@ fn cilium(spec: View<'_>, cilium: View<'_>, ipv6: bool, proxied: bool, problems:
             "`enableL7Proxy` needs the rules that `IPTablesRulesNoinstall` leaves out",
         );
     }
-    if cilium.text("ipam") == Some("eni") {
-        if cilium.bool("disableMasquerade") == Some(true) {
-            problems.error(
-                cilium.at("disableMasquerade"),
-                "`ipam: eni` needs masquerading",
-            );
-        }
-        if ipv6 {
-            problems.error(
-                cilium.at("ipam"),
-                "`ipam: eni` is not possible in an IPv6 cluster",
-            );
-        }
+    // Whether it goes with masquerading is no rule here: older releases of kops refused the one, newer ones the other.
+    if cilium.text("ipam") == Some("eni") && ipv6 {
+        problems.error(
+            cilium.at("ipam"),
+            "`ipam: eni` is not possible in an IPv6 cluster",
+        );
     }
     let ingress = cilium.sub("ingress");
     let mode = ingress.text("defaultLoadBalancerMode");
@@ -201,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ways_to_find_an_address_are_those_of_calico() {
+    fn ways_to_find_an_address_are_those_of_kops() {
         for (text, v4, is) in [
             ("first-found", true, true),
             ("can-reach=8.8.8.8", true, true),
