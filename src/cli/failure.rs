@@ -76,7 +76,7 @@ impl From<StoreError> for Failure {
             ),
             StoreError::NoSuchRollout(_) => Some("`kfleet rollout history` lists them".into()),
             StoreError::LockLost { .. } | StoreError::Overtaken(_) => {
-                Some("nothing more was done; see `kfleet rollout status`, then `kfleet rollout resume` if nobody carries it on".into())
+                Some("nothing more was done; see `kfleet rollout status`, then `kfleet rollout resume` if no other process carries it on".into())
             }
             StoreError::SuchRollout(_) => Some("begin it again".into()),
             StoreError::Stopped(stop) => Some(format!("`{}` lifts it", stop.go())),

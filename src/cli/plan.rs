@@ -279,7 +279,7 @@ fn required(required: &[Required], live: &Live) -> Result<(), Failure> {
         missing.join("; ")
     );
     Err(Failure::new(why).hint(
-        "put it right, or leave `--require kubernetes` out: the plan then says what nobody looked at",
+        "put it right, or leave `--require kubernetes` out: the plan then says what was not looked at",
     ))
 }
 

@@ -256,7 +256,7 @@ fn copied(
         CloudKind::Local,
     )?;
     let folder = store.local_state().ok_or_else(|| {
-        Failure::new("the simulated account keeps its state in a folder, and the store is none")
+        Failure::new("the simulated account keeps its state in a folder, and the store is not one")
     })?;
     let world = World::open(&folder, options)?;
     Ok((world.in_memory(options), store.baselines()?))

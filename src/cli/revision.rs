@@ -125,7 +125,7 @@ pub(super) fn to_roll(
 ) -> Result<Revision, Failure> {
     if allowed.is_some_and(|reason| reason.trim().is_empty()) {
         return Err(Failure::new("the reason is empty")
-            .hint("say in `--allow-dirty` why this is rolled out although nobody can review it"));
+            .hint("say in `--allow-dirty` why this is rolled out although it cannot be reviewed"));
     }
     let faults = report::unreviewed_lines(&revision);
     if faults.is_empty() {

@@ -19,7 +19,7 @@ pub(super) fn stop(arguments: &Arguments, command: &StopArguments) -> Result<Exi
     let output = output(arguments, &store);
     if command.reason.trim().is_empty() {
         return Err(Failure::new("the reason is empty")
-            .hint("say in `--reason` what whoever is stopped by it has to know"));
+            .hint("say in `--reason` what the people who are stopped by it have to know"));
     }
     let since = world::now(&store)?;
     let stop = Stop {

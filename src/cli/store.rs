@@ -158,7 +158,7 @@ pub(super) fn warn_of_folder(
         return Ok(());
     };
     let said = format!(
-        "the store {} is a folder: it keeps nobody on another machine from changing the same clusters",
+        "the store {} is a folder: it keeps no other machine from changing the same clusters",
         folder.display()
     );
     let in_ci = std::env::var("CI").is_ok_and(|v| !matches!(v.as_str(), "" | "0" | "false"));

@@ -12,7 +12,7 @@ pub(super) fn who() -> String {
         .unwrap_or_default();
     format!(
         "{}{host} (process {})",
-        name.unwrap_or_else(|| "somebody".into()),
+        name.unwrap_or_else(|| "unknown user".into()),
         std::process::id()
     )
 }

@@ -58,7 +58,7 @@ pub enum OnFailure {
     Rollback,
     /// Everything stays as it is until a person says what comes: `rollout resume` tries again, `rollout rollback` goes back.
     Hold,
-    /// What is open is given back, groups stay as they are, and the rollout is over.
+    /// What is half-done is undone, groups stay as they are, and the rollout is over.
     Stop,
 }
 

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_merge_and_everything_else_is_replaced_by_the_later_layer() {
+    fn maps_merge_and_all_else_is_replaced() {
         let cases: [(&[&str], &str); 5] = [
             (
                 &["x: 1\ny: {a: 1, b: [1, 2]}\n", "y:\n  b: [3]\n  c: 4\n"],

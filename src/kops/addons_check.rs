@@ -23,7 +23,7 @@ fn add_ons(spec: View<'_>, problems: &mut Problems) {
     if driver.bool("enabled") == Some(false) {
         problems.error(
             driver.at("enabled"),
-            "the EBS CSI driver must not be disabled (`managed: false` leaves it to somebody else)",
+            "the EBS CSI driver must not be disabled (`managed: false` leaves it to you)",
         );
     }
     const EXPANDERS: [&str; 4] = ["least-waste", "random", "most-pods", "priority"];
@@ -85,7 +85,7 @@ fn certificates(spec: View<'_>, problems: &mut Problems) {
         problems.error_hint(
             pos,
             format!("{what} needs cert-manager"),
-            "add `certManager: {enabled: true}` (and `managed: false` where somebody else runs it)",
+            "add `certManager: {enabled: true}` (and `managed: false` where you run it yourself)",
         );
     }
 }

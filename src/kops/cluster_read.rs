@@ -173,7 +173,7 @@ fn dns(spec: View<'_>, problems: &mut Problems) -> Dns {
         Some(_) => {
             problems.error_hint(
                 dns.at("type"),
-                "`spec.topology.dns.type` is none that kops knows",
+                "`spec.topology.dns.type` is not one that kops knows",
                 "Public, Private or None",
             );
             Dns::Public

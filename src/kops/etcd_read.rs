@@ -80,7 +80,7 @@ fn versions(spec: View<'_>, kubernetes: Option<u32>, problems: &mut Problems) {
             Some([2, _, _]) if !since(13) => {}
             Some(_) | None => problems.error(
                 at,
-                format!("the `version` of the etcd cluster `{name}` is none of etcd 3"),
+                format!("the `version` of the etcd cluster `{name}` is not a version of etcd 3"),
             ),
         }
     }

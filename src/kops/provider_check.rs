@@ -98,7 +98,7 @@ fn calico(calico: View<'_>, ipv6: bool, problems: &mut Problems) {
         if calico.text(key).is_some_and(|m| !is_detection(m, v4)) {
             problems.error_hint(
                 calico.at(key),
-                format!("`{key}` is none that kops takes"),
+                format!("`{key}` is not one that kops takes"),
                 "first-found, can-reach=ADDRESS, interface=NAMES or skip-interface=NAMES",
             );
         }

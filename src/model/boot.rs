@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(
             of("eA=="),
             of(" eA==\n"),
-            "white space around base64 is none of it"
+            "white space around base64 is not part of it"
         );
         assert_ne!(of("eA=="), of("eQ=="));
         assert_ne!(of("no base64!"), of("other"));

@@ -37,7 +37,7 @@ impl std::fmt::Display for Hold {
             Hold::UnprocessedBudget(budget) => {
                 write!(
                     f,
-                    "disruption budget {budget}, whose newest form nobody has processed"
+                    "disruption budget {budget}, whose newest form the disruption controller has not processed"
                 )
             }
             Hold::ManyBudgets(budgets) => write!(
@@ -47,7 +47,7 @@ impl std::fmt::Display for Hold {
                 budgets.iter().cloned().collect::<Vec<_>>().join(", ")
             ),
             Hold::NoController => {
-                f.write_str("the policy to keep pods that nobody would make anew")
+                f.write_str("the policy to keep pods that no controller would recreate")
             }
             Hold::EmptyDir => f.write_str("the policy to keep data in emptyDir"),
         }

@@ -158,7 +158,7 @@ impl RefusalKind {
             }
             RefusalKind::ManyBudgets => "leave one disruption budget over the pod",
             RefusalKind::Admission => {
-                "ask whoever owns the admission webhook or policy, or exempt evictions from it"
+                "ask the owner of the admission webhook or policy, or exempt evictions from it"
             }
             RefusalKind::BrokenWebhook => {
                 "bring the admission webhook back, or set its failurePolicy to Ignore"

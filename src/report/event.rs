@@ -96,7 +96,7 @@ fn of_rollout(event: &RolloutEvent) -> (String, String) {
         }
         RolloutEvent::RollbackStarted { clusters, kept } => rollback(clusters, kept),
         RolloutEvent::AbortStarted { by, reason } => format!(
-            "abort asked for by {by} ({}): restores what is open, then stops",
+            "abort asked for by {by} ({}): first undoes what is half-done (drains, surge, suspended processes), then ends",
             reason_text(reason)
         ),
         RolloutEvent::LockTaken {
@@ -121,7 +121,7 @@ fn of_rollout(event: &RolloutEvent) -> (String, String) {
         RolloutEvent::RolledBack => {
             "rolled back: what it had changed runs again what it ran before".into()
         }
-        RolloutEvent::Aborted => "aborted: stopped on the way, what was open is restored".into(),
+        RolloutEvent::Aborted => "aborted: stopped on the way, nothing is left half-done".into(),
     };
     ("rollout".into(), what)
 }

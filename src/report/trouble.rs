@@ -183,7 +183,7 @@ fn way_back(rollout: &Rollout, progress: &Progress) -> String {
 fn to_do(rollout: &Rollout, progress: &Progress) -> Vec<String> {
     let id = &rollout.id;
     let abort = format!(
-        "or `kfleet rollout abort {id}`: restores what is open, leaves groups as they are, and ends it"
+        "or `kfleet rollout abort {id}`: undoes what is half-done, leaves groups as they are, and ends the rollout"
     );
     let back = way_back(rollout, progress);
     match progress.ending {

@@ -98,7 +98,7 @@ pub(super) fn cluster_state(run: &ClusterRun, progress: &Progress) -> &'static s
         Some(ClusterState::Waiting) | None if run.groups.is_empty() => "waiting, nothing to change",
         Some(ClusterState::Waiting) | None => "waiting",
         Some(ClusterState::Rolling) => "rolling",
-        Some(ClusterState::Checking(_)) => "groups done, gates decide",
+        Some(ClusterState::Checking(_)) => "groups done, waiting for gates",
         Some(ClusterState::Verified(_)) if run.groups.is_empty() => "verified, nothing to change",
         Some(ClusterState::Verified(_)) => "verified",
         Some(ClusterState::Restored) => "restored to what ran before",

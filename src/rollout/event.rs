@@ -108,7 +108,7 @@ pub enum RolloutEvent {
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         kept: BTreeSet<AsgName>,
     },
-    /// A person asked to stop; what is open is restored.
+    /// A person asked to stop; what is half-done is undone first.
     AbortStarted {
         /// Who.
         by: String,
@@ -140,7 +140,7 @@ pub enum RolloutEvent {
     Finished,
     /// The rollback is done.
     RolledBack,
-    /// It was stopped, and what was open is restored.
+    /// It was stopped, and what was half-done is undone.
     Aborted,
 }
 

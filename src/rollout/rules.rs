@@ -3,6 +3,7 @@
 mod control_plane;
 mod order;
 mod others;
+mod pinned;
 mod records;
 mod room;
 mod steps;

@@ -8,7 +8,7 @@ use crate::rollout::{Direction, Event, Reason, RolloutEvent, StageEvent};
 use crate::store::{Request, Stop};
 
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
-    /// What stops this rollout. One that is being aborted only gives back what is open, and is let through.
+    /// What stops this rollout. One that is being aborted only undoes what is half-done, and is let through.
     pub(super) fn stopped(&self) -> Result<Option<Stop>, RunError> {
         let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
         if progress.ending.is_some() || progress.direction == Direction::Aborting {

@@ -437,7 +437,7 @@ impl Inner {
         held: &Held,
     ) -> Result<Result<(Record, String), String>, ObjectError> {
         let Some(object) = self.objects.get(key)? else {
-            return Ok(Err("somebody removed it".into()));
+            return Ok(Err("it was removed by hand".into()));
         };
         Ok(match serde_json::from_slice::<Record>(&object.bytes) {
             Ok(record)
@@ -458,7 +458,7 @@ impl Inner {
                     "{owner} took it for rollout {rollout} at {since}, with number {fence}"
                 ))
             }
-            Err(error) => Err(format!("what stands there is none of ours: {error}")),
+            Err(error) => Err(format!("kfleet did not write what is there: {error}")),
         })
     }
 }
@@ -472,7 +472,7 @@ impl Lease {
         };
         let inner = &self.leases.inner;
         let Some(held) = inner.held().get(&self.key).cloned() else {
-            return Err(lost("it was given back".into()));
+            return Err(lost("it was released".into()));
         };
         if let Some(why) = held.lost {
             return Err(lost(why));

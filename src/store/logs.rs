@@ -472,7 +472,7 @@ fn parse(store: &Store, text: &[u8], kept: &Kept, place: &str) -> Result<Whole, 
     if matches!(kept, Kept::Gone) && whole.chain.last().is_some() {
         return Err(StoreError::Damaged {
             place: place.to_owned(),
-            why: "the file beside it that ends in .head is gone, so nobody knows whether its end is missing".into(),
+            why: "the file beside it that ends in .head is gone, so it is not known whether its end is missing".into(),
         });
     }
     Ok(whole)

@@ -27,7 +27,7 @@ pub enum Request {
         /// Why.
         reason: String,
     },
-    /// Stop, and give back what is open.
+    /// Stop, and undo what is half-done.
     Abort {
         /// Who.
         by: String,

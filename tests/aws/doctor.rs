@@ -19,7 +19,7 @@ fn doctor_says_who_we_are_and_what_time_it_is() {
     let said = bed.run("doctor").ends(2);
     for line in [
         "store        wrong        ",
-        "it keeps nobody on another machine away",
+        "it keeps no other machine away",
         &format!(
             "credentials  ok           account {}: arn:aws:",
             bed.staging

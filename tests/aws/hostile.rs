@@ -144,7 +144,7 @@ fn errors_of_the_service_are_tried_again() {
 }
 
 #[test]
-fn connections_that_break_and_answers_that_come_late_do_no_harm() {
+fn broken_connections_and_late_answers_do_no_harm() {
     let faults = |account: &str| {
         let broken = json!({"after": 2, "times": 3, "drop": true});
         let slow = json!({"after": 1, "times": 3, "delay_ms": 1500});
@@ -153,10 +153,7 @@ fn connections_that_break_and_answers_that_come_late_do_no_harm() {
             fault(account, "Describe.*", slow),
         ]
     };
-    survives(
-        "connections_that_break_and_answers_that_come_late_do_no_harm",
-        faults,
-    );
+    survives("broken_connections_and_late_answers_do_no_harm", faults);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::support::server_or_skip;
 const CLUSTER: &str = "staging-globex.k8s.foo.bar";
 
 #[test]
-fn an_image_named_by_a_parameter_of_ssm_is_refused_with_the_way_out() {
-    let test = "an_image_named_by_a_parameter_of_ssm_is_refused_with_the_way_out";
+fn an_image_named_by_ssm_is_refused_with_advice() {
+    let test = "an_image_named_by_ssm_is_refused_with_advice";
     let Some(server) = server_or_skip(test) else {
         return;
     };

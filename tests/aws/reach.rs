@@ -78,9 +78,8 @@ fn the_addresses_are_those_that_the_environment_asks_for() {
 }
 
 #[test]
-fn an_address_that_is_none_is_refused_and_a_proxy_that_is_away_is_no_login() {
-    let Some(server) =
-        server_or_skip("an_address_that_is_none_is_refused_and_a_proxy_that_is_away_is_no_login")
+fn a_bad_address_is_refused_and_a_dead_proxy_is_no_login() {
+    let Some(server) = server_or_skip("a_bad_address_is_refused_and_a_dead_proxy_is_no_login")
     else {
         return;
     };

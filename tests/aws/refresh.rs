@@ -182,10 +182,8 @@ fn a_refresh_stops_behind_the_canary_and_goes_on_to_the_end() {
 }
 
 #[test]
-fn a_gate_that_fails_behind_the_canary_has_aws_take_the_refresh_back() {
-    let Some(server) =
-        server_or_skip("a_gate_that_fails_behind_the_canary_has_aws_take_the_refresh_back")
-    else {
+fn a_gate_that_fails_has_aws_roll_the_refresh_back() {
+    let Some(server) = server_or_skip("a_gate_that_fails_has_aws_roll_the_refresh_back") else {
         return;
     };
     let bed = bed(

@@ -188,10 +188,8 @@ fn the_store_alone_was_written(server: &Server, bed: &Bed) {
 
 /// The machine that began it is lost with everything on it: another one, which knows only git and the bucket, carries it to the end.
 #[test]
-fn a_rollout_with_its_store_in_s3_is_finished_by_another_machine() {
-    let Some(server) =
-        server_or_skip("a_rollout_with_its_store_in_s3_is_finished_by_another_machine")
-    else {
+fn another_machine_finishes_a_rollout_in_s3() {
+    let Some(server) = server_or_skip("another_machine_finishes_a_rollout_in_s3") else {
         return;
     };
     let mut bed = Bed::new(server, &[CLUSTER], Eyes::Open);

@@ -9,10 +9,8 @@ const NEW_IMAGE: &str = "ubuntu-noble-24.04-amd64-server-20260901";
 
 /// What kops built differs in one thing only: its groups follow `$Latest`. Planning changes nothing; taking over replaces nothing.
 #[test]
-fn a_fleet_that_kops_built_is_taken_over_without_replacing_anything() {
-    let Some(server) =
-        server_or_skip("a_fleet_that_kops_built_is_taken_over_without_replacing_anything")
-    else {
+fn a_fleet_of_kops_is_adopted_without_a_replacement() {
+    let Some(server) = server_or_skip("a_fleet_of_kops_is_adopted_without_a_replacement") else {
         return;
     };
     let bed = Bed::new(server, &[], Eyes::Closed);

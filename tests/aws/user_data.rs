@@ -107,8 +107,8 @@ fn nodes_that_boot_with_other_user_data_are_replaced() {
 }
 
 #[test]
-fn an_old_version_is_taken_up_again_only_when_all_of_it_is_equal() {
-    let test = "an_old_version_is_taken_up_again_only_when_all_of_it_is_equal";
+fn an_old_version_is_reused_only_when_equal() {
+    let test = "an_old_version_is_reused_only_when_equal";
     let Some(server) = server_or_skip(test) else {
         return;
     };

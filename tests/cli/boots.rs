@@ -84,7 +84,7 @@ fn kops_makes_a_version(bed: &Bed, configuration: &str) {
 }
 
 #[test]
-fn nodes_that_could_not_boot_are_warned_of_until_they_are_rolled() {
+fn nodes_that_cannot_boot_are_warned_of_until_rolled() {
     let bed = booted();
     let said = bed.run("plan").ends(0).out;
     assert_eq!(
@@ -210,7 +210,7 @@ fn a_warning_ends_with_its_cluster_and_a_damaged_one_is_said() {
 
 /// Replacing the text in the store lifts no block: what kops makes of it does.
 #[test]
-fn a_document_that_kops_has_stored_and_not_carried_out_stays_in_the_way() {
+fn a_document_stored_but_not_applied_blocks() {
     let bed = booted();
     let not_seen = "nothing in the account shows that kops has carried it out";
     bed.change(
@@ -342,7 +342,7 @@ fn two_clusters_that_name_one_image_in_two_ways_have_one_image() {
 
 /// Disks that come with old types, as kops maps them, are no field of a definition: the next version has them all the same, and the plan says so.
 #[test]
-fn mappings_of_disks_that_come_with_the_type_are_listed_and_taken_over() {
+fn mappings_of_instance_store_disks_are_adopted() {
     let bed = Bed::built();
     const FIELD: &str = "BlockDeviceMappings[/dev/sdc].VirtualName";
     let file = fs::read_dir(bed.path(".kfleet/local"))

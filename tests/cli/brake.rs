@@ -417,7 +417,7 @@ fn what_does_not_exist_is_found_when_the_plan_is_made() {
 }
 
 #[test]
-fn a_type_or_zone_that_aws_does_not_have_is_found_when_the_plan_is_made() {
+fn the_plan_finds_types_and_zones_aws_lacks() {
     for (from, to, parts) in [
         (
             "m5.xlarge",
@@ -449,7 +449,7 @@ fn a_type_or_zone_that_aws_does_not_have_is_found_when_the_plan_is_made() {
 }
 
 #[test]
-fn a_group_named_in_retire_is_blocked_no_longer_and_only_that_one() {
+fn retire_unblocks_only_the_group_it_names() {
     let bed = Bed::built();
     let path = format!("clusters/{CLUSTER}.yaml");
     let line = bed
@@ -572,7 +572,8 @@ fn a_folder_is_no_store_for_real_clusters_in_ci() {
     let said = started.wait_with_output().unwrap();
     let said = String::from_utf8(said.stderr).unwrap();
     assert_eq!(
-        said.matches("is a folder: it keeps nobody").count(),
+        said.matches("is a folder: it keeps no other machine")
+            .count(),
         1,
         "{said}"
     );

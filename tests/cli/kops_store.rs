@@ -49,7 +49,7 @@ fn what_kops_stored_of_the_fleet_is_no_difference() {
 }
 
 #[test]
-fn what_kops_stored_otherwise_stops_the_rollout_until_kops_has_stored_it() {
+fn a_difference_in_the_kops_store_stops_the_rollout() {
     let bed = stored();
     bed.change(
         CONFIG,

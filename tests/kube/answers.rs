@@ -110,7 +110,7 @@ async fn what_is_refused_is_asked_again_with_growing_pauses() {
 
 /// As quick as kubectl drain, which asks every five seconds: a budget that lets one pod go after the other is asked again at once, whoever waited longest.
 #[tokio::test]
-async fn a_budget_that_gives_way_is_asked_as_often_as_kubectl_drain_does() {
+async fn evictions_are_repeated_as_kubectl_drain_does() {
     let api = scene(|kept| {
         for _ in 0..5 {
             kept.pod("default", "web", "node-1", |_| {});
@@ -254,7 +254,7 @@ async fn a_webhook_that_knows_no_dry_run_foretells_nothing() {
 }
 
 #[tokio::test]
-async fn a_right_that_is_missing_is_named_before_anything_runs_against_it() {
+async fn a_missing_right_is_named_before_it_is_needed() {
     for right in [
         "list nodes",
         "list pods",

@@ -39,7 +39,7 @@ pub struct Kept {
     pub starting: usize,
     /// Priority and fairness: nothing is let through.
     pub crowded: bool,
-    /// Budgets whose newest form nobody has processed.
+    /// Budgets whose newest form the disruption controller has not processed.
     pub unprocessed: BTreeSet<(String, String)>,
     /// Apps over whose pods there is a second budget.
     pub doubled: BTreeSet<(String, String)>,

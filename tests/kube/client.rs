@@ -75,7 +75,7 @@ async fn pages_are_read_to_the_last() {
 }
 
 #[tokio::test]
-async fn passing_failures_are_outlived_and_lasting_ones_are_no_empty_answer() {
+async fn a_lasting_failure_is_no_empty_answer() {
     let api = small();
     let client = api.client();
     seen(&client).await;
@@ -126,7 +126,7 @@ async fn another_cluster_is_refused_before_anything_is_done() {
 }
 
 #[tokio::test]
-async fn a_context_that_leads_to_another_cluster_of_the_fleet_is_not_even_called() {
+async fn a_context_of_another_cluster_is_not_called() {
     let api = small();
     for host in ["api.two.k8s.foo.bar", "api.internal.two.k8s.foo.bar"] {
         api.kubeconfig("user: {token: secret}", &format!("https://{host}"));
@@ -152,7 +152,7 @@ fn plugin(api: &Api, script: &str) {
 }
 
 #[tokio::test]
-async fn a_credential_plugin_gives_the_token_and_is_asked_again_when_it_is_refused() {
+async fn a_refused_token_is_asked_for_again() {
     let api = small();
     api.with(|kept| kept.token = Some("first".into()));
     let token = api.dir.path().join("token");
@@ -426,7 +426,7 @@ async fn pods_are_evicted_by_policy() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_off_is_said_to_be_out_of_service_and_only_such_a_one() {
+async fn only_a_node_that_is_off_is_out_of_service() {
     let api = small();
     let client = api.client();
     let (node, instance) = ("node-1".parse().unwrap(), "i-1".parse().unwrap());

@@ -93,7 +93,7 @@ fn kubeconfig(api: &Api, server: &str, proxy: &str, user: &str) {
 }
 
 #[tokio::test]
-async fn certificates_of_both_sides_are_checked_and_a_proxy_is_gone_through() {
+async fn certificates_are_checked_on_both_sides() {
     let api = Api::new();
     let dir = api.dir.path().to_owned();
     if !certificates(&dir) {

@@ -52,7 +52,7 @@ pub fn namesakes(api: &Api) -> Api {
 
 /// A rollout is killed in a drain, and resumed with a kubeconfig whose context leads to another cluster.
 #[test]
-fn a_resume_with_the_wrong_kubeconfig_touches_nothing_and_waits_for_a_person() {
+fn a_resume_with_the_wrong_kubeconfig_touches_nothing() {
     let kills: [Kill; 3] = [
         (|e| matches!(e, NodeEffect::Taint { .. }), 1),
         (|e| matches!(e, NodeEffect::Cordon { .. }), 2),
@@ -117,7 +117,7 @@ fn a_rollback_after_the_wrong_kubeconfig_leaves_no_mark() {
 
 /// A right that is away for some minutes, and an admission that says no for as long, are waited for.
 #[test]
-fn a_right_or_a_webhook_that_is_away_for_a_while_turns_nothing_round() {
+fn a_right_that_is_away_for_a_while_turns_nothing_back() {
     let situations: [fn(&mut Kept); 4] = [
         |kept| {
             kept.denied.insert("patch nodes".into());
@@ -211,7 +211,7 @@ pub fn workers(api: &Api) -> Vec<String> {
 
 /// One dead kubelet costs one dead kubelet: it is replaced first, its pods are not waited for beyond their grace, and no gate is failed by it.
 #[test]
-fn a_node_with_a_dead_kubelet_is_replaced_and_costs_nothing_else() {
+fn a_node_with_a_dead_kubelet_is_replaced_alone() {
     for canary in some_of([0, 1]) {
         let (dir, api) = (folder(), Api::new());
         let mut scene = prepared(dir.path(), &api);
@@ -249,7 +249,7 @@ fn a_node_with_a_dead_kubelet_is_replaced_and_costs_nothing_else() {
 
 /// Somebody deletes the Node object in the middle of its drain: gone from the API is not empty.
 #[test]
-fn a_node_object_that_is_deleted_in_its_drain_keeps_its_pods_grace() {
+fn a_deleted_node_object_keeps_the_grace_of_its_pods() {
     let (dir, api) = (folder(), Api::new());
     let grace = api.either(120, 12);
     let scene = with_grace(dir.path(), &api, grace);
@@ -304,7 +304,7 @@ fn a_node_object_that_is_deleted_in_its_drain_keeps_its_pods_grace() {
 
 /// Forced pods have a grace of more than a look: the node is neither set aside nor uncordoned meanwhile, and no two of one owner go at once.
 #[test]
-fn force_waits_for_the_grace_of_what_it_deleted_and_takes_one_of_an_owner_at_a_time() {
+fn force_takes_one_pod_of_an_owner_at_a_time() {
     use kfleet::fleet::OnTimeout;
     let (dir, api) = (folder(), Api::new());
     let mut scene = with_grace(dir.path(), &api, api.either(45, 5));

@@ -72,7 +72,7 @@ fn api() -> Api {
 }
 
 #[tokio::test]
-async fn claims_of_pods_are_seen_before_and_attachments_while_a_node_is_emptied() {
+async fn claims_and_attachments_are_seen_in_a_drain() {
     let api = api();
     let client = watching(&api).await;
     let before = node(&client, "node-1").await.volumes;

@@ -371,7 +371,7 @@ fn a_rollout_over_http_ends_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_rollout_that_dies_in_the_middle_of_a_drain_is_taken_up_and_leaves_nothing_behind() {
+fn a_rollout_that_dies_in_a_drain_leaves_nothing_behind() {
     let kills: [Kill; 5] = [
         (|e| matches!(e, NodeEffect::Taint { .. }), 1),
         (|e| matches!(e, NodeEffect::Cordon { .. }), 2),

@@ -36,6 +36,21 @@ fn nothing_is_too_long() {
 }
 
 #[test]
+fn a_test_is_named_in_under_60_letters() {
+    check(&Law {
+        check: long_names,
+        planted: &[(
+            "tests/a.rs",
+            "#[test]\nfn a_name_that_goes_on_and_on_until_it_has_sixty_letters_in_all() {}",
+        )],
+        fine: &[(
+            "tests/a.rs",
+            "#[test]\nfn a_name_that_goes_on_until_it_has_fewer_than_sixty_letters() {}",
+        )],
+    });
+}
+
+#[test]
 fn everything_is_ordered() {
     check(&Law {
         check: ordered,
@@ -119,6 +134,24 @@ fn lengths(path: &str, source: &Source) -> Found {
         }
     }
     found
+}
+
+/// Names that nobody reads to their end.
+fn long_names(path: &str, source: &Source) -> Found {
+    let name = |line: &str| {
+        let name = line
+            .trim_start()
+            .split_once("fn ")?
+            .1
+            .split(['(', '<'])
+            .next()?;
+        (name.len() >= 60).then(|| name.to_owned())
+    };
+    let lines = source.code.lines().enumerate();
+    lines
+        .filter_map(|(n, line)| Some((n + 1, name(line)?)))
+        .map(|(n, name)| format!("{path}:{n}: {name}: say the rule in under 60 letters"))
+        .collect()
 }
 
 fn ordered(path: &str, source: &Source) -> Found {

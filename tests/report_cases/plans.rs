@@ -55,7 +55,7 @@ fn an_empty_plan_says_so_in_two_lines() {
 }
 
 #[test]
-fn hooks_that_nobody_looked_at_are_said_once_whatever_else_there_is() {
+fn hooks_that_were_not_read_are_named_once() {
     let unread = |name: &str| Cluster::new(name).hooks_not_compared(60);
     let line = "not compared: the lifecycle hooks of 120 groups, more than are read in one account and region (a call for each); `--hooks` compares them. \
                 A rollout looks at them before it changes the group itself, and leaves the group alone where they differ\n";
@@ -258,7 +258,7 @@ fn colour_changes_nothing_but_colour() {
 }
 
 #[test]
-fn long_things_are_shortened_and_counted_unless_all_is_asked_for() {
+fn long_lists_are_cut_unless_all_is_asked_for() {
     let fields: Vec<_> = (0..15)
         .map(|n| {
             field(
@@ -379,7 +379,7 @@ fn a_plan_file_reads_back_and_nothing_else_does() {
 }
 
 #[test]
-fn markdown_stays_within_its_limit_and_counts_what_it_leaves_out() {
+fn markdown_counts_what_its_limit_leaves_out() {
     let (plan, stages) = many(500, 3);
     let text = plan_markdown(&plan, &stages);
     assert!(

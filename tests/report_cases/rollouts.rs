@@ -202,7 +202,7 @@ fn gone_wrong() -> [Event; 5] {
 }
 
 #[test]
-fn noteworthy_events_have_a_line_and_steps_only_when_they_go_wrong() {
+fn steps_have_a_line_only_when_they_go_wrong() {
     let (c, group) = (cluster("prod-a"), asg("nodes", "prod-a"));
     let mut records = journal(rolled_back());
     let mut add = |event| {

@@ -74,7 +74,7 @@ fn gate(scene: &mut Scene, command: &[&str], deadline: i64) {
 }
 
 #[test]
-fn a_gate_that_fails_at_the_canary_or_over_the_cluster_turns_it_back() {
+fn a_failed_gate_rolls_canary_or_cluster_back() {
     for (script, last, absent) in [
         (
             "test -z \"$KFLEET_GROUP\"",
@@ -213,7 +213,7 @@ fn a_lost_answer_before_a_failure_does_not_spare_the_way_back() {
 }
 
 #[test]
-fn a_control_plane_that_is_not_whole_is_not_waited_for_for_ever() {
+fn a_broken_control_plane_is_not_waited_for_for_ever() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[NODES]);
     scene.zones = vec!["a", "b", "c"];

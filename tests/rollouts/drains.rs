@@ -69,7 +69,7 @@ fn a_drain_that_is_held_names_node_pod_owner_budget_and_time() {
 }
 
 #[test]
-fn whoever_waits_asks_for_hours_and_goes_on_when_the_budget_does() {
+fn a_drain_waits_for_hours_until_the_budget_allows() {
     let dir = folder();
     let scene = held(dir.path(), OnTimeout::Wait);
     let spy = Spy::new(scene.world());
@@ -129,7 +129,7 @@ fn force_takes_old_pods_and_of_one_owner_one_at_a_time() {
 }
 
 #[test]
-fn old_nodes_are_tainted_once_the_canary_is_proven_and_get_everything_back() {
+fn old_nodes_are_tainted_once_the_canary_is_proven() {
     let dir = folder();
     let scene = Scene::small(dir.path(), &[("nodes", 3, 6, false)]).made();
     let records = rolls(&scene, "r2");
@@ -229,7 +229,7 @@ fn what_will_hold_drains_is_said_before_anything_is_touched() {
 }
 
 #[test]
-fn a_replacement_that_cannot_launch_is_said_before_anything_is_touched() {
+fn a_replacement_that_cannot_launch_is_said_first() {
     let dir = folder();
     let mut scene = held(dir.path(), OnTimeout::Skip);
     scene.faults.clear();
@@ -345,7 +345,7 @@ fn under_a_rate_ends_follow_each_other_a_window_apart() {
 }
 
 #[test]
-fn an_end_without_an_answer_is_given_up_where_the_instance_has_a_node_by_then() {
+fn an_unanswered_end_is_dropped_once_there_is_a_node() {
     // The autoscaler starts an old instance just before the group's turn; its end, decided while it had no node, is not heard.
     let mut met = 0;
     for after in (0..600).step_by(20) {
@@ -490,7 +490,7 @@ fn a_dead_node_that_is_gone_needs_nothing() {
 }
 
 #[test]
-fn a_dead_node_is_ended_whatever_is_on_it_where_the_policy_says_so() {
+fn a_dead_node_is_ended_where_the_policy_says_so() {
     for (policy, ended) in [(DeadNodes::Wait, 0), (DeadNodes::Force, 1)] {
         let dir = folder();
         let mut scene = dead(dir.path());
@@ -559,7 +559,7 @@ fn slow_volumes(dir: &std::path::Path, seconds: u32, limit: i64) -> Scene {
 }
 
 #[test]
-fn volumes_of_evicted_pods_leave_the_node_before_its_instance_ends() {
+fn volumes_leave_the_node_before_its_instance_ends() {
     let dir = folder();
     let scene = slow_volumes(dir.path(), 90, 360);
     let (records, waits) = ends_after_volumes(&scene);

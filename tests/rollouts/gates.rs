@@ -29,7 +29,7 @@ fn asked(records: &[Record]) -> usize {
 }
 
 #[test]
-fn samples_are_taken_all_through_the_bake_and_every_one_has_to_pass() {
+fn every_sample_of_the_bake_has_to_pass() {
     let samples = Samples {
         times: 4,
         every: Span::from_secs(20),

@@ -47,7 +47,7 @@ fn a_group_scaled_to_zero_only_gets_its_version() {
 }
 
 #[test]
-fn new_groups_come_before_retired_ones_go_and_deletion_comes_after_the_gates() {
+fn groups_are_made_first_and_deleted_after_the_gates() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[NODES, ("old", 2, 4, false)]).made();
     scene.image = "image-1".into();

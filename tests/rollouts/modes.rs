@@ -70,7 +70,7 @@ fn a_small_change_walks_all_waves_too() {
 }
 
 #[test]
-fn a_node_that_an_autoscaler_adds_before_the_groups_turn_comes_up_with_the_proven_version() {
+fn a_node_added_early_has_the_proven_version() {
     let dir = folder();
     // While the control plane is rolled; the nodes are three.
     let scene = scene(
@@ -94,7 +94,7 @@ fn a_node_that_an_autoscaler_adds_before_the_groups_turn_comes_up_with_the_prove
 }
 
 #[test]
-fn an_autoscaler_that_moves_desired_capacity_in_the_middle_keeps_what_it_wants() {
+fn an_autoscaler_keeps_the_capacity_that_it_wants() {
     for (by, left) in [("+2", 6), ("-1", 3)] {
         for minutes in [1, 3, 8, 12] {
             let dir = folder();
@@ -132,7 +132,7 @@ fn zones_are_not_rebalanced_while_a_group_is_rolled() {
 }
 
 #[test]
-fn what_a_person_ends_or_takes_out_is_replaced_and_the_rollout_goes_on() {
+fn what_a_person_ends_or_takes_out_is_replaced() {
     for act in [
         "terminate:nodes:1",
         "detach:nodes:1",
@@ -204,7 +204,7 @@ fn a_group_that_somebody_deletes_needs_a_person() {
 }
 
 #[test]
-fn no_capacity_in_one_zone_or_of_one_type_is_no_trouble_where_any_zone_will_do() {
+fn no_capacity_in_one_zone_is_no_trouble() {
     let dir = folder();
     let scene = scene(
         dir.path(),
@@ -224,7 +224,7 @@ fn no_capacity_in_one_zone_or_of_one_type_is_no_trouble_where_any_zone_will_do()
 }
 
 #[test]
-fn no_capacity_at_all_is_waited_out_and_then_turns_it_back_with_type_and_zone_named() {
+fn no_capacity_at_all_rolls_it_back_in_the_end() {
     for (minutes, ending) in [(8, Ending::Finished), (60, Ending::RolledBack)] {
         let dir = folder();
         let mut scene = scene(
@@ -254,7 +254,7 @@ fn no_capacity_at_all_is_waited_out_and_then_turns_it_back_with_type_and_zone_na
 }
 
 #[test]
-fn spot_instances_that_are_taken_back_in_the_middle_are_replaced() {
+fn spot_instances_that_are_taken_away_are_replaced() {
     for minutes in [1, 4, 7, 11] {
         let dir = folder();
         let mut scene = Scene::small(dir.path(), &[("nodes", 6, 9, false)]);
@@ -308,7 +308,7 @@ fn waits_for_a_login((outcome, records): Ran) -> Vec<Record> {
 }
 
 #[test]
-fn credentials_that_expire_pause_the_rollout_and_it_goes_on_after_a_login() {
+fn expired_credentials_pause_until_a_login() {
     for trigger in [
         "pin-version nodes",
         "cordon nodes",
@@ -353,7 +353,7 @@ fn credentials_that_expire_pause_the_rollout_and_it_goes_on_after_a_login() {
 }
 
 #[test]
-fn credentials_that_are_over_for_a_while_pause_the_rollout_whenever_that_is() {
+fn credentials_may_expire_at_any_moment() {
     for minutes in [1, 3, 8, 14, 20, 30] {
         let dir = folder();
         let over = format!("{{fault: expired-credentials, after: {minutes}m, for: 2h}}");
@@ -430,7 +430,7 @@ fn nothing_is_drained_while_the_kubernetes_api_is_down() {
 }
 
 #[test]
-fn a_kubernetes_api_that_stays_down_needs_a_person_who_is_told_so() {
+fn an_api_that_stays_down_needs_a_person() {
     let dir = folder();
     let mut scene = scene(
         dir.path(),
@@ -480,7 +480,7 @@ fn another_kfleet_at_work_is_named_and_nothing_is_done() {
 }
 
 #[test]
-fn a_process_that_is_killed_is_followed_by_another_and_no_rule_is_broken() {
+fn a_killed_process_is_followed_by_another() {
     for (when, nth) in [
         ("create-template-version", 1),
         ("set-desired", 1),
@@ -526,7 +526,7 @@ fn a_process_that_is_killed_is_followed_by_another_and_no_rule_is_broken() {
 }
 
 #[test]
-fn surge_that_is_raised_in_the_same_round_is_no_missing_capacity() {
+fn surge_of_the_same_round_is_not_missing_capacity() {
     let dir = folder();
     let mut scene = scene(dir.path(), &[("nodes", 4, 8, false)], &[]);
     // Proven with one; then the second is asked for, and the first old instance drained, in one round.

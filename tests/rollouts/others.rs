@@ -264,7 +264,7 @@ fn no_capacity_for_ever_ends_with_a_person() {
 }
 
 #[test]
-fn new_nodes_are_kept_from_the_autoscaler_until_the_old_are_gone() {
+fn new_nodes_are_held_until_the_old_are_gone() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[("nodes", 3, 8, true)]).made();
     scene.rolling.bake = Span::from_secs(1800);
@@ -319,7 +319,7 @@ fn a_node_that_the_autoscaler_is_ending_is_left_to_it() {
 }
 
 #[test]
-fn a_single_new_node_that_turns_bad_is_replaced_and_more_are_judged() {
+fn one_bad_new_node_is_replaced_and_more_are_judged() {
     for (bad, ending) in [(1, Ending::Finished), (4, Ending::RolledBack)] {
         let dir = folder();
         let mut scene = Scene::small(dir.path(), &[("nodes", 5, 12, false)]).made();
@@ -379,7 +379,7 @@ fn a_dead_node_that_was_there_before_holds_no_rollback_up() {
 }
 
 #[test]
-fn a_node_that_dies_while_its_group_is_rolled_is_seen_and_named() {
+fn a_node_that_dies_in_the_roll_is_named() {
     let dir = folder();
     let down = |n: u32| format!("{{act: \"node-down:nodes:{n}\", when: pin-version nodes}}");
     // One is what a group loses on any day: it is replaced like the others.

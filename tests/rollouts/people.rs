@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_stuck_drain_is_set_aside_comes_last_and_then_needs_a_person() {
+fn a_stuck_drain_comes_last_and_then_needs_a_person() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[("nodes", 4, 6, false), ("fine", 2, 4, false)]);
     scene.rolling.drain.timeout = Span::from_secs(120);
@@ -35,7 +35,7 @@ fn a_stuck_drain_is_set_aside_comes_last_and_then_needs_a_person() {
 }
 
 #[test]
-fn an_abort_gives_back_what_is_open_and_nothing_is_promoted_on_it() {
+fn an_abort_releases_all_and_nothing_is_promoted() {
     for stop in [
         "canary-up staging/nodes",
         "step protect staging/nodes",
@@ -132,7 +132,7 @@ fn an_approval_that_expired_does_not_count() {
 }
 
 #[test]
-fn a_cluster_with_a_gap_for_ever_ends_stuck_and_goes_on_when_it_is_gone() {
+fn a_cluster_with_a_lasting_gap_is_stuck() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[NODES]).made();
     let rollout = scene.rollout(&scene.world(), "r2", &[]);

@@ -67,7 +67,7 @@ fn a_way_back_to_sick_control_planes_stops_at_the_first() {
 }
 
 #[test]
-fn a_member_of_etcd_that_does_not_come_back_stops_either_way_at_the_first() {
+fn a_lost_etcd_member_stops_either_way_at_the_first() {
     let dir = folder();
     let mut scene = planes(dir.path());
     scene.faults = vec!["sick-etcd:image-2".into()];
@@ -116,7 +116,7 @@ fn members_of_etcd_are_counted_not_only_looked_at() {
 }
 
 #[test]
-fn a_drained_control_plane_ends_only_while_the_others_have_their_members() {
+fn a_control_plane_ends_only_with_the_other_members_up() {
     let dir = folder();
     let mut scene = planes(dir.path());
     scene.scenario =
@@ -134,7 +134,7 @@ fn a_drained_control_plane_ends_only_while_the_others_have_their_members() {
 }
 
 #[test]
-fn the_last_control_plane_has_its_member_before_anything_is_verified() {
+fn the_last_member_is_up_before_the_cluster_is_verified() {
     let dir = folder();
     let mut scene = planes(dir.path());
     scene.scenario =
@@ -467,7 +467,7 @@ fn a_bastion_is_ready_in_service_and_has_nothing_to_drain() {
 }
 
 #[test]
-fn policy_and_version_move_in_one_call_where_one_of_them_asks_for_spot() {
+fn policy_and_version_move_in_one_call_for_spot() {
     for ways in [["maxPrice", "mixed"], ["mixed", "maxPrice"]] {
         let dir = folder();
         let mut scene = Scene::small(dir.path(), &[NODES]);
@@ -530,7 +530,7 @@ fn a_soak_that_breaks_in_its_last_round_passes_nothing() {
 
 /// Old instances of a warm pool end first, undrained: the surge would be served by one of them. The pool's own new ones are nobody's canary, and none is waited for.
 #[test]
-fn a_warm_pool_is_emptied_before_the_surge_and_waited_for_by_nobody() {
+fn a_warm_pool_is_emptied_before_the_surge() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[NODES]);
     scene.node_spec = "  warmPool: {minSize: 2}\n";

@@ -44,7 +44,7 @@ fn surging(dir: &std::path::Path) -> Scene {
 }
 
 #[test]
-fn what_a_surge_brings_is_protected_until_the_surge_is_given_back() {
+fn surge_is_protected_until_it_is_released() {
     let dir = folder();
     let scene = surging(dir.path()).made();
     let records = rolls(&scene, "r2");
@@ -75,7 +75,7 @@ fn what_a_surge_brings_is_protected_until_the_surge_is_given_back() {
 }
 
 #[test]
-fn where_every_instance_is_protected_by_definition_nothing_is_added_and_nothing_taken() {
+fn protection_by_definition_is_left_alone() {
     let dir = folder();
     let mut scene = surging(dir.path());
     scene.node_spec = "  instanceProtection: true\n";

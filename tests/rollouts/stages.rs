@@ -45,7 +45,7 @@ fn a_soak_that_is_broken_begins_anew() {
 }
 
 #[test]
-fn nodes_that_stay_bad_while_soaking_turn_it_back_with_locks_held() {
+fn nodes_that_stay_bad_while_soaking_roll_it_back() {
     let dir = folder();
     let scene = Scene::small(dir.path(), &[NODES]).made();
     let spy = Spy::new(scene.world());
@@ -76,7 +76,7 @@ fn nodes_that_stay_bad_while_soaking_turn_it_back_with_locks_held() {
 }
 
 #[test]
-fn whoever_cannot_be_seen_has_not_soaked_and_needs_a_person_in_the_end() {
+fn an_unseen_cluster_does_not_soak() {
     let dir = folder();
     let scene = Scene::small(dir.path(), &[NODES]).made();
     let spy = Spy::new(scene.world());
@@ -159,7 +159,7 @@ fn nothing_starts_in_a_freeze_and_what_has_begun_goes_on() {
 }
 
 #[test]
-fn prod_alone_is_refused_until_staging_runs_the_release_and_has_soaked() {
+fn prod_alone_is_refused_until_staging_has_soaked() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[NODES]);
     scene.prod = vec![name("prod-a.k8s.test")];

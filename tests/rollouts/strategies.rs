@@ -93,7 +93,7 @@ fn a_refresh_replaces_what_we_started_and_watched() {
 }
 
 #[test]
-fn new_nodes_of_a_refresh_are_kept_from_the_autoscaler_until_it_is_over() {
+fn new_nodes_of_a_refresh_are_held_until_it_is_over() {
     let dir = folder();
     let scene = by(dir.path(), &[NODES], Strategy::InstanceRefresh);
     let spy = Spy::new(scene.world());
@@ -158,7 +158,7 @@ fn a_refresh_whose_canary_fails_is_rolled_back_by_aws() {
 }
 
 #[test]
-fn a_sick_image_is_stopped_at_the_first_checkpoint_of_a_refresh() {
+fn a_sick_image_stops_at_the_first_checkpoint() {
     let dir = folder();
     let mut scene = by(
         dir.path(),

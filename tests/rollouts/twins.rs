@@ -56,7 +56,7 @@ fn most(records: &[Record], group: &str) -> u32 {
 }
 
 #[test]
-fn a_twin_stands_in_until_there_is_capacity_again_and_shrinks_back() {
+fn a_twin_stands_in_until_there_is_capacity_again() {
     let dir = folder();
     let mut scene = twins(dir.path(), (1, 6), false);
     refused(&mut scene, "nodes", 3);
@@ -121,7 +121,7 @@ fn a_twin_that_is_changed_itself_is_done_first() {
 }
 
 #[test]
-fn a_twin_lends_no_more_than_its_maximum_and_the_clusters_surge() {
+fn a_twin_lends_within_its_maximum_and_the_surge() {
     for (twin, surge, bound) in [((0, 2), 10, 2), ((0, 6), 1, 1)] {
         let dir = folder();
         let mut scene = twins(dir.path(), twin, false);
@@ -238,7 +238,7 @@ fn aborted(scene: &Scene, stop: &str) -> Vec<Record> {
 }
 
 #[test]
-fn an_abort_gives_back_what_is_borrowed_and_nothing_that_is_needed() {
+fn an_abort_returns_only_what_is_borrowed() {
     // Nothing is drained yet: all of it goes back at once, capacity or not.
     for stop in [
         "borrowed staging/nodes",

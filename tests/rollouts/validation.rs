@@ -208,7 +208,7 @@ const CHECKS: [(&str, Break, &str, bool); 11] = [
 ];
 
 #[test]
-fn every_check_of_kops_is_made_and_limited_to_the_group_and_the_control_plane() {
+fn the_checks_of_kops_are_of_the_group_and_the_plane() {
     let live = whole();
     assert_eq!(judged(&live, &["nodes", "other"]), Vec::<String>::new());
     for (broken, change, said, of_all) in CHECKS {

@@ -104,7 +104,7 @@ fn each_replacement_is_launched_in_the_zone_of_the_old_one() {
 }
 
 #[test]
-fn a_larger_surge_is_spread_over_the_zones_that_have_most_to_replace() {
+fn a_surge_goes_to_the_zones_with_most_to_replace() {
     let dir = folder();
     let mut scene = scene(dir.path(), 7, &[]);
     scene.rolling.max_surge = Amount::Count(3);
@@ -122,7 +122,7 @@ fn with_any_zone_it_is_left_to_aws() {
 }
 
 #[test]
-fn a_zone_without_capacity_comes_last_and_is_answered_by_policy() {
+fn a_zone_without_capacity_comes_last() {
     let fault = "no-capacity-of:*@eu-west-3b";
     for (policy, hours, ending) in [
         (CapacityPolicy::Stop, 9, Ending::RolledBack),
@@ -181,7 +181,7 @@ fn a_launch_whose_answer_is_lost_happens_once() {
 }
 
 #[test]
-fn a_group_that_cannot_be_told_the_zone_is_rolled_as_aws_places_it() {
+fn where_no_zone_can_be_told_aws_places_it() {
     let dir = folder();
     let scene = scene(
         dir.path(),
@@ -271,7 +271,7 @@ fn tried(middle: &mut super::middle::Middle, result: StepResult) -> (Timestamp, 
 }
 
 #[test]
-fn what_is_refused_moves_nothing_and_what_has_no_room_closes_nothing() {
+fn a_refused_launch_moves_and_closes_nothing() {
     let launched = |instances: &[&str], refused: Option<&str>| {
         StepResult::Applied(Applied::Launched {
             instances: instances.iter().map(|id| name(id)).collect(),

@@ -230,7 +230,7 @@ fn dead_from(wire: &Wire, n: usize, fault: Fault) {
 }
 
 #[test]
-fn a_store_that_refuses_to_be_written_stops_the_run_before_the_next_effect() {
+fn a_store_that_refuses_writes_stops_before_the_next_effect() {
     let template = Bed::new(false);
     let (puts, shape) = undisturbed(&template);
     for n in (1..=puts).step_by(3) {
@@ -320,7 +320,7 @@ fn answers_that_get_lost_change_nothing_about_the_end() {
 }
 
 #[test]
-fn a_lock_that_is_lost_in_the_middle_stops_the_run_before_the_next_effect() {
+fn a_lost_lock_stops_the_run_before_the_next_effect() {
     let bed = Bed::new(false);
     let wire = bed.memory.wire();
     let leases = wire.leases("p1");
@@ -368,7 +368,7 @@ fn a_lock_that_is_lost_in_the_middle_stops_the_run_before_the_next_effect() {
         Err(RunError::Store(StoreError::LockLost { what, why })) => {
             assert_eq!(
                 (what.as_str(), why.as_str()),
-                ("staging.k8s.test", "somebody removed it")
+                ("staging.k8s.test", "it was removed by hand")
             );
         }
         other => panic!("{other:?}"),
@@ -442,7 +442,7 @@ fn an_approval_is_bound_to_plan_and_stage_and_expires_here_too() {
 }
 
 #[test]
-fn a_journal_with_a_hole_a_cut_or_another_form_is_refused_loudly() {
+fn a_damaged_journal_is_refused() {
     let bed = Bed::new(false);
     let (_, outcome, _) = bed.start(&bed.memory.wire(), "p1");
     outcome.unwrap();

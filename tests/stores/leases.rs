@@ -37,7 +37,7 @@ fn lost(locks: &Locks) -> String {
 }
 
 #[test]
-fn it_is_taken_over_only_when_it_is_over_by_the_stores_clock_and_that_is_told() {
+fn a_lease_is_taken_over_by_the_stores_clock() {
     let memory = Arc::new(Memory::default());
     let (dead, next) = (memory.wire(), memory.wire());
     let (mut ours, mut theirs) = (Locks::default(), Locks::default());
@@ -88,7 +88,7 @@ fn it_is_taken_over_only_when_it_is_over_by_the_stores_clock_and_that_is_told() 
 }
 
 #[test]
-fn a_holder_that_cannot_renew_stops_long_before_anybody_may_take_over() {
+fn a_holder_that_cannot_renew_stops_before_a_takeover() {
     let memory = Arc::new(Memory::default());
     let wire = memory.wire();
     let leases = wire.leases("p1");
@@ -211,7 +211,7 @@ fn whatever_answer_gets_lost_a_lock_is_taken_by_one() {
 }
 
 #[test]
-fn a_wave_whose_second_lock_cannot_be_written_leaves_the_first_free() {
+fn a_wave_without_its_second_lock_frees_the_first() {
     let memory = Arc::new(Memory::default());
     let wire = memory.wire();
     let store = wire.store("p1");
@@ -279,7 +279,7 @@ fn whoever_was_overtaken_writes_no_record() {
 }
 
 #[test]
-fn locks_are_renewed_by_themselves_while_a_write_waits_for_its_answer() {
+fn locks_are_renewed_while_a_write_waits() {
     let memory = Arc::new(Memory::default());
     let wire = memory.wire();
     let terms = Terms {

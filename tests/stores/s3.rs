@@ -307,10 +307,8 @@ fn the_binary_keeps_its_store_in_s3() {
 }
 
 #[test]
-fn a_store_in_s3_that_does_not_answer_as_it_should_is_one_clear_error() {
-    let Some(server) =
-        server_or_skip("a_store_in_s3_that_does_not_answer_as_it_should_is_one_clear_error")
-    else {
+fn an_s3_store_that_answers_wrongly_is_one_clear_error() {
+    let Some(server) = server_or_skip("an_s3_store_that_answers_wrongly_is_one_clear_error") else {
         return;
     };
     let bed = Bed::new(server);

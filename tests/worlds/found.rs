@@ -9,7 +9,7 @@ use super::*;
 /// A world in which a rule was broken once: a drain with nothing to drain, for the instance had no node yet; its end was throttled, and
 /// asked for again when there was one.
 #[test]
-fn an_instance_whose_end_was_throttled_is_drained_when_its_node_has_come() {
+fn a_throttled_end_waits_for_the_drain_of_a_new_node() {
     let drain = Drain {
         timeout: Span::from_secs(774),
         on_timeout: OnTimeout::Stop,

@@ -16,7 +16,7 @@ pub(in crate::cli) enum RolloutCommand {
     Resume(DriveArguments),
     /// Approve the stage that a rollout waits for.
     Approve(ApproveArguments),
-    /// Stop a rollout; what is open (cordons, surge, suspended processes) is given back, groups stay as they are.
+    /// Stop a rollout; what is half-done (cordons, surge, suspended processes) is undone, groups stay as they are.
     Abort(AbortArguments),
     /// Take a rollout back, running or finished: every cluster it touched, the newest wave first, returns to what it ran.
     Rollback(RollbackArguments),

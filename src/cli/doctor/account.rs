@@ -77,7 +77,7 @@ fn judged(place: &Place, identity: &crate::cloud::aws::Identity) -> CheckState {
         };
     }
     match expires {
-        None => CheckState::Ok(format!("{arn}; nobody says when they end")),
+        None => CheckState::Ok(format!("{arn}; when they expire is not known")),
         Some(end) if *end < now() + ENOUGH => CheckState::Wrong {
             found: format!("{arn}, until {end} only"),
             advice: vec![

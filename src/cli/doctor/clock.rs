@@ -20,7 +20,7 @@ pub(super) fn store(store: &Store) -> (Vec<Check>, Option<Moments>) {
         if store.kind() == CloudKind::Aws {
             let state = CheckState::Wrong {
                 found: format!(
-                    "{} is a folder: it keeps nobody on another machine away",
+                    "{} is a folder: it keeps no other machine away",
                     folder.display()
                 ),
                 advice: vec!["name `s3://BUCKET/PREFIX` as `store` in fleet.yaml".into()],
@@ -87,7 +87,7 @@ pub(super) fn check(store: &Store, at_store: Option<Moments>, at_cloud: Option<M
         (None, CloudKind::Local) => {
             CheckState::NotChecked("the simulated account brings its own time".into())
         }
-        (None, CloudKind::Aws) => CheckState::NotChecked("nobody said what time it is".into()),
+        (None, CloudKind::Aws) => CheckState::NotChecked("no API said what time it is".into()),
     };
     checked("clock", None, state)
 }

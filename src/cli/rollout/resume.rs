@@ -21,7 +21,7 @@ pub(super) async fn resume(
     };
     store::warn_of_folder(arguments, &store, &output)?;
     let mut journal = taken_up(&store, &id)?;
-    // What is being aborted only gives back what is open.
+    // What is being aborted only undoes what is half-done.
     if journal.progress().direction != Direction::Aborting {
         stop::heed(&store, journal.rollout())?;
     }

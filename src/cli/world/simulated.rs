@@ -16,7 +16,7 @@ pub(in crate::cli) struct Simulated<'a> {
 /// Opens the simulated account of a store.
 pub(super) fn open(store: &Store, simulated: &Simulated<'_>) -> Result<local::World, Failure> {
     let folder = store.local_state().ok_or_else(|| {
-        Failure::new("the simulated account keeps its state in a folder, and the store is none")
+        Failure::new("the simulated account keeps its state in a folder, and the store is not one")
     })?;
     let world = local::World::open(
         &folder,

@@ -367,7 +367,7 @@ fn trusted(path: &Path) -> Result<TlsContext, CloudError> {
     };
     let pem = std::fs::read(path).map_err(|e| refused(e.to_string()))?;
     if !pem.windows(27).any(|w| w == b"-----BEGIN CERTIFICATE-----") {
-        return Err(refused("there is none in the file".into()));
+        return Err(refused("the file holds no certificate".into()));
     }
     let store = TrustStore::empty().with_pem_certificate(pem);
     let context = TlsContext::builder()

@@ -311,7 +311,7 @@ fn priorities_are_those_kops_writes() {
 }
 
 #[test]
-fn what_kops_writes_is_checked_too_and_goes_after_the_manifests() {
+fn what_kops_writes_is_checked_after_the_manifests() {
     let addon = "clusterAutoscaler: {enabled: true, expander: priority}";
     let groups = [("a", "autoscale: true"), ("silent", "")];
     let alone = autoscaler(&manifests(addon, "", &groups, "")).unwrap();

@@ -96,7 +96,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L21"),
         title: "no `eks:nodegroup-name` tag on a group",
         severity: Severity::Error,
-        story: "The autoscaler asks EKS about a group with that tag, once for every look; for a group that is none of EKS's the calls fail and eat the account's rate.",
+        story: "The autoscaler asks EKS about a group with that tag, once for every look; for a group that is not of EKS the calls fail and eat the account's rate.",
         source: README,
         fix: "remove the tag",
         check: Check::Workers(eks_tag),

@@ -151,7 +151,7 @@ fn the_clusters_that_ask_for_most_make_the_peak() {
 }
 
 #[test]
-fn a_cluster_asks_for_no_more_than_its_surge_and_the_largest_count() {
+fn a_cluster_asks_for_its_surge_at_most() {
     let of = |name, size| group(name, &["m5.large", size], Market::Spot, 3);
     let needs = [cluster(
         "a",
@@ -165,7 +165,7 @@ fn a_cluster_asks_for_no_more_than_its_surge_and_the_largest_count() {
 }
 
 #[test]
-fn zones_without_old_instances_are_not_asked_and_new_groups_are_spread() {
+fn only_zones_with_old_instances_are_asked() {
     let mut kept = group("kept", &["m5.large"], Market::Spot, 3);
     kept.old_zones = Some(["a".to_owned()].into());
     let mut made = group("made", &["m5.large"], Market::Spot, 0);
@@ -289,7 +289,7 @@ fn only_the_groups_that_ask_for_what_lacks_are_bounded() {
 }
 
 #[test]
-fn a_type_or_an_image_that_is_missing_is_in_the_way_where_it_is_needed() {
+fn a_missing_type_or_image_blocks_who_needs_it() {
     let needs = |keeps_zones, old: &str| {
         let mut one = group("spot", &["m5.large"], Market::Spot, 1);
         one.keeps_zones = keeps_zones;

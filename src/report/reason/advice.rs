@@ -83,9 +83,9 @@ fn back(step: &str, resume: &str) -> String {
 
 fn of_versions(advice: &Advice, resume: &str) -> String {
     match advice {
-        Advice::VersionsGone => "no drain is under way in this cluster, and what runs stays as it is; `kfleet rollout abort` releases what is open, then start anew: that makes the version again".into(),
+        Advice::VersionsGone => "no drain is under way in this cluster, and what runs stays as it is; `kfleet rollout abort` undoes what is half-done, then start anew: that makes the version again".into(),
         Advice::WayBackGone => format!(
-            "no drain is under way in this cluster, and what runs stays as it is; `{resume}` goes on without a rollback for what is named, `kfleet rollout abort` releases what is open, surge included"
+            "no drain is under way in this cluster, and what runs stays as it is; `{resume}` goes on without a rollback for what is named, `kfleet rollout abort` undoes what is half-done, surge included"
         ),
         Advice::StaysAt { version } => format!(
             "it stays at version {version}; `kfleet rollout abort` leaves everything as it is now, then revert the change in git and roll out: that makes the version again"

@@ -166,7 +166,7 @@ pub enum ClusterState {
     Waiting,
     /// Its groups are being changed.
     Rolling,
-    /// Its groups are done; the gates decide since then.
+    /// Its groups are done; its gates are waited for since then.
     Checking(Timestamp),
     /// It runs the release, healthy, since then.
     Verified(Timestamp),

@@ -51,7 +51,7 @@ pub(crate) enum Mode {
     Forward,
     /// Back to what was proven before: without them.
     Undo,
-    /// To a stop: only what is open is given back.
+    /// To a stop: only what is half-done is undone.
     Cleanup,
 }
 

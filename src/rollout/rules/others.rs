@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use crate::fleet::Strategy;
+use super::pinned::pinned;
 use crate::model::{
     CloudEffect, ClusterName, Effect, InstanceId, LiveCluster, LiveGroup, NodeEffect, NodeName,
     Nodes, Timestamp,
@@ -11,7 +11,7 @@ use crate::model::{
 use crate::rollout::breach::{Breach, GroupBreach, InstanceBreach, NodeBreach};
 use crate::rollout::decide::bound;
 use crate::rollout::progress::{ClusterState, Direction, GroupProgress, GroupState, Progress};
-use crate::rollout::schedule::{GroupTask, Rollout, Task, VersionSource};
+use crate::rollout::schedule::{GroupTask, Rollout, Task};
 
 struct Judged<'a> {
     rollout: &'a Rollout,
@@ -166,32 +166,9 @@ impl<'a> Judged<'a> {
         Some((task, self.group(task)?))
     }
 
-    /// The version that this way has pinned; none where it has not, or AWS does it.
-    fn pinned(&self, task: &GroupTask, group: &GroupProgress) -> Option<u64> {
-        let Task::Update {
-            version,
-            from_version,
-            ..
-        } = &task.task
-        else {
-            return None;
-        };
-        let refreshed = task.rolling.strategy == Strategy::InstanceRefresh;
-        if !group.pinned || refreshed {
-            return None;
-        }
-        let pinned = match (&self.progress.direction, version) {
-            (Direction::Forward, VersionSource::Existing(n)) => Some(*n),
-            (Direction::Forward, VersionSource::New(_)) => group.version,
-            (Direction::Back(_), _) => Some(*from_version),
-            (Direction::Aborting, _) => None,
-        };
-        pinned.filter(|n| *n != 0)
-    }
-
     /// Nothing old goes while the group would launch something that the rollout has not pinned.
     fn pin(&self, task: &GroupTask, group: &GroupProgress) -> Option<Breach> {
-        let pinned = self.pinned(task, group)?;
+        let pinned = pinned(&self.progress.direction, task, group)?;
         let is = self.live.groups.get(&task.asg)?.version.number();
         (is != pinned).then(|| {
             GroupBreach::OtherVersionPinned {
@@ -211,7 +188,7 @@ impl<'a> Judged<'a> {
         instance: &InstanceId,
         decrement: bool,
     ) -> Option<Breach> {
-        let pinned = self.pinned(task, group)?;
+        let pinned = pinned(&self.progress.direction, task, group)?;
         let live: &LiveGroup = self.live.groups.get(&task.asg)?;
         let found = live.instances.get(instance)?;
         // One whose node is not Ready does no work: a single one of those is repaired.

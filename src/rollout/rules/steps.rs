@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::ops::Deref;
 
-use crate::fleet::{OnTimeout, Strategy};
+use super::pinned::pinned;
+use crate::fleet::OnTimeout;
 use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
     LiveGroup, Node, NodeEffect, NodeMark, NodeName, Nodes, PodRef, Timestamp,
@@ -403,22 +404,8 @@ impl<'a> Judged<'a> {
 
     /// Whether an instance runs what the rollout has pinned, and nothing is one too many.
     fn stays(&self, found: &Found<'_>) -> bool {
-        let Task::Update {
-            from_version,
-            version,
-            ..
-        } = &found.task.task
-        else {
+        let Some(pinned) = pinned(&self.progress.direction, found.task, found.group) else {
             return false;
-        };
-        if !found.group.pinned || found.task.rolling.strategy == Strategy::InstanceRefresh {
-            return false;
-        }
-        let pinned = match (&self.progress.direction, version) {
-            (Direction::Forward, VersionSource::Existing(n)) => Some(*n),
-            (Direction::Forward, VersionSource::New(_)) => found.group.version,
-            (Direction::Back(_), _) => Some(*from_version),
-            (Direction::Aborting, _) => None,
         };
         let too_many = found.group.surge > 0
             || found.group.lending
@@ -427,7 +414,7 @@ impl<'a> Judged<'a> {
             || found.task.shrink
             // One whose node is not Ready does no work: a single one of those is repaired.
             || !found.node.ready;
-        pinned.is_some_and(|n| n != 0 && found.instance.version == Some(n)) && !too_many
+        found.instance.version == Some(pinned) && !too_many
     }
 
     /// Budgets are set aside only where the policy says so, when the drain has had its time, for pods that budgets hold, one of each owner.

@@ -57,7 +57,7 @@ fn check(name: &str, edits: &[Edit], arguments: &[&str]) {
 }
 
 #[test]
-fn new_instance_types_name_the_clusters_and_groups_that_use_them() {
+fn new_instance_types_name_their_groups() {
     check(
         "instance_types",
         &[Replace(

@@ -209,7 +209,7 @@ async fn a_lifecycle_hook_holds_up_the_end() {
 }
 
 #[tokio::test]
-async fn a_version_that_is_run_can_be_deleted_and_one_that_is_pinned_stays() {
+async fn a_pinned_version_stays_and_a_running_one_may_go() {
     let (world, _dir) = quiet_world();
     let bench = Bench::new(&world, CLUSTER);
     let wanted = definition(CLUSTER, "nodes", 0, 5);
@@ -235,7 +235,7 @@ async fn a_version_that_is_run_can_be_deleted_and_one_that_is_pinned_stays() {
 }
 
 #[tokio::test]
-async fn an_instance_refresh_of_somebody_else_replaces_the_whole_group() {
+async fn another_persons_refresh_replaces_the_whole_group() {
     let (world, _dir) = quiet_world();
     let bench = Bench::new(&world, CLUSTER);
     let name = bench.created(&definition(CLUSTER, "nodes", 0, 5), 2).await;

@@ -261,7 +261,7 @@ fn answered() -> ec2::builders::ResponseLaunchTemplateDataBuilder {
 }
 
 #[test]
-fn a_template_holds_what_it_was_given_and_the_rest_is_what_aws_does() {
+fn a_template_holds_what_it_was_given() {
     let given = answered();
     let version = |data: ec2::builders::ResponseLaunchTemplateDataBuilder, description: &str| {
         let given = ec2::LaunchTemplateVersion::builder()

@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(
             shown(&names, &["/dev/sda1", "/dev/xvda"]),
             "/dev/sda1 /dev/xvda",
-            "nobody knows which"
+            "which one is not known"
         );
         names.images.add(
             &Image::builder()

@@ -26,7 +26,7 @@ pub(in crate::cloud::aws) enum Unclear {
     /// No call of EC2 that only reads says which image it is: `resolve:ssm:` counts at a launch, and in a launch template that is there already.
     /// Source: EC2 user guide, "Use a Systems Manager parameter instead of an AMI ID"; EC2 API, DescribeImages, ResponseLaunchTemplateData.
     #[error(
-        "the image `{0}` is a parameter of SSM, which is not read, so nobody knows which image it is: name the image itself, as \
+        "the image `{0}` is a parameter of SSM, which is not read, so it is not known which image it is: name the image itself, as \
          `aws ssm get-parameter --name {name} --query Parameter.Value` prints it",
         name = parameter(.0)
     )]

@@ -228,7 +228,7 @@ fn what_was_not_read_is_a_gap_of_its_cluster() {
 }
 
 #[test]
-fn what_a_group_was_asked_for_counts_until_something_is_written() {
+fn what_was_asked_for_counts_until_a_write() {
     let memory = Memory::default();
     let key = (
         place("a.example.com").account,
@@ -303,7 +303,7 @@ fn hooks_that_were_not_asked_for_are_not_none() {
 }
 
 #[test]
-fn groups_are_asked_by_themselves_where_they_are_few_or_it_has_to_be() {
+fn few_groups_are_asked_by_name() {
     let [few, everybody] = [HooksOf::Few, HooksOf::Everybody].map(Singly::Compares);
     let (n, m) = (AsgName::new("n").unwrap(), AsgName::new("m").unwrap());
     let acts = Singly::Acts(std::sync::Arc::new([n.clone()].into()));
