@@ -18,6 +18,7 @@
 //!   ├─ store    journal, locks, baselines, approvals, stops          folder, or S3 by conditional puts
 //!   ├─ cloud    trait; aws/ (only home of the SDK), local/ (the embedded simulated account)
 //!   ├─ nodes    trait; kube/ (only home of the client), simulated by the same local world
+//!   ├─ engine   trait: what only kops can do; the process, simulated by the same local world
 //!   ├─ run      the only loop that acts                              tokio
 //!   ├─ report   plan, rollout, event, rehearsal → text, JSON, HTML           no I/O                    pure
 //!   ├─ model    names, definitions, live state: the words every stage shares     imports nothing of ours
@@ -26,7 +27,7 @@
 //!
 //! Laws, each with a test in `tests/laws/`:
 //!
-//! 1. Arrows go only downwards: cli → run → {store, cloud, nodes} → {rollout, impact} → plan → desired → kops → render → {fleet, toolbox} → {model, gotemplate, yaml};
+//! 1. Arrows go only downwards: cli → run → {store, cloud, nodes, engine} → {rollout, impact} → plan → desired → kops → render → {fleet, toolbox} → {model, gotemplate, yaml};
 //!    `report` is a leaf that `cli` calls. `cloud`, `nodes`, `tokio` and `async` never appear in the pure modules.
 //! 2. Pure functions take `now` as an argument; nothing outside `cli`, `run` and the clouds reads a clock, environment or randomness.
 //! 3. Only `cli` prints. Core modules speak in typed events and typed errors.
@@ -38,6 +39,7 @@ pub mod adopt;
 pub mod cli;
 pub mod cloud;
 pub mod desired;
+pub mod engine;
 pub mod fleet;
 pub mod gotemplate;
 pub mod impact;

@@ -405,3 +405,34 @@ fn a_twin_that_stands_in_survives_death_at_any_point() {
     scene.scenario = vec!["{fault: \"no-capacity:nodes\", for: 1h}".into()];
     check_all(&scene, Ending::Finished, 12);
 }
+
+/// A cluster that kops has made, which waits for another image and another Kubernetes.
+fn by_kops(dir: &Path) -> Scene {
+    let mut scene = Scene::small(dir, &[("nodes", 2, 4, false)]);
+    scene.engine = kfleet::fleet::Engine::Kops;
+    let mut scene = scene.made();
+    scene.kubernetes = "1.32.9";
+    scene
+}
+
+#[test]
+fn kops_at_work_survives_death_at_any_point() {
+    let dir = folder();
+    check_all(&by_kops(dir.path()), Ending::Finished, 6);
+}
+
+#[test]
+fn kops_on_its_way_back_survives_death_at_any_point() {
+    let dir = folder();
+    let mut scene = by_kops(dir.path());
+    scene.rolling.canary = 0;
+    let kind = kfleet::fleet::GateKind::Command(Vec::new());
+    scene.gates.push(kfleet::fleet::GateSpec {
+        name: "smoke".into(),
+        kind,
+        deadline: Span::from_secs(600),
+        at: None,
+        samples: kfleet::fleet::Samples::default(),
+    });
+    check_all(&scene, Ending::RolledBack, 4);
+}

@@ -8,6 +8,7 @@ use super::output::Output;
 use super::pipeline::PreparedFleet;
 use super::world::World;
 use crate::cloud::Place;
+use crate::engine::Engine as _;
 use crate::fleet::{self, Fleet};
 use crate::model::{ClusterName, Live};
 use crate::run::{StateStore, documents};
@@ -27,13 +28,32 @@ pub(super) async fn sight(
     let expected: Vec<_> = places.iter().filter_map(groups).collect();
     let mut live = world.patient_look(places, &expected, output).await?;
     simulated_images(prepared, world, &mut live);
-    for (name, kept) in documents(stores(&prepared.fleet, world, places).await).await {
+    // The simulated kops has stores of its own.
+    for place in places.iter().filter(|p| is_simulated(prepared, world, p)) {
+        let (documents, nodeup) = world.stored(place).await;
+        if let Some(cluster) = live.clusters.get_mut(&place.cluster) {
+            (cluster.documents, cluster.nodeup) = (documents, nodeup);
+        }
+    }
+    let others: Vec<Place> = places
+        .iter()
+        .filter(|p| !is_simulated(prepared, world, p))
+        .cloned()
+        .collect();
+    for (name, kept) in documents(stores(&prepared.fleet, world, &others).await).await {
         if let Some(cluster) = live.clusters.get_mut(&name) {
             cluster.documents = kept.documents;
             cluster.nodeup = kept.nodeup;
         }
     }
     Ok(live)
+}
+
+/// Whether the documents of a cluster are those of the simulated kops.
+fn is_simulated(prepared: &PreparedFleet, world: &World, place: &Place) -> bool {
+    let cluster = prepared.fleet.clusters.get(&place.cluster);
+    let by_kops = cluster.is_some_and(|c| c.engine == fleet::Engine::Kops);
+    by_kops && matches!(world, World::Local(_))
 }
 
 /// What the names of images mean in a simulated account: AWS is asked for that along with everything else.

@@ -14,6 +14,7 @@ use super::world::{self, Simulated, World};
 use super::{Exit, documents, plan as plans, store};
 use crate::cloud::{Cloud as _, Place};
 use crate::desired::DesiredCluster;
+use crate::fleet::Engine;
 use crate::model::{ClusterName, Live};
 use crate::plan::{
     Allow, Baseline, Blocked, ClusterPlan, DriftClass, DriftSeen, Policy, Wanted, drift_items,
@@ -192,6 +193,9 @@ impl Look<'_> {
             baseline: self.baselines.get(name),
             protect: &nothing,
             retire: &nothing,
+            // Who would carry it out makes no difference to what differs.
+            engine: Engine::Asg,
+            no_way_back: true,
         };
         let allow = Allow {
             retire: true,

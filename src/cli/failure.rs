@@ -159,6 +159,9 @@ impl From<RollbackError> for Failure {
             RollbackError::NotMade { .. } => {
                 "name a group that it made, by its InstanceGroup or its AutoScalingGroup".into()
             }
+            RollbackError::KubernetesStays { .. } => {
+                "mend what is wrong with a change in git and roll that out; `kfleet rollout resume` goes on with one that is under way".into()
+            }
             RollbackError::Deleted { .. } => {
                 "revert the change in git and roll that out: it makes the group anew".into()
             }

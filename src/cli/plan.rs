@@ -17,7 +17,7 @@ use super::world::{self, Simulated, World};
 use super::{Exit, aims, documents, feasible, revision, room};
 use super::{stop, store};
 use crate::cloud::{Cloud as _, Place};
-use crate::fleet::{Fleet, Stage};
+use crate::fleet::{Engine, Fleet, Stage};
 use crate::model::{
     AsgName, ClusterName, GroupName, Live, LiveCluster, Nodes, StageName, Timestamp,
 };
@@ -208,6 +208,8 @@ async fn make_with_live(
                 .get(*name)
                 .map_or(&nothing, |c| &c.protect),
             retire: retire.get(*name).unwrap_or(&nothing),
+            engine: engine_of(&prepared.fleet, name),
+            no_way_back: selection.no_way_back.contains(name),
         })
         .collect();
     let allow = Allow {
@@ -441,4 +443,12 @@ mod tests {
             ]
         );
     }
+}
+
+/// Who carries changes of a cluster out.
+pub(super) fn engine_of(fleet: &Fleet, cluster: &ClusterName) -> Engine {
+    fleet
+        .clusters
+        .get(cluster)
+        .map_or(Engine::default(), |c| c.engine)
 }

@@ -304,6 +304,8 @@ fn made(
                 .get(name)
                 .map_or(&nothing, |c| &c.protect),
             retire: &nothing,
+            engine: super::plan::engine_of(&prepared.fleet, name),
+            no_way_back: true,
         })
         .collect();
     // Whatever a rollout could be allowed is rehearsed.

@@ -7,7 +7,10 @@ use super::document::Document;
 use super::file::ClusterFile;
 use super::layering::{Layering, below_vars};
 use super::vars::{Layer, Vars};
-use super::{Cluster, FleetError, KubernetesAccess, Place, Source, plain, read, state_store};
+use super::{
+    Cluster, Engine, FleetError, KopsProgram, KubernetesAccess, Place, Source, plain, read,
+    state_store,
+};
 use crate::model::ClusterName;
 
 /// Names that templates find at top level beside the vars.
@@ -72,7 +75,6 @@ fn load(
 ) -> Result<Cluster, FleetError> {
     let doc = Document::parse(&source.path, source.text)?;
     plain::check(&doc.file, &doc.node)?;
-    refuse_engine(&doc)?;
     check_account(&doc)?;
     let file: ClusterFile = doc.decode()?;
     let name = match &file.name {
@@ -101,6 +103,19 @@ fn load(
             hint: "give it `state_store` or `version`, or remove it".into(),
         });
     }
+    let engine = file.engine.unwrap_or_default();
+    if engine == Engine::Kops && state_store.is_none() {
+        return Err(FleetError::Invalid {
+            place: doc.place(&["engine"]),
+            message: "the engine `kops` needs to know where kops keeps the cluster".into(),
+            hint: "name it: `kops: {state_store: s3://BUCKET}`".into(),
+        });
+    }
+    let mut program = KopsProgram::default();
+    if let Some(kops) = &file.kops {
+        program.binary = kops.binary.clone().unwrap_or(program.binary);
+        program.time_limit = kops.time_limit.unwrap_or(program.time_limit);
+    }
     Ok(Cluster {
         vars: layers(root, &doc, &file, &name, layering)?,
         templates: pick_templates(&doc, file.templates.as_deref(), templates)?,
@@ -114,6 +129,8 @@ fn load(
             .kubernetes
             .map(|k| KubernetesAccess { context: k.context }),
         state_store,
+        engine,
+        kops: program,
         kops_version,
         protect: file.protect.into_iter().collect::<BTreeSet<_>>(),
         retire: file.retire.into_iter().collect(),
@@ -130,18 +147,6 @@ fn check_account(doc: &Document) -> Result<(), FleetError> {
         }),
         Some(_) | None => Ok(()),
     }
-}
-
-fn refuse_engine(doc: &Document) -> Result<(), FleetError> {
-    if doc.node.get("engine").and_then(|n| n.as_str()) != Some("kops") {
-        return Ok(());
-    }
-    let instead = "leave it out: the engine `asg` changes groups through the AWS API".to_owned();
-    Err(FleetError::NotAvailable {
-        place: doc.place(&["engine"]),
-        what: "the engine `kops`".into(),
-        instead,
-    })
 }
 
 /// A role of another account is how changes land in the wrong place.

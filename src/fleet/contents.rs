@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use serde::Deserialize;
+
 use super::{Settings, StateStore, Vars};
-use crate::model::{AccountId, ClusterName, Environment, GroupName, KopsVersion, Region};
+use crate::model::{AccountId, ClusterName, Environment, GroupName, KopsVersion, Region, Span};
 
 /// A fleet as its files say.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +53,10 @@ pub struct Cluster {
     pub kubernetes: Option<KubernetesAccess>,
     /// Where kops keeps what it knows of the cluster; none: it is not read, and documents are compared with the baseline.
     pub state_store: Option<StateStore>,
+    /// Who carries its changes out.
+    pub engine: Engine,
+    /// How kops is run, where it is the engine.
+    pub kops: KopsProgram,
     /// The kops that carries it out; none: the newest that is described here.
     pub kops_version: Option<KopsVersion>,
     /// Groups that are never retired.
@@ -59,6 +65,36 @@ pub struct Cluster {
     pub retire: BTreeSet<GroupName>,
     /// Its vars.
     pub vars: Vars,
+}
+
+/// Who carries changes of a cluster out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// kfleet changes groups itself; what only kops can do is done by other means.
+    #[default]
+    Asg,
+    /// kfleet has kops do what only kops can do, group by group.
+    Kops,
+}
+
+/// How kops is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KopsProgram {
+    /// The binary: a path, or a name on the `PATH`.
+    pub binary: PathBuf,
+    /// How long one call may take.
+    pub time_limit: Span,
+}
+
+impl Default for KopsProgram {
+    /// kops writes hundreds of objects of a cluster, and waits for AWS in between.
+    fn default() -> Self {
+        KopsProgram {
+            binary: "kops".into(),
+            time_limit: Span::from_secs(1_800),
+        }
+    }
 }
 
 /// How the Kubernetes API of a cluster is reached.

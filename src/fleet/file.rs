@@ -1,6 +1,7 @@
 //! The forms of `fleet.yaml` and `clusters/NAME.yaml` as written, for serde. Resolves nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -9,7 +10,7 @@ use super::policy::{
     CapacityFile, GroupRollingFile, OnFailure, ProvenControlPlane, RoomPolicy, Standby, Strategy,
     ZonePolicy,
 };
-use super::{CallRate, DeadNodes, LintPolicy, OnTimeout, Preflight, Rate};
+use super::{CallRate, DeadNodes, Engine, LintPolicy, OnTimeout, Preflight, Rate};
 use crate::model::{
     AccountId, ClusterName, EmptyDir, Environment, GroupName, KopsVersion, Region, Span, StageName,
     Unmanaged,
@@ -193,8 +194,7 @@ pub(super) struct ClusterFile {
     pub(super) region: Region,
     pub(super) account: AccountId,
     pub(super) role_arn: Option<String>,
-    #[serde(rename = "engine")]
-    pub(super) _engine: Option<Engine>,
+    pub(super) engine: Option<Engine>,
     pub(super) templates: Option<Vec<String>>,
     #[serde(default)]
     pub(super) vars: Vec<String>,
@@ -204,13 +204,6 @@ pub(super) struct ClusterFile {
     pub(super) protect: Vec<GroupName>,
     #[serde(default)]
     pub(super) retire: Vec<GroupName>,
-}
-
-/// `engine`; `kops` was refused before.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Engine {
-    Asg,
 }
 
 /// `kubernetes`.
@@ -226,4 +219,6 @@ pub(super) struct KubernetesFile {
 pub(super) struct KopsFile {
     pub(super) state_store: Option<String>,
     pub(super) version: Option<KopsVersion>,
+    pub(super) binary: Option<PathBuf>,
+    pub(super) time_limit: Option<Span>,
 }

@@ -29,7 +29,7 @@ mod tests;
 use std::path::Path;
 
 pub use calls::{CallRate, CallRates};
-pub use contents::{Cluster, Fleet, KubernetesAccess, Source};
+pub use contents::{Cluster, Engine, Fleet, KopsProgram, KubernetesAccess, Source};
 pub use error::{FleetError, Place, VarFault};
 pub use gate::{
     Bound, Empty, FromEnv, GateAt, GateKind, GateSpec, HeaderValue, HttpGate, PromqlGate, Samples,

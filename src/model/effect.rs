@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AsgName, AutoScalingGroup, Definition, Hold, InstanceId, LaunchTemplateData, NodeName, Span,
+    AsgName, AutoScalingGroup, Definition, Hold, InstanceId, KopsEffect, LaunchTemplateData,
+    NodeName, Span,
 };
 
 /// One change of the world.
@@ -19,6 +20,8 @@ pub enum Effect {
     Cloud(CloudEffect),
     /// On a node of the cluster.
     Node(NodeEffect),
+    /// By kops.
+    Kops(KopsEffect),
 }
 
 impl Effect {
@@ -213,6 +216,11 @@ pub enum UserData {
     CarriedFrom(u64),
     /// Given by the fleet's `user_data` snippet, base64.
     Given(String),
+    /// Made by kops, and the version with it.
+    ByKops {
+        /// Whether it is foreseen that kops makes a version of its own; else it is asked, and expected to find nothing to do for the group.
+        foreseen: bool,
+    },
 }
 
 /// One change on a node. Node names repeat between clusters, and are used again: each effect names the instance as well, and a node of

@@ -6,6 +6,7 @@ mod definition;
 mod digest_of;
 mod effect;
 mod hold;
+mod kops_effect;
 mod kops_version;
 mod leaves_by;
 mod lifecycle;
@@ -41,6 +42,7 @@ pub use effect::{
     RefreshPreferences, Unmanaged, UserData, VersionChange, ZonalLaunch,
 };
 pub use hold::Hold;
+pub use kops_effect::{Boots, DocumentStates, KopsEffect};
 pub use kops_version::{KopsVersion, KopsVersionError};
 pub use leaves_by::LeavesBy;
 pub use lifecycle::{Lifecycle, LifecycleRules};

@@ -84,6 +84,11 @@ pub enum Blocked {
         /// `Kind/name`.
         document: String,
     },
+    /// kops is the engine, and cannot be had do this.
+    ByKops {
+        /// Why not.
+        why: KopsFault,
+    },
     /// Only kops can carry the change of this document out.
     NeedsKops {
         /// `Kind/name`.
@@ -108,9 +113,64 @@ impl Blocked {
             | Blocked::NoUserData { .. }
             | Blocked::Twin { .. }
             | Blocked::NotCarriedOut { .. }
+            | Blocked::ByKops { .. }
             | Blocked::NeedsKops { .. } => false,
         }
     }
+}
+
+/// Why kops, as the engine, is not asked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum KopsFault {
+    /// Its state store was not read.
+    NoStore,
+    /// The state store does not have the cluster, whose groups are there: it is another one's.
+    NotItsStore {
+        /// Groups that are there.
+        groups: usize,
+    },
+    /// A document is stored that git does not have: the next `kops update` would make what it stands for.
+    Removed {
+        /// `Kind/name`.
+        document: String,
+    },
+    /// A group disappeared from git.
+    Retire {
+        /// The group.
+        group: AsgName,
+    },
+    /// A group begins to ask for Spot in its launch template, or stops: its fields and its version have to change in one call.
+    Spot {
+        /// The group.
+        group: AsgName,
+    },
+    /// The instances of a group are replaced by AWS, which brings the version with it.
+    Refresh {
+        /// The group.
+        group: AsgName,
+    },
+    /// Minor versions of Kubernetes are skipped.
+    KubernetesSkips {
+        /// Stored.
+        from: String,
+        /// Wanted.
+        to: String,
+    },
+    /// An older minor version of Kubernetes.
+    KubernetesBack {
+        /// Stored.
+        from: String,
+        /// Wanted.
+        to: String,
+    },
+    /// The next minor version of Kubernetes, from which none leads back, and nobody has said that this is known.
+    KubernetesNoWayBack {
+        /// Stored.
+        from: String,
+        /// Wanted.
+        to: String,
+    },
 }
 
 /// Why a group cannot stand in for another one.

@@ -234,6 +234,7 @@ mod tests {
         let from = match &boot.user_data {
             UserData::Given(_) => "git".to_owned(),
             UserData::CarriedFrom(n) => n.to_string(),
+            UserData::ByKops { .. } => "kops".to_owned(),
         };
         let remarks = boot.remarks.iter().map(|r| match r {
             Remark::CannotBoot { boots, .. } => format!("cannot boot, {boots:?} can"),

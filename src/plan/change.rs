@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::FieldChange;
 use crate::fleet::Rolling;
 use crate::kops::Role;
-use crate::model::{AsgName, Definition, InstanceId, UserData, VersionRef};
+use crate::model::{AsgName, Definition, DocumentStates, InstanceId, UserData, VersionRef};
 
 /// A change of one group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,19 @@ pub enum DocumentChange {
     Changed(Vec<FieldChange>),
     /// No longer in git.
     Removed,
+}
+
+/// Documents that kops stores before it does anything else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KopsPlan {
+    /// As they are stored; none: they are not.
+    pub from: DocumentStates,
+    /// As they will be.
+    pub to: DocumentStates,
+    /// The control plane goes up by a minor version of Kubernetes, and never back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_way_back: bool,
 }
 
 impl GroupChange {

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use self::parts::{OF_TEMPLATE, Pair, carried, image_names, set_aside, sizes};
 use super::found::{definition_fields, fingerprint, found_definition, group_digest, replacements};
 use super::target::{replaces, settled, target};
 use super::{
-    Allow, Blocked, ClusterPlan, Fact, FieldChange, Fields, Found, GroupChange, Note, Remark,
-    StandbyFate, Wanted, boot, by_itself, documents, drain_blockers, etcd, launch_blockers,
-    pending, published, twins,
+    Allow, Blocked, ClusterPlan, Fact, FieldChange, Fields, Found, GroupChange, KopsFault, Note,
+    Wanted, boot, by_itself, by_kops, documents, drain_blockers, etcd, launch_blockers, pending,
+    published, twins,
 };
 use crate::desired::DesiredGroup;
-use crate::fleet::{Rolling, Standby};
+use crate::fleet::{Engine, Rolling};
 use crate::kops::Role;
 use crate::model::{
     AsgName, Definition, Digest, Hooks, InstanceId, Lifecycle, LiveCluster, LiveGroup, Nodes, Span,
@@ -43,6 +44,7 @@ pub(super) fn cluster_plan(
         user_data: BTreeMap::new(),
         groups: BTreeMap::new(),
         twins: BTreeMap::new(),
+        kops: None,
         documents: BTreeMap::new(),
         blocked: Vec::new(),
         notes: Vec::new(),
@@ -70,6 +72,7 @@ pub(super) fn cluster_plan(
         }));
     // With a gap, what is missing may only be unread: nothing is created or retired on such ground.
     if plan.blocked.is_empty() {
+        by_kops::planned(&mut plan, wanted, live);
         wanted_groups(&mut plan, wanted, live, rolling, allow);
         retired_groups(&mut plan, wanted, live, allow);
         twins::twins(&mut plan, wanted, live, rolling);
@@ -83,11 +86,15 @@ pub(super) fn cluster_plan(
     short_bake(&mut plan, live, rolling);
     plan.user_data = pending::user_data(live, &plan.groups);
     documents::changes(&mut plan, wanted, &live.documents, allow);
-    pending::remembered(&mut plan, wanted, live, allow);
-    pending::stored_only(&mut plan, wanted, live, allow);
+    if wanted.engine == Engine::Asg {
+        pending::remembered(&mut plan, wanted, live, allow);
+        pending::stored_only(&mut plan, wanted, live, allow);
+    }
     plan.blocked.extend(boot::unread(live));
-    plan.remarks
-        .extend(published::unpublished(desired, &live.documents));
+    if wanted.engine == Engine::Asg {
+        plan.remarks
+            .extend(published::unpublished(desired, &live.documents));
+    }
     plan.blocked.sort();
     plan
 }
@@ -113,9 +120,10 @@ fn wanted_groups(
     rolling: &Rolling,
     allow: Allow,
 ) {
+    let by_kops = by_kops::by_kops(wanted, live);
     for (name, group) in &wanted.desired.groups {
         match live.groups.get(name) {
-            None => create(plan, name, group, live, rolling),
+            None => create(plan, name, group, live, (rolling, wanted.engine)),
             Some(found) => {
                 plan.notes.extend(by_hand(name, found));
                 let pair = Pair {
@@ -123,14 +131,16 @@ fn wanted_groups(
                     group,
                     live: found,
                 };
-                update(plan, &pair, live, rolling, allow);
+                let at_work = |plan: &mut ClusterPlan, kops| {
+                    of_kops::update(plan, &pair, live, (wanted, kops), (rolling, allow))
+                };
+                if !by_kops.as_ref().is_some_and(|kops| at_work(plan, kops)) {
+                    update(plan, &pair, live, rolling, allow);
+                }
             }
         }
     }
 }
-
-/// How a field of a launch template version begins among what is set by other means.
-const OF_TEMPLATE: &str = "LaunchTemplateData.";
 
 /// What is set by other means and is no field of a definition: nobody compares it, so it has to be said.
 fn by_hand(name: &AsgName, live: &LiveGroup) -> Option<Note> {
@@ -155,8 +165,21 @@ fn create(
     name: &AsgName,
     group: &DesiredGroup,
     live: &LiveCluster,
-    rolling: &Rolling,
+    (rolling, engine): (&Rolling, Engine),
 ) {
+    if engine == Engine::Kops {
+        let definition = settled(group, live, None);
+        image_names(plan, live, group, [&definition]);
+        let to = target(
+            definition,
+            group,
+            UserData::ByKops { foreseen: true },
+            rolling,
+        );
+        let change = GroupChange::Create { to: Box::new(to) };
+        plan.groups.insert(name.clone(), change);
+        return;
+    }
     let Some(text) = &group.user_data else {
         plan.blocked.push(Blocked::NoUserData {
             group: name.clone(),
@@ -168,39 +191,6 @@ fn create(
     let to = target(definition, group, UserData::Given(text.clone()), rolling);
     plan.groups
         .insert(name.clone(), GroupChange::Create { to: Box::new(to) });
-}
-
-/// What people call the images of these definitions. A name is only shown: ids are compared.
-fn image_names<'d>(
-    plan: &mut ClusterPlan,
-    live: &LiveCluster,
-    group: &DesiredGroup,
-    definitions: impl IntoIterator<Item = &'d Definition>,
-) {
-    let own = &group
-        .definition
-        .launch_template
-        .launch_template_data
-        .image_id;
-    for definition in definitions {
-        let id = &definition.launch_template.launch_template_data.image_id;
-        let is_own = || live.images.meant.get(own) == Some(id);
-        let name = live
-            .images
-            .named
-            .get(id)
-            .or_else(|| is_own().then_some(own));
-        if let Some(name) = name.filter(|name| *name != id) {
-            plan.images.insert(id.clone(), name.clone());
-        }
-    }
-}
-
-/// One group: what git wants of it, and what it is.
-struct Pair<'a> {
-    name: &'a AsgName,
-    group: &'a DesiredGroup,
-    live: &'a LiveGroup,
 }
 
 fn update(
@@ -288,21 +278,6 @@ fn has_all_of(own: &TemplateVersion, other: &TemplateVersion) -> bool {
     carried(own) == carried(other)
 }
 
-/// What a new version takes over from the one the group runs, beside what was set by other means than a manifest.
-fn carried(name: &AsgName, live: &LiveGroup) -> Option<Remark> {
-    let own = live.versions.get(&live.version.number())?;
-    let of_type = own
-        .unmanaged
-        .iter()
-        .filter(|(field, _)| !live.by_hand.contains_key(&format!("{OF_TEMPLATE}{field}")));
-    let fields: BTreeMap<_, _> = of_type.map(|(k, v)| (k.clone(), v.clone())).collect();
-    (!fields.is_empty()).then(|| Remark::Carried {
-        group: name.clone(),
-        from: live.version.number(),
-        fields,
-    })
-}
-
 /// Changes that need nodes to be seen, in a cluster whose Kubernetes API cannot be asked: the rollout would make a version, pin the group, and wait
 /// for nodes without an end.
 fn unseen_nodes(plan: &mut ClusterPlan, live: &LiveCluster) {
@@ -324,65 +299,11 @@ fn unseen_nodes(plan: &mut ClusterPlan, live: &LiveCluster) {
     }
 }
 
-/// Instances in Standby: outside desired capacity, put there by somebody for a reason that AWS does not keep. By policy they stay,
-/// whatever they run, or end with the others.
-fn set_aside(
-    plan: &mut ClusterPlan,
-    name: &AsgName,
-    live: &LiveGroup,
-    policy: Standby,
-    replace: &mut BTreeMap<InstanceId, Vec<String>>,
-) {
-    let aside = live
-        .instances
-        .iter()
-        .filter(|(_, i)| i.lifecycle == Lifecycle::Standby);
-    for (id, _) in aside {
-        let outdated = replace.contains_key(id);
-        let fate = match (outdated, policy) {
-            (false, _) => StandbyFate::UpToDate,
-            (true, Standby::End) => StandbyFate::Ends,
-            (true, Standby::Keep) => {
-                replace.remove(id);
-                StandbyFate::Stays
-            }
-        };
-        let what = Fact::Standby {
-            instance: id.clone(),
-            fate,
-        };
-        plan.notes.push(Note::of(name, what));
-    }
-}
-
 fn moving_reference(version: VersionRef) -> Option<&'static str> {
     match version {
         VersionRef::Number(_) => None,
         VersionRef::Latest(_) => Some("$Latest"),
         VersionRef::Default(_) => Some("$Default"),
-    }
-}
-
-/// What the cloud will do by itself because of the new sizes.
-fn sizes(plan: &mut ClusterPlan, name: &AsgName, desired: u32, wanted: &Definition, allow: Allow) {
-    let (min, max) = (
-        wanted.auto_scaling_group.min_size,
-        wanted.auto_scaling_group.max_size,
-    );
-    if min > desired {
-        let what = Fact::MinimumStarts { min, desired };
-        plan.notes.push(Note::of(name, what));
-    }
-    if max < desired {
-        let what = Fact::MaximumEnds { max, desired };
-        plan.notes.push(Note::of(name, what));
-        if !allow.shrink {
-            plan.blocked.push(Blocked::Shrink {
-                group: name.clone(),
-                desired,
-                max,
-            });
-        }
     }
 }
 
@@ -405,7 +326,12 @@ fn retired_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluste
             });
             continue;
         };
-        if wanted.protect.contains(&definition.instance_group) {
+        if wanted.engine == Engine::Kops {
+            let why = KopsFault::Retire {
+                group: name.clone(),
+            };
+            plan.blocked.push(Blocked::ByKops { why });
+        } else if wanted.protect.contains(&definition.instance_group) {
             plan.blocked.push(Blocked::Protected {
                 group: name.clone(),
             });
@@ -475,5 +401,7 @@ fn held_drains(plan: &mut ClusterPlan, live: &LiveCluster, rolling: &Rolling) {
     }
 }
 
+mod of_kops;
+mod parts;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blocked, DocumentChange, GroupChange, Note, Pending, Policy, Remark, Twin};
+use super::{Blocked, DocumentChange, GroupChange, KopsPlan, Note, Pending, Policy, Remark, Twin};
 use crate::kops::Role;
 use crate::model::{AccountId, AsgName, ClusterName, Digest, Region, Unseen, digest_of};
 
@@ -59,6 +59,9 @@ pub struct ClusterPlan {
     /// On-demand twins that may stand in for a group of which instances are replaced, by that group.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub twins: BTreeMap<AsgName, Twin>,
+    /// What kops stores, where it is the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kops: Option<KopsPlan>,
     /// Changes of documents other than InstanceGroups, by `Kind/name`.
     pub documents: BTreeMap<String, DocumentChange>,
     /// What stands in the way. A cluster with anything here is shown and not rolled.

@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use super::{
-    Allow, Baseline, Blocked, ClusterPlan, DocumentChange, Fact, GroupChange, Wanted, fields,
+    Allow, Baseline, Blocked, ClusterPlan, DocumentChange, Fact, FieldChange, GroupChange, Wanted,
+    fields,
 };
 use crate::desired::{DesiredCluster, beside_definition};
+use crate::fleet::Engine;
 use crate::kops::stored;
 use crate::model::Stored;
 
@@ -31,7 +33,12 @@ pub(super) fn changes(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &Stored
             .push(Blocked::StoreNotRead { why: why.clone() }),
         Stored::Known(stored) => {
             let (of_kops, others) = sides(wanted.desired, stored);
-            against_store(plan, wanted.desired, &of_kops, stored, allow);
+            // kops is asked to: nobody has to have done it.
+            let by_kops = Allow {
+                documents: allow.documents || wanted.engine == Engine::Kops,
+                ..allow
+            };
+            against_store(plan, wanted.desired, &of_kops, stored, by_kops);
             against_baseline(
                 plan,
                 &others,
@@ -94,6 +101,20 @@ fn applied_by_others(wanted: &Wanted<'_>, stored: &Documents) -> Option<Document
         .iter()
         .filter(|(key, _)| !is_of_kops(wanted.desired, key) && !stored.contains_key(*key));
     Some(others.map(|(k, v)| (k.clone(), v.clone())).collect())
+}
+
+/// The fields in which documents that are stored and wanted differ, by document.
+pub(super) fn differing(
+    desired: &DesiredCluster,
+    stored: &Documents,
+) -> BTreeMap<String, Vec<FieldChange>> {
+    let (wanted, _) = sides(desired, stored);
+    let differs = |(key, to): (String, Json)| match changed(desired, &key, stored.get(&key)?, &to)?
+    {
+        DocumentChange::Changed(changes) => Some((key, changes)),
+        DocumentChange::Added | DocumentChange::Removed => None,
+    };
+    wanted.into_iter().filter_map(differs).collect()
 }
 
 fn against_store(

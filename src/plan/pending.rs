@@ -179,6 +179,11 @@ pub(super) fn user_data(
             }
         };
         let comes = match &to.user_data {
+            // What kops makes of it is known when it has.
+            UserData::ByKops { .. } => {
+                digests.remove(name);
+                continue;
+            }
             UserData::Given(text) => Some(digest_of(&Some(text))),
             UserData::CarriedFrom(version) => live
                 .groups

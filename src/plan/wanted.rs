@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Baseline;
 use crate::desired::DesiredCluster;
+use crate::fleet::Engine;
 use crate::model::GroupName;
 
 /// What the person who asked allows.
@@ -30,4 +31,8 @@ pub struct Wanted<'a> {
     pub protect: &'a BTreeSet<GroupName>,
     /// Groups that may be retired: a person has named each of them.
     pub retire: &'a BTreeSet<GroupName>,
+    /// Who carries changes out.
+    pub engine: Engine,
+    /// A person knows that the control plane goes to a newer minor version of Kubernetes and never back.
+    pub no_way_back: bool,
 }

@@ -45,6 +45,8 @@ pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
         templates: templates.keys().cloned().collect(),
         kubernetes: None,
         state_store: None,
+        engine: Default::default(),
+        kops: Default::default(),
         kops_version: None,
         protect: Default::default(),
         retire: Default::default(),

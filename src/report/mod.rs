@@ -14,6 +14,7 @@ mod fleet_status;
 mod fold;
 mod freezes;
 mod history;
+mod kops_fault;
 mod lint;
 mod markdown;
 mod note;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::field::{self, FieldLine};
 use super::wording::{count, group, list, plain};
-use super::{note, remark};
+use super::{kops_fault, note, remark};
 use crate::kops::Role;
 use crate::model::{AsgName, ClusterName, Definition, InstanceId};
 use crate::plan::{Blocked, ClusterPlan, DocumentChange, GroupChange};
@@ -347,6 +347,7 @@ pub(super) fn blocked_text(blocked: &Blocked, cluster: &ClusterName) -> String {
             "{}: kops' state store has the change, and nothing in the account shows that kops has carried it out: groups boot as before",
             plain(document)
         ),
+        Blocked::ByKops { why } => kops_fault::text(why),
         Blocked::NeedsKops { document } => format!(
             "{} differs, and only kops can carry that out",
             plain(document)
@@ -386,8 +387,9 @@ pub(super) fn hint(blocked: &Blocked) -> &'static str {
         Blocked::NotCarriedOut { .. } => {
             "let kops carry it out (kops update cluster --yes); where that changes no node, --adopt-documents records it as applied"
         }
+        Blocked::ByKops { why } => kops_fault::hint(why),
         Blocked::NeedsKops { .. } => {
-            "let kops apply it (kops replace, kops update); go on without with --adopt-documents, which records it as applied"
+            "let kops apply it (`engine: kops` has the rollout do it; by hand: kops replace, kops update); go on without with --adopt-documents, which records it as applied"
         }
     }
 }
@@ -408,6 +410,7 @@ pub(super) fn blocked_kind(blocked: &Blocked) -> &'static str {
         Blocked::NoUserData { .. } => "new group without user data",
         Blocked::Twin { .. } => "on-demand twin that cannot stand in",
         Blocked::NotCarriedOut { .. } => "document that kops has stored and not carried out",
+        Blocked::ByKops { .. } => "what kops cannot be had do",
         Blocked::NeedsKops { .. } => "document that only kops can change",
     }
 }

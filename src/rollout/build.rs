@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::schedule::{
-    ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, Watched,
-    WaveRun,
+    ClusterRun, GroupTask, JOURNAL_VERSION, KopsRun, Rollout, StageRun, Task, VersionSource,
+    Watched, WaveRun,
 };
 use crate::fleet::{GateAt, GateKind, GateSpec, Rolling, Samples, Stage};
 use crate::kops::Role;
@@ -249,6 +249,7 @@ fn what_differs(found: &ClusterPlan) -> Vec<Changed> {
         | Blocked::NoKubernetes { .. }
         | Blocked::Twin { .. }
         | Blocked::NotCarriedOut { .. }
+        | Blocked::ByKops { .. }
         | Blocked::NeedsKops { .. } => None,
     });
     let groups = found.groups.iter().map(|(name, change)| match change {
@@ -379,6 +380,13 @@ fn cluster_run(
             .get(name)
             .map(|(_, documents)| documents.clone())
             .unwrap_or_default(),
+        kops: plan.kops.as_ref().map(|kops| {
+            Box::new(KopsRun {
+                from: kops.from.clone(),
+                to: kops.to.clone(),
+                no_way_back: kops.no_way_back,
+            })
+        }),
         previous: inputs.baselines.get(name).cloned().map(Box::new),
     }
 }

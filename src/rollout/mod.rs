@@ -44,8 +44,8 @@ pub use rollback::{RollbackError, check_rollback};
 pub use round::{Check, Decision, Question, State, Step, Waiting, Waits};
 pub use rules::{broken_by_record, broken_rules};
 pub use schedule::{
-    ClusterRun, GroupTask, JOURNAL_VERSION, Rollout, StageRun, Task, VersionSource, Watched,
-    WaveRun,
+    ClusterRun, GroupTask, JOURNAL_VERSION, KopsRun, Rollout, StageRun, Task, VersionSource,
+    Watched, WaveRun,
 };
 pub use standing::{
     AppliedLast, ClusterStanding, Known, StandingState, UnderWayState, cluster_standings,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{AsgName, ClusterName};
-use crate::rollout::progress::{Direction, Progress, deleted_groups, touched};
+use crate::rollout::progress::{Direction, Progress, deleted_groups, no_way_back, touched};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, Task};
 
 /// Why a rollout cannot be taken back.
@@ -50,6 +50,16 @@ pub enum RollbackError {
         id: String,
         /// As it was given.
         name: String,
+    },
+    /// It brought a control plane to a newer minor version of Kubernetes.
+    #[error(
+        "rollout {id} brought the control plane of {cluster} to a newer minor version of Kubernetes, from which none leads back"
+    )]
+    KubernetesStays {
+        /// The rollout.
+        id: String,
+        /// The cluster.
+        cluster: ClusterName,
     },
     /// What it deleted is gone for good.
     #[error("rollout {id} deleted {group} of {cluster}, which no rollback can bring back")]
@@ -105,6 +115,9 @@ pub fn check_rollback<'r>(
                 cluster: cluster.clone(),
             });
         }
+    }
+    if let Some(cluster) = no_way_back(rollout, progress, &mine) {
+        return Err(RollbackError::KubernetesStays { id, cluster });
     }
     made_groups(rollout, progress, &mine, allow_retire)?;
     let deleted = deleted_groups(progress, &mine).next();

@@ -1,5 +1,6 @@
 //! The rules that no effect of a rollout may break, asked just before it: an onlooker's view, apart from what decides. Judges; decides nothing.
 
+mod by_kops;
 mod control_plane;
 mod order;
 mod others;
@@ -15,6 +16,7 @@ use std::ops::Deref;
 
 use super::breach::{Breach, GroupBreach, InstanceBreach, NodeBreach, PlaneLack};
 use super::progress::{Direction, Drain, GroupProgress, Progress};
+use super::round::with_made;
 use super::schedule::{ClusterRun, GroupTask, Rollout, Task};
 use crate::fleet::{Amount, ZonePolicy};
 use crate::kops::Role;
@@ -32,6 +34,10 @@ pub fn broken_rules(
     live: &impl Deref<Target = LiveCluster>,
     now: Timestamp,
 ) -> Vec<Breach> {
+    let known = with_made(rollout, progress, |run| {
+        (run.cluster == *cluster).then_some(&**live)
+    });
+    let rollout = &*known;
     let checker = InvariantChecker {
         rollout,
         progress,
@@ -47,6 +53,7 @@ pub fn broken_rules(
     broken.extend(steps::broken(rollout, progress, cluster, effect, live, now));
     match effect {
         Effect::Cloud(effect) => broken.extend(checker.cloud(effect)),
+        Effect::Kops(_) => broken.extend(by_kops::broken(rollout, progress, cluster, effect)),
         Effect::Node(NodeEffect::Cordon { node, .. }) => broken.extend(checker.cordon(node)),
         Effect::Node(NodeEffect::Taint { nodes }) => {
             broken.extend(nodes.keys().filter_map(|node| checker.taint(node)));
@@ -525,7 +532,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) if to > from => {
                 Some((*from, to - from))
             }
-            Effect::Cloud(_) | Effect::Node(_) => None,
+            Effect::Cloud(_) | Effect::Node(_) | Effect::Kops(_) => None,
         });
         let (lowest, sum) = more.fold((desired, 0u32), |(lowest, sum), (from, more)| {
             (lowest.min(from), sum.saturating_add(more))

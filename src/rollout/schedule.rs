@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fleet::{Freeze, GateSpec, OnFailure, Rollback, Rolling};
 use crate::kops::Role;
 use crate::model::{
-    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, Revision, Span,
-    StageName, Timestamp, UserData,
+    AccountId, AsgName, ClusterName, Definition, Digest, DocumentStates, GroupName, Region,
+    Revision, Span, StageName, Timestamp, UserData,
 };
 use crate::plan::{Baseline, Pending};
 use serde::{Deserialize, Serialize};
@@ -123,8 +123,24 @@ pub struct ClusterRun {
     pub groups: Vec<GroupTask>,
     /// Documents other than InstanceGroups, for the baseline: a resume must not depend on what git holds by then.
     pub documents: BTreeMap<String, serde_json::Value>,
+    /// What kops stores before anything else of it changes; none: kops is not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kops: Option<Box<KopsRun>>,
     /// The baseline before, which a rollback brings back.
     pub previous: Option<Box<Baseline>>,
+}
+
+/// The part of kops in a cluster's run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KopsRun {
+    /// Documents that change, as they are stored.
+    pub from: DocumentStates,
+    /// Documents that change, as they will be stored.
+    pub to: DocumentStates,
+    /// The Kubernetes version of the control plane goes up by a minor version: there is no way back from that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_way_back: bool,
 }
 
 /// What is done to one group.

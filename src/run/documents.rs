@@ -206,6 +206,15 @@ impl StateStore {
         Ok(texts)
     }
 
+    /// The release of kops that last updated the cluster, as it wrote it; none: none has.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn kops_version(&self, cluster: &ClusterName) -> Result<Option<String>, String> {
+        let text = self.get(&format!("{cluster}/kops-version.txt")).await?;
+        Ok(text.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()))
+    }
+
     /// The text there; none: there is nothing.
     async fn get(&self, path: &str) -> Result<Option<String>, String> {
         let bytes = self.bytes(path).await?;

@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::by_kops;
 use super::fence::place;
 use super::runner::Runner;
 use super::together::{MAX_CLUSTERS, together};
 use super::{RunError, Signal};
 use crate::cloud::{Cloud, CloudError};
+use crate::engine::Engine;
 use crate::model::{Applied, ClusterName, Effect, NodeEffect};
 use crate::nodes::{NodeApi, NodeError};
 use crate::rollout::{Event, Step, StepEvent, StepResult};
@@ -16,7 +18,7 @@ use crate::store::{Journal, Locks, StoreError};
 /// While an effect is carried out, its lock is looked at this often.
 const WATCH: Duration = Duration::from_secs(1);
 
-impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
+impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Intents of a round go to disk in one write before the first of them is acted upon. Whether the world has to be
     /// given time before it is worth another look: evictions, and steps without an answer, are repeated.
     pub(super) async fn steps(&mut self, steps: Vec<Step>) -> Result<bool, RunError> {
@@ -95,7 +97,7 @@ struct Executor<'a, W> {
     halted: AtomicBool,
 }
 
-impl<W: Cloud + NodeApi> Executor<'_, W> {
+impl<W: Cloud + NodeApi + Engine> Executor<'_, W> {
     async fn lane(&self, steps: Vec<&Step>) -> Lane {
         let mut lane = Lane {
             outcomes: Vec::new(),
@@ -170,6 +172,7 @@ impl<W: Cloud + NodeApi> Executor<'_, W> {
                     (StepResult::Unknown(e.to_string()), Some(e))
                 }
             },
+            Effect::Kops(effect) => by_kops::carry_out(self.world, run, effect).await,
             Effect::Node(effect) => match self.world.act(&step.cluster, effect).await {
                 Ok(applied) => (StepResult::Applied(applied), None),
                 Err(e @ NodeError::Unreachable { .. }) => {
@@ -190,7 +193,7 @@ fn is_settled(effect: &Effect, result: &StepResult) -> bool {
         (Effect::Node(NodeEffect::Evict { .. }), _)
         | (Effect::Cloud(_), StepResult::Applied(Applied::Already)) => false,
         (
-            Effect::Cloud(_) | Effect::Node(_),
+            Effect::Cloud(_) | Effect::Node(_) | Effect::Kops(_),
             StepResult::Applied(
                 Applied::Done
                 | Applied::Already
@@ -199,7 +202,7 @@ fn is_settled(effect: &Effect, result: &StepResult) -> bool {
             ),
         ) => true,
         (
-            Effect::Cloud(_) | Effect::Node(_),
+            Effect::Cloud(_) | Effect::Node(_) | Effect::Kops(_),
             StepResult::Applied(
                 Applied::Moved(_)
                 | Applied::NotYet(_)

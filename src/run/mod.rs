@@ -3,6 +3,7 @@
 mod access;
 #[cfg(feature = "aws")]
 mod bucket;
+mod by_kops;
 mod checks;
 mod documents;
 mod execute;
@@ -25,6 +26,7 @@ mod waits;
 mod web;
 
 use crate::cloud::Cloud;
+use crate::engine::Engine;
 use crate::nodes::NodeApi;
 use crate::store::{Journal, Locks, Store};
 
@@ -46,7 +48,7 @@ use waits::Told;
 ///
 /// # Errors
 /// When the store or the cloud fails for good. The journal then holds everything that was begun, and the rollout can be resumed.
-pub async fn run<W: Cloud + NodeApi>(
+pub async fn run<W: Cloud + NodeApi + Engine>(
     world: &W,
     store: &Store,
     journal: &mut Journal,

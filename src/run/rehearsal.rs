@@ -2,15 +2,19 @@
 //! The rollout itself is [`run`], as for the real thing. Prints nothing.
 
 use std::cell::LazyCell;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value as Json;
 
 use super::fence::place;
 use super::{Drive, Outcome, RunError, Signal, run};
 use crate::cloud::local::World;
 use crate::cloud::{Cloud, CloudError, Place};
+use crate::engine::{Engine, EngineError, Left};
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Span, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Effect, GroupName, Live, NodeEffect, Nodes,
+    Nodeup, RegionRoom, RoomQuestion, Span, Stored, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 use crate::rollout::{
@@ -169,11 +173,28 @@ impl<'r> Onlooker<'r> {
     }
 }
 
+impl Onlooker<'_> {
+    /// kops is asked for what is open in the journal.
+    fn judge_kops(&self, cluster: &ClusterName) {
+        let asked: Vec<Effect> = {
+            let looking = self.looking();
+            let open = looking.progress.open.values();
+            open.filter(|i| i.cluster == *cluster && matches!(i.effect, Effect::Kops(_)))
+                .map(|i| i.effect.clone())
+                .collect()
+        };
+        for effect in asked {
+            self.judge(cluster, &effect);
+        }
+    }
+}
+
 /// The name of an effect, as the journal writes it.
 fn kind_of(effect: &Effect) -> String {
     let json = match effect {
         Effect::Cloud(effect) => serde_json::to_value(effect),
         Effect::Node(effect) => serde_json::to_value(effect),
+        Effect::Kops(effect) => serde_json::to_value(effect),
     };
     json.ok()
         .and_then(|j| j.as_object()?.keys().next().cloned())
@@ -230,6 +251,26 @@ impl Cloud for Onlooker<'_> {
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         self.judge(&place.cluster, &Effect::Cloud(effect.clone()));
         self.world.apply(place, effect).await
+    }
+}
+
+impl Engine for Onlooker<'_> {
+    async fn stored(&self, place: &Place) -> (Stored, Nodeup) {
+        self.world.stored(place).await
+    }
+
+    async fn publish(&self, place: &Place, documents: &[Json]) -> Result<(), EngineError> {
+        self.judge_kops(&place.cluster);
+        self.world.publish(place, documents).await
+    }
+
+    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
+        self.judge_kops(&place.cluster);
+        self.world.update(place, groups).await
+    }
+
+    async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
+        self.world.left(place, groups).await
     }
 }
 

@@ -10,6 +10,7 @@ use super::under_way::{expected, needed, places_under_way};
 use super::waits::Told;
 use super::{Drive, Outcome, RunError, Signal};
 use crate::cloud::{Cloud, Place};
+use crate::engine::Engine;
 use crate::model::{ClusterName, Live, Timestamp, Versions};
 use crate::nodes::NodeApi;
 use crate::rollout::{Check, ClusterRun, Decision, Reason, State, decide, rooms_wanted};
@@ -32,7 +33,7 @@ pub(super) struct Runner<'a, W, T> {
     pub(super) told: Told,
 }
 
-impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
+impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     pub(super) async fn go(&mut self) -> Result<Outcome, RunError> {
         self.take_up().await?;
         let mut seen = self.look().await?;

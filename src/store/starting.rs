@@ -9,7 +9,7 @@ use super::lease::NotTaken;
 use super::locks::Hold;
 use super::{Holder, Journal, Locks, Store, StoreError};
 use crate::fleet::CallRates;
-use crate::model::{ClusterName, Digest, Timestamp, digest_of};
+use crate::model::{ClusterName, Digest, Span, Timestamp, digest_of};
 use crate::rollout::{Record, Rollout, WaveRun};
 
 /// How a rollout's clusters are reached: what it takes to stop it or to take it back without the fleet's files.
@@ -46,6 +46,21 @@ pub struct ClusterAccess {
     pub role_arn: Option<String>,
     /// The kubeconfig context of its Kubernetes API.
     pub context: Option<String>,
+    /// How kops is run for it; none: kops is not its engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kops: Option<KopsAccess>,
+}
+
+/// How kops is run for a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KopsAccess {
+    /// The binary: a path, or a name on the `PATH`.
+    pub binary: std::path::PathBuf,
+    /// The state store, as kops is told it: `s3://BUCKET/PREFIX`, or `file://` and a folder.
+    pub state: String,
+    /// How long one call may take.
+    pub time_limit: Span,
 }
 
 /// The right to begin a rollout, or to take one back that has ended. It ends when it is dropped.

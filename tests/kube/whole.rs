@@ -162,6 +162,8 @@ impl Cloud for Mixed<'_> {
     }
 }
 
+impl kfleet::engine::Engine for Mixed<'_> {}
+
 impl NodeApi for Mixed<'_> {
     fn expect(&self, cluster: &ClusterName, uid: &str) {
         self.client.expect(cluster, uid);

@@ -4,7 +4,7 @@ use super::source::Source;
 use super::{Found, Law, check, module};
 
 /// Which modules a module may name; its own is always allowed.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("yaml", &[]),
     ("fleet", &["model", "yaml"]),
@@ -55,11 +55,12 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "rollout", "plan", "desired", "kops", "render", "fleet", "model", "yaml",
         ],
     ),
+    ("engine", &["cloud", "model"]),
     (
         "run",
         &[
-            "store", "cloud", "nodes", "rollout", "plan", "desired", "kops", "render", "fleet",
-            "model", "yaml",
+            "store", "cloud", "nodes", "engine", "rollout", "plan", "desired", "kops", "render",
+            "fleet", "model", "yaml",
         ],
     ),
     (
@@ -79,6 +80,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "store",
             "cloud",
             "nodes",
+            "engine",
             "rollout",
             "plan",
             "desired",
@@ -135,7 +137,8 @@ fn arrows(path: &str, source: &Source) -> Found {
         };
     };
     // The simulated account is cloud and cluster in one.
-    let both = |target: &str| path.starts_with("src/cloud/local/") && target == "nodes";
+    let both =
+        |target: &str| path.starts_with("src/cloud/local/") && matches!(target, "nodes" | "engine");
     let ours = source
         .production_paths()
         .filter_map(|(line, parts)| Some((line, target(path, &parts)?)));

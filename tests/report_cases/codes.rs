@@ -16,7 +16,7 @@ const LEVELS: [(&str, &[&str]); 5] = [
 ];
 
 /// Title, file, enum.
-const TABLES: [(&str, &str, &str); 29] = [
+const TABLES: [(&str, &str, &str); 30] = [
     (
         "Reasons: `why` of an event, and what is waited for",
         "src/rollout/reason/mod.rs",
@@ -97,6 +97,11 @@ const TABLES: [(&str, &str, &str); 29] = [
         "Blocked",
     ),
     ("Faults of a twin", "src/plan/blocked.rs", "TwinFault"),
+    (
+        "What kops, as the engine, cannot be had do",
+        "src/plan/blocked.rs",
+        "KopsFault",
+    ),
     ("Warnings and remarks", "src/plan/remark.rs", "Remark"),
     (
         "Broken rules of a rehearsal: order",

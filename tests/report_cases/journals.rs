@@ -35,6 +35,7 @@ pub(crate) fn task(group: &str, name: &str) -> GroupTask {
 
 pub(crate) fn run(name: &str, groups: &[&str]) -> ClusterRun {
     ClusterRun {
+        kops: None,
         cluster: cluster(name),
         account: AccountId::new("111122223333").unwrap(),
         region: Region::new("eu-west-3").unwrap(),

@@ -163,6 +163,7 @@ impl Cluster {
             ("spot", Role::Node),
         ];
         let plan = ClusterPlan {
+            kops: None,
             hooks_not_compared: 0,
             etcd: BTreeMap::new(),
             unchanged: BTreeMap::new(),

@@ -26,7 +26,7 @@ fn node_steps(records: &[Record]) -> Vec<(Timestamp, NodeEffect)> {
     let of = |r: &Record| match &r.event {
         Event::Step(_, StepEvent::Intent { effect, .. }) => match &**effect {
             Effect::Node(effect) => Some((r.at, effect.clone())),
-            Effect::Cloud(_) => None,
+            Effect::Cloud(_) | Effect::Kops(_) => None,
         },
         _ => None,
     };

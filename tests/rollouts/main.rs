@@ -10,6 +10,7 @@
 )]
 
 mod back;
+mod by_kops;
 mod drains;
 mod gates;
 mod groups;

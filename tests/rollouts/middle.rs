@@ -58,6 +58,37 @@ pub(crate) fn middle() -> Middle {
 }
 
 impl Middle {
+    /// kops is the engine, and has something to store.
+    pub(crate) fn by_kops(&mut self) {
+        let run = &mut self.rollout.stages[0].waves[0].clusters[0];
+        let document = || [("Cluster/staging.k8s.test".to_owned(), None)].into();
+        run.kops = Some(Box::new(kfleet::rollout::KopsRun {
+            from: document(),
+            to: document(),
+            no_way_back: false,
+        }));
+        for group in &mut run.groups {
+            if let kfleet::rollout::Task::Update { version, .. } = &mut group.task {
+                let user_data = kfleet::model::UserData::ByKops { foreseen: true };
+                *version = kfleet::rollout::VersionSource::New(user_data);
+            }
+        }
+    }
+
+    pub(crate) fn published(&mut self) {
+        let cluster = self.cluster.clone();
+        self.progress.clusters.get_mut(&cluster).unwrap().published = true;
+    }
+
+    pub(crate) fn update(&self, group: &str) -> Effect {
+        Effect::Kops(kfleet::model::KopsEffect::Update {
+            group: self.asg(group),
+            groups: [name(group)].into(),
+            stored: Default::default(),
+            boots: kfleet::model::Boots::Again(None),
+        })
+    }
+
     pub(crate) fn asg(&self, group: &str) -> AsgName {
         let mut names = self.live.groups.keys();
         names

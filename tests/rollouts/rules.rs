@@ -39,6 +39,15 @@ pub(super) const STEPS: &[Planted] = &[
             m.evict()
         },
     ),
+    ("before the documents of its cluster are stored", |m| {
+        m.by_kops();
+        m.update("control-plane-a")
+    }),
+    ("a kubelet may not be newer than its API servers", |m| {
+        m.by_kops();
+        m.published();
+        m.update("nodes")
+    }),
     ("evicted without a drain of it", |m| {
         m.group("nodes").drains.clear();
         m.evict()

@@ -83,6 +83,8 @@ impl Cloud for Quick {
     }
 }
 
+impl kfleet::engine::Engine for Quick {}
+
 impl NodeApi for Quick {
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {
         self.takes(1, self.look).await;

@@ -385,6 +385,8 @@ impl Cloud for Slow {
     }
 }
 
+impl kfleet::engine::Engine for Slow {}
+
 impl NodeApi for Slow {
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {
         self.world.nodes(cluster).await

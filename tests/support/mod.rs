@@ -27,6 +27,7 @@ use kfleet::{kops, yaml};
 
 mod leftovers;
 pub mod spy;
+mod spy_kops;
 mod trace;
 
 pub use spy::Spy;
@@ -63,6 +64,9 @@ pub struct Scene {
     pub rollback: kfleet::fleet::Rollback,
     /// Groups of other roles than the usual ones: name and role.
     pub others: Vec<(&'static str, &'static str)>,
+    pub engine: kfleet::fleet::Engine,
+    pub no_way_back: bool,
+    pub kubernetes: &'static str,
     /// Subnets that all clusters share, by id.
     pub shared_subnets: bool,
     /// Another store than the folder.
@@ -114,6 +118,9 @@ impl Scene {
             rollback: kfleet::fleet::Rollback {
                 control_plane: kfleet::fleet::ProvenControlPlane::Restore,
             },
+            engine: kfleet::fleet::Engine::Asg,
+            no_way_back: false,
+            kubernetes: "1.32.0",
             shared_subnets: false,
             kept: None,
         }
@@ -139,7 +146,8 @@ impl Scene {
             )
         };
         format!(
-            "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: {cluster}\nspec:\n  cloudProvider: aws\n  api: {{dns: {{}}}}\n  kubernetesVersion: 1.32.0\n  networking: {{calico: {{}}}}\n  networkCIDR: 10.0.0.0/16\n  subnets:\n{}{}{}  etcdClusters:\n{}{}",
+            "apiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata:\n  name: {cluster}\nspec:\n  cloudProvider: aws\n  api: {{dns: {{}}}}\n  kubernetesVersion: {}\n  networking: {{calico: {{}}}}\n  networkCIDR: 10.0.0.0/16\n  subnets:\n{}{}{}  etcdClusters:\n{}{}",
+            self.kubernetes,
             subnet("a"),
             subnet("b"),
             subnet("c"),
@@ -333,7 +341,15 @@ impl Scene {
                 region: name("eu-west-3"),
             })
             .collect();
-        block(look(world, &places)).unwrap()
+        let mut live = block(look(world, &places)).unwrap();
+        if self.engine == kfleet::fleet::Engine::Kops {
+            for place in &places {
+                let (documents, nodeup) = block(kfleet::engine::Engine::stored(world, place));
+                let cluster = live.clusters.get_mut(&place.cluster).unwrap();
+                (cluster.documents, cluster.nodeup) = (documents, nodeup);
+            }
+        }
+        live
     }
 
     pub fn plan(&self, world: &World, allow: Allow) -> Plan {
@@ -347,6 +363,8 @@ impl Scene {
                 baseline: baselines.get(&d.cluster),
                 protect: &protect,
                 retire: &protect,
+                engine: self.engine,
+                no_way_back: self.no_way_back,
             })
             .collect();
         plan(

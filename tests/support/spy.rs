@@ -30,16 +30,16 @@ pub enum Death {
 pub struct Died;
 
 pub struct Spy {
-    world: World,
-    state: Mutex<State>,
+    pub(super) world: World,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
-    run: Option<(Rollout, Progress)>,
+pub(super) struct State {
+    pub(super) run: Option<(Rollout, Progress)>,
     wrong: BTreeSet<String>,
     death: Option<Death>,
-    effects: u64,
+    pub(super) effects: u64,
     /// Clusters whose nodes do not answer, and whose nodes are not Ready, at a time.
     blind: Vec<(ClusterName, Timestamp, Timestamp)>,
     unready: Vec<(ClusterName, Timestamp, Timestamp)>,
@@ -49,6 +49,8 @@ struct State {
     nameless: Option<usize>,
     /// How far the cloud's clock is ahead of whoever reads it.
     ahead: Option<Span>,
+    /// kops ends well and does nothing.
+    pub(super) idle_kops: bool,
     /// When all faults end.
     calm: Option<Timestamp>,
     /// What we added to the desired capacity of a group and have not given back.
@@ -203,7 +205,7 @@ impl Spy {
         self.state.lock().unwrap().ours.clone().unwrap_or_default()
     }
 
-    async fn sight(&self, cluster: &ClusterName) -> LiveCluster {
+    pub(super) async fn sight(&self, cluster: &ClusterName) -> LiveCluster {
         let place = {
             let state = self.state.lock().unwrap();
             let run = state
@@ -223,7 +225,7 @@ impl Spy {
         live
     }
 
-    fn die(&self, before: bool) {
+    pub(super) fn die(&self, before: bool) {
         let state = self.state.lock().unwrap();
         let dies = match state.death {
             Some(Death::Before(n)) => before && n == state.effects,
@@ -237,7 +239,7 @@ impl Spy {
     }
 
     /// Holds an effect against the rules, from the live state just before it.
-    fn judge(&self, cluster: &ClusterName, effect: &Effect, live: &LiveCluster) {
+    pub(super) fn judge(&self, cluster: &ClusterName, effect: &Effect, live: &LiveCluster) {
         let mut state = self.state.lock().unwrap();
         let Some((rollout, progress)) = &state.run else {
             return;

@@ -38,7 +38,7 @@ pub(in crate::cli) struct StartArguments {
     #[command(flatten)]
     pub(in crate::cli) selection: Selection,
     /// Carry out this saved plan, if the live state is still the one it was made from.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_retire", "allow_shrink", "adopt_documents", "hooks"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_retire", "allow_shrink", "no_way_back", "adopt_documents", "hooks"])]
     pub(in crate::cli) plan: Option<PathBuf>,
     /// Set the order of stages aside; the reason is recorded and shown for ever.
     #[arg(long, value_name = "REASON")]

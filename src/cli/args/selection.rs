@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::model::StageName;
+use crate::model::{ClusterName, StageName};
 
 /// What is looked at, and what is allowed.
 #[derive(Clone, Debug, Args)]
@@ -19,6 +19,9 @@ pub(in crate::cli) struct Selection {
     /// Allow a lower maximum to end instances.
     #[arg(long)]
     pub(in crate::cli) allow_shrink: bool,
+    /// Know that the control plane of this cluster goes to a newer minor version of Kubernetes, from which no rollback leads back (repeatable).
+    #[arg(long, value_name = "CLUSTER")]
+    pub(in crate::cli) no_way_back: Vec<ClusterName>,
     /// Record changed documents that only kops can carry out as carried out by other means.
     #[arg(long)]
     pub(in crate::cli) adopt_documents: bool,
@@ -51,6 +54,7 @@ impl Selection {
             stages: Vec::new(),
             allow_retire: Vec::new(),
             allow_shrink: false,
+            no_way_back: Vec::new(),
             adopt_documents: false,
             hooks: false,
             require: Vec::new(),

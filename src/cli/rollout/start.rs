@@ -17,6 +17,7 @@ use crate::cli::who::who;
 use crate::cli::world::{Simulated, World};
 use crate::cli::{Exit, aims, documents, plan, revision, stop, store, world};
 use crate::cloud::{Cloud as _, Place};
+use crate::engine::Engine as _;
 use crate::model::{ClusterName, Timestamp};
 use crate::plan::{ClusterPlan, Plan, Policy, fingerprint};
 use crate::report;
@@ -82,6 +83,7 @@ pub(super) async fn start(
     world.knows(&simulated, aims::of_rollout(&rollout))?;
     stop::heed(&store, &rollout)?;
     fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;
+    kops_is_ready(&world, &rollout).await?;
     if asks(command) && !said_yes(output)? {
         output.cloud_story("nothing was done");
         return Ok(Exit::Changes);
@@ -99,6 +101,23 @@ pub(super) async fn start(
     };
     let outcome = driver.drive(&mut journal, &[first]).await?;
     exit(&outcome, &journal, output)
+}
+
+/// Before anything begins: whoever has to run kops, and of which release it is.
+async fn kops_is_ready(world: &World, rollout: &Rollout) -> Result<(), Failure> {
+    for run in rollout.clusters().filter(|run| run.kops.is_some()) {
+        let place = Place {
+            cluster: run.cluster.clone(),
+            account: run.account.clone(),
+            region: run.region.clone(),
+        };
+        world.ready(&place).await.map_err(|error| {
+            Failure::new(format!("{}: {error}", run.cluster)).hint(
+                "nothing was done; name the binary as kops.binary in the cluster's file: the release that last updated the cluster",
+            )
+        })?;
+    }
+    Ok(())
 }
 
 fn say_rendered(prepared: &PreparedFleet, output: &Output) {

@@ -17,6 +17,7 @@ mod no_kubernetes;
 pub(in crate::cli) struct Real {
     pub(in crate::cli) cloud: crate::cloud::aws::Aws,
     pub(super) nodes: Clusters,
+    pub(super) kops: super::by_kops::Programs,
 }
 
 /// How AWS is reached: what the SDK does not read from the environment by itself. It does read addresses there, and dies of one that is none.
@@ -96,6 +97,7 @@ pub(super) async fn real(
         session,
         hooks: hooks_of(&arguments.command),
     };
+    let kops = super::by_kops::programs(reached);
     let baselines = store.baselines()?;
     let contexts = reached.clusters.iter().filter_map(|(name, c)| {
         let uid = baselines.get(name).and_then(|b| b.kubernetes.clone());
@@ -103,6 +105,7 @@ pub(super) async fn real(
         Some((name.clone(), NodeAccess { context, uid }))
     });
     Ok(Real {
+        kops,
         cloud: Aws::connect(options).await?,
         nodes: Clusters::new(contexts.collect(), None, super::clock::now_here)
             .attended_by(crate::cli::attend::program()),

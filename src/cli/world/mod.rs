@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+mod by_kops;
 mod clock;
 mod forward;
 mod images;
@@ -16,7 +17,7 @@ use crate::cloud::{Cloud as _, Place, local};
 use crate::fleet::Fleet;
 use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
 use crate::rollout::Rollout;
-use crate::store::{Access, CloudKind, ClusterAccess, Store};
+use crate::store::{Access, CloudKind, ClusterAccess, KopsAccess, Store};
 use clock::now_here;
 
 #[cfg(feature = "aws")]
@@ -49,6 +50,7 @@ pub(in crate::cli) fn access_of(fleet: &Fleet) -> Access {
     let of = |c: &crate::fleet::Cluster| ClusterAccess {
         role_arn: c.role_arn.clone(),
         context: c.kubernetes.as_ref().map(|k| k.context.clone()),
+        kops: kops_of(c),
     };
     Access {
         version: 1,
@@ -60,6 +62,22 @@ pub(in crate::cli) fn access_of(fleet: &Fleet) -> Access {
         call_rates: fleet.settings.call_rates.clone(),
         again: None,
     }
+}
+
+/// How kops is run for a cluster, where it is the engine.
+fn kops_of(cluster: &crate::fleet::Cluster) -> Option<KopsAccess> {
+    let state = match cluster.state_store.as_ref()? {
+        crate::fleet::StateStore::Bucket(url) => url.clone(),
+        crate::fleet::StateStore::Folder(path) => {
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            format!("file://{}", whole.display())
+        }
+    };
+    (cluster.engine == crate::fleet::Engine::Kops).then(|| KopsAccess {
+        binary: cluster.kops.binary.clone(),
+        state,
+        time_limit: cluster.kops.time_limit,
+    })
 }
 
 /// The cloud asked for.

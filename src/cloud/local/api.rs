@@ -79,7 +79,7 @@ impl NodeApi for World {
 
 impl World {
     /// Goes on, unless the scenario has killed the process: then nobody ever gets an answer.
-    async fn lives(&self) {
+    pub(super) async fn lives(&self) {
         let killed = {
             let inner = self.inner();
             self.tell(&inner);

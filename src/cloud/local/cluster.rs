@@ -10,6 +10,7 @@ use super::faults::Faults;
 use super::kept::Kept;
 use super::simulate::Surroundings;
 use super::state::Group;
+use super::state_store::StateStore;
 use super::templates::Template;
 use super::views::Views;
 use crate::cloud::{CloudError, Place};
@@ -47,6 +48,9 @@ pub(super) struct State {
     pub(super) templates: BTreeMap<AsgName, Kept<Template>>,
     /// Groups ever made here, so that one made again under its old name meets another fate.
     pub(super) made: BTreeMap<AsgName, u64>,
+    /// What kops keeps of it.
+    #[serde(default)]
+    pub(super) kops: StateStore,
 }
 
 impl Cluster {
@@ -269,7 +273,7 @@ impl Cluster {
         done()
     }
 
-    fn create(
+    pub(super) fn create(
         &mut self,
         definition: &Definition,
         version: u64,
@@ -365,6 +369,7 @@ impl Cluster {
                 .into_iter()
                 .flatten()
                 .find_map(|cluster| cluster.state.groups.get(effect.group())),
+            Effect::Kops(effect) => self.state.groups.get(effect.group()),
             Effect::Node(effect) => effect.nodes().into_iter().find_map(|node| {
                 self.state
                     .groups

@@ -172,6 +172,7 @@ fn cluster_json(cluster: &Cluster) -> Result<String, serde_json::Error> {
         groups,
         templates,
         made,
+        kops,
     } = &cluster.state;
     let head = serde_json::json!({"version": VERSION, "cluster": name, "account": account, "region": region, "at": cluster.at}).to_string();
     let mut json = head.trim_end_matches('}').to_owned();
@@ -181,6 +182,10 @@ fn cluster_json(cluster: &Cluster) -> Result<String, serde_json::Error> {
     push_entries(&mut json, templates)?;
     json.push_str("},\"made\":");
     json.push_str(&serde_json::to_string(made)?);
+    if !kops.is_empty() {
+        json.push_str(",\"kops\":");
+        json.push_str(&serde_json::to_string(kops)?);
+    }
     json.push_str("}}");
     Ok(json)
 }

@@ -247,6 +247,7 @@ pub(super) fn kind_of(effect: &Effect) -> String {
     let json = match effect {
         Effect::Cloud(effect) => serde_json::to_value(effect),
         Effect::Node(effect) => serde_json::to_value(effect),
+        Effect::Kops(effect) => serde_json::to_value(effect),
     };
     json.ok()
         .and_then(|j| j.as_object()?.keys().next().cloned())

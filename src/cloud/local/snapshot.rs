@@ -8,6 +8,7 @@ use super::kept::Kept;
 use super::kubernetes::node_name;
 use super::options::Options;
 use super::state::{Group, Machine, Pod, Record, SimNode, Work, Workload};
+use super::state_store::StateStore;
 use super::templates::Template;
 use super::world::World;
 use crate::cloud::Place;
@@ -64,6 +65,7 @@ fn cluster(place: &Place, found: &LiveCluster, now: Timestamp, seed: u64) -> Clu
             }),
         );
     }
+    state.kops = StateStore::of(found);
     Cluster::with(place.clone(), now, state)
 }
 

@@ -57,6 +57,13 @@ impl Template {
                 user_data_of_fleet: true,
                 ..TemplateVersion::new(data.clone(), Some(text.clone()), token)
             },
+            // Nobody asks for it: kops makes the version with its user data.
+            UserData::ByKops { .. } => {
+                return Err(refused(
+                    name,
+                    "the user data of this version is made by kops".into(),
+                ));
+            }
             UserData::CarriedFrom(number) => {
                 let source = self.version(name, *number)?;
                 // A snapshot has digests for the texts: they are carried, not taken again.

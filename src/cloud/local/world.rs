@@ -42,11 +42,11 @@ pub struct World {
 pub(super) struct Inner {
     /// Where it is kept; none: in memory.
     dir: Option<PathBuf>,
-    options: Options,
+    pub(super) options: Options,
     /// The options that the files were written with; none while there are no files.
     saved: Option<Options>,
-    now: Timestamp,
-    clusters: BTreeMap<Place, Cluster>,
+    pub(super) now: Timestamp,
+    pub(super) clusters: BTreeMap<Place, Cluster>,
     index: Index,
     /// Held from the first change on.
     lock: Option<File>,
@@ -56,7 +56,7 @@ pub(super) struct Inner {
     scenario: Playing,
     pub(super) killed: bool,
     calls: u64,
-    effects: u64,
+    pub(super) effects: u64,
     reads: u64,
     log: Vec<LoggedCall>,
     /// What clusters were like before their latest effects, and when each of those took place; kept while reads are stale.
@@ -266,7 +266,7 @@ impl Inner {
     }
 
     /// Makes sure that this process may change the files and knows what they say now.
-    fn begin(&mut self) -> Result<(), CloudError> {
+    pub(super) fn begin(&mut self) -> Result<(), CloudError> {
         let Some(dir) = self.dir.clone() else {
             return Ok(());
         };
@@ -391,7 +391,7 @@ impl Inner {
         Ok(())
     }
 
-    fn save(&self, cluster: &Cluster) -> Result<(), CloudError> {
+    pub(super) fn save(&self, cluster: &Cluster) -> Result<(), CloudError> {
         self.dir
             .as_ref()
             .map_or(Ok(()), |dir| files::write_cluster(dir, cluster))
@@ -517,7 +517,7 @@ impl Inner {
     }
 
     /// Saves a cluster, then lets it count.
-    fn keep(&mut self, cluster: Cluster, effect: Effect) -> Result<(), CloudError> {
+    pub(super) fn keep(&mut self, cluster: Cluster, effect: Effect) -> Result<(), CloudError> {
         self.save(&cluster)?;
         self.index.add(&cluster);
         if self.scenario.listens() {

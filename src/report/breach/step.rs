@@ -43,6 +43,26 @@ pub(super) fn of_order(breach: &OrderBreach) -> String {
     }
 }
 
+/// What is asked on the wrong way, or of kops before its time; nothing of another step.
+fn of_way(breach: &GroupBreach) -> Option<String> {
+    if let GroupBreach::NotStored { group } = breach {
+        return Some(format!(
+            "kops changes {group} before the documents of its cluster are stored"
+        ));
+    }
+    if let GroupBreach::SkewBroken { group, before } = breach {
+        return Some(format!(
+            "kops brings {group} to another version of Kubernetes before {before}, and a kubelet may not be newer than its API servers"
+        ));
+    }
+    if let GroupBreach::AbortChanges { group } = breach {
+        return Some(format!(
+            "an abort changes {group}, and not only restores it"
+        ));
+    }
+    None
+}
+
 /// A step on a group.
 pub(super) fn of_group(breach: &GroupBreach) -> String {
     match breach {
@@ -102,9 +122,9 @@ pub(super) fn of_group(breach: &GroupBreach) -> String {
         } => format!(
             "{group} has {launches} launches and {terminations} terminations, the most of each is {most}"
         ),
-        GroupBreach::AbortChanges { group } => {
-            format!("an abort changes {group}, and not only restores it")
-        }
+        GroupBreach::NotStored { .. }
+        | GroupBreach::SkewBroken { .. }
+        | GroupBreach::AbortChanges { .. } => of_way(breach).unwrap_or_default(),
         GroupBreach::WrongPin { group, to } => {
             format!("{group} is pinned to version {to}, which the plan does not say")
         }

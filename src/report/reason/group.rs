@@ -9,6 +9,7 @@ use crate::rollout::{GroupReason, NoCapacity, NoLoan, NoOther};
 pub(super) fn text(reason: &GroupReason) -> String {
     match reason {
         GroupReason::GroupGone => "the group is gone".into(),
+        GroupReason::DocumentsNotStored => "kops stores the documents of the cluster first".into(),
         GroupReason::GroupNotSeen => "the group was created and is not to be seen yet".into(),
         GroupReason::NotReady {
             ready,
@@ -128,6 +129,7 @@ fn of_sizes(reason: &GroupReason) -> String {
         ),
         GroupReason::GroupGone
         | GroupReason::GroupNotSeen
+        | GroupReason::DocumentsNotStored
         | GroupReason::NotReady { .. }
         | GroupReason::NotBack { .. }
         | GroupReason::NotLaunched { .. }
@@ -160,6 +162,7 @@ fn of_canary(reason: &GroupReason) -> String {
         }
         GroupReason::GroupGone
         | GroupReason::GroupNotSeen
+        | GroupReason::DocumentsNotStored
         | GroupReason::NotReady { .. }
         | GroupReason::NotBack { .. }
         | GroupReason::NotLaunched { .. }

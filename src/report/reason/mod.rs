@@ -59,6 +59,9 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::DeletedForGood { group } => format!(
             "a rollback was asked for, and {group}, which this rollout has retired and deleted, does not come back by one"
         ),
+        Reason::KubernetesStays { cluster } => format!(
+            "a rollback was asked for, and the control plane of {cluster} was brought to a newer minor version of Kubernetes, from which none leads back"
+        ),
         Reason::NotApproved { stage } => format!("stage {stage} has to be approved"),
         Reason::Interrupted => "interrupted".into(),
         Reason::NoAccess { cluster, unseen } => format!("{cluster}: {unseen}"),

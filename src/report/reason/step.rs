@@ -66,6 +66,7 @@ pub(super) fn of_step(reason: &Reason) -> String {
         | Reason::DeletesLater
         | Reason::ClusterFailed { .. }
         | Reason::DeletedForGood { .. }
+        | Reason::KubernetesStays { .. }
         | Reason::Drain(_)
         | Reason::Group(_)
         | Reason::Version(_)

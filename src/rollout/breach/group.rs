@@ -103,6 +103,18 @@ pub enum GroupBreach {
         /// The group.
         group: AsgName,
     },
+    /// kops changes a group before the documents of its cluster are stored.
+    NotStored {
+        /// The group.
+        group: AsgName,
+    },
+    /// kops brings a group to another Kubernetes version before one whose turn comes first: a kubelet may not be newer than its API servers.
+    SkewBroken {
+        /// The group.
+        group: AsgName,
+        /// The group whose turn comes first.
+        before: AsgName,
+    },
     /// A group is pinned to another version than its task, or the rollback, says.
     WrongPin {
         /// The group.

@@ -84,7 +84,7 @@ fn standing(view: &GroupContext<'_>, intent: &Intent) -> Standing {
             return fewer(view, intent, *to);
         }
         Effect::Cloud(CloudEffect::Terminate { instance, .. }) => instance,
-        Effect::Cloud(_) | Effect::Node(_) => return Standing::Repeat,
+        Effect::Cloud(_) | Effect::Node(_) | Effect::Kops(_) => return Standing::Repeat,
     };
     let found = view.live.and_then(|live| live.instances.get(instance));
     if found.is_none_or(|i| i.lifecycle == Lifecycle::Terminating) {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::capacity;
 use super::late::late;
+use super::{by_kops, capacity};
 use crate::model::{CloudEffect, Definition, Span, Timestamp, UserData};
 use crate::rollout::reason::GroupReason;
 use crate::rollout::round::{DecisionBuilder, GroupContext, ready_instances};
@@ -15,7 +15,11 @@ pub(crate) fn create(
     since: Timestamp,
     out: &mut DecisionBuilder<'_>,
 ) {
+    let by_kops = matches!(user_data, UserData::ByKops { .. });
     let Some(version) = view.group.version else {
+        if by_kops {
+            return by_kops::make(view, to, out);
+        }
         return out.step(view, new_version(view, to, user_data, None));
     };
     if !view.group.updated {
@@ -28,6 +32,15 @@ pub(crate) fn create(
                 desired,
             },
         );
+    }
+    // kops has a new group refer to whatever version is the newest.
+    if by_kops && !view.group.pinned {
+        let pin = CloudEffect::PinVersion {
+            group: view.task.asg.clone(),
+            from: version,
+            to: version,
+        };
+        return out.step(view, pin);
     }
     let Some(live) = view.live else {
         return out.wait(view, GroupReason::GroupNotSeen, None);

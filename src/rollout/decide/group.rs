@@ -5,7 +5,7 @@ use super::conflict::blocked_by_conflict;
 use super::create::create;
 use super::retire::retire;
 use super::update::{Move, update};
-use super::{capacity, replace};
+use super::{by_kops, capacity, replace};
 use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::progress::GroupState;
 use crate::rollout::round::{
@@ -24,6 +24,8 @@ pub(crate) fn turn(view: &GroupContext<'_>, budget: &mut Budget, out: &mut Decis
             replace::clean_up(view, budget, out)
         }
         (GroupState::Waiting, Mode::Forward | Mode::Undo) => start(view, out),
+        (GroupState::Rolling(_), Mode::Forward | Mode::Undo)
+            if by_kops::is_publishing(view, out) => {}
         (GroupState::Rolling(since), Mode::Forward | Mode::Undo) => match &view.task.task {
             Task::Create { to, user_data } => create(view, to, user_data, since, out),
             Task::Update {
@@ -54,6 +56,10 @@ pub(crate) fn turn(view: &GroupContext<'_>, budget: &mut Budget, out: &mut Decis
 fn start(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) {
     let instances = match &view.task.task {
         Task::Create { .. } => 0,
+        // What kops makes of it is in no version yet.
+        Task::Update { replace: true, .. } if by_kops::is_made(view.task) => {
+            view.live.map_or(0, |live| present(live).count())
+        }
         Task::Update {
             to, replace: true, ..
         } => view.live.map_or(0, |live| {

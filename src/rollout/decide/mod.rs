@@ -3,6 +3,7 @@
 mod again;
 mod before;
 mod bounds;
+mod by_kops;
 mod canary;
 mod capacity;
 mod cluster;

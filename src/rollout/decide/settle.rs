@@ -19,6 +19,8 @@ pub(crate) fn settle(view: &GroupContext<'_>, intent: &Intent) -> Standing {
     match &intent.effect {
         Effect::Cloud(effect) => cloud(view, intent, effect),
         Effect::Node(effect) => standing_of_node(view, intent, effect),
+        // Whether it got through or not, the way back has kops at work once more.
+        Effect::Kops(_) => Standing::GivenUp(Reason::NotNeeded),
     }
 }
 

@@ -8,16 +8,17 @@ use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
 use crate::rollout::event::{ClusterEvent, Event, RolloutEvent, StageEvent};
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{
-    ClusterState, Direction, GroupState, Progress, deleted_groups, touched,
+    ClusterState, Direction, GroupState, Progress, deleted_groups, no_way_back, touched,
 };
 use crate::rollout::reason::{Advice, Reason};
-use crate::rollout::round::{Decision, DecisionBuilder, RoundContext, State, known};
+use crate::rollout::round::{Decision, DecisionBuilder, RoundContext, State, known, with_made};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task, WaveRun};
 
 /// What the rollout does now.
 pub fn decide(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp) -> Decision {
     let mut out = DecisionBuilder::new(&progress.open);
     let live = known(progress, live, now);
+    let rollout = &*with_made(rollout, progress, |run| live.clusters.get(&run.cluster));
     let state = go_on(rollout, progress, &live, now, &mut out);
     out.finish(progress, state)
 }
@@ -311,6 +312,16 @@ fn abort(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
 /// The way back that a person asked for; where something was deleted meanwhile, there is none.
 fn asked_back(rollout: &Rollout, progress: &Progress) -> Event {
     let clusters = touched(rollout, progress);
+    if let Some(cluster) = no_way_back(rollout, progress, &clusters) {
+        let stuck = ClusterEvent::Stuck {
+            group: None,
+            why: Reason::KubernetesStays {
+                cluster: cluster.clone(),
+            },
+            advice: Advice::NoRollback,
+        };
+        return Event::Cluster(cluster, stuck);
+    }
     let deleted = deleted_groups(progress, &clusters).next();
     match deleted.map(|(cluster, group)| (cluster.clone(), group.clone())) {
         Some((cluster, group)) => Event::Cluster(
@@ -342,6 +353,9 @@ fn after_failure(
     {
         OnFailure::Rollback => {
             let clusters = touched_since(rollout, progress, cluster);
+            if no_way_back(rollout, progress, &clusters).is_some() {
+                return Event::Rollout(RolloutEvent::Held);
+            }
             // No way back brings it back: a person decides what is to become of the others.
             if deleted_groups(progress, &clusters).next().is_some() {
                 return Event::Rollout(RolloutEvent::Held);
@@ -384,6 +398,10 @@ fn proven_control_planes(
         .filter(|run| clusters.contains(&run.cluster));
     let mut kept = BTreeSet::new();
     for run in runs {
+        // The documents of a cluster go back as a whole, and its control plane with them.
+        if run.kops.is_some() {
+            continue;
+        }
         let planes: Vec<&GroupTask> = run
             .groups
             .iter()

@@ -6,7 +6,7 @@ use super::create::new_version;
 use super::fields::differs;
 use super::pinned::{Pin, is_moved};
 use super::sizes::{are_settled, excess, next_fields};
-use super::{late, refresh, replace, way_back};
+use super::{by_kops, late, refresh, replace, way_back};
 use crate::fleet::Strategy;
 use crate::kops::Role;
 use crate::model::{CloudEffect, Definition, InstanceId, LiveGroup, VersionChange};
@@ -43,6 +43,18 @@ pub(crate) fn update(
         && view.mode == Mode::Undo
         && refresh::taken_back(view, live, change.from_version, out)
     {
+        return;
+    }
+    if by_kops::is_made(view.task) && view.group.version.is_none() {
+        let made = (change.version, change.from_version, change.to);
+        // The sizes first, with the care that kops does not take.
+        match next_fields(view, live, change.from, change.to, None) {
+            Some(fields) => return out.step(view, fields),
+            None if by_kops::is_making(view, made, out) => return,
+            None => {}
+        }
+    }
+    if by_kops::is_taking_back(view, change.to, out) {
         return;
     }
     let version = match (change.version, view.group.version) {

@@ -277,6 +277,7 @@ impl Progress {
             .map(|(_, c)| c)
         {
             (cluster.state, cluster.moved_at) = (ClusterState::Rolling, at);
+            cluster.published = false;
             cluster.answers.clear();
             for (name, group) in &mut cluster.groups {
                 group.turn(!kept.contains(name), open.contains(name));

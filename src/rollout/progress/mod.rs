@@ -2,10 +2,12 @@
 
 mod fold;
 mod illegal;
+mod no_way_back;
 mod state;
 mod steps;
 
 pub use illegal::{Illegal, IllegalRecord};
+pub(crate) use no_way_back::no_way_back;
 pub use state::{
     Answer, Awaited, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain,
     Ending, GroupProgress, GroupState, Intent, Placement, Progress, RefreshSeen, Spent,

@@ -133,6 +133,10 @@ pub struct ClusterProgress {
     pub was_verified: bool,
     /// When instances were taken out of service, oldest first.
     pub disruptions: Vec<Timestamp>,
+    /// Whether kops was ever asked to store the documents of the way forward: then the way back has to store those of before.
+    pub publish_asked: bool,
+    /// The documents of the way it goes now are stored.
+    pub published: bool,
     /// Latest answers of gates that need asking.
     pub answers: BTreeMap<(Scope, String), Answer>,
 }
@@ -264,6 +268,10 @@ pub struct GroupProgress {
     pub drift: Option<String>,
     /// The world refused a step for good.
     pub refused: Option<String>,
+    /// Whether kops was ever asked to bring it to the documents of the way forward: then the way back has to have it brought back.
+    pub kops_asked: bool,
+    /// kops has brought it to the documents of the way it goes now.
+    pub kops_done: bool,
     /// How often in a row somebody else moved desired capacity, or an instance, before we could.
     pub conflicts: u32,
 }
@@ -422,6 +430,8 @@ impl GroupProgress {
             drift: None,
             refused: None,
             conflicts: 0,
+            kops_asked: false,
+            kops_done: false,
         }
     }
 
@@ -475,6 +485,8 @@ impl Progress {
                 before: None,
                 breaks: 0,
                 was_verified: false,
+                publish_asked: false,
+                published: false,
                 disruptions: Vec::new(),
                 answers: BTreeMap::new(),
             };

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::illegal::Illegal;
 use super::state::{
-    Awaited, Cordoned, DeadNode, Drain, GroupProgress, GroupState, Intent, Progress, RefreshSeen,
-    SETTLED, Spent, StepRefusal, WayBack, ZoneRefused,
+    Awaited, Cordoned, DeadNode, Direction, Drain, GroupProgress, GroupState, Intent, Progress,
+    RefreshSeen, SETTLED, Spent, StepRefusal, WayBack, ZoneRefused,
 };
 use crate::model::{
-    Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, LaunchRefusal, NodeEffect,
-    NodeName, Span, Timestamp, ZonalLaunch,
+    Applied, AsgName, Boots, CloudEffect, ClusterName, Effect, InstanceId, KopsEffect,
+    LaunchRefusal, NodeEffect, NodeName, Span, Timestamp, ZonalLaunch,
 };
 use crate::rollout::event::{GroupEvent, StepId, StepResult};
 
@@ -28,7 +28,12 @@ impl Progress {
                 expected: self.next_step,
             });
         }
+        let forward = self.direction == Direction::Forward;
+        let of_cluster = self.cluster(cluster)?;
+        of_cluster.publish_asked |=
+            forward && matches!(effect, Effect::Kops(KopsEffect::Publish { .. }));
         let books = self.group(cluster, group)?;
+        books.kops_asked |= forward && matches!(effect, Effect::Kops(KopsEffect::Update { .. }));
         if effect.is_zonal_launch() {
             books.placement.calls = books.placement.calls.saturating_add(1);
         }
@@ -131,7 +136,8 @@ impl Progress {
                 | CloudEffect::StartRefresh { .. }
                 | CloudEffect::CancelRefresh { .. }
                 | CloudEffect::RollbackRefresh { .. },
-            ) => true,
+            )
+            | Effect::Kops(_) => true,
         };
         let group = self.group(&intent.cluster, &intent.group)?;
         if ours {
@@ -151,6 +157,9 @@ impl Progress {
         if matches!(intent.effect, Effect::Cloud(CloudEffect::Terminate { .. })) {
             self.cluster(&intent.cluster)?.disruptions.push(at);
         }
+        if let Effect::Kops(KopsEffect::Publish { .. }) = &intent.effect {
+            self.cluster(&intent.cluster)?.published = true;
+        }
         // What was so before the first attempt is somebody else's doing, and not ours to give back.
         let ours = *applied != Applied::Already || intent.doubtful;
         let came_to_nothing = matches!(
@@ -165,6 +174,7 @@ impl Progress {
         group.conflicts = 0;
         match &intent.effect {
             Effect::Node(effect) => group.node_effect(effect, ours, at),
+            Effect::Kops(effect) => group.kops_effect(effect, applied),
             Effect::Cloud(effect) => group.cloud_effect(effect, applied, ours, at),
         }
         Ok(())
@@ -229,6 +239,7 @@ impl GroupProgress {
         (self.state, self.touched) = (GroupState::Rolling(at), true);
         (self.instances, self.ended) = (instances, 0);
         (self.updated, self.pinned, self.pinned_at) = (false, false, None);
+        self.kops_done = false;
         (self.max_size, self.spent) = (None, Spent::default());
         self.placement.refused.clear();
     }
@@ -377,6 +388,18 @@ impl GroupProgress {
                 })
             }
             CloudEffect::CancelRefresh { .. } | CloudEffect::RollbackRefresh { .. } => {}
+        }
+    }
+
+    /// What kops has done for it. On the way back the version that it goes back to is known.
+    fn kops_effect(&mut self, effect: &KopsEffect, applied: &Applied) {
+        let KopsEffect::Update { boots, .. } = effect else {
+            return;
+        };
+        self.kops_done = true;
+        if let (Boots::Anew { from, .. }, Applied::Version(made)) = (boots, applied) {
+            // A group that was not there has come with it.
+            (self.version, self.updated) = (Some(*made), self.updated || *from == 0);
         }
     }
 

@@ -16,6 +16,8 @@ pub enum GroupReason {
     GroupGone,
     /// The group was created, and is not to be seen yet.
     GroupNotSeen,
+    /// The documents of the cluster are being stored.
+    DocumentsNotStored,
     /// Instances of a new group are not Ready yet.
     NotReady {
         /// Ready ones.

@@ -271,6 +271,11 @@ pub enum Reason {
         /// The group.
         group: AsgName,
     },
+    /// A rollback was asked for, and the control plane has been brought to a newer minor version of Kubernetes, which is never taken back.
+    KubernetesStays {
+        /// The cluster.
+        cluster: ClusterName,
+    },
     /// Somebody else changed the group.
     ChangedByOthers {
         /// What was found.

@@ -72,7 +72,7 @@ pub(crate) fn budget(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Bu
     let asked = |i: &Intent| match &i.effect {
         Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) => to.saturating_sub(*from),
         Effect::Cloud(CloudEffect::Detach { .. }) => 1,
-        Effect::Cloud(_) | Effect::Node(_) => 0,
+        Effect::Cloud(_) | Effect::Node(_) | Effect::Kops(_) => 0,
     };
     let used_by = |counts: &dyn Fn(&AsgName) -> bool| {
         let groups = sight.progress.groups.iter();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::context::{GroupContext, Mode};
 use super::decision::{Check, Decision, State, Step, Waiting};
-use crate::model::{AsgName, CloudEffect, ClusterName, Effect, NodeEffect, Timestamp};
+use crate::model::{AsgName, CloudEffect, ClusterName, Effect, KopsEffect, NodeEffect, Timestamp};
 use crate::rollout::event::{ClusterEvent, Event, GroupEvent, StepId};
 use crate::rollout::progress::{Intent, Progress};
 use crate::rollout::reason::{Advice, Reason, WaitOf};
@@ -67,6 +67,26 @@ impl<'a> DecisionBuilder<'a> {
             view.task.asg.clone(),
             Effect::Cloud(effect),
         ));
+    }
+
+    pub(crate) fn kops_step(&mut self, view: &GroupContext<'_>, effect: KopsEffect) {
+        self.fresh.push((
+            view.cluster.clone(),
+            view.task.asg.clone(),
+            Effect::Kops(effect),
+        ));
+    }
+
+    /// Whether documents of the cluster are being stored, at the turn of whichever group.
+    pub(crate) fn is_publishing(&self, cluster: &ClusterName) -> bool {
+        let publishes =
+            |effect: &Effect| matches!(effect, Effect::Kops(KopsEffect::Publish { .. }));
+        let fresh = self
+            .fresh
+            .iter()
+            .any(|(of, _, e)| of == cluster && publishes(e));
+        let mut open = self.open.values();
+        fresh || open.any(|i| i.cluster == *cluster && publishes(&i.effect))
     }
 
     pub(crate) fn node_step(&mut self, view: &GroupContext<'_>, effect: NodeEffect) {

@@ -6,6 +6,7 @@ mod context;
 mod decision;
 mod instances;
 mod known;
+mod made;
 mod nodes;
 
 pub(crate) use budget::{Budget, budget};
@@ -18,4 +19,5 @@ pub(crate) use instances::{
     SETTLED, by_zone, in_service, is_capacity, missing, outdated, outstanding_surge, present,
 };
 pub(crate) use known::known;
+pub(crate) use made::with_made;
 pub(crate) use nodes::{NodeView, Readiness};

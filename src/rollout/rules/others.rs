@@ -40,6 +40,7 @@ pub(super) fn broken(
     let found = match effect {
         Effect::Cloud(effect) => judged.cloud(effect),
         Effect::Node(effect) => judged.node(effect),
+        Effect::Kops(_) => None,
     };
     found.into_iter().collect()
 }

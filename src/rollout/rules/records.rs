@@ -125,7 +125,8 @@ fn begun(event: &Event) -> Option<(&ClusterName, &AsgName)> {
             | CloudEffect::CancelRefresh { .. }
             | CloudEffect::RollbackRefresh { .. },
         )
-        | Effect::Node(_) => false,
+        | Effect::Node(_)
+        | Effect::Kops(_) => false,
     };
     begins.then_some((cluster, group))
 }

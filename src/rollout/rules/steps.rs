@@ -50,6 +50,8 @@ pub(super) fn broken(
     match effect {
         Effect::Cloud(effect) => judged.cloud(effect).into_iter().collect(),
         Effect::Node(effect) => judged.node(effect),
+        // Judged with kops' own rules.
+        Effect::Kops(_) => Vec::new(),
     }
 }
 

@@ -45,6 +45,10 @@ impl Hand<'_> {
                 Some(text.clone()),
                 true,
             ),
+            // Nobody asks for it: kops makes the version with its user data.
+            UserData::ByKops { .. } => {
+                return Err(self.refused("the user data of this version is made by kops"));
+            }
             UserData::CarriedFrom(number) => {
                 let source = self.source(&versions, *number)?;
                 (

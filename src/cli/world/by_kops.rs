@@ -1,0 +1,201 @@
+//! kops as this process runs it, cluster by cluster; the simulated one where the account is. Reads back nothing by itself.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use super::World;
+use crate::cloud::Place;
+use crate::engine::{Engine, EngineError, Left};
+use crate::model::{GroupName, Nodeup, Stored};
+
+#[cfg(feature = "aws")]
+pub(super) use real::{Programs, programs};
+
+impl Engine for World {
+    async fn ready(&self, place: &Place) -> Result<(), EngineError> {
+        match self {
+            World::Local(world) => world.ready(place).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.ready(place).await,
+        }
+    }
+
+    async fn stored(&self, place: &Place) -> (Stored, Nodeup) {
+        match self {
+            World::Local(world) => world.stored(place).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.stored(place).await,
+        }
+    }
+
+    async fn publish(&self, place: &Place, documents: &[Json]) -> Result<(), EngineError> {
+        match self {
+            World::Local(world) => world.publish(place, documents).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.publish(place, documents).await,
+        }
+    }
+
+    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
+        match self {
+            World::Local(world) => world.update(place, groups).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.update(place, groups).await,
+        }
+    }
+
+    async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
+        match self {
+            World::Local(world) => world.left(place, groups).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.left(place, groups).await,
+        }
+    }
+}
+
+#[cfg(feature = "aws")]
+mod real {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use serde_json::Value as Json;
+
+    use crate::cli::world::aws::Real;
+    use crate::cloud::Place;
+    use crate::engine::{Engine, EngineError, Kops, KopsOptions, Left};
+    use crate::model::{ClusterName, GroupName, Nodeup, Region, Stored};
+    use crate::run::{StateStore, documents};
+    use crate::store::{Access, KopsAccess};
+
+    /// kops for each cluster whose engine it is. Where it is run is known with the cluster's place.
+    pub(in crate::cli::world) struct Programs {
+        folder: PathBuf,
+        clusters: BTreeMap<ClusterName, (KopsAccess, Option<String>)>,
+        open: tokio::sync::Mutex<BTreeMap<ClusterName, Arc<Kops>>>,
+    }
+
+    /// How kops is run, before anybody asks it.
+    pub(in crate::cli::world) fn programs(access: &Access) -> Programs {
+        let clusters = access.clusters.iter().filter_map(|(name, c)| {
+            let kops = c.kops.clone()?;
+            Some((name.clone(), (kops, c.role_arn.clone())))
+        });
+        let own = format!("kfleet-kops-{}", std::process::id());
+        Programs {
+            folder: std::env::temp_dir().join(own),
+            clusters: clusters.collect(),
+            open: tokio::sync::Mutex::default(),
+        }
+    }
+
+    impl Drop for Programs {
+        fn drop(&mut self) {
+            // Nothing of it is needed again; what is not there is no loss.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    impl Programs {
+        fn access(&self, cluster: &ClusterName) -> Result<&KopsAccess, EngineError> {
+            let found = self.clusters.get(cluster).map(|(access, _)| access);
+            found.ok_or_else(|| EngineError::NoEngine(cluster.clone()))
+        }
+
+        async fn kops(
+            &self,
+            cluster: &ClusterName,
+            region: &Region,
+        ) -> Result<Arc<Kops>, EngineError> {
+            let Some((access, role)) = self.clusters.get(cluster) else {
+                return Err(EngineError::NoEngine(cluster.clone()));
+            };
+            let mut open = self.open.lock().await;
+            let kops = open.entry(cluster.clone()).or_insert_with(|| {
+                Arc::new(Kops::new(KopsOptions {
+                    binary: access.binary.clone(),
+                    cluster: cluster.clone(),
+                    state: access.state.clone(),
+                    region: region.clone(),
+                    role: role.clone(),
+                    environment: std::env::vars_os().collect(),
+                    folder: self.folder.join(cluster.as_str()),
+                    attendant: crate::cli::attend::program(),
+                    limit: Duration::from_millis(
+                        u64::try_from(access.time_limit.millis()).unwrap_or(u64::MAX),
+                    ),
+                }))
+            });
+            Ok(Arc::clone(kops))
+        }
+    }
+
+    impl Real {
+        async fn state_store(&self, place: &Place) -> Result<StateStore, EngineError> {
+            let access = self.kops.access(&place.cluster)?;
+            Ok(match access.state.strip_prefix("file://") {
+                Some(folder) => StateStore::Folder(folder.into()),
+                None => match self.cloud.bucket(place, &access.state).await {
+                    Ok(bucket) => StateStore::Bucket(bucket),
+                    Err(error) => StateStore::Unreadable(error.to_string()),
+                },
+            })
+        }
+
+        /// kops, when it is the release that last updated the cluster.
+        async fn usable(&self, place: &Place) -> Result<Arc<Kops>, EngineError> {
+            let kops = self.kops.kops(&place.cluster, &place.region).await?;
+            let store = self.state_store(place).await?;
+            let last = store.kops_version(&place.cluster).await;
+            let last = last.map_err(|words| EngineError::Failed {
+                command: "version".into(),
+                words,
+            })?;
+            kops.expect(last.as_deref()).await?;
+            Ok(kops)
+        }
+    }
+
+    impl Engine for Real {
+        async fn ready(&self, place: &Place) -> Result<(), EngineError> {
+            self.usable(place).await.map(drop)
+        }
+
+        async fn stored(&self, place: &Place) -> (Stored, Nodeup) {
+            let store = match self.state_store(place).await {
+                Ok(store) => store,
+                Err(error) => return (Stored::Unknown(error.to_string()), Nodeup::NotAsked),
+            };
+            let asked = BTreeMap::from([(place.cluster.clone(), Arc::new(store))]);
+            match documents(asked).await.remove(&place.cluster) {
+                Some(kept) => (kept.documents, kept.nodeup),
+                None => (
+                    Stored::Unknown("the state store was not read".into()),
+                    Nodeup::NotAsked,
+                ),
+            }
+        }
+
+        async fn publish(&self, place: &Place, documents: &[Json]) -> Result<(), EngineError> {
+            self.usable(place).await?.publish(documents).await
+        }
+
+        async fn update(
+            &self,
+            place: &Place,
+            groups: &BTreeSet<GroupName>,
+        ) -> Result<(), EngineError> {
+            self.usable(place).await?.update(groups).await
+        }
+
+        async fn left(
+            &self,
+            place: &Place,
+            groups: &BTreeSet<GroupName>,
+        ) -> Result<Left, EngineError> {
+            self.usable(place).await?.left(groups).await
+        }
+    }
+}

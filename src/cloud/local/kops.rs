@@ -1,0 +1,252 @@
+//! The simulated kops: a state store for each cluster, and what `kops update cluster` makes of it. Manifests become definitions by the rules that
+//! kfleet compiles by; user data names a nodeup configuration made of the fields that reach the group. Owns no clock, draws no chance.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value as Json;
+
+use super::cluster::Cluster;
+use super::images::images;
+use super::kept::Kept;
+use super::templates::Template;
+use super::world::{Inner, World};
+use crate::cloud::Place;
+use crate::desired::{DesiredCluster, DesiredGroup};
+use crate::engine::{Engine, EngineError, Left};
+use crate::kops::{self, stored};
+use crate::model::{
+    AsgName, Boots, Effect, GroupName, KopsEffect, LaunchTemplateData, Nodeup, Stored,
+    TemplateVersion,
+};
+use crate::plan::labelled;
+use crate::yaml;
+
+impl Cluster {
+    /// The groups of what is stored.
+    fn compiled(&self) -> Result<DesiredCluster, String> {
+        let cluster = self.place.cluster.as_str();
+        let texts = self.state.kops.documents.iter();
+        let texts = texts.map(|(key, d)| labelled(key, d, cluster).to_string());
+        let text = texts.collect::<Vec<_>>().join("\n---\n");
+        let documents = yaml::parse(&text, yaml::Schema::Kops).map_err(|e| e.to_string())?;
+        let target = kops::Target {
+            version: crate::model::KopsVersion::default(),
+            region: Some(self.place.region.clone()),
+            accepted: BTreeSet::new(),
+        };
+        let manifests = kops::read_for(&documents, &target).map_err(|e| e.to_string())?;
+        let (account, region) = (self.place.account.clone(), self.place.region.clone());
+        DesiredCluster::new(&manifests, account, region, &BTreeMap::new())
+            .map_err(|e| e.to_string())
+    }
+
+    /// The launch template data of a group as kops has them now, and the user data.
+    fn wanted(&self, name: &GroupName, group: &DesiredGroup) -> (LaunchTemplateData, String) {
+        let mut data = group.definition.clone().canonical().launch_template;
+        let image = &mut data.launch_template_data.image_id;
+        let named = images(&BTreeSet::from([image.clone()]), self.at);
+        if let Some(id) = named.meant.get(image) {
+            image.clone_from(id);
+        }
+        let hash = self.state.kops.hash(name);
+        let script = format!("#!/bin/bash\nInstanceGroupName: {name}\nNodeupConfigHash: {hash}\n");
+        (data.launch_template_data, STANDARD.encode(script))
+    }
+
+    /// The version of the template that holds this; none: it has to be made.
+    fn newest_is(&self, asg: &AsgName, data: &LaunchTemplateData, user_data: &str) -> bool {
+        let newest = self
+            .state
+            .templates
+            .get(asg)
+            .and_then(|t| t.versions.last_key_value());
+        newest.is_some_and(|(_, v)| {
+            let made = TemplateVersion::new(data.clone(), Some(user_data.to_owned()), None);
+            let boots = |v: &TemplateVersion| {
+                let digest = v.data.user_data.clone();
+                digest.and_then(|d| d.nodeup_config_hash)
+            };
+            let mut plain = data.clone();
+            plain.user_data = None;
+            v.data.is(&plain) && boots(v) == boots(&made)
+        })
+    }
+
+    /// What would change of these groups.
+    fn left(&self, groups: &BTreeSet<GroupName>) -> Result<Left, String> {
+        let compiled = self.compiled()?;
+        let mut left = Left::default();
+        for (asg, group) in of(&compiled, groups) {
+            let name = &group.definition.instance_group;
+            let (data, user_data) = self.wanted(name, group);
+            if !self.newest_is(asg, &data, &user_data) {
+                left.tasks.insert(format!("LaunchTemplate/{asg}"));
+            }
+            if self.state.kops.nodeup.get(name) != Some(&self.state.kops.hash(name)) {
+                left.tasks
+                    .insert(format!("ManagedFile/nodeupconfig-{name}"));
+            }
+            if !self.state.groups.contains_key(asg) {
+                left.tasks.insert(format!("AutoscalingGroup/{asg}"));
+            }
+        }
+        Ok(left)
+    }
+
+    /// Templates first, then the groups that are not there; the rest of a group is as the rollout has made it.
+    fn bring(&mut self, groups: &BTreeSet<GroupName>, seed: u64) -> Result<(), String> {
+        self.changed();
+        let compiled = self.compiled()?;
+        for (asg, group) in of(&compiled, groups) {
+            let name = group.definition.instance_group.clone();
+            let (data, user_data) = self.wanted(&name, group);
+            if !self.newest_is(asg, &data, &user_data) {
+                let kept = self
+                    .state
+                    .templates
+                    .entry(asg.clone())
+                    .or_insert_with(|| Kept::new(Template::default()));
+                let template = kept.change();
+                let number = template.latest().saturating_add(1);
+                let made = TemplateVersion::new(data, Some(user_data), None);
+                template.versions.insert(number, made.into());
+            }
+            let hash = self.state.kops.hash(&name);
+            self.state.kops.nodeup.insert(name, hash);
+            if !self.state.groups.contains_key(asg) {
+                let definition = group.definition.clone().canonical();
+                let newest = self.state.templates.get(asg).map_or(0, |t| t.latest());
+                let desired = definition.auto_scaling_group.min_size;
+                let created = self.create(&definition, newest, desired, seed);
+                created.map_err(|e| e.to_string())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn of<'d>(
+    compiled: &'d DesiredCluster,
+    groups: &'d BTreeSet<GroupName>,
+) -> impl Iterator<Item = (&'d AsgName, &'d DesiredGroup)> {
+    let all = compiled.groups.iter();
+    all.filter(|(_, g)| groups.contains(&g.definition.instance_group))
+}
+
+impl Inner {
+    fn of_kops(&self, place: &Place) -> Cluster {
+        let found = self.clusters.get(place).cloned();
+        found.unwrap_or_else(|| Cluster::new(place.clone(), self.now))
+    }
+
+    /// What is asked of kops may be lost on its way, or its answer be.
+    fn by_kops(
+        &mut self,
+        place: &Place,
+        command: &str,
+        effect: Effect,
+        change: impl FnOnce(&mut Cluster, u64) -> Result<(), String>,
+    ) -> Result<(), EngineError> {
+        let failed = |words: String| EngineError::Failed {
+            command: command.to_owned(),
+            words,
+        };
+        self.effects = self.effects.saturating_add(1);
+        if self.faults.swallows(self.effects) {
+            return Err(failed("dial tcp: i/o timeout (simulated)".into()));
+        }
+        self.begin().map_err(|e| failed(e.to_string()))?;
+        let mut cluster = self.of_kops(place);
+        change(&mut cluster, self.options.seed).map_err(|words| EngineError::Refused {
+            command: command.to_owned(),
+            words,
+        })?;
+        self.keep(cluster, effect)
+            .map_err(|e| failed(e.to_string()))?;
+        if self.faults.loses(self.effects) {
+            return Err(EngineError::Killed {
+                command: command.to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What the log and a scenario hear of it. The group that it is about is the first one.
+fn heard(groups: &BTreeSet<GroupName>) -> Option<Effect> {
+    let group = AsgName::new(groups.first()?.as_str()).ok()?;
+    Some(Effect::Kops(KopsEffect::Update {
+        group,
+        groups: groups.clone(),
+        stored: BTreeMap::new(),
+        boots: Boots::Again(None),
+    }))
+}
+
+impl Engine for World {
+    async fn ready(&self, _place: &Place) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    async fn stored(&self, place: &Place) -> (Stored, Nodeup) {
+        let store = self.inner().of_kops(place).state.kops;
+        (Stored::Known(store.documents), Nodeup::Known(store.nodeup))
+    }
+
+    async fn publish(&self, place: &Place, documents: &[Json]) -> Result<(), EngineError> {
+        let published = {
+            let keyed = documents.iter().map(|document| {
+                let word = |path: &str| document.pointer(path).and_then(Json::as_str);
+                let (kind, name) = (word("/kind")?, word("/metadata/name")?);
+                Some((format!("{kind}/{name}"), stored::normal(document)))
+            });
+            let keyed: Option<BTreeMap<String, Json>> = keyed.collect();
+            let Some(keyed) = keyed else {
+                return Err(EngineError::Refused {
+                    command: "replace".into(),
+                    words: "Object 'Kind' is missing (simulated)".into(),
+                });
+            };
+            let group = AsgName::new(place.cluster.as_str());
+            let Ok(group) = group else {
+                return Err(EngineError::NoEngine(place.cluster.clone()));
+            };
+            let states = keyed.iter().map(|(k, v)| (k.clone(), Some(v.clone())));
+            let effect = Effect::Kops(KopsEffect::Publish {
+                group,
+                from: BTreeMap::new(),
+                to: states.collect(),
+            });
+            let mut inner = self.inner();
+            inner.by_kops(place, "replace", effect, |cluster, _| {
+                cluster.state.kops.documents.extend(keyed);
+                Ok(())
+            })
+        };
+        self.lives().await;
+        published
+    }
+
+    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
+        let Some(effect) = heard(groups) else {
+            return Ok(());
+        };
+        let updated = self
+            .inner()
+            .by_kops(place, "update cluster", effect, |cluster, seed| {
+                cluster.bring(groups, seed)
+            });
+        self.lives().await;
+        updated
+    }
+
+    async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
+        let left = self.inner().of_kops(place).left(groups);
+        left.map_err(|words| EngineError::Refused {
+            command: "update cluster".into(),
+            words,
+        })
+    }
+}

@@ -1,0 +1,441 @@
+//! kops as a process: explicit about everything, with an environment of its own, a time limit and bounded output. Believes no exit status alone: what
+//! it did is read back by whoever asked for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value as Json;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::answers::{self, Left, version_of};
+use super::said::{MOST, complaint, may_pass};
+use super::{EngineError, masked};
+use crate::model::{ClusterName, GroupName, Region};
+
+/// After a process has ended, what it left behind with our pipes in its hands is not waited for longer.
+const REST: Duration = Duration::from_secs(1);
+
+/// What a kops may know of the environment it runs in; everything else is said by option, or not at all. kops itself reads more (state store, name,
+/// flags that turn its own refusals off): those are decided by the fleet.
+/// Source: kops documentation, "Environment variables"; AWS SDKs reference guide, "Environment variables list".
+const ALLOWED: [&str; 21] = [
+    "PATH",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "S3_ENDPOINT",
+    "S3_REGION",
+    "S3_ACCESS_KEY_ID",
+    "S3_SECRET_ACCESS_KEY",
+    "KOPS_BASE_URL",
+    "KOPS_FEATURE_FLAGS",
+    "KOPS_STATE_S3_ACL",
+    "SKIP_REGION_CHECK",
+    "DNS_IGNORE_NS_CHECK",
+];
+
+/// How kops is run for one cluster.
+#[derive(Clone, Debug)]
+pub struct KopsOptions {
+    /// The binary: a path, or a name on the `PATH` of `environment`.
+    pub binary: PathBuf,
+    /// Its cluster.
+    pub cluster: ClusterName,
+    /// The state store, as kops is told it.
+    pub state: String,
+    /// The cluster's region.
+    pub region: Region,
+    /// The role that kops takes on, as kfleet does.
+    pub role: Option<String>,
+    /// The environment of this process, of which kops gets what it may know.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// A folder for nobody else: its home, its kubeconfig, the documents that it is given.
+    pub folder: PathBuf,
+    /// This program, which ends kops when we have ended, in whatever way; none: kops is run directly.
+    pub attendant: Option<PathBuf>,
+    /// How long one call may take.
+    pub limit: Duration,
+}
+
+/// kops for one cluster. One call at a time.
+#[derive(Debug)]
+pub struct Kops {
+    options: KopsOptions,
+    one_at_a_time: Mutex<()>,
+    version: OnceCell<String>,
+}
+
+impl Kops {
+    /// kops, which nobody has asked anything yet.
+    pub fn new(options: KopsOptions) -> Kops {
+        Kops {
+            options,
+            one_at_a_time: Mutex::new(()),
+            version: OnceCell::new(),
+        }
+    }
+
+    /// The release of the binary, asked once.
+    ///
+    /// # Errors
+    /// When it cannot be run, or says none.
+    pub async fn version(&self) -> Result<String, EngineError> {
+        let asked = async {
+            let said = self.said(&["version"]).await?;
+            version_of(&said).ok_or_else(|| EngineError::NoSense {
+                command: "version".into(),
+                words: complaint(&said, ""),
+            })
+        };
+        self.version.get_or_try_init(|| asked).await.cloned()
+    }
+
+    /// Refuses to go on where another release last updated the cluster (`last`, as kops wrote it): it would make other things of the same documents.
+    /// None: none has.
+    ///
+    /// # Errors
+    /// When the releases differ, or the binary says none.
+    pub async fn expect(&self, last: Option<&str>) -> Result<(), EngineError> {
+        let is = self.version().await?;
+        match last.map(str::trim) {
+            Some(last) if last.strip_prefix('v').unwrap_or(last) != is => {
+                Err(EngineError::OtherVersion {
+                    cluster: self.options.cluster.clone(),
+                    is,
+                    last: last.to_owned(),
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// `kops replace`: stores these documents, those that are not there yet among them.
+    ///
+    /// # Errors
+    /// When kops does not say that it did.
+    pub async fn publish(&self, documents: &[Json]) -> Result<(), EngineError> {
+        // JSON is YAML, and kops cuts the text at these lines.
+        let text = documents
+            .iter()
+            .map(Json::to_string)
+            .collect::<Vec<_>>()
+            .join("\n---\n");
+        let path = self.options.folder.join("documents.yaml");
+        private(&self.options.folder, &path, text.as_bytes()).map_err(|e| self.not_run(&e))?;
+        let file = path.display().to_string();
+        let done = self.asked(&["replace", "--force", "-f", &file]).await;
+        // It says who may do what in the cluster: it is not left lying about.
+        let _ = std::fs::remove_file(&path);
+        done.map(drop)
+    }
+
+    /// `kops update cluster --yes` for these groups.
+    ///
+    /// The order in which control plane and nodes are brought to a new version is the rollout's, so kops is told not to hold groups back by what it
+    /// can see of the nodes: without a kubeconfig it sees none.
+    ///
+    /// # Errors
+    /// When kops does not say that it did.
+    pub async fn update(&self, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
+        let groups = listed(groups);
+        self.asked(&[
+            "update",
+            "cluster",
+            "--yes",
+            "--create-kube-config=false",
+            "--ignore-kubelet-version-skew",
+            "--instance-group",
+            &groups,
+        ])
+        .await
+        .map(drop)
+    }
+
+    /// `kops update cluster` for these groups: what it would do.
+    ///
+    /// # Errors
+    /// When kops says nothing that can be read.
+    pub async fn left(&self, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
+        let names = listed(groups);
+        let said = self
+            .asked(&[
+                "update",
+                "cluster",
+                "--create-kube-config=false",
+                "--ignore-kubelet-version-skew",
+                "--instance-group",
+                &names,
+            ])
+            .await?;
+        answers::left(&said).ok_or_else(|| EngineError::NoSense {
+            command: "update cluster".into(),
+            words: complaint(&said, ""),
+        })
+    }
+
+    /// One call about the cluster.
+    async fn asked(&self, arguments: &[&str]) -> Result<String, EngineError> {
+        let options = &self.options;
+        let mut all: Vec<&str> = arguments.to_vec();
+        // `replace` takes no name: the documents say whose they are.
+        if arguments.first() != Some(&"replace") {
+            all.extend(["--name", options.cluster.as_str()]);
+        }
+        all.extend(["--state", options.state.as_str()]);
+        self.said(&all).await
+    }
+
+    /// What it printed, on either stream, when it ended well.
+    async fn said(&self, arguments: &[&str]) -> Result<String, EngineError> {
+        let _mine = self.one_at_a_time.lock().await;
+        let command = || {
+            let words = arguments.iter().take_while(|a| !a.starts_with('-'));
+            words.copied().collect::<Vec<_>>().join(" ")
+        };
+        own_folder(&self.options.folder).map_err(|e| self.not_run(&e))?;
+        let mut child = self
+            .command(arguments)
+            .spawn()
+            .map_err(|e| self.not_run(&e))?;
+        let mut family = Family::of(&mut child);
+        let (out, err) = (Pipe::of(child.stdout.take()), Pipe::of(child.stderr.take()));
+        let Ok(ended) = tokio::time::timeout(self.options.limit, child.wait()).await else {
+            return Err(EngineError::TimedOut {
+                command: command(),
+                seconds: self.options.limit.as_secs(),
+            });
+        };
+        let status = ended.map_err(|e| self.not_run(&e))?;
+        let (out, err) = tokio::join!(out.rest(), err.rest());
+        // What it left behind with a pipe of ours in its hands is ended too.
+        family.has_ended = out.1 && err.1;
+        let (out, err) = (out.0, err.0);
+        match status.code() {
+            Some(0) => Ok(format!("{out}\n{err}")),
+            None => Err(EngineError::Killed { command: command() }),
+            // Whoever attends to it could not run it.
+            Some(75) if out.starts_with("it cannot be run") => Err(EngineError::NotRun {
+                binary: self.options.binary.display().to_string(),
+                why: complaint(&out, ""),
+            }),
+            Some(_) => {
+                let (command, words) = (command(), complaint(&out, &err));
+                Err(if may_pass(&words) {
+                    EngineError::Failed { command, words }
+                } else {
+                    EngineError::Refused { command, words }
+                })
+            }
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let options = &self.options;
+        let mut command = match &options.attendant {
+            Some(own) => {
+                let mut command = Command::new(own);
+                command
+                    .args(["attend", "--"])
+                    .arg(&options.binary)
+                    .stdin(Stdio::piped());
+                command
+            }
+            None => {
+                let mut command = Command::new(&options.binary);
+                // Whatever it asks, nobody answers.
+                command.stdin(Stdio::null());
+                command
+            }
+        };
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(self.environment())
+            .current_dir(&options.folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+
+    /// What it may know of ours, and what is decided for it.
+    fn environment(&self) -> BTreeMap<OsString, OsString> {
+        let options = &self.options;
+        let may_know = |name: &OsString| {
+            let name = name.to_string_lossy();
+            ALLOWED.contains(&name.as_ref()) || name.starts_with("AWS_")
+        };
+        let mut all: BTreeMap<OsString, OsString> = options
+            .environment
+            .iter()
+            .filter(|(name, _)| may_know(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        // A home of its own: no `.kops.yaml`, no kubeconfig of a person. The profiles of AWS stay where they are.
+        let home = options
+            .environment
+            .get(&OsString::from("HOME"))
+            .map(PathBuf::from);
+        for (name, file) in [
+            ("AWS_CONFIG_FILE", ".aws/config"),
+            ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
+        ] {
+            if let (Some(home), false) = (&home, all.contains_key(&OsString::from(name))) {
+                all.insert(name.into(), home.join(file).into());
+            }
+        }
+        all.insert("HOME".into(), options.folder.clone().into());
+        all.insert(
+            "KUBECONFIG".into(),
+            options.folder.join("kubeconfig").into(),
+        );
+        all.insert("AWS_REGION".into(), options.region.as_str().into());
+        if let Some(role) = &options.role {
+            all.insert("KOPS_AWS_ROLE_ARN".into(), role.into());
+        }
+        all
+    }
+
+    fn not_run(&self, why: &std::io::Error) -> EngineError {
+        EngineError::NotRun {
+            binary: self.options.binary.display().to_string(),
+            why: masked(&why.to_string()),
+        }
+    }
+}
+
+fn listed(groups: &BTreeSet<GroupName>) -> String {
+    let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+    names.join(",")
+}
+
+/// A folder that nobody else may look into.
+fn own_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+}
+
+/// A file that nobody else may read.
+fn private(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    own_folder(folder)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)
+}
+
+/// kops and everything that it started. Dropping it before it has ended ends all of them.
+struct Family {
+    leader: Option<Pid>,
+    /// Closed with this: whoever attends to kops waits for that.
+    _held: Option<ChildStdin>,
+    has_ended: bool,
+}
+
+impl Family {
+    fn of(child: &mut Child) -> Family {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Family {
+            leader: id.and_then(Pid::from_raw),
+            _held: child.stdin.take(),
+            has_ended: false,
+        }
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        if let Some(leader) = self.leader.filter(|_| !self.has_ended) {
+            // Those that have ended already are no loss.
+            let _gone = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
+/// What comes out of a pipe, as far as it has come: its beginning and its end.
+struct Pipe {
+    came: Arc<Lock<Came>>,
+    reading: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Came {
+    first: Vec<u8>,
+    last: Vec<u8>,
+    is_cut: bool,
+}
+
+impl Came {
+    /// kops says at the end how it went, so that is kept too.
+    fn add(&mut self, piece: &[u8]) {
+        let room = MOST.saturating_sub(self.first.len()).min(piece.len());
+        let (first, rest) = piece.split_at(room);
+        self.first.extend_from_slice(first);
+        self.last.extend_from_slice(rest);
+        let over = self.last.len().saturating_sub(MOST);
+        if over > MOST {
+            self.last.drain(..over);
+            self.is_cut = true;
+        }
+    }
+
+    fn text(&self) -> String {
+        let cut = if self.is_cut { "\n[...]\n" } else { "" };
+        let (first, last) = (
+            String::from_utf8_lossy(&self.first),
+            String::from_utf8_lossy(&self.last),
+        );
+        format!("{first}{cut}{last}")
+    }
+}
+
+impl Pipe {
+    fn of(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> Pipe {
+        let came = Arc::new(Lock::new(Came::default()));
+        let into = Arc::clone(&came);
+        let reading = tokio::spawn(async move {
+            let Some(mut pipe) = pipe else { return };
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = pipe.read(&mut piece).await {
+                let piece = piece.get(..length).unwrap_or_default();
+                into.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .add(piece);
+            }
+        });
+        Pipe { came, reading }
+    }
+
+    /// All of it, and whether that is the end of it: whoever wrote has ended.
+    async fn rest(self) -> (String, bool) {
+        let abort = self.reading.abort_handle();
+        let ended = tokio::time::timeout(REST, self.reading).await.is_ok();
+        abort.abort();
+        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        (came.text(), ended)
+    }
+}

@@ -1,0 +1,274 @@
+//! What kops is asked, carried out: what is stored is looked at before, what came of it is read back after. What kops says of itself is believed
+//! only where it says no.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use super::fence::place;
+use crate::cloud::{Cloud, CloudError, Place};
+use crate::engine::{Engine, EngineError};
+use crate::kops::stored;
+use crate::model::{
+    Applied, AsgName, Boots, DocumentStates, GroupName, KopsEffect, LaunchTemplateData, LiveGroup,
+    Nodeup, NodeupHash, Stored,
+};
+use crate::plan::fields;
+use crate::rollout::{ClusterRun, StepResult};
+
+/// Why it has not come to what was wanted.
+enum Halt {
+    /// It is not known what it came to, or it has not come yet: it is looked at and asked again.
+    Unknown(String),
+    /// Somebody else changed what it stands on, or kops made something else than was planned.
+    Moved(String),
+    /// kops refuses.
+    Refused(String),
+    /// No account to ask.
+    Cloud(CloudError),
+}
+
+impl From<EngineError> for Halt {
+    fn from(error: EngineError) -> Self {
+        if error.is_transient() {
+            Halt::Unknown(error.to_string())
+        } else {
+            Halt::Refused(error.to_string())
+        }
+    }
+}
+
+/// Carries an effect out.
+pub(super) async fn carry_out<W: Cloud + Engine>(
+    world: &W,
+    run: &ClusterRun,
+    effect: &KopsEffect,
+) -> (StepResult, Option<CloudError>) {
+    let done = match effect {
+        KopsEffect::Publish { from, to, .. } => publish(world, &place(run), from, to).await,
+        KopsEffect::Update {
+            group,
+            groups,
+            stored,
+            boots,
+        } => {
+            let asked = Asked {
+                run,
+                group,
+                groups,
+                stored,
+            };
+            update(world, &asked, boots).await
+        }
+    };
+    match done {
+        Ok(applied) => (StepResult::Applied(applied), None),
+        Err(Halt::Moved(found)) => (StepResult::Applied(Applied::Moved(found)), None),
+        Err(Halt::Unknown(why)) => (StepResult::Unknown(why), None),
+        Err(Halt::Refused(why)) => (StepResult::Refused(why), None),
+        Err(Halt::Cloud(error)) => {
+            let why = error.to_string();
+            let halts = (!error.is_transient()).then_some(error);
+            (StepResult::Unknown(why), halts)
+        }
+    }
+}
+
+/// Whether a document is stored so, as far as kops keeps what it is given.
+fn is_stored(found: Option<&Json>, wanted: &Json) -> bool {
+    let wanted = stored::normal(wanted);
+    found.is_some_and(|found| fields(&stored::aligned(&wanted, found), &wanted).is_empty())
+}
+
+async fn documents<W: Engine>(
+    world: &W,
+    place: &Place,
+) -> Result<(std::collections::BTreeMap<String, Json>, Nodeup), Halt> {
+    match world.stored(place).await {
+        (Stored::Known(documents), nodeup) => Ok((documents, nodeup)),
+        (Stored::Unknown(why), _) => Err(Halt::Unknown(why)),
+        (Stored::NotAsked, _) => Err(EngineError::NoEngine(place.cluster.clone()).into()),
+    }
+}
+
+async fn publish<W: Engine>(
+    world: &W,
+    place: &Place,
+    from: &DocumentStates,
+    to: &DocumentStates,
+) -> Result<Applied, Halt> {
+    let (found, _) = documents(world, place).await?;
+    let mut missing = Vec::new();
+    for (key, wanted) in to {
+        let stored = found.get(key);
+        match wanted {
+            // Nothing takes a document away but a deletion.
+            None => {}
+            Some(wanted) if is_stored(stored, wanted) => {}
+            Some(wanted) => {
+                let before = from.get(key).and_then(Option::as_ref);
+                let as_found = match before {
+                    Some(before) => is_stored(stored, before),
+                    None => stored.is_none(),
+                };
+                if !as_found {
+                    return Err(Halt::Moved(format!(
+                        "{key} in kops' state store is neither what it was nor what it should be"
+                    )));
+                }
+                missing.push((key, wanted.clone()));
+            }
+        }
+    }
+    if missing.is_empty() {
+        return Ok(Applied::Already);
+    }
+    let texts: Vec<Json> = missing.iter().map(|(_, wanted)| wanted.clone()).collect();
+    let said = world.publish(place, &texts).await;
+    let (found, _) = documents(world, place).await?;
+    let lacking = missing
+        .iter()
+        .find(|(key, wanted)| !is_stored(found.get(*key), wanted));
+    match (lacking, said) {
+        (None, _) => Ok(Applied::Done),
+        (Some(_), Err(error)) => Err(error.into()),
+        (Some((key, _)), Ok(())) => Err(Halt::Unknown(format!(
+            "kops ended well, and {key} is not stored as it was given"
+        ))),
+    }
+}
+
+/// A group that kops is asked to bring to its documents.
+struct Asked<'a> {
+    run: &'a ClusterRun,
+    group: &'a AsgName,
+    groups: &'a BTreeSet<GroupName>,
+    stored: &'a DocumentStates,
+}
+
+impl Asked<'_> {
+    fn name(&self) -> Option<&GroupName> {
+        let task = self.run.groups.iter().find(|g| g.asg == *self.group)?;
+        Some(&task.name)
+    }
+
+    /// Whether what is stored is what was published, by whoever looks after it: kops would carry out anything.
+    async fn hash<W: Engine>(&self, world: &W) -> Result<Option<NodeupHash>, Halt> {
+        let (found, nodeup) = documents(world, &place(self.run)).await?;
+        let other = self.stored.iter().find(|(key, wanted)| match wanted {
+            Some(wanted) => !is_stored(found.get(*key), wanted),
+            None => false,
+        });
+        if let Some((key, _)) = other {
+            return Err(Halt::Moved(format!(
+                "{key} in kops' state store was changed since the rollout stored it"
+            )));
+        }
+        match nodeup {
+            Nodeup::Known(hashes) => Ok(self.name().and_then(|name| hashes.get(name).cloned())),
+            Nodeup::Unknown(why) => Err(Halt::Unknown(why)),
+            Nodeup::NotAsked => Ok(None),
+        }
+    }
+}
+
+async fn update<W: Cloud + Engine>(
+    world: &W,
+    asked: &Asked<'_>,
+    boots: &Boots,
+) -> Result<Applied, Halt> {
+    asked.hash(world).await?;
+    world.update(&place(asked.run), asked.groups).await?;
+    let hash = asked.hash(world).await?;
+    let applied = match boots {
+        Boots::Again(before) if hash == *before => Applied::Done,
+        Boots::Again(_) => {
+            return Err(Halt::Moved(format!(
+                "kops has made another nodeup configuration of {} than the one it had before: what the group ran does not boot",
+                asked.group
+            )));
+        }
+        Boots::Anew {
+            data,
+            from,
+            foreseen,
+        } => {
+            let group = read_group(world, asked).await?;
+            let made = newest(&group, asked.group, hash.as_ref(), data)?;
+            let moved = made != *from && !is_alike(&group, made, *from);
+            if moved && !foreseen {
+                return Err(Halt::Moved(format!(
+                    "kops made version {made} of the launch template of {}, which no plan has foreseen",
+                    asked.group
+                )));
+            }
+            Applied::Version(made)
+        }
+    };
+    let left = world.left(&place(asked.run), asked.groups).await?;
+    let own = [
+        Some(format!("LaunchTemplate/{}", asked.group)),
+        asked
+            .name()
+            .map(|name| format!("ManagedFile/nodeupconfig-{name}")),
+    ];
+    match own.iter().flatten().find(|task| left.tasks.contains(*task)) {
+        Some(task) => Err(Halt::Unknown(format!(
+            "kops ended well, and would still change {task}"
+        ))),
+        None => Ok(applied),
+    }
+}
+
+async fn read_group<W: Cloud>(world: &W, asked: &Asked<'_>) -> Result<LiveGroup, Halt> {
+    let place = place(asked.run);
+    let live = world
+        .read(std::slice::from_ref(&place))
+        .await
+        .map_err(Halt::Cloud)?;
+    let found = live.clusters.get(&place.cluster);
+    if let Some(gap) = found.and_then(|c| c.gaps.first()) {
+        return Err(Halt::Unknown(format!("{}: {}", gap.what, gap.why)));
+    }
+    match found.and_then(|c| c.groups.get(asked.group)) {
+        Some(group) => Ok(LiveGroup::clone(group)),
+        None => Err(Halt::Unknown(format!(
+            "kops ended well, and {} is not there",
+            asked.group
+        ))),
+    }
+}
+
+/// The newest version, when it is what was wanted and boots with what is stored.
+fn newest(
+    group: &LiveGroup,
+    name: &AsgName,
+    hash: Option<&NodeupHash>,
+    wanted: &LaunchTemplateData,
+) -> Result<u64, Halt> {
+    let newest = group.versions.get_key_value(&group.latest_version);
+    let Some((number, version)) = newest else {
+        return Err(Halt::Unknown(format!(
+            "the newest version of the launch template of {name} was not read"
+        )));
+    };
+    let has = version.data.user_data.as_ref();
+    if has.and_then(|data| data.nodeup_config_hash.as_ref()) != hash {
+        return Err(Halt::Unknown(format!(
+            "kops ended well, and version {number} of the launch template of {name} does not boot with what is stored"
+        )));
+    }
+    if !version.data.is(wanted) {
+        return Err(Halt::Moved(format!(
+            "kops made version {number} of the launch template of {name} otherwise than planned"
+        )));
+    }
+    Ok(*number)
+}
+
+fn is_alike(group: &LiveGroup, one: u64, other: u64) -> bool {
+    match (group.versions.get(&one), group.versions.get(&other)) {
+        (Some(one), Some(other)) => one.data == other.data,
+        (Some(_) | None, _) => false,
+    }
+}

@@ -1,0 +1,259 @@
+//! Clusters whose engine is kops: made, changed and taken back by the simulated kops, group by group.
+
+use super::*;
+use kfleet::engine::Engine as _;
+use kfleet::fleet::Engine;
+use kfleet::model::Stored;
+use support::block;
+
+/// A scene whose clusters kops has made.
+fn made(dir: &std::path::Path) -> Scene {
+    let mut scene = Scene::small(dir, &[NODES]);
+    scene.zones = vec!["a", "b", "c"];
+    scene.engine = Engine::Kops;
+    ends(scene.start("made"), Ending::Finished);
+    scene
+}
+
+/// The Kubernetes version that kops has stored of a cluster.
+fn stored_version(scene: &Scene, cluster: &str) -> String {
+    let place = kfleet::cloud::Place {
+        cluster: name(cluster),
+        account: name("111122223333"),
+        region: name("eu-west-3"),
+    };
+    let (Stored::Known(documents), _) = block(scene.world().stored(&place)) else {
+        panic!("the simulated kops always answers");
+    };
+    documents[&format!("Cluster/{cluster}")]["spec"]["kubernetesVersion"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn kops_makes_a_cluster_and_then_nothing_is_left() {
+    let dir = folder();
+    let scene = made(dir.path());
+    let plan = scene.plan(&scene.world(), Allow::default());
+    assert!(plan.is_empty(), "{plan:#?}");
+}
+
+#[test]
+fn a_kubernetes_version_goes_through_the_control_plane_first() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    scene.kubernetes = "1.32.9";
+    let plan = scene.plan(&scene.world(), Allow::default());
+    let staging = plan.clusters.values().next().unwrap();
+    assert!(staging.blocked.is_empty(), "{:?}", staging.blocked);
+    let replaced: usize = staging.groups.values().map(|g| g.instances()).sum();
+    assert_eq!(replaced, 3 + 3, "all of them: {:?}", staging.groups.keys());
+    let records = ends(scene.start("patch"), Ending::Finished);
+    in_order(
+        &records,
+        &[
+            "step publish staging/control-plane-a",
+            "step update staging/control-plane-a",
+            "step pin-version staging/control-plane-a",
+            "group-done staging/control-plane-a",
+            "step update staging/control-plane-b",
+            "group-done staging/control-plane-c",
+            "step update staging/nodes",
+            "step pin-version staging/nodes",
+            "canary-up staging/nodes",
+            "cluster-verified staging",
+        ],
+    );
+    assert_eq!(count(&records, "step publish staging/control-plane-a"), 1);
+    let plan = scene.plan(&scene.world(), Allow::default());
+    assert!(plan.is_empty(), "{plan:#?}");
+}
+
+#[test]
+fn a_sick_version_of_kops_goes_back_by_kops() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    scene.image = "image-2".into();
+    scene.kubernetes = "1.32.9";
+    scene.faults = vec!["sick-image:image-2".into()];
+    let records = goes_back(&scene);
+    in_order(
+        &records,
+        &[
+            "step update staging/control-plane-a",
+            "failed staging/control-plane-a",
+            "rollback-started",
+            "step publish staging/control-plane-a",
+            "step update staging/control-plane-a",
+            "step pin-version staging/control-plane-a",
+            "cluster-restored staging",
+            "rolled-back",
+        ],
+    );
+    never(&records, &["step update staging/nodes"]);
+    assert_eq!(stored_version(&scene, "staging.k8s.test"), "1.32.0");
+    scene.image = "image-1".into();
+    scene.kubernetes = "1.32.0";
+    let plan = scene.plan(&scene.world(), Allow::default());
+    assert!(plan.is_empty(), "{plan:#?}");
+}
+
+#[test]
+fn a_person_can_go_back_while_kops_is_at_work() {
+    for stop in [
+        "step publish staging/control-plane-a",
+        "group-started staging/control-plane-b",
+        "canary-up staging/nodes",
+        "group-done staging/nodes",
+    ] {
+        let dir = folder();
+        let mut scene = made(dir.path());
+        let before = scene.shape();
+        scene.kubernetes = "1.32.9";
+        let request = Request::Rollback {
+            by: "test".into(),
+            reason: "test".into(),
+        };
+        let records = ends(asked_at(&scene, stop, &request), Ending::RolledBack);
+        assert_eq!(scene.shape(), before, "{stop}");
+        assert_eq!(stored_version(&scene, "staging.k8s.test"), "1.32.0");
+        scene.kubernetes = "1.32.0";
+        let plan = scene.plan(&scene.world(), Allow::default());
+        assert!(plan.is_empty(), "{stop}: {plan:#?}");
+        if stop == "group-done staging/nodes" {
+            // The nodes first: their kubelets may not be newer than the API servers.
+            in_order(
+                &records,
+                &[
+                    "rollback-started",
+                    "step publish staging/nodes",
+                    "step update staging/nodes",
+                    "group-done staging/nodes",
+                    "step update staging/control-plane-c",
+                    "step update staging/control-plane-a",
+                    "rolled-back",
+                ],
+            );
+        }
+    }
+}
+
+#[test]
+fn what_was_stored_and_not_carried_out_is_planned_again() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    scene.kubernetes = "1.32.9";
+    let request = Request::Abort {
+        by: "test".into(),
+        reason: "test".into(),
+    };
+    ends(
+        asked_at(&scene, "group-started staging/control-plane-b", &request),
+        Ending::Aborted,
+    );
+    assert_eq!(stored_version(&scene, "staging.k8s.test"), "1.32.9");
+    let plan = scene.plan(&scene.world(), Allow::default());
+    let staging = plan.clusters.values().next().unwrap();
+    assert!(staging.documents.is_empty() && staging.groups.len() == 4);
+    ends(scene.start("again"), Ending::Finished);
+    assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+}
+
+/// What stands in the way of this Kubernetes version.
+fn blocked(scene: &Scene) -> String {
+    let plan = scene.plan(&scene.world(), Allow::default());
+    let blocked = &plan.clusters.values().next().unwrap().blocked;
+    serde_json::to_string(blocked).unwrap()
+}
+
+#[test]
+fn minor_versions_go_up_one_at_a_time_and_never_back() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    for (version, code) in [
+        ("1.34.0", "kubernetes-skips"),
+        ("1.31.9", "kubernetes-back"),
+        ("1.33.0", "kubernetes-no-way-back"),
+    ] {
+        scene.kubernetes = version;
+        assert!(blocked(&scene).contains(code), "{version}");
+    }
+    scene.no_way_back = true;
+    assert_eq!(blocked(&scene), "[]");
+    ends(scene.start("minor"), Ending::Finished);
+    assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+}
+
+#[test]
+fn what_fails_after_a_minor_version_is_held_for_a_person() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    (scene.kubernetes, scene.no_way_back) = ("1.33.0", true);
+    scene.image = "image-2".into();
+    scene.faults = vec!["sick-image:image-2".into()];
+    let (outcome, records) = scene.start("minor");
+    assert_eq!(
+        outcome.unwrap(),
+        Outcome::Held,
+        "{}",
+        facts(&records).join("\n")
+    );
+    never(&records, &["rollback-started"]);
+}
+
+#[test]
+fn what_somebody_stores_meanwhile_is_not_carried_out() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    scene.kubernetes = "1.32.9";
+    let spy = Spy::new(scene.world());
+    let rollout = scene.rollout(spy.world(), "r2", &[]);
+    let mut other = scene.clone();
+    other.kubernetes = "1.32.5";
+    let (key, document) = other
+        .desired(&name("staging.k8s.test"))
+        .documents
+        .into_iter()
+        .next()
+        .unwrap();
+    assert!(key.starts_with("Cluster/"));
+    let place = kfleet::cloud::Place {
+        cluster: name("staging.k8s.test"),
+        account: name("111122223333"),
+        region: name("eu-west-3"),
+    };
+    block(spy.world().publish(&place, &[document])).unwrap();
+    let (mut journal, first) = Journal::begin(&scene.store(), &rollout).unwrap();
+    let mut records = vec![first];
+    let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
+    assert_eq!(outcome.unwrap(), Outcome::Stuck);
+    says(&records, "neither what it was nor what it should be");
+    never(&records, &["step update staging/control-plane-a"]);
+}
+
+#[test]
+fn answers_of_kops_that_are_lost_are_asked_for_again() {
+    for fault in ["no-answer:5", "lost-answer:4"] {
+        let dir = folder();
+        let mut scene = made(dir.path());
+        scene.kubernetes = "1.32.9";
+        scene.faults = vec![fault.into()];
+        ends(scene.start("patch"), Ending::Finished);
+        assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+    }
+}
+
+#[test]
+fn a_kops_that_ends_well_and_does_nothing_is_not_believed() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    scene.kubernetes = "1.32.9";
+    let spy = Spy::new(scene.world());
+    spy.idle_kops();
+    let (outcome, records) = scene.start_on(&spy, "r2");
+    assert_eq!(outcome.unwrap(), Outcome::Stuck);
+    never(&records, &["step pin-version staging/control-plane-a"]);
+    let journal = serde_json::to_string(&records).unwrap();
+    assert!(journal.contains("would still change LaunchTemplate/control-plane-a"));
+}
