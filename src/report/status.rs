@@ -253,7 +253,7 @@ fn waiting_gates(progress: &Progress) -> Vec<String> {
     {
         for ((scope, gate), answer) in &found.answers {
             let proven = match scope {
-                Scope::Canary(asg) => found.groups.get(asg).is_none_or(|g| g.canary_proven),
+                Scope::Canary(asg) => found.groups.get(asg).is_none_or(|g| g.canary.is_proven()),
                 Scope::Cluster => false,
             };
             if let (Verdict::Wait(why), false) = (&answer.verdict, proven) {

@@ -30,8 +30,8 @@ pub use event::{
 pub use freeze::{Window, window};
 pub use observation::{GroupObservation, Observation, ObservedStep};
 pub use progress::{
-    Answer, Awaited, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain,
-    Ending, GroupProgress, GroupState, Illegal, IllegalRecord, Intent, Placement, Progress,
+    Answer, Awaited, Before, Canary, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction,
+    Drain, Ending, GroupProgress, GroupState, Illegal, IllegalRecord, Intent, Placement, Progress,
     RefreshSeen, Spent, StepRefusal, Stuck, WayBack, ZoneRefused, deleted_groups,
 };
 pub use reason::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kfleet::model::{ClusterName, LiveCluster, Nodes};
 use kfleet::report::breach_text;
-use kfleet::rollout::{Breach, ClusterState, Direction, Intent, Task, broken_by_record};
+use kfleet::rollout::{Breach, Canary, ClusterState, Direction, Intent, Task, broken_by_record};
 
 use super::middle::{Middle, middle};
 use super::rules::STEPS;
@@ -138,7 +138,11 @@ const RECORDS: &[PlantedRecord] = &[
         )
     }),
     ("is proven before it has baked", |m| {
-        m.group("nodes").canary_up = Some(m.now);
+        m.group("nodes").canary = Canary::Baking {
+            since: m.now,
+            instances: Default::default(),
+            lost: 0,
+        };
         proven(m)
     }),
     ("is proven and was never up", |m| proven(m)),

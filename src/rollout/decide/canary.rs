@@ -37,7 +37,7 @@ pub(crate) fn at_work<'i>(
     view: &GroupContext<'_>,
     works: impl Iterator<Item = &'i InstanceId>,
 ) -> usize {
-    works.filter(|id| view.group.canary.contains(*id)).count()
+    works.filter(|id| view.group.canary.has(id)).count()
 }
 
 /// Up since `since`: gates that want several samples are asked all through the bake, every gate at its end. `rolling`:
@@ -81,7 +81,7 @@ pub(crate) fn lost(
     wanted: usize,
     out: &mut DecisionBuilder<'_>,
 ) {
-    if view.group.canary_lost >= MAX_LOST {
+    if view.group.canary.lost() >= MAX_LOST {
         let why = GroupReason::CanaryLostAgain {
             working: baking,
             wanted,

@@ -18,15 +18,14 @@ pub(crate) fn to_be_repaired(view: &GroupContext<'_>, live: &LiveGroup) -> BTree
     let tolerated = view.task.rolling.tolerance.unavailable_of(live.desired);
     let few = u32::try_from(bad.len()).is_ok_and(|n| n <= tolerated);
     // A canary that was up and died has another try, once: a node dies on any day. One that never was Ready has none.
-    let died_once =
-        view.group.canary_lost == 1 && bad.iter().all(|id| view.group.canary.contains(id));
+    let died_once = view.group.canary.lost() == 1 && bad.iter().all(|id| view.group.canary.has(id));
     // On the way back those that were there before it began: what it launches has to work.
     let was_there = |id: &InstanceId| {
         let launched = live.instances.get(id).map(|i| i.launched_at);
         matches!(view.group.state, GroupState::Rolling(since) if launched.is_some_and(|at| at < since))
     };
     let proven = match view.mode {
-        Mode::Forward => view.group.canary_proven || died_once,
+        Mode::Forward => view.group.canary.is_proven() || died_once,
         Mode::Undo => bad.iter().all(was_there),
         Mode::Cleanup => false,
     };

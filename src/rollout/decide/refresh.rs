@@ -137,7 +137,7 @@ pub(crate) fn turn(
         return false;
     };
     // To the autoscaler what is new looks idle, whoever has launched it.
-    let baking = canary_of(view, live) > 0 && !view.group.canary_proven;
+    let baking = canary_of(view, live) > 0 && !view.group.canary.is_proven();
     if !outdated.is_empty() || baking {
         keep(view, live, outdated, out);
     }
@@ -187,14 +187,14 @@ fn bakes(
     let (group, GroupState::Rolling(rolling)) = (view.group, view.group.state) else {
         return true;
     };
-    if wanted == 0 || group.canary_proven || view.mode == Mode::Cleanup {
+    if wanted == 0 || group.canary.is_proven() || view.mode == Mode::Cleanup {
         return true;
     }
     let ready = |(id, i): &(&InstanceId, &crate::model::Instance)| {
         !outdated.contains(*id) && view.readiness(id, i) == Readiness::Ready
     };
     let new: Vec<&InstanceId> = present(live).filter(ready).map(|(id, _)| id).collect();
-    match group.canary_up {
+    match group.canary.baking_since() {
         None if new.len() >= wanted => canary::up(view, live, outdated, out),
         None => {}
         // Beyond the pause AWS is at work on the rest, proven or not.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::canary::Canary;
 use super::illegal::{Illegal, IllegalRecord};
 use super::state::{
     Answer, Before, ClusterProgress, ClusterState, Direction, Ending, GroupProgress, Progress,
@@ -281,7 +282,9 @@ impl Progress {
             cluster.answers.clear();
             for (name, group) in &mut cluster.groups {
                 group.turn(!kept.contains(name), open.contains(name));
-                group.canary_proven = !careful;
+                if careful {
+                    group.canary = Canary::awaited();
+                }
             }
         }
     }
@@ -318,8 +321,8 @@ impl Progress {
                 cluster
                     .groups
                     .values_mut()
-                    .filter(|g| !g.canary_proven)
-                    .for_each(|g| (g.canary_up, g.canary_lost) = (None, 0));
+                    .filter(|g| !g.canary.is_proven())
+                    .for_each(|g| g.canary = Canary::awaited());
             }
             for (name, group) in &mut cluster.groups {
                 (group.drift, group.refused, group.conflicts) = (None, None, 0);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::canary::Canary;
 use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
 };
@@ -222,14 +223,8 @@ pub struct GroupProgress {
     pub spent: Spent,
     /// The group is deleted.
     pub deleted: bool,
-    /// Since when the canary is up.
-    pub canary_up: Option<Timestamp>,
-    /// What was new in the group then. By name, not by age: AWS's clock is not ours.
-    pub canary: BTreeSet<InstanceId>,
-    /// The canary is proven.
-    pub canary_proven: bool,
-    /// How often an instance of the canary went while it baked.
-    pub canary_lost: u32,
+    /// Its canary.
+    pub canary: Canary,
     /// The instance refresh that was started on the way it goes now: to which version, and what was last seen of it.
     pub refresh: Option<RefreshSeen>,
     /// Old launch template versions are pruned, or that was refused.
@@ -406,10 +401,7 @@ impl GroupProgress {
             max_set: None,
             spent: Spent::default(),
             deleted: false,
-            canary_up: None,
-            canary: BTreeSet::new(),
-            canary_proven: false,
-            canary_lost: 0,
+            canary: Canary::awaited(),
             refresh: None,
             pruned: false,
             no_capacity: None,
@@ -459,9 +451,7 @@ impl GroupProgress {
         };
         (self.updated, self.pinned, self.pinned_at) = (false, false, None);
         (self.max_size, self.spent) = (None, Spent::default());
-        (self.canary_up, self.canary_proven) = (None, true);
-        self.canary.clear();
-        self.canary_lost = 0;
+        self.canary = Canary::Proven;
         self.set_aside.clear();
         (self.drift, self.refused, self.conflicts) = (None, None, 0);
         (self.refresh, self.no_capacity, self.borrowed) = (None, None, None);

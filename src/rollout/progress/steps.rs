@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::canary::Canary;
 use super::illegal::Illegal;
 use super::state::{
     Awaited, Cordoned, DeadNode, Direction, Drain, GroupProgress, GroupState, Intent, Progress,
@@ -190,14 +191,9 @@ impl GroupProgress {
                 self.placement.before.clone_from(zones);
                 self.placement.since = Some(at);
             }
-            GroupEvent::CanaryUp { instances } => {
-                (self.canary_up, self.canary) = (Some(at), instances.clone());
-            }
-            GroupEvent::CanaryLost { .. } => {
-                self.canary_up = None;
-                self.canary_lost += 1;
-            }
-            GroupEvent::CanaryProven { .. } => self.canary_proven = true,
+            GroupEvent::CanaryUp { instances } => self.canary.comes_up(at, instances.clone()),
+            GroupEvent::CanaryLost { .. } => self.canary.loses(),
+            GroupEvent::CanaryProven { .. } => self.canary = Canary::Proven,
             GroupEvent::DrainStarted {
                 instance,
                 node,
@@ -309,7 +305,7 @@ impl GroupProgress {
     /// Its own change is done: what it adds from now on stands in for another group.
     pub(super) fn lend(&mut self, at: Timestamp) {
         (self.state, self.touched, self.lending) = (GroupState::Rolling(at), true, true);
-        (self.canary_up, self.canary_proven) = (None, true);
+        self.canary = Canary::Proven;
     }
 
     pub(super) fn cloud_effect(

@@ -145,7 +145,7 @@ fn baked(
         .clusters
         .get(cluster)
         .and_then(|c| c.groups.get(group));
-    let (up, group) = (found.and_then(|g| g.canary_up), group.clone());
+    let (up, group) = (found.and_then(|g| g.canary.baking_since()), group.clone());
     match (task, up) {
         (Some(task), Some(up)) if up + task.rolling.bake > at => vec![
             RecordBreach::NotBaked {

@@ -284,14 +284,14 @@ impl<'a> Replacement<'a> {
     /// Whether the canary is proven; moves it on if it can.
     pub(crate) fn canary(&self, out: &mut DecisionBuilder<'_>) -> bool {
         let (group, wanted) = (self.view.group, self.canary_size());
-        if group.canary_proven || wanted == 0 || self.view.mode == Mode::Cleanup {
+        if group.canary.is_proven() || wanted == 0 || self.view.mode == Mode::Cleanup {
             return true;
         }
         let new: Vec<&InstanceId> = self
             .ready()
             .filter(|id| !self.outdated.contains(*id))
             .collect();
-        match group.canary_up {
+        match group.canary.baking_since() {
             None if new.len() < wanted => {}
             None => canary::up(self.view, self.live, &self.outdated, out),
             Some(since) => match canary::at_work(self.view, new.into_iter()) {

@@ -66,7 +66,7 @@ impl Replacement<'_> {
 
     /// Whether old instances are left, or the new ones have to be proven.
     fn is_exchanging(&self) -> bool {
-        let proven = self.view.group.canary_proven
+        let proven = self.view.group.canary.is_proven()
             || self.view.mode != Mode::Forward
             || self.canary_size() == 0;
         self.view.mode != Mode::Cleanup && (!self.outdated.is_empty() || !proven)

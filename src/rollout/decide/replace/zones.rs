@@ -188,7 +188,7 @@ impl Replacement<'_> {
     /// place of one that it lost.
     pub(crate) fn misplaced(&self) -> Option<InstanceId> {
         let group = self.view.group;
-        let bakes = group.canary_up.is_some() && !group.canary_proven;
+        let bakes = group.canary.baking_since().is_some();
         let full = self.surge > 0 && self.surge_limit(true) <= self.used();
         if !full || missing(self.live) > 0 || !self.keeps_zones() {
             return None;
@@ -206,7 +206,7 @@ impl Replacement<'_> {
         present(self.live)
             .filter(|(id, i)| i.lifecycle.rules().is_capacity && !self.to_replace.contains(*id))
             .filter(|(_, i)| spare.contains(i.zone.as_str()))
-            .filter(|(id, _)| !(bakes && group.canary.contains(*id)))
+            .filter(|(id, _)| !(bakes && group.canary.has(id)))
             .max_by_key(|(id, i)| {
                 (
                     group.drains.contains_key(*id),
