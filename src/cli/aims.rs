@@ -78,6 +78,11 @@ fn there(named: &Named, aim: Aim<'_>) -> Result<(), Failure> {
                 &images(named, |g| g.control_plane),
             )
         }
+        Aim::Profile(profile) => {
+            let groups = named.groups.values();
+            let profiles = groups.flat_map(|g| g.profiles.clone()).collect();
+            one_of("instance profile", profile, &profiles)
+        }
         Aim::Pool(pool) => pool_of(named, pool),
     }
 }

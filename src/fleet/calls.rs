@@ -74,6 +74,7 @@ const CALLS: [(&str, &[&str]); 5] = [
             "DescribeLaunchTemplates",
             "DescribeSecurityGroups",
             "DescribeSubnets",
+            "RunInstances",
             "TerminateInstances",
         ],
     ),

@@ -287,9 +287,9 @@ pub const AWS_CALLS: &[AwsCall] = &[
         "ec2:TerminateInstances",
         On::Instances,
     ),
-    // What Auto Scaling does in the caller's name.
+    // Tried before a roll; and what Auto Scaling does in the caller's name.
+    act("RunInstances", "ec2:RunInstances", On::Everything),
     beside("ec2:CreateFleet", On::Everything),
-    beside("ec2:RunInstances", On::Everything),
     beside("ec2:CreateTags", On::TagsOfNew),
     beside("iam:PassRole", On::InstanceRoles),
 ];

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::market::Market;
-use super::{AccountId, ClusterName, Region};
+use super::{AccountId, AsgName, ClusterName, LaunchTemplateData, Region};
 
 /// What was read, or why it could not be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,29 @@ pub struct RoomQuestion {
     pub types: BTreeSet<String>,
     /// Images that instances are launched from, as the definitions name them, each with the types that are.
     pub images: BTreeMap<String, BTreeSet<String>>,
+    /// Launches that are tried without being done: one for all groups of a cluster that launch alike, by the first of them.
+    pub launches: BTreeMap<AsgName, TrialLaunch>,
+}
+
+/// A launch that AWS is asked about, and does not do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrialLaunch {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// What is launched, names as the definition has them.
+    pub data: LaunchTemplateData,
+    /// A subnet of the group, by the name kops gives it or by id.
+    pub subnet: String,
+}
+
+/// What AWS said to a launch that was only tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trial {
+    /// It would launch, as far as the request goes: whether there is capacity, a trial does not say.
+    Accepted,
+    /// It would not, in its words.
+    Refused(String),
 }
 
 /// What there is.
@@ -62,6 +85,9 @@ pub struct RegionRoom {
     pub offered: Reading<BTreeMap<String, BTreeSet<String>>>,
     /// Of the images asked for, those that can be launched, each with its architecture in Kubernetes' words (`amd64`, `arm64`); none: not known.
     pub images: Reading<BTreeMap<String, Option<String>>>,
+    /// What AWS said to the launches that were tried, by the group that was tried.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub launches: BTreeMap<AsgName, Reading<Trial>>,
 }
 
 /// A subnet.

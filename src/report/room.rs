@@ -188,6 +188,9 @@ fn obstacle(what: &ObstacleKind) -> String {
             image_is,
             types_are,
         } => format!("image {image} is for {image_is}, and the instance types are {types_are}"),
+        ObstacleKind::LaunchRefused { why } => {
+            format!("AWS would refuse to launch an instance: {why}")
+        }
     }
 }
 
@@ -211,6 +214,10 @@ fn not_known(what: &RoomUnknown) -> String {
             format!("which zone offers which instance type is not known: {why}")
         }
         RoomUnknown::Images { why } => format!("which images there are is not known: {why}"),
+        RoomUnknown::Launches { why, groups } => format!(
+            "whether AWS takes the launches of {} could not be tried: {why}",
+            list(groups, GROUPS)
+        ),
     }
 }
 

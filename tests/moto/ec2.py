@@ -51,6 +51,28 @@ def describe_instances(self):
     })
 
 
+# Instance profiles that there are not, by account and region: those of clusters are not made in moto. Ordered under /x/profiles, as
+# `{"region": …, "missing": [NAME]}`.
+NO_PROFILES = {}
+
+
+@mends(InstanceResponse)
+def run_instances(self):
+    """Only tried. Source: EC2 API reference, RunInstances (DryRun) and its error codes."""
+    if not self._get_param("DryRun"):
+        refuse_ec2("UnauthorizedOperation", "Launches are those of Auto Scaling.")
+    profile = self._get_param("IamInstanceProfile.Name")
+    if profile in NO_PROFILES.get((self.current_account, self.region), []):
+        refuse_ec2("InvalidParameterValue", f"Value ({profile}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name")
+    for interface in self._get_param("NetworkInterfaces", []):
+        self.ec2_backend.get_subnet(interface["SubnetId"])
+        for group in interface.get("Groups") or interface.get("SecurityGroupId") or []:
+            if not self.ec2_backend.get_security_group_from_id(group):
+                refuse_ec2("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
+    self.ec2_backend.describe_images(ami_ids=[self._get_param("ImageId")])
+    self.error_on_dryrun()
+
+
 described = LaunchTemplates.describe_launch_templates
 
 

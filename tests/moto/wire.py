@@ -22,6 +22,7 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.iam.models import get_account_id_from
 
 import clock
+import ec2
 import kubernetes
 import life
 import quotas
@@ -193,6 +194,8 @@ def control(what, method, body, query):
         life.CAPACITY[(account, body["region"])] = body["rules"]
     elif what == "quotas":
         quotas.VALUES[(account, body["region"])] = body["values"]
+    elif what == "profiles":
+        ec2.NO_PROFILES[(account, body["region"])] = body["missing"]
     elif what == "network":
         return seed.network(account, body["region"], body)
     elif what == "seed":

@@ -105,6 +105,16 @@ fn what_a_wave_lacks_is_told_before_anything_is_touched() {
             "image image-2 is for arm64, and the instance types are amd64",
         ),
         (
+            "no-profile:nodes.prod-a.k8s.test",
+            (3, 1),
+            "AWS would refuse to launch an instance: InvalidParameterValue: Value (nodes.prod-a.k8s.test) for parameter iamInstanceProfile.name is invalid",
+        ),
+        (
+            "no-room-read:launches",
+            (3, 1),
+            "and 3 more could not be tried: UnauthorizedOperation",
+        ),
+        (
             "no-room-read:quotas",
             (3, 1),
             "vCPUs of the limit spot standard are not known",

@@ -397,9 +397,11 @@ impl Call {
     /// Whether it may change something.
     pub fn mutates(&self) -> bool {
         let action = self.action();
-        !["Describe", "Get", "List", "Assume", "HEAD", "GET "]
-            .iter()
-            .any(|read| action.starts_with(read))
+        let is_tried = self.0["params"]["DryRun"] == "true";
+        !is_tried
+            && !["Describe", "Get", "List", "Assume", "HEAD", "GET "]
+                .iter()
+                .any(|read| action.starts_with(read))
     }
 }
 

@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
 use crate::cloud::{CloudError, Place};
+use crate::model::Reading;
 
 /// Longest message passed on: a denied EC2 call comes with a kilobyte of cipher.
 const LONGEST: usize = 400;
@@ -104,6 +105,20 @@ where
             subject: subject.to_string(),
             message,
         },
+    }
+}
+
+/// What could not be read is unknown; without credentials nothing is.
+pub(super) fn reading<T>(read: Result<T, CloudError>) -> Result<Reading<T>, CloudError> {
+    match read {
+        Ok(value) => Ok(Reading::Known(value)),
+        Err(error @ CloudError::Credentials { .. }) => Err(error),
+        Err(
+            error @ (CloudError::Throttled { .. }
+            | CloudError::Refused { .. }
+            | CloudError::Unknown { .. }
+            | CloudError::State { .. }),
+        ) => Ok(Reading::Unknown(error.to_string())),
     }
 }
 

@@ -13,6 +13,7 @@ mod options;
 mod polite;
 mod read;
 mod room;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -7,7 +7,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 
 use super::connect::Clients;
 use super::ec2::{chunks, filter, tag};
-use super::error::cloud_error;
+use super::error::{cloud_error, reading};
+use super::trial;
 use crate::cloud::{CloudError, Place};
 use crate::kops::instance_type;
 use crate::model::{
@@ -62,28 +63,16 @@ pub(super) async fn room(
         };
         quotas.insert(*quota, room);
     }
+    let subnets = reading(asking.subnets(&asked.subnets).await)?;
     Ok(RegionRoom {
         account: asked.account.clone(),
         region: asked.region.clone(),
-        subnets: reading(asking.subnets(&asked.subnets).await)?,
         quotas,
         offered: reading(asking.offered(&asked.types).await)?,
         images: reading(asking.images(&asked.images).await)?,
+        launches: trial::launches(clients, place, &asked.launches, &subnets).await?,
+        subnets,
     })
-}
-
-/// What could not be read is unknown; without credentials nothing is.
-fn reading<T>(read: Result<T, CloudError>) -> Result<Reading<T>, CloudError> {
-    match read {
-        Ok(value) => Ok(Reading::Known(value)),
-        Err(error @ CloudError::Credentials { .. }) => Err(error),
-        Err(
-            error @ (CloudError::Throttled { .. }
-            | CloudError::Refused { .. }
-            | CloudError::Unknown { .. }
-            | CloudError::State { .. }),
-        ) => Ok(Reading::Unknown(error.to_string())),
-    }
 }
 
 struct Asking<'a> {

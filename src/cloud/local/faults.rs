@@ -158,7 +158,7 @@ impl FromStr for Fault {
             "no-answer" => Ok(Fault::NoAnswer(every("no-answer:N, N at least 2")?)),
             "no-kubernetes" => Ok(Fault::NoKubernetes(value.parse()?)),
             "few-addresses" | "few-vcpus" | "not-offered" | "no-image" | "other-architecture"
-            | "no-room-read" => Lack::parse(kind, value).map(Fault::Lack).map_err(form),
+            | "no-profile" | "no-room-read" => Lack::parse(kind, value).map(Fault::Lack).map_err(form),
             "expired-credentials" if value.is_empty() => Ok(Fault::ExpiredCredentials),
             "expired-credentials" => Err(form("expired-credentials")),
             other => Err(FaultError::Kind(other.to_owned())),
@@ -179,6 +179,8 @@ pub enum Aim<'a> {
     Image(&'a str),
     /// The same, of a control plane.
     ControlPlaneImage(&'a str),
+    /// An instance profile of some group.
+    Profile(&'a str),
     /// Instances that a group, or any, may launch.
     Pool(&'a Pool),
 }
@@ -210,6 +212,7 @@ impl Fault {
             | Fault::Lack(Lack::NoImage(image) | Lack::OtherArchitecture(image, _)) => {
                 Some(Aim::Image(image))
             }
+            Fault::Lack(Lack::NoProfile(profile)) => Some(Aim::Profile(profile)),
             Fault::SickEtcd(image) => Some(Aim::ControlPlaneImage(image)),
             Fault::Throttle(_)
             | Fault::LostAnswer(_)

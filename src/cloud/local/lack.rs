@@ -3,7 +3,7 @@
 use crate::model::Market;
 
 /// What can be kept from the caller.
-const READINGS: [&str; 4] = ["subnets", "quotas", "offers", "images"];
+const READINGS: [&str; 5] = ["subnets", "quotas", "offers", "images", "launches"];
 
 /// Instances that AWS may be out of; none: for every group, of every type, in every zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +27,11 @@ pub enum Lack {
     NotOffered(Pool),
     /// `no-image:IMAGE`: there is no such image (any more).
     NoImage(String),
+    /// `no-profile:PROFILE`: there is no such instance profile, so that no launch with it is taken.
+    NoProfile(String),
     /// `other-architecture:IMAGE:ARCHITECTURE`: the image is for this processor, `amd64` or `arm64`.
     OtherArchitecture(String, String),
-    /// `no-room-read:WHAT`, one of `subnets`, `quotas`, `offers`, `images`: the caller may not read it.
+    /// `no-room-read:WHAT`, one of `subnets`, `quotas`, `offers`, `images`, `launches`: the caller may not read it.
     NoRead(String),
 }
 
@@ -65,6 +67,7 @@ impl Lack {
             "no-room-read" => READINGS
                 .contains(&value)
                 .then(|| Lack::NoRead(value.to_owned())),
+            "no-profile" => (!value.is_empty()).then(|| Lack::NoProfile(value.to_owned())),
             _ => (!value.is_empty()).then(|| Lack::NoImage(value.to_owned())),
         };
         read.ok_or(match kind {
@@ -74,7 +77,10 @@ impl Lack {
             "other-architecture" => {
                 "other-architecture:IMAGE:ARCHITECTURE, the last one of amd64, arm64"
             }
-            "no-room-read" => "no-room-read:WHAT, WHAT one of subnets, quotas, offers, images",
+            "no-room-read" => {
+                "no-room-read:WHAT, WHAT one of subnets, quotas, offers, images, launches"
+            }
+            "no-profile" => "no-profile:PROFILE",
             _ => "no-image:IMAGE",
         })
     }

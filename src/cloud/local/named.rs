@@ -25,6 +25,8 @@ pub struct NamedGroup {
     pub control_plane: bool,
     /// Ids of images.
     pub images: BTreeSet<String>,
+    /// Instance profiles.
+    pub profiles: BTreeSet<String>,
     /// Instance types.
     pub types: BTreeSet<String>,
     /// Availability zones.
@@ -56,6 +58,9 @@ impl Named {
             .extend(overrides.filter_map(|o| o.instance_type.clone()));
         for data in versions {
             named.images.insert(data.image_id.clone());
+            named
+                .profiles
+                .insert(data.iam_instance_profile.name.clone());
             named.types.insert(data.instance_type.clone());
         }
     }

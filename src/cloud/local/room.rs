@@ -9,7 +9,8 @@ use super::world::Inner;
 use crate::cloud::Place;
 use crate::kops::instance_type;
 use crate::model::{
-    ClusterName, Market, Quota, QuotaRoom, Reading, RegionRoom, RoomQuestion, SubnetRoom,
+    ClusterName, Market, Quota, QuotaRoom, Reading, RegionRoom, RoomQuestion, SubnetRoom, Trial,
+    TrialLaunch,
 };
 
 /// Free addresses of a subnet of which nothing else is said: a /20, less the five that AWS keeps. Source: VPC user guide, "Subnet CIDR blocks".
@@ -28,6 +29,7 @@ impl Inner {
             quotas,
             types,
             images,
+            launches,
         } = asked;
         let faults = &self.faults;
         let zones: BTreeSet<String> = subnets.values().flatten().map(|s| zone_of(s)).collect();
@@ -58,6 +60,13 @@ impl Inner {
                 zones.into_iter().map(of).collect()
             }),
             images: faults.readable("images", || faults.images(images)),
+            launches: launches
+                .iter()
+                .map(|(group, launch)| {
+                    let trial = faults.readable("launches", || faults.trial(launch));
+                    (group.clone(), trial)
+                })
+                .collect(),
         }
     }
 
@@ -114,6 +123,18 @@ impl Faults {
             zone: zone_of(name),
             free: few.unwrap_or(ADDRESSES),
         }
+    }
+
+    /// Source of the words: EC2 API reference, error codes, `InvalidParameterValue`.
+    fn trial(&self, launch: &TrialLaunch) -> Trial {
+        let profile = &launch.data.iam_instance_profile.name;
+        let mut faults = self.0.iter();
+        if !faults.any(|f| matches!(f, Fault::Lack(Lack::NoProfile(gone)) if gone == profile)) {
+            return Trial::Accepted;
+        }
+        Trial::Refused(format!(
+            "InvalidParameterValue: Value ({profile}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name (simulated)"
+        ))
     }
 
     fn vcpus(&self, market: Market) -> Option<u32> {

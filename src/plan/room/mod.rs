@@ -11,6 +11,7 @@ mod peak;
 mod shortage;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,7 +87,9 @@ pub fn questions(needs: &[ClusterNeed]) -> Vec<RoomQuestion> {
                 quotas: BTreeSet::new(),
                 types: BTreeSet::new(),
                 images: BTreeMap::new(),
+                launches: BTreeMap::new(),
             });
+
         let subnets = question.subnets.entry(need.cluster.clone()).or_default();
         for group in &need.groups {
             subnets.extend(group.subnets.iter().cloned());
@@ -97,6 +100,18 @@ pub fn questions(needs: &[ClusterNeed]) -> Vec<RoomQuestion> {
         }
     }
     all.into_values().collect()
+}
+
+/// The same, and the launches that are tried without being done. A plan asks without them: whoever only looks needs no right to launch.
+pub fn questions_with_trials(needs: &[ClusterNeed]) -> Vec<RoomQuestion> {
+    let mut all = questions(needs);
+    for question in &mut all {
+        let here = needs
+            .iter()
+            .filter(|n| n.account == question.account && n.region == question.region);
+        question.launches = here.flat_map(trial::launches).collect();
+    }
+    all
 }
 
 /// How things stand for clusters of which `at_once` are rolled together, by account and region. `facts`: what was read.

@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 use crate::fleet::{Rolling, Strategy, ZonePolicy};
 use crate::kops::{Role, instance_type};
 use crate::model::{
-    AccountId, AsgName, ClusterName, Definition, Lifecycle, LiveGroup, Market, Quota, Region,
+    AccountId, AsgName, ClusterName, Definition, LaunchTemplateData, Lifecycle, LiveGroup, Market,
+    Quota, Region,
 };
 
 /// Pods of a node when the cluster does not say how many. Source: Kubernetes, KubeletConfiguration, `maxPods`.
@@ -51,6 +52,8 @@ pub struct GroupNeed {
     pub markets: BTreeSet<Market>,
     /// The image of its new instances.
     pub image: String,
+    /// What its new instances are launched from.
+    pub launch: LaunchTemplateData,
 }
 
 /// A change of a group that launches instances.
@@ -141,6 +144,7 @@ impl GroupNeed {
             addresses: pods.of_instance(&types),
             markets: markets(aim.to),
             image: aim.to.launch_template.launch_template_data.image_id.clone(),
+            launch: aim.to.launch_template.launch_template_data.clone(),
             types,
         })
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::need::{ClusterNeed, GroupNeed};
+use super::trial;
 use crate::model::{AsgName, ClusterName, RegionRoom};
 
 /// Something that keeps a group from launching what it has to.
@@ -52,16 +53,27 @@ pub enum ObstacleKind {
         /// What the group's types run.
         types_are: String,
     },
+    /// AWS would refuse the launch itself: its profile, key pair, security groups, subnet or image.
+    LaunchRefused {
+        /// In its words.
+        why: String,
+    },
 }
 
 /// Everything that stands in the way of one cluster.
 pub(super) fn obstacles(need: &ClusterNeed, facts: &RegionRoom) -> Vec<Obstacle> {
     let groups = need.groups.iter();
+    let refused = trial::refusals(need, facts);
     groups
         .flat_map(|group| {
-            let found = offers(need, group, facts)
-                .into_iter()
-                .chain(image(group, facts));
+            let launch = refused.get(&group.group).map(|why| {
+                let why = (*why).to_owned();
+                (ObstacleKind::LaunchRefused { why }, true)
+            });
+            let found = offers(need, group, facts).into_iter();
+            // An image that is not there is said once, in words of our own.
+            let image = image(group, facts).or(launch);
+            let found = found.chain(image);
             found.map(|(what, is_in_the_way)| Obstacle {
                 cluster: need.cluster.clone(),
                 group: group.group.clone(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::need::ClusterNeed;
 use super::obstacle::{Obstacle, ObstacleKind};
 use super::peak::{Resource, RoomLine};
-use crate::model::{AccountId, AsgName, ClusterName, Quota, Reading, Region, RegionRoom};
+use crate::model::{AccountId, AsgName, ClusterName, Quota, Reading, Region, RegionRoom, Trial};
 
 /// What is missing in an account and region for clusters that are rolled at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,13 @@ pub enum RoomUnknown {
         /// In the words of who refused.
         why: String,
     },
+    /// Whether AWS takes the launch could not be tried.
+    Launches {
+        /// In the words of who refused.
+        why: String,
+        /// The groups that were to be tried.
+        groups: BTreeSet<AsgName>,
+    },
 }
 
 /// What is missing: of things that are counted, and what is in the way.
@@ -130,8 +137,9 @@ pub(super) fn unknown(needs: &[&ClusterNeed], facts: &RegionRoom) -> Vec<RoomUnk
         quotas,
         offered,
         images,
+        launches,
     } = facts;
-    let mut found = BTreeSet::new();
+    let mut found = untried(launches);
     if let Reading::Unknown(why) = subnets {
         found.insert(RoomUnknown::Addresses { why: why.clone() });
     }
@@ -169,4 +177,19 @@ pub(super) fn unknown(needs: &[&ClusterNeed], facts: &RegionRoom) -> Vec<RoomUnk
         }));
     }
     found.into_iter().collect()
+}
+
+/// Launches of which AWS did not say whether it takes them, those of one reason together.
+fn untried(launches: &BTreeMap<AsgName, Reading<Trial>>) -> BTreeSet<RoomUnknown> {
+    let mut groups: BTreeMap<&str, BTreeSet<AsgName>> = BTreeMap::new();
+    for (group, reading) in launches {
+        if let Reading::Unknown(why) = reading {
+            groups.entry(why).or_default().insert(group.clone());
+        }
+    }
+    let all = groups.into_iter().map(|(why, groups)| {
+        let why = why.to_owned();
+        RoomUnknown::Launches { why, groups }
+    });
+    all.collect()
 }

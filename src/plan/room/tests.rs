@@ -22,7 +22,22 @@ fn group(name: &str, types: &[&str], market: Market, surge: u32) -> GroupNeed {
         types: types.iter().map(|t| (*t).to_owned()).collect(),
         markets: [market].into(),
         image: "ami-1".into(),
+        launch: launch(),
     }
+}
+
+fn launch() -> crate::model::LaunchTemplateData {
+    serde_json::from_value(serde_json::json!({
+        "ImageId": "ami-1",
+        "InstanceType": "m5.large",
+        "IamInstanceProfile": {"Name": "nodes.k8s.test"},
+        "BlockDeviceMappings": [],
+        "MetadataOptions": {"HttpEndpoint": "enabled", "HttpProtocolIpv6": "disabled", "HttpPutResponseHopLimit": 1, "HttpTokens": "required"},
+        "Monitoring": {"Enabled": false},
+        "NetworkInterfaces": [],
+        "TagSpecifications": [],
+    }))
+    .unwrap()
 }
 
 fn cluster(name: &str, surge: u32, groups: Vec<GroupNeed>) -> ClusterNeed {
@@ -74,6 +89,11 @@ fn facts(needs: &[ClusterNeed], free: [u32; 2], vcpus: u32) -> RegionRoom {
         .into(),
         offered: Reading::Known([("a".into(), types.clone()), ("b".into(), types)].into()),
         images: Reading::Known([("ami-1".to_owned(), Some("amd64".to_owned()))].into()),
+        launches: questions_with_trials(needs)[0]
+            .launches
+            .keys()
+            .map(|group| (group.clone(), Reading::Known(crate::model::Trial::Accepted)))
+            .collect(),
     }
 }
 
@@ -345,4 +365,35 @@ fn questions_are_asked_once_for_each_account_and_region() {
         .collect();
     let spot = || vec![SPOT.to_owned()];
     assert_eq!(shown, [(1, spot()), (2, spot())]);
+}
+
+#[test]
+fn groups_that_launch_alike_are_tried_once() {
+    let spot = |name: &str| group(name, &["m5.large"], Market::Spot, 1);
+    let mut keyed = spot("keyed");
+    keyed.launch.key_name = Some("old".into());
+    let needs = [cluster("a", 3, vec![spot("one"), keyed, spot("two")])];
+    let question = questions_with_trials(&needs).remove(0);
+    let tried: Vec<&str> = question.launches.keys().map(|g| g.as_str()).collect();
+    assert_eq!(tried, ["keyed.k8s.test", "one.k8s.test"]);
+    assert!(questions(&needs)[0].launches.is_empty());
+
+    let mut read = facts(&needs, [9, 9], 900);
+    let refused = |why: &str| Reading::Known(crate::model::Trial::Refused(why.into()));
+    read.launches
+        .insert("one.k8s.test".parse().unwrap(), refused("no such profile"));
+    let found = one(&needs, 1, &read);
+    assert!(!found.is_possible());
+    assert_eq!(
+        codes(&found.lack().shortages),
+        ["LaunchRefused { why: \"no such profile\" } 2"]
+    );
+
+    read.launches.insert(
+        "one.k8s.test".parse().unwrap(),
+        Reading::Unknown("not authorized".into()),
+    );
+    let found = one(&needs, 1, &read);
+    assert!(found.is_whole());
+    assert_eq!(found.unknown.len(), 1);
 }

@@ -4,7 +4,7 @@ use crate::fleet::{OnLack, Strategy};
 use crate::model::{ClusterName, Live, RoomQuestion, Timestamp};
 use crate::plan::room::{
     ClusterNeed, Fit, GroupAim, GroupNeed, Outlook, PodAddresses, RegionLack, RoomLimit,
-    RoomUnknown, outlook, questions,
+    RoomUnknown, outlook, questions, questions_with_trials,
 };
 use crate::rollout::event::{Event, StageEvent};
 use crate::rollout::freeze::frozen_until;
@@ -46,7 +46,7 @@ pub fn rooms_wanted<'r>(
 /// What has to be asked for these clusters, by account and region.
 pub fn room_questions(runs: &[&ClusterRun], live: &Live) -> Vec<RoomQuestion> {
     let needs: Vec<ClusterNeed> = runs.iter().map(|run| need(run, live)).collect();
-    questions(&needs)
+    questions_with_trials(&needs)
 }
 
 fn changing(wave: &WaveRun) -> impl Iterator<Item = &ClusterRun> {

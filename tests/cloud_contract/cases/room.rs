@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kfleet::cloud::Cloud;
-use kfleet::model::{Market, Quota, Reading, RoomQuestion};
+use kfleet::model::{Market, Quota, Reading, RoomQuestion, Trial, TrialLaunch};
 
 use super::CLUSTER;
 use crate::bench::{Bench, definition};
@@ -19,6 +19,11 @@ pub(crate) async fn room_is_what_is_left_beside_what_runs<C: Cloud>(cloud: &C) {
     );
     let mut subnets = wanted.auto_scaling_group.vpc_zone_identifier.clone();
     subnets.insert(format!("eu-west-3z.{CLUSTER}"));
+    let launch = TrialLaunch {
+        cluster: bench.place.cluster.clone(),
+        data: wanted.launch_template.launch_template_data.clone(),
+        subnet: format!("eu-west-3a.{CLUSTER}"),
+    };
     let asked = RoomQuestion {
         account: bench.place.account.clone(),
         region: bench.place.region.clone(),
@@ -26,6 +31,11 @@ pub(crate) async fn room_is_what_is_left_beside_what_runs<C: Cloud>(cloud: &C) {
         quotas: [used, free].into(),
         types: ["m5.xlarge".to_owned(), "m5.enormous".to_owned()].into(),
         images: BTreeMap::new(),
+        launches: [(
+            wanted.auto_scaling_group.auto_scaling_group_name.clone(),
+            launch,
+        )]
+        .into(),
     };
     let room = cloud.room(&asked).await.unwrap();
     assert_eq!(
@@ -47,4 +57,9 @@ pub(crate) async fn room_is_what_is_left_beside_what_runs<C: Cloud>(cloud: &C) {
         panic!("{room:?}")
     };
     assert!(offered["eu-west-3a"].contains("m5.xlarge"), "{offered:?}");
+    let name = &wanted.auto_scaling_group.auto_scaling_group_name;
+    assert_eq!(room.launches[name], Reading::Known(Trial::Accepted));
+    // Nothing was launched by that.
+    let again = cloud.room(&asked).await.unwrap();
+    assert_eq!(again.quotas, room.quotas);
 }
