@@ -5,8 +5,8 @@ use std::ops::Deref;
 
 use super::pinned::pinned;
 use crate::model::{
-    CloudEffect, ClusterName, Effect, InstanceId, LiveCluster, LiveGroup, NodeEffect, NodeName,
-    Nodes, Timestamp,
+    CloudEffect, ClusterName, Effect, Health, InstanceId, LiveCluster, LiveGroup, NodeEffect,
+    NodeName, Nodes, Timestamp,
 };
 use crate::rollout::breach::{Breach, GroupBreach, InstanceBreach, NodeBreach};
 use crate::rollout::decide::bound;
@@ -192,7 +192,7 @@ impl<'a> Judged<'a> {
         let pinned = pinned(&self.progress.direction, task, group)?;
         let live: &LiveGroup = self.live.groups.get(&task.asg)?;
         let found = live.instances.get(instance)?;
-        // One whose node is not Ready does no work: a single one of those is repaired.
+        // One whose node is not Ready does no work, and one that AWS calls unhealthy is ended by it: a single one of those is repaired.
         let works = match &self.live.nodes {
             Nodes::Known(seen) => seen
                 .nodes
@@ -200,6 +200,7 @@ impl<'a> Judged<'a> {
                 .any(|n| n.instance == *instance && n.ready),
             Nodes::NotAsked | Nodes::Unknown(_) => true,
         };
+        let works = works && found.health == Health::Healthy;
         let ours = works && found.version == Some(pinned) && !group.detached.contains(instance);
         (ours && !decrement).then(|| {
             InstanceBreach::PinnedReplaced {

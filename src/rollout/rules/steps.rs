@@ -7,8 +7,8 @@ use std::ops::Deref;
 use super::pinned::pinned;
 use crate::fleet::OnTimeout;
 use crate::model::{
-    AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
-    LiveGroup, Node, NodeEffect, NodeMark, NodeName, Nodes, PodRef, Timestamp,
+    AsgName, CloudEffect, ClusterName, Effect, Health, Instance, InstanceId, Lifecycle,
+    LiveCluster, LiveGroup, Node, NodeEffect, NodeMark, NodeName, Nodes, PodRef, Timestamp,
 };
 use crate::rollout::breach::{Breach, GroupBreach, InstanceBreach, NodeBreach, PodBreach, Removal};
 use crate::rollout::progress::{Cordoned, DeadNode, Direction, GroupProgress, Intent, Progress};
@@ -414,8 +414,9 @@ impl<'a> Judged<'a> {
             || found.group.detached.contains(&found.node.instance)
             || found.live.desired > found.live.group.max_size
             || found.task.shrink
-            // One whose node is not Ready does no work: a single one of those is repaired.
-            || !found.node.ready;
+            // One whose node is not Ready does no work, and one that AWS calls unhealthy is ended by it: a single one of those is repaired.
+            || !found.node.ready
+            || found.instance.health != Health::Healthy;
         found.instance.version == Some(pinned) && !too_many
     }
 
