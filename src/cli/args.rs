@@ -27,7 +27,9 @@ pub(super) use selection::{Required, Selection};
 pub(super) use shell::{CompletionsArguments, ManArguments};
 pub(super) use state::FleetStatusArguments;
 
-use super::formats::{DefinitionFormat, LintFormat, ReportFormat, SchemaFormat, ViewFormat};
+use super::formats::{
+    DefinitionFormat, LintFormat, PlanFormat, ReportFormat, SchemaFormat, ViewFormat,
+};
 use crate::model::{ClusterName, KopsVersion, Span, StageName};
 
 /// Keeps a fleet of kops-built Kubernetes clusters on AWS equal to a git repository, and changes it in stages.
@@ -354,7 +356,10 @@ pub(super) struct PlanArguments {
     pub(super) stats: bool,
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: ReportFormat,
+    pub(super) format: PlanFormat,
+    /// Print nothing but the plan's id on standard output: what an approval is bound to. The rest goes to standard error.
+    #[arg(long, conflicts_with = "format")]
+    pub(super) print_id: bool,
 }
 
 #[derive(Debug, Args)]

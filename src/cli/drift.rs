@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::args::{Arguments, DriftArguments, DriftFailOn};
 use super::failure::Failure;
-use super::formats::ViewFormat;
+use super::formats::DriftFormat;
 use super::git::Repository;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
@@ -256,8 +256,22 @@ fn show(
         CloudKind::Local => Trail::None,
     };
     match command.format {
-        ViewFormat::Text => output.cloud_result(&report::drift_text(&all, trail, style)),
-        ViewFormat::Json => output.result(&report::drift_json(&all)),
+        DriftFormat::Text => output.cloud_result(&report::drift_text(&all, trail, style)),
+        DriftFormat::Json => output.result(&report::drift_json(&all)),
+        DriftFormat::Junit => output.result(&report::drift_junit(&all, |class| {
+            counts(command.fail_on, class)
+        })),
+    }
+}
+
+/// Whether drift of a class is a failure.
+fn counts(fail_on: DriftFailOn, class: DriftClass) -> bool {
+    match (fail_on, class) {
+        (DriftFailOn::Never, _) | (_, DriftClass::OwnedByOthers) => false,
+        (DriftFailOn::Others | DriftFailOn::Any, DriftClass::ByOthers | DriftClass::NotKnown) => {
+            true
+        }
+        (fail_on, DriftClass::NotApplied) => fail_on == DriftFailOn::Any,
     }
 }
 
@@ -265,13 +279,7 @@ fn ended(
     command: &DriftArguments,
     found: &BTreeMap<ClusterName, DriftFound>,
 ) -> Result<Exit, Failure> {
-    let counts = |class: DriftClass| match (command.fail_on, class) {
-        (DriftFailOn::Never, _) | (_, DriftClass::OwnedByOthers) => false,
-        (DriftFailOn::Others | DriftFailOn::Any, DriftClass::ByOthers | DriftClass::NotKnown) => {
-            true
-        }
-        (fail_on, DriftClass::NotApplied) => fail_on == DriftFailOn::Any,
-    };
+    let counts = |class: DriftClass| counts(command.fail_on, class);
     let (mut differs, mut unread) = (false, Vec::new());
     for (name, found) in found {
         match found {

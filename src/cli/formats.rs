@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-/// What a plan and a difference are printed as.
+/// What a difference is printed as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ReportFormat {
     /// For people.
@@ -12,6 +12,32 @@ pub(super) enum ReportFormat {
     Json,
     /// For a pull-request comment.
     Markdown,
+}
+
+/// What a plan is printed as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON value.
+    Json,
+    /// For a pull-request comment.
+    Markdown,
+    /// For the test page of a pipeline.
+    Junit,
+}
+
+/// What drift is printed as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum DriftFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON value.
+    Json,
+    /// For the test page of a pipeline.
+    Junit,
 }
 
 /// What a look at something is printed as.
@@ -54,6 +80,8 @@ pub(super) enum RecordsFormat {
     Json,
     /// For machines: one JSON value a line.
     Jsonl,
+    /// For the test page of a pipeline.
+    Junit,
 }
 
 /// What a schema is printed as.
@@ -74,4 +102,6 @@ pub(super) enum LintFormat {
     Json,
     /// For code review tools: SARIF 2.1.0.
     Sarif,
+    /// For the test page of a pipeline.
+    Junit,
 }

@@ -49,6 +49,7 @@ pub(super) fn run(
             report::lint_text(&report, &unused, &places, rules(), style)
         }
         LintFormat::Json => format!("{:#}\n", report::lint_json(&report, &places)),
+        LintFormat::Junit => report::lint_junit(&report, command.fail_on.severity()),
         LintFormat::Sarif => format!("{:#}\n", report::lint_sarif(&report, &places, rules())),
     };
     output.result(&text)?;

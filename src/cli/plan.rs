@@ -8,7 +8,7 @@ use std::path::Path;
 use super::args::{Arguments, PlanArguments, Required, Selection};
 use super::around::Around;
 use super::failure::Failure;
-use super::formats::ReportFormat;
+use super::formats::PlanFormat;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
@@ -84,7 +84,7 @@ pub(super) async fn run(
         private_file(path, &text)
             .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
     }
-    if command.format == ReportFormat::Text {
+    if command.format == PlanFormat::Text {
         output.cloud_result(&stop::lines(&store)?)?;
     }
     let shown = Shown {
@@ -93,12 +93,29 @@ pub(super) async fn run(
         now: world.now(),
         around: around.seen(world.now()),
     };
-    show(arguments, command.format, shown, output)?;
+    if command.print_id {
+        print_id(arguments, shown, output)?;
+    } else {
+        show(arguments, command.format, shown, output)?;
+    }
     Ok(if plan.is_empty() {
         Exit::Good
     } else {
         Exit::Changes
     })
+}
+
+/// The id for a pipeline, and the plan for whoever reads its log.
+fn print_id(arguments: &Arguments, shown: Shown<'_>, output: &Output) -> Result<(), Failure> {
+    let id = format!("{}\n", shown.plan.id.short());
+    let style = Style {
+        colour: false,
+        full: arguments.verbose,
+    };
+    for line in text(&shown, style).lines() {
+        output.cloud_story(line);
+    }
+    output.result(&id)
 }
 
 /// A plan holds user data: only its owner reads it.
@@ -374,9 +391,24 @@ pub(super) struct Shown<'p> {
     pub(super) around: report::Around<'p>,
 }
 
+/// The plan for people, with what stands around it.
+fn text(shown: &Shown<'_>, style: Style) -> String {
+    let Shown {
+        plan,
+        stages,
+        now,
+        around,
+    } = shown;
+    report::around_text(*around, style)
+        + &report::plan_text(plan, stages, style)
+        + &report::made_of_text(*around)
+        + &report::room_text(around.room, style)
+        + &report::freezes_text(plan, stages, *now, style)
+}
+
 pub(super) fn show(
     arguments: &Arguments,
-    format: ReportFormat,
+    format: PlanFormat,
     shown: Shown<'_>,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -385,22 +417,17 @@ pub(super) fn show(
         stages,
         now,
         around,
-    } = shown;
+    } = &shown;
     let style = Style {
         colour: output.colour(),
         full: arguments.verbose,
     };
     match format {
-        ReportFormat::Text => output.cloud_result(
-            &(report::around_text(around, style)
-                + &report::plan_text(plan, stages, style)
-                + &report::made_of_text(around)
-                + &report::room_text(around.room, style)
-                + &report::freezes_text(plan, stages, now, style)),
-        ),
-        ReportFormat::Json => output.result(&report::whole_plan_json(plan, stages, around)),
-        ReportFormat::Markdown => {
-            let freezes: String = report::freezes_text(plan, stages, now, Style::default())
+        PlanFormat::Text => output.cloud_result(&text(&shown, style)),
+        PlanFormat::Junit => output.result(&report::plan_junit(plan, stages)),
+        PlanFormat::Json => output.result(&report::whole_plan_json(plan, stages, *around)),
+        PlanFormat::Markdown => {
+            let freezes: String = report::freezes_text(plan, stages, *now, Style::default())
                 .lines()
                 .map(|l| format!("\n- {l}"))
                 .collect();
@@ -408,7 +435,7 @@ pub(super) fn show(
                 "{}{freezes}{}{}",
                 report::plan_markdown(plan, stages),
                 if freezes.is_empty() { "" } else { "\n" },
-                report::around_markdown(around)
+                report::around_markdown(*around)
             ))
         }
     }

@@ -178,6 +178,12 @@ fn class_lines(
     out
 }
 
+/// Whose a difference is, and what it is.
+pub(super) fn item_text(item: &DriftItem, cluster: &ClusterName) -> (&'static str, String) {
+    let (whose, _) = heading(item.class);
+    (whose, item_lines(item, cluster).join("\n"))
+}
+
 fn item_lines(item: &DriftItem, cluster: &ClusterName) -> Vec<String> {
     let name = AsgName::new(item.subject.clone()).map_or_else(
         |_| plain(&item.subject),

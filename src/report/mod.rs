@@ -14,6 +14,7 @@ mod fleet_status;
 mod fold;
 mod freezes;
 mod history;
+mod junit;
 mod kops_fault;
 mod lint;
 mod markdown;
@@ -54,6 +55,7 @@ pub use explain::{
 pub use fleet_status::{FleetStatus, fleet_status_json, fleet_status_text};
 pub use freezes::freezes_text;
 pub use history::{history_text, rollout_summary};
+pub use junit::{drift_junit, lint_junit, plan_junit, rollout_junit};
 pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_text, rules_text};
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use note::drain_blocker_text;

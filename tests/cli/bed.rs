@@ -123,6 +123,26 @@ impl Bed {
         self.dir.path().join(path)
     }
 
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A line of a shell in it, with kfleet on the path; it must succeed.
+    #[track_caller]
+    pub fn shell(&self, line: &str) {
+        let bin = Path::new(env!("CARGO_BIN_EXE_kfleet")).parent().unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let out = Command::new("bash")
+            .args(["-ec", line])
+            .current_dir(self.dir.path())
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{line}: {said}");
+    }
+
     pub fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
     }

@@ -20,7 +20,7 @@ fn the_same_plan_in_every_form() {
     let markdown = bed.run("plan --format markdown").ends(2).out;
     assert!(markdown.contains(&id), "{markdown}");
     bed.run("plan --format yaml")
-        .refuses(&["'yaml'", "[possible values: text, json, markdown]"]);
+        .refuses(&["'yaml'", "[possible values: text, json, markdown, junit]"]);
 
     let one = bed.run("plan staging-acme.k8s.foo.bar").ends(2);
     assert!(

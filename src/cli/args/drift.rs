@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::formats::ViewFormat;
+use crate::cli::formats::DriftFormat;
 use crate::model::ClusterName;
 
 /// Show what is live otherwise than it was last applied: changed by others, not applied yet, owned by others. Takes no lock and changes nothing.
@@ -23,7 +23,7 @@ pub(in crate::cli) struct DriftArguments {
     pub(in crate::cli) fail_on: DriftFailOn,
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
-    pub(in crate::cli) format: ViewFormat,
+    pub(in crate::cli) format: DriftFormat,
 }
 
 /// What makes the exit code 2.

@@ -109,6 +109,10 @@ pub(super) fn show(arguments: &Arguments, command: &ShowArguments) -> Result<Exi
     let Some(id) = named_or_newest(&store, command.rollout.as_ref())? else {
         match command.format {
             RecordsFormat::Json => output.result("[]\n")?,
+            RecordsFormat::Junit => {
+                return Err(Failure::new("there was no rollout yet")
+                    .hint("`kfleet rollout start` begins one"));
+            }
             RecordsFormat::Text | RecordsFormat::Jsonl => {
                 output.cloud_story("there was no rollout yet");
             }
@@ -126,6 +130,10 @@ pub(super) fn show(arguments: &Arguments, command: &ShowArguments) -> Result<Exi
             for record in &records {
                 output.result(&(report::event_json(record) + "\n"))?;
             }
+        }
+        RecordsFormat::Junit => {
+            let (rollout, progress) = store.rollout(&id)?;
+            output.result(&report::rollout_junit(&rollout, &progress, &records))?;
         }
         RecordsFormat::Json => {
             let all: Vec<String> = records.iter().map(report::event_json).collect();

@@ -9,7 +9,7 @@ use super::which::unfinished;
 use crate::cli::args::{Arguments, StartArguments};
 use crate::cli::around::Around;
 use crate::cli::failure::Failure;
-use crate::cli::formats::{FollowFormat, ReportFormat};
+use crate::cli::formats::{FollowFormat, PlanFormat};
 use crate::cli::output::Output;
 use crate::cli::pipeline::{PreparedFleet, prepare};
 use crate::cli::warned::{self, For};
@@ -162,7 +162,7 @@ fn show(
         now,
         around: around.seen(now),
     };
-    plan::show(arguments, ReportFormat::Text, shown, output)
+    plan::show(arguments, PlanFormat::Text, shown, output)
 }
 
 fn none_unfinished(store: &Store) -> Result<(), Failure> {
