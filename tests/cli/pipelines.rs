@@ -166,15 +166,11 @@ fn the_pipelines_of_the_pages_roll_out() {
 fn the_jenkinsfile_of_a_new_fleet_rolls_out() {
     let bed = Bed::new();
     let dir = bed.path("new");
-    bed.run(&format!(
-        "-C {} init --cluster staging.example.com --cluster prod.example.com --account 111122223333 --region eu-west-3",
-        dir.display()
-    ))
-    .ends(0);
+    bed.shell("kfleet -C new init --cluster staging.example.com --cluster prod.example.com --account 111122223333 --region eu-west-3");
     let lines = of_jenkins(&std::fs::read_to_string(dir.join("Jenkinsfile")).unwrap());
     assert!(lines.len() >= 7, "{lines:#?}");
     bed.shell("cd new && git init -q -b main && git config user.name Anna && git config user.email anna@foo.bar");
-    bed.run(&format!("-C {} render", dir.display())).ends(0);
+    bed.shell("kfleet -C new render");
     bed.shell("cd new && git add -A && git commit -qm fleet");
     run(&dir, &lines);
 }
