@@ -432,9 +432,10 @@ pub(super) fn show(
                 .map(|l| format!("\n- {l}"))
                 .collect();
             output.result(&format!(
-                "{}{freezes}{}{}",
+                "{}{freezes}{}{}{}",
                 report::plan_markdown(plan, stages),
                 if freezes.is_empty() { "" } else { "\n" },
+                report::room_markdown(around.room),
                 report::around_markdown(*around)
             ))
         }

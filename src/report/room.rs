@@ -29,6 +29,16 @@ pub fn room_text(waves: &[WaveOutlook], style: Style) -> String {
     out.into_iter().map(|line| format!("{line}\n")).collect()
 }
 
+/// The same for a comment on a pull request.
+pub fn room_markdown(waves: &[WaveOutlook]) -> String {
+    let text = room_text(waves, Style::default());
+    match text.lines().count() {
+        0 => text,
+        1 => format!("- {text}"),
+        _ => format!("\n**Room before the roll**\n\n```text\n{text}```\n"),
+    }
+}
+
 fn of_region(wave: &WaveOutlook, region: &Outlook, style: Style) -> Vec<String> {
     let mut out = Vec::new();
     let bad = style.paint(Tone::Bad, "!");

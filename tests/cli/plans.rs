@@ -19,6 +19,8 @@ fn the_same_plan_in_every_form() {
     );
     let markdown = bed.run("plan --format markdown").ends(2).out;
     assert!(markdown.contains(&id), "{markdown}");
+    let room = "\n- room: enough for every wave";
+    assert!(markdown.contains(room), "{markdown}");
     bed.run("plan --format yaml")
         .refuses(&["'yaml'", "[possible values: text, json, markdown, junit]"]);
 
