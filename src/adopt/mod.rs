@@ -9,12 +9,14 @@ mod kops;
 mod manifest;
 mod names;
 mod start;
+mod templates;
 
 use std::collections::BTreeMap;
 
 pub use kops::{AdoptError, Adoption, Evidence, Known, Placeholders, adopt};
 pub use manifest::{Existing, Input, ManifestError, read};
 pub use start::{Start, StartError, start};
+pub use templates::{Around, TemplateCluster, TemplatesError, around_templates};
 
 /// Files by their path below the fleet's folder, with their text.
 pub type Files = BTreeMap<String, String>;

@@ -47,9 +47,9 @@ pub(super) fn run(
 fn inputs(arguments: &Arguments, command: &TemplateArguments) -> Result<Inputs, Failure> {
     Ok(Inputs {
         cluster: cluster_name(command)?,
-        templates: files(arguments, &command.template, "template")?,
-        values: files(arguments, &command.values, "values")?,
-        snippets: files(arguments, &command.snippets, "snippets")?,
+        templates: files(&arguments.directory, &command.template, "template")?,
+        values: files(&arguments.directory, &command.values, "values")?,
+        snippets: files(&arguments.directory, &command.snippets, "snippets")?,
         set: command.set.clone(),
         set_string: command.set_string.clone(),
         fail_on_missing: command.fail_on_missing,
@@ -113,10 +113,10 @@ fn expanded(path: &Path) -> PathBuf {
 }
 
 /// Every file of the paths given, folders walked as the original walks them: everything, in the order of bytes.
-fn files(arguments: &Arguments, paths: &[PathBuf], what: &str) -> Result<Vec<File>, Failure> {
+pub(super) fn files(directory: &Path, paths: &[PathBuf], what: &str) -> Result<Vec<File>, Failure> {
     let mut found = Vec::new();
     for path in paths {
-        let path = arguments.directory.join(expanded(path));
+        let path = directory.join(expanded(path));
         let told = path.strip_prefix("./").unwrap_or(&path).to_owned();
         walk(&told, 0, &mut found).map_err(|e| {
             Failure::new(format!(
@@ -205,7 +205,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::io::Write::write_all(&mut file, &unescaped(text)).map_err(error)
 }
 
-fn told(loss: &Loss) -> String {
+pub(super) fn told(loss: &Loss) -> String {
     match loss {
         Loss::SnippetTwice { name, lost, kept } => {
             format!("the snippet {name} is there twice: {kept} is used, {lost} is not")
@@ -242,7 +242,7 @@ fn told(loss: &Loss) -> String {
     }
 }
 
-fn failure(error: ToolboxError) -> Failure {
+pub(super) fn failure(error: ToolboxError) -> Failure {
     match error {
         ToolboxError::Values { file, error } => Failure::new(format!(
             "unable decode the configuration file: {file}:{error}"

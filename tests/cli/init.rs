@@ -330,3 +330,114 @@ fn text_that_looks_like_a_template_stays_as_it_is() {
         3
     );
 }
+
+/// The folder of a team that uses `kops toolbox template`: two templates, a snippet, values of all and of each cluster.
+fn toolbox(dir: &Path) {
+    let name = "@@";
+    let template = |text: String| text.replace(name, "{{.clusterName}}");
+    let groups =
+        instances(name, "{{$group}}", "Node").replace("maxSize: 1\n", "maxSize: {{$sizes.max}}\n");
+    let groups = template(groups).replace(
+        "spec:\n",
+        "spec:\n{{ include \"labels.yaml\" $ | indent 2 }}\n",
+    );
+    // The groups of a range: the cluster's name is the root's.
+    let groups = groups.replace("{{.clusterName}}", "{{$.clusterName}}");
+    let all = format!("{{{{- range $group, $sizes := .groups }}}}\n---\n{groups}{{{{- end }}}}\n");
+    for (path, text) in [
+        (
+            "kops/templates/cluster.yaml",
+            template(cluster(name).replace("10.0.", "{{.network}}.")),
+        ),
+        (
+            "kops/templates/control-plane.yaml",
+            template(instances(name, "control-plane", "Master")),
+        ),
+        ("kops/templates/nodes.yaml", all),
+        (
+            "kops/snippets/labels.yaml",
+            "cloudLabels:\n  team: {{ .team }}".into(),
+        ),
+        (
+            "kops/values/common.yaml",
+            "team: web\ngroups:\n  nodes: {max: 3}\n".into(),
+        ),
+        ("kops/values/staging.yaml", "network: \"10.1\"\n".into()),
+        (
+            "kops/values/prod.yaml",
+            "network: \"10.2\"\ngroups:\n  nodes: {max: 9}\n  batch: {max: 2}\n".into(),
+        ),
+    ] {
+        let path = dir.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+const OF_TEMPLATES: &str = "-C fleet init --from-templates kops/templates --snippets kops/snippets --values kops/values/common.yaml --values staging.example.com=kops/values/staging.yaml --values prod.example.com=kops/values/prod.yaml --account 111122223333 --region eu-west-3";
+
+#[test]
+fn templates_of_the_toolbox_become_a_fleet() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    toolbox(dir);
+    let said = kfleet(dir, OF_TEMPLATES).ends(0);
+    for line in [
+        "staging.example.com: 3 documents, the same as from `kops toolbox template`",
+        "prod.example.com: 4 documents, the same as from `kops toolbox template`",
+    ] {
+        assert!(said.err.contains(line), "{line}\n{}", said.err);
+    }
+    assert!(!said.err.contains("warning"), "{}", said.err);
+    for (before, after) in [
+        ("templates/nodes.yaml", "templates/nodes.yaml.tpl"),
+        ("snippets/labels.yaml", "snippets/labels.yaml"),
+        ("values/prod.yaml", "vars/prod.yaml"),
+    ] {
+        let before = fs::read_to_string(dir.join("kops").join(before)).unwrap();
+        let after = fs::read_to_string(dir.join("fleet").join(after)).unwrap();
+        assert_eq!(before, after, "unchanged");
+    }
+    kfleet(dir, "-C fleet render").ends(0);
+    let rendered = dir.join("fleet/rendered/prod.example.com/manifests.yaml");
+    let rendered = fs::read_to_string(rendered).unwrap();
+    assert!(
+        rendered.contains("maxSize: 9") && rendered.contains("team: web"),
+        "{rendered}"
+    );
+    kfleet(dir, "-C fleet plan --cloud local").ends(2);
+    // Whoever has it already keeps it.
+    kfleet(dir, OF_TEMPLATES).refuses(&["there is a fleet already"]);
+}
+
+#[test]
+fn templates_that_lack_something_are_named_and_nothing_is_written() {
+    for (from, to, naming) in [
+        (
+            " --values kops/values/common.yaml",
+            "",
+            vec!["kops/templates/nodes.yaml"],
+        ),
+        (" --region eu-west-3", "", vec!["region", "--region"]),
+        (" --account 111122223333", "", vec!["account", "--account"]),
+        (
+            "staging.example.com=",
+            "edge.example.com=",
+            vec!["edge.example.com", "--environment"],
+        ),
+        (
+            "kops/values/prod.yaml",
+            "kops/values/nothing.yaml",
+            vec!["nothing.yaml"],
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        toolbox(dir);
+        let said = kfleet(dir, &OF_TEMPLATES.replace(from, to)).ends(1);
+        for part in naming {
+            assert!(said.err.contains(part), "{part}\n{}", said.err);
+        }
+        assert!(!dir.join("fleet").exists(), "nothing is written");
+    }
+}

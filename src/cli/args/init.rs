@@ -20,6 +20,15 @@ pub(in crate::cli) struct InitArguments {
     /// Begin with the clusters that kops keeps in this state store, `s3://BUCKET/PREFIX` or a folder.
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) state_store: Option<String>,
+    /// Begin with the Go templates of `kops toolbox template` in this folder or file, unchanged (repeatable).
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["from_kops", "state_store"])]
+    pub(in crate::cli) from_templates: Vec<PathBuf>,
+    /// A file of values for the templates: one cluster's as `CLUSTER=FILE`, or of all; a later one wins (repeatable).
+    #[arg(long, value_name = "FILE", requires = "from_templates")]
+    pub(in crate::cli) values: Vec<String>,
+    /// The snippets that the templates include, a folder or a file (repeatable).
+    #[arg(long, value_name = "PATH", requires = "from_templates")]
+    pub(in crate::cli) snippets: Vec<PathBuf>,
     /// The environment of clusters whose names do not say it, or one cluster's as `CLUSTER=ENVIRONMENT` (repeatable).
     #[arg(long, value_name = "ENVIRONMENT")]
     pub(in crate::cli) environment: Vec<String>,

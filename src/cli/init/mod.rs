@@ -4,6 +4,7 @@
 mod ask;
 mod finish;
 mod from_kops;
+mod from_templates;
 mod next;
 mod write;
 
@@ -22,6 +23,9 @@ pub(super) fn run(
     write::refuse_a_fleet(&arguments.directory)?;
     if command.from_kops.is_some() || command.state_store.is_some() {
         return from_kops::run(arguments, command, output);
+    }
+    if !command.from_templates.is_empty() {
+        return from_templates::run(arguments, command, output);
     }
     empty(arguments, command, output)
 }
