@@ -339,7 +339,7 @@ fn toolbox(dir: &Path) {
         instances(name, "{{$group}}", "Node").replace("maxSize: 1\n", "maxSize: {{$sizes.max}}\n");
     let groups = template(groups).replace(
         "spec:\n",
-        "spec:\n{{ include \"labels.yaml\" $ | indent 2 }}\n",
+        "spec:\n  {{ include \"labels.yaml\" $ | indent 2 }}\n",
     );
     // The groups of a range: the cluster's name is the root's.
     let groups = groups.replace("{{.clusterName}}", "{{$.clusterName}}");
