@@ -411,7 +411,7 @@ fn templates_of_the_toolbox_become_a_fleet() {
 }
 
 #[test]
-fn templates_that_lack_something_are_named_and_nothing_is_written() {
+fn what_templates_lack_is_named_and_nothing_is_written() {
     for (from, to, naming) in [
         (
             " --values kops/values/common.yaml",

@@ -176,7 +176,7 @@ fn the_jenkinsfile_of_a_new_fleet_rolls_out() {
 }
 
 #[test]
-fn what_is_in_the_way_fails_and_what_was_not_reached_is_skipped() {
+fn what_is_in_the_way_fails_in_junit() {
     let bed = changed();
     bed.shell("sed -i '/checkout-api/d' vars/*.yaml");
     bed.run("render").ends(0);

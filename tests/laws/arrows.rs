@@ -30,7 +30,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "plan", "desired", "kops", "render", "fleet", "model", "yaml",
         ],
     ),
-    ("adopt", &["kops", "fleet", "model", "yaml"]),
+    ("adopt", &["toolbox", "kops", "fleet", "model", "yaml"]),
     (
         "rollout",
         &[
