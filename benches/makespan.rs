@@ -36,7 +36,7 @@ use kfleet::fleet::{Amount, Rate};
 use kfleet::model::{
     AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Eviction, InstanceId, Lifecycle,
     Live, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, RegionRoom, RoomQuestion,
-    Span, Timestamp, UserData, Versions,
+    Senders, Span, Timestamp, UserData, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event, GroupEvent, Record, StepEvent};
@@ -281,6 +281,15 @@ impl Cloud for Probe {
 
     async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
         self.spy.room(asked).await
+    }
+
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        self.spy.senders(place, asked, own).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -14,14 +14,15 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::{GateKind, GateSpec, Wave};
 use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Span, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Senders, Span, Timestamp, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::Ending;
@@ -59,6 +60,15 @@ impl Cloud for Quick {
 
     async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
         self.0.room(asked).await
+    }
+
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        self.0.senders(place, asked, own).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

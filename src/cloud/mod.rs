@@ -1,10 +1,11 @@
 //! The [`Cloud`] trait: an AWS account (or one that simulates it) in our words. No SDK type crosses it, no decision is made behind it.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, Region, RegionRoom, RoomQuestion,
-    Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, Region, RegionRoom,
+    RoomQuestion, Senders, Timestamp, Versions,
 };
 
 #[cfg(feature = "aws")]
@@ -55,6 +56,15 @@ pub trait Cloud: Send + Sync {
         &self,
         asked: &RoomQuestion,
     ) -> impl Future<Output = Result<RegionRoom, CloudError>> + Send;
+
+    /// Which load balancers of Services send to these instances of the cluster, but for those in `own`, with which its groups register instances
+    /// (names or ARNs).
+    fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> impl Future<Output = Result<Senders, CloudError>> + Send;
 
     /// Carries out one effect. Reads its precondition just before: finds `to`, answers [`Applied::Already`];
     /// finds neither, answers [`Applied::Moved`] and touches nothing.

@@ -78,7 +78,14 @@ const CALLS: [(&str, &[&str]); 5] = [
             "TerminateInstances",
         ],
     ),
-    ("elasticloadbalancing", &["DescribeTargetGroups"]),
+    (
+        "elasticloadbalancing",
+        &[
+            "DescribeTags",
+            "DescribeTargetGroups",
+            "DescribeTargetHealth",
+        ],
+    ),
     (
         "servicequotas",
         &["GetAWSDefaultServiceQuota", "GetServiceQuota"],

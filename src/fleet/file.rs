@@ -183,6 +183,7 @@ pub(super) struct DrainFile {
     pub(super) preflight: Option<Preflight>,
     pub(super) dead_nodes: Option<DeadNodes>,
     pub(super) volumes: Option<Span>,
+    pub(super) balancers: Option<Span>,
 }
 
 /// `clusters/NAME.yaml`.

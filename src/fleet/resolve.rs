@@ -201,6 +201,7 @@ fn drain(doc: &Document, file: Option<DrainFile>, base: Drain) -> Result<Drain, 
         preflight,
         dead_nodes,
         volumes,
+        balancers,
     }) = file
     else {
         return Ok(base);
@@ -226,6 +227,7 @@ fn drain(doc: &Document, file: Option<DrainFile>, base: Drain) -> Result<Drain, 
         preflight: preflight.unwrap_or(base.preflight),
         dead_nodes: dead_nodes.unwrap_or(base.dead_nodes),
         volumes: volumes.unwrap_or(base.volumes),
+        balancers: balancers.unwrap_or(base.balancers),
     })
 }
 

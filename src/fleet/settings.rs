@@ -221,6 +221,10 @@ pub struct Drain {
     /// How long volumes of evicted pods may keep the instance, counted from when the pods are gone; zero: they are not waited for.
     #[serde(default = "volumes")]
     pub volumes: Span,
+    /// How long load balancers of Services that still send to the node may keep the instance, counted from when its pods are gone; zero: they are not
+    /// waited for.
+    #[serde(default = "balancers")]
+    pub balancers: Span,
 }
 
 /// What becomes of a node whose kubelet does not answer any more. Pods that were told to go there are not waited for once their grace is over.
@@ -270,6 +274,12 @@ pub enum Preflight {
 /// After so long Kubernetes takes a volume from a node that is gone by force: waiting longer would save nobody anything. Source: Kubernetes, attach/detach
 /// controller, `maxWaitForUnmountDuration`.
 fn volumes() -> Span {
+    Span::from_secs(360)
+}
+
+/// A target that is taken out has connections for 300 seconds unless said otherwise, and the controller needs a moment before that. Source: Elastic Load
+/// Balancing user guide, "Deregistration delay".
+fn balancers() -> Span {
     Span::from_secs(360)
 }
 
@@ -331,6 +341,7 @@ impl Default for Drain {
             preflight: Preflight::Warn,
             dead_nodes: DeadNodes::Wait,
             volumes: volumes(),
+            balancers: balancers(),
         }
     }
 }

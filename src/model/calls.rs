@@ -137,6 +137,11 @@ pub const AWS_CALLS: &[AwsCall] = &[
         "DescribeTargetGroups",
         "elasticloadbalancing:DescribeTargetGroups",
     ),
+    look(
+        "DescribeTargetHealth",
+        "elasticloadbalancing:DescribeTargetHealth",
+    ),
+    look("DescribeTags", "elasticloadbalancing:DescribeTags"),
     look("GetServiceQuota", "servicequotas:GetServiceQuota"),
     look(
         "GetAWSDefaultServiceQuota",

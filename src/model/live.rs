@@ -11,7 +11,8 @@ use super::market::Market;
 use super::template_version::TemplateVersion;
 use super::{
     AsgName, AutoScalingGroup, ClusterName, Foretold, GroupName, Hooks, InstanceId, LeavingPod,
-    Lifecycle, NodeName, NodeupHash, PodRefusal, RegionRoom, Shared, Span, Timestamp, Volumes,
+    Lifecycle, NodeName, NodeupHash, PodRefusal, RegionRoom, Shared, Span, Timestamp, Traffic,
+    Volumes,
 };
 
 /// What was read, in one go.
@@ -453,6 +454,9 @@ pub struct Node {
     /// Volumes of those pods, and what of them is attached to it.
     #[serde(default, skip_serializing_if = "Volumes::is_empty")]
     pub volumes: Volumes,
+    /// What of load balancers sends to it.
+    #[serde(default, skip_serializing_if = "Traffic::is_not_asked")]
+    pub traffic: Traffic,
     /// What the API last answered to the evictions that it refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<PodRefusal>,
@@ -555,5 +559,20 @@ impl Node {
             None => self.volumes.held_of(claims),
             Some(_) => BTreeSet::new(),
         }
+    }
+
+    /// What of load balancers a drain has to wait for: none once its kubelet is silent, as nothing answers there.
+    pub fn traffic_to_wait_for(&self) -> Option<&Traffic> {
+        Some(&self.traffic).filter(|t| t.may_flow() && self.silent_since.is_none())
+    }
+
+    /// Whether we are emptying it: what balancers send to it is asked then, and only then.
+    pub fn is_emptied_by_us(&self) -> bool {
+        const OF_DRAINS: [NodeMark; 3] = [
+            NodeMark::Cordoned,
+            NodeMark::OutOfLoadBalancers,
+            NodeMark::KeptFromAutoscaler,
+        ];
+        self.cordoned && OF_DRAINS.iter().any(|mark| self.ours.contains(mark))
     }
 }

@@ -24,6 +24,7 @@ mod shared;
 mod snapshot;
 mod template_version;
 mod time;
+mod traffic;
 mod unmanaged;
 mod volumes;
 
@@ -69,5 +70,6 @@ pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use template_version::TemplateVersion;
 pub use time::{Span, SpanError, Timestamp};
+pub use traffic::{Senders, Traffic};
 pub use unmanaged::is_carried;
 pub use volumes::Volumes;

@@ -204,6 +204,12 @@ fn of_group(event: &GroupEvent) -> String {
             volumes,
             over,
         } => volumes_awaited(instance, volumes, *over),
+        GroupEvent::BalancersAwaited {
+            instance,
+            balancers,
+            unread,
+            over,
+        } => balancers_awaited(instance, balancers, unread.as_deref(), *over),
         GroupEvent::SetAside { instance, why } => format!(
             "sets {instance} aside, comes back to it at the end: {}",
             reason_text(why)
@@ -251,6 +257,26 @@ fn volumes_awaited(instance: &InstanceId, volumes: &BTreeSet<String>, over: bool
         format!("{instance} is ended with volumes of its pods attached to it: {volumes}")
     } else {
         format!("{instance} waits for volumes of its pods that are still attached to it: {volumes}")
+    }
+}
+
+fn balancers_awaited(
+    instance: &InstanceId,
+    balancers: &BTreeSet<String>,
+    unread: Option<&str>,
+    over: bool,
+) -> String {
+    let which = match unread {
+        Some(why) => format!("load balancers that may send to it, which is not known ({why})"),
+        None => format!(
+            "load balancers that send to it still: {}",
+            list(balancers, VOLUMES)
+        ),
+    };
+    if over {
+        format!("{instance} is ended in spite of {which}")
+    } else {
+        format!("{instance} waits for {which}")
     }
 }
 

@@ -328,6 +328,20 @@ pub enum GroupEvent {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         over: bool,
     },
+    /// The pods of a drain are gone, and load balancers of Services send to its node still, or may.
+    BalancersAwaited {
+        /// Instance.
+        instance: InstanceId,
+        /// The balancers, by the names of their target groups.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        balancers: BTreeSet<String>,
+        /// Why it is not known which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unread: Option<String>,
+        /// They had their time: the instance is ended all the same.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        over: bool,
+    },
     /// A drain did not end in time; the node was uncordoned and is drained last.
     SetAside {
         /// Instance.

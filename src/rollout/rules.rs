@@ -2,6 +2,7 @@
 
 mod by_kops;
 mod control_plane;
+mod left;
 mod order;
 mod others;
 mod pinned;
@@ -11,18 +12,17 @@ mod steps;
 
 pub use records::broken_by_record;
 
-use std::collections::BTreeSet;
 use std::ops::Deref;
 
 use super::breach::{Breach, GroupBreach, InstanceBreach, NodeBreach, PlaneLack};
-use super::progress::{Direction, Drain, GroupProgress, Progress};
+use super::progress::{Direction, GroupProgress, Progress};
 use super::round::with_made;
 use super::schedule::{ClusterRun, GroupTask, Rollout, Task};
 use crate::fleet::{Amount, ZonePolicy};
 use crate::kops::Role;
 use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
-    LiveGroup, Node, NodeEffect, NodeName, Nodes, Span, Timestamp,
+    LiveGroup, Node, NodeEffect, NodeName, Nodes, Timestamp,
 };
 
 /// The rules that an effect would break; empty when it may be. `live` may be a look that is taken only when a rule asks for it.
@@ -253,30 +253,13 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             return Some(InstanceBreach::NotDrained { instance, group }.into());
         }
         let volumes = self.volumes_held(task, instance, node);
-        (!ends && !volumes.is_empty()).then(|| {
+        if !ends && !volumes.is_empty() {
             let instance = instance.clone();
-            InstanceBreach::VolumesHeld { instance, volumes }.into()
-        })
-    }
-
-    /// Volumes of evicted pods that are attached still, and have not had their time.
-    fn volumes_held(&self, task: &GroupTask, id: &InstanceId, node: &Node) -> BTreeSet<String> {
-        let limit = task.rolling.drain.volumes;
-        let clusters = &self.progress.clusters;
-        let group = clusters
-            .get(self.cluster)
-            .and_then(|c| c.groups.get(&task.asg));
-        let drain = group.and_then(|g| g.drains.get(id));
-        let over = |drain: &Drain| {
-            let since = drain.volumes.map(|v| v.since);
-            since.is_some_and(|since| self.now >= since + limit)
-        };
-        match drain {
-            Some(drain) if limit > Span::ZERO && !over(drain) => {
-                node.volumes_to_wait_for(&drain.claims)
-            }
-            Some(_) | None => BTreeSet::new(),
+            return Some(InstanceBreach::VolumesHeld { instance, volumes }.into());
         }
+        self.balancers_send(task, instance, node)
+            .filter(|_| !ends)
+            .map(Into::into)
     }
 
     fn node(&self, instance: &InstanceId) -> Option<&Node> {

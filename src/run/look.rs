@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::fence::place;
 use super::room::add_room;
 use super::together::{MAX_CLUSTERS, together};
+use super::traffic::add_traffic;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{AsgName, ClusterName, Gap, Live, Versions};
 use crate::nodes::NodeApi;
@@ -38,6 +39,7 @@ async fn look_beside<W: Cloud + NodeApi>(
             cluster.nodes = of_this_cluster(cluster, nodes);
         }
     }
+    add_traffic(world, &mut live, places).await;
     Ok(live)
 }
 

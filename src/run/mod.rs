@@ -21,6 +21,7 @@ mod room;
 mod runner;
 mod shut;
 mod together;
+mod traffic;
 mod under_way;
 mod waits;
 mod web;

@@ -13,8 +13,8 @@ use crate::cloud::local::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::engine::{Engine, EngineError, Left};
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Effect, GroupName, Live, NodeEffect, Nodes,
-    Nodeup, RegionRoom, RoomQuestion, Span, Stored, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Effect, GroupName, InstanceId, Live, NodeEffect,
+    Nodes, Nodeup, RegionRoom, RoomQuestion, Senders, Span, Stored, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 use crate::rollout::{
@@ -246,6 +246,15 @@ impl Cloud for Onlooker<'_> {
 
     async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
         self.world.room(asked).await
+    }
+
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        self.world.senders(place, asked, own).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

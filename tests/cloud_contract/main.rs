@@ -50,6 +50,11 @@ macro_rules! contract {
                 }
             )*
 
+            #[test]
+            fn balancers_are_found_by_their_tags() {
+                crate::moto::case("balancers_are_found_by_their_tags", async |cloud| crate::moto::balancers_are_found_by_their_tags(cloud).await);
+            }
+
             /// A case is shown here, or it is said where.
             #[test]
             fn no_case_is_forgotten() {

@@ -1,15 +1,18 @@
 //! The second implementation: AWS through its SDK, against moto. Time there is the server's own, so that nothing waits.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::Mutex;
 
 use kfleet::cloud::aws::{Access, Aws, HooksOf, Options, Reach, Session};
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{
-    AccountId, Applied, CloudEffect, Live, RegionRoom, RoomQuestion, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, InstanceId, Lifecycle, Live, RegionRoom, RoomQuestion,
+    Senders, Timestamp, Versions,
 };
 use serde_json::json;
 
+use crate::bench::{Bench, definition};
 use crate::support::{Server, account, server_or_skip, skip};
 
 /// Cases that moto has no part in, and where they are proven instead.
@@ -160,7 +163,68 @@ impl Cloud for OnMoto {
         self.aws.room(asked).await
     }
 
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        self.aws.senders(place, asked, own).await
+    }
+
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         self.aws.apply(place, effect).await
     }
+}
+
+/// Target groups that a controller of Services made are found by the cluster's tag; those of AutoScalingGroups, of others and of other clusters are not.
+/// The simulated account has such balancers where a fault says so.
+pub(crate) async fn balancers_are_found_by_their_tags(cloud: &OnMoto) {
+    let bench = Bench::new(cloud, CLUSTER);
+    let name = bench.created(&definition(CLUSTER, "nodes", 0, 5), 2).await;
+    bench.complete(&name).await;
+    let instances = bench.instances(&name, Lifecycle::InService).await;
+    let [first, second] = instances.as_slice() else {
+        panic!("{instances:?}")
+    };
+    let place = &bench.place;
+    let order = |name: &str, tags: serde_json::Value, instances: &[&InstanceId]| {
+        let body = json!({"account": cloud.account, "region": place.region, "name": name, "tags": tags, "instances": instances});
+        cloud.server.order("balancer", &body)["arn"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let in_tree = json!({format!("kubernetes.io/cluster/{CLUSTER}"): "owned"});
+    order("k8s-in-tree", in_tree.clone(), &[first, second]);
+    order(
+        "k8s-controller",
+        json!({"elbv2.k8s.aws/cluster": CLUSTER}),
+        &[first],
+    );
+    order(
+        "another-cluster",
+        json!({"elbv2.k8s.aws/cluster": "two.k8s.foo.bar"}),
+        &[first],
+    );
+    order(
+        "shared",
+        json!({format!("kubernetes.io/cluster/{CLUSTER}"): "shared"}),
+        &[first],
+    );
+    order("untagged", json!({}), &[first]);
+    let own = order("of-a-group", in_tree.clone(), &[first]);
+    let asked: BTreeSet<InstanceId> = [first.clone()].into();
+    let own: BTreeSet<String> = [own].into();
+    let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+    let found = cloud.senders(place, &asked, &own).await.unwrap();
+    let wanted: BTreeSet<String> = names(&["k8s-controller", "k8s-in-tree"]);
+    assert_eq!(found, BTreeMap::from([(first.clone(), wanted)]));
+    // Taken out of the one, it is a target of the other still.
+    order("k8s-in-tree", in_tree, &[second]);
+    let found = cloud.senders(place, &asked, &own).await.unwrap();
+    let sends = &found[first];
+    assert!(sends.contains("k8s-controller"), "{found:?}");
+    let none = cloud.senders(place, &BTreeSet::new(), &own).await.unwrap();
+    assert_eq!(none, Senders::new());
 }

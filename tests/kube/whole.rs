@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Effect, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Span, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, Effect, InstanceId, Live, NodeEffect, Nodes,
+    RegionRoom, RoomQuestion, Senders, Span, Timestamp, Versions,
 };
 use kfleet::nodes::kube::Clusters;
 use kfleet::nodes::{Access, NodeApi, NodeError};
@@ -155,6 +155,15 @@ impl Cloud for Mixed<'_> {
 
     async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
         self.world.room(asked).await
+    }
+
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        self.world.senders(place, asked, own).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -86,6 +86,18 @@ def target_group(account, region, vpc, name):
     return found.arn
 
 
+def balancer(account, region, wanted):
+    """A target group as a controller of Services makes it: with these tags, and with these instances registered and no others."""
+    elb, ec2 = elbv2_backends[account][region], ec2_backends[account][region]
+    vpc = next(iter(ec2.vpcs.values()))
+    arn = target_group(account, region, vpc.id, wanted["name"])
+    elb.add_tags([arn], [{"Key": key, "Value": value} for key, value in wanted["tags"].items()])
+    group = elb.target_groups[arn]
+    elb.deregister_targets(arn, [{"Id": id} for id in list(group.targets) if id not in wanted["instances"]])
+    elb.register_targets(arn, [{"Id": id, "Port": 30080} for id in wanted["instances"] if id not in group.targets])
+    return {"arn": arn}
+
+
 def account(account_id, region, body):
     """`groups`: definitions as `kfleet compile --format json` prints them. Version 1 of each template runs, by `$Latest`."""
     made = []

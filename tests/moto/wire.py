@@ -198,6 +198,8 @@ def control(what, method, body, query):
         ec2.NO_PROFILES[(account, body["region"])] = body["missing"]
     elif what == "network":
         return seed.network(account, body["region"], body)
+    elif what == "balancer":
+        return seed.balancer(account, body["region"], body)
     elif what == "seed":
         return seed.account(account, body["region"], body)
     elif what == "many":

@@ -300,20 +300,7 @@ pub(crate) fn prod_at_work() -> Vec<(&'static str, Event)> {
             },
         ),
     ));
-    for (time, over) in [("09:15:00", false), ("09:21:00", true)] {
-        events.push((
-            time,
-            Event::Group(
-                c.clone(),
-                of("nodes"),
-                GroupEvent::VolumesAwaited {
-                    instance: id("i-02"),
-                    volumes: ["pvc-1f0e".to_owned(), "pvc-8c2d".to_owned()].into(),
-                    over,
-                },
-            ),
-        ));
-    }
+    events.extend(awaited(&c, &of("nodes"), &id("i-02")));
     events.push((
         "09:15:00",
         Event::Group(
@@ -325,6 +312,46 @@ pub(crate) fn prod_at_work() -> Vec<(&'static str, Event)> {
             },
         ),
     ));
+    events
+}
+
+/// What is waited for once the pods of a node are gone.
+fn awaited(c: &ClusterName, group: &AsgName, instance: &InstanceId) -> Vec<(&'static str, Event)> {
+    let mut events = Vec::new();
+    for (time, over) in [("09:15:00", false), ("09:21:00", true)] {
+        events.push((
+            time,
+            Event::Group(
+                c.clone(),
+                group.clone(),
+                GroupEvent::VolumesAwaited {
+                    instance: instance.clone(),
+                    volumes: ["pvc-1f0e".to_owned(), "pvc-8c2d".to_owned()].into(),
+                    over,
+                },
+            ),
+        ));
+    }
+    for (time, unread, over) in [
+        ("09:15:00", None, false),
+        ("09:16:00", Some("AccessDenied"), false),
+        ("09:21:00", None, true),
+    ] {
+        let balancers = ["k8s-web-api".to_owned()];
+        events.push((
+            time,
+            Event::Group(
+                c.clone(),
+                group.clone(),
+                GroupEvent::BalancersAwaited {
+                    instance: instance.clone(),
+                    balancers: balancers.into_iter().filter(|_| unread.is_none()).collect(),
+                    unread: unread.map(str::to_owned),
+                    over,
+                },
+            ),
+        ));
+    }
     events
 }
 

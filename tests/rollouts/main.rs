@@ -10,6 +10,7 @@
 )]
 
 mod back;
+mod balancers;
 mod by_kops;
 mod drains;
 mod gates;

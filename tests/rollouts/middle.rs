@@ -161,6 +161,7 @@ impl Middle {
                 grace: Span::ZERO,
                 claims: Default::default(),
                 volumes: None,
+                balancers: None,
             },
         );
     }

@@ -1,7 +1,7 @@
 //! Every rule is broken once on purpose, and says so: a rollout in the middle of its work, one thing about it changed, and a step.
 
 use kfleet::kops::Role;
-use kfleet::model::{AutoScalingGroup, LeavesBy, NodeEffect, Nodes, Unseen, VersionRef};
+use kfleet::model::{AutoScalingGroup, LeavesBy, NodeEffect, Nodes, Traffic, Unseen, VersionRef};
 use kfleet::rollout::{Direction, Task};
 
 use super::middle::{Middle, middle};
@@ -281,6 +281,20 @@ pub(super) const STEPS: &[Planted] = &[
             m.terminate("nodes", 0, false)
         },
     ),
+    ("ends while load balancers may send to it: k8s-web", |m| {
+        m.on_node("nodes", 0, |n| {
+            (n.evictable_pods, n.leaving_pods) = (0, 0);
+            n.traffic = Traffic::From(["k8s-web".to_owned()].into());
+        });
+        m.terminate("nodes", 0, false)
+    }),
+    ("ends while load balancers may send to it: ", |m| {
+        m.on_node("nodes", 0, |n| {
+            (n.evictable_pods, n.leaving_pods) = (0, 0);
+            n.traffic = Traffic::Unknown("no answer".into());
+        });
+        m.terminate("nodes", 0, false)
+    }),
     ("ends before it is drained", |m| {
         m.terminate("nodes", 1, false)
     }),

@@ -1,5 +1,6 @@
 //! The runner: gates and clusters at the same time, nothing that waits for something else, and what a lock that is lost does to what is under way.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,8 @@ use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::{GateKind, GateSpec, Samples, Wave};
 use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Span, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Senders, Span, Timestamp, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{ClusterEvent, Ending, Event, Record, RolloutEvent, StepEvent, Verdict};
@@ -75,6 +76,15 @@ impl Cloud for Quick {
 
     async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
         self.world.room(asked).await
+    }
+
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        self.world.senders(place, asked, own).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

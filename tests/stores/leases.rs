@@ -1,13 +1,14 @@
 //! Locks on objects: who may take them over, when, and how whoever lost one knows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Span, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Senders, Span, Timestamp, Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::store::{CloudKind, Journal, Leases, Locks, Objects, Store, StoreError, Terms};
@@ -372,6 +373,15 @@ impl Cloud for Slow {
 
     async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
         self.world.room(asked).await
+    }
+
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        self.world.senders(place, asked, own).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

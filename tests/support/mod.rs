@@ -25,6 +25,7 @@ use kfleet::run::{Drive, Outcome, RunError, Signal, look, run};
 use kfleet::store::{CloudKind, Journal, Store};
 use kfleet::{kops, yaml};
 
+mod crowds;
 mod leftovers;
 pub mod spy;
 mod spy_kops;

@@ -9,8 +9,9 @@ use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::Amount;
 use kfleet::kops::Role;
 use kfleet::model::{
-    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Lifecycle, Live, LiveCluster,
-    LiveGroup, NodeEffect, Nodes, RegionRoom, RoomQuestion, Span, Timestamp, Versions,
+    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, InstanceId, Lifecycle, Live,
+    LiveCluster, LiveGroup, NodeEffect, Nodes, RegionRoom, RoomQuestion, Senders, Span, Timestamp,
+    Versions,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::report::breach_text;
@@ -18,6 +19,8 @@ use kfleet::rollout::{
     Event, GroupEvent, Progress, Reason, Record, Rollout, StepEvent, StepResult, Task,
     broken_by_record, broken_rules, decide,
 };
+
+use super::crowds::crowds;
 
 /// When the process dies, counted in effects from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -371,41 +374,6 @@ impl State {
     }
 }
 
-/// Groups in which more is drained at once than surge and unavailability together allow.
-fn crowds(rollout: &Rollout, progress: &Progress) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (run, task) in rollout
-        .clusters()
-        .flat_map(|c| c.groups.iter().map(move |g| (c, g)))
-    {
-        let Some(group) = progress
-            .clusters
-            .get(&run.cluster)
-            .and_then(|c| c.groups.get(&task.asg))
-        else {
-            continue;
-        };
-        let (Amount::Count(surge), Amount::Count(missing)) =
-            (task.rolling.max_surge, task.rolling.max_unavailable)
-        else {
-            continue;
-        };
-        let most = if task.role == Role::ControlPlane {
-            1
-        } else {
-            (surge + missing).max(1) as usize
-        };
-        if group.drains.len() > most {
-            wrong.push(format!(
-                "{} drains {} at once, {most} may",
-                task.asg,
-                group.drains.len()
-            ));
-        }
-    }
-    wrong
-}
-
 impl Cloud for Spy {
     fn now(&self) -> Timestamp {
         self.world.now()
@@ -494,6 +462,22 @@ impl Cloud for Spy {
 
     async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
         self.world.room(asked).await
+    }
+
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        // Nothing is asked where nothing is asked about, and nothing about nodes that nobody empties.
+        assert!(!asked.is_empty());
+        let live = self.world.glance(place);
+        if let Nodes::Known(seen) = &live.nodes {
+            let mut known = seen.nodes.values().filter(|n| asked.contains(&n.instance));
+            assert!(known.all(|n| n.is_emptied_by_us()), "{asked:?}");
+        }
+        self.world.senders(place, asked, own).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -1,10 +1,12 @@
 //! The world that was opened stands for the one it is.
 
+use std::collections::BTreeSet;
+
 use super::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Senders, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 
@@ -58,6 +60,19 @@ impl Cloud for World {
             World::Local(world) => world.room(asked).await,
             #[cfg(feature = "aws")]
             World::Aws(real) => real.cloud.room(asked).await,
+        }
+    }
+
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        match self {
+            World::Local(world) => world.senders(place, asked, own).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.senders(place, asked, own).await,
         }
     }
 

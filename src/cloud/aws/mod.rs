@@ -1,6 +1,7 @@
 //! AWS itself, through its SDK: the only home of the SDK's types. Decides nothing; what is asked of it and what it answers are `model` words.
 
 mod apply;
+mod balancers;
 pub mod bucket;
 mod connect;
 mod convert;
@@ -24,7 +25,8 @@ pub use options::{Access, HooksOf, Options, Reach, Session};
 
 use super::{Cloud, CloudError, Place};
 use crate::model::{
-    AccountId, Applied, AsgName, CloudEffect, Live, RegionRoom, RoomQuestion, Timestamp, Versions,
+    AccountId, Applied, AsgName, CloudEffect, InstanceId, Live, RegionRoom, RoomQuestion, Senders,
+    Timestamp, Versions,
 };
 use connect::Connection;
 
@@ -140,6 +142,15 @@ impl Cloud for Aws {
             message: "no cluster of it is asked about".into(),
         })?;
         room::room(&self.connection.clients(&place).await?, &place, asked).await
+    }
+
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        balancers::senders(&self.connection.clients(place).await?, place, asked, own).await
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

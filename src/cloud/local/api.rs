@@ -1,10 +1,12 @@
 //! The traits [`Cloud`] and [`NodeApi`] for [`World`]. Locks, asks, answers; knows nothing itself.
 
+use std::collections::BTreeSet;
+
 use super::world::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Timestamp, Versions,
+    AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
+    RoomQuestion, Senders, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 
@@ -48,6 +50,24 @@ impl Cloud for World {
     /// Part of the look that it belongs to: no call by itself.
     async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
         Ok(self.inner().room(asked))
+    }
+
+    async fn senders(
+        &self,
+        place: &Place,
+        asked: &BTreeSet<InstanceId>,
+        own: &BTreeSet<String>,
+    ) -> Result<Senders, CloudError> {
+        // Part of the look that it belongs to: no call by itself. No group registers instances with the balancers of Services.
+        let _ = own;
+        let message = match self.inner().senders(place, asked) {
+            Ok(senders) => return Ok(senders),
+            Err(message) => message,
+        };
+        Err(CloudError::Unknown {
+            subject: place.cluster.to_string(),
+            message,
+        })
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

@@ -56,6 +56,9 @@ pub enum Fault {
     /// `slow-volumes:GROUP:SECONDS`: a pod that leaves a node of the group starts elsewhere only after so long, when its volume has been let go;
     /// six minutes later than its end where the instance went before.
     SlowVolumes(String, Span),
+    /// `balancer:GROUP:SECONDS`: nodes of the group are targets of the load balancer of a Service; one that is taken out of it has connections for so
+    /// much longer. `balancer:GROUP:unread`: which ones it sends to cannot be read.
+    Balancer(String, Option<Span>),
     /// `shifting-pages:N`: every Nth reading of the account misses a group, as a list does that changes while its pages are read (N at least 2).
     ShiftingPages(u64),
     /// `idle-scale-down:GROUP:SECONDS`: an autoscaler removes nodes of the group that have had no pods for this long.
@@ -142,6 +145,8 @@ impl FromStr for Fault {
             "slow-volumes" => {
                 timed(value, Fault::SlowVolumes).ok_or_else(|| form("slow-volumes:GROUP:SECONDS"))
             }
+            "balancer" => balancer(value)
+                .ok_or_else(|| form("balancer:GROUP:SECONDS, or balancer:GROUP:unread")),
             "shifting-pages" => Ok(Fault::ShiftingPages(every("shifting-pages:N, N at least 2")?)),
             "idle-scale-down" => timed(value, Fault::IdleScaleDown)
                 .ok_or_else(|| form("idle-scale-down:GROUP:SECONDS")),
@@ -198,6 +203,7 @@ impl Fault {
             | Fault::LostNodes(group, _)
             | Fault::Deregistration(group, _)
             | Fault::SlowVolumes(group, _)
+            | Fault::Balancer(group, _)
             | Fault::IdleScaleDown(group, _) => Some(Aim::Group(group)),
             Fault::NoEtcd(group) => Some(Aim::ControlPlane(group)),
             Fault::NoCapacityOf(pool) | Fault::Lack(Lack::NotOffered(pool)) => {
@@ -249,6 +255,13 @@ fn timed(value: &str, fault: fn(String, Span) -> Fault) -> Option<Fault> {
     (!group.is_empty()).then(|| fault(group.to_owned(), Span::from_secs(seconds.into())))
 }
 
+fn balancer(value: &str) -> Option<Fault> {
+    if let Some(group) = value.strip_suffix(":unread") {
+        return (!group.is_empty()).then(|| Fault::Balancer(group.to_owned(), None));
+    }
+    timed(value, |group, span| Fault::Balancer(group, Some(span)))
+}
+
 fn pool(value: &str) -> Option<Fault> {
     let (instance_type, zone) = value.split_once('@')?;
     let named = |text: &str| (text != "*").then(|| text.to_owned());
@@ -298,6 +311,7 @@ impl Faults {
             | Fault::LostNodes(..)
             | Fault::Deregistration(..)
             | Fault::SlowVolumes(..)
+            | Fault::Balancer(..)
             | Fault::IdleScaleDown(..)
             | Fault::SlowBoot(..) => true,
             Fault::Throttle(_)
@@ -428,6 +442,16 @@ impl Faults {
     pub(super) fn slow_volumes(&self, names: &[&str]) -> Option<Span> {
         self.0.iter().find_map(|f| {
             let Fault::SlowVolumes(group, span) = f else {
+                return None;
+            };
+            names.contains(&group.as_str()).then_some(*span)
+        })
+    }
+
+    /// How long the balancer of a Service sends to a node of it that was taken out, when there is one; none: that cannot be read.
+    pub(super) fn balancer(&self, names: &[&str]) -> Option<Option<Span>> {
+        self.0.iter().find_map(|f| {
+            let Fault::Balancer(group, span) = f else {
                 return None;
             };
             names.contains(&group.as_str()).then_some(*span)

@@ -8,7 +8,8 @@ use super::faults::Faults;
 use super::state::{Attached, Group, Leaving, Machine, Pod, RefusedPod, SimNode, is_control_plane};
 use crate::model::{
     Applied, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark, NodeName,
-    PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, UnreadyPod, Volumes,
+    PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, Traffic, UnreadyPod,
+    Volumes,
 };
 use crate::rollout::COMPONENTS;
 
@@ -133,7 +134,7 @@ impl Group {
         faults: &Faults,
     ) -> Outcome {
         match effect {
-            NodeEffect::Cordon { .. } => self.change_node(instance, SimNode::cordon),
+            NodeEffect::Cordon { .. } => self.change_node(instance, |node| node.cordon(now)),
             NodeEffect::Uncordon { .. } => self.change_node(instance, SimNode::uncordon),
             NodeEffect::Evict { .. } => self.evict(instance, now, faults),
             NodeEffect::Delete { pods, .. } => self.delete(instance, pods, now, faults),
@@ -392,7 +393,7 @@ impl Group {
         }
     }
 
-    fn with_nodes(&self) -> impl Iterator<Item = (&InstanceId, &Machine, &SimNode)> {
+    pub(super) fn with_nodes(&self) -> impl Iterator<Item = (&InstanceId, &Machine, &SimNode)> {
         self.machines
             .iter()
             .chain(&self.ghosts)
@@ -443,6 +444,7 @@ impl Group {
                 .collect(),
             grace: Span::ZERO,
             volumes: Volumes::default(),
+            traffic: Traffic::NotAsked,
             refused: node.refused.iter().map(|r| self.refusal(r)).collect(),
             blocked: Vec::new(),
             sick,

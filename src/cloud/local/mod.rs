@@ -9,6 +9,7 @@ mod acts;
 mod answers;
 mod api;
 mod autoscaler;
+mod balancers;
 mod capacity;
 mod chance;
 mod cluster;

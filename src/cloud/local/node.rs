@@ -20,11 +20,12 @@ impl SimNode {
         self.leaving.iter().filter_map(|l| l.gone).min()
     }
 
-    pub(super) fn cordon(&mut self) {
+    pub(super) fn cordon(&mut self, now: Timestamp) {
         if !self.cordoned {
             self.cordoned = true;
             self.marks.insert(NodeMark::Cordoned);
         }
+        self.out_since.get_or_insert(now);
         self.marks
             .extend([NodeMark::OutOfLoadBalancers, NodeMark::KeptFromAutoscaler]);
     }
@@ -39,6 +40,7 @@ impl SimNode {
         .iter()
         .any(|m| self.marks.contains(m));
         self.cordoned &= marked && !self.marks.contains(&NodeMark::Cordoned);
+        self.out_since = None;
         self.marks.retain(|m| *m == NodeMark::Tainted);
     }
 

@@ -188,6 +188,9 @@ pub(super) struct SimNode {
     /// What a drain did to it.
     #[serde(default)]
     pub(super) marks: BTreeSet<NodeMark>,
+    /// Since when it has the label that takes it out of the balancers of Services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) out_since: Option<Timestamp>,
     /// Who is ending it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) leaves_by: Option<LeavesBy>,
@@ -213,6 +216,7 @@ impl SimNode {
             cordoned: false,
             tainted: false,
             marks: BTreeSet::new(),
+            out_since: None,
             leaves_by: None,
             pods: Vec::new(),
             leaving: Vec::new(),

@@ -53,6 +53,7 @@ impl Kept<Group, Views> {
         );
         self.hide_members(faults, &mut into.nodes);
         self.show_volumes(faults, &mut into.nodes);
+        self.show_traffic(now, faults, &mut into.nodes);
         if self.may_refuse(now, faults) {
             self.show_refusals(now, faults, &mut into.nodes);
         }

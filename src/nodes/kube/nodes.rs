@@ -80,6 +80,7 @@ fn node(found: wire::Node) -> Option<Node> {
         leaving: Vec::new(),
         grace: Span::ZERO,
         volumes: Volumes::default(),
+        traffic: Traffic::NotAsked,
         refused: Vec::new(),
         blocked: Vec::new(),
         sick: Vec::new(),

@@ -179,6 +179,13 @@ pub(super) fn of_instance(breach: &InstanceBreach) -> String {
             let volumes = volumes.iter().cloned().collect::<Vec<_>>().join(", ");
             format!("{instance} ends while volumes of its pods are attached to it: {volumes}")
         }
+        InstanceBreach::TrafficCut {
+            instance,
+            balancers,
+        } => {
+            let balancers = balancers.iter().cloned().collect::<Vec<_>>().join(", ");
+            format!("{instance} ends while load balancers may send to it: {balancers}")
+        }
         InstanceBreach::TooFewAtWork {
             group,
             left,

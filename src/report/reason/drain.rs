@@ -34,6 +34,19 @@ pub(super) fn text(reason: &DrainReason) -> String {
             "{node} is drained, and volumes of its pods are still attached to it: {}",
             list(volumes, NAMES)
         ),
+        DrainReason::BalancersSend {
+            node,
+            balancers,
+            unread,
+        } => match unread {
+            Some(why) => format!(
+                "{node} is drained, and whether load balancers send to it is not known: {why}"
+            ),
+            None => format!(
+                "{node} is drained, and load balancers send to it still: {}",
+                list(balancers, NAMES)
+            ),
+        },
         DrainReason::MayStillRun {
             instance,
             node,

@@ -81,6 +81,13 @@ pub enum InstanceBreach {
         /// The volumes.
         volumes: BTreeSet<String>,
     },
+    /// An instance ends while load balancers may send to it, and their time is not over.
+    TrafficCut {
+        /// The instance.
+        instance: InstanceId,
+        /// The balancers that are known to, by the names of their target groups.
+        balancers: BTreeSet<String>,
+    },
     /// A group keeps fewer instances at work than it has to.
     TooFewAtWork {
         /// The group.

@@ -361,14 +361,16 @@ pub struct Drain {
     pub claims: BTreeSet<String>,
     /// Since when its pods are gone and volumes of theirs are attached still.
     pub volumes: Option<Awaited>,
+    /// Since when its pods are gone and load balancers may send to it still.
+    pub balancers: Option<Awaited>,
 }
 
-/// Volumes that are waited for.
+/// What is waited for once the pods of a drain are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Awaited {
     /// Since when.
     pub since: Timestamp,
-    /// Whether they had their time.
+    /// Whether it had its time.
     pub over: bool,
 }
 

@@ -204,6 +204,9 @@ impl GroupProgress {
             GroupEvent::VolumesAwaited { instance, over, .. } => {
                 self.await_volumes(instance, *over, at)
             }
+            GroupEvent::BalancersAwaited { instance, over, .. } => {
+                self.await_balancers(instance, *over, at)
+            }
             GroupEvent::SetAside { instance, .. } => self.defer(instance),
             GroupEvent::DrainAbandoned { instance } => self.abandon(instance),
             GroupEvent::SurgeTaken { left } => self.surge = *left,
@@ -257,6 +260,7 @@ impl GroupProgress {
             grace,
             claims: claims.clone(),
             volumes: None,
+            balancers: None,
         };
         self.drains.insert(instance.clone(), drain);
     }
@@ -266,6 +270,14 @@ impl GroupProgress {
         if let Some(drain) = self.drains.get_mut(instance) {
             let since = drain.volumes.map_or(at, |v| v.since);
             drain.volumes = Some(Awaited { since, over });
+        }
+    }
+
+    /// Its pods are gone, and balancers may send to it still.
+    pub(super) fn await_balancers(&mut self, instance: &InstanceId, over: bool, at: Timestamp) {
+        if let Some(drain) = self.drains.get_mut(instance) {
+            let since = drain.balancers.map_or(at, |b| b.since);
+            drain.balancers = Some(Awaited { since, over });
         }
     }
 

@@ -111,6 +111,15 @@ pub enum DrainReason {
         /// The volumes.
         volumes: BTreeSet<String>,
     },
+    /// The pods of a node are gone, and load balancers of Services send to it still, or may.
+    BalancersSend {
+        /// The node.
+        node: NodeName,
+        /// The balancers, by the names of their target groups.
+        balancers: BTreeSet<String>,
+        /// Why it is not known which.
+        unread: Option<String>,
+    },
     /// A node is gone from the API, and its pods may still end.
     MayStillRun {
         /// The instance.

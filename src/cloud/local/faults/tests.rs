@@ -131,6 +131,15 @@ fn faults_with_numbers_are_read_from_text() {
             "slow-volumes:nodes:360",
             "SlowVolumes(\"nodes\", Span(360000))",
         ),
+        (
+            "balancer:nodes:300",
+            "Balancer(\"nodes\", Some(Span(300000)))",
+        ),
+        ("balancer:nodes:unread", "Balancer(\"nodes\", None)"),
+        (
+            "balancer:nodes",
+            "fault `balancer:nodes` is written balancer:GROUP:SECONDS, or balancer:GROUP:unread",
+        ),
         ("shifting-pages:3", "ShiftingPages(3)"),
         ("lost-nodes:nodes:300", "LostNodes(\"nodes\", Span(300000))"),
         ("slow-end:nodes:300", "SlowEnd(\"nodes\", Span(300000))"),

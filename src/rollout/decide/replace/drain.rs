@@ -77,8 +77,8 @@ impl Replacement<'_> {
                 drain.since + policy.timeout,
                 out,
             );
-        } else if self.waits_for_volumes(id, drain, name, node, out) {
-            // Its pods would wait for them on their next nodes.
+        } else if self.waits_for_what_is_left(id, drain, name, node, out) {
+            // Its pods would wait for their volumes elsewhere, and connections through it would be cut.
         } else if self.is_dead_now(id, name, node, out) {
             // What is left on it is in the books before its instance ends.
         } else {

@@ -1,5 +1,6 @@
 //! Replacing the instances of one group: surge or detach, canary, drain, terminate, release.
 
+mod balancers;
 mod blocked;
 mod dead;
 mod drain;
