@@ -325,19 +325,27 @@ fn listed(groups: &BTreeSet<GroupName>) -> String {
     names.join(",")
 }
 
-/// A folder that nobody else may look into.
+/// A folder that nobody else may look into, and that nobody else has put there: its name can be guessed.
 fn own_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(folder)
+        .create(folder)?;
+    for folder in [folder.parent().unwrap_or(folder), folder] {
+        let found = std::fs::symlink_metadata(folder)?;
+        if !found.is_dir() || found.permissions().mode() & 0o077 != 0 {
+            let why = format!("{} was there, and is open to others", folder.display());
+            return Err(std::io::Error::other(why));
+        }
+    }
+    Ok(())
 }
 
 /// A file that nobody else may read.
 fn private(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
     own_folder(folder)?;
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -345,6 +353,10 @@ fn private(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(path)?;
+    if file.metadata()?.uid() != std::fs::metadata(folder)?.uid() {
+        let why = format!("{} belongs to somebody else", folder.display());
+        return Err(std::io::Error::other(why));
+    }
     file.write_all(bytes)
 }
 

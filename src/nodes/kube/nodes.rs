@@ -7,7 +7,9 @@ use k8s_openapi::api::core::v1::NodeCondition;
 use super::marks::{MARKS, TAINT, read};
 use super::pods::timestamp;
 use super::wire;
-use crate::model::{InstanceId, LeavesBy, Node, NodeName, Shared, Span, Timestamp, Volumes};
+use crate::model::{
+    InstanceId, LeavesBy, Node, NodeName, Shared, Span, Timestamp, Traffic, Volumes,
+};
 
 /// Label of control-plane nodes. Source: kops, `validate_cluster.go`.
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";

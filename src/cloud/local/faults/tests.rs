@@ -82,7 +82,7 @@ fn faults_of_room_are_read_from_text() {
         ("no-room-read:quotas", "Lack(NoRead(\"quotas\"))"),
         (
             "no-room-read:all",
-            "fault `no-room-read:all` is written no-room-read:WHAT, WHAT one of subnets, quotas, offers, images",
+            "fault `no-room-read:all` is written no-room-read:WHAT, WHAT one of subnets, quotas, offers, images, launches",
         ),
     ]);
 }
