@@ -327,17 +327,19 @@ fn listed(groups: &BTreeSet<GroupName>) -> String {
 
 /// A folder that nobody else may look into, and that nobody else has put there: its name can be guessed.
 fn own_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)?;
-    for folder in [folder.parent().unwrap_or(folder), folder] {
-        let found = std::fs::symlink_metadata(folder)?;
-        if !found.is_dir() || found.permissions().mode() & 0o077 != 0 {
-            let why = format!("{} was there, and is open to others", folder.display());
-            return Err(std::io::Error::other(why));
-        }
+    let found = std::fs::symlink_metadata(folder)?;
+    let above = std::fs::symlink_metadata(folder.parent().unwrap_or(folder))?;
+    let is_ours_alone = found.is_dir() && found.permissions().mode() & 0o077 == 0;
+    // Whoever owns the folder above can put another in its place.
+    let is_safe_there = above.permissions().mode() & 0o022 == 0 && above.uid() == found.uid();
+    if !is_ours_alone || !is_safe_there {
+        let why = format!("{} was there, and is open to others", folder.display());
+        return Err(std::io::Error::other(why));
     }
     Ok(())
 }

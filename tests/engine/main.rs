@@ -99,6 +99,19 @@ fn documents_are_given_in_a_private_file_that_goes_away() {
 }
 
 #[test]
+fn a_folder_that_is_open_to_others_is_not_used() {
+    for (of, mode) in [("own", 0o755), ("", 0o777)] {
+        let stand_in = StandIn::new("");
+        std::fs::create_dir_all(stand_in.path().join("own")).unwrap();
+        let open = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(stand_in.path().join(of), open).unwrap();
+        let refused = block(stand_in.kops.publish(&[json!({"kind": "Cluster"})])).unwrap_err();
+        assert!(refused.to_string().contains("open to others"), "{refused}");
+        assert_eq!(stand_in.read("state/documents"), "");
+    }
+}
+
+#[test]
 fn every_call_says_what_it_is_about_and_knows_little_else() {
     let stand_in = StandIn::new("");
     block(stand_in.kops.update(&nodes())).unwrap();

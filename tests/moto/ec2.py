@@ -69,7 +69,6 @@ def run_instances(self):
         for group in interface.get("Groups") or interface.get("SecurityGroupId") or []:
             if not self.ec2_backend.get_security_group_from_id(group):
                 refuse_ec2("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
-    self.ec2_backend.describe_images(ami_ids=[self._get_param("ImageId")])
     self.error_on_dryrun()
 
 
