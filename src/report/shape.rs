@@ -410,7 +410,7 @@ pub(super) fn blocked_kind(blocked: &Blocked) -> &'static str {
         Blocked::NoUserData { .. } => "new group without user data",
         Blocked::Twin { .. } => "on-demand twin that cannot stand in",
         Blocked::NotCarriedOut { .. } => "document that kops has stored and not carried out",
-        Blocked::ByKops { .. } => "what kops cannot be had do",
+        Blocked::ByKops { .. } => "change by kops that is held back",
         Blocked::NeedsKops { .. } => "document that only kops can change",
     }
 }
