@@ -84,7 +84,7 @@ pub enum Blocked {
         /// `Kind/name`.
         document: String,
     },
-    /// kops is the engine, and cannot be had do this.
+    /// kops is the engine, and cannot do this.
     ByKops {
         /// Why not.
         why: KopsFault,

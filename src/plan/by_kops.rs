@@ -224,7 +224,7 @@ fn kubernetes(plan: &mut ClusterPlan, wanted: &Wanted<'_>, stored: Option<&Json>
     true
 }
 
-/// What kops cannot be had do to a group yet.
+/// What kops cannot do to a group yet.
 pub(super) fn group_faults(
     wanted: &Wanted<'_>,
     name: &AsgName,

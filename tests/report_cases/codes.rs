@@ -98,7 +98,7 @@ const TABLES: [(&str, &str, &str); 30] = [
     ),
     ("Faults of a twin", "src/plan/blocked.rs", "TwinFault"),
     (
-        "What kops, as the engine, cannot be had do",
+        "What kops, as the engine, cannot do",
         "src/plan/blocked.rs",
         "KopsFault",
     ),
