@@ -21,8 +21,8 @@ use super::schedule::{ClusterRun, GroupTask, Rollout, Task};
 use crate::fleet::{Amount, ZonePolicy};
 use crate::kops::Role;
 use crate::model::{
-    AsgName, CloudEffect, ClusterName, Effect, Instance, InstanceId, Lifecycle, LiveCluster,
-    LiveGroup, Node, NodeEffect, NodeName, Nodes, Timestamp,
+    AsgName, CloudEffect, ClusterName, Effect, Health, Instance, InstanceId, Lifecycle,
+    LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, Timestamp,
 };
 
 /// The rules that an effect would break; empty when it may be. `live` may be a look that is taken only when a rule asks for it.
@@ -292,7 +292,9 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         let is_node = self.rollout.cluster(self.cluster).is_none_or(|run| {
             group.and_then(|(name, _)| run.roles.get(name)) != Some(&Role::Bastion)
         });
+        // What AWS calls unhealthy it ends by itself, whatever its node says.
         there
+            && instance.health == Health::Healthy
             && (!is_node
                 || self
                     .node(id)

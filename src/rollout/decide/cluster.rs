@@ -177,10 +177,11 @@ fn check(
     since: Timestamp,
     out: &mut DecisionBuilder<'_>,
 ) {
-    // What is deleted cannot come back: from then on there is nothing left for a gate to decide.
-    let evidence = match deletes(round, sight) {
+    let deletion = deletes(round, sight);
+    // What is deleted cannot come back: while that is under way there is nothing for a gate to decide.
+    let evidence = match deletion {
         Deletion::Begun => vec![Evidence::BeforeDeletion],
-        deletion @ (Deletion::None | Deletion::Ahead) => match passed(round, sight, since, out) {
+        Deletion::None | Deletion::Ahead => match passed(round, sight, since, out) {
             Some(evidence) if deletion == Deletion::Ahead => {
                 // The old groups can be filled again until the new ones have stood for as long as a canary.
                 let baked = since.max(sight.progress.resumed_at) + sight.run.rolling.bake;
@@ -194,10 +195,19 @@ fn check(
             None => return,
         },
     };
-    if deleted(round, sight, out)
-        && pruned(round, sight, out)
-        && as_planned(round, sight, since, out)
+    if !deleted(round, sight, out)
+        || !pruned(round, sight, out)
+        || !as_planned(round, sight, since, out)
     {
+        return;
+    }
+    // It stood still since its gates passed, for however long: what was true then is asked again.
+    let resumed = sight.progress.resumed_at;
+    let evidence = match deletion {
+        Deletion::Begun if resumed > since => passed(round, sight, resumed, out),
+        Deletion::Begun | Deletion::None | Deletion::Ahead => Some(evidence),
+    };
+    if let Some(evidence) = evidence {
         out.records.push(Event::Cluster(
             sight.run.cluster.clone(),
             ClusterEvent::Verified {
