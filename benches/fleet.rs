@@ -228,6 +228,8 @@ fn planned(
             baseline: baselines.get(&d.cluster),
             protect: &protect,
             retire: &protect,
+            engine: kfleet::fleet::Engine::Asg,
+            no_way_back: false,
         })
         .collect();
     let plan = plan(

@@ -32,16 +32,19 @@ use std::sync::Mutex;
 
 use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
+use kfleet::engine::{Engine, EngineError, Left};
 use kfleet::fleet::{Amount, Rate};
 use kfleet::model::{
     AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Eviction, InstanceId, Lifecycle,
     Live, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, RegionRoom, RoomQuestion,
     Senders, Span, Timestamp, UserData, Versions,
 };
+use kfleet::model::{GroupName, Nodeup, Stored};
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event, GroupEvent, Record, StepEvent};
 use kfleet::run::{Outcome, Signal, look, run};
 use kfleet::store::Journal;
+use serde_json::Value as Json;
 use support::{Scene, Spy, block, folder, name};
 
 const GROUPS: [(&str, u32, u32, bool); 12] = [
@@ -294,6 +297,25 @@ impl Cloud for Probe {
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         self.spy.apply(place, effect).await
+    }
+}
+
+/// No cluster of it has kops for its engine.
+impl Engine for Probe {
+    async fn stored(&self, place: &Place) -> (Stored, Nodeup) {
+        self.spy.stored(place).await
+    }
+
+    async fn publish(&self, place: &Place, documents: &[Json]) -> Result<(), EngineError> {
+        self.spy.publish(place, documents).await
+    }
+
+    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
+        self.spy.update(place, groups).await
+    }
+
+    async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
+        self.spy.left(place, groups).await
     }
 }
 

@@ -19,15 +19,18 @@ use std::time::{Duration, Instant};
 
 use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
+use kfleet::engine::{Engine, EngineError, Left};
 use kfleet::fleet::{GateKind, GateSpec, Wave};
 use kfleet::model::{
     AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
     RoomQuestion, Senders, Span, Timestamp, Versions,
 };
+use kfleet::model::{GroupName, Nodeup, Stored};
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::Ending;
 use kfleet::run::{Outcome, run};
 use kfleet::store::Journal;
+use serde_json::Value as Json;
 use support::{Scene, block, folder, name};
 
 const CLUSTERS: usize = 20;
@@ -73,6 +76,25 @@ impl Cloud for Quick {
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         self.0.apply(place, effect).await
+    }
+}
+
+/// No cluster of it has kops for its engine.
+impl Engine for Quick {
+    async fn stored(&self, place: &Place) -> (Stored, Nodeup) {
+        self.0.stored(place).await
+    }
+
+    async fn publish(&self, place: &Place, documents: &[Json]) -> Result<(), EngineError> {
+        self.0.publish(place, documents).await
+    }
+
+    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
+        self.0.update(place, groups).await
+    }
+
+    async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
+        self.0.left(place, groups).await
     }
 }
 

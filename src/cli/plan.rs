@@ -442,6 +442,14 @@ pub(super) fn show(
     }
 }
 
+/// Who carries changes of a cluster out.
+pub(super) fn engine_of(fleet: &Fleet, cluster: &ClusterName) -> Engine {
+    fleet
+        .clusters
+        .get(cluster)
+        .map_or(Engine::default(), |c| c.engine)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -471,12 +479,4 @@ mod tests {
             ]
         );
     }
-}
-
-/// Who carries changes of a cluster out.
-pub(super) fn engine_of(fleet: &Fleet, cluster: &ClusterName) -> Engine {
-    fleet
-        .clusters
-        .get(cluster)
-        .map_or(Engine::default(), |c| c.engine)
 }

@@ -66,11 +66,7 @@ async fn trial(
     subnet: &str,
 ) -> Result<Trial, CloudError> {
     let asking = Asking { clients, place };
-    let names = match asking.of_definition(None, Some(launched)).await {
-        Ok(names) => names,
-        Err(CloudError::Refused { message, .. }) => return Ok(Trial::Refused(message)),
-        Err(other) => return Err(other),
-    };
+    let names = asking.of_definition(None, Some(launched)).await?;
     let data = match names.data_by_id(&place.cluster, launched.clone()) {
         Ok(data) => data,
         Err(unclear) => return Ok(Trial::Refused(unclear.to_string())),
@@ -85,7 +81,10 @@ async fn trial(
             }
             Some(_) | None => match cloud_error(place, group, &error) {
                 CloudError::Refused { message, .. } => Ok(Trial::Refused(message)),
-                other => Err(other),
+                other @ (CloudError::Throttled { .. }
+                | CloudError::Credentials { .. }
+                | CloudError::Unknown { .. }
+                | CloudError::State { .. }) => Err(other),
             },
         },
     }
