@@ -35,16 +35,14 @@ use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::engine::{Engine, EngineError, Left};
 use kfleet::fleet::{Amount, Rate};
 use kfleet::model::{
-    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Eviction, InstanceId, Lifecycle,
-    Live, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, RegionRoom, RoomQuestion,
-    Senders, Span, Timestamp, UserData, Versions,
+    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Eviction, GroupName, InstanceId,
+    Lifecycle, Live, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, Nodeup, RegionRoom,
+    RoomQuestion, Senders, Span, Stored, Timestamp, UserData, Versions,
 };
-use kfleet::model::{GroupName, Nodeup, Stored};
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event, GroupEvent, Record, StepEvent};
 use kfleet::run::{Outcome, Signal, look, run};
 use kfleet::store::Journal;
-use serde_json::Value as Json;
 use support::{Scene, Spy, block, folder, name};
 
 const GROUPS: [(&str, u32, u32, bool); 12] = [
@@ -235,7 +233,6 @@ impl Cloud for Probe {
     fn time_is_virtual(&self) -> bool {
         true
     }
-
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
         while self.now() < until {
             self.spy
@@ -269,23 +266,18 @@ impl Cloud for Probe {
         }
         Ok(())
     }
-
     async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
         self.spy.account(place).await
     }
-
     async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
         self.spy.read(places).await
     }
-
     async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
         self.spy.gone(place, asked).await
     }
-
     async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
         self.spy.room(asked).await
     }
-
     async fn senders(
         &self,
         place: &Place,
@@ -294,26 +286,25 @@ impl Cloud for Probe {
     ) -> Result<Senders, CloudError> {
         self.spy.senders(place, asked, own).await
     }
-
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         self.spy.apply(place, effect).await
     }
 }
 
-/// No cluster of it has kops for its engine.
 impl Engine for Probe {
     async fn stored(&self, place: &Place) -> (Stored, Nodeup) {
         self.spy.stored(place).await
     }
-
-    async fn publish(&self, place: &Place, documents: &[Json]) -> Result<(), EngineError> {
+    async fn publish(
+        &self,
+        place: &Place,
+        documents: &[serde_json::Value],
+    ) -> Result<(), EngineError> {
         self.spy.publish(place, documents).await
     }
-
     async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
         self.spy.update(place, groups).await
     }
-
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
         self.spy.left(place, groups).await
     }

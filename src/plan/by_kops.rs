@@ -91,7 +91,7 @@ fn reaches(path: &str, role: Role) -> bool {
     }
 }
 
-/// As [`reaches`], for a role as a manifest names it and a field of the first level.
+/// As `reaches`, for a role as a manifest names it and a field of the first level.
 pub fn reaches_role(field: &str, role: &str) -> bool {
     let role = match role {
         "Bastion" => Role::Bastion,
