@@ -346,3 +346,48 @@ fn a_node_uncordoned_after_a_long_drain_is_set_aside() {
     };
     check(&made);
 }
+
+/// A world in which a rule was broken once: a cluster whose retired group was deleted stood still until a person had put it right, and counted
+/// as verified by gates that had passed before that, while an instance was missing.
+#[test]
+fn what_stood_still_after_a_deletion_is_asked_again() {
+    let rolling = Rolling {
+        max_surge: Amount::Percent(4),
+        max_unavailable: Amount::Count(1),
+        cluster_surge: 3,
+        canary: 0,
+        bake: Span::from_secs(110),
+        rate: Rate {
+            instances: 7,
+            per: Span::from_secs(267),
+        },
+        drain: Drain {
+            timeout: Span::from_secs(693),
+            on_timeout: OnTimeout::Stop,
+            ..Drain::default()
+        },
+        ready_timeout: Span::from_secs(900),
+        keep_versions: 3,
+        ..Rolling::default()
+    };
+    let made = Made {
+        autoscaler: true,
+        spot_life: Some(25_597),
+        prods: 1,
+        on_failure: OnFailure::Stop,
+        restore_planes: false,
+        new_group: true,
+        retire: true,
+        resize: Some((2, 1)),
+        acts: vec![
+            "{act: \"suspend:g0:AZRebalance\", when: terminate g0, nth: 2, after: 26s}".into(),
+        ],
+        death: Some(Death::Before(29)),
+        ..Made::calm(
+            16_087_248_457_112_373_276,
+            &[(1, 4, true), (1, 1, false)],
+            rolling,
+        )
+    };
+    check(&made);
+}
