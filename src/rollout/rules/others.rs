@@ -58,12 +58,14 @@ impl<'a> Judged<'a> {
             );
         }
         match effect {
-            CloudEffect::UpdateGroup { to, .. } => {
+            CloudEffect::UpdateGroup { from, to, .. } => {
                 let (live, most) = (
                     self.live.groups.get(&task.asg)?,
                     to.auto_scaling_group.max_size,
                 );
-                (most < live.desired && most < live.group.max_size).then(|| {
+                // Where it finds another maximum than it expects, the call touches nothing.
+                let is_taken = live.group.max_size == from.auto_scaling_group.max_size;
+                (is_taken && most < live.desired && most < live.group.max_size).then(|| {
                     GroupBreach::MaximumBelowDesired {
                         group: task.asg.clone(),
                         max: most,
