@@ -11,7 +11,7 @@
 
 use super::act::Act;
 use super::faults::{Aim, Fault};
-use crate::model::{CloudEffect, Effect, NodeEffect, Span};
+use crate::model::{CloudEffect, Effect, KopsEffect, NodeEffect, Span};
 use crate::yaml::{self, Node, Pos, Schema, Value};
 
 /// The version of scenario files that this program reads.
@@ -227,19 +227,23 @@ fn unknown_kind(kind: &str) -> Option<String> {
     let named = serde_json::json!({ kind: null });
     let unknown = |error: serde_json::Error| {
         let text = error.to_string();
-        let listed = text
+        // Two are joined by `or`, more are listed.
+        let (_, listed) = text
             .strip_prefix("unknown variant")?
-            .split_once("expected one of ")?
-            .1;
+            .split_once("expected ")?;
+        let listed = listed.trim_start_matches("one of ").replace(" or ", ", ");
         Some(listed.replace('`', ""))
     };
     let cloud = serde_json::from_value::<CloudEffect>(named.clone())
         .err()
         .and_then(unknown)?;
-    let node = serde_json::from_value::<NodeEffect>(named)
+    let node = serde_json::from_value::<NodeEffect>(named.clone())
         .err()
         .and_then(unknown)?;
-    Some(format!("{cloud}, {node}"))
+    let kops = serde_json::from_value::<KopsEffect>(named)
+        .err()
+        .and_then(unknown)?;
+    Some(format!("{cloud}, {node}, {kops}"))
 }
 
 /// The name of an effect, as the journal writes it.
@@ -433,5 +437,14 @@ mod tests {
         );
         assert_eq!(unknown_kind("cordon"), None);
         assert_eq!(unknown_kind("pin-version"), None);
+    }
+
+    #[test]
+    fn what_kops_does_can_be_waited_for() {
+        for kind in ["publish", "update", "delete-group", "evict"] {
+            assert_eq!(unknown_kind(kind), None, "{kind}");
+        }
+        let listed = unknown_kind("explode").unwrap_or_default();
+        assert!(listed.ends_with("publish, update"), "{listed}");
     }
 }
