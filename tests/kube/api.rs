@@ -180,7 +180,7 @@ impl Kept {
         let gone = |p: &Json, now: i64| {
             let ends = p["metadata"]["goneAt"].as_i64().is_some_and(|at| at <= now);
             let on = p["spec"]["nodeName"].as_str().unwrap_or_default();
-            ends && !self.dead.contains(on)
+            ends && (!self.dead.contains(on) || self.is_out_of_service(on))
         };
         let ended: Vec<(String, String)> = self
             .pods
@@ -191,6 +191,13 @@ impl Kept {
         for key in ended {
             self.remove(&key);
         }
+    }
+
+    /// Pods on such a node are ended without its kubelet. Source: kube-controller-manager, pod garbage collection.
+    fn is_out_of_service(&self, node: &str) -> bool {
+        let taints = self.nodes.get(node).map(|n| &n["spec"]["taints"]);
+        let mut taints = taints.and_then(Json::as_array).into_iter().flatten();
+        taints.any(|t| t["key"] == "node.kubernetes.io/out-of-service")
     }
 
     fn remove(&mut self, key: &(String, String)) {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
 use serde_json::{Value as Json, json};
 
 use crate::api::{Admission, Kept};
 use crate::real::{Before, Key, Servers};
+use crate::tls::{Running, certificates};
 
 const ROLE: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles/kfleet";
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
@@ -136,21 +138,54 @@ impl Servers {
                 self.create(&format!("{ADMISSION}/{}", HOOKS[1]), &policy);
                 self.create(&format!("{ADMISSION}/{}", HOOKS[0]), &binding);
             }
+            // Nobody listens on the first port.
             Some(Admission::Unreachable) => {
-                // Nobody listens on the first port.
-                let hook = json!({
-                    "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": name,
-                    "webhooks": [{"name": "w.example.com", "clientConfig": {"url": "https://127.0.0.1:1/"}, "rules": evictions,
-                        "failurePolicy": "Fail", "sideEffects": "None", "admissionReviewVersions": ["v1"], "timeoutSeconds": 2}],
-                });
-                self.create(&format!("{ADMISSION}/{}", HOOKS[2]), &hook);
+                self.webhook(&json!({"url": "https://127.0.0.1:1/"}), evictions);
             }
-            Some(other) => panic!("{other:?} is not played on real servers"),
+            Some(Admission::Webhook(code, words)) => {
+                let client = self.hook_that_answers(&json!({"code": code, "words": words}));
+                self.webhook(&client, evictions);
+            }
+            Some(Admission::Slow) => {
+                let client = self.hook_that_answers(&json!({"seconds": 4}));
+                self.webhook(&client, evictions);
+            }
+            Some(Admission::NoDryRun) => {
+                panic!(
+                    "no server takes such a webhook: admissionregistration.k8s.io/v1 asks for side effects of None or NoneOnDryRun"
+                )
+            }
         }
         // Each API server hears of it in its time.
         if known || admission.is_some() {
             std::thread::sleep(Duration::from_secs(3));
         }
+    }
+
+    /// Evictions pass only where the webhook says so, within two seconds.
+    fn webhook(&self, client: &Json, evictions: Json) {
+        let hook = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "kfleet-test"},
+            "webhooks": [{"name": "w.example.com", "clientConfig": client, "rules": evictions,
+                "failurePolicy": "Fail", "sideEffects": "None", "admissionReviewVersions": ["v1"], "timeoutSeconds": 2}],
+        });
+        self.create(&format!("{ADMISSION}/{}", HOOKS[2]), &hook);
+    }
+
+    /// The webhook's server with a certificate of its own, started when it is first needed; and how the API server reaches it.
+    fn hook_that_answers(&self, answer: &Json) -> Json {
+        let folder = self.hook_folder.path();
+        std::fs::write(folder.join("answer.json"), answer.to_string()).unwrap();
+        let mut hook = self.hook.lock().unwrap();
+        let running = hook.get_or_insert_with(|| {
+            assert!(certificates(folder), "no certificate for the webhook");
+            Running::start("tests/kube/webhook.py", &[folder.to_str().unwrap()])
+        });
+        let authority = std::fs::read(folder.join("ca.crt")).unwrap();
+        json!({
+            "url": format!("https://127.0.0.1:{}/", running.port),
+            "caBundle": base64::engine::general_purpose::STANDARD.encode(authority),
+        })
     }
 }
 

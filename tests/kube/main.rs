@@ -12,8 +12,10 @@
     reason = "tests"
 )]
 
+mod administrator;
 mod answers;
 mod api;
+mod away;
 #[path = "../cloud_contract/bench.rs"]
 mod bench;
 mod cases;

@@ -7,16 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::Request;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value as Json, json};
 
+use crate::administrator::{Answer, administrator};
 use crate::api::{Admission, Kept};
+use crate::tls::Running;
 
 /// How long controllers, the scheduler and kubelets may take for what was asked of them.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Whose requests count as kfleet's.
 const USER: &str = "kfleet";
@@ -54,10 +55,15 @@ impl Before {
 /// Where they are.
 pub struct Servers {
     kubeconfig: PathBuf,
-    asks: mpsc::Sender<(Request<Vec<u8>>, Answer)>,
+    pub(crate) asks: mpsc::Sender<(Request<Vec<u8>>, Answer)>,
     audit: PathBuf,
     /// Of the audit log, what was there before.
     seen: std::sync::Mutex<usize>,
+    /// Where the process of the API server is named, which is started again when it ends.
+    process: PathBuf,
+    /// The certificates of an admission webhook, and its server.
+    pub(crate) hook_folder: tempfile::TempDir,
+    pub(crate) hook: std::sync::Mutex<Option<Running>>,
 }
 
 impl Servers {
@@ -70,6 +76,9 @@ impl Servers {
             asks: administrator(path("KFLEET_KUBE_ADMIN").unwrap()),
             seen: std::sync::Mutex::new(std::fs::read_to_string(&audit).unwrap().len()),
             audit,
+            process: path("KFLEET_KUBE_PROCESS").unwrap_or_default(),
+            hook_folder: tempfile::tempdir().unwrap(),
+            hook: std::sync::Mutex::new(None),
         };
         servers.clean();
         Some(servers)
@@ -124,6 +133,15 @@ impl Servers {
         if !item["metadata"]["finalizers"].is_null() {
             self.patch(path, &json!({"metadata": {"finalizers": null}}));
         }
+    }
+
+    /// The API server is killed, and is away until it has started anew.
+    pub fn restart(&self) {
+        let process = std::fs::read_to_string(&self.process).unwrap();
+        let killed = std::process::Command::new("kill")
+            .args(["-9", process.trim()])
+            .status();
+        assert!(killed.unwrap().success());
     }
 
     /// Nobody is on the way out, and every owner has the pods that it wants, Ready.
@@ -420,85 +438,6 @@ impl Servers {
             found.is_some_and(|f| f["status"]["readyReplicas"].as_i64() == Some(count))
         });
     }
-
-    pub(crate) fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
-        let began = Instant::now();
-        while !is_so() {
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{what}: not within {PATIENCE:?}"
-            );
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    pub(crate) fn list(&self, path: &str) -> Vec<Json> {
-        let found = self.get(path).unwrap();
-        found["items"].as_array().unwrap().clone()
-    }
-
-    pub(crate) fn get(&self, path: &str) -> Option<Json> {
-        self.ask("GET", path, None)
-    }
-
-    pub(crate) fn create(&self, path: &str, body: &Json) {
-        self.ask("POST", path, Some(body)).unwrap();
-    }
-
-    pub(crate) fn patch(&self, path: &str, body: &Json) {
-        self.ask("PATCH", path, Some(body));
-    }
-
-    pub(crate) fn delete(&self, path: &str) {
-        let now = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0});
-        self.ask("DELETE", path, Some(&now));
-    }
-
-    /// As the administrator; none: there is no such thing.
-    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Json>) -> Option<Json> {
-        let kind = if method == "PATCH" {
-            "application/merge-patch+json"
-        } else {
-            "application/json"
-        };
-        let bytes = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", kind)
-            .body(bytes)
-            .unwrap();
-        let (answer, answered) = mpsc::channel();
-        self.asks.send((request, answer)).unwrap();
-        match answered.recv().unwrap() {
-            Ok(answer) => Some(answer),
-            Err(kube::Error::Api(status)) if status.code == 404 => None,
-            Err(error) => panic!("{method} {path}: {error}"),
-        }
-    }
-}
-
-type Answer = mpsc::Sender<Result<Json, kube::Error>>;
-
-/// Who asks as the administrator, in a thread of its own: a look is taken also within somebody else's runtime.
-fn administrator(kubeconfig: PathBuf) -> mpsc::Sender<(Request<Vec<u8>>, Answer)> {
-    let (asks, asked) = mpsc::channel::<(Request<Vec<u8>>, Answer)>();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let file = Kubeconfig::read_from(kubeconfig).unwrap();
-            let options = KubeConfigOptions::default();
-            let config = kube::Config::from_custom_kubeconfig(file, &options);
-            let client = kube::Client::try_from(config.await.unwrap()).unwrap();
-            while let Ok((request, answer)) = asked.recv() {
-                drop(answer.send(client.request::<Json>(request).await));
-            }
-        });
-    });
-    asks
 }
 
 /// Seconds since 1970.

@@ -197,6 +197,18 @@ impl Api {
         }
     }
 
+    /// The API server is killed, and starts again: connections break, and at first it knows no roles.
+    pub fn restarts(&self) {
+        match &self.real {
+            Some(real) => real.restart(),
+            None => {
+                let mut kept = self.kept.lock().unwrap();
+                kept.failures = vec![503; 2];
+                kept.starting = 4;
+            }
+        }
+    }
+
     /// Somebody deletes a namespace.
     pub fn namespace_ends(&self, namespace: &str) {
         match &self.real {

@@ -9,6 +9,8 @@ use kfleet::nodes::NodeApi;
 
 use crate::api::{Api, cluster};
 
+const SCRIPT: &str = "tests/kube/tls.py";
+
 /// A CA, a server's certificate and a client's.
 const CERTIFICATES: &str = r#"set -e; cd "$1"
 openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=ca -addext basicConstraints=critical,CA:TRUE
@@ -18,10 +20,11 @@ for who in server client; do
   openssl x509 -req -in $who.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out $who.crt -days 2 -extfile $who.ext
 done"#;
 
-struct Running {
+/// A program beside the test, which ends with it.
+pub(crate) struct Running {
     child: Child,
     said: BufReader<ChildStdout>,
-    port: String,
+    pub(crate) port: String,
 }
 
 impl Drop for Running {
@@ -32,8 +35,8 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(arguments: &[&str]) -> Running {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kube/tls.py");
+    pub(crate) fn start(script: &str, arguments: &[&str]) -> Running {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
         let mut child = Command::new("python3")
             .arg(script)
             .args(arguments)
@@ -57,7 +60,7 @@ impl Running {
     }
 }
 
-fn certificates(dir: &Path) -> bool {
+pub(crate) fn certificates(dir: &Path) -> bool {
     let tool = |name: &str, argument: &str| {
         Command::new(name)
             .arg(argument)
@@ -100,8 +103,8 @@ async fn certificates_are_checked_on_both_sides() {
         return;
     }
     api.with(|kept| kept.node("node-1", "i-1"));
-    let mut tls = Running::start(&["tls", dir.to_str().unwrap(), &api.address]);
-    let mut proxy = Running::start(&["proxy"]);
+    let mut tls = Running::start(SCRIPT, &["tls", dir.to_str().unwrap(), &api.address]);
+    let mut proxy = Running::start(SCRIPT, &["proxy"]);
     let server = format!("https://127.0.0.1:{}", tls.port);
     let user = format!(
         "{{client-certificate: {0}/client.crt, client-key: {0}/client.key}}",

@@ -193,6 +193,17 @@ pub fn carry(
     journal: &mut Journal,
     dies: Option<Kill>,
 ) -> Option<Result<Outcome, RunError>> {
+    carry_beside(scene, api, journal, dies, |_| {})
+}
+
+/// The same, with what happens beside it when something is written down.
+pub fn carry_beside(
+    scene: &Scene,
+    api: &Api,
+    journal: &mut Journal,
+    dies: Option<Kill>,
+    beside: impl Fn(&Event),
+) -> Option<Result<Outcome, RunError>> {
     let mixed = Mixed::new(scene, api);
     let mut drive = scene.drive();
     if api.follows() {
@@ -212,6 +223,7 @@ pub fn carry(
                 let Signal::Recorded(record) = signal else {
                     return;
                 };
+                beside(&record.event);
                 match (&record.event, dies) {
                     (Event::Step(step, StepEvent::Intent { effect, .. }), _) => {
                         drop(steps.insert(*step, (**effect).clone()))
