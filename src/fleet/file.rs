@@ -12,8 +12,8 @@ use super::policy::{
 };
 use super::{CallRate, DeadNodes, Engine, LintPolicy, OnTimeout, Preflight, Rate};
 use crate::model::{
-    AccountId, ClusterName, EmptyDir, Environment, GroupName, KopsVersion, Region, Span, StageName,
-    Unmanaged,
+    AccountId, ClusterName, EmptyDir, Environment, GroupName, KopsVersion, OldNodes, Region, Span,
+    StageName, Unmanaged,
 };
 
 /// `fleet.yaml`.
@@ -134,6 +134,7 @@ pub(super) struct RollingFile {
     pub(super) tolerance: Option<AmountFile>,
     pub(super) standby: Option<Standby>,
     pub(super) zones: Option<ZonePolicy>,
+    pub(super) old_nodes: Option<OldNodes>,
     pub(super) strategy: Option<Strategy>,
     pub(super) capacity: Option<CapacityFile>,
     pub(super) room: Option<RoomPolicy>,

@@ -154,6 +154,7 @@ fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
         tolerance: amount(doc, "tolerance", file.tolerance.as_ref(), base.tolerance)?,
         standby: file.standby.unwrap_or(base.standby),
         zones: file.zones.unwrap_or(base.zones),
+        old_nodes: file.old_nodes.unwrap_or(base.old_nodes),
         strategy: file.strategy.unwrap_or(base.strategy),
         capacity: file.capacity.clone().map_or(base.capacity, Into::into),
         room: file.room.unwrap_or(base.room),

@@ -9,7 +9,7 @@ use super::gate::GateSpec;
 use super::policy::{
     Capacity, GroupRolling, OnFailure, Rollback, RoomPolicy, Standby, Strategy, ZonePolicy,
 };
-use crate::model::{ClusterName, Eviction, GroupName, Node, Span, StageName, Timestamp};
+use crate::model::{ClusterName, Eviction, GroupName, Node, OldNodes, Span, StageName, Timestamp};
 
 /// What `fleet.yaml` says, checked and resolved against the clusters there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +154,9 @@ pub struct Rolling {
     /// Whether each zone keeps its instances while they are replaced.
     #[serde(default)]
     pub zones: ZonePolicy,
+    /// Whether old nodes that wait to be replaced take new pods.
+    #[serde(default, skip_serializing_if = "OldNodes::is_default")]
+    pub old_nodes: OldNodes,
     /// Who replaces instances, and when.
     #[serde(default)]
     pub strategy: Strategy,
@@ -321,6 +324,7 @@ impl Default for Rolling {
             tolerance: tolerance(),
             standby: Standby::Keep,
             zones: ZonePolicy::Keep,
+            old_nodes: OldNodes::Prefer,
             strategy: Strategy::Surge,
             capacity: Capacity::default(),
             room: RoomPolicy::default(),

@@ -278,11 +278,14 @@ pub enum NodeEffect {
         /// The pods.
         pods: BTreeSet<PodRef>,
     },
-    /// Put nothing new on these nodes where there is another place (a taint with effect PreferNoSchedule).
+    /// Put nothing new on these nodes where there is another place.
     Taint {
         /// The nodes, each with the instance that it has to be the node of.
         #[serde(deserialize_with = "nodes_of_before")]
         nodes: BTreeMap<NodeName, InstanceId>,
+        /// Whether they still take what has no other place.
+        #[serde(default, skip_serializing_if = "OldNodes::is_default")]
+        old_nodes: OldNodes,
     },
     /// Take back what `Taint` did, as each node says it.
     Untaint {
@@ -327,7 +330,7 @@ impl NodeEffect {
             | NodeEffect::Delete { node, instance, .. }
             | NodeEffect::OutOfService { node, instance }
             | NodeEffect::BackInService { node, instance } => (node == name).then_some(instance),
-            NodeEffect::Taint { nodes }
+            NodeEffect::Taint { nodes, .. }
             | NodeEffect::Untaint { nodes }
             | NodeEffect::KeepFromAutoscaler { nodes }
             | NodeEffect::ReleaseToAutoscaler { nodes } => nodes.get(name),
@@ -343,7 +346,7 @@ impl NodeEffect {
             | NodeEffect::Delete { node, .. }
             | NodeEffect::OutOfService { node, .. }
             | NodeEffect::BackInService { node, .. } => BTreeSet::from([node]),
-            NodeEffect::Taint { nodes }
+            NodeEffect::Taint { nodes, .. }
             | NodeEffect::Untaint { nodes }
             | NodeEffect::KeepFromAutoscaler { nodes }
             | NodeEffect::ReleaseToAutoscaler { nodes } => nodes.keys().collect(),
@@ -377,6 +380,25 @@ pub struct PodRef {
     pub pod: String,
     /// Its uid.
     pub uid: String,
+}
+
+/// What becomes of pods that have no node yet while old nodes wait to be replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OldNodes {
+    /// They go to an old node where there is no other place (`PreferNoSchedule`), as kops does it: none of them waits, some move twice.
+    #[default]
+    Prefer,
+    /// They wait for a new node (`NoSchedule`, under a key that the autoscaler does not take for the group's own taint): each moves once, and waits
+    /// where the new nodes are full.
+    Avoid,
+}
+
+impl OldNodes {
+    /// Whether it is what kops does.
+    pub fn is_default(&self) -> bool {
+        *self == OldNodes::default()
+    }
 }
 
 /// Which pods may be evicted, and how.

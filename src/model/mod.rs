@@ -39,7 +39,7 @@ pub use definition::{
 };
 pub use digest_of::digest_of;
 pub use effect::{
-    Applied, CloudEffect, Effect, EmptyDir, Eviction, LaunchRefusal, NodeEffect, PodRef,
+    Applied, CloudEffect, Effect, EmptyDir, Eviction, LaunchRefusal, NodeEffect, OldNodes, PodRef,
     RefreshPreferences, Unmanaged, UserData, VersionChange, ZonalLaunch,
 };
 pub use hold::Hold;

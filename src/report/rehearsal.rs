@@ -4,7 +4,7 @@ use super::breach::breach_line;
 use super::event::event_line;
 use super::wording::{clock, count, group, plain, span};
 use crate::model::{Span, Timestamp};
-use crate::rollout::{Breach, GroupObservation, Observation, Record, Rollout};
+use crate::rollout::{Breach, GroupObservation, Observation, PodMoves, Record, Rollout};
 
 /// A rehearsal that has been run.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +93,7 @@ pub fn rehearsal_text(rehearsal: &Rehearsal<'_>) -> String {
             format!("  peak surge {} in {cluster}", count(surge, "instance"))
         }),
     );
+    out.extend(moves(seen));
     out.extend(rules(seen));
     if !seen.groups.is_empty() {
         out.push(String::new());
@@ -117,6 +118,29 @@ fn calls(seen: &Observation) -> String {
         .map(|(kind, n)| format!("{n} {kind}"))
         .collect();
     format!("{}: {}", count(total, "call"), each.join(", "))
+}
+
+/// How far pods moved over all clusters, and where one moved most.
+fn moves(seen: &Observation) -> Option<String> {
+    let (mut pods, mut moves) = (0_u64, 0_u64);
+    for moved in seen.moves.values() {
+        let PodMoves {
+            pods: some,
+            moves: times,
+            most: _,
+        } = *moved;
+        pods = pods.saturating_add(u64::from(some));
+        moves = moves.saturating_add(u64::from(times));
+    }
+    let (cluster, worst) = seen.moves.iter().max_by_key(|(_, moved)| moved.most)?;
+    let each = moves.saturating_mul(100).checked_div(pods)?;
+    Some(format!(
+        "  {} moved to another node {}.{:02} times each, one of them {} in {cluster}",
+        count(pods, "pod"),
+        each / 100,
+        each % 100,
+        count(worst.most, "time")
+    ))
 }
 
 fn rules(seen: &Observation) -> Vec<String> {

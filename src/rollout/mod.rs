@@ -28,7 +28,7 @@ pub use event::{
     StepResult, Verdict,
 };
 pub use freeze::{Window, window};
-pub use observation::{GroupObservation, Observation, ObservedStep};
+pub use observation::{GroupObservation, Observation, ObservedStep, PodMoves};
 pub use progress::{
     Answer, Awaited, Before, Canary, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction,
     Drain, Ending, GroupProgress, GroupState, Illegal, IllegalRecord, Intent, Placement, Progress,

@@ -18,8 +18,30 @@ pub struct Observation {
     pub surge: BTreeMap<ClusterName, u32>,
     /// Calls of the cloud and the clusters, by their kind.
     pub calls: BTreeMap<String, u64>,
+    /// How far pods moved from node to node, by cluster.
+    pub moves: BTreeMap<ClusterName, PodMoves>,
     /// Rules that were broken.
     pub broken: BTreeSet<Breach>,
+}
+
+/// How often pods were made anew on another node. Once is what a roll needs; each time more is a restart for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PodMoves {
+    /// Pods that moved at all.
+    pub pods: u32,
+    /// Moves of all of them.
+    pub moves: u32,
+    /// The most moves of one pod.
+    pub most: u32,
+}
+
+impl PodMoves {
+    /// Adds a pod that moved so often.
+    pub fn add(&mut self, times: u32) {
+        self.pods = self.pods.saturating_add(u32::from(times > 0));
+        self.moves = self.moves.saturating_add(times);
+        self.most = self.most.max(times);
+    }
 }
 
 /// What was seen of a group while it was rolled.

@@ -55,7 +55,7 @@ pub fn broken_rules(
         Effect::Cloud(effect) => broken.extend(checker.cloud(effect)),
         Effect::Kops(_) => broken.extend(by_kops::broken(rollout, progress, cluster, effect)),
         Effect::Node(NodeEffect::Cordon { node, .. }) => broken.extend(checker.cordon(node)),
-        Effect::Node(NodeEffect::Taint { nodes }) => {
+        Effect::Node(NodeEffect::Taint { nodes, .. }) => {
             broken.extend(nodes.keys().filter_map(|node| checker.taint(node)));
         }
         Effect::Node(

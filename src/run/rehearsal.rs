@@ -2,7 +2,7 @@
 //! The rollout itself is [`run`], as for the real thing. Prints nothing.
 
 use std::cell::LazyCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value as Json;
@@ -13,12 +13,13 @@ use crate::cloud::local::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::engine::{Engine, EngineError, Left};
 use crate::model::{
-    AccountId, Applied, CloudEffect, ClusterName, Effect, GroupName, InstanceId, Live, NodeEffect,
-    Nodes, Nodeup, RegionRoom, RoomQuestion, Senders, Span, Stored, Timestamp, Versions,
+    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, GroupName, InstanceId, Live,
+    NodeEffect, Nodes, Nodeup, RegionRoom, RoomQuestion, Senders, Span, Stored, Timestamp,
+    Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 use crate::rollout::{
-    Observation, Progress, Record, RecordBreach, Rollout, broken_by_record, broken_rules,
+    Observation, PodMoves, Progress, Record, RecordBreach, Rollout, broken_by_record, broken_rules,
 };
 use crate::store::{Journal, Store};
 
@@ -85,10 +86,14 @@ pub async fn rehearse(
             }
         }
     };
-    let Looking { progress, seen, .. } = onlooker
+    let moves = onlooker.moves();
+    let Looking {
+        progress, mut seen, ..
+    } = onlooker
         .looking
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
+    seen.moves = moves;
     Ok(Rehearsed {
         outcome,
         records,
@@ -101,8 +106,13 @@ pub async fn rehearse(
 /// The world, and who looks on.
 struct Onlooker<'r> {
     world: World,
+    /// How often each pod had been made anew before.
+    moved_before: BTreeMap<ClusterName, Moved>,
     looking: Mutex<Looking<'r>>,
 }
+
+/// How often each pod has been made anew, by group and number.
+type Moved = BTreeMap<(AsgName, u32), u32>;
 
 struct Looking<'r> {
     rollout: &'r Rollout,
@@ -117,10 +127,29 @@ impl<'r> Onlooker<'r> {
             progress: Progress::new(rollout),
             seen: Observation::default(),
         };
+        let clusters = rollout.clusters();
+        let moved_before = clusters
+            .map(|run| (run.cluster.clone(), world.pod_moves(&run.cluster)))
+            .collect();
         Onlooker {
             world,
+            moved_before,
             looking: Mutex::new(looking),
         }
+    }
+
+    /// How far the pods that were there at the beginning moved. Those that the autoscaler moved are among them.
+    fn moves(&self) -> BTreeMap<ClusterName, PodMoves> {
+        let of = |(cluster, before): (&ClusterName, &Moved)| {
+            let after = self.world.pod_moves(cluster);
+            let mut moves = PodMoves::default();
+            for (pod, times) in before {
+                let now = after.get(pod).copied().unwrap_or(*times);
+                moves.add(now.saturating_sub(*times));
+            }
+            (cluster.clone(), moves)
+        };
+        self.moved_before.iter().map(of).collect()
     }
 
     fn looking(&self) -> MutexGuard<'_, Looking<'r>> {

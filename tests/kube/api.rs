@@ -193,13 +193,6 @@ impl Kept {
         }
     }
 
-    /// Pods on such a node are ended without its kubelet. Source: kube-controller-manager, pod garbage collection.
-    fn is_out_of_service(&self, node: &str) -> bool {
-        let taints = self.nodes.get(node).map(|n| &n["spec"]["taints"]);
-        let mut taints = taints.and_then(Json::as_array).into_iter().flatten();
-        taints.any(|t| t["key"] == "node.kubernetes.io/out-of-service")
-    }
-
     fn remove(&mut self, key: &(String, String)) {
         let Some(pod) = self.pods.remove(key) else {
             return;
@@ -219,10 +212,11 @@ impl Kept {
                 .filter(|p| p["spec"]["nodeName"] == **name)
                 .count()
         };
-        let open = self
-            .nodes
-            .iter()
-            .filter(|(_, n)| n["spec"]["unschedulable"] != true);
+        let closed = |n: &Json| {
+            let mut taints = n["spec"]["taints"].as_array().into_iter().flatten();
+            n["spec"]["unschedulable"] == true || taints.any(|t| t["effect"] == "NoSchedule")
+        };
+        let open = self.nodes.iter().filter(|(_, n)| !closed(n));
         let Some(place) = open
             .map(|(name, _)| name)
             .min_by_key(|name| (load(name), (*name).clone()))

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use kfleet::model::{Effect, NodeEffect, Span};
+use kfleet::model::{Effect, NodeEffect, OldNodes, Span};
 use kfleet::rollout::{Ending, Event, StepEvent};
 use kfleet::run::Outcome;
 use kfleet::store::Journal;
@@ -107,5 +107,31 @@ fn node_step(event: &Event) -> Option<NodeEffect> {
     match &**effect {
         Effect::Node(effect) => Some(effect.clone()),
         Effect::Cloud(_) | Effect::Kops(_) => None,
+    }
+}
+
+/// Each pod has to move once. Where old nodes are only the second choice, the scheduler may still take one of them, and the pod moves again.
+#[test]
+fn where_old_nodes_are_avoided_each_pod_moves_once() {
+    for old_nodes in [OldNodes::Prefer, OldNodes::Avoid] {
+        let (dir, api) = (folder(), Api::new());
+        let mut scene = prepared(dir.path(), &api);
+        scene.rolling.old_nodes = old_nodes;
+        let pods = |api: &Api| {
+            api.with(|kept| {
+                let ours = kept.pods.keys().filter(|(space, _)| space == "default");
+                ours.count()
+            })
+        };
+        let before = pods(&api);
+        begun(&scene, &api, "r2", None);
+        nothing_failed(&scene);
+        let moves = api.with(|kept| kept.evicted.len());
+        println!("{old_nodes:?}: {moves} moves of {before} pods");
+        assert!(moves >= before, "{old_nodes:?}: {moves} of {before}");
+        if old_nodes == OldNodes::Avoid {
+            assert_eq!(moves, before);
+        }
+        at_rest(&scene, &api);
     }
 }

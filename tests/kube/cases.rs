@@ -6,7 +6,7 @@ use kfleet::cloud::Cloud;
 use kfleet::cloud::local::World;
 use kfleet::model::{
     Applied, ClusterName, Eviction, Hold, InstanceId, Lifecycle, Node, NodeEffect, NodeMark,
-    NodeName, Nodes, PodRef, Seen, Span,
+    NodeName, Nodes, OldNodes, PodRef, Seen, Span,
 };
 use kfleet::nodes::NodeApi;
 use kfleet::nodes::kube::Clusters;
@@ -237,6 +237,29 @@ pub async fn a_cordon_is_done_once_and_taken_back_whole(ground: &impl Ground) {
     }
 }
 
+pub async fn an_old_node_is_closed_once_and_opened_whole(ground: &impl Ground) {
+    let before = seen(ground).await;
+    let nodes: BTreeSet<NodeName> = before.nodes.keys().take(1).cloned().collect();
+    let name = nodes.first().unwrap();
+    let nodes = with_instances(ground, &nodes).await;
+    for (old_nodes, told) in [
+        (OldNodes::Prefer, Applied::Done),
+        (OldNodes::Avoid, Applied::Done),
+        (OldNodes::Avoid, Applied::Already),
+        (OldNodes::Prefer, Applied::Already),
+    ] {
+        let nodes = nodes.clone();
+        let effect = NodeEffect::Taint { nodes, old_nodes };
+        assert_eq!(act(ground, effect).await, told, "{old_nodes:?}");
+    }
+    assert!(node(ground, name).await.tainted);
+    for told in [Applied::Done, Applied::Already] {
+        let nodes = nodes.clone();
+        assert_eq!(act(ground, NodeEffect::Untaint { nodes }).await, told);
+    }
+    assert_eq!(seen(ground).await, before);
+}
+
 pub async fn a_taint_is_done_once_and_outlives_a_cordon(ground: &impl Ground) {
     let before = seen(ground).await;
     let nodes: BTreeSet<NodeName> = before.nodes.keys().take(2).cloned().collect();
@@ -247,7 +270,8 @@ pub async fn a_taint_is_done_once_and_outlives_a_cordon(ground: &impl Ground) {
             act(
                 ground,
                 NodeEffect::Taint {
-                    nodes: named.clone()
+                    nodes: named.clone(),
+                    old_nodes: OldNodes::Prefer,
                 }
             )
             .await,
@@ -361,6 +385,7 @@ pub async fn a_node_that_is_gone_needs_nothing(ground: &impl Ground) {
         delete(ground, &node, "default/x", "1").await,
         NodeEffect::Taint {
             nodes: nodes.clone(),
+            old_nodes: OldNodes::Prefer,
         },
         NodeEffect::Untaint { nodes },
     ] {
@@ -411,6 +436,7 @@ pub async fn a_node_that_is_another_instance_is_left_alone(ground: &impl Ground)
     for effect in [
         NodeEffect::Taint {
             nodes: nodes.clone(),
+            old_nodes: OldNodes::Prefer,
         },
         NodeEffect::Untaint { nodes },
     ] {

@@ -1,6 +1,6 @@
 //! The client alone: connections, credentials, the fence around the cluster, failures on the way.
 
-use kfleet::model::{Applied, EmptyDir, Eviction, NodeEffect, Nodes, Seen, Unmanaged};
+use kfleet::model::{Applied, EmptyDir, Eviction, NodeEffect, Nodes, OldNodes, Seen, Unmanaged};
 use kfleet::nodes::kube::Clusters;
 use kfleet::nodes::{NodeApi, NodeError};
 use serde_json::json;
@@ -341,6 +341,7 @@ async fn what_others_did_to_a_node_stays() {
     for effect in [
         NodeEffect::Taint {
             nodes: nodes.clone(),
+            old_nodes: OldNodes::Prefer,
         },
         cordon("node-1"),
         uncordon("node-1"),

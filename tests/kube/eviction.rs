@@ -206,3 +206,12 @@ fn by_budget(kept: &Kept, namespace: &str, pod: &Json) -> Option<Response> {
     }
     None
 }
+
+impl Kept {
+    /// Pods on such a node are ended without its kubelet. Source: kube-controller-manager, pod garbage collection.
+    pub(crate) fn is_out_of_service(&self, node: &str) -> bool {
+        let taints = self.nodes.get(node).map(|n| &n["spec"]["taints"]);
+        let mut taints = taints.and_then(Json::as_array).into_iter().flatten();
+        taints.any(|t| t["key"] == "node.kubernetes.io/out-of-service")
+    }
+}

@@ -67,6 +67,7 @@ everywhere!(
     a_look_shows_nodes_with_their_instances,
     a_cordon_is_done_once_and_taken_back_whole,
     a_taint_is_done_once_and_outlives_a_cordon,
+    an_old_node_is_closed_once_and_opened_whole,
     a_drain_keeps_to_the_budgets_and_ends,
     what_is_held_is_named_and_goes_by_force_alone,
     a_node_that_is_gone_needs_nothing,

@@ -144,7 +144,7 @@ fn old_nodes_are_tainted_once_the_canary_is_proven() {
     );
     let tainted: Vec<_> = node_steps(&records)
         .into_iter()
-        .filter(|(_, e)| matches!(e, NodeEffect::Taint { nodes } if nodes.len() == 3))
+        .filter(|(_, e)| matches!(e, NodeEffect::Taint { nodes, .. } if nodes.len() == 3))
         .collect();
     assert_eq!(tainted.len(), 1, "one step for all nodes of the group");
 

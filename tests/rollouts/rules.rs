@@ -1,7 +1,9 @@
 //! Every rule is broken once on purpose, and says so: a rollout in the middle of its work, one thing about it changed, and a step.
 
 use kfleet::kops::Role;
-use kfleet::model::{AutoScalingGroup, LeavesBy, NodeEffect, Nodes, Traffic, Unseen, VersionRef};
+use kfleet::model::{
+    AutoScalingGroup, LeavesBy, NodeEffect, Nodes, OldNodes, Traffic, Unseen, VersionRef,
+};
 use kfleet::rollout::{Direction, Task};
 
 use super::middle::{Middle, middle};
@@ -147,7 +149,10 @@ pub(super) const STEPS: &[Planted] = &[
         m.rollout.stages[0].waves[0].clusters[0]
             .groups
             .retain(|g| g.asg != asg);
-        m.one(|nodes| NodeEffect::Taint { nodes })
+        m.one(|nodes| NodeEffect::Taint {
+            nodes,
+            old_nodes: OldNodes::Prefer,
+        })
     }),
     ("is resumed, this rollout did not suspend it", |m| {
         Effect::Cloud(CloudEffect::Resume {
@@ -343,7 +348,10 @@ pub(super) const STEPS: &[Planted] = &[
         effect
     }),
     ("is tainted while the nodes cannot be seen", |m| {
-        let effect = m.one(|nodes| NodeEffect::Taint { nodes });
+        let effect = m.one(|nodes| NodeEffect::Taint {
+            nodes,
+            old_nodes: OldNodes::Prefer,
+        });
         m.live.nodes = Nodes::Unknown(Unseen::silent("test"));
         effect
     }),

@@ -77,8 +77,9 @@ impl Group {
             .values_mut()
             .filter(|m| m.lifecycle != Lifecycle::Terminating)
             .filter_map(|m| m.node.as_mut());
-        let open = open
-            .filter(|n| n.ready && !n.cordoned && n.leaves_by.is_none() && n.pods.len() < limit);
+        let open = open.filter(|n| {
+            n.ready && !n.cordoned && !n.closed && n.leaves_by.is_none() && n.pods.len() < limit
+        });
         match open.min_by(|a, b| {
             (a.tainted, a.pods.len(), &a.name).cmp(&(b.tainted, b.pods.len(), &b.name))
         }) {
@@ -138,7 +139,9 @@ impl Group {
             NodeEffect::Uncordon { .. } => self.change_node(instance, SimNode::uncordon),
             NodeEffect::Evict { .. } => self.evict(instance, now, faults),
             NodeEffect::Delete { pods, .. } => self.delete(instance, pods, now, faults),
-            NodeEffect::Taint { .. } => self.change_node(instance, SimNode::taint),
+            NodeEffect::Taint { old_nodes, .. } => {
+                self.change_node(instance, |node| node.taint(*old_nodes))
+            }
             NodeEffect::Untaint { .. } => self.change_node(instance, SimNode::untaint),
             NodeEffect::OutOfService { node, .. }
                 if self.node_mut(instance).is_some_and(|n| n.ready) =>

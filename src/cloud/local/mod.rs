@@ -30,6 +30,7 @@ mod node;
 mod options;
 mod pages;
 mod playing;
+mod pod_moves;
 mod pool;
 mod refresh;
 mod room;

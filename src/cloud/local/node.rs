@@ -1,7 +1,7 @@
 //! What is done to the node of a simulated instance: its condition, its marks and taints. Moves no pods elsewhere.
 
 use super::state::SimNode;
-use crate::model::{NodeMark, Timestamp};
+use crate::model::{NodeMark, OldNodes, Timestamp};
 
 impl SimNode {
     /// Its condition Ready changes. A kubelet that is back ends what was left to be ended.
@@ -44,15 +44,19 @@ impl SimNode {
         self.marks.retain(|m| *m == NodeMark::Tainted);
     }
 
-    pub(super) fn taint(&mut self) {
-        if !self.tainted {
-            self.tainted = true;
+    pub(super) fn taint(&mut self, old_nodes: OldNodes) {
+        let closes = old_nodes == OldNodes::Avoid;
+        if !self.tainted || (closes && !self.closed) {
             self.marks.insert(NodeMark::Tainted);
         }
+        self.tainted = true;
+        self.closed |= closes;
     }
 
     pub(super) fn untaint(&mut self) {
-        self.tainted &= !self.marks.remove(&NodeMark::Tainted);
+        let ours = self.marks.remove(&NodeMark::Tainted);
+        self.tainted &= !ours;
+        self.closed &= !ours;
     }
 
     /// The collector of pods ends what is on its way out there, and so do the volumes: in Kubernetes within seconds, here at once.

@@ -185,6 +185,9 @@ pub(super) struct SimNode {
     pub(super) cordoned: bool,
     #[serde(default)]
     pub(super) tainted: bool,
+    /// It takes no new pods at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) closed: bool,
     /// What a drain did to it.
     #[serde(default)]
     pub(super) marks: BTreeSet<NodeMark>,
@@ -215,6 +218,7 @@ impl SimNode {
             unready_since: None,
             cordoned: false,
             tainted: false,
+            closed: false,
             marks: BTreeSet::new(),
             out_since: None,
             leaves_by: None,

@@ -47,7 +47,7 @@ pub(super) struct Inner {
     saved: Option<Options>,
     pub(super) now: Timestamp,
     pub(super) clusters: BTreeMap<Place, Cluster>,
-    index: Index,
+    pub(super) index: Index,
     /// Held from the first change on.
     lock: Option<File>,
     /// What is the case now: what was ordered, and what the scenario brings.

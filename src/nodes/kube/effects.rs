@@ -9,10 +9,12 @@ use serde_json::{Value as Json, json};
 use super::call::{Fault, call};
 use super::connect::Connection;
 use super::evictions::{Answers, evict};
-use super::marks::{self, MARKS, TAINT};
+use super::marks::{self, CLOSED, MARKS, TAINT};
 use super::nodes::instance_in;
 use super::picture::Picture;
-use crate::model::{Applied, InstanceId, NodeEffect, NodeMark, NodeName, PodRef, Timestamp};
+use crate::model::{
+    Applied, InstanceId, NodeEffect, NodeMark, NodeName, OldNodes, PodRef, Timestamp,
+};
 
 /// The taint of a node that is off: Kubernetes ends the pods that do not tolerate it, and lets go of their volumes, without waiting for its kubelet.
 /// Source: Kubernetes, well-known labels, annotations and taints.
@@ -53,7 +55,13 @@ pub(super) async fn apply(scene: Scene<'_>, effect: &NodeEffect) -> Result<Appli
         NodeEffect::Uncordon { node, instance } => {
             change(connection, node, instance, uncordon).await
         }
-        NodeEffect::Taint { nodes } => change_all(connection, nodes, taint).await,
+        NodeEffect::Taint { nodes, old_nodes } => {
+            let change = match old_nodes {
+                OldNodes::Prefer => taint,
+                OldNodes::Avoid => close,
+            };
+            change_all(connection, nodes, change).await
+        }
         NodeEffect::Untaint { nodes } => change_all(connection, nodes, untaint).await,
         NodeEffect::OutOfService { node, instance } => {
             match find(connection, node, instance).await? {
@@ -250,16 +258,30 @@ fn uncordon(node: &ApiNode) -> Option<Json> {
 }
 
 fn taint(node: &ApiNode) -> Option<Json> {
+    tainted(node, &[(TAINT, "PreferNoSchedule")])
+}
+
+fn close(node: &ApiNode) -> Option<Json> {
+    tainted(node, &[(TAINT, "PreferNoSchedule"), (CLOSED, "NoSchedule")])
+}
+
+/// Those of these taints that it does not have yet.
+fn tainted(node: &ApiNode, wanted: &[(&str, &str)]) -> Option<Json> {
     let mut taints = taints(node);
-    if taints.iter().any(|t| t.key == TAINT) {
+    let before = taints.len();
+    for (key, effect) in wanted {
+        if taints.iter().all(|t| t.key != *key) {
+            taints.push(Taint {
+                key: (*key).into(),
+                effect: (*effect).into(),
+                value: None,
+                time_added: None,
+            });
+        }
+    }
+    if taints.len() == before {
         return None;
     }
-    taints.push(Taint {
-        key: TAINT.into(),
-        effect: "PreferNoSchedule".into(),
-        value: None,
-        time_added: None,
-    });
     let mut ours = marks(node);
     ours.insert(NodeMark::Tainted);
     Some(json!({"metadata": {"annotations": {MARKS: written(&ours)}}, "spec": {"taints": taints}}))
@@ -312,7 +334,7 @@ fn untaint(node: &ApiNode) -> Option<Json> {
     }
     let taints: Vec<Taint> = taints(node)
         .into_iter()
-        .filter(|t| t.key != TAINT)
+        .filter(|t| t.key != TAINT && t.key != CLOSED)
         .collect();
     Some(json!({"metadata": {"annotations": {MARKS: written(&ours)}}, "spec": {"taints": taints}}))
 }

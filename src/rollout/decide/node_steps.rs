@@ -31,7 +31,7 @@ pub(crate) fn standing_of_node(
             });
             closed(happened)
         }
-        NodeEffect::Taint { nodes } if !onward => {
+        NodeEffect::Taint { nodes, .. } if !onward => {
             let mut named = nodes.iter();
             closed(named.any(|(node, instance)| {
                 marked(view, node, instance, |n| {

@@ -536,7 +536,7 @@ impl GroupProgress {
                 change(&mut self.drains, node, &|d| d.asked_at = Some(at))
             }
             // Of nodes that had the taint before, each says itself that it is not ours.
-            NodeEffect::Taint { nodes } => self.tainted.extend(nodes.clone()),
+            NodeEffect::Taint { nodes, .. } => self.tainted.extend(nodes.clone()),
             NodeEffect::Untaint { nodes } => self.tainted.retain(|n, _| !nodes.contains_key(n)),
             NodeEffect::OutOfService { node, .. } => {
                 if let Some(dead) = self.dead.get_mut(node) {

@@ -321,7 +321,8 @@ impl<'a> Replacement<'a> {
             .map(|(name, node)| (name.clone(), node.instance.clone()))
             .collect();
         if !nodes.is_empty() {
-            out.node_step(self.view, NodeEffect::Taint { nodes });
+            let old_nodes = self.view.task.rolling.old_nodes;
+            out.node_step(self.view, NodeEffect::Taint { nodes, old_nodes });
         }
     }
 
