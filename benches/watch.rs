@@ -15,8 +15,12 @@
     reason = "a benchmark beside the tests' own API"
 )]
 
+#[path = "../tests/kube/administrator.rs"]
+mod administrator;
 #[path = "../tests/kube/api.rs"]
 mod api;
+#[path = "../tests/kube/beside.rs"]
+mod beside;
 #[path = "../tests/kube/eviction.rs"]
 mod eviction;
 #[path = "../tests/kube/hindered.rs"]

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use serde_json::{Value as Json, json};
 
 use crate::api::{Admission, Kept};
+use crate::beside::{Running, certificates};
 use crate::real::{Before, Key, Servers};
-use crate::tls::{Running, certificates};
 
 const ROLE: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles/kfleet";
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";

@@ -18,6 +18,7 @@ mod api;
 mod away;
 #[path = "../cloud_contract/bench.rs"]
 mod bench;
+mod beside;
 mod cases;
 mod client;
 mod eviction;

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use crate::administrator::{Answer, administrator};
 use crate::api::{Admission, Kept};
-use crate::tls::Running;
+use crate::beside::Running;
 
 /// How long controllers, the scheduler and kubelets may take for what was asked of them.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
