@@ -302,8 +302,13 @@ impl Engine for Probe {
     ) -> Result<(), EngineError> {
         self.spy.publish(place, documents).await
     }
-    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
-        self.spy.update(place, groups).await
+    async fn update(
+        &self,
+        place: &Place,
+        groups: &BTreeSet<GroupName>,
+        all: &BTreeSet<GroupName>,
+    ) -> Result<(), EngineError> {
+        self.spy.update(place, groups, all).await
     }
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
         self.spy.left(place, groups).await

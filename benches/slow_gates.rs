@@ -89,8 +89,13 @@ impl Engine for Quick {
         self.0.publish(place, documents).await
     }
 
-    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
-        self.0.update(place, groups).await
+    async fn update(
+        &self,
+        place: &Place,
+        groups: &BTreeSet<GroupName>,
+        beside: &BTreeSet<GroupName>,
+    ) -> Result<(), EngineError> {
+        self.0.update(place, groups, beside).await
     }
 
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {

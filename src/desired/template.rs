@@ -52,8 +52,10 @@ pub(super) fn launch_template(
             key_name: cluster.ssh_key_name.clone(),
             placement: group.tenancy.clone().map(|tenancy| Placement { tenancy }),
             tag_specifications: ["instance", "network-interface", "volume"]
+                .into_iter()
+                .filter(|kind| cluster.tags_interfaces || *kind != "network-interface")
                 .map(tagged)
-                .into(),
+                .collect(),
             user_data: None,
         },
     }

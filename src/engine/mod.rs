@@ -41,13 +41,24 @@ pub trait Engine: Send + Sync {
         nobody(place)
     }
 
-    /// Brings these groups, and what belongs to no group, to what is stored. Running instances stay.
+    /// Brings these groups, and what belongs to no group, to what is stored; those `beside` are so already. Running instances stay.
     fn update(
         &self,
         place: &Place,
         groups: &BTreeSet<GroupName>,
+        beside: &BTreeSet<GroupName>,
     ) -> impl Future<Output = Result<(), EngineError>> + Send {
-        let _ = groups;
+        let _ = (groups, beside);
+        nobody(place)
+    }
+
+    /// Takes a group out of what is stored. What AWS has of it is gone by then: kops would end whatever runs in it.
+    fn delete(
+        &self,
+        place: &Place,
+        group: &GroupName,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send {
+        let _ = group;
         nobody(place)
     }
 
@@ -89,6 +100,16 @@ pub enum EngineError {
         is: String,
         /// The release that last updated the cluster.
         last: String,
+    },
+    /// It cannot bring one group after the other to what is stored: nothing happened.
+    #[error(
+        "the binary is kops {is}, which always updates all groups of a cluster at once; kops {since} is the first that does not"
+    )]
+    TooOld {
+        /// The release of the binary.
+        is: String,
+        /// The first that can.
+        since: String,
     },
     /// It had its time and was ended: what it got to is not known.
     #[error("`kops {command}` did not end within {seconds} s, and was ended")]
@@ -141,6 +162,7 @@ impl EngineError {
             | EngineError::NoSense { .. } => true,
             EngineError::NoEngine(_)
             | EngineError::OtherVersion { .. }
+            | EngineError::TooOld { .. }
             | EngineError::Refused { .. } => false,
         }
     }

@@ -22,6 +22,9 @@ use crate::model::{ClusterName, GroupName, Region};
 /// After a process has ended, what it left behind with our pipes in its hands is not waited for longer.
 const REST: Duration = Duration::from_secs(1);
 
+/// The first release with `kops update cluster --instance-group`. Source: kops, `cmd/kops/update_cluster.go` of 1.30.0 and of 1.31.0.
+const FIRST: &str = "1.31.0";
+
 /// What a kops may know of the environment it runs in; everything else is said by option, or not at all. kops itself reads more (state store, name,
 /// flags that turn its own refusals off): those are decided by the fleet.
 /// Source: kops documentation, "Environment variables"; AWS SDKs reference guide, "Environment variables list".
@@ -109,9 +112,13 @@ impl Kops {
     /// None: none has.
     ///
     /// # Errors
-    /// When the releases differ, or the binary says none.
+    /// When the releases differ, the binary says none, or it is too old to update groups one by one.
     pub async fn expect(&self, last: Option<&str>) -> Result<(), EngineError> {
         let is = self.version().await?;
+        if is_too_old(&is) {
+            let since = FIRST.to_owned();
+            return Err(EngineError::TooOld { is, since });
+        }
         match last.map(str::trim) {
             Some(last) if last.strip_prefix('v').unwrap_or(last) != is => {
                 Err(EngineError::OtherVersion {
@@ -164,6 +171,16 @@ impl Kops {
         ])
         .await
         .map(drop)
+    }
+
+    /// `kops delete instancegroup --yes`.
+    ///
+    /// # Errors
+    /// When kops does not say that it did.
+    pub async fn delete(&self, group: &GroupName) -> Result<(), EngineError> {
+        self.asked(&["delete", "instancegroup", group.as_str(), "--yes"])
+            .await
+            .map(drop)
     }
 
     /// `kops update cluster` for these groups: what it would do.
@@ -318,6 +335,15 @@ impl Kops {
             why: masked(&why.to_string()),
         }
     }
+}
+
+fn is_too_old(release: &str) -> bool {
+    let number = |text: &str| {
+        let mut parts = text.split(['.', '-']);
+        let mut part = || parts.next().and_then(|p| p.parse::<u32>().ok());
+        (part(), part())
+    };
+    number(release) < number(FIRST)
 }
 
 fn listed(groups: &BTreeSet<GroupName>) -> String {

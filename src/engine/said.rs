@@ -72,7 +72,7 @@ pub(super) fn complaint(out: &str, err: &str) -> String {
 /// Whether the words are those of something that passes: a limit of calls, a connection, a credential that is renewed.
 /// Source: AWS SDKs reference guide, "Retry behavior" (throttling and transient errors).
 pub(super) fn may_pass(words: &str) -> bool {
-    const PASSES: [&str; 16] = [
+    const PASSES: [&str; 19] = [
         "throttl",
         "requestlimitexceeded",
         "too many requests",
@@ -85,6 +85,9 @@ pub(super) fn may_pass(words: &str) -> bool {
         "timed out",
         "deadline exceeded",
         "connection re",
+        "closed network connection",
+        "broken pipe",
+        "unreachable",
         "no such host",
         "tls handshake",
         "eof",
@@ -140,6 +143,11 @@ mod tests {
         for (words, passes) in [
             ("Error: RequestLimitExceeded: Request limit exceeded.", true),
             ("dial tcp 10.0.0.1:443: i/o timeout", true),
+            // A real kops, whose connection went in the middle of an answer.
+            (
+                "Error: operation error EC2: DescribeImages, https response error StatusCode: 200, deserialization failed, failed to decode response body, read tcp 127.0.0.1:58848->127.0.0.1:41683: use of closed network connection",
+                true,
+            ),
             ("Error: spec.kubernetesVersion: Invalid value", false),
         ] {
             assert_eq!(may_pass(words), passes, "{words}");

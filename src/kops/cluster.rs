@@ -41,6 +41,8 @@ pub struct Cluster {
     pub etcd_clusters: Vec<EtcdCluster>,
     /// Whether kops writes Terraform for it (`target.terraform`) instead of calling AWS.
     pub terraform: bool,
+    /// Whether the network interfaces of instances get the tags of their group.
+    pub tags_interfaces: bool,
     /// kops' cluster-autoscaler add-on, when it is on.
     pub autoscaler: Option<Autoscaler>,
     /// Warm pool of worker groups that say nothing else.

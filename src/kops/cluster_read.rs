@@ -75,6 +75,7 @@ pub(super) fn read(
         ssh_key_name: spec.owned("sshKeyName"),
         etcd_clusters,
         terraform: spec.sub("target").has("terraform"),
+        tags_interfaces: target.version.minor() >= TAGS_INTERFACES,
         autoscaler: autoscaler(spec.sub("clusterAutoscaler")),
         warm_pool,
         rolling_update,
@@ -82,6 +83,9 @@ pub(super) fn read(
         karpenter_gates: spec.sub("karpenter").owned("featureGates"),
     })
 }
+
+/// kops 1.N, the first that tags network interfaces. Source: kops, #17773, which release-1.34 took over; a real kops 1.32 tags none.
+const TAGS_INTERFACES: u32 = 34;
 
 /// A cluster that kops took over from elsewhere may have any name. Source: kops, `AnnotationNameManagement`.
 fn imported(root: &Node) -> bool {

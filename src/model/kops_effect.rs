@@ -31,6 +31,10 @@ pub enum KopsEffect {
         group: AsgName,
         /// Its InstanceGroup, and others that have to be made along with it.
         groups: BTreeSet<GroupName>,
+        /// Other groups of the cluster that are as stored, as far as is known. What kops makes of all groups together (add-ons: how many replicas,
+        /// which groups an autoscaler may size) it makes of those that it is told, so these are told along, unless it would change them.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        beside: BTreeSet<GroupName>,
         /// Documents as they must be stored.
         stored: DocumentStates,
         /// What the group has to boot with afterwards.

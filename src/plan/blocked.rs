@@ -135,11 +135,6 @@ pub enum KopsFault {
         /// `Kind/name`.
         document: String,
     },
-    /// A group disappeared from git.
-    Retire {
-        /// The group.
-        group: AsgName,
-    },
     /// A group begins to ask for Spot in its launch template, or stops: its fields and its version have to change in one call.
     Spot {
         /// The group.

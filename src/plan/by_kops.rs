@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Blocked, ClusterPlan, FieldChange, KopsFault, KopsPlan, Wanted, documents, fields};
+use super::{
+    Blocked, ClusterPlan, FieldChange, GroupChange, KopsFault, KopsPlan, Wanted, documents, fields,
+};
 use crate::desired::DesiredCluster;
 use crate::fleet::{Engine, Strategy};
 use crate::kops::{Role, stored};
@@ -82,7 +84,8 @@ fn reaches(path: &str, role: Role) -> bool {
     match role {
         Role::Bastion => false,
         _ if NOBODY.contains(&top) => false,
-        Role::ControlPlane => top != "kubelet" || path.contains("anonymousAuth"),
+        // Their kubelets are those of all nodes, with `masterKubelet` over it.
+        Role::ControlPlane => true,
         Role::ApiServer => !CONTROL_PLANE.contains(&top),
         Role::Node => {
             let of_servers = CONTROL_PLANE.contains(&top) || API_SERVERS.contains(&top);
@@ -177,21 +180,49 @@ pub(super) fn planned(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCl
             to.insert(key, Some(given));
         }
     }
-    let removed = stored.keys().filter(|key| {
-        let is_group = key.starts_with("InstanceGroup/");
-        is_group && !whole(desired).contains_key(*key)
-    });
-    for document in removed {
-        plan.blocked.push(fault(KopsFault::Removed {
-            document: document.clone(),
-        }));
-    }
     let no_way_back = kubernetes(plan, wanted, stored.get(&cluster));
     plan.kops = Some(KopsPlan {
         from,
         to,
+        groups: whole(desired)
+            .keys()
+            .filter_map(|key| GroupName::new(key.strip_prefix("InstanceGroup/")?).ok())
+            .collect(),
+        deleted: BTreeSet::new(),
         no_way_back,
     });
+}
+
+/// InstanceGroups that kops has stored and git does not have: forgotten with the group that is retired. Of others there is no group to retire, and the
+/// next `kops update` would make it.
+pub(super) fn removed(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluster) {
+    let Stored::Known(stored) = &live.documents else {
+        return;
+    };
+    let Some(kops) = &mut plan.kops else {
+        return;
+    };
+    let own = whole(wanted.desired);
+    let retired: BTreeSet<&GroupName> = plan
+        .groups
+        .values()
+        .filter_map(|change| match change {
+            GroupChange::Retire { from, .. } => Some(&from.definition.instance_group),
+            GroupChange::Create { .. } | GroupChange::Update { .. } => None,
+        })
+        .collect();
+    for key in stored.keys().filter(|key| !own.contains_key(*key)) {
+        let Some(Ok(group)) = key.strip_prefix("InstanceGroup/").map(GroupName::new) else {
+            continue;
+        };
+        if retired.contains(&group) {
+            kops.deleted.insert(group);
+        } else {
+            let document = key.clone();
+            let why = KopsFault::Removed { document };
+            plan.blocked.push(Blocked::ByKops { why });
+        }
+    }
 }
 
 /// Minor versions of Kubernetes go up one at a time, and never down. Whether it goes up by one.
@@ -335,7 +366,7 @@ mod tests {
                 vec![ControlPlane, ApiServer, Node],
             ),
             ("kubeScheduler.logLevel", vec![ControlPlane]),
-            ("kubelet.maxPods", vec![ApiServer, Node]),
+            ("kubelet.maxPods", vec![ControlPlane, ApiServer, Node]),
             ("kubelet.anonymousAuth", vec![ControlPlane, ApiServer, Node]),
             ("etcdClusters[main].version", vec![ControlPlane]),
             ("rollingUpdate.maxSurge", vec![]),

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::FieldChange;
 use crate::fleet::Rolling;
 use crate::kops::Role;
-use crate::model::{AsgName, Definition, DocumentStates, InstanceId, UserData, VersionRef};
+use crate::model::{
+    AsgName, Definition, DocumentStates, GroupName, InstanceId, UserData, VersionRef,
+};
 
 /// A change of one group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +100,12 @@ pub struct KopsPlan {
     pub from: DocumentStates,
     /// As they will be.
     pub to: DocumentStates,
+    /// All groups that git has and kops knows, changed or not.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<GroupName>,
+    /// Groups that are retired and that kops has stored: it forgets them when they are deleted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deleted: BTreeSet<GroupName>,
     /// The control plane goes up by a minor version of Kubernetes, and never back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_way_back: bool,

@@ -8,9 +8,9 @@ use self::parts::{OF_TEMPLATE, Pair, carried, image_names, set_aside, sizes};
 use super::found::{definition_fields, fingerprint, found_definition, group_digest, replacements};
 use super::target::{replaces, settled, target};
 use super::{
-    Allow, Blocked, ClusterPlan, Fact, FieldChange, Fields, Found, GroupChange, KopsFault, Note,
-    Wanted, boot, by_itself, by_kops, documents, drain_blockers, etcd, launch_blockers, pending,
-    published, twins,
+    Allow, Blocked, ClusterPlan, Fact, FieldChange, Fields, Found, GroupChange, Note, Wanted, boot,
+    by_itself, by_kops, documents, drain_blockers, etcd, launch_blockers, pending, published,
+    twins,
 };
 use crate::desired::DesiredGroup;
 use crate::fleet::{Engine, Rolling};
@@ -75,6 +75,7 @@ pub(super) fn cluster_plan(
         by_kops::planned(&mut plan, wanted, live);
         wanted_groups(&mut plan, wanted, live, rolling, allow);
         retired_groups(&mut plan, wanted, live, allow);
+        by_kops::removed(&mut plan, wanted, live);
         twins::twins(&mut plan, wanted, live, rolling);
         by_itself::notes(&mut plan, wanted, live, read_at);
         plan.unchanged = unchanged(&plan, wanted, live);
@@ -326,12 +327,7 @@ fn retired_groups(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &LiveCluste
             });
             continue;
         };
-        if wanted.engine == Engine::Kops {
-            let why = KopsFault::Retire {
-                group: name.clone(),
-            };
-            plan.blocked.push(Blocked::ByKops { why });
-        } else if wanted.protect.contains(&definition.instance_group) {
+        if wanted.protect.contains(&definition.instance_group) {
             plan.blocked.push(Blocked::Protected {
                 group: name.clone(),
             });

@@ -157,7 +157,10 @@ fn against_store(
 
 /// Says what becomes of the document; false: it is no change of its own.
 fn plan_note(plan: &mut ClusterPlan, what: Fact) -> bool {
-    plan.notes.push(what.into());
+    // kops, where it is the engine, is asked to.
+    if plan.kops.is_none() {
+        plan.notes.push(what.into());
+    }
     false
 }
 

@@ -15,9 +15,6 @@ pub(super) fn text(why: &KopsFault) -> String {
             "kops has {} stored and git does not: the next kops update would bring it back",
             plain(document)
         ),
-        KopsFault::Retire { group } => {
-            format!("{group} is not in git, and kfleet does not have kops delete groups yet")
-        }
         KopsFault::Spot { group } => format!(
             "{group} changes whether its launch template asks for Spot, which AWS takes only together with the group's own fields"
         ),
@@ -49,8 +46,8 @@ pub(super) fn hint(why: &KopsFault) -> &'static str {
         KopsFault::NotItsStore { .. } => {
             "see that kops.state_store in the cluster's file is the store that the cluster was made with"
         }
-        KopsFault::Removed { .. } | KopsFault::Retire { .. } => {
-            "drain the group and delete it with kops (kops delete instancegroup NAME --yes), then plan again"
+        KopsFault::Removed { .. } => {
+            "delete it with kops (kops delete instancegroup NAME --yes), or bring it back into git, then plan again"
         }
         KopsFault::Spot { .. } => {
             "use a mixedInstancesPolicy, or change the group with kops by hand"

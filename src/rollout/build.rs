@@ -384,6 +384,8 @@ fn cluster_run(
             Box::new(KopsRun {
                 from: kops.from.clone(),
                 to: kops.to.clone(),
+                groups: kops.groups.clone(),
+                deleted: kops.deleted.clone(),
                 no_way_back: kops.no_way_back,
             })
         }),

@@ -138,6 +138,12 @@ pub struct KopsRun {
     pub from: DocumentStates,
     /// Documents that change, as they will be stored.
     pub to: DocumentStates,
+    /// All groups that git has and kops knows, changed or not.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<GroupName>,
+    /// Groups that are retired and that kops has stored: it forgets them when they are deleted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub deleted: BTreeSet<GroupName>,
     /// The Kubernetes version of the control plane goes up by a minor version: there is no way back from that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_way_back: bool,

@@ -10,8 +10,8 @@ use crate::cloud::{Cloud, CloudError, Place};
 use crate::engine::{Engine, EngineError};
 use crate::kops::stored;
 use crate::model::{
-    Applied, AsgName, Boots, DocumentStates, GroupName, KopsEffect, LaunchTemplateData, LiveGroup,
-    Nodeup, NodeupHash, Stored,
+    Applied, AsgName, Boots, CloudEffect, DocumentStates, GroupName, KopsEffect,
+    LaunchTemplateData, LiveGroup, Nodeup, NodeupHash, Stored,
 };
 use crate::plan::fields;
 use crate::rollout::{ClusterRun, StepResult};
@@ -49,6 +49,7 @@ pub(super) async fn carry_out<W: Cloud + Engine>(
         KopsEffect::Update {
             group,
             groups,
+            beside,
             stored,
             boots,
         } => {
@@ -56,11 +57,16 @@ pub(super) async fn carry_out<W: Cloud + Engine>(
                 run,
                 group,
                 groups,
+                beside,
                 stored,
             };
             update(world, &asked, boots).await
         }
     };
+    result(done)
+}
+
+fn result(done: Result<Applied, Halt>) -> (StepResult, Option<CloudError>) {
     match done {
         Ok(applied) => (StepResult::Applied(applied), None),
         Err(Halt::Moved(found)) => (StepResult::Applied(Applied::Moved(found)), None),
@@ -71,6 +77,57 @@ pub(super) async fn carry_out<W: Cloud + Engine>(
             let halts = (!error.is_transient()).then_some(error);
             (StepResult::Unknown(why), halts)
         }
+    }
+}
+
+/// The group that kops has stored and has to forget once AWS has deleted it; none: the step is another one, or kops does not know the group.
+pub(super) fn forgotten<'r>(run: &'r ClusterRun, effect: &CloudEffect) -> Option<&'r GroupName> {
+    let CloudEffect::DeleteGroup { group } = effect else {
+        return None;
+    };
+    let task = run
+        .groups
+        .iter()
+        .find(|g| g.asg == group.auto_scaling_group_name)?;
+    let kops = run.kops.as_ref()?;
+    // Made by this rollout, and taken back.
+    let key = format!("InstanceGroup/{}", task.name);
+    let is_new = kops.from.get(&key) == Some(&None);
+    (is_new || kops.deleted.contains(&task.name)).then_some(&task.name)
+}
+
+/// Has kops forget a group, when AWS has none of it any more: kops itself would end what runs in it, without a look at it.
+pub(super) async fn forget<W: Engine>(
+    world: &W,
+    run: &ClusterRun,
+    group: &GroupName,
+    done: (StepResult, Option<CloudError>),
+) -> (StepResult, Option<CloudError>) {
+    let StepResult::Applied(applied @ (Applied::Done | Applied::Already)) = done.0 else {
+        return done;
+    };
+    result(not_stored(world, &place(run), group, applied).await)
+}
+
+async fn not_stored<W: Engine>(
+    world: &W,
+    place: &Place,
+    group: &GroupName,
+    by_aws: Applied,
+) -> Result<Applied, Halt> {
+    let key = format!("InstanceGroup/{group}");
+    let (found, _) = documents(world, place).await?;
+    if !found.contains_key(&key) {
+        return Ok(by_aws);
+    }
+    let said = world.delete(place, group).await;
+    let (found, _) = documents(world, place).await?;
+    match (found.contains_key(&key), said) {
+        (false, _) => Ok(Applied::Done),
+        (true, Err(error)) => Err(error.into()),
+        (true, Ok(())) => Err(Halt::Unknown(format!(
+            "kops ended well, and {key} is still stored"
+        ))),
     }
 }
 
@@ -143,6 +200,7 @@ struct Asked<'a> {
     run: &'a ClusterRun,
     group: &'a AsgName,
     groups: &'a BTreeSet<GroupName>,
+    beside: &'a BTreeSet<GroupName>,
     stored: &'a DocumentStates,
 }
 
@@ -150,6 +208,29 @@ impl Asked<'_> {
     fn name(&self) -> Option<&GroupName> {
         let task = self.run.groups.iter().find(|g| g.asg == *self.group)?;
         Some(&task.name)
+    }
+
+    /// Those beside it that kops would leave as they are: a group whose turn it is not is not changed, whatever was expected of it.
+    async fn quiet<W: Engine>(&self, world: &W) -> Result<BTreeSet<GroupName>, Halt> {
+        if self.beside.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let left = world.left(&place(self.run), self.beside).await?;
+        let cluster = self.run.cluster.as_str();
+        let changes = |group: &GroupName| {
+            // The name of a group of AWS is the InstanceGroup's, its role's and the cluster's.
+            let of_template = |asg: &str| {
+                let rest = asg.strip_prefix(group.as_str());
+                rest.is_some_and(|r| r.starts_with('.') && r.ends_with(cluster))
+            };
+            left.tasks.iter().any(|task| {
+                task.split_once('/').is_some_and(|(kind, name)| {
+                    matches!(kind, "LaunchTemplate" | "AutoscalingGroup") && of_template(name)
+                }) || is_of(task, "", group.as_str())
+            })
+        };
+        let quiet = self.beside.iter().filter(|group| !changes(group));
+        Ok(quiet.cloned().collect())
     }
 
     /// Whether what is stored is what was published, by whoever looks after it: kops would carry out anything.
@@ -172,13 +253,23 @@ impl Asked<'_> {
     }
 }
 
+/// Whether a task of kops makes what a group boots with.
+fn is_of(task: &str, asg: &str, group: &str) -> bool {
+    let template = task.strip_prefix("LaunchTemplate/");
+    let configuration = task.strip_prefix("ManagedFile/nodeupconfig-");
+    template == Some(asg) || configuration == Some(group)
+}
+
 async fn update<W: Cloud + Engine>(
     world: &W,
     asked: &Asked<'_>,
     boots: &Boots,
 ) -> Result<Applied, Halt> {
     asked.hash(world).await?;
-    world.update(&place(asked.run), asked.groups).await?;
+    let beside = asked.quiet(world).await?;
+    world
+        .update(&place(asked.run), asked.groups, &beside)
+        .await?;
     let hash = asked.hash(world).await?;
     let applied = match boots {
         Boots::Again(before) if hash == *before => Applied::Done,
@@ -205,14 +296,11 @@ async fn update<W: Cloud + Engine>(
             Applied::Version(made)
         }
     };
-    let left = world.left(&place(asked.run), asked.groups).await?;
-    let own = [
-        Some(format!("LaunchTemplate/{}", asked.group)),
-        asked
-            .name()
-            .map(|name| format!("ManagedFile/nodeupconfig-{name}")),
-    ];
-    match own.iter().flatten().find(|task| left.tasks.contains(*task)) {
+    let all = asked.groups.union(&beside).cloned().collect();
+    let left = world.left(&place(asked.run), &all).await?;
+    let name = asked.name().map(GroupName::as_str).unwrap_or_default();
+    let is_own = |task: &&String| is_of(task, asked.group.as_str(), name);
+    match left.tasks.iter().find(is_own) {
         Some(task) => Err(Halt::Unknown(format!(
             "kops ended well, and would still change {task}"
         ))),

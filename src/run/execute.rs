@@ -162,16 +162,13 @@ impl<W: Cloud + NodeApi + Engine> Executor<'_, W> {
             );
         };
         match &step.effect {
-            Effect::Cloud(effect) => match self.world.apply(&place(run), effect).await {
-                Ok(applied) => (StepResult::Applied(applied), None),
-                Err(e @ CloudError::Refused { .. }) => (StepResult::Refused(e.to_string()), None),
-                Err(e @ (CloudError::Throttled { .. } | CloudError::Unknown { .. })) => {
-                    (StepResult::Unknown(e.to_string()), None)
+            Effect::Cloud(effect) => {
+                let done = of_cloud(self.world.apply(&place(run), effect).await);
+                match by_kops::forgotten(run, effect) {
+                    Some(group) => by_kops::forget(self.world, run, group, done).await,
+                    None => done,
                 }
-                Err(e @ (CloudError::Credentials { .. } | CloudError::State { .. })) => {
-                    (StepResult::Unknown(e.to_string()), Some(e))
-                }
-            },
+            }
             Effect::Kops(effect) => by_kops::carry_out(self.world, run, effect).await,
             Effect::Node(effect) => match self.world.act(&step.cluster, effect).await {
                 Ok(applied) => (StepResult::Applied(applied), None),
@@ -182,6 +179,20 @@ impl<W: Cloud + NodeApi + Engine> Executor<'_, W> {
                     (StepResult::Denied(e.to_string()), None)
                 }
             },
+        }
+    }
+}
+
+/// What an answer of AWS makes of a step.
+fn of_cloud(answer: Result<Applied, CloudError>) -> (StepResult, Option<CloudError>) {
+    match answer {
+        Ok(applied) => (StepResult::Applied(applied), None),
+        Err(e @ CloudError::Refused { .. }) => (StepResult::Refused(e.to_string()), None),
+        Err(e @ (CloudError::Throttled { .. } | CloudError::Unknown { .. })) => {
+            (StepResult::Unknown(e.to_string()), None)
+        }
+        Err(e @ (CloudError::Credentials { .. } | CloudError::State { .. })) => {
+            (StepResult::Unknown(e.to_string()), Some(e))
         }
     }
 }

@@ -302,11 +302,19 @@ impl Engine for Onlooker<'_> {
         self.world.publish(place, documents).await
     }
 
-    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
+    async fn update(
+        &self,
+        place: &Place,
+        groups: &BTreeSet<GroupName>,
+        beside: &BTreeSet<GroupName>,
+    ) -> Result<(), EngineError> {
         self.judge_kops(&place.cluster);
-        self.world.update(place, groups).await
+        self.world.update(place, groups, beside).await
     }
 
+    async fn delete(&self, place: &Place, group: &GroupName) -> Result<(), EngineError> {
+        self.world.delete(place, group).await
+    }
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
         self.world.left(place, groups).await
     }

@@ -203,6 +203,12 @@ impl Bed {
             .push((name.to_owned(), Some(value.to_owned())));
     }
 
+    /// What the environment was set to say beside.
+    pub(crate) fn extra(&self) -> Vec<(String, String)> {
+        let set = |(name, value): &(String, Option<String>)| Some((name.clone(), value.clone()?));
+        self.environment.iter().filter_map(set).collect()
+    }
+
     pub(crate) fn path(&self, path: &str) -> std::path::PathBuf {
         self.dir.path().join(path)
     }

@@ -12,6 +12,7 @@
 
 mod bastions;
 mod bed;
+mod by_kops;
 mod calls;
 mod doctor;
 mod drift;

@@ -16,6 +16,7 @@ for ((i = 0; i < $#; i++)); do
 done
 if [ "$1" = version ]; then
   case "$mood" in
+    old) echo "Client version: 1.30.4 (git-v1.30.4)" ;;
     nonsense) echo "kops: what a day" ;;
     *) echo "Client version: 1.34.1 (git-v1.34.1)" ;;
   esac

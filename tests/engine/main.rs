@@ -250,6 +250,12 @@ fn another_release_than_the_last_one_is_refused() {
     }
     // Asked once.
     assert_eq!(stand_in.read("calls").lines().count(), 1);
+    // Before 1.31 there is no `--instance-group`: found out before anything is stored.
+    let error = block(StandIn::new("old").kops.expect(Some("1.30.4"))).unwrap_err();
+    assert!(
+        matches!(error, EngineError::TooOld { .. }) && !error.is_transient(),
+        "{error}"
+    );
     let error = block(StandIn::new("nonsense").kops.version()).unwrap_err();
     assert!(matches!(error, EngineError::NoSense { .. }), "{error}");
 }

@@ -3,6 +3,7 @@
 from moto.core.responses import ActionResult
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.responses.launch_templates import LaunchTemplates
+from moto.ec2.responses.subnets import Subnets as SubnetResponse
 from moto.ec2.utils import filter_reservations
 
 from mend import mends, page, refuse_ec2
@@ -83,3 +84,16 @@ def describe_launch_templates(self):
         tags = self.ec2_backend.launch_templates[item["LaunchTemplateId"]].get_tags()
         item["Tags"] = [{"Key": t["key"], "Value": t["value"]} for t in tags]
     return result
+
+
+modified = SubnetResponse.modify_subnet_attribute
+
+
+@mends(SubnetResponse)
+def modify_subnet_attribute(self):
+    """How instances are named is kept: kops looks at it. Source: EC2 API reference, ModifySubnetAttribute."""
+    kind = self._get_param("PrivateDnsHostnameTypeOnLaunch")
+    if kind:
+        subnet = self.ec2_backend.get_subnet(self._get_param("SubnetId"))
+        subnet.private_dns_name_options_on_launch["HostnameType"] = kind
+    return modified(self)

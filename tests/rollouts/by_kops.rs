@@ -3,7 +3,7 @@
 use super::*;
 use kfleet::engine::Engine as _;
 use kfleet::fleet::Engine;
-use kfleet::model::Stored;
+use kfleet::model::{KopsEffect, Stored};
 use support::block;
 
 /// A scene whose clusters kops has made.
@@ -158,6 +158,124 @@ fn what_was_stored_and_not_carried_out_is_planned_again() {
     assert!(staging.documents.is_empty() && staging.groups.len() == 4);
     ends(scene.start("again"), Ending::Finished);
     assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+}
+
+/// What kops itself would still do to all of a cluster.
+fn left(scene: &Scene) -> Vec<String> {
+    let place = kfleet::cloud::Place {
+        cluster: name("staging.k8s.test"),
+        account: name("111122223333"),
+        region: name("eu-west-3"),
+    };
+    let (Stored::Known(documents), _) = block(scene.world().stored(&place)) else {
+        panic!("the simulated kops always answers");
+    };
+    let groups = documents
+        .keys()
+        .filter_map(|key| Some(name(key.strip_prefix("InstanceGroup/")?)))
+        .collect();
+    let left = block(scene.world().left(&place, &groups)).unwrap();
+    left.tasks.into_iter().collect()
+}
+
+/// kops makes add-ons (replicas, the groups that an autoscaler may size) of the groups that it is told: of all that are as stored, not of the one
+/// whose turn it is.
+#[test]
+fn what_kops_makes_of_all_groups_is_made_of_all() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    assert_eq!(left(&scene), Vec::<String>::new(), "made");
+    scene.kubernetes = "1.32.9";
+    let records = ends(scene.start("patch"), Ending::Finished);
+    assert_eq!(left(&scene), Vec::<String>::new(), "rolled");
+    // Of a group whose turn has not come, nothing is made.
+    let beside: Vec<usize> = records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::Step(_, StepEvent::Intent { effect, .. }) => match &**effect {
+                Effect::Kops(KopsEffect::Update { beside, .. }) => Some(beside.len()),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    assert_eq!(beside, [0, 1, 2, 3]);
+    // One group of many: the others are told along.
+    scene.groups = Some(vec![NODES, ("more", 1, 2, false)]);
+    ends(scene.start("more"), Ending::Finished);
+    assert_eq!(left(&scene), Vec::<String>::new(), "one more");
+    // And on the way back.
+    scene.kubernetes = "1.32.10";
+    let request = Request::Rollback {
+        by: "test".into(),
+        reason: "test".into(),
+    };
+    ends(
+        asked_at(&scene, "group-done staging/control-plane-b", &request),
+        Ending::RolledBack,
+    );
+    assert_eq!(left(&scene), Vec::<String>::new(), "taken back");
+}
+
+/// A cluster that kops has made, and out of whose manifests a group went.
+fn one_goes(dir: &std::path::Path) -> Scene {
+    let mut scene = Scene::small(dir, &[NODES, ("old", 2, 4, false)]);
+    scene.engine = Engine::Kops;
+    ends(scene.start("made"), Ending::Finished);
+    scene.groups = Some(vec![NODES]);
+    scene
+}
+
+/// Whether kops has the group stored.
+fn is_stored(scene: &Scene, group: &str) -> bool {
+    let place = kfleet::cloud::Place {
+        cluster: name("staging.k8s.test"),
+        account: name("111122223333"),
+        region: name("eu-west-3"),
+    };
+    let (Stored::Known(documents), _) = block(scene.world().stored(&place)) else {
+        panic!("the simulated kops always answers");
+    };
+    documents.contains_key(&format!("InstanceGroup/{group}"))
+}
+
+#[test]
+fn kops_forgets_a_group_once_it_is_gone() {
+    let dir = folder();
+    let scene = one_goes(dir.path());
+    let plan = scene.plan(&scene.world(), Allow::default());
+    let staging = plan.clusters.values().next().unwrap();
+    let blocked = serde_json::to_string(&staging.blocked).unwrap();
+    assert!(
+        blocked.contains("\"retire\"") && !blocked.contains("by-kops"),
+        "{blocked}"
+    );
+    assert!(is_stored(&scene, "old"));
+    let records = ends(scene.start("r2"), Ending::Finished);
+    in_order(
+        &records,
+        &[
+            "group-done staging/old",
+            "step delete-group staging/old",
+            "cluster-verified staging",
+        ],
+    );
+    assert!(!is_stored(&scene, "old") && is_stored(&scene, "nodes"));
+    assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+}
+
+#[test]
+fn a_deletion_whose_answers_are_lost_is_finished() {
+    for fault in ["no-answer", "lost-answer"] {
+        for at in 3..=12 {
+            let dir = folder();
+            let mut scene = one_goes(dir.path());
+            scene.faults = vec![format!("{fault}:{at}")];
+            ends(scene.start("r2"), Ending::Finished);
+            assert!(!is_stored(&scene, "old"), "{fault} {at}");
+            assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+        }
+    }
 }
 
 /// What stands in the way of this Kubernetes version.

@@ -65,6 +65,8 @@ impl Middle {
         run.kops = Some(Box::new(kfleet::rollout::KopsRun {
             from: document(),
             to: document(),
+            groups: std::collections::BTreeSet::new(),
+            deleted: std::collections::BTreeSet::new(),
             no_way_back: false,
         }));
         for group in &mut run.groups {
@@ -84,6 +86,7 @@ impl Middle {
         Effect::Kops(kfleet::model::KopsEffect::Update {
             group: self.asg(group),
             groups: [name(group)].into(),
+            beside: Default::default(),
             stored: Default::default(),
             boots: kfleet::model::Boots::Again(None),
         })

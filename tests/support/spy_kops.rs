@@ -21,12 +21,23 @@ impl Engine for Spy {
         done
     }
 
-    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
+    async fn update(
+        &self,
+        place: &Place,
+        groups: &BTreeSet<GroupName>,
+        beside: &BTreeSet<GroupName>,
+    ) -> Result<(), EngineError> {
         self.judge_kops(&place.cluster).await;
         if self.state.lock().unwrap().idle_kops {
             return Ok(());
         }
-        let done = self.world.update(place, groups).await;
+        let done = self.world.update(place, groups, beside).await;
+        self.die(false);
+        done
+    }
+
+    async fn delete(&self, place: &Place, group: &GroupName) -> Result<(), EngineError> {
+        let done = self.world.delete(place, group).await;
         self.die(false);
         done
     }

@@ -37,11 +37,24 @@ impl Engine for World {
         }
     }
 
-    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
+    async fn update(
+        &self,
+        place: &Place,
+        groups: &BTreeSet<GroupName>,
+        beside: &BTreeSet<GroupName>,
+    ) -> Result<(), EngineError> {
         match self {
-            World::Local(world) => world.update(place, groups).await,
+            World::Local(world) => world.update(place, groups, beside).await,
             #[cfg(feature = "aws")]
-            World::Aws(real) => real.update(place, groups).await,
+            World::Aws(real) => real.update(place, groups, beside).await,
+        }
+    }
+
+    async fn delete(&self, place: &Place, group: &GroupName) -> Result<(), EngineError> {
+        match self {
+            World::Local(world) => world.delete(place, group).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.delete(place, group).await,
         }
     }
 
@@ -186,8 +199,14 @@ mod real {
             &self,
             place: &Place,
             groups: &BTreeSet<GroupName>,
+            beside: &BTreeSet<GroupName>,
         ) -> Result<(), EngineError> {
-            self.usable(place).await?.update(groups).await
+            let all = groups.union(beside).cloned().collect();
+            self.usable(place).await?.update(&all).await
+        }
+
+        async fn delete(&self, place: &Place, group: &GroupName) -> Result<(), EngineError> {
+            self.usable(place).await?.delete(group).await
         }
 
         async fn left(

@@ -78,6 +78,9 @@ impl Cluster {
     fn left(&self, groups: &BTreeSet<GroupName>) -> Result<Left, String> {
         let compiled = self.compiled()?;
         let mut left = Left::default();
+        if self.state.kops.addons != *groups {
+            left.tasks.insert("ManagedFile/addons".into());
+        }
         for (asg, group) in of(&compiled, groups) {
             let name = &group.definition.instance_group;
             let (data, user_data) = self.wanted(name, group);
@@ -99,6 +102,7 @@ impl Cluster {
     fn bring(&mut self, groups: &BTreeSet<GroupName>, seed: u64) -> Result<(), String> {
         self.changed();
         let compiled = self.compiled()?;
+        self.state.kops.addons.clone_from(groups);
         for (asg, group) in of(&compiled, groups) {
             let name = group.definition.instance_group.clone();
             let (data, user_data) = self.wanted(&name, group);
@@ -180,6 +184,7 @@ fn heard(groups: &BTreeSet<GroupName>) -> Option<Effect> {
     Some(Effect::Kops(KopsEffect::Update {
         group,
         groups: groups.clone(),
+        beside: BTreeSet::new(),
         stored: BTreeMap::new(),
         boots: Boots::Again(None),
     }))
@@ -229,17 +234,49 @@ impl Engine for World {
         published
     }
 
-    async fn update(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<(), EngineError> {
+    async fn update(
+        &self,
+        place: &Place,
+        groups: &BTreeSet<GroupName>,
+        beside: &BTreeSet<GroupName>,
+    ) -> Result<(), EngineError> {
         let Some(effect) = heard(groups) else {
             return Ok(());
         };
+        let all = groups.union(beside).cloned().collect();
         let updated = self
             .inner()
             .by_kops(place, "update cluster", effect, |cluster, seed| {
-                cluster.bring(groups, seed)
+                cluster.bring(&all, seed)
             });
         self.lives().await;
         updated
+    }
+
+    async fn delete(&self, place: &Place, group: &GroupName) -> Result<(), EngineError> {
+        let key = format!("InstanceGroup/{group}");
+        let Ok(asg) = AsgName::new(group.as_str()) else {
+            return Err(EngineError::NoEngine(place.cluster.clone()));
+        };
+        let effect = Effect::Kops(KopsEffect::Publish {
+            group: asg,
+            from: BTreeMap::new(),
+            to: BTreeMap::from([(key.clone(), None)]),
+        });
+        let deleted = {
+            let mut inner = self.inner();
+            inner.by_kops(
+                place,
+                "delete instancegroup",
+                effect,
+                |cluster, _| match cluster.state.kops.documents.remove(&key) {
+                    Some(_) => Ok(()),
+                    None => Err(format!("InstanceGroup {group:?} not found (simulated)")),
+                },
+            )
+        };
+        self.lives().await;
+        deleted
     }
 
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {

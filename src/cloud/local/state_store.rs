@@ -1,6 +1,6 @@
 //! The state store of a simulated kops: documents, and the nodeup configuration of each group. Knows no account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -16,6 +16,10 @@ pub(super) struct StateStore {
     pub(super) documents: BTreeMap<String, Json>,
     /// The nodeup configuration that new nodes of each group boot with.
     pub(super) nodeup: BTreeMap<GroupName, NodeupHash>,
+    /// The groups that kops was told when it last made add-ons: of those, and of no others, they are made.
+    /// Source: kops, `upup/pkg/fi/cloudup/template_functions.go`, `GetNodeInstanceGroups`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) addons: BTreeSet<GroupName>,
     /// Configurations that were there when this account was made a copy of another one, by what they are made of.
     found: BTreeMap<GroupName, (Digest, NodeupHash)>,
 }
@@ -37,6 +41,7 @@ impl StateStore {
         let mut store = StateStore {
             documents: documents.clone(),
             nodeup: nodeup.clone(),
+            addons: BTreeSet::new(),
             found: BTreeMap::new(),
         };
         let found = nodeup.into_iter().map(|(group, hash)| {

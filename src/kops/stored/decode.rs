@@ -12,8 +12,21 @@ pub(super) fn decode(section: &str, spec: &mut Fields) {
     if section == "Cluster" {
         // kops fills it in from where the store is.
         spec.shift_remove("configBase");
+        unused(spec);
         oidc(spec);
         defaults(spec);
+    }
+}
+
+/// Where nodes are is told by their subnets: what `topology` says of it is read by nothing, and not stored.
+/// Source: kops, `pkg/apis/kops/v1alpha2/topology.go`; a real kops 1.32 stores neither.
+fn unused(spec: &mut Fields) {
+    let topology = spec.get_mut("topology").and_then(Json::as_object_mut);
+    let Some(topology) = topology else { return };
+    topology.shift_remove("masters");
+    topology.shift_remove("nodes");
+    if topology.is_empty() {
+        spec.shift_remove("topology");
     }
 }
 

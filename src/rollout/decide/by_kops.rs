@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{
     Boots, CloudEffect, Definition, GroupName, KopsEffect, LaunchTemplateData, UserData,
 };
+use crate::rollout::progress::GroupState;
 use crate::rollout::reason::GroupReason;
 use crate::rollout::round::{DecisionBuilder, GroupContext, Mode};
 use crate::rollout::schedule::{GroupTask, KopsRun, Task, VersionSource};
@@ -130,11 +131,40 @@ fn ask(
     });
     let effect = KopsEffect::Update {
         group: view.task.asg.clone(),
+        beside: beside(view, &groups),
         groups,
         stored,
         boots,
     };
     out.kops_step(view, effect);
+}
+
+/// The other groups that are as stored: those that kops does not change, and those that it has changed already.
+fn beside(view: &GroupContext<'_>, groups: &BTreeSet<GroupName>) -> BTreeSet<GroupName> {
+    let Some(cluster) = view.rollout.cluster(view.cluster) else {
+        return BTreeSet::new();
+    };
+    let mut all = run(view).map_or_else(BTreeSet::new, |kops| kops.groups.clone());
+    for task in &cluster.groups {
+        let Some(books) = view.progress.groups.get(&task.asg) else {
+            continue;
+        };
+        let is_as_stored = match (&task.task, view.mode) {
+            (Task::Retire { .. }, _) | (Task::Create { .. }, Mode::Undo | Mode::Cleanup) => false,
+            (Task::Create { .. } | Task::Update { .. }, Mode::Forward) => {
+                books.kops_done || !is_made(task)
+            }
+            // What kops has done on the way forward was not taken back before the group's turn comes.
+            (Task::Update { .. }, Mode::Undo | Mode::Cleanup) => {
+                !books.kops_asked || books.kops_done && books.state != GroupState::Waiting
+            }
+        };
+        if !is_as_stored {
+            all.remove(&task.name);
+        }
+    }
+    all.retain(|group| !groups.contains(group));
+    all
 }
 
 fn plain(definition: &Definition) -> Box<LaunchTemplateData> {
