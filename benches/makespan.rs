@@ -291,6 +291,8 @@ impl Cloud for Probe {
     }
 }
 
+type Names = BTreeSet<GroupName>;
+
 impl Engine for Probe {
     async fn stored(&self, place: &Place) -> (Stored, Nodeup) {
         self.spy.stored(place).await
@@ -302,13 +304,8 @@ impl Engine for Probe {
     ) -> Result<(), EngineError> {
         self.spy.publish(place, documents).await
     }
-    async fn update(
-        &self,
-        place: &Place,
-        groups: &BTreeSet<GroupName>,
-        all: &BTreeSet<GroupName>,
-    ) -> Result<(), EngineError> {
-        self.spy.update(place, groups, all).await
+    async fn update(&self, at: &Place, own: &Names, all: &Names) -> Result<(), EngineError> {
+        self.spy.update(at, own, all).await
     }
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
         self.spy.left(place, groups).await
