@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{Files, environment};
 use crate::fleet::{CLUSTER_SCHEMA, FLEET_SCHEMA};
-use crate::model::{AccountId, ClusterName, Environment, Region};
+use crate::model::{AccountId, ClusterName, Environment, KopsVersion, Region};
 use crate::yaml;
 
 /// What `clusters/NAME.yaml` says.
@@ -16,6 +16,7 @@ pub(super) struct ClusterFile<'a> {
     pub(super) region: &'a Region,
     pub(super) account: &'a AccountId,
     pub(super) state_store: Option<&'a str>,
+    pub(super) kops: Option<KopsVersion>,
     /// Extra layers of vars.
     pub(super) vars: Vec<String>,
 }
@@ -101,8 +102,12 @@ fn cluster_file(cluster: &ClusterFile<'_>) -> String {
         region,
         account,
         state_store,
+        kops,
         vars,
     } = cluster;
+    let version = kops
+        .map(|version| format!("version: \"{version}\", "))
+        .unwrap_or_default();
     let mut text = format!(
         "# yaml-language-server: $schema=../schemas/cluster.json\nenvironment: {}\nregion: {}\n# Checked against the caller's identity before anything is written.\naccount: \"{account}\"\n",
         scalar(environment.as_str()),
@@ -116,7 +121,7 @@ fn cluster_file(cluster: &ClusterFile<'_>) -> String {
     }
     match state_store {
         Some(store) => text.push_str(&format!(
-            "# What kops has stored is read there and compared with what is rendered.\nkops: {{state_store: {}}}\n",
+            "# What kops has stored is read there and compared with what is rendered.\nkops: {{{version}state_store: {}}}\n",
             scalar(store)
         )),
         None => text.push_str("# Where kops keeps what it knows of the cluster; with it, a plan compares the Cluster and the groups with what kops has stored.\n# kops: {state_store: s3://BUCKET}\n"),

@@ -8,7 +8,7 @@ use super::files::{self, ClusterFile};
 use super::manifest::{Existing, Group};
 use super::names::{self, Names};
 use super::{Files, environment, factor, group};
-use crate::model::{AccountId, ClusterName, Environment, Region, region_of_zone};
+use crate::model::{AccountId, ClusterName, Environment, KopsVersion, Region, region_of_zone};
 use crate::yaml;
 
 /// What is known of a cluster beside its manifests.
@@ -22,6 +22,8 @@ pub struct Known {
     pub environment: Option<Environment>,
     /// Where kops keeps it.
     pub state_store: Option<String>,
+    /// The kops that last updated it: what it makes of manifests depends on that.
+    pub kops: Option<KopsVersion>,
 }
 
 /// What is not known of clusters.
@@ -85,6 +87,7 @@ struct Place<'a> {
     environment: Environment,
     evidence: Evidence,
     state_store: Option<&'a str>,
+    kops: Option<KopsVersion>,
 }
 
 /// The fleet of these clusters.
@@ -193,6 +196,7 @@ fn places<'a>(
                 environment,
                 evidence,
                 state_store: said.and_then(|k| k.state_store.as_deref()),
+                kops: said.and_then(|k| k.kops),
             }),
             (None, _, _) => accounts.push(existing.name.clone()),
             (Some(_), None, _) | (Some(_), Some(_), None) => regions.push(existing.name.clone()),
@@ -387,6 +391,7 @@ fn frame(places: &[Place<'_>]) -> Files {
             region: &p.region,
             account: &p.account,
             state_store: p.state_store,
+            kops: p.kops,
             vars: Vec::new(),
         })
         .collect();

@@ -65,6 +65,7 @@ pub fn start(facts: &Start) -> Result<Files, StartError> {
             region: &facts.region,
             account: &facts.account,
             state_store: None,
+            kops: None,
             vars: Vec::new(),
         })
         .collect();

@@ -84,6 +84,7 @@ pub fn around_templates(around: &Around) -> Result<Files, TemplatesError> {
             region: &cluster.region,
             account: &cluster.account,
             state_store: None,
+            kops: None,
             vars: cluster
                 .values
                 .iter()

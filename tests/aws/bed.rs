@@ -249,7 +249,7 @@ impl Bed {
             .unwrap()
     }
 
-    fn command(&self, words: &str) -> Command {
+    pub(crate) fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kfleet"));
         command
             .env_clear()

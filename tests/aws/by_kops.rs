@@ -222,6 +222,40 @@ fn a_cluster_of_a_real_kops_is_taken_over() {
     by_kops.rolls("start");
 }
 
+/// A fleet around what a real kops has stored: the release among it, without which every group would differ.
+#[test]
+fn a_fleet_around_a_real_kops_is_no_change() {
+    let Some(by_kops) = ByKops::new("a_fleet_around_a_real_kops_is_no_change") else {
+        return;
+    };
+    by_kops.made_by_kops();
+    let (bed, state) = (&by_kops.bed, format!("s3://state-{}", by_kops.bed.staging));
+    let account = &bed.staging;
+    let words = format!("-C adopted init --from-kops --state-store {state} --account {account}");
+    let mut home = bed.command(&words);
+    // Before there is a fleet nothing says which role to take.
+    let init = home
+        .env("AWS_ACCESS_KEY_ID", key(account))
+        .output()
+        .unwrap();
+    assert!(
+        init.status.success(),
+        "{}",
+        String::from_utf8_lossy(&init.stderr)
+    );
+    bed.add(
+        &format!("adopted/clusters/{CLUSTER}.yaml"),
+        &format!("role_arn: arn:aws:iam::{account}:role/kfleet\n"),
+    );
+    let said = bed.run("-C adopted plan --format json").ends(2);
+    for (group, fields) in changed_fields(&serde_json::from_str(&said.out).unwrap()) {
+        assert_eq!(fields, ["launchTemplate.Version"], "{group}");
+    }
+    bed.run("-C adopted rollout start --quiet --auto-approve")
+        .ends(0);
+    bed.run("-C adopted plan").ends(0);
+}
+
 /// A cluster that kfleet has kops make; then a Kubernetes version, another group, one that fails and is taken back, one that goes.
 #[test]
 fn a_real_kops_makes_what_kfleet_wants() {

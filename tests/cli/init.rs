@@ -205,6 +205,8 @@ fn a_state_store_is_read_whole_or_by_cluster() {
         }
     }
     fs::create_dir(dir.join("state/not-a-cluster")).unwrap();
+    // What it makes of manifests depends on the release.
+    fs::write(dir.join("state/a.x.org/kops-version.txt"), "1.32.0\n").unwrap();
     let said = kfleet(dir, "-C both init --from-kops --state-store state --account a.x.org=111122223333 --account b.x.org=444455556666").ends(0);
     assert!(
         said.err.contains("nothing says which it is"),
@@ -214,6 +216,11 @@ fn a_state_store_is_read_whole_or_by_cluster() {
     let of_b = fs::read_to_string(dir.join("both/clusters/b.x.org.yaml")).unwrap();
     assert!(of_b.contains("account: \"444455556666\""), "{of_b}");
     assert!(of_b.contains("kops: {state_store: "), "{of_b}");
+    let of_a = fs::read_to_string(dir.join("both/clusters/a.x.org.yaml")).unwrap();
+    assert!(
+        of_a.contains("kops: {version: \"1.32\", state_store: "),
+        "{of_a}"
+    );
     kfleet(
         dir,
         "-C one init --state-store state --cluster a.x.org --account 111122223333",

@@ -14,7 +14,7 @@ use crate::adopt::{
     self, AdoptError, Adoption, Evidence, Existing, Input, Known, ManifestError, Placeholders,
 };
 use crate::fleet;
-use crate::model::{AccountId, ClusterName, Environment};
+use crate::model::{AccountId, ClusterName, Environment, KopsVersion};
 use crate::render::Renderer;
 use crate::run::StateStore;
 
@@ -26,7 +26,7 @@ pub(super) fn run(
     command: &InitArguments,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let inputs = inputs(arguments, command)?;
+    let (inputs, releases) = inputs(arguments, command)?;
     let mut clusters = adopt::read(&inputs).map_err(manifest_failure)?;
     if !command.cluster.is_empty() {
         let missing = command
@@ -40,7 +40,7 @@ pub(super) fn run(
         }
         clusters.retain(|c| command.cluster.contains(&c.name));
     }
-    let known = known(command, &clusters)?;
+    let known = known(command, &clusters, &releases)?;
     let (adoption, scratch) = proven(&clusters, &known)?;
     finish(arguments, &adoption.files, output)?;
     tell(&adoption, clusters.len(), arguments.verbose, output);
@@ -100,19 +100,27 @@ fn differences(
     Ok(wrong)
 }
 
-fn inputs(arguments: &Arguments, command: &InitArguments) -> Result<Vec<Input>, Failure> {
-    let mut inputs = Vec::new();
+/// The kops that last updated each cluster, as far as a state store says it and it is known here.
+type Releases = BTreeMap<ClusterName, KopsVersion>;
+
+fn inputs(
+    arguments: &Arguments,
+    command: &InitArguments,
+) -> Result<(Vec<Input>, Releases), Failure> {
+    let (mut inputs, mut releases) = (Vec::new(), Releases::new());
     for path in command.from_kops.iter().flatten() {
         inputs.push((path.display().to_string(), read(path)?));
     }
     if let Some(url) = &command.state_store {
-        inputs.extend(runtime()?.block_on(stored(arguments, url, &command.cluster))?);
+        let (texts, found) = runtime()?.block_on(stored(arguments, url, &command.cluster))?;
+        inputs.extend(texts);
+        releases = found;
     }
     if inputs.is_empty() {
         return Err(Failure::new("--from-kops: nothing to read")
             .hint("name files of `kops get --name CLUSTER -o yaml`, or a state store with --state-store s3://BUCKET"));
     }
-    Ok(inputs)
+    Ok((inputs, releases))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
@@ -129,7 +137,7 @@ async fn stored(
     arguments: &Arguments,
     url: &str,
     names: &[ClusterName],
-) -> Result<Vec<Input>, Failure> {
+) -> Result<(Vec<Input>, Releases), Failure> {
     let failed = |why: String| Failure::new(format!("{url}: {why}"));
     let store = open(arguments, url).await?;
     let names: Vec<String> = if names.is_empty() {
@@ -140,11 +148,17 @@ async fn stored(
     if names.is_empty() {
         return Err(failed("no cluster is kept there".into()));
     }
-    let mut inputs = Vec::new();
+    let (mut inputs, mut releases) = (Vec::new(), Releases::new());
     for name in names {
         inputs.extend(store.texts(&name).await.map_err(failed)?);
+        let Ok(name) = ClusterName::new(&name) else {
+            continue;
+        };
+        let release = store.kops_version(&name).await.map_err(failed)?;
+        let known = release.and_then(|text| text.trim_start_matches('v').parse().ok());
+        releases.extend(known.map(|release| (name, release)));
     }
-    Ok(inputs)
+    Ok((inputs, releases))
 }
 
 #[cfg_attr(
@@ -170,6 +184,7 @@ async fn open(arguments: &Arguments, url: &str) -> Result<StateStore, Failure> {
 fn known(
     command: &InitArguments,
     clusters: &[Existing],
+    releases: &Releases,
 ) -> Result<BTreeMap<ClusterName, Known>, Failure> {
     // A folder is relative to the fleet in a cluster's file, and to where the command was typed here.
     let state_store = command.state_store.as_ref().map(|url| {
@@ -185,6 +200,7 @@ fn known(
             let known = Known {
                 region: command.region.clone(),
                 state_store: state_store.clone(),
+                kops: releases.get(&c.name).copied(),
                 ..Known::default()
             };
             (c.name.clone(), known)
