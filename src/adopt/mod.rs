@@ -7,6 +7,7 @@ mod files;
 mod group;
 mod kops;
 mod manifest;
+mod migrate;
 mod names;
 mod start;
 mod templates;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 pub use kops::{AdoptError, Adoption, Evidence, Known, Placeholders, adopt};
 pub use manifest::{Existing, Input, ManifestError, read};
+pub use migrate::{Migration, migrate};
 pub use start::{Start, StartError, start};
 pub use templates::{Around, TemplateCluster, TemplatesError, around_templates};
 

@@ -111,6 +111,8 @@ pub(super) enum Command {
     Autoscaler(AutoscalerArguments),
     /// Render Go templates as `kops toolbox template` does: the same flags, the same bytes, and a warning where something is lost.
     Template(TemplateArguments),
+    /// Translate the Go templates of a fleet into Jinja beside them, and compare what both render to. Exits with 2 when something differs or stays in Go.
+    Migrate(MigrateArguments),
     /// Begin a fleet in a folder that has none. Never overwrites a file.
     Init(InitArguments),
     /// Hold the fleet's manifests and definitions against the rules that production taught. Exits with 2 when a finding is not waived.
@@ -152,6 +154,19 @@ pub(super) struct AttendArguments {
     /// The command.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MigrateArguments {
+    /// The fleet's folder; without it, the one of `-C`.
+    #[arg(value_name = "DIR")]
+    pub(super) fleet: Option<PathBuf>,
+    /// Only say what would become of each template; write nothing.
+    #[arg(long, conflicts_with = "replace")]
+    pub(super) dry_run: bool,
+    /// Delete each Go template and snippet whose translation renders to the same, once no template in Go is left that needs it.
+    #[arg(long)]
+    pub(super) replace: bool,
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,7 @@ mod git;
 mod given;
 mod init;
 mod lint;
+mod migrate;
 mod output;
 mod pipeline;
 mod plan;
@@ -94,6 +95,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Diff(command) => diff::run(arguments, command, output),
         Command::Explain(command) => explain::run(arguments, command, output),
         Command::Template(command) => template::run(arguments, command, output),
+        Command::Migrate(command) => migrate::run(arguments, command, output),
         Command::Init(command) => init::run(arguments, command, output),
         Command::Schema(command) => schema::run(command, output),
         Command::Compile(command) => compile::run(command, output),

@@ -26,6 +26,7 @@ mod vars;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub use calls::{CallRate, CallRates};
@@ -84,9 +85,23 @@ const SECRETS: [&str; 8] = [
     "token",
 ];
 
+/// Endings of Go templates.
+const GO: [&str; 3] = [".tpl", ".tmpl", ".gotmpl"];
+
+/// Where a template is there in both languages, the Go one is in force: a translation beside it changes nothing until the Go one is deleted.
+fn without_twins(mut templates: BTreeMap<String, Source>) -> BTreeMap<String, Source> {
+    let twins: BTreeSet<String> = templates
+        .keys()
+        .filter_map(|name| GO.iter().find_map(|ending| name.strip_suffix(ending)))
+        .map(|stem| format!("{stem}.j2"))
+        .collect();
+    templates.retain(|name, _| !twins.contains(name));
+    templates
+}
+
 fn load_files(dir: &Path) -> Result<Fleet, FleetError> {
     let file = read::fleet_file(dir)?;
-    let templates = read::sources(dir, "templates")?;
+    let templates = without_twins(read::sources(dir, "templates")?);
     let snippets = read::sources(dir, "snippets")?;
     let layering = layering::Layering::of(&file)?;
     let clusters = cluster::load_all(dir, &layering, &templates)?;

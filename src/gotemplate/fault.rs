@@ -26,6 +26,11 @@ pub struct Site {
 }
 
 impl Site {
+    pub(super) fn new(source: &Arc<Source>, range: Range<usize>) -> Site {
+        let source = Arc::clone(source);
+        Site { source, range }
+    }
+
     /// The name of the text, such as its file.
     pub fn name(&self) -> &str {
         &self.source.name

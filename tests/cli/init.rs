@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::bed::Said;
 
 /// The binary in a folder, with nobody at the terminal.
-fn kfleet(dir: &Path, arguments: &str) -> Said {
+pub(crate) fn kfleet(dir: &Path, arguments: &str) -> Said {
     let ended = Command::new(env!("CARGO_BIN_EXE_kfleet"))
         .args(arguments.split_whitespace())
         .current_dir(dir)
@@ -339,7 +339,7 @@ fn text_that_looks_like_a_template_stays_as_it_is() {
 }
 
 /// The folder of a team that uses `kops toolbox template`: two templates, a snippet, values of all and of each cluster.
-fn toolbox(dir: &Path) {
+pub(crate) fn toolbox(dir: &Path) {
     let name = "@@";
     let template = |text: String| text.replace(name, "{{.clusterName}}");
     let groups =
@@ -381,7 +381,7 @@ fn toolbox(dir: &Path) {
     }
 }
 
-const OF_TEMPLATES: &str = "-C fleet init --from-templates kops/templates --snippets kops/snippets --values kops/values/common.yaml --values staging.example.com=kops/values/staging.yaml --values prod.example.com=kops/values/prod.yaml --account 111122223333 --region eu-west-3";
+pub(crate) const OF_TEMPLATES: &str = "-C fleet init --from-templates kops/templates --snippets kops/snippets --values kops/values/common.yaml --values staging.example.com=kops/values/staging.yaml --values prod.example.com=kops/values/prod.yaml --account 111122223333 --region eu-west-3";
 
 #[test]
 fn templates_of_the_toolbox_become_a_fleet() {

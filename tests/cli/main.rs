@@ -14,6 +14,7 @@ mod init;
 #[path = "../support/stored.rs"]
 mod kept;
 mod kops_store;
+mod migrate;
 mod pipelines;
 mod plans;
 mod real;

@@ -30,7 +30,10 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "plan", "desired", "kops", "render", "fleet", "model", "yaml",
         ],
     ),
-    ("adopt", &["toolbox", "kops", "fleet", "model", "yaml"]),
+    (
+        "adopt",
+        &["toolbox", "gotemplate", "kops", "fleet", "model", "yaml"],
+    ),
     (
         "rollout",
         &[
