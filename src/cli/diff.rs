@@ -3,12 +3,11 @@
 use super::args::{Arguments, DiffArguments};
 use super::failure::Failure;
 use super::formats::ReportFormat;
-use super::git::{Checkout, Repository};
+use super::git::Repository;
 use super::output::Output;
-use super::pipeline::{PreparedFleet, prepare_with_trees};
+use super::sides::{Side, compare};
 use super::{Exit, store};
-use crate::fleet::Stage;
-use crate::impact::{Side, Version, impact};
+use crate::fleet::{Fleet, Stage};
 use crate::report::{self, Compared, Style};
 use crate::rollout::Ending;
 
@@ -39,19 +38,24 @@ pub(super) fn run(
             .as_ref()
             .map_or_else(|| WORKING_TREE.into(), |r| r.label()),
     };
-    let before = side(&repository.checkout(&since)?, &compared.since)?;
-    let after = match &until {
-        Some(revision) => side(&repository.checkout(revision)?, &compared.until)?,
-        None => prepare_with_trees(&arguments.directory).map_err(|e| of_side(e, WORKING_TREE))?,
-    };
-    // Only what is new is worth a warning: what was there before is no news of this change.
-    let known: Vec<&String> = before.warnings().collect();
-    after
-        .warnings()
-        .filter(|w| !known.contains(w))
-        .for_each(|w| output.story(&format!("warning: {w}")));
-    let impact = impact(&versions(&before), &versions(&after));
-    let stages = stages(&before, &after);
+    let old = repository.checkout(&since)?;
+    let before = Side::load(old.folder(), &compared.since, &[])?;
+    let new = until.as_ref().map(|r| repository.checkout(r)).transpose()?;
+    let after = match &new {
+        Some(checkout) => Side::load(checkout.folder(), &compared.until, &[&before]),
+        None => Side::load(&arguments.directory, WORKING_TREE, &[&before]),
+    }?;
+    let found = compare(&before, &after)?;
+    for warning in &found.warnings {
+        output.story(&format!("warning: {warning}"));
+    }
+    if found.unreached > 0 {
+        output.story(&report::unreached_line(
+            found.unreached,
+            found.impact.compared,
+        ));
+    }
+    let (impact, stages) = (found.impact, stages(&before.fleet, &after.fleet));
     match command.format {
         ReportFormat::Json => output.result(&report::diff_json(&impact, &compared))?,
         ReportFormat::Markdown => {
@@ -98,69 +102,11 @@ fn rolled_out(arguments: &Arguments, output: &Output) -> Result<String, Failure>
     Err(Failure::new("no rollout has finished yet").hint(hint))
 }
 
-fn side(checkout: &Checkout, label: &str) -> Result<PreparedFleet, Failure> {
-    prepare_with_trees(checkout.folder()).map_err(|e| {
-        // The folder is ours and gone when somebody reads this.
-        let text = e
-            .text
-            .replace(&format!("{}: ", checkout.folder().display()), "");
-        of_side(
-            Failure {
-                text,
-                hints: e.hints,
-            },
-            label,
-        )
-    })
-}
-
-fn of_side(failure: Failure, label: &str) -> Failure {
-    Failure::new(format!(
-        "the fleet of {label} does not render:\n{}",
-        failure.text
-    ))
-    .hints(failure.hints)
-}
-
-fn versions(prepared: &PreparedFleet) -> Side<'_> {
-    let version = |name, p| {
-        prepared
-            .fleet
-            .clusters
-            .get(name)
-            .map(|cluster| version(cluster, p))
-    };
-    let clusters = prepared
-        .clusters
-        .iter()
-        .filter_map(|(name, p)| Some((name.clone(), version(name, p)?)))
-        .collect();
-    Side {
-        settings: &prepared.fleet.settings,
-        clusters,
-    }
-}
-
-fn version<'a>(
-    cluster: &'a crate::fleet::Cluster,
-    prepared: &'a super::pipeline::Prepared,
-) -> Version<'a> {
-    Version {
-        cluster,
-        rendered: &prepared.rendered,
-        desired: &prepared.desired,
-    }
-}
-
 /// The stages of the new version; what only the old one had comes last.
-fn stages(before: &PreparedFleet, after: &PreparedFleet) -> Vec<Stage> {
-    let mut stages = after.fleet.settings.stages.clone();
-    let old = before
-        .fleet
-        .settings
-        .stages
-        .iter()
-        .filter(|s| after.fleet.settings.stages.iter().all(|n| n.name != s.name));
+fn stages(before: &Fleet, after: &Fleet) -> Vec<Stage> {
+    let mut stages = after.settings.stages.clone();
+    let gone = |old: &&Stage| after.settings.stages.iter().all(|s| s.name != old.name);
+    let old = before.settings.stages.iter().filter(gone);
     stages.extend(old.cloned());
     stages
 }

@@ -30,7 +30,7 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let prepared = prepare(&arguments.directory)?;
-    let named = select(&prepared, &command.clusters)?;
+    let named = select(&prepared.fleet, &command.clusters)?;
     let store = store::store(arguments, &prepared.fleet)?;
     let world = opened(arguments, &prepared, &store).await?;
     let places: Vec<Place> = prepared

@@ -1,6 +1,7 @@
 //! `kfleet explain`: where a value or a document comes from. Renders the cluster, some inputs changed, and looks what becomes of it; writes nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
@@ -382,10 +383,10 @@ fn change_var(fleet: &mut Fleet, cluster: &Cluster, leaf: &Leaf<'_>) {
         fleet.clusters.get_mut(&cluster.name),
         yaml::parse_one(&yaml::emit(&value), Schema::Core),
     ) {
-        cluster.vars.layers.push(Layer {
+        cluster.vars.layers.push(Arc::new(Layer {
             path: "changed".into(),
             node,
-        });
+        }));
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn run(
         return Ok(Exit::Good);
     }
     let prepared = prepare_with_trees(&arguments.directory)?;
-    select(&prepared, &command.clusters)?;
+    select(&prepared.fleet, &command.clusters)?;
     let settings = settings(&prepared)?;
     let mut report = lint::lint(&facts(&prepared)?, &settings, today()?);
     let unused: Vec<lint::Waiver> = if command.clusters.is_empty() {

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use base64::Engine as _;
 
+use super::cores::on_all_cores;
 use super::failure::Failure;
 use crate::desired::{DesiredCluster, DesiredError, GroupExtras};
-use crate::fleet::{Cluster, Fleet};
+use crate::fleet::{self, Cluster, Fleet};
 use crate::kops::{self, KopsError, Role};
 use crate::model::{ClusterName, Digest, digest_of};
 use crate::render::{Rendered, Renderer};
-use crate::{fleet, yaml};
 
 /// One cluster, rendered and compiled.
 pub(super) struct Prepared {
@@ -48,14 +48,14 @@ pub(super) fn prepare_with_trees(directory: &Path) -> Result<PreparedFleet, Fail
 
 /// What becomes of the trees of rendered documents once they are compiled.
 #[derive(Clone, Copy)]
-enum Trees {
+pub(super) enum Trees {
     Kept,
     Dropped,
 }
 
 fn prepared(directory: &Path, trees: Trees) -> Result<PreparedFleet, Failure> {
     let fleet = fleet::load(directory)?;
-    let clusters = prepare_all(&fleet, trees)?;
+    let clusters = Preparer::new(&fleet)?.each(trees, |_, prepared| Ok(prepared))?;
     let release = release(&fleet);
     Ok(PreparedFleet {
         fleet,
@@ -64,41 +64,37 @@ fn prepared(directory: &Path, trees: Trees) -> Result<PreparedFleet, Failure> {
     })
 }
 
-/// On all cores; order and bytes do not depend on how many there are, and of several faults the first cluster's is told.
-fn prepare_all(fleet: &Fleet, trees: Trees) -> Result<BTreeMap<ClusterName, Prepared>, Failure> {
-    let renderer = Renderer::new(fleet)?;
-    let clusters: Vec<&Cluster> = fleet.clusters.values().collect();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = clusters.len().div_ceil(cores).max(1);
-    let parts: Vec<Vec<Result<Prepared, Failure>>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = clusters
-            .chunks(share)
-            .map(|part| {
-                scope.spawn(|| {
-                    part.iter()
-                        .map(|cluster| {
-                            prepare_one(&renderer, &fleet.settings.accept, cluster, trees)
-                        })
-                        .collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        let lost = || {
-            vec![Err(Failure::new(
-                "a worker of the renderer died; this is a bug in kfleet",
-            ))]
-        };
-        workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|_| lost()))
-            .collect()
-    });
-    clusters
-        .iter()
-        .map(|c| c.name.clone())
-        .zip(parts.into_iter().flatten())
-        .map(|(name, prepared)| Ok((name, prepared?)))
-        .collect()
+/// Prepares the clusters of a fleet, one or all.
+pub(super) struct Preparer<'f> {
+    fleet: &'f Fleet,
+    renderer: Renderer<'f>,
+}
+
+impl<'f> Preparer<'f> {
+    /// Compiles the templates.
+    pub(super) fn new(fleet: &'f Fleet) -> Result<Self, Failure> {
+        let renderer = Renderer::new(fleet)?;
+        Ok(Preparer { fleet, renderer })
+    }
+
+    /// What `take` makes of every cluster, on all cores. A cluster is let go before the next one comes, so that what is kept of it decides how much
+    /// memory a fleet takes.
+    pub(super) fn each<T: Send>(
+        &self,
+        trees: Trees,
+        take: impl Fn(&Cluster, Prepared) -> Result<T, Failure> + Sync,
+    ) -> Result<BTreeMap<ClusterName, T>, Failure> {
+        let clusters: Vec<&Cluster> = self.fleet.clusters.values().collect();
+        let taken = on_all_cores(&clusters, |cluster| {
+            take(cluster, self.one(cluster, trees)?)
+        })?;
+        Ok(clusters.iter().map(|c| c.name.clone()).zip(taken).collect())
+    }
+
+    /// One cluster.
+    pub(super) fn one(&self, cluster: &Cluster, trees: Trees) -> Result<Prepared, Failure> {
+        prepare_one(&self.renderer, &self.fleet.settings.accept, cluster, trees)
+    }
 }
 
 /// What the manifests of a cluster are read for.
@@ -116,21 +112,16 @@ fn prepare_one(
     cluster: &Cluster,
     trees: Trees,
 ) -> Result<Prepared, Failure> {
-    let mut rendered = renderer.render(&cluster.name)?;
-    let documents: Vec<yaml::Document> = match trees {
-        Trees::Kept => rendered
-            .documents
-            .iter()
-            .map(|d| d.document.clone())
-            .collect(),
-        Trees::Dropped => std::mem::take(&mut rendered.documents)
-            .into_iter()
-            .map(|d| d.document)
-            .collect(),
-    };
+    let of_cluster = renderer.of(&cluster.name)?;
+    let mut rendered = of_cluster.render()?;
     let target = target(cluster, accept);
-    let manifests = kops::read_for(&documents, &target)
+    let documents = rendered.documents.iter().map(|d| &d.document);
+    let manifests = kops::read_for(documents, &target)
         .map_err(|errors| manifest_failure(renderer, &rendered, &errors.0))?;
+    match trees {
+        Trees::Kept => {}
+        Trees::Dropped => rendered.documents = Vec::new(),
+    }
     if !manifests.misread.is_empty() {
         return Err(manifest_failure(renderer, &rendered, &manifests.misread));
     }
@@ -143,7 +134,7 @@ fn prepare_one(
     }
     let mut extras = BTreeMap::new();
     for group in &manifests.groups {
-        let user_data = renderer.user_data(&cluster.name, &group.name, role_name(group.role))?;
+        let user_data = of_cluster.user_data(&group.name, role_name(group.role))?;
         let user_data =
             user_data.map(|text| base64::engine::general_purpose::STANDARD.encode(text));
         extras.insert(
@@ -262,20 +253,25 @@ fn release(fleet: &Fleet) -> Digest {
         .chain(fleet.snippets.values())
         .map(|s| (&s.path, &s.text))
         .collect();
-    let clusters: Vec<_> = fleet
-        .clusters
-        .values()
-        .map(|c| {
-            (
-                &c.name,
-                &c.environment,
-                &c.region,
-                &c.account,
-                &c.templates,
-                &c.protect,
-                c.vars.to_json(),
-            )
-        })
-        .collect();
+    let clusters: Vec<_> = fleet.clusters.values().map(Released).collect();
     digest_of(&(sources, clusters))
+}
+
+/// What a release says of a cluster. Its vars become JSON when they are written: those of all clusters would fill more room than the fleet.
+struct Released<'f>(&'f Cluster);
+
+impl serde::Serialize for Released<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Released(c) = self;
+        (
+            &c.name,
+            &c.environment,
+            &c.region,
+            &c.account,
+            &c.templates,
+            &c.protect,
+            c.vars.to_json(),
+        )
+            .serialize(serializer)
+    }
 }

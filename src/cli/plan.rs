@@ -50,7 +50,7 @@ pub(super) async fn run(
     .await?;
     let mut clusters = in_stages(&prepared, &command.selection)?;
     if !command.clusters.is_empty() {
-        let named = select(&prepared, &command.clusters)?;
+        let named = select(&prepared.fleet, &command.clusters)?;
         clusters.retain(|c| named.contains(c));
     }
     let made = make_with_live(

@@ -5,72 +5,207 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::args::{Arguments, RenderArguments};
+use super::cores::on_all_cores;
 use super::failure::Failure;
 use super::output::Output;
-use super::pipeline::{Prepared, PreparedFleet, prepare};
+use super::pipeline::{Prepared, PreparedFleet, Preparer, Trees};
+use super::remembered::Remembered;
+use super::staged::Staged;
 use super::{Exit, given};
+use crate::fleet::{self, Cluster, Fleet};
 use crate::model::{ClusterName, Rendering};
 use crate::yaml;
-
-/// Files by their path below the output folder.
-type Files = BTreeMap<PathBuf, String>;
 
 pub(super) fn run(
     arguments: &Arguments,
     command: &RenderArguments,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let prepared = prepare(&arguments.directory)?;
-    prepared
-        .warnings()
-        .for_each(|w| output.story(&format!("warning: {w}")));
-    let selected = select(&prepared, &command.clusters)?;
+    let fleet = fleet::load(&arguments.directory)?;
+    let preparer = Preparer::new(&fleet)?;
     if command.out.as_deref() == Some(Path::new("-")) {
-        return print(&prepared, &selected, output);
+        return print(&preparer, &fleet, &command.clusters, output);
     }
     let folder = command
         .out
         .clone()
         .unwrap_or_else(|| arguments.directory.join("rendered"));
-    let wanted = wanted(&prepared, &selected)?;
-    let all = command.clusters.is_empty();
-    let present = present(&folder, &selected, all)?;
-    let stale: BTreeSet<&PathBuf> = present
-        .keys()
-        .filter(|path| !wanted.contains_key(*path))
-        .collect();
-    let changed: BTreeMap<&PathBuf, &String> = wanted
-        .iter()
-        .filter(|(path, text)| present.get(*path) != Some(*text))
-        .collect();
-    if command.check {
-        return Ok(check(&folder, &stale, &changed, &present, output));
+    let named: BTreeSet<&ClusterName> = command.clusters.iter().collect();
+    let staged = (!command.check).then(|| Staged::below(&folder));
+    let remembered = (!command.check).then(|| Remembered::of(&fleet, &folder));
+    let job = Job {
+        preparer: &preparer,
+        folder: &folder,
+        named: &named,
+        staged: staged.as_ref(),
+        remembered: remembered.as_ref(),
+    };
+    let clusters: Vec<&Cluster> = fleet.clusters.values().collect();
+    let mut compared = Compared::default();
+    let mut rendered = BTreeMap::new();
+    let done = on_all_cores(&clusters, |cluster| job.one(cluster))?;
+    for (cluster, one) in clusters.iter().zip(done) {
+        for warning in &one.warnings {
+            output.story(&format!("warning: {warning}"));
+        }
+        compared.add(one.compared);
+        let files = one.files.map(|files| (one.warnings, files));
+        rendered.extend(files.map(|new| (cluster.name.clone(), new)));
     }
-    for (path, text) in &changed {
-        write(&folder.join(path), text)?;
+    let selected = select(&fleet, &command.clusters)?;
+    if command.clusters.is_empty() {
+        compared.stale.extend(strangers(&folder, &fleet)?);
     }
-    for path in &stale {
+    let Some(staged) = staged else {
+        return Ok(check(&folder, &compared, output));
+    };
+    staged.put(compared.changed.keys())?;
+    for path in &compared.stale {
         remove(&folder, path)?;
+    }
+    if let Some(remembered) = remembered {
+        remembered.keep(&fleet, &folder, rendered);
     }
     output.story(&format!(
         "{} clusters rendered, {} files: {} written, {} removed, {} as they were",
         selected.len(),
-        wanted.len(),
-        changed.len(),
-        stale.len(),
-        wanted.len() - changed.len()
+        compared.files,
+        compared.changed.len(),
+        compared.stale.len(),
+        compared.files - compared.changed.len()
     ));
     Ok(Exit::Good)
 }
 
+/// What `render` does with every cluster.
+struct Job<'j> {
+    preparer: &'j Preparer<'j>,
+    folder: &'j Path,
+    /// The clusters whose files are wanted; all when there is none.
+    named: &'j BTreeSet<&'j ClusterName>,
+    /// Where new texts are kept; none: they are only compared.
+    staged: Option<&'j Staged>,
+    /// What was rendered before; none: nobody asks.
+    remembered: Option<&'j Remembered>,
+}
+
+/// What came of a cluster.
+struct One {
+    warnings: Vec<String>,
+    compared: Compared,
+    /// Its files, where they were rendered just now.
+    files: Option<BTreeSet<PathBuf>>,
+}
+
+impl Job<'_> {
+    fn one(&self, cluster: &Cluster) -> Result<One, Failure> {
+        let is_wanted = self.named.is_empty() || self.named.contains(&cluster.name);
+        let mut compared = Compared::default();
+        if let Some(remembered) = self.remembered {
+            let present = present(self.folder, Path::new(cluster.name.as_str()))?;
+            if let Some(entry) = remembered.still(cluster, self.folder, &present) {
+                compared.files = if is_wanted { present.len() } else { 0 };
+                return Ok(One {
+                    warnings: entry.warnings.clone(),
+                    compared,
+                    files: None,
+                });
+            }
+        }
+        let prepared = self.preparer.one(cluster, Trees::Dropped)?;
+        let mut files = None;
+        if is_wanted {
+            files = Some(compared.compare(self.folder, &cluster.name, &prepared, self.staged)?);
+        }
+        Ok(One {
+            warnings: prepared.warnings,
+            compared,
+            files,
+        })
+    }
+}
+
+/// How the files there are stand to those that are rendered. Paths are relative to the folder of all clusters.
+#[derive(Default)]
+struct Compared {
+    /// Files that are rendered.
+    files: usize,
+    /// Those of them that are another or none there, and whether one is there.
+    changed: BTreeMap<PathBuf, bool>,
+    /// Files that are there and not rendered.
+    stale: BTreeSet<PathBuf>,
+}
+
+impl Compared {
+    fn add(&mut self, mut other: Compared) {
+        self.files += other.files;
+        self.changed.append(&mut other.changed);
+        self.stale.append(&mut other.stale);
+    }
+
+    /// Compares the files of one cluster, one after the other; those that differ are kept in `staged`. Which files it has.
+    fn compare(
+        &mut self,
+        folder: &Path,
+        name: &ClusterName,
+        cluster: &Prepared,
+        staged: Option<&Staged>,
+    ) -> Result<BTreeSet<PathBuf>, Failure> {
+        let own = PathBuf::from(name.as_str());
+        let mut present = present(folder, &own)?;
+        let mut files = BTreeSet::new();
+        let manifests = own.join("manifests.yaml");
+        files.insert(manifests.clone());
+        self.file(
+            folder,
+            manifests,
+            &cluster.rendered.text,
+            &mut present,
+            staged,
+        )?;
+        for group in cluster.desired.groups.values() {
+            let text = yaml::emit_of(&group.definition).map_err(|e| {
+                Failure::new(format!("{name}: a definition cannot be written: {e}"))
+            })?;
+            let file = format!("{}.yaml", group.definition.instance_group);
+            let path = own.join("groups").join(file);
+            files.insert(path.clone());
+            self.file(folder, path, &text, &mut present, staged)?;
+        }
+        self.stale.append(&mut present);
+        Ok(files)
+    }
+
+    fn file(
+        &mut self,
+        folder: &Path,
+        path: PathBuf,
+        text: &str,
+        present: &mut BTreeSet<PathBuf>,
+        staged: Option<&Staged>,
+    ) -> Result<(), Failure> {
+        self.files += 1;
+        let is_there = present.remove(&path);
+        if is_there && holds(&folder.join(&path), text)? {
+            return Ok(());
+        }
+        if let Some(staged) = staged {
+            staged.write(&path, text)?;
+        }
+        self.changed.insert(path, is_there);
+        Ok(())
+    }
+}
+
+/// The clusters that were named, all when none was.
 pub(super) fn select(
-    prepared: &PreparedFleet,
+    fleet: &Fleet,
     named: &[ClusterName],
 ) -> Result<BTreeSet<ClusterName>, Failure> {
     if named.is_empty() {
-        return Ok(prepared.clusters.keys().cloned().collect());
+        return Ok(fleet.clusters.keys().cloned().collect());
     }
-    let known: BTreeSet<&ClusterName> = prepared.clusters.keys().collect();
+    let known: BTreeSet<&ClusterName> = fleet.clusters.keys().collect();
     named
         .iter()
         .map(|name| given::meant(&known, name))
@@ -83,81 +218,70 @@ pub(super) fn standing(prepared: &PreparedFleet, directory: &Path) -> Result<Ren
     if !folder.is_dir() {
         return Ok(Rendering::NotKept);
     }
-    let all: BTreeSet<ClusterName> = prepared.clusters.keys().cloned().collect();
-    let (wanted, present) = (wanted(prepared, &all)?, present(&folder, &all, true)?);
-    let stale = present.keys().filter(|p| !wanted.contains_key(*p)).count();
-    let changed = wanted
-        .iter()
-        .filter(|(p, text)| present.get(*p) != Some(*text));
-    Ok(match stale + changed.count() {
+    let clusters: Vec<(&ClusterName, &Prepared)> = prepared.clusters.iter().collect();
+    let compared = on_all_cores(&clusters, |(name, cluster)| {
+        let mut one = Compared::default();
+        one.compare(&folder, name, cluster, None)?;
+        Ok(one.changed.len() + one.stale.len())
+    })?;
+    let strangers = strangers(&folder, &prepared.fleet)?.len();
+    Ok(match strangers + compared.into_iter().sum::<usize>() {
         0 => Rendering::UpToDate,
         files => Rendering::Stale(files),
     })
 }
 
-/// The files of these clusters.
-fn wanted(prepared: &PreparedFleet, selected: &BTreeSet<ClusterName>) -> Result<Files, Failure> {
-    let mut wanted = Files::new();
-    for (name, cluster) in &prepared.clusters {
-        if selected.contains(name) {
-            wanted.extend(files(name, cluster)?);
-        }
-    }
-    Ok(wanted)
-}
-
 fn print(
-    prepared: &PreparedFleet,
-    selected: &BTreeSet<ClusterName>,
+    preparer: &Preparer<'_>,
+    fleet: &Fleet,
+    named: &[ClusterName],
     output: &Output,
 ) -> Result<Exit, Failure> {
-    for (index, (_, cluster)) in prepared
-        .clusters
-        .iter()
-        .filter(|(name, _)| selected.contains(*name))
-        .enumerate()
-    {
-        if index > 0 && !cluster.rendered.text.starts_with("---") {
+    // What is wrong in any cluster is told before anything is printed.
+    let clusters = preparer.each(Trees::Dropped, |_, prepared| {
+        Ok((prepared.warnings, prepared.rendered.text))
+    })?;
+    for warning in clusters.values().flat_map(|(warnings, _)| warnings) {
+        output.story(&format!("warning: {warning}"));
+    }
+    let selected = select(fleet, named)?;
+    let texts = clusters.iter().filter(|(name, _)| selected.contains(*name));
+    for (index, (_, (_, text))) in texts.enumerate() {
+        if index > 0 && !text.starts_with("---") {
             output.result("---\n")?;
         }
-        output.result(&cluster.rendered.text)?;
+        output.result(text)?;
     }
     Ok(Exit::Good)
 }
 
-/// The files of one cluster.
-fn files(name: &ClusterName, cluster: &Prepared) -> Result<Files, Failure> {
-    let folder = PathBuf::from(name.as_str());
-    let mut files = Files::from([(folder.join("manifests.yaml"), cluster.rendered.text.clone())]);
-    for group in cluster.desired.groups.values() {
-        let value = serde_json::to_value(&group.definition)
-            .map_err(|e| Failure::new(format!("{name}: a definition cannot be written: {e}")))?;
-        files.insert(
-            folder
-                .join("groups")
-                .join(format!("{}.yaml", group.definition.instance_group)),
-            yaml::emit(&value),
-        );
+/// The files there are of the cluster of this folder.
+fn present(folder: &Path, cluster: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
+    let mut found = BTreeSet::new();
+    let manifests = cluster.join("manifests.yaml");
+    if folder.join(&manifests).exists() {
+        found.insert(manifests);
     }
-    Ok(files)
+    for file in entries(&folder.join(cluster).join("groups"))? {
+        if file.extension().is_some_and(|e| e == "yaml") {
+            found.insert(file.strip_prefix(folder).unwrap_or(&file).to_owned());
+        }
+    }
+    Ok(found)
 }
 
-/// The files there are, of the clusters selected or of all.
-fn present(folder: &Path, selected: &BTreeSet<ClusterName>, all: bool) -> Result<Files, Failure> {
-    let mut found = Files::new();
-    for cluster in folders(folder)? {
-        let name = cluster
+/// The files there are of clusters that the fleet does not have.
+fn strangers(folder: &Path, fleet: &Fleet) -> Result<BTreeSet<PathBuf>, Failure> {
+    let mut found = BTreeSet::new();
+    for path in folders(folder)? {
+        let name = path
             .file_name()
             .and_then(|n| n.to_str())
-            .unwrap_or_default()
-            .to_owned();
-        if all || selected.iter().any(|s| s.as_str() == name) {
-            read_into(&mut found, folder, &cluster.join("manifests.yaml"))?;
-            for file in entries(&cluster.join("groups"))? {
-                if file.extension().is_some_and(|e| e == "yaml") {
-                    read_into(&mut found, folder, &file)?;
-                }
-            }
+            .unwrap_or_default();
+        let is_known = fleet.clusters.keys().any(|c| c.as_str() == name);
+        if !is_known && !Staged::is_one(name) {
+            let own = path.strip_prefix(folder).unwrap_or(&path);
+            found.append(&mut present(folder, own)?);
         }
     }
     Ok(found)
@@ -186,34 +310,23 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
 }
 
-fn read_into(files: &mut Files, folder: &Path, path: &Path) -> Result<(), Failure> {
-    let text = match fs::read(path) {
-        // What is no UTF-8 is not what we wrote, and differs from it whatever it says.
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(Failure::new(format!("cannot read {}: {e}", path.display()))),
-    };
-    files.insert(path.strip_prefix(folder).unwrap_or(path).to_owned(), text);
-    Ok(())
+/// Whether a file holds exactly this text.
+fn holds(path: &Path, text: &str) -> Result<bool, Failure> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(bytes == text.as_bytes()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Failure::new(format!("cannot read {}: {e}", path.display()))),
+    }
 }
 
-fn check(
-    folder: &Path,
-    stale: &BTreeSet<&PathBuf>,
-    changed: &BTreeMap<&PathBuf, &String>,
-    present: &Files,
-    output: &Output,
-) -> Exit {
+fn check(folder: &Path, compared: &Compared, output: &Output) -> Exit {
+    let Compared { changed, stale, .. } = compared;
     if stale.is_empty() && changed.is_empty() {
         output.story("rendered files are up to date");
         return Exit::Good;
     }
-    for path in changed.keys() {
-        let what = if present.contains_key(*path) {
-            "differs"
-        } else {
-            "is missing"
-        };
+    for (path, is_there) in changed {
+        let what = if *is_there { "differs" } else { "is missing" };
         output.story(&format!("{} {what}", folder.join(path).display()));
     }
     for path in stale {
@@ -227,19 +340,6 @@ fn check(
         stale.len() + changed.len()
     ));
     Exit::Changes
-}
-
-/// By temporary file and rename: the whole new file or the whole old one.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let error = |e: std::io::Error| Failure::new(format!("cannot write {}: {e}", path.display()));
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(error)?;
-    }
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
-    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    fs::write(&temporary, text)
-        .and_then(|()| fs::rename(&temporary, path))
-        .map_err(error)
 }
 
 fn remove(folder: &Path, path: &Path) -> Result<(), Failure> {

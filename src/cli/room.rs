@@ -20,9 +20,8 @@ pub(super) async fn look(
         cluster.desired.documents.get(&format!("Cluster/{name}"))
     };
     let waves = of_plan(plan, live, document);
-    let needs: Vec<_> = waves.iter().flat_map(|w| w.clusters.clone()).collect();
     let mut facts = Vec::new();
-    for question in questions(&needs) {
+    for question in questions(waves.iter().flat_map(|w| &w.clusters)) {
         facts.push(world.room(&question).await?);
     }
     Ok(outlooks(&waves, &facts))

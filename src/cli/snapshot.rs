@@ -38,7 +38,7 @@ pub(super) async fn run(
         &simulated,
     )
     .await?;
-    let named = select(&prepared, &command.clusters)?;
+    let named = select(&prepared.fleet, &command.clusters)?;
     let chosen = prepared
         .clusters
         .iter()

@@ -136,8 +136,10 @@ impl DesiredCluster {
             .map(|d| (d.instance_group.clone(), d))
             .collect();
         let mut groups = BTreeMap::new();
+        let mut digests = BTreeMap::new();
         for group in &manifests.groups {
             if let Some(definition) = definitions.remove(&group.name) {
+                let (definition, digest) = definition.with_digest();
                 let name = definition
                     .auto_scaling_group
                     .auto_scaling_group_name
@@ -149,11 +151,12 @@ impl DesiredCluster {
                         bytes,
                     });
                 }
+                digests.insert(name.clone(), digest);
                 groups.insert(name, desired_group(definition, group, extra));
             }
         }
         let documents = documents(manifests);
-        let digest = digest(&documents, &groups);
+        let digest = digest(&documents, &groups, &mut digests);
         Ok(DesiredCluster {
             cluster: manifests.cluster.name.clone(),
             account,
@@ -251,18 +254,24 @@ fn documents(manifests: &Manifests) -> BTreeMap<String, Json> {
     documents
 }
 
-fn digest(documents: &BTreeMap<String, Json>, groups: &BTreeMap<AsgName, DesiredGroup>) -> Digest {
+/// `definitions`: the digests of the groups' definitions, which are taken out.
+fn digest(
+    documents: &BTreeMap<String, Json>,
+    groups: &BTreeMap<AsgName, DesiredGroup>,
+    definitions: &mut BTreeMap<AsgName, Digest>,
+) -> Digest {
+    let mut content = |(name, group)| {
+        let definition = definitions.remove(name);
+        (name, self::content(group, definition))
+    };
     digest_of(&Content {
         documents,
-        groups: groups
-            .iter()
-            .map(|(name, group)| (name, content(group)))
-            .collect(),
+        groups: groups.iter().map(&mut content).collect(),
     })
 }
 
 /// How a group is rolled and whether it is protected are not what it is.
-fn content(group: &DesiredGroup) -> GroupContent<'_> {
+fn content(group: &DesiredGroup, digest: Option<Digest>) -> GroupContent<'_> {
     let DesiredGroup {
         definition,
         user_data,
@@ -274,7 +283,7 @@ fn content(group: &DesiredGroup) -> GroupContent<'_> {
         compiled: _,
     } = group;
     GroupContent {
-        definition: definition.digest(),
+        definition: digest.unwrap_or_else(|| definition.digest()),
         user_data,
         bootstrap,
     }
@@ -282,19 +291,9 @@ fn content(group: &DesiredGroup) -> GroupContent<'_> {
 
 /// The same value with the keys of every mapping sorted.
 fn sorted(value: &Json) -> Json {
-    match value {
-        Json::Object(map) => {
-            let ordered: BTreeMap<&String, &Json> = map.iter().collect();
-            Json::Object(
-                ordered
-                    .into_iter()
-                    .map(|(k, v)| (k.clone(), sorted(v)))
-                    .collect(),
-            )
-        }
-        Json::Array(items) => Json::Array(items.iter().map(sorted).collect()),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => value.clone(),
-    }
+    let mut value = value.clone();
+    value.sort_all_objects();
+    value
 }
 
 #[cfg(test)]
@@ -383,6 +382,23 @@ data: {k: v}
             plain,
             "protection is not what a group is"
         );
+    }
+
+    #[test]
+    fn taking_a_digest_changes_no_definition() {
+        let text = include_str!("../../rendered/prod-acme.k8s.foo.bar/manifests.yaml");
+        let manifests = kops::read(&yaml::parse(text, yaml::Schema::Core).unwrap()).unwrap();
+        let definitions = compile(&manifests).unwrap();
+        assert!(
+            definitions
+                .iter()
+                .any(|d| d.auto_scaling_group.mixed_instances_policy.is_some())
+        );
+        for definition in definitions {
+            let canonical = definition.clone().canonical();
+            let (same, digest) = definition.clone().with_digest();
+            assert_eq!((same, digest), (definition, digest_of(&canonical)));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::document::Document;
 use super::file::ClusterFile;
@@ -24,6 +25,10 @@ pub(super) fn load_all(
 ) -> Result<BTreeMap<ClusterName, Cluster>, FleetError> {
     let mut clusters: BTreeMap<ClusterName, Cluster> = BTreeMap::new();
     let mut faults = Vec::new();
+    let mut files = VarsFiles {
+        root,
+        read: BTreeMap::new(),
+    };
     for (name, source) in read::sources(root, "clusters")? {
         let Some(stem) = name
             .strip_suffix(".yaml")
@@ -32,7 +37,7 @@ pub(super) fn load_all(
             continue;
         };
         let stem = stem.rsplit('/').next().unwrap_or(stem);
-        let cluster = match load(root, stem, source, layering, templates) {
+        let cluster = match load(root, stem, source, layering, templates, &mut files) {
             Ok(cluster) => cluster,
             Err(error) => {
                 // A file of vars is read for each of its clusters, and its fault is one.
@@ -72,6 +77,7 @@ fn load(
     source: Source,
     layering: &Layering,
     templates: &BTreeMap<String, Source>,
+    files: &mut VarsFiles<'_>,
 ) -> Result<Cluster, FleetError> {
     let doc = Document::parse(&source.path, source.text)?;
     plain::check(&doc.file, &doc.node)?;
@@ -117,7 +123,7 @@ fn load(
         program.time_limit = kops.time_limit.unwrap_or(program.time_limit);
     }
     Ok(Cluster {
-        vars: layers(root, &doc, &file, &name, layering)?,
+        vars: layers(files, &doc, &file, &name, layering)?,
         templates: pick_templates(&doc, file.templates.as_deref(), templates)?,
         file: doc.file,
         name,
@@ -215,8 +221,26 @@ fn pick_templates(
     Ok(picked)
 }
 
+/// The files of vars, each read once: most are those of many clusters.
+struct VarsFiles<'r> {
+    root: &'r Path,
+    read: BTreeMap<String, Option<Arc<Layer>>>,
+}
+
+impl VarsFiles<'_> {
+    /// What a file holds; none when there is no such file.
+    fn layer(&mut self, path: &str) -> Result<Option<Arc<Layer>>, FleetError> {
+        if let Some(known) = self.read.get(path) {
+            return Ok(known.clone());
+        }
+        let found = layer(self.root, path)?.map(Arc::new);
+        self.read.insert(path.to_owned(), found.clone());
+        Ok(found)
+    }
+}
+
 fn layers(
-    root: &Path,
+    files: &mut VarsFiles<'_>,
     doc: &Document,
     file: &ClusterFile,
     name: &ClusterName,
@@ -224,15 +248,15 @@ fn layers(
 ) -> Result<Vars, FleetError> {
     let mut layers = Vec::new();
     for path in layering.paths(file.environment.as_str(), name.as_str()) {
-        layers.extend(layer(root, &path)?);
+        layers.extend(files.layer(&path)?);
     }
     for (i, extra) in file.vars.iter().enumerate() {
         let place = doc.place(&["vars", &i.to_string()]);
         let path = below_vars(extra, &place)?;
-        match layer(root, &path)? {
+        match files.layer(&path)? {
             Some(layer) => layers.push(layer),
             None => {
-                let known = read::sources(root, "vars")?.into_keys().collect();
+                let known = read::sources(files.root, "vars")?.into_keys().collect();
                 return Err(FleetError::UnknownName {
                     place,
                     what: "file in vars/",

@@ -1,5 +1,7 @@
 //! Layers of vars and their merge, in which every leaf still knows where it was set and what it overrode. Reads no files.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json};
 
 use crate::yaml::{Node, Pos, Value};
@@ -7,8 +9,8 @@ use crate::yaml::{Node, Pos, Value};
 /// The vars of a cluster, layer by layer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vars {
-    /// Lowest first: a later layer wins.
-    pub layers: Vec<Layer>,
+    /// Lowest first: a later layer wins. A file that several clusters read is there once.
+    pub layers: Vec<Arc<Layer>>,
 }
 
 /// One file of vars.
@@ -88,9 +90,87 @@ impl Vars {
         root
     }
 
-    /// All layers as one JSON object.
+    /// All layers as one JSON object: [`Vars::merged`] without where anything came from.
     pub fn to_json(&self) -> Json {
-        self.merged().to_json()
+        let mut root = Plain {
+            value: PlainValue::Map(Vec::new()),
+            replaced_a_map: false,
+        };
+        for layer in self.layers.iter().filter(|l| !l.node.is_null()) {
+            root.overlay(&layer.node);
+        }
+        root.to_json()
+    }
+}
+
+/// A [`MergedValue`] without origins.
+struct Plain<'n> {
+    value: PlainValue<'n>,
+    /// Whether it replaced a mapping at any time.
+    replaced_a_map: bool,
+}
+
+enum PlainValue<'n> {
+    Leaf(&'n Node),
+    Map(Vec<(&'n str, Plain<'n>)>),
+}
+
+impl<'n> Plain<'n> {
+    fn new(node: &'n Node) -> Self {
+        let value = match &node.value {
+            Value::Map(entries) => PlainValue::Map(
+                entries
+                    .iter()
+                    .map(|(k, v)| (k.text.as_str(), Plain::new(v)))
+                    .collect(),
+            ),
+            Value::Scalar(_) | Value::List(_) => PlainValue::Leaf(node),
+        };
+        Plain {
+            value,
+            replaced_a_map: false,
+        }
+    }
+
+    fn overlay(&mut self, node: &'n Node) {
+        match (&mut self.value, &node.value) {
+            (PlainValue::Map(mine), Value::Map(theirs)) => {
+                for (key, value) in theirs {
+                    match mine.iter_mut().find(|(k, _)| *k == key.text) {
+                        Some((_, existing)) => existing.overlay(value),
+                        None => mine.push((&key.text, Plain::new(value))),
+                    }
+                }
+            }
+            (
+                PlainValue::Map(_) | PlainValue::Leaf(_),
+                Value::Map(_) | Value::Scalar(_) | Value::List(_),
+            ) => {
+                let was_map = matches!(self.value, PlainValue::Map(_));
+                *self = Plain {
+                    replaced_a_map: self.replaced_a_map || was_map,
+                    ..Plain::new(node)
+                };
+            }
+        }
+    }
+
+    /// As [`MergedValue::is_unset`].
+    fn is_unset(&self) -> bool {
+        self.replaced_a_map && matches!(self.value, PlainValue::Leaf(node) if node.is_null())
+    }
+
+    fn to_json(&self) -> Json {
+        match &self.value {
+            PlainValue::Leaf(node) => node.to_json(),
+            PlainValue::Map(entries) => Json::Object(
+                entries
+                    .iter()
+                    .filter(|(_, v)| !v.is_unset())
+                    .map(|(k, v)| ((*k).to_owned(), v.to_json()))
+                    .collect::<Map<_, _>>(),
+            ),
+        }
     }
 }
 
@@ -196,7 +276,8 @@ mod tests {
             .map(|(text, path)| Layer {
                 path: path.into(),
                 node: parse_one(text, Schema::Core).unwrap(),
-            });
+            })
+            .map(Arc::new);
         let merged = Vars {
             layers: layers.collect(),
         }
@@ -230,9 +311,11 @@ mod tests {
     #[test]
     fn null_takes_an_inherited_mapping_away() {
         let of = |layers: &[&str]| {
-            let layers = layers.iter().map(|text| Layer {
-                path: "a".into(),
-                node: parse_one(text, Schema::Core).unwrap(),
+            let layers = layers.iter().map(|text| {
+                Arc::new(Layer {
+                    path: "a".into(),
+                    node: parse_one(text, Schema::Core).unwrap(),
+                })
             });
             Vars {
                 layers: layers.collect(),
@@ -251,6 +334,19 @@ mod tests {
         );
         assert_eq!(of(&["team: a", "team: null"]), r#"{"team":null}"#);
         assert_eq!(of(&["team: null"]), r#"{"team":null}"#);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn vars_are_the_same_with_and_without_origins(texts in proptest::collection::vec("(a|b): (1|null|\\[1\\]|\\{(a|b): (1|null|\\{a: (1|null)\\})\\})", 1..6)) {
+            let layer = |text: &String| Arc::new(Layer {
+                path: "a".into(),
+                node: parse_one(text, Schema::Core).unwrap(),
+            });
+            let vars = Vars { layers: texts.iter().map(layer).collect() };
+            let (plain, merged) = (vars.to_json().to_string(), vars.merged().to_json().to_string());
+            proptest::prop_assert_eq!(plain, merged, "{:?}", texts);
+        }
     }
 
     #[test]

@@ -13,8 +13,9 @@ pub use difference::{
 };
 pub use lines::{Hunk, Line, Sign};
 
+use crate::fleet::Settings;
 use crate::model::ClusterName;
-use crate::plan::fields;
+use crate::plan::{FieldChange, fields};
 
 /// The difference between two versions of a fleet.
 pub fn impact(before: &Side<'_>, after: &Side<'_>) -> Impact {
@@ -23,25 +24,34 @@ pub fn impact(before: &Side<'_>, after: &Side<'_>) -> Impact {
         .keys()
         .chain(after.clusters.keys())
         .collect();
-    let mut clusters = BTreeMap::new();
-    for name in &names {
-        let found = match (before.clusters.get(*name), after.clusters.get(*name)) {
-            (Some(from), Some(to)) => {
-                let change = cluster::change(from, to);
-                (change != ClusterChange::default()).then_some(ClusterImpact::Changed(change))
-            }
-            (None, Some(to)) => Some(ClusterImpact::Added(cluster::outline(to))),
-            (Some(from), None) => Some(ClusterImpact::Removed(cluster::outline(from))),
-            (None, None) => None,
-        };
-        clusters.extend(found.map(|impact| ((*name).clone(), impact)));
-    }
+    let found = |name: &&ClusterName| {
+        let (from, to) = (before.clusters.get(*name), after.clusters.get(*name));
+        of_cluster(from, to).map(|impact| ((*name).clone(), impact))
+    };
     Impact {
         compared: names.len(),
-        settings: fields(
-            &cluster::to_json(before.settings),
-            &cluster::to_json(after.settings),
-        ),
-        clusters,
+        settings: of_settings(before.settings, after.settings),
+        clusters: names.iter().filter_map(found).collect::<BTreeMap<_, _>>(),
     }
+}
+
+/// The difference between two versions of one cluster; none: there is no difference.
+pub fn of_cluster(
+    before: Option<&Version<'_>>,
+    after: Option<&Version<'_>>,
+) -> Option<ClusterImpact> {
+    match (before, after) {
+        (Some(from), Some(to)) => {
+            let change = cluster::change(from, to);
+            (change != ClusterChange::default()).then_some(ClusterImpact::Changed(change))
+        }
+        (None, Some(to)) => Some(ClusterImpact::Added(cluster::outline(to))),
+        (Some(from), None) => Some(ClusterImpact::Removed(cluster::outline(from))),
+        (None, None) => None,
+    }
+}
+
+/// The fields of `fleet.yaml` that differ.
+pub fn of_settings(before: &Settings, after: &Settings) -> Vec<FieldChange> {
+    fields(&cluster::to_json(before), &cluster::to_json(after))
 }

@@ -105,9 +105,12 @@ pub fn read(documents: &[Document]) -> Result<Manifests, KopsErrors> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_for(documents: &[Document], target: &Target) -> Result<Manifests, KopsErrors> {
+pub fn read_for<'a>(
+    documents: impl IntoIterator<Item = &'a Document>,
+    target: &Target,
+) -> Result<Manifests, KopsErrors> {
     let mut problems = Problems::default();
-    let sorted = Sorted::new(documents, &mut problems);
+    let sorted = Sorted::new(documents.into_iter(), &mut problems);
     let cluster = sorted.clusters.first().and_then(|root| {
         problems.of(label(root));
         cluster_read::read(root, &api_subnets(&sorted.groups), target, &mut problems)
@@ -160,13 +163,13 @@ struct Sorted<'a> {
 }
 
 impl<'a> Sorted<'a> {
-    fn new(documents: &'a [Document], problems: &mut Problems) -> Self {
+    fn new(documents: impl Iterator<Item = &'a Document>, problems: &mut Problems) -> Self {
         let mut sorted = Sorted {
             clusters: Vec::new(),
             groups: Vec::new(),
             others: Vec::new(),
         };
-        for root in documents.iter().map(|d| &d.root).filter(|r| !r.is_null()) {
+        for root in documents.map(|d| &d.root).filter(|r| !r.is_null()) {
             problems.of(label(root));
             let Some(object) = envelope(root, problems) else {
                 continue;
@@ -175,7 +178,7 @@ impl<'a> Sorted<'a> {
                 .get("apiVersion")
                 .and_then(Node::as_str)
                 .unwrap_or_default();
-            let known = matches!(version, "kops.k8s.io/v1alpha2" | "kops/v1alpha2");
+            let known = is_known(version);
             let of_kops =
                 known || version.starts_with("kops.k8s.io/") || version.starts_with("kops/");
             match object.kind.as_str() {
@@ -198,6 +201,11 @@ impl<'a> Sorted<'a> {
         }
         sorted
     }
+}
+
+/// The version of kops' API that is read here.
+fn is_known(version: &str) -> bool {
+    matches!(version, "kops.k8s.io/v1alpha2" | "kops/v1alpha2")
 }
 
 /// What every document must have.
@@ -228,19 +236,25 @@ fn envelope(root: &Node, problems: &mut Problems) -> Option<Object> {
     } else {
         Some(None)
     };
-    let (Some(_), Some(kind), Some(name)) = (version, kind, name) else {
+    let (Some(version), Some(kind), Some(name)) = (version, kind, name) else {
         return None;
     };
     let namespace = root
         .at(["metadata", "namespace"])
         .and_then(Node::as_str)
         .map(str::to_owned);
+    // Of what has a type of its own here, that is made from the tree.
+    let is_typed = is_known(&version) && matches!(kind.as_str(), "Cluster" | "InstanceGroup");
     Some(Object {
         kind,
         namespace,
         name,
         pos: root.pos,
-        value: root.to_json(),
+        value: if is_typed {
+            serde_json::Value::Null
+        } else {
+            root.to_json()
+        },
     })
 }
 

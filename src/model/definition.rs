@@ -447,7 +447,27 @@ impl Definition {
 
     /// SHA-256 of the canonical form.
     pub fn digest(&self) -> Digest {
-        digest_of(&self.clone().canonical())
+        self.clone().with_digest().1
+    }
+
+    /// The same with its digest, without a copy: only what the canonical form fills in is put back. Its lists are sorted from then on.
+    #[must_use]
+    pub fn with_digest(self) -> (Self, Digest) {
+        let group = &self.auto_scaling_group;
+        let given = (
+            group.mixed_instances_policy.clone(),
+            group.capacity_rebalance,
+            group.max_instance_lifetime,
+        );
+        let mut own = self.canonical();
+        let digest = digest_of(&own);
+        let group = &mut own.auto_scaling_group;
+        (
+            group.mixed_instances_policy,
+            group.capacity_rebalance,
+            group.max_instance_lifetime,
+        ) = given;
+        (own, digest)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::rendered::Chunk;
 use super::{DocumentFault, RenderError, Rendered, RenderedDocument, Spot};
 use crate::model::ClusterName;
-use crate::yaml::{Document, Node, Pos, Schema, Value, ambiguity, parse};
+use crate::yaml::{Document, Node, Pos, Schema, Value, ambiguity, parse_from};
 
 /// Joins the outputs of the templates (file, text) and reads what they say.
 pub(super) fn assemble(
@@ -75,6 +75,12 @@ pub(super) fn join(outputs: &[(String, String)]) -> (String, Vec<Chunk>) {
     (text, chunks)
 }
 
+/// Where each line begins.
+fn line_starts(text: &str) -> Vec<usize> {
+    let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(ends).collect()
+}
+
 struct Check<'r> {
     rendered: &'r Rendered,
 }
@@ -82,17 +88,11 @@ struct Check<'r> {
 impl Check<'_> {
     fn chunk(&self, chunk: &Chunk) -> Result<Vec<RenderedDocument>, RenderError> {
         // Each output is parsed by itself, so that an open quote is reported where it is and not in the next template.
-        // The line breaks before it give every position the line of the whole text.
-        let mut padded = "\n".repeat(chunk.first_line.saturating_sub(1) as usize);
-        padded.push_str(
-            self.rendered
-                .text
-                .get(chunk.range.clone())
-                .unwrap_or_default(),
-        );
-        let parsed = parse(&padded, Schema::Core)
+        let text = self.rendered.text.get(chunk.range.clone());
+        let parsed = parse_from(text.unwrap_or_default(), Schema::Core, chunk.first_line)
             .map_err(|e| self.fault(e.pos, 1, e.message, None, None))?;
         let starts: Vec<u32> = parsed.iter().map(|d| d.first_line).collect();
+        let lines = line_starts(text.unwrap_or_default());
         let mut documents = Vec::new();
         for (i, document) in parsed.into_iter().enumerate() {
             if document.root.is_null() {
@@ -104,24 +104,25 @@ impl Check<'_> {
             } else {
                 document.first_line
             };
-            let text_range = self.bytes(chunk, from, starts.get(i + 1).copied());
+            let text_range = self.bytes(chunk, &lines, from, starts.get(i + 1).copied());
             documents.push(self.document(chunk, document, text_range)?);
         }
         Ok(documents)
     }
 
-    /// The bytes from line `from` to before line `to`, a first line that is only `---` left out.
-    fn bytes(&self, chunk: &Chunk, from: u32, to: Option<u32>) -> std::ops::Range<usize> {
+    /// The bytes from line `from` to before line `to`, a first line that is only `---` left out. `lines`: where the lines of the chunk begin.
+    fn bytes(
+        &self,
+        chunk: &Chunk,
+        lines: &[usize],
+        from: u32,
+        to: Option<u32>,
+    ) -> std::ops::Range<usize> {
         let text = &self.rendered.text;
-        let chunk_text = text.get(chunk.range.clone()).unwrap_or_default();
         let start_of = |line: u32| {
             let skip = line.saturating_sub(chunk.first_line) as usize;
-            let inside: usize = chunk_text
-                .split_inclusive('\n')
-                .take(skip)
-                .map(str::len)
-                .sum();
-            chunk.range.start + inside
+            let inside = lines.get(skip).copied();
+            inside.map_or(chunk.range.end, |inside| chunk.range.start + inside)
         };
         let start = start_of(from);
         let end = to.map_or(chunk.range.end, start_of).max(start);

@@ -74,26 +74,27 @@ impl<'f> Renderer<'f> {
         })
     }
 
+    /// One cluster, whose variables are laid out once for everything that is rendered of it.
+    ///
+    /// # Errors
+    /// When the fleet has no such cluster.
+    pub fn of(&self, cluster: &ClusterName) -> Result<ClusterRenderer<'_, 'f>, RenderError> {
+        let cluster = self.cluster(cluster)?;
+        let scope = self.scope(cluster);
+        Ok(ClusterRenderer {
+            renderer: self,
+            cluster,
+            variables: self.variables(&scope),
+            scope,
+        })
+    }
+
     /// Everything a cluster is rendered to.
     ///
     /// # Errors
     /// The first fault in a template or in what it rendered to.
     pub fn render(&self, cluster: &ClusterName) -> Result<Rendered, RenderError> {
-        let cluster = self.cluster(cluster)?;
-        let scope = self.scope(cluster);
-        let context = self.context(&scope);
-        // One for all Go templates of the cluster: what one of them sets, the next sees.
-        let dot = self.dot(cluster, None);
-        let mut outputs = Vec::new();
-        for source in self.templates(cluster) {
-            let text = match self.go.as_ref().filter(|_| is_go(&source.path)) {
-                Some(go) => go.run(&source.path, &dot, false, &cluster.name)?.text,
-                None => self.text(&source.path, cluster, &scope, &context)?,
-            };
-            outputs.push((source.path.clone(), separated(&text).text));
-        }
-        documents::assemble(&cluster.name, &outputs)
-            .map_err(|e| self.with_template_line(cluster, &outputs, e))
+        self.of(cluster)?.render()
     }
 
     /// Which line of which template made each line of the rendered text. Renders a second time, so ask only when somebody wants to know.
@@ -170,7 +171,7 @@ impl<'f> Renderer<'f> {
                 self.go_run(cluster, &chunk.template, false, Some(path))
                     .map(|o| o.text)
             } else {
-                self.text(&chunk.template, cluster, &scope, &context)
+                self.text(&chunk.template, cluster, || scope.clone(), &context)
             };
             if let Ok(after) = after {
                 let after = separated(&after).text;
@@ -246,7 +247,7 @@ impl<'f> Renderer<'f> {
         RenderError::Document(fault)
     }
 
-    /// The user data of a new group, from the snippet named `user_data` (with any extension); none when there is no such snippet.
+    /// The user data of a new group: see [`ClusterRenderer::user_data`].
     ///
     /// # Errors
     /// A fault in the snippet, or two snippets of that name.
@@ -256,37 +257,7 @@ impl<'f> Renderer<'f> {
         group: &GroupName,
         role: &str,
     ) -> Result<Option<String>, RenderError> {
-        let cluster = self.cluster(cluster)?;
-        let path = match self.names.find_stem("user_data") {
-            Ok(Some(path)) => path,
-            Ok(None) | Err(NoSnippet::Unknown { .. }) => return Ok(None),
-            Err(NoSnippet::Ambiguous { files }) => {
-                return Err(RenderError::AmbiguousSnippet {
-                    name: "user_data".into(),
-                    files,
-                });
-            }
-        };
-        let mut scope = self.scope(cluster);
-        if let Json::Object(map) = &mut scope {
-            map.insert(
-                "group".into(),
-                json!({"name": group.as_str(), "role": role}),
-            );
-        }
-        if let Some(go) = self
-            .go
-            .as_ref()
-            .filter(|_| self.env.get_template(&path).is_err())
-        {
-            let dot = self.dot(cluster, None);
-            if let (gotemplate::Value::Map(map), Some(group)) = (&dot, scope.get("group")) {
-                map.set("group", gotemplate::Value::from_json(group));
-            }
-            return Ok(Some(go.run(&path, &dot, false, &cluster.name)?.text));
-        }
-        self.text(&path, cluster, &scope, &self.context(&scope))
-            .map(Some)
+        self.of(cluster)?.user_data(group, role)
     }
 
     /// The values of Go templates; with a var, of another value for that.
@@ -361,32 +332,41 @@ impl<'f> Renderer<'f> {
         scope
     }
 
-    /// The scope as the engine takes it.
-    fn context(&self, scope: &Json) -> Value {
-        let variables = scope
+    /// The variables of a scope as the engine takes them.
+    fn variables(&self, scope: &Json) -> Vec<(String, Value)> {
+        let own = scope
             .as_object()
             .into_iter()
             .flatten()
             .filter(|(k, _)| *k != "fleet")
             .map(|(k, v)| (k.clone(), from_json(v)));
-        let fleet = ("fleet".to_owned(), self.everything.clone());
-        Value::from_pairs(variables.chain([fleet]).chain(include::scope()))
+        own.chain([("fleet".to_owned(), self.everything.clone())])
+            .collect()
     }
 
+    /// The scope as the engine takes it.
+    fn context(&self, scope: &Json) -> Value {
+        Value::from_pairs(self.variables(scope).into_iter().chain(include::scope()))
+    }
+
+    /// What a template prints. `scope` is asked for its names where there is a fault.
     fn text(
         &self,
         path: &str,
         cluster: &Cluster,
-        scope: &Json,
+        scope: impl Fn() -> Json,
         context: &Value,
     ) -> Result<String, RenderError> {
-        let explain = Explain {
-            fleet: self.fleet,
-            env: &self.env,
-            cluster: Some(&cluster.name),
-            scope,
+        let explained = |error: &minijinja::Error| {
+            Explain {
+                fleet: self.fleet,
+                env: &self.env,
+                cluster: Some(&cluster.name),
+                scope: &scope(),
+            }
+            .error(error)
         };
-        let template = self.env.get_template(path).map_err(|e| explain.error(&e))?;
+        let template = self.env.get_template(path).map_err(|e| explained(&e))?;
         let mut output = Bounded::default();
         let rendered = template
             .render_captured_to(context, &mut output)
@@ -394,8 +374,84 @@ impl<'f> Renderer<'f> {
         match rendered {
             Ok(()) => Ok(output.text()),
             Err(_) if output.full => Err(too_long(path, &cluster.name)),
-            Err(e) => Err(explain.error(&e)),
+            Err(e) => Err(explained(&e)),
         }
+    }
+}
+
+/// Renders one cluster.
+pub struct ClusterRenderer<'r, 'f> {
+    renderer: &'r Renderer<'f>,
+    cluster: &'f Cluster,
+    scope: Json,
+    variables: Vec<(String, Value)>,
+}
+
+impl ClusterRenderer<'_, '_> {
+    /// Everything the cluster is rendered to.
+    ///
+    /// # Errors
+    /// The first fault in a template or in what it rendered to.
+    pub fn render(&self) -> Result<Rendered, RenderError> {
+        let (renderer, cluster) = (self.renderer, self.cluster);
+        let context = Value::from_pairs(self.variables.iter().cloned().chain(include::scope()));
+        // One for all Go templates of the cluster: what one of them sets, the next sees.
+        let dot = renderer.dot(cluster, None);
+        let mut outputs = Vec::new();
+        for source in renderer.templates(cluster) {
+            let text = match renderer.go.as_ref().filter(|_| is_go(&source.path)) {
+                Some(go) => go.run(&source.path, &dot, false, &cluster.name)?.text,
+                None => renderer.text(&source.path, cluster, || self.scope.clone(), &context)?,
+            };
+            outputs.push((source.path.clone(), separated(&text).text));
+        }
+        documents::assemble(&cluster.name, &outputs)
+            .map_err(|e| renderer.with_template_line(cluster, &outputs, e))
+    }
+
+    /// The user data of a new group, from the snippet named `user_data` (with any extension); none when there is no such snippet.
+    ///
+    /// # Errors
+    /// A fault in the snippet, or two snippets of that name.
+    pub fn user_data(&self, group: &GroupName, role: &str) -> Result<Option<String>, RenderError> {
+        let (renderer, cluster) = (self.renderer, self.cluster);
+        let path = match renderer.names.find_stem("user_data") {
+            Ok(Some(path)) => path,
+            Ok(None) | Err(NoSnippet::Unknown { .. }) => return Ok(None),
+            Err(NoSnippet::Ambiguous { files }) => {
+                return Err(RenderError::AmbiguousSnippet {
+                    name: "user_data".into(),
+                    files,
+                });
+            }
+        };
+        let group = json!({"name": group.as_str(), "role": role});
+        if let Some(go) = renderer
+            .go
+            .as_ref()
+            .filter(|_| renderer.env.get_template(&path).is_err())
+        {
+            let dot = renderer.dot(cluster, None);
+            if let gotemplate::Value::Map(map) = &dot {
+                map.set("group", gotemplate::Value::from_json(&group));
+            }
+            return Ok(Some(go.run(&path, &dot, false, &cluster.name)?.text));
+        }
+        let others = self.variables.iter().filter(|(name, _)| name != "group");
+        let all = others
+            .cloned()
+            .chain([("group".to_owned(), from_json(&group))])
+            .chain(include::scope());
+        let scope = || {
+            let mut scope = self.scope.clone();
+            if let Json::Object(map) = &mut scope {
+                map.insert("group".into(), group.clone());
+            }
+            scope
+        };
+        renderer
+            .text(&path, cluster, scope, &Value::from_pairs(all))
+            .map(Some)
     }
 }
 

@@ -22,7 +22,7 @@ mod tests;
 use crate::fleet::Fleet;
 use crate::model::ClusterName;
 
-pub use engine::Renderer;
+pub use engine::{ClusterRenderer, Renderer};
 pub use fault::{DocumentFault, RenderError, Spot, TemplateFault};
 pub use gotemplates::go_fault;
 pub use rendered::{Rendered, RenderedDocument};

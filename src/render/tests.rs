@@ -51,7 +51,7 @@ pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
         protect: Default::default(),
         retire: Default::default(),
         vars: crate::fleet::Vars {
-            layers: vec![layer],
+            layers: vec![std::sync::Arc::new(layer)],
         },
     };
     let settings = Settings {

@@ -46,7 +46,7 @@ pub use around::{Around, UnderWay, around_markdown, around_text, made_of_text, u
 pub use beside::Beside;
 pub use breach::breach_text;
 pub use chart::rehearsal_html;
-pub use diff::{Compared, diff_json, diff_markdown, diff_text};
+pub use diff::{Compared, diff_json, diff_markdown, diff_text, unreached_line};
 pub use doctor::{Check, CheckState, doctor_json, doctor_text};
 pub use drift::{DriftFound, DriftOf, Trail, drift_json, drift_text};
 pub use event::{EVENT_VERSION, event_json, event_line};

@@ -13,13 +13,15 @@ mod lenient;
 mod read;
 mod scalar;
 mod sections;
+mod words;
 
 pub use decode::{DecodeFault, DecodeFaultKind, decode};
-pub use emit::{emit, emit_scalar, emit_with_number_keys};
+pub use emit::{NoForm, emit, emit_of, emit_with_number_keys};
 pub use lenient::{Lenient, Lost, is_text_to_yaml_v2, read_lenient, word_to_yaml_v2};
-pub use read::{YamlError, parse, parse_one};
+pub use read::{YamlError, parse, parse_from, parse_one};
 pub use scalar::{Ambiguity, ambiguity};
 pub use sections::{OddSection, Separated, odd_sections, separated};
+pub use words::emit_scalar;
 
 use serde_json::{Map, Number, Value as Json};
 
@@ -164,6 +166,23 @@ impl Node {
                 ..
             })
         )
+    }
+
+    /// Whether the other value is the same, scalars as written, wherever the two stand.
+    pub fn says_the_same(&self, other: &Node) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Scalar(a), Value::Scalar(b)) => a == b,
+            (Value::List(a), Value::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.says_the_same(b))
+            }
+            (Value::Map(a), Value::Map(b)) => {
+                a.len() == b.len()
+                    && a.iter().zip(b).all(|((k, v), (l, w))| {
+                        (&k.text, k.plain) == (&l.text, l.plain) && v.says_the_same(w)
+                    })
+            }
+            (Value::Scalar(_) | Value::List(_) | Value::Map(_), _) => false,
+        }
     }
 
     /// The same value without positions; key order is kept.

@@ -1,6 +1,7 @@
 //! The reader: a stream of documents into trees with positions. Refuses duplicate keys, runaway aliases and bottomless nesting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::Value as Json;
@@ -35,6 +36,14 @@ impl std::error::Error for YamlError {}
 /// # Errors
 /// Syntax errors, duplicate keys (also between a mapping and nothing it merged), nesting deeper than 100, more than 500,000 nodes.
 pub fn parse(text: &str, schema: Schema) -> Result<Vec<Document>, YamlError> {
+    parse_from(text, schema, 1)
+}
+
+/// As [`parse`], of a part of a text whose first line has this number there.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_from(text: &str, schema: Schema, first_line: u32) -> Result<Vec<Document>, YamlError> {
     let mut builder = Builder {
         schema,
         nodes: 0,
@@ -43,6 +52,7 @@ pub fn parse(text: &str, schema: Schema) -> Result<Vec<Document>, YamlError> {
     };
     let mut events = Events {
         parser: Parser::new_from_str(text),
+        before: first_line.saturating_sub(1),
     };
     let mut documents = Vec::new();
     loop {
@@ -50,7 +60,7 @@ pub fn parse(text: &str, schema: Schema) -> Result<Vec<Document>, YamlError> {
         match event {
             Event::StreamEnd => return Ok(documents),
             Event::DocumentStart(_) => {
-                documents.push(builder.document(&mut events, start(span).line)?)
+                documents.push(builder.document(&mut events, span.start.line)?)
             }
             Event::Nothing
             | Event::StreamStart
@@ -86,20 +96,47 @@ pub fn parse_one(text: &str, schema: Schema) -> Result<Node, YamlError> {
 
 struct Events<'t> {
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
+    /// Lines of the whole text before this part of it.
+    before: u32,
+}
+
+/// Where an event stands in the whole text.
+#[derive(Clone, Copy)]
+struct Extent {
+    start: Pos,
+    end_line: u32,
+    /// Whether it ends at the beginning of its last line.
+    ends_at_line_start: bool,
 }
 
 impl<'t> Events<'t> {
-    fn next(&mut self) -> Result<(Event<'t>, Span), YamlError> {
+    fn next(&mut self) -> Result<(Event<'t>, Extent), YamlError> {
         match self.parser.next_event() {
-            Some(Ok(pair)) => Ok(pair),
+            Some(Ok((event, span))) => Ok((event, self.extent(span))),
             Some(Err(error)) => {
                 let at = Span::new(*error.marker(), *error.marker());
                 Err(YamlError {
-                    pos: start(at),
+                    pos: self.extent(at).start,
                     message: error.info().to_owned(),
                 })
             }
-            None => Ok((Event::StreamEnd, Span::default())),
+            None => Ok((Event::StreamEnd, self.extent(Span::default()))),
+        }
+    }
+
+    fn extent(&self, span: Span) -> Extent {
+        let line = |n: usize| {
+            let own = u32::try_from(n).unwrap_or(u32::MAX);
+            own.max(1).saturating_add(self.before)
+        };
+        let column = u32::try_from(span.start.col()).unwrap_or(u32::MAX);
+        Extent {
+            start: Pos {
+                line: line(span.start.line()),
+                column: column.saturating_add(1),
+            },
+            end_line: line(span.end.line()),
+            ends_at_line_start: span.end.col() == 0,
         }
     }
 }
@@ -132,10 +169,10 @@ impl Builder {
         &mut self,
         events: &mut Events<'_>,
         event: Event<'_>,
-        span: Span,
+        span: Extent,
         depth: usize,
     ) -> Result<Node, YamlError> {
-        let pos = start(span);
+        let pos = span.start;
         self.count(1, pos)?;
         if depth > MAX_DEPTH {
             return Err(YamlError {
@@ -145,7 +182,7 @@ impl Builder {
         }
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                (self.scalar(&text, style, tag.as_deref(), span)?, anchor)
+                (self.scalar(text, style, tag.as_deref(), span)?, anchor)
             }
             Event::SequenceStart(anchor, _) => (self.list(events, pos, depth)?, anchor),
             Event::MappingStart(anchor, _) => (self.map(events, pos, depth)?, anchor),
@@ -189,38 +226,39 @@ impl Builder {
 
     fn scalar(
         &self,
-        text: &str,
+        text: Cow<'_, str>,
         style: ScalarStyle,
         tag: Option<&Tag>,
-        span: Span,
+        span: Extent,
     ) -> Result<Node, YamlError> {
-        let pos = start(span);
+        let pos = span.start;
         let plain = style == ScalarStyle::Plain && tag.is_none();
         let value = match tag {
-            Some(tag) if tag.is_yaml_core_schema() => tagged(text, &tag.suffix, pos)?,
+            Some(tag) if tag.is_yaml_core_schema() => tagged(&text, &tag.suffix, pos)?,
             Some(tag) => {
                 return Err(YamlError {
                     pos,
                     message: format!("the tag `{tag}` has no meaning here"),
                 });
             }
-            None if plain => resolve(text, self.schema),
-            None => Json::String(text.to_owned()),
+            None if plain => resolve(&text, self.schema),
+            None => Json::String(text.clone().into_owned()),
         };
-        let end_line = line(span.end.line()).max(pos.line);
+        let end_line = span.end_line.max(pos.line);
         // A block scalar's span ends where the next thing begins.
-        let end_line =
-            if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) && span.end.col() == 0 {
-                end_line.saturating_sub(1).max(pos.line)
-            } else {
-                end_line
-            };
+        let end_line = if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+            && span.ends_at_line_start
+        {
+            end_line.saturating_sub(1).max(pos.line)
+        } else {
+            end_line
+        };
         Ok(Node {
             pos,
             end_line,
             value: Value::Scalar(Scalar {
                 value,
-                text: text.to_owned(),
+                text: text.into_owned(),
                 plain,
             }),
         })
@@ -248,7 +286,7 @@ impl Builder {
     fn map(&mut self, events: &mut Events<'_>, pos: Pos, depth: usize) -> Result<Node, YamlError> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
         let mut merged: Vec<(Key, Node)> = Vec::new();
-        let mut seen: BTreeMap<String, Pos> = BTreeMap::new();
+        let mut seen = Seen::default();
         let mut end_line = pos.line;
         loop {
             let (event, span) = events.next()?;
@@ -256,7 +294,7 @@ impl Builder {
                 break;
             }
             let key_node = self.node(events, event, span, depth + 1)?;
-            let key = key(&key_node)?;
+            let key = key(key_node)?;
             let (event, span) = events.next()?;
             let value = self.node(events, event, span, depth + 1)?;
             end_line = end_line.max(key.pos.line).max(if value.pos >= key.pos {
@@ -268,7 +306,7 @@ impl Builder {
                 merge(&mut merged, &value, key.pos)?;
                 continue;
             }
-            if let Some(first) = seen.insert(key.text.clone(), key.pos) {
+            if let Some(first) = seen.first(&entries, &key) {
                 return Err(YamlError {
                     pos: key.pos,
                     message: format!(
@@ -279,8 +317,8 @@ impl Builder {
             }
             entries.push((key, value));
         }
-        let own: BTreeSet<String> = seen.into_keys().collect();
-        entries.extend(merged.into_iter().filter(|(k, _)| !own.contains(&k.text)));
+        merged.retain(|(key, _)| seen.first(&entries, key).is_none());
+        entries.extend(merged);
         Ok(Node {
             pos,
             end_line,
@@ -316,11 +354,33 @@ fn merge(into: &mut Vec<(Key, Node)>, value: &Node, pos: Pos) -> Result<(), Yaml
     Ok(())
 }
 
-fn key(node: &Node) -> Result<Key, YamlError> {
-    match &node.value {
+/// Mappings of more keys than this are looked up in a tree.
+const FEW: usize = 24;
+
+/// The keys that a mapping has so far.
+#[derive(Default)]
+struct Seen(BTreeMap<String, Pos>);
+
+impl Seen {
+    /// Where the key stands already; `entries` are all before it.
+    fn first(&mut self, entries: &[(Key, Node)], key: &Key) -> Option<Pos> {
+        if entries.len() <= FEW {
+            let same = entries.iter().find(|(k, _)| k.text == key.text);
+            return same.map(|(k, _)| k.pos);
+        }
+        let known = self.0.len();
+        let new = entries.iter().skip(known);
+        self.0.extend(new.map(|(k, _)| (k.text.clone(), k.pos)));
+        self.0.get(&key.text).copied()
+    }
+}
+
+fn key(node: Node) -> Result<Key, YamlError> {
+    let kind = node.kind();
+    match node.value {
         Value::Scalar(scalar) if !(scalar.plain && scalar.value.is_null()) => Ok(Key {
             pos: node.pos,
-            text: scalar.text.clone(),
+            text: scalar.text,
             plain: scalar.plain,
         }),
         Value::Scalar(_) => Err(YamlError {
@@ -330,8 +390,7 @@ fn key(node: &Node) -> Result<Key, YamlError> {
         Value::List(_) | Value::Map(_) => Err(YamlError {
             pos: node.pos,
             message: format!(
-                "a mapping key is {}; is this `{{{{ … }}}}` of a template that was not rendered?",
-                node.kind()
+                "a mapping key is {kind}; is this `{{{{ … }}}}` of a template that was not rendered?"
             ),
         }),
     }
@@ -368,17 +427,6 @@ fn null(pos: Pos) -> Node {
             text: String::new(),
             plain: true,
         }),
-    }
-}
-
-fn line(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-fn start(span: Span) -> Pos {
-    Pos {
-        line: line(span.start.line()).max(1),
-        column: line(span.start.col()).saturating_add(1),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a plain scalar means to YAML 1.1 and to YAML 1.2 readers, and where the two part. No parsing of structure.
 
+use std::borrow::Cow;
+
 use serde_json::Value as Json;
 
 use super::{Schema, float};
@@ -48,8 +50,7 @@ impl Ambiguity {
 /// Source: the same scalars read by sigs.k8s.io/yaml, PyYAML and YAML 1.2 readers.
 pub fn ambiguity(text: &str) -> Option<Ambiguity> {
     const BOOLEANS: [&str; 6] = ["yes", "no", "on", "off", "y", "n"];
-    let lower = text.to_ascii_lowercase();
-    if BOOLEANS.contains(&lower.as_str()) {
+    if text.len() <= 3 && BOOLEANS.iter().any(|b| b.eq_ignore_ascii_case(text)) {
         return Some(Ambiguity::Boolean);
     }
     if matches!(text, "=" | "<<") {
@@ -142,16 +143,34 @@ pub(super) fn resolve(text: &str, schema: Schema) -> Json {
     {
         return value;
     }
+    // Most scalars are words, and no number begins like one.
+    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) {
+        return Json::String(text.to_owned());
+    }
     integer(text, schema)
         .or_else(|| real(text))
         .unwrap_or_else(|| Json::String(text.to_owned()))
 }
 
+/// Whether the plain scalar `text` is this very string under both schemas.
+pub(super) fn is_string(text: &str) -> bool {
+    if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | '~')) {
+        let is_text = |schema| matches!(resolve(text, schema), Json::String(_));
+        return is_text(Schema::Core) && is_text(Schema::Kops);
+    }
+    const WORDS: [&str; 10] = [
+        "", "null", "Null", "NULL", "true", "True", "TRUE", "false", "False", "FALSE",
+    ];
+    !WORDS.contains(&text) && resolve_kops(text).is_none()
+}
+
 fn resolve_kops(text: &str) -> Option<Json> {
-    match text.to_ascii_lowercase().as_str() {
-        "yes" | "on" | "y" => return Some(Json::Bool(true)),
-        "no" | "off" | "n" => return Some(Json::Bool(false)),
-        _ => {}
+    let is_one_of = |words: &[&str]| words.iter().any(|w| w.eq_ignore_ascii_case(text));
+    if text.len() <= 3 && is_one_of(&["yes", "on", "y"]) {
+        return Some(Json::Bool(true));
+    }
+    if text.len() <= 3 && is_one_of(&["no", "off", "n"]) {
+        return Some(Json::Bool(false));
     }
     let (sign, digits) = text
         .strip_prefix('-')
@@ -187,17 +206,15 @@ fn integer(text: &str, schema: Schema) -> Option<Json> {
     if let Some(octal) = text.strip_prefix("0o") {
         return u64::from_str_radix(octal, 8).ok().map(Json::from);
     }
-    let clean = if schema == Schema::Kops {
-        text.replace('_', "")
-    } else {
-        text.to_owned()
+    if !unsigned.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let clean = match schema {
+        Schema::Kops => Cow::Owned(text.replace('_', "")),
+        Schema::Core => Cow::Borrowed(text),
     };
-    let plain = unsigned.starts_with(|c: char| c.is_ascii_digit())
-        && clean
-            .trim_start_matches(['-', '+'])
-            .chars()
-            .all(|c| c.is_ascii_digit());
-    if !plain {
+    let digits = clean.trim_start_matches(['-', '+']);
+    if !digits.chars().all(|c| c.is_ascii_digit()) {
         return None;
     }
     let clean = clean.trim_start_matches('+');
@@ -273,6 +290,21 @@ mod tests {
             "80:http",
         ] {
             assert_eq!(ambiguity(text), None, "{text} should not be ambiguous");
+        }
+    }
+
+    #[test]
+    fn strings_are_told_as_they_are_resolved() {
+        let words = [
+            "", "~", "~x", "null", "Null", "nUll", "true", "TRUE", "tRUE", "false", "yes", "yEs",
+            "No", "on", "OFF", "y", "N", "nodes", "0", "-", "-1", "+1", ".5", ".", "..", "0x1F",
+            "0xg", "017", "08", "1_000", "_1", "1e3", "1e", "12:30", "4x_32Gb", "1.30.2", "é",
+            "0o7",
+        ];
+        for text in words {
+            let is_text = |schema| resolve(text, schema) == Json::String(text.to_owned());
+            let both = is_text(Schema::Core) && is_text(Schema::Kops);
+            assert_eq!(is_string(text), both, "{text}");
         }
     }
 

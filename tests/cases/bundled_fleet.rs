@@ -49,7 +49,7 @@ fn raising_the_maximum_of_one_spot_group_changes_one_document() {
     let text =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&own.path)).unwrap();
     assert!(text.contains("max: 80"));
-    own.node = kfleet::yaml::parse_one(
+    std::sync::Arc::make_mut(own).node = kfleet::yaml::parse_one(
         &text.replace("max: 80", "max: 120"),
         kfleet::yaml::Schema::Core,
     )

@@ -49,7 +49,7 @@ pub(super) async fn run(
             return end(arguments, command, &checks, None, output);
         }
     };
-    let named = select(&prepared, &command.clusters)?;
+    let named = select(&prepared.fleet, &command.clusters)?;
     let mut checks = vec![home::fleet(&prepared)];
     let opened = store::store(arguments, &prepared.fleet);
     let kind = opened.as_ref().ok().map(Store::kind);

@@ -75,9 +75,9 @@ impl Outlook {
 }
 
 /// What has to be asked for these clusters, by account and region.
-pub fn questions(needs: &[ClusterNeed]) -> Vec<RoomQuestion> {
+pub fn questions<'n>(needs: impl IntoIterator<Item = &'n ClusterNeed>) -> Vec<RoomQuestion> {
     let mut all: BTreeMap<(&AccountId, &Region), RoomQuestion> = BTreeMap::new();
-    for need in needs.iter().filter(|n| !n.is_empty()) {
+    for need in needs.into_iter().filter(|n| !n.is_empty()) {
         let question = all
             .entry((&need.account, &need.region))
             .or_insert_with(|| RoomQuestion {

@@ -52,8 +52,8 @@ pub struct GroupNeed {
     pub markets: BTreeSet<Market>,
     /// The image of its new instances.
     pub image: String,
-    /// What its new instances are launched from.
-    pub launch: LaunchTemplateData,
+    /// What its new instances are launched from, where that is tried: a plan of many groups has no use for a copy of each.
+    pub launch: Option<Box<LaunchTemplateData>>,
 }
 
 /// A change of a group that launches instances.
@@ -144,8 +144,18 @@ impl GroupNeed {
             addresses: pods.of_instance(&types),
             markets: markets(aim.to),
             image: aim.to.launch_template.launch_template_data.image_id.clone(),
-            launch: aim.to.launch_template.launch_template_data.clone(),
+            launch: None,
             types,
+        })
+    }
+
+    /// As [`GroupNeed::of`], to be tried.
+    pub fn tried(aim: &GroupAim<'_>, pods: PodAddresses) -> Option<GroupNeed> {
+        let launch = aim.to.launch_template.launch_template_data.clone();
+        let need = GroupNeed::of(aim, pods)?;
+        Some(GroupNeed {
+            launch: Some(Box::new(launch)),
+            ..need
         })
     }
 

@@ -22,7 +22,7 @@ fn group(name: &str, types: &[&str], market: Market, surge: u32) -> GroupNeed {
         types: types.iter().map(|t| (*t).to_owned()).collect(),
         markets: [market].into(),
         image: "ami-1".into(),
-        launch: launch(),
+        launch: Some(Box::new(launch())),
     }
 }
 
@@ -371,7 +371,7 @@ fn questions_are_asked_once_for_each_account_and_region() {
 fn groups_that_launch_alike_are_tried_once() {
     let spot = |name: &str| group(name, &["m5.large"], Market::Spot, 1);
     let mut keyed = spot("keyed");
-    keyed.launch.key_name = Some("old".into());
+    keyed.launch.as_mut().unwrap().key_name = Some("old".into());
     let needs = [cluster("a", 3, vec![spot("one"), keyed, spot("two")])];
     let question = questions_with_trials(&needs).remove(0);
     let tried: Vec<&str> = question.launches.keys().map(|g| g.as_str()).collect();

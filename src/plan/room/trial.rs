@@ -19,10 +19,10 @@ struct Alike<'a> {
     is_spot: bool,
 }
 
-fn alike(group: &GroupNeed) -> Alike<'_> {
-    let data = &group.launch;
+fn alike(group: &GroupNeed) -> Option<Alike<'_>> {
+    let data = group.launch.as_ref()?;
     let interfaces = data.network_interfaces.iter();
-    Alike {
+    Some(Alike {
         image: &data.image_id,
         profile: &data.iam_instance_profile.name,
         key: data.key_name.as_deref(),
@@ -31,14 +31,16 @@ fn alike(group: &GroupNeed) -> Alike<'_> {
             .collect(),
         subnets: &group.subnets,
         is_spot: data.instance_market_options.is_some(),
-    }
+    })
 }
 
 /// The groups of a cluster, those together that launch alike.
 fn together(need: &ClusterNeed) -> impl Iterator<Item = Vec<&GroupNeed>> {
     let mut all: BTreeMap<Alike<'_>, Vec<&GroupNeed>> = BTreeMap::new();
     for group in &need.groups {
-        all.entry(alike(group)).or_default().push(group);
+        if let Some(alike) = alike(group) {
+            all.entry(alike).or_default().push(group);
+        }
     }
     all.into_values()
 }
@@ -47,7 +49,7 @@ fn together(need: &ClusterNeed) -> impl Iterator<Item = Vec<&GroupNeed>> {
 pub(super) fn launches(need: &ClusterNeed) -> BTreeMap<AsgName, TrialLaunch> {
     let tried = together(need).filter_map(|groups| {
         let group = groups.into_iter().min_by_key(|g| &g.group)?;
-        let mut data = group.launch.clone();
+        let mut data = group.launch.as_deref()?.clone();
         // One that names attributes, or lists types, launches one of those.
         if let Some(first) = group.types.first() {
             data.instance_type.clone_from(first);

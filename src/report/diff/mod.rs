@@ -11,6 +11,16 @@ pub use json::diff_json;
 pub use markdown::diff_markdown;
 pub use text::diff_text;
 
+use super::wording::count;
+
+/// Which clusters were not even rendered.
+pub fn unreached_line(unreached: usize, all: usize) -> String {
+    format!(
+        "{unreached} of {} not rendered: nothing that they are made from has changed",
+        count(all, "cluster")
+    )
+}
+
 /// What was compared, as people call it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compared {

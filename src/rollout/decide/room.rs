@@ -76,7 +76,7 @@ fn need(run: &ClusterRun, live: &Live) -> ClusterNeed {
             live: found,
             replaces: u32::try_from(replaces).unwrap_or(u32::MAX),
         };
-        GroupNeed::of(&aim, pods)
+        GroupNeed::tried(&aim, pods)
     });
     ClusterNeed {
         cluster: run.cluster.clone(),
