@@ -14,7 +14,7 @@ const MODELS: [&str; 5] = [
 ];
 
 /// Writes the files of a fleet with `size` clusters, one at least.
-pub fn write_fleet(to: &Path, size: usize) {
+pub(crate) fn write_fleet(to: &Path, size: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for folder in ["templates", "snippets", "vars", "vars/customers"] {
         fs::create_dir_all(to.join(folder)).unwrap();
@@ -52,7 +52,7 @@ pub fn write_fleet(to: &Path, size: usize) {
 }
 
 /// Commits everything there is.
-pub fn commit(fleet: &Path, message: &str) {
+pub(crate) fn commit(fleet: &Path, message: &str) {
     let git = |arguments: &[&str]| {
         let output = Command::new("git")
             .arg("-C")
