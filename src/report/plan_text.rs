@@ -206,6 +206,10 @@ fn group(shape: &GroupShape, names: &[String], tally: &Tally, style: Style) -> V
 
 fn update(template: Template, replaces: bool, shape: &GroupShape, tally: &Tally) -> String {
     let to = match (template, tally.versions.first(), tally.versions.len()) {
+        // Nothing of its own changes: it is among the groups at whose turn kops does what belongs to no group.
+        (Template::Untouched, _, _) if tally.is_zero() && shape.fields.is_empty() => {
+            return "kops is asked at its turn, for what belongs to no group; no instance is replaced".into();
+        }
         (Template::Untouched, _, _) if tally.is_zero() => {
             return "update in place, no instance is replaced".into();
         }

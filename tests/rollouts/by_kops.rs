@@ -375,3 +375,23 @@ fn a_kops_that_ends_well_and_does_nothing_is_not_believed() {
     let journal = serde_json::to_string(&records).unwrap();
     assert!(journal.contains("would still change LaunchTemplate/control-plane-a"));
 }
+
+/// The control plane follows a document without a change of its own: the plan says why it is there.
+#[test]
+fn a_group_that_is_only_asked_says_so() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    scene.node_spec = "  kubelet: {maxPods: 70}\n";
+    let plan = scene.plan(&scene.world(), Allow::default());
+    let plain = kfleet::report::Style {
+        colour: false,
+        full: false,
+    };
+    let text = kfleet::report::plan_text(&plan, &[], plain);
+    for part in [
+        "control-plane-c.masters: kops is asked at its turn, for what belongs to no group",
+        "nodes: new launch template version, replaces 3 instances",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+}
