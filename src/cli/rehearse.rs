@@ -114,6 +114,7 @@ fn begin(
             (world, live, baselines)
         }
     };
+    world.set_releases(world::releases(&world::access_of(&prepared.fleet)));
     let plan = match &command.plan {
         Some(path) => saved(path, prepared, &live)?,
         None => made(prepared, &places, &live, &baselines),

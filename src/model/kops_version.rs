@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A release of kops: only `1.MINOR` matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct KopsVersion {
     minor: u32,
 }
@@ -42,6 +42,12 @@ impl TryFrom<String> for KopsVersion {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
+    }
+}
+
+impl From<KopsVersion> for String {
+    fn from(version: KopsVersion) -> String {
+        version.to_string()
     }
 }
 

@@ -9,7 +9,7 @@ use super::lease::NotTaken;
 use super::locks::Hold;
 use super::{Holder, Journal, Locks, Store, StoreError};
 use crate::fleet::CallRates;
-use crate::model::{ClusterName, Digest, Span, Timestamp, digest_of};
+use crate::model::{ClusterName, Digest, KopsVersion, Span, Timestamp, digest_of};
 use crate::rollout::{Record, Rollout, WaveRun};
 
 /// How a rollout's clusters are reached: what it takes to stop it or to take it back without the fleet's files.
@@ -59,6 +59,9 @@ pub struct KopsAccess {
     pub binary: std::path::PathBuf,
     /// The state store, as kops is told it: `s3://BUCKET/PREFIX`, or `file://` and a folder.
     pub state: String,
+    /// The release, where the fleet names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<KopsVersion>,
     /// How long one call may take.
     pub time_limit: Span,
 }

@@ -269,3 +269,26 @@ fn a_simulated_account_asks_no_bucket() {
     );
     bed.run("plan").ends(0);
 }
+
+/// What kops makes of manifests depends on its release: the simulated one is of the release that the fleet names.
+#[test]
+fn a_simulated_kops_is_of_the_release_that_is_named() {
+    let bed = Bed::new();
+    let clusters = kfleet::fleet::load(&bed.path(".")).unwrap().clusters;
+    for (name, cluster) in &clusters {
+        if name.as_str() != CLUSTER {
+            fs::remove_file(bed.path(&cluster.file)).unwrap();
+            continue;
+        }
+        let kops = "engine: kops\nkops: {version: \"1.33\", state_store: ./kops-state}\n";
+        bed.write(&cluster.file, &(bed.read(&cluster.file) + kops));
+    }
+    bed.write(
+        "fleet.yaml",
+        "version: 1\nstages:\n  - {name: staging, clusters: {environment: staging}, waves: [{parallel: 1}], soak: 0s}\n",
+    );
+    bed.run("rollout start --auto-approve --allow-dirty test --quiet")
+        .ends(0);
+    let said = bed.run("plan").ends(0).out;
+    assert!(said.contains("no changes"), "{said}");
+}

@@ -15,7 +15,7 @@ use crate::cli::args::{Arguments, Pace};
 use crate::cli::failure::Failure;
 use crate::cloud::{Cloud as _, Place, local};
 use crate::fleet::Fleet;
-use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
+use crate::model::{AsgName, ClusterName, KopsVersion, Live, Span, Timestamp};
 use crate::rollout::Rollout;
 use crate::store::{Access, CloudKind, ClusterAccess, KopsAccess, Store};
 use clock::now_here;
@@ -76,6 +76,7 @@ fn kops_of(cluster: &crate::fleet::Cluster) -> Option<KopsAccess> {
     (cluster.engine == crate::fleet::Engine::Kops).then(|| KopsAccess {
         binary: cluster.kops.binary.clone(),
         state,
+        version: cluster.kops_version,
         time_limit: cluster.kops.time_limit,
     })
 }
@@ -103,8 +104,21 @@ pub(in crate::cli) async fn open(
             let _ = (arguments, access, images);
             Err(Failure::new("this build of kfleet has no AWS in it"))
         }
-        CloudKind::Local => Ok(World::Local(Box::new(simulated::open(store, simulated)?))),
+        CloudKind::Local => {
+            let world = simulated::open(store, simulated)?;
+            world.set_releases(releases(access));
+            Ok(World::Local(Box::new(world)))
+        }
     }
+}
+
+/// The releases of kops that the fleet names.
+pub(in crate::cli) fn releases(access: &Access) -> BTreeMap<ClusterName, KopsVersion> {
+    let named = access.clusters.iter().filter_map(|(name, cluster)| {
+        let release = cluster.kops.as_ref()?.version?;
+        Some((name.clone(), release))
+    });
+    named.collect()
 }
 
 /// What time it is in the cloud that the store belongs to.

@@ -17,7 +17,7 @@ use crate::desired::{DesiredCluster, DesiredGroup};
 use crate::engine::{Engine, EngineError, Left};
 use crate::kops::{self, stored};
 use crate::model::{
-    AsgName, Boots, Effect, GroupName, KopsEffect, LaunchTemplateData, Nodeup, Stored,
+    AsgName, Boots, Effect, GroupName, KopsEffect, KopsVersion, LaunchTemplateData, Nodeup, Stored,
     TemplateVersion,
 };
 use crate::plan::labelled;
@@ -25,14 +25,14 @@ use crate::yaml;
 
 impl Cluster {
     /// The groups of what is stored.
-    fn compiled(&self) -> Result<DesiredCluster, String> {
+    fn compiled(&self, release: KopsVersion) -> Result<DesiredCluster, String> {
         let cluster = self.place.cluster.as_str();
         let texts = self.state.kops.documents.iter();
         let texts = texts.map(|(key, d)| labelled(key, d, cluster).to_string());
         let text = texts.collect::<Vec<_>>().join("\n---\n");
         let documents = yaml::parse(&text, yaml::Schema::Kops).map_err(|e| e.to_string())?;
         let target = kops::Target {
-            version: crate::model::KopsVersion::default(),
+            version: release,
             region: Some(self.place.region.clone()),
             accepted: BTreeSet::new(),
         };
@@ -75,8 +75,8 @@ impl Cluster {
     }
 
     /// What would change of these groups.
-    fn left(&self, groups: &BTreeSet<GroupName>) -> Result<Left, String> {
-        let compiled = self.compiled()?;
+    fn left(&self, groups: &BTreeSet<GroupName>, release: KopsVersion) -> Result<Left, String> {
+        let compiled = self.compiled(release)?;
         let mut left = Left::default();
         if self.state.kops.addons != *groups {
             left.tasks.insert("ManagedFile/addons".into());
@@ -99,9 +99,13 @@ impl Cluster {
     }
 
     /// Templates first, then the groups that are not there; the rest of a group is as the rollout has made it.
-    fn bring(&mut self, groups: &BTreeSet<GroupName>, seed: u64) -> Result<(), String> {
+    fn bring(
+        &mut self,
+        groups: &BTreeSet<GroupName>,
+        (release, seed): (KopsVersion, u64),
+    ) -> Result<(), String> {
         self.changed();
-        let compiled = self.compiled()?;
+        let compiled = self.compiled(release)?;
         self.state.kops.addons.clone_from(groups);
         for (asg, group) in of(&compiled, groups) {
             let name = group.definition.instance_group.clone();
@@ -143,6 +147,11 @@ impl Inner {
     fn of_kops(&self, place: &Place) -> Cluster {
         let found = self.clusters.get(place).cloned();
         found.unwrap_or_else(|| Cluster::new(place.clone(), self.now))
+    }
+
+    fn release(&self, place: &Place) -> KopsVersion {
+        let said = self.releases.get(&place.cluster);
+        said.copied().unwrap_or_default()
     }
 
     /// What is asked of kops may be lost on its way, or its answer be.
@@ -244,11 +253,13 @@ impl Engine for World {
             return Ok(());
         };
         let all = groups.union(beside).cloned().collect();
-        let updated = self
-            .inner()
-            .by_kops(place, "update cluster", effect, |cluster, seed| {
-                cluster.bring(&all, seed)
-            });
+        let updated = {
+            let mut inner = self.inner();
+            let release = inner.release(place);
+            inner.by_kops(place, "update cluster", effect, |cluster, seed| {
+                cluster.bring(&all, (release, seed))
+            })
+        };
         self.lives().await;
         updated
     }
@@ -280,7 +291,10 @@ impl Engine for World {
     }
 
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
-        let left = self.inner().of_kops(place).left(groups);
+        let left = {
+            let inner = self.inner();
+            inner.of_kops(place).left(groups, inner.release(place))
+        };
         left.map_err(|words| EngineError::Refused {
             command: "update cluster".into(),
             words,

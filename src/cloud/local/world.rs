@@ -18,8 +18,8 @@ use super::scenario::Scenario;
 use super::simulate::Surroundings;
 use crate::cloud::{CloudError, Place};
 use crate::model::{
-    Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, NodeEffect, Nodes, Seen,
-    Timestamp, Unseen,
+    Applied, CloudEffect, ClusterName, Effect, Gap, KopsVersion, Live, LiveCluster, NodeEffect,
+    Nodes, Seen, Timestamp, Unseen,
 };
 
 /// When an account that nobody has touched yet begins: Monday 2026-01-05T08:00:00Z, a working day in every place.
@@ -48,6 +48,8 @@ pub(super) struct Inner {
     pub(super) now: Timestamp,
     pub(super) clusters: BTreeMap<Place, Cluster>,
     pub(super) index: Index,
+    /// The releases of kops that make clusters, where it is not the newest. Not saved: the fleet says it each time.
+    pub(super) releases: BTreeMap<ClusterName, KopsVersion>,
     /// Held from the first change on.
     lock: Option<File>,
     /// What is the case now: what was ordered, and what the scenario brings.
@@ -120,7 +122,9 @@ impl World {
     pub fn another(&self, seed: Option<u64>) -> World {
         let inner = self.inner();
         let Some(seed) = seed else {
-            return World::of(inner.clusters.values().cloned(), inner.now, inner.options);
+            let world = World::of(inner.clusters.values().cloned(), inner.now, inner.options);
+            world.set_releases(inner.releases.clone());
+            return world;
         };
         let clusters = inner.clusters.values().cloned().map(|mut cluster| {
             cluster.reseed(seed);
@@ -130,7 +134,14 @@ impl World {
             seed,
             ..inner.options
         };
-        World::of(clusters, inner.now, options)
+        let world = World::of(clusters, inner.now, options);
+        world.set_releases(inner.releases.clone());
+        world
+    }
+
+    /// Has other releases of kops than the newest make what is made of these clusters' manifests.
+    pub fn set_releases(&self, releases: BTreeMap<ClusterName, KopsVersion>) {
+        self.inner().releases = releases;
     }
 
     /// What a cluster is like, for an onlooker: no call of anybody's, so that faults are not counted on by it.
@@ -214,6 +225,7 @@ impl Inner {
             now,
             clusters: BTreeMap::new(),
             index: Index::default(),
+            releases: BTreeMap::new(),
             lock: None,
             faults: Faults::default(),
             ordered: Vec::new(),
