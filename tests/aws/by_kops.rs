@@ -236,6 +236,7 @@ fn a_fleet_around_a_real_kops_is_no_change() {
     // Before there is a fleet nothing says which role to take.
     let init = home
         .env("AWS_ACCESS_KEY_ID", key(account))
+        .env("AWS_REGION", REGION)
         .output()
         .unwrap();
     assert!(

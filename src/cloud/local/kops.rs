@@ -17,8 +17,8 @@ use crate::desired::{DesiredCluster, DesiredGroup};
 use crate::engine::{Engine, EngineError, Left};
 use crate::kops::{self, stored};
 use crate::model::{
-    AsgName, Boots, Effect, GroupName, KopsEffect, KopsVersion, LaunchTemplateData, Nodeup, Stored,
-    TemplateVersion,
+    AsgName, Boots, ClusterName, Effect, GroupName, KopsEffect, KopsVersion, LaunchTemplateData,
+    Nodeup, Stored, TemplateVersion,
 };
 use crate::plan::labelled;
 use crate::yaml;
@@ -197,6 +197,19 @@ fn heard(groups: &BTreeSet<GroupName>) -> Option<Effect> {
         stored: BTreeMap::new(),
         boots: Boots::Again(None),
     }))
+}
+
+impl World {
+    /// Has other releases of kops than the newest make what is made of these clusters' manifests.
+    pub fn set_releases(&self, releases: BTreeMap<ClusterName, KopsVersion>) {
+        self.inner().releases = releases;
+    }
+
+    /// With the releases of another world.
+    pub(super) fn released_as(self, other: &Inner) -> World {
+        self.set_releases(other.releases.clone());
+        self
+    }
 }
 
 impl Engine for World {

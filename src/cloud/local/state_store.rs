@@ -5,8 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::model::{Digest, GroupName, LiveCluster, Nodeup, NodeupHash, Stored, digest_of};
+use crate::model::{
+    ClusterName, Digest, GroupName, KopsVersion, LiveCluster, Nodeup, NodeupHash, Stored, digest_of,
+};
 use crate::plan::reaches_role;
+
+/// Which release of kops makes a cluster; one that is not named: the newest.
+pub(super) type Releases = BTreeMap<ClusterName, KopsVersion>;
 
 /// What kops keeps of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

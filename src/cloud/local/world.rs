@@ -16,10 +16,11 @@ use super::options::Options;
 use super::playing::Playing;
 use super::scenario::Scenario;
 use super::simulate::Surroundings;
+use super::state_store::Releases;
 use crate::cloud::{CloudError, Place};
 use crate::model::{
-    Applied, CloudEffect, ClusterName, Effect, Gap, KopsVersion, Live, LiveCluster, NodeEffect,
-    Nodes, Seen, Timestamp, Unseen,
+    Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, NodeEffect, Nodes, Seen,
+    Timestamp, Unseen,
 };
 
 /// When an account that nobody has touched yet begins: Monday 2026-01-05T08:00:00Z, a working day in every place.
@@ -49,7 +50,7 @@ pub(super) struct Inner {
     pub(super) clusters: BTreeMap<Place, Cluster>,
     pub(super) index: Index,
     /// The releases of kops that make clusters, where it is not the newest. Not saved: the fleet says it each time.
-    pub(super) releases: BTreeMap<ClusterName, KopsVersion>,
+    pub(super) releases: Releases,
     /// Held from the first change on.
     lock: Option<File>,
     /// What is the case now: what was ordered, and what the scenario brings.
@@ -121,27 +122,15 @@ impl World {
     /// A copy of it in memory. With a seed it meets another fate: all chance from now on is drawn from that.
     pub fn another(&self, seed: Option<u64>) -> World {
         let inner = self.inner();
-        let Some(seed) = seed else {
-            let world = World::of(inner.clusters.values().cloned(), inner.now, inner.options);
-            world.set_releases(inner.releases.clone());
-            return world;
-        };
         let clusters = inner.clusters.values().cloned().map(|mut cluster| {
-            cluster.reseed(seed);
+            if let Some(seed) = seed {
+                cluster.reseed(seed);
+            }
             cluster
         });
-        let options = Options {
-            seed,
-            ..inner.options
-        };
-        let world = World::of(clusters, inner.now, options);
-        world.set_releases(inner.releases.clone());
-        world
-    }
-
-    /// Has other releases of kops than the newest make what is made of these clusters' manifests.
-    pub fn set_releases(&self, releases: BTreeMap<ClusterName, KopsVersion>) {
-        self.inner().releases = releases;
+        let mut options = inner.options;
+        options.seed = seed.unwrap_or(options.seed);
+        World::of(clusters, inner.now, options).released_as(&inner)
     }
 
     /// What a cluster is like, for an onlooker: no call of anybody's, so that faults are not counted on by it.
@@ -225,7 +214,7 @@ impl Inner {
             now,
             clusters: BTreeMap::new(),
             index: Index::default(),
-            releases: BTreeMap::new(),
+            releases: Releases::new(),
             lock: None,
             faults: Faults::default(),
             ordered: Vec::new(),
