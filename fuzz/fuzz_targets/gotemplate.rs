@@ -1,7 +1,7 @@
 //! A Go template and values of any bytes: printed, or an error. `cargo fuzz run gotemplate templates`
 #![no_main]
 
-use kfleet::toolbox::{File, Inputs, render};
+use kfleet::toolbox::{File, ToolboxInputs, render};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -9,13 +9,13 @@ fuzz_target!(|data: &[u8]| {
     // What stands behind the first NUL is the values, behind the second a snippet.
     let mut parts = text.splitn(3, '\0');
     let mut file = |path: &str, other: &str| vec![File { path: path.into(), text: parts.next().unwrap_or(other).into() }];
-    let inputs = Inputs {
+    let inputs = ToolboxInputs {
         templates: file("t", ""),
         values: file("v", "a: 1\nl: [x, y]\nm: {k: v}\n"),
         snippets: file("s", "{{ .a }}"),
         cluster: "c".into(),
         format_yaml: text.len() % 2 == 0,
-        ..Inputs::default()
+        ..ToolboxInputs::default()
     };
     let _outcome = render(&inputs, Default::default());
 });

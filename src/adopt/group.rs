@@ -68,6 +68,12 @@ fn common(specs: &[&Json]) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// The value that occurs most often.
+fn commonest<'j>(values: &[&'j Json]) -> Option<&'j Json> {
+    let times = |v: &&'j Json| values.iter().filter(|o| *o == v).count();
+    values.iter().copied().max_by_key(times)
+}
+
 fn of_cluster(groups: &BTreeMap<String, Group>, common: &BTreeMap<&str, Vec<Vec<String>>>) -> Vars {
     let mut vars = Vars::default();
     for (role_name, paths) in common {
@@ -75,11 +81,8 @@ fn of_cluster(groups: &BTreeMap<String, Group>, common: &BTreeMap<&str, Vec<Vec<
         for path in paths {
             let of_role = groups.values().filter(|g| role(&g.spec) == *role_name);
             let values: Vec<&Json> = of_role.filter_map(|g| at(&g.spec, path)).collect();
-            let most = values
-                .iter()
-                .max_by_key(|v| values.iter().filter(|o| o == v).count());
-            if let Some(value) = most {
-                set(&mut defaults, path, (*value).clone());
+            if let Some(value) = commonest(&values) {
+                set(&mut defaults, path, value.clone());
             }
         }
         if defaults.as_object().is_some_and(|d| !d.is_empty()) {

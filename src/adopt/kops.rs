@@ -13,7 +13,7 @@ use crate::yaml;
 
 /// What is known of a cluster beside its manifests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownCluster {
     /// Its account: no manifest says it.
     pub account: Option<AccountId>,
     /// Its region, where it is not to be taken from its zones.
@@ -47,7 +47,7 @@ fn list(names: &[ClusterName]) -> String {
 
 /// What tells a cluster's environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub enum EnvironmentEvidence {
     /// It was said.
     Said,
     /// A word in its name.
@@ -64,7 +64,7 @@ pub struct Adoption {
     /// Its files.
     pub files: Files,
     /// The environment of each cluster, and what told it.
-    pub environments: Vec<(ClusterName, Environment, Evidence)>,
+    pub environments: Vec<(ClusterName, Environment, EnvironmentEvidence)>,
     /// What is not the same in all clusters that have it: its path in the vars, and the files that say it.
     pub differences: BTreeMap<String, BTreeSet<String>>,
     /// How many values there are in each file of vars.
@@ -80,12 +80,12 @@ pub enum Placeholders {
     Unused,
 }
 
-struct Place<'a> {
+struct ClusterPlace<'a> {
     existing: &'a Existing,
     region: Region,
     account: AccountId,
     environment: Environment,
-    evidence: Evidence,
+    evidence: EnvironmentEvidence,
     state_store: Option<&'a str>,
     kops: Option<KopsVersion>,
 }
@@ -96,7 +96,7 @@ struct Place<'a> {
 /// When the account or region of one is not known.
 pub fn adopt(
     clusters: &[Existing],
-    known: &BTreeMap<ClusterName, Known>,
+    known: &BTreeMap<ClusterName, KnownCluster>,
     placeholders: Placeholders,
 ) -> Result<Adoption, AdoptError> {
     let places = places(clusters, known)?;
@@ -175,8 +175,8 @@ fn values(existing: &Existing) -> impl Iterator<Item = &Json> {
 
 fn places<'a>(
     clusters: &'a [Existing],
-    known: &'a BTreeMap<ClusterName, Known>,
-) -> Result<Vec<Place<'a>>, AdoptError> {
+    known: &'a BTreeMap<ClusterName, KnownCluster>,
+) -> Result<Vec<ClusterPlace<'a>>, AdoptError> {
     let (mut accounts, mut regions, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for existing in clusters {
         let said = known.get(&existing.name);
@@ -185,11 +185,11 @@ fn places<'a>(
             .and_then(|k| k.region.clone())
             .or_else(|| region(existing));
         let (environment, evidence) = match said.and_then(|k| k.environment.clone()) {
-            Some(environment) => (Some(environment), Evidence::Said),
+            Some(environment) => (Some(environment), EnvironmentEvidence::Said),
             None => told_environment(existing),
         };
         match (account, region, environment) {
-            (Some(account), Some(region), Some(environment)) => places.push(Place {
+            (Some(account), Some(region), Some(environment)) => places.push(ClusterPlace {
                 existing,
                 region,
                 account,
@@ -202,6 +202,15 @@ fn places<'a>(
             (Some(_), None, _) | (Some(_), Some(_), None) => regions.push(existing.name.clone()),
         }
     }
+    complete(places, accounts, regions)
+}
+
+/// All places, when no account and no region is missing.
+fn complete(
+    places: Vec<ClusterPlace<'_>>,
+    accounts: Vec<ClusterName>,
+    regions: Vec<ClusterName>,
+) -> Result<Vec<ClusterPlace<'_>>, AdoptError> {
     if !accounts.is_empty() {
         Err(AdoptError::Account(accounts))
     } else if !regions.is_empty() {
@@ -230,9 +239,9 @@ fn region(existing: &Existing) -> Option<Region> {
 /// Labels that speak of an environment.
 const LABELS: [&str; 4] = ["environment", "env", "stage", "tier"];
 
-fn told_environment(existing: &Existing) -> (Option<Environment>, Evidence) {
+fn told_environment(existing: &Existing) -> (Option<Environment>, EnvironmentEvidence) {
     if let Some(word) = environment::of_name(existing.name.as_str()) {
-        return (Environment::new(word).ok(), Evidence::Name);
+        return (Environment::new(word).ok(), EnvironmentEvidence::Name);
     }
     let labels = existing.spec.get("cloudLabels").and_then(Json::as_object);
     let said = labels.into_iter().flatten().find_map(|(key, value)| {
@@ -241,15 +250,15 @@ fn told_environment(existing: &Existing) -> (Option<Environment>, Evidence) {
         Environment::new(word.to_ascii_lowercase()).ok()
     });
     match said {
-        Some(environment) => (Some(environment), Evidence::Label),
-        None => (Environment::new("prod").ok(), Evidence::Nothing),
+        Some(environment) => (Some(environment), EnvironmentEvidence::Label),
+        None => (Environment::new("prod").ok(), EnvironmentEvidence::Nothing),
     }
 }
 
 type Snippets = BTreeMap<String, String>;
 
 /// Everything that the templates read, by cluster.
-fn vars(places: &[Place<'_>], named: &[Option<Names<'_>>]) -> (Vec<Json>, Snippets) {
+fn vars(places: &[ClusterPlace<'_>], named: &[Option<Names<'_>>]) -> (Vec<Json>, Snippets) {
     let with = |names: &Option<Names<'_>>, value: &Json| match names {
         Some(names) => names.value(value),
         None => value.clone(),
@@ -319,7 +328,7 @@ fn vars(places: &[Place<'_>], named: &[Option<Names<'_>>]) -> (Vec<Json>, Snippe
 
 /// The files of vars: what all clusters have, what all of an environment have, and the rest of each.
 fn layers(
-    places: &[Place<'_>],
+    places: &[ClusterPlace<'_>],
     environments: &[&Environment],
     vars: &[Json],
 ) -> BTreeMap<String, Json> {
@@ -382,7 +391,7 @@ fn differences(layers: &BTreeMap<String, Json>) -> BTreeMap<String, BTreeSet<Str
     found
 }
 
-fn frame(places: &[Place<'_>]) -> Files {
+fn frame(places: &[ClusterPlace<'_>]) -> Files {
     let clusters: Vec<ClusterFile<'_>> = places
         .iter()
         .map(|p| ClusterFile {
@@ -415,16 +424,14 @@ fn layer_text(path: &str, value: &Json) -> String {
     format!("{about}{}", yaml::emit(value))
 }
 
+/// What the templates say of the names in values.
+const ABOUT: &str =
+    "In values, <cluster> stands for the cluster's name; the filters below put it back.";
+
 fn templates(filters: &str, is_used: bool, has_objects: bool) -> Files {
-    let about = if is_used {
-        "In values, <cluster> stands for the cluster's name; the filters below put it back."
-    } else {
-        ""
-    };
-    let group = if is_used {
-        format!(" | replace(\"{}\", name)", names::GROUP)
-    } else {
-        String::new()
+    let (about, group) = match is_used {
+        true => (ABOUT, format!(" | replace(\"{}\", name)", names::GROUP)),
+        false => ("", String::new()),
     };
     let filled = |text: &str| {
         text.replace("@@PLACEHOLDERS@@", about)

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::Files;
 use crate::fleet::{Fleet, Source};
-use crate::gotemplate::{Fault, Functions, Host, Style, Untranslated, translate};
+use crate::gotemplate::{Functions, GoFault, Host, JinjaStyle, Untranslated, translate};
 use crate::toolbox;
 
 /// Endings of Go templates.
@@ -33,7 +33,7 @@ pub fn migrate(
     fleet: &Fleet,
     exact: &BTreeSet<String>,
     given: &Files,
-) -> Result<Migration, Box<Fault>> {
+) -> Result<Migration, Box<GoFault>> {
     let functions = toolbox::functions(None);
     let mut here = Here {
         values: values(fleet),
@@ -53,8 +53,8 @@ pub fn migrate(
         });
         for source in templates.chain(snippets) {
             let style = match exact.contains(&source.path) {
-                true => Style::Exact,
-                false => Style::Plain,
+                true => JinjaStyle::Exact,
+                false => JinjaStyle::Plain,
             };
             match translate(&source.path, &source.text, &functions, style, &here)? {
                 Ok(text) => {

@@ -14,11 +14,11 @@ mod templates;
 
 use std::collections::BTreeMap;
 
-pub use kops::{AdoptError, Adoption, Evidence, Known, Placeholders, adopt};
+pub use kops::{AdoptError, Adoption, EnvironmentEvidence, KnownCluster, Placeholders, adopt};
 pub use manifest::{Existing, Input, ManifestError, read};
 pub use migrate::{Migration, migrate};
 pub use start::{Start, StartError, start};
-pub use templates::{Around, TemplateCluster, TemplatesError, around_templates};
+pub use templates::{TemplateCluster, TemplatesAround, TemplatesError, around_templates};
 
 /// Files by their path below the fleet's folder, with their text.
 pub type Files = BTreeMap<String, String>;

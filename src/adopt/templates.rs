@@ -19,7 +19,7 @@ const LISTED: &str = "# Here each cluster's file lists its own.\nvars: []";
 
 /// What there is.
 #[derive(Clone, Debug)]
-pub struct Around {
+pub struct TemplatesAround {
     /// Templates, in the order of their output.
     pub templates: Vec<File>,
     /// Snippets; of two with one name the later wins, as in the original.
@@ -61,7 +61,7 @@ pub enum TemplatesError {
 ///
 /// # Errors
 /// When a cluster's environment is not known, or there is nothing to render.
-pub fn around_templates(around: &Around) -> Result<Files, TemplatesError> {
+pub fn around_templates(around: &TemplatesAround) -> Result<Files, TemplatesError> {
     if around.templates.is_empty() {
         return Err(TemplatesError::NoTemplate);
     }

@@ -8,8 +8,8 @@ use super::formats::ViewFormat;
 use super::output::Output;
 use super::pipeline::{prepare_with_trees, target};
 use super::{Exit, given};
-use crate::desired::{self, Autoscaler, Discovery, Expander, NodeGroup, Source};
-use crate::kops::{self, Architecture};
+use crate::desired::{self, Autoscaler, Discovery, Expander, ExpanderSource, NodeGroup};
+use crate::kops;
 use crate::yaml;
 
 pub(super) fn run(
@@ -90,8 +90,8 @@ fn discovery(discovery: &Discovery) -> String {
 
 fn expander(expander: &Expander) -> String {
     let whose = match expander.source {
-        Source::Manifests => "from the manifests",
-        Source::Kops => "written by kops",
+        ExpanderSource::Manifests => "from the manifests",
+        ExpanderSource::Kops => "written by kops",
     };
     let mut rows = vec![];
     for priority in &expander.priorities {
@@ -120,53 +120,41 @@ fn table(groups: &[NodeGroup]) -> String {
     ];
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
     for group in groups {
-        let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "?".into());
-        rows.push(vec![
-            group.group.to_string(),
-            if group.scaled {
-                format!("{}..{}", group.min_size, group.max_size)
-            } else {
-                "not scaled".into()
-            },
-            group.priority.map_or_else(|| "-".into(), |p| p.to_string()),
-            or_unknown(group.instance_type.clone()),
-            or_unknown(group.cpu.map(|n| n.to_string())),
-            or_unknown(group.memory_mib.map(memory)),
-            or_unknown(group.gpus.map(|n| n.to_string())),
-            or_unknown(
-                group
-                    .architecture
-                    .map(Architecture::as_str)
-                    .map(str::to_owned),
-            ),
-            group
-                .resources
-                .get("ephemeral-storage")
-                .cloned()
-                .unwrap_or_else(|| "-".into()),
-            if group.taints.is_empty() {
-                "-".into()
-            } else {
-                group.taints.join(" ")
-            },
-        ]);
+        rows.push(node_row(group));
     }
     columns(&rows)
 }
 
+fn node_row(group: &NodeGroup) -> Vec<String> {
+    let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "?".into());
+    vec![
+        group.group.to_string(),
+        if group.scaled {
+            format!("{}..{}", group.min_size, group.max_size)
+        } else {
+            "not scaled".into()
+        },
+        group.priority.map_or_else(|| "-".into(), |p| p.to_string()),
+        or_unknown(group.instance_type.clone()),
+        or_unknown(group.cpu.map(|n| n.to_string())),
+        or_unknown(group.memory_mib.map(memory)),
+        or_unknown(group.gpus.map(|n| n.to_string())),
+        or_unknown(group.architecture.map(|a| a.as_str().to_owned())),
+        group
+            .resources
+            .get("ephemeral-storage")
+            .cloned()
+            .unwrap_or_else(|| "-".into()),
+        if group.taints.is_empty() {
+            "-".into()
+        } else {
+            group.taints.join(" ")
+        },
+    ]
+}
+
 /// Labels, and resources given by tags: what all groups have once, then what each has beside.
 fn labels(groups: &[NodeGroup]) -> String {
-    let words = |group: &NodeGroup| -> BTreeSet<String> {
-        let labels = group.labels.iter().map(|(k, v)| format!("{k}={v}"));
-        labels
-            .chain(
-                group
-                    .resources
-                    .iter()
-                    .map(|(k, v)| format!("resource:{k}={v}")),
-            )
-            .collect()
-    };
     let all: Vec<BTreeSet<String>> = groups.iter().map(words).collect();
     let common = all
         .iter()
@@ -186,6 +174,19 @@ fn labels(groups: &[NodeGroup]) -> String {
         .map(|(group, words)| line(group.group.as_str(), &(words - &common)));
     let rows: Vec<Vec<String>> = std::iter::once(line("(all)", &common)).chain(own).collect();
     format!("\nits labels\n{}", columns(&rows))
+}
+
+/// Labels and resources of a new node, each as one word.
+fn words(group: &NodeGroup) -> BTreeSet<String> {
+    let labels = group.labels.iter().map(|(k, v)| format!("{k}={v}"));
+    labels
+        .chain(
+            group
+                .resources
+                .iter()
+                .map(|(k, v)| format!("resource:{k}={v}")),
+        )
+        .collect()
 }
 
 /// Memory in the larger unit that says it exactly.

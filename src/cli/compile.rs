@@ -39,7 +39,7 @@ pub(super) fn run(command: &CompileArguments, output: &Output) -> Result<Exit, F
         });
         Failure::new(lines.collect::<Vec<_>>().join("\n"))
     };
-    let target = kops::Target {
+    let target = kops::KopsTarget {
         version: command.kops_version,
         region: None,
         accepted: command.accept.iter().cloned().collect(),

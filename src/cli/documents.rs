@@ -11,7 +11,7 @@ use crate::cloud::Place;
 use crate::engine::Engine as _;
 use crate::fleet::{self, Fleet};
 use crate::model::{ClusterName, Live};
-use crate::run::{StateStore, documents};
+use crate::run::{DocumentStore, documents};
 
 /// The live state of these clusters: groups, nodes, and what kops has stored.
 pub(super) async fn sight(
@@ -35,6 +35,12 @@ pub(super) async fn sight(
             (cluster.documents, cluster.nodeup) = (documents, nodeup);
         }
     }
+    read_stores(prepared, world, places, &mut live).await;
+    Ok(live)
+}
+
+/// What the real state stores hold of these clusters.
+async fn read_stores(prepared: &PreparedFleet, world: &World, places: &[Place], live: &mut Live) {
     let others: Vec<Place> = places
         .iter()
         .filter(|p| !is_simulated(prepared, world, p))
@@ -46,7 +52,6 @@ pub(super) async fn sight(
             cluster.nodeup = kept.nodeup;
         }
     }
-    Ok(live)
 }
 
 /// Whether the documents of a cluster are those of the simulated kops.
@@ -79,9 +84,9 @@ async fn stores(
     fleet: &Fleet,
     world: &World,
     places: &[Place],
-) -> BTreeMap<ClusterName, Arc<StateStore>> {
+) -> BTreeMap<ClusterName, Arc<DocumentStore>> {
     // A bucket answers each role by itself.
-    let mut open: BTreeMap<(&fleet::StateStore, Option<&String>), Arc<StateStore>> =
+    let mut open: BTreeMap<(&fleet::StateStore, Option<&String>), Arc<DocumentStore>> =
         BTreeMap::new();
     let mut stores = BTreeMap::new();
     for place in places {
@@ -115,15 +120,15 @@ async fn opened(
     )]
     place: &Place,
     world: &World,
-) -> Option<StateStore> {
+) -> Option<DocumentStore> {
     match (store, world) {
-        (fleet::StateStore::Folder(path), _) => Some(StateStore::Folder(path.clone())),
+        (fleet::StateStore::Folder(path), _) => Some(DocumentStore::Folder(path.clone())),
         (fleet::StateStore::Bucket(_), World::Local(_)) => None,
         #[cfg(feature = "aws")]
         (fleet::StateStore::Bucket(url), World::Aws(real)) => {
             Some(match real.cloud.bucket(place, url).await {
-                Ok(bucket) => StateStore::Bucket(bucket),
-                Err(error) => StateStore::Unreadable(error.to_string()),
+                Ok(bucket) => DocumentStore::Bucket(bucket),
+                Err(error) => DocumentStore::Unreadable(error.to_string()),
             })
         }
     }

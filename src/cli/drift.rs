@@ -33,16 +33,7 @@ pub(super) async fn run(
     let named = select(&prepared.fleet, &command.clusters)?;
     let store = store::store(arguments, &prepared.fleet)?;
     let world = opened(arguments, &prepared, &store).await?;
-    let places: Vec<Place> = prepared
-        .clusters
-        .iter()
-        .filter(|(name, _)| named.contains(*name))
-        .map(|(name, c)| Place {
-            cluster: name.clone(),
-            account: c.desired.account.clone(),
-            region: c.desired.region.clone(),
-        })
-        .collect();
+    let places: Vec<Place> = places(&prepared, &named);
     let live = documents::sight(&prepared, &world, &places, output)
         .await?
         .without_held(&plans::held(&store)?);
@@ -59,6 +50,19 @@ pub(super) async fn run(
     }
     show(arguments, command, (&look, &found), store.kind(), output)?;
     ended(command, &found)
+}
+
+fn places(prepared: &PreparedFleet, named: &BTreeSet<ClusterName>) -> Vec<Place> {
+    prepared
+        .clusters
+        .iter()
+        .filter(|(name, _)| named.contains(*name))
+        .map(|(name, c)| Place {
+            cluster: name.clone(),
+            account: c.desired.account.clone(),
+            region: c.desired.region.clone(),
+        })
+        .collect()
 }
 
 async fn opened(
@@ -236,17 +240,7 @@ fn show(
     kind: CloudKind,
     output: &Output,
 ) -> Result<(), Failure> {
-    let all: Vec<DriftOf<'_>> = found
-        .iter()
-        .filter_map(|(name, found)| {
-            Some(DriftOf {
-                cluster: name,
-                region: &look.prepared.fleet.clusters.get(name)?.region,
-                baseline: look.baselines.get(name),
-                found,
-            })
-        })
-        .collect();
+    let all: Vec<DriftOf<'_>> = drifts(look, found);
     let style = Style {
         colour: output.colour(),
         full: arguments.verbose,
@@ -262,6 +256,23 @@ fn show(
             counts(command.fail_on, class)
         })),
     }
+}
+
+fn drifts<'a>(
+    look: &'a Look<'_>,
+    found: &'a BTreeMap<ClusterName, DriftFound>,
+) -> Vec<DriftOf<'a>> {
+    found
+        .iter()
+        .filter_map(|(name, found)| {
+            Some(DriftOf {
+                cluster: name,
+                region: &look.prepared.fleet.clusters.get(name)?.region,
+                baseline: look.baselines.get(name),
+                found,
+            })
+        })
+        .collect()
 }
 
 /// Whether drift of a class is a failure.

@@ -12,7 +12,7 @@ use super::output::Output;
 use super::{Exit, given};
 use crate::fleet::{self, Cluster, Fleet, Layer, MergedValue, Overridden, Source, closest};
 use crate::render::{Rendered, RenderedDocument, Renderer};
-use crate::report::{self, DocumentStory, Input, Replaced, ValueStory, WrittenLine};
+use crate::report::{self, DocumentStory, Replaced, ValueStory, VarInput, WrittenLine};
 use crate::yaml::{self, Schema};
 
 pub(super) fn run(
@@ -140,17 +140,7 @@ impl Scene<'_> {
             return Ok(None);
         };
         let cluster = self.cluster;
-        let value = match key {
-            "name" => cluster.name.as_str(),
-            "environment" => cluster.environment.as_str(),
-            "account" => cluster.account.as_str(),
-            "region" => cluster.region.as_str(),
-            _ => {
-                let near = closest(key, ["name", "environment", "account", "region"])
-                    .map(|n| format!("did you mean `cluster.{n}`?"));
-                return Err(Failure::new(format!("a cluster has no `{key}`")).hints(near));
-            }
-        };
+        let value = fact_of(self.cluster, key)?;
         let text = std::fs::read_to_string(self.fleet.root.join(&cluster.file)).unwrap_or_default();
         let line = yaml::parse_one(&text, Schema::Core)
             .ok()
@@ -198,30 +188,20 @@ impl Scene<'_> {
                 Failure::new(format!("{} has no document `{name}`", self.cluster.name)).hint(hint),
             );
         };
-        let line = |at: usize| {
-            u32::try_from(
-                self.rendered
-                    .text
-                    .get(..at)
-                    .unwrap_or_default()
-                    .matches('\n')
-                    .count(),
-            )
-            .unwrap_or(u32::MAX)
-        };
+        let text = &self.rendered.text;
         let range = &document.text_range;
         let snippets = self.snippets(document);
         Ok(DocumentStory {
             document: key(document),
             template: document.template.clone(),
-            lines: (line(range.start) + 1, line(range.end)),
+            lines: (line_of(text, range.start) + 1, line_of(text, range.end)),
             vars: self.inputs(document, &snippets),
             snippets,
         })
     }
 
     /// The vars without which the document would be another one.
-    fn inputs(&self, document: &RenderedDocument, snippets: &[String]) -> Vec<Input> {
+    fn inputs(&self, document: &RenderedDocument, snippets: &[String]) -> Vec<VarInput> {
         let merged = self.cluster.vars.merged();
         let mut leaves = Vec::new();
         collect(Leaf::new("", &merged), &mut leaves);
@@ -237,7 +217,7 @@ impl Scene<'_> {
             };
         let found = leaves.into_iter().filter(depends);
         found
-            .map(|leaf| Input {
+            .map(|leaf| VarInput {
                 path: leaf.path,
                 set_in: leaf.value.origin.to_string(),
             })
@@ -282,6 +262,27 @@ impl Scene<'_> {
             .and_then(|r| r.render(&self.cluster.name))
             .ok()
     }
+}
+
+/// The line, from 0, of a place in a text.
+fn line_of(text: &str, at: usize) -> u32 {
+    let before = text.get(..at).unwrap_or_default();
+    u32::try_from(before.matches('\n').count()).unwrap_or(u32::MAX)
+}
+
+/// What the file of a cluster says under this key.
+fn fact_of<'c>(cluster: &'c Cluster, key: &str) -> Result<&'c str, Failure> {
+    Ok(match key {
+        "name" => cluster.name.as_str(),
+        "environment" => cluster.environment.as_str(),
+        "account" => cluster.account.as_str(),
+        "region" => cluster.region.as_str(),
+        _ => {
+            let near = closest(key, ["name", "environment", "account", "region"])
+                .map(|n| format!("did you mean `cluster.{n}`?"));
+            return Err(Failure::new(format!("a cluster has no `{key}`")).hints(near));
+        }
+    })
 }
 
 fn key(document: &RenderedDocument) -> String {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufReader, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::failure::Failure;
 use crate::fleet::closest;
@@ -132,12 +132,7 @@ impl<'a> Repository<'a> {
         let broken = |e: std::io::Error| {
             Failure::new(format!("cannot read {} from git: {e}", revision.label()))
         };
-        let mut child = self
-            .command(&["cat-file", "--batch"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(broken)?;
+        let mut child = self.batch().map_err(broken)?;
         let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::new("git has no standard input and output"));
         };
@@ -153,6 +148,14 @@ impl<'a> Repository<'a> {
         drop(input);
         child.wait().map_err(broken)?;
         Ok(())
+    }
+
+    /// A process that is given names of objects and answers with their bytes.
+    fn batch(&self) -> std::io::Result<Child> {
+        self.command(&["cat-file", "--batch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
     }
 
     /// The files of the fleet, and `also`, that are not as committed, as `git status --porcelain -z` lists them. Takes no lock of git's.

@@ -60,17 +60,9 @@ use runtime::{in_runtime, runtime};
 
 /// Runs kfleet with the arguments of the process.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parsed() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are answers, not errors; wrong usage is the error 1 (2 means "changes").
-            let code = if error.use_stderr() { 1 } else { 0 };
-            return if error.print().is_ok() {
-                ExitCode::from(code)
-            } else {
-                ExitCode::from(1)
-            };
-        }
+        Err(code) => return code,
     };
     let quiet = arguments.quiet;
     let arguments = match arguments.completed() {
@@ -91,6 +83,15 @@ pub fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// What was typed; the code to end with where that is no command.
+fn parsed() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|error| {
+        // Help and version are answers, not errors; wrong usage is the error 1 (2 means "changes").
+        let is_answer = error.print().is_ok() && !error.use_stderr();
+        ExitCode::from(if is_answer { 0 } else { 1 })
+    })
 }
 
 fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {

@@ -98,8 +98,8 @@ impl<'f> Preparer<'f> {
 }
 
 /// What the manifests of a cluster are read for.
-pub(super) fn target(cluster: &Cluster, accept: &BTreeSet<String>) -> kops::Target {
-    kops::Target {
+pub(super) fn target(cluster: &Cluster, accept: &BTreeSet<String>) -> kops::KopsTarget {
+    kops::KopsTarget {
         version: cluster.kops_version.unwrap_or_default(),
         region: Some(cluster.region.clone()),
         accepted: accept.clone(),

@@ -415,7 +415,7 @@ pub(super) fn show(
     let Shown {
         plan,
         stages,
-        now,
+        now: _,
         around,
     } = &shown;
     let style = Style {
@@ -426,20 +426,24 @@ pub(super) fn show(
         PlanFormat::Text => output.cloud_result(&text(&shown, style)),
         PlanFormat::Junit => output.result(&report::plan_junit(plan, stages)),
         PlanFormat::Json => output.result(&report::whole_plan_json(plan, stages, *around)),
-        PlanFormat::Markdown => {
-            let freezes: String = report::freezes_text(plan, stages, *now, Style::default())
-                .lines()
-                .map(|l| format!("\n- {l}"))
-                .collect();
-            output.result(&format!(
-                "{}{freezes}{}{}{}",
-                report::plan_markdown(plan, stages),
-                if freezes.is_empty() { "" } else { "\n" },
-                report::room_markdown(around.room),
-                report::around_markdown(*around)
-            ))
-        }
+        PlanFormat::Markdown => output.result(&markdown(&shown)),
     }
+}
+
+/// The comment of a pull request.
+fn markdown(shown: &Shown<'_>) -> String {
+    let (plan, stages, around) = (shown.plan, shown.stages, shown.around);
+    let freezes: String = report::freezes_text(plan, stages, shown.now, Style::default())
+        .lines()
+        .map(|l| format!("\n- {l}"))
+        .collect();
+    format!(
+        "{}{freezes}{}{}{}",
+        report::plan_markdown(plan, stages),
+        if freezes.is_empty() { "" } else { "\n" },
+        report::room_markdown(around.room),
+        report::around_markdown(around)
+    )
 }
 
 /// Who carries changes of a cluster out.

@@ -51,12 +51,7 @@ fn commit(directory: &Path, prepared: &PreparedFleet) -> Result<Git, String> {
     else {
         return Ok(Git::NotKnown("git does not say which commit it is".into()));
     };
-    let branch = repository
-        .ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])
-        .map_err(not_known)?
-        .ok()
-        .filter(|name| !name.is_empty())
-        .or_else(of_pipeline);
+    let branch = current_branch(&repository)?;
     let mut changed = changed(&repository, prepared)?;
     let changed_more = changed.len().saturating_sub(NAMED);
     changed.truncate(NAMED);
@@ -68,6 +63,15 @@ fn commit(directory: &Path, prepared: &PreparedFleet) -> Result<Git, String> {
         changed,
         changed_more,
     }))
+}
+
+/// The branch that is checked out; in a pipeline, which checks out a commit, the one that it says.
+fn current_branch(repository: &Repository) -> Result<Option<String>, String> {
+    let asked = repository
+        .ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])
+        .map_err(|failure| failure.text)?;
+    let named = asked.ok().filter(|name| !name.is_empty());
+    Ok(named.or_else(of_pipeline))
 }
 
 fn of_pipeline() -> Option<String> {
@@ -123,10 +127,7 @@ pub(super) fn to_roll(
     store: &Store,
     output: &Output,
 ) -> Result<Revision, Failure> {
-    if allowed.is_some_and(|reason| reason.trim().is_empty()) {
-        return Err(Failure::new("the reason is empty")
-            .hint("say in `--allow-dirty` why this is rolled out although it cannot be reviewed"));
-    }
+    check_reason(allowed)?;
     let faults = report::unreviewed_lines(&revision);
     if faults.is_empty() {
         return Ok(revision);
@@ -147,6 +148,14 @@ pub(super) fn to_roll(
             "run `kfleet render`, commit, and start again; `--allow-dirty REASON` rolls it out as it is, which is recorded and shown from then on",
         )),
     }
+}
+
+fn check_reason(allowed: Option<&str>) -> Result<(), Failure> {
+    if allowed.is_some_and(|reason| reason.trim().is_empty()) {
+        return Err(Failure::new("the reason is empty")
+            .hint("say in `--allow-dirty` why this is rolled out although it cannot be reviewed"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::cores::on_all_cores;
 use super::failure::Failure;
 use super::pipeline::{Prepared, Preparer, Trees};
 use crate::fleet::{self, Cluster, Fleet, Source, Vars};
-use crate::impact::{ClusterImpact, Impact, Version, of_cluster, of_settings};
+use crate::impact::{ClusterImpact, Impact, RenderedVersion, of_cluster, of_settings};
 use crate::model::ClusterName;
 
 /// One version of a fleet, loaded.
@@ -161,9 +161,9 @@ fn one(
 fn version<'a>(
     cluster: Option<&'a Cluster>,
     prepared: Option<&'a Prepared>,
-) -> Option<Version<'a>> {
+) -> Option<RenderedVersion<'a>> {
     let prepared = prepared?;
-    Some(Version {
+    Some(RenderedVersion {
         cluster: cluster?,
         rendered: &prepared.rendered,
         desired: &prepared.desired,

@@ -102,11 +102,7 @@ fn standings(
         Some(id) => Some(store.rollout(&id)?),
         None => None,
     };
-    let wanted: BTreeMap<ClusterName, Digest> = prepared
-        .iter()
-        .flat_map(|p| &p.clusters)
-        .map(|(name, c)| (name.clone(), c.desired.digest.clone()))
-        .collect();
+    let wanted: BTreeMap<ClusterName, Digest> = wanted_digests(prepared);
     // Whoever loses these loses a line.
     let warned = store.warned().unwrap_or_default();
     let warnings = warned
@@ -114,12 +110,7 @@ fn standings(
         .into_iter()
         .map(|(name, w)| (name, w.remarks.len()))
         .collect();
-    let stops: Vec<(Option<ClusterName>, String)> = store
-        .stops()?
-        .into_iter()
-        .filter(|stop| stop.cluster.is_some())
-        .map(|stop| (stop.cluster.clone(), stop.to_string()))
-        .collect();
+    let stops = cluster_stops(store)?;
     Ok(cluster_standings(Known {
         baselines: &store.baselines()?,
         stages: prepared.map(|p| p.fleet.settings.stages.as_slice()),
@@ -132,6 +123,21 @@ fn standings(
         stops: &stops,
         now: world::now(store)?,
     }))
+}
+
+fn wanted_digests(prepared: Option<&PreparedFleet>) -> BTreeMap<ClusterName, Digest> {
+    prepared
+        .iter()
+        .flat_map(|p| &p.clusters)
+        .map(|(name, c)| (name.clone(), c.desired.digest.clone()))
+        .collect()
+}
+
+fn cluster_stops(store: &Store) -> Result<Vec<(Option<ClusterName>, String)>, Failure> {
+    let of_clusters = store.stops()?.into_iter().filter(|s| s.cluster.is_some());
+    Ok(of_clusters
+        .map(|stop| (stop.cluster.clone(), stop.to_string()))
+        .collect())
 }
 
 fn named(

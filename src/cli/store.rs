@@ -13,29 +13,29 @@ const S3: &str = "s3://";
 const DEFAULT: &str = ".kfleet";
 
 /// Where a store is.
-enum Place {
+enum StorePlace {
     Folder(PathBuf),
     Bucket(String),
 }
 
-impl Place {
+impl StorePlace {
     /// `text` as it stands in `fleet.yaml` or on the command line; a folder is relative to `root`.
-    fn new(text: &str, root: &Path) -> Place {
+    fn new(text: &str, root: &Path) -> StorePlace {
         if text.starts_with(S3) {
-            Place::Bucket(text.to_owned())
+            StorePlace::Bucket(text.to_owned())
         } else {
-            Place::Folder(root.join(text))
+            StorePlace::Folder(root.join(text))
         }
     }
 
-    fn named(arguments: &Arguments) -> Option<Place> {
+    fn named(arguments: &Arguments) -> Option<StorePlace> {
         let text = arguments.store.as_deref()?;
-        Some(Place::new(text, Path::new("")))
+        Some(StorePlace::new(text, Path::new("")))
     }
 
     /// Without a look at anything else in the fleet.
-    fn alone(arguments: &Arguments) -> Result<Place, Failure> {
-        if let Some(named) = Place::named(arguments) {
+    fn alone(arguments: &Arguments) -> Result<StorePlace, Failure> {
+        if let Some(named) = StorePlace::named(arguments) {
             return Ok(named);
         }
         let path = arguments.directory.join("fleet.yaml");
@@ -49,7 +49,7 @@ impl Place {
             ))
             .hint(hint)
         })?;
-        Ok(Place::new(&store, &arguments.directory))
+        Ok(StorePlace::new(&store, &arguments.directory))
     }
 }
 
@@ -68,18 +68,18 @@ fn store_of_text(text: &str) -> Option<String> {
 
 /// The store of the fleet for the cloud asked for.
 pub(super) fn store(arguments: &Arguments, fleet: &Fleet) -> Result<Store, Failure> {
-    let place =
-        Place::named(arguments).unwrap_or_else(|| Place::new(&fleet.settings.store, &fleet.root));
+    let place = StorePlace::named(arguments)
+        .unwrap_or_else(|| StorePlace::new(&fleet.settings.store, &fleet.root));
     open(arguments, arguments.cloud, &place)
 }
 
 /// The store, without a look at anything else in the fleet. Where no cloud is named, the store says which one it is of.
 pub(super) fn alone(arguments: &Arguments) -> Result<Store, Failure> {
-    let place = Place::alone(arguments)?;
+    let place = StorePlace::alone(arguments)?;
     let cloud = match (arguments.cloud, &place) {
         (Some(cloud), _) => Some(cloud),
-        (None, Place::Bucket(_)) => Some(CloudArgument::Aws),
-        (None, Place::Folder(path)) => Store::kind_of(path)?.map(|kind| match kind {
+        (None, StorePlace::Bucket(_)) => Some(CloudArgument::Aws),
+        (None, StorePlace::Folder(path)) => Store::kind_of(path)?.map(|kind| match kind {
             CloudKind::Aws => CloudArgument::Aws,
             CloudKind::Local => CloudArgument::Local,
         }),
@@ -90,7 +90,7 @@ pub(super) fn alone(arguments: &Arguments) -> Result<Store, Failure> {
 fn open(
     arguments: &Arguments,
     cloud: Option<CloudArgument>,
-    place: &Place,
+    place: &StorePlace,
 ) -> Result<Store, Failure> {
     let kind = match cloud {
         Some(CloudArgument::Local) => CloudKind::Local,
@@ -106,12 +106,12 @@ fn open(
         }
     };
     match (place, kind) {
-        (Place::Folder(path), _) => Ok(Store::open(path, kind)?),
-        (Place::Bucket(url), CloudKind::Local) => Err(Failure::new(format!(
+        (StorePlace::Folder(path), _) => Ok(Store::open(path, kind)?),
+        (StorePlace::Bucket(url), CloudKind::Local) => Err(Failure::new(format!(
             "the simulated account keeps its state in a folder, and the store is {url}"
         ))
         .hint("specify `--cloud aws`, or name a folder as `store` in fleet.yaml")),
-        (Place::Bucket(url), CloudKind::Aws) => remote(arguments, url),
+        (StorePlace::Bucket(url), CloudKind::Aws) => remote(arguments, url),
     }
 }
 

@@ -7,9 +7,9 @@ use super::Exit;
 use super::args::{Arguments, TemplateArguments};
 use super::failure::Failure;
 use super::output::Output;
-use crate::gotemplate::World;
+use crate::gotemplate::TemplateWorld;
 use crate::render::go_fault;
-use crate::toolbox::{self, Channel, File, Inputs, Loss, NoChannel, ToolboxError};
+use crate::toolbox::{self, Channel, File, Loss, NoChannel, ToolboxError, ToolboxInputs};
 use crate::yaml;
 
 pub(super) fn run(
@@ -24,19 +24,12 @@ pub(super) fn run(
         return Ok(Exit::Good);
     }
     let environment = |name: &str| std::env::var(name).ok();
-    let world = World {
+    let world = TemplateWorld {
         environment: Some(&environment),
         now: Some(jiff::Timestamp::now().as_second()),
     };
     let outcome = toolbox::render(&inputs, world).map_err(failure)?;
-    if command.strict && !outcome.losses.is_empty() {
-        let lost: Vec<String> = outcome.losses.iter().map(told).collect();
-        return Err(Failure::new(lost.join("\nerror: "))
-            .hint("nothing was written; without --strict this is a warning, as the original loses it without a word"));
-    }
-    for loss in &outcome.losses {
-        output.story(&format!("warning: {}", told(loss)));
-    }
+    tell_losses(&outcome.losses, command.strict, output)?;
     match &command.out {
         Some(path) => write(&expanded(path), &outcome.text)?,
         None => output.bytes(&unescaped(&outcome.text))?,
@@ -44,8 +37,21 @@ pub(super) fn run(
     Ok(Exit::Good)
 }
 
-fn inputs(arguments: &Arguments, command: &TemplateArguments) -> Result<Inputs, Failure> {
-    Ok(Inputs {
+/// What is lost on the way: a warning, an error under `--strict`.
+fn tell_losses(losses: &[Loss], strict: bool, output: &Output) -> Result<(), Failure> {
+    if strict && !losses.is_empty() {
+        let lost: Vec<String> = losses.iter().map(told).collect();
+        return Err(Failure::new(lost.join("\nerror: "))
+            .hint("nothing was written; without --strict this is a warning, as the original loses it without a word"));
+    }
+    for loss in losses {
+        output.story(&format!("warning: {}", told(loss)));
+    }
+    Ok(())
+}
+
+fn inputs(arguments: &Arguments, command: &TemplateArguments) -> Result<ToolboxInputs, Failure> {
+    Ok(ToolboxInputs {
         cluster: cluster_name(command)?,
         templates: files(&arguments.directory, &command.template, "template")?,
         values: files(&arguments.directory, &command.values, "values")?,
@@ -262,14 +268,11 @@ pub(super) fn failure(error: ToolboxError) -> Failure {
             Failure::new(fault.to_string()).hints(hint)
         }
         ToolboxError::Document { file, error, cut } => {
-            let failure = Failure::new(format!(
+            let hint = cut.then_some("a line of it ends in `---`, and --format-yaml cuts there, inside of a block scalar too; leave --format-yaml out");
+            Failure::new(format!(
                 "{file}: a rendered document cannot be formatted: line {error}"
-            ));
-            if cut {
-                failure.hint("a line of it ends in `---`, and --format-yaml cuts there, inside of a block scalar too; leave --format-yaml out")
-            } else {
-                failure
-            }
+            ))
+            .hints(hint.map(str::to_owned))
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{balancing, mixed, names, pools};
-use crate::kops::{Cluster, InstanceGroup};
+use crate::kops::{Cluster, InstanceGroup, Subnet};
 use crate::model::{AsgName, AutoScalingGroup, Tag};
 
 /// Builds the AutoScalingGroup.
@@ -13,10 +13,7 @@ pub(super) fn auto_scaling_group(
     name: AsgName,
     tags: &BTreeMap<String, String>,
 ) -> AutoScalingGroup {
-    let subnet = |s: &crate::kops::Subnet| {
-        s.id.clone()
-            .unwrap_or_else(|| names::subnet(&s.name, &cluster.name))
-    };
+    let subnet = |s| subnet_id(s, cluster);
     let tag = |(key, value): (&String, &String)| Tag {
         key: key.clone(),
         value: value.clone(),
@@ -38,4 +35,10 @@ pub(super) fn auto_scaling_group(
         capacity_rebalance: group.capacity_rebalance,
         warm_pool: pools::warm_pool(group),
     }
+}
+
+/// The id where the manifest has one, else the name that kops gives.
+fn subnet_id(s: &Subnet, cluster: &Cluster) -> String {
+    s.id.clone()
+        .unwrap_or_else(|| names::subnet(&s.name, &cluster.name))
 }

@@ -16,8 +16,8 @@ mod template;
 mod volumes;
 
 pub use autoscaler::{
-    Autoscaler, Discovery, Expander, Finding, NodeGroup, Pattern, Priority, Source, autoscaler,
-    priority_expander,
+    Autoscaler, AutoscalerFinding, Discovery, Expander, ExpanderSource, NodeGroup, Pattern,
+    Priority, autoscaler, priority_expander,
 };
 pub use cluster::{DesiredCluster, DesiredGroup, GroupExtras, beside_definition, of_definition};
 pub use names::{security_groups, target_groups};
@@ -161,9 +161,9 @@ spec: {role: Node, image: i, machineType: g5.xlarge, subnets: [a], taints: [a:No
     fn taints_without_a_value_become_tags_since_1_36() {
         let documents = yaml::parse(MANIFESTS, yaml::Schema::Kops).unwrap();
         let taints = |version: &str| {
-            let target = kops::Target {
+            let target = kops::KopsTarget {
                 version: version.parse().unwrap(),
-                ..kops::Target::default()
+                ..kops::KopsTarget::default()
             };
             let manifests = kops::read_for(&documents, &target).unwrap();
             let definitions = compile(&manifests).unwrap();

@@ -68,41 +68,39 @@ pub(super) fn tags(
     tags
 }
 
+/// The labels without a value that kops gives to nodes of a role.
+fn role_labels(role: Role, api_server_nodes: bool) -> Vec<&'static str> {
+    const API_SERVER: &str = "node-role.kubernetes.io/api-server";
+    match role {
+        Role::ControlPlane => {
+            let mut labels = vec![
+                "node-role.kubernetes.io/control-plane",
+                "kops.k8s.io/kops-controller-pki",
+                "node.kubernetes.io/exclude-from-external-load-balancers",
+            ];
+            labels.extend(api_server_nodes.then_some(API_SERVER));
+            labels
+        }
+        Role::ApiServer => vec![API_SERVER],
+        Role::Node => vec!["node-role.kubernetes.io/node"],
+        Role::Bastion => Vec::new(),
+    }
+}
+
 /// The labels that the nodes of a group get. `api_server_nodes`: kops' feature flag, which marks control planes too.
 pub(super) fn node_labels(
     cluster: &Cluster,
     group: &InstanceGroup,
     api_server_nodes: bool,
 ) -> BTreeMap<String, String> {
-    const CONTROL_PLANE: [&str; 3] = [
-        "node-role.kubernetes.io/control-plane",
-        "kops.k8s.io/kops-controller-pki",
-        "node.kubernetes.io/exclude-from-external-load-balancers",
-    ];
     // Source: kops, `upup/pkg/fi/cloudup/spec_builder.go`: a control plane's kubelet is `kubelet`, then `masterKubelet`, then the group's own.
     let mut labels = cluster.kubelet_labels.clone();
     if group.role == Role::ControlPlane {
         labels.extend(cluster.control_plane_labels.clone());
     }
     labels.extend(group.kubelet_labels.clone());
-    let mut mark = |label: &str| labels.insert(label.to_owned(), String::new());
-    match group.role {
-        Role::ControlPlane => {
-            for label in CONTROL_PLANE {
-                mark(label);
-            }
-            if api_server_nodes {
-                mark("node-role.kubernetes.io/api-server");
-            }
-        }
-        Role::ApiServer => {
-            mark("node-role.kubernetes.io/api-server");
-        }
-        Role::Node => {
-            mark("node-role.kubernetes.io/node");
-        }
-        Role::Bastion => {}
-    }
+    let of_role = role_labels(group.role, api_server_nodes);
+    labels.extend(of_role.into_iter().map(|l| (l.to_owned(), String::new())));
     labels.extend(group.node_labels.clone());
     labels
 }

@@ -58,11 +58,8 @@ pub(super) fn complaint(out: &str, err: &str) -> String {
     } else {
         errors.into_iter().take(LINES).collect()
     };
-    let text = lines
-        .into_iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join("; ");
+    let text = lines.into_iter().map(String::as_str);
+    let text = text.collect::<Vec<_>>().join("; ");
     match text.is_empty() {
         true => "it said nothing".to_owned(),
         false => text.chars().take(LETTERS).collect(),

@@ -9,8 +9,8 @@ use super::file::ClusterFile;
 use super::layering::{Layering, below_vars};
 use super::vars::{Layer, Vars};
 use super::{
-    Cluster, Engine, FleetError, KopsProgram, KubernetesAccess, Place, Source, plain, read,
-    state_store,
+    Cluster, Engine, FleetError, KopsProgram, KubernetesAccess, Source, SourceLocation, plain,
+    read, state_store,
 };
 use crate::model::ClusterName;
 
@@ -48,7 +48,7 @@ pub(super) fn load_all(
             }
         };
         if let Some(first) = clusters.get(&cluster.name) {
-            let place = Place {
+            let place = SourceLocation {
                 file: cluster.file,
                 pos: None,
             };
@@ -86,7 +86,7 @@ fn load(
     let name = match &file.name {
         Some(name) => name.clone(),
         None => ClusterName::new(stem).map_err(|e| FleetError::Invalid {
-            place: Place {
+            place: SourceLocation {
                 file: doc.file.clone(),
                 pos: None,
             },
@@ -195,22 +195,13 @@ fn pick_templates(
     };
     let mut picked: Vec<String> = Vec::new();
     for (i, name) in wanted.iter().enumerate() {
-        let place = || doc.place(&["templates", &i.to_string()]);
-        let with_suffix = format!("{name}.j2");
-        let found = [name, &with_suffix]
-            .into_iter()
-            .find(|n| templates.contains_key(*n));
-        let Some(found) = found else {
-            return Err(FleetError::UnknownName {
-                place: place(),
-                what: "template",
-                name: name.clone(),
-                known: templates.keys().cloned().collect(),
-            });
+        let place = doc.place(&["templates", &i.to_string()]);
+        let Some(found) = template_called(name, templates) else {
+            return Err(no_template(place, name, templates));
         };
         if picked.contains(found) {
             return Err(FleetError::Twice {
-                place: place(),
+                place,
                 what: "template",
                 name: name.clone(),
                 first: "this list".into(),
@@ -237,6 +228,29 @@ impl VarsFiles<'_> {
         self.read.insert(path.to_owned(), found.clone());
         Ok(found)
     }
+}
+
+fn no_template(
+    place: SourceLocation,
+    name: &str,
+    templates: &BTreeMap<String, Source>,
+) -> FleetError {
+    FleetError::UnknownName {
+        place,
+        what: "template",
+        name: name.to_owned(),
+        known: templates.keys().cloned().collect(),
+    }
+}
+
+/// A template may be named with its suffix or without.
+fn template_called<'t>(name: &str, templates: &'t BTreeMap<String, Source>) -> Option<&'t String> {
+    let with_suffix = format!("{name}.j2");
+    let found = [name, &with_suffix].into_iter();
+    found
+        .filter_map(|n| templates.get_key_value(n))
+        .map(|(known, _)| known)
+        .next()
 }
 
 fn layers(
@@ -281,6 +295,16 @@ fn layer(root: &Path, path: &str) -> Result<Option<Layer>, FleetError> {
             message,
         });
     }
+    ensure_free_names(&doc)?;
+    plain::check(&doc.file, &doc.node)?;
+    Ok(Some(Layer {
+        path: path.to_owned(),
+        node: doc.node,
+    }))
+}
+
+/// No var has the name of one of the cluster's own facts.
+fn ensure_free_names(doc: &Document) -> Result<(), FleetError> {
     if let Some((key, _)) = doc
         .node
         .entries()
@@ -288,8 +312,8 @@ fn layer(root: &Path, path: &str) -> Result<Option<Layer>, FleetError> {
         .find(|(k, _)| RESERVED.contains(&k.text.as_str()))
     {
         return Err(FleetError::Invalid {
-            place: Place {
-                file: doc.file,
+            place: SourceLocation {
+                file: doc.file.clone(),
                 pos: Some(key.pos),
             },
             message: format!(
@@ -299,9 +323,5 @@ fn layer(root: &Path, path: &str) -> Result<Option<Layer>, FleetError> {
             hint: "give the var another name".into(),
         });
     }
-    plain::check(&doc.file, &doc.node)?;
-    Ok(Some(Layer {
-        path: path.to_owned(),
-        node: doc.node,
-    }))
+    Ok(())
 }

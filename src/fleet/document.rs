@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::error::{FleetError, Place};
+use super::error::{FleetError, SourceLocation};
 use crate::yaml::{DecodeFault, DecodeFaultKind, Node, Schema, decode, parse_one};
 
 /// A parsed file.
@@ -18,7 +18,7 @@ impl Document {
     /// Parses `text`; duplicate keys are errors.
     pub(super) fn parse(file: &str, text: String) -> Result<Self, FleetError> {
         let node = parse_one(&text, Schema::Core).map_err(|e| FleetError::Yaml {
-            place: Place {
+            place: SourceLocation {
                 file: file.to_owned(),
                 pos: Some(e.pos),
             },
@@ -31,7 +31,7 @@ impl Document {
     }
 
     /// The place of the value at `path`, or of the nearest thing around it that exists.
-    pub(super) fn place(&self, path: &[&str]) -> Place {
+    pub(super) fn place(&self, path: &[&str]) -> SourceLocation {
         let mut node = &self.node;
         for segment in path {
             match node.at([*segment]) {
@@ -39,21 +39,21 @@ impl Document {
                 None => break,
             }
         }
-        Place {
+        SourceLocation {
             file: self.file.clone(),
             pos: Some(node.pos),
         }
     }
 
     /// The place of the key `key` of the mapping at `path`.
-    pub(super) fn key_place(&self, path: &[&str], key: &str) -> Place {
+    pub(super) fn key_place(&self, path: &[&str], key: &str) -> SourceLocation {
         let entry = self
             .node
             .at(path.iter().copied())
             .and_then(|n| n.entry(key));
         entry.map_or_else(
             || self.place(path),
-            |(k, _)| Place {
+            |(k, _)| SourceLocation {
                 file: self.file.clone(),
                 pos: Some(k.pos),
             },
@@ -70,7 +70,7 @@ impl Document {
     }
 
     fn fault(&self, fault: DecodeFault) -> FleetError {
-        let place = Place {
+        let place = SourceLocation {
             file: self.file.clone(),
             pos: Some(fault.pos),
         };

@@ -9,14 +9,14 @@ use super::suggest::closest;
 
 /// A place in a file of the fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file, relative to the fleet.
     pub file: String,
     /// Where in it; none: the file as a whole.
     pub pos: Option<Pos>,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for SourceLocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.pos {
             Some(pos) => write!(f, "{}:{pos}", self.file),
@@ -29,7 +29,7 @@ impl std::fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VarFault {
     /// Where the value was set.
-    pub place: Place,
+    pub place: SourceLocation,
     /// Its dotted path.
     pub path: String,
     /// The rule.
@@ -88,7 +88,7 @@ pub enum FleetError {
     #[error("{place}: {message}")]
     Yaml {
         /// Where.
-        place: Place,
+        place: SourceLocation,
         /// What.
         message: String,
     },
@@ -96,7 +96,7 @@ pub enum FleetError {
     #[error("{place}: unknown key `{key}`")]
     UnknownKey {
         /// Where.
-        place: Place,
+        place: SourceLocation,
         /// The key.
         key: String,
         /// The keys there are.
@@ -106,7 +106,7 @@ pub enum FleetError {
     #[error("{place}: {message}")]
     Shape {
         /// Where.
-        place: Place,
+        place: SourceLocation,
         /// What.
         message: String,
     },
@@ -114,7 +114,7 @@ pub enum FleetError {
     #[error("{place}: no {what} is named `{name}`")]
     UnknownName {
         /// Where.
-        place: Place,
+        place: SourceLocation,
         /// What it should name.
         what: &'static str,
         /// The name.
@@ -126,7 +126,7 @@ pub enum FleetError {
     #[error("{place}: the {what} `{name}` is already in {first}")]
     Twice {
         /// The second.
-        place: Place,
+        place: SourceLocation,
         /// What it is.
         what: &'static str,
         /// The name.
@@ -138,7 +138,7 @@ pub enum FleetError {
     #[error("{place}: {message}")]
     Invalid {
         /// Where.
-        place: Place,
+        place: SourceLocation,
         /// Why.
         message: String,
         /// What to write instead.
@@ -148,7 +148,7 @@ pub enum FleetError {
     #[error("{place}: {what} is not available in this version")]
     NotAvailable {
         /// Where.
-        place: Place,
+        place: SourceLocation,
         /// What.
         what: String,
         /// What there is.
@@ -158,7 +158,7 @@ pub enum FleetError {
     #[error("{place}: {what} has no clusters")]
     Empty {
         /// Where.
-        place: Place,
+        place: SourceLocation,
         /// Stage, or stage and wave.
         what: String,
     },
@@ -166,7 +166,7 @@ pub enum FleetError {
     #[error("{place}: in no {what}: {}", .clusters.join(", "))]
     LeftOut {
         /// Where.
-        place: Place,
+        place: SourceLocation,
         /// What should hold them: stage, or wave of a stage.
         what: String,
         /// The clusters.
@@ -176,7 +176,7 @@ pub enum FleetError {
     #[error("{place}: {message}")]
     VarsSchema {
         /// Where.
-        place: Place,
+        place: SourceLocation,
         /// Why.
         message: String,
         /// What to write instead.
@@ -206,7 +206,7 @@ pub enum FleetError {
     #[error("{place}: {}", wait(.stages))]
     Cycle {
         /// The first of them.
-        place: Place,
+        place: SourceLocation,
         /// All of them.
         stages: Vec<String>,
     },
@@ -230,7 +230,7 @@ impl FleetError {
     }
 
     /// Where it is, when it is in one place.
-    pub(super) fn place(&self) -> Option<&Place> {
+    pub(super) fn place(&self) -> Option<&SourceLocation> {
         match self {
             FleetError::Yaml { place, .. }
             | FleetError::UnknownKey { place, .. }
@@ -254,7 +254,7 @@ impl FleetError {
 
     /// The same with the lines that faults are in. `line` gives the line of a place, or none where it is not to be shown.
     #[must_use]
-    pub(super) fn shown(self, line: &impl Fn(&Place) -> Option<String>) -> FleetError {
+    pub(super) fn shown(self, line: &impl Fn(&SourceLocation) -> Option<String>) -> FleetError {
         if let FleetError::Faults(faults) = self {
             return FleetError::Faults(faults.into_iter().map(|f| f.shown(line)).collect());
         }
@@ -325,7 +325,7 @@ fn listed(faults: &[FleetError]) -> String {
 }
 
 /// The line with a caret below the place.
-fn excerpt(line: &str, place: Option<&Place>) -> String {
+fn excerpt(line: &str, place: Option<&SourceLocation>) -> String {
     let Some(pos) = place.and_then(|p| p.pos) else {
         return String::new();
     };

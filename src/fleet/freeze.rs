@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use super::file::FreezeFile;
-use super::{FleetError, Freeze, Place, Weekday};
+use super::{FleetError, Freeze, SourceLocation, Weekday};
 
 /// A weekly window.
 pub(super) fn freeze(
@@ -35,7 +35,7 @@ pub(super) fn freeze(
     })
 }
 
-fn moment(text: &str, place: Place) -> Result<(Weekday, u16), FleetError> {
+fn moment(text: &str, place: SourceLocation) -> Result<(Weekday, u16), FleetError> {
     let parsed = text.split_once(' ').and_then(|(day, clock)| {
         let (hour, minute) = clock.split_once(':')?;
         let two_digits = |t: &str| (t.len() == 2).then(|| t.parse::<u16>().ok()).flatten();

@@ -123,17 +123,7 @@ impl Reader<'_> {
 
     /// A key that the kind does not read would be a rule that nobody keeps.
     fn only_own_keys(&self) -> Result<(), FleetError> {
-        let web = ["url", "headers", "timeout"];
-        let own: Vec<&str> = match self.file.kind {
-            KindFile::Asg | KindFile::Kubernetes => Vec::new(),
-            KindFile::Command => vec!["run", "samples", "every"],
-            KindFile::Http => [web.as_slice(), &["status", "body", "samples", "every"]].concat(),
-            KindFile::Promql => [
-                web.as_slice(),
-                &["query", "min", "max", "empty", "samples", "every"],
-            ]
-            .concat(),
-        };
+        let own = self.own_keys();
         let common = ["name", "kind", "deadline", "at"];
         let gate = self
             .doc
@@ -159,6 +149,21 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The keys that the kind of this gate reads.
+    fn own_keys(&self) -> Vec<&'static str> {
+        let web = ["url", "headers", "timeout"];
+        match self.file.kind {
+            KindFile::Asg | KindFile::Kubernetes => Vec::new(),
+            KindFile::Command => vec!["run", "samples", "every"],
+            KindFile::Http => [web.as_slice(), &["status", "body", "samples", "every"]].concat(),
+            KindFile::Promql => [
+                web.as_slice(),
+                &["query", "min", "max", "empty", "samples", "every"],
+            ]
+            .concat(),
+        }
     }
 
     fn kind(&self) -> Result<GateKind, FleetError> {

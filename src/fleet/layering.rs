@@ -1,7 +1,7 @@
 //! Which files of `vars/` a cluster reads. Reads none.
 
 use super::document::Document;
-use super::{FleetError, Place};
+use super::{FleetError, SourceLocation};
 
 /// Which files of `vars/` a cluster reads, before its own extra ones.
 pub(super) struct Layering(Vec<String>);
@@ -52,7 +52,7 @@ impl Layering {
 }
 
 /// The path below the fleet of a file named relative to `vars/`; it may not lead out of there.
-pub(super) fn below_vars(name: &str, place: &Place) -> Result<String, FleetError> {
+pub(super) fn below_vars(name: &str, place: &SourceLocation) -> Result<String, FleetError> {
     let plain = !name.is_empty()
         && name
             .split('/')

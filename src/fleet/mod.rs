@@ -31,7 +31,7 @@ use std::path::Path;
 
 pub use calls::{CallRate, CallRates};
 pub use contents::{Cluster, Engine, Fleet, KopsProgram, KubernetesAccess, Source};
-pub use error::{FleetError, Place, VarFault};
+pub use error::{FleetError, SourceLocation, VarFault};
 pub use gate::{
     Bound, Empty, FromEnv, GateAt, GateKind, GateSpec, HeaderValue, HttpGate, PromqlGate, Samples,
 };
@@ -39,10 +39,10 @@ pub use policy::{
     Capacity, CapacityPolicy, GroupRolling, OnFailure, OnLack, ProvenControlPlane, Rollback,
     RoomPolicy, Standby, Strategy, ZonePolicy,
 };
-pub use schema::{CLUSTER_SCHEMA, FLEET_SCHEMA, Fault, Schema, SchemaError};
+pub use schema::{CLUSTER_SCHEMA, FLEET_SCHEMA, JsonSchema, SchemaError, SchemaFault};
 pub use settings::{
-    Amount, DeadNodes, Drain, Freeze, LintPolicy, LintWaiver, OnTimeout, Preflight, Rate, Rolling,
-    Settings, Stage, Wave, Weekday,
+    Amount, DeadNodes, DrainPolicy, Freeze, LintPolicy, LintWaiver, OnTimeout, Preflight, Rate,
+    Rolling, Settings, Stage, Wave, Weekday,
 };
 pub use state_store::StateStore;
 pub use suggest::closest;
@@ -58,7 +58,7 @@ pub fn load(dir: &Path) -> Result<Fleet, FleetError> {
 }
 
 /// The line of a place in `fleet.yaml` or a cluster's file. Not of vars: they may hold what nobody should read in a log.
-fn line_of(dir: &Path, place: &Place) -> Option<String> {
+fn line_of(dir: &Path, place: &SourceLocation) -> Option<String> {
     let shown = place.file == "fleet.yaml" || place.file.starts_with("clusters/");
     let number = place.pos?.line.checked_sub(1)?;
     let text = read::text(dir, &place.file)

@@ -1,6 +1,8 @@
 //! Scalars without quotes in the files of a fleet that would not reach a template as they were written. Reads no files.
 
-use super::{FleetError, Place};
+use serde_json::Value as Json;
+
+use super::{FleetError, SourceLocation};
 use crate::yaml::{Node, Scalar, Value, ambiguity};
 
 /// The first scalar (or key) of a file that readers take for different things, or that would be printed in another way than it was written.
@@ -11,7 +13,7 @@ pub(super) fn check(file: &str, node: &Node) -> Result<(), FleetError> {
     match &node.value {
         Value::Scalar(scalar) => match wrong(scalar) {
             Some((message, hint)) => Err(FleetError::Invalid {
-                place: Place {
+                place: SourceLocation {
                     file: file.to_owned(),
                     pos: Some(node.pos),
                 },
@@ -24,7 +26,7 @@ pub(super) fn check(file: &str, node: &Node) -> Result<(), FleetError> {
         Value::Map(entries) => entries.iter().try_for_each(|(key, value)| {
             if let Some(why) = ambiguity(&key.text).filter(|_| key.plain) {
                 return Err(FleetError::Invalid {
-                    place: Place {
+                    place: SourceLocation {
                         file: file.to_owned(),
                         pos: Some(key.pos),
                     },
@@ -54,13 +56,7 @@ fn wrong(scalar: &Scalar) -> Option<(String, String)> {
     if value.is_string() {
         return None;
     }
-    let what = if value.is_boolean() {
-        "a boolean"
-    } else if value.is_null() {
-        "no value"
-    } else {
-        "a number"
-    };
+    let what = kind_word(value);
     let printed = value.to_string();
     // Nothing at all is no text that a template could change.
     (printed != *text && !text.is_empty()).then(|| {
@@ -71,6 +67,16 @@ fn wrong(scalar: &Scalar) -> Option<(String, String)> {
             ),
         )
     })
+}
+
+fn kind_word(value: &Json) -> &'static str {
+    if value.is_boolean() {
+        "a boolean"
+    } else if value.is_null() {
+        "no value"
+    } else {
+        "a number"
+    }
 }
 
 #[cfg(test)]

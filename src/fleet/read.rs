@@ -27,21 +27,9 @@ pub(super) fn fleet_file(dir: &Path) -> Result<Document, FleetError> {
 
 /// The text of a file; none when there is no such file.
 pub(super) fn text(root: &Path, relative: &str) -> Result<Option<String>, FleetError> {
-    let unreadable = |why: String| FleetError::Unreadable {
-        file: relative.to_owned(),
-        why,
-    };
-    match std::fs::metadata(root.join(relative)) {
-        Ok(meta) if !meta.is_file() => return Err(unreadable(NO_FILE.into())),
-        Ok(meta) if meta.len() > MAX_BYTES => {
-            return Err(unreadable(format!(
-                "{} bytes, and a file of a fleet has {MAX_BYTES} at most",
-                meta.len()
-            )));
-        }
-        Ok(_) => {}
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(unreadable(e.to_string())),
+    let unreadable = |why: String| unreadable(relative, why);
+    if !is_there(root, relative)? {
+        return Ok(None);
     }
     inside(root, relative)?;
     let bytes = std::fs::read(root.join(relative)).map_err(|e| unreadable(e.to_string()))?;
@@ -57,6 +45,28 @@ pub(super) fn text(root: &Path, relative: &str) -> Result<Option<String>, FleetE
             .map(str::to_owned)
             .unwrap_or(text),
     ))
+}
+
+fn unreadable(relative: &str, why: String) -> FleetError {
+    FleetError::Unreadable {
+        file: relative.to_owned(),
+        why,
+    }
+}
+
+/// Whether there is such a file; what is no file, or too long to be one of a fleet, is an error.
+fn is_there(root: &Path, relative: &str) -> Result<bool, FleetError> {
+    match std::fs::metadata(root.join(relative)) {
+        Ok(meta) if !meta.is_file() => Err(unreadable(relative, NO_FILE.into())),
+        Ok(meta) if meta.len() > MAX_BYTES => {
+            let length = meta.len();
+            let why = format!("{length} bytes, and a file of a fleet has {MAX_BYTES} at most");
+            Err(unreadable(relative, why))
+        }
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(unreadable(relative, e.to_string())),
+    }
 }
 
 /// A link that leads out of the fleet would let a branch read what the machine that renders it holds.

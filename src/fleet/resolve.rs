@@ -3,8 +3,8 @@
 use super::document::{Document, invalid};
 use super::file::{AmountFile, DrainFile, FleetFile, RollingFile};
 use super::{
-    Amount, CallRates, Cluster, Drain, FleetError, Place, Rollback, Rolling, Settings, gates,
-    policy, policy_check, stages,
+    Amount, CallRates, Cluster, DrainPolicy, FleetError, Rollback, Rolling, Settings,
+    SourceLocation, gates, policy, policy_check, stages,
 };
 use crate::model::{ClusterName, Eviction};
 use std::collections::BTreeMap;
@@ -121,7 +121,7 @@ fn check_selectors(doc: &Document) -> Result<(), FleetError> {
         .flat_map(|c| c.entries())
     {
         if !known.contains(&key.text.as_str()) {
-            let place = Place {
+            let place = SourceLocation {
                 file: doc.file.clone(),
                 pos: Some(key.pos),
             };
@@ -191,7 +191,11 @@ fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
     Ok(rolling)
 }
 
-fn drain(doc: &Document, file: Option<DrainFile>, base: Drain) -> Result<Drain, FleetError> {
+fn drain(
+    doc: &Document,
+    file: Option<DrainFile>,
+    base: DrainPolicy,
+) -> Result<DrainPolicy, FleetError> {
     let Some(DrainFile {
         timeout,
         on_timeout,
@@ -220,7 +224,7 @@ fn drain(doc: &Document, file: Option<DrainFile>, base: Drain) -> Result<Drain, 
         unmanaged: unmanaged.unwrap_or(base.eviction.unmanaged),
         parallel: parallel.unwrap_or(base.eviction.parallel),
     };
-    Ok(Drain {
+    Ok(DrainPolicy {
         timeout: timeout.unwrap_or(base.timeout),
         on_timeout: on_timeout.unwrap_or(base.on_timeout),
         min_pod_age: min_pod_age.unwrap_or(base.min_pod_age),

@@ -141,7 +141,7 @@ pub struct Rolling {
     /// Disruption as a rate, over the whole cluster.
     pub rate: Rate,
     /// Draining.
-    pub drain: Drain,
+    pub drain: DrainPolicy,
     /// How long a new instance may take to be in service, with its node Ready.
     pub ready_timeout: Span,
     /// Nodes of a group that may be NotReady for longer than that while their cluster soaks: what a cluster loses on any day.
@@ -204,7 +204,7 @@ pub struct Rate {
 
 /// Draining a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drain {
+pub struct DrainPolicy {
     /// Longest time for one drain.
     pub timeout: Span,
     /// What happens then.
@@ -241,7 +241,7 @@ pub enum DeadNodes {
     Force,
 }
 
-impl Drain {
+impl DrainPolicy {
     /// Whether nothing on this node is waited for any more.
     pub fn gives_up(&self, node: &Node, now: Timestamp) -> bool {
         let silent = node.silent_since.map(|since| now.since(since));
@@ -319,7 +319,7 @@ impl Default for Rolling {
                 instances: 20,
                 per: Span::from_secs(600),
             },
-            drain: Drain::default(),
+            drain: DrainPolicy::default(),
             ready_timeout: Span::from_secs(900),
             tolerance: tolerance(),
             standby: Standby::Keep,
@@ -334,10 +334,10 @@ impl Default for Rolling {
     }
 }
 
-impl Default for Drain {
+impl Default for DrainPolicy {
     /// kops's fifteen minutes, then the next node.
     fn default() -> Self {
-        Drain {
+        DrainPolicy {
             timeout: Span::from_secs(900),
             on_timeout: OnTimeout::Skip,
             min_pod_age: min_pod_age(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{Document, invalid};
 use super::file::{Approval, Selector, StageFile, WaveFile};
 use super::freeze::freeze;
-use super::{Cluster, FleetError, OnFailure, Stage, Wave};
+use super::{Cluster, FleetError, OnFailure, SourceLocation, Stage, Wave};
 use crate::model::{ClusterName, Environment, StageName};
 
 type Clusters = BTreeMap<ClusterName, Cluster>;
@@ -146,15 +146,7 @@ fn named(
 ) -> Result<BTreeSet<ClusterName>, FleetError> {
     let mut found = BTreeSet::new();
     for (i, name) in names.iter().enumerate() {
-        let place = || {
-            doc.place(
-                &path
-                    .iter()
-                    .copied()
-                    .chain([i.to_string().as_str()])
-                    .collect::<Vec<_>>(),
-            )
-        };
+        let place = || place_in(doc, path, i);
         if !clusters.contains_key(name) {
             let known = clusters.keys().map(ToString::to_string).collect();
             return Err(FleetError::UnknownName {
@@ -174,6 +166,17 @@ fn named(
         }
     }
     Ok(found)
+}
+
+/// The place of an item of a list.
+fn place_in(doc: &Document, path: &[&str], index: usize) -> SourceLocation {
+    doc.place(
+        &path
+            .iter()
+            .copied()
+            .chain([index.to_string().as_str()])
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// The waves; the one that names no clusters takes those that no other one names.
@@ -260,6 +263,25 @@ fn waves(
 
 fn in_order(doc: &Document, stages: Vec<Stage>) -> Result<Vec<Stage>, FleetError> {
     let names: Vec<StageName> = stages.iter().map(|s| s.name.clone()).collect();
+    check_after(doc, &stages, &names)?;
+    let mut waiting = stages;
+    let mut ordered: Vec<Stage> = Vec::new();
+    while !waiting.is_empty() {
+        let ready = waiting.iter().position(|s| {
+            s.after
+                .as_ref()
+                .is_none_or(|a| ordered.iter().any(|o| o.name == *a))
+        });
+        match ready {
+            Some(i) => ordered.push(waiting.remove(i)),
+            None => return Err(cycle(doc, &names, &waiting)),
+        }
+    }
+    Ok(ordered)
+}
+
+/// What a stage comes after has to be a stage.
+fn check_after(doc: &Document, stages: &[Stage], names: &[StageName]) -> Result<(), FleetError> {
     for (i, stage) in stages.iter().enumerate() {
         if let Some(after) = &stage.after
             && !names.contains(after)
@@ -278,20 +300,7 @@ fn in_order(doc: &Document, stages: Vec<Stage>) -> Result<Vec<Stage>, FleetError
             });
         }
     }
-    let mut waiting = stages;
-    let mut ordered: Vec<Stage> = Vec::new();
-    while !waiting.is_empty() {
-        let ready = waiting.iter().position(|s| {
-            s.after
-                .as_ref()
-                .is_none_or(|a| ordered.iter().any(|o| o.name == *a))
-        });
-        match ready {
-            Some(i) => ordered.push(waiting.remove(i)),
-            None => return Err(cycle(doc, &names, &waiting)),
-        }
-    }
-    Ok(ordered)
+    Ok(())
 }
 
 fn cycle(doc: &Document, names: &[StageName], waiting: &[Stage]) -> FleetError {

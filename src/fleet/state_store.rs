@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::document::Document;
-use super::{FleetError, Place};
+use super::{FleetError, SourceLocation};
 
 /// A kops state store (`KOPS_STATE_STORE`). It may hold many clusters, each below its own name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +50,7 @@ pub(super) fn parse(root: &Path, doc: &Document, text: &str) -> Result<StateStor
     ))
 }
 
-fn invalid(place: Place, message: String) -> FleetError {
+fn invalid(place: SourceLocation, message: String) -> FleetError {
     FleetError::Invalid {
         place,
         message,

@@ -126,9 +126,9 @@ fn rolling_and_gates_have_defaults_and_can_be_set() {
             instances: 3,
             per: crate::model::Span::from_secs(3600),
         },
-        drain: Drain {
+        drain: DrainPolicy {
             on_timeout: OnTimeout::Stop,
-            ..Drain::default()
+            ..DrainPolicy::default()
         },
         ready_timeout: crate::model::Span::from_secs(300),
         ..Rolling::default()

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::Schema;
+use super::schema::JsonSchema;
 use super::vars::{MergedValue, Vars};
-use super::{Cluster, FleetError, Place, VarFault};
+use super::{Cluster, FleetError, SourceLocation, VarFault};
 use crate::model::ClusterName;
 
 /// The schema of a fleet's vars.
@@ -15,8 +15,8 @@ pub(super) fn check_vars(
     text: &str,
     clusters: &BTreeMap<ClusterName, Cluster>,
 ) -> Result<(), FleetError> {
-    let schema = Schema::parse(text).map_err(|error| FleetError::VarsSchema {
-        place: Place {
+    let schema = JsonSchema::parse(text).map_err(|error| FleetError::VarsSchema {
+        place: SourceLocation {
             file: VARS_SCHEMA.into(),
             pos: Some(error.pos),
         },
@@ -52,7 +52,7 @@ pub(super) fn check_vars(
 }
 
 /// Where the value at `path` was set, or the nearest thing around it.
-fn place(vars: &Vars, merged: &MergedValue, path: &[String]) -> Place {
+fn place(vars: &Vars, merged: &MergedValue, path: &[String]) -> SourceLocation {
     let mut value = merged;
     for key in path {
         match value.get(key) {
@@ -74,7 +74,7 @@ fn place(vars: &Vars, merged: &MergedValue, path: &[String]) -> Place {
             pos = node.pos;
         }
     }
-    Place {
+    SourceLocation {
         file: origin.path.clone(),
         pos: Some(pos),
     }

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::fault::{Fault, Limit};
+use super::fault::{GoFault, Limit};
 use super::format::TooMuch;
 use super::json::NoJson;
 use super::value::Value;
-use super::world::World;
+use super::world::TemplateWorld;
 
 /// What a function may ask of the run it is called in.
 pub trait Run {
     /// What the run may see of the world.
-    fn world(&self) -> World<'_>;
+    fn world(&self) -> TemplateWorld<'_>;
 
     /// Runs another template of the set, as `include` does.
     ///
@@ -40,7 +40,7 @@ pub enum Trouble {
     /// Its result would be too much.
     TooMuch(Limit),
     /// The fault of a template it ran.
-    Inside(Box<Fault>),
+    Inside(Box<GoFault>),
 }
 
 impl From<String> for Trouble {

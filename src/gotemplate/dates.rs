@@ -114,6 +114,12 @@ fn word(layout: &str) -> Option<&'static str> {
     WORDS.into_iter().find(|w| layout.starts_with(w))
 }
 
+/// How often a digit stands behind a point or a comma.
+fn fraction_of(text: &str, digit: char) -> usize {
+    let digits = text.strip_prefix(['.', ',']).unwrap_or_default();
+    digits.len() - digits.trim_start_matches(digit).len()
+}
+
 /// The time in a layout.
 pub(super) fn format(time: Time, layout: &str) -> String {
     let at = civil(time);
@@ -126,12 +132,7 @@ pub(super) fn format(time: Time, layout: &str) -> String {
             continue;
         }
         // Fractions of a second are always zero here.
-        let zeros = rest
-            .strip_prefix(['.', ','])
-            .map_or(0, |r| r.len() - r.trim_start_matches('0').len());
-        let nines = rest
-            .strip_prefix(['.', ','])
-            .map_or(0, |r| r.len() - r.trim_start_matches('9').len());
+        let (zeros, nines) = (fraction_of(rest, '0'), fraction_of(rest, '9'));
         let ends = |n: usize| {
             !rest
                 .get(n + 1..)

@@ -11,16 +11,16 @@ use std::sync::Arc;
 
 use super::ast::{Branch, Node, Pipe, Tree, Trees};
 use super::call::{Run, Trouble};
-use super::fault::{Fault, Limit, Problem};
+use super::fault::{GoFault, Limit, Problem};
 use super::format::{self, Out};
 use super::limits;
 use super::source::Source;
 use super::value::Value;
-use super::world::{Options, World};
+use super::world::{TemplateOptions, TemplateWorld};
 
 /// What a template printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
+pub struct TemplateOutput {
     /// The text.
     pub text: String,
     /// Where it comes from, when that was asked for: (byte of the text, byte of the template, whether what follows is the template's own text).
@@ -30,7 +30,7 @@ pub struct Output {
 /// A run under way; functions may run further templates in it.
 struct Evaluator<'r> {
     templates: &'r Trees,
-    options: &'r Options<'r>,
+    options: &'r TemplateOptions<'r>,
     steps: u64,
     depth: usize,
     /// How many templates are in each other.
@@ -50,14 +50,14 @@ enum Flow {
     Continue,
 }
 
-type Done<T> = Result<T, Fault>;
+type Done<T> = Result<T, GoFault>;
 
 pub(super) fn execute(
     templates: &Trees,
     name: &str,
     dot: &Value,
-    options: &Options<'_>,
-) -> Done<Output> {
+    options: &TemplateOptions<'_>,
+) -> Done<TemplateOutput> {
     let mut running = Evaluator {
         templates,
         options,
@@ -71,18 +71,22 @@ pub(super) fn execute(
             name: name.to_owned(),
             text: String::new(),
         });
-        return Err(Fault::new(&source, 0..0, Problem::NoTemplate(name.into())));
+        return Err(GoFault::new(
+            &source,
+            0..0,
+            Problem::NoTemplate(name.into()),
+        ));
     };
     let mut out = Out::default();
     running.template(tree, dot.clone(), &mut out)?;
-    Ok(Output {
+    Ok(TemplateOutput {
         text: out.into_text(),
         origins: running.origins,
     })
 }
 
 impl Run for Evaluator<'_> {
-    fn world(&self) -> World<'_> {
+    fn world(&self) -> TemplateWorld<'_> {
         self.options.world
     }
 
@@ -118,7 +122,7 @@ impl Evaluator<'_> {
     }
 
     fn fault<T>(&self, frame: &Frame<'_>, range: &Range<usize>, problem: Problem) -> Done<T> {
-        Err(Fault::new(frame.source, range.clone(), problem))
+        Err(GoFault::new(frame.source, range.clone(), problem))
     }
 
     /// One step further, at this place.

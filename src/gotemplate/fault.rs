@@ -8,7 +8,7 @@ use super::source::Source;
 
 /// A fault, with its place and the places that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct GoFault {
     /// Where.
     pub at: Site,
     /// What.
@@ -49,9 +49,9 @@ impl Site {
     }
 }
 
-impl Fault {
+impl GoFault {
     pub(super) fn new(source: &Arc<Source>, range: Range<usize>, problem: Problem) -> Self {
-        Fault {
+        GoFault {
             at: Site {
                 source: source.clone(),
                 range,
@@ -70,14 +70,14 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for GoFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, column) = self.at.position();
         write!(f, "{}:{line}:{column}: {}", self.at.name(), self.problem)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for GoFault {}
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

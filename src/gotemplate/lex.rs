@@ -65,7 +65,7 @@ const KEYWORDS: [&str; 11] = [
     "block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with",
 ];
 
-/// All tokens of a text; the last is [`Kind::End`] or [`Kind::Fault`].
+/// All tokens of a text; the last is [`Kind::End`] or [`Kind::GoFault`].
 pub(super) fn tokens(text: &str) -> Vec<Token> {
     let mut lexer = Lexer {
         text,

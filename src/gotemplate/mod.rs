@@ -28,13 +28,13 @@ mod world;
 mod tests;
 
 pub use call::{Arguments, Function, Running, Trouble};
-pub use eval::Output;
-pub use fault::{Fault, Limit, Problem, Site};
+pub use eval::TemplateOutput;
+pub use fault::{GoFault, Limit, Problem, Site};
 pub use functions::Functions;
-pub use jinja::{Construct, Host, Style, Untranslated, translate};
+pub use jinja::{Construct, Host, JinjaStyle, Untranslated, translate};
 pub use json::to_json;
 pub use numbers::{general as go_float, json as json_float};
 pub use templates::Templates;
 pub use value::{IntType, List, ListType, Map, Time, Value};
 pub use version::Version;
-pub use world::{Environment, Options, World};
+pub use world::{Environment, TemplateOptions, TemplateWorld};

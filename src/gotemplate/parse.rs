@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ast::{Branch, Node, Tree};
-use super::fault::{Fault, Problem};
+use super::fault::{GoFault, Problem};
 use super::functions::Functions;
 use super::lex::{Kind, Token, tokens};
 use super::literal;
@@ -27,7 +27,7 @@ pub(super) struct Parsed {
 }
 
 /// Parses a text.
-pub(super) fn parse(source: &Arc<Source>, functions: &Functions) -> Result<Parsed, Fault> {
+pub(super) fn parse(source: &Arc<Source>, functions: &Functions) -> Result<Parsed, GoFault> {
     let mut parser = Parser {
         source,
         functions,
@@ -60,7 +60,7 @@ struct Parser<'p> {
     defined: BTreeMap<String, Tree>,
 }
 
-type Done<T> = Result<T, Fault>;
+type Done<T> = Result<T, GoFault>;
 
 /// How a list of nodes ended.
 enum Ending {
@@ -77,7 +77,7 @@ enum Piece {
 
 impl Parser<'_> {
     fn fault<T>(&self, range: Range<usize>, problem: Problem) -> Done<T> {
-        Err(Fault::new(self.source, range, problem))
+        Err(GoFault::new(self.source, range, problem))
     }
 
     fn syntax<T>(&self, range: Range<usize>, message: impl Into<String>) -> Done<T> {

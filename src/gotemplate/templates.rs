@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::ast::{Tree, Trees};
-use super::eval::{Output, execute};
-use super::fault::Fault;
+use super::eval::{TemplateOutput, execute};
+use super::fault::GoFault;
 use super::functions::Functions;
 use super::parse::parse;
 use super::reads;
 use super::source::Source;
 use super::value::Value;
-use super::world::Options;
+use super::world::TemplateOptions;
 
 /// Templates that can use each other, and the functions they have. Cheap to copy.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Templates {
     ///
     /// # Errors
     /// The first fault in it.
-    pub fn parse(&mut self, name: &str, file: &str, text: &str) -> Result<(), Fault> {
+    pub fn parse(&mut self, name: &str, file: &str, text: &str) -> Result<(), GoFault> {
         let source = Arc::new(Source {
             name: file.to_owned(),
             text: text.to_owned(),
@@ -72,7 +72,12 @@ impl Templates {
     ///
     /// # Errors
     /// The first fault.
-    pub fn execute(&self, name: &str, dot: &Value, options: &Options<'_>) -> Result<Output, Fault> {
+    pub fn execute(
+        &self,
+        name: &str,
+        dot: &Value,
+        options: &TemplateOptions<'_>,
+    ) -> Result<TemplateOutput, GoFault> {
         execute(&self.trees, name, dot, options)
     }
 

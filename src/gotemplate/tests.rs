@@ -16,9 +16,9 @@ fn show(template: &str) -> String {
 
 fn run(template: &str, dot: &Value, strict: bool) -> String {
     let mut set = Templates::new(Functions::sprig());
-    let options = Options {
+    let options = TemplateOptions {
         strict,
-        ..Options::default()
+        ..TemplateOptions::default()
     };
     let done = set
         .parse("t", "t", template)
@@ -133,7 +133,10 @@ fn what_would_never_end_is_an_error() {
             said.chars().take(200).collect::<String>()
         );
     }
-    // Deep, but no error: freed without recursion.
+}
+
+#[test]
+fn what_is_deep_is_freed_without_recursion_or_refused() {
     assert_eq!(
         show("{{ $l := list }}{{ range until 200000 }}{{ $l = list $l }}{{ end }}{{ len $l }}"),
         "1"
@@ -152,9 +155,9 @@ fn origins_lead_back_to_the_template() {
         "l".into(),
         Value::List(List::texts(["p", "q"])),
     )])));
-    let options = Options {
+    let options = TemplateOptions {
         trace: true,
-        ..Options::default()
+        ..TemplateOptions::default()
     };
     let output = set.execute("t", &dot, &options).unwrap();
     assert_eq!(output.text, "a\n\n- p\n\n- q\nz\n");

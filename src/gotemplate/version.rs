@@ -45,13 +45,28 @@ fn partial(text: &str) -> Option<(Version, [Option<u64>; 3])> {
     let rest = text.strip_prefix('v').unwrap_or(text);
     let (rest, build) = rest.split_once('+').unwrap_or((rest, ""));
     let (core, pre) = rest.split_once('-').unwrap_or((rest, ""));
-    let word = |t: &str| {
-        t.split('.')
-            .all(|p| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
-    };
-    if rest.contains('-') && !word(pre) || text.contains('+') && !word(build) {
+    if rest.contains('-') && !is_dotted(pre) || text.contains('+') && !is_dotted(build) {
         return None;
     }
+    let parts = parts(core)?;
+    let numbers = parts.map(Option::unwrap_or_default);
+    let version = Version {
+        numbers,
+        pre: pre.to_owned(),
+        build: build.to_owned(),
+    };
+    Some((version, parts))
+}
+
+/// Words with a dot between them.
+fn is_dotted(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    text.split('.')
+        .all(|word| !word.is_empty() && word.chars().all(fits))
+}
+
+/// Major, minor and patch; behind an `x` all are open.
+fn parts(core: &str) -> Option<[Option<u64>; 3]> {
     let mut parts = [None; 3];
     let mut open = false;
     let words: Vec<&str> = core.split('.').collect();
@@ -69,13 +84,7 @@ fn partial(text: &str) -> Option<(Version, [Option<u64>; 3])> {
             return None;
         }
     }
-    let numbers = parts.map(Option::unwrap_or_default);
-    let version = Version {
-        numbers,
-        pre: pre.to_owned(),
-        build: build.to_owned(),
-    };
-    Some((version, parts))
+    Some(parts)
 }
 
 fn pre_order(a: &str, b: &str) -> Ordering {

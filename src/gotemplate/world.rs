@@ -5,7 +5,7 @@ pub type Environment<'w> = dyn Fn(&str) -> Option<String> + 'w;
 
 /// What a run may see of the world. By default nothing: what asks for it is an error.
 #[derive(Clone, Copy, Default)]
-pub struct World<'w> {
+pub struct TemplateWorld<'w> {
     /// The environment.
     pub environment: Option<&'w Environment<'w>>,
     /// The time, in seconds since 1970.
@@ -14,11 +14,11 @@ pub struct World<'w> {
 
 /// How a template is run.
 #[derive(Clone, Copy, Default)]
-pub struct Options<'w> {
+pub struct TemplateOptions<'w> {
     /// A key that is not there is an error (`missingkey=error`), and not `<no value>`.
     pub strict: bool,
     /// Note where each piece of the output comes from.
     pub trace: bool,
     /// What it may see.
-    pub world: World<'w>,
+    pub world: TemplateWorld<'w>,
 }

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::difference::{
     Carrier, ClusterChange, DocumentImpact, GroupDifference, GroupImpact, Outline, Presence,
-    Version,
+    RenderedVersion,
 };
 use super::lines;
 use crate::desired::DesiredGroup;
@@ -18,7 +18,7 @@ use crate::render::{Rendered, RenderedDocument};
 /// Two groups whose manifests are this much alike, apart from their names, are taken for one under two names.
 const SAME_UNDER_ANOTHER_NAME: f64 = 0.9;
 
-pub(super) fn outline(version: &Version<'_>) -> Outline {
+pub(super) fn outline(version: &RenderedVersion<'_>) -> Outline {
     let Cluster {
         environment,
         account,
@@ -39,7 +39,7 @@ pub(super) fn outline(version: &Version<'_>) -> Outline {
     }
 }
 
-pub(super) fn change(before: &Version<'_>, after: &Version<'_>) -> ClusterChange {
+pub(super) fn change(before: &RenderedVersion<'_>, after: &RenderedVersion<'_>) -> ClusterChange {
     let documents = documents(before, after);
     let layout = documents.is_empty() && before.rendered.text != after.rendered.text;
     ClusterChange {
@@ -72,7 +72,10 @@ fn key(document: &RenderedDocument) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
-fn documents(before: &Version<'_>, after: &Version<'_>) -> BTreeMap<String, DocumentImpact> {
+fn documents(
+    before: &RenderedVersion<'_>,
+    after: &RenderedVersion<'_>,
+) -> BTreeMap<String, DocumentImpact> {
     let (old, new) = (by_key(before), by_key(after));
     let carriers = Carriers::of(before, after);
     let mut found = BTreeMap::new();
@@ -105,7 +108,7 @@ fn documents(before: &Version<'_>, after: &Version<'_>) -> BTreeMap<String, Docu
     found
 }
 
-fn by_key<'a>(version: &Version<'a>) -> BTreeMap<String, &'a RenderedDocument> {
+fn by_key<'a>(version: &RenderedVersion<'a>) -> BTreeMap<String, &'a RenderedDocument> {
     version
         .rendered
         .documents
@@ -132,8 +135,8 @@ struct Carriers {
 }
 
 impl Carriers {
-    fn of(before: &Version<'_>, after: &Version<'_>) -> Self {
-        let names = |v: &Version<'_>| {
+    fn of(before: &RenderedVersion<'_>, after: &RenderedVersion<'_>) -> Self {
+        let names = |v: &RenderedVersion<'_>| {
             v.desired
                 .groups
                 .values()
@@ -180,7 +183,10 @@ fn document_of(group: &GroupName) -> String {
     format!("InstanceGroup/{group}")
 }
 
-fn groups(before: &Version<'_>, after: &Version<'_>) -> BTreeMap<AsgName, GroupImpact> {
+fn groups(
+    before: &RenderedVersion<'_>,
+    after: &RenderedVersion<'_>,
+) -> BTreeMap<AsgName, GroupImpact> {
     let (old, new) = (&before.desired.groups, &after.desired.groups);
     let mut found = BTreeMap::new();
     for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
@@ -220,14 +226,18 @@ fn changed(from: &DesiredGroup, to: &DesiredGroup) -> Option<GroupDifference> {
     })
 }
 
-fn created(before: &Version<'_>, after: &Version<'_>, to: &DesiredGroup) -> GroupDifference {
+fn created(
+    before: &RenderedVersion<'_>,
+    after: &RenderedVersion<'_>,
+    to: &DesiredGroup,
+) -> GroupDifference {
     let own = &to.definition.instance_group;
     let gone = before
         .desired
         .groups
         .iter()
         .filter(|(name, _)| !after.desired.groups.contains_key(*name));
-    let text = |v: &Version<'_>, group: &GroupName| {
+    let text = |v: &RenderedVersion<'_>, group: &GroupName| {
         let document = v.rendered.document("InstanceGroup", group.as_str());
         document.map(|d| v.rendered.text_of(d).replace(group.as_str(), own.as_str()))
     };

@@ -18,12 +18,12 @@ pub struct Side<'a> {
     /// What its `fleet.yaml` says.
     pub settings: &'a Settings,
     /// Its clusters.
-    pub clusters: BTreeMap<ClusterName, Version<'a>>,
+    pub clusters: BTreeMap<ClusterName, RenderedVersion<'a>>,
 }
 
 /// One version of a cluster.
 #[derive(Clone, Copy, Debug)]
-pub struct Version<'a> {
+pub struct RenderedVersion<'a> {
     /// What its file says.
     pub cluster: &'a Cluster,
     /// Its documents.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use difference::{
     Carrier, ClusterChange, ClusterImpact, DocumentImpact, GroupDifference, GroupImpact, Impact,
-    Outline, Presence, Side, Version,
+    Outline, Presence, RenderedVersion, Side,
 };
 pub use lines::{Hunk, Line, Sign};
 
@@ -37,8 +37,8 @@ pub fn impact(before: &Side<'_>, after: &Side<'_>) -> Impact {
 
 /// The difference between two versions of one cluster; none: there is no difference.
 pub fn of_cluster(
-    before: Option<&Version<'_>>,
-    after: Option<&Version<'_>>,
+    before: Option<&RenderedVersion<'_>>,
+    after: Option<&RenderedVersion<'_>>,
 ) -> Option<ClusterImpact> {
     match (before, after) {
         (Some(from), Some(to)) => {

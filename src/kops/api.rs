@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::cluster::{ApiLoadBalancer, Dns, LoadBalancerClass};
 use super::error::Problems;
 use super::releases::{Subject, ended};
-use super::target::Target;
+use super::target::KopsTarget;
 use super::view::View;
 
 /// The load balancer of the API: as given, else one when an instance that serves the API is in a private subnet.
@@ -13,20 +13,16 @@ pub(super) fn read(
     spec: View<'_>,
     private: bool,
     dns: Dns,
-    target: &Target,
+    target: &KopsTarget,
     problems: &mut Problems,
 ) -> Option<ApiLoadBalancer> {
     let api = spec.sub("api");
     let given = api.sub("loadBalancer");
     let wanted = given.is_present() || !api.has("dns") && private;
-    if !wanted && dns == Dns::None {
-        problems.error_hint(
-            spec.at("api"),
-            "`topology.dns.type: None` needs `spec.api.loadBalancer`",
-            "add `api: {loadBalancer: {class: Network, type: Public}}`",
-        );
-    }
     if !wanted {
+        if dns == Dns::None {
+            needs_balancer(spec, problems);
+        }
         return None;
     }
     let class = class(spec, given, target, problems);
@@ -42,11 +38,20 @@ pub(super) fn read(
     })
 }
 
+/// Without DNS, nodes find the API by a load balancer alone.
+fn needs_balancer(spec: View<'_>, problems: &mut Problems) {
+    problems.error_hint(
+        spec.at("api"),
+        "`topology.dns.type: None` needs `spec.api.loadBalancer`",
+        "add `api: {loadBalancer: {class: Network, type: Public}}`",
+    );
+}
+
 /// A class that is left out is Classic, also of a load balancer that kops adds by itself.
 fn class(
     spec: View<'_>,
     given: View<'_>,
-    target: &Target,
+    target: &KopsTarget,
     problems: &mut Problems,
 ) -> LoadBalancerClass {
     let written = given.text("class");

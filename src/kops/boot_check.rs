@@ -71,22 +71,25 @@ fn hooks(spec: View<'_>, problems: &mut Problems) {
                 );
             }
         }
-        if raw
-            && (container.is_present()
-                || !hook.strings("before").is_empty()
-                || !hook.strings("requires").is_empty())
-        {
-            problems.error(
-                hook.at("useRawManifest"),
-                "`useRawManifest` excludes `execContainer`, `before` and `requires`",
-            );
+        if raw {
+            raw_manifest(hook, container, problems);
         }
-        if raw && hook.text("manifest").is_none() {
-            problems.error(
-                hook.at("useRawManifest"),
-                "`useRawManifest` needs a `manifest`",
-            );
-        }
+    }
+}
+
+fn raw_manifest(hook: View<'_>, container: View<'_>, problems: &mut Problems) {
+    let orders = !hook.strings("before").is_empty() || !hook.strings("requires").is_empty();
+    if container.is_present() || orders {
+        problems.error(
+            hook.at("useRawManifest"),
+            "`useRawManifest` excludes `execContainer`, `before` and `requires`",
+        );
+    }
+    if hook.text("manifest").is_none() {
+        problems.error(
+            hook.at("useRawManifest"),
+            "`useRawManifest` needs a `manifest`",
+        );
     }
 }
 

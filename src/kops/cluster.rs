@@ -44,7 +44,7 @@ pub struct Cluster {
     /// Whether the network interfaces of instances get the tags of their group.
     pub tags_interfaces: bool,
     /// kops' cluster-autoscaler add-on, when it is on.
-    pub autoscaler: Option<Autoscaler>,
+    pub autoscaler: Option<AutoscalerAddon>,
     /// Warm pool of worker groups that say nothing else.
     pub(super) warm_pool: Option<WarmPoolSpec>,
     /// Rolling update of groups that say nothing else.
@@ -123,7 +123,7 @@ pub struct TerminationQueue {
 
 /// kops' cluster-autoscaler add-on: it names its groups one by one, by `--nodes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Autoscaler {
+pub struct AutoscalerAddon {
     /// What kops writes for the priority expander; none: another expander, or a ConfigMap that kops does not write.
     pub priorities: Option<PriorityExpander>,
 }

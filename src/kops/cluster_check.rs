@@ -51,18 +51,7 @@ fn balancer_subnets(spec: View<'_>, problems: &mut Problems) {
     let network = balancer.text("class") == Some("Network");
     let internal = balancer.text("type") == Some("Internal");
     for subnet in balancer.list("subnets") {
-        match subnet.text("name") {
-            None => problems.error(
-                subnet.pos,
-                "a subnet of the API's load balancer has no `name`",
-            ),
-            Some(name) if !known.contains(&name) => problems.error_hint(
-                subnet.at("name"),
-                format!("the cluster has no subnet `{name}`"),
-                format!("it has {}", known.join(", ")),
-            ),
-            Some(_) => {}
-        }
+        known_subnet(subnet, &known, problems);
         own_address(spec, subnet, problems);
         if subnet.has("privateIPv4Address") && !(network && internal) {
             problems.error(
@@ -76,6 +65,21 @@ fn balancer_subnets(spec: View<'_>, problems: &mut Problems) {
                 "`allocationId` is possible with a public network load balancer only",
             );
         }
+    }
+}
+
+fn known_subnet(subnet: View<'_>, known: &[&str], problems: &mut Problems) {
+    match subnet.text("name") {
+        None => problems.error(
+            subnet.pos,
+            "a subnet of the API's load balancer has no `name`",
+        ),
+        Some(name) if !known.contains(&name) => problems.error_hint(
+            subnet.at("name"),
+            format!("the cluster has no subnet `{name}`"),
+            format!("it has {}", known.join(", ")),
+        ),
+        Some(_) => {}
     }
 }
 

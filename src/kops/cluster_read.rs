@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::cluster::{
-    Autoscaler, Cluster, Dns, PriorityExpander, Subnet, SubnetKind, TerminationQueue,
+    AutoscalerAddon, Cluster, Dns, PriorityExpander, Subnet, SubnetKind, TerminationQueue,
 };
 use super::error::Problems;
 use super::schema::{self, Strict};
-use super::target::Target;
+use super::target::KopsTarget;
 use super::view::View;
 use super::{
     addons_check, api, boot_check, choices, cluster_check, components_check, ebs_check, etcd_read,
@@ -23,7 +23,7 @@ const MANAGED_TAG: &str = "aws-node-termination-handler/managed";
 pub(super) fn read(
     root: &Node,
     api_subnets: &BTreeSet<String>,
-    target: &Target,
+    target: &KopsTarget,
     problems: &mut Problems,
 ) -> Option<Cluster> {
     let name = name(root, problems);
@@ -140,20 +140,7 @@ fn subnets(spec: View<'_>, problems: &mut Problems) -> Vec<Subnet> {
                 format!("the subnet `{name}` is defined twice"),
             );
         }
-        let kind = match subnet.text("type") {
-            Some("Public") => SubnetKind::Public,
-            Some("Private") => SubnetKind::Private,
-            Some("Utility") => SubnetKind::Utility,
-            Some("DualStack") => SubnetKind::DualStack,
-            Some(_) | None => {
-                problems.error_hint(
-                    subnet.at("type"),
-                    format!("the subnet `{name}` has no known `type`"),
-                    "Public, Private, Utility or DualStack",
-                );
-                SubnetKind::Public
-            }
-        };
+        let kind = subnet_kind(subnet, name, problems);
         subnets.push(Subnet {
             name: name.into(),
             id: subnet.owned("id"),
@@ -166,6 +153,23 @@ fn subnets(spec: View<'_>, problems: &mut Problems) -> Vec<Subnet> {
         problems.error(spec.pos, "the cluster has no subnets");
     }
     subnets
+}
+
+fn subnet_kind(subnet: View<'_>, name: &str, problems: &mut Problems) -> SubnetKind {
+    match subnet.text("type") {
+        Some("Public") => SubnetKind::Public,
+        Some("Private") => SubnetKind::Private,
+        Some("Utility") => SubnetKind::Utility,
+        Some("DualStack") => SubnetKind::DualStack,
+        Some(_) | None => {
+            problems.error_hint(
+                subnet.at("type"),
+                format!("the subnet `{name}` has no known `type`"),
+                "Public, Private, Utility or DualStack",
+            );
+            SubnetKind::Public
+        }
+    }
 }
 
 fn dns(spec: View<'_>, problems: &mut Problems) -> Dns {
@@ -202,7 +206,7 @@ fn termination_queue(spec: View<'_>) -> Option<TerminationQueue> {
 }
 
 /// The add-on; with the priority expander kops writes its ConfigMap unless told not to.
-fn autoscaler(view: View<'_>) -> Option<Autoscaler> {
+fn autoscaler(view: View<'_>) -> Option<AutoscalerAddon> {
     let writes = view.text("expander") == Some("priority")
         && view.bool("createPriorityExpanderConfig") != Some(false);
     let custom = view
@@ -225,5 +229,5 @@ fn autoscaler(view: View<'_>) -> Option<Autoscaler> {
                 .collect(),
         ),
     });
-    (view.bool("enabled") == Some(true)).then_some(Autoscaler { priorities })
+    (view.bool("enabled") == Some(true)).then_some(AutoscalerAddon { priorities })
 }

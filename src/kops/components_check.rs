@@ -6,6 +6,7 @@ use super::cidr::Cidr;
 use super::error::Problems;
 use super::values::duration;
 use super::view::View;
+use crate::yaml::Pos;
 
 /// Checks what a Cluster says. `kubernetes`: the minor version; none: a recent one.
 pub(super) fn check(spec: View<'_>, kubernetes: Option<u32>, problems: &mut Problems) {
@@ -114,14 +115,6 @@ fn authorization(
     since: &impl Fn(u32) -> bool,
     problems: &mut Problems,
 ) {
-    const MODES: [&str; 6] = [
-        "ABAC",
-        "Webhook",
-        "Node",
-        "RBAC",
-        "AlwaysAllow",
-        "AlwaysDeny",
-    ];
     let Some(written) = server.text("authorizationMode") else {
         return;
     };
@@ -135,6 +128,19 @@ fn authorization(
     if !spec.sub("authorization").has("rbac") {
         return;
     }
+    rbac_modes(written, at, since(19), problems);
+}
+
+/// With RBAC, the modes are checked one by one.
+fn rbac_modes(written: &str, at: Pos, needs_both: bool, problems: &mut Problems) {
+    const MODES: [&str; 6] = [
+        "ABAC",
+        "Webhook",
+        "Node",
+        "RBAC",
+        "AlwaysAllow",
+        "AlwaysDeny",
+    ];
     let modes: Vec<&str> = written.split(',').collect();
     if let Some(unknown) = modes.iter().find(|mode| !MODES.contains(mode)) {
         problems.error_hint(
@@ -143,7 +149,7 @@ fn authorization(
             format!("one of {}", MODES.join(", ")),
         );
     }
-    if since(19) && !(modes.contains(&"Node") && modes.contains(&"RBAC")) {
+    if needs_both && !(modes.contains(&"Node") && modes.contains(&"RBAC")) {
         problems.error(at, "`authorizationMode` must have Node and RBAC");
     }
 }
@@ -275,7 +281,10 @@ pub(super) fn containerd(view: View<'_>, problems: &mut Problems) {
             "`containerd.nri` needs containerd 1.7.0 or newer",
         );
     }
-    let packages = view.sub("packages");
+    containerd_packages(view.sub("packages"), problems);
+}
+
+fn containerd_packages(packages: View<'_>, problems: &mut Problems) {
     for (url, hash) in [("urlAmd64", "hashAmd64"), ("urlArm64", "hashArm64")] {
         if packages.has(url) != packages.has(hash) {
             problems.error(

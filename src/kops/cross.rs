@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::{Cluster, Dns};
 use super::error::Problems;
-use super::object::{Member, Object, label};
+use super::object::{ManifestObject, Member, label};
 use super::role::Role;
 use crate::yaml::{Node, Pos};
 
@@ -108,7 +108,7 @@ fn etcd(cluster: &Cluster, members: &[Member<'_>], problems: &mut Problems) {
 }
 
 /// Other objects are known by kind, namespace and name. One without a name is a configuration file: there may be several.
-pub(super) fn same_names(others: &[Object], problems: &mut Problems) {
+pub(super) fn same_names(others: &[ManifestObject], problems: &mut Problems) {
     let mut seen: BTreeMap<String, Pos> = BTreeMap::new();
     for object in others.iter().filter(|o| o.name.is_some()) {
         let key = object.key();

@@ -20,19 +20,7 @@ pub(super) fn read(
             problems.error(etcd.pos, "an etcd cluster has no `name`");
             continue;
         };
-        if !names.insert(name) {
-            problems.error(
-                etcd.at("name"),
-                format!("the etcd cluster `{name}` is defined twice"),
-            );
-        }
-        if !matches!(name, "main" | "events" | "cilium" | "leases") {
-            problems.error_hint(
-                etcd.at("name"),
-                format!("`{name}` is no etcd cluster that kops knows"),
-                "main, events, cilium or leases",
-            );
-        }
+        check_name(etcd, name, names.insert(name), problems);
         clusters.push(EtcdCluster {
             name: name.into(),
             pos: etcd.pos,
@@ -50,6 +38,22 @@ pub(super) fn read(
     clusters
 }
 
+fn check_name(etcd: View<'_>, name: &str, is_new: bool, problems: &mut Problems) {
+    if !is_new {
+        problems.error(
+            etcd.at("name"),
+            format!("the etcd cluster `{name}` is defined twice"),
+        );
+    }
+    if !matches!(name, "main" | "events" | "cilium" | "leases") {
+        problems.error_hint(
+            etcd.at("name"),
+            format!("`{name}` is no etcd cluster that kops knows"),
+            "main, events, cilium or leases",
+        );
+    }
+}
+
 /// Versions of etcd 3, the same everywhere: that of the first cluster is what the others are measured by, also when it says none.
 ///
 /// etcd 2 ends with Kubernetes 1.13, etcd without a manager with 1.18. Source: kops#5820, kops#8826.
@@ -61,11 +65,8 @@ fn versions(spec: View<'_>, kubernetes: Option<u32>, problems: &mut Problems) {
         .and_then(|etcd| etcd.text("version"));
     for etcd in spec.list("etcdClusters") {
         let name = etcd.text("name").unwrap_or_default();
-        if etcd.text("provider").is_some_and(|p| p != "Manager") && since(18) {
-            problems.error(
-                etcd.at("provider"),
-                format!("the etcd cluster `{name}` has another `provider` than Manager"),
-            );
+        if since(18) {
+            provider(etcd, name, problems);
         }
         let Some(written) = etcd.text("version") else {
             continue;
@@ -83,6 +84,15 @@ fn versions(spec: View<'_>, kubernetes: Option<u32>, problems: &mut Problems) {
                 format!("the `version` of the etcd cluster `{name}` is not a version of etcd 3"),
             ),
         }
+    }
+}
+
+fn provider(etcd: View<'_>, name: &str, problems: &mut Problems) {
+    if etcd.text("provider").is_some_and(|p| p != "Manager") {
+        problems.error(
+            etcd.at("provider"),
+            format!("the etcd cluster `{name}` has another `provider` than Manager"),
+        );
     }
 }
 
@@ -110,11 +120,15 @@ fn members(etcd: View<'_>, name: &str, problems: &mut Problems) -> Vec<(String, 
             ),
         }
     }
+    odd_number(etcd, name, problems);
+    members
+}
+
+fn odd_number(etcd: View<'_>, name: &str, problems: &mut Problems) {
     if etcd.list("etcdMembers").count().is_multiple_of(2) {
         problems.error(
             etcd.at("etcdMembers"),
             format!("the etcd cluster `{name}` must have an odd number of members"),
         );
     }
-    members
 }

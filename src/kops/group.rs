@@ -36,13 +36,13 @@ pub struct InstanceGroup {
     /// Its subnets, defaults resolved; all of one kind, never empty.
     pub subnets: Vec<Subnet>,
     /// Volumes.
-    pub volumes: Volumes,
+    pub volumes: GroupVolumes,
     /// Several instance types or purchase options.
     pub mixed: Option<MixedPolicy>,
     /// Spot.
-    pub spot: Spot,
+    pub spot: SpotSettings,
     /// Metadata service.
-    pub metadata: MetadataOptions,
+    pub metadata: InstanceMetadata,
     /// Replaces the security group of the role.
     pub security_group_override: Option<String>,
     /// Security groups on top of that.
@@ -78,7 +78,7 @@ pub struct InstanceGroup {
     /// Longest life of an instance in seconds; none: no limit.
     pub max_instance_lifetime: Option<u32>,
     /// Warm pool, the cluster's default applied; none: no pool.
-    pub warm_pool: Option<WarmPool>,
+    pub warm_pool: Option<WarmPoolSpec>,
     /// Rolling update, the cluster's default applied.
     pub rolling_update: RollingUpdate,
     /// Whether kops' cluster-autoscaler handles the group; none: yes, but it is left out of the priority expander.
@@ -89,7 +89,7 @@ pub struct InstanceGroup {
 
 /// The volumes of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Volumes {
+pub struct GroupVolumes {
     /// Root volume.
     pub root: RootVolume,
     /// The others, in the order written.
@@ -166,7 +166,7 @@ pub struct Requirements {
 
 /// Spot settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spot {
+pub struct SpotSettings {
     /// Highest price.
     pub max_price: Option<String>,
     /// Length of a spot block in minutes.
@@ -177,7 +177,7 @@ pub struct Spot {
 
 /// Metadata service of an instance, as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MetadataOptions {
+pub struct InstanceMetadata {
     /// `required` or `optional`.
     pub http_tokens: Option<String>,
     /// Hops a token may travel.
@@ -195,7 +195,7 @@ pub enum ExternalLoadBalancer {
 
 /// A warm pool that is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WarmPool {
+pub struct WarmPoolSpec {
     /// Fewest instances kept warm.
     pub min_size: u32,
     /// Most instances prepared; none: as many as the group's maximum.

@@ -38,8 +38,15 @@ pub(super) fn sizes(spec: View<'_>, role: Role, problems: &mut Problems) -> (u32
             message,
         );
     }
-    for (key, size) in [("minSize", least), ("maxSize", most)] {
-        if role == Role::ControlPlane && size > 1 {
+    if role == Role::ControlPlane {
+        one_instance(spec, [("minSize", least), ("maxSize", most)], problems);
+    }
+    (least, most)
+}
+
+fn one_instance(spec: View<'_>, sizes: [(&str, u32); 2], problems: &mut Problems) {
+    for (key, size) in sizes {
+        if size > 1 {
             problems.error_hint(
                 spec.at(key),
                 format!("`{key}` of a control-plane group must not be above 1"),
@@ -47,7 +54,6 @@ pub(super) fn sizes(spec: View<'_>, role: Role, problems: &mut Problems) -> (u32
             );
         }
     }
-    (least, most)
 }
 
 /// Everything that can be said about a group without its cluster, but sizes and rolling updates.
@@ -129,6 +135,10 @@ fn spot(spec: View<'_>, problems: &mut Problems) {
             "such as \"0.10\"; without `maxPrice` the price of on-demand is the limit",
         );
     }
+    unused_spot_fields(spec, problems);
+}
+
+fn unused_spot_fields(spec: View<'_>, problems: &mut Problems) {
     let unused = spec.text("maxPrice").is_none() || spec.has("mixedInstancesPolicy");
     for key in ["spotDurationInMinutes", "instanceInterruptionBehavior"] {
         if spec.has(key) && unused {

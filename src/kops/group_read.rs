@@ -6,8 +6,8 @@ use super::cluster::Cluster;
 use super::cluster::LoadBalancerClass;
 use super::error::Problems;
 use super::group::{
-    ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, RootVolume,
-    Spot, Volume, Volumes, WarmPool,
+    ExternalLoadBalancer, GroupVolumes, InstanceGroup, InstanceMetadata, MixedPolicy, Requirements,
+    RootVolume, SpotSettings, Volume, WarmPoolSpec,
 };
 use super::role::Role;
 use super::types_check::has_gpu;
@@ -138,7 +138,7 @@ fn first_type(types: &str, spec: View<'_>, problems: &mut Problems) -> Option<St
     Some(first.to_owned())
 }
 
-fn volumes(spec: View<'_>, problems: &mut Problems) -> Volumes {
+fn volumes(spec: View<'_>, problems: &mut Problems) -> GroupVolumes {
     let root = RootVolume {
         // Zero counts as absent: kops takes a size only when it is positive.
         size: spec
@@ -160,7 +160,7 @@ fn volumes(spec: View<'_>, problems: &mut Problems) -> Volumes {
         key: v.owned("key"),
         delete_on_termination: v.bool("deleteOnTermination"),
     });
-    Volumes {
+    GroupVolumes {
         root,
         extra: extra.collect(),
     }
@@ -227,16 +227,16 @@ fn range(view: View<'_>, unit: u128, problems: &mut Problems) -> (Option<i64>, O
     (min, max)
 }
 
-fn spot(spec: View<'_>, problems: &mut Problems) -> Spot {
-    Spot {
+fn spot(spec: View<'_>, problems: &mut Problems) -> SpotSettings {
+    SpotSettings {
         max_price: spec.owned("maxPrice"),
         duration_minutes: spec.count("spotDurationInMinutes", problems),
         interruption: spec.owned("instanceInterruptionBehavior"),
     }
 }
 
-fn metadata(view: View<'_>, problems: &mut Problems) -> MetadataOptions {
-    MetadataOptions {
+fn metadata(view: View<'_>, problems: &mut Problems) -> InstanceMetadata {
+    InstanceMetadata {
         http_tokens: view.owned("httpTokens"),
         hop_limit: view.count("httpPutResponseHopLimit", problems),
     }
@@ -289,14 +289,7 @@ fn labels_and_taints(
         );
     }
     if nvidia && has_gpu(machine_type) {
-        labels.insert("kops.k8s.io/gpu".into(), "1".into());
-        if !taints.iter().any(|t| t.key.starts_with("nvidia.com/gpu")) {
-            taints.push(Taint {
-                key: "nvidia.com/gpu".into(),
-                value: None,
-                effect: Some("NoSchedule".into()),
-            });
-        }
+        mark_gpu(&mut labels, &mut taints);
     }
     // On other roles it is a fault: see `boot_check`.
     if own.sub("gvisor").bool("enabled") == Some(true) {
@@ -305,13 +298,25 @@ fn labels_and_taints(
     (labels, taints)
 }
 
+/// What kops gives nodes with an NVIDIA GPU.
+fn mark_gpu(labels: &mut BTreeMap<String, String>, taints: &mut Vec<Taint>) {
+    labels.insert("kops.k8s.io/gpu".into(), "1".into());
+    if !taints.iter().any(|t| t.key.starts_with("nvidia.com/gpu")) {
+        taints.push(Taint {
+            key: "nvidia.com/gpu".into(),
+            value: None,
+            effect: Some("NoSchedule".into()),
+        });
+    }
+}
+
 /// The warm pool in force: the group's, missing parts from the cluster's; control planes and bastions have only their own.
 fn resolve_warm_pool(
     spec: View<'_>,
     role: Role,
     cluster: &Cluster,
     problems: &mut Problems,
-) -> Option<WarmPool> {
+) -> Option<WarmPoolSpec> {
     let own = warm_pool::read(spec.sub("warmPool"), problems);
     let inherited = cluster
         .warm_pool
@@ -334,7 +339,7 @@ fn resolve_warm_pool(
         return None;
     }
     warm_pool::check(spec, role, problems);
-    Some(WarmPool {
+    Some(WarmPoolSpec {
         min_size,
         max_size,
         hook_timeout: hook.then_some(timeout),

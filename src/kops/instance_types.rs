@@ -85,11 +85,7 @@ fn read(line: &'static str) -> Option<InstanceType> {
         words.next()?.parse().ok()?,
         words.next()?.parse().ok()?,
     );
-    let architecture = match words.next()? {
-        "amd64" => Architecture::Amd64,
-        "arm64" => Architecture::Arm64,
-        _ => return None,
-    };
+    let architecture = architecture(words.next()?)?;
     let (interfaces, addresses) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     let spot = match words.next()? {
         "spot" => true,
@@ -109,6 +105,14 @@ fn read(line: &'static str) -> Option<InstanceType> {
         spot,
         disks,
         regions,
+    })
+}
+
+fn architecture(word: &str) -> Option<Architecture> {
+    Some(match word {
+        "amd64" => Architecture::Amd64,
+        "arm64" => Architecture::Arm64,
+        _ => return None,
     })
 }
 

@@ -47,6 +47,10 @@ pub(super) fn group(spec: View<'_>, role: Role, gates: Option<&str>, problems: &
             "ami-..., ssm:PARAMETER, NAME or OWNER/NAME",
         );
     }
+    min_size(spec, gates, problems);
+}
+
+fn min_size(spec: View<'_>, gates: Option<&str>, problems: &mut Problems) {
     match spec.int("minSize") {
         None => {}
         Some(min) if min <= 0 => problems.error_hint(

@@ -48,22 +48,22 @@ mod zones;
 use std::collections::BTreeSet;
 
 pub use cluster::{
-    ApiLoadBalancer, Autoscaler, Cluster, Dns, EtcdCluster, LoadBalancerClass, PriorityExpander,
-    RollingUpdate, Subnet, SubnetKind, TerminationQueue,
+    ApiLoadBalancer, AutoscalerAddon, Cluster, Dns, EtcdCluster, LoadBalancerClass,
+    PriorityExpander, RollingUpdate, Subnet, SubnetKind, TerminationQueue,
 };
 pub(crate) use ebs_check::root_size;
 pub use error::{KopsError, KopsErrors};
 pub use group::{
-    ExternalLoadBalancer, InstanceGroup, MetadataOptions, MixedPolicy, Requirements, RootVolume,
-    Spot, Volume, Volumes, WarmPool,
+    ExternalLoadBalancer, GroupVolumes, InstanceGroup, InstanceMetadata, MixedPolicy, Requirements,
+    RootVolume, SpotSettings, Volume, WarmPoolSpec,
 };
 pub use image::{floats, owner_and_name};
 pub use instance_types::{Architecture, InstanceType, instance_type, instance_types};
 pub(crate) use labels::{LABEL_TAG, TAINT_TAG};
-pub use object::Object;
+pub use object::ManifestObject;
 pub(crate) use releases::{Subject, ended};
 pub use role::{MachineKind, MachineRules, Phase, Role};
-pub use target::Target;
+pub use target::KopsTarget;
 pub use values::Taint;
 
 use crate::model::{GroupName, KopsVersion};
@@ -83,9 +83,9 @@ pub struct Manifests {
     /// Its groups that are AutoScalingGroups, sorted by name.
     pub groups: Vec<InstanceGroup>,
     /// Its groups that Karpenter runs: they have neither AutoScalingGroup nor launch template. Sorted by name.
-    pub karpenter: Vec<Object>,
+    pub karpenter: Vec<ManifestObject>,
     /// Everything else, in the order written.
-    pub others: Vec<Object>,
+    pub others: Vec<ManifestObject>,
     /// What is odd but stops nothing, such as a setting that has no effect.
     pub warnings: Vec<KopsError>,
     /// Fields of the Cluster that kops drops or refuses, and that no definition depends on. Who compiles a stranger's
@@ -98,7 +98,7 @@ pub struct Manifests {
 /// # Errors
 /// Every fault found in any of the documents.
 pub fn read(documents: &[Document]) -> Result<Manifests, KopsErrors> {
-    read_for(documents, &Target::default())
+    read_for(documents, &KopsTarget::default())
 }
 
 /// As [`read`], for the kops and the region of `target`.
@@ -107,7 +107,7 @@ pub fn read(documents: &[Document]) -> Result<Manifests, KopsErrors> {
 /// As [`read`].
 pub fn read_for<'a>(
     documents: impl IntoIterator<Item = &'a Document>,
-    target: &Target,
+    target: &KopsTarget,
 ) -> Result<Manifests, KopsErrors> {
     let mut problems = Problems::default();
     let sorted = Sorted::new(documents.into_iter(), &mut problems);
@@ -159,7 +159,7 @@ pub fn read_for<'a>(
 struct Sorted<'a> {
     clusters: Vec<&'a Node>,
     groups: Vec<&'a Node>,
-    others: Vec<Object>,
+    others: Vec<ManifestObject>,
 }
 
 impl<'a> Sorted<'a> {
@@ -174,21 +174,13 @@ impl<'a> Sorted<'a> {
             let Some(object) = envelope(root, problems) else {
                 continue;
             };
-            let version = root
-                .get("apiVersion")
-                .and_then(Node::as_str)
-                .unwrap_or_default();
+            let version = api_version(root);
             let known = is_known(version);
             let of_kops =
                 known || version.starts_with("kops.k8s.io/") || version.starts_with("kops/");
             match object.kind.as_str() {
                 "Cluster" | "InstanceGroup" if of_kops && !known => {
-                    let at = root.get("apiVersion").map_or(root.pos, |n| n.pos);
-                    problems.error_hint(
-                        at,
-                        format!("`apiVersion: {version}` is not supported"),
-                        "kops.k8s.io/v1alpha2 is",
-                    );
+                    other_version(root, version, problems);
                 }
                 "Cluster" if known => sorted.clusters.push(root),
                 "InstanceGroup" if known => sorted.groups.push(root),
@@ -208,8 +200,22 @@ fn is_known(version: &str) -> bool {
     matches!(version, "kops.k8s.io/v1alpha2" | "kops/v1alpha2")
 }
 
+fn api_version(root: &Node) -> &str {
+    let version = root.get("apiVersion").and_then(Node::as_str);
+    version.unwrap_or_default()
+}
+
+fn other_version(root: &Node, version: &str, problems: &mut Problems) {
+    let at = root.get("apiVersion").map_or(root.pos, |n| n.pos);
+    problems.error_hint(
+        at,
+        format!("`apiVersion: {version}` is not supported"),
+        "kops.k8s.io/v1alpha2 is",
+    );
+}
+
 /// What every document must have.
-fn envelope(root: &Node, problems: &mut Problems) -> Option<Object> {
+fn envelope(root: &Node, problems: &mut Problems) -> Option<ManifestObject> {
     if !matches!(root.value, Value::Map(_)) {
         problems.error(
             root.pos,
@@ -245,7 +251,7 @@ fn envelope(root: &Node, problems: &mut Problems) -> Option<Object> {
         .map(str::to_owned);
     // Of what has a type of its own here, that is made from the tree.
     let is_typed = is_known(&version) && matches!(kind.as_str(), "Cluster" | "InstanceGroup");
-    Some(Object {
+    Some(ManifestObject {
         kind,
         namespace,
         name,
@@ -297,7 +303,7 @@ fn api_subnets(groups: &[&Node]) -> BTreeSet<String> {
 
 enum Group {
     Asg(Box<InstanceGroup>),
-    Karpenter(Object),
+    Karpenter(ManifestObject),
 }
 
 /// Checks and decodes a group. None: a fault was found.
@@ -334,7 +340,7 @@ fn group<'a>(
     if spec.str("manager") == Some("Karpenter") {
         let gates = cluster.and_then(|c| c.karpenter_gates.as_deref());
         karpenter::group(spec, role, gates, problems);
-        let object = Object {
+        let object = ManifestObject {
             kind: "InstanceGroup".into(),
             namespace: None,
             name: Some(name.into()),

@@ -7,10 +7,11 @@ use super::error::Problems;
 use super::ranges_check;
 use super::releases::{Subject, ended, kubernetes_range};
 use super::schema;
-use super::target::Target;
+use super::target::KopsTarget;
 use super::view::View;
 use super::zones;
 use crate::model::ClusterName;
+use crate::yaml::Pos;
 
 /// Checks what only the Cluster says. `subnets` are those of `spec`, in its order.
 pub(super) fn check(
@@ -18,7 +19,7 @@ pub(super) fn check(
     name: Option<&ClusterName>,
     dns: Dns,
     subnets: &[Subnet],
-    target: &Target,
+    target: &KopsTarget,
     problems: &mut Problems,
 ) {
     let kubernetes = kubernetes(spec, target, problems);
@@ -43,7 +44,7 @@ pub(super) fn check(
 }
 
 /// The minor version of Kubernetes; a warning when this kops does not carry it out.
-fn kubernetes(spec: View<'_>, target: &Target, problems: &mut Problems) -> Option<u32> {
+fn kubernetes(spec: View<'_>, target: &KopsTarget, problems: &mut Problems) -> Option<u32> {
     spec.text("kubernetesVersion")?;
     let Some(minor) = kubernetes_minor(spec) else {
         problems.error_hint(
@@ -78,7 +79,7 @@ pub(super) fn kubernetes_minor(spec: View<'_>) -> Option<u32> {
 }
 
 /// One provider, and one that this kops still has.
-fn provider(spec: View<'_>, kubernetes: Option<u32>, target: &Target, problems: &mut Problems) {
+fn provider(spec: View<'_>, kubernetes: Option<u32>, target: &KopsTarget, problems: &mut Problems) {
     let networking = spec.sub("networking");
     let places = networking.places();
     let mut providers = Vec::new();
@@ -89,12 +90,7 @@ fn provider(spec: View<'_>, kubernetes: Option<u32>, target: &Target, problems: 
         if schema::kind("Cluster.networking", key).is_some() {
             providers.push(key.as_str());
         } else if schema::kind("Cluster", key).is_some() {
-            // In v1alpha3 these stand under `networking`; of a v1alpha2 manifest kops drops them.
-            problems.error_hint(
-                *pos,
-                format!("`{key}` does not stand under `spec.networking` in v1alpha2, so kops would drop it"),
-                format!("write it as `spec.{key}`"),
-            );
+            misplaced(key, *pos, problems);
         }
         let Some((subject, _)) = PROVIDERS.iter().find(|(_, name)| name == key) else {
             continue;
@@ -107,6 +103,21 @@ fn provider(spec: View<'_>, kubernetes: Option<u32>, target: &Target, problems: 
             );
         }
     }
+    one_provider(spec, &providers, problems);
+}
+
+/// In v1alpha3 these stand under `networking`; of a v1alpha2 manifest kops drops them.
+fn misplaced(key: &str, pos: Pos, problems: &mut Problems) {
+    problems.error_hint(
+        pos,
+        format!(
+            "`{key}` does not stand under `spec.networking` in v1alpha2, so kops would drop it"
+        ),
+        format!("write it as `spec.{key}`"),
+    );
+}
+
+fn one_provider(spec: View<'_>, providers: &[&str], problems: &mut Problems) {
     if providers.len() > 1 {
         problems.error(
             spec.at("networking"),
@@ -137,7 +148,7 @@ fn gossip(
     spec: View<'_>,
     name: Option<&ClusterName>,
     dns: Dns,
-    target: &Target,
+    target: &KopsTarget,
     problems: &mut Problems,
 ) {
     if is_gossip(name, dns)

@@ -7,7 +7,7 @@ use crate::yaml::{Node, Pos};
 
 /// A document that is carried along whole.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Object {
+pub struct ManifestObject {
     /// `kind`.
     pub kind: String,
     /// `metadata.namespace`.
@@ -20,7 +20,7 @@ pub struct Object {
     pub value: Json,
 }
 
-impl Object {
+impl ManifestObject {
     /// `Kind/name` or `Kind/namespace/name`; `Kind` when it has no name.
     pub fn key(&self) -> String {
         let parts = [

@@ -21,14 +21,8 @@ const IPV4_ONLY: [&str; 6] = [
 pub(super) fn check(spec: View<'_>, problems: &mut Problems) {
     let networking = spec.sub("networking");
     let ipv6 = spec.str("nonMasqueradeCIDR") == Some("::/0");
-    for key in IPV4_ONLY
-        .into_iter()
-        .filter(|key| ipv6 && networking.has(key))
-    {
-        problems.error(
-            networking.at(key),
-            format!("`networking.{key}` is not possible in an IPv6 cluster"),
-        );
+    if ipv6 {
+        ipv4_only(networking, problems);
     }
     if networking.has("gce") {
         problems.error(
@@ -48,6 +42,15 @@ pub(super) fn check(spec: View<'_>, problems: &mut Problems) {
     }
     calico(networking.sub("calico"), ipv6, problems);
     cilium(spec, networking.sub("cilium"), ipv6, proxied, problems);
+}
+
+fn ipv4_only(networking: View<'_>, problems: &mut Problems) {
+    for key in IPV4_ONLY.into_iter().filter(|key| networking.has(key)) {
+        problems.error(
+            networking.at(key),
+            format!("`networking.{key}` is not possible in an IPv6 cluster"),
+        );
+    }
 }
 
 fn calico(calico: View<'_>, ipv6: bool, problems: &mut Problems) {

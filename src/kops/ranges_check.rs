@@ -102,28 +102,13 @@ impl Ranges {
                 format!("the subnet `{name}` and `serviceClusterIPRange` overlap"),
             );
         }
-        if let Some(text) = subnet.text("ipv6CIDR")
-            && !is_ipv6(text)
-        {
-            problems.error_hint(
-                subnet.at("ipv6CIDR"),
-                "`ipv6CIDR` is no range of IPv6 addresses",
-                "such as 2001:db8::/64, or /64#0 for the first one of the network",
-            );
-        }
+        ipv6_range(subnet, problems);
     }
 
     fn routes(&self, subnet: View<'_>, problems: &mut Problems) {
         const TARGETS: [&str; 6] = ["pcx-", "i-", "nat-", "tgw-", "igw-", "eigw-"];
         let mut seen: BTreeSet<String> = BTreeSet::new();
-        if subnet.has("additionalRoutes") {
-            let at = subnet.at("additionalRoutes");
-            if subnet.text("id").is_some() {
-                problems.error(at, "a shared subnet has no `additionalRoutes`");
-            } else if subnet.text("type") != Some("Private") {
-                problems.error(at, "only a private subnet has `additionalRoutes`");
-            }
-        }
+        may_have_routes(subnet, problems);
         for route in subnet.list("additionalRoutes") {
             let target = route.text("target").unwrap_or_default();
             if !TARGETS.iter().any(|begin| target.starts_with(begin)) {
@@ -147,6 +132,29 @@ impl Ranges {
                 problems.error(route.at("cidr"), "this route stands here twice");
             }
         }
+    }
+}
+
+fn may_have_routes(subnet: View<'_>, problems: &mut Problems) {
+    if subnet.has("additionalRoutes") {
+        let at = subnet.at("additionalRoutes");
+        if subnet.text("id").is_some() {
+            problems.error(at, "a shared subnet has no `additionalRoutes`");
+        } else if subnet.text("type") != Some("Private") {
+            problems.error(at, "only a private subnet has `additionalRoutes`");
+        }
+    }
+}
+
+fn ipv6_range(subnet: View<'_>, problems: &mut Problems) {
+    if let Some(text) = subnet.text("ipv6CIDR")
+        && !is_ipv6(text)
+    {
+        problems.error_hint(
+            subnet.at("ipv6CIDR"),
+            "`ipv6CIDR` is no range of IPv6 addresses",
+            "such as 2001:db8::/64, or /64#0 for the first one of the network",
+        );
     }
 }
 

@@ -61,6 +61,16 @@ pub struct MachineRules {
     pub always_counts: bool,
 }
 
+/// Machines that run what the cluster is for: the other kinds say in what they differ.
+const WORKER: MachineRules = MachineRules {
+    phase: Some(Phase::Workers),
+    is_node: true,
+    is_drained: true,
+    may_surge: true,
+    proves_control_plane: false,
+    always_counts: false,
+};
+
 impl MachineKind {
     /// All of them.
     pub const ALL: [MachineKind; 5] = [
@@ -73,14 +83,6 @@ impl MachineKind {
 
     /// What it means.
     pub const fn rules(self) -> MachineRules {
-        const WORKER: MachineRules = MachineRules {
-            phase: Some(Phase::Workers),
-            is_node: true,
-            is_drained: true,
-            may_surge: true,
-            proves_control_plane: false,
-            always_counts: false,
-        };
         match self {
             MachineKind::Group(Role::ControlPlane) => MachineRules {
                 phase: Some(Phase::ControlPlane),
@@ -168,29 +170,8 @@ mod tests {
         let mut table =
             String::from("kind          phase         node  drain surge proof always\n");
         for kind in MachineKind::ALL {
-            let MachineRules {
-                phase,
-                is_node,
-                is_drained,
-                may_surge,
-                proves_control_plane,
-                always_counts,
-            } = kind.rules();
-            let name = match kind {
-                MachineKind::Group(role) => role.as_str(),
-                MachineKind::Unmanaged => "unmanaged",
-            };
-            let phase = phase.map_or("never".into(), |p| format!("{p:?}"));
-            let cells = [
-                is_node,
-                is_drained,
-                may_surge,
-                proves_control_plane,
-                always_counts,
-            ]
-            .map(|yes| if yes { "yes  " } else { "-    " })
-            .join(" ");
-            writeln!(table, "{name:<13} {phase:<13} {}", cells.trim_end()).unwrap();
+            let row = row(kind);
+            writeln!(table, "{row}").unwrap();
         }
         assert_eq!(
             table,
@@ -203,6 +184,32 @@ Node          Workers       yes   yes   yes   -     -
 unmanaged     never         yes   -     -     -     -
 "
         );
+    }
+
+    fn row(kind: MachineKind) -> String {
+        let MachineRules {
+            phase,
+            is_node,
+            is_drained,
+            may_surge,
+            proves_control_plane,
+            always_counts,
+        } = kind.rules();
+        let name = match kind {
+            MachineKind::Group(role) => role.as_str(),
+            MachineKind::Unmanaged => "unmanaged",
+        };
+        let phase = phase.map_or("never".into(), |p| format!("{p:?}"));
+        let cells = [
+            is_node,
+            is_drained,
+            may_surge,
+            proves_control_plane,
+            always_counts,
+        ]
+        .map(|yes| if yes { "yes  " } else { "-    " })
+        .join(" ");
+        format!("{name:<13} {phase:<13} {}", cells.trim_end())
     }
 
     #[test]

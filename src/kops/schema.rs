@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::error::Problems;
 use super::values::{duration, quantity};
 use super::view::scalar;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, Pos, Value};
 
 type Section = BTreeMap<&'static str, &'static str>;
 
@@ -81,6 +81,14 @@ const READ: [&str; 49] = [
 ];
 
 impl Strict {
+    /// Tells a fault: of what kops reads otherwise, or of the object itself.
+    fn push(self, pos: Pos, message: String, hint: Option<String>, problems: &mut Problems) {
+        match self {
+            Strict::WhatIsRead => problems.misreads(pos, message, hint),
+            Strict::Everything => problems.push(pos, message, hint),
+        }
+    }
+
     /// Whether a wrong type at `path` (such as `spec.subnets[0].type`) is a fault: the place is read, or something below it is.
     fn faults(self, path: &str) -> bool {
         let names: Vec<&str> = path
@@ -144,12 +152,9 @@ pub(super) fn check(
             None if fields.contains_key("*") => {}
             None => {
                 let message = format!("unknown field `{path}`; kops would drop it without a word");
-                let hint = suggest(&key.text, fields.keys().copied())
-                    .map(|s| format!("did you mean `{s}`?"));
-                match strict {
-                    Strict::WhatIsRead => problems.misreads(key.pos, message, hint),
-                    Strict::Everything => problems.push(key.pos, message, hint),
-                }
+                let near = suggest(&key.text, fields.keys().copied());
+                let hint = near.map(|s| format!("did you mean `{s}`?"));
+                strict.push(key.pos, message, hint, problems);
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::model::{KopsVersion, Region};
 
 /// What manifests are read for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Target {
+pub struct KopsTarget {
     /// The kops whose rules count.
     pub version: KopsVersion,
     /// The region the cluster is in; none: the one that its subnets' zones name.

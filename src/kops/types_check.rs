@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::error::Problems;
 use super::instance_types::{InstanceType, TABLE_OF, instance_type, instance_types};
-use super::target::Target;
+use super::target::KopsTarget;
 use super::view::View;
 use crate::model::KnownRegion;
 use crate::yaml::Pos;
@@ -19,7 +19,7 @@ const OFFERED: usize = 3;
 /// Checks `machineType` and the types of the policy.
 pub(super) fn check(
     spec: View<'_>,
-    target: &Target,
+    target: &KopsTarget,
     region: Option<&KnownRegion>,
     problems: &mut Problems,
 ) {
@@ -69,7 +69,7 @@ pub(super) fn check(
 
 /// What is known of instance types.
 struct Known<'a> {
-    target: &'a Target,
+    target: &'a KopsTarget,
 }
 
 impl Known<'_> {
@@ -121,7 +121,12 @@ fn disks(name: &str, at: Pos, problems: &mut Problems) {
 }
 
 /// A group of one type that the region does not offer never has an instance. With several types AWS takes the others.
-fn offered(spec: View<'_>, target: &Target, region: Option<&KnownRegion>, problems: &mut Problems) {
+fn offered(
+    spec: View<'_>,
+    target: &KopsTarget,
+    region: Option<&KnownRegion>,
+    problems: &mut Problems,
+) {
     let alone = spec
         .text("machineType")
         .filter(|_| !spec.has("mixedInstancesPolicy"));

@@ -27,20 +27,24 @@ pub(super) fn nanoseconds(text: &str) -> Option<u128> {
             .find(|c: char| c.is_ascii_digit() || c == '.')
             .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_end);
-        let scale: u128 = match unit {
-            "ns" => 1,
-            "us" | "µs" | "μs" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "m" => 60_000_000_000,
-            "h" => 3_600_000_000_000,
-            _ => return None,
-        };
+        let scale: u128 = nanoseconds_per(unit)?;
         let (numerator, denominator) = decimal(number)?;
         nanoseconds = nanoseconds.checked_add(numerator.checked_mul(scale)? / denominator)?;
         rest = tail;
     }
     Some(nanoseconds)
+}
+
+fn nanoseconds_per(unit: &str) -> Option<u128> {
+    Some(match unit {
+        "ns" => 1,
+        "us" | "µs" | "μs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        _ => return None,
+    })
 }
 
 /// The whole number that a floating one stands for.

@@ -1,7 +1,7 @@
 //! Whether the availability zones of a cluster's subnets exist, and are of its region. Knows nothing of other rules about subnets.
 
 use super::error::Problems;
-use super::target::Target;
+use super::target::KopsTarget;
 use super::view::View;
 use crate::fleet::closest;
 use crate::model::{KnownRegion, known_region, known_regions, region_of_zone};
@@ -12,7 +12,7 @@ const MADE_UP: &str = "us-test-1";
 
 /// Checks the zones of all subnets. Source: kops, `FindRegion`: a subnet without a zone, and a cluster that spans regions, are refused (a shared subnet's
 /// zone is looked up).
-pub(super) fn check(spec: View<'_>, target: &Target, problems: &mut Problems) {
+pub(super) fn check(spec: View<'_>, target: &KopsTarget, problems: &mut Problems) {
     let own = region(spec, target);
     for subnet in spec.list("subnets") {
         match subnet.text("zone") {
@@ -32,7 +32,7 @@ pub(super) fn check(spec: View<'_>, target: &Target, problems: &mut Problems) {
 /// Checks the zones that a group names. On AWS kops places nothing by them; one that does not exist is a slip all the same.
 pub(super) fn of_group(
     spec: View<'_>,
-    target: &Target,
+    target: &KopsTarget,
     own: Option<&KnownRegion>,
     problems: &mut Problems,
 ) {
@@ -41,7 +41,13 @@ pub(super) fn of_group(
     }
 }
 
-fn one(zone: &str, pos: Pos, target: &Target, own: Option<&KnownRegion>, problems: &mut Problems) {
+fn one(
+    zone: &str,
+    pos: Pos,
+    target: &KopsTarget,
+    own: Option<&KnownRegion>,
+    problems: &mut Problems,
+) {
     if zone.starts_with(MADE_UP) || target.accepted.contains(zone) {
         return;
     }
@@ -51,7 +57,7 @@ fn one(zone: &str, pos: Pos, target: &Target, own: Option<&KnownRegion>, problem
 }
 
 /// The region of a cluster: the one given, else that of its first zone.
-pub(super) fn region(spec: View<'_>, target: &Target) -> Option<&'static KnownRegion> {
+pub(super) fn region(spec: View<'_>, target: &KopsTarget) -> Option<&'static KnownRegion> {
     let written = spec
         .list("subnets")
         .find_map(|s| s.text("zone").and_then(region_of_zone));
@@ -61,7 +67,7 @@ pub(super) fn region(spec: View<'_>, target: &Target) -> Option<&'static KnownRe
     }
 }
 
-fn wrong(zone: &str, target: &Target, own: Option<&KnownRegion>) -> Option<(String, String)> {
+fn wrong(zone: &str, target: &KopsTarget, own: Option<&KnownRegion>) -> Option<(String, String)> {
     let found = region_of_zone(zone);
     let is_letter = |region: &KnownRegion| {
         zone.strip_prefix(region.name)

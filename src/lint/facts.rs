@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use crate::desired::{Autoscaler, DesiredError, autoscaler, compile};
-use crate::kops::{InstanceGroup, InstanceType, Manifests, Object, Role, Taint, instance_type};
+use crate::kops::{
+    InstanceGroup, InstanceType, ManifestObject, Manifests, Role, Taint, instance_type,
+};
 use crate::model::{AccountId, ClusterName, Definition, GroupName, Region};
 use crate::yaml::Pos;
 
@@ -130,12 +132,12 @@ impl ClusterFacts {
     }
 
     /// Objects that are neither the Cluster nor an InstanceGroup.
-    pub(super) fn objects(&self) -> impl Iterator<Item = &Object> {
+    pub(super) fn objects(&self) -> impl Iterator<Item = &ManifestObject> {
         self.manifests.others.iter()
     }
 
     /// The objects that run pods, each with its pod's `spec`.
-    pub(super) fn workloads(&self) -> impl Iterator<Item = (&Object, &Json)> {
+    pub(super) fn workloads(&self) -> impl Iterator<Item = (&ManifestObject, &Json)> {
         self.objects().filter_map(|o| {
             let pointer = match o.kind.as_str() {
                 "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => {

@@ -20,12 +20,12 @@ pub struct Rule {
     /// What to do.
     pub fix: &'static str,
     /// What it looks at.
-    pub(super) check: Check,
+    pub(super) check: RuleCheck,
 }
 
 /// What a rule looks at.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Check {
+pub(super) enum RuleCheck {
     /// Every group of workers of every cluster.
     Workers(fn(&ClusterFacts, &GroupFacts<'_>, &mut Found)),
     /// Every cluster.
@@ -40,16 +40,16 @@ impl Rule {
     /// Adds what it finds.
     pub(super) fn apply(&self, fleet: &FleetFacts, found: &mut Found) {
         match self.check {
-            Check::Workers(check) => {
+            RuleCheck::Workers(check) => {
                 for cluster in &fleet.clusters {
                     for group in cluster.workers() {
                         check(cluster, &group, found);
                     }
                 }
             }
-            Check::Cluster(check) => fleet.clusters.iter().for_each(|c| check(c, found)),
-            Check::Fleet(check) => check(fleet, found),
-            Check::NotFromManifests(needs) => found.needs(None, needs),
+            RuleCheck::Cluster(check) => fleet.clusters.iter().for_each(|c| check(c, found)),
+            RuleCheck::Fleet(check) => check(fleet, found),
+            RuleCheck::NotFromManifests(needs) => found.needs(None, needs),
         }
     }
 }

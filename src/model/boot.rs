@@ -96,14 +96,6 @@ mod tests {
 
     #[test]
     fn the_hash_is_the_one_the_script_names() {
-        let script = |lines: &str| {
-            let text = format!(
-                "#!/bin/bash\ncat > conf/kube_env.yaml << '__EOF_KUBE_ENV'\n{lines}\n__EOF_KUBE_ENV\n"
-            );
-            UserDataDigest::of(&STANDARD.encode(text))
-                .nodeup_config_hash
-                .map(|h| h.to_string())
-        };
         for (lines, hash) in [
             (
                 format!("ClusterName: a\nNodeupConfigHash: {HASH}"),
@@ -124,8 +116,17 @@ mod tests {
                 None,
             ),
         ] {
-            assert_eq!(script(&lines).as_deref(), hash, "{lines}");
+            assert_eq!(hash_in(&lines).as_deref(), hash, "{lines}");
         }
+    }
+
+    fn hash_in(lines: &str) -> Option<String> {
+        let text = format!(
+            "#!/bin/bash\ncat > conf/kube_env.yaml << '__EOF_KUBE_ENV'\n{lines}\n__EOF_KUBE_ENV\n"
+        );
+        UserDataDigest::of(&STANDARD.encode(text))
+            .nodeup_config_hash
+            .map(|h| h.to_string())
     }
 
     #[test]

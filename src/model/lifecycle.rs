@@ -41,6 +41,15 @@ pub struct LifecycleRules {
     pub goes_first: bool,
 }
 
+/// A state of which nothing holds: each state says what does.
+const NOTHING: LifecycleRules = LifecycleRules {
+    is_capacity: false,
+    is_awaited: false,
+    may_serve: false,
+    is_leaving: false,
+    goes_first: false,
+};
+
 impl Lifecycle {
     /// All of them.
     pub const ALL: [Lifecycle; 6] = [
@@ -54,13 +63,6 @@ impl Lifecycle {
 
     /// What it means.
     pub const fn rules(self) -> LifecycleRules {
-        const NOTHING: LifecycleRules = LifecycleRules {
-            is_capacity: false,
-            is_awaited: false,
-            may_serve: false,
-            is_leaving: false,
-            goes_first: false,
-        };
         match self {
             Lifecycle::Pending => LifecycleRules {
                 is_capacity: true,
@@ -98,23 +100,7 @@ mod tests {
     fn every_state_of_life_has_its_row() {
         let mut table = String::from("state       capacity awaited serves leaving first\n");
         for state in Lifecycle::ALL {
-            let LifecycleRules {
-                is_capacity,
-                is_awaited,
-                may_serve,
-                is_leaving,
-                goes_first,
-            } = state.rules();
-            let yes = |yes: bool| if yes { "yes" } else { "-" };
-            let line = format!(
-                "{:<11} {:<8} {:<7} {:<6} {:<7} {}",
-                format!("{state:?}"),
-                yes(is_capacity),
-                yes(is_awaited),
-                yes(may_serve),
-                yes(is_leaving),
-                yes(goes_first)
-            );
+            let line = row(state);
             writeln!(table, "{}", line.trim_end()).unwrap();
         }
         assert_eq!(
@@ -129,5 +115,25 @@ Detached    -        -       yes    -       -
 Terminating -        -       -      yes     -
 "
         );
+    }
+
+    fn row(state: Lifecycle) -> String {
+        let LifecycleRules {
+            is_capacity,
+            is_awaited,
+            may_serve,
+            is_leaving,
+            goes_first,
+        } = state.rules();
+        let yes = |yes: bool| if yes { "yes" } else { "-" };
+        format!(
+            "{:<11} {:<8} {:<7} {:<6} {:<7} {}",
+            format!("{state:?}"),
+            yes(is_capacity),
+            yes(is_awaited),
+            yes(may_serve),
+            yes(is_leaving),
+            yes(goes_first)
+        )
     }
 }

@@ -9,7 +9,7 @@ pub mod kube;
 
 /// How the Kubernetes API of a cluster is reached, and what is known of the cluster behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
+pub struct NodeAccess {
     /// Context of the kubeconfig.
     pub context: String,
     /// Uid of its namespace `kube-system`, from the baseline: another one is another cluster, and refused.

@@ -236,7 +236,18 @@ mod tests {
             UserData::CarriedFrom(n) => n.to_string(),
             UserData::ByKops { .. } => "kops".to_owned(),
         };
-        let remarks = boot.remarks.iter().map(|r| match r {
+        let remarks = boot.remarks.iter().map(remark_word);
+        let stuck = boot.no_version.then(|| "stuck".to_owned());
+        [from]
+            .into_iter()
+            .chain(remarks)
+            .chain(stuck)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
+    fn remark_word(remark: &Remark) -> String {
+        match remark {
             Remark::CannotBoot { boots, .. } => format!("cannot boot, {boots:?} can"),
             Remark::BootUnknown { .. } => "unknown".into(),
             Remark::NotPinned {
@@ -245,14 +256,7 @@ mod tests {
             other @ (Remark::Follows { .. }
             | Remark::Unpublished { .. }
             | Remark::Carried { .. }) => format!("{other:?}"),
-        });
-        let stuck = boot.no_version.then(|| "stuck".to_owned());
-        [from]
-            .into_iter()
-            .chain(remarks)
-            .chain(stuck)
-            .collect::<Vec<_>>()
-            .join("; ")
+        }
     }
 
     #[test]

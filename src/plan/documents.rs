@@ -212,17 +212,26 @@ fn against_baseline(
         .chain(baseline.keys())
         .collect::<BTreeSet<_>>()
     {
-        let change = match (baseline.get(key), wanted.get(key)) {
-            _ if coming_or_going(plan, key).is_some() => None,
-            (Some(from), Some(to)) => Some(fields(from, to))
-                .filter(|c| !c.is_empty())
-                .map(DocumentChange::Changed),
-            (None, _) => Some(DocumentChange::Added),
-            (Some(_), None) => Some(DocumentChange::Removed),
-        };
+        let change = change_of(plan, key, baseline.get(key), wanted.get(key));
         if let Some(change) = change {
             record(plan, key, change, allow);
         }
+    }
+}
+
+fn change_of(
+    plan: &ClusterPlan,
+    key: &str,
+    from: Option<&Json>,
+    to: Option<&Json>,
+) -> Option<DocumentChange> {
+    match (from, to) {
+        _ if coming_or_going(plan, key).is_some() => None,
+        (Some(from), Some(to)) => Some(fields(from, to))
+            .filter(|c| !c.is_empty())
+            .map(DocumentChange::Changed),
+        (None, _) => Some(DocumentChange::Added),
+        (Some(_), None) => Some(DocumentChange::Removed),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DrainBlocker, LaunchBlocker};
 use crate::model::{
-    ActivityStatus, Eviction, Hold, InstanceId, LiveGroup, NodeName, PodBlock, Seen,
+    ActivityStatus, Eviction, Foretold, Hold, InstanceId, LiveGroup, NodeName, PodBlock, Seen,
 };
 
 /// Why no replacement can come into a group now, as far as AWS shows it.
@@ -51,21 +51,24 @@ pub fn drain_blockers(
         .collect();
     found.extend(budgets(blocks.iter().map(|(_, block)| *block)));
     let drained: BTreeSet<&NodeName> = nodes().map(|(name, _)| name).collect();
-    let foretold = seen
-        .foretold
-        .iter()
-        .filter(|f| f.nodes.iter().any(|n| drained.contains(n)));
-    found.extend(foretold.map(|f| {
+    found.extend(foretold(seen, &drained));
+    found.extend(seen.denied.iter().map(|right| DrainBlocker::NoRight {
+        right: right.clone(),
+    }));
+    found
+}
+
+/// What the API would answer to an eviction from these nodes.
+fn foretold(seen: &Seen, drained: &BTreeSet<&NodeName>) -> Vec<DrainBlocker> {
+    let here = |f: &&Foretold| f.nodes.iter().any(|n| drained.contains(n));
+    let blockers = seen.foretold.iter().filter(here).map(|f| {
         let of = f.of.clone();
         match f.answer.clone() {
             Some(answer) => DrainBlocker::Refused { of, answer },
             None => DrainBlocker::Unanswered { of },
         }
-    }));
-    found.extend(seen.denied.iter().map(|right| DrainBlocker::NoRight {
-        right: right.clone(),
-    }));
-    found
+    });
+    blockers.collect()
 }
 
 /// What one pod says by itself: the pods that one budget holds are counted together.

@@ -9,10 +9,6 @@ use crate::model::AsgName;
 
 /// Members of each etcd cluster by group, as the Cluster says.
 pub(super) fn members(desired: &DesiredCluster) -> BTreeMap<String, BTreeMap<AsgName, u32>> {
-    let list = |value: &Json, key: &str| -> Vec<Json> {
-        let items = value.get(key).and_then(Json::as_array);
-        items.cloned().unwrap_or_default()
-    };
     let group = |name: &str| {
         desired
             .groups
@@ -38,4 +34,9 @@ pub(super) fn members(desired: &DesiredCluster) -> BTreeMap<String, BTreeMap<Asg
         }
     }
     found
+}
+
+fn list(value: &Json, key: &str) -> Vec<Json> {
+    let items = value.get(key).and_then(Json::as_array);
+    items.cloned().unwrap_or_default()
 }

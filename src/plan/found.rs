@@ -130,16 +130,7 @@ pub(super) fn found_definition(
         .iter()
         .find(|t| t.key == "kops.k8s.io/instancegroup")
         .and_then(|t| GroupName::new(t.value.clone()).ok());
-    let by_name = || {
-        GroupName::new(
-            name.as_str()
-                .split('.')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-        )
-        .ok()
-    };
+    let by_name = || first_label(name);
     let definition = Definition {
         instance_group: tag.or_else(by_name)?,
         auto_scaling_group: (*live.group).clone(),
@@ -150,6 +141,12 @@ pub(super) fn found_definition(
         lifecycle_hooks: live.hooks.or(hooks),
     };
     Some(definition.canonical())
+}
+
+/// The name of a group without its cluster: all before the first dot.
+fn first_label(name: &AsgName) -> Option<GroupName> {
+    let label = name.as_str().split('.').next()?;
+    GroupName::new(label.to_owned()).ok()
 }
 
 fn to_json(value: &impl serde::Serialize) -> Json {

@@ -57,21 +57,13 @@ pub fn plan(
     policy: &Policy,
     allow: Allow,
 ) -> Plan {
-    let clusters: BTreeMap<_, _> = wanted
-        .iter()
-        .map(|w| {
-            (
-                w.desired.cluster.clone(),
-                cluster::cluster_plan(
-                    w,
-                    live.clusters.get(&w.desired.cluster),
-                    &policy.rolling,
-                    allow,
-                    live.read_at,
-                ),
-            )
-        })
-        .collect();
+    let of_cluster = |w: &Wanted<'_>| {
+        let name = w.desired.cluster.clone();
+        let found = live.clusters.get(&name);
+        let plan = cluster::cluster_plan(w, found, &policy.rolling, allow, live.read_at);
+        (name, plan)
+    };
+    let clusters: BTreeMap<_, _> = wanted.iter().map(of_cluster).collect();
     let policy = policy.clone();
     let id = digest_of(&(PLAN_VERSION, &release, &policy, &clusters));
     Plan {

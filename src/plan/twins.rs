@@ -118,27 +118,35 @@ fn unfit(
     if !is_on_demand(&twin.definition) {
         return Some(TwinFault::Spot { twin: name() });
     }
-    let (own, its) = (node(&group.definition), node(&twin.definition));
-    let keys = own.keys().chain(its.keys());
-    let differs = keys
-        .into_iter()
-        .find(|key| !alike(own.get(*key).copied(), its.get(*key).copied()));
+    let differs = first_difference(group, twin);
     if let Some(key) = differs {
-        return Some(TwinFault::OtherNodes {
-            twin: name(),
-            key: (*key).to_owned(),
-        });
+        return Some(TwinFault::OtherNodes { twin: name(), key });
     }
+    let subnets = lacking_subnets(group, twin);
+    (!subnets.is_empty()).then(|| TwinFault::NoSubnets {
+        twin: name(),
+        subnets,
+    })
+}
+
+/// Subnets of the group that its fallback does not have.
+fn lacking_subnets(group: &DesiredGroup, twin: &DesiredGroup) -> BTreeSet<String> {
     let away = group
         .definition
         .auto_scaling_group
         .vpc_zone_identifier
         .difference(&twin.definition.auto_scaling_group.vpc_zone_identifier);
-    let subnets: BTreeSet<String> = away.cloned().collect();
-    (!subnets.is_empty()).then(|| TwinFault::NoSubnets {
-        twin: name(),
-        subnets,
-    })
+    away.cloned().collect()
+}
+
+/// A label or taint that nodes of one group have and those of the other have not.
+fn first_difference(group: &DesiredGroup, twin: &DesiredGroup) -> Option<String> {
+    let (own, its) = (node(&group.definition), node(&twin.definition));
+    let keys = own.keys().chain(its.keys());
+    let differs = keys
+        .into_iter()
+        .find(|key| !alike(own.get(*key).copied(), its.get(*key).copied()));
+    differs.map(|key| (*key).to_owned())
 }
 
 fn is_on_demand(definition: &Definition) -> bool {

@@ -32,18 +32,7 @@ impl Warned {
         if unread {
             return before.cloned();
         }
-        let of_git = |r: &&Remark| matches!(r, Remark::Unpublished { .. });
-        let found = plan.remarks.iter().filter(|r| r.is_warning());
-        let old = before.iter().flat_map(|b| &b.remarks);
-        let remarks: Vec<Remark> = if is_rolled {
-            found.cloned().collect()
-        } else {
-            found
-                .filter(|r| !of_git(r))
-                .chain(old.filter(of_git))
-                .cloned()
-                .collect()
-        };
+        let remarks = remarks_now(plan, before, is_rolled);
         match before {
             _ if remarks.is_empty() => None,
             Some(before) if before.remarks == remarks => Some(before.clone()),
@@ -61,5 +50,21 @@ impl Warned {
         self.remarks
             .retain(|r| !matches!(r, Remark::CannotBoot { .. }));
         (!self.remarks.is_empty()).then_some(self)
+    }
+}
+
+/// What is found now; what is of git stays as it was while nothing is rolled.
+fn remarks_now(plan: &ClusterPlan, before: Option<&Warned>, is_rolled: bool) -> Vec<Remark> {
+    let of_git = |r: &&Remark| matches!(r, Remark::Unpublished { .. });
+    let found = plan.remarks.iter().filter(|r| r.is_warning());
+    let old = before.iter().flat_map(|b| &b.remarks);
+    if is_rolled {
+        found.cloned().collect()
+    } else {
+        found
+            .filter(|r| !of_git(r))
+            .chain(old.filter(of_git))
+            .cloned()
+            .collect()
     }
 }

@@ -142,18 +142,7 @@ impl Check<'_> {
         text_range: std::ops::Range<usize>,
     ) -> Result<RenderedDocument, RenderError> {
         let root = &document.root;
-        if !matches!(root.value, Value::Map(_)) {
-            let message = format!("a document is a mapping, and this is {}", root.kind());
-            return Err(self.fault(
-                root.pos,
-                1,
-                message,
-                None,
-                Some(
-                    "a template yields whole documents, with apiVersion, kind and metadata".into(),
-                ),
-            ));
-        }
+        self.ensure_mapping(root)?;
         self.text_at(root, &["apiVersion"])?;
         let kind = self.text_at(root, &["kind"])?;
         let name = self.text_at(root, &["metadata", "name"])?;
@@ -169,6 +158,15 @@ impl Check<'_> {
             document,
             text_range,
         })
+    }
+
+    fn ensure_mapping(&self, root: &Node) -> Result<(), RenderError> {
+        if matches!(root.value, Value::Map(_)) {
+            return Ok(());
+        }
+        let message = format!("a document is a mapping, and this is {}", root.kind());
+        let hint = "a template yields whole documents, with apiVersion, kind and metadata";
+        Err(self.fault(root.pos, 1, message, None, Some(hint.into())))
     }
 
     fn text_at(&self, root: &Node, path: &[&str]) -> Result<String, RenderError> {
@@ -262,16 +260,10 @@ impl Check<'_> {
                     "the {} `{}` is rendered twice",
                     document.kind, document.name
                 );
-                let pos = |d: &RenderedDocument| {
-                    d.document
-                        .root
-                        .at(["metadata", "name"])
-                        .map_or(d.document.root.pos, |n| n.pos)
-                };
-                let spot = Spot::of_pos(&first.template, &self.rendered.text, pos(first), 1);
+                let spot = Spot::of_pos(&first.template, &self.rendered.text, name_pos(first), 1);
                 let hint = Some("give one of them another name, or remove it".into());
                 return Err(self.fault(
-                    pos(document),
+                    name_pos(document),
                     document.name.chars().count(),
                     message,
                     Some(spot),
@@ -300,4 +292,11 @@ impl Check<'_> {
             hint,
         }))
     }
+}
+
+fn name_pos(d: &RenderedDocument) -> Pos {
+    d.document
+        .root
+        .at(["metadata", "name"])
+        .map_or(d.document.root.pos, |n| n.pos)
 }

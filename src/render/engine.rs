@@ -1,5 +1,6 @@
 //! The template engine, set up once for a fleet: strict, hermetic, made for YAML. Knows nothing of kops.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use minijinja::value::Value;
@@ -54,15 +55,7 @@ impl<'f> Renderer<'f> {
                 compiled => compiled?,
             }
         }
-        names.note_simple(fleet, |path| {
-            Some(
-                env.get_template(path)
-                    .ok()?
-                    .undeclared_variables(false)
-                    .into_iter()
-                    .collect(),
-            )
-        });
+        names.note_simple(fleet, |path| own_variables(&env, path));
         let clusters: Vec<&str> = fleet.clusters.keys().map(ClusterName::as_str).collect();
         let everything = from_json(&json!({"clusters": clusters}));
         Ok(Renderer {
@@ -117,38 +110,39 @@ impl<'f> Renderer<'f> {
 
     /// The templates and snippets that read a variable, by their path in the fleet, sorted. `path` is dotted, such as `etcd.main`.
     pub fn readers(&self, path: &str) -> Vec<String> {
-        let below = |a: &str, b: &str| {
-            a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'))
-        };
-        let reads = |name: &str| {
-            if let Some(go) = self
-                .go
-                .as_ref()
-                .filter(|_| self.env.get_template(name).is_err())
-            {
-                return go
-                    .reads(name)
-                    .iter()
-                    .any(|v| below(v, path) || below(path, v));
-            }
-            let variables = self
-                .env
-                .get_template(name)
-                .map(|t| t.undeclared_variables(true))
-                .unwrap_or_default();
-            variables.iter().any(|v| below(v, path) || below(path, v))
-        };
         let all = self
             .fleet
             .templates
             .values()
             .chain(self.fleet.snippets.values());
         let mut found: Vec<String> = all
-            .filter(|s| reads(&s.path))
+            .filter(|s| self.reads(&s.path, path))
             .map(|s| s.path.clone())
             .collect();
         found.sort();
         found
+    }
+
+    /// Whether a template or a snippet reads this path, or something above or below it.
+    fn reads(&self, name: &str, path: &str) -> bool {
+        if let Some(go) = self
+            .go
+            .as_ref()
+            .filter(|_| self.env.get_template(name).is_err())
+        {
+            return go
+                .reads(name)
+                .iter()
+                .any(|v| is_below(v, path) || is_below(path, v));
+        }
+        let variables = self
+            .env
+            .get_template(name)
+            .map(|t| t.undeclared_variables(true))
+            .unwrap_or_default();
+        variables
+            .iter()
+            .any(|v| is_below(v, path) || is_below(path, v))
     }
 
     /// The lines of the rendered text that a var produces. `path` is dotted, such as `etcd.main`; for a map, of everything in it.
@@ -278,9 +272,9 @@ impl<'f> Renderer<'f> {
         path: &str,
         trace: bool,
         other: Option<&str>,
-    ) -> Result<gotemplate::Output, RenderError> {
+    ) -> Result<gotemplate::TemplateOutput, RenderError> {
         let dot = self.dot(cluster, other);
-        let mut output = gotemplate::Output {
+        let mut output = gotemplate::TemplateOutput {
             text: String::new(),
             origins: Vec::new(),
         };
@@ -453,6 +447,17 @@ impl ClusterRenderer<'_, '_> {
             .text(&path, cluster, scope, &Value::from_pairs(all))
             .map(Some)
     }
+}
+
+/// The variables that a template reads at top level.
+fn own_variables(env: &Environment<'_>, path: &str) -> Option<BTreeSet<String>> {
+    let template = env.get_template(path).ok()?;
+    Some(template.undeclared_variables(false).into_iter().collect())
+}
+
+/// Whether a path is another one, or lies below it.
+fn is_below(a: &str, b: &str) -> bool {
+    a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// Most bytes that a template may render to: a hundred times a large cluster.

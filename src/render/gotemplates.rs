@@ -7,7 +7,9 @@ use serde_json::{Map, Value as Json};
 
 use super::{RenderError, Spot, TemplateFault};
 use crate::fleet::{Cluster, Fleet, Source, closest};
-use crate::gotemplate::{Fault, Options, Output, Problem, Site, Templates, Trouble, Value};
+use crate::gotemplate::{
+    GoFault, Problem, Site, TemplateOptions, TemplateOutput, Templates, Trouble, Value,
+};
 use crate::model::ClusterName;
 use crate::toolbox;
 use crate::yaml::{self, Node};
@@ -25,7 +27,7 @@ pub(super) struct GoEngine {
     templates: BTreeMap<String, Templates>,
     snippets: Templates,
     /// Snippets that are none in Go's language, by their path below the fleet.
-    broken: Arc<BTreeMap<String, Fault>>,
+    broken: Arc<BTreeMap<String, GoFault>>,
 }
 
 impl GoEngine {
@@ -92,12 +94,12 @@ impl GoEngine {
         dot: &Value,
         trace: bool,
         cluster: &ClusterName,
-    ) -> Result<Output, RenderError> {
+    ) -> Result<TemplateOutput, RenderError> {
         let set = self.templates.get(path).unwrap_or(&self.snippets);
-        let options = Options {
+        let options = TemplateOptions {
             strict: true,
             trace,
-            ..Options::default()
+            ..TemplateOptions::default()
         };
         set.execute(path, dot, &options)
             .map_err(|fault| error(fault, Some(cluster)))
@@ -113,7 +115,7 @@ impl GoEngine {
 }
 
 /// The snippets that cannot be parsed. Those that may be of the other engine are errors only where they are used.
-fn broken(fleet: &Fleet) -> Result<BTreeMap<String, Fault>, RenderError> {
+fn broken(fleet: &Fleet) -> Result<BTreeMap<String, GoFault>, RenderError> {
     let mut broken = BTreeMap::new();
     for (name, source) in fleet.snippets.iter().filter(|(n, _)| !n.ends_with(".j2")) {
         let mut alone = Templates::new(toolbox::functions(None));
@@ -127,10 +129,17 @@ fn broken(fleet: &Fleet) -> Result<BTreeMap<String, Fault>, RenderError> {
     Ok(broken)
 }
 
+fn no_snippet(name: &str, known: &BTreeMap<String, Vec<String>>) -> Trouble {
+    let near = closest(name, known.keys().map(String::as_str));
+    let near = near.map(|n| format!("; did you mean `{n}`?"));
+    let near = near.unwrap_or_default();
+    Trouble::Said(format!("there is no snippet `{name}`{near}"))
+}
+
 /// The functions of kops, with an `include` that knows what a fleet's snippets may be called.
 fn functions(
     names: &BTreeMap<String, Vec<&Source>>,
-    broken: &Arc<BTreeMap<String, Fault>>,
+    broken: &Arc<BTreeMap<String, GoFault>>,
 ) -> crate::gotemplate::Functions {
     let paths: BTreeMap<String, Vec<String>> = names
         .iter()
@@ -152,11 +161,7 @@ fn functions(
         }
         match running.include(name, a.any(1).clone()) {
             Ok(text) => Ok(Value::text(text)),
-            Err(Trouble::NoTemplate(name)) => {
-                let near = closest(&name, paths.keys().map(String::as_str));
-                let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-                Err(Trouble::Said(format!("there is no snippet `{name}`{near}")))
-            }
+            Err(Trouble::NoTemplate(name)) => Err(no_snippet(&name, &paths)),
             Err(trouble) => Err(trouble),
         }
     })
@@ -214,7 +219,7 @@ fn overlay(into: &mut Map<String, Json>, from: Map<String, Json>) {
 }
 
 /// The line of the template that made each line of its output.
-pub(super) fn lines(output: &Output, source: &str) -> Vec<u32> {
+pub(super) fn lines(output: &TemplateOutput, source: &str) -> Vec<u32> {
     // Where separators were put right, lines may have moved: say nothing rather than something wrong.
     if yaml::separated(&output.text).text.lines().count() != output.text.lines().count() {
         return Vec::new();
@@ -241,12 +246,12 @@ pub(super) fn lines(output: &Output, source: &str) -> Vec<u32> {
     found
 }
 
-fn error(fault: Fault, cluster: Option<&ClusterName>) -> RenderError {
+fn error(fault: GoFault, cluster: Option<&ClusterName>) -> RenderError {
     RenderError::Template(Box::new(go_fault(&fault, cluster)))
 }
 
 /// A fault of a Go template in the words of this module.
-pub fn go_fault(fault: &Fault, cluster: Option<&ClusterName>) -> TemplateFault {
+pub fn go_fault(fault: &GoFault, cluster: Option<&ClusterName>) -> TemplateFault {
     let spot = |site: &Site| Spot::of_range(site.name(), site.text(), site.range.clone());
     TemplateFault {
         cluster: cluster.cloned(),

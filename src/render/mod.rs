@@ -26,7 +26,7 @@ pub use engine::{ClusterRenderer, Renderer};
 pub use fault::{DocumentFault, RenderError, Spot, TemplateFault};
 pub use gotemplates::go_fault;
 pub use rendered::{Rendered, RenderedDocument};
-pub use trace::{Line, Trace};
+pub use trace::{Trace, TracedLine};
 
 /// Renders one cluster. For more than one, make a [`Renderer`] and use it for all.
 ///

@@ -9,7 +9,7 @@ const CLOSE: char = '\u{f0001}';
 
 /// A line of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct TracedLine {
     /// The template's file.
     pub template: String,
     /// Line in it, from 1. For text that came out of a snippet or a function, the line that called it.
@@ -18,11 +18,11 @@ pub struct Line {
 
 /// Where the lines of a rendered text come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trace(BTreeMap<u32, Line>);
+pub struct Trace(BTreeMap<u32, TracedLine>);
 
 impl Trace {
     /// The origin of a line of the rendered text (from 1).
-    pub fn line(&self, line: u32) -> Option<&Line> {
+    pub fn line(&self, line: u32) -> Option<&TracedLine> {
         self.0.get(&line)
     }
 
@@ -30,7 +30,7 @@ impl Trace {
         self.0.extend((first_line..).zip(lines).map(|(at, line)| {
             (
                 at,
-                Line {
+                TracedLine {
                     template: template.to_owned(),
                     line,
                 },

@@ -43,20 +43,22 @@ fn convert(value: &Value, depth: usize) -> Result<Json, Error> {
             .map(|v| convert(&v, depth + 1))
             .collect::<Result<_, _>>()
             .map(Json::Array),
-        ValueKind::Map => {
-            let mut map = Map::new();
-            for key in value.try_iter()? {
-                map.insert(
-                    scalar_text(&key)?,
-                    convert(&value.get_item(&key)?, depth + 1)?,
-                );
-            }
-            Ok(Json::Object(map))
-        }
+        ValueKind::Map => convert_map(value, depth),
         kind @ (ValueKind::Bytes | ValueKind::Plain | ValueKind::Invalid | _) => {
             Err(fault(format!("{kind} is no data")))
         }
     }
+}
+
+fn convert_map(value: &Value, depth: usize) -> Result<Json, Error> {
+    let mut map = Map::new();
+    for key in value.try_iter()? {
+        map.insert(
+            scalar_text(&key)?,
+            convert(&value.get_item(&key)?, depth + 1)?,
+        );
+    }
+    Ok(Json::Object(map))
 }
 
 fn number(value: &Value) -> Result<Json, Error> {

@@ -180,13 +180,14 @@ fn legend(height: f64) -> String {
     phases.iter().enumerate().map(one).collect()
 }
 
+type Open<'r> = BTreeMap<(&'r crate::model::ClusterName, &'r AsgName), (Timestamp, Phase)>;
+
 type Rows<'r> = BTreeMap<(&'r crate::model::ClusterName, &'r AsgName), Vec<Bar>>;
 
 /// The phases of every group, from the records alone.
 fn bars<'r>(rehearsal: &Rehearsal<'r>) -> Rows<'r> {
     let mut rows: Rows<'r> = BTreeMap::new();
-    let mut open: BTreeMap<(&'r crate::model::ClusterName, &'r AsgName), (Timestamp, Phase)> =
-        BTreeMap::new();
+    let mut open: Open<'r> = BTreeMap::new();
     let mut back = false;
     for record in rehearsal.records {
         if matches!(
@@ -195,10 +196,7 @@ fn bars<'r>(rehearsal: &Rehearsal<'r>) -> Rows<'r> {
                 | Event::Rollout(RolloutEvent::AbortStarted { .. })
         ) {
             back = true;
-            let waiting: Vec<_> = open.keys().copied().collect();
-            waiting
-                .into_iter()
-                .for_each(|key| turn(&mut rows, &mut open, key, record.at, Some(Phase::Back)));
+            turn_all(&mut rows, &mut open, record.at, Some(Phase::Back));
         } else if let Some((key, phase)) = begins(&record.event) {
             turn(
                 &mut rows,
@@ -209,10 +207,16 @@ fn bars<'r>(rehearsal: &Rehearsal<'r>) -> Rows<'r> {
             );
         }
     }
-    let left: Vec<_> = open.keys().copied().collect();
-    left.into_iter()
-        .for_each(|key| turn(&mut rows, &mut open, key, rehearsal.end(), None));
+    turn_all(&mut rows, &mut open, rehearsal.end(), None);
     rows
+}
+
+/// Every group that is in a phase leaves it now.
+fn turn_all<'r>(rows: &mut Rows<'r>, open: &mut Open<'r>, at: Timestamp, next: Option<Phase>) {
+    let keys: Vec<_> = open.keys().copied().collect();
+    for key in keys {
+        turn(rows, open, key, at, next);
+    }
 }
 
 /// The phase that a group enters with an event; none: its last has ended.

@@ -7,7 +7,7 @@ use super::wording::plain;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
+pub struct DoctorCheck {
     /// Of what kind it is, one word: `git`, `store`.
     pub area: &'static str,
     /// What exactly: a cluster, an account; none: there is one of it.
@@ -32,7 +32,7 @@ pub enum CheckState {
     NotChecked(String),
 }
 
-impl Check {
+impl DoctorCheck {
     /// Whether something has to be done.
     pub fn is_wrong(&self) -> bool {
         matches!(self.state, CheckState::Wrong { .. })
@@ -48,47 +48,54 @@ impl Check {
 }
 
 /// A line for each check, what to do under what is wrong, and how many of each at the end.
-pub fn doctor_text(checks: &[Check], style: Style) -> String {
-    let width = |text: &dyn Fn(&Check) -> usize| checks.iter().map(text).max().unwrap_or(0);
+pub fn doctor_text(checks: &[DoctorCheck], style: Style) -> String {
+    let width = |text: &dyn Fn(&DoctorCheck) -> usize| checks.iter().map(text).max().unwrap_or(0);
     let areas = width(&|c| c.area.chars().count());
     let states = width(&|c| c.words().0.chars().count());
     let mut out = String::new();
     for check in checks {
-        let (state, said, advice) = check.words();
-        let tone = match &check.state {
-            CheckState::Ok(_) => Tone::Good,
-            CheckState::Wrong { .. } => Tone::Bad,
-            CheckState::NotChecked(_) => Tone::Change,
-        };
-        let subject = check.subject.as_ref().map(|s| format!("{}: ", plain(s)));
-        let painted = style.paint(tone, &format!("{state:<states$}"));
-        let mut lines = said.lines();
-        let first = plain(lines.next().unwrap_or_default());
-        out.push_str(&format!(
-            "{:<areas$}  {painted}  {}{first}\n",
-            check.area,
-            subject.unwrap_or_default()
-        ));
-        let indent = " ".repeat(areas + states + 4);
-        out.extend(lines.map(|line| format!("{indent}{}\n", plain(line))));
-        out.extend(
-            advice
-                .iter()
-                .map(|line| format!("{indent}hint: {}\n", plain(line))),
-        );
+        out.push_str(&check_lines(check, areas, states, style));
     }
     let [ok, wrong, unknown] = counts(checks);
     out.push_str(&format!("{ok} ok, {wrong} wrong, {unknown} not checked\n"));
     out
 }
 
-fn counts(checks: &[Check]) -> [usize; 3] {
+/// A check in columns, its advice beneath.
+fn check_lines(check: &DoctorCheck, areas: usize, states: usize, style: Style) -> String {
+    let mut out = String::new();
+    let (state, said, advice) = check.words();
+    let tone = match &check.state {
+        CheckState::Ok(_) => Tone::Good,
+        CheckState::Wrong { .. } => Tone::Bad,
+        CheckState::NotChecked(_) => Tone::Change,
+    };
+    let subject = check.subject.as_ref().map(|s| format!("{}: ", plain(s)));
+    let painted = style.paint(tone, &format!("{state:<states$}"));
+    let mut lines = said.lines();
+    let first = plain(lines.next().unwrap_or_default());
+    out.push_str(&format!(
+        "{:<areas$}  {painted}  {}{first}\n",
+        check.area,
+        subject.unwrap_or_default()
+    ));
+    let indent = " ".repeat(areas + states + 4);
+    out.extend(lines.map(|line| format!("{indent}{}\n", plain(line))));
+    out.extend(
+        advice
+            .iter()
+            .map(|line| format!("{indent}hint: {}\n", plain(line))),
+    );
+    out
+}
+
+fn counts(checks: &[DoctorCheck]) -> [usize; 3] {
     let of = |state: &str| checks.iter().filter(|c| c.words().0 == state).count();
     [of("ok"), of("wrong"), of("not checked")]
 }
 
 /// The same for machines. `beside`: what else is printed, by key.
-pub fn doctor_json(checks: &[Check], beside: &[(&str, Json)]) -> String {
+pub fn doctor_json(checks: &[DoctorCheck], beside: &[(&str, Json)]) -> String {
     let all: Vec<Json> = checks
         .iter()
         .map(|check| {
@@ -123,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_comes_with_what_to_do() {
-        let check = |area, subject: Option<&str>, state| Check {
+        let check = |area, subject: Option<&str>, state| DoctorCheck {
             area,
             subject: subject.map(str::to_owned),
             state,

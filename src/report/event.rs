@@ -9,8 +9,8 @@ use super::revision;
 use super::wording::{clock, count, group, list, plain};
 use crate::model::{Applied, AsgName, ClusterName, InstanceId, LaunchRefusal, NodeName};
 use crate::rollout::{
-    ClusterEvent, Event, Evidence, Finding, GroupEvent, Record, Rollout, RolloutEvent, Scope,
-    StageEvent, StepEvent, StepResult, Verdict,
+    ClusterEvent, Event, Evidence, GroupEvent, PreflightFinding, Record, Rollout, RolloutEvent,
+    Scope, StageEvent, StepEvent, StepResult, Verdict,
 };
 
 /// Most volumes that a line names.
@@ -304,7 +304,7 @@ fn started(rollout: &Rollout) -> String {
     )
 }
 
-fn preflight(findings: &[Finding]) -> String {
+fn preflight(findings: &[PreflightFinding]) -> String {
     if findings.is_empty() {
         "preflight: no drain is blocked".into()
     } else {

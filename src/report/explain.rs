@@ -50,14 +50,14 @@ pub struct DocumentStory {
     /// Its first and last line in the cluster's `manifests.yaml`.
     pub lines: (u32, u32),
     /// Vars it would not be the same without: path, and `file:line`.
-    pub vars: Vec<Input>,
+    pub vars: Vec<VarInput>,
     /// Snippets it would not be the same without.
     pub snippets: Vec<String>,
 }
 
 /// A var that a document depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Input {
+pub struct VarInput {
     /// Its dotted path.
     pub path: String,
     /// `file:line` that set it.
@@ -88,21 +88,23 @@ fn value_text(story: &ValueStory, rendered: &str) -> String {
         [] => out.push_str("  read by    no template of this cluster\n"),
         readers => out.push_str(&listed("read by", readers)),
     }
-    match story.writes.as_slice() {
-        [] => out.push_str("  writes     no line by itself\n"),
-        lines => {
-            out.push_str(&format!(
-                "  writes     {} of {rendered}\n",
-                count(lines.len(), "line")
-            ));
-            out.extend(
-                lines
-                    .iter()
-                    .map(|l| format!("    {:>5} | {}\n", l.line, plain(&l.text))),
-            );
-        }
-    }
+    out.push_str(&written_lines(&story.writes, rendered));
     out
+}
+
+/// The rendered lines that come of a value.
+fn written_lines(lines: &[WrittenLine], rendered: &str) -> String {
+    if lines.is_empty() {
+        return "  writes     no line by itself\n".into();
+    }
+    let head = format!(
+        "  writes     {} of {rendered}\n",
+        count(lines.len(), "line")
+    );
+    let written = lines
+        .iter()
+        .map(|l| format!("    {:>5} | {}\n", l.line, plain(&l.text)));
+    head + &written.collect::<String>()
 }
 
 /// A document for people; `rendered` is the path of the rendered file.

@@ -67,7 +67,7 @@ pub(super) fn group_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
     let mut lines: Vec<FieldLine> = Vec::new();
     let (user_data, fields): (Vec<_>, Vec<_>) = fields.iter().partition(|f| is_user_data(&f.field));
     lines.extend((!user_data.is_empty()).then(user_data_line));
-    let mut tags: BTreeMap<(String, Option<String>, Option<String>), BTreeSet<Place>> =
+    let mut tags: BTreeMap<(String, Option<String>, Option<String>), BTreeSet<TagTarget>> =
         BTreeMap::new();
     for field in fields {
         match tag_of(&field.field) {
@@ -81,10 +81,10 @@ pub(super) fn group_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
         }
     }
     lines.extend(tags.into_iter().map(|((key, from, to), places)| FieldLine {
-        in_place: places.iter().all(|p| *p == Place::Group),
+        in_place: places.iter().all(|p| *p == TagTarget::Group),
         name: format!("tag {}", plain(&key)),
         change: Change::Values { from, to },
-        places: places.iter().map(Place::word).collect(),
+        places: places.iter().map(TagTarget::word).collect(),
     }));
     lines.sort_by_key(|l| !l.in_place);
     lines
@@ -253,7 +253,7 @@ fn group_line(field: &FieldChange) -> FieldLine {
 
 /// Where a tag is put.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum TagTarget {
     Group,
     Instance,
     Volume,
@@ -261,34 +261,34 @@ enum Place {
     Other(String),
 }
 
-impl Place {
-    fn of(resource: &str) -> Place {
+impl TagTarget {
+    fn of(resource: &str) -> TagTarget {
         match resource {
-            "instance" => Place::Instance,
-            "volume" => Place::Volume,
-            "network-interface" => Place::NetworkInterface,
-            other => Place::Other(other.to_owned()),
+            "instance" => TagTarget::Instance,
+            "volume" => TagTarget::Volume,
+            "network-interface" => TagTarget::NetworkInterface,
+            other => TagTarget::Other(other.to_owned()),
         }
     }
 
     fn word(&self) -> String {
         match self {
-            Place::Group => "group".into(),
-            Place::Instance => "instances".into(),
-            Place::Volume => "volumes".into(),
-            Place::NetworkInterface => "network interfaces".into(),
-            Place::Other(name) => plain(name),
+            TagTarget::Group => "group".into(),
+            TagTarget::Instance => "instances".into(),
+            TagTarget::Volume => "volumes".into(),
+            TagTarget::NetworkInterface => "network interfaces".into(),
+            TagTarget::Other(name) => plain(name),
         }
     }
 }
 
 /// The key and place of a tag, when the path is the one of a tag's value (or of a whole tag that comes or goes).
-fn tag_of(path: &str) -> Option<(String, Place)> {
+fn tag_of(path: &str) -> Option<(String, TagTarget)> {
     if let Some(rest) = path.strip_prefix("autoScalingGroup.Tags[") {
         let key = rest
             .strip_suffix("].Value")
             .or_else(|| rest.strip_suffix(']'))?;
-        return Some((key.to_owned(), Place::Group));
+        return Some((key.to_owned(), TagTarget::Group));
     }
     let rest = path
         .strip_prefix(TEMPLATE)
@@ -298,7 +298,7 @@ fn tag_of(path: &str) -> Option<(String, Place)> {
     let key = rest
         .strip_prefix('.')
         .or_else(|| rest.strip_prefix('[').and_then(|r| r.strip_suffix(']')))?;
-    Some((key.to_owned(), Place::of(resource)))
+    Some((key.to_owned(), TagTarget::of(resource)))
 }
 
 /// A whole tag of a group says more than its value only when instances do not get it.
@@ -388,28 +388,29 @@ mod tests {
                 to: value(to),
             })
             .collect();
-        let line = |l: FieldLine| {
-            let change = match l.change {
-                Change::Values { from, to } => format!(
-                    "{} -> {}",
-                    from.unwrap_or("-".into()),
-                    to.unwrap_or("-".into())
-                ),
-                Change::Members { added, removed } => format!("+{added:?} -{removed:?}"),
-                Change::Order(items) => format!("order {}", items.join(" ")),
-            };
-            format!(
-                "{}{}: {change} ({})",
-                if l.in_place { "in place " } else { "" },
-                l.name,
-                l.places.join(", ")
-            )
-        };
         group_lines(&fields)
             .into_iter()
-            .map(line)
+            .map(shown)
             .collect::<Vec<_>>()
             .join("\n")
+    }
+
+    fn shown(l: FieldLine) -> String {
+        let change = match l.change {
+            Change::Values { from, to } => format!(
+                "{} -> {}",
+                from.unwrap_or("-".into()),
+                to.unwrap_or("-".into())
+            ),
+            Change::Members { added, removed } => format!("+{added:?} -{removed:?}"),
+            Change::Order(items) => format!("order {}", items.join(" ")),
+        };
+        format!(
+            "{}{}: {change} ({})",
+            if l.in_place { "in place " } else { "" },
+            l.name,
+            l.places.join(", ")
+        )
     }
 
     #[test]

@@ -33,12 +33,7 @@ pub fn fleet_status_text(status: FleetStatus<'_>, style: Style) -> String {
     }
     let mut rows = vec![HEADS.map(str::to_owned)];
     rows.extend(status.clusters.iter().map(|c| row(c, status.now)));
-    let mut widths = [0; 7];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
+    let widths = widths(&rows);
     let mut out = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         let cells: Vec<String> = row
@@ -58,6 +53,17 @@ pub fn fleet_status_text(status: FleetStatus<'_>, style: Style) -> String {
         out.extend(details(cluster, plan, style));
     }
     out.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// How wide each column has to be.
+fn widths(rows: &[[String; 7]]) -> [usize; 7] {
+    let mut widths = [0; 7];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    widths
 }
 
 fn row(standing: &ClusterStanding, now: Timestamp) -> [String; 7] {
@@ -159,33 +165,32 @@ fn live(standing: &ClusterStanding, plan: &ClusterPlan) -> Vec<String> {
     out.extend(blocked.map(|b| format!("blocked: {}", blocked_text(b, &standing.cluster))));
     for (asg, change) in &plan.groups {
         let name = group(asg, &standing.cluster);
-        match change {
-            GroupChange::Create { .. } => out.push(format!("{name}: not there yet")),
-            GroupChange::Retire { instances, .. } => {
-                out.push(format!(
-                    "{name}: not in git, {}",
-                    count(instances.len(), "instance")
-                ));
-            }
-            GroupChange::Update { replace, .. } if replace.is_empty() => {
-                out.push(format!("{name}: differs, no instance is outdated"));
-            }
-            GroupChange::Update { replace, .. } => {
-                let mut why: Vec<&String> = replace.values().flatten().collect();
-                why.sort();
-                why.dedup();
-                let why = list(why.iter().map(|w| plain(w)), 3);
-                out.push(format!(
-                    "{name}: {} outdated: {why}",
-                    count(replace.len(), "instance")
-                ));
-            }
-        }
+        out.push(format!("{name}: {}", difference(change)));
     }
     if out.is_empty() {
         out.push("the account is as git wants it".into());
     }
     out
+}
+
+/// How the live group differs from git.
+fn difference(change: &GroupChange) -> String {
+    match change {
+        GroupChange::Create { .. } => "not there yet".into(),
+        GroupChange::Retire { instances, .. } => {
+            format!("not in git, {}", count(instances.len(), "instance"))
+        }
+        GroupChange::Update { replace, .. } if replace.is_empty() => {
+            "differs, no instance is outdated".into()
+        }
+        GroupChange::Update { replace, .. } => {
+            let mut why: Vec<&String> = replace.values().flatten().collect();
+            why.sort();
+            why.dedup();
+            let why = list(why.iter().map(|w| plain(w)), 3);
+            format!("{} outdated: {why}", count(replace.len(), "instance"))
+        }
+    }
 }
 
 /// The same for machines.
@@ -194,35 +199,37 @@ pub fn fleet_status_json(status: FleetStatus<'_>) -> String {
         .clusters
         .iter()
         .map(|standing| {
-            let mut value = json!(standing);
             let plan = status.live.and_then(|live| live.get(&standing.cluster));
-            if let (Some(object), Some(plan)) = (value.as_object_mut(), plan) {
-                let outdated: BTreeMap<_, _> = plan
-                    .groups
-                    .iter()
-                    .filter_map(|(asg, change)| match change {
-                        GroupChange::Update { replace, .. } if !replace.is_empty() => {
-                            Some((asg, replace))
-                        }
-                        GroupChange::Update { .. }
-                        | GroupChange::Create { .. }
-                        | GroupChange::Retire { .. } => None,
-                    })
-                    .collect();
-                object.insert(
-                    "live".into(),
-                    json!({
-                        "groups_changed": plan.groups.len(),
-                        "outdated": outdated,
-                        "blocked": plan.blocked,
-                    }),
-                );
-            }
-            value
+            standing_json(standing, plan)
         })
         .collect();
     format!(
         "{:#}\n",
         json!({"version": 1, "at": status.now, "clusters": clusters})
     )
+}
+
+fn standing_json(standing: &ClusterStanding, plan: Option<&ClusterPlan>) -> Json {
+    let mut value = json!(standing);
+    if let (Some(object), Some(plan)) = (value.as_object_mut(), plan) {
+        let outdated: BTreeMap<_, _> = plan
+            .groups
+            .iter()
+            .filter_map(|(asg, change)| match change {
+                GroupChange::Update { replace, .. } if !replace.is_empty() => Some((asg, replace)),
+                GroupChange::Update { .. }
+                | GroupChange::Create { .. }
+                | GroupChange::Retire { .. } => None,
+            })
+            .collect();
+        object.insert(
+            "live".into(),
+            json!({
+                "groups_changed": plan.groups.len(),
+                "outdated": outdated,
+                "blocked": plan.blocked,
+            }),
+        );
+    }
+    value
 }

@@ -28,12 +28,11 @@ pub fn freezes_text(plan: &Plan, stages: &[Stage], now: Timestamp, style: Style)
 
 fn line(stage: &Stage, now: Timestamp, style: Style) -> String {
     let windows: Vec<String> = stage.freeze.iter().map(words).collect();
-    let windows = windows.join(", ");
+    let (name, windows) = (&stage.name, windows.join(", "));
     match window(&stage.freeze, now) {
         Window::Frozen { until: Some(until) } => {
             let text = format!(
-                "stage {}: FROZEN now, nothing starts before {} (in {}); windows: {windows}",
-                stage.name,
+                "stage {name}: FROZEN now, nothing starts before {} (in {}); windows: {windows}",
                 clock(until),
                 span(until.since(now))
             );
@@ -41,20 +40,16 @@ fn line(stage: &Stage, now: Timestamp, style: Style) -> String {
         }
         Window::Frozen { until: None } => style.paint(
             Tone::Bad,
-            &format!(
-                "stage {}: FROZEN always, its windows leave no gap: {windows}",
-                stage.name
-            ),
+            &format!("stage {name}: FROZEN always, its windows leave no gap: {windows}"),
         ),
         Window::Open { until: Some(until) } => {
             format!(
-                "stage {}: open now, frozen from {} (in {}); windows: {windows}",
-                stage.name,
+                "stage {name}: open now, frozen from {} (in {}); windows: {windows}",
                 clock(until),
                 span(until.since(now))
             )
         }
-        Window::Open { until: None } => format!("stage {}: open; windows: {windows}", stage.name),
+        Window::Open { until: None } => format!("stage {name}: open; windows: {windows}"),
     }
 }
 

@@ -67,8 +67,12 @@ fn changed(progress: &Progress) -> String {
             0
         };
     }
+    told(&progress.direction, done, ended)
+}
+
+fn told(direction: &Direction, done: usize, ended: u64) -> String {
     let instances = count(ended, "instance");
-    match progress.direction {
+    match direction {
         Direction::Forward => format!(
             "{} done, {instances} replaced or ended",
             count(done, "group")

@@ -50,14 +50,7 @@ fn plan_cases(name: &ClusterName, cluster: &ClusterPlan) -> Vec<TestCase> {
     let mut cases: Vec<TestCase> = cluster
         .groups
         .iter()
-        .map(|(asg, change)| {
-            let verb = match change {
-                GroupChange::Create { .. } => "create",
-                GroupChange::Update { .. } => "update",
-                GroupChange::Retire { .. } => "retire",
-            };
-            case(name, format!("{verb} {}", group(asg, name)))
-        })
+        .map(|(asg, change)| change_case(name, asg, change))
         .collect();
     let documents = cluster.documents.keys();
     cases.extend(documents.map(|document| case(name, format!("document {document}"))));
@@ -79,6 +72,15 @@ fn plan_cases(name: &ClusterName, cluster: &ClusterPlan) -> Vec<TestCase> {
         cases.push(case(name, "no changes"));
     }
     cases
+}
+
+fn change_case(name: &ClusterName, asg: &AsgName, change: &GroupChange) -> TestCase {
+    let verb = match change {
+        GroupChange::Create { .. } => "create",
+        GroupChange::Update { .. } => "update",
+        GroupChange::Retire { .. } => "retire",
+    };
+    case(name, format!("{verb} {}", group(asg, name)))
 }
 
 /// What lint found. Findings below `fail_at`, waived ones and what was not checked are skipped.
@@ -202,6 +204,10 @@ struct Told<'r> {
     gates: BTreeMap<ClusterName, BTreeSet<(String, String)>>,
 }
 
+fn between(since: Timestamp, until: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(until.since(since).millis()).unwrap_or(0))
+}
+
 impl<'r> Told<'r> {
     fn of(records: &'r [Record]) -> Told<'r> {
         let mut begun: BTreeMap<(&ClusterName, &AsgName), Timestamp> = BTreeMap::new();
@@ -216,9 +222,7 @@ impl<'r> Told<'r> {
                 }
                 Event::Group(cluster, asg, GroupEvent::Done) => {
                     let since = begun.get(&(cluster, asg)).copied().unwrap_or(record.at);
-                    let millis = u64::try_from(record.at.since(since).millis()).unwrap_or(0);
-                    told.took
-                        .insert((cluster, asg), Duration::from_millis(millis));
+                    told.took.insert((cluster, asg), between(since, record.at));
                 }
                 Event::Group(cluster, asg, GroupEvent::CanaryProven { evidence, .. }) => {
                     let of = format!(" of the canary of {}", group(asg, cluster));
@@ -258,18 +262,8 @@ fn group_case(
     if let Some(took) = took {
         case.set_time(*took);
     }
-    let is_it = |group: Option<&AsgName>| group == Some(asg);
-    if let Some((cluster, group, why)) = &progress.failure
-        && *cluster == run.cluster
-        && is_it(group.as_ref())
-    {
-        return failed(case, "failed", reason_text(why));
-    }
-    if let Some(stuck) = &progress.stuck
-        && stuck.cluster == run.cluster
-        && is_it(stuck.group.as_ref())
-    {
-        return failed(case, "stuck", reason_text(&stuck.why));
+    if let Some((kind, what)) = fault_of(run, asg, progress) {
+        return failed(case, kind, what);
     }
     let found = progress.clusters.get(&run.cluster);
     match found.and_then(|c| c.groups.get(asg)).map(|g| g.state) {
@@ -278,6 +272,24 @@ fn group_case(
         Some(GroupState::Rolling(_)) => skipped(case, "not done yet"),
         Some(GroupState::Waiting) | None => skipped(case, "not reached"),
     }
+}
+
+/// What failed, or is stuck, at this group.
+fn fault_of(
+    run: &ClusterRun,
+    asg: &AsgName,
+    progress: &Progress,
+) -> Option<(&'static str, String)> {
+    let is_it = |cluster: &ClusterName, group: Option<&AsgName>| {
+        *cluster == run.cluster && group == Some(asg)
+    };
+    if let Some((cluster, group, why)) = &progress.failure
+        && is_it(cluster, group.as_ref())
+    {
+        return Some(("failed", reason_text(why)));
+    }
+    let stuck = progress.stuck.as_ref()?;
+    is_it(&stuck.cluster, stuck.group.as_ref()).then(|| ("stuck", reason_text(&stuck.why)))
 }
 
 fn cluster_case(run: &ClusterRun, progress: &Progress) -> TestCase {

@@ -101,11 +101,7 @@ fn finding_text(group: &[&Finding], places: &LintPlaces, rules: &[Rule], style: 
     let Some(first) = group.first() else {
         return String::new();
     };
-    let tone = match first.severity {
-        Severity::Note => Tone::Head,
-        Severity::Warning => Tone::Change,
-        Severity::Error => Tone::Bad,
-    };
+    let tone = tone_of(first.severity);
     let mut text = format!(
         "{}[{}] {} {}: {}\n",
         style.paint(tone, first.severity.as_str()),
@@ -130,6 +126,14 @@ fn finding_text(group: &[&Finding], places: &LintPlaces, rules: &[Rule], style: 
         text.push_str(&format!("  fix: {}\n", rule.fix));
     }
     text
+}
+
+fn tone_of(severity: Severity) -> Tone {
+    match severity {
+        Severity::Note => Tone::Head,
+        Severity::Warning => Tone::Change,
+        Severity::Error => Tone::Bad,
+    }
 }
 
 fn not_checked_text(not_checked: &[NotChecked], style: Style) -> String {

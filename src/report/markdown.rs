@@ -4,7 +4,7 @@ use super::fold::folds;
 use super::plan_text::{body, heading, nothing};
 use super::remark;
 use super::style::Style;
-use super::summary::{kinds, not_compared, summary};
+use super::summary::{Summary, kinds, not_compared, summary};
 use super::unseen::unseen;
 use super::wording::count;
 use crate::fleet::Stage;
@@ -69,15 +69,7 @@ fn head(plan: &Plan, stages: &[Stage]) -> String {
         plan.id.short(),
         plan.release.short()
     );
-    for (index, row) in summary(plan, stages).table().iter().enumerate() {
-        out.push_str(&format!("| {} |\n", row.join(" | ")));
-        if index == 0 {
-            out.push_str(&format!(
-                "|---|{}\n",
-                "--:|".repeat(row.len().saturating_sub(1))
-            ));
-        }
-    }
+    out.push_str(&table(&summary(plan, stages)));
     out.push('\n');
     let warnings = remark::warnings(plan, Style::default());
     if !warnings.is_empty() {
@@ -94,6 +86,20 @@ fn head(plan: &Plan, stages: &[Stage]) -> String {
                 .map(|(kind, (n, hint))| format!("- {n} × {kind}: {}\n", escape(hint))),
         );
         out.push('\n');
+    }
+    out
+}
+
+fn table(summary: &Summary) -> String {
+    let mut out = String::new();
+    for (index, row) in summary.table().iter().enumerate() {
+        out.push_str(&format!("| {} |\n", row.join(" | ")));
+        if index == 0 {
+            out.push_str(&format!(
+                "|---|{}\n",
+                "--:|".repeat(row.len().saturating_sub(1))
+            ));
+        }
     }
     out
 }

@@ -47,11 +47,11 @@ pub use beside::Beside;
 pub use breach::breach_text;
 pub use chart::rehearsal_html;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text, unreached_line};
-pub use doctor::{Check, CheckState, doctor_json, doctor_text};
+pub use doctor::{CheckState, DoctorCheck, doctor_json, doctor_text};
 pub use drift::{DriftFound, DriftOf, Trail, drift_json, drift_text};
 pub use event::{EVENT_VERSION, event_json, event_line};
 pub use explain::{
-    DocumentStory, Input, Replaced, ValueStory, WrittenLine, document_text, values_text,
+    DocumentStory, Replaced, ValueStory, VarInput, WrittenLine, document_text, values_text,
 };
 pub use fleet_status::{FleetStatus, fleet_status_json, fleet_status_text};
 pub use freezes::freezes_text;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::field::{Change, FieldLine};
 use super::fold::{Fold, folds};
 use super::remark;
-use super::shape::{Detail, DocumentShape, GroupShape, Kind, SELF, Template};
+use super::shape::{BlockedShape, Detail, DocumentShape, GroupShape, Kind, SELF, Template};
 use super::style::{Style, Tone};
 use super::summary;
 use super::unseen::unseen;
@@ -98,7 +98,22 @@ pub(super) fn body(fold: &Fold<'_>, style: Style) -> Vec<String> {
     for (name, change) in &fold.shape.documents {
         out.extend(document(name, change, style));
     }
-    let mut blocked = fold.shape.blocked.iter().peekable();
+    out.extend(blocked_lines(&fold.shape.blocked, style));
+    out.extend(fold.shape.notes.iter().map(|n| format!("  note: {n}")));
+    let own: Option<&ClusterName> = match fold.clusters.as_slice() {
+        [one] => Some(one.name),
+        _ => None,
+    };
+    let own = own.map_or("<cluster>", ClusterName::as_str);
+    out.into_iter()
+        .map(|line| line.replace(SELF, own))
+        .collect()
+}
+
+/// What blocks; a hint that several share stands once, beneath the last of them.
+fn blocked_lines(blocked: &[BlockedShape], style: Style) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut blocked = blocked.iter().peekable();
     while let Some(item) = blocked.next() {
         out.push(format!(
             "  {} blocked: {}",
@@ -109,15 +124,7 @@ pub(super) fn body(fold: &Fold<'_>, style: Style) -> Vec<String> {
             out.push(format!("      hint: {}", item.hint));
         }
     }
-    out.extend(fold.shape.notes.iter().map(|n| format!("  note: {n}")));
-    let own: Option<&ClusterName> = match fold.clusters.as_slice() {
-        [one] => Some(one.name),
-        _ => None,
-    };
-    let own = own.map_or("<cluster>", ClusterName::as_str);
-    out.into_iter()
-        .map(|line| line.replace(SELF, own))
-        .collect()
+    out
 }
 
 /// The details of the same change, over all its clusters and groups.
@@ -204,27 +211,24 @@ fn group(shape: &GroupShape, names: &[String], tally: &Tally, style: Style) -> V
     out
 }
 
+/// A change that leaves the launch template as it is.
+fn same_template(shape: &GroupShape, tally: &Tally) -> String {
+    let instances = tally.instances();
+    if tally.is_zero() && shape.fields.is_empty() {
+        // Nothing of its own changes: it is among the groups at whose turn kops does what belongs to no group.
+        "kops is asked at its turn, for what belongs to no group; no instance is replaced".into()
+    } else if tally.is_zero() {
+        "update in place, no instance is replaced".into()
+    } else if shape.fields.is_empty() {
+        format!("as wanted, but replaces {instances} running something else")
+    } else {
+        format!("update in place, and replaces {instances} running something else")
+    }
+}
+
 fn update(template: Template, replaces: bool, shape: &GroupShape, tally: &Tally) -> String {
     let to = match (template, tally.versions.first(), tally.versions.len()) {
-        // Nothing of its own changes: it is among the groups at whose turn kops does what belongs to no group.
-        (Template::Untouched, _, _) if tally.is_zero() && shape.fields.is_empty() => {
-            return "kops is asked at its turn, for what belongs to no group; no instance is replaced".into();
-        }
-        (Template::Untouched, _, _) if tally.is_zero() => {
-            return "update in place, no instance is replaced".into();
-        }
-        (Template::Untouched, _, _) if shape.fields.is_empty() => {
-            return format!(
-                "as wanted, but replaces {} running something else",
-                tally.instances()
-            );
-        }
-        (Template::Untouched, _, _) => {
-            return format!(
-                "update in place, and replaces {} running something else",
-                tally.instances()
-            );
-        }
+        (Template::Untouched, _, _) => return same_template(shape, tally),
         (Template::Existing, Some(version), 1) => {
             format!("goes to launch template version {version}, which exists already")
         }

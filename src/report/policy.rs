@@ -220,12 +220,7 @@ mod tests {
         );
         // Nothing that changes something is given on everything, but what AWS checks in no other way.
         let all = statement_of(&policy, "Everything").unwrap();
-        let acts: Vec<&str> = all["Action"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(Json::as_str)
-            .collect();
+        let acts = rights_of(all);
         let acts: Vec<&&str> = acts
             .iter()
             .filter(|r| !r.contains(":Describe") && !r.contains(":Get"))
@@ -236,5 +231,10 @@ mod tests {
             store["Resource"],
             json!(["arn:aws:s3:::acme-kfleet/prod/*"])
         );
+    }
+
+    fn rights_of(statement: &Json) -> Vec<&str> {
+        let actions = statement["Action"].as_array().unwrap();
+        actions.iter().filter_map(Json::as_str).collect()
     }
 }

@@ -4,7 +4,9 @@ use super::reason::reason_text;
 use super::wording::{clock, count, cut, group, plain, span};
 use super::work::{self, Position};
 use crate::model::{AsgName, ClusterName, Timestamp};
-use crate::rollout::{Direction, GroupProgress, GroupTask, Progress, Rollout, Waiting};
+use crate::rollout::{
+    Direction, GroupProgress, GroupTask, Progress, Rollout, StageRun, Waiting, WaveRun,
+};
 
 /// Most lines, the header among them.
 const LINES: usize = 20;
@@ -113,14 +115,7 @@ fn place(rollout: &Rollout, progress: &Progress, now: Timestamp) -> String {
     if work::unapproved(stage, progress, now) {
         return state;
     }
-    let soaking = match wave {
-        Some((_, wave)) => work::soaked_at(&wave.clusters, wave.soak, progress),
-        None => work::soaked_at(
-            stage.waves.iter().flat_map(|w| &w.clusters),
-            stage.soak,
-            progress,
-        ),
-    };
+    let soaking = soaked_until(stage, wave, progress);
     let soaking = soaking
         .and_then(|until| work::soak_words(until, now))
         .map(|s| format!(" {s}"))
@@ -133,6 +128,22 @@ fn place(rollout: &Rollout, progress: &Progress, now: Timestamp) -> String {
             stage.waves.len()
         ),
         None => format!("stage {}{soaking}", stage.name),
+    }
+}
+
+/// When the wave has soaked; behind the last one, the stage.
+fn soaked_until(
+    stage: &StageRun,
+    wave: Option<(usize, &WaveRun)>,
+    progress: &Progress,
+) -> Option<Timestamp> {
+    match wave {
+        Some((_, wave)) => work::soaked_at(&wave.clusters, wave.soak, progress),
+        None => work::soaked_at(
+            stage.waves.iter().flat_map(|w| &w.clusters),
+            stage.soak,
+            progress,
+        ),
     }
 }
 

@@ -212,17 +212,9 @@ pub fn fates_text(fates: &[Fate]) -> String {
 pub fn runs_text(runs: &Runs) -> String {
     let mut sorted = runs.makespans.clone();
     sorted.sort();
-    let at = |percent: usize| {
-        sorted
-            .get(
-                (sorted.len().saturating_mul(percent))
-                    .div_ceil(100)
-                    .saturating_sub(1),
-            )
-            .copied()
-    };
     let mut out = vec![count(sorted.len(), "run")];
-    if let (Some(half), Some(most), Some(worst)) = (at(50), at(95), sorted.last()) {
+    if let (Some(half), Some(most), Some(worst)) = (at(&sorted, 50), at(&sorted, 95), sorted.last())
+    {
         out.push(format!(
             "  makespan p50 {}, p95 {}, worst {} (seed {})",
             span(half.0),
@@ -244,6 +236,17 @@ pub fn runs_text(runs: &Runs) -> String {
         format!("  RULE BROKEN (first with seed {seed}): {}", plain(&said))
     }));
     out.join("\n") + "\n"
+}
+
+/// The value that this many of a hundred do not exceed.
+fn at<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
+    sorted
+        .get(
+            (sorted.len().saturating_mul(percent))
+                .div_ceil(100)
+                .saturating_sub(1),
+        )
+        .copied()
 }
 
 #[cfg(test)]

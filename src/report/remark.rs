@@ -44,6 +44,14 @@ pub fn asides_text(lost: &[String]) -> String {
     }
 }
 
+fn cannot_boot(cluster: &ClusterName, names: &str, groups: usize, style: Style) -> String {
+    format!(
+        "{} {cluster}: new nodes of {} cannot boot: {names}",
+        style.paint(Tone::Bad, "warning:"),
+        count(groups, "group"),
+    )
+}
+
 fn of_cluster(cluster: &ClusterName, remarks: &[Remark], style: Style) -> Vec<String> {
     let most = if style.full { usize::MAX } else { GROUPS };
     let mut out = Vec::new();
@@ -56,12 +64,7 @@ fn of_cluster(cluster: &ClusterName, remarks: &[Remark], style: Style) -> Vec<St
     };
     let sick = groups(&|r| matches!(r, Remark::CannotBoot { .. }));
     if !sick.is_empty() {
-        out.push(format!(
-            "{} {cluster}: new nodes of {} cannot boot: {}",
-            style.paint(Tone::Bad, "warning:"),
-            count(sick.len(), "group"),
-            list(&sick, most)
-        ));
+        out.push(cannot_boot(cluster, &list(&sick, most), sick.len(), style));
         out.push("    their launch template names another nodeup configuration (NodeupConfigHash) than kops' state store holds, as after `kops update`: a scale-up or a lost instance stays away until this is rolled out".to_owned());
     }
     let behind = groups(&|r| matches!(r, Remark::Unpublished { .. }));

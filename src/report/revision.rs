@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revision_says_what_is_not_reviewed() {
+    fn a_clean_revision_has_nothing_against_it() {
         let clean = revision(0, Rendering::UpToDate);
         assert_eq!(
             revision_line(&clean),
@@ -116,6 +116,10 @@ mod tests {
         );
         assert_eq!(unreviewed_lines(&clean), Vec::<String>::new());
         assert_eq!(in_short(Some(&clean)), ", commit 0123456789ab");
+    }
+
+    #[test]
+    fn what_is_not_committed_is_told_in_every_form() {
         let dirty = revision(23, Rendering::Stale(1));
         assert_eq!(
             unreviewed_lines(&dirty),

@@ -40,6 +40,26 @@ pub fn room_markdown(waves: &[WaveOutlook]) -> String {
 }
 
 fn of_region(wave: &WaveOutlook, region: &Outlook, style: Style) -> Vec<String> {
+    let mut out = region_lines(region, style);
+    if out.is_empty() {
+        return out;
+    }
+    out.extend(what_follows(region));
+    let head = format!(
+        "room for wave {} of stage {} (account {}, {}, {} of {} at the same time):",
+        wave.wave + 1,
+        wave.stage,
+        region.account,
+        region.region,
+        region.at_once,
+        count(region.clusters, "cluster"),
+    );
+    out.insert(0, style.paint(Tone::Head, &head));
+    out
+}
+
+/// What is missing, not known or tight, and what else is worth a word.
+fn region_lines(region: &Outlook, style: Style) -> Vec<String> {
     let mut out = Vec::new();
     let bad = style.paint(Tone::Bad, "!");
     let lack = region.lack();
@@ -55,20 +75,6 @@ fn of_region(wave: &WaveOutlook, region: &Outlook, style: Style) -> Vec<String> 
             .iter()
             .map(|note| format!("  note: {}", shortage(note))),
     );
-    if out.is_empty() {
-        return out;
-    }
-    out.extend(what_follows(region));
-    let head = format!(
-        "room for wave {} of stage {} (account {}, {}, {} of {} at the same time):",
-        wave.wave + 1,
-        wave.stage,
-        region.account,
-        region.region,
-        region.at_once,
-        count(region.clusters, "cluster"),
-    );
-    out.insert(0, style.paint(Tone::Head, &head));
     out
 }
 

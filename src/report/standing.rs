@@ -1,5 +1,7 @@
 //! Where rollouts stand, for machines; and who drives one, for both. Reads no journal.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::beside::Beside;
@@ -7,7 +9,8 @@ use super::reason::{RESUME, advice_text, reason_text};
 use super::style::{Style, Tone};
 use super::wording::{clock, plain};
 use super::work;
-use crate::model::{LeaseState, Owner, Timestamp};
+use crate::model::{ClusterName, LeaseState, Owner, Timestamp};
+use crate::plan::Warned;
 use crate::rollout::{Direction, Ending, Progress, Rollout, StageRun, Stuck, Waiting};
 
 /// The line about who drives a rollout; none when it is over.
@@ -60,6 +63,13 @@ pub fn standing(rollout: &Rollout, progress: &Progress, now: Timestamp) -> &'sta
     }
 }
 
+fn warnings_json(warned: &BTreeMap<ClusterName, Warned>) -> Json {
+    let warned = warned.values();
+    let warned =
+        warned.map(|w| json!({"cluster": w.cluster, "since": w.since, "found": w.remarks}));
+    json!(warned.collect::<Vec<_>>())
+}
+
 /// `rollout status` for machines. `exit`: the exit code of the command.
 pub fn status_json(
     rollout: &Rollout,
@@ -86,10 +96,7 @@ pub fn status_json(
             "waits".into(),
             json!(waits.map(|w| json!({"at": w.at, "for": waiting_json(&w.waiting)}))),
         );
-        let warned = beside.warned.values();
-        let warned =
-            warned.map(|w| json!({"cluster": w.cluster, "since": w.since, "found": w.remarks}));
-        map.insert("warnings".into(), json!(warned.collect::<Vec<_>>()));
+        map.insert("warnings".into(), warnings_json(beside.warned));
         map.insert("status".into(), json!(work::state(rollout, progress, now)));
     }
     format!("{value:#}\n")

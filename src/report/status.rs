@@ -124,21 +124,25 @@ fn stage_lines(stage: &StageRun, progress: &Progress, now: Timestamp, style: Sty
             index + 1,
             wave_state(stage, index, wave, progress, now)
         ));
-        let mut by_state: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for run in &wave.clusters {
-            by_state
-                .entry(work::cluster_state(run, progress))
-                .or_default()
-                .push(run.cluster.to_string());
-        }
-        let most = if style.full { usize::MAX } else { CLUSTERS };
-        out.extend(
-            by_state
-                .into_iter()
-                .map(|(state, names)| format!("    {state}: {}", list(names, most))),
-        );
+        out.extend(cluster_lines(wave, progress, style));
     }
     out
+}
+
+/// Which clusters of a wave are in which state.
+fn cluster_lines(wave: &WaveRun, progress: &Progress, style: Style) -> Vec<String> {
+    let mut by_state: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for run in &wave.clusters {
+        by_state
+            .entry(work::cluster_state(run, progress))
+            .or_default()
+            .push(run.cluster.to_string());
+    }
+    let most = if style.full { usize::MAX } else { CLUSTERS };
+    by_state
+        .into_iter()
+        .map(|(state, names)| format!("    {state}: {}", list(names, most)))
+        .collect()
 }
 
 fn stage_state(stage: &StageRun, progress: &Progress, now: Timestamp) -> String {
@@ -205,7 +209,7 @@ fn not_done(rollout: &Rollout, progress: &Progress) -> Vec<String> {
                 run.cluster,
                 group(&task.asg, &run.cluster)
             ));
-            for (id, drain) in &found.drains {
+            for (id, drain) in &found.outstanding.drains {
                 let node = drain
                     .node
                     .as_ref()
@@ -281,10 +285,7 @@ fn approvals(rollout: &Rollout, progress: &Progress, now: Timestamp, style: Styl
         } else {
             "needed later"
         };
-        let expired = progress
-            .approvals
-            .get(&stage.name)
-            .map(|(by, at)| format!(" (the one by {} expired {})", plain(by), clock(*at)));
+        let expired = expired_approval(progress, stage);
         let head = style.paint(
             Tone::Change,
             &format!(
@@ -296,4 +297,11 @@ fn approvals(rollout: &Rollout, progress: &Progress, now: Timestamp, style: Styl
         format!("{head}: {}", approve_command(rollout, &stage.name))
     })
     .collect()
+}
+
+fn expired_approval(progress: &Progress, stage: &StageRun) -> Option<String> {
+    progress
+        .approvals
+        .get(&stage.name)
+        .map(|(by, at)| format!(" (the one by {} expired {})", plain(by), clock(*at)))
 }

@@ -206,17 +206,7 @@ pub(super) fn lines(plan: &Plan, stages: &[Stage], style: Style) -> Vec<String> 
     out.extend(columns(&summary.table()));
     let total = &summary.total;
     if total.blocked > 0 {
-        let names = plan
-            .clusters
-            .iter()
-            .filter(|(_, c)| !c.blocked.is_empty())
-            .map(|(name, _)| name);
-        out.push(format!(
-            "{} in {}: {}",
-            style.paint(Tone::Bad, "BLOCKED"),
-            count(total.clusters_blocked, "cluster"),
-            list(names, 5)
-        ));
+        out.push(blocked_line(plan, total, style));
         out.push("this plan is not rolled out before that is cleared:".into());
         let kinds = kinds(plan);
         out.extend(
@@ -232,6 +222,20 @@ pub(super) fn lines(plan: &Plan, stages: &[Stage], style: Style) -> Vec<String> 
         plan.release.short()
     ));
     out
+}
+
+fn blocked_line(plan: &Plan, total: &Counts, style: Style) -> String {
+    let names = plan
+        .clusters
+        .iter()
+        .filter(|(_, c)| !c.blocked.is_empty())
+        .map(|(name, _)| name);
+    format!(
+        "{} in {}: {}",
+        style.paint(Tone::Bad, "BLOCKED"),
+        count(total.clusters_blocked, "cluster"),
+        list(names, 5)
+    )
 }
 
 /// What a plan does not know, and what to do about it: no plan without it may look complete.

@@ -50,13 +50,20 @@ fn happened(progress: &Progress) -> Vec<String> {
             plain(&reason_text(&stuck.why))
         ));
     }
+    out.extend(capacity_lines(progress));
+    out
+}
+
+/// Groups that wait for capacity.
+fn capacity_lines(progress: &Progress) -> Vec<String> {
+    let mut out = Vec::new();
     for (cluster, found) in progress
         .clusters
         .iter()
         .filter(|_| progress.ending.is_none())
     {
         for (asg, group) in &found.groups {
-            let waits = group.no_capacity.as_ref();
+            let waits = group.capacity.missing.as_ref();
             out.extend(waits.map(|(since, why)| {
                 format!(
                     "no capacity: {}: since {}: {}",
@@ -120,16 +127,18 @@ fn safe(rollout: &Rollout, progress: &Progress) -> Vec<String> {
 /// What of ours is still out there: it works on like that, and any way on gives it back.
 fn left_out_there(progress: &Progress) -> Vec<String> {
     let groups = || progress.clusters.values().flat_map(|c| c.groups.values());
-    let surge: u32 = groups().map(|g| g.surge).sum();
-    let detached: usize = groups().map(|g| g.detached.len()).sum();
-    let drains = groups().flat_map(|g| g.drains.values());
+    let surge: u32 = groups().map(|g| g.outstanding.surge).sum();
+    let detached: usize = groups().map(|g| g.outstanding.detached.len()).sum();
+    let drains = groups().flat_map(|g| g.outstanding.drains.values());
     let cordoned: BTreeSet<&str> = drains
         .filter(|d| d.cordoned == Cordoned::ByUs)
         .filter_map(|d| d.node.as_ref())
         .map(|n| n.as_str())
         .collect();
-    let protected: usize = groups().map(|g| g.protected.len()).sum();
-    let suspended = groups().filter(|g| !g.suspended.is_empty()).count();
+    let protected: usize = groups().map(|g| g.outstanding.protected.len()).sum();
+    let suspended = groups()
+        .filter(|g| !g.outstanding.suspended.is_empty())
+        .count();
     let mut parts = Vec::new();
     if surge > 0 {
         parts.push(format!("{} more than wanted", count(surge, "instance")));

@@ -11,18 +11,7 @@ const NAMED: usize = 20;
 
 /// A line for each cluster that nobody looked at, and what that means; none when all were seen, or need not be.
 pub(super) fn unseen(plan: &Plan, style: Style) -> Vec<String> {
-    let all = plan
-        .clusters
-        .iter()
-        .filter_map(|(name, cluster)| Some((name, cluster.unseen.as_ref()?)));
-    let mut lines: Vec<String> = all
-        .map(|(name, unseen)| {
-            format!(
-                "{} {name}: its nodes were not looked at: {unseen}",
-                style.paint(Tone::Bad, "!")
-            )
-        })
-        .collect();
+    let mut lines = unseen_clusters(plan, style);
     if lines.is_empty() {
         return lines;
     }
@@ -46,4 +35,18 @@ pub(super) fn unseen(plan: &Plan, style: Style) -> Vec<String> {
         lines.extend(smallest_role().iter().map(|line| format!("    {line}")));
     }
     lines
+}
+
+fn unseen_clusters(plan: &Plan, style: Style) -> Vec<String> {
+    let all = plan
+        .clusters
+        .iter()
+        .filter_map(|(name, cluster)| Some((name, cluster.unseen.as_ref()?)));
+    all.map(|(name, unseen)| {
+        format!(
+            "{} {name}: its nodes were not looked at: {unseen}",
+            style.paint(Tone::Bad, "!")
+        )
+    })
+    .collect()
 }

@@ -152,20 +152,14 @@ pub(super) fn group_counts(
             parts.push(format!("{what} {n}"));
         }
     };
-    add(usize::try_from(group.surge).unwrap_or(usize::MAX), "surge");
-    add(group.detached.len(), "detached");
-    add(group.drains.len(), "draining");
+    let out = &group.outstanding;
+    add(usize::try_from(out.surge).unwrap_or(usize::MAX), "surge");
+    add(out.detached.len(), "detached");
+    add(out.drains.len(), "draining");
     add(group.set_aside.len(), "set aside");
-    if !group.suspended.is_empty() {
-        parts.push(format!(
-            "suspended {}",
-            group
-                .suspended
-                .iter()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(" ")
-        ));
+    if !out.suspended.is_empty() {
+        let suspended: Vec<&str> = out.suspended.iter().map(String::as_str).collect();
+        parts.push(format!("suspended {}", suspended.join(" ")));
     }
     parts.join(", ")
 }
@@ -211,7 +205,7 @@ pub(super) fn eta(group: &GroupProgress, now: Timestamp) -> Option<Span> {
 /// Whether a group is at work, half-way, or has something of ours left out there.
 pub(super) fn unfinished(group: &GroupProgress, progress: &Progress) -> bool {
     (group.touched && group.state != GroupState::Done && progress.ending.is_none())
-        || group.has_outstanding()
+        || !group.outstanding.is_empty()
 }
 
 /// How many of the clusters that count are where they should be: `2 of 3 clusters verified`, or `1 of 1 cluster restored` on the way back.

@@ -123,22 +123,11 @@ pub struct Inputs<'a> {
 /// # Errors
 /// When a cluster is blocked, or a stage comes before the one it waits for.
 pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
-    let blocked: Vec<ClusterName> = plan
-        .clusters
-        .iter()
-        .filter(|(_, c)| !c.blocked.is_empty())
-        .map(|(name, _)| name.clone())
-        .collect();
-    if !blocked.is_empty() {
-        return Err(BuildError::Blocked(blocked));
-    }
+    ensure_unblocked(plan)?;
     let wanted = |stage: &&Stage| inputs.only.is_empty() || inputs.only.contains(&stage.name);
     let stages: Vec<&Stage> = plan.policy.stages.iter().filter(wanted).collect();
     if inputs.break_glass.is_none() {
-        let here: BTreeSet<&StageName> = stages.iter().map(|s| &s.name).collect();
-        stages
-            .iter()
-            .try_for_each(|stage| promoted(stage, &here, plan, inputs))?;
+        ensure_promoted(&stages, plan, inputs)?;
     }
     Ok(Rollout {
         version: JOURNAL_VERSION,
@@ -161,6 +150,27 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
             Vec::new()
         },
     })
+}
+
+/// Every stage takes only what the stages before it have proven.
+fn ensure_promoted(stages: &[&Stage], plan: &Plan, inputs: &Inputs<'_>) -> Result<(), BuildError> {
+    let here: BTreeSet<&StageName> = stages.iter().map(|s| &s.name).collect();
+    stages
+        .iter()
+        .try_for_each(|stage| promoted(stage, &here, plan, inputs))
+}
+
+fn ensure_unblocked(plan: &Plan) -> Result<(), BuildError> {
+    let blocked: Vec<ClusterName> = plan
+        .clusters
+        .iter()
+        .filter(|(_, c)| !c.blocked.is_empty())
+        .map(|(name, _)| name.clone())
+        .collect();
+    if !blocked.is_empty() {
+        return Err(BuildError::Blocked(blocked));
+    }
+    Ok(())
 }
 
 /// Every cluster of the stage before that is not itself part of this rollout has to run the release already, verified and soaked.
@@ -229,7 +239,20 @@ fn looked_at<'a>(
 }
 
 fn what_differs(found: &ClusterPlan) -> Vec<Changed> {
-    let gaps = found.blocked.iter().filter_map(|b| match b {
+    let gaps = found.blocked.iter().filter_map(unread);
+    let groups = found.groups.iter().map(|(name, change)| match change {
+        GroupChange::Create { .. } => Changed::Missing(name.clone()),
+        GroupChange::Update { .. } => Changed::Differs(name.clone()),
+        GroupChange::Retire { .. } => Changed::NotInGit(name.clone()),
+    });
+    let documents = found.documents.keys();
+    let documents = documents.map(|d| Changed::Document(d.clone()));
+    gaps.chain(groups).chain(documents).collect()
+}
+
+/// What could not be read, and blocks for that.
+fn unread(blocked: &Blocked) -> Option<Changed> {
+    match blocked {
         Blocked::Gap { what, why } => Some(Changed::Unread {
             what: what.clone(),
             why: why.clone(),
@@ -251,15 +274,7 @@ fn what_differs(found: &ClusterPlan) -> Vec<Changed> {
         | Blocked::NotCarriedOut { .. }
         | Blocked::ByKops { .. }
         | Blocked::NeedsKops { .. } => None,
-    });
-    let groups = found.groups.iter().map(|(name, change)| match change {
-        GroupChange::Create { .. } => Changed::Missing(name.clone()),
-        GroupChange::Update { .. } => Changed::Differs(name.clone()),
-        GroupChange::Retire { .. } => Changed::NotInGit(name.clone()),
-    });
-    let documents = found.documents.keys();
-    let documents = documents.map(|d| Changed::Document(d.clone()));
-    gaps.chain(groups).chain(documents).collect()
+    }
 }
 
 /// Clusters of the stages before that are not rolled here: looked at before each wave, as those that are.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::reason::{Advice, Evidence, Finding, Ground, Reason};
+use super::reason::{Advice, Evidence, Ground, PreflightFinding, Reason};
 use super::schedule::Rollout;
 use crate::model::{
     Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
@@ -225,7 +225,7 @@ pub enum ClusterEvent {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         failing: BTreeMap<String, u32>,
         /// What stands in the way, all of it.
-        findings: Vec<Finding>,
+        findings: Vec<PreflightFinding>,
     },
     /// All groups of a cluster are done; its gates run now.
     #[serde(rename = "cluster-rolled")]

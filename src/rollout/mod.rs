@@ -20,7 +20,7 @@ pub use breach::{
 };
 pub use build::{BuildError, Changed, Inputs, Lag, build};
 pub use decide::{
-    COMPONENTS, Failure, Limits, decide, expected_groups, failures, needed_versions,
+    COMPONENTS, HealthFailure, Limits, decide, expected_groups, failures, needed_versions,
     of_this_cluster, room_questions, rooms_wanted, way_back_versions,
 };
 pub use event::{
@@ -30,13 +30,14 @@ pub use event::{
 pub use freeze::{Window, window};
 pub use observation::{GroupObservation, Observation, ObservedStep, PodMoves};
 pub use progress::{
-    Answer, Awaited, Before, Canary, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction,
-    Drain, Ending, GroupProgress, GroupState, Illegal, IllegalRecord, Intent, Placement, Progress,
-    RefreshSeen, Spent, StepRefusal, Stuck, WayBack, ZoneRefused, deleted_groups,
+    Answer, Awaited, Before, Canary, CapacityState, ClusterProgress, ClusterState, Conflicts,
+    Cordoned, DeadNode, Direction, Drain, Ending, GroupProgress, GroupState, Illegal,
+    IllegalRecord, Intent, Outstanding, Progress, RefreshSeen, Spent, StepRefusal, Stuck, WayBack,
+    ZonePlacement, ZoneRefused, deleted_groups,
 };
 pub use reason::{
-    Advice, Difference, DrainReason, Evidence, Finding, Ground, GroupReason, HeldPods,
-    LingeringPod, NoCapacity, NoLoan, NoOther, OverdueDrain, PlaneFault, Reason, RefreshAt,
+    Advice, Difference, DrainReason, Evidence, Ground, GroupReason, HeldPods, LingeringPod,
+    NoCapacity, NoLoan, NoOther, OverdueDrain, PlaneFault, PreflightFinding, Reason, RefreshAt,
     RefreshDoes, RefusedPods, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner, VersionOf,
     VersionReason, WaitOf,
 };

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    AsgName, ClusterName, Lifecycle, Live, LiveCluster, LiveGroup, Nodes, Timestamp,
+    AsgName, ClusterName, InstanceId, Lifecycle, Live, LiveCluster, LiveGroup, Nodes, Timestamp,
 };
 use crate::rollout::breach::Breach;
 use crate::rollout::progress::{GroupProgress, GroupState, Progress};
-use crate::rollout::schedule::{Rollout, Task};
+use crate::rollout::schedule::{GroupTask, Rollout, Task};
 
 /// What was seen on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,15 +88,8 @@ impl Observation {
             else {
                 continue;
             };
-            let out = |g: &GroupProgress| {
-                g.surge
-                    .saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
-            };
-            let all = cluster
-                .groups
-                .values()
-                .map(out)
-                .fold(0, u32::saturating_add);
+            let extra = cluster.groups.values().map(|g| g.outstanding.extra());
+            let all = extra.fold(0, u32::saturating_add);
             let most = self.surge.entry(name.clone()).or_default();
             *most = all.max(*most);
             for task in &run.groups {
@@ -105,15 +98,14 @@ impl Observation {
                 else {
                     continue;
                 };
-                let rolled = matches!(group.state, GroupState::Rolling(_))
-                    && !matches!(task.task, Task::Create { .. });
+                let rolled = is_observed(task, group);
                 if rolled {
                     let retires = matches!(task.task, Task::Retire { .. });
                     self.group(
                         name,
                         &task.asg,
                         retires,
-                        out(group),
+                        group.outstanding.extra(),
                         step(live, found, live_group, group),
                     );
                 }
@@ -158,6 +150,11 @@ impl Observation {
     }
 }
 
+/// Groups that are rolled; one that is created has nothing to lose.
+fn is_observed(task: &GroupTask, group: &GroupProgress) -> bool {
+    matches!(group.state, GroupState::Rolling(_)) && !matches!(task.task, Task::Create { .. })
+}
+
 fn step(
     live: &Live,
     cluster: &LiveCluster,
@@ -170,17 +167,13 @@ fn step(
         .iter()
         .filter(|(_, i)| matches!(i.lifecycle, Lifecycle::InService | Lifecycle::Detached))
     {
-        let works = match &cluster.nodes {
-            Nodes::Known(nodes) => nodes
-                .nodes
-                .values()
-                .any(|n| n.instance == *id && n.ready && !n.cordoned),
-            Nodes::NotAsked => true,
-            Nodes::Unknown(_) => continue,
+        let Some(works) = is_working(&cluster.nodes, id) else {
+            continue;
         };
         *zones.entry(instance.zone.clone()).or_default() += u32::from(works);
     }
     let surge = progress
+        .outstanding
         .surge
         .min(group.desired.saturating_sub(group.group.min_size));
     (
@@ -191,4 +184,16 @@ fn step(
         },
         zones,
     )
+}
+
+/// Whether the node of an instance works; none where that is not known.
+fn is_working(nodes: &Nodes, instance: &InstanceId) -> Option<bool> {
+    Some(match nodes {
+        Nodes::Known(nodes) => nodes
+            .nodes
+            .values()
+            .any(|n| n.instance == *instance && n.ready && !n.cordoned),
+        Nodes::NotAsked => true,
+        Nodes::Unknown(_) => return None,
+    })
 }

@@ -138,7 +138,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             .filter(|g| g.role == Role::ControlPlane);
         let drains: usize = planes
             .filter_map(|g| self.group(&g.asg))
-            .map(|g| g.drains.len())
+            .map(|g| g.outstanding.drains.len())
             .sum();
         (task.role == Role::ControlPlane && drains > 1).then(|| {
             InstanceBreach::ControlPlanesDrained {
@@ -160,10 +160,12 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             return None;
         }
         let out = |g: &GroupProgress, live: Option<&LiveGroup>| {
-            let there = live.map_or(g.surge, |l| {
-                g.surge.min(l.desired.saturating_sub(l.group.min_size))
+            let there = live.map_or(g.outstanding.surge, |l| {
+                g.outstanding
+                    .surge
+                    .min(l.desired.saturating_sub(l.group.min_size))
             });
-            there.saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
+            there.saturating_add(u32::try_from(g.outstanding.detached.len()).unwrap_or(u32::MAX))
         };
         let here = out(progress, Some(group)).saturating_add(more);
         let run = self.rollout.cluster(self.cluster)?;
@@ -179,7 +181,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
                 .into(),
             ),
             // What stands in for another group is bounded by the cluster's surge and the group's maximum.
-            Amount::Count(most) if here > most && !progress.lending => Some(
+            Amount::Count(most) if here > most && !progress.capacity.lending => Some(
                 GroupBreach::GroupSurge {
                     group: task.asg.clone(),
                     surge: here,
@@ -274,11 +276,11 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
     }
 
     fn works(&self, id: &InstanceId, instance: &Instance) -> bool {
-        let drained = self
-            .progress
-            .clusters
-            .get(self.cluster)
-            .is_some_and(|c| c.groups.values().any(|g| g.drains.contains_key(id)));
+        let drained = self.progress.clusters.get(self.cluster).is_some_and(|c| {
+            c.groups
+                .values()
+                .any(|g| g.outstanding.drains.contains_key(id))
+        });
         let there = matches!(
             instance.lifecycle,
             Lifecycle::InService | Lifecycle::Detached
@@ -398,10 +400,10 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
             || instance.lifecycle == Lifecycle::Detached
             || self.progress.direction == Direction::Aborting
             || group.placement.not_offered.is_some()
-            || group.borrowed.is_some()
+            || group.capacity.borrowed.is_some()
             || (self.progress.direction != Direction::Forward
                 && !group.placement.refused.is_empty())
-            || group.lending
+            || group.capacity.lending
             || mixed
             || fields.warm_pool.is_some()
             || fields.vpc_zone_identifier.len() < 2
@@ -443,7 +445,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         let of = task
             .lends
             .as_ref()
-            .filter(|_| self.group(&task.asg).is_some_and(|g| g.lending))?;
+            .filter(|_| self.group(&task.asg).is_some_and(|g| g.capacity.lending))?;
         let borrower = run.groups.iter().find(|g| g.asg == *of)?;
         let (works, own) = self.sizes(of);
         let may = borrower
@@ -468,7 +470,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         let Some(name) = task
             .twin
             .as_ref()
-            .filter(|name| self.group(name).is_some_and(|twin| twin.lending))
+            .filter(|name| self.group(name).is_some_and(|twin| twin.capacity.lending))
         else {
             return 0;
         };
@@ -484,7 +486,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         let works = count(group.instances.iter().filter(|(id, i)| self.works(id, i)));
         let surge = self
             .group(name)
-            .map_or(0, |g| g.surge)
+            .map_or(0, |g| g.outstanding.surge)
             .saturating_add(self.unbooked(name, group.desired));
         let own = group
             .desired

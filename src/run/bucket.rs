@@ -194,26 +194,17 @@ fn object_error(doing: &'static str, place: String, error: BucketError) -> Objec
             place,
             message: format!("`{url}` is no bucket"),
         },
-        BucketError::Refused {
-            subject: _,
-            message,
-        } => ObjectError::Refused {
+        BucketError::Refused { message, .. } => ObjectError::Refused {
             doing,
             place,
             message,
         },
-        BucketError::Credentials {
-            subject: _,
-            message,
-        } => ObjectError::Credentials {
+        BucketError::Credentials { message, .. } => ObjectError::Credentials {
             doing,
             place,
             message,
         },
-        BucketError::NoAnswer {
-            subject: _,
-            message,
-        } => ObjectError::NoAnswer {
+        BucketError::NoAnswer { message, .. } => ObjectError::NoAnswer {
             doing,
             place,
             message,

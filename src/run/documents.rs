@@ -20,7 +20,7 @@ const AT_ONCE: usize = 16;
 
 /// A state store that can be read.
 #[derive(Debug)]
-pub enum StateStore {
+pub enum DocumentStore {
     /// A folder.
     Folder(PathBuf),
     /// In S3.
@@ -41,7 +41,7 @@ pub struct Kept {
 
 /// What there is of every cluster, each from its store.
 pub async fn documents(
-    stores: BTreeMap<ClusterName, Arc<StateStore>>,
+    stores: BTreeMap<ClusterName, Arc<DocumentStore>>,
 ) -> BTreeMap<ClusterName, Kept> {
     const DIED: &str = "its reader died; this is a bug in kfleet";
     let mut found = BTreeMap::new();
@@ -83,7 +83,7 @@ pub async fn documents(
     found
 }
 
-impl StateStore {
+impl DocumentStore {
     async fn documents(
         &self,
         cluster: &ClusterName,
@@ -155,10 +155,13 @@ impl StateStore {
     /// # Errors
     /// When it is no such address.
     #[cfg(feature = "aws")]
-    pub async fn in_s3(url: &str, reach: &crate::cloud::aws::Reach) -> Result<StateStore, String> {
+    pub async fn in_s3(
+        url: &str,
+        reach: &crate::cloud::aws::Reach,
+    ) -> Result<DocumentStore, String> {
         Bucket::connect(url, reach, &crate::cloud::aws::Calls::default())
             .await
-            .map(StateStore::Bucket)
+            .map(DocumentStore::Bucket)
             .map_err(|e| e.to_string())
     }
 
@@ -168,14 +171,14 @@ impl StateStore {
     /// When the store cannot be read.
     pub async fn clusters(&self) -> Result<Vec<String>, String> {
         let folders = match self {
-            StateStore::Folder(root) => folders(root)?,
+            DocumentStore::Folder(root) => folders(root)?,
             #[cfg(feature = "aws")]
-            StateStore::Bucket(bucket) => {
+            DocumentStore::Bucket(bucket) => {
                 let children = bucket.children("").await.map_err(|e| e.to_string())?;
                 let names = children.iter().filter_map(|c| c.strip_suffix('/'));
                 names.map(str::to_owned).collect()
             }
-            StateStore::Unreadable(why) => return Err(why.clone()),
+            DocumentStore::Unreadable(why) => return Err(why.clone()),
         };
         let mut found = Vec::new();
         for name in folders {
@@ -225,24 +228,26 @@ impl StateStore {
 
     async fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
         Ok(match self {
-            StateStore::Folder(root) => file(root, path)?,
+            DocumentStore::Folder(root) => file(root, path)?,
             #[cfg(feature = "aws")]
-            StateStore::Bucket(bucket) => bucket
+            DocumentStore::Bucket(bucket) => bucket
                 .get(path)
                 .await
                 .map_err(|e| e.to_string())?
                 .map(|object| object.bytes),
-            StateStore::Unreadable(why) => return Err(why.clone()),
+            DocumentStore::Unreadable(why) => return Err(why.clone()),
         })
     }
 
     /// The paths of what is in a folder, its own folders left out.
     async fn list(&self, folder: &str) -> Result<Vec<String>, String> {
         let paths = match self {
-            StateStore::Folder(root) => files(root, folder)?,
+            DocumentStore::Folder(root) => files(root, folder)?,
             #[cfg(feature = "aws")]
-            StateStore::Bucket(bucket) => bucket.list(folder).await.map_err(|e| e.to_string())?,
-            StateStore::Unreadable(why) => return Err(why.clone()),
+            DocumentStore::Bucket(bucket) => {
+                bucket.list(folder).await.map_err(|e| e.to_string())?
+            }
+            DocumentStore::Unreadable(why) => return Err(why.clone()),
         };
         let own = |path: &String| {
             path.strip_prefix(folder)

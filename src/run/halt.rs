@@ -3,7 +3,7 @@
 use super::runner::Runner;
 use super::{Outcome, RunError, Signal};
 use crate::cloud::Cloud;
-use crate::model::Span;
+use crate::model::{Span, StageName};
 use crate::nodes::NodeApi;
 use crate::rollout::{Decision, Event, Reason, StageEvent, State};
 
@@ -16,14 +16,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             State::Stuck => Ok(Some(Outcome::Stuck)),
             State::Held => Ok(Some(Outcome::Held)),
             State::WaitingForPerson { stage } if self.drive.auto_approve => {
-                let expires = self.world.now() + Span::from_secs(3_600);
-                self.append(vec![Event::Stage(
-                    stage.clone(),
-                    StageEvent::Approved {
-                        by: "--auto-approve".into(),
-                        expires,
-                    },
-                )])?;
+                self.approve_by_itself(stage)?;
                 Ok(None)
             }
             State::WaitingForPerson { stage } => {
@@ -43,5 +36,18 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             }
             State::WaitingForTime { .. } => Ok(None),
         }
+    }
+
+    /// `--auto-approve`.
+    fn approve_by_itself(&mut self, stage: &StageName) -> Result<(), RunError> {
+        let expires = self.world.now() + Span::from_secs(3_600);
+        self.append(vec![Event::Stage(
+            stage.clone(),
+            StageEvent::Approved {
+                by: "--auto-approve".into(),
+                expires,
+            },
+        )])?;
+        Ok(())
     }
 }

@@ -47,13 +47,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         let Some(run) = rollout.cluster(cluster) else {
             return Ok(());
         };
-        let seen = self
-            .journal
-            .progress()
-            .clusters
-            .get(cluster)
-            .and_then(|c| c.before.as_ref())
-            .map(|b| b.uid.clone());
+        let seen = self.seen_uid(cluster);
         let baseline = Baseline {
             version: 1,
             cluster: cluster.clone(),
@@ -75,6 +69,12 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         // An aside: what cannot be put right there is at the next look.
         let _ = self.store.warned_no_more(cluster);
         Ok(())
+    }
+
+    /// Which Kubernetes cluster was there before the first change.
+    fn seen_uid(&self, cluster: &ClusterName) -> Option<String> {
+        let progress = self.journal.progress().clusters.get(cluster)?;
+        progress.before.as_ref().map(|b| b.uid.clone())
     }
 
     /// What ran before runs again, and its soak begins anew.

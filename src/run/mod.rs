@@ -33,7 +33,7 @@ use crate::store::{Journal, Locks, Store};
 
 #[cfg(feature = "aws")]
 pub use bucket::{objects as objects_in_s3, ticks};
-pub use documents::{StateStore, documents};
+pub use documents::{DocumentStore, documents};
 pub use fence::fence;
 pub use look::{look, look_for};
 pub use outcome::{Drive, Outcome, RunError, Signal};

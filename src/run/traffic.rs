@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::together::{MAX_CLUSTERS, together};
-use crate::cloud::{Cloud, Place};
-use crate::model::{InstanceId, Live, LiveCluster, Nodes, Traffic};
+use crate::cloud::{Cloud, CloudError, Place};
+use crate::model::{InstanceId, Live, LiveCluster, Nodes, Seen, Senders, Traffic};
 
 /// Adds it to the nodes of these clusters.
 pub(super) async fn add_traffic<W: Cloud>(world: &W, live: &mut Live, places: &[Place]) {
@@ -29,16 +29,21 @@ pub(super) async fn add_traffic<W: Cloud>(world: &W, live: &mut Live, places: &[
         let Nodes::Known(seen) = &mut cluster.nodes else {
             continue;
         };
-        for node in seen.nodes.values_mut() {
-            if asked.contains(&node.instance) {
-                node.traffic = match &answer {
-                    Ok(senders) => {
-                        Traffic::From(senders.get(&node.instance).cloned().unwrap_or_default())
-                    }
-                    Err(why) => Traffic::Unknown(why.to_string()),
-                };
-            }
-        }
+        note_traffic(seen, asked, &answer);
+    }
+}
+
+fn note_traffic(
+    seen: &mut Seen,
+    asked: &BTreeSet<InstanceId>,
+    answer: &Result<Senders, CloudError>,
+) {
+    let emptied = seen.nodes.values_mut();
+    for node in emptied.filter(|n| asked.contains(&n.instance)) {
+        node.traffic = match answer {
+            Ok(senders) => Traffic::From(senders.get(&node.instance).cloned().unwrap_or_default()),
+            Err(why) => Traffic::Unknown(why.to_string()),
+        };
     }
 }
 

@@ -24,18 +24,7 @@ pub(super) async fn http(gate: &HttpGate, environment: Environment) -> Verdict {
         Err(verdict) => return verdict,
     };
     if said.status != gate.status {
-        let text = format!(
-            "{} answers {}, not {}",
-            bare(&gate.url),
-            said.status,
-            gate.status
-        );
-        // A server that is overloaded or being restarted may say something else in a minute.
-        return if matches!(said.status, 429 | 502 | 503 | 504) {
-            Verdict::Wait(Ground::Words(text))
-        } else {
-            Verdict::Fail(Ground::Words(text))
-        };
+        return other_status(gate, said.status);
     }
     match &gate.body {
         Some(text) if !said.body.contains(text) => Verdict::Fail(Ground::Words(format!(
@@ -48,6 +37,16 @@ pub(super) async fn http(gate: &HttpGate, environment: Environment) -> Verdict {
             bare(&gate.url),
             said.status
         ))),
+    }
+}
+
+/// A server that is overloaded or being restarted may say something else in a minute.
+fn other_status(gate: &HttpGate, status: u16) -> Verdict {
+    let text = format!("{} answers {status}, not {}", bare(&gate.url), gate.status);
+    if matches!(status, 429 | 502 | 503 | 504) {
+        Verdict::Wait(Ground::Words(text))
+    } else {
+        Verdict::Fail(Ground::Words(text))
     }
 }
 
@@ -141,6 +140,21 @@ fn judge(gate: &PromqlGate, said: &Said) -> Verdict {
     compare(gate, &values)
 }
 
+/// Whether one value of the answer is a number within the bounds.
+fn check_bounds(gate: &PromqlGate, labels: &str, text: &str) -> Result<(), String> {
+    let Ok(value) = text.parse::<f64>() else {
+        return Err(format!("`{}`{labels} is no number", short(text)));
+    };
+    let min = gate.min.map(f64::from).filter(|min| value < *min);
+    let max = gate.max.map(f64::from).filter(|max| value > *max);
+    match (min, max) {
+        _ if value.is_nan() => Err(format!("the value{labels} is NaN: nothing was measured")),
+        (Some(min), _) => Err(format!("{value}{labels} is below {min}")),
+        (None, Some(max)) => Err(format!("{value}{labels} is above {max}")),
+        (None, None) => Ok(()),
+    }
+}
+
 fn compare(gate: &PromqlGate, values: &[(String, String)]) -> Verdict {
     if values.is_empty() {
         let text = "the query has no result".to_owned();
@@ -150,22 +164,8 @@ fn compare(gate: &PromqlGate, values: &[(String, String)]) -> Verdict {
         };
     }
     for (labels, text) in values {
-        let Ok(value) = text.parse::<f64>() else {
-            return Verdict::Fail(Ground::Words(format!(
-                "`{}`{labels} is no number",
-                short(text)
-            )));
-        };
-        if value.is_nan() {
-            return Verdict::Fail(Ground::Words(format!(
-                "the value{labels} is NaN: nothing was measured"
-            )));
-        }
-        if let Some(min) = gate.min.map(f64::from).filter(|min| value < *min) {
-            return Verdict::Fail(Ground::Words(format!("{value}{labels} is below {min}")));
-        }
-        if let Some(max) = gate.max.map(f64::from).filter(|max| value > *max) {
-            return Verdict::Fail(Ground::Words(format!("{value}{labels} is above {max}")));
+        if let Err(fault) = check_bounds(gate, labels, text) {
+            return Verdict::Fail(Ground::Words(fault));
         }
     }
     let first = values.first().map_or("", |(_, value)| value);

@@ -85,17 +85,23 @@ impl Folder {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = path.with_file_name(format!(".{name}.{}.{number}", std::process::id()));
-        let written = private_file()
-            .create(true)
-            .truncate(true)
-            .open(&temporary)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-        if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
-            let _gone = fs::remove_file(&temporary);
-            return Err(error);
-        }
+        put_in_place(&temporary, path, bytes)?;
         Ok(Put::Written(etag(bytes)))
     }
+}
+
+/// Writes a file beside its place, and renames it when all of it is on the disk.
+fn put_in_place(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = private_file()
+        .create(true)
+        .truncate(true)
+        .open(temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    if let Err(error) = written.and_then(|()| fs::rename(temporary, path)) {
+        let _gone = fs::remove_file(temporary);
+        return Err(error);
+    }
+    Ok(())
 }
 
 impl Objects for Folder {

@@ -67,14 +67,7 @@ impl Journal {
         store.number(&rollout.id)?;
         let tail = Tail::new(progress.seq, &chain);
         let log = Log::begin(store, &rollout.id, written.text.as_bytes(), &tail)?;
-        let first = written
-            .records
-            .into_iter()
-            .next()
-            .ok_or_else(|| StoreError::Damaged {
-                place,
-                why: "nothing was written".into(),
-            })?;
+        let first = Self::first_of(written.records, place)?;
         let journal = Journal::of(store, log, chain, (rollout.clone(), progress));
         Ok((journal, first))
     }
@@ -107,20 +100,7 @@ impl Journal {
         chain: Chain,
         (rollout, progress): (Rollout, Progress),
     ) -> Journal {
-        let waves = rollout.stages.iter().enumerate().flat_map(|(s, stage)| {
-            stage
-                .waves
-                .iter()
-                .enumerate()
-                .map(move |(w, wave)| (s, w, wave))
-        });
-        let clusters = waves.flat_map(|(s, w, wave)| {
-            wave.clusters
-                .iter()
-                .enumerate()
-                .map(move |(c, run)| (run.cluster.clone(), (s, w, c)))
-        });
-        let places = clusters.collect();
+        let places = places_of(&rollout);
         Journal {
             store: store.clone(),
             log,
@@ -178,19 +158,7 @@ impl Journal {
     /// # Errors
     /// When they cannot be written, or cannot follow what stands before them; nothing may be acted upon then.
     pub fn append(&mut self, at: Timestamp, events: Vec<Event>) -> Result<Vec<Record>, StoreError> {
-        match self.standing {
-            Standing::Sound => {}
-            Standing::Overtaken => {
-                self.check()?;
-                return Err(StoreError::Overtaken(self.rollout.id.clone()));
-            }
-            Standing::Unreadable => {
-                return Err(StoreError::Damaged {
-                    place: self.log.place(),
-                    why: "an earlier write failed, and what it left cannot be read".into(),
-                });
-            }
-        }
+        self.ensure_sound()?;
         // In place, and brought back from the journal when it fails: a copy of the whole fleet's progress with every record
         // would make a rollout cost the square of its clusters.
         let first = self.progress.seq + 1;
@@ -210,6 +178,32 @@ impl Journal {
             Err(_) => self.standing = Standing::Unreadable,
         }
         appended
+    }
+
+    /// Whether records can be appended: another process has not taken over, and what is there can be read.
+    fn ensure_sound(&self) -> Result<(), StoreError> {
+        match self.standing {
+            Standing::Sound => {}
+            Standing::Overtaken => {
+                self.check()?;
+                return Err(StoreError::Overtaken(self.rollout.id.clone()));
+            }
+            Standing::Unreadable => {
+                return Err(StoreError::Damaged {
+                    place: self.log.place(),
+                    why: "an earlier write failed, and what it left cannot be read".into(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn first_of(records: Vec<Record>, place: String) -> Result<Record, StoreError> {
+        let first = records.into_iter().next();
+        first.ok_or_else(|| StoreError::Damaged {
+            place,
+            why: "nothing was written".into(),
+        })
     }
 
     fn write(
@@ -239,6 +233,24 @@ impl Journal {
         self.chain = whole.chain;
         Ok(())
     }
+}
+
+/// Where each cluster stands in the rollout: its stage, its wave, its place there.
+fn places_of(rollout: &Rollout) -> BTreeMap<ClusterName, (usize, usize, usize)> {
+    let waves = rollout.stages.iter().enumerate().flat_map(|(s, stage)| {
+        stage
+            .waves
+            .iter()
+            .enumerate()
+            .map(move |(w, wave)| (s, w, wave))
+    });
+    let clusters = waves.flat_map(|(s, w, wave)| {
+        wave.clusters
+            .iter()
+            .enumerate()
+            .map(move |(c, run)| (run.cluster.clone(), (s, w, c)))
+    });
+    clusters.collect()
 }
 
 /// Records, their lines, and the user data that the lines name.

@@ -78,12 +78,7 @@ impl Locks {
             .collect();
         let (mut taken, mut over) = (Vec::new(), Vec::new());
         for cluster in wanted {
-            let holder = Holder {
-                owner: owner.to_owned(),
-                rollout: rollout.to_owned(),
-                since: now,
-                fence: 0,
-            };
+            let holder = holder_of(owner, rollout, now);
             let hold = Hold::take(store, &format!("locks/{cluster}.json"), holder)
                 .map_err(|e| not_taken(e, &cluster))?;
             over.extend(hold.taken_over().map(|(from, fence)| TakenOver {
@@ -114,6 +109,16 @@ impl Locks {
     /// Lets all of them go.
     pub fn release(&mut self) {
         self.held.clear();
+    }
+}
+
+/// A holder whose number the lock gives.
+fn holder_of(owner: &str, rollout: &str, now: Timestamp) -> Holder {
+    Holder {
+        owner: owner.to_owned(),
+        rollout: rollout.to_owned(),
+        since: now,
+        fence: 0,
     }
 }
 

@@ -59,5 +59,5 @@ pub use locks::Locks;
 pub use objects::{ObjectError, Objects};
 pub use probe::Probe;
 pub use requests::Request;
-pub use starting::{Access, ClusterAccess, KopsAccess, Starting};
+pub use starting::{ClusterAccess, KopsAccess, Starting, StoreAccess};
 pub use stop::Stop;

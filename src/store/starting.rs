@@ -15,7 +15,7 @@ use crate::rollout::{Record, Rollout, WaveRun};
 /// How a rollout's clusters are reached: what it takes to stop it or to take it back without the fleet's files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Access {
+pub struct StoreAccess {
     /// Form of this file, 1.
     pub version: u32,
     /// By cluster.
@@ -27,9 +27,9 @@ pub struct Access {
     pub again: Option<String>,
 }
 
-impl Default for Access {
-    fn default() -> Access {
-        Access {
+impl Default for StoreAccess {
+    fn default() -> StoreAccess {
+        StoreAccess {
             version: 1,
             clusters: BTreeMap::new(),
             call_rates: CallRates::default(),
@@ -87,10 +87,10 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn access(&self, id: &str) -> Result<Option<Access>, StoreError> {
+    pub fn access(&self, id: &str) -> Result<Option<StoreAccess>, StoreError> {
         super::journal::checked(id)?;
         let key = access_key(id);
-        match self.read::<Access>(&key)? {
+        match self.read::<StoreAccess>(&key)? {
             Some(access) if access.version != 1 => Err(StoreError::Damaged {
                 place: self.place(&key),
                 why: format!("version {} is newer than this kfleet", access.version),
@@ -138,7 +138,7 @@ impl Starting {
         store: &Store,
         rollout: &Rollout,
         moment: &Digest,
-        access: &Access,
+        access: &StoreAccess,
     ) -> Result<(Journal, Record), StoreError> {
         if store.moment()? != *moment {
             return Err(StoreError::StartedMeanwhile);

@@ -20,7 +20,7 @@ impl File {
 
 /// What there is to be rendered.
 #[derive(Clone, Debug, Default)]
-pub struct Inputs {
+pub struct ToolboxInputs {
     /// Templates, in the order of their output.
     pub templates: Vec<File>,
     /// Values; a later file wins.

@@ -12,7 +12,7 @@ mod yaml_v2;
 
 pub use channel::{Channel, NoChannel};
 pub use functions::functions;
-pub use inputs::{File, Inputs};
-pub use outcome::{Loss, Outcome, ToolboxError};
+pub use inputs::{File, ToolboxInputs};
+pub use outcome::{Loss, ToolboxError, ToolboxOutcome};
 pub use run::{config_value, render};
 pub use set::SetError;

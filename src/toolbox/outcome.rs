@@ -1,7 +1,7 @@
 //! What came out, what was lost on the way, and why nothing came out. Data only.
 
 use super::set::SetError;
-use crate::gotemplate::Fault;
+use crate::gotemplate::GoFault;
 use crate::yaml::{Ambiguity, Pos, YamlError};
 
 /// Something that is lost without a word by the original.
@@ -65,7 +65,7 @@ pub enum Loss {
 
 /// What came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ToolboxOutcome {
     /// The text.
     pub text: String,
     /// What was lost.
@@ -100,7 +100,7 @@ pub enum ToolboxError {
         file: String,
     },
     /// A fault in a template or snippet.
-    Template(Box<Fault>),
+    Template(Box<GoFault>),
     /// A document that cannot be written anew.
     Document {
         /// The template.

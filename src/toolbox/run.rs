@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::functions::functions;
-use super::inputs::{File, Inputs};
-use super::outcome::{Loss, Outcome, ToolboxError};
+use super::inputs::{File, ToolboxInputs};
+use super::outcome::{Loss, ToolboxError, ToolboxOutcome};
 use super::{documents, set};
-use crate::gotemplate::{Fault, Map, Options, Templates, Value, World};
+use crate::gotemplate::{GoFault, Map, TemplateOptions, TemplateWorld, Templates, Value};
 use crate::yaml::{self, Lost};
 
 /// The name every template has.
@@ -26,7 +26,10 @@ struct Merged {
 ///
 /// # Errors
 /// The first fault; nothing is rendered then.
-pub fn render(inputs: &Inputs, world: World<'_>) -> Result<Outcome, ToolboxError> {
+pub fn render(
+    inputs: &ToolboxInputs,
+    world: TemplateWorld<'_>,
+) -> Result<ToolboxOutcome, ToolboxError> {
     let Merged { root, mut losses } = merged(inputs)?;
     let mut files: BTreeMap<&str, &File> = BTreeMap::new();
     for file in &inputs.snippets {
@@ -50,7 +53,7 @@ pub fn render(inputs: &Inputs, world: World<'_>) -> Result<Outcome, ToolboxError
             .parse(name, &file.path, &file.text)
             .map_err(template)?;
     }
-    let options = Options {
+    let options = TemplateOptions {
         strict: inputs.fail_on_missing,
         trace: false,
         world,
@@ -77,13 +80,13 @@ pub fn render(inputs: &Inputs, world: World<'_>) -> Result<Outcome, ToolboxError
             pieces.push(output.text);
         }
     }
-    Ok(Outcome {
+    Ok(ToolboxOutcome {
         text: pieces.join("---\n"),
         losses,
     })
 }
 
-fn template(fault: Fault) -> ToolboxError {
+fn template(fault: GoFault) -> ToolboxError {
     ToolboxError::Template(Box::new(fault))
 }
 
@@ -91,12 +94,12 @@ fn template(fault: Fault) -> ToolboxError {
 ///
 /// # Errors
 /// A fault in the values.
-pub fn config_value(inputs: &Inputs, key: &str) -> Result<Option<String>, ToolboxError> {
+pub fn config_value(inputs: &ToolboxInputs, key: &str) -> Result<Option<String>, ToolboxError> {
     let Merged { root, .. } = merged(inputs)?;
     Ok(root.get(key).map(|value| value.to_string()))
 }
 
-fn merged(inputs: &Inputs) -> Result<Merged, ToolboxError> {
+fn merged(inputs: &ToolboxInputs) -> Result<Merged, ToolboxError> {
     let root = Map::new(BTreeMap::new());
     let mut losses = Vec::new();
     for file in &inputs.values {

@@ -105,6 +105,16 @@ impl<'t> Reader<'t> {
         }
     }
 
+    fn alias(&mut self, id: usize, pos: Pos) -> Result<Json, YamlError> {
+        match self.anchors.get(&id).cloned() {
+            Some(value) => {
+                self.nodes += size(&value);
+                Ok(value)
+            }
+            None => fault(pos, "an alias to an anchor that is not complete here"),
+        }
+    }
+
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Json, YamlError> {
         let pos = start(span);
         self.nodes += 1;
@@ -117,13 +127,7 @@ impl<'t> Reader<'t> {
             }
             Event::SequenceStart(anchor, _) => (self.list(depth)?, anchor),
             Event::MappingStart(anchor, _) => (self.map(depth)?, anchor),
-            Event::Alias(id) => match self.anchors.get(&id).cloned() {
-                Some(value) => {
-                    self.nodes += size(&value);
-                    (value, 0)
-                }
-                None => return fault(pos, "an alias to an anchor that is not complete here"),
-            },
+            Event::Alias(id) => (self.alias(id, pos)?, 0),
             _ => (Json::Null, 0),
         };
         if self.nodes > MAX_NODES {

@@ -180,22 +180,23 @@ fn resolve_kops(text: &str) -> Option<Json> {
     }
     let clean = digits.replace('_', "");
     let lower = clean.to_ascii_lowercase();
-    let radix = |prefix: &str, base: u32| {
-        lower
-            .strip_prefix(prefix)
-            .and_then(|d| i64::from_str_radix(d, base).ok())
-    };
     let octal = || {
         lower
             .strip_prefix('0')
             .filter(|d| !d.is_empty() && d.chars().all(|c| ('0'..='7').contains(&c)))
             .and_then(|d| i64::from_str_radix(d, 8).ok())
     };
-    let value = radix("0x", 16)
-        .or_else(|| radix("0o", 8))
-        .or_else(|| radix("0b", 2))
+    let value = radix(&lower, "0x", 16)
+        .or_else(|| radix(&lower, "0o", 8))
+        .or_else(|| radix(&lower, "0b", 2))
         .or_else(octal)?;
     Some(Json::from(sign * value))
+}
+
+fn radix(lower: &str, prefix: &str, base: u32) -> Option<i64> {
+    lower
+        .strip_prefix(prefix)
+        .and_then(|d| i64::from_str_radix(d, base).ok())
 }
 
 fn integer(text: &str, schema: Schema) -> Option<Json> {
@@ -328,6 +329,10 @@ mod tests {
                 "\"12:30\""
             ]
         );
+    }
+
+    #[test]
+    fn other_readers_know_yaml_1_2() {
         let core = |t| resolve(t, Schema::Core).to_string();
         assert_eq!(
             ["yes", "n", "1_000", "12:30", "~", "-3", "1.10"].map(core),

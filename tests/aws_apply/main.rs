@@ -19,7 +19,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use kfleet::cloud::aws::{Access, Aws, Options};
+use kfleet::cloud::aws::{Access, Aws, AwsOptions};
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{
     Applied, AsgName, CloudEffect, Definition, Hooks, InstanceId, RefreshPreferences, Span,
@@ -62,9 +62,9 @@ impl Scene {
             ..Access::default()
         };
         let clusters = [CLUSTER, "two.k8s.foo.bar"].map(|c| (c.parse().unwrap(), access.clone()));
-        let aws = Aws::connect(Options {
+        let aws = Aws::connect(AwsOptions {
             clusters: clusters.into(),
-            ..Options::default()
+            ..AwsOptions::default()
         })
         .await
         .unwrap();

@@ -33,10 +33,10 @@ fn manifests(case: &Path) -> Result<kops::Manifests, kops::KopsErrors> {
             .take_while(|l| l.starts_with('#'))
             .find_map(|l| l.strip_prefix(what).map(str::to_owned))
     };
-    let target = kops::Target {
+    let target = kops::KopsTarget {
         version: said("# kops ").map_or_else(Default::default, |v| v.parse().unwrap()),
         region: said("# in ").map(|r| r.parse().unwrap()),
-        ..kops::Target::default()
+        ..kops::KopsTarget::default()
     };
     kops::read_for(&yaml::parse(&text, yaml::Schema::Kops).unwrap(), &target)
 }
@@ -331,9 +331,9 @@ fn older_releases_tag_no_network_interfaces() {
         ("1.33", vec!["instance", "volume"]),
         ("1.34", vec!["instance", "network-interface", "volume"]),
     ] {
-        let target = kops::Target {
+        let target = kops::KopsTarget {
             version: version.parse().unwrap(),
-            ..kops::Target::default()
+            ..kops::KopsTarget::default()
         };
         let manifests = kops::read_for(&documents, &target).unwrap();
         for definition in desired::compile(&manifests).unwrap() {

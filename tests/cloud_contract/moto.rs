@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::Mutex;
 
-use kfleet::cloud::aws::{Access, Aws, HooksOf, Options, Reach, Session};
+use kfleet::cloud::aws::{Access, Aws, AwsOptions, HooksOf, Reach, Session};
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::model::{
     AccountId, Applied, CloudEffect, InstanceId, Lifecycle, Live, RegionRoom, RoomQuestion,
@@ -115,7 +115,7 @@ impl OnMoto {
             endpoint_url: Some(server.url()),
             ..Reach::default()
         };
-        let options = Options {
+        let options = AwsOptions {
             clusters: clusters.into(),
             reach,
             session: Session::default(),

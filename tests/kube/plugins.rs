@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use kfleet::model::{Nodes, UnseenKind};
 use kfleet::nodes::kube::Clusters;
-use kfleet::nodes::{Access, NodeApi};
+use kfleet::nodes::{NodeAccess, NodeApi};
 
 use crate::api::{Api, cluster};
 
@@ -22,7 +22,7 @@ fn shared(api: &Api, script: &str) -> Clusters {
         path.display()
     );
     std::fs::write(api.file(), text).unwrap();
-    let access = |context: &str| Access {
+    let access = |context: &str| NodeAccess {
         context: context.into(),
         uid: None,
     };
@@ -103,7 +103,7 @@ async fn a_plugin_that_hangs_keeps_no_other_user_waiting() {
         user("quick", &script)
     );
     std::fs::write(api.file(), text).unwrap();
-    let access = |context: &str| Access {
+    let access = |context: &str| NodeAccess {
         context: context.into(),
         uid: None,
     };

@@ -10,7 +10,7 @@ use kfleet::cloud::Cloud as _;
 use kfleet::cloud::local::World;
 use kfleet::model::{ClusterName, NodeEffect, Timestamp};
 use kfleet::nodes::kube::Clusters;
-use kfleet::nodes::{Access, NodeApi};
+use kfleet::nodes::{NodeAccess, NodeApi};
 use serde_json::json;
 
 use crate::api::{CLUSTER, Kept, answer};
@@ -251,7 +251,7 @@ fn timed(
     uid: Option<&str>,
     clock: impl Fn() -> Timestamp + Send + Sync + 'static,
 ) -> Clusters {
-    let access = |uid: Option<&str>| Access {
+    let access = |uid: Option<&str>| NodeAccess {
         context: "here".into(),
         uid: uid.map(str::to_owned),
     };

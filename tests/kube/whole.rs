@@ -10,7 +10,7 @@ use kfleet::model::{
     RegionRoom, RoomQuestion, Senders, Span, Timestamp, Versions,
 };
 use kfleet::nodes::kube::Clusters;
-use kfleet::nodes::{Access, NodeApi, NodeError};
+use kfleet::nodes::{NodeAccess, NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event, StepEvent};
 use kfleet::run::{Outcome, RunError, Signal, run};
 use kfleet::store::Journal;
@@ -42,7 +42,7 @@ impl<'a> Mixed<'a> {
             .map(|c| {
                 (
                     c.clone(),
-                    Access {
+                    NodeAccess {
                         context: "here".into(),
                         uid: None,
                     },

@@ -9,6 +9,19 @@ pub(crate) struct Source {
     test: Vec<bool>,
 }
 
+/// A function with a body: its name, and the lines from its `fn` to its last brace.
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) first: usize,
+    pub(crate) last: usize,
+}
+
+impl Function {
+    pub(crate) fn lines(&self) -> usize {
+        self.last - self.first + 1
+    }
+}
+
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Source {
         let code = blank(text);
@@ -49,6 +62,43 @@ impl Source {
         }
         found.into_iter()
     }
+}
+
+impl Source {
+    /// Every function with a body, whatever stands before its `fn`; of closures none.
+    pub(crate) fn functions(&self) -> Vec<Function> {
+        let named = |at: &usize| {
+            let name = self.tokens.get(at + 1).map(|(_, token)| token.as_str());
+            self.tokens[*at].1 == "fn" && name.is_some_and(is_word)
+        };
+        let begins = (0..self.tokens.len()).filter(named);
+        begins
+            .filter_map(|at| {
+                Some(Function {
+                    name: self.tokens[at + 1].1.clone(),
+                    first: self.tokens[at].0,
+                    last: body_end(&self.tokens[at..])?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// The line on which the body of the function ends that begins here; none for one without a body.
+fn body_end(tokens: &[(usize, String)]) -> Option<usize> {
+    let (mut brackets, mut braces) = (0usize, 0usize);
+    for (line, token) in tokens {
+        match token.as_str() {
+            "(" | "[" => brackets += 1,
+            ")" | "]" => brackets = brackets.saturating_sub(1),
+            ";" if brackets == 0 && braces == 0 => return None,
+            "{" => braces += 1,
+            "}" if braces <= 1 => return Some(*line),
+            "}" => braces -= 1,
+            _ => {}
+        }
+    }
+    tokens.last().map(|(line, _)| *line)
 }
 
 /// Reads the path at `index`, and says where it ends.

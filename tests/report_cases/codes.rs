@@ -58,7 +58,7 @@ const TABLES: [(&str, &str, &str); 30] = [
     (
         "Findings before the first change",
         "src/rollout/reason/finding.rs",
-        "Finding",
+        "PreflightFinding",
     ),
     (
         "What else was tried for want of capacity",

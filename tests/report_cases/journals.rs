@@ -460,6 +460,8 @@ pub(crate) fn rolled_back() -> Vec<(&'static str, Event)> {
 
 pub(crate) fn finished() -> Vec<(&'static str, Event)> {
     let mut events = prod_at_work();
+    let rolled = Event::Cluster(cluster("prod-a"), ClusterEvent::Rolled);
+    events.push(("09:59:00", rolled));
     for c in ["prod-a", "prod-b"] {
         events.push((
             "10:00:00",

@@ -12,3 +12,4 @@ mod plans;
 mod rollouts;
 #[cfg(test)]
 mod sample;
+mod transitions;

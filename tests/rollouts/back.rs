@@ -169,10 +169,10 @@ fn no_node_is_drained_whose_replacement_cannot_come() {
 fn a_stuck_drain_may_fail_the_group_at_once() {
     let dir = folder();
     let mut scene = Scene::small(dir.path(), &[("nodes", 4, 6, false)]);
-    scene.rolling.drain = kfleet::fleet::Drain {
+    scene.rolling.drain = kfleet::fleet::DrainPolicy {
         timeout: Span::from_secs(120),
         on_timeout: OnTimeout::Stop,
-        ..kfleet::fleet::Drain::default()
+        ..kfleet::fleet::DrainPolicy::default()
     };
     let mut scene = scene.made();
     scene.faults = vec!["stuck-drain:nodes".into()];

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use kfleet::fleet::{DeadNodes, Drain, Preflight};
+use kfleet::fleet::{DeadNodes, DrainPolicy, Preflight};
 use kfleet::model::{CloudEffect, InstanceId, NodeEffect, Timestamp};
 use kfleet::plan::{DrainBlocker, Fact, LaunchBlocker};
-use kfleet::rollout::Finding;
+use kfleet::rollout::PreflightFinding;
 
 use super::*;
 
 /// Nodes whose pods no budget lets go.
 fn held(dir: &std::path::Path, on_timeout: OnTimeout) -> Scene {
     let mut scene = Scene::small(dir, &[("nodes", 4, 6, false)]);
-    scene.rolling.drain = Drain {
+    scene.rolling.drain = DrainPolicy {
         timeout: Span::from_secs(120),
         on_timeout,
-        ..Drain::default()
+        ..DrainPolicy::default()
     };
     let mut scene = scene.made();
     scene.faults = vec!["stuck-drain:nodes".into()];
@@ -198,8 +198,8 @@ fn what_will_hold_drains_is_said_before_anything_is_touched() {
         _ => None,
     });
     let said = said.unwrap();
-    let is_held = |found: &Finding| {
-        matches!(found, Finding::Drain { blocker: DrainBlocker::Budget { budget, owners, .. } }
+    let is_held = |found: &PreflightFinding| {
+        matches!(found, PreflightFinding::Drain { blocker: DrainBlocker::Budget { budget, owners, .. } }
             if budget == "default/nodes-app-0" && owners.contains("ReplicaSet default/nodes-app-0"))
     };
     assert!(said.len() >= 2 && is_held(&said[0]), "{said:?}");
@@ -281,8 +281,9 @@ fn nobody_drains_blindly_from_the_start() {
 
 #[test]
 fn journals_of_before_are_read() {
-    let drain: Drain = serde_json::from_str(r#"{"timeout":"15m","on_timeout":"skip"}"#).unwrap();
-    assert_eq!(drain, Drain::default());
+    let drain: DrainPolicy =
+        serde_json::from_str(r#"{"timeout":"15m","on_timeout":"skip"}"#).unwrap();
+    assert_eq!(drain, DrainPolicy::default());
     let effect: NodeEffect = serde_json::from_str(r#"{"evict":{"node":"n"}}"#).unwrap();
     assert_eq!(
         serde_json::to_string(&effect).unwrap(),

@@ -153,7 +153,7 @@ impl Middle {
             (n.cordoned, n.ours) = (true, [NodeMark::Cordoned].into());
         });
         let since = self.now + Span::from_secs(-60);
-        self.group(group).drains.insert(
+        self.group(group).outstanding.drains.insert(
             id,
             Drain {
                 node: Some(node),
@@ -180,7 +180,10 @@ impl Middle {
             ended: true,
             marked: false,
         };
-        self.group("nodes").dead.insert(node.clone(), dead);
+        self.group("nodes")
+            .outstanding
+            .dead
+            .insert(node.clone(), dead);
         (node, instance)
     }
 
@@ -276,7 +279,13 @@ impl Middle {
             .collect();
         self.on_node("nodes", 0, |n| n.blocked = pods.clone());
         let now = self.now;
-        let drain = self.group("nodes").drains.values_mut().next().unwrap();
+        let drain = self
+            .group("nodes")
+            .outstanding
+            .drains
+            .values_mut()
+            .next()
+            .unwrap();
         drain.since = now + Span::from_secs(-90_000);
         self.task("nodes").rolling.drain.on_timeout = OnTimeout::Force;
     }

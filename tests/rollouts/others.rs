@@ -535,7 +535,7 @@ fn a_lower_maximum_drains_after_a_refresh_too() {
 fn less_is_asked_for_again_only_while_it_ends_nothing() {
     for (there, repeats) in [(2, true), (3, false)] {
         let mut m = super::middle::middle();
-        m.group("nodes").drains.clear();
+        m.group("nodes").outstanding.drains.clear();
         m.progress.direction = kfleet::rollout::Direction::Aborting;
         let (cluster, asg) = (m.cluster.clone(), m.asg("nodes"));
         let effect = Effect::Cloud(CloudEffect::SetDesired {

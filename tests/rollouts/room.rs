@@ -46,7 +46,9 @@ fn most(records: &[Record]) -> (u32, u32) {
             .values()
             .map(|c| {
                 let groups = c.groups.values();
-                let of = groups.map(|g| g.surge + u32::try_from(g.detached.len()).unwrap());
+                let of = groups.map(|g| {
+                    g.outstanding.surge + u32::try_from(g.outstanding.detached.len()).unwrap()
+                });
                 of.sum()
             })
             .collect();

@@ -51,7 +51,7 @@ pub(super) const STEPS: &[Planted] = &[
         m.update("nodes")
     }),
     ("evicted without a drain of it", |m| {
-        m.group("nodes").drains.clear();
+        m.group("nodes").outstanding.drains.clear();
         m.evict()
     }),
     ("evicted, which is not cordoned", |m| {
@@ -83,7 +83,13 @@ pub(super) const STEPS: &[Planted] = &[
     ("deleted before its drain has lasted", |m| {
         m.hold(&[("a", 90_000)]);
         let now = m.now;
-        let drain = m.group("nodes").drains.values_mut().next().unwrap();
+        let drain = m
+            .group("nodes")
+            .outstanding
+            .drains
+            .values_mut()
+            .next()
+            .unwrap();
         drain.since = now;
         m.delete(&["a"])
     }),
@@ -117,7 +123,7 @@ pub(super) const STEPS: &[Planted] = &[
         "is tainted out of service, this rollout did not end it",
         |m| {
             let (node, instance) = m.dead(0);
-            m.group("nodes").dead.clear();
+            m.group("nodes").outstanding.dead.clear();
             Effect::Node(NodeEffect::OutOfService { node, instance })
         },
     ),
@@ -180,7 +186,7 @@ pub(super) const STEPS: &[Planted] = &[
     }),
     ("AWS would end some of them undrained", |m| {
         m.live("nodes", |g| g.desired = 4);
-        m.group("nodes").surge = 1;
+        m.group("nodes").outstanding.surge = 1;
         m.live("nodes", |g| {
             let more = g.instances.values().next().unwrap().clone();
             g.instances.insert(name("i-00000000000000002"), more);
@@ -194,7 +200,7 @@ pub(super) const STEPS: &[Planted] = &[
     }),
     ("an abort ends", |m| {
         m.progress.direction = Direction::Aborting;
-        m.group("nodes").drains.clear();
+        m.group("nodes").outstanding.drains.clear();
         m.terminate("nodes", 0, false)
     }),
     ("an abort changes", |m| {
@@ -281,7 +287,7 @@ pub(super) const STEPS: &[Planted] = &[
                 (n.evictable_pods, n.leaving_pods) = (0, 0);
                 n.volumes.attached = [(claim(), "pv-1".to_owned())].into();
             });
-            let drain = m.group("nodes").drains.get_mut(&id).unwrap();
+            let drain = m.group("nodes").outstanding.drains.get_mut(&id).unwrap();
             drain.claims = [claim()].into();
             m.terminate("nodes", 0, false)
         },
@@ -368,7 +374,7 @@ pub(super) const STEPS: &[Planted] = &[
         let borrower = m.asg("control-plane-b");
         m.on_node("control-plane-b", 0, |n| n.ready = false);
         m.task("nodes").lends = Some(borrower);
-        m.group("nodes").lending = true;
+        m.group("nodes").capacity.lending = true;
         m.cordon("nodes", 1)
     }),
     (
@@ -426,7 +432,12 @@ fn a_taint_that_others_gave_first_is_taken_back_from_nobody() {
     let mut middle = middle();
     let (node, instance) = middle.dead(0);
     // Ours was asked for, and found theirs: the node does not say that it is ours.
-    let dead = middle.group("nodes").dead.get_mut(&node).unwrap();
+    let dead = middle
+        .group("nodes")
+        .outstanding
+        .dead
+        .get_mut(&node)
+        .unwrap();
     dead.marked = true;
     let back = Effect::Node(NodeEffect::BackInService { node, instance });
     assert_eq!(middle.broken(&back), Vec::<String>::new());

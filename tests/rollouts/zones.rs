@@ -222,7 +222,7 @@ fn whoever_resumes_asks_aws_for_zones_again() {
         let group = m.group("nodes");
         group.placement.not_offered = Some("AccessDenied".into());
         if !drains {
-            group.drains.clear();
+            group.outstanding.drains.clear();
         }
         m.progress.open.clear();
         let (seq, at) = (m.progress.seq + 1, m.now);

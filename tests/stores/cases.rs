@@ -1,5 +1,6 @@
 //! What every place for objects, and every store on one, has to do.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use kfleet::model::{ClusterName, LeaseState, Span, Timestamp, digest_of};
 use kfleet::plan::Baseline;
 use kfleet::rollout::{Event, RolloutEvent, StageEvent};
 use kfleet::store::{
-    Access, CloudKind, Condition, Journal, Locks, Objects, Put, Request, Stop, Store, StoreError,
+    CloudKind, Condition, Journal, Locks, Objects, Put, Request, Stop, Store, StoreAccess,
+    StoreError,
 };
 
 use crate::support::{Scene, name};
@@ -314,7 +316,7 @@ fn a_journal_is_carried_on_by_one(place: &Place) {
     let mut journal = Journal::take_up(&theirs, "r1").unwrap();
     assert_eq!((journal.progress().seq, journal.taken_over()), (4, None));
     journal
-        .append(at, vec![Event::Rollout(RolloutEvent::Aborted)])
+        .append(at, vec![Event::Rollout(RolloutEvent::Finished)])
         .unwrap();
     drop(journal);
     let all = ours.records("r1").unwrap();
@@ -365,7 +367,7 @@ fn rollouts_come_in_the_order_in_which_they_began(place: &Place) {
     let (ours, theirs) = ((place.open)("p1"), (place.open)("p2"));
     let (mut journal, _) = Journal::begin(&ours, &rollout).unwrap();
     journal
-        .append(at, vec![Event::Rollout(RolloutEvent::Aborted)])
+        .append(at, vec![Event::Rollout(RolloutEvent::Finished)])
         .unwrap();
     drop(journal);
     // What had ended and is taken back is unfinished again, for everybody.
@@ -383,9 +385,12 @@ fn rollouts_come_in_the_order_in_which_they_began(place: &Place) {
             .contains(&"r1".to_owned())
     );
     let mut journal = Journal::take_up(&ours, "r1").unwrap();
-    journal
-        .append(at, vec![Event::Rollout(RolloutEvent::RolledBack)])
-        .unwrap();
+    let back = RolloutEvent::RollbackStarted {
+        clusters: BTreeSet::new(),
+        kept: BTreeSet::new(),
+    };
+    let back = [back, RolloutEvent::RolledBack].map(Event::Rollout);
+    journal.append(at, back.into()).unwrap();
     drop(journal);
     let other = kfleet::rollout::Rollout {
         id: "r0".into(),
@@ -411,7 +416,7 @@ fn one_rollout_is_started_at_a_time(place: &Place) {
         ..rollout.clone()
     };
     let (ours, theirs) = ((place.open)("p1"), (place.open)("p2"));
-    let (moment, access) = (ours.moment().unwrap(), Access::default());
+    let (moment, access) = (ours.moment().unwrap(), StoreAccess::default());
     let starting = ours.start("anna", NOW).unwrap();
     assert!(matches!(
         theirs.start("ben", NOW),

@@ -28,11 +28,11 @@ pub(super) fn crowds(rollout: &Rollout, progress: &Progress) -> Vec<String> {
         } else {
             (surge + missing).max(1) as usize
         };
-        if group.drains.len() > most {
+        if group.outstanding.drains.len() > most {
             wrong.push(format!(
                 "{} drains {} at once, {most} may",
                 task.asg,
-                group.drains.len()
+                group.outstanding.drains.len()
             ));
         }
     }

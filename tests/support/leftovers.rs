@@ -69,7 +69,9 @@ impl Scene {
                     .clusters
                     .get(cluster)
                     .and_then(|c| c.groups.get(name));
-                let suspended = done.map(|g| &g.suspended).filter(|s| !s.is_empty());
+                let suspended = done
+                    .map(|g| &g.outstanding.suspended)
+                    .filter(|s| !s.is_empty());
                 left.extend(suspended.map(|s| format!("{name} has {s:?} suspended")));
                 let stays = |lifecycle: Lifecycle| lifecycle != Lifecycle::Terminating;
                 for (id, instance) in group.instances.iter().filter(|(_, i)| stays(i.lifecycle)) {

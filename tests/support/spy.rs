@@ -139,7 +139,12 @@ impl Spy {
         // The books of an earlier process that ended in good order.
         let groups = progress.clusters.values().flat_map(|c| &c.groups);
         let ours = groups
-            .map(|(name, g)| (name.clone(), i64::from(g.surge) - i64::from(g.taken)))
+            .map(|(name, g)| {
+                (
+                    name.clone(),
+                    i64::from(g.outstanding.surge) - i64::from(g.taken),
+                )
+            })
             .collect();
         state.ours.get_or_insert(ours);
         state.run = Some((rollout.clone(), progress.clone()));

@@ -10,10 +10,10 @@ use super::*;
 /// asked for again when there was one.
 #[test]
 fn a_throttled_end_waits_for_the_drain_of_a_new_node() {
-    let drain = Drain {
+    let drain = DrainPolicy {
         timeout: Span::from_secs(774),
         on_timeout: OnTimeout::Stop,
-        ..Drain::default()
+        ..DrainPolicy::default()
     };
     let rolling = Rolling {
         max_surge: Amount::Count(0),
@@ -52,10 +52,10 @@ fn a_throttled_end_waits_for_the_drain_of_a_new_node() {
 /// its own settings it could spare it.
 #[test]
 fn a_twin_that_goes_back_keeps_what_its_borrower_needs() {
-    let drain = Drain {
+    let drain = DrainPolicy {
         timeout: Span::from_secs(456),
         on_timeout: OnTimeout::Stop,
-        ..Drain::default()
+        ..DrainPolicy::default()
     };
     let rolling = Rolling {
         max_surge: Amount::Count(3),
@@ -85,10 +85,10 @@ fn a_twin_that_goes_back_keeps_what_its_borrower_needs() {
 /// capacity that is back, so the surge was asked for, refused, given up and asked for again without end.
 #[test]
 fn a_launch_that_is_under_way_does_not_end_a_loan() {
-    let drain = Drain {
+    let drain = DrainPolicy {
         timeout: Span::from_secs(482),
         on_timeout: OnTimeout::Skip,
-        ..Drain::default()
+        ..DrainPolicy::default()
     };
     let rolling = Rolling {
         max_surge: Amount::Percent(13),
@@ -158,10 +158,10 @@ fn a_deletion_without_an_answer_is_asked_after() {
 /// have it, and two zones stood empty.
 #[test]
 fn a_launch_that_is_not_seen_yet_lets_nothing_more_go() {
-    let drain = Drain {
+    let drain = DrainPolicy {
         timeout: Span::from_secs(660),
         on_timeout: OnTimeout::Stop,
-        ..Drain::default()
+        ..DrainPolicy::default()
     };
     let rolling = Rolling {
         max_surge: Amount::Percent(100),
@@ -196,10 +196,10 @@ fn a_launch_that_is_not_seen_yet_lets_nothing_more_go() {
 /// for it.
 #[test]
 fn what_was_just_ended_is_not_at_work() {
-    let drain = Drain {
+    let drain = DrainPolicy {
         timeout: Span::from_secs(525),
         on_timeout: OnTimeout::Stop,
-        ..Drain::default()
+        ..DrainPolicy::default()
     };
     let rolling = Rolling {
         max_surge: Amount::Count(1),
@@ -246,10 +246,10 @@ fn nothing_is_launched_above_a_maximum_just_lowered() {
             instances: 5,
             per: Span::from_secs(874),
         },
-        drain: Drain {
+        drain: DrainPolicy {
             timeout: Span::from_secs(432),
             on_timeout: OnTimeout::Skip,
-            ..Drain::default()
+            ..DrainPolicy::default()
         },
         ready_timeout: Span::from_secs(900),
         ..Rolling::default()
@@ -285,10 +285,10 @@ fn a_new_instance_goes_only_for_the_surge_that_it_takes_up() {
             instances: 3,
             per: Span::from_secs(123),
         },
-        drain: Drain {
+        drain: DrainPolicy {
             timeout: Span::from_secs(445),
             on_timeout: OnTimeout::Stop,
-            ..Drain::default()
+            ..DrainPolicy::default()
         },
         ready_timeout: Span::from_secs(900),
         keep_versions: 2,
@@ -324,10 +324,10 @@ fn a_node_uncordoned_after_a_long_drain_is_set_aside() {
             instances: 2,
             per: Span::from_secs(911),
         },
-        drain: Drain {
+        drain: DrainPolicy {
             timeout: Span::from_secs(425),
             on_timeout: OnTimeout::Force,
-            ..Drain::default()
+            ..DrainPolicy::default()
         },
         ready_timeout: Span::from_secs(900),
         ..Rolling::default()
@@ -361,10 +361,10 @@ fn what_stood_still_after_a_deletion_is_asked_again() {
             instances: 7,
             per: Span::from_secs(267),
         },
-        drain: Drain {
+        drain: DrainPolicy {
             timeout: Span::from_secs(693),
             on_timeout: OnTimeout::Stop,
-            ..Drain::default()
+            ..DrainPolicy::default()
         },
         ready_timeout: Span::from_secs(900),
         keep_versions: 3,

@@ -101,10 +101,10 @@ fn rolling() -> impl Strategy<Value = Rolling> {
         Just(OnTimeout::Skip),
         Just(OnTimeout::Force)
     ];
-    let drain = (400i64..900, on_timeout).prop_map(|(s, on_timeout)| Drain {
+    let drain = (400i64..900, on_timeout).prop_map(|(s, on_timeout)| DrainPolicy {
         timeout: Span::from_secs(s),
         on_timeout,
-        ..Drain::default()
+        ..DrainPolicy::default()
     });
     let rate = (1u32..10, 60i64..1200).prop_map(|(instances, s)| Rate {
         instances,

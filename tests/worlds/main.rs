@@ -24,7 +24,7 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kfleet::fleet::{
-    Amount, Capacity, CapacityPolicy, Drain, GroupRolling, OnTimeout, Rate, Rolling,
+    Amount, Capacity, CapacityPolicy, DrainPolicy, GroupRolling, OnTimeout, Rate, Rolling,
     Strategy as Way,
 };
 use kfleet::model::Span;

@@ -126,7 +126,7 @@ fn by_hand(
     }
     let others: BTreeSet<String> = group
         .suspended
-        .difference(&done.suspended)
+        .difference(&done.outstanding.suspended)
         .cloned()
         .collect();
     if !others.is_empty() {

@@ -104,7 +104,7 @@ pub(crate) fn check(made: &Made) -> Played {
         .clusters
         .values()
         .flat_map(|c| &c.groups)
-        .filter(|(_, g)| g.has_outstanding())
+        .filter(|(_, g)| !g.outstanding.is_empty())
         .map(|(name, _)| name)
         .collect();
     assert!(owed.is_empty(), "{owed:?} have something open: {}", said());

@@ -5,14 +5,14 @@ use super::clock::Moments;
 use crate::cli::pipeline::PreparedFleet;
 use crate::cli::world::World;
 use crate::cloud::Place;
-use crate::report::{Check, CheckState};
+use crate::report::{CheckState, DoctorCheck};
 
 /// One check for each account and role; and what time it is at AWS.
 pub(super) async fn credentials(
     world: &World,
     prepared: &PreparedFleet,
     places: &[Place],
-) -> (Vec<Check>, Option<Moments>) {
+) -> (Vec<DoctorCheck>, Option<Moments>) {
     match world {
         World::Local(_) => {
             let _ = (prepared, places);
@@ -32,7 +32,7 @@ async fn of_aws(
     cloud: &crate::cloud::aws::Aws,
     prepared: &PreparedFleet,
     places: &[Place],
-) -> (Vec<Check>, Option<Moments>) {
+) -> (Vec<DoctorCheck>, Option<Moments>) {
     use super::clock::now;
     use super::wrong;
     use crate::cli::failure::Failure;

@@ -1,11 +1,11 @@
 //! One line of the doctor's answer.
 
 use super::super::failure::Failure;
-use crate::report::{Check, CheckState};
+use crate::report::{CheckState, DoctorCheck};
 
 /// How an area stands.
-pub(super) fn check(area: &'static str, subject: Option<String>, state: CheckState) -> Check {
-    Check {
+pub(super) fn check(area: &'static str, subject: Option<String>, state: CheckState) -> DoctorCheck {
+    DoctorCheck {
         area,
         subject,
         state,
@@ -13,7 +13,7 @@ pub(super) fn check(area: &'static str, subject: Option<String>, state: CheckSta
 }
 
 /// An error that would have ended another command.
-pub(super) fn wrong(area: &'static str, subject: Option<String>, failure: Failure) -> Check {
+pub(super) fn wrong(area: &'static str, subject: Option<String>, failure: Failure) -> DoctorCheck {
     let state = CheckState::Wrong {
         found: failure.text.trim_end().to_owned(),
         advice: failure.hints,

@@ -4,7 +4,7 @@ use super::check as checked;
 use crate::cli::failure::Failure;
 use crate::cli::who::who;
 use crate::model::{Span, Timestamp, digest_of};
-use crate::report::{Check, CheckState};
+use crate::report::{CheckState, DoctorCheck};
 use crate::store::{CloudKind, Probe, Store};
 
 /// More than this, and a lease of 150 seconds is not what it seems. AWS refuses signatures at five minutes.
@@ -14,7 +14,7 @@ const SKEW: Span = Span::from_secs(30);
 pub(super) type Moments = (Timestamp, Timestamp);
 
 /// The store; and the time at which it says that an object was written, with ours.
-pub(super) fn store(store: &Store) -> (Vec<Check>, Option<Moments>) {
+pub(super) fn store(store: &Store) -> (Vec<DoctorCheck>, Option<Moments>) {
     let mut checks = Vec::new();
     if let Some(folder) = store.folder() {
         if store.kind() == CloudKind::Aws {
@@ -81,7 +81,11 @@ pub(super) fn store(store: &Store) -> (Vec<Check>, Option<Moments>) {
 }
 
 /// The first of the clocks that could be compared with ours.
-pub(super) fn check(store: &Store, at_store: Option<Moments>, at_cloud: Option<Moments>) -> Check {
+pub(super) fn check(
+    store: &Store,
+    at_store: Option<Moments>,
+    at_cloud: Option<Moments>,
+) -> DoctorCheck {
     let state = match (at_store.or(at_cloud), store.kind()) {
         (Some((here, there)), _) => compared(here, there),
         (None, CloudKind::Local) => {

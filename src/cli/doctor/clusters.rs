@@ -9,7 +9,7 @@ use crate::cli::pipeline::PreparedFleet;
 use crate::cli::world::World;
 use crate::cloud::Place;
 use crate::model::{ClusterName, Gap, Live, LiveCluster, Nodes, Seen, UnseenKind};
-use crate::report::{self, Check, CheckState};
+use crate::report::{self, CheckState, DoctorCheck};
 
 /// Words by which AWS says that a right is missing.
 const DENIED: [&str; 4] = [
@@ -24,7 +24,7 @@ pub(super) async fn look(
     world: &World,
     places: &[Place],
     output: &Output,
-) -> Vec<Check> {
+) -> Vec<DoctorCheck> {
     let live = match documents::sight(prepared, world, places, output).await {
         Ok(live) => live,
         Err(failure) => return vec![wrong("permissions", None, failure)],
@@ -41,7 +41,7 @@ pub(super) async fn look(
 }
 
 /// What a plan has to read.
-fn reads(live: &Live) -> Vec<Check> {
+fn reads(live: &Live) -> Vec<DoctorCheck> {
     let gaps: Vec<(&ClusterName, &Gap)> = live
         .clusters
         .iter()
@@ -58,20 +58,22 @@ fn reads(live: &Live) -> Vec<Check> {
             CheckState::Ok(seen),
         )];
     }
-    let one = |(name, gap): &(&ClusterName, &Gap)| {
-        let is_denied = DENIED.iter().any(|word| gap.why.contains(word));
-        let advice = if is_denied {
-            "give its role what `kfleet doctor --policy plan` prints"
-        } else {
-            "a plan of this cluster is blocked until it can be read"
-        };
-        let state = CheckState::Wrong {
-            found: format!("{}: {}", gap.what, gap.why),
-            advice: vec![advice.into()],
-        };
-        check("permissions", Some(name.to_string()), state)
+    gaps.iter().map(unread).collect()
+}
+
+/// What could not be read, and what to do about it.
+fn unread((name, gap): &(&ClusterName, &Gap)) -> DoctorCheck {
+    let is_denied = DENIED.iter().any(|word| gap.why.contains(word));
+    let advice = if is_denied {
+        "give its role what `kfleet doctor --policy plan` prints"
+    } else {
+        "a plan of this cluster is blocked until it can be read"
     };
-    gaps.iter().map(one).collect()
+    let state = CheckState::Wrong {
+        found: format!("{}: {}", gap.what, gap.why),
+        advice: vec![advice.into()],
+    };
+    check("permissions", Some(name.to_string()), state)
 }
 
 /// What a rollout has to be allowed cannot be tried without doing it.
@@ -84,7 +86,7 @@ fn acts(world: &World) -> CheckState {
 }
 
 /// Patterns and parameters by which definitions name images, and whether they mean one.
-fn images(prepared: &PreparedFleet, live: &Live) -> Check {
+fn images(prepared: &PreparedFleet, live: &Live) -> DoctorCheck {
     let (mut known, mut unknown) = (BTreeSet::new(), BTreeSet::new());
     for (name, cluster) in &live.clusters {
         let Some(wanted) = prepared.clusters.get(name) else {
@@ -105,7 +107,12 @@ fn images(prepared: &PreparedFleet, live: &Live) -> Check {
             }
         }
     }
-    let state = if unknown.is_empty() {
+    let state = images_state(&known, unknown);
+    check("images", None, state)
+}
+
+fn images_state(known: &BTreeSet<String>, unknown: BTreeSet<String>) -> CheckState {
+    if unknown.is_empty() {
         CheckState::Ok(format!("{} named, each means one", known.len()))
     } else {
         let all: Vec<String> = unknown.into_iter().collect();
@@ -113,11 +120,10 @@ fn images(prepared: &PreparedFleet, live: &Live) -> Check {
             found: format!("no image is called {}", all.join(", ")),
             advice: vec!["name an image that this account may use in this region".into()],
         }
-    };
-    check("images", None, state)
+    }
 }
 
-fn kubernetes(name: &ClusterName, cluster: &LiveCluster) -> Check {
+fn kubernetes(name: &ClusterName, cluster: &LiveCluster) -> DoctorCheck {
     let state = match &cluster.nodes {
         Nodes::NotAsked => CheckState::NotChecked(
             "no `kubernetes.context` is set: nodes are neither looked at nor drained".into(),

@@ -7,8 +7,8 @@ use super::{check, wrong};
 use crate::cli::args::Arguments;
 use crate::cli::pipeline::PreparedFleet;
 use crate::cli::{feasible, revision};
-use crate::model::{ClusterName, Git};
-use crate::report::{self, Check, CheckState};
+use crate::model::{ClusterName, Definition, Git};
+use crate::report::{self, CheckState, DoctorCheck};
 use crate::store::CloudKind;
 
 /// The commit, the tree and the rendering.
@@ -16,7 +16,7 @@ pub(super) fn git(
     arguments: &Arguments,
     prepared: &PreparedFleet,
     kind: Option<CloudKind>,
-) -> Check {
+) -> DoctorCheck {
     let revision = revision::read(&arguments.directory, prepared);
     let faults = report::unreviewed_lines(&revision);
     let is_local = kind == Some(CloudKind::Local);
@@ -34,7 +34,7 @@ pub(super) fn git(
 }
 
 /// The files of the fleet: they render and compile, and what they name is there.
-pub(super) fn fleet(prepared: &PreparedFleet) -> Check {
+pub(super) fn fleet(prepared: &PreparedFleet) -> DoctorCheck {
     if let Err(failure) = feasible::check(prepared) {
         return wrong("fleet", None, failure);
     }
@@ -52,7 +52,7 @@ pub(super) fn fleet(prepared: &PreparedFleet) -> Check {
 }
 
 /// Regions and instance types, by the tables of this program.
-pub(super) fn regions(prepared: &PreparedFleet, named: &BTreeSet<ClusterName>) -> Check {
+pub(super) fn regions(prepared: &PreparedFleet, named: &BTreeSet<ClusterName>) -> DoctorCheck {
     let clusters = prepared
         .clusters
         .iter()
@@ -62,19 +62,7 @@ pub(super) fn regions(prepared: &PreparedFleet, named: &BTreeSet<ClusterName>) -
     for (_, cluster) in clusters {
         regions.insert(cluster.desired.region.to_string());
         for group in cluster.desired.groups.values() {
-            let definition = &group.definition;
-            types.insert(
-                &definition
-                    .launch_template
-                    .launch_template_data
-                    .instance_type,
-            );
-            let mixed = definition.auto_scaling_group.mixed_instances_policy.iter();
-            types.extend(
-                mixed
-                    .flat_map(|m| &m.overrides)
-                    .filter_map(|o| o.instance_type.as_ref()),
-            );
+            types.extend(instance_types(&group.definition));
         }
     }
     let regions: Vec<String> = regions.into_iter().collect();
@@ -86,8 +74,17 @@ pub(super) fn regions(prepared: &PreparedFleet, named: &BTreeSet<ClusterName>) -
     check("regions", None, CheckState::Ok(seen))
 }
 
+/// The type of the launch template, and those of the overrides.
+fn instance_types(definition: &Definition) -> impl Iterator<Item = &String> {
+    let template = &definition.launch_template.launch_template_data;
+    let mixed = definition.auto_scaling_group.mixed_instances_policy.iter();
+    let overrides = mixed.flat_map(|m| &m.overrides);
+    std::iter::once(&template.instance_type)
+        .chain(overrides.filter_map(|o| o.instance_type.as_ref()))
+}
+
 /// The program that carries out what only kops can.
-pub(super) fn kops(prepared: &PreparedFleet, named: &BTreeSet<ClusterName>) -> Check {
+pub(super) fn kops(prepared: &PreparedFleet, named: &BTreeSet<ClusterName>) -> DoctorCheck {
     let with_state = prepared
         .fleet
         .clusters

@@ -22,7 +22,7 @@ use super::store;
 use super::world::{self, Simulated, World};
 use crate::cloud::Place;
 use crate::model::AwsUse;
-use crate::report::{self, Check, Style};
+use crate::report::{self, DoctorCheck, Style};
 use crate::store::Store;
 
 pub(super) async fn run(
@@ -111,7 +111,7 @@ async fn open(
 fn end(
     arguments: &Arguments,
     command: &DoctorArguments,
-    checks: &[Check],
+    checks: &[DoctorCheck],
     prepared: Option<&PreparedFleet>,
     output: &Output,
 ) -> Result<Exit, Failure> {
@@ -124,23 +124,32 @@ fn end(
             output.cloud_result(&report::doctor_text(checks, style))?;
         }
         ViewFormat::Json => {
-            let policies = prepared.map(|prepared| {
-                let facts = policy::facts(arguments, prepared);
-                json!({
-                    "plan": report::iam_policy(AwsUse::Plan, &facts),
-                    "rollout": report::iam_policy(AwsUse::Rollout, &facts),
-                })
-            });
-            let beside = [
-                ("policies", json!(policies)),
-                ("cluster_role", json!(report::cluster_role())),
-            ];
-            output.result(&report::doctor_json(checks, &beside))?;
+            output.result(&as_json(arguments, checks, prepared))?;
         }
     }
-    Ok(if checks.iter().any(Check::is_wrong) {
+    Ok(if checks.iter().any(DoctorCheck::is_wrong) {
         Exit::Changes
     } else {
         Exit::Good
     })
+}
+
+/// The checks, beside them the policies that IAM and Kubernetes need.
+fn as_json(
+    arguments: &Arguments,
+    checks: &[DoctorCheck],
+    prepared: Option<&PreparedFleet>,
+) -> String {
+    let policies = prepared.map(|prepared| {
+        let facts = policy::facts(arguments, prepared);
+        json!({
+            "plan": report::iam_policy(AwsUse::Plan, &facts),
+            "rollout": report::iam_policy(AwsUse::Rollout, &facts),
+        })
+    });
+    let beside = [
+        ("policies", json!(policies)),
+        ("cluster_role", json!(report::cluster_role())),
+    ];
+    report::doctor_json(checks, &beside)
 }

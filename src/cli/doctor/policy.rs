@@ -2,7 +2,7 @@
 
 use crate::cli::args::Arguments;
 use crate::cli::pipeline::PreparedFleet;
-use crate::fleet::StateStore;
+use crate::fleet::{Cluster, StateStore};
 use crate::report::PolicyFacts;
 
 const S3: &str = "s3://";
@@ -10,7 +10,6 @@ const S3: &str = "s3://";
 pub(super) fn facts(arguments: &Arguments, prepared: &PreparedFleet) -> PolicyFacts {
     let fleet = &prepared.fleet;
     let store = arguments.store.as_deref().unwrap_or(&fleet.settings.store);
-    let bucket = |text: &str| text.strip_prefix(S3).map(str::to_owned);
     let profiles = prepared.clusters.values().flat_map(|c| {
         c.desired.groups.values().map(|group| {
             let data = &group.definition.launch_template.launch_template_data;
@@ -33,14 +32,7 @@ pub(super) fn facts(arguments: &Arguments, prepared: &PreparedFleet) -> PolicyFa
             .collect(),
         instance_profiles: profiles.collect(),
         store: bucket(store),
-        state_stores: fleet
-            .clusters
-            .values()
-            .filter_map(|c| match &c.state_store {
-                Some(StateStore::Bucket(url)) => bucket(url),
-                Some(StateStore::Folder(_)) | None => None,
-            })
-            .collect(),
+        state_stores: fleet.clusters.values().filter_map(state_bucket).collect(),
     }
 }
 
@@ -52,5 +44,17 @@ fn partition(region: &str) -> &'static str {
         "aws-us-gov"
     } else {
         "aws"
+    }
+}
+
+fn bucket(text: &str) -> Option<String> {
+    text.strip_prefix(S3).map(str::to_owned)
+}
+
+/// The bucket in which kops keeps the state of a cluster.
+fn state_bucket(cluster: &Cluster) -> Option<String> {
+    match &cluster.state_store {
+        Some(StateStore::Bucket(url)) => bucket(url),
+        Some(StateStore::Folder(_)) | None => None,
     }
 }

@@ -11,12 +11,13 @@ use super::super::{Exit, runtime};
 use super::finish::finish;
 use super::{next, write};
 use crate::adopt::{
-    self, AdoptError, Adoption, Evidence, Existing, Input, Known, ManifestError, Placeholders,
+    self, AdoptError, Adoption, EnvironmentEvidence, Existing, Input, KnownCluster, ManifestError,
+    Placeholders,
 };
 use crate::fleet;
 use crate::model::{AccountId, ClusterName, Environment, KopsVersion};
 use crate::render::Renderer;
-use crate::run::StateStore;
+use crate::run::DocumentStore;
 
 /// Paths of the vars whose differences are listed; more of them only with `--verbose`.
 const SHOWN: usize = 40;
@@ -28,18 +29,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let (inputs, releases) = inputs(arguments, command)?;
     let mut clusters = adopt::read(&inputs).map_err(manifest_failure)?;
-    if !command.cluster.is_empty() {
-        let missing = command
-            .cluster
-            .iter()
-            .find(|n| clusters.iter().all(|c| c.name != **n));
-        if let Some(name) = missing {
-            return Err(Failure::new(format!(
-                "{name}: there is no such cluster among what was read"
-            )));
-        }
-        clusters.retain(|c| command.cluster.contains(&c.name));
-    }
+    keep_named(&mut clusters, &command.cluster)?;
     let known = known(command, &clusters, &releases)?;
     let (adoption, scratch) = proven(&clusters, &known)?;
     finish(arguments, &adoption.files, output)?;
@@ -54,10 +44,27 @@ pub(super) fn run(
     Ok(Exit::Good)
 }
 
+/// Leaves the clusters that are asked for; all, when none is.
+fn keep_named(clusters: &mut Vec<Existing>, named: &[ClusterName]) -> Result<(), Failure> {
+    if named.is_empty() {
+        return Ok(());
+    }
+    let missing = named
+        .iter()
+        .find(|n| clusters.iter().all(|c| c.name != **n));
+    if let Some(name) = missing {
+        return Err(Failure::new(format!(
+            "{name}: there is no such cluster among what was read"
+        )));
+    }
+    clusters.retain(|c| named.contains(&c.name));
+    Ok(())
+}
+
 /// The fleet, and that it renders to what was read: with names written as placeholders, else as they are.
 fn proven(
     clusters: &[Existing],
-    known: &BTreeMap<ClusterName, Known>,
+    known: &BTreeMap<ClusterName, KnownCluster>,
 ) -> Result<(Adoption, write::Scratch), Failure> {
     let mut wrong = BTreeSet::new();
     for placeholders in [Placeholders::Used, Placeholders::Unused] {
@@ -165,17 +172,17 @@ async fn stored(
     not(feature = "aws"),
     expect(unused_variables, reason = "only AWS has buckets")
 )]
-async fn open(arguments: &Arguments, url: &str) -> Result<StateStore, Failure> {
+async fn open(arguments: &Arguments, url: &str) -> Result<DocumentStore, Failure> {
     if url.starts_with("s3://") {
         #[cfg(feature = "aws")]
-        return StateStore::in_s3(url, &super::super::world::reach(arguments)?)
+        return DocumentStore::in_s3(url, &super::super::world::reach(arguments)?)
             .await
             .map_err(|why| Failure::new(format!("{url}: {why}")));
         #[cfg(not(feature = "aws"))]
         return Err(Failure::new(format!("{url}: this build has no AWS"))
             .hint("give the files of `kops get -o yaml` instead"));
     }
-    Ok(StateStore::Folder(
+    Ok(DocumentStore::Folder(
         url.strip_prefix("file://").unwrap_or(url).into(),
     ))
 }
@@ -185,27 +192,8 @@ fn known(
     command: &InitArguments,
     clusters: &[Existing],
     releases: &Releases,
-) -> Result<BTreeMap<ClusterName, Known>, Failure> {
-    // A folder is relative to the fleet in a cluster's file, and to where the command was typed here.
-    let state_store = command.state_store.as_ref().map(|url| {
-        let path = Path::new(url.strip_prefix("file://").unwrap_or(url));
-        match path.canonicalize() {
-            Ok(path) if !url.starts_with("s3://") => path.display().to_string(),
-            Ok(_) | Err(_) => url.clone(),
-        }
-    });
-    let mut known: BTreeMap<ClusterName, Known> = clusters
-        .iter()
-        .map(|c| {
-            let known = Known {
-                region: command.region.clone(),
-                state_store: state_store.clone(),
-                kops: releases.get(&c.name).copied(),
-                ..Known::default()
-            };
-            (c.name.clone(), known)
-        })
-        .collect();
+) -> Result<BTreeMap<ClusterName, KnownCluster>, Failure> {
+    let mut known = known_of_all(command, clusters, releases);
     said("--account", &command.account, &mut known, |known, value| {
         AccountId::new(value)
             .map(|v| known.account = Some(v))
@@ -224,11 +212,39 @@ fn known(
     Ok(known)
 }
 
+/// What is said of all clusters at once.
+fn known_of_all(
+    command: &InitArguments,
+    clusters: &[Existing],
+    releases: &Releases,
+) -> BTreeMap<ClusterName, KnownCluster> {
+    // A folder is relative to the fleet in a cluster's file, and to where the command was typed here.
+    let state_store = command.state_store.as_ref().map(|url| {
+        let path = Path::new(url.strip_prefix("file://").unwrap_or(url));
+        match path.canonicalize() {
+            Ok(path) if !url.starts_with("s3://") => path.display().to_string(),
+            Ok(_) | Err(_) => url.clone(),
+        }
+    });
+    clusters
+        .iter()
+        .map(|c| {
+            let known = KnownCluster {
+                region: command.region.clone(),
+                state_store: state_store.clone(),
+                kops: releases.get(&c.name).copied(),
+                ..KnownCluster::default()
+            };
+            (c.name.clone(), known)
+        })
+        .collect()
+}
+
 fn said(
     flag: &str,
     values: &[String],
-    known: &mut BTreeMap<ClusterName, Known>,
-    mut set: impl FnMut(&mut Known, &str) -> Result<(), String>,
+    known: &mut BTreeMap<ClusterName, KnownCluster>,
+    mut set: impl FnMut(&mut KnownCluster, &str) -> Result<(), String>,
 ) -> Result<(), Failure> {
     let wrong = |text: &str, why: String| Failure::new(format!("{flag} {text}: {why}"));
     let (one, all): (Vec<&String>, Vec<&String>) = values.iter().partition(|v| v.contains('='));
@@ -251,17 +267,7 @@ fn tell(adoption: &Adoption, clusters: usize, verbose: bool, output: &Output) {
         "\n{clusters} {} rendered from this fleet: equal to what was read.",
         if clusters == 1 { "cluster" } else { "clusters" }
     ));
-    for (name, environment, evidence) in &adoption.environments {
-        let why = match evidence {
-            Evidence::Said => "as said",
-            Evidence::Name => "from its name",
-            Evidence::Label => "from its cloudLabels",
-            Evidence::Nothing => {
-                "nothing says which it is: treated as carefully as prod; --environment NAME=ENVIRONMENT says another"
-            }
-        };
-        output.story(&format!("  {name}: environment {environment} ({why})"));
-    }
+    tell_environments(adoption, output);
     output.story("\nWhere the values are:");
     for (path, count) in &adoption.counts {
         output.story(&format!("  {count:5}  {path}"));
@@ -278,6 +284,20 @@ fn tell(adoption: &Adoption, clusters: usize, verbose: bool, output: &Output) {
     let more = adoption.differences.len().saturating_sub(shown);
     if more > 0 {
         output.story(&format!("  and {more} more (--verbose lists them)"));
+    }
+}
+
+fn tell_environments(adoption: &Adoption, output: &Output) {
+    for (name, environment, evidence) in &adoption.environments {
+        let why = match evidence {
+            EnvironmentEvidence::Said => "as said",
+            EnvironmentEvidence::Name => "from its name",
+            EnvironmentEvidence::Label => "from its cloudLabels",
+            EnvironmentEvidence::Nothing => {
+                "nothing says which it is: treated as carefully as prod; --environment NAME=ENVIRONMENT says another"
+            }
+        };
+        output.story(&format!("  {name}: environment {environment} ({why})"));
     }
 }
 

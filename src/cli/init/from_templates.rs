@@ -12,12 +12,12 @@ use super::super::output::Output;
 use super::super::template::{failure, files, told};
 use super::finish::finish;
 use super::{next, write};
-use crate::adopt::{Around, TemplateCluster, TemplatesError, around_templates};
+use crate::adopt::{TemplateCluster, TemplatesAround, TemplatesError, around_templates};
 use crate::fleet;
-use crate::gotemplate::World;
+use crate::gotemplate::TemplateWorld;
 use crate::model::{AccountId, ClusterName, Environment};
 use crate::render::Renderer;
-use crate::toolbox::{self, Channel, File, Inputs};
+use crate::toolbox::{self, Channel, File, ToolboxInputs};
 use crate::yaml;
 
 pub(super) fn run(
@@ -27,7 +27,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     // What is typed is relative to where it is typed; `-C` names the fleet that is made.
     let here = Path::new(".");
-    let around = Around {
+    let around = TemplatesAround {
         templates: files(here, &command.from_templates, "templates")?,
         snippets: files(here, &command.snippets, "snippets")?,
         clusters: clusters(here, command)?,
@@ -51,15 +51,7 @@ pub(super) fn run(
 /// Clusters in the order in which they are named, each with the values of all and its own, in the order given.
 fn clusters(here: &Path, command: &InitArguments) -> Result<Vec<TemplateCluster>, Failure> {
     let mut names: Vec<ClusterName> = command.cluster.clone();
-    let mut values: Vec<(Option<ClusterName>, Vec<File>)> = Vec::new();
-    for text in &command.values {
-        let (cluster, path) = match text.split_once('=') {
-            Some((name, path)) => (Some(named(text, name)?), path),
-            None => (None, text.as_str()),
-        };
-        names.extend(cluster.clone().filter(|name| !names.contains(name)));
-        values.push((cluster, files(here, &[PathBuf::from(path)], "values")?));
-    }
+    let values = read_values(here, command, &mut names)?;
     let region = command.region.clone().ok_or_else(|| {
         Failure::new("no template says which region the clusters are in")
             .hint("--region NAME, such as --region eu-west-3; a cluster elsewhere is changed in its file afterwards")
@@ -85,6 +77,24 @@ fn clusters(here: &Path, command: &InitArguments) -> Result<Vec<TemplateCluster>
             })
         })
         .collect()
+}
+
+/// The files of values, of all clusters or of one; the clusters named there are noted.
+fn read_values(
+    here: &Path,
+    command: &InitArguments,
+    names: &mut Vec<ClusterName>,
+) -> Result<Vec<(Option<ClusterName>, Vec<File>)>, Failure> {
+    let mut values: Vec<(Option<ClusterName>, Vec<File>)> = Vec::new();
+    for text in &command.values {
+        let (cluster, path) = match text.split_once('=') {
+            Some((name, path)) => (Some(named(text, name)?), path),
+            None => (None, text.as_str()),
+        };
+        names.extend(cluster.clone().filter(|name| !names.contains(name)));
+        values.push((cluster, files(here, &[PathBuf::from(path)], "values")?));
+    }
+    Ok(values)
 }
 
 fn named(text: &str, name: &str) -> Result<ClusterName, Failure> {
@@ -115,7 +125,7 @@ fn said<T, E: std::fmt::Display>(
 /// What the templates render to, beside what the fleet renders to: a line a cluster.
 fn compared(
     scratch: &write::Scratch,
-    around: &Around,
+    around: &TemplatesAround,
     output: &Output,
 ) -> Result<Vec<String>, Failure> {
     let fleet = fleet::load(scratch.path())?;
@@ -129,41 +139,44 @@ fn compared(
             .iter()
             .map(|d| d.document.root.to_json())
             .collect();
-        lines.push(match before == after {
-            true => format!(
-                "{}: {} documents, the same as from `kops toolbox template`",
-                cluster.name,
-                after.len()
-            ),
-            false => format!(
-                "warning: {}: renders otherwise than with `kops toolbox template`: {} documents before, {} now; `kfleet template` shows the ones, `kfleet render` the others",
-                cluster.name,
-                before.len(),
-                after.len()
-            ),
-        });
+        lines.push(comparison(&cluster.name, &before, &after));
     }
     Ok(lines)
+}
+
+/// Whether both ways render a cluster to the same.
+fn comparison(cluster: &ClusterName, before: &[Json], after: &[Json]) -> String {
+    match before == after {
+        true => format!(
+            "{cluster}: {} documents, the same as from `kops toolbox template`",
+            after.len()
+        ),
+        false => format!(
+            "warning: {cluster}: renders otherwise than with `kops toolbox template`: {} documents before, {} now; `kfleet template` shows the ones, `kfleet render` the others",
+            before.len(),
+            after.len()
+        ),
+    }
 }
 
 /// What the original renders to, and what it loses on the way.
 fn before(
     cluster: &TemplateCluster,
-    around: &Around,
+    around: &TemplatesAround,
     output: &Output,
 ) -> Result<Vec<Json>, Failure> {
     let channel = Channel::stable()
         .map_err(|e| Failure::new(format!("the channel that is built in: {e}")))?;
-    let inputs = Inputs {
+    let inputs = ToolboxInputs {
         templates: around.templates.clone(),
         values: cluster.values.clone(),
         snippets: around.snippets.clone(),
         cluster: cluster.name.to_string(),
         fail_on_missing: true,
         channel: Some(channel),
-        ..Inputs::default()
+        ..ToolboxInputs::default()
     };
-    let outcome = toolbox::render(&inputs, World::default()).map_err(failure)?;
+    let outcome = toolbox::render(&inputs, TemplateWorld::default()).map_err(failure)?;
     for loss in &outcome.losses {
         output.story(&format!("warning: {}: {}", cluster.name, told(loss)));
     }

@@ -27,10 +27,7 @@ pub(super) fn acknowledge(
     };
     // Nobody begins a rollout meanwhile, and none that is under way writes its baselines over this.
     let _starting = store.start(&word.by, now)?;
-    if let Some(id) = unfinished(&store)? {
-        return Err(Failure::new(format!("rollout {id} is not finished"))
-            .hint("`kfleet rollout resume` goes on with it, `kfleet rollout abort` ends it"));
-    }
+    ensure_none_under_way(&store)?;
     let known = command
         .clusters
         .iter()
@@ -41,6 +38,14 @@ pub(super) fn acknowledge(
         output.cloud_result(&format!("{}: {key} is acknowledged", baseline.cluster))?;
     }
     Ok(Exit::Good)
+}
+
+fn ensure_none_under_way(store: &Store) -> Result<(), Failure> {
+    if let Some(id) = unfinished(store)? {
+        return Err(Failure::new(format!("rollout {id} is not finished"))
+            .hint("`kfleet rollout resume` goes on with it, `kfleet rollout abort` ends it"));
+    }
+    Ok(())
 }
 
 /// The baseline of a cluster with a person's word about a document, and that document's name.

@@ -91,38 +91,53 @@ impl Driver<'_> {
 }
 
 pub(super) fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Result<Exit, Failure> {
+    let id = &journal.rollout().id;
+    for line in why_it_waits(outcome, id) {
+        output.cloud_story(&line);
+    }
     match outcome {
         Outcome::Ended(Ending::Finished) => Ok(Exit::Good),
         Outcome::Ended(Ending::RolledBack) => Ok(Exit::RolledBack),
-        Outcome::Ended(Ending::Aborted) => Err(aborted(&journal.rollout().id)),
+        Outcome::Ended(Ending::Aborted) => Err(aborted(id)),
         Outcome::Stuck => Ok(Exit::Stuck),
-        Outcome::WaitingForPerson(_) | Outcome::Held | Outcome::Interrupted => Ok(Exit::Waits),
-        Outcome::WaitingForCredentials { why } => {
-            let id = &journal.rollout().id;
-            output.cloud_story(&format!("paused, {why}"));
-            output.cloud_story(&format!("log in again, then `kfleet rollout resume {id}` goes on; everything that was begun is in the journal"));
-            Ok(Exit::Waits)
-        }
-        Outcome::WaitingForAccess { cluster, why } => {
-            let id = &journal.rollout().id;
-            output.cloud_story(&format!("paused, {cluster}: {why}"));
-            output.cloud_story(&format!("put that right, then `kfleet rollout resume {id}` goes on; nothing was done there meanwhile, and everything that was begun is in the journal"));
-            Ok(Exit::Waits)
-        }
-        Outcome::Stopped(stop) => {
-            output.cloud_story(&format!(
-                "{stop}; `{}` lifts it, then `kfleet rollout resume` goes on",
-                stop.go()
-            ));
-            Ok(Exit::Waits)
-        }
-        Outcome::WaitingForTime { until, why } => {
-            output.cloud_story(&format!(
-                "{}; `kfleet rollout resume` after {until} goes on",
-                report::reason_text(why)
-            ));
-            Ok(Exit::Waits)
-        }
+        Outcome::WaitingForPerson(_)
+        | Outcome::Held
+        | Outcome::Interrupted
+        | Outcome::WaitingForCredentials { .. }
+        | Outcome::WaitingForAccess { .. }
+        | Outcome::Stopped(_)
+        | Outcome::WaitingForTime { .. } => Ok(Exit::Waits),
+    }
+}
+
+/// What it waits for, and what a person does about that; nothing where its events have said it.
+fn why_it_waits(outcome: &Outcome, id: &str) -> Vec<String> {
+    match outcome {
+        Outcome::WaitingForCredentials { why } => vec![
+            format!("paused, {why}"),
+            format!(
+                "log in again, then `kfleet rollout resume {id}` goes on; everything that was begun is in the journal"
+            ),
+        ],
+        Outcome::WaitingForAccess { cluster, why } => vec![
+            format!("paused, {cluster}: {why}"),
+            format!(
+                "put that right, then `kfleet rollout resume {id}` goes on; nothing was done there meanwhile, and everything that was begun is in the journal"
+            ),
+        ],
+        Outcome::Stopped(stop) => vec![format!(
+            "{stop}; `{}` lifts it, then `kfleet rollout resume` goes on",
+            stop.go()
+        )],
+        Outcome::WaitingForTime { until, why } => vec![format!(
+            "{}; `kfleet rollout resume` after {until} goes on",
+            report::reason_text(why)
+        )],
+        Outcome::Ended(_)
+        | Outcome::Stuck
+        | Outcome::WaitingForPerson(_)
+        | Outcome::Held
+        | Outcome::Interrupted => Vec::new(),
     }
 }
 

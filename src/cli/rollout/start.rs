@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
+use serde_json::Value as Json;
+
 use super::drive::{Driver, POLL, exit};
 use super::which::unfinished;
 use crate::cli::args::{Arguments, StartArguments};
@@ -18,12 +20,12 @@ use crate::cli::world::{Simulated, World};
 use crate::cli::{Exit, aims, documents, plan, revision, stop, store, world};
 use crate::cloud::{Cloud as _, Place};
 use crate::engine::Engine as _;
-use crate::model::{ClusterName, Timestamp};
+use crate::model::{ClusterName, Digest, Timestamp};
 use crate::plan::{ClusterPlan, Plan, Policy, fingerprint};
 use crate::report;
 use crate::rollout::{Ending, Inputs, Rollout, build};
 use crate::run::fence;
-use crate::store::{Access, Store};
+use crate::store::{Store, StoreAccess};
 
 pub(super) async fn start(
     arguments: &Arguments,
@@ -52,7 +54,7 @@ pub(super) async fn start(
         faults: &command.selection.faults,
         scenario: command.selection.scenario.as_deref(),
     };
-    let access = Access {
+    let access = StoreAccess {
         again: command.again.clone(),
         ..world::access_of(&prepared.fleet)
     };
@@ -280,16 +282,7 @@ fn make(
     world: &World,
     command: &StartArguments,
 ) -> Result<Rollout, Failure> {
-    let wanted: BTreeMap<ClusterName, _> = prepared
-        .clusters
-        .iter()
-        .map(|(name, c)| {
-            (
-                name.clone(),
-                (c.desired.digest.clone(), c.desired.beside_definitions()),
-            )
-        })
-        .collect();
+    let wanted = wanted_digests(prepared);
     let only: BTreeSet<_> = command.selection.stages.iter().cloned().collect();
     let inputs = Inputs {
         only: &only,
@@ -302,6 +295,17 @@ fn make(
         before,
     };
     Ok(build(plan, &inputs)?)
+}
+
+/// What git wants of each cluster: the digest of all, and what is no definition.
+fn wanted_digests(
+    prepared: &PreparedFleet,
+) -> BTreeMap<ClusterName, (Digest, BTreeMap<String, Json>)> {
+    let wanted = prepared.clusters.iter().map(|(name, c)| {
+        let beside = c.desired.beside_definitions();
+        (name.clone(), (c.desired.digest.clone(), beside))
+    });
+    wanted.collect()
 }
 
 /// `20260105T080000Z-1a2b3c4d`: sorts by time, and names the plan.

@@ -7,7 +7,7 @@ use crate::cli::{stop, store, world};
 use crate::fleet;
 use crate::model::{Owner, RolloutId};
 use crate::rollout::{Progress, Rollout};
-use crate::store::{Access, CloudKind, Journal, Store, StoreError};
+use crate::store::{CloudKind, Journal, Store, StoreAccess, StoreError};
 
 /// The store, and an output that announces a simulated account.
 pub(in crate::cli) fn opened(arguments: &Arguments) -> Result<(Store, Output), Failure> {
@@ -21,10 +21,10 @@ pub(in crate::cli) fn access(
     arguments: &Arguments,
     store: &Store,
     id: &str,
-) -> Result<Access, Failure> {
+) -> Result<StoreAccess, Failure> {
     match (store.access(id)?, store.kind()) {
         (Some(access), _) => Ok(access),
-        (None, CloudKind::Local) => Ok(Access::default()),
+        (None, CloudKind::Local) => Ok(StoreAccess::default()),
         (None, CloudKind::Aws) => Ok(world::access_of(&fleet::load(&arguments.directory)?)),
     }
 }

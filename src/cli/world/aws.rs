@@ -5,7 +5,7 @@ use crate::cli::args::Arguments;
 use crate::cli::failure::Failure;
 #[cfg(feature = "kubernetes")]
 use crate::nodes::kube::Clusters;
-use crate::store::{Access, Store};
+use crate::store::{Store, StoreAccess};
 
 #[cfg(not(feature = "kubernetes"))]
 use no_kubernetes::Clusters;
@@ -60,12 +60,12 @@ pub(in crate::cli) fn reach(arguments: &Arguments) -> Result<crate::cloud::aws::
 
 pub(super) async fn real(
     arguments: &Arguments,
-    reached: &Access,
+    reached: &StoreAccess,
     store: &Store,
     mut images: Images,
 ) -> Result<Real, Failure> {
-    use crate::cloud::aws::{Access as Credentials, Aws, Options, Reach, Session};
-    use crate::nodes::Access as NodeAccess;
+    use crate::cloud::aws::{Access as Credentials, Aws, AwsOptions, Reach, Session};
+    use crate::nodes::NodeAccess;
 
     let clusters = reached.clusters.iter().map(|(name, c)| {
         let credentials = Credentials {
@@ -91,7 +91,7 @@ pub(super) async fn real(
         rates: reached.call_rates.clone(),
         ..reach(arguments)?
     };
-    let options = Options {
+    let options = AwsOptions {
         clusters,
         reach,
         session,
@@ -142,6 +142,7 @@ fn hooks_of(command: &crate::cli::args::Command) -> crate::cloud::aws::HooksOf {
         | Command::Stop(_)
         | Command::Go(_)
         | Command::Template(_)
+        | Command::Migrate(_)
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Drift(_)

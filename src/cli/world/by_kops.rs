@@ -80,8 +80,8 @@ mod real {
     use crate::cloud::Place;
     use crate::engine::{Engine, EngineError, Kops, KopsOptions, Left};
     use crate::model::{ClusterName, GroupName, Nodeup, Region, Stored};
-    use crate::run::{StateStore, documents};
-    use crate::store::{Access, KopsAccess};
+    use crate::run::{DocumentStore, documents};
+    use crate::store::{KopsAccess, StoreAccess};
 
     /// kops for each cluster whose engine it is. Where it is run is known with the cluster's place.
     pub(in crate::cli::world) struct Programs {
@@ -91,7 +91,7 @@ mod real {
     }
 
     /// How kops is run, before anybody asks it.
-    pub(in crate::cli::world) fn programs(access: &Access) -> Programs {
+    pub(in crate::cli::world) fn programs(access: &StoreAccess) -> Programs {
         let clusters = access.clusters.iter().filter_map(|(name, c)| {
             let kops = c.kops.clone()?;
             Some((name.clone(), (kops, c.role_arn.clone())))
@@ -146,13 +146,13 @@ mod real {
     }
 
     impl Real {
-        async fn state_store(&self, place: &Place) -> Result<StateStore, EngineError> {
+        async fn state_store(&self, place: &Place) -> Result<DocumentStore, EngineError> {
             let access = self.kops.access(&place.cluster)?;
             Ok(match access.state.strip_prefix("file://") {
-                Some(folder) => StateStore::Folder(folder.into()),
+                Some(folder) => DocumentStore::Folder(folder.into()),
                 None => match self.cloud.bucket(place, &access.state).await {
-                    Ok(bucket) => StateStore::Bucket(bucket),
-                    Err(error) => StateStore::Unreadable(error.to_string()),
+                    Ok(bucket) => DocumentStore::Bucket(bucket),
+                    Err(error) => DocumentStore::Unreadable(error.to_string()),
                 },
             })
         }

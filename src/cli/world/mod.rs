@@ -17,7 +17,7 @@ use crate::cloud::{Cloud as _, Place, local};
 use crate::fleet::Fleet;
 use crate::model::{AsgName, ClusterName, KopsVersion, Live, Span, Timestamp};
 use crate::rollout::Rollout;
-use crate::store::{Access, CloudKind, ClusterAccess, KopsAccess, Store};
+use crate::store::{CloudKind, ClusterAccess, KopsAccess, Store, StoreAccess};
 use clock::now_here;
 
 #[cfg(feature = "aws")]
@@ -46,13 +46,13 @@ pub(in crate::cli) fn may_approve_itself(store: &Store, pace: &Pace) -> Result<(
 }
 
 /// How the clusters of a fleet are reached.
-pub(in crate::cli) fn access_of(fleet: &Fleet) -> Access {
+pub(in crate::cli) fn access_of(fleet: &Fleet) -> StoreAccess {
     let of = |c: &crate::fleet::Cluster| ClusterAccess {
         role_arn: c.role_arn.clone(),
         context: c.kubernetes.as_ref().map(|k| k.context.clone()),
         kops: kops_of(c),
     };
-    Access {
+    StoreAccess {
         version: 1,
         clusters: fleet
             .clusters
@@ -84,7 +84,7 @@ fn kops_of(cluster: &crate::fleet::Cluster) -> Option<KopsAccess> {
 /// The cloud asked for.
 pub(in crate::cli) async fn open(
     arguments: &Arguments,
-    access: &Access,
+    access: &StoreAccess,
     store: &Store,
     images: Images,
     simulated: &Simulated<'_>,
@@ -113,7 +113,7 @@ pub(in crate::cli) async fn open(
 }
 
 /// The releases of kops that the fleet names.
-pub(in crate::cli) fn releases(access: &Access) -> BTreeMap<ClusterName, KopsVersion> {
+pub(in crate::cli) fn releases(access: &StoreAccess) -> BTreeMap<ClusterName, KopsVersion> {
     let named = access.clusters.iter().filter_map(|(name, cluster)| {
         let release = cluster.kops.as_ref()?.version?;
         Some((name.clone(), release))

@@ -136,24 +136,9 @@ impl Bucket {
         if bucket.is_empty() {
             return Err(none());
         }
-        let timeouts = TimeoutConfig::builder()
-            .operation_timeout(OPERATION)
-            .operation_attempt_timeout(ATTEMPT)
-            .build();
-        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        let http = config.http_client().map(|http| calls.counting(http));
-        let mut config = config
-            .into_builder()
-            .timeout_config(timeouts)
-            .retry_config(retries);
-        config.set_http_client(http);
-        let config = config.build();
+        let config = with_limits(config, calls);
         let prefix = prefix.trim_matches('/');
-        let prefix = if prefix.is_empty() {
-            String::new()
-        } else {
-            format!("{prefix}/")
-        };
+        let prefix = as_folder(prefix);
         Ok(Bucket {
             client: client(&config, bucket).await,
             bucket: bucket.to_owned(),
@@ -202,6 +187,13 @@ impl Bucket {
         }))
     }
 
+    fn no_etag(&self, key: &str) -> BucketError {
+        BucketError::NoAnswer {
+            subject: self.url(key),
+            message: "written, but without an etag".into(),
+        }
+    }
+
     /// Writes an object if the condition holds.
     ///
     /// # Errors
@@ -225,11 +217,8 @@ impl Bucket {
         };
         match request.send().await {
             Ok(answer) => {
-                let lacking = || BucketError::NoAnswer {
-                    subject: self.url(key),
-                    message: "written, but without an etag".into(),
-                };
-                Ok(Put::Written(answer.e_tag.ok_or_else(lacking)?))
+                let etag = answer.e_tag.ok_or_else(|| self.no_etag(key))?;
+                Ok(Put::Written(etag))
             }
             Err(e) if e.code() == Some("PreconditionFailed") => Ok(Put::Refused),
             // The object that should still be this one is gone.
@@ -309,13 +298,19 @@ impl Bucket {
                     .filter_map(|p| p.prefix),
             );
         }
+        let keys = self.below_prefix(&keys);
+        Ok(keys)
+    }
+
+    /// Keys as they are named below the prefix of the store, in order.
+    fn below_prefix(&self, keys: &[String]) -> Vec<String> {
         let mut keys: Vec<String> = keys
             .iter()
             .filter_map(|k| k.strip_prefix(&self.prefix))
             .map(str::to_owned)
             .collect();
         keys.sort();
-        Ok(keys)
+        keys
     }
 
     fn key(&self, key: &str) -> String {
@@ -362,6 +357,31 @@ impl Bucket {
                 message: words,
             }
         }
+    }
+}
+
+/// The account's configuration with the patience of the store, its calls counted.
+fn with_limits(config: SdkConfig, calls: &Calls) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .operation_timeout(OPERATION)
+        .operation_attempt_timeout(ATTEMPT)
+        .build();
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    let http = config.http_client().map(|http| calls.counting(http));
+    let mut config = config
+        .into_builder()
+        .timeout_config(timeouts)
+        .retry_config(retries);
+    config.set_http_client(http);
+    config.build()
+}
+
+/// A prefix that ends in a slash; none stays none.
+fn as_folder(prefix: &str) -> String {
+    if prefix.is_empty() {
+        String::new()
+    } else {
+        format!("{prefix}/")
     }
 }
 

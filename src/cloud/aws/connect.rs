@@ -22,7 +22,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::error::cloud_error;
-use super::options::{Access, Options, Reach, Session};
+use super::options::{Access, AwsOptions, Reach, Session};
 use super::polite::{Counts, PoliteClient, Politeness};
 use crate::cloud::{CloudError, Place};
 use crate::model::{AccountId, ClusterName, Region, Span, Timestamp};
@@ -83,8 +83,8 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Gets ready; asks nothing yet.
-    pub(super) fn new(options: Options) -> Result<Connection, CloudError> {
-        let Options {
+    pub(super) fn new(options: AwsOptions) -> Result<Connection, CloudError> {
+        let AwsOptions {
             clusters,
             reach,
             session,
@@ -310,12 +310,7 @@ pub(super) async fn settings(
     http: SharedHttpClient,
     region: Option<SdkRegion>,
 ) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .read_timeout(READ)
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(OPERATION)
-        .build();
+    let timeouts = timeouts();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
@@ -336,6 +331,15 @@ pub(super) async fn settings(
         loader = loader.endpoint_url(url);
     }
     loader.load().await
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .read_timeout(READ)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build()
 }
 
 /// One HTTP client for everything: proxies of the environment, and its certificates.

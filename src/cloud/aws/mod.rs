@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use counted::Calls;
 pub use identity::Identity;
-pub use options::{Access, HooksOf, Options, Reach, Session};
+pub use options::{Access, AwsOptions, HooksOf, Reach, Session};
 
 use super::{Cloud, CloudError, Place};
 use crate::model::{
@@ -48,7 +48,7 @@ impl Aws {
     ///
     /// # Errors
     /// When the settings of the environment make no sense.
-    pub async fn connect(options: Options) -> Result<Aws, CloudError> {
+    pub async fn connect(options: AwsOptions) -> Result<Aws, CloudError> {
         let hooks = options.hooks;
         let connection = Arc::new(Connection::new(options)?);
         Ok(Aws {

@@ -17,7 +17,7 @@ pub struct Access {
 
 /// How AWS is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct AwsOptions {
     /// By cluster.
     pub clusters: BTreeMap<ClusterName, Access>,
     /// What the environment says and the SDK does not read by itself.

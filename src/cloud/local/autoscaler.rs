@@ -95,13 +95,7 @@ impl Group {
         let Some(unneeded) = faults.idle_scale_down(&self.names()) else {
             return;
         };
-        for machine in self.machines.values_mut() {
-            let serves = machine.lifecycle == Lifecycle::InService;
-            for node in machine.node.iter_mut() {
-                let idle = serves && node.ready && node.pods.is_empty() && node.leaving.is_empty();
-                node.idle_since = idle.then(|| node.idle_since.unwrap_or(now));
-            }
-        }
+        self.note_idle(now);
         let due = |node: &SimNode| {
             node.idle_since
                 .is_some_and(|since| now.since(since) >= unneeded)
@@ -122,6 +116,17 @@ impl Group {
                 .for_each(|node| node.cordoned = true);
             self.desired -= 1;
             self.end(&id, now);
+        }
+    }
+
+    /// Since when each node has nothing on it.
+    fn note_idle(&mut self, now: Timestamp) {
+        for machine in self.machines.values_mut() {
+            let serves = machine.lifecycle == Lifecycle::InService;
+            for node in machine.node.iter_mut() {
+                let idle = serves && node.ready && node.pods.is_empty() && node.leaving.is_empty();
+                node.idle_since = idle.then(|| node.idle_since.unwrap_or(now));
+            }
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::chance::{between, draw};
 use super::state::{Group, Machine, Record, Work};
 use crate::model::{
-    Activity, ActivityStatus, InstanceId, LaunchTemplateData, Lifecycle, Market, Span,
-    TemplateVersion, Timestamp,
+    Activity, ActivityStatus, InstanceId, InstancesDistribution, LaunchTemplateData, Lifecycle,
+    Market, Span, TemplateVersion, Timestamp,
 };
 
 /// Activities that are kept of a group; AWS keeps six weeks, nobody here looks further back than the change just made.
@@ -174,24 +174,13 @@ impl Group {
                 Market::OnDemand
             };
         };
-        let distribution = &policy.instances_distribution;
-        let base = u64::from(distribution.on_demand_base_capacity.unwrap_or(0));
-        let percent = u64::from(
-            distribution
-                .on_demand_percentage_above_base_capacity
-                .unwrap_or(100),
-        );
         let members = || self.machines.values().filter(|m| m.is_member());
         let total = u64::try_from(members().count())
             .unwrap_or(u64::MAX)
             .saturating_add(1);
         let on_demand = u64::try_from(members().filter(|m| m.market == Market::OnDemand).count())
             .unwrap_or(u64::MAX);
-        let wanted = base.min(total)
-            + total
-                .saturating_sub(base)
-                .saturating_mul(percent)
-                .div_ceil(100);
+        let wanted = on_demand_of(&policy.instances_distribution, total);
         if on_demand < wanted {
             Market::OnDemand
         } else {
@@ -258,6 +247,19 @@ impl Group {
         self.activities
             .retain(|r| r.about != about || r.activity.status != ActivityStatus::InProgress);
     }
+}
+
+/// How many of `total` instances are on-demand.
+fn on_demand_of(distribution: &InstancesDistribution, total: u64) -> u64 {
+    let base = u64::from(distribution.on_demand_base_capacity.unwrap_or(0));
+    let percent = distribution
+        .on_demand_percentage_above_base_capacity
+        .unwrap_or(100);
+    base.min(total)
+        + total
+            .saturating_sub(base)
+            .saturating_mul(u64::from(percent))
+            .div_ceil(100)
 }
 
 /// The availability zone in a subnet's name (`eu-west-3a` of `utility-eu-west-3a.prod.k8s.foo.bar`), else the whole name.

@@ -15,7 +15,8 @@ use super::templates::Template;
 use super::views::Views;
 use crate::cloud::{CloudError, Place};
 use crate::model::{
-    Applied, AsgName, CloudEffect, Definition, Effect, LiveCluster, NodeEffect, Seen, Timestamp,
+    Applied, AsgName, CloudEffect, Definition, Effect, InstanceId, LiveCluster, NodeEffect,
+    NodeName, Seen, Timestamp,
 };
 
 /// A cluster's groups and templates.
@@ -343,8 +344,7 @@ impl Cluster {
                 continue;
             };
             if effect.instance_of(node) != Some(&instance) {
-                let what = format!("node {node} is {instance}, not the instance that is meant");
-                outcome.get_or_insert(Outcome::Unchanged(Applied::Moved(what)));
+                outcome.get_or_insert_with(|| other_instance(node, &instance));
                 continue;
             }
             match group.change().act(&instance, effect, now, faults) {
@@ -401,4 +401,9 @@ impl Cluster {
         }
         into.unready.sort();
     }
+}
+
+fn other_instance(node: &NodeName, instance: &InstanceId) -> Outcome {
+    let what = format!("node {node} is {instance}, not the instance that is meant");
+    Outcome::Unchanged(Applied::Moved(what))
 }

@@ -24,27 +24,16 @@ impl Group {
         let fields = definition.auto_scaling_group.clone().canonical();
         check_sizes(&fields, desired)?;
         check_processes(&fields.auto_scaling_group_name, &fields.suspended_processes)?;
+        let template = definition.launch_template.launch_template_name.clone();
         Ok(Group {
             hooks: definition.lifecycle_hooks.clone(),
-            template: definition.launch_template.launch_template_name.clone(),
-            version,
             desired,
             salt,
-            launches: 0,
-            launching: BTreeMap::new(),
-            warming: BTreeMap::new(),
-            moving: None,
-            machines: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-            activities: Vec::new(),
             workload: Workload {
                 nodes: desired,
                 ..Workload::default()
             },
-            refresh: None,
-            refreshes: 0,
-            ghosts: BTreeMap::new(),
-            fields: fields.into(),
+            ..Group::bare(template, fields, version)
         })
     }
 

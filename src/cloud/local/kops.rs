@@ -31,7 +31,7 @@ impl Cluster {
         let texts = texts.map(|(key, d)| labelled(key, d, cluster).to_string());
         let text = texts.collect::<Vec<_>>().join("\n---\n");
         let documents = yaml::parse(&text, yaml::Schema::Kops).map_err(|e| e.to_string())?;
-        let target = kops::Target {
+        let target = kops::KopsTarget {
             version: release,
             region: Some(self.place.region.clone()),
             accepted: BTreeSet::new(),
@@ -240,12 +240,7 @@ impl Engine for World {
             let Ok(group) = group else {
                 return Err(EngineError::NoEngine(place.cluster.clone()));
             };
-            let states = keyed.iter().map(|(k, v)| (k.clone(), Some(v.clone())));
-            let effect = Effect::Kops(KopsEffect::Publish {
-                group,
-                from: BTreeMap::new(),
-                to: states.collect(),
-            });
+            let effect = publishing(group, &keyed);
             let mut inner = self.inner();
             inner.by_kops(place, "replace", effect, |cluster, _| {
                 cluster.state.kops.documents.extend(keyed);
@@ -313,4 +308,13 @@ impl Engine for World {
             words,
         })
     }
+}
+
+fn publishing(group: AsgName, documents: &BTreeMap<String, Json>) -> Effect {
+    let states = documents.iter().map(|(k, v)| (k.clone(), Some(v.clone())));
+    Effect::Kops(KopsEffect::Publish {
+        group,
+        from: BTreeMap::new(),
+        to: states.collect(),
+    })
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answers::{Outcome, done};
 use super::chance::{between, draw, salt};
 use super::faults::Faults;
+use super::node::refused_again;
 use super::state::{Attached, Group, Leaving, Machine, Pod, RefusedPod, SimNode, is_control_plane};
 use crate::model::{
     Applied, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark, NodeName,
@@ -327,15 +328,7 @@ impl Group {
             if before.is_some_and(|r| r.ask_at > now) {
                 continue;
             }
-            let same = before.filter(|r| r.answer == *answer);
-            let (since, times) = same.map_or((now, 1), |r| (r.since, r.times.saturating_add(1)));
-            let refused = RefusedPod {
-                pod: *pod,
-                answer: answer.clone(),
-                since,
-                times,
-                ask_at: now + answer.pause(times, None),
-            };
+            let refused = refused_again(before, pod, answer, now);
             node.refused.retain(|r| r.pod != *pod);
             node.refused.push(refused);
             changed = true;

@@ -119,16 +119,20 @@ impl Group {
                 return (launched, None);
             };
             self.foresee(&mut machine, version, around);
-            self.note(
-                Work::Launch(number),
-                now,
-                ActivityStatus::InProgress,
-                format!("Launching a new EC2 instance: {id}"),
-            );
+            self.note_launch(number, &id, now);
             self.machines.insert(id.clone(), machine);
             launched.insert(id);
         }
         (launched, None)
+    }
+
+    fn note_launch(&mut self, number: u64, id: &InstanceId, now: Timestamp) {
+        self.note(
+            Work::Launch(number),
+            now,
+            ActivityStatus::InProgress,
+            format!("Launching a new EC2 instance: {id}"),
+        );
     }
 
     /// Goes on to the other types of the group, in this zone alone. AWS's words where none of them is to be had.

@@ -1,7 +1,7 @@
 //! What is done to the node of a simulated instance: its condition, its marks and taints. Moves no pods elsewhere.
 
-use super::state::SimNode;
-use crate::model::{NodeMark, OldNodes, Timestamp};
+use super::state::{Pod, RefusedPod, SimNode};
+use crate::model::{NodeMark, OldNodes, Refusal, Timestamp};
 
 impl SimNode {
     /// Its condition Ready changes. A kubelet that is back ends what was left to be ended.
@@ -81,5 +81,23 @@ impl SimNode {
         {
             self.marks.remove(&NodeMark::KeptFromAutoscaler);
         }
+    }
+}
+
+/// The same answer as before counts one up, another one begins anew.
+pub(super) fn refused_again(
+    before: Option<&RefusedPod>,
+    pod: &Pod,
+    answer: &Refusal,
+    now: Timestamp,
+) -> RefusedPod {
+    let same = before.filter(|r| r.answer == *answer);
+    let (since, times) = same.map_or((now, 1), |r| (r.since, r.times.saturating_add(1)));
+    RefusedPod {
+        pod: *pod,
+        answer: answer.clone(),
+        since,
+        times,
+        ask_at: now + answer.pause(times, None),
     }
 }

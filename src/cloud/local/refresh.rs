@@ -294,24 +294,8 @@ impl Group {
 
     /// As many instances exchanged as the bounds allow.
     fn exchange(&mut self, run: &mut Run, left: &[InstanceId], mut healthy: usize, now: Timestamp) {
-        let desired = usize::try_from(self.desired).unwrap_or(usize::MAX);
-        let share = |percent: u32| desired.saturating_mul(usize::try_from(percent).unwrap_or(100));
-        let least = share(run.preferences.min_healthy_percent).div_ceil(100);
-        let room = (share(run.preferences.max_healthy_percent) / 100).saturating_sub(desired);
-        // Where none may be missing AWS launches before it terminates, whatever the rounding.
-        let room = if run.preferences.max_healthy_percent > 100 || least >= desired {
-            room.max(1)
-        } else {
-            room
-        };
-        // A checkpoint is not overshot.
-        let stop = run
-            .preferences
-            .checkpoints
-            .iter()
-            .copied()
-            .find(|c| *c > run.checkpoint)
-            .unwrap_or(100);
+        let (least, room) = self.bounds(run);
+        let stop = next_checkpoint(run);
         let mut may = run
             .due(stop)
             .saturating_sub(run.total.saturating_sub(left.len()));
@@ -333,6 +317,18 @@ impl Group {
         }
         // The last ones give the extra capacity back.
         run.extra = u32::try_from(room.min(rest)).unwrap_or(u32::MAX);
+    }
+
+    /// How many have to be healthy, and how many may run beyond the desired capacity.
+    fn bounds(&self, run: &Run) -> (usize, usize) {
+        let desired = usize::try_from(self.desired).unwrap_or(usize::MAX);
+        let share = |percent: u32| desired.saturating_mul(usize::try_from(percent).unwrap_or(100));
+        let least = share(run.preferences.min_healthy_percent).div_ceil(100);
+        let room = (share(run.preferences.max_healthy_percent) / 100).saturating_sub(desired);
+        // Where none may be missing AWS launches before it terminates, whatever the rounding.
+        let launches_first = run.preferences.max_healthy_percent > 100 || least >= desired;
+        let room = room.max(usize::from(launches_first));
+        (least, room)
     }
 
     fn succeed_refresh(&mut self, run: &mut Run) {
@@ -379,6 +375,12 @@ impl Group {
             ..live
         }
     }
+}
+
+/// Up to which share the exchange goes: a checkpoint is not overshot.
+fn next_checkpoint(run: &Run) -> u32 {
+    let mut checkpoints = run.preferences.checkpoints.iter().copied();
+    checkpoints.find(|c| *c > run.checkpoint).unwrap_or(100)
 }
 
 fn percent(part: usize, whole: usize) -> u32 {

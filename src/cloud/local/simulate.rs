@@ -162,16 +162,18 @@ impl Group {
             | Event::Unhealthy(number)
             | Event::PodGone(number)
             | Event::Gone(number) => {
-                let found = self
-                    .machines
-                    .iter()
-                    .find(|(_, m)| m.number == number)
-                    .map(|(id, _)| id.clone());
-                if let Some(id) = found {
+                if let Some(id) = self.machine_numbered(number) {
                     self.play_machine(event, &id, now, around.faults);
                 }
             }
         }
+    }
+
+    fn machine_numbered(&self, number: u64) -> Option<InstanceId> {
+        let mut machines = self.machines.iter();
+        machines
+            .find(|(_, m)| m.number == number)
+            .map(|(id, _)| id.clone())
     }
 
     fn play_machine(&mut self, event: Event, id: &InstanceId, now: Timestamp, faults: &Faults) {

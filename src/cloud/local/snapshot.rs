@@ -7,7 +7,7 @@ use super::cluster::{Cluster, State};
 use super::kept::Kept;
 use super::kubernetes::node_name;
 use super::options::Options;
-use super::state::{Group, Machine, Pod, Record, SimNode, Work, Workload};
+use super::state::{Group, Machine, Pod, Record, SimNode, Work};
 use super::state_store::StateStore;
 use super::templates::Template;
 use super::world::World;
@@ -33,16 +33,7 @@ impl World {
 }
 
 fn cluster(place: &Place, found: &LiveCluster, now: Timestamp, seed: u64) -> Cluster {
-    let known = match &found.nodes {
-        Nodes::Known(nodes) => Some(
-            nodes
-                .nodes
-                .iter()
-                .map(|(name, node)| (&node.instance, (name, &**node)))
-                .collect(),
-        ),
-        Nodes::NotAsked | Nodes::Unknown(_) => None,
-    };
+    let known = known_nodes(&found.nodes);
     let mut state = State::default();
     for (name, live) in &found.groups {
         let salt = salt(
@@ -69,6 +60,20 @@ fn cluster(place: &Place, found: &LiveCluster, now: Timestamp, seed: u64) -> Clu
     Cluster::with(place.clone(), now, state)
 }
 
+/// Nodes by their instance; none where they were not looked at.
+fn known_nodes(nodes: &Nodes) -> Option<Known<'_>> {
+    match nodes {
+        Nodes::Known(nodes) => Some(
+            nodes
+                .nodes
+                .iter()
+                .map(|(name, node)| (&node.instance, (name, &**node)))
+                .collect(),
+        ),
+        Nodes::NotAsked | Nodes::Unknown(_) => None,
+    }
+}
+
 fn group(name: &AsgName, live: &LiveGroup, salt: u64) -> Group {
     let mut fields = (*live.group).clone().canonical();
     fields.suspended_processes.clone_from(&live.suspended);
@@ -78,28 +83,16 @@ fn group(name: &AsgName, live: &LiveGroup, salt: u64) -> Group {
         .iter()
         .filter(|a| a.status != ActivityStatus::InProgress);
     Group {
-        fields: fields.into(),
         hooks: live.hooks.clone(),
-        template: name.clone(),
-        version: live.version.number(),
         desired: live.desired,
         salt,
-        launches: 0,
-        launching: BTreeMap::new(),
-        warming: BTreeMap::new(),
-        moving: None,
-        machines: BTreeMap::new(),
-        tokens: BTreeMap::new(),
         activities: over
             .map(|a| Record {
                 about: Work::Launch(u64::MAX),
                 activity: a.clone(),
             })
             .collect(),
-        workload: Workload::default(),
-        refresh: None,
-        refreshes: 0,
-        ghosts: BTreeMap::new(),
+        ..Group::bare(name.clone(), fields, live.version.number())
     }
 }
 

@@ -56,6 +56,31 @@ pub(super) struct Group {
     pub(super) refreshes: u64,
 }
 
+impl Group {
+    /// A group without a single instance, to which nothing has happened yet.
+    pub(super) fn bare(template: AsgName, fields: AutoScalingGroup, version: u64) -> Group {
+        Group {
+            fields: fields.into(),
+            hooks: Hooks::default(),
+            template,
+            version,
+            desired: 0,
+            salt: 0,
+            launches: 0,
+            launching: BTreeMap::new(),
+            warming: BTreeMap::new(),
+            moving: None,
+            machines: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            activities: Vec::new(),
+            workload: Workload::default(),
+            refresh: None,
+            refreshes: 0,
+            ghosts: BTreeMap::new(),
+        }
+    }
+}
+
 /// Whether a group is one of the control plane, by the tags that kops gives it.
 pub(super) fn is_control_plane(group: &AutoScalingGroup) -> bool {
     let roles = ["k8s.io/role/control-plane", "k8s.io/role/master"];

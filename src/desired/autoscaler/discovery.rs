@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::Finding;
+use super::AutoscalerFinding;
 use super::compiled::{Compiled, NODE_TAG, TAG};
 use crate::kops::{Cluster, InstanceGroup, Role};
 
@@ -45,7 +45,7 @@ fn listed(group: &InstanceGroup) -> bool {
 pub(super) fn discovery(
     cluster: &Cluster,
     groups: &[Compiled<'_>],
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<AutoscalerFinding>,
 ) -> Discovery {
     if cluster.autoscaler.is_some() {
         return Discovery::Names {
@@ -88,7 +88,7 @@ fn discovery_tags(cluster: &Cluster, groups: &[Compiled<'_>]) -> Vec<String> {
     }
 }
 
-fn finding(group: &Compiled<'_>, tags: &[String]) -> Option<Finding> {
+fn finding(group: &Compiled<'_>, tags: &[String]) -> Option<AutoscalerFinding> {
     let name = group.group.name.clone();
     let missing: Vec<String> = tags
         .iter()
@@ -100,9 +100,9 @@ fn finding(group: &Compiled<'_>, tags: &[String]) -> Option<Finding> {
         group.group.autoscale == Some(false),
     );
     match (missing.is_empty(), workers) {
-        (true, false) => Some(Finding::NoWorkers { group: name }),
-        (true, true) => off.then_some(Finding::SwitchedOff { group: name }),
-        (false, true) => (!off).then_some(Finding::NotDiscovered {
+        (true, false) => Some(AutoscalerFinding::NoWorkers { group: name }),
+        (true, true) => off.then_some(AutoscalerFinding::SwitchedOff { group: name }),
+        (false, true) => (!off).then_some(AutoscalerFinding::NotDiscovered {
             group: name,
             missing,
         }),
@@ -110,7 +110,7 @@ fn finding(group: &Compiled<'_>, tags: &[String]) -> Option<Finding> {
     }
 }
 
-fn other_clusters(cluster: &Cluster, group: &Compiled<'_>) -> Vec<Finding> {
+fn other_clusters(cluster: &Cluster, group: &Compiled<'_>) -> Vec<AutoscalerFinding> {
     let known: BTreeSet<String> = ["enabled", cluster.name.as_str()]
         .map(|end| format!("{TAG}{end}"))
         .into();
@@ -119,7 +119,7 @@ fn other_clusters(cluster: &Cluster, group: &Compiled<'_>) -> Vec<Finding> {
         .map(|(key, _)| key)
         .filter(|key| key.starts_with(TAG) && !key.starts_with(NODE_TAG) && !known.contains(*key));
     other
-        .map(|tag| Finding::OtherCluster {
+        .map(|tag| AutoscalerFinding::OtherCluster {
             group: group.group.name.clone(),
             tag: tag.to_owned(),
         })

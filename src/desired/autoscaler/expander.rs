@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::compiled::Compiled;
 use super::re2::{self, NoRegex};
-use super::{Finding, priorities};
+use super::{AutoscalerFinding, priorities};
 use crate::kops::{InstanceGroup, Manifests, PriorityExpander, Role};
 use crate::model::AsgName;
 
@@ -21,7 +21,7 @@ const NAMESPACE: &str = "kube-system";
 #[serde(rename_all = "camelCase")]
 pub struct Expander {
     /// Who writes the ConfigMap.
-    pub source: Source,
+    pub source: ExpanderSource,
     /// `data.priorities` of the ConfigMap.
     pub text: String,
     /// The same, the highest first.
@@ -31,7 +31,7 @@ pub struct Expander {
 /// Who writes the ConfigMap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Source {
+pub enum ExpanderSource {
     /// It is one of the manifests.
     Manifests,
     /// kops, for its own add-on.
@@ -106,16 +106,16 @@ fn has_entry(group: &InstanceGroup) -> bool {
 pub(super) fn expander(
     manifests: &Manifests,
     scaled: &[Compiled<'_>],
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<AutoscalerFinding>,
 ) -> Option<Expander> {
     let written = written(manifests, findings);
     let generated = priority_expander(manifests);
     if written.is_some() && generated.is_some() {
-        findings.push(Finding::TwoExpanders);
+        findings.push(AutoscalerFinding::TwoExpanders);
     }
     let (source, text) = written
-        .map(|t| (Source::Manifests, t))
-        .or_else(|| generated.map(|t| (Source::Kops, t)))?;
+        .map(|t| (ExpanderSource::Manifests, t))
+        .or_else(|| generated.map(|t| (ExpanderSource::Kops, t)))?;
     let names: Vec<&AsgName> = scaled
         .iter()
         .map(|c| &c.definition.auto_scaling_group.auto_scaling_group_name)
@@ -149,7 +149,7 @@ pub(super) fn expander(
             checked
         }
         Err(problem) => {
-            findings.push(Finding::Unreadable {
+            findings.push(AutoscalerFinding::Unreadable {
                 problem: format!("{problem}; {}", without_priorities(minor)),
             });
             return Some(Expander {
@@ -170,7 +170,7 @@ pub(super) fn expander(
     let without = names
         .into_iter()
         .filter(|asg| expander.priority_of(asg).is_none());
-    findings.extend(without.map(|asg| Finding::NoPriority { asg: asg.clone() }));
+    findings.extend(without.map(|asg| AutoscalerFinding::NoPriority { asg: asg.clone() }));
     Some(expander)
 }
 
@@ -207,7 +207,7 @@ fn overlaps(
     expander: &Expander,
     names: &[&AsgName],
     minor: Option<u32>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<AutoscalerFinding>,
 ) {
     // Of a release that is not known, the one that behaves is taken.
     if minor.is_none() {
@@ -225,7 +225,7 @@ fn overlaps(
             .map(|p| p.priority)
             .collect();
         if matching.len() > 1 {
-            findings.push(Finding::SeveralPriorities {
+            findings.push(AutoscalerFinding::SeveralPriorities {
                 asg: (*asg).clone(),
                 priorities: matching,
             });
@@ -234,13 +234,14 @@ fn overlaps(
 }
 
 /// `data.priorities` of the ConfigMap in the manifests.
-fn written(manifests: &Manifests, findings: &mut Vec<Finding>) -> Option<String> {
-    let named = |o: &&crate::kops::Object| o.kind == "ConfigMap" && o.name.as_deref() == Some(NAME);
-    let right = |o: &&crate::kops::Object| o.namespace.as_deref() == Some(NAMESPACE);
+fn written(manifests: &Manifests, findings: &mut Vec<AutoscalerFinding>) -> Option<String> {
+    let named =
+        |o: &&crate::kops::ManifestObject| o.kind == "ConfigMap" && o.name.as_deref() == Some(NAME);
+    let right = |o: &&crate::kops::ManifestObject| o.namespace.as_deref() == Some(NAMESPACE);
     let all = manifests.others.iter().filter(named);
     let config_map = all.clone().find(right).or_else(|| all.clone().next())?;
     if !right(&config_map) {
-        findings.push(Finding::Namespace {
+        findings.push(AutoscalerFinding::Namespace {
             namespace: config_map
                 .namespace
                 .clone()
@@ -252,7 +253,7 @@ fn written(manifests: &Manifests, findings: &mut Vec<Finding>) -> Option<String>
         .pointer("/data/priorities")
         .and_then(Json::as_str);
     if text.is_none() {
-        findings.push(Finding::Unreadable {
+        findings.push(AutoscalerFinding::Unreadable {
             problem: "it has no text under `data.priorities`".into(),
         });
     }
@@ -266,13 +267,13 @@ fn check(
     names: &[&AsgName],
     minor: Option<u32>,
     refused: &mut bool,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<AutoscalerFinding>,
 ) -> Priority {
     if priority < LEAST {
-        findings.push(Finding::NegativePriority { priority });
+        findings.push(AutoscalerFinding::NegativePriority { priority });
     }
     if patterns.is_empty() {
-        findings.push(Finding::NoPatterns { priority });
+        findings.push(AutoscalerFinding::NoPatterns { priority });
     }
     let mut matches = |pattern: String| {
         let found: Vec<AsgName> = match re2::compile(&pattern) {
@@ -289,7 +290,7 @@ fn check(
                     }
                     NoRegex::Unknown(_) => error.to_string(),
                 };
-                findings.push(Finding::NoPattern {
+                findings.push(AutoscalerFinding::NoPattern {
                     priority,
                     pattern: pattern.clone(),
                     problem,
@@ -301,7 +302,7 @@ fn check(
             }
         };
         if found.is_empty() {
-            findings.push(Finding::MatchesNothing {
+            findings.push(AutoscalerFinding::MatchesNothing {
                 priority,
                 pattern: pattern.clone(),
             });

@@ -11,7 +11,7 @@ use crate::model::{AsgName, GroupName};
     rename_all = "kebab-case",
     rename_all_fields = "camelCase"
 )]
-pub enum Finding {
+pub enum AutoscalerFinding {
     /// The group cannot be found.
     #[error("group {group}: has no tag {}, so cluster-autoscaler does not find it", missing.join(" and no tag "))]
     NotDiscovered {

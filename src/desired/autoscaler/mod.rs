@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use discovery::Discovery;
-pub use expander::{Expander, Pattern, Priority, Source, priority_expander};
-pub use finding::Finding;
+pub use expander::{Expander, ExpanderSource, Pattern, Priority, priority_expander};
+pub use finding::AutoscalerFinding;
 pub use nodes::NodeGroup;
 
 use compiled::Compiled;
@@ -41,7 +41,7 @@ pub struct Autoscaler {
     /// Groups of workers, sorted by name.
     pub groups: Vec<NodeGroup>,
     /// What will not work as it looks.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<AutoscalerFinding>,
 }
 
 /// Computes what cluster-autoscaler sees.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::compiled::{Compiled, NODE_TAG};
-use super::{Discovery, Expander, Finding};
+use super::{AutoscalerFinding, Discovery, Expander};
 use crate::kops::{Architecture, InstanceType, Role, instance_type};
 use crate::model::{AsgName, GroupName};
 
@@ -48,7 +48,7 @@ pub(super) fn groups(
     all: &[Compiled<'_>],
     discovery: &Discovery,
     expander: Option<&Expander>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<AutoscalerFinding>,
 ) -> Vec<NodeGroup> {
     let shown = all
         .iter()
@@ -62,22 +62,12 @@ fn node_group(
     compiled: &Compiled<'_>,
     scaled: bool,
     expander: Option<&Expander>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<AutoscalerFinding>,
 ) -> NodeGroup {
     let asg = &compiled.definition.auto_scaling_group;
     let name = asg.auto_scaling_group_name.clone();
     let instance_type = first_type(compiled);
     let known = known(compiled, instance_type.as_deref(), findings);
-    let tags = |kind: &str| -> BTreeMap<String, String> {
-        let prefix = format!("{NODE_TAG}{kind}/");
-        let named = compiled
-            .tags()
-            .filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?, value)));
-        named
-            .filter(|(key, _)| !key.is_empty())
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect()
-    };
     NodeGroup {
         group: compiled.group.name.clone(),
         scaled,
@@ -90,10 +80,22 @@ fn node_group(
         memory_mib: known.map(|t| t.memory_mib),
         gpus: known.map(|t| t.gpus),
         architecture: known.map(|t| t.architecture),
-        resources: tags("resources"),
-        labels: tags("label"),
-        taints: taints(compiled, &tags("taint"), findings),
+        resources: tags(compiled, "resources"),
+        labels: tags(compiled, "label"),
+        taints: taints(compiled, &tags(compiled, "taint"), findings),
     }
+}
+
+/// What the node-template tags of a kind say.
+fn tags(compiled: &Compiled<'_>, kind: &str) -> BTreeMap<String, String> {
+    let prefix = format!("{NODE_TAG}{kind}/");
+    let named = compiled
+        .tags()
+        .filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?, value)));
+    named
+        .filter(|(key, _)| !key.is_empty())
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// None: the first override asks for attributes instead of a type.
@@ -118,16 +120,16 @@ fn first_type(compiled: &Compiled<'_>) -> Option<String> {
 fn known(
     compiled: &Compiled<'_>,
     name: Option<&str>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<AutoscalerFinding>,
 ) -> Option<&'static InstanceType> {
     let group = || compiled.group.name.clone();
     let Some(name) = name else {
-        findings.push(Finding::ByAttributes { group: group() });
+        findings.push(AutoscalerFinding::ByAttributes { group: group() });
         return None;
     };
     let known = instance_type(name);
     if known.is_none() {
-        findings.push(Finding::UnknownType {
+        findings.push(AutoscalerFinding::UnknownType {
             group: group(),
             instance_type: name.to_owned(),
         });
@@ -139,7 +141,7 @@ fn known(
 fn taints(
     compiled: &Compiled<'_>,
     tags: &BTreeMap<String, String>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<AutoscalerFinding>,
 ) -> Vec<String> {
     let mut taints = Vec::new();
     for (key, text) in tags {
@@ -147,7 +149,7 @@ fn taints(
             Some((value, effect @ ("NoSchedule" | "PreferNoSchedule" | "NoExecute"))) => {
                 taints.push(format!("{key}={value}:{effect}"))
             }
-            Some(_) | None => findings.push(Finding::TaintForm {
+            Some(_) | None => findings.push(AutoscalerFinding::TaintForm {
                 group: compiled.group.name.clone(),
                 tag: format!("{NODE_TAG}taint/{key}"),
             }),

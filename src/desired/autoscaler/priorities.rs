@@ -49,6 +49,24 @@ fn priority(key: &Key) -> Result<i64, String> {
     })
 }
 
+/// A whole number, in the notations that Go has for one.
+fn whole(lower: &str) -> Option<i64> {
+    let based = |prefix: &str, base| {
+        lower
+            .strip_prefix(prefix)
+            .map(|d| i64::from_str_radix(d, base).ok())
+    };
+    based("0x", 16)
+        .or_else(|| based("0b", 2))
+        .or_else(|| based("0o", 8))
+        .unwrap_or_else(|| match lower.strip_prefix('0') {
+            Some(octal) if !octal.is_empty() && octal.chars().all(|c| c.is_ascii_digit()) => {
+                i64::from_str_radix(octal, 8).ok()
+            }
+            Some(_) | None => lower.parse().ok(),
+        })
+}
+
 /// A number as Go's `ParseInt` with base 0 reads it, else a float without its fraction.
 fn number(text: &str) -> Option<i64> {
     let clean = text.replace('_', "");
@@ -60,20 +78,7 @@ fn number(text: &str) -> Option<i64> {
         return None;
     }
     let lower = digits.to_ascii_lowercase();
-    let based = |prefix: &str, base| {
-        lower
-            .strip_prefix(prefix)
-            .map(|d| i64::from_str_radix(d, base).ok())
-    };
-    let whole = based("0x", 16)
-        .or_else(|| based("0b", 2))
-        .or_else(|| based("0o", 8))
-        .unwrap_or_else(|| match lower.strip_prefix('0') {
-            Some(octal) if !octal.is_empty() && octal.chars().all(|c| c.is_ascii_digit()) => {
-                i64::from_str_radix(octal, 8).ok()
-            }
-            Some(_) | None => lower.parse().ok(),
-        });
+    let whole = whole(&lower);
     // `09` is no octal number, and then the float 9.
     #[expect(
         clippy::cast_possible_truncation,

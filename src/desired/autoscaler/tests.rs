@@ -30,9 +30,9 @@ fn manifests(spec: &str, control_plane: &str, groups: &[(&str, &str)], others: &
         text.push_str(&format!("{head}{name}}}\nspec: {{role: Node, image: i, machineType: m5.large, subnets: [a], {spec}}}\n"));
     }
     text.push_str(others);
-    let target = kops::Target {
+    let target = kops::KopsTarget {
         accepted: ["m99.large".to_owned()].into(),
-        ..kops::Target::default()
+        ..kops::KopsTarget::default()
     };
     kops::read_for(&yaml::parse(&text, yaml::Schema::Kops).unwrap(), &target)
         .unwrap_or_else(|e| panic!("{e}\n{text}"))
@@ -317,7 +317,7 @@ fn what_kops_writes_is_checked_after_the_manifests() {
     let alone = autoscaler(&manifests(addon, "", &groups, "")).unwrap();
     assert_eq!(
         alone.expander.as_ref().map(|e| e.source),
-        Some(Source::Kops)
+        Some(ExpanderSource::Kops)
     );
     let findings: Vec<String> = alone.findings.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -333,8 +333,11 @@ fn what_kops_writes_is_checked_after_the_manifests() {
         &config_map("kube-system", r#"{priorities: "1:\n- .*"}"#),
     ))
     .unwrap();
-    assert_eq!(both.expander.map(|e| e.source), Some(Source::Manifests));
-    assert_eq!(both.findings, [Finding::TwoExpanders]);
+    assert_eq!(
+        both.expander.map(|e| e.source),
+        Some(ExpanderSource::Manifests)
+    );
+    assert_eq!(both.findings, [AutoscalerFinding::TwoExpanders]);
 }
 
 #[test]
@@ -374,14 +377,7 @@ fn believed(spec: &str, cloud_labels: &str) -> String {
     .unwrap();
     let g = &seen.groups[0];
     let kind = g.instance_type.as_deref().unwrap_or("?");
-    let hardware = g.cpu.map_or("unknown".into(), |cpu| {
-        format!(
-            "{cpu} vCPUs {} MiB {} GPUs {}",
-            g.memory_mib.unwrap(),
-            g.gpus.unwrap(),
-            g.architecture.unwrap().as_str()
-        )
-    });
+    let hardware = hardware(g);
     let map = |map: &BTreeMap<String, String>| {
         map.iter()
             .map(|(k, v)| format!("{k}={v}"))
@@ -396,6 +392,17 @@ fn believed(spec: &str, cloud_labels: &str) -> String {
         map(&g.resources),
         findings.join(" ")
     )
+}
+
+fn hardware(g: &NodeGroup) -> String {
+    g.cpu.map_or("unknown".into(), |cpu| {
+        format!(
+            "{cpu} vCPUs {} MiB {} GPUs {}",
+            g.memory_mib.unwrap(),
+            g.gpus.unwrap(),
+            g.architecture.unwrap().as_str()
+        )
+    })
 }
 
 #[test]

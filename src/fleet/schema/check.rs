@@ -1,13 +1,13 @@
-//! A value against a [`Schema`] → faults. Says rules, never values.
+//! A value against a [`JsonSchema`] → faults. Says rules, never values.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
 
 use super::super::suggest::closest;
-use super::rule::{Fault, Keywords, Rule, Schema, Type};
+use super::rule::{JsonSchema, Keywords, Rule, SchemaFault, Type};
 
-pub(super) fn check(schema: &Schema, value: &Json) -> Vec<Fault> {
+pub(super) fn check(schema: &JsonSchema, value: &Json) -> Vec<SchemaFault> {
     let mut check = Check {
         schema,
         path: Vec::new(),
@@ -20,14 +20,14 @@ pub(super) fn check(schema: &Schema, value: &Json) -> Vec<Fault> {
 }
 
 struct Check<'s> {
-    schema: &'s Schema,
+    schema: &'s JsonSchema,
     path: Vec<String>,
-    faults: Vec<Fault>,
+    faults: Vec<SchemaFault>,
 }
 
 impl<'s> Check<'s> {
     fn fault(&mut self, message: impl Into<String>) {
-        self.faults.push(Fault {
+        self.faults.push(SchemaFault {
             path: self.path.clone(),
             message: message.into(),
             near: None,
@@ -56,19 +56,7 @@ impl<'s> Check<'s> {
     }
 
     fn keywords(&mut self, k: &'s Keywords, value: &Json) {
-        if let Some(types) = &k.types
-            && !types.iter().any(|t| t.is_of(value))
-        {
-            // All other rules speak of a value of that type.
-            let wanted: Vec<&str> = types.iter().map(|t| t.word()).collect();
-            self.fault(format!(
-                "has to be {}, and this is {}",
-                wanted.join(" or "),
-                kind(value)
-            ));
-            if let Some(fault) = self.faults.last_mut() {
-                fault.other_type = true;
-            }
+        if !self.is_of_type(k, value) {
             return;
         }
         if let Some(values) = &k.one_of_values {
@@ -89,6 +77,26 @@ impl<'s> Check<'s> {
             Json::Null | Json::Bool(_) => {}
         }
         self.combined(k, value);
+    }
+
+    /// A value of another type is one fault: all other rules speak of a value of that type.
+    fn is_of_type(&mut self, k: &'s Keywords, value: &Json) -> bool {
+        let Some(types) = &k.types else {
+            return true;
+        };
+        if types.iter().any(|t| t.is_of(value)) {
+            return true;
+        }
+        let wanted: Vec<&str> = types.iter().map(|t| t.word()).collect();
+        self.fault(format!(
+            "has to be {}, and this is {}",
+            wanted.join(" or "),
+            kind(value)
+        ));
+        if let Some(fault) = self.faults.last_mut() {
+            fault.other_type = true;
+        }
+        false
     }
 
     fn number(&mut self, k: &Keywords, n: f64) {
@@ -188,7 +196,7 @@ impl<'s> Check<'s> {
                 .join(".")
         });
         let path = self.path.iter().cloned().chain([key.to_owned()]).collect();
-        self.faults.push(Fault {
+        self.faults.push(SchemaFault {
             path,
             message: "is unknown".into(),
             near,
@@ -221,7 +229,7 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn each(&self, rules: &'s [Rule], value: &Json) -> Vec<Vec<Fault>> {
+    fn each(&self, rules: &'s [Rule], value: &Json) -> Vec<Vec<SchemaFault>> {
         let alone = |rule| {
             let mut check = Check {
                 schema: self.schema,
@@ -235,11 +243,11 @@ impl<'s> Check<'s> {
     }
 
     /// The faults of the one form that is of the right type; otherwise only that none fits.
-    fn none_fits(&mut self, results: Vec<Vec<Fault>>) {
+    fn none_fits(&mut self, results: Vec<Vec<SchemaFault>>) {
         let number = results.len();
         let wrong_type =
-            |faults: &Vec<Fault>| faults.iter().any(|f| f.path == self.path && f.other_type);
-        let mut close: Vec<Vec<Fault>> = results
+            |faults: &Vec<SchemaFault>| faults.iter().any(|f| f.path == self.path && f.other_type);
+        let mut close: Vec<Vec<SchemaFault>> = results
             .into_iter()
             .filter(|faults| !wrong_type(faults))
             .collect();

@@ -1,11 +1,11 @@
-//! A schema as written → [`Schema`]. Every keyword is understood or refused, and every reference leads somewhere.
+//! A schema as written → [`JsonSchema`]. Every keyword is understood or refused, and every reference leads somewhere.
 
 use std::collections::BTreeMap;
 
 use regex_lite::Regex;
 
 use super::super::suggest::closest;
-use super::rule::{Keywords, Rule, Schema, SchemaError, Type};
+use super::rule::{JsonSchema, Keywords, Rule, SchemaError, Type};
 use crate::yaml::{Node, Pos, Value};
 
 /// Keywords that rule nothing.
@@ -49,7 +49,7 @@ const RULES: [&str; 23] = [
 
 type Result<T> = std::result::Result<T, SchemaError>;
 
-pub(super) fn schema(node: &Node) -> Result<Schema> {
+pub(super) fn schema(node: &Node) -> Result<JsonSchema> {
     let mut definitions = BTreeMap::new();
     if let Some(defs) = node.get("$defs") {
         for (key, value) in mapping(defs, "$defs")? {
@@ -57,7 +57,7 @@ pub(super) fn schema(node: &Node) -> Result<Schema> {
         }
     }
     let root = rule(node, true)?;
-    let schema = Schema { root, definitions };
+    let schema = JsonSchema { root, definitions };
     references(node, &schema)?;
     Ok(schema)
 }
@@ -259,7 +259,7 @@ fn reference(node: &Node) -> Result<String> {
 }
 
 /// Every `$ref` names something, and no value would be checked with the same rule without end.
-fn references(node: &Node, schema: &Schema) -> Result<()> {
+fn references(node: &Node, schema: &JsonSchema) -> Result<()> {
     check_names(node, schema)?;
     for (name, rule) in &schema.definitions {
         let mut seen = Vec::new();
@@ -275,7 +275,7 @@ fn references(node: &Node, schema: &Schema) -> Result<()> {
 }
 
 /// Only where a schema may stand: an `enum` or a `default` may hold a mapping that looks like one.
-fn check_names(node: &Node, schema: &Schema) -> Result<()> {
+fn check_names(node: &Node, schema: &JsonSchema) -> Result<()> {
     for (key, value) in node.entries() {
         match key.text.as_str() {
             "$ref" => {
@@ -308,26 +308,14 @@ fn check_names(node: &Node, schema: &Schema) -> Result<()> {
 fn returns_to<'s>(
     rule: &'s Rule,
     target: &str,
-    schema: &'s Schema,
+    schema: &'s JsonSchema,
     seen: &mut Vec<&'s str>,
 ) -> bool {
     let Rule::Keywords(keywords) = rule else {
         return false;
     };
     let next = keywords.reference.as_deref();
-    let by_reference = next.is_some_and(|name| {
-        if name == target {
-            return true;
-        }
-        if seen.contains(&name) {
-            return false;
-        }
-        seen.push(name);
-        schema
-            .definitions
-            .get(name)
-            .is_some_and(|r| returns_to(r, target, schema, seen))
-    });
+    let by_reference = next.is_some_and(|name| reference_returns(name, target, schema, seen));
     by_reference
         || keywords
             .all
@@ -335,4 +323,22 @@ fn returns_to<'s>(
             .chain(&keywords.any)
             .chain(&keywords.one)
             .any(|r| returns_to(r, target, schema, seen))
+}
+
+/// Whether a definition is the target, or leads to it.
+fn reference_returns<'s>(
+    name: &'s str,
+    target: &str,
+    schema: &'s JsonSchema,
+    seen: &mut Vec<&'s str>,
+) -> bool {
+    if name == target {
+        return true;
+    }
+    if seen.contains(&name) {
+        return false;
+    }
+    seen.push(name);
+    let rule = schema.definitions.get(name);
+    rule.is_some_and(|r| returns_to(r, target, schema, seen))
 }

@@ -11,13 +11,13 @@ mod rule;
 mod tests;
 
 pub use own::{CLUSTER_SCHEMA, FLEET_SCHEMA};
-pub use rule::{Fault, Schema, SchemaError};
+pub use rule::{JsonSchema, SchemaError, SchemaFault};
 
 use serde_json::Value as Json;
 
 use crate::yaml::{Schema as Yaml, parse_one};
 
-impl Schema {
+impl JsonSchema {
     /// Reads a schema. JSON is YAML, so places are known.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Schema {
     }
 
     /// Everything in `value` that breaks a rule, by path.
-    pub fn check(&self, value: &Json) -> Vec<Fault> {
+    pub fn check(&self, value: &Json) -> Vec<SchemaFault> {
         check::check(self, value)
     }
 }

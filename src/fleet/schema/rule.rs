@@ -9,7 +9,7 @@ use crate::yaml::Pos;
 
 /// A compiled schema.
 #[derive(Clone, Debug)]
-pub struct Schema {
+pub struct JsonSchema {
     pub(super) root: Rule,
     pub(super) definitions: BTreeMap<String, Rule>,
 }
@@ -28,7 +28,7 @@ pub struct SchemaError {
 
 /// A value that breaks a rule. Never says the value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fault {
+pub struct SchemaFault {
     /// Keys and indexes that lead to the value.
     pub path: Vec<String>,
     /// The rule, as what has to be so.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::ast::{Command, Operand, OperandKind, Pipe, Step};
 use super::super::call::{Body, Function, Trouble};
-use super::super::fault::{Fault, Problem};
+use super::super::fault::{GoFault, Problem};
 use super::super::value::{IntType, Value};
 use super::{Done, Evaluator, Frame};
 
@@ -193,7 +193,7 @@ impl Evaluator<'_> {
                         why,
                     },
                 };
-                Fault::new(frame.source, range.clone(), problem)
+                GoFault::new(frame.source, range.clone(), problem)
             })
         })
     }
@@ -299,10 +299,7 @@ impl Evaluator<'_> {
         }
         let problem = Problem::Type {
             wants: type_of(wants),
-            got: match &value {
-                Value::Absent | Value::Nil => "null",
-                value => value.type_name(),
-            },
+            got: given_type(&value),
         };
         self.fault(frame, range, problem)
     }
@@ -319,5 +316,12 @@ fn type_of(letter: char) -> &'static str {
         't' => "time.Time",
         'm' => "map[string]interface {}",
         _ => "interface {}",
+    }
+}
+
+fn given_type(value: &Value) -> &'static str {
+    match value {
+        Value::Absent | Value::Nil => "null",
+        value => value.type_name(),
     }
 }

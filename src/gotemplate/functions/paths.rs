@@ -96,11 +96,15 @@ fn url_parse(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
         ("fragment", fragment),
         ("userinfo", user),
     ];
+    Ok(text_map(entries))
+}
+
+fn text_map<const N: usize>(entries: [(&str, &str); N]) -> Value {
     let entries: BTreeMap<Arc<str>, Value> = entries
         .into_iter()
         .map(|(k, v)| (Arc::from(k), Value::text(v)))
         .collect();
-    Ok(Value::Map(Map::new(entries)))
+    Value::Map(Map::new(entries))
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -122,16 +126,7 @@ fn url_join(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     }
     if part("opaque").is_empty() {
         let (user, host, path) = (part("userinfo"), part("host"), part("path"));
-        if !host.is_empty() || !user.is_empty() {
-            url.push_str("//");
-            if !user.is_empty() {
-                url.push_str(&format!("{user}@"));
-            }
-            url.push_str(&host);
-            if !path.is_empty() && !path.starts_with('/') {
-                url.push('/');
-            }
-        }
+        url.push_str(&authority(&user, &host, &path));
         url.push_str(&path);
     } else {
         url.push_str(&part("opaque"));
@@ -143,4 +138,14 @@ fn url_join(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
         url.push_str(&format!("#{}", part("fragment")));
     }
     Ok(Value::text(url))
+}
+
+/// User and host of a URL, up to its path.
+fn authority(user: &str, host: &str, path: &str) -> String {
+    if host.is_empty() && user.is_empty() {
+        return String::new();
+    }
+    let at = if user.is_empty() { "" } else { "@" };
+    let slash = !path.is_empty() && !path.starts_with('/');
+    format!("//{user}{at}{host}{}", if slash { "/" } else { "" })
 }

@@ -164,15 +164,7 @@ fn expanded(with: &str, captures: &regex_lite::Captures<'_>, out: &mut String) {
             rest = after;
             continue;
         }
-        let (name, after) = match rest.strip_prefix('{') {
-            Some(inside) => inside.split_once('}').unwrap_or(("", "")),
-            None => {
-                let end = rest
-                    .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-                    .unwrap_or(rest.len());
-                rest.split_at(end)
-            }
-        };
+        let (name, after) = group_name(rest);
         let braces_open = rest.starts_with('{') && !rest.contains('}');
         if name.is_empty() || braces_open {
             out.push('$');
@@ -186,4 +178,17 @@ fn expanded(with: &str, captures: &regex_lite::Captures<'_>, out: &mut String) {
         rest = after;
     }
     out.push_str(rest);
+}
+
+/// The name, or number, of a group behind a `$`, and what follows it.
+fn group_name(rest: &str) -> (&str, &str) {
+    match rest.strip_prefix('{') {
+        Some(inside) => inside.split_once('}').unwrap_or(("", "")),
+        None => {
+            let end = rest
+                .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .unwrap_or(rest.len());
+            rest.split_at(end)
+        }
+    }
 }

@@ -191,17 +191,8 @@ fn wrapped(text: &str, width: i64, line: &str, long: bool) -> Result {
             at += 1;
             continue;
         }
-        let (end, skip) = match rest
-            .as_bytes()
-            .get(..=width)
-            .and_then(|b| b.iter().rposition(|c| *c == b' '))
-        {
-            Some(blank) => (blank, 1),
-            None if long => (width, 0),
-            None => match rest.as_bytes().iter().skip(width).position(|c| *c == b' ') {
-                Some(blank) => (width + blank, 1),
-                None => break,
-            },
+        let Some((end, skip)) = line_end(rest, width, long) else {
+            break;
         };
         out.push_str(cut(rest, 0, end)?);
         out.push_str(line);
@@ -209,4 +200,19 @@ fn wrapped(text: &str, width: i64, line: &str, long: bool) -> Result {
     }
     out.push_str(cut(text, at, text.len())?);
     Ok(Value::text(out))
+}
+
+/// Where a line ends, and how much is left out behind it; none where no blank is left and long words stay whole.
+fn line_end(rest: &str, width: usize, long: bool) -> Option<(usize, usize)> {
+    let bytes = rest.as_bytes();
+    let blank = |c: &u8| *c == b' ';
+    let last = bytes.get(..=width).and_then(|b| b.iter().rposition(blank));
+    match last {
+        Some(at) => Some((at, 1)),
+        None if long => Some((width, 0)),
+        None => {
+            let next = bytes.iter().skip(width).position(blank)?;
+            Some((width + next, 1))
+        }
+    }
 }

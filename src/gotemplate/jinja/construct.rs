@@ -11,7 +11,7 @@ use super::super::source::Source;
 
 /// How near the translation keeps to the line breaks of the original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub enum JinjaStyle {
     /// As a person writes Jinja: the line of a tag that stands alone leaves nothing behind, where in Go an empty line is left.
     Plain,
     /// Each tag says what becomes of the blanks around it, as in Go.

@@ -14,9 +14,9 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use construct::{Construct, Host, Style, Untranslated};
+pub use construct::{Construct, Host, JinjaStyle, Untranslated};
 
-use super::fault::Fault;
+use super::fault::GoFault;
 use super::functions::Functions;
 use super::parse::parse;
 use super::source::Source;
@@ -29,9 +29,9 @@ pub fn translate(
     file: &str,
     text: &str,
     functions: &Functions,
-    style: Style,
+    style: JinjaStyle,
     host: &dyn Host,
-) -> Result<Result<String, Vec<Untranslated>>, Fault> {
+) -> Result<Result<String, Vec<Untranslated>>, GoFault> {
     let source = Arc::new(Source {
         name: file.to_owned(),
         text: text.to_owned(),

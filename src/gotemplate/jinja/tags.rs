@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::lex::{Kind, tokens};
-use super::construct::Style;
+use super::construct::JinjaStyle;
 
 /// A tag, with its delimiters.
 #[derive(Clone, Debug)]
@@ -76,19 +76,19 @@ impl Tag {
     }
 
     /// A command. Jinja lets the line of a command that stands alone vanish; a sign of its own keeps what Go would keep.
-    pub(super) fn command(&self, words: &str, text: &str, style: Style) -> String {
+    pub(super) fn command(&self, words: &str, text: &str, style: JinjaStyle) -> String {
         let before = text.get(..self.range.start).unwrap_or_default();
         let before = before.rsplit('\n').next().unwrap_or_default();
         let after = text.get(self.range.end..).unwrap_or_default();
         let ends_line = after.is_empty() || after.starts_with(['\n', '\r']);
         let alone = ends_line && before.trim().is_empty() && !self.joined;
         let (left, right) = match style {
-            Style::Exact => (
+            JinjaStyle::Exact => (
                 if self.left { "-" } else { "+" },
                 if self.right { "-" } else { "+" },
             ),
-            Style::Plain if alone && !self.right => ("", ""),
-            Style::Plain => {
+            JinjaStyle::Plain if alone && !self.right => ("", ""),
+            JinjaStyle::Plain => {
                 let indents = !before.is_empty() && before.trim().is_empty();
                 let left = match (self.left, indents) {
                     (true, _) => "-",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Host, Style, translate};
+use super::{Host, JinjaStyle, translate};
 use crate::gotemplate::Functions;
 
 struct Here(Json);
@@ -29,7 +29,7 @@ fn here() -> Here {
 }
 
 /// Each translation, or what has none.
-fn translated(go: &str, style: Style) -> String {
+fn translated(go: &str, style: JinjaStyle) -> String {
     let functions =
         Functions::sprig().with("include", "sm", |_, _| Ok(crate::gotemplate::Value::Nil));
     match translate("a.tpl", go, &functions, style, &here()) {
@@ -114,18 +114,18 @@ fn each_construct_becomes_its_like() {
         ),
         ("{% raw %}", "{{ \"{%\" }} raw %}"),
     ] {
-        assert_eq!(translated(go, Style::Plain), jinja, "{go}");
+        assert_eq!(translated(go, JinjaStyle::Plain), jinja, "{go}");
     }
 }
 
 #[test]
 fn the_exact_style_keeps_every_line_break() {
     assert_eq!(
-        translated("{{ if .spot }}\na\n{{- end }}\n", Style::Exact),
+        translated("{{ if .spot }}\na\n{{- end }}\n", JinjaStyle::Exact),
         "{%+ if spot +%}\na\n{%- endif +%}\n"
     );
     assert_eq!(
-        translated("  {{ if .spot }}a{{ end }}\n", Style::Plain),
+        translated("  {{ if .spot }}a{{ end }}\n", JinjaStyle::Plain),
         "  {%+ if spot %}a{% endif %}\n"
     );
 }
@@ -158,7 +158,7 @@ fn what_has_no_translation_is_named_with_its_place() {
             "(1, 4): the function `printf`, called so",
         ),
     ] {
-        assert_eq!(translated(go, Style::Plain), said, "{go}");
+        assert_eq!(translated(go, JinjaStyle::Plain), said, "{go}");
     }
-    assert!(translated("{{ if }}", Style::Plain).starts_with("fault: "));
+    assert!(translated("{{ if }}", JinjaStyle::Plain).starts_with("fault: "));
 }

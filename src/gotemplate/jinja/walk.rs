@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::ast::{Branch, Node, Pipe};
 use super::super::source::Source;
-use super::construct::{Construct, Host, Style, Untranslated, untranslated};
+use super::construct::{Construct, Host, JinjaStyle, Untranslated, untranslated};
 use super::expr::{Expr, Level, first, is_name, quoted};
 use super::expressions::{Dot, Scope, Variable};
 use super::tags::{self, Tag};
@@ -13,7 +13,7 @@ use super::tags::{self, Tag};
 pub(super) struct Walk<'w> {
     source: &'w Arc<Source>,
     host: &'w dyn Host,
-    style: Style,
+    style: JinjaStyle,
     tags: std::vec::IntoIter<Tag>,
     /// Up to where the source is written.
     at: usize,
@@ -27,7 +27,7 @@ pub(super) struct Walk<'w> {
 }
 
 impl<'w> Walk<'w> {
-    pub(super) fn new(source: &'w Arc<Source>, style: Style, host: &'w dyn Host) -> Walk<'w> {
+    pub(super) fn new(source: &'w Arc<Source>, style: JinjaStyle, host: &'w dyn Host) -> Walk<'w> {
         let values = host.values().as_object();
         let mut taken: BTreeSet<String> = values
             .into_iter()

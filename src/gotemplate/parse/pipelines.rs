@@ -102,12 +102,7 @@ impl Parser<'_> {
                 Kind::Space => continue,
                 Kind::Close | Kind::RightParen => {}
                 Kind::Pipe => {
-                    self.next += 1;
-                    // What stands behind a `|` has to be a command.
-                    let after = self.peek_word();
-                    if matches!(after.kind, Kind::Close | Kind::RightParen) {
-                        return self.syntax(after.range, "missing value for command");
-                    }
+                    self.piped()?;
                 }
                 _ => return self.unexpected(&token, "operand"),
             }
@@ -124,6 +119,16 @@ impl Parser<'_> {
             first,
             arguments,
         })
+    }
+
+    /// What stands behind a `|` has to be a command.
+    fn piped(&mut self) -> Done<()> {
+        self.next += 1;
+        let after = self.peek_word();
+        if matches!(after.kind, Kind::Close | Kind::RightParen) {
+            return self.syntax(after.range, "missing value for command");
+        }
+        Ok(())
     }
 
     fn operand(&mut self) -> Done<Option<Operand>> {

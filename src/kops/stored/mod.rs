@@ -61,34 +61,41 @@ pub struct StoredObject {
 /// When the text is no such object.
 pub fn read(text: &str, kind: &'static str, name: &str) -> Result<StoredObject, StoredError> {
     let root = yaml::parse_one(text, yaml::Schema::Kops)?;
-    let word = |path: [&str; 2]| {
-        root.at(path.into_iter().filter(|p| !p.is_empty()))
-            .and_then(yaml::Node::as_str)
-            .map(str::to_owned)
-    };
-    let (Some(version), Some(found), Some(named)) = (
-        word(["apiVersion", ""]),
-        word(["kind", ""]),
-        word(["metadata", "name"]),
-    ) else {
+    let Some([version, found, named]) = identity(&root) else {
         return Err(StoredError::NoObject(root.pos));
     };
     if found != kind || !of_kops(&version) {
+        let found = format!("{found} of {version}");
         return Err(StoredError::OtherKind {
-            found: format!("{found} of {version}"),
+            found,
             wanted: kind,
         });
     }
     if named != name {
+        let wanted = name.to_owned();
         return Err(StoredError::OtherName {
             found: named,
-            wanted: name.to_owned(),
+            wanted,
         });
     }
     Ok(StoredObject {
         key: format!("{kind}/{named}"),
         value: normal(&root.to_json()),
     })
+}
+
+/// The `apiVersion`, kind and name of an object.
+fn identity(root: &yaml::Node) -> Option<[String; 3]> {
+    let word = |path: &[&str]| {
+        root.at(path.iter().copied())
+            .and_then(yaml::Node::as_str)
+            .map(str::to_owned)
+    };
+    Some([
+        word(&["apiVersion"])?,
+        word(&["kind"])?,
+        word(&["metadata", "name"])?,
+    ])
 }
 
 /// The folders below `igconfig` in which kops keeps what a group boots with, the likeliest first: older programs wrote `master`.

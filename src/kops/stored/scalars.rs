@@ -59,8 +59,14 @@ pub(super) fn quantity(text: &str) -> Option<String> {
     if amount.nanos == 0 {
         return Some("0".to_owned());
     }
+    let shown = shown_amount(&amount);
+    Some(format!("{sign}{shown}"))
+}
+
+/// The number with the suffix of its family, as kops prints it.
+fn shown_amount(amount: &Amount) -> String {
     let whole = (amount.nanos % NANO == 0).then_some(amount.nanos / NANO);
-    let shown = match (amount.family, whole) {
+    match (amount.family, whole) {
         // Below 1024 kops prints a binary quantity as a plain number, and one that is no whole number in decimal.
         (Family::Binary, Some(n)) => scaled(n, 1024, &["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]),
         (Family::Exponent, Some(n)) => {
@@ -78,8 +84,7 @@ pub(super) fn quantity(text: &str) -> Option<String> {
             1000,
             &["n", "u", "m", "", "k", "M", "G", "T", "P", "E"],
         ),
-    };
-    Some(format!("{sign}{shown}"))
+    }
 }
 
 /// Whether two texts are one quantity.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::desired::Finding as Seen;
+use crate::desired::AutoscalerFinding as Seen;
 use crate::lint::facts::{ClusterFacts, GroupFacts, containers, taint_text};
 use crate::lint::finding::Found;
-use crate::lint::rule::{Check, Rule, RuleId, Severity};
+use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
+use crate::model::GroupName;
 
 const README: &str = "cluster-autoscaler, cloudprovider/aws/README.md";
 const NODE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/";
@@ -18,7 +19,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "Auto-discovery takes a group only when all listed tags are on it. A group without them stays at the size it was made with; a group with another cluster's tag is scaled by that cluster's autoscaler.",
         source: README,
         fix: "write the tags with `autoscaler_labels` in the template, for every group of workers and for no other",
-        check: Check::Cluster(discovery),
+        check: RuleCheck::Cluster(discovery),
     },
     Rule {
         id: RuleId("L02"),
@@ -27,7 +28,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "At zero instances the autoscaler knows a node only from its group's tags. Where they differ from the labels that kubelet sets, a pod with a node selector never starts a node, or starts one it cannot use.",
         source: "cluster-autoscaler issues 511, 2418, 3802, 4998",
         fix: "derive the tags from nodeLabels (`autoscaler_labels` does)",
-        check: Check::Workers(labels),
+        check: RuleCheck::Workers(labels),
     },
     Rule {
         id: RuleId("L03"),
@@ -36,7 +37,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "A taint that the tags do not tell lets the autoscaler start nodes that the waiting pod does not tolerate: nodes come, stay empty, go, and come again. A quote inside the value makes another taint of it.",
         source: "cluster-autoscaler issues 2418, 2434",
         fix: "derive the tags from taints (`autoscaler_labels` does)",
-        check: Check::Workers(taints),
+        check: RuleCheck::Workers(taints),
     },
     Rule {
         id: RuleId("L07"),
@@ -45,7 +46,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "The priority expander never takes a group that no pattern matches while another would do, and one text that cannot be read stops every scale-up.",
         source: "cluster-autoscaler issues 3735, 2768, 3711, pull request 5246",
         fix: "anchor the patterns at the names of AutoScalingGroups, one pattern for every group, in kube-system",
-        check: Check::Cluster(priorities),
+        check: RuleCheck::Cluster(priorities),
     },
     Rule {
         id: RuleId("L11"),
@@ -54,7 +55,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "The autoscaler and AZRebalance work against each other: one removes a node, the other starts one in another zone and ends a third, with no drain.",
         source: "cluster-autoscaler issue 1744; aws-node-termination-handler issue 95",
         fix: "`suspendProcesses: [AZRebalance]` in the group, or nodeTerminationHandler in queue mode",
-        check: Check::Workers(rebalance),
+        check: RuleCheck::Workers(rebalance),
     },
     Rule {
         id: RuleId("L12"),
@@ -63,7 +64,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "The replacement that AWS starts raises the desired capacity, which the autoscaler then takes for load: groups churn for hours.",
         source: "aws-node-termination-handler issue 141",
         fix: "leave `capacityRebalance` out and let the termination handler drain on the interruption itself",
-        check: Check::Workers(capacity_rebalance),
+        check: RuleCheck::Workers(capacity_rebalance),
     },
     Rule {
         id: RuleId("L14"),
@@ -72,7 +73,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "`--balance-similar-node-groups` compares labels, zone and host name aside. One label that differs, and the groups are not similar: the whole load lands in one zone.",
         source: "cluster-autoscaler issues 3092, 3515, 5381",
         fix: "give groups of one pool the same labels, or name the label in `--balancing-ignore-label`",
-        check: Check::Cluster(balanced),
+        check: RuleCheck::Cluster(balanced),
     },
     Rule {
         id: RuleId("L15"),
@@ -81,7 +82,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "A maximum below what runs ends instances with no drain; a minimum above it starts some.",
         source: "Amazon EC2 Auto Scaling, UpdateAutoScalingGroup",
         fix: "`kfleet plan` shows it, and refuses it without `--allow-shrink`",
-        check: Check::NotFromManifests("the live state: `kfleet plan` compares them"),
+        check: RuleCheck::NotFromManifests("the live state: `kfleet plan` compares them"),
     },
     Rule {
         id: RuleId("L19"),
@@ -90,7 +91,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "At zero instances the autoscaler knows of no ephemeral storage. A pod that requests some never starts the first node.",
         source: README,
         fix: "add the tag `k8s.io/cluster-autoscaler/node-template/resources/ephemeral-storage` with the root volume's size",
-        check: Check::Cluster(ephemeral_storage),
+        check: RuleCheck::Cluster(ephemeral_storage),
     },
     Rule {
         id: RuleId("L21"),
@@ -99,7 +100,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "The autoscaler asks EKS about a group with that tag, once for every look; for a group that is not of EKS the calls fail and eat the account's rate.",
         source: README,
         fix: "remove the tag",
-        check: Check::Workers(eks_tag),
+        check: RuleCheck::Workers(eks_tag),
     },
     Rule {
         id: RuleId("L05"),
@@ -108,7 +109,7 @@ pub(super) const RULES: [Rule; 12] = [
         story: "When AWS has no capacity, the autoscaler gives up by setting the desired capacity back to what runs. Below the minimum that call fails, for ever, and the on-demand fallback never gets its turn.",
         source: "cluster-autoscaler issues 5038, 6645, 9043",
         fix: "`minSize: 0`, and what must always run in the on-demand fallback",
-        check: Check::Workers(spot_minimum),
+        check: RuleCheck::Workers(spot_minimum),
     },
     Rule {
         id: RuleId("L06"),
@@ -117,29 +118,36 @@ pub(super) const RULES: [Rule; 12] = [
         story: "When spot is refused in every pool, pods wait until it is back, unless an on-demand group takes them. It must carry the same labels and taints, and a lower priority.",
         source: "cluster-autoscaler issues 3241, 4438, 2075",
         fix: "add an on-demand group with the same labels and taints, minSize 0, and a priority below the spot group's",
-        check: Check::Cluster(fallback),
+        check: RuleCheck::Cluster(fallback),
     },
 ];
 
+/// The group that a finding is about, where it is about one that is not discovered.
+fn undiscovered(seen: &Seen) -> Option<&GroupName> {
+    match seen {
+        Seen::NotDiscovered { group, .. }
+        | Seen::NoWorkers { group }
+        | Seen::SwitchedOff { group }
+        | Seen::OtherCluster { group, .. } => Some(group),
+        Seen::Namespace { .. }
+        | Seen::TwoExpanders
+        | Seen::Unreadable { .. }
+        | Seen::NoPattern { .. }
+        | Seen::MatchesNothing { .. }
+        | Seen::NoPriority { .. }
+        | Seen::NegativePriority { .. }
+        | Seen::NoPatterns { .. }
+        | Seen::SeveralPriorities { .. }
+        | Seen::UnknownType { .. }
+        | Seen::ByAttributes { .. }
+        | Seen::TaintForm { .. } => None,
+    }
+}
+
 fn discovery(cluster: &ClusterFacts, found: &mut Found) {
     for seen in &cluster.autoscaler.findings {
-        let group = match seen {
-            Seen::NotDiscovered { group, .. }
-            | Seen::NoWorkers { group }
-            | Seen::SwitchedOff { group }
-            | Seen::OtherCluster { group, .. } => group,
-            Seen::Namespace { .. }
-            | Seen::TwoExpanders
-            | Seen::Unreadable { .. }
-            | Seen::NoPattern { .. }
-            | Seen::MatchesNothing { .. }
-            | Seen::NoPriority { .. }
-            | Seen::NegativePriority { .. }
-            | Seen::NoPatterns { .. }
-            | Seen::SeveralPriorities { .. }
-            | Seen::UnknownType { .. }
-            | Seen::ByAttributes { .. }
-            | Seen::TaintForm { .. } => continue,
+        let Some(group) = undiscovered(seen) else {
+            continue;
         };
         let pos = cluster
             .groups()
@@ -172,16 +180,7 @@ fn priorities(cluster: &ClusterFacts, found: &mut Found) {
             | Seen::NoPatterns { .. }
             | Seen::SeveralPriorities { .. }
             | Seen::NoPriority { .. } => {
-                let map = cluster.objects().find(|o| {
-                    o.kind == "ConfigMap"
-                        && o.name.as_deref() == Some("cluster-autoscaler-priority-expander")
-                });
-                found.add(
-                    &cluster.name,
-                    map.map_or_else(|| cluster.subject(), crate::kops::Object::key),
-                    map.map(|o| o.pos),
-                    seen.to_string(),
-                );
+                found_in_map(cluster, seen, found);
             }
             Seen::NotDiscovered { .. }
             | Seen::NoWorkers { .. }
@@ -192,6 +191,19 @@ fn priorities(cluster: &ClusterFacts, found: &mut Found) {
             | Seen::TaintForm { .. } => {}
         }
     }
+}
+
+/// A finding about the priority expander's ConfigMap.
+fn found_in_map(cluster: &ClusterFacts, seen: &Seen, found: &mut Found) {
+    let map = cluster.objects().find(|o| {
+        o.kind == "ConfigMap" && o.name.as_deref() == Some("cluster-autoscaler-priority-expander")
+    });
+    found.add(
+        &cluster.name,
+        map.map_or_else(|| cluster.subject(), crate::kops::ManifestObject::key),
+        map.map(|o| o.pos),
+        seen.to_string(),
+    );
 }
 
 /// The text of a finding without the group that is named beside it.
@@ -463,12 +475,7 @@ fn fallback(cluster: &ClusterFacts, found: &mut Found) {
             .filter(|g| g.scaled && !g.is_spot() && g.workload() == spot.workload())
             .peekable();
         if same.peek().is_none() {
-            found.add(
-                &cluster.name,
-                spot.subject(),
-                spot.at("nodeLabels"),
-                "is spot, and no on-demand group has its labels and taints".into(),
-            );
+            without_fallback(cluster, &spot, found);
             continue;
         }
         let Some(own) = priority(&spot) else {
@@ -483,4 +490,13 @@ fn fallback(cluster: &ClusterFacts, found: &mut Found) {
             );
         }
     }
+}
+
+fn without_fallback(cluster: &ClusterFacts, spot: &GroupFacts<'_>, found: &mut Found) {
+    found.add(
+        &cluster.name,
+        spot.subject(),
+        spot.at("nodeLabels"),
+        "is spot, and no on-demand group has its labels and taints".into(),
+    );
 }

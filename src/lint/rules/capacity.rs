@@ -2,7 +2,7 @@
 
 use crate::lint::facts::{ClusterFacts, GroupFacts};
 use crate::lint::finding::Found;
-use crate::lint::rule::{Check, Rule, RuleId, Severity};
+use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 pub(super) const RULES: [Rule; 2] = [
     Rule {
@@ -12,7 +12,7 @@ pub(super) const RULES: [Rule; 2] = [
         story: "Scale-up ends with `InsufficientFreeAddressesInSubnet` on the busiest day, and a roll needs a few more than the day before.",
         source: "AWS, Subnet sizing: five addresses of each subnet are reserved",
         fix: "larger or further subnets, or a lower maxSize",
-        check: Check::Cluster(addresses),
+        check: RuleCheck::Cluster(addresses),
     },
     Rule {
         id: RuleId("S10"),
@@ -21,7 +21,7 @@ pub(super) const RULES: [Rule; 2] = [
         story: "`too many open files` in kubelet and in everything that watches files, on the fullest nodes only: it looks like an application's fault for days.",
         source: "Kubernetes, Considerations for large clusters: no more than 110 pods a node",
         fix: "`sysctlParameters: [fs.inotify.max_user_instances=8192, fs.inotify.max_user_watches=1048576]`",
-        check: Check::Workers(sysctls),
+        check: RuleCheck::Workers(sysctls),
     },
 ];
 
@@ -90,25 +90,13 @@ fn addresses(cluster: &ClusterFacts, found: &mut Found) {
 }
 
 fn sysctls(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
-    let own = group
-        .group
-        .value
-        .pointer("/spec/kubelet/maxPods")
-        .and_then(serde_json::Value::as_u64);
+    let own = own_max_pods(group);
     let Some(pods) = own.or_else(|| cluster.spec_u64("/kubelet/maxPods")) else {
         return;
     };
     if pods <= 110 {
         return;
     }
-    let parameters = |value: Option<&serde_json::Value>| -> Vec<String> {
-        value
-            .and_then(|v| v.as_array())
-            .into_iter()
-            .flatten()
-            .filter_map(|v| v.as_str().map(str::to_owned))
-            .collect()
-    };
     let mut set = parameters(group.group.value.pointer("/spec/sysctlParameters"));
     set.extend(parameters(cluster.spec("/sysctlParameters")));
     let missing: Vec<&str> = [
@@ -129,4 +117,21 @@ fn sysctls(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
             ),
         );
     }
+}
+
+fn own_max_pods(group: &GroupFacts<'_>) -> Option<u64> {
+    group
+        .group
+        .value
+        .pointer("/spec/kubelet/maxPods")
+        .and_then(serde_json::Value::as_u64)
+}
+
+fn parameters(value: Option<&serde_json::Value>) -> Vec<String> {
+    value
+        .and_then(|v| v.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|v| v.as_str().map(str::to_owned))
+        .collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::kops::instance_type;
 use crate::lint::facts::ClusterFacts;
 use crate::lint::finding::Found;
-use crate::lint::rule::{Check, Rule, RuleId, Severity};
+use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 pub(super) const RULES: [Rule; 3] = [
     Rule {
@@ -15,7 +15,7 @@ pub(super) const RULES: [Rule; 3] = [
         story: "An API server that is too small answers slowly just when everything happens at once: a lost zone, a roll, a Monday morning. Two members are no safer than one.",
         source: "Kubernetes, Considerations for large clusters; the sizes that kube-up took on AWS: 8 vCPUs above 100 nodes, 16 above 250, 36 above 500",
         fix: "a larger machineType of the control-plane groups; one or three groups in zones of their own",
-        check: Check::Cluster(size),
+        check: RuleCheck::Cluster(size),
     },
     Rule {
         id: RuleId("S07"),
@@ -24,7 +24,7 @@ pub(super) const RULES: [Rule; 3] = [
         story: "etcd answers in the time of its disk. Above a thousand nodes events crowd out everything else; a small gp2 volume has a hundred IOPS and no burst left.",
         source: "etcd, Hardware recommendations; Kubernetes, Considerations for large clusters: store Event objects in a separate etcd",
         fix: "an etcd cluster `events`; gp3 volumes, or gp2 of 100 GiB and more",
-        check: Check::Cluster(etcd),
+        check: RuleCheck::Cluster(etcd),
     },
     Rule {
         id: RuleId("S08"),
@@ -33,7 +33,7 @@ pub(super) const RULES: [Rule; 3] = [
         story: "At 400 requests in flight, the default, a large cluster answers 429 to its own kubelets, and the controllers' twenty calls a second fall behind for hours.",
         source: "teams that run such fleets: 1200 requests in flight and more, QPS 100, burst 150",
         fix: "`kubeAPIServer.maxRequestsInflight` 1200, `kubeControllerManager.kubeAPIQPS` 100 and `kubeAPIBurst` 150",
-        check: Check::Cluster(limits),
+        check: RuleCheck::Cluster(limits),
     },
 ];
 
@@ -163,29 +163,31 @@ fn etcd(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
+/// What is advised for a cluster of many nodes: the field, where it is, and the least.
+const ADVISED: [(&str, &str, u32); 3] = [
+    (
+        "kubeAPIServer.maxRequestsInflight",
+        "/kubeAPIServer/maxRequestsInflight",
+        1200,
+    ),
+    (
+        "kubeControllerManager.kubeAPIQPS",
+        "/kubeControllerManager/kubeAPIQPS",
+        100,
+    ),
+    (
+        "kubeControllerManager.kubeAPIBurst",
+        "/kubeControllerManager/kubeAPIBurst",
+        150,
+    ),
+];
+
 fn limits(cluster: &ClusterFacts, found: &mut Found) {
     let nodes = cluster.most_nodes();
     if nodes <= 500 {
         return;
     }
-    let wanted = [
-        (
-            "kubeAPIServer.maxRequestsInflight",
-            "/kubeAPIServer/maxRequestsInflight",
-            1200,
-        ),
-        (
-            "kubeControllerManager.kubeAPIQPS",
-            "/kubeControllerManager/kubeAPIQPS",
-            100,
-        ),
-        (
-            "kubeControllerManager.kubeAPIBurst",
-            "/kubeControllerManager/kubeAPIBurst",
-            150,
-        ),
-    ];
-    for (field, pointer, least) in wanted {
+    for (field, pointer, least) in ADVISED {
         let number = cluster.spec(pointer).and_then(|v| {
             v.as_f64()
                 .or_else(|| v.as_str().and_then(|t| t.parse().ok()))

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use crate::kops::Object;
+use crate::kops::ManifestObject;
 use crate::lint::facts::{ClusterFacts, containers};
 use crate::lint::finding::Found;
-use crate::lint::rule::{Check, Rule, RuleId, Severity};
+use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 const NO_WORKLOADS: &str = "workloads among the manifests";
 
@@ -19,7 +19,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "A volume stays in its zone. A group over all zones starts the new node anywhere, and the pod waits for ever.",
         source: "cluster-autoscaler, cloudprovider/aws/README.md, \"Common Notes and Gotchas\"",
         fix: "one group a zone for such pods, and `--balance-similar-node-groups`",
-        check: Check::Cluster(volumes),
+        check: RuleCheck::Cluster(volumes),
     },
     Rule {
         id: RuleId("L18"),
@@ -28,7 +28,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "`true` and `1` without quotes are no strings; the API server refuses the document, after others of the file were applied.",
         source: "kubernetes issue 23251",
         fix: "quote the value",
-        check: Check::Cluster(strings),
+        check: RuleCheck::Cluster(strings),
     },
     Rule {
         id: RuleId("S12"),
@@ -37,7 +37,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "Traffic comes in waves of minutes. Pods that go between two waves come back cold in the next, and nodes with them.",
         source: "teams that run such fleets; Kubernetes, kube-controller-manager --horizontal-pod-autoscaler-downscale-stabilization",
         fix: "`kubeControllerManager.horizontalPodAutoscalerDownscaleStabilization: 30m`, or `behavior.scaleDown.stabilizationWindowSeconds: 1800`",
-        check: Check::Cluster(stabilisation),
+        check: RuleCheck::Cluster(stabilisation),
     },
     Rule {
         id: RuleId("S15"),
@@ -46,7 +46,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "Overprovisioning that a large pod cannot use leaves that pod waiting for a node, which is what it was paid to prevent.",
         source: "teams that run such fleets; cluster-autoscaler FAQ, overprovisioning",
         fix: "request at least what the largest pod requests",
-        check: Check::Cluster(pause_pods),
+        check: RuleCheck::Cluster(pause_pods),
     },
     Rule {
         id: RuleId("S20"),
@@ -55,7 +55,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "An interruption takes a pool, and a pool is a zone: replicas that stand together go together.",
         source: "AWS, Best practices for Amazon EC2 Spot; Kubernetes, Pod Topology Spread Constraints",
         fix: "`topologySpreadConstraints` by zone, and a PodDisruptionBudget that allows one",
-        check: Check::Cluster(spread),
+        check: RuleCheck::Cluster(spread),
     },
     Rule {
         id: RuleId("S21"),
@@ -64,7 +64,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "A pause pod that cannot be preempted never gives its room to another pod; below cluster-autoscaler's cutoff of -10 it starts no node either.",
         source: "cluster-autoscaler FAQ, expendable-pods-priority-cutoff",
         fix: "a negative value not below -10 for overprovisioning, system-cluster-critical for the autoscaler",
-        check: Check::Cluster(priorities),
+        check: RuleCheck::Cluster(priorities),
     },
     Rule {
         id: RuleId("S22"),
@@ -73,7 +73,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "musl knows neither `single-request-reopen` nor more than `ndots`, `timeout` and `attempts`; five search domains and ndots 5 turn each lookup into eleven.",
         source: "musl, Functional differences from glibc: name resolver",
         fix: "`ndots: 2`, and no other option where images are Alpine's",
-        check: Check::Cluster(dns),
+        check: RuleCheck::Cluster(dns),
     },
     Rule {
         id: RuleId("S23"),
@@ -82,7 +82,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "A DaemonSet that may use more than it asks for is the first to be killed on the fullest node, on every node at once.",
         source: "Kubernetes, Node-pressure eviction; teams that run such fleets",
         fix: "equal requests and limits of memory",
-        check: Check::Cluster(daemon_sets),
+        check: RuleCheck::Cluster(daemon_sets),
     },
     Rule {
         id: RuleId("S25"),
@@ -91,7 +91,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "Pods that fell back to on-demand stay there until they are moved: the bill shows it in the next month.",
         source: "teams that run such fleets",
         fix: "a descheduler (or a drain job) that evicts pods from fallback nodes while spot has room",
-        check: Check::Cluster(way_back),
+        check: RuleCheck::Cluster(way_back),
     },
     Rule {
         id: RuleId("S26"),
@@ -100,7 +100,7 @@ pub(super) const RULES: [Rule; 10] = [
         story: "An agent that lists all pods from each of five hundred nodes is five hundred times the load of one that does not.",
         source: "published postmortems of monitoring agents; Datadog, Cluster Agent: why",
         fix: "collect metadata tags through one cluster agent, or from the local kubelet",
-        check: Check::Cluster(agents),
+        check: RuleCheck::Cluster(agents),
     },
 ];
 
@@ -109,15 +109,6 @@ fn volumes(cluster: &ClusterFacts, found: &mut Found) {
     if workloads.peek().is_none() {
         return found.needs(Some(&cluster.name), NO_WORKLOADS);
     }
-    let claims = |o: &Object, pod: &Json| {
-        o.value.pointer("/spec/volumeClaimTemplates").is_some()
-            || pod
-                .get("volumes")
-                .and_then(Json::as_array)
-                .into_iter()
-                .flatten()
-                .any(|v| v.get("persistentVolumeClaim").is_some())
-    };
     let with: Vec<String> = workloads
         .filter(|(o, pod)| claims(o, pod))
         .map(|(o, _)| o.key())
@@ -134,6 +125,17 @@ fn volumes(cluster: &ClusterFacts, found: &mut Found) {
             "claims volumes, and no scaled group is in one zone only".into(),
         );
     }
+}
+
+/// Whether a workload claims volumes.
+fn claims(o: &ManifestObject, pod: &Json) -> bool {
+    o.value.pointer("/spec/volumeClaimTemplates").is_some()
+        || pod
+            .get("volumes")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .any(|v| v.get("persistentVolumeClaim").is_some())
 }
 
 fn strings(cluster: &ClusterFacts, found: &mut Found) {
@@ -178,7 +180,7 @@ fn seconds(text: &str) -> Option<u64> {
 
 fn stabilisation(cluster: &ClusterFacts, found: &mut Found) {
     const HALF_AN_HOUR: u64 = 1800;
-    let scalers: Vec<&Object> = cluster
+    let scalers: Vec<&ManifestObject> = cluster
         .objects()
         .filter(|o| o.kind == "HorizontalPodAutoscaler")
         .collect();
@@ -262,12 +264,7 @@ fn is_pause(pod: &Json) -> bool {
 }
 
 fn pause_pods(cluster: &ClusterFacts, found: &mut Found) {
-    let all: Vec<(&Object, &Json)> = cluster.workloads().collect();
-    let (pause, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, pod)| is_pause(pod));
-    let others: Vec<_> = others
-        .into_iter()
-        .filter(|(o, _)| o.kind != "DaemonSet")
-        .collect();
+    let (pause, others) = pause_and_others(cluster);
     if pause.is_empty() || others.is_empty() {
         return found.needs(
             Some(&cluster.name),
@@ -293,19 +290,27 @@ fn pause_pods(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
+/// Pods that keep room, and the workloads they keep it for.
+fn pause_and_others(
+    cluster: &ClusterFacts,
+) -> (Vec<(&ManifestObject, &Json)>, Vec<(&ManifestObject, &Json)>) {
+    let all = cluster.workloads();
+    let (pause, mut others): (Vec<_>, Vec<_>) = all.partition(|(_, pod)| is_pause(pod));
+    others.retain(|(o, _)| o.kind != "DaemonSet");
+    (pause, others)
+}
+
+/// Labels of spot nodes, or of the others.
+fn labels_of(cluster: &ClusterFacts, spot: bool) -> BTreeSet<(&str, &str)> {
+    let groups = cluster.workers().filter(|g| g.is_spot() == spot);
+    groups
+        .flat_map(|g| g.group.node_labels.iter())
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect()
+}
+
 fn spread(cluster: &ClusterFacts, found: &mut Found) {
-    let spot: BTreeSet<(&str, &str)> = cluster
-        .workers()
-        .filter(super::super::facts::GroupFacts::is_spot)
-        .flat_map(|g| g.group.node_labels.iter())
-        .map(|(k, v)| (k.as_str(), v.as_str()))
-        .collect();
-    let on_demand: BTreeSet<(&str, &str)> = cluster
-        .workers()
-        .filter(|g| !g.is_spot())
-        .flat_map(|g| g.group.node_labels.iter())
-        .map(|(k, v)| (k.as_str(), v.as_str()))
-        .collect();
+    let (spot, on_demand) = (labels_of(cluster, true), labels_of(cluster, false));
     let mut workloads = cluster.workloads().peekable();
     if workloads.peek().is_none() {
         return found.needs(Some(&cluster.name), NO_WORKLOADS);
@@ -318,11 +323,8 @@ fn spread(cluster: &ClusterFacts, found: &mut Found) {
             let pair = (k.as_str(), v.as_str().unwrap_or_default());
             spot.contains(&pair) && !on_demand.contains(&pair)
         });
-        let replicas = object
-            .value
-            .pointer("/spec/replicas")
-            .and_then(Json::as_u64)
-            .unwrap_or(1);
+        let replicas = object.value.pointer("/spec/replicas");
+        let replicas = replicas.and_then(Json::as_u64).unwrap_or(1);
         let spreads = pod.get("topologySpreadConstraints").is_some()
             || pod.pointer("/affinity/podAntiAffinity").is_some();
         if only_spot && replicas > 1 && !spreads {
@@ -337,7 +339,7 @@ fn spread(cluster: &ClusterFacts, found: &mut Found) {
 }
 
 fn priorities(cluster: &ClusterFacts, found: &mut Found) {
-    let classes: BTreeMap<&str, (&Object, i64)> = cluster
+    let classes: BTreeMap<&str, (&ManifestObject, i64)> = cluster
         .objects()
         .filter(|o| o.kind == "PriorityClass")
         .filter_map(|o| Some((o.name.as_deref()?, (o, o.value.get("value")?.as_i64()?))))
@@ -399,21 +401,8 @@ fn dns(cluster: &ClusterFacts, found: &mut Found) {
                 .and_then(Json::as_str)
                 .is_some_and(|i| i.contains("alpine") || i.contains("musl"))
         });
-        for option in options.into_iter().flatten().filter(|_| musl) {
-            let name = option
-                .get("name")
-                .and_then(Json::as_str)
-                .unwrap_or_default();
-            if !matches!(name, "ndots" | "timeout" | "attempts") {
-                found.add(
-                    &cluster.name,
-                    object.key(),
-                    Some(object.pos),
-                    format!(
-                        "sets the DNS option {name}, which the resolver of its image does not know"
-                    ),
-                );
-            }
+        if musl {
+            musl_options(cluster, object, options, found);
         }
         let search = config
             .get("searches")
@@ -426,6 +415,31 @@ fn dns(cluster: &ClusterFacts, found: &mut Found) {
                 object.key(),
                 Some(object.pos),
                 format!("adds {search} search domains to the cluster's three"),
+            );
+        }
+    }
+}
+
+/// Options that the resolver of musl does not know.
+fn musl_options(
+    cluster: &ClusterFacts,
+    object: &ManifestObject,
+    options: Option<&Vec<Json>>,
+    found: &mut Found,
+) {
+    for option in options.into_iter().flatten() {
+        let name = option
+            .get("name")
+            .and_then(Json::as_str)
+            .unwrap_or_default();
+        if !matches!(name, "ndots" | "timeout" | "attempts") {
+            found.add(
+                &cluster.name,
+                object.key(),
+                Some(object.pos),
+                format!(
+                    "sets the DNS option {name}, which the resolver of its image does not know"
+                ),
             );
         }
     }
@@ -462,7 +476,7 @@ fn way_back(cluster: &ClusterFacts, found: &mut Found) {
     if workloads.peek().is_none() {
         return found.needs(Some(&cluster.name), NO_WORKLOADS);
     }
-    let moves = |o: &Object| {
+    let moves = |o: &ManifestObject| {
         o.name.as_deref().is_some_and(|n| {
             n.contains("descheduler") || n.contains("draino") || n.contains("rescheduler")
         })

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::desired::Discovery;
 use crate::lint::facts::{ClusterFacts, FleetFacts};
 use crate::lint::finding::Found;
-use crate::lint::rule::{Check, Rule, RuleId, Severity};
+use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 pub(super) const RULES: [Rule; 6] = [
     Rule {
@@ -15,7 +15,7 @@ pub(super) const RULES: [Rule; 6] = [
         story: "Two autoscalers that find the same group scale it against each other; the one that cannot see its nodes removes them as dead.",
         source: "cluster-autoscaler, cloudprovider/aws/README.md; pull request 3781",
         fix: "discover by two tags, the second with the cluster's name, and give no group another cluster's",
-        check: Check::Fleet(other_discovery),
+        check: RuleCheck::Fleet(other_discovery),
     },
     Rule {
         id: RuleId("L22"),
@@ -24,7 +24,7 @@ pub(super) const RULES: [Rule; 6] = [
         story: "At the quota (500 unless raised) the next CreateAutoScalingGroup fails, in the middle of a rollout.",
         source: "AWS, Quotas for Amazon EC2 Auto Scaling",
         fix: "ask for a higher quota, or fewer groups",
-        check: Check::Fleet(many),
+        check: RuleCheck::Fleet(many),
     },
     Rule {
         id: RuleId("S13"),
@@ -33,7 +33,7 @@ pub(super) const RULES: [Rule; 6] = [
         story: "A staging that has no group of that kind cannot fail, and so cannot protect: the first to meet the fault is prod.",
         source: "teams that run such fleets",
         fix: "a small group of the same shape in one staging cluster",
-        check: Check::Fleet(shape),
+        check: RuleCheck::Fleet(shape),
     },
     Rule {
         id: RuleId("S14"),
@@ -42,7 +42,7 @@ pub(super) const RULES: [Rule; 6] = [
         story: "kubelet, API server and controllers are only tested against their neighbours; what prod runs and staging does not is tested by users.",
         source: "Kubernetes, Version Skew Policy",
         fix: "raise staging by one minor version, let it soak, then prod",
-        check: Check::Fleet(versions),
+        check: RuleCheck::Fleet(versions),
     },
     Rule {
         id: RuleId("S18"),
@@ -51,7 +51,7 @@ pub(super) const RULES: [Rule; 6] = [
         story: "Two networks with the same addresses can never be peered, and the day they must be is a bad day to find out.",
         source: "AWS, VPC peering: overlapping CIDR blocks",
         fix: "a network of its own for every cluster",
-        check: Check::Fleet(networks),
+        check: RuleCheck::Fleet(networks),
     },
     Rule {
         id: RuleId("S24"),
@@ -60,7 +60,7 @@ pub(super) const RULES: [Rule; 6] = [
         story: "Zone names differ between accounts and pools do not: a scale-up in one account was the interruption in the other.",
         source: "AWS, AZ IDs for your resources; teams that run such fleets",
         fix: "spread families over accounts, or accept it with a waiver",
-        check: Check::Fleet(same_pools),
+        check: RuleCheck::Fleet(same_pools),
     },
 ];
 
@@ -181,15 +181,8 @@ fn minor(cluster: &ClusterFacts) -> Option<(u32, u32)> {
 }
 
 fn versions(fleet: &FleetFacts, found: &mut Found) {
-    let newest = |of: fn(&ClusterFacts) -> bool| {
-        fleet
-            .clusters
-            .iter()
-            .filter(|c| of(c))
-            .filter_map(minor)
-            .max()
-    };
-    let Some(staging) = newest(is_staging) else {
+    let staging = fleet.clusters.iter().filter(|c| is_staging(c));
+    let Some(staging) = staging.filter_map(minor).max() else {
         return found.needs(None, "a staging cluster with a kubernetesVersion");
     };
     for cluster in fleet.clusters.iter().filter(|c| is_prod(c)) {
@@ -292,14 +285,6 @@ fn outside(cluster: &ClusterFacts, found: &mut Found) {
 }
 
 fn same_pools(fleet: &FleetFacts, found: &mut Found) {
-    let families = |cluster: &ClusterFacts| -> BTreeSet<String> {
-        let spot = cluster
-            .workers()
-            .filter(super::super::facts::GroupFacts::is_spot);
-        spot.flat_map(|g| g.types())
-            .filter_map(|t| t.split('.').next().map(str::to_owned))
-            .collect()
-    };
     let mut seen: BTreeSet<(String, String, String)> = BTreeSet::new();
     for (index, cluster) in fleet.clusters.iter().enumerate() {
         for other in fleet.clusters.iter().skip(index + 1) {
@@ -332,4 +317,14 @@ fn same_pools(fleet: &FleetFacts, found: &mut Found) {
             }
         }
     }
+}
+
+/// The families of instance types that its spot groups may have.
+fn families(cluster: &ClusterFacts) -> BTreeSet<String> {
+    let spot = cluster
+        .workers()
+        .filter(super::super::facts::GroupFacts::is_spot);
+    spot.flat_map(|g| g.types())
+        .filter_map(|t| t.split('.').next().map(str::to_owned))
+        .collect()
 }

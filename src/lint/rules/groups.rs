@@ -6,7 +6,7 @@ use crate::fleet::Amount;
 use crate::kops::Architecture;
 use crate::lint::facts::{ClusterFacts, GroupFacts};
 use crate::lint::finding::Found;
-use crate::lint::rule::{Check, Rule, RuleId, Severity};
+use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 /// Types below which a spot group has too few pools to choose from, and families.
 const LEAST_TYPES: usize = 5;
@@ -24,7 +24,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "The autoscaler reckons with the first type alone. Where AWS starts a smaller one, the pods it was started for do not fit; a larger one is paid for and empty.",
         source: "cluster-autoscaler, cloudprovider/aws/README.md, \"Using Mixed Instances Policies\"",
         fix: "keep types of one vCPU count and at most a tenth between their memory in one group; make another group of the rest",
-        check: Check::Workers(same_size),
+        check: RuleCheck::Workers(same_size),
     },
     Rule {
         id: RuleId("L08"),
@@ -33,7 +33,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "Every type in every zone is a pool of its own that can run dry. Two types are two chances; nine types in three zones are twenty-seven.",
         source: "AWS, Best practices for Amazon EC2 Spot: be flexible about instance types and Availability Zones",
         fix: "add types of the same size: the -a, -n, -d and -i variants, and the generations beside it",
-        check: Check::Workers(few_types),
+        check: RuleCheck::Workers(few_types),
     },
     Rule {
         id: RuleId("L09"),
@@ -42,7 +42,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "`lowest-price` puts the whole group into the pool that everybody wants, and it is interrupted at once. `spotInstancePools` with any other strategy is refused by AWS.",
         source: "AWS, Allocation strategies for Spot Instances; InstancesDistribution",
         fix: "`spotAllocationStrategy: price-capacity-optimized`, and no `spotInstancePools`",
-        check: Check::Workers(strategy),
+        check: RuleCheck::Workers(strategy),
     },
     Rule {
         id: RuleId("L10"),
@@ -51,7 +51,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "A zone that a group leaves out is capacity it cannot get, and a zone that is lost takes more of it.",
         source: "AWS, Best practices for Amazon EC2 Spot",
         fix: "name all the subnets, or make one group a zone where volumes ask for it",
-        check: Check::Cluster(zones),
+        check: RuleCheck::Cluster(zones),
     },
     Rule {
         id: RuleId("L16"),
@@ -60,7 +60,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "A price below on-demand does not save money, it adds interruptions: the price moves slowly, and instances end when it passes the mark.",
         source: "AWS, Best practices for Amazon EC2 Spot: do not set a maximum price",
         fix: "remove `maxPrice`",
-        check: Check::Workers(max_price),
+        check: RuleCheck::Workers(max_price),
     },
     Rule {
         id: RuleId("L17"),
@@ -69,7 +69,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "kops compares `maxInstanceLifetime` and `capacityRebalance` so that a difference stays after every update; and a lifetime ends instances on its own day, not on yours.",
         source: "kops, upup/pkg/fi/cloudup/awstasks/autoscalinggroup.go",
         fix: "leave them out and roll nodes with a rollout",
-        check: Check::Workers(perpetual),
+        check: RuleCheck::Workers(perpetual),
     },
     Rule {
         id: RuleId("S01"),
@@ -78,7 +78,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "Two spot groups and their two fallbacks are what the autoscaler handles well. With more, balancing and failover between them become a matter of luck.",
         source: "teams that run such fleets",
         fix: "put more types into fewer groups",
-        check: Check::Cluster(many_groups),
+        check: RuleCheck::Cluster(many_groups),
     },
     Rule {
         id: RuleId("S02"),
@@ -87,7 +87,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "A pod that asks for seven of eight vCPUs waits for ever beside nodes of four, and the autoscaler starts more of them.",
         source: "cluster-autoscaler, cloudprovider/aws/README.md; teams that run such fleets",
         fix: "one vCPU count a group",
-        check: Check::Workers(one_cpu_count),
+        check: RuleCheck::Workers(one_cpu_count),
     },
     Rule {
         id: RuleId("S03"),
@@ -96,7 +96,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "Below that, one bad day of one family is a bad day of the application.",
         source: "AWS, Best practices for Amazon EC2 Spot",
         fix: "add types, or a second spot group of another size",
-        check: Check::Cluster(types_of_application),
+        check: RuleCheck::Cluster(types_of_application),
     },
     Rule {
         id: RuleId("S04"),
@@ -105,7 +105,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "CoreDNS, the autoscaler and the ingress on spot: an interruption takes away what would have started its replacement.",
         source: "teams that run such fleets",
         fix: "on-demand, in at least two zones",
-        check: Check::Workers(admin),
+        check: RuleCheck::Workers(admin),
     },
     Rule {
         id: RuleId("S05"),
@@ -114,7 +114,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "A taint alone keeps others out and lets its own pods go elsewhere; a label alone lets everybody in.",
         source: "Kubernetes, Taints and Tolerations: dedicated nodes",
         fix: "a taint `dedicated=NAME:NoSchedule` and a node label with the same value",
-        check: Check::Workers(dedicated),
+        check: RuleCheck::Workers(dedicated),
     },
     Rule {
         id: RuleId("S11"),
@@ -123,7 +123,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "25% of a hundred nodes are twenty-five at once: their pods come back together, and what they depend on falls over.",
         source: "teams that run such fleets",
         fix: "write `maxSurge` and `maxUnavailable` as counts",
-        check: Check::Workers(by_the_quarter),
+        check: RuleCheck::Workers(by_the_quarter),
     },
     Rule {
         id: RuleId("S19"),
@@ -132,7 +132,7 @@ pub(super) const RULES: [Rule; 13] = [
         story: "An image boots on one architecture. AWS starts the other type whenever it is cheaper, and the node never joins.",
         source: "AWS, Launch template compatibility of mixed instance types",
         fix: "a group for each architecture; `containerd.nvidiaGPU.enabled` for GPU types",
-        check: Check::Workers(architecture),
+        check: RuleCheck::Workers(architecture),
     },
 ];
 
@@ -395,10 +395,6 @@ fn admin(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
 }
 
 fn dedicated(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
-    let is_dedicated = |key: &str| {
-        let last = key.rsplit('/').next().unwrap_or(key);
-        matches!(last, "dedicated")
-    };
     let labels = &group.group.node_labels;
     for taint in group.group.taints.iter().filter(|t| is_dedicated(&t.key)) {
         let value = taint.value.as_deref().unwrap_or_default();
@@ -425,6 +421,11 @@ fn dedicated(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) 
             );
         }
     }
+}
+
+fn is_dedicated(key: &str) -> bool {
+    let last = key.rsplit('/').next().unwrap_or(key);
+    matches!(last, "dedicated")
 }
 
 fn by_the_quarter(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use crate::lint::facts::{ClusterFacts, GroupFacts};
 use crate::lint::finding::Found;
-use crate::lint::rule::{Check, Rule, RuleId, Severity};
+use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 pub(super) const RULES: [Rule; 2] = [
     Rule {
@@ -15,7 +15,7 @@ pub(super) const RULES: [Rule; 2] = [
         story: "A pod that can be made to fetch a URL reads the node's credentials where tokens are optional. The rest is what every audit asks first.",
         source: "AWS, Use IMDSv2; AWS Foundational Security Best Practices EC2.8, EC2.3, EC2.9, EC2.13",
         fix: "`instanceMetadata.httpTokens: required`, `rootVolumeEncryption: true`, private subnets, `sshAccess` of your own networks",
-        check: Check::Cluster(open),
+        check: RuleCheck::Cluster(open),
     },
     Rule {
         id: RuleId("S17"),
@@ -24,7 +24,7 @@ pub(super) const RULES: [Rule; 2] = [
         story: "A fleet that upgraded its kernels at one o'clock restarted everywhere at one o'clock, staging and prod alike.",
         source: "teams that run such fleets",
         fix: "bake upgrades into images and roll them; spread jobs over the hour",
-        check: Check::Workers(at_boot),
+        check: RuleCheck::Workers(at_boot),
     },
 ];
 

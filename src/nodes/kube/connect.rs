@@ -17,7 +17,7 @@ use super::kinds::Lane;
 use super::plugin::{self, Plugins};
 use super::rights;
 use crate::model::{ClusterName, Right, SYSTEM_NAMESPACE as SYSTEM, Timestamp};
-use crate::nodes::Access;
+use crate::nodes::NodeAccess;
 
 /// A connection that is not there after this long, never will be: certificates are read, a proxy is asked.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,7 +81,7 @@ impl Connection {
         &self,
         uid: Option<&str>,
         known_from: &str,
-        access: &Access,
+        access: &NodeAccess,
     ) -> Result<(), Fault> {
         match uid.filter(|known| *known != self.uid) {
             None => Ok(()),
@@ -95,7 +95,7 @@ impl Connection {
 
 /// Connects, and sees which cluster it is. `foreign`: names that its API must not go by.
 pub(super) async fn connect(
-    access: &Access,
+    access: &NodeAccess,
     kubeconfig: Option<&Path>,
     foreign: &[&ClusterName],
     plugins: &Plugins,
@@ -132,7 +132,7 @@ pub(super) async fn connect(
 }
 
 async fn config(
-    access: &Access,
+    access: &NodeAccess,
     path: Option<&Path>,
     foreign: &[&ClusterName],
     plugins: &Plugins,
@@ -164,7 +164,7 @@ async fn config(
 /// connection, several times, and without an end.
 async fn with_credential(
     kubeconfig: &mut Kubeconfig,
-    access: &Access,
+    access: &NodeAccess,
     plugins: &Plugins,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, Fault> {
@@ -246,7 +246,7 @@ async fn client(config: Config) -> Result<Client, Fault> {
 }
 
 /// Where the context leads.
-fn server(kubeconfig: &Kubeconfig, access: &Access) -> String {
+fn server(kubeconfig: &Kubeconfig, access: &NodeAccess) -> String {
     let context = kubeconfig
         .contexts
         .iter()

@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex as Lock, PoisonError};
 
 use tokio::sync::Mutex;
 
-use super::{Access, NodeApi, NodeError};
+use super::{NodeAccess, NodeApi, NodeError};
 use crate::model::{Applied, ClusterName, NodeEffect, Nodes, Seen, Timestamp};
 use call::Fault;
 use connect::Connection;
@@ -52,7 +52,7 @@ type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// The Kubernetes APIs of a fleet.
 pub struct Clusters {
     /// How each cluster that can be asked is reached.
-    access: BTreeMap<ClusterName, Access>,
+    access: BTreeMap<ClusterName, NodeAccess>,
     /// A kubeconfig in place of the user's own (`KUBECONFIG`, else `~/.kube/config`).
     kubeconfig: Option<PathBuf>,
     /// Each by itself: one that takes long keeps no other cluster waiting.
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Clusters {
 impl Clusters {
     /// Gets ready to ask; asks nothing yet. `clock` says what time it is: pauses, and the ends of credentials, are counted in it.
     pub fn new(
-        access: BTreeMap<ClusterName, Access>,
+        access: BTreeMap<ClusterName, NodeAccess>,
         kubeconfig: Option<PathBuf>,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Clusters {
@@ -107,7 +107,7 @@ impl Clusters {
     async fn connection(
         &self,
         cluster: &ClusterName,
-        access: &Access,
+        access: &NodeAccess,
     ) -> Result<Connection, Fault> {
         let now = (self.clock)();
         let Some(own) = self.connections.get(cluster) else {
@@ -147,7 +147,7 @@ impl Clusters {
         &self,
         connection: &Connection,
         cluster: &ClusterName,
-        access: &Access,
+        access: &NodeAccess,
     ) -> Result<(), Fault> {
         let expected = self.lock().get(cluster).cloned();
         connection.is_cluster(expected.as_deref(), "the cluster of this rollout", access)?;
@@ -197,7 +197,7 @@ impl Clusters {
         }
     }
 
-    async fn look(&self, cluster: &ClusterName, access: &Access) -> Result<Seen, Fault> {
+    async fn look(&self, cluster: &ClusterName, access: &NodeAccess) -> Result<Seen, Fault> {
         let connection = self.connection(cluster, access).await?;
         let picture = self.picture(cluster, &connection);
         let seen = read::seen(

@@ -18,25 +18,6 @@ fn fields(change: &Json) -> AutoScalingGroup {
 }
 
 fn live(group: AutoScalingGroup) -> LiveGroup {
-    let instance = |n: usize| Instance {
-        lifecycle: if n == 4 {
-            Lifecycle::Warmed
-        } else {
-            Lifecycle::InService
-        },
-        health: Health::Healthy,
-        zone: if n.is_multiple_of(2) {
-            "zone-a"
-        } else {
-            "zone-b"
-        }
-        .into(),
-        instance_type: "m5.large".into(),
-        market: Market::OnDemand,
-        version: Some(1),
-        launched_at: Timestamp::from_millis(i64::try_from(n).unwrap() * 86_400_000),
-        protected: false,
-    };
     LiveGroup {
         group: group.into(),
         hooks: Hooks::default(),
@@ -56,6 +37,28 @@ fn live(group: AutoScalingGroup) -> LiveGroup {
         suspended: BTreeSet::new(),
         refresh: None,
         by_hand: BTreeMap::new(),
+    }
+}
+
+fn instance(n: usize) -> Instance {
+    Instance {
+        lifecycle: if n == 4 {
+            Lifecycle::Warmed
+        } else {
+            Lifecycle::InService
+        },
+        health: Health::Healthy,
+        zone: if n.is_multiple_of(2) {
+            "zone-a"
+        } else {
+            "zone-b"
+        }
+        .into(),
+        instance_type: "m5.large".into(),
+        market: Market::OnDemand,
+        version: Some(1),
+        launched_at: Timestamp::from_millis(i64::try_from(n).unwrap() * 86_400_000),
+        protected: false,
     }
 }
 

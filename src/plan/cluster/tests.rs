@@ -48,10 +48,6 @@ fn live(name: &AsgName, hooks: Hooks, by_hand: &[(&str, &str)]) -> LiveGroup {
 fn what_is_no_field_of_ours_is_said() {
     let name = AsgName::new("g.c").unwrap();
     let said = |fields: &[(&str, &str)]| by_hand(&name, &live(&name, Hooks::default(), fields));
-    let fields = |of: &[(&str, &str)]| -> Fields {
-        let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
-        of.iter().map(owned).collect()
-    };
     assert_eq!(said(&[]), None);
     assert_eq!(
         said(&[
@@ -75,6 +71,11 @@ fn what_is_no_field_of_ours_is_said() {
             }
         ))
     );
+}
+
+fn fields(of: &[(&str, &str)]) -> Fields {
+    let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+    of.iter().map(owned).collect()
 }
 
 #[test]

@@ -32,6 +32,13 @@ pub(super) fn add(env: &mut Environment<'static>) {
     );
     both(env, "dig", dig);
     env.add_function("dict", dict);
+    sequences(env);
+    env.add_function("int", filters::int);
+    env.add_function("float", filters::float);
+    env.add_function("autoscaler_labels", autoscaler_labels);
+}
+
+fn sequences(env: &mut Environment<'static>) {
     env.add_function("list", |items: Rest<Value>| items.0);
     env.add_function("until", |n: i64| sequence(0, n.saturating_sub(1)));
     env.add_filter("until", |n: i64| sequence(0, n.saturating_sub(1)));
@@ -41,9 +48,6 @@ pub(super) fn add(env: &mut Environment<'static>) {
     env.add_function("sort", filters::sort);
     env.add_function("first", filters::first);
     env.add_function("last", filters::last);
-    env.add_function("int", filters::int);
-    env.add_function("float", filters::float);
-    env.add_function("autoscaler_labels", autoscaler_labels);
 }
 
 fn entries(map: &Value) -> Result<Vec<(String, Value)>, Error> {

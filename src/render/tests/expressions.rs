@@ -155,6 +155,12 @@ fn choices() {
             "{{ nested | dig('a.b', 'd') }} {{ nested | dig('a.x.y', 'd') }} {{ dig(nested, 'x.y.z', 'd') }}",
             "deep d d",
         ),
+    ]);
+}
+
+#[test]
+fn what_is_required_is_given_or_an_error() {
+    expressions(&[
         (
             "{{ name | required('give a name') }} {{ required('give a name', name) }}",
             "web web",

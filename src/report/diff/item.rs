@@ -41,16 +41,7 @@ fn most(style: Style) -> usize {
 pub(super) fn words(block: &Block<'_>, item: &Item<'_>, style: Style) -> Vec<String> {
     let (tone, symbol, line) = line(item, style);
     let mut out = vec![format!("  {} {line}", style.paint(tone, symbol))];
-    let mixed = matches!(
-        item.shape.what,
-        What::Group {
-            kind: GroupKind::Changed {
-                new_version: true,
-                ..
-            },
-            ..
-        }
-    );
+    let mixed = makes_version(&item.shape.what);
     out.extend(fields(&item.shape.fields, mixed, style));
     out.extend(
         notes(&item.shape.what)
@@ -68,6 +59,20 @@ pub(super) fn words(block: &Block<'_>, item: &Item<'_>, style: Style) -> Vec<Str
     out.into_iter()
         .map(|line| line.replace(NAME, name).replace(SELF, cluster))
         .collect()
+}
+
+/// Whether a new launch template version comes with it.
+fn makes_version(what: &What) -> bool {
+    matches!(
+        what,
+        What::Group {
+            kind: GroupKind::Changed {
+                new_version: true,
+                ..
+            },
+            ..
+        }
+    )
 }
 
 fn line(item: &Item<'_>, style: Style) -> (Tone, &'static str, String) {

@@ -78,27 +78,12 @@ impl Numbers {
 
     /// One line each for clusters, documents and groups.
     pub(super) fn lines(&self) -> Vec<String> {
-        let of = |n: usize, text: &str| (n > 0).then(|| format!("{n} {text}"));
-        let joined = |parts: Vec<Option<String>>| {
-            let parts: Vec<String> = parts.into_iter().flatten().collect();
-            if parts.is_empty() {
-                "no change".to_owned()
-            } else {
-                parts.join(", ")
-            }
-        };
         let clusters = joined(vec![
             of(self.clusters_changed, "changed"),
             of(self.clusters_added, "new"),
             of(self.clusters_removed, "gone"),
         ]);
-        let documents = joined(vec![
-            of(self.documents_changed - self.documents_text_only, "changed"),
-            of(self.documents_text_only, "without change of meaning"),
-            of(self.documents_added, "new"),
-            of(self.documents_removed, "gone"),
-            of(self.documents_for_kops, "of them for kops to carry out"),
-        ]);
+        let documents = self.documents();
         let groups = joined(vec![
             of(self.groups_replaced, "with all instances replaced"),
             of(
@@ -117,5 +102,28 @@ impl Numbers {
             format!("documents: {documents}"),
             format!("groups: {groups}"),
         ]
+    }
+
+    fn documents(&self) -> String {
+        joined(vec![
+            of(self.documents_changed - self.documents_text_only, "changed"),
+            of(self.documents_text_only, "without change of meaning"),
+            of(self.documents_added, "new"),
+            of(self.documents_removed, "gone"),
+            of(self.documents_for_kops, "of them for kops to carry out"),
+        ])
+    }
+}
+
+fn of(n: usize, text: &str) -> Option<String> {
+    (n > 0).then(|| format!("{n} {text}"))
+}
+
+fn joined(parts: Vec<Option<String>>) -> String {
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        "no change".to_owned()
+    } else {
+        parts.join(", ")
     }
 }

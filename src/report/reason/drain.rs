@@ -1,10 +1,15 @@
 //! Drains that go on, are held or do not end, and what is found before the first of them, in sentences.
 
+use std::collections::BTreeSet;
+
 use super::health::symptom_text;
 use super::listing::{NAMES, joined};
+use crate::model::Timestamp;
 use crate::report::note;
 use crate::report::wording::list;
-use crate::rollout::{DrainReason, Finding, HeldPods, LingeringPod, OverdueDrain, RefusedPods};
+use crate::rollout::{
+    DrainReason, HeldPods, LingeringPod, OverdueDrain, PreflightFinding, RefusedPods,
+};
 
 /// A reason about a drain.
 pub(super) fn text(reason: &DrainReason) -> String {
@@ -101,22 +106,20 @@ fn overdue(drain: &OverdueDrain) -> String {
         parts.push(format!("held: {}", joined(by.iter().map(held))));
     }
     if !late.is_empty() {
-        let more = match more_lingering {
-            0 => String::new(),
-            n => format!(" and {n} more"),
-        };
-        parts.push(format!("{}{more}", joined(late.iter().map(lingering))));
+        parts.push(all_lingering(late, *more_lingering));
     }
     if parts.is_empty() {
-        parts.push(format!(
-            "{left} pods are left, {leaving} of them on their way out"
-        ));
+        parts.push(still_there(*left, *leaving));
     }
     format!(
         "the drain of {} ({instance}), begun at {since}, did not end within {timeout}: {}",
         node.as_ref().map_or("a node", |n| n.as_str()),
         parts.join("; ")
     )
+}
+
+fn still_there(left: u32, leaving: u32) -> String {
+    format!("{left} pods are left, {leaving} of them on their way out")
 }
 
 fn refused(pods: &RefusedPods) -> String {
@@ -156,38 +159,54 @@ fn lingering(pod: &LingeringPod) -> String {
 }
 
 /// What a look before the first change of a cluster found.
-pub fn finding_text(finding: &Finding) -> String {
+pub fn finding_text(finding: &PreflightFinding) -> String {
     match finding {
-        Finding::Launch { group, blocker } => format!("{group}: {}", note::launch(blocker)),
-        Finding::Drain { blocker } => note::drain(blocker),
-        Finding::NotWell { symptom } => {
+        PreflightFinding::Launch { group, blocker } => {
+            format!("{group}: {}", note::launch(blocker))
+        }
+        PreflightFinding::Drain { blocker } => note::drain(blocker),
+        PreflightFinding::NotWell { symptom } => {
             format!("not well already now: {}", symptom_text(symptom))
         }
-        Finding::Leaving {
+        PreflightFinding::Leaving {
             pod,
             ends_by,
             in_grace,
             finalizers,
-        } => {
-            let by = if finalizers.is_empty() {
-                String::new()
-            } else {
-                format!(", finalizers: {}", list(finalizers, NAMES))
-            };
-            let when = if *in_grace {
-                "has its grace"
-            } else {
-                "was to be gone"
-            };
-            format!("{pod} is on its way out already, {when} until {ends_by}{by}")
-        }
-        Finding::TwoNodes {
+        } => leaving(pod, *ends_by, *in_grace, finalizers),
+        PreflightFinding::TwoNodes {
             instance,
             counts,
             other,
         } => format!(
             "nodes {counts} and {other} both say that they are {instance}: {other} is not counted"
         ),
-        Finding::Words(words) => words.clone(),
+        PreflightFinding::Words(words) => words.clone(),
+    }
+}
+
+fn leaving(pod: &str, ends_by: Timestamp, in_grace: bool, finalizers: &BTreeSet<String>) -> String {
+    let when = if in_grace {
+        "has its grace"
+    } else {
+        "was to be gone"
+    };
+    let by = named_finalizers(finalizers);
+    format!("{pod} is on its way out already, {when} until {ends_by}{by}")
+}
+
+fn all_lingering(late: &[LingeringPod], more: usize) -> String {
+    let named = joined(late.iter().map(lingering));
+    match more {
+        0 => named,
+        n => format!("{named} and {n} more"),
+    }
+}
+
+fn named_finalizers(finalizers: &BTreeSet<String>) -> String {
+    if finalizers.is_empty() {
+        String::new()
+    } else {
+        format!(", finalizers: {}", list(finalizers, NAMES))
     }
 }

@@ -12,6 +12,11 @@ use crate::rollout::round::{DecisionBuilder, GroupContext};
 /// A step that was tried this often without an answer needs a person.
 pub(crate) const MAX_TRIES: u32 = 20;
 
+fn close(step: StepId, result: StepResult, out: &mut DecisionBuilder<'_>) {
+    out.records
+        .push(Event::Step(step, StepEvent::Outcome { result }));
+}
+
 /// Steps of this group whose outcome is not known come before anything new: taken again, or given up where they no longer fit.
 pub(crate) fn open_steps(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> bool {
     let mine: Vec<(StepId, &Intent)> = out.open_of(view).collect();
@@ -33,21 +38,11 @@ pub(crate) fn open_steps(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>)
         match standing {
             Standing::Repeat => out.repeat(id, intent),
             Standing::Wait(why, until) => out.wait(view, why, until),
-            Standing::Happened => out.records.push(Event::Step(
-                id,
-                StepEvent::Outcome {
-                    result: StepResult::Applied(Applied::Already),
-                },
-            )),
-            Standing::GivenUp(why) => out.records.push(Event::Step(
-                id,
-                StepEvent::Outcome {
-                    result: StepResult::GivenUp(why),
-                },
-            )),
-            Standing::Closed(result) => out
-                .records
-                .push(Event::Step(id, StepEvent::Outcome { result })),
+            Standing::Happened => {
+                close(id, StepResult::Applied(Applied::Already), out);
+            }
+            Standing::GivenUp(why) => close(id, StepResult::GivenUp(why), out),
+            Standing::Closed(result) => close(id, result, out),
         }
     }
     any

@@ -102,10 +102,10 @@ pub(crate) fn is_taking_back(
         return false;
     }
     // kops would resume what the rollout has suspended, unasked and at any moment.
-    if !view.group.suspended.is_empty() {
+    if !view.group.outstanding.suspended.is_empty() {
         let effect = CloudEffect::Resume {
             group: view.task.asg.clone(),
-            processes: view.group.suspended.clone(),
+            processes: view.group.outstanding.suspended.clone(),
         };
         out.step(view, effect);
         return true;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::gate;
-use super::gate::GateOutcome;
+use super::gate::{Asked, GateOutcome};
 use crate::model::{InstanceId, LiveGroup, Timestamp};
 use crate::rollout::event::{Event, GroupEvent, Scope};
 use crate::rollout::reason::GroupReason;
@@ -49,12 +49,7 @@ pub(crate) fn bakes(
     out: &mut DecisionBuilder<'_>,
 ) {
     let baked = since + view.task.rolling.bake;
-    let asked = view.asked(
-        Scope::Canary(view.task.asg.clone()),
-        vec![&view.task.asg],
-        rolling,
-        baked,
-    );
+    let asked = question(view, rolling, baked);
     if view.now < baked {
         if let Some(why) = gate::sampling(&asked, out) {
             return out.failed(view, why);
@@ -72,6 +67,16 @@ pub(crate) fn bakes(
         GateOutcome::Wait(why, until) => out.wait(view, why, Some(until)),
         GateOutcome::Fail(why) => out.failed(view, why),
     }
+}
+
+/// What the gates are asked about a canary.
+fn question<'a>(view: &'a GroupContext<'_>, rolling: Timestamp, baked: Timestamp) -> Asked<'a> {
+    view.asked(
+        Scope::Canary(view.task.asg.clone()),
+        vec![&view.task.asg],
+        rolling,
+        baked,
+    )
 }
 
 /// Fewer of them work than began to bake.

@@ -6,7 +6,7 @@ use super::fallback;
 use crate::fleet::CapacityPolicy;
 use crate::model::{Activity, ActivityStatus, AsgName, LiveGroup, Span, Timestamp};
 use crate::rollout::event::{Event, GroupEvent};
-use crate::rollout::progress::{GroupProgress, GroupState, ZoneRefused};
+use crate::rollout::progress::{GroupState, ZoneRefused};
 use crate::rollout::reason::{GroupReason, NoCapacity, NoOther, Reason};
 use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, missing, present};
 use crate::rollout::schedule::{Task, VersionSource};
@@ -21,7 +21,7 @@ const LONGEST_HOLD: Span = Span::from_secs(48 * 3_600);
 const LONGEST_LOAN: Span = Span::from_secs(12 * 3_600);
 
 /// What AWS refuses now.
-pub(crate) struct Refusal<'a> {
+pub(crate) struct CapacityRefusal<'a> {
     /// When it was first refused.
     pub(crate) since: Timestamp,
     /// Zones by type, as far as AWS says them.
@@ -37,7 +37,7 @@ pub(crate) fn refusal<'a>(
     view: &GroupContext<'a>,
     live: &'a LiveGroup,
     since: Timestamp,
-) -> Option<Refusal<'a>> {
+) -> Option<CapacityRefusal<'a>> {
     of_activities(live, since).or_else(|| of_zones(view, live))
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn pause(refused: &ZoneRefused) -> Span {
 }
 
 /// Zones that are refused and still have an old instance. One that was not asked for in a while, because nothing was to be launched, is none.
-fn of_zones<'a>(view: &GroupContext<'a>, live: &LiveGroup) -> Option<Refusal<'a>> {
+fn of_zones<'a>(view: &GroupContext<'a>, live: &LiveGroup) -> Option<CapacityRefusal<'a>> {
     let version = match &view.task.task {
         Task::Update {
             version: VersionSource::Existing(n),
@@ -70,22 +70,30 @@ fn of_zones<'a>(view: &GroupContext<'a>, live: &LiveGroup) -> Option<Refusal<'a>
         .map(|(_, refused)| refused)
         .collect();
     let last = refused.iter().max_by_key(|r| r.last)?;
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (types, zones) in refused.iter().map(|r| named(&r.words)) {
-        types
-            .into_iter()
-            .for_each(|t| found.entry(t).or_default().extend(zones.iter().cloned()));
-    }
-    Some(Refusal {
+    Some(CapacityRefusal {
         since: refused.iter().map(|r| r.since).min()?,
-        found,
+        found: zones_by_type(refused.iter().map(|r| r.words.as_str())),
         words: &last.words,
         in_zones: true,
     })
 }
 
+/// The types that these words name, each with the zones named beside it.
+fn zones_by_type<'w>(
+    words: impl IntoIterator<Item = &'w str>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (types, zones) in words.into_iter().map(named) {
+        for instance_type in types {
+            let known = found.entry(instance_type).or_default();
+            known.extend(zones.iter().cloned());
+        }
+    }
+    found
+}
+
 /// What is refused since `since`, unless a launch has succeeded after it.
-pub(crate) fn of_activities(live: &LiveGroup, since: Timestamp) -> Option<Refusal<'_>> {
+pub(crate) fn of_activities(live: &LiveGroup, since: Timestamp) -> Option<CapacityRefusal<'_>> {
     let launched = |a: &Activity| {
         a.status == ActivityStatus::Successful && !a.message.starts_with("Terminating")
     };
@@ -100,24 +108,17 @@ pub(crate) fn of_activities(live: &LiveGroup, since: Timestamp) -> Option<Refusa
         .filter(|a| a.at >= since && a.status == ActivityStatus::NoCapacity)
         .collect();
     let (first, last) = (refused.first()?, refused.last()?);
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     // AWS says the same hundreds of times.
     let said: BTreeSet<&str> = refused.iter().map(|a| a.message.as_str()).collect();
-    for words in said {
-        let (types, zones) = named(words);
-        types
-            .into_iter()
-            .for_each(|t| found.entry(t).or_default().extend(zones.iter().cloned()));
-    }
-    Some(Refusal {
+    Some(CapacityRefusal {
         since: first.at,
-        found,
+        found: zones_by_type(said),
         words: &last.message,
         in_zones: false,
     })
 }
 
-impl Refusal<'_> {
+impl CapacityRefusal<'_> {
     /// As data.
     pub(crate) fn found(&self) -> NoCapacity {
         NoCapacity {
@@ -148,7 +149,7 @@ impl Refusal<'_> {
 }
 
 /// What the policy of a group makes of it.
-pub(crate) enum Answer {
+pub(crate) enum CapacityAnswer {
     /// Nothing is refused, or not for long enough.
     GoOn,
     /// It waits for capacity, until a person is asked at this time.
@@ -161,20 +162,25 @@ pub(crate) enum Answer {
     Ask(GroupReason),
 }
 
-pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp) -> Answer {
+pub(crate) fn answer(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    since: Timestamp,
+) -> CapacityAnswer {
     let Some(refusal) = refusal(view, live, since) else {
-        return Answer::GoOn;
+        return CapacityAnswer::GoOn;
     };
     let capacity = &view.task.rolling.capacity;
     // The cloud forgets the first refusals of many; the journal does not.
     let first = view
         .group
-        .no_capacity
+        .capacity
+        .missing
         .as_ref()
         .map_or(refusal.since, |(since, _)| (*since).min(refusal.since));
     let over = view.waited(first) > capacity.patience.unwrap_or(view.task.rolling.ready_timeout);
     let fails = |other: Option<NoOther>| {
-        Answer::Fail(GroupReason::CapacityFailed {
+        CapacityAnswer::Fail(GroupReason::CapacityFailed {
             lasted: view.now.since(first),
             refused: refusal.found(),
             other,
@@ -184,7 +190,7 @@ pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp
     let waits = match capacity.policy {
         CapacityPolicy::Wait => true,
         CapacityPolicy::NextType => !refusal.exhausts(live),
-        CapacityPolicy::OnDemand => view.group.borrowed.is_some(),
+        CapacityPolicy::OnDemand => view.group.capacity.borrowed.is_some(),
         CapacityPolicy::Stop => false,
     };
     let longest = match capacity.policy {
@@ -192,32 +198,32 @@ pub(crate) fn answer(view: &GroupContext<'_>, live: &LiveGroup, since: Timestamp
         CapacityPolicy::Wait | CapacityPolicy::NextType | CapacityPolicy::Stop => LONGEST_HOLD,
     };
     if waits && view.waited(first) > longest {
-        return Answer::Ask(GroupReason::CapacityOverdue {
+        return CapacityAnswer::Ask(GroupReason::CapacityOverdue {
             lasted: view.now.since(first),
             refused: refusal.found(),
         });
     }
     let left = Span::from_millis(longest.millis() - view.waited(first).millis());
-    let hold = Answer::Hold(view.now + left.max(AGAIN));
+    let hold = CapacityAnswer::Hold(view.now + left.max(AGAIN));
     match capacity.policy {
         CapacityPolicy::Wait => hold,
         CapacityPolicy::Stop if over => fails(None),
-        CapacityPolicy::Stop => Answer::GoOn,
+        CapacityPolicy::Stop => CapacityAnswer::GoOn,
         CapacityPolicy::NextType if refusal.exhausts(live) && over => fails(Some(NoOther::Type)),
-        CapacityPolicy::NextType if refusal.exhausts(live) => Answer::GoOn,
+        CapacityPolicy::NextType if refusal.exhausts(live) => CapacityAnswer::GoOn,
         CapacityPolicy::NextType => hold,
-        CapacityPolicy::OnDemand if view.group.borrowed.is_some() => hold,
+        CapacityPolicy::OnDemand if view.group.capacity.borrowed.is_some() => hold,
         CapacityPolicy::OnDemand if over && view.mode == Mode::Forward => {
             match fallback::may_lend(view) {
                 Ok(twin) => {
                     let refused = refusal.found();
-                    Answer::Borrow(twin.clone(), GroupReason::Borrows { refused })
+                    CapacityAnswer::Borrow(twin.clone(), GroupReason::Borrows { refused })
                 }
                 Err(why) => fails(Some(NoOther::Twin { why })),
             }
         }
         CapacityPolicy::OnDemand if over => fails(None),
-        CapacityPolicy::OnDemand => Answer::GoOn,
+        CapacityPolicy::OnDemand => CapacityAnswer::GoOn,
     }
 }
 
@@ -228,8 +234,11 @@ pub(crate) fn held_until(
     since: Timestamp,
 ) -> Option<Timestamp> {
     match answer(view, live, since) {
-        Answer::Hold(until) => Some(until),
-        Answer::GoOn | Answer::Borrow(..) | Answer::Fail(_) | Answer::Ask(_) => None,
+        CapacityAnswer::Hold(until) => Some(until),
+        CapacityAnswer::GoOn
+        | CapacityAnswer::Borrow(..)
+        | CapacityAnswer::Fail(_)
+        | CapacityAnswer::Ask(_) => None,
     }
 }
 
@@ -239,11 +248,11 @@ pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> b
         return false;
     };
     let (cluster, group) = (view.cluster.clone(), view.task.asg.clone());
-    let GroupProgress { no_capacity, .. } = view.group;
+    let no_capacity = &view.group.capacity.missing;
     let refused = refusal(view, live, since);
     // Whoever borrows has given its surge back, may lack nothing without it, and that proves nothing: a launch has to succeed.
-    let unproven =
-        view.group.borrowed.is_some() && (refused.is_some() || !fallback::launched(view, live));
+    let unproven = view.group.capacity.borrowed.is_some()
+        && (refused.is_some() || !fallback::launched(view, live));
     match (refused.filter(|_| is_short(view, live)), no_capacity) {
         (None, None) => return false,
         (None, Some(_)) if unproven => return false,
@@ -251,29 +260,32 @@ pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> b
             .records
             .push(Event::Group(cluster, group, GroupEvent::CapacityBack)),
         (Some(refusal), before) => {
-            let why = GroupReason::NoCapacity {
-                refused: refusal.found(),
-                policy: view.task.rolling.capacity.policy,
-            };
-            // AWS names other zones each time; what is new is a type that it refuses.
-            if before
-                .as_ref()
-                .is_some_and(|(_, known)| names(known, &refusal))
-            {
+            let Some(event) = refused_anew(view, &refusal, before.as_ref()) else {
                 return false;
-            }
-            let since = before.as_ref().map_or(refusal.since, |(first, _)| *first);
-            out.records.push(Event::Group(
-                cluster,
-                group,
-                GroupEvent::NoCapacity {
-                    since,
-                    why: why.into(),
-                },
-            ));
+            };
+            out.records.push(Event::Group(cluster, group, event));
         }
     }
     true
+}
+
+/// AWS names other zones each time; what is new is a type that it refuses.
+fn refused_anew(
+    view: &GroupContext<'_>,
+    refusal: &CapacityRefusal<'_>,
+    before: Option<&(Timestamp, Reason)>,
+) -> Option<GroupEvent> {
+    if before.is_some_and(|(_, known)| names(known, refusal)) {
+        return None;
+    }
+    let why = GroupReason::NoCapacity {
+        refused: refusal.found(),
+        policy: view.task.rolling.capacity.policy,
+    };
+    Some(GroupEvent::NoCapacity {
+        since: before.map_or(refusal.since, |(first, _)| *first),
+        why: why.into(),
+    })
 }
 
 /// Whether the group has fewer instances than it wants, or lacks one in a zone.
@@ -282,7 +294,7 @@ pub(crate) fn is_short(view: &GroupContext<'_>, live: &LiveGroup) -> bool {
 }
 
 /// Whether what was written down names every type that is refused now.
-fn names(known: &Reason, refusal: &Refusal<'_>) -> bool {
+fn names(known: &Reason, refusal: &CapacityRefusal<'_>) -> bool {
     let mut types = refusal.found.keys();
     if let Reason::Group(GroupReason::NoCapacity { refused, .. }) = known {
         return types.all(|kind| refused.types.contains_key(kind));

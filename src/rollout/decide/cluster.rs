@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::gate::{Asked, GateOutcome};
 use super::look::look;
 use super::patience::patience;
-use super::phases::{Phase, phases, side_by_side};
+use super::phases::{PhaseTurn, phases, side_by_side};
 use super::way_back::{self, Leave};
 use super::{control_plane, gate, preflight, prune, retire, undo, verify};
 use crate::kops::Role;
@@ -72,7 +72,7 @@ pub(crate) fn back(round: &RoundContext<'_>, run: &ClusterRun, out: &mut Decisio
             .iter()
             .filter_map(|g| Some(undo::undo(g, sight.progress.groups.get(&g.asg)?)))
             .collect();
-        let phases: Vec<Phase> = phases(&run.groups).collect();
+        let phases: Vec<PhaseTurn> = phases(&run.groups).collect();
         if !phases
             .iter()
             .rev()

@@ -115,24 +115,14 @@ impl<'a> Planes<'a> {
         if !self.nodes.asked() {
             return None;
         }
-        let members: Vec<&InstanceId> = group
-            .instances
-            .iter()
-            .filter(|(id, i)| i.lifecycle.rules().is_capacity && Some(*id) != without)
-            .map(|(id, _)| id)
-            .collect();
+        let members: Vec<&InstanceId> = capacity_of(group, without);
         // An instance that is missing altogether has no member either.
         let goes = without.is_some_and(|id| group.instances.contains_key(id));
         let size = group.desired.saturating_sub(u32::from(goes));
         self.run.etcd.iter().find_map(|(cluster, by_group)| {
             let all = by_group.get(name).copied().unwrap_or(0);
             let wanted = all.min(size);
-            let healthy = members
-                .iter()
-                .filter_map(|id| self.nodes.of(id))
-                .filter(|(_, node)| node.etcd.get(cluster) == Some(&true))
-                .count();
-            let healthy = u32::try_from(healthy).unwrap_or(u32::MAX);
+            let healthy = self.healthy_members(&members, cluster);
             (healthy < wanted).then(|| PlaneFault::Etcd {
                 etcd: cluster.clone(),
                 group: name.clone(),
@@ -142,6 +132,24 @@ impl<'a> Planes<'a> {
             })
         })
     }
+
+    fn healthy_members(&self, instances: &[&InstanceId], etcd: &str) -> u32 {
+        let healthy = instances
+            .iter()
+            .filter_map(|id| self.nodes.of(id))
+            .filter(|(_, node)| node.etcd.get(etcd) == Some(&true));
+        u32::try_from(healthy.count()).unwrap_or(u32::MAX)
+    }
+}
+
+/// The instances that count, one of them aside.
+fn capacity_of<'g>(group: &'g LiveGroup, without: Option<&InstanceId>) -> Vec<&'g InstanceId> {
+    group
+        .instances
+        .iter()
+        .filter(|(id, i)| i.lifecycle.rules().is_capacity && Some(*id) != without)
+        .map(|(id, _)| id)
+        .collect()
 }
 
 /// Nodes of the group's instances that count, those of `aside` not among them.

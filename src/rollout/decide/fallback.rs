@@ -33,7 +33,8 @@ fn other<'a>(view: &GroupContext<'a>, name: &AsgName) -> Option<Other<'a>> {
 /// Instances at work that nobody drains.
 fn works(view: &GroupContext<'_>, role: Role, live: &LiveGroup, group: &GroupProgress) -> u32 {
     let there = live.instances.iter().filter(|(id, i)| {
-        view.nodes.readiness(role, id, i) == Readiness::Ready && !group.drains.contains_key(*id)
+        view.nodes.readiness(role, id, i) == Readiness::Ready
+            && !group.outstanding.drains.contains_key(*id)
     });
     u32::try_from(there.count()).unwrap_or(u32::MAX)
 }
@@ -41,7 +42,7 @@ fn works(view: &GroupContext<'_>, role: Role, live: &LiveGroup, group: &GroupPro
 /// Capacity that a group has to keep: our surge taken off.
 fn base(live: &LiveGroup, group: &GroupProgress) -> u32 {
     live.desired
-        .saturating_sub(outstanding_surge(group.surge, live))
+        .saturating_sub(outstanding_surge(group.outstanding.surge, live))
 }
 
 /// Whether the twin of the group can lend at all; why not.
@@ -81,7 +82,7 @@ pub(crate) fn opened(
         let retired = matches!(g.task, Task::Retire { .. });
         retired
             || of(&g.asg).is_some_and(|p| {
-                p.state == GroupState::Done || p.lending || p.no_capacity.is_some()
+                p.state == GroupState::Done || p.capacity.lending || p.capacity.missing.is_some()
             })
     };
     let all = run.groups.iter().all(over);
@@ -91,7 +92,7 @@ pub(crate) fn opened(
         .filter_map(|g| Some((g, g.lends.as_ref()?)));
     let wanted = lenders.filter(|(twin, to)| {
         of(&twin.asg).is_some_and(|p| p.state == GroupState::Done)
-            && of(to).is_some_and(|p| p.borrowed.is_some() && p.state != GroupState::Done)
+            && of(to).is_some_and(|p| p.capacity.borrowed.is_some() && p.state != GroupState::Done)
     });
     let mut any = false;
     for (twin, to) in wanted.filter(|_| all) {
@@ -120,7 +121,7 @@ pub(crate) fn loan(view: &GroupContext<'_>, surge: u32, most: u32) -> Loan {
         .task
         .lends
         .as_ref()
-        .filter(|_| view.group.lending)
+        .filter(|_| view.group.capacity.lending)
         .and_then(|name| other(view, name))
     else {
         return Loan::default();
@@ -133,7 +134,7 @@ pub(crate) fn loan(view: &GroupContext<'_>, surge: u32, most: u32) -> Loan {
         borrower.group,
     ));
     let borrows = view.mode == Mode::Forward
-        && borrower.group.borrowed.is_some()
+        && borrower.group.capacity.borrowed.is_some()
         && borrower.group.state != GroupState::Done;
     if !borrows {
         return Loan {
@@ -147,7 +148,7 @@ pub(crate) fn loan(view: &GroupContext<'_>, surge: u32, most: u32) -> Loan {
         } => {
             let left = outdated(borrower.live, to, borrower.task.rolling.standby)
                 .into_iter()
-                .filter(|id| !borrower.group.drains.contains_key(id))
+                .filter(|id| !borrower.group.outstanding.drains.contains_key(id))
                 .count();
             let step = borrower
                 .task
@@ -173,7 +174,7 @@ pub(crate) fn owed(view: &GroupContext<'_>, own: u32) -> u32 {
         .task
         .lends
         .as_ref()
-        .filter(|_| view.group.lending)
+        .filter(|_| view.group.capacity.lending)
         .and_then(|name| other(view, name))
     else {
         return 0;
@@ -191,18 +192,18 @@ pub(crate) fn owed(view: &GroupContext<'_>, own: u32) -> u32 {
 
 /// Instances of the twin that stand in for some of this group: Ready, and more than the twin keeps for itself.
 pub(crate) fn fallback_instances(view: &GroupContext<'_>) -> u32 {
-    let borrows = view.group.borrowed.is_some() && view.mode == Mode::Forward;
+    let borrows = view.group.capacity.borrowed.is_some() && view.mode == Mode::Forward;
     let Some(twin) = view
         .task
         .twin
         .as_ref()
         .filter(|_| borrows)
         .and_then(|name| other(view, name))
-        .filter(|t| t.group.lending)
+        .filter(|t| t.group.capacity.lending)
     else {
         return 0;
     };
-    let lent = outstanding_surge(twin.group.surge, twin.live);
+    let lent = outstanding_surge(twin.group.outstanding.surge, twin.live);
     works(view, twin.task.role, twin.live, twin.group)
         .saturating_sub(base(twin.live, twin.group))
         .min(lent)
@@ -214,17 +215,18 @@ pub(crate) fn comes_later<'a>(view: &GroupContext<'a>) -> Option<&'a AsgName> {
         .task
         .twin
         .as_ref()
-        .filter(|_| view.group.borrowed.is_some() && view.mode == Mode::Forward)?;
+        .filter(|_| view.group.capacity.borrowed.is_some() && view.mode == Mode::Forward)?;
     view.progress
         .groups
         .get(name)
-        .is_some_and(|twin| !twin.lending)
+        .is_some_and(|twin| !twin.capacity.lending)
         .then_some(name)
 }
 
 /// Whether AWS launched an instance of the group since it began to borrow.
 pub(crate) fn launched(view: &GroupContext<'_>, live: &LiveGroup) -> bool {
     view.group
+        .capacity
         .borrowed
         .is_none_or(|since| present(live).any(|(_, i)| i.launched_at >= since))
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::validate::{Failure, Limits};
+use super::validate::{HealthFailure, Limits};
 use super::{capacity, validate};
 use crate::fleet::Amount;
 use crate::model::{
-    ActivityStatus, AsgName, InstanceId, LiveCluster, LiveGroup, Nodes, Seen, Span, Timestamp,
-    UnreadyPod,
+    Activity, ActivityStatus, AsgName, InstanceId, LiveCluster, LiveGroup, Nodes, Seen, Span,
+    Timestamp, UnreadyPod,
 };
 use crate::rollout::event::Verdict;
 use crate::rollout::progress::Before;
@@ -22,34 +22,39 @@ pub(crate) fn asg<'a>(
 ) -> Verdict {
     let mut total = 0;
     for name in groups {
-        let Some(group) = live.groups.get(name) else {
-            return Verdict::Fail(Ground::GroupMissing {
-                group: name.clone(),
-            });
-        };
-        if let Some(activity) = group
-            .activities
-            .iter()
-            .find(|a| a.at >= since && matches!(a.status, ActivityStatus::Failed))
-        {
-            return Verdict::Fail(Ground::ActivityFailed {
-                group: name.clone(),
-                message: activity.message.clone(),
-            });
+        match serving(live, name, since) {
+            Ok(serving) => total += serving,
+            Err(verdict) => return verdict,
         }
-        let serving = in_service(group);
-        if serving < group.desired {
-            return Verdict::Wait(Ground::NotInService {
-                group: name.clone(),
-                serving,
-                desired: group.desired,
-                refused: capacity::of_activities(group, since).map(|r| r.found()),
-                launch_suspended: group.suspended.contains("Launch"),
-            });
-        }
-        total += serving;
     }
     Verdict::Pass(Ground::InService { instances: total })
+}
+
+/// How many instances of a group are in service, when those are all that are wanted and nothing failed since then.
+fn serving(live: &LiveCluster, name: &AsgName, since: Timestamp) -> Result<u32, Verdict> {
+    let Some(group) = live.groups.get(name) else {
+        return Err(Verdict::Fail(Ground::GroupMissing {
+            group: name.clone(),
+        }));
+    };
+    let failed = |a: &&Activity| a.at >= since && matches!(a.status, ActivityStatus::Failed);
+    if let Some(activity) = group.activities.iter().find(failed) {
+        return Err(Verdict::Fail(Ground::ActivityFailed {
+            group: name.clone(),
+            message: activity.message.clone(),
+        }));
+    }
+    let serving = in_service(group);
+    if serving >= group.desired {
+        return Ok(serving);
+    }
+    Err(Verdict::Wait(Ground::NotInService {
+        group: name.clone(),
+        serving,
+        desired: group.desired,
+        refused: capacity::of_activities(group, since).map(|r| r.found()),
+        launch_suspended: group.suspended.contains("Launch"),
+    }))
 }
 
 /// What the gate on nodes looks at.
@@ -66,7 +71,7 @@ pub(crate) struct NodesAsked<'a> {
 
 impl NodesAsked<'_> {
     /// Whether it is so for longer than anything may take.
-    fn is_late(&self, failure: &Failure) -> bool {
+    fn is_late(&self, failure: &HealthFailure) -> bool {
         failure
             .since
             .is_some_and(|s| self.now.since(s.max(self.since)) > self.patience)
@@ -78,14 +83,17 @@ impl NodesAsked<'_> {
     }
 
     /// Nodes that are down for longer than that, by group.
-    fn down<'f>(&self, found: &[&'f Failure]) -> BTreeMap<&'f AsgName, BTreeSet<&'f InstanceId>> {
+    fn down<'f>(
+        &self,
+        found: &[&'f HealthFailure],
+    ) -> BTreeMap<&'f AsgName, BTreeSet<&'f InstanceId>> {
         not_ready(found.iter().copied().filter(|f| self.is_late(f)))
     }
 
     /// Those of them that a group loses on any day: some of its workers, not all.
     fn bearable<'f>(
         &self,
-        found: &[&'f Failure],
+        found: &[&'f HealthFailure],
         tolerance: Amount,
     ) -> BTreeMap<&'f AsgName, BTreeSet<&'f InstanceId>> {
         let mut down = self.down(found);
@@ -100,7 +108,7 @@ impl NodesAsked<'_> {
 
 /// Nodes that are down, by group.
 fn not_ready<'f>(
-    found: impl Iterator<Item = &'f Failure>,
+    found: impl Iterator<Item = &'f HealthFailure>,
 ) -> BTreeMap<&'f AsgName, BTreeSet<&'f InstanceId>> {
     let mut down: BTreeMap<&AsgName, BTreeSet<&InstanceId>> = BTreeMap::new();
     for failure in found.filter(|f| f.is_node) {
@@ -228,20 +236,20 @@ pub(crate) fn kubernetes(asked: &NodesAsked<'_>, tolerance: Amount) -> Verdict {
     let found = validate::since_then(&all, asked.before.map_or(&nothing, |b| &b.failing));
     let known = all.len() - found.len();
     let lost = asked.bearable(&found, tolerance);
-    let on_lost = |f: &Failure| {
+    let on_lost = |f: &HealthFailure| {
         let instance = f.instance.as_ref();
         instance.is_some_and(|i| lost.values().any(|ids| ids.contains(i)))
     };
-    let found: Vec<&Failure> = found.into_iter().filter(|f| !on_lost(f)).collect();
-    let seen_so = |f: &&Failure| SymptomSeen {
+    let found: Vec<&HealthFailure> = found.into_iter().filter(|f| !on_lost(f)).collect();
+    let seen_so = |f: &&HealthFailure| SymptomSeen {
         symptom: f.symptom.clone(),
         lasts: f.since.map(|s| asked.now.since(s)),
     };
-    let said = |failures: &[&Failure]| Ground::Symptoms {
+    let said = |failures: &[&HealthFailure]| Ground::Symptoms {
         symptoms: failures.iter().take(SHOWN).map(seen_so).collect(),
         more: failures.len().saturating_sub(SHOWN),
     };
-    let late: Vec<&Failure> = found.iter().copied().filter(|f| asked.is_late(f)).collect();
+    let late: Vec<&HealthFailure> = found.iter().copied().filter(|f| asked.is_late(f)).collect();
     if !late.is_empty() {
         return Verdict::Fail(said(&late));
     }
@@ -402,7 +410,7 @@ mod tests {
     #[test]
     fn what_was_not_well_before_is_not_judged_and_what_is_new_is() {
         let group = |what: &str| AsgName::new(what).unwrap();
-        let failure = |subject: Option<&str>, what: &str| Failure {
+        let failure = |subject: Option<&str>, what: &str| HealthFailure {
             group: None,
             subject: subject.map(str::to_owned),
             instance: None,

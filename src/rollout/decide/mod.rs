@@ -42,5 +42,5 @@ pub(super) use bounds::bound;
 pub use look::expected_groups;
 pub use room::{room_questions, rooms_wanted};
 pub use stages::decide;
-pub use validate::{COMPONENTS, Failure, Limits, failures, of_this_cluster};
+pub use validate::{COMPONENTS, HealthFailure, Limits, failures, of_this_cluster};
 pub use way_back::{needed_versions, way_back_versions};

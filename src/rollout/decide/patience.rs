@@ -63,25 +63,6 @@ fn by_hand(why: &Reason) -> Advice {
     let Reason::NothingMoved { waits, .. } = why else {
         return Advice::PutRight;
     };
-    let of_plane = |why: &Reason| {
-        matches!(
-            why,
-            Reason::ControlPlane { .. }
-                | Reason::ControlPlaneWithout { .. }
-                | Reason::DrainedControlPlane { .. }
-        )
-    };
-    let of_instances = |why: &Reason| {
-        matches!(
-            why,
-            Reason::Group(
-                GroupReason::NotReady { .. }
-                    | GroupReason::NotBack { .. }
-                    | GroupReason::Coming { .. }
-                    | GroupReason::Replaces { .. }
-            )
-        )
-    };
     if waits.iter().any(|wait| of_plane(&wait.why)) {
         return Advice::SeeControlPlane;
     }
@@ -90,6 +71,27 @@ fn by_hand(why: &Reason) -> Advice {
         Some(group) => Advice::SeeInstances { group },
         None => Advice::PutRight,
     }
+}
+
+fn of_instances(why: &Reason) -> bool {
+    matches!(
+        why,
+        Reason::Group(
+            GroupReason::NotReady { .. }
+                | GroupReason::NotBack { .. }
+                | GroupReason::Coming { .. }
+                | GroupReason::Replaces { .. }
+        )
+    )
+}
+
+fn of_plane(why: &Reason) -> bool {
+    matches!(
+        why,
+        Reason::ControlPlane { .. }
+            | Reason::ControlPlaneWithout { .. }
+            | Reason::DrainedControlPlane { .. }
+    )
 }
 
 #[cfg(test)]
@@ -105,16 +107,6 @@ mod tests {
             group: Some(group.clone()),
             why: GroupReason::Coming { instances: 2 }.into(),
         };
-        let plane = || WaitOf {
-            group: None,
-            why: Reason::ControlPlane {
-                fault: crate::rollout::reason::PlaneFault::NotReady {
-                    group: group.clone(),
-                    ready: 0,
-                    wanted: 1,
-                },
-            },
-        };
         let other = || WaitOf {
             group: None,
             why: Reason::OtherDirection,
@@ -124,11 +116,24 @@ mod tests {
         };
         for (waits, advice) in [
             (vec![other(), coming()], see),
-            (vec![coming(), plane()], Advice::SeeControlPlane),
+            (vec![coming(), plane(&group)], Advice::SeeControlPlane),
             (vec![other()], Advice::PutRight),
         ] {
             let still = Span::from_secs(1800);
             assert_eq!(by_hand(&Reason::NothingMoved { still, waits }), advice);
+        }
+    }
+
+    fn plane(group: &AsgName) -> WaitOf {
+        WaitOf {
+            group: None,
+            why: Reason::ControlPlane {
+                fault: crate::rollout::reason::PlaneFault::NotReady {
+                    group: group.clone(),
+                    ready: 0,
+                    wanted: 1,
+                },
+            },
         }
     }
 }

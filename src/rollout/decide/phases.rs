@@ -10,7 +10,7 @@ use crate::rollout::round::{
 use crate::rollout::schedule::{GroupTask, Task};
 
 /// Groups that go through their change together.
-pub(crate) struct Phase {
+pub(crate) struct PhaseTurn {
     /// Their places among the groups of the cluster.
     groups: Vec<usize>,
     /// One after the other, and only while the rest of the control plane is healthy.
@@ -18,13 +18,13 @@ pub(crate) struct Phase {
 }
 
 /// In the order of the table of roles, then what is retired, in the opposite order and only when everything that takes its place is there.
-pub(crate) fn phases(groups: &[GroupTask]) -> impl Iterator<Item = Phase> {
+pub(crate) fn phases(groups: &[GroupTask]) -> impl Iterator<Item = PhaseTurn> {
     let of = move |retired: bool, phase: kops::Phase| {
         let one_at_a_time = phase == kops::Phase::ControlPlane;
         let mine = |g: &GroupTask| {
             matches!(g.task, Task::Retire { .. }) == retired && g.role.rules().phase == Some(phase)
         };
-        Phase {
+        PhaseTurn {
             groups: groups
                 .iter()
                 .enumerate()
@@ -41,7 +41,7 @@ pub(crate) fn phases(groups: &[GroupTask]) -> impl Iterator<Item = Phase> {
         .chain(forward.into_iter().rev().map(move |phase| of(true, phase)))
 }
 
-impl Phase {
+impl PhaseTurn {
     /// Whether anything of it is unfinished.
     pub(crate) fn turn(
         &self,
@@ -84,13 +84,17 @@ fn one_at_a_time<'t>(
         return false;
     };
     // Who cannot be seen is not sick: that is another thing to say, and to mend.
-    if let Some(why) = sight.nodes.unknown().filter(|_| group.drains.is_empty()) {
+    if let Some(why) = sight
+        .nodes
+        .unknown()
+        .filter(|_| group.outstanding.drains.is_empty())
+    {
         out.wait_cluster(&sight.run.cluster, reason::unseen(why), None);
         return true;
     }
     // A drain that has begun goes on: stopping half-way helps nobody.
     if let Some(fault) =
-        control_plane::fault(sight, Some(&task.asg)).filter(|_| group.drains.is_empty())
+        control_plane::fault(sight, Some(&task.asg)).filter(|_| group.outstanding.drains.is_empty())
     {
         out.wait_cluster(&sight.run.cluster, Reason::ControlPlane { fault }, None);
         return true;
@@ -119,7 +123,7 @@ pub(crate) fn side_by_side<'t>(
     let mut open: Vec<(&GroupTask, &GroupProgress)> = tasks
         .filter_map(|task| Some((task, sight.progress.groups.get(&task.asg)?)))
         .filter(|(_, g)| g.state != GroupState::Done)
-        .filter(|(_, g)| !sight.is_closing || !g.drains.is_empty())
+        .filter(|(_, g)| !sight.is_closing || !g.outstanding.drains.is_empty())
         .collect();
     // Whoever has the longest way to go is served first: were the first by name always first, the last would be left with
     // all of theirs when the others are done, and go through it one after the other with most of the budget unused.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::validate::{self, Failure, Limits};
+use super::validate::{self, HealthFailure, Limits};
 use crate::fleet::Preflight;
 use crate::model::{InstanceId, LeavingPod, Nodes, Seen, Timestamp};
 use crate::plan::{drain_blockers, launch_blockers};
 use crate::rollout::event::{ClusterEvent, Event};
-use crate::rollout::reason::{Advice, Finding, Reason, VersionOf, VersionReason, unseen};
+use crate::rollout::reason::{Advice, PreflightFinding, Reason, VersionOf, VersionReason, unseen};
 use crate::rollout::round::{
     ClusterContext, DecisionBuilder, RoundContext, outdated, present, staying,
 };
@@ -47,7 +47,7 @@ pub(crate) fn done(
             let failing = already(round, sight, seen, &mut findings);
             if !drained.is_empty() {
                 let drains = drain_blockers(seen, &drained, policy.eviction).into_iter();
-                findings.extend(drains.map(|blocker| Finding::Drain { blocker }));
+                findings.extend(drains.map(|blocker| PreflightFinding::Drain { blocker }));
             }
             // A journal of an earlier version may be in the middle of it: there is no stopping before it begins.
             let stops = policy.preflight == Preflight::Stop || !seen.denied.is_empty();
@@ -100,7 +100,7 @@ fn already(
     round: &RoundContext<'_>,
     sight: &ClusterContext<'_>,
     seen: &Seen,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<PreflightFinding>,
 ) -> BTreeMap<String, u32> {
     let limits = Limits {
         roles: &sight.run.roles,
@@ -112,7 +112,7 @@ fn already(
     let instances = sight.live.groups.values().flat_map(|g| g.instances.keys());
     let instances: BTreeSet<&str> = instances.map(InstanceId::as_str).collect();
     // An instance may only be about to start; a pod that starts has less time.
-    let late = |f: &Failure| {
+    let late = |f: &HealthFailure| {
         let subject = f.subject.as_deref().unwrap_or_default();
         let patience = if instances.contains(subject) {
             patience
@@ -126,7 +126,7 @@ fn already(
         if let Some(subject) = failure.subject.clone().filter(|_| late(&failure)) {
             *failing.entry(subject).or_default() += 1;
             let symptom = failure.symptom;
-            findings.push(Finding::NotWell { symptom });
+            findings.push(PreflightFinding::NotWell { symptom });
         }
     }
     for (name, node) in &seen.nodes {
@@ -137,7 +137,7 @@ fn already(
             .of(&node.instance)
             .filter(|(its, _)| *its != name)
         {
-            findings.push(Finding::TwoNodes {
+            findings.push(PreflightFinding::TwoNodes {
                 instance: node.instance.clone(),
                 counts: other.clone(),
                 other: name.clone(),
@@ -147,8 +147,8 @@ fn already(
     failing
 }
 
-fn leaving(pod: &LeavingPod, now: Timestamp) -> Finding {
-    Finding::Leaving {
+fn leaving(pod: &LeavingPod, now: Timestamp) -> PreflightFinding {
+    PreflightFinding::Leaving {
         pod: pod.pod.clone(),
         ends_by: pod.ends_by,
         in_grace: pod.ends_by > now,
@@ -176,7 +176,7 @@ fn no_way_back(sight: &ClusterContext<'_>) -> Option<VersionOf> {
 }
 
 /// Groups whose replacements cannot launch.
-fn launches(sight: &ClusterContext<'_>) -> Vec<Finding> {
+fn launches(sight: &ClusterContext<'_>) -> Vec<PreflightFinding> {
     let replaced = sight
         .run
         .groups
@@ -185,7 +185,7 @@ fn launches(sight: &ClusterContext<'_>) -> Vec<Finding> {
     replaced
         .filter_map(|t| Some((&t.asg, launch_blockers(sight.live.groups.get(&t.asg)?))))
         .flat_map(|(group, found)| {
-            let launch = |blocker| Finding::Launch {
+            let launch = |blocker| PreflightFinding::Launch {
                 group: group.clone(),
                 blocker,
             };

@@ -24,11 +24,8 @@ pub(crate) fn pruned(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> 
     else {
         return true;
     };
-    let versions = superfluous(
-        live,
-        view.task.rolling.keep_versions,
-        &[version, *from_version],
-    );
+    let keep = view.task.rolling.keep_versions;
+    let versions = superfluous(live, keep, &[version, *from_version]);
     if versions.is_empty() {
         return true;
     }

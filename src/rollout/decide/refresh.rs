@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::late::late;
 use super::replace::keep;
 use super::{canary, capacity};
-use crate::fleet::Strategy;
+use crate::fleet::{Rolling, Strategy};
 use crate::kops::Role;
 use crate::model::{
     CloudEffect, InstanceId, LiveGroup, Refresh, RefreshPreferences, RefreshStatus, Span,
@@ -39,21 +39,14 @@ pub(crate) fn taken_back(
     version: u64,
     out: &mut DecisionBuilder<'_>,
 ) -> bool {
-    let Some(refresh) = live
-        .refresh
-        .as_ref()
-        .filter(|r| r.status.is_active() && r.version == Some(version))
-    else {
+    let active = live.refresh.as_ref().filter(|r| r.status.is_active());
+    let Some(refresh) = active.filter(|r| r.version == Some(version)) else {
         return false;
     };
     match refresh.status {
         RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking => {
-            out.step(
-                view,
-                CloudEffect::RollbackRefresh {
-                    group: view.task.asg.clone(),
-                },
-            );
+            let group = view.task.asg.clone();
+            out.step(view, CloudEffect::RollbackRefresh { group });
         }
         RefreshStatus::RollbackInProgress | RefreshStatus::Cancelling => {
             watched(view, refresh, RefreshDoes::TakesBack, out)
@@ -91,12 +84,10 @@ pub(crate) fn cancelled(
         | RefreshStatus::Failed
         | RefreshStatus::Cancelled
         | RefreshStatus::RollbackFailed
-        | RefreshStatus::RollbackSuccessful => out.step(
-            view,
-            CloudEffect::CancelRefresh {
-                group: view.task.asg.clone(),
-            },
-        ),
+        | RefreshStatus::RollbackSuccessful => {
+            let group = view.task.asg.clone();
+            out.step(view, CloudEffect::CancelRefresh { group });
+        }
     }
     true
 }
@@ -251,25 +242,13 @@ fn preferences(view: &GroupContext<'_>, live: &LiveGroup) -> RefreshPreferences 
     let size = live.desired.max(1);
     let share = |n: u32| n.saturating_mul(100) / size;
     let missing = share(rolling.max_unavailable.unavailable_of(size).min(size));
-    let surge = rolling
-        .max_surge
-        .surge_of(size)
-        .min(size)
-        .min(rolling.cluster_surge);
     let min_healthy_percent = 100_u32.saturating_sub(missing);
-    let max_healthy_percent = 100
-        + surge
-            .saturating_mul(100)
-            .div_ceil(size)
-            .min(100 - missing.min(100));
+    let max_healthy_percent = most_healthy(rolling, size, missing);
     let canary = canary_of(view, live);
     let first = canary.saturating_mul(100).div_ceil(size);
     let pauses = canary > 0 && first < 100 && view.mode == Mode::Forward;
     // A new instance is in service before its node is Ready: the bake begins only then.
-    let delay = [rolling.ready_timeout, rolling.bake, MARGIN, MARGIN]
-        .iter()
-        .fold(0_i64, |sum, span| sum.saturating_add(span.millis()));
-    let delay = Span::from_millis(delay);
+    let delay = pause_of(rolling);
     RefreshPreferences {
         min_healthy_percent,
         max_healthy_percent,
@@ -282,4 +261,26 @@ fn preferences(view: &GroupContext<'_>, live: &LiveGroup) -> RefreshPreferences 
         checkpoint_delay: delay.min(LONGEST_PAUSE),
         skip_matching: true,
     }
+}
+
+/// A new instance is in service before its node is Ready: the bake begins only then.
+fn pause_of(rolling: &Rolling) -> Span {
+    let delay = [rolling.ready_timeout, rolling.bake, MARGIN, MARGIN]
+        .iter()
+        .fold(0_i64, |sum, span| sum.saturating_add(span.millis()));
+    Span::from_millis(delay)
+}
+
+/// How large the group may be meanwhile, in percent of its size.
+fn most_healthy(rolling: &Rolling, size: u32, missing: u32) -> u32 {
+    let surge = rolling
+        .max_surge
+        .surge_of(size)
+        .min(size)
+        .min(rolling.cluster_surge);
+
+    100 + surge
+        .saturating_mul(100)
+        .div_ceil(size)
+        .min(100 - missing.min(100))
 }

@@ -35,7 +35,10 @@ pub(crate) fn delete(
         return true;
     };
     // It is gone when its deletion has an answer as well: nothing may be open when its cluster counts as verified.
-    if view.live.is_none() && view.group.drift.is_none() && view.group.refused.is_none() {
+    if view.live.is_none()
+        && view.group.conflicts.drift.is_none()
+        && view.group.conflicts.refused.is_none()
+    {
         return !open_steps(view, out);
     }
     if !blocked_by_conflict(view, out) && !open_steps(view, out) {

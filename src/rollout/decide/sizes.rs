@@ -53,7 +53,7 @@ pub(crate) fn pending(view: &GroupContext<'_>) -> Option<u32> {
 
 /// Instances that are drained and ended for the sake of a lower maximum, where that is allowed; `surge` is ours in any case.
 pub(crate) fn excess(view: &GroupContext<'_>, live: &LiveGroup, surge: u32) -> u32 {
-    let allowed = view.task.shrink && view.mode == Mode::Forward && !view.group.lending;
+    let allowed = view.task.shrink && view.mode == Mode::Forward && !view.group.capacity.lending;
     pending(view).filter(|_| allowed).map_or(0, |max| {
         live.desired.saturating_sub(surge).saturating_sub(max)
     })

@@ -71,16 +71,7 @@ fn forward(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
             continue;
         }
         if !round.progress.stages_started.contains(&stage.name) {
-            return match may_start(round, stage) {
-                Some(state) => state,
-                None if stage.changes() && !before::holds(round, stage, None, out) => State::Going,
-                None if !room::for_stage(round, stage, out) => State::Going,
-                None => {
-                    out.records
-                        .push(Event::Stage(stage.name.clone(), StageEvent::Started));
-                    State::Going
-                }
-            };
+            return enter(round, stage, out);
         }
         let through = round.progress.waves_through(&stage.name);
         if let Some(wave) = stage.waves.get(through) {
@@ -97,6 +88,20 @@ fn forward(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
     }
     out.records.push(Event::Rollout(RolloutEvent::Finished));
     State::Going
+}
+
+/// A stage that has not begun: it begins when it may, when what was before it holds, and when there is room.
+fn enter(round: &RoundContext<'_>, stage: &StageRun, out: &mut DecisionBuilder<'_>) -> State {
+    match may_start(round, stage) {
+        Some(state) => state,
+        None if stage.changes() && !before::holds(round, stage, None, out) => State::Going,
+        None if !room::for_stage(round, stage, out) => State::Going,
+        None => {
+            out.records
+                .push(Event::Stage(stage.name.clone(), StageEvent::Started));
+            State::Going
+        }
+    }
 }
 
 /// Why a stage may not start; a stage that changes nothing needs nobody's leave.
@@ -351,18 +356,7 @@ fn after_failure(
         .map(|s| s.on_failure)
         .unwrap_or_default()
     {
-        OnFailure::Rollback => {
-            let clusters = touched_since(rollout, progress, cluster);
-            if no_way_back(rollout, progress, &clusters).is_some() {
-                return Event::Rollout(RolloutEvent::Held);
-            }
-            // No way back brings it back: a person decides what is to become of the others.
-            if deleted_groups(progress, &clusters).next().is_some() {
-                return Event::Rollout(RolloutEvent::Held);
-            }
-            let kept = proven_control_planes(rollout, progress, &clusters, (cluster, group));
-            Event::Rollout(RolloutEvent::RollbackStarted { clusters, kept })
-        }
+        OnFailure::Rollback => rolled_back(rollout, progress, (cluster, group)),
         OnFailure::Hold => Event::Rollout(RolloutEvent::Held),
         OnFailure::Stop => Event::Rollout(RolloutEvent::AbortStarted {
             by: "on_failure: stop".into(),
@@ -372,6 +366,24 @@ fn after_failure(
             },
         }),
     }
+}
+
+/// The way back, where there is one; else a person decides.
+fn rolled_back(
+    rollout: &Rollout,
+    progress: &Progress,
+    (cluster, group): (&ClusterName, Option<&AsgName>),
+) -> Event {
+    let clusters = touched_since(rollout, progress, cluster);
+    if no_way_back(rollout, progress, &clusters).is_some() {
+        return Event::Rollout(RolloutEvent::Held);
+    }
+    // No way back brings it back: a person decides what is to become of the others.
+    if deleted_groups(progress, &clusters).next().is_some() {
+        return Event::Rollout(RolloutEvent::Held);
+    }
+    let kept = proven_control_planes(rollout, progress, &clusters, (cluster, group));
+    Event::Rollout(RolloutEvent::RollbackStarted { clusters, kept })
 }
 
 /// Control planes that were proven stay on the new version when only workers failed, unless the policy says otherwise. What is not known
@@ -402,21 +414,25 @@ fn proven_control_planes(
         if run.kops.is_some() {
             continue;
         }
-        let planes: Vec<&GroupTask> = run
-            .groups
-            .iter()
-            .filter(|g| g.role.rules().proves_control_plane)
-            .collect();
-        let state = |task: &GroupTask| progress.clusters.get(&run.cluster)?.groups.get(&task.asg);
-        let proven = planes.iter().all(|task| {
-            state(task).is_some_and(|g| g.touched && g.state == GroupState::Done)
-                && matches!(task.task, Task::Update { .. })
-        });
-        if proven {
-            kept.extend(planes.into_iter().map(|task| task.asg.clone()));
-        }
+        kept.extend(proven_planes(run, progress));
     }
     kept
+}
+
+/// The control-plane groups of a cluster, when all of them were updated and are done.
+fn proven_planes(run: &ClusterRun, progress: &Progress) -> Vec<AsgName> {
+    let planes = run
+        .groups
+        .iter()
+        .filter(|g| g.role.rules().proves_control_plane);
+    let planes: Vec<&GroupTask> = planes.collect();
+    let state = |task: &GroupTask| progress.clusters.get(&run.cluster)?.groups.get(&task.asg);
+    let proven = planes.iter().all(|task| {
+        state(task).is_some_and(|g| g.touched && g.state == GroupState::Done)
+            && matches!(task.task, Task::Update { .. })
+    });
+    let names = planes.into_iter().map(|task| task.asg.clone());
+    names.filter(|_| proven).collect()
 }
 
 /// The clusters of the failing cluster's wave that were touched, and those of every later wave: what came after it stands on it. Waves

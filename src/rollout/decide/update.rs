@@ -35,7 +35,7 @@ pub(crate) fn update(
     let Some(live) = view.live else {
         return out.stuck(view, GroupReason::GroupGone, Advice::FindWhoDeleted);
     };
-    if view.group.lending && view.mode == Mode::Forward {
+    if view.group.capacity.lending && view.mode == Mode::Forward {
         return lend(view, live, change, budget, out);
     }
     let uses_refresh = refresh::is_used(view) && change.replace;
@@ -89,7 +89,7 @@ pub(crate) fn update(
     // A refresh brings the version with it; where it has nothing to replace, the group is pinned like any other.
     if uses_refresh
         && version != 0
-        && !view.group.is_exchanged_by_us()
+        && !view.group.outstanding.has_exchange()
         && (view.group.refresh.is_some() || !outdated.is_empty())
     {
         if refresh::turn(view, live, change.from_version, version, &outdated, out) {
@@ -115,7 +115,7 @@ fn exchanged(
     budget: &mut Budget,
     out: &mut DecisionBuilder<'_>,
 ) {
-    if view.group.has_outstanding() || excess(view, live, 0) > 0 {
+    if !view.group.outstanding.is_empty() || excess(view, live, 0) > 0 {
         return replace::replace(view, live, BTreeSet::new(), budget, out);
     }
     if are_settled(view, live, out) {

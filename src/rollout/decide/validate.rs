@@ -27,7 +27,7 @@ pub(crate) const START: Span = PODS_COUNT_AFTER;
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Failure {
+pub struct HealthFailure {
     /// The group that it is attributed to; none: the whole cluster suffers from it.
     pub group: Option<AsgName>,
     /// The node or the owner of pods that it is about, to know it again later; none: it is about the group or the cluster as a whole.
@@ -63,7 +63,7 @@ impl Limits<'_> {
 }
 
 /// Everything that is wrong with the groups looked at, the control plane and the cluster as a whole, sorted.
-pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Failure> {
+pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<HealthFailure> {
     let nodes = NodeView::new(&live.nodes);
     let mut found = Vec::new();
     let mut owners: BTreeMap<&InstanceId, &AsgName> = BTreeMap::new();
@@ -83,7 +83,7 @@ pub fn failures(live: &LiveCluster, seen: &Seen, limits: Limits<'_>) -> Vec<Fail
             Some(group) => members(name, group, limits.role(name), &nodes, &mut found),
             // A group of the control plane may only be about to be made.
             None if !limits.groups.contains(name) => {}
-            None => found.push(Failure {
+            None => found.push(HealthFailure {
                 group: Some(name.clone()),
                 subject: None,
                 symptom: Symptom::GroupMissing {
@@ -121,12 +121,12 @@ fn members(
     group: &LiveGroup,
     role: Option<Role>,
     nodes: &NodeView<'_>,
-    found: &mut Vec<Failure>,
+    found: &mut Vec<HealthFailure>,
 ) {
     let members = |(_, i): &(&InstanceId, &Instance)| i.lifecycle.rules().is_capacity;
     let count = u32::try_from(group.instances.iter().filter(members).count()).unwrap_or(u32::MAX);
     if count < group.desired {
-        found.push(Failure {
+        found.push(HealthFailure {
             group: Some(name.clone()),
             subject: None,
             symptom: Symptom::InstancesMissing {
@@ -164,7 +164,7 @@ fn members(
             }
             Some(_) => continue,
         };
-        found.push(Failure {
+        found.push(HealthFailure {
             group: Some(name.clone()),
             subject: Some(id.to_string()),
             symptom,
@@ -181,7 +181,7 @@ fn on_node(
     node: &Node,
     owner: Option<&AsgName>,
     limits: Limits<'_>,
-    found: &mut Vec<Failure>,
+    found: &mut Vec<HealthFailure>,
 ) {
     let mine = owner.is_some_and(|group| limits.counts(group));
     let of_cluster = node
@@ -202,7 +202,7 @@ fn on_node(
                 node: name.clone(),
                 missing,
             };
-            found.push(Failure {
+            found.push(HealthFailure {
                 group: owner.cloned(),
                 subject: None,
                 symptom,
@@ -223,7 +223,7 @@ pub(crate) fn missing_components(node: &Node) -> Vec<String> {
 }
 
 /// Pods of a DaemonSet, and static ones, belong to their node; others move, and are known by their owner.
-fn sick(owner: Option<&AsgName>, node: Option<&Node>, pod: &SickPod) -> Failure {
+fn sick(owner: Option<&AsgName>, node: Option<&Node>, pod: &SickPod) -> HealthFailure {
     let who = pod.owner.as_ref().unwrap_or(&pod.pod);
     let stays = ["DaemonSet ", "Node "]
         .iter()
@@ -232,7 +232,7 @@ fn sick(owner: Option<&AsgName>, node: Option<&Node>, pod: &SickPod) -> Failure 
         Some(node) => format!("{who} on {}", node.instance),
         None => who.clone(),
     };
-    Failure {
+    HealthFailure {
         group: owner.cloned(),
         subject: Some(subject),
         symptom: Symptom::CriticalPod { pod: pod.clone() },
@@ -258,11 +258,11 @@ pub(crate) fn unready<'p>(
 
 /// What of these was so before already, as often as it was: the others.
 pub(crate) fn since_then<'f>(
-    failures: &'f [Failure],
+    failures: &'f [HealthFailure],
     before: &BTreeMap<String, u32>,
-) -> Vec<&'f Failure> {
+) -> Vec<&'f HealthFailure> {
     let mut left = before.clone();
-    let mut was_so = |failure: &Failure| {
+    let mut was_so = |failure: &HealthFailure| {
         let subject = failure.subject.as_ref();
         match subject.and_then(|subject| left.get_mut(subject)) {
             Some(times) if *times > 0 => {

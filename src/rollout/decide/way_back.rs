@@ -147,7 +147,12 @@ pub(crate) fn leave(sight: &ClusterContext<'_>, out: &mut DecisionBuilder<'_>) -
         out.records.extend(news);
         return Leave::Nothing;
     }
-    if sight.progress.groups.values().any(|g| !g.drains.is_empty()) {
+    if sight
+        .progress
+        .groups
+        .values()
+        .any(|g| !g.outstanding.drains.is_empty())
+    {
         return Leave::Closing;
     }
     let gone = |of: &dyn Fn(&&Lost<'_>) -> bool| -> Vec<VersionOf> {

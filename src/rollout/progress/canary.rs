@@ -27,6 +27,12 @@ pub enum Canary {
     Proven,
 }
 
+impl Default for Canary {
+    fn default() -> Canary {
+        Canary::awaited()
+    }
+}
+
 impl Canary {
     /// None of it is there yet.
     pub fn awaited() -> Canary {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::canary::Canary;
 use super::illegal::{Illegal, IllegalRecord};
+use super::legal::check_transition;
+use super::obstacles::Conflicts;
 use super::state::{
     Answer, Before, ClusterProgress, ClusterState, Direction, Ending, GroupProgress, Progress,
     Spent, Stuck, WayBack,
@@ -51,15 +53,7 @@ impl Progress {
         if record.seq != self.seq + 1 {
             return Err(illegal(Illegal::Sequence(self.seq + 1)));
         }
-        // What is over can only be taken back.
-        if self.ending.is_some()
-            && !matches!(
-                record.event,
-                Event::Rollout(RolloutEvent::RollbackAsked { .. })
-            )
-        {
-            return Err(illegal(Illegal::Ended));
-        }
+        check_transition(self, &record.event).map_err(illegal)?;
         self.apply(&record.event, record.at).map_err(illegal)?;
         (self.seq, self.at) = (record.seq, record.at);
         Ok(())
@@ -69,18 +63,22 @@ impl Progress {
 impl Progress {
     fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), Illegal> {
         match event {
-            Event::Rollout(what) => self.rollout_event(what, at),
-            Event::Stage(stage, what) => self.stage_event(stage, what),
+            Event::Rollout(what) => {
+                self.rollout_event(what, at);
+                Ok(())
+            }
+            Event::Stage(stage, what) => {
+                self.stage_event(stage, what);
+                Ok(())
+            }
             Event::Cluster(cluster, what) => self.cluster_event(cluster, what, at),
             Event::Group(cluster, group, what) => self.group_event(cluster, group, what, at),
             Event::Step(step, what) => self.step_event(*step, what, at),
         }
     }
 
-    fn rollout_event(&mut self, event: &RolloutEvent, at: Timestamp) -> Result<(), Illegal> {
+    fn rollout_event(&mut self, event: &RolloutEvent, at: Timestamp) {
         match event {
-            RolloutEvent::Started { .. } if self.seq == 0 => {}
-            RolloutEvent::Started { .. } => return Err(Illegal::StartedTwice),
             RolloutEvent::Held => self.held = true,
             RolloutEvent::RollbackAsked { by, reason } => {
                 (self.ending, self.stuck, self.held) = (None, None, false);
@@ -89,23 +87,32 @@ impl Progress {
             RolloutEvent::RollbackStarted { clusters, kept } => self.turn_back(clusters, kept, at),
             RolloutEvent::AbortStarted { .. } => self.turn_to_stop(at),
             RolloutEvent::Resumed { .. } => self.resumed(at),
-            RolloutEvent::LockTaken { .. } | RolloutEvent::Paused { .. } => {}
+            RolloutEvent::Started { .. }
+            | RolloutEvent::LockTaken { .. }
+            | RolloutEvent::Paused { .. } => {}
             RolloutEvent::Finished => self.ending = Some(Ending::Finished),
             RolloutEvent::RolledBack => self.ending = Some(Ending::RolledBack),
             RolloutEvent::Aborted => self.ending = Some(Ending::Aborted),
         }
-        Ok(())
     }
 
-    fn stage_event(&mut self, stage: &StageName, event: &StageEvent) -> Result<(), Illegal> {
+    fn stage_event(&mut self, stage: &StageName, event: &StageEvent) {
         match event {
             StageEvent::Approved { by, expires } => {
                 self.approvals.insert(stage.clone(), (by.clone(), *expires));
             }
-            StageEvent::Started => once(&mut self.stages_started, stage)?,
-            StageEvent::Passed => once(&mut self.stages_passed, stage)?,
-            StageEvent::WaveStarted { wave } => once_a_wave(&mut self.waves_started, stage, *wave)?,
-            StageEvent::WavePassed { wave } => once_a_wave(&mut self.waves_passed, stage, *wave)?,
+            StageEvent::Started => {
+                self.stages_started.insert(stage.clone());
+            }
+            StageEvent::Passed => {
+                self.stages_passed.insert(stage.clone());
+            }
+            StageEvent::WaveStarted { wave } => {
+                self.waves_started.insert((stage.clone(), *wave));
+            }
+            StageEvent::WavePassed { wave } => {
+                self.waves_passed.insert((stage.clone(), *wave));
+            }
             StageEvent::RoomLimited {
                 wave,
                 limits,
@@ -115,7 +122,6 @@ impl Progress {
                 self.room.insert((stage.clone(), *wave), limits.clone());
             }
         }
-        Ok(())
     }
 
     fn cluster_event(
@@ -325,18 +331,7 @@ impl Progress {
                     .for_each(|g| g.canary = Canary::awaited());
             }
             for (name, group) in &mut cluster.groups {
-                (group.drift, group.refused, group.conflicts) = (None, None, 0);
-                group.set_aside.clear();
-                // A right may have been given since, a process resumed: AWS is asked anew. What is under way was decided without zones.
-                if group.drains.is_empty() && !open.contains(name) {
-                    group.placement.not_offered = None;
-                }
-                if looked_at {
-                    group.spent = Spent::default();
-                    if let WayBack::Gone(version) = group.way_back {
-                        group.way_back = WayBack::Renounced(version);
-                    }
-                }
+                group.resumed(open.contains(name), looked_at);
             }
         }
     }
@@ -381,22 +376,20 @@ impl Progress {
     }
 }
 
-fn once(set: &mut BTreeSet<StageName>, stage: &StageName) -> Result<(), Illegal> {
-    if set.insert(stage.clone()) {
-        Ok(())
-    } else {
-        Err(Illegal::StageTwice(stage.clone()))
-    }
-}
-
-fn once_a_wave(
-    set: &mut BTreeSet<(StageName, usize)>,
-    stage: &StageName,
-    wave: usize,
-) -> Result<(), Illegal> {
-    if set.insert((stage.clone(), wave)) {
-        Ok(())
-    } else {
-        Err(Illegal::WaveTwice(stage.clone(), wave))
+impl GroupProgress {
+    /// Nothing is held against the group any more; what a person has seen, for good.
+    fn resumed(&mut self, has_open: bool, looked_at: bool) {
+        self.conflicts = Conflicts::default();
+        self.set_aside.clear();
+        // A right may have been given since, a process resumed: AWS is asked anew. What is under way was decided without zones.
+        if self.outstanding.drains.is_empty() && !has_open {
+            self.placement.not_offered = None;
+        }
+        if looked_at {
+            self.spent = Spent::default();
+            if let WayBack::Gone(version) = self.way_back {
+                self.way_back = WayBack::Renounced(version);
+            }
+        }
     }
 }

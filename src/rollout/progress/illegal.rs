@@ -34,6 +34,15 @@ pub enum Illegal {
     /// A wave began or passed twice.
     #[error("wave {1} of stage {0} begins or passes twice")]
     WaveTwice(StageName, usize),
+    /// A rollout ends the way it goes: forward, back or to a stop.
+    #[error("the rollout goes another way")]
+    OtherWay,
+    /// A cluster in another state than the one this follows.
+    #[error("{0} is not in a state that this can follow")]
+    ClusterTurn(ClusterName),
+    /// A group began twice on one way.
+    #[error("{0} begins twice")]
+    GroupTwice(AsgName),
     /// Not of this rollout.
     #[error("{0} is no cluster of this rollout")]
     NoCluster(ClusterName),

@@ -3,16 +3,20 @@
 mod canary;
 mod fold;
 mod illegal;
+mod legal;
 mod no_way_back;
+mod obstacles;
+mod outstanding;
 mod state;
 mod steps;
 
 pub use canary::Canary;
 pub use illegal::{Illegal, IllegalRecord};
 pub(crate) use no_way_back::no_way_back;
+pub use obstacles::{CapacityState, Conflicts, ZonePlacement, ZoneRefused};
+pub use outstanding::{Awaited, Cordoned, DeadNode, Drain, Outstanding};
 pub use state::{
-    Answer, Awaited, Before, ClusterProgress, ClusterState, Cordoned, DeadNode, Direction, Drain,
-    Ending, GroupProgress, GroupState, Intent, Placement, Progress, RefreshSeen, Spent,
-    StepRefusal, Stuck, WayBack, ZoneRefused, deleted_groups,
+    Answer, Before, ClusterProgress, ClusterState, Direction, Ending, GroupProgress, GroupState,
+    Intent, Progress, RefreshSeen, Spent, StepRefusal, Stuck, WayBack, deleted_groups,
 };
 pub(crate) use state::{SETTLED, touched};

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::canary::Canary;
+use super::obstacles::{CapacityState, Conflicts, ZonePlacement};
+use super::outstanding::Outstanding;
 use crate::model::{
-    AsgName, CloudEffect, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
+    AsgName, CloudEffect, ClusterName, Effect, InstanceId, Span, StageName, Timestamp,
 };
 use crate::plan::room::{RoomLimit, SurgeLimit};
 use crate::rollout::event::{Scope, StepId, Verdict};
@@ -106,6 +108,27 @@ pub struct Intent {
     pub refusal: Option<StepRefusal>,
 }
 
+impl Intent {
+    /// A step that is about to be tried for the first time.
+    pub(super) fn new(
+        cluster: &ClusterName,
+        group: &AsgName,
+        effect: &Effect,
+        at: Timestamp,
+    ) -> Intent {
+        Intent {
+            cluster: cluster.clone(),
+            group: group.clone(),
+            effect: effect.clone(),
+            tries: 0,
+            asked_at: at,
+            doubtful: false,
+            stale: false,
+            refusal: None,
+        }
+    }
+}
+
 /// What the API said when it refused a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepRefusal {
@@ -180,9 +203,10 @@ pub enum ClusterState {
 }
 
 /// The state of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GroupState {
     /// Its turn has not come.
+    #[default]
     Waiting,
     /// Being changed since then.
     Rolling(Timestamp),
@@ -191,7 +215,7 @@ pub enum GroupState {
 }
 
 /// Where a group stands. What is open here (surge, drains, detached instances, suspended processes) survives a change of direction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupProgress {
     /// Its state.
     pub state: GroupState,
@@ -229,46 +253,24 @@ pub struct GroupProgress {
     pub refresh: Option<RefreshSeen>,
     /// Old launch template versions are pruned, or that was refused.
     pub pruned: bool,
-    /// Launches that AWS refuses for want of capacity: since when, and its words.
-    pub no_capacity: Option<(Timestamp, Reason)>,
-    /// Since when it borrows from its on-demand twin.
-    pub borrowed: Option<Timestamp>,
-    /// It stands in for the group it lends to: its surge, or a part of it, stays until that one has its own capacity.
-    pub lending: bool,
+    /// What AWS has no capacity for, and who stands in for whom.
+    pub capacity: CapacityState,
     /// Where replacements are launched.
-    pub placement: Placement,
-    /// Processes we suspended.
-    pub suspended: BTreeSet<String>,
-    /// Desired capacity that we added and have not given back.
-    pub surge: u32,
+    pub placement: ZonePlacement,
+    /// What of ours is out there and has to be given back.
+    pub outstanding: Outstanding,
     /// Desired capacity that retiring the group took away.
     pub taken: u32,
-    /// Instances we took out of the group that still run.
-    pub detached: BTreeSet<InstanceId>,
-    /// Nodes to which we gave the taint of old nodes.
-    pub tainted: BTreeMap<NodeName, InstanceId>,
-    /// Instances that we protected from scale-in.
-    pub protected: BTreeSet<InstanceId>,
-    /// Nodes that we keep from the autoscaler.
-    pub kept: BTreeMap<NodeName, InstanceId>,
-    /// Nodes that were ended with pods on them, because their kubelet did not answer.
-    pub dead: BTreeMap<NodeName, DeadNode>,
-    /// Drains under way.
-    pub drains: BTreeMap<InstanceId, Drain>,
     /// Instances whose drain did not end in time.
     pub set_aside: BTreeSet<InstanceId>,
     /// Whether the version that it would go back to is there.
     pub way_back: WayBack,
-    /// Somebody else changed it: what was found.
-    pub drift: Option<String>,
-    /// The world refused a step for good.
-    pub refused: Option<String>,
+    /// What others did to it, and what was refused for good.
+    pub conflicts: Conflicts,
     /// Whether kops was ever asked to bring it to the documents of the way forward: then the way back has to have it brought back.
     pub kops_asked: bool,
     /// kops has brought it to the documents of the way it goes now.
     pub kops_done: bool,
-    /// How often in a row somebody else moved desired capacity, or an instance, before we could.
-    pub conflicts: u32,
 }
 
 /// Whether the launch template version that a group would go back to is there.
@@ -281,34 +283,6 @@ pub enum WayBack {
     Gone(u64),
     /// A person knows it, and goes on without.
     Renounced(u64),
-}
-
-/// Launches of a group in zones that are named.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Placement {
-    /// When the group began to be changed, on the way it went last.
-    pub since: Option<Timestamp>,
-    /// Instances in each zone then.
-    pub before: BTreeMap<String, u32>,
-    /// Launches that were asked for, ever: the next one's token is made of it, and no two are the same.
-    pub calls: u32,
-    /// Instances that these have brought, as far as was answered.
-    pub launched: BTreeSet<InstanceId>,
-    /// Zones in which nothing could be launched when it was last tried.
-    pub refused: BTreeMap<String, ZoneRefused>,
-    /// AWS's words on why the group cannot be launched into this way.
-    pub not_offered: Option<String>,
-}
-
-/// A zone without capacity for a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ZoneRefused {
-    /// When it was first refused.
-    pub since: Timestamp,
-    /// When it was last refused.
-    pub last: Timestamp,
-    /// AWS's words.
-    pub words: String,
 }
 
 /// What was done for the sake of a group, to be held against a bound.
@@ -329,122 +303,11 @@ pub struct RefreshSeen {
     pub percentage: Option<u32>,
 }
 
-/// A node that was ended with pods on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadNode {
-    /// The instance that it was the node of.
-    pub instance: InstanceId,
-    /// When it was given up.
-    pub since: Timestamp,
-    /// AWS has answered that it ends the instance: what is no longer listed then runs no more.
-    pub ended: bool,
-    /// It has the taint that has Kubernetes end its pods.
-    pub marked: bool,
-}
-
-/// A drain under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drain {
-    /// Its node.
-    pub node: Option<NodeName>,
-    /// Since when.
-    pub since: Timestamp,
-    /// Whether its node is cordoned, and by whom.
-    pub cordoned: Cordoned,
-    /// When evictions were asked for last.
-    pub asked_at: Option<Timestamp>,
-    /// Pods that it had to wait for when it began.
-    pub pods: u32,
-    /// The longest grace period of its pods when it began.
-    pub grace: Span,
-    /// Claims of its pods when it began.
-    pub claims: BTreeSet<String>,
-    /// Since when its pods are gone and volumes of theirs are attached still.
-    pub volumes: Option<Awaited>,
-    /// Since when its pods are gone and load balancers may send to it still.
-    pub balancers: Option<Awaited>,
-}
-
-/// What is waited for once the pods of a drain are gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Awaited {
-    /// Since when.
-    pub since: Timestamp,
-    /// Whether it had its time.
-    pub over: bool,
-}
-
-/// Whether a node is cordoned, as far as a drain is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cordoned {
-    /// Not yet, or no longer.
-    No,
-    /// By us: we give it back.
-    ByUs,
-    /// It was when we came: not ours to undo.
-    ByOthers,
-}
-
 impl GroupProgress {
-    pub(super) fn new() -> Self {
-        GroupProgress {
-            state: GroupState::Waiting,
-            touched: false,
-            instances: 0,
-            ended: 0,
-            ended_at: BTreeMap::new(),
-            version: None,
-            updated: false,
-            pinned: false,
-            pinned_at: None,
-            sized_at: None,
-            sized_to: None,
-            max_size: None,
-            max_set: None,
-            spent: Spent::default(),
-            deleted: false,
-            canary: Canary::awaited(),
-            refresh: None,
-            pruned: false,
-            no_capacity: None,
-            borrowed: None,
-            lending: false,
-            placement: Placement::default(),
-            suspended: BTreeSet::new(),
-            surge: 0,
-            taken: 0,
-            detached: BTreeSet::new(),
-            tainted: BTreeMap::new(),
-            protected: BTreeSet::new(),
-            kept: BTreeMap::new(),
-            dead: BTreeMap::new(),
-            drains: BTreeMap::new(),
-            set_aside: BTreeSet::new(),
-            way_back: WayBack::There,
-            drift: None,
-            refused: None,
-            conflicts: 0,
-            kops_asked: false,
-            kops_done: false,
-        }
-    }
-
-    /// Whether something of ours is still out there that has to be given back.
-    pub fn has_outstanding(&self) -> bool {
-        self.is_exchanged_by_us() || !self.kept.is_empty() || !self.dead.is_empty()
-    }
-
-    /// Something of an exchange of ours is open: what is only kept from the autoscaler may be AWS's exchange.
-    pub(crate) fn is_exchanged_by_us(&self) -> bool {
-        let marked =
-            !self.tainted.is_empty() || !self.protected.is_empty() || !self.suspended.is_empty();
-        self.surge > 0 || !self.detached.is_empty() || !self.drains.is_empty() || marked
-    }
-
     /// The other way now: what was achieved is forgotten, what is open is not. Back, all that was touched has to go; to a
     /// stop, only what is half-way, has a step without an answer, or still owes something.
     pub(super) fn turn(&mut self, back: bool, open: bool) {
-        let half_way = self.state != GroupState::Done || self.has_outstanding() || open;
+        let half_way = self.state != GroupState::Done || !self.outstanding.is_empty() || open;
         let goes = self.touched && (back || half_way);
         self.state = if goes {
             GroupState::Waiting
@@ -455,8 +318,28 @@ impl GroupProgress {
         (self.max_size, self.spent) = (None, Spent::default());
         self.canary = Canary::Proven;
         self.set_aside.clear();
-        (self.drift, self.refused, self.conflicts) = (None, None, 0);
-        (self.refresh, self.no_capacity, self.borrowed) = (None, None, None);
+        self.conflicts = Conflicts::default();
+        self.refresh = None;
+        self.capacity.comes_back();
+    }
+}
+
+impl ClusterProgress {
+    /// A cluster in which nothing has begun.
+    fn waiting(groups: BTreeMap<AsgName, GroupProgress>, started_at: Timestamp) -> Self {
+        ClusterProgress {
+            state: ClusterState::Waiting,
+            groups,
+            moved_at: started_at,
+            resumed_at: started_at,
+            before: None,
+            breaks: 0,
+            was_verified: false,
+            publish_asked: false,
+            published: false,
+            disruptions: Vec::new(),
+            answers: BTreeMap::new(),
+        }
     }
 }
 
@@ -467,21 +350,9 @@ impl Progress {
             let groups = c
                 .groups
                 .iter()
-                .map(|g| (g.asg.clone(), GroupProgress::new()))
+                .map(|g| (g.asg.clone(), GroupProgress::default()))
                 .collect();
-            let progress = ClusterProgress {
-                state: ClusterState::Waiting,
-                groups,
-                moved_at: rollout.started_at,
-                resumed_at: rollout.started_at,
-                before: None,
-                breaks: 0,
-                was_verified: false,
-                publish_asked: false,
-                published: false,
-                disruptions: Vec::new(),
-                answers: BTreeMap::new(),
-            };
+            let progress = ClusterProgress::waiting(groups, rollout.started_at);
             (c.cluster.clone(), progress)
         };
         Progress {
@@ -532,8 +403,8 @@ impl Progress {
     pub fn held(&self) -> BTreeMap<AsgName, BTreeSet<String>> {
         let groups = self.clusters.values().flat_map(|c| &c.groups);
         groups
-            .filter(|(_, g)| self.ending.is_none() && !g.suspended.is_empty())
-            .map(|(name, g)| (name.clone(), g.suspended.clone()))
+            .filter(|(_, g)| self.ending.is_none() && !g.outstanding.suspended.is_empty())
+            .map(|(name, g)| (name.clone(), g.outstanding.suspended.clone()))
             .collect()
     }
 }

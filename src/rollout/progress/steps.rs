@@ -1,12 +1,14 @@
 //! What the intents and outcomes of steps change: in the rollout, and in the books of a group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::canary::Canary;
 use super::illegal::Illegal;
+use super::obstacles::{CapacityState, ZoneRefused};
+use super::outstanding::{Awaited, Cordoned, DeadNode, Drain, Outstanding};
 use super::state::{
-    Awaited, Cordoned, DeadNode, Direction, Drain, GroupProgress, GroupState, Intent, Progress,
-    RefreshSeen, SETTLED, Spent, StepRefusal, WayBack, ZoneRefused,
+    Direction, GroupProgress, GroupState, Intent, Progress, RefreshSeen, SETTLED, Spent,
+    StepRefusal, WayBack,
 };
 use crate::model::{
     Applied, AsgName, Boots, CloudEffect, ClusterName, Effect, InstanceId, KopsEffect,
@@ -23,12 +25,6 @@ impl Progress {
         effect: &Effect,
         at: Timestamp,
     ) -> Result<(), Illegal> {
-        if step != self.next_step {
-            return Err(Illegal::StepNumber {
-                found: step,
-                expected: self.next_step,
-            });
-        }
         let forward = self.direction == Direction::Forward;
         let of_cluster = self.cluster(cluster)?;
         of_cluster.publish_asked |=
@@ -39,20 +35,8 @@ impl Progress {
             books.placement.calls = books.placement.calls.saturating_add(1);
         }
         self.next_step += 1;
-        let (cluster, group, effect) = (cluster.clone(), group.clone(), effect.clone());
-        self.open.insert(
-            step,
-            Intent {
-                cluster,
-                group,
-                effect,
-                tries: 0,
-                asked_at: at,
-                doubtful: false,
-                refusal: None,
-                stale: false,
-            },
-        );
+        let intent = Intent::new(cluster, group, effect, at);
+        self.open.insert(step, intent);
         Ok(())
     }
 
@@ -78,23 +62,15 @@ impl Progress {
                 (intent.refusal, intent.asked_at) = (Some(StepRefusal { why, times }), at);
                 self.open.insert(step, intent);
             }
-            StepResult::GivenUp(_)
-                if intent.stale
-                    || intent.effect.is_zonal_launch()
-                    || matches!(
-                        intent.effect,
-                        Effect::Cloud(CloudEffect::Terminate { .. }) | Effect::Node(_)
-                    )
-                    || lowers_desired(&intent.effect) => {}
-            StepResult::GivenUp(_) => {
-                return Err(Illegal::NotToGiveUp(step));
-            }
+            StepResult::GivenUp(_) => {}
             // What only tidies up is no reason to turn round.
             StepResult::Refused(_) if is_pruning(&intent.effect) => {
                 self.group(&intent.cluster, &intent.group)?.pruned = true
             }
             StepResult::Refused(why) => {
-                self.group(&intent.cluster, &intent.group)?.refused = Some(why.clone())
+                self.group(&intent.cluster, &intent.group)?
+                    .conflicts
+                    .refused = Some(why.clone())
             }
             StepResult::Applied(Applied::Moved(found)) => self.moved(&intent, found)?,
             // That there is no room now says nothing of an attempt before, which may have taken it: only instances can tell.
@@ -117,34 +93,12 @@ impl Progress {
 
     /// Somebody else got there first. Desired capacity belongs to the autoscaler, and an instance may go at any time: there we look again.
     pub(super) fn moved(&mut self, intent: &Intent, found: &str) -> Result<(), Illegal> {
-        let ours = match &intent.effect {
-            Effect::Cloud(
-                CloudEffect::SetDesired { .. }
-                | CloudEffect::Detach { .. }
-                | CloudEffect::Terminate { .. }
-                | CloudEffect::Protect { .. },
-            )
-            | Effect::Node(_) => false,
-            Effect::Cloud(
-                CloudEffect::CreateTemplateVersion { .. }
-                | CloudEffect::CreateGroup { .. }
-                | CloudEffect::UpdateGroup { .. }
-                | CloudEffect::PinVersion { .. }
-                | CloudEffect::Suspend { .. }
-                | CloudEffect::Resume { .. }
-                | CloudEffect::DeleteGroup { .. }
-                | CloudEffect::PruneVersions { .. }
-                | CloudEffect::StartRefresh { .. }
-                | CloudEffect::CancelRefresh { .. }
-                | CloudEffect::RollbackRefresh { .. },
-            )
-            | Effect::Kops(_) => true,
-        };
+        let ours = is_ours_alone(&intent.effect);
         let group = self.group(&intent.cluster, &intent.group)?;
         if ours {
-            group.drift = Some(found.to_owned());
+            group.conflicts.drift = Some(found.to_owned());
         } else {
-            group.conflicts += 1;
+            group.conflicts.in_a_row += 1;
         }
         Ok(())
     }
@@ -163,22 +117,53 @@ impl Progress {
         }
         // What was so before the first attempt is somebody else's doing, and not ours to give back.
         let ours = *applied != Applied::Already || intent.doubtful;
-        let came_to_nothing = matches!(
-            applied,
-            Applied::Launched { instances, refused: Some(_) } if instances.is_empty()
-        );
+        let came_to_nothing = launched_nothing(applied);
         // What is refused every few minutes moves nothing.
         let group = match came_to_nothing {
             true => self.group(&intent.cluster, &intent.group)?,
             false => self.touch(&intent.cluster, &intent.group, at)?,
         };
-        group.conflicts = 0;
+        group.conflicts.in_a_row = 0;
         match &intent.effect {
             Effect::Node(effect) => group.node_effect(effect, ours, at),
             Effect::Kops(effect) => group.kops_effect(effect, applied),
             Effect::Cloud(effect) => group.cloud_effect(effect, applied, ours, at),
         }
         Ok(())
+    }
+}
+
+fn launched_nothing(applied: &Applied) -> bool {
+    matches!(
+        applied,
+        Applied::Launched { instances, refused: Some(_) } if instances.is_empty()
+    )
+}
+
+/// Whether nothing but this rollout changes what the effect changes.
+fn is_ours_alone(effect: &Effect) -> bool {
+    match effect {
+        Effect::Cloud(
+            CloudEffect::SetDesired { .. }
+            | CloudEffect::Detach { .. }
+            | CloudEffect::Terminate { .. }
+            | CloudEffect::Protect { .. },
+        )
+        | Effect::Node(_) => false,
+        Effect::Cloud(
+            CloudEffect::CreateTemplateVersion { .. }
+            | CloudEffect::CreateGroup { .. }
+            | CloudEffect::UpdateGroup { .. }
+            | CloudEffect::PinVersion { .. }
+            | CloudEffect::Suspend { .. }
+            | CloudEffect::Resume { .. }
+            | CloudEffect::DeleteGroup { .. }
+            | CloudEffect::PruneVersions { .. }
+            | CloudEffect::StartRefresh { .. }
+            | CloudEffect::CancelRefresh { .. }
+            | CloudEffect::RollbackRefresh { .. },
+        )
+        | Effect::Kops(_) => true,
     }
 }
 
@@ -209,14 +194,16 @@ impl GroupProgress {
             }
             GroupEvent::SetAside { instance, .. } => self.defer(instance),
             GroupEvent::DrainAbandoned { instance } => self.abandon(instance),
-            GroupEvent::SurgeTaken { left } => self.surge = *left,
+            GroupEvent::SurgeTaken { left } => self.outstanding.surge = *left,
             GroupEvent::Refreshed { percentage } => self.refreshed(*percentage),
-            GroupEvent::NoCapacity { since, why } => self.no_capacity = Some((*since, why.clone())),
+            GroupEvent::NoCapacity { since, why } => {
+                self.capacity.missing = Some((*since, why.clone()))
+            }
             GroupEvent::CapacityBack => {
-                (self.no_capacity, self.borrowed) = (None, None);
+                self.capacity.comes_back();
                 self.placement.refused.clear();
             }
-            GroupEvent::Borrowed { .. } => self.borrowed = Some(at),
+            GroupEvent::Borrowed { .. } => self.capacity.borrowed = Some(at),
             GroupEvent::Lending { .. } => self.lend(at),
             GroupEvent::DeadNode { instance, node, .. } => {
                 let dead = DeadNode {
@@ -225,9 +212,9 @@ impl GroupProgress {
                     ended: false,
                     marked: false,
                 };
-                self.dead.insert(node.clone(), dead);
+                self.outstanding.dead.insert(node.clone(), dead);
             }
-            GroupEvent::DeadNodeEnded { node } => drop(self.dead.remove(node)),
+            GroupEvent::DeadNodeEnded { node } => drop(self.outstanding.dead.remove(node)),
             GroupEvent::WayBackGone { version } => self.way_back = WayBack::Gone(*version),
             GroupEvent::Done => self.finish(),
         }
@@ -262,12 +249,12 @@ impl GroupProgress {
             volumes: None,
             balancers: None,
         };
-        self.drains.insert(instance.clone(), drain);
+        self.outstanding.drains.insert(instance.clone(), drain);
     }
 
     /// Its pods are gone, volumes of theirs are not.
     pub(super) fn await_volumes(&mut self, instance: &InstanceId, over: bool, at: Timestamp) {
-        if let Some(drain) = self.drains.get_mut(instance) {
+        if let Some(drain) = self.outstanding.drains.get_mut(instance) {
             let since = drain.volumes.map_or(at, |v| v.since);
             drain.volumes = Some(Awaited { since, over });
         }
@@ -275,7 +262,7 @@ impl GroupProgress {
 
     /// Its pods are gone, and balancers may send to it still.
     pub(super) fn await_balancers(&mut self, instance: &InstanceId, over: bool, at: Timestamp) {
-        if let Some(drain) = self.drains.get_mut(instance) {
+        if let Some(drain) = self.outstanding.drains.get_mut(instance) {
             let since = drain.balancers.map_or(at, |b| b.since);
             drain.balancers = Some(Awaited { since, over });
         }
@@ -283,13 +270,13 @@ impl GroupProgress {
 
     /// Its drain did not end in time: it comes last.
     pub(super) fn defer(&mut self, instance: &InstanceId) {
-        self.drains.remove(instance);
+        self.outstanding.drains.remove(instance);
         self.set_aside.insert(instance.clone());
     }
 
     pub(super) fn abandon(&mut self, instance: &InstanceId) {
-        self.drains.remove(instance);
-        self.detached.remove(instance);
+        self.outstanding.drains.remove(instance);
+        self.outstanding.detached.remove(instance);
     }
 
     pub(super) fn refreshed(&mut self, percentage: u32) {
@@ -301,22 +288,15 @@ impl GroupProgress {
     /// Whatever the books still say is out there is not: an autoscaler took it back, or it is gone.
     pub(super) fn finish(&mut self) {
         self.state = GroupState::Done;
-        self.surge = 0;
-        self.detached.clear();
-        self.drains.clear();
-        self.tainted.clear();
-        self.protected.clear();
-        self.kept.clear();
-        self.dead.clear();
+        self.outstanding = Outstanding::default();
         self.set_aside.clear();
-        self.suspended.clear();
         self.placement.refused.clear();
-        (self.no_capacity, self.borrowed, self.lending) = (None, None, false);
+        self.capacity = CapacityState::default();
     }
 
     /// Its own change is done: what it adds from now on stands in for another group.
     pub(super) fn lend(&mut self, at: Timestamp) {
-        (self.state, self.touched, self.lending) = (GroupState::Rolling(at), true, true);
+        (self.state, self.touched, self.capacity.lending) = (GroupState::Rolling(at), true, true);
         self.canary = Canary::Proven;
     }
 
@@ -356,27 +336,19 @@ impl GroupProgress {
                 self.removed(from.saturating_sub(*to));
             }
             CloudEffect::Suspend { processes, .. } if ours => {
-                self.suspended.extend(processes.iter().cloned())
+                self.outstanding.suspended.extend(processes.iter().cloned())
             }
             CloudEffect::Protect {
-                instances,
-                protect: true,
-                ..
-            } if ours => self.protected.extend(instances.iter().cloned()),
-            CloudEffect::Protect {
-                instances,
-                protect: false,
-                ..
-            } => self.protected.retain(|id| !instances.contains(id)),
-            CloudEffect::SetDesired { .. }
-            | CloudEffect::Suspend { .. }
-            | CloudEffect::Protect { .. } => {}
-            CloudEffect::Resume { processes, .. } => {
-                self.suspended.retain(|p| !processes.contains(p))
-            }
+                instances, protect, ..
+            } => self.outstanding.protect(instances, *protect, ours),
+            CloudEffect::SetDesired { .. } | CloudEffect::Suspend { .. } => {}
+            CloudEffect::Resume { processes, .. } => self
+                .outstanding
+                .suspended
+                .retain(|p| !processes.contains(p)),
             CloudEffect::Detach { instance, .. } => {
                 self.spent.launches += 1;
-                self.detached.insert(instance.clone());
+                self.outstanding.detached.insert(instance.clone());
             }
             CloudEffect::Terminate {
                 instance,
@@ -462,91 +434,73 @@ impl GroupProgress {
                 self.placement.not_offered = Some(words.clone());
             }
             Some(LaunchRefusal::NoCapacity(words)) => {
-                let words = words.clone();
-                let known = self.placement.refused.get(&launch.zone);
-                let since = known.map_or(at, |known| known.since);
-                self.placement.refused.insert(
-                    launch.zone.clone(),
-                    ZoneRefused {
-                        since,
-                        last: at,
-                        words,
-                    },
-                );
+                self.zone_refused(&launch.zone, words, at);
             }
         }
+    }
+
+    fn zone_refused(&mut self, zone: &str, words: &str, at: Timestamp) {
+        let known = self.placement.refused.get(zone);
+        let refused = ZoneRefused {
+            since: known.map_or(at, |known| known.since),
+            last: at,
+            words: words.to_owned(),
+        };
+        self.placement.refused.insert(zone.to_owned(), refused);
     }
 
     /// Nothing that was kept for an instance, or for its node, is left.
     fn instance_ended(&mut self, instance: &InstanceId, ours: bool, at: Timestamp) {
         self.ended_at.retain(|_, since| at < *since + SETTLED);
         self.ended_at.insert(instance.clone(), at);
-        if let Some(node) = self.drains.remove(instance).and_then(|drain| drain.node) {
-            self.tainted.remove(&node);
-            self.kept.remove(&node);
-        }
-        self.detached.remove(instance);
-        self.protected.remove(instance);
+        self.outstanding.forget(instance);
         self.set_aside.remove(instance);
         self.ended += 1;
         // One that was on its way already is nothing that was spent.
         self.spent.terminations += u32::from(ours);
-        let dead = self.dead.values_mut().filter(|d| d.instance == *instance);
-        dead.for_each(|d| d.ended = true);
     }
 
     /// More desired capacity: what was taken comes back first, the rest is surge.
     pub(super) fn added(&mut self, more: u32) {
         let back = more.min(self.taken);
         self.taken -= back;
-        self.surge = self.surge.saturating_add(more - back);
+        self.outstanding.surge = self.outstanding.surge.saturating_add(more - back);
     }
 
     /// Less desired capacity: surge goes first, the rest is taken.
     pub(super) fn removed(&mut self, less: u32) {
-        let surge = less.min(self.surge);
-        self.surge -= surge;
+        let surge = less.min(self.outstanding.surge);
+        self.outstanding.surge -= surge;
         self.taken = self.taken.saturating_add(less - surge);
     }
 
     pub(super) fn node_effect(&mut self, effect: &NodeEffect, ours: bool, at: Timestamp) {
-        let change = |drains: &mut BTreeMap<InstanceId, Drain>,
-                      node: &NodeName,
-                      change: &dyn Fn(&mut Drain)| {
-            drains
-                .values_mut()
-                .filter(|d| d.node.as_ref() == Some(node))
-                .for_each(change);
-        };
-        let cordoned = if ours {
-            Cordoned::ByUs
-        } else {
-            Cordoned::ByOthers
-        };
+        let out = &mut self.outstanding;
+        let cordoned = Cordoned::by(ours);
         match effect {
             NodeEffect::Cordon { node, .. } => {
-                change(&mut self.drains, node, &|d| d.cordoned = cordoned)
+                out.drains_of(node).for_each(|d| d.cordoned = cordoned)
             }
             // With a drain its marks go, the one against the autoscaler among them.
             NodeEffect::Uncordon { node, .. } => {
-                self.kept.remove(node);
-                change(&mut self.drains, node, &|d| d.cordoned = Cordoned::No)
+                out.kept.remove(node);
+                out.drains_of(node).for_each(|d| d.cordoned = Cordoned::No)
             }
             NodeEffect::Evict { node, .. } | NodeEffect::Delete { node, .. } => {
-                change(&mut self.drains, node, &|d| d.asked_at = Some(at))
+                out.drains_of(node).for_each(|d| d.asked_at = Some(at))
             }
             // Of nodes that had the taint before, each says itself that it is not ours.
-            NodeEffect::Taint { nodes, .. } => self.tainted.extend(nodes.clone()),
-            NodeEffect::Untaint { nodes } => self.tainted.retain(|n, _| !nodes.contains_key(n)),
+            NodeEffect::Taint { nodes, .. } => out.tainted.extend(nodes.clone()),
+            NodeEffect::Untaint { nodes } => out.tainted.retain(|n, _| !nodes.contains_key(n)),
             NodeEffect::OutOfService { node, .. } => {
-                if let Some(dead) = self.dead.get_mut(node) {
+                if let Some(dead) = out.dead.get_mut(node) {
                     dead.marked = true;
                 }
             }
-            NodeEffect::BackInService { node, .. } => drop(self.dead.remove(node)),
-            NodeEffect::KeepFromAutoscaler { nodes } => self.kept.extend(nodes.clone()),
+            NodeEffect::BackInService { node, .. } => drop(out.dead.remove(node)),
+            NodeEffect::KeepFromAutoscaler { nodes } => out.kept.extend(nodes.clone()),
             NodeEffect::ReleaseToAutoscaler { nodes } => {
-                self.kept.retain(|n, _| !nodes.contains_key(n))
+                out.kept.retain(|n, _| !nodes.contains_key(n))
             }
         }
     }
@@ -561,10 +515,6 @@ fn moves_desired(effect: &CloudEffect) -> bool {
                 ..
             }
     )
-}
-
-fn lowers_desired(effect: &Effect) -> bool {
-    matches!(effect, Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) if to < from)
 }
 
 fn is_pruning(effect: &Effect) -> bool {

@@ -11,7 +11,7 @@ use crate::plan::{DrainBlocker, LaunchBlocker};
 /// Something that stands in the way of a cluster's rollout, or was not well before it. Its `code` stays the same between versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Finding {
+pub enum PreflightFinding {
     /// No replacement can launch into a group.
     Launch {
         /// The group.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use advice::Advice;
 pub use capacity::{NoCapacity, NoLoan, NoOther};
 pub use drain::{DrainReason, HeldPods, LingeringPod, OverdueDrain, RefusedPods};
-pub use finding::Finding;
+pub use finding::PreflightFinding;
 pub use group::GroupReason;
 pub use health::{
     Evidence, Ground, PlaneFault, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner,
@@ -104,7 +104,7 @@ pub enum Reason {
     /// Before the first change: what stands in the way, where the policy is to stop.
     InTheWay {
         /// All of it.
-        findings: Vec<Finding>,
+        findings: Vec<PreflightFinding>,
     },
     /// Nothing has moved.
     NothingMoved {
@@ -390,4 +390,4 @@ macro_rules! in_their_words {
     };
 }
 
-in_their_words!(Reason, Advice, Ground, Evidence, Finding);
+in_their_words!(Reason, Advice, Ground, Evidence, PreflightFinding);

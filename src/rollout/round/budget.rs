@@ -62,11 +62,11 @@ pub(crate) fn budget(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Bu
         // A look soon after a call of ours may still show what was before it: what was booked counts then.
         let is_settled = g.sized_at.is_none_or(|at| at + SETTLED <= round.now);
         let surge = match sight.live.groups.get(name) {
-            Some(live) if is_settled => outstanding_surge(g.surge, live),
-            Some(_) => g.surge,
+            Some(live) if is_settled => outstanding_surge(g.outstanding.surge, live),
+            Some(_) => g.outstanding.surge,
             None => 0,
         };
-        surge.saturating_add(u32::try_from(g.detached.len()).unwrap_or(u32::MAX))
+        surge.saturating_add(u32::try_from(g.outstanding.detached.len()).unwrap_or(u32::MAX))
     };
     // What was asked for and not answered may be out there too.
     let asked = |i: &Intent| match &i.effect {
@@ -127,7 +127,7 @@ fn rate(round: &RoundContext<'_>, sight: &ClusterContext<'_>) -> Budget {
         .progress
         .groups
         .values()
-        .map(|g| g.drains.len())
+        .map(|g| g.outstanding.drains.len())
         .sum::<usize>();
     // What was asked for and not answered may have happened.
     let is_end = |i: &&Intent| {

@@ -20,7 +20,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         let limit = task.rolling.drain.balancers;
         let clusters = &self.progress.clusters;
         let group = clusters.get(self.cluster)?.groups.get(&task.asg)?;
-        let since = group.drains.get(id)?.balancers.map(|b| b.since);
+        let since = group.outstanding.drains.get(id)?.balancers.map(|b| b.since);
         let over = since.is_some_and(|since| self.now >= since + limit);
         let balancers = match node.traffic_to_wait_for()? {
             Traffic::From(balancers) => balancers.clone(),
@@ -44,7 +44,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         let group = clusters
             .get(self.cluster)
             .and_then(|c| c.groups.get(&task.asg));
-        let drain = group.and_then(|g| g.drains.get(id));
+        let drain = group.and_then(|g| g.outstanding.drains.get(id));
         let over = |drain: &Drain| {
             let since = drain.volumes.map(|v| v.since);
             since.is_some_and(|since| self.now >= since + limit)

@@ -195,15 +195,11 @@ impl<'a> Judged<'a> {
         let live: &LiveGroup = self.live.groups.get(&task.asg)?;
         let found = live.instances.get(instance)?;
         // One whose node is not Ready does no work, and one that AWS calls unhealthy is ended by it: a single one of those is repaired.
-        let works = match &self.live.nodes {
-            Nodes::Known(seen) => seen
-                .nodes
-                .values()
-                .any(|n| n.instance == *instance && n.ready),
-            Nodes::NotAsked | Nodes::Unknown(_) => true,
-        };
+        let works = is_ready(&self.live.nodes, instance);
         let works = works && found.health == Health::Healthy;
-        let ours = works && found.version == Some(pinned) && !group.detached.contains(instance);
+        let ours = works
+            && found.version == Some(pinned)
+            && !group.outstanding.detached.contains(instance);
         (ours && !decrement).then(|| {
             InstanceBreach::PinnedReplaced {
                 instance: instance.clone(),
@@ -227,7 +223,7 @@ impl<'a> Judged<'a> {
         let groups = &self.progress.clusters.get(self.cluster)?.groups;
         let size = |task: &GroupTask| groups.get(&task.asg).map_or(0, |g| g.instances);
         // Drains that had begun when the bound was met may end.
-        let under_way = u32::try_from(group.drains.len()).unwrap_or(u32::MAX);
+        let under_way = u32::try_from(group.outstanding.drains.len()).unwrap_or(u32::MAX);
         let most = bound(self.rollout, task, size)
             .saturating_add(under_way)
             .saturating_add(launches.saturating_sub(1));
@@ -260,6 +256,17 @@ impl<'a> Judged<'a> {
             }
             .into()
         })
+    }
+}
+
+/// Whether the node of an instance is Ready; it counts as Ready where that is not known.
+fn is_ready(nodes: &Nodes, instance: &InstanceId) -> bool {
+    match nodes {
+        Nodes::Known(seen) => seen
+            .nodes
+            .values()
+            .any(|n| n.instance == *instance && n.ready),
+        Nodes::NotAsked | Nodes::Unknown(_) => true,
     }
 }
 

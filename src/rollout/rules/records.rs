@@ -202,7 +202,7 @@ fn none_deleted(progress: &Progress, clusters: &BTreeSet<ClusterName>) -> Vec<Br
 /// A rollout is aborted when it has given back everything.
 fn all_given_back(progress: &Progress) -> Vec<Breach> {
     let groups = progress.clusters.values().flat_map(|c| &c.groups);
-    let owed = groups.filter(|(_, g)| g.has_outstanding());
+    let owed = groups.filter(|(_, g)| !g.outstanding.is_empty());
     owed.map(|(name, _)| {
         RecordBreach::NotReleased {
             group: name.clone(),

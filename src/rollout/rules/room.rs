@@ -43,10 +43,10 @@ fn of_groups(
     let groups = groups.filter(|(name, _)| limit.groups.contains(*name));
     let out = groups
         .map(|(name, group)| {
-            let detached = u32::try_from(group.detached.len()).unwrap_or(u32::MAX);
+            let detached = u32::try_from(group.outstanding.detached.len()).unwrap_or(u32::MAX);
             let most = live.groups.get(name);
             let most = most.map_or(u32::MAX, |g| g.desired.saturating_sub(g.group.min_size));
-            group.surge.min(most).saturating_add(detached)
+            group.outstanding.surge.min(most).saturating_add(detached)
         })
         .fold(more, u32::saturating_add);
     (out > limit.most).then(|| {

@@ -78,7 +78,9 @@ impl<'a> Judged<'a> {
             CloudEffect::SetDesired { from, to, .. } if to < from => lowers(task, live?, *to),
             CloudEffect::PinVersion { to, .. } => self.pins(task, group, *to),
             CloudEffect::Resume { processes, .. } => {
-                let ours = |p: &&String| group.suspended.contains(*p) || self.suspends(task, p);
+                let ours = |p: &&String| {
+                    group.outstanding.suspended.contains(*p) || self.suspends(task, p)
+                };
                 let others: Vec<String> = processes.iter().filter(|p| !ours(p)).cloned().collect();
                 (!others.is_empty()).then(|| {
                     GroupBreach::ResumesOthers {
@@ -93,7 +95,9 @@ impl<'a> Judged<'a> {
                 protect: false,
                 ..
             } => {
-                let ours = |id: &&InstanceId| group.protected.contains(*id) || self.protects(id);
+                let ours = |id: &&InstanceId| {
+                    group.outstanding.protected.contains(*id) || self.protects(id)
+                };
                 let other = instances.iter().find(|id| !ours(id));
                 other.map(|id| {
                     InstanceBreach::UnprotectsOthers {
@@ -183,9 +187,9 @@ impl<'a> Judged<'a> {
                 .into(),
             );
         }
-        let half_way = group.detached.contains(instance)
-            || group.drains.contains_key(instance)
-            || (decrement && group.surge > 0);
+        let half_way = group.outstanding.detached.contains(instance)
+            || group.outstanding.drains.contains_key(instance)
+            || (decrement && group.outstanding.surge > 0);
         let aborts = self.progress.direction == Direction::Aborting;
         (runs && aborts && !half_way).then(|| {
             InstanceBreach::AbortEnds {
@@ -221,7 +225,12 @@ impl<'a> Judged<'a> {
             NodeEffect::Untaint { nodes } => {
                 let other = |f: &Found<'_>| {
                     !f.node.ours.contains(&NodeMark::Tainted)
-                        && !f.group.tainted.values().any(|id| *id == f.node.instance)
+                        && !f
+                            .group
+                            .outstanding
+                            .tainted
+                            .values()
+                            .any(|id| *id == f.node.instance)
                 };
                 self.each(
                     nodes.keys(),
@@ -232,7 +241,12 @@ impl<'a> Judged<'a> {
             NodeEffect::ReleaseToAutoscaler { nodes } => {
                 let other = |f: &Found<'_>| {
                     !f.node.ours.contains(&NodeMark::KeptFromAutoscaler)
-                        && !f.group.kept.values().any(|id| *id == f.node.instance)
+                        && !f
+                            .group
+                            .outstanding
+                            .kept
+                            .values()
+                            .any(|id| *id == f.node.instance)
                 };
                 self.each(
                     nodes.keys(),
@@ -290,7 +304,7 @@ impl<'a> Judged<'a> {
     ) -> impl Iterator<Item = &'a DeadNode> + use<'s, 'a> {
         let cluster = self.progress.clusters.get(self.cluster);
         let groups = cluster.into_iter().flat_map(|c| c.groups.values());
-        let dead = groups.filter_map(move |g| g.dead.get(name));
+        let dead = groups.filter_map(move |g| g.outstanding.dead.get(name));
         dead.filter(move |dead| dead.instance == *instance)
     }
 
@@ -345,6 +359,7 @@ impl<'a> Judged<'a> {
         let marks = [NodeMark::Cordoned, NodeMark::OutOfLoadBalancers];
         let booked = found
             .group
+            .outstanding
             .drains
             .get(&found.node.instance)
             .is_some_and(|d| d.cordoned == Cordoned::ByUs);
@@ -373,7 +388,7 @@ impl<'a> Judged<'a> {
                 .into(),
             );
         }
-        let booked = found.group.drains.get(&found.node.instance);
+        let booked = found.group.outstanding.drains.get(&found.node.instance);
         if booked.is_none_or(|d| d.node.as_ref() != Some(name)) {
             broken.push(
                 PodBreach::PodsWithoutDrain {
@@ -409,9 +424,9 @@ impl<'a> Judged<'a> {
         let Some(pinned) = pinned(&self.progress.direction, found.task, found.group) else {
             return false;
         };
-        let too_many = found.group.surge > 0
-            || found.group.lending
-            || found.group.detached.contains(&found.node.instance)
+        let too_many = found.group.outstanding.surge > 0
+            || found.group.capacity.lending
+            || found.group.outstanding.detached.contains(&found.node.instance)
             || found.live.desired > found.live.group.max_size
             || found.task.shrink
             // One whose node is not Ready does no work, and one that AWS calls unhealthy is ended by it: a single one of those is repaired.
@@ -429,7 +444,7 @@ impl<'a> Judged<'a> {
         if policy.on_timeout != OnTimeout::Force {
             broken.push(PodBreach::ForceNotAllowed { node: name.clone() }.into());
         }
-        let drain = found.group.drains.get(&found.node.instance);
+        let drain = found.group.outstanding.drains.get(&found.node.instance);
         if drain.is_some_and(|d| self.now.since(d.since) <= policy.timeout) {
             broken.push(
                 PodBreach::ForceEarly {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use kfleet::desired::{DesiredCluster, GroupExtras};
 use kfleet::fleet::{self, Fleet};
-use kfleet::impact::{Side, Version, impact};
+use kfleet::impact::{RenderedVersion, Side, impact};
 use kfleet::kops::{self, Role};
 use kfleet::model::ClusterName;
 use kfleet::render::{Rendered, Renderer};
@@ -70,7 +70,7 @@ type Whole = BTreeMap<ClusterName, (Rendered, DesiredCluster)>;
 
 fn side<'a>(fleet: &'a Fleet, whole: &'a Whole) -> Side<'a> {
     let version = |(name, (rendered, desired)): (&ClusterName, &'a (Rendered, DesiredCluster))| {
-        let version = Version {
+        let version = RenderedVersion {
             cluster: &fleet.clusters[name],
             rendered,
             desired,
@@ -88,7 +88,7 @@ fn everything(fleet: &Fleet) -> Result<Whole, String> {
     let mut whole = Whole::new();
     for cluster in fleet.clusters.values() {
         let rendered = renderer.render(&cluster.name).map_err(|e| e.to_string())?;
-        let target = kops::Target {
+        let target = kops::KopsTarget {
             version: cluster.kops_version.unwrap_or_default(),
             region: Some(cluster.region.clone()),
             accepted: fleet.settings.accept.clone(),

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Applied, ClusterName, NodeEffect, Nodes, Timestamp, Unseen, UnseenKind};
-use crate::nodes::{Access, NodeApi, NodeError};
+use crate::nodes::{NodeAccess, NodeApi, NodeError};
 
 pub(in crate::cli) struct Clusters {
-    access: BTreeMap<ClusterName, Access>,
+    access: BTreeMap<ClusterName, NodeAccess>,
 }
 
 impl Clusters {
     pub(in crate::cli) fn new(
-        access: BTreeMap<ClusterName, Access>,
+        access: BTreeMap<ClusterName, NodeAccess>,
         _: Option<std::path::PathBuf>,
         _: fn() -> Timestamp,
     ) -> Clusters {

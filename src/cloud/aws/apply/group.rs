@@ -447,6 +447,13 @@ impl Hand<'_> {
         if group.warm_pool_configuration().is_some() {
             self.delete_warm_pool().await?;
         }
+        self.delete_empty().await?;
+        self.delete_template().await?;
+        Ok(Applied::Done)
+    }
+
+    /// Deletes a group without instances: AWS refuses any other.
+    async fn delete_empty(&self) -> Result<(), CloudError> {
         self.sent(|| {
             self.write
                 .autoscaling
@@ -455,8 +462,7 @@ impl Hand<'_> {
                 .send()
         })
         .await?;
-        self.delete_template().await?;
-        Ok(Applied::Done)
+        Ok(())
     }
 
     /// Sizes and suspended processes do not count: they are moved on the way to the end. Hooks neither: they go with the group.

@@ -129,14 +129,7 @@ impl Hand<'_> {
             Outside::Gone => Ok(Applied::Already),
             // No longer the group's, or not counted in its capacity: that stays as it is.
             Outside::Detached | Outside::Warmed => {
-                self.sent(|| {
-                    self.write
-                        .ec2
-                        .terminate_instances()
-                        .instance_ids(instance.as_str())
-                        .send()
-                })
-                .await?;
+                self.terminate_outside(instance).await?;
                 Ok(Applied::Done)
             }
             Outside::Stranger => Ok(Applied::Moved(format!(
@@ -144,6 +137,19 @@ impl Hand<'_> {
                 self.group
             ))),
         }
+    }
+
+    /// Ends an instance that is not in the group, or not counted in its capacity.
+    async fn terminate_outside(&self, instance: &InstanceId) -> Result<(), CloudError> {
+        self.sent(|| {
+            self.write
+                .ec2
+                .terminate_instances()
+                .instance_ids(instance.as_str())
+                .send()
+        })
+        .await?;
+        Ok(())
     }
 
     async fn terminate_member(
@@ -177,10 +183,7 @@ impl Hand<'_> {
 
     /// What there is to know of an instance that the group does not list.
     async fn outside(&self, instance: &InstanceId) -> Result<Outside, CloudError> {
-        let by_id = sdk::Filter::builder()
-            .name("instance-id")
-            .values(instance.as_str())
-            .build();
+        let by_id = by_id(instance);
         let call = self
             .read
             .ec2
@@ -234,4 +237,11 @@ impl Hand<'_> {
             .map(|r| r.instances().len())
             .sum())
     }
+}
+
+fn by_id(instance: &InstanceId) -> sdk::Filter {
+    sdk::Filter::builder()
+        .name("instance-id")
+        .values(instance.as_str())
+        .build()
 }

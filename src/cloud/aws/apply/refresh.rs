@@ -96,14 +96,12 @@ impl Hand<'_> {
     }
 
     pub(super) async fn rollback_refresh(&self) -> Result<Applied, CloudError> {
+        let moved = |what: &str| Applied::Moved(format!("{} {what}", self.group));
         if let Err(none) = self.existing().await? {
             return Ok(Applied::Moved(none));
         }
         let Some(newest) = self.newest_refresh().await? else {
-            return Ok(Applied::Moved(format!(
-                "{} has no instance refresh",
-                self.group
-            )));
+            return Ok(moved("has no instance refresh"));
         };
         if matches!(
             newest.status,
@@ -112,10 +110,7 @@ impl Hand<'_> {
             return Ok(Applied::Already);
         }
         if !goes_on(newest.status) {
-            return Ok(Applied::Moved(format!(
-                "{} has no instance refresh that could be taken back",
-                self.group
-            )));
+            return Ok(moved("has no instance refresh that could be taken back"));
         }
         let call = || {
             self.write

@@ -64,11 +64,7 @@ pub(in crate::cloud::aws) fn fields(
             .map(mixed::policy)
             .transpose()?,
         max_instance_lifetime: optional(group.max_instance_lifetime, "MaxInstanceLifetime")?,
-        suspended_processes: group
-            .suspended_processes()
-            .iter()
-            .filter_map(|p| p.process_name.clone())
-            .collect(),
+        suspended_processes: suspended(group),
         load_balancer_names: group.load_balancer_names().iter().cloned().collect(),
         target_group_arns: group.target_group_arns().iter().cloned().collect(),
         capacity_rebalance: group.capacity_rebalance,
@@ -173,11 +169,28 @@ fn warm_pool(group: &sdk::AutoScalingGroup) -> Result<Option<WarmPool>, Strange>
     }))
 }
 
+fn suspended(group: &sdk::AutoScalingGroup) -> BTreeSet<String> {
+    let processes = group.suspended_processes().iter();
+    processes.filter_map(|p| p.process_name.clone()).collect()
+}
+
 /// What is set on a group and not ours, where it is another thing than what AWS sets by itself.
 /// Source of those defaults: AWS API reference, CreateAutoScalingGroup; kops sets none of these.
 pub(in crate::cloud::aws) fn foreign(group: &sdk::AutoScalingGroup) -> Foreign {
     let mut foreign = Foreign::new();
-    let out = &mut foreign;
+    foreign_health(group, &mut foreign);
+    foreign_scaling(group, &mut foreign);
+    foreign_zones(group, &mut foreign);
+    foreign_ending(group, &mut foreign);
+    foreign_traffic(group, &mut foreign);
+    foreign_warm_pool(group, &mut foreign);
+    let mixed = group.mixed_instances_policy().map(mixed::foreign);
+    foreign.extend(mixed.unwrap_or_default());
+    foreign
+}
+
+/// How AWS tells that an instance is healthy, and when.
+fn foreign_health(group: &sdk::AutoScalingGroup, out: &mut Foreign) {
     note_text(
         out,
         "HealthCheckType",
@@ -193,31 +206,6 @@ pub(in crate::cloud::aws) fn foreign(group: &sdk::AutoScalingGroup) -> Foreign {
     );
     note(
         out,
-        "DefaultCooldown",
-        group.default_cooldown.filter(|s| *s != 300),
-    );
-    let policies = group.termination_policies();
-    note(
-        out,
-        "TerminationPolicies",
-        (!policies.is_empty() && policies != ["Default"]).then_some(policies),
-    );
-    note_text(out, "PlacementGroup", group.placement_group());
-    note_text(
-        out,
-        "ServiceLinkedRoleARN",
-        group
-            .service_linked_role_arn()
-            .filter(|a| !a.ends_with("/AWSServiceRoleForAutoScaling")),
-    );
-    note_text(out, "Context", group.context());
-    note_text(
-        out,
-        "DesiredCapacityType",
-        group.desired_capacity_type().filter(|t| *t != "units"),
-    );
-    note(
-        out,
         "DefaultInstanceWarmup",
         group.default_instance_warmup.filter(|s| *s >= 0),
     );
@@ -228,6 +216,33 @@ pub(in crate::cloud::aws) fn foreign(group: &sdk::AutoScalingGroup) -> Foreign {
         "InstanceMaintenancePolicy",
         maintenance.filter(|p| set(p.min_healthy_percentage) || set(p.max_healthy_percentage)),
     );
+}
+
+/// How its size is counted and changed, and as whom.
+fn foreign_scaling(group: &sdk::AutoScalingGroup, out: &mut Foreign) {
+    note(
+        out,
+        "DefaultCooldown",
+        group.default_cooldown.filter(|s| *s != 300),
+    );
+    note_text(
+        out,
+        "DesiredCapacityType",
+        group.desired_capacity_type().filter(|t| *t != "units"),
+    );
+    note_text(
+        out,
+        "ServiceLinkedRoleARN",
+        group
+            .service_linked_role_arn()
+            .filter(|a| !a.ends_with("/AWSServiceRoleForAutoScaling")),
+    );
+    note_text(out, "Context", group.context());
+}
+
+/// Where its instances are placed.
+fn foreign_zones(group: &sdk::AutoScalingGroup, out: &mut Foreign) {
+    note_text(out, "PlacementGroup", group.placement_group());
     let distribution = group
         .availability_zone_distribution()
         .and_then(|d| d.capacity_distribution_strategy());
@@ -251,6 +266,16 @@ pub(in crate::cloud::aws) fn foreign(group: &sdk::AutoScalingGroup) -> Foreign {
         "CapacityReservationSpecification",
         reservation.map(|p| p.as_str()).filter(|p| *p != "default"),
     );
+}
+
+/// Which instance ends first, and whether the group may be deleted.
+fn foreign_ending(group: &sdk::AutoScalingGroup, out: &mut Foreign) {
+    let policies = group.termination_policies();
+    note(
+        out,
+        "TerminationPolicies",
+        (!policies.is_empty() && policies != ["Default"]).then_some(policies),
+    );
     note_text(
         out,
         "DeletionProtection",
@@ -259,6 +284,10 @@ pub(in crate::cloud::aws) fn foreign(group: &sdk::AutoScalingGroup) -> Foreign {
             .map(|p| p.as_str())
             .filter(|p| *p != "none"),
     );
+}
+
+/// Sources of traffic that are neither a load balancer nor a target group that the group names itself.
+fn foreign_traffic(group: &sdk::AutoScalingGroup, out: &mut Foreign) {
     let known: BTreeSet<&str> = group
         .load_balancer_names()
         .iter()
@@ -276,26 +305,21 @@ pub(in crate::cloud::aws) fn foreign(group: &sdk::AutoScalingGroup) -> Foreign {
         "TrafficSources",
         (!sources.is_empty()).then_some(sources),
     );
+}
+
+fn foreign_warm_pool(group: &sdk::AutoScalingGroup, out: &mut Foreign) {
+    let pool = group.warm_pool_configuration();
     note(
         out,
         "WarmPool.InstanceReusePolicy",
-        group
-            .warm_pool_configuration()
-            .and_then(|p| p.instance_reuse_policy()),
+        pool.and_then(|p| p.instance_reuse_policy()),
     );
-    let state = group.warm_pool_configuration().and_then(|p| p.pool_state());
+    let state = pool.and_then(|p| p.pool_state());
     note_text(
         out,
         "WarmPool.PoolState",
         state.map(|s| s.as_str()).filter(|s| *s != "Stopped"),
     );
-    out.extend(
-        group
-            .mixed_instances_policy()
-            .map(mixed::foreign)
-            .unwrap_or_default(),
-    );
-    foreign
 }
 
 /// Every tag that says whose a group is.

@@ -112,19 +112,19 @@ fn lifecycle(state: Option<&sdk::LifecycleState>) -> Result<Lifecycle, Strange> 
     })
 }
 
+fn tag<'i>(given: &'i ec2::Instance, key: &str) -> Option<&'i str> {
+    let tags = given.tags().iter();
+    let mut named = tags.filter(|t| t.key() == Some(key));
+    named.next().and_then(|t| t.value())
+}
+
 /// An instance that we took out of its group.
 pub(in crate::cloud::aws) fn detached(
     given: &ec2::Instance,
     template: Option<&TemplateReference>,
 ) -> Result<(InstanceId, Instance), Strange> {
     let (id, details) = details(given)?;
-    let tag = |key: &str| {
-        given
-            .tags()
-            .iter()
-            .find(|t| t.key() == Some(key))
-            .and_then(|t| t.value())
-    };
+    let tag = |key: &str| tag(given, key);
     // AWS tags every instance with what it was launched from. Source: EC2 user guide, launch templates.
     let same = template
         .and_then(|t| t.id.as_deref())

@@ -81,12 +81,7 @@ pub(in crate::cloud::aws) fn data(
         ebs_optimized: given.ebs_optimized,
         instance_market_options: given.instance_market_options().map(market).transpose()?,
         key_name: given.key_name.clone(),
-        placement: given
-            .placement()
-            .and_then(|p| p.tenancy())
-            .map(|t| Placement {
-                tenancy: t.as_str().to_owned(),
-            }),
+        placement: tenancy(given),
         tag_specifications: given.tag_specifications().iter().filter_map(tags).collect(),
         user_data: None,
     };
@@ -178,6 +173,11 @@ fn interfaces(given: &sdk::ResponseLaunchTemplateData) -> Result<Vec<NetworkInte
     interfaces.collect()
 }
 
+fn tenancy(given: &sdk::ResponseLaunchTemplateData) -> Option<Placement> {
+    let tenancy = given.placement()?.tenancy()?.as_str().to_owned();
+    Some(Placement { tenancy })
+}
+
 fn credits(given: &sdk::ResponseLaunchTemplateData) -> Option<CreditSpecification> {
     let cpu_credits = given
         .credit_specification()?
@@ -224,9 +224,24 @@ fn tags(given: &sdk::LaunchTemplateTagSpecification) -> Option<TagSpecification>
 /// Disks that come with the type are not among them: kops maps them in every version of such a type.
 pub(in crate::cloud::aws) fn foreign(given: &sdk::ResponseLaunchTemplateData) -> Foreign {
     let mut foreign = Foreign::new();
-    let out = &mut foreign;
-    note_text(out, "KernelId", given.kernel_id());
-    note_text(out, "RamDiskId", given.ram_disk_id());
+    foreign_life(given, &mut foreign);
+    foreign_options(given, &mut foreign);
+    foreign_hardware(given, &mut foreign);
+    foreign_network(given, &mut foreign);
+    if let Some(placement) = given.placement() {
+        foreign_placement(placement, &mut foreign);
+    }
+    if let Some(market) = given.instance_market_options() {
+        foreign_market(market, &mut foreign);
+    }
+    for device in given.block_device_mappings() {
+        foreign_device(device, &mut foreign);
+    }
+    foreign
+}
+
+/// How the end of an instance goes, and how it is started again.
+fn foreign_life(given: &sdk::ResponseLaunchTemplateData, out: &mut Foreign) {
     // kops sends false, which is what counts without.
     note(
         out,
@@ -246,9 +261,18 @@ pub(in crate::cloud::aws) fn foreign(given: &sdk::ResponseLaunchTemplateData) ->
         "InstanceInitiatedShutdownBehavior",
         shutdown.filter(|b| *b != "stop"),
     );
-    note(out, "SecurityGroupIds", some(given.security_group_ids()));
-    note(out, "SecurityGroups", some(given.security_groups()));
-    note(out, "CpuOptions", given.cpu_options());
+    note(
+        out,
+        "HibernationOptions",
+        given
+            .hibernation_options()
+            .filter(|h| h.configured == Some(true)),
+    );
+    note(out, "MaintenanceOptions", given.maintenance_options());
+}
+
+/// What is reserved, licensed or switched on for an instance.
+fn foreign_options(given: &sdk::ResponseLaunchTemplateData, out: &mut Foreign) {
     note(
         out,
         "CapacityReservationSpecification",
@@ -261,31 +285,29 @@ pub(in crate::cloud::aws) fn foreign(given: &sdk::ResponseLaunchTemplateData) ->
     );
     note(
         out,
-        "HibernationOptions",
-        given
-            .hibernation_options()
-            .filter(|h| h.configured == Some(true)),
-    );
-    note(
-        out,
         "EnclaveOptions",
         given.enclave_options().filter(|e| e.enabled == Some(true)),
     );
+    let tags = given
+        .metadata_options()
+        .and_then(|m| m.instance_metadata_tags())
+        .map(|t| t.as_str());
+    note_text(
+        out,
+        "MetadataOptions.InstanceMetadataTags",
+        tags.filter(|t| *t != "disabled"),
+    );
+}
+
+/// What an instance is made of.
+fn foreign_hardware(given: &sdk::ResponseLaunchTemplateData, out: &mut Foreign) {
+    note_text(out, "KernelId", given.kernel_id());
+    note_text(out, "RamDiskId", given.ram_disk_id());
+    note(out, "CpuOptions", given.cpu_options());
     note(
         out,
         "InstanceRequirements",
         given.instance_requirements().map(|_| "set"),
-    );
-    note(
-        out,
-        "PrivateDnsNameOptions",
-        given.private_dns_name_options(),
-    );
-    note(out, "MaintenanceOptions", given.maintenance_options());
-    note(
-        out,
-        "NetworkPerformanceOptions",
-        given.network_performance_options(),
     );
     note(
         out,
@@ -297,22 +319,30 @@ pub(in crate::cloud::aws) fn foreign(given: &sdk::ResponseLaunchTemplateData) ->
         "ElasticInferenceAccelerators",
         some(given.elastic_inference_accelerators()),
     );
+}
+
+/// Security groups of the template itself, names, and interfaces.
+fn foreign_network(given: &sdk::ResponseLaunchTemplateData, out: &mut Foreign) {
+    note(out, "SecurityGroupIds", some(given.security_group_ids()));
+    note(out, "SecurityGroups", some(given.security_groups()));
+    note(
+        out,
+        "PrivateDnsNameOptions",
+        given.private_dns_name_options(),
+    );
+    note(
+        out,
+        "NetworkPerformanceOptions",
+        given.network_performance_options(),
+    );
     note(
         out,
         "SecondaryInterfaces",
         some(given.secondary_interfaces()).map(<[_]>::len),
     );
-    let tags = given
-        .metadata_options()
-        .and_then(|m| m.instance_metadata_tags())
-        .map(|t| t.as_str());
-    note_text(
-        out,
-        "MetadataOptions.InstanceMetadataTags",
-        tags.filter(|t| *t != "disabled"),
-    );
-    foreign_parts(given, out);
-    foreign
+    for (index, interface) in given.network_interfaces().iter().enumerate() {
+        foreign_interface(index, interface, out);
+    }
 }
 
 /// All that is set and not ours, what kops sets by itself too: a new version takes it over.
@@ -332,58 +362,55 @@ fn unmanaged(given: &sdk::ResponseLaunchTemplateData) -> Foreign {
     all
 }
 
-fn foreign_parts(given: &sdk::ResponseLaunchTemplateData, out: &mut Foreign) {
-    if let Some(p) = given.placement() {
-        let texts = [
-            ("AvailabilityZone", p.availability_zone()),
-            ("AvailabilityZoneId", p.availability_zone_id()),
-            ("Affinity", p.affinity()),
-            ("GroupName", p.group_name()),
-            ("GroupId", p.group_id()),
-            ("HostId", p.host_id()),
-            ("SpreadDomain", p.spread_domain()),
-            ("HostResourceGroupArn", p.host_resource_group_arn()),
-        ];
-        texts
-            .into_iter()
-            .for_each(|(field, text)| note_text(out, &format!("Placement.{field}"), text));
-        note(out, "Placement.PartitionNumber", p.partition_number);
-    }
-    if let Some(spot) = given
-        .instance_market_options()
-        .and_then(|m| m.spot_options())
-    {
-        note_text(
-            out,
-            "InstanceMarketOptions.SpotInstanceType",
-            spot.spot_instance_type()
-                .map(|t| t.as_str())
-                .filter(|t| *t != "one-time"),
-        );
-        note(out, "InstanceMarketOptions.ValidUntil", spot.valid_until());
-    }
-    for device in given.block_device_mappings() {
-        let at = |field: &str| {
-            format!(
-                "BlockDeviceMappings[{}].{field}",
-                device.device_name().unwrap_or_default()
-            )
-        };
-        note_text(
-            out,
-            &at("SnapshotId"),
-            device.ebs().and_then(|e| e.snapshot_id()),
-        );
-        note(
-            out,
-            &at("VolumeInitializationRate"),
-            device.ebs().and_then(|e| e.volume_initialization_rate),
-        );
-        note(out, &at("NoDevice"), device.no_device());
-    }
-    for (index, interface) in given.network_interfaces().iter().enumerate() {
-        foreign_interface(index, interface, out);
-    }
+fn foreign_placement(placement: &sdk::LaunchTemplatePlacement, out: &mut Foreign) {
+    let texts = [
+        ("AvailabilityZone", placement.availability_zone()),
+        ("AvailabilityZoneId", placement.availability_zone_id()),
+        ("Affinity", placement.affinity()),
+        ("GroupName", placement.group_name()),
+        ("GroupId", placement.group_id()),
+        ("HostId", placement.host_id()),
+        ("SpreadDomain", placement.spread_domain()),
+        ("HostResourceGroupArn", placement.host_resource_group_arn()),
+    ];
+    texts
+        .into_iter()
+        .for_each(|(field, text)| note_text(out, &format!("Placement.{field}"), text));
+    note(out, "Placement.PartitionNumber", placement.partition_number);
+}
+
+fn foreign_market(market: &sdk::LaunchTemplateInstanceMarketOptions, out: &mut Foreign) {
+    let Some(spot) = market.spot_options() else {
+        return;
+    };
+    note_text(
+        out,
+        "InstanceMarketOptions.SpotInstanceType",
+        spot.spot_instance_type()
+            .map(|t| t.as_str())
+            .filter(|t| *t != "one-time"),
+    );
+    note(out, "InstanceMarketOptions.ValidUntil", spot.valid_until());
+}
+
+fn foreign_device(device: &sdk::LaunchTemplateBlockDeviceMapping, out: &mut Foreign) {
+    let at = |field: &str| {
+        format!(
+            "BlockDeviceMappings[{}].{field}",
+            device.device_name().unwrap_or_default()
+        )
+    };
+    note_text(
+        out,
+        &at("SnapshotId"),
+        device.ebs().and_then(|e| e.snapshot_id()),
+    );
+    note(
+        out,
+        &at("VolumeInitializationRate"),
+        device.ebs().and_then(|e| e.volume_initialization_rate),
+    );
+    note(out, &at("NoDevice"), device.no_device());
 }
 
 fn foreign_interface(
@@ -409,49 +436,17 @@ fn foreign_interface(
     );
     note_text(out, &at("SubnetId"), n.subnet_id());
     note_text(out, &at("NetworkInterfaceId"), n.network_interface_id());
-    note_text(out, &at("PrivateIpAddress"), n.private_ip_address());
     note_text(out, &at("Description"), n.description());
-    note(
-        out,
-        &at("AssociateCarrierIpAddress"),
-        n.associate_carrier_ip_address.filter(|on| *on),
-    );
-    note(
-        out,
-        &at("SecondaryPrivateIpAddressCount"),
-        n.secondary_private_ip_address_count.filter(|c| *c > 0),
-    );
-    note(
-        out,
-        &at("Ipv4PrefixCount"),
-        n.ipv4_prefix_count.filter(|c| *c > 0),
-    );
-    note(
-        out,
-        &at("Ipv6PrefixCount"),
-        n.ipv6_prefix_count.filter(|c| *c > 0),
-    );
-    note(out, &at("PrimaryIpv6"), n.primary_ipv6.filter(|on| *on));
-    note(
-        out,
-        &at("Ipv6Addresses"),
-        some(n.ipv6_addresses()).map(<[_]>::len),
-    );
-    note(
-        out,
-        &at("PrivateIpAddresses"),
-        some(n.private_ip_addresses()).map(<[_]>::len),
-    );
-    note(
-        out,
-        &at("Ipv4Prefixes"),
-        some(n.ipv4_prefixes()).map(<[_]>::len),
-    );
-    note(
-        out,
-        &at("Ipv6Prefixes"),
-        some(n.ipv6_prefixes()).map(<[_]>::len),
-    );
+    foreign_ena(&at, n, out);
+    foreign_addresses(&at, n, out);
+}
+
+/// Settings of the elastic network adapter.
+fn foreign_ena(
+    at: &dyn Fn(&str) -> String,
+    n: &sdk::LaunchTemplateInstanceNetworkInterfaceSpecification,
+    out: &mut Foreign,
+) {
     note(out, &at("EnaSrdSpecification"), n.ena_srd_specification());
     note(
         out,
@@ -459,6 +454,51 @@ fn foreign_interface(
         n.connection_tracking_specification(),
     );
     note(out, &at("EnaQueueCount"), n.ena_queue_count);
+}
+
+/// Addresses and prefixes that an interface is given beside the first address of its subnet.
+fn foreign_addresses(
+    at: &dyn Fn(&str) -> String,
+    n: &sdk::LaunchTemplateInstanceNetworkInterfaceSpecification,
+    out: &mut Foreign,
+) {
+    foreign_counts(at, n, out);
+    let lists = [
+        ("Ipv6Addresses", n.ipv6_addresses().len()),
+        ("PrivateIpAddresses", n.private_ip_addresses().len()),
+        ("Ipv4Prefixes", n.ipv4_prefixes().len()),
+        ("Ipv6Prefixes", n.ipv6_prefixes().len()),
+    ];
+    for (field, length) in lists {
+        note(out, &at(field), (length > 0).then_some(length));
+    }
+    let switches = [
+        ("AssociateCarrierIpAddress", n.associate_carrier_ip_address),
+        ("PrimaryIpv6", n.primary_ipv6),
+    ];
+    for (field, on) in switches {
+        note(out, &at(field), on.filter(|on| *on));
+    }
+    note_text(out, &at("PrivateIpAddress"), n.private_ip_address());
+}
+
+/// Addresses and prefixes that AWS chooses, by their number.
+fn foreign_counts(
+    at: &dyn Fn(&str) -> String,
+    n: &sdk::LaunchTemplateInstanceNetworkInterfaceSpecification,
+    out: &mut Foreign,
+) {
+    let counts = [
+        (
+            "SecondaryPrivateIpAddressCount",
+            n.secondary_private_ip_address_count,
+        ),
+        ("Ipv4PrefixCount", n.ipv4_prefix_count),
+        ("Ipv6PrefixCount", n.ipv6_prefix_count),
+    ];
+    for (field, number) in counts {
+        note(out, &at(field), number.filter(|c| *c > 0));
+    }
 }
 
 /// A list that has anything in it.

@@ -54,6 +54,10 @@ fn a_group_is_its_own_fields() {
         group::fields(&plain().min_size(-1).build())
             .is_err_and(|e| e.to_string().contains("MinSize is -1"))
     );
+}
+
+#[test]
+fn a_warm_pool_that_is_being_deleted_is_none() {
     let pool = |status| {
         sdk::WarmPoolConfiguration::builder()
             .min_size(1)
@@ -112,17 +116,20 @@ fn what_aws_fills_in_is_no_difference() {
     assert_eq!(Some(with(best)), ours.canonical().mixed_instances_policy);
 }
 
-#[test]
-fn what_is_not_ours_is_named() {
+fn weighted_policy() -> sdk::MixedInstancesPolicy {
     let over = sdk::LaunchTemplateOverrides::builder()
         .instance_type("m5.large")
         .weighted_capacity("2")
         .build();
-    let policy = sdk::MixedInstancesPolicy::builder()
+    sdk::MixedInstancesPolicy::builder()
         .launch_template(sdk::LaunchTemplate::builder().overrides(over).build())
-        .build();
+        .build()
+}
+
+#[test]
+fn what_is_not_ours_is_named() {
     let given = plain()
-        .mixed_instances_policy(policy)
+        .mixed_instances_policy(weighted_policy())
         .health_check_type("ELB")
         .health_check_grace_period(60)
         .default_cooldown(10)

@@ -90,24 +90,18 @@ impl Names {
     ) -> Result<AutoScalingGroup, Unclear> {
         let none = Pairs::default();
         let subnets = self.subnets.get(cluster).unwrap_or(&none);
-        let id = |name: String| {
-            if name.starts_with("subnet-") {
-                Ok(name)
-            } else {
-                subnets.id("subnet", &name)
-            }
+        let id = |name: String| match name.starts_with("subnet-") {
+            true => Ok(name),
+            false => subnets.id("subnet", &name),
         };
         group.vpc_zone_identifier = group
             .vpc_zone_identifier
             .into_iter()
             .map(id)
             .collect::<Result<_, _>>()?;
-        let arn = |name: String| {
-            if name.starts_with("arn:") {
-                Ok(name)
-            } else {
-                self.target_groups.id("target group", &name)
-            }
+        let arn = |name: String| match name.starts_with("arn:") {
+            true => Ok(name),
+            false => self.target_groups.id("target group", &name),
         };
         group.target_group_arns = group
             .target_group_arns

@@ -33,6 +33,12 @@ fn faults_with_names_are_read_from_text() {
             "refuse-evictions:nodes",
             "fault `refuse-evictions:nodes` is written refuse-evictions:GROUP:KIND, KIND one of right, webhook, busy, broken-webhook, many-budgets, ending-namespace",
         ),
+    ]);
+}
+
+#[test]
+fn faults_of_capacity_are_read_from_text() {
+    all(&[
         ("no-capacity:nodes.a.b", "NoCapacity(\"nodes.a.b\")"),
         (
             "no-capacity:nodes:m5.large@eu-west-3a",
@@ -69,6 +75,12 @@ fn faults_of_room_are_read_from_text() {
             "not-offered:m5.large@eu-west-3a",
             "Lack(NotOffered(Pool { group: None, instance_type: Some(\"m5.large\"), zone: Some(\"eu-west-3a\") }))",
         ),
+    ]);
+}
+
+#[test]
+fn faults_of_images_are_read_from_text() {
+    all(&[
         ("no-image:ami-1", "Lack(NoImage(\"ami-1\"))"),
         ("no-image:", "fault `no-image:` is written no-image:IMAGE"),
         (

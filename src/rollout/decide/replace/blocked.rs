@@ -46,21 +46,26 @@ impl Replacement<'_> {
                 },
             );
         }
+        let why = self.what_drains(name, node);
+        out.wait(self.view, why, Some(until));
+    }
+
+    /// What a drain waits for, with the first pod that is refused or held.
+    fn what_drains(&self, name: &NodeName, node: &Node) -> DrainReason {
         let refused = node.refused.first().map(|first| {
             let first = first.clone();
             Box::new(RefusedPods { first, more: 0 })
         });
         let held = self.held(node);
         let held = held.first().filter(|_| refused.is_none());
-        let why = DrainReason::Drains {
+        DrainReason::Drains {
             node: name.clone(),
             pods: node.evictable_pods,
             refused,
             held: held
                 .and_then(|block| held_pods(&[*block]).pop())
                 .map(Box::new),
-        };
-        out.wait(self.view, why, Some(until));
+        }
     }
 
     /// Whether a pod is left that was not told to go, and is not in the pause after a refusal.
@@ -219,7 +224,7 @@ impl Replacement<'_> {
             .millis()
             .saturating_add(node.grace.millis())
             .saturating_add(ASK_AGAIN.millis());
-        let others = i64::try_from(self.view.group.drains.len()).unwrap_or(i64::MAX);
+        let others = i64::try_from(self.view.group.outstanding.drains.len()).unwrap_or(i64::MAX);
         let pods = i64::from(drain.pods)
             .max(i64::try_from(held.len()).unwrap_or(i64::MAX))
             .saturating_add(1);

@@ -22,7 +22,7 @@ impl Replacement<'_> {
     ) -> bool {
         let news = node.silent_since.is_some()
             && node.evictable_pods > 0
-            && !self.view.group.dead.contains_key(name);
+            && !self.view.group.outstanding.dead.contains_key(name);
         if news {
             out.records.push(Event::Group(
                 self.view.cluster.clone(),
@@ -40,9 +40,9 @@ impl Replacement<'_> {
     /// The next step with each dead node whose drain is over. Whether there are any.
     pub(crate) fn dead_nodes(&self, out: &mut DecisionBuilder<'_>) -> bool {
         let group = self.view.group;
-        let over = |dead: &DeadNode| !group.drains.contains_key(&dead.instance);
+        let over = |dead: &DeadNode| !group.outstanding.drains.contains_key(&dead.instance);
         let mut any = false;
-        for (name, dead) in group.dead.iter().filter(|(_, dead)| over(dead)) {
+        for (name, dead) in group.outstanding.dead.iter().filter(|(_, dead)| over(dead)) {
             any = true;
             match self.view.nodes.unknown() {
                 Some(unseen) => out.wait(self.view, reason::unseen(unseen), None),

@@ -28,7 +28,7 @@ impl Replacement<'_> {
                 .filter(|id| is_capacity(self.live, id))
                 .count(),
         };
-        for (id, drain) in &self.view.group.drains {
+        for (id, drain) in &self.view.group.outstanding.drains {
             self.go_on(id, drain, &mut left, budget, out);
         }
         self.begin(proven, budget, out);
@@ -150,16 +150,15 @@ impl Replacement<'_> {
         }
         let mut ready: BTreeSet<&InstanceId> = self
             .ready()
-            .filter(|id| !group.drains.contains_key(*id))
+            .filter(|id| !group.outstanding.drains.contains_key(*id))
             .collect();
-        let mut running = group.drains.len();
-        let set_aside_only = self
-            .to_replace
-            .iter()
-            .all(|id| group.set_aside.contains(id) || group.drains.contains_key(id))
-            || self.set_aside_holds_surge(proven);
+        let mut running = group.outstanding.drains.len();
+        let set_aside_only =
+            self.to_replace.iter().all(|id| {
+                group.set_aside.contains(id) || group.outstanding.drains.contains_key(id)
+            }) || self.set_aside_holds_surge(proven);
         for (id, instance) in self.ordered() {
-            let waits = group.drains.contains_key(id)
+            let waits = group.outstanding.drains.contains_key(id)
                 || instance.lifecycle.rules().goes_first
                 || (group.set_aside.contains(id) && !set_aside_only);
             if waits || !self.canary_allows(proven, running) {
@@ -184,7 +183,7 @@ impl Replacement<'_> {
                 break;
             }
             let works = ready.contains(id);
-            let begun = running - group.drains.len();
+            let begun = running - group.outstanding.drains.len();
             let left = ready.len().saturating_sub(usize::from(works));
             if !self.zone_is_kept(id, instance, &ready)
                 || !self.enough(left, begun, instance, works)
@@ -215,9 +214,9 @@ impl Replacement<'_> {
     fn set_aside_holds_surge(&self, proven: bool) -> bool {
         let group = self.view.group;
         let aside = |id: &InstanceId| group.set_aside.contains(id);
-        !group.detached.is_empty()
-            && group.detached.iter().all(aside)
-            && group.drains.is_empty()
+        !group.outstanding.detached.is_empty()
+            && group.outstanding.detached.iter().all(aside)
+            && group.outstanding.drains.is_empty()
             && self.surge_limit(proven) <= self.used()
     }
 
@@ -241,13 +240,13 @@ impl Replacement<'_> {
     /// Whether `left` working instances are enough once this one is drained too.
     fn enough(&self, left: usize, begun: usize, instance: &Instance, works: bool) -> bool {
         if self.retiring {
-            return self.view.group.drains.len() + begun
+            return self.view.group.outstanding.drains.len() + begun
                 < usize::try_from(self.parallel()).unwrap_or(1);
         }
         // An instance that does no work is no loss, yet what looks like many of them may be a network that is down: no more
         // of them at a time than of others, and only when what replaced the last one works. A detached one does work.
         if !works && instance.lifecycle != Lifecycle::Detached {
-            return self.view.group.drains.len() + begun + self.coming()
+            return self.view.group.outstanding.drains.len() + begun + self.coming()
                 < usize::try_from(self.parallel()).unwrap_or(1);
         }
         let rolling = &self.view.task.rolling;
@@ -286,7 +285,7 @@ impl Replacement<'_> {
     /// However many stand in, or were added by somebody else (an instance refresh of theirs, say): no more at a time than surge and unavailability.
     fn most_at_once(&self) -> usize {
         let group = self.view.group;
-        let apart = group.borrowed.is_some() || group.lending || self.excess > 0;
+        let apart = group.capacity.borrowed.is_some() || group.capacity.lending || self.excess > 0;
         let (rolling, size) = (&self.view.task.rolling, self.live.desired);
         let most = rolling
             .max_surge

@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::capacity::Answer;
+use super::super::capacity::CapacityAnswer;
 use super::super::late::late;
 use super::super::{bounds, canary, capacity, fallback, refresh, sizes, way_back};
 use super::replacement::Replacement;
-use crate::model::{CloudEffect, InstanceId, Lifecycle, LiveGroup, NodeEffect, NodeName};
+use crate::model::{AsgName, CloudEffect, InstanceId, Lifecycle, LiveGroup, NodeEffect, NodeName};
 use crate::rollout::event::{Event, GroupEvent};
 use crate::rollout::reason::{self, Advice, DrainReason, GroupReason, Reason};
 use crate::rollout::round::{
@@ -76,10 +76,7 @@ fn unpinned(view: &GroupContext<'_>, live: &LiveGroup, out: &mut DecisionBuilder
     else {
         return false;
     };
-    let pinned = match version {
-        VersionSource::Existing(n) => Some(*n),
-        VersionSource::New(_) => view.group.version,
-    };
+    let pinned = version_of(view, version);
     let Some(pinned) = pinned.filter(|n| *n != 0 && n != from_version) else {
         return false;
     };
@@ -91,15 +88,21 @@ fn unpinned(view: &GroupContext<'_>, live: &LiveGroup, out: &mut DecisionBuilder
     if way_back::stays_ahead(view, *from_version, out) {
         return false;
     }
-    out.step(
-        view,
-        CloudEffect::PinVersion {
-            group: view.task.asg.clone(),
-            from: pinned,
-            to: *from_version,
-        },
-    );
+    let effect = CloudEffect::PinVersion {
+        group: view.task.asg.clone(),
+        from: pinned,
+        to: *from_version,
+    };
+    out.step(view, effect);
     true
+}
+
+/// The version that the group goes to, once it is known.
+fn version_of(view: &GroupContext<'_>, version: &VersionSource) -> Option<u64> {
+    match version {
+        VersionSource::Existing(n) => Some(*n),
+        VersionSource::New(_) => view.group.version,
+    }
 }
 
 /// Every instance of a group that is being retired is drained and ends.
@@ -130,16 +133,16 @@ impl<'a> Replacement<'a> {
         if !self.to_replace.is_empty()
             || self.out > 0
             || self.loan.target.is_some()
-            || !group.drains.is_empty()
+            || !group.outstanding.drains.is_empty()
         {
             return false;
         }
-        if !group.suspended.is_empty() {
+        if !group.outstanding.suspended.is_empty() {
             out.step(
                 self.view,
                 CloudEffect::Resume {
                     group: self.view.task.asg.clone(),
-                    processes: group.suspended.clone(),
+                    processes: group.outstanding.suspended.clone(),
                 },
             );
             return true;
@@ -203,36 +206,41 @@ impl<'a> Replacement<'a> {
             return false;
         }
         match capacity::answer(self.view, self.live, self.since()) {
-            Answer::GoOn | Answer::Hold(_) => false,
-            Answer::Borrow(twin, why) => {
-                let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
-                out.records.push(Event::Group(
-                    cluster,
-                    group,
-                    GroupEvent::Borrowed {
-                        twin,
-                        why: why.into(),
-                    },
-                ));
+            CapacityAnswer::GoOn | CapacityAnswer::Hold(_) => false,
+            CapacityAnswer::Borrow(twin, why) => {
+                self.borrows(twin, why, out);
                 true
             }
-            Answer::Fail(why) => {
+            CapacityAnswer::Fail(why) => {
                 out.failed(self.view, why);
                 true
             }
-            Answer::Ask(why) => {
+            CapacityAnswer::Ask(why) => {
                 out.stuck(self.view, why, Advice::FindCapacity);
                 true
             }
         }
     }
 
+    /// The on-demand fallback lends.
+    fn borrows(&self, twin: AsgName, why: GroupReason, out: &mut DecisionBuilder<'_>) {
+        let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
+        out.records.push(Event::Group(
+            cluster,
+            group,
+            GroupEvent::Borrowed {
+                twin,
+                why: why.into(),
+            },
+        ));
+    }
+
     /// AWS moves instances between zones on its own, undrained; not while we are at it. (An AZRebalance that somebody else suspended is not ours to resume.)
     pub(crate) fn suspends(&self, out: &mut DecisionBuilder<'_>) -> bool {
         const PROCESS: &str = "AZRebalance";
         let zones = self.live.group.vpc_zone_identifier.len();
-        let done =
-            self.view.group.suspended.contains(PROCESS) || self.live.suspended.contains(PROCESS);
+        let done = self.view.group.outstanding.suspended.contains(PROCESS)
+            || self.live.suspended.contains(PROCESS);
         if zones < 2 || done || self.view.mode == Mode::Cleanup || self.retiring {
             return false;
         }
@@ -253,10 +261,7 @@ impl<'a> Replacement<'a> {
         budget: &mut Budget,
         out: &mut DecisionBuilder<'_>,
     ) -> bool {
-        let old: Vec<&InstanceId> = present(self.live)
-            .filter(|(id, i)| i.lifecycle.rules().goes_first && self.outdated.contains(*id))
-            .map(|(id, _)| id)
-            .collect();
+        let old = self.outdated_in_pool();
         if old.is_empty() || self.view.mode == Mode::Cleanup {
             return false;
         }
@@ -279,6 +284,13 @@ impl<'a> Replacement<'a> {
             out.wait(self.view, why, budget.rate_back);
         }
         true
+    }
+
+    fn outdated_in_pool(&self) -> Vec<&InstanceId> {
+        let all = present(self.live);
+        all.filter(|(id, i)| i.lifecycle.rules().goes_first && self.outdated.contains(*id))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// Whether the canary is proven; moves it on if it can.
@@ -315,7 +327,7 @@ impl<'a> Replacement<'a> {
         let bare = old.filter(|(name, node)| {
             !node.tainted
                 && node.leaves_by.is_none()
-                && !self.view.group.tainted.contains_key(*name)
+                && !self.view.group.outstanding.tainted.contains_key(*name)
         });
         let nodes: BTreeMap<NodeName, InstanceId> = bare
             .map(|(name, node)| (name.clone(), node.instance.clone()))
@@ -362,7 +374,7 @@ impl<'a> Replacement<'a> {
         let next = candidates.iter().find(|(id, i)| {
             i.lifecycle == Lifecycle::InService
                 && self.outdated.contains(*id)
-                && !group.drains.contains_key(*id)
+                && !group.outstanding.drains.contains_key(*id)
         });
         if let Some((id, _)) = next {
             budget.take_surge(&asg, 1);

@@ -24,7 +24,7 @@ pub(crate) fn keep(
         .filter(|(_, (name, node))| {
             node.leaves_by.is_none()
                 && !node.ours.contains(&NodeMark::KeptFromAutoscaler)
-                && !view.group.kept.contains_key(*name)
+                && !view.group.outstanding.kept.contains_key(*name)
         });
     let nodes: BTreeMap<NodeName, InstanceId> = bare
         .map(|(id, (name, _))| (name.clone(), id.clone()))
@@ -40,7 +40,7 @@ pub(crate) fn release(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) ->
         let node = view.nodes.named(name);
         node.is_some_and(|node| node.instance == **instance)
     };
-    let kept = view.group.kept.iter().filter(there);
+    let kept = view.group.outstanding.kept.iter().filter(there);
     let nodes: BTreeMap<NodeName, InstanceId> = kept
         .map(|(name, instance)| (name.clone(), instance.clone()))
         .collect();

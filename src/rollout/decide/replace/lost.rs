@@ -38,30 +38,40 @@ impl Replacement<'_> {
             return false;
         }
         let group = self.view.group;
-        let stays = present(self.live)
-            .filter(|(id, _)| !self.to_replace.contains(*id) && !group.drains.contains_key(*id));
+        let stays = present(self.live).filter(|(id, _)| {
+            !self.to_replace.contains(*id) && !group.outstanding.drains.contains_key(*id)
+        });
         let mut any = false;
         for (id, _) in stays {
-            let Some((name, node)) = self.view.nodes.of(id) else {
-                continue;
-            };
-            let cordon = [NodeMark::Cordoned, NodeMark::OutOfLoadBalancers];
-            let (node_name, instance) = (name.clone(), id.clone());
-            if cordon.iter().any(|mark| node.ours.contains(mark)) {
-                any = true;
-                out.node_step(
-                    self.view,
-                    NodeEffect::Uncordon {
-                        node: node_name.clone(),
-                        instance: instance.clone(),
-                    },
-                );
-            }
-            if node.ours.contains(&NodeMark::Tainted) && !group.tainted.contains_key(name) {
-                any = true;
-                let nodes = [(node_name, instance)].into();
-                out.node_step(self.view, NodeEffect::Untaint { nodes });
-            }
+            any |= self.unmark(id, out);
+        }
+        any
+    }
+
+    /// Takes the cordon and the taint of ours from one node that stays. Whether it had any.
+    fn unmark(&self, id: &InstanceId, out: &mut DecisionBuilder<'_>) -> bool {
+        let Some((name, node)) = self.view.nodes.of(id) else {
+            return false;
+        };
+        let mut any = false;
+        let cordon = [NodeMark::Cordoned, NodeMark::OutOfLoadBalancers];
+        let (node_name, instance) = (name.clone(), id.clone());
+        if cordon.iter().any(|mark| node.ours.contains(mark)) {
+            any = true;
+            out.node_step(
+                self.view,
+                NodeEffect::Uncordon {
+                    node: node_name.clone(),
+                    instance: instance.clone(),
+                },
+            );
+        }
+        if node.ours.contains(&NodeMark::Tainted)
+            && !self.view.group.outstanding.tainted.contains_key(name)
+        {
+            any = true;
+            let nodes = [(node_name, instance)].into();
+            out.node_step(self.view, NodeEffect::Untaint { nodes });
         }
         any
     }

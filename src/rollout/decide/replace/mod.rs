@@ -6,6 +6,7 @@ mod dead;
 mod drain;
 mod exchange;
 mod keep;
+mod left;
 mod lost;
 mod protect;
 mod release;

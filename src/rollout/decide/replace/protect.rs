@@ -29,7 +29,7 @@ impl Replacement<'_> {
         let new = self
             .to_protect()
             .into_iter()
-            .filter(|id| !self.view.group.protected.contains(*id));
+            .filter(|id| !self.view.group.outstanding.protected.contains(*id));
         self.set(new.filter(bare).cloned().collect(), true, out);
     }
 
@@ -39,6 +39,7 @@ impl Replacement<'_> {
         let free: BTreeSet<InstanceId> = self
             .view
             .group
+            .outstanding
             .protected
             .iter()
             .filter(|id| !stay.contains(id))

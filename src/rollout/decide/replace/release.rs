@@ -29,7 +29,7 @@ impl<'a> Replacement<'a> {
     fn is_surge_settling(&self, out: &mut DecisionBuilder<'_>) -> bool {
         let shown_by = self.view.group.sized_at.map(|at| at + SETTLED);
         let until = shown_by.filter(|until| *until > self.view.now);
-        let (true, Some(until)) = (self.out < self.view.group.surge, until) else {
+        let (true, Some(until)) = (self.out < self.view.group.outstanding.surge, until) else {
             return false;
         };
         let why = GroupReason::SizeSettles {
@@ -41,7 +41,7 @@ impl<'a> Replacement<'a> {
 
     /// Surge that somebody else took is no longer the rollout's to release.
     fn surge_taken(&self, out: &mut DecisionBuilder<'_>) -> bool {
-        let is_taken = self.out < self.view.group.surge;
+        let is_taken = self.out < self.view.group.outstanding.surge;
         if is_taken {
             let (cluster, group) = (self.view.cluster.clone(), self.view.task.asg.clone());
             out.records.push(Event::Group(
@@ -64,9 +64,10 @@ impl<'a> Replacement<'a> {
         };
         let mut any = false;
         for id in group
+            .outstanding
             .detached
             .iter()
-            .chain(group.drains.keys())
+            .chain(group.outstanding.drains.keys())
             .filter(gone)
             .collect::<BTreeSet<_>>()
         {
@@ -74,6 +75,7 @@ impl<'a> Replacement<'a> {
             any = true;
         }
         for (id, drain) in group
+            .outstanding
             .drains
             .iter()
             .filter(|(id, _)| !gone(id) && !self.to_replace.contains(*id))
@@ -100,7 +102,7 @@ impl<'a> Replacement<'a> {
             .filter(|id| is_capacity(self.live, id))
             .count();
         // Whoever borrows leaves the cluster's surge to the one that stands in.
-        let in_use = if self.view.group.borrowed.is_some() {
+        let in_use = if self.view.group.capacity.borrowed.is_some() {
             0
         } else {
             in_group
@@ -126,9 +128,9 @@ impl<'a> Replacement<'a> {
 
     /// Nodes that stay take everything again.
     pub(crate) fn untaints(&self, out: &mut DecisionBuilder<'_>) -> bool {
-        let tainted = &self.view.group.tainted;
+        let tainted = &self.view.group.outstanding.tainted;
         if let Some(why) = self.view.nodes.unknown().filter(|_| {
-            let marked = !tainted.is_empty() || !self.view.group.kept.is_empty();
+            let marked = !tainted.is_empty() || !self.view.group.outstanding.kept.is_empty();
             marked && self.to_replace.is_empty()
         }) {
             out.wait(self.view, reason::unseen(why), None);

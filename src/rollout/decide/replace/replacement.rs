@@ -42,6 +42,7 @@ impl<'a> Replacement<'a> {
         let mut to_replace = outdated.clone();
         to_replace.extend(
             view.group
+                .outstanding
                 .detached
                 .iter()
                 .filter(|id| {
@@ -52,7 +53,7 @@ impl<'a> Replacement<'a> {
                 .cloned(),
         );
         let in_group = outdated.iter().filter(|id| is_capacity(live, id)).count();
-        let there = outstanding_surge(view.group.surge, live);
+        let there = outstanding_surge(view.group.outstanding.surge, live);
         let loan = fallback::loan(view, there, budget.most_of(&view.task.asg));
         // What a lower maximum has no room for goes like a surge: drained, by the last terminations.
         let excess = sizes::excess(view, live, there);
@@ -67,7 +68,7 @@ impl<'a> Replacement<'a> {
         // One that is drained already stays the one to go, whatever is launched in the meantime.
         newest.sort_by_key(|(id, i)| {
             (
-                !view.group.drains.contains_key(*id),
+                !view.group.outstanding.drains.contains_key(*id),
                 std::cmp::Reverse(i.launched_at),
                 (*id).clone(),
             )
@@ -163,7 +164,10 @@ impl<'a> Replacement<'a> {
     }
 
     pub(crate) fn surge_limit(&self, proven: bool) -> u32 {
-        if self.retiring || self.view.mode == Mode::Cleanup || self.view.group.borrowed.is_some() {
+        if self.retiring
+            || self.view.mode == Mode::Cleanup
+            || self.view.group.capacity.borrowed.is_some()
+        {
             return 0;
         }
         let limit = self
@@ -192,8 +196,9 @@ impl<'a> Replacement<'a> {
 
     /// What of the surge is in use: raised capacity and detached instances.
     pub(crate) fn used(&self) -> u32 {
-        self.surge
-            .saturating_add(u32::try_from(self.view.group.detached.len()).unwrap_or(u32::MAX))
+        self.surge.saturating_add(
+            u32::try_from(self.view.group.outstanding.detached.len()).unwrap_or(u32::MAX),
+        )
     }
 
     /// Victims in the order in which they go: detached ones, then those that do not work, then the oldest; those set aside come last.

@@ -29,6 +29,14 @@ struct ZoneCount {
 }
 
 impl ZoneCount {
+    /// A zone that had so many, and of whose instances nothing is counted yet.
+    fn before(before: u32) -> ZoneCount {
+        ZoneCount {
+            before,
+            ..ZoneCount::default()
+        }
+    }
+
     /// More than it had before, when what is being drained is gone.
     fn spare(self) -> u32 {
         self.members
@@ -67,7 +75,7 @@ impl Replacement<'_> {
             !self.retiring && self.view.mode != Mode::Cleanup && self.loan.target.is_none();
         exchanges
             && task.rolling.zones == ZonePolicy::Keep
-            && group.borrowed.is_none()
+            && group.capacity.borrowed.is_none()
             // On the way back another zone is better than none.
             && (self.view.mode == Mode::Forward || group.placement.refused.is_empty())
             && group.placement.not_offered.is_none()
@@ -83,23 +91,18 @@ impl Replacement<'_> {
         let aside_only = self
             .outdated
             .iter()
-            .all(|id| aside(id) || group.drains.contains_key(id));
-        let mut zones: BTreeMap<&str, ZoneCount> = group
-            .placement
-            .before
-            .iter()
-            .map(|(zone, before)| {
-                let count = ZoneCount {
-                    before: *before,
-                    ..ZoneCount::default()
-                };
-                (zone.as_str(), count)
-            })
+            .all(|id| aside(id) || group.outstanding.drains.contains_key(id));
+        let before = group.placement.before.iter();
+        let mut zones: BTreeMap<&str, ZoneCount> = before
+            .map(|(zone, n)| (zone.as_str(), ZoneCount::before(*n)))
             .collect();
         for (id, instance) in present(self.live).filter(|(_, i)| i.lifecycle.rules().is_capacity) {
             let zone = zones.entry(&instance.zone).or_default();
             zone.members += 1;
-            match (self.outdated.contains(id), group.drains.contains_key(id)) {
+            match (
+                self.outdated.contains(id),
+                group.outstanding.drains.contains_key(id),
+            ) {
                 (true, true) => zone.leaving += 1,
                 (true, false) if aside_only || !aside(id) => zone.old += 1,
                 (true, false) | (false, _) => {}
@@ -160,19 +163,6 @@ impl Replacement<'_> {
             return true;
         }
         let before = &self.view.group.placement.before;
-        let lacking = |without: Option<&InstanceId>| -> u32 {
-            let at_work = |zone: &str| {
-                let those = ready
-                    .iter()
-                    .filter(|r| Some(**r) != without)
-                    .filter(|r| self.live.instances.get(**r).is_some_and(|i| i.zone == zone));
-                u32::try_from(those.count()).unwrap_or(u32::MAX)
-            };
-            before
-                .iter()
-                .map(|(zone, n)| n.saturating_sub(at_work(zone)))
-                .fold(0, u32::saturating_add)
-        };
         let total = before.values().copied().fold(0, u32::saturating_add);
         let may_be_missing = self
             .view
@@ -181,7 +171,23 @@ impl Replacement<'_> {
             .max_unavailable
             .unavailable_of(self.base());
         let allowed = may_be_missing.saturating_add(total.saturating_sub(self.base()));
-        lacking(Some(id)) <= allowed.max(lacking(None))
+        self.lacking(ready, Some(id)) <= allowed.max(self.lacking(ready, None))
+    }
+
+    /// How many of the instances that the zones had are not at work, one of them aside.
+    fn lacking(&self, ready: &BTreeSet<&InstanceId>, without: Option<&InstanceId>) -> u32 {
+        let before = &self.view.group.placement.before;
+        let at_work = |zone: &str| {
+            let those = ready
+                .iter()
+                .filter(|r| Some(**r) != without)
+                .filter(|r| self.live.instances.get(**r).is_some_and(|i| i.zone == zone));
+            u32::try_from(those.count()).unwrap_or(u32::MAX)
+        };
+        before
+            .iter()
+            .map(|(zone, n)| n.saturating_sub(at_work(zone)))
+            .fold(0, u32::saturating_add)
     }
 
     /// A new instance in a zone that has no old one left, while the surge that it takes up is needed in another: AWS launched it by itself, in
@@ -209,7 +215,7 @@ impl Replacement<'_> {
             .filter(|(id, _)| !(bakes && group.canary.has(id)))
             .max_by_key(|(id, i)| {
                 (
-                    group.drains.contains_key(*id),
+                    group.outstanding.drains.contains_key(*id),
                     i.launched_at,
                     Reverse((*id).clone()),
                 )

@@ -6,7 +6,7 @@ use super::{TooMuch, list, number, optional};
 use crate::cloud::aws::convert::group::TemplateReference;
 use crate::model::{
     AsgName, InstanceRequirements, InstancesDistribution, LifecycleHook, MixedInstancesPolicy,
-    Override, Range, Tag,
+    Override, Tag,
 };
 
 impl TemplateReference {
@@ -138,23 +138,13 @@ fn requirements(requirements: &InstanceRequirements) -> Result<sdk::InstanceRequ
         burstable_performance,
         excluded_instance_types,
     } = requirements;
-    let (
-        Range {
-            min: cpus,
-            max: most_cpus,
-        },
-        Range {
-            min: memory,
-            max: most_memory,
-        },
-    ) = (*v_cpu_count, *memory_mib);
     let cpus = sdk::VCpuCountRequest::builder()
-        .set_min(optional("VCpuCount", cpus)?)
-        .set_max(optional("VCpuCount", most_cpus)?)
+        .set_min(optional("VCpuCount", v_cpu_count.min)?)
+        .set_max(optional("VCpuCount", v_cpu_count.max)?)
         .build();
     let memory = sdk::MemoryMiBRequest::builder()
-        .set_min(optional("MemoryMiB", memory)?)
-        .set_max(optional("MemoryMiB", most_memory)?)
+        .set_min(optional("MemoryMiB", memory_mib.min)?)
+        .set_max(optional("MemoryMiB", memory_mib.max)?)
         .build();
     Ok(sdk::InstanceRequirements::builder()
         .v_cpu_count(cpus)

@@ -21,12 +21,7 @@ pub(in crate::cloud::aws::apply) fn preferences(
         .iter()
         .map(|c| number("CheckpointPercentages", *c))
         .collect::<Result<_, _>>()?;
-    // AWS refuses a delay without checkpoints.
-    let delay = if percentages.is_empty() {
-        None
-    } else {
-        Some(seconds("CheckpointDelay", *checkpoint_delay)?)
-    };
+    let delay = delay_between(&percentages, *checkpoint_delay)?;
     Ok(sdk::RefreshPreferences::builder()
         .min_healthy_percentage(number("MinHealthyPercentage", *min_healthy_percent)?)
         .max_healthy_percentage(number("MaxHealthyPercentage", *max_healthy_percent)?)
@@ -38,6 +33,14 @@ pub(in crate::cloud::aws::apply) fn preferences(
         .scale_in_protected_instances(sdk::ScaleInProtectedInstances::Refresh)
         .standby_instances(sdk::StandbyInstances::Wait)
         .build())
+}
+
+/// AWS refuses a delay without checkpoints.
+fn delay_between(percentages: &[i32], delay: Span) -> Result<Option<i32>, TooMuch> {
+    let has_checkpoints = !percentages.is_empty();
+    has_checkpoints
+        .then(|| seconds("CheckpointDelay", delay))
+        .transpose()
 }
 
 fn seconds(field: &'static str, span: Span) -> Result<i32, TooMuch> {
