@@ -56,7 +56,7 @@ use std::time::Duration;
 
 use kfleet::model::{Applied, NodeEffect, Nodes, Seen, Timestamp};
 use kfleet::nodes::kube::Clusters;
-use kfleet::nodes::{Access, NodeApi};
+use kfleet::nodes::{NodeAccess, NodeApi};
 use serde_json::{Value as Json, json};
 
 /// Seconds between two looks.
@@ -323,7 +323,7 @@ async fn roll(nodes: usize, pods: usize, replaced: usize) {
     let served = Served::start(nodes, pods);
     let now = Arc::new(AtomicI64::new(1_767_600_000));
     let clock = Arc::clone(&now);
-    let access = Access {
+    let access = NodeAccess {
         context: "here".into(),
         uid: None,
     };

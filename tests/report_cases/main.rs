@@ -12,4 +12,5 @@ mod plans;
 mod rollouts;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
 mod transitions;

@@ -79,13 +79,16 @@ fn clusters(here: &Path, command: &InitArguments) -> Result<Vec<TemplateCluster>
         .collect()
 }
 
-/// The files of values, of all clusters or of one; the clusters named there are noted.
+/// Files of values: of one cluster, or of all.
+type Values = (Option<ClusterName>, Vec<File>);
+
+/// The files of values; the clusters named there are noted.
 fn read_values(
     here: &Path,
     command: &InitArguments,
     names: &mut Vec<ClusterName>,
-) -> Result<Vec<(Option<ClusterName>, Vec<File>)>, Failure> {
-    let mut values: Vec<(Option<ClusterName>, Vec<File>)> = Vec::new();
+) -> Result<Vec<Values>, Failure> {
+    let mut values: Vec<Values> = Vec::new();
     for text in &command.values {
         let (cluster, path) = match text.split_once('=') {
             Some((name, path)) => (Some(named(text, name)?), path),

@@ -65,7 +65,10 @@ pub(super) fn quantity(text: &str) -> Option<String> {
 
 /// The number with the suffix of its family, as kops prints it.
 fn shown_amount(amount: &Amount) -> String {
-    let whole = (amount.nanos % NANO == 0).then_some(amount.nanos / NANO);
+    let whole = amount
+        .nanos
+        .is_multiple_of(NANO)
+        .then_some(amount.nanos / NANO);
     match (amount.family, whole) {
         // Below 1024 kops prints a binary quantity as a plain number, and one that is no whole number in decimal.
         (Family::Binary, Some(n)) => scaled(n, 1024, &["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]),

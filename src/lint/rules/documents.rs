@@ -290,10 +290,11 @@ fn pause_pods(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
+/// Workloads with the specs of their pods.
+type Specs<'c> = Vec<(&'c ManifestObject, &'c Json)>;
+
 /// Pods that keep room, and the workloads they keep it for.
-fn pause_and_others(
-    cluster: &ClusterFacts,
-) -> (Vec<(&ManifestObject, &Json)>, Vec<(&ManifestObject, &Json)>) {
+fn pause_and_others(cluster: &ClusterFacts) -> (Specs<'_>, Specs<'_>) {
     let all = cluster.workloads();
     let (pause, mut others): (Vec<_>, Vec<_>) = all.partition(|(_, pod)| is_pause(pod));
     others.retain(|(o, _)| o.kind != "DaemonSet");

@@ -129,13 +129,15 @@ fn of_step(progress: &Progress, step: StepId, event: &StepEvent) -> Result<(), I
 /// What can be given up: the end of an instance, a launch in a zone, less desired capacity, what is done to a node, and what belongs to a
 /// direction that was left.
 fn may_give_up(intent: &Intent) -> bool {
-    let of_instance = match &intent.effect {
-        Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) => to < from,
-        effect => matches!(
-            effect,
+    let less = matches!(
+        &intent.effect,
+        Effect::Cloud(CloudEffect::SetDesired { from, to, .. }) if to < from
+    );
+    let of_instance = less
+        || matches!(
+            intent.effect,
             Effect::Cloud(CloudEffect::Terminate { .. }) | Effect::Node(_)
-        ),
-    };
+        );
     intent.stale || intent.effect.is_zonal_launch() || of_instance
 }
 
