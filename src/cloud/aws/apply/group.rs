@@ -447,13 +447,13 @@ impl Hand<'_> {
         if group.warm_pool_configuration().is_some() {
             self.delete_warm_pool().await?;
         }
-        self.delete_empty().await?;
+        self.group_ends().await?;
         self.delete_template().await?;
         Ok(Applied::Done)
     }
 
     /// Deletes a group without instances: AWS refuses any other.
-    async fn delete_empty(&self) -> Result<(), CloudError> {
+    async fn group_ends(&self) -> Result<(), CloudError> {
         self.sent(|| {
             self.write
                 .autoscaling
