@@ -43,10 +43,7 @@ pub(super) fn run(
     }
     output.result(&crate::report::migration_text(&outcomes))?;
     if command.replace && good {
-        for path in migration.translated.keys() {
-            remove(&directory.join(path))?;
-            output.story(&format!("  - {path}"));
-        }
+        replace(directory, &fleet, &migration, output)?;
         named(&fleet, &migration, output);
     } else if command.replace {
         output.story(
@@ -212,10 +209,42 @@ fn failed(why: &str, migration: &Migration, outcomes: &mut Outcomes) {
     }
 }
 
+/// Whole or not at all: what is half-written would count as a translation that somebody changed by hand.
 fn write(directory: &Path, files: &Files) -> Result<(), Failure> {
     for (path, text) in files {
-        fs::write(directory.join(path), text)
+        let (to, new) = (directory.join(path), directory.join(format!("{path}.new")));
+        fs::write(&new, text)
+            .and_then(|()| fs::rename(&new, &to))
             .map_err(|e| Failure::new(format!("cannot write {path}: {e}")))?;
+    }
+    Ok(())
+}
+
+/// Deletes what is translated: templates before the snippets that they use, so that whatever ends this on the way leaves a fleet that renders.
+fn replace(
+    directory: &Path,
+    fleet: &Fleet,
+    migration: &Migration,
+    output: &Output,
+) -> Result<(), Failure> {
+    let sources = fleet.templates.values().chain(fleet.snippets.values());
+    let read: BTreeMap<&str, &str> = sources.map(|s| (&*s.path, &*s.text)).collect();
+    let all = || migration.translated.keys();
+    for path in all() {
+        let now = fs::read_to_string(directory.join(path))
+            .map_err(|e| Failure::new(format!("cannot read {path}: {e}")))?;
+        if read.get(path.as_str()) != Some(&now.as_str()) {
+            return Err(
+                Failure::new(format!("{path} was changed while it was compared")).hint(
+                    "nothing was deleted; delete its translation and run `kfleet migrate` again",
+                ),
+            );
+        }
+    }
+    let (templates, snippets): (Vec<_>, Vec<_>) = all().partition(|p| p.starts_with("templates/"));
+    for path in templates.into_iter().chain(snippets) {
+        remove(&directory.join(path))?;
+        output.story(&format!("  - {path}"));
     }
     Ok(())
 }
