@@ -5,12 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::Files;
-use crate::fleet::{Fleet, Source};
+use crate::fleet::{Fleet, GO_ENDINGS, Source};
 use crate::gotemplate::{Functions, GoFault, Host, JinjaStyle, Untranslated, translate};
 use crate::toolbox;
-
-/// Endings of Go templates.
-const ENDINGS: [&str; 3] = [".tpl", ".tmpl", ".gotmpl"];
 
 /// What became of a fleet's Go templates.
 #[derive(Clone, Debug)]
@@ -110,7 +107,7 @@ impl Migration {
 }
 
 fn is_go(path: &str) -> bool {
-    ENDINGS.iter().any(|ending| path.ends_with(ending))
+    GO_ENDINGS.iter().any(|ending| path.ends_with(ending))
 }
 
 fn below<'p>(path: &'p str, folder: &str) -> &'p str {
@@ -119,7 +116,7 @@ fn below<'p>(path: &'p str, folder: &str) -> &'p str {
 
 /// Where the translation of a file belongs.
 fn jinja(path: &str) -> String {
-    let stem = ENDINGS.iter().find_map(|e| path.strip_suffix(e));
+    let stem = GO_ENDINGS.iter().find_map(|e| path.strip_suffix(e));
     format!("{}.j2", stem.unwrap_or(path))
 }
 

@@ -7,11 +7,9 @@ use thiserror::Error;
 
 use super::files::{ClusterFile, frame};
 use super::{Files, environment};
+use crate::fleet::GO_ENDINGS;
 use crate::model::{AccountId, ClusterName, Environment, Region};
 use crate::toolbox::File;
-
-/// Endings by which a fleet knows a Go template.
-const ENDINGS: [&str; 3] = [".tpl", ".tmpl", ".gotmpl"];
 
 /// The layers of a fleet that is new, and of one in which each cluster lists its own.
 const STANDARD: &str = r#"vars: ["defaults.yaml", "{environment}.yaml", "{cluster}.yaml"]"#;
@@ -150,7 +148,7 @@ fn layers(clusters: &[TemplateCluster]) -> BTreeMap<&str, String> {
 fn names(templates: &[File]) -> Vec<(String, &File)> {
     let plain: Vec<String> = templates
         .iter()
-        .map(|file| with_ending(flat(below(&file.path, templates)), &ENDINGS, ".tpl"))
+        .map(|file| with_ending(flat(below(&file.path, templates)), &GO_ENDINGS, ".tpl"))
         .collect();
     let is_ordered = plain.iter().zip(plain.iter().skip(1)).all(|(a, b)| a < b);
     let numbered = plain

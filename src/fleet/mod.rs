@@ -86,13 +86,17 @@ const SECRETS: [&str; 8] = [
 ];
 
 /// Endings of Go templates.
-const GO: [&str; 3] = [".tpl", ".tmpl", ".gotmpl"];
+pub const GO_ENDINGS: [&str; 3] = [".tpl", ".tmpl", ".gotmpl"];
 
 /// Where a template is there in both languages, the Go one is in force: a translation beside it changes nothing until the Go one is deleted.
 fn without_twins(mut templates: BTreeMap<String, Source>) -> BTreeMap<String, Source> {
     let twins: BTreeSet<String> = templates
         .keys()
-        .filter_map(|name| GO.iter().find_map(|ending| name.strip_suffix(ending)))
+        .filter_map(|name| {
+            GO_ENDINGS
+                .iter()
+                .find_map(|ending| name.strip_suffix(ending))
+        })
         .map(|stem| format!("{stem}.j2"))
         .collect();
     templates.retain(|name, _| !twins.contains(name));

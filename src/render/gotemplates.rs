@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::{RenderError, Spot, TemplateFault};
-use crate::fleet::{Cluster, Fleet, Source, closest};
+use crate::fleet::{Cluster, Fleet, GO_ENDINGS, Source, closest};
 use crate::gotemplate::{
     GoFault, Problem, Site, TemplateOptions, TemplateOutput, Templates, Trouble, Value,
 };
@@ -14,12 +14,9 @@ use crate::model::ClusterName;
 use crate::toolbox;
 use crate::yaml::{self, Node};
 
-/// Endings of Go templates.
-const ENDINGS: [&str; 3] = [".tpl", ".tmpl", ".gotmpl"];
-
 /// Whether a file is a Go template.
 pub(super) fn is_go(path: &str) -> bool {
-    ENDINGS.iter().any(|e| path.ends_with(e))
+    GO_ENDINGS.iter().any(|e| path.ends_with(e))
 }
 
 /// The Go templates of a fleet, and the snippets they can use.
