@@ -124,10 +124,21 @@ fn cluster_file(cluster: &ClusterFile<'_>) -> String {
             "# What kops has stored is read there and compared with what is rendered.\nkops: {{{version}state_store: {}}}\n",
             scalar(store)
         )),
-        None => text.push_str("# Where kops keeps what it knows of the cluster; with it, a plan compares the Cluster and the groups with what kops has stored.\n# kops: {state_store: s3://BUCKET}\n"),
+        None => text.push_str(&without_store(*kops)),
     }
     text.push_str("# The kubeconfig context: needed to drain nodes and to see whether they are Ready.\n# kubernetes: {context: NAME}\n");
     text
+}
+
+/// What a cluster's file says of kops when no state store is known.
+fn without_store(kops: Option<KopsVersion>) -> String {
+    let about = "# Where kops keeps what it knows of the cluster; with it, a plan compares the Cluster and the groups with what kops has stored.\n";
+    match kops {
+        None => format!("{about}# kops: {{state_store: s3://BUCKET}}\n"),
+        Some(version) => format!(
+            "# The latest kops that carries out its version of Kubernetes: write the one that you use, for what kops makes of manifests depends on it.\nkops: {{version: \"{version}\"}}\n{about}# kops: {{version: \"{version}\", state_store: s3://BUCKET}}\n"
+        ),
+    }
 }
 
 pub(super) fn scalar(text: &str) -> String {

@@ -8,6 +8,7 @@ use super::files::{self, ClusterFile};
 use super::manifest::{Existing, Group};
 use super::names::{self, Names};
 use super::{Files, environment, factor, group};
+use crate::kops::latest_kops;
 use crate::model::{AccountId, ClusterName, Environment, KopsVersion, Region, region_of_zone};
 use crate::yaml;
 
@@ -32,6 +33,9 @@ pub enum AdoptError {
     /// No account was named.
     #[error("the AWS account of {} is not known", list(.0))]
     Account(Vec<ClusterName>),
+    /// On another cloud.
+    #[error("{0} is on `{1}`, and kfleet is for kops on AWS only")]
+    Elsewhere(ClusterName, String),
     /// No region, and zones that say none, or more than one.
     #[error("the region of {} is not known", list(.0))]
     Region(Vec<ClusterName>),
@@ -177,6 +181,9 @@ fn places<'a>(
     clusters: &'a [Existing],
     known: &'a BTreeMap<ClusterName, KnownCluster>,
 ) -> Result<Vec<ClusterPlace<'a>>, AdoptError> {
+    if let Some(error) = clusters.iter().find_map(elsewhere) {
+        return Err(error);
+    }
     let (mut accounts, mut regions, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for existing in clusters {
         let said = known.get(&existing.name);
@@ -196,13 +203,24 @@ fn places<'a>(
                 environment,
                 evidence,
                 state_store: said.and_then(|k| k.state_store.as_deref()),
-                kops: said.and_then(|k| k.kops),
+                kops: said.and_then(|k| k.kops).or_else(|| latest(existing)),
             }),
             (None, _, _) => accounts.push(existing.name.clone()),
             (Some(_), None, _) | (Some(_), Some(_), None) => regions.push(existing.name.clone()),
         }
     }
     complete(places, accounts, regions)
+}
+
+fn elsewhere(existing: &Existing) -> Option<AdoptError> {
+    let cloud = existing.spec.get("cloudProvider")?.as_str()?;
+    (cloud != "aws").then(|| AdoptError::Elsewhere(existing.name.clone(), cloud.to_owned()))
+}
+
+/// Where nothing says which kops made it: the latest that carries out its Kubernetes. None: that is the latest of all.
+fn latest(existing: &Existing) -> Option<KopsVersion> {
+    latest_kops(existing.spec.get("kubernetesVersion")?.as_str()?)
+        .filter(|k| *k != KopsVersion::NEWEST)
 }
 
 /// All places, when no account and no region is missing.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value as Json};
 
 use crate::kops::stored;
-use crate::model::{ClusterName, GroupName};
+use crate::model::{ClusterName, GroupName, is_configuration};
 use crate::yaml::{self, Node};
 
 /// A file that was read: its name, as it is shown, and its text.
@@ -185,13 +185,14 @@ fn document(file: usize, name: &str, root: &Node) -> Result<Found, ManifestError
         let node = root.at(path.iter().copied());
         node.and_then(Node::as_str).map(str::to_owned)
     };
-    let (Some(version), Some(kind), Some(called)) = (
-        word(&["apiVersion"]),
-        word(&["kind"]),
-        word(&["metadata", "name"]),
-    ) else {
+    let (Some(version), Some(kind)) = (word(&["apiVersion"]), word(&["kind"])) else {
         return Err(ManifestError::NoObject(at));
     };
+    let called = word(&["metadata", "name"]);
+    let nameless = is_configuration(&version) && root.get("metadata").is_none();
+    if called.is_none() && !nameless {
+        return Err(ManifestError::NoObject(at));
+    }
     let of_kops = version.starts_with("kops.k8s.io/") || version.starts_with("kops/");
     if of_kops && !is_of_kops_version(&version) {
         return Err(ManifestError::Version { at, kind, version });
@@ -214,14 +215,14 @@ fn document(file: usize, name: &str, root: &Node) -> Result<Found, ManifestError
     let key = [
         Some(kind.clone()),
         word(&["metadata", "namespace"]),
-        Some(called.clone()),
+        called.clone(),
     ];
     Ok(Found {
         file,
         at,
         key: key.into_iter().flatten().collect::<Vec<_>>().join("/"),
         kind,
-        name: called,
+        name: called.unwrap_or_default(),
         value: without_nulls(root.to_json()),
     })
 }

@@ -178,9 +178,9 @@ impl Scene<'_> {
         let all = &self.rendered.documents;
         let Some(document) = all
             .iter()
-            .find(|d| key(d) == name || format!("{}/{}", d.kind, d.name) == name)
+            .find(|d| d.key() == name || format!("{}/{}", d.kind, d.name) == name)
         else {
-            let keys: Vec<String> = all.iter().map(key).collect();
+            let keys: Vec<String> = all.iter().map(RenderedDocument::key).collect();
             let near = closest(name, keys.iter().map(String::as_str))
                 .map(|n| format!("did you mean `{n}`?"));
             let hint = near.unwrap_or_else(|| format!("there are {}", keys.join(", ")));
@@ -192,7 +192,7 @@ impl Scene<'_> {
         let range = &document.text_range;
         let snippets = self.snippets(document);
         Ok(DocumentStory {
-            document: key(document),
+            document: document.key(),
             template: document.template.clone(),
             lines: (line_of(text, range.start) + 1, line_of(text, range.end)),
             vars: self.inputs(document, &snippets),
@@ -249,8 +249,8 @@ impl Scene<'_> {
     }
 
     fn differs(&self, document: &RenderedDocument, other: &Rendered) -> bool {
-        let own = key(document);
-        let same = other.documents.iter().find(|d| key(d) == own);
+        let own = document.key();
+        let same = other.documents.iter().find(|d| d.key() == own);
         same.is_none_or(|d| other.text_of(d) != self.rendered.text_of(document))
     }
 
@@ -283,15 +283,6 @@ fn fact_of<'c>(cluster: &'c Cluster, key: &str) -> Result<&'c str, Failure> {
             return Err(Failure::new(format!("a cluster has no `{key}`")).hints(near));
         }
     })
-}
-
-fn key(document: &RenderedDocument) -> String {
-    let parts = [
-        Some(document.kind.as_str()),
-        document.namespace.as_deref(),
-        Some(document.name.as_str()),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
 /// A value, and what it stands below.

@@ -26,7 +26,7 @@ pub(super) fn auto_scaling_group(
         vpc_zone_identifier: group.subnets.iter().map(subnet).collect(),
         new_instances_protected_from_scale_in: group.instance_protection,
         tags: tags.iter().map(tag).collect(),
-        enabled_metrics: pools::metrics(group),
+        enabled_metrics: pools::metrics(cluster, group),
         mixed_instances_policy: mixed::policy(group),
         max_instance_lifetime: group.max_instance_lifetime,
         suspended_processes: group.suspend_processes.iter().cloned().collect(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kops::{Cluster, InstanceGroup};
+use crate::kops::{Cluster, InstanceGroup, Subject, ended};
 use crate::model::{EnabledMetrics, LifecycleHook, WarmPool};
 
 const METRICS: [&str; 8] = [
@@ -28,8 +28,9 @@ const WARM_METRICS: [&str; 8] = [
 ];
 
 /// The metrics kops switches on.
-pub(super) fn metrics(group: &InstanceGroup) -> EnabledMetrics {
-    let warm = if group.warm_pool.is_some() {
+pub(super) fn metrics(cluster: &Cluster, group: &InstanceGroup) -> EnabledMetrics {
+    let measured = ended(Subject::UnmeasuredWarmPools, cluster.kops, None).is_some();
+    let warm = if measured && group.warm_pool.is_some() {
         WARM_METRICS.as_slice()
     } else {
         &[]

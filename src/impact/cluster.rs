@@ -35,7 +35,12 @@ pub(super) fn outline(version: &RenderedVersion<'_>) -> Outline {
             .values()
             .map(|g| g.definition.instance_group.clone())
             .collect(),
-        documents: version.rendered.documents.iter().map(key).collect(),
+        documents: version
+            .rendered
+            .documents
+            .iter()
+            .map(RenderedDocument::key)
+            .collect(),
     }
 }
 
@@ -60,16 +65,6 @@ fn facts(cluster: &Cluster) -> Json {
         "kubernetes": cluster.kubernetes.as_ref().map(|k| &k.context),
         "protect": cluster.protect,
     })
-}
-
-/// `Kind/name` or `Kind/namespace/name`, as [`crate::desired`] calls documents.
-fn key(document: &RenderedDocument) -> String {
-    let parts = [
-        Some(document.kind.as_str()),
-        document.namespace.as_deref(),
-        Some(document.name.as_str()),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
 fn documents(
@@ -113,7 +108,7 @@ fn by_key<'a>(version: &RenderedVersion<'a>) -> BTreeMap<String, &'a RenderedDoc
         .rendered
         .documents
         .iter()
-        .map(|d| (key(d), d))
+        .map(|d| (d.key(), d))
         .collect()
 }
 

@@ -7,15 +7,23 @@ use core::net::IpAddr;
 use super::cidr::Cidr;
 use super::cluster::Dns;
 use super::error::Problems;
+use super::releases::{Subject, ended};
+use super::target::KopsTarget;
 use super::view::View;
 
 /// Checks what a Cluster says. `gossip`: its names are made by gossip.
-pub(super) fn check(spec: View<'_>, dns: Dns, gossip: bool, problems: &mut Problems) {
+pub(super) fn check(
+    spec: View<'_>,
+    dns: Dns,
+    gossip: bool,
+    target: &KopsTarget,
+    problems: &mut Problems,
+) {
     add_ons(spec, problems);
     certificates(spec, problems);
     external_dns(spec.sub("externalDns"), dns, gossip, problems);
     cluster_dns(spec, problems);
-    termination(spec.sub("nodeTerminationHandler"), problems);
+    termination(spec.sub("nodeTerminationHandler"), target, problems);
 }
 
 fn add_ons(spec: View<'_>, problems: &mut Problems) {
@@ -162,17 +170,18 @@ fn address(view: View<'_>, key: &str, problems: &mut Problems) {
 }
 
 /// What the node termination handler cannot do without in queue mode, which is on unless it is turned off.
-fn termination(handler: View<'_>, problems: &mut Problems) {
+fn termination(handler: View<'_>, target: &KopsTarget, problems: &mut Problems) {
     let off = handler.bool("enabled") == Some(false)
         || handler.bool("enableSQSTerminationDraining") == Some(false);
     if off {
         return;
     }
-    for key in [
-        "enableSpotInterruptionDraining",
-        "enableScheduledEventDraining",
+    let scheduled = ended(Subject::ScheduledEventsInQueue, target.version, None).is_none();
+    for (key, always) in [
+        ("enableSpotInterruptionDraining", true),
+        ("enableScheduledEventDraining", scheduled),
     ] {
-        if handler.bool(key) == Some(false) {
+        if always && handler.bool(key) == Some(false) {
             problems.error(
                 handler.at(key),
                 format!("`nodeTerminationHandler.{key}` cannot be turned off in queue mode"),

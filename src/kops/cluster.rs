@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::fleet::Amount;
-use crate::model::ClusterName;
+use crate::model::{ClusterName, KopsVersion};
 use crate::yaml::Pos;
 
 /// A kops cluster.
@@ -17,6 +17,8 @@ pub struct Cluster {
     pub pos: Pos,
     /// The whole document.
     pub value: Json,
+    /// The kops whose rules it was read by.
+    pub kops: KopsVersion,
     /// Tags for everything kops makes.
     pub cloud_labels: BTreeMap<String, String>,
     /// Subnets, in the order written, which is the order of the default.

@@ -131,27 +131,37 @@ fn removed(spec: View<'_>, kubernetes: Option<u32>, problems: &mut Problems) {
             "write `iam: {legacy: false}`",
         );
     }
-    const OF_KUBELET: [&str; 10] = [
-        "apiServers",
-        "bootstrapKubeconfig",
-        "configureCbr0",
-        "cpuCFSQuotaPeriod",
-        "enableCadvisorJsonEndpoints",
-        "experimentalAllowedUnsafeSysctls",
-        "networkPluginMTU",
-        "networkPluginName",
-        "nonMasqueradeCIDR",
-        "requireKubeconfig",
-    ];
     for kubelet in ["kubelet", "masterKubelet"] {
-        let view = spec.sub(kubelet);
-        for key in OF_KUBELET.into_iter().filter(|key| view.has(key)) {
-            problems.warn(
+        removed_of_kubelet(spec.sub(kubelet), kubelet, &since, problems);
+    }
+}
+
+/// Settings that kubelets no longer have, and the minor version of Kubernetes since which kops refuses them.
+const OF_KUBELET: [(&str, u32); 10] = [
+    ("apiServers", 6),
+    ("bootstrapKubeconfig", 19),
+    ("configureCbr0", 5),
+    ("cpuCFSQuotaPeriod", 20),
+    ("enableCadvisorJsonEndpoints", 21),
+    ("experimentalAllowedUnsafeSysctls", 11),
+    ("networkPluginMTU", 24),
+    ("networkPluginName", 24),
+    ("nonMasqueradeCIDR", 24),
+    ("requireKubeconfig", 10),
+];
+
+fn removed_of_kubelet(
+    view: View<'_>,
+    kubelet: &str,
+    since: &impl Fn(u32) -> bool,
+    problems: &mut Problems,
+) {
+    for (key, minor) in OF_KUBELET {
+        if view.has(key) && since(minor) {
+            problems.error_hint(
                 view.at(key),
-                format!(
-                    "`{kubelet}.{key}` is not possible any more: kubelets have no such setting"
-                ),
-                None,
+                format!("`{kubelet}.{key}` is not possible since Kubernetes 1.{minor}"),
+                "remove it: kubelets have no such setting (`kops get --full` prints some that kops itself does not take)",
             );
         }
     }

@@ -6,12 +6,14 @@ use super::cluster::{
     AutoscalerAddon, Cluster, Dns, PriorityExpander, Subnet, SubnetKind, TerminationQueue,
 };
 use super::error::Problems;
+use super::releases::{Subject, ended};
 use super::schema::{self, Strict};
 use super::target::KopsTarget;
 use super::view::View;
 use super::{
-    addons_check, api, boot_check, choices, cluster_check, components_check, ebs_check, etcd_read,
-    identity_check, karpenter, labels, network_check, provider_check, rolling, taints, warm_pool,
+    addons_check, api, boot_check, choices, cluster_check, components_check, dns_check, ebs_check,
+    etcd_read, identity_check, karpenter, labels, network_check, newer, provider_check, rolling,
+    taints, warm_pool,
 };
 use crate::model::ClusterName;
 use crate::yaml::Node;
@@ -44,32 +46,35 @@ pub(super) fn read(
     let subnets = subnets(spec, problems);
     let dns = dns(spec, problems);
     network_check::check(spec, name.as_ref(), dns, &subnets, target, problems);
-    provider_check::check(spec, problems);
-    components_check::check(spec, kubernetes, problems);
+    provider_check::check(spec, target, problems);
+    components_check::check(spec, kubernetes, target, problems);
     choices::check(spec, problems);
     let gossip = network_check::is_gossip(name.as_ref(), dns);
-    addons_check::check(spec, dns, gossip, problems);
+    addons_check::check(spec, dns, gossip, target, problems);
+    dns_check::check(spec, problems);
+    newer::of_cluster(spec, target.version, problems);
     identity_check::check(spec, problems);
-    karpenter::cluster(spec, problems);
+    karpenter::cluster(spec, target, problems);
     let private = subnets
         .iter()
         .any(|s| s.kind == SubnetKind::Private && api_subnets.contains(&s.name));
     let api_load_balancer = api::read(spec, private, dns, target, problems);
     let rolling_update = rolling::read(spec.sub("rollingUpdate"), problems);
     let warm_pool = warm_pool::of_cluster(spec.sub("warmPool"), problems);
-    let etcd_clusters = etcd_read::read(spec, kubernetes, problems);
+    let etcd_clusters = etcd_read::read(spec, kubernetes, target, problems);
     ebs_check::etcd(spec, problems);
     Some(Cluster {
         name: name?,
         pos: root.pos,
         value: root.to_json(),
+        kops: target.version,
         cloud_labels: spec.map("cloudLabels"),
         subnets,
         ipv6_only: spec.str("nonMasqueradeCIDR") == Some("::/0"),
         api_load_balancer,
         dns,
         cilium_etcd: spec.sub("networking").sub("cilium").bool("etcdManaged") == Some(true),
-        termination_queue: termination_queue(spec),
+        termination_queue: termination_queue(spec, target),
         kubelet_labels: spec.sub("kubelet").map("nodeLabels"),
         control_plane_labels: spec.sub("masterKubelet").map("nodeLabels"),
         ssh_key_name: spec.owned("sshKeyName"),
@@ -117,10 +122,8 @@ fn name(root: &Node, problems: &mut Problems) -> Option<ClusterName> {
 fn provider(spec: View<'_>, problems: &mut Problems) {
     match spec.str("cloudProvider") {
         Some("aws") => {}
-        Some(other) => problems.error(
-            spec.at("cloudProvider"),
-            format!("`spec.cloudProvider` is `{other}`; only `aws` is supported"),
-        ),
+        // Any other has ended the reading before.
+        Some(_) => {}
         None if spec.has("cloudProvider") => {}
         None => problems.error(spec.pos, "`spec.cloudProvider` is missing"),
     }
@@ -189,10 +192,11 @@ fn dns(spec: View<'_>, problems: &mut Problems) -> Dns {
     }
 }
 
-/// Queue mode is on unless said otherwise; with Karpenter kops applies no defaults.
-fn termination_queue(spec: View<'_>) -> Option<TerminationQueue> {
+/// Queue mode is on unless said otherwise; with Karpenter kops applies no defaults, since it excludes the handler.
+fn termination_queue(spec: View<'_>, target: &KopsTarget) -> Option<TerminationQueue> {
     let handler = spec.sub("nodeTerminationHandler");
-    let defaults = spec.sub("karpenter").bool("enabled") != Some(true);
+    let excluded = ended(Subject::QueueBesideKarpenter, target.version, None).is_some();
+    let defaults = spec.sub("karpenter").bool("enabled") != Some(true) || !excluded;
     let on = handler.bool("enabled").unwrap_or(defaults)
         && handler.bool("enableSQSTerminationDraining").unwrap_or(true);
     let tag = match handler.str("managedASGTag") {

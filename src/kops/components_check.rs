@@ -4,12 +4,19 @@
 
 use super::cidr::Cidr;
 use super::error::Problems;
+use super::target::KopsTarget;
 use super::values::duration;
 use super::view::View;
+use crate::model::KopsVersion;
 use crate::yaml::Pos;
 
 /// Checks what a Cluster says. `kubernetes`: the minor version; none: a recent one.
-pub(super) fn check(spec: View<'_>, kubernetes: Option<u32>, problems: &mut Problems) {
+pub(super) fn check(
+    spec: View<'_>,
+    kubernetes: Option<u32>,
+    target: &KopsTarget,
+    problems: &mut Problems,
+) {
     let since = |minor: u32| kubernetes.is_none_or(|k| k >= minor);
     let server = spec.sub("kubeAPIServer");
     admission(server, &since, problems);
@@ -52,6 +59,30 @@ pub(super) fn check(spec: View<'_>, kubernetes: Option<u32>, problems: &mut Prob
         cloud_provider(spec, program, problems);
     }
     containerd(spec.sub("containerd"), problems);
+    of_all_groups(spec.sub("containerd"), target, problems);
+}
+
+/// What a Cluster says of containerd for all of its groups. Sources: kops 1.36 release notes, gVisor; kops 1.37 release notes, other breaking changes.
+fn of_all_groups(view: View<'_>, target: &KopsTarget, problems: &mut Problems) {
+    let gvisor = view.sub("gvisor");
+    if gvisor.bool("enabled") == Some(true) {
+        problems.error_hint(
+            gvisor.at("enabled"),
+            "`containerd.gvisor` is not possible for all groups of a cluster",
+            "write it into the groups of role Node that are to have it",
+        );
+    }
+    let old = view
+        .text("version")
+        .and_then(version)
+        .is_some_and(|v| v < [2, 1, 0]);
+    if old && target.version >= KopsVersion::of_minor(37) {
+        problems.warn(
+            view.at("version"),
+            "kops 1.37.0 takes no containerd before 2.1.0",
+            Some("remove the version before that upgrade".into()),
+        );
+    }
 }
 
 fn admission(server: View<'_>, since: &impl Fn(u32) -> bool, problems: &mut Problems) {

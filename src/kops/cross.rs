@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value as Json;
+
 use super::cluster::{Cluster, Dns};
 use super::error::Problems;
 use super::object::{ManifestObject, Member, label};
@@ -12,6 +14,7 @@ use crate::yaml::{Node, Pos};
 pub(super) fn check(
     clusters: &[&Node],
     cluster: Option<&Cluster>,
+    groups: &[&Node],
     members: &[Member<'_>],
     problems: &mut Problems,
 ) {
@@ -19,6 +22,14 @@ pub(super) fn check(
     unique(members, problems);
     let Some(cluster) = cluster else { return };
     problems.of(format!("Cluster/{}", cluster.name));
+    if groups.is_empty() {
+        problems.error_hint(
+            cluster.pos,
+            "there is no InstanceGroup beside the Cluster",
+            "a Cluster is read with its groups: `kops get --name CLUSTER -o yaml` prints both",
+        );
+        return;
+    }
     whole(cluster, members, problems);
     etcd(cluster, members, problems);
     for member in members
@@ -36,9 +47,10 @@ pub(super) fn check(
 fn one_cluster(clusters: &[&Node], problems: &mut Problems) {
     if clusters.is_empty() {
         problems.of("Cluster/?");
-        problems.error(
+        problems.error_hint(
             Pos { line: 1, column: 1 },
             "there is no document of kind Cluster (kops.k8s.io/v1alpha2)",
+            "groups are read with their Cluster: `kops get --name CLUSTER -o yaml` prints both",
         );
     }
     for second in clusters.iter().skip(1) {
@@ -102,6 +114,23 @@ fn etcd(cluster: &Cluster, members: &[Member<'_>], problems: &mut Problems) {
                     "the control-plane group `{group}` has no member in the etcd cluster `{}`",
                     etcd.name
                 ),
+            );
+        }
+    }
+}
+
+/// The file by which a scheduler finds the API is kops' own. Source: kops, `pkg/apis/kops/validation/additionalobjects.go`.
+pub(super) fn schedulers(others: &[ManifestObject], problems: &mut Problems) {
+    for object in others {
+        let version = object.value.get("apiVersion").and_then(Json::as_str);
+        let of_scheduler = version.is_some_and(|v| v.starts_with("kubescheduler.config.k8s.io/"));
+        let file = object.value.pointer("/clientConnection/kubeconfig");
+        let written = file.and_then(Json::as_str).is_some_and(|f| !f.is_empty());
+        if of_scheduler && object.kind == "KubeSchedulerConfiguration" && written {
+            problems.of(object.key());
+            problems.error(
+                object.pos,
+                "`clientConnection.kubeconfig` must not be set: kops writes it",
             );
         }
     }

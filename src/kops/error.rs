@@ -91,6 +91,14 @@ impl Problems {
         self.misread.push(fault);
     }
 
+    /// All that stands in the way, and what kops would drop or refuse: a misspelt field is often why another one is missing.
+    pub(super) fn refused(self) -> Vec<KopsError> {
+        let mut all = self.errors;
+        all.extend(self.misread);
+        all.sort_by_key(|e| e.pos);
+        all
+    }
+
     fn fault(&self, pos: Pos, message: String, hint: Option<String>) -> KopsError {
         KopsError {
             pos,

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use super::cluster::EtcdCluster;
 use super::components_check::version;
 use super::error::Problems;
+use super::target::KopsTarget;
 use super::view::View;
+use crate::model::KopsVersion;
 
 /// The etcd clusters as written.
 pub(super) fn read(
     spec: View<'_>,
     kubernetes: Option<u32>,
+    target: &KopsTarget,
     problems: &mut Problems,
 ) -> Vec<EtcdCluster> {
     let mut names = BTreeSet::new();
@@ -28,6 +31,7 @@ pub(super) fn read(
         });
     }
     versions(spec, kubernetes, problems);
+    runnable(spec, target, problems);
     if spec.list("etcdClusters").next().is_none() {
         problems.error_hint(
             spec.at("etcdClusters"),
@@ -51,6 +55,21 @@ fn check_name(etcd: View<'_>, name: &str, is_new: bool, problems: &mut Problems)
             format!("`{name}` is no etcd cluster that kops knows"),
             "main, events, cilium or leases",
         );
+    }
+}
+
+/// Source: kops 1.36 release notes, breaking changes: its etcd-manager has no etcd 3.4.
+fn runnable(spec: View<'_>, target: &KopsTarget, problems: &mut Problems) {
+    for etcd in spec.list("etcdClusters") {
+        let written = etcd.text("version").and_then(version);
+        let old = matches!(written, Some([3, minor, _]) if minor < 5);
+        if old && target.version >= KopsVersion::of_minor(36) {
+            problems.warn(
+                etcd.at("version"),
+                format!("kops {} runs no etcd before 3.5", target.version),
+                Some("upgrade etcd with kops 1.35 or older first, or remove the version".into()),
+            );
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::group::{
     ExternalLoadBalancer, GroupVolumes, InstanceGroup, InstanceMetadata, MixedPolicy, Requirements,
     RootVolume, SpotSettings, Volume, WarmPoolSpec,
 };
+use super::releases::{Subject, ended};
 use super::role::Role;
 use super::types_check::has_gpu;
 use super::values::{Taint, arn_resource, duration, quantity, taint};
@@ -62,7 +63,7 @@ pub(super) fn read(
         volumes: volumes(spec, problems),
         mixed: spec
             .has("mixedInstancesPolicy")
-            .then(|| mixed(spec.sub("mixedInstancesPolicy"), problems)),
+            .then(|| mixed(spec.sub("mixedInstancesPolicy"), cluster, problems)),
         spot: spot(spec, problems),
         metadata: metadata(spec.sub("instanceMetadata"), problems),
         security_group_override: spec.owned("securityGroupOverride"),
@@ -177,13 +178,26 @@ fn kept_volumes(spec: View<'_>, problems: &mut Problems) {
     }
 }
 
-fn mixed(view: View<'_>, problems: &mut Problems) -> MixedPolicy {
+fn mixed(view: View<'_>, cluster: &Cluster, problems: &mut Problems) -> MixedPolicy {
+    let strategy = view.owned("onDemandAllocationStrategy");
+    let unsent = ended(Subject::UnsentOnDemandStrategy, cluster.kops, None).is_none();
+    let unsent = unsent && !cluster.terraform;
+    if unsent && strategy.is_some() {
+        problems.warn(
+            view.at("onDemandAllocationStrategy"),
+            format!(
+                "`onDemandAllocationStrategy` has no effect: kops {} does not send it",
+                cluster.kops
+            ),
+            None,
+        );
+    }
     MixedPolicy {
         instances: view.strings("instances"),
         requirements: view
             .has("instanceRequirements")
             .then(|| requirements(view.sub("instanceRequirements"), problems)),
-        on_demand_allocation_strategy: view.owned("onDemandAllocationStrategy"),
+        on_demand_allocation_strategy: strategy.filter(|_| !unsent),
         on_demand_base: view.count("onDemandBase", problems),
         on_demand_above_base: view.count("onDemandAboveBase", problems),
         spot_allocation_strategy: view.owned("spotAllocationStrategy"),
@@ -338,7 +352,7 @@ fn resolve_warm_pool(
     if max_size == Some(0) {
         return None;
     }
-    warm_pool::check(spec, role, problems);
+    warm_pool::check(spec, role, cluster.kops, problems);
     Some(WarmPoolSpec {
         min_size,
         max_size,

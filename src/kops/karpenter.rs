@@ -1,11 +1,13 @@
 //! Groups that Karpenter runs, and a cluster that has Karpenter: kops' rules. They make no AutoScalingGroup.
 
 use super::error::Problems;
+use super::releases::{Subject, ended};
 use super::role::Role;
+use super::target::KopsTarget;
 use super::view::View;
 
 /// The rules of the cluster.
-pub(super) fn cluster(spec: View<'_>, problems: &mut Problems) {
+pub(super) fn cluster(spec: View<'_>, target: &KopsTarget, problems: &mut Problems) {
     let karpenter = spec.sub("karpenter");
     if karpenter.bool("enabled") != Some(true) {
         return;
@@ -17,7 +19,8 @@ pub(super) fn cluster(spec: View<'_>, problems: &mut Problems) {
             "add `iam: {useServiceAccountExternalPermissions: true}`",
         );
     }
-    if spec.sub("nodeTerminationHandler").bool("enabled") == Some(true) {
+    let excluded = ended(Subject::QueueBesideKarpenter, target.version, None).is_some();
+    if excluded && spec.sub("nodeTerminationHandler").bool("enabled") == Some(true) {
         problems.error_hint(
             spec.sub("nodeTerminationHandler").at("enabled"),
             "the node termination handler is not possible together with Karpenter",

@@ -16,6 +16,7 @@ mod cluster_check;
 mod cluster_read;
 mod components_check;
 mod cross;
+mod dns_check;
 mod ebs_check;
 mod error;
 mod etcd_read;
@@ -28,6 +29,7 @@ mod instance_types;
 mod karpenter;
 mod labels;
 mod network_check;
+mod newer;
 mod object;
 mod provider_check;
 mod ranges_check;
@@ -61,7 +63,7 @@ pub use image::{floats, owner_and_name};
 pub use instance_types::{Architecture, InstanceType, instance_type, instance_types};
 pub(crate) use labels::{LABEL_TAG, TAINT_TAG};
 pub use object::ManifestObject;
-pub(crate) use releases::{Subject, ended};
+pub(crate) use releases::{Subject, ended, latest_kops};
 pub use role::{MachineKind, MachineRules, Phase, Role};
 pub use target::KopsTarget;
 pub use values::Taint;
@@ -111,6 +113,9 @@ pub fn read_for<'a>(
 ) -> Result<Manifests, KopsErrors> {
     let mut problems = Problems::default();
     let sorted = Sorted::new(documents.into_iter(), &mut problems);
+    if let Some(elsewhere) = elsewhere(&sorted) {
+        return Err(KopsErrors(vec![elsewhere]));
+    }
     let cluster = sorted.clusters.first().and_then(|root| {
         problems.of(label(root));
         cluster_read::read(root, &api_subnets(&sorted.groups), target, &mut problems)
@@ -128,14 +133,22 @@ pub fn read_for<'a>(
             types_check::check(View::new(spec), target, region, &mut problems);
             zones::of_group(View::new(spec), target, region, &mut problems);
         }
-        match group(root, cluster.as_ref(), &mut members, &mut problems) {
+        match group(root, cluster.as_ref(), target, &mut members, &mut problems) {
             Some(Group::Asg(group)) => groups.push(*group),
             Some(Group::Karpenter(object)) => karpenter.push(object),
             None => {}
         }
     }
-    cross::check(&sorted.clusters, cluster.as_ref(), &members, &mut problems);
+    let clusters = &sorted.clusters;
+    cross::check(
+        clusters,
+        cluster.as_ref(),
+        &sorted.groups,
+        &members,
+        &mut problems,
+    );
     cross::same_names(&sorted.others, &mut problems);
+    cross::schedulers(&sorted.others, &mut problems);
     groups.sort_by(|a, b| a.name.cmp(&b.name));
     karpenter.sort_by(|a, b| a.name.cmp(&b.name));
     problems.errors.sort_by_key(|e| e.pos);
@@ -151,8 +164,25 @@ pub fn read_for<'a>(
             warnings: problems.warnings,
             misread: problems.misread,
         }),
-        Some(_) | None => Err(KopsErrors(problems.errors)),
+        Some(_) | None => Err(KopsErrors(problems.refused())),
     }
+}
+
+/// A cluster of another cloud: nothing else that is found in its manifests says anything.
+fn elsewhere(sorted: &Sorted<'_>) -> Option<KopsError> {
+    let other = |root: &&Node| {
+        let node = root.at(["spec", "cloudProvider"])?;
+        let name = node.as_str().filter(|p| !matches!(*p, "" | "aws"))?;
+        Some(KopsError {
+            pos: node.pos,
+            document: label(root),
+            message: format!(
+                "`spec.cloudProvider` is `{name}`, and kfleet is for kops on AWS only"
+            ),
+            hint: None,
+        })
+    };
+    sorted.clusters.iter().find_map(other)
 }
 
 /// The documents by what they are.
@@ -310,6 +340,7 @@ enum Group {
 fn group<'a>(
     root: &'a Node,
     cluster: Option<&Cluster>,
+    target: &KopsTarget,
     members: &mut Vec<Member<'a>>,
     problems: &mut Problems,
 ) -> Option<Group> {
@@ -326,6 +357,7 @@ fn group<'a>(
     };
     schema::check("InstanceGroup", node, "spec", Strict::Everything, problems);
     let spec = View::new(node);
+    newer::of_group(spec, target.version, problems);
     let role = role(spec, problems);
     group_check::check(spec, name, problems);
     boot_check::check(spec, role.unwrap_or(Role::Node), problems);

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cluster::{Dns, Subnet, SubnetKind};
 use super::error::Problems;
 use super::ranges_check;
-use super::releases::{Subject, ended, kubernetes_range};
+use super::releases::{Subject, ended, kubernetes_minor_of, kubernetes_range};
 use super::schema;
 use super::target::KopsTarget;
 use super::view::View;
 use super::zones;
-use crate::model::ClusterName;
+use crate::model::{ClusterName, KopsVersion};
 use crate::yaml::Pos;
 
 /// Checks what only the Cluster says. `subnets` are those of `spec`, in its order.
@@ -70,12 +70,7 @@ fn kubernetes(spec: View<'_>, target: &KopsTarget, problems: &mut Problems) -> O
 
 /// N of Kubernetes 1.N; none: it is not written, or is no version.
 pub(super) fn kubernetes_minor(spec: View<'_>) -> Option<u32> {
-    let number = spec.text("kubernetesVersion")?.trim_start_matches('v');
-    let mut parts = number.split('.');
-    match (parts.next(), parts.next()) {
-        (Some("1"), Some(minor)) => minor.parse().ok(),
-        _ => None,
-    }
+    kubernetes_minor_of(spec.text("kubernetesVersion")?)
 }
 
 /// One provider, and one that this kops still has.
@@ -103,7 +98,19 @@ fn provider(spec: View<'_>, kubernetes: Option<u32>, target: &KopsTarget, proble
             );
         }
     }
+    last_release(networking, target, problems);
     one_provider(spec, &providers, problems);
+}
+
+/// kops 1.37.0 takes kopeio away; the alpha releases before it, whose rules are these, do not.
+fn last_release(networking: View<'_>, target: &KopsTarget, problems: &mut Problems) {
+    if networking.has("kopeio") && target.version >= KopsVersion::of_minor(37) {
+        problems.warn(
+            networking.at("kopeio"),
+            "kops 1.37.0 takes no `networking.kopeio`",
+            Some("move to calico, cilium or kindnet with kops 1.36 or older first".into()),
+        );
+    }
 }
 
 /// In v1alpha3 these stand under `networking`; of a v1alpha2 manifest kops drops them.

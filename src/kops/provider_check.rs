@@ -5,7 +5,10 @@
 use core::net::IpAddr;
 
 use super::error::Problems;
+use super::releases::{Subject, ended};
+use super::target::KopsTarget;
 use super::view::View;
+use crate::model::KopsVersion;
 
 /// Providers that have no IPv6.
 const IPV4_ONLY: [&str; 6] = [
@@ -18,7 +21,7 @@ const IPV4_ONLY: [&str; 6] = [
 ];
 
 /// Checks the options of the provider that a Cluster names.
-pub(super) fn check(spec: View<'_>, problems: &mut Problems) {
+pub(super) fn check(spec: View<'_>, target: &KopsTarget, problems: &mut Problems) {
     let networking = spec.sub("networking");
     let ipv6 = spec.str("nonMasqueradeCIDR") == Some("::/0");
     if ipv6 {
@@ -42,7 +45,23 @@ pub(super) fn check(spec: View<'_>, problems: &mut Problems) {
     }
     calico(networking.sub("calico"), ipv6, problems);
     cilium(spec, networking.sub("cilium"), ipv6, proxied, problems);
+    masquerade(networking.sub("cilium"), target, problems);
 }
+
+/// With addresses of the network, Cilium masquerades; a release may have it otherwise.
+fn masquerade(cilium: View<'_>, target: &KopsTarget, problems: &mut Problems) {
+    let always = ended(Subject::MasqueradingEni, target.version, None).is_none();
+    let off = cilium.bool("disableMasquerade") == Some(true);
+    if always && off && target.version >= MASQUERADES && cilium.text("ipam") == Some("eni") {
+        problems.error(
+            cilium.at("disableMasquerade"),
+            "`ipam: eni` is not possible with `disableMasquerade` before kops 1.36",
+        );
+    }
+}
+
+/// The oldest kops of which it is known; those of 1.17 to 1.19 wanted the opposite.
+const MASQUERADES: KopsVersion = KopsVersion::of_minor(32);
 
 fn ipv4_only(networking: View<'_>, problems: &mut Problems) {
     for key in IPV4_ONLY.into_iter().filter(|key| networking.has(key)) {
@@ -173,7 +192,6 @@ fn cilium(spec: View<'_>, cilium: View<'_>, ipv6: bool, proxied: bool, problems:
             "`enableL7Proxy` needs the rules that `IPTablesRulesNoinstall` leaves out",
         );
     }
-    // Whether it goes with masquerading is no rule here: older releases of kops refused the one, newer ones the other.
     if cilium.text("ipam") == Some("eni") && ipv6 {
         problems.error(
             cilium.at("ipam"),

@@ -77,6 +77,14 @@ impl Ranges {
                 "`podCIDR` does not lie in `nonMasqueradeCIDR`",
             );
         }
+        let manager = spec.sub("kubeControllerManager");
+        let pods = self.outside.zip(range(manager, "clusterCIDR", problems));
+        if pods.is_some_and(|(outside, pods)| !outside.contains(pods)) {
+            problems.error(
+                manager.at("clusterCIDR"),
+                "`kubeControllerManager.clusterCIDR` does not lie in `nonMasqueradeCIDR`",
+            );
+        }
     }
 
     fn subnet(&self, spec: View<'_>, subnet: View<'_>, problems: &mut Problems) {
@@ -103,6 +111,16 @@ impl Ranges {
             );
         }
         ipv6_range(subnet, problems);
+        let ipv6 = subnet.text("ipv6CIDR").and_then(|t| Cidr::parse(t).ok());
+        let ipv6 = ipv6.filter(|c| c.is_v6());
+        if ipv6.zip(self.services).is_some_and(|(a, b)| a.overlaps(b)) {
+            problems.error(
+                subnet.at("ipv6CIDR"),
+                format!(
+                    "the `ipv6CIDR` of the subnet `{name}` and `serviceClusterIPRange` overlap"
+                ),
+            );
+        }
     }
 
     fn routes(&self, subnet: View<'_>, problems: &mut Problems) {
@@ -126,7 +144,12 @@ impl Ranges {
                     "a route within the network cannot lead to a peering connection",
                 );
             }
-            if let Some(text) = route.text("cidr")
+            if cidr.is_some_and(|c| self.networks().any(|n| n == c)) {
+                problems.error(
+                    route.at("cidr"),
+                    "every subnet has a route to the whole network already",
+                );
+            } else if let Some(text) = route.text("cidr")
                 && !seen.insert(text.to_owned())
             {
                 problems.error(route.at("cidr"), "this route stands here twice");

@@ -4,7 +4,7 @@
 
 use crate::model::KopsVersion;
 
-/// Something that is not the same in all releases.
+/// Something that older releases do or have, and newer ones do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// A classic load balancer for the API, which is also what a load balancer without `class` is.
@@ -15,6 +15,18 @@ pub(crate) enum Subject {
     Networking(&'static str),
     /// Taints without a value (`key:Effect`) make no tag.
     UntaggedTaints,
+    /// A group with a warm pool has the metrics of any other.
+    UnmeasuredWarmPools,
+    /// A warm pool and a mixed instances policy exclude each other.
+    WarmPoolWithoutMixed,
+    /// The node termination handler runs beside Karpenter, with its queue.
+    QueueBesideKarpenter,
+    /// `onDemandAllocationStrategy` is sent by Terraform alone.
+    UnsentOnDemandStrategy,
+    /// In queue mode the node termination handler always drains for scheduled events.
+    ScheduledEventsInQueue,
+    /// Cilium's `ipam: eni` always masquerades.
+    MasqueradingEni,
 }
 
 /// Since when.
@@ -46,7 +58,7 @@ const fn kops(minor: u32) -> Since {
 }
 
 /// What ended, and when. kopeio is not here: 1.37.0 takes it away, the alpha releases described here do not.
-const CHANGES: [Change; 9] = [
+const CHANGES: [Change; 15] = [
     Change {
         subject: Subject::ClassicApiLoadBalancer,
         since: kops(37),
@@ -67,6 +79,48 @@ const CHANGES: [Change; 9] = [
         date: "2026-06",
         instead: "",
         source: "kops#18343",
+    },
+    Change {
+        subject: Subject::UnmeasuredWarmPools,
+        since: kops(33),
+        date: "2025-12",
+        instead: "",
+        source: "kops#17776, which release-1.33 took over; a real kops 1.32 measures none",
+    },
+    Change {
+        subject: Subject::WarmPoolWithoutMixed,
+        since: kops(34),
+        date: "2025-12",
+        instead: "",
+        source: "kops#17800, which release-1.34 took over",
+    },
+    Change {
+        subject: Subject::QueueBesideKarpenter,
+        since: kops(34),
+        date: "2025-09",
+        instead: "",
+        source: "kops 1.34 release notes (Karpenter 1.6), kops#18016",
+    },
+    Change {
+        subject: Subject::UnsentOnDemandStrategy,
+        since: kops(36),
+        date: "2026-06",
+        instead: "",
+        source: "kops#18342",
+    },
+    Change {
+        subject: Subject::ScheduledEventsInQueue,
+        since: kops(36),
+        date: "2026-06",
+        instead: "",
+        source: "kops#18339",
+    },
+    Change {
+        subject: Subject::MasqueradingEni,
+        since: kops(36),
+        date: "2026-06",
+        instead: "",
+        source: "kops#18432",
     },
     Change {
         subject: Subject::Networking("canal"),
@@ -133,6 +187,29 @@ pub(crate) fn kubernetes_range(kops: KopsVersion) -> (u32, u32) {
     (kops.minor().saturating_sub(5), kops.minor())
 }
 
+/// The latest kops that carries out this version of Kubernetes; none: it is no version.
+pub(crate) fn latest_kops(kubernetes: &str) -> Option<KopsVersion> {
+    let minor = kubernetes_minor_of(kubernetes)?;
+    let newest = KopsVersion::NEWEST.minor();
+    (0..=newest)
+        .rev()
+        .map(KopsVersion::of_minor)
+        .find(|kops| kubernetes_range(*kops).0 <= minor)
+}
+
+/// N of Kubernetes 1.N. An address of a build says it too. Source: kops, `ParseKubernetesVersion`.
+pub(super) fn kubernetes_minor_of(written: &str) -> Option<u32> {
+    let number = match written.split_once("/v1.") {
+        Some((_, rest)) => return rest.split_once('.')?.0.parse().ok(),
+        None => written.trim_start_matches('v'),
+    };
+    let mut parts = number.split('.');
+    match (parts.next(), parts.next()) {
+        (Some("1"), Some(minor)) => minor.parse().ok(),
+        _ => None,
+    }
+}
+
 impl std::fmt::Display for Since {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -160,6 +237,19 @@ mod tests {
             );
             assert!(!change.source.is_empty(), "{change:?}");
         }
+    }
+
+    #[test]
+    fn the_latest_kops_of_a_kubernetes_carries_it_out() {
+        let latest = |kubernetes| latest_kops(kubernetes).map(|k| k.to_string());
+        assert_eq!(latest("1.28.3").as_deref(), Some("1.33"));
+        assert_eq!(latest("v1.32.0").as_deref(), Some("1.37"));
+        assert_eq!(latest("1.37.0").as_deref(), Some("1.37"));
+        assert_eq!(
+            latest("https://dl.k8s.io/release/v1.9.1").as_deref(),
+            Some("1.14")
+        );
+        assert_eq!(latest("stable"), None);
     }
 
     #[test]

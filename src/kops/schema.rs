@@ -82,7 +82,13 @@ const READ: [&str; 49] = [
 
 impl Strict {
     /// Tells a fault: of what kops reads otherwise, or of the object itself.
-    fn push(self, pos: Pos, message: String, hint: Option<String>, problems: &mut Problems) {
+    pub(super) fn push(
+        self,
+        pos: Pos,
+        message: String,
+        hint: Option<String>,
+        problems: &mut Problems,
+    ) {
         match self {
             Strict::WhatIsRead => problems.misreads(pos, message, hint),
             Strict::Everything => problems.push(pos, message, hint),
@@ -150,11 +156,17 @@ pub(super) fn check(
         match fields.get(key.text.as_str()) {
             Some(kind) => check_type(kind.trim_start_matches('*'), value, &path, strict, problems),
             None if fields.contains_key("*") => {}
+            // `network_check` says where it belongs.
+            None if section == "Cluster.networking"
+                && self::kind("Cluster", &key.text).is_some() => {}
             None => {
                 let message = format!("unknown field `{path}`; kops would drop it without a word");
-                let near = suggest(&key.text, fields.keys().copied());
-                let hint = near.map(|s| format!("did you mean `{s}`?"));
-                strict.push(key.pos, message, hint, problems);
+                strict.push(
+                    key.pos,
+                    message,
+                    meant(section, &key.text, fields),
+                    problems,
+                );
             }
         }
     }
@@ -269,6 +281,42 @@ fn fault(
     } else {
         problems.misreads(node.pos, message, hint);
     }
+}
+
+/// What a field that `section` does not have is likely to be: misspelt, a field of a mapping below, the end of a longer name, or one of the other kind.
+fn meant(section: &str, key: &str, fields: &Section) -> Option<String> {
+    let names = || fields.keys().copied();
+    let near = suggest(key, names());
+    let said = |name: &str| format!("did you mean `{name}`?");
+    let letters = key.chars().count();
+    let close = near.filter(|n| n.len().abs_diff(letters) <= 1);
+    let below = only(SECTIONS.iter().filter_map(|(name, fields)| {
+        let path = name.strip_prefix(section)?.strip_prefix('.')?;
+        fields.contains_key(key).then_some(path)
+    }));
+    let ending = only(names().filter(|n| {
+        let rest = n.to_lowercase();
+        letters > 5 && rest.ends_with(&key.to_lowercase())
+    }));
+    let other = match section {
+        "InstanceGroup" => Some("Cluster"),
+        "Cluster" => Some("InstanceGroup"),
+        _ => None,
+    };
+    let other = other.filter(|kind| self::kind(kind, key).is_some());
+    let somewhere = || other.map(|kind| format!("it is a field of kind {kind}"));
+    close
+        .map(said)
+        .or(below.map(|path| format!("write it under `spec.{path}`")))
+        .or(ending.map(said))
+        .or_else(somewhere)
+        .or(near.map(said))
+}
+
+/// The only one there is.
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next();
+    first.filter(|_| all.next().is_none())
 }
 
 /// The known name a person most likely meant.

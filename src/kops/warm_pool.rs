@@ -2,8 +2,10 @@
 
 use super::cluster::WarmPoolSpec;
 use super::error::Problems;
+use super::releases::{Subject, ended};
 use super::role::Role;
 use super::view::View;
+use crate::model::KopsVersion;
 
 /// A warm pool as written.
 pub(super) fn read(view: View<'_>, problems: &mut Problems) -> Option<WarmPoolSpec> {
@@ -23,7 +25,7 @@ pub(super) fn of_cluster(view: View<'_>, problems: &mut Problems) -> Option<Warm
 }
 
 /// The rules of a warm pool that is on.
-pub(super) fn check(spec: View<'_>, role: Role, problems: &mut Problems) {
+pub(super) fn check(spec: View<'_>, role: Role, kops: KopsVersion, problems: &mut Problems) {
     let pos = spec.at("warmPool");
     if !matches!(role, Role::Node | Role::ApiServer) {
         problems.error(
@@ -33,6 +35,13 @@ pub(super) fn check(spec: View<'_>, role: Role, problems: &mut Problems) {
     }
     if spec.text("maxPrice").is_some() {
         problems.error(pos, "a group with `maxPrice` cannot have a warm pool");
+    }
+    let excluded = ended(Subject::WarmPoolWithoutMixed, kops, None).is_none();
+    if excluded && spec.has("mixedInstancesPolicy") {
+        problems.error(
+            pos,
+            format!("a group with `mixedInstancesPolicy` cannot have a warm pool before kops 1.34, and this is kops {kops}"),
+        );
     }
 }
 

@@ -53,6 +53,7 @@ pub use live::{
     Unseen, UnseenKind, VersionRef, Versions,
 };
 pub use market::Market;
+pub(crate) use names::is_configuration;
 pub use names::{
     AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError,
     NodeName, Region, RolloutId, StageName,

@@ -188,3 +188,9 @@ fn dns_name(value: &str) -> Result<(), &'static str> {
     }
     Ok(())
 }
+
+/// Whether this `apiVersion` is one of files that Kubernetes' programs read as their configuration, such as a KubeSchedulerConfiguration: those have no name.
+pub(crate) fn is_configuration(api_version: &str) -> bool {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    group.ends_with(".config.k8s.io")
+}

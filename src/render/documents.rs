@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::rendered::Chunk;
 use super::{DocumentFault, RenderError, Rendered, RenderedDocument, Spot};
-use crate::model::ClusterName;
+use crate::model::{ClusterName, is_configuration};
 use crate::yaml::{Document, Node, Pos, Schema, Value, ambiguity, parse_from};
 
 /// Joins the outputs of the templates (file, text) and reads what they say.
@@ -143,9 +143,13 @@ impl Check<'_> {
     ) -> Result<RenderedDocument, RenderError> {
         let root = &document.root;
         self.ensure_mapping(root)?;
-        self.text_at(root, &["apiVersion"])?;
+        let version = self.text_at(root, &["apiVersion"])?;
         let kind = self.text_at(root, &["kind"])?;
-        let name = self.text_at(root, &["metadata", "name"])?;
+        let name = if is_configuration(&version) && root.get("metadata").is_none() {
+            String::new()
+        } else {
+            self.text_at(root, &["metadata", "name"])?
+        };
         let namespace = root
             .at(["metadata", "namespace"])
             .and_then(Node::as_str)
@@ -256,10 +260,9 @@ impl Check<'_> {
                 document.name.as_str(),
             );
             if let Some(first) = seen.insert(key, document) {
-                let message = format!(
-                    "the {} `{}` is rendered twice",
-                    document.kind, document.name
-                );
+                let name = Some(&document.name).filter(|n| !n.is_empty());
+                let name = name.map_or_else(String::new, |n| format!(" `{n}`"));
+                let message = format!("the {}{name} is rendered twice", document.kind);
                 let spot = Spot::of_pos(&first.template, &self.rendered.text, name_pos(first), 1);
                 let hint = Some("give one of them another name, or remove it".into());
                 return Err(self.fault(

@@ -23,7 +23,7 @@ pub struct Rendered {
 pub struct RenderedDocument {
     /// Its `kind`.
     pub kind: String,
-    /// Its `metadata.name`.
+    /// Its `metadata.name`; empty for a file of configuration, which has none.
     pub name: String,
     /// Its `metadata.namespace`.
     pub namespace: Option<String>,
@@ -33,6 +33,18 @@ pub struct RenderedDocument {
     pub document: yaml::Document,
     /// The bytes of the whole text that it is, without a `---` line of its own.
     pub text_range: Range<usize>,
+}
+
+impl RenderedDocument {
+    /// `Kind/name` or `Kind/namespace/name`, as [`crate::desired`] calls documents.
+    pub fn key(&self) -> String {
+        let name = Some(self.name.as_str()).filter(|n| !n.is_empty());
+        [Some(self.kind.as_str()), self.namespace.as_deref(), name]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("/")
+    }
 }
 
 /// The lines one template made.

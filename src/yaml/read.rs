@@ -307,13 +307,7 @@ impl Builder {
                 continue;
             }
             if let Some(first) = seen.first(&entries, &key) {
-                return Err(YamlError {
-                    pos: key.pos,
-                    message: format!(
-                        "the key `{}` stands twice in this mapping, first at line {}",
-                        key.text, first.line
-                    ),
-                });
+                return Err(twice(&key, first));
             }
             entries.push((key, value));
         }
@@ -324,6 +318,22 @@ impl Builder {
             end_line,
             value: Value::Map(entries),
         })
+    }
+}
+
+/// A key of a mapping that has it already. Where objects begin with `apiVersion` or `kind`, a second one is the next object.
+fn twice(key: &Key, first: Pos) -> YamlError {
+    let separator = if key.pos.column == 1 && matches!(key.text.as_str(), "apiVersion" | "kind") {
+        "; is a line `---` missing above it?"
+    } else {
+        ""
+    };
+    YamlError {
+        pos: key.pos,
+        message: format!(
+            "the key `{}` stands twice in this mapping, first at line {}{separator}",
+            key.text, first.line
+        ),
     }
 }
 

@@ -291,6 +291,11 @@ fn odd_files_of_kops_are_named_and_nothing_is_written() {
             c.replace("zone: eu-west-3a", "zone: moon-1a"),
             "the region of a.x.org is not known",
         ),
+        (
+            c.replace("cloudProvider: aws", "cloudProvider: gce"),
+            "a.x.org is on `gce`",
+        ),
+        (format!("{c}{g}"), "is a line `---` missing above it?"),
     ] {
         fs::write(dir.join("f.yaml"), text).unwrap();
         kfleet(
@@ -303,6 +308,37 @@ fn odd_files_of_kops_are_named_and_nothing_is_written() {
     kfleet(dir, "-C fleet init --from-kops f.yaml")
         .refuses(&["the AWS account of a.x.org is not known"]);
     assert!(!dir.join("fleet").exists());
+}
+
+#[test]
+fn a_cluster_without_a_store_has_the_kops_of_its_kubernetes() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let scheduler = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nclientConnection: {qps: 100}\n";
+    // Classic, as what is left out was until kops 1.36.
+    let c = cluster("a.x.org")
+        .replace("class: Network\n      ", "")
+        .replace("1.34.0", "1.28.3");
+    let text = [
+        c,
+        instances("a.x.org", "control-plane", "Master"),
+        instances("a.x.org", "nodes", "Node"),
+        scheduler.into(),
+    ];
+    fs::write(dir.join("f.yaml"), text.join("---\n")).unwrap();
+    kfleet(
+        dir,
+        "-C fleet init --account 111122223333 --from-kops f.yaml",
+    )
+    .ends(0);
+    kfleet(dir, "-C fleet render").ends(0);
+    let file = fs::read_to_string(dir.join("fleet/clusters/a.x.org.yaml")).unwrap();
+    assert!(file.contains("kops: {version: \"1.33\"}"), "{file}");
+    let rendered = fs::read_to_string(dir.join("fleet/rendered/a.x.org/manifests.yaml")).unwrap();
+    assert!(
+        rendered.contains("KubeSchedulerConfiguration"),
+        "{rendered}"
+    );
 }
 
 #[test]

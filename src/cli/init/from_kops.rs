@@ -312,6 +312,7 @@ fn adopt_failure(error: AdoptError) -> Failure {
             "no manifest says it: --account ID for all, or --account {}=ID for each",
             names.first().map_or("CLUSTER", |n| n.as_str())
         ),
+        AdoptError::Elsewhere(_, _) => "name the files of clusters on AWS only".into(),
         AdoptError::Region(_) => {
             "its subnets have zones of no known region, or of more than one: --region says it"
                 .into()
