@@ -391,3 +391,39 @@ fn what_stood_still_after_a_deletion_is_asked_again() {
     };
     check(&made);
 }
+
+/// A world in which a rule was broken once: a look from before an instance was taken out of its group still showed it there; it was taken out
+/// again, and its end was booked as if it had taken surge with it, so that the cluster surged by one more than it may.
+#[test]
+fn a_detached_instance_still_shown_takes_no_surge_with_it() {
+    let rolling = Rolling {
+        max_surge: Amount::Percent(68),
+        max_unavailable: Amount::Percent(93),
+        cluster_surge: 3,
+        canary: 3,
+        bake: Span::from_secs(142),
+        rate: Rate {
+            instances: 8,
+            per: Span::from_secs(712),
+        },
+        drain: DrainPolicy {
+            timeout: Span::from_secs(603),
+            on_timeout: OnTimeout::Force,
+            ..DrainPolicy::default()
+        },
+        ready_timeout: Span::from_secs(900),
+        keep_versions: 2,
+        ..Rolling::default()
+    };
+    let made = Made {
+        faults: vec!["stale-reads:10".into()],
+        new_group: true,
+        retire: true,
+        resize: Some((2, 5)),
+        restore_planes: true,
+        on_failure: OnFailure::Rollback,
+        turns: vec![(129, Turn::Rollback)],
+        ..Made::calm(1_846_583_366_679_303_349, &[(4, 6, false)], rolling)
+    };
+    check(&made);
+}

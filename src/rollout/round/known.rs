@@ -6,15 +6,15 @@ use super::instances::SETTLED;
 use crate::model::{Lifecycle, Live, LiveGroup, Timestamp};
 use crate::rollout::progress::{GroupProgress, Progress};
 
-/// The live state, in which an instance that AWS was asked to end, and said yes, is not at work any more, and a maximum that it was given is
-/// the one it has.
+/// The live state, in which an instance that AWS was asked to end, and said yes, is not at work any more, one that it was asked to take out
+/// of its group is not in it, and a maximum that it was given is the one it has.
 pub(crate) fn known<'a>(progress: &Progress, live: &'a Live, now: Timestamp) -> Cow<'a, Live> {
     let mut known = Cow::Borrowed(live);
     for (cluster, found) in &progress.clusters {
         for (name, group) in &found.groups {
             let shown = live.clusters.get(cluster).and_then(|c| c.groups.get(name));
             let Some(shown) = shown else { continue };
-            let mut corrected = without_ended(group, shown, now);
+            let mut corrected = without_gone(group, shown, now);
             if let Some(max) = lower_maximum(group, shown, now) {
                 let corrected = corrected.get_or_insert_with(|| (**shown).clone());
                 corrected.group.max_size = max;
@@ -34,19 +34,24 @@ fn lower_maximum(group: &GroupProgress, shown: &LiveGroup, now: Timestamp) -> Op
     (now < at + SETTLED && max < shown.group.max_size).then_some(max)
 }
 
-fn without_ended(group: &GroupProgress, shown: &LiveGroup, now: Timestamp) -> Option<LiveGroup> {
+/// Without what was ended lately, and what was taken out of the group: it runs on, and has no part in the desired capacity.
+fn without_gone(group: &GroupProgress, shown: &LiveGroup, now: Timestamp) -> Option<LiveGroup> {
     let lately = group.ended_at.iter().filter(|(_, at)| now < **at + SETTLED);
-    let at_work = lately.map(|(id, _)| id).filter(|id| {
-        shown
+    let ended = lately.map(|(id, _)| (id, Lifecycle::Terminating));
+    let detached = &group.outstanding.detached;
+    let detached = detached.iter().map(|id| (id, Lifecycle::Detached));
+    let mut corrected: Option<LiveGroup> = None;
+    for (id, lifecycle) in detached.chain(ended) {
+        let is_shown_otherwise = shown
             .instances
-            .get(*id)
-            .is_some_and(|i| !i.lifecycle.rules().is_leaving)
-    });
-    let mut corrected = None;
-    for id in at_work {
+            .get(id)
+            .is_some_and(|i| !i.lifecycle.rules().is_leaving && i.lifecycle != lifecycle);
+        if !is_shown_otherwise {
+            continue;
+        }
         let group = corrected.get_or_insert_with(|| shown.clone());
         if let Some(instance) = group.instances.get_mut(id) {
-            instance.lifecycle = Lifecycle::Terminating;
+            instance.lifecycle = lifecycle;
         }
     }
     corrected
