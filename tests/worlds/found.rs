@@ -2,7 +2,7 @@
 
 use kfleet::fleet::OnFailure;
 
-use super::made::Made;
+use super::made::{Made, Turn};
 use super::play::check;
 use super::*;
 
