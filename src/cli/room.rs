@@ -6,7 +6,7 @@ use super::world::World;
 use crate::cloud::Cloud as _;
 use crate::model::{ClusterName, Live};
 use crate::plan::Plan;
-use crate::plan::room::{WaveOutlook, of_plan, outlooks, questions};
+use crate::plan::room::{WaveOutlook, ask_scores, of_plan, outlooks, questions};
 
 /// Asks each account and region in which the plan launches something.
 pub(super) async fn look(
@@ -21,7 +21,10 @@ pub(super) async fn look(
     };
     let waves = of_plan(plan, live, document);
     let mut facts = Vec::new();
-    for question in questions(waves.iter().flat_map(|w| &w.clusters)) {
+    let needs: Vec<_> = waves.iter().flat_map(|w| w.clusters.clone()).collect();
+    let mut all = questions(&needs);
+    ask_scores(&mut all, &needs);
+    for question in all {
         facts.push(world.room(&question).await?);
     }
     Ok(outlooks(&waves, &facts))

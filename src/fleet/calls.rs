@@ -74,6 +74,7 @@ const CALLS: [(&str, &[&str]); 5] = [
             "DescribeLaunchTemplates",
             "DescribeSecurityGroups",
             "DescribeSubnets",
+            "GetSpotPlacementScores",
             "RunInstances",
             "TerminateInstances",
         ],
@@ -81,6 +82,8 @@ const CALLS: [(&str, &[&str]); 5] = [
     (
         "elasticloadbalancing",
         &[
+            "DescribeInstanceHealth",
+            "DescribeLoadBalancers",
             "DescribeTags",
             "DescribeTargetGroups",
             "DescribeTargetHealth",

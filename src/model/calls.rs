@@ -142,6 +142,15 @@ pub const AWS_CALLS: &[AwsCall] = &[
         "elasticloadbalancing:DescribeTargetHealth",
     ),
     look("DescribeTags", "elasticloadbalancing:DescribeTags"),
+    look(
+        "DescribeLoadBalancers",
+        "elasticloadbalancing:DescribeLoadBalancers",
+    ),
+    look(
+        "DescribeInstanceHealth",
+        "elasticloadbalancing:DescribeInstanceHealth",
+    ),
+    look("GetSpotPlacementScores", "ec2:GetSpotPlacementScores"),
     look("GetServiceQuota", "servicequotas:GetServiceQuota"),
     look(
         "GetAWSDefaultServiceQuota",

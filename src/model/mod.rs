@@ -64,8 +64,8 @@ pub use regions::{KnownRegion, known_region, known_regions, region_of_zone};
 pub use revision::{Commit, Git, Rendering, Revision, Unreviewed, short_commit};
 pub use rights::{DRAIN_RIGHTS, LOOK_RIGHTS, Right, SYSTEM_NAMESPACE, VOLUME_RIGHTS, WATCH_RIGHTS};
 pub use room::{
-    Quota, QuotaError, QuotaFamily, QuotaRoom, Reading, RegionRoom, RoomQuestion, SubnetRoom,
-    Trial, TrialLaunch,
+    MANY_VERSIONS, MOST_VERSIONS, Quota, QuotaError, QuotaFamily, QuotaRoom, Reading, RegionRoom,
+    RoomQuestion, SpotScore, SubnetRoom, Trial, TrialLaunch,
 };
 pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};

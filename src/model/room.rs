@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::market::Market;
 use super::{AccountId, AsgName, ClusterName, LaunchTemplateData, Region};
 
+/// Versions of a launch template that AWS keeps at most; an account that is new may be given fewer.
+///
+/// Source: EC2 User Guide, "Restrictions for Amazon EC2 launch templates" (`launch-template-restrictions.html`).
+pub const MOST_VERSIONS: u64 = 10_000;
+
+/// Versions of a launch template from which on it is worth a word, and worth counting those that are there.
+pub const MANY_VERSIONS: u64 = 9_000;
+
 /// What was read, or why it could not be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -44,6 +52,10 @@ pub struct RoomQuestion {
     pub types: BTreeSet<String>,
     /// Images that instances are launched from, as the definitions name them, each with the types that are.
     pub images: BTreeMap<String, BTreeSet<String>>,
+    /// Launch templates that get another version, each with the number of its newest one: it has no more versions than that.
+    pub templates: BTreeMap<AsgName, u64>,
+    /// Sets of types of which Spot Instances are launched, each with how many at the same time: what AWS thinks of that is advice.
+    pub spot: BTreeMap<BTreeSet<String>, u32>,
     /// Launches that are tried without being done: one for all groups of a cluster that launch alike, by the first of them.
     pub launches: BTreeMap<AsgName, TrialLaunch>,
 }
@@ -85,9 +97,27 @@ pub struct RegionRoom {
     pub offered: Reading<BTreeMap<String, BTreeSet<String>>>,
     /// Of the images asked for, those that can be launched, each with its architecture in Kubernetes' words (`amd64`, `arm64`); none: not known.
     pub images: Reading<BTreeMap<String, Option<String>>>,
+    /// Versions that the launch templates asked for have, at most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: BTreeMap<AsgName, Reading<u64>>,
+    /// What AWS thinks of the Spot Instances asked about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spot: Vec<SpotScore>,
     /// What AWS said to the launches that were tried, by the group that was tried.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub launches: BTreeMap<AsgName, Reading<Trial>>,
+}
+
+/// How likely AWS says it is that Spot Instances come. It is advice, and no promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpotScore {
+    /// Of one of these types each.
+    pub types: BTreeSet<String>,
+    /// So many.
+    pub instances: u32,
+    /// From 1 to 10, by zone.
+    pub scores: Reading<BTreeMap<String, u32>>,
 }
 
 /// A subnet.

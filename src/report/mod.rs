@@ -71,7 +71,7 @@ pub use remark::{asides_text, warned_text};
 pub use revision::{revision_line, unreviewed_lines};
 pub use role::cluster_role;
 pub use rollback::{rollback_id, rollback_json, rollback_text};
-pub use room::{room_markdown, room_text};
+pub use room::{ROOM_ADVICE, room_figures, room_markdown, room_subject, room_text};
 pub use snapshot_file::{SnapshotFileError, snapshot_from_json, snapshot_json};
 pub use standing::{history_json, standing, status_json};
 pub use status::{approve_command, status_text, whole_status_text};

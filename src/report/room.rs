@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::style::{Style, Tone};
 use super::wording::{count, list};
+use crate::model::{Reading, SpotScore};
 use crate::plan::room::{
     Fit, ObstacleKind, Outlook, RegionLack, Resource, RoomLimit, RoomLine, RoomUnknown, Shortage,
     WaveOutlook,
@@ -11,6 +12,12 @@ use crate::plan::room::{
 
 /// Groups that are named for one obstacle.
 const GROUPS: usize = 3;
+
+/// Types that are named in advice.
+const TYPES: usize = 4;
+
+/// A placement score that is worth a word.
+const LOW_SCORE: u32 = 3;
 
 /// Clusters of one limit that are named.
 const CLUSTERS: usize = 5;
@@ -39,21 +46,79 @@ pub fn room_markdown(waves: &[WaveOutlook]) -> String {
     }
 }
 
-fn of_region(wave: &WaveOutlook, region: &Outlook, style: Style) -> Vec<String> {
-    let mut out = region_lines(region, style);
-    if out.is_empty() {
-        return out;
-    }
-    out.extend(what_follows(region));
-    let head = format!(
-        "room for wave {} of stage {} (account {}, {}, {} of {} at the same time):",
+/// What to do about too little room.
+pub const ROOM_ADVICE: &str = "see that the account has room, or ask for less: `rolling.max_surge`, `rolling.cluster_surge`, `parallel` of the wave";
+
+/// Which wave, where.
+pub fn room_subject(wave: &WaveOutlook, region: &Outlook) -> String {
+    format!(
+        "wave {} of stage {} (account {}, {}, {} of {} at the same time)",
         wave.wave + 1,
         wave.stage,
         region.account,
         region.region,
         region.at_once,
         count(region.clusters, "cluster"),
-    );
+    )
+}
+
+/// What a roll of all instances would ask for, with what there is, a line each. Subnets with far more than that are only counted.
+pub fn room_figures(region: &Outlook) -> String {
+    let mut out = vec!["what it takes at most to replace every instance:".to_owned()];
+    let (shown, ample): (Vec<&RoomLine>, Vec<&RoomLine>) =
+        region.lines.iter().partition(|line| !is_ample(line));
+    out.extend(shown.into_iter().map(figures));
+    out.extend(ample.iter().max_by_key(|line| line.peak).map(|most| {
+        format!(
+            "{} free addresses at most of each of {}, which have more than twice that",
+            most.peak,
+            count(ample.len(), "subnet")
+        )
+    }));
+    let lack = region.lack();
+    let obstacles = lack.shortages.iter().filter(|s| match s {
+        Shortage::CannotLaunch { .. } => true,
+        // It stands among the figures.
+        Shortage::TooFew { .. } => false,
+    });
+    out.extend(obstacles.map(shortage));
+    out.extend(lack.unknown.iter().map(not_known));
+    out.extend(region.notes().iter().map(shortage));
+    out.extend(region.spot.iter().filter_map(spot));
+    out.extend(what_follows(region).map(|line| line.trim_start().to_owned()));
+    out.join("\n")
+}
+
+fn is_ample(line: &RoomLine) -> bool {
+    let is_of_subnet = match line.resource {
+        Resource::Addresses { .. } => true,
+        Resource::Vcpus(_) => false,
+    };
+    is_of_subnet && line.room.is_some() && line.lacks() == 0 && !line.is_tight()
+}
+
+fn figures(line: &RoomLine) -> String {
+    let what = resource(&line.resource);
+    let missing = match line.lacks() {
+        0 => String::new(),
+        lacks => format!(": {lacks} are missing"),
+    };
+    match (line.room, line.limit) {
+        (None, _) => format!("{} {what}, how many are left is not known", line.peak),
+        (Some(room), Some(limit)) => {
+            format!("{} {what}, {room} of {limit} are left{missing}", line.peak)
+        }
+        (Some(room), None) => format!("{} {what}, {room} are left{missing}", line.peak),
+    }
+}
+
+fn of_region(wave: &WaveOutlook, region: &Outlook, style: Style) -> Vec<String> {
+    let mut out = region_lines(region, style);
+    if out.is_empty() {
+        return out;
+    }
+    out.extend(what_follows(region));
+    let head = format!("room for {}:", room_subject(wave, region));
     out.insert(0, style.paint(Tone::Head, &head));
     out
 }
@@ -69,6 +134,8 @@ fn region_lines(region: &Outlook, style: Style) -> Vec<String> {
     out.extend(unknown.map(|what| format!("  ? {what}")));
     let tight = region.lines.iter().filter(|line| line.is_tight());
     out.extend(tight.map(tight_line));
+    let scores: Vec<String> = region.spot.iter().filter_map(spot).collect();
+    out.extend(scores.iter().map(|said| format!("  {said}")));
     let notes = region.notes();
     out.extend(
         notes
@@ -76,6 +143,34 @@ fn region_lines(region: &Outlook, style: Style) -> Vec<String> {
             .map(|note| format!("  note: {}", shortage(note))),
     );
     out
+}
+
+/// What AWS thinks of Spot Instances, where it is worth a word.
+fn spot(score: &SpotScore) -> Option<String> {
+    let SpotScore {
+        types,
+        instances,
+        scores,
+    } = score;
+    let what = format!("{instances} Spot Instances of {}", list(types, TYPES));
+    let scores = match scores {
+        Reading::Known(scores) => scores,
+        Reading::Unknown(why) => {
+            return Some(format!(
+                "advice: what placement score AWS gives {what} is not known: {why}"
+            ));
+        }
+    };
+    let low = scores.iter().filter(|(_, score)| **score <= LOW_SCORE);
+    let low: Vec<String> = low
+        .map(|(zone, score)| format!("{score} of 10 in {zone}"))
+        .collect();
+    (!low.is_empty()).then(|| {
+        format!(
+            "advice: AWS gives {what} a placement score of {}: they may not come",
+            low.join(", ")
+        )
+    })
 }
 
 fn tight_line(line: &RoomLine) -> String {
@@ -204,6 +299,13 @@ fn obstacle(what: &ObstacleKind) -> String {
             image_is,
             types_are,
         } => format!("image {image} is for {image_is}, and the instance types are {types_are}"),
+        ObstacleKind::ManyVersions { versions, limit } if versions >= limit => format!(
+            "the launch template has {versions} versions, and AWS keeps {limit}: it takes no other one before some that nothing runs are deleted \
+             (`aws ec2 delete-launch-template-versions`)"
+        ),
+        ObstacleKind::ManyVersions { versions, limit } => {
+            format!("the launch template has {versions} versions of the {limit} that AWS keeps")
+        }
         ObstacleKind::LaunchRefused { why } => {
             format!("AWS would refuse to launch an instance: {why}")
         }
@@ -230,6 +332,10 @@ fn not_known(what: &RoomUnknown) -> String {
             format!("which zone offers which instance type is not known: {why}")
         }
         RoomUnknown::Images { why } => format!("which images there are is not known: {why}"),
+        RoomUnknown::Versions { why, groups } => format!(
+            "how many versions the launch templates of {} have is not known: {why}",
+            list(groups, GROUPS)
+        ),
         RoomUnknown::Launches { why, groups } => format!(
             "whether AWS takes the launches of {} could not be tried: {why}",
             list(groups, GROUPS)

@@ -25,6 +25,7 @@ fn doctor_says_who_we_are_and_what_time_it_is() {
             bed.staging
         ),
         "permissions  ok           plan: all that a plan reads could be read, in 1 cluster",
+        "room         ok           wave 1 of stage staging",
         "permissions  not checked  rollout: Auto Scaling has no dry run",
     ] {
         assert!(said.out.contains(line), "no {line:?} in\n{}", said.out);

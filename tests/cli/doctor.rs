@@ -17,6 +17,9 @@ fn all_is_well_on_the_simulated_account() {
         "permissions  ok           plan: all that a plan reads could be read, in 5 clusters",
         "images       ok           ",
         "kubernetes   ok           prod-acme.k8s.foo.bar: ",
+        "room         ok           wave 1 of stage staging (account 222233334444, eu-west-3, 2 of 2 clusters at the same time): what it takes",
+        "28 vCPUs of the limit on-demand standard, 99952 of 100000 are left",
+        "6 free addresses at most of each of 6 subnets, which have more than twice that",
         "0 wrong, ",
     ] {
         assert!(said.out.contains(line), "no {line:?} in\n{}", said.out);
@@ -102,6 +105,8 @@ fn policies_name_what_the_fleet_names() {
     );
     let json: Value = serde_json::from_str(&bed.run("doctor --format json").ends(0).out).unwrap();
     assert!(json["policies"]["rollout"]["Statement"].is_array());
+    let line = &json["room"][0]["regions"][0]["lines"][0];
+    assert!(line["peak"].is_u64() && line["room"].is_u64(), "{line}");
     assert!(
         json["cluster_role"]
             .as_str()

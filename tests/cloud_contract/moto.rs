@@ -177,7 +177,7 @@ impl Cloud for OnMoto {
     }
 }
 
-/// Target groups that a controller of Services made are found by the cluster's tag; those of AutoScalingGroups, of others and of other clusters are not.
+/// Target groups and classic balancers that a controller of Services made are found by the cluster's tag; those of AutoScalingGroups, of others and of other clusters are not.
 /// The simulated account has such balancers where a fault says so.
 pub(crate) async fn balancers_are_found_by_their_tags(cloud: &OnMoto) {
     let bench = Bench::new(cloud, CLUSTER);
@@ -214,17 +214,30 @@ pub(crate) async fn balancers_are_found_by_their_tags(cloud: &OnMoto) {
     );
     order("untagged", json!({}), &[first]);
     let own = order("of-a-group", in_tree.clone(), &[first]);
+    let classic = |name: &str, tags: serde_json::Value, instances: &[&InstanceId]| {
+        let body = json!({"account": cloud.account, "region": place.region, "name": name, "tags": tags, "instances": instances});
+        cloud.server.order("classic", &body);
+    };
+    classic("a1b2-classic", in_tree.clone(), &[first, second]);
+    classic(
+        "of-another",
+        json!({"kubernetes.io/cluster/two.k8s.foo.bar": "owned"}),
+        &[first],
+    );
+    classic("classic-of-a-group", in_tree.clone(), &[first]);
     let asked: BTreeSet<InstanceId> = [first.clone()].into();
-    let own: BTreeSet<String> = [own].into();
+    let own: BTreeSet<String> = [own, "classic-of-a-group".to_owned()].into();
     let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
     let found = cloud.senders(place, &asked, &own).await.unwrap();
-    let wanted: BTreeSet<String> = names(&["k8s-controller", "k8s-in-tree"]);
+    let wanted: BTreeSet<String> = names(&["a1b2-classic", "k8s-controller", "k8s-in-tree"]);
     assert_eq!(found, BTreeMap::from([(first.clone(), wanted)]));
     // Taken out of the one, it is a target of the other still.
+    classic("a1b2-classic", in_tree.clone(), &[second]);
     order("k8s-in-tree", in_tree, &[second]);
     let found = cloud.senders(place, &asked, &own).await.unwrap();
     let sends = &found[first];
     assert!(sends.contains("k8s-controller"), "{found:?}");
+    assert!(!sends.contains("a1b2-classic"), "{found:?}");
     let none = cloud.senders(place, &BTreeSet::new(), &own).await.unwrap();
     assert_eq!(none, Senders::new());
 }

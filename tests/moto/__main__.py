@@ -10,6 +10,7 @@ started it, and however that one died, the server goes with it. Which file mends
     life.py        instances: launching, ending, detaching, refused capacity, scaling activities
     refresh.py     instance refreshes
     quotas.py      limits of vCPUs at Service Quotas
+    scores.py      Spot placement scores
     s3.py          what time it is in S3
     ec2.py         DescribeInstances, and tags of instances
     seed.py        an account as kops leaves it, from kfleet's own definitions
@@ -32,6 +33,7 @@ import life  # noqa: E402, F401
 import quotas  # noqa: E402, F401
 import refresh  # noqa: E402, F401
 import s3  # noqa: E402, F401
+import scores  # noqa: E402, F401
 import templates  # noqa: E402, F401
 import wire  # noqa: E402
 

@@ -7,6 +7,7 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.core.types import Base64EncodedString
 from moto.ec2.models import ec2_backends
 from moto.ec2.utils import parse_user_data
+from moto.elb.models import elb_backends
 from moto.elbv2.models import elbv2_backends
 
 import clock
@@ -96,6 +97,19 @@ def balancer(account, region, wanted):
     elb.deregister_targets(arn, [{"Id": id} for id in list(group.targets) if id not in wanted["instances"]])
     elb.register_targets(arn, [{"Id": id, "Port": 30080} for id in wanted["instances"] if id not in group.targets])
     return {"arn": arn}
+
+
+def classic(account, region, wanted):
+    """A classic balancer as the cloud provider makes it for a Service: with these tags, and with these instances registered and no others."""
+    elb = elb_backends[account][region]
+    if wanted["name"] not in elb.load_balancers:
+        ports = [{"Protocol": "tcp", "InstancePort": "30080", "LoadBalancerPort": "80"}]
+        subnet = next(s for zones in ec2_backends[account][region].subnets.values() for s in zones.values())
+        elb.create_load_balancer(wanted["name"], [], ports, subnets=[subnet.id])
+    made = elb.load_balancers[wanted["name"]]
+    made.tags = dict(wanted["tags"])
+    made.instance_sparse_ids = list(wanted["instances"])
+    return {"name": made.name}
 
 
 def account(account_id, region, body):

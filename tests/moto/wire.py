@@ -26,6 +26,7 @@ import ec2
 import kubernetes
 import life
 import quotas
+import scores
 import seed
 
 LOCK = threading.RLock()
@@ -194,12 +195,16 @@ def control(what, method, body, query):
         life.CAPACITY[(account, body["region"])] = body["rules"]
     elif what == "quotas":
         quotas.VALUES[(account, body["region"])] = body["values"]
+    elif what == "scores":
+        scores.VALUES[(account, body["region"])] = body["values"]
     elif what == "profiles":
         ec2.NO_PROFILES[(account, body["region"])] = body["missing"]
     elif what == "network":
         return seed.network(account, body["region"], body)
     elif what == "balancer":
         return seed.balancer(account, body["region"], body)
+    elif what == "classic":
+        return seed.classic(account, body["region"], body)
     elif what == "seed":
         return seed.account(account, body["region"], body)
     elif what == "many":

@@ -112,6 +112,16 @@ fn what_a_wave_lacks_is_told_before_anything_is_touched() {
             "AWS would refuse to launch an instance: InvalidParameterValue: Value (nodes.prod-a.k8s.test) for parameter iamInstanceProfile.name is invalid",
         ),
         (
+            "many-versions:nodes.prod-b.k8s.test:10000",
+            (3, 1),
+            "the launch template has 10000 versions, and AWS keeps 10000: it takes no other one",
+        ),
+        (
+            "no-room-read:versions",
+            (3, 1),
+            "and 3 more have is not known: UnauthorizedOperation",
+        ),
+        (
             "no-room-read:launches",
             (3, 1),
             "and 3 more could not be tried: UnauthorizedOperation",

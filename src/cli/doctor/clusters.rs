@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{check, wrong};
+use super::{check, room, wrong};
 use crate::cli::documents;
 use crate::cli::output::Output;
 use crate::cli::pipeline::PreparedFleet;
 use crate::cli::world::World;
 use crate::cloud::Place;
 use crate::model::{ClusterName, Gap, Live, LiveCluster, Nodes, Seen, UnseenKind};
+use crate::plan::room::WaveOutlook;
 use crate::report::{self, CheckState, DoctorCheck};
 
 /// Words by which AWS says that a right is missing.
@@ -19,15 +20,16 @@ const DENIED: [&str; 4] = [
     "Forbidden",
 ];
 
+/// The checks, and the room that there is for a roll of everything.
 pub(super) async fn look(
     prepared: &PreparedFleet,
     world: &World,
     places: &[Place],
     output: &Output,
-) -> Vec<DoctorCheck> {
+) -> (Vec<DoctorCheck>, Vec<WaveOutlook>) {
     let live = match documents::sight(prepared, world, places, output).await {
         Ok(live) => live,
-        Err(failure) => return vec![wrong("permissions", None, failure)],
+        Err(failure) => return (vec![wrong("permissions", None, failure)], Vec::new()),
     };
     let mut checks = reads(&live);
     checks.push(check("permissions", Some("rollout".into()), acts(world)));
@@ -37,7 +39,9 @@ pub(super) async fn look(
             .iter()
             .map(|(name, cluster)| kubernetes(name, cluster)),
     );
-    checks
+    let (found, room) = room::look(prepared, world, &live).await;
+    checks.extend(found);
+    (checks, room)
 }
 
 /// What a plan has to read.

@@ -6,6 +6,7 @@ mod clock;
 mod clusters;
 mod home;
 mod policy;
+mod room;
 
 use serde_json::json;
 
@@ -22,6 +23,7 @@ use super::store;
 use super::world::{self, Simulated, World};
 use crate::cloud::Place;
 use crate::model::AwsUse;
+use crate::plan::room::WaveOutlook;
 use crate::report::{self, DoctorCheck, Style};
 use crate::store::Store;
 
@@ -46,7 +48,7 @@ pub(super) async fn run(
         Ok(prepared) => prepared,
         Err(failure) => {
             let checks = [wrong("fleet", None, failure)];
-            return end(arguments, command, &checks, None, output);
+            return end(arguments, command, (&checks, &[]), None, output);
         }
     };
     let named = select(&prepared.fleet, &command.clusters)?;
@@ -56,6 +58,7 @@ pub(super) async fn run(
     checks.insert(0, home::git(arguments, &prepared, kind));
     checks.push(home::regions(&prepared, &named));
     checks.push(home::kops(&prepared, &named));
+    let mut room = Vec::new();
     match opened {
         Err(failure) => checks.push(wrong("store", None, failure)),
         Ok(store) => {
@@ -79,12 +82,15 @@ pub(super) async fn run(
                         account::credentials(&world, &prepared, &places).await;
                     checks.extend(found);
                     checks.push(clock::check(&store, time, cloud_time));
-                    checks.extend(clusters::look(&prepared, &world, &places, output).await);
+                    let found = clusters::look(&prepared, &world, &places, output).await;
+                    checks.extend(found.0);
+                    room = found.1;
                 }
             }
         }
     }
-    end(arguments, command, &checks, Some(&prepared), output)
+    let found = (checks.as_slice(), room.as_slice());
+    end(arguments, command, found, Some(&prepared), output)
 }
 
 async fn open(
@@ -111,7 +117,7 @@ async fn open(
 fn end(
     arguments: &Arguments,
     command: &DoctorArguments,
-    checks: &[DoctorCheck],
+    (checks, room): (&[DoctorCheck], &[WaveOutlook]),
     prepared: Option<&PreparedFleet>,
     output: &Output,
 ) -> Result<Exit, Failure> {
@@ -124,7 +130,7 @@ fn end(
             output.cloud_result(&report::doctor_text(checks, style))?;
         }
         ViewFormat::Json => {
-            output.result(&as_json(arguments, checks, prepared))?;
+            output.result(&as_json(arguments, (checks, room), prepared))?;
         }
     }
     Ok(if checks.iter().any(DoctorCheck::is_wrong) {
@@ -134,10 +140,10 @@ fn end(
     })
 }
 
-/// The checks, beside them the policies that IAM and Kubernetes need.
+/// The checks, beside them the room for a roll of everything, and the policies that IAM and Kubernetes need.
 fn as_json(
     arguments: &Arguments,
-    checks: &[DoctorCheck],
+    (checks, room): (&[DoctorCheck], &[WaveOutlook]),
     prepared: Option<&PreparedFleet>,
 ) -> String {
     let policies = prepared.map(|prepared| {
@@ -148,6 +154,7 @@ fn as_json(
         })
     });
     let beside = [
+        ("room", json!(room)),
         ("policies", json!(policies)),
         ("cluster_role", json!(report::cluster_role())),
     ];

@@ -1,5 +1,5 @@
 //! Load balancers of Services that send to instances: target groups that carry the cluster's tag and that none of its AutoScalingGroups registers
-//! instances with. Decides nothing. Classic balancers have an API of their own, and are not asked about.
+//! instances with. Decides nothing. Classic balancers have an API of their own: `classic`.
 //!
 //! Sources: cloud-provider-aws, `pkg/providers/v1/tags.go` (`kubernetes.io/cluster/NAME`: `owned`) and `aws_loadbalancer.go`, which tags target groups as
 //! it tags their balancers; AWS Load Balancer Controller, "Subnet discovery" and "Resource tracking" (`elbv2.k8s.aws/cluster`: NAME). Elastic Load
@@ -85,7 +85,8 @@ async fn tagged(
         let answer = call.send().await;
         let answer = answer.map_err(|e| cloud_error(place, "tags of target groups", &e))?;
         for described in answer.tag_descriptions() {
-            if is_of(described.tags(), &place.cluster) {
+            let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().map(str::to_owned)));
+            if is_of(described.tags().iter().filter_map(pair), &place.cluster) {
                 found.extend(described.resource_arn().map(str::to_owned));
             }
         }
@@ -93,14 +94,17 @@ async fn tagged(
     Ok(found)
 }
 
-fn is_of(tags: &[Tag], cluster: &ClusterName) -> bool {
+/// Whether tags say that a balancer, or a target group, was made for a Service of the cluster.
+pub(super) fn is_of(
+    mut tags: impl Iterator<Item = (String, Option<String>)>,
+    cluster: &ClusterName,
+) -> bool {
     let in_tree = format!("kubernetes.io/cluster/{cluster}");
-    tags.iter().any(|tag| {
-        let value = tag.value().unwrap_or_default();
-        match tag.key() {
-            Some("elbv2.k8s.aws/cluster") => value == cluster.as_str(),
-            Some(key) => key == in_tree && value == "owned",
-            None => false,
+    tags.any(|(key, value)| {
+        let value = value.unwrap_or_default();
+        match key.as_str() {
+            "elbv2.k8s.aws/cluster" => value == cluster.as_str(),
+            key => key == in_tree && value == "owned",
         }
     })
 }

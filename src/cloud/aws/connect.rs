@@ -54,6 +54,8 @@ pub(super) struct Clients {
     pub(super) autoscaling: aws_sdk_autoscaling::Client,
     /// Launch templates, instances, networks, images.
     pub(super) ec2: aws_sdk_ec2::Client,
+    /// Classic load balancers.
+    pub(super) classic: aws_sdk_elasticloadbalancing::Client,
     /// Target groups.
     pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
     /// Limits of the account.
@@ -284,6 +286,9 @@ impl Clients {
         let ec2 = aws_sdk_ec2::config::Builder::from(config)
             .retry_partition(share("ec2"))
             .build();
+        let classic = aws_sdk_elasticloadbalancing::config::Builder::from(config)
+            .retry_partition(share("elb-classic"))
+            .build();
         let elb = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
             .retry_partition(share("elb"))
             .build();
@@ -296,6 +301,7 @@ impl Clients {
         Clients {
             autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling),
             ec2: aws_sdk_ec2::Client::from_conf(ec2),
+            classic: aws_sdk_elasticloadbalancing::Client::from_conf(classic),
             elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(elb),
             quotas: aws_sdk_servicequotas::Client::from_conf(quotas),
             sts: aws_sdk_sts::Client::from_conf(sts),

@@ -3,6 +3,7 @@
 mod apply;
 mod balancers;
 pub mod bucket;
+mod classic;
 mod connect;
 mod convert;
 mod counted;
@@ -14,6 +15,7 @@ mod options;
 mod polite;
 mod read;
 mod room;
+mod scores;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,7 +152,10 @@ impl Cloud for Aws {
         asked: &BTreeSet<InstanceId>,
         own: &BTreeSet<String>,
     ) -> Result<Senders, CloudError> {
-        balancers::senders(&self.connection.clients(place).await?, place, asked, own).await
+        let clients = self.connection.clients(place).await?;
+        let mut senders = balancers::senders(&clients, place, asked, own).await?;
+        classic::add_senders(&clients, place, asked, own, &mut senders).await?;
+        Ok(senders)
     }
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {

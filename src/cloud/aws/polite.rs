@@ -293,7 +293,7 @@ fn name(request: &HttpRequest) -> String {
     let service = match field("Version") {
         "2011-01-01" => "autoscaling",
         "2016-11-15" => "ec2",
-        "2015-12-01" => "elasticloadbalancing",
+        "2012-06-01" | "2015-12-01" => "elasticloadbalancing",
         "2011-06-15" => "sts",
         _ => "unknown",
     };
@@ -368,6 +368,10 @@ mod tests {
         assert_eq!(
             named("Action=DescribeTargetGroups&Version=2015-12-01"),
             "elasticloadbalancing:DescribeTargetGroups"
+        );
+        assert_eq!(
+            named("Action=DescribeLoadBalancers&Version=2012-06-01"),
+            "elasticloadbalancing:DescribeLoadBalancers"
         );
         assert_eq!(
             named("Action=GetCallerIdentity&Version=2011-06-15"),

@@ -8,13 +8,16 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use super::connect::Clients;
 use super::ec2::{chunks, filter, tag};
 use super::error::{cloud_error, reading};
-use super::trial;
+use super::{scores, trial};
 use crate::cloud::{CloudError, Place};
 use crate::kops::instance_type;
 use crate::model::{
-    ClusterName, Market, Quota, QuotaFamily, QuotaRoom, Reading, RegionRoom, RoomQuestion,
-    SubnetRoom,
+    AsgName, ClusterName, MANY_VERSIONS, Market, Quota, QuotaFamily, QuotaRoom, Reading,
+    RegionRoom, RoomQuestion, SubnetRoom,
 };
+
+/// Versions of a launch template in one answer. Source: EC2 API reference, DescribeLaunchTemplateVersions, `MaxResults`.
+const VERSIONS: i32 = 200;
 
 /// The code of EC2 at Service Quotas.
 const SERVICE: &str = "ec2";
@@ -54,7 +57,11 @@ pub(super) async fn room(
     asked: &RoomQuestion,
 ) -> Result<RegionRoom, CloudError> {
     let asking = Asking { clients, place };
-    let used = reading(asking.used().await)?;
+    let used = if asked.quotas.is_empty() {
+        Reading::Known(BTreeMap::new())
+    } else {
+        reading(asking.used().await)?
+    };
     let mut quotas = BTreeMap::new();
     for quota in &asked.quotas {
         let room = match &used {
@@ -63,16 +70,34 @@ pub(super) async fn room(
         };
         quotas.insert(*quota, room);
     }
-    let subnets = reading(asking.subnets(&asked.subnets).await)?;
+    let (subnets, zones) = apart(reading(asking.subnets(&asked.subnets).await)?);
+    let mut templates = BTreeMap::new();
+    for (name, newest) in &asked.templates {
+        let versions = reading(asking.versions(name, *newest).await)?;
+        templates.insert(name.clone(), versions);
+    }
     Ok(RegionRoom {
         account: asked.account.clone(),
         region: asked.region.clone(),
         quotas,
         offered: reading(asking.offered(&asked.types).await)?,
         images: reading(asking.images(&asked.images).await)?,
+        templates,
+        spot: scores::scores(clients, place, &asked.spot, &zones).await?,
         launches: trial::launches(clients, place, &asked.launches, &subnets).await?,
         subnets,
     })
+}
+
+/// Subnets of clusters, by the name that was asked for.
+type Subnets = BTreeMap<ClusterName, BTreeMap<String, SubnetRoom>>;
+
+/// Two things that were read together.
+fn apart<A, B>(both: Reading<(A, B)>) -> (Reading<A>, Reading<B>) {
+    match both {
+        Reading::Known((a, b)) => (Reading::Known(a), Reading::Known(b)),
+        Reading::Unknown(why) => (Reading::Unknown(why.clone()), Reading::Unknown(why)),
+    }
 }
 
 struct Asking<'a> {
@@ -81,17 +106,18 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Subnets by id, and those that have one of the names that kops gives them. A name that two have is none.
+    /// Subnets by id, and those that have one of the names that kops gives them; a name that two have is none. And their zones' names by id.
     async fn subnets(
         &self,
         asked: &BTreeMap<ClusterName, BTreeSet<String>>,
-    ) -> Result<BTreeMap<ClusterName, BTreeMap<String, SubnetRoom>>, CloudError> {
+    ) -> Result<(Subnets, BTreeMap<String, String>), CloudError> {
         let (ids, names): (BTreeSet<String>, BTreeSet<String>) = asked
             .values()
             .flatten()
             .cloned()
             .partition(|s| s.starts_with("subnet-"));
         let mut found: BTreeMap<String, Option<SubnetRoom>> = BTreeMap::new();
+        let mut zones = BTreeMap::new();
         for (by, values) in [("subnet-id", &ids), ("tag:Name", &names)] {
             for some in chunks(values) {
                 let call = self
@@ -114,6 +140,9 @@ impl Asking<'_> {
                         zone: subnet.availability_zone().unwrap_or_default().to_owned(),
                         free: u32::try_from(free).unwrap_or_default(),
                     };
+                    if let Some(id) = subnet.availability_zone_id() {
+                        zones.insert(id.to_owned(), room.zone.clone());
+                    }
                     found
                         .entry(called)
                         .and_modify(|other| *other = None)
@@ -128,7 +157,8 @@ impl Asking<'_> {
                 .collect()
         };
         let clusters = asked.iter();
-        Ok(clusters.map(|(c, names)| (c.clone(), of(names))).collect())
+        let rooms = clusters.map(|(c, names)| (c.clone(), of(names))).collect();
+        Ok((rooms, zones))
     }
 
     /// vCPUs that run, by the limit that they count towards.
@@ -177,6 +207,20 @@ impl Asking<'_> {
             limit,
             used: used.get(&quota).copied().unwrap_or(0),
         })
+    }
+
+    /// Versions of a launch template, at most: they are counted where the number of the newest one says that there may be many.
+    async fn versions(&self, name: &AsgName, newest: u64) -> Result<u64, CloudError> {
+        if newest < MANY_VERSIONS {
+            return Ok(newest);
+        }
+        let call = self.clients.ec2.describe_launch_template_versions();
+        let call = call
+            .launch_template_name(name.as_str())
+            .max_results(VERSIONS);
+        let pages = call.into_paginator().items().send().try_collect().await;
+        let found = pages.map_err(|e| cloud_error(self.place, name, &e))?;
+        Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
     }
 
     /// Of these types, those that each zone offers.

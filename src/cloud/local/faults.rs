@@ -63,7 +63,7 @@ pub enum Fault {
     ShiftingPages(u64),
     /// `idle-scale-down:GROUP:SECONDS`: an autoscaler removes nodes of the group that have had no pods for this long.
     IdleScaleDown(String, Span),
-    /// Less room than is needed: `few-addresses`, `few-vcpus`, `not-offered`, `no-image`, `other-architecture`, `no-room-read`.
+    /// Less room than is needed: `few-addresses`, `few-vcpus`, `spot-score`, `many-versions`, `not-offered`, `no-image`, `other-architecture`, `no-room-read`.
     Lack(Lack),
     /// `stale-reads:SECONDS`: for this long after an effect, what is read of its cluster is as before it.
     StaleReads(Span),
@@ -76,7 +76,7 @@ pub enum FaultError {
     #[error(
         "`{0}` is no fault; there are sick-image, sick-pods, sick-etcd, no-etcd, dead-image, no-capacity, no-capacity-of, stuck-drain, refuse-evictions, slow-boot, throttle, lost-answer, no-answer, \
          no-read, no-kubernetes, wrong-account, expired-credentials, slow-pods, slow-end, lost-nodes, deregistration, slow-volumes, idle-scale-down, \
-         stale-reads, shifting-pages, few-addresses, few-vcpus, not-offered, no-image, other-architecture, no-room-read"
+         stale-reads, shifting-pages, few-addresses, few-vcpus, spot-score, many-versions, not-offered, no-image, other-architecture, no-room-read"
     )]
     Kind(String),
     /// What follows the colon is missing or of the wrong shape.
@@ -162,8 +162,8 @@ impl FromStr for Fault {
                 .ok_or_else(|| form("no-capacity-of:TYPE@ZONE, either of them * for all")),
             "no-answer" => Ok(Fault::NoAnswer(every("no-answer:N, N at least 2")?)),
             "no-kubernetes" => Ok(Fault::NoKubernetes(value.parse()?)),
-            "few-addresses" | "few-vcpus" | "not-offered" | "no-image" | "other-architecture"
-            | "no-profile" | "no-room-read" => Lack::parse(kind, value).map(Fault::Lack).map_err(form),
+            "few-addresses" | "few-vcpus" | "spot-score" | "many-versions" | "not-offered" | "no-image"
+            | "other-architecture" | "no-profile" | "no-room-read" => Lack::parse(kind, value).map(Fault::Lack).map_err(form),
             "expired-credentials" if value.is_empty() => Ok(Fault::ExpiredCredentials),
             "expired-credentials" => Err(form("expired-credentials")),
             other => Err(FaultError::Kind(other.to_owned())),
@@ -204,6 +204,7 @@ impl Fault {
             | Fault::Deregistration(group, _)
             | Fault::SlowVolumes(group, _)
             | Fault::Balancer(group, _)
+            | Fault::Lack(Lack::ManyVersions(group, _))
             | Fault::IdleScaleDown(group, _) => Some(Aim::Group(group)),
             Fault::NoEtcd(group) => Some(Aim::ControlPlane(group)),
             Fault::NoCapacityOf(pool) | Fault::Lack(Lack::NotOffered(pool)) => {
@@ -225,7 +226,9 @@ impl Fault {
             | Fault::NoAnswer(_)
             | Fault::StaleReads(_)
             | Fault::ShiftingPages(_)
-            | Fault::Lack(Lack::FewAddresses(..) | Lack::FewVcpus(..) | Lack::NoRead(_))
+            | Fault::Lack(
+                Lack::FewAddresses(..) | Lack::FewVcpus(..) | Lack::SpotScore(..) | Lack::NoRead(_),
+            )
             | Fault::ExpiredCredentials => None,
         }
     }

@@ -3,7 +3,9 @@
 use crate::model::Market;
 
 /// What can be kept from the caller.
-const READINGS: [&str; 5] = ["subnets", "quotas", "offers", "images", "launches"];
+const READINGS: [&str; 7] = [
+    "subnets", "quotas", "offers", "images", "versions", "scores", "launches",
+];
 
 /// Instances that AWS may be out of; none: for every group, of every type, in every zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +31,13 @@ pub enum Lack {
     NoImage(String),
     /// `no-profile:PROFILE`: there is no such instance profile, so that no launch with it is taken.
     NoProfile(String),
+    /// `spot-score:ZONE:N`: AWS thinks so of Spot Instances in the zone, from 1 to 10.
+    SpotScore(String, u32),
+    /// `many-versions:TEMPLATE:N`: the launch template has so many versions.
+    ManyVersions(String, u32),
     /// `other-architecture:IMAGE:ARCHITECTURE`: the image is for this processor, `amd64` or `arm64`.
     OtherArchitecture(String, String),
-    /// `no-room-read:WHAT`, one of `subnets`, `quotas`, `offers`, `images`, `launches`: the caller may not read it.
+    /// `no-room-read:WHAT`, one of `subnets`, `quotas`, `offers`, `images`, `versions`, `scores`, `launches`: the caller may not read it.
     NoRead(String),
 }
 
@@ -50,6 +56,8 @@ impl Lack {
                 "spot" => Some(Lack::FewVcpus(Market::Spot, n)),
                 _ => None,
             }),
+            "spot-score" => counted().map(|(zone, n)| Lack::SpotScore(zone, n)),
+            "many-versions" => counted().map(|(template, n)| Lack::ManyVersions(template, n)),
             "not-offered" => value.split_once('@').and_then(|(instance_type, zone)| {
                 let whole = !instance_type.is_empty() && !zone.is_empty();
                 whole.then(|| {
@@ -73,12 +81,14 @@ impl Lack {
         read.ok_or(match kind {
             "few-addresses" => "few-addresses:SUBNET:N",
             "few-vcpus" => "few-vcpus:MARKET:N, MARKET one of on-demand, spot",
+            "spot-score" => "spot-score:ZONE:N",
+            "many-versions" => "many-versions:TEMPLATE:N",
             "not-offered" => "not-offered:TYPE@ZONE",
             "other-architecture" => {
                 "other-architecture:IMAGE:ARCHITECTURE, the last one of amd64, arm64"
             }
             "no-room-read" => {
-                "no-room-read:WHAT, WHAT one of subnets, quotas, offers, images, launches"
+                "no-room-read:WHAT, WHAT one of subnets, quotas, offers, images, versions, scores, launches"
             }
             "no-profile" => "no-profile:PROFILE",
             _ => "no-image:IMAGE",

@@ -9,12 +9,15 @@ use super::world::Inner;
 use crate::cloud::Place;
 use crate::kops::instance_type;
 use crate::model::{
-    ClusterName, Market, Quota, QuotaRoom, Reading, RegionRoom, RoomQuestion, SubnetRoom, Trial,
-    TrialLaunch,
+    AsgName, ClusterName, Market, Quota, QuotaRoom, Reading, RegionRoom, RoomQuestion, SpotScore,
+    SubnetRoom, Trial, TrialLaunch,
 };
 
 /// Free addresses of a subnet of which nothing else is said: a /20, less the five that AWS keeps. Source: VPC user guide, "Subnet CIDR blocks".
 const ADDRESSES: u32 = 4_091;
+
+/// The placement score of a zone of which nothing else is said.
+const SCORE: u32 = 9;
 
 /// vCPUs of a limit of which nothing else is said.
 const VCPUS: u32 = 100_000;
@@ -29,6 +32,8 @@ impl Inner {
             quotas,
             types,
             images,
+            templates,
+            spot,
             launches,
         } = asked;
         let faults = &self.faults;
@@ -51,6 +56,14 @@ impl Inner {
                     (*quota, room)
                 })
                 .collect(),
+            spot: spot
+                .iter()
+                .map(|(types, instances)| SpotScore {
+                    types: types.clone(),
+                    instances: *instances,
+                    scores: faults.readable("scores", || faults.scores(&zones)),
+                })
+                .collect(),
             offered: faults.readable("offers", || {
                 let of = |zone: String| {
                     let there = types.iter().filter(|name| faults.offers(name, &zone));
@@ -60,6 +73,13 @@ impl Inner {
                 zones.into_iter().map(of).collect()
             }),
             images: faults.readable("images", || faults.images(images)),
+            templates: templates
+                .iter()
+                .map(|(name, newest)| {
+                    let there = faults.readable("versions", || self.versions(name, *newest));
+                    (name.clone(), there)
+                })
+                .collect(),
             launches: launches
                 .iter()
                 .map(|(group, launch)| {
@@ -68,6 +88,17 @@ impl Inner {
                 })
                 .collect(),
         }
+    }
+
+    /// Versions of a launch template, at most.
+    fn versions(&self, name: &AsgName, newest: u64) -> u64 {
+        let mut there = self.faults.versions(name);
+        self.each_cluster(|cluster| {
+            let kept = cluster.state.templates.get(name);
+            let found = kept.and_then(|t| u64::try_from(t.versions.len()).ok());
+            there = there.or(found);
+        });
+        there.unwrap_or(newest)
     }
 
     /// A limit against what runs in the account and region.
@@ -135,6 +166,30 @@ impl Faults {
         Trial::Refused(format!(
             "InvalidParameterValue: Value ({profile}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name (simulated)"
         ))
+    }
+
+    /// What AWS thinks of Spot Instances, by zone: well, unless a fault says otherwise.
+    fn scores(&self, zones: &BTreeSet<String>) -> BTreeMap<String, u32> {
+        let of = |zone: &String| {
+            let said = self.0.iter().find_map(|f| {
+                let Fault::Lack(Lack::SpotScore(of, score)) = f else {
+                    return None;
+                };
+                (of == zone).then_some(*score)
+            });
+            (zone.clone(), said.unwrap_or(SCORE))
+        };
+        zones.iter().map(of).collect()
+    }
+
+    /// Versions of a launch template of which there are to be many.
+    fn versions(&self, template: &AsgName) -> Option<u64> {
+        self.0.iter().find_map(|f| {
+            let Fault::Lack(Lack::ManyVersions(of, n)) = f else {
+                return None;
+            };
+            (of == template.as_str()).then_some(u64::from(*n))
+        })
     }
 
     fn vcpus(&self, market: Market) -> Option<u32> {

@@ -6,9 +6,11 @@
 mod fit;
 mod need;
 mod obstacle;
+mod of_all;
 mod of_plan;
 mod peak;
 mod shortage;
+mod spot;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -20,11 +22,13 @@ use serde::Serialize;
 pub use fit::{Fit, RoomLimit, SurgeLimit};
 pub use need::{ClusterNeed, GroupAim, GroupNeed, PodAddresses};
 pub use obstacle::{Obstacle, ObstacleKind};
+pub use of_all::of_all;
 pub use of_plan::{WaveNeed, WaveOutlook, of_plan, outlooks};
 pub use peak::{Resource, RoomLine};
 pub use shortage::{RegionLack, RoomUnknown, Shortage};
+pub use spot::ask_scores;
 
-use crate::model::{AccountId, Region, RegionRoom, RoomQuestion};
+use crate::model::{AccountId, Region, RegionRoom, RoomQuestion, SpotScore};
 
 /// How things stand in one account and region for clusters that are rolled at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +47,9 @@ pub struct Outlook {
     pub obstacles: Vec<Obstacle>,
     /// What is not known.
     pub unknown: Vec<RoomUnknown>,
+    /// What AWS thinks of the Spot Instances that are launched: advice, which nothing waits for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spot: Vec<SpotScore>,
     /// Whether there is room.
     pub fit: Fit,
 }
@@ -87,9 +94,13 @@ pub fn questions<'n>(needs: impl IntoIterator<Item = &'n ClusterNeed>) -> Vec<Ro
                 quotas: BTreeSet::new(),
                 types: BTreeSet::new(),
                 images: BTreeMap::new(),
+                templates: BTreeMap::new(),
+                spot: BTreeMap::new(),
                 launches: BTreeMap::new(),
             });
 
+        let templates = need.templates.iter().map(|(name, n)| (name.clone(), *n));
+        question.templates.extend(templates);
         let subnets = question.subnets.entry(need.cluster.clone()).or_default();
         for group in &need.groups {
             subnets.extend(group.subnets.iter().cloned());
@@ -142,6 +153,7 @@ fn of_region(needs: &[&ClusterNeed], at_once: usize, facts: &RegionRoom) -> Outl
         lines: peak::lines(needs, facts, &peak::Caps::new(), at_once),
         obstacles,
         unknown: shortage::unknown(needs, facts),
+        spot: spot::scores(needs, facts),
         fit: fit::fit(needs, at_once, facts),
     }
 }

@@ -27,6 +27,8 @@ pub struct ClusterNeed {
     pub surge: u32,
     /// Its groups that launch instances.
     pub groups: Vec<GroupNeed>,
+    /// Launch templates that get another version, each with the number of its newest one.
+    pub templates: BTreeMap<AsgName, u64>,
 }
 
 /// What one group asks for.
@@ -114,9 +116,9 @@ impl PodAddresses {
 }
 
 impl ClusterNeed {
-    /// Whether nothing is launched.
+    /// Whether nothing is launched, and nothing made that may be launched from.
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        self.groups.is_empty() && self.templates.is_empty()
     }
 }
 

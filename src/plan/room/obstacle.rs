@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::need::{ClusterNeed, GroupNeed};
 use super::trial;
-use crate::model::{AsgName, ClusterName, RegionRoom};
+use crate::model::{AsgName, ClusterName, MANY_VERSIONS, MOST_VERSIONS, RegionRoom};
 
 /// Something that keeps a group from launching what it has to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -53,6 +53,13 @@ pub enum ObstacleKind {
         /// What the group's types run.
         types_are: String,
     },
+    /// The launch template has as many versions as AWS keeps, or nearly so: it takes no other one at the limit.
+    ManyVersions {
+        /// Versions that it has, at most.
+        versions: u64,
+        /// How many AWS keeps.
+        limit: u64,
+    },
     /// AWS would refuse the launch itself: its profile, key pair, security groups, subnet or image.
     LaunchRefused {
         /// In its words.
@@ -64,24 +71,41 @@ pub enum ObstacleKind {
 pub(super) fn obstacles(need: &ClusterNeed, facts: &RegionRoom) -> Vec<Obstacle> {
     let groups = need.groups.iter();
     let refused = trial::refusals(need, facts);
-    groups
-        .flat_map(|group| {
-            let launch = refused.get(&group.group).map(|why| {
-                let why = (*why).to_owned();
-                (ObstacleKind::LaunchRefused { why }, true)
-            });
-            let found = offers(need, group, facts).into_iter();
-            // An image that is not there is said once, in words of our own.
-            let image = image(group, facts).or(launch);
-            let found = found.chain(image);
-            found.map(|(what, is_in_the_way)| Obstacle {
-                cluster: need.cluster.clone(),
-                group: group.group.clone(),
-                what,
-                is_in_the_way,
-            })
+    let of_groups = groups.flat_map(|group| {
+        let launch = refused.get(&group.group).map(|why| {
+            let why = (*why).to_owned();
+            (ObstacleKind::LaunchRefused { why }, true)
+        });
+        let found = offers(need, group, facts).into_iter();
+        // An image that is not there is said once, in words of our own.
+        let image = image(group, facts).or(launch);
+        let found = found.chain(image);
+        found.map(|(what, is_in_the_way)| Obstacle {
+            cluster: need.cluster.clone(),
+            group: group.group.clone(),
+            what,
+            is_in_the_way,
         })
-        .collect()
+    });
+    of_groups.chain(versions(need, facts)).collect()
+}
+
+/// Launch templates that have no version left, or few.
+fn versions(need: &ClusterNeed, facts: &RegionRoom) -> Vec<Obstacle> {
+    let known = need.templates.keys().filter_map(|name| {
+        let found = facts.templates.get(name)?.known()?;
+        (*found >= MANY_VERSIONS).then_some((name, *found))
+    });
+    let all = known.map(|(name, versions)| Obstacle {
+        cluster: need.cluster.clone(),
+        group: name.clone(),
+        what: ObstacleKind::ManyVersions {
+            versions,
+            limit: MOST_VERSIONS,
+        },
+        is_in_the_way: versions >= MOST_VERSIONS,
+    });
+    all.collect()
 }
 
 fn offers(need: &ClusterNeed, group: &GroupNeed, facts: &RegionRoom) -> Vec<(ObstacleKind, bool)> {

@@ -7,7 +7,7 @@ use super::need::{ClusterNeed, GroupAim, GroupNeed, PodAddresses};
 use super::{Outlook, outlook};
 use crate::fleet::Strategy;
 use crate::model::{ClusterName, Live, RegionRoom, StageName};
-use crate::plan::{ClusterPlan, GroupChange, Plan};
+use crate::plan::{ClusterPlan, GroupChange, Plan, Policy};
 
 /// The clusters of a wave that a plan changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,23 +39,30 @@ pub fn of_plan<'d>(
     live: &Live,
     document: impl Fn(&ClusterName) -> Option<&'d Json>,
 ) -> Vec<WaveNeed> {
-    let stages = plan.policy.stages.iter();
-    let waves = stages.flat_map(|stage| {
+    waves(&plan.policy, |name| {
+        let found = plan.clusters.get(name)?;
+        let pods = PodAddresses::of(document(name));
+        let surge = plan.policy.rolling.cluster_surge;
+        Some(cluster(name, found, surge, live, pods))
+    })
+}
+
+/// The waves of a policy in which something is needed.
+pub(super) fn waves(
+    policy: &Policy,
+    need: impl Fn(&ClusterName) -> Option<ClusterNeed>,
+) -> Vec<WaveNeed> {
+    let waves = policy.stages.iter().flat_map(|stage| {
         let numbered = stage.waves.iter().enumerate();
         numbered.map(move |(index, wave)| (&stage.name, index, wave))
     });
     let all = waves.map(|(stage, index, wave)| {
-        let clusters = wave.clusters.iter().filter_map(|name| {
-            let found = plan.clusters.get(name)?;
-            let pods = PodAddresses::of(document(name));
-            let need = cluster(name, found, plan.policy.rolling.cluster_surge, live, pods);
-            (!need.is_empty()).then_some(need)
-        });
+        let clusters = wave.clusters.iter().filter_map(&need);
         WaveNeed {
             stage: stage.clone(),
             wave: index,
             at_once: wave.parallel.max(1),
-            clusters: clusters.collect(),
+            clusters: clusters.filter(|need| !need.is_empty()).collect(),
         }
     });
     all.filter(|wave| !wave.clusters.is_empty()).collect()
@@ -100,11 +107,23 @@ fn cluster(
         };
         GroupNeed::of(&aim, pods).filter(|_| !is_unread)
     });
+    let versions = plan.groups.iter().filter_map(|(asg, change)| {
+        let is_made = matches!(
+            change,
+            GroupChange::Update {
+                existing_version: None,
+                ..
+            }
+        );
+        let found = live.clusters.get(name)?.groups.get(asg)?;
+        is_made.then(|| (asg.clone(), found.latest_version))
+    });
     ClusterNeed {
         cluster: name.clone(),
         account: plan.account.clone(),
         region: plan.region.clone(),
         surge,
         groups: groups.collect(),
+        templates: versions.collect(),
     }
 }

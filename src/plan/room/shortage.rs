@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::need::ClusterNeed;
 use super::obstacle::{Obstacle, ObstacleKind};
 use super::peak::{Resource, RoomLine};
-use crate::model::{AccountId, AsgName, ClusterName, Quota, Reading, Region, RegionRoom, Trial};
+use crate::model::{AccountId, AsgName, ClusterName, Quota, Reading, Region, RegionRoom};
 
 /// What is missing in an account and region for clusters that are rolled at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,13 @@ pub enum RoomUnknown {
         /// In the words of who refused.
         why: String,
     },
+    /// How many versions launch templates have could not be read.
+    Versions {
+        /// In the words of who refused.
+        why: String,
+        /// Their groups.
+        groups: BTreeSet<AsgName>,
+    },
     /// Whether AWS takes the launch could not be tried.
     Launches {
         /// In the words of who refused.
@@ -137,9 +144,15 @@ pub(super) fn unknown(needs: &[&ClusterNeed], facts: &RegionRoom) -> Vec<RoomUnk
         quotas,
         offered,
         images,
+        templates,
+        // Advice: unknown, it is said apart.
+        spot: _,
         launches,
     } = facts;
-    let mut found = untried(launches);
+    let mut found: BTreeSet<RoomUnknown> = unread(launches)
+        .map(|(why, groups)| RoomUnknown::Launches { why, groups })
+        .chain(unread(templates).map(|(why, groups)| RoomUnknown::Versions { why, groups }))
+        .collect();
     if let Reading::Unknown(why) = subnets {
         found.insert(RoomUnknown::Addresses { why: why.clone() });
     }
@@ -179,17 +192,16 @@ pub(super) fn unknown(needs: &[&ClusterNeed], facts: &RegionRoom) -> Vec<RoomUnk
     found.into_iter().collect()
 }
 
-/// Launches of which AWS did not say whether it takes them, those of one reason together.
-fn untried(launches: &BTreeMap<AsgName, Reading<Trial>>) -> BTreeSet<RoomUnknown> {
+/// Groups of which AWS did not say what was asked, those of one reason together.
+fn unread<T>(
+    readings: &BTreeMap<AsgName, Reading<T>>,
+) -> impl Iterator<Item = (String, BTreeSet<AsgName>)> {
     let mut groups: BTreeMap<&str, BTreeSet<AsgName>> = BTreeMap::new();
-    for (group, reading) in launches {
+    for (group, reading) in readings {
         if let Reading::Unknown(why) = reading {
             groups.entry(why).or_default().insert(group.clone());
         }
     }
-    let all = groups.into_iter().map(|(why, groups)| {
-        let why = why.to_owned();
-        RoomUnknown::Launches { why, groups }
-    });
-    all.collect()
+    let all = groups.into_iter();
+    all.map(|(why, groups)| (why.to_owned(), groups))
 }

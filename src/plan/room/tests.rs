@@ -47,6 +47,7 @@ fn cluster(name: &str, surge: u32, groups: Vec<GroupNeed>) -> ClusterNeed {
         region: "eu-west-3".parse().unwrap(),
         surge,
         groups,
+        templates: BTreeMap::new(),
     }
 }
 
@@ -89,6 +90,8 @@ fn facts(needs: &[ClusterNeed], free: [u32; 2], vcpus: u32) -> RegionRoom {
         .into(),
         offered: Reading::Known([("a".into(), types.clone()), ("b".into(), types)].into()),
         images: Reading::Known([("ami-1".to_owned(), Some("amd64".to_owned()))].into()),
+        templates: BTreeMap::new(),
+        spot: Vec::new(),
         launches: questions_with_trials(needs)[0]
             .launches
             .keys()
@@ -121,6 +124,72 @@ fn codes(shortages: &[Shortage]) -> Vec<String> {
         Shortage::CannotLaunch { what, groups } => format!("{what:?} {}", groups.len()),
     });
     shown.collect()
+}
+
+#[test]
+fn a_template_without_versions_left_is_in_the_way() {
+    let name: crate::model::AsgName = "nodes.k8s.test".parse().unwrap();
+    for (there, missing, noted) in [
+        (Reading::Known(8_999), [].as_slice(), [].as_slice()),
+        (
+            Reading::Known(9_990),
+            &[],
+            &["ManyVersions { versions: 9990, limit: 10000 } 1"],
+        ),
+        (
+            Reading::Known(10_000),
+            &["ManyVersions { versions: 10000, limit: 10000 } 1"],
+            &[],
+        ),
+        (Reading::Unknown("no".into()), &[], &[]),
+    ] {
+        // No instance is replaced: the version is made all the same.
+        let mut need = cluster("a", 1, Vec::new());
+        need.templates = [(name.clone(), 9_995)].into();
+        let needs = [need];
+        assert_eq!(questions(&needs)[0].templates, needs[0].templates);
+        let facts = RegionRoom {
+            templates: [(name.clone(), there.clone())].into(),
+            ..facts(&needs, [8, 8], 100)
+        };
+        let found = one(&needs, 1, &facts);
+        assert_eq!(codes(&found.lack().shortages), missing, "{there:?}");
+        assert_eq!(codes(&found.notes()), noted, "{there:?}");
+        assert_eq!(found.is_possible(), missing.is_empty(), "{there:?}");
+        assert_eq!(found.unknown.len(), usize::from(there.known().is_none()));
+    }
+}
+
+#[test]
+fn what_aws_thinks_of_spot_is_advice() {
+    let three = ["m5.large", "m5a.large", "m6i.large"];
+    let groups = vec![
+        group("spot", &three, Market::Spot, 3),
+        group("two", &three[..2], Market::Spot, 9),
+        group("own", &three, Market::OnDemand, 20),
+    ];
+    let needs = [cluster("a", 5, groups)];
+    let mut all = questions(&needs);
+    ask_scores(&mut all, &needs);
+    let types: BTreeSet<String> = three.map(str::to_owned).into();
+    assert_eq!(all[0].spot, [(types.clone(), 4)].into());
+    for scores in [
+        Reading::Known([("a".to_owned(), 1)].into()),
+        Reading::Unknown("no".into()),
+    ] {
+        let score = SpotScore {
+            types: types.clone(),
+            instances: 4,
+            scores,
+        };
+        let facts = RegionRoom {
+            spot: vec![score.clone()],
+            ..facts(&needs, [99, 99], 999)
+        };
+        let found = one(&needs, 1, &facts);
+        assert!(found.is_whole() && found.unknown.is_empty(), "{found:?}");
+        assert_eq!(found.spot, [score]);
+    }
 }
 
 /// Peak and what is missing, by thing.

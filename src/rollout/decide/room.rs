@@ -11,7 +11,7 @@ use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{Direction, Progress};
 use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::round::{DecisionBuilder, RoundContext, outdated};
-use crate::rollout::schedule::{ClusterRun, Rollout, StageRun, Task, WaveRun};
+use crate::rollout::schedule::{ClusterRun, Rollout, StageRun, Task, VersionSource, WaveRun};
 
 /// The clusters whose room has to be known for the next decision: before a stage all that change in it, before a wave those of the wave.
 pub fn rooms_wanted<'r>(
@@ -78,7 +78,19 @@ fn need(run: &ClusterRun, live: &Live) -> ClusterNeed {
         };
         GroupNeed::tried(&aim, pods)
     });
+    let templates = run.groups.iter().filter_map(|task| {
+        let is_made = matches!(
+            task.task,
+            Task::Update {
+                version: VersionSource::New(_),
+                ..
+            }
+        );
+        let found = here?.groups.get(&task.asg)?;
+        is_made.then(|| (task.asg.clone(), found.latest_version))
+    });
     ClusterNeed {
+        templates: templates.collect(),
         cluster: run.cluster.clone(),
         account: run.account.clone(),
         region: run.region.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kfleet::cloud::Cloud;
-use kfleet::model::{Market, Quota, Reading, RoomQuestion, Trial, TrialLaunch};
+use kfleet::model::{MANY_VERSIONS, Market, Quota, Reading, RoomQuestion, Trial, TrialLaunch};
 
 use super::CLUSTER;
 use crate::bench::{Bench, definition};
@@ -31,6 +31,19 @@ pub(crate) async fn room_is_what_is_left_beside_what_runs<C: Cloud>(cloud: &C) {
         quotas: [used, free].into(),
         types: ["m5.xlarge".to_owned(), "m5.enormous".to_owned()].into(),
         images: BTreeMap::new(),
+        // So high a number is counted after.
+        templates: [(
+            wanted.auto_scaling_group.auto_scaling_group_name.clone(),
+            MANY_VERSIONS,
+        )]
+        .into(),
+        spot: [(
+            ["m5.xlarge", "m5a.xlarge", "m6i.xlarge"]
+                .map(str::to_owned)
+                .into(),
+            4,
+        )]
+        .into(),
         launches: [(
             wanted.auto_scaling_group.auto_scaling_group_name.clone(),
             launch,
@@ -59,6 +72,11 @@ pub(crate) async fn room_is_what_is_left_beside_what_runs<C: Cloud>(cloud: &C) {
     assert!(offered["eu-west-3a"].contains("m5.xlarge"), "{offered:?}");
     let name = &wanted.auto_scaling_group.auto_scaling_group_name;
     assert_eq!(room.launches[name], Reading::Known(Trial::Accepted));
+    let Reading::Known(scores) = &room.spot[0].scores else {
+        panic!("{room:?}")
+    };
+    assert!((1..=10).contains(&scores["eu-west-3a"]), "{scores:?}");
+    assert_eq!(room.templates[name], Reading::Known(1));
     // Nothing was launched by that.
     let again = cloud.room(&asked).await.unwrap();
     assert_eq!(again.quotas, room.quotas);

@@ -168,6 +168,7 @@ fn once(clients: &Clients) -> Clients {
     let Clients {
         autoscaling,
         ec2,
+        classic,
         elb,
         quotas,
         sts,
@@ -182,6 +183,7 @@ fn once(clients: &Clients) -> Clients {
                 .build(),
         ),
         ec2: aws_sdk_ec2::Client::from_conf(ec2.config().to_builder().retry_config(never).build()),
+        classic: classic.clone(),
         elb: elb.clone(),
         quotas: quotas.clone(),
         sts: sts.clone(),

@@ -99,6 +99,7 @@ fn clients(address: SocketAddr) -> Clients {
     Clients {
         autoscaling: aws_sdk_autoscaling::Client::new(&config),
         ec2: aws_sdk_ec2::Client::new(&config),
+        classic: aws_sdk_elasticloadbalancing::Client::new(&config),
         elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
         quotas: aws_sdk_servicequotas::Client::new(&config),
         sts: aws_sdk_sts::Client::new(&config),

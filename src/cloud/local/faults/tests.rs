@@ -66,6 +66,14 @@ fn faults_of_room_are_read_from_text() {
             "few-addresses:eu-west-3a",
             "fault `few-addresses:eu-west-3a` is written few-addresses:SUBNET:N",
         ),
+        (
+            "spot-score:eu-west-3a:2",
+            "Lack(SpotScore(\"eu-west-3a\", 2))",
+        ),
+        (
+            "many-versions:nodes.a.b:9990",
+            "Lack(ManyVersions(\"nodes.a.b\", 9990))",
+        ),
         ("few-vcpus:spot:8", "Lack(FewVcpus(Spot, 8))"),
         (
             "few-vcpus:dedicated:8",
@@ -94,7 +102,7 @@ fn faults_of_images_are_read_from_text() {
         ("no-room-read:quotas", "Lack(NoRead(\"quotas\"))"),
         (
             "no-room-read:all",
-            "fault `no-room-read:all` is written no-room-read:WHAT, WHAT one of subnets, quotas, offers, images, launches",
+            "fault `no-room-read:all` is written no-room-read:WHAT, WHAT one of subnets, quotas, offers, images, versions, scores, launches",
         ),
     ]);
 }
