@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::style::{Style, Tone};
 use super::wording::{count, list};
+use crate::fleet::OnLack;
 use crate::model::{Reading, SpotScore};
 use crate::plan::room::{
     Fit, ObstacleKind, Outlook, RegionLack, Resource, RoomLimit, RoomLine, RoomUnknown, Shortage,
@@ -63,7 +64,7 @@ pub fn room_subject(wave: &WaveOutlook, region: &Outlook) -> String {
 }
 
 /// What a roll of all instances would ask for, with what there is, a line each. Subnets with far more than that are only counted.
-pub fn room_figures(region: &Outlook) -> String {
+pub fn room_figures(region: &Outlook, on_lack: OnLack) -> String {
     let mut out = vec!["what it takes at most to replace every instance:".to_owned()];
     let (shown, ample): (Vec<&RoomLine>, Vec<&RoomLine>) =
         region.lines.iter().partition(|line| !is_ample(line));
@@ -84,8 +85,8 @@ pub fn room_figures(region: &Outlook) -> String {
     out.extend(obstacles.map(shortage));
     out.extend(lack.unknown.iter().map(not_known));
     out.extend(region.notes().iter().map(shortage));
-    out.extend(region.spot.iter().filter_map(spot));
-    out.extend(what_follows(region).map(|line| line.trim_start().to_owned()));
+    out.extend(spot(&region.spot));
+    out.extend(what_follows(region, on_lack).map(|line| line.trim_start().to_owned()));
     out.join("\n")
 }
 
@@ -117,7 +118,7 @@ fn of_region(wave: &WaveOutlook, region: &Outlook, style: Style) -> Vec<String> 
     if out.is_empty() {
         return out;
     }
-    out.extend(what_follows(region));
+    out.extend(what_follows(region, wave.on_lack));
     let head = format!("room for {}:", room_subject(wave, region));
     out.insert(0, style.paint(Tone::Head, &head));
     out
@@ -134,8 +135,7 @@ fn region_lines(region: &Outlook, style: Style) -> Vec<String> {
     out.extend(unknown.map(|what| format!("  ? {what}")));
     let tight = region.lines.iter().filter(|line| line.is_tight());
     out.extend(tight.map(tight_line));
-    let scores: Vec<String> = region.spot.iter().filter_map(spot).collect();
-    out.extend(scores.iter().map(|said| format!("  {said}")));
+    out.extend(spot(&region.spot).iter().map(|said| format!("  {said}")));
     let notes = region.notes();
     out.extend(
         notes
@@ -146,28 +146,40 @@ fn region_lines(region: &Outlook, style: Style) -> Vec<String> {
 }
 
 /// What AWS thinks of Spot Instances, where it is worth a word.
-fn spot(score: &SpotScore) -> Option<String> {
+fn spot(scores: &[SpotScore]) -> Vec<String> {
+    let unknown: BTreeSet<&str> = scores
+        .iter()
+        .filter_map(|score| match &score.scores {
+            Reading::Known(_) => None,
+            Reading::Unknown(why) => Some(why.as_str()),
+        })
+        .collect();
+    let unknown = unknown.into_iter();
+    let unknown = unknown.map(|why| {
+        format!("advice: AWS's placement scores of Spot Instances are not known: {why}")
+    });
+    unknown.chain(scores.iter().filter_map(low_score)).collect()
+}
+
+fn low_score(score: &SpotScore) -> Option<String> {
     let SpotScore {
         types,
         instances,
         scores,
     } = score;
-    let what = format!("{instances} Spot Instances of {}", list(types, TYPES));
-    let scores = match scores {
-        Reading::Known(scores) => scores,
-        Reading::Unknown(why) => {
-            return Some(format!(
-                "advice: what placement score AWS gives {what} is not known: {why}"
-            ));
-        }
-    };
-    let low = scores.iter().filter(|(_, score)| **score <= LOW_SCORE);
+    let low = scores.known()?.iter();
     let low: Vec<String> = low
+        .filter(|(_, score)| **score <= LOW_SCORE)
         .map(|(zone, score)| format!("{score} of 10 in {zone}"))
         .collect();
     (!low.is_empty()).then(|| {
         format!(
-            "advice: AWS gives {what} a placement score of {}: they may not come",
+            "advice: AWS gives {} of {} a placement score of {}: they may not come",
+            count(
+                usize::try_from(*instances).unwrap_or(usize::MAX),
+                "Spot Instance"
+            ),
+            list(types, TYPES),
             low.join(", ")
         )
     })
@@ -183,13 +195,34 @@ fn tight_line(line: &RoomLine) -> String {
     )
 }
 
-fn what_follows(region: &Outlook) -> Option<String> {
+fn what_follows(region: &Outlook, on_lack: OnLack) -> Option<String> {
     if !region.is_possible() {
-        return Some("  nothing of the wave is begun while that is so".into());
+        let one = match &region.fit {
+            Fit::None => "not even one cluster fits with a surge of 1: ",
+            Fit::Whole | Fit::Within(_) => "",
+        };
+        return Some(format!(
+            "  {one}nothing of the wave is begun while that is so"
+        ));
     }
-    match &region.fit {
-        Fit::Within(limit) => Some(format!("  there is room for {}", within(limit))),
-        Fit::Whole | Fit::None => None,
+    let by_policy = |what: &str, word: &str| format!("  {what} (`rolling.room.on_lack: {word}`)");
+    let is_known = region.unknown.is_empty();
+    match (on_lack, &region.fit) {
+        (OnLack::Shrink, Fit::Within(limit)) => {
+            Some(format!("  there is room for {}", within(limit)))
+        }
+        (OnLack::Wait, Fit::Within(_)) => Some(by_policy(
+            "the wave waits until there is room for all of it",
+            "wait",
+        )),
+        (OnLack::Refuse, fit) if !is_known || *fit != Fit::Whole => Some(by_policy(
+            "nothing of the wave is begun while that is so",
+            "refuse",
+        )),
+        (
+            OnLack::Shrink | OnLack::Wait | OnLack::Refuse,
+            Fit::Whole | Fit::Within(_) | Fit::None,
+        ) => None,
     }
 }
 
@@ -271,11 +304,18 @@ fn shortage(shortage: &Shortage) -> String {
             resource: what,
             peak,
             room,
-        } => format!(
-            "{peak} {} are needed at the same time, {room} are there: {} are missing",
-            resource(what),
-            peak.saturating_sub(*room)
-        ),
+            least,
+        } => {
+            let few = match least.saturating_sub(*room) {
+                0 => String::new(),
+                few => format!(", {few} of them for one cluster with a surge of 1"),
+            };
+            format!(
+                "{peak} {} are needed at the same time, {room} are there: {} are missing{few}",
+                resource(what),
+                peak.saturating_sub(*room)
+            )
+        }
         Shortage::CannotLaunch { what, groups } => {
             format!("{} (of {})", obstacle(what), list(groups, GROUPS))
         }
@@ -355,4 +395,97 @@ fn enough(waves: &[WaveOutlook]) -> Option<String> {
             list(named, CLUSTERS)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_is_what_the_policy_says() {
+        let limit = RoomLimit {
+            account: "111122223333".parse().unwrap(),
+            region: "eu-west-3".parse().unwrap(),
+            at_once: 1,
+            clusters: std::collections::BTreeMap::new(),
+        };
+        let outlook = |fit: &Fit, unknown| Outlook {
+            account: limit.account.clone(),
+            region: limit.region.clone(),
+            clusters: 2,
+            at_once: 2,
+            lines: Vec::new(),
+            obstacles: Vec::new(),
+            unknown,
+            spot: Vec::new(),
+            fit: fit.clone(),
+        };
+        let within = Fit::Within(limit.clone());
+        let unread = || vec![RoomUnknown::Offers { why: "no".into() }];
+        for (fit, unknown, on_lack, said) in [
+            (&Fit::Whole, Vec::new(), OnLack::Refuse, None),
+            (&Fit::Whole, unread(), OnLack::Wait, None),
+            (
+                &Fit::Whole,
+                unread(),
+                OnLack::Refuse,
+                Some("is begun while that is so (`rolling.room.on_lack: refuse`)"),
+            ),
+            (
+                &within,
+                Vec::new(),
+                OnLack::Shrink,
+                Some("there is room for 1 cluster at the same time"),
+            ),
+            (
+                &within,
+                Vec::new(),
+                OnLack::Wait,
+                Some("the wave waits until there is room for all of it"),
+            ),
+            (
+                &within,
+                Vec::new(),
+                OnLack::Refuse,
+                Some("nothing of the wave is begun"),
+            ),
+            (
+                &Fit::None,
+                Vec::new(),
+                OnLack::Shrink,
+                Some("not even one cluster fits with a surge of 1: nothing of the wave"),
+            ),
+        ] {
+            let found = what_follows(&outlook(fit, unknown), on_lack);
+            assert_eq!(found.is_some(), said.is_some(), "{found:?}");
+            assert!(
+                found.unwrap_or_default().contains(said.unwrap_or_default()),
+                "{fit:?} {on_lack:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_low_scores_and_unknown_ones_are_told() {
+        let score = |scores| SpotScore {
+            types: ["m5.large", "m5a.large", "m6i.large"]
+                .map(str::to_owned)
+                .into(),
+            instances: 1,
+            scores,
+        };
+        let known = |n| Reading::Known([("a".to_owned(), 9), ("b".to_owned(), n)].into());
+        assert_eq!(spot(&[score(known(4))]), Vec::<String>::new());
+        assert_eq!(
+            spot(&[score(known(3))]),
+            [
+                "advice: AWS gives 1 Spot Instance of m5.large, m5a.large, m6i.large a placement score of 3 of 10 in b: they may not come"
+            ]
+        );
+        let unknown = || score(Reading::Unknown("no right".into()));
+        assert_eq!(
+            spot(&[unknown(), unknown()]),
+            ["advice: AWS's placement scores of Spot Instances are not known: no right"]
+        );
+    }
 }

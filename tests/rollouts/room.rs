@@ -170,7 +170,10 @@ fn without_room_for_one_nothing_is_begun() {
     let dir = folder();
     let mut scene = three(dir.path(), (3, 1), OnLack::Shrink);
     scene.faults = vec!["few-vcpus:spot:1".into()];
-    let records = sticks(scene.start("r2"), "6 vCPUs of the limit spot standard");
+    let records = sticks(
+        scene.start("r2"),
+        "6 vCPUs of the limit spot standard are needed at the same time, 1 are there: 5 are missing, 1 of them for one cluster with a surge of 1",
+    );
     nothing_was_touched(&records);
     let dir = folder();
     let mut scene = three(dir.path(), (3, 1), OnLack::Shrink);

@@ -30,8 +30,7 @@ pub(super) async fn look(
     match asked(world, &waves).await {
         Err(failure) => (vec![wrong("room", None, failure)], Vec::new()),
         Ok(waves) => {
-            let on_lack = policy.rolling.room.on_lack;
-            let checks = waves.iter().flat_map(|wave| of_wave(wave, on_lack));
+            let checks = waves.iter().flat_map(of_wave);
             (checks.collect(), waves)
         }
     }
@@ -48,17 +47,17 @@ async fn asked(world: &World, waves: &[WaveNeed]) -> Result<Vec<WaveOutlook>, Fa
     Ok(outlooks(waves, &facts))
 }
 
-fn of_wave(wave: &WaveOutlook, on_lack: OnLack) -> Vec<DoctorCheck> {
+fn of_wave(wave: &WaveOutlook) -> Vec<DoctorCheck> {
     let checks = wave.regions.iter().map(|region| {
         let subject = report::room_subject(wave, region);
-        check("room", Some(subject), state(region, on_lack))
+        check("room", Some(subject), state(region, wave.on_lack))
     });
     checks.collect()
 }
 
 /// Less room than for all of it at once is only slower, where the policy says so.
 fn state(region: &Outlook, on_lack: OnLack) -> CheckState {
-    let found = report::room_figures(region);
+    let found = report::room_figures(region, on_lack);
     let is_enough = match on_lack {
         OnLack::Shrink => region.is_possible(),
         OnLack::Wait => region.is_whole(),

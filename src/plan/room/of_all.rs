@@ -6,7 +6,7 @@ use super::need::{ClusterNeed, GroupAim, GroupNeed, PodAddresses};
 use super::of_plan::{WaveNeed, waves};
 use crate::desired::DesiredCluster;
 use crate::fleet::Rolling;
-use crate::model::{ClusterName, Lifecycle, LiveCluster, LiveGroup, UserData};
+use crate::model::{AsgName, ClusterName, Lifecycle, LiveCluster, LiveGroup, UserData};
 use crate::plan::Policy;
 use crate::plan::target::{settled, target};
 
@@ -43,18 +43,23 @@ fn need(
         };
         GroupNeed::tried(&aim, pods)
     });
-    let templates = desired.groups.keys().filter_map(|asg| {
-        let found = live.groups.get(asg)?;
-        Some((asg.clone(), found.latest_version))
-    });
     ClusterNeed {
         cluster: name.clone(),
         account: desired.account.clone(),
         region: desired.region.clone(),
         surge: rolling.cluster_surge,
         groups: groups.collect(),
-        templates: templates.collect(),
+        templates: templates(desired, live),
     }
+}
+
+/// Launch templates that would get another version.
+fn templates(desired: &DesiredCluster, live: &LiveCluster) -> BTreeMap<AsgName, u64> {
+    let there = desired.groups.keys().filter_map(|asg| {
+        let found = live.groups.get(asg)?;
+        Some((asg.clone(), found.latest_version))
+    });
+    there.collect()
 }
 
 /// Instances that are there to stay.

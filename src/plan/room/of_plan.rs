@@ -1,12 +1,14 @@
 //! A plan's clusters as needs, wave by wave. Looks at the plan and at the groups as they are; reads nothing.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::need::{ClusterNeed, GroupAim, GroupNeed, PodAddresses};
 use super::{Outlook, outlook};
-use crate::fleet::Strategy;
-use crate::model::{ClusterName, Live, RegionRoom, StageName};
+use crate::fleet::{OnLack, Strategy};
+use crate::model::{AsgName, ClusterName, Live, LiveCluster, RegionRoom, StageName};
 use crate::plan::{ClusterPlan, GroupChange, Plan, Policy};
 
 /// The clusters of a wave that a plan changes.
@@ -18,6 +20,8 @@ pub struct WaveNeed {
     pub wave: usize,
     /// Clusters that are rolled at the same time.
     pub at_once: usize,
+    /// What happens when there is too little room.
+    pub on_lack: OnLack,
     /// What each of them asks for.
     pub clusters: Vec<ClusterNeed>,
 }
@@ -29,6 +33,8 @@ pub struct WaveOutlook {
     pub stage: StageName,
     /// The wave, from 0.
     pub wave: usize,
+    /// What happens when there is too little room.
+    pub on_lack: OnLack,
     /// By account and region.
     pub regions: Vec<Outlook>,
 }
@@ -62,6 +68,7 @@ pub(super) fn waves(
             stage: stage.clone(),
             wave: index,
             at_once: wave.parallel.max(1),
+            on_lack: policy.rolling.room.on_lack,
             clusters: clusters.filter(|need| !need.is_empty()).collect(),
         }
     });
@@ -73,6 +80,7 @@ pub fn outlooks(waves: &[WaveNeed], facts: &[RegionRoom]) -> Vec<WaveOutlook> {
     let all = waves.iter().map(|wave| WaveOutlook {
         stage: wave.stage.clone(),
         wave: wave.wave,
+        on_lack: wave.on_lack,
         regions: outlook(&wave.clusters, wave.at_once, facts),
     });
     all.collect()
@@ -107,23 +115,31 @@ fn cluster(
         };
         GroupNeed::of(&aim, pods).filter(|_| !is_unread)
     });
-    let versions = plan.groups.iter().filter_map(|(asg, change)| {
-        let is_made = matches!(
-            change,
-            GroupChange::Update {
-                existing_version: None,
-                ..
-            }
-        );
-        let found = live.clusters.get(name)?.groups.get(asg)?;
-        is_made.then(|| (asg.clone(), found.latest_version))
-    });
     ClusterNeed {
         cluster: name.clone(),
         account: plan.account.clone(),
         region: plan.region.clone(),
         surge,
         groups: groups.collect(),
-        templates: versions.collect(),
+        templates: templates(plan, live.clusters.get(name)),
     }
+}
+
+/// Launch templates that get another version.
+fn templates(plan: &ClusterPlan, live: Option<&LiveCluster>) -> BTreeMap<AsgName, u64> {
+    let changed = plan.groups.iter().filter(|(_, change)| {
+        matches!(
+            change,
+            GroupChange::Update {
+                existing_version: None,
+                ..
+            }
+        )
+    });
+    changed
+        .filter_map(|(asg, _)| {
+            let found = live?.groups.get(asg)?;
+            Some((asg.clone(), found.latest_version))
+        })
+        .collect()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::need::{ClusterNeed, GroupNeed};
-use crate::model::{AsgName, ClusterName, Quota, Reading, RegionRoom, SubnetRoom};
+use crate::model::{AsgName, ClusterName, Quota, QuotaRoom, Reading, RegionRoom, SubnetRoom};
 
 /// Something of which there may be too little.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct RoomLine {
     pub resource: Resource,
     /// The most that is asked for at the same time.
     pub peak: u64,
+    /// What is asked for at the least: by one cluster after the other, with a surge of 1.
+    pub least: u64,
     /// What there may be at all, where AWS sets that.
     pub limit: Option<u64>,
     /// What is left of it; none: not known.
@@ -178,6 +180,41 @@ fn subnets<'f>(
         .collect()
 }
 
+/// Free addresses by the id of a subnet.
+fn free(facts: &RegionRoom) -> BTreeMap<&str, u32> {
+    let subnets = facts.subnets.known().into_iter();
+    subnets
+        .flat_map(|clusters| clusters.values().flat_map(BTreeMap::values))
+        .map(|subnet| (subnet.id.as_str(), subnet.free))
+        .collect()
+}
+
+/// Limit and what is left of it, or why that is not known.
+fn vcpus(reading: Option<&Reading<QuotaRoom>>) -> (Option<u64>, Option<u64>, Option<String>) {
+    match reading {
+        Some(Reading::Known(q)) => (Some(q.limit.into()), Some(q.free().into()), None),
+        Some(Reading::Unknown(why)) => (None, None, Some(why.clone())),
+        None => (None, None, Some("it was not asked for".to_owned())),
+    }
+}
+
+/// What is asked of each thing by one cluster after the other, with a surge of 1.
+fn least(
+    needs: &[&ClusterNeed],
+    facts: &RegionRoom,
+    asked: &BTreeMap<Resource, BTreeMap<ClusterName, u64>>,
+) -> BTreeMap<Resource, u64> {
+    let keys = asked.iter().flat_map(|(resource, amounts)| {
+        let clusters = amounts.keys();
+        clusters.map(move |name| (name.clone(), resource.clone()))
+    });
+    let ones: Caps = keys.map(|key| (key, 1)).collect();
+    let asked = asked_for(needs, facts, &ones).into_iter();
+    asked
+        .map(|(resource, amounts)| (resource, peak(&amounts, 1)))
+        .collect()
+}
+
 /// A line for each thing that is asked for, with what there is of it.
 pub(super) fn lines(
     needs: &[&ClusterNeed],
@@ -185,28 +222,21 @@ pub(super) fn lines(
     caps: &Caps,
     at_once: usize,
 ) -> Vec<RoomLine> {
-    let free: BTreeMap<&str, u32> = facts
-        .subnets
-        .known()
-        .into_iter()
-        .flat_map(|clusters| clusters.values().flat_map(BTreeMap::values))
-        .map(|subnet| (subnet.id.as_str(), subnet.free))
-        .collect();
-    let asked = asked_for(needs, facts, caps).into_iter();
+    let free = free(facts);
+    let asked = asked_for(needs, facts, caps);
+    let least = least(needs, facts, &asked);
     asked
+        .into_iter()
         .map(|(resource, amounts)| {
             let (limit, room, unknown) = match &resource {
                 Resource::Addresses { subnet, .. } => {
                     (None, free.get(subnet.as_str()).map(|f| u64::from(*f)), None)
                 }
-                Resource::Vcpus(quota) => match facts.quotas.get(quota) {
-                    Some(Reading::Known(q)) => (Some(q.limit.into()), Some(q.free().into()), None),
-                    Some(Reading::Unknown(why)) => (None, None, Some(why.clone())),
-                    None => (None, None, Some("it was not asked for".to_owned())),
-                },
+                Resource::Vcpus(quota) => vcpus(facts.quotas.get(quota)),
             };
             RoomLine {
                 peak: peak(&amounts, at_once),
+                least: least.get(&resource).copied().unwrap_or(0),
                 clusters: amounts.into_keys().collect(),
                 resource,
                 limit,

@@ -37,6 +37,9 @@ pub enum Shortage {
         peak: u64,
         /// What there is.
         room: u64,
+        /// What one cluster after the other would ask for, with a surge of 1.
+        #[serde(default)]
+        least: u64,
     },
     /// Something that no smaller surge helps against.
     CannotLaunch {
@@ -115,6 +118,7 @@ pub(super) fn shortages(lines: &[RoomLine], obstacles: &[Obstacle]) -> Vec<Short
         resource: line.resource.clone(),
         peak: line.peak,
         room: line.room.unwrap_or(0),
+        least: line.least,
     });
     counted.chain(together(obstacles, true)).collect()
 }

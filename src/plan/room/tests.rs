@@ -120,6 +120,7 @@ fn codes(shortages: &[Shortage]) -> Vec<String> {
             resource,
             peak,
             room,
+            least: _,
         } => format!("{} {peak} of {room}", named(resource)),
         Shortage::CannotLaunch { what, groups } => format!("{what:?} {}", groups.len()),
     });
@@ -158,6 +159,48 @@ fn a_template_without_versions_left_is_in_the_way() {
         assert_eq!(found.is_possible(), missing.is_empty(), "{there:?}");
         assert_eq!(found.unknown.len(), usize::from(there.known().is_none()));
     }
+}
+
+#[test]
+fn what_lacks_elsewhere_or_in_another_wave_bounds_nobody() {
+    let large = |name: &str| {
+        let groups = vec![group("spot", &["m5.large"], Market::Spot, 3)];
+        cluster(name, 3, groups)
+    };
+    let (a, b, c, d) = (large("a"), large("b"), large("c"), large("d"));
+    let b = ClusterNeed {
+        region: "eu-west-1".parse().unwrap(),
+        ..b
+    };
+    let c = ClusterNeed {
+        account: "222233334444".parse().unwrap(),
+        ..c
+    };
+    let read = |need: &ClusterNeed, free| facts(std::slice::from_ref(need), [free, free], 999);
+    // The last one shares the subnets of the first, a wave later: what one has used it has given back.
+    let mut of_first = read(&a, 4);
+    let more = facts(&[a.clone(), d.clone()], [4, 4], 999);
+    of_first.subnets = more.subnets;
+    let wave = |wave, clusters| WaveNeed {
+        stage: "prod".parse().unwrap(),
+        wave,
+        at_once: 3,
+        on_lack: crate::fleet::OnLack::Shrink,
+        clusters,
+    };
+    let waves = [wave(0, vec![a, b.clone(), c.clone()]), wave(1, vec![d])];
+    let found = outlooks(&waves, &[of_first, read(&b, 1), read(&c, 99)]);
+    let fits: Vec<Vec<String>> = found
+        .iter()
+        .map(|w| w.regions.iter().map(|r| shown(&r.fit)).collect())
+        .collect();
+    assert_eq!(fits[0].len(), 3);
+    assert_eq!(
+        (fits[0][0].as_str(), fits[0][2].as_str()),
+        ("whole", "whole")
+    );
+    assert!(fits[0][1].starts_with("1 of surge 1"), "{fits:?}");
+    assert_eq!(fits[1], ["whole"]);
 }
 
 #[test]

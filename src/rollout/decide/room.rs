@@ -1,7 +1,9 @@
 //! Before a stage and before each wave: whether the account has room for what all clusters that would be rolled at the same time launch. Never acts.
 
+use std::collections::BTreeMap;
+
 use crate::fleet::{OnLack, Strategy};
-use crate::model::{ClusterName, Live, RoomQuestion, Timestamp};
+use crate::model::{AsgName, ClusterName, Live, LiveCluster, RoomQuestion, Timestamp};
 use crate::plan::room::{
     ClusterNeed, Fit, GroupAim, GroupNeed, Outlook, PodAddresses, RegionLack, RoomLimit,
     RoomUnknown, outlook, questions, questions_with_trials,
@@ -78,25 +80,33 @@ fn need(run: &ClusterRun, live: &Live) -> ClusterNeed {
         };
         GroupNeed::tried(&aim, pods)
     });
-    let templates = run.groups.iter().filter_map(|task| {
-        let is_made = matches!(
-            task.task,
-            Task::Update {
-                version: VersionSource::New(_),
-                ..
-            }
-        );
-        let found = here?.groups.get(&task.asg)?;
-        is_made.then(|| (task.asg.clone(), found.latest_version))
-    });
     ClusterNeed {
-        templates: templates.collect(),
+        templates: templates(run, here),
         cluster: run.cluster.clone(),
         account: run.account.clone(),
         region: run.region.clone(),
         surge: run.rolling.cluster_surge,
         groups: groups.collect(),
     }
+}
+
+/// Launch templates that get another version.
+fn templates(run: &ClusterRun, live: Option<&LiveCluster>) -> BTreeMap<AsgName, u64> {
+    let changed = run.groups.iter().filter(|task| {
+        matches!(
+            task.task,
+            Task::Update {
+                version: VersionSource::New(_),
+                ..
+            }
+        )
+    });
+    changed
+        .filter_map(|task| {
+            let found = live?.groups.get(&task.asg)?;
+            Some((task.asg.clone(), found.latest_version))
+        })
+        .collect()
 }
 
 /// Whether the stage may begin: nothing of it is begun of which a part cannot be rolled.
