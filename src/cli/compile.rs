@@ -14,7 +14,6 @@ use crate::yaml;
 
 pub(super) fn run(command: &CompileArguments, output: &Output) -> Result<Exit, Failure> {
     let mut documents = Vec::new();
-    let mut files = Vec::new();
     for path in &command.files {
         let text = read(path)?;
         let parsed = yaml::parse(&text, yaml::Schema::Kops)
@@ -23,22 +22,19 @@ pub(super) fn run(command: &CompileArguments, output: &Output) -> Result<Exit, F
             let line = format!("warning: {}:{pos}: {}", path.display(), odd.reason());
             output.story(&line);
         }
-        files.push((path, documents.len()));
         documents.extend(parsed.into_iter().filter(|d| !d.root.is_null()));
     }
-    let failure = |errors: &[KopsError]| {
-        // With one file the places are exact; with several, the document says which file it is.
-        let file = if let [(path, _)] = files.as_slice() {
-            format!("{}:", path.display())
-        } else {
-            String::new()
-        };
-        let lines = errors.iter().map(|e| match &e.hint {
-            Some(hint) => format!("{file}{e} ({hint})"),
-            None => format!("{file}{e}"),
-        });
-        Failure::new(lines.collect::<Vec<_>>().join("\n"))
+    // With one file the places are exact; with several, the document says which file it is.
+    let file = match command.files.as_slice() {
+        [path] => format!("{}:", path.display()),
+        _ => String::new(),
     };
+    let line = |e: &KopsError| match &e.hint {
+        Some(hint) => format!("{file}{e} ({hint})"),
+        None => format!("{file}{e}"),
+    };
+    let failure =
+        |errors: &[KopsError]| Failure::new(errors.iter().map(line).collect::<Vec<_>>().join("\n"));
     let target = kops::KopsTarget {
         version: command.kops_version,
         region: None,
@@ -46,7 +42,7 @@ pub(super) fn run(command: &CompileArguments, output: &Output) -> Result<Exit, F
     };
     let manifests = kops::read_for(&documents, &target).map_err(|e| failure(&e.0))?;
     for warning in manifests.warnings.iter().chain(&manifests.misread) {
-        output.story(&format!("warning: {warning}"));
+        output.story(&format!("warning: {}", line(warning)));
     }
     let mut definitions = desired::compile(&manifests).map_err(|e| match e {
         DesiredError::Refused(errors) => failure(&errors.0),

@@ -20,7 +20,7 @@ const USER_DATA_TYPES: [&str; 8] = [
 /// Checks the fields of a group that kops' node bootstrap carries.
 pub(super) fn check(spec: View<'_>, role: Role, problems: &mut Problems) {
     of_all(spec, problems);
-    user_data(spec, problems);
+    user_data(spec, role, problems);
     mounts(spec, problems);
     if role != Role::Node && spec.sub("containerd").sub("gvisor").bool("enabled") == Some(true) {
         problems.error(
@@ -103,7 +103,7 @@ fn files(spec: View<'_>, problems: &mut Problems) {
     }
 }
 
-fn user_data(spec: View<'_>, problems: &mut Problems) {
+fn user_data(spec: View<'_>, role: Role, problems: &mut Problems) {
     for part in spec.list("additionalUserData") {
         for key in ["name", "content"] {
             if part.text(key).is_none() {
@@ -123,6 +123,34 @@ fn user_data(spec: View<'_>, problems: &mut Problems) {
                 format!("one of {}", USER_DATA_TYPES.join(", ")),
             );
         }
+    }
+    user_data_size(spec, role, problems);
+}
+
+/// Source: Amazon EC2 API, CreateLaunchTemplate: user data has 16 KiB at most before base64. `pkg/model/resources/nodeup.go` copies each part as
+/// it is behind the script of kops, which has between 4 and 6 KiB (`tests/integration/update_cluster/*/data` of kops 1.32); a bastion has no script.
+fn user_data_size(spec: View<'_>, role: Role, problems: &mut Problems) {
+    const MOST: usize = 16 * 1024;
+    const SCRIPT: usize = 4 * 1024;
+    let parts = spec.list("additionalUserData");
+    let bytes: usize = parts.filter_map(|p| p.text("content")).map(str::len).sum();
+    let at = spec.at("additionalUserData");
+    let hint =
+        "fetch what is long from a bucket, or write it with `fileAssets`, which are no user data";
+    if bytes > MOST {
+        problems.error_hint(
+            at,
+            format!(
+                "`additionalUserData` has {bytes} bytes, and AWS takes {MOST} of user data in all"
+            ),
+            hint,
+        );
+    } else if bytes + SCRIPT > MOST && role != Role::Bastion {
+        problems.warn(
+            at,
+            format!("`additionalUserData` has {bytes} bytes: with the script of kops, of 4096 and more, AWS is likely to refuse the launch template, whose user data has {MOST} at most"),
+            Some(hint.to_owned()),
+        );
     }
 }
 

@@ -140,6 +140,14 @@ fn spot(spec: View<'_>, problems: &mut Problems) {
 
 fn unused_spot_fields(spec: View<'_>, problems: &mut Problems) {
     let unused = spec.text("maxPrice").is_none() || spec.has("mixedInstancesPolicy");
+    // Source: AWS News Blog, "New – EC2 Spot Blocks for Defined-Duration Workloads", update of July 2021.
+    if spec.has("spotDurationInMinutes") && !unused {
+        problems.warn(
+            spec.at("spotDurationInMinutes"),
+            "`spotDurationInMinutes`: AWS ended spot instances of a fixed duration in December 2022",
+            Some("remove it".to_owned()),
+        );
+    }
     for key in ["spotDurationInMinutes", "instanceInterruptionBehavior"] {
         if spec.has(key) && unused {
             problems.warn(
@@ -214,22 +222,33 @@ fn volumes(spec: View<'_>, problems: &mut Problems) {
     }
 }
 
-fn mixed(spec: View<'_>, problems: &mut Problems) {
-    // kops takes `diversified` too, which is a strategy of EC2 Fleet: an AutoScalingGroup has none of that name.
+fn strategies(policy: View<'_>, problems: &mut Problems) {
     const SPOT: [&str; 4] = [
         "lowest-price",
         "capacity-optimized",
         "capacity-optimized-prioritized",
         "price-capacity-optimized",
     ];
-    let policy = spec.sub("mixedInstancesPolicy");
-    one_of(policy, "spotAllocationStrategy", &SPOT, problems);
+    if policy.text("spotAllocationStrategy") == Some("diversified") {
+        problems.error_hint(
+            policy.at("spotAllocationStrategy"),
+            "`spotAllocationStrategy` is `diversified`: a strategy of EC2 Fleet that kops takes and an AutoScalingGroup does not have",
+            format!("one of {}", SPOT.join(", ")),
+        );
+    } else {
+        one_of(policy, "spotAllocationStrategy", &SPOT, problems);
+    }
     one_of(
         policy,
         "onDemandAllocationStrategy",
         &["prioritized", "lowest-price"],
         problems,
     );
+}
+
+fn mixed(spec: View<'_>, problems: &mut Problems) {
+    let policy = spec.sub("mixedInstancesPolicy");
+    strategies(policy, problems);
     if policy.int("onDemandAboveBase").is_some_and(|n| n > 100) {
         problems.error(
             policy.at("onDemandAboveBase"),

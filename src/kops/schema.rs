@@ -259,6 +259,9 @@ fn mismatch(expected: &str, node: &Node, path: &str, strict: Strict, problems: &
             Some("`${...}` is filled in by nothing here; in a template it is {{ name }}".to_owned())
         }
         _ if expected == "a string" && plain_scalar => Some("put it in quotes".to_owned()),
+        _ if path.starts_with("spec.taints[") => {
+            Some("kops writes a taint as one string: `key=value:NoSchedule`".to_owned())
+        }
         Strict::WhatIsRead if !strict.faults(path) => {
             Some("kops takes no manifest with a wrong type in it".to_owned())
         }
@@ -283,7 +286,32 @@ fn fault(
     }
 }
 
-/// What a field that `section` does not have is likely to be: misspelt, a field of a mapping below, the end of a longer name, or one of the other kind.
+/// Names of eksctl, Terraform, Karpenter and the EC2 API that stand in public manifests, and what kops has for them.
+const OTHER_TOOLS: [(&str, &str, &str); 9] = [
+    (
+        "InstanceGroup",
+        "instanceType",
+        "kops calls it `machineType`",
+    ),
+    (
+        "InstanceGroup",
+        "instanceTypes",
+        "more than one type is `mixedInstancesPolicy: {instances: [...]}`",
+    ),
+    ("InstanceGroup", "instanceLifecycle", SPOT),
+    ("InstanceGroup", "spotPrice", SPOT),
+    ("InstanceGroup", "spot", SPOT),
+    ("InstanceGroup", "desiredCapacity", COUNT),
+    ("InstanceGroup", "nodeCount", COUNT),
+    ("Cluster", "nodeGroups", GROUPS),
+    ("Cluster", "instanceGroups", GROUPS),
+];
+const SPOT: &str =
+    "spot instances are `maxPrice`, or a `mixedInstancesPolicy` with `onDemandAboveBase`";
+const COUNT: &str = "kops has `minSize` and `maxSize`; between them the cluster autoscaler decides";
+const GROUPS: &str = "each group is a document of its own, of kind InstanceGroup";
+
+/// What a field that `section` does not have is likely to be: a word of another tool, misspelt, a field of a mapping below, the end of a longer name, or one of the other kind.
 fn meant(section: &str, key: &str, fields: &Section) -> Option<String> {
     let names = || fields.keys().copied();
     let near = suggest(key, names());
@@ -305,8 +333,12 @@ fn meant(section: &str, key: &str, fields: &Section) -> Option<String> {
     };
     let other = other.filter(|kind| self::kind(kind, key).is_some());
     let somewhere = || other.map(|kind| format!("it is a field of kind {kind}"));
-    close
-        .map(said)
+    let foreign = OTHER_TOOLS
+        .iter()
+        .find(|(kind, name, _)| (*kind, *name) == (section, key))
+        .map(|(_, _, hint)| (*hint).to_owned());
+    foreign
+        .or(close.map(said))
         .or(below.map(|path| format!("write it under `spec.{path}`")))
         .or(ending.map(said))
         .or_else(somewhere)

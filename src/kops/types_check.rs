@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::error::Problems;
-use super::instance_types::{InstanceType, TABLE_OF, instance_type, instance_types};
+use super::instance_types::{Architecture, InstanceType, TABLE_OF, instance_type, instance_types};
 use super::target::KopsTarget;
 use super::view::View;
 use crate::model::KnownRegion;
@@ -55,6 +55,7 @@ pub(super) fn check(
     for (name, pos) in &listed {
         same_kind(first, name, *pos, problems);
     }
+    image_of_kind(spec, first, problems);
     let overrides = listed.len() + usize::from(policy.has("instanceRequirements"));
     if spec.str("manager") != Some("Karpenter") && overrides > MOST_OVERRIDES {
         let pos = listed.get(MOST_OVERRIDES).map_or(policy.pos, |(_, p)| *p);
@@ -190,6 +191,34 @@ fn same_kind(first: &str, name: &str, pos: Pos, problems: &mut Problems) {
             pos,
             format!(
                 "`{with}` has a GPU and `{without}` has none: kops does not take both in one group"
+            ),
+        );
+    }
+}
+
+/// kops asks AWS for the image's architecture; here the name tells it, for those who write it into names, as Canonical and Amazon do.
+fn image_of_kind(spec: View<'_>, first: &str, problems: &mut Problems) {
+    let name = spec.text("image").unwrap_or_default();
+    let said = |word: &&str| match *word {
+        "amd64" | "x86" => Some(Architecture::Amd64),
+        "arm64" | "aarch64" => Some(Architecture::Arm64),
+        _ => None,
+    };
+    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let (Some(image), Some(own)) = (words.iter().find_map(said), instance_type(first)) else {
+        return;
+    };
+    if image != own.architecture && !words.iter().any(|w| said(w) == Some(own.architecture)) {
+        problems.warn(
+            spec.at("image"),
+            format!(
+                "the image is of {} by its name, and `{first}` is {}",
+                image.as_str(),
+                own.architecture.as_str()
+            ),
+            Some(
+                "kops and AWS refuse an image of another architecture than the group's types"
+                    .to_owned(),
             ),
         );
     }

@@ -111,6 +111,16 @@ fn kops_manifests_are_compiled() {
     bed.write("bad.yaml", "apiVersion: kops.k8s.io/v1alpha2\nkind: InstanceGroup\nmetadata: {name: a}\nspec: {role: Nod}\n");
     let bad = bed.path("bad.yaml").display().to_string();
     bed.refuses(&format!("compile {bad}"), &["DIR/bad.yaml:"]);
+    let text = fs::read_to_string(&file).unwrap();
+    let odd = text.replacen("\nspec:\n", "\nspec:\n  additionalSANs: []\n", 1);
+    bed.write("odd.yaml", &odd);
+    let odd = bed.path("odd.yaml").display().to_string();
+    let odd = bed.run(&format!("compile {odd}")).ends(0);
+    assert!(
+        odd.err.contains("/odd.yaml:") && odd.err.contains("(did you mean `additionalSans`?)"),
+        "{}",
+        odd.err
+    );
     bed.refuses("compile nowhere.yaml", &["cannot read nowhere.yaml"]);
 }
 
