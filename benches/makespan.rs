@@ -32,18 +32,17 @@ use std::sync::Mutex;
 
 use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
-use kfleet::engine::{Engine, EngineError, Left};
+use kfleet::engine::Engine;
 use kfleet::fleet::{Amount, Rate};
 use kfleet::model::{
-    AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, Eviction, GroupName, InstanceId,
-    Lifecycle, Live, LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, Nodeup, RegionRoom,
-    RoomQuestion, Senders, Span, Stored, Timestamp, UserData, Versions,
+    Applied, AsgName, CloudEffect, ClusterName, Effect, Eviction, InstanceId, Lifecycle,
+    LiveCluster, LiveGroup, Node, NodeEffect, NodeName, Nodes, Span, Timestamp, UserData,
 };
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{Ending, Event, GroupEvent, Record, StepEvent};
 use kfleet::run::{Outcome, Signal, look, run};
 use kfleet::store::Journal;
-use support::{Scene, Spy, block, folder, name};
+use support::{Scene, Spy, asks_world, block, folder, name};
 
 const GROUPS: [(&str, u32, u32, bool); 12] = [
     ("g00", 10, 20, false),
@@ -266,51 +265,15 @@ impl Cloud for Probe {
         }
         Ok(())
     }
-    async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
-        self.spy.account(place).await
-    }
-    async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
-        self.spy.read(places).await
-    }
-    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
-        self.spy.gone(place, asked).await
-    }
-    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
-        self.spy.room(asked).await
-    }
-    async fn senders(
-        &self,
-        place: &Place,
-        asked: &BTreeSet<InstanceId>,
-        own: &BTreeSet<String>,
-    ) -> Result<Senders, CloudError> {
-        self.spy.senders(place, asked, own).await
-    }
+    asks_world!(spy);
+
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         self.spy.apply(place, effect).await
     }
 }
 
-type Names = BTreeSet<GroupName>;
-
-impl Engine for Probe {
-    async fn stored(&self, place: &Place) -> (Stored, Nodeup) {
-        self.spy.stored(place).await
-    }
-    async fn publish(
-        &self,
-        place: &Place,
-        documents: &[serde_json::Value],
-    ) -> Result<(), EngineError> {
-        self.spy.publish(place, documents).await
-    }
-    async fn update(&self, at: &Place, own: &Names, all: &Names) -> Result<(), EngineError> {
-        self.spy.update(at, own, all).await
-    }
-    async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
-        self.spy.left(place, groups).await
-    }
-}
+/// No cluster of it has kops for its engine.
+impl Engine for Probe {}
 
 impl NodeApi for Probe {
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {

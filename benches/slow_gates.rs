@@ -14,24 +14,18 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
-use kfleet::engine::{Engine, EngineError, Left};
+use kfleet::engine::Engine;
 use kfleet::fleet::{GateKind, GateSpec, Wave};
-use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Senders, Span, Timestamp, Versions,
-};
-use kfleet::model::{GroupName, Nodeup, Stored};
+use kfleet::model::{Applied, CloudEffect, ClusterName, NodeEffect, Nodes, Span, Timestamp};
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::Ending;
 use kfleet::run::{Outcome, run};
 use kfleet::store::Journal;
-use serde_json::Value as Json;
-use support::{Scene, block, folder, name};
+use support::{Scene, asks_world, block, folder, name};
 
 const CLUSTERS: usize = 20;
 
@@ -49,30 +43,7 @@ impl Cloud for Quick {
         self.0.wait(until).await
     }
 
-    async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
-        self.0.account(place).await
-    }
-
-    async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
-        self.0.read(places).await
-    }
-
-    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
-        self.0.gone(place, asked).await
-    }
-
-    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
-        self.0.room(asked).await
-    }
-
-    async fn senders(
-        &self,
-        place: &Place,
-        asked: &BTreeSet<InstanceId>,
-        own: &BTreeSet<String>,
-    ) -> Result<Senders, CloudError> {
-        self.0.senders(place, asked, own).await
-    }
+    asks_world!(0);
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         self.0.apply(place, effect).await
@@ -80,28 +51,7 @@ impl Cloud for Quick {
 }
 
 /// No cluster of it has kops for its engine.
-impl Engine for Quick {
-    async fn stored(&self, place: &Place) -> (Stored, Nodeup) {
-        self.0.stored(place).await
-    }
-
-    async fn publish(&self, place: &Place, documents: &[Json]) -> Result<(), EngineError> {
-        self.0.publish(place, documents).await
-    }
-
-    async fn update(
-        &self,
-        place: &Place,
-        groups: &BTreeSet<GroupName>,
-        beside: &BTreeSet<GroupName>,
-    ) -> Result<(), EngineError> {
-        self.0.update(place, groups, beside).await
-    }
-
-    async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
-        self.0.left(place, groups).await
-    }
-}
+impl Engine for Quick {}
 
 impl NodeApi for Quick {
     async fn nodes(&self, cluster: &ClusterName) -> Nodes {

@@ -5,7 +5,7 @@
 //! ```text
 //!  cli ─ what was typed → calls → output and exit code               clap        only place that prints
 //!   │
-//!   ├─ fleet    files → Fleet (settings, layers, sources)            serde_yaml  no templates, no cloud
+//!   ├─ fleet    files → Fleet (settings, layers, sources)            serde       no templates, no cloud
 //!   ├─ render   Fleet → documents (text + origin)                    minijinja, gotemplate   no files      pure
 //!   ├─ toolbox  what `kops toolbox template` makes of its inputs     gotemplate  no files                  pure
 //!   ├─ gotemplate  Go's template language with Sprig                 knows nothing of kops                 pure
@@ -14,7 +14,7 @@
 //!   ├─ plan     definitions × live → Plan                                        no cloud, no clock        pure
 //!   ├─ adopt    facts, or what kops has → the files of a new fleet               no files                  pure
 //!   ├─ impact   two renderings → what a change of git does to every cluster      no cloud, no git          pure
-//!   ├─ rollout  Plan → stages, waves, steps; next(); progress; gates' verdicts   no I/O, no clock          pure
+//!   ├─ rollout  Plan → stages, waves, steps; decide(); progress; gates' verdicts   no I/O, no clock          pure
 //!   ├─ store    journal, locks, baselines, approvals, stops          folder, or S3 by conditional puts
 //!   ├─ cloud    trait; aws/ (only home of the SDK), local/ (the embedded simulated account)
 //!   ├─ nodes    trait; kube/ (only home of the client), simulated by the same local world

@@ -10,7 +10,7 @@ use crate::model::{AccountId, ClusterName, Environment, KopsVersion, Region};
 use crate::yaml;
 
 /// What `clusters/NAME.yaml` says.
-pub(super) struct ClusterFile<'a> {
+pub(super) struct ClusterSettings<'a> {
     pub(super) name: &'a ClusterName,
     pub(super) environment: &'a Environment,
     pub(super) region: &'a Region,
@@ -22,7 +22,7 @@ pub(super) struct ClusterFile<'a> {
 }
 
 /// Puts the clusters' files, and those that depend on nothing else.
-pub(super) fn frame(clusters: &[ClusterFile<'_>]) -> Files {
+pub(super) fn frame(clusters: &[ClusterSettings<'_>]) -> Files {
     let mut environments: BTreeMap<&Environment, BTreeSet<&ClusterName>> = BTreeMap::new();
     for cluster in clusters {
         environments
@@ -95,8 +95,8 @@ fn stages(order: &[&Environment]) -> String {
     text
 }
 
-fn cluster_file(cluster: &ClusterFile<'_>) -> String {
-    let ClusterFile {
+fn cluster_file(cluster: &ClusterSettings<'_>) -> String {
+    let ClusterSettings {
         name: _,
         environment,
         region,

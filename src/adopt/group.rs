@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::factor;
-use super::manifest::Group;
+use super::manifest::GroupManifest;
 use crate::yaml;
 
 /// Fields that are a group's own even where many groups have the same.
@@ -16,7 +16,7 @@ const LONG: usize = 100;
 
 /// The groups of one cluster as vars, and what they have in common by role.
 #[derive(Debug, Default)]
-pub(super) struct Vars {
+pub(super) struct GroupVars {
     pub(super) groups: BTreeMap<String, Map<String, Json>>,
     pub(super) defaults: Map<String, Json>,
 }
@@ -27,7 +27,7 @@ pub(super) fn role(spec: &Json) -> &str {
 
 /// Takes what all groups of a role have, in all clusters, out of the groups: the value that most groups of the cluster have becomes its default.
 /// A group's own value wins over it, so only what every group says can have one.
-pub(super) fn vars(clusters: &[BTreeMap<String, Group>]) -> Vec<Vars> {
+pub(super) fn vars(clusters: &[BTreeMap<String, GroupManifest>]) -> Vec<GroupVars> {
     let mut by_role: BTreeMap<&str, Vec<&Json>> = BTreeMap::new();
     for group in clusters.iter().flat_map(BTreeMap::values) {
         by_role
@@ -74,8 +74,11 @@ fn commonest<'j>(values: &[&'j Json]) -> Option<&'j Json> {
     values.iter().copied().max_by_key(times)
 }
 
-fn of_cluster(groups: &BTreeMap<String, Group>, common: &BTreeMap<&str, Vec<Vec<String>>>) -> Vars {
-    let mut vars = Vars::default();
+fn of_cluster(
+    groups: &BTreeMap<String, GroupManifest>,
+    common: &BTreeMap<&str, Vec<Vec<String>>>,
+) -> GroupVars {
+    let mut vars = GroupVars::default();
     for (role_name, paths) in common {
         let mut defaults = Json::Object(Map::new());
         for path in paths {
@@ -94,14 +97,19 @@ fn of_cluster(groups: &BTreeMap<String, Group>, common: &BTreeMap<&str, Vec<Vec<
             Some(defaults) => factor::rest(&group.spec, defaults),
             None => Some(group.spec.clone()),
         };
-        let mut out = Map::new();
-        if group.metadata.as_object().is_some_and(|m| !m.is_empty()) {
-            out.insert("metadata".into(), group.metadata.clone());
-        }
-        out.insert("spec".into(), spec.unwrap_or_else(|| Map::new().into()));
-        vars.groups.insert(name.clone(), out);
+        vars.groups.insert(name.clone(), entry(group, spec));
     }
     vars
+}
+
+/// What the vars say of one group.
+fn entry(group: &GroupManifest, spec: Option<Json>) -> Map<String, Json> {
+    let mut out = Map::new();
+    if group.metadata.as_object().is_some_and(|m| !m.is_empty()) {
+        out.insert("metadata".into(), group.metadata.clone());
+    }
+    out.insert("spec".into(), spec.unwrap_or_else(|| Map::new().into()));
+    out
 }
 
 fn at<'a>(value: &'a Json, path: &[String]) -> Option<&'a Json> {
@@ -127,7 +135,7 @@ fn set(into: &mut Json, path: &[String], value: Json) {
 }
 
 /// Takes long fields that several groups have alike out of them, into snippets: name → text.
-pub(super) fn snippets(clusters: &mut [Vars]) -> BTreeMap<String, String> {
+pub(super) fn snippets(clusters: &mut [GroupVars]) -> BTreeMap<String, String> {
     let mut seen: Vec<(String, Json, String, usize)> = Vec::new();
     for (name, group) in clusters.iter().flat_map(|c| &c.groups) {
         for (field, value) in group

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::files::{self, ClusterFile};
-use super::manifest::{Existing, Group};
-use super::names::{self, Names};
+use super::files::{self, ClusterSettings};
+use super::manifest::{Existing, GroupManifest};
+use super::names::{self, ReplacedNames};
 use super::{Files, environment, factor, group};
 use crate::kops::latest_kops;
 use crate::model::{AccountId, ClusterName, Environment, KopsVersion, Region, region_of_zone};
@@ -65,7 +65,6 @@ pub enum EnvironmentEvidence {
 /// A fleet made of clusters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adoption {
-    /// Its files.
     pub files: Files,
     /// The environment of each cluster, and what told it.
     pub environments: Vec<(ClusterName, Environment, EnvironmentEvidence)>,
@@ -80,7 +79,7 @@ pub struct Adoption {
 pub enum Placeholders {
     /// Where no value looks like one.
     Used,
-    /// Never.
+    /// No group of the cluster uses it.
     Unused,
 }
 
@@ -131,10 +130,10 @@ pub fn adopt(
     if accounts {
         filters.insert(names::ACCOUNT, "cluster.account");
     }
-    let named: Vec<Option<Names<'_>>> = places
+    let named: Vec<Option<ReplacedNames<'_>>> = places
         .iter()
         .map(|p| {
-            is_used.then_some(Names {
+            is_used.then_some(ReplacedNames {
                 cluster: &p.existing.name,
                 region: regions.then_some(&p.region),
                 account: accounts.then_some(&p.account),
@@ -276,12 +275,12 @@ fn told_environment(existing: &Existing) -> (Option<Environment>, EnvironmentEvi
 type Snippets = BTreeMap<String, String>;
 
 /// Everything that the templates read, by cluster.
-fn vars(places: &[ClusterPlace<'_>], named: &[Option<Names<'_>>]) -> (Vec<Json>, Snippets) {
-    let with = |names: &Option<Names<'_>>, value: &Json| match names {
+fn vars(places: &[ClusterPlace<'_>], named: &[Option<ReplacedNames<'_>>]) -> (Vec<Json>, Snippets) {
+    let with = |names: &Option<ReplacedNames<'_>>, value: &Json| match names {
         Some(names) => names.value(value),
         None => value.clone(),
     };
-    let groups: Vec<BTreeMap<String, Group>> = places
+    let groups: Vec<BTreeMap<String, GroupManifest>> = places
         .iter()
         .zip(named)
         .map(|(place, names)| {
@@ -296,7 +295,7 @@ fn vars(places: &[ClusterPlace<'_>], named: &[Option<Names<'_>>]) -> (Vec<Json>,
                 let metadata = with(names, &group.metadata);
                 (
                     key,
-                    Group {
+                    GroupManifest {
                         metadata,
                         spec: with(names, &spec),
                     },
@@ -410,9 +409,9 @@ fn differences(layers: &BTreeMap<String, Json>) -> BTreeMap<String, BTreeSet<Str
 }
 
 fn frame(places: &[ClusterPlace<'_>]) -> Files {
-    let clusters: Vec<ClusterFile<'_>> = places
+    let clusters: Vec<ClusterSettings<'_>> = places
         .iter()
-        .map(|p| ClusterFile {
+        .map(|p| ClusterSettings {
             name: &p.existing.name,
             environment: &p.environment,
             region: &p.region,

@@ -14,7 +14,6 @@ pub type Input = (String, String);
 /// A cluster as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Existing {
-    /// Its name.
     pub name: ClusterName,
     /// Where its Cluster stands, as `file:line`.
     pub at: String,
@@ -23,7 +22,7 @@ pub struct Existing {
     /// The spec of its Cluster.
     pub(super) spec: Json,
     /// Its groups: `metadata` (labels and annotations) and `spec`.
-    pub(super) groups: BTreeMap<GroupName, Group>,
+    pub(super) groups: BTreeMap<GroupName, GroupManifest>,
     /// Everything else, by kind, namespace and name.
     pub(super) objects: BTreeMap<String, Json>,
     /// All of it in the form that is compared.
@@ -32,7 +31,7 @@ pub struct Existing {
 
 /// One group.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Group {
+pub(super) struct GroupManifest {
     pub(super) metadata: Json,
     pub(super) spec: Json,
 }
@@ -43,23 +42,20 @@ pub enum ManifestError {
     /// No YAML.
     #[error("{0}:{1}")]
     Yaml(String, String),
-    /// No object.
     #[error("{0}: is no object with `apiVersion`, `kind` and `metadata.name`")]
     NoObject(String),
     /// A version of kops's API that is not read here.
     #[error("{at}: {kind} of {version}: kops writes kops.k8s.io/v1alpha2")]
     Version {
-        /// Where.
+        /// The file and document.
         at: String,
-        /// The kind.
         kind: String,
-        /// The version.
         version: String,
     },
-    /// A name that is none.
+    /// A name that is not valid.
     #[error("{at}: {why}")]
     Name {
-        /// Where.
+        /// The file and document.
         at: String,
         /// What is wrong with it.
         why: String,
@@ -67,19 +63,18 @@ pub enum ManifestError {
     /// A field beside `metadata` and `spec`, which kops would drop.
     #[error("{at}: `{key}` is no field of a {kind}")]
     Field {
-        /// Where.
+        /// The file and document.
         at: String,
         /// The field.
         key: String,
-        /// The kind.
         kind: String,
     },
     /// The same object twice.
     #[error("{at}: {key} is there already, at {first}")]
     Twice {
-        /// Where.
+        /// The file and document.
         at: String,
-        /// Which.
+        /// The key that stands twice.
         key: String,
         /// Where the other one is.
         first: String,
@@ -87,9 +82,9 @@ pub enum ManifestError {
     /// Nothing says of which cluster it is.
     #[error("{at}: {key} is of {}", .cluster.as_ref().map_or("no cluster that was read".into(), |c| format!("the cluster {c}, which was not read")))]
     NoCluster {
-        /// Where.
+        /// The file and document.
         at: String,
-        /// Which.
+        /// The key that is unknown.
         key: String,
         /// What its label says.
         cluster: Option<String>,
@@ -309,7 +304,7 @@ fn put(
             at: found.at,
             why: e.to_string(),
         })?;
-        let group = Group {
+        let group = GroupManifest {
             metadata: metadata(&found.value),
             spec: spec(&found.value),
         };

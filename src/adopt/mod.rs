@@ -1,5 +1,5 @@
-//! The files of a fleet that is begun: an empty one, or one around clusters that kops has made. Texts → texts. Pure: reads and writes no files, asks
-//! nobody.
+//! The files of a fleet that is begun: an empty one, or one around clusters that kops has made. Texts → texts. Pure: reads and writes no files, makes
+//! no calls.
 
 mod environment;
 mod factor;

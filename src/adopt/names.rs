@@ -21,7 +21,7 @@ pub(super) fn has_placeholder(value: &Json) -> bool {
 }
 
 /// Which names stand for themselves in which cluster.
-pub(super) struct Names<'a> {
+pub(super) struct ReplacedNames<'a> {
     pub(super) cluster: &'a ClusterName,
     /// None: all clusters have one.
     pub(super) region: Option<&'a Region>,
@@ -29,7 +29,7 @@ pub(super) struct Names<'a> {
     pub(super) account: Option<&'a AccountId>,
 }
 
-impl Names<'_> {
+impl ReplacedNames<'_> {
     /// The text with placeholders. A text that is nothing but a name which would be read as a number stays.
     pub(super) fn text(&self, text: &str) -> String {
         let mut out = text.to_owned();

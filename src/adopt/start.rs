@@ -1,6 +1,6 @@
 //! A fleet of two clusters from nothing but names: it renders and rolls out on the simulated account as it is, and its comments teach.
 
-use super::files::{self, ClusterFile, scalar};
+use super::files::{self, ClusterSettings, scalar};
 use super::{Files, environment};
 use crate::model::{AccountId, ClusterName, Environment, NameError, Region};
 
@@ -31,12 +31,7 @@ pub enum StartError {
     NoDomain(ClusterName),
     /// A zone that is not one of the region.
     #[error("{zone}: is no zone of {region}")]
-    Zone {
-        /// The zone.
-        zone: String,
-        /// The region.
-        region: Region,
-    },
+    Zone { zone: String, region: Region },
     /// One zone named twice.
     #[error("{0}: this zone is named twice")]
     ZoneTwice(String),
@@ -56,10 +51,10 @@ pub fn start(facts: &Start) -> Result<Files, StartError> {
     check(facts)?;
     let [first, second] = &facts.clusters;
     let environments = environments(first, second)?;
-    let clusters: Vec<ClusterFile<'_>> = [first, second]
+    let clusters: Vec<ClusterSettings<'_>> = [first, second]
         .into_iter()
         .zip(&environments)
-        .map(|(name, environment)| ClusterFile {
+        .map(|(name, environment)| ClusterSettings {
             name,
             environment,
             region: &facts.region,

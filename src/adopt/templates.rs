@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use super::files::{ClusterFile, frame};
+use super::files::{ClusterSettings, frame};
 use super::{Files, environment};
 use crate::fleet::GO_ENDINGS;
 use crate::model::{AccountId, ClusterName, Environment, Region};
@@ -22,20 +22,16 @@ pub struct TemplatesAround {
     pub templates: Vec<File>,
     /// Snippets; of two with one name the later wins, as in the original.
     pub snippets: Vec<File>,
-    /// The clusters.
     pub clusters: Vec<TemplateCluster>,
 }
 
 /// A cluster, and its values.
 #[derive(Clone, Debug)]
 pub struct TemplateCluster {
-    /// Its name.
     pub name: ClusterName,
     /// Its environment; none: what its name says.
     pub environment: Option<Environment>,
-    /// Its region.
     pub region: Region,
-    /// Its account.
     pub account: AccountId,
     /// Its values; a later file wins.
     pub values: Vec<File>,
@@ -72,11 +68,11 @@ pub fn around_templates(around: &TemplatesAround) -> Result<Files, TemplatesErro
         .iter()
         .map(environment_of)
         .collect::<Result<_, _>>()?;
-    let clusters: Vec<ClusterFile<'_>> = around
+    let clusters: Vec<ClusterSettings<'_>> = around
         .clusters
         .iter()
         .zip(&environments)
-        .map(|(cluster, environment)| ClusterFile {
+        .map(|(cluster, environment)| ClusterSettings {
             name: &cluster.name,
             environment,
             region: &cluster.region,

@@ -66,7 +66,7 @@ pub(super) struct Arguments {
     /// checkout with it.
     #[arg(long, value_name = "STORE", env = "KFLEET_STORE", global = true)]
     pub(super) store: Option<String>,
-    /// In CI, allow real clusters to be changed with a store in a folder, which keeps nobody on another machine away.
+    /// In CI, allow real clusters to be changed with a store in a folder, which does not keep other machines away.
     #[arg(long, env = "KFLEET_ALLOW_FOLDER_STORE", value_parser = clap::builder::FalseyValueParser::new(), global = true)]
     pub(super) allow_folder_store: bool,
     /// Only the result, no story.
@@ -215,7 +215,7 @@ pub(super) struct StopArguments {
     /// In this cluster only: rollouts that change it.
     #[arg(long)]
     pub(super) cluster: Option<ClusterName>,
-    /// Why; whoever is stopped by it is told.
+    /// Why; shown to everyone who is stopped by it.
     #[arg(long)]
     pub(super) reason: String,
 }

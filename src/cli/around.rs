@@ -11,19 +11,19 @@ use crate::rollout::{Progress, Rollout};
 use crate::store::Store;
 
 /// What is known around a plan.
-pub(super) struct Around {
+pub(super) struct AroundPlan {
     revision: Revision,
     orphans: Vec<Orphan>,
     under_way: Option<(Rollout, Progress, Owner)>,
     room: Vec<WaveOutlook>,
 }
 
-impl Around {
+impl AroundPlan {
     pub(super) fn of(
         prepared: &PreparedFleet,
         store: &Store,
         revision: Revision,
-    ) -> Result<Around, Failure> {
+    ) -> Result<AroundPlan, Failure> {
         let under_way = match unfinished(store)? {
             Some(id) => {
                 let (rollout, progress) = store.rollout(&id)?;
@@ -32,7 +32,7 @@ impl Around {
             None => None,
         };
         let is_known = |name: &_| prepared.fleet.clusters.contains_key(name);
-        Ok(Around {
+        Ok(AroundPlan {
             revision,
             orphans: orphans(&store.baselines()?, is_known),
             under_way,
@@ -41,8 +41,8 @@ impl Around {
     }
 
     /// With what was found of the room that its waves need.
-    pub(super) fn with_room(self, room: Vec<WaveOutlook>) -> Around {
-        Around { room, ..self }
+    pub(super) fn with_room(self, room: Vec<WaveOutlook>) -> AroundPlan {
+        AroundPlan { room, ..self }
     }
 
     /// As reports take it.

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::formats::ReportFormat;
 use super::git::Repository;
 use super::output::Output;
-use super::sides::{Side, compare};
+use super::sides::{FleetSide, compare};
 use super::{Exit, store};
 use crate::fleet::{Fleet, Stage};
 use crate::report::{self, Compared, Style};
@@ -39,11 +39,11 @@ pub(super) fn run(
             .map_or_else(|| WORKING_TREE.into(), |r| r.label()),
     };
     let old = repository.checkout(&since)?;
-    let before = Side::load(old.folder(), &compared.since, &[])?;
+    let before = FleetSide::load(old.folder(), &compared.since, &[])?;
     let new = until.as_ref().map(|r| repository.checkout(r)).transpose()?;
     let after = match &new {
-        Some(checkout) => Side::load(checkout.folder(), &compared.until, &[&before]),
-        None => Side::load(&arguments.directory, WORKING_TREE, &[&before]),
+        Some(checkout) => FleetSide::load(checkout.folder(), &compared.until, &[&before]),
+        None => FleetSide::load(&arguments.directory, WORKING_TREE, &[&before]),
     }?;
     let found = compare(&before, &after)?;
     for warning in &found.warnings {

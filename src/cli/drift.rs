@@ -10,9 +10,9 @@ use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
 use super::rollout::unfinished;
-use super::world::{self, Simulated, World};
+use super::world;
 use super::{Exit, documents, plan as plans, store};
-use crate::cloud::{Cloud as _, Place};
+use crate::cloud::Cloud as _;
 use crate::desired::DesiredCluster;
 use crate::fleet::Engine;
 use crate::model::{ClusterName, Live};
@@ -32,8 +32,8 @@ pub(super) async fn run(
     let prepared = prepare(&arguments.directory)?;
     let named = select(&prepared.fleet, &command.clusters)?;
     let store = store::store(arguments, &prepared.fleet)?;
-    let world = opened(arguments, &prepared, &store).await?;
-    let places: Vec<Place> = places(&prepared, &named);
+    let world = world::open_to_look(arguments, &prepared, &store).await?;
+    let places = prepared.places(&named);
     let live = documents::sight(&prepared, &world, &places, output)
         .await?
         .without_held(&plans::held(&store)?);
@@ -50,34 +50,6 @@ pub(super) async fn run(
     }
     show(arguments, command, (&look, &found), store.kind(), output)?;
     ended(command, &found)
-}
-
-fn places(prepared: &PreparedFleet, named: &BTreeSet<ClusterName>) -> Vec<Place> {
-    prepared
-        .clusters
-        .iter()
-        .filter(|(name, _)| named.contains(*name))
-        .map(|(name, c)| Place {
-            cluster: name.clone(),
-            account: c.desired.account.clone(),
-            region: c.desired.region.clone(),
-        })
-        .collect()
-}
-
-async fn opened(
-    arguments: &Arguments,
-    prepared: &PreparedFleet,
-    store: &Store,
-) -> Result<World, Failure> {
-    let simulated = Simulated {
-        seed: 1,
-        faults: &[],
-        scenario: None,
-    };
-    let access = world::access_of(&prepared.fleet);
-    let images = world::images(prepared);
-    world::open(arguments, &access, store, images, &simulated).await
 }
 
 /// Clusters that the rollout under way is changing, with its id.
@@ -123,7 +95,7 @@ impl Look<'_> {
         let live = self.live.clusters.get(name);
         let wanted = self.prepared.clusters.get(name).map(|c| &c.desired);
         let planned = wanted.and_then(|wanted| Some((wanted, self.planned(name, wanted)?)));
-        // Nobody planned it: nobody has read it either.
+        // It was not planned: it was not read either.
         let Some((wanted, desired)) = planned else {
             return DriftFound::NotRead(vec![Blocked::NotRead]);
         };

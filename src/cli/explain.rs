@@ -208,7 +208,7 @@ impl Scene<'_> {
         let depends =
             |leaf: &Leaf<'_>| match self.with(|fleet| change_var(fleet, self.cluster, leaf)) {
                 Some(other) => self.differs(document, &other),
-                // Nothing can be rendered with another value: whoever reads it depends on it.
+                // Nothing can be rendered with another value: what reads it depends on it.
                 None => self
                     .renderer
                     .readers(&leaf.path)

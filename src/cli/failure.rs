@@ -35,7 +35,7 @@ impl Failure {
     }
 }
 
-/// What to do when credentials are missing or over: whose they are is what whoever runs this has to know. In the order in which the SDK looks for them.
+/// What to do when credentials are missing or over: whose they are is what the operator has to know. In the order in which the SDK looks for them.
 fn log_in() -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let whose = match (

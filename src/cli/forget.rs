@@ -34,7 +34,7 @@ pub(super) async fn run(arguments: &Arguments, command: &ForgetArguments) -> Res
     }
     store::warn_of_folder(arguments, &store, &output)?;
     let now = world::now(&store)?;
-    // Nobody begins a rollout of it meanwhile.
+    // No rollout of it begins meanwhile.
     let _starting = store.start(&who(), now)?;
     let baseline = known(&store, cluster)?;
     if let Some(id) = unfinished(&store)?
@@ -85,14 +85,9 @@ async fn gone(arguments: &Arguments, store: &Store, baseline: &Baseline) -> Resu
         account: run.account.clone(),
         region: run.region.clone(),
     };
-    let simulated = Simulated {
-        seed: 1,
-        faults: &[],
-        scenario: None,
-    };
     let access = access(arguments, store, &rollout.id)?;
     let images = world::images_of(&rollout);
-    let world = world::open(arguments, &access, store, images, &simulated).await?;
+    let world = world::open(arguments, &access, store, images, &Simulated::AS_IT_IS).await?;
     let live = look(&world, &[place]).await.map_err(|e| {
         let failure = Failure::from(e);
         Failure::new(format!("{cluster} cannot be looked at: {}", failure.text))

@@ -13,14 +13,13 @@ const PATHS: [&str; 5] = ["fleet.yaml", "clusters", "vars", "templates", "snippe
 
 /// A revision that exists.
 #[derive(Clone, Debug)]
-pub(super) struct Revision {
+pub(super) struct GitRevision {
     /// As it was named.
     name: String,
-    /// The commit.
     commit: String,
 }
 
-impl Revision {
+impl GitRevision {
     /// `main (1a2b3c4d5e6f)`.
     pub(super) fn label(&self) -> String {
         let short = self.commit.get(..12).unwrap_or(&self.commit);
@@ -63,7 +62,7 @@ impl<'a> Repository<'a> {
     }
 
     /// The commit that `name` means.
-    pub(super) fn revision(&self, name: &str) -> Result<Revision, Failure> {
+    pub(super) fn revision(&self, name: &str) -> Result<GitRevision, Failure> {
         let unknown = || Failure::new(format!("git knows no revision `{name}`"));
         // git would take it for an option, and no name of git begins so.
         if name.is_empty() || name.starts_with('-') || name.contains('\0') {
@@ -75,7 +74,7 @@ impl<'a> Repository<'a> {
             "--quiet",
             &format!("{name}^{{commit}}"),
         ])? {
-            return Ok(Revision {
+            return Ok(GitRevision {
                 name: name.to_owned(),
                 commit,
             });
@@ -94,7 +93,7 @@ impl<'a> Repository<'a> {
     }
 
     /// The files of the fleet at a revision.
-    pub(super) fn checkout(&self, revision: &Revision) -> Result<Checkout, Failure> {
+    pub(super) fn checkout(&self, revision: &GitRevision) -> Result<Checkout, Failure> {
         let checkout = Checkout::new()?;
         let mut arguments = vec!["ls-tree", "-r", "-z", &revision.commit, "--"];
         arguments.extend(PATHS);
@@ -127,7 +126,7 @@ impl<'a> Repository<'a> {
         &self,
         files: &[Entry],
         checkout: &Checkout,
-        revision: &Revision,
+        revision: &GitRevision,
     ) -> Result<(), Failure> {
         let broken = |e: std::io::Error| {
             Failure::new(format!("cannot read {} from git: {e}", revision.label()))
@@ -231,7 +230,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn refuse(&self, revision: &Revision) -> Result<(), Failure> {
+    fn refuse(&self, revision: &GitRevision) -> Result<(), Failure> {
         if self.submodule {
             return Err(Failure::new(format!(
                 "{} at {} is a submodule, which `diff` does not read",
@@ -256,7 +255,7 @@ impl Checkout {
             let folder = base.join(format!("kfleet-diff-{}-{n}", std::process::id()));
             match private(&folder) {
                 Ok(()) => return Ok(Checkout { folder }),
-                // Left behind by a process that was killed, or somebody else's.
+                // Left behind by a process that was killed, or that of another process.
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(e) => {
                     return Err(Failure::new(format!(
@@ -276,7 +275,7 @@ impl Checkout {
         &self.folder
     }
 
-    fn put(&self, file: &Entry, bytes: &[u8], revision: &Revision) -> Result<(), Failure> {
+    fn put(&self, file: &Entry, bytes: &[u8], revision: &GitRevision) -> Result<(), Failure> {
         let error = |e: std::io::Error| {
             Failure::new(format!(
                 "cannot write {} of {}: {e}",

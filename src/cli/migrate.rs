@@ -209,7 +209,7 @@ fn failed(why: &str, migration: &Migration, outcomes: &mut Outcomes) {
     }
 }
 
-/// Whole or not at all: what is half-written would count as a translation that somebody changed by hand.
+/// Whole or not at all: what is half-written would count as a translation that was changed by hand.
 fn write(directory: &Path, files: &Files) -> Result<(), Failure> {
     for (path, text) in files {
         let (to, new) = (directory.join(path), directory.join(format!("{path}.new")));

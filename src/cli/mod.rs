@@ -34,6 +34,7 @@ mod rollout;
 mod room;
 mod runtime;
 mod schema;
+mod scratch;
 mod screen;
 mod shell;
 mod sides;

@@ -12,7 +12,7 @@ pub(crate) struct Output {
     simulated: bool,
 }
 
-/// Put before every line that speaks of a simulated account, so that nobody takes it for the real one.
+/// Put before every line that speaks of a simulated account, so that it is not taken for the real one.
 pub(super) const LOCAL: &str = "[local] ";
 
 impl Output {
@@ -61,7 +61,7 @@ impl Output {
             .collect()
     }
 
-    /// Text for standard error as it stands; nobody reading it is no error.
+    /// Text for standard error as it stands; that it is not read is not an error.
     pub(super) fn raw_story(&self, text: &str) {
         let mut err = anstream::stderr().lock();
         let _gone = err.write_all(text.as_bytes()).and_then(|()| err.flush());

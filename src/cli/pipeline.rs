@@ -7,6 +7,7 @@ use base64::Engine as _;
 
 use super::cores::on_all_cores;
 use super::failure::Failure;
+use crate::cloud::Place;
 use crate::desired::{DesiredCluster, DesiredError, GroupExtras};
 use crate::fleet::{self, Cluster, Fleet};
 use crate::kops::{self, KopsError, Role};
@@ -25,7 +26,7 @@ pub(super) struct Prepared {
 pub(super) struct PreparedFleet {
     pub(super) fleet: Fleet,
     pub(super) clusters: BTreeMap<ClusterName, Prepared>,
-    /// Digest of everything that can influence rendering.
+    /// The digest of everything that can influence rendering.
     pub(super) release: Digest,
 }
 
@@ -33,6 +34,20 @@ impl PreparedFleet {
     /// Warnings of all clusters.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &String> {
         self.clusters.values().flat_map(|c| &c.warnings)
+    }
+
+    /// Where these clusters are looked at, by name; of others nothing.
+    pub(super) fn places(&self, named: &BTreeSet<ClusterName>) -> Vec<Place> {
+        let chosen = self
+            .clusters
+            .iter()
+            .filter(|(name, _)| named.contains(*name));
+        let place = |(name, cluster): (&ClusterName, &Prepared)| Place {
+            cluster: name.clone(),
+            account: cluster.desired.account.clone(),
+            region: cluster.desired.region.clone(),
+        };
+        chosen.map(place).collect()
     }
 }
 
@@ -245,7 +260,7 @@ fn fault(rendered: &Rendered, error: &KopsError, from: Option<&str>, others: &[&
     text
 }
 
-/// Digest of everything that can influence rendering: templates, snippets, vars and cluster files.
+/// The digest of everything that can influence rendering: templates, snippets, vars and cluster files.
 fn release(fleet: &Fleet) -> Digest {
     let sources: Vec<(&String, &String)> = fleet
         .templates

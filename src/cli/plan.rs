@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::args::{Arguments, PlanArguments, Required, Selection};
-use super::around::Around;
+use super::around::AroundPlan;
 use super::failure::Failure;
 use super::formats::PlanFormat;
 use super::output::Output;
@@ -16,7 +16,7 @@ use super::warned::{self, For};
 use super::world::{self, Simulated, World};
 use super::{Exit, aims, documents, feasible, revision, room};
 use super::{stop, store};
-use crate::cloud::{Cloud as _, Place};
+use crate::cloud::Cloud as _;
 use crate::fleet::{Engine, Fleet, Stage};
 use crate::model::{
     AsgName, ClusterName, GroupName, Live, LiveCluster, Nodes, StageName, Timestamp,
@@ -77,7 +77,7 @@ pub(super) async fn run(
     let fleet = prepared.clusters.keys().collect();
     warned::leave(&store, &plan, &fleet, (For::Looking, world.now()), output);
     let revision = revision::read(&arguments.directory, &prepared);
-    let around = Around::of(&prepared, &store, revision)?.with_room(room);
+    let around = AroundPlan::of(&prepared, &store, revision)?.with_room(room);
     if let Some(path) = &command.out {
         let stages = &prepared.fleet.settings.stages;
         let text = report::whole_plan_json(&plan, stages, around.seen(world.now()));
@@ -105,7 +105,7 @@ pub(super) async fn run(
     })
 }
 
-/// The id for a pipeline, and the plan for whoever reads its log.
+/// The id for a pipeline, and the plan for the reader of its log.
 fn print_id(arguments: &Arguments, shown: Shown<'_>, output: &Output) -> Result<(), Failure> {
     let id = format!("{}\n", shown.plan.id.short());
     let style = Style {
@@ -189,14 +189,7 @@ async fn make_with_live(
         .iter()
         .filter(|(name, _)| clusters.contains(*name))
         .collect();
-    let places: Vec<Place> = chosen
-        .iter()
-        .map(|(name, c)| Place {
-            cluster: (*name).clone(),
-            account: c.desired.account.clone(),
-            region: c.desired.region.clone(),
-        })
-        .collect();
+    let places = prepared.places(clusters);
     let live = documents::sight(prepared, world, &places, output)
         .await?
         .without_held(&held(store)?);
@@ -346,7 +339,7 @@ pub(super) async fn before(
     Ok(found.clusters)
 }
 
-/// Groups of a cluster that somebody has named as going: in its file, or on the command line.
+/// Groups of a cluster that the operator has named as going: in its file, or on the command line.
 fn retired(fleet: &Fleet, cluster: &ClusterName, named: &[String]) -> BTreeSet<GroupName> {
     let suffix = format!(".{cluster}");
     let here = named

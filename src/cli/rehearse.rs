@@ -1,7 +1,6 @@
 //! `kfleet rehearse`: a plan carried out on a simulated account, to see what it would do. Touches neither the store nor any cloud.
 
 mod faults;
-mod scratch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,6 +10,7 @@ use super::args::{Arguments, RehearseArguments};
 use super::failure::Failure;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
+use super::scratch::Scratch;
 use super::who::who;
 use super::{aims, snapshot, world};
 use crate::cloud::local::{Fault, Options, Scenario, World};
@@ -22,8 +22,6 @@ use crate::report::{self, Fate, Rehearsal, Runs};
 use crate::rollout::{Ending, Inputs, Rollout, build};
 use crate::run::{Drive, Outcome, Rehearsed, rehearse};
 use crate::store::{CloudKind, Store};
-
-use scratch::Scratch;
 
 /// Put before every line: nothing of it has happened.
 const ANNOUNCEMENT: &str = "[rehearsal] ";
@@ -139,17 +137,7 @@ fn begin(
 
 fn places(prepared: &PreparedFleet, stages: &[StageName]) -> Result<Vec<Place>, Failure> {
     let clusters = super::plan::of_stages(prepared, stages)?;
-    let chosen = prepared
-        .clusters
-        .iter()
-        .filter(|(name, _)| clusters.contains(*name));
-    Ok(chosen
-        .map(|(name, c)| Place {
-            cluster: name.clone(),
-            account: c.desired.account.clone(),
-            region: c.desired.region.clone(),
-        })
-        .collect())
+    Ok(prepared.places(&clusters))
 }
 
 type Found = (World, Live, BTreeMap<ClusterName, Baseline>);
@@ -217,7 +205,7 @@ fn found_in(
     ))
 }
 
-/// What the clusters of a snapshot ran, where it is what git wants: such a cluster keeps its soak. Of any other nobody knows the documents.
+/// What the clusters of a snapshot ran, where it is what git wants: such a cluster keeps its soak. Of any other the documents are not known.
 fn baselines(
     proven: &BTreeMap<ClusterName, Proven>,
     prepared: &PreparedFleet,
@@ -381,7 +369,7 @@ fn once(
     faults: Vec<Fault>,
     scenario: Scenario,
 ) -> Result<Rehearsed, Failure> {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::in_memory("rehearsal")?;
     let store = Store::open(scratch.path(), CloudKind::Local)?;
     let world = start.world.another(seed);
     world.set_faults(faults);
@@ -393,7 +381,7 @@ fn once(
         watch: Span::from_secs(60),
         max_wait: Span::from_secs(366 * 86_400),
         auto_approve: true,
-        // A rehearsal asks nobody outside.
+        // A rehearsal calls nothing outside.
         attendant: None,
         environment: |_| None,
     };
@@ -489,7 +477,7 @@ fn fates(start: &Start, command: &RehearseArguments) -> Result<Vec<Fate>, Failur
     };
     all.into_iter()
         .map(
-            |faults::Named {
+            |faults::NamedFaults {
                  name,
                  faults,
                  scenario,

@@ -24,12 +24,12 @@ pub(super) struct Remembered {
     file: Option<PathBuf>,
     /// What all clusters are made with: templates, snippets, names, this program.
     common: Digest,
-    clusters: BTreeMap<ClusterName, Entry>,
+    clusters: BTreeMap<ClusterName, RememberedCluster>,
 }
 
 /// One cluster, as it was.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct RememberedCluster {
     inputs: Digest,
     pub(super) warnings: Vec<String>,
     /// By path, relative to the folder of all clusters.
@@ -89,7 +89,7 @@ impl Remembered {
         cluster: &Cluster,
         folder: &Path,
         present: &BTreeSet<PathBuf>,
-    ) -> Option<&Entry> {
+    ) -> Option<&RememberedCluster> {
         let entry = self.clusters.get(&cluster.name)?;
         let is_same = |(path, stamp): (&PathBuf, &Stamp)| {
             Stamp::of(&folder.join(path)).as_ref() == Some(stamp)
@@ -119,7 +119,7 @@ impl Remembered {
             match (files, fleet.clusters.get(&name)) {
                 (Some(files), Some(cluster)) => {
                     let inputs = self.inputs(cluster);
-                    let entry = Entry {
+                    let entry = RememberedCluster {
                         inputs,
                         warnings,
                         files,
@@ -131,7 +131,7 @@ impl Remembered {
                 }
             }
         }
-        // Whoever may not write here renders everything each time.
+        // A user who may not write here renders everything each time.
         let _kept = self.write();
     }
 

@@ -81,11 +81,11 @@ pub(super) fn run(
 struct Job<'j> {
     preparer: &'j Preparer<'j>,
     folder: &'j Path,
-    /// The clusters whose files are wanted; all when there is none.
+    /// The clusters whose files are wanted; all when no cluster is named.
     named: &'j BTreeSet<&'j ClusterName>,
     /// Where new texts are kept; none: they are only compared.
     staged: Option<&'j Staged>,
-    /// What was rendered before; none: nobody asks.
+    /// What was rendered before; none where that does not matter.
     remembered: Option<&'j Remembered>,
 }
 

@@ -117,7 +117,7 @@ fn names(status: &str) -> Vec<String> {
     names
 }
 
-/// The revision of what is rolled out now. What was not committed and reviewed is not rolled out on a real cloud, unless somebody says why.
+/// The revision of what is rolled out now. What was not committed and reviewed is not rolled out on a real cloud, unless the operator says why.
 ///
 /// # Errors
 /// When it is not, or the reason is empty.

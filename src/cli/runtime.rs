@@ -10,7 +10,7 @@ const BESIDE: usize = 2;
 /// How long what still runs beside a command may take to end with it.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// Runs it to its end, and ends with it: something that a library still waits for in a thread of its own keeps nobody.
+/// Runs it to its end, and ends with it: something that a library still waits for in a thread of its own does not hold it up.
 ///
 /// The command itself runs on this thread, everything that it begins runs beside it. A journal is written before anything is done, and the
 /// command waits for that, for many seconds when S3 is slow: gates, timeouts and connections go on meanwhile.

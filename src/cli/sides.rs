@@ -11,7 +11,7 @@ use crate::impact::{ClusterImpact, Impact, RenderedVersion, of_cluster, of_setti
 use crate::model::ClusterName;
 
 /// One version of a fleet, loaded.
-pub(super) struct Side {
+pub(super) struct FleetSide {
     pub(super) fleet: Fleet,
     /// What it is called.
     label: String,
@@ -19,12 +19,12 @@ pub(super) struct Side {
     folder: String,
 }
 
-impl Side {
+impl FleetSide {
     /// Reads the files. Where that fails, faults in what the sides before it render to are told first.
-    pub(super) fn load(folder: &Path, label: &str, before: &[&Side]) -> Result<Self, Failure> {
-        let named = Side::named(folder, label);
+    pub(super) fn load(folder: &Path, label: &str, before: &[&FleetSide]) -> Result<Self, Failure> {
+        let named = FleetSide::named(folder, label);
         match fleet::load(folder) {
-            Ok(fleet) => Ok(Side {
+            Ok(fleet) => Ok(FleetSide {
                 fleet,
                 label: named.0,
                 folder: named.1,
@@ -53,14 +53,14 @@ impl Side {
     }
 }
 
-/// The folder of a checkout is gone when somebody reads this.
+/// The folder of a checkout is gone when this is read.
 fn fault(label: &str, folder: &str, failure: Failure) -> Failure {
     let text = failure.text.replace(folder, "");
     Failure::new(format!("the fleet of {label} does not render:\n{text}")).hints(failure.hints)
 }
 
 /// What came of a comparison.
-pub(super) struct Found {
+pub(super) struct Comparison {
     pub(super) impact: Impact,
     /// Of the new version, in so far as the old one does not have them: what was there before is no news of this change.
     pub(super) warnings: Vec<String>,
@@ -79,7 +79,7 @@ enum One {
 }
 
 /// Compares two versions. What is wrong in a cluster that the change reaches is told; the old version's faults first.
-pub(super) fn compare(before: &Side, after: &Side) -> Result<Found, Failure> {
+pub(super) fn compare(before: &FleetSide, after: &FleetSide) -> Result<Comparison, Failure> {
     let preparers = (before.preparer(), after.preparer());
     let (old, new) = match preparers {
         (Ok(old), Ok(new)) => (old, new),
@@ -98,7 +98,7 @@ pub(super) fn compare(before: &Side, after: &Side) -> Result<Found, Failure> {
         let [from, to] = clusters.map(|c| c.get(*name));
         Ok(one(&reach, (&old, from), (&new, to)))
     })?;
-    let mut found = Found {
+    let mut found = Comparison {
         impact: Impact {
             compared: names.len(),
             settings: of_settings(&before.fleet.settings, &after.fleet.settings),

@@ -10,7 +10,7 @@ use super::output::Output;
 use super::pipeline::prepare;
 use super::render::select;
 use super::store;
-use super::world::{self, Simulated};
+use super::world;
 use crate::cloud::Place;
 use crate::model::{ClusterName, Hooks, LiveGroup, Proven, Residence, Shared, Snapshot};
 use crate::plan::Baseline;
@@ -25,31 +25,9 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let prepared = prepare(&arguments.directory)?;
     let store = store::store(arguments, &prepared.fleet)?;
-    let simulated = Simulated {
-        seed: 1,
-        faults: &[],
-        scenario: None,
-    };
-    let world = world::open(
-        arguments,
-        &world::access_of(&prepared.fleet),
-        &store,
-        world::images(&prepared),
-        &simulated,
-    )
-    .await?;
+    let world = world::open_to_look(arguments, &prepared, &store).await?;
     let named = select(&prepared.fleet, &command.clusters)?;
-    let chosen = prepared
-        .clusters
-        .iter()
-        .filter(|(name, _)| command.clusters.is_empty() || named.contains(*name));
-    let places: Vec<Place> = chosen
-        .map(|(name, c)| Place {
-            cluster: name.clone(),
-            account: c.desired.account.clone(),
-            region: c.desired.region.clone(),
-        })
-        .collect();
+    let places = prepared.places(&named);
     let live = look(&world, &places).await?;
     let gaps: usize = live.clusters.values().map(|c| c.gaps.len()).sum();
     let cloud = match arguments.cloud {

@@ -65,7 +65,7 @@ fn with_folders(path: &Path, act: impl Fn() -> std::io::Result<()>) -> std::io::
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // There is none where nothing was kept, and what cannot be removed is in nobody's way.
+        // There is none where nothing was kept, and what cannot be removed is in no one's way.
         let _left = fs::remove_dir_all(&self.folder);
         if !self.is_old {
             // Where the first rendering fails, the folder was made for nothing; one that holds something stays.

@@ -8,7 +8,7 @@ use super::formats::ViewFormat;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::rollout::{opened, unfinished};
-use super::world::{self, Simulated};
+use super::world;
 use super::{Exit, given, plan, stop};
 use crate::model::{ClusterName, Digest, Span};
 use crate::plan::ClusterPlan;
@@ -16,7 +16,7 @@ use crate::report::{self, FleetStatus, Style};
 use crate::rollout::{ClusterStanding, Known, cluster_standings};
 use crate::store::Store;
 
-/// Faster than this nobody reads.
+/// Faster than this cannot be read.
 const FASTEST: Span = Span::from_secs(1);
 
 pub(super) async fn run(
@@ -103,7 +103,7 @@ fn standings(
         None => None,
     };
     let wanted: BTreeMap<ClusterName, Digest> = wanted_digests(prepared);
-    // Whoever loses these loses a line.
+    // Where these are lost a line is lost.
     let warned = store.warned().unwrap_or_default();
     let warnings = warned
         .known
@@ -159,14 +159,7 @@ async fn live(
     store: &Store,
     output: &Output,
 ) -> Result<BTreeMap<ClusterName, ClusterPlan>, Failure> {
-    let simulated = Simulated {
-        seed: 1,
-        faults: &[],
-        scenario: None,
-    };
-    let access = world::access_of(&prepared.fleet);
-    let images = world::images(prepared);
-    let world = world::open(arguments, &access, store, images, &simulated).await?;
+    let world = world::open_to_look(arguments, prepared, store).await?;
     let named: BTreeSet<ClusterName> = clusters
         .iter()
         .map(|c| c.cluster.clone())

@@ -88,12 +88,12 @@ pub(super) fn lines(store: &Store) -> Result<String, Failure> {
         .collect())
 }
 
-/// The simulated account announces itself also where nobody named it.
+/// The simulated account announces itself also where it was not named.
 pub(super) fn output(arguments: &Arguments, store: &Store) -> Output {
     Output::new(arguments.quiet, store.kind() == CloudKind::Local)
 }
 
-/// A stop of a cluster that nobody has heard of would stop nothing. Known is what the store knows, and what the fleet's folder has a file for:
+/// A stop of an unknown cluster would stop nothing. Known is what the store knows, and what the fleet's folder has a file for:
 /// neither has to be free of faults.
 fn known(
     arguments: &Arguments,

@@ -1,5 +1,5 @@
 //! Which store is meant: that of the fleet, or the one named on the command line. What stops or takes back a rollout reads nothing else of the
-//! fleet, so that a fault in its files stands in nobody's way.
+//! fleet, so that a fault in its files does not stand in the way.
 
 use std::path::{Path, PathBuf};
 
@@ -144,7 +144,7 @@ fn remote(_: &Arguments, url: &str) -> Result<Store, Failure> {
     )))
 }
 
-/// A folder keeps nobody on another machine away from real clusters. A person is told so; in a pipeline, where the next run may be on another
+/// A folder does not keep other machines away from real clusters. A person is told so; in a pipeline, where the next run may be on another
 /// machine, it has to be allowed.
 ///
 /// # Errors

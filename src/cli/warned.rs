@@ -12,7 +12,7 @@ use crate::store::{Store, StoreError, Warnings};
 pub(super) enum For {
     /// Git as it is here is rolled out.
     Rolling,
-    /// A look, perhaps from a branch that nobody rolls out.
+    /// A look, perhaps from a branch that is not rolled out.
     Looking,
 }
 

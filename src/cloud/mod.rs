@@ -15,11 +15,8 @@ pub mod local;
 /// A cluster and where it lives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The cluster.
     pub cluster: ClusterName,
-    /// Its account.
     pub account: AccountId,
-    /// Its region.
     pub region: Region,
 }
 
@@ -81,9 +78,7 @@ pub enum CloudError {
     /// Throttled to the end of the retries.
     #[error("throttled in account {account}, {region}: {message}")]
     Throttled {
-        /// Account.
         account: AccountId,
-        /// Region.
         region: Region,
         /// AWS's words, with the request id.
         message: String,
@@ -99,7 +94,6 @@ pub enum CloudError {
     /// The credentials are missing or over.
     #[error("no valid credentials for account {account}: {message}")]
     Credentials {
-        /// Account.
         account: AccountId,
         /// AWS's words.
         message: String,
@@ -115,9 +109,9 @@ pub enum CloudError {
     /// The simulated account's own state cannot be read or written.
     #[error("the simulated account's state in {path} is unusable: {message}")]
     State {
-        /// File.
+        /// The file.
         path: String,
-        /// Why.
+        /// In the words of the system.
         message: String,
     },
 }

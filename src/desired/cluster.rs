@@ -64,9 +64,8 @@ pub struct DesiredCluster {
     pub account: AccountId,
     /// The region it lives in.
     pub region: Region,
-    /// Digest of everything here that can reach the cluster. A comment or the order of keys does not change it.
+    /// The digest of everything here that can reach the cluster. A comment or the order of keys does not change it.
     pub digest: Digest,
-    /// Its groups.
     pub groups: BTreeMap<AsgName, DesiredGroup>,
     /// The other documents with keys sorted, by `Kind/name` or `Kind/namespace/name`: the Cluster, Karpenter's groups, objects.
     pub documents: BTreeMap<String, Json>,

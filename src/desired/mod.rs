@@ -34,19 +34,17 @@ pub enum DesiredError {
     /// The name of the group's AutoScalingGroup breaks AWS's rules.
     #[error("group {group}: {error}")]
     Name {
-        /// The group.
         group: GroupName,
-        /// Why.
+        /// Why it is not a name.
         error: NameError,
     },
     /// Two groups would share an AutoScalingGroup.
     #[error("the groups {first} and {second} would both be the AutoScalingGroup {name}")]
     SameName {
-        /// One.
+        /// The group that is named so already.
         first: GroupName,
         /// The other.
         second: GroupName,
-        /// The name.
         name: AsgName,
     },
     /// Something was said about a group that is not there.
@@ -58,7 +56,6 @@ pub enum DesiredError {
     /// The user data of a group is too large.
     #[error("group {group}: its user data has {bytes} bytes, and AWS takes 16384 before base64")]
     UserData {
-        /// The group.
         group: GroupName,
         /// What it has.
         bytes: usize,
@@ -72,7 +69,7 @@ pub enum DesiredError {
 pub fn compile(manifests: &Manifests) -> Result<Vec<Definition>, DesiredError> {
     // kops takes APIServer groups only under the feature flag that also labels control planes.
     let api_server_nodes = manifests.groups.iter().any(|g| g.role == Role::ApiServer);
-    let kops = tags::Kops {
+    let kops = tags::TaggingKops {
         version: manifests.kops,
         api_server_nodes,
     };
@@ -103,7 +100,7 @@ pub fn compile(manifests: &Manifests) -> Result<Vec<Definition>, DesiredError> {
 fn definition(
     cluster: &Cluster,
     group: &InstanceGroup,
-    kops: tags::Kops,
+    kops: tags::TaggingKops,
 ) -> Result<Definition, DesiredError> {
     let name = names::group(&group.name, group.role, &cluster.name).map_err(|error| {
         DesiredError::Name {

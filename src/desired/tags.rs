@@ -7,8 +7,7 @@ use crate::model::{AsgName, KopsVersion};
 
 /// The kops that makes the tags.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kops {
-    /// Its version.
+pub(super) struct TaggingKops {
     pub(super) version: KopsVersion,
     /// Its feature flag of groups with API servers only, which labels control planes too.
     pub(super) api_server_nodes: bool,
@@ -19,7 +18,7 @@ pub(super) fn tags(
     cluster: &Cluster,
     group: &InstanceGroup,
     asg: &AsgName,
-    kops: Kops,
+    kops: TaggingKops,
 ) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::from([
         ("Name".to_owned(), asg.to_string()),

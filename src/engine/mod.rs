@@ -16,9 +16,9 @@ pub use answers::{Left, version_of};
 pub use process::{Kops, KopsOptions};
 pub use said::masked;
 
-/// Whoever runs kops for the clusters of a fleet. One kops at a time per cluster. By default nobody does.
+/// Runs kops for the clusters of a fleet. One kops at a time per cluster. By default there is no kops to run.
 ///
-/// That a call succeeded says that kops said so, and no more: whoever called looks at what there is now.
+/// That a call succeeded says that kops said so, and no more: the caller looks at what there is now.
 pub trait Engine: Send + Sync {
     /// Whether kops can be asked at all: it is there, and the release that last updated the cluster.
     fn ready(&self, place: &Place) -> impl Future<Output = Result<(), EngineError>> + Send {
@@ -80,7 +80,7 @@ fn nobody<T: Send>(place: &Place) -> impl Future<Output = Result<T, EngineError>
 /// Why kops did not do what it was asked for, as far as it said so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
-    /// Nobody runs kops for this cluster.
+    /// There is no kops for this cluster.
     #[error("{0} has no kops to be asked: its file names no engine `kops`, or no state store")]
     NoEngine(ClusterName),
     /// It could not be started: nothing happened.
@@ -88,13 +88,12 @@ pub enum EngineError {
     NotRun {
         /// Which binary.
         binary: String,
-        /// Why.
+        /// In the words of the operating system.
         why: String,
     },
     /// It is not the release that last updated the cluster: nothing happened.
     #[error("the binary is kops {is}, and kops {last} last updated {cluster}")]
     OtherVersion {
-        /// The cluster.
         cluster: ClusterName,
         /// The release of the binary.
         is: String,

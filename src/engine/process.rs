@@ -1,5 +1,5 @@
 //! kops as a process: explicit about everything, with an environment of its own, a time limit and bounded output. Believes no exit status alone: what
-//! it did is read back by whoever asked for it.
+//! it did is read back by the caller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -57,7 +57,6 @@ const ALLOWED: [&str; 21] = [
 pub struct KopsOptions {
     /// The binary: a path, or a name on the `PATH` of `environment`.
     pub binary: PathBuf,
-    /// Its cluster.
     pub cluster: ClusterName,
     /// The state store, as kops is told it.
     pub state: String,
@@ -67,7 +66,7 @@ pub struct KopsOptions {
     pub role: Option<String>,
     /// The environment of this process, of which kops gets what it may know.
     pub environment: BTreeMap<OsString, OsString>,
-    /// A folder for nobody else: its home, its kubeconfig, the documents that it is given.
+    /// A private folder: its home, its kubeconfig, the documents that it is given.
     pub folder: PathBuf,
     /// This program, which ends kops when we have ended, in whatever way; none: kops is run directly.
     pub attendant: Option<PathBuf>,
@@ -84,7 +83,7 @@ pub struct Kops {
 }
 
 impl Kops {
-    /// kops, which nobody has asked anything yet.
+    /// kops, which has not been asked anything yet.
     pub fn new(options: KopsOptions) -> Kops {
         Kops {
             options,
@@ -245,7 +244,7 @@ impl Kops {
         match status.code() {
             Some(0) => Ok(format!("{out}\n{err}")),
             None => Err(EngineError::Killed { command: command() }),
-            // Whoever attends to it could not run it.
+            // Its attendant could not run it.
             Some(75) if out.starts_with("it cannot be run") => Err(EngineError::NotRun {
                 binary: self.options.binary.display().to_string(),
                 why: complaint(&out, ""),
@@ -274,7 +273,7 @@ impl Kops {
             }
             None => {
                 let mut command = Command::new(&options.binary);
-                // Whatever it asks, nobody answers.
+                // Whatever it asks stays without an answer.
                 command.stdin(Stdio::null());
                 command
             }
@@ -351,7 +350,7 @@ fn listed(groups: &BTreeSet<GroupName>) -> String {
     names.join(",")
 }
 
-/// A folder that nobody else may look into, and that nobody else has put there: its name can be guessed.
+/// A folder that no other user may look into, and that no other user has put there: its name can be guessed.
 fn own_folder(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
     std::fs::DirBuilder::new()
@@ -361,7 +360,7 @@ fn own_folder(folder: &Path) -> std::io::Result<()> {
     let found = std::fs::symlink_metadata(folder)?;
     let above = std::fs::symlink_metadata(folder.parent().unwrap_or(folder))?;
     let is_ours_alone = found.is_dir() && found.permissions().mode() & 0o077 == 0;
-    // Whoever owns the folder above can put another in its place.
+    // The owner of the folder above can put another in its place.
     let is_safe_there = above.permissions().mode() & 0o022 == 0 && above.uid() == found.uid();
     if !is_ours_alone || !is_safe_there {
         let why = format!("{} was there, and is open to others", folder.display());
@@ -370,7 +369,7 @@ fn own_folder(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A file that nobody else may read.
+/// A file that no other user may read.
 fn private(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -391,7 +390,7 @@ fn private(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// kops and everything that it started. Dropping it before it has ended ends all of them.
 struct Family {
     leader: Option<Pid>,
-    /// Closed with this: whoever attends to kops waits for that.
+    /// Closed with this: kops's attendant waits for that.
     _held: Option<ChildStdin>,
     has_ended: bool,
 }
@@ -470,7 +469,7 @@ impl Pipe {
         Pipe { came, reading }
     }
 
-    /// All of it, and whether that is the end of it: whoever wrote has ended.
+    /// All of it, and whether that is the end of it: the writer has ended.
     async fn rest(self) -> (String, bool) {
         let abort = self.reading.abort_handle();
         let ended = tokio::time::timeout(REST, self.reading).await.is_ok();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{Document, invalid};
+use super::document::{ParsedFile, invalid};
 use super::{FleetError, closest};
 
 /// How fast an API may be called: a token bucket, as AWS describes its own.
@@ -112,9 +112,9 @@ impl CallRates {
         self.0.get(call).or_else(of_kind).copied()
     }
 
-    /// The rates as written, checked: a rate of a call that nobody makes would be kept by nobody.
+    /// The rates as written, checked: a rate of a call that is never made would have no effect.
     pub(super) fn resolve(
-        doc: &Document,
+        doc: &ParsedFile,
         given: BTreeMap<String, CallRate>,
     ) -> Result<CallRates, FleetError> {
         for (call, CallRate { burst, per_second }) in &given {

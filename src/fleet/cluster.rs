@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::document::Document;
+use super::document::ParsedFile;
 use super::file::ClusterFile;
 use super::layering::{Layering, below_vars};
 use super::vars::{Layer, Vars};
@@ -79,7 +79,7 @@ fn load(
     templates: &BTreeMap<String, Source>,
     files: &mut VarsFiles<'_>,
 ) -> Result<Cluster, FleetError> {
-    let doc = Document::parse(&source.path, source.text)?;
+    let doc = ParsedFile::parse(&source.path, source.text)?;
     plain::check(&doc.file, &doc.node)?;
     check_account(&doc)?;
     let file: ClusterFile = doc.decode()?;
@@ -144,7 +144,7 @@ fn load(
 }
 
 /// Twelve digits without quotes are a number, which loses a leading zero on its way: the schema takes none either.
-fn check_account(doc: &Document) -> Result<(), FleetError> {
+fn check_account(doc: &ParsedFile) -> Result<(), FleetError> {
     match doc.node.get("account") {
         Some(node) if node.as_str().is_none() && !node.is_null() => Err(FleetError::Invalid {
             place: doc.place(&["account"]),
@@ -156,7 +156,7 @@ fn check_account(doc: &Document) -> Result<(), FleetError> {
 }
 
 /// A role of another account is how changes land in the wrong place.
-fn check_role(doc: &Document, file: &ClusterFile) -> Result<(), FleetError> {
+fn check_role(doc: &ParsedFile, file: &ClusterFile) -> Result<(), FleetError> {
     let Some(arn) = &file.role_arn else {
         return Ok(());
     };
@@ -186,7 +186,7 @@ fn check_role(doc: &Document, file: &ClusterFile) -> Result<(), FleetError> {
 }
 
 fn pick_templates(
-    doc: &Document,
+    doc: &ParsedFile,
     wanted: Option<&[String]>,
     templates: &BTreeMap<String, Source>,
 ) -> Result<Vec<String>, FleetError> {
@@ -255,7 +255,7 @@ fn template_called<'t>(name: &str, templates: &'t BTreeMap<String, Source>) -> O
 
 fn layers(
     files: &mut VarsFiles<'_>,
-    doc: &Document,
+    doc: &ParsedFile,
     file: &ClusterFile,
     name: &ClusterName,
     layering: &Layering,
@@ -287,7 +287,7 @@ fn layer(root: &Path, path: &str) -> Result<Option<Layer>, FleetError> {
     let Some(text) = read::text(root, path)? else {
         return Ok(None);
     };
-    let doc = Document::parse(path, text)?;
+    let doc = ParsedFile::parse(path, text)?;
     if !doc.node.is_null() && !matches!(doc.node.value, crate::yaml::Value::Map(_)) {
         let message = format!("vars are a mapping, and this is {}", doc.node.kind());
         return Err(FleetError::Shape {
@@ -304,7 +304,7 @@ fn layer(root: &Path, path: &str) -> Result<Option<Layer>, FleetError> {
 }
 
 /// No var has the name of one of the cluster's own facts.
-fn ensure_free_names(doc: &Document) -> Result<(), FleetError> {
+fn ensure_free_names(doc: &ParsedFile) -> Result<(), FleetError> {
     if let Some((key, _)) = doc
         .node
         .entries()

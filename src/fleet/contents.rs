@@ -35,11 +35,9 @@ pub struct Source {
 /// One cluster as its file says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cluster {
-    /// Its name.
     pub name: ClusterName,
     /// Its file, relative to the fleet.
     pub file: String,
-    /// Its environment.
     pub environment: Environment,
     /// Its AWS region.
     pub region: Region,
@@ -63,7 +61,6 @@ pub struct Cluster {
     pub protect: BTreeSet<GroupName>,
     /// Groups that are gone from git on purpose, named there: they may be drained and deleted.
     pub retire: BTreeSet<GroupName>,
-    /// Its vars.
     pub vars: Vars,
 }
 

@@ -5,16 +5,16 @@ use serde::de::DeserializeOwned;
 use super::error::{FleetError, SourceLocation};
 use crate::yaml::{DecodeFault, DecodeFaultKind, Node, Schema, decode, parse_one};
 
-/// A parsed file.
+/// A YAML file of the fleet, parsed once, with its name for faults.
 #[derive(Clone, Debug)]
-pub(super) struct Document {
+pub(super) struct ParsedFile {
     /// Relative to the fleet.
     pub(super) file: String,
     /// Its tree.
     pub(super) node: Node,
 }
 
-impl Document {
+impl ParsedFile {
     /// Parses `text`; duplicate keys are errors.
     pub(super) fn parse(file: &str, text: String) -> Result<Self, FleetError> {
         let node = parse_one(&text, Schema::Core).map_err(|e| FleetError::Yaml {
@@ -24,7 +24,7 @@ impl Document {
             },
             message: e.message,
         })?;
-        Ok(Document {
+        Ok(ParsedFile {
             file: file.to_owned(),
             node,
         })
@@ -90,7 +90,7 @@ impl Document {
 
 /// A value at `path` that is understood and makes no sense.
 pub(super) fn invalid(
-    doc: &Document,
+    doc: &ParsedFile,
     path: &[&str],
     message: impl Into<String>,
     hint: impl Into<String>,

@@ -36,7 +36,6 @@ pub struct VarFault {
     pub message: String,
     /// What was probably meant.
     pub near: Option<String>,
-    /// The clusters.
     pub clusters: Vec<ClusterName>,
 }
 
@@ -79,7 +78,6 @@ pub enum FleetError {
     /// A file or folder could not be read.
     #[error("{file}: cannot be read: {why}")]
     Unreadable {
-        /// Which.
         file: String,
         /// The system's words.
         why: String,
@@ -87,17 +85,13 @@ pub enum FleetError {
     /// A file is no YAML, or YAML that means two things.
     #[error("{place}: {message}")]
     Yaml {
-        /// Where.
         place: SourceLocation,
-        /// What.
         message: String,
     },
     /// A key that has no meaning there.
     #[error("{place}: unknown key `{key}`")]
     UnknownKey {
-        /// Where.
         place: SourceLocation,
-        /// The key.
         key: String,
         /// The keys there are.
         known: Vec<String>,
@@ -105,19 +99,15 @@ pub enum FleetError {
     /// A value of the wrong type or form, or a key that is missing.
     #[error("{place}: {message}")]
     Shape {
-        /// Where.
         place: SourceLocation,
-        /// What.
         message: String,
     },
     /// A name that refers to nothing.
     #[error("{place}: no {what} is named `{name}`")]
     UnknownName {
-        /// Where.
         place: SourceLocation,
         /// What it should name.
         what: &'static str,
-        /// The name.
         name: String,
         /// The names there are.
         known: Vec<String>,
@@ -129,7 +119,6 @@ pub enum FleetError {
         place: SourceLocation,
         /// What it is.
         what: &'static str,
-        /// The name.
         name: String,
         /// Where it was before.
         first: String,
@@ -137,9 +126,7 @@ pub enum FleetError {
     /// A value that is understood and makes no sense.
     #[error("{place}: {message}")]
     Invalid {
-        /// Where.
         place: SourceLocation,
-        /// Why.
         message: String,
         /// What to write instead.
         hint: String,
@@ -147,9 +134,7 @@ pub enum FleetError {
     /// Something this version does not do.
     #[error("{place}: {what} is not available in this version")]
     NotAvailable {
-        /// Where.
         place: SourceLocation,
-        /// What.
         what: String,
         /// What there is.
         instead: String,
@@ -157,7 +142,6 @@ pub enum FleetError {
     /// A stage or wave that holds no cluster.
     #[error("{place}: {what} has no clusters")]
     Empty {
-        /// Where.
         place: SourceLocation,
         /// Stage, or stage and wave.
         what: String,
@@ -165,19 +149,15 @@ pub enum FleetError {
     /// Clusters that no stage or wave holds.
     #[error("{place}: in no {what}: {}", .clusters.join(", "))]
     LeftOut {
-        /// Where.
         place: SourceLocation,
         /// What should hold them: stage, or wave of a stage.
         what: String,
-        /// The clusters.
         clusters: Vec<String>,
     },
     /// A schema for vars that cannot be used.
     #[error("{place}: {message}")]
     VarsSchema {
-        /// Where.
         place: SourceLocation,
-        /// Why.
         message: String,
         /// What to write instead.
         hint: Option<String>,

@@ -1,12 +1,12 @@
 //! `freeze` of a stage as written → a weekly window. Knows no clock.
 
-use super::document::Document;
+use super::document::ParsedFile;
 use super::file::FreezeFile;
 use super::{FleetError, Freeze, SourceLocation, Weekday};
 
 /// A weekly window.
 pub(super) fn freeze(
-    doc: &Document,
+    doc: &ParsedFile,
     path: [&str; 4],
     file: &FreezeFile,
 ) -> Result<Freeze, FleetError> {

@@ -1,4 +1,4 @@
-//! A gate as resolved: what is asked, of whom, how often. Asks nobody.
+//! A gate as resolved: what is asked, of whom, how often. Makes no calls.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +115,7 @@ pub enum Empty {
     /// Not yet.
     #[default]
     Wait,
-    /// Bad.
+    /// The gate has failed.
     Fail,
 }
 
@@ -129,7 +129,7 @@ pub enum Empty {
 pub enum HeaderValue {
     /// As it stands.
     Text(String),
-    /// What this environment variable of whoever runs the rollout holds. Only its name is ever written down.
+    /// What this environment variable of the process that drives the rollout holds. Only its name is ever written down.
     Env(FromEnv),
 }
 

@@ -1,11 +1,11 @@
-//! `gates:` of `fleet.yaml` as written → [`GateSpec`], checked as far as a file can be. Asks nobody.
+//! `gates:` of `fleet.yaml` as written → [`GateSpec`], checked as far as a file can be. Makes no calls.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::FleetError;
-use super::document::{Document, invalid};
+use super::document::{ParsedFile, invalid};
 use super::gate::{
     Bound, Empty, GateAt, GateKind, GateSpec, HeaderValue, HttpGate, PromqlGate, Samples,
 };
@@ -59,7 +59,7 @@ enum KindFile {
 }
 
 /// Before decoding: a gate of another kind has other keys, and the kind is what has to be said.
-pub(super) fn check_kinds(doc: &Document) -> Result<(), FleetError> {
+pub(super) fn check_kinds(doc: &ParsedFile) -> Result<(), FleetError> {
     let gates = doc.node.get("gates").map(|n| n.items()).unwrap_or_default();
     for (i, gate) in gates.iter().enumerate() {
         if let Some(kind) = gate.get("kind").and_then(|k| k.as_str())
@@ -79,7 +79,7 @@ pub(super) fn check_kinds(doc: &Document) -> Result<(), FleetError> {
 }
 
 /// The gates, in their order.
-pub(super) fn resolve(doc: &Document, files: &[GateFile]) -> Result<Vec<GateSpec>, FleetError> {
+pub(super) fn resolve(doc: &ParsedFile, files: &[GateFile]) -> Result<Vec<GateSpec>, FleetError> {
     let mut gates: Vec<GateSpec> = Vec::new();
     for (i, file) in files.iter().enumerate() {
         let index = i.to_string();
@@ -111,7 +111,7 @@ pub(super) fn resolve(doc: &Document, files: &[GateFile]) -> Result<Vec<GateSpec
 }
 
 struct Reader<'a> {
-    doc: &'a Document,
+    doc: &'a ParsedFile,
     index: &'a str,
     file: &'a GateFile,
 }
@@ -121,7 +121,7 @@ impl Reader<'_> {
         invalid(self.doc, &["gates", self.index, key], message, hint)
     }
 
-    /// A key that the kind does not read would be a rule that nobody keeps.
+    /// A key that the kind does not read would be a rule without effect.
     fn only_own_keys(&self) -> Result<(), FleetError> {
         let own = self.own_keys();
         let common = ["name", "kind", "deadline", "at"];

@@ -1,6 +1,6 @@
 //! Which files of `vars/` a cluster reads. Reads none.
 
-use super::document::Document;
+use super::document::ParsedFile;
 use super::{FleetError, SourceLocation};
 
 /// Which files of `vars/` a cluster reads, before its own extra ones.
@@ -8,7 +8,7 @@ pub(super) struct Layering(Vec<String>);
 
 impl Layering {
     /// The patterns of `vars:`, or the standard ones.
-    pub(super) fn of(doc: &Document) -> Result<Self, FleetError> {
+    pub(super) fn of(doc: &ParsedFile) -> Result<Self, FleetError> {
         let Some(node) = doc.node.get("vars") else {
             return Ok(Layering(
                 ["defaults.yaml", "{environment}.yaml", "{cluster}.yaml"]

@@ -57,9 +57,10 @@ pub fn load(dir: &Path) -> Result<Fleet, FleetError> {
     load_files(dir).map_err(|error| error.shown(&|place| line_of(dir, place)))
 }
 
-/// The line of a place in `fleet.yaml` or a cluster's file. Not of vars: they may hold what nobody should read in a log.
+/// The line of a place in `fleet.yaml`, a cluster's file or the schema of vars. Not of vars: they may hold what should not be read in a log.
 fn line_of(dir: &Path, place: &SourceLocation) -> Option<String> {
-    let shown = place.file == "fleet.yaml" || place.file.starts_with("clusters/");
+    let whole = ["fleet.yaml", VARS_SCHEMA].contains(&place.file.as_str());
+    let shown = whole || place.file.starts_with("clusters/");
     let number = place.pos?.line.checked_sub(1)?;
     let text = read::text(dir, &place.file)
         .ok()

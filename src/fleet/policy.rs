@@ -15,7 +15,7 @@ pub enum Strategy {
     Surge,
     /// AWS's instance refresh, started, watched and taken back by kfleet. AWS drains no node by itself.
     InstanceRefresh,
-    /// Nobody: the group is pinned to its new version, and an instance runs it when it ends and comes back for another reason.
+    /// Nothing: the group is pinned to its new version, and an instance runs it when it ends and comes back for another reason.
     OnNextLaunch,
 }
 
@@ -23,7 +23,7 @@ pub enum Strategy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Capacity {
-    /// What.
+    /// What the rollout does when AWS has no capacity.
     pub policy: CapacityPolicy,
     /// How long launches may be refused before `stop`, `next-type` or `on-demand` act; the group's `ready_timeout` when not given.
     pub patience: Option<Span>,
@@ -82,7 +82,7 @@ pub enum ProvenControlPlane {
     Restore,
 }
 
-/// What becomes of an instance that somebody put into Standby, and that runs something else than git wants.
+/// What becomes of an instance that a person put into Standby, and that runs something else than git wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standby {
@@ -111,7 +111,7 @@ pub enum ZonePolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomPolicy {
-    /// What.
+    /// What is done where room is too little.
     #[serde(default)]
     pub on_lack: OnLack,
 }
@@ -141,7 +141,6 @@ pub enum OnLack {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupRolling {
-    /// Its strategy.
     pub strategy: Option<Strategy>,
     /// What it does for want of capacity.
     pub capacity: Option<Capacity>,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Document, invalid};
+use super::document::{ParsedFile, invalid};
 use super::{CapacityPolicy, FleetError, Rolling};
 use crate::model::GroupName;
 
 /// `rolling.keep_versions`.
 pub(super) fn keep_versions(
-    doc: &Document,
+    doc: &ParsedFile,
     file: Option<u64>,
     base: u64,
 ) -> Result<u64, FleetError> {
@@ -25,7 +25,7 @@ pub(super) fn keep_versions(
 }
 
 /// Twins: a group that may lend has to be named, and lends to one group only.
-pub(super) fn check_twins(doc: &Document, rolling: &Rolling) -> Result<(), FleetError> {
+pub(super) fn check_twins(doc: &ParsedFile, rolling: &Rolling) -> Result<(), FleetError> {
     const EXAMPLE: &str =
         "name it: `groups: {nodes-spot: {capacity: {policy: on-demand, twin: nodes-on-demand}}}`";
     if rolling.capacity.policy == CapacityPolicy::OnDemand || rolling.capacity.twin.is_some() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::document::Document;
+use super::document::ParsedFile;
 use super::{FleetError, Source};
 
 /// Folders below `templates/` and the like deeper than this are a link that leads back.
@@ -16,9 +16,9 @@ const NO_FILE: &str = "it is not a regular file";
 const ENDINGS: [&str; 4] = [".j2", ".tpl", ".yaml", ".yml"];
 
 /// `fleet.yaml`, parsed.
-pub(super) fn fleet_file(dir: &Path) -> Result<Document, FleetError> {
+pub(super) fn fleet_file(dir: &Path) -> Result<ParsedFile, FleetError> {
     match text(dir, "fleet.yaml")? {
-        Some(text) => Document::parse("fleet.yaml", text),
+        Some(text) => ParsedFile::parse("fleet.yaml", text),
         None => Err(FleetError::NotAFleet {
             dir: dir.display().to_string(),
         }),

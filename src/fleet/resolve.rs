@@ -1,6 +1,6 @@
 //! `fleet.yaml` as written → [`Settings`]: rolling policy, gates, the store. Stages are in `stages`. Reads no files.
 
-use super::document::{Document, invalid};
+use super::document::{ParsedFile, invalid};
 use super::file::{AmountFile, DrainFile, FleetFile, RollingFile};
 use super::{
     Amount, CallRates, Cluster, DrainPolicy, FleetError, Rollback, Rolling, Settings,
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// The settings, checked against the clusters there are.
 pub(super) fn settings(
-    doc: &Document,
+    doc: &ParsedFile,
     clusters: &BTreeMap<ClusterName, Cluster>,
 ) -> Result<Settings, FleetError> {
     check_version(doc)?;
@@ -55,7 +55,7 @@ fn kept<T>(result: Result<T, FleetError>, faults: &mut Vec<FleetError>) -> Optio
 }
 
 /// A folder, or a bucket with a prefix. Source of what a bucket may be called: S3, "General purpose bucket naming rules".
-fn store(doc: &Document, given: Option<String>) -> Result<String, FleetError> {
+fn store(doc: &ParsedFile, given: Option<String>) -> Result<String, FleetError> {
     const EXAMPLE: &str = "name a folder, such as .kfleet, or a bucket: s3://bucket/prefix";
     let store = given.unwrap_or_else(|| ".kfleet".into());
     let fine = match store.split_once("://") {
@@ -87,7 +87,7 @@ fn store(doc: &Document, given: Option<String>) -> Result<String, FleetError> {
 }
 
 /// Before anything else: the file of a later version would only give misleading errors.
-fn check_version(doc: &Document) -> Result<(), FleetError> {
+fn check_version(doc: &ParsedFile) -> Result<(), FleetError> {
     let Some(version) = doc.node.get("version") else {
         return Err(invalid(
             doc,
@@ -108,7 +108,7 @@ fn check_version(doc: &Document) -> Result<(), FleetError> {
 }
 
 /// Before decoding: of a value with several forms serde can only say that none fitted.
-fn check_selectors(doc: &Document) -> Result<(), FleetError> {
+fn check_selectors(doc: &ParsedFile) -> Result<(), FleetError> {
     let known = ["environment", "clusters"];
     let stages = doc
         .node
@@ -135,7 +135,7 @@ fn check_selectors(doc: &Document) -> Result<(), FleetError> {
     Ok(())
 }
 
-fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
+fn rolling(doc: &ParsedFile, file: &RollingFile) -> Result<Rolling, FleetError> {
     let base = Rolling::default();
     let rolling = Rolling {
         max_surge: amount(doc, "max_surge", file.max_surge.as_ref(), base.max_surge)?,
@@ -192,7 +192,7 @@ fn rolling(doc: &Document, file: &RollingFile) -> Result<Rolling, FleetError> {
 }
 
 fn drain(
-    doc: &Document,
+    doc: &ParsedFile,
     file: Option<DrainFile>,
     base: DrainPolicy,
 ) -> Result<DrainPolicy, FleetError> {
@@ -237,7 +237,7 @@ fn drain(
 }
 
 fn amount(
-    doc: &Document,
+    doc: &ParsedFile,
     key: &str,
     file: Option<&AmountFile>,
     base: Amount,

@@ -67,7 +67,6 @@ pub struct LintWaiver {
 /// One stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
-    /// Its name.
     pub name: StageName,
     /// The stage that has to be verified and soaked first.
     pub after: Option<StageName>,
@@ -109,19 +108,12 @@ pub struct Freeze {
 /// A day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Weekday {
-    /// Monday.
     Mon,
-    /// Tuesday.
     Tue,
-    /// Wednesday.
     Wed,
-    /// Thursday.
     Thu,
-    /// Friday.
     Fri,
-    /// Saturday.
     Sat,
-    /// Sunday.
     Sun,
 }
 
@@ -140,7 +132,7 @@ pub struct Rolling {
     pub bake: Span,
     /// Disruption as a rate, over the whole cluster.
     pub rate: Rate,
-    /// Draining.
+    /// How long, and what happens to a node that does not drain in time.
     pub drain: DrainPolicy,
     /// How long a new instance may take to be in service, with its node Ready.
     pub ready_timeout: Span,
@@ -196,9 +188,8 @@ pub enum Amount {
 /// At most `instances` disrupted within `per`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
-    /// Instances.
     pub instances: u32,
-    /// Window.
+    /// How long a window is.
     pub per: Span,
 }
 
@@ -274,7 +265,7 @@ pub enum Preflight {
     Stop,
 }
 
-/// After so long Kubernetes takes a volume from a node that is gone by force: waiting longer would save nobody anything. Source: Kubernetes, attach/detach
+/// After so long Kubernetes takes a volume from a node that is gone by force: waiting longer would save nothing. Source: Kubernetes, attach/detach
 /// controller, `maxWaitForUnmountDuration`.
 fn volumes() -> Span {
     Span::from_secs(360)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{Document, invalid};
+use super::document::{ParsedFile, invalid};
 use super::file::{Approval, Selector, StageFile, WaveFile};
 use super::freeze::freeze;
 use super::{Cluster, FleetError, OnFailure, SourceLocation, Stage, Wave};
@@ -12,7 +12,7 @@ type Clusters = BTreeMap<ClusterName, Cluster>;
 
 /// The stages, each behind the one it names in `after`.
 pub(super) fn resolve(
-    doc: &Document,
+    doc: &ParsedFile,
     files: &[StageFile],
     on_failure: OnFailure,
     clusters: &Clusters,
@@ -63,7 +63,7 @@ pub(super) fn resolve(
 }
 
 fn stage(
-    doc: &Document,
+    doc: &ParsedFile,
     index: &str,
     file: &StageFile,
     members: BTreeSet<ClusterName>,
@@ -88,7 +88,7 @@ fn stage(
 }
 
 fn select(
-    doc: &Document,
+    doc: &ParsedFile,
     index: &str,
     file: &StageFile,
     clusters: &Clusters,
@@ -113,7 +113,7 @@ fn select(
 }
 
 fn in_environment(
-    doc: &Document,
+    doc: &ParsedFile,
     index: &str,
     environment: &Environment,
     clusters: &Clusters,
@@ -139,7 +139,7 @@ fn in_environment(
 }
 
 fn named(
-    doc: &Document,
+    doc: &ParsedFile,
     path: &[&str],
     names: &[ClusterName],
     clusters: &Clusters,
@@ -169,7 +169,7 @@ fn named(
 }
 
 /// The place of an item of a list.
-fn place_in(doc: &Document, path: &[&str], index: usize) -> SourceLocation {
+fn place_in(doc: &ParsedFile, path: &[&str], index: usize) -> SourceLocation {
     doc.place(
         &path
             .iter()
@@ -181,7 +181,7 @@ fn place_in(doc: &Document, path: &[&str], index: usize) -> SourceLocation {
 
 /// The waves; the one that names no clusters takes those that no other one names.
 fn waves(
-    doc: &Document,
+    doc: &ParsedFile,
     index: &str,
     file: &StageFile,
     members: BTreeSet<ClusterName>,
@@ -261,7 +261,7 @@ fn waves(
     Ok(waves)
 }
 
-fn in_order(doc: &Document, stages: Vec<Stage>) -> Result<Vec<Stage>, FleetError> {
+fn in_order(doc: &ParsedFile, stages: Vec<Stage>) -> Result<Vec<Stage>, FleetError> {
     let names: Vec<StageName> = stages.iter().map(|s| s.name.clone()).collect();
     check_after(doc, &stages, &names)?;
     let mut waiting = stages;
@@ -281,7 +281,7 @@ fn in_order(doc: &Document, stages: Vec<Stage>) -> Result<Vec<Stage>, FleetError
 }
 
 /// What a stage comes after has to be a stage.
-fn check_after(doc: &Document, stages: &[Stage], names: &[StageName]) -> Result<(), FleetError> {
+fn check_after(doc: &ParsedFile, stages: &[Stage], names: &[StageName]) -> Result<(), FleetError> {
     for (i, stage) in stages.iter().enumerate() {
         if let Some(after) = &stage.after
             && !names.contains(after)
@@ -303,7 +303,7 @@ fn check_after(doc: &Document, stages: &[Stage], names: &[StageName]) -> Result<
     Ok(())
 }
 
-fn cycle(doc: &Document, names: &[StageName], waiting: &[Stage]) -> FleetError {
+fn cycle(doc: &ParsedFile, names: &[StageName], waiting: &[Stage]) -> FleetError {
     let first = names
         .iter()
         .position(|n| waiting.iter().any(|s| s.name == *n))

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::document::Document;
+use super::document::ParsedFile;
 use super::{FleetError, SourceLocation};
 
 /// A kops state store (`KOPS_STATE_STORE`). It may hold many clusters, each below its own name.
@@ -24,7 +24,7 @@ impl std::fmt::Display for StateStore {
 }
 
 /// `kops.state_store` of a cluster file; a folder is relative to the fleet.
-pub(super) fn parse(root: &Path, doc: &Document, text: &str) -> Result<StateStore, FleetError> {
+pub(super) fn parse(root: &Path, doc: &ParsedFile, text: &str) -> Result<StateStore, FleetError> {
     let place = || doc.place(&["kops", "state_store"]);
     if let Some(rest) = text.strip_prefix("s3://") {
         let rest = rest.trim_end_matches('/');

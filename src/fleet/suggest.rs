@@ -1,4 +1,4 @@
-//! The name somebody probably meant. Knows only names.
+//! The name that was probably meant. Knows only names.
 
 /// The candidate closest to `wanted`, when one is close enough to be a slip of the fingers.
 pub fn closest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::JsonSchema;
+use super::schema::{JsonSchema, SchemaError};
 use super::vars::{MergedValue, Vars};
 use super::{Cluster, FleetError, SourceLocation, VarFault};
 use crate::model::ClusterName;
@@ -15,14 +15,8 @@ pub(super) fn check_vars(
     text: &str,
     clusters: &BTreeMap<ClusterName, Cluster>,
 ) -> Result<(), FleetError> {
-    let schema = JsonSchema::parse(text).map_err(|error| FleetError::VarsSchema {
-        place: SourceLocation {
-            file: VARS_SCHEMA.into(),
-            pos: Some(error.pos),
-        },
-        message: error.message,
-        hint: error.hint,
-    })?;
+    let schema = JsonSchema::parse(text)
+        .map_err(|errors| FleetError::all(errors.into_iter().map(unusable).collect()))?;
     let mut faults: Vec<VarFault> = Vec::new();
     for cluster in clusters.values() {
         let merged = cluster.vars.merged();
@@ -48,6 +42,17 @@ pub(super) fn check_vars(
         Ok(())
     } else {
         Err(FleetError::Vars(faults))
+    }
+}
+
+fn unusable(error: SchemaError) -> FleetError {
+    FleetError::VarsSchema {
+        place: SourceLocation {
+            file: VARS_SCHEMA.into(),
+            pos: Some(error.pos),
+        },
+        message: error.message,
+        hint: error.hint,
     }
 }
 

@@ -49,7 +49,6 @@ pub struct Overridden {
 /// A value of all layers together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MergedValue {
-    /// The value.
     pub value: Merged,
     /// The layer that set it; for a mapping, the first one that did.
     pub origin: Origin,

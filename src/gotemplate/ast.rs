@@ -5,37 +5,37 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::call::Function;
-use super::source::Source;
+use super::source::TemplateText;
 
 /// A template: a whole text, or what stands in `define` or `block`.
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
-    pub(super) source: Arc<Source>,
-    pub(super) body: Vec<Node>,
+    pub(super) source: Arc<TemplateText>,
+    pub(super) body: Vec<TemplateNode>,
 }
 
 impl Tree {
     /// Whether it prints nothing but blanks: such a one never replaces another.
     pub(super) fn is_empty(&self) -> bool {
         self.body.iter().all(|node| match node {
-            Node::Text(range) => self.source.text.get(range.clone()).is_none_or(|t| {
+            TemplateNode::Text(range) => self.source.text.get(range.clone()).is_none_or(|t| {
                 t.trim_matches([' ', '\t', '\r', '\n', '\u{b}', '\u{c}', '\u{85}', '\u{a0}'])
                     .is_empty()
             }),
-            Node::Action(_)
-            | Node::If(_)
-            | Node::With(_)
-            | Node::Range(_)
-            | Node::Template { .. }
-            | Node::Break
-            | Node::Continue => false,
+            TemplateNode::Action(_)
+            | TemplateNode::If(_)
+            | TemplateNode::With(_)
+            | TemplateNode::Range(_)
+            | TemplateNode::Template { .. }
+            | TemplateNode::Break
+            | TemplateNode::Continue => false,
         })
     }
 }
 
 /// A piece of a template.
 #[derive(Clone, Debug)]
-pub(super) enum Node {
+pub(super) enum TemplateNode {
     Text(Range<usize>),
     Action(Pipe),
     If(Branch),
@@ -54,8 +54,8 @@ pub(super) enum Node {
 #[derive(Clone, Debug)]
 pub(super) struct Branch {
     pub(super) pipe: Pipe,
-    pub(super) body: Vec<Node>,
-    pub(super) otherwise: Vec<Node>,
+    pub(super) body: Vec<TemplateNode>,
+    pub(super) otherwise: Vec<TemplateNode>,
 }
 
 /// Commands that hand their value on, and the variables that take the last.
@@ -65,12 +65,12 @@ pub(super) struct Pipe {
     pub(super) variables: Vec<Arc<str>>,
     /// `=`, and not `:=`.
     pub(super) assigns: bool,
-    pub(super) commands: Vec<Command>,
+    pub(super) commands: Vec<PipeCommand>,
 }
 
 /// A function or an operand, and its arguments.
 #[derive(Clone, Debug)]
-pub(super) struct Command {
+pub(super) struct PipeCommand {
     pub(super) range: Range<usize>,
     pub(super) first: Operand,
     pub(super) arguments: Vec<Operand>,
@@ -91,19 +91,19 @@ pub(super) enum OperandKind {
     Number(Literal),
     Text(Arc<str>),
     /// `.a.b`
-    Field(Vec<Step>),
+    Field(Vec<PathStep>),
     /// `$x.a.b`
-    Variable(Arc<str>, Vec<Step>),
+    Variable(Arc<str>, Vec<PathStep>),
     Function(Function),
     /// `(…)`
     Parens(Box<Pipe>),
     /// `(…).a.b`
-    Chain(Box<Operand>, Vec<Step>),
+    Chain(Box<Operand>, Vec<PathStep>),
 }
 
 /// One `.name` of a chain.
 #[derive(Clone, Debug)]
-pub(super) struct Step {
+pub(super) struct PathStep {
     pub(super) name: String,
     /// Its bytes, the dot among them.
     pub(super) range: Range<usize>,
@@ -120,4 +120,4 @@ pub(super) struct Literal {
 }
 
 /// Templates by name.
-pub(super) type Trees = BTreeMap<String, Arc<Tree>>;
+pub(super) type ParsedTemplates = BTreeMap<String, Arc<Tree>>;

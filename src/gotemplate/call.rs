@@ -75,11 +75,11 @@ pub(super) type Result = std::result::Result<Value, Trouble>;
 
 /// The values a function was called with, of the types it declared.
 #[derive(Clone, Copy, Debug)]
-pub struct Arguments<'a>(&'a [Value]);
+pub struct CallArguments<'a>(&'a [Value]);
 
-impl<'a> Arguments<'a> {
+impl<'a> CallArguments<'a> {
     pub(super) fn new(values: &'a [Value]) -> Self {
-        Arguments(values)
+        CallArguments(values)
     }
 
     /// The value at an index; null when there are not so many.
@@ -116,8 +116,8 @@ impl<'a> Arguments<'a> {
     }
 }
 
-type Plain = fn(&mut Running<'_>, Arguments<'_>) -> Result;
-type Given = dyn Fn(&mut Running<'_>, Arguments<'_>) -> Result + Send + Sync;
+type Plain = fn(&mut Running<'_>, CallArguments<'_>) -> Result;
+type Given = dyn Fn(&mut Running<'_>, CallArguments<'_>) -> Result + Send + Sync;
 
 /// What a function does.
 #[derive(Clone)]
@@ -152,7 +152,7 @@ impl Function {
         }
     }
 
-    /// Its name.
+    /// As templates call it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -181,8 +181,8 @@ impl Function {
 
     pub(super) fn run(&self, running: &mut Running<'_>, values: &[Value]) -> Result {
         match &self.body {
-            Body::Plain(plain) => plain(running, Arguments(values)),
-            Body::Given(given) => given(running, Arguments(values)),
+            Body::Plain(plain) => plain(running, CallArguments(values)),
+            Body::Given(given) => given(running, CallArguments(values)),
             Body::Stops(_) => Ok(Value::Nil),
         }
     }

@@ -9,19 +9,18 @@ mod operands;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::ast::{Branch, Node, Pipe, Tree, Trees};
+use super::ast::{Branch, ParsedTemplates, Pipe, TemplateNode, Tree};
 use super::call::{Run, Trouble};
 use super::fault::{GoFault, Limit, Problem};
 use super::format::{self, Out};
 use super::limits;
-use super::source::Source;
+use super::source::TemplateText;
 use super::value::Value;
 use super::world::{TemplateOptions, TemplateWorld};
 
 /// What a template printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateOutput {
-    /// The text.
     pub text: String,
     /// Where it comes from, when that was asked for: (byte of the text, byte of the template, whether what follows is the template's own text).
     pub origins: Vec<(usize, usize, bool)>,
@@ -29,7 +28,7 @@ pub struct TemplateOutput {
 
 /// A run under way; functions may run further templates in it.
 struct Evaluator<'r> {
-    templates: &'r Trees,
+    templates: &'r ParsedTemplates,
     options: &'r TemplateOptions<'r>,
     steps: u64,
     depth: usize,
@@ -40,7 +39,7 @@ struct Evaluator<'r> {
 
 /// One template being run: its text, its variables.
 struct Frame<'f> {
-    source: &'f Arc<Source>,
+    source: &'f Arc<TemplateText>,
     variables: Vec<(Arc<str>, Value)>,
 }
 
@@ -53,7 +52,7 @@ enum Flow {
 type Done<T> = Result<T, GoFault>;
 
 pub(super) fn execute(
-    templates: &Trees,
+    templates: &ParsedTemplates,
     name: &str,
     dot: &Value,
     options: &TemplateOptions<'_>,
@@ -67,7 +66,7 @@ pub(super) fn execute(
         origins: Vec::new(),
     };
     let Some(tree) = templates.get(name) else {
-        let source = Arc::new(Source {
+        let source = Arc::new(TemplateText {
             name: name.to_owned(),
             text: String::new(),
         });
@@ -170,7 +169,7 @@ impl Evaluator<'_> {
         &mut self,
         frame: &mut Frame<'_>,
         dot: &Value,
-        nodes: &[Node],
+        nodes: &[TemplateNode],
         out: &mut Out,
     ) -> Done<Flow> {
         for node in nodes {
@@ -186,35 +185,35 @@ impl Evaluator<'_> {
         &mut self,
         frame: &mut Frame<'_>,
         dot: &Value,
-        node: &Node,
+        node: &TemplateNode,
         out: &mut Out,
     ) -> Done<Flow> {
         match node {
-            Node::Text(range) => {
+            TemplateNode::Text(range) => {
                 self.step(frame, range)?;
                 self.note(out, range.start, true);
                 let source = frame.source;
                 let text = source.text.get(range.clone()).unwrap_or_default();
                 self.print(frame, range, out, text)?;
             }
-            Node::Action(pipe) => {
+            TemplateNode::Action(pipe) => {
                 self.note(out, pipe.range.start, false);
                 let value = self.pipeline(frame, dot, pipe)?;
                 if pipe.variables.is_empty() {
                     self.print_value(frame, &pipe.range, out, &value)?;
                 }
             }
-            Node::If(branch) | Node::With(branch) => {
-                let with = matches!(node, Node::With(_));
+            TemplateNode::If(branch) | TemplateNode::With(branch) => {
+                let with = matches!(node, TemplateNode::With(_));
                 return self.choose(frame, dot, branch, with, out);
             }
-            Node::Range(branch) => return self.range(frame, dot, branch, out),
-            Node::Template { name, pipe, range } => {
+            TemplateNode::Range(branch) => return self.range(frame, dot, branch, out),
+            TemplateNode::Template { name, pipe, range } => {
                 self.note(out, range.start, false);
                 self.use_template(frame, dot, name, pipe.as_ref(), range, out)?;
             }
-            Node::Break => return Ok(Flow::Break),
-            Node::Continue => return Ok(Flow::Continue),
+            TemplateNode::Break => return Ok(Flow::Break),
+            TemplateNode::Continue => return Ok(Flow::Continue),
         }
         Ok(Flow::On)
     }

@@ -4,14 +4,14 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::source::Source;
+use super::source::TemplateText;
 
 /// A fault, with its place and the places that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoFault {
-    /// Where.
+    /// Where in the template evaluation stopped.
     pub at: Site,
-    /// What.
+    /// What could not be done.
     pub problem: Problem,
     /// The places that included the template of the fault, innermost first.
     pub included_from: Vec<Site>,
@@ -20,13 +20,13 @@ pub struct GoFault {
 /// A place in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
-    source: Arc<Source>,
+    source: Arc<TemplateText>,
     /// Its bytes.
     pub range: Range<usize>,
 }
 
 impl Site {
-    pub(super) fn new(source: &Arc<Source>, range: Range<usize>) -> Site {
+    pub(super) fn new(source: &Arc<TemplateText>, range: Range<usize>) -> Site {
         let source = Arc::clone(source);
         Site { source, range }
     }
@@ -50,7 +50,7 @@ impl Site {
 }
 
 impl GoFault {
-    pub(super) fn new(source: &Arc<Source>, range: Range<usize>, problem: Problem) -> Self {
+    pub(super) fn new(source: &Arc<TemplateText>, range: Range<usize>, problem: Problem) -> Self {
         GoFault {
             at: Site {
                 source: source.clone(),
@@ -61,7 +61,7 @@ impl GoFault {
         }
     }
 
-    pub(super) fn from(mut self, source: &Arc<Source>, range: Range<usize>) -> Self {
+    pub(super) fn from(mut self, source: &Arc<TemplateText>, range: Range<usize>) -> Self {
         self.included_from.push(Site {
             source: source.clone(),
             range,
@@ -90,16 +90,13 @@ pub enum Problem {
     NoVariable(String),
     /// A map has no such key.
     NoEntry {
-        /// The key.
         key: String,
         /// The keys it has.
         known: Vec<String>,
     },
-    /// A field of null.
     FieldOfNull(String),
     /// A field of something that has none.
     NoField {
-        /// The field.
         field: String,
         /// The type of what was asked.
         of: &'static str,
@@ -110,7 +107,6 @@ pub enum Problem {
     NotAFunction(String),
     /// A function was called with more or fewer arguments than it takes.
     Count {
-        /// The function.
         function: String,
         /// How many it takes.
         wants: usize,
@@ -130,9 +126,8 @@ pub enum Problem {
     NoRange(&'static str),
     /// A function failed.
     Call {
-        /// The function.
         function: String,
-        /// Why.
+        /// Why it refused its arguments.
         why: String,
     },
     /// It takes more than any template should.

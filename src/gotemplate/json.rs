@@ -10,7 +10,7 @@ use super::{dates, numbers};
 
 /// How the text is written.
 #[derive(Clone, Copy)]
-pub(super) struct Style {
+pub(super) struct JsonStyle {
     /// `<`, `>` and `&` as `\u003c` and the like.
     pub(super) html: bool,
     /// Over several lines.
@@ -30,7 +30,7 @@ impl From<TooMuch> for NoJson {
     }
 }
 
-pub(super) fn text(value: &Value, style: Style) -> Result<String, NoJson> {
+pub(super) fn text(value: &Value, style: JsonStyle) -> Result<String, NoJson> {
     let mut writer = Writer {
         out: Out::default(),
         style,
@@ -41,7 +41,7 @@ pub(super) fn text(value: &Value, style: Style) -> Result<String, NoJson> {
 
 struct Writer {
     out: Out,
-    style: Style,
+    style: JsonStyle,
 }
 
 impl Writer {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// What a token is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// Text to be printed as it stands.
     Text,
     /// `{{`, with or without a trim marker.
@@ -55,7 +55,7 @@ pub(super) enum Kind {
 /// A token and the bytes it stands on.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
     pub(super) range: Range<usize>,
 }
 
@@ -65,7 +65,7 @@ const KEYWORDS: [&str; 11] = [
     "block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with",
 ];
 
-/// All tokens of a text; the last is [`Kind::End`] or [`Kind::GoFault`].
+/// All tokens of a text; the last is [`TokenKind::End`] or [`TokenKind::GoFault`].
 pub(super) fn tokens(text: &str) -> Vec<Token> {
     let mut lexer = Lexer {
         text,
@@ -73,8 +73,8 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
         tokens: Vec::new(),
     };
     match lexer.all() {
-        Ok(()) => lexer.push(Kind::End, text.len()),
-        Err((start, why)) => lexer.push(Kind::Fault(why), start),
+        Ok(()) => lexer.push(TokenKind::End, text.len()),
+        Err((start, why)) => lexer.push(TokenKind::Fault(why), start),
     }
     lexer.tokens
 }
@@ -105,7 +105,7 @@ impl<'t> Lexer<'t> {
         self.rest().chars().next()
     }
 
-    fn push(&mut self, kind: Kind, start: usize) {
+    fn push(&mut self, kind: TokenKind, start: usize) {
         let end = self.at.max(start);
         self.tokens.push(Token {
             kind,
@@ -135,7 +135,7 @@ impl<'t> Lexer<'t> {
             let Some(open) = rest.find(OPEN) else {
                 self.at = self.text.len();
                 if self.at > start {
-                    self.push(Kind::Text, start);
+                    self.push(TokenKind::Text, start);
                 }
                 return Ok(());
             };
@@ -148,7 +148,7 @@ impl<'t> Lexer<'t> {
             };
             if !kept.is_empty() {
                 self.at = start + kept.len();
-                self.push(Kind::Text, start);
+                self.push(TokenKind::Text, start);
             }
             self.at = start + open;
             self.action(trims)?;
@@ -162,7 +162,7 @@ impl<'t> Lexer<'t> {
         if self.text.get(inside..).is_some_and(|t| t.starts_with("/*")) {
             return self.comment(start, inside);
         }
-        self.push(Kind::Open, start);
+        self.push(TokenKind::Open, start);
         let mut parens = 0_usize;
         while !self.close(parens)? {
             self.word(&mut parens)?;
@@ -210,7 +210,7 @@ impl<'t> Lexer<'t> {
         }
         let start = self.at;
         self.at += if trims { 4 } else { 2 };
-        self.push(Kind::Close, start);
+        self.push(TokenKind::Close, start);
         if trims {
             self.skip(is_space);
         }
@@ -220,7 +220,7 @@ impl<'t> Lexer<'t> {
     fn word(&mut self, parens: &mut usize) -> Lexed<()> {
         let start = self.at;
         let Some(c) = self.peek() else {
-            let opened = self.tokens.iter().rev().find(|t| t.kind == Kind::Open);
+            let opened = self.tokens.iter().rev().find(|t| t.kind == TokenKind::Open);
             let start = opened.map_or(start, |t| t.range.start);
             return Err((start, "unclosed action".into()));
         };
@@ -231,12 +231,12 @@ impl<'t> Lexer<'t> {
                 while self.at_close() != Some(true) && self.peek().is_some_and(is_space) {
                     self.at += 1;
                 }
-                Kind::Space
+                TokenKind::Space
             }
-            '=' => Kind::Assign,
-            ':' if self.accept("=") => Kind::Declare,
+            '=' => TokenKind::Assign,
+            ':' if self.accept("=") => TokenKind::Declare,
             ':' => return Err((start, "expected :=".into())),
-            '|' => Kind::Pipe,
+            '|' => TokenKind::Pipe,
             '"' => self.quoted('"', start, "unterminated quoted string")?,
             '\'' => self.quoted('\'', start, "unterminated character constant")?,
             '`' => {
@@ -244,28 +244,28 @@ impl<'t> Lexer<'t> {
                     return Err((start, "unterminated raw quoted string".into()));
                 };
                 self.at += end + 1;
-                Kind::Raw
+                TokenKind::Raw
             }
-            '$' => self.name(start, Kind::Variable, Kind::Variable)?,
+            '$' => self.name(start, TokenKind::Variable, TokenKind::Variable)?,
             '.' if !self.peek().is_some_and(|c| c.is_ascii_digit()) => {
-                self.name(start, Kind::Field, Kind::Dot)?
+                self.name(start, TokenKind::Field, TokenKind::Dot)?
             }
             '.' | '+' | '-' | '0'..='9' => {
                 self.at = start;
                 self.number(start)?;
-                Kind::Number
+                TokenKind::Number
             }
             c if is_word(c) => self.identifier(start)?,
             '(' => {
                 *parens += 1;
-                Kind::LeftParen
+                TokenKind::LeftParen
             }
             ')' if *parens == 0 => return Err((start, "unexpected right paren".into())),
             ')' => {
                 *parens -= 1;
-                Kind::RightParen
+                TokenKind::RightParen
             }
-            c if c.is_ascii_graphic() => Kind::Sign,
+            c if c.is_ascii_graphic() => TokenKind::Sign,
             c => {
                 let why = format!("unrecognized character in action: {}", unicode(c));
                 return Err((start, why));
@@ -275,7 +275,7 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
-    fn quoted(&mut self, mark: char, start: usize, why: &str) -> Lexed<Kind> {
+    fn quoted(&mut self, mark: char, start: usize, why: &str) -> Lexed<TokenKind> {
         while let Some(c) = self.peek() {
             self.at += c.len_utf8();
             match c {
@@ -286,9 +286,9 @@ impl<'t> Lexer<'t> {
                 },
                 c if c == mark => {
                     return Ok(if mark == '"' {
-                        Kind::Quoted
+                        TokenKind::Quoted
                     } else {
-                        Kind::Char
+                        TokenKind::Char
                     });
                 }
                 _ => {}
@@ -298,7 +298,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// What follows `.` or `$`.
-    fn name(&mut self, start: usize, named: Kind, alone: Kind) -> Lexed<Kind> {
+    fn name(&mut self, start: usize, named: TokenKind, alone: TokenKind) -> Lexed<TokenKind> {
         if self.at_terminator() {
             return Ok(alone);
         }
@@ -307,14 +307,14 @@ impl<'t> Lexer<'t> {
         Ok(named)
     }
 
-    fn identifier(&mut self, start: usize) -> Lexed<Kind> {
+    fn identifier(&mut self, start: usize) -> Lexed<TokenKind> {
         self.skip(is_word);
         self.terminated(start)?;
         let word = self.text.get(start..self.at).unwrap_or_default();
         Ok(match word {
-            "true" | "false" => Kind::Bool,
-            word if KEYWORDS.contains(&word) => Kind::Keyword,
-            _ => Kind::Identifier,
+            "true" | "false" => TokenKind::Bool,
+            word if KEYWORDS.contains(&word) => TokenKind::Keyword,
+            _ => TokenKind::Identifier,
         })
     }
 
@@ -395,9 +395,9 @@ mod tests {
 
     fn show(text: &str) -> String {
         let words = tokens(text).into_iter().map(|t| match t.kind {
-            Kind::Fault(why) => format!("! {why} at {}", t.range.start),
-            Kind::End => "end".into(),
-            Kind::Space => "_".into(),
+            TokenKind::Fault(why) => format!("! {why} at {}", t.range.start),
+            TokenKind::End => "end".into(),
+            TokenKind::Space => "_".into(),
             _ => text.get(t.range).unwrap_or_default().replace('\n', "~"),
         });
         words.collect::<Vec<_>>().join(" ")

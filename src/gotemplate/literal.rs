@@ -80,7 +80,7 @@ fn complex(body: &str) -> Option<Literal> {
     })
 }
 
-/// A whole number with Go's prefixes and underscores; none when it is none, or too large.
+/// A whole number with Go's prefixes and underscores; none when it is not a number, or too large.
 pub(super) fn integer(text: &str) -> Option<i64> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

@@ -27,7 +27,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use call::{Arguments, Function, Running, Trouble};
+pub use call::{CallArguments, Function, Running, Trouble};
 pub use eval::TemplateOutput;
 pub use fault::{GoFault, Limit, Problem, Site};
 pub use functions::Functions;

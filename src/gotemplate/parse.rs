@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::ast::{Branch, Node, Tree};
+use super::ast::{Branch, TemplateNode, Tree};
 use super::fault::{GoFault, Problem};
 use super::functions::Functions;
-use super::lex::{Kind, Token, tokens};
+use super::lex::{Token, TokenKind, tokens};
 use super::literal;
-use super::source::Source;
+use super::source::TemplateText;
 
 /// Blocks and parentheses nested deeper than this are refused: a template is walked by recursion.
 const MAX_DEPTH: usize = 100;
@@ -27,7 +27,7 @@ pub(super) struct Parsed {
 }
 
 /// Parses a text.
-pub(super) fn parse(source: &Arc<Source>, functions: &Functions) -> Result<Parsed, GoFault> {
+pub(super) fn parse(source: &Arc<TemplateText>, functions: &Functions) -> Result<Parsed, GoFault> {
     let mut parser = Parser {
         source,
         functions,
@@ -49,7 +49,7 @@ pub(super) fn parse(source: &Arc<Source>, functions: &Functions) -> Result<Parse
 }
 
 struct Parser<'p> {
-    source: &'p Arc<Source>,
+    source: &'p Arc<TemplateText>,
     functions: &'p Functions,
     tokens: Vec<Token>,
     next: usize,
@@ -70,7 +70,7 @@ enum Ending {
 
 /// What an action turned out to be.
 enum Piece {
-    Node(Node),
+    Node(TemplateNode),
     End(Range<usize>),
     Else(Range<usize>),
 }
@@ -91,7 +91,7 @@ impl Parser<'_> {
             .or(self.tokens.last())
             .cloned()
             .unwrap_or(Token {
-                kind: Kind::End,
+                kind: TokenKind::End,
                 range: end..end,
             })
     }
@@ -107,7 +107,7 @@ impl Parser<'_> {
     }
 
     fn skip_space(&mut self) {
-        while self.peek().kind == Kind::Space {
+        while self.peek().kind == TokenKind::Space {
             self.next += 1;
         }
     }
@@ -131,8 +131,8 @@ impl Parser<'_> {
 
     fn unexpected<T>(&self, token: &Token, context: &str) -> Done<T> {
         match &token.kind {
-            Kind::Fault(why) => self.syntax(token.range.clone(), why.clone()),
-            Kind::End => self.syntax(token.range.clone(), "unexpected EOF"),
+            TokenKind::Fault(why) => self.syntax(token.range.clone(), why.clone()),
+            TokenKind::End => self.syntax(token.range.clone(), "unexpected EOF"),
             _ => {
                 let word = self.text(token).to_owned();
                 self.syntax(
@@ -154,13 +154,13 @@ impl Parser<'_> {
         result
     }
 
-    fn top(&mut self) -> Done<Vec<Node>> {
+    fn top(&mut self) -> Done<Vec<TemplateNode>> {
         let mut nodes = Vec::new();
         loop {
             let token = self.peek();
             match token.kind {
-                Kind::End => return Ok(nodes),
-                Kind::Open if self.opens_define() => self.define()?,
+                TokenKind::End => return Ok(nodes),
+                TokenKind::Open if self.opens_define() => self.define()?,
                 _ => match self.piece()? {
                     Piece::Node(node) => nodes.push(node),
                     Piece::End(range) => return self.syntax(range, "unexpected {{end}}"),
@@ -172,7 +172,7 @@ impl Parser<'_> {
 
     fn opens_define(&self) -> bool {
         let mut index = self.next + 1;
-        while self.at(index).kind == Kind::Space {
+        while self.at(index).kind == TokenKind::Space {
             index += 1;
         }
         self.text(&self.at(index)) == "define"
@@ -200,7 +200,7 @@ impl Parser<'_> {
         result
     }
 
-    fn add(&mut self, name: String, body: Vec<Node>, range: Range<usize>) -> Done<()> {
+    fn add(&mut self, name: String, body: Vec<TemplateNode>, range: Range<usize>) -> Done<()> {
         let tree = Tree {
             source: self.source.clone(),
             body,
@@ -219,7 +219,7 @@ impl Parser<'_> {
 
     fn template_name(&mut self, context: &str) -> Done<String> {
         let token = self.take_word();
-        if !matches!(token.kind, Kind::Quoted | Kind::Raw) {
+        if !matches!(token.kind, TokenKind::Quoted | TokenKind::Raw) {
             return self.unexpected(&token, context);
         }
         self.string(&token)
@@ -230,7 +230,7 @@ impl Parser<'_> {
         let inner = text
             .get(1..text.len().saturating_sub(1))
             .unwrap_or_default();
-        if token.kind == Kind::Raw {
+        if token.kind == TokenKind::Raw {
             // Go drops carriage returns from raw strings.
             return Ok(inner.replace('\r', ""));
         }
@@ -242,7 +242,7 @@ impl Parser<'_> {
 
     fn close(&mut self, context: &str) -> Done<()> {
         let token = self.take_word();
-        if token.kind == Kind::Close {
+        if token.kind == TokenKind::Close {
             Ok(())
         } else {
             self.unexpected(&token, context)
@@ -252,15 +252,15 @@ impl Parser<'_> {
     fn piece(&mut self) -> Done<Piece> {
         let token = self.take();
         match token.kind {
-            Kind::Text => Ok(Piece::Node(Node::Text(token.range))),
-            Kind::Open => self.action(token.range),
+            TokenKind::Text => Ok(Piece::Node(TemplateNode::Text(token.range))),
+            TokenKind::Open => self.action(token.range),
             _ => self.unexpected(&token, "input"),
         }
     }
 
     fn action(&mut self, open: Range<usize>) -> Done<Piece> {
         let token = self.peek_word();
-        let word = if token.kind == Kind::Keyword {
+        let word = if token.kind == TokenKind::Keyword {
             self.text(&token).to_owned()
         } else {
             String::new()
@@ -273,9 +273,9 @@ impl Parser<'_> {
         }
         let whole = open.start..token.range.end;
         let node = match word.as_str() {
-            "if" => Node::If(self.branch("if")?),
-            "with" => Node::With(self.branch("with")?),
-            "range" => Node::Range(self.branch("range")?),
+            "if" => TemplateNode::If(self.branch("if")?),
+            "with" => TemplateNode::With(self.branch("with")?),
+            "range" => TemplateNode::Range(self.branch("range")?),
             "template" => self.template(open)?,
             "block" => self.block(open)?,
             "break" | "continue" => self.jump(&word, whole)?,
@@ -285,33 +285,34 @@ impl Parser<'_> {
             }
             "else" => {
                 let next = self.peek_word();
-                let more = next.kind == Kind::Keyword && matches!(self.text(&next), "if" | "with");
+                let more =
+                    next.kind == TokenKind::Keyword && matches!(self.text(&next), "if" | "with");
                 if !more {
                     self.close("else")?;
                 }
                 return Ok(Piece::Else(whole));
             }
             _ => {
-                let pipe = self.pipeline("command", &Kind::Close)?;
-                Node::Action(pipe)
+                let pipe = self.pipeline("command", &TokenKind::Close)?;
+                TemplateNode::Action(pipe)
             }
         };
         Ok(Piece::Node(node))
     }
 
-    fn jump(&mut self, word: &str, range: Range<usize>) -> Done<Node> {
+    fn jump(&mut self, word: &str, range: Range<usize>) -> Done<TemplateNode> {
         self.close(&format!("{{{{{word}}}}}"))?;
         if self.ranges == 0 {
             return self.syntax(range, format!("{{{{{word}}}}} outside {{{{range}}}}"));
         }
         Ok(if word == "break" {
-            Node::Break
+            TemplateNode::Break
         } else {
-            Node::Continue
+            TemplateNode::Continue
         })
     }
 
-    fn list(&mut self) -> Done<(Vec<Node>, Ending)> {
+    fn list(&mut self) -> Done<(Vec<TemplateNode>, Ending)> {
         let mut nodes = Vec::new();
         loop {
             match self.piece()? {
@@ -332,7 +333,7 @@ impl Parser<'_> {
     }
 
     fn branch_inside(&mut self, word: &str) -> Done<Branch> {
-        let pipe = self.pipeline(word, &Kind::Close)?;
+        let pipe = self.pipeline(word, &TokenKind::Close)?;
         self.ranges += usize::from(word == "range");
         let (body, ending) = self.list()?;
         self.ranges -= usize::from(word == "range");
@@ -347,9 +348,9 @@ impl Parser<'_> {
         })
     }
 
-    fn otherwise(&mut self, word: &str) -> Done<Vec<Node>> {
+    fn otherwise(&mut self, word: &str) -> Done<Vec<TemplateNode>> {
         let next = self.peek_word();
-        if next.kind == Kind::Keyword {
+        if next.kind == TokenKind::Keyword {
             let chained = self.text(&next).to_owned();
             if chained != word {
                 return self.unexpected(&next, "else");
@@ -358,9 +359,9 @@ impl Parser<'_> {
             self.next += 1;
             let branch = self.branch(&chained)?;
             return Ok(vec![if chained == "if" {
-                Node::If(branch)
+                TemplateNode::If(branch)
             } else {
-                Node::With(branch)
+                TemplateNode::With(branch)
             }]);
         }
         let start = self.peek().range.start;
@@ -371,26 +372,26 @@ impl Parser<'_> {
         }
     }
 
-    fn template(&mut self, open: Range<usize>) -> Done<Node> {
+    fn template(&mut self, open: Range<usize>) -> Done<TemplateNode> {
         let name = self.template_name("template clause")?;
         let token = self.peek_word();
-        let pipe = if token.kind == Kind::Close {
+        let pipe = if token.kind == TokenKind::Close {
             self.next += 1;
             None
         } else {
-            Some(self.pipeline("template clause", &Kind::Close)?)
+            Some(self.pipeline("template clause", &TokenKind::Close)?)
         };
         let end = self.at(self.next.saturating_sub(1)).range.end;
-        Ok(Node::Template {
+        Ok(TemplateNode::Template {
             name,
             pipe,
             range: open.start..end,
         })
     }
 
-    fn block(&mut self, open: Range<usize>) -> Done<Node> {
+    fn block(&mut self, open: Range<usize>) -> Done<TemplateNode> {
         let name = self.template_name("block clause")?;
-        let pipe = self.pipeline("block clause", &Kind::Close)?;
+        let pipe = self.pipeline("block clause", &TokenKind::Close)?;
         let end = self.at(self.next.saturating_sub(1)).range.end;
         let range = open.start..end;
         let (body, ending) = self.own_scope(Self::list)?;
@@ -398,7 +399,7 @@ impl Parser<'_> {
             return self.syntax(range, "unexpected {{else}} in block clause");
         }
         self.add(name.clone(), body, range.clone())?;
-        Ok(Node::Template {
+        Ok(TemplateNode::Template {
             name,
             pipe: Some(pipe),
             range,

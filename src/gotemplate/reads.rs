@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::ast::{Branch, Node, Operand, OperandKind, Pipe, Step, Tree};
+use super::ast::{Branch, Operand, OperandKind, PathStep, Pipe, TemplateNode, Tree};
 
 /// The dotted paths, sorted.
 pub(super) fn of(tree: &Tree) -> Vec<String> {
@@ -15,15 +15,17 @@ pub(super) fn of(tree: &Tree) -> Vec<String> {
     found.into_iter().collect()
 }
 
-fn nodes(list: &[Node], found: &mut BTreeSet<String>) {
+fn nodes(list: &[TemplateNode], found: &mut BTreeSet<String>) {
     for node in list {
         match node {
-            Node::Action(p) => pipe(p, found),
-            Node::If(b) | Node::With(b) | Node::Range(b) => branch(b, found),
-            Node::Template { pipe: given, .. } => {
+            TemplateNode::Action(p) => pipe(p, found),
+            TemplateNode::If(b) | TemplateNode::With(b) | TemplateNode::Range(b) => {
+                branch(b, found)
+            }
+            TemplateNode::Template { pipe: given, .. } => {
                 given.iter().for_each(|p| pipe(p, found));
             }
-            Node::Text(_) | Node::Break | Node::Continue => {}
+            TemplateNode::Text(_) | TemplateNode::Break | TemplateNode::Continue => {}
         }
     }
 }
@@ -50,7 +52,7 @@ fn keyed(first: &Operand, arguments: &[Operand], found: &mut BTreeSet<String>) {
     let mut words: Vec<&Operand> = arguments.iter().collect();
     if matches!(function.name(), "index" | "get" | "hasKey") && !words.is_empty() {
         let base = words.remove(0);
-        let steps: &[Step] = match &base.kind {
+        let steps: &[PathStep] = match &base.kind {
             OperandKind::Dot => &[],
             OperandKind::Field(steps) | OperandKind::Variable(_, steps) => steps,
             OperandKind::Nil
@@ -73,7 +75,7 @@ fn keyed(first: &Operand, arguments: &[Operand], found: &mut BTreeSet<String>) {
 }
 
 fn operand(o: &Operand, found: &mut BTreeSet<String>) {
-    let mut add = |steps: &[Step]| {
+    let mut add = |steps: &[PathStep]| {
         let names: Vec<&str> = steps.iter().map(|s| s.name.as_str()).collect();
         if !names.is_empty() {
             found.insert(names.join("."));

@@ -2,9 +2,8 @@
 
 /// A text that templates were parsed from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Source {
+pub(super) struct TemplateText {
     /// The name it was given, such as its file.
     pub(super) name: String,
-    /// The text.
     pub(super) text: String,
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::ast::{Tree, Trees};
+use super::ast::{ParsedTemplates, Tree};
 use super::eval::{TemplateOutput, execute};
 use super::fault::GoFault;
 use super::functions::Functions;
 use super::parse::parse;
 use super::reads;
-use super::source::Source;
+use super::source::TemplateText;
 use super::value::Value;
 use super::world::TemplateOptions;
 
@@ -16,7 +16,7 @@ use super::world::TemplateOptions;
 #[derive(Clone, Debug)]
 pub struct Templates {
     functions: Functions,
-    trees: Trees,
+    trees: ParsedTemplates,
 }
 
 impl Templates {
@@ -24,7 +24,7 @@ impl Templates {
     pub fn new(functions: Functions) -> Self {
         Templates {
             functions,
-            trees: Trees::new(),
+            trees: ParsedTemplates::new(),
         }
     }
 
@@ -33,7 +33,7 @@ impl Templates {
     /// # Errors
     /// The first fault in it.
     pub fn parse(&mut self, name: &str, file: &str, text: &str) -> Result<(), GoFault> {
-        let source = Arc::new(Source {
+        let source = Arc::new(TemplateText {
             name: file.to_owned(),
             text: text.to_owned(),
         });

@@ -9,7 +9,7 @@ use serde_json::{Number, Value as Json};
 
 use super::version::Version;
 
-/// A value.
+/// What a template can hold, as Go types it.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// Nothing at all: a key that is not there, `template` without an argument. Go's invalid value.
@@ -24,11 +24,8 @@ pub enum Value {
     Float(f64),
     /// A complex literal: real and imaginary part.
     Complex(f64, f64),
-    /// A text.
     Text(Arc<str>),
-    /// A list.
     List(List),
-    /// A map.
     Map(Map),
     /// A time: seconds since 1970 (UTC) and the offset it is shown in.
     Time(Time),
@@ -109,7 +106,7 @@ impl List {
         List::of(ListType::Text, items.collect())
     }
 
-    /// Its items.
+    /// The items of a list; none for anything else.
     pub fn items(&self) -> &[Value] {
         &self.0.items
     }
@@ -228,7 +225,7 @@ fn unravel(mut waiting: Vec<Value>) {
 }
 
 impl Value {
-    /// A text.
+    /// A string of Go.
     pub fn text(text: impl Into<Arc<str>>) -> Self {
         Value::Text(text.into())
     }

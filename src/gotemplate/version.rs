@@ -40,7 +40,7 @@ impl Version {
     }
 }
 
-/// A version of which parts may be left out or be `x`; a part that is not there is none.
+/// A version of which parts may be left out or be `x`; a part that is left out has no value.
 fn partial(text: &str) -> Option<(Version, [Option<u64>; 3])> {
     let rest = text.strip_prefix('v').unwrap_or(text);
     let (rest, build) = rest.split_once('+').unwrap_or((rest, ""));

@@ -1,4 +1,4 @@
-//! What a run may see beside its values, and how strict it is. Asks nobody.
+//! What a run may see beside its values, and how strict it is. Makes no calls.
 
 /// A variable of the environment by its name.
 pub type Environment<'w> = dyn Fn(&str) -> Option<String> + 'w;
@@ -6,7 +6,6 @@ pub type Environment<'w> = dyn Fn(&str) -> Option<String> + 'w;
 /// What a run may see of the world. By default nothing: what asks for it is an error.
 #[derive(Clone, Copy, Default)]
 pub struct TemplateWorld<'w> {
-    /// The environment.
     pub environment: Option<&'w Environment<'w>>,
     /// The time, in seconds since 1970.
     pub now: Option<i64>,

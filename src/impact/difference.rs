@@ -17,7 +17,6 @@ use crate::render::Rendered;
 pub struct Side<'a> {
     /// What its `fleet.yaml` says.
     pub settings: &'a Settings,
-    /// Its clusters.
     pub clusters: BTreeMap<ClusterName, RenderedVersion<'a>>,
 }
 
@@ -58,13 +57,9 @@ pub enum ClusterImpact {
 /// A cluster in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outline {
-    /// Its environment.
     pub environment: Environment,
-    /// Its account.
     pub account: AccountId,
-    /// Its region.
     pub region: Region,
-    /// Its groups.
     pub groups: BTreeSet<GroupName>,
     /// Its documents, as `Kind/name`.
     pub documents: BTreeSet<String>,
@@ -106,7 +101,7 @@ pub enum Presence {
     Added,
     /// The old one.
     Removed,
-    /// Both.
+    /// Both revisions have it, and they differ.
     Changed,
 }
 
@@ -114,7 +109,7 @@ pub enum Presence {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Carrier {
-    /// Nobody has to.
+    /// Nothing has to be carried out.
     Nobody,
     /// kfleet, by changing a group.
     Kfleet,

@@ -9,9 +9,9 @@ const CONTEXT: usize = 3;
 /// Lines that differ, close to each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hunk {
-    /// Line of the first of them in the old text, from 1.
+    /// The line of the first of them in the old text, from 1.
     pub before: usize,
-    /// Line of the first of them in the new text, from 1.
+    /// The line of the first of them in the new text, from 1.
     pub after: usize,
     /// The lines, unchanged ones among them.
     pub lines: Vec<Line>,
@@ -29,7 +29,7 @@ pub struct Line {
 /// Which of two texts has a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
-    /// Both.
+    /// It stands in both texts.
     Same,
     /// The old one.
     Removed,

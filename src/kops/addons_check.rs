@@ -50,7 +50,7 @@ fn add_ons(spec: View<'_>, problems: &mut Problems) {
     }
 }
 
-/// Add-ons whose webhooks have certificates of cert-manager. One that somebody else manages (`managed: false`) is as good.
+/// Add-ons whose webhooks have certificates of cert-manager. One that others manage (`managed: false`) is as good.
 fn certificates(spec: View<'_>, problems: &mut Problems) {
     let manager = spec.sub("certManager");
     let has_manager = manager.bool("enabled") == Some(true);
@@ -71,7 +71,7 @@ fn certificates(spec: View<'_>, problems: &mut Problems) {
         on.then(|| (view.at("enabled"), name.to_owned()))
     };
     let metrics = spec.sub("metricsServer");
-    // Written by nobody, `insecure` is true.
+    // Where it is not written, `insecure` is true.
     let secure = (metrics.bool("enabled") == Some(true) && metrics.bool("insecure") == Some(false))
         .then(|| {
             (

@@ -56,7 +56,7 @@ const CHOICES: &[Choice] = &[
     (CILIUM, "ipam", &["hostscope", "kubernetes", "crd", "eni"]),
 ];
 
-/// Checks every field that is written. An empty text is none.
+/// Checks every field that is written. An empty text counts as no value.
 pub(super) fn check(spec: View<'_>, problems: &mut Problems) {
     for (path, key, words) in CHOICES {
         let view = path.iter().fold(spec, |view, part| view.sub(part));

@@ -37,9 +37,8 @@ pub struct Cluster {
     pub kubelet_labels: BTreeMap<String, String>,
     /// Node labels of `masterKubelet`: control planes, over those of `kubelet`.
     pub control_plane_labels: BTreeMap<String, String>,
-    /// Key pair of instances. None: kops makes one from a key in its state store, or there is none.
+    /// The key pair of instances. None: kops makes one from a key in its state store, or there is no key pair.
     pub ssh_key_name: Option<String>,
-    /// etcd clusters.
     pub etcd_clusters: Vec<EtcdCluster>,
     /// Whether kops writes Terraform for it (`target.terraform`) instead of calling AWS.
     pub terraform: bool,
@@ -48,7 +47,7 @@ pub struct Cluster {
     /// kops' cluster-autoscaler add-on, when it is on.
     pub autoscaler: Option<AutoscalerAddon>,
     /// Warm pool of worker groups that say nothing else.
-    pub(super) warm_pool: Option<WarmPoolSpec>,
+    pub(super) warm_pool: Option<WrittenWarmPool>,
     /// Rolling update of groups that say nothing else.
     pub(super) rolling_update: RollingUpdate,
     /// `containerd.nvidiaGPU.enabled`.
@@ -97,7 +96,6 @@ pub enum LoadBalancerClass {
 /// The load balancer of the Kubernetes API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiLoadBalancer {
-    /// Its class.
     pub class: LoadBalancerClass,
     /// Whether it ends TLS with a certificate, which makes a second target group.
     pub tls: bool,
@@ -139,7 +137,7 @@ pub enum PriorityExpander {
     Custom(BTreeMap<String, Vec<String>>),
 }
 
-/// An etcd cluster.
+/// One of the etcd clusters (`main`, `events`), with a member for each control-plane group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EtcdCluster {
     /// `main`, `events`, ...
@@ -175,7 +173,7 @@ impl RollingUpdate {
 
 /// A warm pool as written, in Cluster or InstanceGroup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct WarmPoolSpec {
+pub(super) struct WrittenWarmPool {
     pub(super) min_size: Option<u32>,
     pub(super) max_size: Option<u32>,
     pub(super) hook: Option<bool>,

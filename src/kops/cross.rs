@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::cluster::{Cluster, Dns};
 use super::error::Problems;
-use super::object::{ManifestObject, Member, label};
+use super::object::{GroupMember, ManifestObject, label};
 use super::role::Role;
 use crate::yaml::{Node, Pos};
 
@@ -15,7 +15,7 @@ pub(super) fn check(
     clusters: &[&Node],
     cluster: Option<&Cluster>,
     groups: &[&Node],
-    members: &[Member<'_>],
+    members: &[GroupMember<'_>],
     problems: &mut Problems,
 ) {
     one_cluster(clusters, problems);
@@ -62,7 +62,7 @@ fn one_cluster(clusters: &[&Node], problems: &mut Problems) {
     }
 }
 
-fn unique(members: &[Member<'_>], problems: &mut Problems) {
+fn unique(members: &[GroupMember<'_>], problems: &mut Problems) {
     let mut seen: BTreeMap<&str, Pos> = BTreeMap::new();
     for member in members {
         if let Some(first) = seen.insert(member.name, member.pos) {
@@ -75,7 +75,7 @@ fn unique(members: &[Member<'_>], problems: &mut Problems) {
     }
 }
 
-fn whole(cluster: &Cluster, members: &[Member<'_>], problems: &mut Problems) {
+fn whole(cluster: &Cluster, members: &[GroupMember<'_>], problems: &mut Problems) {
     let control_planes = members
         .iter()
         .filter(|m| m.role == Role::ControlPlane)
@@ -92,7 +92,7 @@ fn whole(cluster: &Cluster, members: &[Member<'_>], problems: &mut Problems) {
 }
 
 /// Every member's group exists and is a control plane, and every control plane has a member in every etcd cluster.
-fn etcd(cluster: &Cluster, members: &[Member<'_>], problems: &mut Problems) {
+fn etcd(cluster: &Cluster, members: &[GroupMember<'_>], problems: &mut Problems) {
     let control_planes: BTreeSet<&str> = members
         .iter()
         .filter(|m| m.role == Role::ControlPlane)

@@ -7,7 +7,7 @@ use super::view::View;
 /// What EBS takes of a volume type.
 struct Kind {
     name: &'static str,
-    /// GiB.
+    /// Least and most, in GiB.
     size: (i64, i64),
     /// IOPS: least, most, most a GiB. None: not to be chosen.
     iops: Option<(i64, i64, i64)>,

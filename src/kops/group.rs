@@ -13,7 +13,6 @@ use crate::yaml::Pos;
 /// A group that is an AutoScalingGroup. (Karpenter's groups are not: see [`super::Manifests::karpenter`].)
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstanceGroup {
-    /// Its name.
     pub name: GroupName,
     /// Where its document begins.
     pub pos: Pos,
@@ -35,11 +34,11 @@ pub struct InstanceGroup {
     pub machine_type: String,
     /// Its subnets, defaults resolved; all of one kind, never empty.
     pub subnets: Vec<Subnet>,
-    /// Volumes.
+    /// The root volume and those beside it.
     pub volumes: GroupVolumes,
     /// Several instance types or purchase options.
     pub mixed: Option<MixedPolicy>,
-    /// Spot.
+    /// Used only where the group asks for spot instances.
     pub spot: SpotSettings,
     /// Metadata service.
     pub metadata: InstanceMetadata,
@@ -57,9 +56,9 @@ pub struct InstanceGroup {
     pub ebs_optimized: Option<bool>,
     /// One-minute metrics.
     pub detailed_monitoring: bool,
-    /// Name of an instance profile that kops does not make.
+    /// The name of an instance profile that kops does not make.
     pub iam_profile: Option<String>,
-    /// Tags.
+    /// Tags of the AutoScalingGroup and its instances, beside those of kops.
     pub cloud_labels: BTreeMap<String, String>,
     /// Node labels of `kubelet`.
     pub kubelet_labels: BTreeMap<String, String>,
@@ -99,15 +98,15 @@ pub struct GroupVolumes {
 /// The root volume, as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RootVolume {
-    /// GiB.
+    /// In GiB; none where the manifest does not say.
     pub size: Option<u32>,
     /// EBS type.
     pub kind: Option<String>,
-    /// IOPS.
+    /// Only for types that take it.
     pub iops: Option<u32>,
     /// MB/s.
     pub throughput: Option<u32>,
-    /// Encryption.
+    /// None where the manifest does not say.
     pub encryption: Option<bool>,
     /// KMS key.
     pub key: Option<String>,
@@ -118,15 +117,15 @@ pub struct RootVolume {
 pub struct Volume {
     /// Device name.
     pub device: String,
-    /// GiB.
+    /// In GiB.
     pub size: u32,
     /// EBS type.
     pub kind: Option<String>,
-    /// IOPS.
+    /// Only for types that take it.
     pub iops: Option<u32>,
     /// MB/s.
     pub throughput: Option<u32>,
-    /// Encryption.
+    /// None where the manifest does not say.
     pub encrypted: Option<bool>,
     /// KMS key.
     pub key: Option<String>,
@@ -141,13 +140,11 @@ pub struct MixedPolicy {
     pub instances: Vec<String>,
     /// Attributes instead of types.
     pub requirements: Option<Requirements>,
-    /// On-demand allocation strategy.
     pub on_demand_allocation_strategy: Option<String>,
     /// Instances that are always on-demand.
     pub on_demand_base: Option<u32>,
     /// Percent on-demand above the base.
     pub on_demand_above_base: Option<u32>,
-    /// Spot allocation strategy.
     pub spot_allocation_strategy: Option<String>,
     /// Spot pools.
     pub spot_instance_pools: Option<u32>,
@@ -164,7 +161,7 @@ pub struct Requirements {
     pub excluded: Vec<String>,
 }
 
-/// Spot settings.
+/// How a group buys and loses spot instances.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpotSettings {
     /// Highest price.

@@ -167,7 +167,7 @@ fn volumes(spec: View<'_>, problems: &mut Problems) -> GroupVolumes {
     }
 }
 
-/// Through Terraform kops makes every volume go with its instance; whoever asked for something else should know.
+/// Through Terraform kops makes every volume go with its instance; a cluster that asks for something else should be told.
 fn kept_volumes(spec: View<'_>, problems: &mut Problems) {
     for volume in spec
         .list("volumes")

@@ -17,7 +17,6 @@ static TYPES: LazyLock<BTreeMap<&'static str, InstanceType>> = LazyLock::new(|| 
 pub struct InstanceType {
     /// e.g. `m5.xlarge`.
     pub name: &'static str,
-    /// vCPUs.
     pub vcpus: u32,
     /// Memory in MiB, before the kernel and the kubelet take their part.
     pub memory_mib: u64,

@@ -71,7 +71,7 @@ pub use values::Taint;
 use crate::model::{GroupName, KopsVersion};
 use crate::yaml::{Document, Node, Value};
 use error::Problems;
-use object::{Member, label};
+use object::{GroupMember, label};
 use schema::{Strict, suggest};
 use view::View;
 
@@ -80,7 +80,6 @@ use view::View;
 pub struct Manifests {
     /// The kops whose rules they were read by.
     pub kops: KopsVersion,
-    /// The cluster.
     pub cluster: Cluster,
     /// Its groups that are AutoScalingGroups, sorted by name.
     pub groups: Vec<InstanceGroup>,
@@ -341,7 +340,7 @@ fn group<'a>(
     root: &'a Node,
     cluster: Option<&Cluster>,
     target: &KopsTarget,
-    members: &mut Vec<Member<'a>>,
+    members: &mut Vec<GroupMember<'a>>,
     problems: &mut Problems,
 ) -> Option<Group> {
     let before = problems.errors.len();
@@ -363,7 +362,7 @@ fn group<'a>(
     boot_check::check(spec, role.unwrap_or(Role::Node), problems);
     components_check::containerd(spec.sub("containerd"), problems);
     let role = role?;
-    members.push(Member {
+    members.push(GroupMember {
         name,
         role,
         pos: root.pos,

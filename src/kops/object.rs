@@ -33,7 +33,7 @@ impl ManifestObject {
 }
 
 /// A group as the rules between documents see it.
-pub(super) struct Member<'a> {
+pub(super) struct GroupMember<'a> {
     pub(super) name: &'a str,
     pub(super) role: Role,
     pub(super) pos: Pos,

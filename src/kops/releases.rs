@@ -43,7 +43,7 @@ pub(crate) enum Since {
 pub(crate) struct Change {
     /// What ended.
     pub(crate) subject: Subject,
-    /// When.
+    /// The first release of kops that does so.
     pub(crate) since: Since,
     /// When that was released.
     pub(crate) date: &'static str,

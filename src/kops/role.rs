@@ -12,7 +12,7 @@ pub enum Role {
     ControlPlane,
     /// API server only.
     ApiServer,
-    /// Worker.
+    /// A worker: everything that is not the control plane or a bastion.
     Node,
 }
 

@@ -144,7 +144,7 @@ fn decimal(text: &str) -> Option<(u128, u128)> {
     Some((numerator, denominator))
 }
 
-/// A percentage such as `25%`. A number in quotes is none: Kubernetes tells the two apart by their type.
+/// A percentage such as `25%`. A number in quotes is not one: Kubernetes tells the two apart by their type.
 pub(super) fn percentage(text: &str) -> Option<Amount> {
     let percent = text.strip_suffix('%')?;
     let digits = percent.chars().all(|c| c.is_ascii_digit());
@@ -157,7 +157,7 @@ pub(super) fn percentage(text: &str) -> Option<Amount> {
 /// A taint as kops reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taint {
-    /// Key.
+    /// With its prefix, if it has one: `node-role.kubernetes.io/control-plane`.
     pub key: String,
     /// Value; may be empty. None: written without `=`.
     pub value: Option<String>,

@@ -1,6 +1,6 @@
 //! Warm pools as manifests say them, in Cluster and InstanceGroup, and the rules about them.
 
-use super::cluster::WarmPoolSpec;
+use super::cluster::WrittenWarmPool;
 use super::error::Problems;
 use super::releases::{Subject, ended};
 use super::role::Role;
@@ -8,8 +8,8 @@ use super::view::View;
 use crate::model::KopsVersion;
 
 /// A warm pool as written.
-pub(super) fn read(view: View<'_>, problems: &mut Problems) -> Option<WarmPoolSpec> {
-    view.is_present().then(|| WarmPoolSpec {
+pub(super) fn read(view: View<'_>, problems: &mut Problems) -> Option<WrittenWarmPool> {
+    view.is_present().then(|| WrittenWarmPool {
         min_size: view.count("minSize", problems),
         max_size: view.count("maxSize", problems),
         hook: view.bool("enableLifecycleHook"),
@@ -18,7 +18,7 @@ pub(super) fn read(view: View<'_>, problems: &mut Problems) -> Option<WarmPoolSp
 }
 
 /// The cluster's warm pool: the default of its worker groups.
-pub(super) fn of_cluster(view: View<'_>, problems: &mut Problems) -> Option<WarmPoolSpec> {
+pub(super) fn of_cluster(view: View<'_>, problems: &mut Problems) -> Option<WrittenWarmPool> {
     let pool = read(view, problems)?;
     check_sizes(view, pool.min_size.unwrap_or(0), pool.max_size, problems);
     Some(pool)

@@ -86,7 +86,7 @@ fn wrong(zone: &str, target: &KopsTarget, own: Option<&KnownRegion>) -> Option<(
             listed(found),
         )),
         (Some(_), _) => None,
-        // A region that is newer than the table: whoever named it as the cluster's own knows.
+        // A region that is newer than the table: a cluster that names it as its own knows better.
         (None, None)
             if target
                 .region

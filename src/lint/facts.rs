@@ -21,13 +21,9 @@ pub struct FleetFacts {
 /// One cluster.
 #[derive(Clone, Debug)]
 pub struct ClusterFacts {
-    /// Its name.
     pub name: ClusterName,
-    /// Its environment.
     pub environment: String,
-    /// Its account.
     pub account: AccountId,
-    /// Its region.
     pub region: Region,
     pub(super) manifests: Manifests,
     pub(super) definitions: BTreeMap<GroupName, Definition>,

@@ -10,11 +10,9 @@ use crate::yaml::Pos;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// The cluster.
     pub cluster: ClusterName,
     /// Where its document, or the field, stands in the rendered manifests; none for what is missing altogether.
     pub pos: Option<Pos>,
-    /// The rule.
     pub rule: RuleId,
     /// The rule's severity, or the level that the fleet gives it.
     pub severity: Severity,
@@ -28,7 +26,6 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotChecked {
-    /// The rule.
     pub rule: RuleId,
     /// The cluster; none: the whole fleet.
     pub cluster: Option<ClusterName>,
@@ -37,16 +34,16 @@ pub struct NotChecked {
 }
 
 /// Collects what one rule finds.
-pub(super) struct Found {
+pub(super) struct RuleFindings {
     rule: RuleId,
     severity: Severity,
     pub(super) findings: Vec<Finding>,
     pub(super) not_checked: Vec<NotChecked>,
 }
 
-impl Found {
+impl RuleFindings {
     pub(super) fn new(rule: RuleId, severity: Severity) -> Self {
-        Found {
+        RuleFindings {
             rule,
             severity,
             findings: Vec::new(),

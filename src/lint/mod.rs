@@ -19,7 +19,7 @@ pub use rule::Rule;
 pub use rules::{UnknownRule, rule_id, rules};
 pub use settings::{Date, DateError, Level, LintSettings, PolicyError, Waiver};
 
-use finding::Found;
+use finding::RuleFindings;
 
 /// Applies every rule to every cluster; findings sorted by cluster, place and rule.
 ///
@@ -31,7 +31,7 @@ pub fn lint(fleet: &FleetFacts, settings: &LintSettings, today: Date) -> Report 
             report.switched_off.insert(rule.id);
             continue;
         };
-        let mut found = Found::new(rule.id, severity);
+        let mut found = RuleFindings::new(rule.id, severity);
         rule.apply(fleet, &mut found);
         for finding in found.findings {
             match settings.waiver(&finding, today) {

@@ -8,11 +8,10 @@ use super::finding::{Finding, NotChecked};
 use super::id::{RuleId, Severity};
 use super::settings::{Date, LintSettings, Waiver};
 
-/// A finding that somebody accepted, with the reason, until a day.
+/// A finding that was accepted, with the reason, until a day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Waived {
-    /// The finding.
     pub finding: Finding,
     /// Why it is accepted.
     pub reason: String,

@@ -1,13 +1,12 @@
 //! What a rule is: data that a person can read, and the function that checks it.
 
 use super::facts::{ClusterFacts, FleetFacts, GroupFacts};
-use super::finding::Found;
+use super::finding::RuleFindings;
 pub(super) use super::id::{RuleId, Severity};
 
-/// A rule.
+/// What a rule looks for, how serious it is, and what to do about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// Its id.
     pub id: RuleId,
     /// What has to hold, in one line.
     pub title: &'static str,
@@ -27,18 +26,18 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RuleCheck {
     /// Every group of workers of every cluster.
-    Workers(fn(&ClusterFacts, &GroupFacts<'_>, &mut Found)),
+    Workers(fn(&ClusterFacts, &GroupFacts<'_>, &mut RuleFindings)),
     /// Every cluster.
-    Cluster(fn(&ClusterFacts, &mut Found)),
+    Cluster(fn(&ClusterFacts, &mut RuleFindings)),
     /// The whole fleet.
-    Fleet(fn(&FleetFacts, &mut Found)),
+    Fleet(fn(&FleetFacts, &mut RuleFindings)),
     /// Something that manifests do not hold.
     NotFromManifests(&'static str),
 }
 
 impl Rule {
     /// Adds what it finds.
-    pub(super) fn apply(&self, fleet: &FleetFacts, found: &mut Found) {
+    pub(super) fn apply(&self, fleet: &FleetFacts, found: &mut RuleFindings) {
         match self.check {
             RuleCheck::Workers(check) => {
                 for cluster in &fleet.clusters {

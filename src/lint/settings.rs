@@ -69,7 +69,6 @@ impl fmt::Display for Date {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Waiver {
-    /// The rule.
     pub rule: RuleId,
     /// Where; none: in every cluster.
     pub cluster: Option<ClusterName>,
@@ -150,9 +149,8 @@ pub enum PolicyError {
     /// A day that there is not.
     #[error("lint, the waiver of {rule}: {error}")]
     Date {
-        /// The rule.
         rule: String,
-        /// Why.
+        /// Why it is not a day.
         error: DateError,
     },
     /// A level that there is not.

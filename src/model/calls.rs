@@ -1,4 +1,4 @@
-//! Every call to AWS that kfleet can make, who needs it and on what: the one list from which policies are printed. Asks nobody.
+//! Every call to AWS that kfleet can make, who needs it and on what: the one list from which policies are printed. Makes no calls.
 //!
 //! Sources of resources and condition keys: the Service Authorization Reference, pages of EC2 Auto Scaling, EC2, Elastic Load Balancing v2, S3, STS
 //! and IAM. Sources of rights that a call needs beside its own: Auto Scaling user guide, "Control Amazon EC2 launch template usage in Auto Scaling

@@ -20,7 +20,6 @@ pub struct Definition {
     pub instance_group: GroupName,
     /// The AutoScalingGroup.
     pub auto_scaling_group: AutoScalingGroup,
-    /// The launch template.
     pub launch_template: LaunchTemplate,
     /// Lifecycle hooks of the group. Not read only in a definition that was found: then nothing is expected of them and nothing is done to them.
     #[serde(default, skip_serializing_if = "Hooks::are_none")]
@@ -77,7 +76,7 @@ pub struct AutoScalingGroup {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Tag {
-    /// Key.
+    /// At most 128 characters; unique in its resource.
     pub key: String,
     /// Value; may be empty.
     pub value: String,
@@ -163,7 +162,7 @@ pub struct Override {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct InstanceRequirements {
-    /// vCPUs.
+    /// How many vCPUs a type may have.
     pub v_cpu_count: Range,
     /// Memory in MiB.
     #[serde(rename = "MemoryMiB")]
@@ -179,15 +178,15 @@ pub struct InstanceRequirements {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Range {
-    /// Least.
+    /// The fewest that a type may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<i64>,
-    /// Most.
+    /// The most that a type may have; no limit where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<i64>,
 }
 
-/// A warm pool.
+/// Stopped or running instances that wait beside a group to be taken in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct WarmPool {
@@ -201,7 +200,7 @@ pub struct WarmPool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hooks {
-    /// Nobody looked: there may be any.
+    /// Not read: there may be any.
     NotRead,
     /// These and no others, by name.
     #[serde(untagged)]
@@ -223,7 +222,7 @@ impl Hooks {
         }
     }
 
-    /// These, or the others where nobody looked at these.
+    /// These, or the others where these were not read.
     #[must_use]
     pub fn or(&self, others: &Hooks) -> Hooks {
         match self {
@@ -241,19 +240,19 @@ impl Hooks {
     }
 }
 
-/// A lifecycle hook.
+/// Holds an instance on its way in or out until something answers, or its time is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct LifecycleHook {
     /// `CONTINUE` or `ABANDON` when the time is over.
     pub default_result: String,
-    /// Seconds.
+    /// Seconds that an instance waits in the hook.
     pub heartbeat_timeout: u32,
     /// `autoscaling:EC2_INSTANCE_LAUNCHING` or `…_TERMINATING`.
     pub lifecycle_transition: String,
 }
 
-/// A launch template.
+/// The template of a group: its name, and what its newest version holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct LaunchTemplate {
@@ -271,7 +270,7 @@ pub struct LaunchTemplateData {
     pub image_id: String,
     /// e.g. `m5.xlarge`.
     pub instance_type: String,
-    /// Instance profile.
+    /// The instance profile.
     pub iam_instance_profile: InstanceProfile,
     /// Volumes, sorted by device name.
     pub block_device_mappings: Vec<BlockDevice>,
@@ -279,7 +278,6 @@ pub struct LaunchTemplateData {
     pub metadata_options: MetadataOptions,
     /// Detailed monitoring.
     pub monitoring: Monitoring,
-    /// Network interfaces.
     pub network_interfaces: Vec<NetworkInterface>,
     /// CPU credits of burstable types.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -290,10 +288,10 @@ pub struct LaunchTemplateData {
     /// Spot, when the launch template itself asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_market_options: Option<InstanceMarketOptions>,
-    /// Key pair.
+    /// The key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_name: Option<String>,
-    /// Tenancy.
+    /// `default`, `dedicated` or `host`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
     /// Tags put on what an instance brings with it, sorted by resource type.
@@ -307,7 +305,6 @@ pub struct LaunchTemplateData {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct InstanceProfile {
-    /// Its name.
     pub name: String,
 }
 
@@ -331,7 +328,7 @@ pub struct BlockDevice {
 pub struct Ebs {
     /// Deleted with the instance.
     pub delete_on_termination: bool,
-    /// Encrypted.
+    /// With the key of the account, or the one that is named.
     pub encrypted: bool,
     /// IOPS, where the type has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -342,7 +339,7 @@ pub struct Ebs {
     /// MB/s, gp3 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throughput: Option<u32>,
-    /// GiB.
+    /// In GiB.
     pub volume_size: u32,
     /// e.g. `gp3`.
     pub volume_type: String,
@@ -370,7 +367,7 @@ pub struct Monitoring {
     pub enabled: bool,
 }
 
-/// A network interface.
+/// How an instance is attached to its subnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct NetworkInterface {
@@ -416,7 +413,7 @@ pub struct SpotOptions {
     pub instance_interruption_behavior: Option<String>,
 }
 
-/// Placement.
+/// Where an instance is placed: its tenancy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Placement {

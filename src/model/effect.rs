@@ -1,4 +1,4 @@
-//! Everything kfleet can do to the world, one variant each, exact enough that whoever carries it out has no choice left. Does nothing itself.
+//! Everything kfleet can do to the world, one variant each, exact enough that its executor has no choice left. Does nothing itself.
 //!
 //! Each effect holds what it expects to find (`from`) and what it leaves behind (`to`), so that carrying it out a
 //! second time finds `to` and does nothing.
@@ -43,13 +43,11 @@ impl Effect {
 pub enum CloudEffect {
     /// Make a launch template version (and the template, when there is none). Idempotent by `token`.
     CreateTemplateVersion {
-        /// The template.
         template: AsgName,
         /// What the version holds.
         data: Box<LaunchTemplateData>,
-        /// Its user data.
         user_data: UserData,
-        /// The version whose fields that no definition says are taken over; none: there is none.
+        /// The version whose fields that no definition says are taken over; none where the template has no version yet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         carry: Option<u64>,
         /// Same token, same version.
@@ -59,7 +57,7 @@ pub enum CloudEffect {
     CreateGroup {
         /// All of it.
         definition: Box<Definition>,
-        /// Version of its launch template.
+        /// The version of its launch template.
         version: u64,
         /// Desired capacity to begin with, at least the minimum (more only when a retired group is brought back).
         desired: u32,
@@ -77,52 +75,44 @@ pub enum CloudEffect {
     },
     /// Point the group at a launch template version. Running instances stay.
     PinVersion {
-        /// The group.
         group: AsgName,
-        /// Version it must be found at.
+        /// The version it must be found at.
         from: u64,
-        /// Version it will launch from.
+        /// The version it will launch from.
         to: u64,
     },
     /// Move desired capacity: for a surge, or to give one back.
     SetDesired {
-        /// The group.
         group: AsgName,
         /// Capacity it must be found at.
         from: u32,
         /// Capacity it will have.
         to: u32,
-        /// What is added is launched at once, in a zone that is named. It depends on no capacity found: nobody races for a number, and the
+        /// What is added is launched at once, in a zone that is named. It depends on no capacity found: no two writers race for a number, and the
         /// same token launches once. None: AWS launches it when and where it likes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         launch: Option<ZonalLaunch>,
     },
     /// Suspend scaling processes.
     Suspend {
-        /// The group.
         group: AsgName,
         /// Processes, e.g. `AZRebalance`.
         processes: BTreeSet<String>,
     },
     /// Resume scaling processes.
     Resume {
-        /// The group.
         group: AsgName,
-        /// Processes.
+        /// As AWS names them: `AZRebalance`, `Launch` …
         processes: BTreeSet<String>,
     },
     /// Take an instance out of the group without lowering desired capacity: the group launches its replacement, the instance runs on.
     Detach {
-        /// The group.
         group: AsgName,
-        /// The instance.
         instance: InstanceId,
     },
     /// End an instance (of the group, or detached from it).
     Terminate {
-        /// The group.
         group: AsgName,
-        /// The instance.
         instance: InstanceId,
         /// Lower desired capacity by one with it, so that it is not replaced.
         decrement: bool,
@@ -135,14 +125,12 @@ pub enum CloudEffect {
     /// Delete old launch template versions. Those that do not exist count as deleted; the template's default version and
     /// versions that its group, or an instance that is there at that moment, refers to are left, whatever is asked for.
     PruneVersions {
-        /// The template.
         template: AsgName,
-        /// Versions that nobody needs any more, at most 200 (what one call takes).
+        /// Versions that are no longer needed, at most 200 (what one call takes).
         versions: BTreeSet<u64>,
     },
     /// Protect instances from scale-in, or end that protection. Instances that are gone, or not in service, are left out.
     Protect {
-        /// The group.
         group: AsgName,
         /// Instances, at most 50 (what one call takes).
         instances: BTreeSet<InstanceId>,
@@ -155,36 +143,29 @@ pub enum CloudEffect {
     /// Finds an active refresh to `version`, or the group at `version` after the last refresh, to `version` too, succeeded:
     /// [`Applied::Already`]. Finds another active refresh, or the group at neither `from` nor `version`: [`Applied::Moved`].
     StartRefresh {
-        /// The group.
         group: AsgName,
-        /// Version the group must be found at (or at `version`, with instances that run another one).
+        /// The version the group must be found at (or at `version`, with instances that run another one).
         from: u64,
-        /// Version all its instances will run.
+        /// The version all its instances will run.
         version: u64,
         /// How AWS goes about it.
         preferences: RefreshPreferences,
     },
     /// Stop the active instance refresh: what is replaced stays replaced, the group still refers to its old version.
     /// Finds none active: [`Applied::Already`].
-    CancelRefresh {
-        /// The group.
-        group: AsgName,
-    },
+    CancelRefresh { group: AsgName },
     /// Have AWS take the active instance refresh back: what was replaced is replaced by the old version again.
     /// Finds one that is rolling back, or has: [`Applied::Already`]. Finds none active: [`Applied::Moved`].
-    RollbackRefresh {
-        /// The group.
-        group: AsgName,
-    },
+    RollbackRefresh { group: AsgName },
 }
 
 /// A launch template version that a group moves to together with its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VersionChange {
-    /// Version it must be found at.
+    /// The version it must be found at.
     pub from: u64,
-    /// Version it will launch from.
+    /// The version it will launch from.
     pub to: u64,
 }
 
@@ -231,7 +212,6 @@ pub enum NodeEffect {
     /// Get it ready for its drain: mark it unschedulable, take it out of external load balancers, keep the autoscaler from
     /// ending it. The node itself says which of these we did.
     Cordon {
-        /// The node.
         node: NodeName,
         /// The instance that it has to be the node of.
         #[serde(
@@ -242,7 +222,6 @@ pub enum NodeEffect {
     },
     /// Take back what `Cordon` did, as the node says it; where it says nothing, mark it schedulable.
     Uncordon {
-        /// The node.
         node: NodeName,
         /// The instance that it has to be the node of.
         #[serde(
@@ -253,7 +232,6 @@ pub enum NodeEffect {
     },
     /// Ask for the eviction of every evictable pod that is not on its way out, once; what is refused is asked again in a later round.
     Evict {
-        /// The node.
         node: NodeName,
         /// The instance that it has to be the node of.
         #[serde(
@@ -267,7 +245,6 @@ pub enum NodeEffect {
     },
     /// Delete these pods, whatever budgets say. One that is gone, or was made anew, is left alone.
     Delete {
-        /// The node.
         node: NodeName,
         /// The instance that it has to be the node of.
         #[serde(
@@ -275,7 +252,6 @@ pub enum NodeEffect {
             skip_serializing_if = "InstanceId::is_unnamed"
         )]
         instance: InstanceId,
-        /// The pods.
         pods: BTreeSet<PodRef>,
     },
     /// Put nothing new on these nodes where there is another place.
@@ -293,17 +269,15 @@ pub enum NodeEffect {
         #[serde(deserialize_with = "nodes_of_before")]
         nodes: BTreeMap<NodeName, InstanceId>,
     },
-    /// Say that the node's instance has ended and nobody is left there to end its pods: Kubernetes then ends them by itself and lets go of their
+    /// Say that the node's instance has ended and no kubelet is left there to end its pods: Kubernetes then ends them by itself and lets go of their
     /// volumes at once (the taint `node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`). A node whose kubelet answers again: [`Applied::Moved`].
     OutOfService {
-        /// The node.
         node: NodeName,
         /// The instance that it was the node of.
         instance: InstanceId,
     },
     /// Take back what `OutOfService` did, as the node says it.
     BackInService {
-        /// The node.
         node: NodeName,
         /// The instance that it was the node of.
         instance: InstanceId,
@@ -378,7 +352,6 @@ fn nodes_of_before<'de, D: serde::Deserializer<'de>>(
 pub struct PodRef {
     /// `namespace/name`.
     pub pod: String,
-    /// Its uid.
     pub uid: String,
 }
 
@@ -407,7 +380,7 @@ impl OldNodes {
 pub struct Eviction {
     /// Pods with data in an `emptyDir`.
     pub empty_dir: EmptyDir,
-    /// Pods that nobody would make anew.
+    /// Bare pods: no owner would make them anew.
     pub unmanaged: Unmanaged,
     /// At most this many evictions asked for at the same time, at least 1.
     pub parallel: u32,
@@ -420,18 +393,18 @@ pub enum EmptyDir {
     /// It goes with the pod, as kops does it.
     #[default]
     Delete,
-    /// The pod is not evicted: somebody has to move it.
+    /// The pod is not evicted: a person has to move it.
     Keep,
 }
 
-/// What becomes of pods that nobody would make anew.
+/// What becomes of bare pods, which no owner would make anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unmanaged {
     /// They are evicted, as kops does it.
     #[default]
     Evict,
-    /// They are not: somebody has to move them.
+    /// They are not: a person has to move them.
     Keep,
 }
 

@@ -1,4 +1,4 @@
-//! Why a pod stands in the way of a drain. Asks nobody.
+//! Why a pod stands in the way of a drain. Makes no calls.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 pub enum Hold {
     /// This disruption budget (`namespace/name`) allows no disruption now.
     Budget(String),
-    /// Nobody has processed the newest form of this budget (`namespace/name`): until then the API refuses, whatever it allows.
+    /// Kubernetes has not processed the newest form of this budget (`namespace/name`): until then the API refuses, whatever it allows.
     UnprocessedBudget(String),
     /// More than one budget selects it: the API never evicts such a pod.
     ManyBudgets(BTreeSet<String>),
-    /// Nobody would make it anew. In the way only where the policy says so.
+    /// No owner would make it anew. In the way only where the policy says so.
     NoController,
     /// It has data in an `emptyDir` that goes with it. In the way only where the policy says so.
     EmptyDir,

@@ -14,7 +14,7 @@ pub type DocumentStates = BTreeMap<String, Option<Json>>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum KopsEffect {
-    /// Store documents of the cluster. A document that is stored already stays; one that is neither as found nor as wanted is somebody else's:
+    /// Store documents of the cluster. A document that is stored already stays; one that is neither as found nor as wanted belongs to others:
     /// [`super::Applied::Moved`]. One that was not there before stays where it is gone back to: that takes a deletion.
     Publish {
         /// The group whose turn it is.
@@ -27,7 +27,6 @@ pub enum KopsEffect {
     /// Bring a group, and what belongs to no group, to what is stored: a group that is not there is made. Running instances stay. What kops made is
     /// read back, and is the answer: the newest version of the group's launch template.
     Update {
-        /// The group.
         group: AsgName,
         /// Its InstanceGroup, and others that have to be made along with it.
         groups: BTreeSet<GroupName>,

@@ -29,7 +29,7 @@ pub struct LifecycleRules {
     /// It is part of the group's desired capacity. Standby is outside of it: `EnterStandby` lowers desired capacity with it, or the
     /// group launches another instance in its place. Source: Auto Scaling user guide, "Temporarily remove instances from your Auto Scaling group".
     pub is_capacity: bool,
-    /// It serves, or will by itself: whoever waits for the group waits for it, and one that is past its time is late. An
+    /// It serves, or will by itself: a wait for the group waits for it, and one that is past its time is late. An
     /// instance of a warm pool may wait there for months.
     pub is_awaited: bool,
     /// It can have a Ready node with pods on it.

@@ -97,7 +97,7 @@ pub enum Nodes {
 pub struct Unseen {
     /// Of which kind it is: whether it passes by itself, or a person has to put something right.
     pub kind: UnseenKind,
-    /// In detail, in the words of whoever said so.
+    /// In detail, in the words of the API that said so.
     pub why: String,
 }
 
@@ -261,13 +261,13 @@ pub enum RefreshStatus {
     InProgress,
     /// All instances are replaced; it waits a while for alarms.
     Baking,
-    /// Done.
+    /// Every instance was replaced.
     Successful,
     /// Given up.
     Failed,
     /// Being cancelled.
     Cancelling,
-    /// Cancelled.
+    /// By a call, of the rollout or of others.
     Cancelled,
     /// Taking back what it did.
     RollbackInProgress,
@@ -340,7 +340,7 @@ pub struct Instance {
 /// What AWS thinks of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
-    /// Healthy.
+    /// By the checks of EC2 and, where the group uses them, of its load balancers.
     Healthy,
     /// Unhealthy; AWS will replace it.
     Unhealthy,
@@ -360,7 +360,7 @@ pub struct Activity {
 /// How a scaling activity went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActivityStatus {
-    /// Done.
+    /// The instance was launched or ended.
     Successful,
     /// Going on.
     InProgress,
@@ -375,7 +375,6 @@ pub enum ActivityStatus {
 pub struct Seen {
     /// Uid of the namespace `kube-system`: which cluster this is, whatever it is called.
     pub uid: String,
-    /// Its nodes.
     pub nodes: BTreeMap<NodeName, Shared<Node>>,
     /// Critical pods that no node has taken, and do not run.
     pub waiting: Vec<SickPod>,
@@ -406,7 +405,7 @@ pub struct UnreadyPod {
     pub since: Timestamp,
     /// `namespace/name` of the pod.
     pub pod: String,
-    /// Who makes it anew: `ReplicaSet web/api-5d4f`; nobody for a bare pod.
+    /// Who makes it anew: `ReplicaSet web/api-5d4f`; none for a bare pod.
     pub owner: Option<String>,
     /// No node has taken it yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -428,7 +427,7 @@ pub struct Node {
     /// Since when its kubelet has not answered: the condition Ready is Unknown. None: it answers, Ready or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_since: Option<Timestamp>,
-    /// Version of its kubelet, e.g. `v1.32.0`.
+    /// The version of its kubelet, e.g. `v1.32.0`.
     pub kubelet: String,
     /// It carries the label `node-role.kubernetes.io/control-plane`.
     pub control_plane: bool,
@@ -438,7 +437,7 @@ pub struct Node {
     pub ours: BTreeSet<NodeMark>,
     /// Nothing new is put on it where there is another place: the taint that a rolling update gives to old nodes, by whomever.
     pub tainted: bool,
-    /// Somebody else is ending it, by the taint that says so: neither ours to drain, nor at work, nor missed.
+    /// Others are ending it, by the taint that says so: neither ours to drain, nor at work, nor missed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaves_by: Option<LeavesBy>,
     /// Pods that a drain has to wait for (all but completed, DaemonSet and mirror pods).
@@ -494,15 +493,15 @@ pub struct PodBlock {
     pub pod: String,
     /// Its uid: a pod made anew under the same name has another one.
     pub uid: String,
-    /// Why.
+    /// What stands in the way of its drain.
     pub hold: Hold,
-    /// Who makes it anew: `ReplicaSet web/api-5d4f`; nobody for a bare pod.
+    /// Who makes it anew: `ReplicaSet web/api-5d4f`; none for a bare pod.
     pub owner: Option<String>,
     /// When it was made, or one of its containers started last.
     pub started_at: Timestamp,
     /// When the youngest other pod of its owner was made or started last.
     pub sibling_started_at: Option<Timestamp>,
-    /// Other pods of its owner that are on their way out, and whose end somebody will see: they are missing already.
+    /// Other pods of its owner that are on their way out, and whose end will be seen: they are missing already.
     #[serde(default)]
     pub siblings_leaving: u32,
 }
@@ -518,7 +517,7 @@ pub struct SickPod {
     pub since: Timestamp,
     /// `system-cluster-critical`: the whole cluster depends on it, not only its node.
     pub cluster_critical: bool,
-    /// Who makes it anew; nobody for a bare pod.
+    /// Who makes it anew; none for a bare pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
 }
@@ -541,7 +540,7 @@ impl std::fmt::Display for SickPod {
 }
 
 impl Node {
-    /// Pods that a drain has to wait for. On a node whose kubelet does not answer nobody will see the end of a pod that was told to go: once its
+    /// Pods that a drain has to wait for. On a node whose kubelet does not answer the end of a pod is not seen that was told to go: once its
     /// grace is over it is not waited for. Source: kubectl drain, `--skip-wait-for-delete-timeout`.
     pub fn pods_to_wait_for(&self, now: Timestamp) -> u32 {
         if self.silent_since.is_none() {

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Market {
-    /// On-demand.
     OnDemand,
-    /// Spot.
+    /// Spare capacity, which AWS may take back at two minutes' notice.
     Spot,
 }

@@ -9,14 +9,14 @@ pub struct Object {
     pub bytes: Vec<u8>,
     /// What a conditional put names it by.
     pub etag: String,
-    /// When it was written, by the clock of whoever keeps the objects: one clock for all processes.
+    /// When it was written, by the clock of the object store: one clock for all processes.
     pub written: Timestamp,
 }
 
 /// What must be so for a put to take effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Nothing.
+    /// The put takes effect in any case.
     None,
     /// There is no such object.
     Absent,
@@ -30,6 +30,6 @@ pub enum Put {
     /// Written; the new etag.
     Written(String),
     /// The condition did not hold: nothing was written. It may be an earlier attempt of this very put that is in the way, one whose
-    /// answer got lost: whoever has to know reads back and compares.
+    /// answer got lost: the caller that has to know reads back and compares.
     Refused,
 }

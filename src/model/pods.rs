@@ -1,4 +1,4 @@
-//! Pods on their way out of a node: what the API answered to their eviction, and what holds those that were told to go. Asks nobody.
+//! Pods on their way out of a node: what the API answered to their eviction, and what holds those that were told to go. Makes no calls.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ pub struct LeavingPod {
     pub pod: String,
     /// Until when it has its grace.
     pub ends_by: Timestamp,
-    /// What has to be done, by whoever put them there, before the API lets it go.
+    /// What has to be done, by the program that put them there, before the API lets it go.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub finalizers: BTreeSet<String>,
 }
@@ -25,9 +25,8 @@ pub struct LeavingPod {
 pub struct PodRefusal {
     /// `namespace/name` of the pod.
     pub pod: String,
-    /// Its uid.
     pub uid: String,
-    /// Who makes it anew; nobody for a bare pod.
+    /// Who makes it anew; none for a bare pod.
     pub owner: Option<String>,
     /// The last answer.
     pub answer: Refusal,
@@ -43,7 +42,7 @@ pub struct PodRefusal {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Foretold {
-    /// Whose pods; a pod that nobody makes anew by its own name.
+    /// Whose pods; a bare pod by its own name.
     pub of: String,
     /// The nodes that have such pods.
     pub nodes: BTreeSet<NodeName>,
@@ -59,7 +58,7 @@ pub struct Refusal {
     pub code: u16,
     /// `reason` of the answer; empty where it has none.
     pub reason: String,
-    /// Reason of the first cause in its details.
+    /// The reason of the first cause in its details.
     pub cause: Option<String>,
     /// What it says to people: the message, and that of the first cause.
     pub message: String,
@@ -71,7 +70,7 @@ pub struct Refusal {
 pub enum RefusalKind {
     /// A disruption budget allows no disruption now.
     Budget,
-    /// Nobody has processed the newest form of the budget.
+    /// Kubernetes has not processed the newest form of the budget.
     UnprocessedBudget,
     /// More than one budget selects the pod.
     ManyBudgets,

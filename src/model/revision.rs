@@ -36,7 +36,6 @@ pub struct Commit {
     pub id: String,
     /// The branch, when one is checked out or the pipeline names it.
     pub branch: Option<String>,
-    /// Its author.
     pub author: String,
     /// When it was committed, as git writes it.
     pub committed_at: String,

@@ -1,9 +1,9 @@
-//! What kfleet has to be allowed in a cluster, and no more: the one list that is asked for, and that is printed. Asks nobody.
+//! What kfleet has to be allowed in a cluster, and no more: the one list that is asked for, and that is printed. Makes no calls.
 
-/// A right.
+/// One rule of a ClusterRole: what may be done with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Right {
-    /// Verb.
+    /// As RBAC writes it: `get`, `list`, `watch`, `patch`, `create`.
     pub verb: &'static str,
     /// API group; empty for the core.
     pub group: &'static str,
@@ -42,7 +42,7 @@ pub const DRAIN_RIGHTS: [Right; 4] = [
     core("delete", "pods"),
 ];
 
-/// Without these nobody sees which volumes are attached to a node that is emptied, and none is waited for.
+/// Without these kfleet cannot see which volumes are attached to a node that is emptied, and none is waited for.
 pub const VOLUME_RIGHTS: [Right; 3] = [
     attachments("list"),
     attachments("watch"),

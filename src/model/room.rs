@@ -40,9 +40,7 @@ impl<T> Reading<T> {
 /// What is asked of an account and region before instances are launched there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomQuestion {
-    /// The account.
     pub account: AccountId,
-    /// The region.
     pub region: Region,
     /// Subnets of each cluster, by the name kops gives them or by id.
     pub subnets: BTreeMap<ClusterName, BTreeSet<String>>,
@@ -63,7 +61,6 @@ pub struct RoomQuestion {
 /// A launch that AWS is asked about, and does not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrialLaunch {
-    /// The cluster.
     pub cluster: ClusterName,
     /// What is launched, names as the definition has them.
     pub data: LaunchTemplateData,
@@ -85,9 +82,7 @@ pub enum Trial {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegionRoom {
-    /// The account.
     pub account: AccountId,
-    /// The region.
     pub region: Region,
     /// The subnets of each cluster by the name that was asked for; one that is not there is missing.
     pub subnets: Reading<BTreeMap<ClusterName, BTreeMap<String, SubnetRoom>>>,
@@ -167,19 +162,16 @@ pub struct Quota {
 pub enum QuotaFamily {
     /// A, C, D, H, I, M, R, T, Z.
     Standard,
-    /// DL.
+    /// Deep learning: `dl`.
     Dl,
-    /// F.
     F,
-    /// G and VT.
+    /// G and VT: graphics and video.
     GAndVt,
-    /// Inf.
+    /// Inferentia: `inf`.
     Inf,
-    /// P.
     P,
-    /// Trn.
+    /// Trainium: `trn`.
     Trn,
-    /// X.
     X,
 }
 

@@ -30,7 +30,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proven {
-    /// Digest of what it ran.
+    /// The digest of what it ran.
     pub digest: Digest,
     /// The release it came from.
     pub release: Digest,
@@ -44,9 +44,7 @@ pub struct Proven {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Residence {
-    /// Its account.
     pub account: AccountId,
-    /// Its region.
     pub region: Region,
 }
 

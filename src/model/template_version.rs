@@ -53,7 +53,7 @@ impl From<TemplateVersionForm> for TemplateVersion {
     }
 }
 
-/// Empty user data is none.
+/// Empty user data counts as no user data.
 fn digest(stored: &str) -> Option<UserDataDigest> {
     (!stored.is_empty()).then(|| UserDataDigest::of(stored))
 }

@@ -83,7 +83,7 @@ impl Span {
         Self(secs * 1_000)
     }
 
-    /// Milliseconds.
+    /// The length in milliseconds.
     pub const fn millis(self) -> i64 {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Which load balancers still send to a node that is being emptied: those of Services, with which no AutoScalingGroup registers instances. Asks nobody.
+//! Which load balancers still send to a node that is being emptied: those of Services, with which no AutoScalingGroup registers instances. Makes no calls.
 //!
 //! Sources: Kubernetes, well-known labels, `node.kubernetes.io/exclude-from-external-load-balancers`: the service controller takes a node that has it out of
 //! the balancers of Services of type LoadBalancer, and so does the AWS Load Balancer Controller with targets of type instance. Elastic Load Balancing user
@@ -17,7 +17,7 @@ pub type Senders = BTreeMap<InstanceId, BTreeSet<String>>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Traffic {
-    /// Not asked: nobody asks of a node that is not being emptied.
+    /// Not asked: only nodes that are being emptied are asked about.
     #[default]
     NotAsked,
     /// These balancers, by the names of their target groups.

@@ -1,4 +1,4 @@
-//! Volumes that are attached to a node, and whose pods have to leave it: what a drain waits for beside pods. Asks nobody.
+//! Volumes that are attached to a node, and whose pods have to leave it: what a drain waits for beside pods. Makes no calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ pub struct Volumes {
     /// Claims, `namespace/name`, of the pods that a drain has to wait for.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub claims: BTreeSet<String>,
-    /// Volumes that one node alone can have, attached to this one, by their claim. Of a node that is not being emptied nobody asks.
+    /// Volumes that one node alone can have, attached to this one, by their claim. Only nodes that are being emptied are asked about.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attached: BTreeMap<String, String>,
 }

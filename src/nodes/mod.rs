@@ -41,7 +41,6 @@ pub enum NodeError {
     /// No answer: whether it happened is not known.
     #[error("the Kubernetes API of {cluster} does not answer: {message}")]
     Unreachable {
-        /// Cluster.
         cluster: ClusterName,
         /// What was seen.
         message: String,
@@ -49,7 +48,6 @@ pub enum NodeError {
     /// Nothing was asked: the way to the cluster's API is shut until a person puts it right.
     #[error("{cluster}: {unseen}")]
     Shut {
-        /// Cluster.
         cluster: ClusterName,
         /// What is wrong.
         unseen: Unseen,
@@ -57,7 +55,6 @@ pub enum NodeError {
     /// The API said no: a right, an admission webhook or a policy. It did not happen.
     #[error("the Kubernetes API of {cluster} refuses: {message}")]
     Denied {
-        /// Cluster.
         cluster: ClusterName,
         /// Its words.
         message: String,

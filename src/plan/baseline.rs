@@ -14,9 +14,8 @@ use crate::model::{AsgName, ClusterName, Digest, Timestamp};
 pub struct Baseline {
     /// Form of this file, 1.
     pub version: u32,
-    /// The cluster.
     pub cluster: ClusterName,
-    /// Digest of what was applied and verified.
+    /// The digest of what was applied and verified.
     pub digest: Digest,
     /// The release it came from.
     pub release: Digest,
@@ -35,7 +34,7 @@ pub struct Baseline {
     /// What was recorded as done by other means, and has not been seen in the live state yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pending: BTreeMap<String, Pending>,
-    /// Digest of the user data that each group referred to when that rollout was done.
+    /// The digest of the user data that each group referred to when that rollout was done.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub user_data: BTreeMap<AsgName, Digest>,
 }
@@ -46,7 +45,7 @@ pub struct Baseline {
 pub struct Pending {
     /// What changed.
     pub change: DocumentChange,
-    /// Digest of the user data that each group it can reach referred to at that time.
+    /// The digest of the user data that each group it can reach referred to at that time.
     pub user_data: BTreeMap<AsgName, Digest>,
     /// Who knows that no node has to show it; none: it is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,10 +56,10 @@ pub struct Pending {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acknowledged {
-    /// Who.
+    /// As the process names its user.
     pub by: String,
-    /// When.
+    /// When it was acknowledged.
     pub at: Timestamp,
-    /// Why.
+    /// In the words of the one who acknowledged it.
     pub reason: String,
 }

@@ -20,12 +20,7 @@ pub enum Blocked {
     /// Nothing of the cluster was read.
     NotRead,
     /// The launch template version that a group refers to was not read.
-    VersionNotRead {
-        /// The group.
-        group: AsgName,
-        /// The version.
-        version: u64,
-    },
+    VersionNotRead { group: AsgName, version: u64 },
     /// kops' state store could not be read.
     StoreNotRead {
         /// In the words of who refused.
@@ -38,19 +33,14 @@ pub enum Blocked {
     },
     /// A group disappeared from git, and retiring was not allowed.
     Retire {
-        /// The group.
         group: AsgName,
         /// Instances that would end.
         instances: usize,
     },
     /// A group disappeared from git, and is protected.
-    Protected {
-        /// The group.
-        group: AsgName,
-    },
+    Protected { group: AsgName },
     /// A lower maximum ends instances, and shrinking was not allowed.
     Shrink {
-        /// The group.
         group: AsgName,
         /// Desired capacity now.
         desired: u32,
@@ -58,23 +48,16 @@ pub enum Blocked {
         max: u32,
     },
     /// No launch template version has the user data that the state store asks for: whatever the group launches does not boot.
-    NoBootVersion {
-        /// The group.
-        group: AsgName,
-    },
+    NoBootVersion { group: AsgName },
     /// Nodes of the cluster are not seen, and these changes replace, drain or wait for nodes.
     NoKubernetes {
         /// Groups whose changes need it.
         groups: usize,
     },
     /// A new group has no user data to boot with.
-    NoUserData {
-        /// The group.
-        group: AsgName,
-    },
+    NoUserData { group: AsgName },
     /// The on-demand twin that a group is given for want of capacity cannot stand in for it.
     Twin {
-        /// The group.
         group: AsgName,
         /// What is wrong with its twin.
         fault: TwinFault,
@@ -136,34 +119,28 @@ pub enum KopsFault {
         document: String,
     },
     /// A group begins to ask for Spot in its launch template, or stops: its fields and its version have to change in one call.
-    Spot {
-        /// The group.
-        group: AsgName,
-    },
+    Spot { group: AsgName },
     /// The instances of a group are replaced by AWS, which brings the version with it.
-    Refresh {
-        /// The group.
-        group: AsgName,
-    },
+    Refresh { group: AsgName },
     /// Minor versions of Kubernetes are skipped.
     KubernetesSkips {
-        /// Stored.
+        /// As kops has it stored.
         from: String,
-        /// Wanted.
+        /// As git wants it.
         to: String,
     },
     /// An older minor version of Kubernetes.
     KubernetesBack {
-        /// Stored.
+        /// As kops has it stored.
         from: String,
-        /// Wanted.
+        /// As git wants it.
         to: String,
     },
-    /// The next minor version of Kubernetes, from which none leads back, and nobody has said that this is known.
+    /// The next minor version of Kubernetes, from which none leads back, and the operator has not said that this is known.
     KubernetesNoWayBack {
-        /// Stored.
+        /// As kops has it stored.
         from: String,
-        /// Wanted.
+        /// As git wants it.
         to: String,
     },
 }
@@ -180,37 +157,23 @@ pub enum TwinFault {
         there: BTreeSet<GroupName>,
     },
     /// One of the two is no group of nodes.
-    NotNodes {
-        /// The twin.
-        twin: GroupName,
-    },
+    NotNodes { twin: GroupName },
     /// The instances of the group are not replaced by a surge.
-    NoSurge {
-        /// The twin.
-        twin: GroupName,
-    },
+    NoSurge { twin: GroupName },
     /// It has not been rolled out yet.
-    NotThere {
-        /// The twin.
-        twin: GroupName,
-    },
+    NotThere { twin: GroupName },
     /// It launches Spot instances itself.
-    Spot {
-        /// The twin.
-        twin: GroupName,
-    },
+    Spot { twin: GroupName },
     /// Its nodes have another label or taint.
     OtherNodes {
-        /// The twin.
         twin: GroupName,
         /// `label/…` or `taint/…`.
         key: String,
     },
     /// It lacks subnets of the group.
     NoSubnets {
-        /// The twin.
         twin: GroupName,
-        /// Which.
+        /// By their names in the manifest.
         subnets: BTreeSet<String>,
     },
 }

@@ -99,7 +99,7 @@ fn unstored(name: &AsgName, live: &LiveGroup, given: Option<&String>) -> Boot {
     if let Some((number, version)) = foreign {
         let by_kops = hash(version).is_some();
         let remark = vec![not_pinned(name, pinned, *number, by_kops)];
-        // What somebody else made stays where it is: git does not name it.
+        // What others made stays where it is: git does not name it.
         let from = if by_kops { *number } else { pinned };
         return carried(live, from, remark);
     }

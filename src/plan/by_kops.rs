@@ -120,7 +120,7 @@ pub(super) fn by_kops(wanted: &Wanted<'_>, live: &LiveCluster) -> Option<ByKops>
     for (key, changes) in documents::differing(desired, stored) {
         by_kops.note(&key, &cluster, &changes);
     }
-    // What was stored and never carried out: a rollout that was stopped, or somebody else.
+    // What was stored and never carried out: a rollout that was stopped, or others.
     let before = wanted.baseline.map(|b| &b.documents);
     for (key, document) in desired.beside_definitions() {
         if let Some(before) = before.and_then(|b| b.get(&key)) {

@@ -56,9 +56,7 @@ pub struct Twin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// Its definition.
     pub definition: Definition,
-    /// Its role.
     pub role: Role,
     /// Where the user data of a new launch template version comes from.
     pub user_data: UserData,
@@ -84,9 +82,9 @@ pub struct Found {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum DocumentChange {
-    /// New.
+    /// git has it and live does not.
     Added,
-    /// Different.
+    /// Both have it, and these fields differ.
     Changed(Vec<FieldChange>),
     /// No longer in git.
     Removed,

@@ -143,7 +143,7 @@ fn wanted_groups(
     }
 }
 
-/// What is set by other means and is no field of a definition: nobody compares it, so it has to be said.
+/// What is set by other means and is not a field of a definition: it is not compared, so it has to be said.
 fn by_hand(name: &AsgName, live: &LiveGroup) -> Option<Note> {
     let (of_template, stays): (Fields, Fields) = live
         .by_hand

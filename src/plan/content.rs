@@ -32,13 +32,11 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterPlan {
-    /// Its account.
     pub account: AccountId,
-    /// Its region.
     pub region: Region,
-    /// Digest of what git wants for it: documents and definitions, by meaning.
+    /// The digest of what git wants for it: documents and definitions, by meaning.
     pub digest: Digest,
-    /// Digest of the live state the plan was made from: fields of groups and the versions they refer to, not sizes or instances.
+    /// The digest of the live state the plan was made from: fields of groups and the versions they refer to, not sizes or instances.
     pub fingerprint: Digest,
     /// Roles of all groups that git wants.
     pub roles: BTreeMap<AsgName, Role>,
@@ -51,7 +49,7 @@ pub struct ClusterPlan {
     /// What only kops can do, was not done, and has not been seen since: it is said until the live state shows it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pending: BTreeMap<String, Pending>,
-    /// Digest of the user data that each group refers to when the plan is carried out.
+    /// The digest of the user data that each group refers to when the plan is carried out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub user_data: BTreeMap<AsgName, Digest>,
     /// Changes of groups, by name.
@@ -68,7 +66,7 @@ pub struct ClusterPlan {
     pub blocked: Vec<Blocked>,
     /// What a reader should know, and needs no decision.
     pub notes: Vec<Note>,
-    /// Why its nodes could not be looked at, so that nobody knows what would hold its drains; none: they were, or no access is configured.
+    /// Why its nodes could not be looked at, so that it is not known what would hold its drains; none: they were, or no access is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Unseen>,
     /// What kops and people did beside kfleet, and what follows from it.
@@ -77,7 +75,7 @@ pub struct ClusterPlan {
     /// What people call the images of groups that change, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, String>,
-    /// Groups whose lifecycle hooks nobody looked at: they are not compared, and a group that is changed is expected to have the wanted ones.
+    /// Groups whose lifecycle hooks were not read: they are not compared, and a group that is changed is expected to have the wanted ones.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub hooks_not_compared: usize,
 }
@@ -98,7 +96,7 @@ impl Plan {
         self.clusters.values().all(ClusterPlan::is_rolled)
     }
 
-    /// Whether the id is the hash of the content, so that nobody changed the file.
+    /// Whether the id is the hash of the content, so that the file was not changed.
     pub fn is_genuine(&self) -> bool {
         self.id == digest_of(&(self.version, &self.release, &self.policy, &self.clusters))
     }

@@ -33,7 +33,7 @@ pub(super) fn changes(plan: &mut ClusterPlan, wanted: &Wanted<'_>, live: &Stored
             .push(Blocked::StoreNotRead { why: why.clone() }),
         Stored::Known(stored) => {
             let (of_kops, others) = sides(wanted.desired, stored);
-            // kops is asked to: nobody has to have done it.
+            // kops is asked to: it need not be done already.
             let by_kops = Allow {
                 documents: allow.documents || wanted.engine == Engine::Kops,
                 ..allow

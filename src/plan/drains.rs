@@ -1,4 +1,4 @@
-//! What will stand in the way of drains, from what the Kubernetes API shows beforehand. Asks nobody.
+//! What will stand in the way of drains, from what the Kubernetes API shows beforehand. Makes no calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -13,11 +13,11 @@ use crate::model::{AsgName, ClusterName, LiveCluster, Timestamp};
 pub enum DriftClass {
     /// Live is not what was applied: it was changed by other means.
     ByOthers,
-    /// Live is not what git wants, and nobody knows what was applied.
+    /// Live is not what git wants, and it is not known what was applied.
     NotKnown,
     /// Live is what was applied, and git wants something else by now.
     NotApplied,
-    /// It is no field of ours: it is shown, and nobody puts it back.
+    /// It is not a field of ours: it is shown, and not put back.
     OwnedByOthers,
 }
 
@@ -108,7 +108,7 @@ fn keys(plan: &ClusterPlan) -> BTreeSet<(String, String)> {
     keys
 }
 
-/// What a plan finds, without what is `known` of somebody already.
+/// What a plan finds, without what is `known` already.
 fn differences(
     plan: &ClusterPlan,
     class: DriftClass,
@@ -177,21 +177,20 @@ fn group(
     }
 }
 
-/// What the last look for drift found in a cluster, for whoever asks the store alone.
+/// What the last look for drift found in a cluster, for commands that ask the store alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DriftSeen {
     /// Form of this file, 1.
     pub version: u32,
-    /// The cluster.
     pub cluster: ClusterName,
     /// When, in the cloud's time.
     pub at: Timestamp,
     /// How many differences others made.
     pub by_others: usize,
-    /// How many nobody can say that of.
+    /// Of how many that is not known.
     pub not_known: usize,
-    /// How many git wants and nobody has applied.
+    /// How many git wants and were not applied.
     pub not_applied: usize,
 }
 

@@ -117,7 +117,7 @@ pub(super) fn definition_fields(from: &Definition, to: &Definition) -> Vec<Field
     fields(&to_json(&from), &to_json(to))
 }
 
-/// The definition of a group as found: its own fields with the data of the version it refers to. Hooks that nobody looked at are taken to be `hooks`.
+/// The definition of a group as found: its own fields with the data of the version it refers to. Hooks that were not read are taken to be `hooks`.
 pub(super) fn found_definition(
     name: &AsgName,
     live: &LiveGroup,

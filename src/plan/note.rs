@@ -51,7 +51,7 @@ pub enum Fact {
     },
     /// An instance is in Standby, outside desired capacity.
     Standby {
-        /// Which.
+        /// The one that others are at.
         instance: InstanceId,
         /// Whether it runs what git wants, and what becomes of it when it does not.
         fate: StandbyFate,
@@ -72,7 +72,6 @@ pub enum Fact {
     },
     /// It may borrow from its on-demand twin while AWS refuses it capacity.
     MayBorrow {
-        /// The twin.
         twin: AsgName,
         /// Instances at most.
         most: u32,
@@ -86,12 +85,12 @@ pub enum Fact {
     },
     /// A process that decides whether the group works is suspended.
     Suspended {
-        /// Which.
+        /// As AWS names it.
         process: Process,
     },
     /// A suspended process is resumed: AWS acts at once.
     Resumed {
-        /// Which.
+        /// As AWS names it.
         process: Process,
     },
     /// Instances are in zones in which the group will have no subnet.
@@ -103,7 +102,7 @@ pub enum Fact {
     },
     /// AWS moves instances into new zones by itself.
     ZonesGained {
-        /// Which.
+        /// Those without a subnet of the group.
         zones: BTreeSet<String>,
     },
     /// AWS replaces instances of an age.
@@ -139,17 +138,16 @@ pub enum Fact {
     },
     /// Something stands in the way of a replacement.
     Launch {
-        /// What.
+        /// Why AWS would not launch.
         blocker: LaunchBlocker,
     },
     /// Something stands in the way of drains.
     Drain {
-        /// What.
+        /// Why the node would not drain.
         blocker: DrainBlocker,
     },
     /// Pods that begin to crash on a canary are not seen before its bake is over.
     ShortBake {
-        /// The bake.
         bake: Span,
         /// How long a pod has to be unready to count.
         counts_after: Span,
@@ -247,7 +245,7 @@ pub enum LaunchBlocker {
     LaunchSuspended,
     /// AWS refused the last launch.
     LaunchRefused {
-        /// When.
+        /// From this moment on.
         at: Timestamp,
         /// In AWS's words.
         message: String,
@@ -272,35 +270,24 @@ pub enum DrainBlocker {
         /// Whose they are.
         owners: BTreeSet<String>,
     },
-    /// Nobody has processed the newest form of a budget.
+    /// Kubernetes has not processed the newest form of a budget.
     UnprocessedBudget {
         /// `namespace/name`.
         budget: String,
     },
     /// More than one budget selects a pod.
     ManyBudgets {
-        /// The pod's owner; a pod that nobody makes anew by its own name.
+        /// The pod's owner; a bare pod by its own name.
         of: String,
-        /// The budgets.
         budgets: BTreeSet<String>,
     },
-    /// Nobody would make a pod anew, and the policy keeps such pods.
-    NoController {
-        /// Its node.
-        node: NodeName,
-        /// The pod.
-        pod: String,
-    },
+    /// No owner would make the pod anew, and the policy keeps such pods.
+    NoController { node: NodeName, pod: String },
     /// A pod has data in an `emptyDir`, and the policy keeps such pods.
-    EmptyDir {
-        /// Its node.
-        node: NodeName,
-        /// The pod.
-        pod: String,
-    },
+    EmptyDir { node: NodeName, pod: String },
     /// The API refuses evictions of some pods, as a dry run shows.
     Refused {
-        /// Whose pods; a pod that nobody makes anew by its own name.
+        /// Whose pods; a bare pod by its own name.
         of: String,
         /// In the API's words.
         answer: Refusal,

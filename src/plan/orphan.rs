@@ -10,7 +10,6 @@ use crate::model::{ClusterName, Timestamp};
 /// A cluster that was rolled out once, and has no file in `clusters/` any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Orphan {
-    /// The cluster.
     pub cluster: ClusterName,
     /// The rollout that changed it last.
     pub rollout: String,

@@ -13,7 +13,6 @@ use crate::model::AsgName;
 pub enum Remark {
     /// A node that the group launches now does not boot: its user data names another nodeup configuration than kops' state store holds.
     CannotBoot {
-        /// The group.
         group: AsgName,
         /// The launch template version it refers to.
         version: u64,
@@ -22,14 +21,12 @@ pub enum Remark {
     },
     /// Whether a node that the group launches now boots is not known: its user data names no nodeup configuration that can be read.
     BootUnknown {
-        /// The group.
         group: AsgName,
         /// The launch template version it refers to.
         version: u64,
     },
     /// There is a newer launch template version, which kfleet did not make, and the group does not refer to it.
     NotPinned {
-        /// The group.
         group: AsgName,
         /// The version it refers to.
         pinned: u64,
@@ -40,7 +37,6 @@ pub enum Remark {
     },
     /// The group refers to `$Latest` or `$Default`, and runs something else than that means now.
     Follows {
-        /// The group.
         group: AsgName,
         /// `$Latest` or `$Default`.
         reference: String,
@@ -51,14 +47,12 @@ pub enum Remark {
     },
     /// kops' state store has the group otherwise than git: the next `kops update` would set that.
     Unpublished {
-        /// The group.
         group: AsgName,
         /// From what git wants to what the store has.
         fields: Vec<FieldChange>,
     },
     /// What a new launch template version takes over from the one the group runs, and no manifest says.
     Carried {
-        /// The group.
         group: AsgName,
         /// The version that it is taken from.
         from: u64,

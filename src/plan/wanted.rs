@@ -16,7 +16,7 @@ pub struct Allow {
     pub shrink: bool,
     /// Record documents that changed as applied by other means.
     pub documents: bool,
-    /// Plan changes of nodes where nobody can see nodes: for a rehearsal, which brings its own.
+    /// Plan changes of nodes where nodes cannot be seen: for a rehearsal, which brings its own.
     pub nodes: bool,
 }
 

@@ -5,13 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{Blocked, ClusterPlan, Remark};
 use crate::model::{ClusterName, Timestamp};
 
-/// The warnings of a cluster, as they stood when it was last looked at: for whoever asks the store alone.
+/// The warnings of a cluster, as they stood when it was last looked at: for commands that ask the store alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Warned {
     /// Form of this file, 1.
     pub version: u32,
-    /// The cluster.
     pub cluster: ClusterName,
     /// Since when they stand as they do.
     pub since: Timestamp,

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::explain::Explain;
 use super::gotemplates::{self, GoEngine, is_go};
-use super::names::{Names, NoSnippet};
+use super::names::{NoSnippet, SnippetNames};
 use super::trace::{self, Trace};
 use super::values::{from_json, print};
 use super::{
@@ -31,7 +31,7 @@ const MAX_TAG: usize = 4_096;
 pub struct Renderer<'f> {
     fleet: &'f Fleet,
     env: Environment<'static>,
-    names: Arc<Names>,
+    names: Arc<SnippetNames>,
     /// The Go templates, where there are any.
     go: Option<GoEngine>,
     /// `fleet` in every scope.
@@ -44,7 +44,7 @@ impl<'f> Renderer<'f> {
     /// # Errors
     /// The first syntax error.
     pub fn new(fleet: &'f Fleet) -> Result<Self, RenderError> {
-        let names = Arc::new(Names::of(fleet));
+        let names = Arc::new(SnippetNames::of(fleet));
         let mut env = environment(&names);
         let go = GoEngine::new(fleet)?;
         let sources = fleet.templates.values().chain(fleet.snippets.values());
@@ -90,7 +90,7 @@ impl<'f> Renderer<'f> {
         self.of(cluster)?.render()
     }
 
-    /// Which line of which template made each line of the rendered text. Renders a second time, so ask only when somebody wants to know.
+    /// Which line of which template made each line of the rendered text. Renders a second time, so ask only when it is to be shown.
     ///
     /// # Errors
     /// When the fleet has no such cluster.
@@ -562,7 +562,7 @@ fn refuse_doubling(source: &Source) -> Result<(), RenderError> {
     })))
 }
 
-fn environment(names: &Arc<Names>) -> Environment<'static> {
+fn environment(names: &Arc<SnippetNames>) -> Environment<'static> {
     let mut env = Environment::new();
     let mut syntax = SyntaxConfig::builder();
     syntax

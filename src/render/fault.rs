@@ -10,19 +10,13 @@ pub enum RenderError {
     /// The fleet has no such cluster.
     #[error("no cluster is named `{name}`")]
     UnknownCluster {
-        /// The name.
         name: String,
         /// The one that was probably meant.
         near: Option<String>,
     },
     /// Several snippets could be meant.
     #[error("the snippet `{name}` is there more than once: {}", .files.join(", "))]
-    AmbiguousSnippet {
-        /// The name.
-        name: String,
-        /// The files.
-        files: Vec<String>,
-    },
+    AmbiguousSnippet { name: String, files: Vec<String> },
     /// A fault in a template or snippet.
     #[error("{0}")]
     Template(Box<TemplateFault>),
@@ -50,9 +44,9 @@ impl RenderError {
 pub struct Spot {
     /// The file, relative to the fleet.
     pub file: String,
-    /// Line, from 1.
+    /// The line, from 1.
     pub line: u32,
-    /// Column in characters, from 1.
+    /// The column in characters, from 1.
     pub column: u32,
     /// How many characters are meant, at least 1.
     pub width: usize,
@@ -158,9 +152,9 @@ fn count(n: usize) -> u32 {
 pub struct TemplateFault {
     /// The cluster that was rendered; none: the fault is there for every cluster.
     pub cluster: Option<ClusterName>,
-    /// Where.
+    /// The place that is shown with its line.
     pub at: Spot,
-    /// What.
+    /// Without values of variables.
     pub message: String,
     /// The places that included the file of the fault, innermost first.
     pub included_from: Vec<Spot>,
@@ -196,7 +190,7 @@ pub struct DocumentFault {
     pub at: Spot,
     /// The line of the template that made it, when that could be found out.
     pub template_line: Option<u32>,
-    /// What.
+    /// Without values of variables.
     pub message: String,
     /// The other place, when it takes two.
     pub first: Option<Spot>,

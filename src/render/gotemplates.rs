@@ -50,7 +50,7 @@ impl GoEngine {
         let broken = Arc::new(broken(fleet)?);
         let mut snippets = Templates::new(functions(&names, &broken));
         for (name, files) in &names {
-            // A whole path is one file; a bare name that several have is nobody's.
+            // A whole path is one file; a bare name that several have names none of them.
             let exact = files.iter().find(|s| s.path == format!("snippets/{name}"));
             if let Some(source) = exact.or(files.first().filter(|_| files.len() == 1))
                 && !broken.contains_key(&source.path)

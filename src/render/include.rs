@@ -1,4 +1,4 @@
-//! The function `include`: renders a snippet with the current scope and gives back its text. Stops endless inclusion.
+//! The function `include`: renders a snippet with the current scope and returns its text. Stops endless inclusion.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use minijinja::value::{Kwargs, Object, Value};
 use minijinja::{Environment, Error, ErrorKind, State};
 
-use super::names::{Names, NoSnippet, Simple};
+use super::names::{NoSnippet, Simple, SnippetNames};
 use super::values::fault;
 
 /// Snippets include each other at most this deep.
@@ -33,7 +33,7 @@ pub(super) fn scope() -> [(String, Value); 2] {
 }
 
 /// Adds the function, and lets `{% include %}` and `{% import %}` use the same names.
-pub(super) fn add(env: &mut Environment<'static>, names: &Arc<Names>) {
+pub(super) fn add(env: &mut Environment<'static>, names: &Arc<SnippetNames>) {
     let table = Arc::clone(names);
     env.add_function(
         "include",
@@ -47,7 +47,12 @@ pub(super) fn add(env: &mut Environment<'static>, names: &Arc<Names>) {
     });
 }
 
-fn include(state: &mut State, names: &Names, name: &str, extra: &Kwargs) -> Result<String, Error> {
+fn include(
+    state: &mut State,
+    names: &SnippetNames,
+    name: &str,
+    extra: &Kwargs,
+) -> Result<String, Error> {
     let path = names.find(name).map_err(|e| no_snippet(name, e))?;
     let (Some(depth), Some(budget)) = (state.lookup(DEPTH), state.lookup(BUDGET)) else {
         return Err(fault(

@@ -7,7 +7,7 @@ use crate::fleet::{Fleet, closest};
 
 /// Names → files.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
+pub(super) struct SnippetNames {
     /// Path below `snippets/`, with and without `.j2` → path below the fleet.
     full: BTreeMap<String, BTreeSet<String>>,
     /// File name, with and without `.j2` → paths below the fleet.
@@ -34,7 +34,7 @@ pub(super) enum NoSnippet {
     Ambiguous { files: Vec<String> },
 }
 
-impl Names {
+impl SnippetNames {
     /// Notes what is simple, once every snippet is compiled. `reads`: the variables that a compiled snippet reads.
     pub(super) fn note_simple(
         &self,
@@ -64,7 +64,7 @@ impl Names {
     }
 
     pub(super) fn of(fleet: &Fleet) -> Self {
-        let mut names = Names::default();
+        let mut names = SnippetNames::default();
         for (name, source) in &fleet.snippets {
             let file = name.rsplit('/').next().unwrap_or(name);
             let stem = file.split('.').next().unwrap_or(file);

@@ -8,7 +8,6 @@ use crate::yaml;
 /// Everything one cluster is rendered to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
-    /// The cluster.
     pub cluster: ClusterName,
     /// The output of all templates as rendered, comments and order kept, with `---` between them.
     pub text: String,
@@ -50,7 +49,7 @@ impl RenderedDocument {
 /// The lines one template made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    /// File of the template.
+    /// The file of the template.
     pub(super) template: String,
     /// First line in the whole text, from 1.
     pub(super) first_line: u32,

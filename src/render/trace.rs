@@ -12,7 +12,7 @@ const CLOSE: char = '\u{f0001}';
 pub struct TracedLine {
     /// The template's file.
     pub template: String,
-    /// Line in it, from 1. For text that came out of a snippet or a function, the line that called it.
+    /// The line in it, from 1. For text that came out of a snippet or a function, the line that called it.
     pub line: u32,
 }
 

@@ -29,7 +29,7 @@ pub struct Around<'a> {
 /// A rollout that is not finished.
 #[derive(Clone, Copy, Debug)]
 pub struct UnderWay<'a> {
-    /// It.
+    /// The one that is under way.
     pub rollout: &'a Rollout,
     /// How far it is.
     pub progress: &'a Progress,

@@ -28,7 +28,7 @@ pub enum CheckState {
         /// What to do about it, a line each.
         advice: Vec<String>,
     },
-    /// Nobody knows, and why.
+    /// Not known, and why.
     NotChecked(String),
 }
 

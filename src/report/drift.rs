@@ -1,8 +1,8 @@
-//! What `kfleet drift` found, by cluster and by whose it is. Asks nobody.
+//! What `kfleet drift` found, by cluster and by whose it is. Makes no calls.
 
 use serde_json::{Value as Json, json};
 
-use super::field::{Change, group_lines};
+use super::field::{FieldDelta, group_lines};
 use super::shape::blocked_text;
 use super::style::{Style, Tone};
 use super::wording::{clock, count, group, list, plain};
@@ -15,9 +15,7 @@ const ITEMS: usize = 20;
 /// A cluster that was looked at.
 #[derive(Clone, Debug)]
 pub struct DriftOf<'a> {
-    /// The cluster.
     pub cluster: &'a ClusterName,
-    /// Its region.
     pub region: &'a Region,
     /// What was last applied to it; none: nothing ever was.
     pub baseline: Option<&'a Baseline>,
@@ -32,7 +30,7 @@ pub enum DriftFound {
     Compared {
         /// The differences.
         items: Vec<DriftItem>,
-        /// Why nobody knows what was applied.
+        /// Why it is not known what was applied.
         unknown: Option<String>,
     },
     /// A rollout is changing it: what differs is under way.
@@ -91,7 +89,7 @@ pub fn drift_text(all: &[DriftOf<'_>], trail: Trail, style: Style) -> String {
 pub enum Trail {
     /// AWS's CloudTrail, which kfleet does not read.
     CloudTrail,
-    /// Nowhere.
+    /// There is no trail.
     None,
 }
 
@@ -215,11 +213,11 @@ fn item_lines(item: &DriftItem, cluster: &ClusterName) -> Vec<String> {
     }
 }
 
-fn change(change: &Change, should: &str) -> String {
+fn change(change: &FieldDelta, should: &str) -> String {
     let value = |side: &Option<String>| side.clone().unwrap_or_else(|| "absent".into());
     match change {
-        Change::Values { from, to } => format!("is {}, {should} {}", value(from), value(to)),
-        Change::Members { added, removed } => {
+        FieldDelta::Values { from, to } => format!("is {}, {should} {}", value(from), value(to)),
+        FieldDelta::Members { added, removed } => {
             let part = |words: &str, members: &[String]| {
                 (!members.is_empty()).then(|| format!("{words} {}", members.join(", ")))
             };
@@ -229,7 +227,7 @@ fn change(change: &Change, should: &str) -> String {
                 .collect();
             parts.join(", ")
         }
-        Change::Order(items) => format!("another order, {should} {}", items.join(", ")),
+        FieldDelta::Order(items) => format!("another order, {should} {}", items.join(", ")),
     }
 }
 

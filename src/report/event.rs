@@ -196,7 +196,10 @@ fn of_group(event: &GroupEvent) -> String {
             format!("canary lost, its bake begins anew: {}", reason_text(why))
         }
         GroupEvent::CanaryProven { evidence } => {
-            format!("canary proven, the rest follows{}", because(evidence))
+            format!(
+                "canary proven, continuing with the remaining instances{}",
+                because(evidence)
+            )
         }
         GroupEvent::DrainStarted { instance, node, .. } => drain_started(instance, node.as_ref()),
         GroupEvent::VolumesAwaited {
@@ -210,12 +213,11 @@ fn of_group(event: &GroupEvent) -> String {
             unread,
             over,
         } => balancers_awaited(instance, balancers, unread.as_deref(), *over),
-        GroupEvent::SetAside { instance, why } => format!(
-            "sets {instance} aside, comes back to it at the end: {}",
-            reason_text(why)
-        ),
+        GroupEvent::SetAside { instance, why } => {
+            format!("defers {instance} to the end: {}", reason_text(why))
+        }
         GroupEvent::DrainAbandoned { instance } => {
-            format!("stops draining {instance}, gives its node back")
+            format!("stops draining {instance}, uncordons its node")
         }
         GroupEvent::SurgeTaken { left } => format!("an autoscaler took surge back, {left} left"),
         GroupEvent::Refreshed { percentage } => {
@@ -355,10 +357,7 @@ fn outcome(result: &StepResult) -> Option<String> {
         StepResult::Refused(why) => Some(format!("refused: {why}")),
         StepResult::Unknown(why) => Some(format!("no answer, will look and try again: {why}")),
         StepResult::Denied(why) => Some(format!("refused, will ask again: {why}")),
-        StepResult::GivenUp(why) => Some(format!(
-            "not done, and no longer wanted so: {}",
-            reason_text(why)
-        )),
+        StepResult::GivenUp(why) => Some(format!("not done, and superseded: {}", reason_text(why))),
     }
 }
 

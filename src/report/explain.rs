@@ -10,7 +10,6 @@ use super::wording::{count, plain};
 pub struct ValueStory {
     /// Its dotted path, e.g. `spot_nodes.4x_32Gb.max`.
     pub path: String,
-    /// The value.
     pub value: Json,
     /// `file:line` that set it.
     pub set_in: String,
@@ -36,7 +35,6 @@ pub struct Replaced {
 pub struct WrittenLine {
     /// Its number, from 1.
     pub line: u32,
-    /// Its text.
     pub text: String,
 }
 

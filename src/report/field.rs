@@ -15,14 +15,14 @@ pub(super) struct FieldLine {
     /// What people call it.
     pub(super) name: String,
     /// How it changes.
-    pub(super) change: Change,
+    pub(super) change: FieldDelta,
     /// Where a tag changes; empty for everything else.
     pub(super) places: Vec<String>,
 }
 
 /// How a field changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Change {
+pub(super) enum FieldDelta {
     /// From one value to another.
     Values {
         /// As found; none: absent.
@@ -46,11 +46,11 @@ impl FieldLine {
     pub(super) fn map_texts(&mut self, f: &impl Fn(&str) -> String) {
         self.name = f(&self.name);
         match &mut self.change {
-            Change::Values { from, to } => from.iter_mut().chain(to).for_each(|t| *t = f(t)),
-            Change::Members { added, removed } => {
+            FieldDelta::Values { from, to } => from.iter_mut().chain(to).for_each(|t| *t = f(t)),
+            FieldDelta::Members { added, removed } => {
                 added.iter_mut().chain(removed).for_each(|t| *t = f(t))
             }
-            Change::Order(items) => items.iter_mut().for_each(|t| *t = f(t)),
+            FieldDelta::Order(items) => items.iter_mut().for_each(|t| *t = f(t)),
         }
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn group_lines(fields: &[FieldChange]) -> Vec<FieldLine> {
     lines.extend(tags.into_iter().map(|((key, from, to), places)| FieldLine {
         in_place: places.iter().all(|p| *p == TagTarget::Group),
         name: format!("tag {}", plain(&key)),
-        change: Change::Values { from, to },
+        change: FieldDelta::Values { from, to },
         places: places.iter().map(TagTarget::word).collect(),
     }));
     lines.sort_by_key(|l| !l.in_place);
@@ -175,7 +175,7 @@ fn user_data_line() -> FieldLine {
     FieldLine {
         in_place: false,
         name: USER_DATA.into(),
-        change: Change::Values {
+        change: FieldDelta::Values {
             from: Some("as the group has it".into()),
             to: Some("another one (compared by digest)".into()),
         },
@@ -226,7 +226,7 @@ pub(super) fn short(fields: &[FieldChange]) -> Vec<String> {
 fn group_line(field: &FieldChange) -> FieldLine {
     if field.field == REFERENCE {
         // The number differs from cluster to cluster, and says nothing: it is what the reference means now.
-        let change = Change::Values {
+        let change = FieldDelta::Values {
             from: field.from.as_ref().map(text),
             to: Some("the version it means now, by number".into()),
         };
@@ -318,7 +318,7 @@ fn tag_value(value: &Json) -> String {
     )
 }
 
-fn change(from: Option<&Json>, to: Option<&Json>) -> Change {
+fn change(from: Option<&Json>, to: Option<&Json>) -> FieldDelta {
     if let (Some(a), Some(b)) = (from.and_then(strings), to.and_then(strings))
         && a.iter().collect::<BTreeSet<_>>() != b.iter().collect::<BTreeSet<_>>()
     {
@@ -328,7 +328,7 @@ fn change(from: Option<&Json>, to: Option<&Json>) -> Change {
                 .map(|i| plain(i))
                 .collect()
         };
-        return Change::Members {
+        return FieldDelta::Members {
             added: only(&b, &a),
             removed: only(&a, &b),
         };
@@ -337,9 +337,9 @@ fn change(from: Option<&Json>, to: Option<&Json>) -> Change {
         && a.len() == b.len()
         && sorted(a) == sorted(b)
     {
-        return Change::Order(b.iter().map(item).collect());
+        return FieldDelta::Order(b.iter().map(item).collect());
     }
-    Change::Values {
+    FieldDelta::Values {
         from: from.map(text),
         to: to.map(text),
     }
@@ -397,13 +397,13 @@ mod tests {
 
     fn shown(l: FieldLine) -> String {
         let change = match l.change {
-            Change::Values { from, to } => format!(
+            FieldDelta::Values { from, to } => format!(
                 "{} -> {}",
                 from.unwrap_or("-".into()),
                 to.unwrap_or("-".into())
             ),
-            Change::Members { added, removed } => format!("+{added:?} -{removed:?}"),
-            Change::Order(items) => format!("order {}", items.join(" ")),
+            FieldDelta::Members { added, removed } => format!("+{added:?} -{removed:?}"),
+            FieldDelta::Order(items) => format!("order {}", items.join(" ")),
         };
         format!(
             "{}{}: {change} ({})",

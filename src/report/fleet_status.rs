@@ -1,4 +1,4 @@
-//! `kfleet status`: what runs where, as a table for people and as JSON. Asks nobody.
+//! `kfleet status`: what runs where, as a table for people and as JSON. Makes no calls.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,6 @@ use crate::rollout::{ClusterStanding, StandingState, UnderWayState};
 /// What a fleet's status is written from.
 #[derive(Clone, Copy, Debug)]
 pub struct FleetStatus<'a> {
-    /// The clusters.
     pub clusters: &'a [ClusterStanding],
     /// A plan of each, where the account was looked at.
     pub live: Option<&'a BTreeMap<ClusterName, ClusterPlan>>,

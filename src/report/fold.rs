@@ -13,15 +13,13 @@ pub(super) struct Fold<'p> {
     /// What changes.
     pub(super) shape: Shape,
     /// The clusters, in the order of stages.
-    pub(super) clusters: Vec<Member<'p>>,
+    pub(super) clusters: Vec<FoldedCluster<'p>>,
 }
 
 /// One cluster of a fold.
 #[derive(Debug)]
-pub(super) struct Member<'p> {
-    /// Its name.
+pub(super) struct FoldedCluster<'p> {
     pub(super) name: &'p ClusterName,
-    /// Its plan.
     pub(super) plan: &'p ClusterPlan,
     /// Its stage, when it is in one.
     pub(super) stage: Option<&'p StageName>,
@@ -42,7 +40,7 @@ pub(super) fn folds<'p>(plan: &'p Plan, stages: &'p [Stage], notes: bool) -> Vec
     let mut folds: Vec<Fold<'p>> = Vec::new();
     for (stage, name, plan) in members {
         let (shape, details) = shape::of(name, plan);
-        let member = Member {
+        let member = FoldedCluster {
             name,
             plan,
             stage: stages.get(stage).map(|s| &s.name),

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::field::{Change, FieldLine};
+use super::field::{FieldDelta, FieldLine};
 use super::fold::{Fold, folds};
 use super::remark;
-use super::shape::{BlockedShape, Detail, DocumentShape, GroupShape, Kind, SELF, Template};
+use super::shape::{
+    BlockedShape, Detail, DocumentShape, GroupChangeKind, GroupShape, SELF, TemplateShape,
+};
 use super::style::{Style, Tone};
 use super::summary;
 use super::unseen::unseen;
@@ -191,12 +193,12 @@ impl Tally {
 fn group(shape: &GroupShape, names: &[String], tally: &Tally, style: Style) -> Vec<String> {
     let names = names.join(", ");
     let (symbol, what) = match &shape.kind {
-        Kind::Create(what) => (style.paint(Tone::Good, "+"), format!("create, {what}")),
-        Kind::Update { template, replaces } => (
+        GroupChangeKind::Create(what) => (style.paint(Tone::Good, "+"), format!("create, {what}")),
+        GroupChangeKind::Update { template, replaces } => (
             style.paint(Tone::Change, "~"),
             update(*template, *replaces, shape, tally),
         ),
-        Kind::Retire => (style.paint(Tone::Bad, "-"), retire(tally)),
+        GroupChangeKind::Retire => (style.paint(Tone::Bad, "-"), retire(tally)),
     };
     let mut out = vec![format!("  {symbol} {names}: {what}")];
     let mixed = shape.fields.iter().any(|f| !f.in_place);
@@ -226,16 +228,16 @@ fn same_template(shape: &GroupShape, tally: &Tally) -> String {
     }
 }
 
-fn update(template: Template, replaces: bool, shape: &GroupShape, tally: &Tally) -> String {
+fn update(template: TemplateShape, replaces: bool, shape: &GroupShape, tally: &Tally) -> String {
     let to = match (template, tally.versions.first(), tally.versions.len()) {
-        (Template::Untouched, _, _) => return same_template(shape, tally),
-        (Template::Existing, Some(version), 1) => {
+        (TemplateShape::Untouched, _, _) => return same_template(shape, tally),
+        (TemplateShape::Existing, Some(version), 1) => {
             format!("goes to launch template version {version}, which exists already")
         }
-        (Template::Existing, _, _) => {
+        (TemplateShape::Existing, _, _) => {
             "goes to a launch template version that exists already".into()
         }
-        (Template::New, _, _) => "new launch template version".into(),
+        (TemplateShape::New, _, _) => "new launch template version".into(),
     };
     match (replaces, tally.is_zero()) {
         (false, _) => {
@@ -307,20 +309,20 @@ fn field(line: &FieldLine, mixed: bool, style: Style) -> String {
         }
     };
     let change = match &line.change {
-        Change::Values {
+        FieldDelta::Values {
             from: Some(from),
             to: Some(to),
         } if !style.full => {
             let (from, to) = without_beginning(from, to);
             format!("{} → {}", short(&from), short(&to))
         }
-        Change::Values { from, to } => {
+        FieldDelta::Values { from, to } => {
             let side = |value: &Option<String>, none: &str| {
                 value.as_deref().map_or(none.to_owned(), short)
             };
             format!("{} → {}", side(from, "(none)"), side(to, "(removed)"))
         }
-        Change::Members { added, removed } => {
+        FieldDelta::Members { added, removed } => {
             let part = |word: &str, items: &[String]| {
                 (!items.is_empty()).then(|| format!("{word} {}", short(&items.join(", "))))
             };
@@ -330,7 +332,7 @@ fn field(line: &FieldLine, mixed: bool, style: Style) -> String {
                 .collect::<Vec<_>>()
                 .join("; ")
         }
-        Change::Order(items) => format!(
+        FieldDelta::Order(items) => format!(
             "the same items in another order: {}",
             short(&items.join(", "))
         ),

@@ -1,4 +1,4 @@
-//! The least that AWS has to allow: IAM policies for whoever only looks and for whoever rolls out, from the list of calls and what the fleet names.
+//! The least that AWS has to allow: IAM policies for those who only look and for those who roll out, from the list of calls and what the fleet names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,6 @@ use crate::model::{AWS_CALLS, AccountId, AwsScope, AwsUse, ClusterName};
 /// What of a fleet policies name. Where nothing is named, nothing is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyFacts {
-    /// Its clusters.
     pub clusters: BTreeSet<ClusterName>,
     /// Their accounts.
     pub accounts: BTreeSet<AccountId>,

@@ -69,7 +69,7 @@ pub fn unreviewed_lines(revision: &Revision) -> Vec<String> {
     revision.unreviewed().into_iter().map(words).collect()
 }
 
-/// The commit of a rollout in a list of rollouts, and whether it was rolled out as nobody had committed it.
+/// The commit of a rollout in a list of rollouts, and whether it was rolled out without being committed.
 pub(super) fn in_short(revision: Option<&Revision>) -> String {
     let Some(revision) = revision else {
         return String::new();

@@ -1,4 +1,4 @@
-//! The smallest ClusterRole that kfleet needs, for whoever has to give it. Asks nobody.
+//! The smallest ClusterRole that kfleet needs, for the administrator who has to grant it. Makes no calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What taking a rollout back will do, before it is done: for whoever has to say yes. Decides nothing.
+//! What taking a rollout back will do, before it is done: for the person who has to say yes. Decides nothing.
 
 use std::collections::BTreeSet;
 

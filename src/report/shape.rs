@@ -34,20 +34,19 @@ pub(super) struct GroupShape {
     /// Order in which groups begin.
     order: u8,
     /// In short: what happens.
-    pub(super) kind: Kind,
-    /// Its fields.
+    pub(super) kind: GroupChangeKind,
     pub(super) fields: Vec<FieldLine>,
 }
 
 /// What happens to a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum GroupChangeKind {
     /// It is made; says what it will be.
     Create(String),
     /// It is changed.
     Update {
         /// What happens to its launch template.
-        template: Template,
+        template: TemplateShape,
         /// Whether instances are replaced now, or each only when it is launched next.
         replaces: bool,
     },
@@ -57,8 +56,8 @@ pub(super) enum Kind {
 
 /// What happens to a launch template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Template {
-    /// Nothing.
+pub(super) enum TemplateShape {
+    /// No new version is made.
     Untouched,
     /// A version is made.
     New,
@@ -69,11 +68,11 @@ pub(super) enum Template {
 /// The change of a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DocumentShape {
-    /// New.
+    /// git has it and live does not.
     Added,
-    /// Different.
+    /// Both have it, and these fields differ.
     Changed(Vec<FieldLine>),
-    /// Gone.
+    /// Live has it and git does not.
     Removed,
 }
 
@@ -110,7 +109,11 @@ pub(super) fn of(cluster: &ClusterName, plan: &ClusterPlan) -> (Shape, Vec<Vec<D
         .map(|(shape, (names, details))| ((shape, names), details))
         .collect();
     groups.sort_by(|((a, x), _), ((b, y), _)| {
-        (a.order, a.kind == Kind::Retire, x).cmp(&(b.order, b.kind == Kind::Retire, y))
+        (a.order, a.kind == GroupChangeKind::Retire, x).cmp(&(
+            b.order,
+            b.kind == GroupChangeKind::Retire,
+            y,
+        ))
     });
     let (groups, details) = groups.into_iter().unzip();
     let documents = plan
@@ -161,7 +164,7 @@ fn group_shape(
         GroupChange::Create { to } => (
             GroupShape {
                 order,
-                kind: Kind::Create(own(&created(&to.definition, &plan.images))),
+                kind: GroupChangeKind::Create(own(&created(&to.definition, &plan.images))),
                 fields: Vec::new(),
             },
             Detail::default(),
@@ -176,15 +179,15 @@ fn group_shape(
             let fields = field::with_image_names(fields, &plan.images);
             let fields = lines(field::group_lines(&fields), own);
             let template = match (fields.iter().all(|f| f.in_place), existing_version) {
-                (true, _) => Template::Untouched,
-                (false, None) => Template::New,
-                (false, Some(_)) => Template::Existing,
+                (true, _) => TemplateShape::Untouched,
+                (false, None) => TemplateShape::New,
+                (false, Some(_)) => TemplateShape::Existing,
             };
             let mut reasons: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
             for (id, why) in replace {
                 reasons.entry(reason(why)).or_default().push(id.clone());
             }
-            let kind = Kind::Update {
+            let kind = GroupChangeKind::Update {
                 template,
                 replaces: to.replace_instances,
             };
@@ -206,7 +209,7 @@ fn group_shape(
             (
                 GroupShape {
                     order,
-                    kind: Kind::Retire,
+                    kind: GroupChangeKind::Retire,
                     fields: Vec::new(),
                 },
                 Detail {

@@ -47,7 +47,6 @@ pub struct Counts {
     pub groups_updated: usize,
     /// Groups drained and deleted.
     pub groups_retired: usize,
-    /// Instances replaced.
     pub instances_replaced: usize,
     /// Instances that end with their group.
     pub instances_ended: usize,
@@ -57,7 +56,7 @@ pub struct Counts {
     pub blocked: usize,
     /// Clusters whose Kubernetes API could not be asked: whether anything holds their drains is not known.
     pub clusters_not_looked_at: usize,
-    /// Groups whose lifecycle hooks nobody looked at.
+    /// Groups whose lifecycle hooks were not read.
     #[serde(skip_serializing_if = "is_zero")]
     pub hooks_not_compared: usize,
 }

@@ -1,4 +1,4 @@
-//! Clusters whose Kubernetes API could not be asked: said on top of a plan, so that nobody takes silence for a look. Asks nobody.
+//! Clusters whose Kubernetes API could not be asked: said on top of a plan, so that silence is not taken for a look. Makes no calls.
 
 use super::role::smallest_role;
 use super::style::{Style, Tone};
@@ -9,7 +9,7 @@ use crate::plan::{ClusterPlan, Plan};
 /// Clusters named without `full`.
 const NAMED: usize = 20;
 
-/// A line for each cluster that nobody looked at, and what that means; none when all were seen, or need not be.
+/// A line for each cluster that was not looked at, and what that means; none when all were seen, or need not be.
 pub(super) fn unseen(plan: &Plan, style: Style) -> Vec<String> {
     let mut lines = unseen_clusters(plan, style);
     if lines.is_empty() {

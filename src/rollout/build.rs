@@ -64,7 +64,7 @@ pub enum Changed {
     /// A part of it could not be read.
     #[error("{what} could not be read ({why})")]
     Unread {
-        /// What.
+        /// What was asked for, as it is named to a person.
         what: String,
         /// In the words of who refused.
         why: String,
@@ -104,9 +104,8 @@ pub struct Inputs<'a> {
     pub only: &'a BTreeSet<StageName>,
     /// Baselines there are.
     pub baselines: &'a BTreeMap<ClusterName, Baseline>,
-    /// Digest of what git wants, and its documents other than InstanceGroups, for every cluster of the fleet.
+    /// The digest of what git wants, and its documents other than InstanceGroups, for every cluster of the fleet.
     pub wanted: &'a BTreeMap<ClusterName, (Digest, BTreeMap<String, Json>)>,
-    /// Its id.
     pub id: String,
     /// Now, in the cloud's time.
     pub now: Timestamp,
@@ -474,7 +473,7 @@ fn task(asg: &AsgName, change: &GroupChange, plan: &ClusterPlan, rolling: &Rolli
                 replace: to.replace_instances
                     && (!replace.is_empty() || *existing_version != Some(from.version.number())),
             },
-            // Such a plan is blocked unless somebody has allowed it.
+            // Such a plan is blocked unless the operator has allowed it.
             shrink: to.definition.auto_scaling_group.max_size < from.desired,
             twin: plan.twins.get(asg).map(|t| t.group.clone()),
             lends: None,

@@ -24,7 +24,7 @@ pub struct Record {
     pub seq: u64,
     /// When, in the cloud's time.
     pub at: Timestamp,
-    /// What.
+    /// What happened.
     pub event: Event,
 }
 
@@ -87,22 +87,19 @@ pub enum Event {
 #[serde(rename_all = "kebab-case")]
 pub enum RolloutEvent {
     /// The rollout began; holds all of it.
-    Started {
-        /// The rollout.
-        rollout: Box<Rollout>,
-    },
+    Started { rollout: Box<Rollout> },
     /// Something failed in a stage whose failures are for a person to decide: everything stays as it is until then.
     Held,
     /// A person asked for a rollback of all clusters that were touched, the newest wave first.
     RollbackAsked {
-        /// Who.
+        /// As the process names its user: `alice@laptop`, or the job of a pipeline.
         by: String,
-        /// Why.
+        /// In the words of the one who asked.
         reason: String,
     },
     /// The rollback began: these clusters return to what they ran.
     RollbackStarted {
-        /// Clusters.
+        /// Those that were touched, and are taken back.
         clusters: BTreeSet<ClusterName>,
         /// Groups of theirs that stay on the new version: control planes that were proven, when only workers failed.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -110,9 +107,9 @@ pub enum RolloutEvent {
     },
     /// A person asked to stop; what is half-done is undone first.
     AbortStarted {
-        /// Who.
+        /// As the process names its user.
         by: String,
-        /// Why.
+        /// Typed; `report` makes the sentence.
         reason: Reason,
     },
     /// A lock was taken whose last holder had not given it back: it had not been renewed for too long.
@@ -128,12 +125,12 @@ pub enum RolloutEvent {
     },
     /// A process resumed the rollout.
     Resumed {
-        /// Who.
+        /// As the process names its user.
         by: String,
     },
     /// The process stepped back: for a person, for time, or for credentials.
     Paused {
-        /// Why.
+        /// Typed; `report` makes the sentence.
         why: Reason,
     },
     /// Everything is done, verified and soaked.
@@ -167,7 +164,7 @@ impl RolloutEvent {
 pub enum StageEvent {
     /// A person approved a stage of this plan.
     Approved {
-        /// Who.
+        /// As the process names its user.
         by: String,
         /// Until when it counts.
         expires: Timestamp,
@@ -218,7 +215,7 @@ pub enum ClusterEvent {
         uid: String,
         /// Pods that should be Ready and are not, for longer than a start takes.
         unready: u32,
-        /// How many of them each owner has (a pod that nobody makes anew stands for itself).
+        /// How many of them each owner has (a bare pod stands for itself).
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         unready_of: BTreeMap<String, u32>,
         /// What a gate would refuse already now: how often for each node, or owner of pods.
@@ -240,23 +237,23 @@ pub enum ClusterEvent {
     },
     /// A cluster stopped being healthy while soaking; its soak begins anew once its gates pass.
     SoakBroken {
-        /// Why.
+        /// Typed; `report` makes the sentence.
         why: Reason,
     },
     /// A gate that needs asking has answered.
     Answered {
         /// What it was asked about.
         scope: Scope,
-        /// Gate.
+        /// As `gates:` names it, or one of the built-in ones.
         gate: String,
         /// What it said.
         verdict: Verdict,
     },
     /// Something failed; what follows is the rollback.
     Failed {
-        /// Group, when it was one.
+        /// The group, when it was one.
         group: Option<AsgName>,
-        /// Why.
+        /// Typed; `report` makes the sentence.
         why: Reason,
     },
     /// A cluster is back at what it ran before.
@@ -264,9 +261,9 @@ pub enum ClusterEvent {
     Restored,
     /// It cannot go on by itself.
     Stuck {
-        /// Group, when it is one.
+        /// The group, when it is one.
         group: Option<AsgName>,
-        /// Why.
+        /// Typed; `report` makes the sentence.
         why: Reason,
         /// What a person can do.
         advice: Advice,
@@ -304,7 +301,7 @@ pub enum GroupEvent {
     },
     /// A node is about to be emptied.
     DrainStarted {
-        /// Instance.
+        /// The instance on its way out.
         instance: InstanceId,
         /// Its node, when it has one.
         node: Option<NodeName>,
@@ -320,9 +317,8 @@ pub enum GroupEvent {
     },
     /// The pods of a drain are gone, and volumes of theirs are still attached to its node.
     VolumesAwaited {
-        /// Instance.
+        /// The instance on its way out.
         instance: InstanceId,
-        /// The volumes.
         volumes: BTreeSet<String>,
         /// They had their time: the instance is ended all the same.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -330,7 +326,7 @@ pub enum GroupEvent {
     },
     /// The pods of a drain are gone, and load balancers of Services send to its node still, or may.
     BalancersAwaited {
-        /// Instance.
+        /// The instance on its way out.
         instance: InstanceId,
         /// The balancers, by the names of their target groups.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -344,14 +340,14 @@ pub enum GroupEvent {
     },
     /// A drain did not end in time; the node was uncordoned and is drained last.
     SetAside {
-        /// Instance.
+        /// The instance on its way out.
         instance: InstanceId,
         /// Which pods and budgets.
         why: Reason,
     },
     /// A drain is no longer wanted; the node was uncordoned.
     DrainAbandoned {
-        /// Instance.
+        /// The instance that stays.
         instance: InstanceId,
     },
     /// An autoscaler went down to the minimum and took surge with it, which the rollout no longer has to end.
@@ -375,7 +371,6 @@ pub enum GroupEvent {
     CapacityBack,
     /// A group whose launches are refused gives up its own surge and borrows from its on-demand twin, until AWS launches instances of it again.
     Borrowed {
-        /// Its twin.
         twin: AsgName,
         /// What is refused.
         why: Reason,
@@ -387,23 +382,16 @@ pub enum GroupEvent {
     },
     /// A node whose kubelet does not answer is ended with pods on it: they are seen to after its instance has ended.
     DeadNode {
-        /// Instance.
+        /// The instance on its way out.
         instance: InstanceId,
-        /// Its node.
         node: NodeName,
         /// Pods left on it.
         pods: u32,
     },
     /// Nothing is left of a dead node: it is gone, or its pods are.
-    DeadNodeEnded {
-        /// The node.
-        node: NodeName,
-    },
+    DeadNodeEnded { node: NodeName },
     /// The launch template version that the group would go back to was deleted outside this rollout.
-    WayBackGone {
-        /// The version.
-        version: u64,
-    },
+    WayBackGone { version: u64 },
     /// A group is done: forward, or undone, or left as it is by an abort.
     #[serde(rename = "group-done")]
     Done,
@@ -415,9 +403,9 @@ pub enum GroupEvent {
 pub enum StepEvent {
     /// A step is about to be taken. Written, and on disk, before.
     Intent {
-        /// Cluster.
+        /// The cluster whose lock the step needs.
         cluster: ClusterName,
-        /// Group.
+        /// The group whose turn it is.
         group: AsgName,
         /// What exactly.
         effect: Box<Effect>,

@@ -1,4 +1,4 @@
-//! What a rollout did to the capacity of the groups it rolled: a fold over looks at them. Looks at what it is given, asks nobody.
+//! What a rollout did to the capacity of the groups it rolled: a fold over looks at them. Looks at what it is given, makes no calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +47,6 @@ impl PodMoves {
 /// What was seen of a group while it was rolled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupObservation {
-    /// Its cluster.
     pub cluster: ClusterName,
     /// It is on its way out: that nothing is left of it is wanted.
     pub retires: bool,
@@ -66,7 +65,7 @@ pub struct GroupObservation {
 /// Instances of a group at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObservedStep {
-    /// When.
+    /// When it was looked at.
     pub at: Timestamp,
     /// In service, with a Ready node that is not cordoned.
     pub healthy: u32,

@@ -33,14 +33,12 @@ pub enum RollbackError {
         /// A cluster that both touched.
         cluster: ClusterName,
     },
-    /// What it made would be drained and deleted, and nobody has allowed that.
+    /// What it made would be drained and deleted, and the operator has not allowed that.
     #[error("rollout {id} made {group} of {cluster}, which a rollback drains and deletes")]
     Made {
         /// The rollout.
         id: String,
-        /// The cluster.
         cluster: ClusterName,
-        /// The group.
         group: AsgName,
     },
     /// A name that was given is not that of a group that it made.
@@ -58,7 +56,6 @@ pub enum RollbackError {
     KubernetesStays {
         /// The rollout.
         id: String,
-        /// The cluster.
         cluster: ClusterName,
     },
     /// What it deleted is gone for good.
@@ -66,9 +63,7 @@ pub enum RollbackError {
     Deleted {
         /// The rollout.
         id: String,
-        /// The cluster.
         cluster: ClusterName,
-        /// The group.
         group: AsgName,
     },
 }

@@ -494,7 +494,7 @@ impl<L: Deref<Target = LiveCluster>> InvariantChecker<'_, L> {
         (works, own.min(self.room(name)))
     }
 
-    /// What a group has to come down to on the way there, where somebody has allowed that.
+    /// What a group has to come down to on the way there, where the operator has allowed that.
     fn room(&self, name: &AsgName) -> u32 {
         let run = self.rollout.cluster(self.cluster);
         let task = run.and_then(|r| r.groups.iter().find(|g| g.asg == *name));

@@ -23,7 +23,7 @@ pub struct Rollout {
     pub version: u32,
     /// Its id: when it started and the plan it carries out.
     pub id: String,
-    /// Id of the plan.
+    /// The id of the plan.
     pub plan: Digest,
     /// The release that is rolled out.
     pub release: Digest,
@@ -62,7 +62,6 @@ pub struct Watched {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageRun {
-    /// Its name.
     pub name: StageName,
     /// A person has to approve before it starts.
     pub approval: bool,
@@ -85,7 +84,6 @@ pub struct WaveRun {
     pub parallel: usize,
     /// How long its clusters run the rendering before the wave passes.
     pub soak: Span,
-    /// Its clusters.
     pub clusters: Vec<ClusterRun>,
 }
 
@@ -93,13 +91,10 @@ pub struct WaveRun {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterRun {
-    /// The cluster.
     pub cluster: ClusterName,
-    /// Its account.
     pub account: AccountId,
-    /// Its region.
     pub region: Region,
-    /// Digest of what it will run.
+    /// The digest of what it will run.
     pub digest: Digest,
     /// Since when it has run exactly this, verified: a cluster without changes takes the release at once and keeps its soak.
     pub since: Option<Timestamp>,
@@ -114,7 +109,7 @@ pub struct ClusterRun {
     /// What only kops can do and was not done, for the baseline.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pending: BTreeMap<String, Pending>,
-    /// Digest of the user data that each group refers to when all of it is done, for the baseline.
+    /// The digest of the user data that each group refers to when all of it is done, for the baseline.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub user_data: BTreeMap<AsgName, Digest>,
     /// Budgets over the whole cluster.
@@ -157,7 +152,6 @@ pub struct GroupTask {
     pub name: GroupName,
     /// Its AutoScalingGroup.
     pub asg: AsgName,
-    /// Its role.
     pub role: Role,
     /// How its instances are replaced.
     pub rolling: Rolling,
@@ -191,9 +185,9 @@ pub enum Task {
         from: Box<Definition>,
         /// As wanted.
         to: Box<Definition>,
-        /// Version it runs.
+        /// The version it runs.
         from_version: u64,
-        /// Version it will run.
+        /// The version it will run.
         version: VersionSource,
         /// Replace instances that run something else.
         replace: bool,

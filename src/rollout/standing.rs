@@ -12,7 +12,6 @@ use crate::plan::{Baseline, DriftSeen};
 /// Where a cluster stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClusterStanding {
-    /// The cluster.
     pub cluster: ClusterName,
     /// Its stage; none: the fleet no longer names it, or its files cannot be read.
     pub stage: Option<StageName>,
@@ -33,11 +32,9 @@ pub struct ClusterStanding {
 /// What was applied last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AppliedLast {
-    /// The release.
     pub release: Digest,
     /// The commit, where it is known.
     pub commit: Option<String>,
-    /// The rollout.
     pub rollout: String,
     /// Since when it has run it, verified.
     pub since: Timestamp,
@@ -55,7 +52,7 @@ pub enum StandingState {
     New,
     /// Verified, and soaking until then.
     Soaking(Timestamp),
-    /// Verified.
+    /// It runs the release, its re-plan is empty and its gates passed.
     Verified,
     /// In the store, and no longer in git.
     Orphan,
@@ -78,7 +75,7 @@ pub enum UnderWayState {
 /// What is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
-    /// Baselines.
+    /// What was last applied and verified, by cluster.
     pub baselines: &'a BTreeMap<ClusterName, Baseline>,
     /// The stages of the fleet; none: its files cannot be read.
     pub stages: Option<&'a [Stage]>,

@@ -1,5 +1,5 @@
 //! The store's objects in an S3 bucket. The store is synchronous and the SDK is not: a thread with a runtime of its own stands between them,
-//! and whoever renews a lease is served while another waits for a slow answer.
+//! and the renewal of a lease is served while another waits for a slow answer.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -102,7 +102,7 @@ impl Remote {
         let (done, answer) = mpsc::channel();
         let job: Job = Box::new(move |bucket| {
             let work = work(bucket);
-            // Nobody may be waiting for it any more.
+            // Its caller may not be waiting for it any more.
             Box::pin(async move { drop(done.send(work.await)) })
         });
         self.jobs.send(job).map_err(|_| gone())?;

@@ -20,7 +20,7 @@ use crate::rollout::{ClusterRun, StepResult};
 enum Halt {
     /// It is not known what it came to, or it has not come yet: it is looked at and asked again.
     Unknown(String),
-    /// Somebody else changed what it stands on, or kops made something else than was planned.
+    /// Others changed what it stands on, or kops made something else than was planned.
     Moved(String),
     /// kops refuses.
     Refused(String),
@@ -233,7 +233,7 @@ impl Asked<'_> {
         Ok(quiet.cloned().collect())
     }
 
-    /// Whether what is stored is what was published, by whoever looks after it: kops would carry out anything.
+    /// What nodes boot with, once what is stored is what was published: kops would carry out whatever others stored.
     async fn hash<W: Engine>(&self, world: &W) -> Result<Option<NodeupHash>, Halt> {
         let (found, nodeup) = documents(world, &place(self.run)).await?;
         let other = self.stored.iter().find(|(key, wanted)| match wanted {

@@ -16,13 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Asks one gate. What cannot be asked does not pass.
 pub(super) async fn ask(check: &Check, drive: &Drive) -> Verdict {
     match &check.question {
-        Question::Command(command) => run(check, command, drive).await,
+        Question::Command(command) => run_command(check, command, drive).await,
         Question::Http(gate) => web::http(gate, drive.environment).await,
         Question::Promql(gate) => web::promql(gate, drive.environment).await,
     }
 }
 
-async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
+async fn run_command(check: &Check, command: &[String], drive: &Drive) -> Verdict {
     let Some((program, arguments)) = command.split_first() else {
         return Verdict::Fail(Ground::Words("the gate has no command".into()));
     };
@@ -46,7 +46,7 @@ async fn run(check: &Check, command: &[String], drive: &Drive) -> Verdict {
         Err(e) => return Verdict::Wait(Ground::Words(format!("`{program}` cannot be run: {e}"))),
     };
     let mut family = Family::of(&child);
-    // Closed when we end: whoever attends to it waits for that.
+    // Closed when we end: its attendant waits for that.
     let _held = child.stdin.take();
     let output = match tokio::time::timeout(PATIENCE, child.wait_with_output()).await {
         Err(_) => {

@@ -21,7 +21,6 @@ const AT_ONCE: usize = 16;
 /// A state store that can be read.
 #[derive(Debug)]
 pub enum DocumentStore {
-    /// A folder.
     Folder(PathBuf),
     /// In S3.
     #[cfg(feature = "aws")]
@@ -33,7 +32,6 @@ pub enum DocumentStore {
 /// What a state store has of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// The documents.
     pub documents: Stored,
     /// What new nodes boot with.
     pub nodeup: Nodeup,
@@ -150,7 +148,7 @@ impl DocumentStore {
         Ok(hashes)
     }
 
-    /// The store at `s3://BUCKET/PREFIX`, asked as whoever runs this.
+    /// The store at `s3://BUCKET/PREFIX`, asked with the credentials of the operator.
     ///
     /// # Errors
     /// When it is no such address.

@@ -21,7 +21,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         self.taken(over)
     }
 
-    /// What was taken from somebody who had not given it back stands in the journal before anything is done with it.
+    /// What was taken from a holder that had not released it stands in the journal before anything is done with it.
     pub(super) fn taken(
         &mut self,
         over: impl IntoIterator<Item = TakenOver>,

@@ -76,7 +76,7 @@ pub async fn run<W: Cloud + NodeApi + Engine>(
     match gone {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
-            // Whoever reads the journal shall see why it stopped. Where the store itself fails, the first error is the one that counts.
+            // A person who reads the journal shall see why it stopped. Where the store itself fails, the first error is the one that counts.
             let why = error.to_string();
             let _ = runner.pause(crate::rollout::Reason::Words(why.clone()));
             if error.is_for_want_of_credentials() {

@@ -33,12 +33,11 @@ pub enum Outcome {
     /// Nothing is left to do than to wait for a person to open the way to the Kubernetes API of a cluster: a kubeconfig that leads elsewhere,
     /// refused credentials, a right that is missing.
     WaitingForAccess {
-        /// The cluster.
         cluster: ClusterName,
         /// What is wrong.
         why: String,
     },
-    /// Somebody stopped the line.
+    /// The line was stopped.
     Stopped(Stop),
     /// The caller asked to step back.
     Interrupted,
@@ -58,7 +57,6 @@ pub enum RunError {
         "{cluster} belongs to account {expected}, and the credentials belong to account {found}"
     )]
     WrongAccount {
-        /// The cluster.
         cluster: ClusterName,
         /// Its account.
         expected: AccountId,
@@ -68,7 +66,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether nothing is wrong but that somebody has to log in again.
+    /// Whether nothing is wrong but that a person has to log in again.
     pub(super) fn is_for_want_of_credentials(&self) -> bool {
         matches!(
             self,
@@ -85,13 +83,11 @@ pub enum Signal<'a> {
     Recorded(&'a Record),
     /// Time passes; what is being waited for.
     Waiting {
-        /// The rollout.
         rollout: &'a Rollout,
         /// Where it stands.
         progress: &'a Progress,
         /// What is being waited for.
         waiting: &'a [Waiting],
-        /// Now.
         now: Timestamp,
     },
 }
@@ -103,7 +99,7 @@ pub struct Drive {
     pub by: String,
     /// The fleet's folder: commands of gates run there.
     pub folder: PathBuf,
-    /// This program, which runs the command of a gate as `attend` and ends it with us, however we end; none: nobody does when this process is killed.
+    /// This program, which runs the command of a gate as `attend` and ends it with us, however we end; none: it goes on when this process is killed.
     pub attendant: Option<PathBuf>,
     /// What an environment variable holds: headers of gates are named by theirs.
     pub environment: fn(&str) -> Option<String>,

@@ -37,7 +37,7 @@ impl Default for Questions {
 }
 
 impl Questions {
-    /// Asks what is not being asked already, and stops asking what nobody wants to know any more.
+    /// Asks what is not being asked already, and stops asking what is no longer wanted.
     pub(super) fn want(&mut self, checks: &[Check], drive: &Drive) {
         let wanted: BTreeSet<Key> = checks.iter().map(key).collect();
         self.answered.retain(|key, _| wanted.contains(key));
@@ -79,7 +79,7 @@ impl Questions {
                         return;
                     }
                 }
-                // Stopped, because nobody wants to know any more; or it panicked, and is asked again.
+                // Stopped, because it is no longer wanted; or it panicked, and is asked again.
                 Some(Err(error)) => {
                     if error.is_panic() {
                         let id = error.id();

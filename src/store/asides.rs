@@ -1,4 +1,4 @@
-//! What is left beside journals and baselines for whoever asks the store alone: what a rollout waits for, and what was wrong in a cluster when it was
+//! What is left beside journals and baselines for commands that ask the store alone: what a rollout waits for, and what was wrong in a cluster when it was
 //! last looked at. Nothing is decided by it: who loses it loses a line of `rollout status`.
 
 use std::collections::BTreeMap;

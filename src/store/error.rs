@@ -22,9 +22,9 @@ pub enum StoreError {
     /// The records of a journal do not follow one another.
     #[error("the journal {place} is damaged: {source}")]
     Journal {
-        /// Which.
+        /// The folder or bucket, as it was named.
         place: String,
-        /// Where.
+        /// Which record is wrong, and why.
         source: IllegalRecord,
     },
     /// The store belongs to another kind of cloud.
@@ -40,9 +40,8 @@ pub enum StoreError {
     /// A cluster is held by another process.
     #[error("{cluster} is locked by {owner} for rollout {rollout} since {since}")]
     Locked {
-        /// The cluster.
         cluster: ClusterName,
-        /// Who.
+        /// The holder, as it named itself.
         owner: String,
         /// For what.
         rollout: String,
@@ -75,7 +74,7 @@ pub enum StoreError {
     /// Another process is starting a rollout.
     #[error("another rollout is being started by {owner} since {since}")]
     Starting {
-        /// Who.
+        /// The holder, as it named itself.
         owner: String,
         /// Since when.
         since: String,
@@ -83,7 +82,7 @@ pub enum StoreError {
     /// The store is no longer what the plan was made with.
     #[error("another rollout was started or taken back while this one was being planned")]
     StartedMeanwhile,
-    /// Somebody stopped the line.
+    /// The line was stopped.
     #[error("{0}")]
     Stopped(Stop),
 }

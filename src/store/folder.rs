@@ -62,7 +62,7 @@ impl Folder {
     fn write(&self, path: &Path, bytes: &[u8], condition: &Condition) -> io::Result<Put> {
         let folder = path.parent().unwrap_or(&self.root);
         private_folder(folder)?;
-        // Whoever writes by condition has the folder to itself from the look to the rename.
+        // A conditional write has the folder to itself from the look to the rename.
         let _alone = match condition {
             Condition::None => None,
             Condition::Absent | Condition::Is(_) => {

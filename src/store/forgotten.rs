@@ -1,4 +1,4 @@
-//! Clusters that somebody had forgotten: what was known of each is kept beside the baselines, and no plan names it. Decides nothing.
+//! Clusters that were forgotten: what was known of each is kept beside the baselines, and no plan names it. Decides nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ use crate::plan::Baseline;
 pub struct Forgotten {
     /// Form of this file, 1.
     pub version: u32,
-    /// Who.
+    /// As the process names its user.
     pub by: String,
-    /// When.
+    /// By the clock of the store.
     pub at: Timestamp,
     /// Why, where the account was not looked at or still had it.
     pub abandoned: Option<String>,

@@ -14,11 +14,11 @@ pub struct Holder {
     pub rollout: String,
     /// Since when.
     pub since: Timestamp,
-    /// Grows with every holder, so that whoever lost the lock can be told from whoever has it.
+    /// Grows with every holder, so that a holder that lost the lock can be told from the present one.
     pub fence: u64,
 }
 
-/// A lock that its last holder had not given back.
+/// A lock that its last holder had not released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenOver {
     /// The cluster; none: the rollout itself.

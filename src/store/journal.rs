@@ -17,7 +17,7 @@ const SEQUENCE: &str = "sequence/";
 /// The folder of user data, by its digest.
 const CONTENTS: &str = "contents/";
 
-/// An open journal. Whoever has it is the only process that carries the rollout on.
+/// An open journal. The process that has it is the only one that drives the rollout.
 #[derive(Debug)]
 pub struct Journal {
     store: Store,
@@ -36,7 +36,7 @@ pub struct Journal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Sound,
-    /// Somebody else carries the rollout on, for all that is known.
+    /// Another process drives the rollout, for all that is known.
     Overtaken,
     /// A write failed, and so did the attempt to find out what it left.
     Unreadable,
@@ -130,7 +130,7 @@ impl Journal {
             .get(place)
     }
 
-    /// The rollout.
+    /// As its first record holds it.
     pub fn rollout(&self) -> &Rollout {
         &self.rollout
     }
@@ -309,7 +309,7 @@ impl Store {
     /// When they cannot be listed.
     pub fn rollouts(&self) -> Result<Vec<String>, StoreError> {
         let names = self.objects.list("journals/")?;
-        // A journal that somebody took away is missed, not forgotten.
+        // A journal that was taken away is missed, not forgotten.
         let lost = |id: &&str| match &self.keeper {
             Keeper::Folder(root) => checked(id).is_ok() && is_lost(root, id),
             Keeper::Leases(_) => false,

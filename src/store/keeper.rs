@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CloudKind, Folder, Leases, Objects, StoreError, folder, objects};
 
-/// The store.
+/// Where journals, locks, baselines and approvals live: a folder, or a bucket with a prefix.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) objects: Arc<dyn Objects>,
@@ -18,7 +18,7 @@ pub struct Store {
     pub(super) keeper: Keeper,
     /// The marker is known to be there: it is looked for once.
     marked: Arc<AtomicBool>,
-    /// Nobody else on this machine can read it: that is seen to once.
+    /// No other user of this machine can read it: that is seen to once.
     private: Arc<AtomicBool>,
 }
 
@@ -27,7 +27,6 @@ pub struct Store {
 pub(super) enum Keeper {
     /// The operating system: locks on files end with their process.
     Folder(PathBuf),
-    /// Leases.
     Leases(Leases),
 }
 
@@ -135,7 +134,7 @@ impl Store {
         }
     }
 
-    /// Calls sent so far to whoever keeps it, by `service:Api`.
+    /// Calls sent so far to the service that keeps it, by `service:Api`.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.objects.calls()
     }
@@ -157,11 +156,11 @@ impl Store {
             },
             MARKER,
         )?;
-        // A store in a folder lies in the fleet's repository as a rule, and is none of its files.
+        // A store in a folder lies in the fleet's repository as a rule, and is not one of its files.
         if let Keeper::Folder(_) = &self.keeper {
             objects::create(&*self.objects, IGNORE, b"*\n")?;
         }
-        // Whoever was quicker wrote the same, or another cloud's.
+        // The process that was quicker wrote the same, or another cloud's.
         if !objects::create(&*self.objects, MARKER, marker.as_bytes())? {
             self.check_marker()?;
         }

@@ -1,5 +1,5 @@
-//! Leases on objects: a lock that lives as long as its holder renews it. One clock judges whether it is over: that of whoever keeps
-//! the objects. Whoever holds one stops by its own clock, well before anybody may take it over. Decides nothing about rollouts.
+//! Leases on objects: a lock that lives as long as its holder renews it. One clock judges whether it is over: that of the object
+//! store. Its holder stops by its own clock, well before others may take it over. Decides nothing about rollouts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,12 +24,12 @@ pub struct Terms {
     pub beat: Span,
     /// Without a renewal its holder may not act on it after this time.
     pub lease: Span,
-    /// And nobody may take it over before this much more: longer than any one call to a cloud takes.
+    /// And it may not be taken over before this much more: longer than any one call to a cloud takes.
     pub margin: Span,
 }
 
 impl Default for Terms {
-    /// Four renewals may fail. Whoever resumes after a crash waits at most two and a half minutes.
+    /// Four renewals may fail. A process that resumes after a crash waits at most two and a half minutes.
     fn default() -> Terms {
         Terms {
             beat: Span::from_secs(12),
@@ -66,7 +66,7 @@ struct Inner {
     owner: String,
     token: String,
     held: Mutex<BTreeMap<String, Held>>,
-    /// Whoever renews or gives back, one after the other.
+    /// Renewals and the release, one after the other.
     turn: Mutex<()>,
     /// The thread that renews ends when this is dropped.
     beating: Mutex<Option<Sender<()>>>,
@@ -97,7 +97,7 @@ impl fmt::Debug for Leases {
 pub(super) struct Lease {
     leases: Leases,
     key: String,
-    /// From whom it was taken, when it had not been given back.
+    /// From whom it was taken, when it had not been released.
     pub(super) from: Option<Holder>,
     /// Its number.
     pub(super) fence: u64,
@@ -106,7 +106,7 @@ pub(super) struct Lease {
 /// Why a lease could not be taken.
 #[derive(Debug)]
 pub(super) enum NotTaken {
-    /// By somebody else, who is named where that is known.
+    /// By another process, which is named where that is known.
     Held(Option<Holder>),
     Store(StoreError),
 }
@@ -117,7 +117,7 @@ impl From<ObjectError> for NotTaken {
     }
 }
 
-/// How often the same thing is tried when somebody else, or a lost answer, gets in between.
+/// How often the same thing is tried when another process, or a lost answer, gets in between.
 const TRIES: u32 = 4;
 
 impl Leases {
@@ -162,7 +162,7 @@ impl Leases {
         &self.inner.token
     }
 
-    /// Takes the lease under that key: one that is free, or that nobody has renewed for too long. `holder.fence` is not read.
+    /// Takes the lease under that key: one that is free, or that was not renewed for too long. `holder.fence` is not read.
     pub(super) fn take(&self, key: &str, holder: &Holder) -> Result<Lease, NotTaken> {
         let mut tries = 0;
         let mut from = None;
@@ -193,7 +193,7 @@ impl Leases {
                         fence,
                     });
                 }
-                // Somebody else was quicker, or an earlier try of ours was: the next look tells.
+                // Another process was quicker, or an earlier try of ours was: the next look tells.
                 Ok(Put::Refused) | Err(ObjectError::NoAnswer { .. }) if tries < TRIES => {}
                 Ok(Put::Refused) => {
                     let why = format!("{key}: it changes hands all the time");
@@ -222,7 +222,7 @@ impl Leases {
         let mine = last.token == self.inner.token && self.inner.held().get(key).is_none();
         let from = match (last.free, mine) {
             (true, _) => None,
-            // A put of ours whose answer got lost: nobody else ever had it.
+            // A put of ours whose answer got lost: no other process ever had it.
             (false, true) => {
                 return Ok((
                     Record {
@@ -275,8 +275,8 @@ impl Leases {
         }
     }
 
-    /// Whether nobody has renewed it for so long that its holder cannot be acting on it any more. Both moments are of one clock: an
-    /// object written just now tells the time of whoever keeps them.
+    /// Whether it was not renewed for so long that its holder cannot be acting on it any more. Both moments are of one clock: an
+    /// object written just now tells the store's time.
     fn is_over(&self, object: &Object) -> Result<bool, ObjectError> {
         let Some(now) = self.time_there()? else {
             return Ok(false);
@@ -289,7 +289,7 @@ impl Leases {
         Ok(now.since(object.written).millis() > lease.millis() + margin.millis())
     }
 
-    /// Who has the lease under that key, and whether it is held; none: nobody ever had it.
+    /// Who has the lease under that key, and whether it is held; none: it was never taken.
     pub(super) fn holder(&self, key: &str) -> Result<Option<(Holder, LeaseState)>, StoreError> {
         let Some(object) = self.inner.objects.get(key)? else {
             return Ok(None);
@@ -370,7 +370,7 @@ impl Inner {
             .collect();
         for key in all {
             let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            // Given back in the meantime.
+            // Released in the meantime.
             let Some(held) = self.held().get(&key).cloned() else {
                 continue;
             };

@@ -15,12 +15,12 @@ use crate::model::{ClusterName, Timestamp};
 /// Locks held. Letting go of this lets go of them.
 #[derive(Debug, Default)]
 pub struct Locks {
-    held: Vec<(ClusterName, Hold)>,
+    held: Vec<(ClusterName, LockHandle)>,
 }
 
 /// What keeps others away; it ends when it is dropped.
 #[derive(Debug)]
-pub(super) enum Hold {
+pub(super) enum LockHandle {
     File {
         /// Locked by the operating system.
         _file: File,
@@ -28,38 +28,38 @@ pub(super) enum Hold {
     Lease(Lease),
 }
 
-impl Hold {
+impl LockHandle {
     /// Takes what lies under that key. `holder.fence` is not read.
-    pub(super) fn take(store: &Store, key: &str, holder: Holder) -> Result<Hold, NotTaken> {
+    pub(super) fn take(store: &Store, key: &str, holder: Holder) -> Result<LockHandle, NotTaken> {
         store.ensure().map_err(NotTaken::Store)?;
         match &store.keeper {
-            Keeper::Folder(root) => Ok(Hold::File {
+            Keeper::Folder(root) => Ok(LockHandle::File {
                 _file: lock_file(&root.join(key), holder)?,
             }),
-            Keeper::Leases(leases) => leases.take(key, &holder).map(Hold::Lease),
+            Keeper::Leases(leases) => leases.take(key, &holder).map(LockHandle::Lease),
         }
     }
 
     /// Whether it is held for certain, this very moment. Unknown is never held.
     pub(super) fn check(&self, what: &str) -> Result<(), StoreError> {
         match self {
-            Hold::File { _file } => Ok(()),
-            Hold::Lease(lease) => lease.check(what),
+            LockHandle::File { _file } => Ok(()),
+            LockHandle::Lease(lease) => lease.check(what),
         }
     }
 
-    /// From whom it was taken, when it had not been given back, and our number.
+    /// From whom it was taken, when it had not been released, and our number.
     fn taken_over(&self) -> Option<(Holder, u64)> {
         match self {
-            Hold::File { _file } => None,
-            Hold::Lease(lease) => Some((lease.from.clone()?, lease.fence)),
+            LockHandle::File { _file } => None,
+            LockHandle::Lease(lease) => Some((lease.from.clone()?, lease.fence)),
         }
     }
 }
 
 impl Locks {
     /// Takes the locks of all these clusters, or none of them. Those held already stay. Says which of them their last holders had not
-    /// given back: that belongs into the journal.
+    /// released: that belongs into the journal.
     ///
     /// # Errors
     /// When one is held by another process, or the store cannot be written.
@@ -71,7 +71,7 @@ impl Locks {
         rollout: &str,
         now: Timestamp,
     ) -> Result<Vec<TakenOver>, StoreError> {
-        // Sorted: whoever wants the same ones meets us at the first.
+        // Sorted: a process that wants the same ones meets us at the first.
         let wanted: BTreeSet<ClusterName> = clusters
             .into_iter()
             .filter(|c| self.held.iter().all(|(held, _)| held != c))
@@ -79,7 +79,7 @@ impl Locks {
         let (mut taken, mut over) = (Vec::new(), Vec::new());
         for cluster in wanted {
             let holder = holder_of(owner, rollout, now);
-            let hold = Hold::take(store, &format!("locks/{cluster}.json"), holder)
+            let hold = LockHandle::take(store, &format!("locks/{cluster}.json"), holder)
                 .map_err(|e| not_taken(e, &cluster))?;
             over.extend(hold.taken_over().map(|(from, fence)| TakenOver {
                 cluster: Some(cluster.clone()),
@@ -163,7 +163,7 @@ fn lock_file(path: &Path, holder: Holder) -> Result<File, NotTaken> {
         .map_err(error)?;
     let free = file.try_lock();
     if matches!(free, Err(TryLockError::WouldBlock)) {
-        // Whoever took it this very moment has not written its name yet: the one that stands there had it before.
+        // The process that took it this very moment has not written its name yet: the one that stands there had it before.
         std::thread::sleep(NAME_IS_WRITTEN);
     }
     let mut text = String::new();

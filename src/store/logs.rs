@@ -16,7 +16,7 @@ use super::keeper::Keeper;
 use super::lease::{Lease, Leases, NotTaken};
 use super::line::Chain;
 use super::objects::{Objects, create, replace};
-use super::tail::{Kept, Tail, head_file};
+use super::tail::{KnownTail, Tail, head_file};
 use super::{Store, StoreError, TakenOver};
 use crate::rollout::Record;
 
@@ -103,7 +103,7 @@ impl Log {
                     return Err(StoreError::NoSuchRollout(id.to_owned()));
                 }
                 let batches = Batches::of(leases, id)?;
-                // Read only now: whoever had it before writes no more.
+                // Read only now: the holder before us writes no more.
                 let whole = read_batches(store, id)?;
                 Ok((Log::Objects(batches), whole))
             }
@@ -176,13 +176,13 @@ impl Log {
     }
 }
 
-/// All of a journal that somebody else may be writing to.
+/// All of a journal that another process may be writing to.
 pub(super) fn read(store: &Store, id: &str) -> Result<Whole, StoreError> {
     match &store.keeper {
         Keeper::Folder(root) => {
             let path = path(root, id);
             // First what it holds for certain: it only grows.
-            let kept = Kept::of(&path);
+            let kept = KnownTail::of(&path);
             match fs::read(&path) {
                 Ok(text) => parse(store, &text, &kept, &path.display().to_string()),
                 Err(e) if e.kind() == ErrorKind::NotFound => Err(kept.absent(id, &path)),
@@ -213,7 +213,7 @@ pub(super) fn is_open(root: &Path, id: &str) -> Result<bool, StoreError> {
 /// Whether a journal in a folder is gone that had records.
 pub(super) fn is_lost(root: &Path, id: &str) -> bool {
     let path = path(root, id);
-    !path.exists() && Kept::of(&path).tail().is_some()
+    !path.exists() && KnownTail::of(&path).tail().is_some()
 }
 
 impl Lines {
@@ -261,7 +261,7 @@ impl Lines {
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                return Err(Kept::of(&path).absent(id, &path));
+                return Err(KnownTail::of(&path).absent(id, &path));
             }
             Err(e) => return Err(refused("open", &path, &e).into()),
         };
@@ -269,7 +269,12 @@ impl Lines {
         let error = |e| refused("read", &path, &e);
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(error)?;
-        let whole = parse(store, &text, &Kept::of(&path), &path.display().to_string())?;
+        let whole = parse(
+            store,
+            &text,
+            &KnownTail::of(&path),
+            &path.display().to_string(),
+        )?;
         let mut lines = Lines {
             file,
             path: path.clone(),
@@ -463,13 +468,13 @@ fn lock(file: &File, path: &Path, id: &str) -> Result<(), StoreError> {
 }
 
 /// Whole records. What stands behind the last line end was being written when the process died.
-fn parse(store: &Store, text: &[u8], kept: &Kept, place: &str) -> Result<Whole, StoreError> {
+fn parse(store: &Store, text: &[u8], kept: &KnownTail, place: &str) -> Result<Whole, StoreError> {
     let mut whole = Whole::default();
     let tail = kept.tail();
     let at_tail = whole.add(store, text, tail.map(|t| t.records), place)?;
     missing(&whole, tail, at_tail.as_deref(), place)?;
     // Records that carry hashes were written by one that keeps it.
-    if matches!(kept, Kept::Gone) && whole.chain.last().is_some() {
+    if matches!(kept, KnownTail::Gone) && whole.chain.last().is_some() {
         return Err(StoreError::Damaged {
             place: place.to_owned(),
             why: "the file beside it that ends in .head is gone, so it is not known whether its end is missing".into(),

@@ -18,7 +18,7 @@
 //! waits/<rollout>.json               what a rollout waited for when it last said so
 //! warnings/<cluster>.json            what was wrong in a cluster when it was last looked at
 //! drift/<cluster>.json               what the last look for drift found
-//! forgotten/<cluster>.json           what was known of a cluster that somebody had forgotten
+//! forgotten/<cluster>.json           what was known of a cluster that was forgotten
 //! probes/                            for a moment: whether conditional puts work
 //! stops/                             who stopped the line, and why
 //! ```

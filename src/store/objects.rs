@@ -44,7 +44,7 @@ pub trait Objects: std::fmt::Debug + Send + Sync {
     /// Where it is, for people: a folder, or a URL.
     fn place(&self) -> String;
 
-    /// Calls sent so far, by `service:Api`; none where there is nobody to call.
+    /// Calls sent so far, by `service:Api`; none where there is no service to call.
     fn calls(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()
     }
@@ -73,7 +73,7 @@ pub trait Objects: std::fmt::Debug + Send + Sync {
     /// When that cannot be known.
     fn list(&self, folder: &str) -> Result<Vec<String>, ObjectError>;
 
-    /// Several objects, in the order of their keys. For whoever can ask for many at once.
+    /// Several objects, in the order of their keys. For a keeper that can ask for many at once.
     ///
     /// # Errors
     /// When one of them cannot be read.
@@ -85,7 +85,7 @@ pub trait Objects: std::fmt::Debug + Send + Sync {
 /// How often a put without an answer is tried before it counts as failed; the connection has patience of its own.
 const TRIES: u32 = 3;
 
-/// Writes an object that must not be there yet, and whose bytes nobody else writes. Whether it is ours that is there now: a lost
+/// Writes an object that must not be there yet, and whose bytes no other process writes. Whether it is ours that is there now: a lost
 /// answer is looked up.
 pub(super) fn create(objects: &dyn Objects, key: &str, bytes: &[u8]) -> Result<bool, ObjectError> {
     let is_ours = |found: Option<Object>| found.map(|o| o.bytes == bytes);

@@ -6,7 +6,7 @@ use crate::model::Timestamp;
 /// What a look at a store showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// A put takes effect only where its condition holds. When it was written, by the clock of whoever keeps the objects.
+    /// A put takes effect only where its condition holds. When it was written, by the clock of the object store.
     Works {
         /// That time.
         written: Timestamp,
@@ -18,13 +18,13 @@ pub enum Probe {
     },
     /// A condition that held was refused.
     Refused {
-        /// Which.
+        /// As S3 names it.
         condition: &'static str,
     },
 }
 
 impl Store {
-    /// Writes, by condition, an object that nobody else has, and removes it.
+    /// Writes, by condition, an object that no other process has, and removes it.
     ///
     /// # Errors
     /// When the store gives no answer, or refuses.

@@ -13,25 +13,24 @@ pub enum Request {
     Approve {
         /// The plan that was looked at.
         plan: Digest,
-        /// The stage.
         stage: StageName,
-        /// Who.
+        /// As the process names its user.
         by: String,
         /// Until when it counts.
         expires: Timestamp,
     },
     /// Go back, all of it.
     Rollback {
-        /// Who.
+        /// As the process names its user.
         by: String,
-        /// Why.
+        /// In the words of the operator.
         reason: String,
     },
     /// Stop, and undo what is half-done.
     Abort {
-        /// Who.
+        /// As the process names its user.
         by: String,
-        /// Why.
+        /// In the words of the operator.
         reason: String,
     },
 }

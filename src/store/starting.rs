@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::lease::NotTaken;
-use super::locks::Hold;
+use super::locks::LockHandle;
 use super::{Holder, Journal, Locks, Store, StoreError};
 use crate::fleet::CallRates;
 use crate::model::{ClusterName, Digest, KopsVersion, Span, Timestamp, digest_of};
@@ -69,7 +69,7 @@ pub struct KopsAccess {
 /// The right to begin a rollout, or to take one back that has ended. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Starting {
-    hold: Hold,
+    hold: LockHandle,
     owner: String,
     now: Timestamp,
 }
@@ -110,7 +110,7 @@ impl Store {
             since: now,
             fence: 0,
         };
-        let hold = Hold::take(self, "starting.json", holder).map_err(|e| match e {
+        let hold = LockHandle::take(self, "starting.json", holder).map_err(|e| match e {
             NotTaken::Held(holder) => {
                 let (owner, since) = holder.map_or_else(
                     || ("another process".to_owned(), "just now".to_owned()),

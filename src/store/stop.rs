@@ -13,11 +13,11 @@ use crate::rollout::Rollout;
 pub struct Stop {
     /// In which cluster only; everywhere when it names none.
     pub cluster: Option<ClusterName>,
-    /// Who.
+    /// As the process names its user.
     pub by: String,
     /// Since when.
     pub since: Timestamp,
-    /// Why.
+    /// In the words of the operator; shown to everyone who is stopped.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! The line is stopped: nothing is rolled out, everywhere or in one cluster, until somebody lets it go. Only says so; `run` and `cli` heed it.
+//! The line is stopped: nothing is rolled out, everywhere or in one cluster, until a person lets it go. Only says so; `run` and `cli` heed it.
 
 use super::{Condition, Put};
 use super::{Stop, Store, StoreError};

@@ -33,7 +33,7 @@ impl Tail {
 }
 
 /// What is kept beside a journal in a folder about how much of it there is.
-pub(super) enum Kept {
+pub(super) enum KnownTail {
     UpTo(Tail),
     /// A machine that lost its power may have left nothing in it.
     Unknown,
@@ -41,26 +41,26 @@ pub(super) enum Kept {
     Gone,
 }
 
-impl Kept {
-    pub(super) fn of(journal: &Path) -> Kept {
+impl KnownTail {
+    pub(super) fn of(journal: &Path) -> KnownTail {
         match fs::read_to_string(head_path(journal)) {
-            Ok(text) => tail_of(&text).map_or(Kept::Unknown, Kept::UpTo),
-            Err(e) if e.kind() == ErrorKind::NotFound => Kept::Gone,
-            Err(_) => Kept::Unknown,
+            Ok(text) => tail_of(&text).map_or(KnownTail::Unknown, KnownTail::UpTo),
+            Err(e) if e.kind() == ErrorKind::NotFound => KnownTail::Gone,
+            Err(_) => KnownTail::Unknown,
         }
     }
 
     pub(super) fn tail(&self) -> Option<&Tail> {
         match self {
-            Kept::UpTo(tail) => Some(tail),
-            Kept::Unknown | Kept::Gone => None,
+            KnownTail::UpTo(tail) => Some(tail),
+            KnownTail::Unknown | KnownTail::Gone => None,
         }
     }
 
     /// What it means that there is no journal: a process that was killed while it began one has left nothing in here.
     pub(super) fn absent(&self, id: &str, journal: &Path) -> StoreError {
         match self {
-            Kept::UpTo(tail) => StoreError::Damaged {
+            KnownTail::UpTo(tail) => StoreError::Damaged {
                 place: journal.display().to_string(),
                 why: format!(
                     "it is gone, and {} says that {} records were written",
@@ -68,7 +68,7 @@ impl Kept {
                     tail.records
                 ),
             },
-            Kept::Unknown | Kept::Gone => StoreError::NoSuchRollout(id.to_owned()),
+            KnownTail::Unknown | KnownTail::Gone => StoreError::NoSuchRollout(id.to_owned()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a kops channel recommends: Kubernetes versions and images. Asks nobody: a channel is a text.
+//! What a kops channel recommends: Kubernetes versions and images. Makes no calls: a channel is a text.
 
 use serde_json::Value as Json;
 
@@ -40,7 +40,7 @@ impl Channel {
     /// A channel file.
     ///
     /// # Errors
-    /// When it is none.
+    /// When the text is not a channel.
     pub fn parse(text: &str) -> Result<Channel, NoChannel> {
         let read = yaml::read_lenient(text).map_err(|_| NoChannel::Unreadable)?;
         if read.value.get("spec").is_some_and(Json::is_object) {

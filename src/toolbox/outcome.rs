@@ -9,7 +9,6 @@ use crate::yaml::{Ambiguity, Pos, YamlError};
 pub enum Loss {
     /// Two snippets of one name: the later is used.
     SnippetTwice {
-        /// The name.
         name: String,
         /// The file that is not used.
         lost: String,
@@ -18,16 +17,13 @@ pub enum Loss {
     },
     /// A key twice in a file of values, or in a document that is written anew.
     KeyTwice {
-        /// The file.
         file: String,
-        /// The key.
         key: String,
         /// Where it stands again.
         pos: Pos,
     },
     /// A second document in a file of values, which is not read.
     SecondDocument {
-        /// The file.
         file: String,
         /// Where it begins.
         pos: Pos,
@@ -45,18 +41,11 @@ pub enum Loss {
         file: String,
     },
     /// A `--set` of a key in a new item of a list, at the end: it is dropped.
-    SetDropped {
-        /// The argument.
-        argument: String,
-    },
+    SetDropped { argument: String },
     /// A value of a `--set` that templates print otherwise than it is written.
-    SetPrinted {
-        /// Its key.
-        key: String,
-    },
+    SetPrinted { key: String },
     /// A value of a `--set` on whose type readers of the output do not agree, unless the template puts it into quotes.
     SetAmbiguous {
-        /// Its key.
         key: String,
         /// How they disagree.
         ambiguity: Ambiguity,
@@ -66,7 +55,6 @@ pub enum Loss {
 /// What came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolboxOutcome {
-    /// The text.
     pub text: String,
     /// What was lost.
     pub losses: Vec<Loss>,
@@ -77,28 +65,20 @@ pub struct ToolboxOutcome {
 pub enum ToolboxError {
     /// A file of values that cannot be read.
     Values {
-        /// The file.
         file: String,
         /// What is wrong.
         error: YamlError,
     },
     /// A file of values that is no mapping.
-    NoMapping {
-        /// The file.
-        file: String,
-    },
+    NoMapping { file: String },
     /// A `--set` or `--set-string` that cannot be read.
     Set {
-        /// The argument.
         argument: String,
         /// What is wrong.
         error: SetError,
     },
     /// A snippet called as every template is.
-    SnippetName {
-        /// The file.
-        file: String,
-    },
+    SnippetName { file: String },
     /// A fault in a template or snippet.
     Template(Box<GoFault>),
     /// A document that cannot be written anew.

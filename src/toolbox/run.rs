@@ -22,7 +22,7 @@ struct Merged {
     losses: Vec<Loss>,
 }
 
-/// Renders.
+/// Renders the templates as `kops toolbox template` does.
 ///
 /// # Errors
 /// The first fault; nothing is rendered then.
@@ -42,7 +42,7 @@ pub fn render(
         }
     }
     let mut snippets = Templates::new(functions(inputs.channel.clone()));
-    // Without a template nobody looks at the snippets.
+    // Without a template the snippets are not read.
     for (name, file) in files.iter().filter(|_| !inputs.templates.is_empty()) {
         if *name == MAIN {
             return Err(ToolboxError::SnippetName {
@@ -140,8 +140,8 @@ fn merged(inputs: &ToolboxInputs) -> Result<Merged, ToolboxError> {
     Ok(Merged { root, losses })
 }
 
-fn losses_of(argument: &str, applied: set::Applied) -> Vec<Loss> {
-    let set::Applied {
+fn losses_of(argument: &str, applied: set::SetOutcome) -> Vec<Loss> {
+    let set::SetOutcome {
         dropped,
         printed,
         ambiguous,

@@ -43,7 +43,7 @@ impl std::fmt::Display for SetError {
 
 /// What an argument did beside what it says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Applied {
+pub(super) struct SetOutcome {
     /// The original drops something of it.
     pub dropped: bool,
     /// Keys of values that templates print otherwise than they are written. The values may be secrets.
@@ -53,11 +53,11 @@ pub(super) struct Applied {
 }
 
 /// Applies one argument.
-pub(super) fn apply(argument: &str, root: &Map, typed: bool) -> Result<Applied, SetError> {
+pub(super) fn apply(argument: &str, root: &Map, typed: bool) -> Result<SetOutcome, SetError> {
     let mut reader = Reader {
         rest: argument,
         typed,
-        applied: Applied::default(),
+        applied: SetOutcome::default(),
         last: String::new(),
     };
     while !reader.rest.is_empty() {
@@ -69,7 +69,7 @@ pub(super) fn apply(argument: &str, root: &Map, typed: bool) -> Result<Applied, 
 struct Reader<'a> {
     rest: &'a str,
     typed: bool,
-    applied: Applied,
+    applied: SetOutcome,
     /// The key read last.
     last: String,
 }

@@ -1,7 +1,4 @@
 //! A tree → a typed value, by serde: every fault with its place, and all of them, not the first one. Knows no files.
-//!
-//! This reader is for what people write and get faults back for: `fleet.yaml`, cluster files, schemas. Plain documents that need no places (records,
-//! states, answers) are read with `serde_yaml` and `serde_json`.
 
 use std::collections::BTreeSet;
 
@@ -16,9 +13,9 @@ use super::{Key, Node, Pos, Scalar, Value};
 /// A fault of a value, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeFault {
-    /// Where.
+    /// The key or value that is wrong; the mapping where something is missing.
     pub pos: Pos,
-    /// What.
+    /// What is wrong there.
     pub kind: DecodeFaultKind,
 }
 
@@ -27,7 +24,6 @@ pub struct DecodeFault {
 pub enum DecodeFaultKind {
     /// A key that has no meaning there.
     UnknownKey {
-        /// The key.
         key: String,
         /// The keys there are.
         known: Vec<String>,
@@ -55,7 +51,7 @@ pub fn decode<T: DeserializeOwned>(root: &Node) -> Result<T, Vec<DecodeFault>> {
     // Keys that were taken away, by the place of their mapping: that they are missing is no fault of its own.
     let mut taken: BTreeSet<(Pos, String)> = BTreeSet::new();
     loop {
-        let error = match T::deserialize(Reader { node: &tree }) {
+        let error = match T::deserialize(&tree) {
             Ok(value) if faults.is_empty() => return Ok(value),
             Ok(_) => break,
             Err(error) => error,
@@ -101,18 +97,18 @@ fn remove(root: &mut Node, path: &[usize]) -> Option<Option<(Pos, String)>> {
     }
 }
 
-/// An error on its way out, which learns where it is.
+/// The first fault that a type finds in a [`Node`]. On its way out it learns where it is.
 #[derive(Clone, Debug)]
-struct Error {
+pub struct DecodeError {
     pos: Option<Pos>,
     /// Indexes of items and entries that lead to the value, from the root.
     path: Vec<usize>,
     kind: DecodeFaultKind,
 }
 
-impl Error {
+impl DecodeError {
     fn new(kind: DecodeFaultKind) -> Self {
-        Error {
+        DecodeError {
             pos: None,
             path: Vec::new(),
             kind,
@@ -134,7 +130,7 @@ impl Error {
     }
 }
 
-impl std::fmt::Display for Error {
+impl std::fmt::Display for DecodeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.kind)
     }
@@ -153,29 +149,29 @@ impl std::fmt::Display for DecodeFaultKind {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for DecodeError {}
 
-impl de::Error for Error {
+impl de::Error for DecodeError {
     fn custom<M: std::fmt::Display>(message: M) -> Self {
-        Error::new(DecodeFaultKind::Other(message.to_string()))
+        DecodeError::new(DecodeFaultKind::Other(message.to_string()))
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Error::new(DecodeFaultKind::WrongType {
+        DecodeError::new(DecodeFaultKind::WrongType {
             found: found.to_string(),
             expected: words(expected),
         })
     }
 
     fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
-        Error::new(DecodeFaultKind::UnknownKey {
+        DecodeError::new(DecodeFaultKind::UnknownKey {
             key: key.to_owned(),
             known: known.iter().map(|k| (*k).to_owned()).collect(),
         })
     }
 
     fn missing_field(key: &'static str) -> Self {
-        Error::new(DecodeFaultKind::MissingKey(key.to_owned()))
+        DecodeError::new(DecodeFaultKind::MissingKey(key.to_owned()))
     }
 }
 
@@ -192,25 +188,20 @@ fn words(expected: &dyn de::Expected) -> String {
     }
 }
 
-/// A node as serde reads it.
-#[derive(Clone, Copy)]
-struct Reader<'n> {
-    node: &'n Node,
-}
+/// A node as serde reads it; an error knows its place. [`decode`] finds all of them.
+impl<'de> Deserializer<'de> for &Node {
+    type Error = DecodeError;
 
-impl<'de> Deserializer<'de> for Reader<'_> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match &self.node.value {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match &self.value {
             Value::Scalar(Scalar { value, .. }) => scalar(value, visitor),
             Value::List(items) => visitor.visit_seq(Items { items, next: 0 }),
             Value::Map(entries) => visitor.visit_map(Entries { entries, next: 0 }),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.node.is_null() {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.is_null() {
             visitor.visit_none()
         } else {
             visitor.visit_some(self)
@@ -221,7 +212,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         self,
         _name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, DecodeError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -230,14 +221,14 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         _name: &'static str,
         _variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
-        match &self.node.value {
+    ) -> Result<V::Value, DecodeError> {
+        match &self.value {
             Value::Map(entries) if entries.len() == 1 => visitor.visit_enum(Variant {
-                node: self.node,
+                node: self,
                 entry: entries.first(),
             }),
             Value::Scalar(_) | Value::List(_) | Value::Map(_) => visitor.visit_enum(Variant {
-                node: self.node,
+                node: self,
                 entry: None,
             }),
         }
@@ -249,7 +240,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 }
 
-fn scalar<'de, V: Visitor<'de>>(value: &Json, visitor: V) -> Result<V::Value, Error> {
+fn scalar<'de, V: Visitor<'de>>(value: &Json, visitor: V) -> Result<V::Value, DecodeError> {
     match value {
         Json::Null => visitor.visit_unit(),
         Json::Bool(b) => visitor.visit_bool(*b),
@@ -270,18 +261,18 @@ struct Items<'n> {
 }
 
 impl<'de> SeqAccess<'de> for Items<'_> {
-    type Error = Error;
+    type Error = DecodeError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Error> {
+    ) -> Result<Option<T::Value>, DecodeError> {
         let index = self.next;
         let Some(node) = self.items.get(index) else {
             return Ok(None);
         };
         self.next += 1;
-        seed.deserialize(Reader { node })
+        seed.deserialize(node)
             .map(Some)
             .map_err(|e| e.within(index, node.pos))
     }
@@ -293,28 +284,31 @@ struct Entries<'n> {
 }
 
 impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = Error;
+    type Error = DecodeError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Error> {
+    ) -> Result<Option<K::Value>, DecodeError> {
         let Some((key, _)) = self.entries.get(self.next) else {
             return Ok(None);
         };
-        let reader = de::value::StrDeserializer::<Error>::new(&key.text);
+        let reader = de::value::StrDeserializer::<DecodeError>::new(&key.text);
         seed.deserialize(reader)
             .map(Some)
             .map_err(|e| e.within(self.next, key.pos))
     }
 
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
+    fn next_value_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<T::Value, DecodeError> {
         let index = self.next;
         self.next += 1;
         let Some((_, node)) = self.entries.get(index) else {
             return Err(de::Error::custom("a value without a key"));
         };
-        seed.deserialize(Reader { node })
+        seed.deserialize(node)
             .map_err(|e| e.within(index, node.pos))
     }
 }
@@ -326,17 +320,20 @@ struct Variant<'n> {
 }
 
 impl<'de, 'n> EnumAccess<'de> for Variant<'n> {
-    type Error = Error;
+    type Error = DecodeError;
     type Variant = Held<'n>;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Held<'n>), Error> {
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Held<'n>), DecodeError> {
         match self.entry {
             Some((key, node)) => {
-                let reader = de::value::StrDeserializer::<Error>::new(&key.text);
+                let reader = de::value::StrDeserializer::<DecodeError>::new(&key.text);
                 let name = seed.deserialize(reader).map_err(|e| e.held(key.pos))?;
                 Ok((name, Held(Some(node))))
             }
-            None => Ok((seed.deserialize(Reader { node: self.node })?, Held(None))),
+            None => Ok((seed.deserialize(self.node)?, Held(None))),
         }
     }
 }
@@ -345,25 +342,26 @@ impl<'de, 'n> EnumAccess<'de> for Variant<'n> {
 struct Held<'n>(Option<&'n Node>);
 
 impl<'de> VariantAccess<'de> for Held<'_> {
-    type Error = Error;
+    type Error = DecodeError;
 
-    fn unit_variant(self) -> Result<(), Error> {
+    fn unit_variant(self) -> Result<(), DecodeError> {
         match self.0 {
             None => Ok(()),
-            Some(node) => <()>::deserialize(Reader { node }).map_err(|e| e.held(node.pos)),
+            Some(node) => <()>::deserialize(node).map_err(|e| e.held(node.pos)),
         }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, DecodeError> {
         match self.0 {
-            Some(node) => seed
-                .deserialize(Reader { node })
-                .map_err(|e| e.held(node.pos)),
+            Some(node) => seed.deserialize(node).map_err(|e| e.held(node.pos)),
             None => Err(de::Error::custom("this needs a value")),
         }
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
         self.held(visitor)
     }
 
@@ -371,17 +369,15 @@ impl<'de> VariantAccess<'de> for Held<'_> {
         self,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, DecodeError> {
         self.held(visitor)
     }
 }
 
 impl Held<'_> {
-    fn held<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn held<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.0 {
-            Some(node) => Reader { node }
-                .deserialize_any(visitor)
-                .map_err(|e| e.held(node.pos)),
+            Some(node) => node.deserialize_any(visitor).map_err(|e| e.held(node.pos)),
             None => Err(de::Error::custom("this needs a value")),
         }
     }

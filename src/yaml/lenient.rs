@@ -30,7 +30,6 @@ pub struct Lenient {
 pub enum Lost {
     /// A key that stands twice in one mapping: the last counts.
     Twice {
-        /// The key.
         key: String,
         /// Where it stands again.
         pos: Pos,

@@ -4,8 +4,14 @@
 //! two read differently. So reading is explicit about the [`Schema`], every scalar keeps whether it was written
 //! plain, and [`emit`] quotes whatever any of the known readers would take for something else than a string.
 //!
-//! Which reader is for what: [`parse`] for what people write, as a tree with places; [`decode`] for such a tree as a typed value, with every fault
-//! at its place. `serde_yaml` and `serde_json` are for plain documents that a program wrote and that need no places.
+//! Which reader is for what:
+//! - [`parse`], [`parse_one`]: what people write, as a tree with places. Each file is parsed once.
+//! - [`decode`]: such a tree as a typed value, with every fault at its place: `fleet.yaml`, `clusters/*.yaml`. It reads a [`Node`] as serde's
+//!   `Deserializer`, again without what was found wrong until nothing more is.
+//! - Where a fault can say more than serde's "invalid type" (which keywords there are, that a reference leads nowhere, what one key demands of another),
+//!   the tree is read by hand: schemas of vars, scenarios, manifests of kops. Positions and completeness are the same.
+//! - `serde_json` and `serde_yaml`: what a program wrote (plans, snapshots, journals, answers), which is never mended by hand. A plan is bound to its
+//!   hash, and a plan of 1,000 clusters is megabytes that a tree with places would multiply; its faults are named by their path.
 
 mod decode;
 mod emit;
@@ -15,7 +21,7 @@ mod scalar;
 mod sections;
 mod words;
 
-pub use decode::{DecodeFault, DecodeFaultKind, decode};
+pub use decode::{DecodeError, DecodeFault, DecodeFaultKind, decode};
 pub use emit::{NoForm, emit, emit_of, emit_with_number_keys};
 pub use lenient::{Lenient, Lost, is_text_to_yaml_v2, read_lenient, word_to_yaml_v2};
 pub use read::{YamlError, parse, parse_from, parse_one};
@@ -30,9 +36,9 @@ use serde_json::{Map, Number, Value as Json};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 pub struct Pos {
-    /// Line, from 1.
+    /// The line, from 1.
     pub line: u32,
-    /// Column in characters, from 1.
+    /// The column in characters, from 1.
     pub column: u32,
 }
 

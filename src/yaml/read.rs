@@ -17,7 +17,7 @@ const MAX_NODES: usize = 500_000;
 /// A text that is no YAML, or YAML that means two things.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct YamlError {
-    /// Where.
+    /// Where reading stopped.
     pub pos: Pos,
     /// What is wrong, in lower case, without the place.
     pub message: String,

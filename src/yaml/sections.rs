@@ -145,7 +145,6 @@ impl Default for Seen {
 /// A text in which kops reads the documents that YAML does, and the line of the original (from 0) for each of its lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Separated {
-    /// The text.
     pub text: String,
     /// The original's line, from 0, of each line.
     pub lines: Vec<usize>,
@@ -193,7 +192,7 @@ pub fn separated(text: &str) -> Separated {
 struct Section<'t> {
     /// The line of the separator before it.
     marker: Option<usize>,
-    /// Number, text and what is added to the text.
+    /// The number, text and what is added to the text.
     lines: Vec<(usize, &'t str, &'static str)>,
     /// Whether it holds a document.
     content: bool,

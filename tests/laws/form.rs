@@ -225,8 +225,12 @@ fn finished(path: &str, source: &Source) -> Found {
 }
 
 /// Names that mean two things still, each in a module of its own: what of kops the manifest says beside what of the fleet the repository says, a
-/// machine beside a place in YAML, the engine that a fleet names beside the one that runs, a value of YAML beside one of a template.
-const TWO_MEANINGS: [&str; 4] = ["Cluster", "Engine", "Node", "Value"];
+/// machine beside a place in YAML, the engine that a fleet names beside the one that runs, a value of YAML beside one of a template, the simulated
+/// account beside the one that a command opens. `Clusters` of builds without Kubernetes stands in for the other.
+const TWO_MEANINGS: [&str; 6] = ["Cluster", "Clusters", "Engine", "Node", "Value", "World"];
+
+/// What only these folders see may be named as it is on the wire, where such words are short and common.
+const OF_THE_WIRE: [&str; 2] = ["src/cloud/aws/", "src/nodes/kube/"];
 
 #[test]
 fn one_name_means_one_thing() {
@@ -237,10 +241,18 @@ fn one_name_means_one_thing() {
     let planted = types(&[
         ("src/a.rs", "pub struct Place;\npub(super) enum Only {}"),
         ("src/b.rs", "pub(crate) type Place = u8;\nenum Only {}"),
+        ("src/c/d.rs", "pub(in crate::c) trait Only {}"),
     ]);
-    assert_eq!(planted, ["src/b.rs:1: Place is a name of src/a.rs too"]);
+    assert_eq!(
+        planted,
+        [
+            "src/b.rs:1: Place is a name of src/a.rs too",
+            "src/c/d.rs:1: Only is a name of src/a.rs too",
+        ]
+    );
     let fine = types(&[
         ("src/a.rs", "pub struct Place;\npub use b::Other;"),
+        ("src/nodes/kube/a.rs", "pub(super) struct Place;"),
         ("src/b.rs", "pub struct Other;\n// pub struct Place;"),
         ("tests/a.rs", "pub struct Place;"),
     ]);
@@ -249,12 +261,13 @@ fn one_name_means_one_thing() {
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
-/// Types of `src` that the whole crate can see and that have the name of another.
+/// Types of `src` that more than their own file can see and that have the name of another.
 fn named_twice(tree: &[(String, String)]) -> Found {
     let mut known: BTreeMap<String, &str> = BTreeMap::new();
     let mut found = Vec::new();
     for (path, text) in tree.iter().filter(|(path, _)| path.starts_with("src/")) {
-        for (line, name) in visible_types(&Source::new(path, text)) {
+        let of_the_wire = OF_THE_WIRE.iter().any(|folder| path.starts_with(folder));
+        for (line, name) in visible_types(&Source::new(path, text), of_the_wire) {
             if TWO_MEANINGS.contains(&name.as_str()) {
                 continue;
             }
@@ -266,18 +279,19 @@ fn named_twice(tree: &[(String, String)]) -> Found {
     found
 }
 
-/// The types that are declared `pub` or `pub(crate)`, by their line.
-fn visible_types(source: &Source) -> Vec<(usize, String)> {
+/// The types that are declared `pub`, whatever for, by their line; `widely`: those alone that the whole crate can see.
+fn visible_types(source: &Source, widely: bool) -> Vec<(usize, String)> {
     let tokens: Vec<(usize, &str)> = source.production_tokens().collect();
     let word = |at: usize| tokens.get(at).map_or("", |(_, token)| *token);
     let mut found = Vec::new();
     for at in (0..tokens.len()).filter(|at| word(*at) == "pub") {
-        let behind = match (word(at + 1), word(at + 2)) {
-            ("(", "crate") => at + 4,
-            ("(", _) => continue,
+        let is_restricted = word(at + 1) == "(" && word(at + 2) != "crate";
+        let behind = match word(at + 1) {
+            "(" => (at..tokens.len()).find(|at| word(*at) == ")").unwrap_or(at) + 1,
             _ => at + 1,
         };
-        if matches!(word(behind), "struct" | "enum" | "trait" | "type" | "union") {
+        let is_type = matches!(word(behind), "struct" | "enum" | "trait" | "type" | "union");
+        if is_type && !(widely && is_restricted) {
             found.push((tokens[at].0, word(behind + 1).to_owned()));
         }
     }

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod arrows;
+mod docs;
 mod form;
 mod loops;
 mod purity;

@@ -1,5 +1,7 @@
 //! Who speaks and who shows: sentences are made in reports, and what is shown beforehand is made by what acts.
 
+use std::collections::BTreeSet;
+
 use super::source::Source;
 use super::{Found, Law, check};
 
@@ -20,6 +22,10 @@ fn plans_and_rollouts_make_no_sentences() {
             (
                 "src/rollout/rules/order.rs",
                 "fn f() { v.push(format!(\"{n} is touched before its wave has begun\")) }",
+            ),
+            (
+                "src/rollout/decide/two.rs",
+                "fn f() { g(format!(\"{a}/{b}\"), format!(\"{n} of {m} are Ready\")) }",
             ),
             (
                 "src/rollout/decide/late.rs",
@@ -64,18 +70,18 @@ fn sentences(path: &str, source: &Source) -> Found {
         return Found::new();
     }
     let tokens: Vec<(usize, &str)> = source.production_tokens().collect();
-    let lines: Vec<&str> = source.text.lines().collect();
     let makes = tokens
         .windows(2)
         .filter(|t| t[0].1 == "format" && t[1].1 == "!");
-    makes
-        .filter_map(|t| {
-            let line = t[0].0;
-            let rest = lines.get(line - 1..)?.join("\n");
-            let text = rest.split_once("format!(")?.1.split('"').nth(1)?.to_owned();
-            (text.split_whitespace().count() >= WORDS)
-                .then(|| format!("{path}:{line}: a sentence in the core: {text}"))
-        })
+    let lines: BTreeSet<usize> = makes.map(|t| t[0].0).collect();
+    let texts = source.text.match_indices("format!(").filter_map(|(at, _)| {
+        let line = source.text[..at].lines().count().max(1);
+        let text = source.text[at..].split('"').nth(1)?;
+        Some((line, text))
+    });
+    texts
+        .filter(|(line, text)| lines.contains(line) && text.split_whitespace().count() >= WORDS)
+        .map(|(line, text)| format!("{path}:{line}: a sentence in the core: {text}"))
         .collect()
 }
 

@@ -210,7 +210,7 @@ fn codes(source: &str, name: &str, place: &[&'static str]) -> Vec<String> {
                     true => open = Some(variant),
                     // Words without a code, and reasons of a theme, which have a table of their own.
                     false if text[end..].starts_with('(') => {}
-                    false => rows.push(row(&variant, place)),
+                    false => rows.push(row(&variant, &[place, &on_one_line(text)].concat())),
                 }
             }
             (1, Some(variant)) if text.starts_with('}') => {
@@ -227,7 +227,17 @@ fn codes(source: &str, name: &str, place: &[&'static str]) -> Vec<String> {
     rows
 }
 
+/// The fields of a variant whose line holds all of it.
+fn on_one_line(text: &str) -> Vec<&str> {
+    let inside = text.split_once('{').map_or("", |(_, inside)| inside);
+    let parts = inside.split(", ").map(str::trim);
+    parts
+        .filter_map(|part| Some(part.split_once(": ")?.0))
+        .collect()
+}
+
 fn row((code, said): &(String, String), fields: &[&str]) -> String {
+    assert!(!said.is_empty(), "what `{code}` means is not said");
     let fields: Vec<String> = fields.iter().map(|f| format!("`{f}`")).collect();
     format!("| `{code}` | {said} | {} |\n", fields.join(", "))
 }

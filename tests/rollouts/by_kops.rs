@@ -1,6 +1,9 @@
 //! Clusters whose engine is kops: made, changed and taken back by the simulated kops, group by group.
 
 use super::*;
+use std::collections::BTreeMap;
+
+use kfleet::cloud::Place;
 use kfleet::engine::Engine as _;
 use kfleet::fleet::Engine;
 use kfleet::model::{KopsEffect, Stored};
@@ -15,28 +18,48 @@ fn made(dir: &std::path::Path) -> Scene {
     scene
 }
 
-/// The Kubernetes version that kops has stored of a cluster.
-fn stored_version(scene: &Scene, cluster: &str) -> String {
-    let place = kfleet::cloud::Place {
-        cluster: name(cluster),
+/// Where staging is.
+fn staging() -> Place {
+    Place {
+        cluster: name("staging.k8s.test"),
         account: name("111122223333"),
         region: name("eu-west-3"),
-    };
-    let (Stored::Known(documents), _) = block(scene.world().stored(&place)) else {
+    }
+}
+
+/// What kops has stored of staging.
+fn stored(scene: &Scene) -> BTreeMap<String, serde_json::Value> {
+    let (Stored::Known(documents), _) = block(scene.world().stored(&staging())) else {
         panic!("the simulated kops always answers");
     };
-    documents[&format!("Cluster/{cluster}")]["spec"]["kubernetesVersion"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    documents
+}
+
+/// The Kubernetes version that kops has stored of staging.
+fn stored_version(scene: &Scene) -> String {
+    let cluster = &stored(scene)["Cluster/staging.k8s.test"];
+    let version = cluster["spec"]["kubernetesVersion"].as_str();
+    version.unwrap().to_owned()
+}
+
+#[track_caller]
+fn nothing_to_do(scene: &Scene) {
+    let plan = scene.plan(&scene.world(), Allow::default());
+    assert!(plan.is_empty(), "{plan:#?}");
+}
+
+fn rollback() -> Request {
+    Request::Rollback {
+        by: "test".into(),
+        reason: "test".into(),
+    }
 }
 
 #[test]
 fn kops_makes_a_cluster_and_then_nothing_is_left() {
     let dir = folder();
     let scene = made(dir.path());
-    let plan = scene.plan(&scene.world(), Allow::default());
-    assert!(plan.is_empty(), "{plan:#?}");
+    nothing_to_do(&scene);
 }
 
 #[test]
@@ -66,8 +89,7 @@ fn a_kubernetes_version_goes_through_the_control_plane_first() {
         ],
     );
     assert_eq!(count(&records, "step publish staging/control-plane-a"), 1);
-    let plan = scene.plan(&scene.world(), Allow::default());
-    assert!(plan.is_empty(), "{plan:#?}");
+    nothing_to_do(&scene);
 }
 
 #[test]
@@ -92,11 +114,10 @@ fn a_sick_version_of_kops_goes_back_by_kops() {
         ],
     );
     never(&records, &["step update staging/nodes"]);
-    assert_eq!(stored_version(&scene, "staging.k8s.test"), "1.32.0");
+    assert_eq!(stored_version(&scene), "1.32.0");
     scene.image = "image-1".into();
     scene.kubernetes = "1.32.0";
-    let plan = scene.plan(&scene.world(), Allow::default());
-    assert!(plan.is_empty(), "{plan:#?}");
+    nothing_to_do(&scene);
 }
 
 #[test]
@@ -111,16 +132,11 @@ fn a_person_can_go_back_while_kops_is_at_work() {
         let mut scene = made(dir.path());
         let before = scene.shape();
         scene.kubernetes = "1.32.9";
-        let request = Request::Rollback {
-            by: "test".into(),
-            reason: "test".into(),
-        };
-        let records = ends(asked_at(&scene, stop, &request), Ending::RolledBack);
+        let records = ends(asked_at(&scene, stop, &rollback()), Ending::RolledBack);
         assert_eq!(scene.shape(), before, "{stop}");
-        assert_eq!(stored_version(&scene, "staging.k8s.test"), "1.32.0");
+        assert_eq!(stored_version(&scene), "1.32.0");
         scene.kubernetes = "1.32.0";
-        let plan = scene.plan(&scene.world(), Allow::default());
-        assert!(plan.is_empty(), "{stop}: {plan:#?}");
+        nothing_to_do(&scene);
         if stop == "group-done staging/nodes" {
             // The nodes first: their kubelets may not be newer than the API servers.
             in_order(
@@ -152,29 +168,22 @@ fn what_was_stored_and_not_carried_out_is_planned_again() {
         asked_at(&scene, "group-started staging/control-plane-b", &request),
         Ending::Aborted,
     );
-    assert_eq!(stored_version(&scene, "staging.k8s.test"), "1.32.9");
+    assert_eq!(stored_version(&scene), "1.32.9");
     let plan = scene.plan(&scene.world(), Allow::default());
     let staging = plan.clusters.values().next().unwrap();
     assert!(staging.documents.is_empty() && staging.groups.len() == 4);
     ends(scene.start("again"), Ending::Finished);
-    assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+    nothing_to_do(&scene);
 }
 
 /// What kops itself would still do to all of a cluster.
 fn left(scene: &Scene) -> Vec<String> {
-    let place = kfleet::cloud::Place {
-        cluster: name("staging.k8s.test"),
-        account: name("111122223333"),
-        region: name("eu-west-3"),
-    };
-    let (Stored::Known(documents), _) = block(scene.world().stored(&place)) else {
-        panic!("the simulated kops always answers");
-    };
+    let documents = stored(scene);
     let groups = documents
         .keys()
         .filter_map(|key| Some(name(key.strip_prefix("InstanceGroup/")?)))
         .collect();
-    let left = block(scene.world().left(&place, &groups)).unwrap();
+    let left = block(scene.world().left(&staging(), &groups)).unwrap();
     left.tasks.into_iter().collect()
 }
 
@@ -206,12 +215,8 @@ fn what_kops_makes_of_all_groups_is_made_of_all() {
     assert_eq!(left(&scene), Vec::<String>::new(), "one more");
     // And on the way back.
     scene.kubernetes = "1.32.10";
-    let request = Request::Rollback {
-        by: "test".into(),
-        reason: "test".into(),
-    };
     ends(
-        asked_at(&scene, "group-done staging/control-plane-b", &request),
+        asked_at(&scene, "group-done staging/control-plane-b", &rollback()),
         Ending::RolledBack,
     );
     assert_eq!(left(&scene), Vec::<String>::new(), "taken back");
@@ -228,15 +233,7 @@ fn one_goes(dir: &std::path::Path) -> Scene {
 
 /// Whether kops has the group stored.
 fn is_stored(scene: &Scene, group: &str) -> bool {
-    let place = kfleet::cloud::Place {
-        cluster: name("staging.k8s.test"),
-        account: name("111122223333"),
-        region: name("eu-west-3"),
-    };
-    let (Stored::Known(documents), _) = block(scene.world().stored(&place)) else {
-        panic!("the simulated kops always answers");
-    };
-    documents.contains_key(&format!("InstanceGroup/{group}"))
+    stored(scene).contains_key(&format!("InstanceGroup/{group}"))
 }
 
 #[test]
@@ -261,7 +258,7 @@ fn kops_forgets_a_group_once_it_is_gone() {
         ],
     );
     assert!(!is_stored(&scene, "old") && is_stored(&scene, "nodes"));
-    assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+    nothing_to_do(&scene);
 }
 
 #[test]
@@ -273,7 +270,7 @@ fn a_deletion_whose_answers_are_lost_is_finished() {
             scene.faults = vec![format!("{fault}:{at}")];
             ends(scene.start("r2"), Ending::Finished);
             assert!(!is_stored(&scene, "old"), "{fault} {at}");
-            assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+            nothing_to_do(&scene);
         }
     }
 }
@@ -300,7 +297,7 @@ fn minor_versions_go_up_one_at_a_time_and_never_back() {
     scene.no_way_back = true;
     assert_eq!(blocked(&scene), "[]");
     ends(scene.start("minor"), Ending::Finished);
-    assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+    nothing_to_do(&scene);
 }
 
 #[test]
@@ -336,12 +333,7 @@ fn what_somebody_stores_meanwhile_is_not_carried_out() {
         .next()
         .unwrap();
     assert!(key.starts_with("Cluster/"));
-    let place = kfleet::cloud::Place {
-        cluster: name("staging.k8s.test"),
-        account: name("111122223333"),
-        region: name("eu-west-3"),
-    };
-    block(spy.world().publish(&place, &[document])).unwrap();
+    block(spy.world().publish(&staging(), &[document])).unwrap();
     let (mut journal, first) = Journal::begin(&scene.store(), &rollout).unwrap();
     let mut records = vec![first];
     let outcome = scene.carry(&spy, &mut journal, &scene.drive(), &mut records);
@@ -358,7 +350,7 @@ fn answers_of_kops_that_are_lost_are_asked_for_again() {
         scene.kubernetes = "1.32.9";
         scene.faults = vec![fault.into()];
         ends(scene.start("patch"), Ending::Finished);
-        assert!(scene.plan(&scene.world(), Allow::default()).is_empty());
+        nothing_to_do(&scene);
     }
 }
 

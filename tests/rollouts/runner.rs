@@ -1,22 +1,18 @@
 //! The runner: gates and clusters at the same time, nothing that waits for something else, and what a lock that is lost does to what is under way.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kfleet::cloud::local::World;
 use kfleet::cloud::{Cloud, CloudError, Place};
 use kfleet::fleet::{GateKind, GateSpec, Samples, Wave};
-use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Senders, Span, Timestamp, Versions,
-};
+use kfleet::model::{Applied, CloudEffect, ClusterName, NodeEffect, Nodes, Span, Timestamp};
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::rollout::{ClusterEvent, Ending, Event, Record, RolloutEvent, StepEvent, Verdict};
 use kfleet::run::{Outcome, RunError, Signal, run};
 use kfleet::store::Journal;
 
-use crate::support::{Scene, block, folder, name};
+use crate::support::{Scene, asks_world, block, folder, name};
 
 /// The simulated account in a hurry: a second of its time takes a millisecond. Every effect and look takes its time, too.
 struct Quick {
@@ -62,30 +58,7 @@ impl Cloud for Quick {
         self.world.wait(until).await
     }
 
-    async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
-        self.world.account(place).await
-    }
-
-    async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
-        self.world.read(places).await
-    }
-
-    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
-        self.world.gone(place, asked).await
-    }
-
-    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
-        self.world.room(asked).await
-    }
-
-    async fn senders(
-        &self,
-        place: &Place,
-        asked: &BTreeSet<InstanceId>,
-        own: &BTreeSet<String>,
-    ) -> Result<Senders, CloudError> {
-        self.world.senders(place, asked, own).await
-    }
+    asks_world!(world);
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         self.takes(0, self.effect).await;

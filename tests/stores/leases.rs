@@ -1,20 +1,16 @@
 //! Locks on objects: who may take them over, when, and how whoever lost one knows.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kfleet::cloud::{Cloud, CloudError, Place};
-use kfleet::model::{
-    AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Senders, Span, Timestamp, Versions,
-};
+use kfleet::model::{Applied, CloudEffect, ClusterName, NodeEffect, Nodes, Span, Timestamp};
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::store::{CloudKind, Journal, Leases, Locks, Objects, Store, StoreError, Terms};
 
 use crate::memory::{Fault, Memory, Verb};
-use crate::support::{Scene, name};
+use crate::support::{Scene, asks_world, name};
 
 const NOW: Timestamp = Timestamp::from_millis(0);
 
@@ -359,30 +355,7 @@ impl Cloud for Slow {
         self.world.wait(until).await
     }
 
-    async fn account(&self, place: &Place) -> Result<AccountId, CloudError> {
-        self.world.account(place).await
-    }
-
-    async fn read(&self, places: &[Place]) -> Result<Live, CloudError> {
-        self.world.read(places).await
-    }
-
-    async fn gone(&self, place: &Place, asked: &Versions) -> Result<Versions, CloudError> {
-        self.world.gone(place, asked).await
-    }
-
-    async fn room(&self, asked: &RoomQuestion) -> Result<RegionRoom, CloudError> {
-        self.world.room(asked).await
-    }
-
-    async fn senders(
-        &self,
-        place: &Place,
-        asked: &BTreeSet<InstanceId>,
-        own: &BTreeSet<String>,
-    ) -> Result<Senders, CloudError> {
-        self.world.senders(place, asked, own).await
-    }
+    asks_world!(world);
 
     async fn apply(&self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
         if self.effects.fetch_add(1, Ordering::SeqCst) == 3 {

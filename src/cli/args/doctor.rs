@@ -30,9 +30,9 @@ pub(in crate::cli) struct DoctorArguments {
 /// What a policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum PolicyFor {
-    /// Whoever only looks.
+    /// For those who only look.
     Plan,
-    /// Whoever rolls out.
+    /// For those who roll out.
     Rollout,
     /// Both, in the Kubernetes API of each cluster.
     Kubernetes,

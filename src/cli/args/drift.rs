@@ -32,7 +32,7 @@ pub(in crate::cli) enum DriftFailOn {
     /// What others changed, or may have changed.
     #[default]
     Others,
-    /// That, and what git wants and nobody has applied.
+    /// That, and what git wants and was not applied.
     Any,
     /// Nothing.
     Never,

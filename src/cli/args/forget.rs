@@ -16,7 +16,7 @@ Examples:
 pub(in crate::cli) struct ForgetArguments {
     /// The cluster.
     pub(in crate::cli) cluster: ClusterName,
-    /// Forget it although its groups are still there, or nobody can look; why is recorded.
+    /// Forget it although its groups are still there, or cannot be looked at; the reason is recorded.
     #[arg(long, value_name = "REASON")]
     pub(in crate::cli) abandon: Option<String>,
 }

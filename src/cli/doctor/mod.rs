@@ -20,8 +20,7 @@ use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
 use super::store;
-use super::world::{self, Simulated, World};
-use crate::cloud::Place;
+use super::world;
 use crate::model::AwsUse;
 use crate::plan::room::WaveOutlook;
 use crate::report::{self, DoctorCheck, Style};
@@ -64,17 +63,8 @@ pub(super) async fn run(
         Ok(store) => {
             let (found, time) = clock::store(&store);
             checks.extend(found);
-            let places: Vec<Place> = prepared
-                .clusters
-                .iter()
-                .filter(|(name, _)| named.contains(*name))
-                .map(|(name, c)| Place {
-                    cluster: name.clone(),
-                    account: c.desired.account.clone(),
-                    region: c.desired.region.clone(),
-                })
-                .collect();
-            let world = open(arguments, &prepared, &store).await;
+            let places = prepared.places(&named);
+            let world = world::open_to_look(arguments, &prepared, &store).await;
             match world {
                 Err(failure) => checks.push(wrong("cloud", None, failure)),
                 Ok(world) => {
@@ -91,27 +81,6 @@ pub(super) async fn run(
     }
     let found = (checks.as_slice(), room.as_slice());
     end(arguments, command, found, Some(&prepared), output)
-}
-
-async fn open(
-    arguments: &Arguments,
-    prepared: &PreparedFleet,
-    store: &Store,
-) -> Result<World, Failure> {
-    let simulated = Simulated {
-        seed: 1,
-        faults: &[],
-        scenario: None,
-    };
-    let access = world::access_of(&prepared.fleet);
-    world::open(
-        arguments,
-        &access,
-        store,
-        world::images(prepared),
-        &simulated,
-    )
-    .await
 }
 
 fn end(

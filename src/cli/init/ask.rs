@@ -104,7 +104,7 @@ fn missing(cluster: bool, account: bool, command: &InitArguments) -> Failure {
     )
 }
 
-/// Somebody at a terminal.
+/// A person at a terminal.
 struct Person;
 
 impl Person {

@@ -7,6 +7,8 @@ use std::path::Path;
 use super::super::args::{Arguments, InitArguments};
 use super::super::failure::Failure;
 use super::super::output::Output;
+use super::super::pipeline;
+use super::super::scratch::Scratch;
 use super::super::{Exit, runtime};
 use super::finish::finish;
 use super::{next, write};
@@ -35,7 +37,7 @@ pub(super) fn run(
     finish(arguments, &adoption.files, output)?;
     tell(&adoption, clusters.len(), arguments.verbose, output);
     // The fleet says just what was read; where that cannot be compiled, it is for a person to see to, and `render` says it each time.
-    if let Err(failure) = scratch.prepare() {
+    if let Err(failure) = pipeline::prepare(scratch.path()) {
         output
             .story("warning: the fleet renders to what was read, and that cannot be compiled yet:");
         output.failure(&failure);
@@ -65,11 +67,11 @@ fn keep_named(clusters: &mut Vec<Existing>, named: &[ClusterName]) -> Result<(),
 fn proven(
     clusters: &[Existing],
     known: &BTreeMap<ClusterName, KnownCluster>,
-) -> Result<(Adoption, write::Scratch), Failure> {
+) -> Result<(Adoption, Scratch), Failure> {
     let mut wrong = BTreeSet::new();
     for placeholders in [Placeholders::Used, Placeholders::Unused] {
         let adoption = adopt::adopt(clusters, known, placeholders).map_err(adopt_failure)?;
-        let scratch = write::Scratch::with(&adoption.files)?;
+        let scratch = write::in_scratch(&adoption.files)?;
         wrong = differences(&scratch, clusters)?;
         if wrong.is_empty() {
             return Ok((adoption, scratch));
@@ -83,10 +85,7 @@ fn proven(
     .hint("nothing was written; this is a bug in kfleet"))
 }
 
-fn differences(
-    scratch: &write::Scratch,
-    clusters: &[Existing],
-) -> Result<BTreeSet<String>, Failure> {
+fn differences(scratch: &Scratch, clusters: &[Existing]) -> Result<BTreeSet<String>, Failure> {
     let fleet = fleet::load(scratch.path())?;
     let renderer = Renderer::new(&fleet)?;
     let mut wrong = BTreeSet::new();

@@ -9,6 +9,8 @@ use super::super::Exit;
 use super::super::args::{Arguments, InitArguments};
 use super::super::failure::Failure;
 use super::super::output::Output;
+use super::super::pipeline;
+use super::super::scratch::Scratch;
 use super::super::template::{failure, files, told};
 use super::finish::finish;
 use super::{next, write};
@@ -33,14 +35,14 @@ pub(super) fn run(
         clusters: clusters(here, command)?,
     };
     let made = around_templates(&around).map_err(templates_failure)?;
-    let scratch = write::Scratch::with(&made)?;
+    let scratch = write::in_scratch(&made)?;
     let compared = compared(&scratch, &around, output)?;
     finish(arguments, &made, output)?;
     output.story("");
     for line in &compared {
         output.story(line);
     }
-    if let Err(failure) = scratch.prepare() {
+    if let Err(failure) = pipeline::prepare(scratch.path()) {
         output.story("warning: the fleet renders, and that cannot be compiled yet:");
         output.failure(&failure);
     }
@@ -127,7 +129,7 @@ fn said<T, E: std::fmt::Display>(
 
 /// What the templates render to, beside what the fleet renders to: a line a cluster.
 fn compared(
-    scratch: &write::Scratch,
+    scratch: &Scratch,
     around: &TemplatesAround,
     output: &Output,
 ) -> Result<Vec<String>, Failure> {

@@ -12,6 +12,7 @@ use super::Exit;
 use super::args::{Arguments, InitArguments};
 use super::failure::Failure;
 use super::output::Output;
+use super::pipeline;
 use crate::adopt::{self, Start, StartError};
 use finish::finish;
 
@@ -30,12 +31,12 @@ pub(super) fn run(
     empty(arguments, command, output)
 }
 
-/// A fleet of two clusters that nobody has made yet.
+/// A fleet of two clusters that are not made yet.
 fn empty(arguments: &Arguments, command: &InitArguments, output: &Output) -> Result<Exit, Failure> {
     let facts = ask::facts(command)?;
     let files = adopt::start(&facts).map_err(start_failure)?;
-    let scratch = write::Scratch::with(&files)?;
-    scratch.prepare()?;
+    let scratch = write::in_scratch(&files)?;
+    pipeline::prepare(scratch.path())?;
     finish(arguments, &files, output)?;
     let Start {
         clusters: [first, second],

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::failure::Failure;
-use super::super::pipeline;
+use super::super::scratch::Scratch;
 use crate::adopt::Files;
 
-/// Folders whose files are part of a fleet, whoever wrote them.
+/// Folders whose files are part of a fleet, generated or written by hand.
 const FOLDERS: [&str; 4] = ["clusters", "templates", "snippets", "vars"];
 
 /// Files that a repository may have already, and that a fleet can do with as they are.
@@ -86,35 +86,8 @@ fn create(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// The same files in a folder of their own, to see whether they are a fleet before anything is written where it stays.
-pub(super) struct Scratch(PathBuf);
-
-impl Scratch {
-    pub(super) fn with(files: &Files) -> Result<Scratch, Failure> {
-        let root = std::env::temp_dir();
-        let free = (0..1000).find_map(|i| {
-            let path = root.join(format!("kfleet-init-{}-{i}", std::process::id()));
-            fs::create_dir(&path).is_ok().then_some(path)
-        });
-        let path = free
-            .ok_or_else(|| Failure::new(format!("cannot make a folder in {}", root.display())))?;
-        let scratch = Scratch(path);
-        write(&scratch.0, files)?;
-        Ok(scratch)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Renders and compiles every cluster.
-    pub(super) fn prepare(&self) -> Result<pipeline::PreparedFleet, Failure> {
-        pipeline::prepare(self.path())
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What is left in a folder for temporary things harms nobody.
-        let _left = fs::remove_dir_all(&self.0);
-    }
+pub(super) fn in_scratch(files: &Files) -> Result<Scratch, Failure> {
+    let scratch = Scratch::new("init")?;
+    write(scratch.path(), files)?;
+    Ok(scratch)
 }

@@ -6,16 +6,16 @@ use crate::kops::Role;
 use crate::rollout::{ClusterRun, GroupTask, Rollout, Task};
 
 /// A fault with its name.
-pub(super) struct Named {
+pub(super) struct NamedFaults {
     pub(super) name: String,
     pub(super) faults: Vec<Fault>,
     pub(super) scenario: Scenario,
 }
 
 /// A fault as it was ordered.
-pub(super) fn ordered(text: &str) -> Result<Named, Failure> {
+pub(super) fn ordered(text: &str) -> Result<NamedFaults, Failure> {
     let fault = text.parse().map_err(|e| Failure::new(format!("{e}")))?;
-    Ok(Named {
+    Ok(NamedFaults {
         name: text.to_owned(),
         faults: vec![fault],
         scenario: Scenario::default(),
@@ -23,10 +23,10 @@ pub(super) fn ordered(text: &str) -> Result<Named, Failure> {
 }
 
 /// What happens at a moment, as a line of a scenario.
-fn timed(name: String, item: &str) -> Result<Named, Failure> {
+fn timed(name: String, item: &str) -> Result<NamedFaults, Failure> {
     let text = format!("version: 1\nscenario:\n  - {item}\n");
     let scenario = Scenario::parse(&name, &text).map_err(|e| Failure::new(e.to_string()))?;
-    Ok(Named {
+    Ok(NamedFaults {
         name,
         faults: Vec::new(),
         scenario,
@@ -34,7 +34,7 @@ fn timed(name: String, item: &str) -> Result<Named, Failure> {
 }
 
 /// Faults for the first group of nodes that is rolled, and for its cluster.
-pub(super) fn of_plan(rollout: &Rollout) -> Result<Vec<Named>, Failure> {
+pub(super) fn of_plan(rollout: &Rollout) -> Result<Vec<NamedFaults>, Failure> {
     let mut named = Vec::new();
     for fault in ["throttle:3", "lost-answer:3", "no-answer:3"] {
         named.push(ordered(fault)?);

@@ -47,11 +47,7 @@ pub(super) async fn abort(
         &access(arguments, &store, &id)?,
         &store,
         world::images_of(journal.rollout()),
-        &Simulated {
-            seed: 1,
-            faults: &[],
-            scenario: None,
-        },
+        &Simulated::AS_IT_IS,
     )
     .await?;
     let driver = Driver {
@@ -63,7 +59,7 @@ pub(super) async fn abort(
         pace: None,
     };
     let outcome = driver.drive(&mut journal, &[]).await?;
-    // What is an error to whoever wanted the rollout is the success of whoever wanted it stopped.
+    // What is an error to the one who wanted the rollout is the success of the one who wanted it stopped.
     if outcome == Outcome::Ended(Ending::Aborted) {
         Ok(Exit::Good)
     } else {

@@ -25,7 +25,7 @@ pub(super) fn acknowledge(
         at: now,
         reason: reason.to_owned(),
     };
-    // Nobody begins a rollout meanwhile, and none that is under way writes its baselines over this.
+    // No rollout begins meanwhile, and none that is under way writes its baselines over this.
     let _starting = store.start(&word.by, now)?;
     ensure_none_under_way(&store)?;
     let known = command

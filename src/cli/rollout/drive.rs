@@ -141,7 +141,7 @@ fn why_it_waits(outcome: &Outcome, id: &str) -> Vec<String> {
     }
 }
 
-/// What an aborted rollout is to whoever wanted it.
+/// What an aborted rollout is to the pipeline that wanted it.
 pub(super) fn aborted(id: &str) -> Failure {
     Failure::new(format!("rollout {id} was aborted"))
 }

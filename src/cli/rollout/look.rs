@@ -64,7 +64,7 @@ pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result
     exit.ok_or_else(|| aborted(&id))
 }
 
-/// What was wrong in the clusters, and what of it cannot be read: whoever loses that loses a line of the status, and no more.
+/// What was wrong in the clusters, and what of it cannot be read: where that is lost a line of the status is lost, and no more.
 fn warnings(store: &Store) -> (BTreeMap<ClusterName, Warned>, Vec<String>) {
     match store.warned() {
         Ok(Warnings { known, damaged }) => {
@@ -83,7 +83,7 @@ fn nothing(format: ViewFormat, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-/// As `start` and `resume` would have ended with it; none: it was aborted, which is an error to whoever wanted it.
+/// As `start` and `resume` would have ended with it; none: it was aborted, which is an error to the one who wanted it.
 fn exit_of(progress: &Progress) -> Option<Exit> {
     match progress.ending {
         Some(Ending::Finished) => Some(Exit::Good),

@@ -1,4 +1,4 @@
-//! `kfleet rollout rollback`: what is unfinished goes back at once; what has ended only once somebody has seen what that does.
+//! `kfleet rollout rollback`: what is unfinished goes back at once; what has ended only once the operator has seen what that does.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _};
@@ -62,7 +62,7 @@ pub(super) async fn rollback(
     if finished && !agreed(arguments, command, &world, &journal, &clusters, &output).await? {
         return Ok(Exit::Waits);
     }
-    // Nobody begins a rollout between the last look at the others and the record that makes this one unfinished.
+    // No rollout begins between the last look at the others and the record that makes this one unfinished.
     let starting = store.start(&by, world.now())?;
     possible(&store, &id, &command.allow_retire)?;
     let at = world.now().max(journal.progress().at);
@@ -82,7 +82,7 @@ pub(super) async fn rollback(
         pace: None,
     };
     let outcome = driver.drive(&mut journal, &records).await?;
-    // What is a failure to whoever wanted the rollout is the success of whoever wanted it back.
+    // What is a failure to the one who wanted the rollout is the success of the one who wanted it back.
     if outcome == Outcome::Ended(Ending::RolledBack) {
         Ok(Exit::Good)
     } else {
@@ -143,7 +143,7 @@ async fn has_way_back(
     ))
 }
 
-/// Shows what the rollback of a finished rollout will do. Whether somebody has said yes to just that.
+/// Shows what the rollback of a finished rollout will do. Whether the operator has said yes to just that.
 async fn agreed(
     arguments: &Arguments,
     command: &RollbackArguments,

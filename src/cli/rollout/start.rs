@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::drive::{Driver, POLL, exit};
 use super::which::unfinished;
 use crate::cli::args::{Arguments, StartArguments};
-use crate::cli::around::Around;
+use crate::cli::around::AroundPlan;
 use crate::cli::failure::Failure;
 use crate::cli::formats::{FollowFormat, PlanFormat};
 use crate::cli::output::Output;
@@ -70,7 +70,7 @@ pub(super) async fn start(
     let fleet = prepared.clusters.keys().collect();
     warned::leave(&store, &plan, &fleet, (For::Rolling, world.now()), output);
     if command.format == FollowFormat::Text {
-        let around = Around::of(&prepared, &store, revision.clone())?;
+        let around = AroundPlan::of(&prepared, &store, revision.clone())?;
         show(arguments, (&prepared, &plan), &around, world.now(), output)?;
     }
     if plan.is_rolled() && verified(&prepared, &plan, &store)? {
@@ -105,7 +105,7 @@ pub(super) async fn start(
     exit(&outcome, &journal, output)
 }
 
-/// Before anything begins: whoever has to run kops, and of which release it is.
+/// Before anything begins: whether kops can be run, and of which release it is.
 async fn kops_is_ready(world: &World, rollout: &Rollout) -> Result<(), Failure> {
     for run in rollout.clusters().filter(|run| run.kops.is_some()) {
         let place = Place {
@@ -154,7 +154,7 @@ fn said_yes(output: &Output) -> Result<bool, Failure> {
 fn show(
     arguments: &Arguments,
     (prepared, plan): (&PreparedFleet, &Plan),
-    around: &Around,
+    around: &AroundPlan,
     now: Timestamp,
     output: &Output,
 ) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! AWS as this process reaches it: addresses, roles, sessions, and the clusters' own APIs beside it.
 
-use super::images::Images;
+use super::images::ImagesByCluster;
 use crate::cli::args::Arguments;
 use crate::cli::failure::Failure;
 #[cfg(feature = "kubernetes")]
@@ -20,7 +20,7 @@ pub(in crate::cli) struct Real {
     pub(super) kops: super::by_kops::Programs,
 }
 
-/// How AWS is reached: what the SDK does not read from the environment by itself. It does read addresses there, and dies of one that is none.
+/// How AWS is reached: what the SDK does not read from the environment by itself. It does read addresses there, and dies of one that is not valid.
 pub(in crate::cli) fn reach(arguments: &Arguments) -> Result<crate::cloud::aws::Reach, Failure> {
     let of_environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
@@ -62,7 +62,7 @@ pub(super) async fn real(
     arguments: &Arguments,
     reached: &StoreAccess,
     store: &Store,
-    mut images: Images,
+    mut images: ImagesByCluster,
 ) -> Result<Real, Failure> {
     use crate::cloud::aws::{Access as Credentials, Aws, AwsOptions, Reach, Session};
     use crate::nodes::NodeAccess;

@@ -7,10 +7,10 @@ use crate::model::ClusterName;
 use crate::rollout::{Rollout, Task};
 
 /// Images by the cluster whose definitions name them.
-pub(in crate::cli) type Images = BTreeMap<ClusterName, BTreeSet<String>>;
+pub(in crate::cli) type ImagesByCluster = BTreeMap<ClusterName, BTreeSet<String>>;
 
 /// The images that the definitions of a fleet name.
-pub(in crate::cli) fn images(prepared: &PreparedFleet) -> Images {
+pub(in crate::cli) fn images(prepared: &PreparedFleet) -> ImagesByCluster {
     let of = |c: &Prepared| {
         c.desired
             .groups
@@ -32,8 +32,8 @@ pub(in crate::cli) fn images(prepared: &PreparedFleet) -> Images {
 }
 
 /// The images that a rollout's definitions name.
-pub(in crate::cli) fn images_of(rollout: &Rollout) -> Images {
-    let mut images = Images::new();
+pub(in crate::cli) fn images_of(rollout: &Rollout) -> ImagesByCluster {
+    let mut images = ImagesByCluster::new();
     for run in rollout.clusters() {
         let of_cluster = images.entry(run.cluster.clone()).or_default();
         for task in &run.groups {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cli::aims;
 use crate::cli::args::{Arguments, Pace};
 use crate::cli::failure::Failure;
+use crate::cli::pipeline::PreparedFleet;
 use crate::cloud::{Cloud as _, Place, local};
 use crate::fleet::Fleet;
 use crate::model::{AsgName, ClusterName, KopsVersion, Live, Span, Timestamp};
@@ -22,7 +23,7 @@ use clock::now_here;
 
 #[cfg(feature = "aws")]
 pub(in crate::cli) use aws::reach;
-pub(in crate::cli) use images::{Images, images, images_of};
+pub(in crate::cli) use images::{ImagesByCluster, images, images_of};
 pub(in crate::cli) use simulated::{Simulated, faults, scenario};
 
 /// The world that is looked at and acted upon.
@@ -86,7 +87,7 @@ pub(in crate::cli) async fn open(
     arguments: &Arguments,
     access: &StoreAccess,
     store: &Store,
-    images: Images,
+    images: ImagesByCluster,
     simulated: &Simulated<'_>,
 ) -> Result<World, Failure> {
     match store.kind() {
@@ -121,19 +122,22 @@ pub(in crate::cli) fn releases(access: &StoreAccess) -> BTreeMap<ClusterName, Ko
     named.collect()
 }
 
+/// The cloud of the fleet as it is, to be looked at.
+pub(in crate::cli) async fn open_to_look(
+    arguments: &Arguments,
+    prepared: &PreparedFleet,
+    store: &Store,
+) -> Result<World, Failure> {
+    let access = access_of(&prepared.fleet);
+    let images = images(prepared);
+    open(arguments, &access, store, images, &Simulated::AS_IT_IS).await
+}
+
 /// What time it is in the cloud that the store belongs to.
 pub(in crate::cli) fn now(store: &Store) -> Result<Timestamp, Failure> {
     match store.kind() {
         CloudKind::Aws => Ok(now_here()),
-        CloudKind::Local => Ok(simulated::open(
-            store,
-            &Simulated {
-                seed: 1,
-                faults: &[],
-                scenario: None,
-            },
-        )?
-        .now()),
+        CloudKind::Local => Ok(simulated::open(store, &Simulated::AS_IT_IS)?.now()),
     }
 }
 

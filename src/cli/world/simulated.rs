@@ -13,6 +13,15 @@ pub(in crate::cli) struct Simulated<'a> {
     pub(in crate::cli) scenario: Option<&'a Path>,
 }
 
+impl Simulated<'_> {
+    /// As it is: nothing new goes wrong in it.
+    pub(in crate::cli) const AS_IT_IS: Simulated<'static> = Simulated {
+        seed: 1,
+        faults: &[],
+        scenario: None,
+    };
+}
+
 /// Opens the simulated account of a store.
 pub(super) fn open(store: &Store, simulated: &Simulated<'_>) -> Result<local::World, Failure> {
     let folder = store.local_state().ok_or_else(|| {

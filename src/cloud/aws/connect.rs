@@ -50,7 +50,7 @@ const SESSION_NAME: usize = 64;
 /// The clients of one account, role and region.
 #[derive(Clone, Debug)]
 pub(super) struct Clients {
-    /// AutoScalingGroups.
+    /// For the API Auto Scaling.
     pub(super) autoscaling: aws_sdk_autoscaling::Client,
     /// Launch templates, instances, networks, images.
     pub(super) ec2: aws_sdk_ec2::Client,
@@ -201,7 +201,7 @@ impl Connection {
             .await
     }
 
-    /// Whether the caller's credentials, asked for anew, are good for a while yet, as far as whoever gives them says so. Those of a role
+    /// Whether the caller's credentials, asked for anew, are good for a while yet, as far as their provider says so. Those of a role
     /// are renewed with them. What cannot be said here is said by the next call.
     ///
     /// # Errors
@@ -215,7 +215,7 @@ impl Connection {
         else {
             return Ok(());
         };
-        // Nobody's credentials are good for longer than a number can say: those would be as good as for ever.
+        // No credentials are good for longer than a number can say: those would be as good as for ever.
         let end = credentials
             .expiry()
             .and_then(|end| DateTime::from(end).to_millis().ok())

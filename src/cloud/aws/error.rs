@@ -21,9 +21,9 @@ pub(super) enum Kind {
     Later,
     /// The same answer.
     Refused,
-    /// The same answer, until somebody logs in again.
+    /// The same answer, until a person logs in again.
     Credentials,
-    /// Nobody knows what was done.
+    /// It is not known what was done.
     Unknown,
 }
 
@@ -77,7 +77,7 @@ const FAULTS: [&str; 6] = [
     "Unavailable",
 ];
 
-/// What the SDK's error means for whoever asked about `subject` (a group, or a cluster).
+/// What the SDK's error means for the caller that asked about `subject` (a group, or a cluster).
 pub(super) fn cloud_error<E>(
     place: &Place,
     subject: impl std::fmt::Display,
@@ -154,12 +154,12 @@ where
 fn answered(code: Option<&str>, status: Option<u16>, message: &str) -> Kind {
     match (code, status) {
         (Some(code), _) if LATER.contains(&code) => Kind::Later,
-        // The same code says that somebody is known and not let in: `Not authorized for images`.
+        // The same code says that the caller is known and not let in: `Not authorized for images`.
         (Some("AuthFailure"), _) if message.starts_with("Not authorized") => Kind::Refused,
         (Some(code), _) if CREDENTIALS.contains(&code) => Kind::Credentials,
         (Some(code), _) if FAULTS.contains(&code) => Kind::Unknown,
         (_, Some(429)) => Kind::Later,
-        // What says 4xx was understood by somebody, if only by a proxy.
+        // What says 4xx was understood by a server, if only by a proxy.
         (_, Some(400..=407 | 409..=499)) => Kind::Refused,
         (Some(_) | None, Some(_) | None) => Kind::Unknown,
     }
@@ -206,7 +206,7 @@ fn dispatched<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Kind {
     let credentials = chain
         .iter()
         .find_map(|e| e.downcast_ref::<CredentialsError>());
-    // Whoever gives the credentials was not reached: what becomes of them is not known.
+    // The provider of the credentials was not reached: what becomes of them is not known.
     let away = chain
         .iter()
         .filter_map(|e| e.downcast_ref::<ConnectorError>())

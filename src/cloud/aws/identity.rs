@@ -19,11 +19,10 @@ use crate::model::{AccountId, Timestamp};
 /// Who the caller is in a cluster's account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The account.
     pub account: AccountId,
     /// The user or the session of a role.
     pub arn: String,
-    /// When the credentials end, where whoever gave them says so.
+    /// When the credentials end, where their provider says so.
     pub expires: Option<Timestamp>,
     /// What time it is at AWS, to the second.
     pub time: Option<Timestamp>,

@@ -38,7 +38,7 @@ pub struct Aws {
     connection: Arc<Connection>,
     memory: Arc<read::Memory>,
     hooks: HooksOf,
-    /// Groups that the rollout under way has AWS refresh; none: there is none under way.
+    /// Groups that the rollout under way has AWS refresh; none where no rollout is under way.
     refreshing: Mutex<Option<Arc<BTreeSet<AsgName>>>>,
     fence: apply::Fence,
     /// Sent to S3.
@@ -70,7 +70,7 @@ impl Aws {
         calls
     }
 
-    /// Has what follows seen as done by somebody else: a rollout that has begun. Whether anything may be written stays as it was.
+    /// Has what follows seen as done by others: a rollout that has begun. Whether anything may be written stays as it was.
     /// What is read from now on is not compared with definitions any more, and comes without hooks; of `refreshing` with their refresh.
     pub async fn act_for(&self, session: Session, refreshing: BTreeSet<AsgName>) {
         *self

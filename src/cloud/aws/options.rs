@@ -65,7 +65,7 @@ impl Default for Session {
 /// Whose lifecycle hooks are read along with the groups. What is not read is never taken for none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HooksOf {
-    /// All groups of an account and region that has few; else nobody's.
+    /// All groups of an account and region that has few; else none.
     #[default]
     Few,
     /// All groups, one call each.

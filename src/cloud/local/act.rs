@@ -1,10 +1,10 @@
-//! What somebody else can do to the account, and how it is written in a scenario. What it does is in `acts`.
+//! What others can do to the account, and how it is written in a scenario. What it does is in `acts`.
 
 use std::str::FromStr;
 
 use super::answers::PROCESSES;
 
-/// Something that somebody else does to the account, at once. A group is named by its AutoScalingGroup or its InstanceGroup.
+/// Something that others do to the account, at once. A group is named by its AutoScalingGroup or its InstanceGroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// `reclaim:GROUP:N`: AWS takes this many spot instances back.
@@ -23,7 +23,7 @@ pub enum Act {
     Standby(String, u32),
     /// `cordon:GROUP:N`: a person cordons nodes.
     Cordon(String, u32),
-    /// `uncordon:GROUP:N`: a person uncordons nodes, whoever cordoned them.
+    /// `uncordon:GROUP:N`: a person uncordons nodes, whether the rollout or others cordoned them.
     Uncordon(String, u32),
     /// `leave:GROUP:N`: an autoscaler marks nodes as its to delete, and ends them two minutes later; desired capacity goes with them.
     Leave(String, u32),

@@ -1,13 +1,13 @@
-//! What somebody else does to the account at once: AWS, an autoscaler, a person in the console. When, is in `playing`.
+//! What others do to the account at once: AWS, an autoscaler, a person in the console. When, is in `playing`.
 
 use std::collections::BTreeSet;
 
 use super::act::{Act, Field};
 use super::chance::draw;
-use super::cluster::Cluster;
+use super::cluster::SimulatedCluster;
 use super::faults::Faults;
-use super::kept::Kept;
-use super::state::Group;
+use super::kept::Cached;
+use super::state::SimulatedGroup;
 use crate::model::{
     AsgName, InstanceId, LeavesBy, Lifecycle, Market, RefreshPreferences, Span, Timestamp,
 };
@@ -18,15 +18,15 @@ const NOTICED: Span = Span::from_secs(60);
 /// How long an autoscaler takes from its mark to the end of the instance.
 const LEAVES: Span = Span::from_secs(120);
 
-/// How the image of a version that somebody else makes is called: as the one before, and this.
+/// How the image of a version that others make is called: as the one before, and this.
 const REPINNED: &str = "-of-somebody-else";
 
-/// The image that a group had before somebody else gave it this one.
+/// The image that a group had before others gave it this one.
 pub fn repinned(image: &str) -> &str {
     image.strip_suffix(REPINNED).unwrap_or(image)
 }
 
-impl Cluster {
+impl SimulatedCluster {
     /// Plays an act on the groups it names. Whether anything changed here.
     pub(super) fn suffer(&mut self, act: &Act, faults: &Faults) -> bool {
         let Some(name) = act.group() else {
@@ -66,7 +66,7 @@ impl Cluster {
                 | Act::Scale(..)
                 | Act::Set(..)
                 | Act::Kill => {
-                    if let Some(group) = self.state.groups.get_mut(asg).map(Kept::change) {
+                    if let Some(group) = self.state.groups.get_mut(asg).map(Cached::change) {
                         group.suffer(act, now, faults);
                     }
                 }
@@ -97,10 +97,10 @@ impl Cluster {
         }
     }
 
-    /// Somebody else's instance refresh, to the version that the group is at: every instance is replaced.
+    /// An instance refresh of others, to the version that the group is at: every instance is replaced.
     fn refresh(&mut self, asg: &AsgName) {
         let now = self.at;
-        let Some(group) = self.state.groups.get_mut(asg).map(Kept::change) else {
+        let Some(group) = self.state.groups.get_mut(asg).map(Cached::change) else {
             return;
         };
         let template = self.state.templates.get(&group.template).map(|t| &**t);
@@ -117,16 +117,16 @@ impl Cluster {
         drop(group.start_refresh(version, version, &preferences, template, now));
     }
 
-    /// Another image, in a version of somebody else's.
+    /// Another image, in a version of others.
     fn repin(&mut self, asg: &AsgName) {
-        let Some(group) = self.state.groups.get_mut(asg).map(Kept::change) else {
+        let Some(group) = self.state.groups.get_mut(asg).map(Cached::change) else {
             return;
         };
         let Some(template) = self
             .state
             .templates
             .get_mut(&group.template)
-            .map(Kept::change)
+            .map(Cached::change)
         else {
             return;
         };
@@ -141,7 +141,7 @@ impl Cluster {
     }
 }
 
-impl Group {
+impl SimulatedGroup {
     fn suffer(&mut self, act: &Act, now: Timestamp, faults: &Faults) {
         match act {
             Act::Reclaim(_, n) => self.lose(*n, Some(Market::Spot), now),

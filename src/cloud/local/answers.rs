@@ -20,19 +20,19 @@ pub(super) const PROCESSES: [&str; 9] = [
 
 /// What an effect came to, and whether the state is another one now.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Outcome {
+pub(super) enum EffectOutcome {
     /// The state changed.
     Changed(Applied),
     /// Nothing was touched.
     Unchanged(Applied),
 }
 
-pub(super) fn done() -> Outcome {
-    Outcome::Changed(Applied::Done)
+pub(super) fn done() -> EffectOutcome {
+    EffectOutcome::Changed(Applied::Done)
 }
 
-pub(super) fn moved(found: String) -> Outcome {
-    Outcome::Unchanged(Applied::Moved(found))
+pub(super) fn moved(found: String) -> EffectOutcome {
+    EffectOutcome::Unchanged(Applied::Moved(found))
 }
 
 pub(super) fn refused(subject: &impl Display, message: String) -> CloudError {

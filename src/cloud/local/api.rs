@@ -98,7 +98,7 @@ impl NodeApi for World {
 }
 
 impl World {
-    /// Goes on, unless the scenario has killed the process: then nobody ever gets an answer.
+    /// Goes on, unless the scenario has killed the process: then no caller ever gets an answer.
     pub(super) async fn lives(&self) {
         let killed = {
             let inner = self.inner();

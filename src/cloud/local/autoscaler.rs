@@ -2,7 +2,7 @@
 
 use super::chance::draw;
 use super::faults::Faults;
-use super::state::{Group, SimNode};
+use super::state::{SimNode, SimulatedGroup};
 use crate::model::{InstanceId, Lifecycle, NodeMark, Timestamp};
 
 /// How often it looks at a group, in milliseconds.
@@ -11,7 +11,7 @@ const PERIOD: i64 = 600_000;
 /// One look in this many ends in a change.
 const ODDS: u64 = 5;
 
-impl Group {
+impl SimulatedGroup {
     /// When it looks at the group next, strictly after `now`; none for a group that is not its business.
     pub(super) fn next_look(&self, now: Timestamp) -> Option<(Timestamp, u64)> {
         self.tag("k8s.io/role/node")?;
@@ -27,7 +27,7 @@ impl Group {
         (at > now.millis()).then(|| (Timestamp::from_millis(at), nth.unsigned_abs()))
     }
 
-    /// Looks: mostly nothing, sometimes one more or one less. Never while an instance starts or a node is cordoned: somebody else is at work.
+    /// Looks: mostly nothing, sometimes one more or one less. Never while an instance starts or a node is cordoned: others are at work.
     pub(super) fn look(&mut self, nth: u64, now: Timestamp, faults: &Faults) {
         let number = draw(self.salt, "look", nth);
         let starting = !self.launching.is_empty()

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::faults::Faults;
-use super::state::{Group, SimNode};
+use super::state::{SimNode, SimulatedGroup};
 use super::world::Inner;
 use crate::cloud::Place;
 use crate::model::{InstanceId, Node, NodeName, Senders, Shared, Timestamp, Traffic};
 
-impl Group {
+impl SimulatedGroup {
     /// What sends to a node. Source: Elastic Load Balancing user guide, "Deregistration delay": a target that is taken out has connections for a while.
     fn traffic(&self, node: &SimNode, now: Timestamp, faults: &Faults) -> Traffic {
         let sends = match faults.balancer(&self.names()) {

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::chance::{between, draw};
-use super::state::{Group, Machine, Record, Work};
+use super::state::{Machine, RecordedActivity, SimulatedGroup, Work};
 use crate::model::{
     Activity, ActivityStatus, InstanceId, InstancesDistribution, LaunchTemplateData, Lifecycle,
     Market, Span, TemplateVersion, Timestamp,
 };
 
-/// Activities that are kept of a group; AWS keeps six weeks, nobody here looks further back than the change just made.
+/// Activities that are kept of a group; AWS keeps six weeks, nothing here looks further back than the change just made.
 const ACTIVITIES: usize = 20;
 
-impl Group {
+impl SimulatedGroup {
     /// Decides launches and ends until members and launches make up the desired capacity.
     pub(super) fn settle(&mut self, now: Timestamp) {
         self.grow_workload(now);
@@ -156,7 +156,7 @@ impl Group {
             .map_or_else(String::new, |(zone, _)| zone)
     }
 
-    /// Its zones.
+    /// Where its subnets are.
     pub(super) fn zones(&self) -> std::collections::BTreeSet<String> {
         self.fields
             .vpc_zone_identifier
@@ -220,7 +220,7 @@ impl Group {
         status: ActivityStatus,
         message: String,
     ) {
-        self.activities.push(Record {
+        self.activities.push(RecordedActivity {
             about,
             activity: Activity {
                 at,
@@ -234,8 +234,9 @@ impl Group {
 
     /// Ends an activity well; one that is no longer kept is no loss.
     pub(super) fn succeed(&mut self, about: Work) {
-        let going_on =
-            |r: &&mut Record| r.about == about && r.activity.status == ActivityStatus::InProgress;
+        let going_on = |r: &&mut RecordedActivity| {
+            r.about == about && r.activity.status == ActivityStatus::InProgress
+        };
         self.activities
             .iter_mut()
             .filter(going_on)

@@ -1,4 +1,4 @@
-//! Chance that is none: numbers drawn from a salt, a purpose and a counter. Keeps no state, so a draw never disturbs another.
+//! Chance without randomness: numbers drawn from a salt, a purpose and a counter. Keeps no state, so a draw never disturbs another.
 
 /// The finisher of splitmix64 (Steele, Lea, Flood 2014): every input bit reaches every output bit.
 fn mix(value: u64) -> u64 {

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::answers::{Outcome, already_exists, done, moved, spot_template, unknown_version};
+use super::answers::{EffectOutcome, already_exists, done, moved, spot_template, unknown_version};
 use super::chance::salt;
 use super::faults::Faults;
-use super::kept::Kept;
+use super::kept::Cached;
 use super::simulate::Surroundings;
-use super::state::Group;
-use super::state_store::StateStore;
-use super::templates::Template;
+use super::state::SimulatedGroup;
+use super::state_store::SimulatedStateStore;
+use super::templates::SimulatedTemplate;
 use super::views::Views;
 use crate::cloud::{CloudError, Place};
 use crate::model::{
@@ -21,12 +21,12 @@ use crate::model::{
 
 /// A cluster's groups and templates.
 #[derive(Clone, Debug)]
-pub(super) struct Cluster {
+pub(super) struct SimulatedCluster {
     /// Which cluster it is, and where.
     pub(super) place: Place,
     /// Up to when its time has been played.
     pub(super) at: Timestamp,
-    pub(super) state: State,
+    pub(super) state: GroupsState,
     due: Due,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Cluster {
 enum Due {
     /// It has to be looked up.
     Unknown,
-    /// Then.
+    /// From this moment on.
     At(Timestamp),
     /// Nothing will.
     Never,
@@ -44,23 +44,23 @@ enum Due {
 /// What a cluster's file holds beside its place and time.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct State {
-    pub(super) groups: BTreeMap<AsgName, Kept<Group, Views>>,
-    pub(super) templates: BTreeMap<AsgName, Kept<Template>>,
+pub(super) struct GroupsState {
+    pub(super) groups: BTreeMap<AsgName, Cached<SimulatedGroup, Views>>,
+    pub(super) templates: BTreeMap<AsgName, Cached<SimulatedTemplate>>,
     /// Groups ever made here, so that one made again under its old name meets another fate.
     pub(super) made: BTreeMap<AsgName, u64>,
     /// What kops keeps of it.
     #[serde(default)]
-    pub(super) kops: StateStore,
+    pub(super) kops: SimulatedStateStore,
 }
 
-impl Cluster {
+impl SimulatedCluster {
     pub(super) fn new(place: Place, at: Timestamp) -> Self {
-        Cluster::with(place, at, State::default())
+        SimulatedCluster::with(place, at, GroupsState::default())
     }
 
-    pub(super) fn with(place: Place, at: Timestamp, state: State) -> Self {
-        Cluster {
+    pub(super) fn with(place: Place, at: Timestamp, state: GroupsState) -> Self {
+        SimulatedCluster {
             place,
             at,
             state,
@@ -104,7 +104,7 @@ impl Cluster {
 
     /// Draws all chance from another seed.
     pub(super) fn reseed(&mut self, seed: u64) {
-        for group in self.state.groups.values_mut().map(Kept::change) {
+        for group in self.state.groups.values_mut().map(Cached::change) {
             group.salt = salt(seed, &[&group.salt.to_string()]);
         }
         self.changed();
@@ -121,7 +121,7 @@ impl Cluster {
         effect: &CloudEffect,
         seed: u64,
         around: Surroundings<'_>,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         self.changed();
         match effect {
             CloudEffect::CreateTemplateVersion {
@@ -135,7 +135,7 @@ impl Cluster {
                     .state
                     .templates
                     .entry(template.clone())
-                    .or_insert_with(|| Kept::new(Template::default()));
+                    .or_insert_with(|| Cached::new(SimulatedTemplate::default()));
                 kept.change()
                     .create_version(template, data, user_data, *carry, token)
             }
@@ -147,7 +147,7 @@ impl Cluster {
             CloudEffect::DeleteGroup { group } => {
                 let name = &group.auto_scaling_group_name;
                 let Some(found) = self.state.groups.get(name) else {
-                    return Ok(Outcome::Unchanged(Applied::Already));
+                    return Ok(EffectOutcome::Unchanged(Applied::Already));
                 };
                 if let Some(moved) = found.check_delete(group)? {
                     return Ok(moved);
@@ -159,7 +159,7 @@ impl Cluster {
             }
             CloudEffect::PruneVersions { template, versions } => Ok(self.prune(template, versions)),
             CloudEffect::Terminate { group, .. } if !self.state.groups.contains_key(group) => {
-                Ok(Outcome::Unchanged(Applied::Already))
+                Ok(EffectOutcome::Unchanged(Applied::Already))
             }
             CloudEffect::UpdateGroup { .. }
             | CloudEffect::PinVersion { .. }
@@ -180,9 +180,14 @@ impl Cluster {
         &mut self,
         effect: &CloudEffect,
         around: Surroundings<'_>,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         let now = self.at;
-        let Some(group) = self.state.groups.get_mut(effect.group()).map(Kept::change) else {
+        let Some(group) = self
+            .state
+            .groups
+            .get_mut(effect.group())
+            .map(Cached::change)
+        else {
             return Ok(moved(format!("there is no group {}", effect.group())));
         };
         match effect {
@@ -198,16 +203,9 @@ impl Cluster {
                 Ok(changed)
             }
             CloudEffect::PinVersion { from, to, .. } => {
-                let exists = self
-                    .state
-                    .templates
-                    .get(&group.template)
-                    .is_some_and(|t| t.versions.contains_key(to));
-                let spot = self
-                    .state
-                    .templates
-                    .get(&group.template)
-                    .is_some_and(|t| t.asks_for_spot(*to));
+                let template = self.state.templates.get(&group.template);
+                let exists = template.is_some_and(|t| t.versions.contains_key(to));
+                let spot = template.is_some_and(|t| t.asks_for_spot(*to));
                 if spot && group.version != *to && group.fields.mixed_instances_policy.is_some() {
                     return Err(spot_template(group.name()));
                 }
@@ -249,12 +247,12 @@ impl Cluster {
             CloudEffect::CreateTemplateVersion { .. }
             | CloudEffect::CreateGroup { .. }
             | CloudEffect::DeleteGroup { .. }
-            | CloudEffect::PruneVersions { .. } => Ok(Outcome::Unchanged(Applied::Already)),
+            | CloudEffect::PruneVersions { .. } => Ok(EffectOutcome::Unchanged(Applied::Already)),
         }
     }
 
     /// Deletes versions; those in use stay, whatever is asked for.
-    fn prune(&mut self, template: &AsgName, versions: &BTreeSet<u64>) -> Outcome {
+    fn prune(&mut self, template: &AsgName, versions: &BTreeSet<u64>) -> EffectOutcome {
         let users = self
             .state
             .groups
@@ -262,13 +260,13 @@ impl Cluster {
             .filter(|g| g.template == *template);
         let used: BTreeSet<u64> = users.flat_map(|g| g.used_versions()).collect();
         let Some(found) = self.state.templates.get_mut(template) else {
-            return Outcome::Unchanged(Applied::Already);
+            return EffectOutcome::Unchanged(Applied::Already);
         };
         // The newest is the default one, as kops leaves it.
         let newest = found.latest();
         let gone = |n: &u64| versions.contains(n) && !used.contains(n) && *n != newest;
         if !found.versions.keys().any(gone) {
-            return Outcome::Unchanged(Applied::Already);
+            return EffectOutcome::Unchanged(Applied::Already);
         }
         found.change().versions.retain(|n, _| !gone(n));
         done()
@@ -280,11 +278,11 @@ impl Cluster {
         version: u64,
         desired: u32,
         seed: u64,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         let name = &definition.auto_scaling_group.auto_scaling_group_name;
         if let Some(group) = self.state.groups.get(name) {
             if group.is_like(definition, version) {
-                return Ok(Outcome::Unchanged(Applied::Already));
+                return Ok(EffectOutcome::Unchanged(Applied::Already));
             }
             return Err(already_exists(name));
         }
@@ -322,15 +320,15 @@ impl Cluster {
                 &made.to_string(),
             ],
         );
-        let mut group = Group::new(definition, version, desired, salt)?;
+        let mut group = SimulatedGroup::new(definition, version, desired, salt)?;
         group.settle(self.at);
-        self.state.groups.insert(name.clone(), Kept::new(group));
+        self.state.groups.insert(name.clone(), Cached::new(group));
         self.state.made.insert(name.clone(), made.saturating_add(1));
         Ok(done())
     }
 
     /// Carries out an effect on a node now; none when no node here has the name.
-    pub(super) fn act(&mut self, effect: &NodeEffect, faults: &Faults) -> Option<Outcome> {
+    pub(super) fn act(&mut self, effect: &NodeEffect, faults: &Faults) -> Option<EffectOutcome> {
         self.changed();
         let now = self.at;
         let mut outcome = None;
@@ -348,21 +346,25 @@ impl Cluster {
                 continue;
             }
             match group.change().act(&instance, effect, now, faults) {
-                changed @ Outcome::Changed(_) => outcome = Some(changed),
+                changed @ EffectOutcome::Changed(_) => outcome = Some(changed),
                 // One of several that is another instance has nothing of ours; what the others say counts.
-                unchanged @ Outcome::Unchanged(_)
-                    if matches!(outcome, Some(Outcome::Unchanged(Applied::Moved(_)))) =>
+                unchanged @ EffectOutcome::Unchanged(_)
+                    if matches!(outcome, Some(EffectOutcome::Unchanged(Applied::Moved(_)))) =>
                 {
                     outcome = Some(unchanged)
                 }
-                unchanged @ Outcome::Unchanged(_) => drop(outcome.get_or_insert(unchanged)),
+                unchanged @ EffectOutcome::Unchanged(_) => drop(outcome.get_or_insert(unchanged)),
             }
         }
         outcome
     }
 
     /// Everything that the group of an effect answers to.
-    pub(super) fn names_touched(&self, effect: &Effect, before: Option<&Cluster>) -> Vec<String> {
+    pub(super) fn names_touched(
+        &self,
+        effect: &Effect,
+        before: Option<&SimulatedCluster>,
+    ) -> Vec<String> {
         let group = match effect {
             // A group that is deleted is to be found only in what was there before.
             Effect::Cloud(effect) => [Some(self), before]
@@ -403,7 +405,7 @@ impl Cluster {
     }
 }
 
-fn other_instance(node: &NodeName, instance: &InstanceId) -> Outcome {
+fn other_instance(node: &NodeName, instance: &InstanceId) -> EffectOutcome {
     let what = format!("node {node} is {instance}, not the instance that is meant");
-    Outcome::Unchanged(Applied::Moved(what))
+    EffectOutcome::Unchanged(Applied::Moved(what))
 }

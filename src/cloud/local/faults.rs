@@ -87,7 +87,7 @@ pub enum FaultError {
         /// How it has to look.
         form: &'static str,
     },
-    /// The cluster's name is none.
+    /// The cluster's name is not valid.
     #[error(transparent)]
     Cluster(#[from] NameError),
 }
@@ -178,7 +178,6 @@ pub enum Aim<'a> {
     Group(&'a str),
     /// The same, of a control plane: of others it would be nothing.
     ControlPlane(&'a str),
-    /// A cluster.
     Cluster(&'a ClusterName),
     /// An image that some group runs or will run.
     Image(&'a str),

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::cluster::{Cluster, State};
-use super::kept::Kept;
+use super::cluster::{GroupsState, SimulatedCluster};
+use super::kept::Cached;
 use super::options::Options;
 use crate::cloud::{CloudError, Place};
 use crate::model::{AccountId, AsgName, ClusterName, Region, Span, Timestamp};
@@ -50,7 +50,7 @@ struct ClusterFile {
     account: AccountId,
     region: Region,
     at: Timestamp,
-    state: State,
+    state: GroupsState,
 }
 
 impl Clock {
@@ -80,7 +80,7 @@ impl Clock {
 }
 
 /// Reads all there is; none for a folder that is missing or empty.
-pub(super) fn read(dir: &Path) -> Result<Option<(Clock, Vec<Cluster>)>, CloudError> {
+pub(super) fn read(dir: &Path) -> Result<Option<(Clock, Vec<SimulatedCluster>)>, CloudError> {
     let path = dir.join(CLOCK);
     let clusters = clusters(dir)?;
     match fs::read(&path) {
@@ -90,7 +90,7 @@ pub(super) fn read(dir: &Path) -> Result<Option<(Clock, Vec<Cluster>)>, CloudErr
     }
 }
 
-fn clusters(dir: &Path) -> Result<Vec<Cluster>, CloudError> {
+fn clusters(dir: &Path) -> Result<Vec<SimulatedCluster>, CloudError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -129,7 +129,7 @@ fn clusters(dir: &Path) -> Result<Vec<Cluster>, CloudError> {
                 ),
             ));
         }
-        clusters.push(Cluster::with(place, at, state));
+        clusters.push(SimulatedCluster::with(place, at, state));
     }
     Ok(clusters)
 }
@@ -155,20 +155,20 @@ pub(super) fn write_clock(dir: &Path, clock: &Clock) -> Result<(), CloudError> {
     write(&path, &json)
 }
 
-pub(super) fn write_cluster(dir: &Path, cluster: &Cluster) -> Result<(), CloudError> {
+pub(super) fn write_cluster(dir: &Path, cluster: &SimulatedCluster) -> Result<(), CloudError> {
     let path = cluster_path(dir, &cluster.place);
     let json = cluster_json(cluster).map_err(|e| unusable(&path, &e))?;
     write(&path, &json)
 }
 
 /// What [`ClusterFile`] reads, put together from the parts that are kept as JSON.
-fn cluster_json(cluster: &Cluster) -> Result<String, serde_json::Error> {
+fn cluster_json(cluster: &SimulatedCluster) -> Result<String, serde_json::Error> {
     let Place {
         cluster: name,
         account,
         region,
     } = &cluster.place;
-    let State {
+    let GroupsState {
         groups,
         templates,
         made,
@@ -192,7 +192,7 @@ fn cluster_json(cluster: &Cluster) -> Result<String, serde_json::Error> {
 
 fn push_entries<T: Clone + Serialize, V: Default>(
     json: &mut String,
-    entries: &BTreeMap<AsgName, Kept<T, V>>,
+    entries: &BTreeMap<AsgName, Cached<T, V>>,
 ) -> Result<(), serde_json::Error> {
     for (nth, (name, kept)) in entries.iter().enumerate() {
         json.push_str(if nth == 0 { "" } else { "," });

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::answers::{Outcome, PROCESSES, done, moved, refused, unknown_version};
-use super::state::{Group, Workload};
-use super::templates::Template;
+use super::answers::{EffectOutcome, PROCESSES, done, moved, refused, unknown_version};
+use super::state::{SimulatedGroup, Workload};
+use super::templates::SimulatedTemplate;
 use crate::cloud::CloudError;
 use crate::model::{
     Applied, AsgName, AutoScalingGroup, Definition, InstanceId, Lifecycle, LiveGroup, Timestamp,
     VersionChange, VersionRef,
 };
 
-impl Group {
+impl SimulatedGroup {
     /// A group that has just been made; its instances are still to be launched.
     pub(super) fn new(
         definition: &Definition,
@@ -25,7 +25,7 @@ impl Group {
         check_sizes(&fields, desired)?;
         check_processes(&fields.auto_scaling_group_name, &fields.suspended_processes)?;
         let template = definition.launch_template.launch_template_name.clone();
-        Ok(Group {
+        Ok(SimulatedGroup {
             hooks: definition.lifecycle_hooks.clone(),
             desired,
             salt,
@@ -33,11 +33,11 @@ impl Group {
                 nodes: desired,
                 ..Workload::default()
             },
-            ..Group::bare(template, fields, version)
+            ..SimulatedGroup::bare(template, fields, version)
         })
     }
 
-    /// Its name.
+    /// That of its AutoScalingGroup.
     pub(super) fn name(&self) -> &AsgName {
         &self.fields.auto_scaling_group_name
     }
@@ -69,8 +69,8 @@ impl Group {
             && self.version == version
     }
 
-    /// `expected` in canonical form, with the processes that somebody else suspended left as they are here: a rollout
-    /// suspends some for a while and that is no difference. Those of `gone` are not somebody else's.
+    /// `expected` in canonical form, with the processes that others suspended left as they are here: a rollout
+    /// suspends some for a while and that is no difference. Those of `gone` are not of others.
     fn expectation(
         &self,
         expected: &AutoScalingGroup,
@@ -89,7 +89,7 @@ impl Group {
         to: &Definition,
         version: Option<(VersionChange, bool)>,
         now: Timestamp,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         let repin = match version {
             None => None,
             Some((change, _)) if self.version == change.to => None,
@@ -108,7 +108,7 @@ impl Group {
         let wanted = self.expectation(&to.auto_scaling_group, &dropped);
         let is_wanted = *self.fields == wanted && self.hooks.fit(&to.lifecycle_hooks);
         if is_wanted && repin.is_none() {
-            return Ok(Outcome::Unchanged(Applied::Already));
+            return Ok(EffectOutcome::Unchanged(Applied::Already));
         }
         let expected = self.expectation(&from.auto_scaling_group, &BTreeSet::new());
         if !is_wanted && (*self.fields != expected || !self.hooks.fit(&from.lifecycle_hooks)) {
@@ -129,9 +129,9 @@ impl Group {
                 format!("ValidationError: min size {least} is above max size {most}"),
             ));
         }
-        // AWS would lower desired capacity with the maximum, and end instances that nobody has drained.
+        // AWS would lower desired capacity with the maximum, and end instances that are not drained.
         if most < self.desired && most < self.fields.max_size {
-            return Ok(Outcome::Unchanged(Applied::NotYet(above(
+            return Ok(EffectOutcome::Unchanged(Applied::NotYet(above(
                 self.name(),
                 self.desired,
                 most,
@@ -148,7 +148,7 @@ impl Group {
     }
 
     /// What is found where the group should be at version `from`.
-    fn elsewhere(&self, from: u64) -> Outcome {
+    fn elsewhere(&self, from: u64) -> EffectOutcome {
         moved(format!(
             "{} is at launch template version {}, not {from}",
             self.name(),
@@ -156,9 +156,14 @@ impl Group {
         ))
     }
 
-    pub(super) fn pin(&mut self, from: u64, to: u64, exists: bool) -> Result<Outcome, CloudError> {
+    pub(super) fn pin(
+        &mut self,
+        from: u64,
+        to: u64,
+        exists: bool,
+    ) -> Result<EffectOutcome, CloudError> {
         if self.version == to {
-            return Ok(Outcome::Unchanged(Applied::Already));
+            return Ok(EffectOutcome::Unchanged(Applied::Already));
         }
         if self.version != from {
             return Ok(self.elsewhere(from));
@@ -178,9 +183,9 @@ impl Group {
         from: u32,
         to: u32,
         now: Timestamp,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         if self.desired == to {
-            return Ok(Outcome::Unchanged(Applied::Already));
+            return Ok(EffectOutcome::Unchanged(Applied::Already));
         }
         if self.desired != from {
             return Ok(moved(format!(
@@ -195,10 +200,13 @@ impl Group {
         Ok(done())
     }
 
-    pub(super) fn suspend(&mut self, processes: &BTreeSet<String>) -> Result<Outcome, CloudError> {
+    pub(super) fn suspend(
+        &mut self,
+        processes: &BTreeSet<String>,
+    ) -> Result<EffectOutcome, CloudError> {
         check_processes(self.name(), processes)?;
         if processes.is_subset(&self.fields.suspended_processes) {
-            return Ok(Outcome::Unchanged(Applied::Already));
+            return Ok(EffectOutcome::Unchanged(Applied::Already));
         }
         self.fields
             .suspended_processes
@@ -210,10 +218,10 @@ impl Group {
         &mut self,
         processes: &BTreeSet<String>,
         now: Timestamp,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         check_processes(self.name(), processes)?;
         if processes.is_disjoint(&self.fields.suspended_processes) {
-            return Ok(Outcome::Unchanged(Applied::Already));
+            return Ok(EffectOutcome::Unchanged(Applied::Already));
         }
         self.fields
             .suspended_processes
@@ -227,13 +235,13 @@ impl Group {
         &mut self,
         instance: &InstanceId,
         now: Timestamp,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         let name = self.name().clone();
         let Some(machine) = self.machines.get_mut(instance) else {
             return Ok(moved(format!("{name} has no instance {instance}")));
         };
         match machine.lifecycle {
-            Lifecycle::Detached => return Ok(Outcome::Unchanged(Applied::Already)),
+            Lifecycle::Detached => return Ok(EffectOutcome::Unchanged(Applied::Already)),
             Lifecycle::Terminating => {
                 return Ok(moved(format!(
                     "instance {instance} of {name} is terminating"
@@ -259,13 +267,13 @@ impl Group {
         instance: &InstanceId,
         decrement: bool,
         now: Timestamp,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         let lifecycle = self
             .machines
             .get(instance)
             .map_or(Lifecycle::Terminating, |m| m.lifecycle);
         match lifecycle {
-            Lifecycle::Terminating => return Ok(Outcome::Unchanged(Applied::Already)),
+            Lifecycle::Terminating => return Ok(EffectOutcome::Unchanged(Applied::Already)),
             // Those count towards no desired capacity.
             Lifecycle::Detached | Lifecycle::Standby | Lifecycle::Warmed => {}
             Lifecycle::Pending | Lifecycle::InService => {
@@ -287,7 +295,7 @@ impl Group {
     pub(super) fn check_delete(
         &self,
         expected: &AutoScalingGroup,
-    ) -> Result<Option<Outcome>, CloudError> {
+    ) -> Result<Option<EffectOutcome>, CloudError> {
         let mut expected = expected.clone().canonical();
         (expected.min_size, expected.max_size) = (self.fields.min_size, self.fields.max_size);
         expected
@@ -311,7 +319,7 @@ impl Group {
     }
 
     /// As a reading shows it.
-    pub(super) fn live(&self, template: Option<&Template>) -> LiveGroup {
+    pub(super) fn live(&self, template: Option<&SimulatedTemplate>) -> LiveGroup {
         let used = self.used_versions();
         let versions = template.map(|t| {
             t.versions
@@ -326,7 +334,7 @@ impl Group {
             desired: self.desired,
             version: VersionRef::Number(self.version),
             versions: versions.unwrap_or_default(),
-            latest_version: template.map_or(0, Template::latest),
+            latest_version: template.map_or(0, SimulatedTemplate::latest),
             instances: self
                 .machines
                 .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cluster::Cluster;
+use super::cluster::SimulatedCluster;
 use crate::cloud::Place;
 use crate::model::ClusterName;
 
@@ -16,13 +16,13 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn of<'c>(clusters: impl IntoIterator<Item = &'c Cluster>) -> Self {
+    pub(super) fn of<'c>(clusters: impl IntoIterator<Item = &'c SimulatedCluster>) -> Self {
         let mut index = Index::default();
         clusters.into_iter().for_each(|cluster| index.add(cluster));
         index
     }
 
-    pub(super) fn add(&mut self, cluster: &Cluster) {
+    pub(super) fn add(&mut self, cluster: &SimulatedCluster) {
         let place = &cluster.place;
         self.named
             .entry(place.cluster.clone())

@@ -1,4 +1,4 @@
-//! [`Kept`]: a value that is cheap to copy and to write again while it does not change. Knows neither files nor what it holds.
+//! [`Cached`]: a value that is cheap to copy and to write again while it does not change. Knows neither files nor what it holds.
 //!
 //! An effect changes one group of a cluster, while the cluster's file is written as a whole: without this, each of a
 //! rollout's thousands of effects would copy and serialise all the other groups too.
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// A value shared with its copies until one of them changes, with its JSON once that was asked for, and what else is made of it.
 #[derive(Debug)]
-pub(super) struct Kept<T, V = ()> {
+pub(super) struct Cached<T, V = ()> {
     value: Arc<T>,
     made: Arc<Made<V>>,
 }
@@ -22,18 +22,18 @@ struct Made<V> {
     views: V,
 }
 
-impl<T, V> Clone for Kept<T, V> {
+impl<T, V> Clone for Cached<T, V> {
     fn clone(&self) -> Self {
-        Kept {
+        Cached {
             value: Arc::clone(&self.value),
             made: Arc::clone(&self.made),
         }
     }
 }
 
-impl<T: Clone + Serialize, V: Default> Kept<T, V> {
+impl<T: Clone + Serialize, V: Default> Cached<T, V> {
     pub(super) fn new(value: T) -> Self {
-        Kept {
+        Cached {
             value: Arc::new(value),
             made: Arc::default(),
         }
@@ -45,7 +45,7 @@ impl<T: Clone + Serialize, V: Default> Kept<T, V> {
         Arc::make_mut(&mut self.value)
     }
 
-    /// Its JSON.
+    /// As it stands in the file.
     pub(super) fn json(&self) -> Result<&str, serde_json::Error> {
         if let Some(json) = self.made.json.get() {
             return Ok(json);
@@ -55,7 +55,7 @@ impl<T: Clone + Serialize, V: Default> Kept<T, V> {
     }
 }
 
-impl<T, V> Kept<T, V> {
+impl<T, V> Cached<T, V> {
     /// What was made of it since it changed last.
     pub(super) fn views(&self) -> &V {
         &self.made.views
@@ -67,16 +67,16 @@ impl<T, V> Kept<T, V> {
     }
 }
 
-impl<T, V> std::ops::Deref for Kept<T, V> {
+impl<T, V> std::ops::Deref for Cached<T, V> {
     type Target = T;
     fn deref(&self) -> &T {
         &self.value
     }
 }
 
-impl<'de, T: DeserializeOwned + Clone + Serialize, V: Default> Deserialize<'de> for Kept<T, V> {
+impl<'de, T: DeserializeOwned + Clone + Serialize, V: Default> Deserialize<'de> for Cached<T, V> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        T::deserialize(from).map(Kept::new)
+        T::deserialize(from).map(Cached::new)
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn json_follows_changes_and_copies_do_not() {
-        let mut one: Kept<Vec<i32>> = Kept::new(vec![1]);
+        let mut one: Cached<Vec<i32>> = Cached::new(vec![1]);
         assert_eq!(one.json().ok(), Some("[1]"));
         let copy = one.clone();
         assert!(one.is(&copy));

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
-use super::cluster::Cluster;
+use super::cluster::SimulatedCluster;
 use super::images::images;
-use super::kept::Kept;
-use super::templates::Template;
+use super::kept::Cached;
+use super::templates::SimulatedTemplate;
 use super::world::{Inner, World};
 use crate::cloud::Place;
 use crate::desired::{DesiredCluster, DesiredGroup};
@@ -23,7 +23,7 @@ use crate::model::{
 use crate::plan::labelled;
 use crate::yaml;
 
-impl Cluster {
+impl SimulatedCluster {
     /// The groups of what is stored.
     fn compiled(&self, release: KopsVersion) -> Result<DesiredCluster, String> {
         let cluster = self.place.cluster.as_str();
@@ -115,7 +115,7 @@ impl Cluster {
                     .state
                     .templates
                     .entry(asg.clone())
-                    .or_insert_with(|| Kept::new(Template::default()));
+                    .or_insert_with(|| Cached::new(SimulatedTemplate::default()));
                 let template = kept.change();
                 let number = template.latest().saturating_add(1);
                 let made = TemplateVersion::new(data, Some(user_data), None);
@@ -144,9 +144,9 @@ fn of<'d>(
 }
 
 impl Inner {
-    fn of_kops(&self, place: &Place) -> Cluster {
+    fn of_kops(&self, place: &Place) -> SimulatedCluster {
         let found = self.clusters.get(place).cloned();
-        found.unwrap_or_else(|| Cluster::new(place.clone(), self.now))
+        found.unwrap_or_else(|| SimulatedCluster::new(place.clone(), self.now))
     }
 
     fn release(&self, place: &Place) -> KopsVersion {
@@ -160,7 +160,7 @@ impl Inner {
         place: &Place,
         command: &str,
         effect: Effect,
-        change: impl FnOnce(&mut Cluster, u64) -> Result<(), String>,
+        change: impl FnOnce(&mut SimulatedCluster, u64) -> Result<(), String>,
     ) -> Result<(), EngineError> {
         let failed = |words: String| EngineError::Failed {
             command: command.to_owned(),

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::answers::{Outcome, done};
+use super::answers::{EffectOutcome, done};
 use super::chance::{between, draw, salt};
 use super::faults::Faults;
 use super::node::refused_again;
-use super::state::{Attached, Group, Leaving, Machine, Pod, RefusedPod, SimNode, is_control_plane};
+use super::state::{
+    Attached, Leaving, Machine, RefusedPod, SimNode, SimulatedGroup, SimulatedPod, is_control_plane,
+};
 use crate::model::{
     Applied, Hold, InstanceId, LeavingPod, Lifecycle, Node, NodeEffect, NodeMark, NodeName,
     PodBlock, PodRef, PodRefusal, Refusal, Shared, SickPod, Span, Timestamp, Traffic, UnreadyPod,
@@ -29,7 +31,7 @@ const FORCED: Span = Span::from_secs(360);
 /// The etcd clusters of every cluster here, `main` first: each control-plane node has a member of each, Ready with its node.
 const ETCD: [&str; 2] = ["main", "events"];
 
-impl Group {
+impl SimulatedGroup {
     /// Makes the pods that the asked-for nodes bring: up to 10 a node, up to 2 on a control plane.
     pub(super) fn grow_workload(&mut self, now: Timestamp) {
         let most = if !self.has_nodes() {
@@ -42,11 +44,13 @@ impl Group {
         while self.workload.made < self.workload.nodes {
             let fresh = between(self.salt, "pods", self.workload.made.into(), 0, most);
             let numbers = self.workload.pods..self.workload.pods.saturating_add(fresh);
-            self.workload.waiting.extend(numbers.map(|number| Pod {
-                number,
-                generation: 0,
-                made_at: now,
-            }));
+            self.workload
+                .waiting
+                .extend(numbers.map(|number| SimulatedPod {
+                    number,
+                    generation: 0,
+                    made_at: now,
+                }));
             self.workload.pods = self.workload.pods.saturating_add(fresh);
             self.workload.made = self.workload.made.saturating_add(1);
         }
@@ -72,7 +76,7 @@ impl Group {
     }
 
     /// Puts a pod on the schedulable node with the fewest pods, if one has fewer than `limit`, one without a taint first; else it waits.
-    fn place(&mut self, pod: Pod, limit: usize) {
+    fn place(&mut self, pod: SimulatedPod, limit: usize) {
         let open = self
             .machines
             .values_mut()
@@ -90,9 +94,9 @@ impl Group {
     }
 
     /// Makes a pod anew elsewhere.
-    pub(super) fn displace(&mut self, pod: Pod, now: Timestamp) {
+    pub(super) fn displace(&mut self, pod: SimulatedPod, now: Timestamp) {
         self.place(
-            Pod {
+            SimulatedPod {
                 number: pod.number,
                 generation: pod.generation.saturating_add(1),
                 made_at: now,
@@ -134,7 +138,7 @@ impl Group {
         effect: &NodeEffect,
         now: Timestamp,
         faults: &Faults,
-    ) -> Outcome {
+    ) -> EffectOutcome {
         match effect {
             NodeEffect::Cordon { .. } => self.change_node(instance, |node| node.cordon(now)),
             NodeEffect::Uncordon { .. } => self.change_node(instance, SimNode::uncordon),
@@ -148,7 +152,7 @@ impl Group {
                 if self.node_mut(instance).is_some_and(|n| n.ready) =>
             {
                 let what = format!("the kubelet of {node} answers again");
-                Outcome::Unchanged(Applied::Moved(what))
+                EffectOutcome::Unchanged(Applied::Moved(what))
             }
             NodeEffect::OutOfService { .. } => {
                 self.change_node(instance, SimNode::put_out_of_service)
@@ -161,14 +165,18 @@ impl Group {
         }
     }
 
-    fn change_node(&mut self, instance: &InstanceId, change: impl Fn(&mut SimNode)) -> Outcome {
+    fn change_node(
+        &mut self,
+        instance: &InstanceId,
+        change: impl Fn(&mut SimNode),
+    ) -> EffectOutcome {
         let Some(node) = self.node_mut(instance) else {
-            return Outcome::Unchanged(Applied::Already);
+            return EffectOutcome::Unchanged(Applied::Already);
         };
         let before = node.clone();
         change(node);
         if *node == before {
-            Outcome::Unchanged(Applied::Already)
+            EffectOutcome::Unchanged(Applied::Already)
         } else {
             done()
         }
@@ -181,17 +189,17 @@ impl Group {
         pods: &BTreeSet<PodRef>,
         now: Timestamp,
         faults: &Faults,
-    ) -> Outcome {
+    ) -> EffectOutcome {
         let here = self
             .node_mut(instance)
             .map(|n| n.pods.clone())
             .unwrap_or_default();
-        let gone: Vec<Pod> = here
+        let gone: Vec<SimulatedPod> = here
             .into_iter()
             .filter(|pod| pods.iter().any(|p| p.uid == pod.uid()))
             .collect();
         if gone.is_empty() {
-            return Outcome::Unchanged(Applied::Already);
+            return EffectOutcome::Unchanged(Applied::Already);
         }
         self.move_away(instance, &gone, now, faults);
         done()
@@ -199,7 +207,13 @@ impl Group {
 
     /// Takes pods off a node and makes them anew elsewhere. Where grace periods are ordered they stay on the node for that long, and for ever
     /// where its kubelet is dead. Source: Kubernetes documentation, "Pod Lifecycle", termination of pods; "Nodes", graceful node shutdown.
-    fn move_away(&mut self, instance: &InstanceId, pods: &[Pod], now: Timestamp, faults: &Faults) {
+    fn move_away(
+        &mut self,
+        instance: &InstanceId,
+        pods: &[SimulatedPod],
+        now: Timestamp,
+        faults: &Faults,
+    ) {
         let grace = faults.grace(&self.names());
         if let Some(node) = self.node_mut(instance) {
             node.pods.retain(|pod| !pods.contains(pod));
@@ -230,7 +244,7 @@ impl Group {
         }
     }
 
-    /// An instance is gone with volumes attached to it: nobody unmounts them any more, and they are taken from it by force.
+    /// An instance is gone with volumes attached to it: they are not unmounted any more, and they are taken from it by force.
     pub(super) fn take_volumes(&mut self, machine: &Machine, now: Timestamp) {
         let Some(node) = &machine.node else { return };
         for volume in &mut self.workload.attached {
@@ -251,8 +265,8 @@ impl Group {
         if faults.slow_volumes(&self.names()).is_none() {
             return;
         }
-        let claim = |pod: Pod| format!("{}-{}", self.app(pod), pod.number);
-        let attached = |pod: Pod| (claim(pod), format!("pv-{}", pod.number));
+        let claim = |pod: SimulatedPod| format!("{}-{}", self.app(pod), pod.number);
+        let attached = |pod: SimulatedPod| (claim(pod), format!("pv-{}", pod.number));
         for (_, _, node) in self.with_nodes() {
             let Some(shown) = nodes.get_mut(&node.name) else {
                 continue;
@@ -284,13 +298,13 @@ impl Group {
     }
 
     /// Evicts what the budgets allow now; [`Applied::Already`] when there is nothing left to evict.
-    fn evict(&mut self, instance: &InstanceId, now: Timestamp, faults: &Faults) -> Outcome {
+    fn evict(&mut self, instance: &InstanceId, now: Timestamp, faults: &Faults) -> EffectOutcome {
         let mut pods = self
             .node_mut(instance)
             .map(|n| n.pods.clone())
             .unwrap_or_default();
         if pods.is_empty() {
-            return Outcome::Unchanged(Applied::Already);
+            return EffectOutcome::Unchanged(Applied::Already);
         }
         pods.sort_unstable();
         if let Some(answer) = faults.refused_eviction(&self.names()) {
@@ -305,22 +319,22 @@ impl Group {
             }
         }
         if evicted.is_empty() {
-            return Outcome::Unchanged(Applied::Done);
+            return EffectOutcome::Unchanged(Applied::Done);
         }
         self.move_away(instance, &evicted, now, faults);
         done()
     }
 
-    /// Refuses the evictions that are asked for again by now, and keeps what was said, as whoever asks does.
+    /// Refuses the evictions that are asked for again by now, and keeps what was said, as the real client does.
     fn refuse(
         &mut self,
         instance: &InstanceId,
-        pods: &[Pod],
+        pods: &[SimulatedPod],
         answer: &Refusal,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> EffectOutcome {
         let Some(node) = self.node_mut(instance) else {
-            return Outcome::Unchanged(Applied::Already);
+            return EffectOutcome::Unchanged(Applied::Already);
         };
         let mut changed = false;
         for pod in pods {
@@ -336,12 +350,12 @@ impl Group {
         if changed {
             done()
         } else {
-            Outcome::Unchanged(Applied::Done)
+            EffectOutcome::Unchanged(Applied::Done)
         }
     }
 
     /// Whether a budget refuses the eviction of a pod now.
-    pub(super) fn is_blocked(&self, pod: Pod, now: Timestamp, stuck: bool) -> bool {
+    pub(super) fn is_blocked(&self, pod: SimulatedPod, now: Timestamp, stuck: bool) -> bool {
         stuck
             || self
                 .workload
@@ -482,7 +496,7 @@ impl Group {
         }
     }
 
-    /// Pods that have no node and wait for one; those of a group that nobody wants instances of are nobody's loss.
+    /// Pods that have no node and wait for one; those of a group that is wanted empty are no loss.
     pub(super) fn unready_pods(&self) -> impl Iterator<Item = UnreadyPod> {
         let attached = self.workload.attached.iter().map(|v| (&v.pod, false));
         let waiting = self.workload.waiting.iter().map(|pod| (pod, true));
@@ -496,8 +510,8 @@ impl Group {
     }
 
     /// Its pods by the budget that they share.
-    fn by_budget(&self) -> BTreeMap<u32, Vec<Pod>> {
-        let mut together: BTreeMap<u32, Vec<Pod>> = BTreeMap::new();
+    fn by_budget(&self) -> BTreeMap<u32, Vec<SimulatedPod>> {
+        let mut together: BTreeMap<u32, Vec<SimulatedPod>> = BTreeMap::new();
         let placed = self.with_nodes().flat_map(|(_, _, node)| &node.pods);
         placed
             .chain(&self.workload.waiting)
@@ -506,19 +520,19 @@ impl Group {
     }
 
     /// Whose pod it is: also the name of its budget.
-    fn app(&self, pod: Pod) -> String {
+    fn app(&self, pod: SimulatedPod) -> String {
         let name = self.name().as_str();
         let group = name.split('.').next().unwrap_or(name);
         format!("default/{group}-app-{}", budget(pod))
     }
 
-    fn pod_name(&self, pod: Pod) -> String {
+    fn pod_name(&self, pod: SimulatedPod) -> String {
         let id = (u64::from(pod.number) << 32) | u64::from(pod.generation);
         let suffix = draw(self.salt, "pod", id) >> 44;
         format!("{}-{suffix:05x}", self.app(pod))
     }
 
-    fn block(&self, pod: Pod, together: &BTreeMap<u32, Vec<Pod>>) -> PodBlock {
+    fn block(&self, pod: SimulatedPod, together: &BTreeMap<u32, Vec<SimulatedPod>>) -> PodBlock {
         let siblings = together
             .get(&budget(pod))
             .into_iter()
@@ -560,13 +574,13 @@ fn sick_pods(machine: &Machine, node: &SimNode, control_plane: bool) -> Vec<Sick
     pods
 }
 
-impl Pod {
+impl SimulatedPod {
     fn uid(self) -> String {
         format!("{}-{}", self.number, self.generation)
     }
 }
 
-fn budget(pod: Pod) -> u32 {
+fn budget(pod: SimulatedPod) -> u32 {
     pod.number / PODS_PER_BUDGET
 }
 

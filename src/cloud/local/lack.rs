@@ -10,7 +10,6 @@ const READINGS: [&str; 7] = [
 /// Instances that AWS may be out of; none: for every group, of every type, in every zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// The group.
     pub group: Option<String>,
     /// e.g. `m5.large`.
     pub instance_type: Option<String>,

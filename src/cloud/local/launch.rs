@@ -5,25 +5,25 @@
 
 use std::collections::BTreeSet;
 
-use super::answers::{Outcome, refused};
+use super::answers::{EffectOutcome, refused};
 use super::simulate::{Surroundings, no_capacity};
-use super::state::{Group, Machine, Work};
-use super::templates::Template;
+use super::state::{Machine, SimulatedGroup, Work};
+use super::templates::SimulatedTemplate;
 use crate::cloud::CloudError;
 use crate::model::{
     ActivityStatus, Applied, InstanceId, LaunchRefusal, TemplateVersion, Timestamp, ZonalLaunch,
 };
 
-impl Group {
+impl SimulatedGroup {
     /// Adds `count` instances in the zone, or as many as there is capacity for.
     pub(super) fn launch(
         &mut self,
         count: u32,
         launch: &ZonalLaunch,
         now: Timestamp,
-        template: Option<&Template>,
+        template: Option<&SimulatedTemplate>,
         around: Surroundings<'_>,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         if let Some(instances) = self.tokens.get(&launch.token) {
             let others = |id: &InstanceId| {
                 let machine = self.machines.get(id);
@@ -35,7 +35,7 @@ impl Group {
                     "IdempotentParameterMismatch: an earlier launch with this client token was another one".into(),
                 ));
             }
-            return Ok(Outcome::Unchanged(Applied::Launched {
+            return Ok(EffectOutcome::Unchanged(Applied::Launched {
                 instances: instances.clone(),
                 refused: None,
             }));
@@ -43,7 +43,7 @@ impl Group {
         let most = self.fields.max_size;
         let wanted = self.desired.saturating_add(count);
         if wanted > most {
-            return Ok(Outcome::Unchanged(Applied::NotYet(format!(
+            return Ok(EffectOutcome::Unchanged(Applied::NotYet(format!(
                 "{} would have desired capacity {wanted}, above its maximum of {most}",
                 self.name()
             ))));
@@ -63,14 +63,14 @@ impl Group {
         let (instances, lacks) = self.launch_now(count, &launch.zone, now, &version, around);
         if instances.is_empty() {
             return Ok(lacks.map_or_else(
-                || Outcome::Unchanged(Applied::Already),
+                || EffectOutcome::Unchanged(Applied::Already),
                 |words| none(LaunchRefusal::NoCapacity(words)),
             ));
         }
         let brought = u32::try_from(instances.len()).unwrap_or(u32::MAX);
         self.desired = self.desired.saturating_add(brought);
         self.tokens.insert(launch.token.clone(), instances.clone());
-        Ok(Outcome::Changed(Applied::Launched {
+        Ok(EffectOutcome::Changed(Applied::Launched {
             instances,
             refused: lacks.map(LaunchRefusal::NoCapacity),
         }))
@@ -98,7 +98,7 @@ impl Group {
             .then(|| "ValidationError: the Launch process of the group is suspended".into())
     }
 
-    /// The instances that there is capacity for, and AWS's words where there is none for more.
+    /// The instances that there is capacity for, and AWS's words where there is no capacity for more.
     fn launch_now(
         &mut self,
         count: u32,
@@ -153,8 +153,8 @@ impl Group {
     }
 }
 
-fn none(refused: LaunchRefusal) -> Outcome {
-    Outcome::Unchanged(Applied::Launched {
+fn none(refused: LaunchRefusal) -> EffectOutcome {
+    EffectOutcome::Unchanged(Applied::Launched {
         instances: BTreeSet::new(),
         refused: Some(refused),
     })

@@ -5,7 +5,7 @@ use crate::model::{ClusterName, Effect, Timestamp};
 /// A mutating call that took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedCall {
-    /// When.
+    /// In the time of the simulated account.
     pub at: Timestamp,
     /// The cluster it was for.
     pub cluster: ClusterName,

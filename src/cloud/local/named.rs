@@ -12,7 +12,6 @@ use crate::model::{AsgName, AutoScalingGroup, Definition, LaunchTemplateData, Ve
 /// The names that mean something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// Clusters.
     pub clusters: BTreeSet<String>,
     /// Groups, by AutoScalingGroup.
     pub groups: BTreeMap<AsgName, NamedGroup>,

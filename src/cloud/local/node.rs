@@ -1,6 +1,6 @@
 //! What is done to the node of a simulated instance: its condition, its marks and taints. Moves no pods elsewhere.
 
-use super::state::{Pod, RefusedPod, SimNode};
+use super::state::{RefusedPod, SimNode, SimulatedPod};
 use crate::model::{NodeMark, OldNodes, Refusal, Timestamp};
 
 impl SimNode {
@@ -74,7 +74,7 @@ impl SimNode {
         self.marks.insert(NodeMark::KeptFromAutoscaler);
     }
 
-    /// Whoever is being drained keeps the mark that the drain needs.
+    /// A node that is being drained keeps the mark that the drain needs.
     pub(super) fn release(&mut self) {
         if !self.marks.contains(&NodeMark::Cordoned)
             && !self.marks.contains(&NodeMark::OutOfLoadBalancers)
@@ -87,7 +87,7 @@ impl SimNode {
 /// The same answer as before counts one up, another one begins anew.
 pub(super) fn refused_again(
     before: Option<&RefusedPod>,
-    pod: &Pod,
+    pod: &SimulatedPod,
     answer: &Refusal,
     now: Timestamp,
 ) -> RefusedPod {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::cluster::Cluster;
-use super::state::Group;
+use super::cluster::SimulatedCluster;
+use super::state::SimulatedGroup;
 use super::world::World;
 use crate::model::{AsgName, ClusterName};
 
-impl Group {
+impl SimulatedGroup {
     /// How often each of its pods has been made anew, by number.
     fn pod_moves(&self) -> BTreeMap<u32, u32> {
         let on_nodes = self.with_nodes().flat_map(|(_, _, node)| &node.pods);
@@ -20,7 +20,7 @@ impl Group {
     }
 }
 
-impl Cluster {
+impl SimulatedCluster {
     /// How often each pod of each group has been made anew.
     fn pod_moves(&self) -> impl Iterator<Item = ((AsgName, u32), u32)> {
         self.state.groups.iter().flat_map(|(name, group)| {

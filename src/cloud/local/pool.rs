@@ -1,10 +1,10 @@
 //! The warm pool of a group: which instance leaves it and when it is filled again. Launching from a template is in `simulate`.
 
 use super::chance::between;
-use super::state::{Group, Work};
+use super::state::{SimulatedGroup, Work};
 use crate::model::{ActivityStatus, InstanceId, Lifecycle, Span, Timestamp};
 
-impl Group {
+impl SimulatedGroup {
     /// Takes the oldest instance out of the pool into the group, whatever version it was launched from: a launch is served from the pool
     /// first. Whether there was one.
     ///

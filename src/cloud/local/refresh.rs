@@ -1,9 +1,9 @@
 //! Instance refreshes in virtual time: what AWS's own engine does with a group, tick by tick. Starts none by itself.
 
-use super::answers::{Outcome, done, moved, refused, unknown_version};
+use super::answers::{EffectOutcome, done, moved, refused, unknown_version};
 use super::chance::salt;
-use super::state::{Group, Machine, Run};
-use super::templates::Template;
+use super::state::{Machine, SimulatedGroup, SimulatedRefresh};
+use super::templates::SimulatedTemplate;
 use crate::cloud::CloudError;
 use crate::model::{
     Applied, InstanceId, Lifecycle, LiveGroup, Refresh, RefreshPreferences, RefreshStatus, Span,
@@ -16,7 +16,7 @@ const TICK: Span = Span::from_secs(30);
 /// A refresh that gets no further for this long fails. Source: Auto Scaling guide, "Instance refresh fails": one hour.
 const GIVES_UP: Span = Span::from_secs(3_600);
 
-impl Run {
+impl SimulatedRefresh {
     /// As a reading shows it.
     fn live(&self, left: usize) -> Refresh {
         let over = matches!(
@@ -60,13 +60,13 @@ impl Run {
     }
 }
 
-impl Group {
+impl SimulatedGroup {
     /// The version that a launch brings: during a refresh that of its desired configuration.
     pub(super) fn launch_version(&self) -> u64 {
         self.refresh
             .as_ref()
             .filter(|r| r.status.is_active())
-            .map_or(self.version, Run::target)
+            .map_or(self.version, SimulatedRefresh::target)
     }
 
     /// Why the group's version cannot be changed now.
@@ -85,16 +85,16 @@ impl Group {
         from: u64,
         version: u64,
         preferences: &RefreshPreferences,
-        template: Option<&Template>,
+        template: Option<&SimulatedTemplate>,
         now: Timestamp,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         match &self.refresh {
             Some(run)
                 if run.status.is_active()
                     && run.version == version
                     && run.status != RefreshStatus::RollbackInProgress =>
             {
-                return Ok(Outcome::Unchanged(Applied::Already));
+                return Ok(EffectOutcome::Unchanged(Applied::Already));
             }
             Some(run) if run.status.is_active() => {
                 return Ok(moved(format!(
@@ -108,7 +108,7 @@ impl Group {
                     && run.version == version
                     && self.version == version =>
             {
-                return Ok(Outcome::Unchanged(Applied::Already));
+                return Ok(EffectOutcome::Unchanged(Applied::Already));
             }
             Some(_) | None => {}
         }
@@ -127,7 +127,7 @@ impl Group {
         }
         let number = self.refreshes;
         self.refreshes = number.saturating_add(1);
-        let mut run = Run {
+        let mut run = SimulatedRefresh {
             id: format!(
                 "refresh-{:016x}",
                 salt(self.salt, &["refresh", &number.to_string()])
@@ -150,25 +150,25 @@ impl Group {
     }
 
     /// Cancels the active refresh.
-    pub(super) fn cancel_refresh(&mut self, now: Timestamp) -> Outcome {
+    pub(super) fn cancel_refresh(&mut self, now: Timestamp) -> EffectOutcome {
         match &mut self.refresh {
             Some(run) if run.status.is_active() && run.status != RefreshStatus::Cancelling => {
                 (run.status, run.next) = (RefreshStatus::Cancelling, Some(now + TICK));
                 done()
             }
-            Some(_) | None => Outcome::Unchanged(Applied::Already),
+            Some(_) | None => EffectOutcome::Unchanged(Applied::Already),
         }
     }
 
     /// Takes the active refresh back.
-    pub(super) fn rollback_refresh(&mut self, now: Timestamp) -> Outcome {
+    pub(super) fn rollback_refresh(&mut self, now: Timestamp) -> EffectOutcome {
         let name = self.name().clone();
         let Some(run) = &mut self.refresh else {
             return moved(format!("{name} has no instance refresh"));
         };
         match run.status {
             RefreshStatus::RollbackInProgress | RefreshStatus::RollbackSuccessful => {
-                Outcome::Unchanged(Applied::Already)
+                EffectOutcome::Unchanged(Applied::Already)
             }
             RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking => {
                 (run.status, run.next, run.moved_at) =
@@ -192,7 +192,7 @@ impl Group {
     }
 
     /// Instances that the refresh still has to replace, oldest first.
-    fn left(&self, run: &Run) -> Vec<InstanceId> {
+    fn left(&self, run: &SimulatedRefresh) -> Vec<InstanceId> {
         let stale = |m: &Machine| {
             if run.preferences.skip_matching || run.status == RefreshStatus::RollbackInProgress {
                 m.version != run.target()
@@ -237,7 +237,7 @@ impl Group {
         self.settle(now);
     }
 
-    fn go_on(&mut self, run: &mut Run, now: Timestamp) {
+    fn go_on(&mut self, run: &mut SimulatedRefresh, now: Timestamp) {
         run.next = Some(now + TICK);
         let left = self.left(run);
         // Standby instances are waited for, as we ask for. Source: Auto Scaling API, RefreshPreferences, StandbyInstances.
@@ -293,12 +293,17 @@ impl Group {
     }
 
     /// As many instances exchanged as the bounds allow.
-    fn exchange(&mut self, run: &mut Run, left: &[InstanceId], mut healthy: usize, now: Timestamp) {
+    fn exchange(
+        &mut self,
+        run: &mut SimulatedRefresh,
+        left: &[InstanceId],
+        mut healthy: usize,
+        now: Timestamp,
+    ) {
         let (least, room) = self.bounds(run);
         let stop = next_checkpoint(run);
-        let mut may = run
-            .due(stop)
-            .saturating_sub(run.total.saturating_sub(left.len()));
+        let replaced = run.total.saturating_sub(left.len());
+        let mut may = run.due(stop).saturating_sub(replaced);
         let mut rest = left.len();
         for id in left {
             let serves = self
@@ -320,7 +325,7 @@ impl Group {
     }
 
     /// How many have to be healthy, and how many may run beyond the desired capacity.
-    fn bounds(&self, run: &Run) -> (usize, usize) {
+    fn bounds(&self, run: &SimulatedRefresh) -> (usize, usize) {
         let desired = usize::try_from(self.desired).unwrap_or(usize::MAX);
         let share = |percent: u32| desired.saturating_mul(usize::try_from(percent).unwrap_or(100));
         let least = share(run.preferences.min_healthy_percent).div_ceil(100);
@@ -331,7 +336,7 @@ impl Group {
         (least, room)
     }
 
-    fn succeed_refresh(&mut self, run: &mut Run) {
+    fn succeed_refresh(&mut self, run: &mut SimulatedRefresh) {
         if run.status == RefreshStatus::RollbackInProgress {
             return run.end(RefreshStatus::RollbackSuccessful, None);
         }
@@ -344,7 +349,7 @@ impl Group {
         &mut self,
         instances: &std::collections::BTreeSet<InstanceId>,
         protect: bool,
-    ) -> Outcome {
+    ) -> EffectOutcome {
         let mut any = false;
         for (_, machine) in self
             .machines
@@ -361,7 +366,7 @@ impl Group {
         if any {
             done()
         } else {
-            Outcome::Unchanged(Applied::Already)
+            EffectOutcome::Unchanged(Applied::Already)
         }
     }
 
@@ -378,7 +383,7 @@ impl Group {
 }
 
 /// Up to which share the exchange goes: a checkpoint is not overshot.
-fn next_checkpoint(run: &Run) -> u32 {
+fn next_checkpoint(run: &SimulatedRefresh) -> u32 {
     let mut checkpoints = run.preferences.checkpoints.iter().copied();
     checkpoints.find(|c| *c > run.checkpoint).unwrap_or(100)
 }

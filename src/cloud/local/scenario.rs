@@ -64,7 +64,7 @@ pub struct Item {
 pub enum What {
     /// A state of the account.
     Fault(Fault),
-    /// Something that somebody does.
+    /// Something that others do.
     Act(Act),
 }
 

@@ -4,8 +4,8 @@ use super::chance::{between, salt};
 use super::faults::{Faults, Image};
 use super::kubernetes::node_name;
 use super::options::Options;
-use super::state::{Group, Machine, SimNode, Work};
-use super::templates::Template;
+use super::state::{Machine, SimNode, SimulatedGroup, Work};
+use super::templates::SimulatedTemplate;
 use crate::model::{
     ActivityStatus, InstanceId, LeavesBy, Lifecycle, Market, Span, TemplateVersion, Timestamp,
 };
@@ -56,13 +56,13 @@ enum Event {
     Look(u64),
     /// The engine of instance refreshes looks at the group.
     Tick,
-    /// Somebody removes the node of an instance that has ended.
+    /// The node of an instance that has ended is removed.
     Forget,
     /// A volume is let go.
     Volume,
 }
 
-impl Group {
+impl SimulatedGroup {
     /// When the next thing happens, seen from `now`.
     pub(super) fn due(&self, now: Timestamp, around: Surroundings<'_>) -> Option<Timestamp> {
         self.next_event(now, around).map(|(at, _)| at)
@@ -73,7 +73,7 @@ impl Group {
         &mut self,
         from: Timestamp,
         until: Timestamp,
-        template: Option<&Template>,
+        template: Option<&SimulatedTemplate>,
         around: Surroundings<'_>,
     ) {
         let mut now = from;
@@ -142,7 +142,7 @@ impl Group {
         &mut self,
         event: Event,
         now: Timestamp,
-        template: Option<&Template>,
+        template: Option<&SimulatedTemplate>,
         around: Surroundings<'_>,
     ) {
         match event {
@@ -228,7 +228,7 @@ impl Group {
         }
     }
 
-    /// Where that was ordered, the node of an instance that has ended stays, as long as a dead kubelet has left pods on it: whoever removes such
+    /// Where that was ordered, the node of an instance that has ended stays, as long as a dead kubelet has left pods on it: a controller that removes such
     /// nodes is slow. Source: Kubernetes, cloud node lifecycle controller.
     fn leave_ghost(&mut self, id: &InstanceId, machine: Machine, now: Timestamp, faults: &Faults) {
         let stays = faults.lost_nodes(&self.names());
@@ -263,7 +263,7 @@ impl Group {
         true
     }
 
-    /// Ends an instance that a health check found unhealthy, undrained, unless somebody suspended that.
+    /// Ends an instance that a health check found unhealthy, undrained, unless that is suspended.
     /// Source: Auto Scaling guide, "Health check replacement" and "Suspend and resume processes".
     fn replace_unhealthy(&mut self, id: &InstanceId, now: Timestamp) {
         let kept = ["HealthCheck", "ReplaceUnhealthy", "Terminate"]
@@ -280,7 +280,7 @@ impl Group {
     }
 
     /// An instance joins the warm pool. It is started once, to be prepared, and waits stopped.
-    fn warm(&mut self, number: u64, now: Timestamp, template: Option<&Template>) {
+    fn warm(&mut self, number: u64, now: Timestamp, template: Option<&SimulatedTemplate>) {
         let Some(version) = template.and_then(|t| t.versions.get(&self.launch_version())) else {
             self.warming.insert(number, now + RETRY);
             return;
@@ -299,7 +299,7 @@ impl Group {
         &mut self,
         number: u64,
         now: Timestamp,
-        template: Option<&Template>,
+        template: Option<&SimulatedTemplate>,
         around: Surroundings<'_>,
     ) {
         if self.suspends("Launch") {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::chance::{between, salt};
-use super::cluster::{Cluster, State};
-use super::kept::Kept;
+use super::cluster::{GroupsState, SimulatedCluster};
+use super::kept::Cached;
 use super::kubernetes::node_name;
 use super::options::Options;
-use super::state::{Group, Machine, Pod, Record, SimNode, Work};
-use super::state_store::StateStore;
-use super::templates::Template;
+use super::state::{Machine, RecordedActivity, SimNode, SimulatedGroup, SimulatedPod, Work};
+use super::state_store::SimulatedStateStore;
+use super::templates::SimulatedTemplate;
 use super::world::World;
 use crate::cloud::Place;
 use crate::model::{
@@ -32,9 +32,9 @@ impl World {
     }
 }
 
-fn cluster(place: &Place, found: &LiveCluster, now: Timestamp, seed: u64) -> Cluster {
+fn cluster(place: &Place, found: &LiveCluster, now: Timestamp, seed: u64) -> SimulatedCluster {
     let known = known_nodes(&found.nodes);
-    let mut state = State::default();
+    let mut state = GroupsState::default();
     for (name, live) in &found.groups {
         let salt = salt(
             seed,
@@ -48,16 +48,16 @@ fn cluster(place: &Place, found: &LiveCluster, now: Timestamp, seed: u64) -> Clu
         let mut group = group(name, live, salt);
         group.people(live, known.as_ref(), now);
         group.settle(now);
-        state.groups.insert(name.clone(), Kept::new(group));
+        state.groups.insert(name.clone(), Cached::new(group));
         state.templates.insert(
             name.clone(),
-            Kept::new(Template {
+            Cached::new(SimulatedTemplate {
                 versions: live.versions.clone(),
             }),
         );
     }
-    state.kops = StateStore::of(found);
-    Cluster::with(place.clone(), now, state)
+    state.kops = SimulatedStateStore::of(found);
+    SimulatedCluster::with(place.clone(), now, state)
 }
 
 /// Nodes by their instance; none where they were not looked at.
@@ -74,31 +74,31 @@ fn known_nodes(nodes: &Nodes) -> Option<Known<'_>> {
     }
 }
 
-fn group(name: &AsgName, live: &LiveGroup, salt: u64) -> Group {
+fn group(name: &AsgName, live: &LiveGroup, salt: u64) -> SimulatedGroup {
     let mut fields = (*live.group).clone().canonical();
     fields.suspended_processes.clone_from(&live.suspended);
-    // What was going on when it was read is decided anew: nobody knows how it will end.
+    // What was going on when it was read is decided anew: it is not known how it will end.
     let over = live
         .activities
         .iter()
         .filter(|a| a.status != ActivityStatus::InProgress);
-    Group {
+    SimulatedGroup {
         hooks: live.hooks.clone(),
         desired: live.desired,
         salt,
         activities: over
-            .map(|a| Record {
+            .map(|a| RecordedActivity {
                 about: Work::Launch(u64::MAX),
                 activity: a.clone(),
             })
             .collect(),
-        ..Group::bare(name.clone(), fields, live.version.number())
+        ..SimulatedGroup::bare(name.clone(), fields, live.version.number())
     }
 }
 
 type Known<'a> = BTreeMap<&'a InstanceId, (&'a NodeName, &'a Node)>;
 
-impl Group {
+impl SimulatedGroup {
     /// Its instances and their nodes, with the pods that are on them.
     fn people(&mut self, live: &LiveGroup, known: Option<&Known<'_>>, now: Timestamp) {
         for (id, instance) in &live.instances {
@@ -142,7 +142,7 @@ impl Group {
         let numbers = self.workload.pods..self.workload.pods.saturating_add(pods);
         self.workload.pods = numbers.end;
         let pods = numbers
-            .map(|number| Pod {
+            .map(|number| SimulatedPod {
                 number,
                 generation: 0,
                 made_at: now,

@@ -13,10 +13,10 @@ use crate::model::{
 /// A group as the simulated account keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Group {
-    /// Its fields in canonical form; `suspended_processes` is what is suspended now, by whoever.
+pub(super) struct SimulatedGroup {
+    /// Its fields in canonical form; `suspended_processes` is what is suspended now, by the rollout or by others.
     pub(super) fields: Shared<AutoScalingGroup>,
-    /// Lifecycle hooks; not read where the account is a copy of one in which nobody looked at them.
+    /// Lifecycle hooks; not read where the account is a copy of one in which they were not read.
     pub(super) hooks: Hooks,
     /// Its launch template.
     pub(super) template: AsgName,
@@ -38,28 +38,32 @@ pub(super) struct Group {
     pub(super) moving: Option<Moving>,
     /// Instances, detached ones among them.
     pub(super) machines: BTreeMap<InstanceId, Machine>,
-    /// Instances that have ended and whose dead nodes nobody has removed from Kubernetes yet: when that is, is their `gone_at`.
+    /// Instances that have ended and whose dead nodes were not removed from Kubernetes yet: when that is, is their `gone_at`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) ghosts: BTreeMap<InstanceId, Machine>,
     /// What launches in a named zone brought, by their token.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) tokens: BTreeMap<String, BTreeSet<InstanceId>>,
     /// Scaling activities, oldest first.
-    pub(super) activities: Vec<Record>,
+    pub(super) activities: Vec<RecordedActivity>,
     /// The pods that belong on its nodes.
     pub(super) workload: Workload,
     /// The newest instance refresh.
     #[serde(default)]
-    pub(super) refresh: Option<Run>,
+    pub(super) refresh: Option<SimulatedRefresh>,
     /// Instance refreshes ever started.
     #[serde(default)]
     pub(super) refreshes: u64,
 }
 
-impl Group {
+impl SimulatedGroup {
     /// A group without a single instance, to which nothing has happened yet.
-    pub(super) fn bare(template: AsgName, fields: AutoScalingGroup, version: u64) -> Group {
-        Group {
+    pub(super) fn bare(
+        template: AsgName,
+        fields: AutoScalingGroup,
+        version: u64,
+    ) -> SimulatedGroup {
+        SimulatedGroup {
             fields: fields.into(),
             hooks: Hooks::default(),
             template,
@@ -93,7 +97,7 @@ pub(super) fn is_control_plane(group: &AutoScalingGroup) -> bool {
 /// A scaling activity and what it is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Record {
+pub(super) struct RecordedActivity {
     /// The launch's number, or that of the instance that ends.
     pub(super) about: Work,
     /// As shown.
@@ -222,7 +226,7 @@ pub(super) struct SimNode {
     /// Who is ending it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) leaves_by: Option<LeavesBy>,
-    pub(super) pods: Vec<Pod>,
+    pub(super) pods: Vec<SimulatedPod>,
     /// Evicted pods in their grace period.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) leaving: Vec<Leaving>,
@@ -258,7 +262,7 @@ impl SimNode {
 /// A pod that a drain has to evict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Pod {
+pub(super) struct SimulatedPod {
     /// Which of the group's pods it is.
     pub(super) number: u32,
     /// How often it has been made anew: an evicted pod comes back under another name.
@@ -277,7 +281,7 @@ fn long_ago() -> Timestamp {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RefusedPod {
-    pub(super) pod: Pod,
+    pub(super) pod: SimulatedPod,
     pub(super) answer: Refusal,
     pub(super) since: Timestamp,
     pub(super) times: u32,
@@ -288,10 +292,10 @@ pub(super) struct RefusedPod {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Leaving {
-    pub(super) pod: Pod,
+    pub(super) pod: SimulatedPod,
     /// Until when it has its grace.
     pub(super) ends_by: Timestamp,
-    /// When it is gone; none: its kubelet is dead, and nobody ends it.
+    /// When it is gone; none: its kubelet is dead, and it is not ended.
     pub(super) gone: Option<Timestamp>,
 }
 
@@ -299,7 +303,7 @@ pub(super) struct Leaving {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Attached {
-    pub(super) pod: Pod,
+    pub(super) pod: SimulatedPod,
     pub(super) node: NodeName,
     /// When it is let go.
     pub(super) free: Timestamp,
@@ -316,7 +320,7 @@ pub(super) struct Workload {
     /// Pods made so far.
     pub(super) pods: u32,
     /// Pods without a node.
-    pub(super) waiting: Vec<Pod>,
+    pub(super) waiting: Vec<SimulatedPod>,
     /// Pods whose volume is still attached to the node that they left, and when it is let go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) attached: Vec<Attached>,
@@ -327,12 +331,12 @@ pub(super) struct Workload {
 /// A refresh, the newest of its group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Run {
+pub(super) struct SimulatedRefresh {
     pub(super) id: String,
     pub(super) status: RefreshStatus,
-    /// Version of the desired configuration.
+    /// The version of the desired configuration.
     pub(super) version: u64,
-    /// Version of the group before.
+    /// The version of the group before.
     pub(super) previous: u64,
     pub(super) preferences: RefreshPreferences,
     pub(super) started_at: Timestamp,

@@ -16,7 +16,7 @@ pub(super) type Releases = BTreeMap<ClusterName, KopsVersion>;
 /// What kops keeps of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StateStore {
+pub(super) struct SimulatedStateStore {
     /// Documents, by `Kind/name`.
     pub(super) documents: BTreeMap<String, Json>,
     /// The nodeup configuration that new nodes of each group boot with.
@@ -29,21 +29,21 @@ pub(super) struct StateStore {
     found: BTreeMap<GroupName, (Digest, NodeupHash)>,
 }
 
-impl StateStore {
+impl SimulatedStateStore {
     pub(super) fn is_empty(&self) -> bool {
-        *self == StateStore::default()
+        *self == SimulatedStateStore::default()
     }
 
     /// What was read of a real one.
-    pub(super) fn of(live: &LiveCluster) -> StateStore {
+    pub(super) fn of(live: &LiveCluster) -> SimulatedStateStore {
         let Stored::Known(documents) = &live.documents else {
-            return StateStore::default();
+            return SimulatedStateStore::default();
         };
         let nodeup = match &live.nodeup {
             Nodeup::Known(nodeup) => nodeup.clone(),
             Nodeup::NotAsked | Nodeup::Unknown(_) => BTreeMap::new(),
         };
-        let mut store = StateStore {
+        let mut store = SimulatedStateStore {
             documents: documents.clone(),
             nodeup: nodeup.clone(),
             addons: BTreeSet::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::answers::{Outcome, refused, unknown_version};
+use super::answers::{EffectOutcome, refused, unknown_version};
 use crate::cloud::CloudError;
 use crate::model::{
     Applied, AsgName, LaunchTemplateData, Shared, TemplateVersion, UserData, is_carried,
@@ -13,13 +13,13 @@ use crate::model::{
 /// A launch template.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Template {
+pub(super) struct SimulatedTemplate {
     /// By number, from 1; numbers are never used twice.
     pub(super) versions: BTreeMap<u64, Shared<TemplateVersion>>,
 }
 
-impl Template {
-    /// The newest number; 0 while there is none.
+impl SimulatedTemplate {
+    /// The newest number; 0 while there are no versions.
     pub(super) fn latest(&self) -> u64 {
         self.versions
             .last_key_value()
@@ -35,7 +35,7 @@ impl Template {
         user_data: &UserData,
         carry: Option<u64>,
         token: &str,
-    ) -> Result<Outcome, CloudError> {
+    ) -> Result<EffectOutcome, CloudError> {
         if let Some((number, made)) = self
             .versions
             .iter()
@@ -49,7 +49,7 @@ impl Template {
                     ),
                 ));
             }
-            return Ok(Outcome::Unchanged(Applied::Version(*number)));
+            return Ok(EffectOutcome::Unchanged(Applied::Version(*number)));
         }
         let token = Some(token.to_owned());
         let made = match user_data {
@@ -57,7 +57,7 @@ impl Template {
                 user_data_of_fleet: true,
                 ..TemplateVersion::new(data.clone(), Some(text.clone()), token)
             },
-            // Nobody asks for it: kops makes the version with its user data.
+            // It is not asked for: kops makes the version with its user data.
             UserData::ByKops { .. } => {
                 return Err(refused(
                     name,
@@ -90,7 +90,7 @@ impl Template {
         let number = self.latest().saturating_add(1);
         let made = TemplateVersion { unmanaged, ..made };
         self.versions.insert(number, made.into());
-        Ok(Outcome::Changed(Applied::Version(number)))
+        Ok(EffectOutcome::Changed(Applied::Version(number)))
     }
 
     /// Whether a version requests Spot Instances by itself.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::faults::Faults;
-use super::kept::Kept;
-use super::state::Group;
-use super::templates::Template;
+use super::kept::Cached;
+use super::state::SimulatedGroup;
+use super::templates::SimulatedTemplate;
 use crate::model::{LiveGroup, Node, NodeName, Seen, Shared, Timestamp};
 
 /// A group as a reading of the account shows it, with the template that it was read with.
-type Shown = (Option<Kept<Template>>, Shared<LiveGroup>);
+type Shown = (Option<Cached<SimulatedTemplate>>, Shared<LiveGroup>);
 
 /// What was shown of a group since it changed last.
 #[derive(Debug, Default)]
@@ -21,16 +21,16 @@ pub(super) struct Views {
     nodes: OnceLock<BTreeMap<NodeName, Shared<Node>>>,
 }
 
-impl Kept<Group, Views> {
+impl Cached<SimulatedGroup, Views> {
     /// As a reading shows it.
-    pub(super) fn shown(&self, template: Option<&Kept<Template>>) -> Shared<LiveGroup> {
+    pub(super) fn shown(&self, template: Option<&Cached<SimulatedTemplate>>) -> Shared<LiveGroup> {
         // What is in there is replaced as a whole: it is sound even after a panic.
         let mut kept = self
             .views()
             .live
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let is_of = |with: &Option<Kept<Template>>| match (with, template) {
+        let is_of = |with: &Option<Cached<SimulatedTemplate>>| match (with, template) {
             (Some(with), Some(template)) => with.is(template),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
@@ -75,7 +75,7 @@ mod tests {
         faults,
     };
 
-    fn group() -> Kept<Group, Views> {
+    fn group() -> Cached<SimulatedGroup, Views> {
         let fields = json!({
             "AutoScalingGroupName": "nodes.a", "MinSize": 1, "MaxSize": 5, "VPCZoneIdentifier": ["eu-west-3a.a"],
             "NewInstancesProtectedFromScaleIn": false, "Tags": [], "EnabledMetrics": {"Granularity": "1Minute", "Metrics": []}
@@ -85,16 +85,16 @@ mod tests {
             "fields": fields, "hooks": {}, "template": "nodes.a", "version": 1, "desired": 3, "salt": 1, "launches": 0, "launching": {},
             "machines": {}, "activities": [], "workload": workload
         });
-        Kept::new(serde_json::from_value(group).unwrap())
+        Cached::new(serde_json::from_value(group).unwrap())
     }
 
-    fn template() -> Kept<Template> {
+    fn template() -> Cached<SimulatedTemplate> {
         let metadata = json!({"HttpEndpoint": "enabled", "HttpProtocolIpv6": "disabled", "HttpPutResponseHopLimit": 1, "HttpTokens": "required"});
         let data = json!({
             "ImageId": "image-1", "InstanceType": "m5.large", "IamInstanceProfile": {"Name": "nodes"}, "BlockDeviceMappings": [],
             "MetadataOptions": metadata, "Monitoring": {"Enabled": false}, "NetworkInterfaces": [], "TagSpecifications": []
         });
-        Kept::new(
+        Cached::new(
             serde_json::from_value(
                 json!({"versions": {"1": {"data": data, "user_data": null, "token": null}}}),
             )
@@ -102,17 +102,17 @@ mod tests {
         )
     }
 
-    /// What the group shows, after it was looked at before and as if nobody ever had: the same. How many pods are held.
+    /// What the group shows, after it was looked at before and as if it never was: the same. How many pods are held.
     fn check(
-        group: &Kept<Group, Views>,
-        template: &Kept<Template>,
+        group: &Cached<SimulatedGroup, Views>,
+        template: &Cached<SimulatedTemplate>,
         now: Timestamp,
         faults: &Faults,
     ) -> usize {
         assert_eq!(*group.shown(Some(template)), group.live(Some(template)));
         let (mut seen, mut anew) = (Seen::default(), Seen::default());
         group.show_nodes(now, faults, &mut seen);
-        Kept::<Group, Views>::new((**group).clone()).show_nodes(now, faults, &mut anew);
+        Cached::<SimulatedGroup, Views>::new((**group).clone()).show_nodes(now, faults, &mut anew);
         assert_eq!(seen, anew);
         seen.nodes.values().map(|n| n.blocked.len()).sum()
     }

@@ -1,13 +1,15 @@
 //! [`World`]: the simulated account as a whole: its clock, its clusters, its files, its log. The rules of AWS are in `groups` and its neighbours.
 
+mod nodes;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::act::Act;
-use super::answers::{Outcome, already_exists};
-use super::cluster::Cluster;
+use super::answers::{EffectOutcome, already_exists};
+use super::cluster::SimulatedCluster;
 use super::faults::{Fault, Faults};
 use super::files::{self, Clock};
 use super::index::Index;
@@ -18,12 +20,9 @@ use super::scenario::Scenario;
 use super::simulate::Surroundings;
 use super::state_store::Releases;
 use crate::cloud::{CloudError, Place};
-use crate::model::{
-    Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, NodeEffect, Nodes, Seen,
-    Timestamp, Unseen,
-};
+use crate::model::{Applied, CloudEffect, Effect, Gap, Live, LiveCluster, Nodes, Seen, Timestamp};
 
-/// When an account that nobody has touched yet begins: Monday 2026-01-05T08:00:00Z, a working day in every place.
+/// When an account that was not touched yet begins: Monday 2026-01-05T08:00:00Z, a working day in every place.
 const EPOCH: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 
 /// No rollout waits longer than this at once; who does has miscalculated. Ten years, in milliseconds.
@@ -47,7 +46,7 @@ pub(super) struct Inner {
     /// The options that the files were written with; none while there are no files.
     saved: Option<Options>,
     pub(super) now: Timestamp,
-    pub(super) clusters: BTreeMap<Place, Cluster>,
+    pub(super) clusters: BTreeMap<Place, SimulatedCluster>,
     pub(super) index: Index,
     /// The releases of kops that make clusters, where it is not the newest. Not saved: the fleet says it each time.
     pub(super) releases: Releases,
@@ -63,7 +62,7 @@ pub(super) struct Inner {
     reads: u64,
     log: Vec<LoggedCall>,
     /// What clusters were like before their latest effects, and when each of those took place; kept while reads are stale.
-    before: Vec<(Timestamp, Cluster)>,
+    before: Vec<(Timestamp, SimulatedCluster)>,
 }
 
 impl World {
@@ -86,7 +85,7 @@ impl World {
 
     /// These clusters, in memory.
     pub(super) fn of(
-        clusters: impl Iterator<Item = Cluster>,
+        clusters: impl Iterator<Item = SimulatedCluster>,
         now: Timestamp,
         options: Options,
     ) -> World {
@@ -152,7 +151,7 @@ impl World {
         live
     }
 
-    /// Writes down how things stand now. They could be played anew from what is written: whoever reads the files shall not have to.
+    /// Writes down how things stand now. They could be played anew from what is written: a person who reads the files shall not have to.
     ///
     /// # Errors
     /// [`CloudError::State`] when a file cannot be written.
@@ -169,7 +168,7 @@ impl World {
         self.inner().killed = false;
     }
 
-    /// Comes when the scenario kills the process; whoever waits for it has to end there. Never, in any other case.
+    /// Comes when the scenario kills the process; a process that waits for it has to end there. Never, in any other case.
     pub async fn killed(&self) {
         self.death.notified().await;
     }
@@ -233,7 +232,7 @@ impl Inner {
     }
 
     /// Shows every cluster of the account.
-    pub(super) fn each_cluster(&self, look: impl FnMut(&Cluster)) {
+    pub(super) fn each_cluster(&self, look: impl FnMut(&SimulatedCluster)) {
         self.clusters.values().for_each(look);
     }
 
@@ -344,7 +343,7 @@ impl Inner {
 
     fn advance(&mut self, until: Timestamp) -> Result<(), CloudError> {
         let around = Surroundings::new(&self.options, &self.faults);
-        let happened: Vec<&Cluster> = self
+        let happened: Vec<&SimulatedCluster> = self
             .clusters
             .values_mut()
             .filter_map(|c| c.advance(until, around).then_some(&*c))
@@ -381,7 +380,7 @@ impl Inner {
                 continue;
             }
             self.begin()?;
-            let mut suffered: Vec<Cluster> = self.clusters.values().cloned().collect();
+            let mut suffered: Vec<SimulatedCluster> = self.clusters.values().cloned().collect();
             for cluster in suffered.iter_mut() {
                 if cluster.suffer(&act, &self.faults) {
                     self.save(cluster)?;
@@ -392,7 +391,7 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn save(&self, cluster: &Cluster) -> Result<(), CloudError> {
+    pub(super) fn save(&self, cluster: &SimulatedCluster) -> Result<(), CloudError> {
         self.dir
             .as_ref()
             .map_or(Ok(()), |dir| files::write_cluster(dir, cluster))
@@ -436,16 +435,19 @@ impl Inner {
     }
 
     /// What a read still shows of a place, where that is not what is.
-    fn stale(&self, place: &Place) -> Option<&Cluster> {
+    fn stale(&self, place: &Place) -> Option<&SimulatedCluster> {
         let span = self.faults.stale()?;
-        let shown = |(at, cluster): &&(Timestamp, Cluster)| {
+        let shown = |(at, cluster): &&(Timestamp, SimulatedCluster)| {
             cluster.place == *place && *at + span > self.now
         };
         self.before.iter().find(shown).map(|(_, cluster)| cluster)
     }
 
     /// All clusters in the account and region of a place: AutoScalingGroups know no other borders.
-    pub(super) fn neighbours<'a>(&'a self, place: &'a Place) -> impl Iterator<Item = &'a Cluster> {
+    pub(super) fn neighbours<'a>(
+        &'a self,
+        place: &'a Place,
+    ) -> impl Iterator<Item = &'a SimulatedCluster> {
         self.clusters
             .values()
             .filter(|c| c.place.account == place.account && c.place.region == place.region)
@@ -479,14 +481,14 @@ impl Inner {
         if self.lock.is_none() && self.dir.is_some() {
             // What changes nothing shall leave no trace: look before the folder is made and taken.
             self.load()?;
-            if let (_, Outcome::Unchanged(applied)) = self.after(place, effect)? {
+            if let (_, EffectOutcome::Unchanged(applied)) = self.after(place, effect)? {
                 return Ok(applied);
             }
         }
         self.begin()?;
         match self.after(place, effect)? {
-            (_, Outcome::Unchanged(applied)) => Ok(applied),
-            (cluster, Outcome::Changed(applied)) => {
+            (_, EffectOutcome::Unchanged(applied)) => Ok(applied),
+            (cluster, EffectOutcome::Changed(applied)) => {
                 self.keep(cluster, Effect::Cloud(effect.clone()))?;
                 Ok(applied)
             }
@@ -494,7 +496,11 @@ impl Inner {
     }
 
     /// The cluster as it would be after an effect. Nothing of it counts until it is saved.
-    fn after(&self, place: &Place, effect: &CloudEffect) -> Result<(Cluster, Outcome), CloudError> {
+    fn after(
+        &self,
+        place: &Place,
+        effect: &CloudEffect,
+    ) -> Result<(SimulatedCluster, EffectOutcome), CloudError> {
         if let CloudEffect::CreateGroup { definition, .. } = effect {
             let name = &definition.auto_scaling_group.auto_scaling_group_name;
             if self
@@ -508,7 +514,7 @@ impl Inner {
             .clusters
             .get(place)
             .cloned()
-            .unwrap_or_else(|| Cluster::new(place.clone(), self.now));
+            .unwrap_or_else(|| SimulatedCluster::new(place.clone(), self.now));
         let outcome = cluster.apply(
             effect,
             self.options.seed,
@@ -518,16 +524,17 @@ impl Inner {
     }
 
     /// Saves a cluster, then lets it count.
-    pub(super) fn keep(&mut self, cluster: Cluster, effect: Effect) -> Result<(), CloudError> {
+    pub(super) fn keep(
+        &mut self,
+        cluster: SimulatedCluster,
+        effect: Effect,
+    ) -> Result<(), CloudError> {
         self.save(&cluster)?;
         self.index.add(&cluster);
         if self.scenario.listens() {
             let names = cluster.names_touched(&effect, self.clusters.get(&cluster.place));
-            self.scenario.notice(
-                &effect,
-                &names.iter().map(String::as_str).collect::<Vec<_>>(),
-                self.now,
-            );
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            self.scenario.notice(&effect, &names, self.now);
         }
         self.log.push(LoggedCall {
             at: self.now,
@@ -544,57 +551,5 @@ impl Inner {
             (Some(_) | None, Some(_) | None) => self.before.clear(),
         }
         self.play()
-    }
-
-    pub(super) fn nodes(&self, cluster: &ClusterName) -> Nodes {
-        if self.faults.no_read(cluster) {
-            return Nodes::Unknown(Unseen::silent("no answer within 10s (simulated)"));
-        }
-        if self.faults.no_kubernetes(cluster) {
-            return Nodes::Unknown(Unseen::silent("connection refused (simulated)"));
-        }
-        let mut seen = Seen {
-            uid: format!("simulated-{cluster}"),
-            ..Seen::default()
-        };
-        let named = self
-            .index
-            .named(cluster)
-            .filter_map(|place| self.clusters.get(place));
-        named.for_each(|c| c.seen(&self.faults, &mut seen));
-        Nodes::Known(seen)
-    }
-
-    pub(super) fn act(
-        &mut self,
-        cluster: &ClusterName,
-        effect: &NodeEffect,
-    ) -> Result<Applied, CloudError> {
-        if self.faults.no_kubernetes(cluster) {
-            return Err(CloudError::Unknown {
-                subject: cluster.to_string(),
-                message: "connection refused (simulated)".into(),
-            });
-        }
-        if self.index.named(cluster).next().is_none() {
-            return Ok(Applied::Already);
-        }
-        self.begin()?;
-        let named: Vec<Cluster> = self
-            .index
-            .named(cluster)
-            .filter_map(|place| self.clusters.get(place).cloned())
-            .collect();
-        for mut after in named {
-            match after.act(effect, &self.faults) {
-                None => {}
-                Some(Outcome::Unchanged(applied)) => return Ok(applied),
-                Some(Outcome::Changed(applied)) => {
-                    self.keep(after, Effect::Node(effect.clone()))?;
-                    return Ok(applied);
-                }
-            }
-        }
-        Ok(Applied::Already)
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Source: Auto Scaling guide, "Rebalancing activities" and "Add and remove Availability Zones".
 
-use super::state::{Group, Moving};
+use super::state::{Moving, SimulatedGroup};
 use crate::model::{InstanceId, Lifecycle, Span, Timestamp};
 
 /// How often AWS looks at the balance of a group. AWS says nothing of it; people see a move begin within a minute or two.
 const LOOK: Span = Span::from_secs(60);
 
-impl Group {
+impl SimulatedGroup {
     /// Begins to move instances, once there is one in a zone that the group does not have and nothing keeps AWS from it.
     pub(super) fn notice_strays(&mut self, now: Timestamp) {
         let may = !self.suspends("AZRebalance") && self.stray().is_some();

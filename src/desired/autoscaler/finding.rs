@@ -15,7 +15,6 @@ pub enum AutoscalerFinding {
     /// The group cannot be found.
     #[error("group {group}: has no tag {}, so cluster-autoscaler does not find it", missing.join(" and no tag "))]
     NotDiscovered {
-        /// The group.
         group: GroupName,
         /// The tags it would need.
         missing: Vec<String>,
@@ -24,29 +23,18 @@ pub enum AutoscalerFinding {
     #[error(
         "group {group}: is no group of workers and carries the discovery tags, so cluster-autoscaler would scale it"
     )]
-    NoWorkers {
-        /// The group.
-        group: GroupName,
-    },
+    NoWorkers { group: GroupName },
     /// `autoscale: false` only counts for kops' own add-on.
     #[error(
         "group {group}: says `autoscale: false` and carries the discovery tags, which are what counts"
     )]
-    SwitchedOff {
-        /// The group.
-        group: GroupName,
-    },
+    SwitchedOff { group: GroupName },
     /// The group carries the tag of another cluster.
     #[error(
         "group {group}: carries the tag {tag}, by which another cluster's autoscaler would find it"
     )]
-    OtherCluster {
-        /// The group.
-        group: GroupName,
-        /// The tag.
-        tag: String,
-    },
-    /// The ConfigMap is where nobody looks for it.
+    OtherCluster { group: GroupName, tag: String },
+    /// The ConfigMap is where the autoscaler does not look for it.
     #[error(
         "the priority expander's ConfigMap is in namespace {namespace}; it is looked for in kube-system"
     )]
@@ -62,31 +50,23 @@ pub enum AutoscalerFinding {
     /// The ConfigMap cannot be read.
     #[error("the priority expander's ConfigMap: {problem}")]
     Unreadable {
-        /// Why.
+        /// What is wrong with it.
         problem: String,
     },
     /// No pattern at all.
     #[error("priority {priority}: `{pattern}` is no regular expression: {problem}")]
     NoPattern {
-        /// The priority.
         priority: i64,
-        /// The pattern.
         pattern: String,
-        /// Why.
+        /// What is wrong with it.
         problem: String,
     },
     /// The expander's search begins at -1.
     #[error("priority {priority}: below -1, so cluster-autoscaler never chooses its groups")]
-    NegativePriority {
-        /// The priority.
-        priority: i64,
-    },
+    NegativePriority { priority: i64 },
     /// A priority with an empty list.
     #[error("priority {priority}: has no patterns")]
-    NoPatterns {
-        /// The priority.
-        priority: i64,
-    },
+    NoPatterns { priority: i64 },
     /// Before 1.24 any of the priorities that match a group is taken.
     #[error(
         "{asg}: the priorities {} match it, and this cluster-autoscaler takes any one of them",
@@ -100,12 +80,7 @@ pub enum AutoscalerFinding {
     },
     /// A pattern for nothing.
     #[error("priority {priority}: `{pattern}` matches no group that is scaled")]
-    MatchesNothing {
-        /// The priority.
-        priority: i64,
-        /// The pattern.
-        pattern: String,
-    },
+    MatchesNothing { priority: i64, pattern: String },
     /// The priority expander never takes a group without a priority.
     #[error("{asg}: no priority matches it, so it is never scaled up while another group would do")]
     NoPriority {
@@ -117,7 +92,6 @@ pub enum AutoscalerFinding {
         "group {group}: nothing is known of the instance type {instance_type}, so what a new node has cannot be told"
     )]
     UnknownType {
-        /// The group.
         group: GroupName,
         /// The type.
         instance_type: String,
@@ -126,18 +100,10 @@ pub enum AutoscalerFinding {
     #[error(
         "group {group}: its instance types are chosen by attributes, so what a new node has cannot be told"
     )]
-    ByAttributes {
-        /// The group.
-        group: GroupName,
-    },
+    ByAttributes { group: GroupName },
     /// A tag in a form that is dropped.
     #[error(
         "group {group}: the tag {tag} is not `value:Effect`, so cluster-autoscaler ignores the taint"
     )]
-    TaintForm {
-        /// The group.
-        group: GroupName,
-        /// The tag.
-        tag: String,
-    },
+    TaintForm { group: GroupName, tag: String },
 }

@@ -32,7 +32,6 @@ use crate::model::{ClusterName, GroupName};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Autoscaler {
-    /// The cluster.
     pub cluster: ClusterName,
     /// How it finds its groups.
     pub discovery: Discovery,

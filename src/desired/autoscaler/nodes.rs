@@ -31,9 +31,7 @@ pub struct NodeGroup {
     pub cpu: Option<u32>,
     /// Its memory in MiB.
     pub memory_mib: Option<u64>,
-    /// Its GPUs.
     pub gpus: Option<u32>,
-    /// Its architecture.
     pub architecture: Option<Architecture>,
     /// Resources given by tags, such as `ephemeral-storage`. They count instead of the type's.
     pub resources: BTreeMap<String, String>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::super::suggest::closest;
-use super::rule::{JsonSchema, Keywords, Rule, SchemaFault, Type};
+use super::rule::{JsonSchema, Keywords, SchemaFault, SchemaRule, Type};
 
 pub(super) fn check(schema: &JsonSchema, value: &Json) -> Vec<SchemaFault> {
     let mut check = Check {
@@ -41,17 +41,17 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn below(&mut self, key: impl Into<String>, rule: &'s Rule, value: &Json) {
+    fn below(&mut self, key: impl Into<String>, rule: &'s SchemaRule, value: &Json) {
         self.path.push(key.into());
         self.rule(rule, value);
         self.path.pop();
     }
 
-    fn rule(&mut self, rule: &'s Rule, value: &Json) {
+    fn rule(&mut self, rule: &'s SchemaRule, value: &Json) {
         match rule {
-            Rule::Always(true) => {}
-            Rule::Always(false) => self.fault("may not be there"),
-            Rule::Keywords(keywords) => self.keywords(keywords, value),
+            SchemaRule::Always(true) => {}
+            SchemaRule::Always(false) => self.fault("may not be there"),
+            SchemaRule::Keywords(keywords) => self.keywords(keywords, value),
         }
     }
 
@@ -178,7 +178,7 @@ impl<'s> Check<'s> {
                 self.below(key, rule, value);
             }
             match &k.additional {
-                Some(Rule::Always(false)) if !known => self.unknown(k, key),
+                Some(SchemaRule::Always(false)) if !known => self.unknown(k, key),
                 Some(rule) if !known => self.below(key, rule, value),
                 Some(_) | None => {}
             }
@@ -229,7 +229,7 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn each(&self, rules: &'s [Rule], value: &Json) -> Vec<Vec<SchemaFault>> {
+    fn each(&self, rules: &'s [SchemaRule], value: &Json) -> Vec<Vec<SchemaFault>> {
         let alone = |rule| {
             let mut check = Check {
                 schema: self.schema,

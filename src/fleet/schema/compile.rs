@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regex_lite::Regex;
 
 use super::super::suggest::closest;
-use super::rule::{JsonSchema, Keywords, Rule, SchemaError, Type};
+use super::rule::{JsonSchema, Keywords, SchemaError, SchemaRule, Type};
 use crate::yaml::{Node, Pos, Value};
 
 /// Keywords that rule nothing.
@@ -49,72 +49,161 @@ const RULES: [&str; 23] = [
 
 type Result<T> = std::result::Result<T, SchemaError>;
 
-pub(super) fn schema(node: &Node) -> Result<JsonSchema> {
+pub(super) fn schema(node: &Node) -> std::result::Result<JsonSchema, Vec<SchemaError>> {
+    let mut compiler = Compiler::default();
+    let defs = node.get("$defs").map(|defs| mapping(defs, "$defs"));
     let mut definitions = BTreeMap::new();
-    if let Some(defs) = node.get("$defs") {
-        for (key, value) in mapping(defs, "$defs")? {
-            definitions.insert(key.text.clone(), rule(value, false)?);
-        }
+    for (key, value) in compiler
+        .keep(defs.transpose())
+        .flatten()
+        .unwrap_or_default()
+    {
+        definitions.insert(key.text.clone(), compiler.rule(value, false));
     }
-    let root = rule(node, true)?;
+    let root = compiler.rule(node, true);
     let schema = JsonSchema { root, definitions };
-    references(node, &schema)?;
-    Ok(schema)
+    compiler.names(node, &schema);
+    if compiler.faults.is_empty() {
+        let defined = not_by_itself(node, &schema);
+        compiler.keep(defined);
+    }
+    let mut faults = compiler.faults;
+    // A `$ref` is looked at as a keyword and as a name.
+    faults.sort_by_key(|fault| fault.pos);
+    faults.dedup();
+    if faults.is_empty() {
+        Ok(schema)
+    } else {
+        Err(faults)
+    }
 }
 
-fn fail<T>(pos: Pos, message: impl Into<String>) -> Result<T> {
-    Err(SchemaError {
+fn fault(pos: Pos, message: impl Into<String>) -> SchemaError {
+    SchemaError {
         pos,
         message: message.into(),
         hint: None,
-    })
+    }
 }
 
-fn rule(node: &Node, root: bool) -> Result<Rule> {
-    if let Value::Scalar(scalar) = &node.value
-        && let Some(always) = scalar.value.as_bool()
-    {
-        return Ok(Rule::Always(always));
+fn fail<T>(pos: Pos, message: impl Into<String>) -> Result<T> {
+    Err(fault(pos, message))
+}
+
+/// Goes through the whole schema and keeps every fault; what is wrong is read as if it were not there.
+#[derive(Default)]
+struct Compiler {
+    faults: Vec<SchemaError>,
+}
+
+impl Compiler {
+    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|fault| self.faults.push(fault)).ok()
     }
-    let Value::Map(entries) = &node.value else {
-        return fail(
-            node.pos,
-            format!(
-                "a schema is a mapping, true or false, and this is {}",
-                node.kind()
-            ),
-        );
-    };
-    let mut out = Keywords::default();
-    for (key, value) in entries {
-        if key.text == "$defs" && !root {
-            return fail(key.pos, "`$defs` stands at the top of the schema only");
+
+    fn rule(&mut self, node: &Node, root: bool) -> SchemaRule {
+        if let Value::Scalar(scalar) = &node.value
+            && let Some(always) = scalar.value.as_bool()
+        {
+            return SchemaRule::Always(always);
         }
-        keyword(&mut out, &key.text, key.pos, value)?;
+        let Value::Map(entries) = &node.value else {
+            let kind = node.kind();
+            let message = format!("a schema is a mapping, true or false, and this is {kind}");
+            self.faults.push(fault(node.pos, message));
+            return SchemaRule::Always(true);
+        };
+        let mut out = Keywords::default();
+        for (key, value) in entries {
+            if key.text == "$defs" && !root {
+                let message = "`$defs` stands at the top of the schema only";
+                self.faults.push(fault(key.pos, message));
+                continue;
+            }
+            self.keyword(&mut out, &key.text, key.pos, value);
+        }
+        SchemaRule::Keywords(Box::new(out))
     }
-    Ok(Rule::Keywords(Box::new(out)))
+
+    /// A keyword that holds schemas; every other one is a [`limit`].
+    fn keyword(&mut self, out: &mut Keywords, key: &str, pos: Pos, value: &Node) {
+        match key {
+            "properties" => out.properties = self.rules_by_name(value, key),
+            "patternProperties" => out.patterns = self.rules_by_pattern(value, key),
+            "additionalProperties" => out.additional = Some(self.rule(value, false)),
+            "items" => out.items = Some(self.rule(value, false)),
+            "allOf" => out.all = self.rules(value, key),
+            "anyOf" => out.any = self.rules(value, key),
+            "oneOf" => out.one = self.rules(value, key),
+            "required" => {
+                let names = self.keep(list(value, key)).unwrap_or_default();
+                out.required = names
+                    .iter()
+                    .filter_map(|name| self.keep(text(name, key)))
+                    .collect();
+            }
+            limiting => {
+                let read = limit(out, limiting, pos, value);
+                self.keep(read);
+            }
+        }
+    }
+
+    fn rules(&mut self, node: &Node, key: &str) -> Vec<SchemaRule> {
+        let items = self.keep(list(node, key));
+        if items.is_some_and(<[Node]>::is_empty) {
+            let message = format!("`{key}` has no schemas");
+            self.faults.push(fault(node.pos, message));
+        }
+        let items = items.unwrap_or_default().iter();
+        items.map(|item| self.rule(item, false)).collect()
+    }
+
+    fn rules_by_name(&mut self, node: &Node, key: &str) -> BTreeMap<String, SchemaRule> {
+        let entries = self.keep(mapping(node, key)).unwrap_or_default().iter();
+        entries
+            .map(|(name, value)| (name.text.clone(), self.rule(value, false)))
+            .collect()
+    }
+
+    fn rules_by_pattern(&mut self, node: &Node, key: &str) -> Vec<(Regex, SchemaRule)> {
+        let entries = self.keep(mapping(node, key)).unwrap_or_default().iter();
+        entries
+            .filter_map(|(name, value)| {
+                let rule = self.rule(value, false);
+                Some((self.keep(regex(&name.text, name.pos))?, rule))
+            })
+            .collect()
+    }
+
+    /// Every `$ref` names something. Only where a schema may stand: an `enum` or a `default` may hold a mapping that looks like one.
+    fn names(&mut self, node: &Node, schema: &JsonSchema) {
+        for (key, value) in node.entries() {
+            match key.text.as_str() {
+                "$ref" => {
+                    let named = reference(value).and_then(|name| defined(&name, value.pos, schema));
+                    self.keep(named);
+                }
+                "properties" | "patternProperties" | "$defs" => {
+                    let inner = value.entries().iter();
+                    inner.for_each(|(_, inner)| self.names(inner, schema));
+                }
+                "additionalProperties" | "items" => self.names(value, schema),
+                "allOf" | "anyOf" | "oneOf" => {
+                    let inner = value.items().iter();
+                    inner.for_each(|inner| self.names(inner, schema));
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
-fn keyword(out: &mut Keywords, key: &str, pos: Pos, value: &Node) -> Result<()> {
+fn limit(out: &mut Keywords, key: &str, pos: Pos, value: &Node) -> Result<()> {
     match key {
         "type" => out.types = Some(types(value)?),
         "enum" => out.one_of_values = Some(list(value, key)?.iter().map(Node::to_json).collect()),
         "const" => out.constant = Some(value.to_json()),
-        "properties" => out.properties = rules_by_name(value, key)?,
-        "patternProperties" => {
-            for (name, value) in mapping(value, key)? {
-                out.patterns
-                    .push((regex(&name.text, name.pos)?, rule(value, false)?));
-            }
-        }
-        "additionalProperties" => out.additional = Some(rule(value, false)?),
-        "required" => {
-            out.required = list(value, key)?
-                .iter()
-                .map(|n| text(n, key))
-                .collect::<Result<_>>()?
-        }
-        "items" => out.items = Some(rule(value, false)?),
         "minItems" => out.min_items = Some(size(value, key)?),
         "maxItems" => out.max_items = Some(size(value, key)?),
         "uniqueItems" => out.unique_items = flag(value, key)?,
@@ -125,9 +214,6 @@ fn keyword(out: &mut Keywords, key: &str, pos: Pos, value: &Node) -> Result<()> 
         "minLength" => out.min_length = Some(size(value, key)?),
         "maxLength" => out.max_length = Some(size(value, key)?),
         "pattern" => out.pattern = Some(regex(&text(value, key)?, value.pos)?),
-        "allOf" => out.all = rules(value, key)?,
-        "anyOf" => out.any = rules(value, key)?,
-        "oneOf" => out.one = rules(value, key)?,
         "$ref" => out.reference = Some(reference(value)?),
         "$defs" => {}
         note if NOTES.contains(&note) => {}
@@ -217,20 +303,6 @@ fn regex(pattern: &str, pos: Pos) -> Result<Regex> {
     }
 }
 
-fn rules(node: &Node, key: &str) -> Result<Vec<Rule>> {
-    match list(node, key)? {
-        [] => fail(node.pos, format!("`{key}` has no schemas")),
-        items => items.iter().map(|item| rule(item, false)).collect(),
-    }
-}
-
-fn rules_by_name(node: &Node, key: &str) -> Result<BTreeMap<String, Rule>> {
-    mapping(node, key)?
-        .iter()
-        .map(|(name, value)| Ok((name.text.clone(), rule(value, false)?)))
-        .collect()
-}
-
 fn types(node: &Node) -> Result<Vec<Type>> {
     match &node.value {
         Value::List(items) => items.iter().map(one_type).collect(),
@@ -258,9 +330,21 @@ fn reference(node: &Node) -> Result<String> {
     }
 }
 
-/// Every `$ref` names something, and no value would be checked with the same rule without end.
-fn references(node: &Node, schema: &JsonSchema) -> Result<()> {
-    check_names(node, schema)?;
+/// That `$defs` has what a `$ref` names.
+fn defined(name: &str, pos: Pos, schema: &JsonSchema) -> Result<()> {
+    if schema.definitions.contains_key(name) {
+        return Ok(());
+    }
+    let near = closest(name, schema.definitions.keys().map(String::as_str));
+    Err(SchemaError {
+        pos,
+        message: format!("`$defs` has no `{name}`"),
+        hint: near.map(|near| format!("did you mean `#/$defs/{near}`?")),
+    })
+}
+
+/// No value would be checked with the same rule without end.
+fn not_by_itself(node: &Node, schema: &JsonSchema) -> Result<()> {
     for (name, rule) in &schema.definitions {
         let mut seen = Vec::new();
         if returns_to(rule, name, schema, &mut seen) {
@@ -274,44 +358,13 @@ fn references(node: &Node, schema: &JsonSchema) -> Result<()> {
     Ok(())
 }
 
-/// Only where a schema may stand: an `enum` or a `default` may hold a mapping that looks like one.
-fn check_names(node: &Node, schema: &JsonSchema) -> Result<()> {
-    for (key, value) in node.entries() {
-        match key.text.as_str() {
-            "$ref" => {
-                let name = reference(value)?;
-                if !schema.definitions.contains_key(&name) {
-                    let near = closest(&name, schema.definitions.keys().map(String::as_str))
-                        .map(|n| format!("did you mean `#/$defs/{n}`?"));
-                    return Err(SchemaError {
-                        pos: value.pos,
-                        message: format!("`$defs` has no `{name}`"),
-                        hint: near,
-                    });
-                }
-            }
-            "properties" | "patternProperties" | "$defs" => value
-                .entries()
-                .iter()
-                .try_for_each(|(_, inner)| check_names(inner, schema))?,
-            "additionalProperties" | "items" => check_names(value, schema)?,
-            "allOf" | "anyOf" | "oneOf" => value
-                .items()
-                .iter()
-                .try_for_each(|inner| check_names(inner, schema))?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 fn returns_to<'s>(
-    rule: &'s Rule,
+    rule: &'s SchemaRule,
     target: &str,
     schema: &'s JsonSchema,
     seen: &mut Vec<&'s str>,
 ) -> bool {
-    let Rule::Keywords(keywords) = rule else {
+    let SchemaRule::Keywords(keywords) = rule else {
         return false;
     };
     let next = keywords.reference.as_deref();

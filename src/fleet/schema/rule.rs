@@ -10,8 +10,8 @@ use crate::yaml::Pos;
 /// A compiled schema.
 #[derive(Clone, Debug)]
 pub struct JsonSchema {
-    pub(super) root: Rule,
-    pub(super) definitions: BTreeMap<String, Rule>,
+    pub(super) root: SchemaRule,
+    pub(super) definitions: BTreeMap<String, SchemaRule>,
 }
 
 /// A schema that cannot be used.
@@ -20,7 +20,7 @@ pub struct JsonSchema {
 pub struct SchemaError {
     /// Where in the schema.
     pub pos: Pos,
-    /// Why.
+    /// What is wrong there.
     pub message: String,
     /// What to write instead, when that can be said.
     pub hint: Option<String>,
@@ -41,7 +41,7 @@ pub struct SchemaFault {
 
 /// What one place of a schema says.
 #[derive(Clone, Debug)]
-pub(super) enum Rule {
+pub(super) enum SchemaRule {
     /// `true`, `false`.
     Always(bool),
     /// A mapping of keywords.
@@ -54,11 +54,11 @@ pub(super) struct Keywords {
     pub(super) types: Option<Vec<Type>>,
     pub(super) one_of_values: Option<Vec<Json>>,
     pub(super) constant: Option<Json>,
-    pub(super) properties: BTreeMap<String, Rule>,
-    pub(super) patterns: Vec<(Regex, Rule)>,
-    pub(super) additional: Option<Rule>,
+    pub(super) properties: BTreeMap<String, SchemaRule>,
+    pub(super) patterns: Vec<(Regex, SchemaRule)>,
+    pub(super) additional: Option<SchemaRule>,
     pub(super) required: Vec<String>,
-    pub(super) items: Option<Rule>,
+    pub(super) items: Option<SchemaRule>,
     pub(super) min_items: Option<usize>,
     pub(super) max_items: Option<usize>,
     pub(super) unique_items: bool,
@@ -69,9 +69,9 @@ pub(super) struct Keywords {
     pub(super) min_length: Option<usize>,
     pub(super) max_length: Option<usize>,
     pub(super) pattern: Option<Regex>,
-    pub(super) all: Vec<Rule>,
-    pub(super) any: Vec<Rule>,
-    pub(super) one: Vec<Rule>,
+    pub(super) all: Vec<SchemaRule>,
+    pub(super) any: Vec<SchemaRule>,
+    pub(super) one: Vec<SchemaRule>,
     pub(super) reference: Option<String>,
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::super::document::Document;
+use super::super::document::ParsedFile;
 use super::super::file::{
     ByEnvironment, ByName, ClusterFile, DrainFile, FleetFile, FreezeFile, KopsFile, KubernetesFile,
     RateFile, RollbackFile, RollingFile, StageFile, WaveFile,
@@ -17,7 +17,7 @@ use super::*;
 
 /// The keys that serde knows.
 fn keys<T: DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
-    let error = Document::parse("f", "zzz: 1\n".into())
+    let error = ParsedFile::parse("f", "zzz: 1\n".into())
         .unwrap()
         .decode::<T>()
         .unwrap_err();
@@ -84,7 +84,7 @@ fn our_schemas_require_what_our_files_require() {
             .unwrap()
             .clone();
         let decodes = |value: &Json| {
-            Document::parse("f", value.to_string())
+            ParsedFile::parse("f", value.to_string())
                 .unwrap()
                 .decode::<T>()
                 .is_ok()
@@ -169,15 +169,12 @@ fn the_bundled_files_are_valid() {
 fn faults(schema: &str, value: &Json) -> String {
     let schema = match JsonSchema::parse(schema) {
         Ok(schema) => schema,
-        Err(error) => {
-            return format!(
-                "schema {error}{}",
-                error
-                    .hint
-                    .as_ref()
-                    .map(|h| format!(" ({h})"))
-                    .unwrap_or_default()
-            );
+        Err(errors) => {
+            let told = |error: &SchemaError| {
+                let hint = error.hint.iter().map(|h| format!(" ({h})"));
+                format!("schema {error}{}", hint.collect::<String>())
+            };
+            return errors.iter().map(told).collect::<Vec<_>>().join("\n");
         }
     };
     let mut out = String::new();
@@ -401,6 +398,12 @@ fn a_schema_is_understood_or_refused() {
             r#"{"items": {"$defs": {}}}"#,
             "schema 1:12: `$defs` stands at the top of the schema only",
         ),
+        (
+            r#"{"type": "text", "items": [1], "required": ["a", 1], "anyOf": [{"minItems": "x"}, {}], "$ref": "no"}"#,
+            "schema 1:10: there is no type `text`\nschema 1:27: a schema is a mapping, true or false, and this is a list\n\
+             schema 1:50: `required` has to be a string, and this is a number\nschema 1:77: `minItems` has to be a whole number from 0\n\
+             schema 1:96: `$ref` has to be #/$defs/NAME",
+        ),
         ("{\"a\"", "schema "),
     ] {
         let text = faults(schema, &json!(null));
@@ -471,7 +474,7 @@ fn a_keyword_that_is_not_supported_is_an_error() {
     assert_eq!(
         vars("{\n  \"if\": {}\n}", "", ""),
         format!(
-            "vars/schema.json:2:3: the keyword `if` is not supported\nhint: {}",
+            "vars/schema.json:2:3: the keyword `if` is not supported\n  |\n2 |   \"if\": {{}}\n  |   ^\nhint: {}",
             "there are type, enum, const, properties, patternProperties, additionalProperties, required, items, minItems, maxItems, uniqueItems, minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, pattern, allOf, anyOf, oneOf, $ref, $defs"
         )
     );

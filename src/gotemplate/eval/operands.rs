@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::ast::{Command, Operand, OperandKind, Pipe, Step};
+use super::super::ast::{Operand, OperandKind, PathStep, Pipe, PipeCommand};
 use super::super::call::{Body, Function, Trouble};
 use super::super::fault::{GoFault, Problem};
 use super::super::value::{IntType, Value};
@@ -40,7 +40,7 @@ impl Evaluator<'_> {
         &mut self,
         frame: &mut Frame<'_>,
         dot: &Value,
-        command: &Command,
+        command: &PipeCommand,
         last: Option<Value>,
     ) -> Done<Value> {
         let given = !command.arguments.is_empty() || last.is_some();
@@ -98,7 +98,13 @@ impl Evaluator<'_> {
         }
     }
 
-    fn fields(&self, frame: &Frame<'_>, base: Value, steps: &[Step], given: bool) -> Done<Value> {
+    fn fields(
+        &self,
+        frame: &Frame<'_>,
+        base: Value,
+        steps: &[PathStep],
+        given: bool,
+    ) -> Done<Value> {
         let mut value = base;
         for (index, step) in steps.iter().enumerate() {
             let given = given && index + 1 == steps.len();
@@ -107,7 +113,7 @@ impl Evaluator<'_> {
         Ok(value)
     }
 
-    fn field(&self, frame: &Frame<'_>, value: Value, step: &Step, given: bool) -> Done<Value> {
+    fn field(&self, frame: &Frame<'_>, value: Value, step: &PathStep, given: bool) -> Done<Value> {
         let problem = match &value {
             Value::Map(map) => match map.get(&step.name) {
                 Some(_) if given => {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::call::{CallArguments, Entry, Result, Running, Trouble};
 use super::super::fault::Limit;
 use super::super::format::{self, MAX_DEPTH};
 use super::super::value::{IntType, Value};
@@ -22,11 +22,11 @@ pub(super) const TABLE: &[Entry] = &[
 
 type Compared<T> = std::result::Result<T, Trouble>;
 
-fn not(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn not(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::Bool(!a.any(0).is_true()))
 }
 
-fn eq(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn eq(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     if a.count() < 2 {
         return Err("missing argument for comparison".into());
     }
@@ -38,7 +38,7 @@ fn eq(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::Bool(false))
 }
 
-fn ne(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn ne(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::Bool(!equal(a.any(0), a.any(1))?))
 }
 
@@ -121,13 +121,13 @@ fn order(a: &Value, b: &Value) -> Compared<Option<Ordering>> {
     }
 }
 
-fn lt(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn lt(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::Bool(
         order(a.any(0), a.any(1))? == Some(Ordering::Less),
     ))
 }
 
-fn le(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn le(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let order = order(a.any(0), a.any(1))?;
     Ok(Value::Bool(matches!(
         order,
@@ -135,17 +135,17 @@ fn le(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     )))
 }
 
-fn gt(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn gt(running: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let le = le(running, a)?;
     Ok(Value::Bool(!le.is_true()))
 }
 
-fn ge(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn ge(running: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let lt = lt(running, a)?;
     Ok(Value::Bool(!lt.is_true()))
 }
 
-fn index(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn index(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let mut item = a.any(0).clone();
     if item.is_nil() {
         return Err("index of untyped nil".into());
@@ -208,7 +208,7 @@ fn position(key: &Value, length: usize) -> Compared<usize> {
         .ok_or_else(|| Trouble::Said(format!("index out of range: {at}")))
 }
 
-fn len(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn len(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     match a.any(0) {
         Value::Text(text) => Ok(Value::count(text.len())),
         Value::List(list) => Ok(Value::count(list.items().len())),
@@ -218,7 +218,7 @@ fn len(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     }
 }
 
-fn deep_equal(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn deep_equal(running: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::Bool(same(running, a.any(0), a.any(1), 0)?))
 }
 

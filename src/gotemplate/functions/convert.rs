@@ -1,6 +1,6 @@
 //! Values of one type from values of another, defaults, and questions about types.
 
-use super::super::call::{Arguments, Entry, Result, Running};
+use super::super::call::{CallArguments, Entry, Result, Running};
 use super::super::literal;
 use super::super::numbers;
 use super::super::value::{List, Value};
@@ -52,11 +52,11 @@ pub(super) fn is_empty(value: &Value) -> bool {
     !value.is_true()
 }
 
-fn to_string(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn to_string(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::text(text_of(a.any(0))?))
 }
 
-fn to_strings(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn to_strings(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::List(List::texts(texts(a.any(0))?)))
 }
 
@@ -74,7 +74,7 @@ pub(super) fn texts(
     }
 }
 
-/// A whole number from anything; what is none is 0.
+/// A whole number from anything; 0 for what is not a number.
 pub(super) fn whole(value: &Value) -> i64 {
     match value {
         Value::Int(n, _) | Value::Duration(n) => *n,
@@ -102,7 +102,7 @@ fn without_zero_fraction(text: &str) -> &str {
     }
 }
 
-/// A number from anything; what is none is 0.
+/// A number from anything; 0 for what is not a number.
 pub(super) fn float(value: &Value) -> f64 {
     match value {
         Value::Float(n) => *n,
@@ -112,12 +112,12 @@ pub(super) fn float(value: &Value) -> f64 {
     }
 }
 
-fn to_decimal(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn to_decimal(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let text = text_of(a.any(0))?;
     Ok(Value::int64(i64::from_str_radix(&text, 8).unwrap_or(0)))
 }
 
-fn default(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn default(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let given = a.any(1);
     Ok(if a.count() < 2 || is_empty(given) {
         a.any(0).clone()
@@ -126,12 +126,12 @@ fn default(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     })
 }
 
-fn coalesce(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn coalesce(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let first = a.from(0).iter().find(|v| !is_empty(v));
     Ok(first.cloned().unwrap_or(Value::Nil))
 }
 
-fn ternary(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn ternary(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(a.any(if a.any(2).is_true() { 0 } else { 1 }).clone())
 }
 
@@ -139,11 +139,11 @@ fn parse_version(text: &str) -> std::result::Result<Version, super::super::call:
     Version::parse(text).ok_or_else(|| "invalid semantic version".into())
 }
 
-fn semver(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn semver(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::Version(parse_version(a.text(0))?.into()))
 }
 
-fn semver_compare(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn semver_compare(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let version = parse_version(a.text(1))?;
     match version::satisfies(a.text(0), &version) {
         Some(holds) => Ok(Value::Bool(holds)),

@@ -4,19 +4,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
-use super::super::call::{Arguments, Entry, Result, Running, Trouble};
-use super::super::json::{self, NoJson, Style};
+use super::super::call::{CallArguments, Entry, Result, Running, Trouble};
+use super::super::json::{self, JsonStyle, NoJson};
 use super::super::value::Value;
 
-const ESCAPED: Style = Style {
+const ESCAPED: JsonStyle = JsonStyle {
     html: true,
     pretty: false,
 };
-const PRETTY: Style = Style {
+const PRETTY: JsonStyle = JsonStyle {
     html: true,
     pretty: true,
 };
-const RAW: Style = Style {
+const RAW: JsonStyle = JsonStyle {
     html: false,
     pretty: false,
 };
@@ -93,7 +93,7 @@ fn parsed(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str::<Json>(text).map(|json| Value::from_json(&json))
 }
 
-fn from_json(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn from_json(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     parsed(a.text(0)).map_err(|e| {
         let (line, column) = (e.line(), e.column());
         Trouble::Said(format!("invalid JSON at line {line} column {column}"))
@@ -127,7 +127,7 @@ fn base32(bytes: &[u8]) -> String {
     out
 }
 
-/// The bytes, or where the text is none of base32.
+/// The bytes, or where the text is not base32.
 fn base32_decoded(text: &str) -> std::result::Result<Vec<u8>, usize> {
     let clean: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
     let mut out = Vec::new();

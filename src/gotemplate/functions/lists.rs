@@ -1,6 +1,6 @@
 //! Functions on lists. Every one makes a new list.
 
-use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::call::{CallArguments, Entry, Result, Running, Trouble};
 use super::super::fault::Limit;
 use super::super::limits;
 use super::super::value::{List, ListType, Value};
@@ -137,7 +137,7 @@ fn items<'v>(function: &str, value: &'v Value) -> std::result::Result<&'v [Value
     }
 }
 
-fn concat(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn concat(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let mut all = Vec::new();
     for list in a.from(0) {
         match list {
@@ -151,7 +151,7 @@ fn concat(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     made(all)
 }
 
-fn uniq(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn uniq(running: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let mut kept: Vec<Value> = Vec::new();
     for item in items("uniq", a.any(0))? {
         if !contains(running, &kept, item)? {
@@ -174,7 +174,7 @@ fn contains(
     Ok(false)
 }
 
-fn without(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn without(running: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let mut kept = Vec::new();
     for item in items("without", a.any(0))? {
         if !contains(running, a.from(1), item)? {
@@ -184,7 +184,7 @@ fn without(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
     made(kept)
 }
 
-fn has(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn has(running: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     if a.any(1).is_nil() {
         return Ok(Value::Bool(false));
     }
@@ -192,7 +192,7 @@ fn has(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::Bool(contains(running, list, a.any(0))?))
 }
 
-fn slice(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn slice(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let Value::List(list) = a.any(0) else {
         return Err(format!(
             "list should be type of slice or array but {}",
@@ -217,7 +217,7 @@ fn slice(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     }
 }
 
-fn chunk(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn chunk(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let list = items("chunk", a.any(1))?;
     let Some(size) = usize::try_from(a.number(0)).ok().filter(|n| *n > 0) else {
         return Err("a chunk has at least one item".into());
@@ -228,7 +228,7 @@ fn chunk(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::List(List::of(ListType::Lists, chunks.collect())))
 }
 
-fn sort_alpha(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn sort_alpha(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let mut words = texts(a.any(0))?;
     if matches!(a.any(0), Value::List(_)) {
         words.sort();
@@ -239,7 +239,7 @@ fn sort_alpha(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::List(List::texts(words)))
 }
 
-fn join(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn join(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let words = texts(a.any(1))?;
     let length = words.iter().map(String::len).sum::<usize>();
     super::bounds::sized(length.saturating_add(words.len().saturating_mul(a.text(0).len())))?;

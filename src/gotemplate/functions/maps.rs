@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::call::{CallArguments, Entry, Result, Running, Trouble};
 use super::super::fault::Limit;
 use super::super::format::MAX_DEPTH;
 use super::super::value::{List, Map, Value};
@@ -47,7 +47,7 @@ pub(super) fn map(value: &Value) -> Map {
     }
 }
 
-fn dict(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn dict(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let mut entries = BTreeMap::new();
     for pair in a.from(0).chunks(2) {
         if let Some(key) = pair.first() {
@@ -58,7 +58,7 @@ fn dict(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::Map(Map::new(entries)))
 }
 
-fn set(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn set(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let Value::Map(map) = a.any(0) else {
         return Err("assignment to entry in nil map".into());
     };
@@ -66,23 +66,23 @@ fn set(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(a.any(0).clone())
 }
 
-fn unset(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn unset(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     map(a.any(0)).unset(a.text(1));
     Ok(a.any(0).clone())
 }
 
-fn pluck(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn pluck(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let found = a.from(1).iter().filter_map(|m| map(m).get(a.text(0)));
     Ok(Value::List(List::new(found.collect())))
 }
 
 /// In their order, which the original leaves to chance.
-fn keys(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn keys(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let all = a.from(0).iter().flat_map(|m| map(m).entries());
     Ok(Value::List(List::texts(all.map(|(k, _)| k))))
 }
 
-fn names(a: Arguments<'_>) -> Vec<Arc<str>> {
+fn names(a: CallArguments<'_>) -> Vec<Arc<str>> {
     let texts = a.from(1).iter().filter_map(|v| match v {
         Value::Text(text) => Some(text.clone()),
         _ => None,
@@ -90,7 +90,7 @@ fn names(a: Arguments<'_>) -> Vec<Arc<str>> {
     texts.collect()
 }
 
-fn pick(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn pick(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let from = map(a.any(0));
     let picked = names(a)
         .into_iter()
@@ -98,7 +98,7 @@ fn pick(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::Map(Map::new(picked.collect())))
 }
 
-fn omit(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn omit(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let names = names(a);
     let kept = map(a.any(0))
         .entries()
@@ -107,7 +107,7 @@ fn omit(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::Map(Map::new(kept.collect())))
 }
 
-fn dig(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn dig(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let Some(last) = a.count().checked_sub(1).filter(|n| *n >= 2) else {
         return Err("dig needs at least three arguments".into());
     };

@@ -1,6 +1,6 @@
 //! Arithmetic: whole numbers with 64 bits, numbers with a fraction by decimal digits.
 
-use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::call::{CallArguments, Entry, Result, Running, Trouble};
 use super::super::fault::Limit;
 use super::super::limits;
 use super::super::value::{List, ListType, Value};
@@ -78,19 +78,19 @@ pub(super) const TABLE: &[Entry] = &[
     ("seq", "i*", seq),
 ];
 
-fn divided(a: Arguments<'_>, divide: fn(i64, i64) -> i64) -> Result {
+fn divided(a: CallArguments<'_>, divide: fn(i64, i64) -> i64) -> Result {
     match whole(a.any(1)) {
         0 => Err("runtime error: integer divide by zero".into()),
         by => Ok(Value::int64(divide(whole(a.any(0)), by))),
     }
 }
 
-fn add1f(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn add1f(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let values = [a.any(0).clone(), Value::int(1)];
-    decimal(Arguments::new(&values), Decimal::plus, |x, y| x + y)
+    decimal(CallArguments::new(&values), Decimal::plus, |x, y| x + y)
 }
 
-fn round(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn round(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let value = float(a.any(0));
     let places = i32::try_from(a.number(1)).unwrap_or(0);
     let up_from = if a.count() > 2 { float(a.any(2)) } else { 0.5 };
@@ -121,7 +121,7 @@ fn steps(start: i64, stop: i64, step: i64) -> std::result::Result<List, Trouble>
     Ok(List::of(ListType::Int, found))
 }
 
-fn seq(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn seq(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let (start, stop, step) = match a.count() {
         1 => (1, a.number(0), if a.number(0) < 1 { -1 } else { 1 }),
         2 => (
@@ -218,7 +218,7 @@ impl Decimal {
 
 /// A chain of one operation; with floating point where digits do not fit.
 fn decimal(
-    a: Arguments<'_>,
+    a: CallArguments<'_>,
     exact: fn(Decimal, Decimal) -> Option<Decimal>,
     near: fn(f64, f64) -> f64,
 ) -> Result {

@@ -1,6 +1,6 @@
 //! `merge` and `mergeOverwrite`: the first map is filled from the others, and changes for everybody who has it.
 
-use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::call::{CallArguments, Entry, Result, Running, Trouble};
 use super::super::fault::Limit;
 use super::super::format::MAX_DEPTH;
 use super::super::value::{Map, Value};
@@ -15,7 +15,7 @@ pub(super) const TABLE: &[Entry] = &[
     }),
 ];
 
-fn all(running: &mut Running<'_>, a: Arguments<'_>, overwrite: bool) -> Result {
+fn all(running: &mut Running<'_>, a: CallArguments<'_>, overwrite: bool) -> Result {
     let Value::Map(into) = a.any(0) else {
         return Err("assignment to entry in nil map".into());
     };

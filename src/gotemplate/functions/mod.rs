@@ -25,7 +25,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use super::call::{Arguments, Body, Entry, Function, Result, Running};
+use super::call::{Body, CallArguments, Entry, Function, Result, Running};
 
 /// Functions by name. Cheap to copy.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ impl Functions {
         self,
         name: &str,
         parameters: &'static str,
-        body: impl Fn(&mut Running<'_>, Arguments<'_>) -> Result + Send + Sync + 'static,
+        body: impl Fn(&mut Running<'_>, CallArguments<'_>) -> Result + Send + Sync + 'static,
     ) -> Self {
         let mut table = (*self.0).clone();
         let function = Function::new(name, parameters, Body::Given(Arc::new(body)));

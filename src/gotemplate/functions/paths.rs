@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::call::{Arguments, Entry, Result, Running};
+use super::super::call::{CallArguments, Entry, Result, Running};
 use super::super::value::{Map, Value};
 use super::maps::map;
 
@@ -71,7 +71,7 @@ fn clean(path: &str) -> String {
     }
 }
 
-fn url_parse(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn url_parse(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let text = a.text(0);
     let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -114,7 +114,7 @@ fn is_scheme(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
-fn url_join(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn url_join(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let parts = map(a.any(0));
     let part = |key: &str| match parts.get(key) {
         Some(Value::Text(text)) => text.to_string(),

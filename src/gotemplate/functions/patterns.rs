@@ -2,7 +2,7 @@
 
 use regex_lite::Regex;
 
-use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::call::{CallArguments, Entry, Result, Running, Trouble};
 use super::super::value::{List, Value};
 use super::bounds::sized;
 
@@ -67,7 +67,7 @@ fn literal(text: &str) -> String {
     out
 }
 
-fn find(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn find(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let pattern = compiled(a.text(0))?;
     Ok(Value::text(
         pattern.find(a.text(1)).map_or("", |m| m.as_str()),
@@ -91,7 +91,7 @@ fn matches(pattern: &Regex, text: &str) -> Vec<(usize, usize)> {
     found
 }
 
-fn find_all(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn find_all(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let pattern = compiled(a.text(0))?;
     let text = a.text(1);
     let found = matches(&pattern, text).into_iter().take(limit(a.number(2)));
@@ -100,7 +100,7 @@ fn find_all(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     )))
 }
 
-fn split(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn split(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let pattern = compiled(a.text(0))?;
     let (text, most) = (a.text(1), limit(a.number(2)));
     if most == 0 {
@@ -127,7 +127,7 @@ fn split(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::List(List::texts(pieces)))
 }
 
-fn replaced(a: Arguments<'_>, expand: bool) -> Result {
+fn replaced(a: CallArguments<'_>, expand: bool) -> Result {
     let pattern = compiled(a.text(0))?;
     let (text, with) = (a.text(1), a.text(2));
     let mut out = String::new();

@@ -1,6 +1,6 @@
 //! `print` and its kin, and the escapes of Go's own functions.
 
-use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::call::{CallArguments, Entry, Result, Running, Trouble};
 use super::super::format;
 use super::super::value::Value;
 
@@ -14,24 +14,24 @@ pub(super) const TABLE: &[Entry] = &[
     ("call", "aa*", call),
 ];
 
-fn print(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn print(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::text(format::sprint(a.from(0))?))
 }
 
-fn println(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn println(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::text(format::sprintln(a.from(0))?))
 }
 
-fn printf(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn printf(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::text(format::sprintf(a.text(0), a.from(1))?))
 }
 
-fn call(_: &mut Running<'_>, _: Arguments<'_>) -> Result {
+fn call(_: &mut Running<'_>, _: CallArguments<'_>) -> Result {
     Err("non-function: values are data here".into())
 }
 
 /// As `print`, but null is what it is in a template.
-fn shown(a: Arguments<'_>) -> std::result::Result<String, Trouble> {
+fn shown(a: CallArguments<'_>) -> std::result::Result<String, Trouble> {
     let value = |v: &Value| match v {
         Value::Absent | Value::Nil => Value::text("<no value>"),
         v => v.clone(),
@@ -40,7 +40,7 @@ fn shown(a: Arguments<'_>) -> std::result::Result<String, Trouble> {
     Ok(format::sprint(&values)?)
 }
 
-fn html(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn html(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let text = shown(a)?;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -57,7 +57,7 @@ fn html(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::text(out))
 }
 
-fn js(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn js(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let text = shown(a)?;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -73,7 +73,7 @@ fn js(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::text(out))
 }
 
-fn urlquery(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn urlquery(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     Ok(Value::text(query_escape(&shown(a)?)))
 }
 

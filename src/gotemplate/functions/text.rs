@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::call::{CallArguments, Entry, Result, Running, Trouble};
 use super::super::fault::Limit;
 use super::super::limits;
 use super::super::numbers::quote;
@@ -78,7 +78,7 @@ pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace()
 }
 
-fn repeat(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn repeat(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let Ok(count) = usize::try_from(a.number(0)) else {
         return Err("strings: negative Repeat count".into());
     };
@@ -86,14 +86,14 @@ fn repeat(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::text(a.text(1).repeat(count)))
 }
 
-fn replace(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn replace(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let (old, new, text) = (a.text(0), a.text(1), a.text(2));
     let growth = text.matches(old).count().saturating_mul(new.len());
     sized(text.len().saturating_add(growth))?;
     Ok(Value::text(text.replace(old, new)))
 }
 
-fn substr(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn substr(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let text = a.text(2);
     let start = usize::try_from(a.number(0)).unwrap_or(0);
     let end = usize::try_from(a.number(1)).ok();
@@ -107,7 +107,7 @@ fn substr(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::text(cut(text, start, end)?))
 }
 
-fn trunc(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn trunc(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let text = a.text(1);
     let size = usize::try_from(a.number(0).unsigned_abs()).unwrap_or(usize::MAX);
     if size >= text.len() {
@@ -120,7 +120,7 @@ fn trunc(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     }))
 }
 
-fn quoted(a: Arguments<'_>, quote: impl Fn(&str) -> String) -> Result {
+fn quoted(a: CallArguments<'_>, quote: impl Fn(&str) -> String) -> Result {
     let values = a.from(0).iter().filter(|v| !v.is_nil());
     let words: std::result::Result<Vec<String>, Trouble> =
         values.map(|v| Ok(quote(&text_of(v)?))).collect();
@@ -129,7 +129,7 @@ fn quoted(a: Arguments<'_>, quote: impl Fn(&str) -> String) -> Result {
     Ok(Value::text(text))
 }
 
-fn cat(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn cat(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let values = a.from(0).iter().filter(|v| !v.is_nil());
     let words: std::result::Result<Vec<String>, Trouble> = values.map(text_of).collect();
     let text = words?.join(" ");
@@ -137,7 +137,7 @@ fn cat(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::text(text))
 }
 
-fn indented(a: Arguments<'_>, line: bool) -> Result {
+fn indented(a: CallArguments<'_>, line: bool) -> Result {
     let Ok(count) = usize::try_from(a.number(0)) else {
         return Err("strings: negative Repeat count".into());
     };
@@ -178,7 +178,7 @@ fn numbered(pieces: impl Iterator<Item = String>, separator: &str, text: &str) -
     Ok(Value::Map(Map::of_texts(entries)))
 }
 
-fn splitn(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn splitn(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let (separator, text) = (a.text(0), a.text(2));
     match usize::try_from(a.number(1)) {
         Ok(0) => Ok(Value::Map(Map::of_texts(BTreeMap::new()))),
@@ -199,7 +199,7 @@ fn splitn(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     }
 }
 
-fn split_list(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn split_list(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let pieces = parts(a.text(0), a.text(1));
     if pieces.len() > limits::ITEMS {
         return Err(Trouble::TooMuch(Limit::Size));

@@ -1,6 +1,6 @@
 //! Times and spans of time. Local time is UTC: a rendering does not depend on the machine.
 
-use super::super::call::{Arguments, Entry, Result, Running, Trouble};
+use super::super::call::{CallArguments, Entry, Result, Running, Trouble};
 use super::super::dates;
 use super::super::value::{Time, Value};
 
@@ -78,7 +78,7 @@ fn shown(running: &Running<'_>, layout: &str, value: &Value, zone: &str) -> Resu
     Ok(Value::text(dates::format(time, layout)))
 }
 
-/// Of a zone by its name; UTC for what is none.
+/// Of a zone by its name; UTC for an unknown name.
 fn offset(zone: &str, seconds: i64) -> i32 {
     let zone = jiff::tz::TimeZone::get(zone).ok();
     let at = jiff::Timestamp::from_second(seconds).ok();
@@ -86,7 +86,7 @@ fn offset(zone: &str, seconds: i64) -> i32 {
         .map_or(0, |(zone, at)| zone.to_offset(at).seconds())
 }
 
-fn modified(running: &Running<'_>, a: Arguments<'_>, strict: bool) -> Result {
+fn modified(running: &Running<'_>, a: CallArguments<'_>, strict: bool) -> Result {
     let mut time = moment(running, a.any(1))?;
     match dates::parse_duration(a.text(0)) {
         Some(span) => time.seconds = time.seconds.saturating_add(span / 1_000_000_000),
@@ -96,7 +96,7 @@ fn modified(running: &Running<'_>, a: Arguments<'_>, strict: bool) -> Result {
     Ok(Value::Time(time))
 }
 
-fn duration(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn duration(_: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let seconds = match a.any(0) {
         Value::Int(n, super::super::value::IntType::Int64) => *n,
         Value::Text(text) => text.parse().unwrap_or(0),
@@ -107,7 +107,7 @@ fn duration(_: &mut Running<'_>, a: Arguments<'_>) -> Result {
     )))
 }
 
-fn duration_round(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn duration_round(running: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let span = match a.any(0) {
         Value::Text(text) => dates::parse_duration(text).unwrap_or(0),
         Value::Int(n, _) | Value::Duration(n) => *n,
@@ -134,7 +134,7 @@ fn duration_round(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::text("0s"))
 }
 
-fn ago(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn ago(running: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let time = match a.any(0) {
         value @ (Value::Time(_) | Value::Int(..)) => moment(running, value)?,
         other => return Err(format!("a {} is not a time", other.type_name()).into()),

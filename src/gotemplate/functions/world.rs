@@ -1,6 +1,6 @@
 //! The functions that ask the world: the environment where the caller hands it in, and those that cannot work in a rendering that is the same every time.
 
-use super::super::call::{Arguments, Entry, Result, Running};
+use super::super::call::{CallArguments, Entry, Result, Running};
 use super::super::value::Value;
 use super::bounds::sized;
 
@@ -44,7 +44,7 @@ fn variable(
 }
 
 /// `$name` and `${name}`.
-fn expanded(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
+fn expanded(running: &mut Running<'_>, a: CallArguments<'_>) -> Result {
     let mut out = String::new();
     let mut rest = a.text(0);
     while let Some(at) = rest.find('$') {
@@ -69,14 +69,14 @@ fn expanded(running: &mut Running<'_>, a: Arguments<'_>) -> Result {
     Ok(Value::text(out))
 }
 
-fn network(_: &mut Running<'_>, _: Arguments<'_>) -> Result {
+fn network(_: &mut Running<'_>, _: CallArguments<'_>) -> Result {
     Err("there is no network here: a rendering depends on its inputs alone".into())
 }
 
-fn chance(_: &mut Running<'_>, _: Arguments<'_>) -> Result {
+fn chance(_: &mut Running<'_>, _: CallArguments<'_>) -> Result {
     Err("nothing here is random: a rendering depends on its inputs alone".into())
 }
 
-fn secrets(_: &mut Running<'_>, _: Arguments<'_>) -> Result {
+fn secrets(_: &mut Running<'_>, _: CallArguments<'_>) -> Result {
     Err("kfleet has no cryptography for templates: put the result into the values".into())
 }

@@ -1,6 +1,6 @@
 //! Functions of Go's templates and of Sprig → operators, filters and functions of Jinja, where they do the same. Source: Go `text/template`; Sprig.
 
-use super::expr::{Expr, Level, quoted};
+use super::expr::{Binding, Expr, quoted};
 
 /// The call; none: there is no such function there, or not with such arguments.
 pub(super) fn call(name: &str, arguments: &[Expr]) -> Option<Expr> {
@@ -30,12 +30,12 @@ fn of_one(name: &str, one: &Expr) -> Option<Expr> {
         "until" => return Some(Expr::atom(format!("until({})", one.text))),
         "not" => {
             let text = format!("not {}", one.condition().operand());
-            return Some(Expr::new(text, Level::Compound));
+            return Some(Expr::new(text, Binding::Compound));
         }
         "add1" => return Some(operator("+", one, &Expr::atom("1"))),
         "empty" => {
             let text = format!("not {}", one.condition().operand());
-            return Some(Expr::new(text, Level::Compound));
+            return Some(Expr::new(text, Binding::Compound));
         }
         _ => return None,
     };
@@ -44,7 +44,7 @@ fn of_one(name: &str, one: &Expr) -> Option<Expr> {
 
 fn operator(sign: &str, left: &Expr, right: &Expr) -> Expr {
     let text = format!("{} {sign} {}", left.operand(), right.operand());
-    Expr::new(text, Level::Compound)
+    Expr::new(text, Binding::Compound)
 }
 
 /// Sprig takes what is worked on last.
@@ -94,7 +94,7 @@ fn of_three(name: &str, first: &Expr, second: &Expr, last: &Expr) -> Option<Expr
                 first.operand(),
                 second.operand()
             );
-            Some(Expr::new(text, Level::Compound))
+            Some(Expr::new(text, Binding::Compound))
         }
         _ => None,
     }
@@ -105,9 +105,9 @@ fn of_many(name: &str, arguments: &[Expr]) -> Option<Expr> {
         let parts: Vec<String> = arguments.iter().map(part).collect();
         let text = parts.join(&format!(" {sign} "));
         let level = if parts.len() > 1 {
-            Level::Compound
+            Binding::Compound
         } else {
-            Level::Atom
+            Binding::Atom
         };
         Expr::new(text, level)
     };
@@ -120,7 +120,7 @@ fn of_many(name: &str, arguments: &[Expr]) -> Option<Expr> {
             let (first, others) = arguments.split_first()?;
             let others: Vec<&str> = others.iter().map(|a| a.text.as_str()).collect();
             let text = format!("{} in [{}]", first.operand(), others.join(", "));
-            Some(Expr::new(text, Level::Compound))
+            Some(Expr::new(text, Binding::Compound))
         }
         "list" => Some(Expr::atom(format!("[{}]", texts.join(", ")))),
         "dict" => {
@@ -151,9 +151,9 @@ fn printf(arguments: &[Expr]) -> Option<Expr> {
         parts.extend(text(rest));
     }
     let level = if parts.len() > 1 {
-        Level::Compound
+        Binding::Compound
     } else {
-        Level::Atom
+        Binding::Atom
     };
     values
         .next()

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use thiserror::Error;
 
 use super::super::fault::Site;
-use super::super::source::Source;
+use super::super::source::TemplateText;
 
 /// How near the translation keeps to the line breaks of the original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +33,9 @@ pub trait Host {
 /// Something that has no translation, and where it is.
 #[derive(Clone, Debug)]
 pub struct Untranslated {
-    /// Where.
+    /// Where it begins in the template.
     pub at: Site,
-    /// What.
+    /// The construct that has no counterpart.
     pub what: Construct,
 }
 
@@ -67,7 +67,7 @@ pub enum Construct {
 
 /// A part of the source that could not be translated.
 pub(super) fn untranslated(
-    source: &Arc<Source>,
+    source: &Arc<TemplateText>,
     range: Range<usize>,
     what: Construct,
 ) -> Untranslated {

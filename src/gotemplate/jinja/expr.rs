@@ -10,7 +10,7 @@ pub(super) const WORDS: [&str; 20] = [
 
 /// How tightly an expression holds together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub(super) enum Binding {
     /// A name, a call, a literal, or in parentheses.
     Atom,
     /// With a filter behind it.
@@ -23,7 +23,7 @@ pub(super) enum Level {
 #[derive(Clone, Debug)]
 pub(super) struct Expr {
     pub(super) text: String,
-    pub(super) level: Level,
+    pub(super) level: Binding,
     /// The text that it is, where it is written out.
     pub(super) literal: Option<String>,
     /// It may be missing, and is then false.
@@ -33,7 +33,7 @@ pub(super) struct Expr {
 }
 
 impl Expr {
-    pub(super) fn new(text: impl Into<String>, level: Level) -> Expr {
+    pub(super) fn new(text: impl Into<String>, level: Binding) -> Expr {
         Expr {
             text: text.into(),
             level,
@@ -44,22 +44,22 @@ impl Expr {
     }
 
     pub(super) fn atom(text: impl Into<String>) -> Expr {
-        Expr::new(text, Level::Atom)
+        Expr::new(text, Binding::Atom)
     }
 
     /// As what a field is read of.
     pub(super) fn base(&self) -> String {
         match self.level {
-            Level::Atom => self.text.clone(),
-            Level::Filtered | Level::Compound => format!("({})", self.text),
+            Binding::Atom => self.text.clone(),
+            Binding::Filtered | Binding::Compound => format!("({})", self.text),
         }
     }
 
     /// As an operand of an operator, or before a filter.
     pub(super) fn operand(&self) -> String {
         match self.level {
-            Level::Atom | Level::Filtered => self.text.clone(),
-            Level::Compound => format!("({})", self.text),
+            Binding::Atom | Binding::Filtered => self.text.clone(),
+            Binding::Compound => format!("({})", self.text),
         }
     }
 
@@ -69,7 +69,7 @@ impl Expr {
             return self.clone();
         }
         let text = format!("{0} is defined and {0}", self.operand());
-        Expr::new(text, Level::Compound)
+        Expr::new(text, Binding::Compound)
     }
 
     /// A field of it.
@@ -99,7 +99,7 @@ impl Expr {
 
     /// With a filter.
     pub(super) fn filter(&self, filter: &str) -> Expr {
-        Expr::new(format!("{} | {filter}", self.operand()), Level::Filtered)
+        Expr::new(format!("{} | {filter}", self.operand()), Binding::Filtered)
     }
 }
 

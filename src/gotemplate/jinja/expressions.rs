@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::ast::{Command, Operand, OperandKind, Pipe, Step};
-use super::super::source::Source;
+use super::super::ast::{Operand, OperandKind, PathStep, Pipe, PipeCommand};
+use super::super::source::TemplateText;
 use super::calls;
 use super::construct::{Construct, Host, Untranslated, untranslated};
 use super::expr::{Expr, WORDS, is_name, quoted};
@@ -28,8 +28,8 @@ pub(super) struct Variable {
 }
 
 /// Where an expression stands.
-pub(super) struct Scope<'s> {
-    pub(super) source: &'s Arc<Source>,
+pub(super) struct JinjaScope<'s> {
+    pub(super) source: &'s Arc<TemplateText>,
     pub(super) host: &'s dyn Host,
     pub(super) dot: &'s Dot,
     pub(super) variables: &'s [Variable],
@@ -37,7 +37,7 @@ pub(super) struct Scope<'s> {
 
 pub(super) type Translated = Result<Expr, Untranslated>;
 
-impl Scope<'_> {
+impl JinjaScope<'_> {
     pub(super) fn fault<T>(
         &self,
         range: &Range<usize>,
@@ -58,7 +58,7 @@ impl Scope<'_> {
         Ok(value)
     }
 
-    fn command(&self, command: &Command, piped: Option<Expr>) -> Translated {
+    fn command(&self, command: &PipeCommand, piped: Option<Expr>) -> Translated {
         let OperandKind::Function(function) = &command.first.kind else {
             return match (command.arguments.is_empty(), piped) {
                 (true, None) => self.operand(&command.first),
@@ -83,7 +83,7 @@ impl Scope<'_> {
     }
 
     /// Functions whose argument may be all values at once.
-    fn about_dot(&self, name: &str, command: &Command, piped: Option<Expr>) -> Translated {
+    fn about_dot(&self, name: &str, command: &PipeCommand, piped: Option<Expr>) -> Translated {
         let fault = || self.fault(&command.range, Construct::Function(name.to_owned()));
         let (Some(first), None) = (command.arguments.first(), piped) else {
             return fault();
@@ -155,7 +155,7 @@ impl Scope<'_> {
         })
     }
 
-    fn fields(&self, of: Option<Expr>, steps: &[Step], range: &Range<usize>) -> Translated {
+    fn fields(&self, of: Option<Expr>, steps: &[PathStep], range: &Range<usize>) -> Translated {
         let mut steps = steps.iter();
         let mut value = match (of, steps.len()) {
             (Some(value), _) => value,

@@ -1,6 +1,6 @@
 //! A Go template → the same as a Jinja template, as far as there is the same. Runs nothing, and knows nothing of kops or of fleets.
 //!
-//! What the two languages print differently (numbers, nulls, maps) is not looked at here: whoever translates renders both and compares.
+//! What the two languages print differently (numbers, nulls, maps) is not looked at here: the translation renders both and compares.
 
 mod calls;
 mod construct;
@@ -19,7 +19,7 @@ pub use construct::{Construct, Host, JinjaStyle, Untranslated};
 use super::fault::GoFault;
 use super::functions::Functions;
 use super::parse::parse;
-use super::source::Source;
+use super::source::TemplateText;
 
 /// The text of a template, translated.
 ///
@@ -32,7 +32,7 @@ pub fn translate(
     style: JinjaStyle,
     host: &dyn Host,
 ) -> Result<Result<String, Vec<Untranslated>>, GoFault> {
-    let source = Arc::new(Source {
+    let source = Arc::new(TemplateText {
         name: file.to_owned(),
         text: text.to_owned(),
     });

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::super::lex::{Kind, tokens};
+use super::super::lex::{TokenKind, tokens};
 use super::construct::JinjaStyle;
 
 /// A tag, with its delimiters.
 #[derive(Clone, Debug)]
-pub(super) struct Tag {
+pub(super) struct JinjaTag {
     pub(super) range: Range<usize>,
     /// It takes the blanks before it away.
     left: bool,
@@ -20,14 +20,14 @@ pub(super) struct Tag {
 }
 
 /// All tags but comments.
-pub(super) fn all(text: &str) -> Vec<Tag> {
+pub(super) fn all(text: &str) -> Vec<JinjaTag> {
     let mut found = Vec::new();
     let mut open = None;
     for token in tokens(text) {
-        if token.kind == Kind::Open {
+        if token.kind == TokenKind::Open {
             open = Some(token.range.start);
         }
-        if token.kind != Kind::Close {
+        if token.kind != TokenKind::Close {
             continue;
         }
         let Some(start) = open.take() else { continue };
@@ -35,7 +35,7 @@ pub(super) fn all(text: &str) -> Vec<Tag> {
         let end = token.range.start + rest.find("}}").map_or(rest.len(), |at| at + 2);
         let whole = text.get(start..end).unwrap_or_default();
         let (left, right) = (whole.starts_with("{{- "), whole.ends_with(" -}}"));
-        let joined = found.last().is_some_and(|before: &Tag| {
+        let joined = found.last().is_some_and(|before: &JinjaTag| {
             let between = text.get(before.range.end..start).unwrap_or_default();
             before.right && between.trim().is_empty()
         });
@@ -45,7 +45,7 @@ pub(super) fn all(text: &str) -> Vec<Tag> {
             .trim_start_matches("- ")
             .trim_end_matches(" -")
             .trim();
-        found.push(Tag {
+        found.push(JinjaTag {
             range: start..end,
             left,
             right,
@@ -56,7 +56,7 @@ pub(super) fn all(text: &str) -> Vec<Tag> {
     found
 }
 
-impl Tag {
+impl JinjaTag {
     /// Its first word.
     pub(super) fn word(&self) -> &str {
         self.inside.split_whitespace().next().unwrap_or_default()

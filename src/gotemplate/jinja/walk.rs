@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::ast::{Branch, Node, Pipe};
-use super::super::source::Source;
+use super::super::ast::{Branch, Pipe, TemplateNode};
+use super::super::source::TemplateText;
 use super::construct::{Construct, Host, JinjaStyle, Untranslated, untranslated};
-use super::expr::{Expr, Level, first, is_name, quoted};
-use super::expressions::{Dot, Scope, Variable};
-use super::tags::{self, Tag};
+use super::expr::{Binding, Expr, first, is_name, quoted};
+use super::expressions::{Dot, JinjaScope, Variable};
+use super::tags::{self, JinjaTag};
 
 pub(super) struct Walk<'w> {
-    source: &'w Arc<Source>,
+    source: &'w Arc<TemplateText>,
     host: &'w dyn Host,
     style: JinjaStyle,
-    tags: std::vec::IntoIter<Tag>,
+    tags: std::vec::IntoIter<JinjaTag>,
     /// Up to where the source is written.
     at: usize,
     out: String,
@@ -27,7 +27,11 @@ pub(super) struct Walk<'w> {
 }
 
 impl<'w> Walk<'w> {
-    pub(super) fn new(source: &'w Arc<Source>, style: JinjaStyle, host: &'w dyn Host) -> Walk<'w> {
+    pub(super) fn new(
+        source: &'w Arc<TemplateText>,
+        style: JinjaStyle,
+        host: &'w dyn Host,
+    ) -> Walk<'w> {
         let values = host.values().as_object();
         let mut taken: BTreeSet<String> = values
             .into_iter()
@@ -49,8 +53,8 @@ impl<'w> Walk<'w> {
         }
     }
 
-    pub(super) fn template(&mut self, body: &[Node]) {
-        let defines = |tag: &&Tag| matches!(tag.word(), "define" | "block");
+    pub(super) fn template(&mut self, body: &[TemplateNode]) {
+        let defines = |tag: &&JinjaTag| matches!(tag.word(), "define" | "block");
         if let Some(tag) = self.tags.as_slice().iter().find(defines) {
             let fault = untranslated(self.source, tag.range.clone(), Construct::Define);
             return self.left.push(fault);
@@ -73,7 +77,7 @@ impl<'w> Walk<'w> {
     }
 
     /// The next tag, once what stands before it is written.
-    fn tag(&mut self) -> Option<Tag> {
+    fn tag(&mut self) -> Option<JinjaTag> {
         let tag = self.tags.next()?;
         self.text_to(tag.range.start);
         self.at = tag.range.end;
@@ -81,7 +85,7 @@ impl<'w> Walk<'w> {
     }
 
     fn next_word(&self) -> &str {
-        self.tags.as_slice().first().map_or("", Tag::word)
+        self.tags.as_slice().first().map_or("", JinjaTag::word)
     }
 
     fn command(&mut self, words: &str) {
@@ -93,7 +97,7 @@ impl<'w> Walk<'w> {
 
     /// The expression; what has no translation is noted, and stands for itself.
     fn value(&mut self, pipe: &Pipe) -> Expr {
-        let scope = Scope {
+        let scope = JinjaScope {
             source: self.source,
             host: self.host,
             dot: &self.dot,
@@ -108,19 +112,19 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn nodes(&mut self, nodes: &[Node]) {
+    fn nodes(&mut self, nodes: &[TemplateNode]) {
         for node in nodes {
             match node {
-                Node::Text(_) => {}
-                Node::Action(pipe) => self.action(pipe),
-                Node::If(branch) => self.condition(branch),
-                Node::With(branch) => self.with(branch),
-                Node::Range(branch) => self.range(branch),
-                Node::Template { name, pipe, range } => {
+                TemplateNode::Text(_) => {}
+                TemplateNode::Action(pipe) => self.action(pipe),
+                TemplateNode::If(branch) => self.condition(branch),
+                TemplateNode::With(branch) => self.with(branch),
+                TemplateNode::Range(branch) => self.range(branch),
+                TemplateNode::Template { name, pipe, range } => {
                     self.snippet(name, pipe.as_ref(), range.clone());
                 }
-                Node::Break => self.command("break"),
-                Node::Continue => self.command("continue"),
+                TemplateNode::Break => self.command("break"),
+                TemplateNode::Continue => self.command("continue"),
             }
         }
     }
@@ -219,9 +223,9 @@ impl<'w> Walk<'w> {
         if self.next_word() != "else" {
             return;
         }
-        let chains = self.tags.as_slice().first().is_some_and(Tag::chains);
+        let chains = self.tags.as_slice().first().is_some_and(JinjaTag::chains);
         match (chains, &branch.otherwise[..]) {
-            (true, [Node::If(more)]) => self.conditions("elif", more),
+            (true, [TemplateNode::If(more)]) => self.conditions("elif", more),
             _ => {
                 self.command("else");
                 self.nodes(&branch.otherwise);
@@ -346,8 +350,8 @@ impl<'w> Walk<'w> {
         } else if let Some(pipe) = pipe {
             let value = self.value(pipe);
             match value.level {
-                Level::Atom => format!("include({known}, **{})", value.text),
-                Level::Filtered | Level::Compound => {
+                Binding::Atom => format!("include({known}, **{})", value.text),
+                Binding::Filtered | Binding::Compound => {
                     format!("include({known}, **({}))", value.text)
                 }
             }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::super::ast::{Command, Operand, OperandKind, Pipe, Step};
+use super::super::ast::{Operand, OperandKind, PathStep, Pipe, PipeCommand};
 use super::super::fault::Problem;
-use super::super::lex::{Kind, Token};
+use super::super::lex::{Token, TokenKind};
 use super::super::literal;
 use super::{Done, Parser};
 
 impl Parser<'_> {
-    pub(super) fn pipeline(&mut self, context: &str, end: &Kind) -> Done<Pipe> {
+    pub(super) fn pipeline(&mut self, context: &str, end: &TokenKind) -> Done<Pipe> {
         self.nested(|parser| parser.pipeline_inside(context, end))
     }
 
-    fn pipeline_inside(&mut self, context: &str, end: &Kind) -> Done<Pipe> {
+    fn pipeline_inside(&mut self, context: &str, end: &TokenKind) -> Done<Pipe> {
         let start = self.peek_word().range.start;
         let mut pipe = Pipe {
             range: start..start,
@@ -44,17 +44,17 @@ impl Parser<'_> {
     }
 
     fn declarations(&mut self, context: &str, pipe: &mut Pipe) -> Done<()> {
-        while self.peek_word().kind == Kind::Variable {
+        while self.peek_word().kind == TokenKind::Variable {
             let before = self.next;
             let token = self.take();
             let name: Arc<str> = self.text(&token).into();
             let sign = self.take_word();
-            let comma = sign.kind == Kind::Sign && self.text(&sign) == ",";
-            if !matches!(sign.kind, Kind::Assign | Kind::Declare) && !comma {
+            let comma = sign.kind == TokenKind::Sign && self.text(&sign) == ",";
+            if !matches!(sign.kind, TokenKind::Assign | TokenKind::Declare) && !comma {
                 self.next = before;
                 return Ok(());
             }
-            pipe.assigns = sign.kind == Kind::Assign;
+            pipe.assigns = sign.kind == TokenKind::Assign;
             pipe.variables.push(name.clone());
             self.variables.push(name);
             if !comma {
@@ -65,7 +65,7 @@ impl Parser<'_> {
                 return self.syntax(sign.range, message);
             }
             let next = self.peek_word();
-            if !matches!(next.kind, Kind::Variable | Kind::Close | Kind::RightParen) {
+            if !may_follow_comma(&next.kind) {
                 return self.syntax(next.range, "range can only initialize variables");
             }
         }
@@ -92,16 +92,16 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn command(&mut self) -> Done<Command> {
+    fn command(&mut self) -> Done<PipeCommand> {
         let mut operands = Vec::new();
         loop {
             self.skip_space();
             operands.extend(self.operand()?);
             let token = self.peek();
             match token.kind {
-                Kind::Space => continue,
-                Kind::Close | Kind::RightParen => {}
-                Kind::Pipe => {
+                TokenKind::Space => continue,
+                TokenKind::Close | TokenKind::RightParen => {}
+                TokenKind::Pipe => {
                     self.piped()?;
                 }
                 _ => return self.unexpected(&token, "operand"),
@@ -114,7 +114,7 @@ impl Parser<'_> {
         };
         let arguments: Vec<Operand> = operands.collect();
         let end = arguments.last().unwrap_or(&first).range.end;
-        Ok(Command {
+        Ok(PipeCommand {
             range: first.range.start..end,
             first,
             arguments,
@@ -125,7 +125,7 @@ impl Parser<'_> {
     fn piped(&mut self) -> Done<()> {
         self.next += 1;
         let after = self.peek_word();
-        if matches!(after.kind, Kind::Close | Kind::RightParen) {
+        if matches!(after.kind, TokenKind::Close | TokenKind::RightParen) {
             return self.syntax(after.range, "missing value for command");
         }
         Ok(())
@@ -136,7 +136,7 @@ impl Parser<'_> {
             return Ok(None);
         };
         let mut steps = Vec::new();
-        while self.peek().kind == Kind::Field {
+        while self.peek().kind == TokenKind::Field {
             let token = self.take();
             steps.push(self.step(&token));
         }
@@ -171,8 +171,8 @@ impl Parser<'_> {
         Ok(Some(Operand { range, kind }))
     }
 
-    fn step(&self, token: &Token) -> Step {
-        Step {
+    fn step(&self, token: &Token) -> PathStep {
+        PathStep {
             name: self.text(token).trim_start_matches('.').to_owned(),
             range: token.range.clone(),
         }
@@ -187,26 +187,26 @@ impl Parser<'_> {
         self.next += 1;
         let mut range = token.range.clone();
         let kind = match token.kind {
-            Kind::Identifier => match self.functions.get(&word) {
+            TokenKind::Identifier => match self.functions.get(&word) {
                 Some(function) => OperandKind::Function(function),
                 None => return self.fault(range, Problem::NoFunction(word)),
             },
-            Kind::Dot => OperandKind::Dot,
-            Kind::Bool => OperandKind::Bool(word == "true"),
-            Kind::Variable => {
+            TokenKind::Dot => OperandKind::Dot,
+            TokenKind::Bool => OperandKind::Bool(word == "true"),
+            TokenKind::Variable => {
                 if !self.variables.iter().any(|v| **v == *word) {
                     return self.fault(range, Problem::NoVariable(word));
                 }
                 OperandKind::Variable(word.into(), Vec::new())
             }
-            Kind::Field => OperandKind::Field(vec![self.step(&token)]),
-            Kind::Number | Kind::Char => match literal::number(&word) {
+            TokenKind::Field => OperandKind::Field(vec![self.step(&token)]),
+            TokenKind::Number | TokenKind::Char => match literal::number(&word) {
                 Ok(number) => OperandKind::Number(number),
                 Err(why) => return self.syntax(range, why),
             },
-            Kind::Quoted | Kind::Raw => OperandKind::Text(self.string(&token)?.into()),
-            Kind::LeftParen => {
-                let pipe = self.pipeline("parenthesized pipeline", &Kind::RightParen)?;
+            TokenKind::Quoted | TokenKind::Raw => OperandKind::Text(self.string(&token)?.into()),
+            TokenKind::LeftParen => {
+                let pipe = self.pipeline("parenthesized pipeline", &TokenKind::RightParen)?;
                 range.end = self.at(self.next.saturating_sub(1)).range.end;
                 OperandKind::Parens(Box::new(pipe))
             }
@@ -216,29 +216,37 @@ impl Parser<'_> {
     }
 }
 
+/// What stands behind the comma of `range $i, `: the second variable, or nothing at all.
+fn may_follow_comma(kind: &TokenKind) -> bool {
+    matches!(
+        kind,
+        TokenKind::Variable | TokenKind::Close | TokenKind::RightParen
+    )
+}
+
 fn begins_operand(token: &Token, word: &str) -> bool {
     match token.kind {
-        Kind::Bool
-        | Kind::Char
-        | Kind::Dot
-        | Kind::Field
-        | Kind::Identifier
-        | Kind::Number
-        | Kind::Raw
-        | Kind::Quoted
-        | Kind::Variable
-        | Kind::LeftParen => true,
-        Kind::Keyword => word == "nil",
-        Kind::Text
-        | Kind::Open
-        | Kind::Close
-        | Kind::Space
-        | Kind::Assign
-        | Kind::Declare
-        | Kind::Pipe
-        | Kind::RightParen
-        | Kind::Sign
-        | Kind::End
-        | Kind::Fault(_) => false,
+        TokenKind::Bool
+        | TokenKind::Char
+        | TokenKind::Dot
+        | TokenKind::Field
+        | TokenKind::Identifier
+        | TokenKind::Number
+        | TokenKind::Raw
+        | TokenKind::Quoted
+        | TokenKind::Variable
+        | TokenKind::LeftParen => true,
+        TokenKind::Keyword => word == "nil",
+        TokenKind::Text
+        | TokenKind::Open
+        | TokenKind::Close
+        | TokenKind::Space
+        | TokenKind::Assign
+        | TokenKind::Declare
+        | TokenKind::Pipe
+        | TokenKind::RightParen
+        | TokenKind::Sign
+        | TokenKind::End
+        | TokenKind::Fault(_) => false,
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 /// What kops puts into a field that is empty.
 enum Assigned {
-    /// This, and nothing else: another value was put there by somebody.
+    /// This, and nothing else: another value was put there by a person.
     Just(Json),
     /// What it worked out: an address range, a zone, a version of its channel.
     WorkedOut,

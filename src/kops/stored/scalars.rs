@@ -46,7 +46,7 @@ fn fraction(value: u128, unit: u128) -> String {
     )
 }
 
-/// A quantity as Kubernetes prints it (`2000m` is `2`, `1024Mi` is `1Gi`); none when it is none, or finer than a billionth.
+/// A quantity as Kubernetes prints it (`2000m` is `2`, `1024Mi` is `1Gi`); none when it is not a quantity, or finer than a billionth.
 ///
 /// The family of the suffix stays: `1Gi` is not printed as `1073741824`, though the two are one quantity (see [`same_quantity`]).
 pub(super) fn quantity(text: &str) -> Option<String> {
@@ -127,7 +127,7 @@ enum Family {
 }
 
 struct Amount {
-    /// Billionths.
+    /// In billionths of one.
     nanos: u128,
     negative: bool,
     family: Family,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::desired::AutoscalerFinding as Seen;
 use crate::lint::facts::{ClusterFacts, GroupFacts, containers, taint_text};
-use crate::lint::finding::Found;
+use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 use crate::model::GroupName;
 
@@ -144,7 +144,7 @@ fn undiscovered(seen: &Seen) -> Option<&GroupName> {
     }
 }
 
-fn discovery(cluster: &ClusterFacts, found: &mut Found) {
+fn discovery(cluster: &ClusterFacts, found: &mut RuleFindings) {
     for seen in &cluster.autoscaler.findings {
         let Some(group) = undiscovered(seen) else {
             continue;
@@ -162,7 +162,7 @@ fn discovery(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn priorities(cluster: &ClusterFacts, found: &mut Found) {
+fn priorities(cluster: &ClusterFacts, found: &mut RuleFindings) {
     if cluster.autoscaler.expander.is_none() {
         return found.needs(
             Some(&cluster.name),
@@ -194,7 +194,7 @@ fn priorities(cluster: &ClusterFacts, found: &mut Found) {
 }
 
 /// A finding about the priority expander's ConfigMap.
-fn found_in_map(cluster: &ClusterFacts, seen: &Seen, found: &mut Found) {
+fn found_in_map(cluster: &ClusterFacts, seen: &Seen, found: &mut RuleFindings) {
     let map = cluster.objects().find(|o| {
         o.kind == "ConfigMap" && o.name.as_deref() == Some("cluster-autoscaler-priority-expander")
     });
@@ -222,7 +222,7 @@ fn tagged<'a>(group: &GroupFacts<'a>, kind: &str) -> BTreeMap<&'a str, &'a str> 
         .collect()
 }
 
-fn labels(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn labels(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     if !group.scaled {
         return;
     }
@@ -262,7 +262,7 @@ fn labels(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
     }
 }
 
-fn taints(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn taints(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     if !group.scaled {
         return;
     }
@@ -303,7 +303,7 @@ fn drains_by_queue(cluster: &ClusterFacts) -> bool {
     cluster.manifests.cluster.termination_queue.is_some()
 }
 
-fn rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     let suspended = group
         .group
         .suspend_processes
@@ -322,7 +322,7 @@ fn rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) 
     }
 }
 
-fn capacity_rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn capacity_rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     if group.scaled && group.group.capacity_rebalance == Some(true) {
         found.add(
             &cluster.name,
@@ -333,7 +333,7 @@ fn capacity_rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mu
     }
 }
 
-fn balanced(cluster: &ClusterFacts, found: &mut Found) {
+fn balanced(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let Some(arguments) = autoscaler_arguments(cluster) else {
         return found.needs(
             Some(&cluster.name),
@@ -416,7 +416,7 @@ fn autoscaler_arguments(cluster: &ClusterFacts) -> Option<Vec<String>> {
     Some(words.collect())
 }
 
-fn ephemeral_storage(cluster: &ClusterFacts, found: &mut Found) {
+fn ephemeral_storage(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let mut workloads = cluster.workloads().peekable();
     if workloads.peek().is_none() {
         return found.needs(Some(&cluster.name), "workloads among the manifests");
@@ -442,7 +442,7 @@ fn ephemeral_storage(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn eks_tag(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn eks_tag(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     if group.tags().any(|(k, _)| k == "eks:nodegroup-name") {
         found.add(
             &cluster.name,
@@ -453,7 +453,7 @@ fn eks_tag(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
     }
 }
 
-fn spot_minimum(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn spot_minimum(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     if group.scaled && group.is_spot() && group.group.min_size > 0 {
         found.add(
             &cluster.name,
@@ -464,7 +464,7 @@ fn spot_minimum(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Foun
     }
 }
 
-fn fallback(cluster: &ClusterFacts, found: &mut Found) {
+fn fallback(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let priority = |g: &GroupFacts<'_>| {
         let asg = &g.definition.auto_scaling_group.auto_scaling_group_name;
         cluster.autoscaler.expander.as_ref()?.priority_of(asg)
@@ -492,7 +492,7 @@ fn fallback(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn without_fallback(cluster: &ClusterFacts, spot: &GroupFacts<'_>, found: &mut Found) {
+fn without_fallback(cluster: &ClusterFacts, spot: &GroupFacts<'_>, found: &mut RuleFindings) {
     found.add(
         &cluster.name,
         spot.subject(),

@@ -1,7 +1,7 @@
 //! S09, S10: whether what groups may grow to has room in subnets and kernels.
 
 use crate::lint::facts::{ClusterFacts, GroupFacts};
-use crate::lint::finding::Found;
+use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 pub(super) const RULES: [Rule; 2] = [
@@ -35,7 +35,7 @@ fn size(cidr: &str) -> Option<u64> {
     1_u64.checked_shl(host)?.checked_sub(RESERVED)
 }
 
-fn addresses(cluster: &ClusterFacts, found: &mut Found) {
+fn addresses(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let Some(written) = cluster.spec("/subnets").and_then(|s| s.as_array()) else {
         return;
     };
@@ -89,7 +89,7 @@ fn addresses(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn sysctls(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn sysctls(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     let own = own_max_pods(group);
     let Some(pods) = own.or_else(|| cluster.spec_u64("/kubelet/maxPods")) else {
         return;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::kops::instance_type;
 use crate::lint::facts::ClusterFacts;
-use crate::lint::finding::Found;
+use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 pub(super) const RULES: [Rule; 3] = [
@@ -49,7 +49,7 @@ fn advised_vcpus(nodes: u64) -> u32 {
     }
 }
 
-fn size(cluster: &ClusterFacts, found: &mut Found) {
+fn size(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let planes: Vec<_> = cluster.control_planes().collect();
     let nodes = cluster.most_nodes();
     let advised = advised_vcpus(nodes);
@@ -112,7 +112,7 @@ fn iops(kind: &str, size: u64, written: Option<u64>) -> Option<u64> {
     }
 }
 
-fn etcd(cluster: &ClusterFacts, found: &mut Found) {
+fn etcd(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let nodes = cluster.most_nodes();
     let clusters = &cluster.manifests.cluster.etcd_clusters;
     if nodes > 1_000 && !clusters.iter().any(|c| c.name == "events") {
@@ -182,7 +182,7 @@ const ADVISED: [(&str, &str, u32); 3] = [
     ),
 ];
 
-fn limits(cluster: &ClusterFacts, found: &mut Found) {
+fn limits(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let nodes = cluster.most_nodes();
     if nodes <= 500 {
         return;

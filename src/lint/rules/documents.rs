@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::kops::ManifestObject;
 use crate::lint::facts::{ClusterFacts, containers};
-use crate::lint::finding::Found;
+use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 const NO_WORKLOADS: &str = "workloads among the manifests";
@@ -104,7 +104,7 @@ pub(super) const RULES: [Rule; 10] = [
     },
 ];
 
-fn volumes(cluster: &ClusterFacts, found: &mut Found) {
+fn volumes(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let mut workloads = cluster.workloads().peekable();
     if workloads.peek().is_none() {
         return found.needs(Some(&cluster.name), NO_WORKLOADS);
@@ -138,7 +138,7 @@ fn claims(o: &ManifestObject, pod: &Json) -> bool {
             .any(|v| v.get("persistentVolumeClaim").is_some())
 }
 
-fn strings(cluster: &ClusterFacts, found: &mut Found) {
+fn strings(cluster: &ClusterFacts, found: &mut RuleFindings) {
     for object in cluster.objects() {
         for (what, pointer) in [
             ("label", "/metadata/labels"),
@@ -178,7 +178,7 @@ fn seconds(text: &str) -> Option<u64> {
     number.is_empty().then_some(total)
 }
 
-fn stabilisation(cluster: &ClusterFacts, found: &mut Found) {
+fn stabilisation(cluster: &ClusterFacts, found: &mut RuleFindings) {
     const HALF_AN_HOUR: u64 = 1800;
     let scalers: Vec<&ManifestObject> = cluster
         .objects()
@@ -263,7 +263,7 @@ fn is_pause(pod: &Json) -> bool {
     })
 }
 
-fn pause_pods(cluster: &ClusterFacts, found: &mut Found) {
+fn pause_pods(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let (pause, others) = pause_and_others(cluster);
     if pause.is_empty() || others.is_empty() {
         return found.needs(
@@ -310,7 +310,7 @@ fn labels_of(cluster: &ClusterFacts, spot: bool) -> BTreeSet<(&str, &str)> {
         .collect()
 }
 
-fn spread(cluster: &ClusterFacts, found: &mut Found) {
+fn spread(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let (spot, on_demand) = (labels_of(cluster, true), labels_of(cluster, false));
     let mut workloads = cluster.workloads().peekable();
     if workloads.peek().is_none() {
@@ -339,7 +339,7 @@ fn spread(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn priorities(cluster: &ClusterFacts, found: &mut Found) {
+fn priorities(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let classes: BTreeMap<&str, (&ManifestObject, i64)> = cluster
         .objects()
         .filter(|o| o.kind == "PriorityClass")
@@ -391,7 +391,7 @@ fn priorities(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn dns(cluster: &ClusterFacts, found: &mut Found) {
+fn dns(cluster: &ClusterFacts, found: &mut RuleFindings) {
     for (object, pod) in cluster.workloads() {
         let Some(config) = pod.get("dnsConfig") else {
             continue;
@@ -426,7 +426,7 @@ fn musl_options(
     cluster: &ClusterFacts,
     object: &ManifestObject,
     options: Option<&Vec<Json>>,
-    found: &mut Found,
+    found: &mut RuleFindings,
 ) {
     for option in options.into_iter().flatten() {
         let name = option
@@ -446,7 +446,7 @@ fn musl_options(
     }
 }
 
-fn daemon_sets(cluster: &ClusterFacts, found: &mut Found) {
+fn daemon_sets(cluster: &ClusterFacts, found: &mut RuleFindings) {
     for (object, pod) in cluster.workloads().filter(|(o, _)| o.kind == "DaemonSet") {
         let unequal = containers(pod).any(|c| {
             let of = |kind: &str| c.pointer(&format!("/resources/{kind}/memory"));
@@ -463,7 +463,7 @@ fn daemon_sets(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn way_back(cluster: &ClusterFacts, found: &mut Found) {
+fn way_back(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let fallback = cluster.workers().any(|spot| {
         spot.is_spot()
             && cluster
@@ -492,7 +492,7 @@ fn way_back(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn agents(cluster: &ClusterFacts, found: &mut Found) {
+fn agents(cluster: &ClusterFacts, found: &mut RuleFindings) {
     const POLLS: [(&str, &str); 3] = [
         ("DD_COLLECT_KUBERNETES_EVENTS", "true"),
         ("DD_LEADER_ELECTION", "true"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::Discovery;
 use crate::lint::facts::{ClusterFacts, FleetFacts};
-use crate::lint::finding::Found;
+use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 pub(super) const RULES: [Rule; 6] = [
@@ -75,7 +75,7 @@ fn places(fleet: &FleetFacts) -> BTreeMap<(String, String), Vec<&ClusterFacts>> 
     by
 }
 
-fn other_discovery(fleet: &FleetFacts, found: &mut Found) {
+fn other_discovery(fleet: &FleetFacts, found: &mut RuleFindings) {
     for clusters in places(fleet).values() {
         for cluster in clusters {
             for other in clusters.iter().filter(|o| o.name != cluster.name) {
@@ -97,7 +97,7 @@ fn other_discovery(fleet: &FleetFacts, found: &mut Found) {
     }
 }
 
-fn many(fleet: &FleetFacts, found: &mut Found) {
+fn many(fleet: &FleetFacts, found: &mut RuleFindings) {
     const NEAR: usize = 400;
     for ((account, region), clusters) in places(fleet) {
         let groups: usize = clusters.iter().map(|c| c.groups().count()).sum();
@@ -151,7 +151,7 @@ fn kinds(cluster: &ClusterFacts) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn shape(fleet: &FleetFacts, found: &mut Found) {
+fn shape(fleet: &FleetFacts, found: &mut RuleFindings) {
     let staging: Vec<&ClusterFacts> = fleet.clusters.iter().filter(|c| is_staging(c)).collect();
     let prod: Vec<&ClusterFacts> = fleet.clusters.iter().filter(|c| is_prod(c)).collect();
     if staging.is_empty() || prod.is_empty() {
@@ -180,7 +180,7 @@ fn minor(cluster: &ClusterFacts) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-fn versions(fleet: &FleetFacts, found: &mut Found) {
+fn versions(fleet: &FleetFacts, found: &mut RuleFindings) {
     let staging = fleet.clusters.iter().filter(|c| is_staging(c));
     let Some(staging) = staging.filter_map(minor).max() else {
         return found.needs(None, "a staging cluster with a kubernetesVersion");
@@ -225,7 +225,7 @@ fn network(cluster: &ClusterFacts) -> Option<(u32, u32)> {
     block(cluster.spec("/networkCIDR")?.as_str()?)
 }
 
-fn networks(fleet: &FleetFacts, found: &mut Found) {
+fn networks(fleet: &FleetFacts, found: &mut RuleFindings) {
     for (index, cluster) in fleet.clusters.iter().enumerate() {
         outside(cluster, found);
         let Some(own) = network(cluster) else {
@@ -253,7 +253,7 @@ fn networks(fleet: &FleetFacts, found: &mut Found) {
     }
 }
 
-fn outside(cluster: &ClusterFacts, found: &mut Found) {
+fn outside(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let Some(own) = network(cluster) else { return };
     // Further blocks of the network belong to it too.
     let more: Vec<(u32, u32)> = cluster
@@ -284,7 +284,7 @@ fn outside(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn same_pools(fleet: &FleetFacts, found: &mut Found) {
+fn same_pools(fleet: &FleetFacts, found: &mut RuleFindings) {
     let mut seen: BTreeSet<(String, String, String)> = BTreeSet::new();
     for (index, cluster) in fleet.clusters.iter().enumerate() {
         for other in fleet.clusters.iter().skip(index + 1) {

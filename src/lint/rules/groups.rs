@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fleet::Amount;
 use crate::kops::Architecture;
 use crate::lint::facts::{ClusterFacts, GroupFacts};
-use crate::lint::finding::Found;
+use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 /// Types below which a spot group has too few pools to choose from, and families.
@@ -136,7 +136,7 @@ pub(super) const RULES: [Rule; 13] = [
     },
 ];
 
-fn same_size(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn same_size(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     let types = group.known_types();
     let Some(first) = types.first() else { return };
     let differs = |t: &&&crate::kops::InstanceType| {
@@ -163,7 +163,7 @@ fn same_size(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) 
     }
 }
 
-fn one_cpu_count(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn one_cpu_count(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     let counts: BTreeSet<u32> = group.known_types().iter().map(|t| t.vcpus).collect();
     if counts.len() > 1 {
         let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
@@ -181,7 +181,7 @@ fn family(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-fn few_types(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn few_types(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     // By attributes AWS takes every type that fits.
     let types = group.types();
     if !group.is_spot() || types.is_empty() {
@@ -204,7 +204,7 @@ fn few_types(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) 
     }
 }
 
-fn strategy(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn strategy(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     let policy = &group.definition.auto_scaling_group.mixed_instances_policy;
     let Some(distribution) = policy.as_ref().map(|p| &p.instances_distribution) else {
         return;
@@ -234,7 +234,7 @@ fn strategy(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
 }
 
 /// A group of one zone is meant to be one of several; a group of two of three zones is rarely meant.
-fn zones(cluster: &ClusterFacts, found: &mut Found) {
+fn zones(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let all = cluster.zones();
     let mut covered: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let groups: Vec<GroupFacts<'_>> = cluster.workers().collect();
@@ -263,7 +263,7 @@ fn zones(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn max_price(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn max_price(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     if group.group.spot.max_price.is_some() {
         found.add(
             &cluster.name,
@@ -274,7 +274,7 @@ fn max_price(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) 
     }
 }
 
-fn perpetual(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn perpetual(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     let set = [
         (
             "maxInstanceLifetime",
@@ -317,7 +317,7 @@ fn application_label(group: &GroupFacts<'_>) -> Option<String> {
     label.map(|(k, v)| format!("{k}={v}"))
 }
 
-fn many_groups(cluster: &ClusterFacts, found: &mut Found) {
+fn many_groups(cluster: &ClusterFacts, found: &mut RuleFindings) {
     for (key, groups) in by_workload(cluster) {
         // One group a zone counts once: that is how volumes want it.
         let shapes: BTreeSet<(Vec<&str>, bool)> =
@@ -339,7 +339,7 @@ fn many_groups(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn types_of_application(cluster: &ClusterFacts, found: &mut Found) {
+fn types_of_application(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let mut by: BTreeMap<String, Vec<GroupFacts<'_>>> = BTreeMap::new();
     for group in cluster.workers() {
         // Where no label names the application, the cluster is taken for one.
@@ -368,7 +368,7 @@ fn types_of_application(cluster: &ClusterFacts, found: &mut Found) {
     }
 }
 
-fn admin(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn admin(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     let is_admin = |text: &str| matches!(text, "admin" | "infra" | "system");
     let labelled = group.group.node_labels.iter().any(|(k, v)| {
         let last = k.rsplit('/').next().unwrap_or(k);
@@ -394,7 +394,7 @@ fn admin(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
     }
 }
 
-fn dedicated(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn dedicated(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     let labels = &group.group.node_labels;
     for taint in group.group.taints.iter().filter(|t| is_dedicated(&t.key)) {
         let value = taint.value.as_deref().unwrap_or_default();
@@ -428,7 +428,7 @@ fn is_dedicated(key: &str) -> bool {
     matches!(last, "dedicated")
 }
 
-fn by_the_quarter(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn by_the_quarter(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     const LARGE: u32 = 20;
     if group.group.max_size <= LARGE {
         return;
@@ -455,7 +455,7 @@ fn by_the_quarter(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Fo
     }
 }
 
-fn architecture(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn architecture(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     let types = group.known_types();
     let kinds: BTreeSet<Architecture> = types.iter().map(|t| t.architecture).collect();
     let mut add = |what: String| {

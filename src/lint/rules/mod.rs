@@ -41,7 +41,7 @@ pub struct UnknownRule(pub String);
 /// The rule of this id, in any letter case.
 ///
 /// # Errors
-/// When there is none.
+/// When no rule has this id.
 pub fn rule_id(text: &str) -> Result<RuleId, UnknownRule> {
     rules()
         .iter()

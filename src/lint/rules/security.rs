@@ -4,7 +4,7 @@ use base64::Engine as _;
 use serde_json::Value as Json;
 
 use crate::lint::facts::{ClusterFacts, GroupFacts};
-use crate::lint::finding::Found;
+use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 pub(super) const RULES: [Rule; 2] = [
@@ -30,7 +30,7 @@ pub(super) const RULES: [Rule; 2] = [
 
 const WORLD: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
-fn open(cluster: &ClusterFacts, found: &mut Found) {
+fn open(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let ssh = cluster.spec("/sshAccess").and_then(Json::as_array);
     if let Some(network) = ssh
         .into_iter()
@@ -135,7 +135,7 @@ fn fixed_time(script: &str) -> Option<&str> {
     })
 }
 
-fn at_boot(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Found) {
+fn at_boot(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     for script in scripts(group) {
         let field = "additionalUserData";
         if script.lines().any(upgrades) {

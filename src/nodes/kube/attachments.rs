@@ -48,7 +48,7 @@ pub(super) type ByNode = BTreeMap<NodeName, BTreeMap<String, String>>;
 #[derive(Default)]
 pub(super) struct Attachments {
     table: Option<Table<Attachment>>,
-    /// Whose each volume is. None: nobody's, or more than one node can have it. A volume stays what it is as long as it is attached.
+    /// Whose each volume is. None: without an owner, or more than one node can have it. A volume stays what it is as long as it is attached.
     claims: BTreeMap<Box<str>, Option<String>>,
 }
 

@@ -1,4 +1,4 @@
-//! What a disruption budget says to the eviction of a pod, as the API would say it. Asks nobody.
+//! What a disruption budget says to the eviction of a pod, as the API would say it. Makes no calls.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Budget {
     selector: Option<LabelSelector>,
     /// A pod that is not Ready may go whatever the budget allows.
     always_allows_unhealthy: bool,
-    /// Nobody has looked at its newest form: the API refuses then, whatever its status allows.
+    /// Kubernetes has not processed its newest form: the API refuses then, whatever its status allows.
     unprocessed: bool,
     /// It allows a disruption now.
     allows: bool,
@@ -25,7 +25,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// The few facts of an object. One without a name is none.
+    /// The few facts of an object. None for an object without a name.
     pub(super) fn new(found: wire::Budget) -> Option<Budget> {
         let wire::Budget {
             metadata,

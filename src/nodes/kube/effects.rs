@@ -1,4 +1,4 @@
-//! Effects on nodes and pods. What is done to a node is written on it in the same call, so that it can be taken back by whoever comes later.
+//! Effects on nodes and pods. What is done to a node is written on it in the same call, so that a later process can take it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 const NO_LOAD_BALANCER: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 /// Annotation: the autoscaler leaves the node alone. Source: cluster-autoscaler, FAQ.
 const NO_SCALE_DOWN: &str = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
-/// A change that somebody else got in the way of is worked out anew this often.
+/// A change that others got in the way of is worked out anew this often.
 const TRIES: u32 = 5;
 
 /// What we did to a node, as it says itself.
@@ -106,7 +106,7 @@ pub(super) async fn apply(scene: Scene<'_>, effect: &NodeEffect) -> Result<Appli
 /// The node that is meant, as it is now.
 enum Found {
     It(Box<ApiNode>),
-    /// There is none of that name.
+    /// No object has that name.
     Gone,
     /// It is another instance: what it is.
     Another(String),
@@ -153,7 +153,7 @@ async fn change_all(
     Ok(applied)
 }
 
-/// Changes a node that nobody else changes at the same time. One that is gone needs nothing; one that is another instance is left alone.
+/// Changes a node that is not changed by others at the same time. One that is gone needs nothing; one that is another instance is left alone.
 async fn change(
     connection: &Connection,
     node: &NodeName,
@@ -177,15 +177,15 @@ async fn change(
             Ok(_) => return Ok(Applied::Done),
             Err(Fault::Gone) => return Ok(Applied::Already),
             Err(Fault::Conflict(_)) if tries < TRIES => tries += 1,
-            // Somebody changes it all the time: that passes.
+            // Others change it all the time: that passes.
             Err(Fault::Conflict(why)) => return Err(Fault::Busy(why)),
             Err(fault) => return Err(fault),
         }
     }
 }
 
-/// Makes a patch count for this very node, unchanged since it was read. The API refuses another `resourceVersion` or uid (409), and, whoever
-/// answers by then, a node whose `providerID` is another (422: it may not be changed).
+/// Makes a patch count for this very node, unchanged since it was read. The API refuses another `resourceVersion` or uid (409), and, whichever
+/// server answers by then, a node whose `providerID` is another (422: it may not be changed).
 fn only_if(found: &ApiNode, patch: &mut Json) {
     let set = |patch: &mut Json, part: &str, field: &str, value: &Option<String>| {
         if let (Some(part), Some(value)) =
@@ -298,7 +298,7 @@ fn kubelet_answers(node: &ApiNode) -> bool {
     ready.any(|c| c.status != "Unknown")
 }
 
-/// A taint that somebody else has given already stays theirs.
+/// A taint that others have set already stays theirs.
 fn out_of_service(node: &ApiNode) -> Option<Json> {
     let mut taints = taints(node);
     if taints.iter().any(|t| t.key == OUT_OF_SERVICE) {
@@ -349,7 +349,7 @@ fn keep(node: &ApiNode) -> Option<Json> {
     Some(json!({"metadata": {"annotations": {NO_SCALE_DOWN: "true", MARKS: written(&ours)}}}))
 }
 
-/// Whoever is being drained keeps the mark that the drain needs.
+/// A node that is being drained keeps the mark that the drain needs.
 fn release(node: &ApiNode) -> Option<Json> {
     let mut ours = marks(node);
     let drained =

@@ -32,7 +32,7 @@ impl Answers {
         self.with(|all| all.get(uid).cloned())
     }
 
-    /// Whoever is not there any more, or on its way out, is not refused any more.
+    /// A pod that is not there any more, or on its way out, is not refused any more.
     pub(super) fn keep(&self, uids: &BTreeSet<&str>) {
         self.with(|all| all.retain(|uid, _| uids.contains(uid.as_str())));
     }
@@ -97,7 +97,7 @@ pub(super) enum Answer {
     Refused(Refusal, Option<Span>),
 }
 
-/// Asks for every eviction that is due, a few at a time. Whatever is refused keeps nobody else from going. `left`: the pods that have to go.
+/// Asks for every eviction that is due, a few at a time. A pod that is refused does not keep others from going. `left`: the pods that have to go.
 pub(super) async fn evict(
     connection: &Connection,
     left: Vec<Pod>,

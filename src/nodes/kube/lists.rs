@@ -14,7 +14,7 @@ use crate::model::NodeName;
 /// Items a page. Source: what kubectl asks for.
 const PAGE: u32 = 500;
 
-/// A name that nobody has: whoever asks for it is told the newest version, and nothing else.
+/// A name that no object has: a list of it is told the newest version, and nothing else.
 const NOBODY: &str = "metadata.name=kfleet-asks-for-the-newest-version";
 
 /// All of them, as they are now: without a `resourceVersion` the API answers with the newest. Source: Kubernetes, API concepts, "Semantics for get and list".

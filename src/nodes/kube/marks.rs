@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::NodeMark;
 
-/// The taint that kops's rolling update gives to old nodes: whoever sees it knows what goes on. Source: kops, `pkg/instancegroups`.
+/// The taint that kops's rolling update gives to old nodes: a person who sees it knows what goes on. Source: kops, `pkg/instancegroups`.
 pub(super) const TAINT: &str = "kops.k8s.io/scheduled-for-update";
 /// The taint of old nodes that take nothing any more. cluster-autoscaler leaves keys that begin so out of what it expects of a new node of the group,
 /// and takes the node for as ready as it is; releases before 1.29 do not know them. Source: cluster-autoscaler, FAQ, "Status taints".

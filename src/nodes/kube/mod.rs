@@ -4,7 +4,7 @@
 //! cluster behind it is held against the one that is meant; a connection that fails is forgotten, so that the next one
 //! asks the credential plugin anew.
 //!
-//! Whoever looks once lists. Once a rollout has begun with a cluster, what is there is listed once and then watched, into a picture that is small; each
+//! A single look lists. Once a rollout has begun with a cluster, what is there is listed once and then watched, into a picture that is small; each
 //! look proves that it is as new as the look itself (`watch`).
 
 mod attachments;
@@ -175,7 +175,7 @@ impl Clusters {
         result
     }
 
-    /// What is known of the cluster behind a connection. Of another one that was there before nothing is kept, nor of a cluster that nobody looks at any
+    /// What is known of the cluster behind a connection. Of another one that was there before nothing is kept, nor of a cluster that is not looked at any
     /// more, nor of one that no rollout has begun with: most commands look once, at many.
     fn picture(&self, cluster: &ClusterName, connection: &Connection) -> Arc<Picture> {
         let begun = self.lock().contains_key(cluster);

@@ -1,4 +1,4 @@
-//! What a look wants to know of a Node object. Made of it as it arrives. Asks nobody.
+//! What a look wants to know of a Node object. Made of it as it arrives. Makes no calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub(super) struct NodeFacts {
 }
 
 impl NodeFacts {
-    /// The few facts of an object. One without a name is none.
+    /// The few facts of an object. None for an object without a name.
     pub(super) fn new(found: wire::Node) -> Option<NodeFacts> {
         let name = found.metadata.name.clone()?;
         let node = node(found).and_then(|node| Some((NodeName::new(name).ok()?, node)));

@@ -21,7 +21,7 @@ const OLD: Span = Span::from_secs(300);
 /// A round of evictions asks for the pods of the last look where it is younger than this, else the API.
 const RECENT: Span = Span::from_secs(30);
 
-/// Nobody has looked for so long: nothing is under way there.
+/// Not looked at for so long: nothing is under way there.
 pub(super) const IDLE: Span = Span::from_secs(300);
 
 #[derive(Default)]

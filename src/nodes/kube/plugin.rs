@@ -36,10 +36,10 @@ const MARGIN: Span = Span::from_secs(60);
 const NOT_RUN: &str = "it cannot be run: ";
 const LATER: i32 = 75;
 
-/// What plugins gave, by what was run. Each by itself: one that hangs keeps nobody waiting but those who share its user.
+/// What plugins gave, by what was run. Each by itself: one that hangs keeps only those waiting that share its user.
 #[derive(Debug, Default)]
 pub(super) struct Plugins {
-    /// Our own program, which attends to a plugin that talks to nobody, and ends it and what it started when this process has ended in whatever
+    /// Our own program, which attends to a plugin that asks the user nothing, and ends it and what it started when this process has ended in whatever
     /// way: a Ctrl-C during a plan goes to this process alone.
     pub(super) attendant: Option<PathBuf>,
     ran: Lock<BTreeMap<Digest, Arc<Mutex<Option<Ran>>>>>,
@@ -122,7 +122,7 @@ impl Plugins {
             exec.api_version, exec.command, exec.args, exec.env
         ));
         let one = self.with(|ran| ran.entry(key).or_default().clone());
-        // Held while it runs: whoever shares the user waits for it, and takes what it gives.
+        // Held while it runs: others of the same user wait for it, and take what it gives.
         let mut ran = one.lock().await;
         let failures = match &*ran {
             Some(Ran::Given(credential)) if credential.lasts(now) => return Ok(credential.clone()),
@@ -175,7 +175,7 @@ struct Group {
     child: Child,
     /// Its id, also when the child itself has ended and what it started has not.
     leader: Option<rustix::process::Pid>,
-    /// Closed with this: whoever attends to it waits for that.
+    /// Closed with this: its attendant waits for that.
     _held: Option<ChildStdin>,
     ends: bool,
 }
@@ -224,12 +224,12 @@ async fn run(mut command: Command, exec: &ExecConfig) -> Result<Credential, Faul
     let status =
         ended.map_err(|e| Fault::Unauthorized(format!("the credential plugin was lost: {e}")))?;
     let (said, complaints) = tokio::join!(said.rest(), complaints.rest());
-    // Something that it left behind with a pipe of ours in its hands is ended too: nobody will read what it says.
+    // Something that it left behind with a pipe of ours in its hands is ended too: what it says is not read.
     group.ends = said.1 && complaints.1;
     let (said, complaints) = (said.0, complaints.0);
     let said_of_start = String::from_utf8_lossy(&said);
     match said_of_start.strip_prefix(NOT_RUN) {
-        // Whoever attends to it could not run it.
+        // Its attendant could not run it.
         Some(why) if status.code() == Some(LATER) => Err(not_run(why.trim(), exec)),
         Some(_) | None if status.success() => credential(&said),
         Some(_) | None => Err(Fault::Unauthorized(failed(status, &complaints))),
@@ -311,7 +311,7 @@ impl Pipe {
         Pipe { came, reading }
     }
 
-    /// All of it, and whether that is the end of it: whoever wrote has ended.
+    /// All of it, and whether that is the end of it: the writer has ended.
     async fn rest(self) -> (Vec<u8>, bool) {
         let abort = self.reading.abort_handle();
         let ended = tokio::time::timeout(REST, self.reading).await.is_ok();

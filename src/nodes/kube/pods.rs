@@ -1,5 +1,5 @@
 //! What a pod is to a drain and to a validation: whether it has to go, what holds it, whether it is well. Made of the API's object as it arrives,
-//! and small: tens of thousands of them are kept. Asks nobody.
+//! and small: tens of thousands of them are kept. Makes no calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -106,7 +106,7 @@ pub(super) struct Pod {
 }
 
 impl Pod {
-    /// The few facts of an object. One without a name is none.
+    /// The few facts of an object. None for an object without a name.
     pub(super) fn new(found: wire::Pod, words: &mut Words) -> Option<Pod> {
         let wire::Pod {
             metadata,

@@ -21,7 +21,7 @@ struct Siblings {
     /// When the youngest and the second youngest of them were started.
     youngest: Option<Timestamp>,
     second: Option<Timestamp>,
-    /// How many are on their way out. Those on a node that does not answer are none: nobody will see their end.
+    /// How many are on their way out. Those on a node that does not answer do not count: their end will not be seen.
     leaving: u32,
 }
 

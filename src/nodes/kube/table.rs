@@ -1,4 +1,4 @@
-//! What is known of the objects of one kind, and up to which version. Asks nobody.
+//! What is known of the objects of one kind, and up to which version. Makes no calls.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) struct Table<K> {
     version: Option<Version>,
 }
 
-/// An event that cannot come after what is known: the stream is not that of the list. Whoever meets it lists.
+/// An event that cannot come after what is known: the stream is not that of the list. The watch that meets it lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OutOfOrder;
 
@@ -81,7 +81,7 @@ impl<K: Kind> Table<K> {
         self.version
     }
 
-    /// Lets go of words that nobody uses.
+    /// Lets go of words that are not used.
     pub(super) fn tidy(&mut self) {
         self.words.tidy();
     }

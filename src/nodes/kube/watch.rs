@@ -5,7 +5,7 @@
 //!
 //! A look shows nothing that is older than its own beginning, whatever a watch says or leaves out:
 //!
-//! 1. The API is asked for its newest version N, by a list of a name that nobody has. Such a list is as new as the question ("most recent"; Kubernetes,
+//! 1. The API is asked for its newest version N, by a list of a name that no object has. Such a list is as new as the question ("most recent"; Kubernetes,
 //!    API concepts, "Semantics for get and list"). Whatever this process wrote before is older than N: an effect is seen by the next look.
 //! 2. A watch begins at the version V of what is known. Events of a kind come in the order of their versions, and a bookmark of version B says that
 //!    everything up to B was told (API concepts, "Efficient detection of changes", "Watch bookmarks"). Versions of a kind are numbers that can be
@@ -15,15 +15,15 @@
 //!
 //! # Why a watch for each look
 //!
-//! A watch that stays open proves nothing of a kind that nobody writes: its bookmarks come once a minute (KEP-956). But one comes two seconds before the
+//! A watch that stays open proves nothing of a kind that is not written: its bookmarks come once a minute (KEP-956). But one comes two seconds before the
 //! time that a watch is asked for is over (kube-apiserver, `storage/cacher/cache_watcher.go`), and it has the version that the API server's cache has
 //! reached. From Kubernetes 1.31 on, question 1 makes the API server bring its cache up to N (KEP-2340), so that a watch of three seconds ends the look
 //! after one or two, without a list. On older ones, and with an etcd before 3.4.31 or 3.5.13 (kube-apiserver, `storage/feature/feature_support_checker.go`),
-//! a kind that nobody writes in that time is listed. Both requests have to reach the same API server for that: each kind has a connection of its own,
+//! a kind that is not written in that time is listed. Both requests have to reach the same API server for that: each kind has a connection of its own,
 //! which the second finds free.
 //!
-//! Nothing is open between two looks: a cluster that nobody looks at is not watched, a lost connection has nothing to lose, no end is missed.
-//! kube's runtime has a watcher. It keeps bookmarks to itself, so that nobody can know how new its picture is, and it decides by itself when to list
+//! Nothing is open between two looks: a cluster that is not looked at is not watched, a lost connection has nothing to lose, no end is missed.
+//! kube's runtime has a watcher. It keeps bookmarks to itself, so that it cannot be known how new its picture is, and it decides by itself when to list
 //! again; here nothing but a look does.
 
 use std::time::Duration;
@@ -74,7 +74,7 @@ async fn catch_up<K: Kind>(table: &mut Table<K>, client: &Client) -> Result<bool
     let Some(newest) = newest::<K>(client).await? else {
         return Ok(false);
     };
-    // Whoever has a future of its own was put back from a backup.
+    // A server that has a future of its own was put back from a backup.
     if table.version() > Some(newest) {
         return Ok(false);
     }

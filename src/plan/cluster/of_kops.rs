@@ -91,7 +91,7 @@ pub(super) fn update(
     true
 }
 
-/// Whether a version has all of this already: one that kops made before, and nobody has pinned.
+/// Whether a version has all of this already: one that kops made before, and that is not pinned.
 fn is_there(live: &LiveGroup, data: &LaunchTemplateData) -> bool {
     let newest = live.versions.get(&live.latest_version);
     newest.is_some_and(|v| v.data.is(data))

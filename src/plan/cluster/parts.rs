@@ -1,4 +1,4 @@
-//! What is said of a group that changes, whoever changes it: names of images, sizes, what stays aside. Looks at nothing but its arguments.
+//! What is said of a group that changes, by kfleet or by kops: names of images, sizes, what stays aside. Looks at nothing but its arguments.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ pub(super) fn carried(name: &AsgName, live: &LiveGroup) -> Option<Remark> {
     })
 }
 
-/// Instances in Standby: outside desired capacity, put there by somebody for a reason that AWS does not keep. By policy they stay,
+/// Instances in Standby: outside desired capacity, put there by a person for a reason that AWS does not keep. By policy they stay,
 /// whatever they run, or end with the others.
 pub(super) fn set_aside(
     plan: &mut ClusterPlan,

@@ -1,4 +1,4 @@
-//! What is no field of ours, and hooks that nobody read.
+//! What is not a field of ours, and hooks that were not read.
 
 use super::*;
 use crate::model::{AutoScalingGroup, EnabledMetrics, LifecycleHook, TemplateVersion};

@@ -12,9 +12,7 @@ use crate::model::{AccountId, AsgName, ClusterName, Region, RegionRoom};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomLimit {
-    /// The account.
     pub account: AccountId,
-    /// The region.
     pub region: Region,
     /// Clusters of the wave that are rolled together there.
     pub at_once: usize,
@@ -98,7 +96,7 @@ fn caps_for(needs: &[&ClusterNeed], together: usize, facts: &RegionRoom) -> Opti
     }
 }
 
-/// The next smaller cap with which the cluster asks for less of it; none: there is none above zero.
+/// The next smaller cap with which the cluster asks for less of it; none where no cap above zero does.
 fn lowered(
     need: &ClusterNeed,
     facts: &RegionRoom,

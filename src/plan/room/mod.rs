@@ -1,4 +1,4 @@
-//! Room before a roll: what clusters that are rolled at the same time ask of their account and region at most, and what there is of it. Pure; asks nobody.
+//! Room before a roll: what clusters that are rolled at the same time ask of their account and region at most, and what there is of it. Pure; makes no calls.
 //!
 //! A replacement stands beside the old instance until that one goes. Where it cannot be launched, AWS says so in the middle of a roll; what it
 //! would say is known before. What could not be read is unknown: it is said, and never counts as enough.
@@ -33,9 +33,7 @@ use crate::model::{AccountId, Region, RegionRoom, RoomQuestion, SpotScore};
 /// How things stand in one account and region for clusters that are rolled at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outlook {
-    /// The account.
     pub account: AccountId,
-    /// The region.
     pub region: Region,
     /// Clusters of the wave there.
     pub clusters: usize,
@@ -113,7 +111,7 @@ pub fn questions<'n>(needs: impl IntoIterator<Item = &'n ClusterNeed>) -> Vec<Ro
     all.into_values().collect()
 }
 
-/// The same, and the launches that are tried without being done. A plan asks without them: whoever only looks needs no right to launch.
+/// The same, and the launches that are tried without being done. A plan asks without them: a look needs no right to launch.
 pub fn questions_with_trials(needs: &[ClusterNeed]) -> Vec<RoomQuestion> {
     let mut all = questions(needs);
     for question in &mut all {

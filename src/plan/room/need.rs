@@ -17,11 +17,8 @@ const PODS: u64 = 110;
 /// What one cluster asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterNeed {
-    /// The cluster.
     pub cluster: ClusterName,
-    /// Its account.
     pub account: AccountId,
-    /// Its region.
     pub region: Region,
     /// Most surge over all its groups at the same time.
     pub surge: u32,
@@ -34,7 +31,6 @@ pub struct ClusterNeed {
 /// What one group asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupNeed {
-    /// The group.
     pub group: AsgName,
     /// Instances at the same time beyond those it has: they stand beside the old ones and go, or the old ones do.
     pub surge: u32,
@@ -61,7 +57,6 @@ pub struct GroupNeed {
 /// A change of a group that launches instances.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupAim<'a> {
-    /// The group.
     pub group: &'a AsgName,
     /// As it will be.
     pub to: &'a Definition,

@@ -11,11 +11,9 @@ use crate::model::{AsgName, ClusterName, MANY_VERSIONS, MOST_VERSIONS, RegionRoo
 /// Something that keeps a group from launching what it has to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Obstacle {
-    /// The cluster.
     pub cluster: ClusterName,
-    /// The group.
     pub group: AsgName,
-    /// What.
+    /// What AWS refused.
     pub what: ObstacleKind,
     /// Instances that are replaced have to come there, so that the group cannot be rolled; else AWS launches what it can.
     pub is_in_the_way: bool,
@@ -27,26 +25,19 @@ pub struct Obstacle {
 pub enum ObstacleKind {
     /// A zone offers none of its types.
     NotOffered {
-        /// The zone.
         zone: String,
-        /// Its types.
         types: BTreeSet<String>,
     },
     /// A zone offers some of its types only.
     OfferedInPart {
-        /// The zone.
         zone: String,
         /// Those that it does not offer.
         missing: BTreeSet<String>,
     },
     /// There is no such image, or it cannot be launched.
-    NoImage {
-        /// The image.
-        image: String,
-    },
+    NoImage { image: String },
     /// The image is for another processor.
     OtherArchitecture {
-        /// The image.
         image: String,
         /// What it is for.
         image_is: String,

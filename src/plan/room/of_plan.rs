@@ -14,7 +14,6 @@ use crate::plan::{ClusterPlan, GroupChange, Plan, Policy};
 /// The clusters of a wave that a plan changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaveNeed {
-    /// The stage.
     pub stage: StageName,
     /// The wave, from 0.
     pub wave: usize,
@@ -29,7 +28,6 @@ pub struct WaveNeed {
 /// How things stand for a wave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WaveOutlook {
-    /// The stage.
     pub stage: StageName,
     /// The wave, from 0.
     pub wave: usize,

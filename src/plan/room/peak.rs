@@ -25,7 +25,7 @@ pub enum Resource {
 /// How much of something is asked for at the same time, and how much there is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RoomLine {
-    /// What.
+    /// Addresses of a subnet, or a quota of the account.
     pub resource: Resource,
     /// The most that is asked for at the same time.
     pub peak: u64,
@@ -95,7 +95,6 @@ pub(super) fn peak(amounts: &BTreeMap<ClusterName, u64>, at_once: usize) -> u64 
 
 /// What one group asks of something.
 struct Want<'g> {
-    /// The group.
     group: &'g AsgName,
     /// Of each instance.
     each: u64,

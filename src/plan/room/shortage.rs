@@ -13,9 +13,7 @@ use crate::model::{AccountId, AsgName, ClusterName, Quota, Reading, Region, Regi
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegionLack {
-    /// The account.
     pub account: AccountId,
-    /// The region.
     pub region: Region,
     /// What is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -43,14 +41,14 @@ pub enum Shortage {
     },
     /// Something that no smaller surge helps against.
     CannotLaunch {
-        /// What.
+        /// What AWS would refuse.
         what: ObstacleKind,
         /// The groups that it is about.
         groups: BTreeSet<AsgName>,
     },
 }
 
-/// Something of which nobody knows how much there is. It is never zero, and never enough.
+/// Something of which it is not known how much there is. It is never zero, and never enough.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RoomUnknown {
@@ -61,7 +59,6 @@ pub enum RoomUnknown {
     },
     /// A subnet was not found.
     NoSubnet {
-        /// The cluster.
         cluster: ClusterName,
         /// As its definition names it.
         subnet: String,
@@ -75,16 +72,11 @@ pub enum RoomUnknown {
     },
     /// The tables of this program do not have these types, or the limit that they count towards.
     NewTypes {
-        /// The group.
         group: AsgName,
-        /// The types.
         types: BTreeSet<String>,
     },
     /// The group names attributes in place of instance types.
-    Attributes {
-        /// The group.
-        group: AsgName,
-    },
+    Attributes { group: AsgName },
     /// Which zone offers which type could not be read.
     Offers {
         /// In the words of who refused.

@@ -1,4 +1,4 @@
-//! Spot placement scores: what AWS is asked about Spot Instances before a roll. They are advice: nothing waits for them. Asks nobody.
+//! Spot placement scores: what AWS is asked about Spot Instances before a roll. They are advice: nothing waits for them. Makes no calls.
 //!
 //! Source: EC2 User Guide, "Spot placement score": of fewer than three types the score is always low; how many new questions may be asked within a
 //! day is limited, the same ones may be asked again.

@@ -1,4 +1,4 @@
-//! Launches that are tried before a roll without being done. Groups of a cluster that launch alike are tried once. Asks nobody.
+//! Launches that are tried before a roll without being done. Groups of a cluster that launch alike are tried once. Makes no calls.
 //!
 //! Image, profile, key pair, security groups and subnet are what a launch is refused for whatever the capacity; no smaller surge helps.
 //! Source: EC2 API reference, RunInstances, `DryRun`.

@@ -24,14 +24,14 @@ pub(super) struct Block<'a> {
     /// The stage of the first one, when it is in one.
     pub(super) stage: Option<&'a StageName>,
     /// What happens, documents before groups.
-    pub(super) items: Vec<Item<'a>>,
+    pub(super) items: Vec<DiffItem<'a>>,
 }
 
 /// The same change of one or more documents or groups.
 #[derive(Debug)]
-pub(super) struct Item<'a> {
+pub(super) struct DiffItem<'a> {
     /// What changes.
-    pub(super) shape: Shape,
+    pub(super) shape: DiffShape,
     /// Of what.
     pub(super) names: Vec<String>,
     /// The templates that make them.
@@ -51,15 +51,15 @@ pub(super) struct Sample<'a> {
 
 /// What changes, without what differs by nature: own names, positions, unchanged lines. Equal shapes are the same change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Shape {
-    pub(super) what: What,
+pub(super) struct DiffShape {
+    pub(super) what: DiffSubject,
     pub(super) fields: Vec<FieldLine>,
     lines: Vec<(Sign, String)>,
 }
 
 /// What kind of change, in the order in which they are told.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum What {
+pub(super) enum DiffSubject {
     /// A cluster comes; says what it is.
     ClusterAdded(String),
     /// A cluster goes; says what it was.
@@ -68,7 +68,6 @@ pub(super) enum What {
     Facts,
     /// Documents stand in another order.
     Layout,
-    /// A document.
     Document {
         /// Its kind, and its namespace.
         kind: String,
@@ -104,7 +103,7 @@ pub(super) enum GroupKind {
 
 /// By shape, then by name: the clusters.
 type ByShape<'a> =
-    BTreeMap<Shape, BTreeMap<String, Vec<(usize, &'a ClusterName, Option<Sample<'a>>)>>>;
+    BTreeMap<DiffShape, BTreeMap<String, Vec<(usize, &'a ClusterName, Option<Sample<'a>>)>>>;
 
 /// Everything that happens, folded.
 pub(super) fn blocks<'a>(impact: &'a Impact, stages: &'a [Stage]) -> Vec<Block<'a>> {
@@ -120,9 +119,10 @@ pub(super) fn blocks<'a>(impact: &'a Impact, stages: &'a [Stage]) -> Vec<Block<'
                 .push((stage, cluster, sample));
         }
     }
-    let mut by_clusters: BTreeMap<Vec<(usize, &'a ClusterName)>, Vec<Item<'a>>> = BTreeMap::new();
+    let mut by_clusters: BTreeMap<Vec<(usize, &'a ClusterName)>, Vec<DiffItem<'a>>> =
+        BTreeMap::new();
     for (shape, names) in by_shape {
-        let mut by_where: BTreeMap<Vec<(usize, &'a ClusterName)>, Item<'a>> = BTreeMap::new();
+        let mut by_where: BTreeMap<Vec<(usize, &'a ClusterName)>, DiffItem<'a>> = BTreeMap::new();
         for (name, mut places) in names {
             places.sort_by_key(|(stage, cluster, _)| (*stage, *cluster));
             let sample = places.first().and_then(|(_, _, sample)| *sample);
@@ -130,7 +130,7 @@ pub(super) fn blocks<'a>(impact: &'a Impact, stages: &'a [Stage]) -> Vec<Block<'
                 .iter()
                 .map(|(stage, cluster, _)| (*stage, *cluster))
                 .collect();
-            let empty = || Item {
+            let empty = || DiffItem {
                 shape: shape.clone(),
                 names: Vec::new(),
                 templates: BTreeSet::new(),
@@ -159,12 +159,12 @@ pub(super) fn blocks<'a>(impact: &'a Impact, stages: &'a [Stage]) -> Vec<Block<'
     by_clusters.into_iter().map(block).collect()
 }
 
-type Found<'a> = (Shape, String, Option<Sample<'a>>);
+type Found<'a> = (DiffShape, String, Option<Sample<'a>>);
 
 fn changes<'a>(cluster: &'a ClusterName, impact: &'a ClusterImpact) -> Vec<Found<'a>> {
     let plain_shape = |what| {
         (
-            Shape {
+            DiffShape {
                 what,
                 fields: Vec::new(),
                 lines: Vec::new(),
@@ -174,9 +174,11 @@ fn changes<'a>(cluster: &'a ClusterName, impact: &'a ClusterImpact) -> Vec<Found
         )
     };
     match impact {
-        ClusterImpact::Added(outline) => vec![plain_shape(What::ClusterAdded(outlined(outline)))],
+        ClusterImpact::Added(outline) => {
+            vec![plain_shape(DiffSubject::ClusterAdded(outlined(outline)))]
+        }
         ClusterImpact::Removed(outline) => {
-            vec![plain_shape(What::ClusterRemoved(outlined(outline)))]
+            vec![plain_shape(DiffSubject::ClusterRemoved(outlined(outline)))]
         }
         ClusterImpact::Changed(change) => changed(cluster, change),
     }
@@ -205,15 +207,19 @@ fn changed<'a>(cluster: &'a ClusterName, change: &'a ClusterChange) -> Vec<Found
             name: cluster.as_str(),
         };
         found.push((
-            own.shape(What::Facts, field::document_lines(&change.facts), &[]),
+            own.shape(
+                DiffSubject::Facts,
+                field::document_lines(&change.facts),
+                &[],
+            ),
             SELF.to_string(),
             None,
         ));
     }
     if change.layout {
         found.push((
-            Shape {
-                what: What::Layout,
+            DiffShape {
+                what: DiffSubject::Layout,
                 fields: Vec::new(),
                 lines: Vec::new(),
             },
@@ -243,7 +249,7 @@ fn document_change<'a>(
 ) -> Found<'a> {
     let (kind, name) = key.rsplit_once('/').unwrap_or(("", key));
     let own = Own { cluster, name };
-    let what = What::Document {
+    let what = DiffSubject::Document {
         kind: plain(kind),
         presence: document.presence,
         text_only: document.is_text_only(),
@@ -308,7 +314,7 @@ fn group_change<'a>(cluster: &'a ClusterName, group: &'a GroupImpact) -> Found<'
     };
     (
         own.shape(
-            What::Group {
+            DiffSubject::Group {
                 order: group.role.rank(),
                 kind,
             },
@@ -327,7 +333,7 @@ struct Own<'a> {
 }
 
 impl Own<'_> {
-    fn shape(&self, what: What, mut fields: Vec<FieldLine>, text: &[Hunk]) -> Shape {
+    fn shape(&self, what: DiffSubject, mut fields: Vec<FieldLine>, text: &[Hunk]) -> DiffShape {
         fields
             .iter_mut()
             .for_each(|line| line.map_texts(&|text| self.text(text)));
@@ -337,7 +343,7 @@ impl Own<'_> {
             .filter(|l| l.sign != Sign::Same)
             .map(|l| (l.sign, self.text(&l.text)))
             .collect();
-        Shape {
+        DiffShape {
             what,
             fields,
             lines,

@@ -4,7 +4,7 @@ use super::super::plan_text::fields;
 use super::super::shape::SELF;
 use super::super::style::{Style, Tone};
 use super::super::wording::{count, list, plain};
-use super::fold::{Block, GroupKind, Item, NAME, Sample, Shape, What};
+use super::fold::{Block, DiffItem, DiffShape, DiffSubject, GroupKind, NAME, Sample};
 use crate::impact::{Carrier, Presence, Sign};
 
 /// Clusters and names shown without `full`.
@@ -38,7 +38,7 @@ fn most(style: Style) -> usize {
 }
 
 /// The item's line, and below it everything that is not text of documents.
-pub(super) fn words(block: &Block<'_>, item: &Item<'_>, style: Style) -> Vec<String> {
+pub(super) fn words(block: &Block<'_>, item: &DiffItem<'_>, style: Style) -> Vec<String> {
     let (tone, symbol, line) = line(item, style);
     let mut out = vec![format!("  {} {line}", style.paint(tone, symbol))];
     let mixed = makes_version(&item.shape.what);
@@ -62,10 +62,10 @@ pub(super) fn words(block: &Block<'_>, item: &Item<'_>, style: Style) -> Vec<Str
 }
 
 /// Whether a new launch template version comes with it.
-fn makes_version(what: &What) -> bool {
+fn makes_version(what: &DiffSubject) -> bool {
     matches!(
         what,
-        What::Group {
+        DiffSubject::Group {
             kind: GroupKind::Changed {
                 new_version: true,
                 ..
@@ -75,25 +75,25 @@ fn makes_version(what: &What) -> bool {
     )
 }
 
-fn line(item: &Item<'_>, style: Style) -> (Tone, &'static str, String) {
-    let Shape { what, fields, .. } = &item.shape;
+fn line(item: &DiffItem<'_>, style: Style) -> (Tone, &'static str, String) {
+    let DiffShape { what, fields, .. } = &item.shape;
     let names = list(&item.names, most(style));
     let s = if item.names.len() == 1 { "" } else { "s" };
     match what {
-        What::ClusterAdded(text) => (Tone::Good, "+", format!("cluster: new, {text}")),
-        What::ClusterRemoved(text) => (
+        DiffSubject::ClusterAdded(text) => (Tone::Good, "+", format!("cluster: new, {text}")),
+        DiffSubject::ClusterRemoved(text) => (
             Tone::Bad,
             "-",
             format!("cluster: gone from git, was {text}; kfleet leaves it as it is"),
         ),
-        What::Facts => (Tone::Change, "~", "the cluster's file: change".into()),
-        What::Layout => (
+        DiffSubject::Facts => (Tone::Change, "~", "the cluster's file: change".into()),
+        DiffSubject::Layout => (
             Tone::Change,
             "~",
             "documents stand in another order, or text between them differs: no change of meaning"
                 .into(),
         ),
-        What::Document {
+        DiffSubject::Document {
             kind,
             presence,
             text_only,
@@ -112,7 +112,7 @@ fn line(item: &Item<'_>, style: Style) -> (Tone, &'static str, String) {
                 format!("document{s} {kind}/{names} ({templates}): {verb}"),
             )
         }
-        What::Group { kind, .. } => {
+        DiffSubject::Group { kind, .. } => {
             let (tone, symbol, text) = group(kind, item.names.len(), fields.is_empty());
             (tone, symbol, format!("group{s} {names}: {text}"))
         }
@@ -140,13 +140,13 @@ fn group(kind: &GroupKind, number: usize, no_fields: bool) -> (Tone, &'static st
     }
 }
 
-fn notes(what: &What) -> Vec<String> {
+fn notes(what: &DiffSubject) -> Vec<String> {
     match what {
-        What::Document {
+        DiffSubject::Document {
             carrier: Carrier::Kops,
             ..
         } => vec!["only kops can carry this out".into()],
-        What::Document {
+        DiffSubject::Document {
             carrier: Carrier::KopsInPart(keys),
             ..
         } => {
@@ -155,7 +155,7 @@ fn notes(what: &What) -> Vec<String> {
                 list(keys.iter().map(|k| format!("spec.{k}")), usize::MAX)
             )]
         }
-        What::Group {
+        DiffSubject::Group {
             kind: GroupKind::Changed {
                 user_data: true, ..
             },
@@ -163,7 +163,7 @@ fn notes(what: &What) -> Vec<String> {
         } => {
             vec!["what a new group of this name would boot with differs; a group that is there keeps its user data".into()]
         }
-        What::Group {
+        DiffSubject::Group {
             kind: GroupKind::Created {
                 user_data, like, ..
             },
@@ -173,15 +173,15 @@ fn notes(what: &What) -> Vec<String> {
             let blind = (!user_data).then(|| "has no user data to boot with: add a user_data snippet, or let kops make the group".to_owned());
             renamed.into_iter().chain(blind).collect()
         }
-        What::Document {
+        DiffSubject::Document {
             carrier: Carrier::Nobody | Carrier::Kfleet,
             ..
         }
-        | What::Group { .. }
-        | What::ClusterAdded(_)
-        | What::ClusterRemoved(_)
-        | What::Facts
-        | What::Layout => Vec::new(),
+        | DiffSubject::Group { .. }
+        | DiffSubject::ClusterAdded(_)
+        | DiffSubject::ClusterRemoved(_)
+        | DiffSubject::Facts
+        | DiffSubject::Layout => Vec::new(),
     }
 }
 

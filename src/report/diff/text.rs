@@ -5,7 +5,7 @@ use super::super::plan_text::fields;
 use super::super::style::{Style, Tone};
 use super::super::wording::count;
 use super::Compared;
-use super::fold::{Sample, What, blocks};
+use super::fold::{DiffSubject, Sample, blocks};
 use super::item::{diff, heading, words};
 use super::summary::Numbers;
 use crate::fleet::Stage;
@@ -32,19 +32,19 @@ pub fn diff_text(impact: &Impact, stages: &[Stage], compared: &Compared, style: 
         for item in &block.items {
             out.extend(words(&block, item, style));
             let most = match &item.shape.what {
-                What::Document {
+                DiffSubject::Document {
                     presence: Presence::Added | Presence::Removed,
                     ..
                 } => WHOLE,
-                What::Document {
+                DiffSubject::Document {
                     presence: Presence::Changed,
                     ..
                 }
-                | What::ClusterAdded(_)
-                | What::ClusterRemoved(_)
-                | What::Facts
-                | What::Layout
-                | What::Group { .. } => LINES,
+                | DiffSubject::ClusterAdded(_)
+                | DiffSubject::ClusterRemoved(_)
+                | DiffSubject::Facts
+                | DiffSubject::Layout
+                | DiffSubject::Group { .. } => LINES,
             };
             out.extend(
                 item.sample

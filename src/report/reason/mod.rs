@@ -1,4 +1,4 @@
-//! Why a rollout waits, stops, fails or needs a person, in sentences. What others said is not made safe to print here: whoever prints does that.
+//! Why a rollout waits, stops, fails or needs a person, in sentences. What others said is not made safe to print here: the printer does that.
 #![allow(
     clippy::wildcard_enum_match_arm,
     reason = "each function passes on what is not its own, and the last names every reason that is left"

@@ -20,38 +20,30 @@ pub enum Claim {
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum ClaimBreach {
     /// A cluster is verified without a gate that passed.
-    NoGatePassed {
-        /// The cluster.
-        cluster: ClusterName,
-    },
+    NoGatePassed { cluster: ClusterName },
     /// A cluster is verified and is not what the plan makes of it.
     NotAsDesired {
-        /// The cluster.
         cluster: ClusterName,
         /// In what.
         difference: Difference,
     },
     /// A cluster was not read.
     ClusterNotRead {
-        /// The cluster.
         cluster: ClusterName,
         /// What the record says of it.
         claim: Claim,
     },
     /// The nodes of a cluster cannot be seen.
     ClusterNodesUnseen {
-        /// The cluster.
         cluster: ClusterName,
         /// What the record says of it.
         claim: Claim,
     },
     /// A group has fewer instances in service than it wants.
     TooFewInService {
-        /// The cluster.
         cluster: ClusterName,
         /// What the record says of it.
         claim: Claim,
-        /// The group.
         group: AsgName,
         /// Instances in service.
         serving: usize,
@@ -60,13 +52,10 @@ pub enum ClaimBreach {
     },
     /// An instance of the control plane does not work.
     ControlPlaneDown {
-        /// The cluster.
         cluster: ClusterName,
         /// What the record says of it.
         claim: Claim,
-        /// The instance.
         instance: InstanceId,
-        /// Its group.
         group: AsgName,
     },
 }

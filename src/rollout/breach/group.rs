@@ -11,13 +11,9 @@ use crate::model::{AccountId, AsgName, ClusterName, Region};
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum GroupBreach {
     /// A group that the plan does not change.
-    GroupNotPlanned {
-        /// The group.
-        group: AsgName,
-    },
+    GroupNotPlanned { group: AsgName },
     /// A desired capacity outside the group's minimum and maximum.
     DesiredOutside {
-        /// The group.
         group: AsgName,
         /// The desired capacity.
         to: u32,
@@ -28,7 +24,6 @@ pub enum GroupBreach {
     },
     /// A desired capacity below what runs: AWS would end instances undrained.
     DesiredBelowRunning {
-        /// The group.
         group: AsgName,
         /// The desired capacity.
         to: u32,
@@ -37,7 +32,6 @@ pub enum GroupBreach {
     },
     /// A maximum below what the group wants: AWS would end instances undrained.
     MaximumBelowDesired {
-        /// The group.
         group: AsgName,
         /// The maximum.
         max: u32,
@@ -46,7 +40,6 @@ pub enum GroupBreach {
     },
     /// A group surges by more than its `max_surge`.
     GroupSurge {
-        /// The group.
         group: AsgName,
         /// By how much.
         surge: u32,
@@ -55,7 +48,6 @@ pub enum GroupBreach {
     },
     /// A cluster surges by more than its `cluster_surge`.
     ClusterSurge {
-        /// The cluster.
         cluster: ClusterName,
         /// By how much.
         surge: u32,
@@ -63,13 +55,9 @@ pub enum GroupBreach {
         most: u32,
     },
     /// A group of the control plane gets more instances than it wants: a second member of etcd cannot join in its place.
-    ControlPlaneSurged {
-        /// The group.
-        group: AsgName,
-    },
+    ControlPlaneSurged { group: AsgName },
     /// Groups surge by more than their account had room for when the wave began.
     RoomSurge {
-        /// The groups.
         groups: BTreeSet<AsgName>,
         /// By how much.
         surge: u32,
@@ -78,9 +66,7 @@ pub enum GroupBreach {
     },
     /// More clusters of an account and region surge at the same time than there was room for when the wave began.
     RoomClusters {
-        /// The account.
         account: AccountId,
-        /// The region.
         region: Region,
         /// How many surge.
         clusters: usize,
@@ -89,42 +75,32 @@ pub enum GroupBreach {
     },
     /// A group has more launches or terminations than its replacements need.
     TooManyReplacements {
-        /// The group.
         group: AsgName,
-        /// Launches.
+        /// Instances launched so far.
         launches: u32,
-        /// Terminations.
+        /// Instances ended so far.
         terminations: u32,
         /// The most of each.
         most: u32,
     },
     /// An abort changes a group, and does not only restore it.
-    AbortChanges {
-        /// The group.
-        group: AsgName,
-    },
+    AbortChanges { group: AsgName },
     /// kops changes a group before the documents of its cluster are stored.
-    NotStored {
-        /// The group.
-        group: AsgName,
-    },
+    NotStored { group: AsgName },
     /// kops brings a group to another Kubernetes version before one whose turn comes first: a kubelet may not be newer than its API servers.
     SkewBroken {
-        /// The group.
         group: AsgName,
         /// The group whose turn comes first.
         before: AsgName,
     },
     /// A group is pinned to another version than its task, or the rollback, says.
     WrongPin {
-        /// The group.
         group: AsgName,
         /// The version.
         to: u64,
     },
     /// A group is disrupted while it launches from another version than the rollout pinned.
     OtherVersionPinned {
-        /// The group.
         group: AsgName,
         /// The version it launches from.
         launches: u64,
@@ -132,15 +108,10 @@ pub enum GroupBreach {
         pinned: u64,
     },
     /// A group is deleted before its cluster's gates have passed and its new groups have baked.
-    DeletedEarly {
-        /// The group.
-        group: AsgName,
-    },
+    DeletedEarly { group: AsgName },
     /// Processes are resumed that this rollout did not suspend.
     ResumesOthers {
-        /// The group.
         group: AsgName,
-        /// The processes.
         processes: Vec<String>,
     },
 }

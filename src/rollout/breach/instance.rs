@@ -11,17 +11,9 @@ use crate::model::{AsgName, ClusterName, InstanceId, NodeName, Span};
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum PlaneLack {
     /// A group has fewer instances at work than it wants.
-    PlaneGroupShort {
-        /// The group.
-        group: AsgName,
-    },
+    PlaneGroupShort { group: AsgName },
     /// A node lacks a component, or a critical pod on it is not Ready.
-    PlaneNodeSick {
-        /// The node.
-        node: NodeName,
-        /// Its group.
-        group: AsgName,
-    },
+    PlaneNodeSick { node: NodeName, group: AsgName },
     /// An etcd cluster has too few healthy members on the other instances.
     EtcdShort {
         /// The etcd cluster: `main` or `events`.
@@ -39,28 +31,24 @@ pub enum PlaneLack {
 pub enum InstanceBreach {
     /// More than one instance of a control plane is drained at the same time.
     ControlPlanesDrained {
-        /// The cluster.
         cluster: ClusterName,
         /// How many.
         instances: usize,
     },
     /// A node of a control plane is drained while the rest does not work.
     ControlPlaneDrained {
-        /// The node.
         node: NodeName,
         /// What is missing.
         lack: PlaneLack,
     },
     /// An instance of a control plane ends while the rest does not work.
     ControlPlaneEnds {
-        /// The instance.
         instance: InstanceId,
         /// What is missing without it.
         lack: PlaneLack,
     },
     /// Instances of a cluster end faster than its `rate`.
     TooFast {
-        /// The cluster.
         cluster: ClusterName,
         /// The instances of its rate.
         instances: u32,
@@ -69,28 +57,22 @@ pub enum InstanceBreach {
     },
     /// An instance ends before its node is drained.
     NotDrained {
-        /// The instance.
         instance: InstanceId,
-        /// Its group.
         group: AsgName,
     },
     /// An instance ends while volumes of its evicted pods are attached to it, and their time is not over.
     VolumesHeld {
-        /// The instance.
         instance: InstanceId,
-        /// The volumes.
         volumes: BTreeSet<String>,
     },
     /// An instance ends while load balancers may send to it, and their time is not over.
     TrafficCut {
-        /// The instance.
         instance: InstanceId,
         /// The balancers that are known to, by the names of their target groups.
         balancers: BTreeSet<String>,
     },
     /// A group keeps fewer instances at work than it has to.
     TooFewAtWork {
-        /// The group.
         group: AsgName,
         /// How many stay at work.
         left: u32,
@@ -100,12 +82,7 @@ pub enum InstanceBreach {
         missing: u32,
     },
     /// A zone of a group keeps fewer instances at work than when the rollout of the group began.
-    ZoneShort {
-        /// The group.
-        group: AsgName,
-        /// The zone.
-        zone: String,
-    },
+    ZoneShort { group: AsgName, zone: String },
     /// An on-demand fallback gives up instances that the group which it stands in for still needs.
     FallbackReleased {
         /// The fallback.
@@ -119,30 +96,20 @@ pub enum InstanceBreach {
     },
     /// An abort ends an instance that it should leave as it is.
     AbortEnds {
-        /// The instance.
         instance: InstanceId,
-        /// Its group.
         group: AsgName,
     },
     /// An instance of the pinned version is replaced.
     PinnedReplaced {
-        /// The instance.
         instance: InstanceId,
-        /// Its group.
         group: AsgName,
-        /// The version.
         version: u64,
     },
     /// An instance loses a scale-in protection that this rollout did not give it.
-    UnprotectsOthers {
-        /// The instance.
-        instance: InstanceId,
-    },
+    UnprotectsOthers { instance: InstanceId },
     /// An instance ends while its pods cannot be seen.
     EndsUnseen {
-        /// The instance.
         instance: InstanceId,
-        /// Its group.
         group: AsgName,
     },
 }

@@ -9,64 +9,32 @@ use crate::model::{InstanceId, NodeName};
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum NodeBreach {
     /// A node of a group that the plan does not change.
-    NodeNotPlanned {
-        /// The node.
-        node: NodeName,
-    },
+    NodeNotPlanned { node: NodeName },
     /// A node is cordoned while nodes cannot be seen.
-    CordonUnseen {
-        /// The node.
-        node: NodeName,
-    },
+    CordonUnseen { node: NodeName },
     /// A node is tainted while nodes cannot be seen.
-    TaintUnseen {
-        /// The node.
-        node: NodeName,
-    },
+    TaintUnseen { node: NodeName },
     /// Nodes are annotated while they cannot be seen.
     MarkUnseen,
     /// An abort marks nodes.
     AbortMarks,
     /// A node is drained that an autoscaler or another controller is ending.
-    EndedByOthers {
-        /// The node.
-        node: NodeName,
-    },
+    EndedByOthers { node: NodeName },
     /// A node is uncordoned that this rollout did not cordon.
-    UncordonsOthers {
-        /// The node.
-        node: NodeName,
-    },
+    UncordonsOthers { node: NodeName },
     /// A node loses a taint that this rollout did not give it.
-    UntaintsOthers {
-        /// The node.
-        node: NodeName,
-    },
+    UntaintsOthers { node: NodeName },
     /// A node loses an annotation for the autoscaler that this rollout did not give it.
-    ReleasesOthers {
-        /// The node.
-        node: NodeName,
-    },
+    ReleasesOthers { node: NodeName },
     /// A node is tainted out of service while AWS still has its instance.
     OutOfServiceInAws {
-        /// The node.
         node: NodeName,
-        /// Its instance.
         instance: InstanceId,
     },
     /// A node is tainted out of service that this rollout did not end.
-    OutOfServiceNotEnded {
-        /// The node.
-        node: NodeName,
-    },
+    OutOfServiceNotEnded { node: NodeName },
     /// A node is tainted out of service while its kubelet answers.
-    OutOfServiceAnswers {
-        /// The node.
-        node: NodeName,
-    },
+    OutOfServiceAnswers { node: NodeName },
     /// A node loses an out-of-service taint that this rollout did not give it.
-    BackInServiceOthers {
-        /// The node.
-        node: NodeName,
-    },
+    BackInServiceOthers { node: NodeName },
 }

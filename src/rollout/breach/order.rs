@@ -10,7 +10,6 @@ use crate::model::{ClusterName, Span, StageName};
 pub enum OrderBreach {
     /// A cluster of a later stage is changed before an earlier stage has passed.
     BeforeStage {
-        /// The cluster.
         cluster: ClusterName,
         /// The earlier stage.
         stage: StageName,
@@ -25,27 +24,17 @@ pub enum OrderBreach {
         soak: Span,
     },
     /// The rollout has no such cluster.
-    UnknownCluster {
-        /// The cluster.
-        cluster: ClusterName,
-    },
+    UnknownCluster { cluster: ClusterName },
     /// A cluster is changed before a person has approved its stage.
     StageNotApproved {
-        /// The cluster.
         cluster: ClusterName,
-        /// Its stage.
         stage: StageName,
     },
     /// A cluster is changed before its wave has begun.
-    BeforeItsWave {
-        /// The cluster.
-        cluster: ClusterName,
-    },
+    BeforeItsWave { cluster: ClusterName },
     /// A cluster is changed before an earlier wave of its stage has passed.
     BeforeWave {
-        /// The cluster.
         cluster: ClusterName,
-        /// Its stage.
         stage: StageName,
         /// The earlier wave, from 0.
         wave: usize,

@@ -20,47 +20,38 @@ pub enum Removal {
 pub enum PodBreach {
     /// Pods leave a node while nodes cannot be seen.
     PodsUnseen {
-        /// The node.
         node: NodeName,
-        /// How.
+        /// Evicted, deleted, or ended with its node.
         removal: Removal,
     },
     /// Pods leave a node that belongs to another instance by now.
     PodsOfOtherInstance {
-        /// The node.
         node: NodeName,
-        /// How.
+        /// Evicted, deleted, or ended with its node.
         removal: Removal,
     },
     /// Pods leave a node that is not being drained.
     PodsWithoutDrain {
-        /// The node.
         node: NodeName,
-        /// How.
+        /// Evicted, deleted, or ended with its node.
         removal: Removal,
     },
     /// Pods leave a node that is not cordoned.
     PodsNotCordoned {
-        /// The node.
         node: NodeName,
-        /// How.
+        /// Evicted, deleted, or ended with its node.
         removal: Removal,
     },
     /// Pods leave a node that runs the pinned version.
     PodsOfPinned {
-        /// The node.
         node: NodeName,
-        /// How.
+        /// Evicted, deleted, or ended with its node.
         removal: Removal,
     },
     /// Pods are deleted against their budgets, and `on_timeout` is not `force`.
-    ForceNotAllowed {
-        /// The node.
-        node: NodeName,
-    },
+    ForceNotAllowed { node: NodeName },
     /// Pods are deleted against their budgets before the drain has had its time.
     ForceEarly {
-        /// The node.
         node: NodeName,
         /// The drain's timeout.
         timeout: Span,
@@ -76,8 +67,5 @@ pub enum PodBreach {
         pod: String,
     },
     /// Two pods of one owner are deleted at the same time.
-    PodsOfOneOwner {
-        /// The owner.
-        owner: String,
-    },
+    PodsOfOneOwner { owner: String },
 }

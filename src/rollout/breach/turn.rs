@@ -8,7 +8,6 @@ use crate::model::{ClusterName, Span, StageName, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Beginning {
-    /// A stage.
     Stage,
     /// A wave of it, from 0.
     Wave(usize),
@@ -21,46 +20,29 @@ pub enum Beginning {
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum TurnBreach {
     /// A stage or a wave passes before a cluster has soaked.
-    NotSoaked {
-        /// The cluster.
-        cluster: ClusterName,
-        /// The soak.
-        soak: Span,
-    },
+    NotSoaked { cluster: ClusterName, soak: Span },
     /// The rollout is finished before a stage has passed.
-    StageNotPassed {
-        /// The stage.
-        stage: StageName,
-    },
+    StageNotPassed { stage: StageName },
     /// Something begins while its stage is frozen.
     BeginsFrozen {
-        /// What.
+        /// What was begun too early.
         what: Beginning,
-        /// The stage.
         stage: StageName,
         /// The end of the freeze.
         until: Timestamp,
     },
     /// A stage begins before an earlier one has passed.
     StageEarly {
-        /// The stage.
         stage: StageName,
         /// The earlier one.
         before: StageName,
     },
     /// A stage begins without an approval that is still valid.
-    StageUnapproved {
-        /// The stage.
-        stage: StageName,
-    },
+    StageUnapproved { stage: StageName },
     /// The rollout has no such stage.
-    UnknownStage {
-        /// The stage.
-        stage: StageName,
-    },
+    UnknownStage { stage: StageName },
     /// A wave begins before an earlier one has passed.
     WaveEarly {
-        /// The stage.
         stage: StageName,
         /// The wave, from 0.
         wave: usize,
@@ -69,7 +51,6 @@ pub enum TurnBreach {
     },
     /// A wave begins before its stage.
     WaveBeforeItsStage {
-        /// The stage.
         stage: StageName,
         /// The wave, from 0.
         wave: usize,

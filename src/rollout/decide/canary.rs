@@ -56,7 +56,7 @@ pub(crate) fn bakes(
         }
         return out.wait(view, GroupReason::CanaryBakes, Some(baked));
     }
-    match gate::all(&asked, out) {
+    match gate::judge_all(&asked, out) {
         GateOutcome::Pass(evidence) => {
             out.records.push(Event::Group(
                 view.cluster.clone(),

@@ -14,7 +14,7 @@ use crate::rollout::schedule::{Task, VersionSource};
 /// AWS tries a refused launch again by itself; until then there is nothing to see.
 pub(crate) const AGAIN: Span = Span::from_secs(60);
 
-/// Whoever waits for capacity by its policy waits this long before a person is asked.
+/// A group that waits for capacity by its policy waits this long before a person is asked.
 const LONGEST_HOLD: Span = Span::from_secs(48 * 3_600);
 
 /// As long may a twin stand in: it costs more each hour.
@@ -49,7 +49,7 @@ pub(crate) fn pause(refused: &ZoneRefused) -> Span {
     Span::from_millis(lasted.millis() / SHARE).clamp(AGAIN, LONGEST)
 }
 
-/// Zones that are refused and still have an old instance. One that was not asked for in a while, because nothing was to be launched, is none.
+/// Zones that are refused and still have an old instance. One that was not asked for in a while, because nothing was to be launched, does not count.
 fn of_zones<'a>(view: &GroupContext<'a>, live: &LiveGroup) -> Option<CapacityRefusal<'a>> {
     let version = match &view.task.task {
         Task::Update {
@@ -227,7 +227,7 @@ pub(crate) fn answer(
     }
 }
 
-/// Until when a wait for capacity is nobody's fault; none where the group's patience counts.
+/// Until when a wait for capacity is not a failure; none where the group's patience counts.
 pub(crate) fn held_until(
     view: &GroupContext<'_>,
     live: &LiveGroup,
@@ -250,7 +250,7 @@ pub(crate) fn noted(view: &GroupContext<'_>, out: &mut DecisionBuilder<'_>) -> b
     let (cluster, group) = (view.cluster.clone(), view.task.asg.clone());
     let no_capacity = &view.group.capacity.missing;
     let refused = refusal(view, live, since);
-    // Whoever borrows has given its surge back, may lack nothing without it, and that proves nothing: a launch has to succeed.
+    // A group that borrows has released its surge, may lack nothing without it, and that proves nothing: a launch has to succeed.
     let unproven = view.group.capacity.borrowed.is_some()
         && (refused.is_some() || !fallback::launched(view, live));
     match (refused.filter(|_| is_short(view, live)), no_capacity) {

@@ -123,7 +123,7 @@ fn check_back(
     if !is_counted(sight, out) {
         return;
     }
-    match gate::all(&asked, out) {
+    match gate::judge_all(&asked, out) {
         GateOutcome::Pass(_) => out.records.push(Event::Cluster(
             sight.run.cluster.clone(),
             ClusterEvent::Restored,
@@ -257,7 +257,7 @@ fn passed(
     if !is_counted(sight, out) {
         return None;
     }
-    match gate::all(&about(round, sight, since), out) {
+    match gate::judge_all(&about(round, sight, since), out) {
         GateOutcome::Pass(evidence) => return Some(evidence),
         GateOutcome::Wait(why, until) => out.wait_cluster(&sight.run.cluster, why, Some(until)),
         GateOutcome::Fail(why) => out.fail(&sight.run.cluster, None, why),
@@ -309,7 +309,7 @@ fn deleted(
     gone
 }
 
-/// Whether no group has launch template versions left that nobody needs; prunes if so.
+/// Whether no group has launch template versions left that are not needed; prunes if so.
 fn pruned(
     round: &RoundContext<'_>,
     sight: &ClusterContext<'_>,

@@ -1,4 +1,4 @@
-//! What somebody else did to a group, and what the cloud refused: it comes before everything else. Never acts.
+//! What others did to a group, and what the cloud refused: it comes before everything else. Never acts.
 
 use super::again::MAX_TRIES;
 use crate::rollout::reason::{Advice, Reason};

@@ -30,7 +30,7 @@ fn other<'a>(view: &GroupContext<'a>, name: &AsgName) -> Option<Other<'a>> {
     })
 }
 
-/// Instances at work that nobody drains.
+/// Instances at work that are not being drained.
 fn works(view: &GroupContext<'_>, role: Role, live: &LiveGroup, group: &GroupProgress) -> u32 {
     let there = live.instances.iter().filter(|(id, i)| {
         view.nodes.readiness(role, id, i) == Readiness::Ready

@@ -1,4 +1,4 @@
-//! The verdicts of all gates about a canary or a cluster. Three-valued, and what is not known is never a pass. Asks nobody.
+//! The verdicts of all gates about a canary or a cluster. Three-valued, and what is not known is never a pass. Makes no calls.
 
 use std::collections::BTreeMap;
 
@@ -53,13 +53,13 @@ pub(crate) enum GateOutcome {
 const ASK_AGAIN: Span = Span::from_secs(30);
 
 /// All gates of this scope, in their order, up to the first that does not pass.
-pub(crate) fn all(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> GateOutcome {
+pub(crate) fn judge_all(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> GateOutcome {
     let mut evidence = Vec::new();
     // A person who takes it up again gives every deadline anew.
     let from = asked.deadline_from.max(asked.progress.resumed_at);
     for gate in asked.gates.iter().filter(|g| asked.concerns(g)) {
         let name = gate.name.clone();
-        match one(gate, asked, out) {
+        match judge(gate, asked, out) {
             Verdict::Pass(ground) => evidence.push(Evidence::Gate { gate: name, ground }),
             Verdict::Fail(ground) => {
                 return GateOutcome::Fail(Reason::GateFailed { gate: name, ground });
@@ -72,7 +72,7 @@ pub(crate) fn all(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> GateOutco
                 });
             }
             Verdict::Wait(ground) => {
-                out.records.extend(told(gate, asked, from, &ground));
+                out.records.extend(long_wait(gate, asked, from, &ground));
                 let why = Reason::GateWaits { gate: name, ground };
                 return GateOutcome::Wait(why, from + gate.deadline);
             }
@@ -81,9 +81,14 @@ pub(crate) fn all(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> GateOutco
     GateOutcome::Pass(evidence)
 }
 
-/// A gate over live state that has waited for a while says for what, once, and again when it waits long for something else: whoever reads the
+/// A gate over live state that has waited for a while says for what, once, and again when it waits long for something else: a person who reads the
 /// lines of a pipeline, or the status of a rollout, sees nothing else of it. Every other gate's answers are records already.
-fn told(gate: &GateSpec, asked: &Asked<'_>, from: Timestamp, ground: &Ground) -> Option<Event> {
+fn long_wait(
+    gate: &GateSpec,
+    asked: &Asked<'_>,
+    from: Timestamp,
+    ground: &Ground,
+) -> Option<Event> {
     const SILENCE: Span = Span::from_secs(60);
     const MORE: Span = Span::from_secs(300);
     match gate.kind {
@@ -116,7 +121,7 @@ pub(crate) fn sampling(asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Opti
         .iter()
         .filter(|g| g.samples.times > 1 && asked.concerns(g))
     {
-        if let Verdict::Fail(ground) = one(gate, asked, out) {
+        if let Verdict::Fail(ground) = judge(gate, asked, out) {
             failed.get_or_insert(Reason::GateFailed {
                 gate: gate.name.clone(),
                 ground,
@@ -189,7 +194,7 @@ impl<'a> GroupContext<'a> {
     }
 }
 
-fn one(gate: &GateSpec, asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Verdict {
+fn judge(gate: &GateSpec, asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> Verdict {
     let question = match &gate.kind {
         GateKind::Asg => return health::asg(asked.live, asked.groups.iter().copied(), asked.since),
         GateKind::Kubernetes => {

@@ -1,4 +1,4 @@
-//! The two gates over live state: groups have what they want, nodes and pods are whole. Asks nobody.
+//! The two gates over live state: groups have what they want, nodes and pods are whole. Makes no calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,11 +121,11 @@ fn not_ready<'f>(
 
 /// What a cluster that was verified is like while it is only watched.
 pub(crate) enum Steady {
-    /// Healthy.
+    /// All of it is known and as it should be.
     Good,
     /// No worse than a cluster is on any day: what is down, and how much of its group may be.
     Tolerated(Vec<ToleratedNodes>),
-    /// Not all of it is known or whole, which is nobody's failure yet.
+    /// Not all of it is known or whole, which is not a failure yet.
     Waits(Ground),
     /// More of it is broken, for longer, than is tolerated.
     Broken(Vec<Symptom>),

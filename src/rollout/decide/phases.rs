@@ -92,7 +92,7 @@ fn one_at_a_time<'t>(
         out.wait_cluster(&sight.run.cluster, reason::unseen(why), None);
         return true;
     }
-    // A drain that has begun goes on: stopping half-way helps nobody.
+    // A drain that has begun goes on: stopping half-way helps no pod.
     if let Some(fault) =
         control_plane::fault(sight, Some(&task.asg)).filter(|_| group.outstanding.drains.is_empty())
     {
@@ -125,7 +125,7 @@ pub(crate) fn side_by_side<'t>(
         .filter(|(_, g)| g.state != GroupState::Done)
         .filter(|(_, g)| !sight.is_closing || !g.outstanding.drains.is_empty())
         .collect();
-    // Whoever has the longest way to go is served first: were the first by name always first, the last would be left with
+    // The group that has the longest way to go is served first: were the first by name always first, the last would be left with
     // all of theirs when the others are done, and go through it one after the other with most of the budget unused.
     open.sort_by_key(|(task, group)| std::cmp::Reverse(rounds_left(task, group)));
     for (task, group) in &open {

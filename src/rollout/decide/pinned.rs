@@ -1,4 +1,4 @@
-//! Somebody else's hand on the version that a group launches from: looked for before every step that an instance's place depends on. Never acts.
+//! A change of others to the version that a group launches from: looked for before every step that an instance's place depends on. Never acts.
 
 use super::standing::SETTLED;
 use crate::model::{Definition, LaunchTemplateData, LiveGroup};

@@ -1,4 +1,4 @@
-//! Old launch template versions that nobody needs any more, once a group is done and its cluster's gates passed. Never acts.
+//! Old launch template versions that are no longer needed, once a group is done and its cluster's gates passed. Never acts.
 
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 //!
 //! The bounds come from the policy of the group: `max_unavailable` and `max_surge` as percentages of its size, `canary` as
 //! the first checkpoint, `ready_timeout` and `bake` as its pause. AWS goes on by itself when that pause is over, never sooner:
-//! a gate that has not passed by then fails the group. AWS drains no node: whoever wants that runs aws-node-termination-handler or a lifecycle hook.
+//! a gate that has not passed by then fails the group. AWS drains no node: a fleet that wants that runs aws-node-termination-handler or a lifecycle hook.
 
 use std::collections::BTreeSet;
 
@@ -127,7 +127,7 @@ pub(crate) fn turn(
     let GroupState::Rolling(since) = view.group.state else {
         return false;
     };
-    // To the autoscaler what is new looks idle, whoever has launched it.
+    // To the autoscaler what is new looks idle, whether the rollout or others launched it.
     let baking = canary_of(view, live) > 0 && !view.group.canary.is_proven();
     if !outdated.is_empty() || baking {
         keep(view, live, outdated, out);

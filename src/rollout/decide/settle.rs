@@ -54,7 +54,7 @@ fn cloud(view: &GroupContext<'_>, intent: &Intent, effect: &CloudEffect) -> Stan
             launch: Some(launch),
             ..
         } => zonal(view, intent, launch, to.saturating_sub(*from)),
-        // More than asked for: an autoscaler has added to it, or it was there without us. Booked, it is given back by draining.
+        // More than asked for: an autoscaler has added to it, or it was there without us. Booked, it is released by draining.
         CloudEffect::SetDesired { to, .. } => seen(&|live| live.desired >= *to),
         CloudEffect::Suspend { processes, .. } => {
             seen(&|live| processes.is_subset(&live.suspended))
@@ -86,7 +86,7 @@ fn cloud(view: &GroupContext<'_>, intent: &Intent, effect: &CloudEffect) -> Stan
     }
 }
 
-/// Less desired capacity is asked for again only while it ends nothing: an instance may have come since that nobody has drained.
+/// Less desired capacity is asked for again only while it ends nothing: an instance may have come since that is not drained.
 pub(super) fn fewer(view: &GroupContext<'_>, intent: &Intent, to: u32) -> Standing {
     let there = |live: &LiveGroup| {
         present(live)

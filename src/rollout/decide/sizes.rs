@@ -1,5 +1,5 @@
-//! A lower maximum: it is never put below what the group wants at that moment, whichever way it goes. AWS would end instances that nobody has
-//! drained. Source: Auto Scaling API, UpdateAutoScalingGroup. Never acts.
+//! A lower maximum: it is never put below what the group wants at that moment, whichever way it goes. AWS would end instances that are
+//! not drained. Source: Auto Scaling API, UpdateAutoScalingGroup. Never acts.
 
 use super::fields::differs;
 use crate::model::{CloudEffect, Definition, LiveGroup, VersionChange};
@@ -16,7 +16,7 @@ pub(crate) fn next_fields(
     version: Option<VersionChange>,
 ) -> Option<CloudEffect> {
     let held = with_maximum_of(to, from);
-    let mut is = match view.group.max_size {
+    let mut is = match view.group.given_max {
         Some(max) if max == to.auto_scaling_group.max_size => return None,
         Some(_) => held.clone(),
         None => from.clone(),
@@ -48,7 +48,7 @@ pub(crate) fn pending(view: &GroupContext<'_>) -> Option<u32> {
         to.auto_scaling_group.max_size,
     );
     let there = view.live.is_some_and(|live| live.group.max_size == will);
-    (will < was && !there && view.group.max_size != Some(will)).then_some(will)
+    (will < was && !there && view.group.given_max != Some(will)).then_some(will)
 }
 
 /// Instances that are drained and ended for the sake of a lower maximum, where that is allowed; `surge` is ours in any case.

@@ -104,7 +104,7 @@ fn enter(round: &RoundContext<'_>, stage: &StageRun, out: &mut DecisionBuilder<'
     }
 }
 
-/// Why a stage may not start; a stage that changes nothing needs nobody's leave.
+/// Why a stage may not start; a stage that changes nothing needs no permission.
 fn may_start(round: &RoundContext<'_>, stage: &StageRun) -> Option<State> {
     if !stage.changes() {
         return None;
@@ -209,7 +209,7 @@ fn run_wave(
     }
 }
 
-/// Waits until every cluster has run the release for `soak`, healthy; `passed` is what follows. Whoever cannot be seen has not soaked.
+/// Waits until every cluster has run the release for `soak`, healthy; `passed` is what follows. A cluster that cannot be seen has not soaked.
 fn soak<'r>(
     round: &RoundContext<'_>,
     clusters: impl Iterator<Item = &'r ClusterRun>,
@@ -314,7 +314,7 @@ fn abort(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
     State::Going
 }
 
-/// The way back that a person asked for; where something was deleted meanwhile, there is none.
+/// The way back that a person asked for; none where something was deleted meanwhile.
 fn asked_back(rollout: &Rollout, progress: &Progress) -> Event {
     let clusters = touched(rollout, progress);
     if let Some(cluster) = no_way_back(rollout, progress, &clusters) {

@@ -26,7 +26,7 @@ pub(crate) fn undo(task: &GroupTask, done: &GroupProgress) -> GroupTask {
                 to: from.clone(),
                 from_version: reached,
                 version: VersionSource::Existing(*from_version),
-                // What came anew meanwhile runs the new version, whoever brought it.
+                // What came anew meanwhile runs the new version, whether the rollout or others launched it.
                 replace: *replace
                     || (task.rolling.strategy == Strategy::OnNextLaunch
                         && task.role != Role::ControlPlane),

@@ -107,7 +107,7 @@ pub(crate) fn update(
     replace::replace(view, live, outdated, budget, out);
 }
 
-/// Nothing is to be replaced: what is open is given back, and what a lower maximum has no room for is drained. A maximum that waits until fewer
+/// Nothing is to be replaced: what is open is released, and what a lower maximum has no room for is drained. A maximum that waits until fewer
 /// instances are wanted is not done.
 fn exchanged(
     view: &GroupContext<'_>,
@@ -148,7 +148,7 @@ fn lend(
     replace::replace(view, live, BTreeSet::new(), budget, out);
 }
 
-/// Pins the version; or somebody else has moved the pin since.
+/// Pins the version; or others have moved the pin since.
 fn is_pinning(
     view: &GroupContext<'_>,
     live: &LiveGroup,

@@ -1,7 +1,7 @@
-//! What `kops validate cluster` looks at, over data: whether groups, their nodes, critical pods and the control plane are whole. Asks nobody.
+//! What `kops validate cluster` looks at, over data: whether groups, their nodes, critical pods and the control plane are whole. Makes no calls.
 //!
 //! The checks and their limits are kops's (`pkg/validation/validate_cluster.go`, and the filter of its rolling update): while
-//! some groups are looked at, what is wrong counts when it is theirs, the control plane's, or nobody's. Two things are left
+//! some groups are looked at, what is wrong counts when it is theirs, the control plane's, or belongs to no group. Two things are left
 //! out: DNS, which is not read here, and warm-pool instances, which kops counts as members.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,7 +150,7 @@ fn members(
                 group,
                 instance: id.clone(),
             },
-            // Whoever ends it has said so: what it is like meanwhile is nobody's failure.
+            // Its end was announced: what it is like meanwhile is not a failure.
             Some((_, found)) if found.leaves_by.is_some() => continue,
             Some((node, found)) if !found.ready => {
                 // How long the instance is there says nothing about how long its node is NotReady.
@@ -242,7 +242,7 @@ fn sick(owner: Option<&AsgName>, node: Option<&Node>, pod: &SickPod) -> HealthFa
     }
 }
 
-/// Pods that should be Ready and are not, those that only start aside: how many of each owner. A pod that nobody makes anew stands for itself.
+/// Pods that should be Ready and are not, those that only start aside: how many of each owner. A bare pod stands for itself.
 pub(crate) fn unready<'p>(
     pods: impl IntoIterator<Item = &'p UnreadyPod>,
     now: Timestamp,

@@ -1,4 +1,4 @@
-//! The launch template versions that a rollout needs and did not make, above all those that groups go back to: whether somebody else has deleted one. Never acts.
+//! The launch template versions that a rollout needs and did not make, above all those that groups go back to: whether others have deleted one. Never acts.
 
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 //!
 //! In the program they are nested, so that a listener of one level knows that level alone. In journals and JSON lines they stay as they always
 //! were: old journals are read by the one reader there is, programs that read JSON lines notice nothing, and a nested form would need a second
-//! reader and tell nobody more. Which level an event belongs to follows from its name, and the names are those that serde knows of each level's
+//! reader and say nothing more. Which level an event belongs to follows from its name, and the names are those that serde knows of each level's
 //! enum: a new event needs nothing here.
 
 use serde::de::value::{EnumAccessDeserializer, Error as NoValue, StringDeserializer};

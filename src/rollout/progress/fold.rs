@@ -215,7 +215,7 @@ impl Progress {
         why: &Reason,
         advice: &Advice,
     ) {
-        // Whoever asked for it is told why it cannot be.
+        // The operator who asked for it is told why it cannot be.
         self.rollback_asked = None;
         self.stuck = Some(Stuck {
             cluster: cluster.clone(),
@@ -307,7 +307,7 @@ impl Progress {
         }
     }
 
-    /// Somebody looked at it: whatever was held against a group is forgotten, and every patience begins anew.
+    /// A person looked at it: whatever was held against a group is forgotten, and every patience begins anew.
     pub(super) fn resumed(&mut self, at: Timestamp) {
         // What a person has seen is not held against the group a second time; a process that merely died has looked at nothing.
         let looked_at = self.stuck.take().is_some();

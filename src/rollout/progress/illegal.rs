@@ -9,7 +9,7 @@ use crate::rollout::event::StepId;
 pub struct IllegalRecord {
     /// The record.
     pub seq: u64,
-    /// Why.
+    /// The rule that it breaks.
     pub why: Illegal,
 }
 

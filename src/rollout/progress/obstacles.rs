@@ -8,11 +8,11 @@ use crate::rollout::reason::Reason;
 /// What others did to a group, and what was refused for good, on the way that the rollout goes now or since a person looked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conflicts {
-    /// Somebody else changed it: what was found.
+    /// Others changed it: what was found.
     pub drift: Option<String>,
     /// The API refused a step for good, in these words.
     pub refused: Option<String>,
-    /// How often in a row somebody else moved desired capacity, or an instance, before we could.
+    /// How often in a row others moved desired capacity, or an instance, before we could.
     pub in_a_row: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What of ours is out there at a group and has to be given back, whichever way the rollout goes. Decides nothing.
+//! What of ours is out there at a group and has to be restored, whichever way the rollout goes. Decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::model::{InstanceId, NodeName, Span, Timestamp};
 pub struct Outstanding {
     /// Processes we suspended.
     pub suspended: BTreeSet<String>,
-    /// Desired capacity that we added and have not given back.
+    /// Desired capacity that we added and have not released.
     pub surge: u32,
     /// Instances we took out of the group that still run.
     pub detached: BTreeSet<InstanceId>,
@@ -92,7 +92,6 @@ pub struct DeadNode {
 /// A drain under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drain {
-    /// Its node.
     pub node: Option<NodeName>,
     /// Since when.
     pub since: Timestamp,

@@ -16,7 +16,7 @@ use crate::rollout::schedule::{ClusterRun, Rollout};
 /// Where a rollout stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Number of the last record.
+    /// The number of the last record.
     pub seq: u64,
     /// When the last record was written.
     pub at: Timestamp,
@@ -34,17 +34,17 @@ pub struct Progress {
     pub waves_passed: BTreeSet<(StageName, usize)>,
     /// Within which limits a wave is rolled, where its room was found too small or is not known.
     pub room: BTreeMap<(StageName, usize), Vec<RoomLimit>>,
-    /// Clusters.
+    /// Every cluster of the rollout, those that have not begun too.
     pub clusters: BTreeMap<ClusterName, ClusterProgress>,
     /// Steps whose outcome is not known.
     pub open: BTreeMap<StepId, Intent>,
-    /// Number of the next step.
+    /// The number of the next step.
     pub next_step: StepId,
-    /// Why it cannot go on by itself; taken back when somebody resumes.
+    /// Why it cannot go on by itself; taken back when the rollout is resumed.
     pub stuck: Option<Stuck>,
     /// The failure that turned it round.
     pub failure: Option<(ClusterName, Option<AsgName>, Reason)>,
-    /// It failed, and a person has to say what comes; taken back when somebody resumes.
+    /// It failed, and a person has to say what comes; taken back when the rollout is resumed.
     pub held: bool,
     /// Who asked for the way back, and why; taken back when it begins.
     pub rollback_asked: Option<(String, String)>,
@@ -77,11 +77,11 @@ pub enum Ending {
 /// Why a rollout cannot go on by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stuck {
-    /// Cluster.
+    /// The cluster that waits for a person.
     pub cluster: ClusterName,
-    /// Group.
+    /// None where the whole cluster is meant.
     pub group: Option<AsgName>,
-    /// Why.
+    /// What a person has to know of it.
     pub why: Reason,
     /// What a person can do.
     pub advice: Advice,
@@ -90,11 +90,11 @@ pub struct Stuck {
 /// A step whose outcome is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
-    /// Cluster.
+    /// The cluster whose lock the step needs.
     pub cluster: ClusterName,
-    /// Group.
+    /// The group whose turn it is.
     pub group: AsgName,
-    /// What.
+    /// What is done, exactly.
     pub effect: Effect,
     /// How often it was tried without an answer.
     pub tries: u32,
@@ -141,13 +141,11 @@ pub struct StepRefusal {
 /// Where a cluster stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterProgress {
-    /// Its state.
     pub state: ClusterState,
-    /// Its groups.
     pub groups: BTreeMap<AsgName, GroupProgress>,
     /// When anything last went on here: what stands still for too long ends as a failure, or stuck.
     pub moved_at: Timestamp,
-    /// When somebody last took the rollout up: no patience is over before it has begun again.
+    /// When the rollout was last started or resumed: no patience is over before it has begun again.
     pub resumed_at: Timestamp,
     /// What the Kubernetes API showed before the first change; none: it was not asked, or not yet.
     pub before: Option<Before>,
@@ -168,9 +166,9 @@ pub struct ClusterProgress {
 /// What a gate said last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// When.
+    /// When it answered.
     pub at: Timestamp,
-    /// What.
+    /// What it answered.
     pub verdict: Verdict,
     /// How often it has passed, without a fail, since it was first asked about this.
     pub passes: u32,
@@ -210,14 +208,13 @@ pub enum GroupState {
     Waiting,
     /// Being changed since then.
     Rolling(Timestamp),
-    /// Done.
+    /// All instances run what is wanted, and its gates passed.
     Done,
 }
 
 /// Where a group stands. What is open here (surge, drains, detached instances, suspended processes) survives a change of direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupProgress {
-    /// Its state.
     pub state: GroupState,
     /// Whether anything was begun on it, ever.
     pub touched: bool,
@@ -240,14 +237,13 @@ pub struct GroupProgress {
     /// What that made of it, where it added to it.
     pub sized_to: Option<u32>,
     /// The maximum that its own fields were given last, on the way it goes now.
-    pub max_size: Option<u32>,
+    pub given_max: Option<u32>,
     /// The same, whichever way it went, and when: a look soon after may still show the one before.
     pub max_set: Option<(u32, Timestamp)>,
     /// What was launched and ended for its sake, on the way it goes now or since a person looked at it.
     pub spent: Spent,
     /// The group is deleted.
     pub deleted: bool,
-    /// Its canary.
     pub canary: Canary,
     /// The instance refresh that was started on the way it goes now: to which version, and what was last seen of it.
     pub refresh: Option<RefreshSeen>,
@@ -257,7 +253,7 @@ pub struct GroupProgress {
     pub capacity: CapacityState,
     /// Where replacements are launched.
     pub placement: ZonePlacement,
-    /// What of ours is out there and has to be given back.
+    /// What of ours is out there and has to be restored.
     pub outstanding: Outstanding,
     /// Desired capacity that retiring the group took away.
     pub taken: u32,
@@ -279,7 +275,7 @@ pub enum WayBack {
     /// As far as is known.
     #[default]
     There,
-    /// Somebody else deleted this one, and a person has to know it.
+    /// Others deleted this one, and a person has to know it.
     Gone(u64),
     /// A person knows it, and goes on without.
     Renounced(u64),
@@ -315,7 +311,7 @@ impl GroupProgress {
             GroupState::Done
         };
         (self.updated, self.pinned, self.pinned_at) = (false, false, None);
-        (self.max_size, self.spent) = (None, Spent::default());
+        (self.given_max, self.spent) = (None, Spent::default());
         self.canary = Canary::Proven;
         self.set_aside.clear();
         self.conflicts = Conflicts::default();

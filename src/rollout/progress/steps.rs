@@ -91,7 +91,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Somebody else got there first. Desired capacity belongs to the autoscaler, and an instance may go at any time: there we look again.
+    /// Others got there first. Desired capacity belongs to the autoscaler, and an instance may go at any time: there we look again.
     pub(super) fn moved(&mut self, intent: &Intent, found: &str) -> Result<(), Illegal> {
         let ours = is_ours_alone(&intent.effect);
         let group = self.group(&intent.cluster, &intent.group)?;
@@ -115,7 +115,7 @@ impl Progress {
         if let Effect::Kops(KopsEffect::Publish { .. }) = &intent.effect {
             self.cluster(&intent.cluster)?.published = true;
         }
-        // What was so before the first attempt is somebody else's doing, and not ours to give back.
+        // What was so before the first attempt was done by others, and is not ours to restore.
         let ours = *applied != Applied::Already || intent.doubtful;
         let came_to_nothing = launched_nothing(applied);
         // What is refused every few minutes moves nothing.
@@ -226,7 +226,7 @@ impl GroupProgress {
         (self.instances, self.ended) = (instances, 0);
         (self.updated, self.pinned, self.pinned_at) = (false, false, None);
         self.kops_done = false;
-        (self.max_size, self.spent) = (None, Spent::default());
+        (self.given_max, self.spent) = (None, Spent::default());
         self.placement.refused.clear();
     }
 
@@ -384,7 +384,7 @@ impl GroupProgress {
     }
 
     fn got_fields(&mut self, max_size: u32, pins: bool, at: Timestamp) {
-        (self.updated, self.max_size) = (true, Some(max_size));
+        (self.updated, self.given_max) = (true, Some(max_size));
         self.max_set = Some((max_size, at));
         if pins {
             (self.pinned, self.pinned_at) = (true, Some(at));

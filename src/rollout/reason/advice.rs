@@ -17,10 +17,7 @@ pub enum Advice {
     /// Put right what stands in the way of drains.
     ClearTheWay,
     /// Find out why new instances of a group do not work.
-    SeeInstances {
-        /// The group.
-        group: AsgName,
-    },
+    SeeInstances { group: AsgName },
     /// Make the plan anew, as a version that a rollback needs is gone.
     PlanAnew,
     /// Go on or end it, as no rollback is possible.
@@ -34,25 +31,14 @@ pub enum Advice {
     /// Put it right by hand.
     PutRight,
     /// A rollback to an old version failed.
-    WayBackFailed {
-        /// The group.
-        group: AsgName,
-        /// The version.
-        version: u64,
-    },
+    WayBackFailed { group: AsgName, version: u64 },
     /// A group that is to be deleted cannot be drained.
-    DrainToDelete {
-        /// The group.
-        group: AsgName,
-    },
+    DrainToDelete { group: AsgName },
     /// Put a group right by hand.
-    PutGroupRight {
-        /// The group.
-        group: AsgName,
-    },
+    PutGroupRight { group: AsgName },
     /// What ran before is back and not healthy.
     OldUnhealthy,
-    /// Somebody else changed the cluster.
+    /// Others changed the cluster.
     BringBack,
     /// A cluster on which a stage stands is not what it was.
     BringBackStage,
@@ -73,7 +59,7 @@ pub enum Advice {
     },
     /// The group is gone.
     FindWhoDeleted,
-    /// Somebody else pinned it.
+    /// Others pinned it.
     FindWhoPinned,
     /// The version is gone: start anew.
     StartAnewVersion,
@@ -84,15 +70,15 @@ pub enum Advice {
         /// Forward, where `--allow-shrink` would drain them.
         forward: bool,
     },
-    /// Somebody else changed the group.
+    /// Others changed the group.
     LookAtGroup,
     /// Something else moves the group.
     FindWhoMoves,
     /// Instances do not stay what they are.
     FindWhyNotStay,
-    /// Find capacity.
+    /// AWS has no capacity for the types and zones of the group: name others.
     FindCapacity,
-    /// Somebody else is ending the node.
+    /// Others are ending the node.
     SeeNodeEnds,
     /// A dead node's instance may still run.
     SeeInEc2,

@@ -46,7 +46,7 @@ pub enum NoOther {
     Type,
     /// Its twin cannot stand in.
     Twin {
-        /// Why.
+        /// Why the on-demand fallback does not help.
         why: NoLoan,
     },
 }

@@ -46,9 +46,7 @@ pub struct LingeringPod {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OverdueDrain {
-    /// The instance.
     pub instance: InstanceId,
-    /// Its node.
     pub node: Option<NodeName>,
     /// When the drain began.
     pub since: Timestamp,
@@ -74,7 +72,6 @@ pub struct OverdueDrain {
 pub enum DrainReason {
     /// Pods leave a node.
     Drains {
-        /// The node.
         node: NodeName,
         /// Pods left.
         pods: u32,
@@ -85,7 +82,6 @@ pub enum DrainReason {
     },
     /// Pods that were told to go have their grace.
     DrainInGrace {
-        /// The node.
         node: Option<NodeName>,
         /// Pods on their way out.
         pods: u32,
@@ -99,21 +95,17 @@ pub enum DrainReason {
     },
     /// Pods are deleted by force.
     Forces {
-        /// The node.
         node: NodeName,
         /// `namespace/name`.
         pods: Vec<String>,
     },
     /// The pods of a node are gone, and volumes of theirs are attached to it still.
     VolumesAttached {
-        /// The node.
         node: NodeName,
-        /// The volumes.
         volumes: BTreeSet<String>,
     },
     /// The pods of a node are gone, and load balancers of Services send to it still, or may.
     BalancersSend {
-        /// The node.
         node: NodeName,
         /// The balancers, by the names of their target groups.
         balancers: BTreeSet<String>,
@@ -122,25 +114,19 @@ pub enum DrainReason {
     },
     /// A node is gone from the API, and its pods may still end.
     MayStillRun {
-        /// The instance.
         instance: InstanceId,
-        /// Its node.
         node: NodeName,
         /// Pods that are known to be left; 0: it is not known.
         pods: u32,
     },
     /// A node is being ended by an autoscaler or another controller, and is left to it.
     LeftTo {
-        /// The node.
         node: NodeName,
         /// By whom.
         by: LeavesBy,
     },
     /// A drained instance waits for the cluster's disruption rate.
-    RateHoldsEnd {
-        /// The instance.
-        instance: InstanceId,
-    },
+    RateHoldsEnd { instance: InstanceId },
     /// No drain may begin, by the cluster's disruption rate.
     RateHoldsDrain,
     /// Old instances of a warm pool wait for the cluster's disruption rate.
@@ -150,21 +136,17 @@ pub enum DrainReason {
     },
     /// A dead node's instance has not ended yet.
     DeadNodeRuns {
-        /// The node.
         node: NodeName,
         /// Pods on it.
         pods: u32,
     },
     /// A dead node's instance is in no group any more, and not by us.
     DeadNodeElsewhere {
-        /// The node.
         node: NodeName,
-        /// Its instance.
         instance: InstanceId,
     },
     /// Kubernetes ends the pods of a node that is out of service.
     OutOfService {
-        /// The node.
         node: NodeName,
         /// Pods left.
         pods: u32,

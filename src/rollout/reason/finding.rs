@@ -14,9 +14,8 @@ use crate::plan::{DrainBlocker, LaunchBlocker};
 pub enum PreflightFinding {
     /// No replacement can launch into a group.
     Launch {
-        /// The group.
         group: AsgName,
-        /// Why.
+        /// What keeps AWS from launching.
         blocker: LaunchBlocker,
     },
     /// A drain will be held.
@@ -42,7 +41,6 @@ pub enum PreflightFinding {
     },
     /// Two nodes say that they are the same instance.
     TwoNodes {
-        /// The instance.
         instance: InstanceId,
         /// The node that counts.
         counts: NodeName,

@@ -54,11 +54,10 @@ pub enum GroupReason {
     },
     /// A new instance is past its time.
     Late {
-        /// Which.
+        /// The instance that is meant.
         instance: InstanceId,
         /// Its type.
         instance_type: String,
-        /// Its zone.
         zone: String,
         /// What it is not yet.
         state: String,
@@ -78,9 +77,9 @@ pub enum GroupReason {
     LastEnd,
     /// More instances came and went than may for the sake of one group.
     BoundReached {
-        /// Launched.
+        /// Instances launched so far.
         launched: u32,
-        /// Ended.
+        /// Instances ended so far.
         ended: u32,
         /// To replace.
         replaces: u32,
@@ -110,7 +109,6 @@ pub enum GroupReason {
     },
     /// Its twin stands in when everything else is done.
     TwinLater {
-        /// The twin.
         twin: AsgName,
         /// What AWS refuses.
         refused: Option<NoCapacity>,
@@ -119,7 +117,6 @@ pub enum GroupReason {
     NoCapacity {
         /// What is refused.
         refused: NoCapacity,
-        /// The policy.
         policy: CapacityPolicy,
     },
     /// AWS refuses launches, and the twin stands in.
@@ -145,7 +142,7 @@ pub enum GroupReason {
         /// What is refused.
         refused: NoCapacity,
     },
-    /// The canary bakes.
+    /// The canary is up, and has to stay so for its time.
     CanaryBakes,
     /// Instances of the canary are gone.
     CanaryLost {

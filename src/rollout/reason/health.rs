@@ -13,7 +13,7 @@ use crate::model::{AsgName, InstanceId, NodeName, SickPod, Span, Unseen};
 pub enum Symptom {
     /// A group does not exist.
     GroupMissing {
-        /// Which.
+        /// The group that is looked at.
         group: AsgName,
     },
     /// A group has fewer instances than it wants.
@@ -27,27 +27,21 @@ pub enum Symptom {
     },
     /// An instance has no node.
     NoNode {
-        /// Its group.
         group: AsgName,
-        /// The instance.
         instance: InstanceId,
     },
     /// A node is not Ready.
     NotReady {
-        /// Its group.
         group: AsgName,
-        /// Its instance.
         instance: InstanceId,
-        /// The node.
         node: NodeName,
         /// What the node says.
         because: Option<String>,
     },
     /// A control-plane node lacks components.
     NoComponents {
-        /// The node.
         node: NodeName,
-        /// Which.
+        /// Components of the control plane without a Ready pod, by name.
         missing: Vec<String>,
     },
     /// A critical pod does not work.
@@ -101,7 +95,7 @@ pub struct ToleratedNodes {
 pub enum Ground {
     /// A group does not exist.
     GroupMissing {
-        /// Which.
+        /// The group that is looked at.
         group: AsgName,
     },
     /// A scaling activity failed.
@@ -134,7 +128,7 @@ pub enum Ground {
     NoKubernetes,
     /// The nodes cannot be seen.
     NodesUnseen {
-        /// Why.
+        /// Why its nodes cannot be seen.
         unseen: Unseen,
     },
     /// Something is wrong.
@@ -153,7 +147,7 @@ pub enum Ground {
     },
     /// Everything is whole.
     Healthy {
-        /// Nodes.
+        /// How many nodes.
         nodes: usize,
         /// What was not well before, and is not counted.
         discounted: usize,
@@ -196,7 +190,7 @@ pub enum Ground {
 pub enum Evidence {
     /// A gate passed.
     Gate {
-        /// Which.
+        /// As `gates:` names it.
         gate: String,
         /// What it said.
         ground: Ground,
@@ -216,7 +210,7 @@ pub enum Evidence {
 pub enum PlaneFault {
     /// A group has too few Ready instances.
     NotReady {
-        /// Which.
+        /// The group that is looked at.
         group: AsgName,
         /// Ready ones.
         ready: usize,
@@ -227,7 +221,6 @@ pub enum PlaneFault {
     Etcd {
         /// The etcd cluster.
         etcd: String,
-        /// The group.
         group: AsgName,
         /// Healthy ones.
         healthy: u32,
@@ -238,14 +231,12 @@ pub enum PlaneFault {
     },
     /// A node lacks components.
     NoComponents {
-        /// The node.
         node: NodeName,
-        /// Which.
+        /// Components of the control plane without a Ready pod, by name.
         missing: Vec<String>,
     },
     /// A critical pod on a node does not work.
     CriticalPod {
-        /// The node.
         node: NodeName,
         /// Which, and what is wrong.
         pod: SickPod,

@@ -42,22 +42,22 @@ pub struct WaitOf {
 pub enum Difference {
     /// A group is gone.
     GroupGone {
-        /// Which.
+        /// The group that is meant.
         group: AsgName,
     },
     /// A group that was deleted is there.
     GroupStays {
-        /// Which.
+        /// The group that is meant.
         group: AsgName,
     },
     /// A group that the rollout does not change is not what it was when the plan was made.
     GroupChanged {
-        /// Which.
+        /// The group that is meant.
         group: AsgName,
     },
     /// A group that the plan does not have.
     GroupNew {
-        /// Which.
+        /// The group that is meant.
         group: AsgName,
     },
     /// Fields of a group.
@@ -82,7 +82,7 @@ pub enum Difference {
 pub enum Reason {
     /// A part of the live state could not be read.
     Unread {
-        /// What.
+        /// What was asked for, as it is named to a person.
         what: String,
         /// In the words of who refused.
         why: String,
@@ -91,7 +91,7 @@ pub enum Reason {
     ClusterUnread,
     /// The nodes cannot be seen.
     NodesUnseen {
-        /// Why.
+        /// Why it cannot be seen.
         unseen: Unseen,
     },
     /// No Kubernetes access is configured, and nodes have to be drained.
@@ -115,44 +115,41 @@ pub enum Reason {
     },
     /// A part of the control plane does not work.
     ControlPlane {
-        /// Which.
+        /// What is wrong with it.
         fault: PlaneFault,
     },
     /// Without this instance the control plane would not work.
     ControlPlaneWithout {
-        /// The instance.
         instance: InstanceId,
         /// What is missing then.
         fault: PlaneFault,
     },
     /// An instance is drained, and the control plane would not work without it.
     DrainedControlPlane {
-        /// The instance.
         instance: InstanceId,
         /// What is missing then.
         fault: PlaneFault,
     },
-    /// A gate waits.
+    /// A gate has not passed yet.
     GateWaits {
-        /// Which.
+        /// As `gates:` names it.
         gate: String,
         /// For what.
         ground: Ground,
     },
     /// A gate waits for longer than its deadline.
     GateOverdue {
-        /// Which.
+        /// As `gates:` names it.
         gate: String,
-        /// Its deadline.
         deadline: Span,
         /// For what.
         ground: Ground,
     },
-    /// A gate failed.
+    /// A gate said no, or had no evidence until its deadline.
     GateFailed {
-        /// Which.
+        /// As `gates:` names it.
         gate: String,
-        /// Why.
+        /// What the gate found, typed.
         ground: Ground,
     },
     /// The cluster is not what the plan makes of it.
@@ -162,21 +159,18 @@ pub enum Reason {
     },
     /// A stage stands on the cluster, and it is not what was verified.
     NotAsVerified {
-        /// The stage.
         stage: StageName,
         /// In what.
         differences: Vec<Difference>,
     },
     /// A stage stands on the cluster, and it is not known or not whole.
     StageWaits {
-        /// The stage.
         stage: StageName,
         /// For what.
         ground: Ground,
     },
     /// A stage stands on the cluster, and it is not healthy.
     StageUnhealthy {
-        /// The stage.
         stage: StageName,
         /// What is wrong.
         symptoms: Vec<Symptom>,
@@ -188,7 +182,6 @@ pub enum Reason {
     },
     /// The accounts have no room for a wave, or it is not known that they have.
     NoRoom {
-        /// The stage.
         stage: StageName,
         /// The wave, from 0.
         wave: usize,
@@ -202,19 +195,14 @@ pub enum Reason {
     },
     /// A stage is frozen.
     Frozen {
-        /// The stage.
         stage: StageName,
         /// Until when.
         until: Timestamp,
     },
     /// A person has to approve a stage.
-    NotApproved {
-        /// The stage.
-        stage: StageName,
-    },
+    NotApproved { stage: StageName },
     /// A person has to open the way to the Kubernetes API of a cluster.
     NoAccess {
-        /// The cluster.
         cluster: ClusterName,
         /// What is wrong.
         unseen: Unseen,
@@ -223,26 +211,25 @@ pub enum Reason {
     Interrupted,
     /// A cluster soaks.
     Soaks {
-        /// The cluster.
         cluster: ClusterName,
         /// Until when.
         until: Timestamp,
     },
     /// It soaks on, with nodes that are down and tolerated.
     SoaksOn {
-        /// Which.
+        /// By group; the policy tolerates them.
         nodes: Vec<ToleratedNodes>,
     },
     /// It soaks, and is not known or not whole.
     SoakWaits {
-        /// Why.
+        /// What the gate found, typed.
         ground: Ground,
     },
     /// It has soaked, and is not known or not whole long after that.
     SoakOverdue {
         /// How long after.
         late: Span,
-        /// Why.
+        /// What the gate found, typed.
         ground: Ground,
     },
     /// It is not healthy while it soaks.
@@ -261,34 +248,28 @@ pub enum Reason {
     DeletesLater,
     /// Another cluster failed, and its stage stops then.
     ClusterFailed {
-        /// Which.
+        /// The cluster of the stage before.
         cluster: ClusterName,
-        /// Why.
+        /// Its own reason.
         why: Box<Reason>,
     },
     /// A rollback was asked for, and what the rollout has deleted does not come back.
-    DeletedForGood {
-        /// The group.
-        group: AsgName,
-    },
+    DeletedForGood { group: AsgName },
     /// A rollback was asked for, and the control plane has been brought to a newer minor version of Kubernetes, which is never taken back.
-    KubernetesStays {
-        /// The cluster.
-        cluster: ClusterName,
-    },
-    /// Somebody else changed the group.
+    KubernetesStays { cluster: ClusterName },
+    /// Others changed the group.
     ChangedByOthers {
         /// What was found.
         found: String,
     },
-    /// Somebody else moved the group again and again.
+    /// Others changed the group again and again.
     Conflicts {
         /// How often.
         times: u32,
     },
     /// A step was tried too often without an answer.
     NoAnswer {
-        /// Which.
+        /// Its number in the journal.
         step: u64,
         /// How often.
         times: u32,
@@ -302,23 +283,18 @@ pub enum Reason {
     },
     /// Whether an instance may end is not known.
     EndUnknown {
-        /// The instance.
         instance: InstanceId,
-        /// Why.
+        /// Why it cannot be seen.
         unseen: Unseen,
     },
     /// An instance was to end, and has a node now that is not drained.
     EndNotDrained {
-        /// The instance.
         instance: InstanceId,
-        /// Its node.
         node: NodeName,
     },
     /// An instance did not end, and has a node to be drained first.
     NotEnded {
-        /// The instance.
         instance: InstanceId,
-        /// Its node.
         node: NodeName,
         /// How long after the step.
         after: Span,
@@ -338,7 +314,6 @@ pub enum Reason {
     NodeShowsNot,
     /// Nothing depends on it any more.
     NotNeeded,
-    /// A drain.
     #[serde(untagged)]
     Drain(DrainReason),
     /// Instances of a group.

@@ -8,9 +8,7 @@ use crate::model::AsgName;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VersionOf {
-    /// The group.
     pub group: AsgName,
-    /// The version.
     pub version: u64,
 }
 
@@ -34,7 +32,6 @@ pub enum RefreshDoes {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshAt {
-    /// Its id.
     pub id: String,
     /// How far it is, in percent.
     pub percentage: Option<u32>,
@@ -50,30 +47,27 @@ pub struct RefreshAt {
 pub enum VersionReason {
     /// Before the first change: the version to which a rollback would go is gone.
     NoWayBack {
-        /// Which.
+        /// The group, and the number of its version.
         version: VersionOf,
     },
     /// Versions that the plan means to pin were deleted outside this rollout.
     VersionsGone {
-        /// Which.
+        /// Groups, each with the number of its version.
         versions: Vec<VersionOf>,
     },
     /// Versions to which a rollback would return were deleted outside this rollout.
     WayBackGone {
-        /// Which.
+        /// Groups, each with the number of its version.
         versions: Vec<VersionOf>,
     },
     /// The version to which the group goes back was deleted outside this rollout.
     OwnWayBackGone {
-        /// Which.
+        /// Its number in the launch template.
         version: u64,
     },
     /// It was pinned, and that is not to be seen yet.
-    PinNotSeen {
-        /// The version.
-        version: u64,
-    },
-    /// Somebody else pinned it.
+    PinNotSeen { version: u64 },
+    /// Others pinned it.
     PinnedByOthers {
         /// What it launches from.
         is: u64,
@@ -82,17 +76,17 @@ pub enum VersionReason {
     },
     /// The version is not to be seen yet.
     VersionNotSeen {
-        /// Which.
+        /// Its number in the launch template.
         version: u64,
     },
     /// The version that it launches from is gone.
     VersionGone {
-        /// Which.
+        /// Its number in the launch template.
         version: u64,
     },
     /// The version does not hold what this rollout wants.
     VersionDiffers {
-        /// Which.
+        /// Its number in the launch template.
         version: u64,
     },
     /// An instance refresh was started, and is not to be seen yet.
@@ -104,7 +98,7 @@ pub enum VersionReason {
     },
     /// A refresh succeeded, and the group refers to another version.
     RefreshUnpinned {
-        /// Which.
+        /// Its number in the launch template.
         version: u64,
     },
 }

@@ -111,7 +111,7 @@ impl<'a> DecisionBuilder<'a> {
         });
     }
 
-    /// Something that only others can bring about: where nobody does, it is for a person, and no failure of the new version.
+    /// Something that only others can bring about: where they do not, it is for a person, and no failure of the new version.
     pub(crate) fn wait_for_others(
         &mut self,
         view: &GroupContext<'_>,

@@ -56,7 +56,7 @@ pub(crate) enum Mode {
 }
 
 impl<'a> GroupContext<'a> {
-    /// How long something has been waited for since then, by whoever runs the rollout now.
+    /// How long something has been waited for since then, by the process that runs the rollout now.
     pub(crate) fn waited(&self, since: Timestamp) -> crate::model::Span {
         self.now.since(since.max(self.progress.resumed_at))
     }

@@ -28,11 +28,11 @@ pub struct Decision {
 pub struct Step {
     /// Its number.
     pub id: StepId,
-    /// Cluster.
+    /// The cluster whose lock the step needs.
     pub cluster: ClusterName,
-    /// Group.
+    /// The group whose turn it is.
     pub group: AsgName,
-    /// What.
+    /// What is to be done, exactly.
     pub effect: Effect,
     /// Its intent is in the journal already: an earlier attempt ended without an answer.
     pub again: bool,
@@ -41,11 +41,11 @@ pub struct Step {
 /// A gate to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// Cluster.
+    /// The cluster that is asked about.
     pub cluster: ClusterName,
     /// About what.
     pub scope: Scope,
-    /// Gate.
+    /// As `gates:` names it, or one of the built-in ones.
     pub gate: String,
     /// What is asked.
     pub question: Question,
@@ -58,7 +58,7 @@ pub enum Question {
     Command(Vec<String>),
     /// An HTTP server.
     Http(HttpGate),
-    /// Prometheus.
+    /// A query that Prometheus answers.
     Promql(PromqlGate),
 }
 
@@ -66,9 +66,9 @@ pub enum Question {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiting {
-    /// Cluster, when it is one.
+    /// The cluster, when it is one.
     pub cluster: Option<ClusterName>,
-    /// Group, when it is one.
+    /// The group, when it is one.
     pub group: Option<AsgName>,
     /// For what.
     pub why: Reason,
@@ -76,7 +76,7 @@ pub struct Waiting {
     pub until: Option<Timestamp>,
 }
 
-/// What a rollout waited for when it last said so: for whoever asks the store alone.
+/// What a rollout waited for when it last said so: for commands that ask the store alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waits {
@@ -102,7 +102,7 @@ pub enum State {
     },
     /// A person has to approve a stage.
     WaitingForPerson {
-        /// Stage.
+        /// The stage that waits to begin.
         stage: StageName,
     },
     /// A person has to act.

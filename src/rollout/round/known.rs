@@ -28,7 +28,7 @@ pub(crate) fn known<'a>(progress: &Progress, live: &'a Live, now: Timestamp) -> 
     known
 }
 
-/// The maximum that was set lately, where more is shown: a launch above it would be refused. Where less is shown somebody else has lowered it.
+/// The maximum that was set lately, where more is shown: a launch above it would be refused. Where less is shown others have lowered it.
 fn lower_maximum(group: &GroupProgress, shown: &LiveGroup, now: Timestamp) -> Option<u32> {
     let (max, at) = group.max_set?;
     (now < at + SETTLED && max < shown.group.max_size).then_some(max)

@@ -18,9 +18,8 @@ pub(crate) struct NodeView<'a> {
 pub(crate) enum Readiness {
     /// In service, and its node is Ready.
     Ready,
-    /// Not yet.
     NotYet(&'static str),
-    /// It takes no work, and nobody waits for it: in the warm pool, in Standby, detached, or on its way out, by whomever.
+    /// It takes no work, and the rollout does not wait for it: in the warm pool, in Standby, detached, or on its way out, started by the rollout or by others.
     Aside,
     /// The Kubernetes API does not answer.
     Unknown(Unseen),

@@ -1,5 +1,5 @@
 //! The rules that keep a rollout safe when others act too, and on its way out: whose version is pinned, how much is launched and ended, a maximum
-//! that ends nothing, an abort that only gives back, a deletion that comes last. Judges; decides nothing.
+//! that ends nothing, an abort that only restores, a deletion that comes last. Judges; decides nothing.
 
 use std::ops::Deref;
 
@@ -270,7 +270,7 @@ fn is_ready(nodes: &Nodes, instance: &InstanceId) -> bool {
     }
 }
 
-/// Whether the effect only gives back what is open.
+/// Whether the effect only restores what is open.
 fn gives_back(task: &GroupTask, effect: &CloudEffect) -> bool {
     match effect {
         CloudEffect::SetDesired { from, to, .. } => to < from,

@@ -199,7 +199,7 @@ fn none_deleted(progress: &Progress, clusters: &BTreeSet<ClusterName>) -> Vec<Br
         .collect()
 }
 
-/// A rollout is aborted when it has given back everything.
+/// A rollout is aborted when it has restored everything.
 fn all_given_back(progress: &Progress) -> Vec<Breach> {
     let groups = progress.clusters.values().flat_map(|c| &c.groups);
     let owed = groups.filter(|(_, g)| !g.outstanding.is_empty());

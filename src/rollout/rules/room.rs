@@ -81,7 +81,7 @@ fn of_region(progress: &Progress, limit: &RoomLimit, cluster: &ClusterName) -> O
 fn is_at_work(progress: &Progress, cluster: &ClusterProgress) -> bool {
     match progress.direction {
         Direction::Forward => cluster.state == ClusterState::Rolling,
-        // What is given back was there already.
+        // What is restored was there already.
         Direction::Back(_) | Direction::Aborting => false,
     }
 }

@@ -1,5 +1,5 @@
 //! The rules for what is done to nodes, and for giving back: each eviction, deletion, uncordon and the like has a reason in the books, and
-//! nothing is given back that is not ours. Judges; decides nothing.
+//! nothing is restored that is not ours. Judges; decides nothing.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -256,7 +256,7 @@ impl<'a> Judged<'a> {
             }
             NodeEffect::OutOfService { node, instance } => self.is_off(node, instance),
             NodeEffect::BackInService { node, instance } => {
-                // Where somebody else had given the taint first it stays theirs: ours was asked for, and taking it back takes nothing.
+                // Where others had set the taint first it stays theirs: ours was asked for, and taking it back takes nothing.
                 let asked = self.books_of(node, instance).any(|dead| dead.marked);
                 let ours = self.node_named(node).is_none_or(|found| {
                     found.instance != *instance || found.ours.contains(&NodeMark::OutOfService)

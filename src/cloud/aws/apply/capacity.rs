@@ -211,7 +211,7 @@ impl Hand<'_> {
     }
 }
 
-/// Processes suspended now, by whoever.
+/// Processes suspended now, by the rollout or by others.
 fn suspended(group: &aws_sdk_autoscaling::types::AutoScalingGroup) -> BTreeSet<String> {
     group
         .suspended_processes()

@@ -13,9 +13,7 @@ pub(super) const PER_CALL: usize = 10;
 /// What a group and its hooks are, in canonical form, with ids where AWS has ids.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fields {
-    /// The group.
     pub(super) group: AutoScalingGroup,
-    /// Its hooks.
     pub(super) hooks: BTreeMap<String, LifecycleHook>,
 }
 
@@ -28,7 +26,6 @@ pub(super) enum Write {
     Fields(Box<Changed>),
     /// Create or change tags.
     PutTags(Vec<Tag>),
-    /// Delete tags.
     DeleteTags(Vec<Tag>),
     /// Create or change a hook.
     PutHook(String, LifecycleHook),
@@ -38,9 +35,7 @@ pub(super) enum Write {
     AttachLoadBalancers(Vec<String>),
     /// Detach classic load balancers.
     DetachLoadBalancers(Vec<String>),
-    /// Attach target groups.
     AttachTargetGroups(Vec<String>),
-    /// Detach target groups.
     DetachTargetGroups(Vec<String>),
     /// Collect these metrics too.
     EnableMetrics(EnabledMetrics),

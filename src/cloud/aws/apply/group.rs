@@ -164,7 +164,7 @@ impl Hand<'_> {
                 "ValidationError: min size {least} is above max size {most}"
             )));
         }
-        // With a lower maximum AWS lowers desired capacity too, and ends instances that nobody has drained.
+        // With a lower maximum AWS lowers desired capacity too, and ends instances that are not drained.
         // Source: Auto Scaling API, UpdateAutoScalingGroup.
         let is = desired(&group).map_err(|e| self.strange(&e))?;
         if most < is && most < found.group.max_size {
@@ -273,7 +273,7 @@ impl Hand<'_> {
         Ok(())
     }
 
-    /// A mixed group is told its policy again with every change: nobody can then take its absence for "none".
+    /// A mixed group is told its policy again with every change: its absence can then not be taken for "none".
     async fn change(
         &self,
         group: &sdk::AutoScalingGroup,
@@ -442,7 +442,7 @@ impl Hand<'_> {
                 "ResourceInUse: the group still has {left} instances"
             )));
         }
-        // A template that is somebody else's is found out before anything goes.
+        // A template of others is found out before anything goes.
         self.own_template().await?;
         if group.warm_pool_configuration().is_some() {
             self.delete_warm_pool().await?;

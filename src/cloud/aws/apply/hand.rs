@@ -46,7 +46,7 @@ pub(super) struct Hand<'a> {
 
 /// How a group was found.
 pub(super) enum Found {
-    /// There is none.
+    /// It does not exist.
     None,
     /// AWS is deleting it: no longer to be reckoned with, and its name is not free yet.
     Going,
@@ -97,7 +97,7 @@ impl<'a> Hand<'a> {
         }
     }
 
-    /// The group, or what to answer when there is none.
+    /// The group, or what to answer when it does not exist.
     pub(super) async fn existing(
         &self,
     ) -> Result<Result<Box<AutoScalingGroup>, String>, CloudError> {

@@ -54,7 +54,7 @@ impl Hand<'_> {
                 "instance {instance} is not in service yet, so it cannot be detached"
             )));
         }
-        // The mark comes first: an instance that is out of the group and has none would be nobody's.
+        // The mark comes first: an instance that is out of the group and has none would have no owner.
         self.mark(instance).await?;
         let call = || {
             self.write
@@ -69,7 +69,7 @@ impl Hand<'_> {
         {
             Ok(_) => Ok(Applied::Done),
             Err(refusal @ CloudError::Refused { .. }) => {
-                // It stays the group's. A mark left on it would make it ours if somebody else took it out; the refusal counts more than that.
+                // It stays the group's. A mark left on it would make it ours if others took it out; the refusal counts more than that.
                 let _ = self.unmark(instance).await;
                 Err(refusal)
             }

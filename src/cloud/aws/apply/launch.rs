@@ -14,7 +14,7 @@ use crate::cloud::aws::convert::group::desired;
 use crate::cloud::aws::convert::past::lacks_capacity;
 use crate::model::{Applied, InstanceId, LaunchRefusal, ZonalLaunch};
 
-/// Codes by which AWS says that this cannot be asked for: the right is missing, the group is none that it can be asked for, or there is no such
+/// Codes by which AWS says that this cannot be asked for: the right is missing, the group is not one that it can be asked for, or there is no such
 /// call. Sources: common errors of the Auto Scaling API reference; user guide, "Launch instances synchronously", limitations.
 const NOT_OFFERED: [&str; 7] = [
     "AccessDenied",
@@ -32,7 +32,7 @@ const INVALID: &str = "ValidationError";
 const IN_PROGRESS: &str = "IdempotentCallInProgress";
 
 impl Hand<'_> {
-    /// Asks for `count` instances, once for each token: whoever asks again gets the answer of the first time.
+    /// Asks for `count` instances, once for each token: a second call gets the answer of the first.
     pub(super) async fn launch(
         &self,
         count: u32,

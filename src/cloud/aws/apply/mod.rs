@@ -34,7 +34,7 @@ pub(super) async fn carry_out(
 }
 
 impl Hand<'_> {
-    /// A refusal may come of what happened since the look, as when a spot instance is reclaimed: whoever looks again finds it gone. No
+    /// A refusal may come of what happened since the look, as when a spot instance is reclaimed: the next look finds it gone. No
     /// rollout turns round for that.
     async fn carry_out(&self, effect: &CloudEffect) -> Result<Applied, CloudError> {
         let of_instances = matches!(

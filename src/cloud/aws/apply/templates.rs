@@ -45,7 +45,7 @@ impl Hand<'_> {
                 Some(text.clone()),
                 true,
             ),
-            // Nobody asks for it: kops makes the version with its user data.
+            // It is not asked for: kops makes the version with its user data.
             UserData::ByKops { .. } => {
                 return Err(self.refused("the user data of this version is made by kops"));
             }
@@ -83,7 +83,7 @@ impl Hand<'_> {
         }
     }
 
-    /// The version that the token made before. It came with the same data, or the token is somebody else's.
+    /// The version that the token made before. It came with the same data, or the token is of others.
     fn made_before(
         &self,
         versions: &[sdk::LaunchTemplateVersion],
@@ -356,7 +356,7 @@ impl Hand<'_> {
         }
     }
 
-    /// What the group refers to, and every instance that was launched from the template, whoever has it now.
+    /// What the group refers to, and every instance that was launched from the template, in whichever group it is now.
     async fn versions_in_use(
         &self,
         template: &sdk::LaunchTemplate,

@@ -13,7 +13,6 @@ use crate::model::{AsgName, AutoScalingGroup, EnabledMetrics, LifecycleHook, Tag
 pub(in crate::cloud::aws) struct TemplateReference {
     /// `lt-…`.
     pub(in crate::cloud::aws) id: Option<String>,
-    /// Its name.
     pub(in crate::cloud::aws) name: Option<String>,
     /// A number, `$Latest` or `$Default`; nothing means `$Default`.
     pub(in crate::cloud::aws) version: Option<String>,
@@ -133,7 +132,7 @@ fn split(list: Option<&str>) -> BTreeSet<String> {
         .collect()
 }
 
-/// Tags of AWS's own belong to nobody.
+/// Tags of AWS's own have no owner.
 fn tag(tag: &sdk::TagDescription) -> Option<Tag> {
     let key = tag.key.clone().filter(|k| !k.starts_with("aws:"))?;
     Some(Tag {
@@ -154,7 +153,7 @@ fn metrics(enabled: &[sdk::EnabledMetric]) -> EnabledMetrics {
     }
 }
 
-/// One that is being deleted is none.
+/// One that is being deleted does not count.
 fn warm_pool(group: &sdk::AutoScalingGroup) -> Result<Option<WarmPool>, Strange> {
     let Some(pool) = group.warm_pool_configuration() else {
         return Ok(None);

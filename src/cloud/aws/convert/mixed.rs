@@ -7,7 +7,7 @@ use crate::model::{
     InstanceRequirements, InstancesDistribution, MixedInstancesPolicy, Override, Range,
 };
 
-/// The policy.
+/// The SDK's policy in ours; what has no field here is strange.
 pub(super) fn policy(policy: &sdk::MixedInstancesPolicy) -> Result<MixedInstancesPolicy, Strange> {
     let distribution = policy
         .instances_distribution()

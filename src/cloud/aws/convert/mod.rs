@@ -1,4 +1,4 @@
-//! The SDK's words → ours, ids as they are: pure. What of an answer we have no word for is named, never dropped. Names are given back in `names`.
+//! The SDK's words → ours, ids as they are: pure. What of an answer we have no word for is named, never dropped. Names are put back in `names`.
 
 pub(super) mod group;
 pub(super) mod instance;

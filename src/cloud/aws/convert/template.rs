@@ -160,7 +160,7 @@ fn metadata(
     })
 }
 
-/// Security groups of the template itself, as kops of old wrote them, are shown as those of an interface that there is none of.
+/// Security groups of the template itself, as kops of old wrote them, are shown as those of an interface that does not exist.
 fn interfaces(given: &sdk::ResponseLaunchTemplateData) -> Result<Vec<NetworkInterface>, Strange> {
     let interfaces = given.network_interfaces().iter().map(|n| {
         Ok(NetworkInterface {

@@ -31,7 +31,7 @@ impl Asking<'_> {
         self.subnets(names, clusters, "subnet-id", ids).await
     }
 
-    /// Security groups by id.
+    /// The names of these security groups, by id.
     pub(in crate::cloud::aws) async fn security_groups_by_id(
         &self,
         names: &mut Names,

@@ -10,7 +10,6 @@ pub(in crate::cloud::aws) enum Unclear {
     None {
         /// What it should be.
         kind: &'static str,
-        /// The name.
         name: String,
     },
     /// More than one has it.
@@ -18,7 +17,6 @@ pub(in crate::cloud::aws) enum Unclear {
     Several {
         /// What it is.
         kind: &'static str,
-        /// The name.
         name: String,
         /// All that have it.
         ids: Vec<String>,
@@ -68,7 +66,7 @@ impl Pairs {
         }
     }
 
-    /// The name of an id, when it has one and shares it with nobody.
+    /// The name of an id, when it has one and shares it with no other.
     pub(super) fn name(&self, id: &str) -> Option<&str> {
         let (name, _) = self.0.iter().find(|(_, i)| i == id)?;
         (self.0.iter().filter(|(n, _)| n == name).count() == 1).then_some(name.as_str())

@@ -13,7 +13,7 @@ const HOOKS: usize = 100;
 /// What each group is asked for by itself.
 #[derive(Clone, Debug)]
 pub(in crate::cloud::aws) enum Singly {
-    /// By whoever compares: hooks; and where there are few groups, what a rollout that may begin has to know of instance refreshes.
+    /// By comparisons: hooks; and where there are few groups, what a rollout that may begin has to know of instance refreshes.
     Compares(HooksOf),
     /// By a rollout under way: these for their instance refresh. It compares nothing, and looks at the hooks of a group before writing to it.
     Acts(Arc<BTreeSet<AsgName>>),

@@ -106,7 +106,7 @@ impl Replacement<'_> {
             }
             (OnTimeout::Skip | OnTimeout::Force | OnTimeout::Wait | OnTimeout::Stop, _) => {}
         }
-        // Whoever was told to go has its grace, however short the patience with those who were not.
+        // A pod that was told to go has its grace, however short the patience with those who were not.
         if let Some(until) = self.all_leave_by(node) {
             let why = DrainReason::DrainInGrace {
                 node: drain.node.clone(),
@@ -169,7 +169,7 @@ impl Replacement<'_> {
         out: &mut DecisionBuilder<'_>,
     ) {
         match (&drain.node, drain.cordoned) {
-            // Nobody knows how long a person takes: the node works on until then.
+            // How long a person takes is not known: the node works on until then.
             (Some(name), Cordoned::ByUs) => {
                 let (node, instance) = (name.clone(), id.clone());
                 out.node_step(self.view, NodeEffect::Uncordon { node, instance })

@@ -1,4 +1,4 @@
-//! Nodes whose kubelet does not answer: their instance is ended with pods on them that nobody ends. Once AWS no longer has the instance the node
+//! Nodes whose kubelet does not answer: their instance is ended with pods on them that no kubelet ends. Once AWS no longer has the instance the node
 //! gets the taint by which Kubernetes ends such pods itself and lets go of their volumes. Never acts.
 //!
 //! Source: Kubernetes, "Node Shutdowns", non-graceful node shutdown: the taint is for nodes that are proven to be off, and is taken back when the
@@ -12,7 +12,7 @@ use crate::rollout::reason::{self, Advice, DrainReason};
 use crate::rollout::round::{DecisionBuilder, Mode};
 
 impl Replacement<'_> {
-    /// Whether a node that is about to end has pods which nobody will end, and that is not in the books yet.
+    /// Whether a node that is about to end has pods which no kubelet will end, and that is not in the books yet.
     pub(crate) fn is_dead_now(
         &self,
         id: &InstanceId,
@@ -59,7 +59,7 @@ impl Replacement<'_> {
         };
         let (node_name, instance) = (name.clone(), dead.instance.clone());
         let marked = dead.marked || node.ours.contains(&NodeMark::OutOfService);
-        // A kubelet that is back ends its pods itself; a stop only gives back.
+        // A kubelet that is back ends its pods itself; a stop only restores.
         let over = node.evictable_pods == 0
             || node.silent_since.is_none()
             || self.view.mode == Mode::Cleanup;

@@ -64,7 +64,7 @@ impl Replacement<'_> {
         if pods > 0 && self.view.waited(drain.since) > policy.timeout {
             return self.timed_out(id, drain, node, budget, out);
         }
-        // A node that somebody gave back in the meantime takes pods again: it is ours to cordon once more.
+        // A node that was uncordoned in the meantime takes pods again: it is ours to cordon once more.
         if drain.cordoned == Cordoned::No || !node.cordoned {
             let (node, instance) = (name.clone(), node.instance.clone());
             out.node_step(self.view, NodeEffect::Cordon { node, instance });
@@ -86,7 +86,7 @@ impl Replacement<'_> {
         }
     }
 
-    /// Two that empty one node at the same time count on each other's pods: it is left to whoever has marked it.
+    /// Two that empty one node at the same time count on each other's pods: it is left to the one that has marked it.
     fn left_to(&self, who: LeavesBy, name: &NodeName, out: &mut DecisionBuilder<'_>) {
         let why = DrainReason::LeftTo {
             node: name.clone(),
@@ -282,7 +282,7 @@ impl Replacement<'_> {
         }
     }
 
-    /// However many stand in, or were added by somebody else (an instance refresh of theirs, say): no more at a time than surge and unavailability.
+    /// However many stand in, or were added by others (an instance refresh of theirs, say): no more at a time than surge and unavailability.
     fn most_at_once(&self) -> usize {
         let group = self.view.group;
         let apart = group.capacity.borrowed.is_some() || group.capacity.lending || self.excess > 0;

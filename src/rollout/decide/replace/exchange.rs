@@ -1,7 +1,7 @@
 //! Replacing the instances of one group: surge or detach, canary, drain, terminate, give back. One round at a time, from live state; never acts.
 //!
 //! Capacity first: a new instance is in service, with a Ready node, before an old one is drained. The surge is raised
-//! once, held while instances are exchanged under it, and given back by the last terminations, which lower desired
+//! once, held while instances are exchanged under it, and released by the last terminations, which lower desired
 //! capacity with them. Where a group stands at its maximum, an instance is detached instead: the group then launches
 //! its replacement while the old one still works. Control-plane groups do neither: one instance, one at a time.
 
@@ -51,7 +51,7 @@ pub(crate) fn replace(
     work.explain(out);
 }
 
-/// Only what is open is given back: drains of instances that may stay, surge, detached instances, suspended processes.
+/// Only what is open is released: drains of instances that may stay, surge, detached instances, suspended processes.
 pub(crate) fn clean_up(
     view: &GroupContext<'_>,
     budget: &mut Budget,
@@ -66,7 +66,7 @@ pub(crate) fn clean_up(
 }
 
 /// A group that was pinned and launched nothing since goes back to the version that all its instances run: an autoscaler would launch what
-/// nobody has proven. Whether there is such a pin.
+/// was not proven. Whether there is such a pin.
 fn unpinned(view: &GroupContext<'_>, live: &LiveGroup, out: &mut DecisionBuilder<'_>) -> bool {
     let Task::Update {
         from_version,
@@ -235,7 +235,7 @@ impl<'a> Replacement<'a> {
         ));
     }
 
-    /// AWS moves instances between zones on its own, undrained; not while we are at it. (An AZRebalance that somebody else suspended is not ours to resume.)
+    /// AWS moves instances between zones on its own, undrained; not while we are at it. (An AZRebalance that others suspended is not ours to resume.)
     pub(crate) fn suspends(&self, out: &mut DecisionBuilder<'_>) -> bool {
         const PROCESS: &str = "AZRebalance";
         let zones = self.live.group.vpc_zone_identifier.len();

@@ -8,7 +8,7 @@ use crate::kops::Role;
 use crate::model::{InstanceId, LiveGroup, NodeEffect, NodeMark, NodeName};
 use crate::rollout::round::{DecisionBuilder, GroupContext, Mode, present};
 
-/// Marks the nodes of the group that stay (all but `goes`), where it may scale at all. Whoever is being ended already is not kept by a mark.
+/// Marks the nodes of the group that stay (all but `goes`), where it may scale at all. An instance that is being ended already is not kept by a mark.
 pub(crate) fn keep(
     view: &GroupContext<'_>,
     live: &LiveGroup,

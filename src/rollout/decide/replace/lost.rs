@@ -1,4 +1,4 @@
-//! Nodes that cannot tell any more what runs on them: a kubelet that is dead, a Node object that somebody deleted, marks that nobody answers for. Never acts.
+//! Nodes that cannot tell any more what runs on them: a kubelet that is dead, a Node object that was deleted, marks that nothing answers for. Never acts.
 
 use super::replacement::Replacement;
 use crate::model::{InstanceId, NodeEffect, NodeMark, Span, Timestamp};
@@ -6,7 +6,7 @@ use crate::rollout::progress::Drain;
 use crate::rollout::reason::DrainReason;
 use crate::rollout::round::{DecisionBuilder, Mode, present};
 
-/// Added to a grace that nobody can watch: containers end, and the API is told.
+/// Added to a grace that cannot be watched: containers end, and the API is told.
 const MARGIN: Span = Span::from_secs(60);
 
 impl Replacement<'_> {

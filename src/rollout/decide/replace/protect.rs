@@ -1,7 +1,7 @@
 //! Scale-in protection while a surge is out: what AWS, a scaling policy or a person takes away goes from what has to go anyway, not from
 //! what came for it. Never acts.
 //!
-//! It keeps off whoever lowers desired capacity. Our own terminations, and those of cluster-autoscaler, name the instance and are not
+//! It guards against others who lower desired capacity. Our own terminations, and those of cluster-autoscaler, name the instance and are not
 //! held back. Source: EC2 Auto Scaling user guide, "Use instance scale-in protection".
 
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ impl Replacement<'_> {
                 .get(*id)
                 .is_some_and(|i| i.lifecycle == Lifecycle::InService && !i.protected)
         };
-        // What somebody else took the protection from keeps it off.
+        // An instance that others took the protection from stays without it.
         let new = self
             .to_protect()
             .into_iter()

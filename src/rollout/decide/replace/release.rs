@@ -25,7 +25,7 @@ impl<'a> Replacement<'a> {
         any || self.surge_ended(out)
     }
 
-    /// Nobody has taken a surge that is not to be seen yet: a look soon after a call of ours may still show what was before it.
+    /// A surge that is not to be seen yet has not been taken by others: a look soon after a call of ours may still show what was before it.
     fn is_surge_settling(&self, out: &mut DecisionBuilder<'_>) -> bool {
         let shown_by = self.view.group.sized_at.map(|at| at + SETTLED);
         let until = shown_by.filter(|until| *until > self.view.now);
@@ -39,7 +39,7 @@ impl<'a> Replacement<'a> {
         true
     }
 
-    /// Surge that somebody else took is no longer the rollout's to release.
+    /// Surge that others took is no longer the rollout's to release.
     fn surge_taken(&self, out: &mut DecisionBuilder<'_>) -> bool {
         let is_taken = self.out < self.view.group.outstanding.surge;
         if is_taken {
@@ -101,7 +101,7 @@ impl<'a> Replacement<'a> {
             .iter()
             .filter(|id| is_capacity(self.live, id))
             .count();
-        // Whoever borrows leaves the cluster's surge to the one that stands in.
+        // A group that borrows leaves the cluster's surge to the one that stands in.
         let in_use = if self.view.group.capacity.borrowed.is_some() {
             0
         } else {

@@ -22,7 +22,7 @@ pub(crate) struct Replacement<'a> {
     pub(crate) to_replace: BTreeSet<InstanceId>,
     /// Our surge, as far as it is still out there.
     pub(crate) out: u32,
-    /// What of it can be given back: all but what stands in for another group.
+    /// What of it can be released: all but what stands in for another group.
     pub(crate) surge: u32,
     /// What of that is more than a lower maximum has room for.
     pub(crate) excess: u32,
@@ -103,7 +103,7 @@ impl<'a> Replacement<'a> {
         }
     }
 
-    /// What AWS refuses while instances are missing, in words, and until when waiting for it is nobody's fault: until what it launches
+    /// What AWS refuses while instances are missing, in words, and until when waiting for it is not a failure: until what it launches
     /// at last is there, for which it has the time of every launch.
     pub(crate) fn refused(&self) -> (Option<NoCapacity>, Option<Timestamp>) {
         let refused = capacity::refusal(self.view, self.live, self.since())

@@ -1,6 +1,6 @@
 //! Volumes of evicted pods that are still attached to a drained node: its instance is ended when they have left it, or their time is over. Never acts.
 //!
-//! Only volumes of pods that the drain had to wait for hold it, and of those only such as one node alone can have: what somebody left attached long
+//! Only volumes of pods that the drain had to wait for hold it, and of those only such as one node alone can have: what was left attached long
 //! ago, what stays with a DaemonSet and what many nodes share keeps no pod waiting.
 
 use super::left::has_waited;

@@ -22,7 +22,7 @@ struct ZoneCount {
     before: u32,
     /// Now, launches that are answered among them.
     members: u32,
-    /// Of these old ones that nobody drains yet.
+    /// Of these the old ones that are not being drained yet.
     old: u32,
     /// Of these old ones that are being drained.
     leaving: u32,
@@ -151,7 +151,7 @@ impl Replacement<'_> {
     }
 
     /// Whether the zone of this instance has as many at work without it as before, the group's tolerance and what an autoscaler has taken aside.
-    /// `ready`: those at work that nobody drains.
+    /// `ready`: those at work that are not being drained.
     pub(crate) fn zone_is_kept(
         &self,
         id: &InstanceId,
@@ -230,7 +230,7 @@ fn places_in(
     most: u32,
     is_refused: impl Fn(&str) -> bool,
 ) -> BTreeMap<&str, u32> {
-    // Where a zone that needs it is refused, one more in a zone that has what it had would help nobody.
+    // Where a zone that needs it is refused, one more in a zone that has what it had would not help.
     let is_needed = zones.values().any(|count| count.need() > 0);
     zones.retain(|zone, _| !is_refused(zone));
     let mut places = BTreeMap::new();
@@ -246,7 +246,7 @@ fn places_in(
     places
 }
 
-/// Whether AWS launches into such a group by zone: not where markets are mixed, and what a warm pool does then nobody says.
+/// Whether AWS launches into such a group by zone: not where markets are mixed, and what a warm pool does then is not documented.
 /// Source: Auto Scaling user guide, "Launch instances synchronously".
 fn can_be_placed(group: &AutoScalingGroup) -> bool {
     let one_market = group
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_refused_zone_keeps_no_zone_below_what_it_had() {
-        // Of the second somebody has taken one; the third has what it had.
+        // Of the second others have taken one; the third has what it had.
         let zones = || {
             BTreeMap::from([
                 ("a", zone(1, 1, 1)),
@@ -285,7 +285,7 @@ mod tests {
         );
         // Nothing is refused: where old ones wait comes first.
         assert_eq!(places_in(zones(), 1, |_| false), BTreeMap::from([("a", 1)]));
-        // One more would help nobody.
+        // One more would not help.
         let level = BTreeMap::from([("a", zone(1, 1, 1)), ("c", zone(1, 2, 1))]);
         assert_eq!(places_in(level, 3, |zone| zone == "a"), BTreeMap::new());
     }
