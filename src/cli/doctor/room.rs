@@ -10,9 +10,7 @@ use crate::cloud::Cloud as _;
 use crate::fleet::OnLack;
 use crate::model::Live;
 use crate::plan::Policy;
-use crate::plan::room::{
-    Outlook, WaveNeed, WaveOutlook, ask_scores, of_all, outlooks, questions_with_trials,
-};
+use crate::plan::room::{Outlook, WaveNeed, WaveOutlook, ask_scores, of_all, outlooks, questions};
 use crate::report::{self, CheckState, DoctorCheck};
 
 /// One check for each wave, account and region; and the figures for whoever reads JSON.
@@ -39,7 +37,8 @@ pub(super) async fn look(
 async fn asked(world: &World, waves: &[WaveNeed]) -> Result<Vec<WaveOutlook>, Failure> {
     let needs: Vec<_> = waves.iter().flat_map(|w| w.clusters.clone()).collect();
     let mut facts = Vec::new();
-    let mut all = questions_with_trials(&needs);
+    // Launches are not tried: whoever only looks sends nothing that could launch.
+    let mut all = questions(&needs);
     ask_scores(&mut all, &needs);
     for question in all {
         facts.push(world.room(&question).await?);

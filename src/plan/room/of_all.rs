@@ -41,7 +41,7 @@ fn need(
             live: found,
             replaces: found.map_or(0, there),
         };
-        GroupNeed::tried(&aim, pods)
+        GroupNeed::of(&aim, pods)
     });
     ClusterNeed {
         cluster: name.clone(),
