@@ -1,8 +1,10 @@
 //! What is known around a plan, read from git and the store. Looks at no cloud.
 
 use super::failure::Failure;
+use super::lint;
 use super::pipeline::PreparedFleet;
 use super::rollout::unfinished;
+use crate::lint::Finding;
 use crate::model::{Owner, Revision, Timestamp};
 use crate::plan::room::WaveOutlook;
 use crate::plan::{Orphan, orphans};
@@ -16,6 +18,7 @@ pub(super) struct AroundPlan {
     orphans: Vec<Orphan>,
     under_way: Option<(Rollout, Progress, Owner)>,
     room: Vec<WaveOutlook>,
+    blocking: Vec<Finding>,
 }
 
 impl AroundPlan {
@@ -37,7 +40,13 @@ impl AroundPlan {
             orphans: orphans(&store.baselines()?, is_known),
             under_way,
             room: Vec::new(),
+            blocking: lint::blocking(prepared)?,
         })
+    }
+
+    /// Findings of lint that keep clusters from being rolled out.
+    pub(super) fn blocking(&self) -> &[Finding] {
+        &self.blocking
     }
 
     /// With what was found of the room that its waves need.
@@ -52,6 +61,7 @@ impl AroundPlan {
             revision: &self.revision,
             orphans: &self.orphans,
             room: &self.room,
+            blocking: &self.blocking,
             under_way: under_way.map(|(rollout, progress, owner)| report::UnderWay {
                 rollout,
                 progress,

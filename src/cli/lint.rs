@@ -7,11 +7,13 @@ use super::args::{Arguments, LintArguments};
 use super::failure::Failure;
 use super::formats::LintFormat;
 use super::output::Output;
-use super::pipeline::{PreparedFleet, prepare_with_trees};
+use super::pipeline::{PreparedFleet, prepare_for_lint};
 use super::render::select;
-use crate::lint::{self, ClusterFacts, Date, FleetFacts, Report, rules};
+use crate::lint::{self, Date, Finding, FleetFacts, Report, rules};
+use crate::model::ClusterName;
+use crate::plan::Plan;
+use crate::render::Renderer;
 use crate::report::{self, LintPlace, LintPlaces, Style};
-use crate::{kops, render::Renderer};
 
 pub(super) fn run(
     arguments: &Arguments,
@@ -25,10 +27,10 @@ pub(super) fn run(
         output.result(&report::rules_text(rules()))?;
         return Ok(Exit::Good);
     }
-    let prepared = prepare_with_trees(&arguments.directory)?;
+    let prepared = prepare_for_lint(&arguments.directory)?;
     select(&prepared.fleet, &command.clusters)?;
     let settings = settings(&prepared)?;
-    let mut report = lint::lint(&facts(&prepared)?, &settings, today()?);
+    let mut report = lint::lint(&facts(&prepared), &settings, today()?);
     let unused: Vec<lint::Waiver> = if command.clusters.is_empty() {
         lint::unused_waivers(&settings, &report)
             .into_iter()
@@ -80,7 +82,7 @@ fn only(report: &mut Report, command: &LintArguments) {
     if command.clusters.is_empty() {
         return;
     }
-    let named = |c: &crate::model::ClusterName| command.clusters.contains(c);
+    let named = |c: &ClusterName| command.clusters.contains(c);
     report.findings.retain(|f| named(&f.cluster));
     report.waived.retain(|w| named(&w.finding.cluster));
     report
@@ -88,32 +90,34 @@ fn only(report: &mut Report, command: &LintArguments) {
         .retain(|n| n.cluster.as_ref().is_none_or(named));
 }
 
-pub(super) fn facts(prepared: &PreparedFleet) -> Result<FleetFacts, Failure> {
-    let mut clusters = Vec::new();
-    for (name, cluster) in &prepared.clusters {
-        let documents: Vec<crate::yaml::Document> = cluster
-            .rendered
-            .documents
-            .iter()
-            .map(|d| d.document.clone())
-            .collect();
-        let failed = |e: &dyn std::fmt::Display| Failure::new(format!("{name}: {e}"));
-        let manifests = kops::read(&documents).map_err(|e| failed(&e))?;
-        let Some(of_fleet) = prepared.fleet.clusters.get(name) else {
-            continue;
-        };
-        clusters.push(
-            ClusterFacts::new(
-                name.clone(),
-                of_fleet.environment.to_string(),
-                of_fleet.account.clone(),
-                of_fleet.region.clone(),
-                manifests,
-            )
-            .map_err(|e| failed(&e))?,
-        );
+pub(super) fn facts(prepared: &PreparedFleet) -> FleetFacts {
+    let clusters = prepared.clusters.values();
+    FleetFacts {
+        clusters: clusters.filter_map(|c| c.facts.clone()).collect(),
     }
-    Ok(FleetFacts { clusters })
+}
+
+/// Findings that keep clusters of the fleet from being rolled out; none where `lint.block` of `fleet.yaml` is not set.
+pub(super) fn blocking(prepared: &PreparedFleet) -> Result<Vec<Finding>, Failure> {
+    let settings = settings(prepared)?;
+    let Some(level) = settings.block else {
+        return Ok(Vec::new());
+    };
+    let report = lint::lint(&facts(prepared), &settings, today()?);
+    let findings = report.findings.into_iter();
+    Ok(findings.filter(|f| f.severity >= level).collect())
+}
+
+/// Refuses to roll out what a finding blocks.
+pub(super) fn unblocked(blocking: &[Finding], plan: &Plan) -> Result<(), Failure> {
+    let is_rolled = |name: &ClusterName| plan.clusters.get(name).is_some_and(|c| !c.is_empty());
+    let here: Vec<&Finding> = blocking.iter().filter(|f| is_rolled(&f.cluster)).collect();
+    if here.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(report::blocked_by_lint(&here)).hint(
+        "put it right, or waive it in fleet.yaml under `lint.waivers`, with a reason and a date; `kfleet lint --explain RULE` tells why it is there",
+    ))
 }
 
 pub(super) fn today() -> Result<Date, Failure> {

@@ -10,7 +10,8 @@ use super::failure::Failure;
 use crate::cloud::Place;
 use crate::desired::{DesiredCluster, DesiredError, GroupExtras};
 use crate::fleet::{self, Cluster, Fleet};
-use crate::kops::{self, KopsError, Role};
+use crate::kops::{self, KopsError, Manifests, Role};
+use crate::lint::ClusterFacts;
 use crate::model::{ClusterName, Digest, digest_of};
 use crate::render::{Rendered, Renderer};
 
@@ -20,6 +21,8 @@ pub(super) struct Prepared {
     pub(super) desired: DesiredCluster,
     /// What kops would drop without a word, and other things worth a look.
     pub(super) warnings: Vec<String>,
+    /// What lint looks at, where that is wanted.
+    pub(super) facts: Option<ClusterFacts>,
 }
 
 /// The whole fleet, rendered and compiled.
@@ -61,15 +64,35 @@ pub(super) fn prepare_with_trees(directory: &Path) -> Result<PreparedFleet, Fail
     prepared(directory, Trees::Kept)
 }
 
+/// As [`prepare`], with what lint looks at.
+pub(super) fn prepare_for_lint(directory: &Path) -> Result<PreparedFleet, Failure> {
+    prepared(directory, Trees::Linted)
+}
+
+/// As [`prepare`], with what lint looks at where its findings block a rollout.
+pub(super) fn prepare_to_roll(directory: &Path) -> Result<PreparedFleet, Failure> {
+    let fleet = fleet::load(directory)?;
+    let trees = match fleet.settings.lint.block {
+        Some(_) => Trees::Linted,
+        None => Trees::Dropped,
+    };
+    all(fleet, trees)
+}
+
 /// What becomes of the trees of rendered documents once they are compiled.
 #[derive(Clone, Copy)]
 pub(super) enum Trees {
     Kept,
     Dropped,
+    /// Dropped, and what lint looks at is kept.
+    Linted,
 }
 
 fn prepared(directory: &Path, trees: Trees) -> Result<PreparedFleet, Failure> {
-    let fleet = fleet::load(directory)?;
+    all(fleet::load(directory)?, trees)
+}
+
+fn all(fleet: Fleet, trees: Trees) -> Result<PreparedFleet, Failure> {
     let clusters = Preparer::new(&fleet)?.each(trees, |_, prepared| Ok(prepared))?;
     let release = release(&fleet);
     Ok(PreparedFleet {
@@ -135,7 +158,7 @@ fn prepare_one(
         .map_err(|errors| manifest_failure(renderer, &rendered, &errors.0))?;
     match trees {
         Trees::Kept => {}
-        Trees::Dropped => rendered.documents = Vec::new(),
+        Trees::Dropped | Trees::Linted => rendered.documents = Vec::new(),
     }
     if !manifests.misread.is_empty() {
         return Err(manifest_failure(renderer, &rendered, &manifests.misread));
@@ -189,11 +212,27 @@ fn prepare_one(
         )
     });
     let warnings = warnings.collect();
+    let facts = match trees {
+        Trees::Kept | Trees::Dropped => None,
+        Trees::Linted => Some(facts(cluster, manifests)?),
+    };
     Ok(Prepared {
         rendered,
         desired,
         warnings,
+        facts,
     })
+}
+
+fn facts(cluster: &Cluster, manifests: Manifests) -> Result<ClusterFacts, Failure> {
+    let facts = ClusterFacts::new(
+        cluster.name.clone(),
+        cluster.environment.to_string(),
+        cluster.account.clone(),
+        cluster.region.clone(),
+        manifests,
+    );
+    facts.map_err(|e| Failure::new(format!("{}: {e}", cluster.name)))
 }
 
 /// The role as kops writes it into the state store's paths.

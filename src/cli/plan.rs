@@ -10,7 +10,7 @@ use super::around::AroundPlan;
 use super::failure::Failure;
 use super::formats::PlanFormat;
 use super::output::Output;
-use super::pipeline::{PreparedFleet, prepare};
+use super::pipeline::{PreparedFleet, prepare_to_roll};
 use super::render::select;
 use super::warned::{self, For};
 use super::world::{self, Simulated, World};
@@ -30,7 +30,7 @@ pub(super) async fn run(
     command: &PlanArguments,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let prepared = prepare(&arguments.directory)?;
+    let prepared = prepare_to_roll(&arguments.directory)?;
     prepared
         .warnings()
         .for_each(|w| output.story(&format!("warning: {w}")));

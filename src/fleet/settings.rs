@@ -46,6 +46,8 @@ pub struct LintPolicy {
     /// What is accepted for a while.
     #[serde(default)]
     pub waivers: Vec<LintWaiver>,
+    /// From which level on a finding that is not waived keeps its cluster from being rolled out; none: lint blocks nothing.
+    pub block: Option<String>,
 }
 
 /// One of `lint.waivers`.

@@ -87,6 +87,8 @@ pub struct LintSettings {
     pub levels: BTreeMap<RuleId, Level>,
     /// What is accepted.
     pub waivers: Vec<Waiver>,
+    /// From which severity on a finding blocks a rollout of its cluster; none: none does.
+    pub block: Option<Severity>,
 }
 
 impl LintSettings {
@@ -94,10 +96,7 @@ impl LintSettings {
     pub(super) fn severity(&self, rule: &Rule) -> Option<Severity> {
         match self.levels.get(&rule.id) {
             None => Some(rule.severity),
-            Some(Level::Off) => None,
-            Some(Level::Note) => Some(Severity::Note),
-            Some(Level::Warning) => Some(Severity::Warning),
-            Some(Level::Error) => Some(Severity::Error),
+            Some(level) => level.severity(),
         }
     }
 
@@ -164,7 +163,11 @@ impl LintSettings {
     /// # Errors
     /// When it names a rule, a level or a day that there is not.
     pub fn of(policy: &LintPolicy) -> Result<LintSettings, PolicyError> {
-        let LintPolicy { levels, waivers } = policy;
+        let LintPolicy {
+            levels,
+            waivers,
+            block,
+        } = policy;
         let levels = levels
             .iter()
             .map(|(id, level)| Ok((rule_id(id)?, Level::parse(level)?)))
@@ -173,11 +176,26 @@ impl LintSettings {
             .iter()
             .map(waiver)
             .collect::<Result<_, PolicyError>>()?;
-        Ok(LintSettings { levels, waivers })
+        let block = block.as_deref().map(Level::parse).transpose()?;
+        Ok(LintSettings {
+            levels,
+            waivers,
+            block: block.and_then(Level::severity),
+        })
     }
 }
 
 impl Level {
+    /// As findings have it; none: off.
+    fn severity(self) -> Option<Severity> {
+        match self {
+            Level::Off => None,
+            Level::Note => Some(Severity::Note),
+            Level::Warning => Some(Severity::Warning),
+            Level::Error => Some(Severity::Error),
+        }
+    }
+
     fn parse(text: &str) -> Result<Level, PolicyError> {
         match text {
             "off" => Ok(Level::Off),

@@ -1,13 +1,16 @@
 //! What a reader of a plan has to know that is no part of it: which commit it was made of, what the store holds that git does not name, and which
 //! rollout is under way. None of it is in the plan's id, which is the same in every clone.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::revision::revision_line;
 use super::standing::standing;
 use super::style::{Style, Tone};
-use super::wording::{clock, plain};
+use super::wording::{clock, list, plain};
 use super::work;
+use crate::lint::{Finding, RuleId, Severity};
 use crate::model::{LeaseState, Owner, Revision, Timestamp, short_commit};
 use crate::plan::Orphan;
 use crate::plan::room::WaveOutlook;
@@ -24,6 +27,8 @@ pub struct Around<'a> {
     pub under_way: Option<UnderWay<'a>>,
     /// What is known of the room that its waves need; none: that was not looked at.
     pub room: &'a [WaveOutlook],
+    /// Findings of lint that keep their clusters from being rolled out.
+    pub blocking: &'a [Finding],
 }
 
 /// A rollout that is not finished.
@@ -39,7 +44,7 @@ pub struct UnderWay<'a> {
     pub now: Timestamp,
 }
 
-/// What comes before the plan: a rollout under way, and orphans.
+/// What comes before the plan: a rollout under way, orphans, and what lint does not let pass.
 pub fn around_text(around: Around<'_>, style: Style) -> String {
     let mut out: Vec<String> = around
         .under_way
@@ -47,6 +52,9 @@ pub fn around_text(around: Around<'_>, style: Style) -> String {
         .map(|u| under_way_line(*u, style))
         .collect();
     out.extend(around.orphans.iter().map(|o| orphan_line(o, style)));
+    let head = style.paint(Tone::Bad, "lint blocks a rollout:");
+    let faults = faults(around.blocking.iter());
+    out.extend(faults.iter().map(|fault| format!("{head} {fault}")));
     lines(&out)
 }
 
@@ -66,7 +74,7 @@ pub fn around_markdown(around: Around<'_>) -> String {
 }
 
 /// The same for machines: keys beside those of the plan.
-pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 4] {
+pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 5] {
     let under_way = around.under_way.map(|u| {
         json!({
             "rollout": u.rollout.id,
@@ -81,7 +89,46 @@ pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 4] {
         ("orphans", json!(around.orphans)),
         ("rollout_under_way", json!(under_way)),
         ("room", json!(around.room)),
+        ("blocked_by_lint", json!(around.blocking)),
     ]
+}
+
+/// Why a rollout does not begin.
+pub fn blocked_by_lint(findings: &[&Finding]) -> String {
+    let faults = faults(findings.iter().copied());
+    format!(
+        "lint does not let this be rolled out: {}",
+        faults.join("; ")
+    )
+}
+
+/// Each fault once, with the first places where it was found.
+fn faults<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
+    /// Places that are named.
+    const NAMED: usize = 3;
+    let mut places: BTreeMap<(Severity, RuleId, &str), Vec<String>> = BTreeMap::new();
+    for finding in findings {
+        let Finding {
+            cluster,
+            pos: _,
+            rule,
+            severity,
+            subject,
+            what,
+        } = finding;
+        let found = places.entry((*severity, *rule, what)).or_default();
+        found.push(format!("{} of {cluster}", plain(subject)));
+    }
+    let fault = |((severity, rule, what), places): ((Severity, RuleId, &str), Vec<String>)| {
+        format!(
+            "{rule} {}: {}: {}",
+            severity.as_str(),
+            plain(what),
+            list(places, NAMED)
+        )
+    };
+    // The worst first.
+    places.into_iter().rev().map(fault).collect()
 }
 
 fn lines(lines: &[String]) -> String {

@@ -42,7 +42,9 @@ mod unseen;
 mod wording;
 mod work;
 
-pub use around::{Around, UnderWay, around_markdown, around_text, made_of_text, under_way_text};
+pub use around::{
+    Around, UnderWay, around_markdown, around_text, blocked_by_lint, made_of_text, under_way_text,
+};
 pub use beside::Beside;
 pub use breach::breach_text;
 pub use chart::rehearsal_html;

@@ -66,7 +66,7 @@ pub fn plan_json(plan: &Plan, stages: &[Stage]) -> String {
     format!("{:#}\n", plan_value(plan, stages))
 }
 
-/// As [`plan_json`], with what is known around the plan: `revision`, `orphans` and `rollout_under_way`. They are no part of the id either.
+/// As [`plan_json`], with what is known around the plan: `revision`, `orphans`, `rollout_under_way`, `room` and `blocked_by_lint`. They are no part of the id either.
 pub fn whole_plan_json(plan: &Plan, stages: &[Stage], around: Around<'_>) -> String {
     let mut value = plan_value(plan, stages);
     if let Some(object) = value.as_object_mut() {

@@ -112,6 +112,41 @@ fn a_plan_that_is_not_true_any_more_is_refused() {
     bed.run(&start).ends(0);
 }
 
+/// What production taught keeps a cluster from being rolled out, until somebody puts it right or says why it is accepted, and until when.
+#[test]
+fn a_finding_of_lint_blocks_a_rollout_until_it_is_waived() {
+    let bed = Bed::with_new_image();
+    bed.change(
+        "fleet.yaml",
+        "  block: error\n",
+        "  block: error\n  levels: {S25: error}\n",
+    );
+    bed.run("plan").ends(2);
+    let accepted = "The descheduler is rolled out with the applications, not with the groups.\", until: 2027-12-31";
+    bed.change("fleet.yaml", accepted, &accepted.replace("2027", "2024"));
+    let said = bed.run("plan").ends(2);
+    let fault = "S25 error: has on-demand fallbacks, and nothing that moves pods back to spot: Cluster/prod-acme.k8s.foo.bar of prod-acme.k8s.foo.bar, ";
+    let line = format!("lint blocks a rollout: {fault}");
+    assert!(said.out.contains(&line), "{}", said.out);
+    let plan: Value = serde_json::from_str(&bed.run("plan --format json").ends(2).out).unwrap();
+    assert_eq!(plan["blocked_by_lint"][0]["rule"], "S25");
+    let before = bed.tree();
+    let said = bed.run("rollout start --auto-approve").ends(1);
+    let refused = format!("lint does not let this be rolled out: {fault}");
+    assert!(said.err.contains(&refused), "{}", said.err);
+    assert!(said.err.contains("`lint.waivers`"), "{}", said.err);
+    assert_same(&before, &bed.tree());
+    bed.change(
+        "fleet.yaml",
+        "levels: {S25: error}",
+        "levels: {S25: warning}",
+    );
+    let said = bed.run("plan").ends(2);
+    assert!(!said.out.contains("lint blocks"), "{}", said.out);
+    bed.change("fleet.yaml", "  block: error\n", "  block: fatal\n");
+    bed.refuses("plan", &["`fatal` is not a level"]);
+}
+
 /// "Nothing in the way" and "nobody looked" are two things, and a pipeline may insist on the look.
 #[test]
 fn a_plan_says_whose_kubernetes_api_did_not_answer() {

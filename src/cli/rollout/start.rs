@@ -13,11 +13,11 @@ use crate::cli::around::AroundPlan;
 use crate::cli::failure::Failure;
 use crate::cli::formats::{FollowFormat, PlanFormat};
 use crate::cli::output::Output;
-use crate::cli::pipeline::{PreparedFleet, prepare};
+use crate::cli::pipeline::{PreparedFleet, prepare_to_roll};
 use crate::cli::warned::{self, For};
 use crate::cli::who::who;
 use crate::cli::world::{Simulated, World};
-use crate::cli::{Exit, aims, documents, plan, revision, stop, store, world};
+use crate::cli::{Exit, aims, documents, lint, plan, revision, stop, store, world};
 use crate::cloud::{Cloud as _, Place};
 use crate::engine::Engine as _;
 use crate::model::{ClusterName, Digest, Timestamp};
@@ -32,7 +32,7 @@ pub(super) async fn start(
     command: &StartArguments,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let prepared = prepare(&arguments.directory)?;
+    let prepared = prepare_to_roll(&arguments.directory)?;
     prepared
         .warnings()
         .for_each(|w| output.story(&format!("warning: {w}")));
@@ -69,13 +69,14 @@ pub(super) async fn start(
     let plan = planned(command, &prepared, &store, &world, output).await?;
     let fleet = prepared.clusters.keys().collect();
     warned::leave(&store, &plan, &fleet, (For::Rolling, world.now()), output);
+    let around = AroundPlan::of(&prepared, &store, revision.clone())?;
     if command.format == FollowFormat::Text {
-        let around = AroundPlan::of(&prepared, &store, revision.clone())?;
         show(arguments, (&prepared, &plan), &around, world.now(), output)?;
     }
     if plan.is_rolled() && verified(&prepared, &plan, &store)? {
         return Ok(Exit::Good);
     }
+    lint::unblocked(around.blocking(), &plan)?;
     not_again(&store, &plan, command.again.as_deref())?;
     let before = plan::before(&prepared, &plan, &store, &world, &command.selection, output).await?;
     let rollout = Rollout {
