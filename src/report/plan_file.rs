@@ -11,11 +11,12 @@ use crate::model::Digest;
 use crate::plan::{PLAN_VERSION, Plan};
 
 /// What stands in the file and is no part of the plan.
-const BESIDE: [&str; 5] = [
+const BESIDE: [&str; 6] = [
     "summary",
     "revision",
     "orphans",
     "rollout_under_way",
+    "blocked_by_lint",
     "room",
 ];
 
