@@ -7,7 +7,7 @@ use super::rollout::unfinished;
 use crate::lint::Finding;
 use crate::model::{Owner, Revision, Timestamp};
 use crate::plan::room::WaveOutlook;
-use crate::plan::{Orphan, orphans};
+use crate::plan::{Orphan, Plan, orphans};
 use crate::report;
 use crate::rollout::{Progress, Rollout};
 use crate::store::Store;
@@ -23,7 +23,7 @@ pub(super) struct AroundPlan {
 
 impl AroundPlan {
     pub(super) fn of(
-        prepared: &PreparedFleet,
+        (prepared, plan): (&PreparedFleet, &Plan),
         store: &Store,
         revision: Revision,
     ) -> Result<AroundPlan, Failure> {
@@ -40,11 +40,11 @@ impl AroundPlan {
             orphans: orphans(&store.baselines()?, is_known),
             under_way,
             room: Vec::new(),
-            blocking: lint::blocking(prepared)?,
+            blocking: lint::blocking(prepared, plan)?,
         })
     }
 
-    /// Findings of lint that keep clusters from being rolled out.
+    /// Findings of lint that keep what the plan changes from being rolled out.
     pub(super) fn blocking(&self) -> &[Finding] {
         &self.blocking
     }

@@ -97,25 +97,25 @@ pub(super) fn facts(prepared: &PreparedFleet) -> FleetFacts {
     }
 }
 
-/// Findings that keep clusters of the fleet from being rolled out; none where `lint.block` of `fleet.yaml` is not set.
-pub(super) fn blocking(prepared: &PreparedFleet) -> Result<Vec<Finding>, Failure> {
+/// Findings that keep what a plan changes from being rolled out; none where `lint.block` of `fleet.yaml` is not set.
+pub(super) fn blocking(prepared: &PreparedFleet, plan: &Plan) -> Result<Vec<Finding>, Failure> {
     let settings = settings(prepared)?;
     let Some(level) = settings.block else {
         return Ok(Vec::new());
     };
     let report = lint::lint(&facts(prepared), &settings, today()?);
+    let is_rolled = |name: &ClusterName| plan.clusters.get(name).is_some_and(|c| !c.is_empty());
     let findings = report.findings.into_iter();
-    Ok(findings.filter(|f| f.severity >= level).collect())
+    let blocking = findings.filter(|f| f.severity >= level && is_rolled(&f.cluster));
+    Ok(blocking.collect())
 }
 
 /// Refuses to roll out what a finding blocks.
-pub(super) fn unblocked(blocking: &[Finding], plan: &Plan) -> Result<(), Failure> {
-    let is_rolled = |name: &ClusterName| plan.clusters.get(name).is_some_and(|c| !c.is_empty());
-    let here: Vec<&Finding> = blocking.iter().filter(|f| is_rolled(&f.cluster)).collect();
-    if here.is_empty() {
+pub(super) fn unblocked(blocking: &[Finding]) -> Result<(), Failure> {
+    if blocking.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(report::blocked_by_lint(&here)).hint(
+    Err(Failure::new(report::blocked_by_lint(blocking)).hint(
         "put it right, or waive it in fleet.yaml under `lint.waivers`, with a reason and a date; `kfleet lint --explain RULE` tells why it is there",
     ))
 }

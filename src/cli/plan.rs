@@ -77,7 +77,7 @@ pub(super) async fn run(
     let fleet = prepared.clusters.keys().collect();
     warned::leave(&store, &plan, &fleet, (For::Looking, world.now()), output);
     let revision = revision::read(&arguments.directory, &prepared);
-    let around = AroundPlan::of(&prepared, &store, revision)?.with_room(room);
+    let around = AroundPlan::of((&prepared, &plan), &store, revision)?.with_room(room);
     if let Some(path) = &command.out {
         let stages = &prepared.fleet.settings.stages;
         let text = report::whole_plan_json(&plan, stages, around.seen(world.now()));

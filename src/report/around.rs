@@ -53,7 +53,7 @@ pub fn around_text(around: Around<'_>, style: Style) -> String {
         .collect();
     out.extend(around.orphans.iter().map(|o| orphan_line(o, style)));
     let head = style.paint(Tone::Bad, "lint blocks a rollout:");
-    let faults = faults(around.blocking.iter());
+    let faults = faults(around.blocking);
     out.extend(faults.iter().map(|fault| format!("{head} {fault}")));
     lines(&out)
 }
@@ -94,8 +94,8 @@ pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 5] {
 }
 
 /// Why a rollout does not begin.
-pub fn blocked_by_lint(findings: &[&Finding]) -> String {
-    let faults = faults(findings.iter().copied());
+pub fn blocked_by_lint(findings: &[Finding]) -> String {
+    let faults = faults(findings);
     format!(
         "lint does not let this be rolled out: {}",
         faults.join("; ")
@@ -103,7 +103,7 @@ pub fn blocked_by_lint(findings: &[&Finding]) -> String {
 }
 
 /// Each fault once, with the first places where it was found.
-fn faults<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
+fn faults(findings: &[Finding]) -> Vec<String> {
     /// Places that are named.
     const NAMED: usize = 3;
     let mut places: BTreeMap<(Severity, RuleId, &str), Vec<String>> = BTreeMap::new();

@@ -130,6 +130,8 @@ fn a_finding_of_lint_blocks_a_rollout_until_it_is_waived() {
     assert!(said.out.contains(&line), "{}", said.out);
     let plan: Value = serde_json::from_str(&bed.run("plan --format json").ends(2).out).unwrap();
     assert_eq!(plan["blocked_by_lint"][0]["rule"], "S25");
+    let staging = bed.run("plan staging-acme.k8s.foo.bar").ends(2).out;
+    assert!(!staging.contains("of prod-acme"), "{staging}");
     let before = bed.tree();
     let said = bed.run("rollout start --auto-approve").ends(1);
     let refused = format!("lint does not let this be rolled out: {fault}");

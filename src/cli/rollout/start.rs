@@ -69,14 +69,14 @@ pub(super) async fn start(
     let plan = planned(command, &prepared, &store, &world, output).await?;
     let fleet = prepared.clusters.keys().collect();
     warned::leave(&store, &plan, &fleet, (For::Rolling, world.now()), output);
-    let around = AroundPlan::of(&prepared, &store, revision.clone())?;
+    let around = AroundPlan::of((&prepared, &plan), &store, revision.clone())?;
     if command.format == FollowFormat::Text {
         show(arguments, (&prepared, &plan), &around, world.now(), output)?;
     }
     if plan.is_rolled() && verified(&prepared, &plan, &store)? {
         return Ok(Exit::Good);
     }
-    lint::unblocked(around.blocking(), &plan)?;
+    lint::unblocked(around.blocking())?;
     not_again(&store, &plan, command.again.as_deref())?;
     let before = plan::before(&prepared, &plan, &store, &world, &command.selection, output).await?;
     let rollout = Rollout {
