@@ -117,7 +117,11 @@ fn faults(findings: &[Finding]) -> Vec<String> {
             what,
         } = finding;
         let found = places.entry((*severity, *rule, what)).or_default();
-        found.push(format!("{} of {cluster}", plain(subject)));
+        found.push(if *subject == format!("Cluster/{cluster}") {
+            cluster.to_string()
+        } else {
+            format!("{} of {cluster}", plain(subject))
+        });
     }
     let fault = |((severity, rule, what), places): ((Severity, RuleId, &str), Vec<String>)| {
         format!(
