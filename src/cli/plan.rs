@@ -417,7 +417,7 @@ pub(super) fn show(
     };
     match format {
         PlanFormat::Text => output.cloud_result(&text(&shown, style)),
-        PlanFormat::Junit => output.result(&report::plan_junit(plan, stages)),
+        PlanFormat::Junit => output.result(&report::plan_junit(plan, stages, around.blocking)),
         PlanFormat::Json => output.result(&report::whole_plan_json(plan, stages, *around)),
         PlanFormat::Markdown => output.result(&markdown(&shown)),
     }

@@ -27,8 +27,19 @@ use crate::rollout::{
     GroupState, Progress, Record, Rollout,
 };
 
-/// A plan. What stands in the way of a cluster fails; a change is no failure.
-pub fn plan_junit(plan: &Plan, stages: &[Stage]) -> String {
+/// A finding that counts.
+fn lint_case(finding: &Finding) -> TestCase {
+    let kind = severity(finding.severity);
+    failed(named(finding), kind, finding.what.clone())
+}
+
+fn named(finding: &Finding) -> TestCase {
+    let what = format!("{} {}", finding.rule, finding.subject);
+    case(&finding.cluster, what)
+}
+
+/// A plan. What stands in the way of a cluster fails, findings of lint that block it among that; a change is no failure.
+pub fn plan_junit(plan: &Plan, stages: &[Stage], blocking: &[Finding]) -> String {
     let mut clusters: Vec<(&ClusterName, &ClusterPlan)> = plan.clusters.iter().collect();
     clusters.sort_by_key(|(name, _)| (stage_index(name, stages), *name));
     let folds = folds(plan, stages, true);
@@ -41,6 +52,8 @@ pub fn plan_junit(plan: &Plan, stages: &[Stage]) -> String {
             suite.set_system_out(body(fold, Style::default()).join("\n"));
         }
         suite.add_test_cases(plan_cases(name, cluster));
+        let here = blocking.iter().filter(|f| f.cluster == *name);
+        suite.add_test_cases(here.map(lint_case));
         suite
     });
     written("kfleet plan", suites)
@@ -86,12 +99,11 @@ fn change_case(name: &ClusterName, asg: &AsgName, change: &GroupChange) -> TestC
 /// What lint found. Findings below `fail_at`, waived ones and what was not checked are skipped.
 pub fn lint_junit(report: &Report, fail_at: Severity) -> String {
     let mut suites: BTreeMap<String, Vec<TestCase>> = BTreeMap::new();
-    let named = |f: &Finding| case(&f.cluster, format!("{} {}", f.rule, f.subject));
     let all = report.findings.iter().map(|f| {
         let found = if f.severity < fail_at {
             skipped(named(f), &f.what)
         } else {
-            failed(named(f), severity(f.severity), f.what.clone())
+            lint_case(f)
         };
         (f.cluster.to_string(), found)
     });

@@ -132,6 +132,9 @@ fn a_finding_of_lint_blocks_a_rollout_until_it_is_waived() {
     assert_eq!(plan["blocked_by_lint"][0]["rule"], "S25");
     let staging = bed.run("plan staging-acme.k8s.foo.bar").ends(2).out;
     assert!(!staging.contains("prod-acme"), "{staging}");
+    let junit = bed.run("plan --format junit").ends(2).out;
+    let case = "<testcase name=\"S25 Cluster/prod-acme.k8s.foo.bar\"";
+    assert!(junit.contains(case), "{junit}");
     let before = bed.tree();
     let said = bed.run("rollout start --auto-approve").ends(1);
     let refused = format!("lint does not let this be rolled out: {fault}");
