@@ -427,3 +427,40 @@ fn a_detached_instance_still_shown_takes_no_surge_with_it() {
     };
     check(&made);
 }
+
+/// A world in which nothing moved once: two groups had parts of the cluster's surge for their canaries, and each waited for what the other had.
+#[test]
+fn two_canaries_do_not_wait_for_each_others_surge() {
+    let rolling = Rolling {
+        max_surge: Amount::Percent(74),
+        max_unavailable: Amount::Percent(10),
+        cluster_surge: 3,
+        canary: 4,
+        bake: Span::from_secs(349),
+        rate: Rate {
+            instances: 6,
+            per: Span::from_secs(539),
+        },
+        drain: DrainPolicy {
+            timeout: Span::from_secs(785),
+            on_timeout: OnTimeout::Skip,
+            ..DrainPolicy::default()
+        },
+        ready_timeout: Span::from_secs(900),
+        keep_versions: 2,
+        ..Rolling::default()
+    };
+    let made = Made {
+        new_group: true,
+        retire: true,
+        resize: Some((0, 6)),
+        restore_planes: true,
+        on_failure: OnFailure::Hold,
+        ..Made::calm(
+            4_210_253_160_290_329_046,
+            &[(4, 4, false), (4, 6, false), (4, 6, true)],
+            rolling,
+        )
+    };
+    check(&made);
+}

@@ -18,8 +18,21 @@ struct Left {
     in_group: usize,
 }
 
+/// What bounds the drains of a group until its canary is proven.
+#[derive(Clone, Copy)]
+pub(crate) struct CanaryBounds {
+    pub(crate) proven: bool,
+    /// Surge that the cluster and the account left for this group when the round came to it.
+    pub(crate) may_come: u32,
+}
+
 impl Replacement<'_> {
-    pub(crate) fn drains(&self, proven: bool, budget: &mut Budget, out: &mut DecisionBuilder<'_>) {
+    pub(crate) fn drains(
+        &self,
+        canary: CanaryBounds,
+        budget: &mut Budget,
+        out: &mut DecisionBuilder<'_>,
+    ) {
         let mut left = Left {
             surge: usize::try_from(self.surge).unwrap_or(usize::MAX),
             in_group: self
@@ -31,7 +44,7 @@ impl Replacement<'_> {
         for (id, drain) in &self.view.group.outstanding.drains {
             self.go_on(id, drain, &mut left, budget, out);
         }
-        self.begin(proven, budget, out);
+        self.begin(canary, budget, out);
     }
 
     /// One drain's next step.
@@ -141,7 +154,7 @@ impl Replacement<'_> {
     }
 
     /// New drains, as many as capacity, rate and the canary allow.
-    fn begin(&self, proven: bool, budget: &mut Budget, out: &mut DecisionBuilder<'_>) {
+    fn begin(&self, canary: CanaryBounds, budget: &mut Budget, out: &mut DecisionBuilder<'_>) {
         let group = self.view.group;
         if let Some(fault) = control_plane::own_fault(self.view, self.live, &self.outdated)
             .filter(|_| !self.retiring)
@@ -156,12 +169,12 @@ impl Replacement<'_> {
         let set_aside_only =
             self.to_replace.iter().all(|id| {
                 group.set_aside.contains(id) || group.outstanding.drains.contains_key(id)
-            }) || self.set_aside_holds_surge(proven);
+            }) || self.set_aside_holds_surge(canary.proven);
         for (id, instance) in self.ordered() {
             let waits = group.outstanding.drains.contains_key(id)
                 || instance.lifecycle.rules().goes_first
                 || (group.set_aside.contains(id) && !set_aside_only);
-            if waits || !self.canary_allows(proven, running) {
+            if waits || !self.canary_allows(canary, running) {
                 continue;
             }
             if let Some((name, node)) = self.view.drained_node(id)
@@ -305,10 +318,12 @@ impl Replacement<'_> {
                 .count()
     }
 
-    /// Before the canary is proven nothing of the rest goes. Where less can be added than has to be proven, the canary
-    /// itself takes instances' places.
-    fn canary_allows(&self, proven: bool, running: usize) -> bool {
+    /// Before the canary is proven nothing of the rest goes. Where less can be added than has to be proven, by the group's own bounds or because
+    /// other groups of the cluster have taken it, the canary itself takes instances' places: two that waited for each other would stand still.
+    fn canary_allows(&self, canary: CanaryBounds, running: usize) -> bool {
+        let CanaryBounds { proven, may_come } = canary;
         let coming = self.surge_limit(false).saturating_sub(self.used());
+        let coming = coming.min(may_come);
         let new = present(self.live)
             .filter(|(_, i)| i.lifecycle.rules().is_capacity)
             .filter(|(id, _)| !self.outdated.contains(*id))

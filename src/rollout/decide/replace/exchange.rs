@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::capacity::CapacityAnswer;
 use super::super::late::late;
 use super::super::{bounds, canary, capacity, fallback, refresh, sizes, way_back};
+use super::drain::CanaryBounds;
 use super::replacement::Replacement;
 use crate::model::{AsgName, CloudEffect, InstanceId, Lifecycle, LiveGroup, NodeEffect, NodeName};
 use crate::rollout::event::{Event, GroupEvent};
@@ -46,8 +47,11 @@ pub(crate) fn replace(
     let proven = work.canary(out);
     work.taints(proven, out);
     work.protects(out);
+    // What other groups of the cluster hold may be held for as long as they wait for what this one holds.
+    let may_come = budget.surge_of(&view.task.asg);
     work.surge(proven, budget, out);
-    work.drains(proven, budget, out);
+    let canary = CanaryBounds { proven, may_come };
+    work.drains(canary, budget, out);
     work.explain(out);
 }
 
@@ -122,7 +126,12 @@ pub(crate) fn empty(
     }
     work.dead_nodes(out);
     work.taints(true, out);
-    work.drains(true, budget, out);
+    // There is nothing to prove.
+    let canary = CanaryBounds {
+        proven: true,
+        may_come: 0,
+    };
+    work.drains(canary, budget, out);
     work.explain(out);
 }
 
