@@ -150,6 +150,14 @@ fn a_finding_of_lint_blocks_a_rollout_until_it_is_waived() {
     assert!(!said.out.contains("lint blocks"), "{}", said.out);
     bed.change("fleet.yaml", "  block: error\n", "  block: fatal\n");
     bed.refuses("plan", &["`fatal` is not a level"]);
+    // A rule that only a newer kfleet knows keeps nobody from planning where lint blocks nothing.
+    bed.change("fleet.yaml", "  block: fatal\n", "");
+    bed.change(
+        "fleet.yaml",
+        "levels: {S25: warning}",
+        "levels: {S99: warning}",
+    );
+    bed.run("plan").ends(2);
 }
 
 /// "Nothing in the way" and "nobody looked" are two things, and a pipeline may insist on the look.
