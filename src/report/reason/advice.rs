@@ -49,7 +49,9 @@ pub fn advice_text(advice: &Advice, resume: &str) -> String {
         Advice::SeeStage => then("see that it can be read and is healthy"),
         Advice::MakeRoom => format!(
             "{}; or `kfleet rollout abort`, and set `rolling.room`, `max_surge` or the waves of the stage otherwise",
-            then("see that there is room (addresses, a higher limit, other types or zones)")
+            then(
+                "see that there is room (addresses, a higher limit, other types or zones, versions deleted)"
+            )
         ),
         Advice::SeeControlPlane => then(
             "see that every instance of its control plane has a Ready node and that the Kubernetes API answers",
