@@ -366,6 +366,9 @@ pub(super) struct PlanArguments {
     /// Save the plan, to be looked at and carried out later.
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+    /// Write the plan as one HTML file as well, for a browser.
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
     /// Say how many calls were made, by API.
     #[arg(long)]
     pub(super) stats: bool,
@@ -416,7 +419,7 @@ pub(super) struct RehearseArguments {
     /// Without the simulated autoscaler, which moves desired capacities on its own.
     #[arg(long)]
     pub(super) no_autoscaler: bool,
-    /// Write the chart and the report as one HTML file.
-    #[arg(long, value_name = "FILE")]
+    /// Write verdict, timeline and report as one HTML file.
+    #[arg(long, value_name = "FILE", visible_alias = "html")]
     pub(super) out: Option<PathBuf>,
 }

@@ -3,6 +3,7 @@
 use crate::cloud::CloudError;
 use crate::fleet::FleetError;
 use crate::render::RenderError;
+use crate::report::HtmlError;
 use crate::rollout::{BuildError, RollbackError};
 use crate::run::RunError;
 use crate::store::{ObjectError, StoreError};
@@ -92,6 +93,12 @@ impl From<StoreError> for Failure {
             StoreError::Object(ObjectError::Refused { .. }) => None,
         };
         Failure::new(error.to_string()).hints(hint)
+    }
+}
+
+impl From<HtmlError> for Failure {
+    fn from(error: HtmlError) -> Self {
+        Failure::new(error.to_string()).hint("the other forms of the report do not need it")
     }
 }
 

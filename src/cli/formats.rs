@@ -26,6 +26,8 @@ pub(super) enum PlanFormat {
     Markdown,
     /// For the test page of a pipeline.
     Junit,
+    /// For a browser: one file that needs no network and no script.
+    Html,
 }
 
 /// What drift is printed as.
@@ -82,6 +84,8 @@ pub(super) enum RecordsFormat {
     Jsonl,
     /// For the test page of a pipeline.
     Junit,
+    /// For a browser: one file that needs no network and no script.
+    Html,
 }
 
 /// What a schema is printed as.

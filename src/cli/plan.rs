@@ -65,25 +65,19 @@ pub(super) async fn run(
     let made = match made {
         Ok((plan, live)) => {
             let room = room::look(&prepared, &plan, &live, &world).await;
-            room.map(|room| (plan, room))
+            room.map(|room| (plan, room, live))
         }
         Err(failure) => Err(failure),
     };
     if command.stats {
         output.cloud_story(&stats(&all_calls(&world, &store)));
     }
-    let (plan, room) = made?;
+    let (plan, room, live) = made?;
     world.knows(&simulated, aims::of_plan(&plan))?;
     let fleet = prepared.clusters.keys().collect();
     warned::leave(&store, &plan, &fleet, (For::Looking, world.now()), output);
     let revision = revision::read(&arguments.directory, &prepared);
     let around = AroundPlan::of((&prepared, &plan), &store, revision)?.with_room(room);
-    if let Some(path) = &command.out {
-        let stages = &prepared.fleet.settings.stages;
-        let text = report::whole_plan_json(&plan, stages, around.seen(world.now()));
-        private_file(path, &text)
-            .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
-    }
     if command.format == PlanFormat::Text {
         output.cloud_result(&stop::lines(&store)?)?;
     }
@@ -92,7 +86,9 @@ pub(super) async fn run(
         stages: &prepared.fleet.settings.stages,
         now: world.now(),
         around: around.seen(world.now()),
+        live: Some(&live),
     };
+    write_files(command, &shown)?;
     if command.print_id {
         print_id(arguments, shown, output)?;
     } else {
@@ -103,6 +99,21 @@ pub(super) async fn run(
     } else {
         Exit::Changes
     })
+}
+
+/// What was asked for beside what is printed.
+fn write_files(command: &PlanArguments, shown: &Shown<'_>) -> Result<(), Failure> {
+    let failed = |path: &Path, e: std::io::Error| {
+        Failure::new(format!("cannot write {}: {e}", path.display()))
+    };
+    if let Some(path) = &command.out {
+        let text = report::whole_plan_json(shown.plan, shown.stages, shown.around);
+        private_file(path, &text).map_err(|e| failed(path, e))?;
+    }
+    if let Some(path) = &command.html {
+        std::fs::write(path, html(shown)?).map_err(|e| failed(path, e))?;
+    }
+    Ok(())
 }
 
 /// The id for a pipeline, and the plan for the reader of its log.
@@ -382,6 +393,8 @@ pub(super) struct Shown<'p> {
     pub(super) stages: &'p [Stage],
     pub(super) now: Timestamp,
     pub(super) around: report::Around<'p>,
+    /// What it was made from, where that is at hand.
+    pub(super) live: Option<&'p Live>,
 }
 
 /// The plan for people, with what stands around it.
@@ -391,6 +404,7 @@ fn text(shown: &Shown<'_>, style: Style) -> String {
         stages,
         now,
         around,
+        live: _,
     } = shown;
     report::around_text(*around, style)
         + &report::plan_text(plan, stages, style)
@@ -410,6 +424,7 @@ pub(super) fn show(
         stages,
         now: _,
         around,
+        live: _,
     } = &shown;
     let style = Style {
         colour: output.colour(),
@@ -420,7 +435,20 @@ pub(super) fn show(
         PlanFormat::Junit => output.result(&report::plan_junit(plan, stages, around.blocking)),
         PlanFormat::Json => output.result(&report::whole_plan_json(plan, stages, *around)),
         PlanFormat::Markdown => output.result(&markdown(&shown)),
+        PlanFormat::Html => output.result(&html(&shown)?),
     }
+}
+
+/// The page for a browser.
+fn html(shown: &Shown<'_>) -> Result<String, Failure> {
+    let Shown {
+        plan,
+        stages,
+        now,
+        around,
+        live,
+    } = *shown;
+    Ok(report::plan_html(plan, stages, around, live, now)?)
 }
 
 /// The comment of a pull request.

@@ -68,7 +68,7 @@ pub(super) fn run(
     tell(output, &report::rehearsal_text(&rehearsal))?;
     tell(output, &format!("\n{}", report::fates_text(&fates)))?;
     if let Some(path) = &command.out {
-        let html = report::rehearsal_html(&rehearsal, &fates);
+        let html = report::rehearsal_html(&rehearsal, &ran.progress, &fates)?;
         std::fs::write(path, html)
             .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))?;
     }

@@ -103,7 +103,7 @@ fn comparable(found: &LaunchTemplateData, wanted: &LaunchTemplateData) -> Launch
 }
 
 /// Fields of the two sides that differ; both are canonical.
-pub(super) fn definition_fields(from: &Definition, to: &Definition) -> Vec<FieldChange> {
+pub fn definition_fields(from: &Definition, to: &Definition) -> Vec<FieldChange> {
     let data = &to.launch_template.launch_template_data;
     // The InstanceGroup's name is how we call the group, no field of it.
     let from = Definition {

@@ -37,7 +37,7 @@ pub use compare::{FieldChange, fields};
 pub use content::{ClusterPlan, PLAN_VERSION, Plan};
 pub use drains::{drain_blockers, launch_blockers};
 pub use drift::{DriftClass, DriftItem, DriftKind, DriftSeen, drift_items, unread};
-pub use found::fingerprint;
+pub use found::{definition_fields, fingerprint};
 pub(crate) use found::{group_differences, group_digest};
 pub use note::{DrainBlocker, Fact, Fields, LaunchBlocker, Note, Process, StandbyFate, Unplaced};
 pub use orphan::{Orphan, orphans};

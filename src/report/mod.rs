@@ -3,7 +3,6 @@
 mod around;
 mod beside;
 mod breach;
-mod chart;
 mod diff;
 mod doctor;
 mod drift;
@@ -14,6 +13,7 @@ mod fleet_status;
 mod fold;
 mod freezes;
 mod history;
+mod html;
 mod junit;
 mod kops_fault;
 mod lint;
@@ -47,7 +47,6 @@ pub use around::{
 };
 pub use beside::Beside;
 pub use breach::breach_text;
-pub use chart::rehearsal_html;
 pub use diff::{Compared, diff_json, diff_markdown, diff_text, unreached_line};
 pub use doctor::{CheckState, DoctorCheck, doctor_json, doctor_text};
 pub use drift::{DriftFound, DriftOf, Trail, drift_json, drift_text};
@@ -58,6 +57,7 @@ pub use explain::{
 pub use fleet_status::{FleetStatus, fleet_status_json, fleet_status_text};
 pub use freezes::freezes_text;
 pub use history::{history_text, rollout_summary};
+pub use html::{HtmlError, plan_html, rehearsal_html, rollout_html};
 pub use junit::{drift_junit, lint_junit, plan_junit, rollout_junit};
 pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_text, rules_text};
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};

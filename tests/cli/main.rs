@@ -15,6 +15,7 @@ mod init;
 mod kept;
 mod kops_store;
 mod migrate;
+mod pages;
 mod pipelines;
 mod plans;
 mod real;

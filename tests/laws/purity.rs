@@ -32,7 +32,7 @@ const IMPURE: [&str; 9] = [
 ];
 /// The only module that may name it.
 const HOMES: [(&str, &[&str]); 7] = [
-    ("minijinja", &["render"]),
+    ("minijinja", &["render", "report"]),
     ("clap", &["cli"]),
     ("saphyr_parser", &["yaml"]),
     ("anstream", &["cli"]),

@@ -7,6 +7,8 @@ mod codes;
 #[cfg(test)]
 mod journals;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod rollouts;

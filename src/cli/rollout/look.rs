@@ -109,7 +109,7 @@ pub(super) fn show(arguments: &Arguments, command: &ShowArguments) -> Result<Exi
     let Some(id) = named_or_newest(&store, command.rollout.as_ref())? else {
         match command.format {
             RecordsFormat::Json => output.result("[]\n")?,
-            RecordsFormat::Junit => {
+            RecordsFormat::Junit | RecordsFormat::Html => {
                 return Err(Failure::new("there was no rollout yet")
                     .hint("`kfleet rollout start` begins one"));
             }
@@ -134,6 +134,11 @@ pub(super) fn show(arguments: &Arguments, command: &ShowArguments) -> Result<Exi
         RecordsFormat::Junit => {
             let (rollout, progress) = store.rollout(&id)?;
             output.result(&report::rollout_junit(&rollout, &progress, &records))?;
+        }
+        RecordsFormat::Html => {
+            let (rollout, progress) = store.rollout(&id)?;
+            let now = world::now(&store)?;
+            output.result(&report::rollout_html(&rollout, &progress, &records, now)?)?;
         }
         RecordsFormat::Json => {
             let all: Vec<String> = records.iter().map(report::event_json).collect();

@@ -164,6 +164,7 @@ fn show(
         stages: &prepared.fleet.settings.stages,
         now,
         around: around.seen(now),
+        live: None,
     };
     plan::show(arguments, PlanFormat::Text, shown, output)
 }
