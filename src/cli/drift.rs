@@ -9,7 +9,7 @@ use super::git::Repository;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::render::select;
-use super::rollout::unfinished;
+use super::rollout::all_unfinished;
 use super::world;
 use super::{Exit, documents, plan as plans, store};
 use crate::cloud::Cloud as _;
@@ -54,17 +54,15 @@ pub(super) async fn run(
 
 /// Clusters that the rollout under way is changing, with its id.
 fn rolling(store: &Store) -> Result<BTreeMap<ClusterName, String>, Failure> {
-    let Some(id) = unfinished(store)? else {
-        return Ok(BTreeMap::new());
-    };
-    let (_, progress) = store.rollout(&id)?;
-    let changing = progress.clusters.iter().filter(|(_, c)| match c.state {
-        ClusterState::Rolling | ClusterState::Checking(_) => true,
-        ClusterState::Waiting | ClusterState::Verified(_) | ClusterState::Restored => false,
-    });
-    Ok(changing
-        .map(|(name, _)| (name.clone(), id.clone()))
-        .collect())
+    let mut found = BTreeMap::new();
+    for (rollout, progress) in all_unfinished(store)? {
+        let changing = progress.clusters.iter().filter(|(_, c)| match c.state {
+            ClusterState::Rolling | ClusterState::Checking(_) => true,
+            ClusterState::Waiting | ClusterState::Verified(_) | ClusterState::Restored => false,
+        });
+        found.extend(changing.map(|(name, _)| (name.clone(), rollout.id.clone())));
+    }
+    Ok(found)
 }
 
 struct Look<'a> {

@@ -138,7 +138,7 @@ impl From<BuildError> for Failure {
             BuildError::Blocked(_) => {
                 "the plan says what stands in the way, and what to do about it"
             }
-            BuildError::NotPromoted { .. } => {
+            BuildError::NotPromoted { .. } | BuildError::WaveBefore { .. } => {
                 "roll the earlier stage out first; `--break-glass REASON` sets the order aside, and is recorded"
             }
         };

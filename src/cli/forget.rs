@@ -2,7 +2,7 @@
 
 use super::args::{Arguments, ForgetArguments};
 use super::failure::Failure;
-use super::rollout::{access, opened, unfinished};
+use super::rollout::{access, all_unfinished, opened};
 use super::who::who;
 use super::world::{self, Simulated};
 use super::{Exit, store};
@@ -37,9 +37,9 @@ pub(super) async fn run(arguments: &Arguments, command: &ForgetArguments) -> Res
     // No rollout of it begins meanwhile.
     let _starting = store.start(&who(), now)?;
     let baseline = known(&store, cluster)?;
-    if let Some(id) = unfinished(&store)?
-        && store.rollout(&id)?.0.cluster(cluster).is_some()
-    {
+    let under_way = all_unfinished(&store)?;
+    if let Some((rollout, _)) = under_way.iter().find(|(r, _)| r.cluster(cluster).is_some()) {
+        let id = &rollout.id;
         return Err(Failure::new(format!(
             "{cluster} is part of rollout {id}, which is not finished"
         ))

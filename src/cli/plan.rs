@@ -39,6 +39,7 @@ pub(super) async fn run(
         seed: command.selection.seed,
         faults: &command.selection.faults,
         scenario: command.selection.scenario.as_deref(),
+        shared: false,
     };
     let world = world::open(
         arguments,
@@ -308,7 +309,7 @@ fn required(required: &[Required], live: &Live) -> Result<(), Failure> {
 
 /// A look, as a plan, at the clusters of stages on which those of `plan` stand and that are not part of it. It allows nothing.
 pub(super) async fn before(
-    prepared: &PreparedFleet,
+    (prepared, elsewhere): (&PreparedFleet, &BTreeSet<ClusterName>),
     plan: &Plan,
     store: &Store,
     world: &World,
@@ -335,7 +336,7 @@ pub(super) async fn before(
         .iter()
         .filter(|s| names.contains(&s.name))
         .flat_map(of)
-        .filter(|c| !plan.clusters.contains_key(c))
+        .filter(|c| !plan.clusters.contains_key(c) && !elsewhere.contains(c))
         .collect();
     if clusters.is_empty() {
         return Ok(BTreeMap::new());

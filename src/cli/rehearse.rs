@@ -340,6 +340,8 @@ fn rollout(
         break_glass: (!command.stages.is_empty())
             .then(|| "a rehearsal of some stages only".to_owned()),
         before: &BTreeMap::new(),
+        part: None,
+        elsewhere: &BTreeSet::new(),
     };
     Ok(build(plan, &inputs)?)
 }
@@ -419,6 +421,10 @@ fn ended(ran: &Rehearsed) -> String {
         ),
         Ok(Outcome::WaitingForPerson(stage)) => format!("waits for an approval of stage {stage}"),
         Ok(Outcome::WaitingForTime { why, .. }) => format!("waits: {}", report::reason_text(why)),
+        Ok(Outcome::WaitingForOthers { why }) => {
+            let why: Vec<String> = why.iter().map(report::reason_text).collect();
+            format!("waits: {}", why.join("; "))
+        }
         Ok(Outcome::Held) => format!(
             "held, a person must say whether it goes on{}",
             why.unwrap_or_default()
@@ -453,6 +459,7 @@ fn exit(ran: &Rehearsed) -> Result<Exit, Failure> {
         Ok(
             Outcome::WaitingForPerson(_)
             | Outcome::WaitingForTime { .. }
+            | Outcome::WaitingForOthers { .. }
             | Outcome::WaitingForCredentials { .. }
             | Outcome::WaitingForAccess { .. }
             | Outcome::Held

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::formats::ViewFormat;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
-use super::rollout::{opened, unfinished};
+use super::rollout::{all_unfinished, opened};
 use super::world;
 use super::{Exit, given, plan, stop};
 use crate::model::{ClusterName, Digest, Span};
@@ -77,31 +77,27 @@ async fn once(arguments: &Arguments, command: &FleetStatusArguments) -> Result<(
     }
 }
 
-/// The line of the rollout that is not finished.
+/// The line of each rollout that is not finished.
 fn under_way(store: &Store, style: Style) -> Result<String, Failure> {
-    let Some(id) = unfinished(store)? else {
-        return Ok(String::new());
-    };
-    let (rollout, progress) = store.rollout(&id)?;
-    let owner = store.owner(&id)?;
-    let now = world::now(store)?;
-    let under_way = report::UnderWay {
-        rollout: &rollout,
-        progress: &progress,
-        owner: &owner,
-        now,
-    };
-    Ok(report::under_way_text(under_way, style))
+    let mut text = String::new();
+    for (rollout, progress) in all_unfinished(store)? {
+        let owner = store.owner(&rollout.id)?;
+        let under_way = report::UnderWay {
+            rollout: &rollout,
+            progress: &progress,
+            owner: &owner,
+            now: world::now(store)?,
+        };
+        text += &report::under_way_text(under_way, style);
+    }
+    Ok(text)
 }
 
 fn standings(
     store: &Store,
     prepared: Option<&PreparedFleet>,
 ) -> Result<Vec<ClusterStanding>, Failure> {
-    let under_way = match unfinished(store)? {
-        Some(id) => Some(store.rollout(&id)?),
-        None => None,
-    };
+    let under_way = all_unfinished(store)?;
     let wanted: BTreeMap<ClusterName, Digest> = wanted_digests(prepared);
     // Where these are lost a line is lost.
     let warned = store.warned().unwrap_or_default();
@@ -115,9 +111,7 @@ fn standings(
         baselines: &store.baselines()?,
         stages: prepared.map(|p| p.fleet.settings.stages.as_slice()),
         wanted: &wanted,
-        under_way: under_way
-            .as_ref()
-            .map(|(rollout, progress)| (rollout, progress)),
+        under_way: &under_way,
         drift: &store.drift_seen().unwrap_or_default(),
         warnings: &warnings,
         stops: &stops,

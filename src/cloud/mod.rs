@@ -35,6 +35,14 @@ pub trait Cloud: Send + Sync {
     /// Waits until that moment has come there.
     fn wait(&self, until: Timestamp) -> impl Future<Output = Result<(), CloudError>> + Send;
 
+    /// Lets other runs get on, for about as long. A simulated time stands still meanwhile, unless they move it.
+    fn wait_beside(
+        &self,
+        poll: crate::model::Span,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send {
+        self.wait(self.now() + poll)
+    }
+
     /// The account that the caller is in, for the fence before any write.
     fn account(&self, place: &Place) -> impl Future<Output = Result<AccountId, CloudError>> + Send;
 

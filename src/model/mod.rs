@@ -20,6 +20,7 @@ mod regions;
 mod revision;
 mod rights;
 mod room;
+mod shard;
 mod shared;
 mod snapshot;
 mod template_version;
@@ -67,6 +68,7 @@ pub use room::{
     MANY_VERSIONS, MOST_VERSIONS, Quota, QuotaError, QuotaFamily, QuotaRoom, Reading, RegionRoom,
     RoomQuestion, SpotScore, SubnetRoom, Trial, TrialLaunch,
 };
+pub use shard::{Shard, ShardError};
 pub use shared::Shared;
 pub use snapshot::{Proven, Residence, SNAPSHOT_VERSION, Snapshot};
 pub use template_version::TemplateVersion;

@@ -103,6 +103,25 @@ pub struct RegionRoom {
     pub launches: BTreeMap<AsgName, Reading<Trial>>,
 }
 
+impl RegionRoom {
+    /// The same, with one part in so many of what is free: others use the rest. What is not known stays so.
+    #[must_use]
+    pub fn share(&self, of: u32) -> RegionRoom {
+        let of = of.max(1);
+        let mut mine = self.clone();
+        if let Reading::Known(clusters) = &mut mine.subnets {
+            let subnets = clusters.values_mut().flat_map(BTreeMap::values_mut);
+            subnets.for_each(|subnet| subnet.free /= of);
+        }
+        for reading in mine.quotas.values_mut() {
+            if let Reading::Known(quota) = reading {
+                quota.limit = quota.used.saturating_add(quota.free() / of);
+            }
+        }
+        mine
+    }
+}
+
 /// How likely AWS says it is that Spot Instances come. It is advice, and no promise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

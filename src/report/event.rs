@@ -91,6 +91,11 @@ fn of_rollout(event: &RolloutEvent) -> (String, String) {
         RolloutEvent::Held => {
             "held: nothing more happens until a person says how it goes on (`kfleet rollout status` names the ways)".into()
         }
+        RolloutEvent::ShardFailed {
+            shard,
+            rollout,
+            failed,
+        } => super::shards::failed(*shard, rollout, failed),
         RolloutEvent::RollbackAsked { by, reason } => {
             format!("rollback asked for by {by} ({reason}): all of it, the newest wave first")
         }
@@ -135,6 +140,9 @@ fn of_stage(event: &StageEvent) -> String {
         StageEvent::Passed => "passed: every cluster verified and soaked".into(),
         StageEvent::WaveStarted { wave } => format!("wave {} starts", wave + 1),
         StageEvent::WavePassed { wave } => format!("wave {} passed", wave + 1),
+        StageEvent::PassedEverywhere { wave, rollouts } => {
+            super::shards::passed_everywhere(*wave, rollouts.len())
+        }
         StageEvent::RoomLimited {
             wave,
             limits,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::schedule::{
-    ClusterRun, GroupTask, JOURNAL_VERSION, KopsRun, Rollout, StageRun, Task, VersionSource,
+    ClusterRun, GroupTask, JOURNAL_VERSION, KopsRun, Part, Rollout, StageRun, Task, VersionSource,
     Watched, WaveRun,
 };
 use crate::fleet::{GateAt, GateKind, GateSpec, Rolling, Samples, Stage};
@@ -34,6 +34,19 @@ pub enum BuildError {
         stage: StageName,
         /// The stage it waits for.
         after: StageName,
+        /// The cluster that lags.
+        cluster: ClusterName,
+        /// In what way.
+        why: Lag,
+    },
+    /// A cluster is selected, and one of a wave before its own does not run the release.
+    #[error(
+        "wave {wave} of stage {stage} comes first: {cluster} does not run this release, verified ({why})"
+    )]
+    WaveBefore {
+        stage: StageName,
+        /// The wave, from 1.
+        wave: usize,
         /// The cluster that lags.
         cluster: ClusterName,
         /// In what way.
@@ -115,6 +128,10 @@ pub struct Inputs<'a> {
     pub break_glass: Option<String>,
     /// A look, as a plan, at clusters of stages before that are not part of `plan`.
     pub before: &'a BTreeMap<ClusterName, ClusterPlan>,
+    /// Its place beside other rollouts; none: it rolls the whole fleet.
+    pub part: Option<Part>,
+    /// Clusters that other shards of the release roll: they are waited for.
+    pub elsewhere: &'a BTreeSet<ClusterName>,
 }
 
 /// The rollout of a plan.
@@ -127,6 +144,7 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
     let stages: Vec<&Stage> = plan.policy.stages.iter().filter(wanted).collect();
     if inputs.break_glass.is_none() {
         ensure_promoted(&stages, plan, inputs)?;
+        ensure_waves(&stages, plan, inputs)?;
     }
     Ok(Rollout {
         version: JOURNAL_VERSION,
@@ -148,6 +166,7 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
         } else {
             Vec::new()
         },
+        part: inputs.part.clone().map(Box::new),
     })
 }
 
@@ -193,34 +212,65 @@ fn promoted(
     {
         return Ok(());
     }
-    let rolled =
-        |cluster: &ClusterName| here.contains(after) && plan.clusters.contains_key(cluster);
+    let rolled = |cluster: &ClusterName| {
+        here.contains(after)
+            && (plan.clusters.contains_key(cluster) || inputs.elsewhere.contains(cluster))
+    };
     for cluster in before
         .waves
         .iter()
         .flat_map(|w| &w.clusters)
         .filter(|c| !rolled(c))
     {
-        let lags = |why: Lag| BuildError::NotPromoted {
-            stage: stage.name.clone(),
-            after: after.clone(),
-            cluster: cluster.clone(),
-            why,
-        };
-        match inputs.baselines.get(cluster) {
-            None => return Err(lags(Lag::Never)),
-            Some(b) if inputs.wanted.get(cluster).map(|(digest, _)| digest) != Some(&b.digest) => {
-                return Err(lags(Lag::Runs(b.digest.clone())));
+        if let Some(why) = lag(cluster, before.soak, plan, inputs) {
+            return Err(BuildError::NotPromoted {
+                stage: stage.name.clone(),
+                after: after.clone(),
+                cluster: cluster.clone(),
+                why,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// In what way a cluster that is not rolled here lags; none: it runs what git wants, verified and soaked.
+fn lag(cluster: &ClusterName, soak: Span, plan: &Plan, inputs: &Inputs<'_>) -> Option<Lag> {
+    match inputs.baselines.get(cluster) {
+        None => Some(Lag::Never),
+        Some(b) if inputs.wanted.get(cluster).map(|(digest, _)| digest) != Some(&b.digest) => {
+            Some(Lag::Runs(b.digest.clone()))
+        }
+        Some(b) if b.since + soak > inputs.now => Some(Lag::Soaks(b.since + soak)),
+        Some(_) => {
+            let found = looked_at(cluster, plan, inputs)?;
+            (!found.is_rolled()).then(|| Lag::Changed(what_differs(found)))
+        }
+    }
+}
+
+/// Where clusters are selected, every wave before theirs has to run the release already: waves are in an order for a reason.
+fn ensure_waves(stages: &[&Stage], plan: &Plan, inputs: &Inputs<'_>) -> Result<(), BuildError> {
+    let is_here = |cluster: &ClusterName| {
+        plan.clusters.contains_key(cluster) || inputs.elsewhere.contains(cluster)
+    };
+    for stage in stages.iter().filter(|_| inputs.part.is_some()) {
+        let last = stage
+            .waves
+            .iter()
+            .rposition(|w| w.clusters.iter().any(is_here));
+        let before = stage.waves.iter().enumerate().take(last.unwrap_or(0));
+        for (wave, cluster) in before.flat_map(|(n, w)| w.clusters.iter().map(move |c| (n, c))) {
+            let soak = stage.waves.get(wave).map_or(Span::from_secs(0), |w| w.soak);
+            let lags = lag(cluster, soak, plan, inputs).filter(|_| !is_here(cluster));
+            if let Some(why) = lags {
+                return Err(BuildError::WaveBefore {
+                    stage: stage.name.clone(),
+                    wave: wave + 1,
+                    cluster: cluster.clone(),
+                    why,
+                });
             }
-            Some(b) if b.since + before.soak > inputs.now => {
-                return Err(lags(Lag::Soaks(b.since + before.soak)));
-            }
-            Some(_) => match looked_at(cluster, plan, inputs) {
-                Some(found) if !found.is_rolled() => {
-                    return Err(lags(Lag::Changed(what_differs(found))));
-                }
-                Some(_) | None => {}
-            },
         }
     }
     Ok(())
@@ -348,7 +398,10 @@ fn stage_run(stage: &Stage, plan: &Plan, inputs: &Inputs<'_>) -> StageRun {
         soak: stage.soak,
         freeze: stage.freeze.clone(),
         on_failure: stage.on_failure,
-        waves: waves.filter(|w| !w.clusters.is_empty()).collect(),
+        // Beside others a wave is known by its index, whoever has clusters in it.
+        waves: waves
+            .filter(|w| inputs.part.is_some() || !w.clusters.is_empty())
+            .collect(),
     }
 }
 

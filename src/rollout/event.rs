@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::reason::{Advice, Evidence, Ground, PreflightFinding, Reason};
 use super::schedule::Rollout;
+use super::shards::FailedAt;
 use crate::model::{
-    Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, Span, StageName, Timestamp,
+    Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, Shard, Span, StageName, Timestamp,
 };
 use crate::plan::room::{RoomLimit, RoomUnknown, Shortage};
 
@@ -90,6 +91,13 @@ pub enum RolloutEvent {
     Started { rollout: Box<Rollout> },
     /// Something failed in a stage whose failures are for a person to decide: everything stays as it is until then.
     Held,
+    /// Something failed in another shard of the same release: what follows is what its stage says.
+    ShardFailed {
+        shard: Shard,
+        /// The rollout of that shard.
+        rollout: String,
+        failed: FailedAt,
+    },
     /// A person asked for a rollback of all clusters that were touched, the newest wave first.
     RollbackAsked {
         /// As the process names its user: `alice@laptop`, or the job of a pipeline.
@@ -148,6 +156,7 @@ impl RolloutEvent {
             RolloutEvent::Finished | RolloutEvent::RolledBack | RolloutEvent::Aborted => true,
             RolloutEvent::Started { .. }
             | RolloutEvent::Held
+            | RolloutEvent::ShardFailed { .. }
             | RolloutEvent::RollbackAsked { .. }
             | RolloutEvent::RollbackStarted { .. }
             | RolloutEvent::AbortStarted { .. }
@@ -184,6 +193,14 @@ pub enum StageEvent {
     WavePassed {
         /// Its index in the stage, from 0.
         wave: usize,
+    },
+    /// The stage, or a wave of it, has passed in every shard of the release: what comes next may begin.
+    PassedEverywhere {
+        /// The wave's index in the stage, from 0; none: the whole stage.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wave: Option<usize>,
+        /// The rollout of each shard.
+        rollouts: BTreeMap<Shard, String>,
     },
     /// The account has no room for the whole of a wave at once, or that is not known: within which limits it is rolled.
     RoomLimited {

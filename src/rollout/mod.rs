@@ -1,5 +1,6 @@
 //! The execution of a plan as data, on three floors: its schedule, events and progress; `round`, what one round knows; `decide`, what comes next. No I/O, no clock, no cloud.
 
+mod board;
 mod breach;
 mod build;
 mod decide;
@@ -12,16 +13,18 @@ mod rollback;
 mod round;
 mod rules;
 mod schedule;
+mod shards;
 mod standing;
 
+pub use board::{Board, BoardRow, Boundary, Joint, Lagging, row_of, shares, split};
 pub use breach::{
     Beginning, Breach, Claim, ClaimBreach, GroupBreach, InstanceBreach, NodeBreach, OrderBreach,
     PlaneLack, PodBreach, RecordBreach, Removal, TurnBreach,
 };
 pub use build::{BuildError, Changed, Inputs, Lag, build};
 pub use decide::{
-    COMPONENTS, HealthFailure, Limits, decide, expected_groups, failures, needed_versions,
-    of_this_cluster, room_questions, rooms_wanted, way_back_versions,
+    COMPONENTS, HealthFailure, Limits, decide, decide_beside, expected_groups, failures,
+    needed_versions, of_this_cluster, room_questions, rooms_wanted, way_back_versions,
 };
 pub use event::{
     ClusterEvent, Event, GroupEvent, Record, RolloutEvent, Scope, StageEvent, StepEvent, StepId,
@@ -45,9 +48,10 @@ pub use rollback::{RollbackError, check_rollback};
 pub use round::{Check, Decision, Question, State, Step, Waiting, Waits};
 pub use rules::{broken_by_record, broken_rules};
 pub use schedule::{
-    ClusterRun, GroupTask, JOURNAL_VERSION, KopsRun, Rollout, StageRun, Task, VersionSource,
-    Watched, WaveRun,
+    AccountShare, ClusterRun, GroupTask, JOURNAL_VERSION, KopsRun, Part, Rollout, Seat, StageRun,
+    Task, VersionSource, Watched, WaveRun,
 };
+pub use shards::{FailedAt, RowState};
 pub use standing::{
     AppliedLast, ClusterStanding, Known, StandingState, UnderWayState, cluster_standings,
 };

@@ -1,5 +1,6 @@
 //! The rules that no effect of a rollout may break, asked just before it: an onlooker's view, apart from what decides. Judges; decides nothing.
 
+mod beside;
 mod by_kops;
 mod control_plane;
 mod left;

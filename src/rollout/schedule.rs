@@ -6,7 +6,7 @@ use crate::fleet::{Freeze, GateSpec, OnFailure, Rollback, Rolling};
 use crate::kops::Role;
 use crate::model::{
     AccountId, AsgName, ClusterName, Definition, Digest, DocumentStates, GroupName, Region,
-    Revision, Span, StageName, Timestamp, UserData,
+    Revision, Shard, Span, StageName, Timestamp, UserData,
 };
 use crate::plan::{Baseline, Pending};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,45 @@ pub struct Rollout {
     /// Clusters of stages before that are not rolled here, and on whose health this rollout stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watched: Vec<Watched>,
+    /// Its place beside other rollouts of the same fleet; none: it rolls all of it, and none is beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Box<Part>>,
+}
+
+/// A rollout of a part of the fleet: others may be under way at the same time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its place in a joint rollout; none: it rolls a selection of the fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<Seat>,
+    /// Where other shards use the same room.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<AccountShare>,
+}
+
+/// The place of a rollout in a joint one: one release, carried out by several runs, each with a shard of the fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seat {
+    /// What is common to all shards: release, policy, stages and the way the fleet is split.
+    pub joint: Digest,
+    /// How often the same was begun, from 1.
+    pub attempt: u32,
+    pub shard: Shard,
+}
+
+/// An account and region in which several shards roll clusters of a wave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountShare {
+    pub stage: StageName,
+    /// The wave, from 0.
+    pub wave: usize,
+    pub account: AccountId,
+    pub region: Region,
+    /// So many of them, this one included.
+    pub shards: u32,
 }
 
 /// A cluster of a stage before that is not part of the rollout.
@@ -236,6 +275,20 @@ impl Rollout {
                 .flat_map(|w| &w.clusters)
                 .any(|c| c.cluster == *cluster)
         })
+    }
+
+    /// The stage and the wave of a cluster, with its index.
+    pub fn wave_of(&self, cluster: &ClusterName) -> Option<(&StageRun, usize, &WaveRun)> {
+        let is_mine = |w: &WaveRun| w.clusters.iter().any(|c| c.cluster == *cluster);
+        self.stages.iter().find_map(|stage| {
+            let wave = stage.waves.iter().position(is_mine)?;
+            Some((stage, wave, stage.waves.get(wave)?))
+        })
+    }
+
+    /// Its place in a joint rollout.
+    pub fn seat(&self) -> Option<&Seat> {
+        self.part.as_ref().and_then(|part| part.seat.as_ref())
     }
 
     /// The stage of that name.

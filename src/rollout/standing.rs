@@ -81,8 +81,8 @@ pub struct Known<'a> {
     pub stages: Option<&'a [Stage]>,
     /// What git wants of each cluster of the fleet.
     pub wanted: &'a BTreeMap<ClusterName, Digest>,
-    /// The rollout that is not finished.
-    pub under_way: Option<(&'a Rollout, &'a Progress)>,
+    /// The rollouts that are not finished.
+    pub under_way: &'a [(Rollout, Progress)],
     /// What the last looks for drift found.
     pub drift: &'a BTreeMap<ClusterName, DriftSeen>,
     /// Warnings by cluster.
@@ -159,8 +159,8 @@ fn standing(
 }
 
 fn under_way(known: Known<'_>, cluster: &ClusterName) -> Option<(String, UnderWayState)> {
-    let (rollout, progress) = known.under_way?;
-    rollout.cluster(cluster)?;
+    let mut all = known.under_way.iter();
+    let (rollout, progress) = all.find(|(rollout, _)| rollout.cluster(cluster).is_some())?;
     let state = match progress.clusters.get(cluster).map(|c| c.state) {
         None | Some(ClusterState::Waiting) => UnderWayState::Waiting,
         Some(ClusterState::Rolling | ClusterState::Checking(_)) => UnderWayState::Rolling,

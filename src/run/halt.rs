@@ -10,11 +10,13 @@ use crate::rollout::{Decision, Event, Reason, StageEvent, State};
 impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Whether this process has nothing to do for now.
     pub(super) fn step_back(&mut self, next: &Decision) -> Result<Option<Outcome>, RunError> {
+        self.beside.waits(&next.state);
         match &next.state {
             State::Going => Ok(None),
             State::Ended(ending) => Ok(Some(Outcome::Ended(*ending))),
             State::Stuck => Ok(Some(Outcome::Stuck)),
             State::Held => Ok(Some(Outcome::Held)),
+            State::WaitingForOthers { in_vain } => self.others_are_late(next, *in_vain),
             State::WaitingForPerson { stage } if self.drive.auto_approve => {
                 self.approve_by_itself(stage)?;
                 Ok(None)

@@ -1,6 +1,7 @@
 //! The only loop that acts: look, ask `rollout::decide`, write down, act, write down. Decides nothing, prints nothing.
 
 mod access;
+mod beside;
 #[cfg(feature = "aws")]
 mod bucket;
 mod by_kops;
@@ -11,6 +12,7 @@ mod fence;
 mod halt;
 mod keep;
 mod look;
+mod neighbours;
 mod outcome;
 mod questions;
 mod record;
@@ -39,6 +41,7 @@ pub use look::{look, look_for};
 pub use outcome::{Drive, Outcome, RunError, Signal};
 pub use rehearsal::{Rehearsed, rehearse};
 
+use neighbours::Neighbours;
 use questions::Questions;
 use runner::Runner;
 use shut::Shut;
@@ -68,9 +71,11 @@ pub async fn run<W: Cloud + NodeApi + Engine>(
         shut: Shut::default(),
         questions: Questions::default(),
         told: Told::default(),
+        beside: Neighbours::default(),
     };
     let gone = runner.go().await;
     let is_over = matches!(gone, Ok(Outcome::Ended(_)));
+    runner.leave_board();
     let Runner { told, journal, .. } = &mut runner;
     told.end(store, &journal.rollout().id, is_over);
     match gone {

@@ -21,6 +21,11 @@ pub enum Outcome {
         /// For what.
         why: Reason,
     },
+    /// Other shards of the release have to get as far first, and have not for longer than the caller wants to wait, or never will.
+    WaitingForOthers {
+        /// For which, and how they stand.
+        why: Vec<Reason>,
+    },
     /// A person has to act.
     Stuck,
     /// It failed, and a person has to say whether it tries again or goes back.

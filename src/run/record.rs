@@ -34,6 +34,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
 
     /// Facts first; a wave's locks are all held before it counts as begun, and those of the clusters that go back before they do.
     pub(super) async fn record(&mut self, events: Vec<Event>) -> Result<(), RunError> {
+        let events = self.claimed(events)?;
         for event in &events {
             if let Event::Stage(stage, StageEvent::WaveStarted { wave }) = event {
                 let changing = self

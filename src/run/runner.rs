@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fence::patiently;
 use super::look::look_with;
+use super::neighbours::Neighbours;
 use super::questions::Questions;
 use super::shut::Shut;
 use super::under_way::{expected, needed, places_under_way};
@@ -13,7 +14,7 @@ use crate::cloud::{Cloud, Place};
 use crate::engine::Engine;
 use crate::model::{ClusterName, Live, Timestamp, Versions};
 use crate::nodes::NodeApi;
-use crate::rollout::{Check, ClusterRun, Decision, Reason, State, decide, rooms_wanted};
+use crate::rollout::{Check, ClusterRun, Decision, Reason, State, decide_beside, rooms_wanted};
 use crate::store::{Journal, Locks, Store};
 
 /// How often it is looked whether the run was interrupted while something else is waited for.
@@ -31,18 +32,21 @@ pub(super) struct Runner<'a, W, T> {
     pub(super) shut: Shut,
     pub(super) questions: Questions,
     pub(super) told: Told,
+    pub(super) beside: Neighbours,
 }
 
 impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     pub(super) async fn go(&mut self) -> Result<Outcome, RunError> {
         self.take_up().await?;
         let mut seen = self.look().await?;
+        self.read_board()?;
         loop {
             if (self.interrupted)() {
                 self.pause(Reason::Interrupted)?;
                 return Ok(Outcome::Interrupted);
             }
             self.requests()?;
+            self.tell_board()?;
             if let Some(stop) = self.stopped()? {
                 self.pause(Reason::Words(stop.to_string()))?;
                 return Ok(Outcome::Stopped(stop));
@@ -57,10 +61,11 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                     continue;
                 }
             };
-            let next = decide(
+            let next = decide_beside(
                 self.journal.rollout(),
                 self.journal.progress(),
                 live,
+                &self.beside.board,
                 self.world.now(),
             );
             if !next.records.is_empty() {
@@ -77,6 +82,7 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             // A simulated world answers without ever waiting; signals have to get their turn.
             tokio::task::yield_now().await;
             seen = self.look().await?;
+            self.read_board()?;
         }
     }
 
@@ -86,6 +92,7 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             State::WaitingForTime { until, .. } => Some((now + self.drive.watch).min(*until)),
             State::Going
             | State::WaitingForPerson { .. }
+            | State::WaitingForOthers { .. }
             | State::Stuck
             | State::Held
             | State::Ended(_) => None,
@@ -102,7 +109,11 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                 now,
             });
             self.told.leave(self.store, &rollout.id, &next.waiting, now);
-            self.pass(watch.unwrap_or(now + self.drive.poll)).await?;
+            if matches!(next.state, State::WaitingForOthers { .. }) {
+                self.pass_beside().await?;
+            } else {
+                self.pass(watch.unwrap_or(now + self.drive.poll)).await?;
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! journals/<rollout>.jsonl           in a folder: one record a line, append-only
 //! journals/<rollout>/<number>.jsonl  elsewhere: what was appended at once, by the number of its first record
 //! carriers/<rollout>.json            elsewhere: the lease of the process that carries the rollout on
+//! board.json                         how rollouts stand that are under way at the same time, for one another
 //! baselines/<cluster>.json           what was last applied and verified
 //! locks/<cluster>.json               who holds the cluster, with a fencing number that only grows
 //! sequence/<number>                  which rollout was begun as which; numbers only grow
@@ -25,6 +26,7 @@
 
 mod asides;
 mod baselines;
+mod board;
 mod drift;
 mod error;
 mod folder;
@@ -59,5 +61,5 @@ pub use locks::Locks;
 pub use objects::{ObjectError, Objects};
 pub use probe::Probe;
 pub use requests::Request;
-pub use starting::{ClusterAccess, KopsAccess, Starting, StoreAccess};
+pub use starting::{ClusterAccess, KopsAccess, Moment, Starting, StoreAccess};
 pub use stop::Stop;

@@ -1,7 +1,7 @@
 //! A rollout is born whole or not at all: one process at a time begins one, with what it was planned from unchanged, and with the locks of
 //! its first wave. Plans nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -74,13 +74,28 @@ pub struct Starting {
     now: Timestamp,
 }
 
+/// What a plan was made from, in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    of: Option<BTreeSet<ClusterName>>,
+    digest: Digest,
+}
+
 impl Store {
-    /// What rollouts there are and what they left, as one value: a plan counts as long as it stays the same.
+    /// What rollouts there are and what they left, as one value: a plan counts as long as it stays the same. Where other rollouts may be under way,
+    /// what counts is what these clusters run.
     ///
     /// # Errors
     /// When that cannot be read.
-    pub fn moment(&self) -> Result<Digest, StoreError> {
-        Ok(digest_of(&(self.rollouts()?, self.baselines()?)))
+    pub fn moment(&self, of: Option<BTreeSet<ClusterName>>) -> Result<Moment, StoreError> {
+        let mut baselines = self.baselines()?;
+        let digest = if let Some(clusters) = &of {
+            baselines.retain(|name, _| clusters.contains(name));
+            digest_of(&baselines)
+        } else {
+            digest_of(&(self.rollouts()?, baselines))
+        };
+        Ok(Moment { of, digest })
     }
 
     /// How a rollout's clusters are reached; none for a rollout that an earlier version began.
@@ -137,10 +152,10 @@ impl Starting {
         self,
         store: &Store,
         rollout: &Rollout,
-        moment: &Digest,
+        moment: &Moment,
         access: &StoreAccess,
     ) -> Result<(Journal, Record), StoreError> {
-        if store.moment()? != *moment {
+        if store.moment(moment.of.clone())? != *moment {
             return Err(StoreError::StartedMeanwhile);
         }
         let first = rollout

@@ -22,6 +22,7 @@ mod images;
 mod login;
 mod reach;
 mod refresh;
+mod shards;
 #[path = "../support/stored.rs"]
 mod stored;
 mod stores;

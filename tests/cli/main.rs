@@ -24,6 +24,7 @@ mod rehearse;
 mod rendering;
 mod revisions;
 mod rollouts;
+mod shards;
 mod shell;
 mod signals;
 mod status;

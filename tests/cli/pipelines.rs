@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use quick_junit::{Report, TestCaseStatus};
 
 use crate::bed::{Bed, NEW_IMAGE, OLD_IMAGE};
+use crate::shards::SHARDS;
 
 /// The command lines of a Jenkinsfile: `sh '…'` and `sh(script: '…'`.
 fn of_jenkins(text: &str) -> Vec<String> {
@@ -160,6 +162,119 @@ fn the_pipelines_of_the_pages_roll_out() {
         run(bed.dir(), &apart);
         approved(&bed);
     }
+}
+
+/// Begins a line of a page, as one of its workers.
+fn begin(bed: &Bed, line: &str, variable: &str, value: usize) -> Child {
+    let bin = Path::new(env!("CARGO_BIN_EXE_kfleet")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    Command::new("bash")
+        .args(["-ec", line])
+        .current_dir(bed.dir())
+        .env("PATH", path)
+        .env("KFLEET_CLOUD", "local")
+        .env("KFLEET_USER", "anna")
+        .env("KFLEET_POLL", "20s")
+        .env(variable, value.to_string())
+        .env_remove("KFLEET_STORE")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// All workers at the same time; each ends well.
+fn run_together(bed: &Bed, line: &str) {
+    let all: Vec<Child> = (1..=SHARDS).map(|n| begin(bed, line, "SHARD", n)).collect();
+    for mut child in all {
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{line}");
+    }
+}
+
+#[test]
+fn the_jenkinsfile_of_shards_rolls_out() {
+    let bed = crate::shards::with_other_nodes();
+    let text = include_str!("../../docs/pipelines/Jenkinsfile.shards");
+    let values: Vec<String> = (1..=SHARDS).map(|n| format!("'{n}'")).collect();
+    assert_eq!(text.matches(&values.join(", ")).count(), 2);
+    let mut plan = String::new();
+    let lines = of_jenkins(text);
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+    for line in &lines {
+        if line.contains("$SHARD") {
+            run_together(&bed, line);
+            continue;
+        }
+        let line = line.replace("$PLAN", &plan);
+        let ended = run(bed.dir(), &[line]);
+        let (line, (_, said)) = ended.into_iter().next().unwrap();
+        if line.contains("--print-id") {
+            plan = said.trim().to_owned();
+        }
+    }
+    assert_eq!(plan.len(), 12);
+    bed.run("plan --quiet").ends(0);
+}
+
+#[test]
+fn the_job_of_kubernetes_rolls_out() {
+    let text = include_str!("../../docs/pipelines/kubernetes.yaml");
+    let job: serde_yaml::Value = serde_yaml::from_str(text).unwrap();
+    let spec = &job["spec"];
+    assert_eq!(spec["completionMode"], "Indexed");
+    assert_eq!(spec["completions"], SHARDS as u64);
+    assert_eq!(spec["parallelism"], SHARDS as u64);
+    // `podFailurePolicy` is refused with any other. Source: Kubernetes API, `JobSpec.podFailurePolicy`.
+    let pod = &spec["template"]["spec"];
+    assert_eq!(pod["restartPolicy"], "Never");
+    let container = &pod["containers"][0];
+    let store = container["env"].as_sequence().unwrap().iter();
+    let mut store = store.filter(|e| e["name"] == "KFLEET_STORE");
+    assert!(
+        store.next().unwrap()["value"]
+            .as_str()
+            .unwrap()
+            .starts_with("s3://")
+    );
+    let command = container["command"].as_sequence().unwrap().iter();
+    assert_eq!(
+        command.map(|c| c.as_str().unwrap()).collect::<Vec<_>>(),
+        ["bash", "-ec"]
+    );
+    let line = container["args"][0].as_str().unwrap();
+    let line = line.replace("sleep 60", "sleep 0.2");
+
+    let bed = crate::shards::with_other_nodes();
+    let pod = |n: usize| begin(&bed, &line, "JOB_COMPLETION_INDEX", n);
+    let mut pods: Vec<Child> = (0..SHARDS).map(pod).collect();
+    // A pod that is told to go is replaced.
+    std::thread::sleep(Duration::from_secs(2));
+    let told = Command::new("kill").arg(pods[3].id().to_string()).status();
+    assert!(told.unwrap().success());
+    assert_eq!(pods[3].wait().unwrap().code(), Some(143));
+    pods[3] = pod(3);
+    let approved = Instant::now();
+    loop {
+        let status = bed.run("rollout status");
+        if status.out.contains("stage prod waits for an approval: ") {
+            break;
+        }
+        assert!(
+            approved.elapsed() < Duration::from_secs(240),
+            "{}",
+            status.out
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let plan = bed.run("rollout status --print-id").ends(3).out;
+    bed.run(&format!("rollout approve prod --plan {}", plan.trim()))
+        .ends(0);
+    for mut pod in pods {
+        assert_eq!(pod.wait().unwrap().code(), Some(0));
+    }
+    bed.run("plan --quiet").ends(0);
+    bed.assert_at_rest();
 }
 
 #[test]

@@ -97,6 +97,7 @@ pub(crate) fn rollout() -> Rollout {
         gates: Vec::new(),
         rollback: kfleet::fleet::Rollback::default(),
         watched: Vec::new(),
+        part: None,
     }
 }
 

@@ -416,7 +416,7 @@ fn one_rollout_is_started_at_a_time(place: &Place) {
         ..rollout.clone()
     };
     let (ours, theirs) = ((place.open)("p1"), (place.open)("p2"));
-    let (moment, access) = (ours.moment().unwrap(), StoreAccess::default());
+    let (moment, access) = (ours.moment(None).unwrap(), StoreAccess::default());
     let starting = ours.start("anna", NOW).unwrap();
     assert!(matches!(
         theirs.start("ben", NOW),

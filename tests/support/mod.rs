@@ -422,6 +422,8 @@ impl Scene {
                 by: "test".into(),
                 break_glass: None,
                 before: &BTreeMap::new(),
+                part: None,
+                elsewhere: &BTreeSet::new(),
             },
         )
     }

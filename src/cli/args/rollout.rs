@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::Selection;
 use crate::cli::formats::{FollowFormat, RecordsFormat, ViewFormat};
-use crate::model::{ClusterName, RolloutId, Span, StageName};
+use crate::model::{ClusterName, RolloutId, Shard, Span, StageName};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum RolloutCommand {
@@ -37,6 +37,16 @@ pub(in crate::cli) enum RolloutCommand {
 pub(in crate::cli) struct StartArguments {
     #[command(flatten)]
     pub(in crate::cli) selection: Selection,
+    /// Only this shard of the fleet: the third of eight is `3/8`. The runs of all shards, of one commit and on one store, carry out one release: none
+    /// begins a stage or a wave before all of them have passed what comes before. What was begun already is carried on.
+    #[arg(long, value_name = "I/N", env = "KFLEET_SHARD")]
+    pub(in crate::cli) shard: Option<Shard>,
+    /// Only this cluster (repeatable).
+    #[arg(long = "cluster", value_name = "CLUSTER")]
+    pub(in crate::cli) clusters: Vec<ClusterName>,
+    /// Only this wave of a stage, counted from 1 (repeatable).
+    #[arg(long = "wave", value_name = "STAGE/N")]
+    pub(in crate::cli) waves: Vec<String>,
     /// Carry out this saved plan, if the live state is still the one it was made from.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_retire", "allow_shrink", "no_way_back", "adopt_documents", "hooks"])]
     pub(in crate::cli) plan: Option<PathBuf>,
@@ -160,6 +170,9 @@ pub(in crate::cli) struct RollbackArguments {
 pub(in crate::cli) struct StatusArguments {
     /// The rollout; the unfinished one, or else the newest, when none is named.
     pub(in crate::cli) rollout: Option<RolloutId>,
+    /// Print nothing but the id to approve: of the plan, or of what the plans of all shards come to.
+    #[arg(long, conflicts_with = "format")]
+    pub(in crate::cli) print_id: bool,
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) format: ViewFormat,

@@ -1,20 +1,61 @@
 //! `kfleet rollout approve`.
 
+use super::joint;
 use super::which::{chosen, opened};
 use crate::cli::Exit;
 use crate::cli::args::{ApproveArguments, Arguments};
 use crate::cli::failure::Failure;
+use crate::cli::output::Output;
 use crate::cli::who::who;
 use crate::cli::world;
-use crate::store::Request;
+use crate::model::Digest;
+use crate::store::{Request, Store};
 
 pub(super) fn approve(arguments: &Arguments, command: &ApproveArguments) -> Result<Exit, Failure> {
     let (store, output) = opened(arguments)?;
+    let together = together(&store, command)?;
+    if together.len() > 1 {
+        for id in &together {
+            approve_one(&store, id, command, None, &output)?;
+        }
+        return Ok(Exit::Good);
+    }
     let Some(id) = chosen(&store, command.rollout.as_ref())? else {
         return Err(Failure::new("no rollout waits for an approval"));
     };
-    let (rollout, progress) = store.rollout(&id)?;
-    if command.plan.len() < 8 || !rollout.plan.as_str().starts_with(&command.plan) {
+    approve_one(&store, &id, command, Some(&command.plan), &output)
+}
+
+/// The rollouts of all shards, where what was named is what all of their plans come to, or the one plan that all of them carry out.
+fn together(store: &Store, command: &ApproveArguments) -> Result<Vec<String>, Failure> {
+    if command.rollout.is_some() || command.plan.len() < 8 {
+        return Ok(Vec::new());
+    }
+    let Some(seen) = joint::seen(store, None)? else {
+        return Ok(Vec::new());
+    };
+    let is_named = |id: &Digest| id.as_str().starts_with(&command.plan);
+    let mut plans = seen.shards.iter().filter_map(|s| s.begun.as_ref());
+    let is_all = seen.plans.as_ref().is_some_and(is_named);
+    let is_each = seen.plans.is_some() && plans.all(|b| is_named(&b.row.plan));
+    if is_all || is_each {
+        return Ok(joint::rollouts(&seen));
+    }
+    Ok(Vec::new())
+}
+
+/// Approves the stage of one rollout. `plan`: what was named, where it has to be that of this rollout.
+fn approve_one(
+    store: &Store,
+    id: &str,
+    command: &ApproveArguments,
+    plan: Option<&String>,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let (rollout, progress) = store.rollout(id)?;
+    if let Some(plan) = plan
+        && (plan.len() < 8 || !rollout.plan.as_str().starts_with(plan))
+    {
         let hint = format!(
             "look at the plan with `kfleet rollout status {id}`, then name it by at least 8 of its digits: {}",
             rollout.plan.short()
@@ -55,10 +96,10 @@ pub(super) fn approve(arguments: &Arguments, command: &ApproveArguments) -> Resu
             "stage {stage} of rollout {id} has started already"
         )));
     }
-    let now = world::now(&store)?;
+    let now = world::now(store)?;
     let expires = now + command.valid;
     store.request(
-        &id,
+        id,
         &Request::Approve {
             plan: rollout.plan.clone(),
             stage: stage.clone(),

@@ -106,6 +106,7 @@ pub(super) fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Res
         | Outcome::WaitingForCredentials { .. }
         | Outcome::WaitingForAccess { .. }
         | Outcome::Stopped(_)
+        | Outcome::WaitingForOthers { .. }
         | Outcome::WaitingForTime { .. } => Ok(Exit::Waits),
     }
 }
@@ -133,6 +134,13 @@ fn why_it_waits(outcome: &Outcome, id: &str) -> Vec<String> {
             "{}; `kfleet rollout resume` after {until} goes on",
             report::reason_text(why)
         )],
+        Outcome::WaitingForOthers { why } => {
+            let waits = why.iter().map(report::reason_text);
+            let hint = format!(
+                "`kfleet rollout status` shows all shards; `kfleet rollout resume {id}` goes on when they have got as far"
+            );
+            waits.chain([hint]).collect()
+        }
         Outcome::Ended(_)
         | Outcome::Stuck
         | Outcome::WaitingForPerson(_)

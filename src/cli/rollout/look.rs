@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::drive::aborted;
+use super::joint;
 use super::which::{all, named_or_newest, opened};
 use crate::cli::args::{Arguments, HistoryArguments, ShowArguments, StatusArguments};
 use crate::cli::failure::Failure;
@@ -11,13 +12,13 @@ use crate::cli::output::Output;
 use crate::cli::{Exit, stop, world};
 use crate::model::{ClusterName, Timestamp};
 use crate::plan::Warned;
-use crate::report::{self, Beside, Style};
+use crate::report::{self, Beside, JointSeen, Style};
 use crate::rollout::{Ending, Progress};
 use crate::store::{Store, Warnings};
 
 pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result<Exit, Failure> {
     let (store, output) = opened(arguments)?;
-    if command.format == ViewFormat::Text {
+    if command.format == ViewFormat::Text && !command.print_id {
         output.cloud_result(&stop::lines(&store)?)?;
     }
     let (warned, lost) = warnings(&store);
@@ -28,6 +29,12 @@ pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result
         colour: output.colour(),
         full: arguments.verbose,
     };
+    if command.rollout.is_none() {
+        let newest = named_or_newest(&store, None)?;
+        if let Some(seen) = joint::seen(&store, newest.as_deref())? {
+            return of_shards(command, &seen, &output);
+        }
+    }
     let Some(id) = named_or_newest(&store, command.rollout.as_ref())? else {
         if command.format == ViewFormat::Text {
             output.cloud_result(&(report::warned_text(&warned, style) + &lost(None)))?;
@@ -49,6 +56,7 @@ pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result
     let now: Timestamp = world::now(&store)?;
     let exit = exit_of(&progress);
     match command.format {
+        _ if command.print_id => output.result(&format!("{}\n", rollout.plan.short()))?,
         ViewFormat::Json => {
             let code = exit.map_or(1, Exit::code);
             output.result(&report::status_json(&rollout, &progress, beside, now, code))?;
@@ -57,11 +65,35 @@ pub(super) fn status(arguments: &Arguments, command: &StatusArguments) -> Result
             }
         }
         ViewFormat::Text => {
-            let text = report::whole_status_text(&rollout, &progress, beside, now, style);
+            let seat = rollout.seat().map(report::seat_text).unwrap_or_default();
+            let text = seat + &report::whole_status_text(&rollout, &progress, beside, now, style);
             output.cloud_result(&(text + &lost))?;
         }
     }
     exit.ok_or_else(|| aborted(&id))
+}
+
+/// All shards of a release.
+fn of_shards(
+    command: &StatusArguments,
+    seen: &JointSeen,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let exit = joint::exit_of(seen);
+    match command.format {
+        _ if command.print_id => match &seen.plans {
+            Some(plans) => output.result(&format!("{}\n", plans.short()))?,
+            None => {
+                return Err(Failure::new(
+                    "not every shard has begun: what they will do is not known",
+                )
+                .hint("`kfleet rollout status` shows which"));
+            }
+        },
+        ViewFormat::Json => output.result(&report::joint_json(seen, exit.map_or(1, Exit::code)))?,
+        ViewFormat::Text => output.cloud_result(&report::joint_text(seen))?,
+    }
+    exit.ok_or_else(|| Failure::new("the release was aborted in a shard"))
 }
 
 /// What was wrong in the clusters, and what of it cannot be read: where that is lost a line of the status is lost, and no more.

@@ -4,14 +4,16 @@ mod abort;
 mod acknowledge;
 mod approve;
 mod drive;
+mod joint;
 mod look;
+mod part;
 mod resume;
 mod rollback;
 mod signals;
 mod start;
 mod which;
 
-pub(super) use which::{access, opened, unfinished};
+pub(super) use which::{access, all_unfinished, opened, unfinished};
 
 use super::Exit;
 use super::args::{Arguments, RolloutCommand};

@@ -1,13 +1,29 @@
 //! `kfleet rollout resume`.
 
+use std::path::Path;
+use std::time::Duration;
+
 use super::drive::{Driver, exit};
 use super::which::{access, chosen, opened, taken_up};
 use crate::cli::Exit;
-use crate::cli::args::{Arguments, DriveArguments};
+use crate::cli::args::{Arguments, DriveArguments, Pace};
 use crate::cli::failure::Failure;
+use crate::cli::formats::FollowFormat;
+use crate::cli::output::Output;
 use crate::cli::world::Simulated;
 use crate::cli::{aims, stop, store, world};
 use crate::rollout::Direction;
+use crate::store::{Journal, Store, StoreError};
+
+/// How a rollout is carried on.
+pub(super) struct CarryOn<'a> {
+    pub(super) pace: &'a Pace,
+    pub(super) faults: &'a [String],
+    pub(super) scenario: Option<&'a Path>,
+    pub(super) format: FollowFormat,
+    /// It takes the place of a process that was killed, whose lease may not be over yet.
+    pub(super) is_successor: bool,
+}
 
 pub(super) async fn resume(
     arguments: &Arguments,
@@ -20,20 +36,43 @@ pub(super) async fn resume(
         return Ok(Exit::Good);
     };
     store::warn_of_folder(arguments, &store, &output)?;
-    let mut journal = taken_up(&store, &id)?;
+    let on = CarryOn {
+        pace: &command.pace,
+        faults: &command.faults,
+        scenario: command.scenario.as_deref(),
+        format: command.format,
+        is_successor: false,
+    };
+    carry_on(arguments, &store, &id, &on, &output).await
+}
+
+/// Takes a rollout up and drives it.
+pub(super) async fn carry_on(
+    arguments: &Arguments,
+    store: &Store,
+    id: &str,
+    on: &CarryOn<'_>,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let mut journal = if on.is_successor {
+        succeed(store, id, output).await?
+    } else {
+        taken_up(store, id)?
+    };
     // What is being aborted only undoes what is half-done.
     if journal.progress().direction != Direction::Aborting {
-        stop::heed(&store, journal.rollout())?;
+        stop::heed(store, journal.rollout())?;
     }
     let simulated = Simulated {
         seed: 1,
-        faults: &command.faults,
-        scenario: command.scenario.as_deref(),
+        faults: on.faults,
+        scenario: on.scenario,
+        shared: journal.rollout().part.is_some(),
     };
     let world = world::open(
         arguments,
-        &access(arguments, &store, &id)?,
-        &store,
+        &access(arguments, store, id)?,
+        store,
         world::images_of(journal.rollout()),
         &simulated,
     )
@@ -41,12 +80,34 @@ pub(super) async fn resume(
     world.knows(&simulated, aims::of_rollout(journal.rollout()))?;
     let driver = Driver {
         arguments,
-        store: &store,
+        store,
         world: &world,
-        output: &output,
-        format: command.format,
-        pace: Some(&command.pace),
+        output,
+        format: on.format,
+        pace: Some(on.pace),
     };
     let outcome = driver.drive(&mut journal, &[]).await?;
-    exit(&outcome, &journal, &output)
+    exit(&outcome, &journal, output)
+}
+
+/// Takes the rollout of a process that is gone. The lease that it left is waited for: a process that is restarted has nothing better to do.
+async fn succeed(store: &Store, id: &str, output: &Output) -> Result<Journal, Failure> {
+    /// Longer than a lease and its margin last.
+    const TRIES: u32 = 40;
+    const PAUSE: Duration = Duration::from_secs(5);
+    let mut is_told = false;
+    for _ in 0..TRIES {
+        match Journal::take_up(store, id) {
+            // In a folder a lock ends with its process: who holds it is alive.
+            Err(StoreError::Running(_)) if store.folder().is_none() => {}
+            Ok(journal) => return Ok(journal),
+            Err(_) => break,
+        }
+        if !is_told {
+            output.cloud_story("the process before this one may be alive: its lease is waited for");
+            is_told = true;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    taken_up(store, id)
 }

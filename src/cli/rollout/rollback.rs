@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _};
 
 use super::drive::{Driver, POLL, exit};
+use super::joint;
 use super::which::{access, all, named_or_newest, opened};
 use crate::cli::args::{Arguments, RollbackArguments};
 use crate::cli::failure::Failure;
@@ -15,7 +16,7 @@ use crate::cli::{Exit, aims, store};
 use crate::cloud::{Cloud as _, Place};
 use crate::model::ClusterName;
 use crate::report::{self, Style};
-use crate::rollout::{Ending, Event, RolloutEvent, check_rollback, way_back_versions};
+use crate::rollout::{Ending, Event, Rollout, RolloutEvent, check_rollback, way_back_versions};
 use crate::run::{Outcome, fence};
 use crate::store::{Journal, Request, Store, StoreError};
 
@@ -24,18 +25,56 @@ pub(super) async fn rollback(
     command: &RollbackArguments,
 ) -> Result<Exit, Failure> {
     let (store, output) = opened(arguments)?;
-    let Some(id) = named_or_newest(&store, command.rollout.as_ref())? else {
+    let ids = meant(&store, command)?;
+    if ids.is_empty() {
         return Err(Failure::new(
             "there was no rollout yet: nothing to take back",
         ));
-    };
+    }
     store::warn_of_folder(arguments, &store, &output)?;
-    let clusters = possible(&store, &id, &command.allow_retire)?;
+    let mut exit = Exit::Good;
+    for id in &ids {
+        match rollback_one(arguments, command, &store, id, &output).await? {
+            Exit::Good => {}
+            other => exit = other,
+        }
+    }
+    Ok(exit)
+}
+
+/// The one that is named; when none is, every shard of the release that is under way in which something was touched, or the unfinished one, or the newest.
+fn meant(store: &Store, command: &RollbackArguments) -> Result<Vec<String>, Failure> {
+    if command.rollout.is_none()
+        && let Some(seen) = joint::seen(store, None)?
+    {
+        let mut ids = Vec::new();
+        for id in joint::rollouts(&seen) {
+            let (_, progress) = store.rollout(&id)?;
+            let groups = progress.clusters.values().flat_map(|c| c.groups.values());
+            let is_back = progress.ending == Some(Ending::RolledBack);
+            if !is_back && groups.into_iter().any(|g| g.touched) {
+                ids.push(id);
+            }
+        }
+        return Ok(ids);
+    }
+    let one = named_or_newest(store, command.rollout.as_ref())?;
+    Ok(one.into_iter().collect())
+}
+
+async fn rollback_one(
+    arguments: &Arguments,
+    command: &RollbackArguments,
+    store: &Store,
+    id: &str,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let clusters = possible(store, id, &command.allow_retire)?;
     let (by, reason) = (who(), command.reason.clone());
-    let mut journal = match Journal::take_up(&store, &id) {
+    let mut journal = match Journal::take_up(store, id) {
         Ok(journal) => journal,
         Err(StoreError::Running(_)) => {
-            store.request(&id, &Request::Rollback { by, reason })?;
+            store.request(id, &Request::Rollback { by, reason })?;
             output.cloud_story(&format!(
                 "rollout {id} is being driven by another process, which will take it back"
             ));
@@ -47,11 +86,12 @@ pub(super) async fn rollback(
         seed: 1,
         faults: &command.faults,
         scenario: None,
+        shared: journal.rollout().part.is_some(),
     };
     let world = world::open(
         arguments,
-        &access(arguments, &store, &id)?,
-        &store,
+        &access(arguments, store, id)?,
+        store,
         world::images_of(journal.rollout()),
         &simulated,
     )
@@ -59,12 +99,12 @@ pub(super) async fn rollback(
     world.knows(&simulated, aims::of_rollout(journal.rollout()))?;
     fence(&world, journal.rollout(), arguments.poll.unwrap_or(POLL)).await?;
     let finished = journal.progress().ending.is_some();
-    if finished && !agreed(arguments, command, &world, &journal, &clusters, &output).await? {
+    if finished && !agreed(arguments, command, &world, &journal, &clusters, output).await? {
         return Ok(Exit::Waits);
     }
     // No rollout begins between the last look at the others and the record that makes this one unfinished.
     let starting = store.start(&by, world.now())?;
-    possible(&store, &id, &command.allow_retire)?;
+    possible(store, id, &command.allow_retire)?;
     let at = world.now().max(journal.progress().at);
     let records = journal.append(
         at,
@@ -75,9 +115,9 @@ pub(super) async fn rollback(
     output.cloud_story(&format!("rolling back {}", names.join(", ")));
     let driver = Driver {
         arguments,
-        store: &store,
+        store,
         world: &world,
-        output: &output,
+        output,
         format: command.format,
         pace: None,
     };
@@ -86,7 +126,7 @@ pub(super) async fn rollback(
     if outcome == Outcome::Ended(Ending::RolledBack) {
         Ok(Exit::Good)
     } else {
-        exit(&outcome, &journal, &output)
+        exit(&outcome, &journal, output)
     }
 }
 
@@ -97,7 +137,18 @@ fn possible(
     allow_retire: &[String],
 ) -> Result<BTreeSet<ClusterName>, Failure> {
     let all = all(store)?;
-    if let Some((other, _)) = all.iter().find(|(r, p)| r.id != id && p.ending.is_none()) {
+    let mine = all.iter().find(|(r, _)| r.id == id).map(|(r, _)| r);
+    // Beside it others may be under way, if they have nothing to do with its clusters.
+    let is_apart = |other: &Rollout| {
+        mine.is_some_and(|mine| {
+            let mut theirs = other.clusters();
+            mine.part.is_some()
+                && other.part.is_some()
+                && !theirs.any(|c| mine.cluster(&c.cluster).is_some())
+        })
+    };
+    let mut unfinished = all.iter().filter(|(r, p)| r.id != id && p.ending.is_none());
+    if let Some((other, _)) = unfinished.find(|(r, _)| !is_apart(r)) {
         let hint = format!(
             "`kfleet rollout resume {0}` goes on with it, `kfleet rollout abort {0}` ends it",
             other.id

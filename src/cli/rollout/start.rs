@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::drive::{Driver, POLL, exit};
-use super::which::unfinished;
+use super::drive::{Driver, POLL, aborted, exit};
+use super::part::{self, Portion, ShardTurn};
+use super::resume::{self, CarryOn};
 use crate::cli::args::{Arguments, StartArguments};
 use crate::cli::around::AroundPlan;
 use crate::cli::failure::Failure;
@@ -23,9 +25,9 @@ use crate::engine::Engine as _;
 use crate::model::{ClusterName, Digest, Timestamp};
 use crate::plan::{ClusterPlan, Plan, Policy, fingerprint};
 use crate::report;
-use crate::rollout::{Ending, Inputs, Rollout, build};
+use crate::rollout::{Ending, Inputs, Record, Rollout, build};
 use crate::run::fence;
-use crate::store::{Store, StoreAccess};
+use crate::store::{Journal, Moment, Starting, Store, StoreAccess, StoreError};
 
 pub(super) async fn start(
     arguments: &Arguments,
@@ -41,48 +43,46 @@ pub(super) async fn start(
     store::warn_of_folder(arguments, &store, output)?;
     stop::heed_all(&store)?;
     say_rendered(&prepared, output);
-    none_unfinished(&store)?;
+    let portion = part::portion(&prepared, command)?;
+    let (attempt, is_awaited) = match part::turn(&store, &portion, command.again.is_some())? {
+        // A shard in which nothing is to be done tells the others so: they wait for it.
+        ShardTurn::Begin { attempt } => (attempt, portion.is_shard()),
+        ShardTurn::Again { attempt } => (attempt, false),
+        ShardTurn::Resume(id) => return carry_on(arguments, command, &store, &id, output).await,
+        ShardTurn::Over(id) => return over(&store, &id, output),
+    };
+    part::free(&store, &prepared, &portion)?;
     let revision = revision::to_roll(
         revision::read(&arguments.directory, &prepared),
         command.allow_dirty.as_deref(),
         &store,
         output,
     )?;
-    let moment = store.moment()?;
-    let simulated = Simulated {
-        seed: command.selection.seed,
-        faults: &command.selection.faults,
-        scenario: command.selection.scenario.as_deref(),
-    };
+    let moment = store.moment(portion.is_partial().then(|| portion.clusters.clone()))?;
+    let simulated = simulated(command, &portion);
     let access = StoreAccess {
         again: command.again.clone(),
         ..world::access_of(&prepared.fleet)
     };
-    let world = world::open(
-        arguments,
-        &access,
-        &store,
-        world::images(&prepared),
-        &simulated,
-    )
-    .await?;
-    let plan = planned(command, &prepared, &store, &world, output).await?;
+    let images = world::images(&prepared);
+    let world = world::open(arguments, &access, &store, images, &simulated).await?;
+    let plan = planned(command, (&prepared, &portion), &store, &world, output).await?;
     let fleet = prepared.clusters.keys().collect();
     warned::leave(&store, &plan, &fleet, (For::Rolling, world.now()), output);
     let around = AroundPlan::of((&prepared, &plan), &store, revision.clone())?;
     if command.format == FollowFormat::Text {
         show(arguments, (&prepared, &plan), &around, world.now(), output)?;
     }
-    if plan.is_rolled() && verified(&prepared, &plan, &store)? {
+    if !is_awaited && plan.is_rolled() && verified(&prepared, &plan, &store)? {
         return Ok(Exit::Good);
     }
     lint::unblocked(around.blocking())?;
     not_again(&store, &plan, command.again.as_deref())?;
-    let before = plan::before(&prepared, &plan, &store, &world, &command.selection, output).await?;
-    let rollout = Rollout {
-        revision: Some(revision),
-        ..make(&prepared, &plan, &before, &store, &world, command)?
-    };
+    let around_it = (&prepared, &portion.elsewhere);
+    let before = plan::before(around_it, &plan, &store, &world, &command.selection, output).await?;
+    let of = (&prepared, &portion, attempt);
+    let mut rollout = make(of, &plan, &before, &store, &world, command)?;
+    rollout.revision = Some(revision);
     world.knows(&simulated, aims::of_rollout(&rollout))?;
     stop::heed(&store, &rollout)?;
     fence(&world, &rollout, arguments.poll.unwrap_or(POLL)).await?;
@@ -91,9 +91,8 @@ pub(super) async fn start(
         output.cloud_story("nothing was done");
         return Ok(Exit::Changes);
     }
-    let starting = store.start(&rollout.started_by, world.now())?;
-    none_unfinished(&store)?;
-    let (mut journal, first) = starting.begin(&store, &rollout, &moment, &access)?;
+    let birth = (&rollout, &moment, &access);
+    let (mut journal, first) = begin((&prepared, &portion), birth, &store, &world).await?;
     let driver = Driver {
         arguments,
         store: &store,
@@ -104,6 +103,15 @@ pub(super) async fn start(
     };
     let outcome = driver.drive(&mut journal, &[first]).await?;
     exit(&outcome, &journal, output)
+}
+
+fn simulated<'a>(command: &'a StartArguments, portion: &Portion) -> Simulated<'a> {
+    Simulated {
+        seed: command.selection.seed,
+        faults: &command.selection.faults,
+        scenario: command.selection.scenario.as_deref(),
+        shared: portion.is_partial(),
+    }
 }
 
 /// Before anything begins: whether kops can be run, and of which release it is.
@@ -169,29 +177,88 @@ fn show(
     plan::show(arguments, PlanFormat::Text, shown, output)
 }
 
-fn none_unfinished(store: &Store) -> Result<(), Failure> {
-    match unfinished(store)? {
-        Some(id) => Err(Failure::new(format!("rollout {id} is not finished"))
-            .hint("`kfleet rollout resume` goes on with it, `kfleet rollout abort` ends it")),
-        None => Ok(()),
+/// Begins it, beside what is under way by now.
+async fn begin(
+    (prepared, portion): (&PreparedFleet, &Portion),
+    (rollout, moment, access): (&Rollout, &Moment, &StoreAccess),
+    store: &Store,
+    world: &World,
+) -> Result<(Journal, Record), Failure> {
+    let starting = starting(store, portion, &rollout.started_by, world).await?;
+    part::free(store, prepared, portion)?;
+    part::announce(store, portion, rollout, world.now())?;
+    let begun = starting.begin(store, rollout, moment, access);
+    if begun.is_err() {
+        part::withdraw(store, portion, rollout);
+    }
+    Ok(begun?)
+}
+
+/// The right to begin. Runs of other shards begin at the same moment: they are waited for.
+async fn starting(
+    store: &Store,
+    portion: &Portion,
+    by: &str,
+    world: &World,
+) -> Result<Starting, Failure> {
+    const TRIES: u32 = 300;
+    for _ in 0..TRIES {
+        match store.start(by, world.now()) {
+            Err(StoreError::Starting { .. }) if portion.is_partial() => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            answer => return Ok(answer?),
+        }
+    }
+    Ok(store.start(by, world.now())?)
+}
+
+/// The shard began already, in a process that is gone.
+async fn carry_on(
+    arguments: &Arguments,
+    command: &StartArguments,
+    store: &Store,
+    id: &str,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    output.cloud_story(&format!(
+        "this shard began as rollout {id}: it is carried on"
+    ));
+    let on = CarryOn {
+        pace: &command.pace,
+        faults: &command.selection.faults,
+        scenario: command.selection.scenario.as_deref(),
+        format: command.format,
+        is_successor: true,
+    };
+    resume::carry_on(arguments, store, id, &on, output).await
+}
+
+/// The shard has ended, and others go on.
+fn over(store: &Store, id: &str, output: &Output) -> Result<Exit, Failure> {
+    let (rollout, progress) = store.rollout(id)?;
+    output.cloud_result(&report::rollout_summary(&rollout, &progress))?;
+    match progress.ending {
+        Some(Ending::Finished) => Ok(Exit::Good),
+        Some(Ending::RolledBack) => Ok(Exit::RolledBack),
+        Some(Ending::Aborted) | None => Err(aborted(id)),
     }
 }
 
 /// The plan that was saved, or one that is made now.
 async fn planned(
     command: &StartArguments,
-    prepared: &PreparedFleet,
+    (prepared, portion): (&PreparedFleet, &Portion),
     store: &Store,
     world: &World,
     output: &Output,
 ) -> Result<Plan, Failure> {
     if let Some(path) = &command.plan {
-        return saved(path, prepared, world, output).await;
+        return saved(path, (prepared, portion), world, output).await;
     }
-    let clusters = plan::in_stages(prepared, &command.selection)?;
     plan::make(
         prepared,
-        &clusters,
+        &portion.clusters,
         store,
         world,
         &command.selection,
@@ -231,14 +298,17 @@ fn verified(prepared: &PreparedFleet, plan: &Plan, store: &Store) -> Result<bool
 /// A saved plan, refused where git or the live state has moved since.
 async fn saved(
     path: &Path,
-    prepared: &PreparedFleet,
+    (prepared, portion): (&PreparedFleet, &Portion),
     world: &World,
     output: &Output,
 ) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
-    let plan = report::plan_from_json(&text)
+    let mut plan = report::plan_from_json(&text)
         .map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+    // What other shards roll is theirs to compare.
+    plan.clusters
+        .retain(|name, _| portion.clusters.contains(name));
     let again = "make a new plan and look at it";
     let moved = Policy::of(&prepared.fleet.settings).differences(&plan.policy);
     if !moved.is_empty() {
@@ -277,7 +347,7 @@ async fn saved(
 }
 
 fn make(
-    prepared: &PreparedFleet,
+    (prepared, portion, attempt): (&PreparedFleet, &Portion, u32),
     plan: &Plan,
     before: &BTreeMap<ClusterName, ClusterPlan>,
     store: &Store,
@@ -290,11 +360,13 @@ fn make(
         only: &only,
         baselines: &store.baselines()?,
         wanted: &wanted,
-        id: new_id(store, world.now(), plan)?,
+        id: new_id(store, world.now(), plan, &portion.suffix())?,
         now: world.now(),
         by: who(),
         break_glass: command.break_glass.clone(),
         before,
+        part: portion.part(attempt),
+        elsewhere: &portion.elsewhere,
     };
     Ok(build(plan, &inputs)?)
 }
@@ -311,14 +383,15 @@ fn wanted_digests(
 }
 
 /// `20260105T080000Z-1a2b3c4d`: sorts by time, and names the plan.
-fn new_id(store: &Store, now: Timestamp, plan: &Plan) -> Result<String, Failure> {
+fn new_id(store: &Store, now: Timestamp, plan: &Plan, suffix: &str) -> Result<String, Failure> {
     let time: String = now
         .to_string()
         .chars()
         .take(19)
         .filter(|c| !matches!(c, '-' | ':'))
         .collect();
-    let id = format!("{time}Z-{}", plan.id.short().get(..8).unwrap_or_default());
+    let plan = plan.id.short().get(..8).unwrap_or_default();
+    let id = format!("{time}Z-{plan}{suffix}");
     let taken: BTreeSet<String> = store.rollouts()?.into_iter().collect();
     let free = std::iter::once(id.clone())
         .chain((2..).map(|n| format!("{id}-{n}")))

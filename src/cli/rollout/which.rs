@@ -43,7 +43,7 @@ pub(super) fn taken_up(store: &Store, id: &str) -> Result<Journal, Failure> {
     }
 }
 
-/// The rollout that has not ended.
+/// The rollout that has not ended; the newest, where several are under way.
 pub(in crate::cli) fn unfinished(store: &Store) -> Result<Option<String>, Failure> {
     for id in store.perhaps_unfinished()?.into_iter().rev() {
         if store.rollout(&id)?.1.ending.is_none() {
@@ -53,6 +53,18 @@ pub(in crate::cli) fn unfinished(store: &Store) -> Result<Option<String>, Failur
     Ok(None)
 }
 
+/// All rollouts that have not ended, oldest first: those of a fleet that is split are under way at the same time.
+pub(in crate::cli) fn all_unfinished(store: &Store) -> Result<Vec<(Rollout, Progress)>, Failure> {
+    let mut found = Vec::new();
+    for id in store.perhaps_unfinished()? {
+        let (rollout, progress) = store.rollout(&id)?;
+        if progress.ending.is_none() {
+            found.push((rollout, progress));
+        }
+    }
+    Ok(found)
+}
+
 /// The one that is named; the unfinished one when none is.
 pub(super) fn chosen(store: &Store, named: Option<&RolloutId>) -> Result<Option<String>, Failure> {
     match named {
@@ -60,8 +72,39 @@ pub(super) fn chosen(store: &Store, named: Option<&RolloutId>) -> Result<Option<
             store.rollout(id.as_str())?;
             Ok(Some(id.to_string()))
         }
-        None => unfinished(store),
+        None => match all_unfinished(store)?.as_slice() {
+            [] => Ok(None),
+            [(one, _)] => Ok(Some(one.id.clone())),
+            several => Err(one_of(several)),
+        },
     }
+}
+
+/// The one that is named; when none is, all shards of the release that is under way, or the unfinished one.
+pub(super) fn chosen_together(
+    store: &Store,
+    named: Option<&RolloutId>,
+) -> Result<Vec<String>, Failure> {
+    let found = all_unfinished(store)?;
+    let seat = found.first().and_then(|(rollout, _)| rollout.seat());
+    let are_together = seat.is_some_and(|first| {
+        let is_beside = |r: &Rollout| r.seat().is_some_and(|s| s.joint == first.joint);
+        found.iter().all(|(rollout, _)| is_beside(rollout))
+    });
+    if named.is_none() && are_together {
+        return Ok(found.into_iter().map(|(rollout, _)| rollout.id).collect());
+    }
+    Ok(chosen(store, named)?.into_iter().collect())
+}
+
+fn one_of(several: &[(Rollout, Progress)]) -> Failure {
+    let named = several.iter().map(|(rollout, _)| match rollout.seat() {
+        Some(seat) => format!("{} (shard {})", rollout.id, seat.shard),
+        None => rollout.id.clone(),
+    });
+    let named: Vec<String> = named.collect();
+    Failure::new(format!("{} rollouts are not finished", several.len()))
+        .hint(format!("name one of {}", named.join(", ")))
 }
 
 /// The one that is named; the unfinished one, or else the newest, when none is.

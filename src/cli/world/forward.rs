@@ -6,7 +6,7 @@ use super::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{
     AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Senders, Timestamp, Versions,
+    RoomQuestion, Senders, Span, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 
@@ -28,6 +28,14 @@ impl Cloud for World {
             World::Local(world) => world.wait(until).await,
             #[cfg(feature = "aws")]
             World::Aws(real) => real.cloud.wait(until).await,
+        }
+    }
+
+    async fn wait_beside(&self, poll: Span) -> Result<(), CloudError> {
+        match self {
+            World::Local(world) => world.wait_beside(poll).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.cloud.wait_beside(poll).await,
         }
     }
 

@@ -11,6 +11,8 @@ pub(in crate::cli) struct Simulated<'a> {
     pub(in crate::cli) seed: u64,
     pub(in crate::cli) faults: &'a [String],
     pub(in crate::cli) scenario: Option<&'a Path>,
+    /// Other rollouts may be under way in it at the same time.
+    pub(in crate::cli) shared: bool,
 }
 
 impl Simulated<'_> {
@@ -19,6 +21,7 @@ impl Simulated<'_> {
         seed: 1,
         faults: &[],
         scenario: None,
+        shared: false,
     };
 }
 
@@ -27,13 +30,15 @@ pub(super) fn open(store: &Store, simulated: &Simulated<'_>) -> Result<local::Wo
     let folder = store.local_state().ok_or_else(|| {
         Failure::new("the simulated account keeps its state in a folder, and the store is not one")
     })?;
-    let world = local::World::open(
-        &folder,
-        local::Options {
-            seed: simulated.seed,
-            ..local::Options::default()
-        },
-    )?;
+    let options = local::Options {
+        seed: simulated.seed,
+        ..local::Options::default()
+    };
+    let world = if simulated.shared {
+        local::World::open_shared(&folder, options)?
+    } else {
+        local::World::open(&folder, options)?
+    };
     world.set_faults(faults(simulated.faults)?);
     if simulated.scenario.is_some() {
         world.set_scenario(scenario(simulated.scenario)?)?;

@@ -6,7 +6,7 @@ use super::world::World;
 use crate::cloud::{Cloud, CloudError, Place};
 use crate::model::{
     AccountId, Applied, CloudEffect, ClusterName, InstanceId, Live, NodeEffect, Nodes, RegionRoom,
-    RoomQuestion, Senders, Timestamp, Versions,
+    RoomQuestion, Senders, Span, Timestamp, Versions,
 };
 use crate::nodes::{NodeApi, NodeError};
 
@@ -20,9 +20,17 @@ impl Cloud for World {
     }
 
     async fn wait(&self, until: Timestamp) -> Result<(), CloudError> {
-        let waited = self.inner().wait(until);
+        let waited = if self.is_shared() {
+            self.wait_with_others(until).await
+        } else {
+            self.inner().wait(until)
+        };
         self.lives().await;
         waited
+    }
+
+    async fn wait_beside(&self, poll: Span) -> Result<(), CloudError> {
+        self.stand_beside(poll).await
     }
 
     /// Every account exists, and the caller is in the one that is asked about.

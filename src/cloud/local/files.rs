@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -79,10 +79,16 @@ impl Clock {
     }
 }
 
-/// Reads all there is; none for a folder that is missing or empty.
-pub(super) fn read(dir: &Path) -> Result<Option<(Clock, Vec<SimulatedCluster>)>, CloudError> {
+/// What makes a file that was replaced another one.
+pub(super) type Stamps = BTreeMap<PathBuf, (u64, i64, u64)>;
+
+/// Reads what there is, of the clusters those alone whose files are not as they were seen last; none for a folder that is missing or empty.
+pub(super) fn read_changed(
+    dir: &Path,
+    seen: &mut Stamps,
+) -> Result<Option<(Clock, Vec<SimulatedCluster>)>, CloudError> {
     let path = dir.join(CLOCK);
-    let clusters = clusters(dir)?;
+    let clusters = clusters(dir, seen)?;
     match fs::read(&path) {
         Ok(bytes) => Ok(Some((decode(&path, &bytes)?, clusters))),
         Err(e) if e.kind() == ErrorKind::NotFound && clusters.is_empty() => Ok(None),
@@ -90,7 +96,8 @@ pub(super) fn read(dir: &Path) -> Result<Option<(Clock, Vec<SimulatedCluster>)>,
     }
 }
 
-fn clusters(dir: &Path) -> Result<Vec<SimulatedCluster>, CloudError> {
+/// Those whose files have changed since they were last seen.
+fn clusters(dir: &Path, seen: &mut Stamps) -> Result<Vec<SimulatedCluster>, CloudError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -106,32 +113,47 @@ fn clusters(dir: &Path) -> Result<Vec<SimulatedCluster>, CloudError> {
         if !(name.starts_with("cluster-") && name.ends_with(".json")) {
             continue;
         }
-        let bytes = fs::read(&path).map_err(|e| unusable(&path, &e))?;
-        let ClusterFile {
-            version: _,
-            cluster,
-            account,
-            region,
-            at,
-            state,
-        } = decode(&path, &bytes)?;
-        let place = Place {
-            cluster,
-            account,
-            region,
-        };
-        if path != cluster_path(dir, &place) {
-            return Err(unusable(
-                &path,
-                &format!(
-                    "it holds cluster {} of account {}",
-                    place.cluster, place.account
-                ),
-            ));
-        }
-        clusters.push(SimulatedCluster::with(place, at, state));
+        clusters.extend(
+            changed_file(&path, seen)?
+                .then(|| cluster_in(dir, &path))
+                .transpose()?,
+        );
     }
     Ok(clusters)
+}
+
+fn cluster_in(dir: &Path, path: &Path) -> Result<SimulatedCluster, CloudError> {
+    let bytes = fs::read(path).map_err(|e| unusable(path, &e))?;
+    let ClusterFile {
+        version: _,
+        cluster,
+        account,
+        region,
+        at,
+        state,
+    } = decode(path, &bytes)?;
+    let place = Place {
+        cluster,
+        account,
+        region,
+    };
+    if path != cluster_path(dir, &place) {
+        return Err(unusable(
+            path,
+            &format!(
+                "it holds cluster {} of account {}",
+                place.cluster, place.account
+            ),
+        ));
+    }
+    Ok(SimulatedCluster::with(place, at, state))
+}
+
+/// Whether a file is another one than when it was last seen: each is replaced as a whole.
+fn changed_file(path: &Path, seen: &mut Stamps) -> Result<bool, CloudError> {
+    let found = fs::metadata(path).map_err(|e| unusable(path, &e))?;
+    let stamp = (found.ino(), found.mtime_nsec(), found.len());
+    Ok(seen.insert(path.to_owned(), stamp) != Some(stamp))
 }
 
 fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, CloudError> {
@@ -213,7 +235,7 @@ fn cluster_path(dir: &Path, place: &Place) -> PathBuf {
 }
 
 /// A file that only its owner reads: user data stands in it.
-fn private() -> fs::OpenOptions {
+pub(super) fn private() -> fs::OpenOptions {
     let mut options = fs::OpenOptions::new();
     options.write(true).mode(0o600);
     options
@@ -233,6 +255,18 @@ fn write(path: &Path, json: &str) -> Result<(), CloudError> {
 
 /// Makes the folder and takes it for this process until the file is dropped; a process that ends or is killed lets go of it.
 pub(super) fn lock(dir: &Path) -> Result<fs::File, CloudError> {
+    locked(dir, fs::File::try_lock)
+}
+
+/// The same, beside others that do not want it for themselves either.
+pub(super) fn lock_shared(dir: &Path) -> Result<fs::File, CloudError> {
+    locked(dir, fs::File::try_lock_shared)
+}
+
+fn locked(
+    dir: &Path,
+    try_lock: impl Fn(&fs::File) -> Result<(), fs::TryLockError>,
+) -> Result<fs::File, CloudError> {
     let path = dir.join(LOCK);
     fs::DirBuilder::new()
         .recursive(true)
@@ -244,7 +278,7 @@ pub(super) fn lock(dir: &Path) -> Result<fs::File, CloudError> {
         .append(true)
         .open(&path)
         .map_err(|e| unusable(&path, &e))?;
-    match taken(&file) {
+    match taken(&file, try_lock) {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => {
             Err(unusable(&path, &"another process is changing it"))
@@ -255,20 +289,23 @@ pub(super) fn lock(dir: &Path) -> Result<fs::File, CloudError> {
 
 /// A process that is just being started (a gate's command, by another thread) has copies of all open files, locks and all, until its
 /// own program runs: what looks taken is asked for again that long.
-fn taken(file: &fs::File) -> Result<(), fs::TryLockError> {
+fn taken(
+    file: &fs::File,
+    try_lock: impl Fn(&fs::File) -> Result<(), fs::TryLockError>,
+) -> Result<(), fs::TryLockError> {
     const TIMES: u32 = 10;
     for _ in 0..TIMES {
-        match file.try_lock() {
+        match try_lock(file) {
             Err(fs::TryLockError::WouldBlock) => {
                 std::thread::sleep(std::time::Duration::from_millis(10))
             }
             answer => return answer,
         }
     }
-    file.try_lock()
+    try_lock(file)
 }
 
-fn unusable(path: &Path, why: &impl std::fmt::Display) -> CloudError {
+pub(super) fn unusable(path: &Path, why: &impl std::fmt::Display) -> CloudError {
     CloudError::State {
         path: path.display().to_string(),
         message: why.to_string(),

@@ -35,6 +35,7 @@ mod pool;
 mod refresh;
 mod room;
 mod scenario;
+mod sharing;
 mod simulate;
 mod snapshot;
 mod state;

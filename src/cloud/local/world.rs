@@ -1,22 +1,24 @@
 //! [`World`]: the simulated account as a whole: its clock, its clusters, its files, its log. The rules of AWS are in `groups` and its neighbours.
 
 mod nodes;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use super::act::Act;
 use super::answers::{EffectOutcome, already_exists};
 use super::cluster::SimulatedCluster;
 use super::faults::{Fault, Faults};
-use super::files::{self, Clock};
+use super::files::{self, Clock, Stamps};
 use super::index::Index;
 use super::logged::LoggedCall;
 use super::options::Options;
 use super::playing::Playing;
 use super::scenario::Scenario;
+use super::sharing::Sharing;
 use super::simulate::Surroundings;
 use super::state_store::Releases;
 use crate::cloud::{CloudError, Place};
@@ -52,6 +54,14 @@ pub(super) struct Inner {
     pub(super) releases: Releases,
     /// Held from the first change on.
     lock: Option<File>,
+    /// Other processes may change it too, while this one takes its turns.
+    is_shared: bool,
+    /// The part of this process in it, from the first change on.
+    sharing: Option<Sharing>,
+    /// Files as they were last seen.
+    seen: Stamps,
+    /// Why what others did cannot be read.
+    trouble: Option<CloudError>,
     /// What is the case now: what was ordered, and what the scenario brings.
     pub(super) faults: Faults,
     ordered: Vec<Fault>,
@@ -72,6 +82,17 @@ impl World {
     /// [`CloudError::State`] with the path of a file that cannot be read or makes no sense.
     pub fn open(dir: &Path, options: Options) -> Result<World, CloudError> {
         let mut inner = Inner::new(Some(dir.to_owned()), EPOCH, options);
+        inner.load()?;
+        Ok(World::around(inner))
+    }
+
+    /// As [`World::open`]: other processes change it too. Each call has it to itself, and time passes while all of them wait.
+    ///
+    /// # Errors
+    /// [`CloudError::State`] with the path of a file that cannot be read or makes no sense.
+    pub fn open_shared(dir: &Path, options: Options) -> Result<World, CloudError> {
+        let mut inner = Inner::new(Some(dir.to_owned()), EPOCH, options);
+        inner.is_shared = true;
         inner.load()?;
         Ok(World::around(inner))
     }
@@ -157,7 +178,7 @@ impl World {
     /// [`CloudError::State`] when a file cannot be written.
     pub fn rest(&self) -> Result<(), CloudError> {
         let inner = self.inner();
-        if inner.lock.is_none() || inner.killed {
+        if inner.killed || !inner.is_alone()? {
             return Ok(());
         }
         inner.clusters.values().try_for_each(|c| inner.save(c))
@@ -197,11 +218,6 @@ impl World {
     pub fn reads(&self) -> u64 {
         self.inner().reads
     }
-
-    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
-        // A panic while the lock was held would be a bug of ours; the state is replaced as a whole, so it is sound even then.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Inner {
@@ -215,6 +231,10 @@ impl Inner {
             index: Index::default(),
             releases: Releases::new(),
             lock: None,
+            is_shared: false,
+            sharing: None,
+            seen: Stamps::new(),
+            trouble: None,
             faults: Faults::default(),
             ordered: Vec::new(),
             scenario: Playing::default(),
@@ -239,7 +259,8 @@ impl Inner {
     /// Takes up what the files say, played up to the present with the options they were written with.
     fn load(&mut self) -> Result<(), CloudError> {
         let Some(dir) = &self.dir else { return Ok(()) };
-        let Some((clock, clusters)) = files::read(dir)? else {
+        self.seen.clear();
+        let Some((clock, clusters)) = files::read_changed(dir, &mut self.seen)? else {
             return Ok(());
         };
         let saved = clock.options();
@@ -270,7 +291,14 @@ impl Inner {
         let Some(dir) = self.dir.clone() else {
             return Ok(());
         };
-        if self.lock.is_none() {
+        if let Some(trouble) = &self.trouble {
+            return Err(trouble.clone());
+        }
+        if self.is_shared && self.sharing.is_none() {
+            self.sharing = Some(Sharing::join(&dir)?);
+            self.load()?;
+        }
+        if !self.is_shared && self.lock.is_none() {
             let lock = files::lock(&dir)?;
             self.load()?;
             self.lock = Some(lock);
@@ -478,7 +506,7 @@ impl Inner {
     }
 
     fn carry_out(&mut self, place: &Place, effect: &CloudEffect) -> Result<Applied, CloudError> {
-        if self.lock.is_none() && self.dir.is_some() {
+        if self.lock.is_none() && self.sharing.is_none() && self.dir.is_some() {
             // What changes nothing shall leave no trace: look before the folder is made and taken.
             self.load()?;
             if let (_, EffectOutcome::Unchanged(applied)) = self.after(place, effect)? {

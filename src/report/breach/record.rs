@@ -71,6 +71,16 @@ pub(super) fn of_turn(breach: &TurnBreach) -> String {
             wave.saturating_add(1),
             before.saturating_add(1)
         ),
+        TurnBreach::BeforeOtherShards { stage, wave: None } => {
+            format!("something begins before stage {stage} has passed in every shard")
+        }
+        TurnBreach::BeforeOtherShards {
+            stage,
+            wave: Some(wave),
+        } => format!(
+            "something begins before wave {} of stage {stage} has passed in every shard",
+            wave.saturating_add(1)
+        ),
         TurnBreach::WaveBeforeItsStage { stage, wave } => format!(
             "wave {} of stage {stage} begins before its stage",
             wave.saturating_add(1)

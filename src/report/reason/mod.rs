@@ -15,6 +15,7 @@ mod version;
 use listing::{NAMES, joined};
 
 use super::room::region_lack;
+use super::shards;
 use super::wording::list;
 use crate::rollout::{Difference, Reason};
 
@@ -56,6 +57,20 @@ pub fn reason_text(reason: &Reason) -> String {
             format!("nothing has moved for {still}: {}", joined(waits))
         }
         Reason::ClusterFailed { cluster, why } => format!("{cluster}: {}", reason_text(why)),
+        Reason::ShardAwaited {
+            shard,
+            rollout,
+            stage,
+            wave,
+        } => shards::awaited(*shard, rollout.as_ref(), stage, *wave),
+        Reason::WaveFull { beside, most } => format!(
+            "other rollouts are at work on {beside} clusters of the wave, and {most} may be at the same time"
+        ),
+        Reason::OtherShardFailed {
+            shard,
+            rollout,
+            failed,
+        } => shards::failed(*shard, rollout, failed),
         Reason::DeletedForGood { group } => format!(
             "a rollback was asked for, and {group}, which this rollout has retired and deleted, does not come back by one"
         ),

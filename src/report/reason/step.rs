@@ -65,6 +65,9 @@ pub(super) fn of_step(reason: &Reason) -> String {
         | Reason::SoakBrokenAgain { .. }
         | Reason::DeletesLater
         | Reason::ClusterFailed { .. }
+        | Reason::ShardAwaited { .. }
+        | Reason::WaveFull { .. }
+        | Reason::OtherShardFailed { .. }
         | Reason::DeletedForGood { .. }
         | Reason::KubernetesStays { .. }
         | Reason::Drain(_)

@@ -49,6 +49,12 @@ pub enum TurnBreach {
         /// The earlier wave, from 0.
         before: usize,
     },
+    /// A stage or a wave begins, or the rollout ends, before this has passed in every shard of the release.
+    BeforeOtherShards {
+        stage: StageName,
+        /// The wave, from 0; none: the whole stage.
+        wave: Option<usize>,
+    },
     /// A wave begins before its stage.
     WaveBeforeItsStage {
         stage: StageName,

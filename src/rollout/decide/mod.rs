@@ -2,6 +2,7 @@
 
 mod again;
 mod before;
+mod beside;
 mod bounds;
 mod by_kops;
 mod canary;
@@ -41,6 +42,6 @@ mod way_back;
 pub(super) use bounds::bound;
 pub use look::expected_groups;
 pub use room::{room_questions, rooms_wanted};
-pub use stages::decide;
+pub use stages::{decide, decide_beside};
 pub use validate::{COMPONENTS, HealthFailure, Limits, failures, of_this_cluster};
 pub use way_back::{needed_versions, way_back_versions};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::beside;
 use crate::fleet::{OnLack, Strategy};
 use crate::model::{AsgName, ClusterName, Live, LiveCluster, RoomQuestion, Timestamp};
 use crate::plan::room::{
@@ -140,7 +141,7 @@ pub(crate) fn for_wave(
     if !is_read(round, wave, out) || refused(round, stage, (index, wave), out) {
         return false;
     }
-    let outlooks = outlooks(round, wave);
+    let outlooks = outlooks(round, stage, (index, wave));
     if on_lack(wave) == OnLack::Wait && outlooks.iter().any(|o| !o.is_whole()) {
         if let Some(run) = first_lacking(wave, &outlooks) {
             let regions = lacks(&outlooks);
@@ -181,9 +182,14 @@ fn is_read(round: &RoundContext<'_>, wave: &WaveRun, out: &mut DecisionBuilder<'
     is_read
 }
 
-fn outlooks(round: &RoundContext<'_>, wave: &WaveRun) -> Vec<Outlook> {
+fn outlooks(
+    round: &RoundContext<'_>,
+    stage: &StageRun,
+    (index, wave): (usize, &WaveRun),
+) -> Vec<Outlook> {
     let needs: Vec<ClusterNeed> = changing(wave).map(|run| need(run, round.live)).collect();
-    outlook(&needs, wave.parallel, &round.live.room)
+    let room = beside::room(round, &stage.name, index, wave);
+    outlook(&needs, wave.parallel, &room)
 }
 
 /// Says that a person has to act, where the wave cannot be rolled or its policy forbids it.
@@ -193,7 +199,7 @@ fn refused(
     (index, wave): (usize, &WaveRun),
     out: &mut DecisionBuilder<'_>,
 ) -> bool {
-    let outlooks = outlooks(round, wave);
+    let outlooks = outlooks(round, stage, (index, wave));
     let is_refused = match on_lack(wave) {
         OnLack::Shrink => outlooks.iter().any(|o| !o.is_possible()),
         // What no smaller surge helps against does not pass by itself.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{before, cluster, room, soak};
+use super::{before, beside, cluster, room, soak};
 use crate::fleet::{OnFailure, ProvenControlPlane};
 use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
+use crate::rollout::board::Board;
 use crate::rollout::event::{ClusterEvent, Event, RolloutEvent, StageEvent};
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{
@@ -16,20 +17,33 @@ use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task, W
 
 /// What the rollout does now.
 pub fn decide(rollout: &Rollout, progress: &Progress, live: &Live, now: Timestamp) -> Decision {
-    let mut out = DecisionBuilder::new(&progress.open);
-    let live = known(progress, live, now);
-    let rollout = &*with_made(rollout, progress, |run| live.clusters.get(&run.cluster));
-    let state = go_on(rollout, progress, &live, now, &mut out);
-    out.finish(progress, state)
+    decide_beside(rollout, progress, live, &Board::default(), now)
 }
 
-fn go_on(
+/// What the rollout does now, beside others that are under way.
+pub fn decide_beside(
     rollout: &Rollout,
     progress: &Progress,
     live: &Live,
+    board: &Board,
     now: Timestamp,
-    out: &mut DecisionBuilder<'_>,
-) -> State {
+) -> Decision {
+    let mut out = DecisionBuilder::new(&progress.open);
+    let live = known(progress, live, now);
+    let rollout = &*with_made(rollout, progress, |run| live.clusters.get(&run.cluster));
+    let round = RoundContext {
+        rollout,
+        progress,
+        live: &live,
+        board,
+        now,
+    };
+    let state = go_on(&round, &mut out);
+    out.finish(progress, state)
+}
+
+fn go_on(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
+    let (rollout, progress) = (round.rollout, round.progress);
     if let Some(ending) = progress.ending {
         return State::Ended(ending);
     }
@@ -40,35 +54,47 @@ fn go_on(
         out.records.push(asked_back(rollout, progress));
         return State::Going;
     }
-    let round = RoundContext {
-        rollout,
-        progress,
-        live,
-        now,
-    };
     match &progress.direction {
-        Direction::Forward => match &progress.failure {
-            Some(_) if progress.held => State::Held,
-            Some((cluster, group, why)) => {
-                out.records.push(after_failure(
-                    rollout,
-                    progress,
-                    (cluster, group.as_ref()),
-                    why,
-                ));
+        Direction::Forward => match (&progress.failure, &progress.shard_failure) {
+            (Some(_), _) | (None, Some(_)) if progress.held => State::Held,
+            (Some((cluster, group, why)), _) => {
+                let failed = (cluster, group.as_ref());
+                out.records
+                    .push(after_failure(rollout, progress, failed, why));
                 State::Going
             }
-            None => forward(&round, out),
+            (None, Some(other)) => {
+                let is_final = |clusters: &BTreeSet<ClusterName>| is_final(round, clusters);
+                out.records
+                    .push(beside::after_failure(rollout, progress, other, is_final));
+                State::Going
+            }
+            (None, None) => match beside::failure(round) {
+                Some(event) => {
+                    out.records.push(event);
+                    State::Going
+                }
+                None => forward(round, out),
+            },
         },
-        Direction::Back(clusters) => back(&round, clusters, out),
-        Direction::Aborting => abort(&round, out),
+        Direction::Back(clusters) => back(round, clusters, out),
+        Direction::Aborting => abort(round, out),
     }
+}
+
+/// Whether there is no way back for these clusters.
+fn is_final(round: &RoundContext<'_>, clusters: &BTreeSet<ClusterName>) -> bool {
+    no_way_back(round.rollout, round.progress, clusters).is_some()
+        || deleted_groups(round.progress, clusters).next().is_some()
 }
 
 fn forward(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
     for stage in &round.rollout.stages {
         if round.progress.stages_passed.contains(&stage.name) {
-            continue;
+            match beside::barrier(round, &stage.name, None, out) {
+                Some(state) => return state,
+                None => continue,
+            }
         }
         if !round.progress.stages_started.contains(&stage.name) {
             return enter(round, stage, out);
@@ -133,6 +159,37 @@ fn frozen(round: &RoundContext<'_>, stage: &StageRun) -> Option<State> {
     })
 }
 
+/// A wave that has not begun: it begins when the one before it has passed everywhere, what it stands on holds, and there is room.
+fn begin_wave(
+    round: &RoundContext<'_>,
+    stage: &StageRun,
+    index: usize,
+    wave: &WaveRun,
+    out: &mut DecisionBuilder<'_>,
+) -> State {
+    let before = index.checked_sub(1);
+    if let Some(before) = before
+        && let Some(state) = beside::barrier(round, &stage.name, Some(before), out)
+    {
+        return state;
+    }
+    if let Some(state) = frozen(round, stage).filter(|_| !wave.changing().is_empty()) {
+        return state;
+    }
+    let changes = !wave.changing().is_empty();
+    if index > 0 && changes && !before::holds(round, stage, Some(index), out) {
+        return State::Going;
+    }
+    if changes && !room::for_wave(round, stage, index, wave, out) {
+        return State::Going;
+    }
+    out.records.push(Event::Stage(
+        stage.name.clone(),
+        StageEvent::WaveStarted { wave: index },
+    ));
+    State::Going
+}
+
 fn run_wave(
     round: &RoundContext<'_>,
     stage: &StageRun,
@@ -140,26 +197,9 @@ fn run_wave(
     wave: &WaveRun,
     out: &mut DecisionBuilder<'_>,
 ) -> State {
-    if !round
-        .progress
-        .waves_started
-        .contains(&(stage.name.clone(), index))
-    {
-        if let Some(state) = frozen(round, stage).filter(|_| !wave.changing().is_empty()) {
-            return state;
-        }
-        let changes = !wave.changing().is_empty();
-        if index > 0 && changes && !before::holds(round, stage, Some(index), out) {
-            return State::Going;
-        }
-        if changes && !room::for_wave(round, stage, index, wave, out) {
-            return State::Going;
-        }
-        out.records.push(Event::Stage(
-            stage.name.clone(),
-            StageEvent::WaveStarted { wave: index },
-        ));
-        return State::Going;
+    let key = (stage.name.clone(), index);
+    if !round.progress.waves_started.contains(&key) {
+        return begin_wave(round, stage, index, wave, out);
     }
     let state_of = |run: &ClusterRun| round.progress.clusters.get(&run.cluster).map(|c| c.state);
     let is_active = |run: &ClusterRun| {
@@ -169,6 +209,7 @@ fn run_wave(
         )
     };
     let mut active = wave.clusters.iter().filter(|c| is_active(c)).count();
+    let places = beside::places(round, &stage.name, index, wave);
     let mut started: BTreeSet<ClusterName> = BTreeSet::new();
     let mut unfinished = 0;
     let mut held = None;
@@ -179,7 +220,7 @@ fn run_wave(
                 let is_room = room::at_once(round, wave, &run.cluster, |other| {
                     is_active(other) || started.contains(&other.cluster)
                 });
-                let turn_came = (active < wave.parallel && is_room) || run.groups.is_empty();
+                let turn_came = (active < places && is_room) || run.groups.is_empty();
                 held = held.or_else(|| {
                     frozen(round, stage).filter(|_| turn_came && !run.groups.is_empty())
                 });
@@ -195,6 +236,9 @@ fn run_wave(
             }
             Some(ClusterState::Verified(_) | ClusterState::Restored) | None => {}
         }
+    }
+    if active == 0 && places == 0 {
+        beside::wait_for_place(round, &stage.name, index, wave, out);
     }
     match held {
         Some(state) if active == 0 => state,

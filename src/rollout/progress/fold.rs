@@ -80,6 +80,11 @@ impl Progress {
     fn rollout_event(&mut self, event: &RolloutEvent, at: Timestamp) {
         match event {
             RolloutEvent::Held => self.held = true,
+            RolloutEvent::ShardFailed {
+                shard,
+                rollout,
+                failed,
+            } => self.shard_failure = Some((*shard, rollout.clone(), failed.clone())),
             RolloutEvent::RollbackAsked { by, reason } => {
                 (self.ending, self.stuck, self.held) = (None, None, false);
                 self.rollback_asked = Some((by.clone(), reason.clone()));
@@ -112,6 +117,9 @@ impl Progress {
             }
             StageEvent::WavePassed { wave } => {
                 self.waves_passed.insert((stage.clone(), *wave));
+            }
+            StageEvent::PassedEverywhere { wave, rollouts: _ } => {
+                self.passed_everywhere.insert((stage.clone(), *wave));
             }
             StageEvent::RoomLimited {
                 wave,
@@ -313,7 +321,7 @@ impl Progress {
         let looked_at = self.stuck.take().is_some();
         let retried = std::mem::take(&mut self.held);
         if retried {
-            self.failure = None;
+            (self.failure, self.shard_failure) = (None, None);
         }
         self.open
             .values_mut()

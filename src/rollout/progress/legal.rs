@@ -31,6 +31,7 @@ fn of_rollout(progress: &Progress, event: &RolloutEvent) -> Result<(), Illegal> 
         RolloutEvent::RolledBack => (matches!(direction, Direction::Back(_)), Illegal::OtherWay),
         RolloutEvent::Aborted => (*direction == Direction::Aborting, Illegal::OtherWay),
         RolloutEvent::Held
+        | RolloutEvent::ShardFailed { .. }
         | RolloutEvent::RollbackAsked { .. }
         | RolloutEvent::RollbackStarted { .. }
         | RolloutEvent::AbortStarted { .. }
@@ -49,6 +50,9 @@ fn of_stage(progress: &Progress, stage: &StageName, event: &StageEvent) -> Resul
         StageEvent::Passed => progress.stages_passed.contains(stage),
         StageEvent::WaveStarted { wave } => progress.waves_started.contains(&at(wave)),
         StageEvent::WavePassed { wave } => progress.waves_passed.contains(&at(wave)),
+        StageEvent::PassedEverywhere { wave, .. } => {
+            progress.passed_everywhere.contains(&(stage.clone(), *wave))
+        }
         StageEvent::Approved { .. } | StageEvent::RoomLimited { .. } => false,
     };
     let illegal = match event {
@@ -58,6 +62,7 @@ fn of_stage(progress: &Progress, stage: &StageName, event: &StageEvent) -> Resul
         StageEvent::Started
         | StageEvent::Passed
         | StageEvent::Approved { .. }
+        | StageEvent::PassedEverywhere { .. }
         | StageEvent::RoomLimited { .. } => Illegal::StageTwice(stage.clone()),
     };
     legal_or(!known, illegal)

@@ -6,12 +6,13 @@ use super::canary::Canary;
 use super::obstacles::{CapacityState, Conflicts, ZonePlacement};
 use super::outstanding::Outstanding;
 use crate::model::{
-    AsgName, CloudEffect, ClusterName, Effect, InstanceId, Span, StageName, Timestamp,
+    AsgName, CloudEffect, ClusterName, Effect, InstanceId, Shard, Span, StageName, Timestamp,
 };
 use crate::plan::room::{RoomLimit, SurgeLimit};
 use crate::rollout::event::{Scope, StepId, Verdict};
 use crate::rollout::reason::{Advice, Reason};
 use crate::rollout::schedule::{ClusterRun, Rollout};
+use crate::rollout::shards::FailedAt;
 
 /// Where a rollout stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Progress {
     pub waves_started: BTreeSet<(StageName, usize)>,
     /// Waves that passed.
     pub waves_passed: BTreeSet<(StageName, usize)>,
+    /// Stages, and waves by their index, that have passed in every shard of the release.
+    pub passed_everywhere: BTreeSet<(StageName, Option<usize>)>,
     /// Within which limits a wave is rolled, where its room was found too small or is not known.
     pub room: BTreeMap<(StageName, usize), Vec<RoomLimit>>,
     /// Every cluster of the rollout, those that have not begun too.
@@ -44,6 +47,8 @@ pub struct Progress {
     pub stuck: Option<Stuck>,
     /// The failure that turned it round.
     pub failure: Option<(ClusterName, Option<AsgName>, Reason)>,
+    /// The failure of another shard that turned it round: which, its rollout, and where.
+    pub shard_failure: Option<(Shard, String, FailedAt)>,
     /// It failed, and a person has to say what comes; taken back when the rollout is resumed.
     pub held: bool,
     /// Who asked for the way back, and why; taken back when it begins.
@@ -360,12 +365,14 @@ impl Progress {
             stages_passed: BTreeSet::new(),
             waves_started: BTreeSet::new(),
             waves_passed: BTreeSet::new(),
+            passed_everywhere: BTreeSet::new(),
             room: BTreeMap::new(),
             clusters: rollout.clusters().map(cluster).collect(),
             open: BTreeMap::new(),
             next_step: 1,
             stuck: None,
             failure: None,
+            shard_failure: None,
             held: false,
             rollback_asked: None,
             ending: None,

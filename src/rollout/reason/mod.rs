@@ -21,9 +21,10 @@ pub use health::{
 pub use version::{RefreshAt, RefreshDoes, VersionOf, VersionReason};
 
 use crate::model::{
-    AsgName, ClusterName, Gap, InstanceId, NodeName, Span, StageName, Timestamp, Unseen,
+    AsgName, ClusterName, Gap, InstanceId, NodeName, Shard, Span, StageName, Timestamp, Unseen,
 };
 use crate::plan::room::RegionLack;
+use crate::rollout::shards::{FailedAt, RowState};
 
 /// What one of the groups of a cluster waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,6 +253,31 @@ pub enum Reason {
         cluster: ClusterName,
         /// Its own reason.
         why: Box<Reason>,
+    },
+    /// Another shard of the release has not got as far.
+    ShardAwaited {
+        shard: Shard,
+        /// Its rollout, and how that stands; none: it has not begun.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rollout: Option<(String, RowState)>,
+        stage: StageName,
+        /// The wave, from 0; none: the whole stage.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wave: Option<usize>,
+    },
+    /// Other rollouts are at work on as many clusters of the wave as may be at the same time.
+    WaveFull {
+        /// How many clusters of it they are at work on.
+        beside: usize,
+        /// How many may be.
+        most: usize,
+    },
+    /// Something failed in another shard of the release.
+    OtherShardFailed {
+        shard: Shard,
+        /// The rollout of that shard.
+        rollout: String,
+        failed: FailedAt,
     },
     /// A rollback was asked for, and what the rollout has deleted does not come back.
     DeletedForGood { group: AsgName },

@@ -130,6 +130,16 @@ impl<'a> DecisionBuilder<'a> {
             .map(|(_, advice)| advice.clone())
     }
 
+    /// The rollout as a whole waits for something outside of it.
+    pub(crate) fn wait_rollout(&mut self, why: Reason) {
+        self.waiting.push(Waiting {
+            cluster: None,
+            group: None,
+            why,
+            until: None,
+        });
+    }
+
     pub(crate) fn wait_cluster(
         &mut self,
         cluster: &ClusterName,

@@ -8,6 +8,7 @@ use crate::model::{
     AsgName, ClusterName, Instance, InstanceId, Live, LiveCluster, LiveGroup, Node, NodeName,
     Timestamp,
 };
+use crate::rollout::board::Board;
 use crate::rollout::progress::{ClusterProgress, GroupProgress, Progress};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, Task};
 
@@ -16,6 +17,8 @@ pub(crate) struct RoundContext<'a> {
     pub(crate) rollout: &'a Rollout,
     pub(crate) progress: &'a Progress,
     pub(crate) live: &'a Live,
+    /// What rollouts beside it say of themselves.
+    pub(crate) board: &'a Board,
     pub(crate) now: Timestamp,
 }
 

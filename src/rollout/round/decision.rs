@@ -105,6 +105,11 @@ pub enum State {
         /// The stage that waits to begin.
         stage: StageName,
     },
+    /// Other shards of the release have to get as far first.
+    WaitingForOthers {
+        /// One of them never will by itself: a person has to say what comes.
+        in_vain: bool,
+    },
     /// A person has to act.
     Stuck,
     /// It failed, and a person has to say whether it tries again or goes back.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::beside;
 use crate::kops::Role;
 use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, Health, Instance, InstanceId, Lifecycle,
@@ -257,12 +258,17 @@ fn by_event(
 
 fn by_rollout_event(rollout: &Rollout, progress: &Progress, event: &RolloutEvent) -> Vec<Breach> {
     match event {
-        RolloutEvent::Finished => all_passed(rollout, progress),
+        RolloutEvent::Finished => {
+            let mut broken = all_passed(rollout, progress);
+            broken.extend(beside::finished(rollout, progress));
+            broken
+        }
         RolloutEvent::RolledBack => all_restored(progress),
         RolloutEvent::RollbackStarted { clusters, kept: _ } => none_deleted(progress, clusters),
         RolloutEvent::Aborted => all_given_back(progress),
         RolloutEvent::Started { .. }
         | RolloutEvent::Held
+        | RolloutEvent::ShardFailed { .. }
         | RolloutEvent::RollbackAsked { .. }
         | RolloutEvent::AbortStarted { .. }
         | RolloutEvent::LockTaken { .. }
@@ -278,11 +284,21 @@ fn by_stage_event(
     at: Timestamp,
 ) -> Vec<Breach> {
     match event {
-        StageEvent::Started => begins(rollout, progress, stage, at),
-        StageEvent::WaveStarted { wave } => wave_begins(rollout, progress, stage, *wave, at),
+        StageEvent::Started => {
+            let mut broken = begins(rollout, progress, stage, at);
+            broken.extend(beside::stage_begins(rollout, progress, stage));
+            broken
+        }
+        StageEvent::WaveStarted { wave } => {
+            let mut broken = wave_begins(rollout, progress, stage, *wave, at);
+            broken.extend(beside::wave_begins(rollout, progress, stage, *wave));
+            broken
+        }
         StageEvent::WavePassed { wave } => wave_soaked(rollout, progress, stage, *wave, at),
         StageEvent::Passed => stage_soaked(rollout, progress, stage, at),
-        StageEvent::Approved { .. } | StageEvent::RoomLimited { .. } => Vec::new(),
+        StageEvent::Approved { .. }
+        | StageEvent::RoomLimited { .. }
+        | StageEvent::PassedEverywhere { .. } => Vec::new(),
     }
 }
 

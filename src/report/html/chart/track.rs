@@ -214,7 +214,9 @@ impl<'r> Tracks<'r> {
                 self.is_back = true;
                 self.turn_open(at, ChartPhase::Back);
             }
-            RolloutEvent::Held => self.whole.turn(at, Some(ChartPhase::Fails)),
+            RolloutEvent::Held | RolloutEvent::ShardFailed { .. } => {
+                self.whole.turn(at, Some(ChartPhase::Fails));
+            }
             RolloutEvent::Paused { .. } => self.whole.turn(at, Some(ChartPhase::Paused)),
             RolloutEvent::Resumed { .. } => self.resume(at),
             RolloutEvent::Finished | RolloutEvent::RolledBack | RolloutEvent::Aborted => {
@@ -272,7 +274,7 @@ impl<'r> Tracks<'r> {
                 }
                 self.waves.entry((stage, *wave)).or_default().turn(at, None);
             }
-            StageEvent::RoomLimited { .. } => {}
+            StageEvent::RoomLimited { .. } | StageEvent::PassedEverywhere { .. } => {}
         }
     }
 
