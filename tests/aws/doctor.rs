@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::bed::{Bed, Eyes};
+use crate::bed::{Bed, Eyes, REGION};
 use crate::support::server_or_skip;
 
 const CLUSTER: &str = "staging-acme.k8s.foo.bar";
@@ -35,6 +35,16 @@ fn doctor_says_who_we_are_and_what_time_it_is() {
         "{}",
         said.out
     );
+    // A launch is tried, and nothing is launched.
+    let gone = format!("nodes.{CLUSTER}");
+    let missing = serde_json::json!({"account": bed.staging, "region": REGION, "missing": [gone]});
+    server.order("profiles", &missing);
+    let said = bed.run("doctor").ends(2);
+    let words = format!("Value ({gone}) for parameter iamInstanceProfile.name is invalid");
+    assert!(said.out.contains(&words), "no {words:?} in\n{}", said.out);
+    let log = server.log(&bed.staging);
+    assert!(log.iter().any(|c| c.action() == "RunInstances"));
+    assert!(!log.iter().any(crate::support::Call::mutates));
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod hostile;
 mod images;
 mod login;
 mod reach;
+mod real;
 mod refresh;
 mod shards;
 #[path = "../support/stored.rs"]

@@ -15,6 +15,7 @@ started it, and however that one died, the server goes with it. Which file mends
     ec2.py         DescribeInstances, and tags of instances
     seed.py        an account as kops leaves it, from kfleet's own definitions
     kubernetes.py  the clusters' own APIs: a Ready node for every instance
+    real.py        nodes on real servers in its place, where there are any
 """
 
 import os

@@ -26,6 +26,7 @@ import ec2
 import kubernetes
 import life
 import quotas
+import real
 import scores
 import seed
 
@@ -205,6 +206,10 @@ def control(what, method, body, query):
         return seed.balancer(account, body["region"], body)
     elif what == "classic":
         return seed.classic(account, body["region"], body)
+    elif what == "join":
+        return real.join((account, body["cluster"]), body, LOCK, advance)
+    elif what == "joined":
+        return real.seen((account, body["cluster"]))
     elif what == "seed":
         return seed.account(account, body["region"], body)
     elif what == "many":

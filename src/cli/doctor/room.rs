@@ -10,7 +10,10 @@ use crate::cloud::Cloud as _;
 use crate::fleet::OnLack;
 use crate::model::Live;
 use crate::plan::Policy;
-use crate::plan::room::{Outlook, WaveNeed, WaveOutlook, ask_scores, of_all, outlooks, questions};
+use crate::plan::room::{
+    Outlook, RoomUnknown, WaveNeed, WaveOutlook, ask_scores, of_all, outlooks,
+    questions_with_trials,
+};
 use crate::report::{self, CheckState, DoctorCheck};
 
 /// One check for each wave, account and region; and the figures for whoever reads JSON.
@@ -37,8 +40,7 @@ pub(super) async fn look(
 async fn asked(world: &World, waves: &[WaveNeed]) -> Result<Vec<WaveOutlook>, Failure> {
     let needs: Vec<_> = waves.iter().flat_map(|w| w.clusters.clone()).collect();
     let mut facts = Vec::new();
-    // Launches are not tried: whoever only looks sends nothing that could launch.
-    let mut all = questions(&needs);
+    let mut all = questions_with_trials(&needs);
     ask_scores(&mut all, &needs);
     for question in all {
         facts.push(world.room(&question).await?);
@@ -60,7 +62,7 @@ fn state(region: &Outlook, on_lack: OnLack) -> CheckState {
     let is_enough = match on_lack {
         OnLack::Shrink => region.is_possible(),
         OnLack::Wait => region.is_whole(),
-        OnLack::Refuse => region.is_whole() && region.unknown.is_empty(),
+        OnLack::Refuse => region.is_whole() && region.unknown.iter().all(is_of_rights),
     };
     if !is_enough {
         let advice = vec![report::ROOM_ADVICE.to_owned()];
@@ -73,10 +75,15 @@ fn state(region: &Outlook, on_lack: OnLack) -> CheckState {
     }
 }
 
+/// Whoever looks may lack the right to launch that whoever rolls out has.
+fn is_of_rights(unknown: &RoomUnknown) -> bool {
+    matches!(unknown, RoomUnknown::Launches { .. })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::room::{Fit, RoomLimit, RoomUnknown};
+    use crate::plan::room::{Fit, RoomLimit};
 
     #[test]
     fn a_smaller_surge_is_well_where_it_may_be_smaller() {
@@ -100,6 +107,10 @@ mod tests {
             })
         };
         let unread = || RoomUnknown::Offers { why: "no".into() };
+        let untried = || RoomUnknown::Launches {
+            why: "no".into(),
+            groups: std::collections::BTreeSet::new(),
+        };
         for (fit, unknown, on_lack, said) in [
             (Fit::Whole, Vec::new(), OnLack::Refuse, "ok"),
             (within(), Vec::new(), OnLack::Shrink, "ok"),
@@ -108,6 +119,8 @@ mod tests {
             (Fit::None, Vec::new(), OnLack::Shrink, "wrong"),
             (Fit::Whole, vec![unread()], OnLack::Shrink, "not checked"),
             (Fit::Whole, vec![unread()], OnLack::Refuse, "wrong"),
+            (Fit::Whole, vec![untried()], OnLack::Refuse, "not checked"),
+            (Fit::Whole, vec![untried()], OnLack::Wait, "not checked"),
         ] {
             let is = match state(&outlook(fit.clone(), unknown), on_lack) {
                 CheckState::Ok(_) => "ok",

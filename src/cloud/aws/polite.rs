@@ -1,5 +1,5 @@
 //! Every call to AWS passes here just before it is sent: it waits its turn, is counted, and in a world that only looks it is refused
-//! when it would change something. Knows calls by their names, not what is in them.
+//! when it would change something. Knows calls by their names, and of what is in them only whether they are tried without being done.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -67,9 +67,9 @@ impl Politeness {
     }
 
     /// Counts a call and says how long it has to wait for its turn.
-    fn turn(&self, account: &AccountId, region: &Region, api: &str) -> Duration {
+    fn turn(&self, account: &AccountId, region: &Region, api: &str, changes: bool) -> Duration {
         *unpoisoned(&self.counts).entry(api.to_owned()).or_default() += 1;
-        if !is_read(api) {
+        if changes {
             *unpoisoned(&self.writes)
                 .entry((account.clone(), region.clone()))
                 .or_default() += 1;
@@ -159,6 +159,11 @@ fn is_read(api: &str) -> bool {
         .any(|verb| name.starts_with(verb))
 }
 
+/// Whether a call is only tried: EC2 checks it, and does nothing. No other service has this field. Source: EC2 API reference, common query parameters, `DryRun`.
+fn is_tried(request: &HttpRequest) -> bool {
+    field(request, "Version") == "2016-11-15" && field(request, "DryRun") == "true"
+}
+
 /// The HTTP client of one account and region.
 #[derive(Clone)]
 pub(super) struct PoliteClient {
@@ -221,12 +226,13 @@ impl HttpConnector for PoliteConnector {
             politeness,
         } = &self.client;
         let api = name(&request);
-        if politeness.read_only && !is_read(&api) {
+        let changes = !is_read(&api) && !is_tried(&request);
+        if politeness.read_only && changes {
             return HttpConnectorFuture::ready(Err(ConnectorError::user(
                 format!("{api} changes something and was not sent: this command only looks").into(),
             )));
         }
-        let wait = politeness.turn(account, region, &api);
+        let wait = politeness.turn(account, region, &api, changes);
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
             tokio::time::sleep(wait).await;
@@ -279,25 +285,15 @@ fn name(request: &HttpRequest) -> String {
     {
         return format!("servicequotas:{api}");
     }
-    let form = request
-        .body()
-        .bytes()
-        .and_then(|b| std::str::from_utf8(b).ok())
-        .unwrap_or_default();
-    let field = |key: &str| {
-        form.split('&')
-            .find_map(|pair| pair.split_once('=').filter(|(k, _)| *k == key))
-            .map_or("", |(_, value)| value)
-    };
     // The version of an API is the name of its service: it has been the same since there is an SDK.
-    let service = match field("Version") {
+    let service = match field(request, "Version") {
         "2011-01-01" => "autoscaling",
         "2016-11-15" => "ec2",
         "2012-06-01" | "2015-12-01" => "elasticloadbalancing",
         "2011-06-15" => "sts",
         _ => "unknown",
     };
-    let action = field("Action");
+    let action = field(request, "Action");
     format!(
         "{service}:{}",
         if action.is_empty() {
@@ -306,6 +302,18 @@ fn name(request: &HttpRequest) -> String {
             action
         }
     )
+}
+
+/// A field of the form that a request sends; empty where it has none of that name.
+fn field<'r>(request: &'r HttpRequest, key: &str) -> &'r str {
+    let form = request
+        .body()
+        .bytes()
+        .and_then(|b| std::str::from_utf8(b).ok())
+        .unwrap_or_default();
+    form.split('&')
+        .find_map(|pair| pair.split_once('=').filter(|(k, _)| *k == key))
+        .map_or("", |(_, value)| value)
 }
 
 #[cfg(test)]
@@ -395,10 +403,10 @@ mod tests {
     #[tokio::test]
     async fn who_only_looks_sends_no_change() {
         for (read_only, heard) in [
-            (true, "ec2:DescribeTags"),
+            (true, "ec2:DescribeTags ec2:RunInstances"),
             (
                 false,
-                "ec2:DescribeTags ec2:CreateTags autoscaling:SetDesiredCapacity",
+                "ec2:DescribeTags ec2:RunInstances ec2:RunInstances ec2:CreateTags autoscaling:SetDesiredCapacity",
             ),
         ] {
             let inner = Heard::default();
@@ -418,9 +426,23 @@ mod tests {
             };
             let ask = |body: &str| polite.call(HttpRequest::new(SdkBody::from(body)));
             assert!(ask("Action=DescribeTags&Version=2016-11-15").await.is_ok());
+            let tried = "Action=RunInstances&Version=2016-11-15&DryRun=true";
+            assert!(ask(tried).await.is_ok());
+            assert_eq!(
+                ask(&tried.replace("true", "false")).await.is_err(),
+                read_only
+            );
+            assert_eq!(
+                politeness.writes(
+                    &AccountId::new("111122223333").unwrap(),
+                    &Region::new("eu-west-1").unwrap()
+                ),
+                u64::from(!read_only)
+            );
             for change in [
                 "Action=CreateTags&Version=2016-11-15",
-                "Action=SetDesiredCapacity&Version=2011-01-01",
+                // Auto Scaling tries nothing: it would do it.
+                "Action=SetDesiredCapacity&Version=2011-01-01&DryRun=true",
             ] {
                 let answer = ask(change).await;
                 assert_eq!(
@@ -429,7 +451,7 @@ mod tests {
                 );
             }
             assert_eq!(unpoisoned(&told.0).join(" "), heard);
-            assert_eq!(politeness.counts().len(), if read_only { 1 } else { 3 });
+            assert_eq!(politeness.counts().len(), if read_only { 2 } else { 4 });
         }
     }
 
@@ -469,7 +491,7 @@ mod tests {
             Region::new("eu-west-3").unwrap(),
         );
         let ask = |id: &str, region: &Region, api: &str| {
-            politeness.turn(&account(id), region, api) > Duration::ZERO
+            politeness.turn(&account(id), region, api, true) > Duration::ZERO
         };
         let create = "ec2:CreateLaunchTemplate";
         let burst: Vec<bool> = (0..26)

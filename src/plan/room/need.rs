@@ -50,7 +50,7 @@ pub struct GroupNeed {
     pub markets: BTreeSet<Market>,
     /// The image of its new instances.
     pub image: String,
-    /// What its new instances are launched from, where that is tried: a plan of many groups has no use for a copy of each.
+    /// What its new instances are launched from, where that is tried (a rollout, `doctor`): a plan of many groups has no use for a copy of each.
     pub launch: Option<Box<LaunchTemplateData>>,
 }
 

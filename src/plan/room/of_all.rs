@@ -41,7 +41,7 @@ fn need(
             live: found,
             replaces: found.map_or(0, there),
         };
-        GroupNeed::of(&aim, pods)
+        GroupNeed::tried(&aim, pods)
     });
     ClusterNeed {
         cluster: name.clone(),
