@@ -17,13 +17,13 @@ pub(super) async fn look(
 ) -> Result<Vec<WaveOutlook>, Failure> {
     let document = |name: &ClusterName| {
         let cluster = prepared.clusters.get(name)?;
-        cluster.desired.documents.get(&format!("Cluster/{name}"))
+        cluster.desired.manifest()
     };
     let waves = of_plan(plan, live, document);
     let mut facts = Vec::new();
-    let needs: Vec<_> = waves.iter().flat_map(|w| w.clusters.clone()).collect();
-    let mut all = questions(&needs);
-    ask_scores(&mut all, &needs);
+    let needs = || waves.iter().flat_map(|w| &w.clusters);
+    let mut all = questions(needs());
+    ask_scores(&mut all, needs());
     for question in all {
         facts.push(world.room(&question).await?);
     }

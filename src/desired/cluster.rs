@@ -9,7 +9,7 @@ use super::limits::oversized_user_data;
 use super::{DesiredError, compile};
 use crate::kops::{InstanceGroup, Manifests, Role, RollingUpdate};
 use crate::model::{
-    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, Region, digest_of,
+    AccountId, AsgName, ClusterName, Definition, Digest, GroupName, PackedJson, Region, digest_of,
 };
 
 /// Fields of an InstanceGroup that its definition, its role and its rolling update express in full.
@@ -67,8 +67,8 @@ pub struct DesiredCluster {
     /// The digest of everything here that can reach the cluster. A comment or the order of keys does not change it.
     pub digest: Digest,
     pub groups: BTreeMap<AsgName, DesiredGroup>,
-    /// The other documents with keys sorted, by `Kind/name` or `Kind/namespace/name`: the Cluster, Karpenter's groups, objects.
-    pub documents: BTreeMap<String, Json>,
+    /// The other documents, by `Kind/name` or `Kind/namespace/name`: the Cluster, Karpenter's groups, objects.
+    documents: BTreeMap<String, PackedJson>,
 }
 
 /// What a group should be.
@@ -84,10 +84,8 @@ pub struct DesiredGroup {
     pub user_data: Option<String>,
     /// Whether the group is never retired.
     pub protect: bool,
-    /// Fields of its `spec` that no definition carries, keys sorted: kops puts them into user data or add-ons.
-    pub bootstrap: BTreeMap<String, Json>,
-    /// Fields of its `spec` that its definition carries, keys sorted: the manifest's own words for it.
-    pub compiled: BTreeMap<String, Json>,
+    /// Its manifest.
+    manifest: PackedJson,
 }
 
 /// What a fleet says about a group beside its manifest.
@@ -101,16 +99,17 @@ pub struct GroupExtras {
 
 /// Exactly what the digest is taken of.
 #[derive(Serialize)]
-struct Content<'a> {
-    documents: &'a BTreeMap<String, Json>,
-    groups: BTreeMap<&'a AsgName, GroupContent<'a>>,
+struct Content {
+    documents: BTreeMap<String, Json>,
+    groups: BTreeMap<AsgName, GroupContent>,
 }
 
+/// How a group is rolled and whether it is protected are not what it is; what its definition carries of its manifest is said by the definition.
 #[derive(Serialize)]
-struct GroupContent<'a> {
+struct GroupContent {
     definition: Digest,
-    user_data: &'a Option<String>,
-    bootstrap: &'a BTreeMap<String, Json>,
+    user_data: Option<String>,
+    bootstrap: BTreeMap<String, Json>,
 }
 
 impl DesiredCluster {
@@ -135,7 +134,7 @@ impl DesiredCluster {
             .map(|d| (d.instance_group.clone(), d))
             .collect();
         let mut groups = BTreeMap::new();
-        let mut digests = BTreeMap::new();
+        let mut contents = BTreeMap::new();
         for group in &manifests.groups {
             if let Some(definition) = definitions.remove(&group.name) {
                 let (definition, digest) = definition.with_digest();
@@ -150,12 +149,25 @@ impl DesiredCluster {
                         bytes,
                     });
                 }
-                digests.insert(name.clone(), digest);
+                let content = GroupContent {
+                    definition: digest,
+                    user_data: extra.user_data.clone(),
+                    bootstrap: beside_definition(&group.value),
+                };
+                contents.insert(name.clone(), content);
                 groups.insert(name, desired_group(definition, group, extra));
             }
         }
         let documents = documents(manifests);
-        let digest = digest(&documents, &groups, &mut digests);
+        let content = Content {
+            documents,
+            groups: contents,
+        };
+        let digest = digest_of(&content);
+        let documents = content.documents.into_iter();
+        let documents = documents
+            .map(|(key, value)| (key, PackedJson::new(value)))
+            .collect();
         Ok(DesiredCluster {
             cluster: manifests.cluster.name.clone(),
             account,
@@ -166,29 +178,48 @@ impl DesiredCluster {
         })
     }
 
+    /// The manifest of the Cluster, keys sorted.
+    pub fn manifest(&self) -> Option<Json> {
+        self.document(&format!("Cluster/{}", self.cluster))
+    }
+
+    /// One of the other documents, keys sorted.
+    pub fn document(&self, key: &str) -> Option<Json> {
+        self.documents.get(key).map(PackedJson::tree)
+    }
+
+    /// Whether there is such a document beside the groups.
+    pub fn has_document(&self, key: &str) -> bool {
+        self.documents.contains_key(key)
+    }
+
+    /// The other documents with keys sorted, by `Kind/name` or `Kind/namespace/name`: the Cluster, Karpenter's groups, objects.
+    pub fn documents(&self) -> impl Iterator<Item = (&String, Json)> {
+        self.documents.iter().map(|(key, text)| (key, text.tree()))
+    }
+
     /// Everything git wants that is not carried out by changing a group's definition: the documents, and of each
     /// InstanceGroup the fields that kops puts into user data (as `InstanceGroup/name`).
     pub fn beside_definitions(&self) -> BTreeMap<String, Json> {
-        let groups = self
-            .groups
-            .values()
-            .filter(|g| !g.bootstrap.is_empty())
-            .map(|g| {
-                let fields = g
-                    .bootstrap
-                    .iter()
-                    .map(|(k, v)| (k.clone(), v.clone()))
-                    .collect();
-                (
-                    format!("InstanceGroup/{}", g.definition.instance_group),
-                    Json::Object(fields),
-                )
-            });
-        self.documents
-            .iter()
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .chain(groups)
-            .collect()
+        let groups = self.groups.values().filter_map(|group| {
+            let fields = group.bootstrap();
+            let key = format!("InstanceGroup/{}", group.definition.instance_group);
+            (!fields.is_empty()).then(|| (key, fields.into_iter().collect()))
+        });
+        let documents = self.documents().map(|(key, value)| (key.clone(), value));
+        documents.chain(groups).collect()
+    }
+}
+
+impl DesiredGroup {
+    /// Fields of its `spec` that no definition carries, keys sorted: kops puts them into user data or add-ons.
+    pub fn bootstrap(&self) -> BTreeMap<String, Json> {
+        beside_definition(&self.manifest.tree())
+    }
+
+    /// Fields of its `spec` that its definition carries, keys sorted: the manifest's own words for it.
+    pub fn compiled(&self) -> BTreeMap<String, Json> {
+        of_definition(&self.manifest.tree())
     }
 }
 
@@ -203,13 +234,8 @@ fn desired_group(
         rolling_update: group.rolling_update.clone(),
         user_data: extra.user_data,
         protect: extra.protect,
-        bootstrap: bootstrap(group),
-        compiled: of_definition(&group.value),
+        manifest: PackedJson::new(group.value.clone()),
     }
-}
-
-fn bootstrap(group: &InstanceGroup) -> BTreeMap<String, Json> {
-    beside_definition(&group.value)
 }
 
 /// Fields of an InstanceGroup's `spec` that its definition does not carry, keys sorted.
@@ -251,41 +277,6 @@ fn documents(manifests: &Manifests) -> BTreeMap<String, Json> {
         }
     }
     documents
-}
-
-/// `definitions`: the digests of the groups' definitions, which are taken out.
-fn digest(
-    documents: &BTreeMap<String, Json>,
-    groups: &BTreeMap<AsgName, DesiredGroup>,
-    definitions: &mut BTreeMap<AsgName, Digest>,
-) -> Digest {
-    let mut content = |(name, group)| {
-        let definition = definitions.remove(name);
-        (name, self::content(group, definition))
-    };
-    digest_of(&Content {
-        documents,
-        groups: groups.iter().map(&mut content).collect(),
-    })
-}
-
-/// How a group is rolled and whether it is protected are not what it is.
-fn content(group: &DesiredGroup, digest: Option<Digest>) -> GroupContent<'_> {
-    let DesiredGroup {
-        definition,
-        user_data,
-        bootstrap,
-        role: _,
-        rolling_update: _,
-        protect: _,
-        // Said by the definition.
-        compiled: _,
-    } = group;
-    GroupContent {
-        definition: digest.unwrap_or_else(|| definition.digest()),
-        user_data,
-        bootstrap,
-    }
 }
 
 /// The same value with the keys of every mapping sorted.
@@ -409,7 +400,7 @@ data: {k: v}
         assert_eq!(groups, ["cp.masters.c.example.com", "nodes.c.example.com"]);
         let nodes = cluster.groups.values().last().unwrap();
         assert_eq!(
-            nodes.bootstrap.keys().collect::<Vec<_>>(),
+            nodes.bootstrap().keys().collect::<Vec<_>>(),
             ["sysctlParameters"]
         );
         assert_eq!(
@@ -427,7 +418,7 @@ data: {k: v}
             )
         };
         let cluster = desired(&(MANIFESTS.to_owned() + &object("a") + &object("b")), &[]);
-        let profile = |key: &str| cluster.documents[key]["profile"].clone();
+        let profile = |key: &str| cluster.document(key).unwrap()["profile"].clone();
         assert_eq!(
             [
                 profile("KubeSchedulerConfiguration"),

@@ -6,8 +6,8 @@ use super::{balancing, names, volumes};
 use crate::kops::{Cluster, InstanceGroup, LoadBalancerClass, SubnetKind};
 use crate::model::{
     AsgName, CreditSpecification, InstanceMarketOptions, InstanceProfile, LaunchTemplate,
-    LaunchTemplateData, MetadataOptions, Monitoring, NetworkInterface, Placement, SpotOptions,
-    TagSpecification,
+    LaunchTemplateData, MetadataOptions, Monitoring, NetworkInterface, Placement, Shared,
+    SpotOptions, TagSpecification,
 };
 
 /// Builds the launch template.
@@ -22,6 +22,7 @@ pub(super) fn launch_template(
         .iam_profile
         .clone()
         .unwrap_or_else(|| names::instance_profile(group.role, &cluster.name));
+    let tags = Shared::from(tags.clone());
     let tagged = |kind: &str| TagSpecification {
         resource_type: kind.to_owned(),
         tags: tags.clone(),

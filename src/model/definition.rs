@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest_of::digest_of;
 use super::market::Market;
-use super::{AsgName, Digest, GroupName};
+use super::{AsgName, Digest, GroupName, Shared};
 
 /// What a group is on AWS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -427,8 +427,8 @@ pub struct Placement {
 pub struct TagSpecification {
     /// `instance`, `volume`, `network-interface`.
     pub resource_type: String,
-    /// Key → value.
-    pub tags: BTreeMap<String, String>,
+    /// Key → value; the same for all resources of a group, as a rule.
+    pub tags: Shared<BTreeMap<String, String>>,
 }
 
 impl Definition {

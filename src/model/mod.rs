@@ -15,6 +15,7 @@ mod market;
 mod names;
 pub mod object;
 mod owner;
+mod packed;
 mod pods;
 mod regions;
 mod revision;
@@ -60,6 +61,7 @@ pub use names::{
     NodeName, Region, RolloutId, StageName,
 };
 pub use owner::{LeaseState, Owner};
+pub use packed::PackedJson;
 pub use pods::{Foretold, LeavingPod, PodRefusal, Refusal, RefusalKind};
 pub use regions::{KnownRegion, known_region, known_regions, region_of_zone};
 pub use revision::{Commit, Git, Rendering, Revision, Unreviewed, short_commit};

@@ -28,9 +28,9 @@ type Zones = BTreeMap<String, String>;
 /// The zones of the subnets that the manifests name.
 fn zones(desired: &DesiredCluster) -> Zones {
     let cluster = &desired.cluster;
-    let subnets = desired
-        .documents
-        .get(&format!("Cluster/{cluster}"))
+    let manifest = desired.manifest();
+    let subnets = manifest
+        .as_ref()
         .and_then(|c| c.pointer("/spec/subnets"))
         .and_then(Json::as_array)
         .into_iter()

@@ -238,8 +238,7 @@ fn kubernetes(plan: &mut ClusterPlan, wanted: &Wanted<'_>, stored: Option<&Json>
         let minor = (number()?, number()?);
         Some((text.clone(), minor))
     };
-    let key = format!("Cluster/{}", wanted.desired.cluster);
-    let git = wanted.desired.documents.get(&key).and_then(version);
+    let git = wanted.desired.manifest().as_ref().and_then(version);
     let (Some((from, was)), Some((to, will))) = (stored.and_then(version), git) else {
         return false;
     };
@@ -277,11 +276,11 @@ pub(super) fn group_faults(
 fn whole(desired: &DesiredCluster) -> BTreeMap<String, Json> {
     let cluster = desired.cluster.as_str();
     let own = |key: &str| key.starts_with("Cluster/") || key.starts_with("InstanceGroup/");
-    let documents = desired.documents.iter().filter(|(key, _)| own(key));
+    let documents = desired.documents().filter(|(key, _)| own(key));
     let groups = desired.groups.values().map(|group| {
         let name = &group.definition.instance_group;
-        let spec: BTreeMap<&String, &Json> =
-            group.compiled.iter().chain(&group.bootstrap).collect();
+        let fields = group.compiled().into_iter().chain(group.bootstrap());
+        let spec: BTreeMap<String, Json> = fields.collect();
         let document = json!({
             "apiVersion": "kops.k8s.io/v1alpha2",
             "kind": "InstanceGroup",
@@ -291,7 +290,7 @@ fn whole(desired: &DesiredCluster) -> BTreeMap<String, Json> {
         (format!("InstanceGroup/{name}"), document)
     });
     documents
-        .map(|(key, document)| (key.clone(), document.clone()))
+        .map(|(key, document)| (key.clone(), document))
         .chain(groups)
         .collect()
 }

@@ -79,12 +79,9 @@ fn group(key: &str, spec: BTreeMap<String, Json>) -> Json {
 fn sides(desired: &DesiredCluster, stored: &Documents) -> (Documents, Documents) {
     let groups = desired.groups.values().map(|g| {
         let key = format!("InstanceGroup/{}", g.definition.instance_group);
-        (key.clone(), group(&key, g.bootstrap.clone()))
+        (key.clone(), group(&key, g.bootstrap()))
     });
-    let documents = desired
-        .documents
-        .iter()
-        .map(|(k, v)| (k.clone(), v.clone()));
+    let documents = desired.documents().map(|(k, v)| (k.clone(), v));
     documents
         .chain(groups)
         .partition(|(key, _)| is_of_kops(desired, key) || stored.contains_key(key))
@@ -172,7 +169,7 @@ fn changed(
 ) -> Option<DocumentChange> {
     let to = stored::normal(wanted);
     // Groups that Karpenter runs have no definition: all of their documents counts.
-    let in_part = key.starts_with("InstanceGroup/") && !desired.documents.contains_key(key);
+    let in_part = key.starts_with("InstanceGroup/") && !desired.has_document(key);
     let from = if in_part {
         group(key, beside_definition(stored))
     } else {

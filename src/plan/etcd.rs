@@ -16,9 +16,8 @@ pub(super) fn members(desired: &DesiredCluster) -> BTreeMap<String, BTreeMap<Asg
             .find(|(_, g)| g.definition.instance_group.as_str() == name)
             .map(|(asg, _)| asg.clone())
     };
-    let cluster = desired
-        .documents
-        .get(&format!("Cluster/{}", desired.cluster));
+    let cluster = desired.manifest();
+    let cluster = cluster.as_ref();
     let spec = cluster.and_then(|c| c.get("spec")).unwrap_or(&Json::Null);
     let mut found: BTreeMap<String, BTreeMap<AsgName, u32>> = BTreeMap::new();
     for etcd in list(spec, "etcdClusters") {

@@ -28,7 +28,7 @@ pub(super) fn unpublished(desired: &DesiredCluster, documents: &Stored) -> Vec<R
 fn behind(key: &str, group: &DesiredGroup, stored: &Json) -> Vec<super::FieldChange> {
     let name = key.strip_prefix("InstanceGroup/").unwrap_or(key);
     let whole = |spec: Json| json!({"apiVersion": "kops.k8s.io/v1alpha2", "kind": "InstanceGroup", "metadata": {"name": name}, "spec": spec});
-    let wanted = stored::normal(&whole(json!(group.compiled)));
+    let wanted = stored::normal(&whole(json!(group.compiled())));
     let mut stored = stored::aligned(&wanted, &whole(json!(of_definition(stored))));
     same_image(&wanted, &mut stored);
     let spec = |group: &Json| group.get("spec").cloned().unwrap_or(Json::Null);

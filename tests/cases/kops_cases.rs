@@ -166,7 +166,7 @@ fn flat(definition: &Definition) -> Flat {
     let of_its_time = ["instance", "volume"];
     assert!(kinds == of_its_time || kinds == ["instance", "network-interface", "volume"]);
     assert!(
-        specifications.iter().all(|s| s.tags == tags),
+        specifications.iter().all(|s| *s.tags == tags),
         "tags of instances and group differ"
     );
     assert!(

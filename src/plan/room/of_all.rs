@@ -28,7 +28,7 @@ fn need(
     live: &LiveCluster,
     rolling: &Rolling,
 ) -> ClusterNeed {
-    let pods = PodAddresses::of(desired.documents.get(&format!("Cluster/{name}")));
+    let pods = PodAddresses::of(desired.manifest().as_ref());
     let groups = desired.groups.iter().filter_map(|(asg, group)| {
         let found = live.groups.get(asg).map(|g| &**g);
         let definition = settled(group, live, None);

@@ -38,14 +38,14 @@ pub struct WaveOutlook {
 }
 
 /// What each wave of a plan asks for; waves that launch nothing are left out. `document`: the Cluster document of a cluster.
-pub fn of_plan<'d>(
+pub fn of_plan(
     plan: &Plan,
     live: &Live,
-    document: impl Fn(&ClusterName) -> Option<&'d Json>,
+    document: impl Fn(&ClusterName) -> Option<Json>,
 ) -> Vec<WaveNeed> {
     waves(&plan.policy, |name| {
         let found = plan.clusters.get(name)?;
-        let pods = PodAddresses::of(document(name));
+        let pods = PodAddresses::of(document(name).as_ref());
         let surge = plan.policy.rolling.cluster_surge;
         Some(cluster(name, found, surge, live, pods))
     })

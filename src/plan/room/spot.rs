@@ -12,12 +12,17 @@ use crate::model::{Market, RegionRoom, RoomQuestion, SpotScore};
 const TYPES: usize = 3;
 
 /// Adds to what is asked the Spot Instances that these clusters launch. A rollout does not ask: it would do nothing else for it.
-pub fn ask_scores(questions: &mut [RoomQuestion], needs: &[ClusterNeed]) {
-    for question in questions {
-        let here = needs
-            .iter()
-            .filter(|n| n.account == question.account && n.region == question.region);
-        for (types, instances) in here.flat_map(|need| asked(&need.groups)) {
+pub fn ask_scores<'n>(
+    questions: &mut [RoomQuestion],
+    needs: impl IntoIterator<Item = &'n ClusterNeed>,
+) {
+    for need in needs {
+        let mut all = questions.iter_mut();
+        let Some(question) = all.find(|q| q.account == need.account && q.region == need.region)
+        else {
+            continue;
+        };
+        for (types, instances) in asked(&need.groups) {
             let most = question.spot.entry(types.clone()).or_default();
             *most = instances.max(*most);
         }

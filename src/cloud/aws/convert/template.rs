@@ -1,5 +1,7 @@
 //! A launch template version as AWS describes it → ours.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ec2::types as sdk;
 
 use super::{Foreign, Strange, needed, note, note_text, optional};
@@ -213,9 +215,10 @@ fn tags(given: &sdk::LaunchTemplateTagSpecification) -> Option<TagSpecification>
         .tags()
         .iter()
         .filter_map(|t| Some((t.key.clone()?, t.value.clone().unwrap_or_default())));
+    let tags: BTreeMap<String, String> = tags.collect();
     Some(TagSpecification {
         resource_type,
-        tags: tags.collect(),
+        tags: tags.into(),
     })
 }
 
