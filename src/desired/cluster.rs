@@ -84,7 +84,7 @@ pub struct DesiredGroup {
     pub user_data: Option<String>,
     /// Whether the group is never retired.
     pub protect: bool,
-    /// Its manifest.
+    /// The InstanceGroup as git has it, of which [`DesiredGroup::bootstrap`] and [`DesiredGroup::compiled`] are parts.
     manifest: PackedJson,
 }
 

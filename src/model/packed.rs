@@ -13,7 +13,7 @@ impl PackedJson {
         PackedJson(value.to_string().into())
     }
 
-    /// Its tree.
+    /// The value again, the keys of every mapping sorted.
     pub fn tree(&self) -> Json {
         // What was written from a tree is read into one.
         serde_json::from_str(&self.0).unwrap_or_default()

@@ -215,12 +215,10 @@ impl Hand<'_> {
     /// The tags of instances, as kops has it, and those that say whose it is.
     fn template_tags(&self, data: &LaunchTemplateData) -> BTreeMap<String, String> {
         let cluster = self.place.cluster.as_str();
-        let instances = data
-            .tag_specifications
-            .iter()
-            .find(|s| s.resource_type == "instance")
-            .map(|s| s.tags.clone())
-            .unwrap_or_default();
+        let mut specifications = data.tag_specifications.iter();
+        let instances = specifications.find(|s| s.resource_type == "instance");
+        let instances = instances.into_iter().flat_map(|s| s.tags.iter());
+        let instances = instances.map(|(key, value)| (key.clone(), value.clone()));
         let own = [
             ("Name".to_owned(), self.group.to_string()),
             (
