@@ -23,6 +23,7 @@ mod given;
 mod init;
 mod lint;
 mod migrate;
+mod notify;
 mod output;
 mod pipeline;
 mod plan;

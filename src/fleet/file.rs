@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::gates::GateFile;
+use super::notify_rules::NotifyFile;
 use super::policy::{
     CapacityFile, GroupRollingFile, OnFailure, ProvenControlPlane, RoomPolicy, Standby, Strategy,
     ZonePolicy,
@@ -39,6 +40,8 @@ pub(super) struct FleetFile {
     pub(super) accept: BTreeSet<String>,
     #[serde(default)]
     pub(super) lint: LintPolicy,
+    #[serde(default)]
+    pub(super) notify: Vec<NotifyFile>,
 }
 
 /// `rollback`.

@@ -10,6 +10,8 @@ mod freeze;
 mod gate;
 mod gates;
 mod layering;
+mod notify;
+mod notify_rules;
 mod plain;
 mod policy;
 mod policy_check;
@@ -35,6 +37,7 @@ pub use error::{FleetError, SourceLocation, VarFault};
 pub use gate::{
     Bound, Empty, FromEnv, GateAt, GateKind, GateSpec, HeaderValue, HttpGate, PromqlGate, Samples,
 };
+pub use notify::{NotifyEvent, NotifyForm, NotifyRule};
 pub use policy::{
     Capacity, CapacityPolicy, GroupRolling, OnFailure, OnLack, ProvenControlPlane, Rollback,
     RoomPolicy, Standby, Strategy, ZonePolicy,
@@ -75,15 +78,17 @@ fn line_of(dir: &Path, place: &SourceLocation) -> Option<String> {
 }
 
 /// Words of lines that may hold a secret: they are never shown.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 10] = [
     "api-key",
     "authorization",
     "bearer",
     "cookie",
     "headers",
+    "hooks",
     "password",
     "secret",
     "token",
+    "webhook",
 ];
 
 /// Endings of Go templates.

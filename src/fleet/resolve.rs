@@ -4,7 +4,7 @@ use super::document::{ParsedFile, invalid};
 use super::file::{AmountFile, DrainFile, FleetFile, RollingFile};
 use super::{
     Amount, CallRates, Cluster, DrainPolicy, FleetError, Rollback, Rolling, Settings,
-    SourceLocation, gates, policy, policy_check, stages,
+    SourceLocation, gates, notify_rules, policy, policy_check, stages,
 };
 use crate::model::{ClusterName, Eviction};
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ pub(super) fn settings(
 ) -> Result<Settings, FleetError> {
     check_version(doc)?;
     gates::check_kinds(doc)?;
+    notify_rules::check_addresses(doc)?;
     check_selectors(doc)?;
     let file: FleetFile = doc.decode()?;
     let mut faults = Vec::new();
@@ -32,19 +33,27 @@ pub(super) fn settings(
     let rolling = kept(rolling(doc, &file.rolling), &mut faults);
     let gates = kept(gates::resolve(doc, &file.gates), &mut faults);
     let call_rates = kept(CallRates::resolve(doc, file.call_rates), &mut faults);
-    match (store, stages, rolling, gates, call_rates) {
-        (Some(store), Some(stages), Some(rolling), Some(gates), Some(call_rates)) => Ok(Settings {
-            store,
-            stages,
-            rolling,
-            gates,
-            rollback: Rollback {
-                control_plane: file.rollback.control_plane.unwrap_or_default(),
-            },
-            call_rates,
-            accept: file.accept,
-            lint: file.lint,
-        }),
+    // Without the stages it is not known which of them a rule may name.
+    let notify = match &stages {
+        Some(stages) => kept(notify_rules::resolve(doc, file.notify, stages), &mut faults),
+        None => None,
+    };
+    match (store, stages, rolling, gates, call_rates, notify) {
+        (Some(store), Some(stages), Some(rolling), Some(gates), Some(call_rates), Some(notify)) => {
+            Ok(Settings {
+                store,
+                stages,
+                rolling,
+                gates,
+                rollback: Rollback {
+                    control_plane: file.rollback.control_plane.unwrap_or_default(),
+                },
+                call_rates,
+                accept: file.accept,
+                lint: file.lint,
+                notify,
+            })
+        }
         _ => Err(FleetError::all(faults)),
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::CallRates;
 use super::gate::GateSpec;
+use super::notify::NotifyRule;
 use super::policy::{
     Capacity, GroupRolling, OnFailure, Rollback, RoomPolicy, Standby, Strategy, ZonePolicy,
 };
@@ -34,6 +35,9 @@ pub struct Settings {
     /// How much lint counts. What is written; the rules' names are checked by lint.
     #[serde(skip)]
     pub lint: LintPolicy,
+    /// Who is told what. It decides nothing, and a plan does not hold it.
+    #[serde(skip)]
+    pub notify: Vec<NotifyRule>,
 }
 
 /// `lint` of `fleet.yaml`: levels and waivers, as written.

@@ -63,6 +63,7 @@ pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
         call_rates: CallRates::default(),
         accept: Default::default(),
         lint: Default::default(),
+        notify: Vec::new(),
     };
     Fleet {
         root: ".".into(),

@@ -20,6 +20,7 @@ mod lint;
 mod markdown;
 mod migration;
 mod note;
+mod notice;
 mod plan_file;
 mod plan_text;
 mod policy;
@@ -64,6 +65,7 @@ pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_tex
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use migration::{Alike, TemplateOutcome, migration_text};
 pub use note::drain_blocker_text;
+pub use notice::{drift_notice_body, notice_body};
 pub use plan_file::{PlanFileError, plan_from_json, plan_json, whole_plan_json};
 pub use plan_text::plan_text;
 pub use policy::{PolicyFacts, iam_policy};

@@ -6,6 +6,7 @@ mod build;
 mod decide;
 mod event;
 mod freeze;
+mod notice;
 mod observation;
 mod progress;
 mod reason;
@@ -31,6 +32,7 @@ pub use event::{
     StepResult, Verdict,
 };
 pub use freeze::{Window, window};
+pub use notice::{Notice, Notified, notice};
 pub use observation::{GroupObservation, Observation, ObservedStep, PodMoves};
 pub use progress::{
     Answer, Awaited, Before, Canary, CapacityState, ClusterProgress, ClusterState, Conflicts,

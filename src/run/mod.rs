@@ -13,6 +13,7 @@ mod halt;
 mod keep;
 mod look;
 mod neighbours;
+mod notify;
 mod outcome;
 mod questions;
 mod record;
@@ -38,6 +39,7 @@ pub use bucket::{objects as objects_in_s3, ticks};
 pub use documents::{DocumentStore, documents};
 pub use fence::fence;
 pub use look::{look, look_for};
+pub use notify::{Notifier, NotifyDelivered, NotifyFault, NotifyLeft, NotifyMessage};
 pub use outcome::{Drive, Outcome, RunError, Signal};
 pub use rehearsal::{Rehearsed, rehearse};
 

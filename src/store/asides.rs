@@ -1,4 +1,4 @@
-//! What is left beside journals and baselines for commands that ask the store alone: what a rollout waits for, and what was wrong in a cluster when it was
+//! What is left beside journals and baselines for commands that ask the store alone: what a rollout waits for, what webhooks were told of it, and what was wrong in a cluster when it was
 //! last looked at. Nothing is decided by it: who loses it loses a line of `rollout status`.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{Store, StoreError, journal};
 use crate::model::ClusterName;
 use crate::plan::Warned;
-use crate::rollout::Waits;
+use crate::rollout::{Notified, Waits};
 
 /// Where the warnings of clusters are.
 const WARNINGS: &str = "warnings/";
@@ -49,6 +49,24 @@ impl Store {
             Some(waits) => self.write(&waits_key(rollout), waits),
             None => Ok(self.objects.delete(&waits_key(rollout))?),
         }
+    }
+
+    /// What webhooks were told of a rollout.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn notified(&self, rollout: &str) -> Result<Option<Notified>, StoreError> {
+        journal::checked(rollout)?;
+        self.aside(&notified_key(rollout))
+    }
+
+    /// Leaves what webhooks were told of a rollout.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_notified(&self, rollout: &str, notified: &Notified) -> Result<(), StoreError> {
+        journal::checked(rollout)?;
+        self.write(&notified_key(rollout), notified)
     }
 
     /// What was wrong in every cluster when it was last looked at.
@@ -122,6 +140,10 @@ impl Store {
             }),
         }
     }
+}
+
+fn notified_key(rollout: &str) -> String {
+    format!("notified/{rollout}.json")
 }
 
 fn waits_key(rollout: &str) -> String {

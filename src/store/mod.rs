@@ -17,6 +17,7 @@
 //! requests/<rollout>/                approvals and aborts left for the process that runs the rollout
 //! ended/<rollout>                    elsewhere: this rollout has ended, its journal need not be read to know
 //! waits/<rollout>.json               what a rollout waited for when it last said so
+//! notified/<rollout>.json            what webhooks were told of a rollout
 //! warnings/<cluster>.json            what was wrong in a cluster when it was last looked at
 //! drift/<cluster>.json               what the last look for drift found
 //! forgotten/<cluster>.json           what was known of a cluster that was forgotten

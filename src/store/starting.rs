@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::lease::NotTaken;
 use super::locks::LockHandle;
 use super::{Holder, Journal, Locks, Store, StoreError};
-use crate::fleet::CallRates;
+use crate::fleet::{CallRates, NotifyRule};
 use crate::model::{ClusterName, Digest, KopsVersion, Span, Timestamp, digest_of};
 use crate::rollout::{Record, Rollout, WaveRun};
 
@@ -25,6 +25,9 @@ pub struct StoreAccess {
     /// Why the rollout carries out a release again that had been rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<String>,
+    /// Who is told what of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<NotifyRule>,
 }
 
 impl Default for StoreAccess {
@@ -34,6 +37,7 @@ impl Default for StoreAccess {
             clusters: BTreeMap::new(),
             call_rates: CallRates::default(),
             again: None,
+            notify: Vec::new(),
         }
     }
 }

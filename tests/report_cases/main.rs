@@ -7,6 +7,8 @@ mod codes;
 #[cfg(test)]
 mod journals;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod plans;

@@ -299,6 +299,7 @@ impl Scene {
             call_rates: kfleet::fleet::CallRates::default(),
             accept: Default::default(),
             lint: Default::default(),
+            notify: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use super::signals::Signals;
 use crate::cli::args::{Arguments, Pace};
 use crate::cli::failure::Failure;
 use crate::cli::formats::FollowFormat;
+use crate::cli::notify::Notices;
 use crate::cli::output::Output;
 use crate::cli::screen::Screen;
 use crate::cli::who::who;
@@ -37,6 +38,7 @@ impl Driver<'_> {
     ) -> Result<Outcome, Failure> {
         let machine = self.format == FollowFormat::Jsonl;
         let mut screen = Screen::new(self.output, machine);
+        let mut notices = Notices::open(self.store, self.output, journal.rollout());
         before
             .iter()
             .for_each(|record| screen.hear(&Signal::Recorded(record)));
@@ -64,7 +66,10 @@ impl Driver<'_> {
             biased;
             () = self.world.killed() => std::process::abort(),
             () = signals.second() => None,
-            outcome = run(self.world, self.store, journal, &drive, || signals.first(), |signal| screen.hear(&signal)) => Some(outcome),
+            outcome = run(self.world, self.store, journal, &drive, || signals.first(), |signal| {
+                screen.hear(&signal);
+                notices.hear(&signal);
+            }) => Some(outcome),
         };
         screen.clear();
         let id = &journal.rollout().id;
@@ -74,6 +79,7 @@ impl Driver<'_> {
             ));
             return Ok(Outcome::Interrupted);
         };
+        notices.close().await;
         let outcome = outcome.map_err(|e| {
             Failure::from(e).hint(format!(
                 "everything that was begun is in the journal; `kfleet rollout resume {id}` goes on"

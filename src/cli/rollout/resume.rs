@@ -10,6 +10,7 @@ use crate::cli::args::{Arguments, DriveArguments, Pace};
 use crate::cli::failure::Failure;
 use crate::cli::formats::FollowFormat;
 use crate::cli::output::Output;
+use crate::cli::notify::Notices;
 use crate::cli::world::Simulated;
 use crate::cli::{aims, stop, store, world};
 use crate::rollout::Direction;
@@ -33,6 +34,11 @@ pub(super) async fn resume(
     world::may_approve_itself(&store, &command.pace)?;
     let Some(id) = chosen(&store, command.rollout.as_ref())? else {
         output.cloud_story("no rollout is unfinished: nothing to resume");
+        // Its last words may not have been told.
+        if let Some(last) = store.rollouts()?.pop() {
+            let (rollout, _) = store.rollout(&last)?;
+            Notices::open(&store, &output, &rollout).close().await;
+        }
         return Ok(Exit::Good);
     };
     store::warn_of_folder(arguments, &store, &output)?;

@@ -62,6 +62,7 @@ pub(in crate::cli) fn access_of(fleet: &Fleet) -> StoreAccess {
             .collect(),
         call_rates: fleet.settings.call_rates.clone(),
         again: None,
+        notify: fleet.settings.notify.clone(),
     }
 }
 
