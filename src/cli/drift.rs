@@ -1,28 +1,28 @@
 //! `kfleet drift`: what is live against what was last applied. Takes no lock, changes nothing; leaves what it found for `kfleet status`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod accept;
+mod edit;
+mod look;
+
+use std::collections::BTreeMap;
 
 use super::args::{Arguments, DriftArguments, DriftFailOn};
 use super::failure::Failure;
 use super::formats::DriftFormat;
-use super::git::Repository;
 use super::output::Output;
-use super::pipeline::{PreparedFleet, prepare};
+use super::pipeline::prepare;
 use super::render::select;
 use super::rollout::all_unfinished;
 use super::world;
-use super::{Exit, documents, plan as plans, store};
+use super::{Exit, documents, notify, plan as plans, store};
 use crate::cloud::Cloud as _;
-use crate::desired::DesiredCluster;
-use crate::fleet::Engine;
-use crate::model::{ClusterName, Live};
-use crate::plan::{
-    Allow, Baseline, Blocked, ClusterPlan, DriftClass, DriftSeen, Policy, Wanted, drift_items,
-    plan, unread,
-};
+use crate::model::ClusterName;
+use crate::plan::{DriftClass, DriftSeen};
 use crate::report::{self, DriftFound, DriftOf, Style, Trail};
 use crate::rollout::ClusterState;
 use crate::store::{CloudKind, Store};
+
+use look::Look;
 
 pub(super) async fn run(
     arguments: &Arguments,
@@ -49,7 +49,16 @@ pub(super) async fn run(
         leave(&store, name, one, world.now(), output);
     }
     show(arguments, command, (&look, &found), store.kind(), output)?;
-    ended(command, &found)
+    let settings = &prepared.fleet.settings;
+    let rules = (settings.notify.as_slice(), settings.stages.as_slice());
+    notify::tell_drift(&store, rules, &by_others(&found), world.now(), output).await;
+    let accepted = command.accept && accept::accept(&look, &found, command.yes, output)?;
+    let ended = ended(command, &found)?;
+    // What is accepted is git's from now on; what git wants and was not applied is as it was.
+    Ok(match command.fail_on {
+        DriftFailOn::Others if accepted => Exit::Good,
+        DriftFailOn::Others | DriftFailOn::Any | DriftFailOn::Never => ended,
+    })
 }
 
 /// Clusters that the rollout under way is changing, with its id.
@@ -63,126 +72,6 @@ fn rolling(store: &Store) -> Result<BTreeMap<ClusterName, String>, Failure> {
         found.extend(changing.map(|(name, _)| (name.clone(), rollout.id.clone())));
     }
     Ok(found)
-}
-
-struct Look<'a> {
-    arguments: &'a Arguments,
-    prepared: &'a PreparedFleet,
-    live: &'a Live,
-    baselines: BTreeMap<ClusterName, Baseline>,
-    rolling: BTreeMap<ClusterName, String>,
-}
-
-impl Look<'_> {
-    fn all(&self, named: &BTreeSet<ClusterName>) -> BTreeMap<ClusterName, DriftFound> {
-        let mut of_commits = BTreeMap::new();
-        named
-            .iter()
-            .map(|name| (name.clone(), self.one(name, &mut of_commits)))
-            .collect()
-    }
-
-    fn one(
-        &self,
-        name: &ClusterName,
-        of_commits: &mut BTreeMap<String, Result<PreparedFleet, String>>,
-    ) -> DriftFound {
-        if let Some(rollout) = self.rolling.get(name) {
-            return DriftFound::UnderWay(rollout.clone());
-        }
-        let live = self.live.clusters.get(name);
-        let wanted = self.prepared.clusters.get(name).map(|c| &c.desired);
-        let planned = wanted.and_then(|wanted| Some((wanted, self.planned(name, wanted)?)));
-        // It was not planned: it was not read either.
-        let Some((wanted, desired)) = planned else {
-            return DriftFound::NotRead(vec![Blocked::NotRead]);
-        };
-        let unread = unread(&desired);
-        if !unread.is_empty() {
-            return DriftFound::NotRead(unread);
-        }
-        let (applied, unknown) = match self.applied(name, wanted, of_commits) {
-            Ok(applied) => (self.planned(name, applied), None),
-            Err(why) => (None, Some(why)),
-        };
-        DriftFound::Compared {
-            items: drift_items(&desired, applied.as_ref(), live),
-            unknown,
-        }
-    }
-
-    /// What was last applied to a cluster: what git wants now where that is the same, or else what the commit of that rollout says, if it still comes
-    /// to the digest that was recorded.
-    fn applied<'p>(
-        &self,
-        name: &ClusterName,
-        desired: &'p DesiredCluster,
-        of_commits: &'p mut BTreeMap<String, Result<PreparedFleet, String>>,
-    ) -> Result<&'p DesiredCluster, String> {
-        let baseline = self
-            .baselines
-            .get(name)
-            .ok_or("no rollout of it was verified yet")?;
-        if baseline.digest == desired.digest {
-            return Ok(desired);
-        }
-        let commit = baseline.commit.as_ref().ok_or_else(|| {
-            format!(
-                "rollout {} does not say of which commit it was",
-                baseline.rollout
-            )
-        })?;
-        let of_commit = of_commits
-            .entry(commit.clone())
-            .or_insert_with(|| self.at(commit))
-            .as_ref()
-            .map_err(Clone::clone)?;
-        of_commit
-            .clusters
-            .get(name)
-            .map(|c| &c.desired)
-            .filter(|applied| applied.digest == baseline.digest)
-            .ok_or_else(|| {
-                format!(
-                    "rollout {} was not of its commit alone, or of another kfleet",
-                    baseline.rollout
-                )
-            })
-    }
-
-    fn at(&self, commit: &str) -> Result<PreparedFleet, String> {
-        let text = |failure: Failure| failure.text;
-        let repository = Repository::of(&self.arguments.directory).map_err(text)?;
-        let revision = repository.revision(commit).map_err(text)?;
-        let checkout = repository.checkout(&revision).map_err(text)?;
-        prepare(checkout.folder())
-            .map_err(|failure| format!("its commit does not render: {}", failure.text))
-    }
-
-    /// The difference between this and what is live. Nothing of it is done: all is allowed.
-    fn planned(&self, name: &ClusterName, desired: &DesiredCluster) -> Option<ClusterPlan> {
-        let nothing = BTreeSet::new();
-        let wanted = Wanted {
-            desired,
-            baseline: self.baselines.get(name),
-            protect: &nothing,
-            retire: &nothing,
-            // Who would carry it out makes no difference to what differs.
-            engine: Engine::Asg,
-            no_way_back: true,
-        };
-        let allow = Allow {
-            retire: true,
-            shrink: true,
-            documents: false,
-            nodes: true,
-        };
-        let policy = Policy::of(&self.prepared.fleet.settings);
-        let release = self.prepared.release.clone();
-        plan(release, &[wanted], self.live, &policy, allow)
-            .clusters
-            .remove(name)
-    }
 }
 
 /// Who may only read the store looks as well as others.
@@ -243,6 +132,21 @@ fn drifts<'a>(
             })
         })
         .collect()
+}
+
+/// Clusters in which others changed something, and how much.
+fn by_others(found: &BTreeMap<ClusterName, DriftFound>) -> Vec<(ClusterName, usize)> {
+    let of = |(name, found): (&ClusterName, &DriftFound)| {
+        let DriftFound::Compared { items, .. } = found else {
+            return None;
+        };
+        let n = items
+            .iter()
+            .filter(|i| i.class == DriftClass::ByOthers)
+            .count();
+        (n > 0).then(|| (name.clone(), n))
+    };
+    found.iter().filter_map(of).collect()
 }
 
 /// Whether drift of a class is a failure.

@@ -2,7 +2,7 @@
 
 use kfleet::cloud::local::{Options, World};
 use kfleet::cloud::{Cloud as _, Place};
-use kfleet::model::{CloudEffect, Definition};
+use kfleet::model::{AutoScalingGroup, CloudEffect, Definition};
 use serde_json::Value;
 
 use crate::bed::{Bed, assert_same};
@@ -18,8 +18,13 @@ fn rolled_out() -> Bed {
     bed
 }
 
-/// Somebody changes the sizes of a group in the console.
+/// Somebody changes the maximum of a group in the console.
 fn by_hand(bed: &Bed, max: u32) {
+    change_by_hand(bed, |group| group.max_size = max);
+}
+
+/// Somebody changes a group in the console.
+fn change_by_hand(bed: &Bed, change: impl FnOnce(&mut AutoScalingGroup)) {
     let fleet = kfleet::fleet::load(&bed.path("")).unwrap();
     let cluster = &fleet.clusters[&CLUSTER.parse().unwrap()];
     let place = Place {
@@ -30,7 +35,7 @@ fn by_hand(bed: &Bed, max: u32) {
     let file = format!("rendered/{CLUSTER}/groups/{GROUP}.yaml");
     let from: Definition = serde_yaml::from_str(&bed.read(&file)).unwrap();
     let mut to = from.clone();
-    to.auto_scaling_group.max_size = max;
+    change(&mut to.auto_scaling_group);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -131,6 +136,62 @@ fn what_git_wants_now_is_not_what_others_did() {
     assert!(
         said.out
             .contains("what was applied is not known: git knows no revision"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn what_others_changed_can_be_accepted_into_vars() {
+    let bed = rolled_out();
+    change_by_hand(&bed, |group| {
+        group.min_size = 3;
+        group.max_size = 85;
+    });
+    let vars = format!("vars/{CLUSTER}.yaml");
+    let before = bed.read(&vars);
+    // Nobody said yes: it is shown.
+    let said = bed.run("drift --accept").ends(2);
+    let patch = format!(
+        "--- a/{vars}\n+++ b/{vars}\n@@ -2,4 +2,4 @@\n \n spot_nodes:\n   # The nightly imports.\n-  8x_32Gb: {{min: 2, max: 80}}\n+  8x_32Gb: {{min: 3, max: 85}}\n"
+    );
+    assert!(said.out.contains(&patch), "{}", said.out);
+    assert!(said.err.contains("nothing was written"), "{}", said.err);
+    assert_eq!(bed.read(&vars), before);
+
+    bed.run("drift --accept --yes").ends(0);
+    assert_eq!(
+        bed.read(&vars),
+        before.replace("{min: 2, max: 80}", "{min: 3, max: 85}")
+    );
+    // That is what is live: nothing is left to be rolled out.
+    bed.run("plan").ends(0);
+}
+
+#[test]
+fn what_no_var_says_is_not_accepted_and_why() {
+    let bed = rolled_out();
+    change_by_hand(&bed, |group| {
+        group.max_size = 85;
+        group.max_instance_lifetime = Some(86_400);
+    });
+    let said = bed.run(&format!("drift {CLUSTER} --accept --yes")).ends(2);
+    assert!(
+        said.out
+            .contains("MaxInstanceLifetime: it came or went as a whole"),
+        "{}",
+        said.out
+    );
+    // The rest is.
+    assert!(
+        bed.read(&format!("vars/{CLUSTER}.yaml"))
+            .contains("max: 85")
+    );
+    // A group that is gone is no matter of vars.
+    std::fs::remove_dir_all(bed.path(".kfleet/local")).unwrap();
+    let said = bed.run(&format!("drift {CLUSTER} --accept --yes")).ends(2);
+    assert!(
+        said.out.contains("it was deleted by others"),
         "{}",
         said.out
     );

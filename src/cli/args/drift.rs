@@ -14,10 +14,17 @@ use crate::model::ClusterName;
 Examples:
   kfleet drift
   kfleet drift prod-acme.k8s.foo.bar --format json
-  kfleet drift --fail-on any")]
+  kfleet drift --fail-on any
+  kfleet drift prod-acme.k8s.foo.bar --accept")]
 pub(in crate::cli) struct DriftArguments {
     /// Clusters to look at; all when none is named.
     pub(in crate::cli) clusters: Vec<ClusterName>,
+    /// Show which vars would have to be otherwise so that git wants what others have changed, and write them into `vars/CLUSTER.yaml` after a `yes`.
+    #[arg(long, conflicts_with = "format")]
+    pub(in crate::cli) accept: bool,
+    /// Write what `--accept` shows without asking.
+    #[arg(long, requires = "accept")]
+    pub(in crate::cli) yes: bool,
     /// What makes the exit code 2.
     #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) fail_on: DriftFailOn,
