@@ -254,7 +254,15 @@ impl FleetError {
             FleetError::NoClusters => Some("add clusters/NAME.yaml with environment, region and account".into()),
             FleetError::Unreadable { .. } | FleetError::Yaml { .. } | FleetError::Shape { .. } => None,
             FleetError::UnknownKey { key, known, .. } => Some(did_you_mean(key, known, "the keys here are")),
-            FleetError::UnknownName { name, known, .. } => Some(did_you_mean(name, known, "there are")),
+            FleetError::UnknownName { what, name, known, .. } => {
+                let all = did_you_mean(name, known, "there are");
+                // One may be running, and must not be forgotten for the sake of this line.
+                Some(if what.starts_with("cluster") && all.starts_with("there are") {
+                    format!("{all}; a cluster that is still there needs its file back: clusters/{name}.yaml")
+                } else {
+                    all
+                })
+            }
             // Two mentions of one cluster: it is the mention that is too many, not the cluster.
             FleetError::Twice { what: "cluster", place, .. } if place.file == "fleet.yaml" => {
                 Some("name it in one of them only; the cluster itself stays".into())

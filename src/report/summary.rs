@@ -9,7 +9,7 @@ use super::shape::{blocked_kind, hint};
 use super::style::{Style, Tone};
 use super::wording::{count, list};
 use crate::fleet::Stage;
-use crate::plan::{ClusterPlan, GroupChange, Plan};
+use crate::plan::{ClusterPlan, Fact, GroupChange, Note, Plan};
 
 /// A plan in numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +48,7 @@ pub struct Counts {
     /// Groups drained and deleted.
     pub groups_retired: usize,
     pub instances_replaced: usize,
-    /// Instances that end with their group.
+    /// Instances that end with their group, or because its maximum is lower.
     pub instances_ended: usize,
     /// Documents beside the groups that differ.
     pub documents_changed: usize,
@@ -107,6 +107,7 @@ impl Counts {
         self.blocked += plan.blocked.len();
         self.hooks_not_compared += plan.hooks_not_compared;
         self.clusters_not_looked_at += usize::from(plan.unseen.is_some());
+        self.instances_ended += plan.notes.iter().map(ended_by_maximum).sum::<usize>();
         for change in plan.groups.values() {
             match change {
                 GroupChange::Create { .. } => self.groups_created += 1,
@@ -150,6 +151,14 @@ impl Counts {
             g,
         ]
     }
+}
+
+/// Instances that are too many for a new maximum.
+fn ended_by_maximum(note: &Note) -> usize {
+    let Fact::MaximumEnds { max, desired } = note.what else {
+        return 0;
+    };
+    usize::try_from(desired.saturating_sub(max)).unwrap_or(usize::MAX)
 }
 
 /// The heads of the table: clusters that change; groups created, updated, retired; instances replaced, ended; documents; things in the way.
