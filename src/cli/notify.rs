@@ -8,9 +8,12 @@ use super::output::Output;
 use crate::fleet::{NotifyEvent, NotifyRule, Stage};
 use crate::model::{ClusterName, StageName, Timestamp};
 use crate::report;
-use crate::rollout::{Notified, Record, Rollout, notice};
+use crate::rollout::{Event, Notified, Record, Rollout, notice};
 use crate::run::{Notifier, NotifyLeft, NotifyMessage, Signal};
 use crate::store::{Store, StoreError};
+
+/// Rollouts before the one that is driven whose last words are told, where they were not: of a fleet in shards several end at the same time.
+const BEFORE: usize = 5;
 
 /// How long the end of a command waits for webhooks.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,6 +29,8 @@ pub(super) struct Notices<'a> {
     notified: BTreeMap<String, Notified>,
     /// The one that is driven.
     rollout: Option<Rollout>,
+    /// Those that have ended.
+    ended: BTreeSet<String>,
 }
 
 impl<'a> Notices<'a> {
@@ -38,6 +43,7 @@ impl<'a> Notices<'a> {
             notifier: None,
             notified: BTreeMap::new(),
             rollout: None,
+            ended: BTreeSet::new(),
         };
         if let Err(error) = notices.begin(rollout) {
             output.cloud_story(&format!("webhooks are not told everything: {error}"));
@@ -60,27 +66,35 @@ impl<'a> Notices<'a> {
         }
         self.notifier = Some(notifier);
         let all = self.store.rollouts()?;
-        let before = all.iter().take_while(|id| **id != rollout.id).last();
-        if let Some(before) = before {
-            self.catch_up_before(before)?;
+        let before = all.iter().rev().filter(|id| **id != rollout.id);
+        for id in before.take(BEFORE) {
+            self.catch_up_before(id)?;
         }
         self.catch_up(rollout, &self.rules.clone())?;
         self.rollout = Some(rollout.clone());
         Ok(())
     }
 
-    /// A rollout is told by its own rules: what is new since then is not told what is old.
+    /// A rollout that has ended is told by its own rules, to those that can be told: what is new since then is not told what is old.
     fn catch_up_before(&mut self, id: &str) -> Result<(), StoreError> {
         let Some(access) = self.store.access(id)? else {
             return Ok(());
         };
-        let is_known = |rule: &NotifyRule| self.rules.iter().any(|r| r.name == rule.name);
+        let unready = self.notifier.iter().flat_map(Notifier::unready);
+        let unready: BTreeSet<String> = unready.map(|(rule, _)| rule.name.clone()).collect();
+        let is_known = |rule: &NotifyRule| {
+            self.rules.iter().any(|r| r.name == rule.name) && !unready.contains(&rule.name)
+        };
         let rules: Vec<NotifyRule> = access.notify.into_iter().filter(is_known).collect();
-        if rules.is_empty() {
+        if rules.is_empty() || self.store.notified(id)?.is_some_and(|told| told.over) {
             return Ok(());
         }
-        let (rollout, _) = self.store.rollout(id)?;
-        self.catch_up(&rollout, &rules)
+        let (rollout, progress) = self.store.rollout(id)?;
+        // What has not ended is told by who drives it.
+        match progress.ending {
+            Some(_) => self.catch_up(&rollout, &rules),
+            None => Ok(()),
+        }
     }
 
     /// What was written down and is not known to have been told.
@@ -89,6 +103,7 @@ impl<'a> Notices<'a> {
         self.notified.insert(rollout.id.clone(), notified);
         for record in self.store.records(&rollout.id)? {
             self.tell(rollout, rules, &record);
+            self.note_end(&rollout.id, &record);
         }
         Ok(())
     }
@@ -117,8 +132,29 @@ impl<'a> Notices<'a> {
     pub(super) fn hear(&mut self, signal: &Signal<'_>) {
         if let (Signal::Recorded(record), Some(rollout)) = (signal, &self.rollout) {
             self.tell(rollout, &self.rules, record);
+            self.note_end(&rollout.id.clone(), record);
         }
         self.write_down();
+    }
+
+    fn note_end(&mut self, rollout: &str, record: &Record) {
+        if let Event::Rollout(what) = &record.event
+            && what.is_end()
+        {
+            self.ended.insert(rollout.to_owned());
+        }
+    }
+
+    /// Of what has ended nothing is left to be told.
+    fn mark_over(&mut self) {
+        for id in &self.ended {
+            let notified = self.notified.entry(id.clone()).or_default();
+            if !notified.over {
+                notified.over = true;
+                // The next process finds out the same, then.
+                let _lost = self.store.put_notified(id, notified);
+            }
+        }
     }
 
     /// What was taken, for the next process.
@@ -149,6 +185,9 @@ impl<'a> Notices<'a> {
         };
         let left = notifier.close(PATIENCE).await;
         self.write_down();
+        if left.is_empty() {
+            self.mark_over();
+        }
         left.iter().for_each(|left| {
             say_left(
                 self.output,

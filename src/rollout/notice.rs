@@ -30,6 +30,9 @@ pub struct Notified {
     /// Numbers of records, by the name of the rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub delivered: BTreeMap<String, BTreeSet<u64>>,
+    /// The rollout has ended, and nothing of it is left to be told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over: bool,
 }
 
 impl Default for Notified {
@@ -37,6 +40,7 @@ impl Default for Notified {
         Notified {
             version: 1,
             delivered: BTreeMap::new(),
+            over: false,
         }
     }
 }
@@ -84,7 +88,9 @@ fn of_rollout(event: &RolloutEvent) -> Option<(NotifyEvent, Option<&StageName>)>
         | RolloutEvent::RollbackStarted { .. }
         | RolloutEvent::AbortStarted { .. }
         | RolloutEvent::LockTaken { .. }
-        | RolloutEvent::Resumed { .. } => return None,
+        | RolloutEvent::Resumed { .. }
+        // Who drives that shard has told it.
+        | RolloutEvent::ShardFailed { .. } => return None,
     };
     Some((event, None))
 }

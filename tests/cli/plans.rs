@@ -21,8 +21,10 @@ fn the_same_plan_in_every_form() {
     assert!(markdown.contains(&id), "{markdown}");
     let room = "\n- room: enough for every wave";
     assert!(markdown.contains(room), "{markdown}");
-    bed.run("plan --format yaml")
-        .refuses(&["'yaml'", "[possible values: text, json, markdown, junit, html]"]);
+    bed.run("plan --format yaml").refuses(&[
+        "'yaml'",
+        "[possible values: text, json, markdown, junit, html]",
+    ]);
 
     let one = bed.run("plan staging-acme.k8s.foo.bar").ends(2);
     assert!(
