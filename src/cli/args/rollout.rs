@@ -11,7 +11,7 @@ use crate::model::{ClusterName, RolloutId, Shard, Span, StageName};
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum RolloutCommand {
     /// Plan (or take a saved plan) and carry it out: staging first, prod after approval.
-    Start(StartArguments),
+    Start(Box<StartArguments>),
     /// Go on where a rollout stopped, whatever stopped it: what was left open is put right first.
     Resume(DriveArguments),
     /// Approve the stage that a rollout waits for.

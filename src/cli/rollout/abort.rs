@@ -24,9 +24,9 @@ pub(super) async fn abort(
     store::warn_of_folder(arguments, &store, &output)?;
     let mut exit = Exit::Good;
     for id in &together {
-        match abort_one(arguments, command, &store, id, &output).await? {
-            Exit::Good => {}
-            other => exit = other,
+        let ended = abort_one(arguments, command, &store, id, &output).await?;
+        if ended != Exit::Good {
+            exit = ended;
         }
     }
     Ok(exit)

@@ -34,9 +34,9 @@ pub(super) async fn rollback(
     store::warn_of_folder(arguments, &store, &output)?;
     let mut exit = Exit::Good;
     for id in &ids {
-        match rollback_one(arguments, command, &store, id, &output).await? {
-            Exit::Good => {}
-            other => exit = other,
+        let ended = rollback_one(arguments, command, &store, id, &output).await?;
+        if ended != Exit::Good {
+            exit = ended;
         }
     }
     Ok(exit)
