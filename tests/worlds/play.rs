@@ -155,7 +155,9 @@ impl Playing<'_> {
                 Outcome::WaitingForCredentials { .. } | Outcome::WaitingForAccess { .. } => {
                     self.help()
                 }
-                Outcome::WaitingForPerson(_) | Outcome::WaitingForTime { .. } => {
+                Outcome::WaitingForPerson(_)
+                | Outcome::WaitingForTime { .. }
+                | Outcome::WaitingForOthers { .. } => {
                     panic!("{outcome:?}: {}", self.said())
                 }
             }
