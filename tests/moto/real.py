@@ -63,9 +63,11 @@ class Follower(threading.Thread):
         self.cut = []
         # What could not be done: the servers may be away for a while, by a test's own doing.
         self.missed = 0
+        # Another cluster has the servers now.
+        self.over = False
 
     def run(self):
-        while True:
+        while not self.over:
             try:
                 self.follow()
             except OSError:
@@ -77,10 +79,15 @@ class Follower(threading.Thread):
             self.advance(self.place[0])
             running = {kubernetes.name(i): self.described(i) for i in kubernetes.instances(self.place)}
         nodes = {n["metadata"]["name"] for n in self.api.items("/api/v1/nodes")}
-        for name in sorted(set(running) - nodes):
-            self.join(name, *running[name])
-        for name in sorted(nodes - set(running)):
-            self.lose(name)
+        for name in sorted(set(running) | nodes):
+            # Whoever takes the servers over holds the lock meanwhile.
+            with self.lock:
+                if self.over:
+                    return
+                if name not in nodes:
+                    self.join(name, *running[name])
+                elif name not in running:
+                    self.lose(name)
 
     def described(self, instance):
         return kubernetes.is_control_plane(self.place, instance), f"aws:///{instance._placement.zone}/{instance.id}"
@@ -119,8 +126,10 @@ def container():
 
 
 def join(place, body, lock, advance):
-    """The cluster's instances have nodes there from now on, and `replicas` pods run on them, of which a budget spares one."""
+    """Called with the lock held. The cluster's instances have nodes there from now on, and `replicas` pods run on them, of which a budget spares one."""
     api = Api(body["server"], body["token"])
+    for other in FOLLOWED.values():
+        other.over = True
     clean(api)
     follower = Follower(api, place, lock, advance)
     follower.follow()
