@@ -127,6 +127,7 @@ fn measured(size: usize) -> Vec<(&'static str, Cost)> {
     take("render, first time", &["render"], &[0], &rendered);
     take("render, nothing new", &["render"], &[0], &none);
     take("render --check", &["render", "--check"], &[0], &none);
+    take("lint", &["lint", "--quiet"], &[0, 2], &none);
     let plan = ["--cloud", "local", "plan"];
     let store = fleet.join(".kfleet");
     take("plan --cloud local, first time", &plan, &[0, 2], &store);

@@ -179,6 +179,16 @@ pub(super) struct LintArguments {
     /// Print every rule in a line.
     #[arg(long, conflicts_with = "clusters")]
     pub(super) list: bool,
+    /// Show how templates and snippets would be changed for findings with one safe answer, proven on a copy; at a terminal, `yes` writes it. Exits with 2
+    /// when nothing was written.
+    #[arg(long, conflicts_with_all = ["clusters", "explain", "list"])]
+    pub(super) fix: bool,
+    /// Look at the live state too, for rules about that; what cannot be read is said to be not checked.
+    #[arg(long, conflicts_with_all = ["explain", "list", "fix"])]
+    pub(super) live: bool,
+    /// With `--fix`: write it.
+    #[arg(long, requires = "fix")]
+    pub(super) yes: bool,
     /// From which level on a finding makes the exit code 2.
     #[arg(long, value_enum, default_value_t)]
     pub(super) fail_on: FailOn,

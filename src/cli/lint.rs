@@ -1,36 +1,43 @@
 //! `kfleet lint`: the fleet's manifests and definitions against the rules. Holds no rule itself.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::Exit;
 use super::args::{Arguments, LintArguments};
 use super::failure::Failure;
 use super::formats::LintFormat;
 use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare_for_lint};
 use super::render::select;
-use crate::lint::{self, Date, Finding, FleetFacts, Report, rules};
-use crate::model::ClusterName;
+use super::{Exit, lint_fix, store, world};
+use crate::lint::{self, Date, Finding, FleetFacts, OwnRules, Report};
+use crate::model::{ClusterName, LiveCluster};
 use crate::plan::Plan;
 use crate::render::Renderer;
 use crate::report::{self, LintPlace, LintPlaces, Style};
 
-pub(super) fn run(
+pub(super) async fn run(
     arguments: &Arguments,
     command: &LintArguments,
     output: &Output,
 ) -> Result<Exit, Failure> {
+    let own = own(&arguments.directory)?;
+    let rules = own.with_built_in();
     if let Some(id) = &command.explain {
-        return explain(id, output);
+        return explain(id, &own, output);
     }
     if command.list {
-        output.result(&report::rules_text(rules()))?;
+        output.result(&report::rules_text(&rules))?;
         return Ok(Exit::Good);
     }
     let prepared = prepare_for_lint(&arguments.directory)?;
     select(&prepared.fleet, &command.clusters)?;
-    let settings = settings(&prepared)?;
-    let mut report = lint::lint(&facts(&prepared), &settings, today()?);
+    let settings = settings(&prepared, &own)?;
+    let mut facts = facts(&prepared);
+    if command.live {
+        facts.live = Some(live(arguments, &prepared, output).await?);
+    }
+    let mut report = lint::lint_by(&rules, &facts, &settings, today()?);
     let unused: Vec<lint::Waiver> = if command.clusters.is_empty() {
         lint::unused_waivers(&settings, &report)
             .into_iter()
@@ -39,6 +46,18 @@ pub(super) fn run(
     } else {
         Vec::new()
     };
+    if command.fix {
+        let again = |after: &PreparedFleet| {
+            let settings = self::settings(after, &own)?;
+            Ok(lint::lint_by(
+                &rules,
+                &self::facts(after),
+                &settings,
+                today()?,
+            ))
+        };
+        return lint_fix::run((&prepared, &report), again, command.yes, output);
+    }
     only(&mut report, command);
     let places = places(&prepared, &report)?;
     let text = match command.format {
@@ -48,11 +67,11 @@ pub(super) fn run(
                 full: arguments.verbose,
             };
             let unused: Vec<&lint::Waiver> = unused.iter().collect();
-            report::lint_text(&report, &unused, &places, rules(), style)
+            report::lint_text(&report, &unused, &places, &rules, style)
         }
         LintFormat::Json => format!("{:#}\n", report::lint_json(&report, &places)),
         LintFormat::Junit => report::lint_junit(&report, command.fail_on.severity()),
-        LintFormat::Sarif => format!("{:#}\n", report::lint_sarif(&report, &places, rules())),
+        LintFormat::Sarif => format!("{:#}\n", report::lint_sarif(&report, &places, &rules)),
     };
     output.result(&text)?;
     Ok(if report.count_at_least(command.fail_on.severity()) > 0 {
@@ -62,16 +81,63 @@ pub(super) fn run(
     })
 }
 
-pub(super) fn settings(prepared: &PreparedFleet) -> Result<lint::LintSettings, Failure> {
-    lint::LintSettings::of(&prepared.fleet.settings.lint).map_err(|e| {
+/// The live state of every cluster, as a plan sees it.
+async fn live(
+    arguments: &Arguments,
+    prepared: &PreparedFleet,
+    output: &Output,
+) -> Result<BTreeMap<ClusterName, LiveCluster>, Failure> {
+    let store = store::store(arguments, &prepared.fleet)?;
+    let world = world::open_to_look(arguments, prepared, &store).await?;
+    let places = prepared.places(&prepared.clusters.keys().cloned().collect());
+    let live = world.patient_look(&places, &[], output).await?;
+    Ok(live.clusters)
+}
+
+/// The rules of the team, from the folder `policies` of its fleet; none where there is no such folder.
+fn own(directory: &Path) -> Result<OwnRules, Failure> {
+    let folder = directory.join(lint::POLICIES);
+    let failed = |path: &Path, e: &std::io::Error| {
+        Failure::new(format!("cannot read {}: {e}", path.display()))
+    };
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(OwnRules::default()),
+        Err(e) => return Err(failed(&folder, &e)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| failed(&folder, &e))?.path();
+        let is_rules = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
+        if let Some(name) = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .filter(|_| is_rules)
+        {
+            let text = std::fs::read_to_string(&path).map_err(|e| failed(&path, &e))?;
+            files.push((format!("{}/{name}", lint::POLICIES), text));
+        }
+    }
+    files.sort();
+    OwnRules::read(&files).map_err(|e| {
+        Failure::new(e.to_string()).hint("docs/policies.md says how rules of your own are written")
+    })
+}
+
+pub(super) fn settings(
+    prepared: &PreparedFleet,
+    own: &OwnRules,
+) -> Result<lint::LintSettings, Failure> {
+    lint::LintSettings::of(&prepared.fleet.settings.lint, own).map_err(|e| {
         Failure::new(format!("fleet.yaml: {e}")).hint("`kfleet lint --list` shows all rules")
     })
 }
 
-fn explain(id: &str, output: &Output) -> Result<Exit, Failure> {
-    let id = lint::rule_id(id)
+fn explain(id: &str, own: &OwnRules, output: &Output) -> Result<Exit, Failure> {
+    let id = own
+        .rule_id(id)
         .map_err(|e| Failure::new(e.to_string()).hint("`kfleet lint --list` shows all rules"))?;
-    for rule in rules().iter().filter(|r| r.id == id) {
+    for rule in own.with_built_in().iter().filter(|r| r.id == id) {
         output.result(&report::rule_text(rule))?;
     }
     Ok(Exit::Good)
@@ -94,6 +160,7 @@ pub(super) fn facts(prepared: &PreparedFleet) -> FleetFacts {
     let clusters = prepared.clusters.values();
     FleetFacts {
         clusters: clusters.filter_map(|c| c.facts.clone()).collect(),
+        live: None,
     }
 }
 
@@ -103,11 +170,13 @@ pub(super) fn blocking(prepared: &PreparedFleet, plan: &Plan) -> Result<Vec<Find
     if prepared.fleet.settings.lint.block.is_none() {
         return Ok(Vec::new());
     }
-    let settings = settings(prepared)?;
+    let own = own(&prepared.fleet.root)?;
+    let settings = settings(prepared, &own)?;
     let Some(level) = settings.block else {
         return Ok(Vec::new());
     };
-    let report = lint::lint(&facts(prepared), &settings, today()?);
+    let rules = own.with_built_in();
+    let report = lint::lint_by(&rules, &facts(prepared), &settings, today()?);
     let is_rolled = |name: &ClusterName| plan.clusters.get(name).is_some_and(|c| !c.is_empty());
     let findings = report.findings.into_iter();
     let blocking = findings.filter(|f| f.severity >= level && is_rolled(&f.cluster));

@@ -22,6 +22,7 @@ mod git;
 mod given;
 mod init;
 mod lint;
+mod lint_fix;
 mod migrate;
 mod notify;
 mod output;
@@ -106,7 +107,7 @@ fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         Command::Init(command) => init::run(arguments, command, output),
         Command::Schema(command) => schema::run(command, output),
         Command::Compile(command) => compile::run(command, output),
-        Command::Lint(command) => lint::run(arguments, command, output),
+        Command::Lint(command) => in_runtime(lint::run(arguments, command, output)),
         Command::Autoscaler(command) => autoscaler::run(arguments, command, output),
         Command::Plan(command) => in_runtime(plan::run(arguments, command, output)),
         Command::Snapshot(command) => in_runtime(snapshot::run(arguments, command, output)),

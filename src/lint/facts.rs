@@ -8,7 +8,7 @@ use crate::desired::{Autoscaler, DesiredError, autoscaler, compile};
 use crate::kops::{
     InstanceGroup, InstanceType, ManifestObject, Manifests, Role, Taint, instance_type,
 };
-use crate::model::{AccountId, ClusterName, Definition, GroupName, Region};
+use crate::model::{AccountId, ClusterName, Definition, GroupName, LiveCluster, Region};
 use crate::yaml::Pos;
 
 /// The whole fleet.
@@ -16,6 +16,8 @@ use crate::yaml::Pos;
 pub struct FleetFacts {
     /// Its clusters, sorted by name.
     pub clusters: Vec<ClusterFacts>,
+    /// The live state of those that were looked at; none: none was.
+    pub live: Option<BTreeMap<ClusterName, LiveCluster>>,
 }
 
 /// One cluster.

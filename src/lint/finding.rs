@@ -1,5 +1,7 @@
 //! What a rule found, and what it could not check. Decides nothing.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::id::{RuleId, Severity};
@@ -30,7 +32,7 @@ pub struct NotChecked {
     /// The cluster; none: the whole fleet.
     pub cluster: Option<ClusterName>,
     /// What it would need.
-    pub needs: &'static str,
+    pub needs: Cow<'static, str>,
 }
 
 /// Collects what one rule finds.
@@ -68,11 +70,15 @@ impl RuleFindings {
         });
     }
 
-    pub(super) fn needs(&mut self, cluster: Option<&ClusterName>, needs: &'static str) {
+    pub(super) fn needs(
+        &mut self,
+        cluster: Option<&ClusterName>,
+        needs: impl Into<Cow<'static, str>>,
+    ) {
         self.not_checked.push(NotChecked {
             rule: self.rule,
             cluster: cluster.cloned(),
-            needs,
+            needs: needs.into(),
         });
     }
 }

@@ -1,20 +1,25 @@
 //! Rules that production taught, over manifests and definitions → findings. Rules are data with code; asks no cloud, reads no files, waives nothing by itself.
 //!
-//! `facts`: what a rule can look at; `rule`: what a rule is; `rules`: the rules, one file a theme; `settings`: levels and waivers;
+//! `facts`: what a rule can look at; `rule`: what a rule is; `rules`: the rules, one file a theme; `own`: a team's; `settings`: levels and waivers;
 //! `report`: what came of it. A rule that lacks the data it needs says so and is counted; it never passes silently.
 
+mod answer;
 mod facts;
 mod finding;
 mod id;
 mod outcome;
+mod own;
+mod own_rule;
 mod rule;
 mod rules;
 mod settings;
 
+pub use answer::{FieldAnswer, answers};
 pub use facts::{ClusterFacts, FleetFacts};
 pub use finding::{Finding, NotChecked};
 pub use id::{RuleId, Severity};
 pub use outcome::{Report, Waived, unused_waivers};
+pub use own::{OwnRuleError, OwnRules, POLICIES};
 pub use rule::Rule;
 pub use rules::{UnknownRule, rule_id, rules};
 pub use settings::{Date, DateError, Level, LintSettings, PolicyError, Waiver};
@@ -25,8 +30,13 @@ use finding::RuleFindings;
 ///
 /// `today`: a waiver that has expired by then waives nothing.
 pub fn lint(fleet: &FleetFacts, settings: &LintSettings, today: Date) -> Report {
+    lint_by(rules(), fleet, settings, today)
+}
+
+/// As [`lint`], by these rules.
+pub fn lint_by(rules: &[Rule], fleet: &FleetFacts, settings: &LintSettings, today: Date) -> Report {
     let mut report = Report::default();
-    for rule in rules() {
+    for rule in rules {
         let Some(severity) = settings.severity(rule) else {
             report.switched_off.insert(rule.id);
             continue;
@@ -45,7 +55,7 @@ pub fn lint(fleet: &FleetFacts, settings: &LintSettings, today: Date) -> Report 
         }
         report.not_checked.extend(found.not_checked);
     }
-    report.rules = rules().len();
+    report.rules = rules.len();
     report.expired = settings.expired(today);
     report.findings.sort();
     report.waived.sort();

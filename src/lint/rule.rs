@@ -3,6 +3,8 @@
 use super::facts::{ClusterFacts, FleetFacts, GroupFacts};
 use super::finding::RuleFindings;
 pub(super) use super::id::{RuleId, Severity};
+use super::own_rule::OwnRule;
+use crate::model::LiveCluster;
 
 /// What a rule looks for, how serious it is, and what to do about it.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +33,13 @@ pub(super) enum RuleCheck {
     Cluster(fn(&ClusterFacts, &mut RuleFindings)),
     /// The whole fleet.
     Fleet(fn(&FleetFacts, &mut RuleFindings)),
-    /// Something that manifests do not hold.
-    NotFromManifests(&'static str),
+    /// What a team has written, in CEL.
+    Own(&'static OwnRule),
+    /// Every cluster with its live state; and what is needed where there is none.
+    Live(
+        fn(&ClusterFacts, &LiveCluster, &mut RuleFindings),
+        &'static str,
+    ),
 }
 
 impl Rule {
@@ -48,7 +55,34 @@ impl Rule {
             }
             RuleCheck::Cluster(check) => fleet.clusters.iter().for_each(|c| check(c, found)),
             RuleCheck::Fleet(check) => check(fleet, found),
-            RuleCheck::NotFromManifests(needs) => found.needs(None, needs),
+            RuleCheck::Own(own) => own.apply(fleet, found),
+            RuleCheck::Live(check, needs) => match &fleet.live {
+                None => found.needs(None, needs),
+                Some(live) => {
+                    for cluster in &fleet.clusters {
+                        on_live(cluster, live.get(&cluster.name), check, found);
+                    }
+                }
+            },
         }
+    }
+}
+
+/// What could not be read is not checked, and no part of the rest is taken for the whole.
+fn on_live(
+    cluster: &ClusterFacts,
+    live: Option<&LiveCluster>,
+    check: fn(&ClusterFacts, &LiveCluster, &mut RuleFindings),
+    found: &mut RuleFindings,
+) {
+    match live {
+        None => found.needs(Some(&cluster.name), "its live state, which was not read"),
+        Some(live) => match live.gaps.first() {
+            Some(gap) => {
+                let needs = format!("{}, which could not be read: {}", gap.what, gap.why);
+                found.needs(Some(&cluster.name), needs);
+            }
+            None => check(cluster, live, found),
+        },
     }
 }

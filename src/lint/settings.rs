@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
 use super::id::{RuleId, Severity};
+use super::own::OwnRules;
 use super::rule::Rule;
-use super::rules::{UnknownRule, rule_id};
+use super::rules::UnknownRule;
 use crate::fleet::{LintPolicy, LintWaiver};
 use crate::model::ClusterName;
 
@@ -158,11 +159,11 @@ pub enum PolicyError {
 }
 
 impl LintSettings {
-    /// What `fleet.yaml` says, its names checked.
+    /// What `fleet.yaml` says, its names checked; it may name a team's own rules too.
     ///
     /// # Errors
     /// When it names a rule, a level or a day that there is not.
-    pub fn of(policy: &LintPolicy) -> Result<LintSettings, PolicyError> {
+    pub fn of(policy: &LintPolicy, own: &OwnRules) -> Result<LintSettings, PolicyError> {
         let LintPolicy {
             levels,
             waivers,
@@ -170,11 +171,11 @@ impl LintSettings {
         } = policy;
         let levels = levels
             .iter()
-            .map(|(id, level)| Ok((rule_id(id)?, Level::parse(level)?)))
+            .map(|(id, level)| Ok((own.rule_id(id)?, Level::parse(level)?)))
             .collect::<Result<_, PolicyError>>()?;
         let waivers = waivers
             .iter()
-            .map(waiver)
+            .map(|written| waiver(written, own))
             .collect::<Result<_, PolicyError>>()?;
         let block = block.as_deref().map(Level::parse).transpose()?;
         Ok(LintSettings {
@@ -207,7 +208,7 @@ impl Level {
     }
 }
 
-fn waiver(written: &LintWaiver) -> Result<Waiver, PolicyError> {
+fn waiver(written: &LintWaiver, own: &OwnRules) -> Result<Waiver, PolicyError> {
     let LintWaiver {
         rule,
         cluster,
@@ -220,7 +221,7 @@ fn waiver(written: &LintWaiver) -> Result<Waiver, PolicyError> {
         error,
     })?;
     Ok(Waiver {
-        rule: rule_id(rule)?,
+        rule: own.rule_id(rule)?,
         cluster: cluster.clone(),
         subject: subject.clone(),
         reason: reason.clone(),

@@ -139,7 +139,7 @@ fn tone_of(severity: Severity) -> Tone {
 fn not_checked_text(not_checked: &[NotChecked], style: Style) -> String {
     let mut by: BTreeMap<(RuleId, &str), Vec<&str>> = BTreeMap::new();
     for item in not_checked {
-        by.entry((item.rule, item.needs))
+        by.entry((item.rule, item.needs.as_ref()))
             .or_default()
             .extend(item.cluster.as_ref().map(ClusterName::as_str));
     }

@@ -105,6 +105,7 @@ fn facts(fleet: &Fleet) -> FleetFacts {
         .unwrap()
     };
     FleetFacts {
+        live: None,
         clusters: fleet.iter().map(cluster).collect(),
     }
 }

@@ -19,6 +19,7 @@ mod packages;
 mod pages;
 mod pipelines;
 mod plans;
+mod policies;
 mod real;
 mod reference;
 mod refusals;

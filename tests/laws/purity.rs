@@ -31,7 +31,8 @@ const IMPURE: [&str; 9] = [
     "std::io::stdin",
 ];
 /// The only module that may name it.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 8] = [
+    ("cel", &["lint"]),
     ("minijinja", &["render", "report"]),
     ("clap", &["cli"]),
     ("saphyr_parser", &["yaml"]),

@@ -42,10 +42,12 @@ pub(super) async fn rollback(
     Ok(exit)
 }
 
-/// The one that is named; when none is, every shard of the release that is under way in which something was touched, or the unfinished one, or the newest.
+/// The one that is named; when none is, every shard of the release that is under way, or was the last, in which something was touched; or the
+/// unfinished one, or the newest.
 fn meant(store: &Store, command: &RollbackArguments) -> Result<Vec<String>, Failure> {
+    let newest = named_or_newest(store, None)?;
     if command.rollout.is_none()
-        && let Some(seen) = joint::seen(store, None)?
+        && let Some(seen) = joint::seen(store, newest.as_deref())?
     {
         let mut ids = Vec::new();
         for id in joint::rollouts(&seen) {

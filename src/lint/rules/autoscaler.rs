@@ -6,7 +6,7 @@ use crate::desired::AutoscalerFinding as Seen;
 use crate::lint::facts::{ClusterFacts, GroupFacts, containers, taint_text};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
-use crate::model::GroupName;
+use crate::model::{GroupName, LiveCluster};
 
 const README: &str = "cluster-autoscaler, cloudprovider/aws/README.md";
 const NODE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/";
@@ -82,7 +82,10 @@ pub(super) const RULES: [Rule; 12] = [
         story: "A maximum below what runs ends instances with no drain; a minimum above it starts some.",
         source: "Amazon EC2 Auto Scaling, UpdateAutoScalingGroup",
         fix: "`kfleet plan` shows it, and refuses it without `--allow-shrink`",
-        check: RuleCheck::NotFromManifests("the live state: `kfleet plan` compares them"),
+        check: RuleCheck::Live(
+            desired_fits,
+            "the live state: `kfleet lint --live` reads it, and `kfleet plan` compares them",
+        ),
     },
     Rule {
         id: RuleId("L19"),
@@ -499,4 +502,27 @@ fn without_fallback(cluster: &ClusterFacts, spot: &GroupFacts<'_>, found: &mut R
         spot.at("nodeLabels"),
         "is spot, and no on-demand group has its labels and taints".into(),
     );
+}
+
+/// What the manifest's sizes make of what runs.
+fn desired_fits(cluster: &ClusterFacts, live: &LiveCluster, found: &mut RuleFindings) {
+    for group in cluster.groups() {
+        let name = &group.definition.auto_scaling_group.auto_scaling_group_name;
+        let Some(runs) = live.groups.get(name) else {
+            continue;
+        };
+        let (min, max) = (group.group.min_size, group.group.max_size);
+        let (field, what) = match runs.desired {
+            n if n < min => (
+                "minSize",
+                format!("minSize {min} starts instances: {n} are wanted now"),
+            ),
+            n if n > max => (
+                "maxSize",
+                format!("maxSize {max} ends instances: {n} are wanted now"),
+            ),
+            _ => continue,
+        };
+        found.add(&cluster.name, group.subject(), group.at(field), what);
+    }
 }
