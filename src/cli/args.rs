@@ -19,8 +19,9 @@ pub(super) use drift::{DriftArguments, DriftFailOn};
 pub(super) use forget::ForgetArguments;
 pub(super) use init::InitArguments;
 pub(super) use rollout::{
-    AbortArguments, AcknowledgeArguments, ApproveArguments, DriveArguments, HistoryArguments, Pace,
-    RollbackArguments, RolloutCommand, ShowArguments, StartArguments, StatusArguments,
+    AbortArguments, AcknowledgeArguments, ApproveArguments, HistoryArguments, HookWord, Pace,
+    ResumeArguments, RollbackArguments, RolloutCommand, ShowArguments, StartArguments,
+    StatusArguments,
 };
 
 pub(super) use selection::{Required, Selection};

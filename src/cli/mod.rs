@@ -20,6 +20,7 @@ mod forget;
 mod formats;
 mod git;
 mod given;
+mod hooks;
 mod init;
 mod lint;
 mod lint_fix;

@@ -14,7 +14,7 @@ use super::pipeline::{PreparedFleet, prepare_to_roll};
 use super::render::select;
 use super::warned::{self, For};
 use super::world::{self, Simulated, World};
-use super::{Exit, aims, documents, feasible, revision, room};
+use super::{Exit, aims, documents, feasible, hooks, revision, room};
 use super::{stop, store};
 use crate::cloud::Cloud as _;
 use crate::fleet::{Engine, Fleet, Stage};
@@ -247,7 +247,14 @@ async fn make_with_live(
         &Policy::of(&prepared.fleet.settings),
         allow,
     );
-    Ok((made, live))
+    let mut missing = BTreeSet::new();
+    let hooks = hooks::candidates(&prepared.fleet, clusters, store, &mut missing)?;
+    for line in missing {
+        output.story(&format!(
+            "warning: {line}; nothing comes of it here, where hooks are not run"
+        ));
+    }
+    Ok((made.with_hooks(hooks), live))
 }
 
 /// Clusters that a rollout lists at each look for want of a right, and what it is.

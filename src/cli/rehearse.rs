@@ -20,7 +20,7 @@ use crate::model::{ClusterName, Hooks, Live, Nodes, Proven, Span, StageName};
 use crate::plan::{Allow, Baseline, Plan, Policy, Wanted, fingerprint, plan};
 use crate::report::{self, Fate, Rehearsal, Runs};
 use crate::rollout::{Ending, Inputs, Rollout, build};
-use crate::run::{Drive, Outcome, Rehearsed, rehearse};
+use crate::run::{Drive, HookDrive, Outcome, Rehearsed, rehearse};
 use crate::store::{CloudKind, Store};
 
 /// Put before every line: nothing of it has happened.
@@ -342,13 +342,15 @@ fn rollout(
         before: &BTreeMap::new(),
         part: None,
         elsewhere: &BTreeSet::new(),
+        behind: &BTreeMap::new(),
     };
     Ok(build(plan, &inputs)?)
 }
 
 /// What asks something outside the account has no answer here: such gates are taken to pass, and that is said.
 fn without_outside_gates(rollout: &mut Rollout) -> Option<String> {
-    let inside = |kind: &GateKind| matches!(kind, GateKind::Asg | GateKind::Kubernetes);
+    let inside =
+        |kind: &GateKind| matches!(kind, GateKind::Asg | GateKind::Kubernetes | GateKind::Kops);
     let outside: Vec<String> = rollout
         .gates
         .iter()
@@ -386,6 +388,7 @@ fn once(
         // A rehearsal calls nothing outside.
         attendant: None,
         environment: |_| None,
+        hooks: HookDrive::default(),
     };
     let runtime = super::runtime()?;
     Ok(runtime.block_on(rehearse(world, &store, &start.rollout, &drive))?)

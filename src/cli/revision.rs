@@ -9,6 +9,7 @@ use super::pipeline::PreparedFleet;
 use super::render;
 use crate::fleet::GateKind;
 use crate::model::{Commit, Git, Rendering, Revision};
+use crate::plan::fill_hook;
 use crate::report;
 use crate::store::{CloudKind, Store};
 
@@ -79,8 +80,9 @@ fn of_pipeline() -> Option<String> {
     BRANCH_VARIABLES.iter().find_map(set)
 }
 
-/// Files of the fleet that are not as committed: those that decide what is rendered, the rendering, and the commands of gates.
+/// Files of the fleet that are not as committed: those that decide what is rendered, the rendering, the commands of gates, and what hooks run and read.
 fn changed(repository: &Repository<'_>, prepared: &PreparedFleet) -> Result<Vec<String>, String> {
+    let hooks = of_hooks(prepared);
     let gates: Vec<&str> = prepared
         .fleet
         .settings
@@ -88,15 +90,36 @@ fn changed(repository: &Repository<'_>, prepared: &PreparedFleet) -> Result<Vec<
         .iter()
         .filter_map(|gate| match &gate.kind {
             GateKind::Command(run) => run.first().map(String::as_str),
-            GateKind::Asg | GateKind::Kubernetes | GateKind::Http(_) | GateKind::Promql(_) => None,
+            GateKind::Asg
+            | GateKind::Kubernetes
+            | GateKind::Kops
+            | GateKind::Http(_)
+            | GateKind::Promql(_) => None,
         })
         .filter(|program| program.starts_with("./") && !program.contains(".."))
+        .chain(hooks.iter().map(String::as_str))
         .collect();
     let status = repository
         .changed(&gates)
         .map_err(|failure| failure.text)?
         .map_err(|why| format!("git does not say what has changed: {why}"))?;
     Ok(names(&status))
+}
+
+/// What hooks run and read of the fleet, as git takes it: whatever stands for a placeholder.
+fn of_hooks(prepared: &PreparedFleet) -> Vec<String> {
+    let hooks = &prepared.fleet.settings.hooks;
+    let programs = hooks
+        .iter()
+        .flat_map(|h| h.run.first().into_iter().chain(h.undo.first()))
+        .filter(|program| program.contains('/'));
+    let files = hooks.iter().flat_map(|h| &h.files);
+    let own = |path: &&String| !path.starts_with('/') && !path.contains("..");
+    let any = |_: &str| Some("*".to_owned());
+    let paths = programs.chain(files).filter(own);
+    paths
+        .filter_map(|path| fill_hook(path, &any).ok())
+        .collect()
 }
 
 /// The paths in what `git status --porcelain -z` prints, in order. A file that was moved is followed by its old name.

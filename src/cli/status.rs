@@ -9,9 +9,9 @@ use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::rollout::{all_unfinished, opened};
 use super::world;
-use super::{Exit, given, plan, stop};
+use super::{Exit, given, hooks, plan, stop};
 use crate::model::{ClusterName, Digest, Span};
-use crate::plan::ClusterPlan;
+use crate::plan::{ClusterPlan, HookTask};
 use crate::report::{self, FleetStatus, Style};
 use crate::rollout::{ClusterStanding, Known, cluster_standings};
 use crate::store::Store;
@@ -58,9 +58,11 @@ async fn once(arguments: &Arguments, command: &FleetStatusArguments) -> Result<(
         }
         Some(_) | None => None,
     };
+    let hooks = hooks_of(&store, prepared.as_ref(), &clusters, &output)?;
     let status = FleetStatus {
         clusters: &clusters,
         live: live.as_ref(),
+        hooks: &hooks,
         now: world::now(&store)?,
     };
     match command.format {
@@ -73,6 +75,26 @@ async fn once(arguments: &Arguments, command: &FleetStatusArguments) -> Result<(
             output.cloud_result(&stop::lines(&store)?)?;
             output.cloud_result(&under_way(&store, style)?)?;
             output.cloud_result(&report::fleet_status_text(status, style))
+        }
+    }
+}
+
+/// The hooks of these clusters, and of their stages. What is wrong with their files is a line, as with the fleet's.
+fn hooks_of(
+    store: &Store,
+    prepared: Option<&PreparedFleet>,
+    clusters: &[ClusterStanding],
+    output: &Output,
+) -> Result<Vec<HookTask>, Failure> {
+    let Some(prepared) = prepared else {
+        return Ok(Vec::new());
+    };
+    let names = clusters.iter().map(|c| c.cluster.clone()).collect();
+    match hooks::candidates(&prepared.fleet, &names, store, &mut BTreeSet::new()) {
+        Ok(hooks) => Ok(hooks),
+        Err(failure) => {
+            output.cloud_story(&format!("warning: hooks are not shown: {}", failure.text));
+            Ok(Vec::new())
         }
     }
 }

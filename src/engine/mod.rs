@@ -1,8 +1,10 @@
 //! The [`Engine`] trait: what only kops can do for a cluster, in our words. What it did is for its caller to read back; decides nothing.
 
 mod answers;
+mod child;
 mod process;
 mod said;
+mod validation;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -13,8 +15,10 @@ use crate::cloud::Place;
 use crate::model::{ClusterName, GroupName, Nodeup, Stored};
 
 pub use answers::{Left, version_of};
+pub(crate) use child::{ChildOutput, Family};
 pub use process::{Kops, KopsOptions};
 pub use said::masked;
+pub use validation::Validation;
 
 /// Runs kops for the clusters of a fleet. One kops at a time per cluster. By default there is no kops to run.
 ///
@@ -59,6 +63,14 @@ pub trait Engine: Send + Sync {
         group: &GroupName,
     ) -> impl Future<Output = Result<(), EngineError>> + Send {
         let _ = group;
+        nobody(place)
+    }
+
+    /// What `kops validate cluster` says of the cluster, once.
+    fn validate(
+        &self,
+        place: &Place,
+    ) -> impl Future<Output = Result<Validation, EngineError>> + Send {
         nobody(place)
     }
 

@@ -5,22 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value as Json;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::Command;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::answers::{self, Left, version_of};
+use super::child::{ChildOutput, Family};
 use super::said::{MOST, complaint, may_pass};
-use super::{EngineError, masked};
+use super::validation::validation;
+use super::{EngineError, Validation, masked};
 use crate::model::{ClusterName, GroupName, Region};
-
-/// After a process has ended, what it left behind with our pipes in its hands is not waited for longer.
-const REST: Duration = Duration::from_secs(1);
 
 /// The first release with `kops update cluster --instance-group`. Source: kops, `cmd/kops/update_cluster.go` of 1.30.0 and of 1.31.0.
 const FIRST: &str = "1.31.0";
@@ -204,8 +200,57 @@ impl Kops {
         })
     }
 
+    /// `kops validate cluster`, once, with a kubeconfig of its own that is good for a quarter of an hour and does not outlive the call. A cluster that is
+    /// not healthy is an answer, whatever the exit status says.
+    ///
+    /// # Errors
+    /// When kops says nothing that can be read.
+    pub async fn validate(&self) -> Result<Validation, EngineError> {
+        let file = self.options.folder.join("kubeconfig-validate");
+        let path = file.display().to_string();
+        let command = "validate cluster";
+        let export = ["export", "kubeconfig", "--admin=15m", "--kubeconfig", &path];
+        let asked = async {
+            self.asked(&export).await?;
+            let ask = [
+                "validate",
+                "cluster",
+                "--output",
+                "json",
+                "--kubeconfig",
+                &path,
+            ];
+            self.printed(&self.about(&ask)).await
+        };
+        let printed = asked.await;
+        // It opens the cluster to whoever reads it.
+        let _ = std::fs::remove_file(&file);
+        let Printed {
+            ended_well,
+            out,
+            err,
+        } = printed?;
+        match validation(&out) {
+            Some(found) if ended_well || !found.failures.is_empty() => Ok(found),
+            Some(_) | None if ended_well => Err(EngineError::NoSense {
+                command: command.into(),
+                words: complaint(&out, &err),
+            }),
+            // It ended badly and names no failure: the API did not answer, or something else that passes.
+            Some(_) | None => Err(EngineError::Failed {
+                command: command.into(),
+                words: complaint(&out, &err),
+            }),
+        }
+    }
+
     /// One call about the cluster.
     async fn asked(&self, arguments: &[&str]) -> Result<String, EngineError> {
+        self.said(&self.about(arguments)).await
+    }
+
+    /// A call, and which cluster it is about.
+    fn about<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
         let options = &self.options;
         let mut all: Vec<&str> = arguments.to_vec();
         // `replace` takes no name: the documents say whose they are.
@@ -213,23 +258,41 @@ impl Kops {
             all.extend(["--name", options.cluster.as_str()]);
         }
         all.extend(["--state", options.state.as_str()]);
-        self.said(&all).await
+        all
     }
 
     /// What it printed, on either stream, when it ended well.
     async fn said(&self, arguments: &[&str]) -> Result<String, EngineError> {
+        let Printed {
+            ended_well,
+            out,
+            err,
+        } = self.printed(arguments).await?;
+        if ended_well {
+            return Ok(format!("{out}\n{err}"));
+        }
+        let (command, words) = (named(arguments), complaint(&out, &err));
+        Err(if may_pass(&words) {
+            EngineError::Failed { command, words }
+        } else {
+            EngineError::Refused { command, words }
+        })
+    }
+
+    /// What it printed, when it came to an end of its own.
+    async fn printed(&self, arguments: &[&str]) -> Result<Printed, EngineError> {
         let _mine = self.one_at_a_time.lock().await;
-        let command = || {
-            let words = arguments.iter().take_while(|a| !a.starts_with('-'));
-            words.copied().collect::<Vec<_>>().join(" ")
-        };
+        let command = || named(arguments);
         own_folder(&self.options.folder).map_err(|e| self.not_run(&e))?;
         let mut child = self
             .command(arguments)
             .spawn()
             .map_err(|e| self.not_run(&e))?;
         let mut family = Family::of(&mut child);
-        let (out, err) = (Pipe::of(child.stdout.take()), Pipe::of(child.stderr.take()));
+        let (out, err) = (
+            ChildOutput::of(child.stdout.take(), MOST),
+            ChildOutput::of(child.stderr.take(), MOST),
+        );
         let Ok(ended) = tokio::time::timeout(self.options.limit, child.wait()).await else {
             return Err(EngineError::TimedOut {
                 command: command(),
@@ -239,24 +302,20 @@ impl Kops {
         let status = ended.map_err(|e| self.not_run(&e))?;
         let (out, err) = tokio::join!(out.rest(), err.rest());
         // What it left behind with a pipe of ours in its hands is ended too.
-        family.has_ended = out.1 && err.1;
+        family.ended(out.1 && err.1);
         let (out, err) = (out.0, err.0);
         match status.code() {
-            Some(0) => Ok(format!("{out}\n{err}")),
             None => Err(EngineError::Killed { command: command() }),
             // Its attendant could not run it.
             Some(75) if out.starts_with("it cannot be run") => Err(EngineError::NotRun {
                 binary: self.options.binary.display().to_string(),
                 why: complaint(&out, ""),
             }),
-            Some(_) => {
-                let (command, words) = (command(), complaint(&out, &err));
-                Err(if may_pass(&words) {
-                    EngineError::Failed { command, words }
-                } else {
-                    EngineError::Refused { command, words }
-                })
-            }
+            Some(code) => Ok(Printed {
+                ended_well: code == 0,
+                out,
+                err,
+            }),
         }
     }
 
@@ -336,6 +395,19 @@ impl Kops {
     }
 }
 
+/// What a kops that came to its end printed.
+struct Printed {
+    ended_well: bool,
+    out: String,
+    err: String,
+}
+
+/// The words of a call, without its options.
+fn named(arguments: &[&str]) -> String {
+    let words = arguments.iter().take_while(|a| !a.starts_with('-'));
+    words.copied().collect::<Vec<_>>().join(" ")
+}
+
 fn is_too_old(release: &str) -> bool {
     let number = |text: &str| {
         let mut parts = text.split(['.', '-']);
@@ -385,96 +457,4 @@ fn private(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         return Err(std::io::Error::other(why));
     }
     file.write_all(bytes)
-}
-
-/// kops and everything that it started. Dropping it before it has ended ends all of them.
-struct Family {
-    leader: Option<Pid>,
-    /// Closed with this: kops's attendant waits for that.
-    _held: Option<ChildStdin>,
-    has_ended: bool,
-}
-
-impl Family {
-    fn of(child: &mut Child) -> Family {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Family {
-            leader: id.and_then(Pid::from_raw),
-            _held: child.stdin.take(),
-            has_ended: false,
-        }
-    }
-}
-
-impl Drop for Family {
-    fn drop(&mut self) {
-        if let Some(leader) = self.leader.filter(|_| !self.has_ended) {
-            // Those that have ended already are no loss.
-            let _gone = kill_process_group(leader, Signal::KILL);
-        }
-    }
-}
-
-/// What comes out of a pipe, as far as it has come: its beginning and its end.
-struct Pipe {
-    came: Arc<Lock<Came>>,
-    reading: tokio::task::JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Came {
-    first: Vec<u8>,
-    last: Vec<u8>,
-    is_cut: bool,
-}
-
-impl Came {
-    /// kops says at the end how it went, so that is kept too.
-    fn add(&mut self, piece: &[u8]) {
-        let room = MOST.saturating_sub(self.first.len()).min(piece.len());
-        let (first, rest) = piece.split_at(room);
-        self.first.extend_from_slice(first);
-        self.last.extend_from_slice(rest);
-        let over = self.last.len().saturating_sub(MOST);
-        if over > MOST {
-            self.last.drain(..over);
-            self.is_cut = true;
-        }
-    }
-
-    fn text(&self) -> String {
-        let cut = if self.is_cut { "\n[...]\n" } else { "" };
-        let (first, last) = (
-            String::from_utf8_lossy(&self.first),
-            String::from_utf8_lossy(&self.last),
-        );
-        format!("{first}{cut}{last}")
-    }
-}
-
-impl Pipe {
-    fn of(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> Pipe {
-        let came = Arc::new(Lock::new(Came::default()));
-        let into = Arc::clone(&came);
-        let reading = tokio::spawn(async move {
-            let Some(mut pipe) = pipe else { return };
-            let mut piece = [0; 4096];
-            while let Ok(length @ 1..) = pipe.read(&mut piece).await {
-                let piece = piece.get(..length).unwrap_or_default();
-                into.lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .add(piece);
-            }
-        });
-        Pipe { came, reading }
-    }
-
-    /// All of it, and whether that is the end of it: the writer has ended.
-    async fn rest(self) -> (String, bool) {
-        let abort = self.reading.abort_handle();
-        let ended = tokio::time::timeout(REST, self.reading).await.is_ok();
-        abort.abort();
-        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
-        (came.text(), ended)
-    }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::gates::GateFile;
+use super::hooks::HookFile;
 use super::notify_rules::NotifyFile;
 use super::policy::{
     CapacityFile, GroupRollingFile, OnFailure, ProvenControlPlane, RoomPolicy, Standby, Strategy,
@@ -31,6 +32,8 @@ pub(super) struct FleetFile {
     pub(super) rolling: RollingFile,
     #[serde(default)]
     pub(super) gates: Vec<GateFile>,
+    #[serde(default)]
+    pub(super) hooks: Vec<HookFile>,
     pub(super) on_failure: Option<OnFailure>,
     #[serde(default)]
     pub(super) rollback: RollbackFile,

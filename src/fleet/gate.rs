@@ -32,6 +32,8 @@ pub enum GateKind {
     /// What `kops validate cluster` looks at: every instance has a Ready node, critical pods run, every control-plane node has its
     /// components; and no more pods are unready than before the change.
     Kubernetes,
+    /// What `kops validate cluster` finds, of clusters whose engine is kops: nothing passes, anything waits. Other clusters are not asked.
+    Kops,
     /// A command of the fleet: exit 0 passes, 75 waits, anything else fails.
     Command(
         /// Program and arguments; run in the fleet's folder.

@@ -16,7 +16,7 @@ const DEADLINE: Span = Span::from_secs(30 * 60);
 /// How long an HTTP answer may take when the gate does not say.
 const TIMEOUT: Span = Span::from_secs(10);
 /// Kinds of gates.
-const KINDS: [&str; 5] = ["asg", "kubernetes", "command", "http", "promql"];
+const KINDS: [&str; 6] = ["asg", "kubernetes", "kops", "command", "http", "promql"];
 /// Headers that carry secrets: a journal must never hold them.
 const SECRET_HEADERS: [&str; 4] = [
     "authorization",
@@ -53,6 +53,7 @@ pub(super) struct GateFile {
 enum KindFile {
     Asg,
     Kubernetes,
+    Kops,
     Command,
     Http,
     Promql,
@@ -156,6 +157,7 @@ impl Reader<'_> {
         let web = ["url", "headers", "timeout"];
         match self.file.kind {
             KindFile::Asg | KindFile::Kubernetes => Vec::new(),
+            KindFile::Kops => vec!["samples", "every"],
             KindFile::Command => vec!["run", "samples", "every"],
             KindFile::Http => [web.as_slice(), &["status", "body", "samples", "every"]].concat(),
             KindFile::Promql => [
@@ -170,6 +172,7 @@ impl Reader<'_> {
         Ok(match self.file.kind {
             KindFile::Asg => GateKind::Asg,
             KindFile::Kubernetes => GateKind::Kubernetes,
+            KindFile::Kops => GateKind::Kops,
             KindFile::Command => GateKind::Command(self.command()?),
             KindFile::Http => GateKind::Http(Box::new(HttpGate {
                 url: self.url()?,

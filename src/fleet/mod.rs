@@ -9,6 +9,8 @@ mod file;
 mod freeze;
 mod gate;
 mod gates;
+mod hook;
+mod hooks;
 mod layering;
 mod notify;
 mod notify_rules;
@@ -37,6 +39,7 @@ pub use error::{FleetError, SourceLocation, VarFault};
 pub use gate::{
     Bound, Empty, FromEnv, GateAt, GateKind, GateSpec, HeaderValue, HttpGate, PromqlGate, Samples,
 };
+pub use hook::{HookAt, HookFailure, HookSpec, HookWhen};
 pub use notify::{NotifyEvent, NotifyForm, NotifyRule};
 pub use policy::{
     Capacity, CapacityPolicy, GroupRolling, OnFailure, OnLack, ProvenControlPlane, Rollback,

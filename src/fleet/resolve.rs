@@ -4,7 +4,7 @@ use super::document::{ParsedFile, invalid};
 use super::file::{AmountFile, DrainFile, FleetFile, RollingFile};
 use super::{
     Amount, CallRates, Cluster, DrainPolicy, FleetError, Rollback, Rolling, Settings,
-    SourceLocation, gates, notify_rules, policy, policy_check, stages,
+    SourceLocation, gates, hooks, notify_rules, policy, policy_check, stages,
 };
 use crate::model::{ClusterName, Eviction};
 use std::collections::BTreeMap;
@@ -33,27 +33,42 @@ pub(super) fn settings(
     let rolling = kept(rolling(doc, &file.rolling), &mut faults);
     let gates = kept(gates::resolve(doc, &file.gates), &mut faults);
     let call_rates = kept(CallRates::resolve(doc, file.call_rates), &mut faults);
-    // Without the stages it is not known which of them a rule may name.
+    // Without the stages it is not known which of them a rule or a hook may name.
     let notify = match &stages {
         Some(stages) => kept(notify_rules::resolve(doc, file.notify, stages), &mut faults),
         None => None,
     };
-    match (store, stages, rolling, gates, call_rates, notify) {
-        (Some(store), Some(stages), Some(rolling), Some(gates), Some(call_rates), Some(notify)) => {
-            Ok(Settings {
-                store,
-                stages,
-                rolling,
-                gates,
-                rollback: Rollback {
-                    control_plane: file.rollback.control_plane.unwrap_or_default(),
-                },
-                call_rates,
-                accept: file.accept,
-                lint: file.lint,
-                notify,
-            })
-        }
+    let known = hooks::HookScope {
+        stages: stages.as_deref().unwrap_or_default(),
+        clusters,
+    };
+    let hooks = match &stages {
+        Some(_) => kept(hooks::resolve(doc, &file.hooks, &known), &mut faults),
+        None => None,
+    };
+    let beside = notify.zip(hooks);
+    match (store, stages, rolling, gates, call_rates, beside) {
+        (
+            Some(store),
+            Some(stages),
+            Some(rolling),
+            Some(gates),
+            Some(call_rates),
+            Some((notify, hooks)),
+        ) => Ok(Settings {
+            store,
+            stages,
+            rolling,
+            gates,
+            hooks,
+            rollback: Rollback {
+                control_plane: file.rollback.control_plane.unwrap_or_default(),
+            },
+            call_rates,
+            accept: file.accept,
+            lint: file.lint,
+            notify,
+        }),
         _ => Err(FleetError::all(faults)),
     }
 }

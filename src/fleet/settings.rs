@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::CallRates;
 use super::gate::GateSpec;
+use super::hook::HookSpec;
 use super::notify::NotifyRule;
 use super::policy::{
     Capacity, GroupRolling, OnFailure, Rollback, RoomPolicy, Standby, Strategy, ZonePolicy,
@@ -23,6 +24,9 @@ pub struct Settings {
     pub rolling: Rolling,
     /// Gates, in the order given.
     pub gates: Vec<GateSpec>,
+    /// Commands that run around stages, waves and clusters, in the order given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookSpec>,
     /// What goes back when something failed.
     #[serde(default)]
     pub rollback: Rollback,

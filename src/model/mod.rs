@@ -6,6 +6,7 @@ mod definition;
 mod digest_of;
 mod effect;
 mod hold;
+mod hook_place;
 mod kops_effect;
 mod kops_version;
 mod leaves_by;
@@ -45,6 +46,7 @@ pub use effect::{
     RefreshPreferences, Unmanaged, UserData, VersionChange, ZonalLaunch,
 };
 pub use hold::Hold;
+pub use hook_place::HookPlace;
 pub use kops_effect::{Boots, DocumentStates, KopsEffect};
 pub use kops_version::{KopsVersion, KopsVersionError};
 pub use leaves_by::LeavesBy;
@@ -57,8 +59,8 @@ pub use live::{
 pub use market::Market;
 pub(crate) use names::is_configuration;
 pub use names::{
-    AccountId, AsgName, ClusterName, Digest, Environment, GroupName, InstanceId, NameError,
-    NodeName, Region, RolloutId, StageName,
+    AccountId, AsgName, ClusterName, Digest, Environment, GroupName, HookName, InstanceId,
+    NameError, NodeName, Region, RolloutId, StageName,
 };
 pub use owner::{LeaseState, Owner};
 pub use packed::PackedJson;

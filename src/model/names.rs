@@ -92,6 +92,10 @@ name!(
     StageName, "stage name", word
 );
 name!(
+    /// The name of a hook in `fleet.yaml`, unique there.
+    HookName, "hook name", word
+);
+name!(
     /// An AWS region, e.g. `eu-west-3`.
     Region, "region", word
 );

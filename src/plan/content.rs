@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blocked, DocumentChange, GroupChange, KopsPlan, Note, Pending, Policy, Remark, Twin};
+use super::{
+    Blocked, DocumentChange, GroupChange, HookTask, KopsPlan, Note, Pending, Policy, Remark, Twin,
+};
 use crate::kops::Role;
-use crate::model::{AccountId, AsgName, ClusterName, Digest, Region, Unseen, digest_of};
+use crate::model::{AccountId, AsgName, ClusterName, Digest, Region, Unseen};
 
 /// The version of the plan file's form. Readers refuse every other one: a plan without its policy (version 1) does not say how it is rolled out,
 /// and the notes of version 2 are texts without codes.
@@ -26,6 +28,9 @@ pub struct Plan {
     pub policy: Policy,
     /// Every cluster looked at, by name, those without changes among them.
     pub clusters: BTreeMap<ClusterName, ClusterPlan>,
+    /// Hooks that run, in the order of their stages, each at its places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookTask>,
 }
 
 /// The differences of one cluster.
@@ -88,17 +93,17 @@ fn is_zero(n: &usize) -> bool {
 impl Plan {
     /// The one meaning of "no changes": nothing differs and nothing is in the way.
     pub fn is_empty(&self) -> bool {
-        self.clusters.values().all(ClusterPlan::is_empty)
+        self.hooks.is_empty() && self.clusters.values().all(ClusterPlan::is_empty)
     }
 
     /// Nothing is left that a rollout could do.
     pub fn is_rolled(&self) -> bool {
-        self.clusters.values().all(ClusterPlan::is_rolled)
+        self.hooks.is_empty() && self.clusters.values().all(ClusterPlan::is_rolled)
     }
 
     /// Whether the id is the hash of the content, so that the file was not changed.
     pub fn is_genuine(&self) -> bool {
-        self.id == digest_of(&(self.version, &self.release, &self.policy, &self.clusters))
+        self.version == PLAN_VERSION && self.id == self.digest()
     }
 }
 

@@ -14,6 +14,8 @@ mod drains;
 mod drift;
 mod etcd;
 mod found;
+mod hook_task;
+mod hooks;
 mod note;
 mod orphan;
 mod pending;
@@ -39,6 +41,8 @@ pub use drains::{drain_blockers, launch_blockers};
 pub use drift::{DriftClass, DriftItem, DriftKind, DriftSeen, drift_items, unread};
 pub use found::{definition_fields, fingerprint};
 pub(crate) use found::{group_differences, group_digest};
+pub use hook_task::{HookMark, HookTask};
+pub use hooks::fill_hook;
 pub use note::{DrainBlocker, Fact, Fields, LaunchBlocker, Note, Process, StandbyFate, Unplaced};
 pub use orphan::{Orphan, orphans};
 pub(crate) use pending::with_acknowledged;
@@ -72,5 +76,6 @@ pub fn plan(
         release,
         policy,
         clusters,
+        hooks: Vec::new(),
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn fleet(files: &[(&str, &str)], vars: &str) -> Fleet {
         stages: Vec::new(),
         rolling: Rolling::default(),
         gates: Vec::new(),
+        hooks: Vec::new(),
         rollback: crate::fleet::Rollback::default(),
         call_rates: CallRates::default(),
         accept: Default::default(),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::hooks;
 use super::reason::{self, RESUME, advice_text, finding_text, ground_text, reason_text};
 use super::revision;
 use super::wording::{clock, count, group, list, plain};
@@ -50,6 +51,7 @@ pub fn event_json(record: &Record) -> String {
             | Event::Stage(..)
             | Event::Cluster(..)
             | Event::Group(..)
+            | Event::Hook(..)
             | Event::Step(..) => None,
         },
         event: &record.event,
@@ -78,6 +80,7 @@ fn words(event: &Event) -> Option<(String, String)> {
         Event::Stage(stage, what) => Some((format!("stage {stage}"), of_stage(what))),
         Event::Cluster(cluster, what) => Some(of_cluster(cluster, what)),
         Event::Group(cluster, group, what) => Some((subject(cluster, Some(group)), of_group(what))),
+        Event::Hook(place, what) => Some((hooks::subject(place), hooks::event(what))),
         Event::Step(step, what) => match what {
             StepEvent::Intent { .. } => None,
             StepEvent::Outcome { result } => Some((format!("step {step}"), outcome(result)?)),
@@ -99,7 +102,11 @@ fn of_rollout(event: &RolloutEvent) -> (String, String) {
         RolloutEvent::RollbackAsked { by, reason } => {
             format!("rollback asked for by {by} ({reason}): all of it, the newest wave first")
         }
-        RolloutEvent::RollbackStarted { clusters, kept } => rollback(clusters, kept),
+        RolloutEvent::RollbackStarted {
+            clusters,
+            kept,
+            hooks,
+        } => rollback(clusters, kept, hooks.len()),
         RolloutEvent::AbortStarted { by, reason } => format!(
             "abort asked for by {by} ({}): first undoes what is half-done (drains, surge, suspended processes), then ends",
             reason_text(reason)
@@ -292,7 +299,7 @@ fn balancers_awaited(
 
 fn started(rollout: &Rollout) -> String {
     let stages = list(rollout.stages.iter().map(|s| &s.name), 10);
-    let changing = rollout.clusters().filter(|c| !c.groups.is_empty()).count();
+    let changing = rollout.clusters().filter(|c| c.changes()).count();
     let glass = rollout
         .break_glass
         .as_ref()
@@ -323,9 +330,13 @@ fn preflight(findings: &[PreflightFinding]) -> String {
     }
 }
 
-fn rollback(clusters: &BTreeSet<ClusterName>, kept: &BTreeSet<AsgName>) -> String {
+fn rollback(clusters: &BTreeSet<ClusterName>, kept: &BTreeSet<AsgName>, hooks: usize) -> String {
+    let undone = match hooks {
+        0 => String::new(),
+        hooks => format!("; takes back {} by hooks", count(hooks, "run")),
+    };
     if clusters.is_empty() {
-        return "rollback starts: nothing was touched".into();
+        return format!("rollback starts: nothing was touched{undone}");
     }
     let stays = if kept.is_empty() {
         String::new()
@@ -339,7 +350,7 @@ fn rollback(clusters: &BTreeSet<ClusterName>, kept: &BTreeSet<AsgName>) -> Strin
         "rollback starts, back to what ran before, in {}: {}{stays}",
         count(clusters.len(), "cluster"),
         list(clusters, 10)
-    )
+    ) + &undone
 }
 
 fn group_started(instances: u32) -> String {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
+use super::hooks;
 use super::shape::blocked_text;
 use super::style::{Style, Tone};
 use super::wording::{clock, count, group, list, plain, span};
 use crate::model::{ClusterName, Timestamp, short_commit};
-use crate::plan::{ClusterPlan, GroupChange};
+use crate::plan::{ClusterPlan, GroupChange, HookTask};
 use crate::rollout::{ClusterStanding, StandingState, UnderWayState};
 
 /// What a fleet's status is written from.
@@ -17,6 +18,8 @@ pub struct FleetStatus<'a> {
     pub clusters: &'a [ClusterStanding],
     /// A plan of each, where the account was looked at.
     pub live: Option<&'a BTreeMap<ClusterName, ClusterPlan>>,
+    /// Hooks at all their places, as git has them; empty where the fleet's files are at fault.
+    pub hooks: &'a [HookTask],
     /// The cloud's time.
     pub now: Timestamp,
 }
@@ -50,7 +53,12 @@ pub fn fleet_status_text(status: FleetStatus<'_>, style: Style) -> String {
     for cluster in status.clusters {
         let plan = status.live.and_then(|live| live.get(&cluster.cluster));
         out.extend(details(cluster, plan, style));
+        let mine = status.hooks.iter();
+        let mine = mine.filter(|h| h.place.cluster.as_ref() == Some(&cluster.cluster));
+        out.extend(mine.map(|task| hooks::last_run(task, style)));
     }
+    let others = status.hooks.iter().filter(|h| h.place.cluster.is_none());
+    out.extend(others.map(|task| hooks::last_run(task, style)));
     out.iter().map(|line| format!("{line}\n")).collect()
 }
 
@@ -204,7 +212,10 @@ pub fn fleet_status_json(status: FleetStatus<'_>) -> String {
         .collect();
     format!(
         "{:#}\n",
-        json!({"version": 1, "at": status.now, "clusters": clusters})
+        json!({
+            "version": 1, "at": status.now, "clusters": clusters,
+            "hooks": hooks::last_runs_json(status.hooks),
+        })
     )
 }
 

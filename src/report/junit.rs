@@ -247,6 +247,7 @@ impl<'r> Told<'r> {
                 | Event::Stage(..)
                 | Event::Cluster(..)
                 | Event::Group(..)
+                | Event::Hook(..)
                 | Event::Step(..) => {}
             }
         }

@@ -1,6 +1,7 @@
 //! A plan as markdown for the comment of a pull request, within the size that hosts of git take. Nothing is cut in the middle.
 
 use super::fold::folds;
+use super::hooks;
 use super::plan_text::{body, heading, nothing};
 use super::remark;
 use super::style::Style;
@@ -40,6 +41,10 @@ pub fn plan_markdown(plan: &Plan, stages: &[Stage]) -> String {
         );
     }
     let mut out = unseen + &head(plan, stages);
+    let hooks = hooks::plan_lines(plan, Style::default());
+    if let Some(line) = hooks::plan_line(plan) {
+        out.push_str(&details(&line, &hooks));
+    }
     let (mut left, mut clusters) = (0_usize, 0_usize);
     for fold in folds(plan, stages, false) {
         let item = details(

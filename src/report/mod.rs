@@ -13,6 +13,7 @@ mod fleet_status;
 mod fold;
 mod freezes;
 mod history;
+mod hooks;
 mod html;
 mod junit;
 mod kops_fault;
@@ -59,6 +60,7 @@ pub use explain::{
 pub use fleet_status::{FleetStatus, fleet_status_json, fleet_status_text};
 pub use freezes::freezes_text;
 pub use history::{history_text, rollout_summary};
+pub use hooks::printed_text;
 pub use html::{HtmlError, plan_html, rehearsal_html, rollout_html};
 pub use junit::{drift_junit, lint_junit, plan_junit, rollout_junit};
 pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_text, rules_text};

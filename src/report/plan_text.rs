@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::{FieldDelta, FieldLine};
 use super::fold::{Fold, folds};
+use super::hooks;
 use super::remark;
 use super::shape::{
     BlockedShape, Detail, DocumentShape, GroupChangeKind, GroupShape, SELF, TemplateShape,
@@ -39,6 +40,7 @@ pub fn plan_text(plan: &Plan, stages: &[Stage], style: Style) -> String {
         out.extend(body(&fold, style));
         out.push(String::new());
     }
+    out.extend(hooks::plan_lines(plan, style));
     out.extend(summary::lines(plan, stages, style));
     format!("{}\n", out.join("\n"))
 }

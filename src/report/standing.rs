@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::beside::Beside;
+use super::hooks;
 use super::reason::{RESUME, advice_text, reason_text};
 use super::style::{Style, Tone};
 use super::wording::{clock, plain};
@@ -89,6 +90,7 @@ pub fn status_json(
         map.insert("version".into(), json!(1));
         map.insert("exit_code".into(), json!(exit));
         map.insert("stages".into(), json!(stages));
+        map.insert("hooks".into(), hooks::status_json(rollout, progress));
         map.insert("approval_wanted".into(), json!(approval));
         map.insert("owner".into(), owner_json(beside.owner));
         let waits = beside.waits.filter(|_| progress.ending.is_none());

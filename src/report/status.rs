@@ -8,7 +8,7 @@ use super::revision::revision_line;
 use super::standing::owner_text;
 use super::style::{Style, Tone};
 use super::wording::{clock, group, list, plain, span};
-use super::{progress, remark, trouble, work};
+use super::{hooks, progress, remark, trouble, work};
 use crate::model::{StageName, Timestamp};
 use crate::rollout::{
     ClusterState, Direction, Progress, Rollout, Scope, StageRun, Verdict, Waits, WaveRun,
@@ -89,6 +89,7 @@ fn text(
         out.push(style.paint(Tone::Head, "groups at work or half-way"));
         out.extend(open);
     }
+    out.extend(hooks::status_lines(rollout, progress, style));
     let waits = beside.and_then(|beside| beside.waits);
     out.extend(waits.map_or_else(Vec::new, |waits| waited_for(progress, waits, style)));
     let gates = waiting_gates(progress);

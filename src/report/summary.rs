@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::fold::stage_index;
+use super::hooks;
 use super::shape::{blocked_kind, hint};
 use super::style::{Style, Tone};
 use super::wording::{count, list};
@@ -223,6 +224,7 @@ pub(super) fn lines(plan: &Plan, stages: &[Stage], style: Style) -> Vec<String> 
                 .map(|(kind, (n, hint))| format!("  {n} × {kind}: {hint}")),
         );
     }
+    out.extend(hooks::plan_line(plan));
     out.extend(not_compared(total));
     out.push(format!(
         "plan {} of release {}",

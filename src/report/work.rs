@@ -95,11 +95,11 @@ pub(super) fn cluster_state(run: &ClusterRun, progress: &Progress) -> &'static s
         Direction::Back(_) | Direction::Aborting | Direction::Forward => {}
     }
     match state {
-        Some(ClusterState::Waiting) | None if run.groups.is_empty() => "waiting, nothing to change",
+        Some(ClusterState::Waiting) | None if !run.changes() => "waiting, nothing to change",
         Some(ClusterState::Waiting) | None => "waiting",
         Some(ClusterState::Rolling) => "rolling",
         Some(ClusterState::Checking(_)) => "groups done, waiting for gates",
-        Some(ClusterState::Verified(_)) if run.groups.is_empty() => "verified, nothing to change",
+        Some(ClusterState::Verified(_)) if !run.changes() => "verified, nothing to change",
         Some(ClusterState::Verified(_)) => "verified",
         Some(ClusterState::Restored) => "restored to what ran before",
     }
@@ -238,5 +238,5 @@ pub(super) fn achieved(rollout: &Rollout, progress: &Progress) -> String {
 
 /// The clusters that something is changed in.
 pub(super) fn changing(rollout: &Rollout) -> impl Iterator<Item = &ClusterRun> {
-    rollout.clusters().filter(|c| !c.groups.is_empty())
+    rollout.clusters().filter(|c| c.changes())
 }

@@ -10,8 +10,8 @@ use super::schedule::{
 };
 use crate::fleet::{GateAt, GateKind, GateSpec, Rolling, Samples, Stage};
 use crate::kops::Role;
-use crate::model::{AsgName, ClusterName, Digest, Span, StageName, Timestamp};
-use crate::plan::{Baseline, Blocked, ClusterPlan, GroupChange, Plan, with_acknowledged};
+use crate::model::{AsgName, ClusterName, Digest, HookName, HookPlace, Span, StageName, Timestamp};
+use crate::plan::{Baseline, Blocked, ClusterPlan, GroupChange, HookTask, Plan, with_acknowledged};
 
 /// The gate on instances that is there when the fleet has none of its own.
 pub(crate) const BUILT_IN_INSTANCES: &str = "built-in check of instances";
@@ -38,6 +38,14 @@ pub enum BuildError {
         cluster: ClusterName,
         /// In what way.
         why: Lag,
+    },
+    /// A shard would run what is to run once for all of them.
+    #[error(
+        "the hook {hook} runs once for a stage or a wave, and each shard would run it: with shards hooks run before or after clusters"
+    )]
+    HookOfAll {
+        /// Which hook.
+        hook: HookName,
     },
     /// A cluster is selected, and one of a wave before its own does not run the release.
     #[error(
@@ -66,6 +74,9 @@ pub enum Lag {
     /// It soaks.
     #[error("it soaks until {0}")]
     Soaks(Timestamp),
+    /// A hook of it has not run with what it would run with now.
+    #[error("its hook {0} has not run yet as git has it")]
+    Hook(HookName),
     /// It was changed since.
     #[error("it is not now what was verified: {}", listed(.0))]
     Changed(Vec<Changed>),
@@ -132,6 +143,8 @@ pub struct Inputs<'a> {
     pub part: Option<Part>,
     /// Clusters that other shards of the release roll: they are waited for.
     pub elsewhere: &'a BTreeSet<ClusterName>,
+    /// Clusters with a hook that is due as git has it: what stands on them does not go before.
+    pub behind: &'a BTreeMap<ClusterName, HookName>,
 }
 
 /// The rollout of a plan.
@@ -140,6 +153,7 @@ pub struct Inputs<'a> {
 /// When a cluster is blocked, or a stage comes before the one it waits for.
 pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
     ensure_unblocked(plan)?;
+    ensure_hooks_in_shards(plan, inputs)?;
     let wanted = |stage: &&Stage| inputs.only.is_empty() || inputs.only.contains(&stage.name);
     let stages: Vec<&Stage> = plan.policy.stages.iter().filter(wanted).collect();
     if inputs.break_glass.is_none() {
@@ -168,6 +182,18 @@ pub fn build(plan: &Plan, inputs: &Inputs<'_>) -> Result<Rollout, BuildError> {
         },
         part: inputs.part.clone().map(Box::new),
     })
+}
+
+/// Shards know nothing of one another's hooks.
+fn ensure_hooks_in_shards(plan: &Plan, inputs: &Inputs<'_>) -> Result<(), BuildError> {
+    let is_shard = inputs.part.as_ref().is_some_and(|part| part.seat.is_some());
+    let mut of_all = plan.hooks.iter().filter(|h| h.place.cluster.is_none());
+    match of_all.next().filter(|_| is_shard) {
+        Some(task) => Err(BuildError::HookOfAll {
+            hook: task.place.hook.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Every stage takes only what the stages before it have proven.
@@ -243,8 +269,11 @@ fn lag(cluster: &ClusterName, soak: Span, plan: &Plan, inputs: &Inputs<'_>) -> O
         }
         Some(b) if b.since + soak > inputs.now => Some(Lag::Soaks(b.since + soak)),
         Some(_) => {
-            let found = looked_at(cluster, plan, inputs)?;
-            (!found.is_rolled()).then(|| Lag::Changed(what_differs(found)))
+            let found = looked_at(cluster, plan, inputs);
+            match found.filter(|found| !found.is_rolled()) {
+                Some(found) => Some(Lag::Changed(what_differs(found))),
+                None => inputs.behind.get(cluster).cloned().map(Lag::Hook),
+            }
         }
     }
 }
@@ -343,7 +372,10 @@ fn watched(stages: &[&Stage], plan: &Plan, inputs: &Inputs<'_>) -> Vec<Watched> 
                 let looked = looked_at(cluster, plan, inputs);
                 found.extend(looked.map(|p| Watched {
                     before: stage.name.clone(),
-                    run: cluster_run(cluster, p, plan, inputs),
+                    run: ClusterRun {
+                        hooks: Vec::new(),
+                        ..cluster_run(cluster, p, plan, inputs)
+                    },
                 }));
             }
         }
@@ -387,10 +419,15 @@ fn stage_run(stage: &Stage, plan: &Plan, inputs: &Inputs<'_>) -> StageRun {
             .filter_map(|name| Some(cluster_run(name, plan.clusters.get(name)?, plan, inputs)))
             .collect::<Vec<_>>()
     };
-    let waves = stage.waves.iter().map(|wave| WaveRun {
+    let hooks = |is_of: &dyn Fn(&HookPlace) -> bool| -> Vec<HookTask> {
+        let mine = plan.hooks.iter().filter(|h| h.place.stage == stage.name);
+        mine.filter(|h| is_of(&h.place)).cloned().collect()
+    };
+    let waves = stage.waves.iter().enumerate().map(|(index, wave)| WaveRun {
         parallel: wave.parallel.max(1),
         soak: wave.soak,
         clusters: runs(&wave.clusters),
+        hooks: hooks(&|place| place.wave == Some(index) && place.cluster.is_none()),
     });
     StageRun {
         name: stage.name.clone(),
@@ -402,6 +439,7 @@ fn stage_run(stage: &Stage, plan: &Plan, inputs: &Inputs<'_>) -> StageRun {
         waves: waves
             .filter(|w| inputs.part.is_some() || !w.clusters.is_empty())
             .collect(),
+        hooks: hooks(&|place| place.wave.is_none() && place.cluster.is_none()),
     }
 }
 
@@ -429,6 +467,8 @@ fn cluster_run(
         .baselines
         .get(name)
         .filter(|b| b.digest == plan.digest && groups.is_empty());
+    let hooks = whole.hooks.iter();
+    let hooks = hooks.filter(|h| h.place.cluster.as_ref() == Some(name));
     ClusterRun {
         cluster: name.clone(),
         account: plan.account.clone(),
@@ -456,6 +496,7 @@ fn cluster_run(
                 no_way_back: kops.no_way_back,
             })
         }),
+        hooks: hooks.cloned().collect(),
         previous: inputs.baselines.get(name).cloned().map(Box::new),
     }
 }

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::hook_event::HookEvent;
 use super::reason::{Advice, Evidence, Ground, PreflightFinding, Reason};
 use super::schedule::Rollout;
 use super::shards::FailedAt;
 use crate::model::{
-    Applied, AsgName, ClusterName, Effect, InstanceId, NodeName, Shard, Span, StageName, Timestamp,
+    Applied, AsgName, ClusterName, Effect, HookPlace, InstanceId, NodeName, Shard, Span, StageName,
+    Timestamp,
 };
 use crate::plan::room::{RoomLimit, RoomUnknown, Shortage};
 
@@ -79,6 +81,8 @@ pub enum Event {
     Cluster(ClusterName, ClusterEvent),
     /// In a group of a cluster.
     Group(ClusterName, AsgName, GroupEvent),
+    /// In a hook, at one of its places.
+    Hook(HookPlace, HookEvent),
     /// In a step.
     Step(StepId, StepEvent),
 }
@@ -112,6 +116,9 @@ pub enum RolloutEvent {
         /// Groups of theirs that stay on the new version: control planes that were proven, when only workers failed.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         kept: BTreeSet<AsgName>,
+        /// Hooks that are taken back, each at its places.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        hooks: BTreeSet<HookPlace>,
     },
     /// A person asked to stop; what is half-done is undone first.
     AbortStarted {

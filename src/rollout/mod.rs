@@ -6,6 +6,7 @@ mod build;
 mod decide;
 mod event;
 mod freeze;
+mod hook_event;
 mod notice;
 mod observation;
 mod progress;
@@ -32,22 +33,23 @@ pub use event::{
     StepResult, Verdict,
 };
 pub use freeze::{Window, window};
+pub use hook_event::{HookEvent, HookResult, HookVerdict, HookWay};
 pub use notice::{Notice, Notified, notice};
 pub use observation::{GroupObservation, Observation, ObservedStep, PodMoves};
 pub use progress::{
     Answer, Awaited, Before, Canary, CapacityState, ClusterProgress, ClusterState, Conflicts,
-    Cordoned, DeadNode, Direction, Drain, Ending, GroupProgress, GroupState, Illegal,
-    IllegalRecord, Intent, Outstanding, Progress, RefreshSeen, Spent, StepRefusal, Stuck, WayBack,
-    ZonePlacement, ZoneRefused, deleted_groups,
+    Cordoned, DeadNode, Direction, Drain, Ending, GroupProgress, GroupState, HookProgress, HookRun,
+    HookState, Illegal, IllegalRecord, Intent, Outstanding, Progress, RefreshSeen, Spent,
+    StepRefusal, Stuck, WayBack, ZonePlacement, ZoneRefused, deleted_groups,
 };
 pub use reason::{
-    Advice, Difference, DrainReason, Evidence, Ground, GroupReason, HeldPods, LingeringPod,
-    NoCapacity, NoLoan, NoOther, OverdueDrain, PlaneFault, PreflightFinding, Reason, RefreshAt,
-    RefreshDoes, RefusedPods, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner, VersionOf,
-    VersionReason, WaitOf,
+    Advice, Difference, DrainReason, Evidence, Ground, GroupReason, HeldPods, HookReason,
+    LingeringPod, NoCapacity, NoLoan, NoOther, OverdueDrain, PlaneFault, PreflightFinding, Reason,
+    RefreshAt, RefreshDoes, RefusedPods, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner,
+    VersionOf, VersionReason, WaitOf,
 };
 pub use rollback::{RollbackError, check_rollback};
-pub use round::{Check, Decision, Question, State, Step, Waiting, Waits};
+pub use round::{Check, Decision, HookStep, Question, State, Step, Waiting, Waits};
 pub use rules::{broken_by_record, broken_rules};
 pub use schedule::{
     AccountShare, ClusterRun, GroupTask, JOURNAL_VERSION, KopsRun, Part, Rollout, Seat, StageRun,

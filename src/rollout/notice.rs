@@ -67,7 +67,7 @@ pub fn notice<'r>(rollout: &'r Rollout, record: &'r Record) -> Option<Notice<'r>
             let stage = rollout.stage_of(cluster).map(|stage| &stage.name);
             (of_cluster(what)?, stage)
         }
-        Event::Stage(..) | Event::Group(..) | Event::Step(..) => return None,
+        Event::Stage(..) | Event::Group(..) | Event::Hook(..) | Event::Step(..) => return None,
     };
     Some(Notice {
         event,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{AsgName, ClusterName};
+use crate::rollout::decide::to_take_back;
 use crate::rollout::progress::{Direction, Progress, deleted_groups, no_way_back, touched};
 use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, Task};
 
@@ -96,7 +97,8 @@ pub fn check_rollback<'r>(
         (Direction::Back(_) | Direction::Aborting, Some(_)) | (Direction::Forward, _) => {}
     }
     let mine: BTreeSet<ClusterName> = touched(rollout, progress);
-    if mine.is_empty() {
+    let has_hooks = !to_take_back(rollout, progress, &mine, None).is_empty();
+    if mine.is_empty() && !has_hooks {
         return Err(RollbackError::Nothing { id });
     }
     let later = |other: &&(Rollout, Progress)| {

@@ -3,6 +3,7 @@
 mod beside;
 mod by_kops;
 mod control_plane;
+mod hooks;
 mod left;
 mod order;
 mod others;

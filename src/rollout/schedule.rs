@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fleet::{Freeze, GateSpec, OnFailure, Rollback, Rolling};
+use crate::fleet::{Freeze, GateSpec, HookAt, OnFailure, Rollback, Rolling};
 use crate::kops::Role;
 use crate::model::{
-    AccountId, AsgName, ClusterName, Definition, Digest, DocumentStates, GroupName, Region,
-    Revision, Shard, Span, StageName, Timestamp, UserData,
+    AccountId, AsgName, ClusterName, Definition, Digest, DocumentStates, GroupName, HookPlace,
+    Region, Revision, Shard, Span, StageName, Timestamp, UserData,
 };
-use crate::plan::{Baseline, Pending};
+use crate::plan::{Baseline, HookTask, Pending};
 use serde::{Deserialize, Serialize};
 
 /// The version of the journal's form. Readers refuse a newer one. In version 1 reasons and advice were sentences: such a journal is read, and
@@ -113,6 +113,9 @@ pub struct StageRun {
     pub on_failure: OnFailure,
     /// Waves in order.
     pub waves: Vec<WaveRun>,
+    /// Hooks before and after all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookTask>,
 }
 
 /// One wave of a stage.
@@ -124,6 +127,9 @@ pub struct WaveRun {
     /// How long its clusters run the rendering before the wave passes.
     pub soak: Span,
     pub clusters: Vec<ClusterRun>,
+    /// Hooks before and after it, and between the wave before and it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookTask>,
 }
 
 /// One cluster of a wave.
@@ -160,6 +166,9 @@ pub struct ClusterRun {
     /// What kops stores before anything else of it changes; none: kops is not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kops: Option<Box<KopsRun>>,
+    /// Hooks before and after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookTask>,
     /// The baseline before, which a rollback brings back.
     pub previous: Option<Box<Baseline>>,
 }
@@ -267,6 +276,16 @@ impl Rollout {
         self.clusters().find(|c| c.cluster == *name)
     }
 
+    /// All hooks, each at its places, in the order in which they run.
+    pub fn hooks(&self) -> impl Iterator<Item = &HookTask> {
+        self.stages.iter().flat_map(StageRun::all_hooks)
+    }
+
+    /// The hook at that place.
+    pub fn hook(&self, place: &HookPlace) -> Option<&HookTask> {
+        self.hooks().find(|h| h.place == *place)
+    }
+
     /// The stage of a cluster.
     pub fn stage_of(&self, cluster: &ClusterName) -> Option<&StageRun> {
         self.stages.iter().find(|s| {
@@ -298,12 +317,23 @@ impl Rollout {
 }
 
 impl StageRun {
-    /// Whether any cluster of it changes.
+    /// Whether anything of it changes, or a hook runs for it.
     pub fn changes(&self) -> bool {
-        self.waves
+        !self.hooks.is_empty() || self.waves.iter().any(WaveRun::changes)
+    }
+
+    /// Its hooks in the order in which they run, those of its waves and clusters among them.
+    pub fn all_hooks(&self) -> impl Iterator<Item = &HookTask> {
+        let before = self
+            .hooks
             .iter()
-            .flat_map(|w| &w.clusters)
-            .any(|c| !c.groups.is_empty())
+            .filter(|h| h.spec.at == HookAt::BeforeStage);
+        let after = self
+            .hooks
+            .iter()
+            .filter(|h| h.spec.at == HookAt::AfterStage);
+        let waves = self.waves.iter().flat_map(WaveRun::all_hooks);
+        before.chain(waves).chain(after)
     }
 }
 
@@ -312,8 +342,30 @@ impl WaveRun {
     pub fn changing(&self) -> BTreeSet<ClusterName> {
         self.clusters
             .iter()
-            .filter(|c| !c.groups.is_empty())
+            .filter(|c| c.changes())
             .map(|c| c.cluster.clone())
             .collect()
+    }
+
+    /// Whether any of its clusters changes, or a hook runs for it.
+    pub fn changes(&self) -> bool {
+        !self.hooks.is_empty() || self.clusters.iter().any(ClusterRun::changes)
+    }
+
+    /// Its hooks in the order in which they run, those of its clusters among them.
+    pub fn all_hooks(&self) -> impl Iterator<Item = &HookTask> {
+        let at = |at: HookAt| self.hooks.iter().filter(move |h| h.spec.at == at);
+        let clusters = self.clusters.iter().flat_map(|c| &c.hooks);
+        at(HookAt::BetweenWaves)
+            .chain(at(HookAt::BeforeWave))
+            .chain(clusters)
+            .chain(at(HookAt::AfterWave))
+    }
+}
+
+impl ClusterRun {
+    /// Whether a group of it changes, or a hook runs for it.
+    pub fn changes(&self) -> bool {
+        !self.groups.is_empty() || !self.hooks.is_empty()
     }
 }

@@ -7,7 +7,7 @@ use super::{Outcome, RunError, Signal};
 use crate::cloud::Cloud;
 use crate::model::ClusterName;
 use crate::nodes::NodeApi;
-use crate::rollout::{Board, ClusterEvent, Decision, Event, Reason, row_of};
+use crate::rollout::{Board, ClusterEvent, ClusterRun, Decision, Event, Reason, row_of};
 
 /// Others are waited for by the clock on the wall, and no longer than this: a pipeline's worker costs.
 const PATIENCE: Duration = Duration::from_secs(1_800);
@@ -55,11 +55,11 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | Event::Stage(..)
             | Event::Cluster(..)
             | Event::Group(..)
+            | Event::Hook(..)
             | Event::Step(..) => None,
         };
         let mut refused: Vec<ClusterName> = Vec::new();
-        let changes =
-            |name: &ClusterName| rollout.cluster(name).is_some_and(|r| !r.groups.is_empty());
+        let changes = |name: &ClusterName| rollout.cluster(name).is_some_and(ClusterRun::changes);
         for cluster in events.iter().filter_map(begins).filter(changes) {
             let Some((stage, index, wave)) = rollout.wave_of(&cluster) else {
                 continue;

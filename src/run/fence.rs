@@ -25,10 +25,7 @@ pub(super) async fn fence_of<W: Cloud>(
     poll: Span,
     meant: impl Fn(&ClusterRun) -> bool,
 ) -> Result<(), RunError> {
-    for run in rollout
-        .clusters()
-        .filter(|c| !c.groups.is_empty() && meant(c))
-    {
+    for run in rollout.clusters().filter(|c| c.changes() && meant(c)) {
         let place = place(run);
         let found = patiently(world, poll, || world.account(&place)).await?;
         if found != run.account {

@@ -105,7 +105,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             };
             let half_way = match cluster.state {
                 ClusterState::Rolling | ClusterState::Checking(_) => {
-                    cluster.groups.values().any(|g| g.touched)
+                    progress.is_touched(&run.cluster)
                 }
                 ClusterState::Waiting | ClusterState::Verified(_) | ClusterState::Restored => false,
             };

@@ -10,6 +10,10 @@ mod documents;
 mod execute;
 mod fence;
 mod halt;
+mod hook_command;
+mod hook_drive;
+mod hook_runs;
+mod hooks;
 mod keep;
 mod look;
 mod neighbours;
@@ -26,6 +30,7 @@ mod shut;
 mod together;
 mod traffic;
 mod under_way;
+mod validate;
 mod waits;
 mod web;
 
@@ -38,11 +43,13 @@ use crate::store::{Journal, Locks, Store};
 pub use bucket::{objects as objects_in_s3, ticks};
 pub use documents::{DocumentStore, documents};
 pub use fence::fence;
+pub use hook_drive::{HookDrive, HookRunning};
 pub use look::{look, look_for};
 pub use notify::{Notifier, NotifyDelivered, NotifyFault, NotifyLeft, NotifyMessage};
 pub use outcome::{Drive, Outcome, RunError, Signal};
 pub use rehearsal::{Rehearsed, rehearse};
 
+use hook_runs::HookRuns;
 use neighbours::Neighbours;
 use questions::Questions;
 use runner::Runner;
@@ -72,6 +79,7 @@ pub async fn run<W: Cloud + NodeApi + Engine>(
         locks: Locks::default(),
         shut: Shut::default(),
         questions: Questions::default(),
+        hook_runs: HookRuns::default(),
         told: Told::default(),
         beside: Neighbours::default(),
     };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::hook_drive::HookDrive;
 use crate::cloud::CloudError;
 use crate::model::{AccountId, ClusterName, Span, StageName, Timestamp};
 use crate::rollout::{Ending, Progress, Reason, Record, Rollout, Waiting};
@@ -116,4 +117,6 @@ pub struct Drive {
     pub max_wait: Span,
     /// Approve every stage by itself. For the simulated cloud only: the caller sees to that.
     pub auto_approve: bool,
+    /// Which hooks are run, and with what.
+    pub hooks: HookDrive,
 }

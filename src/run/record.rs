@@ -49,7 +49,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
                     return Ok(());
                 }
             }
-            if let Event::Rollout(RolloutEvent::RollbackStarted { clusters, kept: _ }) = event {
+            if let Event::Rollout(RolloutEvent::RollbackStarted { clusters, .. }) = event {
                 self.lock(clusters.clone())?;
             }
             if *event == Event::Rollout(RolloutEvent::Aborted) {
@@ -69,7 +69,11 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             Event::Rollout(what) if what.is_end() => self.locks.release(),
             Event::Stage(_, StageEvent::WavePassed { .. }) => self.locks.release(),
             Event::Cluster(cluster, what) => self.follow_cluster(cluster, what)?,
-            Event::Rollout(_) | Event::Stage(..) | Event::Group(..) | Event::Step(..) => {}
+            Event::Rollout(_)
+            | Event::Stage(..)
+            | Event::Group(..)
+            | Event::Hook(..)
+            | Event::Step(..) => {}
         }
         Ok(())
     }

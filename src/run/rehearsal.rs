@@ -11,7 +11,7 @@ use super::fence::place;
 use super::{Drive, Outcome, RunError, Signal, run};
 use crate::cloud::local::World;
 use crate::cloud::{Cloud, CloudError, Place};
-use crate::engine::{Engine, EngineError, Left};
+use crate::engine::{Engine, EngineError, Left, Validation};
 use crate::model::{
     AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, GroupName, InstanceId, Live,
     NodeEffect, Nodes, Nodeup, RegionRoom, RoomQuestion, Senders, Span, Stored, Timestamp,
@@ -315,6 +315,10 @@ impl Engine for Onlooker<'_> {
     async fn delete(&self, place: &Place, group: &GroupName) -> Result<(), EngineError> {
         self.world.delete(place, group).await
     }
+    async fn validate(&self, place: &Place) -> Result<Validation, EngineError> {
+        self.world.validate(place).await
+    }
+
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
         self.world.left(place, groups).await
     }

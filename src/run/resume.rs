@@ -3,12 +3,13 @@
 use super::runner::Runner;
 use super::{RunError, Signal};
 use crate::cloud::Cloud;
+use crate::engine::Engine;
 use crate::model::{ClusterName, StageName};
 use crate::nodes::NodeApi;
 use crate::rollout::{ClusterState, Event, RolloutEvent};
 use crate::store::TakenOver;
 
-impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
+impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Locks of what is under way, the account fence, and what a dead process may not have got to: baselines of verified
     /// and of restored clusters. A rollout that is over is left alone: what came after it counts. One
     /// that is interrupted here has not begun.
@@ -19,9 +20,9 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         }
         let touched: Vec<ClusterName> = progress
             .clusters
-            .iter()
-            .filter(|(_, c)| c.groups.values().any(|g| g.touched))
-            .map(|(name, _)| name.clone())
+            .keys()
+            .filter(|name| progress.is_touched(name))
+            .cloned()
             .collect();
         let waves: Vec<ClusterName> = self.waves_under_way();
         self.expect_all();
@@ -45,6 +46,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             .iter()
             .map(|(name, c)| (name.clone(), c.state))
             .collect();
+        self.mark_hooks()?;
         for (cluster, state) in states {
             match state {
                 ClusterState::Verified(since) => self.baseline(&cluster, since)?,

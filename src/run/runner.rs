@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fence::patiently;
+use super::hook_runs::HookRuns;
 use super::look::look_with;
 use super::neighbours::Neighbours;
 use super::questions::Questions;
@@ -14,7 +15,9 @@ use crate::cloud::{Cloud, Place};
 use crate::engine::Engine;
 use crate::model::{ClusterName, Live, Timestamp, Versions};
 use crate::nodes::NodeApi;
-use crate::rollout::{Check, ClusterRun, Decision, Reason, State, decide_beside, rooms_wanted};
+use crate::rollout::{
+    Check, ClusterRun, Decision, Question, Reason, State, decide_beside, rooms_wanted,
+};
 use crate::store::{Journal, Locks, Store};
 
 /// How often it is looked whether the run was interrupted while something else is waited for.
@@ -31,6 +34,7 @@ pub(super) struct Runner<'a, W, T> {
     pub(super) locks: Locks,
     pub(super) shut: Shut,
     pub(super) questions: Questions,
+    pub(super) hook_runs: HookRuns,
     pub(super) told: Told,
     pub(super) beside: Neighbours,
 }
@@ -42,12 +46,14 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         self.read_board()?;
         loop {
             if (self.interrupted)() {
+                self.settle_hooks().await?;
                 self.pause(Reason::Interrupted)?;
                 return Ok(Outcome::Interrupted);
             }
             self.requests()?;
             self.tell_board()?;
             if let Some(stop) = self.stopped()? {
+                self.settle_hooks().await?;
                 self.pause(Reason::Words(stop.to_string()))?;
                 return Ok(Outcome::Stopped(stop));
             }
@@ -70,6 +76,10 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             );
             if !next.records.is_empty() {
                 self.record(next.records).await?;
+                continue;
+            }
+            // Nothing is decided on while one runs, and none is left to run alone.
+            if next.state != State::Going && self.settle_hooks().await? {
                 continue;
             }
             if let Some(outcome) = self.step_back(&next)? {
@@ -97,8 +107,9 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             | State::Held
             | State::Ended(_) => None,
         };
+        let ended = self.hooks(&next.hooks).await?;
         let answered = self.ask(&next.checks).await?;
-        let idle = next.steps.is_empty() && !answered;
+        let idle = next.steps.is_empty() && !answered && !ended;
         let settled = self.steps(next.steps).await?;
         if idle || !settled {
             let (rollout, progress) = (self.journal.rollout(), self.journal.progress());
@@ -121,6 +132,13 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
     /// Asks the gates of this round, and writes down what is answered. Whether anything was. Simulated time stands still while a gate is asked,
     /// which is real: all of a round are asked at the same time, and waited for.
     async fn ask(&mut self, checks: &[Check]) -> Result<bool, RunError> {
+        let asked = self.ask_kops(checks).await?;
+        let checks: Vec<Check> = checks
+            .iter()
+            .filter(|check| check.question != Question::Kops)
+            .cloned()
+            .collect();
+        let checks = checks.as_slice();
         self.questions.want(checks, self.drive);
         while self.world.time_is_virtual() && self.questions.is_open() && !(self.interrupted)() {
             tokio::select! {
@@ -129,7 +147,7 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             }
         }
         let answers = self.questions.answers(checks);
-        Ok(!self.append(answers)?.is_empty())
+        Ok(!self.append(answers)?.is_empty() || asked)
     }
 
     /// Lets time pass until then, or until a gate has answered or the run is interrupted.
@@ -138,6 +156,7 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             biased;
             waited = self.world.wait(until) => waited?,
             () = self.questions.next() => {}
+            () = self.hook_runs.next() => {}
             () = raised(self.interrupted) => {}
         }
         Ok(())

@@ -24,7 +24,10 @@ impl Shut {
     ) -> Option<(ClusterName, Unseen)> {
         let mut all = live.clusters.values();
         self.seen |= all.any(|cluster| matches!(cluster.nodes, Nodes::Known(_)));
-        let idle = next.records.is_empty() && next.steps.is_empty() && next.checks.is_empty();
+        let idle = next.records.is_empty()
+            && next.steps.is_empty()
+            && next.checks.is_empty()
+            && next.hooks.is_empty();
         let shut: Option<Vec<(ClusterName, Unseen)>> =
             next.waiting.iter().map(|w| shut(w, live)).collect();
         let first = shut.filter(|_| idle).and_then(|all| all.into_iter().next());
@@ -84,6 +87,7 @@ mod tests {
             records: Vec::new(),
             steps: Vec::new(),
             checks: Vec::new(),
+            hooks: Vec::new(),
             waiting: clusters.iter().map(waiting).collect(),
             state: State::Going,
         }

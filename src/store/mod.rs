@@ -19,6 +19,8 @@
 //! waits/<rollout>.json               what a rollout waited for when it last said so
 //! notified/<rollout>.json            what webhooks were told of a rollout
 //! warnings/<cluster>.json            what was wrong in a cluster when it was last looked at
+//! hooks/<hook>@<place>.json          what a hook ran with when it ran there last
+//! outputs/<rollout>/<name>.txt       what a command of a rollout printed, bounded and without secrets
 //! drift/<cluster>.json               what the last look for drift found
 //! forgotten/<cluster>.json           what was known of a cluster that was forgotten
 //! probes/                            for a moment: whether conditional puts work
@@ -33,6 +35,7 @@ mod error;
 mod folder;
 mod forgotten;
 mod holder;
+mod hooks;
 mod journal;
 mod keeper;
 mod kind;

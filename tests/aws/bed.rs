@@ -69,7 +69,7 @@ impl Bed {
     pub(crate) fn new(server: &'static Server, only: &[&str], eyes: Eyes) -> Bed {
         let dir = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for folder in ["clusters", "vars", "templates", "snippets"] {
+        for folder in ["clusters", "vars", "templates", "snippets", "tools"] {
             copy(&root.join(folder), &dir.path().join(folder));
         }
         let mut bed = Bed {
@@ -216,7 +216,7 @@ impl Bed {
     /// Goes to another machine: only what is in git, and who reaches the clusters, is there.
     pub(crate) fn move_to_another_machine(&mut self) {
         let elsewhere = tempfile::tempdir().unwrap();
-        for folder in ["clusters", "vars", "templates", "snippets"] {
+        for folder in ["clusters", "vars", "templates", "snippets", "tools"] {
             copy(&self.path(folder), &elsewhere.path().join(folder));
         }
         for file in ["fleet.yaml", "kubeconfig"] {

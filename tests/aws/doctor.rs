@@ -71,6 +71,7 @@ fn a_real_cloud_refuses_what_is_not_rendered() {
         "vars",
         "templates",
         "snippets",
+        "tools",
         "rendered",
     ]);
     git(&["commit", "--quiet", "--message=first"]);

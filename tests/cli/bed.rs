@@ -92,7 +92,7 @@ impl Bed {
         let dir = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::copy(root.join("fleet.yaml"), dir.path().join("fleet.yaml")).unwrap();
-        for folder in ["clusters", "vars", "templates", "snippets"] {
+        for folder in ["clusters", "vars", "templates", "snippets", "tools"] {
             copy(&root.join(folder), &dir.path().join(folder));
         }
         Bed { dir }

@@ -176,6 +176,7 @@ fn every_task_can_be_done_as_it_says() {
         "vars",
         "templates",
         "snippets",
+        "tools",
         "rendered",
     ] {
         let line = format!("cp -r {name} {}", base.path().display());
@@ -215,5 +216,21 @@ fn a_page_that_says_what_is_not_printed_is_found() {
         ("5 of 5, …", "4 of 5, 3 groups", false),
     ] {
         assert_eq!(is_as_said(said, printed), expected, "{said:?} {printed:?}");
+    }
+}
+
+/// The part of the README's tour that upgrades Kubernetes, on the bundled fleet.
+#[test]
+fn the_tour_upgrades_kubernetes() {
+    let bed = crate::bed::Bed::new();
+    let page = include_str!("../../README.md");
+    let (_, tour) = page.split_once("**6. Upgrade Kubernetes.**").unwrap();
+    let (tour, _) = tour.split_once("\n## ").unwrap();
+    let all = commands(tour);
+    assert!(all.len() > 5, "{}", all.len());
+    for command in all {
+        let (ended, said) = run(bed.dir(), &command.line);
+        assert_eq!(ended, Some(command.code), "{}\n{said}", command.line);
+        prints(&command, &said);
     }
 }

@@ -10,6 +10,7 @@ mod doctor;
 mod drift;
 mod faults;
 mod guide;
+mod hooks;
 mod init;
 #[path = "../support/stored.rs"]
 mod kept;

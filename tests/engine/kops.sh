@@ -31,6 +31,23 @@ case "$mood" in
   refuses) echo "Error: spec.kubernetesVersion: Invalid value: \"x\"" ; exit 1 ;;
   floods) head -c 5000000 /dev/zero | tr '\0' 'x'; echo ;;
 esac
+if [ "$1" = export ]; then
+  for ((i = 0; i < $#; i++)); do
+    [ "${args[i]}" != --kubeconfig ] || : >"${args[i + 1]}"
+  done
+  exit 0
+fi
+if [ "$1" = validate ]; then
+  good='{"nodes":[{"name":"i-1","zone":"a","role":"control-plane","hostname":"h","status":"True"}]}'
+  bad='{"failures":[{"type":"Pod","name":"kube-system/coredns-1","message":"is pending, token=abc"}],"nodes":[{"name":"i-1","status":"True"}]}'
+  case "$mood" in
+    unhealthy) printf '%s%s' "$good" "$bad"; echo "Error: Validation failed: cluster not yet healthy" >&2; exit 1 ;;
+    recovers) printf '%s%s' "$bad" "$good"; exit 0 ;;
+    blind) echo "Error: dial tcp 10.0.0.1:443: i/o timeout" >&2; exit 1 ;;
+    mute) exit 0 ;;
+    *) printf '%s' "$good"; exit 0 ;;
+  esac
+fi
 if [ "$1" = replace ]; then
   stat -c %a "$file" >"$folder/rights"
   cp "$file" "$state/documents"

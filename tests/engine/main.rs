@@ -283,3 +283,43 @@ fn one_kops_at_a_time_is_asked() {
         other.unwrap();
     });
 }
+
+#[test]
+fn what_a_validation_found_last_counts() {
+    for (mood, expected) in [
+        ("", Ok((1, vec![]))),
+        ("recovers", Ok((1, vec![]))),
+        (
+            "unhealthy",
+            Ok((1, vec!["Pod kube-system/coredns-1: is pending, token=***"])),
+        ),
+        ("blind", Err("`kops validate cluster` failed for now")),
+        (
+            "mute",
+            Err("what `kops validate cluster` printed makes no sense"),
+        ),
+    ] {
+        let stand_in = StandIn::new(mood);
+        let found = block(stand_in.kops.validate());
+        match (found, expected) {
+            (Ok(found), Ok((nodes, failures))) => {
+                assert_eq!(
+                    (found.nodes, found.failures),
+                    (nodes, failures.iter().map(ToString::to_string).collect())
+                );
+            }
+            (Err(error), Err(said)) => {
+                assert!(
+                    error.to_string().starts_with(said) && error.is_transient(),
+                    "{error}"
+                );
+            }
+            (found, expected) => panic!("{mood}: {found:?}, {expected:?}"),
+        }
+        // What opens the cluster does not outlive the call.
+        let left = stand_in.path().join("own/kubeconfig-validate");
+        assert!(!left.exists());
+        let calls = stand_in.read("calls");
+        assert!(calls.contains("export kubeconfig --admin=15m"), "{calls}");
+    }
+}

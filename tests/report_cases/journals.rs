@@ -49,6 +49,7 @@ pub(crate) fn run(name: &str, groups: &[&str]) -> ClusterRun {
         rolling: Rolling::default(),
         groups: groups.iter().map(|g| task(g, name)).collect(),
         documents: BTreeMap::new(),
+        hooks: Vec::new(),
         previous: None,
     }
 }
@@ -58,6 +59,7 @@ pub(crate) fn rollout() -> Rollout {
         parallel: 2,
         soak: Span::from_secs(soak),
         clusters,
+        hooks: Vec::new(),
     };
     let stage_run = |name: &str, approval: bool, waves: Vec<WaveRun>| StageRun {
         name: stage(name),
@@ -66,6 +68,7 @@ pub(crate) fn rollout() -> Rollout {
         freeze: Vec::new(),
         on_failure: kfleet::fleet::OnFailure::Rollback,
         waves,
+        hooks: Vec::new(),
     };
     Rollout {
         version: JOURNAL_VERSION,
@@ -404,6 +407,7 @@ pub(crate) fn rolled_back() -> Vec<(&'static str, Event)> {
             Event::Rollout(RolloutEvent::RollbackStarted {
                 clusters: BTreeSet::from([c.clone()]),
                 kept: BTreeSet::new(),
+                hooks: [].into(),
             }),
         ),
         (

@@ -366,7 +366,7 @@ fn a_plan_file_reads_back_and_nothing_else_does() {
         (json.replace("ami-2", "ami-3"), format!("the plan file was changed after it was made: its content is not that of plan {id}")),
         (
             json.replacen("\"release\"", "\"also\": 1, \"release\"", 1),
-            "the plan file is wrong at `also`: unknown field `also`, expected one of `version`, `id`, `release`, `policy`, `clusters`".into(),
+            "the plan file is wrong at `also`: unknown field `also`, expected one of `version`, `id`, `release`, `policy`, `clusters`, `hooks`".into(),
         ),
         (
             json.replacen("\"111122223333\"", "\"1\"", 1),

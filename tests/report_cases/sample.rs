@@ -279,5 +279,6 @@ pub(crate) fn plan(clusters: Vec<Cluster>) -> Plan {
         release,
         policy,
         clusters,
+        hooks: Vec::new(),
     }
 }

@@ -41,6 +41,7 @@ fn a_rollout_starts_once_and_ends_the_way_it_goes() {
     let back = || RolloutEvent::RollbackStarted {
         clusters: [cluster("staging-a")].into(),
         kept: [].into(),
+        hooks: [].into(),
     };
     for events in [
         vec![RolloutEvent::RolledBack],

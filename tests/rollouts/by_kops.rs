@@ -381,3 +381,33 @@ fn a_group_that_is_only_asked_says_so() {
         assert!(text.contains(part), "{text}");
     }
 }
+
+fn validated(scene: &mut Scene) {
+    scene.gates.push(GateSpec {
+        name: "validate".into(),
+        kind: GateKind::Kops,
+        deadline: Span::from_secs(1800),
+        at: None,
+        samples: kfleet::fleet::Samples::default(),
+    });
+}
+
+#[test]
+fn kops_is_asked_whether_a_cluster_of_its_own_is_healthy() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    scene.kubernetes = "1.32.9";
+    validated(&mut scene);
+    let records = ends(scene.start("patch"), Ending::Finished);
+    let said = facts(&records).join("\n");
+    assert!(
+        said.contains("kops validates the cluster, with 6 nodes"),
+        "{said}"
+    );
+    // Where kops is not the engine there is nobody to ask.
+    let dir = folder();
+    let mut scene = Scene::small(dir.path(), &[NODES]).made();
+    validated(&mut scene);
+    let records = rolls(&scene, "r2");
+    assert_eq!(count(&records, "answered staging"), 0);
+}

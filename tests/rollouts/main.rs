@@ -15,6 +15,7 @@ mod by_kops;
 mod drains;
 mod gates;
 mod groups;
+mod hooks;
 mod middle;
 mod modes;
 mod others;

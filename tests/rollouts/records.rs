@@ -171,6 +171,7 @@ const RECORDS: &[PlantedRecord] = &[
             Event::Rollout(RolloutEvent::RollbackStarted {
                 clusters: [m.cluster.clone()].into(),
                 kept: BTreeSet::new(),
+                hooks: [].into(),
             })
         },
     ),

@@ -388,6 +388,7 @@ fn rollouts_come_in_the_order_in_which_they_began(place: &Place) {
     let back = RolloutEvent::RollbackStarted {
         clusters: BTreeSet::new(),
         kept: BTreeSet::new(),
+        hooks: [].into(),
     };
     let back = [back, RolloutEvent::RolledBack].map(Event::Rollout);
     journal.append(at, back.into()).unwrap();

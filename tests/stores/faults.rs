@@ -394,6 +394,7 @@ fn an_approval_is_bound_to_plan_and_stage_and_expires_here_too() {
     let spy = Spy::new(scene.world());
     let drive = Drive {
         auto_approve: false,
+        hooks: Default::default(),
         ..drive(&scene)
     };
     let rollout = scene.rollout(spy.world(), "r2", &[]);

@@ -168,6 +168,10 @@ impl Bed {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let account = account();
         let settings = std::fs::read_to_string(root.join("fleet.yaml")).unwrap();
+        // Hooks reach what is real.
+        let (before, hooks) = settings.split_once("\nhooks:").unwrap();
+        let (_, after) = hooks.split_once("\ngates:").unwrap();
+        let settings = format!("{before}\ngates:{after}");
         let settings = settings
             .lines()
             .filter(|l| !l.starts_with("store:"))
@@ -179,7 +183,7 @@ impl Bed {
             format!("{settings}store: s3://{bucket}/kfleet\n"),
         )
         .unwrap();
-        for folder in ["clusters", "vars", "templates", "snippets"] {
+        for folder in ["clusters", "vars", "templates", "snippets", "tools"] {
             crate::faults::copy(&root.join(folder), &dir.path().join(folder));
         }
         Bed {

@@ -28,7 +28,12 @@ pub(crate) fn write_fleet(to: &Path, size: usize) {
             }
         }
     }
-    fs::copy(root.join("fleet.yaml"), to.join("fleet.yaml")).unwrap();
+    let settings = fs::read_to_string(root.join("fleet.yaml")).unwrap();
+    // Hooks reach what is not rendered.
+    let (before, hooks) = settings.split_once("\nhooks:").unwrap();
+    let (_, after) = hooks.split_once("\ngates:").unwrap();
+    let settings = format!("{before}\ngates:{after}");
+    fs::write(to.join("fleet.yaml"), settings).unwrap();
     fs::write(to.join(".gitignore"), "rendered/\n.kfleet/\n").unwrap();
     fs::create_dir_all(to.join("clusters")).unwrap();
     for n in 0..size {

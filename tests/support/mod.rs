@@ -28,6 +28,7 @@ use kfleet::store::{CloudKind, Journal, Store};
 use kfleet::{kops, yaml};
 
 mod crowds;
+mod hook_tasks;
 mod leftovers;
 pub mod spy;
 mod spy_kops;
@@ -69,6 +70,8 @@ pub struct Scene {
     pub rollback: kfleet::fleet::Rollback,
     /// Groups of other roles than the usual ones: name and role.
     pub others: Vec<(&'static str, &'static str)>,
+    /// Hooks of the fleet.
+    pub hooks: Vec<kfleet::fleet::HookSpec>,
     pub engine: kfleet::fleet::Engine,
     pub no_way_back: bool,
     pub kubernetes: &'static str,
@@ -119,6 +122,7 @@ impl Scene {
             soak: Span::from_secs(1800),
             on_failure: kfleet::fleet::OnFailure::Rollback,
             others: Vec::new(),
+            hooks: Vec::new(),
             // All of it, so that what is left can be compared with what was.
             rollback: kfleet::fleet::Rollback {
                 control_plane: kfleet::fleet::ProvenControlPlane::Restore,
@@ -295,6 +299,7 @@ impl Scene {
             ],
             rolling: self.rolling.clone(),
             gates: self.gates.clone(),
+            hooks: self.hooks.clone(),
             rollback: self.rollback,
             call_rates: kfleet::fleet::CallRates::default(),
             accept: Default::default(),
@@ -380,6 +385,7 @@ impl Scene {
             &Policy::of(&self.settings()),
             allow,
         )
+        .with_hooks(self.hook_tasks())
     }
 
     pub fn rollout(&self, world: &World, id: &str, only: &[&str]) -> Rollout {
@@ -422,6 +428,7 @@ impl Scene {
                 now: kfleet::cloud::Cloud::now(world),
                 by: "test".into(),
                 break_glass: None,
+                behind: &BTreeMap::new(),
                 before: &BTreeMap::new(),
                 part: None,
                 elsewhere: &BTreeSet::new(),
@@ -439,6 +446,7 @@ impl Scene {
             watch: Span::from_secs(60),
             max_wait: Span::from_secs(100_000_000),
             auto_approve: true,
+            hooks: hook_tasks::drive(),
         }
     }
 

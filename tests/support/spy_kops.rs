@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kfleet::cloud::Place;
-use kfleet::engine::{Engine, EngineError, Left};
+use kfleet::engine::{Engine, EngineError, Left, Validation};
 use kfleet::model::{ClusterName, Effect, GroupName, Nodeup, Stored};
 use serde_json::Value as Json;
 
@@ -40,6 +40,10 @@ impl Engine for Spy {
         let done = self.world.delete(place, group).await;
         self.die(false);
         done
+    }
+
+    async fn validate(&self, place: &Place) -> Result<Validation, EngineError> {
+        self.world.validate(place).await
     }
 
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {

@@ -48,6 +48,7 @@ fn line(event: &serde_json::Value) -> Option<String> {
     }) {
         words = vec!["step".into(), effect];
     }
+    words.extend(short("hook"));
     words.extend(short("stage"));
     words.extend(fields.get("wave").map(ToString::to_string));
     words.extend(match (short("cluster"), short("group")) {

@@ -7,13 +7,14 @@ use clap::{Args, Subcommand};
 use super::Selection;
 use crate::cli::formats::{FollowFormat, RecordsFormat, ViewFormat};
 use crate::model::{ClusterName, RolloutId, Shard, Span, StageName};
+use crate::rollout::HookVerdict;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum RolloutCommand {
     /// Plan (or take a saved plan) and carry it out: staging first, prod after approval.
     Start(Box<StartArguments>),
     /// Go on where a rollout stopped, whatever stopped it: what was left open is put right first.
-    Resume(DriveArguments),
+    Resume(ResumeArguments),
     /// Approve the stage that a rollout waits for.
     Approve(ApproveArguments),
     /// Stop a rollout; what is half-done (cordons, surge, suspended processes) is undone, groups stay as they are.
@@ -81,11 +82,14 @@ pub(in crate::cli) struct Pace {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct DriveArguments {
+pub(in crate::cli) struct ResumeArguments {
     /// The rollout; the unfinished one when none is named.
     pub(in crate::cli) rollout: Option<RolloutId>,
     #[command(flatten)]
     pub(in crate::cli) pace: Pace,
+    /// Say what became of a hook that is in doubt or failed (repeatable): `NAME=done` where it did its work, `NAME=again` where it is to run once more.
+    #[arg(long = "hook", value_name = "NAME=WORD")]
+    pub(in crate::cli) hooks: Vec<HookWord>,
     /// Order a fault of the simulated account (repeatable).
     #[arg(
         long = "fault",
@@ -99,6 +103,31 @@ pub(in crate::cli) struct DriveArguments {
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) format: FollowFormat,
+}
+
+/// A person's word about a hook.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct HookWord {
+    /// The hook's name, or its key where it runs at several places.
+    pub(in crate::cli) hook: String,
+    /// What comes of it.
+    pub(in crate::cli) verdict: HookVerdict,
+}
+
+impl std::str::FromStr for HookWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let verdict = |word: &str| match word {
+            "done" => Some(HookVerdict::Done),
+            "again" => Some(HookVerdict::Again),
+            _ => None,
+        };
+        let parts = text.split_once('=').filter(|(hook, _)| !hook.is_empty());
+        let said = parts.and_then(|(hook, word)| Some((hook.to_owned(), verdict(word)?)));
+        let (hook, verdict) = said.ok_or("write NAME=done or NAME=again")?;
+        Ok(HookWord { hook, verdict })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -192,4 +221,7 @@ pub(in crate::cli) struct ShowArguments {
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) format: RecordsFormat,
+    /// Show what a hook printed instead, by the name that its line gives.
+    #[arg(long, value_name = "NAME", conflicts_with = "format")]
+    pub(in crate::cli) output: Option<String>,
 }

@@ -13,8 +13,8 @@ use crate::cli::{Exit, attend, git};
 use crate::model::Span;
 use crate::report;
 use crate::rollout::{Ending, Record};
-use crate::run::{Drive, Outcome, Signal, run};
-use crate::store::{Journal, Store};
+use crate::run::{Drive, HookDrive, HookRunning, Outcome, Signal, run};
+use crate::store::{CloudKind, Journal, Store};
 
 /// Between two looks while something is under way.
 pub(super) const POLL: Span = Span::from_secs(10);
@@ -56,6 +56,13 @@ impl Driver<'_> {
                 .pace
                 .and_then(|p| p.max_wait)
                 .unwrap_or(world::patience(self.store)),
+            hooks: HookDrive {
+                running: match self.store.kind() {
+                    CloudKind::Local => HookRunning::Simulated,
+                    CloudKind::Aws => HookRunning::All,
+                },
+                environment: std::env::vars_os().collect(),
+            },
             auto_approve: self.pace.is_some_and(|p| p.auto_approve),
         };
         self.world

@@ -151,6 +151,16 @@ pub(super) fn show(arguments: &Arguments, command: &ShowArguments) -> Result<Exi
         }
         return Ok(Exit::Good);
     };
+    if let Some(name) = &command.output {
+        let found = store.output(&id, name)?;
+        let text = found.ok_or_else(|| {
+            Failure::new(format!("rollout {id} keeps no output `{name}`"))
+                .hint("`kfleet rollout show` names those that it keeps")
+        })?;
+        return output
+            .cloud_result(&report::printed_text(&text))
+            .map(|()| Exit::Good);
+    }
     let records = store.records(&id)?;
     match command.format {
         RecordsFormat::Text => {

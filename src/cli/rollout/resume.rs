@@ -6,14 +6,17 @@ use std::time::Duration;
 use super::drive::{Driver, exit};
 use super::which::{access, chosen, opened, taken_up};
 use crate::cli::Exit;
-use crate::cli::args::{Arguments, DriveArguments, Pace};
+use crate::cli::args::{Arguments, HookWord, Pace, ResumeArguments};
 use crate::cli::failure::Failure;
 use crate::cli::formats::FollowFormat;
 use crate::cli::notify::Notices;
 use crate::cli::output::Output;
+use crate::cli::who::who;
 use crate::cli::world::Simulated;
 use crate::cli::{aims, stop, store, world};
-use crate::rollout::Direction;
+use crate::cloud::Cloud as _;
+use crate::model::HookPlace;
+use crate::rollout::{Direction, Event, HookEvent, HookState, HookWay, Progress};
 use crate::store::{Journal, Store, StoreError};
 
 /// How a rollout is carried on.
@@ -22,13 +25,15 @@ pub(super) struct CarryOn<'a> {
     pub(super) faults: &'a [String],
     pub(super) scenario: Option<&'a Path>,
     pub(super) format: FollowFormat,
+    /// What a person says of hooks.
+    pub(super) hooks: &'a [HookWord],
     /// It takes the place of a process that was killed, whose lease may not be over yet.
     pub(super) is_successor: bool,
 }
 
 pub(super) async fn resume(
     arguments: &Arguments,
-    command: &DriveArguments,
+    command: &ResumeArguments,
 ) -> Result<Exit, Failure> {
     let (store, output) = opened(arguments)?;
     world::may_approve_itself(&store, &command.pace)?;
@@ -47,6 +52,7 @@ pub(super) async fn resume(
         faults: &command.faults,
         scenario: command.scenario.as_deref(),
         format: command.format,
+        hooks: &command.hooks,
         is_successor: false,
     };
     carry_on(arguments, &store, &id, &on, &output).await
@@ -65,6 +71,7 @@ pub(super) async fn carry_on(
     } else {
         taken_up(store, id)?
     };
+    let said = words(&journal, on.hooks)?;
     // What is being aborted only undoes what is half-done.
     if journal.progress().direction != Direction::Aborting {
         stop::heed(store, journal.rollout())?;
@@ -84,6 +91,12 @@ pub(super) async fn carry_on(
     )
     .await?;
     world.knows(&simulated, aims::of_rollout(journal.rollout()))?;
+    let at = world.now().max(journal.progress().at);
+    let said = if said.is_empty() {
+        Vec::new()
+    } else {
+        journal.append(at, said)?
+    };
     let driver = Driver {
         arguments,
         store,
@@ -92,7 +105,7 @@ pub(super) async fn carry_on(
         format: on.format,
         pace: Some(on.pace),
     };
-    let outcome = driver.drive(&mut journal, &[]).await?;
+    let outcome = driver.drive(&mut journal, &said).await?;
     exit(&outcome, &journal, output)
 }
 
@@ -116,4 +129,57 @@ async fn succeed(store: &Store, id: &str, output: &Output) -> Result<Journal, Fa
         tokio::time::sleep(PAUSE).await;
     }
     taken_up(store, id)
+}
+
+/// What a person says of hooks, as records. A process that died leaves its hooks as if they ran.
+fn words(journal: &Journal, words: &[HookWord]) -> Result<Vec<Event>, Failure> {
+    let progress = journal.progress();
+    let mut said = Vec::new();
+    for HookWord { hook, verdict } in words {
+        let is_meant = |place: &HookPlace| place.key() == *hook || place.hook.as_str() == hook;
+        let open = progress.hooks.iter().flat_map(|(place, book)| {
+            let ways = [HookWay::Run, HookWay::Undo].into_iter();
+            ways.filter(|way| is_open(&book.of(*way).state))
+                .map(move |way| (place, way))
+        });
+        let meant: Vec<(&HookPlace, HookWay)> = open.filter(|(place, _)| is_meant(place)).collect();
+        let (place, way) = match meant.as_slice() {
+            [(place, way)] => ((*place).clone(), *way),
+            [] => return Err(no_hook(progress, hook)),
+            many => {
+                let keys: Vec<String> = many.iter().map(|(place, _)| place.key()).collect();
+                return Err(Failure::new(format!("`{hook}` may mean several hooks"))
+                    .hint(format!("name one of {}", keys.join(", "))));
+            }
+        };
+        let by = who();
+        let event = HookEvent::Settled {
+            way,
+            by,
+            verdict: *verdict,
+        };
+        said.push(Event::Hook(place, event));
+    }
+    Ok(said)
+}
+
+fn is_open(state: &HookState) -> bool {
+    match state {
+        HookState::InDoubt(_) | HookState::Running(_) => true,
+        HookState::Ended(_, result) => !result.is_good(),
+        HookState::Waiting | HookState::Settled(_) => false,
+    }
+}
+
+fn no_hook(progress: &Progress, hook: &str) -> Failure {
+    let open = progress
+        .hooks
+        .iter()
+        .filter(|(_, book)| is_open(&book.run.state) || is_open(&book.undo.state));
+    let keys: Vec<String> = open.map(|(place, _)| place.key()).collect();
+    let hint = match keys.is_empty() {
+        true => "no hook of this rollout is in doubt or has failed".to_owned(),
+        false => format!("in doubt or failed: {}", keys.join(", ")),
+    };
+    Failure::new(format!("`{hook}` is no hook that waits for a word")).hint(hint)
 }

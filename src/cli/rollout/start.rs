@@ -19,7 +19,7 @@ use crate::cli::pipeline::{PreparedFleet, prepare_to_roll};
 use crate::cli::warned::{self, For};
 use crate::cli::who::who;
 use crate::cli::world::{Simulated, World};
-use crate::cli::{Exit, aims, documents, lint, plan, revision, stop, store, world};
+use crate::cli::{Exit, aims, documents, hooks, lint, plan, revision, stop, store, world};
 use crate::cloud::{Cloud as _, Place};
 use crate::engine::Engine as _;
 use crate::model::{ClusterName, Digest, Timestamp};
@@ -229,6 +229,7 @@ async fn carry_on(
         faults: &command.selection.faults,
         scenario: command.selection.scenario.as_deref(),
         format: command.format,
+        hooks: &[],
         is_successor: true,
     };
     resume::carry_on(arguments, store, id, &on, output).await
@@ -254,7 +255,7 @@ async fn planned(
     output: &Output,
 ) -> Result<Plan, Failure> {
     if let Some(path) = &command.plan {
-        return saved(path, (prepared, portion), world, output).await;
+        return saved(path, (prepared, portion), (store, world), output).await;
     }
     plan::make(
         prepared,
@@ -299,7 +300,7 @@ fn verified(prepared: &PreparedFleet, plan: &Plan, store: &Store) -> Result<bool
 async fn saved(
     path: &Path,
     (prepared, portion): (&PreparedFleet, &Portion),
-    world: &World,
+    (store, world): (&Store, &World),
     output: &Output,
 ) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path)
@@ -329,6 +330,7 @@ async fn saved(
         })
         .collect();
     let live = documents::sight(prepared, world, &places, output).await?;
+    hooks::ensure_same(prepared, store, &plan)?;
     for (name, cluster) in &plan.clusters {
         if prepared.clusters.get(name).map(|c| &c.desired.digest) != Some(&cluster.digest) {
             return Err(Failure::new(format!(
@@ -356,6 +358,7 @@ fn make(
 ) -> Result<Rollout, Failure> {
     let wanted = wanted_digests(prepared);
     let only: BTreeSet<_> = command.selection.stages.iter().cloned().collect();
+    let behind = hooks::behind(prepared, store, plan)?;
     let inputs = Inputs {
         only: &only,
         baselines: &store.baselines()?,
@@ -367,6 +370,7 @@ fn make(
         before,
         part: portion.part(attempt),
         elsewhere: &portion.elsewhere,
+        behind: &behind,
     };
     Ok(build(plan, &inputs)?)
 }

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::World;
 use crate::cloud::Place;
-use crate::engine::{Engine, EngineError, Left};
+use crate::engine::{Engine, EngineError, Left, Validation};
 use crate::model::{GroupName, Nodeup, Stored};
 
 #[cfg(feature = "aws")]
@@ -58,6 +58,14 @@ impl Engine for World {
         }
     }
 
+    async fn validate(&self, place: &Place) -> Result<Validation, EngineError> {
+        match self {
+            World::Local(world) => world.validate(place).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.validate(place).await,
+        }
+    }
+
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
         match self {
             World::Local(world) => world.left(place, groups).await,
@@ -78,7 +86,7 @@ mod real {
 
     use crate::cli::world::aws::Real;
     use crate::cloud::Place;
-    use crate::engine::{Engine, EngineError, Kops, KopsOptions, Left};
+    use crate::engine::{Engine, EngineError, Kops, KopsOptions, Left, Validation};
     use crate::model::{ClusterName, GroupName, Nodeup, Region, Stored};
     use crate::run::{DocumentStore, documents};
     use crate::store::{KopsAccess, StoreAccess};
@@ -207,6 +215,10 @@ mod real {
 
         async fn delete(&self, place: &Place, group: &GroupName) -> Result<(), EngineError> {
             self.usable(place).await?.delete(group).await
+        }
+
+        async fn validate(&self, place: &Place) -> Result<Validation, EngineError> {
+            self.usable(place).await?.validate().await
         }
 
         async fn left(

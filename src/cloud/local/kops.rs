@@ -14,12 +14,13 @@ use super::templates::SimulatedTemplate;
 use super::world::{Inner, World};
 use crate::cloud::Place;
 use crate::desired::{DesiredCluster, DesiredGroup};
-use crate::engine::{Engine, EngineError, Left};
+use crate::engine::{Engine, EngineError, Left, Validation};
 use crate::kops::{self, stored};
 use crate::model::{
     AsgName, Boots, ClusterName, Effect, GroupName, KopsEffect, KopsVersion, LaunchTemplateData,
-    Nodeup, Stored, TemplateVersion,
+    Nodes, Nodeup, Stored, TemplateVersion,
 };
+use crate::nodes::NodeApi as _;
 use crate::plan::labelled;
 use crate::yaml;
 
@@ -212,7 +213,27 @@ impl World {
     }
 }
 
+/// Ready nodes of a group against what is in service.
+fn validated(nodes: &Nodes) -> Result<Validation, EngineError> {
+    let Nodes::Known(seen) = nodes else {
+        return Err(EngineError::Failed {
+            command: "validate cluster".into(),
+            words: "the API server does not answer (simulated)".into(),
+        });
+    };
+    let sick = seen.nodes.iter().filter(|(_, node)| !node.ready);
+    let failures = sick.map(|(name, _)| format!("Node {name}: node \"{name}\" is not ready"));
+    Ok(Validation {
+        nodes: seen.nodes.len(),
+        failures: failures.collect(),
+    })
+}
+
 impl Engine for World {
+    async fn validate(&self, place: &Place) -> Result<Validation, EngineError> {
+        validated(&self.nodes(&place.cluster).await)
+    }
+
     async fn ready(&self, _place: &Place) -> Result<(), EngineError> {
         Ok(())
     }

@@ -40,6 +40,12 @@ pub(super) fn of_order(breach: &OrderBreach) -> String {
             "{} of a wave are rolled at the same time, its parallel is {most}",
             count(rolling, "cluster")
         ),
+        OrderBreach::HookOutOfTurn { hook } => {
+            format!("the hook {hook} runs before or after its moment")
+        }
+        OrderBreach::HookLeftRunning { hook } => {
+            format!("the hook {hook} still runs when what it belongs to is done")
+        }
     }
 }
 

@@ -90,6 +90,7 @@ impl<'r> Answers<'r> {
             | Event::Stage(..)
             | Event::Cluster(..)
             | Event::Group(..)
+            | Event::Hook(..)
             | Event::Step(..) => {}
         }
     }
@@ -172,6 +173,7 @@ fn question(kind: &GateKind) -> String {
                 .into()
         }
         GateKind::Kubernetes => "every instance has a Ready node, and critical pods run".into(),
+        GateKind::Kops => "kops validates the cluster, where it is the engine".into(),
         GateKind::Command(words) => {
             format!(
                 "the command {} ends with 0",

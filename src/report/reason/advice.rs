@@ -59,6 +59,9 @@ pub fn advice_text(advice: &Advice, resume: &str) -> String {
         Advice::NoRollback => format!(
             "`{resume}` goes on to the release, or `kfleet rollout abort` ends it here; put the group back into git and roll out again to get one like it"
         ),
+        Advice::SettleHook { hook } => format!(
+            "see what it has done, then `{resume} --hook {hook}=done` where it did its work, or `{resume} --hook {hook}=again` where it is to run (once more)"
+        ),
         Advice::Words(words) => words.replace("`kfleet rollout resume`", &format!("`{resume}`")),
         Advice::VersionsGone
         | Advice::WayBackGone
@@ -130,6 +133,7 @@ fn of_versions(advice: &Advice, resume: &str) -> String {
         | Advice::SeeInEc2
         | Advice::SeePodsOutOfService
         | Advice::FreePods { .. }
+        | Advice::SettleHook { .. }
         | Advice::Words(_) => String::new(),
     }
 }
@@ -205,6 +209,7 @@ fn of_groups(advice: &Advice, resume: &str) -> String {
         | Advice::FindWhoPinned
         | Advice::StartAnewVersion
         | Advice::StartAnewPlan
+        | Advice::SettleHook { .. }
         | Advice::Words(_) => String::new(),
     }
 }

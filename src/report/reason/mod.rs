@@ -82,6 +82,7 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::NoAccess { cluster, unseen } => format!("{cluster}: {unseen}"),
         Reason::Drain(why) => drain::text(why),
         Reason::Group(why) => group::text(why),
+        Reason::Hook(why) => super::hooks::reason(why),
         Reason::Version(why) => version::text(why),
         part => of_health(part),
     }

@@ -72,6 +72,7 @@ pub(super) fn of_step(reason: &Reason) -> String {
         | Reason::KubernetesStays { .. }
         | Reason::Drain(_)
         | Reason::Group(_)
+        | Reason::Hook(_)
         | Reason::Version(_)
         | Reason::Words(_) => String::new(),
     }

@@ -46,4 +46,14 @@ pub enum OrderBreach {
         /// How many may be.
         most: usize,
     },
+    /// A hook runs before or after its moment.
+    HookOutOfTurn {
+        /// The hook and its place.
+        hook: String,
+    },
+    /// A hook still runs when what it belongs to is done.
+    HookLeftRunning {
+        /// The hook and its place.
+        hook: String,
+    },
 }

@@ -1,6 +1,7 @@
 //! What the other shards of a release have to do with this one: nothing begins before all of them have got as far, and what fails in one of
 //! them fails in all. Never acts.
 
+use super::hooks;
 use std::collections::BTreeSet;
 
 use crate::fleet::OnFailure;
@@ -92,6 +93,7 @@ pub(crate) fn after_failure(
                 return Event::Rollout(RolloutEvent::Held);
             }
             Event::Rollout(RolloutEvent::RollbackStarted {
+                hooks: hooks::to_take_back(rollout, progress, &clusters, None),
                 clusters,
                 kept: BTreeSet::new(),
             })
@@ -124,11 +126,8 @@ fn touched_from(
         };
         s.waves.iter().skip(first)
     });
-    let touched = |name: &&ClusterName| {
-        let found = progress.clusters.get(*name);
-        found.is_some_and(|c| c.groups.values().any(|g| g.touched))
-    };
     let clusters = waves.flat_map(|w| &w.clusters).map(|c| &c.cluster);
+    let touched = |name: &&ClusterName| progress.is_touched(name);
     clusters.filter(touched).cloned().collect()
 }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::gate::{Asked, GateOutcome};
+use super::hooks::{self, HooksAt};
 use super::look::look;
 use super::patience::patience;
 use super::phases::{PhaseTurn, phases, side_by_side};
 use super::way_back::{self, Leave};
 use super::{control_plane, gate, preflight, prune, retire, undo, verify};
+use crate::fleet::HookAt;
 use crate::kops::Role;
 use crate::model::{AsgName, CloudEffect, Effect, Span, Timestamp};
 use crate::rollout::event::{ClusterEvent, Event, Scope};
@@ -22,7 +24,7 @@ use crate::rollout::schedule::{ClusterRun, GroupTask, Task};
 pub(crate) fn start(run: &ClusterRun, out: &mut DecisionBuilder<'_>) {
     let cluster = run.cluster.clone();
     out.records.push(match run.since {
-        Some(since) if run.groups.is_empty() => Event::Cluster(
+        Some(since) if !run.changes() => Event::Cluster(
             cluster,
             ClusterEvent::Verified {
                 since,
@@ -49,6 +51,8 @@ pub(crate) fn forward(round: &RoundContext<'_>, run: &ClusterRun, out: &mut Deci
         match sight.progress.state {
             _ if leave == Leave::Nothing => {}
             ClusterState::Rolling if !preflight::done(round, &sight, out) => {}
+            ClusterState::Rolling
+                if !hooks::are_through(round, hooks_of(run, HookAt::BeforeCluster), out) => {}
             ClusterState::Rolling => {
                 if !phases(&run.groups)
                     .any(|phase| phase.turn(round, &sight, &run.groups, Mode::Forward, out))
@@ -73,15 +77,23 @@ pub(crate) fn back(round: &RoundContext<'_>, run: &ClusterRun, out: &mut Decisio
             .filter_map(|g| Some(undo::undo(g, sight.progress.groups.get(&g.asg)?)))
             .collect();
         let phases: Vec<PhaseTurn> = phases(&run.groups).collect();
-        if !phases
-            .iter()
-            .rev()
-            .any(|phase| phase.turn(round, &sight, &undone, Mode::Undo, out))
+        let mut left = phases.iter().rev();
+        if hooks::are_taken_back(round, hooks_of(run, HookAt::AfterCluster), out)
+            && !left.any(|phase| phase.turn(round, &sight, &undone, Mode::Undo, out))
+            && hooks::are_taken_back(round, hooks_of(run, HookAt::BeforeCluster), out)
         {
             check_back(round, &sight, sight.progress.moved_at, out);
         }
     }
     patience(round, run, &mark, Mode::Undo, out);
+}
+
+fn hooks_of(run: &ClusterRun, at: HookAt) -> HooksAt<'_> {
+    HooksAt {
+        tasks: &run.hooks,
+        at,
+        cluster: &run.cluster,
+    }
 }
 
 pub(crate) fn clean_up(round: &RoundContext<'_>, run: &ClusterRun, out: &mut DecisionBuilder<'_>) {
@@ -166,6 +178,7 @@ fn about<'a>(round: &RoundContext<'a>, sight: &ClusterContext<'a>, since: Timest
         deadline_from: since,
         patience: sight.run.rolling.ready_timeout,
         tolerance: sight.run.rolling.tolerance,
+        by_kops: sight.run.kops.is_some(),
         only_health: false,
     }
 }
@@ -177,6 +190,11 @@ fn check(
     since: Timestamp,
     out: &mut DecisionBuilder<'_>,
 ) {
+    let hooks = hooks_of(sight.run, HookAt::AfterCluster);
+    let pass = |out: &mut DecisionBuilder<'_>| passed(round, sight, since, out).is_some();
+    let Some(since) = hooks::after_cluster(round, hooks, since, out, pass) else {
+        return;
+    };
     let deletion = deletes(round, sight);
     // What is deleted cannot come back: while that is under way there is nothing for a gate to decide.
     let evidence = match deletion {

@@ -35,6 +35,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) patience: Span,
     /// How many nodes of a group it may lose on any day.
     pub(crate) tolerance: Amount,
+    /// kops is the cluster's engine.
+    pub(crate) by_kops: bool,
     /// Only what can be seen of the cluster itself is asked, not what the fleet measures elsewhere.
     pub(crate) only_health: bool,
 }
@@ -93,7 +95,9 @@ fn long_wait(
     const MORE: Span = Span::from_secs(300);
     match gate.kind {
         GateKind::Asg | GateKind::Kubernetes => {}
-        GateKind::Command(_) | GateKind::Http(_) | GateKind::Promql(_) => return None,
+        GateKind::Kops | GateKind::Command(_) | GateKind::Http(_) | GateKind::Promql(_) => {
+            return None;
+        }
     }
     let key = (asked.scope.clone(), gate.name.clone());
     let verdict = Verdict::Wait(ground.clone());
@@ -137,7 +141,13 @@ impl Asked<'_> {
         if gate.name == BUILT_IN_NODES && matches!(self.live.nodes, Nodes::NotAsked) {
             return false;
         }
-        let is_ours = matches!(gate.kind, GateKind::Asg | GateKind::Kubernetes);
+        if gate.kind == GateKind::Kops && !self.by_kops {
+            return false;
+        }
+        let is_ours = matches!(
+            gate.kind,
+            GateKind::Asg | GateKind::Kubernetes | GateKind::Kops
+        );
         if self.only_health && !is_ours {
             return false;
         }
@@ -189,6 +199,10 @@ impl<'a> GroupContext<'a> {
             deadline_from,
             patience: self.task.rolling.ready_timeout,
             tolerance: self.task.rolling.tolerance,
+            by_kops: self
+                .rollout
+                .cluster(self.cluster)
+                .is_some_and(|run| run.kops.is_some()),
             only_health: false,
         }
     }
@@ -211,6 +225,7 @@ fn judge(gate: &GateSpec, asked: &Asked<'_>, out: &mut DecisionBuilder<'_>) -> V
             };
             return health::kubernetes(&nodes, asked.tolerance);
         }
+        GateKind::Kops => Question::Kops,
         GateKind::Command(command) => Question::Command(command.clone()),
         GateKind::Http(http) => Question::Http(HttpGate {
             url: asked.filled(&http.url),

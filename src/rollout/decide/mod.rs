@@ -16,6 +16,7 @@ mod fields;
 mod gate;
 mod group;
 mod health;
+mod hooks;
 mod late;
 mod look;
 mod node_steps;
@@ -40,6 +41,7 @@ mod verify;
 mod way_back;
 
 pub(super) use bounds::bound;
+pub(super) use hooks::to_take_back;
 pub use look::expected_groups;
 pub use room::{room_questions, rooms_wanted};
 pub use stages::{decide, decide_beside};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::hooks::{self, HooksAt};
 use super::{before, beside, cluster, room, soak};
-use crate::fleet::{OnFailure, ProvenControlPlane};
+use crate::fleet::{HookAt, OnFailure, ProvenControlPlane};
 use crate::model::{AsgName, ClusterName, Live, Span, Timestamp};
 use crate::rollout::board::Board;
 use crate::rollout::event::{ClusterEvent, Event, RolloutEvent, StageEvent};
@@ -108,7 +109,10 @@ fn forward(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
             round,
             all,
             stage.soak,
-            Event::Stage(stage.name.clone(), StageEvent::Passed),
+            Passing {
+                hooks: stage.hooks_at(HookAt::AfterStage),
+                event: Event::Stage(stage.name.clone(), StageEvent::Passed),
+            },
             out,
         );
     }
@@ -159,12 +163,12 @@ fn frozen(round: &RoundContext<'_>, stage: &StageRun) -> Option<State> {
     })
 }
 
-/// A wave that has not begun: it begins when the one before it has passed everywhere, what it stands on holds, and there is room.
+/// A wave that has not begun: it begins when the one before it has passed everywhere, what it stands on holds, there is room, and the hooks before it are
+/// through.
 fn begin_wave(
     round: &RoundContext<'_>,
     stage: &StageRun,
-    index: usize,
-    wave: &WaveRun,
+    (index, wave): (usize, &WaveRun),
     out: &mut DecisionBuilder<'_>,
 ) -> State {
     let before = index.checked_sub(1);
@@ -173,21 +177,43 @@ fn begin_wave(
     {
         return state;
     }
-    if let Some(state) = frozen(round, stage).filter(|_| !wave.changing().is_empty()) {
+    let changes = wave.changes();
+    if let Some(state) = frozen(round, stage).filter(|_| changes) {
         return state;
     }
-    let changes = !wave.changing().is_empty();
     if index > 0 && changes && !before::holds(round, stage, Some(index), out) {
         return State::Going;
     }
     if changes && !room::for_wave(round, stage, index, wave, out) {
         return State::Going;
     }
-    out.records.push(Event::Stage(
-        stage.name.clone(),
-        StageEvent::WaveStarted { wave: index },
-    ));
+    let hooks = match index {
+        0 => stage.hooks_at(HookAt::BeforeStage),
+        _ => wave.hooks_at(HookAt::BetweenWaves),
+    };
+    if are_through(round, hooks, out) {
+        out.records.push(Event::Stage(
+            stage.name.clone(),
+            StageEvent::WaveStarted { wave: index },
+        ));
+    }
     State::Going
+}
+
+fn are_through(
+    round: &RoundContext<'_>,
+    hooks: Option<HooksAt<'_>>,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    hooks.is_none_or(|hooks| hooks::are_through(round, hooks, out))
+}
+
+fn are_taken_back(
+    round: &RoundContext<'_>,
+    hooks: Option<HooksAt<'_>>,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    hooks.is_none_or(|hooks| hooks::are_taken_back(round, hooks, out))
 }
 
 fn run_wave(
@@ -199,7 +225,10 @@ fn run_wave(
 ) -> State {
     let key = (stage.name.clone(), index);
     if !round.progress.waves_started.contains(&key) {
-        return begin_wave(round, stage, index, wave, out);
+        return begin_wave(round, stage, (index, wave), out);
+    }
+    if !are_through(round, wave.hooks_at(HookAt::BeforeWave), out) {
+        return State::Going;
     }
     let state_of = |run: &ClusterRun| round.progress.clusters.get(&run.cluster).map(|c| c.state);
     let is_active = |run: &ClusterRun| {
@@ -220,11 +249,10 @@ fn run_wave(
                 let is_room = room::at_once(round, wave, &run.cluster, |other| {
                     is_active(other) || started.contains(&other.cluster)
                 });
-                let turn_came = (active < places && is_room) || run.groups.is_empty();
-                held = held.or_else(|| {
-                    frozen(round, stage).filter(|_| turn_came && !run.groups.is_empty())
-                });
-                if turn_came && (held.is_none() || run.groups.is_empty()) {
+                let changes = run.changes();
+                let turn_came = (active < places && is_room) || !changes;
+                held = held.or_else(|| frozen(round, stage).filter(|_| turn_came && changes));
+                if turn_came && (held.is_none() || !changes) {
                     active += 1;
                     started.insert(run.cluster.clone());
                     cluster::start(run, out);
@@ -247,18 +275,27 @@ fn run_wave(
             round,
             wave.clusters.iter(),
             wave.soak,
-            Event::Stage(stage.name.clone(), StageEvent::WavePassed { wave: index }),
+            Passing {
+                hooks: wave.hooks_at(HookAt::AfterWave),
+                event: Event::Stage(stage.name.clone(), StageEvent::WavePassed { wave: index }),
+            },
             out,
         ),
     }
 }
 
-/// Waits until every cluster has run the release for `soak`, healthy; `passed` is what follows. A cluster that cannot be seen has not soaked.
+/// What follows a soak: hooks, then a record.
+struct Passing<'a> {
+    hooks: Option<HooksAt<'a>>,
+    event: Event,
+}
+
+/// Waits until every cluster has run the release for `soak`, healthy; `passing` is what follows. A cluster that cannot be seen has not soaked.
 fn soak<'r>(
     round: &RoundContext<'_>,
     clusters: impl Iterator<Item = &'r ClusterRun>,
     soak: Span,
-    passed: Event,
+    passing: Passing<'_>,
     out: &mut DecisionBuilder<'_>,
 ) -> State {
     let mut last: Option<(Timestamp, &ClusterName)> = None;
@@ -282,7 +319,9 @@ fn soak<'r>(
     }
     match last {
         None if ready => {
-            out.records.push(passed);
+            if are_through(round, passing.hooks, out) {
+                out.records.push(passing.event);
+            }
             State::Going
         }
         Some((until, name)) if ready => State::WaitingForTime {
@@ -296,12 +335,48 @@ fn soak<'r>(
     }
 }
 
-/// Stages and waves in reverse order; of a wave, as many clusters at a time as on the way forward.
+/// Stages and waves in reverse order, each with the hooks that came after it first; of a wave, as many clusters at a time as on the way forward.
 fn back(
     round: &RoundContext<'_>,
     clusters: &BTreeSet<ClusterName>,
     out: &mut DecisionBuilder<'_>,
 ) -> State {
+    if hooks::is_any_running(round, out) {
+        return State::Going;
+    }
+    let mut stages = round.rollout.stages.iter().rev();
+    let all = stages.all(|stage| {
+        let mut waves = stage.waves.iter().rev();
+        are_taken_back(round, stage.hooks_at(HookAt::AfterStage), out)
+            && waves.all(|wave| is_wave_back(round, wave, clusters, out))
+            && are_taken_back(round, stage.hooks_at(HookAt::BeforeStage), out)
+    });
+    if all {
+        out.records.push(Event::Rollout(RolloutEvent::RolledBack));
+    }
+    State::Going
+}
+
+/// Whether a wave is back where it came from, with its hooks.
+fn is_wave_back(
+    round: &RoundContext<'_>,
+    wave: &WaveRun,
+    clusters: &BTreeSet<ClusterName>,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
+    are_taken_back(round, wave.hooks_at(HookAt::AfterWave), out)
+        && are_clusters_back(round, wave, clusters, out)
+        && are_taken_back(round, wave.hooks_at(HookAt::BeforeWave), out)
+        && are_taken_back(round, wave.hooks_at(HookAt::BetweenWaves), out)
+}
+
+/// Whether all clusters of a wave that go back are there; goes on with them if not.
+fn are_clusters_back(
+    round: &RoundContext<'_>,
+    wave: &WaveRun,
+    clusters: &BTreeSet<ClusterName>,
+    out: &mut DecisionBuilder<'_>,
+) -> bool {
     let away = |run: &&ClusterRun| {
         let restored = round
             .progress
@@ -310,34 +385,29 @@ fn back(
             .is_some_and(|c| c.state == ClusterState::Restored);
         clusters.contains(&run.cluster) && !restored
     };
-    let waves: Vec<&WaveRun> = round.rollout.stages.iter().flat_map(|s| &s.waves).collect();
-    match waves
-        .into_iter()
-        .rev()
-        .find(|w| w.clusters.iter().any(|run| away(&run)))
-    {
-        Some(wave) => {
-            let begun = |run: &&ClusterRun| {
-                let found = round.progress.clusters.get(&run.cluster);
-                found.is_some_and(|c| c.groups.values().any(|g| g.state != GroupState::Waiting))
-            };
-            let (first, rest): (Vec<_>, Vec<_>) =
-                wave.clusters.iter().filter(away).partition(begun);
-            let limits = wave.clusters.iter();
-            let limits = limits.filter_map(|run| round.progress.room_limit(&run.cluster));
-            let room = limits.map(|limit| limit.at_once).min();
-            first
-                .into_iter()
-                .chain(rest)
-                .take(wave.parallel.min(room.unwrap_or(usize::MAX)))
-                .for_each(|run| cluster::back(round, run, out));
-        }
-        None => out.records.push(Event::Rollout(RolloutEvent::RolledBack)),
+    let begun = |run: &&ClusterRun| {
+        let found = round.progress.clusters.get(&run.cluster);
+        found.is_some_and(|c| c.groups.values().any(|g| g.state != GroupState::Waiting))
+    };
+    let (first, rest): (Vec<_>, Vec<_>) = wave.clusters.iter().filter(away).partition(begun);
+    if first.is_empty() && rest.is_empty() {
+        return true;
     }
-    State::Going
+    let limits = wave.clusters.iter();
+    let limits = limits.filter_map(|run| round.progress.room_limit(&run.cluster));
+    let room = limits.map(|limit| limit.at_once).min();
+    first
+        .into_iter()
+        .chain(rest)
+        .take(wave.parallel.min(room.unwrap_or(usize::MAX)))
+        .for_each(|run| cluster::back(round, run, out));
+    false
 }
 
 fn abort(round: &RoundContext<'_>, out: &mut DecisionBuilder<'_>) -> State {
+    if hooks::is_any_running(round, out) {
+        return State::Going;
+    }
     let mut left = 0;
     for run in round.rollout.clusters() {
         let Some(progress) = round.progress.clusters.get(&run.cluster) else {
@@ -382,6 +452,7 @@ fn asked_back(rollout: &Rollout, progress: &Progress) -> Event {
             },
         ),
         None => Event::Rollout(RolloutEvent::RollbackStarted {
+            hooks: hooks::to_take_back(rollout, progress, &clusters, None),
             clusters,
             kept: BTreeSet::new(),
         }),
@@ -395,9 +466,9 @@ fn after_failure(
     (cluster, group): (&ClusterName, Option<&AsgName>),
     why: &Reason,
 ) -> Event {
-    match rollout
-        .stage_of(cluster)
-        .map(|s| s.on_failure)
+    let of_stage = || rollout.stage_of(cluster).map(|s| s.on_failure);
+    match hooks::policy(rollout, why)
+        .or_else(of_stage)
         .unwrap_or_default()
     {
         OnFailure::Rollback => rolled_back(rollout, progress, (cluster, group)),
@@ -427,7 +498,12 @@ fn rolled_back(
         return Event::Rollout(RolloutEvent::Held);
     }
     let kept = proven_control_planes(rollout, progress, &clusters, (cluster, group));
-    Event::Rollout(RolloutEvent::RollbackStarted { clusters, kept })
+    let hooks = hooks::to_take_back(rollout, progress, &clusters, Some(cluster));
+    Event::Rollout(RolloutEvent::RollbackStarted {
+        clusters,
+        kept,
+        hooks,
+    })
 }
 
 /// Control planes that were proven stay on the new version when only workers failed, unless the policy says otherwise. What is not known
@@ -491,15 +567,9 @@ fn touched_since(
         .iter()
         .flat_map(|s| &s.waves)
         .skip_while(|w| w.clusters.iter().all(|c| c.cluster != *failing));
-    let touched = |name: &ClusterName| {
-        progress
-            .clusters
-            .get(name)
-            .is_some_and(|c| c.groups.values().any(|g| g.touched))
-    };
     waves
         .flat_map(|w| &w.clusters)
         .map(|c| c.cluster.clone())
-        .filter(touched)
+        .filter(|name| progress.is_touched(name))
         .collect()
 }

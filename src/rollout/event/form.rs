@@ -14,7 +14,8 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, forward_to_deserialize_any};
 use serde_json::{Map, Value, json};
 
-use super::{ClusterEvent, Event, GroupEvent, StageEvent, StepEvent};
+use super::{ClusterEvent, Event, GroupEvent, HookEvent, StageEvent, StepEvent};
+use crate::model::HookPlace;
 
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
@@ -25,6 +26,7 @@ impl Serialize for Event {
             Event::Group(cluster, group, what) => {
                 flat(json!({ "cluster": cluster, "group": group }), what, out)
             }
+            Event::Hook(place, what) => flat(json!(place), what, out),
             Event::Step(step, what) => flat(json!({ "step": step }), what, out),
         }
     }
@@ -85,6 +87,11 @@ impl<'de> Visitor<'de> for AnyEvent {
             let group = place(&mut fields, "group")?;
             let what = what(name, fields)?;
             Ok(Event::Group(cluster, group, what))
+        } else if is(names::<HookEvent>()) {
+            let mut fields = content.newtype_variant()?;
+            let place = hook_place(&mut fields)?;
+            let what = what(name, fields)?;
+            Ok(Event::Hook(place, what))
         } else if is(names::<StepEvent>()) {
             let mut fields = content.newtype_variant()?;
             let step = place(&mut fields, "step")?;
@@ -105,6 +112,18 @@ fn place<T: DeserializeOwned, E: serde::de::Error>(
     let value = fields.shift_remove(name);
     let value = value.ok_or_else(|| E::missing_field(name))?;
     T::deserialize(value).map_err(|e| E::custom(format_args!("`{name}`: {e}")))
+}
+
+/// Takes out the fields that say which hook it is, and where it runs.
+fn hook_place<E: serde::de::Error>(fields: &mut Map<String, Value>) -> Result<HookPlace, E> {
+    const NAMES: [&str; 4] = ["hook", "stage", "wave", "cluster"];
+    let mut place = Map::new();
+    for name in NAMES {
+        if let Some(value) = fields.shift_remove(name) {
+            place.insert(name.to_owned(), value);
+        }
+    }
+    HookPlace::deserialize(Value::Object(place)).map_err(E::custom)
 }
 
 /// What happened, from its name and the fields that are left.
@@ -201,7 +220,7 @@ mod tests {
     use super::*;
 
     /// Lines of journals, one of each shape that an event can have.
-    const LINES: [&str; 8] = [
+    const LINES: [&str; 10] = [
         r#""held""#,
         r#"{"paused":{"why":"words"}}"#,
         r#"{"lock-taken":{"cluster":null,"from":"anna","rollout":"r","fence":3}}"#,
@@ -210,6 +229,8 @@ mod tests {
         r#"{"group-started":{"cluster":"a.k8s.test","group":"nodes.a.k8s.test","instances":3}}"#,
         r#"{"group-done":{"cluster":"a.k8s.test","group":"nodes.a.k8s.test"}}"#,
         r#"{"outcome":{"step":7,"result":{"refused":"no"}}}"#,
+        r#"{"hook-started":{"hook":"tools","stage":"prod","wave":0,"cluster":"a.k8s.test","way":"run","attempt":1}}"#,
+        r#"{"hook-ended":{"hook":"tools","stage":"prod","way":"undo","result":{"failed":{"code":3}},"said":"no"}}"#,
     ];
 
     #[test]
@@ -229,6 +250,7 @@ mod tests {
             names::<StageEvent>(),
             names::<ClusterEvent>(),
             names::<GroupEvent>(),
+            names::<HookEvent>(),
             names::<StepEvent>(),
         ]
         .concat();

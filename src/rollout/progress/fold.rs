@@ -73,6 +73,7 @@ impl Progress {
             }
             Event::Cluster(cluster, what) => self.cluster_event(cluster, what, at),
             Event::Group(cluster, group, what) => self.group_event(cluster, group, what, at),
+            Event::Hook(place, what) => self.hook_event(place, what, at),
             Event::Step(step, what) => self.step_event(*step, what, at),
         }
     }
@@ -89,7 +90,14 @@ impl Progress {
                 (self.ending, self.stuck, self.held) = (None, None, false);
                 self.rollback_asked = Some((by.clone(), reason.clone()));
             }
-            RolloutEvent::RollbackStarted { clusters, kept } => self.turn_back(clusters, kept, at),
+            RolloutEvent::RollbackStarted {
+                clusters,
+                kept,
+                hooks,
+            } => {
+                self.turn_back(clusters, kept, at);
+                self.take_hooks_back(hooks);
+            }
             RolloutEvent::AbortStarted { .. } => self.turn_to_stop(at),
             RolloutEvent::Resumed { .. } => self.resumed(at),
             RolloutEvent::Started { .. }
@@ -323,6 +331,7 @@ impl Progress {
         if retried {
             (self.failure, self.shard_failure) = (None, None);
         }
+        self.resume_hooks(retried || looked_at);
         self.open
             .values_mut()
             .for_each(|i| (i.tries, i.doubtful, i.asked_at, i.refusal) = (0, true, at, None));

@@ -49,6 +49,21 @@ pub enum Illegal {
     /// Not of this rollout.
     #[error("{0} is no group of this rollout")]
     NoGroup(AsgName),
+    /// Not of this rollout.
+    #[error("{0} is no hook of this rollout")]
+    NoHook(String),
+    /// A hook runs once at a time.
+    #[error("the hook {0} begins while it runs")]
+    HookTwice(String),
+    /// A hook that may not run twice, and of whose last run it is not known how it ended.
+    #[error("the hook {0} begins again, and may have done its work already")]
+    HookInDoubt(String),
+    /// An end without a beginning.
+    #[error("the hook {0} was not begun, or had ended")]
+    HookNotRunning(String),
+    /// A word about a hook that needs none.
+    #[error("the hook {0} is not in doubt, and has not failed")]
+    HookNotInDoubt(String),
     /// A step with another number.
     #[error("step {found} should be step {expected}")]
     StepNumber {

@@ -18,6 +18,7 @@ pub(super) fn check_transition(progress: &Progress, event: &Event) -> Result<(),
         Event::Stage(stage, what) => of_stage(progress, stage, what),
         Event::Cluster(cluster, what) => of_cluster(progress, cluster, what),
         Event::Group(cluster, group, what) => of_group(progress, cluster, group, what),
+        Event::Hook(place, what) => progress.check_hook(place, what),
         Event::Step(step, what) => of_step(progress, *step, what),
     }
 }

@@ -2,6 +2,8 @@
 
 mod canary;
 mod fold;
+mod hook_state;
+mod hooks;
 mod illegal;
 mod legal;
 mod no_way_back;
@@ -11,6 +13,7 @@ mod state;
 mod steps;
 
 pub use canary::Canary;
+pub use hook_state::{HookProgress, HookRun, HookState};
 pub use illegal::{Illegal, IllegalRecord};
 pub(crate) use no_way_back::no_way_back;
 pub use obstacles::{CapacityState, Conflicts, ZonePlacement, ZoneRefused};

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::canary::Canary;
+use super::hook_state::{self, HookProgress};
 use super::obstacles::{CapacityState, Conflicts, ZonePlacement};
 use super::outstanding::Outstanding;
 use crate::model::{
-    AsgName, CloudEffect, ClusterName, Effect, InstanceId, Shard, Span, StageName, Timestamp,
+    AsgName, CloudEffect, ClusterName, Effect, HookPlace, InstanceId, Shard, Span, StageName,
+    Timestamp,
 };
 use crate::plan::room::{RoomLimit, SurgeLimit};
 use crate::rollout::event::{Scope, StepId, Verdict};
@@ -39,6 +41,8 @@ pub struct Progress {
     pub room: BTreeMap<(StageName, usize), Vec<RoomLimit>>,
     /// Every cluster of the rollout, those that have not begun too.
     pub clusters: BTreeMap<ClusterName, ClusterProgress>,
+    /// Hooks of the rollout, each at its places.
+    pub hooks: BTreeMap<HookPlace, HookProgress>,
     /// Steps whose outcome is not known.
     pub open: BTreeMap<StepId, Intent>,
     /// The number of the next step.
@@ -368,6 +372,7 @@ impl Progress {
             passed_everywhere: BTreeSet::new(),
             room: BTreeMap::new(),
             clusters: rollout.clusters().map(cluster).collect(),
+            hooks: hook_state::books(rollout),
             open: BTreeMap::new(),
             next_step: 1,
             stuck: None,
@@ -402,6 +407,17 @@ impl Progress {
             .map_or(0, |(_, last)| last.saturating_add(1))
     }
 
+    /// Whether anything was begun in a cluster: in one of its groups, or by one of its hooks.
+    pub fn is_touched(&self, cluster: &ClusterName) -> bool {
+        let by_groups = self.clusters.get(cluster).map(|c| &c.groups);
+        let mut groups = by_groups.into_iter().flat_map(BTreeMap::values);
+        let mut hooks = self.hooks.iter();
+        groups.any(|g| g.touched)
+            || hooks.any(|(place, hook)| {
+                place.cluster.as_ref() == Some(cluster) && hook.run.attempts > 0
+            })
+    }
+
     /// Processes that this rollout holds suspended, by group. Until it ends they are no difference between git and the live state.
     pub fn held(&self) -> BTreeMap<AsgName, BTreeSet<String>> {
         let groups = self.clusters.values().flat_map(|c| &c.groups);
@@ -421,9 +437,8 @@ pub(crate) fn touched(rollout: &Rollout, progress: &Progress) -> BTreeSet<Cluste
     let mut all = BTreeSet::new();
     for run in rollout.clusters() {
         let found = progress.clusters.get(&run.cluster);
-        let away = found.is_some_and(|c| {
-            c.state != ClusterState::Restored && c.groups.values().any(|g| g.touched)
-        });
+        let is_away = found.is_some_and(|c| c.state != ClusterState::Restored);
+        let away = is_away && progress.is_touched(&run.cluster);
         all.extend(away.then(|| run.cluster.clone()));
     }
     all

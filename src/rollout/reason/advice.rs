@@ -91,6 +91,11 @@ pub enum Advice {
         /// Whether finalizers hold pods.
         finalizers: bool,
     },
+    /// See what a hook has done, and say it.
+    SettleHook {
+        /// The hook and its place, as `--hook` takes it.
+        hook: String,
+    },
     /// In the words of a journal of version 1.
     #[serde(untagged)]
     Words(String),

@@ -6,6 +6,7 @@ mod drain;
 mod finding;
 mod group;
 mod health;
+mod hook;
 mod version;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ pub use group::GroupReason;
 pub use health::{
     Evidence, Ground, PlaneFault, Symptom, SymptomSeen, ToleratedNodes, UnreadyOwner,
 };
+pub use hook::HookReason;
 pub use version::{RefreshAt, RefreshDoes, VersionOf, VersionReason};
 
 use crate::model::{
@@ -345,6 +347,9 @@ pub enum Reason {
     /// Instances of a group.
     #[serde(untagged)]
     Group(GroupReason),
+    /// Commands that run around stages, waves and clusters.
+    #[serde(untagged)]
+    Hook(HookReason),
     /// Launch template versions and instance refreshes.
     #[serde(untagged)]
     Version(VersionReason),
@@ -378,7 +383,7 @@ macro_rules! theme {
     };
 }
 
-theme!(Drain => DrainReason, Group => GroupReason, Version => VersionReason);
+theme!(Drain => DrainReason, Group => GroupReason, Hook => HookReason, Version => VersionReason);
 
 /// What others said becomes a reason in their words.
 macro_rules! in_their_words {

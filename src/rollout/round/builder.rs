@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::context::{GroupContext, Mode};
-use super::decision::{Check, Decision, State, Step, Waiting};
-use crate::model::{AsgName, CloudEffect, ClusterName, Effect, KopsEffect, NodeEffect, Timestamp};
+use super::decision::{Check, Decision, HookStep, State, Step, Waiting};
+use crate::model::{
+    AsgName, CloudEffect, ClusterName, Effect, HookPlace, KopsEffect, NodeEffect, Timestamp,
+};
 use crate::rollout::event::{ClusterEvent, Event, GroupEvent, StepId};
 use crate::rollout::progress::{Intent, Progress};
 use crate::rollout::reason::{Advice, Reason, WaitOf};
@@ -14,6 +16,7 @@ use crate::rollout::schedule::{Task, VersionSource};
 pub(crate) struct DecisionBuilder<'a> {
     pub(crate) records: Vec<Event>,
     pub(crate) checks: Vec<Check>,
+    pub(crate) hooks: Vec<HookStep>,
     fresh: Vec<(ClusterName, AsgName, Effect)>,
     again: Vec<(StepId, &'a Intent)>,
     waiting: Vec<Waiting>,
@@ -35,6 +38,7 @@ impl<'a> DecisionBuilder<'a> {
         DecisionBuilder {
             records: Vec::new(),
             checks: Vec::new(),
+            hooks: Vec::new(),
             fresh: Vec::new(),
             again: Vec::new(),
             waiting: Vec::new(),
@@ -154,6 +158,20 @@ impl<'a> DecisionBuilder<'a> {
         });
     }
 
+    pub(crate) fn wait_hook(
+        &mut self,
+        place: &HookPlace,
+        why: impl Into<Reason>,
+        until: Option<Timestamp>,
+    ) {
+        self.waiting.push(Waiting {
+            cluster: place.cluster.clone(),
+            group: None,
+            why: why.into(),
+            until,
+        });
+    }
+
     pub(crate) fn done(&mut self, view: &GroupContext<'_>) {
         self.records.push(Event::Group(
             view.cluster.clone(),
@@ -234,6 +252,7 @@ impl<'a> DecisionBuilder<'a> {
     fn done_so_far(&self) -> usize {
         self.records.len()
             + self.checks.len()
+            + self.hooks.len()
             + self.fresh.len()
             + self.again.len()
             + usize::from(self.failed.is_some())
@@ -258,6 +277,7 @@ impl<'a> DecisionBuilder<'a> {
         let DecisionBuilder {
             records,
             checks,
+            hooks,
             fresh,
             again,
             waiting,
@@ -271,6 +291,7 @@ impl<'a> DecisionBuilder<'a> {
                 records: vec![event],
                 steps: Vec::new(),
                 checks: Vec::new(),
+                hooks: Vec::new(),
                 waiting,
                 state: State::Going,
             };
@@ -292,15 +313,14 @@ impl<'a> DecisionBuilder<'a> {
                 again: false,
             });
         let steps: Vec<Step> = again.chain(fresh).collect();
-        let state = if records.is_empty() && steps.is_empty() && checks.is_empty() {
-            state
-        } else {
-            State::Going
-        };
+        let is_idle =
+            records.is_empty() && steps.is_empty() && checks.is_empty() && hooks.is_empty();
+        let state = if is_idle { state } else { State::Going };
         Decision {
             records,
             steps,
             checks,
+            hooks,
             waiting,
             state,
         }

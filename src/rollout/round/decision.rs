@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::{HttpGate, PromqlGate};
-use crate::model::{AsgName, ClusterName, Effect, StageName, Timestamp};
+use crate::model::{AsgName, ClusterName, Effect, HookPlace, StageName, Timestamp};
 use crate::rollout::event::{Event, Scope, StepId};
+use crate::rollout::hook_event::HookWay;
 use crate::rollout::progress::Ending;
 use crate::rollout::reason::Reason;
 
@@ -17,6 +18,8 @@ pub struct Decision {
     pub steps: Vec<Step>,
     /// Gates to ask.
     pub checks: Vec<Check>,
+    /// Hooks to run, and those that run.
+    pub hooks: Vec<HookStep>,
     /// What is being waited for.
     pub waiting: Vec<Waiting>,
     /// Whether it goes on by itself.
@@ -38,6 +41,17 @@ pub struct Step {
     pub again: bool,
 }
 
+/// A hook to run, or one that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookStep {
+    pub place: HookPlace,
+    pub way: HookWay,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// Its beginning is in the journal already.
+    pub is_begun: bool,
+}
+
 /// A gate to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
@@ -54,6 +68,8 @@ pub struct Check {
 /// What a gate asks, with every placeholder filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
+    /// kops, whether the cluster is healthy.
+    Kops,
     /// A command of the fleet: program and arguments.
     Command(Vec<String>),
     /// An HTTP server.

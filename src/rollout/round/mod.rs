@@ -14,7 +14,7 @@ pub(crate) use builder::{DecisionBuilder, Mark};
 pub(crate) use context::{
     ClusterContext, GroupContext, Mode, RoundContext, group_context, ready_instances, staying,
 };
-pub use decision::{Check, Decision, Question, State, Step, Waiting, Waits};
+pub use decision::{Check, Decision, HookStep, Question, State, Step, Waiting, Waits};
 pub(crate) use instances::{
     SETTLED, by_zone, in_service, is_capacity, missing, outdated, outstanding_surge, present,
 };

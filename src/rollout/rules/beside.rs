@@ -61,6 +61,7 @@ mod tests {
             soak: Span::from_secs(0),
             freeze: Vec::new(),
             on_failure: OnFailure::Rollback,
+            hooks: Vec::new(),
             waves: Vec::new(),
         };
         Rollout {

@@ -111,7 +111,7 @@ fn wave(rollout: &Rollout, progress: &Progress, cluster: &ClusterName) -> Vec<Br
     };
     let rolling = wave.clusters.iter().filter(|c| {
         let state = progress.clusters.get(&c.cluster).map(|c| c.state);
-        state == Some(ClusterState::Rolling) && !c.groups.is_empty()
+        state == Some(ClusterState::Rolling) && c.changes()
     });
     let rolling = rolling.count();
     if rolling > wave.parallel {

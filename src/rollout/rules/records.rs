@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::beside;
+use super::{beside, hooks};
 use crate::kops::Role;
 use crate::model::{
     AsgName, CloudEffect, ClusterName, Effect, Health, Instance, InstanceId, Lifecycle,
@@ -17,7 +17,7 @@ use crate::rollout::event::{
 use crate::rollout::freeze::frozen_until;
 use crate::rollout::progress::{ClusterState, Direction, Progress, WayBack, deleted_groups};
 use crate::rollout::reason::{Difference, Evidence};
-use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task};
+use crate::rollout::schedule::{ClusterRun, GroupTask, Rollout, StageRun, Task, WaveRun};
 
 /// The rules that a record breaks, from where the rollout stood just before it. `look` is asked what a
 /// cluster looked like then.
@@ -30,6 +30,7 @@ pub fn broken_by_record(
     let mut broken = open_steps(progress, &record.event);
     broken.extend(without_way_back(rollout, progress, &record.event, &look));
     broken.extend(by_event(rollout, progress, record, look));
+    broken.extend(hooks::broken(rollout, progress, &record.event));
     broken
 }
 
@@ -44,6 +45,7 @@ fn open_steps(progress: &Progress, event: &Event) -> Vec<Breach> {
         | Event::Stage(..)
         | Event::Cluster(..)
         | Event::Group(..)
+        | Event::Hook(..)
         | Event::Step(..) => return Vec::new(),
     };
     let open = progress
@@ -252,7 +254,7 @@ fn by_event(
         Event::Group(cluster, group, GroupEvent::CanaryProven { .. }) => {
             baked(rollout, progress, cluster, group, at)
         }
-        Event::Group(..) | Event::Step(..) => Vec::new(),
+        Event::Group(..) | Event::Hook(..) | Event::Step(..) => Vec::new(),
     }
 }
 
@@ -264,7 +266,11 @@ fn by_rollout_event(rollout: &Rollout, progress: &Progress, event: &RolloutEvent
             broken
         }
         RolloutEvent::RolledBack => all_restored(progress),
-        RolloutEvent::RollbackStarted { clusters, kept: _ } => none_deleted(progress, clusters),
+        RolloutEvent::RollbackStarted {
+            clusters,
+            kept: _,
+            hooks: _,
+        } => none_deleted(progress, clusters),
         RolloutEvent::Aborted => all_given_back(progress),
         RolloutEvent::Started { .. }
         | RolloutEvent::Held
@@ -309,7 +315,7 @@ fn by_cluster_event(
     look: impl Fn(&ClusterName) -> Option<LiveCluster>,
 ) -> Vec<Breach> {
     let run = rollout.cluster(cluster);
-    let changes = run.filter(|c| !c.groups.is_empty());
+    let changes = run.filter(|c| c.changes());
     match event {
         ClusterEvent::Started => changes
             .and_then(|_| rollout.stage_of(cluster))
@@ -411,11 +417,7 @@ fn wave_begins(
             .into(),
         );
     }
-    if stage
-        .waves
-        .get(wave)
-        .is_some_and(|w| !w.changing().is_empty())
-    {
+    if stage.waves.get(wave).is_some_and(WaveRun::changes) {
         broken.extend(frozen(stage, at, Beginning::Wave(wave)));
     }
     broken

@@ -16,7 +16,14 @@ impl Repository {
             temporary: tempfile::tempdir().unwrap(),
         };
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for path in ["fleet.yaml", "clusters", "vars", "templates", "snippets"] {
+        for path in [
+            "fleet.yaml",
+            "clusters",
+            "vars",
+            "templates",
+            "snippets",
+            "tools",
+        ] {
             copy(&root.join(path), &repository.fleet().join(path));
         }
         repository.git(&["init", "-q", "-b", "main", "."]);

@@ -194,13 +194,17 @@ impl<'r> Tracks<'r> {
             Event::Stage(stage, what) => self.hear_stage(rollout, stage, what, at),
             Event::Cluster(cluster, what) => self.hear_cluster(rollout, cluster, what, at),
             Event::Group(cluster, asg, what) => self.hear_group((cluster, asg), what, at),
-            Event::Step(..) => {}
+            Event::Hook(..) | Event::Step(..) => {}
         }
     }
 
     fn hear_rollout(&mut self, event: &'r RolloutEvent, at: Timestamp) {
         match event {
-            RolloutEvent::RollbackStarted { clusters, kept: _ } => {
+            RolloutEvent::RollbackStarted {
+                clusters,
+                kept: _,
+                hooks: _,
+            } => {
                 self.is_back = true;
                 self.turn_open(at, ChartPhase::Back);
                 for cluster in clusters {
