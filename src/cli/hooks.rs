@@ -11,6 +11,7 @@ use super::pipeline::PreparedFleet;
 use crate::fleet::{Cluster, Fleet, HookSpec, Stage};
 use crate::model::{ClusterName, Digest, HookName, HookPlace, digest_of};
 use crate::plan::{HookMark, HookTask, Plan, fill_hook};
+use crate::run::is_on_path;
 use crate::store::{CloudKind, Store};
 
 /// Files of one hook: more than that is a mistake in a path.
@@ -18,7 +19,7 @@ const MOST_FILES: usize = 10_000;
 
 /// Every hook at each of its places among these clusters, whether it is due or not.
 ///
-/// On the simulated account, where they are not run, a file of theirs that is not there is a line of `missing`, and else an error.
+/// Where they are not run, on the simulated account or for want of a program, a file of theirs that is not there is a line of `missing`, and else an error.
 pub(super) fn candidates(
     fleet: &Fleet,
     clusters: &BTreeSet<ClusterName>,
@@ -33,7 +34,7 @@ pub(super) fn candidates(
                 continue;
             }
             for place in places(hook, stage, clusters) {
-                let is_run = store.kind() == CloudKind::Aws || hook.simulated;
+                let is_run = is_run(hook, store) && lacked(hook).is_none();
                 let mut lacks = BTreeSet::new();
                 all.push(task(fleet, hook, place, &marks, &mut lacks)?);
                 match lacks.first() {
@@ -45,6 +46,36 @@ pub(super) fn candidates(
         }
     }
     Ok(all)
+}
+
+/// Those that a plan made here may have. One that would be run, and whose program is not on this machine, is nothing that a rollout from here changes: it is
+/// left out, and a line says so.
+pub(super) fn that_run_here(
+    all: Vec<HookTask>,
+    store: &Store,
+    left_out: &mut BTreeSet<String>,
+) -> Vec<HookTask> {
+    let mut stays = |task: &HookTask| {
+        let program = lacked(&task.spec).filter(|_| is_run(&task.spec, store));
+        if let Some(program) = program {
+            let name = &task.spec.name;
+            left_out.insert(format!(
+                "the hook `{name}` is left out: `{program}` is not on the PATH here"
+            ));
+        }
+        program.is_none()
+    };
+    all.into_iter().filter(|task| stays(task)).collect()
+}
+
+fn is_run(hook: &HookSpec, store: &Store) -> bool {
+    store.kind() == CloudKind::Aws || hook.simulated
+}
+
+/// The program without which a hook is skipped, where it is not there.
+fn lacked(hook: &HookSpec) -> Option<&str> {
+    let program = hook.skip_without.as_deref()?;
+    (!is_on_path(program, std::env::var_os("PATH").as_ref())).then_some(program)
 }
 
 /// Where a hook runs in a stage, for these clusters.
@@ -232,6 +263,7 @@ pub(super) fn behind(
         .cloned()
         .collect();
     let all = candidates(&prepared.fleet, &others, store, &mut BTreeSet::new())?;
+    let all = that_run_here(all, store, &mut BTreeSet::new());
     let due = all.into_iter().filter(HookTask::is_own_change);
     let named = due.filter_map(|task| Some((task.place.cluster?, task.place.hook)));
     Ok(named.collect())
@@ -245,6 +277,7 @@ pub(super) fn ensure_same(
 ) -> Result<(), Failure> {
     let clusters: BTreeSet<ClusterName> = plan.clusters.keys().cloned().collect();
     let all = candidates(&prepared.fleet, &clusters, store, &mut BTreeSet::new())?;
+    let all = that_run_here(all, store, &mut BTreeSet::new());
     let now = plan.clone().with_hooks(all);
     if now.hooks == plan.hooks {
         return Ok(());

@@ -251,8 +251,13 @@ async fn make_with_live(
     let hooks = hooks::candidates(&prepared.fleet, clusters, store, &mut missing)?;
     for line in missing {
         output.story(&format!(
-            "warning: {line}; nothing comes of it here, where hooks are not run"
+            "warning: {line}; nothing comes of it here, where it is not run"
         ));
+    }
+    let mut left_out = BTreeSet::new();
+    let hooks = hooks::that_run_here(hooks, store, &mut left_out);
+    for line in left_out {
+        output.story(&format!("warning: {line}"));
     }
     Ok((made.with_hooks(hooks), live))
 }

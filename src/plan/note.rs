@@ -63,7 +63,7 @@ pub enum Fact {
         /// Desired capacity now.
         desired: u32,
     },
-    /// A lowered maximum ends instances at once, undrained.
+    /// A lowered maximum ends instances, each after its drain.
     MaximumEnds {
         /// The wanted maximum.
         max: u32,

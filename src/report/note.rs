@@ -39,7 +39,7 @@ fn fact(fact: &Fact, cluster: &ClusterName) -> String {
             count(min.saturating_sub(*desired), "instance")
         ),
         Fact::MaximumEnds { max, desired } => format!(
-            "a maximum of {max} ends {} at once, undrained (desired capacity is {desired})",
+            "a maximum of {max} ends {}, each after its drain (desired capacity is {desired})",
             count(desired.saturating_sub(*max), "instance")
         ),
         Fact::MayBorrow { twin, most, max } => format!(

@@ -325,7 +325,7 @@ pub(super) fn blocked_text(blocked: &Blocked, cluster: &ClusterName) -> String {
         } => {
             let ends = desired.saturating_sub(*max);
             format!(
-                "{}: a maximum of {max} ends {ends} of its {desired} instances at once, undrained",
+                "{}: a maximum of {max} ends {ends} of its {desired} instances",
                 group(asg, cluster)
             )
         }

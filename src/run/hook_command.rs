@@ -225,7 +225,7 @@ impl Given {
 }
 
 /// Whether a program of that name is on the path, and may be run.
-fn is_on_path(program: &str, path: Option<&OsString>) -> bool {
+pub fn is_on_path(program: &str, path: Option<&OsString>) -> bool {
     let path = path.map(|path| path.as_bytes()).unwrap_or_default();
     let folders = path.split(|byte| *byte == b':');
     let mut files = folders.map(|folder| Path::new(OsStr::from_bytes(folder)).join(program));

@@ -43,6 +43,7 @@ use crate::store::{Journal, Locks, Store};
 pub use bucket::{objects as objects_in_s3, ticks};
 pub use documents::{DocumentStore, documents};
 pub use fence::fence;
+pub use hook_command::is_on_path;
 pub use hook_drive::{HookDrive, HookRunning};
 pub use look::{look, look_for};
 pub use notify::{Notifier, NotifyDelivered, NotifyFault, NotifyLeft, NotifyMessage};

@@ -190,7 +190,7 @@ fn helm_is_asked_as_the_scripts_say() {
 }
 
 #[test]
-fn without_helm_its_hooks_are_skipped_and_due() {
+fn without_helm_its_hooks_are_left_out() {
     let bed = Bed::built();
     let text = bed.read("fleet.yaml");
     let text = text.replace(
@@ -200,9 +200,17 @@ fn without_helm_its_hooks_are_skipped_and_due() {
     bed.write("fleet.yaml", &text);
     bed.change(VALUES, "replicas: 3", "replicas: 4");
     let said = bed.run("rollout start --auto-approve").ends(0);
-    let skipped = "hook room: skipped, nothing was run: `no-helm-here` is not on the PATH";
-    assert!(said.err.contains(skipped), "{}", said.err);
-    bed.run("plan").ends(2);
+    let left_out = "warning: the hook `room` is left out: `no-helm-here` is not on the PATH here";
+    assert!(said.err.contains(left_out), "{}", said.err);
+    // What nothing can be done about from here is no change, and its files need not be there either.
+    let said = bed.run("plan").ends(0);
+    assert!(said.err.contains(left_out), "{}", said.err);
+    fs::remove_dir_all(bed.path("tools")).unwrap();
+    bed.run("plan").ends(0);
+    executable(&bed.path("bin/no-helm-here"), "#!/bin/sh\n");
+    let mut command = bed.command(&["plan"]);
+    let out = command.env("PATH", bed.path("bin")).output().unwrap();
+    assert_eq!(out.status.code(), Some(1), "its files are missing");
 }
 
 #[test]

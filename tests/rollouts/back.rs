@@ -392,3 +392,40 @@ fn nodes_that_die_on_the_way_back_are_a_persons_and_named() {
         assert!(told.contains(part), "{told}");
     }
 }
+
+/// What a lower maximum took comes back with the maximum, as what it was: pods that ran on it have nowhere else to go.
+#[test]
+fn a_rollback_gives_back_what_a_lower_maximum_took() {
+    use kfleet::fleet::Strategy;
+    for (image, strategy) in [
+        ("image-1", Strategy::Surge),
+        ("image-2", Strategy::Surge),
+        ("image-2", Strategy::InstanceRefresh),
+    ] {
+        let dir = folder();
+        let mut scene = Scene::small(dir.path(), &[("nodes", 2, 8, false)]).made();
+        scene.image = "image-1".into();
+        scene.scenario = vec!["{act: \"set:nodes:DesiredCapacity=7\"}".into()];
+        scene.soak = Span::from_secs(60);
+        let spy = Spy::new(scene.world());
+        support::block(spy.world().wait(spy.now() + Span::from_secs(1200))).unwrap();
+        drop(spy);
+        scene.scenario.clear();
+        scene.groups = Some(vec![("nodes", 2, 4, false)]);
+        scene.image = image.into();
+        scene.rolling.strategy = strategy;
+        gate(&mut scene, &["sh", "-c", "test -n \"$KFLEET_GROUP\""], 600);
+        let records = ends(scene.start("r2"), Ending::RolledBack);
+        assert!(
+            count(&records, "step terminate staging/nodes") >= 3,
+            "{image} {strategy:?}: {}",
+            reasons(&records).join("\n")
+        );
+        assert_eq!(
+            scene.shape()["nodes.staging.k8s.test"],
+            (7, "image-1 2..8".into()),
+            "{image} {strategy:?}"
+        );
+        clean(&scene);
+    }
+}

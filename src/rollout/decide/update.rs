@@ -92,13 +92,17 @@ pub(crate) fn update(
         && !view.group.outstanding.has_exchange()
         && (view.group.refresh.is_some() || !outdated.is_empty())
     {
-        if refresh::turn(view, live, change.from_version, version, &outdated, out) {
+        if refresh::turn(view, live, change.from_version, version, &outdated, out)
+            && !is_given_back(view, live, out)
+        {
             exchanged(view, live, budget, out);
         }
         return;
     }
     // Version 0 stands for "leave it": the way back of a retired group, which never moved to another one.
-    if version != 0 && is_pinning(view, live, change, version, out) {
+    if version != 0
+        && (is_pinning(view, live, change, version, out) || is_given_back(view, live, out))
+    {
         return;
     }
     if !change.replace {
@@ -174,6 +178,11 @@ fn is_pinning(
     };
     // Just before anything goes for it: what new instances are is what this rollout has made of them.
     is_moved(view, live, &pin, out)
+}
+
+/// The way back of a group that was drained for the sake of a lower maximum: what that took comes back, as what the group was.
+fn is_given_back(view: &GroupContext<'_>, live: &LiveGroup, out: &mut DecisionBuilder<'_>) -> bool {
+    view.mode == Mode::Undo && refilled(view, live, out)
 }
 
 /// The way back of a retired group: what was taken from it comes back while its minimum cannot add to that.

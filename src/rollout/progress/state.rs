@@ -264,7 +264,7 @@ pub struct GroupProgress {
     pub placement: ZonePlacement,
     /// What of ours is out there and has to be restored.
     pub outstanding: Outstanding,
-    /// Desired capacity that retiring the group took away.
+    /// Desired capacity that retiring the group, or a lower maximum, took away.
     pub taken: u32,
     /// Instances whose drain did not end in time.
     pub set_aside: BTreeSet<InstanceId>,
