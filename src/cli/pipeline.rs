@@ -17,7 +17,6 @@ use crate::render::{Rendered, Renderer};
 
 /// One cluster, rendered and compiled.
 pub(super) struct Prepared {
-    /// What was rendered; nothing of it in a whole fleet of which only what it means is kept.
     pub(super) rendered: Rendered,
     pub(super) desired: DesiredCluster,
     /// What kops would drop without a word, and other things worth a look.
@@ -94,13 +93,7 @@ fn prepared(directory: &Path, trees: Trees) -> Result<PreparedFleet, Failure> {
 }
 
 fn all(fleet: Fleet, trees: Trees) -> Result<PreparedFleet, Failure> {
-    let clusters = Preparer::new(&fleet)?.each(trees, |_, mut prepared| {
-        match trees {
-            Trees::Kept | Trees::Linted => {}
-            Trees::Dropped => prepared.rendered.forget(),
-        }
-        Ok(prepared)
-    })?;
+    let clusters = Preparer::new(&fleet)?.each(trees, |_, prepared| Ok(prepared))?;
     let release = release(&fleet);
     Ok(PreparedFleet {
         fleet,

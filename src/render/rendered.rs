@@ -58,19 +58,6 @@ pub(crate) struct Chunk {
 }
 
 impl Rendered {
-    /// Lets go of text and documents: what they mean was taken from them.
-    pub fn forget(&mut self) {
-        let Rendered {
-            cluster: _,
-            text,
-            documents,
-            chunks,
-        } = self;
-        *text = String::new();
-        *documents = Vec::new();
-        *chunks = Vec::new();
-    }
-
     /// The file of the template that made a line of the text (from 1).
     pub fn origin(&self, line: u32) -> Option<&str> {
         self.chunks

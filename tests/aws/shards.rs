@@ -68,7 +68,16 @@ fn at_work(bed: &Bed, on: &str) -> usize {
             let number = found["shard"].as_str().unwrap().split('/').next().unwrap();
             return number.parse().unwrap();
         }
-        assert!(began.elapsed() < Duration::from_secs(180), "{status}");
+        let said = || -> Vec<String> {
+            (1..=SHARDS)
+                .map(|n| fs::read_to_string(bed.path(&format!("said-{n}"))).unwrap_or_default())
+                .collect()
+        };
+        assert!(
+            began.elapsed() < Duration::from_secs(180),
+            "{status}\n{}",
+            said().join("\n--\n")
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -99,7 +108,7 @@ fn eight_processes_share_a_store_in_s3_and_two_are_killed() {
     else {
         return;
     };
-    let mut bed = Bed::new(server, &[], Eyes::Closed);
+    let mut bed = Bed::new(server, &[], Eyes::Open);
     bed.set("AWS_REGION", "us-east-1");
     let bucket = format!("kfleet-shards-{}", bed.home);
     server.put(&bed.home, &format!("/{bucket}"), "");
