@@ -99,6 +99,8 @@ fn all_end(bed: &Bed, running: BTreeMap<usize, Child>, code: i32) {
         let said = fs::read_to_string(bed.path(&format!("said-{shard}"))).unwrap();
         let last: Vec<&str> = said.lines().rev().take(12).collect();
         assert_eq!(ended.code(), Some(code), "shard {shard}: {last:#?}");
+        let asks = last[0].ends_with("stage prod has to be approved");
+        assert_eq!(asks, code == 3, "shard {shard}: {last:#?}");
     }
 }
 

@@ -45,6 +45,11 @@ pub(crate) fn barrier(
         out.records.push(Event::Stage(stage.clone(), passed));
         return Some(State::Going);
     }
+    if is_unapproved(round, stage) {
+        return Some(State::WaitingForPerson {
+            stage: stage.clone(),
+        });
+    }
     let never = |l: &Lagging| l.rollout.as_ref().is_some_and(|(_, s)| s.never_passes());
     let in_vain = lagging.iter().any(never);
     for Lagging { shard, rollout } in lagging {
@@ -57,6 +62,12 @@ pub(crate) fn barrier(
         });
     }
     Some(State::WaitingForOthers { in_vain })
+}
+
+/// Whether a stage in which nothing changes here was never approved: then those whom it is waited for wait for the approval.
+fn is_unapproved(round: &RoundContext<'_>, stage: &StageName) -> bool {
+    let asks = round.rollout.stage(stage).is_some_and(|s| s.approval);
+    asks && !round.progress.approvals.contains_key(stage)
 }
 
 /// What failed in another shard, to be written down.

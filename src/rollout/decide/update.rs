@@ -92,12 +92,8 @@ pub(crate) fn update(
         && !view.group.outstanding.has_exchange()
         && (view.group.refresh.is_some() || !outdated.is_empty())
     {
-        if refresh::turn(view, live, change.from_version, version, &outdated, out)
-            && !is_given_back(view, live, out)
-        {
-            exchanged(view, live, budget, out);
-        }
-        return;
+        let versions = (change.from_version, version);
+        return refreshed(view, live, versions, &outdated, budget, out);
     }
     // Version 0 stands for "leave it": the way back of a retired group, which never moved to another one.
     if version != 0
@@ -109,6 +105,20 @@ pub(crate) fn update(
         return exchanged(view, live, budget, out);
     }
     replace::replace(view, live, outdated, budget, out);
+}
+
+/// AWS replaces the instances that are outdated, from one version to another; what is left is done when it has.
+fn refreshed(
+    view: &GroupContext<'_>,
+    live: &LiveGroup,
+    (from, to): (u64, u64),
+    outdated: &BTreeSet<InstanceId>,
+    budget: &mut Budget,
+    out: &mut DecisionBuilder<'_>,
+) {
+    if refresh::turn(view, live, from, to, outdated, out) && !is_given_back(view, live, out) {
+        exchanged(view, live, budget, out);
+    }
 }
 
 /// Nothing is to be replaced: what is open is released, and what a lower maximum has no room for is drained. A maximum that waits until fewer
