@@ -45,8 +45,7 @@ impl<W: Cloud + NodeApi, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             } => {
                 let counts = !over
                     && plan == rollout.plan
-                    && rollout.stage(&stage).is_some()
-                    && !progress.stages_started.contains(&stage);
+                    && rollout.stage(&stage).is_some_and(|s| !progress.is_begun(s));
                 counts.then_some(Event::Stage(stage, StageEvent::Approved { by, expires }))
             }
             Request::Rollback { by, reason } => {

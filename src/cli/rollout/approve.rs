@@ -69,7 +69,7 @@ fn approve_one(
     let waits = rollout
         .stages
         .iter()
-        .find(|s| s.approval && !progress.stages_started.contains(&s.name));
+        .find(|s| s.approval && !progress.is_begun(s));
     let stage = match (&command.stage, waits) {
         (Some(stage), _)
             if rollout
@@ -91,7 +91,7 @@ fn approve_one(
             )));
         }
     };
-    if progress.stages_started.contains(&stage) {
+    if rollout.stage(&stage).is_some_and(|s| progress.is_begun(s)) {
         return Err(Failure::new(format!(
             "stage {stage} of rollout {id} has started already"
         )));

@@ -13,7 +13,7 @@ use crate::model::{
 use crate::plan::room::{RoomLimit, SurgeLimit};
 use crate::rollout::event::{Scope, StepId, Verdict};
 use crate::rollout::reason::{Advice, Reason};
-use crate::rollout::schedule::{ClusterRun, Rollout};
+use crate::rollout::schedule::{ClusterRun, Rollout, StageRun};
 use crate::rollout::shards::FailedAt;
 
 /// Where a rollout stands.
@@ -405,6 +405,11 @@ impl Progress {
             .range(mine)
             .next_back()
             .map_or(0, |(_, last)| last.saturating_add(1))
+    }
+
+    /// Whether a stage is under way, so that an approval of it comes too late. One that changes nothing here may have begun in a shard while others wait for it.
+    pub fn is_begun(&self, stage: &StageRun) -> bool {
+        self.stages_started.contains(&stage.name) && stage.changes()
     }
 
     /// Whether anything was begun in a cluster: in one of its groups, or by one of its hooks.
