@@ -2,17 +2,54 @@
 
 use std::collections::BTreeSet;
 
-use kfleet::model::{ClusterName, LiveCluster, Nodes};
+use kfleet::model::{ClusterName, HookPlace, LiveCluster, Nodes};
 use kfleet::report::breach_text;
-use kfleet::rollout::{Breach, Canary, ClusterState, Direction, Intent, Task, broken_by_record};
+use kfleet::rollout::{
+    Breach, Canary, ClusterState, Direction, HookEvent, HookProgress, HookRun, HookState, HookWay,
+    Intent, Task, broken_by_record,
+};
 
 use super::middle::{Middle, middle};
 use super::rules::STEPS;
 use super::*;
 
+/// A hook around a stage, which the rollout has not.
+fn a_hook(m: &Middle) -> HookPlace {
+    HookPlace {
+        hook: "charts".parse().unwrap(),
+        stage: m.rollout.stages[0].name.clone(),
+        wave: None,
+        cluster: None,
+    }
+}
+
 type PlantedRecord = (&'static str, fn(&mut Middle) -> Event);
 
 const RECORDS: &[PlantedRecord] = &[
+    ("runs before or after its moment", |m| {
+        let attempt = 1;
+        let started = HookEvent::Started {
+            way: HookWay::Run,
+            attempt,
+        };
+        Event::Hook(a_hook(m), started)
+    }),
+    ("still runs when what it belongs to is done", |m| {
+        let hook = HookProgress {
+            run: HookRun {
+                attempts: 1,
+                failures: 0,
+                state: HookState::Running(m.now),
+            },
+            undo: HookRun::default(),
+            taken_back: false,
+            repeatable: false,
+            goes_on: false,
+        };
+        let place = a_hook(m);
+        m.progress.hooks.insert(place, hook);
+        Event::Rollout(RolloutEvent::Finished)
+    }),
     ("begins without a valid approval", |m| {
         m.rollout.stages[0].approval = true;
         let (stage, now) = (m.rollout.stages[0].name.clone(), m.now);
