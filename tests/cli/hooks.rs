@@ -421,3 +421,18 @@ fn a_simulated_account_does_without_what_hooks_read() {
     assert_eq!(said.err.matches(warning).count(), 1, "{}", said.err);
     bed.run("plan").ends(0);
 }
+
+/// Its command failed and its undo is in doubt: what a person says of it is said of the undo, which is what the rollback waits for.
+#[test]
+fn a_word_on_the_way_back_is_of_the_undo() {
+    let hook = format!(
+        "  - name: torn\n    at: after-cluster\n    clusters: [staging-acme.k8s.foo.bar]\n    when: changed\n    files: [{VALUES}]\n    run: [sh, -c, \"exit 3\"]\n    undo: [sh, -c, \"echo $$ > running; sleep 30\"]\n    simulated: true\n"
+    );
+    let bed = with_hook(&hook);
+    let mut child = begun(&bed);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = bed.run("rollout resume").ends(5);
+    assert!(said.err.contains("the undo of hook `torn`"), "{}", said.err);
+    bed.run("rollout resume --hook torn=done").ends(4);
+}

@@ -137,17 +137,24 @@ fn words(journal: &Journal, words: &[HookWord]) -> Result<Vec<Event>, Failure> {
     let mut said = Vec::new();
     for HookWord { hook, verdict } in words {
         let is_meant = |place: &HookPlace| place.key() == *hook || place.hook.as_str() == hook;
-        let open = progress.hooks.iter().flat_map(|(place, book)| {
-            let ways = [HookWay::Run, HookWay::Undo].into_iter();
-            ways.filter(|way| is_open(&book.of(*way).state))
-                .map(move |way| (place, way))
-        });
-        let meant: Vec<(&HookPlace, HookWay)> = open.filter(|(place, _)| is_meant(place)).collect();
-        let (place, way) = match meant.as_slice() {
-            [(place, way)] => ((*place).clone(), *way),
-            [] => return Err(no_hook(progress, hook)),
-            many => {
-                let keys: Vec<String> = many.iter().map(|(place, _)| place.key()).collect();
+        let open = |way: HookWay| -> Vec<&HookPlace> {
+            let all = progress.hooks.iter();
+            all.filter(|(place, book)| is_meant(place) && is_open(&book.of(way).state))
+                .map(|(place, _)| place)
+                .collect()
+        };
+        // On the way back a hook that failed, and whose undo is in doubt, is open both ways: what is waited for is the undo.
+        let ways = match &progress.direction {
+            Direction::Back(_) => [HookWay::Undo, HookWay::Run],
+            Direction::Forward | Direction::Aborting => [HookWay::Run, HookWay::Undo],
+        };
+        let meant = ways.map(|way| (way, open(way)));
+        let meant = meant.iter().find(|(_, places)| !places.is_empty());
+        let (place, way) = match meant.map(|(way, places)| (*way, places.as_slice())) {
+            None => return Err(no_hook(progress, hook)),
+            Some((way, [place])) => ((*place).clone(), way),
+            Some((_, many)) => {
+                let keys: Vec<String> = many.iter().map(|place| place.key()).collect();
                 return Err(Failure::new(format!("`{hook}` may mean several hooks"))
                     .hint(format!("name one of {}", keys.join(", "))));
             }
