@@ -1,6 +1,7 @@
 //! Gates that need asking. A command of the fleet: exit 0 passes, 75 (try again later, as in sysexits.h) waits, anything else fails.
 //! What an HTTP server or Prometheus says is read in `web`.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ async fn run_command(check: &Check, command: &[String], drive: &Drive) -> Verdic
     let Some((program, arguments)) = command.split_first() else {
         return Verdict::Fail(Ground::Words("the gate has no command".into()));
     };
-    let mut command = attended(program, arguments, drive);
+    let mut command = attended(program, arguments, drive.attendant.as_ref());
     // A process group of its own: Ctrl-C at the terminal is for us, and must not look like a gate that fails.
     command
         .current_dir(&drive.folder)
@@ -79,9 +80,13 @@ async fn run_command(check: &Check, command: &[String], drive: &Drive) -> Verdic
     }
 }
 
-/// The command, by way of the process that ends it with us.
-fn attended(program: &str, arguments: &[String], drive: &Drive) -> Command {
-    let mut command = match &drive.attendant {
+/// The command, by way of the process that ends it with us; whatever it asks stays without an answer.
+pub(super) fn attended(
+    program: &str,
+    arguments: &[String],
+    attendant: Option<&PathBuf>,
+) -> Command {
+    let mut command = match attendant {
         Some(own) => {
             let mut command = Command::new(own);
             command

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
+use super::checks::attended;
 use crate::engine::{ChildOutput, Family, masked};
 use crate::plan::HookTask;
 use crate::rollout::{HookResult, HookWay};
@@ -104,7 +105,7 @@ pub(super) async fn run(given: &Given) -> Ended {
     let Some((program, arguments)) = words.split_first() else {
         return given.not_run("it has no command");
     };
-    let mut command = attended(given, program, arguments);
+    let mut command = attended(program, arguments, given.attendant.as_ref());
     command
         .env_clear()
         .envs(environment)
@@ -149,27 +150,6 @@ async fn to_its_end(given: &Given, program: &str, mut child: Child) -> Ended {
     };
     let output = given.printed(out.0, err.0);
     Ended { result, output }
-}
-
-/// The command, by way of the process that ends it with us.
-fn attended(given: &Given, program: &str, arguments: &[String]) -> Command {
-    let mut command = match &given.attendant {
-        Some(own) => {
-            let mut command = Command::new(own);
-            command
-                .args(["attend", "--", program])
-                .stdin(Stdio::piped());
-            command
-        }
-        None => {
-            let mut command = Command::new(program);
-            // Whatever it asks stays without an answer.
-            command.stdin(Stdio::null());
-            command
-        }
-    };
-    command.args(arguments);
-    command
 }
 
 impl Given {
