@@ -30,10 +30,12 @@ const SMALL_RUNS: u32 = 20;
 const MARKS: [&str; 2] = ["<!-- table: binary -->\n", "<!-- end -->\n"];
 
 /// What 1,000 clusters may cost: seconds of user CPU, MiB at the peak.
-const GOALS: [(&str, f64, f64); 7] = [
+const GOALS: [(&str, f64, f64); 9] = [
     ("render, first time", 2.5, 80.0),
     ("render, nothing new", 2.5, 80.0),
     ("render --check", 2.5, 80.0),
+    ("lint, shared networks", 6.0, 700.0),
+    ("lint, own networks", 6.0, 700.0),
     ("plan --cloud local, first time", 4.0, 250.0),
     ("diff, one var of defaults", 5.0, 150.0),
     ("diff, one var of one cluster", 5.0, 150.0),
@@ -127,7 +129,19 @@ fn measured(size: usize) -> Vec<(&'static str, Cost)> {
     take("render, first time", &["render"], &[0], &rendered);
     take("render, nothing new", &["render"], &[0], &none);
     take("render --check", &["render", "--check"], &[0], &none);
-    take("lint", &["lint", "--quiet"], &[0, 2], &none);
+    take(
+        "lint, shared networks",
+        &["lint", "--quiet"],
+        &[0, 2],
+        &none,
+    );
+    few_findings(fleet, size);
+    let shared = apart(fleet);
+    take("lint, own networks", &["lint", "--quiet"], &[0, 2], &none);
+    few_findings(fleet, size);
+    for (path, text) in shared {
+        fs::write(path, text).unwrap();
+    }
     let plan = ["--cloud", "local", "plan"];
     let store = fleet.join(".kfleet");
     take("plan --cloud local, first time", &plan, &[0, 2], &store);
@@ -155,6 +169,46 @@ fn measured(size: usize) -> Vec<(&'static str, Cost)> {
     );
     take("diff, one var of defaults", &since, &[2], &none);
     all
+}
+
+/// What is wrong with many clusters at once is one finding: their number does not grow with the pairs of clusters.
+fn few_findings(fleet: &Path, size: usize) {
+    let said = Command::new(binary())
+        .arg("-C")
+        .arg(fleet)
+        .args(["lint", "--fail-on", "error"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(said.stdout).unwrap();
+    let shown = text
+        .lines()
+        .filter(|line| line.contains("[L") || line.contains("[S"));
+    let shown = shown.count();
+    assert!(
+        shown <= 10 + size / 10,
+        "{shown} findings of {size} clusters"
+    );
+}
+
+/// Gives every cluster a network of its own; what the files of vars were before.
+fn apart(fleet: &Path) -> Vec<(PathBuf, String)> {
+    let mut before = Vec::new();
+    for entry in fs::read_dir(fleet.join("vars")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = if path.is_file() {
+            fs::read_to_string(&path).unwrap()
+        } else {
+            continue;
+        };
+        let Some(from) = text.split("cidr: ").nth(1).map(|t| t[..6].to_owned()) else {
+            continue;
+        };
+        let n = before.len();
+        let own = format!("{}.{}.", 20 + n / 250, n % 250);
+        fs::write(&path, text.replace(&from, &own)).unwrap();
+        before.push((path, text));
+    }
+    before
 }
 
 /// One cluster, many times.

@@ -180,7 +180,7 @@ pub(super) struct LintArguments {
     /// Print every rule in a line.
     #[arg(long, conflicts_with = "clusters")]
     pub(super) list: bool,
-    /// Show how templates and snippets would be changed for findings with one safe answer, proven on a copy; at a terminal, `yes` writes it. Exits with 2
+    /// Show how vars, templates and snippets would be changed for findings with one safe answer, proven on a copy; at a terminal, `yes` writes it. Exits with 2
     /// when nothing was written.
     #[arg(long, conflicts_with_all = ["clusters", "explain", "list"])]
     pub(super) fix: bool,

@@ -1,7 +1,6 @@
 //! `kfleet drift`: what is live against what was last applied. Takes no lock, changes nothing; leaves what it found for `kfleet status`.
 
 mod accept;
-mod edit;
 mod look;
 
 use std::collections::BTreeMap;

@@ -1,9 +1,10 @@
 //! `kfleet lint`: the fleet's manifests and definitions against the rules. Holds no rule itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::args::{Arguments, LintArguments};
+use super::cores::on_all_cores;
 use super::failure::Failure;
 use super::formats::LintFormat;
 use super::output::Output;
@@ -13,7 +14,7 @@ use super::{Exit, lint_fix, store, world};
 use crate::lint::{self, Date, Finding, FleetFacts, OwnRules, Report};
 use crate::model::{ClusterName, LiveCluster};
 use crate::plan::Plan;
-use crate::render::Renderer;
+use crate::render::{Renderer, Trace};
 use crate::report::{self, LintPlace, LintPlaces, Style};
 
 pub(super) async fn run(
@@ -59,7 +60,14 @@ pub(super) async fn run(
         return lint_fix::run((&prepared, &report), again, command.yes, output);
     }
     only(&mut report, command);
-    let places = places(&prepared, &report)?;
+    let waived = report.waived.iter().map(|w| &w.finding);
+    let placed: Vec<&Finding> = match command.format {
+        LintFormat::Text => report::lint_shown(&report),
+        LintFormat::Json => report.findings.iter().collect(),
+        LintFormat::Sarif => report.findings.iter().chain(waived).collect(),
+        LintFormat::Junit => Vec::new(),
+    };
+    let places = places(&prepared, &placed)?;
     let text = match command.format {
         LintFormat::Text => {
             let style = Style {
@@ -149,8 +157,9 @@ fn only(report: &mut Report, command: &LintArguments) {
         return;
     }
     let named = |c: &ClusterName| command.clusters.contains(c);
-    report.findings.retain(|f| named(&f.cluster));
-    report.waived.retain(|w| named(&w.finding.cluster));
+    let named_by = |f: &Finding| command.clusters.iter().any(|c| f.concerns(c));
+    report.findings.retain(named_by);
+    report.waived.retain(|w| named_by(&w.finding));
     report
         .not_checked
         .retain(|n| n.cluster.as_ref().is_none_or(named));
@@ -177,9 +186,12 @@ pub(super) fn blocking(prepared: &PreparedFleet, plan: &Plan) -> Result<Vec<Find
     };
     let rules = own.with_built_in();
     let report = lint::lint_by(&rules, &facts(prepared), &settings, today()?);
-    let is_rolled = |name: &ClusterName| plan.clusters.get(name).is_some_and(|c| !c.is_empty());
+    let rolled = plan.clusters.iter().filter(|(_, c)| !c.is_empty());
+    let rolled: BTreeSet<&ClusterName> = rolled.map(|(name, _)| name).collect();
+    let is_rolled =
+        |f: &Finding| rolled.contains(&f.cluster) || f.others.iter().any(|c| rolled.contains(c));
     let findings = report.findings.into_iter();
-    let blocking = findings.filter(|f| f.severity >= level && is_rolled(&f.cluster));
+    let blocking = findings.filter(|f| f.severity >= level && is_rolled(f));
     Ok(blocking.collect())
 }
 
@@ -198,30 +210,26 @@ pub(super) fn today() -> Result<Date, Failure> {
     Date::try_from(today).map_err(|e| Failure::new(e.to_string()))
 }
 
-/// Rendered and template lines of the findings. A cluster is rendered once more only where something was found.
-fn places(prepared: &PreparedFleet, report: &Report) -> Result<LintPlaces, Failure> {
+/// Rendered and template lines of the findings. A cluster is rendered once more only where something of it is shown.
+fn places(prepared: &PreparedFleet, placed: &[&Finding]) -> Result<LintPlaces, Failure> {
     let renderer = Renderer::new(&prepared.fleet)?;
-    let mut traces = BTreeMap::new();
-    let mut places = LintPlaces::new();
-    let all = report
-        .findings
-        .iter()
-        .chain(report.waived.iter().map(|w| &w.finding));
-    for finding in all {
-        let Some(cluster) = prepared.clusters.get(&finding.cluster) else {
-            continue;
-        };
+    let clusters: BTreeSet<&ClusterName> = placed.iter().map(|f| &f.cluster).collect();
+    let clusters: Vec<&ClusterName> = clusters.into_iter().collect();
+    let traced = on_all_cores(&clusters, |name| {
+        let cluster = prepared.clusters.get(*name);
+        Ok(cluster.and_then(|c| renderer.trace(&c.rendered).ok()))
+    })?;
+    let traces: BTreeMap<&ClusterName, Option<Trace>> = clusters.into_iter().zip(traced).collect();
+    let place = |finding: &&Finding| {
         let line = finding.pos.map(|p| p.line);
-        let trace = traces
-            .entry(&finding.cluster)
-            .or_insert_with(|| renderer.trace(&cluster.rendered).unwrap_or_default());
+        let trace = traces.get(&finding.cluster).and_then(Option::as_ref);
         let place = LintPlace {
             rendered: line.map(|l| (format!("rendered/{}/manifests.yaml", finding.cluster), l)),
             template: line
-                .and_then(|l| trace.line(l))
+                .and_then(|l| trace?.line(l))
                 .map(|l| (l.template.clone(), l.line)),
         };
-        places.insert((finding.cluster.clone(), line), place);
-    }
-    Ok(places)
+        ((finding.cluster.clone(), line), place)
+    };
+    Ok(placed.iter().map(place).collect())
 }

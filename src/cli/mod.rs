@@ -47,6 +47,7 @@ mod status;
 mod stop;
 mod store;
 mod template;
+mod var_edit;
 mod version;
 mod warned;
 mod who;

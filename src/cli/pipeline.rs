@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 
@@ -22,7 +23,7 @@ pub(super) struct Prepared {
     /// What kops would drop without a word, and other things worth a look.
     pub(super) warnings: Vec<String>,
     /// What lint looks at, where that is wanted.
-    pub(super) facts: Option<ClusterFacts>,
+    pub(super) facts: Option<Arc<ClusterFacts>>,
 }
 
 /// The whole fleet, rendered and compiled.
@@ -214,7 +215,7 @@ fn prepare_one(
     let warnings = warnings.collect();
     let facts = match trees {
         Trees::Kept | Trees::Dropped => None,
-        Trees::Linted => Some(facts(cluster, manifests)?),
+        Trees::Linted => Some(Arc::new(facts(cluster, manifests)?)),
     };
     Ok(Prepared {
         rendered,

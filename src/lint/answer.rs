@@ -12,8 +12,15 @@ pub enum FieldAnswer {
 }
 
 /// The rules that have one. Where several answers are possible a person chooses.
-const ANSWERS: [(&str, &[FieldAnswer]); 4] = [
-    ("L09", &[FieldAnswer::Remove("spotInstancePools")]),
+const ANSWERS: [(&str, &[FieldAnswer]); 6] = [
+    (
+        "L09",
+        &[
+            FieldAnswer::Set("spotAllocationStrategy", "price-capacity-optimized"),
+            FieldAnswer::Remove("spotInstancePools"),
+        ],
+    ),
+    ("L12", &[FieldAnswer::Remove("capacityRebalance")]),
     ("L16", &[FieldAnswer::Remove("maxPrice")]),
     (
         "L17",
@@ -22,6 +29,7 @@ const ANSWERS: [(&str, &[FieldAnswer]); 4] = [
             FieldAnswer::Remove("capacityRebalance"),
         ],
     ),
+    ("L21", &[FieldAnswer::Remove("eks:nodegroup-name")]),
     (
         "S16",
         &[

@@ -1,10 +1,11 @@
 //! What a rule can look at: a cluster's manifests, their definitions, and what cluster-autoscaler makes of them. Judges nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::desired::{Autoscaler, DesiredError, autoscaler, compile};
+use crate::desired::{Autoscaler, DesiredError, Discovery, autoscaler, compile};
 use crate::kops::{
     InstanceGroup, InstanceType, ManifestObject, Manifests, Role, Taint, instance_type,
 };
@@ -15,7 +16,7 @@ use crate::yaml::Pos;
 #[derive(Clone, Debug, Default)]
 pub struct FleetFacts {
     /// Its clusters, sorted by name.
-    pub clusters: Vec<ClusterFacts>,
+    pub clusters: Vec<Arc<ClusterFacts>>,
     /// The live state of those that were looked at; none: none was.
     pub live: Option<BTreeMap<ClusterName, LiveCluster>>,
 }
@@ -85,6 +86,27 @@ impl ClusterFacts {
         })
     }
 
+    /// What is missing where nothing says how cluster-autoscaler finds groups of this cluster, and so whether it scales any.
+    pub(super) fn lacks_autoscaler(&self) -> Option<&'static str> {
+        let is_tagged = |g: GroupFacts<'_>| {
+            g.tags()
+                .any(|(key, _)| key.starts_with(AUTOSCALER_TAG) && !key.starts_with(NODE_TAG))
+        };
+        let is_known = matches!(self.autoscaler.discovery, Discovery::Names { .. })
+            || self.workloads().any(|(o, _)| is_autoscaler(o))
+            || self.groups().any(is_tagged);
+        (!is_known).then_some(
+            "how cluster-autoscaler finds groups: its tags on one, kops' add-on, or its Deployment among the manifests",
+        )
+    }
+
+    /// What is missing where Karpenter runs some of its nodes: they are in no AutoScalingGroup, and have limits of their own.
+    pub(super) fn lacks_groups(&self) -> Option<&'static str> {
+        let groups = &self.manifests.karpenter;
+        (!groups.is_empty())
+            .then_some("the groups that Karpenter runs: they are in no AutoScalingGroup")
+    }
+
     /// Groups whose instances run applications.
     pub(super) fn workers(&self) -> impl Iterator<Item = GroupFacts<'_>> {
         self.groups().filter(|g| g.group.role == Role::Node)
@@ -115,6 +137,17 @@ impl ClusterFacts {
     /// Most nodes that its groups of workers can have together.
     pub(super) fn most_nodes(&self) -> u64 {
         self.workers().map(|g| u64::from(g.group.max_size)).sum()
+    }
+
+    /// Most pods that these nodes can have. Kubelets take 110 where nothing is said. Source: kubelet, `maxPods`.
+    pub(super) fn most_pods(&self) -> u64 {
+        let of_cluster = self.spec_u64("/kubelet/maxPods").unwrap_or(110);
+        let pods = |g: GroupFacts<'_>| {
+            let own = g.group.value.pointer("/spec/kubelet/maxPods");
+            let pods = own.and_then(Json::as_u64).unwrap_or(of_cluster);
+            u64::from(g.group.max_size).saturating_mul(pods)
+        };
+        self.workers().map(pods).fold(0, u64::saturating_add)
     }
 
     /// The zones of its subnets that workers can use.
@@ -148,6 +181,21 @@ impl ClusterFacts {
             Some((o, o.value.pointer(pointer)?))
         })
     }
+}
+
+/// What the tags of cluster-autoscaler begin with.
+const AUTOSCALER_TAG: &str = "k8s.io/cluster-autoscaler/";
+/// What those of them begin with that say how a node will be.
+pub(super) const NODE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/";
+
+/// What a rule about instance types needs where AWS chooses them.
+pub(super) const BY_ATTRIBUTES: &str =
+    "the types of a group whose instances AWS chooses by attributes";
+
+/// Whether an object is cluster-autoscaler's own.
+pub(super) fn is_autoscaler(object: &ManifestObject) -> bool {
+    let name = object.name.as_deref();
+    name.is_some_and(|n| n.contains("cluster-autoscaler"))
 }
 
 /// The containers of a pod's `spec`.
@@ -231,6 +279,20 @@ impl<'a> GroupFacts<'a> {
         self.types().into_iter().filter_map(instance_type).collect()
     }
 
+    /// What is missing where not all of its types are known.
+    pub(super) fn lacks_types(&self) -> Option<String> {
+        let types = self.types();
+        if types.is_empty() {
+            return Some(BY_ATTRIBUTES.to_owned());
+        }
+        let unknown: Vec<&str> = types
+            .into_iter()
+            .filter(|t| instance_type(t).is_none())
+            .collect();
+        let names = unknown.join(", ");
+        (!unknown.is_empty()).then(|| format!("the size of {names}, which the table does not have"))
+    }
+
     pub(super) fn zones(&self) -> BTreeSet<&'a str> {
         self.group
             .subnets
@@ -239,7 +301,7 @@ impl<'a> GroupFacts<'a> {
             .collect()
     }
 
-    /// What pods ask for to land here: labels and taints, less those that only say how instances are bought.
+    /// What pods ask for to land here: labels and taints, less those that only say how instances are bought or which group this is.
     pub(super) fn workload(&self) -> (BTreeMap<&'a str, &'a str>, BTreeSet<String>) {
         let labels = self
             .group
@@ -276,12 +338,44 @@ pub(super) fn taint_text(taint: &Taint) -> String {
     )
 }
 
-/// Whether a label or taint says only how an instance is bought.
+/// Whether a label or taint says only how an instance is bought, or which group it is of: kops gives every node the latter.
 fn says_purchase(key: &str, value: &str) -> bool {
     let last = key.rsplit('/').next().unwrap_or(key).to_ascii_lowercase();
     let value = value.to_ascii_lowercase();
+    let is_spot = |text: &str| {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        text == "on-demand"
+            || words
+                .into_iter()
+                .any(|w| matches!(w, "spot" | "ec2spot" | "isspot" | "ondemand"))
+    };
     matches!(
         last.as_str(),
-        "lifecycle" | "capacity-type" | "capacitytype" | "node-lifecycle" | "spot" | "on-demand"
-    ) || matches!(value.as_str(), "spot" | "on-demand" | "ondemand")
+        "lifecycle" | "capacity-type" | "capacitytype" | "node-lifecycle" | "on-demand"
+    ) || key == "kops.k8s.io/instancegroup"
+        || is_spot(&last)
+        || is_spot(&value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_a_purchase_are_told_from_others() {
+        for (key, value) in [
+            ("node.kubernetes.io/lifecycle", "normal"),
+            ("node-role.kubernetes.io/spot-worker", "true"),
+            ("k8s.info/isSpot", "true"),
+            ("node-type", "spot"),
+            ("lifecycle", "Ec2Spot"),
+            ("a/pool", "on-demand"),
+            ("kops.k8s.io/instancegroup", "nodes"),
+        ] {
+            assert!(says_purchase(key, value), "{key}={value}");
+        }
+        for (key, value) in [("app", "spotify"), ("a/pool", "apps"), ("demand", "on")] {
+            assert!(!says_purchase(key, value), "{key}={value}");
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! What a rule found, and what it could not check. Decides nothing.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::date::Date;
 use super::id::{RuleId, Severity};
 use crate::model::ClusterName;
 use crate::yaml::Pos;
@@ -13,6 +15,9 @@ use crate::yaml::Pos;
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     pub cluster: ClusterName,
+    /// Further clusters that it is about, where it is about several at once.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub others: BTreeSet<ClusterName>,
     /// Where its document, or the field, stands in the rendered manifests; none for what is missing altogether.
     pub pos: Option<Pos>,
     pub rule: RuleId,
@@ -22,6 +27,16 @@ pub struct Finding {
     pub subject: String,
     /// What is wrong, with the values that make it so.
     pub what: String,
+    /// The last day of the waiver that accepted it, where that has passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiver_ended: Option<Date>,
+}
+
+impl Finding {
+    /// Whether a cluster is one of those that it is about.
+    pub fn concerns(&self, cluster: &ClusterName) -> bool {
+        self.cluster == *cluster || self.others.contains(cluster)
+    }
 }
 
 /// A rule that lacks what it needs.
@@ -60,13 +75,26 @@ impl RuleFindings {
         pos: Option<Pos>,
         what: String,
     ) {
+        self.add_shared((cluster, BTreeSet::new()), subject, pos, what);
+    }
+
+    /// As [`RuleFindings::add`], of a cluster and others together.
+    pub(super) fn add_shared(
+        &mut self,
+        (cluster, others): (&ClusterName, BTreeSet<ClusterName>),
+        subject: String,
+        pos: Option<Pos>,
+        what: String,
+    ) {
         self.findings.push(Finding {
             cluster: cluster.clone(),
+            others,
             pos,
             rule: self.rule,
             severity: self.severity,
             subject,
             what,
+            waiver_ended: None,
         });
     }
 

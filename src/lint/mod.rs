@@ -4,6 +4,7 @@
 //! `report`: what came of it. A rule that lacks the data it needs says so and is counted; it never passes silently.
 
 mod answer;
+mod date;
 mod facts;
 mod finding;
 mod id;
@@ -15,6 +16,7 @@ mod rules;
 mod settings;
 
 pub use answer::{FieldAnswer, answers};
+pub use date::{Date, DateError};
 pub use facts::{ClusterFacts, FleetFacts};
 pub use finding::{Finding, NotChecked};
 pub use id::{RuleId, Severity};
@@ -22,7 +24,7 @@ pub use outcome::{Report, Waived, unused_waivers};
 pub use own::{OwnRuleError, OwnRules, POLICIES};
 pub use rule::Rule;
 pub use rules::{UnknownRule, rule_id, rules};
-pub use settings::{Date, DateError, Level, LintSettings, PolicyError, Waiver};
+pub use settings::{Level, LintSettings, PolicyError, Waiver};
 
 use finding::RuleFindings;
 
@@ -43,14 +45,17 @@ pub fn lint_by(rules: &[Rule], fleet: &FleetFacts, settings: &LintSettings, toda
         };
         let mut found = RuleFindings::new(rule.id, severity);
         rule.apply(fleet, &mut found);
-        for finding in found.findings {
+        for mut finding in found.findings {
             match settings.waiver(&finding, today) {
                 Some(waiver) => report.waived.push(Waived {
                     finding,
                     reason: waiver.reason.clone(),
                     until: waiver.until,
                 }),
-                None => report.findings.push(finding),
+                None => {
+                    finding.waiver_ended = settings.ended(&finding, today);
+                    report.findings.push(finding);
+                }
             }
         }
         report.not_checked.extend(found.not_checked);
@@ -60,5 +65,6 @@ pub fn lint_by(rules: &[Rule], fleet: &FleetFacts, settings: &LintSettings, toda
     report.findings.sort();
     report.waived.sort();
     report.not_checked.sort();
+    report.not_checked.dedup();
     report
 }

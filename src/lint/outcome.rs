@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::date::Date;
 use super::finding::{Finding, NotChecked};
 use super::id::{RuleId, Severity};
-use super::settings::{Date, LintSettings, Waiver};
+use super::settings::{LintSettings, Waiver};
 
 /// A finding that was accepted, with the reason, until a day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

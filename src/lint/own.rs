@@ -147,6 +147,7 @@ impl OwnRuleFile {
             id: RuleId(kept(self.id)),
             title: kept(self.title),
             severity: self.severity,
+            reads: self.over.reads(),
             story: kept(self.story),
             source: kept(self.source),
             fix: kept(self.fix),

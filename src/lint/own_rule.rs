@@ -27,6 +27,17 @@ pub(super) enum Over {
     Document,
 }
 
+impl Over {
+    /// What it is, in words.
+    pub(super) fn reads(self) -> &'static str {
+        match self {
+            Over::Cluster => "each cluster as a whole",
+            Over::Group => "each group, and its definition",
+            Over::Document => "each document that is neither the cluster nor a group",
+        }
+    }
+}
+
 /// A rule of a team, compiled.
 #[derive(Debug)]
 pub(super) struct OwnRule {

@@ -14,6 +14,8 @@ pub struct Rule {
     pub title: &'static str,
     /// How bad it is when it does not.
     pub severity: Severity,
+    /// What it looks at, in the words of the manifests.
+    pub reads: &'static str,
     /// Why: what happened to those who broke it.
     pub story: &'static str,
     /// Where that is written down.
@@ -48,6 +50,9 @@ impl Rule {
         match self.check {
             RuleCheck::Workers(check) => {
                 for cluster in &fleet.clusters {
+                    if let Some(needs) = cluster.lacks_groups() {
+                        found.needs(Some(&cluster.name), needs);
+                    }
                     for group in cluster.workers() {
                         check(cluster, &group, found);
                     }

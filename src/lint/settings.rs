@@ -1,10 +1,10 @@
 //! Levels and waivers of a fleet: which rules count how much, and what is accepted for a while. Parses no files.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::date::{Date, DateError};
 use super::finding::Finding;
 use super::id::{RuleId, Severity};
 use super::own::OwnRules;
@@ -25,45 +25,6 @@ pub enum Level {
     Warning,
     /// As an error.
     Error,
-}
-
-/// A day, as `2027-01-31`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Date {
-    year: u16,
-    month: u8,
-    day: u8,
-}
-
-/// No day.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a date; a date is written as 2027-01-31")]
-pub struct DateError(String);
-
-impl TryFrom<String> for Date {
-    type Error = DateError;
-    fn try_from(text: String) -> Result<Self, DateError> {
-        let error = || DateError(text.clone());
-        let date: jiff::civil::Date = text.parse().map_err(|_| error())?;
-        Ok(Date {
-            year: u16::try_from(date.year()).map_err(|_| error())?,
-            month: u8::try_from(date.month()).map_err(|_| error())?,
-            day: u8::try_from(date.day()).map_err(|_| error())?,
-        })
-    }
-}
-
-impl From<Date> for String {
-    fn from(date: Date) -> String {
-        date.to_string()
-    }
-}
-
-impl fmt::Display for Date {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
-    }
 }
 
 /// A finding that is accepted for a while, with a reason.
@@ -106,6 +67,12 @@ impl LintSettings {
         self.waivers
             .iter()
             .find(|w| w.until >= today && w.covers(finding))
+    }
+
+    /// When the last of the waivers that covered a finding ended, where none does today.
+    pub(super) fn ended(&self, finding: &Finding, today: Date) -> Option<Date> {
+        let ended = self.waivers.iter().filter(|w| w.until < today);
+        ended.filter(|w| w.covers(finding)).map(|w| w.until).max()
     }
 
     /// Waivers whose last day has passed.

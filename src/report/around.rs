@@ -10,7 +10,7 @@ use super::standing::standing;
 use super::style::{Style, Tone};
 use super::wording::{clock, list, plain};
 use super::work;
-use crate::lint::{Finding, RuleId, Severity};
+use crate::lint::{Date, Finding, RuleId, Severity};
 use crate::model::{LeaseState, Owner, Revision, Timestamp, short_commit};
 use crate::plan::Orphan;
 use crate::plan::room::WaveOutlook;
@@ -102,30 +102,38 @@ pub fn blocked_by_lint(findings: &[Finding]) -> String {
     )
 }
 
+/// A fault: how severe, of which rule, what, and when its waiver ended.
+type Fault<'f> = (Severity, RuleId, &'f str, Option<Date>);
+
 /// Each fault once, with the first places where it was found.
 fn faults(findings: &[Finding]) -> Vec<String> {
     /// Places that are named.
     const NAMED: usize = 3;
-    let mut places: BTreeMap<(Severity, RuleId, &str), Vec<String>> = BTreeMap::new();
+    let mut places: BTreeMap<Fault<'_>, Vec<String>> = BTreeMap::new();
     for finding in findings {
         let Finding {
             cluster,
+            others: _,
             pos: _,
             rule,
             severity,
             subject,
             what,
+            waiver_ended,
         } = finding;
-        let found = places.entry((*severity, *rule, what)).or_default();
+        let found = places
+            .entry((*severity, *rule, what, *waiver_ended))
+            .or_default();
         found.push(if *subject == format!("Cluster/{cluster}") {
             cluster.to_string()
         } else {
             format!("{} of {cluster}", plain(subject))
         });
     }
-    let fault = |((severity, rule, what), places): ((Severity, RuleId, &str), Vec<String>)| {
+    let fault = |((severity, rule, what, ended), places): (Fault<'_>, Vec<String>)| {
+        let ended = ended.map_or(String::new(), |day| format!(" (its waiver ended on {day})"));
         format!(
-            "{rule} {}: {}: {}",
+            "{rule} {}: {}: {}{ended}",
             severity.as_str(),
             plain(what),
             list(places, NAMED)

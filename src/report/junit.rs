@@ -52,7 +52,7 @@ pub fn plan_junit(plan: &Plan, stages: &[Stage], blocking: &[Finding]) -> String
             suite.set_system_out(body(fold, Style::default()).join("\n"));
         }
         suite.add_test_cases(plan_cases(name, cluster));
-        let here = blocking.iter().filter(|f| f.cluster == *name);
+        let here = blocking.iter().filter(|f| f.concerns(name));
         suite.add_test_cases(here.map(lint_case));
         suite
     });

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::Style;
 use super::style::Tone;
+use super::wording::list;
 use crate::lint::{Finding, NotChecked, Report, Rule, RuleId, Severity, Waiver};
 use crate::model::ClusterName;
 
@@ -17,6 +18,9 @@ pub struct LintPlace {
     /// File and line of the template that wrote it, where that is known.
     pub template: Option<(String, u32)>,
 }
+
+/// Clusters with the same finding that are named where not all are asked for.
+const NAMED: usize = 8;
 
 /// A place for each finding.
 pub type LintPlaces = BTreeMap<(ClusterName, Option<u32>), LintPlace>;
@@ -68,6 +72,12 @@ pub fn lint_text(
     text
 }
 
+/// The findings whose places [`lint_text`] shows: of those that are the same in several clusters the first.
+pub fn lint_shown(report: &Report) -> Vec<&Finding> {
+    let groups = grouped(report);
+    groups.iter().filter_map(|g| g.first().copied()).collect()
+}
+
 fn of(waiver: &Waiver) -> String {
     let parts = [
         waiver.cluster.as_ref().map(ToString::to_string),
@@ -83,18 +93,27 @@ fn of(waiver: &Waiver) -> String {
 /// The same finding in several clusters is shown once.
 fn grouped(report: &Report) -> Vec<Vec<&Finding>> {
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    let mut index: BTreeMap<(RuleId, &str, &str), usize> = BTreeMap::new();
     for finding in &report.findings {
-        let same = groups.iter_mut().find(|g| {
-            g.first().is_some_and(|f| {
-                f.rule == finding.rule && f.subject == finding.subject && f.what == finding.what
-            })
-        });
-        match same {
+        let place = index.entry((finding.rule, kind(finding), &finding.what));
+        let at = *place.or_insert(groups.len());
+        match groups.get_mut(at) {
             Some(group) => group.push(finding),
             None => groups.push(vec![finding]),
         }
     }
     groups
+}
+
+/// What a finding is about, whichever cluster it is in: each cluster's own document is named after it.
+fn kind(finding: &Finding) -> &str {
+    let Finding {
+        cluster, subject, ..
+    } = finding;
+    match subject.strip_prefix("Cluster/") {
+        Some(name) if name == cluster.as_str() => "Cluster",
+        Some(_) | None => subject,
+    }
 }
 
 fn finding_text(group: &[&Finding], places: &LintPlaces, rules: &[Rule], style: Style) -> String {
@@ -119,8 +138,9 @@ fn finding_text(group: &[&Finding], places: &LintPlaces, rules: &[Rule], style: 
         text.push_str(&format!("  --> {file}:{line}{template}\n"));
     }
     if group.len() > 1 {
-        let others: Vec<&str> = group.iter().skip(1).map(|f| f.cluster.as_str()).collect();
-        text.push_str(&format!("  the same in {}\n", others.join(", ")));
+        let others = group.iter().skip(1).map(|f| f.cluster.as_str());
+        let named = if style.full { usize::MAX } else { NAMED };
+        text.push_str(&format!("  the same in {}\n", list(others, named)));
     }
     if let Some(rule) = rules.iter().find(|r| r.id == first.rule) {
         text.push_str(&format!("  fix: {}\n", rule.fix));
@@ -191,12 +211,13 @@ fn last_line(report: &Report) -> String {
 /// A rule's whole story.
 pub fn rule_text(rule: &Rule) -> String {
     format!(
-        "{} ({}): {}\n\n{}\n\nfix: {}\nsource: {}\n",
+        "{} ({}): {}\n\n{}\n\nfix: {}\nreads: {}\nsource: {}\n",
         rule.id,
         rule.severity.as_str(),
         rule.title,
         rule.story,
         rule.fix,
+        rule.reads,
         rule.source
     )
 }

@@ -63,7 +63,9 @@ pub use history::{history_text, rollout_summary};
 pub use hooks::printed_text;
 pub use html::{HtmlError, plan_html, rehearsal_html, rollout_html};
 pub use junit::{drift_junit, lint_junit, plan_junit, rollout_junit};
-pub use lint::{LintPlace, LintPlaces, lint_json, lint_sarif, lint_text, rule_text, rules_text};
+pub use lint::{
+    LintPlace, LintPlaces, lint_json, lint_sarif, lint_shown, lint_text, rule_text, rules_text,
+};
 pub use markdown::{MARKDOWN_LIMIT, plan_markdown};
 pub use migration::{Alike, TemplateOutcome, migration_text};
 pub use note::drain_blocker_text;

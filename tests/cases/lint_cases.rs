@@ -1,8 +1,9 @@
-//! Every lint rule with a case that breaks it, one that looks like it and does not, and where it helps one that mends it.
+//! Every lint rule with a case that breaks it, the same one put right, and one that looks like it and is not it.
 //!
 //! `staging.yaml` and `prod.yaml` are a fleet that every rule is content with. `ID.txt` holds sections of changes to it, a line each:
-//! `CLUSTER Kind/name key | key | key = YAML`, or ` -` to remove. Under `== fail` the findings follow, behind `> `. KFLEET_BLESS=1 rewrites
-//! those: read them.
+//! `CLUSTER Kind/name key | key | key = YAML`, or ` -` to remove; `CLUSTER Kind/name copies N` makes N more of it, `CLUSTER account = ID` moves the cluster,
+//! `CLUSTER live NAME = DESIRED` says what a group wants now. Sections are `fail`, `pass`, whose changes come on top of those of the `fail` before it, and
+//! `false positive`, each perhaps with a few words behind a colon. Under `== fail` the findings follow, behind `> `. KFLEET_BLESS=1 rewrites those: read them.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,21 +11,33 @@
     reason = "a test"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use kfleet::kops::Manifests;
 use kfleet::lint::{
-    ClusterFacts, Date, FleetFacts, Level, LintSettings, Report, Waiver, lint, rules,
+    ClusterFacts, Date, FleetFacts, Level, LintSettings, NotChecked, Report, Waiver, lint, rules,
 };
-use kfleet::model::{AccountId, ClusterName, Region};
+use kfleet::model::{AccountId, ClusterName, Hooks, LiveCluster, LiveGroup, Region, VersionRef};
+use kfleet::report::{LintPlaces, Style};
 use kfleet::{kops, yaml};
 use serde_json::Value as Json;
 
-/// Documents of both clusters, by the cluster's short name.
-type Fleet = BTreeMap<String, Vec<Json>>;
+/// Both clusters, by their short names.
+type Fleet = BTreeMap<String, Member>;
 
-/// Rules that have no case of their own: with what they need there is nothing to show in two clusters.
-const ELSEWHERE: [&str; 4] = ["L15", "L22", "S01", "S24"];
+/// A cluster of the cases.
+#[derive(Clone, Debug)]
+struct Member {
+    account: String,
+    documents: Vec<Json>,
+    /// What its groups want, where that was looked at.
+    live: BTreeMap<String, u32>,
+}
+
+/// What every rule has a case of.
+const KINDS: [&str; 3] = ["fail", "pass", "false positive"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lint_cases")
@@ -34,7 +47,11 @@ fn base() -> Fleet {
     let read = |name: &str| {
         let text = std::fs::read_to_string(folder().join(format!("{name}.yaml"))).unwrap();
         let documents = yaml::parse(&text, yaml::Schema::Core).unwrap();
-        documents.iter().map(|d| d.root.to_json()).collect()
+        Member {
+            account: "111122223333".to_owned(),
+            documents: documents.iter().map(|d| d.root.to_json()).collect(),
+            live: BTreeMap::new(),
+        }
     };
     ["staging", "prod"]
         .map(|name| (name.to_owned(), read(name)))
@@ -56,7 +73,38 @@ fn key(document: &Json) -> String {
 
 fn change(fleet: &mut Fleet, line: &str) {
     let (cluster, rest) = line.split_once(' ').unwrap();
+    let member = fleet.get_mut(cluster).unwrap();
     let (document, rest) = rest.split_once(' ').unwrap();
+    if document == "account" {
+        member.account = rest.strip_prefix("= ").unwrap().to_owned();
+    } else if document == "live" {
+        let (group, desired) = rest.split_once(" = ").unwrap();
+        member
+            .live
+            .insert(group.to_owned(), desired.parse().unwrap());
+    } else if let Some(n) = rest.strip_prefix("copies ") {
+        copy(&mut member.documents, document, n.parse().unwrap());
+    } else {
+        set(&mut member.documents, document, rest, line);
+    }
+}
+
+/// More documents like one, named after it and numbered.
+fn copy(documents: &mut Vec<Json>, document: &str, n: usize) {
+    let model = documents
+        .iter()
+        .find(|d| key(d) == document)
+        .unwrap()
+        .clone();
+    let name = model["metadata"]["name"].as_str().unwrap();
+    documents.extend((1..=n).map(|n| {
+        let mut more = model.clone();
+        more["metadata"]["name"] = format!("{name}-{n}").into();
+        more
+    }));
+}
+
+fn set(documents: &mut [Json], document: &str, rest: &str, line: &str) {
     let (path, value) = match rest.strip_suffix(" -") {
         Some(path) => (path, None),
         None => {
@@ -67,7 +115,6 @@ fn change(fleet: &mut Fleet, line: &str) {
             )
         }
     };
-    let documents = fleet.get_mut(cluster).unwrap();
     let mut at = documents
         .iter_mut()
         .find(|d| key(d) == document)
@@ -90,23 +137,59 @@ fn change(fleet: &mut Fleet, line: &str) {
     }
 }
 
+fn manifests(member: &Member) -> Manifests {
+    let text: Vec<String> = member.documents.iter().map(yaml::emit).collect();
+    let parsed = yaml::parse(&text.join("---\n"), yaml::Schema::Core).unwrap();
+    kops::read(&parsed).unwrap_or_else(|e| panic!("{e}"))
+}
+
 fn facts(fleet: &Fleet) -> FleetFacts {
-    let cluster = |(name, documents): (&String, &Vec<Json>)| {
-        let text: Vec<String> = documents.iter().map(yaml::emit).collect();
-        let parsed = yaml::parse(&text.join("---\n"), yaml::Schema::Core).unwrap();
-        let manifests = kops::read(&parsed).unwrap_or_else(|e| panic!("{e}"));
-        ClusterFacts::new(
-            ClusterName::new(format!("{name}.k8s.test")).unwrap(),
+    let named = |name: &str| ClusterName::new(format!("{name}.k8s.test")).unwrap();
+    let cluster = |(name, member): (&String, &Member)| {
+        let facts = ClusterFacts::new(
+            named(name),
             name.clone(),
-            AccountId::new("111122223333").unwrap(),
+            AccountId::new(member.account.as_str()).unwrap(),
             Region::new("eu-west-3").unwrap(),
-            manifests,
-        )
-        .unwrap()
+            manifests(member),
+        );
+        Arc::new(facts.unwrap())
     };
+    let live: BTreeMap<ClusterName, LiveCluster> = fleet
+        .iter()
+        .map(|(name, member)| (named(name), live(member)))
+        .collect();
+    let is_looked_at = fleet.values().any(|m| !m.live.is_empty());
     FleetFacts {
-        live: None,
+        live: is_looked_at.then_some(live),
         clusters: fleet.iter().map(cluster).collect(),
+    }
+}
+
+/// Groups that want what the case says, or the least that they may.
+fn live(member: &Member) -> LiveCluster {
+    let definitions = kfleet::desired::compile(&manifests(member)).unwrap();
+    let groups = definitions.into_iter().map(|definition| {
+        let group = definition.auto_scaling_group;
+        let desired = member.live.get(definition.instance_group.as_str());
+        let live = LiveGroup {
+            desired: desired.copied().unwrap_or(group.min_size),
+            hooks: Hooks::default(),
+            version: VersionRef::Number(1),
+            versions: BTreeMap::new(),
+            latest_version: 1,
+            instances: BTreeMap::new(),
+            activities: Vec::new(),
+            suspended: BTreeSet::new(),
+            refresh: None,
+            by_hand: BTreeMap::new(),
+            group: group.into(),
+        };
+        (live.group.auto_scaling_group_name.clone(), live.into())
+    });
+    LiveCluster {
+        groups: groups.collect(),
+        ..LiveCluster::default()
     }
 }
 
@@ -135,36 +218,96 @@ fn a_good_fleet_has_no_findings() {
     assert_eq!(unchecked, ["L15"], "what needs the live state");
 }
 
+/// A section of a rule's file: what kind of case, its changes, and what is to be found.
+struct Section<'t> {
+    head: &'t str,
+    kind: &'static str,
+    changes: Vec<&'t str>,
+    expected: Vec<&'t str>,
+}
+
+fn sections<'t>(id: &str, text: &'t str) -> Vec<Section<'t>> {
+    let section = |text: &'t str| {
+        let (head, body) = text.split_once('\n').unwrap();
+        let kind = head.split(':').next().unwrap();
+        let kind = KINDS.into_iter().find(|k| *k == kind);
+        let (expected, changes): (Vec<&str>, Vec<&str>) =
+            body.lines().partition(|l| l.starts_with("> "));
+        Section {
+            head,
+            kind: kind.unwrap_or_else(|| panic!("{id}: `{head}` is no kind of case")),
+            changes,
+            expected: expected.iter().map(|l| &l[2..]).collect(),
+        }
+    };
+    text.split("== ").skip(1).map(section).collect()
+}
+
+/// What a case finds, or what it does not say of itself truly.
+fn found(id: &str, broken: &[&str], section: &Section<'_>) -> Result<Vec<String>, String> {
+    let mut fleet = base();
+    if section.kind == "pass" {
+        broken.iter().for_each(|line| change(&mut fleet, line));
+    }
+    section
+        .changes
+        .iter()
+        .for_each(|line| change(&mut fleet, line));
+    let report = run(&fleet, &LintSettings::default());
+    let found = said(&report, id);
+    let lacks: Vec<&NotChecked> = report
+        .not_checked
+        .iter()
+        .filter(|n| n.rule.as_str() == id)
+        .collect();
+    let is_looked_at = lacks.iter().all(|n| {
+        n.cluster
+            .as_ref()
+            .is_some_and(|c| c.as_str() == "staging.k8s.test")
+    });
+    if (section.kind == "fail") == found.is_empty() {
+        return Err(format!("{id}, {}: {found:?}\n", section.head));
+    }
+    if !is_looked_at {
+        return Err(format!("{id}, {}: not checked: {lacks:?}\n", section.head));
+    }
+    Ok(found)
+}
+
 #[test]
-fn every_rule_finds_what_it_is_for() {
+fn every_rule_fails_passes_and_is_not_misled() {
+    let is_blessing = std::env::var_os("KFLEET_BLESS").is_some();
     let mut wrong = String::new();
     for rule in rules() {
         let id = rule.id.as_str();
-        if ELSEWHERE.contains(&id) {
-            continue;
-        }
         let path = folder().join(format!("{id}.txt"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{id} has no case"));
-        let mut blessed = String::new();
-        for section in text.split("== ").skip(1) {
-            let (name, body) = section.split_once('\n').unwrap();
-            let mut fleet = base();
-            let (expected, changes): (Vec<&str>, Vec<&str>) =
-                body.lines().partition(|l| l.starts_with("> "));
-            changes.iter().for_each(|line| change(&mut fleet, line));
-            let found = said(&run(&fleet, &LintSettings::default()), id);
-            if (name == "fail") == found.is_empty() {
-                wrong.push_str(&format!("{id}, {name}: {found:?}\n"));
+        let sections = sections(id, &text);
+        for kind in KINDS {
+            if !sections.iter().any(|s| s.kind == kind) {
+                wrong.push_str(&format!("{id} has no case of the kind `{kind}`\n"));
             }
-            let expected: Vec<&str> = expected.iter().map(|l| &l[2..]).collect();
-            if found != expected && std::env::var_os("KFLEET_BLESS").is_none() {
-                wrong.push_str(&format!("{id}, {name}:\n{expected:#?}\n{found:#?}\n"));
-            }
-            blessed.push_str(&format!("== {name}\n"));
-            blessed.extend(changes.iter().map(|l| format!("{l}\n")));
-            blessed.extend(found.iter().map(|l| format!("> {l}\n")));
         }
-        if std::env::var_os("KFLEET_BLESS").is_some() {
+        let (mut blessed, mut broken) = (String::new(), Vec::new());
+        for section in sections {
+            let found = found(id, &broken, &section).unwrap_or_else(|why| {
+                wrong.push_str(&why);
+                Vec::new()
+            });
+            if found != section.expected && !is_blessing {
+                wrong.push_str(&format!(
+                    "{id}, {}:\n{:#?}\n{found:#?}\n",
+                    section.head, section.expected
+                ));
+            }
+            blessed.push_str(&format!("== {}\n", section.head));
+            blessed.extend(section.changes.iter().map(|l| format!("{l}\n")));
+            blessed.extend(found.iter().map(|l| format!("> {l}\n")));
+            if section.kind == "fail" {
+                broken = section.changes;
+            }
+        }
+        if is_blessing {
             std::fs::write(&path, blessed).unwrap();
         }
     }
@@ -172,70 +315,97 @@ fn every_rule_finds_what_it_is_for() {
 }
 
 #[test]
-fn many_groups_for_the_same_pods_are_found() {
-    let mut fleet = base();
-    let documents = fleet.get_mut("prod").unwrap();
-    let spot = documents
-        .iter()
-        .find(|d| key(d) == "InstanceGroup/spot")
-        .unwrap()
-        .clone();
-    for (name, kind) in [
-        ("spot-b", "m5a.xlarge"),
-        ("spot-c", "m6i.xlarge"),
-        ("spot-d", "m7i.xlarge"),
-    ] {
-        let mut more = spot.clone();
-        more["metadata"]["name"] = name.into();
-        more["spec"]["mixedInstancesPolicy"]["instances"] = vec![kind, "m5.xlarge"].into();
-        documents.push(more);
+fn no_case_is_of_a_rule_that_there_is_not() {
+    let known: BTreeSet<&str> = rules().iter().map(|r| r.id.as_str()).collect();
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "txt") {
+            let id = path.file_stem().unwrap().to_str().unwrap();
+            assert!(known.contains(id), "{id}");
+        }
     }
+}
+
+/// Findings of clusters that are held against each other are one for all of them: pairs of a thousand clusters are half a million.
+#[test]
+fn many_clusters_are_one_finding_a_set() {
+    const MANY: usize = 60;
+    let mut fleet = Fleet::new();
+    for n in 0..MANY {
+        let mut member = base().remove("prod").unwrap();
+        set(
+            &mut member.documents,
+            "Cluster/prod.k8s.test",
+            "spec | sshAccess = [0.0.0.0/0]",
+            "",
+        );
+        fleet.insert(format!("prod-{n:02}"), member);
+    }
+    let report = run(&fleet, &LintSettings::default());
     assert_eq!(
-        said(&run(&base(), &LintSettings::default()), "S01"),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        said(&run(&fleet, &LintSettings::default()), "S01"),
+        said(&report, "S18"),
         [
-            "prod.k8s.test Cluster/prod.k8s.test: 5 groups for the same pods (foo.bar/pool=apps): on-demand, spot, spot-b, spot-c, spot-d"
+            "prod-00.k8s.test Cluster/prod-00.k8s.test: its network overlaps that of prod-01.k8s.test, prod-02.k8s.test, prod-03.k8s.test and 56 more, in the same account"
+        ]
+    );
+    let overlap = report
+        .findings
+        .iter()
+        .find(|f| f.rule.as_str() == "S18")
+        .unwrap();
+    assert_eq!(overlap.others.len(), MANY - 1);
+    assert!(overlap.concerns(&ClusterName::new("prod-59.k8s.test").unwrap()));
+    // Six groups of each carry the tags that all look for: one finding a group.
+    assert_eq!(said(&report, "L20").len(), 6 * MANY);
+    // What is the same in all of them is told once.
+    let text =
+        kfleet::report::lint_text(&report, &[], &LintPlaces::new(), rules(), Style::default());
+    let lines: Vec<&str> = text.lines().collect();
+    let at = lines
+        .iter()
+        .position(|l| l.contains("sshAccess holds"))
+        .unwrap();
+    assert!(
+        lines[at + 1].starts_with("  the same in prod-01.k8s.test, "),
+        "{text}"
+    );
+    assert!(
+        lines[at + 1].ends_with(", prod-08.k8s.test and 51 more"),
+        "{text}"
+    );
+    assert_eq!(text.matches("sshAccess holds").count(), 1, "{text}");
+
+    for (n, member) in fleet.values_mut().enumerate() {
+        member.account = format!("{:012}", 111_122_223_333_u64 + n as u64);
+    }
+    let report = run(&fleet, &LintSettings::default());
+    assert_eq!(said(&report, "S18"), Vec::<String>::new());
+    assert_eq!(
+        said(&report, "S24"),
+        [
+            "prod-00.k8s.test Cluster/prod-00.k8s.test: bids for spot of m5, m5a, m5ad, m5d, m5n, m6a, m6i, m6id, m7a, m7i in eu-west-3, as others do: prod-01.k8s.test of account 111122223334, prod-02.k8s.test of account 111122223335, prod-03.k8s.test of account 111122223336 and 56 more"
         ]
     );
 }
 
 #[test]
-fn an_account_near_its_quota_is_found() {
-    let mut fleet = base();
-    let documents = fleet.get_mut("prod").unwrap();
-    let disk = documents
-        .iter()
-        .find(|d| key(d) == "InstanceGroup/disk-a")
-        .unwrap()
-        .clone();
-    for n in 0..400 {
-        let mut more = disk.clone();
-        more["metadata"]["name"] = format!("disk-{n}").into();
-        documents.push(more);
+fn every_rule_tells_what_a_person_needs() {
+    for rule in rules() {
+        for (what, text) in [
+            ("title", rule.title),
+            ("reads", rule.reads),
+            ("story", rule.story),
+            ("source", rule.source),
+            ("fix", rule.fix),
+        ] {
+            assert!(text.len() > 10, "{}: {what}: `{text}`", rule.id);
+        }
+        let told = kfleet::report::rule_text(rule);
+        assert!(
+            told.contains(rule.reads) && told.contains(rule.source),
+            "{told}"
+        );
     }
-    assert_eq!(
-        said(&run(&fleet, &LintSettings::default()), "L22"),
-        [
-            "prod.k8s.test Cluster/prod.k8s.test: account 111122223333 has 418 groups in eu-west-3; the default quota is 500"
-        ]
-    );
-}
-
-#[test]
-fn accounts_that_bid_for_the_same_pools_are_found() {
-    let mut facts = facts(&base());
-    let quiet = LintSettings::default();
-    assert_eq!(
-        said(&lint(&facts, &quiet, day("2026-06-01")), "S24"),
-        Vec::<String>::new()
-    );
-    facts.clusters[1].account = AccountId::new("444455556666").unwrap();
-    let found = said(&lint(&facts, &quiet, day("2026-06-01")), "S24");
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].contains("m7i"), "{found:?}");
 }
 
 #[test]

@@ -130,8 +130,11 @@ fn a_finding_of_lint_blocks_a_rollout_until_it_is_waived() {
     let fault = "S25 error: has on-demand fallbacks, and nothing that moves pods back to spot: prod-acme.k8s.foo.bar, prod-globex";
     let line = format!("lint blocks a rollout: {fault}");
     assert!(said.out.contains(&line), "{}", said.out);
+    let ended = "(its waiver ended on 2024-12-31)";
+    assert!(said.out.contains(ended), "{}", said.out);
     let plan: Value = serde_json::from_str(&bed.run("plan --format json").ends(2).out).unwrap();
     assert_eq!(plan["blocked_by_lint"][0]["rule"], "S25");
+    assert_eq!(plan["blocked_by_lint"][0]["waiverEnded"], "2024-12-31");
     let staging = bed.run("plan staging-acme.k8s.foo.bar").ends(2).out;
     assert!(!staging.contains("prod-acme"), "{staging}");
     let junit = bed.run("plan --format junit").ends(2).out;

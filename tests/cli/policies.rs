@@ -163,6 +163,65 @@ fn what_has_one_safe_answer_is_shown_and_then_mended() {
 }
 
 #[test]
+fn what_a_var_says_is_mended_where_it_is_set() {
+    let bed = Bed::new();
+    let open = "\"additionalProperties\": false,\n  \"required\": [\"kubernetes";
+    bed.change("vars/schema.json", open, &open.replace("false", "true"));
+    bed.change(
+        "vars/defaults.yaml",
+        "  max_pods: 110\n",
+        "  max_pods: 110\n\nnodes:\n  imds: optional # for now\n  strategy: lowest-price\n",
+    );
+    let staging = bed.read("vars/staging.yaml");
+    let more = "\nnodes: {max_price: \"0.10\", imds: optional}\n";
+    bed.write("vars/staging.yaml", &format!("{staging}{more}"));
+    let imds = "snippets/instance_metadata.yaml";
+    bed.change(imds, "httpTokens: required", "httpTokens: {{ nodes.imds }}");
+    let spot = "templates/4_spot-nodes.yaml.j2";
+    bed.change(
+        spot,
+        "    spotAllocationStrategy: price-capacity-optimized\n",
+        "    spotAllocationStrategy: {{ nodes.strategy }}\n",
+    );
+    bed.change(
+        spot,
+        "  rollingUpdate:\n",
+        "{% if nodes.max_price is defined %}\n  maxPrice: \"{{ nodes.max_price }}\"\n{% endif %}\n  capacityRebalance: true\n  rollingUpdate:\n",
+    );
+    let before = bed.tree();
+    let said = bed.run("lint --fix").ends(2);
+    for line in [
+        "-  imds: optional # for now",
+        "+  imds: required # for now",
+        "-  strategy: lowest-price",
+        "+  strategy: price-capacity-optimized",
+        "-nodes: {max_price: \"0.10\", imds: optional}",
+        "+nodes: {imds: required}",
+        "-  capacityRebalance: true",
+    ] {
+        let is_line = said.out.lines().any(|l| l == line);
+        assert!(is_line, "{line}\n{}{}", said.out, said.err);
+    }
+    // Vars come first, and nothing is written before it is agreed to.
+    let at = |name: &str| said.out.find(&format!("--- a/{name}")).unwrap();
+    assert!(at("vars/staging.yaml") < at(spot), "{}", said.out);
+    crate::bed::assert_same(&before, &bed.tree());
+    bed.run("lint --fix --yes").ends(0);
+    for rule in ["S16", "L09", "L12", "L16", "L17"] {
+        assert_eq!(found(&bed, rule), Vec::<Value>::new(), "{rule}");
+    }
+    assert!(bed.read(spot).contains("{{ nodes.strategy }}"));
+    // A value that no var is, but makes: a person has to say which.
+    bed.change(
+        spot,
+        "{{ nodes.strategy }}",
+        "{{ \"lowest-\" ~ \"price\" }}",
+    );
+    let said = bed.run("lint --fix").ends(0);
+    assert!(said.err.contains("the value of one var"), "{}", said.err);
+}
+
+#[test]
 fn what_runs_is_held_against_the_sizes_of_git() {
     let bed = crate::shards::with_other_nodes();
     let vars = "vars/prod-a.k8s.foo.bar.yaml";

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use similar::TextDiff;
 
-use super::edit;
 use super::look::Look;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::pipeline::{Preparer, Trees};
+use crate::cli::var_edit;
 use crate::fleet::{Fleet, Layer, Merged, MergedValue};
 use crate::model::ClusterName;
 use crate::plan::{DriftClass, DriftItem, DriftKind, FieldChange, drift_items};
@@ -286,7 +286,7 @@ impl<'a> Trial<'a> {
         };
         let mut after = before.clone();
         for (keys, value) in settings {
-            after = edit::with_value(&after, keys, value).ok_or_else(|| {
+            after = var_edit::with_value(&after, keys, value).ok_or_else(|| {
                 let name = keys.join(".");
                 format!("{path}: `{name}` cannot be set without writing more of it anew: set it to {value}")
             })?;

@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
 use crate::desired::AutoscalerFinding as Seen;
-use crate::lint::facts::{ClusterFacts, GroupFacts, containers, taint_text};
+use crate::lint::facts::{
+    ClusterFacts, GroupFacts, NODE_TAG, containers, is_autoscaler, taint_text,
+};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 use crate::model::{GroupName, LiveCluster};
 
 const README: &str = "cluster-autoscaler, cloudprovider/aws/README.md";
-const NODE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/";
 
 pub(super) const RULES: [Rule; 12] = [
     Rule {
         id: RuleId("L01"),
         title: "every group of workers carries the autoscaler's discovery tags, and those of no other cluster",
         severity: Severity::Error,
+        reads: "cloudLabels of every group; kops' add-on `clusterAutoscaler`; the Deployment of cluster-autoscaler",
         story: "Auto-discovery takes a group only when all listed tags are on it. A group without them stays at the size it was made with; a group with another cluster's tag is scaled by that cluster's autoscaler.",
         source: README,
         fix: "write the tags with `autoscaler_labels` in the template, for every group of workers and for no other",
@@ -25,6 +29,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L02"),
         title: "node-template labels say what the nodes will carry",
         severity: Severity::Error,
+        reads: "nodeLabels and cloudLabels of groups that are scaled",
         story: "At zero instances the autoscaler knows a node only from its group's tags. Where they differ from the labels that kubelet sets, a pod with a node selector never starts a node, or starts one it cannot use.",
         source: "cluster-autoscaler issues 511, 2418, 3802, 4998",
         fix: "derive the tags from nodeLabels (`autoscaler_labels` does)",
@@ -34,6 +39,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L03"),
         title: "node-template taints say what the nodes will carry, as `value:Effect`",
         severity: Severity::Error,
+        reads: "taints and cloudLabels of groups that are scaled",
         story: "A taint that the tags do not tell lets the autoscaler start nodes that the waiting pod does not tolerate: nodes come, stay empty, go, and come again. A quote inside the value makes another taint of it.",
         source: "cluster-autoscaler issues 2418, 2434",
         fix: "derive the tags from taints (`autoscaler_labels` does)",
@@ -43,6 +49,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L07"),
         title: "every priority matches a group, and every scaled group has a priority",
         severity: Severity::Error,
+        reads: "the ConfigMap `cluster-autoscaler-priority-expander`, or `clusterAutoscaler` of the cluster; the names of the AutoScalingGroups",
         story: "The priority expander never takes a group that no pattern matches while another would do, and one text that cannot be read stops every scale-up.",
         source: "cluster-autoscaler issues 3735, 2768, 3711, pull request 5246",
         fix: "anchor the patterns at the names of AutoScalingGroups, one pattern for every group, in kube-system",
@@ -52,6 +59,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L11"),
         title: "AZRebalance is suspended in a scaled group of several zones, or a termination handler drains",
         severity: Severity::Warning,
+        reads: "suspendProcesses and subnets of groups that are scaled; `nodeTerminationHandler` of the cluster",
         story: "The autoscaler and AZRebalance work against each other: one removes a node, the other starts one in another zone and ends a third, with no drain.",
         source: "cluster-autoscaler issue 1744; aws-node-termination-handler issue 95",
         fix: "`suspendProcesses: [AZRebalance]` in the group, or nodeTerminationHandler in queue mode",
@@ -61,6 +69,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L12"),
         title: "no capacity rebalancing in a group that the autoscaler scales",
         severity: Severity::Warning,
+        reads: "capacityRebalance of groups that are scaled",
         story: "The replacement that AWS starts raises the desired capacity, which the autoscaler then takes for load: groups churn for hours.",
         source: "aws-node-termination-handler issue 141",
         fix: "leave `capacityRebalance` out and let the termination handler drain on the interruption itself",
@@ -70,6 +79,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L14"),
         title: "groups that are to be balanced carry the same labels",
         severity: Severity::Warning,
+        reads: "nodeLabels, taints and types of groups that are scaled; the arguments of cluster-autoscaler's Deployment",
         story: "`--balance-similar-node-groups` compares labels, zone and host name aside. One label that differs, and the groups are not similar: the whole load lands in one zone.",
         source: "cluster-autoscaler issues 3092, 3515, 5381",
         fix: "give groups of one pool the same labels, or name the label in `--balancing-ignore-label`",
@@ -79,9 +89,10 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L15"),
         title: "the live desired capacity lies between minSize and maxSize",
         severity: Severity::Warning,
+        reads: "minSize and maxSize of every group; the desired capacity that is live",
         story: "A maximum below what runs ends instances with no drain; a minimum above it starts some.",
         source: "Amazon EC2 Auto Scaling, UpdateAutoScalingGroup",
-        fix: "`kfleet plan` shows it, and refuses it without `--allow-shrink`",
+        fix: "put minSize and maxSize around what runs; where a group is to shrink, `--allow-shrink` drains what has to go",
         check: RuleCheck::Live(
             desired_fits,
             "the live state: `kfleet lint --live` reads it, and `kfleet plan` compares them",
@@ -91,6 +102,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L19"),
         title: "a group that can be empty says its ephemeral storage when pods ask for some",
         severity: Severity::Warning,
+        reads: "workloads that request ephemeral storage; cloudLabels of groups that can be empty",
         story: "At zero instances the autoscaler knows of no ephemeral storage. A pod that requests some never starts the first node.",
         source: README,
         fix: "add the tag `k8s.io/cluster-autoscaler/node-template/resources/ephemeral-storage` with the root volume's size",
@@ -100,6 +112,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L21"),
         title: "no `eks:nodegroup-name` tag on a group",
         severity: Severity::Error,
+        reads: "tags of groups of workers",
         story: "The autoscaler asks EKS about a group with that tag, once for every look; for a group that is not of EKS the calls fail and eat the account's rate.",
         source: README,
         fix: "remove the tag",
@@ -109,6 +122,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L05"),
         title: "a spot group can go down to zero",
         severity: Severity::Warning,
+        reads: "minSize of spot groups that are scaled",
         story: "When AWS has no capacity, the autoscaler gives up by setting the desired capacity back to what runs. Below the minimum that call fails, for ever, and the on-demand fallback never gets its turn.",
         source: "cluster-autoscaler issues 5038, 6645, 9043",
         fix: "`minSize: 0`, and what must always run in the on-demand fallback",
@@ -118,6 +132,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: RuleId("L06"),
         title: "every spot group has an on-demand fallback for the same pods, taken later",
         severity: Severity::Error,
+        reads: "nodeLabels and taints of groups that are scaled, less those that only say how an instance is bought; the priorities of the expander",
         story: "When spot is refused in every pool, pods wait until it is back, unless an on-demand group takes them. It must carry the same labels and taints, and a lower priority.",
         source: "cluster-autoscaler issues 3241, 4438, 2075",
         fix: "add an on-demand group with the same labels and taints, minSize 0, and a priority below the spot group's",
@@ -148,18 +163,25 @@ fn undiscovered(seen: &Seen) -> Option<&GroupName> {
 }
 
 fn discovery(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_autoscaler() {
+        return found.needs(Some(&cluster.name), needs);
+    }
     for seen in &cluster.autoscaler.findings {
         let Some(group) = undiscovered(seen) else {
             continue;
         };
-        let pos = cluster
-            .groups()
-            .find(|g| g.group.name == *group)
-            .and_then(|g| g.at("cloudLabels"));
+        let Some(facts) = cluster.groups().find(|g| g.group.name == *group) else {
+            continue;
+        };
+        // A group of one size is not meant to be scaled.
+        let is_fixed = facts.group.min_size == facts.group.max_size;
+        if is_fixed && matches!(seen, Seen::NotDiscovered { .. }) {
+            continue;
+        }
         found.add(
             &cluster.name,
-            format!("InstanceGroup/{group}"),
-            pos,
+            facts.subject(),
+            facts.at("cloudLabels"),
             without_group(&seen.to_string()),
         );
     }
@@ -225,8 +247,17 @@ fn tagged<'a>(group: &GroupFacts<'a>, kind: &str) -> BTreeMap<&'a str, &'a str> 
         .collect()
 }
 
+/// Whether cluster-autoscaler scales a group; where nothing says so, that is what a rule about it needs.
+fn is_scaled(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) -> bool {
+    if let Some(needs) = cluster.lacks_autoscaler() {
+        found.needs(Some(&cluster.name), needs);
+        return false;
+    }
+    group.scaled
+}
+
 fn labels(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    if !group.scaled {
+    if !is_scaled(cluster, group, found) {
         return;
     }
     let tags = tagged(group, "label");
@@ -266,7 +297,7 @@ fn labels(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindin
 }
 
 fn taints(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    if !group.scaled {
+    if !is_scaled(cluster, group, found) {
         return;
     }
     let tags = tagged(group, "taint");
@@ -312,7 +343,8 @@ fn rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFin
         .suspend_processes
         .iter()
         .any(|p| p == "AZRebalance");
-    if group.scaled && group.zones().len() > 1 && !suspended && !drains_by_queue(cluster) {
+    let is_scaled = is_scaled(cluster, group, found);
+    if is_scaled && group.zones().len() > 1 && !suspended && !drains_by_queue(cluster) {
         found.add(
             &cluster.name,
             group.subject(),
@@ -326,7 +358,7 @@ fn rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFin
 }
 
 fn capacity_rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    if group.scaled && group.group.capacity_rebalance == Some(true) {
+    if is_scaled(cluster, group, found) && group.group.capacity_rebalance == Some(true) {
         found.add(
             &cluster.name,
             group.subject(),
@@ -337,10 +369,21 @@ fn capacity_rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mu
 }
 
 fn balanced(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    let of_addon = cluster
+        .spec("/clusterAutoscaler/enabled")
+        .and_then(Json::as_bool);
+    if of_addon == Some(true) {
+        // kops' add-on balances where it is told to. Source: kops, `clusterAutoscaler.balanceSimilarNodeGroups`.
+        let balances = cluster.spec("/clusterAutoscaler/balanceSimilarNodeGroups");
+        if balances.and_then(Json::as_bool) == Some(true) {
+            unbalanced(cluster, &[], found);
+        }
+        return;
+    }
     let Some(arguments) = autoscaler_arguments(cluster) else {
         return found.needs(
             Some(&cluster.name),
-            "the autoscaler's Deployment among the manifests, for its arguments",
+            "kops' add-on, or the autoscaler's Deployment among the manifests, for its arguments",
         );
     };
     if !arguments
@@ -353,6 +396,11 @@ fn balanced(cluster: &ClusterFacts, found: &mut RuleFindings) {
         .iter()
         .filter_map(|a| a.strip_prefix("--balancing-ignore-label="))
         .collect();
+    unbalanced(cluster, &ignored, found);
+}
+
+/// Groups of the same shape that differ in a label which is not ignored.
+fn unbalanced(cluster: &ClusterFacts, ignored: &[&str], found: &mut RuleFindings) {
     let shape = |g: &GroupFacts<'_>| {
         let types: Vec<String> = g.types().into_iter().map(str::to_owned).collect();
         (types, g.is_spot(), taints_of(g))
@@ -403,12 +451,8 @@ fn differing_labels<'a>(one: &GroupFacts<'a>, other: &GroupFacts<'a>) -> Vec<&'a
 
 /// The arguments of cluster-autoscaler, where its Deployment is one of the manifests.
 fn autoscaler_arguments(cluster: &ClusterFacts) -> Option<Vec<String>> {
-    let (_, pod) = cluster.workloads().find(|(o, _)| {
-        o.kind == "Deployment"
-            && o.name
-                .as_deref()
-                .is_some_and(|n| n.contains("cluster-autoscaler"))
-    })?;
+    let mut workloads = cluster.workloads();
+    let (_, pod) = workloads.find(|(o, _)| o.kind == "Deployment" && is_autoscaler(o))?;
     let words = containers(pod).flat_map(|c| {
         ["command", "args"]
             .into_iter()
@@ -423,6 +467,9 @@ fn ephemeral_storage(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let mut workloads = cluster.workloads().peekable();
     if workloads.peek().is_none() {
         return found.needs(Some(&cluster.name), "workloads among the manifests");
+    }
+    if let Some(needs) = cluster.lacks_autoscaler() {
+        return found.needs(Some(&cluster.name), needs);
     }
     let asks = workloads.any(|(_, pod)| {
         containers(pod).any(|c| c.pointer("/resources/requests/ephemeral-storage").is_some())
@@ -457,7 +504,7 @@ fn eks_tag(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindi
 }
 
 fn spot_minimum(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    if group.scaled && group.is_spot() && group.group.min_size > 0 {
+    if is_scaled(cluster, group, found) && group.is_spot() && group.group.min_size > 0 {
         found.add(
             &cluster.name,
             group.subject(),
@@ -468,6 +515,12 @@ fn spot_minimum(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Rule
 }
 
 fn fallback(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
+    if let Some(needs) = cluster.lacks_autoscaler() {
+        return found.needs(Some(&cluster.name), needs);
+    }
     let priority = |g: &GroupFacts<'_>| {
         let asg = &g.definition.auto_scaling_group.auto_scaling_group_name;
         cluster.autoscaler.expander.as_ref()?.priority_of(asg)

@@ -9,6 +9,7 @@ pub(super) const RULES: [Rule; 2] = [
         id: RuleId("S09"),
         title: "the subnets have addresses for every node, and for its pods where they take some",
         severity: Severity::Error,
+        reads: "subnets and networking of the cluster; maxSize of all groups of workers, and maxPods",
         story: "Scale-up ends with `InsufficientFreeAddressesInSubnet` on the busiest day, and a roll needs a few more than the day before.",
         source: "AWS, Subnet sizing: five addresses of each subnet are reserved",
         fix: "larger or further subnets, or a lower maxSize",
@@ -18,6 +19,7 @@ pub(super) const RULES: [Rule; 2] = [
         id: RuleId("S10"),
         title: "more than 110 pods a node come with raised inotify and connection limits",
         severity: Severity::Warning,
+        reads: "kubelet.maxPods and sysctlParameters of the cluster and of groups of workers",
         story: "`too many open files` in kubelet and in everything that watches files, on the fullest nodes only: it looks like an application's fault for days.",
         source: "Kubernetes, Considerations for large clusters: no more than 110 pods a node",
         fix: "`sysctlParameters: [fs.inotify.max_user_instances=8192, fs.inotify.max_user_watches=1048576]`",
@@ -36,8 +38,11 @@ fn size(cidr: &str) -> Option<u64> {
 }
 
 fn addresses(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
     let Some(written) = cluster.spec("/subnets").and_then(|s| s.as_array()) else {
-        return;
+        return found.needs(Some(&cluster.name), "the subnets of the cluster");
     };
     let used: std::collections::BTreeSet<&str> = cluster
         .workers()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::kops::instance_type;
-use crate::lint::facts::ClusterFacts;
+use crate::lint::facts::{ClusterFacts, GroupFacts};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
@@ -12,6 +12,7 @@ pub(super) const RULES: [Rule; 3] = [
         id: RuleId("S06"),
         title: "the control plane has the size for its nodes, an odd number of members, and three zones",
         severity: Severity::Error,
+        reads: "machineType, minSize and subnets of the control plane; maxSize of all groups of workers",
         story: "An API server that is too small answers slowly just when everything happens at once: a lost zone, a roll, a Monday morning. Two members are no safer than one.",
         source: "Kubernetes, Considerations for large clusters; the sizes that kube-up took on AWS: 8 vCPUs above 100 nodes, 16 above 250, 36 above 500",
         fix: "a larger machineType of the control-plane groups; one or three groups in zones of their own",
@@ -19,17 +20,19 @@ pub(super) const RULES: [Rule; 3] = [
     },
     Rule {
         id: RuleId("S07"),
-        title: "etcd has its events apart and its volumes fast enough",
+        title: "etcd has its events apart, room for its pods, and volumes that are fast enough",
         severity: Severity::Error,
+        reads: "etcdClusters of the cluster; maxSize of all groups of workers, and maxPods",
         story: "etcd answers in the time of its disk. Above a thousand nodes events crowd out everything else; a small gp2 volume has a hundred IOPS and no burst left.",
         source: "etcd, Hardware recommendations; Kubernetes, Considerations for large clusters: store Event objects in a separate etcd",
-        fix: "an etcd cluster `events`; gp3 volumes, or gp2 of 100 GiB and more",
+        fix: "an etcd cluster `events`; gp3 volumes, or gp2 of 100 GiB and more; `manager.env` with ETCD_QUOTA_BACKEND_BYTES 8589934592 for the largest",
         check: RuleCheck::Cluster(etcd),
     },
     Rule {
         id: RuleId("S08"),
         title: "above 500 nodes the API server's and controllers' limits are raised",
         severity: Severity::Warning,
+        reads: "kubeAPIServer and kubeControllerManager of the cluster; maxSize of all groups of workers",
         story: "At 400 requests in flight, the default, a large cluster answers 429 to its own kubelets, and the controllers' twenty calls a second fall behind for hours.",
         source: "teams that run such fleets: 1200 requests in flight and more, QPS 100, burst 150",
         fix: "`kubeAPIServer.maxRequestsInflight` 1200, `kubeControllerManager.kubeAPIQPS` 100 and `kubeAPIBurst` 150",
@@ -43,14 +46,23 @@ fn advised_vcpus(nodes: u64) -> u32 {
         0..=5 => 1,
         6..=10 => 2,
         11..=100 => 4,
-        101..=250 => 8,
-        251..=500 => 16,
+        101..250 => 8,
+        250..=500 => 16,
         _ => 36,
     }
 }
 
 fn size(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
     let planes: Vec<_> = cluster.control_planes().collect();
+    if planes.is_empty() {
+        return found.needs(
+            Some(&cluster.name),
+            "the control-plane groups among the manifests",
+        );
+    }
     let nodes = cluster.most_nodes();
     let advised = advised_vcpus(nodes);
     for plane in &planes {
@@ -84,10 +96,7 @@ fn size(cluster: &ClusterFacts, found: &mut RuleFindings) {
             format!("has {members} control-plane instances, an even number"),
         );
     }
-    let zones: BTreeSet<&str> = planes
-        .iter()
-        .flat_map(super::super::facts::GroupFacts::zones)
-        .collect();
+    let zones: BTreeSet<&str> = planes.iter().flat_map(GroupFacts::zones).collect();
     if members > 1 && zones.len() < 3 && cluster.zones().len() >= 3 {
         found.add(
             &cluster.name,
@@ -113,19 +122,65 @@ fn iops(kind: &str, size: u64, written: Option<u64>) -> Option<u64> {
 }
 
 fn etcd(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
     let nodes = cluster.most_nodes();
     let clusters = &cluster.manifests.cluster.etcd_clusters;
-    if nodes > 1_000 && !clusters.iter().any(|c| c.name == "events") {
+    if clusters.is_empty() {
+        return found.needs(Some(&cluster.name), "the etcdClusters of the cluster");
+    }
+    let pods = cluster.most_pods();
+    let is_large = nodes > 1_000 || pods > 30_000;
+    if is_large && !clusters.iter().any(|c| c.name == "events") {
         found.add(
             &cluster.name,
             cluster.subject(),
             cluster.pos(),
-            format!("may have {nodes} nodes and no etcd cluster of its own for events"),
+            format!(
+                "may have {nodes} nodes and {pods} pods, and no etcd cluster of its own for events"
+            ),
         );
+    }
+    if pods > 100_000 {
+        quota(cluster, pods, found);
     }
     if nodes <= 250 {
         return;
     }
+    volumes(cluster, nodes, found);
+}
+
+/// etcd's own quota, and the most that it is made for. Source: etcd, System limits.
+const DEFAULT_QUOTA: u64 = 2 << 30;
+
+/// How much the etcd of everything but events may hold.
+fn quota(cluster: &ClusterFacts, pods: u64, found: &mut RuleFindings) {
+    let written = cluster.spec("/etcdClusters").and_then(|v| v.as_array());
+    let mut main = written
+        .into_iter()
+        .flatten()
+        .filter(|e| e.get("name").and_then(|v| v.as_str()) == Some("main"));
+    let variables = main
+        .next()
+        .and_then(|e| e.pointer("/manager/env"))
+        .and_then(|v| v.as_array());
+    let set = variables.into_iter().flatten().find_map(|variable| {
+        let is_it = variable.get("name")?.as_str()? == "ETCD_QUOTA_BACKEND_BYTES";
+        is_it.then(|| variable.get("value")?.as_str()?.parse::<u64>().ok())?
+    });
+    if set.unwrap_or(DEFAULT_QUOTA) <= DEFAULT_QUOTA {
+        found.add(
+            &cluster.name,
+            cluster.subject(),
+            cluster.pos(),
+            format!("may have {pods} pods, and etcd main keeps to 2 GiB; up to 8 GiB are advised (ETCD_QUOTA_BACKEND_BYTES of its manager)"),
+        );
+    }
+}
+
+fn volumes(cluster: &ClusterFacts, nodes: u64, found: &mut RuleFindings) {
+    let clusters = &cluster.manifests.cluster.etcd_clusters;
     let written = cluster
         .spec("/etcdClusters")
         .and_then(|v| v.as_array())
@@ -148,6 +203,10 @@ fn etcd(cluster: &ClusterFacts, found: &mut RuleFindings) {
                 .unwrap_or("gp3");
             let size = number("volumeSize").unwrap_or(20);
             let Some(iops) = iops(kind, size, number("volumeIops").or(number("volumeIOPS"))) else {
+                found.needs(
+                    Some(&cluster.name),
+                    format!("how many IOPS a {kind} volume of etcd has"),
+                );
                 continue;
             };
             if iops < 300 {
@@ -183,6 +242,9 @@ const ADVISED: [(&str, &str, u32); 3] = [
 ];
 
 fn limits(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
     let nodes = cluster.most_nodes();
     if nodes <= 500 {
         return;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use crate::kops::ManifestObject;
-use crate::lint::facts::{ClusterFacts, containers};
+use crate::lint::facts::{ClusterFacts, containers, is_autoscaler};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
@@ -16,6 +16,7 @@ pub(super) const RULES: [Rule; 10] = [
         id: RuleId("L13"),
         title: "pods with volumes have a group in each zone",
         severity: Severity::Warning,
+        reads: "workloads that claim volumes; subnets of groups that are scaled",
         story: "A volume stays in its zone. A group over all zones starts the new node anywhere, and the pod waits for ever.",
         source: "cluster-autoscaler, cloudprovider/aws/README.md, \"Common Notes and Gotchas\"",
         fix: "one group a zone for such pods, and `--balance-similar-node-groups`",
@@ -25,6 +26,7 @@ pub(super) const RULES: [Rule; 10] = [
         id: RuleId("L18"),
         title: "labels and annotations of every document are strings",
         severity: Severity::Error,
+        reads: "labels and annotations of every document that is neither the cluster nor a group",
         story: "`true` and `1` without quotes are no strings; the API server refuses the document, after others of the file were applied.",
         source: "kubernetes issue 23251",
         fix: "quote the value",
@@ -34,6 +36,7 @@ pub(super) const RULES: [Rule; 10] = [
         id: RuleId("S12"),
         title: "autoscalers of user-facing clusters wait half an hour before they scale down",
         severity: Severity::Note,
+        reads: "kubeControllerManager of the cluster; HorizontalPodAutoscalers",
         story: "Traffic comes in waves of minutes. Pods that go between two waves come back cold in the next, and nodes with them.",
         source: "teams that run such fleets; Kubernetes, kube-controller-manager --horizontal-pod-autoscaler-downscale-stabilization",
         fix: "`kubeControllerManager.horizontalPodAutoscalerDownscaleStabilization: 30m`, or `behavior.scaleDown.stabilizationWindowSeconds: 1800`",
@@ -43,6 +46,7 @@ pub(super) const RULES: [Rule; 10] = [
         id: RuleId("S15"),
         title: "a pause pod that keeps room is as large as the largest pod",
         severity: Severity::Warning,
+        reads: "requests of workloads; those whose image is `pause` keep room",
         story: "Overprovisioning that a large pod cannot use leaves that pod waiting for a node, which is what it was paid to prevent.",
         source: "teams that run such fleets; cluster-autoscaler FAQ, overprovisioning",
         fix: "request at least what the largest pod requests",
@@ -52,6 +56,7 @@ pub(super) const RULES: [Rule; 10] = [
         id: RuleId("S20"),
         title: "what runs on spot alone is spread over zones and may lose a pod at a time",
         severity: Severity::Warning,
+        reads: "nodeSelector, replicas and spreading of workloads; nodeLabels of groups of workers",
         story: "An interruption takes a pool, and a pool is a zone: replicas that stand together go together.",
         source: "AWS, Best practices for Amazon EC2 Spot; Kubernetes, Pod Topology Spread Constraints",
         fix: "`topologySpreadConstraints` by zone, and a PodDisruptionBudget that allows one",
@@ -61,6 +66,7 @@ pub(super) const RULES: [Rule; 10] = [
         id: RuleId("S21"),
         title: "overprovisioning has the lowest priority, and the autoscaler is above everything it evicts",
         severity: Severity::Error,
+        reads: "PriorityClasses; priorityClassName of cluster-autoscaler",
         story: "A pause pod that cannot be preempted never gives its room to another pod; below cluster-autoscaler's cutoff of -10 it starts no node either.",
         source: "cluster-autoscaler FAQ, expendable-pods-priority-cutoff",
         fix: "a negative value not below -10 for overprovisioning, system-cluster-critical for the autoscaler",
@@ -70,6 +76,7 @@ pub(super) const RULES: [Rule; 10] = [
         id: RuleId("S22"),
         title: "dnsConfig is understood by the resolver of the image",
         severity: Severity::Warning,
+        reads: "dnsConfig and image of workloads",
         story: "musl knows neither `single-request-reopen` nor more than `ndots`, `timeout` and `attempts`; five search domains and ndots 5 turn each lookup into eleven.",
         source: "musl, Functional differences from glibc: name resolver",
         fix: "`ndots: 2`, and no other option where images are Alpine's",
@@ -79,6 +86,7 @@ pub(super) const RULES: [Rule; 10] = [
         id: RuleId("S23"),
         title: "DaemonSets request what they are limited to",
         severity: Severity::Note,
+        reads: "requests and limits of DaemonSets",
         story: "A DaemonSet that may use more than it asks for is the first to be killed on the fullest node, on every node at once.",
         source: "Kubernetes, Node-pressure eviction; teams that run such fleets",
         fix: "equal requests and limits of memory",
@@ -88,6 +96,7 @@ pub(super) const RULES: [Rule; 10] = [
         id: RuleId("S25"),
         title: "there is a way back from the on-demand fallback",
         severity: Severity::Note,
+        reads: "groups of workers; the names of workloads",
         story: "Pods that fell back to on-demand stay there until they are moved: the bill shows it in the next month.",
         source: "teams that run such fleets",
         fix: "a descheduler (or a drain job) that evicts pods from fallback nodes while spot has room",
@@ -97,17 +106,24 @@ pub(super) const RULES: [Rule; 10] = [
         id: RuleId("S26"),
         title: "no agent on every node polls the API server for metadata",
         severity: Severity::Warning,
+        reads: "variables of the containers of DaemonSets",
         story: "An agent that lists all pods from each of five hundred nodes is five hundred times the load of one that does not.",
-        source: "published postmortems of monitoring agents; Datadog, Cluster Agent: why",
+        source: "Datadog, Cluster Agent for Kubernetes: what it takes off the API server; published postmortems of monitoring agents",
         fix: "collect metadata tags through one cluster agent, or from the local kubelet",
         check: RuleCheck::Cluster(agents),
     },
 ];
 
 fn volumes(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
     let mut workloads = cluster.workloads().peekable();
     if workloads.peek().is_none() {
         return found.needs(Some(&cluster.name), NO_WORKLOADS);
+    }
+    if let Some(needs) = cluster.lacks_autoscaler() {
+        return found.needs(Some(&cluster.name), needs);
     }
     let with: Vec<String> = workloads
         .filter(|(o, pod)| claims(o, pod))
@@ -139,6 +155,12 @@ fn claims(o: &ManifestObject, pod: &Json) -> bool {
 }
 
 fn strings(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if cluster.objects().next().is_none() {
+        return found.needs(
+            Some(&cluster.name),
+            "documents beside the cluster and its groups",
+        );
+    }
     for object in cluster.objects() {
         for (what, pointer) in [
             ("label", "/metadata/labels"),
@@ -311,6 +333,9 @@ fn labels_of(cluster: &ClusterFacts, spot: bool) -> BTreeSet<(&str, &str)> {
 }
 
 fn spread(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
     let (spot, on_demand) = (labels_of(cluster, true), labels_of(cluster, false));
     let mut workloads = cluster.workloads().peekable();
     if workloads.peek().is_none() {
@@ -371,11 +396,7 @@ fn priorities(cluster: &ClusterFacts, found: &mut RuleFindings) {
             ));
         }
     }
-    for (object, pod) in cluster.workloads().filter(|(o, _)| {
-        o.name
-            .as_deref()
-            .is_some_and(|n| n.contains("cluster-autoscaler"))
-    }) {
+    for (object, pod) in cluster.workloads().filter(|(o, _)| is_autoscaler(o)) {
         let class = pod.get("priorityClassName").and_then(Json::as_str);
         let critical = class.is_some_and(|c| c.starts_with("system-"));
         let own = class.and_then(|c| classes.get(c)).map(|(_, v)| *v);
@@ -392,6 +413,9 @@ fn priorities(cluster: &ClusterFacts, found: &mut RuleFindings) {
 }
 
 fn dns(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if cluster.workloads().next().is_none() {
+        return found.needs(Some(&cluster.name), NO_WORKLOADS);
+    }
     for (object, pod) in cluster.workloads() {
         let Some(config) = pod.get("dnsConfig") else {
             continue;
@@ -447,6 +471,9 @@ fn musl_options(
 }
 
 fn daemon_sets(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if cluster.workloads().next().is_none() {
+        return found.needs(Some(&cluster.name), NO_WORKLOADS);
+    }
     for (object, pod) in cluster.workloads().filter(|(o, _)| o.kind == "DaemonSet") {
         let unequal = containers(pod).any(|c| {
             let of = |kind: &str| c.pointer(&format!("/resources/{kind}/memory"));
@@ -464,6 +491,9 @@ fn daemon_sets(cluster: &ClusterFacts, found: &mut RuleFindings) {
 }
 
 fn way_back(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
     let fallback = cluster.workers().any(|spot| {
         spot.is_spot()
             && cluster
@@ -493,6 +523,9 @@ fn way_back(cluster: &ClusterFacts, found: &mut RuleFindings) {
 }
 
 fn agents(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if cluster.workloads().next().is_none() {
+        return found.needs(Some(&cluster.name), NO_WORKLOADS);
+    }
     const POLLS: [(&str, &str); 3] = [
         ("DD_COLLECT_KUBERNETES_EVENTS", "true"),
         ("DD_LEADER_ELECTION", "true"),

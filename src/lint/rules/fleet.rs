@@ -1,19 +1,22 @@
 //! L20, L22, S13, S14, S18, S24: what only shows when clusters are held against each other.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::Discovery;
-use crate::lint::facts::{ClusterFacts, FleetFacts};
+use crate::lint::facts::{BY_ATTRIBUTES, ClusterFacts, FleetFacts, GroupFacts};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
+use crate::model::ClusterName;
 
 pub(super) const RULES: [Rule; 6] = [
     Rule {
         id: RuleId("L20"),
-        title: "no group answers to another cluster's discovery tags",
+        title: "no group answers to another cluster's discovery tags, and every name can stand in a label and a pattern",
         severity: Severity::Error,
-        story: "Two autoscalers that find the same group scale it against each other; the one that cannot see its nodes removes them as dead.",
-        source: "cluster-autoscaler, cloudprovider/aws/README.md; pull request 3781",
+        reads: "the name and the tags of every group, with the discovery tags of all clusters of the account and region",
+        story: "Two autoscalers that find the same group scale it against each other; the one that cannot see its nodes removes them as dead. A name that is longer than a label's value keeps nodes from registering; one with signs that mean something in a pattern is missed by the priority expander.",
+        source: "cluster-autoscaler, cloudprovider/aws/README.md; pull request 3781; Kubernetes, Labels and Selectors: syntax",
         fix: "discover by two tags, the second with the cluster's name, and give no group another cluster's",
         check: RuleCheck::Fleet(other_discovery),
     },
@@ -21,15 +24,17 @@ pub(super) const RULES: [Rule; 6] = [
         id: RuleId("L22"),
         title: "an account's region has room for its AutoScalingGroups",
         severity: Severity::Warning,
+        reads: "how many groups the clusters of an account and region have together",
         story: "At the quota (500 unless raised) the next CreateAutoScalingGroup fails, in the middle of a rollout.",
         source: "AWS, Quotas for Amazon EC2 Auto Scaling",
-        fix: "ask for a higher quota, or fewer groups",
+        fix: "ask AWS for a higher quota before you need it, or have fewer groups",
         check: RuleCheck::Fleet(many),
     },
     Rule {
         id: RuleId("S13"),
         title: "what exists in prod exists in a staging cluster",
         severity: Severity::Warning,
+        reads: "role, purchase, taints and GPUs of the groups of prod, with those of staging",
         story: "A staging that has no group of that kind cannot fail, and so cannot protect: the first to meet the fault is prod.",
         source: "teams that run such fleets",
         fix: "a small group of the same shape in one staging cluster",
@@ -39,6 +44,7 @@ pub(super) const RULES: [Rule; 6] = [
         id: RuleId("S14"),
         title: "Kubernetes versions move one minor at a time, staging first",
         severity: Severity::Error,
+        reads: "kubernetesVersion of prod and of staging clusters",
         story: "kubelet, API server and controllers are only tested against their neighbours; what prod runs and staging does not is tested by users.",
         source: "Kubernetes, Version Skew Policy",
         fix: "raise staging by one minor version, let it soak, then prod",
@@ -48,6 +54,7 @@ pub(super) const RULES: [Rule; 6] = [
         id: RuleId("S18"),
         title: "networks do not overlap, and subnets lie in their network",
         severity: Severity::Error,
+        reads: "networkCIDR, networkID and subnets of all clusters",
         story: "Two networks with the same addresses can never be peered, and the day they must be is a bad day to find out.",
         source: "AWS, VPC peering: overlapping CIDR blocks",
         fix: "a network of its own for every cluster",
@@ -57,12 +64,17 @@ pub(super) const RULES: [Rule; 6] = [
         id: RuleId("S24"),
         title: "clusters of different accounts do not bid for the same spot families in one region",
         severity: Severity::Note,
+        reads: "types of the spot groups of all clusters, by region and account",
         story: "Zone names differ between accounts and pools do not: a scale-up in one account was the interruption in the other.",
         source: "AWS, AZ IDs for your resources; teams that run such fleets",
         fix: "spread families over accounts, or accept it with a waiver",
         check: RuleCheck::Fleet(same_pools),
     },
 ];
+
+fn all(fleet: &FleetFacts) -> impl Iterator<Item = &ClusterFacts> {
+    fleet.clusters.iter().map(AsRef::as_ref)
+}
 
 /// Clusters that share an account and a region.
 fn places(fleet: &FleetFacts) -> BTreeMap<(String, String), Vec<&ClusterFacts>> {
@@ -77,23 +89,104 @@ fn places(fleet: &FleetFacts) -> BTreeMap<(String, String), Vec<&ClusterFacts>> 
 
 fn other_discovery(fleet: &FleetFacts, found: &mut RuleFindings) {
     for clusters in places(fleet).values() {
+        let looked_for = discoveries(clusters);
+        let by_tag = by_rarest_tag(&looked_for);
         for cluster in clusters {
-            for other in clusters.iter().filter(|o| o.name != cluster.name) {
-                let Discovery::Tags { tags, .. } = &other.autoscaler.discovery else {
-                    continue;
-                };
-                for group in cluster.groups() {
-                    if tags.iter().all(|t| group.tags().any(|(k, _)| k == t)) {
-                        found.add(
-                            &cluster.name,
-                            group.subject(),
-                            group.at("cloudLabels"),
-                            format!("carries all the discovery tags of {}", other.name),
-                        );
-                    }
-                }
+            for group in cluster.groups() {
+                unfit_name(cluster, &group, found);
+                claimed(cluster, &group, &by_tag, found);
             }
         }
+    }
+}
+
+/// What clusters look for, each set of tags once, with those that look for it.
+type Discoveries<'f> = BTreeMap<BTreeSet<&'f str>, Vec<&'f ClusterName>>;
+
+fn discoveries<'f>(clusters: &[&'f ClusterFacts]) -> Discoveries<'f> {
+    let mut all = Discoveries::new();
+    for cluster in clusters {
+        if let Discovery::Tags { tags, .. } = &cluster.autoscaler.discovery
+            && !tags.is_empty()
+        {
+            let tags = tags.iter().map(String::as_str).collect();
+            all.entry(tags).or_default().push(&cluster.name);
+        }
+    }
+    all
+}
+
+/// Sets of tags, each under the one of its tags that fewest sets have: a group is then held against the few that it can answer to.
+type ByTag<'d, 'f> = BTreeMap<&'f str, Vec<(&'d BTreeSet<&'f str>, &'d [&'f ClusterName])>>;
+
+fn by_rarest_tag<'d, 'f>(looked_for: &'d Discoveries<'f>) -> ByTag<'d, 'f> {
+    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
+    for tag in looked_for.keys().flatten() {
+        *uses.entry(tag).or_default() += 1;
+    }
+    let mut by = ByTag::new();
+    for (tags, clusters) in looked_for {
+        if let Some(tag) = tags.iter().min_by_key(|tag| uses.get(*tag)) {
+            by.entry(*tag)
+                .or_default()
+                .push((tags, clusters.as_slice()));
+        }
+    }
+    by
+}
+
+/// Says so where a group carries all the tags that another cluster looks for.
+fn claimed(
+    cluster: &ClusterFacts,
+    group: &GroupFacts<'_>,
+    by_tag: &ByTag<'_, '_>,
+    found: &mut RuleFindings,
+) {
+    let carried: BTreeSet<&str> = group.tags().map(|(key, _)| key).collect();
+    let sets = carried.iter().filter_map(|tag| by_tag.get(tag)).flatten();
+    let mut others: Vec<&ClusterName> = sets
+        .filter(|(tags, _)| tags.is_subset(&carried))
+        .flat_map(|(_, clusters)| clusters.iter().copied())
+        .filter(|name| **name != cluster.name)
+        .collect();
+    if !others.is_empty() {
+        others.sort();
+        found.add(
+            &cluster.name,
+            group.subject(),
+            group.at("cloudLabels"),
+            format!("carries all the discovery tags of {}", first_few(others)),
+        );
+    }
+}
+
+/// kops writes a group's name into the label `kops.k8s.io/instancegroup`, whose value has 63 characters at most; patterns are regular expressions.
+fn unfit_name(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
+    const LONGEST: usize = 63;
+    let name = group.group.name.as_str();
+    let mut add = |what: String| {
+        found.add(&cluster.name, group.subject(), Some(group.group.pos), what);
+    };
+    if name.len() > LONGEST {
+        add(format!(
+            "its name has {} characters; a label's value has {LONGEST} at most",
+            name.len()
+        ));
+    }
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if !name.chars().all(is_plain) {
+        add("its name has signs that mean something in a pattern".into());
+    }
+}
+
+/// `a, b, c and 4 more`: a finding is read by a person, and the count says how far it goes.
+fn first_few(names: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
+    const NAMED: usize = 3;
+    let mut names = names.into_iter();
+    let first: Vec<String> = names.by_ref().take(NAMED).map(|n| n.to_string()).collect();
+    match names.count() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 
@@ -126,7 +219,7 @@ fn is_staging(cluster: &ClusterFacts) -> bool {
 }
 
 /// What makes a group of a kind: how it is bought, its taints' keys, its architecture.
-fn kinds(cluster: &ClusterFacts) -> BTreeMap<String, String> {
+fn kinds(cluster: &ClusterFacts) -> BTreeMap<String, GroupFacts<'_>> {
     cluster
         .groups()
         .map(|g| {
@@ -146,14 +239,14 @@ fn kinds(cluster: &ClusterFacts) -> BTreeMap<String, String> {
                     )
                 }
             );
-            (kind, g.group.name.to_string())
+            (kind, g)
         })
         .collect()
 }
 
 fn shape(fleet: &FleetFacts, found: &mut RuleFindings) {
-    let staging: Vec<&ClusterFacts> = fleet.clusters.iter().filter(|c| is_staging(c)).collect();
-    let prod: Vec<&ClusterFacts> = fleet.clusters.iter().filter(|c| is_prod(c)).collect();
+    let staging: Vec<&ClusterFacts> = all(fleet).filter(|c| is_staging(c)).collect();
+    let prod: Vec<&ClusterFacts> = all(fleet).filter(|c| is_prod(c)).collect();
     if staging.is_empty() || prod.is_empty() {
         return found.needs(None, "clusters of a staging and of a prod environment");
     }
@@ -165,8 +258,8 @@ fn shape(fleet: &FleetFacts, found: &mut RuleFindings) {
         {
             found.add(
                 &cluster.name,
-                format!("InstanceGroup/{group}"),
-                cluster.pos(),
+                group.subject(),
+                Some(group.group.pos),
                 format!("no staging cluster has a group like this ({kind})"),
             );
         }
@@ -181,12 +274,18 @@ fn minor(cluster: &ClusterFacts) -> Option<(u32, u32)> {
 }
 
 fn versions(fleet: &FleetFacts, found: &mut RuleFindings) {
-    let staging = fleet.clusters.iter().filter(|c| is_staging(c));
+    let staging = all(fleet).filter(|c| is_staging(c));
     let Some(staging) = staging.filter_map(minor).max() else {
         return found.needs(None, "a staging cluster with a kubernetesVersion");
     };
+    if !fleet.clusters.iter().any(|c| is_prod(c)) {
+        return found.needs(None, "a cluster of a prod environment");
+    }
     for cluster in fleet.clusters.iter().filter(|c| is_prod(c)) {
-        let Some(own) = minor(cluster) else { continue };
+        let Some(own) = minor(cluster) else {
+            found.needs(Some(&cluster.name), "a kubernetesVersion");
+            continue;
+        };
         let mut add = |what: String| {
             found.add(&cluster.name, cluster.subject(), cluster.pos(), what);
         };
@@ -226,31 +325,72 @@ fn network(cluster: &ClusterFacts) -> Option<(u32, u32)> {
 }
 
 fn networks(fleet: &FleetFacts, found: &mut RuleFindings) {
-    for (index, cluster) in fleet.clusters.iter().enumerate() {
+    let mut by_account: BTreeMap<&str, Vec<Network<'_>>> = BTreeMap::new();
+    for cluster in &fleet.clusters {
         outside(cluster, found);
-        let Some(own) = network(cluster) else {
-            continue;
-        };
-        for other in fleet.clusters.iter().skip(index + 1) {
-            let Some(theirs) = network(other) else {
-                continue;
-            };
-            let shared = cluster.spec("/networkID").is_some()
-                && cluster.spec("/networkID") == other.spec("/networkID");
-            let near = cluster.account == other.account;
-            if near && !shared && own.0 <= theirs.1 && theirs.0 <= own.1 {
-                found.add(
-                    &other.name,
-                    other.subject(),
-                    other.pos(),
-                    format!(
-                        "its network overlaps that of {}, in the same account",
-                        cluster.name
-                    ),
-                );
+        match network(cluster) {
+            Some((first, last)) => {
+                let of_account = by_account.entry(cluster.account.as_str()).or_default();
+                of_account.push(Network {
+                    first,
+                    last,
+                    cluster,
+                });
             }
+            None => found.needs(Some(&cluster.name), "a networkCIDR"),
         }
     }
+    for mut networks in by_account.into_values() {
+        networks.sort_by_key(|n| (n.first, Reverse(n.last), &n.cluster.name));
+        // Blocks of addresses lie in one another or apart: the first of those that overlap holds all of them.
+        let mut rest = networks.as_slice();
+        while let Some(holder) = rest.first() {
+            let (set, apart) = rest.split_at(rest.partition_point(|n| n.first <= holder.last));
+            overlapping(set, found);
+            rest = apart;
+        }
+    }
+}
+
+/// The addresses of a cluster.
+#[derive(Clone, Copy)]
+struct Network<'f> {
+    first: u32,
+    last: u32,
+    cluster: &'f ClusterFacts,
+}
+
+impl Network<'_> {
+    /// Clusters of one VPC share its addresses on purpose.
+    fn is_shared_with(&self, other: &Network<'_>) -> bool {
+        let id = self.cluster.spec("/networkID");
+        id.is_some() && id == other.cluster.spec("/networkID")
+    }
+}
+
+/// One finding for all that overlap, at the cluster whose network holds the others'.
+fn overlapping(set: &[Network<'_>], found: &mut RuleFindings) {
+    let Some((holder, held)) = set.split_first() else {
+        return;
+    };
+    let others = held.iter().filter(|n| !n.is_shared_with(holder));
+    let names: BTreeSet<&ClusterName> = others.map(|n| &n.cluster.name).collect();
+    if names.is_empty() {
+        return;
+    }
+    let cluster = holder.cluster;
+    found.add_shared(
+        (
+            &cluster.name,
+            held.iter().map(|n| n.cluster.name.clone()).collect(),
+        ),
+        cluster.subject(),
+        cluster.pos(),
+        format!(
+            "its network overlaps that of {}, in the same account",
+            first_few(names)
+        ),
+    );
 }
 
 fn outside(cluster: &ClusterFacts, found: &mut RuleFindings) {
@@ -284,46 +424,58 @@ fn outside(cluster: &ClusterFacts, found: &mut RuleFindings) {
     }
 }
 
+/// For one family in one region: the accounts that bid for it, each with its first cluster that does.
+type Bidders<'f> = BTreeMap<&'f str, &'f ClusterFacts>;
+
+/// Accounts that bid for the same, and for what.
+type SharedFamilies<'f> = (Bidders<'f>, Vec<String>);
+
 fn same_pools(fleet: &FleetFacts, found: &mut RuleFindings) {
-    let mut seen: BTreeSet<(String, String, String)> = BTreeSet::new();
-    for (index, cluster) in fleet.clusters.iter().enumerate() {
-        for other in fleet.clusters.iter().skip(index + 1) {
-            if cluster.region != other.region || cluster.account == other.account {
-                continue;
-            }
-            let both: Vec<String> = families(cluster)
-                .intersection(&families(other))
-                .cloned()
-                .collect();
-            let key = (
-                cluster.region.to_string(),
-                cluster.account.to_string(),
-                other.account.to_string(),
-            );
-            // Once for a pair of accounts: a fleet of many clusters would say it a hundred times.
-            if !both.is_empty() && seen.insert(key) {
-                found.add(
-                    &other.name,
-                    other.subject(),
-                    other.pos(),
-                    format!(
-                        "bids for spot of {} in {}, as {} of account {} does",
-                        both.join(", "),
-                        cluster.region,
-                        cluster.name,
-                        cluster.account
-                    ),
-                );
-            }
+    let mut by: BTreeMap<(&str, String), Bidders<'_>> = BTreeMap::new();
+    for cluster in &fleet.clusters {
+        let mut spot = cluster.workers().filter(GroupFacts::is_spot);
+        if spot.any(|g| g.types().is_empty()) {
+            found.needs(Some(&cluster.name), BY_ATTRIBUTES);
         }
+        for family in families(cluster) {
+            let bidders = by.entry((cluster.region.as_str(), family)).or_default();
+            bidders.entry(cluster.account.as_str()).or_insert(cluster);
+        }
+    }
+    // Families that the same accounts bid for are one finding: a fleet of many clusters would say it a hundred times.
+    let mut sets: BTreeMap<(&str, Vec<&str>), SharedFamilies<'_>> = BTreeMap::new();
+    for ((region, family), bidders) in by {
+        if bidders.len() > 1 {
+            let accounts = bidders.keys().copied().collect();
+            let set = sets.entry((region, accounts));
+            set.or_insert((bidders, Vec::new())).1.push(family);
+        }
+    }
+    for ((region, _), (bidders, families)) in sets {
+        let mut clusters = bidders.into_values();
+        let Some(first) = clusters.next() else {
+            continue;
+        };
+        let others: Vec<&ClusterFacts> = clusters.collect();
+        let named = others
+            .iter()
+            .map(|c| format!("{} of account {}", c.name, c.account));
+        found.add_shared(
+            (&first.name, others.iter().map(|c| c.name.clone()).collect()),
+            first.subject(),
+            first.pos(),
+            format!(
+                "bids for spot of {} in {region}, as others do: {}",
+                families.join(", "),
+                first_few(named)
+            ),
+        );
     }
 }
 
 /// The families of instance types that its spot groups may have.
 fn families(cluster: &ClusterFacts) -> BTreeSet<String> {
-    let spot = cluster
-        .workers()
-        .filter(super::super::facts::GroupFacts::is_spot);
+    let spot = cluster.workers().filter(GroupFacts::is_spot);
     spot.flat_map(|g| g.types())
         .filter_map(|t| t.split('.').next().map(str::to_owned))
         .collect()

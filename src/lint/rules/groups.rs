@@ -1,9 +1,8 @@
-//! L04, L08 to L10, L16, L17, S01 to S05, S11, S19: what a group of workers is made of.
+//! L08 to L10, L16, L17, S01, S03 to S05, S11: what a group of workers is made of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::Amount;
-use crate::kops::Architecture;
 use crate::lint::facts::{ClusterFacts, GroupFacts};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
@@ -16,20 +15,12 @@ const LEAST_TYPES_OF_APPLICATION: usize = 10;
 /// Spot and on-demand groups of one application.
 const MOST_GROUPS: usize = 4;
 
-pub(super) const RULES: [Rule; 13] = [
-    Rule {
-        id: RuleId("L04"),
-        title: "all instance types of a group have the vCPUs and memory of the first",
-        severity: Severity::Warning,
-        story: "The autoscaler reckons with the first type alone. Where AWS starts a smaller one, the pods it was started for do not fit; a larger one is paid for and empty.",
-        source: "cluster-autoscaler, cloudprovider/aws/README.md, \"Using Mixed Instances Policies\"",
-        fix: "keep types of one vCPU count and at most a tenth between their memory in one group; make another group of the rest",
-        check: RuleCheck::Workers(same_size),
-    },
+pub(super) const RULES: [Rule; 10] = [
     Rule {
         id: RuleId("L08"),
         title: "a spot group has several instance types of several families",
         severity: Severity::Warning,
+        reads: "machineType and mixedInstancesPolicy of spot groups",
         story: "Every type in every zone is a pool of its own that can run dry. Two types are two chances; nine types in three zones are twenty-seven.",
         source: "AWS, Best practices for Amazon EC2 Spot: be flexible about instance types and Availability Zones",
         fix: "add types of the same size: the -a, -n, -d and -i variants, and the generations beside it",
@@ -39,7 +30,8 @@ pub(super) const RULES: [Rule; 13] = [
         id: RuleId("L09"),
         title: "spot is allocated by price and capacity, and pools are only set for lowest-price",
         severity: Severity::Warning,
-        story: "`lowest-price` puts the whole group into the pool that everybody wants, and it is interrupted at once. `spotInstancePools` with any other strategy is refused by AWS.",
+        reads: "mixedInstancesPolicy of spot groups",
+        story: "`lowest-price` puts the whole group into the pool that everybody wants, and it is interrupted at once; `capacity-optimized` looks at interruptions and at no price. `spotInstancePools` with any other strategy is refused by AWS.",
         source: "AWS, Allocation strategies for Spot Instances; InstancesDistribution",
         fix: "`spotAllocationStrategy: price-capacity-optimized`, and no `spotInstancePools`",
         check: RuleCheck::Workers(strategy),
@@ -48,6 +40,7 @@ pub(super) const RULES: [Rule; 13] = [
         id: RuleId("L10"),
         title: "a group spans every zone of the cluster, or stands in one on purpose",
         severity: Severity::Note,
+        reads: "subnets of groups of workers, with the zones of the cluster",
         story: "A zone that a group leaves out is capacity it cannot get, and a zone that is lost takes more of it.",
         source: "AWS, Best practices for Amazon EC2 Spot",
         fix: "name all the subnets, or make one group a zone where volumes ask for it",
@@ -57,6 +50,7 @@ pub(super) const RULES: [Rule; 13] = [
         id: RuleId("L16"),
         title: "no maximum price for spot",
         severity: Severity::Warning,
+        reads: "maxPrice of groups of workers",
         story: "A price below on-demand does not save money, it adds interruptions: the price moves slowly, and instances end when it passes the mark.",
         source: "AWS, Best practices for Amazon EC2 Spot: do not set a maximum price",
         fix: "remove `maxPrice`",
@@ -66,6 +60,7 @@ pub(super) const RULES: [Rule; 13] = [
         id: RuleId("L17"),
         title: "settings that kops shows as changed again and again",
         severity: Severity::Note,
+        reads: "maxInstanceLifetime and capacityRebalance of groups of workers",
         story: "kops compares `maxInstanceLifetime` and `capacityRebalance` so that a difference stays after every update; and a lifetime ends instances on its own day, not on yours.",
         source: "kops, upup/pkg/fi/cloudup/awstasks/autoscalinggroup.go",
         fix: "leave them out and roll nodes with a rollout",
@@ -75,24 +70,17 @@ pub(super) const RULES: [Rule; 13] = [
         id: RuleId("S01"),
         title: "at most four groups for the same pods",
         severity: Severity::Warning,
+        reads: "nodeLabels, taints and types of groups of workers",
         story: "Two spot groups and their two fallbacks are what the autoscaler handles well. With more, balancing and failover between them become a matter of luck.",
         source: "teams that run such fleets",
         fix: "put more types into fewer groups",
         check: RuleCheck::Cluster(many_groups),
     },
     Rule {
-        id: RuleId("S02"),
-        title: "a mixed group has one vCPU count",
-        severity: Severity::Error,
-        story: "A pod that asks for seven of eight vCPUs waits for ever beside nodes of four, and the autoscaler starts more of them.",
-        source: "cluster-autoscaler, cloudprovider/aws/README.md; teams that run such fleets",
-        fix: "one vCPU count a group",
-        check: RuleCheck::Workers(one_cpu_count),
-    },
-    Rule {
         id: RuleId("S03"),
         title: "the spot groups of one application have ten instance types together",
         severity: Severity::Warning,
+        reads: "mixedInstancesPolicy of spot groups, by their label `app`, `application` or `workload`",
         story: "Below that, one bad day of one family is a bad day of the application.",
         source: "AWS, Best practices for Amazon EC2 Spot",
         fix: "add types, or a second spot group of another size",
@@ -100,17 +88,19 @@ pub(super) const RULES: [Rule; 13] = [
     },
     Rule {
         id: RuleId("S04"),
-        title: "admin groups are on-demand and in two zones",
+        title: "admin groups and control planes are on-demand, admin groups in two zones",
         severity: Severity::Error,
+        reads: "name, labels, subnets and mixedInstancesPolicy of groups of workers; how control planes are bought",
         story: "CoreDNS, the autoscaler and the ingress on spot: an interruption takes away what would have started its replacement.",
         source: "teams that run such fleets",
         fix: "on-demand, in at least two zones",
-        check: RuleCheck::Workers(admin),
+        check: RuleCheck::Cluster(on_demand),
     },
     Rule {
         id: RuleId("S05"),
         title: "a dedicated group has both a taint and a matching label",
         severity: Severity::Error,
+        reads: "taints and nodeLabels of groups of workers",
         story: "A taint alone keeps others out and lets its own pods go elsewhere; a label alone lets everybody in.",
         source: "Kubernetes, Taints and Tolerations: dedicated nodes",
         fix: "a taint `dedicated=NAME:NoSchedule` and a node label with the same value",
@@ -120,65 +110,21 @@ pub(super) const RULES: [Rule; 13] = [
         id: RuleId("S11"),
         title: "a large group is not rolled by a quarter at a time",
         severity: Severity::Warning,
+        reads: "rollingUpdate and maxSize of groups of workers",
         story: "25% of a hundred nodes are twenty-five at once: their pods come back together, and what they depend on falls over.",
         source: "teams that run such fleets",
         fix: "write `maxSurge` and `maxUnavailable` as counts",
         check: RuleCheck::Workers(by_the_quarter),
     },
-    Rule {
-        id: RuleId("S19"),
-        title: "one processor architecture under one image, and GPU types with their driver",
-        severity: Severity::Error,
-        story: "An image boots on one architecture. AWS starts the other type whenever it is cheaper, and the node never joins.",
-        source: "AWS, Launch template compatibility of mixed instance types",
-        fix: "a group for each architecture; `containerd.nvidiaGPU.enabled` for GPU types",
-        check: RuleCheck::Workers(architecture),
-    },
 ];
-
-fn same_size(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    let types = group.known_types();
-    let Some(first) = types.first() else { return };
-    let differs = |t: &&&crate::kops::InstanceType| {
-        t.vcpus != first.vcpus || t.memory_mib.abs_diff(first.memory_mib) * 10 > first.memory_mib
-    };
-    let other: Vec<String> = types
-        .iter()
-        .filter(differs)
-        .map(|t| format!("{} ({} vCPUs, {} MiB)", t.name, t.vcpus, t.memory_mib))
-        .collect();
-    if !other.is_empty() {
-        found.add(
-            &cluster.name,
-            group.subject(),
-            group.at("mixedInstancesPolicy"),
-            format!(
-                "the first type, {}, has {} vCPUs and {} MiB; different: {}",
-                first.name,
-                first.vcpus,
-                first.memory_mib,
-                other.join(", ")
-            ),
-        );
-    }
-}
-
-fn one_cpu_count(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    let counts: BTreeSet<u32> = group.known_types().iter().map(|t| t.vcpus).collect();
-    if counts.len() > 1 {
-        let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
-        found.add(
-            &cluster.name,
-            group.subject(),
-            group.at("mixedInstancesPolicy"),
-            format!("mixes types of {} vCPUs", counts.join(", ")),
-        );
-    }
-}
 
 /// `m6i` of `m6i.xlarge`.
 fn family(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
+}
+
+fn counted(types: usize) -> String {
+    format!("{types} instance type{}", if types == 1 { "" } else { "s" })
 }
 
 fn few_types(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
@@ -194,9 +140,8 @@ fn few_types(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFin
             group.subject(),
             group.at("mixedInstancesPolicy"),
             format!(
-                "is spot with {} instance type{} of {} famil{}; {LEAST_TYPES} types of {LEAST_FAMILIES} families are the least that is advised",
-                types.len(),
-                if types.len() == 1 { "" } else { "s" },
+                "is spot with {} of {} famil{}; {LEAST_TYPES} types of {LEAST_FAMILIES} families are the least that is advised",
+                counted(types.len()),
                 families.len(),
                 if families.len() == 1 { "y" } else { "ies" }
             ),
@@ -235,6 +180,9 @@ fn strategy(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFind
 
 /// A group of one zone is meant to be one of several; a group of two of three zones is rarely meant.
 fn zones(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
     let all = cluster.zones();
     let mut covered: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let groups: Vec<GroupFacts<'_>> = cluster.workers().collect();
@@ -318,6 +266,9 @@ fn application_label(group: &GroupFacts<'_>) -> Option<String> {
 }
 
 fn many_groups(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
     for (key, groups) in by_workload(cluster) {
         // One group a zone counts once: that is how volumes want it.
         let shapes: BTreeSet<(Vec<&str>, bool)> =
@@ -340,6 +291,9 @@ fn many_groups(cluster: &ClusterFacts, found: &mut RuleFindings) {
 }
 
 fn types_of_application(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    if let Some(needs) = cluster.lacks_groups() {
+        found.needs(Some(&cluster.name), needs);
+    }
     let mut by: BTreeMap<String, Vec<GroupFacts<'_>>> = BTreeMap::new();
     for group in cluster.workers() {
         // Where no label names the application, the cluster is taken for one.
@@ -358,13 +312,27 @@ fn types_of_application(cluster: &ClusterFacts, found: &mut RuleFindings) {
                 spot.first().map_or_else(|| cluster.subject(), |g| g.subject()),
                 spot.first().map(|g| g.group.pos),
                 format!(
-                    "{} instance types over the spot groups of {}: {}; at least {LEAST_TYPES_OF_APPLICATION} are advised",
-                    types.len(),
+                    "{} over the spot groups of {}: {}; at least {LEAST_TYPES_OF_APPLICATION} are advised",
+                    counted(types.len()),
                     if key.is_empty() { "the cluster" } else { &key },
                     names.join(", ")
                 ),
             );
         }
+    }
+}
+
+fn on_demand(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    for plane in cluster.control_planes().filter(GroupFacts::is_spot) {
+        found.add(
+            &cluster.name,
+            plane.subject(),
+            Some(plane.group.pos),
+            "is a control plane on spot".into(),
+        );
+    }
+    for group in cluster.workers() {
+        admin(cluster, &group, found);
     }
 }
 
@@ -397,15 +365,25 @@ fn admin(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFinding
 fn dedicated(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     let labels = &group.group.node_labels;
     for taint in group.group.taints.iter().filter(|t| is_dedicated(&t.key)) {
-        let value = taint.value.as_deref().unwrap_or_default();
-        if !labels.values().any(|v| v == value) {
+        // By a label that no group without the taint carries pods find these nodes, whatever its value is.
+        let open = |key: &String, value: &String| {
+            let mut others = cluster
+                .workers()
+                .filter(|g| !g.group.taints.contains(taint));
+            others.any(|g| g.group.node_labels.get(key) == Some(value))
+        };
+        let is_found = labels.iter().any(|(key, value)| {
+            Some(value.as_str()) == taint.value.as_deref() || !open(key, value)
+        });
+        if !is_found {
             found.add(
                 &cluster.name,
                 group.subject(),
                 group.at("taints"),
                 format!(
-                    "is tainted {}={value} and has no label of that value",
-                    taint.key
+                    "is tainted {}={} and has no label that only such groups carry",
+                    taint.key,
+                    taint.value.as_deref().unwrap_or_default()
                 ),
             );
         }
@@ -452,50 +430,5 @@ fn by_the_quarter(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Ru
                 ),
             );
         }
-    }
-}
-
-fn architecture(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    let types = group.known_types();
-    let kinds: BTreeSet<Architecture> = types.iter().map(|t| t.architecture).collect();
-    let mut add = |what: String| {
-        found.add(
-            &cluster.name,
-            group.subject(),
-            group.at("machineType"),
-            what,
-        );
-    };
-    if kinds.len() > 1 {
-        let one = |kind: Architecture| {
-            let of: Vec<&str> = types
-                .iter()
-                .filter(|t| t.architecture == kind)
-                .map(|t| t.name)
-                .collect();
-            format!("{} ({})", kind.as_str(), of.join(", "))
-        };
-        let both: Vec<String> = kinds.into_iter().map(one).collect();
-        add(format!("mixes {} under one image", both.join(" and ")));
-    }
-    let nvidia = |name: &str| matches!(name.as_bytes().first(), Some(b'g' | b'p'));
-    let gpus: Vec<&str> = types
-        .iter()
-        .filter(|t| t.gpus > 0 && nvidia(t.name))
-        .map(|t| t.name)
-        .collect();
-    let driver = |value: Option<&serde_json::Value>| {
-        value
-            .and_then(|v| v.pointer("/containerd/nvidiaGPU/enabled"))
-            .and_then(serde_json::Value::as_bool)
-    };
-    let has_driver = driver(group.group.value.get("spec"))
-        .or_else(|| driver(cluster.manifests.cluster.value.get("spec")))
-        .unwrap_or(false);
-    if !gpus.is_empty() && !has_driver {
-        add(format!(
-            "has GPU types ({}) and no containerd.nvidiaGPU.enabled",
-            gpus.join(", ")
-        ));
     }
 }

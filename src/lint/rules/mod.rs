@@ -7,6 +7,7 @@ mod documents;
 mod fleet;
 mod groups;
 mod security;
+mod types;
 
 use std::sync::LazyLock;
 
@@ -17,6 +18,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let themes = [
         &autoscaler::RULES[..],
         &groups::RULES[..],
+        &types::RULES[..],
         &capacity::RULES[..],
         &control_plane::RULES[..],
         &security::RULES[..],

@@ -1,4 +1,7 @@
-//! `kfleet lint --fix`: findings with one safe answer, put right in templates and snippets. Nothing is written before it is shown, and proven on a copy.
+//! `kfleet lint --fix`: findings with one safe answer, put right where the value comes from: in vars, templates or snippets. Nothing is written before
+//! it is shown, and proven on a copy.
+
+mod var;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, IsTerminal as _};
@@ -6,12 +9,15 @@ use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 
+use self::var::VarFix;
 use super::Exit;
 use super::failure::Failure;
 use super::output::Output;
-use super::pipeline::{PreparedFleet, prepare_for_lint};
+use super::pipeline::{Prepared, PreparedFleet, prepare_for_lint};
 use super::scratch::Scratch;
+use crate::fleet::MergedValue;
 use crate::lint::{FieldAnswer, Finding, Report, answers};
+use crate::model::ClusterName;
 use crate::render::{Renderer, Trace};
 
 /// Folders and files that a fleet is rendered from.
@@ -30,10 +36,15 @@ const SOURCES: [&str; 2] = ["templates", "snippets"];
 /// What makes a finding the same before and after.
 type Same = (String, String, String, String);
 
-/// What is changed, by file, and why something is not.
+/// Each file that changes, before and after.
+type Changes = BTreeMap<PathBuf, (String, String)>;
+
+/// What is changed, by line of a template or by var, and why something is not.
 #[derive(Default)]
 struct Fixes {
     lines: BTreeMap<(PathBuf, usize), FieldAnswer>,
+    /// Each with what is said where it cannot be changed.
+    vars: BTreeMap<VarFix, String>,
     open: BTreeSet<String>,
 }
 
@@ -45,17 +56,27 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let root = &prepared.fleet.root;
-    let fixes = found(prepared, report, root)?;
+    let mut fixes = found(prepared, report, root)?;
+    let mut changes = of_lines(root, &fixes.lines)?;
+    if !changes.is_empty() {
+        proven(root, report, &again, &changes)?;
+    }
+    for (var, why) in std::mem::take(&mut fixes.vars) {
+        match with_var(root, report, &again, (&changes, &var)) {
+            Some(more) => changes = more,
+            None => drop(fixes.open.insert(why)),
+        }
+    }
     for why in &fixes.open {
         output.story(why);
     }
-    if fixes.lines.is_empty() {
+    if changes.is_empty() {
         output.story("nothing has one safe answer");
         return Ok(Exit::Good);
     }
-    let changed = changed(root, &fixes)?;
-    proven(root, report, again, &changed)?;
-    for (path, (before, after)) in &changed {
+    // Vars first: what they say counts in more places than a template's line does.
+    let (vars, others): (Vec<_>, Vec<_>) = changes.iter().partition(|(p, _)| p.starts_with("vars"));
+    for (path, (before, after)) in vars.into_iter().chain(others) {
         let name = path.display().to_string();
         let diff = TextDiff::from_lines(before, after);
         let mut unified = diff.unified_diff();
@@ -66,34 +87,85 @@ pub(super) fn run(
         output.story("nothing was written; `--yes` writes it");
         return Ok(Exit::Changes);
     }
-    for (path, (_, after)) in &changed {
+    for (path, (_, after)) in &changes {
         write(&root.join(path), after)?;
     }
     output.story("written; look at it with `git diff`, then `kfleet render`");
     Ok(Exit::Good)
 }
 
-/// The lines that make the findings.
+/// The changes with one more var; none where it cannot be changed so, or that would not do.
+fn with_var(
+    root: &Path,
+    report: &Report,
+    again: impl Fn(&PreparedFleet) -> Result<Report, Failure>,
+    (changes, var): (&Changes, &VarFix),
+) -> Option<Changes> {
+    let read = |path: &Path| std::fs::read_to_string(root.join(path)).ok();
+    let now = |path: &Path| changes.get(path).map(|(_, after)| after.clone());
+    let files = var.files(|path| now(path).or_else(|| read(path)))?;
+    let mut more = changes.clone();
+    for (path, after) in files {
+        let before = read(&path)?;
+        more.insert(path, (before, after));
+    }
+    let left = proven(root, report, &again, &more).ok()?;
+    let before = match changes.is_empty() {
+        true => same(report).len(),
+        false => proven(root, report, &again, changes).ok()?,
+    };
+    (left < before).then_some(more)
+}
+
+/// What is known of a cluster once for all of its findings.
+struct Sources {
+    trace: Trace,
+    leaves: Vec<(Vec<String>, MergedValue)>,
+}
+
+impl Sources {
+    fn of(prepared: &PreparedFleet, renderer: &Renderer<'_>, cluster: &Prepared) -> Sources {
+        let name = &cluster.rendered.cluster;
+        let mut leaves = Vec::new();
+        if let Some(found) = prepared.fleet.clusters.get(name) {
+            var::leaves(Vec::new(), &found.vars.merged(), &mut leaves);
+        }
+        Sources {
+            trace: renderer.trace(&cluster.rendered).unwrap_or_default(),
+            leaves,
+        }
+    }
+}
+
+/// The lines and vars that make the findings.
 fn found(prepared: &PreparedFleet, report: &Report, root: &Path) -> Result<Fixes, Failure> {
     let renderer = Renderer::new(&prepared.fleet)?;
     let sources = sources(root)?;
-    let mut traces = BTreeMap::new();
+    let mut known: BTreeMap<&ClusterName, Sources> = BTreeMap::new();
     let mut fixes = Fixes::default();
     for finding in &report.findings {
         let (Some(cluster), Some(pos)) = (prepared.clusters.get(&finding.cluster), finding.pos)
         else {
             continue;
         };
-        let trace = traces
-            .entry(&finding.cluster)
-            .or_insert_with(|| renderer.trace(&cluster.rendered).unwrap_or_default());
         for answer in answers(finding.rule) {
             let text = &cluster.rendered.text;
             let Some((number, line)) = line_of(text, pos.line, *answer) else {
                 continue;
             };
-            match source(&sources, trace, number, line) {
-                Some(place) => drop(fixes.lines.insert(place, *answer)),
+            let of_cluster = known
+                .entry(&finding.cluster)
+                .or_insert_with(|| Sources::of(prepared, &renderer, cluster));
+            if let Some(place) = source(&sources, &of_cluster.trace, number, line) {
+                fixes.lines.insert(place, *answer);
+                continue;
+            }
+            let rendered = (&renderer, &cluster.rendered);
+            match var::of_line(rendered, &of_cluster.leaves, (number, line), *answer)? {
+                Some(var) => {
+                    let why = open_var(finding, *answer, &var);
+                    fixes.vars.insert(var, why);
+                }
                 None => drop(fixes.open.insert(open(finding, *answer))),
             }
         }
@@ -103,10 +175,20 @@ fn found(prepared: &PreparedFleet, report: &Report, root: &Path) -> Result<Fixes
 
 fn open(finding: &Finding, answer: FieldAnswer) -> String {
     format!(
-        "{} {}: `{}` is not one plain line of a template or snippet: a person has to change it",
+        "{} {}: `{}` is neither one plain line of a template or snippet nor the value of one var: a person has to change it",
         finding.rule,
         finding.subject,
         answer.field()
+    )
+}
+
+fn open_var(finding: &Finding, answer: FieldAnswer, var: &VarFix) -> String {
+    format!(
+        "{} {}: `{}` is the var `{}`, and changing that alone does not do: a person has to change it",
+        finding.rule,
+        finding.subject,
+        answer.field(),
+        var.name()
     )
 }
 
@@ -175,16 +257,19 @@ fn source(
     all.next().is_none().then_some(first)
 }
 
-/// Each file that changes, before and after.
-fn changed(root: &Path, fixes: &Fixes) -> Result<BTreeMap<PathBuf, (String, String)>, Failure> {
-    let paths: BTreeSet<&PathBuf> = fixes.lines.keys().map(|(path, _)| path).collect();
-    let mut all = BTreeMap::new();
+/// The files of templates and snippets with these lines changed.
+fn of_lines(
+    root: &Path,
+    lines: &BTreeMap<(PathBuf, usize), FieldAnswer>,
+) -> Result<Changes, Failure> {
+    let paths: BTreeSet<&PathBuf> = lines.keys().map(|(path, _)| path).collect();
+    let mut all = Changes::new();
     for path in paths {
         let before = std::fs::read_to_string(root.join(path))
             .map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?;
         let line = |(n, line): (usize, &str)| {
             let bare = line.trim_end_matches(['\n', '\r']);
-            match fixes.lines.get(&(path.clone(), n + 1)) {
+            match lines.get(&(path.clone(), n + 1)) {
                 None => Some(line.to_owned()),
                 Some(answer) => {
                     let end = line.get(bare.len()..).unwrap_or_default();
@@ -202,13 +287,13 @@ fn changed(root: &Path, fixes: &Fixes) -> Result<BTreeMap<PathBuf, (String, Stri
     Ok(all)
 }
 
-/// On a copy: the fleet renders, no finding is new, and there are fewer.
+/// On a copy: the fleet renders, no finding is new, and there are fewer. How many are left.
 fn proven(
     root: &Path,
     report: &Report,
     again: impl Fn(&PreparedFleet) -> Result<Report, Failure>,
-    changed: &BTreeMap<PathBuf, (String, String)>,
-) -> Result<(), Failure> {
+    changed: &Changes,
+) -> Result<usize, Failure> {
     let scratch = Scratch::new("fix")?;
     for part in PARTS {
         copy(&root.join(part), &scratch.path().join(part))?;
@@ -232,7 +317,7 @@ fn proven(
     if before.len() == after.len() {
         return Err(refused("with it as much is found as before"));
     }
-    Ok(())
+    Ok(after.len())
 }
 
 fn same(report: &Report) -> BTreeSet<Same> {
@@ -240,11 +325,13 @@ fn same(report: &Report) -> BTreeSet<Same> {
     all.map(|f| {
         let Finding {
             cluster,
+            others: _,
             pos: _,
             rule,
             severity: _,
             subject,
             what,
+            waiver_ended: _,
         } = f;
         (
             rule.to_string(),

@@ -1,4 +1,4 @@
-//! One value set in the text of a YAML file, everything else as it stands: comments, order, style. Reads no files.
+//! One value set in the text of a YAML file, or taken out of it, everything else as it stands: comments, order, style. Reads no files.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -12,6 +12,45 @@ pub(super) fn with_value(text: &str, keys: &[String], value: &Json) -> Option<St
     let mut expected = root.to_json();
     put(&mut expected, keys, value)?;
     (now.to_json() == expected).then_some(changed)
+}
+
+/// The text without the key; none where that cannot be done by taking out just that, or nothing would be left beside it.
+pub(super) fn without(text: &str, keys: &[String]) -> Option<String> {
+    let root = yaml::parse_one(text, Schema::Core).ok()?;
+    let changed = cut(text, &root, keys)?;
+    let now = yaml::parse_one(&changed, Schema::Core).ok()?;
+    let mut expected = root.to_json();
+    let (last, above) = keys.split_last()?;
+    let holder = above
+        .iter()
+        .try_fold(&mut expected, |at, key| at.get_mut(key))?;
+    holder.as_object_mut()?.shift_remove(last)?;
+    (now.to_json() == expected).then_some(changed)
+}
+
+fn cut(text: &str, root: &Node, keys: &[String]) -> Option<String> {
+    let (last, above) = keys.split_last()?;
+    let holder = above.iter().try_fold(root, |at, key| at.get(key))?;
+    let Value::Map(entries) = &holder.value else {
+        return None;
+    };
+    let (key, value) = entries.iter().find(|(key, _)| key.text == *last)?;
+    if value.end_line != key.pos.line {
+        return None;
+    }
+    let from = offset(text, key.pos)?;
+    let (before, rest) = (text.get(..from)?, text.get(from..)?);
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    if before.get(line..)?.trim().is_empty() && !rest.starts_with(['{', '[']) {
+        let end = rest.find('\n').map_or(rest.len(), |end| end + 1);
+        return Some(format!("{}{}", text.get(..line)?, rest.get(end..)?));
+    }
+    let value_from = offset(text, value.pos)?;
+    let after = text.get(value_from + scalar_length(text.get(value_from..)?)?..)?;
+    Some(match after.trim_start().strip_prefix(',') {
+        Some(next) => format!("{before}{}", next.trim_start()),
+        None => format!("{}{after}", before.trim_end().strip_suffix(',')?),
+    })
 }
 
 /// What the file says afterwards.
@@ -50,8 +89,19 @@ fn replace(text: &str, at: &Node, value: &Json) -> Option<String> {
     }
     let from = offset(text, at.pos)?;
     let rest = text.get(from..)?;
+    let long = scalar_length(rest)?;
+    Some(format!(
+        "{}{}{}",
+        text.get(..from)?,
+        written(value)?,
+        rest.get(long..)?
+    ))
+}
+
+/// How long a scalar is at whose beginning a text begins.
+fn scalar_length(rest: &str) -> Option<usize> {
     let line = rest.lines().next()?;
-    let long = match line.chars().next()? {
+    Some(match line.chars().next()? {
         quote @ ('"' | '\'') => line.get(1..)?.find(quote)? + 2,
         _ => {
             let ends = [
@@ -63,13 +113,7 @@ fn replace(text: &str, at: &Node, value: &Json) -> Option<String> {
             let end = ends.into_iter().flatten().min().unwrap_or(line.len());
             line.get(..end)?.trim_end().len()
         }
-    };
-    Some(format!(
-        "{}{}{}",
-        text.get(..from)?,
-        written(value)?,
-        rest.get(long..)?
-    ))
+    })
 }
 
 /// Keys that are not there come at the end of the mapping that would hold them.
@@ -198,6 +242,27 @@ mod tests {
             text.replace("image: x\n", "image: x\nother: 9\n")
         );
         assert_eq!(set("", "a/b", &json!(1)).unwrap(), "a:\n  b: 1\n");
+    }
+
+    #[test]
+    fn a_key_is_taken_out_with_its_line_alone() {
+        let text = "# why\npool:\n  big: {min: 2, max: 80} # many\n  price: \"0.1\" # for now\n  name: x\n";
+        let cut = |path: &str| {
+            let keys: Vec<String> = path.split('/').map(str::to_owned).collect();
+            without(text, &keys)
+        };
+        assert_eq!(
+            cut("pool/price").unwrap(),
+            text.replace("  price: \"0.1\" # for now\n", "")
+        );
+        assert_eq!(cut("pool/big/min").unwrap(), text.replace("min: 2, ", ""));
+        assert_eq!(cut("pool/big/max").unwrap(), text.replace(", max: 80", ""));
+        // More than a line, nothing there, and nothing left beside it.
+        for path in ["pool", "pool/none", "none/a"] {
+            assert_eq!(cut(path), None, "{path}");
+        }
+        assert_eq!(without("a: {b: 1}\n", &["a".into(), "b".into()]), None);
+        assert_eq!(without("a:\n  b: 1\n", &["a".into(), "b".into()]), None);
     }
 
     #[test]
