@@ -33,9 +33,9 @@ pub(super) const RULES: [Rule; 3] = [
         title: "above 500 nodes the API server's and controllers' limits are raised",
         severity: Severity::Warning,
         reads: "kubeAPIServer and kubeControllerManager of the cluster; maxSize of all groups of workers",
-        story: "At 400 requests in flight, the default, a large cluster answers 429 to its own kubelets, and the controllers' twenty calls a second fall behind for hours.",
-        source: "teams that run such fleets: 1200 requests in flight and more, QPS 100, burst 150",
-        fix: "`kubeAPIServer.maxRequestsInflight` 1200, `kubeControllerManager.kubeAPIQPS` 100 and `kubeAPIBurst` 150",
+        story: "At 400 requests in flight, the default, a large cluster answers 429 to its own kubelets; the controllers' twenty calls a second and five syncs at a time fall behind for hours.",
+        source: "teams that run such fleets: 1200 requests in flight and more, QPS 100, burst 150, twice the syncs; the defaults are kube-apiserver's and kube-controller-manager's",
+        fix: "`kubeAPIServer.maxRequestsInflight` 1200 and `maxMutatingRequestsInflight` 600; `kubeControllerManager.kubeAPIQPS` 100, `kubeAPIBurst` 150, and 10 each for `concurrentDeploymentSyncs`, `concurrentEndpointSyncs`, `concurrentReplicasetSyncs`",
         check: RuleCheck::Cluster(limits),
     },
 ];
@@ -223,11 +223,31 @@ fn volumes(cluster: &ClusterFacts, nodes: u64, found: &mut RuleFindings) {
 }
 
 /// What is advised for a cluster of many nodes: the field, where it is, and the least.
-const ADVISED: [(&str, &str, u32); 3] = [
+const ADVISED: [(&str, &str, u32); 7] = [
     (
         "kubeAPIServer.maxRequestsInflight",
         "/kubeAPIServer/maxRequestsInflight",
         1200,
+    ),
+    (
+        "kubeAPIServer.maxMutatingRequestsInflight",
+        "/kubeAPIServer/maxMutatingRequestsInflight",
+        600,
+    ),
+    (
+        "kubeControllerManager.concurrentDeploymentSyncs",
+        "/kubeControllerManager/concurrentDeploymentSyncs",
+        10,
+    ),
+    (
+        "kubeControllerManager.concurrentEndpointSyncs",
+        "/kubeControllerManager/concurrentEndpointSyncs",
+        10,
+    ),
+    (
+        "kubeControllerManager.concurrentReplicasetSyncs",
+        "/kubeControllerManager/concurrentReplicasetSyncs",
+        10,
     ),
     (
         "kubeControllerManager.kubeAPIQPS",

@@ -79,33 +79,23 @@ fn open(cluster: &ClusterFacts, found: &mut RuleFindings) {
     }
 }
 
-/// The scripts that a group's instances run at boot, decoded where they are base64.
-fn scripts(group: &GroupFacts<'_>) -> Vec<String> {
-    let data = group
-        .group
-        .value
-        .pointer("/spec/additionalUserData")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.get("content")?.as_str().map(str::to_owned));
-    let hooks = group
-        .group
-        .value
-        .pointer("/spec/hooks")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|hook| hook.get("manifest")?.as_str().map(str::to_owned));
-    data.chain(hooks)
-        .map(|text| {
-            base64::engine::general_purpose::STANDARD
-                .decode(text.trim())
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .unwrap_or(text)
-        })
-        .collect()
+/// The scripts that a group's instances run at boot, decoded where they are base64; none for one that is packed.
+fn scripts(group: &GroupFacts<'_>) -> Vec<Option<String>> {
+    let of = |pointer: &str, field: &str| -> Vec<String> {
+        let entries = group.group.value.pointer(pointer).and_then(Json::as_array);
+        let entries = entries.into_iter().flatten();
+        entries
+            .filter_map(|entry| entry.get(field)?.as_str().map(str::to_owned))
+            .collect()
+    };
+    let data = of("/spec/additionalUserData", "content");
+    let hooks = of("/spec/hooks", "manifest");
+    let decoded = |text: String| match base64::engine::general_purpose::STANDARD.decode(text.trim())
+    {
+        Ok(bytes) => String::from_utf8(bytes).ok(),
+        Err(_) => Some(text),
+    };
+    data.into_iter().chain(hooks).map(decoded).collect()
 }
 
 /// Whether a line turns unattended upgrades on, rather than off or away.
@@ -139,6 +129,10 @@ fn fixed_time(script: &str) -> Option<&str> {
 
 fn at_boot(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     for script in scripts(group) {
+        let Some(script) = script else {
+            found.needs(Some(&cluster.name), "the text of a script that is packed");
+            continue;
+        };
         let field = "additionalUserData";
         if script.lines().any(upgrades) {
             found.add(
