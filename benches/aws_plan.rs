@@ -2,6 +2,9 @@
 //!
 //! `cargo bench --bench aws_plan`, against moto (see `tests/support/moto.rs` for where that comes from). The seconds are
 //! mostly moto's own, which is one Python thread; calls and memory are kfleet's.
+//!
+//! `-- fleet`: 200 clusters, 3,000 groups over six accounts. Calls by account and API beside the fewest that the pages allow, and how long they take at
+//! the rates that AWS publishes, which moto does not keep.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -28,6 +31,9 @@ fn main() {
     let Some(server) = support::server_or_skip("aws_plan") else {
         return;
     };
+    if std::env::args().any(|a| a == "fleet") {
+        return whole_fleet(server);
+    }
     println!(
         "{:>7} {:>8} {:>9} {:>9} {:>13}  calls by API",
         "groups", "calls", "seconds", "peak MB", "kB a group"
@@ -36,8 +42,8 @@ fn main() {
     for size in SIZES {
         let dir = tempfile::tempdir().unwrap();
         let account = support::account();
-        write_fleet(dir.path(), size / GROUPS, &account);
-        seed(server, dir.path(), &account);
+        write_fleet(dir.path(), GROUPS, &vec![account.clone(); size / GROUPS]);
+        seed(server, dir.path(), std::slice::from_ref(&account));
         server.forget_log(&account);
         let (seconds, kilobytes) = plan(server, dir.path(), &account);
         let log = server.log(&account);
@@ -61,8 +67,66 @@ fn main() {
     );
 }
 
-/// Clusters of so many groups, all in one account.
-fn write_fleet(folder: &Path, clusters: usize, account: &str) {
+/// What an account may call of an API that reads by filter or in pages, at once and a second. Source: Amazon EC2 developer guide, "Request throttling
+/// for the Amazon EC2 API"; Auto Scaling publishes none, and gets the same here.
+const RATE: (f64, f64) = (100.0, 20.0);
+/// What kfleet uses of it when nobody says otherwise, in percent.
+const SHARE: f64 = 50.0;
+/// Objects of one page, as AWS gives them: Auto Scaling 100 groups, EC2 200 launch templates and versions by name, 1,000 instances.
+const PAGES: [(&str, usize); 3] = [
+    ("DescribeAutoScalingGroups", 100),
+    ("DescribeLaunchTemplates", 200),
+    ("DescribeLaunchTemplateVersions", 200),
+];
+
+/// 200 clusters of 15 groups over six accounts, planned at once.
+fn whole_fleet(server: &support::Server) {
+    const CLUSTERS: usize = 200;
+    const EACH: usize = 15;
+    let dir = tempfile::tempdir().unwrap();
+    let accounts: Vec<String> = (0..6).map(|_| support::account()).collect();
+    let of_clusters: Vec<String> = (0..CLUSTERS)
+        .map(|n| accounts[n % accounts.len()].clone())
+        .collect();
+    write_fleet(dir.path(), EACH, &of_clusters);
+    seed(server, dir.path(), &accounts);
+    accounts.iter().for_each(|a| server.forget_log(a));
+    let (_, kilobytes) = plan(server, dir.path(), &accounts[0]);
+    println!("account groups API calls fewest s_at_the_rates s_with_the_share");
+    let (mut calls, mut least, mut longest) = (0, 0, [0.0_f64; 2]);
+    for (number, account) in accounts.iter().enumerate() {
+        let groups = of_clusters.iter().filter(|a| *a == account).count() * EACH;
+        for (api, n) in support::counted(&server.log(account)) {
+            let page = PAGES.iter().find(|(name, _)| *name == api);
+            let fewest = page.map_or(1, |(_, size)| groups.div_ceil(*size));
+            let at = |part: f64| {
+                let (burst, per_second) = (RATE.0 * part, RATE.1 * part);
+                (n as f64 - burst).max(0.0) / per_second
+            };
+            let seconds = [at(1.0), at(SHARE / 100.0)];
+            println!(
+                "{} {groups} {api} {n} {fewest} {:.1} {:.1}",
+                number + 1,
+                seconds[0],
+                seconds[1]
+            );
+            (calls, least) = (calls + n, least + fewest);
+            longest = [0, 1].map(|i| longest[i].max(seconds[i]));
+        }
+    }
+    println!(
+        "{CLUSTERS} clusters, {} groups, {} accounts: {calls} calls, {least} at least ({:.2}); buckets keep it waiting {:.1} s, {:.1} s with half of them; peak {:.0} MB",
+        CLUSTERS * EACH,
+        accounts.len(),
+        calls as f64 / least as f64,
+        longest[0],
+        longest[1],
+        kilobytes / 1024.0
+    );
+}
+
+/// Clusters of so many groups, each in its account.
+fn write_fleet(folder: &Path, groups: usize, accounts: &[String]) {
     let put = |path: &str, text: &str| {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -92,22 +156,25 @@ fn write_fleet(folder: &Path, clusters: usize, account: &str) {
         "  networking: {calico: {}}\n  api: {loadBalancer: {class: Network, type: Public}}\n  networkCIDR: 10.0.0.0/16\n  etcdClusters:\n",
         &(member("main") + &member("events") + "  subnets:\n" + &subnet("a") + &subnet("b")),
         &group("control-plane", "Master", "1", 1, "zone-a"),
-        &format!("{{% for n in range(1, {GROUPS}) %}}\n"),
+        &format!("{{% for n in range(1, {groups}) %}}\n"),
         &group("nodes-{{ n }}", "Node", "{{ 1 if n % 10 == 0 else 0 }}", 9, "zone-a, zone-b"),
         "{% endfor %}\n",
     ]
     .concat();
     put("templates/1.yaml.j2", &template);
-    for number in 0..clusters {
+    for (number, account) in accounts.iter().enumerate() {
         put(
             &format!("clusters/c{number:03}.k8s.test.yaml"),
-            &format!("environment: test\nregion: {REGION}\naccount: \"{account}\"\n"),
+            &format!(
+                "environment: test\nregion: {REGION}\naccount: \"{account}\"\nrole_arn: arn:aws:iam::{account}:role/kfleet\n"
+            ),
         );
     }
 }
 
-fn seed(server: &support::Server, folder: &Path, account: &str) {
-    let rendered = command(server, folder, account)
+/// As kops leaves it, the n-th cluster in the n-th account, which come round again and again.
+fn seed(server: &support::Server, folder: &Path, accounts: &[String]) {
+    let rendered = command(server, folder, &accounts[0])
         .args(["render", "--out", "seeded"])
         .output()
         .unwrap();
@@ -116,8 +183,13 @@ fn seed(server: &support::Server, folder: &Path, account: &str) {
         "{}",
         String::from_utf8_lossy(&rendered.stderr)
     );
-    for cluster in fs::read_dir(folder.join("seeded")).unwrap() {
-        let files = fs::read_dir(cluster.unwrap().path().join("groups"))
+    let mut clusters: Vec<_> = fs::read_dir(folder.join("seeded"))
+        .unwrap()
+        .map(|c| c.unwrap().path())
+        .collect();
+    clusters.sort();
+    for (cluster, account) in clusters.iter().zip(accounts.iter().cycle()) {
+        let files = fs::read_dir(cluster.join("groups"))
             .unwrap()
             .map(|f| fs::read_to_string(f.unwrap().path()).unwrap());
         let groups: Vec<Value> = files

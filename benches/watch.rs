@@ -161,7 +161,10 @@ fn serve(nodes: usize, pods: usize) {
                 .insert(("default".into(), format!("app-{n}")), Some(0));
         }
     });
-    api.with(|kept| kept.watches.trim());
+    api.with(|kept| {
+        kept.watches.trim();
+        kept.notes_all = true;
+    });
     println!("{}", api.file().display());
     for line in std::io::stdin().lock().lines() {
         let line = line.unwrap();
@@ -196,6 +199,7 @@ fn pass(api: &api::Api) {
         api.with(|kept| {
             for key in &new {
                 kept.pods.get_mut(key).unwrap()["status"]["step"] = json!(step);
+                kept.touched.insert(key.clone());
             }
         });
     }

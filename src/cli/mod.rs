@@ -47,6 +47,7 @@ mod status;
 mod stop;
 mod store;
 mod template;
+mod to_roll;
 mod var_edit;
 mod version;
 mod warned;

@@ -24,6 +24,8 @@ pub(super) struct Prepared {
     pub(super) warnings: Vec<String>,
     /// What lint looks at, where that is wanted.
     pub(super) facts: Option<Arc<ClusterFacts>>,
+    /// How many of its files in `rendered/` are not as rendered; none where that was not looked at. Its text is let go once it was.
+    pub(super) outdated: Option<usize>,
 }
 
 /// The whole fleet, rendered and compiled.
@@ -70,16 +72,6 @@ pub(super) fn prepare_for_lint(directory: &Path) -> Result<PreparedFleet, Failur
     prepared(directory, Trees::Linted)
 }
 
-/// As [`prepare`], with what lint looks at where its findings block a rollout.
-pub(super) fn prepare_to_roll(directory: &Path) -> Result<PreparedFleet, Failure> {
-    let fleet = fleet::load(directory)?;
-    let trees = match fleet.settings.lint.block {
-        Some(_) => Trees::Linted,
-        None => Trees::Dropped,
-    };
-    all(fleet, trees)
-}
-
 /// What becomes of the trees of rendered documents once they are compiled.
 #[derive(Clone, Copy)]
 pub(super) enum Trees {
@@ -90,11 +82,16 @@ pub(super) enum Trees {
 }
 
 fn prepared(directory: &Path, trees: Trees) -> Result<PreparedFleet, Failure> {
-    all(fleet::load(directory)?, trees)
+    all(fleet::load(directory)?, trees, |_, prepared| Ok(prepared))
 }
 
-fn all(fleet: Fleet, trees: Trees) -> Result<PreparedFleet, Failure> {
-    let clusters = Preparer::new(&fleet)?.each(trees, |_, prepared| Ok(prepared))?;
+/// What `take` leaves of every cluster of a fleet.
+pub(super) fn all(
+    fleet: Fleet,
+    trees: Trees,
+    take: impl Fn(&Cluster, Prepared) -> Result<Prepared, Failure> + Sync,
+) -> Result<PreparedFleet, Failure> {
+    let clusters = Preparer::new(&fleet)?.each(trees, take)?;
     let release = release(&fleet);
     Ok(PreparedFleet {
         fleet,
@@ -222,6 +219,7 @@ fn prepare_one(
         desired,
         warnings,
         facts,
+        outdated: None,
     })
 }
 

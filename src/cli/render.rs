@@ -219,16 +219,26 @@ pub(super) fn standing(prepared: &PreparedFleet, directory: &Path) -> Result<Ren
         return Ok(Rendering::NotKept);
     }
     let clusters: Vec<(&ClusterName, &Prepared)> = prepared.clusters.iter().collect();
-    let compared = on_all_cores(&clusters, |(name, cluster)| {
-        let mut one = Compared::default();
-        one.compare(&folder, name, cluster, None)?;
-        Ok(one.changed.len() + one.stale.len())
+    let compared = on_all_cores(&clusters, |(name, cluster)| match cluster.outdated {
+        Some(files) => Ok(files),
+        None => outdated(&folder, name, cluster),
     })?;
     let strangers = strangers(&folder, &prepared.fleet)?.len();
     Ok(match strangers + compared.into_iter().sum::<usize>() {
         0 => Rendering::UpToDate,
         files => Rendering::Stale(files),
     })
+}
+
+/// How many files of one cluster below `folder` are not as it is rendered.
+pub(super) fn outdated(
+    folder: &Path,
+    name: &ClusterName,
+    cluster: &Prepared,
+) -> Result<usize, Failure> {
+    let mut one = Compared::default();
+    one.compare(folder, name, cluster, None)?;
+    Ok(one.changed.len() + one.stale.len())
 }
 
 fn print(
@@ -273,13 +283,13 @@ fn present(folder: &Path, cluster: &Path) -> Result<BTreeSet<PathBuf>, Failure> 
 /// The files there are of clusters that the fleet does not have.
 fn strangers(folder: &Path, fleet: &Fleet) -> Result<BTreeSet<PathBuf>, Failure> {
     let mut found = BTreeSet::new();
+    let known: BTreeSet<&str> = fleet.clusters.keys().map(ClusterName::as_str).collect();
     for path in folders(folder)? {
         let name = path
             .file_name()
             .and_then(|n| n.to_str())
             .unwrap_or_default();
-        let is_known = fleet.clusters.keys().any(|c| c.as_str() == name);
-        if !is_known && !Staged::is_one(name) {
+        if !known.contains(name) && !Staged::is_one(name) {
             let own = path.strip_prefix(folder).unwrap_or(&path);
             found.append(&mut present(folder, own)?);
         }

@@ -19,6 +19,7 @@ mod drift;
 mod hooks;
 mod hostile;
 mod images;
+mod job;
 mod login;
 mod reach;
 mod real;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Eyes};
-use crate::support::server_or_skip;
+use crate::support::{Server, server_or_skip};
 
-const SHARDS: usize = 8;
+pub(crate) const SHARDS: usize = 8;
 
 fn begin(bed: &Bed, shard: usize) -> Child {
     let said = fs::OpenOptions::new()
@@ -28,13 +28,13 @@ fn begin(bed: &Bed, shard: usize) -> Child {
     .unwrap()
 }
 
-fn status(bed: &Bed) -> Value {
+pub(crate) fn status(bed: &Bed) -> Value {
     let said = bed.run("rollout status --format json");
     serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {}{}", said.out, said.err))
 }
 
 /// The rollout of each shard that has begun.
-fn rollouts(bed: &Bed) -> BTreeMap<usize, String> {
+pub(crate) fn rollouts(bed: &Bed) -> BTreeMap<usize, String> {
     let status = status(bed);
     let shards = status["shards"].as_array().cloned().unwrap_or_default();
     let of = |shard: &Value| {
@@ -55,7 +55,7 @@ fn records(bed: &Bed, id: &str) -> Vec<Value> {
 }
 
 /// A shard that is at work on a cluster whose name begins so.
-fn at_work(bed: &Bed, on: &str) -> usize {
+pub(crate) fn at_work(bed: &Bed, on: &str) -> usize {
     let began = Instant::now();
     loop {
         let status = status(bed);
@@ -104,20 +104,17 @@ fn all_end(bed: &Bed, running: BTreeMap<usize, Child>, code: i32) {
     }
 }
 
-#[test]
-fn eight_processes_share_a_store_in_s3_and_two_are_killed() {
-    let Some(server) = server_or_skip("eight_processes_share_a_store_in_s3_and_two_are_killed")
-    else {
-        return;
-    };
+/// The bundled fleet with a store in S3, as kops made it, and other nodes in git for one group of each cluster. Beside it: the store.
+pub(crate) fn bed_of_shards(server: &'static Server) -> (Bed, String) {
     let mut bed = Bed::new(server, &[], Eyes::Open);
     bed.set("AWS_REGION", "us-east-1");
     let bucket = format!("kfleet-shards-{}", bed.home);
     server.put(&bed.home, &format!("/{bucket}"), "");
+    let store = format!("s3://{bucket}/fleet");
     bed.change(
         "fleet.yaml",
         "version: 1\n",
-        &format!("version: 1\nstore: s3://{bucket}/fleet\n"),
+        &format!("version: 1\nstore: {store}\n"),
     );
     bed.seed("1");
     // Other nodes for one group of each cluster.
@@ -136,6 +133,16 @@ fn eight_processes_share_a_store_in_s3_and_two_are_killed() {
         let to = format!("admin_nodes: {{machine_type: m6a.xlarge, min{min}");
         bed.change(file, from, &to);
     }
+    (bed, store)
+}
+
+#[test]
+fn eight_processes_share_a_store_in_s3_and_two_are_killed() {
+    let Some(server) = server_or_skip("eight_processes_share_a_store_in_s3_and_two_are_killed")
+    else {
+        return;
+    };
+    let (bed, _) = bed_of_shards(server);
     let mut running: BTreeMap<usize, Child> = (1..=SHARDS).map(|n| (n, begin(&bed, n))).collect();
     let first = at_work(&bed, "staging");
     kill(&bed, &mut running, first);
@@ -157,9 +164,15 @@ fn eight_processes_share_a_store_in_s3_and_two_are_killed() {
     let second = at_work(&bed, "prod");
     kill(&bed, &mut running, second);
     all_end(&bed, running, 0);
+    prod_came_last(&bed, &ids);
+    bed.plan_is_empty();
+    bed.run("rollout status").ends(0);
+}
 
-    // Every cluster of staging was verified, in whatever shard, before any of prod was touched.
-    let all: Vec<Value> = ids.values().flat_map(|id| records(&bed, id)).collect();
+/// Every cluster of staging was verified, in whatever shard, before any of prod was touched; and somebody has taken over from somebody.
+#[track_caller]
+pub(crate) fn prod_came_last(bed: &Bed, ids: &BTreeMap<usize, String>) {
+    let all: Vec<Value> = ids.values().flat_map(|id| records(bed, id)).collect();
     let times = |kind: &str, of: &str| {
         let is = |r: &&Value| {
             let cluster = r["event"][kind]["cluster"].as_str();
@@ -176,6 +189,4 @@ fn eight_processes_share_a_store_in_s3_and_two_are_killed() {
     assert!(verified < touched, "{verified} {touched}");
     let taken = all.iter().filter(|r| !r["event"]["lock-taken"].is_null());
     assert!(taken.count() >= 2);
-    bed.plan_is_empty();
-    bed.run("rollout status").ends(0);
 }

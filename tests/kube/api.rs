@@ -82,6 +82,10 @@ pub struct Kept {
     /// What every pod and node carries beside what is kept here: as large as the real ones.
     pub ballast: fn(&Json) -> Option<Json>,
     made: u64,
+    /// Pods that have changed and were not published.
+    pub touched: BTreeSet<(String, String)>,
+    /// No pod changes without being noted as touched.
+    pub notes_all: bool,
 }
 
 impl Kept {
@@ -121,6 +125,8 @@ impl Kept {
             unpacked: 0,
             ballast: |_| None,
             made: 0,
+            touched: BTreeSet::new(),
+            notes_all: false,
         }
     }
 
@@ -166,6 +172,7 @@ impl Kept {
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now}]},
         });
         change(&mut pod);
+        self.touched.insert((namespace.into(), name.clone()));
         self.pods.insert((namespace.into(), name.clone()), pod);
         name
     }
@@ -197,6 +204,7 @@ impl Kept {
         let Some(pod) = self.pods.remove(key) else {
             return;
         };
+        self.touched.insert(key.clone());
         if self.ending.contains(&key.0) {
             return;
         }
@@ -206,12 +214,13 @@ impl Kept {
         {
             return;
         }
-        let load = |name: &String| {
-            self.pods
-                .values()
-                .filter(|p| p["spec"]["nodeName"] == **name)
-                .count()
-        };
+        // Counted once: a thousand nodes that each count tens of thousands of pods take longer than anybody waits.
+        let mut load: BTreeMap<&str, usize> = BTreeMap::new();
+        for pod in self.pods.values() {
+            *load
+                .entry(pod["spec"]["nodeName"].as_str().unwrap_or_default())
+                .or_default() += 1;
+        }
         let closed = |n: &Json| {
             let mut taints = n["spec"]["taints"].as_array().into_iter().flatten();
             n["spec"]["unschedulable"] == true || taints.any(|t| t["effect"] == "NoSchedule")
@@ -219,7 +228,7 @@ impl Kept {
         let open = self.nodes.iter().filter(|(_, n)| !closed(n));
         let Some(place) = open
             .map(|(name, _)| name)
-            .min_by_key(|name| (load(name), (*name).clone()))
+            .min_by_key(|name| (load.get(name.as_str()).copied().unwrap_or_default(), *name))
             .cloned()
         else {
             return;
@@ -245,6 +254,7 @@ impl Kept {
                 || self.pods[&key]["metadata"]["annotations"].is_object()
             {
                 self.pods.remove(&key);
+                self.touched.insert(key);
             } else {
                 self.remove(&key);
             }
@@ -270,6 +280,7 @@ impl Kept {
             return self.remove(key);
         }
         let (at, told) = (self.now + grace, self.time(self.now + grace));
+        self.touched.insert(key.clone());
         let pod = self.pods.get_mut(key).unwrap();
         pod["metadata"]["deletionTimestamp"] = json!(told);
         pod["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
@@ -282,35 +293,6 @@ impl Kept {
         self.budgets
             .get(budget)
             .is_none_or(|free| free.is_some_and(|at| at <= self.now))
-    }
-
-    pub fn pod_budgets(&self) -> Vec<Json> {
-        let one = |((namespace, app), _): (&(String, String), &Option<i64>)| {
-            let allowed = i32::from(self.allows(&(namespace.clone(), app.clone())));
-            let mut spec = json!({"selector": {"matchLabels": {"app": app}}});
-            if let Some(policy) = &self.unhealthy {
-                spec["unhealthyPodEvictionPolicy"] = json!(policy);
-            }
-            let key = (namespace.clone(), app.clone());
-            let (healthy, desired) =
-                self.counts
-                    .unwrap_or(if allowed > 0 { (2, 1) } else { (1, 2) });
-            let generation = 1 + i32::from(self.unprocessed.contains(&key));
-            json!({
-                "metadata": {"name": app, "namespace": namespace, "generation": generation}, "spec": spec,
-                "status": {"disruptionsAllowed": allowed, "expectedPods": 2, "currentHealthy": healthy, "desiredHealthy": desired, "observedGeneration": 1},
-            })
-        };
-        let mut all: Vec<Json> = self.budgets.iter().map(one).collect();
-        let second = |(namespace, app): &(String, String)| {
-            json!({
-                "metadata": {"name": format!("{app}-2"), "namespace": namespace, "generation": 1},
-                "spec": {"selector": {"matchLabels": {"app": app}}},
-                "status": {"disruptionsAllowed": 1, "expectedPods": 2, "currentHealthy": 2, "desiredHealthy": 1, "observedGeneration": 1},
-            })
-        };
-        all.extend(self.doubled.iter().map(second));
-        all
     }
 }
 
@@ -364,7 +346,7 @@ pub async fn answer(
         };
         // What is only read changes nothing; to go through tens of thousands of objects for each page takes longer than anybody waits.
         if method != Method::GET {
-            locked.publish();
+            locked.publish(uri.path().contains("/pods/"));
         }
         response
     };

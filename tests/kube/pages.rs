@@ -102,3 +102,34 @@ pub fn decoded((key, value): (&str, &str)) -> (String, String) {
         value.replace("%3D", "=").replace("%2F", "/"),
     )
 }
+
+impl Kept {
+    pub fn pod_budgets(&self) -> Vec<Json> {
+        let one = |((namespace, app), _): (&(String, String), &Option<i64>)| {
+            let allowed = i32::from(self.allows(&(namespace.clone(), app.clone())));
+            let mut spec = json!({"selector": {"matchLabels": {"app": app}}});
+            if let Some(policy) = &self.unhealthy {
+                spec["unhealthyPodEvictionPolicy"] = json!(policy);
+            }
+            let key = (namespace.clone(), app.clone());
+            let (healthy, desired) =
+                self.counts
+                    .unwrap_or(if allowed > 0 { (2, 1) } else { (1, 2) });
+            let generation = 1 + i32::from(self.unprocessed.contains(&key));
+            json!({
+                "metadata": {"name": app, "namespace": namespace, "generation": generation}, "spec": spec,
+                "status": {"disruptionsAllowed": allowed, "expectedPods": 2, "currentHealthy": healthy, "desiredHealthy": desired, "observedGeneration": 1},
+            })
+        };
+        let mut all: Vec<Json> = self.budgets.iter().map(one).collect();
+        let second = |(namespace, app): &(String, String)| {
+            json!({
+                "metadata": {"name": format!("{app}-2"), "namespace": namespace, "generation": 1},
+                "spec": {"selector": {"matchLabels": {"app": app}}},
+                "status": {"disruptionsAllowed": 1, "expectedPods": 2, "currentHealthy": 2, "desiredHealthy": 1, "observedGeneration": 1},
+            })
+        };
+        all.extend(self.doubled.iter().map(second));
+        all
+    }
+}

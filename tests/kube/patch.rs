@@ -29,7 +29,7 @@ pub fn patch(kept: &mut Kept, name: &str, body: &Json) -> Response {
         );
     }
     merge(node, body);
-    kept.publish();
+    kept.publish(false);
     kept.log.push(format!("patch {name}"));
     found(kept.nodes[name].clone())
 }

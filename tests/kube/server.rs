@@ -136,7 +136,8 @@ impl Api {
         let mut kept = self.kept.lock().unwrap();
         let Some(real) = &self.real else {
             let answer = f(&mut kept);
-            kept.publish();
+            let touched_only = kept.notes_all;
+            kept.publish(touched_only);
             return answer;
         };
         real.around(&mut kept, self.follows(), f)

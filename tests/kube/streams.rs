@@ -1,7 +1,7 @@
 //! Watches, as a kube-apiserver answers them: events of each kind in the order of their versions, a bookmark before the end, 410, streams that break,
 //! stand still or lag; and answers compressed as it does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -110,46 +110,63 @@ impl Logs {
         kind: &'static str,
         now: impl Iterator<Item = (String, &'a mut Json)>,
     ) {
-        let (log, next) = (self.logs.entry(kind).or_default(), &mut self.version);
-        let mut before = std::mem::take(&mut log.known);
-        let had = log.events.len();
-        let mut version = || {
-            *next += 1;
-            *next
-        };
-        for (key, one) in now {
-            let known = before.remove(&key);
-            if let Some(known) = &known {
-                one["metadata"]["resourceVersion"] = known["metadata"]["resourceVersion"].clone();
+        let gone: Vec<String> = {
+            let mut before = self.keys(kind);
+            for (key, one) in now {
+                before.remove(&key);
+                self.is(kind, key, one);
             }
-            let what = match known {
-                Some(known) if known == *one => {
-                    log.known.insert(key, known);
-                    continue;
+            before.into_iter().collect()
+        };
+        for key in gone {
+            self.is_gone(kind, &key);
+        }
+    }
+
+    fn keys(&self, kind: &str) -> BTreeSet<String> {
+        let log = self.logs.get(kind);
+        log.into_iter()
+            .flat_map(|log| log.known.keys().cloned())
+            .collect()
+    }
+
+    /// What one object is now.
+    fn is(&mut self, kind: &'static str, key: String, one: &mut Json) {
+        let log = self.logs.entry(kind).or_default();
+        let what = match log.known.get(&key) {
+            Some(known) => {
+                one["metadata"]["resourceVersion"] = known["metadata"]["resourceVersion"].clone();
+                if known == one {
+                    return;
                 }
-                // Another object under the same name: the one before had to go first.
-                Some(known) if known["metadata"]["uid"] != one["metadata"]["uid"] => {
-                    let (version, mut gone) = (version(), known);
-                    gone["metadata"]["resourceVersion"] = json!(version.to_string());
-                    log.events.push((version, "DELETED", gone));
+                if known["metadata"]["uid"] == one["metadata"]["uid"] {
+                    "MODIFIED"
+                } else {
+                    // Another object under the same name: the one before had to go first.
+                    self.is_gone(kind, &key);
                     "ADDED"
                 }
-                Some(_) => "MODIFIED",
-                None => "ADDED",
-            };
-            let version = version();
-            one["metadata"]["resourceVersion"] = json!(version.to_string());
-            log.events.push((version, what, one.clone()));
-            log.known.insert(key, one.clone());
-        }
-        for mut gone in before.into_values() {
-            let version = version();
-            gone["metadata"]["resourceVersion"] = json!(version.to_string());
-            log.events.push((version, "DELETED", gone));
-        }
-        if log.events.len() > had {
-            self.news.send_modify(|n| *n += 1);
-        }
+            }
+            None => "ADDED",
+        };
+        self.version += 1;
+        one["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        let log = self.logs.entry(kind).or_default();
+        log.events.push((self.version, what, one.clone()));
+        log.known.insert(key, one.clone());
+        self.news.send_modify(|n| *n += 1);
+    }
+
+    /// One object is no more.
+    fn is_gone(&mut self, kind: &'static str, key: &str) {
+        let log = self.logs.entry(kind).or_default();
+        let Some(mut gone) = log.known.remove(key) else {
+            return;
+        };
+        self.version += 1;
+        gone["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        log.events.push((self.version, "DELETED", gone));
+        self.news.send_modify(|n| *n += 1);
     }
 
     pub fn version(&self) -> u64 {
@@ -188,13 +205,18 @@ impl Logs {
 }
 
 impl Kept {
-    /// Gives versions to what has changed, and tells the watches.
-    pub fn publish(&mut self) {
+    /// Gives versions to what has changed, and tells the watches; of pods only to those that are noted as touched, where the others cannot have changed.
+    pub fn publish(&mut self, touched_only: bool) {
         let nodes = self.nodes.iter_mut().map(|(key, one)| (key.clone(), one));
         self.watches.changed("nodes", nodes);
-        let pods = self.pods.iter_mut();
-        let pods = pods.map(|((namespace, name), one)| (format!("{namespace}/{name}"), one));
-        self.watches.changed("pods", pods);
+        let touched = std::mem::take(&mut self.touched);
+        if touched_only {
+            self.publish_pods(touched);
+        } else {
+            let pods = self.pods.iter_mut();
+            let pods = pods.map(|((namespace, name), one)| (format!("{namespace}/{name}"), one));
+            self.watches.changed("pods", pods);
+        }
         let attachments = self.attachments.iter_mut();
         let attachments = attachments.map(|(key, one)| (key.clone(), one));
         self.watches.changed("volumeattachments", attachments);
@@ -205,6 +227,16 @@ impl Kept {
         let mut budgets: Vec<(String, Json)> = self.pod_budgets().into_iter().map(named).collect();
         let budgets = budgets.iter_mut().map(|(key, one)| (key.clone(), one));
         self.watches.changed("poddisruptionbudgets", budgets);
+    }
+
+    fn publish_pods(&mut self, touched: BTreeSet<(String, String)>) {
+        for (namespace, name) in touched {
+            let key = format!("{namespace}/{name}");
+            match self.pods.get_mut(&(namespace, name)) {
+                Some(pod) => self.watches.is("pods", key, pod),
+                None => self.watches.is_gone("pods", &key),
+            }
+        }
     }
 }
 

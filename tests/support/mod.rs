@@ -28,6 +28,7 @@ use kfleet::store::{CloudKind, Journal, Store};
 use kfleet::{kops, yaml};
 
 mod crowds;
+mod deeds;
 mod hook_tasks;
 mod leftovers;
 pub mod spy;

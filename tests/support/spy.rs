@@ -16,11 +16,11 @@ use kfleet::model::{
 use kfleet::nodes::{NodeApi, NodeError};
 use kfleet::report::breach_text;
 use kfleet::rollout::{
-    Event, GroupEvent, Progress, Reason, Record, Rollout, StepEvent, StepResult, Task,
-    broken_by_record, broken_rules, decide,
+    Event, GroupEvent, Progress, Record, Rollout, Task, broken_by_record, broken_rules, decide,
 };
 
 use super::crowds::crowds;
+use super::deeds::Deeds;
 
 /// When the process dies, counted in effects from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,7 @@ pub(super) struct State {
     ended: Vec<(ClusterName, Timestamp)>,
     /// What was read of each cluster last.
     last: BTreeMap<ClusterName, LiveCluster>,
-    /// Mutating calls answered with Done, to find effects that happened twice.
-    done: Vec<(Timestamp, Effect)>,
+    deeds: Deeds,
 }
 
 impl Spy {
@@ -147,6 +146,14 @@ impl Spy {
             })
             .collect();
         state.ours.get_or_insert(ours);
+        // Each rollout counts its steps anew.
+        if state
+            .run
+            .as_ref()
+            .is_none_or(|(run, _)| run.id != rollout.id)
+        {
+            state.deeds.forget_steps();
+        }
         state.run = Some((rollout.clone(), progress.clone()));
     }
 
@@ -156,29 +163,14 @@ impl Spy {
             run: Some((rollout, progress)),
             wrong,
             ours: Some(ours),
-            done,
+            deeds,
             last,
             ..
         } = &mut *state
         else {
             return;
         };
-        if let Event::Step(step, StepEvent::Outcome { result: StepResult::GivenUp(why) }) = &record.event
-            // What nothing depends on may have happened or not.
-            && *why != Reason::NotNeeded
-            && let Some(intent) = progress.open.get(step)
-            // What is left to evict is asked for anew in every round.
-            && !matches!(
-                intent.effect,
-                Effect::Node(NodeEffect::Evict { .. } | NodeEffect::Delete { .. })
-            )
-            && done.iter().any(|(_, effect)| *effect == intent.effect)
-        {
-            wrong.insert(format!(
-                "{}: step {step} is given up and has happened: {why:?}",
-                record.at
-            ));
-        }
+        wrong.extend(deeds.hear(progress, record));
         let look = |cluster: &ClusterName| last.get(cluster).cloned();
         let broken = broken_by_record(rollout, progress, record, look);
         let said = broken.iter().map(breach_text);
@@ -205,7 +197,7 @@ impl Spy {
     }
 
     pub fn done(&self) -> Vec<(Timestamp, Effect)> {
-        self.state.lock().unwrap().done.clone()
+        self.state.lock().unwrap().deeds.done.clone()
     }
 
     /// Desired capacity of ours that is still out there, by group.
@@ -271,7 +263,7 @@ impl Spy {
     ) {
         let mut state = self.state.lock().unwrap();
         let now = self.world.now();
-        state.done.push((now, effect.clone()));
+        state.deeds.done.push((now, effect.clone()));
         let Effect::Cloud(effect) = effect else {
             return;
         };
@@ -578,6 +570,7 @@ impl Spy {
             self.state
                 .lock()
                 .unwrap()
+                .deeds
                 .done
                 .push((self.world.now(), whole));
         }

@@ -1,0 +1,26 @@
+//! A fleet prepared for a plan or a rollout: what stays of a cluster is what it should be, and how its files in `rendered/` stand to that.
+
+use std::path::Path;
+
+use super::failure::Failure;
+use super::pipeline::{self, PreparedFleet, Trees};
+use super::render;
+use crate::fleet;
+
+/// Everything prepared, with what lint looks at where its findings block a rollout, and without the texts: `rendered/` is held against them as they come.
+pub(super) fn prepare_to_roll(directory: &Path) -> Result<PreparedFleet, Failure> {
+    let fleet = fleet::load(directory)?;
+    let trees = match fleet.settings.lint.block {
+        Some(_) => Trees::Linted,
+        None => Trees::Dropped,
+    };
+    let folder = directory.join("rendered");
+    pipeline::all(fleet, trees, |cluster, mut prepared| {
+        // What cannot be read is told by whoever asks how the rendering stands.
+        prepared.outdated = render::outdated(&folder, &cluster.name, &prepared).ok();
+        if prepared.outdated.is_some() {
+            prepared.rendered.text = String::new();
+        }
+        Ok(prepared)
+    })
+}
