@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     dead_code,
+    unreachable_pub,
     missing_docs,
     reason = "a bench"
 )]
