@@ -436,3 +436,23 @@ fn kops_on_its_way_back_survives_death_at_any_point() {
     });
     check_all(&scene, Ending::RolledBack, 4);
 }
+
+#[test]
+fn a_refresh_of_kops_survives_death_at_any_point() {
+    for ending in [Ending::Finished, Ending::RolledBack] {
+        let dir = folder();
+        let mut scene = by_kops(dir.path());
+        scene.prod = Vec::new();
+        scene.rolling.strategy = kfleet::fleet::Strategy::InstanceRefresh;
+        if ending == Ending::RolledBack {
+            scene.gates.push(kfleet::fleet::GateSpec {
+                name: "smoke".into(),
+                kind: kfleet::fleet::GateKind::Command(Vec::new()),
+                deadline: Span::from_secs(600),
+                at: Some(kfleet::fleet::GateAt::Cluster),
+                samples: kfleet::fleet::Samples::default(),
+            });
+        }
+        check_all(&scene, ending, 6);
+    }
+}

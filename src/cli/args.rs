@@ -383,6 +383,10 @@ pub(super) struct PlanArguments {
     /// Say how many calls were made, by API.
     #[arg(long)]
     pub(super) stats: bool,
+    /// Ask kops what it would still do by itself to clusters whose engine it is (a dry run, of what it has stored now): a rollout has it do that too. Its own
+    /// words with `--verbose` and in the file of `--out`. It takes as long as kops does.
+    #[arg(long)]
+    pub(super) kops_dry_run: bool,
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: PlanFormat,
@@ -402,6 +406,10 @@ pub(super) struct SnapshotArguments {
     /// 100 groups are left out, and written down as not read.
     #[arg(long)]
     pub(super) hooks: bool,
+    /// Copy what kops has stored of the clusters whose engine it is, for a rehearsal of what kops would do. The documents are copied as they are: what is
+    /// secret in them is in the file.
+    #[arg(long)]
+    pub(super) documents: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,13 @@
 //! What is known around a plan, read from git and the store. Looks at no cloud.
 
+use std::collections::BTreeMap;
+
 use super::failure::Failure;
 use super::lint;
 use super::pipeline::PreparedFleet;
 use super::rollout::unfinished;
 use crate::lint::Finding;
-use crate::model::{Owner, Revision, Timestamp};
+use crate::model::{ClusterName, DryRun, Owner, Revision, Timestamp};
 use crate::plan::room::WaveOutlook;
 use crate::plan::{Orphan, Plan, orphans};
 use crate::report;
@@ -19,6 +21,7 @@ pub(super) struct AroundPlan {
     under_way: Option<(Rollout, Progress, Owner)>,
     room: Vec<WaveOutlook>,
     blocking: Vec<Finding>,
+    dry_runs: BTreeMap<ClusterName, DryRun>,
 }
 
 impl AroundPlan {
@@ -41,6 +44,7 @@ impl AroundPlan {
             under_way,
             room: Vec::new(),
             blocking: lint::blocking(prepared, plan)?,
+            dry_runs: BTreeMap::new(),
         })
     }
 
@@ -54,6 +58,11 @@ impl AroundPlan {
         AroundPlan { room, ..self }
     }
 
+    /// With what kops would do by itself.
+    pub(super) fn with_dry_runs(self, dry_runs: BTreeMap<ClusterName, DryRun>) -> AroundPlan {
+        AroundPlan { dry_runs, ..self }
+    }
+
     /// As reports take it.
     pub(super) fn seen(&self, now: Timestamp) -> report::Around<'_> {
         let under_way = self.under_way.as_ref();
@@ -62,6 +71,7 @@ impl AroundPlan {
             orphans: &self.orphans,
             room: &self.room,
             blocking: &self.blocking,
+            dry_runs: &self.dry_runs,
             under_way: under_way.map(|(rollout, progress, owner)| report::UnderWay {
                 rollout,
                 progress,

@@ -8,9 +8,9 @@ use super::output::Output;
 use super::pipeline::PreparedFleet;
 use super::world::World;
 use crate::cloud::Place;
-use crate::engine::Engine as _;
+use crate::engine::Engine;
 use crate::fleet::{self, Fleet};
-use crate::model::{ClusterName, Live};
+use crate::model::{ClusterName, Live, Stored};
 use crate::run::{DocumentStore, documents};
 
 /// The live state of these clusters: groups, nodes, and what kops has stored.
@@ -29,21 +29,45 @@ pub(super) async fn sight(
     let mut live = world.patient_look(places, &expected, output).await?;
     simulated_images(prepared, world, &mut live);
     // The simulated kops has stores of its own.
-    for place in places.iter().filter(|p| is_simulated(prepared, world, p)) {
-        let (documents, nodeup) = world.stored(place).await;
+    if is_local(world) {
+        of_kops(&prepared.fleet, world, places, &mut live).await;
+    }
+    read_stores(prepared, world, places, &mut live).await;
+    Ok(live)
+}
+
+/// What kops has stored of the clusters whose engine it is, into what was seen of them.
+pub(super) async fn of_kops(fleet: &Fleet, kops: &impl Engine, places: &[Place], live: &mut Live) {
+    for place in places.iter().filter(|p| is_by_kops(fleet, p)) {
+        let (documents, nodeup) = kops.stored(place).await;
         if let Some(cluster) = live.clusters.get_mut(&place.cluster) {
             (cluster.documents, cluster.nodeup) = (documents, nodeup);
         }
     }
-    read_stores(prepared, world, places, &mut live).await;
-    Ok(live)
+}
+
+/// Refuses to rehearse what kops would do to a cluster of which it is not known what kops has stored.
+pub(super) fn ensure_stored(fleet: &Fleet, places: &[Place], live: &Live) -> Result<(), Failure> {
+    let is_known = |place: &&Place| {
+        let found = live.clusters.get(&place.cluster);
+        found.is_some_and(|c| matches!(c.documents, Stored::Known(_)))
+    };
+    let mut by_kops = places.iter().filter(|p| is_by_kops(fleet, p));
+    let Some(place) = by_kops.find(|p| !is_known(p)) else {
+        return Ok(());
+    };
+    Err(Failure::new(format!(
+        "the engine of {} is kops, and the snapshot does not have what kops has stored of it",
+        place.cluster
+    ))
+    .hint("take a new one with `kfleet snapshot --documents`"))
 }
 
 /// What the real state stores hold of these clusters.
 async fn read_stores(prepared: &PreparedFleet, world: &World, places: &[Place], live: &mut Live) {
     let others: Vec<Place> = places
         .iter()
-        .filter(|p| !is_simulated(prepared, world, p))
+        .filter(|p| !(is_local(world) && is_by_kops(&prepared.fleet, p)))
         .cloned()
         .collect();
     for (name, kept) in documents(stores(&prepared.fleet, world, &others).await).await {
@@ -54,19 +78,24 @@ async fn read_stores(prepared: &PreparedFleet, world: &World, places: &[Place], 
     }
 }
 
-/// Whether the documents of a cluster are those of the simulated kops.
-fn is_simulated(prepared: &PreparedFleet, world: &World, place: &Place) -> bool {
-    let cluster = prepared.fleet.clusters.get(&place.cluster);
-    let by_kops = cluster.is_some_and(|c| c.engine == fleet::Engine::Kops);
-    by_kops && matches!(world, World::Local(_))
+/// Whether kops carries changes of the cluster out.
+pub(super) fn is_by_kops(fleet: &Fleet, place: &Place) -> bool {
+    let cluster = fleet.clusters.get(&place.cluster);
+    cluster.is_some_and(|c| c.engine == fleet::Engine::Kops)
+}
+
+fn is_local(world: &World) -> bool {
+    match world {
+        World::Local(_) => true,
+        #[cfg(feature = "aws")]
+        World::Aws(_) => false,
+    }
 }
 
 /// What the names of images mean in a simulated account: AWS is asked for that along with everything else.
 fn simulated_images(prepared: &PreparedFleet, world: &World, live: &mut Live) {
-    match world {
-        World::Local(_) => local_images(prepared, live),
-        #[cfg(feature = "aws")]
-        World::Aws(_) => {}
+    if is_local(world) {
+        local_images(prepared, live);
     }
 }
 

@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod documents;
 mod drift;
+mod dry_run;
 mod exit;
 mod explain;
 mod failure;

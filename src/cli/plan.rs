@@ -15,7 +15,7 @@ use super::render::select;
 use super::to_roll::prepare_to_roll;
 use super::warned::{self, For};
 use super::world::{self, Simulated, World};
-use super::{Exit, aims, documents, feasible, hooks, revision, room};
+use super::{Exit, aims, documents, dry_run, feasible, hooks, revision, room};
 use super::{stop, store};
 use crate::cloud::Cloud as _;
 use crate::fleet::{Engine, Fleet, Stage};
@@ -67,19 +67,22 @@ pub(super) async fn run(
     let made = match made {
         Ok((plan, live)) => {
             let room = room::look(&prepared, &plan, &live, &world).await;
-            room.map(|room| (plan, room, live))
+            let dry_runs = dry_run::look(command, (&prepared, &plan), &live, &world).await;
+            room.map(|room| (plan, (room, dry_runs), live))
         }
         Err(failure) => Err(failure),
     };
     if command.stats {
         output.cloud_story(&stats(&all_calls(&world, &store)));
     }
-    let (plan, room, live) = made?;
+    let (plan, (room, dry_runs), live) = made?;
     world.knows(&simulated, aims::of_plan(&plan))?;
     let fleet = prepared.clusters.keys().collect();
     warned::leave(&store, &plan, &fleet, (For::Looking, world.now()), output);
     let revision = revision::read(&arguments.directory, &prepared);
-    let around = AroundPlan::of((&prepared, &plan), &store, revision)?.with_room(room);
+    let around = AroundPlan::of((&prepared, &plan), &store, revision)?
+        .with_room(room)
+        .with_dry_runs(dry_runs);
     if command.format == PlanFormat::Text {
         output.cloud_result(&stop::lines(&store)?)?;
     }
@@ -424,6 +427,7 @@ fn text(shown: &Shown<'_>, style: Style) -> String {
         + &report::plan_text(plan, stages, style)
         + &report::made_of_text(*around)
         + &report::room_text(around.room, style)
+        + &report::dry_runs_text(around.dry_runs, style)
         + &report::freezes_text(plan, stages, *now, style)
 }
 

@@ -12,7 +12,7 @@ use super::output::Output;
 use super::pipeline::{PreparedFleet, prepare};
 use super::scratch::Scratch;
 use super::who::who;
-use super::{aims, snapshot, world};
+use super::{aims, documents, snapshot, world};
 use crate::cloud::local::{Fault, Options, Scenario, World};
 use crate::cloud::{Cloud as _, Place};
 use crate::fleet::GateKind;
@@ -108,7 +108,9 @@ fn begin(
                 clusters,
                 room: Vec::new(),
             };
-            super::documents::local_images(prepared, &mut live);
+            documents::local_images(prepared, &mut live);
+            let stored = documents::of_kops(&prepared.fleet, &world, &places, &mut live);
+            super::runtime()?.block_on(stored);
             (world, live, baselines)
         }
     };
@@ -167,6 +169,7 @@ fn found_in(
             )));
         }
     }
+    documents::ensure_stored(&prepared.fleet, places, &snapshot.live)?;
     notes.push(format!(
         "from a snapshot of cloud {}, read at {}",
         snapshot.cloud, snapshot.live.read_at

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Exit;
 use super::args::{Arguments, CloudArgument, SnapshotArguments};
 use super::failure::Failure;
 use super::output::Output;
@@ -11,6 +10,7 @@ use super::pipeline::prepare;
 use super::render::select;
 use super::store;
 use super::world;
+use super::{Exit, documents};
 use crate::cloud::Place;
 use crate::model::{ClusterName, Hooks, LiveGroup, Proven, Residence, Shared, Snapshot};
 use crate::plan::Baseline;
@@ -28,7 +28,10 @@ pub(super) async fn run(
     let world = world::open_to_look(arguments, &prepared, &store).await?;
     let named = select(&prepared.fleet, &command.clusters)?;
     let places = prepared.places(&named);
-    let live = look(&world, &places).await?;
+    let mut live = look(&world, &places).await?;
+    if command.documents {
+        documents::of_kops(&prepared.fleet, &world, &places, &mut live).await;
+    }
     let gaps: usize = live.clusters.values().map(|c| c.gaps.len()).sum();
     let cloud = match arguments.cloud {
         Some(CloudArgument::Aws) => "aws",

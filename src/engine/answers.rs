@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Left {
     /// Its tasks, by type and name: `LaunchTemplate/nodes.c`, `ManagedFile/cluster-completed.spec`.
     pub tasks: BTreeSet<String>,
-    /// What it printed, secrets masked.
+    /// What it printed, bounded, secrets masked.
     pub text: String,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn left(text: &str) -> Option<Left> {
     // Said to be left, and nothing recognised: the form is another one.
     (nothing || !tasks.is_empty()).then(|| Left {
         tasks,
-        text: super::masked(text),
+        text: super::said::bounded(&super::masked(text)),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod child;
+mod private;
 mod process;
 mod said;
 mod validation;
@@ -16,8 +17,9 @@ use crate::model::{ClusterName, GroupName, Nodeup, Stored};
 
 pub use answers::{Left, version_of};
 pub(crate) use child::{ChildOutput, Family};
+pub(crate) use private::private_file;
 pub use process::{Kops, KopsOptions};
-pub use said::masked;
+pub use said::{KopsCall, masked};
 pub use validation::Validation;
 
 /// Runs kops for the clusters of a fleet. One kops at a time per cluster. By default there is no kops to run.
@@ -82,6 +84,12 @@ pub trait Engine: Send + Sync {
     ) -> impl Future<Output = Result<Left, EngineError>> + Send {
         let _ = groups;
         nobody(place)
+    }
+
+    /// The calls of kops about the cluster since this was last asked, for a person to read.
+    fn drain_calls(&self, place: &Place) -> impl Future<Output = Vec<KopsCall>> + Send {
+        let _ = place;
+        async { Vec::new() }
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::{Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -13,13 +14,17 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::answers::{self, Left, version_of};
 use super::child::{ChildOutput, Family};
-use super::said::{MOST, complaint, may_pass};
+use super::private::{own_folder, private_file};
+use super::said::{KopsCall, MOST, complaint, may_pass};
 use super::validation::validation;
 use super::{EngineError, Validation, masked};
 use crate::model::{ClusterName, GroupName, Region};
 
 /// The first release with `kops update cluster --instance-group`. Source: kops, `cmd/kops/update_cluster.go` of 1.30.0 and of 1.31.0.
 const FIRST: &str = "1.31.0";
+
+/// Calls that are kept until somebody asks for them.
+const CALLS: usize = 32;
 
 /// What a kops may know of the environment it runs in; everything else is said by option, or not at all. kops itself reads more (state store, name,
 /// flags that turn its own refusals off): those are decided by the fleet.
@@ -76,6 +81,8 @@ pub struct Kops {
     options: KopsOptions,
     one_at_a_time: Mutex<()>,
     version: OnceCell<String>,
+    /// Since they were last asked for, the newest last.
+    calls: Lock<Vec<KopsCall>>,
 }
 
 impl Kops {
@@ -85,7 +92,13 @@ impl Kops {
             options,
             one_at_a_time: Mutex::new(()),
             version: OnceCell::new(),
+            calls: Lock::default(),
         }
+    }
+
+    /// Its calls since this was last asked, for a person to read; of very many the last ones.
+    pub fn drain_calls(&self) -> Vec<KopsCall> {
+        std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The release of the binary, asked once.
@@ -138,7 +151,7 @@ impl Kops {
             .collect::<Vec<_>>()
             .join("\n---\n");
         let path = self.options.folder.join("documents.yaml");
-        private(&self.options.folder, &path, text.as_bytes()).map_err(|e| self.not_run(&e))?;
+        private_file(&self.options.folder, &path, text.as_bytes()).map_err(|e| self.not_run(&e))?;
         let file = path.display().to_string();
         let done = self.asked(&["replace", "--force", "-f", &file]).await;
         // It says who may do what in the cluster: it is not left lying about.
@@ -225,11 +238,9 @@ impl Kops {
         let printed = asked.await;
         // It opens the cluster to whoever reads it.
         let _ = std::fs::remove_file(&file);
-        let Printed {
-            ended_well,
-            out,
-            err,
-        } = printed?;
+        let printed = printed?;
+        let ended_well = printed.ended_well();
+        let Printed { out, err, .. } = printed;
         match validation(&out) {
             Some(found) if ended_well || !found.failures.is_empty() => Ok(found),
             Some(_) | None if ended_well => Err(EngineError::NoSense {
@@ -263,11 +274,9 @@ impl Kops {
 
     /// What it printed, on either stream, when it ended well.
     async fn said(&self, arguments: &[&str]) -> Result<String, EngineError> {
-        let Printed {
-            ended_well,
-            out,
-            err,
-        } = self.printed(arguments).await?;
+        let printed = self.printed(arguments).await?;
+        let ended_well = printed.ended_well();
+        let Printed { out, err, .. } = printed;
         if ended_well {
             return Ok(format!("{out}\n{err}"));
         }
@@ -282,6 +291,26 @@ impl Kops {
     /// What it printed, when it came to an end of its own.
     async fn printed(&self, arguments: &[&str]) -> Result<Printed, EngineError> {
         let _mine = self.one_at_a_time.lock().await;
+        let ran = self.run(arguments).await;
+        let (streams, ended) = match &ran {
+            Ok(printed) => {
+                let ended = format!("exit code {}", printed.code);
+                ((printed.out.as_str(), printed.err.as_str()), ended)
+            }
+            Err(broken) => {
+                let streams = (broken.out.as_str(), broken.err.as_str());
+                (streams, broken.error.to_string())
+            }
+        };
+        let call = KopsCall::new(&arguments.join(" "), streams, &ended);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = (calls.len() + 1).saturating_sub(CALLS);
+        calls.drain(..over);
+        calls.push(call);
+        ran.map_err(|broken| broken.error)
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Result<Printed, Broken> {
         let command = || named(arguments);
         own_folder(&self.options.folder).map_err(|e| self.not_run(&e))?;
         let mut child = self
@@ -294,29 +323,30 @@ impl Kops {
             ChildOutput::of(child.stderr.take(), MOST),
         );
         let Ok(ended) = tokio::time::timeout(self.options.limit, child.wait()).await else {
-            return Err(EngineError::TimedOut {
+            // All of it is ended before it is said to have ended.
+            drop(family);
+            let error = EngineError::TimedOut {
                 command: command(),
                 seconds: self.options.limit.as_secs(),
-            });
+            };
+            let (out, err) = (out.rest().await.0, err.rest().await.0);
+            return Err(Broken { error, out, err });
         };
         let status = ended.map_err(|e| self.not_run(&e))?;
         let (out, err) = tokio::join!(out.rest(), err.rest());
         // What it left behind with a pipe of ours in its hands is ended too.
         family.ended(out.1 && err.1);
         let (out, err) = (out.0, err.0);
-        match status.code() {
-            None => Err(EngineError::Killed { command: command() }),
+        let error = match status.code() {
+            None => EngineError::Killed { command: command() },
             // Its attendant could not run it.
-            Some(75) if out.starts_with("it cannot be run") => Err(EngineError::NotRun {
+            Some(75) if out.starts_with("it cannot be run") => EngineError::NotRun {
                 binary: self.options.binary.display().to_string(),
                 why: complaint(&out, ""),
-            }),
-            Some(code) => Ok(Printed {
-                ended_well: code == 0,
-                out,
-                err,
-            }),
-        }
+            },
+            Some(code) => return Ok(Printed { code, out, err }),
+        };
+        Err(Broken { error, out, err })
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -397,9 +427,32 @@ impl Kops {
 
 /// What a kops that came to its end printed.
 struct Printed {
-    ended_well: bool,
+    code: i32,
     out: String,
     err: String,
+}
+
+impl Printed {
+    fn ended_well(&self) -> bool {
+        self.code == 0
+    }
+}
+
+/// A kops that did not, and what it had printed by then.
+struct Broken {
+    error: EngineError,
+    out: String,
+    err: String,
+}
+
+impl From<EngineError> for Broken {
+    fn from(error: EngineError) -> Self {
+        Broken {
+            error,
+            out: String::new(),
+            err: String::new(),
+        }
+    }
 }
 
 /// The words of a call, without its options.
@@ -420,41 +473,4 @@ fn is_too_old(release: &str) -> bool {
 fn listed(groups: &BTreeSet<GroupName>) -> String {
     let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
     names.join(",")
-}
-
-/// A folder that no other user may look into, and that no other user has put there: its name can be guessed.
-fn own_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    let found = std::fs::symlink_metadata(folder)?;
-    let above = std::fs::symlink_metadata(folder.parent().unwrap_or(folder))?;
-    let is_ours_alone = found.is_dir() && found.permissions().mode() & 0o077 == 0;
-    // The owner of the folder above can put another in its place.
-    let is_safe_there = above.permissions().mode() & 0o022 == 0 && above.uid() == found.uid();
-    if !is_ours_alone || !is_safe_there {
-        let why = format!("{} was there, and is open to others", folder.display());
-        return Err(std::io::Error::other(why));
-    }
-    Ok(())
-}
-
-/// A file that no other user may read.
-fn private(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-    own_folder(folder)?;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    if file.metadata()?.uid() != std::fs::metadata(folder)?.uid() {
-        let why = format!("{} belongs to somebody else", folder.display());
-        return Err(std::io::Error::other(why));
-    }
-    file.write_all(bytes)
 }

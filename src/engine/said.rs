@@ -5,6 +5,55 @@ use regex_lite::Regex;
 /// What is kept of a stream: its beginning and its end.
 pub(super) const MOST: usize = 1 << 20;
 
+/// What is kept of a stream for a person: so many bytes of its beginning, and as many of its end.
+const KEPT: usize = 32 << 10;
+
+/// One call of kops, for a person to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KopsCall {
+    /// What it was asked, option by option.
+    words: String,
+    /// What it printed on either stream: bounded, secrets masked.
+    printed: String,
+    /// How it ended.
+    ended: String,
+}
+
+impl KopsCall {
+    /// A call that printed this on its two streams.
+    pub fn new(words: &str, (out, err): (&str, &str), ended: &str) -> KopsCall {
+        let streams = [out, err].map(|text| bounded(masked(text).trim()));
+        let printed: Vec<String> = streams.into_iter().filter(|t| !t.is_empty()).collect();
+        KopsCall {
+            words: masked(words),
+            printed: printed.join("\n"),
+            ended: masked(ended),
+        }
+    }
+
+    /// As a terminal would show it.
+    pub fn text(&self) -> String {
+        let KopsCall {
+            words,
+            printed,
+            ended,
+        } = self;
+        let end = if printed.is_empty() { "" } else { "\n" };
+        format!("$ kops {words}\n{printed}{end}[{ended}]\n")
+    }
+}
+
+/// The text without its middle, where it is long.
+pub(super) fn bounded(text: &str) -> String {
+    let end = text.len().saturating_sub(KEPT);
+    if end <= KEPT {
+        return text.to_owned();
+    }
+    let (first, last) = (text.floor_char_boundary(KEPT), text.ceil_char_boundary(end));
+    let part = |range: Option<&str>| range.unwrap_or_default().to_owned();
+    part(text.get(..first)) + "\n[...]\n" + &part(text.get(last..))
+}
+
 /// What stands for a secret.
 const MASK: &str = "***";
 

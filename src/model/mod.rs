@@ -4,6 +4,7 @@ mod boot;
 mod calls;
 mod definition;
 mod digest_of;
+mod dry_run;
 mod effect;
 mod hold;
 mod hook_place;
@@ -41,6 +42,7 @@ pub use definition::{
     WarmPool,
 };
 pub use digest_of::digest_of;
+pub use dry_run::DryRun;
 pub use effect::{
     Applied, CloudEffect, Effect, EmptyDir, Eviction, LaunchRefusal, NodeEffect, OldNodes, PodRef,
     RefreshPreferences, Unmanaged, UserData, VersionChange, ZonalLaunch,

@@ -120,8 +120,6 @@ pub enum KopsFault {
     },
     /// A group begins to ask for Spot in its launch template, or stops: its fields and its version have to change in one call.
     Spot { group: AsgName },
-    /// The instances of a group are replaced by AWS, which brings the version with it.
-    Refresh { group: AsgName },
     /// Minor versions of Kubernetes are skipped.
     KubernetesSkips {
         /// As kops has it stored.

@@ -9,7 +9,7 @@ use super::{
     Blocked, ClusterPlan, FieldChange, GroupChange, KopsFault, KopsPlan, Wanted, documents, fields,
 };
 use crate::desired::DesiredCluster;
-use crate::fleet::{Engine, Strategy};
+use crate::fleet::Engine;
 use crate::kops::{Role, stored};
 use crate::model::{AsgName, DocumentStates, GroupName, LiveCluster, Stored};
 
@@ -259,17 +259,12 @@ pub(super) fn group_faults(
     wanted: &Wanted<'_>,
     name: &AsgName,
     asks_for_spot: (bool, bool),
-    strategy: Strategy,
 ) -> Option<Blocked> {
     let group = name.clone();
-    let why = if asks_for_spot.0 != asks_for_spot.1 {
-        KopsFault::Spot { group }
-    } else if strategy == Strategy::InstanceRefresh {
-        KopsFault::Refresh { group }
-    } else {
-        return None;
-    };
-    (wanted.engine == Engine::Kops).then_some(Blocked::ByKops { why })
+    let is_stopped = wanted.engine == Engine::Kops && asks_for_spot.0 != asks_for_spot.1;
+    is_stopped.then_some(Blocked::ByKops {
+        why: KopsFault::Spot { group },
+    })
 }
 
 /// The documents of kops as git has them, each whole.

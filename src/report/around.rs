@@ -8,10 +8,10 @@ use serde_json::{Value as Json, json};
 use super::revision::revision_line;
 use super::standing::standing;
 use super::style::{Style, Tone};
-use super::wording::{clock, list, plain};
+use super::wording::{clock, count, list, plain};
 use super::work;
 use crate::lint::{Date, Finding, RuleId, Severity};
-use crate::model::{LeaseState, Owner, Revision, Timestamp, short_commit};
+use crate::model::{ClusterName, DryRun, LeaseState, Owner, Revision, Timestamp, short_commit};
 use crate::plan::Orphan;
 use crate::plan::room::WaveOutlook;
 use crate::rollout::{Progress, Rollout};
@@ -29,6 +29,8 @@ pub struct Around<'a> {
     pub room: &'a [WaveOutlook],
     /// Findings of lint that keep their clusters from being rolled out.
     pub blocking: &'a [Finding],
+    /// What kops would do by itself, of the clusters about which it was asked.
+    pub dry_runs: &'a BTreeMap<ClusterName, DryRun>,
 }
 
 /// A rollout that is not finished.
@@ -63,6 +65,36 @@ pub fn made_of_text(around: Around<'_>) -> String {
     lines(&[revision_line(around.revision)])
 }
 
+/// What kops would do by itself, cluster by cluster; in its own words where all is to be shown.
+pub fn dry_runs_text(dry_runs: &BTreeMap<ClusterName, DryRun>, style: Style) -> String {
+    /// Tasks that a line names.
+    const NAMED: usize = 5;
+    let of_one = |(cluster, found): (&ClusterName, &DryRun)| {
+        let (what, text) = match found {
+            DryRun::Known { tasks, text } if tasks.is_empty() => (
+                "nothing: all that is stored is carried out".to_owned(),
+                text.as_str(),
+            ),
+            DryRun::Known { tasks, text } => {
+                let names: Vec<String> = tasks.iter().map(|task| plain(task)).collect();
+                let tasks = count(tasks.len(), "task");
+                (format!("{tasks}: {}", list(&names, NAMED)), text.as_str())
+            }
+            DryRun::NotKnown { why } => {
+                let head = style.paint(Tone::Bad, "not known:");
+                (format!("{head} {}", plain(why)), "")
+            }
+        };
+        let words: String = text
+            .lines()
+            .filter(|_| style.full)
+            .map(|line| format!("    {}\n", plain(line)))
+            .collect();
+        format!("kops update of {cluster}, before this plan: {what}\n{words}")
+    };
+    dry_runs.iter().map(of_one).collect()
+}
+
 /// The same as markdown: one list, after the plan.
 pub fn around_markdown(around: Around<'_>) -> String {
     let text = around_text(around, Style::default()) + &made_of_text(around);
@@ -74,7 +106,7 @@ pub fn around_markdown(around: Around<'_>) -> String {
 }
 
 /// The same for machines: keys beside those of the plan.
-pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 5] {
+pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 6] {
     let under_way = around.under_way.map(|u| {
         json!({
             "rollout": u.rollout.id,
@@ -90,6 +122,7 @@ pub(super) fn around_json(around: Around<'_>) -> [(&'static str, Json); 5] {
         ("rollout_under_way", json!(under_way)),
         ("room", json!(around.room)),
         ("blocked_by_lint", json!(around.blocking)),
+        ("kops_dry_runs", json!(around.dry_runs)),
     ]
 }
 

@@ -422,6 +422,15 @@ pub(super) fn last_runs_json(hooks: &[HookTask]) -> Json {
     json!(hooks.iter().map(one).collect::<Vec<_>>())
 }
 
+/// What a rollout keeps of what its commands printed, and how it is read; of none, nothing.
+pub fn outputs_text(rollout: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let lines: String = names.iter().map(|n| format!("  {}\n", plain(n))).collect();
+    format!("what was printed (`kfleet rollout show {rollout} --output NAME`):\n{lines}")
+}
+
 /// What a program printed, line by line, without what would move the cursor or colour anything.
 pub fn printed_text(text: &str) -> String {
     text.lines().map(|line| plain(line) + "\n").collect()

@@ -18,9 +18,6 @@ pub(super) fn text(why: &KopsFault) -> String {
         KopsFault::Spot { group } => format!(
             "{group} changes whether its launch template asks for Spot, which AWS takes only together with the group's own fields"
         ),
-        KopsFault::Refresh { group } => format!(
-            "{group} is replaced by an instance refresh, which brings the version itself: kops makes that version first"
-        ),
         KopsFault::KubernetesSkips { from, to } => format!(
             "Kubernetes {} to {} skips a minor version",
             plain(from),
@@ -52,7 +49,6 @@ pub(super) fn hint(why: &KopsFault) -> &'static str {
         KopsFault::Spot { .. } => {
             "use a mixedInstancesPolicy, or change the group with kops by hand"
         }
-        KopsFault::Refresh { .. } => "choose the strategy surge for this group",
         KopsFault::KubernetesSkips { .. } => "go up one minor version at a time",
         KopsFault::KubernetesBack { .. } => "keep the minor version that is stored",
         KopsFault::KubernetesNoWayBack { .. } => {

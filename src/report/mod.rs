@@ -46,7 +46,8 @@ mod wording;
 mod work;
 
 pub use around::{
-    Around, UnderWay, around_markdown, around_text, blocked_by_lint, made_of_text, under_way_text,
+    Around, UnderWay, around_markdown, around_text, blocked_by_lint, dry_runs_text, made_of_text,
+    under_way_text,
 };
 pub use beside::Beside;
 pub use breach::breach_text;
@@ -60,7 +61,7 @@ pub use explain::{
 pub use fleet_status::{FleetStatus, fleet_status_json, fleet_status_text};
 pub use freezes::freezes_text;
 pub use history::{history_text, rollout_summary};
-pub use hooks::printed_text;
+pub use hooks::{outputs_text, printed_text};
 pub use html::{HtmlError, plan_html, rehearsal_html, rollout_html};
 pub use junit::{drift_junit, lint_junit, plan_junit, rollout_junit};
 pub use lint::{

@@ -11,13 +11,14 @@ use crate::model::Digest;
 use crate::plan::{PLAN_VERSION, Plan};
 
 /// What stands in the file and is no part of the plan.
-const BESIDE: [&str; 6] = [
+const BESIDE: [&str; 7] = [
     "summary",
     "revision",
     "orphans",
     "rollout_under_way",
     "blocked_by_lint",
     "room",
+    "kops_dry_runs",
 ];
 
 /// Why a text is no plan that can be carried out.
@@ -67,7 +68,7 @@ pub fn plan_json(plan: &Plan, stages: &[Stage]) -> String {
     format!("{:#}\n", plan_value(plan, stages))
 }
 
-/// As [`plan_json`], with what is known around the plan: `revision`, `orphans`, `rollout_under_way`, `room` and `blocked_by_lint`. They are no part of the id either.
+/// As [`plan_json`], with what is known around the plan: `revision`, `orphans`, `rollout_under_way`, `room`, `blocked_by_lint` and `kops_dry_runs`. They are no part of the id either.
 pub fn whole_plan_json(plan: &Plan, stages: &[Stage], around: Around<'_>) -> String {
     let mut value = plan_value(plan, stages);
     if let Some(object) = value.as_object_mut() {

@@ -66,6 +66,15 @@ pub(super) async fn carry_out<W: Cloud + Engine>(
     result(done)
 }
 
+/// What kops would do to all groups of a cluster; where it cannot say, that.
+pub(super) async fn dry_run<W: Engine>(world: &W, run: &ClusterRun) -> String {
+    let groups = run.kops.iter().flat_map(|kops| kops.groups.iter().cloned());
+    match world.left(&place(run), &groups.collect()).await {
+        Ok(left) => left.text,
+        Err(error) => format!("not known: {error}\n"),
+    }
+}
+
 fn result(done: Result<Applied, Halt>) -> (StepResult, Option<CloudError>) {
     match done {
         Ok(applied) => (StepResult::Applied(applied), None),

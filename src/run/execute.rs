@@ -9,11 +9,11 @@ use super::runner::Runner;
 use super::together::{MAX_CLUSTERS, together};
 use super::{RunError, Signal};
 use crate::cloud::{Cloud, CloudError};
-use crate::engine::Engine;
-use crate::model::{Applied, ClusterName, Effect, NodeEffect};
+use crate::engine::{Engine, KopsCall};
+use crate::model::{Applied, ClusterName, Effect, KopsEffect, NodeEffect};
 use crate::nodes::{NodeApi, NodeError};
-use crate::rollout::{Event, Step, StepEvent, StepResult};
-use crate::store::{Journal, Locks, StoreError};
+use crate::rollout::{ClusterRun, Event, Step, StepEvent, StepResult};
+use crate::store::{Journal, Locks, Store, StoreError};
 
 /// While an effect is carried out, its lock is looked at this often.
 const WATCH: Duration = Duration::from_secs(1);
@@ -38,6 +38,7 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         self.append(intents)?;
         let executor = Executor {
             world: self.world,
+            store: self.store,
             journal: &*self.journal,
             locks: &self.locks,
             halted: AtomicBool::new(false),
@@ -91,6 +92,7 @@ struct Lane {
 /// Carries out effects, as long as the locks are held.
 struct Executor<'a, W> {
     world: &'a W,
+    store: &'a Store,
     journal: &'a Journal,
     locks: &'a Locks,
     /// Something ended the run: no other cluster begins another step.
@@ -165,11 +167,22 @@ impl<W: Cloud + NodeApi + Engine> Executor<'_, W> {
             Effect::Cloud(effect) => {
                 let done = of_cloud(self.world.apply(&place(run), effect).await);
                 match by_kops::forgotten(run, effect) {
-                    Some(group) => by_kops::forget(self.world, run, group, done).await,
+                    Some(group) => {
+                        let done = by_kops::forget(self.world, run, group, done).await;
+                        self.keep_calls(step, run).await;
+                        done
+                    }
                     None => done,
                 }
             }
-            Effect::Kops(effect) => by_kops::carry_out(self.world, run, effect).await,
+            Effect::Kops(effect) => {
+                let done = by_kops::carry_out(self.world, run, effect).await;
+                if is_published(effect, &done.0) {
+                    self.keep_dry_run(step, run).await;
+                }
+                self.keep_calls(step, run).await;
+                done
+            }
             Effect::Node(effect) => match self.world.act(&step.cluster, effect).await {
                 Ok(applied) => (StepResult::Applied(applied), None),
                 Err(e @ NodeError::Unreachable { .. }) => {
@@ -180,6 +193,44 @@ impl<W: Cloud + NodeApi + Engine> Executor<'_, W> {
                 }
             },
         }
+    }
+}
+
+impl<W: Engine> Executor<'_, W> {
+    /// What kops printed for a step. A step that is taken again keeps what was printed last.
+    async fn keep_calls(&self, step: &Step, run: &ClusterRun) {
+        let calls = self.world.drain_calls(&place(run)).await;
+        let texts: Vec<String> = calls.iter().map(KopsCall::text).collect();
+        if !texts.is_empty() {
+            self.keep(
+                &format!("kops-{}.{}", step.id, step.group),
+                &texts.join("\n"),
+            );
+        }
+    }
+
+    /// What kops would do to the whole cluster, now that the documents are stored and no group is brought to them.
+    async fn keep_dry_run(&self, step: &Step, run: &ClusterRun) {
+        let text = by_kops::dry_run(self.world, run).await;
+        self.keep(&format!("kops-{}.dry-run.{}", step.id, run.cluster), &text);
+    }
+
+    /// An aside: what cannot be kept is not, and the rollout goes on.
+    fn keep(&self, name: &str, text: &str) {
+        let _lost = self
+            .store
+            .put_output(&self.journal.rollout().id, name, text);
+    }
+}
+
+fn is_published(effect: &KopsEffect, result: &StepResult) -> bool {
+    let applied = matches!(
+        result,
+        StepResult::Applied(Applied::Done | Applied::Already)
+    );
+    match effect {
+        KopsEffect::Publish { .. } => applied,
+        KopsEffect::Update { .. } => false,
     }
 }
 

@@ -6,12 +6,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::process::Child;
 
 use super::checks::attended;
-use crate::engine::{ChildOutput, Family, masked};
+use super::hook_drive::Kubeconfigs;
+use crate::engine::{ChildOutput, Family, masked, private_file};
 use crate::plan::HookTask;
 use crate::rollout::{HookResult, HookWay};
 
@@ -57,9 +59,40 @@ pub(super) struct Given {
     pub(super) told: BTreeMap<&'static str, String>,
     /// The environment of this process.
     pub(super) environment: BTreeMap<OsString, OsString>,
+    /// Makes the kubeconfig that it gets in place of the one of this process.
+    pub(super) kubeconfig: Option<Kubeconfigs>,
     /// The fleet's folder.
     pub(super) folder: PathBuf,
     pub(super) attendant: Option<PathBuf>,
+}
+
+/// A kubeconfig in a folder of its own. Dropping this removes both: it opens a cluster to whoever reads it.
+struct OwnKubeconfig {
+    folder: PathBuf,
+}
+
+impl OwnKubeconfig {
+    /// For a run of the hook with that key.
+    fn write(all: &Path, key: &str, text: &str) -> std::io::Result<OwnKubeconfig> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let own = OwnKubeconfig {
+            folder: all.join(format!("{key}.{number}")),
+        };
+        private_file(&own.folder, &own.path(), text.as_bytes())?;
+        Ok(own)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+}
+
+impl Drop for OwnKubeconfig {
+    fn drop(&mut self) {
+        // What is not there is no loss.
+        let _gone = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 /// How a run ended.
@@ -89,7 +122,7 @@ impl Ended {
 
 /// Runs it to its end.
 pub(super) async fn run(given: &Given) -> Ended {
-    let environment = given.environment();
+    let mut environment = given.environment();
     let path = environment.get(OsStr::new("PATH"));
     match &given.task.spec.skip_without {
         Some(program) if !is_on_path(program, path) => {
@@ -105,6 +138,13 @@ pub(super) async fn run(given: &Given) -> Ended {
     let Some((program, arguments)) = words.split_first() else {
         return given.not_run("it has no command");
     };
+    let own = match given.own_kubeconfig() {
+        Ok(own) => own,
+        Err(why) => return given.not_run(&why),
+    };
+    if let Some(own) = &own {
+        environment.insert("KUBECONFIG".into(), own.path().into());
+    }
     let mut command = attended(program, arguments, given.attendant.as_ref());
     command
         .env_clear()
@@ -153,6 +193,17 @@ async fn to_its_end(given: &Given, program: &str, mut child: Child) -> Ended {
 }
 
 impl Given {
+    /// A kubeconfig that leads to its cluster and to no other; none: it runs for no cluster that has one.
+    fn own_kubeconfig(&self) -> Result<Option<OwnKubeconfig>, String> {
+        let (Some(context), Some(all)) = (&self.task.context, &self.kubeconfig) else {
+            return Ok(None);
+        };
+        let text = (all.of)(context)?;
+        OwnKubeconfig::write(&all.folder, &self.task.place.key(), &text)
+            .map(Some)
+            .map_err(|e| format!("its kubeconfig cannot be written: {e}"))
+    }
+
     /// What it may know of ours, what it asks for by name, and what it is told.
     fn environment(&self) -> BTreeMap<OsString, OsString> {
         let mut all: BTreeMap<OsString, OsString> = self

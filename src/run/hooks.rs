@@ -82,6 +82,7 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
             task,
             way: step.way,
             environment: self.drive.hooks.environment.clone(),
+            kubeconfig: self.drive.hooks.kubeconfig.clone(),
             folder: self.drive.folder.clone(),
             attendant: self.drive.attendant.clone(),
         };

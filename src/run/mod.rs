@@ -44,11 +44,12 @@ pub use bucket::{objects as objects_in_s3, ticks};
 pub use documents::{DocumentStore, documents};
 pub use fence::fence;
 pub use hook_command::is_on_path;
-pub use hook_drive::{HookDrive, HookRunning};
+pub use hook_drive::{HookDrive, HookRunning, Kubeconfigs};
 pub use look::{look, look_for};
 pub use notify::{Notifier, NotifyDelivered, NotifyFault, NotifyLeft, NotifyMessage};
 pub use outcome::{Drive, Outcome, RunError, Signal};
 pub use rehearsal::{Rehearsed, rehearse};
+pub(crate) use together::{MAX_CLUSTERS, together};
 
 use hook_runs::HookRuns;
 use neighbours::Neighbours;

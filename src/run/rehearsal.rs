@@ -11,7 +11,7 @@ use super::fence::place;
 use super::{Drive, Outcome, RunError, Signal, run};
 use crate::cloud::local::World;
 use crate::cloud::{Cloud, CloudError, Place};
-use crate::engine::{Engine, EngineError, Left, Validation};
+use crate::engine::{Engine, EngineError, KopsCall, Left, Validation};
 use crate::model::{
     AccountId, Applied, AsgName, CloudEffect, ClusterName, Effect, GroupName, InstanceId, Live,
     NodeEffect, Nodes, Nodeup, RegionRoom, RoomQuestion, Senders, Span, Stored, Timestamp,
@@ -321,6 +321,10 @@ impl Engine for Onlooker<'_> {
 
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
         self.world.left(place, groups).await
+    }
+
+    async fn drain_calls(&self, place: &Place) -> Vec<KopsCall> {
+        self.world.drain_calls(place).await
     }
 }
 

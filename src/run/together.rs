@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// Clusters that are looked at or acted upon at the same time.
-pub(super) const MAX_CLUSTERS: usize = 32;
+pub(crate) const MAX_CLUSTERS: usize = 32;
 
 /// Runs all of them, at most `limit` at the same time; what they come to, in their order.
-pub(super) async fn together<F: Future>(
+pub(crate) async fn together<F: Future>(
     limit: usize,
     futures: impl IntoIterator<Item = F>,
 ) -> Vec<F::Output> {

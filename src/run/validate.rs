@@ -5,7 +5,7 @@ use super::runner::{Runner, raised};
 use super::together::{MAX_CLUSTERS, together};
 use super::{RunError, Signal};
 use crate::cloud::Cloud;
-use crate::engine::{Engine, EngineError, Validation};
+use crate::engine::{Engine, EngineError, KopsCall, Validation};
 use crate::nodes::NodeApi;
 use crate::rollout::{Check, ClusterEvent, Event, Ground, Question, Verdict};
 
@@ -26,21 +26,29 @@ impl<W: Cloud + NodeApi + Engine, T: FnMut(Signal<'_>)> Runner<'_, W, T> {
         let asked = mine.iter().map(|check| async move {
             let run = rollout.cluster(&check.cluster)?;
             let found = world.validate(&place(run)).await;
-            Some(Event::Cluster(
+            let calls = world.drain_calls(&place(run)).await;
+            let texts: Vec<String> = calls.iter().map(KopsCall::text).collect();
+            let event = Event::Cluster(
                 check.cluster.clone(),
                 ClusterEvent::Answered {
                     scope: check.scope.clone(),
                     gate: check.gate.clone(),
                     verdict: verdict(found),
                 },
-            ))
+            );
+            Some((event, (run.cluster.clone(), texts.join("\n"))))
         });
         let answers = tokio::select! {
             biased;
             answers = together(MAX_CLUSTERS, asked) => answers,
             () = raised(self.interrupted) => return Ok(false),
         };
-        let answers: Vec<Event> = answers.into_iter().flatten().collect();
+        let (answers, printed): (Vec<Event>, Vec<_>) = answers.into_iter().flatten().unzip();
+        for (cluster, text) in printed.iter().filter(|(_, text)| !text.is_empty()) {
+            // An aside: what cannot be kept is not, and the rollout goes on.
+            let name = format!("kops-validate.{cluster}");
+            let _lost = self.store.put_output(&rollout.id, &name, text);
+        }
         Ok(!self.append(answers)?.is_empty())
     }
 }

@@ -1,4 +1,4 @@
-//! What hooks leave: which of their files ran where last, and what they printed. Decides nothing.
+//! What hooks leave: which of their files ran where last; and what commands of a rollout printed, those of kops among them. Decides nothing.
 
 use std::collections::BTreeMap;
 
@@ -67,6 +67,17 @@ impl Store {
     pub fn output(&self, rollout: &str, name: &str) -> Result<Option<String>, StoreError> {
         let found = self.objects.get(&output_key(rollout, name)?)?;
         Ok(found.map(|object| String::from_utf8_lossy(&object.bytes).into_owned()))
+    }
+
+    /// What commands of a rollout left there, by name.
+    ///
+    /// # Errors
+    /// When it cannot be listed.
+    pub fn outputs(&self, rollout: &str) -> Result<Vec<String>, StoreError> {
+        journal::checked(rollout)?;
+        let names = self.objects.list(&format!("outputs/{rollout}/"))?;
+        let texts = names.iter().filter_map(|name| name.strip_suffix(".txt"));
+        Ok(texts.map(str::to_owned).collect())
     }
 }
 

@@ -185,3 +185,112 @@ impl Real {
         assert_eq!(ended, self.old.len(), "each instance ends once");
     }
 }
+
+/// A cluster on real servers whose charts are rolled by hooks with a real Helm, as an administrator.
+struct Charts {
+    bed: Bed,
+    helm: PathBuf,
+}
+
+impl Charts {
+    fn start(test: &str) -> Option<Charts> {
+        let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let (Some(helm), Some(admin)) = (path("KFLEET_HELM"), path("KFLEET_KUBE_ADMIN")) else {
+            skip(
+                test,
+                "no helm and no real servers: .ci/nightly-kube builds and starts them",
+            );
+            return None;
+        };
+        let server = server_or_skip(test)?;
+        let mut bed = Bed::new(server, &[CLUSTER], Eyes::Open);
+        let here = std::fs::read_to_string(&admin).unwrap();
+        let context = CLUSTER.split('.').next().unwrap();
+        bed.write("kubeconfig", &here.replace("here", context));
+        bed.seed("$Latest");
+        let admin: Value = serde_yaml::from_str(&here).unwrap();
+        let joins = json!({
+            "account": bed.staging, "cluster": CLUSTER, "replicas": REPLICAS,
+            "server": admin["clusters"][0]["cluster"]["server"], "token": admin["users"][0]["user"]["token"],
+        });
+        server.order("join", &joins);
+        let fleet = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fleet.yaml");
+        let fleet = std::fs::read_to_string(fleet).unwrap();
+        let (_, hooks) = fleet.split_once("\nhooks:\n").unwrap();
+        let (hooks, _) = hooks.split_once("\ngates:").unwrap();
+        bed.add("fleet.yaml", &format!("hooks:\n{hooks}\n"));
+        bed.change("tools/roll", "--timeout 5m", "--timeout 30s");
+        bed.change(
+            "tools/values.globex.yaml",
+            "{replicas: 2, cpu: \"3\", memory: 12Gi}",
+            "{replicas: 2, cpu: 10m, memory: 16Mi}",
+        );
+        let folders = [helm.parent().unwrap().to_owned()];
+        let before = std::env::var_os("PATH").unwrap_or_default();
+        let all = folders.into_iter().chain(std::env::split_paths(&before));
+        let all = std::env::join_paths(all).unwrap();
+        bed.set("PATH", all.to_str().unwrap());
+        Some(Charts { bed, helm })
+    }
+
+    /// Helm as a person runs it.
+    fn helm(&self, words: &str) -> String {
+        let output = std::process::Command::new(&self.helm)
+            .args(words.split(' '))
+            .args(["--namespace", "kube-system"])
+            .env("KUBECONFIG", self.bed.path("kubeconfig"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The releases that are there: name, revision, status.
+    fn releases(&self) -> Vec<String> {
+        let all: Value = serde_json::from_str(&self.helm("list --output json")).unwrap();
+        let line = |r: &Value| {
+            let word = |key: &str| r[key].as_str().unwrap().to_owned();
+            format!("{} {} {}", word("name"), word("revision"), word("status"))
+        };
+        all.as_array().unwrap().iter().map(line).collect()
+    }
+
+    /// How many pods the newest revision of `room` wants.
+    fn replicas(&self) -> String {
+        let text = self.helm("get values room --output json");
+        let values: Value = serde_json::from_str(&text).unwrap();
+        values["room"]["replicas"].to_string()
+    }
+}
+
+/// Made, changed, taken back by a person, and taken back by Helm where it does not come up.
+#[test]
+fn helm_rolls_charts_on_real_servers() {
+    let Some(charts) = Charts::start("helm_rolls_charts_on_real_servers") else {
+        return;
+    };
+    let bed = &charts.bed;
+    bed.rolls_out("start");
+    assert_eq!(charts.releases(), ["room 1 deployed", "tenancy 1 deployed"]);
+    bed.plan_is_empty();
+
+    let values = "tools/values.globex.yaml";
+    bed.change(values, "replicas: 2", "replicas: 3");
+    bed.run("plan").ends(2);
+    bed.rolls_out("start");
+    assert_eq!(charts.releases(), ["room 2 deployed", "tenancy 2 deployed"]);
+    assert_eq!(charts.replicas(), "3");
+    bed.run("rollout rollback --reason test --quiet").ends(4);
+    assert_eq!(charts.releases(), ["room 3 deployed", "tenancy 3 deployed"]);
+    assert_eq!(charts.replicas(), "2");
+
+    bed.change(values, "cpu: 10m", "cpu: \"1000\"");
+    bed.run("rollout start --again test --quiet").ends(4);
+    // It was tried twice, and each time Helm took it back by itself.
+    let releases = charts.releases();
+    assert!(releases[0].ends_with(" deployed"), "{releases:?}");
+    let text = charts.helm("get values room --output json");
+    assert!(text.contains("\"10m\""), "{text}");
+    let kept = bed.run("rollout show").ends(0).out;
+    assert!(kept.contains(&format!("room@{CLUSTER}.run.2")), "{kept}");
+}

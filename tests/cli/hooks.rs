@@ -146,7 +146,7 @@ fn helm_is_asked_as_the_scripts_say() {
     );
     bed.write("fleet.yaml", &text);
     // Three releases come up, the fourth does not; of those before it two were there already.
-    let helm = "#!/bin/sh\necho \"$*\" >> asked\ncase \"$1 $2\" in\n\"upgrade room\") test ! -f broken;;\n\"history tenancy\") printf -- '- description: kfleet %s\\n  revision: 1\\n- description: kfleet %s\\n  revision: 2\\n' before \"$KFLEET_ROLLOUT\";;\n\"history room\") printf -- '- description: Rollback to 1\\n  revision: 3\\n';;\nesac\n";
+    let helm = "#!/bin/sh\necho \"$*\" >> asked\ncase \"$1 $2\" in\n\"upgrade room\") test ! -f broken;;\n\"history tenancy\") printf -- '- description: kfleet %s\\n  revision: 1\\n  status: superseded\\n- description: kfleet %s\\n  revision: 2\\n  status: deployed\\n' before \"$KFLEET_ROLLOUT\";;\n\"history room\") printf -- '- description: Rollback to 1\\n  revision: 3\\n  status: deployed\\n';;\nesac\n";
     executable(&bed.path("bin/helm"), helm);
     bed.change(VALUES, "replicas: 3", "replicas: 4");
     let on_path = |words: &[&str]| -> Said {
@@ -173,7 +173,7 @@ fn helm_is_asked_as_the_scripts_say() {
     for part in [
         "upgrade tenancy tools/charts/tenancy --install --atomic --timeout 5m --namespace kube-system --kube-context staging-acme --values tools/values.acme.yaml --set-string cluster=staging-acme.k8s.foo.bar --description kfleet ",
         "upgrade room tools/charts/room --install --atomic",
-        "rollback tenancy --namespace kube-system --kube-context staging-acme --wait",
+        "rollback tenancy 1 --namespace kube-system --kube-context staging-acme --wait",
     ] {
         assert!(asked.contains(part), "nothing about {part:?} in\n{asked}");
     }
@@ -235,6 +235,84 @@ fn the_charts_are_what_helm_takes() {
             let kinds = text.lines().filter(|l| l.starts_with("kind: ")).count();
             assert!(kinds >= 2, "{text}");
         }
+    }
+}
+
+/// What `tools/back` has Helm do, of a release with this history, and how it ends.
+fn taken_back(bed: &Bed, history: &str) -> (Option<i32>, String) {
+    let answer = match history.strip_prefix("Error: ") {
+        Some(error) => format!("echo 'Error: {error}' >&2; exit 1"),
+        None => format!("printf '%b' '{history}'"),
+    };
+    let helm =
+        format!("#!/bin/sh\ncase $1 in\nhistory) {answer};;\n*) echo \"$1 $2 $3\";;\nesac\n");
+    executable(&bed.path("bin/helm"), &helm);
+    let path = std::env::var("PATH").unwrap();
+    let out = Command::new(bed.path("tools/back"))
+        .arg("room")
+        .env("PATH", format!("{}:{path}", bed.path("bin").display()))
+        .env("KFLEET_KUBE_CONTEXT", "c")
+        .env("KFLEET_ROLLOUT", "now")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(out.stdout).unwrap();
+    (out.status.code(), said.trim().to_owned())
+}
+
+#[test]
+fn an_undo_takes_back_what_this_rollout_did() {
+    let bed = Bed::new();
+    let of = |all: &[(&str, &str)]| -> String {
+        let one = |(n, (description, status)): (usize, &(&str, &str))| {
+            format!(
+                "- app_version: \"1\"\\n  chart: room-1\\n  description: {description}\\n  revision: {}\\n  status: {status}\\n",
+                n + 1
+            )
+        };
+        all.iter().enumerate().map(one).collect()
+    };
+    let (before, now) = (("kfleet before", "superseded"), ("kfleet now", "deployed"));
+    for (history, code, said) in [
+        (of(&[before, now]), 0, "rollback room 1"),
+        // It ran twice: what it made first is not what was there before.
+        (
+            of(&[before, ("kfleet now", "superseded"), now]),
+            0,
+            "rollback room 1",
+        ),
+        (
+            of(&[before, ("kfleet other", "failed"), now]),
+            0,
+            "rollback room 1",
+        ),
+        (of(&[now]), 0, "uninstall room --namespace"),
+        (
+            of(&[("kfleet now", "superseded"), now]),
+            0,
+            "uninstall room --namespace",
+        ),
+        (
+            of(&[
+                before,
+                ("kfleet now", "failed"),
+                ("Rollback to 1", "deployed"),
+            ]),
+            0,
+            "room is not what rollout now made of it: left as it is",
+        ),
+        (
+            "Error: release: not found".into(),
+            0,
+            "room is not installed",
+        ),
+        // Helm that cannot say whether there is a release does not say that there is none.
+        ("Error: Kubernetes cluster unreachable".into(), 1, ""),
+    ] {
+        assert_eq!(
+            taken_back(&bed, &history),
+            (Some(code), said.into()),
+            "{history}"
+        );
     }
 }
 
@@ -435,4 +513,27 @@ fn a_word_on_the_way_back_is_of_the_undo() {
     let said = bed.run("rollout resume").ends(5);
     assert!(said.err.contains("the undo of hook `torn`"), "{}", said.err);
     bed.run("rollout resume --hook torn=done").ends(4);
+}
+
+/// Each shard would run what runs once for a stage or a wave.
+#[test]
+fn shards_do_not_run_what_runs_once_for_all() {
+    for at in ["before-stage", "after-wave"] {
+        let hook = slow(0, "").replace("at: before-stage", &format!("at: {at}"));
+        let bed = with_hook(&hook);
+        bed.change(
+            "vars/defaults.yaml",
+            crate::bed::OLD_IMAGE,
+            crate::bed::NEW_IMAGE,
+        );
+        let said = bed.run("rollout start --auto-approve --shard 1/2").ends(1);
+        for part in [
+            "the hook slow runs once for a stage or a wave, and each shard would run it",
+            "run it for clusters (`at: before-cluster` or `at: after-cluster`), or roll out without `--shard`",
+        ] {
+            assert!(said.err.contains(part), "no {part:?} in\n{}", said.err);
+        }
+        assert!(!bed.path("running").exists(), "it ran");
+        assert_eq!(bed.journals().len(), 1, "nothing has begun");
+    }
 }

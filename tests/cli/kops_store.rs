@@ -292,3 +292,55 @@ fn a_simulated_kops_is_of_the_release_that_is_named() {
     let said = bed.run("plan").ends(0).out;
     assert!(said.contains("no changes"), "{said}");
 }
+
+/// What kops would do by itself is asked for by name: its tasks in the plan, its words in the file. What it does not say is not known.
+#[test]
+fn a_plan_has_what_kops_would_do_by_itself() {
+    let bed = Bed::new();
+    for file in fs::read_dir(bed.path("clusters")).unwrap() {
+        let file = format!("clusters/{}", file.unwrap().file_name().display());
+        let kops = "engine: kops\nkops: {version: \"1.35\", state_store: s3://acme-kops-state}\n";
+        bed.write(&file, &(bed.read(&file) + kops));
+    }
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    let said = bed.run("plan --kops-dry-run").ends(0).out;
+    let quiet = format!(
+        "kops update of {CLUSTER}, before this plan: nothing: all that is stored is carried out"
+    );
+    assert!(said.contains(&quiet), "{said}");
+    assert!(!bed.run("plan").ends(0).out.contains("before this plan"));
+
+    // Stored, and never carried out.
+    let states = fs::read_dir(bed.path(".kfleet/local")).unwrap();
+    let mut changed = 0;
+    for path in states.map(|entry| entry.unwrap().path()) {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        if text.contains(CLUSTER) && text.contains("1.34.2") {
+            fs::write(&path, text.replace("1.34.2", "1.34.1")).unwrap();
+            changed += 1;
+        }
+    }
+    assert!(changed > 0, "no state of {CLUSTER}");
+    let out = bed.path("plan.json").display().to_string();
+    let words = format!("plan --kops-dry-run --verbose --out {out}");
+    let said = bed.run(&words).ends(2).out;
+    for part in [
+        format!("kops update of {CLUSTER}, before this plan: "),
+        "tasks: LaunchTemplate/".into(),
+        "    Must specify --yes to apply changes".into(),
+    ] {
+        assert!(said.contains(&part), "no {part:?} in\n{said}");
+    }
+    let plan: serde_json::Value = serde_json::from_str(&bed.read("plan.json")).unwrap();
+    let found = &plan["kops_dry_runs"][CLUSTER]["known"];
+    assert!(
+        found["text"]
+            .as_str()
+            .unwrap()
+            .contains("Will modify resources"),
+        "{found}"
+    );
+    // Beside the plan: the file is still one that can be carried out.
+    let said = bed.run(&format!("rollout start --auto-approve --plan {out}"));
+    assert!(!said.err.contains("unknown field"), "{}", said.err);
+}

@@ -188,3 +188,43 @@ fn a_scenario_kills_the_process_and_resume_goes_on() {
     bed.run("rollout resume --auto-approve --quiet").ends(0);
     bed.assert_at_rest();
 }
+
+/// The bundled fleet, whose clusters the simulated kops has made, and a git that wants another Kubernetes.
+fn by_kops() -> Bed {
+    let bed = Bed::new();
+    for entry in std::fs::read_dir(bed.path("clusters")).unwrap() {
+        let file = format!("clusters/{}", entry.unwrap().file_name().display());
+        let kops = "engine: kops\nkops: {version: \"1.35\", state_store: s3://acme-kops-state}\n";
+        bed.write(&file, &(bed.read(&file) + kops));
+    }
+    bed.run("rollout start --auto-approve --quiet").ends(0);
+    bed.change("vars/defaults.yaml", "\"1.34.2\"", "\"1.34.3\"");
+    bed
+}
+
+#[test]
+fn what_kops_would_do_is_rehearsed() {
+    let bed = by_kops();
+    bed.change(
+        "fleet.yaml",
+        "rolling:\n",
+        "rolling:\n  groups: {admin-nodes: {strategy: instance-refresh}}\n",
+    );
+    let before = bed.tree();
+    let said = bed.run("rehearse --stage staging --seeds 1").ends(0);
+    assert!(said.out.contains("1 x finished"), "{}", said.out);
+    assert_same(&before, &bed.tree());
+
+    // A snapshot says what kops has stored where that is asked for.
+    let out = bed.path("snap.json").display().to_string();
+    bed.run(&format!("snapshot --out {out}")).ends(0);
+    let words = format!("rehearse --snapshot {out} --stage staging --seeds 1");
+    bed.run(&words).refuses(&[
+        "the snapshot does not have what kops has stored of it",
+        "kfleet snapshot --documents",
+    ]);
+    bed.run(&format!("snapshot --documents --out {out}"))
+        .ends(0);
+    let said = bed.run(&words).ends(0);
+    assert!(said.out.contains("1 x finished"), "{}", said.out);
+}

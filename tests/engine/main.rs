@@ -323,3 +323,68 @@ fn what_a_validation_found_last_counts() {
         assert!(calls.contains("export kubeconfig --admin=15m"), "{calls}");
     }
 }
+
+/// The calls as a person reads them.
+fn calls(stand_in: &StandIn) -> String {
+    let calls = stand_in.kops.drain_calls();
+    calls.iter().map(kfleet::engine::KopsCall::text).collect()
+}
+
+#[test]
+fn what_each_call_printed_is_there_for_a_person() {
+    let stand_in = StandIn::new("");
+    block(stand_in.kops.left(&nodes())).unwrap();
+    let said = calls(&stand_in);
+    for part in [
+        "$ kops update cluster --create-kube-config=false",
+        "A new kops version is available\n",
+        "  LaunchTemplate/nodes.c.example.com\n",
+        "\n[exit code 0]\n",
+    ] {
+        assert!(said.contains(part), "no {part:?} in\n{said}");
+    }
+    assert_eq!(calls(&stand_in), "", "asked twice");
+    for (mood, part) in [
+        ("throttled", "Request limit exceeded. ***\n[exit code 1]"),
+        ("killed", "[`kops update cluster` was killed]"),
+        (
+            "prompt",
+            "Are you sure? (y/N)\nError: not confirmed\n[exit code 1]",
+        ),
+    ] {
+        let stand_in = StandIn::new(mood);
+        block(stand_in.kops.update(&nodes())).unwrap_err();
+        let said = calls(&stand_in);
+        assert!(said.contains(part), "{mood}: {said}");
+        assert!(!said.contains("AKIA"), "{said}");
+    }
+    let short = |options: &mut KopsOptions| options.limit = Duration::from_millis(500);
+    let stand_in = StandIn::with("hang", short);
+    block(stand_in.kops.update(&nodes())).unwrap_err();
+    let said = calls(&stand_in);
+    assert!(
+        said.contains("did not end within 0 s, and was ended]"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_kept_of_a_call_is_bounded() {
+    let stand_in = StandIn::new("floods");
+    let left = block(stand_in.kops.left(&nodes())).unwrap();
+    let said = calls(&stand_in);
+    for text in [&said, &left.text] {
+        assert!(
+            text.len() < 70_000 && text.contains("\n[...]\n"),
+            "{}",
+            text.len()
+        );
+        // How it went is said at the end.
+        assert!(text.contains("Must specify --yes"));
+    }
+    let stand_in = StandIn::new("");
+    for _ in 0..40 {
+        block(stand_in.kops.left(&nodes())).unwrap();
+    }
+    assert_eq!(stand_in.kops.drain_calls().len(), 32);
+}

@@ -1,6 +1,6 @@
 //! Plans and rollouts as HTML pages: read without a browser, as one would read them in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kfleet::fleet::Stage;
 use kfleet::model::*;
@@ -23,6 +23,7 @@ fn page_of(plan: &Plan, stages: &[Stage]) -> String {
         under_way: None,
         room: &[],
         blocking: &[],
+        dry_runs: &BTreeMap::new(),
     };
     plan_html(plan, stages, around, None, at("08:00:00")).unwrap()
 }

@@ -461,3 +461,37 @@ fn clusters_that_nobody_looked_at_come_first() {
     let text = plan_text(&plan(many), &two_stages(), PLAIN);
     assert!(text.contains("… and 10 more clusters"), "{text}");
 }
+
+#[test]
+fn a_dry_run_without_an_answer_is_not_known() {
+    use kfleet::model::DryRun;
+    let known = |tasks: &[&str]| DryRun::Known {
+        tasks: tasks.iter().map(ToString::to_string).collect(),
+        text: "Will modify\u{1b}[2J resources:\n".into(),
+    };
+    let not_known = DryRun::NotKnown {
+        why: "`kops update cluster` was killed".into(),
+    };
+    let found = [
+        ("a.example.com", known(&[])),
+        (
+            "b.example.com",
+            known(&["LaunchTemplate/n", "ManagedFile/m"]),
+        ),
+        ("c.example.com", not_known),
+    ];
+    let found = found
+        .map(|(name, found)| (name.parse().unwrap(), found))
+        .into();
+    assert_eq!(
+        kfleet::report::dry_runs_text(&found, PLAIN),
+        "kops update of a.example.com, before this plan: nothing: all that is stored is carried out\n\
+         kops update of b.example.com, before this plan: 2 tasks: LaunchTemplate/n, ManagedFile/m\n\
+         kops update of c.example.com, before this plan: not known: `kops update cluster` was killed\n"
+    );
+    let full = kfleet::report::dry_runs_text(&found, FULL);
+    assert!(
+        full.contains("\n    Will modify") && !full.contains('\u{1b}'),
+        "{full}"
+    );
+}

@@ -1,11 +1,11 @@
 //! Clusters whose engine is kops: made, changed and taken back by the simulated kops, group by group.
 
 use super::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kfleet::cloud::Place;
 use kfleet::engine::Engine as _;
-use kfleet::fleet::Engine;
+use kfleet::fleet::{Engine, Strategy};
 use kfleet::model::{KopsEffect, Stored};
 use support::block;
 
@@ -213,8 +213,12 @@ fn what_kops_makes_of_all_groups_is_made_of_all() {
     scene.groups = Some(vec![NODES, ("more", 1, 2, false)]);
     ends(scene.start("more"), Ending::Finished);
     assert_eq!(left(&scene), Vec::<String>::new(), "one more");
-    // And on the way back.
+    // Several in one round: the last of them knows of all.
     scene.kubernetes = "1.32.10";
+    ends(scene.start("side-by-side"), Ending::Finished);
+    assert_eq!(left(&scene), Vec::<String>::new(), "side by side");
+    // And on the way back.
+    scene.kubernetes = "1.32.11";
     ends(
         asked_at(&scene, "group-done staging/control-plane-b", &rollback()),
         Ending::RolledBack,
@@ -410,4 +414,158 @@ fn kops_is_asked_whether_a_cluster_of_its_own_is_healthy() {
     validated(&mut scene);
     let records = rolls(&scene, "r2");
     assert_eq!(count(&records, "answered staging"), 0);
+}
+
+/// A cluster that kops has made, whose nodes AWS replaces, and which waits for another Kubernetes.
+fn refreshed(dir: &std::path::Path) -> Scene {
+    let mut scene = Scene::small(dir, &[("nodes", 6, 9, false)]);
+    scene.engine = Engine::Kops;
+    ends(scene.start("made"), Ending::Finished);
+    scene.rolling.strategy = Strategy::InstanceRefresh;
+    scene.kubernetes = "1.32.9";
+    scene
+}
+
+/// The version that each instance of the nodes runs.
+fn nodes_run(scene: &Scene) -> BTreeSet<u64> {
+    let live = scene.live(&scene.world());
+    let group = &live.clusters[&scene.staging[0]].groups[&name("nodes.staging.k8s.test")];
+    group.instances.values().filter_map(|i| i.version).collect()
+}
+
+#[test]
+fn a_refresh_brings_the_version_that_kops_has_made() {
+    let dir = folder();
+    let scene = refreshed(dir.path());
+    assert_eq!(blocked(&scene), "[]");
+    let records = ends(scene.start("patch"), Ending::Finished);
+    in_order(
+        &records,
+        &[
+            // The control plane is ours in any case.
+            "step terminate staging/control-plane-a",
+            "step update staging/nodes",
+            // Before AWS launches anything: what the group ran before does not boot any more.
+            "step pin-version staging/nodes",
+            "step start-refresh staging/nodes",
+            "canary-up staging/nodes",
+            "canary-proven staging/nodes",
+            "group-done staging/nodes",
+        ],
+    );
+    never(&records, &["step terminate staging/nodes"]);
+    let started = records.iter().find_map(|record| match &record.event {
+        Event::Step(_, StepEvent::Intent { effect, .. }) => match &**effect {
+            Effect::Cloud(CloudEffect::StartRefresh { version, .. }) => Some(*version),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(nodes_run(&scene), BTreeSet::from([started.unwrap()]));
+    assert_eq!(started, Some(2));
+    nothing_to_do(&scene);
+}
+
+/// What AWS would take the refresh back to does not boot before kops has brought the group back.
+#[test]
+fn a_refresh_of_kops_goes_back_once_kops_has() {
+    for stop in [
+        "step update staging/nodes",
+        "step pin-version staging/nodes",
+        "step start-refresh staging/nodes",
+        "canary-up staging/nodes",
+        "canary-proven staging/nodes",
+        "group-done staging/nodes",
+    ] {
+        let dir = folder();
+        let mut scene = refreshed(dir.path());
+        let before = scene.shape();
+        let records = ends(asked_at(&scene, stop, &rollback()), Ending::RolledBack);
+        never(&records, &["step rollback-refresh staging/nodes"]);
+        assert_eq!(scene.shape(), before, "{stop}");
+        assert_eq!(stored_version(&scene), "1.32.0");
+        if stop.starts_with("canary-") {
+            in_order(
+                &records,
+                &[
+                    "rollback-started",
+                    "step cancel-refresh staging/nodes",
+                    "step update staging/nodes",
+                    "step pin-version staging/nodes",
+                    "step start-refresh staging/nodes",
+                    "group-done staging/nodes",
+                    "rolled-back",
+                ],
+            );
+        }
+        assert_eq!(nodes_run(&scene), BTreeSet::from([1]), "{stop}");
+        scene.kubernetes = "1.32.0";
+        nothing_to_do(&scene);
+    }
+}
+
+#[test]
+fn an_aborted_refresh_of_kops_is_planned_again() {
+    let dir = folder();
+    let scene = refreshed(dir.path());
+    let request = Request::Abort {
+        by: "test".into(),
+        reason: "test".into(),
+    };
+    let records = ends(
+        asked_at(&scene, "canary-up staging/nodes", &request),
+        Ending::Aborted,
+    );
+    in_order(&records, &["step cancel-refresh staging/nodes", "aborted"]);
+    // What the group launches meanwhile boots.
+    let live = scene.live(&scene.world());
+    let group = &live.clusters[&scene.staging[0]].groups[&name("nodes.staging.k8s.test")];
+    assert_eq!(group.version.number(), 2);
+    ends(scene.start("again"), Ending::Finished);
+    assert_eq!(nodes_run(&scene), BTreeSet::from([2]));
+    nothing_to_do(&scene);
+}
+
+/// What a rollout keeps of what kops printed, by name.
+fn kept(scene: &Scene, rollout: &str) -> BTreeMap<String, String> {
+    let store = scene.store();
+    let names = store.outputs(rollout).unwrap();
+    let text = |name: String| {
+        let text = store.output(rollout, &name).unwrap().unwrap();
+        (name, text)
+    };
+    names.into_iter().map(text).collect()
+}
+
+#[test]
+fn what_kops_printed_is_kept() {
+    let dir = folder();
+    let mut scene = made(dir.path());
+    validated(&mut scene);
+    scene.kubernetes = "1.32.9";
+    ends(scene.start("patch"), Ending::Finished);
+    let kept = kept(&scene, "patch");
+    let of = |part: &str| {
+        let found = kept.iter().find(|(name, _)| name.contains(part));
+        found
+            .unwrap_or_else(|| panic!("{part} in {:?}", kept.keys()))
+            .1
+    };
+    assert!(of(".control-plane-a.masters.staging").contains("$ kops replace"));
+    // Before anything is brought to them, of all groups.
+    let before = of(".dry-run.staging.k8s.test");
+    for task in [
+        "LaunchTemplate/control-plane-c",
+        "LaunchTemplate/nodes",
+        "ManagedFile/nodeupconfig-nodes",
+    ] {
+        assert!(before.contains(task), "{before}");
+    }
+    let nodes = of(".nodes.staging.k8s.test");
+    assert!(
+        nodes.contains("$ kops update cluster --yes --instance-group")
+            && nodes.contains("No changes need"),
+        "{nodes}"
+    );
+    assert!(kept.contains_key("kops-validate.staging.k8s.test"));
 }

@@ -442,3 +442,40 @@ fn a_missing_program_skips_what_may_be_skipped() {
     // It has not run: nothing says that it has.
     assert!(scene.store().hook_marks().unwrap().is_empty());
 }
+
+#[test]
+fn a_hook_of_a_cluster_can_reach_that_cluster_alone() {
+    let dir = folder();
+    let seen = "echo $KFLEET_HOOK $(cat \"$KUBECONFIG\") $(stat -c %a \"$KUBECONFIG\") $(stat -c %a \"$(dirname \"$KUBECONFIG\")\") >> ran; echo $KUBECONFIG >> where";
+    let of = |name_: &str, at| HookSpec {
+        run: sh(seen),
+        undo: Vec::new(),
+        ..hook(name_, at)
+    };
+    let mut scene = small(
+        dir.path(),
+        vec![
+            of("cluster", HookAt::BeforeCluster),
+            HookSpec {
+                run: sh("echo $KFLEET_HOOK ${KUBECONFIG-none} >> ran"),
+                ..of("stage", HookAt::AfterStage)
+            },
+        ],
+    );
+    scene.hook_context = Some("staging");
+    rolls(&scene, "r2");
+    assert_eq!(
+        ran(dir.path()),
+        ["cluster current-context: staging 600 700", "stage none"]
+    );
+    let path = std::fs::read_to_string(dir.path().join("where")).unwrap();
+    assert!(!Path::new(path.trim()).exists(), "{path} is left");
+
+    // One whose cluster cannot be reached does not run with a kubeconfig that leads elsewhere.
+    let dir = folder();
+    let mut scene = small(dir.path(), vec![of("cluster", HookAt::BeforeCluster)]);
+    scene.hook_context = Some("gone");
+    let records = goes_back(&scene);
+    says(&records, "the kubeconfig has no context `gone`");
+    assert_eq!(ran(dir.path()), Vec::<String>::new());
+}

@@ -22,7 +22,7 @@ impl Scene {
                     tasks.push(HookTask {
                         digest: digest_of(&(&spec.run, &spec.undo)),
                         before: marks.get(&place.key()).cloned(),
-                        context: None,
+                        context: cluster.and(self.hook_context).map(str::to_owned),
                         state_store: None,
                         spec: spec.clone(),
                         place,
@@ -54,5 +54,12 @@ pub(super) fn drive() -> kfleet::run::HookDrive {
             ("OTHER".into(), "not told".into()),
         ]
         .into(),
+        kubeconfig: Some(kfleet::run::Kubeconfigs {
+            of: |context| match context {
+                "gone" => Err("the kubeconfig has no context `gone`".into()),
+                context => Ok(format!("current-context: {context}")),
+            },
+            folder: std::env::temp_dir().join(format!("kfleet-test-{}", std::process::id())),
+        }),
     }
 }

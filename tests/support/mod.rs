@@ -73,6 +73,7 @@ pub struct Scene {
     pub others: Vec<(&'static str, &'static str)>,
     /// Hooks of the fleet.
     pub hooks: Vec<kfleet::fleet::HookSpec>,
+    pub hook_context: Option<&'static str>,
     pub engine: kfleet::fleet::Engine,
     pub no_way_back: bool,
     pub kubernetes: &'static str,
@@ -124,6 +125,7 @@ impl Scene {
             on_failure: kfleet::fleet::OnFailure::Rollback,
             others: Vec::new(),
             hooks: Vec::new(),
+            hook_context: None,
             // All of it, so that what is left can be compared with what was.
             rollback: kfleet::fleet::Rollback {
                 control_plane: kfleet::fleet::ProvenControlPlane::Restore,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kfleet::cloud::Place;
-use kfleet::engine::{Engine, EngineError, Left, Validation};
+use kfleet::engine::{Engine, EngineError, KopsCall, Left, Validation};
 use kfleet::model::{ClusterName, Effect, GroupName, Nodeup, Stored};
 use serde_json::Value as Json;
 
@@ -48,6 +48,10 @@ impl Engine for Spy {
 
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
         self.world.left(place, groups).await
+    }
+
+    async fn drain_calls(&self, place: &Place) -> Vec<KopsCall> {
+        self.world.drain_calls(place).await
     }
 }
 

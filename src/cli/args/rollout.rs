@@ -221,7 +221,7 @@ pub(in crate::cli) struct ShowArguments {
     /// The form of the output.
     #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) format: RecordsFormat,
-    /// Show what a hook printed instead, by the name that its line gives.
+    /// Show what a hook or kops printed instead, by the name that the list of events ends with.
     #[arg(long, value_name = "NAME", conflicts_with = "format")]
     pub(in crate::cli) output: Option<String>,
 }

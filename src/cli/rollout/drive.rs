@@ -13,7 +13,7 @@ use crate::cli::{Exit, attend, git};
 use crate::model::Span;
 use crate::report;
 use crate::rollout::{Ending, Record};
-use crate::run::{Drive, HookDrive, HookRunning, Outcome, Signal, run};
+use crate::run::{Drive, HookDrive, HookRunning, Kubeconfigs, Outcome, Signal, run};
 use crate::store::{CloudKind, Journal, Store};
 
 /// Between two looks while something is under way.
@@ -62,6 +62,7 @@ impl Driver<'_> {
                     CloudKind::Aws => HookRunning::All,
                 },
                 environment: std::env::vars_os().collect(),
+                kubeconfig: kubeconfigs(self.store.kind()),
             },
             auto_approve: self.pace.is_some_and(|p| p.auto_approve),
         };
@@ -79,6 +80,9 @@ impl Driver<'_> {
             }) => Some(outcome),
         };
         screen.clear();
+        let given = drive.hooks.kubeconfig.as_ref();
+        // What hooks were given is gone by now; a folder that is not there is no loss.
+        let _gone = given.map(|own| std::fs::remove_dir(&own.folder));
         let id = &journal.rollout().id;
         let Some(outcome) = ended else {
             self.output.cloud_story(&format!(
@@ -125,6 +129,20 @@ pub(super) fn exit(outcome: &Outcome, journal: &Journal, output: &Output) -> Res
 }
 
 /// What it waits for, and what a person does about that; nothing where its events have said it.
+/// Hooks' kubeconfigs; none on a simulated account, where no context leads anywhere.
+fn kubeconfigs(kind: CloudKind) -> Option<Kubeconfigs> {
+    match kind {
+        #[cfg(feature = "kubernetes")]
+        CloudKind::Aws => Some(Kubeconfigs {
+            of: crate::nodes::kube::of_context,
+            folder: std::env::temp_dir().join(format!("kfleet-hooks-{}", std::process::id())),
+        }),
+        #[cfg(not(feature = "kubernetes"))]
+        CloudKind::Aws => None,
+        CloudKind::Local => None,
+    }
+}
+
 fn why_it_waits(outcome: &Outcome, id: &str) -> Vec<String> {
     match outcome {
         Outcome::WaitingForCredentials { why } => vec![

@@ -167,6 +167,7 @@ pub(super) fn show(arguments: &Arguments, command: &ShowArguments) -> Result<Exi
             for line in records.iter().filter_map(report::event_line) {
                 output.cloud_result(&line)?;
             }
+            output.cloud_result(&report::outputs_text(&id, &store.outputs(&id)?))?;
         }
         RecordsFormat::Jsonl => {
             for record in &records {

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::World;
 use crate::cloud::Place;
-use crate::engine::{Engine, EngineError, Left, Validation};
+use crate::engine::{Engine, EngineError, KopsCall, Left, Validation};
 use crate::model::{GroupName, Nodeup, Stored};
 
 #[cfg(feature = "aws")]
@@ -73,6 +73,14 @@ impl Engine for World {
             World::Aws(real) => real.left(place, groups).await,
         }
     }
+
+    async fn drain_calls(&self, place: &Place) -> Vec<KopsCall> {
+        match self {
+            World::Local(world) => world.drain_calls(place).await,
+            #[cfg(feature = "aws")]
+            World::Aws(real) => real.drain_calls(place).await,
+        }
+    }
 }
 
 #[cfg(feature = "aws")]
@@ -86,7 +94,7 @@ mod real {
 
     use crate::cli::world::aws::Real;
     use crate::cloud::Place;
-    use crate::engine::{Engine, EngineError, Kops, KopsOptions, Left, Validation};
+    use crate::engine::{Engine, EngineError, Kops, KopsCall, KopsOptions, Left, Validation};
     use crate::model::{ClusterName, GroupName, Nodeup, Region, Stored};
     use crate::run::{DocumentStore, documents};
     use crate::store::{KopsAccess, StoreAccess};
@@ -227,6 +235,11 @@ mod real {
             groups: &BTreeSet<GroupName>,
         ) -> Result<Left, EngineError> {
             self.usable(place).await?.left(groups).await
+        }
+
+        async fn drain_calls(&self, place: &Place) -> Vec<KopsCall> {
+            let kops = self.kops.kops(&place.cluster, &place.region).await;
+            kops.map_or_else(|_| Vec::new(), |kops| kops.drain_calls())
         }
     }
 }

@@ -14,7 +14,7 @@ use super::templates::SimulatedTemplate;
 use super::world::{Inner, World};
 use crate::cloud::Place;
 use crate::desired::{DesiredCluster, DesiredGroup};
-use crate::engine::{Engine, EngineError, Left, Validation};
+use crate::engine::{Engine, EngineError, KopsCall, Left, Validation};
 use crate::kops::{self, stored};
 use crate::model::{
     AsgName, Boots, ClusterName, Effect, GroupName, KopsEffect, KopsVersion, LaunchTemplateData,
@@ -96,6 +96,7 @@ impl SimulatedCluster {
                 left.tasks.insert(format!("AutoscalingGroup/{asg}"));
             }
         }
+        left.text = shown(&left.tasks);
         Ok(left)
     }
 
@@ -136,6 +137,15 @@ impl SimulatedCluster {
     }
 }
 
+/// The tasks as a dry run shows them.
+fn shown(tasks: &BTreeSet<String>) -> String {
+    if tasks.is_empty() {
+        return "No changes need to be applied\n".into();
+    }
+    let lines: String = tasks.iter().map(|task| format!("  {task}\n")).collect();
+    format!("Will modify resources:\n{lines}\nMust specify --yes to apply changes\n")
+}
+
 fn of<'d>(
     compiled: &'d DesiredCluster,
     groups: &'d BTreeSet<GroupName>,
@@ -155,14 +165,40 @@ impl Inner {
         said.copied().unwrap_or_default()
     }
 
-    /// What is asked of kops may be lost on its way, or its answer be.
+    /// A call that changes something: what it is asked, and what it prints.
     fn by_kops(
+        &mut self,
+        place: &Place,
+        words: &str,
+        effect: Effect,
+        change: impl FnOnce(&mut SimulatedCluster, u64) -> Result<String, String>,
+    ) -> Result<(), EngineError> {
+        let command: Vec<&str> = words.split(' ').take(2).collect();
+        let done = self.asked(place, &command.join(" "), effect, change);
+        self.note(place, words, &done);
+        done.map(drop)
+    }
+
+    fn note(&mut self, place: &Place, words: &str, done: &Result<String, EngineError>) {
+        let (text, ended) = match done {
+            Ok(text) => (text.clone(), "exit code 0 (simulated)".to_owned()),
+            Err(error) => (String::new(), error.to_string()),
+        };
+        let call = KopsCall::new(words, (&text, ""), &ended);
+        self.printed
+            .entry(place.cluster.clone())
+            .or_default()
+            .push(call);
+    }
+
+    /// What is asked of kops may be lost on its way, or its answer be.
+    fn asked(
         &mut self,
         place: &Place,
         command: &str,
         effect: Effect,
-        change: impl FnOnce(&mut SimulatedCluster, u64) -> Result<(), String>,
-    ) -> Result<(), EngineError> {
+        change: impl FnOnce(&mut SimulatedCluster, u64) -> Result<String, String>,
+    ) -> Result<String, EngineError> {
         let failed = |words: String| EngineError::Failed {
             command: command.to_owned(),
             words,
@@ -173,10 +209,11 @@ impl Inner {
         }
         self.begin().map_err(|e| failed(e.to_string()))?;
         let mut cluster = self.of_kops(place);
-        change(&mut cluster, self.options.seed).map_err(|words| EngineError::Refused {
-            command: command.to_owned(),
-            words,
-        })?;
+        let text =
+            change(&mut cluster, self.options.seed).map_err(|words| EngineError::Refused {
+                command: command.to_owned(),
+                words,
+            })?;
         self.keep(cluster, effect)
             .map_err(|e| failed(e.to_string()))?;
         if self.faults.loses(self.effects) {
@@ -184,8 +221,14 @@ impl Inner {
                 command: command.to_owned(),
             });
         }
-        Ok(())
+        Ok(text)
     }
+}
+
+/// A list of groups, as an option of a call.
+fn listed(groups: &BTreeSet<GroupName>) -> String {
+    let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+    format!("--instance-group {}", names.join(","))
 }
 
 /// What the log and a scenario hear of it. The group that it is about is the first one.
@@ -231,7 +274,16 @@ fn validated(nodes: &Nodes) -> Result<Validation, EngineError> {
 
 impl Engine for World {
     async fn validate(&self, place: &Place) -> Result<Validation, EngineError> {
-        validated(&self.nodes(&place.cluster).await)
+        let found = validated(&self.nodes(&place.cluster).await);
+        let text = found.clone().map(|found| {
+            let nodes = format!("{} nodes", found.nodes);
+            found
+                .failures
+                .into_iter()
+                .fold(nodes, |all, line| all + "\n" + &line)
+        });
+        self.inner().note(place, "validate cluster", &text);
+        found
     }
 
     async fn ready(&self, _place: &Place) -> Result<(), EngineError> {
@@ -264,8 +316,9 @@ impl Engine for World {
             let effect = publishing(group, &keyed);
             let mut inner = self.inner();
             inner.by_kops(place, "replace", effect, |cluster, _| {
+                let names: Vec<String> = keyed.keys().map(|key| format!("{key} stored")).collect();
                 cluster.state.kops.documents.extend(keyed);
-                Ok(())
+                Ok(names.join("\n"))
             })
         };
         self.lives().await;
@@ -285,8 +338,10 @@ impl Engine for World {
         let updated = {
             let mut inner = self.inner();
             let release = inner.release(place);
-            inner.by_kops(place, "update cluster", effect, |cluster, seed| {
-                cluster.bring(&all, (release, seed))
+            let words = format!("update cluster --yes {}", listed(&all));
+            inner.by_kops(place, &words, effect, |cluster, seed| {
+                let left = cluster.left(&all, release)?;
+                cluster.bring(&all, (release, seed)).map(|()| left.text)
             })
         };
         self.lives().await;
@@ -307,10 +362,10 @@ impl Engine for World {
             let mut inner = self.inner();
             inner.by_kops(
                 place,
-                "delete instancegroup",
+                &format!("delete instancegroup {group} --yes"),
                 effect,
                 |cluster, _| match cluster.state.kops.documents.remove(&key) {
-                    Some(_) => Ok(()),
+                    Some(_) => Ok(format!("{key} deleted")),
                     None => Err(format!("InstanceGroup {group:?} not found (simulated)")),
                 },
             )
@@ -320,14 +375,20 @@ impl Engine for World {
     }
 
     async fn left(&self, place: &Place, groups: &BTreeSet<GroupName>) -> Result<Left, EngineError> {
-        let left = {
-            let inner = self.inner();
-            inner.of_kops(place).left(groups, inner.release(place))
-        };
-        left.map_err(|words| EngineError::Refused {
+        let mut inner = self.inner();
+        let left = inner.of_kops(place).left(groups, inner.release(place));
+        let left = left.map_err(|words| EngineError::Refused {
             command: "update cluster".into(),
             words,
-        })
+        });
+        let words = format!("update cluster {}", listed(groups));
+        inner.note(place, &words, &left.clone().map(|left| left.text));
+        left
+    }
+
+    async fn drain_calls(&self, place: &Place) -> Vec<KopsCall> {
+        let found = self.inner().printed.remove(&place.cluster);
+        found.unwrap_or_default()
     }
 }
 

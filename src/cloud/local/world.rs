@@ -22,7 +22,10 @@ use super::sharing::Sharing;
 use super::simulate::Surroundings;
 use super::state_store::Releases;
 use crate::cloud::{CloudError, Place};
-use crate::model::{Applied, CloudEffect, Effect, Gap, Live, LiveCluster, Nodes, Seen, Timestamp};
+use crate::engine::KopsCall;
+use crate::model::{
+    Applied, CloudEffect, ClusterName, Effect, Gap, Live, LiveCluster, Nodes, Seen, Timestamp,
+};
 
 /// When an account that was not touched yet begins: Monday 2026-01-05T08:00:00Z, a working day in every place.
 const EPOCH: Timestamp = Timestamp::from_millis(1_767_600_000_000);
@@ -71,6 +74,8 @@ pub(super) struct Inner {
     pub(super) effects: u64,
     reads: u64,
     log: Vec<LoggedCall>,
+    /// Calls of kops that nobody has asked for yet.
+    pub(super) printed: BTreeMap<ClusterName, Vec<KopsCall>>,
     /// What clusters were like before their latest effects, and when each of those took place; kept while reads are stale.
     before: Vec<(Timestamp, SimulatedCluster)>,
 }
@@ -243,6 +248,7 @@ impl Inner {
             effects: 0,
             reads: 0,
             log: Vec::new(),
+            printed: BTreeMap::new(),
             before: Vec::new(),
         }
     }

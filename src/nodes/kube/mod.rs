@@ -15,6 +15,7 @@ mod effects;
 mod evictions;
 mod foretell;
 mod kinds;
+mod kubeconfig;
 mod lists;
 mod marks;
 mod nodes;
@@ -40,6 +41,7 @@ use connect::Connection;
 use effects::Scene;
 use evictions::AllAnswers;
 use foretell::Foretelling;
+pub use kubeconfig::of_context;
 use picture::{IDLE, Picture};
 use plugin::Plugins;
 

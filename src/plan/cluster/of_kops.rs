@@ -62,9 +62,7 @@ pub(super) fn update(
         spot(&definition.launch_template.launch_template_data),
         spot(&to.launch_template.launch_template_data),
     );
-    let strategy = rolling.of(instance_group).strategy;
-    plan.blocked
-        .extend(group_faults(wanted, name, spots, strategy));
+    plan.blocked.extend(group_faults(wanted, name, spots));
     set_aside(plan, name, live, rolling.standby, &mut replace);
     sizes(plan, name, live.desired, &to, allow);
     image_names(plan, cluster, group, [&definition, &to]);

@@ -131,7 +131,7 @@ fn ask(
     });
     let effect = KopsEffect::Update {
         group: view.task.asg.clone(),
-        beside: beside(view, &groups),
+        beside: beside(view, &groups, &out.asked_of_kops(view.cluster)),
         groups,
         stored,
         boots,
@@ -139,8 +139,12 @@ fn ask(
     out.kops_step(view, effect);
 }
 
-/// The other groups that are as stored: those that kops does not change, and those that it has changed already.
-fn beside(view: &GroupContext<'_>, groups: &BTreeSet<GroupName>) -> BTreeSet<GroupName> {
+/// The other groups that are as stored: those that kops does not change, and those that it has changed already, or changes just before (`asked`).
+fn beside(
+    view: &GroupContext<'_>,
+    groups: &BTreeSet<GroupName>,
+    asked: &BTreeSet<GroupName>,
+) -> BTreeSet<GroupName> {
     let Some(cluster) = view.rollout.cluster(view.cluster) else {
         return BTreeSet::new();
     };
@@ -159,7 +163,7 @@ fn beside(view: &GroupContext<'_>, groups: &BTreeSet<GroupName>) -> BTreeSet<Gro
                 !books.kops_asked || books.kops_done && books.state != GroupState::Waiting
             }
         };
-        if !is_as_stored {
+        if !is_as_stored && !asked.contains(&task.name) {
             all.remove(&task.name);
         }
     }

@@ -33,6 +33,9 @@ pub(crate) fn is_used(view: &GroupContext<'_>) -> bool {
 
 /// An active refresh of ours on its way to `version`, of the way that is given up now: it is taken back by AWS itself, and
 /// nothing else can be done to the group before. Whether there was one.
+///
+/// Where kops has brought the group to other documents, the version that AWS would take it back to does not boot before kops has brought it back:
+/// the refresh ends where it is, and what it has launched goes by another one.
 pub(crate) fn taken_back(
     view: &GroupContext<'_>,
     live: &LiveGroup,
@@ -46,7 +49,12 @@ pub(crate) fn taken_back(
     match refresh.status {
         RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking => {
             let group = view.task.asg.clone();
-            out.step(view, CloudEffect::RollbackRefresh { group });
+            let effect = if view.group.kops_asked {
+                CloudEffect::CancelRefresh { group }
+            } else {
+                CloudEffect::RollbackRefresh { group }
+            };
+            out.step(view, effect);
         }
         RefreshStatus::RollbackInProgress | RefreshStatus::Cancelling => {
             watched(view, refresh, RefreshDoes::TakesBack, out)
@@ -128,7 +136,7 @@ pub(crate) fn turn(
         return false;
     };
     // To the autoscaler what is new looks idle, whether the rollout or others launched it.
-    let baking = canary_of(view, live) > 0 && !view.group.canary.is_proven();
+    let baking = is_proof_needed(view, live);
     if !outdated.is_empty() || baking {
         keep(view, live, outdated, out);
     }
@@ -178,7 +186,7 @@ fn bakes(
     let (group, GroupState::Rolling(rolling)) = (view.group, view.group.state) else {
         return true;
     };
-    if wanted == 0 || group.canary.is_proven() || view.mode == Mode::Cleanup {
+    if !is_proof_needed(view, live) {
         return true;
     }
     let ready = |(id, i): &(&InstanceId, &crate::model::Instance)| {
@@ -230,6 +238,11 @@ fn at(refresh: &Refresh, does: RefreshDoes) -> VersionReason {
         words: refresh.reason.clone(),
     };
     VersionReason::Refresh { refresh }
+}
+
+/// On the way back AWS does not pause behind a canary: what the group ran before is proven.
+fn is_proof_needed(view: &GroupContext<'_>, live: &LiveGroup) -> bool {
+    view.mode == Mode::Forward && canary_of(view, live) > 0 && !view.group.canary.is_proven()
 }
 
 fn canary_of(view: &GroupContext<'_>, live: &LiveGroup) -> u32 {

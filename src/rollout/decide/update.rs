@@ -92,8 +92,7 @@ pub(crate) fn update(
         && !view.group.outstanding.has_exchange()
         && (view.group.refresh.is_some() || !outdated.is_empty())
     {
-        let versions = (change.from_version, version);
-        return refreshed(view, live, versions, &outdated, budget, out);
+        return refreshed(view, live, (change, version), &outdated, budget, out);
     }
     // Version 0 stands for "leave it": the way back of a retired group, which never moved to another one.
     if version != 0
@@ -107,15 +106,22 @@ pub(crate) fn update(
     replace::replace(view, live, outdated, budget, out);
 }
 
-/// AWS replaces the instances that are outdated, from one version to another; what is left is done when it has.
+/// AWS replaces the instances that are outdated, by those of the version; what is left is done when it has.
+///
+/// The state store names one nodeup configuration of a group: once kops has changed it, the version before boots no more. So the group is pinned
+/// first, as AWS launches what it refers to whenever somebody wants more of it.
 fn refreshed(
     view: &GroupContext<'_>,
     live: &LiveGroup,
-    (from, to): (u64, u64),
+    (change, to): (&Move<'_>, u64),
     outdated: &BTreeSet<InstanceId>,
     budget: &mut Budget,
     out: &mut DecisionBuilder<'_>,
 ) {
+    if view.group.kops_asked && is_pinning(view, live, change, to, out) {
+        return;
+    }
+    let from = change.from_version;
     if refresh::turn(view, live, from, to, outdated, out) && !is_given_back(view, live, out) {
         exchanged(view, live, budget, out);
     }

@@ -1,11 +1,12 @@
 //! Collects the decision of one round. A failure stands alone: nothing else of its round is started.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::{GroupContext, Mode};
 use super::decision::{Check, Decision, HookStep, State, Step, Waiting};
 use crate::model::{
-    AsgName, CloudEffect, ClusterName, Effect, HookPlace, KopsEffect, NodeEffect, Timestamp,
+    AsgName, CloudEffect, ClusterName, Effect, GroupName, HookPlace, KopsEffect, NodeEffect,
+    Timestamp,
 };
 use crate::rollout::event::{ClusterEvent, Event, GroupEvent, StepId};
 use crate::rollout::progress::{Intent, Progress};
@@ -91,6 +92,17 @@ impl<'a> DecisionBuilder<'a> {
             .any(|(of, _, e)| of == cluster && publishes(e));
         let mut open = self.open.values();
         fresh || open.any(|i| i.cluster == *cluster && publishes(&i.effect))
+    }
+
+    /// Groups of the cluster that kops is asked for in this round already: by the time another one is asked for, it has brought them to their documents.
+    pub(crate) fn asked_of_kops(&self, cluster: &ClusterName) -> BTreeSet<GroupName> {
+        let of = |(at, _, effect): &(ClusterName, AsgName, Effect)| match effect {
+            Effect::Kops(KopsEffect::Update { groups, .. }) if at == cluster => groups.clone(),
+            Effect::Kops(KopsEffect::Update { .. } | KopsEffect::Publish { .. })
+            | Effect::Cloud(_)
+            | Effect::Node(_) => BTreeSet::new(),
+        };
+        self.fresh.iter().flat_map(of).collect()
     }
 
     pub(crate) fn node_step(&mut self, view: &GroupContext<'_>, effect: NodeEffect) {
