@@ -98,6 +98,17 @@ impl RuleFindings {
         });
     }
 
+    /// As [`RuleFindings::needs`] of a cluster, where something is missing.
+    pub(super) fn lacking(
+        &mut self,
+        cluster: &ClusterName,
+        needs: Option<impl Into<Cow<'static, str>>>,
+    ) {
+        if let Some(needs) = needs {
+            self.needs(Some(cluster), needs);
+        }
+    }
+
     pub(super) fn needs(
         &mut self,
         cluster: Option<&ClusterName>,

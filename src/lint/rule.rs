@@ -50,9 +50,7 @@ impl Rule {
         match self.check {
             RuleCheck::Workers(check) => {
                 for cluster in &fleet.clusters {
-                    if let Some(needs) = cluster.lacks_groups() {
-                        found.needs(Some(&cluster.name), needs);
-                    }
+                    found.lacking(&cluster.name, cluster.lacks_groups());
                     for group in cluster.workers() {
                         check(cluster, &group, found);
                     }

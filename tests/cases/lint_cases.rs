@@ -173,13 +173,10 @@ fn facts(fleet: &Fleet) -> FleetFacts {
         );
         Arc::new(facts.unwrap())
     };
-    let live: BTreeMap<ClusterName, LiveCluster> = fleet
-        .iter()
-        .map(|(name, member)| (named(name), live(member)))
-        .collect();
     let is_looked_at = fleet.values().any(|m| !m.live.is_empty());
+    let seen = fleet.iter().map(|(name, m)| (named(name), live(m)));
     FleetFacts {
-        live: is_looked_at.then_some(live),
+        live: is_looked_at.then(|| seen.collect()),
         clusters: fleet.iter().map(cluster).collect(),
     }
 }

@@ -515,9 +515,7 @@ fn spot_minimum(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Rule
 }
 
 fn fallback(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     if let Some(needs) = cluster.lacks_autoscaler() {
         return found.needs(Some(&cluster.name), needs);
     }

@@ -38,9 +38,7 @@ fn size(cidr: &str) -> Option<u64> {
 }
 
 fn addresses(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     let Some(written) = cluster.spec("/subnets").and_then(|s| s.as_array()) else {
         return found.needs(Some(&cluster.name), "the subnets of the cluster");
     };

@@ -24,7 +24,7 @@ pub(super) const RULES: [Rule; 3] = [
         severity: Severity::Error,
         reads: "etcdClusters of the cluster; maxSize of all groups of workers, and maxPods",
         story: "etcd answers in the time of its disk. Above a thousand nodes events crowd out everything else; a small gp2 volume has a hundred IOPS and no burst left.",
-        source: "etcd, Hardware recommendations; Kubernetes, Considerations for large clusters: store Event objects in a separate etcd",
+        source: "etcd, Hardware recommendations, and System limits (storage size); Kubernetes, Considerations for large clusters: store Event objects in a separate etcd",
         fix: "an etcd cluster `events`; gp3 volumes, or gp2 of 100 GiB and more; `manager.env` with ETCD_QUOTA_BACKEND_BYTES 8589934592 for the largest",
         check: RuleCheck::Cluster(etcd),
     },
@@ -53,9 +53,7 @@ fn advised_vcpus(nodes: u64) -> u32 {
 }
 
 fn size(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     let planes: Vec<_> = cluster.control_planes().collect();
     if planes.is_empty() {
         return found.needs(
@@ -122,9 +120,7 @@ fn iops(kind: &str, size: u64, written: Option<u64>) -> Option<u64> {
 }
 
 fn etcd(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     let nodes = cluster.most_nodes();
     let clusters = &cluster.manifests.cluster.etcd_clusters;
     if clusters.is_empty() {
@@ -262,9 +258,7 @@ const ADVISED: [(&str, &str, u32); 7] = [
 ];
 
 fn limits(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     let nodes = cluster.most_nodes();
     if nodes <= 500 {
         return;

@@ -115,9 +115,7 @@ pub(super) const RULES: [Rule; 10] = [
 ];
 
 fn volumes(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     let mut workloads = cluster.workloads().peekable();
     if workloads.peek().is_none() {
         return found.needs(Some(&cluster.name), NO_WORKLOADS);
@@ -333,9 +331,7 @@ fn labels_of(cluster: &ClusterFacts, spot: bool) -> BTreeSet<(&str, &str)> {
 }
 
 fn spread(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     let (spot, on_demand) = (labels_of(cluster, true), labels_of(cluster, false));
     let mut workloads = cluster.workloads().peekable();
     if workloads.peek().is_none() {
@@ -491,9 +487,7 @@ fn daemon_sets(cluster: &ClusterFacts, found: &mut RuleFindings) {
 }
 
 fn way_back(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     let fallback = cluster.workers().any(|spot| {
         spot.is_spot()
             && cluster

@@ -17,7 +17,7 @@ pub(super) const RULES: [Rule; 6] = [
         reads: "the name and the tags of every group, with the discovery tags of all clusters of the account and region",
         story: "Two autoscalers that find the same group scale it against each other; the one that cannot see its nodes removes them as dead. A name that is longer than a label's value keeps nodes from registering; one with signs that mean something in a pattern is missed by the priority expander.",
         source: "cluster-autoscaler, cloudprovider/aws/README.md; pull request 3781; Kubernetes, Labels and Selectors: syntax",
-        fix: "discover by two tags, the second with the cluster's name, and give no group another cluster's",
+        fix: "discover by two tags, the second with the cluster's name, and give no group another cluster's; name groups with at most 63 letters, digits and `-`",
         check: RuleCheck::Fleet(other_discovery),
     },
     Rule {

@@ -91,7 +91,7 @@ pub(super) const RULES: [Rule; 10] = [
         title: "admin groups and control planes are on-demand, admin groups in two zones",
         severity: Severity::Error,
         reads: "name, labels, subnets and mixedInstancesPolicy of groups of workers; how control planes are bought",
-        story: "CoreDNS, the autoscaler and the ingress on spot: an interruption takes away what would have started its replacement.",
+        story: "CoreDNS, the autoscaler and the ingress on spot: an interruption takes away what would have started its replacement. A control plane on spot takes its member of etcd with it, and two in one hour take the API.",
         source: "teams that run such fleets",
         fix: "on-demand, in at least two zones",
         check: RuleCheck::Cluster(on_demand),
@@ -103,7 +103,7 @@ pub(super) const RULES: [Rule; 10] = [
         reads: "taints and nodeLabels of groups of workers",
         story: "A taint alone keeps others out and lets its own pods go elsewhere; a label alone lets everybody in.",
         source: "Kubernetes, Taints and Tolerations: dedicated nodes",
-        fix: "a taint `dedicated=NAME:NoSchedule` and a node label with the same value",
+        fix: "a taint `dedicated=NAME:NoSchedule`, and a node label that no other group carries, best with the same value",
         check: RuleCheck::Workers(dedicated),
     },
     Rule {
@@ -180,9 +180,7 @@ fn strategy(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFind
 
 /// A group of one zone is meant to be one of several; a group of two of three zones is rarely meant.
 fn zones(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     let all = cluster.zones();
     let mut covered: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let groups: Vec<GroupFacts<'_>> = cluster.workers().collect();
@@ -266,9 +264,7 @@ fn application_label(group: &GroupFacts<'_>) -> Option<String> {
 }
 
 fn many_groups(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     for (key, groups) in by_workload(cluster) {
         // One group a zone counts once: that is how volumes want it.
         let shapes: BTreeSet<(Vec<&str>, bool)> =
@@ -291,9 +287,7 @@ fn many_groups(cluster: &ClusterFacts, found: &mut RuleFindings) {
 }
 
 fn types_of_application(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    if let Some(needs) = cluster.lacks_groups() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, cluster.lacks_groups());
     let mut by: BTreeMap<String, Vec<GroupFacts<'_>>> = BTreeMap::new();
     for group in cluster.workers() {
         // Where no label names the application, the cluster is taken for one.

@@ -13,10 +13,10 @@ pub(super) const RULES: [Rule; 3] = [
         id: RuleId("L04"),
         title: "all instance types of a group have the vCPUs and memory of the first",
         severity: Severity::Warning,
-        reads: "machineType and mixedInstancesPolicy of groups of workers, with AWS's table of instance types",
+        reads: "machineType, mixedInstancesPolicy and nodeLabels of groups of workers, with AWS's table of instance types",
         story: "The autoscaler reckons with the first type alone. Where AWS starts a smaller one, the pods it was started for do not fit; a larger one is paid for and empty.",
         source: "cluster-autoscaler, cloudprovider/aws/README.md, \"Using Mixed Instances Policies\"",
-        fix: "keep types of one vCPU count and at most a tenth between their memory in one group; make another group of the rest",
+        fix: "keep types of one vCPU count and at most a tenth between their memory in one group; make another group of the rest, or say with a node label `bound: cpu` that memory does not matter",
         check: RuleCheck::Workers(same_size),
     },
     Rule {
@@ -31,24 +31,24 @@ pub(super) const RULES: [Rule; 3] = [
     },
     Rule {
         id: RuleId("S19"),
-        title: "one processor architecture under one image, and GPU types with their driver",
+        title: "types that the region offers, of one processor architecture under one image, and GPU types with their driver",
         severity: Severity::Error,
         reads: "machineType and mixedInstancesPolicy of groups of workers; containerd, hooks and additionalUserData; AWS's table of instance types",
         story: "An image boots on one architecture. AWS starts the other type whenever it is cheaper, and the node never joins.",
         source: "AWS, Launch template compatibility of mixed instance types",
-        fix: "a group for each architecture; `containerd.nvidiaGPU.enabled` for GPU types",
+        fix: "a type that the region offers; a group for each architecture; `containerd.nvidiaGPU.enabled` for GPU types",
         check: RuleCheck::Workers(architecture),
     },
 ];
 
 fn same_size(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    if let Some(needs) = group.lacks_types() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, group.lacks_types());
     let types = group.known_types();
     let Some(first) = types.first() else { return };
+    let is_cpu_bound = is_cpu_bound(group);
     let differs = |t: &&&InstanceType| {
-        t.vcpus != first.vcpus || t.memory_mib.abs_diff(first.memory_mib) * 10 > first.memory_mib
+        let memory = t.memory_mib.abs_diff(first.memory_mib) * 10 > first.memory_mib;
+        t.vcpus != first.vcpus || (memory && !is_cpu_bound)
     };
     let other: Vec<String> = types
         .iter()
@@ -71,10 +71,17 @@ fn same_size(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFin
     }
 }
 
+/// Whether a label of the group says that its pods ask for CPU before they ask for memory: then memory may differ.
+fn is_cpu_bound(group: &GroupFacts<'_>) -> bool {
+    let says = |key: &str, value: &str| {
+        value == "cpu-bound" || (value == "cpu" && key.rsplit('/').next() == Some("bound"))
+    };
+    let mut labels = group.group.node_labels.iter();
+    labels.any(|(key, value)| says(key, value))
+}
+
 fn one_cpu_count(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    if let Some(needs) = group.lacks_types() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, group.lacks_types());
     let counts: BTreeSet<u32> = group.known_types().iter().map(|t| t.vcpus).collect();
     if counts.len() > 1 {
         let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
@@ -88,9 +95,7 @@ fn one_cpu_count(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Rul
 }
 
 fn architecture(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    if let Some(needs) = group.lacks_types() {
-        found.needs(Some(&cluster.name), needs);
-    }
+    found.lacking(&cluster.name, group.lacks_types());
     let types = group.known_types();
     offered(cluster, group, &types, found);
     let kinds: BTreeSet<Architecture> = types.iter().map(|t| t.architecture).collect();
