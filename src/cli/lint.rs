@@ -170,6 +170,8 @@ pub(super) fn facts(prepared: &PreparedFleet) -> FleetFacts {
     FleetFacts {
         clusters: clusters.filter_map(|c| c.facts.clone()).collect(),
         live: None,
+        rolling: prepared.fleet.settings.rolling.clone(),
+        accept: prepared.fleet.settings.accept.clone(),
     }
 }
 

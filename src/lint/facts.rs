@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::desired::{Autoscaler, DesiredError, Discovery, autoscaler, compile};
+use crate::fleet::Rolling;
 use crate::kops::{
     InstanceGroup, InstanceType, ManifestObject, Manifests, Role, Taint, instance_type,
 };
@@ -19,6 +20,10 @@ pub struct FleetFacts {
     pub clusters: Vec<Arc<ClusterFacts>>,
     /// The live state of those that were looked at; none: none was.
     pub live: Option<BTreeMap<ClusterName, LiveCluster>>,
+    /// How groups are rolled that have no word of their own.
+    pub rolling: Rolling,
+    /// Instance types that regions have by now, whatever the program's table says.
+    pub accept: BTreeSet<String>,
 }
 
 /// One cluster.
@@ -150,6 +155,39 @@ impl ClusterFacts {
         self.workers().map(pods).fold(0, u64::saturating_add)
     }
 
+    /// Whether similar groups are balanced, as kops' add-on or the autoscaler's own document says; none: neither is there.
+    pub(super) fn balancing(&self) -> Option<Balancing> {
+        let addon = |field: &str| self.spec(&format!("/clusterAutoscaler/{field}"))?.as_bool();
+        if addon("enabled") == Some(true) {
+            // kops' add-on balances where it is told to. Source: kops, `clusterAutoscaler.balanceSimilarNodeGroups`.
+            return Some(Balancing {
+                subject: self.subject(),
+                pos: self.pos(),
+                is_on: addon("balanceSimilarNodeGroups") == Some(true),
+                ignored: Vec::new(),
+            });
+        }
+        let mut workloads = self.workloads();
+        let (object, pod) = workloads.find(|(o, _)| o.kind == "Deployment" && is_autoscaler(o))?;
+        let fields = containers(pod)
+            .flat_map(|c| [c.get("command"), c.get("args")])
+            .flatten();
+        let words: Vec<&str> = fields
+            .filter_map(Json::as_array)
+            .flatten()
+            .filter_map(Json::as_str)
+            .collect();
+        let ignored = words
+            .iter()
+            .filter_map(|a| a.strip_prefix("--balancing-ignore-label="));
+        Some(Balancing {
+            subject: object.key(),
+            pos: Some(object.pos),
+            is_on: words.iter().any(|a| BALANCES.contains(a)),
+            ignored: ignored.map(str::to_owned).collect(),
+        })
+    }
+
     /// The zones of its subnets that workers can use.
     pub(super) fn zones(&self) -> BTreeSet<&str> {
         use crate::kops::SubnetKind;
@@ -192,10 +230,29 @@ pub(super) const NODE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/";
 pub(super) const BY_ATTRIBUTES: &str =
     "the types of a group whose instances AWS chooses by attributes";
 
+/// What a rule about balancing needs where nothing says whether similar groups are balanced.
+pub(super) const NO_ARGUMENTS: &str =
+    "kops' add-on, or the autoscaler's Deployment among the manifests, for its arguments";
+
+/// The words by which cluster-autoscaler balances. Source: cluster-autoscaler FAQ, the parameters.
+const BALANCES: [&str; 2] = [
+    "--balance-similar-node-groups",
+    "--balance-similar-node-groups=true",
+];
+
 /// Whether an object is cluster-autoscaler's own.
 pub(super) fn is_autoscaler(object: &ManifestObject) -> bool {
     let name = object.name.as_deref();
     name.is_some_and(|n| n.contains("cluster-autoscaler"))
+}
+
+/// Whether cluster-autoscaler keeps groups that are alike at one size, and what it leaves aside when it compares them.
+pub(super) struct Balancing {
+    /// The document that says so.
+    pub(super) subject: String,
+    pub(super) pos: Option<Pos>,
+    pub(super) is_on: bool,
+    pub(super) ignored: Vec<String>,
 }
 
 /// The containers of a pod's `spec`.

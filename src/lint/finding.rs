@@ -78,6 +78,20 @@ impl RuleFindings {
         self.add_shared((cluster, BTreeSet::new()), subject, pos, what);
     }
 
+    /// As [`RuleFindings::add`], of a case that is less serious than the rule is, whatever the fleet says of the rule.
+    pub(super) fn add_milder(
+        &mut self,
+        severity: Severity,
+        cluster: &ClusterName,
+        (subject, pos): (String, Option<Pos>),
+        what: String,
+    ) {
+        self.add(cluster, subject, pos, what);
+        if let Some(finding) = self.findings.last_mut() {
+            finding.severity = finding.severity.min(severity);
+        }
+    }
+
     /// As [`RuleFindings::add`], of a cluster and others together.
     pub(super) fn add_shared(
         &mut self,

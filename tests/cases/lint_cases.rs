@@ -2,7 +2,7 @@
 //!
 //! `staging.yaml` and `prod.yaml` are a fleet that every rule is content with. `ID.txt` holds sections of changes to it, a line each:
 //! `CLUSTER Kind/name key | key | key = YAML`, or ` -` to remove; `CLUSTER Kind/name copies N` makes N more of it, `CLUSTER account = ID` and `environment` move the cluster,
-//! `CLUSTER live NAME = DESIRED` says what a group wants now, `CLUSTER Kind/name gone` takes a document away. Sections are `fail`, `pass`, whose changes come on
+//! `CLUSTER live NAME = DESIRED` says what a group wants now, `CLUSTER rolling max_surge = 25%` and `CLUSTER accept = TYPE` what fleet.yaml does of all clusters, `CLUSTER Kind/name gone` takes a document away. Sections are `fail`, `pass`, whose changes come on
 //! top of those of the `fail` before it, `false positive`, and `not checked`, each perhaps with a few words behind a colon. Under `== fail` the findings follow,
 //! behind `> `, under `== not checked` what is missing. KFLEET_BLESS=1 rewrites those: read them.
 #![allow(
@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kfleet::fleet::{Amount, Rolling};
 use kfleet::kops::Manifests;
 use kfleet::lint::{
     ClusterFacts, Date, FleetFacts, Level, LintSettings, NotChecked, Report, Waiver, lint, rules,
@@ -36,6 +37,10 @@ struct Member {
     documents: Vec<Json>,
     /// What its groups want, where that was looked at.
     live: BTreeMap<String, u32>,
+    /// What the fleet says of rolling.
+    rolling: BTreeMap<String, Amount>,
+    /// Instance types that the fleet accepts.
+    accept: BTreeSet<String>,
 }
 
 /// What every rule has a case of.
@@ -45,9 +50,9 @@ const KINDS: [&str; 3] = ["fail", "pass", "false positive"];
 const NOT_CHECKED: &str = "not checked";
 
 /// Rules that need no more than a manifest has, where Karpenter runs no group.
-const ALWAYS_CHECKED: [&str; 16] = [
+const ALWAYS_CHECKED: [&str; 15] = [
     "L08", "L09", "L10", "L16", "L17", "L20", "L21", "L22", "S01", "S03", "S04", "S05", "S08",
-    "S10", "S11", "S16",
+    "S10", "S16",
 ];
 
 fn folder() -> PathBuf {
@@ -63,6 +68,8 @@ fn base() -> Fleet {
             environment: name.to_owned(),
             documents: documents.iter().map(|d| d.root.to_json()).collect(),
             live: BTreeMap::new(),
+            rolling: BTreeMap::new(),
+            accept: BTreeSet::new(),
         }
     };
     ["staging", "prod"]
@@ -91,6 +98,14 @@ fn change(fleet: &mut Fleet, line: &str) {
         member.account = rest.strip_prefix("= ").unwrap().to_owned();
     } else if document == "environment" {
         member.environment = rest.strip_prefix("= ").unwrap().to_owned();
+    } else if document == "accept" {
+        let name = rest.strip_prefix("= ").unwrap();
+        member.accept.insert(name.to_owned());
+    } else if document == "rolling" {
+        let (field, percent) = rest.split_once(" = ").unwrap();
+        let percent = percent.strip_suffix('%').unwrap().parse().unwrap();
+        let amount = Amount::Percent(percent);
+        member.rolling.insert(field.to_owned(), amount);
     } else if document == "live" {
         let (group, desired) = rest.split_once(" = ").unwrap();
         member
@@ -175,9 +190,19 @@ fn facts(fleet: &Fleet) -> FleetFacts {
     };
     let is_looked_at = fleet.values().any(|m| !m.live.is_empty());
     let seen = fleet.iter().map(|(name, m)| (named(name), live(m)));
+    let mut rolling = Rolling::default();
+    for (field, amount) in fleet.values().flat_map(|m| &m.rolling) {
+        match field.as_str() {
+            "max_surge" => rolling.max_surge = *amount,
+            "max_unavailable" => rolling.max_unavailable = *amount,
+            _ => panic!("rolling: {field}"),
+        }
+    }
     FleetFacts {
         live: is_looked_at.then(|| seen.collect()),
         clusters: fleet.iter().map(cluster).collect(),
+        rolling,
+        accept: fleet.values().flat_map(|m| m.accept.clone()).collect(),
     }
 }
 
@@ -411,9 +436,34 @@ fn many_clusters_are_one_finding_a_set() {
     assert_eq!(
         said(&report, "S24"),
         [
-            "prod-00.k8s.test Cluster/prod-00.k8s.test: bids for spot of m5, m5a, m5ad, m5d, m5n, m6a, m6i, m6id, m7a, m7i in eu-west-3, as others do: prod-01.k8s.test of account 111122223334, prod-02.k8s.test of account 111122223335, prod-03.k8s.test of account 111122223336 and 56 more"
+            "prod-00.k8s.test Cluster/prod-00.k8s.test: bids for spot of m5, m5a, m5ad, m5d, m6a, m6i, m7i, m7i-flex, m8i, m8i-flex in eu-west-3, as others do: prod-01.k8s.test of account 111122223334, prod-02.k8s.test of account 111122223335, prod-03.k8s.test of account 111122223336 and 56 more"
         ]
     );
+}
+
+/// A group that is left with enough types is worth a note, one that is left with few a warning; more than the fleet says of the rule it never is.
+#[test]
+fn types_that_are_left_weigh_a_finding() {
+    let rule = rules().iter().find(|r| r.id.as_str() == "S19").unwrap().id;
+    let weighed = |types: &str, levels: &[Level]| {
+        let mut fleet = base();
+        let path = "prod InstanceGroup/spot spec | mixedInstancesPolicy | instances";
+        change(&mut fleet, &format!("{path} = [{types}]"));
+        let settings = LintSettings {
+            levels: levels.iter().map(|l| (rule, *l)).collect(),
+            ..LintSettings::default()
+        };
+        let report = run(&fleet, &settings);
+        let of_rule = report.findings.iter().find(|f| f.rule == rule).unwrap();
+        of_rule.severity.as_str()
+    };
+    let enough = "m5.xlarge, m5a.xlarge, m5ad.xlarge, m5d.xlarge, m6a.xlarge, m7a.xlarge";
+    let few = "m5.xlarge, m5a.xlarge, m5ad.xlarge, m5d.xlarge, m7a.xlarge";
+    assert_eq!(weighed(enough, &[]), "note");
+    assert_eq!(weighed(few, &[]), "warning");
+    assert_eq!(weighed("m7a.xlarge", &[]), "error");
+    assert_eq!(weighed(few, &[Level::Note]), "note");
+    assert_eq!(weighed(few, &[Level::Error]), "warning");
 }
 
 #[test]

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
-
 use crate::desired::AutoscalerFinding as Seen;
 use crate::lint::facts::{
-    ClusterFacts, GroupFacts, NODE_TAG, containers, is_autoscaler, taint_text,
+    ClusterFacts, GroupFacts, NO_ARGUMENTS, NODE_TAG, containers, taint_text,
 };
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
@@ -62,7 +60,7 @@ pub(super) const RULES: [Rule; 12] = [
         reads: "suspendProcesses and subnets of groups that are scaled; `nodeTerminationHandler` of the cluster",
         story: "The autoscaler and AZRebalance work against each other: one removes a node, the other starts one in another zone and ends a third, with no drain.",
         source: "cluster-autoscaler issue 1744; aws-node-termination-handler issue 95",
-        fix: "`suspendProcesses: [AZRebalance]` in the group, or nodeTerminationHandler in queue mode",
+        fix: "`suspendProcesses: [AZRebalance]` in the group, or nodeTerminationHandler in queue mode. Which of the two is for a person to say, so `--fix` writes neither",
         check: RuleCheck::Workers(rebalance),
     },
     Rule {
@@ -105,7 +103,7 @@ pub(super) const RULES: [Rule; 12] = [
         reads: "workloads that request ephemeral storage; cloudLabels of groups that can be empty",
         story: "At zero instances the autoscaler knows of no ephemeral storage. A pod that requests some never starts the first node.",
         source: README,
-        fix: "add the tag `k8s.io/cluster-autoscaler/node-template/resources/ephemeral-storage` with the root volume's size",
+        fix: "add the tag `k8s.io/cluster-autoscaler/node-template/resources/ephemeral-storage` with the root volume's size, less what the system takes. How much that is no manifest says, so `--fix` writes none",
         check: RuleCheck::Cluster(ephemeral_storage),
     },
     Rule {
@@ -369,34 +367,14 @@ fn capacity_rebalance(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mu
 }
 
 fn balanced(cluster: &ClusterFacts, found: &mut RuleFindings) {
-    let of_addon = cluster
-        .spec("/clusterAutoscaler/enabled")
-        .and_then(Json::as_bool);
-    if of_addon == Some(true) {
-        // kops' add-on balances where it is told to. Source: kops, `clusterAutoscaler.balanceSimilarNodeGroups`.
-        let balances = cluster.spec("/clusterAutoscaler/balanceSimilarNodeGroups");
-        if balances.and_then(Json::as_bool) == Some(true) {
-            unbalanced(cluster, &[], found);
+    match cluster.balancing() {
+        None => found.needs(Some(&cluster.name), NO_ARGUMENTS),
+        Some(balancing) if balancing.is_on => {
+            let ignored: Vec<&str> = balancing.ignored.iter().map(String::as_str).collect();
+            unbalanced(cluster, &ignored, found);
         }
-        return;
+        Some(_) => {}
     }
-    let Some(arguments) = autoscaler_arguments(cluster) else {
-        return found.needs(
-            Some(&cluster.name),
-            "kops' add-on, or the autoscaler's Deployment among the manifests, for its arguments",
-        );
-    };
-    if !arguments
-        .iter()
-        .any(|a| a == "--balance-similar-node-groups" || a == "--balance-similar-node-groups=true")
-    {
-        return;
-    }
-    let ignored: Vec<&str> = arguments
-        .iter()
-        .filter_map(|a| a.strip_prefix("--balancing-ignore-label="))
-        .collect();
-    unbalanced(cluster, &ignored, found);
 }
 
 /// Groups of the same shape that differ in a label which is not ignored.
@@ -447,20 +425,6 @@ fn differing_labels<'a>(one: &GroupFacts<'a>, other: &GroupFacts<'a>) -> Vec<&'a
     keys.into_iter()
         .filter(|k| a.get(*k) != b.get(*k) && !k.contains("topology.") && !k.ends_with("hostname"))
         .collect()
-}
-
-/// The arguments of cluster-autoscaler, where its Deployment is one of the manifests.
-fn autoscaler_arguments(cluster: &ClusterFacts) -> Option<Vec<String>> {
-    let mut workloads = cluster.workloads();
-    let (_, pod) = workloads.find(|(o, _)| o.kind == "Deployment" && is_autoscaler(o))?;
-    let words = containers(pod).flat_map(|c| {
-        ["command", "args"]
-            .into_iter()
-            .filter_map(|f| c.get(f)?.as_array())
-            .flatten()
-            .filter_map(|a| a.as_str().map(str::to_owned))
-    });
-    Some(words.collect())
 }
 
 fn ephemeral_storage(cluster: &ClusterFacts, found: &mut RuleFindings) {

@@ -22,7 +22,7 @@ pub(super) const RULES: [Rule; 2] = [
         reads: "kubelet.maxPods and sysctlParameters of the cluster and of groups of workers",
         story: "`too many open files` in kubelet and in everything that watches files, on the fullest nodes only: it looks like an application's fault for days.",
         source: "Kubernetes, Considerations for large clusters: no more than 110 pods a node",
-        fix: "`sysctlParameters: [fs.inotify.max_user_instances=8192, fs.inotify.max_user_watches=1048576]`",
+        fix: "`sysctlParameters: [fs.inotify.max_user_instances=8192, fs.inotify.max_user_watches=1048576]` in the group, or in the cluster for all of them. Where, and with which other values, is for a person to say, so `--fix` writes none",
         check: RuleCheck::Workers(sysctls),
     },
 ];

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use crate::kops::ManifestObject;
-use crate::lint::facts::{ClusterFacts, containers, is_autoscaler};
+use crate::lint::facts::{ClusterFacts, GroupFacts, NO_ARGUMENTS, containers, is_autoscaler};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
@@ -14,12 +14,12 @@ const NO_WORKLOADS: &str = "workloads among the manifests";
 pub(super) const RULES: [Rule; 10] = [
     Rule {
         id: RuleId("L13"),
-        title: "pods with volumes have a group in each zone",
+        title: "pods with volumes have a group in each zone, and such groups are balanced",
         severity: Severity::Warning,
-        reads: "workloads that claim volumes; subnets of groups that are scaled",
-        story: "A volume stays in its zone. A group over all zones starts the new node anywhere, and the pod waits for ever.",
+        reads: "workloads that claim volumes; subnets of groups that are scaled; `clusterAutoscaler` of the cluster, or the arguments of cluster-autoscaler's Deployment",
+        story: "A volume stays in its zone. A group over all zones starts the new node anywhere, and the pod waits for ever. Groups of one zone each that nobody balances grow in one of them: so do the volumes, and the zone that is lost has them all.",
         source: "cluster-autoscaler, cloudprovider/aws/README.md, \"Common Notes and Gotchas\"",
-        fix: "one group a zone for such pods, and `--balance-similar-node-groups`",
+        fix: "one group a zone for such pods, and `--balance-similar-node-groups`, or `clusterAutoscaler.balanceSimilarNodeGroups: true`",
         check: RuleCheck::Cluster(volumes),
     },
     Rule {
@@ -128,16 +128,40 @@ fn volumes(cluster: &ClusterFacts, found: &mut RuleFindings) {
         .map(|(o, _)| o.key())
         .collect();
     let zonal = cluster.workers().any(|g| g.scaled && g.zones().len() == 1);
-    if let Some(first) = with.first()
-        && !zonal
-        && cluster.zones().len() > 1
-    {
+    let Some(first) = with.first() else { return };
+    if zonal {
+        balanced(cluster, found);
+    } else if cluster.zones().len() > 1 {
         found.add(
             &cluster.name,
             first.clone(),
             cluster.objects().find(|o| o.key() == *first).map(|o| o.pos),
             "claims volumes, and no scaled group is in one zone only".into(),
         );
+    }
+}
+
+/// Whether groups for the same pods, each in one zone, are kept at one size.
+fn balanced(cluster: &ClusterFacts, found: &mut RuleFindings) {
+    let mut zones: BTreeMap<(String, bool), BTreeSet<&str>> = BTreeMap::new();
+    let is_zonal = |g: &GroupFacts<'_>| g.scaled && g.zones().len() == 1;
+    for group in cluster.workers().filter(is_zonal) {
+        let pool = (group.workload_key(), group.is_spot());
+        zones.entry(pool).or_default().extend(group.zones());
+    }
+    let most = zones.values().map(BTreeSet::len).max().unwrap_or_default();
+    if most < 2 {
+        return;
+    }
+    match cluster.balancing() {
+        None => found.needs(Some(&cluster.name), NO_ARGUMENTS),
+        Some(balancing) if !balancing.is_on => found.add(
+            &cluster.name,
+            balancing.subject,
+            balancing.pos,
+            format!("does not balance similar groups, and pods with volumes have one in each of {most} zones"),
+        ),
+        Some(_) => {}
     }
 }
 

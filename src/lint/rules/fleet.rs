@@ -44,9 +44,9 @@ pub(super) const RULES: [Rule; 6] = [
         id: RuleId("S14"),
         title: "Kubernetes versions move one minor at a time, staging first",
         severity: Severity::Error,
-        reads: "kubernetesVersion of prod and of staging clusters",
-        story: "kubelet, API server and controllers are only tested against their neighbours; what prod runs and staging does not is tested by users.",
-        source: "Kubernetes, Version Skew Policy",
+        reads: "kubernetesVersion of prod and of staging clusters; no group has one of its own",
+        story: "kubelet, API server and controllers are only tested against their neighbours; what prod runs and staging does not is tested by users. That within a cluster the control plane goes before the nodes no manifest can break, nor say: kops takes the kubelet of every group from the one kubernetesVersion of its Cluster, and an image brings none. kfleet's plan keeps that order: control planes before nodes on the way forward, after them on the way back.",
+        source: "Kubernetes, Version Skew Policy; kops, ClusterSpec and InstanceGroupSpec",
         fix: "raise staging by one minor version, let it soak, then prod",
         check: RuleCheck::Fleet(versions),
     },
@@ -54,9 +54,9 @@ pub(super) const RULES: [Rule; 6] = [
         id: RuleId("S18"),
         title: "networks do not overlap, and subnets lie in their network",
         severity: Severity::Error,
-        reads: "networkCIDR, networkID and subnets of all clusters",
-        story: "Two networks with the same addresses can never be peered, and the day they must be is a bad day to find out.",
-        source: "AWS, VPC peering: overlapping CIDR blocks",
+        reads: "networkCIDR, additionalNetworkCIDRs, networkID and subnets of all clusters; a peering connection or transit gateway in additionalRoutes, or in egress, of a subnet",
+        story: "Two networks with the same addresses can never be peered, and the day they must be is a bad day to find out. Clusters of one account are held against each other, and those of several accounts whose subnets have routes to the same `pcx-` or `tgw-`. Peers that no route of a manifest names are not known: there only a shared account is taken for it.",
+        source: "AWS, VPC peering: overlapping CIDR blocks; kops, additionalRoutes of subnets",
         fix: "a network of its own for every cluster",
         check: RuleCheck::Fleet(networks),
     },
@@ -326,82 +326,142 @@ fn network(cluster: &ClusterFacts) -> Option<(u32, u32)> {
 
 fn networks(fleet: &FleetFacts, found: &mut RuleFindings) {
     let mut by_account: BTreeMap<&str, Vec<Network<'_>>> = BTreeMap::new();
+    let mut by_link: BTreeMap<&str, Vec<Network<'_>>> = BTreeMap::new();
     for cluster in &fleet.clusters {
         outside(cluster, found);
-        match network(cluster) {
-            Some((first, last)) => {
-                let of_account = by_account.entry(cluster.account.as_str()).or_default();
-                of_account.push(Network {
-                    first,
-                    last,
-                    cluster,
-                });
-            }
-            None => found.needs(Some(&cluster.name), "a networkCIDR"),
+        let blocks = blocks(cluster, found);
+        for link in links(cluster) {
+            by_link.entry(link).or_default().extend(&blocks);
         }
+        let of_account = by_account.entry(cluster.account.as_str()).or_default();
+        of_account.extend(blocks);
     }
-    for mut networks in by_account.into_values() {
-        networks.sort_by_key(|n| (n.first, Reverse(n.last), &n.cluster.name));
-        // Blocks of addresses lie in one another or apart: the first of those that overlap holds all of them.
-        let mut rest = networks.as_slice();
-        while let Some(holder) = rest.first() {
-            let (set, apart) = rest.split_at(rest.partition_point(|n| n.first <= holder.last));
-            overlapping(set, found);
-            rest = apart;
-        }
+    for networks in by_account.into_values() {
+        by_holder(networks, |set| overlapping(set, None, found));
+    }
+    for (link, networks) in by_link {
+        by_holder(networks, |set| overlapping(set, Some(link), found));
     }
 }
 
-/// The addresses of a cluster.
+/// Blocks of addresses lie in one another or apart: the first of those that overlap holds all of them.
+fn by_holder(mut networks: Vec<Network<'_>>, mut each: impl FnMut(&[Network<'_>])) {
+    networks.sort_by_key(|n| (n.first, Reverse(n.last), &n.cluster.name));
+    let mut rest = networks.as_slice();
+    while let Some(holder) = rest.first() {
+        let (set, apart) = rest.split_at(rest.partition_point(|n| n.first <= holder.last));
+        each(set);
+        rest = apart;
+    }
+}
+
+/// The addresses of a cluster, or a further block of them.
 #[derive(Clone, Copy)]
 struct Network<'f> {
     first: u32,
     last: u32,
     cluster: &'f ClusterFacts,
+    /// One of additionalNetworkCIDRs.
+    further: Option<&'f str>,
 }
 
 impl Network<'_> {
     /// Clusters of one VPC share its addresses on purpose.
     fn is_shared_with(&self, other: &Network<'_>) -> bool {
         let id = self.cluster.spec("/networkID");
-        id.is_some() && id == other.cluster.spec("/networkID")
+        let is_itself = self.cluster.name == other.cluster.name;
+        is_itself || (id.is_some() && id == other.cluster.spec("/networkID"))
+    }
+
+    fn text(&self) -> String {
+        match self.further {
+            None => self.cluster.name.to_string(),
+            Some(cidr) => format!("{} ({cidr} of additionalNetworkCIDRs)", self.cluster.name),
+        }
     }
 }
 
-/// One finding for all that overlap, at the cluster whose network holds the others'.
-fn overlapping(set: &[Network<'_>], found: &mut RuleFindings) {
+/// Every block of a cluster's network.
+fn blocks<'f>(cluster: &'f ClusterFacts, found: &mut RuleFindings) -> Vec<Network<'f>> {
+    let of = |further: Option<&'f str>, (first, last): (u32, u32)| Network {
+        first,
+        last,
+        cluster,
+        further,
+    };
+    let mut all: Vec<Network<'f>> = network(cluster).map(|b| of(None, b)).into_iter().collect();
+    if all.is_empty() {
+        found.needs(Some(&cluster.name), "a networkCIDR");
+    }
+    for text in further_blocks(cluster) {
+        match block(text) {
+            Some(block) => all.push(of(Some(text), block)),
+            None => found.needs(
+                Some(&cluster.name),
+                "additionalNetworkCIDRs that are IPv4 blocks",
+            ),
+        }
+    }
+    all
+}
+
+fn further_blocks(cluster: &ClusterFacts) -> impl Iterator<Item = &str> {
+    let written = cluster.spec("/additionalNetworkCIDRs");
+    let list = written.and_then(|v| v.as_array()).into_iter().flatten();
+    list.filter_map(|v| v.as_str())
+}
+
+/// What connects its network with others, as routes of its subnets name it. Source: kops, `additionalRoutes` and `egress`.
+fn links(cluster: &ClusterFacts) -> BTreeSet<&str> {
+    let subnets = cluster.spec("/subnets").and_then(|v| v.as_array());
+    let targets = subnets.into_iter().flatten().flat_map(|subnet| {
+        let routes = subnet.get("additionalRoutes").and_then(|v| v.as_array());
+        let routes = routes.into_iter().flatten();
+        let targets = routes.filter_map(|r| r.get("target")?.as_str());
+        targets.chain(subnet.get("egress").and_then(|v| v.as_str()))
+    });
+    let is_link = |target: &&str| target.starts_with("pcx-") || target.starts_with("tgw-");
+    targets.filter(is_link).collect()
+}
+
+/// One finding for all that overlap, at the cluster whose network holds the others'. `link`: what connects them; none: their account.
+fn overlapping(set: &[Network<'_>], link: Option<&str>, found: &mut RuleFindings) {
     let Some((holder, held)) = set.split_first() else {
         return;
     };
-    let others = held.iter().filter(|n| !n.is_shared_with(holder));
-    let names: BTreeSet<&ClusterName> = others.map(|n| &n.cluster.name).collect();
-    if names.is_empty() {
+    let cluster = holder.cluster;
+    let counts = |n: &&Network<'_>| {
+        // What shares an account too is found there.
+        let is_new = link.is_none() || n.cluster.account != cluster.account;
+        is_new && !n.is_shared_with(holder)
+    };
+    let others: Vec<&Network<'_>> = held.iter().filter(counts).collect();
+    if others.is_empty() {
         return;
     }
-    let cluster = holder.cluster;
+    let texts: BTreeSet<String> = others.iter().map(|n| n.text()).collect();
+    let names = others.iter().map(|n| n.cluster.name.clone()).collect();
+    let own = match holder.further {
+        None => "its network".to_owned(),
+        Some(cidr) => format!("its network ({cidr} of additionalNetworkCIDRs)"),
+    };
+    let why = match link {
+        None => "in the same account".to_owned(),
+        Some(link) => format!("and both have routes to {link}"),
+    };
     found.add_shared(
-        (
-            &cluster.name,
-            held.iter().map(|n| n.cluster.name.clone()).collect(),
-        ),
+        (&cluster.name, names),
         cluster.subject(),
         cluster.pos(),
-        format!(
-            "its network overlaps that of {}, in the same account",
-            first_few(names)
-        ),
+        format!("{own} overlaps that of {}, {why}", first_few(texts)),
     );
 }
 
 fn outside(cluster: &ClusterFacts, found: &mut RuleFindings) {
     let Some(own) = network(cluster) else { return };
     // Further blocks of the network belong to it too.
-    let more: Vec<(u32, u32)> = cluster
-        .spec("/additionalNetworkCIDRs")
-        .and_then(|v| v.as_array())
-        .into_iter()
-        .flatten()
-        .filter_map(|v| v.as_str().and_then(block))
+    let more: Vec<(u32, u32)> = further_blocks(cluster)
+        .filter_map(block)
         .chain([own])
         .collect();
     let subnets = cluster.spec("/subnets").and_then(|v| v.as_array());

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fleet::Amount;
-use crate::lint::facts::{ClusterFacts, GroupFacts};
+use crate::fleet::{Amount, Rolling};
+use crate::lint::facts::{ClusterFacts, FleetFacts, GroupFacts};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
 
 /// Types below which a spot group has too few pools to choose from, and families.
-const LEAST_TYPES: usize = 5;
+pub(super) const LEAST_TYPES: usize = 5;
 const LEAST_FAMILIES: usize = 2;
 /// Types over all spot groups of one application.
 const LEAST_TYPES_OF_APPLICATION: usize = 10;
+/// What a rule about groups that are full needs.
+const NO_DESIRED: &str =
+    "the desired capacity of a group that is rolled by a quarter: `kfleet lint --live` reads it";
 /// Spot and on-demand groups of one application.
 const MOST_GROUPS: usize = 4;
 
@@ -108,13 +111,13 @@ pub(super) const RULES: [Rule; 10] = [
     },
     Rule {
         id: RuleId("S11"),
-        title: "a large group is not rolled by a quarter at a time",
+        title: "a group that is large, or near its maximum, is not rolled by a quarter at a time",
         severity: Severity::Warning,
-        reads: "rollingUpdate and maxSize of groups of workers",
-        story: "25% of a hundred nodes are twenty-five at once: their pods come back together, and what they depend on falls over.",
-        source: "teams that run such fleets",
-        fix: "write `maxSurge` and `maxUnavailable` as counts",
-        check: RuleCheck::Workers(by_the_quarter),
+        reads: "rollingUpdate, minSize and maxSize of groups of workers; `rolling` of fleet.yaml where a group says nothing, its max_surge up to cluster_surge; the desired capacity with `--live`",
+        story: "25% of a hundred nodes are twenty-five at once: their pods come back together, and what they depend on falls over. A smaller group is as badly off where it is full. Compared are: maxSize with 20; and, up to 20, what the percentage of maxSize comes to (two nodes or more) with maxSize less minSize, or less the desired capacity that is live where that is known and larger: where less is left, neither the surge nor the pods of the nodes that go have room.",
+        source: "teams that run such fleets; kops, rolling-update settings: how percentages are rounded",
+        fix: "write `maxSurge` and `maxUnavailable`, or max_surge and max_unavailable of fleet.yaml, as counts",
+        check: RuleCheck::Fleet(by_the_quarter),
     },
 ];
 
@@ -400,29 +403,100 @@ fn is_dedicated(key: &str) -> bool {
     matches!(last, "dedicated")
 }
 
-fn by_the_quarter(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    const LARGE: u32 = 20;
-    if group.group.max_size <= LARGE {
-        return;
-    }
-    let rolling = &group.group.rolling_update;
-    let settings = [
-        ("maxSurge", rolling.max_surge),
-        ("maxUnavailable", rolling.max_unavailable),
-    ];
-    for (field, amount) in settings {
-        if let Some(Amount::Percent(percent)) = amount
-            && percent >= 25
-        {
-            found.add(
-                &cluster.name,
-                group.subject(),
-                group.at("rollingUpdate"),
-                format!(
-                    "can have {} nodes, and {field} is {percent}%",
-                    group.group.max_size
-                ),
-            );
+fn by_the_quarter(fleet: &FleetFacts, found: &mut RuleFindings) {
+    for cluster in &fleet.clusters {
+        found.lacking(&cluster.name, cluster.lacks_groups());
+        let live = fleet.live.as_ref().and_then(|l| l.get(&cluster.name));
+        for group in cluster.workers() {
+            let name = &group.definition.auto_scaling_group.auto_scaling_group_name;
+            let runs = live.and_then(|l| Some(l.groups.get(name)?.desired));
+            for share in shares(&group, &fleet.rolling) {
+                too_much(cluster, &group, (runs, share), found);
+            }
         }
     }
+}
+
+/// What a percentage comes to in a group that has as many nodes as it may.
+struct RolledShare {
+    said: String,
+    percent: u32,
+    nodes: u32,
+}
+
+/// A group's own percentages, and those of the fleet where it has no word of its own.
+fn shares(group: &GroupFacts<'_>, rolling: &Rolling) -> Vec<RolledShare> {
+    let most = group.group.max_size;
+    let own = &group.group.rolling_update;
+    let share = |field: &str, amount: Amount, nodes: u32| match amount {
+        Amount::Count(_) => None,
+        Amount::Percent(percent) => Some(RolledShare {
+            said: format!("{field} is {percent}%"),
+            percent,
+            nodes,
+        }),
+    };
+    let surge = match own.max_surge {
+        Some(amount) => share("maxSurge", amount, amount.surge_of(most)),
+        None => share(
+            "max_surge of fleet.yaml",
+            rolling.max_surge,
+            rolling.max_surge.surge_of(most),
+        )
+        .map(|surge| bounded(surge, rolling.cluster_surge, most)),
+    };
+    let unavailable = match own.max_unavailable {
+        Some(amount) => share("maxUnavailable", amount, amount.unavailable_of(most)),
+        None => share(
+            "max_unavailable of fleet.yaml",
+            rolling.max_unavailable,
+            rolling.max_unavailable.unavailable_of(most),
+        ),
+    };
+    surge.into_iter().chain(unavailable).collect()
+}
+
+/// What is left of a surge where a cluster has no more of it.
+fn bounded(share: RolledShare, cluster_surge: u32, most: u32) -> RolledShare {
+    if share.nodes <= cluster_surge {
+        return share;
+    }
+    RolledShare {
+        percent: cluster_surge.saturating_mul(100) / most.max(1),
+        nodes: cluster_surge,
+        said: share.said,
+    }
+}
+
+fn too_much(
+    cluster: &ClusterFacts,
+    group: &GroupFacts<'_>,
+    (runs, share): (Option<u32>, RolledShare),
+    found: &mut RuleFindings,
+) {
+    const LARGE: u32 = 20;
+    const QUARTER: u32 = 25;
+    let RolledShare {
+        said,
+        percent,
+        nodes,
+    } = share;
+    let most = group.group.max_size;
+    let wants = group.group.min_size.max(runs.unwrap_or_default());
+    if percent < QUARTER || (most <= LARGE && nodes < 2) {
+        return;
+    }
+    let has = if most > LARGE {
+        format!("can have {most} nodes")
+    } else if most.saturating_sub(wants) < nodes {
+        format!("wants {wants} of at most {most} nodes")
+    } else {
+        return found.lacking(&cluster.name, runs.is_none().then_some(NO_DESIRED));
+    };
+    found.add(
+        &cluster.name,
+        group.subject(),
+        group.at("rollingUpdate"),
+        format!("{has}, and {said}: {nodes} at once"),
+    );
 }

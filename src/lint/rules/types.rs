@@ -2,73 +2,121 @@
 
 use std::collections::BTreeSet;
 
-use crate::kops::{Architecture, InstanceType};
-use crate::lint::facts::{ClusterFacts, GroupFacts};
+use crate::kops::{Architecture, InstanceType, instance_type};
+use crate::lint::facts::{ClusterFacts, FleetFacts, GroupFacts};
 use crate::lint::finding::RuleFindings;
 use crate::lint::rule::{Rule, RuleCheck, RuleId, Severity};
+use crate::lint::rules::groups::LEAST_TYPES;
 use crate::model::known_region;
 
 pub(super) const RULES: [Rule; 3] = [
     Rule {
         id: RuleId("L04"),
-        title: "all instance types of a group have the vCPUs and memory of the first",
+        title: "the first instance type of a group stands for the others: it is of the base's size, and none has less memory",
         severity: Severity::Warning,
         reads: "machineType, mixedInstancesPolicy and nodeLabels of groups of workers, with AWS's table of instance types",
-        story: "The autoscaler reckons with the first type alone. Where AWS starts a smaller one, the pods it was started for do not fit; a larger one is paid for and empty.",
+        story: "The autoscaler reckons with the first type of the list alone, and people with machineType. Where AWS starts a type with less memory, the pods it was started for do not fit; where machineType is of another size, nobody gets what the manifest seems to say. A group whose types differ for no reason is S02's.",
         source: "cluster-autoscaler, cloudprovider/aws/README.md, \"Using Mixed Instances Policies\"",
-        fix: "keep types of one vCPU count and at most a tenth between their memory in one group; make another group of the rest, or say with a node label `bound: cpu` that memory does not matter",
-        check: RuleCheck::Workers(same_size),
+        fix: "put the type with the least memory first in mixedInstancesPolicy.instances, and name a type of that size as machineType",
+        check: RuleCheck::Workers(first_type),
     },
     Rule {
         id: RuleId("S02"),
-        title: "a mixed group has one vCPU count",
+        title: "a mixed group has one vCPU count, and one class of memory unless it is bound by CPU",
         severity: Severity::Error,
-        reads: "machineType and mixedInstancesPolicy of groups of workers, with AWS's table of instance types",
-        story: "A pod that asks for seven of eight vCPUs waits for ever beside nodes of four, and the autoscaler starts more of them.",
+        reads: "machineType, mixedInstancesPolicy and nodeLabels of groups of workers, with AWS's table of instance types",
+        story: "A pod that asks for seven of eight vCPUs waits for ever beside nodes of four, and the autoscaler starts more of them. So does one that asks for 24 GiB beside nodes of 16.",
         source: "cluster-autoscaler, cloudprovider/aws/README.md; teams that run such fleets",
-        fix: "one vCPU count a group",
-        check: RuleCheck::Workers(one_cpu_count),
+        fix: "keep types of one vCPU count and at most a tenth between their memory in one group; make another group of the rest, or say with a node label `bound: cpu`, which the vars may give, that memory does not matter",
+        check: RuleCheck::Workers(one_size),
     },
     Rule {
         id: RuleId("S19"),
         title: "types that the region offers, of one processor architecture under one image, and GPU types with their driver",
         severity: Severity::Error,
-        reads: "machineType and mixedInstancesPolicy of groups of workers; containerd, hooks and additionalUserData; AWS's table of instance types",
-        story: "An image boots on one architecture. AWS starts the other type whenever it is cheaper, and the node never joins.",
-        source: "AWS, Launch template compatibility of mixed instance types",
+        reads: "machineType and mixedInstancesPolicy of groups of workers; containerd, hooks and additionalUserData; AWS's table of instance types, and `accept` of fleet.yaml",
+        story: "An image boots on one architecture. AWS starts the other type whenever it is cheaper, and the node never joins. A type that the region does not have is a pool that is counted on and is not there: a group with some of these is a note, and a warning where spot is left with fewer than five types, or any group with one.",
+        source: "AWS, Launch template compatibility of mixed instance types; DescribeInstanceTypeOfferings",
         fix: "a type that the region offers; a group for each architecture; `containerd.nvidiaGPU.enabled` for GPU types",
-        check: RuleCheck::Workers(architecture),
+        check: RuleCheck::Fleet(fitting),
     },
 ];
 
-fn same_size(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    found.lacking(&cluster.name, group.lacks_types());
-    let types = group.known_types();
-    let Some(first) = types.first() else { return };
-    let is_cpu_bound = is_cpu_bound(group);
-    let differs = |t: &&&InstanceType| {
-        let memory = t.memory_mib.abs_diff(first.memory_mib) * 10 > first.memory_mib;
-        t.vcpus != first.vcpus || (memory && !is_cpu_bound)
-    };
-    let other: Vec<String> = types
-        .iter()
-        .filter(differs)
-        .map(|t| format!("{} ({} vCPUs, {} MiB)", t.name, t.vcpus, t.memory_mib))
-        .collect();
-    if !other.is_empty() {
-        found.add(
-            &cluster.name,
-            group.subject(),
-            group.at("mixedInstancesPolicy"),
-            format!(
-                "the first type, {}, has {} vCPUs and {} MiB; different: {}",
-                first.name,
-                first.vcpus,
-                first.memory_mib,
-                other.join(", ")
-            ),
-        );
+/// The fault of size that a group has, judged once for both rules: what S02 finds is not found again in the order of its types.
+enum SizeFault {
+    /// Types of several vCPU counts.
+    Counts(BTreeSet<u32>),
+    /// Types of several classes of memory, in MiB.
+    Memory(BTreeSet<u64>),
+    /// The base differs from the first type.
+    Base(&'static InstanceType),
+    /// Types with less memory than the first.
+    Less(Vec<&'static InstanceType>),
+}
+
+/// Whether memory is of one class: local disks and processors of one size differ by less than a tenth.
+fn is_one_class(one: u64, other: u64) -> bool {
+    one.abs_diff(other) * 10 <= one.max(other)
+}
+
+fn size_fault(group: &GroupFacts<'_>, types: &[&'static InstanceType]) -> Option<SizeFault> {
+    let first = types.first()?;
+    let counts: BTreeSet<u32> = types.iter().map(|t| t.vcpus).collect();
+    if counts.len() > 1 {
+        return Some(SizeFault::Counts(counts));
     }
+    let is_cpu_bound = is_cpu_bound(group);
+    let sizes: BTreeSet<u64> = types.iter().map(|t| t.memory_mib).collect();
+    let spread = sizes.first().zip(sizes.last());
+    if !is_cpu_bound && spread.is_some_and(|(least, most)| !is_one_class(*least, *most)) {
+        return Some(SizeFault::Memory(sizes));
+    }
+    let less = |t: &&&'static InstanceType| {
+        t.memory_mib < first.memory_mib && !is_one_class(t.memory_mib, first.memory_mib)
+    };
+    let less: Vec<&'static InstanceType> = types.iter().filter(less).copied().collect();
+    if !less.is_empty() {
+        return Some(SizeFault::Less(less));
+    }
+    let data = &group.definition.launch_template.launch_template_data;
+    let base = instance_type(&data.instance_type)?;
+    let is_alike = base.vcpus == first.vcpus
+        && (is_cpu_bound || is_one_class(base.memory_mib, first.memory_mib));
+    (!is_alike).then_some(SizeFault::Base(base))
+}
+
+fn size_text(t: &InstanceType) -> String {
+    format!("{} ({} vCPUs, {} MiB)", t.name, t.vcpus, t.memory_mib)
+}
+
+fn first_type(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
+    found.lacking(&cluster.name, group.lacks_types());
+    // Where the table does not know the first type, no other stands for it.
+    let first = group.types().first().and_then(|t| instance_type(t));
+    let Some(first) = first.map(size_text) else {
+        return;
+    };
+    let (field, what) = match size_fault(group, &group.known_types()) {
+        None | Some(SizeFault::Counts(_) | SizeFault::Memory(_)) => return,
+        Some(SizeFault::Less(less)) => {
+            let less: Vec<String> = less.into_iter().map(size_text).collect();
+            let less = less.join(", ");
+            (
+                "mixedInstancesPolicy",
+                format!(
+                    "the autoscaler reckons with the first type, {first}; with less memory: {less}"
+                ),
+            )
+        }
+        Some(SizeFault::Base(base)) => (
+            "machineType",
+            format!(
+                "machineType is {}, and the autoscaler reckons with the first type of the list, {first}",
+                size_text(base)
+            ),
+        ),
+    };
+    found.add(&cluster.name, group.subject(), group.at(field), what);
 }
 
 /// Whether a label of the group says that its pods ask for CPU before they ask for memory: then memory may differ.
@@ -80,24 +128,47 @@ fn is_cpu_bound(group: &GroupFacts<'_>) -> bool {
     labels.any(|(key, value)| says(key, value))
 }
 
-fn one_cpu_count(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
+fn one_size(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
     found.lacking(&cluster.name, group.lacks_types());
-    let counts: BTreeSet<u32> = group.known_types().iter().map(|t| t.vcpus).collect();
-    if counts.len() > 1 {
-        let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
-        found.add(
-            &cluster.name,
-            group.subject(),
-            group.at("mixedInstancesPolicy"),
-            format!("mixes types of {} vCPUs", counts.join(", ")),
-        );
+    let list =
+        |values: Vec<String>, unit: &str| format!("mixes types of {} {unit}", values.join(", "));
+    let what = match size_fault(group, &group.known_types()) {
+        None | Some(SizeFault::Base(_) | SizeFault::Less(_)) => return,
+        Some(SizeFault::Counts(counts)) => {
+            list(counts.iter().map(ToString::to_string).collect(), "vCPUs")
+        }
+        Some(SizeFault::Memory(sizes)) => {
+            let text = list(
+                sizes.iter().map(ToString::to_string).collect(),
+                "MiB of memory",
+            );
+            format!("{text}, and no label `bound: cpu` says that it does not matter")
+        }
+    };
+    let at = group.at("mixedInstancesPolicy");
+    found.add(&cluster.name, group.subject(), at, what);
+}
+
+fn fitting(fleet: &FleetFacts, found: &mut RuleFindings) {
+    for cluster in &fleet.clusters {
+        found.lacking(&cluster.name, cluster.lacks_groups());
+        for group in cluster.workers() {
+            found.lacking(&cluster.name, group.lacks_types());
+            let types = group.known_types();
+            offered(cluster, &group, (&types, &fleet.accept), found);
+            architecture(cluster, &group, &types, found);
+            driver(cluster, &group, &types, found);
+        }
     }
 }
 
-fn architecture(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut RuleFindings) {
-    found.lacking(&cluster.name, group.lacks_types());
-    let types = group.known_types();
-    offered(cluster, group, &types, found);
+/// Types of two processor architectures under the one image that a group has.
+fn architecture(
+    cluster: &ClusterFacts,
+    group: &GroupFacts<'_>,
+    types: &[&InstanceType],
+    found: &mut RuleFindings,
+) {
     let kinds: BTreeSet<Architecture> = types.iter().map(|t| t.architecture).collect();
     if kinds.len() > 1 {
         let one = |kind: Architecture| {
@@ -116,14 +187,13 @@ fn architecture(cluster: &ClusterFacts, group: &GroupFacts<'_>, found: &mut Rule
             format!("mixes {} under one image", both.join(" and ")),
         );
     }
-    driver(cluster, group, &types, found);
 }
 
-/// A group none of whose types the region of the cluster has. With several types AWS takes the others.
+/// Types that the region of the cluster does not have: of all of them no instance comes, of some the others are left.
 fn offered(
     cluster: &ClusterFacts,
     group: &GroupFacts<'_>,
-    types: &[&InstanceType],
+    (types, accepted): (&[&InstanceType], &BTreeSet<String>),
     found: &mut RuleFindings,
 ) {
     let region = known_region(cluster.region.as_str());
@@ -132,16 +202,34 @@ fn offered(
         let needs = format!("the instance types that {} offers", cluster.region);
         return found.needs(Some(&cluster.name), needs);
     }
-    let is_known = group.lacks_types().is_none();
-    if is_known && types.iter().all(|t| by_table(t) == Some(false)) {
-        let names: Vec<&str> = types.iter().map(|t| t.name).collect();
-        found.add(
+    // What fleet.yaml accepts is newer than the table.
+    let is_missing = |t: &&&InstanceType| by_table(t) == Some(false) && !accepted.contains(t.name);
+    let missing = types.iter().filter(is_missing);
+    let missing: Vec<&str> = missing.map(|t| t.name).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let what = format!("{} does not offer {}", cluster.region, missing.join(", "));
+    // A type that the table does not know may be offered.
+    let all = group.types().len();
+    let left = all.saturating_sub(missing.len());
+    if left == 0 {
+        return found.add(
             &cluster.name,
             group.subject(),
             group.at("machineType"),
-            format!("{} does not offer {}", cluster.region, names.join(", ")),
+            what,
         );
     }
+    let is_few = left == 1 || (group.is_spot() && left < LEAST_TYPES);
+    let severity = if is_few {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
+    let place = (group.subject(), group.at("mixedInstancesPolicy"));
+    let what = format!("{what}: {left} of {all} types are left");
+    found.add_milder(severity, &cluster.name, place, what);
 }
 
 /// GPU types without what installs their driver.
