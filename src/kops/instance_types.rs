@@ -1,16 +1,34 @@
 //! What EC2 instance types have, from a table that is part of the program. Knows no prices and no capacity.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use crate::model::KnownRegion;
 
-static TYPES: LazyLock<BTreeMap<&'static str, InstanceType>> = LazyLock::new(|| {
+/// Sorted by name. A process asks for a few types: the others are not read.
+static TYPES: LazyLock<Vec<TypeLine>> = LazyLock::new(|| {
     let lines = include_str!("../../data/instance-types.txt")
         .lines()
         .filter(|l| !l.starts_with('#'));
-    lines.filter_map(read).map(|t| (t.name, t)).collect()
+    let line = |line: &'static str| TypeLine {
+        name: line.split_once(' ').map_or(line, |(name, _)| name),
+        line,
+        read: OnceLock::new(),
+    };
+    lines.map(line).collect()
 });
+
+/// A line of the table, read when somebody asks for it.
+struct TypeLine {
+    name: &'static str,
+    line: &'static str,
+    read: OnceLock<Option<InstanceType>>,
+}
+
+impl TypeLine {
+    fn read(&self) -> Option<&InstanceType> {
+        self.read.get_or_init(|| read(self.line)).as_ref()
+    }
+}
 
 /// An EC2 instance type. Source: see the head of `data/instance-types.txt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +86,13 @@ impl Architecture {
 
 /// The type of this name. None: it is newer than the table, or there is no such type.
 pub fn instance_type(name: &str) -> Option<&'static InstanceType> {
-    TYPES.get(name)
+    let at = TYPES.binary_search_by(|line| line.name.cmp(name)).ok()?;
+    TYPES.get(at)?.read()
 }
 
 /// All types of the table, sorted by name.
 pub fn instance_types() -> impl Iterator<Item = &'static InstanceType> {
-    TYPES.values()
+    TYPES.iter().filter_map(TypeLine::read)
 }
 
 fn read(line: &'static str) -> Option<InstanceType> {
@@ -121,17 +140,18 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_read() {
-        let lines = include_str!("../../data/instance-types.txt")
-            .lines()
-            .filter(|l| !l.starts_with('#'));
+        assert!(
+            TYPES.is_sorted_by(|a, b| a.name < b.name),
+            "a type is not in its place, or there twice"
+        );
         assert_eq!(
-            lines.count(),
+            instance_types().count(),
             TYPES.len(),
-            "a line is broken, or a type is there twice"
+            "a line is broken: {:?}",
+            TYPES.iter().find(|l| l.read().is_none()).map(|l| l.line)
         );
         assert!(
-            TYPES
-                .values()
+            instance_types()
                 .all(|t| t.vcpus > 0 && t.memory_mib >= 512 && t.interfaces > 0 && t.addresses > 0)
         );
     }
